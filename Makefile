@@ -1,0 +1,38 @@
+# README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench firmware setup-demo setup-test test-tensorflow soak fuzz clean
+
+BIN := .venv/bin
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+setup-demo:
+	@tools/setup/setup.sh demo
+
+setup-test:
+	@tools/setup/setup.sh test
+
+demo: setup-demo ## Emulated boards learn to learn over a real broker (under 5 minutes)
+	@$(BIN)/jaragua demo
+
+test: setup-test ## All tests that must hold, with the emulated board and the real broker in them
+	@$(BIN)/python -m pytest
+
+lint: setup-test ## ruff, mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup-test ## Let ruff format the Python code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup-demo ## Instructions per training step on the emulated Cortex-M4, with the float32 baseline
+	@$(BIN)/jaragua bench
+
+firmware: setup-demo ## Build the images (emulated Cortex-M4 and host process)
+	@$(BIN)/pio run -e qemu_m4 -e native
+
+clean: ## Remove what was built; .venv stays
+	@rm -rf .pio build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,95 @@
+#!/bin/sh
+# Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
+# usage: setup.sh demo|test      (test adds the test tools to what demo needs)
+set -eu
+cd "$(dirname "$0")/../.."
+
+what=${1:-demo}
+case $what in
+demo) extras=firmware ;;
+test) extras=firmware,keras,test ;;
+*)
+    echo "setup: unknown set-up '$what': use demo or test" >&2
+    exit 2
+    ;;
+esac
+
+say() { echo "setup: $*" >&2; }
+
+have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
+
+# The first Python that is new enough; Debian 12's python3 is.
+find_python() {
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if have "$candidate" && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+}
+
+missing_packages() {
+    have cc || echo gcc libc6-dev
+    have arm-none-eabi-gcc || echo gcc-arm-none-eabi
+    # Debian's cross compiler comes without a C library; nano.specs is part of newlib.
+    if ! have arm-none-eabi-gcc || [ "$(arm-none-eabi-gcc -print-file-name=nano.specs)" = nano.specs ]; then
+        echo libnewlib-arm-none-eabi
+    fi
+    have qemu-system-arm || echo qemu-system-arm
+    have mosquitto || echo mosquitto
+    # Debian splits venv (ensurepip) off python3.
+    if [ -z "$python" ]; then
+        echo python3 python3-venv
+    elif [ ! -x .venv/bin/python ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        echo python3-venv
+    fi
+}
+
+install_packages() {
+    packages=$(missing_packages | tr '\n' ' ')
+    packages=${packages% }
+    [ -z "$packages" ] && return
+    if ! have apt-get; then
+        say "these programs are missing: $packages (Debian's names). Install them with your system's package manager, then run make again."
+        exit 1
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        say "some Debian packages are missing and installing them needs root. Run this once, then make again:"
+        echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends $packages" >&2
+        exit 1
+    fi
+    say "installing Debian packages: $packages"
+    log=$(mktemp)
+    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages; } >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        say "apt-get could not install them (its last lines are above). Mend that, then run make again."
+        exit 1
+    fi
+    rm -f "$log"
+}
+
+# The stamp holds what was installed and from which description, so an unchanged tree costs nothing.
+install_python_packages() {
+    stamp=.venv/.jaragua-$what
+    wanted="$(cksum <pyproject.toml) $(.venv/bin/python -c 'import sys; print(sys.version.split()[0])')"
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+        return
+    fi
+    say "installing Python packages into .venv ($extras); this takes a minute"
+    if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"; then
+        say "pip could not install the Python packages (its message is above). Check the network, then run make again."
+        exit 1
+    fi
+    echo "$wanted" >"$stamp"
+}
+
+python=$(find_python)
+install_packages
+python=$(find_python)
+if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    rm -rf .venv
+    say "creating .venv with $("$python" --version)"
+    "$python" -m venv .venv
+fi
+install_python_packages
+.venv/bin/python tools/setup/pio_fallback.py
