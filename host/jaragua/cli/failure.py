@@ -1,0 +1,82 @@
+"""Turn whatever went wrong into one sentence, a hint and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaragua import errors
+from jaragua.cli import output
+
+DEBUG_VARIABLE = "JARAGUA_DEBUG"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a command ends when it does not end well."""
+
+    code: str
+    exit_code: int
+    message: str
+    hint: str = ""
+
+
+def of(error: BaseException) -> Failure:
+    """Describe any exception. An unexpected one leaves its traceback in a file, or on stderr with JARAGUA_DEBUG=1."""
+    if isinstance(error, errors.JaraguaError):
+        return Failure(error.code, error.exit_code, error.message, error.hint)
+    if _is_compile_error(error):
+        hint = str(getattr(error, "hint", ""))
+        return Failure(errors.COMPILE_CODE, errors.COMPILE_EXIT_CODE, str(getattr(error, "message", error)), hint)
+    if isinstance(error, KeyboardInterrupt):
+        return Failure(errors.Interrupted.code, errors.Interrupted.exit_code, "stopped by the user")
+    return _unexpected(error)
+
+
+def report(failure: Failure, *, as_json: bool) -> int:
+    """Say it on stderr (and as a document on stdout where `--json` was asked for); returns the exit code."""
+    if as_json:
+        output.print_document(output.error_document(failure.code, failure.message, failure.hint))
+    output.say(f"error: {failure.message}")
+    if failure.hint:
+        output.say(f"hint: {failure.hint}")
+    return failure.exit_code
+
+
+def _is_compile_error(error: BaseException) -> bool:
+    """Whether it is of the compiler's tree; if the compiler was never imported, it cannot be."""
+    module = sys.modules.get("jaragua_compiler.errors")
+    kind = getattr(module, "CompileError", None)
+    return kind is not None and isinstance(error, kind)
+
+
+def _unexpected(error: BaseException) -> Failure:
+    summary = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
+    text = "".join(traceback.format_exception(error))
+    if os.environ.get(DEBUG_VARIABLE) == "1":
+        output.say(text.rstrip())
+        return Failure(errors.InternalError.code, errors.InternalError.exit_code, summary)
+    hint = f"this is a fault of Jaragua; {_keep(text)}{DEBUG_VARIABLE}=1 shows the traceback at once"
+    return Failure(errors.InternalError.code, errors.InternalError.exit_code, summary, hint)
+
+
+def _keep(text: str) -> str:
+    """Write the traceback where it can be found; returns the words that say where."""
+    for folder in _log_folders():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / "last-error.log"
+            path.write_text(text, encoding="utf-8")
+        except OSError:
+            continue
+        return f"the traceback is in {path}; "
+    return ""
+
+
+def _log_folders() -> list[Path]:
+    state = os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    return [Path(state) / "jaragua", Path(tempfile.gettempdir()) / f"jaragua-{os.getuid()}"]

@@ -1,0 +1,169 @@
+"""The command `jaragua`: finds the verb, loads only its module, and renders every error the same way.
+
+A verb is a module `jaragua.cli.<verb>` with `app = typer.Typer()`. One unnamed command in it is the verb itself
+(`jaragua run …`); several, a callback, or a command with a name of its own make it a group (`jaragua broker start`).
+Modules import what is heavy (NumPy, aiomqtt, rich) inside their commands, so that `jaragua --help` stays quick; for the
+same reason help is plain text, not drawn by rich.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+import typer
+
+from jaragua import __version__
+from jaragua.cli import failure
+from jaragua.errors import JaraguaError, UsageError
+
+#: Every verb with the line that `jaragua --help` shows; the order is the order of the list.
+VERBS = {
+    "demo": "Watch emulated boards learn, end to end, without hardware.",
+    "run": "Run the rounds of a configuration (the coordinator).",
+    "status": "Show where a run stands.",
+    "broker": "Start, check and stop an MQTT broker.",
+    "gateway": "Put the boards on serial ports into the fleet.",
+    "client": "Put this machine into the fleet as a device (Pi class).",
+    "monitor": "Show what a board says, decoded live.",
+    "emulate": "Start emulated boards.",
+    "bench": "Count the instructions of a training step (emulated board).",
+    "doctor": "Check that the tools are there; say how to get those missing.",
+}
+
+#: The base of typer's usage errors. Some versions of typer carry their own copy of click: found by kinship, not by name.
+_TyperUsageError: type[Exception] = typer.BadParameter.__mro__[1]
+_BROKEN_PIPE_EXIT_CODE = 141
+
+
+def main() -> None:
+    """Entry point of the command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit code. Nothing but a bug in this function lets a traceback out."""
+    as_json = "--json" in arguments
+    try:
+        return _dispatch(list(arguments) or ["--help"])
+    except BrokenPipeError:
+        # The reader (`| head`) has gone: keep the interpreter from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE_EXIT_CODE
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where everything ends
+        return failure.report(failure.of(_as_ours(error)), as_json=as_json)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    verb = _verb_of(arguments)
+    result = build_app(verb)(args=arguments, prog_name="jaragua", standalone_mode=False)
+    return result if isinstance(result, int) else 0
+
+
+def _verb_of(arguments: Sequence[str]) -> str | None:
+    """The verb of a command line, or None if it has none (only options)."""
+    verb = next((word for word in arguments if not word.startswith("-")), None)
+    if verb is not None and verb not in VERBS:
+        raise UsageError(f"there is no verb '{verb}'", _suggestion(verb, list(VERBS), "see `jaragua --help`"))
+    return verb
+
+
+def build_app(verb: str | None) -> typer.Typer:
+    """The application with `verb` loaded and all the others present by name and help only."""
+    app = typer.Typer(
+        name="jaragua",
+        help="Federated meta-learning for microcontrollers.",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    )
+    app.callback()(_root)
+    for name, text in VERBS.items():
+        if name == verb:
+            _add(app, name, text, _load(name))
+        else:
+            app.command(name, help=text)(_not_loaded)
+    return app
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=lambda on: _version(on), is_eager=True),
+    ] = False,
+) -> None:
+    """Federated meta-learning for microcontrollers."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"jaragua {__version__}\n")
+        raise typer.Exit
+
+
+def _not_loaded() -> None:
+    """Stands for a verb whose module is not needed by this command line."""
+
+
+def _load(verb: str) -> typer.Typer:
+    module = importlib.import_module(f"jaragua.cli.{verb}")
+    app: typer.Typer = module.app
+    return app
+
+
+def _add(root: typer.Typer, name: str, text: str, app: typer.Typer) -> None:
+    if _is_group(app, name):
+        root.add_typer(app, name=name, help=text, no_args_is_help=False)
+        return
+    function: Any = app.registered_commands[0].callback
+    root.command(name)(function)
+
+
+def _is_group(app: typer.Typer, name: str) -> bool:
+    if app.registered_callback or app.registered_groups or len(app.registered_commands) != 1:
+        return True
+    return app.registered_commands[0].name not in (None, name)
+
+
+def _as_ours(error: BaseException) -> BaseException:
+    """Translate what typer raises about the command line into this project's tree."""
+    if isinstance(error, _TyperUsageError):
+        return _usage(error)
+    return KeyboardInterrupt() if isinstance(error, typer.Abort) else error
+
+
+def _usage(error: Exception) -> JaraguaError:
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", "jaragua")
+    help_line = f"see `{path} --help`"
+    option = getattr(error, "option_name", None)
+    if option is not None and hasattr(error, "possibilities"):
+        return UsageError(f"`{path}` has no option '{option}'", _suggestion(option, _options(context), help_line))
+    sentence, _, suggestion = _sentence(error).partition(". Did you mean ")
+    hint = f"did you mean {suggestion.rstrip('?')}? {help_line}" if suggestion else help_line
+    return UsageError(sentence[:1].lower() + sentence[1:], hint)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(getattr(error, "format_message", lambda: str(error))())
+    return " ".join(text.split()).rstrip(".")
+
+
+def _options(context: Any) -> list[str]:
+    parameters = [*context.command.params, context.command.get_help_option(context)] if context else []
+    names = [name for parameter in parameters if parameter is not None for name in parameter.opts]
+    return [name for name in names if name.startswith("--")]
+
+
+def _suggestion(word: str, known: list[str], otherwise: str) -> str:
+    nearest = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean '{nearest[0]}'? {otherwise}" if nearest else otherwise
+
+
+if __name__ == "__main__":
+    main()
