@@ -1,0 +1,153 @@
+#include "bench_board.h"
+
+enum {
+    SEMIHOSTING_OPEN = 0x01,
+    SEMIHOSTING_WRITE0 = 0x04,
+    SEMIHOSTING_WRITE = 0x05,
+    SEMIHOSTING_READ = 0x06,
+    SEMIHOSTING_EXIT_EXTENDED = 0x20,
+    SEMIHOSTING_READ_BINARY = 1, /* modes of OPEN: fopen's "rb" and "wb" */
+    SEMIHOSTING_WRITE_BINARY = 5,
+};
+#define APPLICATION_EXIT 0x20026u /* ADP_Stopped_ApplicationExit */
+#define STACK_PAINT 0xA5C35A3Cu
+#define PAINT_GAP_BYTES 64u /* room for the painting function's own frame */
+
+#define CPACR (*(volatile uint32_t *)0xE000ED88u)
+#define TIMER_CONTROL (*(volatile uint32_t *)0x40000000u)
+#define TIMER_VALUE (*(volatile uint32_t *)0x40000004u)
+#define TIMER_RELOAD (*(volatile uint32_t *)0x40000008u)
+
+/* From bench_m4.ld. */
+extern uint32_t bench_data_load[], bench_data_start[], bench_data_end[], bench_bss_start[], bench_bss_end[];
+extern uint32_t bench_stack_limit[], bench_stack_top[];
+
+extern int main(void);
+_Noreturn void bench_board_reset(void);
+
+static uint32_t input_file;
+static uint32_t output_file;
+static uint32_t reading_ticks; /* what two readings with nothing between them cost */
+
+static uint32_t semihosting(uint32_t operation, const void *argument)
+{
+    register uint32_t r0 __asm__("r0") = operation;
+    register const void *r1 __asm__("r1") = argument;
+    __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
+    return r0;
+}
+
+void bench_board_exit(uint32_t code)
+{
+    const uint32_t block[2] = {APPLICATION_EXIT, code};
+    for (;;) {
+        (void)semihosting(SEMIHOSTING_EXIT_EXTENDED, block);
+    }
+}
+
+static _Noreturn void end_with(uint32_t code, const char *sentence)
+{
+    (void)semihosting(SEMIHOSTING_WRITE0, sentence);
+    bench_board_exit(code);
+}
+
+static _Noreturn void fault(void)
+{
+    end_with(BENCH_EXIT_FAULT, "bench: the processor took a fault\n");
+}
+
+static uint32_t open_file(const char *name, uint32_t name_length, uint32_t mode)
+{
+    const uint32_t block[3] = {(uint32_t)(uintptr_t)name, mode, name_length};
+    return semihosting(SEMIHOSTING_OPEN, block);
+}
+
+void bench_board_open(void)
+{
+    input_file = open_file("in.bin", 6, SEMIHOSTING_READ_BINARY);
+    if (input_file == UINT32_MAX) {
+        end_with(BENCH_EXIT_INPUT, "bench: in.bin cannot be opened\n");
+    }
+    output_file = open_file("out.bin", 7, SEMIHOSTING_WRITE_BINARY);
+    if (output_file == UINT32_MAX) {
+        end_with(BENCH_EXIT_OUTPUT, "bench: out.bin cannot be opened\n");
+    }
+}
+
+/* READ and WRITE answer with the number of bytes they did not transfer. */
+void bench_board_read(void *data, uint32_t len_bytes)
+{
+    const uint32_t block[3] = {input_file, (uint32_t)(uintptr_t)data, len_bytes};
+    if (semihosting(SEMIHOSTING_READ, block) != 0) {
+        end_with(BENCH_EXIT_INPUT, "bench: in.bin is too short\n");
+    }
+}
+
+void bench_board_write(const void *data, uint32_t len_bytes)
+{
+    const uint32_t block[3] = {output_file, (uint32_t)(uintptr_t)data, len_bytes};
+    if (semihosting(SEMIHOSTING_WRITE, block) != 0) {
+        end_with(BENCH_EXIT_OUTPUT, "bench: out.bin cannot be written\n");
+    }
+}
+
+uint32_t bench_board_instructions(uint32_t ticks_before, uint32_t ticks_after)
+{
+    const uint32_t ticks = ticks_before - ticks_after - reading_ticks;
+    return (ticks * 5u + 4u) / 8u; /* 40 ns a tick, 64 ns an instruction, to the nearest */
+}
+
+void bench_board_paint_stack(void)
+{
+    const uint32_t end = bench_board_stack_pointer() - PAINT_GAP_BYTES;
+    for (volatile uint32_t *word = bench_stack_limit; (uint32_t)(uintptr_t)word < end; word++) {
+        *word = STACK_PAINT;
+    }
+}
+
+uint32_t bench_board_stack_bytes(uint32_t top)
+{
+    const volatile uint32_t *word = bench_stack_limit;
+    while (*word == STACK_PAINT) {
+        word++;
+    }
+    return top - (uint32_t)(uintptr_t)word;
+}
+
+static void start_timer(void)
+{
+    TIMER_RELOAD = UINT32_MAX;
+    TIMER_VALUE = UINT32_MAX;
+    TIMER_CONTROL = 1u;
+    const uint32_t before = bench_board_ticks();
+    const uint32_t after = bench_board_ticks();
+    reading_ticks = before - after;
+}
+
+static void initialise_memory(void)
+{
+    /* volatile: no calls of memcpy and memset, which would hide what the engine itself needs of the C library */
+    const uint32_t *from = bench_data_load;
+    for (volatile uint32_t *to = bench_data_start; to < bench_data_end; to++) {
+        *to = *from++;
+    }
+    for (volatile uint32_t *to = bench_bss_start; to < bench_bss_end; to++) {
+        *to = 0;
+    }
+}
+
+void bench_board_reset(void)
+{
+    CPACR |= 0xFu << 20; /* the float32 baseline uses the FPU */
+    __asm__ volatile("dsb\n\tisb" ::: "memory");
+    initialise_memory();
+    start_timer();
+    bench_board_exit((uint32_t)main());
+}
+
+typedef void (*vector)(void);
+extern const vector bench_board_vectors[16];
+__attribute__((section(".vectors"), used)) const vector bench_board_vectors[16] = {
+    (vector)(uintptr_t)bench_stack_top, bench_board_reset, fault, fault, fault, fault, fault, 0, 0, 0, 0, fault, fault, 0,
+    fault, fault,
+};
