@@ -1,7 +1,7 @@
 """A mosquitto of our own: configuration, start, stop. `with Broker() as broker: broker.url`."""
 
-from jaragua_broker.broker import Broker, BrokerError, find_mosquitto
+from jaragua_broker.broker import Broker, find_mosquitto
 from jaragua_broker.configuration import Limits, render
 from jaragua_broker.probe import accepts_mqtt
 
-__all__ = ["Broker", "BrokerError", "Limits", "accepts_mqtt", "find_mosquitto", "render"]
+__all__ = ["Broker", "Limits", "accepts_mqtt", "find_mosquitto", "render"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jaragua.errors import JaraguaError
+from jaragua.errors import BrokerError, ToolError
 from jaragua_broker import guard
 from jaragua_broker.configuration import LOOPBACK, render
 from jaragua_broker.probe import accepts_mqtt
@@ -27,20 +27,16 @@ _FREE_PORT_ATTEMPTS = 8
 _STOP_SECONDS = guard.GRACE_SECONDS + 5.0
 
 
-class BrokerError(JaraguaError):
-    """The broker could not be started, or is not there."""
-
-
 class _PortTaken(Exception):
     """mosquitto could not bind the port it was given."""
 
 
 def find_mosquitto() -> Path:
-    """The mosquitto executable, on PATH or where distributions put daemons; BrokerError if there is none."""
+    """The mosquitto executable, on PATH or where distributions put daemons; ToolError if there is none."""
     search = os.pathsep.join((os.environ.get("PATH", ""), *_EXTRA_PATH))
     found = shutil.which("mosquitto", path=search)
     if found is None:
-        raise BrokerError(
+        raise ToolError(
             "mosquitto is not installed (looked on PATH and in /usr/sbin)",
             "install it: sudo apt-get install mosquitto",
         )
@@ -59,7 +55,7 @@ class Broker:
     """A mosquitto that lives as long as the `with` block, and never longer than this process.
 
     port: None picks a free one. data_dir: where retained messages persist; None uses a temporary folder that is
-    removed at the end. Errors: BrokerError (mosquitto missing, port taken, no start).
+    removed at the end. Errors: ToolError (mosquitto missing), BrokerError (port taken, no start).
     """
 
     def __init__(self, port: int | None = None, data_dir: Path | str | None = None) -> None:

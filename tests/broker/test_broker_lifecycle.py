@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_broker import Broker, BrokerError, accepts_mqtt, find_mosquitto, render
+from jaragua.errors import BrokerError, ToolError
+from jaragua_broker import Broker, accepts_mqtt, find_mosquitto, render
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -67,7 +68,7 @@ def test_taken_free_port_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None
 def test_missing_mosquitto_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("jaragua_broker.broker._EXTRA_PATH", ())
-    with pytest.raises(BrokerError, match="not installed") as caught:
+    with pytest.raises(ToolError, match="not installed") as caught:
         find_mosquitto()
     assert "apt-get install mosquitto" in caught.value.hint
 
