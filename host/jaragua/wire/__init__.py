@@ -1,0 +1,1 @@
+"""The protocol, without sockets and without a clock: numbers, messages, frames, the host's side of the link, topics."""

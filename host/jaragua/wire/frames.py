@@ -1,0 +1,117 @@
+"""Frames (L1): `ver_type | flags | seq | ack | session | len | payload | crc32`, COBS, 0x00."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from jaragua.errors import ProtocolError
+from jaragua.wire import cobs
+from jaragua.wire.definitions import (
+    CRC_BYTES,
+    HEADER_BYTES,
+    HELLO_BYTES,
+    MAX_ENCODED_BYTES,
+    MAX_PAYLOAD_BYTES,
+    PROTOCOL_MAJOR,
+)
+
+_HEADER: Final = struct.Struct("<BBBBHH")
+_HELLO: Final = struct.Struct("<HBBB")
+_CRC: Final = struct.Struct("<I")
+DELIMITER: Final = b"\x00"
+
+
+class FrameError(ProtocolError):
+    """A frame that a receiver drops and counts (L1.3)."""
+
+
+class BadCrcError(FrameError):
+    """The CRC-32 of a frame is wrong (L1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame; `type` is the low nibble, known (`FrameType`) or not."""
+
+    type: int
+    payload: bytes = b""
+    seq: int = 0
+    ack: int = 0
+    session: int = 0
+    major: int = PROTOCOL_MAJOR
+    flags: int = 0
+
+
+def pack(frame: Frame) -> bytes:
+    """The bytes of `frame` on the wire, with the closing 0x00."""
+    if len(frame.payload) > MAX_PAYLOAD_BYTES:
+        raise FrameError(f"a payload of {len(frame.payload)} bytes does not fit a frame of {MAX_PAYLOAD_BYTES}")
+    ver_type = frame.major << 4 | frame.type
+    head = _HEADER.pack(ver_type, frame.flags, frame.seq, frame.ack, frame.session, len(frame.payload))
+    body = head + frame.payload
+    return cobs.encode(body + _CRC.pack(zlib.crc32(body))) + DELIMITER
+
+
+def unpack(encoded: bytes) -> Frame:
+    """The frame in `encoded` (no 0x00 in it); FrameError if it must be dropped (L1.3), BadCrcError for its CRC."""
+    if len(encoded) >= MAX_ENCODED_BYTES:
+        raise FrameError(f"a frame of {len(encoded)} bytes is too long")
+    try:
+        raw = cobs.decode(encoded)
+    except ProtocolError as error:
+        raise FrameError(error.message) from error
+    if len(raw) < HEADER_BYTES + CRC_BYTES:
+        raise FrameError(f"a frame of {len(raw)} bytes is too short")
+    body = raw[:-CRC_BYTES]
+    if zlib.crc32(body) != _CRC.unpack(raw[-CRC_BYTES:])[0]:
+        raise BadCrcError("the CRC-32 of a frame is wrong")
+    ver_type, flags, seq, ack, session, payload_bytes = _HEADER.unpack_from(body)
+    payload = body[HEADER_BYTES:]
+    if payload_bytes != len(payload):
+        raise FrameError(f"a frame says {payload_bytes} bytes of payload and has {len(payload)}")
+    return Frame(ver_type & 15, payload, seq, ack, session, ver_type >> 4, flags)
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The payload of a HELLO (L2.1)."""
+
+    nonce: int
+    window: int
+    major: int
+    minor: int
+
+    def pack(self) -> bytes:
+        """Five bytes."""
+        return _HELLO.pack(self.nonce, self.window, self.major, self.minor)
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Hello:
+        """FrameError if `payload` is shorter than a HELLO; what a later minor may add behind it is ignored."""
+        if len(payload) < HELLO_BYTES:
+            raise FrameError(f"a HELLO of {len(payload)} bytes is too short")
+        return cls(*_HELLO.unpack_from(payload))
+
+
+@dataclass(slots=True)
+class Splitter:
+    """Cuts a stream of bytes at 0x00; never holds more than one frame's length of it."""
+
+    _pending: bytearray = field(default_factory=bytearray)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The pieces that end in `data`, without their 0x00; empty ones are left out. Too long ones come in parts."""
+        *ended, rest = data.split(DELIMITER)
+        for piece in ended:
+            whole = bytes(self._pending) + piece
+            self._pending.clear()
+            if whole:
+                yield whole
+        self._pending += rest
+        if len(self._pending) >= 4 * MAX_ENCODED_BYTES:
+            yield bytes(self._pending)
+            self._pending.clear()

@@ -1,0 +1,489 @@
+"""Every message of `messages.cddl` as a frozen dataclass, checked against that file when it is written and read.
+
+The class `JobBegin` is the rule `job-begin`; its fields are the rule's in the same order, `-` written `_`. The tag that
+begins a serial message is read from the file. What does not match raises MessageError with message and field.
+
+    data = encode(JobBegin(id=1, job=7, kind=JobKind.TRAIN, base=b"", …))   serial and MQTT alike
+    message = decode_response(data)                                         serial: Status | Identity | BlobState | …
+    command = decode(TrainCommand, payload)                                 MQTT: the topic says which
+"""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import hashlib
+import re
+import struct
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Final, TypeVar, get_args
+
+import cbor2
+
+from jaragua.wire import plain_cbor, schema
+from jaragua.wire.schema import MessageError
+
+__all__ = ["MessageError", "decode", "decode_request", "decode_response", "encode", "pack_update", "unpack_update"]
+
+_HEADER_LENGTH: Final = struct.Struct("<H")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What all messages share."""
+
+    #: Serial messages are arrays that begin with a tag, MQTT payloads maps.
+    is_array: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class SerialMessage(Message):
+    """A message of the serial link: `[tag, …]`."""
+
+    is_array: ClassVar[bool] = True
+
+
+# ---- host to board ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Identify(SerialMessage):
+    """L4.1."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlobBegin(SerialMessage):
+    """L4.2."""
+
+    id: int
+    sha256: bytes
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlobEnd(SerialMessage):
+    """L4.2."""
+
+    id: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JobBegin(SerialMessage):
+    """L4.4. `base`: hash of the staged blob, or empty to go on with the working weights. Rate: A5.2."""
+
+    id: int
+    job: int
+    kind: int
+    base: bytes
+    rate_mantissa: int
+    rate_exponent: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd(SerialMessage):
+    """L4.4."""
+
+    id: int
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRead(SerialMessage):
+    """L4.7."""
+
+    id: int
+    job: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRead(SerialMessage):
+    """L4.8."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(SerialMessage):
+    """Ends a job before its last sample."""
+
+    id: int
+    job: int
+
+
+# ---- board to host ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Status(SerialMessage):
+    """L4.9. `code`: `definitions.Status`, text in `definitions.STATUS_TEXTS`."""
+
+    id: int
+    code: int
+    detail: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity(SerialMessage):
+    """L4.1: all that is known of a board. `operators`: bits, `definitions.Operator`."""
+
+    id: int
+    major: int
+    minor: int
+    firmware: str
+    build: bytes
+    board: str
+    uid: bytes
+    model: str
+    architecture: bytes
+    blob_bytes: int
+    inputs: int
+    outputs: int
+    classifier: bool
+    staged: bytes
+    working: bytes
+    mtu: int
+    window: int
+    reset_cause: int
+    ram_bytes: int
+    flash_bytes: int
+    arena_bytes: int
+    operators: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlobState(SerialMessage):
+    """L4.2."""
+
+    id: int
+    offset: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobState(SerialMessage):
+    """L4.4, L4.5. `state`: `definitions.JobPhase`. Real loss sum = loss_sum * 2**-loss_exponent (A4.4)."""
+
+    id: int
+    job: int
+    kind: int
+    state: int
+    done: int
+    correct: int
+    loss_sum: int
+    loss_exponent: int
+    instructions: int
+    blob_crc: int
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of a sample: nats, or squared error summed over the outputs. 0 before the first sample."""
+        return float(self.loss_sum) * 2.0**-self.loss_exponent / self.done if self.done else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction(SerialMessage):
+    """L4.6. `outputs`: int16 each, as A3.3 gives them."""
+
+    job: int
+    index: int
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Health(SerialMessage):
+    """L4.8: the board's own counters (L3.5) and memory."""
+
+    id: int
+    uptime_ms: int
+    frames_in: int
+    frames_out: int
+    bytes_in: int
+    bytes_out: int
+    retransmits: int
+    naks: int
+    bad_crc: int
+    duplicates: int
+    rtt_ms: int
+    stack_free_bytes: int
+    stack_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(SerialMessage):
+    """L4.8."""
+
+    job: int
+    done: int
+    samples: int
+    correct: int
+    loss_sum: int
+    loss_exponent: int
+
+    @property
+    def loss(self) -> float:
+        """Mean loss so far; see JobState.loss."""
+        return float(self.loss_sum) * 2.0**-self.loss_exponent / self.done if self.done else 0.0
+
+
+Request = Identify | BlobBegin | BlobEnd | JobBegin | JobEnd | UpdateRead | HealthRead | Cancel
+Response = Status | Identity | BlobState | JobState | Prediction | Health | Progress
+
+
+# ---- MQTT ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HostState(Message):
+    """The coordinator is there, or is not."""
+
+    online: bool
+    ts: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunState(Message):
+    """Where a run stands."""
+
+    run: str
+    round: int
+    rounds: int
+    phase: str
+    model: str
+    network: str
+    hash: bytes
+    deadline: int
+    quorum: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState(Message):
+    """A gateway or a Pi; its will is `lost` (M7)."""
+
+    state: str
+    epoch: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState(Message):
+    """One device of a node."""
+
+    state: str
+    epoch: int
+    kind: str
+    model: str
+    architecture: bytes
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainCommand(Message):
+    """Train on the device's own few-shot task drawn with `seed` (M3)."""
+
+    run: str
+    round: int
+    device: str
+    attempt: int
+    hash: bytes
+    learning_rate: float
+    ways: int
+    shots: int
+    passes: int
+    seed: int
+    deadline: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptCommand(Message):
+    """Judge a start on the device's held-out task (M4)."""
+
+    run: str
+    device: str
+    trial: int
+    hash: bytes
+    learning_rate: float
+    ways: int
+    shots: int
+    passes: int
+    queries: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptResult(Message):
+    """Figures only (M4, M5)."""
+
+    run: str
+    device: str
+    trial: int
+    hash: bytes
+    ok: bool
+    metric: str
+    before: float
+    after: float
+    queries: int
+    instructions: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopCommand(Message):
+    """End what the run still asks of this node."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateHeader(Message):
+    """What stands before the blob of an update (M2); key: (run, round, device, attempt)."""
+
+    run: str
+    round: int
+    device: str
+    attempt: int
+    base: builtins.bytes
+    encoding: str
+    samples: int
+    loss: float
+    metric: str
+    score: float
+    instructions: int
+    bytes: int
+    sha256: builtins.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAck(Message):
+    """The coordinator's word on an update, after its commit (M2)."""
+
+    run: str
+    round: int
+    device: str
+    attempt: int
+    result: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry(Message):
+    """Health and progress of a device, for whoever watches."""
+
+    ts: int
+    health: dict[str, int] | None = None
+    progress: dict[str, int | float] | None = None
+
+
+M = TypeVar("M", bound=Message)
+
+
+def rule_name(kind: type[Message]) -> str:
+    """The name in `messages.cddl`: JobBegin -> job-begin."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
+
+
+def field_name(rule_field: str) -> str:
+    """The Python name of a field of the file: rate-mantissa -> rate_mantissa."""
+    return rule_field.replace("-", "_")
+
+
+def rule_field(name: str) -> str:
+    """The reverse of `field_name`."""
+    return name.replace("_", "-")
+
+
+def encode(message: Message) -> bytes:
+    """CBOR; MessageError if a field is outside what `messages.cddl` allows."""
+    name = rule_name(type(message))
+    value = _to_array(message, name) if message.is_array else _to_map(message, name)
+    schema.check(name, value)
+    return cbor2.dumps(value)
+
+
+def decode(kind: type[M], data: bytes) -> M:
+    """The message of class `kind` in `data`; MessageError if it does not match `messages.cddl`."""
+    return _build(kind, plain_cbor.loads(data))
+
+
+def decode_request(data: bytes) -> Request:
+    """A message of a host; MessageError if it is none."""
+    message: Request = _decode_tagged("request", data)
+    return message
+
+
+def decode_response(data: bytes) -> Response:
+    """A message of a board; MessageError if it is none."""
+    message: Response = _decode_tagged("response", data)
+    return message
+
+
+def pack_update(header: UpdateHeader, blob: bytes) -> bytes:
+    """The payload of an update: `u16 length | header CBOR | blob`."""
+    encoded = encode(header)
+    return _HEADER_LENGTH.pack(len(encoded)) + encoded + blob
+
+
+def unpack_update(payload: bytes) -> tuple[UpdateHeader, bytes]:
+    """Header and blob; MessageError if the lengths or the SHA-256 do not agree."""
+    if len(payload) < _HEADER_LENGTH.size:
+        raise MessageError("update: the payload is cut off")
+    end = _HEADER_LENGTH.size + _HEADER_LENGTH.unpack_from(payload)[0]
+    if end > len(payload):
+        raise MessageError("update: the header is cut off")
+    header = decode(UpdateHeader, payload[_HEADER_LENGTH.size : end])
+    blob = payload[end:]
+    if len(blob) != header.bytes:
+        raise MessageError(f"update: {len(blob)} bytes of weights follow, the header says {header.bytes}")
+    if hashlib.sha256(blob).digest() != header.sha256:
+        raise MessageError("update: the weights have not the SHA-256 of the header")
+    return header, blob
+
+
+def _plain(value: object) -> object:
+    """A value as cbor2 would read it back: enums as numbers, tuples as lists."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _to_array(message: Message, name: str) -> list[object]:
+    return [schema.tag(name), *(_plain(getattr(message, field_name(field))) for field in schema.fields(name))]
+
+
+def _to_map(message: Message, name: str) -> dict[str, object]:
+    floats = {rule_field(field.name) for field in dataclasses.fields(message) if field.type == "float"}
+    entries: dict[str, object] = {}
+    for field in schema.fields(name):
+        value = getattr(message, field_name(field))
+        if value is not None:
+            entries[field] = float(value) if field in floats else _plain(value)
+    return entries
+
+
+@cache
+def _kinds(choice: str) -> dict[int, type[Message]]:
+    classes = {rule_name(kind): kind for kind in (*get_args(Request), *get_args(Response))}
+    return {schema.tag(name): classes[name] for name in schema.choices(choice)}
+
+
+def _decode_tagged(choice: str, data: bytes) -> Any:
+    value = plain_cbor.loads(data)
+    if not isinstance(value, list) or not value or type(value[0]) is not int:
+        raise MessageError(f"{choice}: not an array that begins with a number")
+    kind = _kinds(choice).get(value[0])
+    if kind is None:
+        raise MessageError(f"{choice}: no message has the number {value[0]}")
+    return _build(kind, value)
+
+
+def _build(kind: type[M], value: Any) -> M:
+    name = rule_name(kind)
+    schema.check(name, value)
+    pairs = zip(schema.fields(name), value[1:], strict=True) if kind.is_array else value.items()
+    return kind(**{field_name(field): tuple(item) if isinstance(item, list) else item for field, item in pairs})

@@ -1,0 +1,124 @@
+"""The topics of the broker (docs/protocol.md, M): one table of templates, from which topics are built and parsed.
+
+build(TopicKind.UPDATE, "home", node="gateway-1", run="r1", round=3)  -> "jaragua/1/home/node/gateway-1/up/r1/3"
+pattern(TopicKind.UPDATE, "home", run="r1")                           -> "jaragua/1/home/node/+/up/r1/+"
+parse("jaragua/1/home/node/gateway-1/up/r1/3")                        -> Topic(UPDATE, "home", node="gateway-1", …)
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from string import Formatter
+from typing import Final
+
+from jaragua.errors import ProtocolError
+from jaragua.wire.definitions import HASH_BYTES, PROTOCOL_MAJOR
+
+_ID: Final = r"[a-z0-9-]{1,32}"
+_PARTS: Final = {
+    "fleet": _ID,
+    "node": _ID,
+    "device": _ID,
+    "verb": _ID,
+    "run": _ID,
+    "round": r"0|[1-9][0-9]{0,9}",
+    "sha256": rf"[0-9a-f]{{{2 * HASH_BYTES}}}",
+}
+_ROOT: Final = f"jaragua/{PROTOCOL_MAJOR}/{{fleet}}/"
+
+
+class TopicError(ProtocolError):
+    """A topic or an id that is not of the form docs/protocol.md, M gives."""
+
+
+class TopicKind(Enum):
+    """Every topic; the value is what follows `jaragua/1/<fleet>/`."""
+
+    HOST_STATE = "host/$state"
+    RUN = "run"
+    BLOB = "blob/{sha256}"
+    NODE_STATE = "node/{node}/$state"
+    NODE_DESCRIPTION = "node/{node}/$td"
+    DEVICE_STATE = "node/{node}/dev/{device}/$state"
+    DEVICE_DESCRIPTION = "node/{node}/dev/{device}/$td"
+    TELEMETRY = "node/{node}/dev/{device}/tele"
+    COMMAND = "node/{node}/cmd/{verb}"
+    UPDATE = "node/{node}/up/{run}/{round}"
+    ACK = "node/{node}/ack/{run}/{round}"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a topic says; a part that its kind does not have is "" (round: 0)."""
+
+    kind: TopicKind
+    fleet: str
+    node: str = ""
+    device: str = ""
+    verb: str = ""
+    run: str = ""
+    round: int = 0
+    sha256: str = ""
+
+
+def is_id(text: str) -> bool:
+    """Whether `text` is an id: `[a-z0-9-]{1,32}`."""
+    return re.fullmatch(_ID, text) is not None
+
+
+def check_id(text: str, what: str = "id") -> str:
+    """`text`, or TopicError if it is no id; `what` names it in the message."""
+    if not is_id(text):
+        raise TopicError(f"{what} {text!r} is not of the form [a-z0-9-], 1 to 32 characters", "Choose another name.")
+    return text
+
+
+def _names(kind: TopicKind) -> list[str]:
+    return [name for _, name, _, _ in Formatter().parse(_ROOT + kind.value) if name]
+
+
+def _check_parts(kind: TopicKind, parts: dict[str, str]) -> None:
+    unknown = set(parts) - set(_names(kind))
+    if unknown:
+        raise TopicError(f"a topic of kind {kind.name} has no {', '.join(sorted(unknown))}")
+    for name, text in parts.items():
+        if re.fullmatch(_PARTS[name], text) is None:
+            raise TopicError(f"{name} {text!r} cannot be part of a topic")
+
+
+def build(kind: TopicKind, fleet: str, **parts: str | int) -> str:
+    """The topic of `kind`; every part of its template must be given. TopicError if one is missing or malformed."""
+    texts = {"fleet": fleet} | {name: str(part) for name, part in parts.items()}
+    _check_parts(kind, texts)
+    missing = set(_names(kind)) - set(texts)
+    if missing:
+        raise TopicError(f"a topic of kind {kind.name} needs {', '.join(sorted(missing))}")
+    return (_ROOT + kind.value).format(**texts)
+
+
+def pattern(kind: TopicKind, fleet: str, **parts: str | int) -> str:
+    """The topic filter of `kind` to subscribe to: parts that are not given become `+`."""
+    texts = {"fleet": fleet} | {name: str(part) for name, part in parts.items()}
+    _check_parts(kind, texts)
+    return (_ROOT + kind.value).format(**dict.fromkeys(_names(kind), "+") | texts)
+
+
+def _regex(kind: TopicKind) -> re.Pattern[str]:
+    groups = {name: f"(?P<{name}>{_PARTS[name]})" for name in _names(kind)}
+    return re.compile((_ROOT + kind.value).replace("$", r"\$").format(**groups))
+
+
+_REGEXES: Final = {kind: _regex(kind) for kind in TopicKind}
+
+
+def parse(topic: str) -> Topic:
+    """What `topic` says; TopicError if it is none of ours."""
+    for kind, regex in _REGEXES.items():
+        match = regex.fullmatch(topic)
+        if match:
+            parts = match.groupdict()
+            number = int(parts.pop("round", None) or 0)
+            return Topic(kind, round=number, **parts)
+    raise TopicError(f"the topic {topic!r} is not one of Jaragua's")
