@@ -1,0 +1,78 @@
+/* Start-up of the emulated Cortex-M4: vectors, memory, faults. */
+#include <stdint.h>
+
+#include "jrg_port_qemu_m4.h"
+
+#define AIRCR (*(volatile uint32_t *)0xE000ED0Cu)
+#define AIRCR_SYSTEM_RESET 0x05FA0004u
+
+extern uint32_t jrg_port_stack_end[], jrg_port_stack_top[];
+extern uint32_t jrg_port_data_start[], jrg_port_data_end[], jrg_port_data_image[];
+extern uint32_t jrg_port_bss_start[], jrg_port_bss_end[];
+extern int main(int argc, char **argv);
+
+static void copy_words(uint32_t *to, const uint32_t *end, const uint32_t *from)
+{
+    while (to < end)
+        *to++ = *from++;
+}
+
+static void fill_words(uint32_t *to, const uint32_t *end, uint32_t value)
+{
+    while (to < end)
+        *to++ = value;
+}
+
+void jrg_port_restart(jrg_reset_cause cause)
+{
+    jrg_port_kept.magic = JRG_PORT_KEPT_MAGIC;
+    jrg_port_kept.reset_cause = cause;
+    AIRCR = AIRCR_SYSTEM_RESET;
+    for (;;) {
+    }
+}
+
+static void on_fault(void)
+{
+    jrg_port_restart(JRG_RESET_CAUSE_FAULT);
+}
+
+/* The paint ends below the frame of this function, which must not be overwritten. */
+void jrg_port_reset(void)
+{
+    fill_words(jrg_port_stack_end, (uint32_t *)__builtin_frame_address(0) - 16, JRG_PORT_STACK_PAINT);
+    copy_words(jrg_port_data_start, jrg_port_data_end, jrg_port_data_image);
+    fill_words(jrg_port_bss_start, jrg_port_bss_end, 0);
+    (void)main(0, 0);
+    jrg_port_restart(JRG_RESET_CAUSE_SOFTWARE);
+}
+
+void jrg_port_stack(uint32_t *size_bytes, uint32_t *free_bytes)
+{
+    const uint32_t *word = jrg_port_stack_end;
+    while (word < jrg_port_stack_top && *word == JRG_PORT_STACK_PAINT)
+        word++;
+    *size_bytes = (uint32_t)((uintptr_t)jrg_port_stack_top - (uintptr_t)jrg_port_stack_end);
+    *free_bytes = (uint32_t)((uintptr_t)word - (uintptr_t)jrg_port_stack_end);
+}
+
+typedef void (*vector)(void);
+
+__attribute__((section(".vectors"), used)) static const vector vectors[16 + 10] = {
+    (vector)jrg_port_stack_top,
+    jrg_port_reset,
+    on_fault, /* NMI */
+    on_fault, /* hard fault */
+    on_fault, /* memory */
+    on_fault, /* bus */
+    on_fault, /* usage */
+    0, 0, 0, 0,
+    on_fault, /* SVC */
+    on_fault, /* debug */
+    0,
+    on_fault, /* PendSV */
+    on_fault, /* SysTick, not used */
+    [16 + JRG_PORT_IRQ_UART_RX] = jrg_port_on_uart_rx,
+    [16 + JRG_PORT_IRQ_UART_TX] = jrg_port_on_uart_tx,
+    [16 + JRG_PORT_IRQ_ALARM] = jrg_port_on_alarm,
+};
