@@ -14,9 +14,10 @@ static void float32_dense_forward(const float *x, const float *weights, const fl
                                   bool relu)
 {
     for (int j = 0; j < outputs; j++) {
+        const float *row = weights + j * inputs;
         float sum = biases[j];
         for (int i = 0; i < inputs; i++) {
-            sum += weights[j * inputs + i] * x[i];
+            sum += row[i] * x[i];
         }
         y[j] = relu && sum < 0.0f ? 0.0f : sum;
     }
@@ -28,8 +29,10 @@ static void float32_dense_backward(const float *dy, const float *weights, float 
         dx[i] = 0.0f;
     }
     for (int j = 0; j < outputs; j++) {
+        const float *row = weights + j * inputs;
+        const float error = dy[j];
         for (int i = 0; i < inputs; i++) {
-            dx[i] += dy[j] * weights[j * inputs + i];
+            dx[i] += error * row[i];
         }
     }
 }
@@ -37,9 +40,10 @@ static void float32_dense_backward(const float *dy, const float *weights, float 
 static void float32_dense_update(const float *x, const float *dy, float *weights, float *biases, int inputs, int outputs, float rate)
 {
     for (int j = 0; j < outputs; j++) {
+        float *row = weights + j * inputs;
         const float step = rate * dy[j];
         for (int i = 0; i < inputs; i++) {
-            weights[j * inputs + i] -= step * x[i];
+            row[i] -= step * x[i];
         }
         biases[j] -= step;
     }

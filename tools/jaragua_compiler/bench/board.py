@@ -1,0 +1,54 @@
+"""The engine as the board runs it: emit a network's C, link it with the bench, run steps on the emulated Cortex-M4."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from jaragua_compiler.bench import emulator, toolchain
+from jaragua_compiler.bench.footprint import Sizes, sizes
+from jaragua_compiler.bench.steps import Counts, Outcome, Step, read_output, write_input
+from jaragua_compiler.emit import emit
+from jaragua_compiler.plan import Plan
+
+# The calls a node makes (docs/architecture.md); rooted by hand so that the footprint holds all of the engine.
+_INTERFACE = (
+    "jrg_model",
+    "jrg_model_check",
+    "jrg_model_bind",
+    "jrg_model_set_rate",
+    "jrg_model_forward",
+    "jrg_model_evaluate",
+    "jrg_model_train",
+    "jrg_model_loss_exponent",
+)
+
+
+def build(plan: Plan, core: str = toolchain.CORTEX_M4) -> Path:
+    """Build the program that runs steps, with the product's flags for `core`; returns its ELF."""
+    return _build(plan, core, "bench_engine.c", rooted=())
+
+
+def run(
+    plan: Plan, steps: Sequence[Step], *, core: str = toolchain.CORTEX_M4, counted: bool
+) -> list[tuple[Counts, Outcome]]:
+    """Do the steps on the emulated board; `counted` says whether the instructions in Counts mean anything."""
+    return read_output(plan, emulator.run(build(plan, core), write_input(plan, steps), counted=counted))
+
+
+def footprint(plan: Plan, core: str = toolchain.CORTEX_M4) -> Sizes:
+    """Flash and static RAM of the engine alone: a program that holds all of it, less one that holds none."""
+    full = _build(plan, core, "bench_empty.c", rooted=_INTERFACE)
+    empty = _build(plan, core, "bench_empty.c", rooted=())
+    return sizes(full) - sizes(empty)
+
+
+def _build(plan: Plan, core: str, main: str, rooted: tuple[str, ...]) -> Path:
+    bench = toolchain.bench_folder()
+    with TemporaryDirectory(prefix="jaragua-bench-") as name:
+        folder = Path(name)
+        emit(plan, folder)
+        sources = (bench / "bench_board.c", bench / main, *sorted(folder.glob("*.c")))
+        roots = tuple(f"-Wl,--undefined={symbol}" for symbol in rooted)
+        return toolchain.build(toolchain.Program(sources, (bench, folder), (*toolchain.c_flags(core), *roots)))

@@ -1,0 +1,128 @@
+"""The figures of one model: what a training step costs in instructions, RAM and flash, beside the float32 baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaragua_compiler.bench import board, dead_rows, float32
+from jaragua_compiler.bench.steps import Counts, Outcome, mismatches, run
+from jaragua_compiler.bench.toolchain import ToolError
+from jaragua_compiler.bench.workload import Workload, prepare
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.native import NativeEngine
+from jaragua_compiler.plan import WEIGHT_FORMAT, Plan, plan
+from jaragua_compiler.rate import LearningRate
+from jaragua_models import Model, get
+
+#: Name in the bench -> model of the zoo. SINE is 1-32-32-1, MLP is 64-32-10.
+MODELS: Mapping[str, str] = {"SINE": "sine", "MLP": "digits"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row of the bench. Instructions are means over `samples` training steps, except where the name says else.
+
+    `dead_rows` is the part of all rows that is dead (0..1); RAM is weights, activations, scratch and stack.
+    """
+
+    model: str
+    weights: str
+    instructions: int
+    instructions_min: int
+    instructions_max: int
+    forward_instructions: int
+    backward_update_instructions: int
+    dead_rows: float
+    instructions_no_dead_rows: int
+    float32_instructions: int
+    float32_forward_instructions: int
+    float32_flags: str
+    float32_ram_bytes: int
+    ram_bytes: int
+    ram_weights_bytes: int
+    ram_static_bytes: int
+    ram_stack_bytes: int
+    flash_bytes: int
+    samples: int
+
+
+def measure(name: str) -> Result:
+    """Build, run and count one model of MODELS. Raises CompileError for another name, ToolError without the tools."""
+    model = _model(name)
+    layout = plan(model.network)
+    workload = prepare(model, layout)
+    counts = _counted(layout, workload)
+    without_dead_rows = _counts_without_dead_rows(model, layout, workload)
+    baseline = _float32(model, workload)
+    size = board.footprint(layout)
+    stack = max(max(count.forward_stack_bytes, count.train_stack_bytes) for count in counts)
+    train = [count.train_instructions for count in counts]
+    forward = _mean([count.forward_instructions for count in counts])
+    return Result(
+        model=name,
+        weights=WEIGHT_FORMAT,
+        instructions=_mean(train),
+        instructions_min=min(train),
+        instructions_max=max(train),
+        forward_instructions=forward,
+        backward_update_instructions=_mean(train) - forward,
+        dead_rows=_dead_part(layout, workload),
+        instructions_no_dead_rows=_mean([count.train_instructions for count in without_dead_rows]),
+        float32_instructions=round(baseline.instructions),
+        float32_forward_instructions=round(baseline.forward_instructions),
+        float32_flags=baseline.compiler_flags,
+        float32_ram_bytes=baseline.ram_bytes,
+        ram_bytes=layout.blob_bytes + size.ram_bytes + stack,
+        ram_weights_bytes=layout.blob_bytes,
+        ram_static_bytes=size.ram_bytes,
+        ram_stack_bytes=stack,
+        flash_bytes=size.flash_bytes,
+        samples=len(train),
+    )
+
+
+def _model(name: str) -> Model:
+    if name not in MODELS:
+        raise CompileError(f"the bench has no model {name!r}.", f"It has: {', '.join(MODELS)}.")
+    return get(MODELS[name])
+
+
+def _counted(layout: Plan, workload: Workload) -> list[Counts]:
+    """Count every step, and make sure that what was counted computed the right thing."""
+    counts, outcomes = _split(board.run(layout, workload.steps, counted=True))
+    wrong = mismatches(layout, run(NativeEngine(layout), workload.steps), outcomes)
+    if wrong:
+        raise ToolError(f"the emulated board computes other bits than this machine: {wrong[0]}.")
+    return counts
+
+
+def _counts_without_dead_rows(model: Model, layout: Plan, workload: Workload) -> list[Counts]:
+    x, y = _stacked(workload)
+    rate = LearningRate.from_float(model.defaults.learning_rate)
+    return _split(board.run(layout, dead_rows.lively_steps(layout, x, y, rate), counted=True))[0]
+
+
+def _float32(model: Model, workload: Workload) -> float32.Float32Figures:
+    x, y = _stacked(workload)
+    targets = y.reshape(len(x), -1).astype(np.float32)
+    return float32.measure(model.network, workload.weights, x, targets, model.defaults.learning_rate)
+
+
+def _stacked(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
+    return tuple(np.concatenate([getattr(samples, field) for samples in workload.samples]) for field in ("x", "y"))
+
+
+def _dead_part(layout: Plan, workload: Workload) -> float:
+    counts = dead_rows.dead_row_counts(layout, workload.steps)
+    return round(sum(counts) / (len(counts) * dead_rows.rows(layout)), 4)
+
+
+def _split(records: Sequence[tuple[Counts, Outcome]]) -> tuple[list[Counts], list[Outcome]]:
+    return [counts for counts, _ in records], [outcome for _, outcome in records]
+
+
+def _mean(values: Sequence[int]) -> int:
+    return round(sum(values) / len(values))

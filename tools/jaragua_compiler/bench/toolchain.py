@@ -1,0 +1,118 @@
+"""Build bare-metal programs for the bench with arm-none-eabi-gcc; an unchanged program is built once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.sources import firmware_folder
+
+COMPILER = "arm-none-eabi-gcc"
+CORTEX_M4 = "cortex_m4"
+CORTEX_M0PLUS = "cortex_m0plus"
+
+_PACKAGES = {
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "arm-none-eabi-size": "gcc-arm-none-eabi",
+    "arm-none-eabi-objdump": "gcc-arm-none-eabi",
+    "arm-none-eabi-nm": "gcc-arm-none-eabi",
+    "qemu-system-arm": "qemu-system-arm",
+}
+
+
+class ToolError(CompileError):
+    """A program the bench needs (cross compiler, emulator) is missing or failed."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one ELF is made from: the files to compile, the folders to search for headers, and the compiler's flags."""
+
+    sources: tuple[Path, ...]
+    include_folders: tuple[Path, ...]
+    flags: tuple[str, ...]
+
+
+def find_tool(name: str) -> str:
+    """Return the path of a program, or raise ToolError with the command that installs it."""
+    path = shutil.which(name)
+    if path is None:
+        raise ToolError(f"the bench needs {name}, which is not installed", f"sudo apt-get install {_PACKAGES[name]}")
+    return path
+
+
+def bench_folder() -> Path:
+    """The bench's own C: board, linker script, programs."""
+    return firmware_folder() / "bench"
+
+
+def c_flags(core: str) -> tuple[str, ...]:
+    """Flags of the product's image for `core`, from firmware/flags.toml, without those of the linker."""
+    flags = _flags()
+    common: list[str] = [flag for group in ("standard", "warnings", "layout", "optimise") for flag in flags["c"][group]]
+    return (*flags["core"][core], *common)
+
+
+def link_flags() -> tuple[str, ...]:
+    """Linker flags of the product's images, and the bench's memory map."""
+    return (*_flags()["link"]["arm"], "-T", str(bench_folder() / "bench_m4.ld"))
+
+
+def build(program: Program) -> Path:
+    """Compile and link; returns the ELF, from the cache if the very same program was built before."""
+    compiler = find_tool(COMPILER)
+    elf = cache_folder() / f"{_fingerprint(compiler, program)}.elf"
+    if not elf.exists():
+        elf.parent.mkdir(parents=True, exist_ok=True)
+        # Built beside its place and moved there: two runs at once never see half a file.
+        draft = elf.with_suffix(f".{os.getpid()}.tmp")
+        _run([compiler, *_arguments(program), "-o", str(draft)])
+        draft.replace(elf)
+    return elf
+
+
+def cache_folder() -> Path:
+    """Where built programs are kept (XDG_CACHE_HOME, else ~/.cache)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaragua" / "bench"
+
+
+def _flags() -> dict[str, dict[str, list[str]]]:
+    return tomllib.loads((firmware_folder() / "flags.toml").read_text(encoding="utf-8"))
+
+
+def _arguments(program: Program) -> list[str]:
+    includes = [f"-I{folder}" for folder in program.include_folders]
+    libraries = ["-lm"]
+    return [*program.flags, *includes, *link_flags(), *map(str, program.sources), *libraries]
+
+
+def _fingerprint(compiler: str, program: Program) -> str:
+    digest = hashlib.sha256(_run([compiler, "--version"]).encode())
+    digest.update("\0".join((*program.flags, *link_flags())).encode())
+    for path in _inputs(program):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def _inputs(program: Program) -> Iterable[Path]:
+    headers = [path for folder in program.include_folders for path in sorted(folder.glob("*.h"))]
+    return [*program.sources, *headers, bench_folder() / "bench_m4.ld"]
+
+
+def _run(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ToolError(f"{Path(command[0]).name} failed: {_first_error(done.stderr)}")
+    return done.stdout
+
+
+def _first_error(text: str) -> str:
+    lines = text.strip().splitlines() or ["it said nothing"]
+    return next((line for line in lines if "error" in line), lines[-1])
