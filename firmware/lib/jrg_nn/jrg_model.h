@@ -1,0 +1,68 @@
+/* The interface of a compiled model: what generated code implements, and all that node, native engine and bench know.
+ *
+ * One model per image, no allocation, not reentrant. Numbers as A1.1 are rules of docs/arithmetic.md.
+ * Order of calls: jrg_model_bind and jrg_model_set_rate (for training), then any of the three that compute.
+ */
+#ifndef JRG_MODEL_H
+#define JRG_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "jrg_nn_status.h" // jrg_nn_status
+
+/* Bits of jrg_model_info.operators. */
+#define JRG_MODEL_OPERATOR_DENSE (1u << 0)
+#define JRG_MODEL_OPERATOR_RELU (1u << 1)
+#define JRG_MODEL_OPERATOR_SOFTMAX_CROSS_ENTROPY (1u << 2)
+#define JRG_MODEL_OPERATOR_MEAN_SQUARED_ERROR (1u << 3)
+
+typedef struct {
+    const char *name;
+    uint8_t architecture[8]; /* A6.2 */
+    uint32_t blob_bytes;
+    uint16_t inputs;  /* int16 numbers of one input */
+    uint16_t outputs; /* int16 numbers of one output */
+    uint16_t targets; /* int16 numbers of one target: 1 (a class label) or as many as outputs */
+    bool classifier;
+    uint32_t arena_bytes; /* RAM beside the blob: activations, errors, list of live rows */
+    uint32_t operators;
+} jrg_model_info;
+
+/* Learning rate mantissa * 2^-exponent (A5.2). */
+typedef struct {
+    uint16_t mantissa;
+    uint8_t exponent;
+} jrg_nn_rate;
+
+/* Figures of one sample (A4.4). `correct` is always false for a regression. */
+typedef struct {
+    bool correct;
+    uint32_t loss;
+} jrg_nn_result;
+
+extern const jrg_model_info jrg_model;
+
+/* Would jrg_model_bind take these bytes (A6.1)? Any alignment, no side effect. */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_check(const void *blob, uint32_t len_bytes);
+
+/* Compute on these weights from now on, and train them in place. `blob` holds jrg_model.blob_bytes bytes, starts at a
+ * multiple of 4, is checked again here, and stays the caller's. On an error the binding before stays. */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_bind(void *blob);
+
+/* The learning rate of the training steps that follow (A5.2, A5.3). On an error the rate before stays. */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_set_rate(jrg_nn_rate rate);
+
+/* A3. x: jrg_model.inputs numbers, clamped to the input's range (A3.0); outputs: jrg_model.outputs numbers. */
+void jrg_model_forward(const int16_t *x, int16_t *outputs);
+
+/* Forward and loss (A4.4); the weights stay. target: jrg_model.targets numbers. */
+jrg_nn_result jrg_model_evaluate(const int16_t *x, const int16_t *target);
+
+/* One training step (A5.8). The result is that of the forward pass, before the step. */
+jrg_nn_result jrg_model_train(const int16_t *x, const int16_t *target);
+
+/* Exponent of every loss (A4.4): 11 for cross-entropy, 2 fy for squared errors. */
+int8_t jrg_model_loss_exponent(void);
+
+#endif

@@ -1,0 +1,109 @@
+/* A6: check a blob of weights before it is used, and read its exponents. The bytes are not trusted. */
+#ifndef JRG_NN_BLOB_H
+#define JRG_NN_BLOB_H
+
+#include <string.h>
+
+#include "jrg_model.h"    // jrg_model_info
+#include "jrg_nn_arith.h" // JRG_NN_INLINE
+#include "jrg_nn_layer.h" // jrg_nn_exponents
+
+#define JRG_NN_BLOB_FORMAT 1u
+#define JRG_NN_BLOB_EXPONENTS 16u /* offset of the first layer's exponents */
+#define JRG_NN_LOGIT_EXPONENT 11  /* A2.5 */
+#define JRG_NN_BIAS_LIMIT (1 << 30)
+
+/* What of a layer the check must know. Offsets are bytes into the blob. */
+typedef struct {
+    uint32_t weights_offset;
+    uint32_t biases_offset;
+    uint16_t inputs;
+    uint16_t outputs;
+    uint8_t input_width;
+} jrg_nn_blob_layer;
+
+/* The first bytes of every blob. */
+JRG_NN_INLINE jrg_nn_status jrg_nn_blob_identity(const uint8_t *blob, uint32_t len_bytes, const jrg_model_info *model,
+                                                 uint32_t layer_count)
+{
+    const uint8_t start[8] = {'J', 'R', 'G', 'W', JRG_NN_BLOB_FORMAT, (uint8_t)layer_count, 0, 0};
+    if (len_bytes != model->blob_bytes) {
+        return JRG_NN_BAD_LENGTH;
+    }
+    if (memcmp(blob, start, 4) != 0 || blob[4] != JRG_NN_BLOB_FORMAT) {
+        return JRG_NN_BAD_MAGIC;
+    }
+    if (memcmp(blob, start, sizeof start) != 0 || memcmp(blob + 8, model->architecture, 8) != 0) {
+        return JRG_NN_BAD_ARCHITECTURE;
+    }
+    return JRG_NN_OK;
+}
+
+/* Exponents of one layer, its shifts worked out, unchecked. */
+JRG_NN_INLINE bool jrg_nn_blob_exponents(const uint8_t *blob, const jrg_nn_blob_layer *layer, uint32_t index,
+                                         bool last, jrg_nn_exponents *exponents)
+{
+    const int8_t *stored = (const int8_t *)blob + JRG_NN_BLOB_EXPONENTS + 2u * index;
+    const int32_t output_exponent = last ? stored[2] : stored[3];
+    const int32_t forward = stored[0] + stored[1] - output_exponent;
+    const int32_t bias = 2 * stored[1] - layer->input_width - 1;
+    if (stored[0] < 8 || stored[0] > 15 || forward < 2 || forward > 30 || bias < -30 || bias > 14) {
+        return false;
+    }
+    *exponents = (jrg_nn_exponents){stored[0], stored[1], (int8_t)forward, (int8_t)bias};
+    return true;
+}
+
+/* Every byte of an array is zero. */
+JRG_NN_INLINE bool jrg_nn_blob_is_zero(const uint8_t *bytes, uint32_t count)
+{
+    uint8_t any = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        any |= bytes[i];
+    }
+    return any == 0;
+}
+
+/* Padding of the rows is zero, and every bias lies within A2.3. */
+JRG_NN_INLINE bool jrg_nn_blob_weights(const uint8_t *blob, const jrg_nn_blob_layer *layer)
+{
+    const uint32_t padding_bytes = 2u * (layer->inputs & 1u);
+    const uint32_t row_bytes = 2u * layer->inputs + padding_bytes;
+    for (uint32_t j = 0; j < layer->outputs; j++) {
+        int32_t bias;
+        memcpy(&bias, blob + layer->biases_offset + 4u * j, sizeof bias);
+        const uint8_t *padding = blob + layer->weights_offset + (j + 1u) * row_bytes - padding_bytes;
+        if (bias < -JRG_NN_BIAS_LIMIT || bias >= JRG_NN_BIAS_LIMIT || !jrg_nn_blob_is_zero(padding, padding_bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A6.1. blob: [len_bytes], any alignment. layers: [layer_count]. exponents: [layer_count], written only if it is good
+ * (scratch otherwise). */
+static inline jrg_nn_status jrg_nn_blob_check(const uint8_t *blob, uint32_t len_bytes, const jrg_model_info *model,
+                                              const jrg_nn_blob_layer *layers, uint32_t layer_count,
+                                              jrg_nn_exponents *exponents)
+{
+    const jrg_nn_status identity = jrg_nn_blob_identity(blob, len_bytes, model, layer_count);
+    if (identity != JRG_NN_OK) {
+        return identity;
+    }
+    const uint32_t header_end = JRG_NN_BLOB_EXPONENTS + 2u * layer_count + 1u;
+    if (model->classifier && (int8_t)blob[header_end - 1u] != JRG_NN_LOGIT_EXPONENT) {
+        return JRG_NN_BAD_EXPONENT;
+    }
+    for (uint32_t i = 0; i < layer_count; i++) {
+        if (!jrg_nn_blob_exponents(blob, &layers[i], i, i + 1u == layer_count, &exponents[i])) {
+            return JRG_NN_BAD_EXPONENT;
+        }
+        if (!jrg_nn_blob_weights(blob, &layers[i])) {
+            return JRG_NN_BAD_WEIGHTS;
+        }
+    }
+    return jrg_nn_blob_is_zero(blob + header_end, layers[0].weights_offset - header_end) ? JRG_NN_OK
+                                                                                         : JRG_NN_BAD_WEIGHTS;
+}
+
+#endif

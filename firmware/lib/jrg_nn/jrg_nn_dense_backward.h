@@ -1,0 +1,38 @@
+/* A5.7 and A5.6 fused: the error of a dense layer's inputs, and its update: every weight read and written once. */
+#ifndef JRG_NN_DENSE_BACKWARD_H
+#define JRG_NN_DENSE_BACKWARD_H
+
+#include "jrg_nn_arith.h"        // jrg_nn_magnitude
+#include "jrg_nn_dense_update.h" // jrg_nn_stepped_weight
+
+/* One row: adds w * e to the errors below, with the weights as they were, then updates the weights. */
+JRG_NN_INLINE void jrg_nn_dense_backward_row(const jrg_nn_dense *layer, const jrg_nn_live_row *row,
+                                             const int16_t *restrict x, int32_t *restrict below)
+{
+    int16_t *restrict weights = row->weights;
+    for (uint32_t i = 0; i < layer->inputs; i++) {
+        below[i] += (int32_t)weights[i] * row->error;
+        weights[i] = jrg_nn_stepped_weight(weights[i], row->factor, x[i], layer->input_width);
+    }
+}
+
+/* rows: [count] of this layer (jrg_nn_live_rows), at most 511 (A5.5). x: [inputs] of the forward pass; input_rectified:
+ * a ReLU made it, so no error passes where it is 0. below: [inputs], written. Returns the OR of A5.1 over it. */
+JRG_NN_INLINE uint32_t jrg_nn_dense_backward(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, uint32_t count,
+                                             const int16_t *x, bool input_rectified, int32_t *below)
+{
+    for (uint32_t i = 0; i < layer->inputs; i++) {
+        below[i] = 0;
+    }
+    for (uint32_t r = 0; r < count; r++) {
+        jrg_nn_dense_backward_row(layer, &rows[r], x, below);
+    }
+    uint32_t magnitude = 0;
+    for (uint32_t i = 0; i < layer->inputs; i++) {
+        below[i] = input_rectified && x[i] == 0 ? 0 : below[i];
+        magnitude |= jrg_nn_magnitude(below[i]);
+    }
+    return magnitude;
+}
+
+#endif

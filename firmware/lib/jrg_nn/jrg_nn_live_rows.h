@@ -1,0 +1,80 @@
+/* A5.1, A5.4 and the biases of A5.6: from an error vector to the list of rows that learn. */
+#ifndef JRG_NN_LIVE_ROWS_H
+#define JRG_NN_LIVE_ROWS_H
+
+#include "jrg_nn_arith.h" // jrg_nn_rshift
+#include "jrg_nn_layer.h" // jrg_nn_live_row
+
+/* Constants and memory of one layer, for the kernels of the backward pass. */
+typedef struct {
+    int16_t *weights; /* [outputs][inputs padded to even], 4-aligned */
+    int32_t *biases;  /* [outputs] */
+    uint32_t inputs;
+    uint32_t outputs;
+    uint32_t input_width; /* bx */
+    uint32_t error_width; /* be */
+} jrg_nn_dense;
+
+/* A5.1: how far the errors are shifted right (negative: left) to fill error_width bits. magnitude is not 0. */
+JRG_NN_INLINE int32_t jrg_nn_error_shift(uint32_t magnitude, uint32_t error_width)
+{
+    return (int32_t)(32u - jrg_nn_leading_zeros(magnitude)) - (int32_t)error_width;
+}
+
+/* A5.4: the shift of the row factors, clamped to 0..31. */
+JRG_NN_INLINE uint32_t jrg_nn_factor_shift(int32_t error_exponent, jrg_nn_step_rate rate, jrg_nn_exponents exponents,
+                                           uint32_t input_width)
+{
+    const int32_t shift = rate.exponent + error_exponent + exponents.input_exponent - exponents.weight_exponent -
+                          (int32_t)input_width - 1;
+    return (uint32_t)jrg_nn_clamp(shift, 0, 31);
+}
+
+/* A5.1: one error in error_width magnitude bits. */
+JRG_NN_INLINE int32_t jrg_nn_scaled_error(int32_t error, int32_t shift, uint32_t error_width)
+{
+    return shift > 0 ? jrg_nn_sats(jrg_nn_rshift(error, (uint32_t)shift), error_width)
+                     : (int32_t)((uint32_t)error << (uint32_t)-shift);
+}
+
+/* A5.4: the largest step a weight of this row can take. shift: 0..31. */
+JRG_NN_INLINE int32_t jrg_nn_row_factor(int32_t error, int32_t mantissa, uint32_t shift)
+{
+    const int32_t product = error * mantissa;
+    const int32_t factor = shift == 0u ? product : shift > 30u ? 0 : jrg_nn_rshift(product, shift);
+    return jrg_nn_sats(factor, 15u);
+}
+
+/* A5.6: a bias after its step. factor: int16; shift: q in -30..14. */
+JRG_NN_INLINE int32_t jrg_nn_stepped_bias(int32_t bias, int32_t factor, int32_t shift)
+{
+    const int32_t step = shift >= 0 ? (int32_t)((uint32_t)factor << (uint32_t)shift)
+                                    : jrg_nn_rshift(factor, (uint32_t)-shift);
+    return jrg_nn_sats(bias - step, 30u);
+}
+
+/* errors: [outputs] with error->magnitude not 0; error->exponent becomes that of the scaled errors. Steps the biases
+ * and lists the rows with a scaled error that is not 0 (A5.6: the others are dead). Returns their number. */
+JRG_NN_INLINE uint32_t jrg_nn_live_rows(const jrg_nn_dense *layer, jrg_nn_exponents exponents, jrg_nn_step_rate rate,
+                                        const int32_t *errors, jrg_nn_error *error, jrg_nn_live_row *rows)
+{
+    const uint32_t stride = layer->inputs + (layer->inputs & 1u);
+    const int32_t error_shift = jrg_nn_error_shift(error->magnitude, layer->error_width);
+    error->exponent -= error_shift;
+    const uint32_t factor_shift = jrg_nn_factor_shift(error->exponent, rate, exponents, layer->input_width);
+    uint32_t count = 0;
+    for (uint32_t j = 0; j < layer->outputs; j++) {
+        const int32_t scaled = jrg_nn_scaled_error(errors[j], error_shift, layer->error_width);
+        if (scaled != 0) {
+            const int32_t factor = jrg_nn_row_factor(scaled, rate.mantissa, factor_shift);
+            layer->biases[j] = jrg_nn_stepped_bias(layer->biases[j], factor, exponents.bias_shift);
+            rows[count].weights = layer->weights + j * stride;
+            rows[count].error = (int16_t)scaled;
+            rows[count].factor = (int16_t)factor;
+            count++;
+        }
+    }
+    return count;
+}
+
+#endif

@@ -1,0 +1,159 @@
+"""The blob that carries weights to and from a device (A6), and samples in the device's integers (A2.2)."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import numpy.typing as npt
+
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.exponents import Exponents, check_exponents
+from jaragua_compiler.initial import FloatArray, Weights
+from jaragua_compiler.plan import BLOB_FORMAT, DensePlan, Plan
+
+MAGIC = b"JRGW"
+BIAS_LIMIT = 1 << 30  # A2.3
+_HEADER = struct.Struct("<4sBBH8s")
+
+IntArray = npt.NDArray[np.int64]
+Int16Array = npt.NDArray[np.int16]
+IntegerWeights = list[tuple[IntArray, IntArray]]
+
+
+def pack(plan: Plan, weights: Weights, exponents: Exponents) -> bytes:
+    """Weights as real numbers, per layer (W [out, in], b [out]) -> the blob of A6, each rounded to the nearest."""
+    check_exponents(plan, exponents)
+    integers: IntegerWeights = []
+    for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
+        _check_shape(layer, matrix, bias)
+        weight_exponent = exponents.weights[layer.index]
+        integers.append(
+            (
+                _quantise(matrix, weight_exponent, 15),
+                _quantise(bias, weight_exponent + exponents.inputs[layer.index], 30),
+            )
+        )
+    return pack_integers(plan, integers, exponents)
+
+
+def pack_integers(plan: Plan, weights: IntegerWeights, exponents: Exponents) -> bytes:
+    """Weights as the device's integers -> the blob of A6."""
+    parts = [_header(plan, exponents)]
+    for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
+        rows = np.zeros((layer.outputs, layer.row_elements), dtype="<i2")
+        rows[:, : layer.inputs] = matrix
+        parts += [rows.tobytes(), np.asarray(bias).astype("<i4").tobytes()]
+    return b"".join(parts)
+
+
+def unpack(plan: Plan, blob: bytes) -> Weights:
+    """A blob -> its weights as real numbers, per layer (W [out, in], b [out]). Raises CompileError if it is bad."""
+    found = exponents(plan, blob)
+    scaled: Weights = []
+    for layer, (matrix, bias) in zip(plan.layers, unpack_integers(plan, blob), strict=True):
+        weight_exponent = found.weights[layer.index]
+        bias_exponent = weight_exponent + found.inputs[layer.index]
+        scaled.append((np.ldexp(matrix.astype(float), -weight_exponent), np.ldexp(bias.astype(float), -bias_exponent)))
+    return scaled
+
+
+def unpack_integers(plan: Plan, blob: bytes) -> IntegerWeights:
+    """A blob -> the device's integers, per layer (W [out, in], b [out]). Raises CompileError if it is bad (A6.1)."""
+    exponents(plan, blob)
+    return [_layer_integers(layer, blob) for layer in plan.layers]
+
+
+def exponents(plan: Plan, blob: bytes) -> Exponents:
+    """Check a blob's header (A6.1) and read its exponents. Raises CompileError naming what does not fit."""
+    _check_identity(plan, blob)
+    count = 2 * len(plan.layers) + 1
+    values = struct.unpack_from(f"<{count}b", blob, plan.exponents_offset)
+    padding = blob[plan.exponents_offset + count : plan.header_bytes]
+    if any(padding):
+        raise CompileError("blob: its header's padding is not zero.")
+    found = Exponents(weights=tuple(values[0:-1:2]), inputs=tuple(values[1:-1:2]), output=values[-1])
+    check_exponents(plan, found)
+    return found
+
+
+def quantise_inputs(plan: Plan, exponents: Exponents, x: npt.ArrayLike) -> Int16Array:
+    """Real inputs [n, inputs] (or [inputs]) -> int16 of the same shape; out of range means the nearest end (A2.2)."""
+    values = np.asarray(x, dtype=np.float64)
+    if values.ndim == 0 or values.shape[-1] != plan.network.inputs:
+        raise CompileError(f"samples must have {plan.network.inputs} inputs each, got the shape {values.shape}.")
+    return _quantise(values, exponents.inputs[0], plan.layers[0].input_width).astype(np.int16)
+
+
+def quantise_targets(plan: Plan, exponents: Exponents, y: npt.ArrayLike) -> Int16Array:
+    """Class labels [n] -> int16 [n, 1]; a regression's real targets [n, outputs] -> int16 [n, outputs].
+
+    Raises CompileError for a label that is no class and for a target outside the outputs' format.
+    """
+    return _labels(plan, np.asarray(y)) if plan.network.classifier else _regression_targets(plan, exponents, y)
+
+
+def _labels(plan: Plan, labels: npt.NDArray[np.generic]) -> Int16Array:
+    integers = labels.astype(np.int64).reshape(-1, 1)
+    if integers.size and not (integers.min() >= 0 and integers.max() < plan.network.outputs):
+        raise CompileError(f"a label is not a class of the network: they go from 0 to {plan.network.outputs - 1}.")
+    return integers.astype(np.int16)
+
+
+def _regression_targets(plan: Plan, exponents: Exponents, y: npt.ArrayLike) -> Int16Array:
+    values = np.asarray(y, dtype=np.float64).reshape(-1, plan.network.outputs)
+    limit = np.ldexp(1.0, 15 - exponents.output)
+    if values.size and np.max(np.abs(values)) > limit:
+        raise CompileError(
+            f"a target of {np.max(np.abs(values)):g} is outside the outputs' format, which holds up to {limit:g}.",
+            "Give the network a larger output_range, or scale the targets.",
+        )
+    return _quantise(values, exponents.output, 15).astype(np.int16)
+
+
+def _quantise(values: FloatArray, exponent: int, width: int) -> IntArray:
+    if not np.isfinite(values).all():
+        raise CompileError("a weight or a sample is not a finite number.", "Lower the learning rate or the data.")
+    scaled = np.floor(np.ldexp(np.asarray(values, dtype=np.float64), exponent) + 0.5)
+    limit = 1 << width
+    return np.clip(scaled, -limit, limit - 1).astype(np.int64)
+
+
+def _header(plan: Plan, exponents: Exponents) -> bytes:
+    fixed = _HEADER.pack(MAGIC, BLOB_FORMAT, len(plan.layers), 0, plan.architecture)
+    pairs = [value for pair in zip(exponents.weights, exponents.inputs, strict=True) for value in pair]
+    return (fixed + struct.pack(f"<{len(pairs) + 1}b", *pairs, exponents.output)).ljust(plan.header_bytes, b"\0")
+
+
+def _check_identity(plan: Plan, blob: bytes) -> None:
+    if len(blob) != plan.blob_bytes:
+        raise CompileError(f"blob: {len(blob)} bytes, network {plan.network.name!r} has {plan.blob_bytes}.")
+    magic, version, layers, reserved, architecture = _HEADER.unpack_from(blob)
+    if magic != MAGIC:
+        raise CompileError("blob: it does not start with JRGW: these are not weights.")
+    if (version, layers, reserved) != (BLOB_FORMAT, len(plan.layers), 0):
+        raise CompileError(
+            f"blob: format {version} with {layers} layers, expected {BLOB_FORMAT} with {len(plan.layers)}."
+        )
+    if architecture != plan.architecture:
+        raise CompileError(
+            f"blob: made for architecture {architecture.hex()}, this one is {plan.architecture.hex()}.",
+            "Compile both from the same network.",
+        )
+
+
+def _layer_integers(layer: DensePlan, blob: bytes) -> tuple[IntArray, IntArray]:
+    count = layer.outputs * layer.row_elements
+    rows = np.frombuffer(blob, "<i2", count, layer.weights_offset).reshape(layer.outputs, layer.row_elements)
+    bias = np.frombuffer(blob, "<i4", layer.outputs, layer.biases_offset).astype(np.int64)
+    if np.any(rows[:, layer.inputs :]):
+        raise CompileError(f"blob: the rows' padding of layer {layer.index} is not zero.")
+    if bias.min() < -BIAS_LIMIT or bias.max() >= BIAS_LIMIT:
+        raise CompileError(f"blob: a bias of layer {layer.index} is outside -2^30..2^30-1 (A2.3).")
+    return rows[:, : layer.inputs].astype(np.int64), bias
+
+
+def _check_shape(layer: DensePlan, matrix: FloatArray, bias: FloatArray) -> None:
+    expected = (layer.outputs, layer.inputs), (layer.outputs,)
+    if (matrix.shape, bias.shape) != expected:
+        raise CompileError(f"layer {layer.index}: weights of shape {matrix.shape}, {bias.shape}, expected {expected}.")

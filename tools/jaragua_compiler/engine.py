@@ -1,0 +1,36 @@
+"""What every engine offers: the same calls, the same bits."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy.typing as npt
+
+from jaragua_compiler.blob import Int16Array
+from jaragua_compiler.rate import LearningRate
+
+
+class StepResult(NamedTuple):
+    """One sample's figures: was the class right (always False for a regression), and the loss (A4.4)."""
+
+    correct: bool
+    loss: int
+
+
+class Engine(Protocol):
+    """A device's arithmetic on one set of weights. x is int16 [inputs]; target int16 [1] (label) or [outputs]."""
+
+    def load(self, blob: bytes) -> None:
+        """Compute on a copy of these weights from now on. Raises CompileError if the blob is bad (A6.1)."""
+
+    def blob(self) -> bytes:
+        """The weights as they are now (A6.3)."""
+
+    def forward(self, x: npt.ArrayLike) -> Int16Array:
+        """The network's outputs, int16 [outputs] (A3)."""
+
+    def evaluate(self, x: npt.ArrayLike, target: npt.ArrayLike) -> StepResult:
+        """Forward and loss; the weights stay (A4.4)."""
+
+    def train_step(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
+        """One step of training on one sample (A5.8)."""

@@ -1,0 +1,17 @@
+"""The one exception tree of the compiler; the command line renders it like every other error of the project."""
+
+from __future__ import annotations
+
+
+class CompileError(Exception):
+    """A network, its weights, a blob or a build tool is not usable.
+
+    `message` says what is wrong and where in one sentence, `hint` what to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
