@@ -85,11 +85,8 @@ class Operator(IntEnum):
 
     DENSE = _number("operators", "dense")
     RELU = _number("operators", "relu")
-    LINEAR = _number("operators", "linear")
     SOFTMAX_CROSS_ENTROPY = _number("operators", "softmax_cross_entropy")
     MEAN_SQUARED_ERROR = _number("operators", "mean_squared_error")
-    WEIGHTS_16_BIT = _number("operators", "weights_16_bit")
-    TRAIN = _number("operators", "train")
 
 
 class ResetCause(IntEnum):

@@ -1,0 +1,27 @@
+"""What a link counts (L3.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class LinkCounters:
+    """One side's counters since it was made; they go on through new sessions.
+
+    `naks`: those this side sent. `bad_frames`: undecodable for another reason than the CRC (L1.3).
+    `unknown_frames`: of a type that this version does not know (L1.2).
+    """
+
+    frames_in: int = 0
+    frames_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    retransmits: int = 0
+    naks: int = 0
+    bad_crc: int = 0
+    bad_frames: int = 0
+    unknown_frames: int = 0
+    duplicates: int = 0
+    sessions: int = 0
+    rtt_ms: float = 0.0

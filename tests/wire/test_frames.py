@@ -1,0 +1,107 @@
+"""L1: frames."""
+
+import zlib
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaragua.wire import cobs
+from jaragua.wire.definitions import HELLO_BYTES, MAX_ENCODED_BYTES, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES, FrameType
+from jaragua.wire.frames import BadCrcError, Frame, FrameError, Hello, Splitter, pack, unpack
+
+frames = st.builds(
+    Frame,
+    type=st.integers(0, 15),
+    payload=st.binary(max_size=MAX_PAYLOAD_BYTES),
+    seq=st.integers(0, 255),
+    ack=st.integers(0, 255),
+    session=st.integers(0, 65535),
+    major=st.integers(0, 15),
+    flags=st.integers(0, 255),
+)
+
+
+def test_l1_1_layout_byte_for_byte() -> None:
+    frame = Frame(FrameType.MSG, b"\x01\x02", seq=3, ack=4, session=0x0605)
+    body = bytes([0x12, 0, 3, 4, 0x05, 0x06, 2, 0, 1, 2])
+    expected = body + zlib.crc32(body).to_bytes(4, "little")
+    assert cobs.decode(pack(frame)[:-1]) == expected
+
+
+@given(frames)
+def test_l1_1_a_frame_comes_back(frame: Frame) -> None:
+    encoded = pack(frame)
+    assert encoded.index(0) == len(encoded) - 1 < MAX_ENCODED_BYTES
+    assert unpack(encoded[:-1]) == frame
+
+
+@given(frames, st.integers(0, 10**6), st.integers(1, 255))
+def test_l1_3_one_damaged_byte_is_always_noticed(frame: Frame, place: int, flip: int) -> None:
+    encoded = bytearray(pack(frame)[:-1])
+    encoded[place % len(encoded)] ^= flip
+    with pytest.raises(FrameError):
+        unpack(bytes(encoded))
+
+
+@given(st.binary(max_size=400))
+def test_l1_3_any_bytes_are_a_frame_or_a_frame_error(data: bytes) -> None:
+    with suppress(FrameError):
+        unpack(data)
+
+
+def raw(body: bytes) -> bytes:
+    return cobs.encode(body + zlib.crc32(body).to_bytes(4, "little"))
+
+
+def test_l1_3_a_short_frame_is_refused() -> None:
+    with pytest.raises(FrameError, match="too short"):
+        unpack(raw(b"\x12\x00\x00"))
+
+
+def test_l1_3_a_long_frame_is_refused() -> None:
+    with pytest.raises(FrameError, match="too long"):
+        unpack(b"\x01" * (MAX_FRAME_BYTES + 2))
+
+
+def test_l1_3_a_wrong_length_is_refused() -> None:
+    with pytest.raises(FrameError, match="payload"):
+        unpack(raw(bytes([0x12, 0, 0, 0, 0, 0, 9, 0]) + b"abc"))
+
+
+def test_l1_3_a_wrong_crc_has_its_own_name() -> None:
+    encoded = bytearray(pack(Frame(FrameType.ACK, b"\x07" * 8)))
+    encoded[-2] ^= 0x80
+    with pytest.raises(BadCrcError):
+        unpack(bytes(encoded[:-1]))
+
+
+def test_l1_1_a_payload_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(FrameError, match="does not fit"):
+        pack(Frame(FrameType.MSG, bytes(MAX_PAYLOAD_BYTES + 1)))
+
+
+def test_l2_1_hello_payload() -> None:
+    hello = Hello(nonce=0x1234, window=8, major=1, minor=0)
+    assert hello.pack() == bytes([0x34, 0x12, 8, 1, 0])
+    assert len(hello.pack()) == HELLO_BYTES
+    assert Hello.unpack(hello.pack()) == hello
+    with pytest.raises(FrameError):
+        Hello.unpack(hello.pack()[:-1])
+
+
+@given(st.lists(frames, max_size=5), st.lists(st.integers(1, 40), max_size=40))
+def test_l1_1_a_stream_may_be_cut_anywhere(sent: list[Frame], cuts: list[int]) -> None:
+    stream = b"".join(map(pack, sent))
+    splitter, seen, at = Splitter(), [], 0
+    for length in [*cuts, len(stream)]:
+        seen += [unpack(piece) for piece in splitter.feed(stream[at : at + length])]
+        at += length
+    assert seen == sent
+
+
+def test_l1_3_a_stream_without_an_end_is_not_kept() -> None:
+    splitter = Splitter()
+    pieces = [piece for _ in range(100) for piece in splitter.feed(b"x" * 100)]
+    assert sum(map(len, pieces)) > 10_000 - 5 * MAX_ENCODED_BYTES

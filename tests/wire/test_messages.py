@@ -1,0 +1,307 @@
+"""Messages: every one of `messages.cddl` comes back as it was, and nothing else is taken."""
+
+import dataclasses
+import hashlib
+import random
+from contextlib import suppress
+from importlib.resources import files
+from typing import Any, get_args
+
+import cbor2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from zcbor import CddlValidationError, DataTranslator
+
+from jaragua.wire import messages, plain_cbor, schema
+from jaragua.wire.definitions import MAX_PAYLOAD_BYTES
+from jaragua.wire.messages import (
+    AdaptCommand,
+    AdaptResult,
+    BlobState,
+    DeviceState,
+    HostState,
+    Identify,
+    Identity,
+    JobBegin,
+    JobState,
+    Message,
+    MessageError,
+    NodeState,
+    Prediction,
+    Progress,
+    Request,
+    Response,
+    RunState,
+    SerialMessage,
+    Status,
+    StopCommand,
+    Telemetry,
+    TrainCommand,
+    UpdateAck,
+    UpdateHeader,
+)
+
+KINDS = [
+    kind
+    for kind in vars(messages).values()
+    if isinstance(kind, type) and issubclass(kind, Message) and kind not in (Message, SerialMessage)
+]
+HELPER_RULES = {"uint8", "uint16", "uint32", "uint64", "hash", "short-text", "device-id", "request", "response"}
+
+
+def value_of(element: Any, rng: random.Random) -> Any:
+    """A random value that the file allows."""
+    if element.type == "OTHER":
+        return "dev-1" if element.value == "device-id" else value_of(schema.rules()[element.value], rng)
+    if element.value is not None and not isinstance(element.value, list):
+        return element.value
+    children: Any = element.value
+    if element.type == "UNION":
+        return value_of(rng.choice(children), rng)
+    if element.type in ("TSTR", "BSTR"):
+        size = rng.randint(element.min_size or 0, 20 if element.max_size is None else element.max_size)
+        return "x" * size if element.type == "TSTR" else rng.randbytes(size)
+    if element.type == "LIST":
+        return [value_of(item, rng) for item in children for _ in range(rng.randint(item.min_qty, item.max_qty))]
+    if element.type == "MAP":
+        return {
+            item.key.value or "some-key": value_of(item, rng) for item in children if rng.random() < 0.5 or item.min_qty
+        }
+    return number_of(element, rng)
+
+
+def number_of(element: Any, rng: random.Random) -> Any:
+    if element.type == "BOOL":
+        return rng.random() < 0.5
+    if element.type == "FLOAT":
+        return rng.uniform(-1e6, 1e6)
+    low = element.min_value if element.min_value is not None else (0 if element.type == "UINT" else -(2**63))
+    high = element.max_value if element.max_value is not None else 2**64 - 1
+    return rng.choice([low, high, rng.randint(low, high)])
+
+
+def decode_any(kind: type[Message], data: bytes) -> Message:
+    if not kind.is_array:
+        return messages.decode(kind, data)
+    is_request = messages.rule_name(kind) in schema.choices("request")
+    decoded: Message = messages.decode_request(data) if is_request else messages.decode_response(data)
+    return decoded
+
+
+def test_every_rule_of_the_file_has_a_class_and_the_reverse() -> None:
+    assert {messages.rule_name(kind) for kind in KINDS} == set(schema.rules()) - HELPER_RULES
+    assert {messages.rule_name(kind) for kind in get_args(Request)} == set(schema.choices("request"))
+    assert {messages.rule_name(kind) for kind in get_args(Response)} == set(schema.choices("response"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_fields_of_a_class_are_those_of_the_file(kind: type[Message]) -> None:
+    names = [field.name for field in dataclasses.fields(kind)]
+    expected = [messages.field_name(field) for field in schema.fields(messages.rule_name(kind))]
+    # A dataclass wants its optional fields last; a map has no order.
+    assert names == expected if kind.is_array else set(names) == set(expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_l4_every_message_comes_back(kind: type[Message]) -> None:
+    rng = random.Random(5)
+    for _ in range(20):
+        data = cbor2.dumps(value_of(schema.rules()[messages.rule_name(kind)], rng))
+        message = decode_any(kind, data)
+        assert type(message) is kind
+        assert decode_any(kind, messages.encode(message)) == message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_zcbor_takes_what_is_encoded(kind: type[Message]) -> None:
+    """Its reading makes the board's C: what we send it must take."""
+    rng = random.Random(6)
+    for _ in range(10):
+        data = cbor2.dumps(value_of(schema.rules()[messages.rule_name(kind)], rng))
+        assert schema.rules()[messages.rule_name(kind)].validate_str(messages.encode(decode_any(kind, data)))
+
+
+def test_the_longest_messages_of_a_board_fit_one_frame() -> None:
+    longest = Identity(
+        65535, 255, 255, "x" * 24, bytes(8), "x" * 24, bytes(16), "x" * 24, bytes(8), 2**32 - 1, 65535, 65535, True,
+        bytes(32), bytes(32), 65535, 255, 255, 2**32 - 1, 2**32 - 1, 2**32 - 1, 2**32 - 1,
+    )  # fmt: skip
+    assert len(messages.encode(longest)) <= MAX_PAYLOAD_BYTES
+    assert len(messages.encode(Prediction(2**32 - 1, 2**32 - 1, (-32768,) * 64))) <= MAX_PAYLOAD_BYTES
+
+
+def changed(value: Any, rng: random.Random) -> Any:
+    """A copy of a list or map with one thing wrong: an item gone, one too many, or one of another kind."""
+    if isinstance(value, list):
+        items = list(value)
+        how = rng.randrange(3)
+        if how == 0:
+            items.pop(rng.randrange(len(items)))
+        elif how == 1:
+            items.append(0)
+        else:
+            items[rng.randrange(len(items))] = rng.choice([-(2**63), None, {}, "y" * 99, b"y" * 99, 1e300])
+        return items
+    key = rng.choice(sorted(value))
+    return rng.choice([{**value, key: None}, {**value, "unheard-of": 1}, {**value, 5: 1}])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_zcbor_refuses_is_refused_here_with_a_named_error(kind: type[Message], capsys: Any) -> None:
+    rng, refused = random.Random(7), 0
+    name = messages.rule_name(kind)
+    text = (files("jaragua.wire") / "messages.cddl").read_text(encoding="utf-8")
+    translator = DataTranslator.from_cddl(cddl_string=text, default_max_qty=64).my_types[name]
+    for _ in range(15):
+        broken = changed(value_of(schema.rules()[name], rng), rng)
+        try:
+            translator.validate_obj(broken)
+        except CddlValidationError:
+            refused += 1
+            with pytest.raises(MessageError, match=name):
+                schema.check(name, broken)
+    assert refused > 0
+
+
+@given(st.binary(max_size=120))
+@settings(max_examples=300)
+def test_l4_9_any_bytes_are_a_message_or_a_message_error(data: bytes) -> None:
+    for decoder in (messages.decode_request, messages.decode_response):
+        with suppress(MessageError):
+            decoder(data)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 255))
+def test_l4_9_a_damaged_message_is_a_message_or_a_message_error(place: int, byte: int) -> None:
+    data = bytearray(messages.encode(JobState(1, 2, 0, 1, 3, 4, 5, 11, 6, 7)))
+    data[place % len(data)] = byte
+    with suppress(MessageError):
+        messages.decode_response(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ("", "cut off"),
+        ("82", "cut off"),
+        ("820101ff", "follow the message"),
+        ("5b0fffffffffffffff", "cut off"),
+        ("9b0fffffffffffffff", "cut off"),
+        ("8181818181818100", "too deeply"),
+        ("c482380100", "part of CBOR"),  # a tag: decimal fraction
+        ("9f01ff", "part of CBOR"),  # indefinite length
+        ("820118ff", ""),
+        ("01", "not an array"),
+        ("8101", "1 items instead of 2"),
+        ("8218630a", "no message has the number 99"),
+        ("82f501", "not an array that begins with a number"),
+        ("62c328", "no CBOR"),  # not UTF-8
+    ],
+)
+def test_l4_9_malformed_requests_are_refused_by_name(data: str, why: str) -> None:
+    if not why:
+        assert messages.decode_request(bytes.fromhex(data)) == Identify(255)
+        return
+    with pytest.raises(MessageError, match=why):
+        messages.decode_request(bytes.fromhex(data))
+
+
+def test_the_message_of_the_error_names_message_and_field() -> None:
+    with pytest.raises(MessageError, match=r"job-begin\.rate-mantissa: 65536 is not in 0\.\.65535"):
+        messages.encode(JobBegin(1, 2, 0, b"", 65536, 20, 10))
+    with pytest.raises(MessageError, match=r"blob-state\.complete: 1 is no bool"):
+        messages.encode(BlobState(1, 2, 1))  # type: ignore[arg-type]
+
+
+TRAIN = TrainCommand("r1", 3, "m4-1", 0, bytes(32), 0.01, 5, 5, 1, 99, 1_700_000_000)
+
+
+@pytest.mark.parametrize("bad", ["", "M4", "a b", "a" * 33, "ä"])
+def test_m_a_device_must_be_an_id(bad: str) -> None:
+    with pytest.raises(MessageError, match=r"train-command\.device"):
+        messages.encode(dataclasses.replace(TRAIN, device=bad))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_m_numbers_must_be_finite(bad: float) -> None:
+    with pytest.raises(MessageError, match="finite"):
+        messages.encode(dataclasses.replace(TRAIN, learning_rate=bad))
+
+
+def test_m_a_whole_number_may_stand_for_a_float() -> None:
+    assert (
+        messages.decode(TrainCommand, messages.encode(dataclasses.replace(TRAIN, learning_rate=1))).learning_rate == 1.0
+    )
+
+
+def test_m_the_keys_of_a_map_may_come_in_any_order() -> None:
+    backwards = dict(reversed(list(cbor2.loads(messages.encode(TRAIN)).items())))
+    assert messages.decode(TrainCommand, cbor2.dumps(backwards)) == TRAIN
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        HostState(True, 1, 2),
+        RunState("r", 1, 9, "training", "digits", "ab", bytes(32), 3, 2),
+        NodeState("lost", 2, "gateway"),
+        DeviceState("ready", 2, "pi", "digits", bytes(8)),
+        DeviceState("stale", 2, "cortex-m4", "digits", bytes(8), "protocol 2.0"),
+        AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7),
+        AdaptResult("r", "d", 1, bytes(32), True, "accuracy", 0.2, 0.9, 50, 9000),
+        StopCommand("r"),
+        UpdateAck("r", 1, "d", 0, "duplicate", ""),
+        Telemetry(5, {"uptime-ms": 3}, {"loss": 0.5, "done": 3}),
+        Telemetry(5),
+    ],
+)
+def test_m_payloads_come_back(message: Message) -> None:
+    assert messages.decode(type(message), messages.encode(message)) == message
+
+
+def test_m_an_unknown_word_is_refused() -> None:
+    with pytest.raises(MessageError, match=r"node-state\.state"):
+        messages.encode(NodeState("asleep", 2, "gateway"))
+
+
+def update(blob: bytes) -> UpdateHeader:
+    digest = hashlib.sha256(blob).digest()
+    return UpdateHeader("r", 1, "d", 0, bytes(32), "blob", 25, 0.5, "accuracy", 0.9, 9000, len(blob), digest)
+
+
+def test_m_update_is_length_header_blob() -> None:
+    blob = bytes(range(256)) * 20
+    payload = messages.pack_update(update(blob), blob)
+    assert int.from_bytes(payload[:2], "little") == len(payload) - 2 - len(blob)
+    assert messages.unpack_update(payload) == (update(blob), blob)
+
+
+def test_m_an_update_whose_parts_disagree_is_refused() -> None:
+    blob = b"weights!"
+    payload = messages.pack_update(update(blob), blob)
+    for broken, why in [
+        (b"", "cut off"),
+        (payload[:20], "header is cut off"),
+        (payload[:-1], "7 bytes of weights"),
+        (payload[:-1] + b"?", "SHA-256"),
+        (b"\x00\x00" + payload[2:], "cut off"),
+    ]:
+        with pytest.raises(MessageError, match=why):
+            messages.unpack_update(broken)
+
+
+def test_a4_4_loss_of_a_job_is_the_mean_in_real_units() -> None:
+    state = JobState(1, 2, 0, 2, done=4, correct=3, loss_sum=8192, loss_exponent=11, instructions=0, blob_crc=0)
+    assert state.loss == 1.0
+    assert dataclasses.replace(state, done=0).loss == 0.0
+    assert Progress(1, 2, 4, 0, 8, 2).loss == 1.0
+
+
+def test_plain_cbor_takes_what_cbor2_writes() -> None:
+    for value in [0, -1, 2**64 - 1, "ü", b"\x00", [1, [2, {"a": None}]], 1.5, True, False]:
+        assert plain_cbor.loads(cbor2.dumps(value)) == value
+
+
+def test_status_is_what_the_board_answers() -> None:
+    assert messages.decode_response(bytes.fromhex("8418400a0403")) == Status(10, 4, 3)
