@@ -1,0 +1,59 @@
+"""What holds for every test: nothing is left running, and each run says the seed of its random tests."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+OWN_PROGRAMS = ("qemu-system-arm", "mosquitto", "jaragua")
+
+
+@pytest.fixture(scope="session")
+def run_seed() -> int:
+    """One seed for the run's random tests: JARAGUA_TEST_SEED repeats an earlier run."""
+    return int(os.environ.get("JARAGUA_TEST_SEED", random.SystemRandom().randrange(2**32)))
+
+
+@pytest.fixture
+def seed(run_seed: int) -> int:
+    """The run's seed, printed where pytest shows it if the test fails."""
+    print(f"seed: repeat with JARAGUA_TEST_SEED={run_seed}")
+    return run_seed
+
+
+def _descendants() -> dict[int, str]:
+    """Process id -> command line of every process below this one."""
+    parents: dict[int, int] = {}
+    commands: dict[int, str] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            status = (entry / "stat").read_text()
+            commands[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        state, parent = status.rpartition(")")[2].split()[:2]
+        if state != "Z":
+            parents[int(entry.name)] = int(parent)
+    return {pid: commands[pid] for pid in parents if _is_below(pid, parents)}
+
+
+def _is_below(pid: int, parents: dict[int, int]) -> bool:
+    while pid in parents:
+        pid = parents[pid]
+        if pid == os.getpid():
+            return True
+    return False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_running() -> Iterator[None]:
+    """Fails the run if a board, a broker or a command of ours outlives the tests that started it."""
+    yield
+    left = [command for command in _descendants().values() if any(name in command for name in OWN_PROGRAMS)]
+    assert not left, f"left running by a test: {left}"
