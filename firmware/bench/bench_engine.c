@@ -63,12 +63,12 @@ static void read_step(void)
     bench_board_read(&head, sizeof head);
     if (head.blob_follows != 0) {
         bench_board_read(blob, sizeof blob);
-        require(jrg_model_bind(blob) == JRG_STATUS_OK, BENCH_EXIT_REFUSED);
+        require(jrg_model_bind(blob) == JRG_NN_OK, BENCH_EXIT_REFUSED);
     }
     bench_board_read(input, sizeof input);
     bench_board_read(target, sizeof target);
     const jrg_nn_rate rate = {head.mantissa, head.exponent};
-    require(jrg_model_set_rate(rate) == JRG_STATUS_OK, BENCH_EXIT_REFUSED);
+    require(jrg_model_set_rate(rate) == JRG_NN_OK, BENCH_EXIT_REFUSED);
 }
 
 static void count_forward(struct step_record *record)

@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 from jaragua_compiler.bench import emulator, toolchain
 from jaragua_compiler.bench.footprint import Sizes, sizes
 from jaragua_compiler.bench.steps import Counts, Outcome, Step, read_output, write_input
-from jaragua_compiler.emit import emit
+from jaragua_compiler.emitter import emit
+from jaragua_compiler.native import kernel_folder
 from jaragua_compiler.plan import Plan
 
 # The calls a node makes (docs/architecture.md); rooted by hand so that the footprint holds all of the engine.
@@ -51,4 +52,6 @@ def _build(plan: Plan, core: str, main: str, rooted: tuple[str, ...]) -> Path:
         emit(plan, folder)
         sources = (bench / "bench_board.c", bench / main, *sorted(folder.glob("*.c")))
         roots = tuple(f"-Wl,--undefined={symbol}" for symbol in rooted)
-        return toolchain.build(toolchain.Program(sources, (bench, folder), (*toolchain.c_flags(core), *roots)))
+        return toolchain.build(
+            toolchain.Program(sources, (bench, folder, kernel_folder()), (*toolchain.c_flags(core), *roots))
+        )

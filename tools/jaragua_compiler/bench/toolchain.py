@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.sources import firmware_folder
+from jaragua_compiler.native import kernel_folder
 
 COMPILER = "arm-none-eabi-gcc"
 CORTEX_M4 = "cortex_m4"
@@ -50,7 +50,7 @@ def find_tool(name: str) -> str:
 
 def bench_folder() -> Path:
     """The bench's own C: board, linker script, programs."""
-    return firmware_folder() / "bench"
+    return _firmware_folder() / "bench"
 
 
 def c_flags(core: str) -> tuple[str, ...]:
@@ -83,8 +83,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaragua" / "bench"
 
 
+def _firmware_folder() -> Path:
+    return kernel_folder().parents[1]
+
+
 def _flags() -> dict[str, dict[str, list[str]]]:
-    return tomllib.loads((firmware_folder() / "flags.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((_firmware_folder() / "flags.toml").read_text(encoding="utf-8"))
 
 
 def _arguments(program: Program) -> list[str]:
