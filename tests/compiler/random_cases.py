@@ -1,0 +1,90 @@
+"""Random networks, weights, exponents, samples and rates over the whole range the formats allow, from one seed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaragua_compiler import Dense, Exponents, LearningRate, Network, Plan
+from jaragua_compiler.blob import Int16Array, IntegerWeights, pack_integers
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.exponents import check_exponents
+from jaragua_compiler.plan import LOGIT_EXPONENT
+
+SINE = Network("sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1)), "mean_squared_error")
+MLP = Network("mlp", 64, (Dense(32, "relu"), Dense(10)))
+
+
+class Sample(NamedTuple):
+    """One training step's input."""
+
+    x: Int16Array
+    target: Int16Array
+    rate: LearningRate
+
+
+def random_network(generator: np.random.Generator, most: int) -> Network:
+    """1 to 4 dense layers of 1 to `most` units."""
+    depth = int(generator.integers(1, 5))
+    widths = [_random_width(generator, most) for _ in range(depth + 1)]
+    loss = "softmax_cross_entropy" if generator.random() < 0.5 and widths[-1] > 1 else "mean_squared_error"
+    hidden = [Dense(width, "relu" if generator.random() < 0.7 else "linear") for width in widths[1:-1]]
+    return Network("random", widths[0], (*hidden, Dense(widths[-1])), loss)
+
+
+def random_exponents(generator: np.random.Generator, plan: Plan) -> Exponents:
+    """Exponents a device accepts, drawn layer by layer; drawn again until they fit together."""
+    while True:
+        weights = [int(generator.integers(8, 16)) for _ in plan.layers]
+        inputs = [int(generator.integers(-8, 16)) for _ in plan.layers]
+        output = LOGIT_EXPONENT if plan.network.classifier else int(generator.integers(0, 16))
+        found = Exponents(tuple(weights), tuple(inputs), output)
+        try:
+            check_exponents(plan, found)
+        except CompileError:
+            continue
+        return found
+
+
+def random_blob(generator: np.random.Generator, plan: Plan) -> bytes:
+    """Weights of one of four kinds (small, wide, full range, all extreme) under random exponents."""
+    kind = generator.integers(4)
+    weights: IntegerWeights = [
+        (_weights(generator, kind, matrix, 15), _weights(generator, kind, bias, 30)) for matrix, bias in plan.shapes
+    ]
+    return pack_integers(plan, weights, random_exponents(generator, plan))
+
+
+def random_sample(generator: np.random.Generator, plan: Plan) -> Sample:
+    """A sample of any int16 values (also beyond the input's width, A3.0) with a random rate."""
+    scale = int(generator.choice([1, 40, 600, 9000, 32768]))
+    x = generator.integers(-scale, scale, plan.network.inputs)
+    if generator.random() < 0.2:
+        x = generator.choice([-32768, 0, 32767], plan.network.inputs)
+    x[generator.random(len(x)) < generator.choice([0.0, 0.5])] = 0
+    rate = LearningRate(int(generator.integers(16384, 32768)), int(generator.integers(15, 47)))
+    if generator.random() < 0.7:
+        rate = LearningRate(rate.mantissa, int(generator.integers(15, 26)))
+    return Sample(x.astype(np.int16), _random_target(generator, plan), rate)
+
+
+def _random_width(generator: np.random.Generator, most: int) -> int:
+    return int(generator.integers(1, most + 1 if generator.random() < 0.3 else min(most, 40) + 1))
+
+
+def _random_target(generator: np.random.Generator, plan: Plan) -> Int16Array:
+    if plan.network.classifier:
+        return generator.integers(0, plan.network.outputs, 1).astype(np.int16)
+    scale = int(generator.choice([3, 500, 32768]))
+    return generator.integers(-scale, scale, plan.network.outputs).astype(np.int16)
+
+
+def _weights(
+    generator: np.random.Generator, kind: int, shape: tuple[int, ...], bits: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    limit = 1 << bits
+    if kind == 3:
+        return generator.choice([-limit, limit - 1], shape).astype(np.int64)
+    spread = (limit >> 8, limit >> 3, limit)[kind]
+    return generator.integers(-spread, spread, shape)
