@@ -1,1 +1,10 @@
-"""."""
+"""The zoo: what there is to learn. `names()` lists it, `get(name)` gives a model with its tasks and defaults.
+
+A model is one folder of this package; docs/tasks.md tells how to add one.
+"""
+
+from jaragua_models.base import Defaults, Metric, Model, Samples, Task, TaskSource
+from jaragua_models.catalogue import get, names
+from jaragua_models.errors import ModelError
+
+__all__ = ["Defaults", "Metric", "Model", "ModelError", "Samples", "Task", "TaskSource", "get", "names"]

@@ -1,0 +1,91 @@
+"""What a model of the zoo is: a network, where its tasks come from, and the defaults to train it with.
+
+Nothing here trains anything or knows of sockets: rooms that do ask a `TaskSource` for samples.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua_compiler import Network
+
+Features: TypeAlias = NDArray[np.float32]
+Targets: TypeAlias = NDArray[np.int64] | NDArray[np.float32]
+Metric: TypeAlias = Literal["accuracy", "mse"]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Labelled samples, in the order in which a device meets them.
+
+    x: float32 [n, inputs]; y: labels int64 [n] for a classifier, else targets float32 [n, outputs].
+    """
+
+    x: Features
+    y: Targets
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one device has to learn: adapt on `support`, be judged on `query`. They share no sample."""
+
+    support: Samples
+    query: Samples
+
+
+class TaskSource(Protocol):
+    """Data -> devices -> tasks. Every method is a pure function of its arguments and the data."""
+
+    def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
+        """The task `device` meets under `seed` (one seed a round), from training data only.
+
+        Args: ways, classes of the task; shots, support samples a class. Raises: ModelError.
+        """
+        ...
+
+    def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
+        """A task from data no training task ever draws on; `queries` counts all its query samples.
+
+        Raises: ModelError.
+        """
+        ...
+
+    def calibration(self) -> Features:
+        """Inputs float32 [n, inputs] of training data, from which exponents are estimated (A2.6)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What `jaragua run` takes where a configuration is silent; the reasons stand in docs/tasks.md."""
+
+    learning_rate: float
+    """Of the device, in training and in adaptation."""
+    ways: int
+    shots: int
+    """Support samples a way; a device trains on ways · shots samples a round, each once (TinyReptile)."""
+    passes: int
+    """Passes over the support set when a new device adapts."""
+    queries: int
+    """Query samples of a held-out task, all ways together."""
+    clients: int
+    alpha: float
+    """Step of the initialisation in the first round; it falls linearly to 0."""
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """One entry of the zoo. `metric` is what its tasks are judged by: accuracy (up) or mse (down)."""
+
+    name: str
+    summary: str
+    network: Network
+    tasks: TaskSource
+    defaults: Defaults
+    metric: Metric

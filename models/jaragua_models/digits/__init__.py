@@ -1,0 +1,19 @@
+"""Handwritten digits, 8×8: five of the ten digits under names of the device's own, from a handful of images."""
+
+from jaragua_compiler import Dense, Network
+from jaragua_models.base import Defaults, Model
+from jaragua_models.digits.tasks import DigitTasks
+
+MODEL = Model(
+    name="digits",
+    summary="tell five handwritten digits apart, each under a name only this device gives it",
+    network=Network(
+        name="digits",
+        inputs=64,
+        layers=(Dense(32, "relu"), Dense(10, "linear")),
+        loss="softmax_cross_entropy",
+    ),
+    tasks=DigitTasks(),
+    defaults=Defaults(learning_rate=0.1, ways=5, shots=5, passes=1, queries=50, clients=5, alpha=1.0, rounds=150),
+    metric="accuracy",
+)

@@ -1,0 +1,109 @@
+"""Few-shot tasks of the digits: a device knows a few of the ten digits, under names of its own.
+
+A task picks `ways` digits and gives each one of the ten labels ("its name"), another for every task. A start that has
+learned all ten digits is therefore worth nothing before it adapts; what can be learned is how to learn the names fast.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua_models.base import Features, Samples, Task
+from jaragua_models.digits import images
+from jaragua_models.errors import ModelError
+from jaragua_models.randomness import generator_for, number_for
+
+CLASSES = 10
+OWN_IMAGES = 30
+"""Images of each digit a device owns: neighbours in the file, so its handwriting is that of a few people."""
+HELD_OUT_PART = 4
+"""One name-giving in so many is kept for held-out tasks."""
+
+Naming = Mapping[int, int]
+"""From digit to its name in this task."""
+Rows = NDArray[np.int64]
+
+
+class DigitTasks:
+    """Tasks of `ways` digits in 64 pixels 0..1, the label being the digit's name in the task.
+
+    Training tasks draw from the device's own images of the training split. Held-out tasks draw from images of the
+    other split, and from name-givings that no training task has.
+    """
+
+    def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
+        """A new task from `device`'s own images; the query set is what it owns of these digits beside the support."""
+        _check_counts(ways, shots, queries=0, per_digit=OWN_IMAGES - 1, split="a device's own")
+        random = generator_for("digits", "train", device, seed, ways, shots)
+        naming = draw_naming(random, ways, held_out=False)
+        queries = [OWN_IMAGES - shots] * ways
+        return _draw_task(random, own_rows(device), naming, shots, queries)
+
+    def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
+        """A task from held-out images with a name-giving never seen; `queries` are spread evenly over its digits."""
+        rows = images.load().held_out_rows
+        _check_counts(ways, shots, queries, per_digit=min(len(own) for own in rows), split="the held-out")
+        random = generator_for("digits", "held-out", seed, ways, shots, queries)
+        naming = draw_naming(random, ways, held_out=True)
+        return _draw_task(random, rows, naming, shots, _spread(queries, ways))
+
+    def calibration(self) -> Features:
+        """All images of the training split."""
+        data = images.load()
+        return data.pixels[np.sort(np.concatenate(data.training_rows))]
+
+
+def own_rows(device: str) -> tuple[Rows, ...]:
+    """For each digit the training rows that `device` owns: OWN_IMAGES neighbours, from a place its name decides."""
+    place = number_for("digits", "own images", device)
+    return tuple(np.roll(rows, -(place % len(rows)))[:OWN_IMAGES] for rows in images.load().training_rows)
+
+
+def draw_naming(random: np.random.Generator, ways: int, held_out: bool) -> Naming:
+    """Digits and their names at random, from the name-givings of one side."""
+    while True:
+        digits, names = (random.permutation(CLASSES)[:ways].tolist() for _ in range(2))
+        naming = dict(zip(digits, names, strict=True))
+        if is_held_out(naming) == held_out:
+            return naming
+
+
+def is_held_out(naming: Naming) -> bool:
+    """Whether this name-giving is kept from training; depends on which digit has which name, and on nothing else."""
+    return number_for("digits", "naming", repr(sorted(naming.items()))) % HELD_OUT_PART == 0
+
+
+def _draw_task(
+    random: np.random.Generator, pool: tuple[Rows, ...], naming: Naming, shots: int, queries: list[int]
+) -> Task:
+    drawn = {digit: random.permutation(pool[digit]) for digit in naming}
+    support = {digit: rows[:shots] for digit, rows in drawn.items()}
+    query = {digit: rows[shots : shots + count] for (digit, rows), count in zip(drawn.items(), queries, strict=True)}
+    return Task(_shuffled(random, naming, support), _shuffled(random, naming, query))
+
+
+def _shuffled(random: np.random.Generator, naming: Naming, rows: Mapping[int, Rows]) -> Samples:
+    labels = np.concatenate([np.full(len(own), naming[digit], dtype=np.int64) for digit, own in rows.items()])
+    order = random.permutation(len(labels))
+    return Samples(x=images.load().pixels[np.concatenate(list(rows.values()))[order]], y=labels[order])
+
+
+def _spread(total: int, parts: int) -> list[int]:
+    return [total // parts + (part < total % parts) for part in range(parts)]
+
+
+def _check_counts(ways: int, shots: int, queries: int, per_digit: int, split: str) -> None:
+    if not 2 <= ways <= CLASSES:
+        raise ModelError(f"A task of 'digits' has 2 to {CLASSES} ways, not {ways}.", f"Set ways to 2..{CLASSES}.")
+    if shots < 1 or queries < 0:
+        raise ModelError(
+            f"A task of 'digits' needs at least 1 shot and no fewer than 0 queries, not {shots} and {queries}.",
+            "Set shots to 1 or more and queries to 0 or more.",
+        )
+    wanted = shots + -(-queries // ways)
+    if wanted > per_digit:
+        raise ModelError(
+            f"{wanted} images of one digit ({shots} shots and the queries) are more than {split} {per_digit}.",
+            "Set fewer shots or queries.",
+        )

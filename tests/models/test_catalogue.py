@@ -1,0 +1,62 @@
+"""The zoo's front door: which models there are, and what each promises."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jaragua_models
+from jaragua_models import ModelError
+
+
+def test_every_folder_of_the_zoo_is_listed() -> None:
+    assert jaragua_models.names() == ["digits", "sine"]
+
+
+@pytest.mark.parametrize("name", jaragua_models.names())
+def test_a_model_answers_to_its_name_and_draws_tasks_with_its_own_defaults(name: str) -> None:
+    model = jaragua_models.get(name)
+    defaults = model.defaults
+    train = model.tasks.train_task("board-1", 1, defaults.ways, defaults.shots)
+    held_out = model.tasks.held_out_task(1, defaults.ways, defaults.shots, defaults.queries)
+    assert (model.name, model.network.name) == (name, name)
+    assert len(train.support) == len(held_out.support) == defaults.ways * defaults.shots
+    assert len(held_out.query) == defaults.queries
+
+
+@pytest.mark.parametrize("name", jaragua_models.names())
+def test_calibration_and_samples_fit_the_network(name: str) -> None:
+    model = jaragua_models.get(name)
+    task = model.tasks.train_task("board-1", 1, model.defaults.ways, model.defaults.shots)
+    calibration = model.tasks.calibration()
+    for x in (calibration, task.support.x, task.query.x):
+        assert x.dtype == np.float32
+        assert x.shape[1] == model.network.inputs
+        assert np.abs(x).max() <= 1
+    assert len(calibration) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"), [("digit", "Did you mean 'digits'?"), ("SINE", "Did you mean 'sine'?")]
+)
+def test_a_misspelt_name_is_answered_with_the_nearest_model(name: str, suggestion: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        jaragua_models.get(name)
+    assert repr(name) in caught.value.message
+    assert caught.value.hint == f"{suggestion} The zoo has: digits, sine."
+
+
+def test_a_name_like_none_is_answered_with_the_list() -> None:
+    with pytest.raises(ModelError) as caught:
+        jaragua_models.get("../keyword")
+    assert caught.value.hint == "The zoo has: digits, sine."
+
+
+def test_importing_and_getting_models_reads_no_data() -> None:
+    script = (
+        "import jaragua_models as m; [m.get(n) for n in m.names()]; import jaragua_models.digits.images as i;"
+        "print(i.load.cache_info().currsize)"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert answer.stdout.strip() == "0"
