@@ -63,9 +63,7 @@ def _print_table(results: Sequence[Result]) -> None:
 
     console = Console()
     console.print(_table(results))
-    console.print(
-        "Instructions on an emulated Cortex-M4 (QEMU counts no cycles); docs/benchmarks.md tells what is counted."
-    )
+    console.out("Instructions on an emulated Cortex-M4, not cycles; docs/benchmarks.md tells what is counted.")
 
 
 def _table(results: Sequence[Result]) -> Table:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from jaragua_compiler.bench.toolchain import ToolError, find_tool
+from jaragua_compiler.bench.toolchain import EMULATOR, ToolError, find_tool
 
 TIMEOUT_SECONDS = 300
 _EXIT_CODES = {
@@ -25,7 +25,7 @@ def run(elf: Path, data: bytes, *, counted: bool) -> bytes:
     with TemporaryDirectory(prefix="jaragua-bench-") as name:
         folder = Path(name)
         (folder / "in.bin").write_bytes(data)
-        _emulate([find_tool("qemu-system-arm"), *_options(elf, counted)], folder)
+        _emulate([find_tool(EMULATOR), *_options(elf, counted)], folder)
         return (folder / "out.bin").read_bytes()
 
 

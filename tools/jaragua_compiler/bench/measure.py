@@ -9,13 +9,14 @@ import numpy as np
 
 from jaragua_compiler.bench import board, dead_rows, float32
 from jaragua_compiler.bench.steps import Counts, Outcome, mismatches, run
-from jaragua_compiler.bench.toolchain import ToolError
+from jaragua_compiler.bench.toolchain import ToolError, require_tools
 from jaragua_compiler.bench.workload import Workload, prepare
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.native import NativeEngine
 from jaragua_compiler.plan import WEIGHT_FORMAT, Plan, plan
 from jaragua_compiler.rate import LearningRate
 from jaragua_models import Model, get
+from jaragua_models.base import Features, Targets
 
 #: Name in the bench -> model of the zoo. SINE is 1-32-32-1, MLP is 64-32-10.
 MODELS: Mapping[str, str] = {"SINE": "sine", "MLP": "digits"}
@@ -51,6 +52,7 @@ class Result:
 
 def measure(name: str) -> Result:
     """Build, run and count one model of MODELS. Raises CompileError for another name, ToolError without the tools."""
+    require_tools()
     model = _model(name)
     layout = plan(model.network)
     workload = prepare(model, layout)
@@ -111,8 +113,10 @@ def _float32(model: Model, workload: Workload) -> float32.Float32Figures:
     return float32.measure(model.network, workload.weights, x, targets, model.defaults.learning_rate)
 
 
-def _stacked(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
-    return tuple(np.concatenate([getattr(samples, field) for samples in workload.samples]) for field in ("x", "y"))
+def _stacked(workload: Workload) -> tuple[Features, Targets]:
+    """All samples of the tasks one after the other: x [n, inputs], and y as in Samples."""
+    x = np.concatenate([samples.x for samples in workload.samples])
+    return x, np.concatenate([samples.y for samples in workload.samples])
 
 
 def _dead_part(layout: Plan, workload: Workload) -> float:

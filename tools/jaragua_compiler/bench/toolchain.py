@@ -15,15 +15,14 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.native import kernel_folder
 
 COMPILER = "arm-none-eabi-gcc"
+EMULATOR = "qemu-system-arm"
 CORTEX_M4 = "cortex_m4"
 CORTEX_M0PLUS = "cortex_m0plus"
 
+# Program -> the Debian packages that bring it.
 _PACKAGES = {
-    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
-    "arm-none-eabi-size": "gcc-arm-none-eabi",
-    "arm-none-eabi-objdump": "gcc-arm-none-eabi",
-    "arm-none-eabi-nm": "gcc-arm-none-eabi",
-    "qemu-system-arm": "qemu-system-arm",
+    COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    EMULATOR: "qemu-system-arm",
 }
 
 
@@ -40,11 +39,22 @@ class Program:
     flags: tuple[str, ...]
 
 
+def require_tools() -> None:
+    """Raise ToolError with the command that installs what is missing, if the compiler or the emulator is."""
+    missing = [name for name in _PACKAGES if shutil.which(name) is None]
+    if missing:
+        packages = " ".join(_PACKAGES[name] for name in missing)
+        raise ToolError(
+            f"the bench needs {' and '.join(missing)}: not found on the PATH.", f"sudo apt-get install {packages}"
+        )
+
+
 def find_tool(name: str) -> str:
-    """Return the path of a program, or raise ToolError with the command that installs it."""
+    """Return the path of a program; raises ToolError if it is not there."""
     path = shutil.which(name)
     if path is None:
-        raise ToolError(f"the bench needs {name}, which is not installed", f"sudo apt-get install {_PACKAGES[name]}")
+        require_tools()
+        raise ToolError(f"the bench needs {name}: not found on the PATH.")
     return path
 
 
