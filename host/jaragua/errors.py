@@ -11,7 +11,7 @@ from typing import ClassVar
 
 
 class JaraguaError(Exception):
-    """An error a person can act on: `message` is one sentence, `hint` says what to do ("" if nothing is to be added)."""
+    """An error a person can act on: `message` is one sentence, `hint` says what to do, or is empty."""
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 1
@@ -142,9 +142,11 @@ class Interrupted(JaraguaError):
     remedy = "Nothing stored is lost; a run goes on with `jaragua run CONFIG --resume`."
 
 
-#: `jaragua_compiler.errors.CompileError` is a tree of its own (the compiler does not know this package).
-COMPILE_CODE = "compile"
-COMPILE_EXIT_CODE = ModelError.exit_code
+#: The compiler and the zoo do not know this package and have trees of their own; their errors end like a ModelError.
+OTHER_TREES = {
+    ("jaragua_compiler.errors", "CompileError"): "compile",
+    ("jaragua_models.errors", "ModelError"): ModelError.code,
+}
 COMPILE_MEANING = "A network cannot be compiled, or a blob or an input does not fit it."
 COMPILE_REMEDY = "The message names the layer or value; change the network's description."
 
@@ -160,7 +162,7 @@ def kinds(root: type[JaraguaError] = JaraguaError) -> Iterator[type[JaraguaError
 def exit_code_table() -> str:
     """The table of `docs/errors.md`, as Markdown."""
     rows = [(kind.exit_code, kind.code, kind.meaning, kind.remedy) for kind in kinds()]
-    rows.append((COMPILE_EXIT_CODE, COMPILE_CODE, COMPILE_MEANING, COMPILE_REMEDY))
+    rows.append((ModelError.exit_code, "compile", COMPILE_MEANING, COMPILE_REMEDY))
     lines = ["| exit code | name | what happened | what to do |", "|---|---|---|---|"]
     lines += [f"| {number} | `{name}` | {meaning} | {remedy} |" for number, name, meaning, remedy in sorted(rows)]
     return "\n".join(lines)

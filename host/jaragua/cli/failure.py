@@ -29,9 +29,9 @@ def of(error: BaseException) -> Failure:
     """Describe any exception. An unexpected one leaves its traceback in a file, or on stderr with JARAGUA_DEBUG=1."""
     if isinstance(error, errors.JaraguaError):
         return Failure(error.code, error.exit_code, error.message, error.hint)
-    if _is_compile_error(error):
+    if (code := _code_of_other_tree(error)) is not None:
         hint = str(getattr(error, "hint", ""))
-        return Failure(errors.COMPILE_CODE, errors.COMPILE_EXIT_CODE, str(getattr(error, "message", error)), hint)
+        return Failure(code, errors.ModelError.exit_code, str(getattr(error, "message", error)), hint)
     if isinstance(error, KeyboardInterrupt):
         return Failure(errors.Interrupted.code, errors.Interrupted.exit_code, "stopped by the user")
     return _unexpected(error)
@@ -47,11 +47,13 @@ def report(failure: Failure, *, as_json: bool) -> int:
     return failure.exit_code
 
 
-def _is_compile_error(error: BaseException) -> bool:
-    """Whether it is of the compiler's tree; if the compiler was never imported, it cannot be."""
-    module = sys.modules.get("jaragua_compiler.errors")
-    kind = getattr(module, "CompileError", None)
-    return kind is not None and isinstance(error, kind)
+def _code_of_other_tree(error: BaseException) -> str | None:
+    """The name of an error of the compiler or the zoo; a module that was never imported has raised nothing."""
+    for (module_name, class_name), code in errors.OTHER_TREES.items():
+        kind = getattr(sys.modules.get(module_name), class_name, None)
+        if kind is not None and isinstance(error, kind):
+            return code
+    return None
 
 
 def _unexpected(error: BaseException) -> Failure:

@@ -35,7 +35,7 @@ VERBS = {
     "doctor": "Check that the tools are there; say how to get those missing.",
 }
 
-#: The base of typer's usage errors. Some versions of typer carry their own copy of click: found by kinship, not by name.
+#: The base of typer's usage errors. Some versions of typer carry their own click: found by kinship, not by name.
 _TyperUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 _BROKEN_PIPE_EXIT_CODE = 141
 

@@ -1,0 +1,105 @@
+"""`jaragua run CONFIG.toml`: the coordinator."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jaragua.cli import output
+from jaragua.errors import Interrupted, RunError
+
+if TYPE_CHECKING:
+    from jaragua.cli.run_progress import Watcher
+    from jaragua.config import RunConfig
+    from jaragua.coordinator import RunResult
+    from jaragua.store import RunFolder
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="The run's TOML; docs/configuration.md lists its keys.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Only go on with a run that was begun; never begin one.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+) -> None:
+    """Run the rounds of a configuration (the coordinator).
+
+    A run that was stopped or killed goes on where it was when the same command is given again.
+    """
+    from jaragua.cli.run_progress import watcher
+    from jaragua.config import load
+    from jaragua.store import open_run
+
+    settings = load(config)
+    _refuse_nothing_to_resume(settings, resume)
+    with open_run(settings.run.directory) as folder, watcher() as watching:
+        result = _run_until_done(config, settings, folder, watching)
+    if json:
+        output.print_result(document(settings, result))
+    else:
+        _print(settings, result)
+
+
+def _refuse_nothing_to_resume(settings: RunConfig, resume: bool) -> None:
+    from jaragua.store.run_folder import DATABASE
+
+    if resume and not (settings.run.directory / DATABASE).exists():
+        message = f"there is no run to go on with in {settings.run.directory}"
+        raise RunError(message, "begin it: the same command without --resume")
+
+
+def _run_until_done(path: Path, settings: RunConfig, folder: RunFolder, watching: Watcher) -> RunResult:
+    try:
+        return asyncio.run(_cancellable(settings, folder, watching))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise Interrupted(
+            "stopped; all that was learned is stored", f"go on with `jaragua run {path} --resume`"
+        ) from None
+
+
+async def _cancellable(settings: RunConfig, folder: RunFolder, watching: Watcher) -> RunResult:
+    """A termination signal stops the run as cleanly as Ctrl-C does."""
+    from jaragua.coordinator import run_coordinator
+
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await run_coordinator(settings, store=folder, on_event=watching)
+
+
+def document(settings: RunConfig, result: RunResult) -> dict[str, object]:
+    """The result as the data of the JSON document."""
+    return {
+        "run": result.run,
+        "run_dir": str(result.run_dir),
+        "model": settings.model.name,
+        "strategy": settings.strategy.name,
+        "rounds": result.rounds,
+        "model_hash": result.model_hash,
+        "devices": [{"id": one.device, "kind": one.kind, "updates": one.updates} for one in result.devices],
+        "metric": result.metric,
+        "loss": result.loss,
+        "score": result.score,
+        "bytes_up": result.bytes_up,
+        "bytes_down": result.bytes_down,
+        "instructions_per_step": result.instructions_per_step,
+    }
+
+
+def _print(settings: RunConfig, result: RunResult) -> None:
+    devices = ", ".join(f"{one.device} ({one.updates})" for one in result.devices)
+    typer.echo(f"{settings.run.name}: {result.rounds} rounds of {settings.strategy.name} on {settings.model.name}")
+    typer.echo(f"  devices (updates)  {devices}")
+    typer.echo(
+        f"  last round         loss {result.loss:.4f}, {result.metric} {result.score:.4f} on what was trained on"
+    )
+    typer.echo(f"  broker traffic     {result.bytes_up} bytes up, {result.bytes_down} bytes down")
+    typer.echo(f"  model              {result.model_hash}")
+    typer.echo(f"  folder             {result.run_dir}")

@@ -1,0 +1,41 @@
+"""`jaragua status RUN_DIR`: where a run stands, read from its folder; works beside a coordinator at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jaragua.cli import output
+
+app = typer.Typer()
+
+
+@app.command()
+def status(
+    run_dir: Annotated[Path, typer.Argument(help="The folder that `jaragua run` printed.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show where a run stands."""
+    from jaragua.store import read_run
+
+    summary = read_run(run_dir)
+    if json:
+        output.print_result(summary)
+    else:
+        _print(summary)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    last = summary["last_round"]
+    devices = ", ".join(f"{device} ({count})" for device, count in summary["updates"].items()) or "none yet"
+    typer.echo(f"{summary['run']}: {summary['status']}, {summary['rounds_done']} of {summary['rounds']} rounds")
+    typer.echo(f"  model              {summary['model']}, strategy {summary['strategy']}, seed {summary['seed']}")
+    typer.echo(f"  devices (updates)  {devices}")
+    if last:
+        typer.echo(f"  last round         loss {last['loss']:.4f}, {last['metric']} {last['score']:.4f}")
+    typer.echo(f"  broker traffic     {summary['bytes_up']} bytes up, {summary['bytes_down']} bytes down")
+    typer.echo(f"  weights            {summary['model_hash']}")
+    if summary["status"] != "finished":
+        typer.echo(f"go on with: jaragua run {Path(summary['run_dir']) / 'config.toml'} --resume")

@@ -1,0 +1,26 @@
+"""The configuration of a run."""
+
+from jaragua.config.load import load, parse
+from jaragua.config.schema import (
+    BrokerSection,
+    ClientSection,
+    DevicesSection,
+    ModelSection,
+    RoundSection,
+    RunConfig,
+    RunSection,
+    StrategySection,
+)
+
+__all__ = [
+    "BrokerSection",
+    "ClientSection",
+    "DevicesSection",
+    "ModelSection",
+    "RoundSection",
+    "RunConfig",
+    "RunSection",
+    "StrategySection",
+    "load",
+    "parse",
+]

@@ -1,0 +1,144 @@
+"""Read a run's TOML: defaults of the model filled in, and every problem reported at once with its line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from jaragua.config.problems import Problem, cross_problems, from_pydantic, unknown_sections
+from jaragua.config.schema import SECTIONS, RunConfig
+from jaragua.errors import ConfigurationError
+from jaragua.strategies import registry
+from jaragua_models import Defaults, ModelError, get
+
+Document = dict[str, Any]
+
+
+def load(path: Path) -> RunConfig:
+    """The configuration in a file. Raises: ConfigurationError that lists every problem."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigurationError(f"cannot read the configuration {path}: {reason}", "check the path") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> RunConfig:
+    """The configuration in `text`; `path` gives the default name, the base of relative folders, and the messages."""
+    document = _toml(text, path)
+    problems = unknown_sections(document)
+    defaults, model_problems = _model_defaults(document)
+    problems += model_problems + _strategy_problems(document)
+    filled = _with_defaults(document, defaults, path)
+    problems += cross_problems(filled)
+    config: RunConfig | None = None
+    try:
+        config = RunConfig.model_validate({name: filled[name] for name in SECTIONS})
+    except ValidationError as error:
+        problems += from_pydantic(error, defaults_known=defaults is not None)
+    if problems or config is None:
+        raise _configuration_error(problems, text, path)
+    return config
+
+
+def _toml(text: str, path: Path) -> Document:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}", "mend the line that is named") from error
+
+
+def _model_defaults(document: Document) -> tuple[Defaults | None, list[Problem]]:
+    model = document.get("model")
+    name = model.get("name") if isinstance(model, dict) else None
+    if not isinstance(name, str):
+        return None, []
+    try:
+        return get(name).defaults, []
+    except ModelError as error:
+        return None, [Problem(("model", "name"), f"there is no model '{name}'", error.hint)]
+
+
+def _strategy_problems(document: Document) -> list[Problem]:
+    strategy = document.get("strategy")
+    name = strategy.get("name") if isinstance(strategy, dict) else None
+    if not isinstance(name, str) or name in registry.REGISTRY:
+        return []
+    return [Problem(("strategy", "name"), f"there is no strategy '{name}'", registry.suggestion(name))]
+
+
+def _with_defaults(document: Document, defaults: Defaults | None, path: Path) -> Document:
+    """Every section present, and what depends on the model or on another key filled in."""
+    filled = {name: document.get(name, {}) for name in SECTIONS}
+    if not all(isinstance(table, dict) for table in filled.values()):
+        return filled
+    filled = {name: dict(table) for name, table in filled.items()}
+    if defaults is not None:
+        _fill_from_model(filled, defaults)
+    filled["run"].setdefault("name", _name_of(path))
+    _fill_from_clients(filled)
+    _place(filled["run"], path)
+    return filled
+
+
+def _fill_from_model(filled: Document, defaults: Defaults) -> None:
+    filled["run"].setdefault("rounds", defaults.rounds)
+    filled["strategy"].setdefault("clients_per_round", defaults.clients)
+    filled["strategy"].setdefault("alpha", defaults.alpha)
+    for key in ("learning_rate", "ways", "shots"):
+        filled["client"].setdefault(key, getattr(defaults, key))
+
+
+def _fill_from_clients(filled: Document) -> None:
+    """Wait for K devices and close a round with K updates, unless the file says otherwise."""
+    clients = filled["strategy"].get("clients_per_round")
+    if not isinstance(clients, int):
+        return
+    minimum = filled["devices"].setdefault("minimum", clients)
+    filled["round"].setdefault("quorum", min(clients, minimum) if isinstance(minimum, int) else clients)
+
+
+def _name_of(path: Path) -> str:
+    return re.sub(r"[^a-z0-9-]+", "-", path.stem.lower()).strip("-")[:23] or "run"
+
+
+def _place(run: Document, path: Path) -> None:
+    """Make the folder absolute: a run must be found again from wherever it is resumed."""
+    run.setdefault("directory", f"runs/{run['name']}")
+    if isinstance(run["directory"], str):
+        run["directory"] = str((path.absolute().parent / run["directory"]).resolve())
+
+
+def _configuration_error(problems: list[Problem], text: str, path: Path) -> ConfigurationError:
+    lines = _lines_of_keys(text)
+    described = sorted((_line(problem.place, lines), problem) for problem in dict.fromkeys(problems))
+    listing = [f"  {path.name}:{line}: {problem.sentence}" for line, problem in described]
+    count = f"{len(listing)} problems" if len(listing) > 1 else "1 problem"
+    hint = "mend them all and start again; docs/configuration.md lists every key"
+    return ConfigurationError("\n".join([f"{count} in the configuration {path}:", *listing]), hint)
+
+
+def _line(place: tuple[str, ...], lines: Mapping[tuple[str, ...], int]) -> int:
+    """The line of a key, else of its section, else of the first line."""
+    return lines.get(place) or lines.get(place[:2]) or lines.get(place[:1]) or 1
+
+
+def _lines_of_keys(text: str) -> dict[tuple[str, ...], int]:
+    """Where each section and each key of a section stands (tables and plain keys, which is all this file has)."""
+    lines: dict[tuple[str, ...], int] = {}
+    section: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
+            section = tuple(part.strip().strip("\"'") for part in header[1].split("."))
+            lines.setdefault(section, number)
+        elif key := re.match(r"\s*([A-Za-z0-9_\-.\"']+)\s*=", line):
+            place = (*section, *(part.strip("\"'") for part in key[1].split(".")))
+            lines.setdefault(place, number)
+            lines.setdefault(place[:1], number)
+    return lines

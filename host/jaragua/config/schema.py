@@ -1,0 +1,101 @@
+"""The keys of a run's TOML: the one definition, from which messages and suggestions come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+#: A run's name becomes part of its identifier on the broker, with nine characters more.
+RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,23}$")]
+#: What CBOR, SQLite and NumPy's generators all take.
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
+StepSize = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A table of the file: no unknown keys, no silent conversions, never changed after it was read."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class RunSection(Section):
+    """[run]: which run this is and where it is kept."""
+
+    name: RunName = Field(description="name of the run; default: the file's name")
+    seed: Seed = Field(default=1, description="of the first weights, the choice of devices and their tasks")
+    rounds: Count = Field(description="default: the model's")
+    fleet: Identifier = Field(default="home", description="which fleet's topics on the broker")
+    directory: Path = Field(strict=False, description="run folder; relative to the file; default: runs/<name>")
+
+
+class ModelSection(Section):
+    """[model]: what is learned."""
+
+    name: str = Field(description="a model of the zoo")
+
+
+class StrategySection(Section):
+    """[strategy]: how the initialisation moves."""
+
+    name: str = "tinyreptile"
+    clients_per_round: Count = Field(description="K, devices that train in a round; default: the model's")
+    alpha: StepSize = Field(description="step of the first round; default: the model's")
+    alpha_final: StepSize = Field(default=0.0, description="towards which alpha falls linearly")
+
+
+class ClientSection(Section):
+    """[client]: what a device does in a round."""
+
+    learning_rate: Annotated[float, Field(ge=2**-32, lt=1, allow_inf_nan=False)]
+    ways: Count
+    shots: Count
+    passes: Count = Field(default=1, description="over the task's stream in a round; TinyReptile takes one")
+
+
+class BrokerSection(Section):
+    """[broker]: where the fleet meets."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^mqtts?://[^\s/]+/?$")] = "mqtt://127.0.0.1:1883"
+
+
+class RoundSection(Section):
+    """[round]: when a round is over."""
+
+    quorum: Count = Field(description="updates that are enough at the deadline; default: clients_per_round")
+    deadline_s: Seconds = 120.0
+
+
+class DevicesSection(Section):
+    """[devices]: who takes part."""
+
+    minimum: Count = Field(description="devices to wait for before the first round; default: clients_per_round")
+    wait_s: Seconds = 60.0
+    exclude: tuple[Identifier, ...] = Field(default=(), strict=False, description="devices that do not train here")
+
+
+class RunConfig(Section):
+    """A whole run, every default filled in."""
+
+    run: RunSection
+    model: ModelSection
+    strategy: StrategySection
+    client: ClientSection
+    broker: BrokerSection
+    round: RoundSection
+    devices: DevicesSection
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "run": RunSection,
+    "model": ModelSection,
+    "strategy": StrategySection,
+    "client": ClientSection,
+    "broker": BrokerSection,
+    "round": RoundSection,
+    "devices": DevicesSection,
+}

@@ -1,0 +1,319 @@
+"""Carries out what the round machine decides: the disk first, then the broker (M2)."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from jaragua.config import RunConfig
+from jaragua.coordinator import events, machine
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.fleet import Arrived, Fleet, Happening, Moved, unix_ms
+from jaragua.coordinator.machine import Action, Memory, RoundMachine, Rules
+from jaragua.errors import RunError
+from jaragua.store import Assignment, Initialisation, RunFolder, RunRecord, StoredUpdate
+from jaragua.strategies import ClientUpdate, Strategy
+from jaragua.wire import messages
+
+#: Blobs of rounds before the last that a kill can have left on the broker.
+_BLOBS_LEFT_BEHIND = 3
+
+
+def monotonic_ms() -> int:
+    """The machine's clock."""
+    return time.monotonic_ns() // 1_000_000
+
+
+@dataclass
+class _Traffic:
+    """What crossed the broker in the open round beside the stored updates, which are counted from the store."""
+
+    repeated_bytes: int = 0
+    opened_ms: int = field(default_factory=monotonic_ms)
+
+
+class Driver:
+    """One run in one process."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        record: RunRecord,
+        codec: ModelCodec,
+        strategy: Strategy,
+        on_event: Callable[[events.RunEvent], None],
+    ) -> None:
+        self._config = config
+        self._folder = folder
+        self._store = folder.store
+        self._record = record
+        self._codec = codec
+        self._strategy = strategy
+        self._on_event = on_event
+        self._fleet: Fleet | None = None
+        self._traffic = _Traffic()
+        self._current = self._store.initialisation(record.run)
+        self._blob = codec.pack(self._current.vector)
+        self.machine = RoundMachine(self._rules(), self._memory(), self._current.blob_hash)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every round is closed."""
+        return self.machine.phase is machine.Phase.FINISHED
+
+    # ---- what the loop calls ----
+
+    def start(self, fleet: Fleet) -> None:
+        """Put what is retained on the broker, and begin."""
+        self._fleet = fleet
+        self._clear_old_blobs(fleet)
+        fleet.publish_blob(self._blob)
+        self._perform(self.machine.start(fleet.roster.present(), monotonic_ms()))
+        self._tell_waiting()
+
+    def handle(self, happening: Happening) -> None:
+        """Take in what came from the broker."""
+        if isinstance(happening, Moved):
+            self._perform(self.machine.devices(happening.changes, monotonic_ms()))
+            self._tell_waiting()
+        else:
+            self._handle_update(happening)
+
+    def tick(self) -> None:
+        """Time has passed."""
+        self._perform(self.machine.tick(monotonic_ms()))
+
+    def end(self) -> None:
+        """Say how the run ended or stands, and what is not wanted any more."""
+        if self._fleet is None:
+            return
+        phase = "finished" if self.finished else "stopped"
+        self._store.set_status(self._record.run, "finished" if self.finished else "stopped")
+        self._folder.write_summary()
+        self._fleet.publish_run(self._run_state(min(self._current.rounds_done + 1, self._record.rounds), 0, phase))
+        for node in sorted({node for node in self._nodes_at_work() if node}):
+            self._fleet.stop(node, self._record.run)
+
+    # ---- the machine's actions ----
+
+    def _perform(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            self._perform_one(action)
+
+    def _perform_one(self, action: Action) -> None:
+        run = self._record.run
+        match action:
+            case machine.OpenRound(number, members, assignments):
+                self._store.open_round(run, number, members, assignments)
+                self._traffic = _Traffic()
+                devices = tuple(one.device for one in assignments)
+                self._on_event(events.RoundStarted(number, self._record.rounds, devices))
+            case machine.Assign(assignment):
+                self._store.add_assignment(run, assignment)
+            case machine.Announce(number, deadline_ms):
+                self._broker.publish_run(self._run_state(number, deadline_ms, "training"))
+            case machine.Command(assignment, deadline_ms):
+                self._broker.train(assignment.node, self._train_command(assignment, deadline_ms))
+            case machine.Keep(header, blob, payload_bytes):
+                self._store.add_update(run, _stored(header, blob, payload_bytes))
+            case machine.Acknowledge():
+                self._acknowledge(action)
+            case machine.CloseRound(number):
+                self._perform(self._close(number))
+            case machine.GiveUp(message, hint):
+                raise RunError(message, hint)
+
+    @property
+    def _broker(self) -> Fleet:
+        if self._fleet is None:
+            raise RuntimeError("the driver was not started")
+        return self._fleet
+
+    def _handle_update(self, arrived: Arrived) -> None:
+        actions = self.machine.update(arrived.node, arrived.header, arrived.blob, arrived.payload_bytes)
+        if not any(isinstance(action, machine.Keep) for action in actions):
+            self._traffic.repeated_bytes += arrived.payload_bytes
+        verdict = next(action.verdict for action in actions if isinstance(action, machine.Acknowledge))
+        header = arrived.header
+        judged = events.UpdateJudged(
+            header.round,
+            header.device,
+            header.attempt,
+            verdict.result,
+            verdict.reason,
+            header.loss,
+            header.score,
+            arrived.payload_bytes,
+        )
+        self._on_event(judged)
+        self._perform(actions)
+
+    def _acknowledge(self, action: machine.Acknowledge) -> None:
+        header, verdict = action.header, action.verdict
+        ack = messages.UpdateAck(
+            header.run, header.round, header.device, header.attempt, verdict.result, verdict.reason
+        )
+        self._broker.acknowledge(action.node, ack)
+
+    # ---- closing a round ----
+
+    def _close(self, number: int) -> list[Action]:
+        """Aggregate in float64 in the order of devices (R5), write it down, publish it."""
+        updates = self._store.updates(self._record.run, number)
+        learned = [
+            ClientUpdate(one.device, self._codec.trained(self._current.vector, self._blob, one.blob), one.samples)
+            for one in updates
+        ]
+        vector = self._strategy.aggregate(number, self._current.vector, learned)
+        before = self._current.blob_hash
+        self._blob = self._codec.pack(vector)
+        self._current = Initialisation(number, vector, hashlib.sha256(self._blob).digest())
+        self._write_round(number, updates)
+        self._broker.publish_blob(self._blob)
+        if before != self._current.blob_hash:
+            self._broker.clear_blob(before)
+        return self.machine.closed(self._current.blob_hash, monotonic_ms())
+
+    def _write_round(self, number: int, updates: Sequence[StoredUpdate]) -> None:
+        metrics = self._metrics(number, updates)
+        finished = number == self._record.rounds
+        self._store.close_round(self._record.run, number, metrics, self._current, finished=finished)
+        self._folder.append_metrics(metrics)
+        self._folder.write_latest(self._record, self._codec.arrays)
+        self._on_event(events.RoundFinished(number, self._record.rounds, metrics))
+
+    def _metrics(self, number: int, updates: Sequence[StoredUpdate]) -> dict[str, Any]:
+        """The line of a round. loss and score: means over the samples the devices trained on."""
+        weights = [one.samples for one in updates]
+        return {
+            "round": number,
+            "alpha": self._strategy.step_size(number),
+            "loss": float(np.average([one.loss for one in updates], weights=weights)),
+            "metric": self._codec.model.metric,
+            "score": float(np.average([one.score for one in updates], weights=weights)),
+            "samples": sum(weights),
+            "bytes_up": sum(one.payload_bytes for one in updates) + self._traffic.repeated_bytes,
+            "bytes_down": self._bytes_down(number),
+            "model_hash": self._current.blob_hash.hex(),
+            "seconds": (monotonic_ms() - self._traffic.opened_ms) / 1000,
+            "devices": {one.device: self._device_figures(one) for one in updates},
+        }
+
+    def _device_figures(self, one: StoredUpdate) -> dict[str, Any]:
+        return {
+            "kind": self._broker.roster.kind(one.device),
+            "attempt": one.attempt,
+            "loss": one.loss,
+            "score": one.score,
+            "samples": one.samples,
+            "instructions": one.instructions,
+        }
+
+    def _bytes_down(self, number: int) -> int:
+        """One blob for each node that was given work: a gateway fetches it once for all its boards."""
+        assignments = self._store.assignments(self._record.run)
+        nodes = {one.node for one in assignments if one.round_number == number and one.node}
+        return len(nodes) * self._codec.blob_bytes
+
+    # ---- messages ----
+
+    def _run_state(self, number: int, deadline_ms: int, phase: str) -> messages.RunState:
+        return messages.RunState(
+            run=self._record.run,
+            round=number,
+            rounds=self._record.rounds,
+            phase=phase,
+            model=self._codec.model.name,
+            network=self._codec.architecture.hex(),
+            hash=self._current.blob_hash,
+            deadline=_to_unix_ms(deadline_ms) if deadline_ms else 0,
+            quorum=self._config.round.quorum,
+        )
+
+    def _train_command(self, one: Assignment, deadline_ms: int) -> messages.TrainCommand:
+        client = self._config.client
+        return messages.TrainCommand(
+            run=self._record.run,
+            round=one.round_number,
+            device=one.device,
+            attempt=one.attempt,
+            hash=self._current.blob_hash,
+            learning_rate=client.learning_rate,
+            ways=client.ways,
+            shots=client.shots,
+            passes=client.passes,
+            seed=one.seed,
+            deadline=_to_unix_ms(deadline_ms),
+        )
+
+    # ---- starting ----
+
+    def _rules(self) -> Rules:
+        config = self._config
+        return Rules(
+            run=self._record.run,
+            seed=config.run.seed,
+            rounds=config.run.rounds,
+            clients=config.strategy.clients_per_round,
+            quorum=config.round.quorum,
+            minimum=config.devices.minimum,
+            deadline_ms=int(config.round.deadline_s * 1000),
+            wait_ms=int(config.devices.wait_s * 1000),
+            metric=self._codec.model.metric,
+            check_blob=self._codec.check,
+            exclude=frozenset(config.devices.exclude),
+        )
+
+    def _memory(self) -> Memory:
+        rounds = self._store.rounds(self._record.run)
+        is_open = bool(rounds) and rounds[-1].metrics is None
+        return Memory(
+            rounds_done=self._current.rounds_done,
+            open_members=rounds[-1].members if is_open else None,
+            last_members=rounds[-1].members if rounds else (),
+            assignments=tuple(self._store.assignments(self._record.run)),
+            stored=frozenset(self._store.stored_keys(self._record.run)),
+        )
+
+    def _clear_old_blobs(self, fleet: Fleet) -> None:
+        """Whatever this run's last process, or the fleet's run before, may have left behind."""
+        old = set(self._store.blob_hashes(self._record.run)[-_BLOBS_LEFT_BEHIND:])
+        if fleet.last_run is not None:
+            old.add(fleet.last_run.hash)
+        for sha256 in old - {self._current.blob_hash}:
+            fleet.clear_blob(sha256)
+
+    def _nodes_at_work(self) -> list[str]:
+        waiting = set(self.machine.waiting_for)
+        present = self._broker.roster.present()
+        return [node for device, node in present.items() if device in waiting]
+
+    def _tell_waiting(self) -> None:
+        if self.machine.phase is machine.Phase.WAITING:
+            present, unfit = tuple(self.machine.present), tuple(self._broker.roster.unfit())
+            self._on_event(events.Waiting(present, self._config.devices.minimum, unfit))
+
+
+def _to_unix_ms(machine_ms: int) -> int:
+    return unix_ms() + machine_ms - monotonic_ms()
+
+
+def _stored(header: messages.UpdateHeader, blob: bytes, payload_bytes: int) -> StoredUpdate:
+    return StoredUpdate(
+        round_number=header.round,
+        device=header.device,
+        attempt=header.attempt,
+        blob=blob,
+        samples=header.samples,
+        loss=header.loss,
+        score=header.score,
+        metric=header.metric,
+        instructions=header.instructions,
+        payload_bytes=payload_bytes,
+    )

@@ -1,0 +1,403 @@
+"""The rounds of a run as a pure state machine: no socket, no clock, no file (docs/rounds.md).
+
+Every method takes what happened and the time, changes the state, and returns the actions that the rim carries out in
+their order. `Keep`, `OpenRound` and `Assign` are to be on the disk before what follows them is published. Times are
+milliseconds of any clock that never goes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from jaragua.coordinator import judge, rules
+from jaragua.coordinator.judge import Verdict
+from jaragua.coordinator.roster import Change, Presence
+from jaragua.store.records import Assignment
+from jaragua.wire.messages import UpdateHeader
+
+#: R8: attempts that a device has in a round before the round does without it.
+MAX_ATTEMPTS = 8
+#: R7: deadlines in a row that may pass without a quorum before the run stops.
+MAX_DEADLINES = 4
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What stays the same in a run."""
+
+    run: str
+    seed: int
+    rounds: int
+    clients: int
+    quorum: int
+    minimum: int
+    deadline_ms: int
+    wait_ms: int
+    metric: str
+    check_blob: Callable[[bytes], str]
+    """Why a blob does not fit the run's network, "" if it does."""
+    exclude: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the store knows of a run that is resumed; empty for a new one."""
+
+    rounds_done: int = 0
+    open_members: tuple[str, ...] | None = None
+    """Members of the round that was opened and not closed."""
+    last_members: tuple[str, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
+    stored: frozenset[tuple[int, str]] = frozenset()
+
+
+@dataclass(frozen=True)
+class OpenRound:
+    """Write a round and its first assignments down."""
+
+    round_number: int
+    members: tuple[str, ...]
+    assignments: tuple[Assignment, ...]
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Publish where the run stands."""
+
+    round_number: int
+    deadline_ms: int
+
+
+@dataclass(frozen=True)
+class Assign:
+    """Write another assignment down."""
+
+    assignment: Assignment
+
+
+@dataclass(frozen=True)
+class Command:
+    """Publish the train command of an assignment."""
+
+    assignment: Assignment
+    deadline_ms: int
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Write an accepted update down."""
+
+    header: UpdateHeader
+    blob: bytes
+    payload_bytes: int
+
+
+@dataclass(frozen=True)
+class Acknowledge:
+    """Tell a node what became of its update."""
+
+    node: str
+    header: UpdateHeader
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class CloseRound:
+    """Aggregate the stored updates of the round, then call `closed`."""
+
+    round_number: int
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """The run cannot go on by itself."""
+
+    message: str
+    hint: str
+
+
+Action = OpenRound | Announce | Assign | Command | Keep | Acknowledge | CloseRound | GiveUp
+
+
+class Phase(Enum):
+    """Where the machine is."""
+
+    WAITING = "waiting for devices"
+    TRAINING = "training"
+    CLOSING = "closing"
+    FINISHED = "finished"
+
+
+@dataclass
+class _Slot:
+    """A device's place in the open round."""
+
+    assignment: Assignment
+    lost: bool = False
+
+
+@dataclass
+class _Round:
+    number: int
+    members: tuple[str, ...]
+    target: int
+    deadline_ms: int
+    slots: dict[str, _Slot] = field(default_factory=dict)
+    stored: set[str] = field(default_factory=set)
+    deadlines_passed: int = 0
+
+
+class RoundMachine:
+    """One run. Call `start` once, then `devices`, `update`, `tick` as things happen; `closed` after `CloseRound`."""
+
+    def __init__(self, fixed: Rules, memory: Memory, base: bytes) -> None:
+        """base: hash of the blob that the next (or the open) round hands out."""
+        self._fixed = fixed
+        self._base = base
+        self._rounds_done = memory.rounds_done
+        self._members = set(memory.open_members or memory.last_members)
+        self._present: dict[str, str] = {}
+        self._assigned = {(one.round_number, one.device, one.attempt): one for one in memory.assignments}
+        self._stored = set(memory.stored)
+        self._waits_until_ms = 0
+        self._expected = set(self._members)
+        self._started_rounds = False
+        self._round = None if memory.open_members is None else self._remembered(memory, memory.open_members)
+        self.phase = Phase.FINISHED if self._rounds_done == fixed.rounds else Phase.WAITING
+
+    @property
+    def waiting_for(self) -> list[str]:
+        """Devices of the open round whose update is missing, sorted."""
+        if self._round is None:
+            return []
+        return sorted(device for device in self._round.slots if device not in self._round.stored)
+
+    @property
+    def present(self) -> list[str]:
+        """Devices that could be given work, sorted."""
+        return sorted(self._present)
+
+    def start(self, present: dict[str, str], now_ms: int) -> list[Action]:
+        """Begin, or go on with what the store remembers. present: device -> node of who is there already."""
+        self._present = {device: node for device, node in present.items() if device not in self._fixed.exclude}
+        self._waits_until_ms = now_ms + self._fixed.wait_ms
+        if self.phase is Phase.FINISHED:
+            return []
+        if self._round is None:
+            return self._try_open(now_ms)
+        return self._go_on(self._round, now_ms)
+
+    def devices(self, changes: Iterable[Change], now_ms: int) -> list[Action]:
+        """Devices came or went (R6)."""
+        actions: list[Action] = []
+        for change in changes:
+            if change.device not in self._fixed.exclude:
+                actions += self._device(change)
+        return actions + (self._try_open(now_ms) if self.phase is Phase.WAITING else [])
+
+    def tick(self, now_ms: int) -> list[Action]:
+        """Time has passed (R3, R7)."""
+        if self.phase is Phase.WAITING:
+            return self._try_open(now_ms)
+        if self.phase is Phase.TRAINING and self._round is not None and now_ms >= self._round.deadline_ms:
+            return self._deadline(self._round, now_ms)
+        return []
+
+    def next_tick_ms(self) -> int | None:
+        """When `tick` is to be called next, None if nothing waits for the time."""
+        if self.phase is Phase.WAITING:
+            return self._waits_until_ms
+        return self._round.deadline_ms if self.phase is Phase.TRAINING and self._round is not None else None
+
+    def update(self, node: str, header: UpdateHeader, blob: bytes, payload_bytes: int) -> list[Action]:
+        """An update came (R4); every one is answered, whatever it is."""
+        verdict = self._judge(node, header, blob)
+        answer = Acknowledge(node, header, verdict)
+        current = self._round
+        if verdict.result == "stored" and current is not None:
+            self._stored.add((header.round, header.device))
+            current.stored.add(header.device)
+            return [Keep(header, blob, payload_bytes), answer, *self._close_if_complete(current)]
+        if verdict.retry and current is not None:
+            return [answer, *self._again(current, header)]
+        return [answer]
+
+    def closed(self, base: bytes, now_ms: int) -> list[Action]:
+        """The round is aggregated and stored; base: hash of the blob it made."""
+        self._base = base
+        self._rounds_done += 1
+        self._round = None
+        self._waits_until_ms = now_ms + self._fixed.wait_ms
+        if self._rounds_done == self._fixed.rounds:
+            self.phase = Phase.FINISHED
+            return []
+        self.phase = Phase.WAITING
+        return self._try_open(now_ms)
+
+    # ---- opening a round ----
+
+    def _try_open(self, now_ms: int) -> list[Action]:
+        """R3: the first round of this process waits for the minimum and for who took part before; later ones do not."""
+        missing = (self._expected | self._members if not self._started_rounds else set()) - set(self._present)
+        enough = len(self._present) >= self._fixed.minimum and not missing
+        in_time = now_ms < self._waits_until_ms
+        if not self._started_rounds and not enough and in_time:
+            return []
+        if not self._started_rounds:
+            self._members -= missing
+        if not self._started_rounds and len(self._present) < self._needed():
+            return [self._too_few()]
+        self._members |= set(self._present)
+        return self._open(now_ms)
+
+    def _needed(self) -> int:
+        """A new run must have its minimum; one that goes on does with a quorum."""
+        return self._fixed.quorum if self._expected else self._fixed.minimum
+
+    def _too_few(self) -> GiveUp:
+        there = ", ".join(self.present) or "none"
+        message = f"{len(self._present)} of {self._needed()} devices were ready after {self._fixed.wait_ms / 1000:g} s"
+        return GiveUp(f"{message} ({there})", "start more gateways or clients, or lower devices.minimum")
+
+    def _open(self, now_ms: int) -> list[Action]:
+        self._started_rounds = True
+        number = self._rounds_done + 1
+        members = tuple(sorted(self._members))
+        chosen = rules.choose(self._fixed.seed, number, members, self._fixed.clients)
+        current = _Round(number, members, len(chosen), now_ms + self._fixed.deadline_ms)
+        self._round, self.phase = current, Phase.TRAINING
+        assignments = tuple(self._new_assignment(current, device) for device in chosen)
+        opened: list[Action] = [OpenRound(number, members, assignments), Announce(number, current.deadline_ms)]
+        return opened + [command for device in chosen for command in self._command(current, device)]
+
+    def _new_assignment(self, current: _Round, device: str) -> Assignment:
+        """The next attempt of a device in a round, remembered; the caller has it written down."""
+        slot = current.slots.get(device)
+        attempt = slot.assignment.attempt + 1 if slot is not None else 1
+        node = self._present.get(device) or (slot.assignment.node if slot is not None else "")
+        seed = rules.train_seed(self._fixed.seed, current.number, device)
+        assignment = Assignment(current.number, device, attempt, node, seed)
+        current.slots[device] = _Slot(assignment, lost=device not in self._present)
+        self._assigned[current.number, device, attempt] = assignment
+        return assignment
+
+    def _command(self, current: _Round, device: str) -> list[Action]:
+        """The command of a slot, if its device can be given it now."""
+        slot = current.slots[device]
+        return [] if slot.lost else [Command(slot.assignment, current.deadline_ms)]
+
+    # ---- going on with an open round ----
+
+    def _remembered(self, memory: Memory, members: tuple[str, ...]) -> _Round:
+        number = memory.rounds_done + 1
+        current = _Round(number, members, min(self._fixed.clients, len(members)), 0)
+        for one in sorted(memory.assignments, key=lambda one: one.attempt):
+            if one.round_number == number:
+                current.slots[one.device] = _Slot(one)
+        current.stored = {device for round_number, device in memory.stored if round_number == number}
+        return current
+
+    def _go_on(self, current: _Round, now_ms: int) -> list[Action]:
+        """R9: the same commands again, with the keys they had; who was not there gets one when it comes."""
+        self._started_rounds = True
+        self.phase = Phase.TRAINING
+        current.deadline_ms = now_ms + self._fixed.deadline_ms
+        for device, slot in current.slots.items():
+            slot.lost = device not in self._present
+        actions: list[Action] = [Announce(current.number, current.deadline_ms)]
+        if complete := self._close_if_complete(current):
+            return actions + complete
+        return actions + [command for device in self.waiting_for for command in self._command(current, device)]
+
+    # ---- while a round is open ----
+
+    def _device(self, change: Change) -> list[Action]:
+        if change.presence is not Presence.PRESENT:
+            return self._device_gone(change)
+        moved = self._present.get(change.device, change.node) != change.node
+        self._present[change.device] = change.node
+        current = self._round
+        if self.phase is not Phase.TRAINING or current is None or change.device not in self.waiting_for:
+            return []
+        slot = current.slots[change.device]
+        if slot.lost or moved:
+            return self._retry(current, change.device)
+        return self._command(current, change.device)
+
+    def _device_gone(self, change: Change) -> list[Action]:
+        """R6: who is lost stays a member until it has cost the run a deadline; who said goodbye leaves at once."""
+        self._present.pop(change.device, None)
+        if change.presence is Presence.AWAY:
+            self._members.discard(change.device)
+        if self._round is not None and change.device in self._round.slots:
+            self._round.slots[change.device].lost = True
+        return []
+
+    def _retry(self, current: _Round, device: str) -> list[Action]:
+        """Another attempt of a device whose last one came to nothing (R6, R8)."""
+        if current.slots[device].assignment.attempt >= MAX_ATTEMPTS:
+            return []
+        return [Assign(self._new_assignment(current, device)), *self._command(current, device)]
+
+    def _judge(self, node: str, header: UpdateHeader, blob: bytes) -> Verdict:
+        fixed = self._fixed
+        if header.run != fixed.run:
+            return Verdict("rejected", f"the run here is {fixed.run}")
+        if (header.round, header.device) in self._stored:
+            return Verdict("duplicate", "an update of this device is stored for this round")
+        assignment = self._assigned.get((header.round, header.device, header.attempt))
+        if assignment is None or assignment.node != node:
+            return Verdict("rejected", "the device was not given this part of the round")
+        if self._round is None or self.phase is not Phase.TRAINING or header.round != self._round.number:
+            return Verdict("late", "the round is closed")
+        return judge.content(header, blob, self._base, fixed.metric, fixed.check_blob)
+
+    def _again(self, current: _Round, header: UpdateHeader) -> list[Action]:
+        """R8: what came is of no use; if it was the newest attempt, the device gets another."""
+        slot = current.slots.get(header.device)
+        if slot is None or slot.assignment.attempt != header.attempt:
+            return []
+        return self._retry(current, header.device)
+
+    def _close_if_complete(self, current: _Round) -> list[Action]:
+        if len(current.stored) < current.target:
+            return []
+        return self._close(current)
+
+    def _close(self, current: _Round) -> list[Action]:
+        self.phase = Phase.CLOSING
+        return [CloseRound(current.number)]
+
+    # ---- deadlines ----
+
+    def _deadline(self, current: _Round, now_ms: int) -> list[Action]:
+        """R7: with a quorum the round closes; without one the missing get another try, and others step in."""
+        missing = self.waiting_for
+        gone = [device for device in missing if device not in self._present]
+        self._members -= set(gone)
+        if len(current.stored) >= self._fixed.quorum:
+            return self._close(current)
+        current.deadlines_passed += 1
+        if current.deadlines_passed >= MAX_DEADLINES:
+            return [self._no_quorum(current)]
+        current.deadline_ms = now_ms + self._fixed.deadline_ms
+        actions: list[Action] = [Announce(current.number, current.deadline_ms)]
+        for device in missing:
+            actions += self._retry(current, device) if device in self._present else []
+        return actions + self._substitutes(current, len(gone))
+
+    def _substitutes(self, current: _Round, count: int) -> list[Action]:
+        free = [device for device in self._present if device not in current.slots]
+        actions: list[Action] = []
+        for device in rules.ranking(self._fixed.seed, current.number, free)[:count]:
+            actions += [Assign(self._new_assignment(current, device)), *self._command(current, device)]
+        return actions
+
+    def _no_quorum(self, current: _Round) -> GiveUp:
+        message = (
+            f"round {current.number} has {len(current.stored)} of the {self._fixed.quorum} updates it needs after "
+            f"{current.deadlines_passed} deadlines; missing: {', '.join(self.waiting_for)}"
+        )
+        return GiveUp(message, "look at these devices, then go on with `jaragua run CONFIG --resume`")

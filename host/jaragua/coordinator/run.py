@@ -1,0 +1,172 @@
+"""A run from its configuration to its result: `await run_coordinator(config, store=folder, on_event=…)`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import jaragua_models
+from jaragua import strategies
+from jaragua.config import RunConfig
+from jaragua.coordinator import events
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.driver import Driver, monotonic_ms
+from jaragua.coordinator.fleet import Arrived, Fleet, Happening
+from jaragua.errors import BrokerError, StoreError
+from jaragua.store import Initialisation, RunFolder, RunRecord
+
+_BROKER_PATIENCE_MS = 120_000
+_LOOK_AROUND_SECONDS = 0.5
+
+OnEvent = Callable[[events.RunEvent], None]
+
+
+async def run_coordinator(
+    config: RunConfig, *, store: RunFolder, on_event: OnEvent = lambda event: None
+) -> events.RunResult:
+    """Run what the configuration describes, from where the folder stands, to its end.
+
+    Whatever was killed goes on where it was: given the same devices, the final model is that of an uninterrupted run.
+    A cancelled call leaves the run resumable and has told the fleet. Errors: ConfigurationError, BrokerError, RunError,
+    StoreError, CompileError.
+    """
+    codec = ModelCodec(jaragua_models.get(config.model.name))
+    strategy = strategies.create(
+        config.strategy.name, config.strategy.alpha, config.strategy.alpha_final, config.run.rounds
+    )
+    record, resumed = _record(config, store, codec)
+    store.rewrite(config, record, codec.arrays)
+    driver = Driver(config, store, record, codec, strategy, on_event)
+    done = store.store.initialisation(record.run).rounds_done
+    on_event(events.RunStarted(record.run, record.rounds, done, resumed, store.path))
+    if not driver.finished:
+        await _drive(config, driver, codec, on_event)
+    return _result(store, record, codec)
+
+
+def _record(config: RunConfig, folder: RunFolder, codec: ModelCodec) -> tuple[RunRecord, bool]:
+    """The run of the folder, begun if there is none."""
+    record = folder.resume(config)
+    if record is not None:
+        _check_packing(folder, record, codec)
+        folder.store.set_status(record.run, "finished" if _is_done(folder, record) else "training")
+        return record, True
+    vector = codec.initial(config.run.seed)
+    return folder.begin(config, Initialisation(0, vector, _sha256(codec.pack(vector)))), False
+
+
+def _is_done(folder: RunFolder, record: RunRecord) -> bool:
+    return folder.store.initialisation(record.run).rounds_done == record.rounds
+
+
+def _check_packing(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> None:
+    """A blob that is packed otherwise today would make another model of the rest of the run."""
+    newest = folder.store.initialisation(record.run)
+    if _sha256(codec.pack(newest.vector)) != newest.blob_hash:
+        raise StoreError(
+            f"the run in {folder.path} was begun with a model or a compiler that packs other bytes",
+            "go on with the version of Jaragua it was begun with, or start a run in another folder",
+        )
+
+
+async def _drive(config: RunConfig, driver: Driver, codec: ModelCodec, on_event: OnEvent) -> None:
+    inbox: asyncio.Queue[Happening] = asyncio.Queue()
+    async with Fleet(config.broker.url, config.run.fleet, codec.architecture, inbox.put_nowait) as fleet:
+        try:
+            driver.start(fleet)
+            _take_early_updates(driver, inbox)
+            await _loop(driver, fleet, inbox, _BrokerWatch(fleet, on_event, config.broker.url))
+        finally:
+            driver.end()
+
+
+def _take_early_updates(driver: Driver, inbox: asyncio.Queue[Happening]) -> None:
+    """What came while connecting: the devices are in the roster that the driver started from, updates are not."""
+    for _ in range(inbox.qsize()):
+        happening = inbox.get_nowait()
+        if isinstance(happening, Arrived):
+            driver.handle(happening)
+
+
+async def _loop(driver: Driver, fleet: Fleet, inbox: asyncio.Queue[Happening], watch: _BrokerWatch) -> None:
+    while not driver.finished:
+        try:
+            async with asyncio.timeout(_seconds_to_wait(driver)):
+                driver.handle(await inbox.get())
+        except TimeoutError:
+            fleet.raise_if_broken()
+        watch.look()
+        if fleet.is_connected:
+            driver.tick()
+
+
+def _seconds_to_wait(driver: Driver) -> float:
+    next_ms = driver.machine.next_tick_ms()
+    left = _LOOK_AROUND_SECONDS if next_ms is None else (next_ms - monotonic_ms()) / 1000
+    return min(_LOOK_AROUND_SECONDS, max(0.0, left))
+
+
+class _BrokerWatch:
+    """Tells when the broker goes and comes, and loses patience when it stays away."""
+
+    def __init__(self, fleet: Fleet, on_event: OnEvent, url: str) -> None:
+        self._fleet = fleet
+        self._on_event = on_event
+        self._url = url
+        self._away_since_ms: int | None = None
+
+    def look(self) -> None:
+        if self._fleet.is_connected:
+            if self._away_since_ms is not None:
+                self._on_event(events.BrokerBack())
+            self._away_since_ms = None
+            return
+        if self._away_since_ms is None:
+            self._away_since_ms = monotonic_ms()
+            self._on_event(events.BrokerLost())
+        if monotonic_ms() - self._away_since_ms > _BROKER_PATIENCE_MS:
+            message = f"the broker at {self._url} has been away for {_BROKER_PATIENCE_MS // 1000} s"
+            raise BrokerError(message, "start it again and go on with `jaragua run CONFIG --resume`")
+
+
+def _result(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> events.RunResult:
+    store = folder.store
+    closed = [one.metrics for one in store.rounds(record.run) if one.metrics is not None]
+    initial, final = store.initialisation(record.run, 0), store.initialisation(record.run)
+    last = closed[-1]
+    return events.RunResult(
+        run=record.run,
+        run_dir=folder.path,
+        rounds=record.rounds,
+        model_hash=final.blob_hash.hex(),
+        initial_blob=codec.pack(initial.vector),
+        final_blob=codec.pack(final.vector),
+        devices=_tallies(closed),
+        bytes_up=sum(one["bytes_up"] for one in closed),
+        bytes_down=sum(one["bytes_down"] for one in closed),
+        metric=last["metric"],
+        loss=last["loss"],
+        score=last["score"],
+        instructions_per_step=_least_instructions(closed),
+    )
+
+
+def _tallies(closed: list[Any]) -> tuple[events.DeviceTally, ...]:
+    counts: dict[str, int] = {}
+    kinds: dict[str, str] = {}
+    for metrics in closed:
+        for device, figures in metrics["devices"].items():
+            counts[device] = counts.get(device, 0) + 1
+            kinds[device] = figures["kind"] or kinds.get(device, "")
+    return tuple(events.DeviceTally(device, kinds[device], counts[device]) for device in sorted(counts))
+
+
+def _least_instructions(closed: list[Any]) -> int:
+    counted = [figures["instructions"] for metrics in closed for figures in metrics["devices"].values()]
+    return min((count for count in counted if count), default=0)
+
+
+def _sha256(blob: bytes) -> bytes:
+    return hashlib.sha256(blob).digest()

@@ -1,0 +1,239 @@
+"""SQLite as the truth of a run: every change is one transaction, on the disk before anyone is told of it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua.errors import StoreError
+from jaragua.store.records import Assignment, Initialisation, RoundRecord, RunRecord, RunStatus, StoredUpdate
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE runs (
+    run TEXT PRIMARY KEY, name TEXT NOT NULL, seed INTEGER NOT NULL, rounds INTEGER NOT NULL,
+    status TEXT NOT NULL, settings TEXT NOT NULL) STRICT;
+CREATE TABLE initialisations (
+    run TEXT NOT NULL REFERENCES runs, rounds_done INTEGER NOT NULL, vector BLOB NOT NULL, blob_hash BLOB NOT NULL,
+    PRIMARY KEY (run, rounds_done)) STRICT;
+CREATE TABLE rounds (
+    run TEXT NOT NULL REFERENCES runs, round INTEGER NOT NULL, members TEXT NOT NULL, metrics TEXT,
+    PRIMARY KEY (run, round)) STRICT;
+CREATE TABLE assignments (
+    run TEXT NOT NULL, round INTEGER NOT NULL, device TEXT NOT NULL, attempt INTEGER NOT NULL,
+    node TEXT NOT NULL, seed INTEGER NOT NULL,
+    PRIMARY KEY (run, round, device, attempt), FOREIGN KEY (run, round) REFERENCES rounds) STRICT;
+CREATE TABLE updates (
+    run TEXT NOT NULL, round INTEGER NOT NULL, device TEXT NOT NULL, attempt INTEGER NOT NULL,
+    blob BLOB NOT NULL, samples INTEGER NOT NULL, loss REAL NOT NULL, score REAL NOT NULL, metric TEXT NOT NULL,
+    instructions INTEGER NOT NULL, payload_bytes INTEGER NOT NULL,
+    PRIMARY KEY (run, round, device, attempt),
+    FOREIGN KEY (run, round, device, attempt) REFERENCES assignments) STRICT;
+CREATE UNIQUE INDEX one_update_of_a_device_in_a_round ON updates (run, round, device);
+"""
+
+
+class Store:
+    """The store of one run. Not for several threads; one process writes at a time.
+
+    Errors: StoreError if the file is damaged, of another version, or cannot be written.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        with self._named_errors():
+            self._connection = _connect(path, read_only=read_only)
+            try:
+                _prepare(self._connection, read_only=read_only)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def close(self) -> None:
+        """Close the file; what was committed stays."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ---- the run ----
+
+    def create_run(self, record: RunRecord, initial: Initialisation) -> None:
+        """Write the run and the initialisation it starts from, together."""
+        with self._transaction() as execute:
+            execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+                (record.run, record.name, record.seed, record.rounds, record.status, json.dumps(record.settings)),
+            )
+            _insert_initialisation(execute, record.run, initial)
+
+    def run(self) -> RunRecord | None:
+        """The run of this file, or None before `create_run`."""
+        rows = self._rows("SELECT run, name, seed, rounds, status, settings FROM runs")
+        if not rows:
+            return None
+        run, name, seed, rounds, status, settings = rows[0]
+        return RunRecord(run, name, seed, rounds, status, json.loads(settings))
+
+    def set_status(self, run: str, status: RunStatus) -> None:
+        """Record whether the run goes on."""
+        with self._transaction() as execute:
+            execute("UPDATE runs SET status = ? WHERE run = ?", (status, run))
+
+    # ---- rounds ----
+
+    def open_round(
+        self, run: str, round_number: int, members: Sequence[str], assignments: Sequence[Assignment]
+    ) -> None:
+        """Write a round with its members and first assignments, together."""
+        with self._transaction() as execute:
+            execute("INSERT INTO rounds VALUES (?, ?, ?, NULL)", (run, round_number, json.dumps(list(members))))
+            for assignment in assignments:
+                _insert_assignment(execute, run, assignment)
+
+    def add_assignment(self, run: str, assignment: Assignment) -> None:
+        """Write a later assignment: another attempt, or a substitute."""
+        with self._transaction() as execute:
+            _insert_assignment(execute, run, assignment)
+
+    def add_update(self, run: str, update: StoredUpdate) -> None:
+        """Write an accepted update; when this returns it is on the disk and may be acknowledged (M2)."""
+        with self._transaction() as execute:
+            values = (run, *(getattr(update, field.name) for field in fields(StoredUpdate)))
+            execute("INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def close_round(
+        self, run: str, round_number: int, metrics: Mapping[str, Any], result: Initialisation, *, finished: bool
+    ) -> None:
+        """Write a round's figures and the initialisation it made, and that the run is finished if it is, together."""
+        with self._transaction() as execute:
+            text = json.dumps(metrics, allow_nan=False)
+            execute("UPDATE rounds SET metrics = ? WHERE run = ? AND round = ?", (text, run, round_number))
+            _insert_initialisation(execute, run, result)
+            if finished:
+                execute("UPDATE runs SET status = 'finished' WHERE run = ?", (run,))
+
+    def rounds(self, run: str) -> list[RoundRecord]:
+        """Every round that was opened, in order."""
+        rows = self._rows("SELECT round, members, metrics FROM rounds WHERE run = ? ORDER BY round", (run,))
+        return [
+            RoundRecord(number, tuple(json.loads(members)), None if metrics is None else json.loads(metrics))
+            for number, members, metrics in rows
+        ]
+
+    def assignments(self, run: str) -> list[Assignment]:
+        """Every assignment, in the order of round, device and attempt."""
+        query = "SELECT round, device, attempt, node, seed FROM assignments WHERE run = ? ORDER BY 1, 2, 3"
+        return [Assignment(*row) for row in self._rows(query, (run,))]
+
+    def updates(self, run: str, round_number: int) -> list[StoredUpdate]:
+        """The accepted updates of a round, sorted by device."""
+        query = (
+            "SELECT round, device, attempt, blob, samples, loss, score, metric, instructions, payload_bytes "
+            "FROM updates WHERE run = ? AND round = ? ORDER BY device"
+        )
+        return [StoredUpdate(*row) for row in self._rows(query, (run, round_number))]
+
+    def stored_keys(self, run: str) -> dict[tuple[int, str], int]:
+        """(round, device) -> attempt of every accepted update."""
+        rows = self._rows("SELECT round, device, attempt FROM updates WHERE run = ?", (run,))
+        return {(number, device): attempt for number, device, attempt in rows}
+
+    # ---- initialisations ----
+
+    def initialisation(self, run: str, rounds_done: int | None = None) -> Initialisation:
+        """The initialisation after so many rounds; the newest for None. Raises: StoreError if there is none."""
+        query = "SELECT rounds_done, vector, blob_hash FROM initialisations WHERE run = ?"
+        if rounds_done is None:
+            rows = self._rows(f"{query} ORDER BY rounds_done DESC LIMIT 1", (run,))
+        else:
+            rows = self._rows(f"{query} AND rounds_done = ?", (run, rounds_done))
+        if not rows:
+            raise StoreError(f"{self.path} has no initialisation after {rounds_done} rounds", "the file is not whole")
+        number, vector, blob_hash = rows[0]
+        return Initialisation(number, np.frombuffer(vector, dtype="<f8").astype(np.float64), bytes(blob_hash))
+
+    def blob_hashes(self, run: str) -> list[bytes]:
+        """Hashes of the blobs of every initialisation, in order."""
+        query = "SELECT blob_hash FROM initialisations WHERE run = ? ORDER BY rounds_done"
+        return [bytes(row[0]) for row in self._rows(query, (run,))]
+
+    # ---- inside ----
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._named_errors():
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[_Execute]:
+        with self._named_errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection.execute
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            hint = "check the disk and the rights of the folder; if the file is damaged, start a run in another folder"
+            raise StoreError(f"the run's database {self.path} fails: {error}", hint) from error
+
+
+_Execute = Any
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
+
+
+def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> None:
+    """Set durability, make the tables of a new file, refuse a file of another version."""
+    connection.execute("PRAGMA foreign_keys = ON")
+    if not read_only:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        _create_tables(connection)
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != SCHEMA_VERSION:
+        raise StoreError(
+            f"the run's database is of version {version}, this program reads version {SCHEMA_VERSION}",
+            "start a run in another folder, or use the program that made this one",
+        )
+
+
+def _create_tables(connection: sqlite3.Connection) -> None:
+    """In one transaction, so that a kill leaves either no tables or all of them."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] != 0:
+        return
+    connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
+
+def _insert_assignment(execute: _Execute, run: str, one: Assignment) -> None:
+    values = (run, one.round_number, one.device, one.attempt, one.node, one.seed)
+    execute("INSERT INTO assignments VALUES (?, ?, ?, ?, ?, ?)", values)
+
+
+def _insert_initialisation(execute: _Execute, run: str, one: Initialisation) -> None:
+    vector: NDArray[np.float64] = np.ascontiguousarray(one.vector, dtype="<f8")
+    values = (run, one.rounds_done, vector.tobytes(), one.blob_hash)
+    execute("INSERT INTO initialisations VALUES (?, ?, ?, ?)", values)

@@ -1,0 +1,69 @@
+"""The rows of the store, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+RunStatus = Literal["training", "stopped", "finished"]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run. `run` is its identifier on the broker; `settings` is the whole configuration, as JSON values."""
+
+    run: str
+    name: str
+    seed: int
+    rounds: int
+    status: RunStatus
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Initialisation:
+    """What the fleet knows after `rounds_done` rounds: float64 [parameters], and the SHA-256 of its packed blob."""
+
+    rounds_done: int
+    vector: NDArray[np.float64]
+    blob_hash: bytes
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A device's part in a round. The key (run, round, device, attempt) is that of its update (M2)."""
+
+    round_number: int
+    device: str
+    attempt: int
+    node: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class StoredUpdate:
+    """An update that was accepted: the blob as it came, and the figures of its header."""
+
+    round_number: int
+    device: str
+    attempt: int
+    blob: bytes
+    samples: int
+    loss: float
+    score: float
+    metric: str
+    instructions: int
+    payload_bytes: int
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """A round that was opened; `metrics` is None until it is closed."""
+
+    round_number: int
+    members: tuple[str, ...]
+    metrics: Mapping[str, Any] | None

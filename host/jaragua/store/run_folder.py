@@ -1,0 +1,194 @@
+"""The folder of a run: `run.sqlite` is the truth; everything else is written from it, for people and other programs.
+
+config.toml       the configuration with every default filled in: `jaragua run` takes it again
+metrics.jsonl     a line a round, as it was closed
+weights/          initial, latest and final initialisation as safetensors (float64)
+run.json          a summary: where the run stands
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from jaragua.config import RunConfig
+from jaragua.errors import ConfigurationError, RunError, StoreError
+from jaragua.store import files
+from jaragua.store.database import Store
+from jaragua.store.records import Initialisation, RoundRecord, RunRecord
+
+DATABASE = "run.sqlite"
+METRICS = "metrics.jsonl"
+SUMMARY = "run.json"
+CONFIGURATION = "config.toml"
+
+#: From an initialisation to named arrays: what a safetensors file holds.
+NameArrays = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
+#: May differ when a run is resumed: they do not change what is learned.
+_FREE_TO_CHANGE = {"run.directory", "broker.url", "round.deadline_s", "devices.wait_s", "devices.minimum"}
+
+
+class RunFolder:
+    """A run's folder, held by one process at a time (a lock file; the lock ends with the process).
+
+    Errors: RunError if another process holds it, StoreError if it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = _lock(path)
+        try:
+            self.store = Store(path / DATABASE)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self.store.close()
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def begin(self, config: RunConfig, initial: Initialisation) -> RunRecord:
+        """Write a new run. Its identifier is fresh: nodes remember the updates of an older run by theirs."""
+        identifier = f"{config.run.name}-{secrets.token_hex(4)}"
+        settings = config.model_dump(mode="json")
+        record = RunRecord(identifier, config.run.name, config.run.seed, config.run.rounds, "training", settings)
+        self.store.create_run(record, initial)
+        return record
+
+    def resume(self, config: RunConfig) -> RunRecord | None:
+        """The run that is here, or None. Raises: ConfigurationError if it was made with another configuration."""
+        record = self.store.run()
+        if record is not None:
+            _refuse_other_settings(record.settings, config.model_dump(mode="json"), self.path)
+        return record
+
+    def rewrite(self, config: RunConfig, record: RunRecord, name_arrays: NameArrays) -> None:
+        """Make every file beside the database what the database says: whatever a kill left, this mends it."""
+        files.write_whole(self.path / CONFIGURATION, files.to_toml(config.model_dump(mode="json")).encode())
+        rounds = self.store.rounds(record.run)
+        closed = [files.json_line(one.metrics) for one in rounds if one.metrics is not None]
+        files.write_lines(self.path / METRICS, closed)
+        self.write_weights("initial", self.store.initialisation(record.run, 0), name_arrays)
+        self.write_latest(record, name_arrays)
+
+    def write_latest(self, record: RunRecord, name_arrays: NameArrays) -> None:
+        """Write the newest weights (as final ones too once the run is finished) and the summary."""
+        newest = self.store.initialisation(record.run)
+        self.write_weights("latest", newest, name_arrays)
+        if newest.rounds_done == record.rounds:
+            self.write_weights("final", newest, name_arrays)
+        self.write_summary()
+
+    def append_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Add the line of a round that the database has closed."""
+        files.append_line(self.path / METRICS, files.json_line(metrics))
+
+    def write_weights(self, name: str, one: Initialisation, name_arrays: NameArrays) -> None:
+        """Write an initialisation as `weights/<name>.safetensors`."""
+        described = {"rounds_done": str(one.rounds_done), "blob_sha256": one.blob_hash.hex()}
+        content = save(dict(name_arrays(one.vector)), metadata=described)
+        files.write_whole(self.path / "weights" / f"{name}.safetensors", content)
+
+    def write_summary(self) -> None:
+        """Write `run.json`."""
+        summary = summary_of(self.store, self.path)
+        files.write_whole(self.path / SUMMARY, (files.json_line(summary) + "\n").encode())
+
+
+def open_run(path: Path) -> RunFolder:
+    """Open or make a run's folder for writing."""
+    return RunFolder(path)
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The summary of a run, from its database. Raises: StoreError if the folder holds none."""
+    if not (path / DATABASE).is_file():
+        raise StoreError(f"{path} is not the folder of a run", "give the folder that `jaragua run` printed")
+    with Store(path / DATABASE, read_only=True) as store:
+        return summary_of(store, path)
+
+
+def summary_of(store: Store, path: Path) -> dict[str, Any]:
+    """Where a run stands, as JSON values."""
+    record = store.run()
+    if record is None:
+        raise StoreError(f"the run in {path} was never begun", "start it again: `jaragua run CONFIG`")
+    rounds = store.rounds(record.run)
+    newest = store.initialisation(record.run)
+    return {
+        "schema_version": 1,
+        "run": record.run,
+        "name": record.name,
+        "model": record.settings["model"]["name"],
+        "strategy": record.settings["strategy"]["name"],
+        "seed": record.seed,
+        "status": record.status,
+        "rounds": record.rounds,
+        "rounds_done": newest.rounds_done,
+        "model_hash": newest.blob_hash.hex(),
+        "run_dir": str(path),
+        **_totals(rounds),
+    }
+
+
+def _totals(rounds: list[RoundRecord]) -> dict[str, Any]:
+    closed = [one.metrics for one in rounds if one.metrics is not None]
+    updates: dict[str, int] = {}
+    for metrics in closed:
+        for device in metrics["devices"]:
+            updates[device] = updates.get(device, 0) + 1
+    last = closed[-1] if closed else {}
+    return {
+        "bytes_up": sum(metrics["bytes_up"] for metrics in closed),
+        "bytes_down": sum(metrics["bytes_down"] for metrics in closed),
+        "updates": dict(sorted(updates.items())),
+        "last_round": {key: last[key] for key in ("loss", "metric", "score") if key in last},
+    }
+
+
+def _lock(path: Path) -> int:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"the run folder {path} cannot be used: {error.strerror}", "check the path and rights"
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        hint = "stop the other one, or give this run another directory"
+        raise RunError(f"another process works on the run in {path}", hint) from error
+    return handle
+
+
+def _refuse_other_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
+    different = [
+        f"{section}.{key} is {value!r} there and {wanted[section].get(key)!r} here"
+        for section, table in stored.items()
+        for key, value in table.items()
+        if f"{section}.{key}" not in _FREE_TO_CHANGE and wanted[section].get(key) != value
+    ]
+    if different:
+        listing = "\n".join(f"  {line}" for line in different)
+        hint = f"resume it with its own configuration ({path / CONFIGURATION}), or set another run.directory"
+        raise ConfigurationError(f"the run in {path} was made with another configuration:\n{listing}", hint)
