@@ -95,12 +95,6 @@ class Broker:
         self._end_process()
         self._resources.close()
 
-    def wait(self) -> int:
-        """Block until mosquitto ends by itself; its exit status."""
-        if self._process is None:
-            raise BrokerError("the broker was not started", "call start() first")
-        return self._process.wait()
-
     def _open_folder(self) -> Path:
         if self._data_dir is None:
             return Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="jaragua-broker-")))

@@ -1,0 +1,66 @@
+"""`jaragua broker start` and `jaragua broker check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from jaragua_broker import Broker
+
+app = typer.Typer(no_args_is_help=True)
+
+_LOOK_SECONDS = 0.25
+
+
+@app.command()
+def start(
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on; none: a free one.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder for retained messages; none: a temporary one.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the URL as a JSON document.")] = False,
+) -> None:
+    """Start mosquitto on this machine's loopback; prints its URL and runs until Ctrl-C."""
+    from jaragua.cli import output
+    from jaragua.node.program import run_until_signal
+    from jaragua_broker import Broker
+
+    with Broker(port, data) as broker:
+        if json:
+            output.print_result({"url": broker.url, "port": broker.port})
+        else:
+            typer.echo(broker.url)
+        output.say("broker runs; Ctrl-C stops it")
+        run_until_signal(_until_it_ends(broker))
+
+
+@app.command()
+def check(
+    broker: Annotated[str, typer.Option(help="URL of the broker, e.g. mqtt://127.0.0.1:1883.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the result as a JSON document.")] = False,
+) -> None:
+    """See whether an MQTT 5 broker answers at a URL and lets this user in."""
+    import asyncio
+
+    from jaragua.cli import output
+    from jaragua.node.check import check_broker
+    from jaragua.node.url import parse_broker_url
+
+    url = parse_broker_url(broker)
+    milliseconds = asyncio.run(check_broker(url))
+    if json:
+        output.print_result({"url": url.public, "round_trip_ms": milliseconds})
+    else:
+        typer.echo(f"{url.public} answers: a message came back after {milliseconds:.1f} ms")
+
+
+async def _until_it_ends(broker: Broker) -> None:
+    """BrokerError if mosquitto ends by itself."""
+    import asyncio
+
+    from jaragua.errors import BrokerError
+
+    while broker.alive:
+        await asyncio.sleep(_LOOK_SECONDS)
+    raise BrokerError("mosquitto ended by itself", "look into the system's log, then start it again")

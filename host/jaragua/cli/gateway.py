@@ -1,0 +1,47 @@
+"""`jaragua gateway`: the boards on this machine's ports as devices of the fleet."""
+
+from __future__ import annotations
+
+import platform
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def gateway(
+    port: Annotated[list[str], typer.Option(help="/dev/tty…, a pty, or socket://host:port; once a board.")],
+    broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")],
+    fleet: Annotated[str, typer.Option(help="Name of the fleet.")],
+    node: Annotated[str | None, typer.Option(help="Name of this gateway: a-z, 0-9 and -; none: the host's.")] = None,
+    id: Annotated[list[str] | None, typer.Option(help="Name of a board, in the order of the ports.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model of the zoo; none: what the run says.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; none: ~/.local/state/jaragua.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+) -> None:
+    """Put the boards on serial ports into the fleet; runs until Ctrl-C."""
+    from jaragua.gateway.gateway import port_settings, run_gateway
+    from jaragua.node.node import NodeSettings, default_data_dir
+    from jaragua.node.program import run_until_signal, say_log
+    from jaragua.node.url import parse_broker_url
+
+    say_log(verbose)
+    ports = port_settings(port, id or [])
+    settings = NodeSettings(
+        url=parse_broker_url(broker),
+        fleet=fleet,
+        node=node or _name_of_host(),
+        kind="gateway",
+        model=model,
+        data_dir=data_dir or default_data_dir(),
+    )
+    run_until_signal(run_gateway(settings, ports))
+
+
+def _name_of_host() -> str:
+    """The host's name as an id."""
+    return re.sub(r"[^a-z0-9-]+", "-", platform.node().lower()).strip("-")[:32] or "gateway"

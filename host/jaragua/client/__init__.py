@@ -1,0 +1,1 @@
+"""A Raspberry-Pi-class machine as a node with one device: itself."""

@@ -1,0 +1,77 @@
+"""This machine as a trainer: the generated C of the network, built native, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from jaragua.node.trainer import Figures, Progress, SampleSet
+from jaragua_compiler.blob import Int16Array, exponents
+from jaragua_compiler.engine import Engine, StepResult
+from jaragua_compiler.plan import LOGIT_EXPONENT, Plan
+from jaragua_compiler.rate import LearningRate
+
+# Samples between two looks at the event loop: progress, and an end of the work when it is cancelled.
+_SLICE = 16
+
+_Step = Callable[[Int16Array, Int16Array], StepResult]
+
+
+class EngineTrainer:
+    """A `Trainer` over an engine; the engine of a plan is made (built, if need be) when it is first asked for."""
+
+    def __init__(self, make_engine: Callable[[Plan], Engine], progress: Callable[[Progress], None]) -> None:
+        self._make_engine = make_engine
+        self._progress = progress
+        self._engines: dict[bytes, Engine] = {}
+        self._engine: Engine | None = None
+
+    async def prepare(self, plan: Plan) -> Engine:
+        """The engine of `plan`; compiling its C takes a second the first time."""
+        if plan.architecture not in self._engines:
+            self._engines[plan.architecture] = await asyncio.to_thread(self._make_engine, plan)
+        return self._engines[plan.architecture]
+
+    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes) -> Figures:
+        """One step a sample, in order (A5.8)."""
+        engine = await self._start(plan, blob)
+        return await self._work(plan, engine, samples, lambda x, target: engine.train_step(x, target, rate))
+
+    async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
+        """Forward and loss only."""
+        engine = await self._start(plan, blob)
+        return await self._work(plan, engine, samples, engine.evaluate)
+
+    async def read_update(self) -> bytes:
+        """The weights of the engine that worked last."""
+        if self._engine is None:
+            raise RuntimeError("read_update before train")
+        return self._engine.blob()
+
+    async def _start(self, plan: Plan, blob: bytes) -> Engine:
+        engine = self._engine = await self.prepare(plan)
+        if blob:
+            engine.load(blob)
+        return engine
+
+    async def _work(self, plan: Plan, engine: Engine, samples: SampleSet, step: _Step) -> Figures:
+        exponent = _loss_exponent(plan, engine)
+        correct = loss_sum = 0
+        for start in range(0, len(samples), _SLICE):
+            results = await asyncio.to_thread(_steps, step, samples, start)
+            correct += sum(result.correct for result in results)
+            loss_sum += sum(result.loss for result in results)
+            done = start + len(results)
+            self._progress(Progress(done, len(samples), correct, loss_sum * 2.0**-exponent / done))
+        outputs = 1 if plan.network.classifier else plan.network.outputs
+        return Figures(len(samples), correct, loss_sum, exponent, outputs, instructions=0)
+
+
+def _steps(step: _Step, samples: SampleSet, start: int) -> list[StepResult]:
+    inputs, targets = samples.inputs[start : start + _SLICE], samples.targets[start : start + _SLICE]
+    return [step(x, target) for x, target in zip(inputs, targets, strict=True)]
+
+
+def _loss_exponent(plan: Plan, engine: Engine) -> int:
+    """A4.4: Q11 nats, or twice the output's exponent."""
+    return LOGIT_EXPONENT if plan.network.classifier else 2 * exponents(plan, engine.blob()).output

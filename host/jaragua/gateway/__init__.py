@@ -1,0 +1,1 @@
+"""Boards on one side, the broker on the other, the samples in between."""

@@ -1,0 +1,94 @@
+"""A board behind a serial link as a trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from jaragua.errors import ModelError, PortError
+from jaragua.node.trainer import Figures, SampleSet, TrainerGone, TrainerRestarted
+from jaragua.serial.board import BoardRestarted, BoardSilent, samples_of
+from jaragua.wire.messages import Health, Identity, JobState
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.rate import LearningRate
+
+
+class BoardRequests(Protocol):
+    """The part of `serial.Board` the gateway uses; its docstrings hold."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+    def new_job(self) -> int: ...
+
+    async def identify(self) -> Identity: ...
+
+    async def train(self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"") -> JobState: ...
+
+    async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState: ...
+
+    async def read_update(self, state: JobState) -> bytes: ...
+
+    async def health(self) -> Health: ...
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """The board's errors in the words of `node.trainer`."""
+    try:
+        yield
+    except BoardRestarted as error:
+        raise TrainerRestarted(error.message, error.hint) from error
+    except (BoardSilent, PortError) as error:
+        raise TrainerGone(error.message, error.hint) from error
+
+
+class BoardTrainer:
+    """A `Trainer` over a board: the blob is staged only if the board has it not; requests survive a link loss."""
+
+    def __init__(self, board: BoardRequests) -> None:
+        self._board = board
+        self._trained: JobState | None = None
+
+    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes) -> Figures:
+        """One step a sample, on the board (L4.4)."""
+        self._check_architecture(plan)
+        packed = samples_of(samples.inputs, samples.targets)
+        with translated():
+            state = self._trained = await self._board.train(self._board.new_job(), packed, rate, blob)
+        return _figures(plan, state)
+
+    async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
+        """Forward and loss, on the board (L4.6)."""
+        self._check_architecture(plan)
+        packed = samples_of(samples.inputs, samples.targets)
+        with translated():
+            return _figures(plan, await self._board.evaluate(self._board.new_job(), packed, blob))
+
+    async def read_update(self) -> bytes:
+        """The working blob after the last `train` (L4.7)."""
+        if self._trained is None:
+            raise RuntimeError("read_update before train")
+        with translated():
+            return await self._board.read_update(self._trained)
+
+    def _check_architecture(self, plan: Plan) -> None:
+        identity = self._board.identity
+        if identity.architecture != plan.architecture:
+            raise ModelError(
+                f"the board computes architecture {identity.architecture.hex()} ({identity.model}), "
+                f"the run {plan.architecture.hex()} ({plan.network.name})",
+                f"build and flash its image for {plan.network.name}",
+            )
+
+
+def _figures(plan: Plan, state: JobState) -> Figures:
+    return Figures(
+        samples=state.done,
+        correct=state.correct,
+        loss_sum=state.loss_sum,
+        loss_exponent=state.loss_exponent,
+        outputs=1 if plan.network.classifier else plan.network.outputs,
+        instructions=state.instructions,
+    )

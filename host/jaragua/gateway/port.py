@@ -1,0 +1,196 @@
+"""One port of a gateway: find the board on it, serve it, and begin again whenever it goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import re
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+
+from jaragua.errors import BoardError, PortError, ProtocolError
+from jaragua.gateway.board_trainer import BoardRequests, BoardTrainer, translated
+from jaragua.node.description import DeviceFacts, facts_of_board
+from jaragua.node.device import Device
+from jaragua.node.node import Node
+from jaragua.node.program import until_first_ends
+from jaragua.node.trainer import Progress, TrainerGone
+from jaragua.serial.board import BoardEvent, BoardSilent, LogLine, SessionEnded
+from jaragua.wire import messages
+from jaragua.wire.definitions import LogLevel
+from jaragua.wire.messages import Identity
+
+LOGGER = logging.getLogger(__name__)
+
+_BACKOFF_FIRST_SECONDS = 0.2
+_BACKOFF_CEILING_SECONDS = 5.0
+#: How often an idle board is asked for its health, which is also how a dead link is noticed.
+PROBE_SECONDS = 5.0
+_ID_CHARACTERS = 32
+_UID_CHARACTERS = 8
+
+#: Opens a board: a context that yields it, identified. Errors: those of `serial.Board`.
+OpenBoard = Callable[[str, Callable[[BoardEvent], None]], AbstractAsyncContextManager[BoardRequests]]
+
+
+@dataclass(frozen=True)
+class PortSettings:
+    """A port and, if the user names it, the device on it."""
+
+    url: str
+    device_id: str | None = None
+
+
+def device_id_of(node: str, uid: bytes) -> str:
+    """The name of a board nobody named: `<node>-<the first 8 hex digits of its unique id>`."""
+    return f"{node[: _ID_CHARACTERS - _UID_CHARACTERS - 1]}-{uid.hex()[:_UID_CHARACTERS]}"
+
+
+def device_id_of_port(node: str, url: str) -> str:
+    """The name of a board that could not say its unique id."""
+    slug = re.sub(r"[^a-z0-9]+", "-", url.lower()).strip("-")
+    return f"{node}-{slug}"[:_ID_CHARACTERS].rstrip("-")
+
+
+class PortWorker:
+    """Serves one port for as long as the gateway lives.
+
+    claimed: device id -> port, shared by the workers of a gateway, so that two boards never go by one name.
+    """
+
+    def __init__(self, node: Node, settings: PortSettings, open_board: OpenBoard, claimed: dict[str, str]) -> None:
+        self._node = node
+        self._settings = settings
+        self._open_board = open_board
+        self._claimed = claimed
+        self._device: Device | None = None
+        self._session_ended = asyncio.Event()
+        self._was_open = False
+        self._pause_seconds = _BACKOFF_FIRST_SECONDS
+        self._last_complaint = ""
+
+    async def run(self) -> None:
+        """PortError: the port cannot be opened at the start. Ends if the board speaks another protocol (L2.4)."""
+        while True:
+            try:
+                async with AsyncExitStack() as stack:
+                    board = await self._open(stack)
+                    if board is None:
+                        return
+                    await self._serve(board)
+            except (BoardError, PortError) as error:
+                if isinstance(error, PortError) and not self._was_open:
+                    raise
+                self._lost(error)
+            await asyncio.sleep(self._pause_seconds)
+            self._pause_seconds = min(2 * self._pause_seconds, _BACKOFF_CEILING_SECONDS)
+
+    async def _open(self, stack: AsyncExitStack) -> BoardRequests | None:
+        """The board on the port; None if it speaks another protocol, which is said."""
+        try:
+            board = await stack.enter_async_context(self._open_board(self._settings.url, self._on_event))
+        except ProtocolError as error:
+            self._leave_out(error)
+            return None
+        except BoardSilent:
+            self._was_open = True
+            raise
+        self._was_open, self._pause_seconds = True, _BACKOFF_FIRST_SECONDS
+        return board
+
+    async def _serve(self, board: BoardRequests) -> None:
+        device = self._device = self._introduce(board.identity)
+        LOGGER.info("%s: %s with model '%s'", self._settings.url, device.name, board.identity.model)
+        self._last_complaint = ""
+        self._session_ended.clear()
+        await until_first_ends(device.serve(BoardTrainer(board)), self._watch(board, device))
+
+    def _introduce(self, identity: Identity) -> Device:
+        """The device of the board that answered, claimed for this port. BoardError: another port has that name."""
+        name = self._settings.device_id or device_id_of(self._node.settings.node, identity.uid)
+        owner = self._claimed.setdefault(name, self._settings.url)
+        if owner != self._settings.url:
+            raise BoardError(
+                f"the boards on {owner} and {self._settings.url} both go by the name {name}",
+                "name each port's board with --id",
+            )
+        facts = facts_of_board(name, identity)
+        device = self._node.add_device(name, "cortex-m4", facts, identity.model, identity.architecture)
+        self._node.expect_of(device)
+        return device
+
+    async def _watch(self, board: BoardRequests, device: Device) -> None:
+        """Notice a dead link (TrainerGone) and a restarted board, while it works and while it is idle."""
+        while True:
+            restarted = await self._session_ends_within(PROBE_SECONDS)
+            with translated():
+                if restarted:
+                    await self._meet_again(board, device)
+                else:
+                    self._on_health(await board.health())
+
+    async def _session_ends_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._session_ended.wait(), seconds)
+        except TimeoutError:
+            return False
+        self._session_ended.clear()
+        return True
+
+    async def _meet_again(self, board: BoardRequests, device: Device) -> None:
+        """After a restart the board may run another image: it is asked again."""
+        device.set_state("lost", "the board was restarted or gave up the link")
+        identity = await board.identify()
+        if self._introduce(identity) is not device:
+            raise TrainerGone(f"there is another board on {self._settings.url} now")
+        device.back_from_lost()
+
+    def _on_event(self, event: BoardEvent) -> None:
+        if isinstance(event, SessionEnded):
+            self._session_ended.set()
+        elif isinstance(event, messages.Health):
+            self._on_health(event)
+        elif isinstance(event, messages.Progress):
+            self._on_progress(event)
+        elif isinstance(event, LogLine):
+            level = logging.WARNING if event.level <= LogLevel.WARNING else logging.DEBUG
+            LOGGER.log(level, "%s says: %s", self._name(), event.text)
+
+    def _on_health(self, health: messages.Health) -> None:
+        if self._device is not None:
+            counters = dataclasses.asdict(health)
+            del counters["id"]
+            self._node.telemetry_of(self._device).health(counters)
+
+    def _on_progress(self, event: messages.Progress) -> None:
+        if self._device is not None:
+            progress = Progress(event.done, event.samples, event.correct, event.loss)
+            self._node.telemetry_of(self._device).progress(progress)
+
+    def _lost(self, error: BoardError | PortError) -> None:
+        if self._device is not None:
+            self._device.set_state("lost", error.message)
+        self._complain(error)
+
+    def _leave_out(self, error: ProtocolError) -> None:
+        """A board of another protocol is shown as stale (by its port if it has no name yet) and let be."""
+        device = self._device or self._unknown_device()
+        device.mark_stale(f"{error.message} ({error.hint})" if error.hint else error.message)
+
+    def _unknown_device(self) -> Device:
+        node = self._node.settings.node
+        name = self._settings.device_id or device_id_of_port(node, self._settings.url)
+        return self._node.add_device(
+            name, "cortex-m4", DeviceFacts(f"{node}/{self._settings.url}", name), "unknown", bytes(8)
+        )
+
+    def _complain(self, error: BoardError | PortError) -> None:
+        """Say a trouble once, not at every try."""
+        if error.message != self._last_complaint:
+            self._last_complaint = error.message
+            LOGGER.warning("%s: %s%s", self._name(), error.message, f" ({error.hint})" if error.hint else "")
+
+    def _name(self) -> str:
+        return self._device.name if self._device else self._settings.url

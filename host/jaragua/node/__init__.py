@@ -1,0 +1,1 @@
+"""What gateway and Pi client share: the MQTT session of a node, its outbox, its blobs, its feeder, its jobs."""

@@ -1,0 +1,82 @@
+"""The blobs of the fleet on the node's side: fetched once, believed only if their SHA-256 agrees (A6)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from typing import Protocol
+
+from jaragua.errors import BrokerError, ProtocolError
+from jaragua.wire.topics import TopicKind, build
+
+_CAPACITY = 8
+FETCH_SECONDS = 30.0
+
+
+class Subscriber(Protocol):
+    """The part of a session that a fetch needs."""
+
+    async def subscribe(self, topic_filter: str) -> None: ...
+
+    async def unsubscribe(self, topic_filter: str) -> None: ...
+
+
+class Blobs:
+    """The last few blobs, by hash; the least recently used one goes first."""
+
+    def __init__(self, subscriber: Subscriber, fleet: str) -> None:
+        self._subscriber = subscriber
+        self._fleet = fleet
+        self._kept: OrderedDict[bytes, bytes] = OrderedDict()
+        self._awaited: dict[bytes, asyncio.Future[bytes]] = {}
+        self._fetches: dict[bytes, asyncio.Task[bytes]] = {}
+
+    async def fetch(self, sha256: bytes, timeout_seconds: float = FETCH_SECONDS) -> bytes:
+        """The blob with that hash. BrokerError: it did not come; ProtocolError: its topic holds something else."""
+        kept = self._kept.get(sha256)
+        if kept is not None:
+            self._kept.move_to_end(sha256)
+            return kept
+        # Several devices ask for the same blob at once: one fetch serves them, and outlives any one of them.
+        if sha256 not in self._fetches:
+            self._fetches[sha256] = asyncio.create_task(self._fetch(sha256, timeout_seconds))
+        return await asyncio.shield(self._fetches[sha256])
+
+    def offer(self, sha256_hex: str, payload: bytes) -> None:
+        """What came on a blob topic; an empty payload says that the blob was cleared."""
+        sha256 = bytes.fromhex(sha256_hex)
+        waiting = self._awaited.get(sha256)
+        if waiting is None or waiting.done() or not payload:
+            return
+        if hashlib.sha256(payload).digest() == sha256:
+            self._keep(sha256, payload)
+            waiting.set_result(payload)
+        else:
+            waiting.set_exception(
+                ProtocolError(
+                    f"the blob {sha256_hex[:12]}… on the broker has other bytes than its name says; it is not used",
+                    "start the coordinator again: it publishes its blobs anew",
+                )
+            )
+
+    async def _fetch(self, sha256: bytes, timeout_seconds: float) -> bytes:
+        waiting = self._awaited[sha256] = asyncio.get_running_loop().create_future()
+        topic = build(TopicKind.BLOB, self._fleet, sha256=sha256.hex())
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._subscriber.subscribe(topic)
+                return await waiting
+        except TimeoutError as error:
+            raise BrokerError(
+                f"the blob {sha256.hex()[:12]}… is not on the broker",
+                "check that the coordinator runs and is connected to the same broker",
+            ) from error
+        finally:
+            del self._awaited[sha256], self._fetches[sha256]
+            await self._subscriber.unsubscribe(topic)
+
+    def _keep(self, sha256: bytes, blob: bytes) -> None:
+        self._kept[sha256] = blob
+        while len(self._kept) > _CAPACITY:
+            self._kept.popitem(last=False)

@@ -1,0 +1,74 @@
+"""From a command to samples in the device's integers. Labelled samples exist on this side of the broker only (M5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jaragua_models
+from jaragua.errors import DataError, ModelError
+from jaragua.node.trainer import Metric, SampleSet
+from jaragua.wire.messages import AdaptCommand, TrainCommand
+from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
+from jaragua_compiler.plan import Plan, plan
+
+# A command that asks for more would hold a device for hours: it is refused.
+_MOST_SAMPLES = 100_000
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A held-out task: adapt on `support`, be judged on `query` (M4)."""
+
+    support: SampleSet
+    query: SampleSet
+
+
+class Feeder:
+    """The samples of one model of the zoo. Pure but for the data set it reads; a blob's header gives the exponents."""
+
+    def __init__(self, model: str) -> None:
+        try:
+            self._model = jaragua_models.get(model)
+        except jaragua_models.ModelError as error:
+            raise ModelError(error.message, error.hint) from error
+        self.plan: Plan = plan(self._model.network)
+
+    @property
+    def model(self) -> str:
+        """The model's name in the zoo."""
+        return self._model.name
+
+    @property
+    def metric(self) -> Metric:
+        """What its tasks are judged by."""
+        return self._model.metric
+
+    def support(self, command: TrainCommand, blob: bytes) -> SampleSet:
+        """The stream a train-command asks for: the device's task under its seed, `passes` times in a row."""
+        _check_size(command.ways * command.shots * command.passes)
+        try:
+            task = self._model.tasks.train_task(command.device, command.seed, command.ways, command.shots)
+        except jaragua_models.ModelError as error:
+            raise DataError(error.message, error.hint) from error
+        return self._quantised(task.support, blob).repeated(command.passes)
+
+    def held_out(self, command: AdaptCommand, blob: bytes) -> HeldOut:
+        """The held-out task an adapt command asks for; the support set `passes` times in a row."""
+        _check_size(command.ways * command.shots * command.passes + command.queries)
+        try:
+            task = self._model.tasks.held_out_task(command.seed, command.ways, command.shots, command.queries)
+        except jaragua_models.ModelError as error:
+            raise DataError(error.message, error.hint) from error
+        support = self._quantised(task.support, blob).repeated(command.passes)
+        return HeldOut(support, self._quantised(task.query, blob))
+
+    def _quantised(self, samples: jaragua_models.Samples, blob: bytes) -> SampleSet:
+        found = exponents(self.plan, blob)
+        return SampleSet(quantise_inputs(self.plan, found, samples.x), quantise_targets(self.plan, found, samples.y))
+
+
+def _check_size(samples: int) -> None:
+    if not 0 < samples <= _MOST_SAMPLES:
+        raise DataError(
+            f"a command asks for {samples} samples; 1 to {_MOST_SAMPLES} are possible", "lower ways, shots or passes"
+        )

@@ -1,0 +1,81 @@
+"""What a command means for a trainer: the one place where training and judging are put together (M3, M4)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from jaragua.node.feeder import Feeder
+from jaragua.node.outbox import OutboxEntry, UpdateKey
+from jaragua.node.trainer import Figures, Trainer
+from jaragua.wire.messages import AdaptCommand, AdaptResult, TrainCommand, UpdateHeader, pack_update
+from jaragua_compiler.rate import LearningRate
+
+
+async def train(trainer: Trainer, feeder: Feeder, command: TrainCommand, blob: bytes) -> OutboxEntry:
+    """Train from `blob` on the device's task; returns the update as it goes out."""
+    # Drawing a task may read a data set: not on the event loop.
+    samples = await asyncio.to_thread(feeder.support, command, blob)
+    figures = await trainer.train(feeder.plan, samples, LearningRate.from_float(command.learning_rate), blob)
+    update = await trainer.read_update()
+    return OutboxEntry(key_of(command), pack_update(_header(feeder, command, figures, update), update))
+
+
+async def adapt(trainer: Trainer, feeder: Feeder, command: AdaptCommand, blob: bytes) -> AdaptResult:
+    """Judge `blob` on a held-out task: before and after adaptation, figures only (M4)."""
+    task = await asyncio.to_thread(feeder.held_out, command, blob)
+    before = await trainer.evaluate(feeder.plan, task.query, blob)
+    trained = await trainer.train(feeder.plan, task.support, LearningRate.from_float(command.learning_rate), blob)
+    after = await trainer.evaluate(feeder.plan, task.query, b"")
+    return AdaptResult(
+        run=command.run,
+        device=command.device,
+        trial=command.trial,
+        hash=command.hash,
+        ok=True,
+        metric=feeder.metric,
+        before=before.score(feeder.metric),
+        after=after.score(feeder.metric),
+        queries=len(task.query),
+        instructions=trained.instructions,
+    )
+
+
+def refusal(command: AdaptCommand, metric: str, reason: str) -> AdaptResult:
+    """The answer to an adapt command that could not be carried out."""
+    return AdaptResult(
+        run=command.run,
+        device=command.device,
+        trial=command.trial,
+        hash=command.hash,
+        ok=False,
+        reason=reason,
+        metric=metric,
+        before=0.0,
+        after=0.0,
+        queries=0,
+        instructions=0,
+    )
+
+
+def key_of(command: TrainCommand) -> UpdateKey:
+    """The key of the update a command asks for (M2)."""
+    return UpdateKey(command.run, command.round, command.device, command.attempt)
+
+
+def _header(feeder: Feeder, command: TrainCommand, figures: Figures, update: bytes) -> UpdateHeader:
+    return UpdateHeader(
+        run=command.run,
+        round=command.round,
+        device=command.device,
+        attempt=command.attempt,
+        base=command.hash,
+        encoding="blob",
+        samples=figures.samples,
+        loss=figures.loss,
+        metric=feeder.metric,
+        score=figures.score(feeder.metric),
+        instructions=figures.instructions,
+        bytes=len(update),
+        sha256=hashlib.sha256(update).digest(),
+    )

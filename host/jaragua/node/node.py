@@ -1,0 +1,310 @@
+"""A node of the fleet: one session with the broker, the devices behind it, and the outbox between the two."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from jaragua.errors import ModelError, ProtocolError
+from jaragua.node import jobs
+from jaragua.node.blobs import Blobs
+from jaragua.node.description import DeviceFacts, Place, describe_device, describe_node
+from jaragua.node.device import AdaptOrder, Device, DeviceKind, Order, TrainOrder
+from jaragua.node.feeder import Feeder
+from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
+from jaragua.node.session import Incoming, Session
+from jaragua.node.telemetry import Pacer
+from jaragua.node.trainer import Trainer
+from jaragua.node.url import BrokerUrl
+from jaragua.wire.messages import (
+    AdaptCommand,
+    AdaptResult,
+    NodeState,
+    RunState,
+    StopCommand,
+    Telemetry,
+    TrainCommand,
+    UpdateAck,
+    decode,
+    encode,
+)
+from jaragua.wire.topics import Topic, TopicKind, build, check_id, parse, pattern
+
+LOGGER = logging.getLogger(__name__)
+
+NodeKind = Literal["gateway", "pi"]
+_TELEMETRY_EXPIRY_SECONDS = 10
+_FAREWELL_SECONDS = 2.0
+_MODEL_BEFORE_ANY_RUN = "digits"
+_LARGEST_ATTEMPT = 2**31
+
+
+def default_data_dir() -> Path:
+    """Where outboxes are kept if nothing else is said (XDG base directories)."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
+    return Path(state) / "jaragua"
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """Who a node is.
+
+    model: what it trains until a run says otherwise; None believes the run alone. resend_seconds: M2's timer.
+    """
+
+    url: BrokerUrl
+    fleet: str
+    node: str
+    kind: NodeKind
+    model: str | None = None
+    data_dir: Path = field(default_factory=default_data_dir)
+    resend_seconds: float = 10.0
+    patience_seconds: float = 3.0
+
+    def __post_init__(self) -> None:
+        check_id(self.fleet, "the fleet's name")
+        check_id(self.node, "the node's name")
+
+    @property
+    def outbox_path(self) -> Path:
+        """The node's durable outbox."""
+        return self.data_dir / f"outbox-{self.fleet}-{self.node}.sqlite3"
+
+
+class Node:
+    """What a gateway and a Pi client are to the fleet.
+
+    `run` keeps the session and the outbox going; devices are added at any time and each is served by its owner's
+    task (`Device.serve`). Errors: ModelError (unknown model), StoreError (outbox), BrokerError (from `run`).
+    """
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self.settings = settings
+        self._feeder = Feeder(settings.model or _MODEL_BEFORE_ANY_RUN)
+        self._model_is_known = settings.model is not None
+        self._outbox = Outbox(settings.outbox_path)
+        self._devices: dict[str, Device] = {}
+        self._pacers: dict[str, Pacer] = {}
+        self._run: RunState | None = None
+        self._stopped_runs: set[str] = set()
+        self._place = Place(settings.url, settings.fleet, settings.node)
+        self._session = Session(
+            settings.url,
+            f"jaragua-{settings.fleet}-{settings.node}",
+            will=(self._topic(TopicKind.NODE_STATE), self._state("lost")),
+            next_epoch=self._outbox.next_epoch,
+            listener=self,
+            patience_seconds=settings.patience_seconds,
+        )
+        self._blobs = Blobs(self._session, settings.fleet)
+        self._handlers: dict[TopicKind, Callable[[Topic, Incoming], None]] = {
+            TopicKind.RUN: lambda _, message: self._on_run(decode(RunState, message.payload)),
+            TopicKind.ACK: lambda _, message: self._on_ack(decode(UpdateAck, message.payload)),
+            TopicKind.BLOB: lambda topic, message: self._blobs.offer(topic.sha256, message.payload),
+            TopicKind.COMMAND: self._on_command,
+        }
+
+    # ---- life ----
+
+    async def run(self) -> None:
+        """Serve the broker until cancelled; then say `disconnected`. BrokerError: see Session.run."""
+        fleet, node = self.settings.fleet, self.settings.node
+        self._session.retain(self._topic(TopicKind.NODE_STATE), self._state("ready"))
+        self._session.retain(self._topic(TopicKind.NODE_DESCRIPTION), describe_node(self._place, self.settings.kind))
+        await self._session.subscribe(pattern(TopicKind.RUN, fleet))
+        await self._session.subscribe(pattern(TopicKind.ACK, fleet, node=node))
+        await self._session.subscribe(pattern(TopicKind.COMMAND, fleet, node=node))
+        session = asyncio.create_task(self._session.run())
+        resending = asyncio.create_task(self._resend_on_timer())
+        try:
+            await asyncio.wait([session])
+        finally:
+            resending.cancel()
+            await self._farewell(session)
+            self._outbox.close()
+        session.result()
+
+    async def _farewell(self, session: asyncio.Task[None]) -> None:
+        for pacer in self._pacers.values():
+            pacer.close()
+        for device in self._devices.values():
+            device.set_state("disconnected")
+        self._session.retain(self._topic(TopicKind.NODE_STATE), self._state("disconnected"))
+        if self._session.is_connected:
+            await self._session.flush(_FAREWELL_SECONDS)
+        session.cancel()
+        await asyncio.wait([session])
+
+    async def _resend_on_timer(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.resend_seconds)
+            self._send_pending()
+
+    # ---- devices ----
+
+    def add_device(self, name: str, kind: DeviceKind, facts: DeviceFacts, model: str, architecture: bytes) -> Device:
+        """The device of that name, new or known; its state and description are on their way to the broker."""
+        check_id(name, "the device's name")
+        device = self._devices.get(name)
+        if device is None:
+            device = self._devices[name] = Device(self, name, kind, model, architecture)
+            self._pacers[name] = Pacer(lambda message: self._publish_telemetry(name, message))
+        device.set_identity(model, architecture)
+        description = describe_device(self._place, name, facts)
+        self._session.retain(self._topic(TopicKind.DEVICE_DESCRIPTION, device=name), description)
+        self.state_changed(device)
+        return device
+
+    def expect_of(self, device: Device) -> None:
+        """Compare what the device computes with what the run computes, if that is known yet."""
+        if self._model_is_known:
+            device.expect(self._feeder.model, self._feeder.plan)
+
+    def telemetry_of(self, device: Device) -> Pacer:
+        """Where the device's progress and health go."""
+        return self._pacers[device.name]
+
+    @property
+    def feeder(self) -> Feeder:
+        """The samples of the run's model."""
+        return self._feeder
+
+    # ---- Office: what devices need ----
+
+    async def perform(self, trainer: Trainer, order: Order) -> None:
+        """Carry out an order on a trainer; the result goes to the outbox or to whoever asked."""
+        feeder = self._feeder
+        blob = await self._blobs.fetch(order.command.hash)
+        if isinstance(order, AdaptOrder):
+            self._answer(order, await jobs.adapt(trainer, feeder, order.command, blob))
+            return
+        entry = await jobs.train(trainer, feeder, order.command, blob)
+        if order.command.run not in self._stopped_runs:
+            self._outbox.put(entry)
+            self._send(entry)
+
+    def refuse(self, order: Order, reason: str) -> None:
+        """An adapt command is answered with the reason; a train command has none, its round goes on."""
+        if isinstance(order, AdaptOrder):
+            self._answer(order, jobs.refusal(order.command, self._feeder.metric, reason))
+        else:
+            LOGGER.warning("round %d goes without %s: %s", order.command.round, order.command.device, reason)
+
+    def state_changed(self, device: Device) -> None:
+        """Publish a device's state, now and after each reconnect."""
+        topic = self._topic(TopicKind.DEVICE_STATE, device=device.name)
+        self._session.retain(topic, lambda epoch: encode(device.message(epoch)))
+
+    # ---- Listener: what the session brings ----
+
+    def connected(self) -> None:
+        """M2: what is not acknowledged goes out again."""
+        self._send_pending()
+
+    def received(self, message: Incoming) -> None:
+        """Hand a message to its handler; what is malformed is said and dropped."""
+        try:
+            topic = parse(message.topic)
+            handler = self._handlers.get(topic.kind)
+            if handler is not None:
+                handler(topic, message)
+        except ProtocolError as error:
+            LOGGER.warning("ignored a message on %s: %s", message.topic, error)
+
+    def _on_run(self, run: RunState) -> None:
+        self._run = run
+        for device in self._devices.values():
+            device.drop(self._is_obsolete)
+        if run.model != self._feeder.model:
+            try:
+                self._feeder = Feeder(run.model)
+            except ModelError as error:
+                LOGGER.warning("run %s trains what this node has not: %s %s", run.run, error, error.hint)
+                return
+        self._model_is_known = True
+        for device in self._devices.values():
+            self.expect_of(device)
+
+    def _on_ack(self, ack: UpdateAck) -> None:
+        key = UpdateKey(ack.run, ack.round, ack.device, ack.attempt)
+        if ack.attempt < _LARGEST_ATTEMPT and self._outbox.acknowledge(key, ack.result) and ack.result == "rejected":
+            LOGGER.warning(
+                "the coordinator rejected the update of %s in round %d: %s", ack.device, ack.round, ack.reason
+            )
+
+    def _on_command(self, topic: Topic, message: Incoming) -> None:
+        if topic.verb == "train":
+            self._on_train(decode(TrainCommand, message.payload))
+        elif topic.verb == "adapt":
+            self._on_adapt(decode(AdaptCommand, message.payload), message)
+        elif topic.verb == "stop":
+            self._on_stop(decode(StopCommand, message.payload))
+        else:
+            LOGGER.warning("ignored a command with the unknown verb %r", topic.verb)
+
+    def _on_train(self, command: TrainCommand) -> None:
+        if command.attempt >= _LARGEST_ATTEMPT:
+            raise ProtocolError(f"attempt {command.attempt} is out of range")
+        self._update_topic(command.run, command.round)  # TopicError now, not when the work is done
+        known = self._outbox.get(jobs.key_of(command))
+        if known is not None:
+            self._send(known)  # M3
+            return
+        self._stopped_runs.discard(command.run)
+        self._submit(TrainOrder(command))
+
+    def _on_adapt(self, command: AdaptCommand, message: Incoming) -> None:
+        topic = message.response_topic or ""
+        if not topic or set(topic) & set("+#\0") or len(topic.encode()) > 0xFFFF:
+            raise ProtocolError("the adapt command names no response topic that can be published to")
+        self._submit(AdaptOrder(command, topic, message.correlation))
+
+    def _on_stop(self, command: StopCommand) -> None:
+        self._stopped_runs.add(command.run)
+        for device in self._devices.values():
+            device.drop(lambda order: order.command.run == command.run)
+
+    def _submit(self, order: Order) -> None:
+        device = self._devices.get(order.command.device)
+        if device is None:
+            self.refuse(order, f"node {self.settings.node} has no device {order.command.device!r}")
+        else:
+            device.submit(order)
+
+    def _is_obsolete(self, order: Order) -> bool:
+        """A training order whose round is over: its update would be late."""
+        run = self._run
+        if run is None or not isinstance(order, TrainOrder) or order.command.run != run.run:
+            return False
+        return run.phase != "training" or order.command.round < run.round
+
+    # ---- what goes out ----
+
+    def _send_pending(self) -> None:
+        for entry in self._outbox.pending():
+            self._send(entry)
+
+    def _send(self, entry: OutboxEntry) -> None:
+        self._session.send(self._update_topic(entry.key.run, entry.key.round), entry.payload, key=entry.key)
+
+    def _answer(self, order: AdaptOrder, result: AdaptResult) -> None:
+        self._session.send(order.response_topic, encode(result), correlation=order.correlation)
+
+    def _publish_telemetry(self, device: str, message: Telemetry) -> None:
+        topic = self._topic(TopicKind.TELEMETRY, device=device)
+        self._session.send_if_connected(topic, encode(message), _TELEMETRY_EXPIRY_SECONDS)
+
+    def _state(self, state: str) -> Callable[[int], bytes]:
+        kind = self.settings.kind
+        return lambda epoch: encode(NodeState(state=state, epoch=epoch, kind=kind))
+
+    def _topic(self, kind: TopicKind, **parts: str) -> str:
+        return build(kind, self.settings.fleet, node=self.settings.node, **parts)
+
+    def _update_topic(self, run: str, number: int) -> str:
+        return build(TopicKind.UPDATE, self.settings.fleet, node=self.settings.node, run=run, round=number)

@@ -1,0 +1,130 @@
+"""The durable outbox of a node (M2, M3): an update stays here until the coordinator has acknowledged it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaragua.errors import StoreError
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE updates(
+    run TEXT NOT NULL, round INTEGER NOT NULL, device TEXT NOT NULL, attempt INTEGER NOT NULL,
+    payload BLOB NOT NULL,      -- as published on up/<run>/<round>
+    result TEXT,                -- NULL until acknowledged, then the acknowledgement's result
+    PRIMARY KEY (run, round, device, attempt)
+);
+CREATE INDEX updates_pending ON updates(result) WHERE result IS NULL;
+CREATE TABLE epochs(only_row INTEGER PRIMARY KEY CHECK (only_row = 1), last INTEGER NOT NULL);
+INSERT INTO epochs VALUES (1, 0);
+"""
+# Acknowledged updates are kept for commands that are repeated late (M3); a device has at most one open at a time,
+# so a few rounds are plenty.
+_ACKNOWLEDGED_KEPT = 64
+
+
+@dataclass(frozen=True, order=True)
+class UpdateKey:
+    """What makes an update the same update (M2)."""
+
+    run: str
+    round: int
+    device: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class OutboxEntry:
+    """An update as it goes out: its key, and the payload of `up/<run>/<round>`."""
+
+    key: UpdateKey
+    payload: bytes
+
+
+class Outbox:
+    """Updates in SQLite. What `put` has returned from survives the loss of the process and of power.
+
+    Errors: StoreError if the file cannot be opened or is not an outbox of this version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self.close()
+            raise self._unusable(error) from error
+
+    def put(self, entry: OutboxEntry) -> None:
+        """Keep an update; one that is there already stays as it is."""
+        key = entry.key
+        self._database.execute(
+            "INSERT OR IGNORE INTO updates(run, round, device, attempt, payload) VALUES (?, ?, ?, ?, ?)",
+            (key.run, key.round, key.device, key.attempt, entry.payload),
+        )
+
+    def get(self, key: UpdateKey) -> OutboxEntry | None:
+        """The update with that key, acknowledged or not."""
+        row = self._database.execute(f"SELECT payload FROM updates WHERE {_IS_KEY}", _values(key)).fetchone()
+        return None if row is None else OutboxEntry(key, row[0])
+
+    def pending(self) -> list[OutboxEntry]:
+        """Everything not yet acknowledged, oldest first."""
+        rows = self._database.execute(
+            "SELECT run, round, device, attempt, payload FROM updates WHERE result IS NULL ORDER BY rowid"
+        )
+        return [OutboxEntry(UpdateKey(*row[:4]), row[4]) for row in rows]
+
+    def acknowledge(self, key: UpdateKey, result: str) -> bool:
+        """End the duty for an update (M2); True if it was open. Old acknowledged ones are dropped."""
+        cursor = self._database.execute(
+            f"UPDATE updates SET result = ? WHERE {_IS_KEY} AND result IS NULL", (result, *_values(key))
+        )
+        self._database.execute(
+            "DELETE FROM updates WHERE result IS NOT NULL AND rowid NOT IN"
+            " (SELECT rowid FROM updates WHERE result IS NOT NULL ORDER BY rowid DESC LIMIT ?)",
+            (_ACKNOWLEDGED_KEPT,),
+        )
+        return cursor.rowcount > 0
+
+    def next_epoch(self) -> int:
+        """A number above every one given before (M8), also by an outbox that was lost: at least the Unix seconds."""
+        row = self._database.execute(
+            "UPDATE epochs SET last = max(last + 1, ?) RETURNING last", (int(time.time()),)
+        ).fetchone()
+        return int(row[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _prepare(self) -> None:
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        elif version != _VERSION:
+            self.close()
+            raise StoreError(
+                f"the outbox {self._path} has format {version}, this jaragua reads {_VERSION}",
+                "update jaragua, or give another folder with --data-dir",
+            )
+
+    def _unusable(self, error: Exception) -> StoreError:
+        return StoreError(f"the outbox {self._path} cannot be used: {error}", "give another folder with --data-dir")
+
+
+_IS_KEY = "run = ? AND round = ? AND device = ? AND attempt = ?"
+
+
+def _values(key: UpdateKey) -> tuple[str, int, str, int]:
+    return key.run, key.round, key.device, key.attempt

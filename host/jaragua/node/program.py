@@ -1,0 +1,48 @@
+"""How a node's process lives: several things at once, ended together, by a signal or by the first that ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+Work = Coroutine[Any, Any, None]
+
+
+async def until_first_ends(*works: Work) -> None:
+    """Run all until one ends or this is cancelled; the others are cancelled, last first. Raises what it raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in reversed(tasks):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def run_until_signal(work: Work) -> None:
+    """Run on an event loop of its own; SIGINT and SIGTERM cancel the work, which then ends well."""
+    asyncio.run(_cancelled_by_signal(work))
+
+
+async def _cancelled_by_signal(work: Work) -> None:
+    loop = asyncio.get_running_loop()
+    task = asyncio.create_task(work)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+
+
+def say_log(verbose: bool) -> None:
+    """Let the log of this package appear on stderr, one plain line each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    logger = logging.getLogger("jaragua")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)

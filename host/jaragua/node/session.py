@@ -1,0 +1,292 @@
+"""One MQTT 5 identity that stays connected: it connects again whenever the broker goes away (M6).
+
+What is to be sent waits here until the broker has acknowledged it. Retained messages are remembered and published
+again on each connect, so a broker that lost everything is filled again by whoever is connected to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from jaragua.errors import BrokerError
+from jaragua.node.url import BrokerUrl
+
+LOGGER = logging.getLogger(__name__)
+
+QOS = 1
+_KEEPALIVE_SECONDS = 15
+_BACKOFF_FIRST_SECONDS = 0.1
+_BACKOFF_CEILING_SECONDS = 5.0
+# How long the broker keeps commands for a node that is away; each command carries its own expiry, too.
+_BROKER_KEEPS_SECONDS = 300
+_SESSION_TAKEN_OVER = 0x8E  # MQTT 5.0, 4.13: reason code of DISCONNECT
+
+#: A payload, or how to make it from the epoch of the connection it goes out on (M8).
+Payload = bytes | Callable[[int], bytes]
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A message from the broker."""
+
+    topic: str
+    payload: bytes
+    response_topic: str | None = None
+    correlation: bytes | None = None
+
+
+@dataclass(frozen=True)
+class _Outgoing:
+    topic: str
+    payload: Payload
+    retain: bool = False
+    correlation: bytes | None = None
+    expiry_seconds: int | None = None
+
+    def properties(self) -> Properties | None:
+        if self.correlation is None and self.expiry_seconds is None:
+            return None
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if self.correlation is not None:
+            properties.CorrelationData = self.correlation
+        if self.expiry_seconds is not None:
+            properties.MessageExpiryInterval = self.expiry_seconds
+        return properties
+
+
+class Listener(Protocol):
+    """Who a session works for. Both calls return at once: they are made from the reading loop."""
+
+    def connected(self) -> None:
+        """The broker is there (again); subscriptions are made, retained messages are on their way."""
+        ...
+
+    def received(self, message: Incoming) -> None:
+        """A message of one of the subscriptions."""
+        ...
+
+
+class Session:
+    """The connection of one client identity.
+
+    will: topic and payload the broker publishes, retained, when the connection is lost. next_epoch: a number that rises
+    with each connection. patience_seconds: how long the first connection is tried before BrokerError; once
+    there has been one, `run` goes on for ever.
+    """
+
+    def __init__(
+        self,
+        url: BrokerUrl,
+        identifier: str,
+        will: tuple[str, Payload],
+        next_epoch: Callable[[], int],
+        listener: Listener,
+        patience_seconds: float = 3.0,
+    ) -> None:
+        self._url = url
+        self._identifier = identifier
+        self._will = will
+        self._next_epoch = next_epoch
+        self._listener = listener
+        self._patience_seconds = patience_seconds
+        self._has_connected = False
+        self._client: aiomqtt.Client | None = None
+        self._epoch = 0
+        self._subscriptions: set[str] = set()
+        self._retained: dict[str, _Outgoing] = {}
+        self._outgoing: dict[Hashable, _Outgoing] = {}
+        self._wake = asyncio.Event()
+        self._flushed = asyncio.Event()
+        self._names = count()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection now, as far as is known."""
+        return self._client is not None
+
+    def retain(self, topic: str, payload: Payload) -> None:
+        """Publish a retained message, now and on each connect; it replaces the topic's last one."""
+        self._retained[topic] = _Outgoing(topic, payload, retain=True)
+        self._enqueue(("retained", topic), self._retained[topic])
+
+    def send(self, topic: str, payload: bytes, key: Hashable = None, correlation: bytes | None = None) -> None:
+        """Publish as soon as there is a connection; an unsent message with the same key is replaced."""
+        name = ("named", key) if key is not None else ("numbered", next(self._names))
+        self._enqueue(name, _Outgoing(topic, payload, correlation=correlation))
+
+    def send_if_connected(self, topic: str, payload: bytes, expiry_seconds: int) -> None:
+        """Publish what is worthless later; only the latest of a topic waits."""
+        if self.is_connected:
+            self._enqueue(("fleeting", topic), _Outgoing(topic, payload, expiry_seconds=expiry_seconds))
+
+    async def subscribe(self, topic_filter: str) -> None:
+        """Subscribe, now and on each connect."""
+        self._subscriptions.add(topic_filter)
+        await self._tell(lambda client: client.subscribe(topic_filter, qos=QOS))
+
+    async def unsubscribe(self, topic_filter: str) -> None:
+        """End a subscription."""
+        self._subscriptions.discard(topic_filter)
+        await self._tell(lambda client: client.unsubscribe(topic_filter))
+
+    async def run(self) -> None:
+        """Stay connected until cancelled. BrokerError: the first connection failed, or another process has our name."""
+        attempts = _Backoff()
+        deadline = asyncio.get_running_loop().time() + self._patience_seconds
+        while True:
+            try:
+                await self._one_connection(attempts)
+            except (aiomqtt.MqttError, OSError) as error:
+                self._give_up_if_hopeless(error, deadline)
+                LOGGER.info("no connection to the broker at %s (%s), trying again", self._url.public, error)
+            await attempts.pause()
+
+    async def flush(self, timeout_seconds: float) -> bool:
+        """Wait until all that was to be sent is with the broker; False if that did not happen in time."""
+        self._flushed.clear()
+        self._wake.set()
+        try:
+            await asyncio.wait_for(self._flushed.wait(), timeout_seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def _enqueue(self, key: Hashable, message: _Outgoing) -> None:
+        self._outgoing[key] = message
+        self._wake.set()
+
+    async def _tell(self, request: Callable[[aiomqtt.Client], object]) -> None:
+        """Make a request if there is a connection; if it breaks, the next connect makes up for it."""
+        if self._client is None:
+            return
+        try:
+            await request(self._client)  # type: ignore[misc]
+        except aiomqtt.MqttError as error:
+            LOGGER.debug("request to the broker failed: %s", error)
+
+    async def _one_connection(self, attempts: _Backoff) -> None:
+        """Connect, serve until the connection breaks (MqttError) or we are cancelled (clean DISCONNECT)."""
+        self._epoch = self._next_epoch()
+        async with self._make_client() as client:
+            client.pending_calls_threshold = 1000
+            self._client = client
+            try:
+                await self._serve(client, attempts)
+            finally:
+                self._client = None
+
+    async def _serve(self, client: aiomqtt.Client, attempts: _Backoff) -> None:
+        tasks = [asyncio.create_task(self._read(client)), asyncio.create_task(self._write(client, attempts))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _read(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            properties = message.properties
+            self._listener.received(
+                Incoming(
+                    topic=str(message.topic),
+                    payload=bytes(message.payload),
+                    response_topic=getattr(properties, "ResponseTopic", None),
+                    correlation=getattr(properties, "CorrelationData", None),
+                )
+            )
+
+    async def _write(self, client: aiomqtt.Client, attempts: _Backoff) -> None:
+        for topic_filter in list(self._subscriptions):
+            await client.subscribe(topic_filter, qos=QOS)
+        for topic, message in self._retained.items():
+            self._outgoing.setdefault(("retained", topic), message)
+        LOGGER.info("connected to the broker at %s", self._url.public)
+        attempts.succeeded()
+        self._has_connected = True
+        self._listener.connected()
+        while True:
+            await self._write_all(client)
+            self._flushed.set()
+            await self._wake.wait()
+            self._wake.clear()
+
+    async def _write_all(self, client: aiomqtt.Client) -> None:
+        while self._outgoing:
+            key, message = next(iter(self._outgoing.items()))
+            payload = message.payload if isinstance(message.payload, bytes) else message.payload(self._epoch)
+            await client.publish(
+                message.topic, payload, qos=QOS, retain=message.retain, properties=message.properties()
+            )
+            # Replaced meanwhile by a newer one: that one is still to be sent.
+            if self._outgoing.get(key) is message:
+                del self._outgoing[key]
+
+    def _make_client(self) -> aiomqtt.Client:
+        topic, payload = self._will
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = _BROKER_KEEPS_SECONDS
+        will = payload if isinstance(payload, bytes) else payload(self._epoch)
+        return aiomqtt.Client(
+            self._url.host,
+            self._url.port,
+            username=self._url.username,
+            password=self._url.password,
+            identifier=self._identifier,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            will=aiomqtt.Will(topic, will, qos=QOS, retain=True),
+            clean_start=False,
+            properties=properties,
+            keepalive=_KEEPALIVE_SECONDS,
+            tls_context=ssl.create_default_context() if self._url.tls else None,
+        )
+
+    def _give_up_if_hopeless(self, error: Exception, deadline: float) -> None:
+        if _reason_code(error) == _SESSION_TAKEN_OVER:
+            raise BrokerError(
+                f"another process has connected to {self._url.public} as {self._identifier}",
+                "give each node a name of its own with --node",
+            ) from error
+        if self._has_connected:
+            return
+        if _reason_code(error) is not None or asyncio.get_running_loop().time() >= deadline:
+            raise BrokerError(
+                f"there is no connection to the broker at {self._url.public}: {error}",
+                "start one with `jaragua broker start`, or check --broker",
+            ) from error
+
+
+class _Backoff:
+    """Pauses that double up to a ceiling, with a random part so that a fleet does not come back all at once."""
+
+    def __init__(self) -> None:
+        self._seconds = _BACKOFF_FIRST_SECONDS
+
+    def succeeded(self) -> None:
+        self._seconds = _BACKOFF_FIRST_SECONDS
+
+    async def pause(self) -> None:
+        await asyncio.sleep(self._seconds * random.uniform(0.5, 1.0))
+        self._seconds = min(2 * self._seconds, _BACKOFF_CEILING_SECONDS)
+
+
+def _reason_code(error: BaseException) -> int | None:
+    """The MQTT 5 reason code the broker gave for refusing or ending a connection, if it gave one."""
+    for candidate in (error, error.__cause__):
+        value = getattr(getattr(candidate, "rc", None), "value", None)
+        if isinstance(value, int):
+            return value
+    return None

@@ -1,0 +1,56 @@
+"""Telemetry of a device, at most once a second: what comes in between is merged, the latest value wins."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from jaragua.node.trainer import Progress
+from jaragua.wire.messages import Telemetry
+
+PERIOD_SECONDS = 1.0
+
+
+class Pacer:
+    """Calls `publish` at once for the first offer, then once a period while offers come."""
+
+    def __init__(self, publish: Callable[[Telemetry], None], period_seconds: float = PERIOD_SECONDS) -> None:
+        self._publish = publish
+        self._period_seconds = period_seconds
+        self._health: dict[str, int] | None = None
+        self._progress: dict[str, int | float] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def health(self, counters: dict[str, int]) -> None:
+        """Counters of the link and the board (L4.8)."""
+        self._health = counters
+        self._offer()
+
+    def progress(self, progress: Progress) -> None:
+        """How far the job is."""
+        self._progress = {
+            "done": progress.done,
+            "samples": progress.samples,
+            "correct": progress.correct,
+            "loss": progress.loss,
+        }
+        self._offer()
+
+    def close(self) -> None:
+        """Publish nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _offer(self) -> None:
+        if self._timer is None:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._timer = None
+        if self._health is None and self._progress is None:
+            return
+        message = Telemetry(ts=time.time_ns() // 1_000_000, health=self._health, progress=self._progress)
+        self._health = self._progress = None
+        self._timer = asyncio.get_running_loop().call_later(self._period_seconds, self._flush)
+        self._publish(message)

@@ -1,0 +1,97 @@
+"""What a node's devices have in common: something that trains on samples and hands back an update."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from jaragua.errors import BoardError
+from jaragua_compiler.blob import Int16Array
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.rate import LearningRate
+
+Metric = Literal["accuracy", "mse"]
+
+
+class TrainerGone(BoardError):
+    """The device cannot be reached any more; the work is begun again when it is back."""
+
+
+class TrainerRestarted(BoardError):
+    """The device lost its working weights; the work is begun again from the staged blob (L4.5)."""
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """Labelled samples in integers: inputs int16 [n, inputs]; targets int16 [n, 1] (labels) or [n, outputs]."""
+
+    inputs: Int16Array
+    targets: Int16Array
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def repeated(self, passes: int) -> SampleSet:
+        """The same samples `passes` times in a row."""
+        return SampleSet(np.tile(self.inputs, (passes, 1)), np.tile(self.targets, (passes, 1)))
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a job counted (A4.4): real loss sum = loss_sum · 2^-loss_exponent; outputs is 1 for a classifier.
+
+    instructions: least seen for one sample, 0 where they cannot be counted.
+    """
+
+    samples: int
+    correct: int
+    loss_sum: int
+    loss_exponent: int
+    outputs: int
+    instructions: int
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of a sample: nats, or the squared error of one output."""
+        if self.samples == 0:
+            return 0.0
+        return math.ldexp(float(self.loss_sum), -self.loss_exponent) / (self.samples * self.outputs)
+
+    def score(self, metric: Metric) -> float:
+        """Share of right answers (0..1), or mean squared error."""
+        if metric == "mse":
+            return self.loss
+        return self.correct / self.samples if self.samples else 0.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is."""
+
+    done: int
+    samples: int
+    correct: int
+    loss: float
+
+
+class Trainer(Protocol):
+    """A board behind a link, or the engine of this machine.
+
+    `blob` is the start of a job; empty goes on with the working weights. Errors: TrainerGone, TrainerRestarted,
+    and what the device refuses.
+    """
+
+    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes) -> Figures:
+        """One training step on each sample, in order."""
+        ...
+
+    async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
+        """Forward only."""
+        ...
+
+    async def read_update(self) -> bytes:
+        """The working weights after the last `train`, as a blob (A6.3)."""
+        ...

@@ -1,0 +1,119 @@
+"""M2, M3: an update stays in the outbox until it is acknowledged, whatever happens to the process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jaragua.errors import StoreError
+from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
+
+KEY = UpdateKey("r1", 3, "board-1", 0)
+
+
+def entry(number: int = 3, payload: bytes = b"weights") -> OutboxEntry:
+    return OutboxEntry(UpdateKey("r1", number, "board-1", 0), payload)
+
+
+def test_update_is_pending_until_acknowledged(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    outbox.put(entry())
+    assert outbox.pending() == [entry()]
+    assert outbox.acknowledge(KEY, "stored")
+    assert outbox.pending() == []
+    outbox.close()
+
+
+@pytest.mark.parametrize("result", ["stored", "duplicate", "late", "rejected"])
+def test_each_of_the_four_results_ends_the_duty(tmp_path: Path, result: str) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    outbox.put(entry())
+    outbox.acknowledge(KEY, result)
+    assert outbox.pending() == []
+    outbox.close()
+
+
+def test_acknowledged_update_is_still_known(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    outbox.put(entry())
+    outbox.acknowledge(KEY, "stored")
+    assert outbox.get(KEY) == entry()
+    assert not outbox.acknowledge(KEY, "duplicate")
+    outbox.close()
+
+
+def test_first_update_of_a_key_stays(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    outbox.put(entry(payload=b"first"))
+    outbox.put(entry(payload=b"second"))
+    assert [found.payload for found in outbox.pending()] == [b"first"]
+    outbox.close()
+
+
+def test_pending_comes_oldest_first_and_survives_reopening(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    for number in (5, 4, 6):
+        outbox.put(entry(number))
+    outbox.close()
+    again = Outbox(tmp_path / "outbox.sqlite3")
+    assert [found.key.round for found in again.pending()] == [5, 4, 6]
+    again.close()
+
+
+def test_update_survives_the_death_of_the_process(tmp_path: Path) -> None:
+    program = (
+        "import sys, signal, pathlib; from jaragua.node.outbox import *\n"
+        "Outbox(pathlib.Path(sys.argv[1])).put(OutboxEntry(UpdateKey('r1', 3, 'board-1', 0), b'weights'))\n"
+        "print('kept', flush=True); signal.pause()"
+    )
+    path = tmp_path / "outbox.sqlite3"
+    with subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "kept\n"
+        os.kill(process.pid, signal.SIGKILL)
+    outbox = Outbox(path)
+    assert outbox.pending() == [entry()]
+    outbox.close()
+
+
+def test_old_acknowledged_updates_go_and_pending_ones_stay(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    outbox.put(entry(0))
+    for number in range(1, 200):
+        outbox.put(entry(number))
+        outbox.acknowledge(entry(number).key, "stored")
+    assert outbox.get(entry(1).key) is None
+    assert outbox.get(entry(199).key) is not None
+    assert outbox.pending() == [entry(0)]
+    outbox.close()
+
+
+def test_epoch_rises_with_every_call_and_with_every_outbox(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    first, second = outbox.next_epoch(), outbox.next_epoch()
+    outbox.close()
+    again = Outbox(tmp_path / "outbox.sqlite3")
+    assert first < second < again.next_epoch()
+    again.close()
+
+
+def test_file_that_is_no_outbox_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite3"
+    path.write_text("not a database, but long enough to look like a damaged one " * 20)
+    with pytest.raises(StoreError, match=r"outbox\.sqlite3"):
+        Outbox(path)
+
+
+def test_outbox_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite3"
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 9")
+    database.close()
+    with pytest.raises(StoreError, match="format 9"):
+        Outbox(path)
