@@ -51,6 +51,14 @@ def test_emulated_board_and_reference_agree(
 
 
 @pytest.mark.board
+@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+def test_sizes_that_fit_no_unrolled_loop_agree_too(awkward_plan: Plan, seed: int, core: str) -> None:
+    steps = random_steps(awkward_plan, seed, 200)
+    expected = run(ReferenceEngine(awkward_plan), steps)
+    assert mismatches(awkward_plan, expected, on_board(awkward_plan, steps, core)) == []
+
+
+@pytest.mark.board
 def test_one_flipped_bit_of_a_weight_is_reported_with_its_step_and_place(mlp_plan: Plan, seed: int) -> None:
     """The comparison can fail: the board starts from weights that differ from the reference's in one bit."""
     steps = random_steps(mlp_plan, seed, 3)

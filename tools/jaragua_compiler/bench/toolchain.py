@@ -19,6 +19,7 @@ EMULATOR = "qemu-system-arm"
 CORTEX_M4 = "cortex_m4"
 CORTEX_M0PLUS = "cortex_m0plus"
 
+_C_FLAG_GROUPS = ("standard", "warnings", "layout", "environment", "optimise")
 # Program -> the Debian packages that bring it.
 _PACKAGES = {
     COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
@@ -66,7 +67,7 @@ def bench_folder() -> Path:
 def c_flags(core: str) -> tuple[str, ...]:
     """Flags of the product's image for `core`, from firmware/flags.toml, without those of the linker."""
     flags = _flags()
-    common: list[str] = [flag for group in ("standard", "warnings", "layout", "optimise") for flag in flags["c"][group]]
+    common: list[str] = [flag for group in _C_FLAG_GROUPS for flag in flags["c"][group]]
     return (*flags["core"][core], *common)
 
 
