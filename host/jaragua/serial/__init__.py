@@ -1,1 +1,23 @@
 """Boards on a port: transports by URL, a driver that runs the link over one, and `Board`, the API of requests."""
+
+from jaragua.serial.board import Board, BoardEvent, LogLine, SessionEnded
+from jaragua.serial.driver import LinkDriver, LinkInterrupted
+from jaragua.serial.failures import BoardRefused, BoardRestarted, BoardSilent, BoardVersionError
+from jaragua.serial.jobs import samples_of
+from jaragua.serial.transport import Transport, open_transport
+
+__all__ = [
+    "Board",
+    "BoardEvent",
+    "BoardRefused",
+    "BoardRestarted",
+    "BoardSilent",
+    "BoardVersionError",
+    "LinkDriver",
+    "LinkInterrupted",
+    "LogLine",
+    "SessionEnded",
+    "Transport",
+    "open_transport",
+    "samples_of",
+]

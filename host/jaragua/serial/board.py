@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from jaragua.errors import BoardError
-from jaragua.wire.messages import Health, Identity, JobState, Progress
+from jaragua.serial.conversation import Conversation
+from jaragua.serial.jobs import Int16Array, Job, run_job
+from jaragua.serial.transfers import read_rest, stage
+from jaragua.serial.transport import DEFAULT_BAUD
+from jaragua.wire import link, messages
+from jaragua.wire.counters import LinkCounters
+from jaragua.wire.definitions import JobKind, LogLevel
+from jaragua.wire.messages import Cancel, Health, HealthRead, Identify, Identity, JobState, MessageError, Progress
 
-Int16Array = npt.NDArray[np.int16]
-
-
-class BoardRestarted(BoardError):
-    """The board was restarted and the working weights the request builds upon are gone: begin again from a blob."""
-
-
-class BoardSilent(BoardError):
-    """Nothing that speaks the protocol answers on the port."""
-
-
-class BoardRefused(BoardError):
-    """The board answered with a status other than ok; `status` is its number, the message its meaning (L4.9)."""
-
-    def __init__(self, message: str, hint: str, status: int, detail: int) -> None:
-        super().__init__(message, hint)
-        self.status = status
-        self.detail = detail
+_OPEN_TIMEOUT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A LOG frame (L3.6); level: `definitions.LogLevel`."""
+    """A LOG frame (L3.6), or text outside of any frame (L1.4, level info); level: `definitions.LogLevel`."""
 
     level: int
     text: str
@@ -42,7 +35,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """The session was lost: the board was restarted or gave the link up. Requests go on by themselves. L2.3."""
+    """The session was lost: the board was restarted or gave the link up (L2.3). Requests go on by themselves."""
 
     cause: int
 
@@ -57,70 +50,134 @@ class Board:
             state = await board.train(board.new_job(), samples, rate=(16384, 20), base=blob)
             update = await board.read_update(state)
 
-    Every request goes on by itself after a link loss or a reboot (L4.2, L4.5, L4.7). Errors: PortError (the port cannot be
-    opened, or went away), BoardSilent, ProtocolError (another version, L2.4, or nonsense), BoardRefused, BoardRestarted.
+    Every request goes on by itself after a link loss or a reboot (L4.2, L4.5, L4.7). Errors: PortError (the port cannot
+    be opened, or went away), BoardSilent, BoardVersionError, ProtocolError, BoardRefused, BoardRestarted.
     """
 
-    def __init__(self, url: str, on_event: Callable[[BoardEvent], None] | None = None, baud: int = 115200) -> None:
+    def __init__(
+        self,
+        url: str,
+        on_event: Callable[[BoardEvent], None] | None = None,
+        baud: int = DEFAULT_BAUD,
+        open_timeout_s: float = _OPEN_TIMEOUT_S,
+    ) -> None:
         """`url`: `/dev/tty…`, a pty, `socket://host:port` or `unix://path`. Nothing is opened yet."""
-        raise NotImplementedError
+        self.url = url
+        self._on_event = on_event
+        self._conversation = Conversation(url, baud, open_timeout_s, self._receive_event)
+        self._identity: Identity | None = None
+        self._last_job = secrets.randbits(31)
 
     async def __aenter__(self) -> Board:
         """Opens the port, says HELLO, checks the protocol version (L2.4), asks identify."""
-        raise NotImplementedError
+        try:
+            await self._conversation.open()
+            await self.identify()
+        except BaseException:
+            await self._conversation.close()
+            raise
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Closes the port."""
-        raise NotImplementedError
+        await self._conversation.close()
 
     @property
     def identity(self) -> Identity:
         """The last answer to identify (L4.1)."""
-        raise NotImplementedError
+        if self._identity is None:
+            raise BoardError(f"{self.url}: the board has not been asked who it is", "Open it with `async with` first.")
+        return self._identity
+
+    @property
+    def counters(self) -> LinkCounters:
+        """The link's health as the host counts it (L3.5)."""
+        return self._conversation.driver.counters
 
     def new_job(self) -> int:
-        """A job number that this board has not seen (they begin at a random number, so a restarted host repeats none)."""
-        raise NotImplementedError
+        """A job number the board has not seen: they begin at random, so that a restarted host repeats none."""
+        self._last_job = (self._last_job + 1) & 0xFFFFFFFF
+        return self._last_job
 
     async def identify(self) -> Identity:
         """L4.1."""
-        raise NotImplementedError
+        self._identity = await self._conversation.resumed(lambda: self._conversation.ask(Identify, Identity))
+        return self._identity
+
+    async def health(self) -> Health:
+        """L4.8."""
+        return await self._conversation.resumed(lambda: self._conversation.ask(HealthRead, Health))
 
     async def upload(self, blob: bytes) -> bytes:
         """Stages `blob` (nothing is sent if the board has it already); returns its SHA-256. L4.2."""
-        raise NotImplementedError
+        await self._conversation.resumed(lambda: stage(self._conversation, blob, self.identity.mtu))
+        return hashlib.sha256(blob).digest()
 
     async def train(self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"") -> JobState:
         """Trains on `samples` (see `samples_of`), one step each, with the rate (mantissa, exponent) of A5.2.
 
-        `base`: the blob to start from (staged first if need be), or empty to go on with the working weights. The same job
-        number again answers from the board's memory and trains nothing twice (L4.5).
+        `base`: the blob to start from (staged first if need be), or empty to go on with the working weights. The same
+        job number again answers from the board's memory and trains nothing twice (L4.5).
         """
-        raise NotImplementedError
+        return await self._run(Job(job, JobKind.TRAIN, samples, rate, base))
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:
         """Forward only; counts right answers (`correct`) or adds squared errors (`loss_sum`). L4.6."""
-        raise NotImplementedError
+        return await self._run(Job(job, JobKind.EVALUATE, samples, base=base))
 
     async def infer(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> Int16Array:
         """The network's outputs, int16 [len(samples), outputs] (A3.3). L4.6."""
-        raise NotImplementedError
+        outputs: dict[int, tuple[int, ...]] = {}
+        while missing := [index for index in range(len(samples)) if index not in outputs]:
+            self._conversation.predictions.clear()
+            await self._run(Job(job, JobKind.INFER, [samples[index] for index in missing], base=base))
+            for prediction in self._conversation.predictions:
+                if prediction.job == job and prediction.index < len(missing):
+                    outputs[missing[prediction.index]] = prediction.outputs
+            # Predictions that were under way when a session ended are gone: another job asks for those samples again.
+            job = self.new_job()
+        return np.array([outputs[index] for index in range(len(samples))], dtype=np.int16)
 
     async def read_update(self, state: JobState) -> bytes:
         """The working blob as it is after the job of `state`, checked against its `blob_crc`. L4.7."""
-        raise NotImplementedError
+        blob = bytearray()
+        await self._conversation.resumed(
+            lambda: read_rest(self._conversation, state.job, blob, self.identity.blob_bytes)
+        )
+        if zlib.crc32(blob) != state.blob_crc:
+            raise BoardError(
+                f"{self.url}: the weights read are not those that job {state.job} ended with",
+                "Another job has changed them since; read an update before the next job begins.",
+            )
+        return bytes(blob)
 
     async def cancel(self, job: int) -> None:
         """Ends a job before its last sample."""
-        raise NotImplementedError
+        await self._conversation.resumed(lambda: self._conversation.command(lambda i: Cancel(i, job)))
 
-    async def health(self) -> Health:
-        """L4.8."""
-        raise NotImplementedError
+    async def _run(self, job: Job) -> JobState:
+        return await self._conversation.resumed(lambda: run_job(self._conversation, job, self.identity.mtu))
 
+    def _receive_event(self, event: link.LinkEvent) -> None:
+        if self._on_event is None:
+            return
+        match event:
+            case link.SessionEnded(cause=cause):
+                self._on_event(SessionEnded(cause))
+            case link.Logged(level=level, text=text):
+                self._on_event(LogLine(level, text))
+            case link.Noise(text=text):
+                self._on_event(LogLine(LogLevel.INFO, text))
+            case link.Announced(payload=payload):
+                self._announce(payload, self._on_event)
 
-def samples_of(inputs: Int16Array, targets: Int16Array) -> list[bytes]:
-    """Samples as the board takes them (L4.4): `inputs` int16 [n, inputs], `targets` int16 [n] or [n, targets]."""
-    raise NotImplementedError
+    @staticmethod
+    def _announce(payload: bytes, on_event: Callable[[BoardEvent], None]) -> None:
+        try:
+            event = messages.decode_response(payload)
+        except MessageError:  # may be of a later minor; events are for show (L3.6)
+            return
+        if isinstance(event, Progress | Health):
+            on_event(event)

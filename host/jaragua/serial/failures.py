@@ -1,0 +1,65 @@
+"""What can go wrong with a board, and the sentences for it."""
+
+from __future__ import annotations
+
+from jaragua.errors import BoardError, ProtocolError
+from jaragua.wire import messages
+from jaragua.wire.definitions import status_text
+
+
+class BoardRestarted(BoardError):
+    """The board was restarted and the working weights the request builds upon are gone: begin again from a blob."""
+
+
+class BoardSilent(BoardError):
+    """Nothing that speaks the protocol answers on the port."""
+
+
+class BoardVersionError(ProtocolError):
+    """The board speaks another version of the protocol (L2.4)."""
+
+
+class BoardRefused(BoardError):
+    """The board answered with a status other than ok: `status` is its number, the message says what it means (L4.9)."""
+
+    def __init__(self, message: str, hint: str, status: int, detail: int) -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.detail = detail
+
+
+def update_command(url: str) -> str:
+    """The command that puts this release's firmware on the board of port `url`."""
+    if "://" in url:
+        return "pio run -e qemu_m4, then start the emulated board again"
+    return f"pio run -e nano33ble -t upload --upload-port {url}"
+
+
+def version_error(url: str, problem: str) -> BoardVersionError:
+    """L2.4."""
+    return BoardVersionError(f"{url}: {problem}", f"Update the board: {update_command(url)}")
+
+
+def silent(url: str, what: str, printed: str) -> BoardSilent:
+    """`what` happened on the port; `printed` is the last text seen there, "" for none."""
+    seen = f'; it printed "{printed}"' if printed else ""
+    hint = (
+        "Check that no other program has the port and reset the board; "
+        f"if it does not run Jaragua's firmware: {update_command(url)}"
+    )
+    return BoardSilent(f"{url}: {what}{seen}", hint)
+
+
+def refused(url: str, status: messages.Status) -> BoardRefused:
+    """The board's own refusal, in words."""
+    text = status_text(status.code)
+    sentence = f"{url}: the board refuses ({text.name}, detail {status.detail}): {text.meaning}"
+    return BoardRefused(sentence, text.remedy, status.code, status.detail)
+
+
+def restarted(url: str) -> BoardRestarted:
+    """A request needs weights that a restart has erased."""
+    return BoardRestarted(
+        f"{url}: the board was restarted and has lost its weights",
+        "Begin again from a blob; the host does so by itself.",
+    )

@@ -1,0 +1,101 @@
+"""Jobs: train, evaluate, infer; a stream of samples that goes on where the board says it stands (L4.4 to L4.6)."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from jaragua.serial import failures
+from jaragua.serial.conversation import Conversation, OutOfStep
+from jaragua.serial.failures import BoardRefused
+from jaragua.serial.transfers import stage
+from jaragua.wire.definitions import FrameType, JobKind, JobPhase, Status
+from jaragua.wire.messages import Cancel, JobBegin, JobEnd, JobState
+
+Int16Array = npt.NDArray[np.int16]
+
+_SAMPLE_HEAD: Final = struct.Struct("<HH")
+_INDEX: Final = 0x10000
+#: A board that is still at work when job-end comes is asked again after this.
+_WORKING_S: Final = 0.02
+_WORKING_POLLS: Final = 100
+
+
+@dataclass(slots=True)
+class Job:
+    """One job as the host sees it. `rate`: A5.2, (0, 0) where nothing is trained. `base`: a blob, or empty (L4.3)."""
+
+    number: int
+    kind: JobKind
+    samples: Sequence[bytes]
+    rate: tuple[int, int] = (0, 0)
+    base: bytes = b""
+
+
+def samples_of(inputs: Int16Array, targets: Int16Array) -> list[bytes]:
+    """Samples as a board takes them (L4.4): `inputs` int16 [n, inputs], `targets` int16 [n] or [n, targets]."""
+    rows = np.concatenate([targets.reshape(len(inputs), -1), inputs], axis=1).astype("<i2")
+    return [row.tobytes() for row in rows]
+
+
+async def run_job(board: Conversation, job: Job, mtu: int) -> JobState:
+    """Begins `job`, or goes on with it where the board stands, and ends it. BoardRestarted if its weights are gone."""
+    state = await _begin(board, job, mtu)
+    if state.state == JobPhase.RUNNING:
+        for index in range(state.done, len(job.samples)):
+            await _send_sample(board, job, index, mtu)
+    return await _end(board, job)
+
+
+async def _begin(board: Conversation, job: Job, mtu: int) -> JobState:
+    base = await stage(board, job.base, mtu) if job.base else b""
+    mantissa, exponent = job.rate
+    try:
+        return await board.ask(
+            lambda i: JobBegin(i, job.number, job.kind, base, mantissa, exponent, len(job.samples)), JobState
+        )
+    except BoardRefused as error:
+        if error.status == Status.BUSY:
+            await _clear_the_way(board, error.detail)
+            raise OutOfStep from error
+        if error.status in (Status.NO_BLOB, Status.NOT_BOUND):
+            if job.base:
+                raise OutOfStep from error
+            raise failures.restarted(board.url) from error
+        raise
+
+
+async def _clear_the_way(board: Conversation, number: int) -> None:
+    """Another job runs that nobody waits for any more (its request was cancelled): end it."""
+    try:
+        await board.command(lambda i: Cancel(i, number))
+    except BoardRefused:  # it has ended meanwhile
+        await asyncio.sleep(_WORKING_S)
+
+
+async def _send_sample(board: Conversation, job: Job, index: int, mtu: int) -> None:
+    for frame in _sample_frames(index, job.samples[index], mtu):
+        await board.send(FrameType.SAMPLE, frame)
+
+
+def _sample_frames(index: int, sample: bytes, mtu: int) -> Iterator[bytes]:
+    part_bytes = mtu - _SAMPLE_HEAD.size
+    for offset in range(0, len(sample), part_bytes):
+        yield _SAMPLE_HEAD.pack(index % _INDEX, offset) + sample[offset : offset + part_bytes]
+
+
+async def _end(board: Conversation, job: Job) -> JobState:
+    for _ in range(_WORKING_POLLS):
+        state = await board.ask(lambda i: JobEnd(i, job.number), JobState)
+        if state.state in (JobPhase.DONE, JobPhase.CANCELLED):
+            return state
+        if state.state == JobPhase.UNKNOWN:
+            break
+        await asyncio.sleep(_WORKING_S)
+    raise OutOfStep

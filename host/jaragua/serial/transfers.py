@@ -1,0 +1,49 @@
+"""Blobs down and updates up, resumed where they were broken off (L4.2, L4.7)."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import Final
+
+from jaragua.serial import failures
+from jaragua.serial.conversation import Conversation, OutOfStep
+from jaragua.serial.failures import BoardRefused
+from jaragua.wire.definitions import FrameType, Status
+from jaragua.wire.messages import BlobBegin, BlobEnd, BlobState, UpdateRead
+
+_OFFSET: Final = struct.Struct("<I")
+#: Refusals of blob-end after which another blob-begin tells where to go on.
+_RESUMABLE: Final = frozenset({Status.BAD_OFFSET, Status.INCOMPLETE, Status.NO_TRANSFER, Status.BAD_HASH})
+
+
+async def stage(board: Conversation, blob: bytes, mtu: int) -> bytes:
+    """Puts `blob` into the board's staged buffer unless it is there; returns its SHA-256. `mtu`: bytes of a payload."""
+    sha256 = hashlib.sha256(blob).digest()
+    state = await board.ask(lambda i: BlobBegin(i, sha256, len(blob)), BlobState)
+    if state.complete:
+        return sha256
+    chunk_bytes = mtu - _OFFSET.size
+    for offset in range(state.offset, len(blob), chunk_bytes):
+        await board.send(FrameType.DATA, _OFFSET.pack(offset) + blob[offset : offset + chunk_bytes])
+    try:
+        await board.command(lambda i: BlobEnd(i, sha256))
+    except BoardRefused as error:
+        if error.status in _RESUMABLE:
+            raise OutOfStep from error
+        raise
+    return sha256
+
+
+async def read_rest(board: Conversation, job: int, blob: bytearray, blob_bytes: int) -> None:
+    """Reads on from where `blob` ends until it has `blob_bytes`. BoardRestarted if the job is forgotten."""
+    try:
+        await board.command(lambda i: UpdateRead(i, job, len(blob)))
+    except BoardRefused as error:
+        if error.status in (Status.NO_JOB, Status.NOT_BOUND):
+            raise failures.restarted(board.url) from error
+        raise
+    while len(blob) < blob_bytes:
+        item = await board.next()
+        if isinstance(item, bytes) and item[: _OFFSET.size] == _OFFSET.pack(len(blob)):
+            blob += item[_OFFSET.size :]

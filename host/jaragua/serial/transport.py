@@ -1,0 +1,156 @@
+"""Ports by URL: `/dev/tty…` and ptys (pyserial), `socket://host:port`, `unix://path`; bytes both ways in asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from jaragua.errors import PortError
+
+DEFAULT_BAUD: Final = 115200
+_READ_BYTES: Final = 65536
+_BUSY: Final = frozenset({errno.EBUSY, errno.EAGAIN})
+
+
+class Transport:
+    """An open port. `url` names it in messages."""
+
+    def __init__(
+        self,
+        url: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        read_end: asyncio.BaseTransport | None = None,
+    ) -> None:
+        """`read_end`: what else must be closed, where reading and writing are two pipes."""
+        self.url = url
+        self._reader = reader
+        self._writer = writer
+        self._read_end = read_end
+
+    async def read(self) -> bytes:
+        """The next bytes, b"" when the port has gone away."""
+        try:
+            return await self._reader.read(_READ_BYTES)
+        except OSError:  # a pty whose other end was closed, an unplugged adapter
+            return b""
+
+    def write(self, data: bytes) -> None:
+        """Queues bytes to be written; the link's window bounds how many can pile up."""
+        if not self._writer.is_closing():
+            self._writer.write(data)
+
+    async def close(self) -> None:
+        """Closes the port; a second call does nothing."""
+        if self._read_end is not None:
+            self._read_end.close()
+        self._writer.close()
+        try:
+            await self._writer.wait_closed()
+        except OSError:  # already gone
+            return
+
+
+async def open_transport(url: str, baud: int = DEFAULT_BAUD) -> Transport:
+    """Opens the port; PortError says why it cannot be, and what to do."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return await _open_serial(url, baud)
+    opener = _OPENERS.get(scheme)
+    if opener is None:
+        raise PortError(
+            f"{url!r} is no port: Jaragua knows no {scheme}://",
+            "Give a device such as /dev/ttyACM0, socket://host:port or unix://path.",
+        )
+    return await opener(url, rest)
+
+
+async def _open_socket(url: str, _rest: str) -> Transport:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None or port is None:
+        raise PortError(f"{url!r} has no host and port", "Write it as socket://127.0.0.1:4000.")
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError as error:
+        raise PortError(
+            f"cannot connect to {url}: {_reason(error)}",
+            "Check that the board is there: `jaragua emulate` prints its ports.",
+        ) from error
+    return Transport(url, reader, writer)
+
+
+async def _open_unix(url: str, path: str) -> Transport:
+    try:
+        reader, writer = await asyncio.open_unix_connection(path)
+    except OSError as error:
+        raise PortError(f"cannot connect to {url}: {_reason(error)}", "Check that the board is there.") from error
+    return Transport(url, reader, writer)
+
+
+_OPENERS: Final[dict[str, Callable[[str, str], Awaitable[Transport]]]] = {"socket": _open_socket, "unix": _open_unix}
+
+
+async def _open_serial(path: str, baud: int) -> Transport:
+    import serial  # pyserial; not needed for sockets
+
+    try:
+        # Exclusive: two programs on one port would take each other's bytes.
+        port = serial.Serial(path, baud, timeout=0, exclusive=True)
+    except (OSError, ValueError) as error:
+        raise _serial_error(path, baud, error) from error
+    try:
+        return await _streams_of(path, port.fileno())
+    finally:
+        port.close()  # the streams hold descriptors of their own, which keep settings and lock
+
+
+async def _streams_of(path: str, descriptor: int) -> Transport:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    os.set_blocking(descriptor, False)
+    read_end, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(descriptor), "rb", 0)
+    )
+    write_end, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), os.fdopen(os.dup(descriptor), "wb", 0)
+    )
+    return Transport(path, reader, asyncio.StreamWriter(write_end, protocol, reader, loop), read_end)
+
+
+def _serial_error(path: str, baud: int, error: OSError | ValueError) -> PortError:
+    number = getattr(error, "errno", None)
+    if isinstance(error, ValueError):
+        return PortError(f"port {path} cannot be set to {baud} baud", "Choose another baud rate.")
+    if number == errno.ENOENT:
+        return PortError(f"port {path} does not exist", _existing_ports())
+    if number in (errno.EACCES, errno.EPERM):
+        return PortError(
+            f"you may not open port {path}",
+            "Run `sudo usermod -a -G dialout $USER`, then log out and in again.",
+        )
+    if number in _BUSY:
+        return PortError(f"port {path} is in use by another program", "Close the other program, or give another port.")
+    return PortError(f"port {path} cannot be opened: {_reason(error)}", _existing_ports())
+
+
+def _existing_ports() -> str:
+    from serial.tools import list_ports
+
+    names = sorted(port.device for port in list_ports.comports())
+    if names:
+        return f"These ports exist: {', '.join(names)}."
+    return (
+        "No serial port exists: check the cable (some carry no data); `jaragua emulate` starts boards without hardware."
+    )
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
