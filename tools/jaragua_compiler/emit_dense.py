@@ -6,6 +6,7 @@ from jaragua_compiler.plan import DensePlan
 
 INCLUDES = (
     ("jrg_nn_dense_forward.h", "jrg_nn_dense_forward"),
+    ("jrg_nn_live_rows.h", "jrg_nn_live_rows"),
     ("jrg_nn_dense_update.h", "jrg_nn_dense_update"),
     ("jrg_nn_dense_backward.h", "jrg_nn_dense_backward"),
 )
@@ -26,18 +27,18 @@ static jrg_nn_error jrg_model_layer{index}_backward(jrg_nn_error error)
     const uint32_t count = jrg_nn_live_rows(&layer, jrg_model_exponents[{index}], jrg_model_rate,
                                             jrg_model_arena.errors, &error, jrg_model_arena.rows);
     {learn}
-    return error;
 }}
 """
 
 _UPDATE = """\
 jrg_nn_dense_update(&layer, jrg_model_arena.rows, count, jrg_model_arena.x{index});
-    error.magnitude = 0;"""
+    return (jrg_nn_error){{0}};"""
 
 _UPDATE_AND_PASS_DOWN = """\
-error.magnitude = jrg_nn_dense_backward(&layer, jrg_model_arena.rows, count, jrg_model_arena.x{index},
-                                            {input_rectified}, jrg_model_arena.errors);
-    error.exponent += jrg_model_exponents[{index}].weight_exponent;"""
+jrg_nn_error below = jrg_nn_dense_backward(&layer, jrg_model_arena.rows, count, jrg_model_arena.x{index},
+                                               {input_rectified}, jrg_model_arena.errors);
+    below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
+    return below;"""
 
 
 def forward_code(layer: DensePlan) -> str:

@@ -49,7 +49,7 @@ static const jrg_nn_blob_layer jrg_model_blob_layers[{layers}] = {{
 /* Activations x0 (the input) to x{layers} (the output), each padded to even; errors of one layer at a time. */
 static struct {{
 {tensors}
-    int32_t errors[{error_elements}];
+    jrg_nn_row_error errors[{error_elements}];
     jrg_nn_live_row rows[{live_elements}];
 }} jrg_model_arena;
 _Static_assert(sizeof(void *) != 4u || sizeof jrg_model_arena == JRG_MODEL_ARENA_BYTES, "the plan counts these bytes");
@@ -98,7 +98,7 @@ static void jrg_model_infer(const int16_t *x)
 {forward_calls}
 }}
 
-static uint32_t jrg_model_loss(const int16_t *target, jrg_nn_result *result)
+static jrg_nn_error jrg_model_loss(const int16_t *target, jrg_nn_result *result)
 {{
     return {loss_call};
 }}
@@ -121,7 +121,7 @@ jrg_nn_result jrg_model_train(const int16_t *x, const int16_t *target)
 {{
     jrg_nn_result result;
     jrg_model_infer(x);
-    jrg_nn_error error = {{jrg_model_loss(target, &result), {error_exponent}}};
+    jrg_nn_error error = jrg_model_loss(target, &result);
 {backward_calls}
     return result;
 }}
@@ -135,12 +135,12 @@ int8_t jrg_model_loss_exponent(void)
 _SOFTMAX_CALL = (
     "jrg_nn_softmax_error(jrg_model_arena.x{layers}, JRG_MODEL_OUTPUTS, target[0], jrg_model_arena.errors, result)"
 )
-_SQUARED_CALL = (
-    "jrg_nn_squared_error(jrg_model_arena.x{layers}, target, JRG_MODEL_OUTPUTS, jrg_model_arena.errors, result)"
-)
+_SQUARED_CALL = """\
+jrg_nn_squared_error(jrg_model_arena.x{layers}, target, JRG_MODEL_OUTPUTS, jrg_model_output_exponent,
+                                jrg_model_arena.errors, result)"""
 
 _BACKWARD_CALL = """\
-    if (error.magnitude != 0u) {{
+    if (error.count != 0u) {{
         error = jrg_model_layer{index}_backward(error);
     }}"""
 
@@ -231,6 +231,5 @@ def _interface(plan: Plan) -> str:
         forward_calls="\n".join(f"    jrg_model_layer{index}_forward();" for index in range(count)),
         backward_calls="\n".join(_BACKWARD_CALL.format(index=index) for index in reversed(range(count))),
         loss_call=(_SOFTMAX_CALL if classifier else _SQUARED_CALL).format(layers=count),
-        error_exponent="JRG_NN_PROBABILITY_EXPONENT" if classifier else "jrg_model_output_exponent",
         loss_exponent="JRG_NN_LOGIT_EXPONENT" if classifier else "(int8_t)(2 * jrg_model_output_exponent)",
     )

@@ -96,7 +96,7 @@ class Plan:
     @property
     def arena_bytes(self) -> int:
         """RAM of activations, errors and the list of live rows on a 32-bit machine (the emitted `jrg_model_arena`)."""
-        return 2 * sum(self.tensor_elements) + 4 * self.error_elements + 8 * self.live_elements
+        return 2 * sum(self.tensor_elements) + 8 * self.error_elements + 8 * self.live_elements
 
     @property
     def tensor_elements(self) -> list[int]:
@@ -105,13 +105,13 @@ class Plan:
 
     @property
     def error_elements(self) -> int:
-        """int32 numbers of the one error vector all layers share (A5.1)."""
-        return max(_even(layer.outputs) for layer in self.layers)
+        """Entries of the one list of errors all layers share (A5.1), 8 bytes each."""
+        return max(layer.outputs for layer in self.layers)
 
     @property
     def live_elements(self) -> int:
-        """Entries of the list of live rows: one each, and one to make their number even."""
-        return max(layer.outputs for layer in self.layers) + 1
+        """Entries of the list of live rows, 8 bytes each: one a row, one to make their number even, one that ends it."""
+        return self.error_elements + 2
 
     @cached_property
     def architecture(self) -> bytes:

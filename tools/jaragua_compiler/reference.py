@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.arithmetic import PROBABILITY_ONE, Block, LossError, softmax_error, squared_error
+from jaragua_compiler.arithmetic import PROBABILITY_ONE, Block, LossError, sats, softmax_error, squared_error
 from jaragua_compiler.blob import Int16Array, IntArray, exponents, pack_integers, unpack_integers
 from jaragua_compiler.engine import StepResult
 from jaragua_compiler.errors import CompileError
@@ -26,11 +26,10 @@ class ReferenceEngine:
 
     def load(self, blob: bytes) -> None:
         """Compute on a copy of these weights from now on. Raises CompileError if the blob is bad (A6.1)."""
-        found = exponents(self.plan, blob)
         integers = unpack_integers(self.plan, blob)
-        self._exponents = found
+        self._exponents = exponents(self.plan, blob)
         self._layers = [
-            ReferenceDense(layer, matrix, bias, found)
+            ReferenceDense(layer, matrix, bias, self._exponents)
             for layer, (matrix, bias) in zip(self.plan.layers, integers, strict=True)
         ]
 
@@ -67,8 +66,9 @@ class ReferenceEngine:
 
     def _activations(self, x: npt.ArrayLike) -> list[IntArray]:
         values = checked_vector(x, self.plan.network.inputs, "inputs").astype(np.int64)
-        activations = [values]
-        for layer in self._loaded():
+        layers = self._loaded()
+        activations = [sats(values, self.plan.layers[0].input_width)]  # A3.0
+        for layer in layers:
             activations.append(layer.forward(activations[-1]))
         return activations
 

@@ -2,37 +2,37 @@
 #ifndef JRG_NN_DENSE_BACKWARD_H
 #define JRG_NN_DENSE_BACKWARD_H
 
-#include "jrg_nn_arith.h"        // jrg_nn_magnitude
 #include "jrg_nn_dense_update.h" // jrg_nn_stepped_weight
+#include "jrg_nn_layer.h"        // jrg_nn_list_error
 
 /* One row: adds w * e to the errors below, with the weights as they were, then updates the weights. */
 JRG_NN_INLINE void jrg_nn_dense_backward_row(const jrg_nn_dense *layer, const jrg_nn_live_row *row,
-                                             const int16_t *restrict x, int32_t *restrict below)
+                                             const int16_t *restrict x, jrg_nn_row_error *restrict below)
 {
     int16_t *restrict weights = row->weights;
     for (uint32_t i = 0; i < layer->inputs; i++) {
-        below[i] += (int32_t)weights[i] * row->error;
+        below[i].value += (int32_t)weights[i] * row->error;
         weights[i] = jrg_nn_stepped_weight(weights[i], row->factor, x[i], layer->input_width);
     }
 }
 
 /* rows: [count] of this layer (jrg_nn_live_rows), at most 511 (A5.5). x: [inputs] of the forward pass; input_rectified:
- * a ReLU made it, so no error passes where it is 0. below: [inputs], written. Returns the OR of A5.1 over it. */
-JRG_NN_INLINE uint32_t jrg_nn_dense_backward(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, uint32_t count,
-                                             const int16_t *x, bool input_rectified, int32_t *below)
+ * a ReLU made it, so no error passes where it is 0. below: [inputs], its list is written. Returns magnitude and count
+ * of the error below; its exponent is 0. */
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, uint32_t count,
+                                                 const int16_t *x, bool input_rectified, jrg_nn_row_error *below)
 {
     for (uint32_t i = 0; i < layer->inputs; i++) {
-        below[i] = 0;
+        below[i].value = 0;
     }
     for (uint32_t r = 0; r < count; r++) {
         jrg_nn_dense_backward_row(layer, &rows[r], x, below);
     }
-    uint32_t magnitude = 0;
+    jrg_nn_error error = {0};
     for (uint32_t i = 0; i < layer->inputs; i++) {
-        below[i] = input_rectified && x[i] == 0 ? 0 : below[i];
-        magnitude |= jrg_nn_magnitude(below[i]);
+        jrg_nn_list_error(below, &error, input_rectified && x[i] == 0 ? 0 : below[i].value, i);
     }
-    return magnitude;
+    return error;
 }
 
 #endif

@@ -2,8 +2,8 @@
 #ifndef JRG_NN_DENSE_UPDATE_H
 #define JRG_NN_DENSE_UPDATE_H
 
-#include "jrg_nn_arith.h"     // jrg_nn_sats
-#include "jrg_nn_live_rows.h" // jrg_nn_dense
+#include "jrg_nn_arith.h" // jrg_nn_sats
+#include "jrg_nn_layer.h" // jrg_nn_dense
 
 /* A5.6: a weight after its step. */
 JRG_NN_INLINE int16_t jrg_nn_stepped_weight(int32_t weight, int32_t factor, int32_t x, uint32_t input_width)

@@ -2,18 +2,10 @@
 #ifndef JRG_NN_LIVE_ROWS_H
 #define JRG_NN_LIVE_ROWS_H
 
+#include <stddef.h>
+
 #include "jrg_nn_arith.h" // jrg_nn_rshift
 #include "jrg_nn_layer.h" // jrg_nn_live_row
-
-/* Constants and memory of one layer, for the kernels of the backward pass. */
-typedef struct {
-    int16_t *weights; /* [outputs][inputs padded to even], 4-aligned */
-    int32_t *biases;  /* [outputs] */
-    uint32_t inputs;
-    uint32_t outputs;
-    uint32_t input_width; /* bx */
-    uint32_t error_width; /* be */
-} jrg_nn_dense;
 
 /* A5.1: how far the errors are shifted right (negative: left) to fill error_width bits. magnitude is not 0. */
 JRG_NN_INLINE int32_t jrg_nn_error_shift(uint32_t magnitude, uint32_t error_width)
@@ -53,27 +45,37 @@ JRG_NN_INLINE int32_t jrg_nn_stepped_bias(int32_t bias, int32_t factor, int32_t 
     return jrg_nn_sats(bias - step, 30u);
 }
 
-/* errors: [outputs] with error->magnitude not 0; error->exponent becomes that of the scaled errors. Steps the biases
- * and lists the rows with a scaled error that is not 0 (A5.6: the others are dead). Returns their number. */
+/* A5.6: ends a list of count rows as jrg_nn_live_row says, with a row that learns nothing where a place is left. */
+JRG_NN_INLINE void jrg_nn_end_rows(const jrg_nn_dense *layer, jrg_nn_live_row *rows, uint32_t count)
+{
+    if ((count & 1u) != 0u) {
+        rows[count] = (jrg_nn_live_row){layer->weights, 0, 0};
+    }
+    rows[count + (count & 1u)].weights = NULL;
+}
+
+/* errors: [error->count] of this layer's rows, at least one; error->exponent becomes that of the scaled errors. Steps
+ * the biases and lists the rows with a scaled error that is not 0 (A5.6: the others are dead). Returns their number. */
 JRG_NN_INLINE uint32_t jrg_nn_live_rows(const jrg_nn_dense *layer, jrg_nn_exponents exponents, jrg_nn_step_rate rate,
-                                        const int32_t *errors, jrg_nn_error *error, jrg_nn_live_row *rows)
+                                        const jrg_nn_row_error *errors, jrg_nn_error *error, jrg_nn_live_row *rows)
 {
     const uint32_t stride = layer->inputs + (layer->inputs & 1u);
     const int32_t error_shift = jrg_nn_error_shift(error->magnitude, layer->error_width);
     error->exponent -= error_shift;
     const uint32_t factor_shift = jrg_nn_factor_shift(error->exponent, rate, exponents, layer->input_width);
     uint32_t count = 0;
-    for (uint32_t j = 0; j < layer->outputs; j++) {
-        const int32_t scaled = jrg_nn_scaled_error(errors[j], error_shift, layer->error_width);
+    for (uint32_t i = 0; i < error->count; i++) {
+        const int32_t scaled = jrg_nn_scaled_error(errors[i].value, error_shift, layer->error_width);
         if (scaled != 0) {
             const int32_t factor = jrg_nn_row_factor(scaled, rate.mantissa, factor_shift);
-            layer->biases[j] = jrg_nn_stepped_bias(layer->biases[j], factor, exponents.bias_shift);
-            rows[count].weights = layer->weights + j * stride;
-            rows[count].error = (int16_t)scaled;
-            rows[count].factor = (int16_t)factor;
+            int32_t *bias = &layer->biases[errors[i].row];
+            *bias = jrg_nn_stepped_bias(*bias, factor, exponents.bias_shift);
+            rows[count] =
+                (jrg_nn_live_row){layer->weights + errors[i].row * stride, (int16_t)scaled, (int16_t)factor};
             count++;
         }
     }
+    jrg_nn_end_rows(layer, rows, count);
     return count;
 }
 

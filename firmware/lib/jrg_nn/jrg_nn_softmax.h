@@ -68,32 +68,32 @@ JRG_NN_INLINE uint32_t jrg_nn_prediction(const int16_t *logits, uint32_t count)
     return best;
 }
 
-/* A4.2: errors[j], which holds u_j, becomes p_j - [j = label] in Q15. Returns the OR of A5.1. */
-JRG_NN_INLINE uint32_t jrg_nn_softmax_errors(int32_t *errors, uint32_t count, uint32_t sum, uint32_t label)
+/* A4.2: errors[j].value, which holds u_j, becomes p_j - [j = label] in Q15, and the list is closed up. */
+JRG_NN_INLINE jrg_nn_error jrg_nn_softmax_errors(jrg_nn_row_error *errors, uint32_t count, uint32_t sum, uint32_t label)
 {
-    uint32_t magnitude = 0;
+    jrg_nn_error error = {.exponent = JRG_NN_PROBABILITY_EXPONENT};
     for (uint32_t j = 0; j < count; j++) {
-        const uint32_t probability = (((uint32_t)errors[j] << 15) + sum / 2u) / sum;
-        errors[j] = (int32_t)probability - (j == label ? 32768 : 0);
-        magnitude |= jrg_nn_magnitude(errors[j]);
+        const uint32_t probability = (((uint32_t)errors[j].value << 15) + sum / 2u) / sum;
+        jrg_nn_list_error(errors, &error, (int32_t)probability - (j == label ? 32768 : 0), j);
     }
-    return magnitude;
+    return error;
 }
 
-/* logits: [count], Q11. errors: [count], written, Q15. A label outside 0..count-1 teaches nothing (A4.2). */
-JRG_NN_INLINE uint32_t jrg_nn_softmax_error(const int16_t *logits, uint32_t count, int16_t label, int32_t *errors,
-                                            jrg_nn_result *result)
+/* logits: [count], Q11. errors: [count], its list is written. Returns the error, Q15.
+ * A label outside 0..count-1 teaches nothing (A4.2). */
+JRG_NN_INLINE jrg_nn_error jrg_nn_softmax_error(const int16_t *logits, uint32_t count, int16_t label,
+                                                jrg_nn_row_error *errors, jrg_nn_result *result)
 {
     result->correct = false;
     result->loss = JRG_NN_BAD_LABEL_LOSS;
     if (label < 0 || (uint32_t)label >= count) {
-        return 0;
+        return (jrg_nn_error){0};
     }
     const uint32_t best = jrg_nn_prediction(logits, count);
     uint32_t sum = 0;
     for (uint32_t j = 0; j < count; j++) {
         const uint32_t power = jrg_nn_power_of_half(jrg_nn_below_top(logits[best], logits[j]));
-        errors[j] = (int32_t)power;
+        errors[j].value = (int32_t)power;
         sum += power;
     }
     result->correct = best == (uint32_t)label;

@@ -3,23 +3,23 @@
 #define JRG_NN_SQUARED_ERROR_H
 
 #include "jrg_model.h"    // jrg_nn_result
-#include "jrg_nn_arith.h" // jrg_nn_magnitude
+#include "jrg_nn_layer.h" // jrg_nn_list_error
 
-/* outputs, target: [count], exponent fy. errors: [count], written, exponent fy. Returns the OR of A5.1. */
-JRG_NN_INLINE uint32_t jrg_nn_squared_error(const int16_t *outputs, const int16_t *target, uint32_t count,
-                                            int32_t *errors, jrg_nn_result *result)
+/* outputs, target: [count], exponent fy. errors: [count], its list is written. Returns the error, exponent fy. */
+JRG_NN_INLINE jrg_nn_error jrg_nn_squared_error(const int16_t *outputs, const int16_t *target, uint32_t count,
+                                                int32_t exponent, jrg_nn_row_error *errors, jrg_nn_result *result)
 {
-    uint32_t magnitude = 0;
+    jrg_nn_error error = {.exponent = exponent};
     uint64_t sum = 0;
     for (uint32_t j = 0; j < count; j++) {
-        errors[j] = (int32_t)outputs[j] - target[j];
-        const uint32_t size = (uint32_t)(errors[j] < 0 ? -errors[j] : errors[j]);
+        const int32_t difference = (int32_t)outputs[j] - target[j];
+        const uint32_t size = (uint32_t)(difference < 0 ? -difference : difference);
         sum += size * size;
-        magnitude |= jrg_nn_magnitude(errors[j]);
+        jrg_nn_list_error(errors, &error, difference, j);
     }
     result->correct = false;
     result->loss = sum > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)sum;
-    return magnitude;
+    return error;
 }
 
 #endif
