@@ -58,9 +58,7 @@ def test_another_device_or_another_round_is_another_task() -> None:
 
 
 def test_random_numbers_depend_on_names_alone() -> None:
-    assert (
-        number_for("digits", 1) == 170482659575465350171794922764170974960
-    )  # the same on every machine
+    assert number_for("digits", 1) == 170482659575465350171794922764170974960  # the same on every machine
     assert generator_for("a", 1).integers(2**60) == generator_for("a", 1).integers(2**60)
     assert generator_for("a", 1).integers(2**60) != generator_for("a", "1").integers(2**60)
 
