@@ -1,9 +1,17 @@
 """Boards on a port: transports by URL, a driver that runs the link over one, and `Board`, the API of requests."""
 
-from jaragua.serial.board import Board, BoardEvent, LogLine, SessionEnded
+from jaragua.serial.board import (
+    Board,
+    BoardEvent,
+    BoardRefused,
+    BoardRestarted,
+    BoardSilent,
+    BoardVersionError,
+    LogLine,
+    SessionEnded,
+    samples_of,
+)
 from jaragua.serial.driver import LinkDriver, LinkInterrupted
-from jaragua.serial.failures import BoardRefused, BoardRestarted, BoardSilent, BoardVersionError
-from jaragua.serial.jobs import samples_of
 from jaragua.serial.transport import Transport, open_transport
 
 __all__ = [

@@ -14,13 +14,26 @@ import numpy as np
 
 from jaragua.errors import BoardError
 from jaragua.serial.conversation import Conversation
-from jaragua.serial.jobs import Int16Array, Job, run_job
+from jaragua.serial.failures import BoardRefused, BoardRestarted, BoardSilent, BoardVersionError
+from jaragua.serial.jobs import Int16Array, Job, run_job, samples_of
 from jaragua.serial.transfers import read_rest, stage
 from jaragua.serial.transport import DEFAULT_BAUD
 from jaragua.wire import link, messages
 from jaragua.wire.counters import LinkCounters
 from jaragua.wire.definitions import JobKind, LogLevel
 from jaragua.wire.messages import Cancel, Health, HealthRead, Identify, Identity, JobState, MessageError, Progress
+
+__all__ = [
+    "Board",
+    "BoardEvent",
+    "BoardRefused",
+    "BoardRestarted",
+    "BoardSilent",
+    "BoardVersionError",
+    "LogLine",
+    "SessionEnded",
+    "samples_of",
+]
 
 _OPEN_TIMEOUT_S: Final = 10.0
 
@@ -154,8 +167,8 @@ class Board:
         return bytes(blob)
 
     async def cancel(self, job: int) -> None:
-        """Ends a job before its last sample."""
-        await self._conversation.resumed(lambda: self._conversation.command(lambda i: Cancel(i, job)))
+        """Ends a job before its last sample; nothing happens if it is not running."""
+        await self._conversation.resumed(lambda: self._conversation.ask(lambda i: Cancel(i, job), JobState))
 
     async def _run(self, job: Job) -> JobState:
         return await self._conversation.resumed(lambda: run_job(self._conversation, job, self.identity.mtu))

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from jaragua.errors import ProtocolError
+from jaragua.errors import BoardError, ProtocolError
 from jaragua.serial import failures
 from jaragua.serial.driver import LinkDriver, LinkInterrupted
 from jaragua.serial.transport import open_transport
@@ -20,12 +20,16 @@ R = TypeVar("R", bound=Response)
 
 #: A board answers every request (L4.9); the slowest answer hashes a blob.
 _ANSWER_S: Final = 15.0
-#: So many lost sessions during one request, without it ever ending, and it is given up.
-_MOST_INTERRUPTIONS: Final = 20
+#: How often one request is begun before it is given up.
+_MOST_ATTEMPTS: Final = 10
 
 
-class OutOfStep(LinkInterrupted):
-    """The board has something else in mind than the host: ask it where it stands and go on from there."""
+class OutOfStep(Exception):
+    """The board stands elsewhere than the host thought: ask it where, and go on there. `error`: if that is no help."""
+
+    def __init__(self, error: BoardError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Conversation:
@@ -66,14 +70,18 @@ class Conversation:
 
     async def resumed(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Runs `operation`, and again after each interruption: it asks the board where it stands and goes on there."""
+        problem: BoardError | None = None
         async with self._lock:
-            for _ in range(_MOST_INTERRUPTIONS):
+            for _ in range(_MOST_ATTEMPTS):
                 try:
                     await self._open_session("the board does not answer any more")
                     return await operation()
                 except LinkInterrupted:
-                    continue
-        raise failures.silent(self.url, f"one request was interrupted {_MOST_INTERRUPTIONS} times", self._printed)
+                    problem = failures.interrupted(self.url, _MOST_ATTEMPTS)
+                except OutOfStep as error:
+                    problem = error.error
+        assert problem is not None
+        raise problem
 
     async def ask(self, make: Callable[[int], Request], kind: type[R]) -> R:
         """Sends the request that `make` builds from an id; returns its answer. BoardRefused if the board refuses."""
@@ -94,7 +102,7 @@ class Conversation:
         while self._inbox:
             item = self._inbox.popleft()
             if isinstance(item, messages.Status) and item.code != Status.OK:
-                raise OutOfStep
+                raise OutOfStep(failures.refused(self.url, item))
 
     async def next(self) -> Response | bytes:
         """The next message, or the payload of the next DATA. LinkInterrupted if the session ends first."""

@@ -57,6 +57,18 @@ def refused(url: str, status: messages.Status) -> BoardRefused:
     return BoardRefused(sentence, text.remedy, status.code, status.detail)
 
 
+def interrupted(url: str, attempts: int) -> BoardError:
+    """The session was lost again and again."""
+    return BoardError(
+        f"{url}: the link broke off {attempts} times during one request", "Check cable and supply of the board."
+    )
+
+
+def stuck(url: str, job: int) -> BoardError:
+    """All samples were sent and the job does not end."""
+    return BoardError(f"{url}: job {job} does not end though the board has all samples", "Reset the board.")
+
+
 def restarted(url: str) -> BoardRestarted:
     """A request needs weights that a restart has erased."""
     return BoardRestarted(

@@ -16,7 +16,7 @@ from jaragua.serial.conversation import Conversation, OutOfStep
 from jaragua.serial.failures import BoardRefused
 from jaragua.serial.transfers import stage
 from jaragua.wire.definitions import FrameType, JobKind, JobPhase, Status
-from jaragua.wire.messages import Cancel, JobBegin, JobEnd, JobState
+from jaragua.wire.messages import JobBegin, JobEnd, JobState
 
 Int16Array = npt.NDArray[np.int16]
 
@@ -61,22 +61,9 @@ async def _begin(board: Conversation, job: Job, mtu: int) -> JobState:
             lambda i: JobBegin(i, job.number, job.kind, base, mantissa, exponent, len(job.samples)), JobState
         )
     except BoardRefused as error:
-        if error.status == Status.BUSY:
-            await _clear_the_way(board, error.detail)
-            raise OutOfStep from error
-        if error.status in (Status.NO_BLOB, Status.NOT_BOUND):
-            if job.base:
-                raise OutOfStep from error
+        if error.status == Status.NOT_BOUND:
             raise failures.restarted(board.url) from error
         raise
-
-
-async def _clear_the_way(board: Conversation, number: int) -> None:
-    """Another job runs that nobody waits for any more (its request was cancelled): end it."""
-    try:
-        await board.command(lambda i: Cancel(i, number))
-    except BoardRefused:  # it has ended meanwhile
-        await asyncio.sleep(_WORKING_S)
 
 
 async def _send_sample(board: Conversation, job: Job, index: int, mtu: int) -> None:
@@ -98,4 +85,4 @@ async def _end(board: Conversation, job: Job) -> JobState:
         if state.state == JobPhase.UNKNOWN:
             break
         await asyncio.sleep(_WORKING_S)
-    raise OutOfStep
+    raise OutOfStep(failures.stuck(board.url, job.number))

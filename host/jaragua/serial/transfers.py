@@ -30,7 +30,7 @@ async def stage(board: Conversation, blob: bytes, mtu: int) -> bytes:
         await board.command(lambda i: BlobEnd(i, sha256))
     except BoardRefused as error:
         if error.status in _RESUMABLE:
-            raise OutOfStep from error
+            raise OutOfStep(error) from error
         raise
     return sha256
 
@@ -40,7 +40,7 @@ async def read_rest(board: Conversation, job: int, blob: bytearray, blob_bytes: 
     try:
         await board.command(lambda i: UpdateRead(i, job, len(blob)))
     except BoardRefused as error:
-        if error.status in (Status.NO_JOB, Status.NOT_BOUND):
+        if error.status == Status.NO_JOB:
             raise failures.restarted(board.url) from error
         raise
     while len(blob) < blob_bytes:
