@@ -54,6 +54,8 @@ def header_text(definitions: dict[str, Any]) -> str:
     parts += [_constants(table, prefix, definitions[table]) for table, prefix in _CONSTANT_TABLES.items()]
     parts += [_enum(name, definitions[table]) for table, name in _ENUM_TABLES.items()]
     parts.append(_enum("jrg_status", {entry["name"]: entry["number"] for entry in definitions["status"]}))
+    protocol = definitions["protocol"]
+    parts.append(f'/* For people (L1.4). */\n#define JRG_PROTOCOL_TEXT "{protocol["major"]}.{protocol["minor"]}"\n')
     parts.append("#endif\n")
     return "\n".join(parts)
 

@@ -1,0 +1,85 @@
+/* The board as the host sees it (docs/protocol.md, L4): says what it is, takes blobs, does jobs, gives the result back.
+ *
+ * Sans-I/O, and nothing is allocated: the struct holds all there is. Call jrg_node_receive with whatever came, and
+ * jrg_node_poll when nothing more is waiting and whenever jrg_node_wait_ms has passed. */
+#ifndef JRG_NODE_H
+#define JRG_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "jrg_defs.h"         // jrg_job_state, jrg_reset_cause
+#include "jrg_link.h"         // jrg_link
+#include "jrg_model_config.h" // JRG_MODEL_BLOB_BYTES
+
+/* What the board's port and the image say of themselves. */
+typedef struct {
+    const char *firmware; /* version */
+    uint8_t build[8];     /* names the sources of the image */
+    const char *board;
+    const uint8_t *uid;
+    uint8_t uid_len_bytes; /* 4..16 */
+    uint16_t boot_nonce;
+    jrg_reset_cause reset_cause;
+    uint32_t ram_bytes, flash_bytes;
+
+    void *context; /* first argument of `write` */
+    void (*write)(void *context, const uint8_t *bytes, size_t len_bytes);
+    void (*count_start)(void);
+    uint32_t (*count_stop)(void); /* instructions since, 0 if not counted */
+    void (*stack)(uint32_t *size_bytes, uint32_t *free_bytes);
+} jrg_node_board;
+
+/* The blob as received, pristine (L4.2, L4.3). */
+typedef struct {
+    uint32_t blob[(JRG_MODEL_BLOB_BYTES + 3) / 4];
+    uint8_t hash[JRG_LIMIT_HASH_BYTES]; /* announced; true of the bytes once `verified` */
+    bool announced, verified;
+    uint32_t received_bytes;
+    bool complained; /* one complaint a gap */
+} jrg_node_staged;
+
+/* L4.4 to L4.6. */
+typedef struct {
+    uint32_t number;
+    jrg_job_kind kind;
+    jrg_job_state state;
+    uint32_t samples, done, correct;
+    uint64_t loss_sum;
+    uint32_t instructions; /* least seen for one sample */
+    int16_t sample[JRG_MODEL_TARGETS + JRG_MODEL_INPUTS];
+    uint32_t sample_bytes; /* received of the sample that is coming in */
+    bool complained;
+} jrg_node_job;
+
+/* The working blob on its way to the host (L4.7). */
+typedef struct {
+    bool running;
+    uint32_t offset;
+} jrg_node_update;
+
+typedef struct {
+    jrg_node_board board;
+    jrg_link link;
+    uint32_t now_ms;       /* of the call in progress */
+    uint32_t health_at_ms; /* of the last health event */
+    jrg_node_staged staged;
+    uint32_t working[(JRG_MODEL_BLOB_BYTES + 3) / 4];
+    bool bound; /* the working blob is one */
+    jrg_node_job job;
+    jrg_node_update update;
+} jrg_node;
+
+/* `board` is copied; what it points to must stay. */
+void jrg_node_init(jrg_node *node, const jrg_node_board *board);
+
+/* Any bytes in any pieces. */
+void jrg_node_receive(jrg_node *node, const uint8_t *bytes, size_t len_bytes, uint32_t now_ms);
+
+/* Sends what is due. */
+void jrg_node_poll(jrg_node *node, uint32_t now_ms);
+
+/* Milliseconds until jrg_node_poll has something to do. */
+uint32_t jrg_node_wait_ms(const jrg_node *node, uint32_t now_ms);
+#endif

@@ -1,0 +1,128 @@
+#include <string.h>
+
+#include "jrg_bytes.h" // jrg_bytes_get_u32
+#include "jrg_model.h" // jrg_model_check
+#include "jrg_node_parts.h"
+#include "jrg_node_status.h" // jrg_node_status_of
+#include "jrg_sha256.h"      // jrg_sha256
+
+enum { OFFSET_BYTES = 4 };
+
+bool jrg_node_holds(const jrg_node *node, const uint8_t *hash)
+{
+    return node->staged.verified && memcmp(node->staged.hash, hash, JRG_LIMIT_HASH_BYTES) == 0;
+}
+
+static void answer_blob_state(jrg_node *node, uint32_t id)
+{
+    struct response_r response = {
+        .response_choice = response_blob_state_m_c,
+        .response_blob_state_m =
+            {
+                .blob_state_id = id,
+                .blob_state_offset = node->staged.received_bytes,
+                .blob_state_complete = node->staged.verified,
+            },
+    };
+    jrg_node_answer(node, &response);
+}
+
+/* Same hash as announced before: what has come of it, all of it included, is kept. */
+static bool is_announced(const jrg_node *node, const uint8_t *hash)
+{
+    return node->staged.announced && memcmp(node->staged.hash, hash, JRG_LIMIT_HASH_BYTES) == 0;
+}
+
+static void forget_staged(jrg_node *node)
+{
+    node->staged.announced = false;
+    node->staged.verified = false;
+    node->staged.received_bytes = 0;
+    node->staged.complained = false;
+}
+
+void jrg_node_begin_blob(jrg_node *node, const struct blob_begin *request)
+{
+    const uint8_t *hash = request->blob_begin_sha256.value;
+    if (request->blob_begin_size_bytes != JRG_MODEL_BLOB_BYTES) {
+        jrg_node_answer_status(node, request->blob_begin_id, JRG_STATUS_BAD_SIZE, JRG_MODEL_BLOB_BYTES);
+        return;
+    }
+    if (!is_announced(node, hash)) {
+        forget_staged(node);
+        node->staged.announced = true;
+        memcpy(node->staged.hash, hash, JRG_LIMIT_HASH_BYTES);
+    }
+    node->staged.complained = false;
+    answer_blob_state(node, request->blob_begin_id);
+}
+
+static void complain(jrg_node *node, jrg_status code, uint32_t detail)
+{
+    if (node->staged.complained)
+        return;
+    node->staged.complained = true;
+    jrg_node_answer_status(node, JRG_NODE_NO_REQUEST, code, detail);
+}
+
+static jrg_status check_data(const jrg_node *node, const uint8_t *payload, uint16_t len_bytes)
+{
+    if (len_bytes < OFFSET_BYTES)
+        return JRG_STATUS_MALFORMED;
+    if (!node->staged.announced || node->staged.verified)
+        return JRG_STATUS_NO_TRANSFER;
+    if (jrg_bytes_get_u32(payload) != node->staged.received_bytes)
+        return JRG_STATUS_BAD_OFFSET;
+    uint32_t room_bytes = JRG_MODEL_BLOB_BYTES - node->staged.received_bytes;
+    return (uint32_t)(len_bytes - OFFSET_BYTES) > room_bytes ? JRG_STATUS_BAD_SIZE : JRG_STATUS_OK;
+}
+
+void jrg_node_take_data(jrg_node *node, const uint8_t *payload, uint16_t len_bytes)
+{
+    jrg_node_staged *staged = &node->staged;
+    jrg_status status = check_data(node, payload, len_bytes);
+    if (status != JRG_STATUS_OK) {
+        complain(node, status, staged->received_bytes);
+        return;
+    }
+    uint16_t data_bytes = (uint16_t)(len_bytes - OFFSET_BYTES);
+    memcpy((uint8_t *)staged->blob + staged->received_bytes, payload + OFFSET_BYTES, data_bytes);
+    staged->received_bytes += data_bytes;
+    staged->complained = false;
+}
+
+/* The bytes are all there: are they what was announced, and a blob of this network (A6.1)? */
+static jrg_status verify(const jrg_node *node)
+{
+    uint8_t digest[JRG_SHA256_BYTES];
+    jrg_sha256((const uint8_t *)node->staged.blob, JRG_MODEL_BLOB_BYTES, digest);
+    if (memcmp(digest, node->staged.hash, sizeof digest) != 0)
+        return JRG_STATUS_BAD_HASH;
+    return jrg_node_status_of(jrg_model_check(node->staged.blob, JRG_MODEL_BLOB_BYTES));
+}
+
+static jrg_status end_blob(jrg_node *node, const uint8_t *hash)
+{
+    if (!is_announced(node, hash))
+        return JRG_STATUS_NO_TRANSFER;
+    if (node->staged.verified)
+        return JRG_STATUS_OK;
+    if (node->staged.received_bytes < JRG_MODEL_BLOB_BYTES)
+        return JRG_STATUS_INCOMPLETE;
+    jrg_status status = verify(node);
+    if (status == JRG_STATUS_OK)
+        node->staged.verified = true;
+    else
+        forget_staged(node);
+    return status;
+}
+
+void jrg_node_end_blob(jrg_node *node, const struct blob_end *request)
+{
+    jrg_status status = end_blob(node, request->blob_end_sha256.value);
+    jrg_node_answer_status(node, request->blob_end_id, status, node->staged.received_bytes);
+    if (status == JRG_STATUS_OK)
+        jrg_node_log(node, JRG_LOG_LEVEL_INFO, "blob verified");
+    else
+        jrg_node_log(node, JRG_LOG_LEVEL_WARNING, "blob refused");
+}

@@ -1,0 +1,268 @@
+#include <string.h>
+
+#include "jrg_bytes.h" // jrg_bytes_get_u16
+#include "jrg_crc32.h" // jrg_crc32
+#include "jrg_model.h" // jrg_model_train
+#include "jrg_node_parts.h"
+#include "jrg_node_status.h" // jrg_node_status_of
+
+enum { SAMPLE_HEADER_BYTES = 4, SAMPLE_BYTES = 2 * (JRG_MODEL_TARGETS + JRG_MODEL_INPUTS) };
+
+/* int16 numbers are taken as they come. */
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "samples and blobs are little endian; this processor is not"
+#endif
+
+/* ---- what is told of a job ---------------------------------------------------------------------------------------- */
+
+static bool is_known(const jrg_node *node, uint32_t number)
+{
+    return node->job.state != JRG_JOB_STATE_UNKNOWN && node->job.number == number;
+}
+
+static void describe_job(const jrg_node *node, struct job_state *state)
+{
+    const jrg_node_job *job = &node->job;
+    state->job_state_kind = (uint32_t)job->kind;
+    state->job_state_state = (uint32_t)job->state;
+    state->job_state_done = job->done;
+    state->job_state_correct = job->correct;
+    state->job_state_loss_sum = job->loss_sum;
+    state->job_state_loss_exponent = jrg_model_loss_exponent();
+    state->job_state_instructions = job->instructions;
+    if (job->state != JRG_JOB_STATE_RUNNING)
+        state->job_state_blob_crc = jrg_crc32(0, (const uint8_t *)node->working, JRG_MODEL_BLOB_BYTES);
+}
+
+/* A job the board does not know has state `unknown` and no figures. */
+static void answer_job_state(jrg_node *node, uint32_t id, uint32_t number)
+{
+    struct response_r response = {
+        .response_choice = response_job_state_m_c,
+        .response_job_state_m = {.job_state_id = id, .job_state_job = number},
+    };
+    if (is_known(node, number))
+        describe_job(node, &response.response_job_state_m);
+    jrg_node_answer(node, &response);
+}
+
+static void tell_progress(jrg_node *node)
+{
+    const jrg_node_job *job = &node->job;
+    struct response_r event = {
+        .response_choice = response_progress_m_c,
+        .response_progress_m =
+            {
+                .progress_job = job->number,
+                .progress_done = job->done,
+                .progress_samples = job->samples,
+                .progress_correct = job->correct,
+                .progress_loss_sum = job->loss_sum,
+                .progress_loss_exponent = jrg_model_loss_exponent(),
+            },
+    };
+    jrg_node_tell(node, &event);
+}
+
+/* ---- begin and end ------------------------------------------------------------------------------------------------ */
+
+static jrg_status check_base(const jrg_node *node, const struct zcbor_string *base)
+{
+    if (base->len == 0)
+        return node->bound ? JRG_STATUS_OK : JRG_STATUS_NOT_BOUND;
+    if (base->len != JRG_LIMIT_HASH_BYTES)
+        return JRG_STATUS_MALFORMED;
+    return jrg_node_holds(node, base->value) ? JRG_STATUS_OK : JRG_STATUS_NO_BLOB;
+}
+
+static jrg_status set_rate(const struct job_begin *request)
+{
+    jrg_nn_rate rate = {
+        .mantissa = (uint16_t)request->job_begin_rate_mantissa,
+        .exponent = (uint8_t)request->job_begin_rate_exponent,
+    };
+    return jrg_node_status_of(jrg_model_set_rate(rate));
+}
+
+static jrg_status check_job(const jrg_node *node, const struct job_begin *request)
+{
+    if (request->job_begin_kind > JRG_JOB_KIND_INFER)
+        return JRG_STATUS_UNSUPPORTED;
+    return check_base(node, &request->job_begin_base);
+}
+
+/* L4.3: a job begins with a fresh copy of the staged blob, or goes on with what there is. */
+static jrg_status prepare_weights(jrg_node *node, bool from_staged)
+{
+    if (from_staged)
+        memcpy(node->working, node->staged.blob, JRG_MODEL_BLOB_BYTES);
+    jrg_status status = jrg_node_status_of(jrg_model_bind(node->working));
+    node->bound = status == JRG_STATUS_OK;
+    return status;
+}
+
+/* Whatever can be refused is looked at before anything is changed. */
+static jrg_status begin_job(jrg_node *node, const struct job_begin *request)
+{
+    jrg_status status = check_job(node, request);
+    if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN)
+        status = set_rate(request);
+    return status == JRG_STATUS_OK ? prepare_weights(node, request->job_begin_base.len > 0) : status;
+}
+
+static void note_job(jrg_node *node, const struct job_begin *request)
+{
+    node->update.running = false;
+    node->job.number = request->job_begin_job;
+    node->job.kind = (jrg_job_kind)request->job_begin_kind;
+    node->job.state = request->job_begin_samples == 0 ? JRG_JOB_STATE_DONE : JRG_JOB_STATE_RUNNING;
+    node->job.samples = request->job_begin_samples;
+    node->job.done = 0;
+    node->job.correct = 0;
+    node->job.loss_sum = 0;
+    node->job.instructions = 0;
+}
+
+/* L4.5: a job begun again is answered, not trained again; of the sample on its way the host sends all bytes again. */
+void jrg_node_begin_job(jrg_node *node, const struct job_begin *request)
+{
+    if (!is_known(node, request->job_begin_job)) {
+        jrg_status status = begin_job(node, request);
+        if (status != JRG_STATUS_OK) {
+            jrg_node_answer_status(node, request->job_begin_id, status, 0);
+            return;
+        }
+        note_job(node, request);
+    }
+    node->job.sample_bytes = 0;
+    node->job.complained = false;
+    answer_job_state(node, request->job_begin_id, request->job_begin_job);
+}
+
+void jrg_node_end_job(jrg_node *node, const struct job_end *request)
+{
+    answer_job_state(node, request->job_end_id, request->job_end_job);
+}
+
+void jrg_node_cancel_job(jrg_node *node, const struct cancel *request)
+{
+    if (is_known(node, request->cancel_job) && node->job.state == JRG_JOB_STATE_RUNNING)
+        node->job.state = JRG_JOB_STATE_CANCELLED;
+    answer_job_state(node, request->cancel_id, request->cancel_job);
+}
+
+/* ---- samples ------------------------------------------------------------------------------------------------------ */
+
+static const int16_t *target_of(const jrg_node_job *job)
+{
+    return job->sample;
+}
+
+static const int16_t *input_of(const jrg_node_job *job)
+{
+    return job->sample + JRG_MODEL_TARGETS;
+}
+
+static void note_instructions(jrg_node_job *job, uint32_t instructions)
+{
+    if (job->instructions == 0 || instructions < job->instructions)
+        job->instructions = instructions;
+}
+
+static void learn_or_judge(jrg_node *node)
+{
+    jrg_node_job *job = &node->job;
+    bool train = job->kind == JRG_JOB_KIND_TRAIN;
+    node->board.count_start();
+    jrg_nn_result result = train ? jrg_model_train(input_of(job), target_of(job)) : jrg_model_evaluate(input_of(job), target_of(job));
+    note_instructions(job, node->board.count_stop());
+    job->correct += result.correct;
+    job->loss_sum += result.loss;
+}
+
+static void answer_prediction(jrg_node *node, const int16_t outputs[JRG_MODEL_OUTPUTS])
+{
+    struct response_r response = {.response_choice = response_prediction_m_c};
+    struct prediction *prediction = &response.response_prediction_m;
+    prediction->prediction_job = node->job.number;
+    prediction->prediction_index = node->job.done;
+    prediction->prediction_outputs_int_count = JRG_MODEL_OUTPUTS;
+    for (unsigned i = 0; i < JRG_MODEL_OUTPUTS; i++)
+        prediction->prediction_outputs_int[i] = outputs[i];
+    jrg_node_answer(node, &response);
+}
+
+static void infer(jrg_node *node)
+{
+    int16_t outputs[JRG_MODEL_OUTPUTS];
+    node->board.count_start();
+    jrg_model_forward(input_of(&node->job), outputs);
+    note_instructions(&node->job, node->board.count_stop());
+    answer_prediction(node, outputs);
+}
+
+/* The sample is used, and dropped with the bytes of the next (L4.4). */
+static void use_sample(jrg_node *node)
+{
+    jrg_node_job *job = &node->job;
+    if (job->kind == JRG_JOB_KIND_INFER)
+        infer(node);
+    else
+        learn_or_judge(node);
+    job->sample_bytes = 0;
+    job->done++;
+    if (job->done == job->samples)
+        job->state = JRG_JOB_STATE_DONE;
+    if (job->done % JRG_COUNT_PROGRESS_SAMPLES == 0 || job->state == JRG_JOB_STATE_DONE)
+        tell_progress(node);
+}
+
+static void complain(jrg_node *node, jrg_status code)
+{
+    if (node->job.complained)
+        return;
+    node->job.complained = true;
+    jrg_node_answer_status(node, JRG_NODE_NO_REQUEST, code, node->job.done);
+}
+
+static jrg_status check_sample(const jrg_node_job *job, const uint8_t *payload, uint16_t len_bytes)
+{
+    if (len_bytes < SAMPLE_HEADER_BYTES)
+        return JRG_STATUS_MALFORMED;
+    if (job->state != JRG_JOB_STATE_RUNNING)
+        return JRG_STATUS_NO_JOB;
+    bool expected = jrg_bytes_get_u16(payload) == (uint16_t)job->done && jrg_bytes_get_u16(payload + 2) == job->sample_bytes;
+    bool fits = job->sample_bytes + len_bytes - SAMPLE_HEADER_BYTES <= SAMPLE_BYTES;
+    return expected && fits ? JRG_STATUS_OK : JRG_STATUS_BAD_SAMPLE;
+}
+
+/* A class label is an index into the outputs and must be one. */
+static bool has_target(const jrg_node_job *job)
+{
+    if (!jrg_model.classifier || job->kind == JRG_JOB_KIND_INFER)
+        return true;
+    int32_t label = target_of(job)[0];
+    return label >= 0 && label < (int32_t)JRG_MODEL_OUTPUTS;
+}
+
+void jrg_node_take_sample(jrg_node *node, const uint8_t *payload, uint16_t len_bytes)
+{
+    jrg_node_job *job = &node->job;
+    jrg_status status = check_sample(job, payload, len_bytes);
+    if (status != JRG_STATUS_OK) {
+        complain(node, status);
+        return;
+    }
+    uint16_t data_bytes = (uint16_t)(len_bytes - SAMPLE_HEADER_BYTES);
+    memcpy((uint8_t *)job->sample + job->sample_bytes, payload + SAMPLE_HEADER_BYTES, data_bytes);
+    job->sample_bytes += data_bytes;
+    if (job->sample_bytes < SAMPLE_BYTES)
+        return;
+    if (has_target(job)) {
+        job->complained = false;
+        use_sample(node);
+    } else {
+        job->sample_bytes = 0;
+        complain(node, JRG_STATUS_BAD_SAMPLE);
+    }
+}

@@ -1,0 +1,37 @@
+/* What the files of this library share. */
+#ifndef JRG_NODE_PARTS_H
+#define JRG_NODE_PARTS_H
+
+#include "jrg_messages_types.h" // request_r, response_r
+#include "jrg_node.h"
+
+/* Id of what answers no request: complaints about DATA and SAMPLE, events (L4.9). */
+enum { JRG_NODE_NO_REQUEST = 0 };
+
+/* jrg_node_answer.c: everything that goes out. */
+void jrg_node_answer(jrg_node *node, const struct response_r *response);
+void jrg_node_answer_status(jrg_node *node, uint32_t id, jrg_status code, uint32_t detail);
+void jrg_node_tell(jrg_node *node, const struct response_r *event);
+void jrg_node_log(jrg_node *node, jrg_log_level level, const char *text);
+
+/* jrg_node_identity.c: L4.1 and L4.8. */
+void jrg_node_identify(jrg_node *node, uint32_t id);
+void jrg_node_answer_health(jrg_node *node, uint32_t id);
+void jrg_node_tell_health(jrg_node *node);
+
+/* jrg_node_blob.c: L4.2. */
+void jrg_node_begin_blob(jrg_node *node, const struct blob_begin *request);
+void jrg_node_end_blob(jrg_node *node, const struct blob_end *request);
+void jrg_node_take_data(jrg_node *node, const uint8_t *payload, uint16_t len_bytes);
+bool jrg_node_holds(const jrg_node *node, const uint8_t *hash);
+
+/* jrg_node_job.c: L4.3 to L4.6. */
+void jrg_node_begin_job(jrg_node *node, const struct job_begin *request);
+void jrg_node_end_job(jrg_node *node, const struct job_end *request);
+void jrg_node_cancel_job(jrg_node *node, const struct cancel *request);
+void jrg_node_take_sample(jrg_node *node, const uint8_t *payload, uint16_t len_bytes);
+
+/* jrg_node_update.c: L4.7. */
+void jrg_node_begin_update(jrg_node *node, const struct update_read *request);
+void jrg_node_send_update(jrg_node *node);
+#endif

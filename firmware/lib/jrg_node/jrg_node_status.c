@@ -1,0 +1,24 @@
+#include "jrg_node_status.h"
+
+jrg_status jrg_node_status_of(jrg_nn_status status)
+{
+    switch (status) {
+    case JRG_NN_OK:
+        return JRG_STATUS_OK;
+    case JRG_NN_BAD_LENGTH:
+        return JRG_STATUS_BAD_SIZE;
+    case JRG_NN_BAD_MAGIC:
+        return JRG_STATUS_BAD_MAGIC;
+    case JRG_NN_BAD_ARCHITECTURE:
+        return JRG_STATUS_BAD_ARCHITECTURE;
+    case JRG_NN_BAD_EXPONENT:
+        return JRG_STATUS_BAD_EXPONENT;
+    case JRG_NN_BAD_WEIGHTS:
+        return JRG_STATUS_BAD_VALUE;
+    case JRG_NN_BAD_RATE:
+        return JRG_STATUS_BAD_RATE;
+    case JRG_NN_BAD_ALIGNMENT: /* our buffers are aligned, so this is no fault of the host's */
+        break;
+    }
+    return JRG_STATUS_UNSUPPORTED;
+}

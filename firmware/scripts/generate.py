@@ -1,0 +1,98 @@
+"""Before PlatformIO builds: make the C that is never committed, as libraries in <build folder>/generated.
+
+jrg_defs (the protocol's numbers), jrg_messages (zcbor's C of messages.cddl) and jrg_generated (the network).
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+Import("env")  # noqa: F821  (SCons puts it, and env, here)
+
+PROJECT = Path(env.subst("$PROJECT_DIR"))  # noqa: F821
+CDDL = PROJECT / "host" / "jaragua" / "wire" / "messages.cddl"
+MAX_OUTPUTS = "64"  # [1*64 int] of prediction
+
+
+def python() -> str:
+    """The project's own interpreter knows the compiler, whoever started PlatformIO."""
+    local = PROJECT / ".venv" / "bin" / "python"
+    return str(local) if local.exists() else env.subst("$PYTHONEXE")  # noqa: F821
+
+
+def run(*arguments: str) -> None:
+    """Run a Python module of the project; end the build with its last words if it fails."""
+    done = subprocess.run([python(), "-m", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(done.stdout + done.stderr)
+        env.Exit(f"Error: `python -m {' '.join(arguments)}` failed (above). Run `make setup-demo` and try again.")  # noqa: F821
+
+
+def choose_model() -> str:
+    """JARAGUA_MODEL overrides custom_jaragua_model, and gets a build folder of its own."""
+    default = env.GetProjectOption("custom_jaragua_model")  # noqa: F821
+    model = os.environ.get("JARAGUA_MODEL") or default
+    if model != default:
+        env.Replace(BUILD_DIR=os.path.join("$PROJECT_BUILD_DIR", f"$PIOENV-{model}"))  # noqa: F821
+    return model
+
+
+def library(name: str, flags: list[str]) -> Path:
+    """A folder that PlatformIO takes for a library with compiler flags of its own."""
+    root = Path(env.subst("$BUILD_DIR")) / "generated"  # noqa: F821
+    folder = root / name
+    folder.mkdir(parents=True, exist_ok=True)
+    description = {"name": name, "version": "1.0.0", "build": {"flags": flags}}
+    (folder / "library.json").write_text(json.dumps(description), encoding="utf-8")
+    return folder
+
+
+def generate_messages(folder: Path) -> None:
+    """zcbor takes a second, so it runs only when the definition has changed."""
+    stamp = folder / "messages.sha256"
+    digest = hashlib.sha256(CDDL.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    output = ["--oc", str(folder / "jrg_messages.c"), "--oh", str(folder / "jrg_messages.h"), "--copy-sources"]
+    entry = ["-t", "request", "response", "--default-max-qty", MAX_OUTPUTS]
+    run("zcbor.zcbor.zcbor", "code", "-c", str(CDDL), "--decode", "--encode", *entry, *output)
+    stamp.write_text(digest)
+
+
+def build_hash() -> str:
+    """Eight bytes that name the sources of this image: firmware, definitions and compiler."""
+    digest = hashlib.sha256()
+    folders = [PROJECT / "firmware", PROJECT / "host/jaragua/wire", PROJECT / "tools/jaragua_compiler"]
+    for path in sorted(path for folder in folders for path in folder.rglob("*")):
+        if path.suffix in {".c", ".h", ".cpp", ".ld", ".toml", ".cddl", ".py"}:
+            digest.update(str(path.relative_to(PROJECT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def firmware_version() -> str:
+    """The version of the Python package, so that host and image of one release agree."""
+    text = (PROJECT / "host/jaragua/__init__.py").read_text(encoding="utf-8")
+    return text.split('__version__ = "')[1].split('"')[0]
+
+
+def write_version(folder: Path) -> None:
+    """The two things an image says about its origin."""
+    digest = build_hash()
+    numbers = ", ".join(f"0x{digest[i : i + 2]}" for i in range(0, 16, 2))
+    text = f'#define JRG_FIRMWARE_VERSION "{firmware_version()}"\n#define JRG_FIRMWARE_BUILD {{{numbers}}}\n'
+    path = folder / "jrg_version.h"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+model = choose_model()
+definitions = library("jrg_defs", [])
+messages = library("jrg_messages", ["-w"])  # zcbor's code and its warnings are not ours
+network = library("jrg_generated", [])
+run("jaragua_compiler.definitions_c", str(definitions))
+write_version(definitions)
+generate_messages(messages)
+run("jaragua_compiler", "emit", "--model", model, "--out", str(network))
+env.Append(LIBSOURCE_DIRS=[str(network.parent)])  # noqa: F821
