@@ -57,16 +57,12 @@ def _described(details: ErrorDetails) -> Problem:
     if details["type"] == "missing":
         return Problem(place, "this key is needed")
     if details["type"] == "string_pattern_mismatch":
-        return Problem(place, f"{details['input']!r} does not fit", _pattern_in_words(place))
+        length = 23 if place == ("run", "name") else 32
+        return Problem(place, f"{details['input']!r} does not fit", f"1 to {length} of a-z, 0-9 and -")
+    if details["type"] == "value_error":
+        return Problem(place, details["msg"].removeprefix("Value error, "))
     message = details["msg"].removeprefix("Input ").replace("should", "must")
     return Problem(place, f"{details['input']!r} {message[:1].lower()}{message[1:]}")
-
-
-def _pattern_in_words(place: tuple[str, ...]) -> str:
-    if place == ("broker", "url"):
-        return "write mqtt://host:port, or mqtts:// for TLS"
-    length = 23 if place == ("run", "name") else 32
-    return f"1 to {length} of a-z, 0-9 and -"
 
 
 def cross_problems(filled: Mapping[str, Any]) -> list[Problem]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from jaragua.errors import BrokerError
+from jaragua.node.url import parse_broker_url
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 #: A run's name becomes part of its identifier on the broker, with nine characters more.
@@ -15,6 +18,14 @@ Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 StepSize = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+def _check_url(url: str) -> str:
+    try:
+        parse_broker_url(url)
+    except BrokerError as error:
+        raise ValueError(f"{error.message}: {error.hint}") from error
+    return url
 
 
 class Section(BaseModel):
@@ -60,7 +71,7 @@ class ClientSection(Section):
 class BrokerSection(Section):
     """[broker]: where the fleet meets."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^mqtts?://[^\s/]+/?$")] = "mqtt://127.0.0.1:1883"
+    url: Annotated[str, AfterValidator(_check_url)] = "mqtt://127.0.0.1:1883"
 
 
 class RoundSection(Section):

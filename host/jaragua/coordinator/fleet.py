@@ -24,6 +24,7 @@ from jaragua.wire import messages
 from jaragua.wire.topics import Topic, TopicKind, build, parse, pattern
 
 LOGGER = logging.getLogger(__name__)
+_PATIENCE_SECONDS = 1.5
 _FLUSH_SECONDS = 3.0
 _SETTLE_SECONDS = 15.0
 _LENGTH = struct.Struct("<H")
@@ -77,7 +78,8 @@ class Fleet:
         self._state_topic = build(TopicKind.HOST_STATE, name)
         self._reply_topic = f"jaragua/1/{name}/host/reply"
         will = (self._state_topic, self._state(online=False))
-        self._session = HostSession(self._url, f"jaragua-{name}-host", will, self._next_epoch, self)
+        identifier = f"jaragua-{name}-host"
+        self._session = HostSession(self._url, identifier, will, self._next_epoch, self, _PATIENCE_SECONDS)
         self._task: asyncio.Task[None] | None = None
 
     # ---- life ----

@@ -1,0 +1,167 @@
+"""R9: killed at any moment and started again, a run ends with the model of the uninterrupted run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_rounds_over_mqtt import nodes_at_work, run_to_end, two_nodes
+
+from jaragua.config import RunConfig
+from jaragua.store import Store
+
+MakeConfig = Callable[..., RunConfig]
+ROUNDS = 10
+KILLS = 6
+LONGEST_LIFE_S = 0.5
+
+
+async def begin(config_path: Path) -> asyncio.subprocess.Process:
+    command = [sys.executable, "-m", "jaragua.cli.main", "run", str(config_path), "--json"]
+    return await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+
+
+async def line_of(process: asyncio.subprocess.Process, word: str) -> None:
+    """Wait for a line on stderr that begins with a word."""
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        while line := await process.stderr.readline():
+            if line.startswith(word.encode()):
+                return
+    pytest.fail(f"the coordinator ended before it said {word!r}")
+
+
+async def kill_after(process: asyncio.subprocess.Process, seconds: float) -> bool:
+    """SIGKILL a coordinator at a moment of its work; False if it had finished by then."""
+    await line_of(process, "run ")
+    try:
+        await asyncio.wait_for(process.wait(), seconds)
+    except TimeoutError:
+        process.kill()
+        await process.communicate()
+        return True
+    return False
+
+
+async def killed_again_and_again(config_path: Path, draw: random.Random) -> tuple[dict[str, Any], int]:
+    """The final document of a run, and how often it was killed before."""
+    kills = 0
+    for _ in range(KILLS):
+        kills += await kill_after(await begin(config_path), draw.uniform(0, LONGEST_LIFE_S))
+    process = await begin(config_path)
+    async with asyncio.timeout(60):
+        stdout, stderr = await process.communicate()
+    assert process.returncode == 0, stderr.decode()
+    document: dict[str, Any] = json.loads(stdout)["data"]
+    return document, kills
+
+
+def test_sigkill_at_random_moments_changes_nothing(
+    make_config: MakeConfig, config_text: Callable[..., str], tmp_path: Path, seed: int
+) -> None:
+    config = make_config(rounds=ROUNDS, directory=tmp_path / "undisturbed")
+    undisturbed = run_to_end(config, two_nodes(config))
+    path = tmp_path / "killed.toml"
+    path.write_text(config_text(rounds=ROUNDS, directory=tmp_path / "killed"))
+
+    async def everything() -> tuple[dict[str, Any], int]:
+        async with nodes_at_work(*two_nodes(config)):
+            return await killed_again_and_again(path, random.Random(seed))
+
+    document, kills = asyncio.run(everything())
+    print(f"{kills} kills")
+    assert document["model_hash"] == undisturbed.model_hash
+    lines = [json.loads(line) for line in (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["round"] for line in lines] == list(range(1, ROUNDS + 1))
+    assert [line["model_hash"] for line in lines][-1] == undisturbed.model_hash
+
+
+class Crash(Exception):
+    """Stands for the end of the process at a chosen transaction."""
+
+
+def crash_at(monkeypatch: pytest.MonkeyPatch, transaction: int, *, after_commit: bool) -> None:
+    """Have the store's n-th transaction from now on be the last thing that happens."""
+    count = 0
+    true_transaction = Store._transaction
+
+    class Dying:
+        def __init__(self, store: Store) -> None:
+            self._inner = true_transaction(store)
+
+        def __enter__(self) -> Any:
+            nonlocal count
+            count += 1
+            if count > transaction or (count == transaction and not after_commit):
+                raise Crash
+            return self._inner.__enter__()
+
+        def __exit__(self, *failure: Any) -> None:
+            self._inner.__exit__(*failure)
+            if count == transaction:
+                raise Crash
+
+    monkeypatch.setattr(Store, "_transaction", lambda store: Dying(store))
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+@pytest.mark.parametrize("transaction", [1, 2, 3, 5, 6, 7])
+def test_a_crash_at_a_transaction_changes_nothing(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transaction: int, after_commit: bool
+) -> None:
+    """Of a run of 2 rounds: create; open, 3 updates, close; open, 3 updates, close."""
+    config = make_config(rounds=2, directory=tmp_path / "undisturbed")
+    undisturbed = run_to_end(config, two_nodes(config))
+    config = make_config(rounds=2, directory=tmp_path / "crashed")
+    with monkeypatch.context() as patched:
+        crash_at(patched, transaction, after_commit=after_commit)
+        with pytest.raises(Crash):
+            run_to_end(config, two_nodes(config))
+    assert run_to_end(config, two_nodes(config)).model_hash == undisturbed.model_hash
+
+
+def test_a_torn_line_of_the_metrics_is_mended(make_config: MakeConfig) -> None:
+    config = make_config(rounds=2)
+    result = run_to_end(config, two_nodes(config))
+    metrics = config.run.directory / "metrics.jsonl"
+    whole = metrics.read_text()
+    metrics.write_text(whole + whole[:25])
+    (config.run.directory / "weights" / "final.safetensors").unlink()
+    assert run_to_end(config, ()) == result
+    assert metrics.read_text() == whole
+    assert (config.run.directory / "weights" / "final.safetensors").exists()
+
+
+def test_termination_stops_cleanly_and_says_how_to_go_on(
+    config_text: Callable[..., str], make_config: MakeConfig, tmp_path: Path
+) -> None:
+    config = make_config(rounds=5000)
+    path = tmp_path / "long.toml"
+    path.write_text(config_text(rounds=5000))
+
+    async def everything() -> tuple[int | None, str, str]:
+        async with nodes_at_work(*two_nodes(config)):
+            process = await begin(path)
+            await line_of(process, "round 2/5000")
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = await process.communicate()
+            return process.returncode, stdout.decode(), stderr.decode()
+
+    code, stdout, stderr = asyncio.run(everything())
+    assert code == 130
+    assert json.loads(stdout)["error"]["code"] == "interrupted"
+    assert f"hint: go on with `jaragua run {path} --resume`" in stderr
+    assert "Traceback" not in stderr
+    with sqlite3.connect(config.run.directory / "run.sqlite") as database:
+        assert database.execute("SELECT status FROM runs").fetchone() == ("stopped",)
+    database.close()

@@ -1,0 +1,261 @@
+"""Whole runs over a real broker with simulated nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import aiomqtt
+import pytest
+from fleet_simulator import SimulatedNode
+from safetensors.numpy import load_file
+
+from jaragua.config import RunConfig
+from jaragua.coordinator import RunResult, run_coordinator
+from jaragua.coordinator.events import RoundFinished, RunEvent, UpdateJudged
+from jaragua.errors import BrokerError, RunError
+from jaragua.store import open_run
+from jaragua.wire import messages
+
+MakeConfig = Callable[..., RunConfig]
+FOUR = ("board-1", "board-2", "board-3", "board-4")
+
+
+@contextlib.asynccontextmanager
+async def nodes_at_work(*nodes: SimulatedNode) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(node.run()) for node in nodes]
+    try:
+        for node in nodes:
+            await asyncio.wait_for(node.ready.wait(), 20)
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def two_nodes(config: RunConfig) -> tuple[SimulatedNode, SimulatedNode]:
+    gateway = SimulatedNode(config.broker.url, config.run.fleet, "gateway-1", FOUR[:3])
+    return gateway, SimulatedNode(config.broker.url, config.run.fleet, "pi-1", FOUR[3:])
+
+
+def run_to_end(
+    config: RunConfig, nodes: tuple[SimulatedNode, ...], on_event: Callable[[RunEvent], None] = lambda event: None
+) -> RunResult:
+    async def everything() -> RunResult:
+        with open_run(config.run.directory) as folder:
+            async with nodes_at_work(*nodes), asyncio.timeout(60):
+                return await run_coordinator(config, store=folder, on_event=on_event)
+
+    return asyncio.run(everything())
+
+
+def retained(config: RunConfig) -> dict[str, bytes]:
+    """Everything the broker still has of the fleet."""
+
+    async def collect() -> dict[str, bytes]:
+        host, port = config.broker.url.removeprefix("mqtt://").split(":")
+        found: dict[str, bytes] = {}
+        async with aiomqtt.Client(host, int(port)) as client:
+            await client.subscribe(f"jaragua/1/{config.run.fleet}/#")
+            await client.subscribe("test/end")
+            await client.publish("test/end", b"x")
+            async for message in client.messages:
+                if str(message.topic) == "test/end":
+                    return found
+                found[str(message.topic)] = bytes(message.payload)
+        return found
+
+    return asyncio.run(collect())
+
+
+def test_a_run_ends_with_a_folder_that_tells_all(make_config: MakeConfig) -> None:
+    config = make_config()
+    result = run_to_end(config, two_nodes(config))
+
+    folder = config.run.directory
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["round"] for line in lines] == [1, 2, 3]
+    assert [line["alpha"] for line in lines] == pytest.approx([1.0, 2 / 3, 1 / 3])
+    assert lines[-1]["model_hash"] == result.model_hash == hashlib.sha256(result.final_blob).hexdigest()
+    initial, final = (load_file(folder / "weights" / f"{name}.safetensors") for name in ("initial", "final"))
+    assert initial.keys() == final.keys()
+    assert any((initial[name] != final[name]).any() for name in initial)
+    summary = json.loads((folder / "run.json").read_text())
+    assert (summary["status"], summary["rounds_done"], summary["seed"]) == ("finished", 3, 7)
+    assert sum(one.updates for one in result.devices) == 9
+
+
+def test_bytes_up_and_down_are_the_payloads_that_crossed(make_config: MakeConfig) -> None:
+    config = make_config(rounds=1, clients=4, quorum=4)
+    seen: list[RunEvent] = []
+    result = run_to_end(config, two_nodes(config), seen.append)
+    assert result.bytes_up == sum(one.payload_bytes for one in seen if isinstance(one, UpdateJudged))
+    assert result.bytes_down == 2 * len(result.final_blob)  # one for the gateway, one for the pi
+
+
+def test_every_node_is_acknowledged_stored(make_config: MakeConfig) -> None:
+    """M2."""
+    config = make_config()
+    nodes = two_nodes(config)
+
+    async def everything() -> None:
+        with open_run(config.run.directory) as folder:
+            async with nodes_at_work(*nodes), asyncio.timeout(60):
+                await run_coordinator(config, store=folder)
+                while sum(len(node.acks) for node in nodes) < 9:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(everything())
+    assert {ack.result for node in nodes for ack in node.acks} == {"stored"}
+
+
+def test_two_runs_with_the_same_seed_end_with_the_same_model(make_config: MakeConfig, tmp_path: Path) -> None:
+    """R1, R2, R5."""
+    hashes = []
+    for number in range(2):
+        config = make_config(directory=tmp_path / f"run-{number}")
+        hashes.append(run_to_end(config, two_nodes(config)).model_hash)
+    assert hashes[0] == hashes[1]
+
+
+def test_only_the_final_blob_stays_on_the_broker(make_config: MakeConfig) -> None:
+    config = make_config()
+    result = run_to_end(config, two_nodes(config))
+    left = retained(config)
+    blobs = [topic.rpartition("/")[2] for topic in left if "/blob/" in topic]
+    assert blobs == [result.model_hash]
+    state = messages.decode(messages.RunState, left[f"jaragua/1/{config.run.fleet}/run"])
+    assert (state.phase, state.hash.hex()) == ("finished", result.model_hash)
+    host = messages.decode(messages.HostState, left[f"jaragua/1/{config.run.fleet}/host/$state"])
+    assert not host.online
+
+
+def test_the_next_run_clears_the_blob_of_the_one_before(make_config: MakeConfig, tmp_path: Path) -> None:
+    for number in range(2):
+        config = make_config(directory=tmp_path / f"run-{number}", rounds=1)
+        run_to_end(config, two_nodes(config))
+    assert len([topic for topic in retained(config) if "/blob/" in topic]) == 1
+
+
+def test_an_update_with_broken_bytes_is_rejected_and_tried_again(make_config: MakeConfig) -> None:
+    """R4, R8."""
+    config = make_config(clients=4, quorum=4)
+    gateway, client = two_nodes(config)
+
+    def break_first_attempt(header: messages.UpdateHeader, blob: bytes) -> list[bytes]:
+        if header.attempt > 1:
+            return [messages.pack_update(header, blob)]
+        return [messages.pack_update(header, blob[:-1] + bytes([blob[-1] ^ 1]))]
+
+    gateway.tamper = break_first_attempt
+    seen: list[RunEvent] = []
+    result = run_to_end(config, (gateway, client), seen.append)
+    rejected = [one for one in seen if isinstance(one, UpdateJudged) and one.result == "rejected"]
+    assert len(rejected) == 9
+    assert all("SHA-256" in one.reason for one in rejected)
+    assert {one.device: one.updates for one in result.devices} == dict.fromkeys(FOUR, 3)
+
+
+def test_an_update_sent_twice_is_a_duplicate(make_config: MakeConfig) -> None:
+    """R4, M2."""
+    config = make_config(clients=4, quorum=4, rounds=1)
+    gateway, client = two_nodes(config)
+    gateway.tamper = lambda header, blob: 2 * [messages.pack_update(header, blob)]
+    seen: list[RunEvent] = []
+    run_to_end(config, (gateway, client), seen.append)
+    results = [one.result for one in seen if isinstance(one, UpdateJudged)]
+    assert results.count("stored") == 4
+    assert results.count("duplicate") >= 2
+
+
+def test_messages_that_are_not_understood_change_nothing(make_config: MakeConfig) -> None:
+    config = make_config()
+    gateway, client = two_nodes(config)
+
+    def noise(header: messages.UpdateHeader, blob: bytes) -> list[bytes]:
+        other_run = messages.pack_update(replace(header, run="another-run"), blob)
+        return [other_run, messages.pack_update(header, blob)]
+
+    gateway.tamper = noise
+    clean = run_to_end(config, (gateway, client))
+    config = make_config(directory=config.run.directory.with_name("clean"))
+    assert run_to_end(config, two_nodes(config)).model_hash == clean.model_hash
+
+
+def test_an_excluded_device_never_trains(make_config: MakeConfig) -> None:
+    config = make_config(exclude='["board-2"]', minimum=3)
+    result = run_to_end(config, two_nodes(config))
+    assert {one.device for one in result.devices} == set(FOUR) - {"board-2"}
+
+
+def test_a_device_that_is_lost_and_comes_back_gets_another_attempt(make_config: MakeConfig) -> None:
+    """R6, M7: its node is cut off in the middle of a round."""
+    config = make_config(clients=4, quorum=4)
+    gateway, client = two_nodes(config)
+    cut: list[int] = []
+
+    async def everything() -> RunResult:
+        with open_run(config.run.directory) as folder:
+            async with nodes_at_work(client):
+                work = asyncio.create_task(gateway.run())
+
+                def cut_once(header: messages.UpdateHeader, blob: bytes) -> list[bytes]:
+                    if not cut:
+                        cut.append(header.round)
+                        work.cancel()
+                    return [messages.pack_update(header, blob)]
+
+                client.tamper = cut_once
+                run = asyncio.create_task(run_coordinator(config, store=folder))
+                await asyncio.gather(work, return_exceptions=True)
+                again = SimulatedNode(gateway.url, gateway.fleet, gateway.node, gateway.devices, epoch=50)
+                async with nodes_at_work(again), asyncio.timeout(60):
+                    return await run
+
+    result = asyncio.run(everything())
+    assert cut
+    config = make_config(directory=config.run.directory.with_name("undisturbed"), clients=4, quorum=4)
+    assert run_to_end(config, two_nodes(config)).model_hash == result.model_hash
+
+
+def test_too_few_devices_is_one_sentence(make_config: MakeConfig) -> None:
+    """R3."""
+    config = make_config(minimum=5, wait_s=0.3)
+    with pytest.raises(
+        RunError, match=r"4 of 5 devices were ready after 0\.3 s \(board-1, board-2, board-3, board-4\)"
+    ):
+        run_to_end(config, two_nodes(config))
+
+
+def test_a_silent_device_costs_a_deadline_and_the_quorum_goes_on(make_config: MakeConfig) -> None:
+    """R7."""
+    config = make_config(clients=4, quorum=3, rounds=1, deadline_s=1.0)
+    gateway, client = two_nodes(config)
+    client.tamper = lambda header, blob: []
+    seen: list[RunEvent] = []
+    run_to_end(config, (gateway, client), seen.append)
+    closed = next(one for one in seen if isinstance(one, RoundFinished))
+    assert sorted(closed.metrics["devices"]) == list(FOUR[:3])
+
+
+def test_no_quorum_after_four_deadlines_stops_the_run(make_config: MakeConfig) -> None:
+    """R7; the run can be gone on with."""
+    config = make_config(clients=4, quorum=4, rounds=1, deadline_s=0.4)
+    gateway, client = two_nodes(config)
+    client.tamper = lambda header, blob: []
+    with pytest.raises(RunError, match="round 1 has 3 of the 4 updates it needs after 4 deadlines; missing: board-4"):
+        run_to_end(config, (gateway, client))
+    config = make_config(clients=4, quorum=4, rounds=1)
+    assert run_to_end(config, two_nodes(config)).rounds == 1
+
+
+def test_a_broker_that_is_not_there_is_one_sentence(make_config: MakeConfig) -> None:
+    config = make_config(url="mqtt://127.0.0.1:1")
+    with pytest.raises(BrokerError, match=r"no connection to the broker at mqtt://127\.0\.0\.1:1"):
+        run_to_end(config, ())
