@@ -1,0 +1,223 @@
+"""The demonstration, step by step: build, start the fleet, train, then judge a board that was not there.
+
+Everything in it is the product: the image that `pio run -e qemu_m4` builds, on emulated boards; a real broker; the
+gateway and the client as processes of their own; the coordinator. Only the boards' hardware is emulated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from statistics import fmean
+from typing import TypeVar
+
+import jaragua_models
+from jaragua import config as configuration
+from jaragua.coordinator import (
+    AdaptResult,
+    RunEvent,
+    RunResult,
+    Trial,
+    open_fleet,
+    request_adaptation,
+    run_coordinator,
+    wait_for_devices,
+)
+from jaragua.demo.image import ImageSize, image_size
+from jaragua.demo.programs import Program
+from jaragua.emulate import EmulatedFleet, build_image
+from jaragua.report.intervals import Interval, paired_interval
+from jaragua.store import open_run
+from jaragua_broker import Broker
+
+Outcome = TypeVar("Outcome")
+
+FLEET = "demo"
+NEWCOMER = "newcomer"
+CLIENT = "pi-1"
+_READY_SECONDS = 60.0
+_WATCH_SECONDS = 0.5
+#: Seeds of held-out tasks; any will do, the zoo keeps them apart from training.
+_FIRST_TASK_SEED = 1_000
+
+
+class Phase(Enum):
+    """What the demonstration is at; the value is the line a person reads."""
+
+    BUILD = "building the firmware image"
+    START = "starting the broker, the boards, the gateway and the Pi client"
+    TRAIN = "learning to learn"
+    JUDGE = "a board that nobody has seen adapts to tasks of its own"
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """What to show. rounds: None takes the model's default."""
+
+    directory: Path
+    model: str = "digits"
+    boards: int = 4
+    tasks: int = 24
+    rounds: int | None = None
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Means over the held-out tasks; `gain` pairs adapting from the learned start with adapting from a random one."""
+
+    metric: str
+    before: float
+    after: float
+    after_from_random: float
+    gain: Interval
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """All that is shown at the end."""
+
+    run: RunResult
+    held_out: HeldOut
+    image: ImageSize
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One more held-out task is judged."""
+
+    done: int
+    total: int
+
+
+DemoEvent = Phase | RunEvent | Judged
+OnEvent = Callable[[DemoEvent], None]
+
+
+class Demonstration:
+    """One demonstration. `await Demonstration(settings, on_event).run()`. Errors: those of the rooms it uses."""
+
+    def __init__(self, settings: DemoSettings, on_event: OnEvent = lambda event: None) -> None:
+        self._settings = settings
+        self._on_event = on_event
+        self._model = jaragua_models.get(settings.model)
+        self._logs = settings.directory / "logs"
+
+    async def run(self) -> DemoResult:
+        """Everything, in order; nothing is left running afterwards."""
+        self._on_event(Phase.BUILD)
+        image = await asyncio.to_thread(build_image, "qemu_m4", self._settings.model)
+        size = image_size(image)
+        self._on_event(Phase.START)
+        with Broker() as broker:
+            async with self._training_fleet(image, broker.url) as programs:
+                run = await _while_alive(self._train(broker.url), programs)
+            self._on_event(Phase.JUDGE)
+            async with self._newcomer(image, broker.url) as programs:
+                held_out = await _while_alive(self._judge(broker.url, run), programs)
+        return DemoResult(run, held_out, size)
+
+    @asynccontextmanager
+    async def _training_fleet(self, image: Path, url: str) -> AsyncIterator[list[Program]]:
+        async with AsyncExitStack() as stack:
+            boards = stack.enter_context(EmulatedFleet(image, self._settings.boards))
+            yield [
+                stack.enter_context(self._gateway("gateway", boards.urls, url)),
+                stack.enter_context(self._client(url)),
+            ]
+
+    @asynccontextmanager
+    async def _newcomer(self, image: Path, url: str) -> AsyncIterator[list[Program]]:
+        with ExitStack() as stack:
+            board = stack.enter_context(EmulatedFleet(image, 1))
+            yield [stack.enter_context(self._gateway("newcomer-gateway", board.urls, url, "--id", NEWCOMER))]
+
+    def _gateway(self, name: str, ports: Sequence[str], url: str, *more: str) -> Program:
+        options = [word for port in ports for word in ("--port", port)]
+        return self._program(name, ["gateway", *options, *more], url)
+
+    def _client(self, url: str) -> Program:
+        return self._program(CLIENT, ["client"], url)
+
+    def _program(self, name: str, words: list[str], url: str) -> Program:
+        common = ["--broker", url, "--fleet", FLEET, "--node", name, "--model", self._settings.model]
+        data = ["--data-dir", str(self._settings.directory / "nodes" / name)]
+        return Program(name, [*words, *common, *data], self._logs / f"{name}.log")
+
+    async def _train(self, url: str) -> RunResult:
+        self._on_event(Phase.TRAIN)
+        settings = self._configuration(url)
+        with open_run(settings.run.directory) as folder:
+            return await run_coordinator(settings, store=folder, on_event=self._on_event)
+
+    def _configuration(self, url: str) -> configuration.RunConfig:
+        """The run as a user would write it down; what is not said is the model's default."""
+        wanted = self._settings
+        rounds = [] if wanted.rounds is None else [f"rounds = {wanted.rounds}"]
+        lines = [
+            "[run]",
+            'name = "demo"',
+            f"seed = {wanted.seed}",
+            *rounds,
+            f'fleet = "{FLEET}"',
+            'directory = "."',
+            "[model]",
+            f'name = "{wanted.model}"',
+            "[strategy]",
+            f"clients_per_round = {wanted.boards + 1}",
+            "[broker]",
+            f'url = "{url}"',
+        ]
+        return configuration.parse("\n".join(lines), wanted.directory / "config.toml")
+
+    async def _judge(self, url: str, run: RunResult) -> HeldOut:
+        """The same tasks from the learned and from the random start, on the same board."""
+        async with open_fleet(url, FLEET) as session:
+            await wait_for_devices(session, [NEWCOMER], _READY_SECONDS)
+            total = 2 * self._settings.tasks
+            learned: list[AdaptResult] = []
+            random: list[AdaptResult] = []
+            for blob, results in ((run.final_blob, learned), (run.initial_blob, random)):
+                for number in range(self._settings.tasks):
+                    results.append(await request_adaptation(session, run.run, self._trial(number, blob)))
+                    self._on_event(Judged(len(learned) + len(random), total))
+        return summarise(learned, random)
+
+    def _trial(self, number: int, blob: bytes) -> Trial:
+        defaults = self._model.defaults
+        return Trial(
+            device=NEWCOMER,
+            number=number,
+            blob=blob,
+            seed=_FIRST_TASK_SEED + number,
+            learning_rate=defaults.learning_rate,
+            ways=defaults.ways,
+            shots=defaults.shots,
+            passes=defaults.passes,
+            queries=defaults.queries,
+        )
+
+
+def summarise(learned: Sequence[AdaptResult], random: Sequence[AdaptResult]) -> HeldOut:
+    """Means over tasks, paired by their place in both lists. For an error metric the gain is what it falls by."""
+    after, from_random = [one.after for one in learned], [one.after for one in random]
+    metric = learned[0].metric
+    gain = paired_interval(after, from_random) if metric == "accuracy" else paired_interval(from_random, after)
+    return HeldOut(metric, fmean(one.before for one in learned), fmean(after), fmean(from_random), gain)
+
+
+async def _while_alive(work: Coroutine[None, None, Outcome], programs: Sequence[Program]) -> Outcome:
+    """Await the work, but no longer than the programs it needs live."""
+    task = asyncio.create_task(work)
+    try:
+        while not (await asyncio.wait([task], timeout=_WATCH_SECONDS))[0]:
+            for program in programs:
+                program.check_alive()
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

@@ -1,0 +1,58 @@
+"""The fleet's processes: a gateway and a client as a user would start them, each with a log, none left behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from jaragua.errors import RunError
+from jaragua_broker import guard
+
+_STOP_SECONDS = guard.GRACE_SECONDS + 5.0
+_LAST_LINES = 5
+
+
+class Program:
+    """`jaragua VERB …` as a process; it ends with the `with` block, and with this process if that one is killed."""
+
+    def __init__(self, name: str, arguments: list[str], log: Path) -> None:
+        self.name = name
+        self._arguments = arguments
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "jaragua.cli.main", *self._arguments]
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("wb") as sink:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", guard.__file__, *command],
+                stdin=subprocess.PIPE,
+                stdout=sink,
+                stderr=sink,
+                start_new_session=True,  # a Ctrl-C in the terminal is the demonstration's to handle
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        process = self._process
+        if process is None or process.stdin is None:
+            return
+        process.stdin.close()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def check_alive(self) -> None:
+        """Raises RunError with the last lines of its log if it has ended."""
+        if self._process is None or self._process.poll() is None:
+            return
+        said = " / ".join(self._log.read_text(errors="replace").splitlines()[-_LAST_LINES:]) or "it said nothing"
+        raise RunError(f"the {self.name} ended before its time: {said}", f"its whole log is {self._log}")
