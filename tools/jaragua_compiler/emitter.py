@@ -140,7 +140,7 @@ jrg_nn_squared_error(jrg_model_arena.x{layers}, target, JRG_MODEL_OUTPUTS, jrg_m
                                 jrg_model_arena.errors, result)"""
 
 _BACKWARD_CALL = """\
-    if (error.count != 0u) {{
+    if (error.magnitude != 0u) {{
         error = jrg_model_layer{index}_backward(error);
     }}"""
 

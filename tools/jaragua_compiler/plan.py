@@ -110,7 +110,7 @@ class Plan:
 
     @property
     def live_elements(self) -> int:
-        """Entries of the list of live rows, 8 bytes each: one a row, one to make their number even, one that ends it."""
+        """Entries of the list of live rows, 8 bytes each: the rows, one to make them even, one that ends the list."""
         return self.error_elements + 2
 
     @cached_property

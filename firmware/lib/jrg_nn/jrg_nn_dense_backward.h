@@ -4,6 +4,9 @@
 
 #include "jrg_nn_dense_update.h" // jrg_nn_stepped_weight
 #include "jrg_nn_layer.h"        // jrg_nn_list_error
+#if JRG_NN_DSP
+#include "jrg_nn_dense_backward_dsp.h" // jrg_nn_dense_backward_dsp
+#endif
 
 /* One row: adds w * e to the errors below, with the weights as they were, then updates the weights. */
 JRG_NN_INLINE void jrg_nn_dense_backward_row(const jrg_nn_dense *layer, const jrg_nn_live_row *row,
@@ -16,11 +19,10 @@ JRG_NN_INLINE void jrg_nn_dense_backward_row(const jrg_nn_dense *layer, const jr
     }
 }
 
-/* rows: [count] of this layer (jrg_nn_live_rows), at most 511 (A5.5). x: [inputs] of the forward pass; input_rectified:
- * a ReLU made it, so no error passes where it is 0. below: [inputs], its list is written. Returns magnitude and count
- * of the error below; its exponent is 0. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, uint32_t count,
-                                                 const int16_t *x, bool input_rectified, jrg_nn_row_error *below)
+/* As jrg_nn_dense_backward. */
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_portable(const jrg_nn_dense *layer, const jrg_nn_live_row *rows,
+                                                          uint32_t count, const int16_t *x, bool input_rectified,
+                                                          jrg_nn_row_error *below)
 {
     for (uint32_t i = 0; i < layer->inputs; i++) {
         below[i].value = 0;
@@ -33,6 +35,20 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward(const jrg_nn_dense *layer, cons
         jrg_nn_list_error(below, &error, input_rectified && x[i] == 0 ? 0 : below[i].value, i);
     }
     return error;
+}
+
+/* rows: [count] of this layer (jrg_nn_live_rows), at most 511 (A5.5). x: [inputs] of the forward pass; input_rectified:
+ * a ReLU made it, so no error passes where it is 0. below: [inputs], its list is written. rows' pointers
+ * may be moved. Returns magnitude and count of the error below; its exponent is 0. */
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward(const jrg_nn_dense *layer, jrg_nn_live_row *rows, uint32_t count,
+                                                 const int16_t *x, bool input_rectified, jrg_nn_row_error *below)
+{
+#if JRG_NN_DSP
+    (void)count;
+    return jrg_nn_dense_backward_dsp(layer, rows, x, input_rectified, below);
+#else
+    return jrg_nn_dense_backward_portable(layer, rows, count, x, input_rectified, below);
+#endif
 }
 
 #endif

@@ -3,6 +3,9 @@
 #define JRG_NN_DENSE_FORWARD_H
 
 #include "jrg_nn_arith.h" // jrg_nn_rshift
+#if JRG_NN_DSP
+#include "jrg_nn_dense_forward_dsp.h" // jrg_nn_dense_forward_dsp
+#endif
 
 #define JRG_NN_NARROW_INPUTS 256u /* A3.4: so many products fit a 32-bit accumulator beside any bias */
 
@@ -44,11 +47,17 @@ JRG_NN_INLINE int32_t jrg_nn_dense_wide_row(const int16_t *w, const int16_t *x, 
 }
 
 /* x: [inputs] within the width of A2.4. weights: [outputs][inputs padded to even]. biases: [outputs] within A2.3.
- * y: [outputs]. shift: fw + fx - fy in 2..30 (A3.3). output_width: magnitude bits of y, 7..15. */
+ * x, weights and y are 4-aligned; x is padded with 0 to an even count. y: [outputs]. shift: fw + fx - fy in 2..30 (A3.3). output_width: magnitude bits of y, 7..15. */
 JRG_NN_INLINE void jrg_nn_dense_forward(const int16_t *x, const int16_t *weights, const int32_t *biases, int16_t *y,
                                         uint32_t inputs, uint32_t outputs, uint32_t shift, uint32_t output_width,
                                         bool relu)
 {
+#if JRG_NN_DSP
+    if (inputs <= JRG_NN_NARROW_INPUTS) {
+        jrg_nn_dense_forward_dsp(x, weights, biases, y, inputs, outputs, shift, output_width, relu);
+        return;
+    }
+#endif
     const uint32_t stride = inputs + (inputs & 1u);
     for (uint32_t j = 0; j < outputs; j++) {
         const int16_t *row = weights + j * stride;

@@ -4,6 +4,9 @@
 
 #include "jrg_nn_arith.h" // jrg_nn_sats
 #include "jrg_nn_layer.h" // jrg_nn_dense
+#if JRG_NN_DSP
+#include "jrg_nn_dense_update_dsp.h" // jrg_nn_dense_update_dsp
+#endif
 
 /* A5.6: a weight after its step. */
 JRG_NN_INLINE int16_t jrg_nn_stepped_weight(int32_t weight, int32_t factor, int32_t x, uint32_t input_width)
@@ -16,12 +19,16 @@ JRG_NN_INLINE int16_t jrg_nn_stepped_weight(int32_t weight, int32_t factor, int3
 JRG_NN_INLINE void jrg_nn_dense_update(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, uint32_t count,
                                        int16_t *x)
 {
+#if JRG_NN_DSP
+    jrg_nn_dense_update_dsp(layer, rows, count, x);
+#else
     for (uint32_t r = 0; r < count; r++) {
         int16_t *restrict weights = rows[r].weights;
         for (uint32_t i = 0; i < layer->inputs; i++) {
             weights[i] = jrg_nn_stepped_weight(weights[i], rows[r].factor, x[i], layer->input_width);
         }
     }
+#endif
 }
 
 #endif

@@ -6,6 +6,9 @@
 
 #include "jrg_nn_arith.h" // jrg_nn_rshift
 #include "jrg_nn_layer.h" // jrg_nn_live_row
+#if JRG_NN_DSP
+#include "jrg_nn_live_rows_dsp.h" // jrg_nn_live_rows_dsp
+#endif
 
 /* A5.1: how far the errors are shifted right (negative: left) to fill error_width bits. magnitude is not 0. */
 JRG_NN_INLINE int32_t jrg_nn_error_shift(uint32_t magnitude, uint32_t error_width)
@@ -54,20 +57,18 @@ JRG_NN_INLINE void jrg_nn_end_rows(const jrg_nn_dense *layer, jrg_nn_live_row *r
     rows[count + (count & 1u)].weights = NULL;
 }
 
-/* errors: [error->count] of this layer's rows, at least one; error->exponent becomes that of the scaled errors. Steps
- * the biases and lists the rows with a scaled error that is not 0 (A5.6: the others are dead). Returns their number. */
-JRG_NN_INLINE uint32_t jrg_nn_live_rows(const jrg_nn_dense *layer, jrg_nn_exponents exponents, jrg_nn_step_rate rate,
-                                        const jrg_nn_row_error *errors, jrg_nn_error *error, jrg_nn_live_row *rows)
+/* As jrg_nn_live_rows, without the end of the list. */
+JRG_NN_INLINE uint32_t jrg_nn_live_rows_portable(const jrg_nn_dense *layer, jrg_nn_exponents exponents,
+                                                 int32_t mantissa, int32_t error_shift, uint32_t factor_shift,
+                                                 const jrg_nn_row_error *errors, uint32_t error_count,
+                                                 jrg_nn_live_row *rows)
 {
     const uint32_t stride = layer->inputs + (layer->inputs & 1u);
-    const int32_t error_shift = jrg_nn_error_shift(error->magnitude, layer->error_width);
-    error->exponent -= error_shift;
-    const uint32_t factor_shift = jrg_nn_factor_shift(error->exponent, rate, exponents, layer->input_width);
     uint32_t count = 0;
-    for (uint32_t i = 0; i < error->count; i++) {
+    for (uint32_t i = 0; i < error_count; i++) {
         const int32_t scaled = jrg_nn_scaled_error(errors[i].value, error_shift, layer->error_width);
         if (scaled != 0) {
-            const int32_t factor = jrg_nn_row_factor(scaled, rate.mantissa, factor_shift);
+            const int32_t factor = jrg_nn_row_factor(scaled, mantissa, factor_shift);
             int32_t *bias = &layer->biases[errors[i].row];
             *bias = jrg_nn_stepped_bias(*bias, factor, exponents.bias_shift);
             rows[count] =
@@ -75,6 +76,26 @@ JRG_NN_INLINE uint32_t jrg_nn_live_rows(const jrg_nn_dense *layer, jrg_nn_expone
             count++;
         }
     }
+    return count;
+}
+
+/* errors: [error->count] of this layer's rows, error->magnitude not 0; error->exponent becomes that of the scaled
+ * errors. Steps the biases and lists the rows with a scaled error that is not 0 (A5.6: the others are dead). rows:
+ * [outputs + 2]. Returns their number. */
+JRG_NN_INLINE uint32_t jrg_nn_live_rows(const jrg_nn_dense *layer, jrg_nn_exponents exponents, jrg_nn_step_rate rate,
+                                        const jrg_nn_row_error *errors, jrg_nn_error *error, jrg_nn_live_row *rows)
+{
+    const int32_t error_shift = jrg_nn_error_shift(error->magnitude, layer->error_width);
+    error->exponent -= error_shift;
+    const uint32_t factor_shift = jrg_nn_factor_shift(error->exponent, rate, exponents, layer->input_width);
+#if JRG_NN_DSP
+    const jrg_nn_row_scale scale =
+        jrg_nn_row_scale_of(error->magnitude, factor_shift, rate.mantissa, exponents.bias_shift);
+    const uint32_t count = jrg_nn_live_rows_dsp(layer, scale, errors, error->count, rows);
+#else
+    const uint32_t count = jrg_nn_live_rows_portable(layer, exponents, rate.mantissa, error_shift, factor_shift, errors,
+                                                     error->count, rows);
+#endif
     jrg_nn_end_rows(layer, rows, count);
     return count;
 }

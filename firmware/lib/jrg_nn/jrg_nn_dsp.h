@@ -1,0 +1,58 @@
+/* Instructions of the Cortex-M4's DSP extension that GCC does not make from C. */
+#ifndef JRG_NN_DSP_H
+#define JRG_NN_DSP_H
+
+#include <stdint.h>
+
+#include "jrg_nn_arith.h" // JRG_NN_INLINE
+
+/* SMMULR: (a * b + 2^31) >> 32. With b = 2^(32 - s) this is the rounded shift of A1.1, for s in 2..31. */
+JRG_NN_INLINE int32_t jrg_nn_smmulr(int32_t a, int32_t b)
+{
+    int32_t result;
+    __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
+/* SSAT: clamp to [-2^bits, 2^bits - 1] (A1.2). bits: a constant, 0..31. */
+JRG_NN_INLINE int32_t jrg_nn_ssat(int32_t v, uint32_t bits)
+{
+    int32_t result;
+    __asm__("ssat %0, %1, %2" : "=r"(result) : "I"(bits + 1u), "r"(v));
+    return result;
+}
+
+/* USAT: clamp to [0, 2^bits - 1] (A1.2). bits: a constant, 0..31. */
+JRG_NN_INLINE int32_t jrg_nn_usat(int32_t v, uint32_t bits)
+{
+    int32_t result;
+    __asm__("usat %0, %1, %2" : "=r"(result) : "I"(bits), "r"(v));
+    return result;
+}
+
+/* PKHBT: low half of `low`, high half of `high`. */
+JRG_NN_INLINE uint32_t jrg_nn_pack(int32_t low, int32_t high_half)
+{
+    uint32_t result;
+    __asm__("pkhbt %0, %1, %2" : "=r"(result) : "r"(low), "r"(high_half));
+    return result;
+}
+
+/* PKHBT with a shift: two 16-bit numbers in one word. */
+JRG_NN_INLINE uint32_t jrg_nn_pack_pair(int32_t low, int32_t high)
+{
+    uint32_t result;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(result) : "r"(low), "r"(high));
+    return result;
+}
+
+/* 2^(32 - shift): the factor that makes SMMULR a rounded shift. shift: 2..31. */
+JRG_NN_INLINE int32_t jrg_nn_shift_factor(uint32_t shift)
+{
+    return (int32_t)(1u << (32u - shift));
+}
+
+/* Two activations in one word. The word may be read where int16 numbers were written. */
+typedef uint32_t __attribute__((may_alias)) jrg_nn_pair;
+
+#endif
