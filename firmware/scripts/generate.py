@@ -4,7 +4,6 @@ jrg_defs (the protocol's numbers), jrg_messages (zcbor's C of messages.cddl) and
 """
 
 import hashlib
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -12,8 +11,6 @@ from pathlib import Path
 Import("env")  # noqa: F821  (SCons puts it, and env, here)
 
 PROJECT = Path(env.subst("$PROJECT_DIR"))  # noqa: F821
-CDDL = PROJECT / "host" / "jaragua" / "wire" / "messages.cddl"
-MAX_OUTPUTS = "64"  # [1*64 int] of prediction
 
 
 def python() -> str:
@@ -39,26 +36,11 @@ def choose_model() -> str:
     return model
 
 
-def library(name: str, flags: list[str]) -> Path:
-    """A folder that PlatformIO takes for a library with compiler flags of its own."""
-    root = Path(env.subst("$BUILD_DIR")) / "generated"  # noqa: F821
-    folder = root / name
+def folder_of(name: str) -> Path:
+    """A folder of generated C that PlatformIO takes for a library."""
+    folder = Path(env.subst("$BUILD_DIR")) / "generated" / name  # noqa: F821
     folder.mkdir(parents=True, exist_ok=True)
-    description = {"name": name, "version": "1.0.0", "build": {"flags": flags}}
-    (folder / "library.json").write_text(json.dumps(description), encoding="utf-8")
     return folder
-
-
-def generate_messages(folder: Path) -> None:
-    """zcbor takes a second, so it runs only when the definition has changed."""
-    stamp = folder / "messages.sha256"
-    digest = hashlib.sha256(CDDL.read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == digest:
-        return
-    output = ["--oc", str(folder / "jrg_messages.c"), "--oh", str(folder / "jrg_messages.h"), "--copy-sources"]
-    entry = ["-t", "request", "response", "--default-max-qty", MAX_OUTPUTS]
-    run("zcbor.zcbor.zcbor", "code", "-c", str(CDDL), "--decode", "--encode", *entry, *output)
-    stamp.write_text(digest)
 
 
 def build_hash() -> str:
@@ -87,12 +69,16 @@ def write_version(folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def generate() -> None:
+    """Make the three libraries and let PlatformIO find them."""
+    definitions, messages, network = (folder_of(name) for name in ("jrg_defs", "jrg_messages", "jrg_generated"))
+    run("jaragua_compiler.definitions_c", str(definitions))
+    write_version(definitions)
+    run("jaragua_compiler.messages_c", str(messages))
+    run("jaragua_compiler", "emit", "--model", model, "--out", str(network))
+    env.Append(LIBSOURCE_DIRS=[str(network.parent)])  # noqa: F821
+
+
 model = choose_model()
-definitions = library("jrg_defs", [])
-messages = library("jrg_messages", ["-w"])  # zcbor's code and its warnings are not ours
-network = library("jrg_generated", [])
-run("jaragua_compiler.definitions_c", str(definitions))
-write_version(definitions)
-generate_messages(messages)
-run("jaragua_compiler", "emit", "--model", model, "--out", str(network))
-env.Append(LIBSOURCE_DIRS=[str(network.parent)])  # noqa: F821
+if not env.IsCleanTarget():  # noqa: F821
+    generate()

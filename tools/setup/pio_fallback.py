@@ -1,8 +1,8 @@
 """Give PlatformIO its build engine where its package registry cannot be reached.
 
-PlatformIO builds with SCons, which it takes from its registry as the package ``tool-scons``. This script asks PlatformIO to
-install it in the ordinary way; if that fails, it makes the same package from the ``scons`` that pip installed. Run by the
-set-up; silent, and quick when there is nothing to do.
+PlatformIO builds with SCons, which it takes from its registry as the package ``tool-scons``. This script asks
+PlatformIO to install it in the ordinary way; if that fails, it makes the same package from the ``scons`` that pip
+installed. Run by the set-up; silent, and quick when there is nothing to do.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def install_from_registry(version: str) -> bool:
 
 
 def make_package(folder: Path, version: str) -> None:
-    """Write ``tool-scons`` into ``folder``: a description, PlatformIO's note of where it came from, and the launcher."""
+    """Write ``tool-scons`` into ``folder``: description, PlatformIO's note of the origin, launcher."""
     description = {"name": "tool-scons", "version": version, "description": "SCons of this environment"}
     origin = {
         "type": "tool",

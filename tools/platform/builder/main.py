@@ -1,4 +1,4 @@
-"""How an image is built: compiler from the PATH, our linker script, a map file, sizes. Run by SCons within PlatformIO."""
+"""How an image is built: compiler from the PATH, our linker script, a map file, sizes. SCons runs it in PlatformIO."""
 
 import tomllib
 from pathlib import Path
@@ -14,9 +14,7 @@ emulated = prefix != ""
 compiler = f"{prefix}gcc" if emulated else "cc"
 
 if which(compiler) is None:
-    env.Exit(
-        f"Error: the compiler {compiler} is not on the PATH. Run `make setup-demo`, which installs it or says how."
-    )
+    env.Exit(f"Error: the compiler {compiler} is not on the PATH. `make setup-demo` installs it or says how.")
 
 env.Replace(
     AR=f"{prefix}gcc-ar" if emulated else "ar",
