@@ -299,15 +299,23 @@ def test_round_that_is_over_is_not_trained(broker: Broker, tmp_path: Path) -> No
     run(story())
 
 
-def test_two_nodes_of_one_name_do_not_fight_for_ever(broker: Broker, tmp_path: Path) -> None:
+def test_node_whose_session_is_taken_over_ends(tmp_path: Path) -> None:
+    """MQTT 5.0, 4.13: told by the broker (0x8E) that another client has its name, a node does not fight for it."""
+
+    async def take_over(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _, low = await reader.readexactly(2)
+        high = (await reader.readexactly(1))[0] if low > 127 else 0
+        await reader.readexactly((low & 127) + 128 * high)  # the rest of CONNECT
+        writer.write(b"\x20\x03\x00\x00\x00")  # CONNACK
+        await reader.readexactly(1)  # the first SUBSCRIBE
+        writer.write(b"\xe0\x02\x8e\x00")  # DISCONNECT
+        writer.close()
+
     async def story() -> None:
-        async with Headquarters(broker.url) as headquarters:
-            first = Node(settings(broker.url, tmp_path / "a"))
-            task = asyncio.create_task(first.run())
-            await headquarters.node_is("pi-1", "ready")
-            async with pi(broker.url, tmp_path / "b"):
-                with pytest.raises(BrokerError, match="another process has connected"):
-                    await task
+        async with await asyncio.start_server(take_over, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(BrokerError, match="another process has connected"):
+                await Node(settings(f"mqtt://127.0.0.1:{port}", tmp_path)).run()
 
     run(story())
 

@@ -103,6 +103,14 @@ def test_epoch_rises_with_every_call_and_with_every_outbox(tmp_path: Path) -> No
     again.close()
 
 
+def test_outbox_is_for_one_process(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    with pytest.raises(StoreError, match="another process is this node already"):
+        Outbox(tmp_path / "outbox.sqlite3")
+    outbox.close()
+    Outbox(tmp_path / "outbox.sqlite3").close()
+
+
 def test_file_that_is_no_outbox_is_named(tmp_path: Path) -> None:
     path = tmp_path / "outbox.sqlite3"
     path.write_text("not a database, but long enough to look like a damaged one " * 20)

@@ -61,7 +61,8 @@ class Blobs:
             )
 
     async def _fetch(self, sha256: bytes, timeout_seconds: float) -> bytes:
-        waiting = self._awaited[sha256] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._awaited[sha256] = waiting
         topic = build(TopicKind.BLOB, self._fleet, sha256=sha256.hex())
         try:
             async with asyncio.timeout(timeout_seconds):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from jaragua.errors import StoreError
 
@@ -54,6 +56,7 @@ class Outbox:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _take_lock(path)
             self._database = sqlite3.connect(path, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
@@ -103,8 +106,9 @@ class Outbox:
         return int(row[0])
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and let another process have it."""
         self._database.close()
+        self._lock.close()
 
     def _prepare(self) -> None:
         self._database.execute("PRAGMA journal_mode = WAL")
@@ -121,6 +125,20 @@ class Outbox:
 
     def _unusable(self, error: Exception) -> StoreError:
         return StoreError(f"the outbox {self._path} cannot be used: {error}", "give another folder with --data-dir")
+
+
+def _take_lock(path: Path) -> IO[bytes]:
+    """The lock that makes this process the only one with this outbox; the system frees it when the process dies."""
+    lock = path.with_suffix(".lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StoreError(
+            f"another process is this node already: it holds the outbox {path}",
+            "stop it, or give this one another name with --node",
+        ) from error
+    return lock
 
 
 _IS_KEY = "run = ? AND round = ? AND device = ? AND attempt = ?"

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 import ssl
+import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from itertools import count
@@ -23,11 +24,18 @@ from jaragua.errors import BrokerError
 from jaragua.node.url import BrokerUrl
 
 LOGGER = logging.getLogger(__name__)
+# The client library's own words about a lost connection: this module says it better.
+_CLIENT_LOGGER = logging.getLogger(f"{__name__}.client")
+_CLIENT_LOGGER.setLevel(logging.ERROR)
 
 QOS = 1
 _KEEPALIVE_SECONDS = 15
 _BACKOFF_FIRST_SECONDS = 0.1
 _BACKOFF_CEILING_SECONDS = 5.0
+# A connection that ends sooner than this did not do any good: the pauses go on growing.
+_STEADY_SECONDS = 3.0
+_SHORT_CONNECTIONS_UNTIL_WARNING = 5
+_REASON_SECONDS = 1.0
 # How long the broker keeps commands for a node that is away; each command carries its own expiry, too.
 _BROKER_KEEPS_SECONDS = 300
 _SESSION_TAKEN_OVER = 0x8E  # MQTT 5.0, 4.13: reason code of DISCONNECT
@@ -150,6 +158,8 @@ class Session:
             except (aiomqtt.MqttError, OSError) as error:
                 self._give_up_if_hopeless(error, deadline)
                 LOGGER.info("no connection to the broker at %s (%s), trying again", self._url.public, error)
+            if attempts.ended() == _SHORT_CONNECTIONS_UNTIL_WARNING:
+                LOGGER.warning("connections as %s end at once: does another process use that name?", self._identifier)
             await attempts.pause()
 
     async def flush(self, timeout_seconds: float) -> bool:
@@ -187,15 +197,19 @@ class Session:
                 self._client = None
 
     async def _serve(self, client: aiomqtt.Client, attempts: _Backoff) -> None:
-        tasks = [asyncio.create_task(self._read(client)), asyncio.create_task(self._write(client, attempts))]
+        reading = asyncio.create_task(self._read(client))
+        writing = asyncio.create_task(self._write(client, attempts))
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
+            # A write fails because the connection is gone; why it is gone, the reader knows.
+            await asyncio.wait([reading], timeout=_REASON_SECONDS)
         finally:
-            for task in tasks:
+            for task in (reading, writing):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            task.result()
+            await asyncio.gather(reading, writing, return_exceptions=True)
+        for task in (reading, writing):
+            if not task.cancelled():
+                task.result()
 
     async def _read(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
@@ -215,7 +229,7 @@ class Session:
         for topic, message in self._retained.items():
             self._outgoing.setdefault(("retained", topic), message)
         LOGGER.info("connected to the broker at %s", self._url.public)
-        attempts.succeeded()
+        attempts.began()
         self._has_connected = True
         self._listener.connected()
         while True:
@@ -246,6 +260,7 @@ class Session:
             username=self._url.username,
             password=self._url.password,
             identifier=self._identifier,
+            logger=_CLIENT_LOGGER,
             protocol=aiomqtt.ProtocolVersion.V5,
             will=aiomqtt.Will(topic, will, qos=QOS, retain=True),
             clean_start=False,
@@ -274,11 +289,24 @@ class _Backoff:
 
     def __init__(self) -> None:
         self._seconds = _BACKOFF_FIRST_SECONDS
+        self._began_at: float | None = None
+        self._short_connections = 0
 
-    def succeeded(self) -> None:
-        self._seconds = _BACKOFF_FIRST_SECONDS
+    def began(self) -> None:
+        """There is a connection."""
+        self._began_at = time.monotonic()
+
+    def ended(self) -> int:
+        """An attempt is over; returns how many connections in a row were short."""
+        if self._began_at is not None and time.monotonic() - self._began_at >= _STEADY_SECONDS:
+            self._seconds, self._short_connections = _BACKOFF_FIRST_SECONDS, 0
+        elif self._began_at is not None:
+            self._short_connections += 1
+        self._began_at = None
+        return self._short_connections
 
     async def pause(self) -> None:
+        """Wait before the next attempt."""
         await asyncio.sleep(self._seconds * random.uniform(0.5, 1.0))
         self._seconds = min(2 * self._seconds, _BACKOFF_CEILING_SECONDS)
 
