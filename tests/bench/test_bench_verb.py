@@ -1,0 +1,60 @@
+"""`jaragua bench`: the document it prints, the bar it has to keep, and how it fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from jaragua.cli.main import run
+from jaragua.errors import ToolError, UsageError
+
+#: At most so many instructions a training step (the bars of the road's first issue).
+LIMIT_INSTRUCTIONS = 12_000
+
+
+@pytest.fixture
+def document(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    """What `jaragua bench --json` prints: one document on stdout."""
+    assert run(["bench", "--json"]) == 0
+    parsed: dict[str, object] = json.loads(capsys.readouterr().out)
+    return parsed
+
+
+@pytest.mark.board
+def test_the_figures_of_both_models_keep_the_bars(document: dict[str, object]) -> None:
+    assert (document["schema_version"], document["status"]) == (1, "ok")
+    results = document["data"]["results"]  # type: ignore[index]
+    assert [result["model"] for result in results] == ["SINE", "MLP"]
+    for result in results:
+        assert 0 < result["forward_instructions"] < result["instructions"] <= LIMIT_INSTRUCTIONS
+        assert result["instructions"] < result["float32_instructions"]
+        assert result["instructions"] <= result["instructions_no_dead_rows"]
+        assert result["ram_bytes"] < result["float32_ram_bytes"]
+        assert result["flash_bytes"] > 0
+        assert 0 < result["dead_rows"] < 1
+
+
+@pytest.mark.board
+def test_a_count_is_the_same_every_time(capsys: pytest.CaptureFixture[str]) -> None:
+    documents = []
+    for _ in range(2):
+        assert run(["bench", "--json", "--model", "sine"]) == 0
+        documents.append(capsys.readouterr().out)
+    assert documents[0] == documents[1]
+
+
+def test_missing_tools_are_named_with_the_command_that_installs_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert run(["bench"]) == ToolError.exit_code
+    said = capsys.readouterr().err
+    assert "the bench needs arm-none-eabi-gcc and qemu-system-arm: not found on the PATH." in said
+    assert "sudo apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm" in said
+
+
+def test_an_unknown_model_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "--model", "BIG"]) == UsageError.exit_code
+    assert "it has SINE, MLP" in capsys.readouterr().err
