@@ -2,13 +2,21 @@
 
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jaragua.wire import cobs
-from jaragua.wire.definitions import HELLO_BYTES, MAX_ENCODED_BYTES, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES, FrameType
+from jaragua.wire.definitions import (
+    HELLO_BYTES,
+    MAX_ENCODED_BYTES,
+    MAX_FRAME_BYTES,
+    MAX_PAYLOAD_BYTES,
+    PROTOCOL_MAJOR,
+    FrameType,
+)
 from jaragua.wire.frames import BadCrcError, Frame, FrameError, Hello, Splitter, pack, unpack
 
 frames = st.builds(
@@ -91,7 +99,10 @@ def test_l2_1_hello_payload() -> None:
         Hello.unpack(hello.pack()[:-1])
 
 
-@given(st.lists(frames, max_size=5), st.lists(st.integers(1, 40), max_size=40))
+@given(
+    st.lists(frames.map(lambda frame: replace(frame, major=PROTOCOL_MAJOR)), max_size=5),
+    st.lists(st.integers(1, 40), max_size=40),
+)
 def test_l1_1_a_stream_may_be_cut_anywhere(sent: list[Frame], cuts: list[int]) -> None:
     stream = b"".join(map(pack, sent))
     splitter, seen, at = Splitter(), [], 0
@@ -99,6 +110,13 @@ def test_l1_1_a_stream_may_be_cut_anywhere(sent: list[Frame], cuts: list[int]) -
         seen += [unpack(piece) for piece in splitter.feed(stream[at : at + length])]
         at += length
     assert seen == sent
+
+
+def test_l1_4_lines_of_other_firmware_are_pieces_though_no_zero_ends_them() -> None:
+    splitter = Splitter()
+    assert list(splitter.feed(b"Hello")) == []
+    assert list(splitter.feed(b", world\r\nand")) == [b"Hello, world\r\n"]
+    assert list(splitter.feed(b" more\n")) == [b"and more\n"]
 
 
 def test_l1_3_a_stream_without_an_end_is_not_kept() -> None:

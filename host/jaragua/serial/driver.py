@@ -59,7 +59,7 @@ class LinkDriver:
     def connect(self) -> None:
         """Says HELLO (L2.1)."""
         self._link.connect(self._now_ms())
-        self._after()
+        self._dispatch([])
 
     async def wait_open(self) -> None:
         """Returns when there is a session. LinkInterrupted if nobody answered HELLO, PortError if the port is gone."""
@@ -78,7 +78,7 @@ class LinkDriver:
         if ended():
             raise LinkInterrupted
         self._link.send(frame_type, payload, self._now_ms())
-        self._after()
+        self._dispatch([])
 
     async def close(self) -> None:
         """Stops reading and closes the port."""
@@ -117,22 +117,25 @@ class LinkDriver:
         self._dispatch(self._link.poll(self._now_ms()))
 
     def _dispatch(self, events: list[LinkEvent]) -> None:
+        """After anything the link did. Its output first: the board need not wait for what we make of the events."""
+        self._write_output()
+        self._set_timer()
         for event in events:
             self._on_event(event)
-        self._after()
+        self._notify()
 
-    def _after(self) -> None:
-        """After anything the link did: write, set the timer anew, wake who waits."""
+    def _write_output(self) -> None:
         output = self._link.take_output()
         if output:
             self._transport.write(output)
+
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         poll_ms = self._link.next_poll_ms()
         if poll_ms is not None:
             self._timer = asyncio.get_running_loop().call_at(poll_ms / 1000, self._poll)
-        self._notify()
 
     def _notify(self) -> None:
         self._changed.set()

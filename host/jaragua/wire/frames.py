@@ -23,6 +23,7 @@ _HEADER: Final = struct.Struct("<BBBBHH")
 _HELLO: Final = struct.Struct("<HBBB")
 _CRC: Final = struct.Struct("<I")
 DELIMITER: Final = b"\x00"
+_TEXT: Final = frozenset(range(32, 127)) | frozenset(b"\r\n\t")
 
 
 class FrameError(ProtocolError):
@@ -44,6 +45,11 @@ class Frame:
     session: int = 0
     major: int = PROTOCOL_MAJOR
     flags: int = 0
+
+
+def is_text(data: bytes | bytearray) -> bool:
+    """Whether `data` could be a line that a person should see (L1.4)."""
+    return _TEXT.issuperset(data)
 
 
 def pack(frame: Frame) -> bytes:
@@ -112,6 +118,17 @@ class Splitter:
             if whole:
                 yield whole
         self._pending += rest
+        yield from self._lines()
         if len(self._pending) >= 4 * MAX_ENCODED_BYTES:
             yield bytes(self._pending)
             self._pending.clear()
+
+    def _lines(self) -> Iterator[bytes]:
+        """Whole lines of text, which other firmware prints without any 0x00.
+
+        A frame is no text: its second byte, `ver_type`, is a control character that text does not have.
+        """
+        if len(self._pending) > 1 and b"\n" in self._pending and is_text(self._pending):
+            *lines, rest = bytes(self._pending).split(b"\n")
+            self._pending[:] = rest
+            yield from (line + b"\n" for line in lines)

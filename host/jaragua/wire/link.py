@@ -25,10 +25,9 @@ from jaragua.wire.definitions import (
     ResetCause,
 )
 from jaragua.wire.delivery import Delivery
-from jaragua.wire.frames import DELIMITER, BadCrcError, Frame, FrameError, Hello, Splitter, pack, unpack
+from jaragua.wire.frames import DELIMITER, BadCrcError, Frame, FrameError, Hello, Splitter, is_text, pack, unpack
 from jaragua.wire.retransmission import RetransmissionTimer
 
-_TEXT: Final = frozenset(range(32, 127)) | frozenset(b"\r\n\t")
 #: A board in a session says something every HEALTH_PERIOD_MS (L4.8); one that has been silent for longer is probed.
 _SILENCE_MS: Final = 1.25 * HEALTH_PERIOD_MS
 
@@ -204,8 +203,8 @@ class Link:
             self._receive_frame(frame, now_ms)
 
     def _damaged(self, piece: bytes, error: FrameError) -> None:
-        if _TEXT.issuperset(piece):
-            self._events.append(Noise(piece.decode("ascii").strip()))
+        if is_text(piece):
+            self._events += [Noise(line.strip()) for line in piece.decode("ascii").splitlines() if line.strip()]
         elif isinstance(error, BadCrcError):
             self.counters.bad_crc += 1
         else:

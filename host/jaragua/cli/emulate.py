@@ -1,0 +1,48 @@
+"""`jaragua emulate`: boards without hardware, one port a line."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jaragua.cli.output import print_result, say
+
+if TYPE_CHECKING:
+    from jaragua.emulate import EmulatedFleet
+
+app = typer.Typer()
+
+_CHECK_SECONDS = 0.5
+
+
+@app.command()
+def emulate(
+    count: Annotated[int, typer.Option(min=1, max=256, help="How many boards.")] = 1,
+    model: Annotated[str, typer.Option(help="Model of the zoo the image is built for.")] = "digits",
+    environment: Annotated[
+        str, typer.Option(help="qemu_m4 (Cortex-M4 on QEMU) or native (a process on a pty).")
+    ] = "qemu_m4",
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document with the ports.")] = False,
+) -> None:
+    """Start emulated boards; prints one port a line and runs until Ctrl-C."""
+    from jaragua.emulate import EmulatedFleet, build_image
+    from jaragua.node.program import run_until_signal
+
+    say(f"building the image of {model} for {environment}")
+    image = build_image(environment, model)
+    with EmulatedFleet(image, count) as fleet:
+        if json:
+            print_result({"image": str(image), "ports": fleet.urls})
+        else:
+            typer.echo("\n".join(fleet.urls))
+        say(f"{count} board{'s' if count > 1 else ''} running; Ctrl-C ends")
+        run_until_signal(_watch(fleet))
+
+
+async def _watch(fleet: EmulatedFleet) -> None:
+    """ToolError as soon as a board ends by itself."""
+    while True:
+        fleet.check()
+        await asyncio.sleep(_CHECK_SECONDS)

@@ -1,0 +1,71 @@
+"""`jaragua monitor`: what a board says, decoded live."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from jaragua.monitor.lines import Line
+
+app = typer.Typer()
+
+_KIND_WIDTH = 9
+
+
+@app.command()
+def monitor(
+    port: Annotated[str, typer.Option(help="/dev/tty…, a pty, or socket://host:port.")],
+    baud: Annotated[int, typer.Option(help="Baud rate of a serial port.")] = 115200,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show what a board says, decoded live; Ctrl-C ends with the link's health."""
+    from jaragua.monitor import lines
+    from jaragua.monitor.session import Monitor
+    from jaragua.node.program import run_until_signal
+
+    show = _shower(json)
+    watching = Monitor(port, baud, lambda event: show(lines.of_event(event)))
+    started_s = time.monotonic()
+    run_until_signal(watching.run())
+    if watching.driver is not None:
+        show(lines.of_counters(watching.driver.counters, time.monotonic() - started_s))
+
+
+def _shower(as_json: bool) -> Callable[[Line], None]:
+    if as_json:
+        return _show_json
+    return _show_coloured() if sys.stdout.isatty() else _show_plain
+
+
+def _show_json(line: Line) -> None:
+    document = {"time": round(time.time(), 3), "event": line.kind, **line.fields}
+    sys.stdout.write(json_module.dumps(document, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _text(line: Line) -> str:
+    """Time, kind, words; further lines of one event stand below its first."""
+    head = f"{time.strftime('%H:%M:%S')} {line.kind:<{_KIND_WIDTH}} "
+    return head + line.text.replace("\n", "\n" + " " * len(head))
+
+
+def _show_plain(line: Line) -> None:
+    sys.stdout.write(_text(line) + "\n")
+    sys.stdout.flush()
+
+
+def _show_coloured() -> Callable[[Line], None]:
+    from rich.console import Console
+    from rich.text import Text
+
+    from jaragua.wire.definitions import LogLevel
+
+    console = Console(highlight=False)
+    styles = {LogLevel.ERROR: "red", LogLevel.WARNING: "yellow", LogLevel.DEBUG: "dim"}
+    return lambda line: console.print(Text(_text(line), style=styles.get(line.level, "")))

@@ -1,0 +1,161 @@
+"""Start and stop emulated boards: the image of the emulated Cortex-M4 on QEMU, or the native one as a process."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from jaragua.emulate import qemu
+from jaragua.emulate.process import BoundProcess
+from jaragua.errors import ToolError
+
+#: Both kinds have a unique id of this length.
+UID_BYTES = qemu.UID_BYTES
+
+
+class EmulatedBoard(ABC):
+    """One board. The process ends with `stop`, with the `with` block, or when the thread that called `start` ends."""
+
+    def __init__(self, image: Path, uid: bytes = b"") -> None:
+        """`image`: of `build_image`. `uid`: 8 bytes, drawn if not given."""
+        self.image = image
+        self.uid = uid or secrets.token_bytes(UID_BYTES)
+        self._process: BoundProcess | None = None
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The port, as `Board`, `jaragua gateway` and `jaragua monitor` take it."""
+
+    @abstractmethod
+    def _launch(self) -> BoundProcess:
+        """Starts the process of this kind of board."""
+
+    def start(self) -> None:
+        """Switches the board on. ToolError if the emulator or the image is missing."""
+        if not self.image.exists():
+            raise ToolError(f"there is no image {self.image}", "Build it with `pio run -e qemu_m4`.")
+        self._process = self._launch()
+
+    def restart(self) -> None:
+        """Switches the board off and on: its memory is gone, its unique id stays, and on QEMU its port too."""
+        self._end()
+        self.start()
+
+    def check(self) -> None:
+        """ToolError with the process' own words if the board has ended by itself."""
+        if self._process is not None and not self._process.is_running:
+            words = qemu.without_chatter(self._process.last_words()) or "nothing"
+            raise ToolError(f"the emulated board on {self.url} has ended; its last words: {words}", "Start it again.")
+
+    def stop(self) -> None:
+        """Switches the board off; a second call does nothing."""
+        self._end()
+
+    def __enter__(self) -> EmulatedBoard:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+
+class QemuBoard(EmulatedBoard):
+    """A Cortex-M4 on QEMU. Its port is open from the moment the object is made and stays the same over `restart`."""
+
+    def __init__(self, image: Path, uid: bytes = b"") -> None:
+        super().__init__(image, uid)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1)
+        self._url = "socket://{}:{}".format(*self._listener.getsockname())
+
+    @property
+    def url(self) -> str:
+        """`socket://127.0.0.1:…`"""
+        return self._url
+
+    def stop(self) -> None:
+        """Switches the board off and closes its port."""
+        super().stop()
+        self._listener.close()
+
+    def _launch(self) -> BoundProcess:
+        if shutil.which(qemu.PROGRAM) is None:
+            raise ToolError(f"{qemu.PROGRAM} is not installed", "Run: sudo apt-get install qemu-system-arm")
+        listening_fd = self._listener.fileno()
+        command = qemu.arguments(self.image, listening_fd, self.uid, secrets.randbits(32))
+        return BoundProcess(command, pass_fds=[listening_fd])
+
+
+class NativeBoard(EmulatedBoard):
+    """The native image, which makes a pseudo terminal of its own at each start."""
+
+    def __init__(self, image: Path, uid: bytes = b"") -> None:
+        super().__init__(image, uid)
+        self._url = ""
+
+    @property
+    def url(self) -> str:
+        """`/dev/pts/…`, "" before the first start."""
+        return self._url
+
+    def _launch(self) -> BoundProcess:
+        process = BoundProcess([str(self.image), "--uid", self.uid.hex()])
+        self._url = process.read_line()
+        return process
+
+
+class EmulatedFleet:
+    """Several boards of one image: `with EmulatedFleet(build_image(), 4) as fleet: … fleet.urls …`."""
+
+    def __init__(self, image: Path, count: int, uids: Sequence[bytes] = ()) -> None:
+        """`uids`: 8 bytes for each board, drawn if not given."""
+        self._image = image
+        self._uids = list(uids) or [b""] * count
+        self.boards: list[EmulatedBoard] = []
+
+    @property
+    def urls(self) -> list[str]:
+        """One port a board."""
+        return [board.url for board in self.boards]
+
+    def check(self) -> None:
+        """ToolError if a board has ended by itself."""
+        for board in self.boards:
+            board.check()
+
+    def stop(self) -> None:
+        """Switches all boards off."""
+        while self.boards:
+            self.boards.pop().stop()
+
+    def __enter__(self) -> EmulatedFleet:
+        kind = QemuBoard if self._image.suffix == ".elf" else NativeBoard
+        try:
+            for uid in self._uids:
+                self.boards.append(kind(self._image, uid))
+                self.boards[-1].start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,90 @@
+"""Builds the firmware's image with PlatformIO."""
+
+from __future__ import annotations
+
+import configparser
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from jaragua.errors import ToolError
+
+QEMU: Final = "qemu_m4"
+NATIVE: Final = "native"
+#: What tools/platform/builder/main.py calls the image.
+_PROGRAMS: Final = {QEMU: "firmware.elf", NATIVE: "program"}
+_CONFIGURATION: Final = "platformio.ini"
+_LINES_SHOWN: Final = 15
+
+
+def project_folder() -> Path:
+    """The folder of platformio.ini: above the working directory or, for an editable installation, above this file."""
+    here = Path(__file__).resolve()
+    for folder in (Path.cwd(), *Path.cwd().parents, *here.parents):
+        if (folder / _CONFIGURATION).exists() and (folder / "firmware").is_dir():
+            return folder
+    raise ToolError(
+        "the sources of the firmware are not here", "Clone Jaragua's repository and run the command in its folder."
+    )
+
+
+def image_path(environment: str, model: str) -> Path:
+    """Where `build_image` puts the image of `model` for `environment` (`qemu_m4` or `native`)."""
+    if environment not in _PROGRAMS:
+        raise ToolError(f"{environment!r} is no emulated board", f"Take one of: {', '.join(_PROGRAMS)}.")
+    project = project_folder()
+    folder = environment if model == _default_model(project) else f"{environment}-{model}"
+    return project / ".pio" / "build" / folder / _PROGRAMS[environment]
+
+
+def build_image(environment: str = QEMU, model: str = "digits") -> Path:
+    """Builds the image if anything it is made from has changed; returns its path.
+
+    ToolError, with the last lines of the build, if it cannot be built.
+    """
+    path = image_path(environment, model)
+    with _only_one_build(project_folder()):
+        done = subprocess.run(
+            [sys.executable, "-m", "platformio", "run", "--environment", environment],
+            cwd=project_folder(),
+            env=os.environ | {"JARAGUA_MODEL": model, "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise _build_error(environment, done.stdout)
+    return path
+
+
+def _build_error(environment: str, output: str) -> ToolError:
+    if "No module named platformio" in output:
+        return ToolError("PlatformIO is not installed", "Run: pip install 'jaragua[firmware]', or `make setup-demo`.")
+    last_lines = "\n".join(output.rstrip().splitlines()[-_LINES_SHOWN:])
+    return ToolError(
+        f"the image for {environment} could not be built; PlatformIO says:\n{last_lines}",
+        f"Run `pio run -e {environment}` to see all of it; `jaragua doctor` says which tools are missing.",
+    )
+
+
+def _default_model(project: Path) -> str:
+    configuration = configparser.ConfigParser(interpolation=None)
+    configuration.read(project / _CONFIGURATION, encoding="utf-8")
+    return configuration.get("env", "custom_jaragua_model", fallback="")
+
+
+@contextmanager
+def _only_one_build(project: Path) -> Iterator[None]:
+    """Two builds in one folder at the same time would spoil each other's files."""
+    folder = project / ".pio"
+    folder.mkdir(exist_ok=True)
+    with (folder / "jaragua.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

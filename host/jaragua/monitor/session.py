@@ -1,0 +1,56 @@
+"""Watches one port: says HELLO if nobody does, asks once who the board is, hands on everything it says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from jaragua.serial import failures
+from jaragua.serial.driver import LinkDriver, LinkInterrupted
+from jaragua.serial.transport import open_transport
+from jaragua.wire import link, messages
+from jaragua.wire.definitions import FrameType, protocol_problem
+
+#: How long to listen before HELLO: a board that was just reset prints its line first.
+_LISTEN_S: Final = 0.3
+
+
+class Monitor:
+    """`on_event` gets every event of the link, from the event loop."""
+
+    def __init__(self, url: str, baud: int, on_event: Callable[[link.LinkEvent], None]) -> None:
+        self._url = url
+        self._baud = baud
+        self._on_event = on_event
+        self.driver: LinkDriver | None = None
+
+    async def run(self) -> None:
+        """Watches until it is cancelled. PortError if the port is missing or goes away; BoardVersionError (L2.4)."""
+        self.driver = LinkDriver(await open_transport(self._url, self._baud), self._receive)
+        try:
+            self.driver.start()
+            await asyncio.sleep(_LISTEN_S)
+            while True:
+                await self._watch_session(self.driver)
+        finally:
+            await self.driver.close()
+
+    async def _watch_session(self, driver: LinkDriver) -> None:
+        """One session: identify at its beginning, then only listen."""
+        if driver.phase in (link.LinkPhase.IDLE, link.LinkPhase.LOST):
+            driver.connect()
+        try:
+            await driver.wait_open()
+            session = driver.counters.sessions
+            await driver.send(FrameType.MSG, messages.encode(messages.Identify(1)))
+        except LinkInterrupted:
+            return
+        await driver.until(lambda: driver.phase is not link.LinkPhase.OPEN or driver.counters.sessions != session)
+
+    def _receive(self, event: link.LinkEvent) -> None:
+        self._on_event(event)
+        if isinstance(event, link.SessionOpened):
+            problem = protocol_problem(event.hello.major, event.hello.minor)
+            if problem:
+                raise failures.version_error(self._url, problem)
