@@ -17,7 +17,6 @@ from jaragua_compiler.rate import LearningRate
 from jaragua_models import Model, Samples
 
 SEED = 20
-META_ROUNDS = 200
 TASKS = 8
 
 
@@ -31,7 +30,7 @@ class Workload:
 
 
 def prepare(model: Model, plan: Plan) -> Workload:
-    """Meta-train a start for META_ROUNDS rounds, then lay out TASKS held-out tasks, each learned from that start."""
+    """Meta-train a start for the model's default number of rounds; the steps learn TASKS held-out tasks from it."""
     weights = _meta_train(model, plan)
     defaults = model.defaults
     tasks = [model.tasks.held_out_task(SEED + n, defaults.ways, defaults.shots, defaults.ways) for n in range(TASKS)]
@@ -54,10 +53,11 @@ def _meta_train(model: Model, plan: Plan) -> Weights:
     """TinyReptile with one client a round: the start moves towards what each task's training made of it."""
     engine = NativeEngine(plan)
     weights = initial_weights(plan.network, SEED)
-    for number in range(META_ROUNDS):
+    rounds = model.defaults.rounds
+    for number in range(rounds):
         task = model.tasks.train_task(f"bench-{number % 5}", number, model.defaults.ways, model.defaults.shots)
         trained = _adapted(engine, plan, _pack(model, plan, weights), task.support, model.defaults.learning_rate)
-        weights = _moved(weights, trained, model.defaults.alpha * (1.0 - number / META_ROUNDS))
+        weights = _moved(weights, trained, model.defaults.alpha * (1.0 - number / rounds))
     return weights
 
 
