@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import jaragua_models
 import pytest
 from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
+
+import jaragua_models
+from jaragua.client.client import run_client
+from jaragua.wire.messages import TrainCommand, decode
+from jaragua.wire.topics import TopicKind
+from jaragua_broker import Broker
 from jaragua_compiler import (
     LearningRate,
     NativeEngine,
@@ -24,11 +30,6 @@ from jaragua_compiler import (
     quantise_inputs,
     quantise_targets,
 )
-
-from jaragua.client.client import run_client
-from jaragua.wire.messages import TrainCommand, decode
-from jaragua.wire.topics import TopicKind
-from jaragua_broker import Broker
 
 BLOB = digits_blob()
 
@@ -78,14 +79,16 @@ def test_update_equals_the_reference_run_by_hand(broker: Broker, tmp_path: Path,
     command = train_command(BLOB, ways=5, shots=7, passes=passes)
 
     async def story() -> None:
-        async with Headquarters(broker.url) as headquarters:
-            async with running(run_client(settings(broker.url, tmp_path), NativeEngine)):
-                await headquarters.publish_blob(BLOB)
-                await headquarters.command("pi-1", "train", command)
-                header, update = await headquarters.update_number(1)
-                expected, correct = update_by_hand("digits", BLOB, command)
-                assert update == expected
-                assert header.score == correct / (35 * passes)
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_client(settings(broker.url, tmp_path), NativeEngine)),
+        ):
+            await headquarters.publish_blob(BLOB)
+            await headquarters.command("pi-1", "train", command)
+            header, update = await headquarters.update_number(1)
+            expected, correct = update_by_hand("digits", BLOB, command)
+            assert update == expected
+            assert header.score == correct / (35 * passes)
 
     run(story())
 
@@ -95,14 +98,16 @@ def test_regression_update_equals_the_reference(broker: Broker, tmp_path: Path) 
     command = train_command(blob, ways=1, shots=10, learning_rate=0.01)
 
     async def story() -> None:
-        async with Headquarters(broker.url) as headquarters:
-            async with running(run_client(settings(broker.url, tmp_path, model="sine"), NativeEngine)):
-                await headquarters.publish_blob(blob)
-                await headquarters.command("pi-1", "train", command)
-                header, update = await headquarters.update_number(1)
-                assert update == update_by_hand("sine", blob, command)[0]
-                assert header.metric == "mse"
-                assert 0.0 < header.score == header.loss
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_client(settings(broker.url, tmp_path, model="sine"), NativeEngine)),
+        ):
+            await headquarters.publish_blob(blob)
+            await headquarters.command("pi-1", "train", command)
+            header, update = await headquarters.update_number(1)
+            assert update == update_by_hand("sine", blob, command)[0]
+            assert header.metric == "mse"
+            assert 0.0 < header.score == header.loss
 
     run(story())
 
@@ -111,28 +116,32 @@ def test_client_follows_the_model_of_the_run(broker: Broker, tmp_path: Path) -> 
     blob = blob_of("sine")
 
     async def story() -> None:
-        async with Headquarters(broker.url) as headquarters:
-            async with running(run_client(settings(broker.url, tmp_path), NativeEngine)):
-                assert (await headquarters.device_is("pi-1", "ready")).model == "digits"
-                await headquarters.publish_run("sine")
-                await until(lambda: headquarters.device_states("pi-1")[-1].model == "sine")
-                await headquarters.publish_blob(blob)
-                await headquarters.command("pi-1", "train", train_command(blob, ways=1, learning_rate=0.01))
-                header, _ = await headquarters.update_number(1)
-                assert header.metric == "mse"
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_client(settings(broker.url, tmp_path), NativeEngine)),
+        ):
+            assert (await headquarters.device_is("pi-1", "ready")).model == "digits"
+            await headquarters.publish_run("sine")
+            await until(lambda: headquarters.device_states("pi-1")[-1].model == "sine")
+            await headquarters.publish_blob(blob)
+            await headquarters.command("pi-1", "train", train_command(blob, ways=1, learning_rate=0.01))
+            header, _ = await headquarters.update_number(1)
+            assert header.metric == "mse"
 
     run(story())
 
 
 def test_adaptation_helps(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        async with Headquarters(broker.url) as headquarters:
-            async with running(run_client(settings(broker.url, tmp_path), NativeEngine)):
-                await headquarters.device_is("pi-1", "ready")
-                await headquarters.publish_blob(BLOB)
-                result = await headquarters.ask("pi-1", adapt_command(BLOB, passes=8))
-                assert result.ok
-                assert result.after > result.before + 0.2
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_client(settings(broker.url, tmp_path), NativeEngine)),
+        ):
+            await headquarters.device_is("pi-1", "ready")
+            await headquarters.publish_blob(BLOB)
+            result = await headquarters.ask("pi-1", adapt_command(BLOB, passes=8))
+            assert result.ok
+            assert result.after > result.before + 0.2
 
     run(story())
 
@@ -184,12 +193,11 @@ def test_killed_client_is_lost_and_ends_its_duty_when_it_is_back(broker: Broker,
 
 def test_terminated_client_says_goodbye_and_ends_well(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        async with Headquarters(broker.url) as headquarters:
-            async with client_process(broker.url, tmp_path) as process:
-                await headquarters.device_is("pi-1", "ready")
-                process.send_signal(signal.SIGTERM)
-                await headquarters.node_is("pi-1", "disconnected")
-                assert await process.wait() == 0
+        async with Headquarters(broker.url) as headquarters, client_process(broker.url, tmp_path) as process:
+            await headquarters.device_is("pi-1", "ready")
+            process.send_signal(signal.SIGTERM)
+            await headquarters.node_is("pi-1", "disconnected")
+            assert await process.wait() == 0
 
     run(story())
 
@@ -212,17 +220,19 @@ def test_telemetry_comes_with_the_work_and_at_most_once_a_second(broker: Broker,
     from jaragua.wire.messages import Telemetry
 
     async def story() -> None:
-        async with Headquarters(broker.url) as headquarters:
-            async with running(run_client(settings(broker.url, tmp_path), NativeEngine)):
-                await headquarters.device_is("pi-1", "ready")
-                await headquarters.publish_blob(BLOB)
-                for number in range(1, 9):
-                    await headquarters.command("pi-1", "train", train_command(BLOB, number=number, passes=20))
-                await until(lambda: len(headquarters.of(TopicKind.TELEMETRY)) >= 2)
-                times = [decode(Telemetry, seen.payload).ts for seen in headquarters.of(TopicKind.TELEMETRY)]
-                assert all(later - earlier >= 990 for earlier, later in zip(times, times[1:], strict=False))
-                progress = decode(Telemetry, headquarters.of(TopicKind.TELEMETRY)[0].payload).progress
-                assert progress is not None
-                assert progress["samples"] == 240
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_client(settings(broker.url, tmp_path), NativeEngine)),
+        ):
+            await headquarters.device_is("pi-1", "ready")
+            await headquarters.publish_blob(BLOB)
+            for number in range(1, 9):
+                await headquarters.command("pi-1", "train", train_command(BLOB, number=number, passes=20))
+            await until(lambda: len(headquarters.of(TopicKind.TELEMETRY)) >= 2)
+            times = [decode(Telemetry, seen.payload).ts for seen in headquarters.of(TopicKind.TELEMETRY)]
+            assert all(later - earlier >= 990 for earlier, later in itertools.pairwise(times))
+            progress = decode(Telemetry, headquarters.of(TopicKind.TELEMETRY)[0].payload).progress
+            assert progress is not None
+            assert progress["samples"] == 240
 
     run(story())

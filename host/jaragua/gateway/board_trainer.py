@@ -8,7 +8,8 @@ from typing import Protocol
 
 from jaragua.errors import ModelError, PortError
 from jaragua.node.trainer import Figures, SampleSet, TrainerGone, TrainerRestarted
-from jaragua.serial.board import BoardRestarted, BoardSilent, samples_of
+from jaragua.serial.failures import BoardRestarted, BoardSilent
+from jaragua.serial.jobs import samples_of
 from jaragua.wire.messages import Health, Identity, JobState
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate

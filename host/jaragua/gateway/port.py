@@ -10,14 +10,15 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 
-from jaragua.errors import BoardError, PortError, ProtocolError
+from jaragua.errors import BoardError, PortError
 from jaragua.gateway.board_trainer import BoardRequests, BoardTrainer, translated
 from jaragua.node.description import DeviceFacts, facts_of_board
 from jaragua.node.device import Device
 from jaragua.node.node import Node
 from jaragua.node.program import until_first_ends
 from jaragua.node.trainer import Progress, TrainerGone
-from jaragua.serial.board import BoardEvent, BoardSilent, LogLine, SessionEnded
+from jaragua.serial.board import BoardEvent, LogLine, SessionEnded
+from jaragua.serial.failures import BoardSilent, BoardVersionError, update_command
 from jaragua.wire import messages
 from jaragua.wire.definitions import LogLevel
 from jaragua.wire.messages import Identity
@@ -91,7 +92,7 @@ class PortWorker:
         """The board on the port; None if it speaks another protocol, which is said."""
         try:
             board = await stack.enter_async_context(self._open_board(self._settings.url, self._on_event))
-        except ProtocolError as error:
+        except BoardVersionError as error:
             self._leave_out(error)
             return None
         except BoardSilent:
@@ -118,6 +119,7 @@ class PortWorker:
             )
         facts = facts_of_board(name, identity)
         device = self._node.add_device(name, "cortex-m4", facts, identity.model, identity.architecture)
+        device.update_command = update_command(self._settings.url)
         self._node.expect_of(device)
         return device
 
@@ -141,11 +143,11 @@ class PortWorker:
 
     async def _meet_again(self, board: BoardRequests, device: Device) -> None:
         """After a restart the board may run another image: it is asked again."""
-        device.set_state("lost", "the board was restarted or gave up the link")
+        device.link_broken("the board was restarted or gave up the link")
         identity = await board.identify()
         if self._introduce(identity) is not device:
             raise TrainerGone(f"there is another board on {self._settings.url} now")
-        device.back_from_lost()
+        device.link_mended()
 
     def _on_event(self, event: BoardEvent) -> None:
         if isinstance(event, SessionEnded):
@@ -174,7 +176,7 @@ class PortWorker:
             self._device.set_state("lost", error.message)
         self._complain(error)
 
-    def _leave_out(self, error: ProtocolError) -> None:
+    def _leave_out(self, error: BoardVersionError) -> None:
         """A board of another protocol is shown as stale (by its port if it has no name yet) and let be."""
         device = self._device or self._unknown_device()
         device.mark_stale(f"{error.message} ({error.hint})" if error.hint else error.message)

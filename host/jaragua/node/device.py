@@ -64,6 +64,7 @@ class Device:
     def __init__(self, office: Office, name: str, kind: DeviceKind, model: str, architecture: bytes) -> None:
         self.name = name
         self.kind = kind
+        self.update_command = ""  # what puts another image on the board
         self._office = office
         self._model = model
         self._architecture = architecture
@@ -97,10 +98,15 @@ class Device:
             self._state, self._reason = state, reason
             self._office.state_changed(self)
 
-    def back_from_lost(self) -> None:
-        """The link is there again and nothing else has happened to the state since."""
+    def link_broken(self, reason: str) -> None:
+        """The link to an idle device is gone for now; with an order under way, the order finds out by itself."""
+        if self._current is None:
+            self.set_state("lost", reason)
+
+    def link_mended(self) -> None:
+        """The link is there again."""
         if self._state == "lost":
-            self.set_state("ready" if self._current is None else "training")
+            self.set_state("ready")
 
     def set_identity(self, model: str, architecture: bytes) -> None:
         """What the device turned out to compute."""
@@ -124,7 +130,7 @@ class Device:
             self.set_identity(model, plan.architecture)
             return
         matches = plan.architecture == self._architecture
-        self.mark_stale(None if matches else _wrong_architecture(self._model, model))
+        self.mark_stale(None if matches else self._wrong_architecture(model))
 
     def submit(self, order: Order) -> None:
         """Take an order; one that is waiting or under way already is not taken twice."""
@@ -184,9 +190,8 @@ class Device:
         while self._orders:
             self._office.refuse(self._orders.popleft(), reason)
 
-
-def _wrong_architecture(has: str, wanted: str) -> str:
-    return (
-        f"its image is built for model '{has}' of another architecture than the run's '{wanted}'; "
-        f"set custom_jaragua_model = {wanted} in platformio.ini and run: pio run -t upload"
-    )
+    def _wrong_architecture(self, wanted: str) -> str:
+        return (
+            f"its image computes the network of '{self._model}', the run that of '{wanted}'; "
+            f"update it: JARAGUA_MODEL={wanted} {self.update_command}"
+        )

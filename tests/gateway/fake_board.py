@@ -1,0 +1,151 @@
+"""Boards that are none: what `serial.Board` promises, over the reference engine, with faults on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import numpy as np
+
+import jaragua_models
+from jaragua.errors import PortError
+from jaragua.gateway.board_trainer import BoardRequests
+from jaragua.serial.board import BoardEvent
+from jaragua.serial.failures import BoardRestarted, BoardSilent
+from jaragua.wire.definitions import JobKind, JobPhase
+from jaragua.wire.messages import Health, Identity, JobState, Progress
+from jaragua_compiler import LearningRate, ReferenceEngine, plan
+from jaragua_compiler.engine import StepResult
+
+
+class FakeBoard:
+    """A board with weights in memory; `faults` are raised one by one, in place of the next requests' answers."""
+
+    def __init__(self, uid: bytes, model: str = "digits") -> None:
+        self._model = jaragua_models.get(model)
+        self._plan = plan(self._model.network)
+        self._engine = ReferenceEngine(self._plan)
+        self.uid = uid
+        self.staged = b""
+        self.uploads = 0
+        self.jobs: list[tuple[int, JobKind, int]] = []
+        self.faults: list[Exception] = []
+        self.on_event: Callable[[BoardEvent], None] = lambda event: None
+        self._working = False
+        self._job = 0
+        self.answers = asyncio.Event()  # whether identify is answered
+        self.answers.set()
+
+    @property
+    def identity(self) -> Identity:
+        network = self._plan.network
+        return Identity(
+            id=1,
+            major=1,
+            minor=0,
+            firmware="0.1.0",
+            build=bytes(8),
+            board="fake",
+            uid=self.uid,
+            model=self._model.name,
+            architecture=self._plan.architecture,
+            blob_bytes=self._plan.blob_bytes,
+            inputs=network.inputs,
+            outputs=network.outputs,
+            classifier=network.classifier,
+            staged=self.staged,
+            working=b"",
+            mtu=240,
+            window=8,
+            reset_cause=1,
+            ram_bytes=262144,
+            flash_bytes=1048576,
+            arena_bytes=1000,
+            operators=self._plan.operators,
+        )
+
+    def new_job(self) -> int:
+        self._job += 1
+        return self._job
+
+    def restart(self) -> None:
+        self.staged, self._working = b"", False
+
+    async def identify(self) -> Identity:
+        await self.answers.wait()
+        return self.identity
+
+    async def health(self) -> Health:
+        self._meet_fault()
+        return Health(1, *range(10, 22))
+
+    async def train(self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"") -> JobState:
+        return self._run(job, JobKind.TRAIN, samples, base, LearningRate(*rate))
+
+    async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:
+        return self._run(job, JobKind.EVALUATE, samples, base, None)
+
+    async def read_update(self, state: JobState) -> bytes:
+        self._meet_fault()
+        return self._engine.blob()
+
+    def _meet_fault(self) -> None:
+        if self.faults:
+            fault = self.faults.pop(0)
+            if isinstance(fault, (BoardRestarted, BoardSilent, PortError)):
+                self.restart()
+            raise fault
+
+    def _run(
+        self, job: int, kind: JobKind, samples: Sequence[bytes], base: bytes, rate: LearningRate | None
+    ) -> JobState:
+        self._meet_fault()
+        self._take(base)
+        results = [self._step(sample, rate) for sample in samples]
+        self.jobs.append((job, kind, len(samples)))
+        correct, loss = sum(one.correct for one in results), sum(one.loss for one in results)
+        self.on_event(Progress(job, len(samples), len(samples), correct, loss, 11))
+        fields: dict[str, Any] = {"id": 1, "job": job, "kind": kind, "state": JobPhase.DONE, "done": len(samples)}
+        return JobState(**fields, correct=correct, loss_sum=loss, loss_exponent=11, instructions=9000, blob_crc=0)
+
+    def _take(self, base: bytes) -> None:
+        if not base:
+            assert self._working, "a job without a base, and the board has no working weights"
+            return
+        if hashlib.sha256(base).digest() != self.staged:
+            self.uploads += 1
+            self.staged = hashlib.sha256(base).digest()
+        self._engine.load(base)
+        self._working = True
+
+    def _step(self, sample: bytes, rate: LearningRate | None) -> StepResult:
+        values = np.frombuffer(sample, "<i2")
+        target, inputs = values[:1], values[1:]
+        return self._engine.evaluate(inputs, target) if rate is None else self._engine.train_step(inputs, target, rate)
+
+
+class FakePorts:
+    """Ports by URL; `plugged` says which of them exist."""
+
+    def __init__(self, boards: dict[str, FakeBoard]) -> None:
+        self.boards = boards
+        self.plugged = set(boards)
+        self.refusals: dict[str, Exception] = {}
+        self.opened: list[str] = []
+
+    def open(self, url: str, on_event: Callable[[BoardEvent], None]) -> AbstractAsyncContextManager[BoardRequests]:
+        @asynccontextmanager
+        async def opened() -> Any:
+            self.opened.append(url)
+            if url in self.refusals:
+                raise self.refusals[url]
+            if url not in self.plugged:
+                raise PortError(f"there is no port {url}", "check the cable")
+            board = self.boards[url]
+            board.on_event = on_event
+            yield board
+
+        return opened()

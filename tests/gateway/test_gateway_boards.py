@@ -1,0 +1,290 @@
+"""The gateway's side of boards: one at a time per board, boards in parallel, faults mended, stale boards left out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_board import FakeBoard, FakePorts
+from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
+
+from jaragua.errors import PortError, UsageError
+from jaragua.gateway.gateway import port_settings, run_gateway
+from jaragua.gateway.port import PortSettings, device_id_of, device_id_of_port
+from jaragua.node.node import NodeSettings
+from jaragua.serial.board import SessionEnded
+from jaragua.serial.failures import BoardRestarted, BoardSilent, version_error
+from jaragua.wire.definitions import JobKind
+from jaragua.wire.messages import JobState, Telemetry, decode
+from jaragua.wire.topics import TopicKind, check_id
+from jaragua_broker import Broker
+
+BLOB = digits_blob()
+UID_A, UID_B = bytes.fromhex("a1b2c3d4e5f60718"), bytes.fromhex("0011223344556677")
+ONE, TWO = "gw-a1b2c3d4", "gw-00112233"
+
+
+def gateway(url: str, folder: Path, **changes: Any) -> NodeSettings:
+    return settings(url, folder, "gw", kind="gateway", **changes)
+
+
+def two_boards() -> FakePorts:
+    return FakePorts({"/dev/a": FakeBoard(UID_A), "/dev/b": FakeBoard(UID_B)})
+
+
+def work(where: NodeSettings, ports: FakePorts) -> Any:
+    return run_gateway(where, [PortSettings(url) for url in ports.boards], ports.open)
+
+
+def test_m1_every_board_is_a_device_named_after_its_unique_id(broker: Broker, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with Headquarters(broker.url) as headquarters:
+            async with running(work(gateway(broker.url, tmp_path), two_boards())):
+                for name in (ONE, TWO):
+                    state = await headquarters.device_is(name, "ready")
+                    assert (state.kind, state.model) == ("cortex-m4", "digits")
+                assert (await headquarters.node_is("gw", "ready")).kind == "gateway"
+            for name in (ONE, TWO):
+                await headquarters.device_is(name, "disconnected")
+            await headquarters.node_is("gw", "disconnected")
+
+    run(story())
+
+
+def test_l4_1_description_comes_from_the_identity(broker: Broker, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with Headquarters(broker.url) as headquarters:
+            async with running(work(gateway(broker.url, tmp_path), two_boards())):
+                await until(lambda: headquarters.of(TopicKind.DEVICE_DESCRIPTION)[1:])
+            things = {
+                seen.topic.device: json.loads(seen.payload) for seen in headquarters.of(TopicKind.DEVICE_DESCRIPTION)
+            }
+            assert things[ONE]["jrg:uid"] == UID_A.hex()
+            assert things[ONE]["jrg:ramBytes"] == 262144
+            assert things[ONE]["id"] != things[TWO]["id"]
+
+    run(story())
+
+
+def test_two_boards_train_and_a_staged_blob_is_not_sent_again(broker: Broker, tmp_path: Path) -> None:
+    async def story() -> None:
+        ports = two_boards()
+        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+            await headquarters.device_is(ONE, "ready")
+            await headquarters.device_is(TWO, "ready")
+            await headquarters.publish_blob(BLOB)
+            for number in (1, 2):
+                for name in (ONE, TWO):
+                    await headquarters.command("gw", "train", train_command(BLOB, name, number, passes=3))
+            await until(lambda: len({(h.device, h.round) for h, _ in headquarters.updates()}) == 4)
+            for board in ports.boards.values():
+                assert board.uploads == 1
+                assert [(kind, count) for _, kind, count in board.jobs] == [(JobKind.TRAIN, 36)] * 2
+            header = headquarters.updates()[0][0]
+            assert (header.samples, header.instructions) == (36, 9000)
+
+    run(story())
+
+
+def test_m4_board_is_judged_before_and_after(broker: Broker, tmp_path: Path) -> None:
+    async def story() -> None:
+        ports = two_boards()
+        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+            await headquarters.device_is(ONE, "ready")
+            await headquarters.publish_blob(BLOB)
+            result = await headquarters.ask("gw", adapt_command(BLOB, ONE, passes=8))
+            assert result.ok
+            assert result.after > result.before + 0.2
+            jobs = [(kind, count) for _, kind, count in ports.boards["/dev/a"].jobs]
+            assert jobs == [(JobKind.EVALUATE, 30), (JobKind.TRAIN, 120), (JobKind.EVALUATE, 30)]
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [BoardRestarted("the board was restarted"), BoardSilent("the board is silent"), PortError("the port went away")],
+    ids=lambda fault: type(fault).__name__,
+)
+@pytest.mark.parametrize("requests_before", [0, 1, 2])
+def test_work_is_begun_again_after_a_fault(
+    broker: Broker, tmp_path: Path, fault: Exception, requests_before: int
+) -> None:
+    """L4.3, L4.5: wherever the board is lost within a judgement, the figures are those of an undisturbed one."""
+
+    class FaultLater(FakeBoard):
+        requests = 0
+
+        def _meet_fault(self) -> None:
+            type(self).requests += 1
+            if type(self).requests == requests_before + 1:
+                self.faults.append(fault)
+            super()._meet_fault()
+
+    async def story() -> None:
+        calm, disturbed = FakePorts({"/dev/a": FakeBoard(UID_A)}), FakePorts({"/dev/a": FaultLater(UID_A)})
+        answers = []
+        for folder, ports in (("calm", calm), ("disturbed", disturbed)):
+            async with (
+                Headquarters(broker.url) as headquarters,
+                running(work(gateway(broker.url, tmp_path / folder), ports)),
+            ):
+                await headquarters.device_is(ONE, "ready")
+                await headquarters.publish_blob(BLOB)
+                answers.append(await headquarters.ask("gw", adapt_command(BLOB, ONE)))
+        assert answers[0] == answers[1]
+        assert answers[0].ok
+
+    run(story())
+
+
+def test_unplugged_board_is_lost_and_comes_back(broker: Broker, tmp_path: Path) -> None:
+    async def story() -> None:
+        ports = two_boards()
+        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+            await headquarters.device_is(ONE, "ready")
+            await headquarters.publish_blob(BLOB)
+            ports.plugged.discard("/dev/a")
+            ports.boards["/dev/a"].faults.append(PortError("the port went away"))
+            await headquarters.command("gw", "train", train_command(BLOB, ONE))
+            await headquarters.device_is(ONE, "lost")
+            await headquarters.command("gw", "train", train_command(BLOB, TWO))
+            assert (await headquarters.update_number(1))[0].device == TWO  # the other board goes on
+            ports.plugged.add("/dev/a")
+            await until(lambda: headquarters.updates()[-1][0].device == ONE)
+
+    run(story())
+
+
+def test_idle_board_that_restarts_is_lost_and_ready_again(broker: Broker, tmp_path: Path) -> None:
+    async def story() -> None:
+        ports = two_boards()
+        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+            await headquarters.device_is(ONE, "ready")
+            ports.boards["/dev/a"].answers.clear()
+            ports.boards["/dev/a"].on_event(SessionEnded(1))
+            await headquarters.device_is(ONE, "lost")
+            ports.boards["/dev/a"].answers.set()
+            await headquarters.device_is(ONE, "ready")
+
+    run(story())
+
+
+def test_board_of_another_architecture_is_stale_until_the_run_fits(broker: Broker, tmp_path: Path) -> None:
+    async def story() -> None:
+        ports = FakePorts({"/dev/a": FakeBoard(UID_A), "/dev/b": FakeBoard(UID_B, "sine")})
+        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+            await headquarters.device_is(TWO, "ready")  # nobody has said yet what the run computes
+            await headquarters.publish_run("digits")
+            stale = await headquarters.device_is(TWO, "stale")
+            assert "JARAGUA_MODEL=digits pio run" in (stale.reason or "")
+            answer = await headquarters.ask("gw", adapt_command(BLOB, TWO))
+            assert not answer.ok
+            await headquarters.publish_run("sine")
+            await headquarters.device_is(TWO, "ready")
+            await headquarters.device_is(ONE, "stale")
+
+    run(story())
+
+
+def test_l2_4_board_of_another_protocol_is_stale_and_let_be(
+    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        ports = two_boards()
+        ports.refusals["/dev/a"] = version_error("/dev/a", "the board speaks protocol 2.0, this host 1.0")
+        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+            stale = await headquarters.device_is("gw-dev-a", "stale")
+            assert "protocol 2.0" in (stale.reason or "")
+            assert "pio run" in (stale.reason or "")
+            await headquarters.device_is(TWO, "ready")
+            assert ports.opened.count("/dev/a") == 1
+        assert len([record for record in caplog.records if "protocol 2.0" in record.getMessage()]) == 1
+
+    run(story())
+
+
+def test_port_that_does_not_exist_ends_the_gateway_at_the_start(broker: Broker, tmp_path: Path) -> None:
+    ports = two_boards()
+    ports.plugged.discard("/dev/b")
+    with pytest.raises(PortError, match="/dev/b"):
+        run(work(gateway(broker.url, tmp_path), ports))
+
+
+def test_two_boards_of_one_name_are_told_apart_or_said(
+    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        ports = FakePorts({"/dev/a": FakeBoard(UID_A), "/dev/b": FakeBoard(UID_A)})
+        async with running(work(gateway(broker.url, tmp_path / "1"), ports)):
+            await until(lambda: "both go by the name" in caplog.text)
+        named = port_settings(["/dev/a", "/dev/b"], ["left", "right"])
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_gateway(gateway(broker.url, tmp_path / "2"), named, ports.open)),
+        ):
+            await headquarters.device_is("left", "ready")
+            await headquarters.device_is("right", "ready")
+
+    run(story())
+
+
+def test_gateway_trains_on_without_the_broker(tmp_path: Path) -> None:
+    async def story() -> None:
+        gate = asyncio.Event()
+
+        class Slow(FakeBoard):
+            async def read_update(self, state: JobState) -> bytes:
+                await gate.wait()
+                return await super().read_update(state)
+
+        ports = FakePorts({"/dev/a": Slow(UID_A)})
+        with Broker() as first:
+            gateway_task = asyncio.create_task(work(gateway(first.url, tmp_path), ports))
+            async with Headquarters(first.url) as headquarters:
+                await headquarters.device_is(ONE, "ready")
+                await headquarters.publish_blob(BLOB)
+                await headquarters.command("gw", "train", train_command(BLOB, ONE))
+                await until(lambda: ports.boards["/dev/a"].jobs)
+        gate.set()
+        with Broker(port=first.port) as second:
+            async with Headquarters(second.url) as headquarters:
+                assert (await headquarters.update_number(1))[0].device == ONE
+                await headquarters.device_is(ONE, "ready")
+            gateway_task.cancel()
+            await asyncio.wait([gateway_task])
+
+    run(story())
+
+
+def test_telemetry_has_progress_and_health(broker: Broker, tmp_path: Path) -> None:
+    async def story() -> None:
+        ports = two_boards()
+        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+            await headquarters.device_is(ONE, "ready")
+            ports.boards["/dev/a"].on_event(await ports.boards["/dev/a"].health())
+            seen = await until(lambda: headquarters.of(TopicKind.TELEMETRY))
+            health = decode(Telemetry, seen[0].payload).health
+            assert health is not None
+            assert health["uptime_ms"] == 10
+            assert "id" not in health
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("urls", "names"), [(["/dev/a", "/dev/a"], []), (["/dev/a", "/dev/b"], ["x"]), (["/dev/a", "/dev/b"], ["x", "x"])]
+)
+def test_ports_and_names_that_do_not_fit_are_refused(urls: list[str], names: list[str]) -> None:
+    with pytest.raises(UsageError):
+        port_settings(urls, names)
+
+
+@pytest.mark.parametrize("node", ["g", "a" * 32])
+def test_names_made_from_boards_and_ports_are_ids(node: str) -> None:
+    check_id(device_id_of(node, UID_A))
+    for url in ("/dev/ttyACM0", "socket://127.0.0.1:4001", "/dev/serial/by-id/usb-Arduino_Nano_33_BLE_0123-if00"):
+        check_id(device_id_of_port(node, url))
