@@ -6,6 +6,7 @@ from jaragua_compiler.engine import Engine, StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.exponents import Exponents, calibrate
 from jaragua_compiler.initial import initial_weights
+from jaragua_compiler.keras_front import from_keras
 from jaragua_compiler.native import NativeEngine
 from jaragua_compiler.network import Dense, Network
 from jaragua_compiler.plan import Plan, plan
@@ -26,6 +27,7 @@ __all__ = [
     "calibrate",
     "emit",
     "exponents",
+    "from_keras",
     "initial_weights",
     "pack",
     "plan",
