@@ -48,9 +48,8 @@ async def kill_after(process: asyncio.subprocess.Process, seconds: float) -> boo
         await asyncio.wait_for(process.wait(), seconds)
     except TimeoutError:
         process.kill()
-        await process.communicate()
-        return True
-    return False
+    await process.communicate()
+    return process.returncode == -signal.SIGKILL
 
 
 async def killed_again_and_again(config_path: Path, draw: random.Random) -> tuple[dict[str, Any], int]:

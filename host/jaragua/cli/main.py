@@ -37,12 +37,16 @@ VERBS = {
 
 #: The base of typer's usage errors. Some versions of typer carry their own click: found by kinship, not by name.
 _TyperUsageError: type[Exception] = typer.BadParameter.__mro__[1]
-_BROKEN_PIPE_EXIT_CODE = 141
 
 
 def main() -> None:
     """Entry point of the command."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except BrokenPipeError:
+        # The reader (`| head`) has gone: keep the interpreter from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(JaraguaError.exit_code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -50,10 +54,6 @@ def run(arguments: Sequence[str]) -> int:
     as_json = "--json" in arguments
     try:
         return _dispatch(list(arguments) or ["--help"])
-    except BrokenPipeError:
-        # The reader (`| head`) has gone: keep the interpreter from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE_EXIT_CODE
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where everything ends
         return failure.report(failure.of(_as_ours(error)), as_json=as_json)
 

@@ -48,9 +48,9 @@ def run(
 
 
 def _refuse_nothing_to_resume(settings: RunConfig, resume: bool) -> None:
-    from jaragua.store.run_folder import DATABASE
+    from jaragua.store import holds_run
 
-    if resume and not (settings.run.directory / DATABASE).exists():
+    if resume and not holds_run(settings.run.directory):
         message = f"there is no run to go on with in {settings.run.directory}"
         raise RunError(message, "begin it: the same command without --resume")
 

@@ -67,6 +67,11 @@ class Driver:
         """Whether every round is closed."""
         return self.machine.phase is machine.Phase.FINISHED
 
+    @property
+    def rounds_done(self) -> int:
+        """Rounds that are closed."""
+        return self._current.rounds_done
+
     # ---- what the loop calls ----
 
     def start(self, fleet: Fleet) -> None:

@@ -36,25 +36,26 @@ async def run_coordinator(
     strategy = strategies.create(
         config.strategy.name, config.strategy.alpha, config.strategy.alpha_final, config.run.rounds
     )
-    record, resumed = _record(config, store, codec)
+    record = store.resume(config)
+    if record is not None and _is_done(store, record):
+        on_event(events.RunStarted(record.run, record.rounds, record.rounds, True, store.path))
+    else:
+        record = await _drive(config, store, codec, strategy, on_event)
     store.rewrite(config, record, codec.arrays)
-    driver = Driver(config, store, record, codec, strategy, on_event)
-    done = store.store.initialisation(record.run).rounds_done
-    on_event(events.RunStarted(record.run, record.rounds, done, resumed, store.path))
-    if not driver.finished:
-        await _drive(config, driver, codec, on_event)
     return _result(store, record, codec)
 
 
-def _record(config: RunConfig, folder: RunFolder, codec: ModelCodec) -> tuple[RunRecord, bool]:
-    """The run of the folder, begun if there is none."""
+def _open_record(config: RunConfig, folder: RunFolder, codec: ModelCodec) -> RunRecord:
+    """The run of the folder, begun if there is none; everything beside the database is as the database says."""
     record = folder.resume(config)
-    if record is not None:
+    if record is None:
+        vector = codec.initial(config.run.seed)
+        record = folder.begin(config, Initialisation(0, vector, _sha256(codec.pack(vector))))
+    else:
         _check_packing(folder, record, codec)
-        folder.store.set_status(record.run, "finished" if _is_done(folder, record) else "training")
-        return record, True
-    vector = codec.initial(config.run.seed)
-    return folder.begin(config, Initialisation(0, vector, _sha256(codec.pack(vector)))), False
+        folder.store.set_status(record.run, "training")
+    folder.rewrite(config, record, codec.arrays)
+    return record
 
 
 def _is_done(folder: RunFolder, record: RunRecord) -> bool:
@@ -71,15 +72,23 @@ def _check_packing(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> N
         )
 
 
-async def _drive(config: RunConfig, driver: Driver, codec: ModelCodec, on_event: OnEvent) -> None:
+async def _drive(
+    config: RunConfig, folder: RunFolder, codec: ModelCodec, strategy: strategies.Strategy, on_event: OnEvent
+) -> RunRecord:
+    """Connect, and only then begin or go on: a broker that is not there leaves no run behind."""
     inbox: asyncio.Queue[Happening] = asyncio.Queue()
     async with Fleet(config.broker.url, config.run.fleet, codec.architecture, inbox.put_nowait) as fleet:
+        resumed = folder.store.run() is not None
+        record = _open_record(config, folder, codec)
+        driver = Driver(config, folder, record, codec, strategy, on_event)
+        on_event(events.RunStarted(record.run, record.rounds, driver.rounds_done, resumed, folder.path))
         try:
             driver.start(fleet)
             _take_early_updates(driver, inbox)
             await _loop(driver, fleet, inbox, _BrokerWatch(fleet, on_event, config.broker.url))
         finally:
             driver.end()
+    return record
 
 
 def _take_early_updates(driver: Driver, inbox: asyncio.Queue[Happening]) -> None:

@@ -2,7 +2,7 @@
 
 from jaragua.store.database import Store
 from jaragua.store.records import Assignment, Initialisation, RoundRecord, RunRecord, StoredUpdate
-from jaragua.store.run_folder import RunFolder, open_run, read_run
+from jaragua.store.run_folder import RunFolder, holds_run, open_run, read_run
 
 __all__ = [
     "Assignment",
@@ -12,6 +12,7 @@ __all__ = [
     "RunRecord",
     "Store",
     "StoredUpdate",
+    "holds_run",
     "open_run",
     "read_run",
 ]

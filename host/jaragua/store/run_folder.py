@@ -22,6 +22,7 @@ from safetensors.numpy import save
 
 from jaragua.config import RunConfig
 from jaragua.errors import ConfigurationError, RunError, StoreError
+from jaragua.node.url import parse_broker_url
 from jaragua.store import files
 from jaragua.store.database import Store
 from jaragua.store.records import Initialisation, RoundRecord, RunRecord
@@ -34,7 +35,7 @@ CONFIGURATION = "config.toml"
 #: From an initialisation to named arrays: what a safetensors file holds.
 NameArrays = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
 #: May differ when a run is resumed: they do not change what is learned.
-_FREE_TO_CHANGE = {"run.directory", "broker.url", "round.deadline_s", "devices.wait_s", "devices.minimum"}
+FREE_TO_CHANGE = {"run.directory", "broker.url", "round.deadline_s", "devices.wait_s", "devices.minimum"}
 
 
 class RunFolder:
@@ -68,8 +69,9 @@ class RunFolder:
     def begin(self, config: RunConfig, initial: Initialisation) -> RunRecord:
         """Write a new run. Its identifier is fresh: nodes remember the updates of an older run by theirs."""
         identifier = f"{config.run.name}-{secrets.token_hex(4)}"
-        settings = config.model_dump(mode="json")
-        record = RunRecord(identifier, config.run.name, config.run.seed, config.run.rounds, "training", settings)
+        record = RunRecord(
+            identifier, config.run.name, config.run.seed, config.run.rounds, "training", _settings(config)
+        )
         self.store.create_run(record, initial)
         return record
 
@@ -77,12 +79,12 @@ class RunFolder:
         """The run that is here, or None. Raises: ConfigurationError if it was made with another configuration."""
         record = self.store.run()
         if record is not None:
-            _refuse_other_settings(record.settings, config.model_dump(mode="json"), self.path)
+            _refuse_other_settings(record.settings, _settings(config), self.path)
         return record
 
     def rewrite(self, config: RunConfig, record: RunRecord, name_arrays: NameArrays) -> None:
         """Make every file beside the database what the database says: whatever a kill left, this mends it."""
-        files.write_whole(self.path / CONFIGURATION, files.to_toml(config.model_dump(mode="json")).encode())
+        files.write_whole(self.path / CONFIGURATION, files.to_toml(_settings(config)).encode())
         rounds = self.store.rounds(record.run)
         closed = [files.json_line(one.metrics) for one in rounds if one.metrics is not None]
         files.write_lines(self.path / METRICS, closed)
@@ -116,6 +118,14 @@ class RunFolder:
 def open_run(path: Path) -> RunFolder:
     """Open or make a run's folder for writing."""
     return RunFolder(path)
+
+
+def holds_run(path: Path) -> bool:
+    """Whether a run was begun in a folder; nothing is made or changed."""
+    if not (path / DATABASE).is_file():
+        return False
+    with Store(path / DATABASE, read_only=True) as store:
+        return store.run() is not None
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -164,6 +174,13 @@ def _totals(rounds: list[RoundRecord]) -> dict[str, Any]:
     }
 
 
+def _settings(config: RunConfig) -> dict[str, dict[str, Any]]:
+    """The configuration as JSON values, without the broker's password: a run's folder is made to be shown around."""
+    settings = config.model_dump(mode="json")
+    settings["broker"]["url"] = parse_broker_url(config.broker.url).public
+    return settings
+
+
 def _lock(path: Path) -> int:
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -186,7 +203,7 @@ def _refuse_other_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any],
         f"{section}.{key} is {value!r} there and {wanted[section].get(key)!r} here"
         for section, table in stored.items()
         for key, value in table.items()
-        if f"{section}.{key}" not in _FREE_TO_CHANGE and wanted[section].get(key) != value
+        if f"{section}.{key}" not in FREE_TO_CHANGE and wanted[section].get(key) != value
     ]
     if different:
         listing = "\n".join(f"  {line}" for line in different)

@@ -1,0 +1,192 @@
+"""The command from outside: exit codes, one sentence and a hint on stderr, one document on stdout, no traceback."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jaragua import __version__
+from jaragua.cli.main import VERBS, build_app
+
+MINIMAL = '[model]\nname = "sine"\n[broker]\nurl = "mqtt://127.0.0.1:1"\n'
+HELP_SECONDS = 0.3
+
+
+def jaragua(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "jaragua.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def failed(code: int, *arguments: str) -> str:
+    """Run it, check that it fails as it should in both forms; returns what stderr says."""
+    plain, as_json = jaragua(*arguments), jaragua(*arguments, "--json")
+    assert (plain.returncode, as_json.returncode) == (code, code), plain.stderr
+    assert plain.stdout == ""
+    assert plain.stderr.startswith("error: ")
+    assert "Traceback" not in plain.stderr + as_json.stderr
+    document: dict[str, Any] = json.loads(as_json.stdout)
+    assert (document["schema_version"], document["status"]) == (1, "error")
+    assert set(document["error"]) == {"code", "message", "hint"}
+    assert f"error: {document['error']['message']}" in as_json.stderr
+    return plain.stderr
+
+
+def test_help_lists_every_verb() -> None:
+    done = jaragua("--help")
+    assert done.returncode == 0
+    assert all(f"\n  {verb} " in done.stdout for verb in VERBS)
+    assert jaragua().stdout == jaragua("-h").stdout == done.stdout
+
+
+def test_help_is_quick() -> None:
+    """Processor time, so that a busy machine does not decide; the best of three for the same reason."""
+
+    def seconds() -> float:
+        before = os.times()
+        jaragua("--help")
+        after = os.times()
+        return after.children_user - before.children_user + after.children_system - before.children_system
+
+    assert min(seconds() for _ in range(3)) < HELP_SECONDS
+
+
+def test_help_needs_nothing_heavy() -> None:
+    code = (
+        "import sys; from jaragua.cli.main import run; run(['--help']); "
+        "print([name for name in ('numpy', 'aiomqtt', 'pydantic', 'rich', 'serial', 'jaragua_compiler', "
+        "'jaragua_models', 'keras', 'tensorflow', 'sklearn') if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_there_and_tells_how_it_is_used(verb: str) -> None:
+    importlib.import_module(f"jaragua.cli.{verb}")
+    build_app(verb)
+    done = jaragua(verb, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"jaragua {verb}" in done.stdout
+
+
+def test_the_version() -> None:
+    assert jaragua("--version").stdout == f"jaragua {__version__}\n"
+
+
+def test_an_unknown_verb_has_a_nearest_one() -> None:
+    said = failed(2, "statsu")
+    assert "error: there is no verb 'statsu'" in said
+    assert "hint: did you mean 'status'?" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suggestion"),
+    [(("status", "--jsn"), "did you mean '--json'?"), (("run", "x.toml", "--resum"), "did you mean '--resume'?")],
+)
+def test_an_unknown_option_has_a_nearest_one(arguments: tuple[str, ...], suggestion: str) -> None:
+    said = failed(2, *arguments)
+    assert f"has no option '{arguments[-1]}'" in said
+    assert suggestion in said
+
+
+def test_a_missing_argument_is_named() -> None:
+    said = failed(2, "run")
+    assert "missing argument" in said.lower()
+    assert "hint: see `jaragua run --help`" in said
+
+
+def test_a_broken_configuration_is_one_message_with_every_problem(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text('[model]\nname = "sin"\n[strategy]\nalpa = 1.0\n')
+    said = failed(3, "run", str(path))
+    assert "2 problems" in said
+    assert "broken.toml:2: model.name" in said
+    assert "broken.toml:4: strategy.alpa: there is no such key (did you mean 'alpha'?)" in said
+
+
+def test_text_that_is_not_toml_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text("[model\n")
+    assert "is not TOML" in failed(3, "run", str(path))
+
+
+def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
+    assert "No such file or directory" in failed(3, "run", str(tmp_path / "missing.toml"))
+
+
+def test_a_broker_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(MINIMAL)
+    said = failed(5, "run", str(path))
+    assert "there is no connection to the broker at mqtt://127.0.0.1:1" in said
+    assert "jaragua broker start" in said
+    assert "there is no run to go on with" in failed(9, "run", str(path), "--resume")
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(MINIMAL)
+    assert "there is no run to go on with" in failed(9, "run", str(path), "--resume")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_status_of_what_is_no_run(tmp_path: Path) -> None:
+    assert "is not the folder of a run" in failed(9, "status", str(tmp_path))
+
+
+def test_debug_shows_the_traceback() -> None:
+    code = "from jaragua.cli import main; main.VERBS = None; raise SystemExit(main.run(['run']))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "JARAGUA_DEBUG": "1"},
+    )
+    assert done.returncode == 70
+    assert "Traceback" in done.stderr
+    assert "error: unexpected TypeError" in done.stderr
+
+
+def test_doctor_names_the_command_that_mends(tmp_path: Path) -> None:
+    done = jaragua("doctor", "--json")
+    document = json.loads(done.stdout)["data"]
+    assert {"arm-none-eabi-gcc", "qemu-system-arm", "mosquitto", "pio", "newlib", "serial ports"} <= {
+        check["name"] for check in document["checks"]
+    }
+    assert all(check["mend"] for check in document["checks"])
+    without = jaragua("doctor", PATH=str(tmp_path))
+    assert without.returncode == 10
+    assert "missing arm-none-eabi-gcc" in without.stdout
+    assert "sudo apt-get install gcc-arm-none-eabi" in without.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """`jaragua --help | head -0`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "jaragua.cli.main", "status", "--help"],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == ""

@@ -1,0 +1,155 @@
+"""A run's TOML: defaults of the model, every problem at once, each with its line and a suggestion."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import jaragua_models
+from jaragua.config import RunConfig, load, parse
+from jaragua.config.schema import SECTIONS
+from jaragua.errors import ConfigurationError
+from jaragua.store.run_folder import FREE_TO_CHANGE
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
+MINIMAL = '[model]\nname = "digits"\n'
+
+
+def read(text: str) -> RunConfig:
+    return parse(text, Path("/somewhere/my run.toml"))
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        read(text)
+    return [line.strip() for line in caught.value.message.splitlines()[1:]]
+
+
+def test_the_model_fills_in_what_the_file_leaves_out() -> None:
+    config, defaults = read(MINIMAL), jaragua_models.get("digits").defaults
+    assert (config.client.learning_rate, config.client.ways, config.client.shots) == (
+        defaults.learning_rate,
+        defaults.ways,
+        defaults.shots,
+    )
+    assert (config.run.rounds, config.strategy.alpha) == (defaults.rounds, defaults.alpha)
+    assert config.strategy.clients_per_round == config.round.quorum == config.devices.minimum == defaults.clients
+
+
+def test_the_name_and_the_folder_come_from_the_file() -> None:
+    config = read(MINIMAL)
+    assert config.run.name == "my-run"
+    assert config.run.directory == Path("/somewhere/runs/my-run")
+
+
+def test_what_the_file_says_is_taken() -> None:
+    config = read(MINIMAL + "[strategy]\nclients_per_round = 1\nalpha = 0.5\n[devices]\nminimum = 6\n[run]\nseed = 9")
+    assert (config.strategy.clients_per_round, config.round.quorum, config.devices.minimum) == (1, 1, 6)
+    assert (config.strategy.alpha, config.run.seed) == (0.5, 9)
+
+
+def test_all_problems_come_at_once_each_with_its_line() -> None:
+    text = """[run]
+name = "Bad Name"
+rouds = 3
+[model]
+name = "digitz"
+[strategi]
+x = 1
+[round]
+quorum = 9
+deadline_s = "soon"
+[strategy]
+name = "tinyreptil"
+clients_per_round = 4
+[broker]
+url = "localhost"
+"""
+    found = problems(text)
+    assert [re.match(r"my run.toml:(\d+): ([a-z._]+):", line).groups() for line in found] == [  # type: ignore[union-attr]
+        ("2", "run.name"),
+        ("3", "run.rouds"),
+        ("5", "model.name"),
+        ("6", "strategi"),
+        ("9", "round.quorum"),
+        ("9", "round.quorum"),
+        ("10", "round.deadline_s"),
+        ("12", "strategy.name"),
+        ("15", "broker.url"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (MINIMAL + "[client]\nlearning_rat = 0.1", "did you mean 'learning_rate'?"),
+        ('[model]\nname = "digit"', "Did you mean 'digits'?"),
+        (MINIMAL + "[cleint]", "did you mean 'client'?"),
+        (MINIMAL + '[strategy]\nname = "tinireptile"', "did you mean 'tinyreptile'?"),
+    ],
+)
+def test_the_nearest_name_is_suggested(text: str, sentence: str) -> None:
+    assert sentence in "\n".join(problems(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[model]\n",
+        "model = 3",
+        MINIMAL + "[run]\nrounds = 0",
+        MINIMAL + "[run]\nrounds = true",
+        MINIMAL + "[run]\nrounds = 2.5",
+        MINIMAL + '[run]\nrounds = "3"',
+        MINIMAL + "[run]\nseed = -1",
+        MINIMAL + "[run]\nseed = 9223372036854775808",
+        MINIMAL + "[run]\nname = 5",
+        MINIMAL + "[run]\ndirectory = 5",
+        MINIMAL + '[run]\nfleet = "a/b"',
+        MINIMAL + "[strategy]\nalpha = 1.5",
+        MINIMAL + "[strategy]\nalpha = nan",
+        MINIMAL + "[strategy]\nalpha = 0.1\nalpha_final = 0.2",
+        MINIMAL + "[client]\nlearning_rate = 1.0",
+        MINIMAL + "[client]\nlearning_rate = 0",
+        MINIMAL + "[round]\ndeadline_s = inf",
+        MINIMAL + "[round]\nquorum = 100",
+        MINIMAL + '[broker]\nurl = "http://example.org"',
+        MINIMAL + '[broker]\nurl = "mqtt://host:0"',
+        MINIMAL + '[devices]\nexclude = ["No Name"]',
+        MINIMAL + "[[client]]\nways = 3",
+    ],
+)
+def test_a_value_that_does_not_fit_is_a_problem(text: str) -> None:
+    assert problems(text)
+
+
+def test_a_password_in_a_broken_url_is_not_repeated() -> None:
+    assert "secret" not in "\n".join(problems(MINIMAL + '[broker]\nurl = "mqtt://me:secret@host:99999"'))
+
+
+def test_text_that_is_not_toml_is_named_with_its_place() -> None:
+    with pytest.raises(ConfigurationError, match=r"is not TOML: .*line 2"):
+        read("[model]\nname = digits\n")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file or directory"):
+        load(tmp_path / "missing.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        load(tmp_path / "binary.toml")
+
+
+def test_the_document_lists_every_key_and_no_other() -> None:
+    listed = set(re.findall(r"`([a-z]+\.[a-z_]+)`", DOCUMENT.read_text()))
+    assert listed == {f"{name}.{key}" for name, section in SECTIONS.items() for key in section.model_fields}
+
+
+def test_the_document_marks_what_may_change_when_a_run_goes_on() -> None:
+    free = {
+        line.split("`")[1] for line in DOCUMENT.read_text().splitlines() if line.startswith("|") and "*free*" in line
+    }
+    assert free == FREE_TO_CHANGE

@@ -1,0 +1,374 @@
+"""The round machine alone: rules R1 to R9 of docs/rounds.md, and that no order of events changes the result."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaragua.coordinator import machine, rules
+from jaragua.coordinator.judge import Verdict
+from jaragua.coordinator.machine import Memory, RoundMachine, Rules
+from jaragua.coordinator.roster import Change, Presence
+from jaragua.store.records import Assignment
+from jaragua.wire.messages import UpdateHeader
+
+DEVICES = tuple(f"board-{number}" for number in range(6))
+START = b"\x11" * 32
+
+
+def fixed(**changes: object) -> Rules:
+    values: dict[str, object] = {
+        "run": "run-1",
+        "seed": 5,
+        "rounds": 3,
+        "clients": 3,
+        "quorum": 3,
+        "minimum": 4,
+        "deadline_ms": 1000,
+        "wait_ms": 5000,
+        "metric": "accuracy",
+        "check_blob": lambda blob: "" if blob.startswith(b"weights") else "it is not a blob",
+    }
+    return Rules(**(values | changes))  # type: ignore[arg-type]
+
+
+def trained(assignment: Assignment, base: bytes) -> tuple[UpdateHeader, bytes]:
+    """What a healthy device returns: it depends on where it started and on its seed, and on nothing else."""
+    blob = b"weights" + hashlib.sha256(base + str(assignment.seed).encode()).digest()
+    header = UpdateHeader(
+        run="run-1",
+        round=assignment.round_number,
+        device=assignment.device,
+        attempt=assignment.attempt,
+        base=base,
+        encoding="blob",
+        samples=10,
+        loss=1.0,
+        metric="accuracy",
+        score=0.5,
+        instructions=9000,
+        bytes=len(blob),
+        sha256=hashlib.sha256(blob).digest(),
+    )
+    return header, blob
+
+
+@dataclass
+class World:
+    """A rim without sockets: carries out actions, keeps what is to be kept, delivers what it is told to."""
+
+    rules: Rules
+    base: bytes = START
+    present: dict[str, str] = field(default_factory=lambda: dict.fromkeys(DEVICES, "gateway-1"))
+    now_ms: int = 0
+    machine: RoundMachine = field(init=False)
+    memory: Memory = field(default_factory=Memory)
+    updates: dict[tuple[int, str], bytes] = field(default_factory=dict)
+    sent: list[tuple[UpdateHeader, bytes]] = field(default_factory=list)
+    verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
+    opened: list[machine.OpenRound] = field(default_factory=list)
+    commands: list[machine.Command] = field(default_factory=list)
+    gave_up: str = ""
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the coordinator, or start it again from what was kept."""
+        self.machine = RoundMachine(self.rules, self.memory, self.base)
+        self.perform(self.machine.start(dict(self.present), self.now_ms))
+
+    def perform(self, actions: list[machine.Action]) -> None:
+        for action in actions:
+            self.perform_one(action)
+
+    def perform_one(self, action: machine.Action) -> None:
+        match action:
+            case machine.OpenRound(_, members, assignments):
+                self.opened.append(action)
+                self.memory = replace(self.memory, open_members=members, last_members=members)
+                self.keep_assignments(assignments)
+            case machine.Assign(assignment):
+                self.keep_assignments((assignment,))
+            case machine.Command(assignment):
+                self.commands.append(action)
+                if assignment.device in self.present:
+                    self.sent.append(trained(assignment, self.base))
+            case machine.Keep(header, blob):
+                self.updates[header.round, header.device] = blob
+                self.memory = replace(self.memory, stored=self.memory.stored | {(header.round, header.device)})
+            case machine.Acknowledge(_, header, verdict):
+                self.verdicts.append((header.device, verdict))
+            case machine.CloseRound(number):
+                self.close(number)
+            case machine.GiveUp(message):
+                self.gave_up = message
+
+    def keep_assignments(self, more: tuple[Assignment, ...]) -> None:
+        self.memory = replace(self.memory, assignments=self.memory.assignments + more)
+
+    def close(self, number: int) -> None:
+        """Aggregate in the order of devices (R5): the hash stands for the sum."""
+        parts = [blob for (kept, _), blob in sorted(self.updates.items()) if kept == number]
+        self.base = hashlib.sha256(self.base + b"".join(parts)).digest()
+        self.memory = replace(self.memory, rounds_done=number, open_members=None)
+        self.perform(self.machine.closed(self.base, self.now_ms))
+
+    def deliver(self, index: int, *, keep: bool = False) -> None:
+        header, blob = self.sent[index] if keep else self.sent.pop(index)
+        self.perform(self.machine.update("gateway-1", header, blob, len(blob)))
+
+    def lose(self, device: str, presence: Presence = Presence.LOST) -> None:
+        """The device goes, and what it had not delivered goes with it."""
+        self.present.pop(device, None)
+        self.sent = [one for one in self.sent if one[0].device != device]
+        self.perform(self.machine.devices([Change(device, "gateway-1", presence)], self.now_ms))
+
+    def bring(self, device: str) -> None:
+        again = device in self.present
+        self.present[device] = "gateway-1"
+        self.perform(self.machine.devices([Change(device, "gateway-1", Presence.PRESENT, again)], self.now_ms))
+
+    def finish(self) -> bytes:
+        """Bring everyone back and deliver all; the hash of the final model."""
+        for device in DEVICES:
+            if device not in self.present:
+                self.bring(device)
+        while self.sent:
+            self.deliver(0)
+        assert self.machine.phase is machine.Phase.FINISHED
+        return self.base
+
+    def pass_deadline(self) -> None:
+        self.now_ms += self.rules.deadline_ms
+        self.perform(self.machine.tick(self.now_ms))
+
+
+UNDISTURBED = World(fixed()).finish()
+
+disturbance = st.one_of(
+    st.tuples(st.just("deliver"), st.integers(0, 50)),
+    st.tuples(st.just("duplicate"), st.integers(0, 50)),
+    st.tuples(st.just("drop"), st.integers(0, 50)),
+    st.tuples(st.just("lose"), st.integers(0, len(DEVICES) - 1)),
+    st.tuples(st.just("bring"), st.integers(0, len(DEVICES) - 1)),
+    st.tuples(st.just("kill"), st.just(0)),
+)
+
+
+def disturb(world: World, what: str, which: int) -> None:
+    if what == "lose":
+        world.lose(DEVICES[which])
+    elif what == "bring":
+        world.bring(DEVICES[which])
+    elif what == "kill":
+        world.begin()
+    elif world.sent and what == "drop":
+        # A lost message is sent again in time (M2): the node has it in its outbox.
+        world.sent.append(world.sent.pop(which % len(world.sent)))
+    elif world.sent:
+        world.deliver(which % len(world.sent), keep=what == "duplicate")
+
+
+@given(st.lists(disturbance, max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_no_order_of_events_changes_the_model(disturbances: list[tuple[str, int]]) -> None:
+    """R5, R6, R9: arrivals in any order, duplicates, losses, kills of the coordinator."""
+    world = World(fixed())
+    for what, which in disturbances:
+        disturb(world, what, which)
+    assert world.finish() == UNDISTURBED
+    assert {verdict.result for _, verdict in world.verdicts} <= {"stored", "duplicate", "late"}
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(1, 10**6), st.sets(st.sampled_from(DEVICES), min_size=2))
+def test_r1_a_device_that_goes_changes_nobody_elses_place(seed: int, number: int, devices: set[str]) -> None:
+    order = rules.ranking(seed, number, devices)
+    gone = order[0]
+    assert rules.ranking(seed, number, devices - {gone}) == order[1:]
+    assert rules.choose(seed, number, devices, 2) == sorted(order[:2])
+
+
+def test_r1_every_device_gets_its_turn() -> None:
+    taken = [device for number in range(1, 601) for device in rules.choose(9, number, DEVICES, 2)]
+    assert all(abs(taken.count(device) - 200) < 60 for device in DEVICES)
+
+
+def test_r2_the_seed_of_a_task_depends_on_run_round_and_device_only() -> None:
+    seeds = {rules.train_seed(run, number, device) for run in (1, 2) for number in (1, 2) for device in DEVICES}
+    assert len(seeds) == 4 * len(DEVICES)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_r3_the_first_round_waits_for_the_minimum() -> None:
+    world = World(fixed(), present=dict.fromkeys(DEVICES[:3], "gateway-1"))
+    assert world.machine.phase is machine.Phase.WAITING
+    world.bring(DEVICES[3])
+    assert world.machine.phase is machine.Phase.TRAINING
+    assert world.opened[0].members == DEVICES[:4]
+
+
+def test_r3_too_few_devices_stop_the_run() -> None:
+    world = World(fixed(), present={})
+    world.now_ms = 5000
+    world.perform(world.machine.tick(world.now_ms))
+    assert world.gave_up == "0 of 4 devices were ready after 5 s (none)"
+
+
+def test_r3_a_run_that_goes_on_waits_for_who_took_part_then_does_with_a_quorum() -> None:
+    world = World(fixed())
+    world.memory = Memory(rounds_done=1, last_members=DEVICES)
+    world.present = dict.fromkeys(DEVICES[:4], "gateway-1")
+    world.opened.clear()
+    world.begin()
+    assert world.machine.phase is machine.Phase.WAITING
+    world.now_ms = 5000
+    world.perform(world.machine.tick(world.now_ms))
+    assert world.opened[0].members == DEVICES[:4]
+
+
+def judged(header: UpdateHeader, blob: bytes, *, node: str = "gateway-1", world: World | None = None) -> Verdict:
+    world = world or World(fixed())
+    world.perform(world.machine.update(node, header, blob, len(blob)))
+    return world.verdicts[-1][1]
+
+
+def test_r4_an_expected_update_is_stored() -> None:
+    assert judged(*World(fixed()).sent[0]) == Verdict("stored")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"run": "run-2"}, "the run here is run-1"),
+        ({"round": 2}, "the device was not given this part of the round"),
+        ({"attempt": 2}, "the device was not given this part of the round"),
+        ({"device": "stranger"}, "the device was not given this part of the round"),
+        ({"base": b"\x22" * 32}, "it started from 222222222222, this round starts from 111111111111"),
+        ({"bytes": 38}, "39 bytes of weights came, its header says 38"),
+        ({"sha256": b"\0" * 32}, "the weights do not have the SHA-256 of its header"),
+        ({"metric": "mse"}, "it reports mse, this run is judged by accuracy"),
+        ({"loss": float("nan")}, "its loss or score is not a number"),
+        ({"score": float("inf")}, "its loss or score is not a number"),
+        ({"samples": 0}, "its number of samples or instructions is out of range"),
+        ({"instructions": 2**63}, "its number of samples or instructions is out of range"),
+    ],
+)
+def test_r4_what_does_not_fit_is_rejected_with_its_reason(change: dict[str, object], reason: str) -> None:
+    header, blob = World(fixed()).sent[0]
+    verdict = judged(replace(header, **change), blob)  # type: ignore[arg-type]
+    assert (verdict.result, verdict.reason) == ("rejected", reason)
+
+
+def test_r4_weights_of_another_network_are_rejected() -> None:
+    header, _ = World(fixed()).sent[0]
+    blob = b"something else"
+    header = replace(header, bytes=len(blob), sha256=hashlib.sha256(blob).digest())
+    assert judged(header, blob).reason == "it is not a blob"
+
+
+def test_r4_another_node_cannot_answer_for_a_device() -> None:
+    assert judged(*World(fixed()).sent[0], node="gateway-2").result == "rejected"
+
+
+def test_r4_a_second_update_of_a_device_is_a_duplicate_whatever_its_attempt() -> None:
+    world = World(fixed())
+    header, blob = world.sent[0]
+    world.lose(header.device)
+    world.bring(header.device)
+    assert judged(header, blob, world=world).result == "stored"
+    assert judged(replace(header, attempt=2), blob, world=world).result == "duplicate"
+
+
+def test_r4_an_update_of_a_closed_round_is_late() -> None:
+    world = World(fixed(quorum=2))
+    header, blob = world.sent.pop(0)
+    world.deliver(0)
+    world.deliver(0)
+    world.pass_deadline()
+    assert judged(header, blob, world=world).result == "late"
+
+
+def test_r6_a_lost_device_gets_another_attempt_with_the_same_seed() -> None:
+    world = World(fixed())
+    first = world.commands[0].assignment
+    world.lose(first.device)
+    world.bring(first.device)
+    assert world.commands[-1].assignment == replace(first, attempt=2)
+
+
+def test_r6_a_device_that_only_connected_anew_gets_the_same_command() -> None:
+    world = World(fixed())
+    first = world.commands[0].assignment
+    world.bring(first.device)
+    assert world.commands[-1].assignment == first
+
+
+def test_r6_a_device_that_said_goodbye_is_not_chosen_again() -> None:
+    world = World(fixed(clients=6, quorum=5))
+    world.lose(DEVICES[0], Presence.AWAY)
+    while world.sent:
+        world.deliver(0)
+        if len(world.opened) == 1 and not world.sent:
+            world.pass_deadline()
+    assert DEVICES[0] not in world.opened[1].members
+
+
+def test_r7_below_the_quorum_the_missing_try_again_and_others_step_in() -> None:
+    world = World(fixed())
+    silent, gone = world.sent[0][0].device, world.sent[1][0].device
+    world.lose(gone)
+    world.deliver(1)
+    world.sent.clear()
+    world.pass_deadline()
+    again = {command.assignment.device: command.assignment.attempt for command in world.commands[3:]}
+    assert again.pop(silent) == 2
+    (substitute,) = again
+    assert again[substitute] == 1
+    assert substitute not in {one.device for one in world.opened[0].assignments}
+
+
+def test_r7_the_run_stops_after_four_deadlines_without_a_quorum() -> None:
+    world = World(fixed())
+    for _ in range(machine.MAX_DEADLINES):
+        assert not world.gave_up
+        world.pass_deadline()
+    assert "round 1 has 0 of the 3 updates it needs after 4 deadlines" in world.gave_up
+
+
+def test_r8_useless_updates_are_tried_again_but_not_for_ever() -> None:
+    world = World(fixed())
+    device = world.sent[0][0].device
+    while mine := [one for one in world.sent if one[0].device == device]:
+        world.sent.remove(mine[0])
+        world.perform(world.machine.update("gateway-1", mine[0][0], b"weights?", 8))
+    attempts = [one.assignment.attempt for one in world.commands if one.assignment.device == device]
+    assert attempts == list(range(1, machine.MAX_ATTEMPTS + 1))
+
+
+def test_r9_what_was_open_is_commanded_again_with_the_same_key() -> None:
+    world = World(fixed())
+    world.deliver(0)
+    before = {command.assignment for command in world.commands[1:]}
+    world.commands.clear()
+    world.begin()
+    assert {command.assignment for command in world.commands} == before
+
+
+def test_r9_a_round_whose_updates_are_all_stored_is_closed_at_once() -> None:
+    world = World(fixed())
+    numbers = {one.device for one in world.opened[0].assignments}
+    world.memory = replace(world.memory, stored=frozenset((1, device) for device in numbers))
+    world.updates = {(1, device): b"weights" for device in numbers}
+    world.begin()
+    assert world.opened[-1].round_number == 2
+
+
+def test_k_of_one_is_the_serial_form() -> None:
+    world = World(fixed(clients=1, quorum=1))
+    world.finish()
+    assert [len(one.assignments) for one in world.opened] == [1, 1, 1]

@@ -1,0 +1,103 @@
+"""A run's folder: one process at a time, its own configuration, files that are whole."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from jaragua.config import RunConfig, load, parse
+from jaragua.errors import ConfigurationError, RunError, StoreError
+from jaragua.store import Initialisation, open_run, read_run
+from jaragua.store.files import to_toml, write_whole
+
+INITIAL = Initialisation(0, np.array([0.5, 0.25]), b"\x01" * 32)
+
+
+def config(tmp_path: Path, extra: str = "") -> RunConfig:
+    text = f'[run]\ndirectory = "run"\n[model]\nname = "sine"\n[broker]\nurl = "mqtt://me:secret@example.org"\n{extra}'
+    return parse(text, tmp_path / "test.toml")
+
+
+def name_arrays(vector: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:
+    return {"all": vector}
+
+
+def test_only_one_process_works_in_a_folder(tmp_path: Path) -> None:
+    with open_run(tmp_path / "run"), pytest.raises(RunError, match="another process works on the run"):
+        open_run(tmp_path / "run")
+    with open_run(tmp_path / "run"):
+        pass
+
+
+def test_the_kept_configuration_is_the_run_again(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    with open_run(settings.run.directory) as folder:
+        record = folder.begin(settings, INITIAL)
+        folder.rewrite(settings, record, name_arrays)
+        kept = load(folder.path / "config.toml")
+        assert folder.resume(kept) == record
+    assert kept.model_copy(update={"broker": settings.broker}) == settings
+
+
+def test_the_folder_keeps_no_password(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    with open_run(settings.run.directory) as folder:
+        folder.rewrite(settings, folder.begin(settings, INITIAL), name_arrays)
+    content = b"".join(path.read_bytes() for path in settings.run.directory.rglob("*") if path.is_file())
+    assert b"secret" not in content
+
+
+def test_another_configuration_is_refused_with_every_difference(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    other = config(tmp_path, "[client]\nshots = 3\n[strategy]\nalpha = 0.5\n[round]\ndeadline_s = 5")
+    with open_run(settings.run.directory) as folder:
+        folder.begin(settings, INITIAL)
+        with pytest.raises(ConfigurationError) as caught:
+            folder.resume(other)
+    assert "client.shots is" in caught.value.message
+    assert "strategy.alpha is 1.0 there and 0.5 here" in caught.value.message
+    assert "deadline" not in caught.value.message
+
+
+def test_every_run_has_an_identifier_of_its_own(tmp_path: Path) -> None:
+    """M3: a node remembers the updates of an older run of the same name."""
+    names = set()
+    for number in range(5):
+        settings = config(tmp_path)
+        with open_run(tmp_path / str(number)) as folder:
+            names.add(folder.begin(settings, INITIAL).run)
+    assert len(names) == 5
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is not the folder of a run"):
+        read_run(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be used: Not a directory"):
+        open_run(tmp_path / "file" / "run")
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "latest"
+    write_whole(path, b"old")
+
+    def full_disk(handle: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        write_whole(path, b"new and longer")
+    assert path.read_bytes() == b"old"
+
+
+def test_toml_comes_back_as_it_was() -> None:
+    sections = {"a": {"text": 'quote " slash \\ ü \n', "number": 1.5, "list": ["x"], "whole": 3}, "b": {}}
+    assert tomllib.loads(to_toml(sections)) == sections
