@@ -125,8 +125,9 @@ class Demonstration:
     async def _training_fleet(self, image: Path, url: str) -> AsyncIterator[list[Program]]:
         async with AsyncExitStack() as stack:
             boards = stack.enter_context(EmulatedFleet(image, self._settings.boards))
+            names = [word for number in range(1, self._settings.boards + 1) for word in ("--id", f"board-{number}")]
             yield [
-                stack.enter_context(self._gateway("gateway", boards.urls, url)),
+                stack.enter_context(self._gateway("gateway", boards.urls, url, *names)),
                 stack.enter_context(self._client(url)),
             ]
 
