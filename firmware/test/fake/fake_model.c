@@ -1,0 +1,62 @@
+/* Stands in for generated C: a blob is "FAKE" and int16 weights; a step adds the input to the first of them. */
+#include <string.h>
+
+#include "jrg_model.h"
+#include "jrg_model_config.h"
+
+enum { WEIGHTS_AT = 4 };
+
+static int16_t *weights;
+
+const jrg_model_info jrg_model = {
+    .name = JRG_MODEL_NAME,
+    .architecture = {1, 2, 3, 4, 5, 6, 7, 8},
+    .blob_bytes = JRG_MODEL_BLOB_BYTES,
+    .inputs = JRG_MODEL_INPUTS,
+    .outputs = JRG_MODEL_OUTPUTS,
+    .targets = JRG_MODEL_TARGETS,
+    .classifier = true,
+    .arena_bytes = JRG_MODEL_ARENA_BYTES,
+    .operators = 5,
+};
+
+jrg_nn_status jrg_model_check(const void *blob, uint32_t len_bytes)
+{
+    if (len_bytes != JRG_MODEL_BLOB_BYTES)
+        return JRG_NN_BAD_LENGTH;
+    return memcmp(blob, "FAKE", 4) == 0 ? JRG_NN_OK : JRG_NN_BAD_MAGIC;
+}
+
+jrg_nn_status jrg_model_bind(void *blob)
+{
+    weights = (int16_t *)((uint8_t *)blob + WEIGHTS_AT);
+    return jrg_model_check(blob, JRG_MODEL_BLOB_BYTES);
+}
+
+jrg_nn_status jrg_model_set_rate(jrg_nn_rate rate)
+{
+    return rate.mantissa >= 16384 ? JRG_NN_OK : JRG_NN_BAD_RATE;
+}
+
+void jrg_model_forward(const int16_t *x, int16_t *outputs)
+{
+    outputs[0] = (int16_t)(x[0] + weights[0]);
+    outputs[1] = x[1];
+}
+
+jrg_nn_result jrg_model_evaluate(const int16_t *x, const int16_t *target)
+{
+    return (jrg_nn_result){.correct = target[0] == 0, .loss = (uint32_t)(uint16_t)x[2]};
+}
+
+jrg_nn_result jrg_model_train(const int16_t *x, const int16_t *target)
+{
+    for (unsigned i = 0; i < JRG_MODEL_INPUTS; i++)
+        weights[i] = (int16_t)(weights[i] + x[i]);
+    return jrg_model_evaluate(x, target);
+}
+
+int8_t jrg_model_loss_exponent(void)
+{
+    return 11;
+}

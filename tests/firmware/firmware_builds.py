@@ -1,0 +1,65 @@
+"""Builds what the firmware's tests run: C test programs with sanitizers, and the images, by PlatformIO itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from jaragua_compiler.definitions_c import write_header
+from jaragua_compiler.messages_c import COMPILER_FLAGS, write_messages
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = ROOT / "firmware" / "test"
+LIBRARIES = ROOT / "firmware" / "lib"
+
+_STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+_SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+
+
+def _compile(sources: Iterable[Path], flags: list[str], folder: Path) -> list[str]:
+    objects = []
+    for source in sources:
+        target = folder / f"{source.stem}.o"
+        subprocess.run(["cc", *_SANITIZE, *flags, "-c", str(source), "-o", str(target)], check=True)
+        objects.append(str(target))
+    return objects
+
+
+def _link(objects: list[str], program: Path) -> Path:
+    subprocess.run(["cc", *_SANITIZE, *objects, "-o", str(program)], check=True)
+    return program
+
+
+class CPrograms:
+    """`tests`: runs the C unit test it is given by name; `fuzz`: takes a seed and a number of iterations."""
+
+    def __init__(self, folder: Path) -> None:
+        generated = folder / "generated"
+        write_header(generated)
+        write_messages(generated)
+        includes = [
+            generated,
+            TESTS / "fake",
+            TESTS,
+            *(LIBRARIES / name for name in ("jrg_link", "jrg_node", "jrg_nn")),
+        ]
+        flags = [f"-I{path}" for path in includes]
+        product = [*(LIBRARIES / "jrg_link").glob("*.c"), *(LIBRARIES / "jrg_node").glob("*.c")]
+        bench = [TESTS / "fake" / "fake_model.c", TESTS / "fake_host.c", TESTS / "node_bench.c"]
+        common = _compile(generated.glob("*.c"), [*COMPILER_FLAGS, *flags], folder)
+        common += _compile([*product, *bench], [*_STRICT, *flags], folder)
+        units = _compile([TESTS / "jrg_test.c", *TESTS.glob("test_*.c")], [*_STRICT, *flags], folder)
+        self.tests = _link([*common, *units], folder / "tests")
+        self.fuzz = _link([*common, *_compile([TESTS / "fuzz.c"], [*_STRICT, *flags], folder)], folder / "fuzz")
+
+
+def build_image(environment: str, image: str) -> Path:
+    """Run `pio run` for an environment and return its image."""
+    command = [sys.executable, "-m", "platformio", "run", "--environment", environment]
+    clean = {name: value for name, value in os.environ.items() if name != "JARAGUA_MODEL"}
+    done = subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return ROOT / ".pio" / "build" / environment / image

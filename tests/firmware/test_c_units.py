@@ -1,0 +1,31 @@
+"""The firmware's C unit tests (firmware/test/): link L1 to L3, node L4, SHA-256, and any bytes at all."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+from firmware_builds import TESTS, CPrograms
+
+FUZZ_ITERATIONS = 20_000
+
+
+def _test_names() -> list[str]:
+    return sorted(
+        name for file in TESTS.glob("test_*.c") for name in re.findall(r"^TEST\((\w+)\)", file.read_text(), re.M)
+    )
+
+
+@pytest.mark.parametrize("name", _test_names())
+def test_c_unit(c_programs: CPrograms, name: str) -> None:
+    """Each carries the number of the rule it tests in its name."""
+    done = subprocess.run([c_programs.tests, name], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_bytes_break_the_board(c_programs: CPrograms, seed: int) -> None:
+    """Noise, damaged frames, wild payloads, under AddressSanitizer; identify is answered afterwards (L1.3, L4.9)."""
+    command = [str(c_programs.fuzz), str(seed), str(FUZZ_ITERATIONS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, f"repeat with: firmware/test/fuzz.c {seed} {FUZZ_ITERATIONS}\n{done.stderr}"
