@@ -1,0 +1,56 @@
+"""`python -m jaragua_compiler emit`: what a firmware build calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jaragua_compiler import emit, plan
+from jaragua_compiler.__main__ import main
+from jaragua_models import get
+
+DATA = Path(__file__).parent / "data"
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_a_model_of_the_zoo_is_emitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["emit", "--model", "digits", "--out", str(tmp_path / "a")]) == 0
+    emit(plan(get("digits").network), tmp_path / "b")
+    assert _texts(tmp_path / "a") == _texts(tmp_path / "b")
+    assert set(_texts(tmp_path / "a")) == {"jrg_model.c", "jrg_model_config.h"}
+    assert "digits: blob 4928 bytes" in capsys.readouterr().err
+
+
+def test_a_keras_file_is_emitted(tmp_path: Path) -> None:
+    pytest.importorskip("h5py", reason="reading .keras files needs h5py")
+    assert main(["emit", "--model", str(DATA / "small.keras"), "--out", str(tmp_path)]) == 0
+    assert '#define JRG_MODEL_NAME "small"' in (tmp_path / "jrg_model_config.h").read_text()
+
+
+def test_files_that_would_not_change_are_left_alone(tmp_path: Path) -> None:
+    main(["emit", "--model", "sine", "--out", str(tmp_path)])
+    written = [path.stat().st_mtime_ns for path in sorted(tmp_path.iterdir())]
+    main(["emit", "--model", "sine", "--out", str(tmp_path)])
+    assert [path.stat().st_mtime_ns for path in sorted(tmp_path.iterdir())] == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "digit"], "there is no model 'digit' in the zoo"),
+        (["--model", "none.keras"], "none.keras cannot be read"),
+        (["--model", "digits", "--loss", "mean_squared_error"], "--loss is for .keras files"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_a_hint(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["emit", *arguments, "--out", str(tmp_path)]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+    assert len(lines) == 2
