@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -71,6 +72,7 @@ class SimulatedNode:
             identifier=f"test-{self.fleet}-{self.node}",
             protocol=aiomqtt.ProtocolVersion.V5,
             will=aiomqtt.Will(state_topic, lost, qos=1, retain=True),
+            socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         ) as client:
             self._blobs.clear()
             await client.subscribe(f"jaragua/1/{self.fleet}/node/{self.node}/cmd/+", qos=1)

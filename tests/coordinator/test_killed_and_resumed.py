@@ -19,9 +19,9 @@ from jaragua.config import RunConfig
 from jaragua.store import Store
 
 MakeConfig = Callable[..., RunConfig]
-ROUNDS = 10
+ROUNDS = 80
 KILLS = 6
-LONGEST_LIFE_S = 0.5
+LONGEST_LIFE_S = 0.3
 
 
 async def begin(config_path: Path) -> asyncio.subprocess.Process:

@@ -65,7 +65,7 @@ class World:
     base: bytes = START
     present: dict[str, str] = field(default_factory=lambda: dict.fromkeys(DEVICES, "gateway-1"))
     now_ms: int = 0
-    machine: RoundMachine = field(init=False)
+    core: RoundMachine = field(init=False)
     memory: Memory = field(default_factory=Memory)
     updates: dict[tuple[int, str], bytes] = field(default_factory=dict)
     sent: list[tuple[UpdateHeader, bytes]] = field(default_factory=list)
@@ -79,8 +79,8 @@ class World:
 
     def begin(self) -> None:
         """Start the coordinator, or start it again from what was kept."""
-        self.machine = RoundMachine(self.rules, self.memory, self.base)
-        self.perform(self.machine.start(dict(self.present), self.now_ms))
+        self.core = RoundMachine(self.rules, self.memory, self.base)
+        self.perform(self.core.start(dict(self.present), self.now_ms))
 
     def perform(self, actions: list[machine.Action]) -> None:
         for action in actions:
@@ -116,22 +116,22 @@ class World:
         parts = [blob for (kept, _), blob in sorted(self.updates.items()) if kept == number]
         self.base = hashlib.sha256(self.base + b"".join(parts)).digest()
         self.memory = replace(self.memory, rounds_done=number, open_members=None)
-        self.perform(self.machine.closed(self.base, self.now_ms))
+        self.perform(self.core.closed(self.base, self.now_ms))
 
     def deliver(self, index: int, *, keep: bool = False) -> None:
         header, blob = self.sent[index] if keep else self.sent.pop(index)
-        self.perform(self.machine.update("gateway-1", header, blob, len(blob)))
+        self.perform(self.core.update("gateway-1", header, blob, len(blob)))
 
     def lose(self, device: str, presence: Presence = Presence.LOST) -> None:
         """The device goes, and what it had not delivered goes with it."""
         self.present.pop(device, None)
         self.sent = [one for one in self.sent if one[0].device != device]
-        self.perform(self.machine.devices([Change(device, "gateway-1", presence)], self.now_ms))
+        self.perform(self.core.devices([Change(device, "gateway-1", presence)], self.now_ms))
 
     def bring(self, device: str) -> None:
         again = device in self.present
         self.present[device] = "gateway-1"
-        self.perform(self.machine.devices([Change(device, "gateway-1", Presence.PRESENT, again)], self.now_ms))
+        self.perform(self.core.devices([Change(device, "gateway-1", Presence.PRESENT, again)], self.now_ms))
 
     def finish(self) -> bytes:
         """Bring everyone back and deliver all; the hash of the final model."""
@@ -140,12 +140,12 @@ class World:
                 self.bring(device)
         while self.sent:
             self.deliver(0)
-        assert self.machine.phase is machine.Phase.FINISHED
+        assert self.core.phase is machine.Phase.FINISHED
         return self.base
 
     def pass_deadline(self) -> None:
         self.now_ms += self.rules.deadline_ms
-        self.perform(self.machine.tick(self.now_ms))
+        self.perform(self.core.tick(self.now_ms))
 
 
 UNDISTURBED = World(fixed()).finish()
@@ -206,16 +206,16 @@ def test_r2_the_seed_of_a_task_depends_on_run_round_and_device_only() -> None:
 
 def test_r3_the_first_round_waits_for_the_minimum() -> None:
     world = World(fixed(), present=dict.fromkeys(DEVICES[:3], "gateway-1"))
-    assert world.machine.phase is machine.Phase.WAITING
+    assert world.core.phase is machine.Phase.WAITING
     world.bring(DEVICES[3])
-    assert world.machine.phase is machine.Phase.TRAINING
+    assert world.core.phase is machine.Phase.TRAINING
     assert world.opened[0].members == DEVICES[:4]
 
 
 def test_r3_too_few_devices_stop_the_run() -> None:
     world = World(fixed(), present={})
     world.now_ms = 5000
-    world.perform(world.machine.tick(world.now_ms))
+    world.perform(world.core.tick(world.now_ms))
     assert world.gave_up == "0 of 4 devices were ready after 5 s (none)"
 
 
@@ -225,15 +225,15 @@ def test_r3_a_run_that_goes_on_waits_for_who_took_part_then_does_with_a_quorum()
     world.present = dict.fromkeys(DEVICES[:4], "gateway-1")
     world.opened.clear()
     world.begin()
-    assert world.machine.phase is machine.Phase.WAITING
+    assert world.core.phase is machine.Phase.WAITING
     world.now_ms = 5000
-    world.perform(world.machine.tick(world.now_ms))
+    world.perform(world.core.tick(world.now_ms))
     assert world.opened[0].members == DEVICES[:4]
 
 
 def judged(header: UpdateHeader, blob: bytes, *, node: str = "gateway-1", world: World | None = None) -> Verdict:
     world = world or World(fixed())
-    world.perform(world.machine.update(node, header, blob, len(blob)))
+    world.perform(world.core.update(node, header, blob, len(blob)))
     return world.verdicts[-1][1]
 
 
@@ -345,7 +345,7 @@ def test_r8_useless_updates_are_tried_again_but_not_for_ever() -> None:
     device = world.sent[0][0].device
     while mine := [one for one in world.sent if one[0].device == device]:
         world.sent.remove(mine[0])
-        world.perform(world.machine.update("gateway-1", mine[0][0], b"weights?", 8))
+        world.perform(world.core.update("gateway-1", mine[0][0], b"weights?", 8))
     attempts = [one.assignment.attempt for one in world.commands if one.assignment.device == device]
     assert attempts == list(range(1, machine.MAX_ATTEMPTS + 1))
 

@@ -259,3 +259,12 @@ def test_a_broker_that_is_not_there_is_one_sentence(make_config: MakeConfig) -> 
     config = make_config(url="mqtt://127.0.0.1:1")
     with pytest.raises(BrokerError, match=r"no connection to the broker at mqtt://127\.0\.0\.1:1"):
         run_to_end(config, ())
+
+
+def test_the_model_is_known_before_any_device_is_ready(make_config: MakeConfig) -> None:
+    """A node that was given no model takes the run's."""
+    config = make_config(wait_s=0.2)
+    with pytest.raises(RunError, match="0 of 4 devices"):
+        run_to_end(config, ())
+    state = messages.decode(messages.RunState, retained(config)[f"jaragua/1/{config.run.fleet}/run"])
+    assert (state.model, state.phase, state.round) == ("sine", "stopped", 1)

@@ -72,6 +72,11 @@ class Driver:
         """Rounds that are closed."""
         return self._current.rounds_done
 
+    @property
+    def _next_round(self) -> int:
+        """The round that is open or comes next; the last one when all are closed."""
+        return min(self._current.rounds_done + 1, self._record.rounds)
+
     # ---- what the loop calls ----
 
     def start(self, fleet: Fleet) -> None:
@@ -79,6 +84,8 @@ class Driver:
         self._fleet = fleet
         self._clear_old_blobs(fleet)
         fleet.publish_blob(self._blob)
+        # Before any device is ready: a node that was given no model learns it from here.
+        fleet.publish_run(self._run_state(self._next_round, 0, "training"))
         self._perform(self.machine.start(fleet.roster.present(), monotonic_ms()))
         self._tell_waiting()
 
@@ -101,7 +108,7 @@ class Driver:
         phase = "finished" if self.finished else "stopped"
         self._store.set_status(self._record.run, "finished" if self.finished else "stopped")
         self._folder.write_summary()
-        self._fleet.publish_run(self._run_state(min(self._current.rounds_done + 1, self._record.rounds), 0, phase))
+        self._fleet.publish_run(self._run_state(self._next_round, 0, phase))
         for node in sorted({node for node in self._nodes_at_work() if node}):
             self._fleet.stop(node, self._record.run)
 

@@ -1,0 +1,91 @@
+"""R9 with real nodes: coordinator and Pi clients as processes, both killed while they work."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jaragua.config import RunConfig
+
+JARAGUA = (sys.executable, "-m", "jaragua.cli.main")
+CLIENTS = ("pi-1", "pi-2", "pi-3")
+
+
+class Clients:
+    """`jaragua client` three times, each with a folder of its own that outlives it."""
+
+    def __init__(self, config: RunConfig, folder: Path) -> None:
+        self._config = config
+        self._folder = folder
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def begin(self, name: str) -> None:
+        where = ("--broker", self._config.broker.url, "--fleet", self._config.run.fleet)
+        folder = ("--data-dir", str(self._folder / name))
+        command = [*JARAGUA, "client", *where, "--node", name, "--model", "sine", *folder]
+        self._running[name] = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+    def kill(self, name: str) -> None:
+        process = self._running.pop(name)
+        process.kill()
+        process.wait(20)
+
+    def end(self) -> None:
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            process.wait(20)
+
+
+@contextlib.contextmanager
+def clients_at_work(config: RunConfig, folder: Path) -> Iterator[Clients]:
+    clients = Clients(config, folder)
+    try:
+        for name in CLIENTS:
+            clients.begin(name)
+        yield clients
+    finally:
+        clients.end()
+
+
+def killed_once(path: Path, seconds: float) -> None:
+    with subprocess.Popen([*JARAGUA, "run", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
+        assert run.stderr is not None
+        next(line for line in run.stderr if line.startswith(b"round "))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.wait(seconds)
+        run.kill()
+
+
+def to_the_end(path: Path) -> dict[str, Any]:
+    done = subprocess.run([*JARAGUA, "run", str(path), "--json"], capture_output=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    document: dict[str, Any] = json.loads(done.stdout)["data"]
+    return document
+
+
+def test_kills_of_coordinator_and_clients_change_nothing(
+    make_config: Callable[..., RunConfig], config_text: Callable[..., str], tmp_path: Path, seed: int
+) -> None:
+    draw = random.Random(seed)
+    wanted = {"rounds": 40, "clients": 2, "quorum": 2, "minimum": 3}
+    paths = {name: tmp_path / f"{name}.toml" for name in ("undisturbed", "killed")}
+    for name, path in paths.items():
+        path.write_text(config_text(directory=tmp_path / name, **wanted))
+    with clients_at_work(make_config(), tmp_path) as clients:
+        undisturbed = to_the_end(paths["undisturbed"])
+        for _ in range(2):
+            killed_once(paths["killed"], draw.uniform(0, 0.5))
+            victim = draw.choice(CLIENTS)
+            clients.kill(victim)
+            clients.begin(victim)
+        killed = to_the_end(paths["killed"])
+    assert killed["model_hash"] == undisturbed["model_hash"]
+    assert {one["kind"] for one in killed["devices"]} == {"pi"}
+    assert sum(one["updates"] for one in killed["devices"]) == 80
