@@ -40,7 +40,7 @@ def _output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.parametrize("level", ["-O2", "-Os", "-O1"])
+@pytest.mark.parametrize("level", ["-O2", "-Os", "-Og", "-O0"])
 @pytest.mark.parametrize("core", ["cortex_m4", "cortex_m0plus"])
 @pytest.mark.parametrize("network", [SINE, MLP, WIDE], ids=lambda network: network.name)
 def test_no_float_instruction_and_no_soft_float_symbol(network: Network, core: str, level: str, tmp_path: Path) -> None:

@@ -9,14 +9,18 @@
 
 #define JRG_NN_NARROW_INPUTS 256u /* A3.4: so many products fit a 32-bit accumulator beside any bias */
 
-/* Sum of w[i] * x[i] over count <= 256 products: at most 2^30 in magnitude (A3.4). */
+/* Sum of w[i] * x[i] over count <= 256 products: at most 2^30 in magnitude (A3.4). w, x: 4-aligned, padded with 0. */
 JRG_NN_INLINE int32_t jrg_nn_dot(const int16_t *w, const int16_t *x, uint32_t count)
 {
+#if JRG_NN_DSP
+    return jrg_nn_dot_dsp(w, x, (count + 1u) / 2u, 0);
+#else
     int32_t sum = 0;
     for (uint32_t i = 0; i < count; i++) {
         sum += (int32_t)w[i] * x[i];
     }
     return sum;
+#endif
 }
 
 /* Clamp to the range of an activation: [0, 2^bits - 1] after ReLU, else [-2^bits, 2^bits - 1] (A3.2, A3.3). */

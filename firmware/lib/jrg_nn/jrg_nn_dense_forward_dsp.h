@@ -80,6 +80,47 @@ JRG_NN_INLINE void jrg_nn_two_rows_add(jrg_nn_two_rows *rows, uint32_t words)
     }
 }
 
+/* 8 columns of one row; moves both pointers on. */
+JRG_NN_INLINE int32_t jrg_nn_one_row8(const int16_t **x, const int16_t **w, int32_t sum)
+{
+    __asm__ volatile("ldmia %[x]!, {r4, r5, r6, r8}\n\t"
+                     "ldmia %[w]!, {r9, r10, r11, r12}\n\t"
+                     "smlad %[s], r9, r4, %[s]\n\t"
+                     "smlad %[s], r10, r5, %[s]\n\t"
+                     "smlad %[s], r11, r6, %[s]\n\t"
+                     "smlad %[s], r12, r8, %[s]"
+                     : [x] "+r"(*x), [w] "+r"(*w), [s] "+r"(sum)
+                     :
+                     : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "memory");
+    return sum;
+}
+
+/* 2 columns of one row. */
+JRG_NN_INLINE int32_t jrg_nn_one_row2(const int16_t **x, const int16_t **w, int32_t sum)
+{
+    __asm__ volatile("ldr r4, [%[x]], #4\n\t"
+                     "ldr r5, [%[w]], #4\n\t"
+                     "smlad %[s], r5, r4, %[s]"
+                     : [x] "+r"(*x), [w] "+r"(*w), [s] "+r"(sum)
+                     :
+                     : "r4", "r5", "memory");
+    return sum;
+}
+
+/* As jrg_nn_dot, on top of a sum. words: pairs of columns, at most JRG_NN_NARROW_WORDS. */
+JRG_NN_INLINE int32_t jrg_nn_dot_dsp(const int16_t *w, const int16_t *x, uint32_t words, int32_t sum)
+{
+#pragma GCC unroll 8
+    for (uint32_t blocks = words / 4u; blocks > 0u; blocks--) {
+        sum = jrg_nn_one_row8(&x, &w, sum);
+    }
+#pragma GCC unroll 4
+    for (uint32_t pairs = words % 4u; pairs > 0u; pairs--) {
+        sum = jrg_nn_one_row2(&x, &w, sum);
+    }
+    return sum;
+}
+
 /* A1.1, then A3.2 or A3.3 of one sum. factor: jrg_nn_shift_factor(shift). */
 JRG_NN_INLINE int32_t jrg_nn_activation_dsp(int32_t sum, int32_t factor, uint32_t bits, bool relu)
 {
@@ -106,9 +147,8 @@ JRG_NN_INLINE void jrg_nn_dense_forward_dsp(const int16_t *x, const int16_t *wei
                                     jrg_nn_activation_dsp(rows.sum1, factor, output_width, relu));
     }
     if ((outputs & 1u) != 0u) {
-        jrg_nn_two_rows rows = {x, w, w, *biases, 0};
-        jrg_nn_two_rows_add(&rows, words);
-        y[outputs - 1u] = (int16_t)jrg_nn_activation_dsp(rows.sum0, factor, output_width, relu);
+        const int32_t sum = jrg_nn_dot_dsp(w, x, words, *biases);
+        y[outputs - 1u] = (int16_t)jrg_nn_activation_dsp(sum, factor, output_width, relu);
     }
 }
 
