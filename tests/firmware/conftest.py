@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
-from firmware_builds import CPrograms, build_image
+from firmware_builds import CPrograms
+
+from jaragua.emulate import build_image
 
 
 @pytest.fixture(scope="session")
@@ -18,12 +19,10 @@ def c_programs(tmp_path_factory: pytest.TempPathFactory) -> CPrograms:
 @pytest.fixture(scope="session")
 def qemu_m4_image() -> Path:
     """`pio run -e qemu_m4`."""
-    if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("arm-none-eabi-gcc is not installed; `make setup-test` installs it")
-    return build_image("qemu_m4", "firmware.elf")
+    return build_image("qemu_m4", "digits")
 
 
 @pytest.fixture(scope="session")
 def native_image() -> Path:
     """`pio run -e native`."""
-    return build_image("native", "program")
+    return build_image("native", "digits")

@@ -1,10 +1,8 @@
-"""Builds what the firmware's tests run: C test programs with sanitizers, and the images, by PlatformIO itself."""
+"""Builds the C test programs of firmware/test, with sanitizers."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -54,12 +52,3 @@ class CPrograms:
         units = _compile([TESTS / "jrg_test.c", *TESTS.glob("test_*.c")], [*_STRICT, *flags], folder)
         self.tests = _link([*common, *units], folder / "tests")
         self.fuzz = _link([*common, *_compile([TESTS / "fuzz.c"], [*_STRICT, *flags], folder)], folder / "fuzz")
-
-
-def build_image(environment: str, image: str) -> Path:
-    """Run `pio run` for an environment and return its image."""
-    command = [sys.executable, "-m", "platformio", "run", "--environment", environment]
-    clean = {name: value for name, value in os.environ.items() if name != "JARAGUA_MODEL"}
-    done = subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return ROOT / ".pio" / "build" / environment / image

@@ -1,0 +1,138 @@
+"""The images PlatformIO builds: what is in them, how much of the board they take, and that they boot."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from elftools.elf.elffile import ELFFile
+
+from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image, qemu
+from jaragua.serial import Board
+from jaragua.wire.definitions import ResetCause
+from jaragua.wire.messages import Health, Identity
+from jaragua_compiler.bench.float_code import float_code
+from jaragua_compiler.definitions_c import write_header
+
+RAM = range(0x2000_0000, 0x2004_0000)
+FLASH = range(0x0010_0000)
+STACK_BYTES = 4096
+LINE = re.compile(rb"jaragua \S+ qemu_m4 digits protocol \d+\.\d+\r\n\0")
+PATIENCE_S = 20
+
+
+@contextmanager
+def _elf(path: Path) -> Iterator[ELFFile]:
+    with path.open("rb") as file:
+        yield ELFFile(file)
+
+
+def _symbols(path: Path) -> dict[str, int]:
+    with _elf(path) as elf:
+        return {symbol.name: symbol["st_value"] for symbol in elf.get_section_by_name(".symtab").iter_symbols()}
+
+
+def _loaded_sections(path: Path) -> dict[str, tuple[int, int]]:
+    """Name -> address and size of each section that takes memory."""
+    with _elf(path) as elf:
+        return {s.name: (s["sh_addr"], s["sh_size"]) for s in elf.iter_sections() if s["sh_flags"] & 2}
+
+
+def test_sections_lie_in_the_memory_of_the_board(qemu_m4_image: Path) -> None:
+    """QEMU does not enforce the RAM size; the linker script does."""
+    for name, (address, size) in _loaded_sections(qemu_m4_image).items():
+        memory = RAM if address >= RAM.start else FLASH
+        assert address in memory, name
+        assert address + size <= memory.stop, name
+
+
+def test_the_stack_is_reserved_below_everything_else_in_ram(qemu_m4_image: Path) -> None:
+    """Running over its end leaves the RAM and faults; so no variable can be changed by it."""
+    assert _loaded_sections(qemu_m4_image)[".stack"] == (RAM.start, STACK_BYTES)
+
+
+def test_nothing_in_the_image_can_allocate(qemu_m4_image: Path) -> None:
+    """L4.9: nothing is allocated after boot."""
+    allocators = re.compile(r"_?(malloc|calloc|realloc|free|sbrk)(_r)?$|_sbrk(_r)?$")
+    assert [name for name in _symbols(qemu_m4_image) if allocators.match(name)] == []
+
+
+def test_nothing_in_the_image_computes_in_float(qemu_m4_image: Path) -> None:
+    """No float instruction and no soft-float symbol, not only in the training path."""
+    assert float_code(qemu_m4_image) == []
+
+
+def test_too_much_for_the_ram_does_not_link(qemu_m4_image: Path, tmp_path: Path) -> None:
+    """The size of every section, the stack included, is checked before anyone flashes."""
+    source = tmp_path / "greedy.c"
+    source.write_text("char greedy[256 * 1024 - 64 - 4096 + 1];\nvoid jrg_port_reset(void) { greedy[0] = 1; }\n")
+    script = Path(__file__).parents[2] / "firmware" / "ports" / "qemu_m4" / "qemu_m4.ld"
+    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-nostdlib", "-T", str(script), str(source), "-o", "greedy.elf"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "region `RAM' overflowed" in done.stderr
+
+
+@pytest.mark.board
+def test_the_emulated_board_boots_and_says_one_line(qemu_m4_image: Path) -> None:
+    """L1.4."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        command = qemu.arguments(qemu_m4_image, listener.fileno(), b"\1" * 8, nonce=5)
+        # The board waits for the terminal, so that its first line is not lost.
+        command = [argument.replace("wait=off", "wait=on") for argument in command]
+        with subprocess.Popen(command, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL) as process:
+            try:
+                with socket.create_connection(listener.getsockname(), timeout=PATIENCE_S) as terminal:
+                    assert LINE.match(_read_until(terminal, b"\0"))
+            finally:
+                process.terminate()
+
+
+def _read_until(terminal: socket.socket, end: bytes) -> bytes:
+    got = b""
+    while not got.endswith(end):
+        got += terminal.recv(256)
+    return got
+
+
+async def _identify(emulated: EmulatedBoard) -> tuple[Identity, Health]:
+    with emulated:
+        async with Board(emulated.url) as board:
+            return board.identity, await board.health()
+
+
+@pytest.mark.board
+def test_the_board_says_what_it_is(qemu_m4_image: Path) -> None:
+    """L4.1, L4.8: what identify and health tell is what the linker and the launcher know."""
+    identity, health = asyncio.run(_identify(QemuBoard(qemu_m4_image, b"\1\2\3\4\5\6\7\x08")))
+    symbols = _symbols(qemu_m4_image)
+    assert identity.uid == b"\1\2\3\4\5\6\7\x08"
+    assert identity.ram_bytes == symbols["jrg_port_ram_bytes"]
+    assert identity.flash_bytes == symbols["jrg_port_flash_bytes"]
+    assert identity.reset_cause == ResetCause.POWER_ON
+    assert health.stack_bytes == STACK_BYTES
+    assert health.stack_free_bytes > STACK_BYTES // 4
+
+
+def test_another_model_builds_beside_the_default(native_image: Path) -> None:
+    """JARAGUA_MODEL names the model of an image and gives it a build folder of its own."""
+    sine = build_image("native", "sine")
+    assert sine != native_image
+    assert asyncio.run(_identify(NativeBoard(sine)))[0].model == "sine"
+    assert asyncio.run(_identify(NativeBoard(native_image)))[0].model == "digits"
+
+
+def test_the_nano_port_compiles_against_the_frameworks_signatures(tmp_path: Path) -> None:
+    """The framework itself must be downloaded; what the port calls of it is in arduino_stubs."""
+    write_header(tmp_path)
+    firmware = Path(__file__).parents[2] / "firmware"
+    includes = [tmp_path, firmware / "ports", firmware / "src", firmware / "test" / "arduino_stubs"]
+    flags = ["-std=gnu++14", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fsyntax-only"]
+    command = ["arm-none-eabi-g++", *flags, *(f"-I{path}" for path in includes)]
+    subprocess.run([*command, str(firmware / "ports" / "nano33ble" / "jrg_port.cpp")], check=True)
