@@ -6,7 +6,6 @@ A node here does what docs/protocol.md, M asks of one and nothing more; it is wr
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import socket
 from collections.abc import Callable
@@ -57,8 +56,10 @@ class SimulatedNode:
     async def run(self) -> None:
         """Be there until cancelled; a broken connection is made anew."""
         while True:
-            with contextlib.suppress(aiomqtt.MqttError):
+            try:
                 await self._connection()
+            except* aiomqtt.MqttError:
+                self.ready.clear()
             await asyncio.sleep(0.05)
 
     async def _connection(self) -> None:

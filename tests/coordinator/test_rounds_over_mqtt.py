@@ -21,6 +21,7 @@ from jaragua.coordinator.events import RoundFinished, RunEvent, UpdateJudged
 from jaragua.errors import BrokerError, RunError
 from jaragua.store import open_run
 from jaragua.wire import messages
+from jaragua_broker import Broker
 
 MakeConfig = Callable[..., RunConfig]
 FOUR = ("board-1", "board-2", "board-3", "board-4")
@@ -268,3 +269,20 @@ def test_the_model_is_known_before_any_device_is_ready(make_config: MakeConfig) 
         run_to_end(config, ())
     state = messages.decode(messages.RunState, retained(config)[f"jaragua/1/{config.run.fleet}/run"])
     assert (state.model, state.phase, state.round) == ("sine", "stopped", 1)
+
+
+def test_a_broker_that_lost_everything_is_filled_again(make_config: MakeConfig, tmp_path: Path) -> None:
+    """M6: the broker is disposable; the run goes on and ends with the same model."""
+    undisturbed = make_config(rounds=6, directory=tmp_path / "undisturbed")
+    wanted = run_to_end(undisturbed, two_nodes(undisturbed)).model_hash
+    with Broker() as first:
+        config = make_config(rounds=6, url=first.url)
+
+        def wipe_in_the_middle(event: RunEvent) -> None:
+            if isinstance(event, RoundFinished) and event.round_number == 3:
+                first.stop()
+                first.start()
+
+        first._wanted_port = first.port
+        result = run_to_end(config, two_nodes(config), wipe_in_the_middle)
+    assert result.model_hash == wanted

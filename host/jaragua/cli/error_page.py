@@ -1,0 +1,53 @@
+"""Writes `docs/errors.md` from the definitions: `python -m jaragua.cli.error_page > docs/errors.md`."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from importlib.resources import files
+
+from jaragua.errors import exit_code_table
+
+_PAGE = """# Errors
+
+This page is written from the code: `python -m jaragua.cli.error_page > docs/errors.md`; a test compares the two.
+
+Every command ends with one of these exit codes (0: all went well). It prints one sentence on stderr (`error: …`) and what to do (`hint: …`).
+With `--json` it also prints one document on stdout: `{{"schema_version":1,"status":"error","error":{{"code":…,"message":…,"hint":…}}}}`, where
+`code` is the name below. The traceback of an unexpected error goes to a file that the hint names; `JARAGUA_DEBUG=1` shows it at once.
+
+## Exit codes
+
+{exit_codes}
+
+## Status codes of a board
+
+What a board answers when it cannot do what it was asked (docs/protocol.md, L4.9); a message of the host that passes one on
+ends with the exit code of `board`.
+
+{statuses}
+
+## Why a board restarted or gave up a session
+
+The reset cause in a board's identity, and in a RESET frame (docs/protocol.md, L2.3).
+
+{causes}
+"""
+
+
+def page() -> str:
+    """The whole page, as Markdown."""
+    definitions = tomllib.loads(files("jaragua.wire").joinpath("definitions.toml").read_text(encoding="utf-8"))
+    statuses = [
+        f"| {one['number']} | `{one['name']}` | {one['meaning']} | {one['remedy']} |" for one in definitions["status"]
+    ]
+    causes = [f"| {number} | `{name}` |" for name, number in definitions["reset_causes"].items()]
+    return _PAGE.format(
+        exit_codes=exit_code_table(),
+        statuses="\n".join(["| number | name | what happened | what to do |", "|---|---|---|---|", *statuses]),
+        causes="\n".join(["| number | name |", "|---|---|", *causes]),
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
