@@ -12,9 +12,10 @@ _PAGE = """# Errors
 
 This page is written from the code: `python -m jaragua.cli.error_page > docs/errors.md`; a test compares the two.
 
-Every command ends with one of these exit codes (0: all went well). It prints one sentence on stderr (`error: …`) and what to do (`hint: …`).
-With `--json` it also prints one document on stdout: `{{"schema_version":1,"status":"error","error":{{"code":…,"message":…,"hint":…}}}}`, where
-`code` is the name below. The traceback of an unexpected error goes to a file that the hint names; `JARAGUA_DEBUG=1` shows it at once.
+Every command ends with one of these exit codes (0: all went well). It prints one sentence on stderr (`error: …`) and
+what to do (`hint: …`). With `--json` it also prints one document on stdout:
+`{{"schema_version":1,"status":"error","error":{{"code":…,"message":…,"hint":…}}}}`, where `code` is the name below.
+The traceback of an unexpected error goes to a file that the hint names; `JARAGUA_DEBUG=1` shows it at once.
 
 ## Exit codes
 
@@ -22,8 +23,8 @@ With `--json` it also prints one document on stdout: `{{"schema_version":1,"stat
 
 ## Status codes of a board
 
-What a board answers when it cannot do what it was asked (docs/protocol.md, L4.9); a message of the host that passes one on
-ends with the exit code of `board`.
+What a board answers when it cannot do what it was asked (docs/protocol.md, L4.9); a message of the host that passes one
+on ends with the exit code of `board`.
 
 {statuses}
 
