@@ -276,7 +276,13 @@ def test_telemetry_has_progress_and_health(broker: Broker, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("urls", "names"), [(["/dev/a", "/dev/a"], []), (["/dev/a", "/dev/b"], ["x"]), (["/dev/a", "/dev/b"], ["x", "x"])]
+    ("urls", "names"),
+    [
+        (["/dev/a", "/dev/a"], []),
+        (["/dev/a", "/dev/b"], ["x"]),
+        (["/dev/a", "/dev/b"], ["x", "x"]),
+        (["/dev/a"], ["No Name"]),
+    ],
 )
 def test_ports_and_names_that_do_not_fit_are_refused(urls: list[str], names: list[str]) -> None:
     with pytest.raises(UsageError):

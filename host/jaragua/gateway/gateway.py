@@ -10,8 +10,9 @@ from jaragua.errors import UsageError
 from jaragua.gateway.board_trainer import BoardRequests
 from jaragua.gateway.port import OpenBoard, PortSettings, PortWorker
 from jaragua.node.node import Node, NodeSettings
-from jaragua.node.program import until_first_ends
+from jaragua.node.program import ended, until_first_ends
 from jaragua.serial.board import Board, BoardEvent
+from jaragua.wire.topics import is_id
 
 
 def open_board(url: str, on_event: Callable[[BoardEvent], None]) -> AbstractAsyncContextManager[BoardRequests]:
@@ -30,6 +31,9 @@ def port_settings(urls: Sequence[str], device_ids: Sequence[str]) -> list[PortSe
             f"{len(device_ids)} names for {len(urls)} ports",
             "give --id once a port, in the order of the ports, each another",
         )
+    for name in device_ids:
+        if not is_id(name):
+            raise UsageError(f"--id {name!r} is no name", "use a-z, 0-9 and -, 1 to 32 characters")
     return [PortSettings(url, name) for url, name in zip(urls, device_ids, strict=True)]
 
 
@@ -49,5 +53,6 @@ async def _all(workers: Sequence[PortWorker]) -> None:
         await asyncio.Event().wait()
     finally:
         for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            task.cancel()  # all at once, then each to its end
+        for task in tasks:
+            await ended(task)

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from jaragua.errors import ModelError, ProtocolError
+from jaragua.errors import ModelError, ProtocolError, UsageError
 from jaragua.node import jobs
 from jaragua.node.blobs import Blobs
 from jaragua.node.description import DeviceFacts, Place, describe_device, describe_node
 from jaragua.node.device import AdaptOrder, Device, DeviceKind, Order, TrainOrder
 from jaragua.node.feeder import Feeder
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
+from jaragua.node.program import ended
 from jaragua.node.session import Incoming, Session
 from jaragua.node.telemetry import Pacer
 from jaragua.node.trainer import Trainer
@@ -33,7 +34,7 @@ from jaragua.wire.messages import (
     decode,
     encode,
 )
-from jaragua.wire.topics import Topic, TopicKind, build, check_id, parse, pattern
+from jaragua.wire.topics import Topic, TopicKind, build, check_id, is_id, parse, pattern
 
 LOGGER = logging.getLogger(__name__)
 
@@ -67,8 +68,9 @@ class NodeSettings:
     patience_seconds: float = 3.0
 
     def __post_init__(self) -> None:
-        check_id(self.fleet, "the fleet's name")
-        check_id(self.node, "the node's name")
+        for what, name in (("fleet", self.fleet), ("node", self.node)):
+            if not is_id(name):
+                raise UsageError(f"--{what} {name!r} is no name", "use a-z, 0-9 and -, 1 to 32 characters")
 
     @property
     def outbox_path(self) -> Path:
@@ -137,8 +139,7 @@ class Node:
         self._session.retain(self._topic(TopicKind.NODE_STATE), self._state("disconnected"))
         if self._session.is_connected:
             await self._session.flush(_FAREWELL_SECONDS)
-        session.cancel()
-        await asyncio.wait([session])
+        await ended(session, again_seconds=0.5)
 
     async def _resend_on_timer(self) -> None:
         while True:

@@ -9,6 +9,18 @@ from collections.abc import Coroutine
 from typing import Any
 
 Work = Coroutine[Any, Any, None]
+_CANCEL_AGAIN_SECONDS = 5.0
+
+
+async def ended(task: asyncio.Task[None], again_seconds: float = _CANCEL_AGAIN_SECONDS) -> None:
+    """Cancel a task and wait until it is over, whatever it raises.
+
+    Python before 3.12 loses a cancellation that meets the end of a `wait_for` (CPython issue 86296), and the task would
+    go on: it is cancelled again after a while.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=again_seconds)
 
 
 async def until_first_ends(*works: Work) -> None:
@@ -18,8 +30,7 @@ async def until_first_ends(*works: Work) -> None:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in reversed(tasks):
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await ended(task)
     for task in done:
         task.result()
 
@@ -30,11 +41,14 @@ def run_until_signal(work: Work) -> None:
 
 
 async def _cancelled_by_signal(work: Work) -> None:
-    loop = asyncio.get_running_loop()
-    task = asyncio.create_task(work)
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    await asyncio.wait([task])
+        loop.add_signal_handler(number, stop.set)
+    task = asyncio.create_task(work)
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    await ended(task)
     if not task.cancelled():
         task.result()
 

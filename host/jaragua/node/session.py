@@ -112,6 +112,7 @@ class Session:
         self._listener = listener
         self._patience_seconds = patience_seconds
         self._has_connected = False
+        self._complaint = ""
         self._client: aiomqtt.Client | None = None
         self._epoch = 0
         self._subscriptions: set[str] = set()
@@ -160,7 +161,7 @@ class Session:
                 await self._one_connection(attempts)
             except (aiomqtt.MqttError, OSError) as error:
                 self._give_up_if_hopeless(error, deadline)
-                LOGGER.info("no connection to the broker at %s (%s), trying again", self._url.public, error)
+                self._complain(str(error))
             if attempts.ended() == _SHORT_CONNECTIONS_UNTIL_WARNING:
                 LOGGER.warning("connections as %s end at once: does another process use that name?", self._identifier)
             await attempts.pause()
@@ -174,6 +175,12 @@ class Session:
         except TimeoutError:
             return False
         return True
+
+    def _complain(self, reason: str) -> None:
+        """Say why there is no connection, once an outage."""
+        if reason != self._complaint:
+            self._complaint = reason
+            LOGGER.info("no connection to the broker at %s (%s), trying again", self._url.public, reason)
 
     def _enqueue(self, key: Hashable, message: _Outgoing) -> None:
         self._outgoing[key] = message
@@ -233,7 +240,7 @@ class Session:
             self._outgoing.setdefault(("retained", topic), message)
         LOGGER.info("connected to the broker at %s", self._url.public)
         attempts.began()
-        self._has_connected = True
+        self._has_connected, self._complaint = True, ""
         self._listener.connected()
         while True:
             await self._write_all(client)
