@@ -8,6 +8,7 @@
 enum { WILD_BYTES = 600 };
 
 static uint32_t state;
+static uint8_t good_blob[JRG_MODEL_BLOB_BYTES], good_hash[32];
 
 /* Numerical recipes' generator: the same everywhere. */
 static uint32_t draw(uint32_t below)
@@ -24,9 +25,10 @@ static void draw_bytes(uint8_t *bytes, size_t len_bytes)
 
 static void feed(const uint8_t *bytes, size_t len_bytes)
 {
-    node_bench_now_ms += draw(100);
+    node_bench_now_ms += draw(50) ? draw(20) : draw(5000);
     jrg_node_receive(&node_bench_node, bytes, len_bytes, node_bench_now_ms);
     fake_host_forget(&node_bench_host);
+    (void)jrg_node_wait_ms(&node_bench_node, node_bench_now_ms);
     jrg_node_poll(&node_bench_node, node_bench_now_ms);
     fake_host_forget(&node_bench_host);
 }
@@ -39,55 +41,113 @@ static void feed_noise(void)
     feed(bytes, len_bytes);
 }
 
-/* A request that the decoder takes, with wild numbers; sometimes of the right size, or with a hash the board knows. */
+/* A blob the board would verify, most of the time; else nothing it knows. */
+static struct zcbor_string draw_hash(void)
+{
+    static uint8_t wild[32];
+    draw_bytes(wild, sizeof wild);
+    return (struct zcbor_string){.value = draw(8) ? good_hash : wild, .len = 32};
+}
+
+static struct zcbor_string draw_base(void)
+{
+    struct zcbor_string base = draw_hash();
+    if (draw(3) == 0)
+        base.len = draw(2) ? 0 : draw(33);
+    return base;
+}
+
+static void wild_blob_begin(struct blob_begin *request)
+{
+    request->blob_begin_id = draw(65536);
+    request->blob_begin_sha256 = draw_hash();
+    request->blob_begin_size_bytes = JRG_MODEL_BLOB_BYTES + (draw(16) == 0);
+}
+
+static void wild_job_begin(struct job_begin *request)
+{
+    request->job_begin_id = draw(65536);
+    request->job_begin_job = draw(4);
+    request->job_begin_kind = draw(16) ? draw(3) : draw(256);
+    request->job_begin_base = draw_base();
+    request->job_begin_rate_mantissa = draw(8) ? 16384 + draw(16384) : draw(65536);
+    request->job_begin_rate_exponent = draw(256);
+    request->job_begin_samples = draw(40);
+}
+
+static void wild_update_read(struct update_read *request)
+{
+    request->update_read_id = draw(65536);
+    request->update_read_job = draw(4);
+    request->update_read_offset = draw(JRG_MODEL_BLOB_BYTES + 10);
+}
+
+/* A request that the decoder takes, and that makes sense now and then: blobs are completed, jobs are done. */
 static uint16_t wild_request(uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES])
 {
-    static const uint8_t known[32];
-    uint8_t hash[32];
-    struct request_r request;
+    struct request_r request = {.request_choice = (int)draw(8)};
     size_t len_bytes = 0;
-    draw_bytes((uint8_t *)&request, sizeof request);
-    draw_bytes(hash, sizeof hash);
-    struct zcbor_string any = {.value = draw(2) ? known : hash, .len = 32};
-    request.request_choice = (int)draw(8);
-    if (request.request_choice == request_blob_begin_m_c) {
-        request.request_blob_begin_m.blob_begin_sha256 = any;
-        request.request_blob_begin_m.blob_begin_size_bytes = JRG_MODEL_BLOB_BYTES + (draw(4) == 0);
-    } else if (request.request_choice == request_blob_end_m_c) {
-        request.request_blob_end_m.blob_end_sha256 = any;
-    } else if (request.request_choice == request_job_begin_m_c) {
-        any.len = draw(33);
-        request.request_job_begin_m.job_begin_base = any;
-        request.request_job_begin_m.job_begin_kind = draw(4);
-    }
-    if (cbor_encode_request(payload, JRG_LIMIT_MAX_PAYLOAD_BYTES, &request, &len_bytes) != 0)
-        return 0;
+    request.request_job_end_m = (struct job_end){.job_end_id = draw(65536), .job_end_job = draw(4)};
+    if (request.request_choice == request_blob_begin_m_c)
+        wild_blob_begin(&request.request_blob_begin_m);
+    else if (request.request_choice == request_blob_end_m_c)
+        request.request_blob_end_m.blob_end_sha256 = draw_hash();
+    else if (request.request_choice == request_job_begin_m_c)
+        wild_job_begin(&request.request_job_begin_m);
+    else if (request.request_choice == request_update_read_m_c)
+        wild_update_read(&request.request_update_read_m);
+    CHECK_EQUAL(cbor_encode_request(payload, JRG_LIMIT_MAX_PAYLOAD_BYTES, &request, &len_bytes), 0);
     return (uint16_t)len_bytes;
+}
+
+/* The next bytes of the good blob. */
+static uint16_t next_data(uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES])
+{
+    uint32_t at = node_bench_node.staged.received_bytes;
+    uint32_t left_bytes = JRG_MODEL_BLOB_BYTES - at;
+    uint32_t data_bytes = left_bytes < 236 ? left_bytes : 236;
+    jrg_bytes_put_u32(payload, at);
+    memcpy(payload + 4, good_blob + at, data_bytes);
+    return (uint16_t)(4 + data_bytes);
+}
+
+/* The next sample or a piece of it, its label right or not. */
+static uint16_t next_sample(uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES])
+{
+    jrg_bytes_put_u16(payload, (uint16_t)node_bench_node.job.done);
+    jrg_bytes_put_u16(payload + 2, (uint16_t)node_bench_node.job.sample_bytes);
+    jrg_bytes_put_u16(payload + 4, (uint16_t)draw(3));
+    return (uint16_t)(4 + (draw(4) ? sizeof node_bench_node.job.sample : draw(10)));
 }
 
 static uint16_t wild_payload(jrg_frame_type type, uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES])
 {
-    uint16_t len_bytes = (uint16_t)draw(JRG_LIMIT_MAX_PAYLOAD_BYTES + 1);
     draw_bytes(payload, JRG_LIMIT_MAX_PAYLOAD_BYTES);
-    if (type == JRG_FRAME_TYPE_MSG && draw(2))
+    if (type == JRG_FRAME_TYPE_MSG && draw(8))
         return wild_request(payload);
-    if (type == JRG_FRAME_TYPE_DATA && draw(2))
-        jrg_bytes_put_u32(payload, node_bench_node.staged.received_bytes);
-    if (type == JRG_FRAME_TYPE_SAMPLE && draw(2))
-        jrg_bytes_put_u32(payload, node_bench_node.job.done | node_bench_node.job.sample_bytes << 16);
-    return len_bytes;
+    if (type == JRG_FRAME_TYPE_DATA && draw(8))
+        return next_data(payload);
+    if (type == JRG_FRAME_TYPE_SAMPLE && draw(8))
+        return next_sample(payload);
+    return (uint16_t)draw(JRG_LIMIT_MAX_PAYLOAD_BYTES + 1);
+}
+
+/* Mostly the types that reach the node. */
+static jrg_frame_type draw_type(void)
+{
+    return draw(4) ? (jrg_frame_type)(JRG_FRAME_TYPE_MSG + draw(3)) : (jrg_frame_type)draw(16);
 }
 
 /* In the right session and mostly with the number expected, so that it reaches the node. */
 static size_t wild_frame(uint8_t out[JRG_LIMIT_MAX_ENCODED_BYTES])
 {
     uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES];
-    jrg_frame_type type = (jrg_frame_type)draw(16);
+    jrg_frame_type type = draw_type();
     jrg_frame frame = {
         .major = draw(50) ? JRG_PROTOCOL_MAJOR : (uint8_t)draw(16),
         .type = (uint8_t)type,
         .seq = (uint8_t)(node_bench_node.link.expected + (draw(10) ? 0 : draw(256))),
-        .ack = (uint8_t)(node_bench_node.link.send_base + draw(10)),
+        .ack = (uint8_t)(node_bench_node.link.send_base + (draw(4) ? node_bench_node.link.send_count : draw(10))),
         .session = draw(50) ? node_bench_node.link.session : (uint16_t)draw(65536),
         .len_bytes = wild_payload(type, payload),
         .payload = payload,
@@ -129,6 +189,7 @@ int main(int argc, char **argv)
     CHECK(argc == 3);
     state = (uint32_t)strtoul(argv[1], NULL, 10);
     unsigned long iterations = strtoul(argv[2], NULL, 10);
+    node_bench_make_blob(1, good_blob, good_hash);
     node_bench_connect(8);
     for (unsigned long i = 0; i < iterations; i++) {
         if (draw(40) == 0)

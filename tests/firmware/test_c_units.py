@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from firmware_builds import TESTS, CPrograms
 
-FUZZ_ITERATIONS = 20_000
+FUZZ_ITERATIONS = 200_000
 
 
 def _test_names() -> list[str]:
