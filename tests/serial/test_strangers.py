@@ -1,4 +1,4 @@
-"""What answers on a port and is no board of this release: silence, other firmware or versions, nonsense (L2.4, L4.9)."""
+"""What answers on a port and is no board of this release: silence, other firmware or version, nonsense (L2.4, L4.9)."""
 
 from __future__ import annotations
 

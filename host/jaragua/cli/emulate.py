@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,16 +34,16 @@ def emulate(
     say(f"building the image of {model} for {environment}")
     image = build_image(environment, model)
     with EmulatedFleet(image, count) as fleet:
-        if json:
-            print_result({"image": str(image), "ports": fleet.urls})
-        else:
-            typer.echo("\n".join(fleet.urls))
-        say(f"{count} board{'s' if count > 1 else ''} running; Ctrl-C ends")
-        run_until_signal(_watch(fleet))
+        run_until_signal(_announce_and_watch(fleet, image, json))
 
 
-async def _watch(fleet: EmulatedFleet) -> None:
-    """ToolError as soon as a board ends by itself."""
+async def _announce_and_watch(fleet: EmulatedFleet, image: Path, json: bool) -> None:
+    """Whoever reads the ports may end us at once, and well. ToolError as soon as a board ends by itself."""
+    if json:
+        print_result({"image": str(image), "ports": fleet.urls})
+    else:
+        typer.echo("\n".join(fleet.urls))
+    say(f"boards running: {len(fleet.boards)}; Ctrl-C ends")
     while True:
         fleet.check()
         await asyncio.sleep(_CHECK_SECONDS)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jaragua.cli.output import say
+
 if TYPE_CHECKING:
     from jaragua.monitor.lines import Line
 
@@ -30,7 +32,9 @@ def monitor(
     from jaragua.node.program import run_until_signal
 
     show = _shower(json)
-    watching = Monitor(port, baud, lambda event: show(lines.of_event(event)))
+    watching = Monitor(
+        port, baud, lambda: say(f"listening on {port}; Ctrl-C ends"), lambda event: show(lines.of_event(event))
+    )
     started_s = time.monotonic()
     run_until_signal(watching.run())
     if watching.driver is not None:

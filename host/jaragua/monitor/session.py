@@ -17,11 +17,14 @@ _LISTEN_S: Final = 0.3
 
 
 class Monitor:
-    """`on_event` gets every event of the link, from the event loop."""
+    """`on_open` is called once the port is open, `on_event` with every event of the link; both from the event loop."""
 
-    def __init__(self, url: str, baud: int, on_event: Callable[[link.LinkEvent], None]) -> None:
+    def __init__(
+        self, url: str, baud: int, on_open: Callable[[], None], on_event: Callable[[link.LinkEvent], None]
+    ) -> None:
         self._url = url
         self._baud = baud
+        self._on_open = on_open
         self._on_event = on_event
         self.driver: LinkDriver | None = None
 
@@ -30,6 +33,7 @@ class Monitor:
         self.driver = LinkDriver(await open_transport(self._url, self._baud), self._receive)
         try:
             self.driver.start()
+            self._on_open()
             await asyncio.sleep(_LISTEN_S)
             while True:
                 await self._watch_session(self.driver)

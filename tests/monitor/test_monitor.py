@@ -1,0 +1,177 @@
+"""`jaragua monitor` beside nothing else than a board."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Queue
+
+import pytest
+
+from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image
+
+LINE_TIMEOUT_S = 20
+
+
+@pytest.fixture(scope="module")
+def native_image() -> Path:
+    return build_image("native", "digits")
+
+
+class Verb:
+    """A running `jaragua monitor`, read line by line."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self._lines: Queue[str] = Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line.rstrip("\n"))
+
+    def line_with(self, words: str) -> str:
+        """The next line with these words; queue.Empty if none comes in time."""
+        deadline = time.monotonic() + LINE_TIMEOUT_S
+        while words not in (line := self._lines.get(timeout=max(0.0, deadline - time.monotonic()))):
+            pass
+        return line
+
+    def wait_listening(self) -> None:
+        assert self.process.stderr is not None
+        assert "listening" in self.process.stderr.readline()
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(10)
+
+
+@contextmanager
+def monitoring(url: str, *options: str) -> Iterator[Verb]:
+    command = [sys.executable, "-m", "jaragua.cli.main", "monitor", "--port", url, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield Verb(process)
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def native_board(native_image: Path) -> Iterator[EmulatedBoard]:
+    with NativeBoard(native_image) as board:
+        yield board
+
+
+@pytest.fixture
+def qemu_board() -> Iterator[EmulatedBoard]:
+    with QemuBoard(build_image("qemu_m4", "digits")) as board:
+        yield board
+
+
+@pytest.fixture(params=["native", pytest.param("qemu", marks=pytest.mark.board)])
+def emulated(request: pytest.FixtureRequest) -> EmulatedBoard:
+    board: EmulatedBoard = request.getfixturevalue(f"{request.param}_board")
+    return board
+
+
+def test_lines_for_a_person_and_a_summary_at_the_end(emulated: EmulatedBoard) -> None:
+    with monitoring(emulated.url) as verb:
+        verb.line_with("is open, protocol 1.0")
+        assert emulated.uid.hex() in verb.line_with("identity")
+        assert "0 retransmits" in verb.line_with("health")
+        assert verb.stop() == 0
+        assert "sessions: 1" in verb.line_with("link")
+
+
+def test_json_lines_for_a_program(native_board: EmulatedBoard) -> None:
+    with monitoring(native_board.url, "--json") as verb:
+        identity = json.loads(verb.line_with('"identity"'))
+        health = json.loads(verb.line_with('"health"'))
+        assert verb.stop() == 0
+        summary = json.loads(verb.line_with('"link"'))
+    assert identity["model"] == "digits"
+    assert health["retransmits"] == 0
+    assert summary["sessions"] == 1
+
+
+def test_l1_4_the_boot_line_of_a_board_is_shown(native_image: Path) -> None:
+    """A board that is switched on while the monitor already listens on its port."""
+    with board_and_listener_on_one_line(native_image) as (url, switch_on), monitoring(url) as verb:
+        verb.wait_listening()
+        switch_on()
+        assert "protocol 1.0" in verb.line_with("text")
+        verb.line_with("identity")
+        assert verb.stop() == 0
+
+
+def test_text_of_other_firmware_is_shown_as_it_is() -> None:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    try:
+        with monitoring(os.ttyname(slave)) as verb:
+            os.read(master, 100)  # HELLO: the monitor listens
+            os.write(master, b"MicroPython v1.24\r\n>>> ")
+            assert "MicroPython v1.24" in verb.line_with("text")
+            assert verb.stop() == 0
+    finally:
+        os.close(slave)
+        os.close(master)
+
+
+def test_a_port_that_does_not_exist_is_one_sentence() -> None:
+    command = [sys.executable, "-m", "jaragua.cli.main", "monitor", "--port", "/dev/ttyNOWHERE0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 4
+    assert done.stdout == ""
+    assert "port /dev/ttyNOWHERE0 does not exist" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@contextmanager
+def board_and_listener_on_one_line(image: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Two ptys joined in the middle, so that the port is there before the board is."""
+    host_end, host_port = pty.openpty()
+    board_end, board_port = pty.openpty()
+    for descriptor in (host_port, board_port):
+        tty.setraw(descriptor)
+    started: list[subprocess.Popen[bytes]] = []
+    pumps = [
+        threading.Thread(target=pump, args=ends, daemon=True) for ends in ((host_end, board_end), (board_end, host_end))
+    ]
+    for thread in pumps:
+        thread.start()
+    try:
+        yield (
+            os.ttyname(host_port),
+            lambda: started.append(subprocess.Popen([str(image), os.ttyname(board_port)])),
+        )
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+        for descriptor in (host_port, board_port):
+            os.close(descriptor)
+        for thread in pumps:
+            thread.join(5)
+        for descriptor in (host_end, board_end):
+            os.close(descriptor)
+
+
+def pump(source: int, target: int) -> None:
+    """Ends when either end's port is closed (EIO)."""
+    try:
+        while data := os.read(source, 4096):
+            os.write(target, data)
+    except OSError:
+        return
