@@ -1,4 +1,5 @@
-/* A test is TEST(name) { ... }; the program runs the one it is given by name. tests/firmware/test_c_units.py does so for each. */
+/* A test is TEST(name) { ... }; the program runs the one it is given by name.
+ * tests/firmware/test_c_units.py does so for each. */
 #ifndef JRG_TEST_H
 #define JRG_TEST_H
 

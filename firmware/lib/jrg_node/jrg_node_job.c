@@ -172,9 +172,10 @@ static void note_instructions(jrg_node_job *job, uint32_t instructions)
 static void learn_or_judge(jrg_node *node)
 {
     jrg_node_job *job = &node->job;
-    bool train = job->kind == JRG_JOB_KIND_TRAIN;
+    jrg_nn_result (*work)(const int16_t *, const int16_t *) =
+        job->kind == JRG_JOB_KIND_TRAIN ? jrg_model_train : jrg_model_evaluate;
     node->board.count_start();
-    jrg_nn_result result = train ? jrg_model_train(input_of(job), target_of(job)) : jrg_model_evaluate(input_of(job), target_of(job));
+    jrg_nn_result result = work(input_of(job), target_of(job));
     note_instructions(job, node->board.count_stop());
     job->correct += result.correct;
     job->loss_sum += result.loss;
