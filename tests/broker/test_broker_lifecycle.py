@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import aiomqtt
 import pytest
 
 from jaragua.errors import BrokerError, ToolError
@@ -85,6 +87,21 @@ def test_temporary_folder_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with Broker():
         assert list(tmp_path.iterdir())
     assert not list(tmp_path.iterdir())
+
+
+def test_retained_messages_survive_a_restart_with_the_same_folder(tmp_path: Path) -> None:
+    async def retained(port: int, publish: bool) -> bytes:
+        async with aiomqtt.Client("127.0.0.1", port, timeout=10) as client:
+            if publish:
+                await client.publish("kept", b"weights", qos=1, retain=True)
+            await client.subscribe("kept", qos=1)
+            async for message in client.messages:
+                return bytes(message.payload)
+        return b""
+
+    for publish in (True, False):
+        with Broker(data_dir=tmp_path) as broker:
+            assert asyncio.run(retained(broker.port, publish)) == b"weights"
 
 
 def test_configuration_listens_on_loopback_only_and_bounds_what_a_client_may_send() -> None:

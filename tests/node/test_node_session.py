@@ -27,6 +27,7 @@ from jaragua.node.description import DeviceFacts
 from jaragua.node.device import Device
 from jaragua.node.node import Node
 from jaragua.node.program import until_first_ends
+from jaragua.wire.messages import StopCommand, UpdateAck, encode
 from jaragua.wire.topics import TopicKind
 from jaragua_broker import Broker
 
@@ -228,6 +229,7 @@ def test_m4_what_cannot_be_done_is_answered_with_the_reason(broker: Broker, tmp_
                 (adapt_command(BLOB, learning_rate=2.0), "learning rate"),
                 (adapt_command(BLOB, ways=99), "99"),
                 (adapt_command(BLOB, passes=10**9), "samples"),
+                (adapt_command(BLOB, queries=0), "0 samples"),
             ):
                 answer = await headquarters.ask("pi-1", command)
                 assert not answer.ok
@@ -252,6 +254,9 @@ def test_malformed_messages_are_dropped_and_the_node_goes_on(broker: Broker, tmp
                 await headquarters.publish(root + topic, payload)
             await headquarters.command("pi-1", "train", train_command(BLOB, run="Not An Id"))
             await headquarters.command("pi-1", "train", train_command(BLOB, attempt=2**63))
+            await headquarters.publish(
+                root + "node/pi-1/ack/r1/1", encode(UpdateAck("r1", 2**63, "pi-1", 0, "late", ""))
+            )
             await headquarters.command("pi-1", "adapt", adapt_command(BLOB))  # without a response topic
             await headquarters.publish_blob(BLOB)
             await headquarters.command("pi-1", "train", train_command(BLOB))
@@ -269,8 +274,6 @@ def test_stop_command_drops_what_waits(broker: Broker, tmp_path: Path) -> None:
             await headquarters.command("pi-1", "train", train_command(BLOB))
             await headquarters.command("pi-1", "train", train_command(BLOB, number=2))
             await headquarters.device_is("pi-1", "training")
-            from jaragua.wire.messages import StopCommand
-
             await headquarters.command("pi-1", "stop", StopCommand("r1"))
             await headquarters.command("pi-1", "train", train_command(BLOB, run="r2"))
             trainer.proceed.set()

@@ -11,7 +11,8 @@ from jaragua.errors import BrokerError, ProtocolError
 from jaragua.wire.topics import TopicKind, build
 
 _CAPACITY = 8
-FETCH_SECONDS = 30.0
+# Blobs are retained before a command names them: one that does not come soon was cleared.
+FETCH_SECONDS = 10.0
 
 
 class Subscriber(Protocol):

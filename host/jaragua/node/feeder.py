@@ -54,7 +54,8 @@ class Feeder:
 
     def held_out(self, command: AdaptCommand, blob: bytes) -> HeldOut:
         """The held-out task an adapt command asks for; the support set `passes` times in a row."""
-        _check_size(command.ways * command.shots * command.passes + command.queries)
+        _check_size(command.ways * command.shots * command.passes)
+        _check_size(command.queries)
         try:
             task = self._model.tasks.held_out_task(command.seed, command.ways, command.shots, command.queries)
         except jaragua_models.ModelError as error:
@@ -70,5 +71,6 @@ class Feeder:
 def _check_size(samples: int) -> None:
     if not 0 < samples <= _MOST_SAMPLES:
         raise DataError(
-            f"a command asks for {samples} samples; 1 to {_MOST_SAMPLES} are possible", "lower ways, shots or passes"
+            f"a command asks for {samples} samples; 1 to {_MOST_SAMPLES} are possible",
+            "change ways, shots, passes or queries",
         )

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 from jaragua.errors import ModelError, ProtocolError, UsageError
-from jaragua.node import jobs
+from jaragua.node import intake, jobs
 from jaragua.node.blobs import Blobs
 from jaragua.node.description import DeviceFacts, Place, describe_device, describe_node
 from jaragua.node.device import AdaptOrder, Device, DeviceKind, Order, TrainOrder
 from jaragua.node.feeder import Feeder
+from jaragua.node.intake import BlobArrived
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
 from jaragua.node.program import ended
 from jaragua.node.session import Incoming, Session
@@ -23,18 +24,15 @@ from jaragua.node.telemetry import Pacer
 from jaragua.node.trainer import Trainer
 from jaragua.node.url import BrokerUrl
 from jaragua.wire.messages import (
-    AdaptCommand,
     AdaptResult,
     NodeState,
     RunState,
     StopCommand,
     Telemetry,
-    TrainCommand,
     UpdateAck,
-    decode,
     encode,
 )
-from jaragua.wire.topics import Topic, TopicKind, build, check_id, is_id, parse, pattern
+from jaragua.wire.topics import TopicKind, build, check_id, is_id, pattern
 
 LOGGER = logging.getLogger(__name__)
 
@@ -42,7 +40,6 @@ NodeKind = Literal["gateway", "pi"]
 _TELEMETRY_EXPIRY_SECONDS = 10
 _FAREWELL_SECONDS = 2.0
 _MODEL_BEFORE_ANY_RUN = "digits"
-_LARGEST_ATTEMPT = 2**31
 
 
 def default_data_dir() -> Path:
@@ -104,12 +101,6 @@ class Node:
             patience_seconds=settings.patience_seconds,
         )
         self._blobs = Blobs(self._session, settings.fleet)
-        self._handlers: dict[TopicKind, Callable[[Topic, Incoming], None]] = {
-            TopicKind.RUN: lambda _, message: self._on_run(decode(RunState, message.payload)),
-            TopicKind.ACK: lambda _, message: self._on_ack(decode(UpdateAck, message.payload)),
-            TopicKind.BLOB: lambda topic, message: self._blobs.offer(topic.sha256, message.payload),
-            TopicKind.COMMAND: self._on_command,
-        }
 
     # ---- life ----
 
@@ -208,14 +199,25 @@ class Node:
         self._send_pending()
 
     def received(self, message: Incoming) -> None:
-        """Hand a message to its handler; what is malformed is said and dropped."""
+        """Do what a message asks; what is malformed is said and dropped."""
         try:
-            topic = parse(message.topic)
-            handler = self._handlers.get(topic.kind)
-            if handler is not None:
-                handler(topic, message)
+            request = intake.read(message)
         except ProtocolError as error:
             LOGGER.warning("ignored a message on %s: %s", message.topic, error)
+            return
+        match request:
+            case RunState():
+                self._on_run(request)
+            case UpdateAck():
+                self._on_ack(request)
+            case BlobArrived(sha256_hex, payload):
+                self._blobs.offer(sha256_hex, payload)
+            case TrainOrder():
+                self._on_train(request)
+            case AdaptOrder():
+                self._submit(request)
+            case StopCommand():
+                self._on_stop(request)
 
     def _on_run(self, run: RunState) -> None:
         self._run = run
@@ -233,37 +235,18 @@ class Node:
 
     def _on_ack(self, ack: UpdateAck) -> None:
         key = UpdateKey(ack.run, ack.round, ack.device, ack.attempt)
-        if ack.attempt < _LARGEST_ATTEMPT and self._outbox.acknowledge(key, ack.result) and ack.result == "rejected":
+        if self._outbox.acknowledge(key, ack.result) and ack.result == "rejected":
             LOGGER.warning(
                 "the coordinator rejected the update of %s in round %d: %s", ack.device, ack.round, ack.reason
             )
 
-    def _on_command(self, topic: Topic, message: Incoming) -> None:
-        if topic.verb == "train":
-            self._on_train(decode(TrainCommand, message.payload))
-        elif topic.verb == "adapt":
-            self._on_adapt(decode(AdaptCommand, message.payload), message)
-        elif topic.verb == "stop":
-            self._on_stop(decode(StopCommand, message.payload))
-        else:
-            LOGGER.warning("ignored a command with the unknown verb %r", topic.verb)
-
-    def _on_train(self, command: TrainCommand) -> None:
-        if command.attempt >= _LARGEST_ATTEMPT:
-            raise ProtocolError(f"attempt {command.attempt} is out of range")
-        self._update_topic(command.run, command.round)  # TopicError now, not when the work is done
-        known = self._outbox.get(jobs.key_of(command))
+    def _on_train(self, order: TrainOrder) -> None:
+        known = self._outbox.get(jobs.key_of(order.command))
         if known is not None:
             self._send(known)  # M3
             return
-        self._stopped_runs.discard(command.run)
-        self._submit(TrainOrder(command))
-
-    def _on_adapt(self, command: AdaptCommand, message: Incoming) -> None:
-        topic = message.response_topic or ""
-        if not topic or set(topic) & set("+#\0") or len(topic.encode()) > 0xFFFF:
-            raise ProtocolError("the adapt command names no response topic that can be published to")
-        self._submit(AdaptOrder(command, topic, message.correlation))
+        self._stopped_runs.discard(order.command.run)
+        self._submit(order)
 
     def _on_stop(self, command: StopCommand) -> None:
         self._stopped_runs.add(command.run)
