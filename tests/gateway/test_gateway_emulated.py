@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
-from collections.abc import Iterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,43 @@ def test_adaptation_on_a_board_helps(broker: Broker, fleet: EmulatedFleet, tmp_p
             result = await headquarters.ask("gw", adapt_command(BLOB, "left", passes=8))
             assert result.ok
             assert result.after > result.before + 0.2
+
+    run(story())
+
+
+@contextlib.asynccontextmanager
+async def gateway_process(url: str, folder: Path, port: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`jaragua gateway` as a process of its own."""
+    options = ["--port", port, "--id", "left", "--broker", url, "--fleet", "home", "--node", "gw"]
+    command = [sys.executable, "-m", "jaragua.cli.main", "gateway", *options, "--data-dir", str(folder)]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def test_killed_gateway_is_lost_and_its_successor_does_the_work(broker: Broker, tmp_path: Path) -> None:
+    """Promise 3: killed over its work, a gateway leaves a `lost`; the one started after it gives the same bits."""
+    command = train_command(BLOB, "left", ways=10, shots=20, passes=20)
+
+    async def story() -> None:
+        with EmulatedFleet(build_image(NATIVE), 1) as boards:
+            async with Headquarters(broker.url) as headquarters:
+                await headquarters.publish_blob(BLOB)
+                async with gateway_process(broker.url, tmp_path, boards.urls[0]) as process:
+                    await headquarters.device_is("left", "ready")
+                    await headquarters.command("gw", "train", command)
+                    await headquarters.device_is("left", "training")
+                    process.kill()
+                    await headquarters.node_is("gw", "lost")
+                assert headquarters.updates() == []
+                async with gateway_process(broker.url, tmp_path, boards.urls[0]):
+                    await headquarters.device_is("left", "ready")
+                    await headquarters.command("gw", "train", command)
+                    assert (await headquarters.update_number(1))[1] == update_of_reference(command)[0]
 
     run(story())
 
