@@ -96,6 +96,7 @@ class World:
                 self.keep_assignments((assignment,))
             case machine.Command(assignment):
                 self.commands.append(action)
+                assert assignment.node == "gateway-1"
                 if assignment.device in self.present:
                     self.sent.append(trained(assignment, self.base))
             case machine.Keep(header, blob):
@@ -148,15 +149,19 @@ class World:
         self.perform(self.core.tick(self.now_ms))
 
 
-UNDISTURBED = World(fixed()).finish()
+LONG = fixed(rounds=6)
+UNDISTURBED = World(LONG).finish()
 
 disturbance = st.one_of(
+    # Twice, so that rounds go by between the disturbances.
+    st.tuples(st.just("deliver"), st.integers(0, 50)),
     st.tuples(st.just("deliver"), st.integers(0, 50)),
     st.tuples(st.just("duplicate"), st.integers(0, 50)),
     st.tuples(st.just("drop"), st.integers(0, 50)),
     st.tuples(st.just("lose"), st.integers(0, len(DEVICES) - 1)),
     st.tuples(st.just("bring"), st.integers(0, len(DEVICES) - 1)),
     st.tuples(st.just("kill"), st.just(0)),
+    st.tuples(st.sampled_from(["come while dead", "go while dead"]), st.integers(0, len(DEVICES) - 1)),
 )
 
 
@@ -167,6 +172,13 @@ def disturb(world: World, what: str, which: int) -> None:
         world.bring(DEVICES[which])
     elif what == "kill":
         world.begin()
+    elif what == "come while dead":
+        world.present[DEVICES[which]] = "gateway-1"
+        world.begin()
+    elif what == "go while dead":
+        world.present.pop(DEVICES[which], None)
+        world.sent = [one for one in world.sent if one[0].device != DEVICES[which]]
+        world.begin()
     elif world.sent and what == "drop":
         # A lost message is sent again in time (M2): the node has it in its outbox.
         world.sent.append(world.sent.pop(which % len(world.sent)))
@@ -174,11 +186,11 @@ def disturb(world: World, what: str, which: int) -> None:
         world.deliver(which % len(world.sent), keep=what == "duplicate")
 
 
-@given(st.lists(disturbance, max_size=60))
+@given(st.lists(disturbance, min_size=20, max_size=120))
 @settings(max_examples=300, deadline=None)
 def test_no_order_of_events_changes_the_model(disturbances: list[tuple[str, int]]) -> None:
     """R5, R6, R9: arrivals in any order, duplicates, losses, kills of the coordinator."""
-    world = World(fixed())
+    world = World(LONG)
     for what, which in disturbances:
         disturb(world, what, which)
     assert world.finish() == UNDISTURBED
@@ -357,6 +369,15 @@ def test_r9_what_was_open_is_commanded_again_with_the_same_key() -> None:
     world.commands.clear()
     world.begin()
     assert {command.assignment for command in world.commands} == before
+
+
+def test_r9_a_device_that_is_at_another_node_now_gets_another_attempt() -> None:
+    world = World(fixed())
+    first = world.commands[0].assignment
+    world.present[first.device] = "gateway-2"
+    world.core = RoundMachine(world.rules, world.memory, world.base)
+    again = world.core.start(dict(world.present), 0)
+    assert machine.Assign(replace(first, attempt=2, node="gateway-2")) in again
 
 
 def test_r9_a_round_whose_updates_are_all_stored_is_closed_at_once() -> None:

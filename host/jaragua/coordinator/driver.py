@@ -229,8 +229,7 @@ class Driver:
 
     def _bytes_down(self, number: int) -> int:
         """One blob for each node that was given work: a gateway fetches it once for all its boards."""
-        assignments = self._store.assignments(self._record.run)
-        nodes = {one.node for one in assignments if one.round_number == number and one.node}
+        nodes = [node for node in self._store.nodes_of_round(self._record.run, number) if node]
         return len(nodes) * self._codec.blob_bytes
 
     # ---- messages ----

@@ -300,7 +300,7 @@ class RoundMachine:
         return current
 
     def _go_on(self, current: _Round, now_ms: int) -> list[Action]:
-        """R9: the same commands again, with the keys they had; who was not there gets one when it comes."""
+        """R9: the open commands again; who is not there gets one when it comes."""
         self._started_rounds = True
         self.phase = Phase.TRAINING
         current.deadline_ms = now_ms + self._fixed.deadline_ms
@@ -309,22 +309,27 @@ class RoundMachine:
         actions: list[Action] = [Announce(current.number, current.deadline_ms)]
         if complete := self._close_if_complete(current):
             return actions + complete
-        return actions + [command for device in self.waiting_for for command in self._command(current, device)]
+        return actions + [action for device in self.waiting_for for action in self._command_again(current, device)]
+
+    def _command_again(self, current: _Round, device: str) -> list[Action]:
+        """The command with the key it had (M3), or another attempt if the device is at another node now."""
+        slot = current.slots[device]
+        if not slot.lost and self._present[device] != slot.assignment.node:
+            return self._retry(current, device)
+        return self._command(current, device)
 
     # ---- while a round is open ----
 
     def _device(self, change: Change) -> list[Action]:
         if change.presence is not Presence.PRESENT:
             return self._device_gone(change)
-        moved = self._present.get(change.device, change.node) != change.node
         self._present[change.device] = change.node
         current = self._round
         if self.phase is not Phase.TRAINING or current is None or change.device not in self.waiting_for:
             return []
-        slot = current.slots[change.device]
-        if slot.lost or moved:
+        if current.slots[change.device].lost:
             return self._retry(current, change.device)
-        return self._command(current, change.device)
+        return self._command_again(current, change.device)
 
     def _device_gone(self, change: Change) -> list[Action]:
         """R6: who is lost stays a member until it has cost the run a deadline; who said goodbye leaves at once."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.errors import StoreError
-from jaragua.store.records import Assignment, Initialisation, RoundRecord, RunRecord, RunStatus, StoredUpdate
+from jaragua.store.records import Assignment, Initialisation, RoundRecord, RunRecord, RunStatus, StoredUpdate, Totals
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -139,6 +139,27 @@ class Store:
         """Every assignment, in the order of round, device and attempt."""
         query = "SELECT round, device, attempt, node, seed FROM assignments WHERE run = ? ORDER BY 1, 2, 3"
         return [Assignment(*row) for row in self._rows(query, (run,))]
+
+    def nodes_of_round(self, run: str, round_number: int) -> list[str]:
+        """The nodes that were given work in a round, sorted; "" stands for a device that was away."""
+        query = "SELECT DISTINCT node FROM assignments WHERE run = ? AND round = ? ORDER BY node"
+        return [row[0] for row in self._rows(query, (run, round_number))]
+
+    def totals(self, run: str) -> Totals:
+        """Sums over the rounds that are closed, and accepted updates by device."""
+        query = (
+            "SELECT count(*), coalesce(sum(metrics ->> '$.bytes_up'), 0), coalesce(sum(metrics ->> '$.bytes_down'), 0) "
+            "FROM rounds WHERE run = ? AND metrics IS NOT NULL"
+        )
+        rounds, bytes_up, bytes_down = self._rows(query, (run,))[0]
+        counts = "SELECT device, count(*) FROM updates WHERE run = ? GROUP BY device ORDER BY device"
+        return Totals(rounds, bytes_up, bytes_down, dict(self._rows(counts, (run,))))
+
+    def metrics(self, run: str, round_number: int) -> dict[str, Any]:
+        """The figures of a closed round, {} if it is not closed."""
+        rows = self._rows("SELECT metrics FROM rounds WHERE run = ? AND round = ?", (run, round_number))
+        figures: dict[str, Any] = json.loads(rows[0][0]) if rows and rows[0][0] is not None else {}
+        return figures
 
     def updates(self, run: str, round_number: int) -> list[StoredUpdate]:
         """The accepted updates of a round, sorted by device."""

@@ -67,3 +67,13 @@ class RoundRecord:
     round_number: int
     members: tuple[str, ...]
     metrics: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over a run. updates: accepted ones by device, sorted."""
+
+    rounds: int
+    bytes_up: int
+    bytes_down: int
+    updates: Mapping[str, int]

@@ -25,7 +25,7 @@ from jaragua.errors import ConfigurationError, RunError, StoreError
 from jaragua.node.url import parse_broker_url
 from jaragua.store import files
 from jaragua.store.database import Store
-from jaragua.store.records import Initialisation, RoundRecord, RunRecord
+from jaragua.store.records import Initialisation, RunRecord
 
 DATABASE = "run.sqlite"
 METRICS = "metrics.jsonl"
@@ -141,7 +141,6 @@ def summary_of(store: Store, path: Path) -> dict[str, Any]:
     record = store.run()
     if record is None:
         raise StoreError(f"the run in {path} was never begun", "start it again: `jaragua run CONFIG`")
-    rounds = store.rounds(record.run)
     newest = store.initialisation(record.run)
     return {
         "schema_version": 1,
@@ -155,21 +154,17 @@ def summary_of(store: Store, path: Path) -> dict[str, Any]:
         "rounds_done": newest.rounds_done,
         "model_hash": newest.blob_hash.hex(),
         "run_dir": str(path),
-        **_totals(rounds),
+        **_totals(store, record.run),
     }
 
 
-def _totals(rounds: list[RoundRecord]) -> dict[str, Any]:
-    closed = [one.metrics for one in rounds if one.metrics is not None]
-    updates: dict[str, int] = {}
-    for metrics in closed:
-        for device in metrics["devices"]:
-            updates[device] = updates.get(device, 0) + 1
-    last = closed[-1] if closed else {}
+def _totals(store: Store, run: str) -> dict[str, Any]:
+    totals = store.totals(run)
+    last = store.metrics(run, totals.rounds)
     return {
-        "bytes_up": sum(metrics["bytes_up"] for metrics in closed),
-        "bytes_down": sum(metrics["bytes_down"] for metrics in closed),
-        "updates": dict(sorted(updates.items())),
+        "bytes_up": totals.bytes_up,
+        "bytes_down": totals.bytes_down,
+        "updates": dict(totals.updates),
         "last_round": {key: last[key] for key in ("loss", "metric", "score") if key in last},
     }
 
