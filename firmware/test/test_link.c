@@ -279,8 +279,10 @@ TEST(l3_3_first_measurement_after_rfc_6298)
     jrg_rto_reset(&rto);
     CHECK_EQUAL(rto.timeout_ms, JRG_MS_RTO_FIRST);
     jrg_rto_measure(&rto, 100);
+    jrg_rto_progress(&rto);
     CHECK_EQUAL(rto.timeout_ms, 100 + 4 * 50);
     jrg_rto_measure(&rto, 0xFFFFFFFF);
+    jrg_rto_progress(&rto);
     CHECK_EQUAL(rto.timeout_ms, JRG_MS_RTO_CEILING);
 }
 
@@ -291,7 +293,16 @@ TEST(l3_3_karn_a_frame_sent_again_measures_nothing)
     jrg_link_poll(&board, JRG_MS_RTO_FIRST);
     say_ack(JRG_FRAME_TYPE_ACK, 1, JRG_MS_RTO_FIRST + 1);
     CHECK(!board.rto.measured);
+}
+
+TEST(l3_3_something_new_acknowledged_ends_the_doubling)
+{
+    connect(8);
+    send(1, 0);
+    jrg_link_poll(&board, JRG_MS_RTO_FIRST);
     CHECK_EQUAL(board.rto.timeout_ms, 2 * JRG_MS_RTO_FIRST);
+    say_ack(JRG_FRAME_TYPE_ACK, 1, JRG_MS_RTO_FIRST + 1);
+    CHECK_EQUAL(board.rto.timeout_ms, JRG_MS_RTO_FIRST);
 }
 
 TEST(l3_3_timers_survive_the_wrap_of_the_clock)

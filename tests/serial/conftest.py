@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,12 +154,16 @@ class BadLine:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writer = writer
-        while data := await reader.read(4096):
-            self.passed_down += len(data)
-            self.cut = self.cut or self.passed_down >= self.cut_at
-            if self.upstream is not None and not self.cut:
-                self.upstream.write(self.spoiled(data))
+        with suppress(ConnectionError):  # a host that closes with bytes still on their way to it
+            while data := await reader.read(4096):
+                self._pass_down(data)
         writer.close()
+
+    def _pass_down(self, data: bytes) -> None:
+        self.passed_down += len(data)
+        self.cut = self.cut or self.passed_down >= self.cut_at
+        if self.upstream is not None and not self.cut:
+            self.upstream.write(self.spoiled(data))
 
     async def _pump_up(self, upstream: Transport) -> None:
         while data := await upstream.read():

@@ -352,3 +352,12 @@ def test_l1_3_random_bytes_do_no_harm(seed: int) -> None:
     assert link.receive(DELIMITER + pack(Frame(FrameType.MSG, b"x", session=5)), 300.0) == [
         Received(FrameType.MSG, b"x")
     ]
+
+
+def test_l3_3_something_new_acknowledged_ends_the_doubling() -> None:
+    timer = RetransmissionTimer()
+    timer.timed_out()
+    timer.timed_out()
+    assert timer.timeout_ms == 4 * RTO_FIRST_MS
+    timer.progressed()
+    assert (timer.timeout_ms, timer.timeouts_in_a_row) == (RTO_FIRST_MS, 0)

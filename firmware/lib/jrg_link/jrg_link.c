@@ -182,6 +182,7 @@ static void receive_ack(jrg_link *link, uint8_t ack, uint32_t now_ms)
     const jrg_link_slot *newest = slot_of(link, (uint8_t)(ack - 1));
     if (!newest->sent_again)
         jrg_rto_measure(&link->rto, now_ms - newest->sent_ms);
+    jrg_rto_progress(&link->rto);
     link->send_base = ack;
     link->send_count = (uint8_t)(link->send_count - count);
     link->timeouts = 0;

@@ -40,8 +40,13 @@ void jrg_rto_measure(jrg_rto *rto, uint32_t round_trip_ms)
         measure_next(rto, round_trip_ms);
     else
         measure_first(rto, round_trip_ms);
+}
+
+/* On a bad line almost every frame is sent twice and measures nothing: the timeout must not stay doubled for want of one. */
+void jrg_rto_progress(jrg_rto *rto)
+{
     uint32_t margin_ms = rto->variation_ms_x4 > 0 ? rto->variation_ms_x4 : 1;
-    rto->timeout_ms = clamp(rto->smoothed_ms_x8 / 8 + margin_ms);
+    rto->timeout_ms = rto->measured ? clamp(rto->smoothed_ms_x8 / 8 + margin_ms) : JRG_MS_RTO_FIRST;
 }
 
 void jrg_rto_back_off(jrg_rto *rto)

@@ -17,6 +17,9 @@ void jrg_rto_reset(jrg_rto *rto);
 /* A round trip of a frame that was sent only once (Karn's rule is the caller's). */
 void jrg_rto_measure(jrg_rto *rto, uint32_t round_trip_ms);
 
+/* Something new was acknowledged: the next timeout is the first in its row. */
+void jrg_rto_progress(jrg_rto *rto);
+
 /* After a timeout: doubled, up to the ceiling. */
 void jrg_rto_back_off(jrg_rto *rto);
 #endif
