@@ -16,7 +16,11 @@ import pytest
 from test_rounds_over_mqtt import nodes_at_work, run_to_end, two_nodes
 
 from jaragua.config import RunConfig
+from jaragua.coordinator import run as run_module
+from jaragua.coordinator.events import BrokerLost, RoundFinished, RunEvent
+from jaragua.errors import BrokerError
 from jaragua.store import Store
+from jaragua_broker import Broker
 
 MakeConfig = Callable[..., RunConfig]
 ROUNDS = 80
@@ -141,8 +145,9 @@ def test_a_torn_line_of_the_metrics_is_mended(make_config: MakeConfig) -> None:
     assert (config.run.directory / "weights" / "final.safetensors").exists()
 
 
-def test_termination_stops_cleanly_and_says_how_to_go_on(
-    config_text: Callable[..., str], make_config: MakeConfig, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_run_cleanly_and_it_says_how_to_go_on(
+    config_text: Callable[..., str], make_config: MakeConfig, tmp_path: Path, number: signal.Signals
 ) -> None:
     config = make_config(rounds=5000)
     path = tmp_path / "long.toml"
@@ -152,7 +157,7 @@ def test_termination_stops_cleanly_and_says_how_to_go_on(
         async with nodes_at_work(*two_nodes(config)):
             process = await begin(path)
             await line_of(process, "round 2/5000")
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             stdout, stderr = await process.communicate()
             return process.returncode, stdout.decode(), stderr.decode()
 
@@ -164,3 +169,26 @@ def test_termination_stops_cleanly_and_says_how_to_go_on(
     with sqlite3.connect(config.run.directory / "run.sqlite") as database:
         assert database.execute("SELECT status FROM runs").fetchone() == ("stopped",)
     database.close()
+
+
+def test_a_broker_that_stays_away_stops_the_run_which_can_go_on(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(rounds=4, directory=tmp_path / "undisturbed")
+    undisturbed = run_to_end(config, two_nodes(config))
+    monkeypatch.setattr(run_module, "_BROKER_PATIENCE_MS", 200)
+    with Broker() as broker:
+        config = make_config(rounds=4, url=broker.url)
+
+        seen: list[RunEvent] = []
+
+        def away_after_round_two(event: RunEvent) -> None:
+            seen.append(event)
+            if isinstance(event, RoundFinished) and event.round_number == 2:
+                broker.stop()
+
+        with pytest.raises(BrokerError, match="has been away for"):
+            run_to_end(config, two_nodes(config), away_after_round_two)
+    assert any(isinstance(event, BrokerLost) for event in seen)
+    config = make_config(rounds=4)
+    assert run_to_end(config, two_nodes(config)).model_hash == undisturbed.model_hash

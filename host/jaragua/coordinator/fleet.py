@@ -71,6 +71,7 @@ class Fleet:
         """Messages that were not understood and dropped."""
         self._watchers: list[Callable[[Happening], None]] = [] if on_happening is None else [on_happening]
         self._answers: dict[bytes, asyncio.Future[bytes]] = {}
+        self._blobs: set[bytes] = set()
         self._settled = asyncio.Event()
         self._birth = 0
         self._last_epoch = 0
@@ -157,13 +158,16 @@ class Fleet:
     # ---- out ----
 
     def publish_blob(self, blob: bytes) -> bytes:
-        """Retain a blob; returns its hash."""
+        """Retain a blob, once while it is not cleared; returns its hash."""
         sha256 = hashlib.sha256(blob).digest()
-        self._session.retain(self._blob_topic(sha256), blob)
+        if sha256 not in self._blobs:
+            self._blobs.add(sha256)
+            self._session.retain(self._blob_topic(sha256), blob)
         return sha256
 
     def clear_blob(self, sha256: bytes) -> None:
         """Take a blob that is no longer used off the broker."""
+        self._blobs.discard(sha256)
         self._session.clear(self._blob_topic(sha256))
 
     def publish_run(self, state: messages.RunState) -> None:
