@@ -317,3 +317,16 @@ def test_l3_3_a_line_that_is_cut_is_told_as_silence(
                 await board.health()
 
     asyncio.run(main())
+
+
+def test_l4_10_more_answers_than_the_window_holds_all_come(native_board: EmulatedBoard, lesson: Lesson) -> None:
+    """Every sample of an inference is answered: the board takes the next only when there is room for its answer."""
+
+    async def main() -> None:
+        async with Board(native_board.url) as board:
+            outputs = await board.infer(board.new_job(), lesson.samples * 10, lesson.blob)
+            assert board.counters.sessions == 1
+        engine = lesson.engine()
+        assert np.array_equal(outputs, [engine.forward(x) for x in lesson.inputs] * 10)
+
+    asyncio.run(main())

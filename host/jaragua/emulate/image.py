@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,8 +36,17 @@ def project_folder() -> Path:
 
 def image_path(environment: str, model: str) -> Path:
     """Where `build_image` puts the image of `model` for `environment` (`qemu_m4` or `native`)."""
+    _check(environment)
+    return project_folder() / ".pio" / "jaragua" / f"{environment}-{model}" / _PROGRAMS[environment]
+
+
+def _check(environment: str) -> None:
     if environment not in _PROGRAMS:
         raise ToolError(f"{environment!r} is no emulated board", f"Take one of: {', '.join(_PROGRAMS)}.")
+
+
+def _built_path(environment: str, model: str) -> Path:
+    """Where PlatformIO leaves it (firmware/scripts/generate.py)."""
     project = project_folder()
     folder = environment if model == _default_model(project) else f"{environment}-{model}"
     return project / ".pio" / "build" / folder / _PROGRAMS[environment]
@@ -45,23 +55,37 @@ def image_path(environment: str, model: str) -> Path:
 def build_image(environment: str = QEMU, model: str = "digits") -> Path:
     """Builds the image if anything it is made from has changed; returns its path.
 
+    What is returned is a copy: PlatformIO empties its own folder when a source file is added, whoever still needs it.
     ToolError, with the last lines of the build, if it cannot be built.
     """
     path = image_path(environment, model)
     with _only_one_build(project_folder()):
-        done = subprocess.run(
-            [sys.executable, "-m", "platformio", "run", "--environment", environment],
-            cwd=project_folder(),
-            env=os.environ | {"JARAGUA_MODEL": model, "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        _run_platformio(environment, model)
+        _copy(_built_path(environment, model), path)
+    return path
+
+
+def _run_platformio(environment: str, model: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "platformio", "run", "--environment", environment],
+        cwd=project_folder(),
+        env=os.environ | {"JARAGUA_MODEL": model, "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
         raise _build_error(environment, done.stdout)
-    return path
+
+
+def _copy(built: Path, path: Path) -> None:
+    """Replaced in one step, so that a board that starts at this moment sees the old image or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    shutil.copy2(built, fresh)
+    fresh.replace(path)
 
 
 def _build_error(environment: str, output: str) -> ToolError:
