@@ -22,7 +22,7 @@ app = typer.Typer()
 @app.command()
 def demo(
     boards: Annotated[int, typer.Option(min=1, max=32, help="Emulated Cortex-M4 boards that train.")] = 4,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of training; none: the model's default.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of training.")] = 100,
     tasks: Annotated[int, typer.Option(min=2, max=1000, help="Held-out tasks the new board is judged on.")] = 24,
     model: Annotated[str, typer.Option(help="Model of the zoo.")] = "digits",
     seed: Annotated[int, typer.Option(min=0, help="Of the first weights and the tasks.")] = 1,

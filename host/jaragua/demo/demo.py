@@ -56,13 +56,13 @@ class Phase(Enum):
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """What to show. rounds: None takes the model's default."""
+    """What to show. rounds: fewer than a run takes by default, so that it is over in about two minutes."""
 
     directory: Path
     model: str = "digits"
     boards: int = 4
     tasks: int = 24
-    rounds: int | None = None
+    rounds: int = 100
     seed: int = 1
 
 
@@ -158,12 +158,11 @@ class Demonstration:
     def _configuration(self, url: str) -> configuration.RunConfig:
         """The run as a user would write it down; what is not said is the model's default."""
         wanted = self._settings
-        rounds = [] if wanted.rounds is None else [f"rounds = {wanted.rounds}"]
         lines = [
             "[run]",
             'name = "demo"',
             f"seed = {wanted.seed}",
-            *rounds,
+            f"rounds = {wanted.rounds}",
             f'fleet = "{FLEET}"',
             'directory = "."',
             "[model]",
