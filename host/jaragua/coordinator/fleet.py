@@ -73,13 +73,14 @@ class Fleet:
         self._answers: dict[bytes, asyncio.Future[bytes]] = {}
         self._blobs: set[bytes] = set()
         self._settled = asyncio.Event()
-        self._birth = 0
-        self._last_epoch = 0
+        self._births: list[int] = []
+        self._is_superseded = False
         self._url = parse_broker_url(url)
         self._state_topic = build(TopicKind.HOST_STATE, name)
         self._reply_topic = f"jaragua/1/{name}/host/reply"
         will = (self._state_topic, self._state(online=False))
-        identifier = f"jaragua-{name}-host"
+        # Not the same for every coordinator: two would throw each other off the broker for ever (see `_take_birth`).
+        identifier = f"jaragua-{name}-host-{secrets.token_hex(4)}"
         self._session = HostSession(self._url, identifier, will, self._next_epoch, self, _PATIENCE_SECONDS)
         self._task: asyncio.Task[None] | None = None
 
@@ -102,7 +103,8 @@ class Fleet:
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._session.retain(self._state_topic, self._state(online=False))
+        if not self._is_superseded:
+            self._session.retain(self._state_topic, self._state(online=False))
         with contextlib.suppress(asyncio.CancelledError):
             await self._session.flush(_FLUSH_SECONDS)
         await self._end()
@@ -123,6 +125,9 @@ class Fleet:
 
     def raise_if_broken(self) -> None:
         """Raise what ended the connection for good, if anything did."""
+        if self._is_superseded:
+            hint = "one coordinator serves a fleet: stop the other one, or set another run.fleet"
+            raise BrokerError(f"another coordinator has taken over the fleet '{self.name}'", hint)
         if self._task is not None and self._task.done() and not self._task.cancelled():
             self._task.result()
 
@@ -151,9 +156,8 @@ class Fleet:
 
     def _next_epoch(self) -> int:
         """M8: a number that rises with each connection, of this process and the ones before."""
-        self._last_epoch = max(self._last_epoch + 1, unix_ms())
-        self._birth = self._last_epoch
-        return self._last_epoch
+        self._births.append(max(unix_ms(), self._births[-1] + 1 if self._births else 0))
+        return self._births[-1]
 
     # ---- out ----
 
@@ -171,8 +175,9 @@ class Fleet:
         self._session.clear(self._blob_topic(sha256))
 
     def publish_run(self, state: messages.RunState) -> None:
-        """Retain where the run stands."""
-        self._session.retain(build(TopicKind.RUN, self.name), messages.encode(state))
+        """Retain where the run stands; who was superseded has no say in it any more."""
+        if not self._is_superseded:
+            self._session.retain(build(TopicKind.RUN, self.name), messages.encode(state))
 
     def train(self, node: str, command: messages.TrainCommand) -> None:
         """Send a train command; it expires with its deadline."""
@@ -238,8 +243,14 @@ class Fleet:
             self._take_birth(messages.decode(messages.HostState, message.payload))
 
     def _take_birth(self, state: messages.HostState) -> None:
-        if state.online and state.epoch == self._birth:
-            self._settled.set()
+        """Of two coordinators the one born later stays (M8); what an earlier one leaves behind is put right."""
+        if state.epoch in self._births:
+            if state.online and state.epoch == self._births[-1]:
+                self._settled.set()
+        elif state.epoch > self._births[-1]:
+            self._is_superseded = self._is_superseded or state.online
+        elif self._settled.is_set():
+            self._session.retain(self._state_topic, self._state(online=True))
 
     def _take_answer(self, message: Incoming) -> None:
         waiting = self._answers.get(message.correlation or b"")

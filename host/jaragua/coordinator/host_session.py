@@ -58,6 +58,4 @@ class HostSession(Session):
             super()._give_up_if_hopeless(error, deadline)
         except BrokerError as hopeless:
             hint = "start one with `jaragua broker start`, or check broker.url in the configuration"
-            if self._has_connected:
-                hint = "one coordinator serves a fleet: stop the other one, or set another run.fleet"
             raise BrokerError(hopeless.message, hint) from error

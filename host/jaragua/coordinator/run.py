@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -101,11 +102,10 @@ def _take_early_updates(driver: Driver, inbox: asyncio.Queue[Happening]) -> None
 
 async def _loop(driver: Driver, fleet: Fleet, inbox: asyncio.Queue[Happening], watch: _BrokerWatch) -> None:
     while not driver.finished:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_seconds_to_wait(driver)):
                 driver.handle(await inbox.get())
-        except TimeoutError:
-            fleet.raise_if_broken()
+        fleet.raise_if_broken()
         watch.look()
         if fleet.is_connected:
             driver.tick()

@@ -1,0 +1,89 @@
+"""The coordinator's connection: one at a time in a fleet, and what it makes of messages it cannot read."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiomqtt
+import pytest
+
+from jaragua.coordinator.fleet import Fleet, split_update
+from jaragua.errors import BrokerError, ProtocolError
+from jaragua.wire.messages import HostState, decode, encode
+from jaragua_broker import Broker
+
+
+async def until_broken(fleet: Fleet) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            fleet.raise_if_broken()
+            await asyncio.sleep(0.01)
+
+
+def test_a_second_coordinator_of_the_fleet_ends_the_first_with_a_reason(broker: Broker, fleet: str) -> None:
+    async def both() -> None:
+        async with Fleet(broker.url, fleet) as first, Fleet(broker.url, fleet) as second:
+            with pytest.raises(BrokerError, match="another coordinator has taken over the fleet") as caught:
+                await until_broken(first)
+            assert "stop the other one, or set another run.fleet" in caught.value.hint
+            second.raise_if_broken()
+
+    asyncio.run(both())
+
+
+def test_what_a_dead_coordinator_leaves_behind_is_put_right(broker: Broker, fleet: str) -> None:
+    """M8: its will says offline, after its successor has said online."""
+    topic = f"jaragua/1/{fleet}/host/$state"
+    will = encode(HostState(online=False, ts=1, epoch=1))
+
+    async def everything() -> None:
+        async with Fleet(broker.url, fleet), aiomqtt.Client("127.0.0.1", broker.port) as watcher:
+            await watcher.publish(topic, will, qos=1, retain=True)
+            await watcher.subscribe(topic)
+            async with asyncio.timeout(10):
+                async for message in watcher.messages:
+                    if decode(HostState, bytes(message.payload)).online:
+                        return
+
+    asyncio.run(everything())
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("node/gateway-1/$state", b"\xff"),
+        ("node/gateway-1/$state", b"\xa1"),
+        ("node/gateway-1/dev/board-1/$state", b"not cbor"),
+        ("node/gateway-1/up/run-1/1", b""),
+        ("node/gateway-1/up/run-1/1", b"\xff\xff" + bytes(40)),
+        ("node/Gateway 1/up/run-1/1", bytes(40)),
+        ("node/gateway-1/up/run-1/01", bytes(40)),
+    ],
+)
+def test_a_message_that_cannot_be_read_is_counted_and_dropped(
+    broker: Broker, fleet: str, topic: str, payload: bytes
+) -> None:
+    """R4."""
+
+    async def everything() -> int:
+        async with Fleet(broker.url, fleet) as listening, aiomqtt.Client("127.0.0.1", broker.port) as stranger:
+            await stranger.publish(f"jaragua/1/{fleet}/{topic}", payload, qos=1)
+            async with asyncio.timeout(10):
+                while not listening.malformed:
+                    await asyncio.sleep(0.01)
+            assert listening.is_connected
+            assert listening.roster.present() == {}
+            return listening.malformed
+
+    assert asyncio.run(everything()) == 1
+
+
+@pytest.mark.parametrize("payload", [b"", b"\0", b"\0\0", b"\x05\0abc", b"\x01\0\xff"])
+def test_an_update_without_a_readable_header_is_a_named_error(payload: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        split_update(payload)
+
+
+def test_a_broker_url_that_is_none_is_named() -> None:
+    with pytest.raises(BrokerError, match="scheme"):
+        Fleet("http://example.org", "home")
