@@ -165,10 +165,13 @@ class Headquarters:
         await self.publish(build(TopicKind.RUN, FLEET), encode(state), retain=True)
 
     async def command(self, node: str, verb: str, message: Message) -> None:
+        """Send a command, once the node is there: what is sent before its first subscription reaches nobody."""
+        await self.node_is(node, "ready")
         await self.publish(build(TopicKind.COMMAND, FLEET, node=node, verb=verb), encode(message))
 
     async def ask(self, node: str, command: AdaptCommand) -> AdaptResult:
         """Send an adapt command and wait for the answer with its correlation data (M4)."""
+        await self.node_is(node, "ready")
         correlation = f"question {next(self._numbers)}".encode()
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.ResponseTopic, properties.CorrelationData = "answers/here", correlation
