@@ -1,0 +1,45 @@
+/* A8.5: the dither of stochastic rounding. Counter based: nothing is stored but the step's key. */
+#ifndef JRG_NN_DITHER_H
+#define JRG_NN_DITHER_H
+
+#include "jrg_nn_arith.h" // JRG_NN_INLINE
+
+#define JRG_NN_DITHER_GOLDEN 0x9E3779B9u
+#define JRG_NN_DITHER_LAYER 0x85EBCA6Bu
+#define JRG_NN_DITHER_BITS 24u
+
+JRG_NN_INLINE uint32_t jrg_nn_mix32(uint32_t v)
+{
+    v ^= v >> 16;
+    v *= 0x7FEB352Du;
+    v ^= v >> 15;
+    v *= 0x846CA68Bu;
+    return v ^ (v >> 16);
+}
+
+/* The key of one training step; step counts from 0 since the seed was set. */
+JRG_NN_INLINE uint32_t jrg_nn_dither_step(uint32_t seed, uint32_t step)
+{
+    return jrg_nn_mix32(seed + JRG_NN_DITHER_GOLDEN * step);
+}
+
+/* What jrg_nn_dither_row needs of a layer in this step. */
+JRG_NN_INLINE uint32_t jrg_nn_dither_layer(uint32_t step_key, uint32_t layer)
+{
+    return step_key + JRG_NN_DITHER_LAYER * layer;
+}
+
+/* h of a row. */
+JRG_NN_INLINE uint32_t jrg_nn_dither_row(uint32_t layer_key, uint32_t row)
+{
+    return jrg_nn_mix32(layer_key + row);
+}
+
+/* rho of the weight in column i of a row: 24 bits. */
+JRG_NN_INLINE int32_t jrg_nn_dither(uint32_t row_key, uint32_t i)
+{
+    const uint32_t draw = row_key + (i >> 2) * JRG_NN_DITHER_GOLDEN;
+    return (int32_t)((i & 2u) == 0u ? draw >> 8 : draw & 0xFFFFFFu);
+}
+
+#endif

@@ -1,0 +1,39 @@
+"""A8.5: the dither of stochastic rounding, counter based: any machine computes any of its numbers on its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+UintArray = npt.NDArray[np.uint64]
+
+GOLDEN = 0x9E3779B9  # from step to step, and from quad to quad
+LAYER = 0x85EBCA6B
+FRACTION_BITS = 24  # A8.4
+_MASK = 0xFFFFFFFF
+
+
+def mix32(values: UintArray) -> UintArray:
+    """The finaliser of A8.5 on numbers below 2^32."""
+    mixed: UintArray = values & np.uint64(_MASK)
+    mixed = mixed ^ (mixed >> np.uint64(16))
+    mixed = (mixed * np.uint64(0x7FEB352D)) & np.uint64(_MASK)
+    mixed = mixed ^ (mixed >> np.uint64(15))
+    mixed = (mixed * np.uint64(0x846CA68B)) & np.uint64(_MASK)
+    return mixed ^ (mixed >> np.uint64(16))
+
+
+def row_keys(seed: int, step: int, layer: int, rows: int) -> UintArray:
+    """h of every row of a layer (A8.5): uint [rows], below 2^32."""
+    key = mix32(np.array([(seed + GOLDEN * step) & _MASK], dtype=np.uint64))
+    counts: UintArray = np.arange(rows, dtype=np.uint64)
+    return mix32(key + np.uint64((LAYER * layer) & _MASK) + counts)
+
+
+def dithers(keys: UintArray, columns: int) -> npt.NDArray[np.int64]:
+    """rho of every weight (A8.5): int [rows, columns], 24 bits."""
+    quads = np.arange((columns + 3) // 4, dtype=np.uint64)
+    draws = (keys[:, None] + quads * np.uint64(GOLDEN)) & np.uint64(_MASK)
+    first, second = draws >> np.uint64(8), draws & np.uint64((1 << FRACTION_BITS) - 1)
+    spread = np.stack([first, first, second, second], axis=2).reshape(len(keys), -1)
+    return spread[:, :columns].astype(np.int64)
