@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench firmware setup-demo setup-test test-tensorflow soak fuzz clean
+.PHONY: help demo test test-keras lint format bench firmware setup-demo setup-test clean
 
 BIN := .venv/bin
 
@@ -18,6 +18,10 @@ demo: setup-demo ## Emulated boards learn to learn over a real broker (under 5 m
 
 test: setup-test ## All tests that must hold, with the emulated board and the real broker in them
 	@$(BIN)/python -m pytest
+
+test-keras: ## The Keras front end against real Keras on TensorFlow (600 MB, in an environment of its own)
+	@tools/setup/setup.sh keras
+	@.venv-keras/bin/python -m pytest tests/compiler -k keras -W ignore::DeprecationWarning
 
 lint: setup-test ## ruff, mypy --strict
 	@$(BIN)/ruff check .

@@ -1,15 +1,17 @@
 #!/bin/sh
 # Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
-# usage: setup.sh demo|test      (test adds the test tools to what demo needs)
+# usage: setup.sh demo|test|keras      (test adds the test tools; keras is test in .venv-keras, with TensorFlow)
 set -eu
 cd "$(dirname "$0")/../.."
 
 what=${1:-demo}
+venv=.venv
 case $what in
 demo) extras=firmware ;;
 test) extras=firmware,keras,test ;;
+keras) extras=firmware,keras,test,tensorflow venv=.venv-keras ;;
 *)
-    echo "setup: unknown set-up '$what': use demo or test" >&2
+    echo "setup: unknown set-up '$what': use demo, test or keras" >&2
     exit 2
     ;;
 esac
@@ -40,7 +42,7 @@ missing_packages() {
     # Debian splits venv (ensurepip) off python3.
     if [ -z "$python" ]; then
         echo python3 python3-venv
-    elif [ ! -x .venv/bin/python ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    elif [ ! -x "$venv/bin/python" ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
     fi
 }
@@ -70,13 +72,13 @@ install_packages() {
 
 # The stamp holds what was installed and from which description, so an unchanged tree costs nothing.
 install_python_packages() {
-    stamp=.venv/.jaragua-$what
-    wanted="$(cksum <pyproject.toml) $(.venv/bin/python -c 'import sys; print(sys.version.split()[0])')"
+    stamp=$venv/.jaragua-$what
+    wanted="$(cksum <pyproject.toml) $("$venv/bin/python" -c 'import sys; print(sys.version.split()[0])')"
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         return
     fi
-    say "installing Python packages into .venv ($extras); this takes a minute"
-    if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"; then
+    say "installing Python packages into $venv ($extras); this takes a minute"
+    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"; then
         say "pip could not install the Python packages (its message is above). Check the network, then run make again."
         exit 1
     fi
@@ -86,10 +88,10 @@ install_python_packages() {
 python=$(find_python)
 install_packages
 python=$(find_python)
-if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    rm -rf .venv
-    say "creating .venv with $("$python" --version)"
-    "$python" -m venv .venv
+if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    rm -rf "$venv"
+    say "creating $venv with $("$python" --version)"
+    "$python" -m venv "$venv"
 fi
 install_python_packages
-.venv/bin/python tools/setup/pio_fallback.py
+"$venv/bin/python" tools/setup/pio_fallback.py
