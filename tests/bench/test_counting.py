@@ -50,7 +50,7 @@ def test_a_loop_of_known_length_is_counted_exactly_and_nothing_counts_as_nothing
 def test_the_float32_baseline_is_within_two_percent_of_the_known_one(network_plan: Plan) -> None:
     network = network_plan.network
     random = np.random.default_rng(1)
-    x = random.uniform(-1, 1, (10, network.inputs)).astype(np.float32)
+    x = random.uniform(-1, 1, (10, network.input_size)).astype(np.float32)
     targets = np.ones((10, 1), dtype=np.float32)
     figures = float32.measure(network, initial_weights(network, 1), x, targets, 0.01)
     assert figures.instructions == pytest.approx(KNOWN_FLOAT32[network.loss], rel=0.02)
@@ -59,7 +59,7 @@ def test_the_float32_baseline_is_within_two_percent_of_the_known_one(network_pla
 def test_the_float32_baseline_learns(network_plan: Plan) -> None:
     """What is counted is a real training step: on one repeated sample the loss falls."""
     network = network_plan.network
-    x = np.full((20, network.inputs), 0.5, dtype=np.float32)
+    x = np.full((20, network.input_size), 0.5, dtype=np.float32)
     targets = np.ones((20, 1), dtype=np.float32)
     losses = float32.measure(network, initial_weights(network, 1), x, targets, 0.05).losses
     assert losses[-1] < 0.5 * losses[0]

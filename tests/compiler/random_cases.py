@@ -59,9 +59,9 @@ def random_blob(generator: np.random.Generator, plan: Plan) -> bytes:
 def random_sample(generator: np.random.Generator, plan: Plan) -> Sample:
     """A sample of any int16 values (also beyond the input's width, A3.0) with a random rate."""
     scale = int(generator.choice([1, 40, 600, 9000, 32768]))
-    x = generator.integers(-scale, scale, plan.network.inputs)
+    x = generator.integers(-scale, scale, plan.network.input_size)
     if generator.random() < 0.2:
-        x = generator.choice([-32768, 0, 32767], plan.network.inputs)
+        x = generator.choice([-32768, 0, 32767], plan.network.input_size)
     x[generator.random(len(x)) < generator.choice([0.0, 0.5])] = 0
     rate = LearningRate(int(generator.integers(16384, 32768)), int(generator.integers(15, 47)))
     if generator.random() < 0.7:

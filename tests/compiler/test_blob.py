@@ -37,7 +37,7 @@ ODD = Network("odd", 5, (Dense(3, "relu"), Dense(4)))
 def _good(network: Network = MLP) -> tuple[Plan, bytes]:
     compiled = plan(network)
     weights = initial_weights(network, 1)
-    found = calibrate(compiled, weights, np.ones((1, network.inputs)))
+    found = calibrate(compiled, weights, np.ones((1, network.input_size)))
     return compiled, pack(compiled, weights, found)
 
 

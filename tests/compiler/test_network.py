@@ -18,7 +18,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "not a layer": ({"layers": (Dense(4, "relu"), 7)}, "layer 1: int is not a layer"),
     "no units": ({"layers": (Dense(0),)}, "layer 0: Dense has 0 units"),
     "too wide above the first layer (A5.5)": ({"layers": (Dense(600, "relu"), Dense(512))}, "layer 1: .*512 units"),
-    "activation": ({"layers": (Dense(4, "tanh"),)}, "layer 0: unknown activation 'tanh'"),  # type: ignore[arg-type]
+    "activation": ({"layers": (Dense(4, "gelu"),)}, "layer 0: unknown activation 'gelu'"),  # type: ignore[arg-type]
     "loss": ({"loss": "hinge"}, "unknown loss 'hinge'"),
     "relu at the end": ({"layers": (Dense(4, "relu"),)}, "the last layer has a ReLU"),
     "one class": ({"layers": (Dense(1),)}, "softmax cross-entropy with one output"),

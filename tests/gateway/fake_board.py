@@ -53,7 +53,7 @@ class FakeBoard:
             model=self._model.name,
             architecture=self._plan.architecture,
             blob_bytes=self._plan.blob_bytes,
-            inputs=network.inputs,
+            inputs=network.input_size,
             outputs=network.outputs,
             classifier=network.classifier,
             staged=self.staged,

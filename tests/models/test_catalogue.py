@@ -32,7 +32,7 @@ def test_calibration_and_samples_fit_the_network(name: str) -> None:
     calibration = model.tasks.calibration()
     for x in (calibration, task.support.x, task.query.x):
         assert x.dtype == np.float32
-        assert x.shape[1] == model.network.inputs
+        assert x.shape[1] == model.network.input_size
         assert np.abs(x).max() <= 1
     assert len(calibration) > 0
 

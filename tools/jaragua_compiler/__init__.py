@@ -8,17 +8,36 @@ from jaragua_compiler.exponents import Exponents, calibrate
 from jaragua_compiler.initial import initial_weights
 from jaragua_compiler.keras_front import from_keras
 from jaragua_compiler.native import NativeEngine
-from jaragua_compiler.network import Dense, Network
+from jaragua_compiler.network import (
+    Activation,
+    Add,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    GlobalAveragePool2D,
+    MaxPool2D,
+    Network,
+)
 from jaragua_compiler.plan import Plan, plan
 from jaragua_compiler.rate import LearningRate
 from jaragua_compiler.reference import ReferenceEngine
 
 __all__ = [
+    "Activation",
+    "Add",
+    "AveragePool2D",
     "CompileError",
+    "Conv2D",
     "Dense",
+    "DepthwiseConv2D",
     "Engine",
     "Exponents",
+    "Flatten",
+    "GlobalAveragePool2D",
     "LearningRate",
+    "MaxPool2D",
     "NativeEngine",
     "Network",
     "Plan",

@@ -80,8 +80,8 @@ def exponents(plan: Plan, blob: bytes) -> Exponents:
 def quantise_inputs(plan: Plan, exponents: Exponents, x: npt.ArrayLike) -> Int16Array:
     """Real inputs [n, inputs] (or [inputs]) -> int16 of the same shape; out of range means the nearest end (A2.2)."""
     values = np.asarray(x, dtype=np.float64)
-    if values.ndim == 0 or values.shape[-1] != plan.network.inputs:
-        raise CompileError(f"samples must have {plan.network.inputs} inputs each, got the shape {values.shape}.")
+    if values.ndim == 0 or values.shape[-1] != plan.network.input_size:
+        raise CompileError(f"samples must have {plan.network.input_size} inputs each, got the shape {values.shape}.")
     return _quantise(values, exponents.inputs[0], plan.layers[0].input_width).astype(np.int16)
 
 

@@ -171,7 +171,7 @@ def _config(plan: Plan) -> str:
     return _CONFIG.format(
         name=network.name,
         blob_bytes=plan.blob_bytes,
-        inputs=network.inputs,
+        inputs=network.input_size,
         outputs=network.outputs,
         targets=network.targets,
         arena_bytes=plan.arena_bytes,

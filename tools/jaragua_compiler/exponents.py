@@ -100,8 +100,8 @@ def _weight_exponent(matrix: FloatArray) -> int:
 
 def _magnitudes(plan: Plan, weights: Weights, samples: FloatArray, targets: npt.ArrayLike | None) -> list[float]:
     """Largest magnitude of every tensor of the network, head-room included."""
-    if samples.ndim != 2 or samples.shape[1] != plan.network.inputs or not len(samples):
-        raise CompileError(f"calibration needs samples of shape [n, {plan.network.inputs}], got {samples.shape}.")
+    if samples.ndim != 2 or samples.shape[1] != plan.network.input_size or not len(samples):
+        raise CompileError(f"calibration needs samples of shape [n, {plan.network.input_size}], got {samples.shape}.")
     if not np.isfinite(samples).all():
         raise CompileError("calibration: the samples hold values that are not finite.", "Remove them.")
     magnitudes = [float(np.max(np.abs(samples)))]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jaragua_compiler.network import Network
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.layers import ACTIVATION_NAMES
+from jaragua_compiler.network import Dense, Network
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,30 @@ class Graph:
 
 
 def build_graph(network: Network) -> Graph:
-    """The graph of a sequential network."""
-    sizes = [Tensor(network.inputs)]
-    sizes += [Tensor(layer.units, rectified=layer.activation == "relu") for layer in network.layers]
-    operators = [DenseOperator(input=index, output=index + 1) for index in range(len(network.layers))]
-    return Graph(tensors=tuple(sizes), operators=tuple(operators))
+    """The graph of a network. Raises CompileError for the first layer there is no operator for."""
+    layers = [_dense(network, index) for index in range(len(network.layers))]
+    tensors = [Tensor(network.input_size)]
+    tensors += [Tensor(layer.units, rectified=layer.activation == "relu") for layer in layers]
+    operators = [DenseOperator(input=index, output=index + 1) for index in range(len(layers))]
+    return Graph(tensors=tuple(tensors), operators=tuple(operators))
+
+
+def _dense(network: Network, index: int) -> Dense:
+    """Layer number `index`, if a device can compute it."""
+    layer = network.layers[index]
+    if not isinstance(layer, Dense):
+        raise _refusal(network, index, "the device has no kernel for it", "Dense")
+    if layer.activation not in ("linear", "relu"):
+        raise _refusal(network, index, f"the device has no {ACTIVATION_NAMES[layer.activation]}", "relu or linear")
+    if network.operands(index) != (index,):
+        raise _refusal(network, index, "it does not read the layer before it", "a chain of layers")
+    if not layer.trainable:
+        raise _refusal(network, index, "it is frozen, and the device trains every layer", "trainable=True")
+    if network.weight_format(index) != "w16":
+        raise _refusal(network, index, f"the device has no weights {network.weight_format(index)}", "weights='w16'")
+    return layer
+
+
+def _refusal(network: Network, index: int, reason: str, nearest: str) -> CompileError:
+    place = f"network {network.name!r}: layer {index}, {type(network.layers[index]).__name__}"
+    return CompileError(f"{place}: {reason}.", f"Nearest supported: {nearest}.")

@@ -7,24 +7,26 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.network import Dense, Network
+from jaragua_compiler.network import DepthwiseConv2D, Layer, Network, Shape, WeightedLayer
 
 FloatArray = npt.NDArray[np.float64]
 Weights = list[tuple[FloatArray, FloatArray]]
 
 
 def initial_weights(network: Network, seed: int) -> Weights:
-    """Per layer (W [out, in], b [out]): He normal before a ReLU, Glorot normal else; biases zero."""
+    """Per layer with weights (W, b) (layers.py): He normal before any ReLU, Glorot normal else; biases zero."""
     generator = np.random.default_rng(seed)
     weights: Weights = []
-    inputs = network.inputs
-    for layer in network.layers:
-        deviation = _deviation(inputs, layer)
-        matrix = generator.normal(0.0, deviation, size=(layer.units, inputs))
-        weights.append((matrix, np.zeros(layer.units)))
-        inputs = layer.units
+    for index in network.weighted:
+        shape, bias_shape = network.weight_shapes(index)
+        deviation = _deviation(network.layers[index], shape)
+        weights.append((generator.normal(0.0, deviation, size=shape), np.zeros(bias_shape)))
     return weights
 
 
-def _deviation(inputs: int, layer: Dense) -> float:
-    return math.sqrt(2.0 / inputs if layer.activation == "relu" else 2.0 / (inputs + layer.units))
+def _deviation(layer: Layer, shape: Shape) -> float:
+    """Fan in and fan out count the window's pixels; of a depthwise layer each channel sees only itself."""
+    inputs = math.prod(shape[1:])
+    outputs = math.prod(shape[1:] if isinstance(layer, DepthwiseConv2D) else (shape[0], *shape[1:-1]))
+    relu = isinstance(layer, WeightedLayer) and layer.kind in ("relu", "relu6", "leaky_relu")
+    return math.sqrt(2.0 / inputs if relu else 2.0 / (inputs + outputs))

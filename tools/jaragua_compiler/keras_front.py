@@ -19,7 +19,7 @@ import numpy as np
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.initial import FloatArray, Weights
 from jaragua_compiler.keras_archive import KerasConfig, KerasWeights, layer_configs, read_archive
-from jaragua_compiler.network import Activation, Dense, Loss, Network
+from jaragua_compiler.network import ActivationKind, Dense, Loss, Network
 
 _CROSS_ENTROPY = {"sparse_categorical_crossentropy", "categorical_crossentropy"}
 _SQUARED_ERROR = {"mse", "mean_squared_error"}
@@ -159,7 +159,7 @@ def _apply(chain: _Chain, layer: KerasConfig, activation: object) -> None:
     if not chain.layers:
         raise _refusal(layer, "no Dense layer stands before it", "the activation behind a Dense layer")
     if activation == "relu":
-        relu: Activation = "relu"
+        relu: ActivationKind = "relu"
         chain.layers[-1] = Dense(chain.layers[-1].units, relu)
     elif chain.layers[-1].activation != "linear":
         raise _refusal(layer, "a ReLU stands before the softmax", "a linear layer before it")

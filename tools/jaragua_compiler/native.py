@@ -119,7 +119,7 @@ class NativeEngine:
 
     def forward(self, x: npt.ArrayLike) -> Int16Array:
         """x int16 [inputs] -> outputs int16 [outputs] (A3)."""
-        values = checked_vector(x, self.plan.network.inputs, "inputs")
+        values = checked_vector(x, self.plan.network.input_size, "inputs")
         outputs = np.empty(self.plan.network.outputs, dtype=np.int16)
         with self._lock:
             self._require_weights()
@@ -147,7 +147,9 @@ class NativeEngine:
 
     def _sample(self, x: npt.ArrayLike, target: npt.ArrayLike) -> tuple[Int16Array, Int16Array]:
         network = self.plan.network
-        return checked_vector(x, network.inputs, "inputs"), checked_vector(target, network.targets, "target numbers")
+        return checked_vector(x, network.input_size, "inputs"), checked_vector(
+            target, network.targets, "target numbers"
+        )
 
     def _require_weights(self) -> None:
         if not self._loaded:

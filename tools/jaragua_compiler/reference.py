@@ -65,7 +65,7 @@ class ReferenceEngine:
         return self._layers
 
     def _activations(self, x: npt.ArrayLike) -> list[IntArray]:
-        values = checked_vector(x, self.plan.network.inputs, "inputs").astype(np.int64)
+        values = checked_vector(x, self.plan.network.input_size, "inputs").astype(np.int64)
         layers = self._loaded()
         activations = [sats(values, self.plan.layers[0].input_width)]  # A3.0
         for layer in layers:

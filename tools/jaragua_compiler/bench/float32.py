@@ -6,6 +6,7 @@ the better one is what the engine is compared with.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua_compiler import Network
+from jaragua_compiler import Dense, Network
 from jaragua_compiler.bench import emulator, footprint, toolchain
 
 _MAGIC = 0x32334642
@@ -94,15 +95,14 @@ def _input(weights: Weights, x: Floats, targets: Floats, rate: float) -> bytes:
 
 def _shapes(network: Network) -> Iterator[tuple[int, int, int, bool]]:
     """(layer, inputs, outputs, has a ReLU) of each layer."""
-    inputs = network.inputs
+    sizes = [math.prod(shape) for shape in network.shapes]
     for index, layer in enumerate(network.layers):
-        yield index, inputs, layer.units, layer.activation == "relu"
-        inputs = layer.units
+        yield index, sizes[index], sizes[index + 1], isinstance(layer, Dense) and layer.activation == "relu"
 
 
 def _arrays(network: Network) -> list[str]:
-    targets = 1 if network.loss == "softmax_cross_entropy" else network.layers[-1].units
-    lines = [f"static float float32_input[{network.inputs}], float32_target[{targets}];"]
+    targets = 1 if network.loss == "softmax_cross_entropy" else network.outputs
+    lines = [f"static float float32_input[{network.input_size}], float32_target[{targets}];"]
     for index, inputs, outputs, _ in _shapes(network):
         lines.append(f"static float weights{index}[{outputs * inputs}], biases{index}[{outputs}];")
         lines.append(f"static float value{index}[{outputs}], error{index}[{outputs}];")

@@ -39,7 +39,7 @@ def _endless(plan: Plan, random: np.random.Generator) -> Iterator[Step]:
 
 def _ordinary_blob(plan: Plan, random: np.random.Generator) -> bytes:
     weights = initial_weights(plan.network, int(random.integers(2**32)))
-    samples = random.uniform(-1.0, 1.0, (16, plan.network.inputs))
+    samples = random.uniform(-1.0, 1.0, (16, plan.network.input_size))
     return pack(plan, weights, calibrate(plan, weights, samples))
 
 
@@ -77,7 +77,7 @@ def _step(plan: Plan, random: np.random.Generator, blob: bytes | None) -> Step:
 def _input(plan: Plan, random: np.random.Generator) -> np.ndarray:
     """Full range, some values 0 as in real images, some at the ends of the range."""
     width = plan.layers[0].input_width
-    x = random.integers(-1 << width, 1 << width, plan.network.inputs)
+    x = random.integers(-1 << width, 1 << width, plan.network.input_size)
     kinds = random.integers(0, 8, x.shape)
     x[kinds == 0] = 0
     x[kinds == 1] = (1 << width) - 1

@@ -69,7 +69,7 @@ def run(engine: Engine, steps: Sequence[Step]) -> list[Outcome]:
 def write_input(plan: Plan, steps: Sequence[Step]) -> bytes:
     """The in.bin of firmware/bench/bench_engine.c."""
     network = plan.network
-    head = _HEADER.pack(_MAGIC, plan.blob_bytes, network.inputs, network.outputs, network.targets, 0, len(steps))
+    head = _HEADER.pack(_MAGIC, plan.blob_bytes, network.input_size, network.outputs, network.targets, 0, len(steps))
     return b"".join([head, *(_step_bytes(step) for step in steps)])
 
 

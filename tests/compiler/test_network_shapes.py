@@ -1,0 +1,129 @@
+"""Shapes, windows and operands of every layer kind, and what is said of layers that do not fit together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jaragua_compiler import (
+    Activation,
+    Add,
+    AveragePool2D,
+    CompileError,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    GlobalAveragePool2D,
+    MaxPool2D,
+    Network,
+)
+
+RESIDUAL = Network(
+    "residual",
+    (12, 10, 3),
+    (
+        Conv2D(8, (3, 3), (2, 2), "same", "relu6"),
+        DepthwiseConv2D((3, 3), padding="same", activation="tanh"),
+        Conv2D(8, (1, 1)),
+        Add(0, "relu"),
+        MaxPool2D(),
+        AveragePool2D((2, 2), (1, 1)),
+        Activation("leaky_relu", slope=0.1),
+        GlobalAveragePool2D(),
+        Dense(5),
+    ),
+)
+
+
+def test_every_layer_kind_has_its_shape() -> None:
+    image = (6, 5, 8)
+    assert RESIDUAL.shapes == ((12, 10, 3), image, image, image, image, (3, 2, 8), (2, 1, 8), (2, 1, 8), (8,), (5,))
+    assert RESIDUAL.input_size == 360
+    assert RESIDUAL.outputs == 5
+
+
+def test_a_flatten_is_a_vector_of_all_numbers() -> None:
+    assert Network("net", (2, 3, 4), (Flatten(), Dense(2))).shapes[1] == (24,)
+
+
+def test_weights_are_numbered_by_the_layers_that_have_them() -> None:
+    assert RESIDUAL.weighted == (0, 1, 2, 8)
+    shapes = [RESIDUAL.weight_shapes(index) for index in RESIDUAL.weighted]
+    assert shapes == [((8, 3, 3, 3), (8,)), ((8, 3, 3), (8,)), ((8, 1, 1, 8), (8,)), ((5, 8), (5,))]
+
+
+def test_operands_are_tensors() -> None:
+    assert RESIDUAL.operands(3) == (3, 1)
+    layers = (Dense(4), Dense(4, source=-1), Add(0), Dense(2))
+    assert [Network("net", 3, layers).operands(index) for index in range(4)] == [(0,), (0,), (2, 1), (3,)]
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding", "positions", "pads"),
+    [
+        (28, 3, 2, "same", 14, (0, 1)),
+        (28, 3, 2, "valid", 13, (0, 0)),
+        (28, 3, 2, ((1, 1), (1, 1)), 14, (1, 0)),  # the last row of padding is never touched
+        (5, 4, 1, "same", 5, (1, 2)),
+        (5, 1, 3, "same", 2, (0, 0)),
+        (5, 3, 1, ((0, 2), (0, 2)), 5, (0, 2)),
+    ],
+)
+def test_a_windows_padding_is_what_it_touches(
+    size: int, kernel: int, stride: int, padding: Any, positions: int, pads: tuple[int, int]
+) -> None:
+    layer = Conv2D(2, (kernel, kernel), (stride, stride), padding)
+    window = Network("net", (size, size, 1), (layer, GlobalAveragePool2D())).window(0)
+    assert (window.positions, window.pads) == ((positions, positions), (pads, pads))
+
+
+def test_errors_are_needed_only_above_something_that_learns() -> None:
+    layers = (Conv2D(4, trainable=False), MaxPool2D(), Flatten(), Dense(8, "relu"), Dense(3))
+    network = Network("net", (8, 8, 1), layers)
+    assert network.needs_error == (False, False, False, False, True, True)
+    assert [network.trains(index) for index in range(5)] == [False, False, False, True, True]
+
+
+def test_a_layers_weight_format_overrides_the_networks() -> None:
+    network = Network("net", 4, (Dense(8, "relu", weights="w16"), Dense(3)), weights="w8")
+    assert [network.weight_format(index) for index in range(2)] == ["w16", "w8"]
+
+
+IMAGE = (8, 8, 2)
+BAD: dict[str, tuple[Any, tuple[Any, ...], str]] = {
+    "input of two axes": ((8, 8), (Flatten(), Dense(2)), r"inputs \(8, 8\)"),
+    "input of no pixel": ((8, 0, 1), (Flatten(), Dense(2)), r"inputs \(8, 0, 1\)"),
+    "input too large": ((400, 400, 3), (Flatten(), Dense(2)), "inputs"),
+    "dense on an image": (IMAGE, (Dense(2),), r"layer 0: Dense reads an image \(8, 8, 2\)"),
+    "convolution of a vector": (64, (Conv2D(2), Flatten()), "layer 0: Conv2D reads a flat vector of 64"),
+    "pool of a vector": (64, (MaxPool2D(), Dense(2)), "layer 0: MaxPool2D reads a flat vector"),
+    "global pool of a vector": (64, (GlobalAveragePool2D(), Dense(2)), "GlobalAveragePool2D reads a flat vector"),
+    "window too large": (IMAGE, (Conv2D(2, (9, 3)), Flatten()), "layer 0: its window is 9 high, the padded image 8"),
+    "padding too large": (IMAGE, (Conv2D(2, padding=((3, 3), (0, 0))), Flatten()), "as large as its window of 3"),
+    "no filters": (IMAGE, (Conv2D(0), Flatten()), "layer 0: Conv2D has 0 filters"),
+    "window as one number": (IMAGE, (Conv2D(2, 3), Flatten()), "layer 0: its window is 3"),  # type: ignore[arg-type]
+    "stride of nothing": (IMAGE, (MaxPool2D(stride=(0, 1)), Flatten()), r"its stride is \(0, 1\)"),
+    "unknown padding": (IMAGE, (Conv2D(2, padding="full"), Flatten()), "its padding is 'full'"),  # type: ignore[arg-type]
+    "slope": (4, (Dense(4, "leaky_relu", slope=1.5), Dense(2)), "leaky ReLU's slope is 1.5"),
+    "weight format": (4, (Dense(2, weights="w4"),), "layer 0: unknown weight format 'w4'"),  # type: ignore[arg-type]
+    "adds other shapes": (4, (Dense(3), Dense(4), Add(0), Dense(2)), r"layer 2: it adds \(3,\) to \(4,\)"),
+    "adds a later layer": (4, (Dense(4), Add(2), Dense(2)), "layer 1: its skip is layer 2"),
+    "adds itself": (4, (Dense(4), Add(0), Dense(2)), "layer 1: it adds a tensor to itself"),
+    "reads a later layer": (4, (Dense(4, source=0), Dense(2)), "layer 0: its source is layer 0"),
+    "a layer nobody reads": (4, (Dense(4), Dense(2, source=-1)), "layer 0: nothing reads its output"),
+    "nothing learns": (4, (Dense(4, trainable=False),), "no layer in it learns"),
+    "no weights": (IMAGE, (GlobalAveragePool2D(),), "no layer in it learns"),
+    "an image at the end": (IMAGE, (Conv2D(2),), r"ends in an image \(6, 6, 2\)"),
+    "tanh at the end": (4, (Dense(2, "tanh"),), "the last layer has a tanh"),
+    "a ReLU before the last flatten": (IMAGE, (Conv2D(2, activation="relu"), Flatten()), "the last layer has a ReLU"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_does_not_fit_together_is_refused_with_a_hint(case: str) -> None:
+    inputs, layers, message = BAD[case]
+    with pytest.raises(CompileError, match=message) as caught:
+        Network("net", inputs, layers)
+    assert caught.value.hint
