@@ -1,4 +1,7 @@
-"""Which models there are: every folder of this package is one, and its `MODEL` says what it is."""
+"""Which models there are: every folder of this package but two is one, and its `MODEL` says what it is.
+
+A folder's name is the model's with `_` for `-`.
+"""
 
 import difflib
 import importlib
@@ -8,17 +11,21 @@ from pathlib import Path
 from jaragua_models.base import Model
 from jaragua_models.errors import ModelError
 
+_NOT_MODELS = frozenset({"data", "own_data"})
+"""Folders that models are made with: files of data sets, and tasks described in a TOML file."""
+
 
 def names() -> list[str]:
     """The models of the zoo, sorted; nothing is imported and no data is read."""
-    return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg)
+    folders = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg)
+    return sorted(folder.replace("_", "-") for folder in folders if folder not in _NOT_MODELS)
 
 
 def get(name: str) -> Model:
     """The model of that name; its data is read when its first task is drawn. Raises: ModelError if there is none."""
     if name not in names():
         raise ModelError(f"There is no model {name!r} in the zoo.", _suggestion(name))
-    model: Model = importlib.import_module(f"jaragua_models.{name}").MODEL
+    model: Model = importlib.import_module(f"jaragua_models.{name.replace('-', '_')}").MODEL
     return model
 
 

@@ -1,0 +1,59 @@
+"""Draw a few-shot task from rows of a table, the same way for every data set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua_models.errors import ModelError
+
+Rows = NDArray[np.int64]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Rows of one set of samples and their labels in the task, in the order in which they are met."""
+
+    rows: Rows
+    labels: Labels
+
+
+def draw(random: np.random.Generator, pools: Sequence[Rows], shots: int, queries: Sequence[int]) -> tuple[Drawn, Drawn]:
+    """Support and query: label j takes `shots` and `queries[j]` different rows of `pools[j]`, shuffled."""
+    own = [random.permutation(pool) for pool in pools]
+    support = [rows[:shots] for rows in own]
+    query = [rows[shots : shots + count] for rows, count in zip(own, queries, strict=True)]
+    return shuffled(random, support), shuffled(random, query)
+
+
+def shuffled(random: np.random.Generator, by_label: Sequence[Rows]) -> Drawn:
+    """All rows in random order with the place in the list as their label."""
+    labels = np.concatenate([np.full(len(rows), label, dtype=np.int64) for label, rows in enumerate(by_label)])
+    order = random.permutation(len(labels))
+    return Drawn(np.concatenate(list(by_label))[order], labels[order])
+
+
+def spread(total: int, parts: int) -> list[int]:
+    """`total` in `parts` whole numbers that differ by one at most."""
+    return [total // parts + (part < total % parts) for part in range(parts)]
+
+
+def check_counts(model: str, ways: range, asked: int, shots: int, queries: int = 0) -> None:
+    """Raises: ModelError if a task of `model` cannot have so many ways, shots or queries."""
+    if asked not in ways:
+        raise ModelError(
+            f"A task of {model!r} has {ways[0]} to {ways[-1]} ways, not {asked}.", f"Set ways to {ways[0]}..{ways[-1]}."
+        )
+    if shots < 1 or queries < 0:
+        raise ModelError(
+            f"A task of {model!r} needs at least 1 shot and no fewer than 0 queries, not {shots} and {queries}.",
+            "Set shots to 1 or more and queries to 0 or more.",
+        )
+
+
+def group(keys: NDArray[np.str_] | Labels, rows: Rows) -> Mapping[str, Rows]:
+    """Of `rows`, those with each value of `keys` (one key a row of the whole table), by the value's text."""
+    own = keys[rows]
+    return {str(value): rows[own == value] for value in np.unique(own)}

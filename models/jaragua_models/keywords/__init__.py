@@ -1,0 +1,19 @@
+"""Spoken keywords: a few words of one speaker, from one take of each."""
+
+from jaragua_compiler import Dense, Network
+from jaragua_models.base import Defaults, Model
+from jaragua_models.keywords.tasks import KeywordTasks
+
+MODEL = Model(
+    name="keywords",
+    summary="tell five spoken words of one speaker apart, from one take of each",
+    network=Network(
+        name="keywords",
+        inputs=650,
+        layers=(Dense(25, "relu"), Dense(5, "linear")),
+        loss="softmax_cross_entropy",
+    ),
+    tasks=KeywordTasks(),
+    defaults=Defaults(learning_rate=0.05, ways=5, shots=1, passes=4, queries=10, clients=5, alpha=1.0, rounds=1000),
+    metric="accuracy",
+)

@@ -1,0 +1,137 @@
+"""Log-mel features in whole numbers: the NumPy side of docs/features.md. firmware/lib/jrg_feat gives the same bits."""
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua_models.keywords import tables
+from jaragua_models.keywords.tables import BANDS, CLIP_SAMPLES, FRAME_SAMPLES, FRAMES, HOP_SAMPLES
+
+EXPONENT = 11
+"""F8: of a feature; real value = integer · 2^-11, so -1..1 is eight octaves of power either way."""
+HALF = FRAME_SAMPLES // 2
+
+Integers = NDArray[np.int64]
+Levels = NDArray[np.int16]
+
+
+def clip_features(clip: NDArray[np.int16]) -> Levels:
+    """F1 to F8: samples int16 [16000] -> features int16 [650], frame by frame, low bands first."""
+    return centred(levels(frames(clip)))
+
+
+def frames(clip: NDArray[np.int16]) -> NDArray[np.int16]:
+    """F1: samples [16000] -> int16 [25, 512]. Raises: ValueError if it is not one second."""
+    if clip.shape != (CLIP_SAMPLES,):
+        raise ValueError(f"a clip has {CLIP_SAMPLES} samples, not {clip.shape}")
+    starts = np.arange(FRAMES) * HOP_SAMPLES
+    framed: NDArray[np.int16] = clip[starts[:, None] + np.arange(FRAME_SAMPLES)]
+    return framed
+
+
+def levels(samples: NDArray[np.int16]) -> Levels:
+    """F2 to F6: frames int16 [n, 512] -> log-mel levels int16 [n, 26], Q8 octaves."""
+    return _log2(_energies(_power(_spectrum(_windowed(samples.astype(np.int64))))))
+
+
+def centred(spectrogram: Levels) -> Levels:
+    """F7, F8: levels [25, 26] -> features int16 [650], the sound in the middle and the mean taken off."""
+    rows = np.arange(FRAMES) + _middle(spectrogram.astype(np.int64).sum(axis=1)) - FRAMES // 2
+    moved = spectrogram[np.clip(rows, 0, FRAMES - 1)].astype(np.int64)
+    mean = (moved.sum() + moved.size // 2) // moved.size
+    features: Levels = np.clip(moved - mean, -(1 << EXPONENT), (1 << EXPONENT) - 1).astype(np.int16)
+    return features.ravel()
+
+
+def _rshift(values: Integers, shift: int) -> Integers:
+    """A1.1."""
+    return (values + (1 << (shift - 1))) >> shift
+
+
+@functools.cache
+def _sine() -> Integers:
+    return tables.sine()
+
+
+def _windowed(samples: Integers) -> Integers:
+    """F2."""
+    return _rshift(samples * tables.window(), 15)
+
+
+def _turned(re: Integers, im: Integers, turns: Integers) -> tuple[Integers, Integers]:
+    """F3: the complex numbers times e^(-2 pi i turns / 512)."""
+    cosine, sine = _sine()[turns + 128], _sine()[turns]
+    return _rshift(re * cosine + im * sine, 14), _rshift(im * cosine - re * sine, 14)
+
+
+def _reversed_bits() -> Integers:
+    """Place of each of the 256 inputs before the first stage: its number's eight bits reversed."""
+    return np.array([int(f"{place:08b}"[::-1], 2) for place in range(HALF)])
+
+
+def _spectrum(values: Integers) -> tuple[Integers, Integers]:
+    """F3: real [n, 512] -> 2X (re, im), each [n, 256], of bins 0..255."""
+    order = _reversed_bits()
+    re, im = values[:, ::2][:, order], values[:, 1::2][:, order]
+    half = 1
+    while half < HALF:
+        re, im = _stage(re, im, half)
+        half *= 2
+    return _untangled(re, im)
+
+
+def _stage(re: Integers, im: Integers, half: int) -> tuple[Integers, Integers]:
+    """One stage of butterflies over blocks of 2 · half."""
+    re, im = (part.reshape(len(part), -1, 2, half) for part in (re, im))
+    turned_re, turned_im = _turned(re[:, :, 1], im[:, :, 1], np.arange(half) * (HALF // half))
+    pairs = ((re[:, :, 0], turned_re), (im[:, :, 0], turned_im))
+    real, imaginary = (np.stack([a + b, a - b], axis=2).reshape(len(a), HALF) for a, b in pairs)
+    return real, imaginary
+
+
+def _untangled(re: Integers, im: Integers) -> tuple[Integers, Integers]:
+    """2X[k] = (Z[k] + conj Z[256-k]) - i e^(-2 pi i k/512) (Z[k] - conj Z[256-k]), Z the transform of the pairs."""
+    mirror = -np.arange(HALF) % HALF
+    difference = _turned(re - re[:, mirror], im + im[:, mirror], np.arange(HALF))
+    return re + re[:, mirror] + difference[1], im - im[:, mirror] - difference[0]
+
+
+def _power(spectrum: tuple[Integers, Integers]) -> Integers:
+    """F4."""
+    re, im = spectrum
+    return (re * re + im * im) >> 18
+
+
+def _energies(power: Integers) -> Integers:
+    """F5: [n, 256] -> [n, 26]."""
+    bins, band, weight = tables.mel_bins().T
+    own = power[:, bins]
+    energies = np.zeros((BANDS + 2, len(power)), dtype=np.int64)  # a row more at either end for the outer slopes
+    np.add.at(energies, band + 1, (own * weight).T)
+    np.add.at(energies, band, (own * (256 - weight)).T)
+    return energies[1:-1].T
+
+
+def _log2(energies: Integers) -> Levels:
+    """F6."""
+    value = (energies + tables.FLOOR).astype(np.uint64)
+    log = _floor_log2(value)
+    fraction = ((value << (63 - log).astype(np.uint64)) >> np.uint64(47)).astype(np.int64) & 65535
+    low, high = tables.log2()[fraction >> 11], tables.log2()[(fraction >> 11) + 1]
+    q11: Integers = (log << 11) + low + (((high - low) * (fraction & 2047)) >> 11)
+    return (q11 >> 3).astype(np.int16)
+
+
+def _floor_log2(value: NDArray[np.uint64]) -> Integers:
+    """The place of the highest bit; values lie below 2^53, so float64 holds them exactly."""
+    return np.frexp(value.astype(np.float64))[1].astype(np.int64) - 1
+
+
+def _middle(loudness: Integers) -> int:
+    """F7: the frame in the middle of what is louder than half way between the softest and the loudest."""
+    weight = np.maximum(0, loudness - ((loudness.min() + loudness.max()) >> 1))
+    total = int(weight.sum())
+    if total == 0:
+        return FRAMES // 2
+    return int(((weight * np.arange(FRAMES)).sum() + total // 2) // total)

@@ -1,0 +1,94 @@
+"""The constants of the log-mel features (docs/features.md, F2 to F6), and the C header that carries the same."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+RATE_HZ = 16_000
+FRAME_SAMPLES = 512
+HOP_SAMPLES = 640
+FRAMES = 25
+BANDS = 26
+CLIP_SAMPLES = 16_000
+FEATURES = FRAMES * BANDS
+LOWEST_HZ, HIGHEST_HZ = 80, 7600
+FLOOR = 195_313
+"""F6: added to every band's energy. In the unit of F4 and F5 (2^8 of |X|²): about 5e7 of |X|², a quiet room."""
+
+Table = NDArray[np.int64]
+
+_PER_LINE = 12
+
+
+def window() -> Table:
+    """F2: h[n] = round(32767 (0.5 - 0.5 cos(2 pi n / 512))), n = 0..511: Hann, Q15."""
+    return _rounded(32767 * (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME_SAMPLES) / FRAME_SAMPLES)))
+
+
+def sine() -> Table:
+    """F3: s[k] = round(2^14 sin(2 pi k / 512)), k = 0..383; the cosine is s[k + 128]."""
+    return _rounded((1 << 14) * np.sin(2 * np.pi * np.arange(384) / FRAME_SAMPLES))
+
+
+def mel(hertz: float) -> float:
+    """Hertz to mel: 2595 log10(1 + f / 700)."""
+    return float(2595 * np.log10(1 + hertz / 700))
+
+
+def mel_bins() -> Table:
+    """F5: of every bin between the lowest and the highest edge (bin, upper band, weight Q8 in it): int64 [n, 3].
+
+    Edges lie evenly in mel; a bin between the edges j and j + 1 rises into band j and falls out of band j - 1.
+    """
+    edges = np.linspace(mel(LOWEST_HZ), mel(HIGHEST_HZ), BANDS + 2)
+    hertz = 700 * (10 ** (edges / 2595) - 1)
+    bins = np.arange(1, FRAME_SAMPLES // 2)
+    place = np.interp(bins * RATE_HZ / FRAME_SAMPLES, hertz, np.arange(BANDS + 2), left=-1, right=-1)
+    inside = place >= 0
+    band = np.floor(place[inside]).astype(np.int64)
+    return np.stack([bins[inside], band, _rounded(256 * (place[inside] - band))], axis=1)
+
+
+def log2() -> Table:
+    """F6: Lg[k] = round(2^11 log2(1 + k / 32)), k = 0..32: the table of A4.4."""
+    return _rounded((1 << 11) * np.log2(1 + np.arange(33) / 32))
+
+
+def c_header() -> str:
+    """The text of firmware/lib/jrg_feat/jrg_feat_tables.h, which a test keeps equal to this."""
+    bins = mel_bins()
+    arrays = (
+        ("F2: Hann window, Q15.", "int16_t", "jrg_feat_window", window()),
+        ("F3: round(2^14 sin(2 pi k / 512)); the cosine is 128 places on.", "int16_t", "jrg_feat_sine", sine()),
+        ("F5: of each bin the band it rises into.", "uint8_t", "jrg_feat_bin_band", bins[:, 1]),
+        ("F5: and with which weight, Q8.", "uint16_t", "jrg_feat_bin_weight", bins[:, 2]),
+        ("F6: round(2^11 log2(1 + k / 32)).", "uint16_t", "jrg_feat_log2_table", log2()),
+    )
+    numbers = (
+        f"#define JRG_FEAT_FIRST_BIN {bins[0, 0]}u\n"
+        f"#define JRG_FEAT_BINS {len(bins)}u\n"
+        f"#define JRG_FEAT_FLOOR {FLOOR}u /* F6 */\n"
+    )
+    return _FRAME.format(numbers=numbers, arrays="\n".join(_c_array(*array) for array in arrays))
+
+
+_FRAME = """\
+/* Constants of docs/features.md, written by jaragua_models.keywords.tables.c_header(). */
+#ifndef JRG_FEAT_TABLES_H
+#define JRG_FEAT_TABLES_H
+
+#include <stdint.h>
+
+{numbers}
+{arrays}
+#endif
+"""
+
+
+def _c_array(remark: str, kind: str, name: str, values: Table) -> str:
+    lines = [values[start : start + _PER_LINE].tolist() for start in range(0, len(values), _PER_LINE)]
+    body = "\n".join(f"    {', '.join(map(str, line))}," for line in lines)
+    return f"/* {remark} */\nstatic const {kind} {name}[{len(values)}] = {{\n{body}\n}};\n"
+
+
+def _rounded(values: NDArray[np.float64]) -> Table:
+    return np.floor(values + 0.5).astype(np.int64)

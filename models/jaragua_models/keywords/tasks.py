@@ -1,0 +1,119 @@
+"""Few-shot tasks of spoken words: one speaker, a few words under names of the task's own, from one or a few takes each.
+
+The words are shared by all; held out are speakers. What a start can learn is what makes two takes of a word alike.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaragua_models.base import Features, Samples, Task
+from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
+from jaragua_models.errors import ModelError
+from jaragua_models.keywords import clips
+from jaragua_models.keywords.features import EXPONENT
+from jaragua_models.randomness import generator_for, number_for
+
+HELD_OUT_SPEAKERS = 10
+"""Of 39, drawn from a fixed name."""
+
+
+class KeywordTasks:
+    """Tasks in 650 log-mel features -1..1; a label is the place of the word in the task, 0..ways-1.
+
+    A device is a training speaker: the one its name says, or one its name decides. A task has only words of which
+    the speaker has takes enough (3 to 5 each).
+    """
+
+    def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
+        """A new task of the device's speaker; the query set is what is left of the takes, the same of each word."""
+        check_counts("keywords", range(2, len(clips.WORDS) + 1), ways, shots)
+        random = generator_for("keywords", "train", device, seed, ways, shots)
+        pools = _drawn_words(random, _takes()[own_speaker(device)], ways, shots)
+        left = min(len(pool) for pool in pools) - shots
+        return _task(random, pools, shots, [left] * ways)
+
+    def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
+        """A task of a speaker never trained on; `queries` are spread evenly over the words."""
+        check_counts("keywords", range(2, len(clips.WORDS) + 1), ways, shots, queries)
+        random = generator_for("keywords", "held-out", seed, ways, shots, queries)
+        needed = shots + -(-queries // ways)
+        able = [name for name in split().held_out if len(_able_words(_takes()[name], needed)) >= ways]
+        if not able:
+            raise _too_many(needed, ways)
+        words = _takes()[able[random.integers(len(able))]]
+        return _task(random, _drawn_words(random, words, ways, needed), shots, spread(queries, ways))
+
+    def calibration(self) -> Features:
+        """All clips of the training speakers."""
+        return features(np.flatnonzero(np.isin(clips.load().speakers, split().training)))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Names of speakers, sorted."""
+
+    training: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+
+@functools.cache
+def split() -> Split:
+    """The same on every machine: the order is drawn from a fixed name."""
+    speakers = np.unique(clips.load().speakers)
+    order = generator_for("keywords", "split").permutation(len(speakers))
+    held_out, training = speakers[order[:HELD_OUT_SPEAKERS]], speakers[order[HELD_OUT_SPEAKERS:]]
+    return Split(tuple(sorted(training.tolist())), tuple(sorted(held_out.tolist())))
+
+
+def own_speaker(device: str) -> str:
+    """The training speaker a device stands for."""
+    training = split().training
+    return device if device in training else training[number_for("keywords", "speaker", device) % len(training)]
+
+
+def features(rows: Rows) -> Features:
+    """Clips float32 [n, 650]."""
+    return clips.load().features[rows].astype(np.float32) / np.float32(1 << EXPONENT)
+
+
+@functools.cache
+def _takes() -> Mapping[str, tuple[Rows, ...]]:
+    """Of each speaker the rows of every word."""
+    data = clips.load()
+    return {
+        str(speaker): tuple(
+            np.flatnonzero((data.speakers == speaker) & (data.words == word)) for word in range(len(clips.WORDS))
+        )
+        for speaker in np.unique(data.speakers)
+    }
+
+
+def _able_words(words: tuple[Rows, ...], needed: int) -> list[int]:
+    return [word for word, rows in enumerate(words) if len(rows) >= needed]
+
+
+def _drawn_words(random: np.random.Generator, words: tuple[Rows, ...], ways: int, needed: int) -> list[Rows]:
+    able = _able_words(words, needed)
+    if len(able) < ways:
+        raise _too_many(needed, ways)
+    return [words[word] for word in random.choice(able, ways, replace=False)]
+
+
+def _too_many(needed: int, ways: int) -> ModelError:
+    return ModelError(
+        f"No speaker has {needed} takes (shots and queries) of {ways} words: there are {clips.LEAST_TAKES} to"
+        f" {clips.MOST_TAKES} of each.",
+        "Set fewer shots, queries or ways.",
+    )
+
+
+def _task(random: np.random.Generator, pools: list[Rows], shots: int, queries: list[int]) -> Task:
+    support, query = draw(random, pools, shots, queries)
+    return Task(_samples(support), _samples(query))
+
+
+def _samples(drawn: Drawn) -> Samples:
+    return Samples(features(drawn.rows), drawn.labels)

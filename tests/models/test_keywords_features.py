@@ -1,0 +1,129 @@
+"""Log-mel features (docs/features.md): do NumPy and the board's C give the same bits, and are they log-mel?"""
+
+import ctypes
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from jaragua_compiler.native import COMPILER_FLAGS
+from jaragua_models.data.wav import decode
+from jaragua_models.keywords import clips, features, tables
+from jaragua_models.keywords.tables import BANDS, CLIP_SAMPLES, FRAME_SAMPLES, FRAMES, HOP_SAMPLES
+
+FOLDER = Path(__file__).parents[2] / "firmware" / "lib" / "jrg_feat"
+Clip = NDArray[np.int16]
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """jrg_feat for this machine, with the sanitizer of undefined behaviour ending the run."""
+    target = tmp_path_factory.mktemp("jrg_feat") / "jrg_feat.so"
+    strict = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
+    subprocess.run(["cc", *COMPILER_FLAGS, *strict, "-o", target, FOLDER / "jrg_feat.c"], check=True, timeout=120)
+    return ctypes.CDLL(str(target))
+
+
+def c_levels(library: ctypes.CDLL, frames: NDArray[np.int16]) -> NDArray[np.int16]:
+    scratch = ctypes.create_string_buffer(2048)
+    found = np.empty((len(frames), BANDS), dtype=np.int16)
+    for frame, row in zip(np.ascontiguousarray(frames), found, strict=True):
+        library.jrg_feat_frame(ctypes.c_void_p(frame.ctypes.data), scratch, ctypes.c_void_p(row.ctypes.data))
+    return found
+
+
+def c_features(library: ctypes.CDLL, clip: Clip) -> NDArray[np.int16]:
+    levels = c_levels(library, features.frames(clip))
+    found = np.empty(tables.FEATURES, dtype=np.int16)
+    library.jrg_feat_clip(ctypes.c_void_p(levels.ctypes.data), ctypes.c_void_p(found.ctypes.data))
+    return found
+
+
+def noise(random: np.random.Generator, loudness: int) -> Clip:
+    """Noise in a burst somewhere, so that F7 has something to find."""
+    burst = np.zeros(CLIP_SAMPLES)
+    burst[random.integers(CLIP_SAMPLES) :][: random.integers(1, CLIP_SAMPLES)] = loudness
+    return np.clip(random.normal(0, 1, CLIP_SAMPLES) * burst, -32768, 32767).astype(np.int16)
+
+
+def float_levels(frames: NDArray[np.int16]) -> NDArray[np.float64]:
+    """The textbook: Hann window, power spectrum, triangles in mel, log2, with the floor of F6."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME_SAMPLES) / FRAME_SAMPLES)
+    power = np.abs(np.fft.rfft(frames * hann)) ** 2
+    edges = np.linspace(tables.mel(tables.LOWEST_HZ), tables.mel(tables.HIGHEST_HZ), BANDS + 2)
+    own = np.array([tables.mel(hertz) for hertz in np.arange(FRAME_SAMPLES // 2 + 1) * tables.RATE_HZ / FRAME_SAMPLES])
+    triangles = np.maximum(0, 1 - np.abs(own - edges[1:-1, None]) / (edges[1] - edges[0]))
+    levels: NDArray[np.float64] = np.log2(power @ triangles.T / 256 + tables.FLOOR)
+    return levels
+
+
+def test_the_header_of_the_firmware_carries_the_same_tables() -> None:
+    assert (FOLDER / "jrg_feat_tables.h").read_text() == tables.c_header()
+
+
+def test_f1_a_clip_is_one_second() -> None:
+    assert (FRAMES - 1) * HOP_SAMPLES + FRAME_SAMPLES <= CLIP_SAMPLES
+    with pytest.raises(ValueError, match="16000 samples"):
+        features.frames(np.zeros(CLIP_SAMPLES - 1, dtype=np.int16))
+
+
+def test_f2_to_f8_numpy_and_c_give_the_same_bits_on_random_sound(library: ctypes.CDLL, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for loudness in (1, 10, 300, 3_000, 40_000):
+        for _ in range(4):
+            clip = noise(random, loudness)
+            assert np.array_equal(features.clip_features(clip), c_features(library, clip))
+
+
+@pytest.mark.parametrize("value", [0, 1, -1, 32767, -32768])
+def test_f2_to_f8_the_same_bits_at_the_ends_of_the_range(library: ctypes.CDLL, value: int) -> None:
+    clip = np.full(CLIP_SAMPLES, value, dtype=np.int16)
+    alternating = (clip * (1 - 2 * (np.arange(CLIP_SAMPLES) % 2))).clip(-32768, 32767).astype(np.int16)
+    for sound in (clip, alternating, np.repeat(alternating[: CLIP_SAMPLES // 4], 4)):
+        assert np.array_equal(features.clip_features(sound), c_features(library, sound))
+
+
+def test_f2_to_f8_the_same_bits_on_real_speech(library: ctypes.CDLL, use_data: Callable[[str], Path]) -> None:
+    use_data("speech_commands")
+    for take, data in list(clips.recordings().items())[::90]:
+        clip = decode(data, tables.RATE_HZ)
+        assert np.array_equal(features.clip_features(clip), c_features(library, clip)), take.name
+
+
+def test_f2_to_f6_levels_are_log_mel_within_a_twelfth_of_an_octave(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    frames = np.concatenate([features.frames(noise(random, loudness)) for loudness in (1, 300, 3_000, 20_000)])
+    away = np.abs(features.levels(frames) / 256 - float_levels(frames))
+    assert away.max() < 0.08
+    assert away.mean() < 0.02
+
+
+def test_f5_a_tone_is_loudest_in_the_band_of_its_pitch() -> None:
+    edges = np.linspace(tables.mel(tables.LOWEST_HZ), tables.mel(tables.HIGHEST_HZ), BANDS + 2)
+    for hertz in (300, 1000, 3000, 6000):
+        tone = np.round(10_000 * np.sin(2 * np.pi * hertz * np.arange(FRAME_SAMPLES) / tables.RATE_HZ))
+        band = int(np.abs(edges[1:-1] - tables.mel(hertz)).argmin())
+        assert features.levels(tone.astype(np.int16)[None])[0].argmax() == band
+
+
+def test_f7_a_word_has_the_same_features_wherever_it_stands_in_the_second(seed: int) -> None:
+    word = np.random.default_rng(seed).normal(0, 5_000, 10 * HOP_SAMPLES).astype(np.int16)
+    found = []
+    for frame in (1, 7, 13):
+        clip = np.zeros(CLIP_SAMPLES, dtype=np.int16)
+        clip[frame * HOP_SAMPLES :][: len(word)] = word
+        found.append(features.clip_features(clip))
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
+def test_f8_silence_has_no_features() -> None:
+    assert not features.clip_features(np.zeros(CLIP_SAMPLES, dtype=np.int16)).any()
+
+
+def test_f8_twice_as_loud_is_nearly_the_same(seed: int) -> None:
+    sound = np.random.default_rng(seed).normal(0, 3_000, CLIP_SAMPLES).astype(np.int16)
+    assert np.abs(features.clip_features(sound) - features.clip_features(sound * 2)).max() < 80
