@@ -1,0 +1,135 @@
+"""The float engine: its gradients against finite differences, its values by hand, and that it learns."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from test_network_shapes import RESIDUAL
+
+from jaragua_compiler import (
+    Activation,
+    Add,
+    AveragePool2D,
+    CompileError,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    GlobalAveragePool2D,
+    MaxPool2D,
+    Network,
+    initial_weights,
+)
+from jaragua_compiler.float_engine import FloatEngine, activations
+from jaragua_compiler.initial import Weights
+from jaragua_compiler.network import Layer
+
+IMAGE = (7, 6, 2)
+HEAD = (Flatten(), Dense(3))
+BODIES: dict[str, tuple[Layer, ...]] = {
+    "dense": (Flatten(), Dense(5, "tanh"), Dense(3)),
+    "convolution, same": (Conv2D(4, (3, 2), (2, 1), "same", "tanh"), *HEAD),
+    "convolution, padded": (Conv2D(3, (3, 3), (2, 2), ((0, 2), (1, 0)), "leaky_relu", slope=0.2), *HEAD),
+    "two convolutions": (Conv2D(3, (2, 3), activation="relu"), Conv2D(2, (3, 3), (1, 2), "same"), *HEAD),
+    "depthwise": (Conv2D(3), DepthwiseConv2D((3, 2), (2, 1), "same", "relu6"), *HEAD),
+    "max pool": (Conv2D(3), MaxPool2D((3, 2), (2, 2), "same"), *HEAD),
+    "average pool": (Conv2D(3), AveragePool2D((2, 3), (1, 2), "same"), *HEAD),
+    "global average pool": (Conv2D(4, activation="tanh"), GlobalAveragePool2D(), Dense(3)),
+    "residual": (Conv2D(2, padding="same"), Conv2D(2, padding="same", activation="tanh"), Add(0, "relu"), *HEAD),
+    "branches": (Conv2D(2, padding="same"), Conv2D(2, (1, 1), source=-1), Add(0), Activation("leaky_relu"), *HEAD),
+    "residual of the input": (Conv2D(2, (1, 1)), Add(-1), *HEAD),
+    "frozen in the middle": (Conv2D(2), Conv2D(3, trainable=False, activation="tanh"), *HEAD),
+}
+LOSSES = ("softmax_cross_entropy", "mean_squared_error")
+
+
+def _loss(network: Network, weights: Weights, x: np.ndarray, target: np.ndarray) -> float:
+    outputs = FloatEngine(network, weights, np.float64).forward(x[None])[0]
+    if network.classifier:
+        return float(np.log(np.exp(outputs).sum()) - outputs[target[0]])
+    return float(np.mean((outputs - target) ** 2))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("body", BODIES)
+def test_gradients_are_those_of_finite_differences(body: str, loss: str) -> None:
+    network = Network("net", IMAGE, BODIES[body], loss)  # type: ignore[arg-type]
+    generator = np.random.default_rng(7)
+    weights = [(matrix, generator.normal(size=bias.shape)) for matrix, bias in initial_weights(network, 3)]
+    x = generator.normal(size=network.input_size)
+    target = np.array([1]) if network.classifier else generator.normal(size=3)
+    engine = FloatEngine(network, weights, np.float64)
+    assert engine.train_step(x, target, 0.0).loss == pytest.approx(_loss(network, weights, x, target))
+    for layer, pair in zip(engine.gradients, weights, strict=True):
+        for gradient, values in zip(layer, pair, strict=True):
+            for place in generator.choice(values.size, min(8, values.size), replace=False):
+                flat, kept = values.reshape(-1), float(values.reshape(-1)[place])
+                losses = []
+                for flat[place] in (kept + 1e-6, kept - 1e-6):
+                    losses.append(_loss(network, weights, x, target))
+                flat[place] = kept
+                assert gradient.reshape(-1)[place] == pytest.approx((losses[0] - losses[1]) / 2e-6, abs=1e-7, rel=1e-5)
+
+
+def test_a_step_moves_against_the_gradient_and_leaves_frozen_layers_alone() -> None:
+    network = Network("net", IMAGE, BODIES["frozen in the middle"])
+    engine = FloatEngine(network, initial_weights(network, 3), np.float64)
+    before = engine.weights
+    engine.train_step(np.ones(network.input_size), 2, 0.25)
+    for place, (old, new, gradient) in enumerate(zip(before, engine.weights, engine.gradients, strict=True)):
+        moved = 0.0 if place == 1 else 0.25
+        assert all(np.allclose(new[part], old[part] - moved * gradient[part]) for part in range(2))
+
+
+def test_a_max_pool_sends_its_error_to_the_first_largest() -> None:
+    network = Network("net", (2, 2, 1), (Conv2D(1, (1, 1)), MaxPool2D(), Flatten()), "mean_squared_error")
+    engine = FloatEngine(network, [(np.ones((1, 1, 1, 1)), np.zeros(1))])
+    engine.train_step([1.0, 3.0, 3.0, 2.0], [0.0], 0.0)
+    assert engine.gradients[0][1] == pytest.approx(2 * 3)
+
+
+def test_an_average_pool_does_not_count_its_padding() -> None:
+    layers = (AveragePool2D((2, 2), (2, 2), "same"), Flatten(), Dense(4))
+    network = Network("net", (3, 3, 1), layers, "mean_squared_error")
+    found = activations(network, initial_weights(network, 1), [np.arange(9.0)])[1]
+    assert found.reshape(-1).tolist() == [2.0, 3.5, 6.5, 8.0]
+
+
+def test_activations_are_one_array_per_tensor() -> None:
+    samples = np.random.default_rng(1).normal(size=(4, RESIDUAL.input_size))
+    found = activations(RESIDUAL, initial_weights(RESIDUAL, 1), samples)
+    assert [values.shape for values in found] == [(4, *shape) for shape in RESIDUAL.shapes]
+
+
+def test_a_network_of_every_kind_learns_two_images() -> None:
+    network = RESIDUAL
+    engine = FloatEngine(network, initial_weights(network, 5))
+    images = np.random.default_rng(2).normal(size=(2, network.input_size))
+    first = [engine.train_step(image, label, 0.02).loss for label, image in enumerate(images)]
+    steps = [engine.train_step(images[step % 2], step % 2, 0.02) for step in range(300)]
+    assert steps[-1].loss < 0.2 < min(first)
+    assert steps[-1].correct
+    assert engine.forward(images).dtype == np.float32
+
+
+def test_the_cross_entropy_of_huge_logits_stays_finite() -> None:
+    network = Network("net", 1, (Dense(2),))
+    engine = FloatEngine(network, [(np.array([[1e4], [-1e4]]), np.zeros(2))])
+    assert math.isclose(engine.train_step([1.0], 1, 0.0).loss, 2e4)
+
+
+def test_initial_weights_are_scaled_by_what_a_neuron_sees() -> None:
+    layers = (Conv2D(64, (3, 3), padding="same", activation="relu"), DepthwiseConv2D((3, 3)), Flatten(), Dense(4))
+    network = Network("net", (8, 8, 16), layers)
+    spreads = [float(matrix.std()) for matrix, _ in initial_weights(network, 1)]
+    assert spreads == pytest.approx([math.sqrt(2 / 144), math.sqrt(2 / 18), math.sqrt(2 / (6 * 6 * 64 + 4))], rel=0.1)
+
+
+def test_samples_and_weights_of_another_shape_are_refused() -> None:
+    weights = initial_weights(RESIDUAL, 1)
+    with pytest.raises(CompileError, match="its samples have the shape"):
+        activations(RESIDUAL, weights, np.zeros((2, 5)))
+    with pytest.raises(CompileError, match="its weights have the shapes"):
+        FloatEngine(RESIDUAL, weights[:-1])
