@@ -73,6 +73,7 @@ static void wild_job_begin(struct job_begin *request)
     request->job_begin_rate_mantissa = draw(8) ? 16384 + draw(16384) : draw(65536);
     request->job_begin_rate_exponent = draw(256);
     request->job_begin_samples = draw(40);
+    request->job_begin_seed = draw(65536);
 }
 
 static void wild_update_read(struct update_read *request)

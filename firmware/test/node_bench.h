@@ -2,6 +2,8 @@
 #ifndef NODE_BENCH_H
 #define NODE_BENCH_H
 
+#define NODE_BENCH_SEED 0x12345678u /* of every job begun */
+
 #include "fake_host.h"
 #include "jrg_messages_types.h"
 #include "jrg_node.h"

@@ -1,6 +1,7 @@
 /* L4: what a board does for its host. */
 #include "jrg_bytes.h"
 #include "jrg_crc32.h"
+#include "jrg_model.h"
 #include "jrg_sha256.h"
 #include "jrg_test.h"
 #include "node_bench.h"
@@ -338,6 +339,18 @@ TEST(l4_6_an_unknown_kind_and_a_wrong_rate_are_refused)
     check_status(node_bench_ask(&request), JRG_STATUS_BAD_RATE, 0);
     request.request_job_begin_m.job_begin_base.len = 31;
     check_status(node_bench_ask(&request), JRG_STATUS_MALFORMED, 0);
+}
+
+uint32_t fake_model_seed(void); /* in fake/fake_model.c */
+
+TEST(l4_4_the_seed_of_a_job_reaches_the_model_once)
+{
+    connect_and_stage(1);
+    (void)node_bench_begin_job(4, JRG_JOB_KIND_TRAIN, hash, 2);
+    CHECK_EQUAL(fake_model_seed(), NODE_BENCH_SEED);
+    jrg_model_set_seed(7);
+    (void)node_bench_begin_job(4, JRG_JOB_KIND_TRAIN, hash, 2);
+    CHECK_EQUAL(fake_model_seed(), 7); /* a job begun again goes on with its own dither (L4.5) */
 }
 
 static uint32_t read_update_bytes(uint8_t *out)

@@ -82,7 +82,9 @@ class FakeBoard:
         self._meet_fault()
         return Health(1, *range(10, 22))
 
-    async def train(self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"") -> JobState:
+    async def train(
+        self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"", seed: int = 0
+    ) -> JobState:
         return self._run(job, JobKind.TRAIN, samples, base, LearningRate(*rate))
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:

@@ -212,13 +212,15 @@ class CountingTrainer:
 
     def __init__(self) -> None:
         self.trained: list[SampleSet] = []
+        self.seeds: list[int] = []
         self.evaluated: list[SampleSet] = []
         self.proceed = asyncio.Event()
         self.proceed.set()
         self._blob = b""
 
-    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes) -> Figures:
+    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
         await self.proceed.wait()
+        self.seeds.append(seed)
         self.trained.append(samples)
         self._blob = blob[:-1] + bytes([blob[-1] ^ 1])
         return Figures(len(samples), 2, 2048 * len(samples), 11, 1, instructions=7000)

@@ -108,6 +108,7 @@ def test_update_follows_the_command(broker: Broker, tmp_path: Path) -> None:
             assert (header.samples, header.bytes, header.instructions) == (24, len(BLOB), 7000)
             assert (header.metric, header.score, header.loss) == ("accuracy", 2 / 24, 1.0)
             assert update == BLOB[:-1] + bytes([BLOB[-1] ^ 1])
+            assert trainer.seeds == [train_command(BLOB).seed & 0xFFFFFFFF]  # A8.5
             first, second = trainer.trained[0].inputs[:12], trainer.trained[0].inputs[12:]
             assert (first == second).all()  # passes: the support set again, in the same order
 

@@ -99,6 +99,11 @@ jrg_nn_status jrg_model_set_rate(jrg_nn_rate rate)
     return JRG_NN_OK;
 }}
 
+void jrg_model_set_seed(uint32_t seed)
+{{
+    (void)seed;
+}}
+
 static void jrg_model_infer(const int16_t *x)
 {{
     jrg_nn_input(x, jrg_model_arena.x0, JRG_MODEL_INPUTS, {input_width}u);

@@ -26,6 +26,9 @@ class Engine(Protocol):
     def blob(self) -> bytes:
         """The weights as they are now (A6.3)."""
 
+    def set_seed(self, seed: int) -> None:
+        """Begin the dither of the training steps that follow anew; 32 bits (A8.5). Without int8 weights: no effect."""
+
     def forward(self, x: npt.ArrayLike) -> Int16Array:
         """The network's outputs, int16 [outputs] (A3)."""
 

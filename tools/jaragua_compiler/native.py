@@ -23,7 +23,7 @@ from jaragua_compiler.engine import StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.reference import checked_vector
+from jaragua_compiler.reference import checked_seed, checked_vector
 
 COMPILER_FLAGS: Final = (
     "-std=c11",
@@ -117,6 +117,11 @@ class NativeEngine:
             self._require_weights()
             return bytes(self._memory)
 
+    def set_seed(self, seed: int) -> None:
+        """Begin the dither of the training steps that follow anew; 32 bits (A8.5)."""
+        with self._lock:
+            self._library.jrg_model_set_seed(checked_seed(seed))
+
     def forward(self, x: npt.ArrayLike) -> Int16Array:
         """x int16 [inputs] -> outputs int16 [outputs] (A3)."""
         values = checked_vector(x, self.plan.network.input_size, "inputs")
@@ -207,6 +212,8 @@ def _declare(library: ctypes.CDLL) -> None:
     library.jrg_model_check.argtypes = [ctypes.c_char_p, ctypes.c_uint32]
     library.jrg_model_bind.argtypes = [pointer]
     library.jrg_model_set_rate.argtypes = [_Rate]
+    library.jrg_model_set_seed.argtypes = [ctypes.c_uint32]
+    library.jrg_model_set_seed.restype = None
     library.jrg_model_forward.argtypes = [pointer, pointer]
     library.jrg_model_forward.restype = None
     for function in (library.jrg_model_evaluate, library.jrg_model_train):

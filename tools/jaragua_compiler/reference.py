@@ -37,6 +37,10 @@ class ReferenceEngine:
         """The weights as they are now (A6.3)."""
         return pack_integers(self.plan, [(layer.matrix, layer.bias) for layer in self._loaded()], self._exponents)
 
+    def set_seed(self, seed: int) -> None:
+        """Begin the dither anew (A8.5): nothing here draws from it."""
+        checked_seed(seed)
+
     def forward(self, x: npt.ArrayLike) -> Int16Array:
         """x int16 [inputs] -> outputs int16 [outputs] (A3)."""
         return self._activations(x)[-1].astype(np.int16)
@@ -77,6 +81,13 @@ class ReferenceEngine:
         return (
             softmax_error(outputs, int(values[0])) if self.plan.network.classifier else squared_error(outputs, values)
         )
+
+
+def checked_seed(seed: int) -> int:
+    """The seed itself. Raises CompileError unless it has 32 bits (A8.5)."""
+    if not 0 <= seed < 1 << 32:
+        raise CompileError(f"an engine's seed has 32 bits, got {seed}.")
+    return seed
 
 
 def checked_vector(values: npt.ArrayLike, size: int, what: str) -> Int16Array:

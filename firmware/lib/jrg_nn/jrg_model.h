@@ -53,6 +53,9 @@ JRG_NN_MUST_USE jrg_nn_status jrg_model_bind(void *blob);
 /* The learning rate of the training steps that follow (A5.2, A5.3). On an error the rate before stays. */
 JRG_NN_MUST_USE jrg_nn_status jrg_model_set_rate(jrg_nn_rate rate);
 
+/* Begins the dither of the training steps that follow anew (A8.5). Networks without int8 weights ignore it. */
+void jrg_model_set_seed(uint32_t seed);
+
 /* A3. x: jrg_model.inputs numbers, clamped to the input's range (A3.0); outputs: jrg_model.outputs numbers. */
 void jrg_model_forward(const int16_t *x, int16_t *outputs);
 

@@ -112,6 +112,7 @@ static jrg_status begin_job(jrg_node *node, const struct job_begin *request)
 
 static void note_job(jrg_node *node, const struct job_begin *request)
 {
+    jrg_model_set_seed(request->job_begin_seed);
     node->update.running = false;
     node->job.number = request->job_begin_job;
     node->job.kind = (jrg_job_kind)request->job_begin_kind;

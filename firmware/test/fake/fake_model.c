@@ -7,6 +7,7 @@
 enum { WEIGHTS_AT = 4 };
 
 static int16_t *weights;
+static uint32_t weights_seed;
 
 const jrg_model_info jrg_model = {
     .name = JRG_MODEL_NAME,
@@ -36,6 +37,18 @@ jrg_nn_status jrg_model_bind(void *blob)
 jrg_nn_status jrg_model_set_rate(jrg_nn_rate rate)
 {
     return rate.mantissa >= 16384 ? JRG_NN_OK : JRG_NN_BAD_RATE;
+}
+
+void jrg_model_set_seed(uint32_t seed)
+{
+    weights_seed = seed;
+}
+
+uint32_t fake_model_seed(void);
+
+uint32_t fake_model_seed(void)
+{
+    return weights_seed;
 }
 
 void jrg_model_forward(const int16_t *x, int16_t *outputs)

@@ -32,9 +32,10 @@ class EngineTrainer:
             self._engines[plan.architecture] = await asyncio.to_thread(self._make_engine, plan)
         return self._engines[plan.architecture]
 
-    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes) -> Figures:
+    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
         """One step a sample, in order (A5.8)."""
         engine = await self._start(plan, blob)
+        engine.set_seed(seed)
         return await self._work(plan, engine, samples, lambda x, target: engine.train_step(x, target, rate))
 
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:

@@ -25,7 +25,9 @@ class BoardRequests(Protocol):
 
     async def identify(self) -> Identity: ...
 
-    async def train(self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"") -> JobState: ...
+    async def train(
+        self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"", seed: int = 0
+    ) -> JobState: ...
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState: ...
 
@@ -52,12 +54,12 @@ class BoardTrainer:
         self._board = board
         self._trained: JobState | None = None
 
-    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes) -> Figures:
+    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
         """One step a sample, on the board (L4.4)."""
         self._check_architecture(plan)
         packed = samples_of(samples.inputs, samples.targets)
         with translated():
-            state = self._trained = await self._board.train(self._board.new_job(), packed, rate, blob)
+            state = self._trained = await self._board.train(self._board.new_job(), packed, rate, blob, seed)
         return _figures(plan, state)
 
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:

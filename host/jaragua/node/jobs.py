@@ -16,7 +16,8 @@ async def train(trainer: Trainer, feeder: Feeder, command: TrainCommand, blob: b
     """Train from `blob` on the device's task; returns the update as it goes out."""
     # Drawing a task may read a data set: not on the event loop.
     samples = await asyncio.to_thread(feeder.support, command, blob)
-    figures = await trainer.train(feeder.plan, samples, LearningRate.from_float(command.learning_rate), blob)
+    rate = LearningRate.from_float(command.learning_rate)
+    figures = await trainer.train(feeder.plan, samples, rate, blob, dither_seed(command))
     update = await trainer.read_update()
     return OutboxEntry(key_of(command), pack_update(_header(feeder, command, figures, update), update))
 
@@ -25,7 +26,8 @@ async def adapt(trainer: Trainer, feeder: Feeder, command: AdaptCommand, blob: b
     """Judge `blob` on a held-out task: before and after adaptation, figures only (M4)."""
     task = await asyncio.to_thread(feeder.held_out, command, blob)
     before = await trainer.evaluate(feeder.plan, task.query, blob)
-    trained = await trainer.train(feeder.plan, task.support, LearningRate.from_float(command.learning_rate), blob)
+    rate = LearningRate.from_float(command.learning_rate)
+    trained = await trainer.train(feeder.plan, task.support, rate, blob, dither_seed(command))
     after = await trainer.evaluate(feeder.plan, task.query, b"")
     return AdaptResult(
         run=command.run,
@@ -56,6 +58,11 @@ def refusal(command: AdaptCommand, metric: str, reason: str) -> AdaptResult:
         queries=0,
         instructions=0,
     )
+
+
+def dither_seed(command: TrainCommand | AdaptCommand) -> int:
+    """The seed of A8.5: the low half of the command's, so that every device and round has its own."""
+    return command.seed & 0xFFFFFFFF
 
 
 def key_of(command: TrainCommand) -> UpdateKey:

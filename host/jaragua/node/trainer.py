@@ -84,8 +84,8 @@ class Trainer(Protocol):
     and what the device refuses.
     """
 
-    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes) -> Figures:
-        """One training step on each sample, in order."""
+    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
+        """One training step on each sample, in order. seed: of the dither of int8 weights, 32 bits (A8.5)."""
         ...
 
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:

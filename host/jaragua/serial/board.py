@@ -128,13 +128,16 @@ class Board:
         await self._conversation.resumed(lambda: stage(self._conversation, blob, self.identity.mtu))
         return hashlib.sha256(blob).digest()
 
-    async def train(self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"") -> JobState:
+    async def train(
+        self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"", seed: int = 0
+    ) -> JobState:
         """Trains on `samples` (see `samples_of`), one step each, with the rate (mantissa, exponent) of A5.2.
 
-        `base`: the blob to start from (staged first if need be), or empty to go on with the working weights. The same
-        job number again answers from the board's memory and trains nothing twice (L4.5).
+        `base`: the blob to start from (staged first if need be), or empty to go on with the working weights. `seed`: of
+        the dither of int8 weights, 32 bits (A8.5). The same job number again answers from the board's memory and
+        trains nothing twice (L4.5).
         """
-        return await self._run(Job(job, JobKind.TRAIN, samples, rate, base))
+        return await self._run(Job(job, JobKind.TRAIN, samples, rate, base, seed))
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:
         """Forward only; counts right answers (`correct`) or adds squared errors (`loss_sum`). L4.6."""

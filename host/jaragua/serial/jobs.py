@@ -29,13 +29,17 @@ _WORKING_POLLS: Final = 100
 
 @dataclass(slots=True)
 class Job:
-    """One job as the host sees it. `rate`: A5.2, (0, 0) where nothing is trained. `base`: a blob, or empty (L4.3)."""
+    """One job as the host sees it. `rate`: A5.2, (0, 0) where nothing is trained. `base`: a blob, or empty (L4.3).
+
+    `seed`: A8.5.
+    """
 
     number: int
     kind: JobKind
     samples: Sequence[bytes]
     rate: tuple[int, int] = (0, 0)
     base: bytes = b""
+    seed: int = 0
 
 
 def samples_of(inputs: Int16Array, targets: Int16Array) -> list[bytes]:
@@ -58,7 +62,7 @@ async def _begin(board: Conversation, job: Job, mtu: int) -> JobState:
     mantissa, exponent = job.rate
     try:
         return await board.ask(
-            lambda i: JobBegin(i, job.number, job.kind, base, mantissa, exponent, len(job.samples)), JobState
+            lambda i: JobBegin(i, job.number, job.kind, base, mantissa, exponent, len(job.samples), job.seed), JobState
         )
     except BoardRefused as error:
         if error.status == Status.NOT_BOUND:

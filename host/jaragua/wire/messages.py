@@ -73,7 +73,7 @@ class BlobEnd(SerialMessage):
 
 @dataclass(frozen=True, slots=True)
 class JobBegin(SerialMessage):
-    """L4.4. `base`: hash of the staged blob, or empty to go on with the working weights. Rate: A5.2."""
+    """L4.4. `base`: hash of the staged blob, or empty to go on with the working weights. Rate: A5.2; seed: A8.5."""
 
     id: int
     job: int
@@ -82,6 +82,7 @@ class JobBegin(SerialMessage):
     rate_mantissa: int
     rate_exponent: int
     samples: int
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)

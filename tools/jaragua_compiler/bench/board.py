@@ -19,6 +19,7 @@ _INTERFACE = (
     "jrg_model_check",
     "jrg_model_bind",
     "jrg_model_set_rate",
+    "jrg_model_set_seed",
     "jrg_model_forward",
     "jrg_model_evaluate",
     "jrg_model_train",
