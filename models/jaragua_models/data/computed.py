@@ -30,8 +30,8 @@ def kept(name: str, compute: Callable[[], Arrays]) -> Arrays:
 
 
 def _read(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as file:
-        return {key: file[key] for key in file.files}
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {key: arrays[key] for key in arrays.files}
 
 
 def _write(path: Path, arrays: Arrays) -> None:
