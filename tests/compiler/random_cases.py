@@ -8,9 +8,7 @@ import numpy as np
 
 from jaragua_compiler import Dense, Exponents, LearningRate, Network, Plan
 from jaragua_compiler.blob import Int16Array, IntegerWeights, pack_integers
-from jaragua_compiler.errors import CompileError
-from jaragua_compiler.exponents import check_exponents
-from jaragua_compiler.plan import LOGIT_EXPONENT
+from jaragua_compiler.exponents import fitted_exponents
 
 SINE = Network("sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1)), "mean_squared_error")
 MLP = Network("mlp", 64, (Dense(32, "relu"), Dense(10)))
@@ -34,17 +32,9 @@ def random_network(generator: np.random.Generator, most: int) -> Network:
 
 
 def random_exponents(generator: np.random.Generator, plan: Plan) -> Exponents:
-    """Exponents a device accepts, drawn layer by layer; drawn again until they fit together."""
-    while True:
-        weights = [int(generator.integers(8, 16)) for _ in plan.layers]
-        inputs = [int(generator.integers(-8, 16)) for _ in plan.layers]
-        output = LOGIT_EXPONENT if plan.network.classifier else int(generator.integers(0, 16))
-        found = Exponents(tuple(weights), tuple(inputs), output)
-        try:
-            check_exponents(plan, found)
-        except CompileError:
-            continue
-        return found
+    """Exponents a device accepts, as near to random ones as they fit together."""
+    weights = tuple(int(generator.integers(8, 16)) for _ in plan.layers)
+    return fitted_exponents(plan, weights, [int(generator.integers(-8, 16)) for _ in range(plan.scales.count)])
 
 
 def random_blob(generator: np.random.Generator, plan: Plan) -> bytes:

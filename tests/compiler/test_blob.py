@@ -218,4 +218,4 @@ def test_a2_5_targets_have_the_outputs_exponent_and_must_fit() -> None:
 
 
 def test_exponents_are_plain_data() -> None:
-    assert Exponents((9, 10), (3, 4), 11).tensor(2) == 11
+    assert Exponents((9, 10), (3, 4), 11).slots == (3, 4, 11)

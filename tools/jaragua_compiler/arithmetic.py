@@ -49,14 +49,28 @@ def satu(values: IntArray, bits: int) -> IntArray:
     return np.clip(values, 0, (1 << bits) - 1)
 
 
+def summed_errors(first: Block, second: Block) -> Block:
+    """A9.7: the error of a tensor with several readers."""
+    exponent = min(first.exponent, second.exponent) - 1
+    shares = [rshift(block.values, block.exponent - exponent) for block in (first, second)]
+    return Block(shares[0] + shares[1], exponent)
+
+
+def magnitude(error: IntArray) -> int:
+    """A5.1: o, the OR of all magnitudes; where it is 0, there is nothing to teach."""
+    return int(np.bitwise_or.reduce(error ^ (error >> 31)))
+
+
 def block_error(error: IntArray, exponent: int, width: int) -> Block | None:
-    """A5.1: scale an error vector to `width` magnitude bits; None if it is all zero."""
-    magnitude = int(np.bitwise_or.reduce(error ^ (error >> 31)))
-    if magnitude == 0:
-        return None
-    shift = magnitude.bit_length() - width
-    values = sats(rshift(error, shift), width) if shift > 0 else error << -shift
-    return Block(values, exponent - shift)
+    """A5.1: scale an error vector to `width` magnitude bits; None if there is nothing to teach."""
+    return scaled_error(Block(error, exponent), width) if magnitude(error) else None
+
+
+def scaled_error(error: Block, width: int) -> Block:
+    """A5.1 of an error whose magnitude is not 0."""
+    shift = magnitude(error.values).bit_length() - width
+    values = sats(rshift(error.values, shift), width) if shift > 0 else error.values << -shift
+    return Block(values, error.exponent - shift)
 
 
 def softmax_error(logits: IntArray, label: int) -> LossError:

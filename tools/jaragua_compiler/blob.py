@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.exponents import Exponents, check_exponents
+from jaragua_compiler.exponents import Exponents, check_exponents, tensor_exponents
 from jaragua_compiler.initial import FloatArray, Weights
-from jaragua_compiler.plan import BLOB_FORMAT, DensePlan, Plan
+from jaragua_compiler.plan import BLOB_FORMAT, Plan
+from jaragua_compiler.plan_operators import WeightedPlan
 
 MAGIC = b"JRGW"
 BIAS_LIMIT = 1 << 30  # A2.3
@@ -22,7 +23,7 @@ IntegerWeights = list[tuple[IntArray, IntArray]]
 
 
 def pack(plan: Plan, weights: Weights, exponents: Exponents) -> bytes:
-    """Weights as real numbers, per layer (W [out, in], b [out]) -> the blob of A6, each rounded to the nearest."""
+    """Weights as real numbers, per layer (W, outputs first; b [out]) -> the blob of A6, each rounded to the nearest."""
     check_exponents(plan, exponents)
     integers: IntegerWeights = []
     for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
@@ -42,13 +43,13 @@ def pack_integers(plan: Plan, weights: IntegerWeights, exponents: Exponents) -> 
     parts = [_header(plan, exponents)]
     for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
         rows = np.zeros((layer.outputs, layer.row_elements), dtype="<i2")
-        rows[:, : layer.inputs] = matrix
+        rows[:, : layer.inputs] = np.asarray(matrix).reshape(layer.outputs, layer.inputs)
         parts += [rows.tobytes(), np.asarray(bias).astype("<i4").tobytes()]
     return b"".join(parts)
 
 
 def unpack(plan: Plan, blob: bytes) -> Weights:
-    """A blob -> its weights as real numbers, per layer (W [out, in], b [out]). Raises CompileError if it is bad."""
+    """A blob -> its weights as real numbers, per layer (W, outputs first; b). Raises CompileError if it is bad."""
     found = exponents(plan, blob)
     scaled: Weights = []
     for layer, (matrix, bias) in zip(plan.layers, unpack_integers(plan, blob), strict=True):
@@ -59,7 +60,7 @@ def unpack(plan: Plan, blob: bytes) -> Weights:
 
 
 def unpack_integers(plan: Plan, blob: bytes) -> IntegerWeights:
-    """A blob -> the device's integers, per layer (W [out, in], b [out]). Raises CompileError if it is bad (A6.1)."""
+    """A blob -> the device's integers, per layer (W, outputs first; b). Raises CompileError if it is bad (A6.1)."""
     exponents(plan, blob)
     return [_layer_integers(layer, blob) for layer in plan.layers]
 
@@ -67,12 +68,14 @@ def unpack_integers(plan: Plan, blob: bytes) -> IntegerWeights:
 def exponents(plan: Plan, blob: bytes) -> Exponents:
     """Check a blob's header (A6.1) and read its exponents. Raises CompileError naming what does not fit."""
     _check_identity(plan, blob)
-    count = 2 * len(plan.layers) + 1
+    layers = len(plan.layers)
+    count = 2 * layers + 1 + len(plan.scales.extra)
     values = struct.unpack_from(f"<{count}b", blob, plan.exponents_offset)
     padding = blob[plan.exponents_offset + count : plan.header_bytes]
     if any(padding):
         raise CompileError("blob: its header's padding is not zero.")
-    found = Exponents(weights=tuple(values[0:-1:2]), inputs=tuple(values[1:-1:2]), output=values[-1])
+    pairs = values[: 2 * layers]
+    found = Exponents(tuple(pairs[0::2]), tuple(pairs[1::2]), values[2 * layers], tuple(values[2 * layers + 1 :]))
     check_exponents(plan, found)
     return found
 
@@ -82,7 +85,7 @@ def quantise_inputs(plan: Plan, exponents: Exponents, x: npt.ArrayLike) -> Int16
     values = np.asarray(x, dtype=np.float64)
     if values.ndim == 0 or values.shape[-1] != plan.network.input_size:
         raise CompileError(f"samples must have {plan.network.input_size} inputs each, got the shape {values.shape}.")
-    return _quantise(values, exponents.inputs[0], plan.layers[0].input_width).astype(np.int16)
+    return _quantise(values, tensor_exponents(plan, exponents)[0], plan.input_width).astype(np.int16)
 
 
 def quantise_targets(plan: Plan, exponents: Exponents, y: npt.ArrayLike) -> Int16Array:
@@ -122,7 +125,8 @@ def _quantise(values: FloatArray, exponent: int, width: int) -> IntArray:
 def _header(plan: Plan, exponents: Exponents) -> bytes:
     fixed = _HEADER.pack(MAGIC, BLOB_FORMAT, len(plan.layers), 0, plan.architecture)
     pairs = [value for pair in zip(exponents.weights, exponents.inputs, strict=True) for value in pair]
-    return (fixed + struct.pack(f"<{len(pairs) + 1}b", *pairs, exponents.output)).ljust(plan.header_bytes, b"\0")
+    values = (*pairs, exponents.output, *exponents.extra)
+    return (fixed + struct.pack(f"<{len(values)}b", *values)).ljust(plan.header_bytes, b"\0")
 
 
 def _check_identity(plan: Plan, blob: bytes) -> None:
@@ -142,7 +146,7 @@ def _check_identity(plan: Plan, blob: bytes) -> None:
         )
 
 
-def _layer_integers(layer: DensePlan, blob: bytes) -> tuple[IntArray, IntArray]:
+def _layer_integers(layer: WeightedPlan, blob: bytes) -> tuple[IntArray, IntArray]:
     count = layer.outputs * layer.row_elements
     rows = np.frombuffer(blob, "<i2", count, layer.weights_offset).reshape(layer.outputs, layer.row_elements)
     bias = np.frombuffer(blob, "<i4", layer.outputs, layer.biases_offset).astype(np.int64)
@@ -150,10 +154,10 @@ def _layer_integers(layer: DensePlan, blob: bytes) -> tuple[IntArray, IntArray]:
         raise CompileError(f"blob: the rows' padding of layer {layer.index} is not zero.")
     if bias.min() < -BIAS_LIMIT or bias.max() >= BIAS_LIMIT:
         raise CompileError(f"blob: a bias of layer {layer.index} is outside -2^30..2^30-1 (A2.3).")
-    return rows[:, : layer.inputs].astype(np.int64), bias
+    return rows[:, : layer.inputs].astype(np.int64).reshape(layer.weights_shape), bias
 
 
-def _check_shape(layer: DensePlan, matrix: FloatArray, bias: FloatArray) -> None:
-    expected = (layer.outputs, layer.inputs), (layer.outputs,)
+def _check_shape(layer: WeightedPlan, matrix: FloatArray, bias: FloatArray) -> None:
+    expected = layer.weights_shape, (layer.outputs,)
     if (matrix.shape, bias.shape) != expected:
         raise CompileError(f"layer {layer.index}: weights of shape {matrix.shape}, {bias.shape}, expected {expected}.")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.plan import DensePlan
+from jaragua_compiler.emit_names import biases, boolean, buffer, tensor, weights
+from jaragua_compiler.memory import error_name
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan_operators import DensePlan
 
 INCLUDES = (
     ("jrg_nn_dense_forward.h", "jrg_nn_dense_forward"),
@@ -12,62 +15,68 @@ INCLUDES = (
 )
 
 _FORWARD = """\
-static void jrg_model_layer{index}_forward(void)
+static void jrg_model_step{step}_forward(void)
 {{
-    jrg_nn_dense_forward(jrg_model_arena.x{index}, {weights}, {biases}, jrg_model_arena.x{next},
+    jrg_nn_dense_forward({x}, {weights}, {biases}, {y},
                          {inputs}u, {outputs}u, (uint32_t)jrg_model_exponents[{index}].forward_shift,
                          {output_width}u, {relu});
 }}
 """
 
 _BACKWARD = """\
-static jrg_nn_error jrg_model_layer{index}_backward(jrg_nn_error error)
+static jrg_nn_error jrg_model_step{step}_backward(jrg_nn_error error)
 {{
     const jrg_nn_dense layer = {{{weights}, {biases}, {inputs}u, {outputs}u, {input_width}u, {error_width}u}};
-    const uint32_t count = jrg_nn_live_rows(&layer, jrg_model_exponents[{index}], jrg_model_rate,
-                                            jrg_model_arena.errors, &error, jrg_model_arena.rows);
+    {take}const uint32_t count = jrg_nn_live_rows(&layer, jrg_model_exponents[{index}], jrg_model_rate,
+                                            {list}, &error, jrg_model_rows);
     {learn}
 }}
 """
 
+_TAKE = """\
+jrg_nn_list_errors({g}, {outputs}u, {list}, &error);
+    """
+
 _UPDATE = """\
-jrg_nn_dense_update(&layer, jrg_model_arena.rows, count, jrg_model_arena.x{index});
+jrg_nn_dense_update(&layer, jrg_model_rows, count, {x});
     return (jrg_nn_error){{0}};"""
 
 _UPDATE_AND_PASS_DOWN = """\
-jrg_nn_error below = jrg_nn_dense_backward(&layer, jrg_model_arena.rows, count, jrg_model_arena.x{index},
-                                               {input_rectified}, jrg_model_arena.errors);
+jrg_nn_error below = jrg_nn_dense_backward(&layer, jrg_model_rows, count, {x},
+                                               {input_rectified}, {below});
     below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
     return below;"""
 
 
-def forward_code(layer: DensePlan) -> str:
-    """The function `jrg_model_layer<index>_forward`: reads tensor x<index>, writes x<index + 1>."""
-    return _FORWARD.format(**_fields(layer))
+def forward_code(layer: DensePlan, plan: Plan) -> str:
+    """The function `jrg_model_step<step>_forward`: reads the input's tensor, writes the output's."""
+    return _FORWARD.format(**_fields(layer, plan))
 
 
-def backward_code(layer: DensePlan) -> str:
-    """The function `jrg_model_layer<index>_backward`: learns, and leaves the errors of its inputs."""
-    fields = _fields(layer)
-    learn = _UPDATE_AND_PASS_DOWN if layer.index else _UPDATE
-    return _BACKWARD.format(learn=learn.format(**fields), **fields)
+def backward_code(layer: DensePlan, plan: Plan) -> str:
+    """The function `jrg_model_step<step>_backward`: learns, and leaves the errors of its inputs in a list."""
+    fields = _fields(layer, plan)
+    learn = _UPDATE_AND_PASS_DOWN if layer.passes_error[0] else _UPDATE
+    above = error_name(plan.graph, layer.output_tensor)
+    take = _TAKE.format(g=buffer(above), **fields) if above.startswith("g") else ""
+    return _BACKWARD.format(learn=learn.format(**fields), take=take, **fields)
 
 
-def _fields(layer: DensePlan) -> dict[str, object]:
+def _fields(layer: DensePlan, plan: Plan) -> dict[str, object]:
     return {
+        "step": layer.step,
         "index": layer.index,
-        "next": layer.index + 1,
+        "x": tensor(layer.input_tensor),
+        "y": tensor(layer.output_tensor),
+        "list": buffer(f"list{layer.output_tensor}"),
+        "below": buffer(error_name(plan.graph, layer.input_tensor)),
         "inputs": layer.inputs,
         "outputs": layer.outputs,
         "input_width": layer.input_width,
         "output_width": layer.output_width,
         "error_width": layer.error_width,
-        "relu": _boolean(layer.relu),
-        "input_rectified": _boolean(layer.input_rectified),
-        "weights": f"(int16_t *)(void *)(jrg_model_blob + {layer.weights_offset}u)",
-        "biases": f"(int32_t *)(void *)(jrg_model_blob + {layer.biases_offset}u)",
+        "relu": boolean(layer.relu),
+        "input_rectified": boolean(layer.input_rectified),
+        "weights": weights(layer),
+        "biases": biases(layer),
     }
-
-
-def _boolean(value: bool) -> str:
-    return "true" if value else "false"

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
-from jaragua_compiler import emit_dense
-from jaragua_compiler.plan import DensePlan, Plan
+from jaragua_compiler import emit_conv, emit_dense
+from jaragua_compiler.emit_names import buffer, tensor
+from jaragua_compiler.emit_state import state_code
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.memory import error_name
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan_operators import ConvPlan, DensePlan, OperatorPlan
 from jaragua_compiler.rate import loss_factor
 
 SOURCE_NAME = "jrg_model.c"
 CONFIG_NAME = "jrg_model_config.h"
 
-# A layer kind is emitted by the module with its forward_code, backward_code and INCLUDES.
-_EMITTERS = {DensePlan: emit_dense}
+# An operator is emitted by the module with its forward_code, backward_code and INCLUDES.
+_EMITTERS: dict[type[OperatorPlan], ModuleType] = {DensePlan: emit_dense, ConvPlan: emit_conv}
 
 # The kernels of the DSP path need constants folded and registers to spare, whatever the image is built with.
 _OPTIMISE = (
@@ -36,42 +42,11 @@ _CONFIG = """\
 #endif
 """
 
-_STATE = """\
-const jrg_model_info jrg_model = {{
-    .name = JRG_MODEL_NAME,
-    .architecture = {{{architecture}}},
-    .blob_bytes = JRG_MODEL_BLOB_BYTES,
-    .inputs = JRG_MODEL_INPUTS,
-    .outputs = JRG_MODEL_OUTPUTS,
-    .targets = JRG_MODEL_TARGETS,
-    .classifier = {classifier},
-    .arena_bytes = JRG_MODEL_ARENA_BYTES,
-    .operators = {operators}u,
-}};
-
-static const jrg_nn_blob_layer jrg_model_blob_layers[{layers}] = {{
-{blob_layers}
-}};
-
-/* Activations x0 (the input) to x{layers} (the output), each padded to even; errors of one layer at a time. */
-static struct {{
-{tensors}
-    jrg_nn_row_error errors[{error_elements}];
-    jrg_nn_live_row rows[{live_elements}];
-}} jrg_model_arena;
-_Static_assert(sizeof(void *) != 4u || sizeof jrg_model_arena == JRG_MODEL_ARENA_BYTES, "the plan counts these bytes");
-
-static uint8_t *jrg_model_blob;
-static jrg_nn_exponents jrg_model_exponents[{layers}];
-static jrg_nn_step_rate jrg_model_rate;
-static int8_t jrg_model_output_exponent;
-"""
-
 _INTERFACE = """\
 jrg_nn_status jrg_model_check(const void *blob, uint32_t len_bytes)
 {{
     jrg_nn_exponents exponents[{layers}];
-    return jrg_nn_blob_check(blob, len_bytes, &jrg_model, jrg_model_blob_layers, {layers}u, exponents);
+    return jrg_nn_blob_check(blob, len_bytes, &jrg_model, &jrg_model_network, exponents);
 }}
 
 jrg_nn_status jrg_model_bind(void *blob)
@@ -81,7 +56,7 @@ jrg_nn_status jrg_model_bind(void *blob)
         return JRG_NN_BAD_ALIGNMENT;
     }}
     const jrg_nn_status status =
-        jrg_nn_blob_check(blob, JRG_MODEL_BLOB_BYTES, &jrg_model, jrg_model_blob_layers, {layers}u, exponents);
+        jrg_nn_blob_check(blob, JRG_MODEL_BLOB_BYTES, &jrg_model, &jrg_model_network, exponents);
     if (status == JRG_NN_OK) {{
         jrg_model_blob = blob;
         jrg_model_output_exponent = (int8_t)jrg_model_blob[{output_exponent_offset}u];
@@ -106,7 +81,7 @@ void jrg_model_set_seed(uint32_t seed)
 
 static void jrg_model_infer(const int16_t *x)
 {{
-    jrg_nn_input(x, jrg_model_arena.x0, JRG_MODEL_INPUTS, {input_width}u);
+    jrg_nn_input(x, {input}, JRG_MODEL_INPUTS, {input_width}u);
 {forward_calls}
 }}
 
@@ -118,7 +93,7 @@ static jrg_nn_error jrg_model_loss(const int16_t *target, jrg_nn_result *result)
 void jrg_model_forward(const int16_t *x, int16_t *outputs)
 {{
     jrg_model_infer(x);
-    memcpy(outputs, jrg_model_arena.x{layers}, 2u * JRG_MODEL_OUTPUTS);
+    memcpy(outputs, {output}, 2u * JRG_MODEL_OUTPUTS);
 }}
 
 jrg_nn_result jrg_model_evaluate(const int16_t *x, const int16_t *target)
@@ -133,7 +108,6 @@ jrg_nn_result jrg_model_train(const int16_t *x, const int16_t *target)
 {{
     jrg_nn_result result;
     jrg_model_infer(x);
-    jrg_nn_error error = jrg_model_loss(target, &result);
 {backward_calls}
     return result;
 }}
@@ -144,17 +118,10 @@ int8_t jrg_model_loss_exponent(void)
 }}
 """
 
-_SOFTMAX_CALL = (
-    "jrg_nn_softmax_error(jrg_model_arena.x{layers}, JRG_MODEL_OUTPUTS, target[0], jrg_model_arena.errors, result)"
-)
+_SOFTMAX_CALL = "jrg_nn_softmax_error({output}, JRG_MODEL_OUTPUTS, target[0], {errors}, result)"
 _SQUARED_CALL = """\
-jrg_nn_squared_error(jrg_model_arena.x{layers}, target, JRG_MODEL_OUTPUTS, jrg_model_output_exponent,
-                                jrg_model_arena.errors, result)"""
-
-_BACKWARD_CALL = """\
-    if (error.magnitude != 0u) {{
-        error = jrg_model_layer{index}_backward(error);
-    }}"""
+jrg_nn_squared_error({output}, target, JRG_MODEL_OUTPUTS, jrg_model_output_exponent,
+                                {errors}, result)"""
 
 
 def emit(plan: Plan, folder: Path) -> None:
@@ -184,20 +151,28 @@ def _config(plan: Plan) -> str:
 
 
 def _source(plan: Plan) -> str:
-    layers = [(_EMITTERS[type(layer)], layer) for layer in plan.layers]
-    forward = [emitter.forward_code(layer) for emitter, layer in layers]
-    backward = [emitter.backward_code(layer) for emitter, layer in reversed(layers)]
-    return "\n".join([_preamble(plan), _state(plan), *forward, *backward, _interface(plan)])
+    modules = [_emitter(step) for step in plan.steps]
+    pairs = list(zip(modules, plan.steps, strict=True))
+    forward = [module.forward_code(step, plan) for module, step in pairs]
+    backward = [module.backward_code(step, plan) for module, step in reversed(pairs) if _has_backward(step)]
+    return "\n".join([_preamble(plan, modules), state_code(plan), *forward, *backward, _interface(plan)])
 
 
-def _preamble(plan: Plan) -> str:
+def _emitter(step: OperatorPlan) -> ModuleType:
+    if type(step) not in _EMITTERS:
+        raise CompileError(f"operator {step.step}: {type(step).__name__} cannot be compiled yet.")
+    return _EMITTERS[type(step)]
+
+
+def _has_backward(step: OperatorPlan) -> bool:
+    """An operator without weights has nothing to do if no error is wanted below it."""
+    return isinstance(step, DensePlan | ConvPlan) or any(step.passes_error)
+
+
+def _preamble(plan: Plan, modules: list[ModuleType]) -> str:
     loss = ("softmax", "softmax_error") if plan.network.classifier else ("squared_error", "squared_error")
     includes = [("jrg_nn_blob.h", "jrg_nn_blob_check"), ("jrg_nn_input.h", "jrg_nn_input")]
-    includes += [
-        include
-        for emitter in dict.fromkeys(_EMITTERS[type(layer)] for layer in plan.layers)
-        for include in emitter.INCLUDES
-    ]
+    includes += [include for module in dict.fromkeys(modules) for include in module.INCLUDES]
     includes += [("jrg_nn_rate.h", "jrg_nn_rate_with_factor"), (f"jrg_nn_{loss[0]}.h", f"jrg_nn_{loss[1]}")]
     lines = [f'/* Generated by jaragua_compiler from the network "{plan.network.name}": edits are lost. */']
     lines += [
@@ -207,42 +182,52 @@ def _preamble(plan: Plan) -> str:
         '#include "jrg_model.h" // the interface',
         f'#include "{CONFIG_NAME}" // sizes',
     ]
-    lines += [f'#include "{file}" // {symbol}' for file, symbol in includes]
+    lines += [f'#include "{file}" // {symbol}' for file, symbol in dict.fromkeys(includes)]
     return "\n".join(lines) + "\n"
-
-
-def _state(plan: Plan) -> str:
-    layers = [_blob_layer(layer) for layer in plan.layers]
-    tensors = [f"    int16_t x{index}[{size}];" for index, size in enumerate(plan.tensor_elements)]
-    return _STATE.format(
-        architecture=", ".join(f"0x{byte:02x}" for byte in plan.architecture),
-        classifier="true" if plan.network.classifier else "false",
-        operators=plan.operators,
-        layers=len(plan.layers),
-        blob_layers="\n".join(layers),
-        tensors="\n".join(tensors),
-        error_elements=plan.error_elements,
-        live_elements=plan.live_elements,
-    )
-
-
-def _blob_layer(layer: DensePlan) -> str:
-    offsets = f"{layer.weights_offset}u, {layer.biases_offset}u"
-    return f"    {{{offsets}, {layer.inputs}u, {layer.outputs}u, {layer.input_width}u}},"
 
 
 def _interface(plan: Plan) -> str:
     classifier = plan.network.classifier
     factor = loss_factor(plan.network.outputs, classifier)
-    count = len(plan.layers)
+    output = plan.graph.output
+    names = {"output": tensor(output), "errors": buffer(error_name(plan.graph, output))}
     return _INTERFACE.format(
-        layers=count,
-        output_exponent_offset=plan.exponents_offset + 2 * count,
+        layers=len(plan.layers),
+        output_exponent_offset=plan.exponents_offset + 2 * len(plan.layers),
         factor_mantissa=f"{factor.mantissa}u" if factor else "0u",
         factor_exponent=factor.exponent if factor else 0,
-        input_width=plan.layers[0].input_width,
-        forward_calls="\n".join(f"    jrg_model_layer{index}_forward();" for index in range(count)),
-        backward_calls="\n".join(_BACKWARD_CALL.format(index=index) for index in reversed(range(count))),
-        loss_call=(_SOFTMAX_CALL if classifier else _SQUARED_CALL).format(layers=count),
+        input=tensor(0),
+        input_width=plan.input_width,
+        output=tensor(output),
+        forward_calls="\n".join(_forward_calls(plan)),
+        backward_calls="\n".join(_backward_calls(plan)),
+        loss_call=(_SOFTMAX_CALL if classifier else _SQUARED_CALL).format(**names),
         loss_exponent="JRG_NN_LOGIT_EXPONENT" if classifier else "(int8_t)(2 * jrg_model_output_exponent)",
     )
+
+
+def _forward_calls(plan: Plan) -> list[str]:
+    """The operators in order; where an odd tensor's padding could hold another buffer's bytes, it is cleared."""
+    lines = _padding(plan, 0)
+    for step in plan.steps:
+        lines.append(f"    jrg_model_step{step.step}_forward();")
+        lines += _padding(plan, step.output_tensor)
+    return lines
+
+
+def _padding(plan: Plan, index: int) -> list[str]:
+    size = plan.graph.tensors[index].size
+    return [f"    {tensor(index)}[{size}] = 0;"] if size % 2 and plan.memory.is_shared(f"x{index}") else []
+
+
+def _backward_calls(plan: Plan) -> list[str]:
+    """A chain of operators hands one error on."""
+    lines = ["    jrg_nn_error error = jrg_model_loss(target, &result);"]
+    for step in reversed(plan.steps):
+        if _has_backward(step):
+            lines += [
+                "    if (error.magnitude != 0u) {",
+                f"        error = jrg_model_step{step.step}_backward(error);",
+                "    }",
+            ]
+    return lines

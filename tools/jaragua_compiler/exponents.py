@@ -3,36 +3,86 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from jaragua_compiler.errors import CompileError
+from jaragua_compiler.float_engine import FloatEngine
+from jaragua_compiler.float_layers import Floats
 from jaragua_compiler.initial import FloatArray, Weights
-from jaragua_compiler.plan import LOGIT_EXPONENT, OUTPUT_WIDTH, DensePlan, Plan
+from jaragua_compiler.plan import LOGIT_EXPONENT, Plan
+from jaragua_compiler.plan_operators import ActivationPlan, AddPlan, DensePlan, OperatorPlan, WeightedPlan
 
 WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX = 8, 15  # A2.6
 WEIGHT_HEADROOM = 8.0  # A2.6
 ACTIVATION_HEADROOM = 2.0  # A2.6
 SHIFT_MIN, SHIFT_MAX = 2, 30  # A3.3
 BIAS_SHIFT_MIN, BIAS_SHIFT_MAX = -30, 14  # A5.6
+ADD_SHIFT_MAX = 30  # A9.6
+TANH_INPUT_MIN, TANH_INPUT_MAX = -4, 30  # A9.4
+TANH_OUTPUT_MIN, TANH_OUTPUT_MAX = 0, 15  # A9.4
+ANY_MIN, ANY_MAX = -63, 63  # what no rule limits
 
 
 @dataclass(frozen=True)
 class Exponents:
-    """Real = integer · 2^-exponent. `weights[l]` is fw of layer l, `inputs[l]` fx of its input, `output` fy."""
+    """Real = integer · 2^-exponent. `weights[l]` is fw of layer l, `inputs[l]` fx of its input, `output` fy.
+
+    `extra` are those of tensors that neither a layer with weights reads nor the network gives (plan.scales).
+    """
 
     weights: tuple[int, ...]
     inputs: tuple[int, ...]
     output: int
+    extra: tuple[int, ...] = ()
 
-    def tensor(self, index: int) -> int:
-        """The exponent of tensor `index` of a sequential network: the inputs of layer `index`, or the output."""
-        return (*self.inputs, self.output)[index]
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """All but those of weights, in the order of `Scales.slots`."""
+        return (*self.inputs, self.output, *self.extra)
 
 
-def bias_shift(layer: DensePlan, input_exponent: int) -> int:
+class Rule(NamedTuple):
+    """least <= slot `high` (less slot `low`, unless that is None) <= most; `name` and `source` for people."""
+
+    high: int
+    low: int | None
+    least: int
+    most: int
+    name: str
+    source: str
+
+
+class LayerScale(NamedTuple):
+    """The exponents of one layer with weights: fw, fx of its input and fy of its output."""
+
+    weights: int
+    inputs: int
+    output: int
+
+    @property
+    def forward_shift(self) -> int:
+        """A3.2, A3.3."""
+        return self.weights + self.inputs - self.output
+
+
+def layer_scale(plan: Plan, exponents: Exponents, layer: WeightedPlan) -> LayerScale:
+    """The exponents of one layer."""
+    tensors = tensor_exponents(plan, exponents)
+    return LayerScale(exponents.weights[layer.index], tensors[layer.input_tensor], tensors[layer.output_tensor])
+
+
+def tensor_exponents(plan: Plan, exponents: Exponents) -> tuple[int, ...]:
+    """The exponent of every tensor of the graph."""
+    values = exponents.slots
+    return tuple(values[slot] for slot in plan.scales.slots)
+
+
+def bias_shift(layer: WeightedPlan, input_exponent: int) -> int:
     """q of A5.6."""
     return 2 * input_exponent - layer.input_width - 1
 
@@ -41,16 +91,19 @@ def check_exponents(plan: Plan, exponents: Exponents) -> None:
     """Raises CompileError on the first exponent a device would refuse (A6.1)."""
     if plan.network.classifier and exponents.output != LOGIT_EXPONENT:
         raise CompileError(f"blob: the logits' exponent is {exponents.output}, it must be {LOGIT_EXPONENT} (A2.5).")
-    for layer in plan.layers:
-        weight, source, target = _layer_exponents(exponents, layer.index)
-        checks = (
-            ("weight exponent", weight, WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX, "A2.6"),
-            ("forward shift", weight + source - target, SHIFT_MIN, SHIFT_MAX, "A3.3"),
-            ("bias shift", bias_shift(layer, source), BIAS_SHIFT_MIN, BIAS_SHIFT_MAX, "A5.6"),
-        )
-        for name, value, least, most, rule in checks:
-            if not least <= value <= most:
-                raise CompileError(f"blob: {name} {value} of layer {layer.index} is not in {least}..{most} ({rule}).")
+    for layer, weight in zip(plan.layers, exponents.weights, strict=True):
+        if not WEIGHT_EXPONENT_MIN <= weight <= WEIGHT_EXPONENT_MAX:
+            limits = f"{WEIGHT_EXPONENT_MIN}..{WEIGHT_EXPONENT_MAX}"
+            raise CompileError(f"blob: weight exponent {weight} of layer {layer.index} is not in {limits} (A2.6).")
+    values = exponents.slots
+    for number, slot in enumerate(plan.scales.readers):
+        if values[number] != values[slot]:
+            raise CompileError(f"blob: layers {slot} and {number} read one tensor under different exponents (A6.1).")
+    for rule in _rules(plan, exponents.weights):
+        value = values[rule.high] - (0 if rule.low is None else values[rule.low])
+        if not rule.least <= value <= rule.most:
+            limits = f"{rule.least}..{rule.most}"
+            raise CompileError(f"blob: {rule.name}: {value} is not in {limits} ({rule.source}).")
 
 
 def calibrate(
@@ -61,29 +114,75 @@ def calibrate(
 ) -> Exponents:
     """Choose the exponents for initial weights and typical inputs (A2.6).
 
-    weights: per layer (W [out, in], b [out]); samples: float [n, inputs], n >= 1; targets: float [n, outputs] of a
-    regression, to widen its output range where `Network.output_range` is too small.
+    weights: per layer (W, outputs first; b [out]); samples: float [n, inputs], n >= 1; targets: float [n, outputs] of
+    a regression, to widen its output range where `Network.output_range` is too small.
     Raises CompileError if the inputs are larger than any format can hold.
     """
-    weight_exponents = [_weight_exponent(matrix) for matrix, _ in weights]
+    weight_exponents = tuple(_weight_exponent(matrix) for matrix, _ in weights)
     wanted = _wanted(plan, _magnitudes(plan, weights, np.asarray(samples, dtype=np.float64), targets))
-    least, most = _bounds(plan)
-    least = _least_solution(least, weight_exponents)
-    if wanted[0] < least[0]:
+    exponents = fitted_exponents(plan, weight_exponents, wanted)
+    if wanted[plan.scales.slots[0]] < tensor_exponents(plan, exponents)[0]:
         raise CompileError(
             f"network {plan.network.name!r}: its inputs are too large for the device's format.",
             "Scale the inputs, e.g. to -1..1.",
         )
-    chosen = _greatest_solution(
-        [min(high, max(wish, low)) for wish, low, high in zip(wanted, least, most, strict=True)], weight_exponents
-    )
-    exponents = Exponents(tuple(weight_exponents), tuple(chosen[:-1]), chosen[-1])
+    return exponents
+
+
+def fitted_exponents(plan: Plan, weight_exponents: tuple[int, ...], wanted: list[int]) -> Exponents:
+    """The largest exponents a device accepts that are at most those wanted (one a slot), where it accepts any such."""
+    rules = list(_rules(plan, weight_exponents))
+    least, most = _bounds(plan, rules, len(wanted))
+    least = _least_solution(least, rules)
+    wishes = [min(high, max(wish, low)) for wish, low, high in zip(wanted, least, most, strict=True)]
+    chosen = _greatest_solution(wishes, rules)
+    count = len(plan.layers)
+    inputs = tuple(chosen[slot] for slot in plan.scales.readers)
+    exponents = Exponents(weight_exponents, inputs, chosen[count], tuple(chosen[count + 1 :]))
     check_exponents(plan, exponents)
     return exponents
 
 
-def _layer_exponents(exponents: Exponents, layer: int) -> tuple[int, int, int]:
-    return exponents.weights[layer], exponents.tensor(layer), exponents.tensor(layer + 1)
+def _rules(plan: Plan, weight_exponents: tuple[int, ...]) -> Iterator[Rule]:
+    """What ties the exponents of the tensors together."""
+    slots = plan.scales.slots
+    for step in plan.steps:
+        if isinstance(step, WeightedPlan):
+            weight = weight_exponents[step.index]
+            yield from _weighted_rules(step, weight, slots[step.input_tensor], slots[step.output_tensor])
+        else:
+            yield from _plain_rules(plan, step)
+
+
+def blob_rules(plan: Plan) -> list[tuple[int, int, int, int]]:
+    """The rules of operators without weights as jrg_nn_blob_rule: offsets into the blob (0: none), and limits."""
+    found = []
+    for step in plan.steps:
+        for rule in [] if isinstance(step, WeightedPlan) else _plain_rules(plan, step):
+            low = 0 if rule.low is None else plan.slot_offset(rule.low)
+            found.append((plan.slot_offset(rule.high), low, rule.least, rule.most))
+    return found
+
+
+def _plain_rules(plan: Plan, step: OperatorPlan) -> Iterator[Rule]:
+    slots = plan.scales.slots
+    output = slots[step.output_tensor]
+    if isinstance(step, AddPlan):
+        for tensor in step.input_tensors:
+            yield Rule(slots[tensor], output, 0, ADD_SHIFT_MAX, f"shift of operator {step.step}", "A9.6")
+    if isinstance(step, ActivationPlan) and step.kind == "tanh":
+        source = slots[step.input_tensor]
+        yield Rule(source, None, TANH_INPUT_MIN, TANH_INPUT_MAX, f"input of operator {step.step}", "A9.4")
+        yield Rule(output, None, TANH_OUTPUT_MIN, TANH_OUTPUT_MAX, f"output of operator {step.step}", "A9.4")
+
+
+def _weighted_rules(step: WeightedPlan, weight: int, source: int, output: int) -> Iterator[Rule]:
+    name = f"forward shift of layer {step.index}, less its weight exponent"
+    yield Rule(source, output, SHIFT_MIN - weight, SHIFT_MAX - weight, name, "A3.3")
+    if isinstance(step, DensePlan):
+        least = math.ceil((BIAS_SHIFT_MIN + step.input_width + 1) / 2)
+        most = (BIAS_SHIFT_MAX + step.input_width + 1) // 2
+        yield Rule(source, None, least, most, f"input exponent of layer {step.index}, for its bias shift", "A5.6")
 
 
 def _largest_exponent(magnitude: float, width: int) -> int:
@@ -104,48 +203,66 @@ def _magnitudes(plan: Plan, weights: Weights, samples: FloatArray, targets: npt.
         raise CompileError(f"calibration needs samples of shape [n, {plan.network.input_size}], got {samples.shape}.")
     if not np.isfinite(samples).all():
         raise CompileError("calibration: the samples hold values that are not finite.", "Remove them.")
-    magnitudes = [float(np.max(np.abs(samples)))]
-    values = samples
-    for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
-        values = values @ matrix.T + bias
-        values = np.maximum(values, 0.0) if layer.relu else values
-        magnitudes.append(ACTIVATION_HEADROOM * float(np.max(np.abs(values))))
+    largest = [float(np.max(np.abs(values))) for values in _values(plan, weights, samples)]
+    magnitudes = [largest[0], *(ACTIVATION_HEADROOM * magnitude for magnitude in largest[1:])]
     largest_target = 0.0 if targets is None else float(np.max(np.abs(np.asarray(targets, dtype=np.float64))))
-    magnitudes[-1] = max(plan.network.output_range, magnitudes[-1] / ACTIVATION_HEADROOM, largest_target)
+    output = plan.graph.output
+    magnitudes[output] = max(plan.network.output_range, largest[output], largest_target)
     return magnitudes
 
 
+def _values(plan: Plan, weights: Weights, samples: FloatArray) -> list[Floats]:
+    """Every tensor of the graph in float64, for all samples."""
+    trace = FloatEngine(plan.network, weights, np.float64).trace(samples)
+    last = {operator.layer: operator.output for operator in plan.graph.operators}
+    found: list[Floats] = [samples] * len(plan.graph.tensors)
+    for operator in plan.graph.operators:
+        ends_layer = last[operator.layer] == operator.output
+        found[operator.output] = (
+            trace.tensors[operator.layer + 1] if ends_layer else trace.before_activation[operator.layer]
+        )
+    return found
+
+
 def _wanted(plan: Plan, magnitudes: list[float]) -> list[int]:
-    widths = [layer.input_width for layer in plan.layers] + [OUTPUT_WIDTH]
-    wanted = [_largest_exponent(magnitude, width) for magnitude, width in zip(magnitudes, widths, strict=True)]
-    return [*wanted[:-1], LOGIT_EXPONENT] if plan.network.classifier else wanted
+    """Per slot the largest exponent that holds every tensor of it."""
+    wanted = [127] * plan.scales.count
+    for slot, width, magnitude in zip(plan.scales.slots, plan.scales.widths, magnitudes, strict=True):
+        wanted[slot] = min(wanted[slot], _largest_exponent(magnitude, width))
+    if plan.network.classifier:
+        wanted[len(plan.layers)] = LOGIT_EXPONENT
+    return wanted
 
 
-def _bounds(plan: Plan) -> tuple[list[int], list[int]]:
-    """Per tensor the least and the largest exponent the bias shift (A5.6) or the logits' format (A2.5) allow."""
-    least = [math.ceil((BIAS_SHIFT_MIN + layer.input_width + 1) / 2) for layer in plan.layers]
-    most = [(BIAS_SHIFT_MAX + layer.input_width + 1) // 2 for layer in plan.layers]
-    return (
-        [*least, LOGIT_EXPONENT if plan.network.classifier else -63],
-        [*most, LOGIT_EXPONENT if plan.network.classifier else 63],
-    )
+def _bounds(plan: Plan, rules: list[Rule], slots: int) -> tuple[list[int], list[int]]:
+    """Per slot the least and the largest exponent the rules for it alone and the logits' format (A2.5) allow."""
+    least, most = [ANY_MIN] * slots, [ANY_MAX] * slots
+    for rule in rules:
+        if rule.low is None:
+            least[rule.high] = max(least[rule.high], rule.least)
+            most[rule.high] = min(most[rule.high], rule.most)
+    if plan.network.classifier:
+        least[len(plan.layers)] = most[len(plan.layers)] = LOGIT_EXPONENT
+    return least, most
 
 
-def _least_solution(least: list[int], weight_exponents: list[int]) -> list[int]:
-    """Raise lower bounds until every forward shift can lie in A3.3's range: the least exponents there are."""
+def _least_solution(least: list[int], rules: list[Rule]) -> list[int]:
+    """Raise lower bounds until every rule between two slots can hold: the least exponents there are."""
     least = list(least)
     for _ in least:
-        for layer, weight in enumerate(weight_exponents):
-            least[layer] = max(least[layer], least[layer + 1] + SHIFT_MIN - weight)
-            least[layer + 1] = max(least[layer + 1], least[layer] + weight - SHIFT_MAX)
+        for rule in rules:
+            if rule.low is not None:
+                least[rule.high] = max(least[rule.high], least[rule.low] + rule.least)
+                least[rule.low] = max(least[rule.low], least[rule.high] - rule.most)
     return least
 
 
-def _greatest_solution(most: list[int], weight_exponents: list[int]) -> list[int]:
-    """Lower the wishes until every forward shift lies in A3.3's range: the largest exponents there are below them."""
+def _greatest_solution(most: list[int], rules: list[Rule]) -> list[int]:
+    """Lower the wishes until every rule between two slots holds: the largest exponents there are below them."""
     most = list(most)
     for _ in most:
-        for layer, weight in enumerate(weight_exponents):
-            most[layer + 1] = min(most[layer + 1], most[layer] + weight - SHIFT_MIN)
-            most[layer] = min(most[layer], most[layer + 1] + SHIFT_MAX - weight)
+        for rule in rules:
+            if rule.low is not None:
+                most[rule.low] = min(most[rule.low], most[rule.high] - rule.least)
+                most[rule.high] = min(most[rule.high], most[rule.low] + rule.most)
     return most

@@ -7,12 +7,41 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
-from jaragua_compiler.graph import Graph, build_graph
-from jaragua_compiler.network import Network
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.graph import (
+    ActivationOperator,
+    AddOperator,
+    ConvOperator,
+    DenseOperator,
+    DepthwiseOperator,
+    Graph,
+    Operator,
+    PoolOperator,
+    build_graph,
+)
+from jaragua_compiler.memory import MemoryPlan, plan_memory
+from jaragua_compiler.network import Network, Shape
+from jaragua_compiler.plan_identity import operator_identity
+from jaragua_compiler.plan_operators import (
+    ActivationPlan,
+    AddPlan,
+    ConvPlan,
+    DensePlan,
+    DepthwisePlan,
+    OperatorPlan,
+    PoolPlan,
+    WeightedPlan,
+)
+from jaragua_compiler.scales import Scales, find_scales
+from jaragua_compiler.windows import overlap_bits, windows_over_a_pixel
+
+__all__ = ["ActivationPlan", "AddPlan", "ConvPlan", "DensePlan", "DepthwisePlan", "PoolPlan", "WeightedPlan"]
 
 OUTPUT_WIDTH = 15  # A2.5
 LOGIT_EXPONENT = 11  # A2.5
 NARROW_ACCUMULATOR_INPUTS = 256  # A3.4: up to here 32 bits hold the accumulator
+LARGEST_ERROR_TERMS = 511  # A5.5, A7.3: so many products of A5.7 or A7.2 fit int32
+NARROWEST = 7  # A2.2
 BLOB_FORMAT = 1
 HEADER_FIXED_BYTES = 16  # magic, format, layers, reserved, architecture id
 WEIGHT_FORMAT = "w16"
@@ -21,50 +50,36 @@ OPERATOR_DENSE = 1 << 0
 OPERATOR_RELU = 1 << 1
 OPERATOR_SOFTMAX_CROSS_ENTROPY = 1 << 2
 OPERATOR_MEAN_SQUARED_ERROR = 1 << 3
+OPERATOR_CONV = 1 << 4
+OPERATOR_DEPTHWISE = 1 << 5
+OPERATOR_MAX_POOL = 1 << 6
+OPERATOR_AVERAGE_POOL = 1 << 7
+OPERATOR_ADD = 1 << 8
+OPERATOR_ACTIVATION = 1 << 9
 
-
-@dataclass(frozen=True)
-class DensePlan:
-    """A dense layer as the device computes it. Widths are magnitude bits, offsets are bytes into the blob."""
-
-    index: int
-    inputs: int
-    outputs: int
-    relu: bool
-    input_rectified: bool
-    input_width: int
-    output_width: int
-    error_width: int
-    weights_offset: int
-
-    @property
-    def row_elements(self) -> int:
-        """int16 numbers in a stored row: the inputs, padded to an even count (A6)."""
-        return self.inputs + self.inputs % 2
-
-    @property
-    def weights_bytes(self) -> int:
-        """Bytes of the stored weights, padding included."""
-        return 2 * self.outputs * self.row_elements
-
-    @property
-    def biases_offset(self) -> int:
-        """Where the biases start in the blob."""
-        return self.weights_offset + self.weights_bytes
-
-    @property
-    def end_offset(self) -> int:
-        """The first byte behind this layer in the blob."""
-        return self.biases_offset + 4 * self.outputs
+_OPERATOR_BITS: dict[type[Operator], int] = {
+    DenseOperator: OPERATOR_DENSE,
+    ConvOperator: OPERATOR_CONV,
+    DepthwiseOperator: OPERATOR_DEPTHWISE,
+    AddOperator: OPERATOR_ADD,
+    ActivationOperator: OPERATOR_ACTIVATION,
+}
+_WEIGHTED = (DenseOperator, ConvOperator, DepthwiseOperator)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All a packer, an engine or an emitter must know of a network; made by `plan()`."""
+    """All a packer, an engine or an emitter must know of a network; made by `plan()`.
+
+    `steps` are all operators in the order of execution, `layers` those of them that have weights, in the blob's order.
+    """
 
     network: Network
     graph: Graph
-    layers: tuple[DensePlan, ...]
+    scales: Scales
+    steps: tuple[OperatorPlan, ...]
+    layers: tuple[WeightedPlan, ...]
+    memory: MemoryPlan
 
     @property
     def exponents_offset(self) -> int:
@@ -74,7 +89,7 @@ class Plan:
     @property
     def header_bytes(self) -> int:
         """Bytes before the first weight."""
-        return _header_bytes(len(self.layers))
+        return _header_bytes(len(self.layers), self.scales)
 
     @property
     def blob_bytes(self) -> int:
@@ -82,36 +97,38 @@ class Plan:
         return self.layers[-1].end_offset
 
     @property
-    def shapes(self) -> list[tuple[tuple[int, int], tuple[int]]]:
-        """Per layer the shapes of its weights [out, in] and its biases [out]."""
-        return [((layer.outputs, layer.inputs), (layer.outputs,)) for layer in self.layers]
+    def shapes(self) -> list[tuple[Shape, Shape]]:
+        """Per layer the shapes of its weights (outputs first) and its biases [out]."""
+        return [(layer.weights_shape, (layer.outputs,)) for layer in self.layers]
+
+    def slot_offset(self, slot: int) -> int:
+        """Where the exponent of a slot (scales.py) stands in the blob (A6)."""
+        layers = len(self.layers)
+        return self.exponents_offset + (2 * slot + 1 if slot < layers else layers + slot)
+
+    @property
+    def input_width(self) -> int:
+        """bx of the network's input (A3.0)."""
+        return self.scales.widths[0]
 
     @property
     def operators(self) -> int:
         """Bit set of the operators an image for this network has (jrg_model.h)."""
         loss = OPERATOR_SOFTMAX_CROSS_ENTROPY if self.network.classifier else OPERATOR_MEAN_SQUARED_ERROR
-        relu = OPERATOR_RELU if any(layer.relu for layer in self.layers) else 0
-        return OPERATOR_DENSE | relu | loss
+        bits = loss | (OPERATOR_RELU if any(tensor.rectified for tensor in self.graph.tensors) else 0)
+        for operator in self.graph.operators:
+            bits |= _operator_bit(operator)
+        return bits
 
     @property
     def arena_bytes(self) -> int:
-        """RAM of activations, errors and the list of live rows on a 32-bit machine (the emitted `jrg_model_arena`)."""
-        return 2 * sum(self.tensor_elements) + 8 * self.error_elements + 8 * self.live_elements
-
-    @property
-    def tensor_elements(self) -> list[int]:
-        """int16 numbers of each tensor's buffer: its size, padded to an even count with zeros."""
-        return [_even(tensor.size) for tensor in self.graph.tensors]
-
-    @property
-    def error_elements(self) -> int:
-        """Entries of the one list of errors all layers share (A5.1), 8 bytes each."""
-        return max(layer.outputs for layer in self.layers)
+        """RAM of activations, errors and the list of live rows on a 32-bit machine."""
+        return self.memory.bytes + 8 * self.live_elements
 
     @property
     def live_elements(self) -> int:
         """Entries of the list of live rows, 8 bytes each: the rows, one to make them even, one that ends the list."""
-        return self.error_elements + 2
+        return max(layer.outputs for layer in self.layers) + 2
 
     @cached_property
     def architecture(self) -> bytes:
@@ -120,61 +137,168 @@ class Plan:
 
     def canonical_json(self) -> str:
         """The text the architecture id is the hash of (A6.2)."""
-        layers = [_layer_identity(layer) for layer in self.layers]
+        layers = [operator_identity(step) for step in self.steps]
         identity = {"format": BLOB_FORMAT, "layers": layers, "loss": self.network.loss, "weights": WEIGHT_FORMAT}
         return json.dumps(identity, sort_keys=True, separators=(",", ":"))
 
 
 def plan(network: Network) -> Plan:
-    """Lay a network out for the device (A2.4, A2.5, A5.5, A6)."""
+    """Lay a network out for the device (A2.4, A2.5, A5.5, A6, A7.3). Raises CompileError if 32 bits cannot hold it."""
     graph = build_graph(network)
-    widths = [_tensor_width(graph, index) for index in range(len(graph.tensors))]
-    layers: list[DensePlan] = []
-    offset = _header_bytes(len(graph.operators))
-    for index, operator in enumerate(graph.operators):
-        outputs = graph.tensors[operator.output].size
-        layers.append(
-            DensePlan(
-                index=index,
-                inputs=graph.tensors[operator.input].size,
-                outputs=outputs,
-                relu=graph.tensors[operator.output].rectified,
-                input_rectified=graph.tensors[operator.input].rectified,
-                input_width=widths[operator.input],
-                output_width=widths[operator.output],
-                error_width=_width(outputs),
-                weights_offset=offset,
+    weighted = [operator for operator in graph.operators if isinstance(operator, _WEIGHTED)]
+    scales = find_scales(graph, [_input_width(graph, operator) for operator in graph.operators])
+    planner = _Planner(network, graph, scales, _header_bytes(len(weighted), scales))
+    steps = tuple(planner.operator(step, operator) for step, operator in enumerate(graph.operators))
+    layers = tuple(step for step in steps if isinstance(step, WeightedPlan))
+    return Plan(network, graph, scales, steps, layers, plan_memory(graph, steps))
+
+
+class _Planner:
+    """Turns operators into plans, in order, laying the weights out one after the other."""
+
+    def __init__(self, network: Network, graph: Graph, scales: Scales, first_offset: int) -> None:
+        self._network = network
+        self._graph = graph
+        self._scales = scales
+        self._needs_error = _needs_error(network, graph)
+        self._offset = first_offset
+        self._index = 0
+
+    def operator(self, step: int, operator: Operator) -> OperatorPlan:
+        """The plan of the next operator."""
+        tensors = [self._graph.tensors[tensor] for tensor in operator.inputs]
+        common = {
+            "step": step,
+            "input_tensors": operator.inputs,
+            "output_tensor": operator.output,
+            "rectified": tuple(tensor.rectified for tensor in tensors),
+            "passes_error": tuple(self._needs_error[tensor] for tensor in operator.inputs),
+        }
+        if isinstance(operator, _WEIGHTED):
+            return self._weighted(operator, common)
+        return self._plain(operator, common)
+
+    def _weighted(self, operator: Operator, common: dict[str, object]) -> WeightedPlan:
+        output = self._graph.tensors[operator.output]
+        inputs, outputs = _fan(self._graph, operator)
+        input_width = self._scales.widths[operator.input]
+        numbers = {
+            **common,
+            "index": self._index,
+            "inputs": inputs,
+            "outputs": outputs,
+            "relu": output.rectified,
+            "input_width": input_width,
+            "output_width": self._scales.widths[operator.output],
+            "error_width": self._error_width(operator, input_width),
+            "weights_offset": self._offset,
+        }
+        made = self._weighted_plan(operator, numbers)
+        self._index, self._offset = self._index + 1, made.end_offset
+        return made
+
+    def _weighted_plan(self, operator: Operator, numbers: dict[str, object]) -> WeightedPlan:
+        if isinstance(operator, DenseOperator):
+            return DensePlan(**numbers)  # type: ignore[arg-type]
+        shapes = {
+            "input_shape": self._graph.tensors[operator.input].shape,
+            "output_shape": self._graph.tensors[operator.output].shape,
+        }
+        assert isinstance(operator, ConvOperator | DepthwiseOperator)
+        kind = ConvPlan if isinstance(operator, ConvOperator) else DepthwisePlan
+        return kind(window=operator.window, **shapes, **numbers)  # type: ignore[arg-type]
+
+    def _error_width(self, operator: Operator, input_width: int) -> int:
+        """A5.5, A7.3."""
+        terms = _error_terms(self._graph, operator)
+        passes = self._needs_error[operator.input]
+        if passes and terms > LARGEST_ERROR_TERMS:
+            raise CompileError(
+                f"layer {operator.layer}: its error is a sum of {terms} products, the most are {LARGEST_ERROR_TERMS}.",
+                "Give it fewer outputs, a smaller kernel or a larger stride.",
             )
+        if isinstance(operator, DenseOperator):
+            return _width(terms)
+        most = 30 - input_width - _ceil_log2(_positions(operator))
+        return max(NARROWEST, min(_width(terms) if passes else OUTPUT_WIDTH, most))
+
+    def _plain(self, operator: Operator, common: dict[str, object]) -> OperatorPlan:
+        source, output = self._graph.tensors[operator.input], self._graph.tensors[operator.output]
+        output_width = self._scales.widths[operator.output]
+        if isinstance(operator, PoolOperator):
+            head_room = overlap_bits(operator.window, source.shape, average=operator.kind == "average")
+            shapes = {"input_shape": source.shape, "output_shape": (*operator.window.positions, source.shape[2])}
+            return PoolPlan(kind=operator.kind, window=operator.window, head_room=head_room, **shapes, **common)  # type: ignore[arg-type]
+        if isinstance(operator, AddOperator):
+            return AddPlan(size=source.size, relu=output.rectified, output_width=output_width, **common)  # type: ignore[arg-type]
+        assert isinstance(operator, ActivationOperator)
+        return ActivationPlan(
+            kind=operator.kind,
+            size=source.size,
+            width=self._scales.widths[operator.input],
+            output_width=output_width,
+            slope=round(operator.slope * 2**15) if operator.kind == "leaky_relu" else 0,
+            **common,  # type: ignore[arg-type]
         )
-        offset = layers[-1].end_offset
-    return Plan(network=network, graph=graph, layers=tuple(layers))
+
+
+def _needs_error(network: Network, graph: Graph) -> list[bool]:
+    """Per tensor: True if an operator that made it, or one before, learns."""
+    needed = [False] * len(graph.tensors)
+    for operator in graph.operators:
+        learns = isinstance(operator, _WEIGHTED) and network.trains(operator.layer)
+        needed[operator.output] = learns or any(needed[tensor] for tensor in operator.inputs)
+    return needed
+
+
+def _fan(graph: Graph, operator: Operator) -> tuple[int, int]:
+    """Weights of a row, and rows, of an operator with weights."""
+    source, output = graph.tensors[operator.input], graph.tensors[operator.output]
+    if isinstance(operator, DenseOperator):
+        return source.size, output.size
+    assert isinstance(operator, ConvOperator | DepthwiseOperator)
+    taps = operator.window.kernel[0] * operator.window.kernel[1]
+    return taps * (source.shape[2] if isinstance(operator, ConvOperator) else 1), output.shape[2]
+
+
+def _error_terms(graph: Graph, operator: Operator) -> int:
+    """n of A5.5 and A7.3: products in one error of the inputs."""
+    if isinstance(operator, DenseOperator):
+        return graph.tensors[operator.output].size
+    assert isinstance(operator, ConvOperator | DepthwiseOperator)
+    windows = windows_over_a_pixel(operator.window)
+    return windows * (graph.tensors[operator.output].shape[2] if isinstance(operator, ConvOperator) else 1)
+
+
+def _input_width(graph: Graph, operator: Operator) -> int:
+    """A2.4, A7.1: the widest an operator lets its inputs be."""
+    if not isinstance(operator, _WEIGHTED):
+        return OUTPUT_WIDTH
+    width = _width(_fan(graph, operator)[0])
+    if isinstance(operator, DenseOperator):
+        return width
+    return max(NARROWEST, min(width, 30 - NARROWEST - _ceil_log2(_positions(operator))))
+
+
+def _positions(operator: Operator) -> int:
+    assert isinstance(operator, ConvOperator | DepthwiseOperator)
+    return operator.window.positions[0] * operator.window.positions[1]
 
 
 def _width(terms: int) -> int:
     """A2.4 and A5.5: bits left for a factor when `terms` products with 16-bit weights are summed."""
-    return max(7, 15 - (terms - 1).bit_length())
+    return max(NARROWEST, OUTPUT_WIDTH - _ceil_log2(terms))
 
 
-def _tensor_width(graph: Graph, tensor: int) -> int:
-    readers = graph.consumers(tensor)
-    return min((_width(graph.tensors[reader.input].size) for reader in readers), default=OUTPUT_WIDTH)
+def _ceil_log2(count: int) -> int:
+    return (count - 1).bit_length()
 
 
-def _header_bytes(layers: int) -> int:
-    return (HEADER_FIXED_BYTES + 2 * layers + 1 + 3) // 4 * 4
+def _header_bytes(layers: int, scales: Scales) -> int:
+    return (HEADER_FIXED_BYTES + 2 * layers + 1 + len(scales.extra) + 3) // 4 * 4
 
 
-def _even(size: int) -> int:
-    return size + size % 2
-
-
-def _layer_identity(layer: DensePlan) -> dict[str, object]:
-    return {
-        "kind": "dense",
-        "inputs": layer.inputs,
-        "outputs": layer.outputs,
-        "relu": layer.relu,
-        "input_width": layer.input_width,
-        "output_width": layer.output_width,
-        "error_width": layer.error_width,
-    }
+def _operator_bit(operator: Operator) -> int:
+    if isinstance(operator, PoolOperator):
+        return OPERATOR_MAX_POOL if operator.kind == "max" else OPERATOR_AVERAGE_POOL
+    return _OPERATOR_BITS[type(operator)]

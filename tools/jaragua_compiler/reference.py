@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.arithmetic import PROBABILITY_ONE, Block, LossError, sats, softmax_error, squared_error
+from jaragua_compiler.arithmetic import (
+    PROBABILITY_ONE,
+    Block,
+    LossError,
+    magnitude,
+    sats,
+    softmax_error,
+    squared_error,
+    summed_errors,
+)
 from jaragua_compiler.blob import Int16Array, IntArray, exponents, pack_integers, unpack_integers
 from jaragua_compiler.engine import StepResult
 from jaragua_compiler.errors import CompileError
+from jaragua_compiler.exponents import Exponents, layer_scale
 from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan_operators import DensePlan, OperatorPlan, WeightedPlan, WindowPlan
 from jaragua_compiler.rate import LearningRate, effective_rate, loss_factor
+from jaragua_compiler.reference_conv import ReferenceWindow
 from jaragua_compiler.reference_dense import ReferenceDense
 
 PROBABILITY_EXPONENT = PROBABILITY_ONE.bit_length() - 1
+
+
+class ReferenceOperator(Protocol):
+    """One operator of a plan. Tensors are flat int64 arrays."""
+
+    def forward(self, inputs: list[IntArray]) -> IntArray:
+        """The output."""
+
+    def backward(self, inputs: list[IntArray], error: Block, rate: LearningRate) -> list[Block]:
+        """Learn, if there is anything to learn, and give the error of every input; `error`'s magnitude is not 0."""
+
+
+ReferenceLayer = ReferenceDense | ReferenceWindow
 
 
 class ReferenceEngine:
@@ -22,20 +49,22 @@ class ReferenceEngine:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._factor = loss_factor(plan.network.outputs, plan.network.classifier)
-        self._layers: list[ReferenceDense] = []
+        self._operators: list[ReferenceOperator] = []
 
     def load(self, blob: bytes) -> None:
         """Compute on a copy of these weights from now on. Raises CompileError if the blob is bad (A6.1)."""
         integers = unpack_integers(self.plan, blob)
         self._exponents = exponents(self.plan, blob)
-        self._layers = [
-            ReferenceDense(layer, matrix, bias, self._exponents)
-            for layer, (matrix, bias) in zip(self.plan.layers, integers, strict=True)
-        ]
+        self._operators = [_operator(self.plan, step, integers, self._exponents) for step in self.plan.steps]
 
     def blob(self) -> bytes:
         """The weights as they are now (A6.3)."""
-        return pack_integers(self.plan, [(layer.matrix, layer.bias) for layer in self._loaded()], self._exponents)
+        return pack_integers(self.plan, [(layer.matrix, layer.bias) for layer in self.layers], self._exponents)
+
+    @property
+    def layers(self) -> list[ReferenceLayer]:
+        """The operators with weights, in the order of the blob."""
+        return [operator for operator in self._loaded() if isinstance(operator, ReferenceLayer)]
 
     def set_seed(self, seed: int) -> None:
         """Begin the dither anew (A8.5): nothing here draws from it."""
@@ -43,38 +72,47 @@ class ReferenceEngine:
 
     def forward(self, x: npt.ArrayLike) -> Int16Array:
         """x int16 [inputs] -> outputs int16 [outputs] (A3)."""
-        return self._activations(x)[-1].astype(np.int16)
+        return self._tensors(x)[self.plan.graph.output].astype(np.int16)
 
     def evaluate(self, x: npt.ArrayLike, target: npt.ArrayLike) -> StepResult:
         """Forward and loss; the weights stay (A4.4)."""
-        result = self._loss(self._activations(x)[-1], target)
+        result = self._loss(self._tensors(x)[self.plan.graph.output], target)
         return StepResult(result.correct, result.loss)
 
     def train_step(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
         """One step of training on one sample (A5.8)."""
         LearningRate(*rate).check()
-        activations = self._activations(x)
-        result = self._loss(activations[-1], target)
+        tensors = self._tensors(x)
+        result = self._loss(tensors[self.plan.graph.output], target)
         exponent = PROBABILITY_EXPONENT if self.plan.network.classifier else self._exponents.output
-        error: Block | None = Block(result.error, exponent)
-        for layer, inputs in zip(reversed(self._layers), reversed(activations[:-1]), strict=True):
-            if error is None:
-                break
-            error = layer.backward(inputs, error, effective_rate(LearningRate(*rate), self._factor))
+        self._learn(tensors, Block(result.error, exponent), effective_rate(LearningRate(*rate), self._factor))
         return StepResult(result.correct, result.loss)
 
-    def _loaded(self) -> list[ReferenceDense]:
-        if not self._layers:
-            raise CompileError("the engine has no weights yet.", "Call load(blob) first.")
-        return self._layers
+    def _learn(self, tensors: list[IntArray], error: Block, rate: LearningRate) -> None:
+        """A5.8; an error that is all zero goes no further (A5.1), and several readers' errors are summed (A9.7)."""
+        errors = {self.plan.graph.output: error}
+        for layer in self.layers:
+            layer.scaled_error = None
+        for step, operator in zip(reversed(self.plan.steps), reversed(self._operators), strict=True):
+            above = errors.pop(step.output_tensor, None)
+            if above is None or magnitude(above.values) == 0:
+                continue
+            below = operator.backward([tensors[tensor] for tensor in step.input_tensors], above, rate)
+            for tensor, passes, share in zip(step.input_tensors, step.passes_error, below, strict=True):
+                if passes and magnitude(share.values) != 0:
+                    errors[tensor] = summed_errors(errors[tensor], share) if tensor in errors else share
 
-    def _activations(self, x: npt.ArrayLike) -> list[IntArray]:
+    def _loaded(self) -> list[ReferenceOperator]:
+        if not self._operators:
+            raise CompileError("the engine has no weights yet.", "Call load(blob) first.")
+        return self._operators
+
+    def _tensors(self, x: npt.ArrayLike) -> list[IntArray]:
         values = checked_vector(x, self.plan.network.input_size, "inputs").astype(np.int64)
-        layers = self._loaded()
-        activations = [sats(values, self.plan.layers[0].input_width)]  # A3.0
-        for layer in layers:
-            activations.append(layer.forward(activations[-1]))
-        return activations
+        found = [sats(values, self.plan.input_width)] * len(self.plan.graph.tensors)  # A3.0
+        for step, operator in zip(self.plan.steps, self._loaded(), strict=True):
+            found[step.output_tensor] = operator.forward([found[tensor] for tensor in step.input_tensors])
+        return found
 
     def _loss(self, outputs: IntArray, target: npt.ArrayLike) -> LossError:
         values = checked_vector(target, self.plan.network.targets, "target numbers").astype(np.int64)
@@ -83,11 +121,17 @@ class ReferenceEngine:
         )
 
 
-def checked_seed(seed: int) -> int:
-    """The seed itself. Raises CompileError unless it has 32 bits (A8.5)."""
-    if not 0 <= seed < 1 << 32:
-        raise CompileError(f"an engine's seed has 32 bits, got {seed}.")
-    return seed
+def _operator(
+    plan: Plan, step: OperatorPlan, weights: list[tuple[IntArray, IntArray]], found: Exponents
+) -> ReferenceOperator:
+    if isinstance(step, WeightedPlan):
+        matrix, bias = weights[step.index]
+        scale = layer_scale(plan, found, step)
+        if isinstance(step, DensePlan):
+            return ReferenceDense(step, matrix, bias, scale)
+        if isinstance(step, WindowPlan):
+            return ReferenceWindow(step, matrix, bias, scale)
+    raise CompileError(f"operator {step.step}: {type(step).__name__} cannot be computed yet.")
 
 
 def checked_vector(values: npt.ArrayLike, size: int, what: str) -> Int16Array:
@@ -96,3 +140,10 @@ def checked_vector(values: npt.ArrayLike, size: int, what: str) -> Int16Array:
     if array.shape != (size,) or array.dtype != np.int16:
         raise CompileError(f"an engine takes {size} {what} as int16, got {array.dtype} of shape {array.shape}.")
     return np.ascontiguousarray(array)
+
+
+def checked_seed(seed: int) -> int:
+    """The seed itself. Raises CompileError unless it has 32 bits (A8.5)."""
+    if not 0 <= seed < 1 << 32:
+        raise CompileError(f"the seed {seed} does not fit 32 bits.", "Give a number from 0 to 4294967295.")
+    return seed

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaragua_compiler.arithmetic import Block, block_error, rshift, sats, satu
+from jaragua_compiler.arithmetic import Block, rshift, sats, satu, scaled_error
 from jaragua_compiler.blob import IntArray
-from jaragua_compiler.exponents import Exponents, bias_shift
-from jaragua_compiler.plan import DensePlan
+from jaragua_compiler.exponents import LayerScale, bias_shift
+from jaragua_compiler.plan_operators import DensePlan
 from jaragua_compiler.rate import LearningRate
 
 BIAS_WIDTH = 30  # A2.3
@@ -15,36 +15,40 @@ WEIGHT_WIDTH = 15  # A2.1
 
 
 class ReferenceDense:
-    """One dense layer with its weights as the device's integers: int64 arrays W [out, in] and b [out]."""
+    """One dense layer with its weights as the device's integers: int64 arrays W [out, in] and b [out].
 
-    def __init__(self, layer: DensePlan, matrix: IntArray, bias: IntArray, exponents: Exponents) -> None:
+    `scaled_error` is e of A5.1 of the last step that came here.
+    """
+
+    def __init__(self, layer: DensePlan, matrix: IntArray, bias: IntArray, scale: LayerScale) -> None:
         self.layer = layer
         self.matrix = matrix
         self.bias = bias
-        self._weight_exponent = exponents.weights[layer.index]
-        self._input_exponent = exponents.tensor(layer.index)
-        self._shift = self._weight_exponent + self._input_exponent - exponents.tensor(layer.index + 1)
+        self.scaled_error: IntArray | None = None
+        self._scale = scale
 
-    def forward(self, x: IntArray) -> IntArray:
+    def forward(self, inputs: list[IntArray]) -> IntArray:
         """A3: x [in] -> y [out]."""
         saturate = satu if self.layer.relu else sats
-        return saturate(rshift(self.bias + self.matrix @ x, self._shift), self.layer.output_width)
+        sums = self.bias + self.matrix @ inputs[0]
+        return saturate(rshift(sums, self._scale.forward_shift), self.layer.output_width)
 
-    def backward(self, x: IntArray, error: Block, rate: LearningRate) -> Block | None:
-        """A5: learn from the error of the outputs; the error of the inputs, or None if nothing is left to teach.
+    def backward(self, inputs: list[IntArray], error: Block, rate: LearningRate) -> list[Block]:
+        """A5: learn from the error of the outputs; the error of the inputs.
 
-        x: the inputs of this step's forward pass; rate: with the loss factor in it (A5.3).
+        inputs: those of this step's forward pass; error: of a magnitude that is not 0; rate: with the loss factor in
+        it (A5.3).
         """
-        rows = block_error(error.values, error.exponent, self.layer.error_width)
-        if rows is None:
-            return None
+        (x,) = inputs
+        rows = scaled_error(error, self.layer.error_width)
+        self.scaled_error = rows.values
         below = self._input_error(x, rows)
         self._update(x, self._row_factors(rows, rate))
-        return below
+        return [below]
 
     def _row_factors(self, rows: Block, rate: LearningRate) -> IntArray:
         """A5.4."""
-        shift = rate.exponent + rows.exponent + self._input_exponent - self._weight_exponent
+        shift = rate.exponent + rows.exponent + self._scale.inputs - self._scale.weights
         shift = max(0, shift - self.layer.input_width - 1)
         if shift >= 31:
             return np.zeros_like(rows.values)
@@ -55,7 +59,7 @@ class ReferenceDense:
         width = self.layer.input_width
         steps = (np.outer(factors, x) + (1 << width)) >> (width + 1)
         self.matrix = sats(self.matrix - steps, WEIGHT_WIDTH)
-        shift = bias_shift(self.layer, self._input_exponent)
+        shift = bias_shift(self.layer, self._scale.inputs)
         bias_steps = factors << shift if shift >= 0 else rshift(factors, -shift)
         self.bias = sats(self.bias - bias_steps, BIAS_WIDTH)
 
@@ -64,4 +68,4 @@ class ReferenceDense:
         sums = rows.values @ self.matrix
         if self.layer.input_rectified:
             sums = np.where(x != 0, sums, 0)
-        return Block(sums, rows.exponent + self._weight_exponent)
+        return Block(sums, rows.exponent + self._scale.weights)

@@ -19,8 +19,28 @@ typedef struct {
     uint32_t biases_offset;
     uint16_t inputs;
     uint16_t outputs;
+    uint16_t input_exponent;  /* offset of the exponent its own fx must agree with: other layers may read the same */
+    uint16_t output_exponent; /* offset of fy */
     uint8_t input_width;
+    bool dense; /* A5.6 limits its bias shift; a convolution's (A7.5) follows from the step */
 } jrg_nn_blob_layer;
+
+/* A limit of other operators on exponents (A9): least <= blob[high] - blob[low] <= most; low = 0: of blob[high] alone. */
+typedef struct {
+    uint16_t high;
+    uint16_t low;
+    int8_t least;
+    int8_t most;
+} jrg_nn_blob_rule;
+
+/* All the check must know of a network. */
+typedef struct {
+    const jrg_nn_blob_layer *layers;
+    const jrg_nn_blob_rule *rules;
+    uint32_t layer_count;
+    uint32_t rule_count;
+    uint32_t header_end; /* offset behind the last exponent */
+} jrg_nn_blob_network;
 
 /* The first bytes of every blob. */
 JRG_NN_INLINE jrg_nn_status jrg_nn_blob_identity(const uint8_t *blob, uint32_t len_bytes, const jrg_model_info *model,
@@ -41,13 +61,13 @@ JRG_NN_INLINE jrg_nn_status jrg_nn_blob_identity(const uint8_t *blob, uint32_t l
 
 /* Exponents of one layer, its shifts worked out, unchecked. */
 JRG_NN_INLINE bool jrg_nn_blob_exponents(const uint8_t *blob, const jrg_nn_blob_layer *layer, uint32_t index,
-                                         bool last, jrg_nn_exponents *exponents)
+                                         jrg_nn_exponents *exponents)
 {
     const int8_t *stored = (const int8_t *)blob + JRG_NN_BLOB_EXPONENTS + 2u * index;
-    const int32_t output_exponent = last ? stored[2] : stored[3];
-    const int32_t forward = stored[0] + stored[1] - output_exponent;
-    const int32_t bias = 2 * stored[1] - layer->input_width - 1;
-    if (stored[0] < 8 || stored[0] > 15 || forward < 2 || forward > 30 || bias < -30 || bias > 14) {
+    const int32_t forward = stored[0] + stored[1] - (int8_t)blob[layer->output_exponent];
+    const int32_t bias = layer->dense ? 2 * stored[1] - layer->input_width - 1 : 0;
+    if (stored[0] < 8 || stored[0] > 15 || forward < 2 || forward > 30 || bias < -30 || bias > 14 ||
+        stored[1] != (int8_t)blob[layer->input_exponent]) {
         return false;
     }
     *exponents = (jrg_nn_exponents){stored[0], stored[1], (int8_t)forward, (int8_t)bias};
@@ -80,30 +100,41 @@ JRG_NN_INLINE bool jrg_nn_blob_weights(const uint8_t *blob, const jrg_nn_blob_la
     return true;
 }
 
-/* A6.1. blob: [len_bytes], any alignment. layers: [layer_count]. exponents: [layer_count], written only if it is good
- * (scratch otherwise). */
-static inline jrg_nn_status jrg_nn_blob_check(const uint8_t *blob, uint32_t len_bytes, const jrg_model_info *model,
-                                              const jrg_nn_blob_layer *layers, uint32_t layer_count,
-                                              jrg_nn_exponents *exponents)
+/* A9: the limits of operators without weights. */
+JRG_NN_INLINE bool jrg_nn_blob_rules(const uint8_t *blob, const jrg_nn_blob_network *network)
 {
-    const jrg_nn_status identity = jrg_nn_blob_identity(blob, len_bytes, model, layer_count);
+    for (uint32_t i = 0; i < network->rule_count; i++) {
+        const jrg_nn_blob_rule *rule = &network->rules[i];
+        const int32_t value = (int8_t)blob[rule->high] - (rule->low != 0u ? (int8_t)blob[rule->low] : 0);
+        if (value < rule->least || value > rule->most) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A6.1. blob: [len_bytes], any alignment. exponents: [layers], written only if it is good (scratch otherwise). */
+static inline jrg_nn_status jrg_nn_blob_check(const uint8_t *blob, uint32_t len_bytes, const jrg_model_info *model,
+                                              const jrg_nn_blob_network *network, jrg_nn_exponents *exponents)
+{
+    const jrg_nn_status identity = jrg_nn_blob_identity(blob, len_bytes, model, network->layer_count);
     if (identity != JRG_NN_OK) {
         return identity;
     }
-    const uint32_t header_end = JRG_NN_BLOB_EXPONENTS + 2u * layer_count + 1u;
-    if (model->classifier && (int8_t)blob[header_end - 1u] != JRG_NN_LOGIT_EXPONENT) {
+    const int8_t output_exponent = (int8_t)blob[JRG_NN_BLOB_EXPONENTS + 2u * network->layer_count];
+    if ((model->classifier && output_exponent != JRG_NN_LOGIT_EXPONENT) || !jrg_nn_blob_rules(blob, network)) {
         return JRG_NN_BAD_EXPONENT;
     }
-    for (uint32_t i = 0; i < layer_count; i++) {
-        if (!jrg_nn_blob_exponents(blob, &layers[i], i, i + 1u == layer_count, &exponents[i])) {
+    for (uint32_t i = 0; i < network->layer_count; i++) {
+        if (!jrg_nn_blob_exponents(blob, &network->layers[i], i, &exponents[i])) {
             return JRG_NN_BAD_EXPONENT;
         }
-        if (!jrg_nn_blob_weights(blob, &layers[i])) {
+        if (!jrg_nn_blob_weights(blob, &network->layers[i])) {
             return JRG_NN_BAD_WEIGHTS;
         }
     }
-    return jrg_nn_blob_is_zero(blob + header_end, layers[0].weights_offset - header_end) ? JRG_NN_OK
-                                                                                         : JRG_NN_BAD_WEIGHTS;
+    const uint32_t padding_bytes = network->layers[0].weights_offset - network->header_end;
+    return jrg_nn_blob_is_zero(blob + network->header_end, padding_bytes) ? JRG_NN_OK : JRG_NN_BAD_WEIGHTS;
 }
 
 #endif

@@ -1,4 +1,4 @@
-"""Which rows of a network are dead in a training step (A5.6), and steps in which none is."""
+"""Which rows of a network are dead in a training step (A5.6, A7.2), and steps in which none is."""
 
 from __future__ import annotations
 
@@ -7,36 +7,34 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.arithmetic import Block, block_error, softmax_error, squared_error
 from jaragua_compiler.bench.steps import Step
-from jaragua_compiler.blob import IntArray, exponents, pack, quantise_inputs, quantise_targets, unpack_integers
+from jaragua_compiler.blob import IntArray, exponents, pack, quantise_inputs, quantise_targets
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.exponents import Exponents, calibrate
+from jaragua_compiler.exponents import calibrate
+from jaragua_compiler.float_engine import FloatEngine
 from jaragua_compiler.initial import Weights, initial_weights
 from jaragua_compiler.plan import Plan
-from jaragua_compiler.rate import LearningRate, effective_rate, loss_factor
-from jaragua_compiler.reference import PROBABILITY_EXPONENT
-from jaragua_compiler.reference_dense import ReferenceDense
+from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.reference import ReferenceEngine
 
 _SEEDS = 20
 _MARGIN = 0.2  # how far above zero a bias lifts its unit's lowest sum, as a part of the range of the sums
 
-Layers = list[ReferenceDense]
-
 
 def rows(plan: Plan) -> int:
-    """Rows of all layers together."""
-    return sum(layer.outputs for layer in plan.layers)
+    """Errors of all layers together: one a row of a dense layer, one a channel and position of a convolution."""
+    return sum(plan.graph.tensors[layer.output_tensor].size for layer in plan.layers)
 
 
 def dead_row_counts(plan: Plan, steps: Sequence[Step]) -> list[int]:
     """For each step the number of rows whose error is zero, all layers together. The first step must bring a blob."""
+    engine = ReferenceEngine(plan)
     counts = []
     for step in steps:
         if step.blob is not None:
-            found = exponents(plan, step.blob)
-            layers = _layers(plan, step.blob, found)
-        counts.append(_dead_rows(plan, layers, found.output, step))
+            engine.load(step.blob)
+        engine.train_step(step.x, step.target, step.rate)
+        counts.append(rows(plan) - sum(_live(layer.scaled_error) for layer in engine.layers))
     return counts
 
 
@@ -60,45 +58,21 @@ def _steps(plan: Plan, blob: bytes, x: npt.ArrayLike, y: npt.ArrayLike, rate: Le
     return [Step(inputs, target, rate, blob) for inputs, target in pairs]
 
 
-def _layers(plan: Plan, blob: bytes, found: Exponents) -> Layers:
-    pairs = zip(plan.layers, unpack_integers(plan, blob), strict=True)
-    return [ReferenceDense(layer, matrix, bias, found) for layer, (matrix, bias) in pairs]
-
-
-def _dead_rows(plan: Plan, layers: Layers, output_exponent: int, step: Step) -> int:
-    """Train the layers on one step as the reference does, looking at each layer's error on the way."""
-    activations: list[IntArray] = [step.x.astype(np.int64)]
-    for layer in layers:
-        activations.append(layer.forward(activations[-1]))
-    rate = effective_rate(step.rate, loss_factor(plan.network.outputs, plan.network.classifier))
-    error: Block | None = _output_error(plan, activations[-1], output_exponent, step)
-    dead = 0
-    for layer, inputs in zip(reversed(layers), reversed(activations[:-1]), strict=True):
-        dead += layer.layer.outputs if error is None else _zero_errors(layer, error)
-        error = layer.backward(inputs, error, rate) if error is not None else None
-    return dead
-
-
-def _output_error(plan: Plan, outputs: IntArray, output_exponent: int, step: Step) -> Block:
-    if plan.network.classifier:
-        return Block(softmax_error(outputs, int(step.target[0])).error, PROBABILITY_EXPONENT)
-    return Block(squared_error(outputs, step.target.astype(np.int64)).error, output_exponent)
-
-
-def _zero_errors(layer: ReferenceDense, error: Block) -> int:
-    block = block_error(error.values, error.exponent, layer.layer.error_width)
-    return layer.layer.outputs if block is None else int(np.count_nonzero(block.values == 0))
+def _live(error: IntArray | None) -> int:
+    return 0 if error is None else int(np.count_nonzero(error))
 
 
 def _lively_blob(plan: Plan, x: npt.ArrayLike, seed: int) -> bytes:
-    weights: Weights = []
+    network = plan.network
+    weights: Weights = initial_weights(network, seed)
     values = np.asarray(x, dtype=np.float64)
-    for layer, (matrix, bias) in zip(plan.layers, initial_weights(plan.network, seed), strict=True):
-        sums = values @ matrix.T
-        if layer.relu:
-            bias = _MARGIN * (np.ptp(sums, axis=0) + 1.0) - sums.min(axis=0)
+    for number, index in enumerate(network.weighted):
+        matrix, bias = weights[number]
+        sums = FloatEngine(network, weights, np.float64).trace(values).before_activation[index]
+        if plan.layers[number].relu:
+            each = tuple(range(sums.ndim - 1))
+            bias = _MARGIN * (np.ptp(sums, axis=each) + 1.0) - sums.min(axis=each)
         else:  # small outputs: a softmax that is sure of itself has errors of zero
-            matrix, sums = matrix / np.abs(sums).max(), sums / np.abs(sums).max()
-        weights.append((matrix, bias))
-        values = sums + bias
+            matrix = matrix / np.abs(sums).max()
+        weights[number] = (matrix, bias)
     return pack(plan, weights, calibrate(plan, weights, x))

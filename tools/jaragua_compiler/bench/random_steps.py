@@ -8,10 +8,10 @@ import numpy as np
 
 from jaragua_compiler.bench.steps import Step
 from jaragua_compiler.blob import IntegerWeights, pack, pack_integers
-from jaragua_compiler.errors import CompileError
-from jaragua_compiler.exponents import Exponents, calibrate, check_exponents
+from jaragua_compiler.exponents import Exponents, calibrate, fitted_exponents
 from jaragua_compiler.initial import initial_weights
-from jaragua_compiler.plan import LOGIT_EXPONENT, DensePlan, Plan
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan_operators import WeightedPlan
 from jaragua_compiler.rate import EXPONENT_MIN, MANTISSA_MAX, MANTISSA_MIN, LearningRate
 
 STEPS_PER_BLOB = 20
@@ -48,23 +48,16 @@ def _wild_blob(plan: Plan, random: np.random.Generator) -> bytes:
     return pack_integers(plan, weights, _wild_exponents(plan, random))
 
 
-def _wild_layer(layer: DensePlan, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _wild_layer(layer: WeightedPlan, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     weight_bits, bias_bits = random.integers(4, 16), random.integers(8, 31)
-    weights = random.integers(-1 << weight_bits, 1 << weight_bits, (layer.outputs, layer.inputs))
+    weights = random.integers(-1 << weight_bits, 1 << weight_bits, layer.weights_shape)
     biases = random.integers(-1 << bias_bits, 1 << bias_bits, layer.outputs)
     return np.clip(weights, -1 << 15, (1 << 15) - 1), np.clip(biases, -_BIAS_LIMIT, _BIAS_LIMIT - 1)
 
 
 def _wild_exponents(plan: Plan, random: np.random.Generator) -> Exponents:
-    while True:
-        weights, inputs = random.integers(8, 16, len(plan.layers)), random.integers(-10, 16, len(plan.layers))
-        output = LOGIT_EXPONENT if plan.network.classifier else int(random.integers(-10, 16))
-        exponents = Exponents(tuple(weights.tolist()), tuple(inputs.tolist()), output)
-        try:
-            check_exponents(plan, exponents)
-        except CompileError:
-            continue
-        return exponents
+    weights = tuple(random.integers(8, 16, len(plan.layers)).tolist())
+    return fitted_exponents(plan, weights, random.integers(-10, 16, plan.scales.count).tolist())
 
 
 def _step(plan: Plan, random: np.random.Generator, blob: bytes | None) -> Step:
@@ -76,7 +69,7 @@ def _step(plan: Plan, random: np.random.Generator, blob: bytes | None) -> Step:
 
 def _input(plan: Plan, random: np.random.Generator) -> np.ndarray:
     """Full range, some values 0 as in real images, some at the ends of the range."""
-    width = plan.layers[0].input_width
+    width = plan.input_width
     x = random.integers(-1 << width, 1 << width, plan.network.input_size)
     kinds = random.integers(0, 8, x.shape)
     x[kinds == 0] = 0

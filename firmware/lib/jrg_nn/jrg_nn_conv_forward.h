@@ -1,0 +1,50 @@
+/* A7.1: forward of a convolution: a dense layer on the patch under every position. */
+#ifndef JRG_NN_CONV_FORWARD_H
+#define JRG_NN_CONV_FORWARD_H
+
+#include "jrg_nn_dense_forward.h" // jrg_nn_dense_forward
+#include "jrg_nn_window.h"        // jrg_nn_patch
+
+/* One position of any number of outputs: y need not be aligned. */
+JRG_NN_INLINE void jrg_nn_conv_position(const int16_t *patch, const int16_t *weights, const int32_t *biases, int16_t *y,
+                                        uint32_t inputs, uint32_t outputs, uint32_t shift, uint32_t output_width,
+                                        bool relu)
+{
+    const uint32_t stride = inputs + (inputs & 1u);
+    for (uint32_t j = 0; j < outputs; j++) {
+        const int16_t *row = weights + j * stride;
+        const int32_t value = inputs <= JRG_NN_NARROW_INPUTS
+                                  ? jrg_nn_dense_narrow_row(row, patch, biases[j], inputs, shift)
+                                  : jrg_nn_dense_wide_row(row, patch, biases[j], inputs, shift);
+        y[j] = jrg_nn_activation(value, output_width, relu);
+    }
+}
+
+/* x: [height][width][channels] within the width of A7.1. weights: [outputs][K padded to even]. biases: [outputs] within
+ * A2.3. y: [positions][outputs]. patch: scratch, [K padded to even]. x, weights, y and patch are 4-aligned.
+ * shift: 2..30 (A3.3). */
+JRG_NN_INLINE void jrg_nn_conv_forward(const jrg_nn_window *window, const int16_t *x, const int16_t *weights,
+                                       const int32_t *biases, int16_t *y, int16_t *patch, uint32_t outputs,
+                                       uint32_t shift, uint32_t output_width, bool relu)
+{
+    const uint32_t inputs = window->kernel_height * window->kernel_width * window->channels;
+    if ((inputs & 1u) != 0u) {
+        patch[inputs] = 0;
+    }
+#pragma GCC unroll 1
+    for (uint32_t row = 0; row < window->rows; row++) {
+        const jrg_nn_span rows = jrg_nn_row_span(window, row);
+#pragma GCC unroll 1
+        for (uint32_t column = 0; column < window->columns; column++) {
+            jrg_nn_patch(window, x, rows, jrg_nn_column_span(window, column), patch);
+            if (outputs % 2u == 0u) {
+                jrg_nn_dense_forward(patch, weights, biases, y, inputs, outputs, shift, output_width, relu);
+            } else {
+                jrg_nn_conv_position(patch, weights, biases, y, inputs, outputs, shift, output_width, relu);
+            }
+            y += outputs;
+        }
+    }
+}
+
+#endif

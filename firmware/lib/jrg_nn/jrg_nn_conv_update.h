@@ -1,0 +1,110 @@
+/* A7.4, A7.5: gradient and update of a convolution: every weight's gradient is summed in a register and applied at once. */
+#ifndef JRG_NN_CONV_UPDATE_H
+#define JRG_NN_CONV_UPDATE_H
+
+#include "jrg_nn_conv.h" // jrg_nn_conv
+#if JRG_NN_DSP
+#include "jrg_nn_conv_update_dsp.h" // jrg_nn_conv_update_column_dsp
+#endif
+
+/* One step's numbers of A7.5. */
+typedef struct {
+    int32_t mantissa; /* m' */
+    uint32_t shift;   /* 2..31 */
+    int32_t bias_shift;
+} jrg_nn_conv_rate;
+
+/* A7.5. error_exponent: of the scaled errors. */
+JRG_NN_INLINE jrg_nn_conv_rate jrg_nn_conv_rate_of(jrg_nn_step_rate rate, int32_t error_exponent,
+                                                   jrg_nn_exponents exponents)
+{
+    const int32_t common = rate.exponent + error_exponent - exponents.weight_exponent - 16;
+    return (jrg_nn_conv_rate){
+        .mantissa = rate.mantissa,
+        .shift = (uint32_t)jrg_nn_clamp(common + exponents.input_exponent, 2, 31),
+        .bias_shift = jrg_nn_clamp(common - exponents.input_exponent, -31, 31),
+    };
+}
+
+/* A7.5: T of a gradient. */
+JRG_NN_INLINE int32_t jrg_nn_conv_product(int32_t gradient, int32_t mantissa)
+{
+    return (int32_t)jrg_nn_rshift_wide((int64_t)gradient * mantissa, 16u);
+}
+
+/* A7.5: a weight after its step. */
+JRG_NN_INLINE int16_t jrg_nn_conv_stepped_weight(int32_t weight, int32_t gradient, jrg_nn_conv_rate rate)
+{
+    const int32_t product = jrg_nn_conv_product(gradient, rate.mantissa);
+    const int32_t step = rate.shift == 31u ? 0 : jrg_nn_rshift(product, rate.shift);
+    return (int16_t)jrg_nn_sats(weight - jrg_nn_sats(step, 15u), 15u);
+}
+
+/* A7.5: the bias of one channel. errors: [positions]. */
+JRG_NN_INLINE void jrg_nn_conv_step_bias(int32_t *bias, const int16_t *errors, uint32_t positions, jrg_nn_conv_rate rate)
+{
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < positions; i++) {
+        sum += errors[i];
+    }
+    const int64_t product = jrg_nn_conv_product(sum, rate.mantissa);
+    int64_t step = product * (int64_t)(1ull << (uint32_t)(rate.bias_shift < 0 ? -rate.bias_shift : 0));
+    if (rate.bias_shift > 0) {
+        step = jrg_nn_rshift_wide(product, (uint32_t)rate.bias_shift);
+    }
+    const int64_t limit = 1 << 30;
+    const int32_t bounded = (int32_t)(step < -limit ? -limit : step > limit - 1 ? limit - 1 : step);
+    const int64_t stepped = (int64_t)*bias - bounded;
+    *bias = (int32_t)(stepped < -limit ? -limit : stepped > limit - 1 ? limit - 1 : stepped);
+}
+
+/* The weights number k of all channels. column: of jrg_nn_column. */
+JRG_NN_INLINE void jrg_nn_conv_update_column(const jrg_nn_conv *conv, const int16_t *scaled, const int16_t *column,
+                                             uint32_t k, uint32_t stride, jrg_nn_conv_rate rate)
+{
+    const uint32_t error_stride = jrg_nn_conv_error_stride(conv);
+#if JRG_NN_DSP
+    jrg_nn_conv_update_column_dsp(conv->weights + k, scaled, column, conv->outputs, stride, error_stride,
+                                  rate.mantissa << 16, rate.shift == 31u ? 0 : jrg_nn_shift_factor(rate.shift));
+#else
+    for (uint32_t channel = 0; channel < conv->outputs; channel++) {
+        int16_t *weight = conv->weights + channel * stride + k;
+        int32_t gradient = 0;
+        for (uint32_t i = 0; i < error_stride; i++) {
+            gradient += (int32_t)scaled[i] * column[i];
+        }
+        *weight = jrg_nn_conv_stepped_weight(*weight, gradient, rate);
+        scaled += error_stride;
+    }
+#endif
+}
+
+/* scaled: of jrg_nn_conv_scale, with error_exponent. x: [height][width][channels] of the forward pass. column: scratch,
+ * [positions padded to even]. */
+JRG_NN_INLINE void jrg_nn_conv_update(const jrg_nn_conv *conv, const int16_t *scaled, int32_t error_exponent,
+                                      const int16_t *x, jrg_nn_exponents exponents, jrg_nn_step_rate step_rate,
+                                      int16_t *column)
+{
+    const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_rate rate = jrg_nn_conv_rate_of(step_rate, error_exponent, exponents);
+    const uint32_t inputs = window->kernel_height * window->kernel_width * window->channels;
+    uint32_t k = 0;
+#pragma GCC unroll 1
+    for (uint32_t ky = 0; ky < window->kernel_height; ky++) {
+#pragma GCC unroll 1
+        for (uint32_t kx = 0; kx < window->kernel_width; kx++) {
+#pragma GCC unroll 1
+            for (uint32_t channel = 0; channel < window->channels; channel++) {
+                jrg_nn_column(window, x, ky, kx, channel, column);
+                jrg_nn_conv_update_column(conv, scaled, column, k, inputs + (inputs & 1u), rate);
+                k++;
+            }
+        }
+    }
+    for (uint32_t channel = 0; channel < conv->outputs; channel++) {
+        jrg_nn_conv_step_bias(&conv->biases[channel], scaled + channel * jrg_nn_conv_error_stride(conv),
+                              window->rows * window->columns, rate);
+    }
+}
+
+#endif

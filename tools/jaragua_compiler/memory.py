@@ -1,0 +1,206 @@
+"""The memory planner: every buffer a training step needs, how long it lives, and where it lies in one static arena.
+
+Time runs through a training step: 0 takes the sample in, 1..n are the operators' forward passes, n + 1 the loss, and
+then two moments for each operator, the last one first: it takes its error in, and it learns and passes errors on.
+Buffers whose times do not meet may share bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from jaragua_compiler.graph import DenseOperator, Graph
+from jaragua_compiler.plan_operators import (
+    ActivationPlan,
+    ConvPlan,
+    DensePlan,
+    DepthwisePlan,
+    OperatorPlan,
+    WeightedPlan,
+    WindowPlan,
+)
+
+ALIGNMENT_BYTES = 4  # what the kernels' widest loads need
+LIST_ENTRY_BYTES = 8  # jrg_nn_row_error
+STACK_BOUND_BYTES = 512  # more than any kernel's frames take on a Cortex-M (tests measure it)
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """`bytes` that are in use from the moment `first` to the moment `last`, both included."""
+
+    name: str
+    bytes: int
+    first: int
+    last: int
+
+    def meets(self, other: Buffer) -> bool:
+        """True if both are in use at one moment."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True)
+class Place:
+    """A buffer and where it starts in the arena."""
+
+    buffer: Buffer
+    offset: int
+
+    @property
+    def end(self) -> int:
+        """The first byte behind it."""
+        return self.offset + self.buffer.bytes
+
+    def shares_bytes(self, other: Place) -> bool:
+        """True if some byte belongs to both."""
+        return self.offset < other.end and other.offset < self.end
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Where everything lies; made by `plan_memory`."""
+
+    places: tuple[Place, ...]
+
+    @cached_property
+    def by_name(self) -> dict[str, Place]:
+        """The place of every buffer."""
+        return {place.buffer.name: place for place in self.places}
+
+    @property
+    def bytes(self) -> int:
+        """Size of the arena."""
+        return max(place.end for place in self.places)
+
+    def is_shared(self, name: str) -> bool:
+        """True if another buffer writes to some byte of this one."""
+        place = self.by_name[name]
+        return any(place.shares_bytes(other) for other in self.places if other is not place)
+
+    def table(self) -> str:
+        """For people: one line a buffer in the order of their first use, the arena, and the bound of the stack."""
+        lines = [f"{'buffer':<12} {'bytes':>8} {'first':>6} {'last':>6} {'offset':>8}"]
+        for place in sorted(self.places, key=lambda place: (place.buffer.first, place.buffer.name)):
+            buffer = place.buffer
+            lines.append(f"{buffer.name:<12} {buffer.bytes:>8} {buffer.first:>6} {buffer.last:>6} {place.offset:>8}")
+        lines.append(f"{'arena':<12} {self.bytes:>8}")
+        return "\n".join([*lines, f"{'stack, below':<12} {STACK_BOUND_BYTES:>8}"])
+
+
+@dataclass(frozen=True)
+class Moments:
+    """When what happens in a network of `operators` operators."""
+
+    operators: int
+
+    def forward(self, step: int) -> int:
+        """The forward pass of an operator."""
+        return step + 1
+
+    @property
+    def loss(self) -> int:
+        """The loss and its error."""
+        return self.operators + 1
+
+    def take_error(self, step: int) -> int:
+        """An operator brings its outputs' error into the form it needs."""
+        return self.operators + 2 + 2 * (self.operators - 1 - step)
+
+    def learn(self, step: int) -> int:
+        """An operator learns and passes errors on."""
+        return self.take_error(step) + 1
+
+
+def plan_memory(graph: Graph, steps: tuple[OperatorPlan, ...]) -> MemoryPlan:
+    """Find the buffers of a network and put each at the lowest offset where it meets nobody, the largest first."""
+    places: list[Place] = []
+    for buffer in sorted(_buffers(graph, steps), key=lambda buffer: (-buffer.bytes, buffer.first, buffer.name)):
+        neighbours = sorted(
+            (place for place in places if place.buffer.meets(buffer)), key=lambda place: (place.offset, place.end)
+        )
+        places.append(Place(buffer, _lowest_gap(neighbours, buffer.bytes)))
+    return MemoryPlan(tuple(places))
+
+
+def error_is_list(graph: Graph, tensor: int) -> bool:
+    """True if a tensor's error travels as a list without zeros: what a dense layer and the losses give."""
+    readers = graph.consumers(tensor)
+    return not readers or (len(readers) == 1 and isinstance(readers[0], DenseOperator))
+
+
+def error_name(graph: Graph, tensor: int) -> str:
+    """The buffer a tensor's error arrives in."""
+    return f"list{tensor}" if error_is_list(graph, tensor) else f"g{tensor}"
+
+
+def _lowest_gap(neighbours: Iterable[Place], size: int) -> int:
+    offset = 0
+    for place in neighbours:
+        if offset + size <= place.offset:
+            break
+        offset = max(offset, _aligned(place.end))
+    return offset
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+
+
+def _even(count: int) -> int:
+    return count + count % 2
+
+
+def _buffers(graph: Graph, steps: tuple[OperatorPlan, ...]) -> Iterator[Buffer]:
+    moments = Moments(len(steps))
+    for tensor, content in enumerate(graph.tensors):
+        yield _activation_buffer(graph, steps, moments, tensor, 2 * _even(content.size))
+    for step in steps:
+        yield from _error_buffers(graph, steps, moments, step)
+        yield from _scratch_buffers(moments, step)
+
+
+def _activation_buffer(
+    graph: Graph, steps: tuple[OperatorPlan, ...], moments: Moments, tensor: int, size: int
+) -> Buffer:
+    """x of one tensor: from the operator that writes it to the last one that looks at it."""
+    first = 0
+    last = moments.loss if tensor == graph.output else 0
+    for step in steps:
+        if step.output_tensor == tensor:
+            first = moments.forward(step.step)
+            last = max(last, moments.learn(step.step) if isinstance(step, ActivationPlan) else first)
+        if tensor in step.input_tensors:
+            last = max(last, moments.learn(step.step))
+    return Buffer(f"x{tensor}", size, first, last)
+
+
+def _error_buffers(
+    graph: Graph, steps: tuple[OperatorPlan, ...], moments: Moments, step: OperatorPlan
+) -> Iterator[Buffer]:
+    """The error of an operator's output, from its first reader (or the loss) on; one more for each further reader."""
+    tensor, size = step.output_tensor, graph.tensors[step.output_tensor].size
+    written = sorted(moments.learn(other.step) for other in steps if tensor in other.input_tensors) or [moments.loss]
+    listed = error_is_list(graph, tensor)
+    taken = moments.take_error(step.step) if isinstance(step, WeightedPlan) else moments.learn(step.step)
+    size_bytes = LIST_ENTRY_BYTES * size if listed else 4 * size
+    yield Buffer(error_name(graph, tensor), size_bytes, written[0], taken)
+    for number, moment in enumerate(written[1:]):
+        yield Buffer(f"h{tensor}_{number}", 4 * size, moment, moment)
+    if listed and not isinstance(step, WeightedPlan):
+        yield Buffer(f"g{tensor}", 4 * size, moments.take_error(step.step), moments.learn(step.step))
+    if not listed and isinstance(step, DensePlan):
+        yield Buffer(f"list{tensor}", LIST_ENTRY_BYTES * size, taken, taken)
+
+
+def _scratch_buffers(moments: Moments, step: OperatorPlan) -> Iterator[Buffer]:
+    if isinstance(step, WindowPlan):
+        errors = 2 * step.outputs * _even(step.positions)
+        yield Buffer(f"e{step.index}", errors, moments.take_error(step.step), moments.learn(step.step))
+    if isinstance(step, ConvPlan):
+        forward = moments.forward(step.step)
+        yield Buffer(f"patch{step.index}", 2 * step.row_elements, forward, forward)
+    if isinstance(step, ConvPlan | DepthwisePlan):
+        learn = moments.learn(step.step)
+        yield Buffer(f"column{step.index}", 2 * _even(step.positions), learn, learn)

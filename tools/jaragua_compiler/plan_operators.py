@@ -1,0 +1,156 @@
+"""The operators of a plan: one class per kind, with every number its kernels and its reference need. Pure data.
+
+Widths are magnitude bits, offsets are bytes into the blob, tensors are indices into the graph.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from jaragua_compiler.network import Shape, Window
+
+EXPONENT_BYTES = 2  # A6: fw and fx of a layer with weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorPlan:
+    """What every operator has: its place in the order of execution, its tensors, and whether it passes errors down.
+
+    `rectified` says of each input if a ReLU made it: then no error passes where it is 0 (A5.7).
+    `passes_error` says of each input if its error is wanted.
+    """
+
+    step: int
+    input_tensors: tuple[int, ...]
+    output_tensor: int
+    rectified: tuple[bool, ...]
+    passes_error: tuple[bool, ...]
+
+    @property
+    def input_tensor(self) -> int:
+        """The tensor read first."""
+        return self.input_tensors[0]
+
+    @property
+    def input_rectified(self) -> bool:
+        """True if a ReLU made the tensor read first."""
+        return self.rectified[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedPlan(OperatorPlan):
+    """An operator with weights: `outputs` rows of `inputs` weights, and one bias a row.
+
+    `index` counts the operators with weights: it is the layer's number in the blob.
+    """
+
+    index: int
+    inputs: int
+    outputs: int
+    relu: bool
+    input_width: int
+    output_width: int
+    error_width: int
+    weights_offset: int
+    weight_format: str = "w16"
+
+    @property
+    def weights_shape(self) -> Shape:
+        """The shape of the weights as people know it, outputs first."""
+        return (self.outputs, self.inputs)
+
+    @property
+    def row_elements(self) -> int:
+        """int16 numbers in a stored row: the inputs, padded to an even count (A6)."""
+        return self.inputs + self.inputs % 2
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of the stored weights, padding included."""
+        return 2 * self.outputs * self.row_elements
+
+    @property
+    def biases_offset(self) -> int:
+        """Where the biases start in the blob."""
+        return self.weights_offset + self.weights_bytes
+
+    @property
+    def end_offset(self) -> int:
+        """The first byte behind this layer in the blob."""
+        return self.biases_offset + 4 * self.outputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class DensePlan(WeightedPlan):
+    """A dense layer as the device computes it (A3, A5)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowPlan(WeightedPlan):
+    """Weights that move over an image with a window (A7, A9)."""
+
+    window: Window
+    input_shape: Shape
+    output_shape: Shape
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input."""
+        return self.input_shape[2]
+
+    @property
+    def positions(self) -> int:
+        """P: how often the weights are used in a forward pass."""
+        return math.prod(self.window.positions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvPlan(WindowPlan):
+    """A convolution: `inputs` is K = kernel height · kernel width · channels (A7)."""
+
+    @property
+    def weights_shape(self) -> Shape:
+        """[out, ky, kx, in]."""
+        return (self.outputs, *self.window.kernel, self.channels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthwisePlan(WindowPlan):
+    """A depthwise convolution: `outputs` is the number of channels, `inputs` that of the kernel's taps."""
+
+    @property
+    def weights_shape(self) -> Shape:
+        """[channel, ky, kx]."""
+        return (self.outputs, *self.window.kernel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolPlan(OperatorPlan):
+    """A max or average pool (A9). `head_room` is h: how far errors are shifted right before windows' are summed."""
+
+    kind: str
+    window: Window
+    input_shape: Shape
+    output_shape: Shape
+    head_room: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddPlan(OperatorPlan):
+    """The sum of two tensors (A9)."""
+
+    size: int
+    relu: bool
+    output_width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActivationPlan(OperatorPlan):
+    """relu, relu6, leaky_relu or tanh of a tensor (A9). `slope` is round(slope · 2^15) of a leaky ReLU, else 0."""
+
+    kind: str
+    size: int
+    width: int
+    output_width: int
+    slope: int

@@ -1,0 +1,88 @@
+"""The convolution of the reference (A7), and the depthwise one (A9.2): one NumPy expression per rule."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaragua_compiler.arithmetic import Block, rshift, sats, satu, scaled_error
+from jaragua_compiler.blob import IntArray
+from jaragua_compiler.exponents import LayerScale
+from jaragua_compiler.plan_operators import DepthwisePlan, WindowPlan
+from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.reference_dense import BIAS_WIDTH, WEIGHT_WIDTH
+from jaragua_compiler.windows import covered
+
+STEP_SHIFT_MIN, STEP_SHIFT_MAX = 2, 31  # A7.5
+
+
+class ReferenceWindow:
+    """Weights that move over an image, as the device's integers: int64 arrays W (outputs first) and b [out].
+
+    `scaled_error` is e of A5.1 of the last step that came here, [positions, out].
+    """
+
+    def __init__(self, layer: WindowPlan, matrix: IntArray, bias: IntArray, scale: LayerScale) -> None:
+        self.layer = layer
+        self.matrix = matrix
+        self.bias = bias
+        self.scaled_error: IntArray | None = None
+        self._scale = scale
+        taps = "yx" if isinstance(layer, DepthwisePlan) else "yxc"
+        out = "c" if isinstance(layer, DepthwisePlan) else "o"
+        self._forward = f"pyxc,{out}{taps}->p{out}"
+        self._backward = f"p{out},{out}{taps}->pyxc"
+        self._gradient = f"p{out},pyxc->{out}{taps}"
+
+    def forward(self, inputs: list[IntArray]) -> IntArray:
+        """A7.1: x [h·w·c] -> y [positions · out]."""
+        saturate = satu if self.layer.relu else sats
+        sums = self.bias + np.einsum(self._forward, self._patches(inputs[0]), self.matrix)
+        return saturate(rshift(sums.reshape(-1), self._scale.forward_shift), self.layer.output_width)
+
+    def backward(self, inputs: list[IntArray], error: Block, rate: LearningRate) -> list[Block]:
+        """A7.2 to A7.6: learn from the error of the outputs (its magnitude is not 0); the error of the inputs."""
+        (x,) = inputs
+        block = scaled_error(error, self.layer.error_width)
+        errors = block.values.reshape(self.layer.positions, self.layer.outputs)
+        self.scaled_error = errors
+        below = Block(self._input_error(x, errors), block.exponent + self._scale.weights)
+        self._update(x, Block(errors, block.exponent), rate)
+        return [below]
+
+    def _input_error(self, x: IntArray, errors: IntArray) -> IntArray:
+        """A7.2, with the weights as they were."""
+        shares = np.einsum(self._backward, errors, self.matrix)
+        image = np.zeros(self.layer.input_shape, dtype=np.int64)
+        for row, column, (top, rows, tap_y), (left, columns, tap_x) in covered(self.layer.window, image.shape):
+            share = shares[row * self.layer.window.positions[1] + column]
+            under = share[tap_y : tap_y + rows, tap_x : tap_x + columns]
+            image[top : top + rows, left : left + columns] += under
+        sums = image.reshape(-1)
+        return np.where(x != 0, sums, 0) if self.layer.input_rectified else sums
+
+    def _update(self, x: IntArray, errors: Block, rate: LearningRate) -> None:
+        """A7.4, A7.5."""
+        gradient = np.einsum(self._gradient, errors.values, self._patches(x))
+        shift = rate.exponent + errors.exponent + self._scale.inputs - self._scale.weights - 16
+        shift = min(max(shift, STEP_SHIFT_MIN), STEP_SHIFT_MAX)
+        products = rshift(gradient * rate.mantissa, 16)
+        steps = np.zeros_like(products) if shift == STEP_SHIFT_MAX else rshift(products, shift)
+        self.matrix = sats(self.matrix - sats(steps, WEIGHT_WIDTH), WEIGHT_WIDTH)
+        self._update_bias(errors, rate)
+
+    def _update_bias(self, errors: Block, rate: LearningRate) -> None:
+        shift = rate.exponent + errors.exponent - self._scale.weights - self._scale.inputs - 16
+        products = rshift(errors.values.sum(axis=0) * rate.mantissa, 16)
+        shift = min(max(shift, -STEP_SHIFT_MAX), STEP_SHIFT_MAX)
+        steps = rshift(products, shift) if shift >= 0 else products << -shift
+        self.bias = sats(self.bias - sats(steps, BIAS_WIDTH), BIAS_WIDTH)
+
+    def _patches(self, x: IntArray) -> IntArray:
+        """x [h·w·c] -> what lies under every position, [positions, ky, kx, c]; 0 where there is padding."""
+        image = x.reshape(self.layer.input_shape)
+        found = np.zeros((self.layer.positions, *self.layer.window.kernel, image.shape[2]), dtype=np.int64)
+        for row, column, (top, rows, tap_y), (left, columns, tap_x) in covered(self.layer.window, image.shape):
+            under = image[top : top + rows, left : left + columns]
+            position = row * self.layer.window.positions[1] + column
+            found[position, tap_y : tap_y + rows, tap_x : tap_x + columns] = under
+        return found
