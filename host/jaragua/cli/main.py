@@ -31,6 +31,8 @@ VERBS = {
     "client": "Put this machine into the fleet as a device (Pi class).",
     "monitor": "Show what a board says, decoded live.",
     "emulate": "Start emulated boards.",
+    "compile": "Write a network's C for a board: a folder that builds on its own.",
+    "boards": "List the boards known by name, with their memory.",
     "bench": "Count the instructions of a training step (emulated board).",
     "doctor": "Check that the tools are there; say how to get those missing.",
 }

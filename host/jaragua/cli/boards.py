@@ -1,0 +1,39 @@
+"""`jaragua boards`: the boards a network can be compiled for by name."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from jaragua.cli import output
+
+app = typer.Typer()
+
+
+@app.command()
+def boards(json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False) -> None:
+    """List the boards known by name, with their memory and what of it is kept for the rest of a firmware."""
+    from jaragua_compiler.boards import boards as known
+
+    if json:
+        output.print_result({"boards": [asdict(board) for board in known()]})
+    else:
+        _print_table()
+
+
+def _print_table() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from jaragua_compiler.boards import boards as known
+
+    table = Table(title="Memory for a network (of all there is), in bytes", title_justify="left")
+    for heading in ("board", "", "core", "RAM", "flash"):
+        table.add_column(heading, justify="right" if heading in ("RAM", "flash") else "left", no_wrap=heading == "board")
+    for board in known():
+        ram = f"{board.free_ram_bytes:,} ({board.ram_bytes:,})"
+        flash = f"{board.free_flash_bytes:,} ({board.flash_bytes:,})"
+        table.add_row(board.name, board.title, board.core, ram, flash)
+    Console().print(table)

@@ -1,0 +1,132 @@
+"""`jaragua compile`: a network's C for a board, as a folder that builds on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+
+import typer
+
+from jaragua.cli import output
+from jaragua.errors import UsageError
+
+if TYPE_CHECKING:
+    from jaragua_compiler.boards import Board
+    from jaragua_compiler.export import Compiled, Row
+    from jaragua_compiler.initial import FloatArray
+    from jaragua_compiler.network import Loss, Network, WeightFormat
+
+app = typer.Typer()
+
+
+@app.command()
+def compile(
+    model: Annotated[str, typer.Argument(help="A model of the zoo, or a model file (.keras).")],
+    board: Annotated[str, typer.Option(help="Board it is for; `jaragua boards` lists them.")],
+    weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8.")] = None,
+    train: Annotated[str | None, typer.Option(help="What trains: all, last, or numbers of layers (0,2).")] = None,
+    loss: Annotated[str | None, typer.Option(help="Loss of a model file that does not say its own.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to make; by default NETWORK-BOARD here.")] = None,
+    samples: Annotated[Path | None, typer.Option(help="Typical inputs: a .npy file, one row a sample.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the folder, whatever is in it.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+) -> None:
+    """Write the C of a network that trains on a board: a folder that builds on its own, in anyone's firmware."""
+    from jaragua_compiler.export import Choice, check_replaceable, compile_model, load_model, write_folder
+
+    target = _board(board)
+    choice = Choice(_weights(weights), train)
+    network, values = load_model(model, _loss(loss))
+    folder = out or Path(f"{network.name}-{target.name}")
+    check_replaceable(folder, force=force)
+    compiled = compile_model(network, values, target, choice, _samples(model, samples, network))
+    write_folder(compiled.files, folder, force=force)
+    if json:
+        output.print_result(_document(compiled, target, folder))
+    else:
+        _print(compiled, target, folder)
+
+
+def _board(name: str) -> Board:
+    from jaragua_compiler.boards import UnknownBoardError, find_board
+
+    try:
+        return find_board(name)
+    except UnknownBoardError as error:
+        raise UsageError(error.message, error.hint) from error
+
+
+def _weights(wanted: str | None) -> WeightFormat | None:
+    from jaragua_compiler.network import WeightFormat
+
+    return cast("WeightFormat | None", _one_of("--weights", wanted, get_args(WeightFormat)))
+
+
+def _loss(wanted: str | None) -> Loss | None:
+    from jaragua_compiler.network import Loss
+
+    return cast("Loss | None", _one_of("--loss", wanted, get_args(Loss)))
+
+
+def _one_of(option: str, wanted: str | None, known: Sequence[str]) -> str | None:
+    if wanted is not None and wanted not in known:
+        raise UsageError(f"{option} has no value '{wanted}'", f"use one of: {', '.join(known)}")
+    return wanted
+
+
+def _samples(model: str, path: Path | None, network: Network) -> FloatArray | None:
+    from jaragua_compiler.export import read_samples, zoo_samples
+
+    if path is not None:
+        return read_samples(path, network)
+    found = zoo_samples(model)
+    if found is None:
+        output.say("no --samples: the formats are made for inputs from -1 to 1")
+    return found
+
+
+def _document(compiled: Compiled, board: Board, folder: Path) -> dict[str, Any]:
+    plan, figures = compiled.plan, compiled.figures
+    network = plan.network
+    return {
+        "folder": str(folder),
+        "network": network.name,
+        "architecture": plan.architecture.hex(),
+        "board": board.name,
+        "core": board.core,
+        "weights": sorted({network.weight_format(index) for index in network.weighted}),
+        "trained_layers": [index for index in network.weighted if network.trains(index)],
+        "blob_bytes": plan.blob_bytes,
+        "ram_bytes": figures.ram_bytes,
+        "ram_free_bytes": board.free_ram_bytes,
+        "ram": [asdict(row) for row in figures.ram],
+        "flash_bytes": figures.flash_bytes,
+        "flash_free_bytes": board.free_flash_bytes,
+        "flash": [asdict(row) for row in figures.flash],
+        "files": sorted(compiled.files),
+    }
+
+
+def _print(compiled: Compiled, board: Board, folder: Path) -> None:
+    from rich.console import Console
+
+    figures = compiled.figures
+    console = Console()
+    console.print(_table("RAM", figures.ram, figures.ram_bytes, board.free_ram_bytes))
+    console.print(_table("flash", figures.flash, figures.flash_bytes, board.free_flash_bytes))
+    console.out(
+        f"{compiled.plan.network.name} for {board.title}: {len(compiled.files)} files in {folder}", highlight=False
+    )
+
+
+def _table(place: str, rows: Sequence[Row], total: int, free: int) -> Any:
+    from rich.table import Table
+
+    table = Table(title=f"{place}, bytes", title_justify="left", show_footer=True)
+    table.add_column("", footer=f"all, of {free:,}")
+    table.add_column("bytes", footer=f"{total:,}", justify="right")
+    for row in rows:
+        table.add_row(row.name, f"{row.bytes:,}")
+    return table

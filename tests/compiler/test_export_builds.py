@@ -1,0 +1,182 @@
+"""The folder of `jaragua compile` builds on its own, for any core, and its self-test knows right bits from wrong."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jaragua_compiler import Dense, Network, initial_weights
+from jaragua_compiler.bench import toolchain
+from jaragua_compiler.bench.float_code import float_code
+from jaragua_compiler.boards import find_board
+from jaragua_compiler.export import Choice, Compiled, compile_model, write_folder
+
+STRICT = ("-std=c11", "-Wall", "-Wextra", "-Werror")
+TIMEOUT_S = 120
+
+NETWORKS = {
+    "classifier": Network("digits-like", 64, (Dense(32, "relu"), Dense(10))),
+    "regression": Network("sine-like", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1)), "mean_squared_error"),
+    "several outputs": Network(
+        "uneven", 7, (Dense(5, "relu"), Dense(3), Dense(9, "relu"), Dense(2)), "mean_squared_error"
+    ),
+    "wide": Network("wide", 301, (Dense(6, "relu"), Dense(2))),
+}
+
+needs_cross_compiler = pytest.mark.skipif(
+    shutil.which(toolchain.COMPILER) is None, reason=f"{toolchain.COMPILER} IS NOT INSTALLED"
+)
+needs_emulator = pytest.mark.skipif(
+    shutil.which(toolchain.COMPILER) is None or shutil.which(toolchain.EMULATOR) is None,
+    reason=f"{toolchain.COMPILER} OR {toolchain.EMULATOR} IS NOT INSTALLED",
+)
+
+
+def compiled(network: Network) -> Compiled:
+    return compile_model(network, initial_weights(network, 3), find_board("qemu_m4"), Choice())
+
+
+@pytest.fixture(params=NETWORKS)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """What `jaragua compile` writes for a network."""
+    made = tmp_path / "made"
+    write_folder(compiled(NETWORKS[request.param]).files, made, force=False)
+    return made
+
+
+def run(*command: str | Path, folder: Path) -> int:
+    done = subprocess.run(
+        list(map(str, command)), cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    assert not done.stderr, done.stderr
+    return done.returncode
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.c"))
+
+
+def selftest(folder: Path, *flags: str) -> int:
+    """Build all of a folder for this machine and run it."""
+    assert run("cc", *STRICT, *flags, *sources(folder), "-o", "selftest", folder=folder) == 0
+    return run("./selftest", folder=folder)
+
+
+def board_program(folder: Path, core: str) -> Path:
+    """The folder and the bench's start-up code as a program for a bare board."""
+    bench = toolchain.bench_folder()
+    files = (bench / "bench_board.c", *sources(folder))
+    return toolchain.build(toolchain.Program(files, (bench, folder), toolchain.c_flags(core)))
+
+
+def emulated(program: Path, folder: Path) -> int:
+    quiet = ("-display", "none", "-monitor", "none", "-serial", "none", "-semihosting")
+    return run(toolchain.EMULATOR, "-M", "mps2-an386", *quiet, "-kernel", program, folder=folder)
+
+
+@pytest.mark.parametrize("flags", [(), ("-O2", "-Wconversion", "-Wshadow")], ids=["plain", "strict"])
+def test_a_folder_builds_with_any_c_compiler_and_finds_its_bits_right(folder: Path, flags: tuple[str, ...]) -> None:
+    assert selftest(folder, *flags) == 0
+
+
+@needs_cross_compiler
+@pytest.mark.parametrize("level", ["-O2", "-Os", "-O0"])
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m0plus"])
+def test_a_folder_builds_for_a_board_with_nothing_beside_it(core: str, level: str, folder: Path) -> None:
+    for source in sources(folder):
+        flags = (f"-mcpu={core}", "-mthumb", "-ffreestanding", *STRICT, level)
+        assert run(toolchain.COMPILER, *flags, "-c", source, folder=folder) == 0
+
+
+@needs_emulator
+@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+def test_the_self_test_passes_on_the_emulated_board_without_a_float(core: str, folder: Path) -> None:
+    program = board_program(folder, core)
+    assert emulated(program, folder) == 0
+    assert float_code(program) == []
+
+
+@needs_emulator
+def test_a_wrong_bit_fails_the_self_test_on_the_emulated_board(folder: Path) -> None:
+    change(folder / "selftest_vector.h", r"0x([0-9a-f]{8})u,", flipped)
+    assert emulated(board_program(folder, toolchain.CORTEX_M4), folder) == 1
+
+
+def flipped(match: re.Match[str]) -> str:
+    return f"0x{int(match[1], 16) ^ 1:08x}u,"
+
+
+def change(path: Path, pattern: str, by: str | Callable[[re.Match[str]], str]) -> None:
+    text, count = re.subn(pattern, by, path.read_text(), count=1)
+    assert count == 1, f"{path.name} has no {pattern}"
+    path.write_text(text)
+
+
+FAULTS: dict[str, tuple[str, str, str | Callable[[re.Match[str]], str]]] = {
+    "a weight": ("jrg_model_weights.c", r"(?s)(.*0x)(..)(,\n};)", lambda m: f"{m[1]}{int(m[2], 16) ^ 1:02x}{m[3]}"),
+    "a rounding": ("jrg_nn_arith.h", r"\+ \(\(v >> \(shift - 1u\)\) & 1\)", "+ 0"),
+    "a loss": ("selftest_vector.h", r"(true|false),\n        (\d+)u", lambda m: f"{m[1]},\n        {int(m[2]) ^ 1}u"),
+    "the weights after a step": ("selftest_vector.h", r"0x([0-9a-f]{8})u,", flipped),
+    "the rate": ("selftest_vector.h", r"selftest_rate = \{16384u, 18u\}", "selftest_rate = {16384u, 19u}"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_self_test_finds(fault: str, folder: Path) -> None:
+    name, pattern, by = FAULTS[fault]
+    change(folder / name, pattern, by)
+    assert selftest(folder) == 1
+
+
+def test_the_weights_move_in_every_step_of_the_vector(folder: Path) -> None:
+    text = (folder / "selftest_vector.h").read_text()
+    sums = re.findall(r"0x([0-9a-f]{8})u", text)
+    assert len(sums) == len(set(sums)) == 9
+
+
+def test_the_example_in_the_readme_builds(folder: Path) -> None:
+    example = re.findall(r"```c\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    assert len(example) == 1
+    (folder / "example.c").write_text(example[0])
+    assert run("cc", *STRICT, "-c", "example.c", folder=folder) == 0
+
+
+def test_the_readme_builds_the_self_test_as_it_says(folder: Path) -> None:
+    command = re.findall(r"^    (cc .*)$", (folder / "README.md").read_text(), re.MULTILINE)
+    assert len(command) == 1
+    assert run("sh", "-c", command[0].replace(" && echo good", ""), folder=folder) == 0
+
+
+def test_a_firmware_with_a_main_of_its_own_takes_the_whole_folder(folder: Path) -> None:
+    (folder / "main.c").write_text('#include "selftest.h"\nint main(void)\n{\n    return jrg_model_selftest();\n}\n')
+    assert selftest(folder, "-DJRG_MODEL_SELFTEST_NO_MAIN") == 0
+
+
+def test_no_word_of_floating_point_is_in_the_c(folder: Path) -> None:
+    for path in [*sources(folder), *folder.glob("*.h")]:
+        code = re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text(), flags=re.DOTALL)
+        assert not re.search(r"\b(float|double)\b|\bmath\.h|\d\.\d", code), path.name
+
+
+def test_every_file_is_under_the_licence_that_lies_beside_it(folder: Path) -> None:
+    assert "Apache License" in (folder / "LICENSE").read_text()
+    for path in [*sources(folder), *folder.glob("*.h")]:
+        assert path.read_text().startswith("/* SPDX-License-Identifier: Apache-2.0 */\n"), path.name
+
+
+def test_the_same_network_gives_the_same_bytes() -> None:
+    network = NETWORKS["classifier"]
+    assert compiled(network).files == compiled(network).files
+
+
+def test_the_blob_file_is_the_array(folder: Path) -> None:
+    text = (folder / "jrg_model_weights.c").read_text()
+    assert (
+        bytes(int(byte, 16) for byte in re.findall(r"0x(..)\b", text))
+        == (folder / "jrg_model_weights.bin").read_bytes()
+    )

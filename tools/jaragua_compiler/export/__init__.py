@@ -1,0 +1,25 @@
+"""`jaragua compile`: a network as a folder of C that builds on its own, in anyone's firmware (docs/compile.md).
+
+`load_model` reads what the user names, `Choice` says how it is to be trained, `compile_model` makes the files and their
+figures (pure but for reading), `write_folder` puts them on disk, whole or not at all.
+"""
+
+from jaragua_compiler.export.choice import Choice
+from jaragua_compiler.export.compile import Compiled, compile_model
+from jaragua_compiler.export.folder import check_replaceable, write_folder
+from jaragua_compiler.export.memory import Figures, Row
+from jaragua_compiler.export.models import load_model, zoo_samples
+from jaragua_compiler.export.samples import read_samples
+
+__all__ = [
+    "Choice",
+    "Compiled",
+    "Figures",
+    "Row",
+    "check_replaceable",
+    "compile_model",
+    "load_model",
+    "read_samples",
+    "write_folder",
+    "zoo_samples",
+]

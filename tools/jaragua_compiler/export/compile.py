@@ -1,0 +1,78 @@
+"""A network, its weights and the user's choice -> the files of a folder, and their figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jaragua_compiler.blob import pack
+from jaragua_compiler.boards import Board
+from jaragua_compiler.emitter import CONFIG_NAME, SOURCE_NAME, emitted_files
+from jaragua_compiler.exponents import Exponents, calibrate
+from jaragua_compiler.export import c_text
+from jaragua_compiler.export.choice import Choice, planned
+from jaragua_compiler.export.folder import with_manifest
+from jaragua_compiler.export.kernels import NOTICE, licence_text, needed_headers
+from jaragua_compiler.export.memory import Figures, check_fits
+from jaragua_compiler.export.readme import Facts, readme
+from jaragua_compiler.export.samples import assumed_samples
+from jaragua_compiler.export.vector import make_vector
+from jaragua_compiler.initial import FloatArray, Weights
+from jaragua_compiler.network import Network
+from jaragua_compiler.plan import Plan
+
+INTERFACE_NAME = "jrg_model.h"
+WEIGHTS_HEADER, WEIGHTS_SOURCE, WEIGHTS_BLOB = "jrg_model_weights.h", "jrg_model_weights.c", "jrg_model_weights.bin"
+SELFTEST_FILES = ("selftest.c", "selftest.h")
+VECTOR_HEADER = "selftest_vector.h"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What `jaragua compile` made: the plan, its figures on the board, and the files (name -> content)."""
+
+    plan: Plan
+    figures: Figures
+    files: dict[str, bytes]
+
+
+def compile_model(
+    network: Network, weights: Weights, board: Board, choice: Choice, samples: FloatArray | None = None
+) -> Compiled:
+    """Everything of the folder, in memory; the same arguments give the same bytes.
+
+    samples: typical inputs float64 [n, inputs], for the formats and the test vector; without them -1..1 is assumed.
+    Raises CompileError: an operator the device has not, or memory the board has not (before anything is computed).
+    """
+    found = check_fits(network, choice, board)
+    compiled = planned(network, choice)
+    shown = assumed_samples(network) if samples is None else samples
+    exponents = calibrate(compiled, weights, shown)
+    blob = pack(compiled, weights, exponents)
+    texts = _code(compiled) | _data(compiled, exponents, blob, shown)
+    facts = Facts(compiled, board, found, exponents, assumed=samples is None)
+    texts |= {"README.md": readme(facts), "NOTICE": NOTICE, "LICENSE": licence_text()}
+    content = {name: text.encode() for name, text in texts.items()} | {WEIGHTS_BLOB: blob}
+    return Compiled(compiled, found, with_manifest(content, _identity(compiled, board)))
+
+
+def _code(compiled: Plan) -> dict[str, str]:
+    """Generated source and sizes, and the headers they need."""
+    emitted = {name: c_text.LICENCE_LINE + text for name, text in emitted_files(compiled).items()}
+    return emitted | needed_headers(emitted[SOURCE_NAME], {CONFIG_NAME})
+
+
+def _data(compiled: Plan, exponents: Exponents, blob: bytes, samples: FloatArray) -> dict[str, str]:
+    """Weights, test vector and self-test."""
+    header = c_text.weights_header(
+        compiled.network.name, exponents.inputs[0], compiled.layers[0].input_width, exponents.output
+    )
+    vector = c_text.vector_header(make_vector(compiled, exponents, blob, samples))
+    texts = {WEIGHTS_HEADER: header, WEIGHTS_SOURCE: c_text.weights_source(blob), VECTOR_HEADER: vector}
+    own = files("jaragua_compiler.export")
+    selftest = {name: c_text.LICENCE_LINE + own.joinpath(name).read_text(encoding="utf-8") for name in SELFTEST_FILES}
+    return texts | selftest
+
+
+def _identity(compiled: Plan, board: Board) -> dict[str, str]:
+    return {"network": compiled.network.name, "architecture": compiled.architecture.hex(), "board": board.name}

@@ -1,0 +1,155 @@
+"""The README of a folder: what is in it, what it takes, what its numbers mean, and how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jaragua_compiler.boards import Board
+from jaragua_compiler.exponents import Exponents
+from jaragua_compiler.export.memory import Figures, Row
+from jaragua_compiler.export.vector import STEPS
+from jaragua_compiler.network import Network
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.rate import LearningRate
+
+EXAMPLE_RATE = 0.01
+_RATES = (0.1, 0.03, 0.01, 0.003, 0.001)
+_CORE_FLAGS = {"cortex_m4": "-mcpu=cortex-m4 -mthumb", "cortex_m0plus": "-mcpu=cortex-m0plus -mthumb"}
+
+_EXAMPLE = """\
+#include <string.h>
+
+#include "jrg_model.h"
+#include "jrg_model_config.h"
+#include "jrg_model_weights.h"
+
+static _Alignas(4) uint8_t weights[JRG_MODEL_BLOB_BYTES]; /* trained in place */
+static int16_t input[JRG_MODEL_INPUTS], output[JRG_MODEL_OUTPUTS], target[JRG_MODEL_TARGETS];
+
+jrg_nn_status start(void) /* once */
+{{
+    memcpy(weights, jrg_model_initial_weights, sizeof weights);
+    const jrg_nn_status status = jrg_model_bind(weights);
+    return status != JRG_NN_OK ? status : jrg_model_set_rate((jrg_nn_rate){{{mantissa}u, {exponent}u}}); /* {rate} */
+}}
+
+{learn}
+
+void answer(void) /* fill input; the answer is in output */
+{{
+    jrg_model_forward(input, output);
+}}
+"""
+
+_LEARN_CLASS = """\
+bool learn(int16_t label) /* fill input; was the answer right before this step? */
+{
+    target[0] = label;
+    return jrg_model_train(input, target).correct;
+}"""
+
+_LEARN_NUMBERS = """\
+uint32_t learn(void) /* fill input and target; the loss before this step */
+{
+    return jrg_model_train(input, target).loss;
+}"""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All a README tells. `assumed`: the formats are made for inputs in -1..1, because no samples were given."""
+
+    plan: Plan
+    board: Board
+    figures: Figures
+    exponents: Exponents
+    assumed: bool
+
+
+def readme(facts: Facts) -> str:
+    """The text of README.md."""
+    network = facts.plan.network
+    template = files("jaragua_compiler.export").joinpath("readme.template.md").read_text(encoding="utf-8")
+    return template.format(
+        name=network.name,
+        loss=network.loss.replace("_", " "),
+        layers=_layers(network),
+        formats=", ".join(sorted({network.weight_format(index) for index in network.weighted})),
+        architecture=facts.plan.architecture.hex(),
+        ram_table=_table(facts.figures.ram, facts.figures.ram_bytes),
+        flash_table=_table(facts.figures.flash, facts.figures.flash_bytes),
+        example=example(network),
+        rates="\n".join(_rate_row(rate) for rate in _RATES),
+        steps=STEPS,
+        **_board(facts.board),
+        **_formats(facts),
+    )
+
+
+def example(network: Network) -> str:
+    """C that calls the folder's: what a user begins with."""
+    rate = LearningRate.from_float(EXAMPLE_RATE)
+    learn = _LEARN_CLASS if network.classifier else _LEARN_NUMBERS
+    return _EXAMPLE.format(mantissa=rate.mantissa, exponent=rate.exponent, rate=EXAMPLE_RATE, learn=learn)
+
+
+def _board(board: Board) -> dict[str, object]:
+    return {
+        "board": board.name,
+        "title": board.title,
+        "core_flags": _CORE_FLAGS[board.core],
+        "ram": board.ram_bytes,
+        "ram_free": board.free_ram_bytes,
+        "ram_reserve": board.reserve_ram_bytes,
+        "flash": board.flash_bytes,
+        "flash_free": board.free_flash_bytes,
+        "flash_reserve": board.reserve_flash_bytes,
+    }
+
+
+def _formats(facts: Facts) -> dict[str, object]:
+    network, output = facts.plan.network, facts.exponents.output
+    limit = 1 << facts.plan.layers[0].input_width
+    shape = network.shapes[0]
+    return {
+        "inputs": f"{network.input_size:,}",
+        "input_shape": f" ({' x '.join(map(str, shape))}, in this order)" if len(shape) > 1 else "",
+        "input_limit": limit,
+        "input_limit_less": limit - 1,
+        "input_exponent": facts.exponents.inputs[0],
+        "outputs": network.outputs,
+        "output_meaning": f"{'logit' if network.classifier else 'value'} · 2^{output}",
+        "targets": "1 number" if network.classifier else f"{network.targets} numbers",
+        "target_meaning": f"the class, 0..{network.outputs - 1}" if network.classifier else f"value · 2^{output}",
+        "loss_meaning": "nats · 2^11" if network.classifier else f"sum of the squared errors · 2^{2 * output}",
+        "calibration": _ASSUMED if facts.assumed else _SHOWN,
+    }
+
+
+_SHOWN = "they were chosen from sample inputs."
+_ASSUMED = "no samples were given, so they hold inputs from -1 to 1 (`--samples` gives better ones)."
+
+
+def _layers(network: Network) -> str:
+    lines = ["| layer | | output | weights | trains |", "|---|---|---|---|---|"]
+    for index, layer in enumerate(network.layers):
+        weighted = index in network.weighted
+        shapes = " + ".join(" x ".join(map(str, shape)) for shape in network.weight_shapes(index)) if weighted else ""
+        trains = ("yes" if network.trains(index) else "no") if weighted else ""
+        kind = f"{type(layer).__name__} {getattr(layer, 'activation', '')}".strip()
+        output = " x ".join(map(str, network.shapes[index + 1]))
+        lines.append(f"| {index} | {kind} | {output} | {shapes} | {trains} |")
+    return "\n".join(lines)
+
+
+def _table(rows: Iterable[Row], total: int) -> str:
+    lines = ["| | bytes |", "|---|---|"]
+    lines += [f"| {row.name} | {row.bytes:,} |" for row in rows]
+    return "\n".join([*lines, f"| **all** | **{total:,}** |"])
+
+
+def _rate_row(rate: float) -> str:
+    found = LearningRate.from_float(rate)
+    return f"| {rate} | `{{{found.mantissa}u, {found.exponent}u}}` |"

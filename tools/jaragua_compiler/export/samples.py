@@ -1,0 +1,50 @@
+"""Sample inputs: what a user gives as a .npy file, and what is assumed where nobody gives any."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.initial import FloatArray
+from jaragua_compiler.network import Network
+
+MOST_SAMPLES = 1024
+_ASSUMED_SAMPLES = 256
+_SEED = 1
+
+
+def read_samples(path: Path, network: Network) -> FloatArray:
+    """A .npy file [n, …input shape] -> float64 [n, inputs]: at most 1,024 of them, evenly taken."""
+    try:
+        # Mapped, not read: a header that promises more than the file holds is refused, whatever it promises.
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise CompileError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
+    except (ValueError, EOFError, SyntaxError, OverflowError) as error:
+        raise CompileError(f"{path} is not a whole .npy file.", "Save it with numpy.save.") from error
+    if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiu":
+        raise CompileError(f"{path} is not one array of numbers.", "Save it with numpy.save.")
+    shape = network.shapes[0]
+    if stored.shape[1:] not in (shape, (math.prod(shape),)) or not len(stored):
+        expected = "[n, " + ", ".join(map(str, shape)) + "]"
+        raise CompileError(
+            f"{path}: its shape is {list(stored.shape)}, network {network.name!r} takes {expected}.",
+            "Give one row a sample, at least one.",
+        )
+    chosen = np.asarray(evenly(len(stored), MOST_SAMPLES))
+    return np.asarray(stored[chosen], dtype=np.float64).reshape(len(chosen), -1)
+
+
+def assumed_samples(network: Network) -> FloatArray:
+    """What is taken for inputs nobody showed: uniform in -1..1, seeded; float64 [256, inputs]."""
+    generator = np.random.default_rng(_SEED)
+    return generator.uniform(-1.0, 1.0, size=(_ASSUMED_SAMPLES, network.input_size))
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most `most` of the numbers 0..count-1, evenly spread, the first one among them."""
+    taken = min(count, most)
+    return [index * count // taken for index in range(taken)]
