@@ -1,0 +1,17 @@
+"""Handwritten characters of 50 alphabets: five that nobody has seen, from one drawing of each."""
+
+from jaragua_models.base import Defaults, Model
+from jaragua_models.omniglot.networks import stack
+from jaragua_models.omniglot.tasks import OmniglotTasks
+
+TASKS = OmniglotTasks()
+DEFAULTS = Defaults(learning_rate=0.02, ways=5, shots=5, passes=4, queries=75, clients=5, alpha=1.0, rounds=5000)
+
+MODEL = Model(
+    name="omniglot",
+    summary="tell five handwritten characters of any alphabet apart, from a few drawings of each",
+    network=stack("omniglot", (32, 32, 32, 32)),
+    tasks=TASKS,
+    defaults=DEFAULTS,
+    metric="accuracy",
+)

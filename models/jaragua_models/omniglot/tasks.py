@@ -1,0 +1,135 @@
+"""Few-shot tasks of Omniglot: tell a few characters apart of which one or a few drawings are known.
+
+The split of the literature (Vinyals 2016, Finn 2017, Nichol 2018): of the 1,623 characters 1,200 drawn at random train,
+each in four rotations that count as classes of their own; the other 423 are held out and not rotated.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua_models.base import Features, Samples, Task
+from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
+from jaragua_models.errors import ModelError
+from jaragua_models.omniglot import images
+from jaragua_models.randomness import generator_for, number_for
+
+TRAINING_CHARACTERS = 1200
+ROTATIONS = 4
+INPUTS = images.SIDE * images.SIDE
+MOST_WAYS = 20
+TRAINING_QUERIES = 15
+"""Query drawings of a training task, as far as the drawings reach."""
+CALIBRATION_IMAGES = 1000
+
+Partition: TypeAlias = Literal["random", "alphabet", "drawer"]
+
+
+@dataclass(frozen=True)
+class OmniglotTasks:
+    """Tasks in 784 pixels (28 rows of 28), ink 0..1; a label is the place of the character in the task, 0..ways-1.
+
+    `partition` says what a device owns of the training characters: "random": everything, every task has other
+    classes (as in the literature); "alphabet": the characters of one alphabet, drawn by all; "drawer": those of one
+    person who drew one alphabet, so one drawing of each: such a task has one shot and no query samples.
+    Held-out tasks are the same in all three.
+    """
+
+    partition: Partition = "random"
+
+    def __post_init__(self) -> None:
+        if self.partition not in get_args(Partition):
+            raise ModelError(
+                f"Omniglot has no partition {self.partition!r}.", f"Use one of: {', '.join(get_args(Partition))}."
+            )
+
+    def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
+        """A new task of what `device` owns."""
+        check_counts("omniglot", range(2, MOST_WAYS + 1), ways, shots)
+        drawings = self._own_drawings(device)
+        _check_drawings(shots, 0, len(drawings))
+        random = generator_for("omniglot", "train", self.partition, device, seed, ways, shots)
+        classes = random.choice(self._own_classes(device), ways, replace=False)
+        pools = [character * images.DRAWERS + drawings for character in classes]
+        return _task(random, pools, shots, [min(TRAINING_QUERIES, len(drawings) - shots)] * ways)
+
+    def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
+        """A task of characters never trained on; `queries` are spread evenly over them."""
+        check_counts("omniglot", range(2, MOST_WAYS + 1), ways, shots, queries)
+        _check_drawings(shots, -(-queries // ways), images.DRAWERS)
+        random = generator_for("omniglot", "held-out", seed, ways, shots, queries)
+        characters = random.choice(split().held_out, ways, replace=False)
+        pools = [_class(character, 0) * images.DRAWERS + np.arange(images.DRAWERS) for character in characters]
+        return _task(random, pools, shots, spread(queries, ways))
+
+    def calibration(self) -> Features:
+        """Drawings of training characters, unrotated, taken at random once and for all."""
+        random = generator_for("omniglot", "calibration")
+        characters = random.choice(split().training, CALIBRATION_IMAGES)
+        drawers = random.integers(images.DRAWERS, size=CALIBRATION_IMAGES)
+        return pixels(_class(characters, 0) * images.DRAWERS + drawers)
+
+    def _own_drawings(self, device: str) -> Rows:
+        if self.partition == "drawer":
+            return np.array([number_for("omniglot", "drawer", device) % images.DRAWERS])
+        return np.arange(images.DRAWERS)
+
+    def _own_classes(self, device: str) -> Rows:
+        characters = split().training
+        if self.partition != "random":
+            alphabets = images.load().alphabets[characters]
+            named = np.unique(alphabets)
+            characters = characters[alphabets == named[number_for("omniglot", "alphabet", device) % len(named)]]
+        return (_class(characters, 0)[:, None] + np.arange(ROTATIONS)).ravel()
+
+
+@dataclass(frozen=True)
+class Split:
+    """Numbers of characters (places in `images.load()`)."""
+
+    training: Rows
+    held_out: Rows
+
+
+@functools.cache
+def split() -> Split:
+    """The same on every machine: the order is drawn from a fixed name."""
+    order = generator_for("omniglot", "split").permutation(len(images.load().ink))
+    return Split(np.sort(order[:TRAINING_CHARACTERS]), np.sort(order[TRAINING_CHARACTERS:]))
+
+
+def pixels(rows: Rows) -> Features:
+    """Images float32 [n, 784]. A row is (character · 4 + rotation) · 20 + drawer; rotations are by 90 degrees, left."""
+    classes, drawers = np.divmod(rows, images.DRAWERS)
+    characters, rotations = np.divmod(classes, ROTATIONS)
+    ink = images.load().ink[characters, drawers]
+    turned = np.stack([np.rot90(image, rotation) for image, rotation in zip(ink, rotations.tolist(), strict=True)])
+    return turned.reshape(len(rows), INPUTS).astype(np.float32) / np.float32(images.INK)
+
+
+def _class(character: NDArray[np.int64], rotation: int) -> Rows:
+    return character * ROTATIONS + rotation
+
+
+def _task(random: np.random.Generator, pools: Sequence[Rows], shots: int, queries: list[int]) -> Task:
+    support, query = draw(random, pools, shots, queries)
+    return Task(_samples(support), _samples(query))
+
+
+def _samples(drawn: Drawn) -> Samples:
+    if not len(drawn.rows):
+        return Samples(np.empty((0, INPUTS), dtype=np.float32), drawn.labels)
+    return Samples(pixels(drawn.rows), drawn.labels)
+
+
+def _check_drawings(shots: int, queries: int, drawings: int) -> None:
+    if shots + queries > drawings:
+        raise ModelError(
+            f"{shots + queries} drawings of one character ({shots} shots and the queries) are more than the {drawings}"
+            " there are.",
+            "Set fewer shots or queries.",
+        )

@@ -1,0 +1,13 @@
+"""Omniglot with the network of the Reptile paper, without its batch normalisation."""
+
+from dataclasses import replace
+
+from jaragua_models import omniglot
+from jaragua_models.omniglot.networks import stack
+
+MODEL = replace(
+    omniglot.MODEL,
+    name="omniglot-reptile",
+    summary="omniglot with the network of the Reptile paper, 112,709 parameters",
+    network=stack("omniglot-reptile", (64, 64, 64, 64)),
+)
