@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from jaragua.coordinator.host_session import HostSession, Reply
 from jaragua.coordinator.roster import Change, Roster
 from jaragua.errors import BrokerError, ProtocolError
-from jaragua.node.session import Incoming
+from jaragua.node.session import Incoming, Reply, Session
 from jaragua.node.url import parse_broker_url
 from jaragua.wire import messages
 from jaragua.wire.topics import Topic, TopicKind, build, parse, pattern
 
 LOGGER = logging.getLogger(__name__)
+_ABSENT_HINT = "start one with `jaragua broker start`, or check broker.url in the configuration"
 _PATIENCE_SECONDS = 1.5
 _FLUSH_SECONDS = 3.0
 _SETTLE_SECONDS = 15.0
@@ -81,7 +81,7 @@ class Fleet:
         will = (self._state_topic, self._state(online=False))
         # Not the same for every coordinator: two would throw each other off the broker for ever (see `_take_birth`).
         identifier = f"jaragua-{name}-host-{secrets.token_hex(4)}"
-        self._session = HostSession(self._url, identifier, will, self._next_epoch, self, _PATIENCE_SECONDS)
+        self._session = Session(self._url, identifier, will, self._next_epoch, self, _PATIENCE_SECONDS, _ABSENT_HINT)
         self._task: asyncio.Task[None] | None = None
 
     # ---- life ----

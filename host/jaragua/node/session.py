@@ -58,17 +58,28 @@ class Incoming:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """Where and under which name the answer to a command is wanted (MQTT 5, request and response)."""
+
+    topic: str
+    correlation: bytes
+
+
+@dataclass(frozen=True)
 class _Outgoing:
     topic: str
     payload: Payload
     retain: bool = False
+    response_topic: str | None = None
     correlation: bytes | None = None
     expiry_seconds: int | None = None
 
     def properties(self) -> Properties | None:
-        if self.correlation is None and self.expiry_seconds is None:
+        if self.response_topic is None and self.correlation is None and self.expiry_seconds is None:
             return None
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if self.response_topic is not None:
+            properties.ResponseTopic = self.response_topic
         if self.correlation is not None:
             properties.CorrelationData = self.correlation
         if self.expiry_seconds is not None:
@@ -93,7 +104,7 @@ class Session:
 
     will: topic and payload the broker publishes, retained, when the connection is lost. next_epoch: a number that rises
     with each connection. patience_seconds: how long the first connection is tried before BrokerError; once
-    there has been one, `run` goes on for ever.
+    there has been one, `run` goes on for ever. absent_hint: what the user can do if there never was one.
     """
 
     def __init__(
@@ -104,6 +115,7 @@ class Session:
         next_epoch: Callable[[], int],
         listener: Listener,
         patience_seconds: float = 3.0,
+        absent_hint: str = "start one with `jaragua broker start`, or check --broker",
     ) -> None:
         self._url = url
         self._identifier = identifier
@@ -111,6 +123,7 @@ class Session:
         self._next_epoch = next_epoch
         self._listener = listener
         self._patience_seconds = patience_seconds
+        self._absent_hint = absent_hint
         self._has_connected = False
         self._complaint = ""
         self._client: aiomqtt.Client | None = None
@@ -141,6 +154,24 @@ class Session:
         """Publish what is worthless later; only the latest of a topic waits."""
         if self.is_connected:
             self._enqueue(("fleeting", topic), _Outgoing(topic, payload, expiry_seconds=expiry_seconds))
+
+    def command(
+        self, topic: str, payload: bytes, expiry_seconds: int, key: Hashable, reply: Reply | None = None
+    ) -> None:
+        """Publish a command that the broker drops after `expiry_seconds`; an unsent one with that key is replaced."""
+        message = _Outgoing(
+            topic,
+            payload,
+            response_topic=reply.topic if reply else None,
+            correlation=reply.correlation if reply else None,
+            expiry_seconds=max(1, expiry_seconds),
+        )
+        self._enqueue(("command", key), message)
+
+    def clear(self, topic: str) -> None:
+        """Take a retained message off the broker, once."""
+        self._retained.pop(topic, None)
+        self._enqueue(("retained", topic), _Outgoing(topic, b"", retain=True))
 
     async def subscribe(self, topic_filter: str) -> None:
         """Subscribe, now and on each connect."""
@@ -291,7 +322,7 @@ class Session:
         if _reason_code(error) is not None or asyncio.get_running_loop().time() >= deadline:
             raise BrokerError(
                 f"there is no connection to the broker at {self._url.public}: {error}",
-                "start one with `jaragua broker start`, or check --broker",
+                self._absent_hint,
             ) from error
 
 
