@@ -5,8 +5,8 @@ from jaragua_compiler.emitter import emit
 from jaragua_compiler.engine import Engine, StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.exponents import Exponents, calibrate
+from jaragua_compiler.frontends import from_keras
 from jaragua_compiler.initial import initial_weights
-from jaragua_compiler.keras_front import from_keras
 from jaragua_compiler.native import NativeEngine
 from jaragua_compiler.network import (
     Activation,

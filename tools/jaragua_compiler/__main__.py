@@ -10,7 +10,7 @@ from typing import get_args
 
 from jaragua_compiler.emitter import emit
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.keras_front import from_keras
+from jaragua_compiler.frontends import from_keras
 from jaragua_compiler.network import Loss, Network
 from jaragua_compiler.plan import plan
 
