@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from jaragua_compiler.errors import CompileError
+from jaragua_compiler.frontends import from_keras
 from jaragua_compiler.initial import FloatArray, Weights, initial_weights
-from jaragua_compiler.keras_front import from_keras
 from jaragua_compiler.network import Loss, Network
 
 FileFormat = Literal["keras", "onnx", "tflite"]
