@@ -15,6 +15,7 @@ from jaragua_compiler.bench import toolchain
 from jaragua_compiler.bench.float_code import float_code
 from jaragua_compiler.boards import find_board
 from jaragua_compiler.export import Choice, Compiled, compile_model, write_folder
+from jaragua_compiler.network import Conv2D, Flatten
 
 STRICT = ("-std=c11", "-Wall", "-Wextra", "-Werror")
 TIMEOUT_S = 120
@@ -26,6 +27,16 @@ NETWORKS = {
         "uneven", 7, (Dense(5, "relu"), Dense(3), Dense(9, "relu"), Dense(2)), "mean_squared_error"
     ),
     "wide": Network("wide", 301, (Dense(6, "relu"), Dense(2))),
+    "convolutions": Network(
+        "picture",
+        (8, 8, 1),
+        (
+            Conv2D(4, padding="same", activation="relu"),
+            Conv2D(6, stride=(2, 2), activation="relu"),
+            Flatten(),
+            Dense(3),
+        ),
+    ),
 }
 
 needs_cross_compiler = pytest.mark.skipif(

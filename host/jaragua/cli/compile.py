@@ -102,6 +102,7 @@ def _document(compiled: Compiled, board: Board, folder: Path) -> dict[str, Any]:
         "ram_bytes": figures.ram_bytes,
         "ram_free_bytes": board.free_ram_bytes,
         "ram": [asdict(row) for row in figures.ram],
+        "buffers": [asdict(row) for row in figures.buffers],
         "flash_bytes": figures.flash_bytes,
         "flash_free_bytes": board.free_flash_bytes,
         "flash": [asdict(row) for row in figures.flash],

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from jaragua_compiler.emitter import emitted_files
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.network import Layer, Network, WeightedLayer, WeightFormat
 from jaragua_compiler.plan import Plan, plan
+from jaragua_compiler.plan_operators import WeightedPlan
 
 ALL, LAST = "all", "last"
 
@@ -23,13 +25,24 @@ class Choice:
 def planned(network: Network, choice: Choice) -> Plan:
     """The plan of a network under a choice. Raises CompileError if the device cannot do it."""
     compiled = plan(_training(_stored(network, choice.weights), choice.train))
+    emitted_files(compiled)  # the emitter names what it has no kernel for
     for layer in compiled.layers:
-        wanted = compiled.network.weight_format(compiled.network.weighted[layer.index])
-        if wanted != getattr(layer, "weight_format", "w16"):
-            raise CompileError(
-                f"layer {layer.index}: {wanted} weights cannot be compiled yet.", "Nearest supported: w16."
-            )
+        _require(compiled, layer)
     return compiled
+
+
+def _require(compiled: Plan, layer: WeightedPlan) -> None:
+    """A plan that quietly does something else than the network says would be worse than none."""
+    network = compiled.network
+    index = network.weighted[layer.index]
+    place = f"network {network.name!r}: layer {index}, {type(network.layers[index]).__name__}"
+    if network.weight_format(index) != layer.weight_format:
+        formats = f"the device has no {network.weight_format(index)} weights for it"
+        raise CompileError(f"{place}: {formats}.", f"Nearest supported: {layer.weight_format}.")
+    if network.trains(index) != getattr(layer, "trains", True):
+        raise CompileError(
+            f"{place}: it is frozen, and the device trains every layer.", "Nearest supported: --train all."
+        )
 
 
 def _stored(network: Network, weights: WeightFormat | None) -> Network:

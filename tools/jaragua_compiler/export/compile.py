@@ -8,7 +8,7 @@ from importlib.resources import files
 from jaragua_compiler.blob import pack
 from jaragua_compiler.boards import Board
 from jaragua_compiler.emitter import CONFIG_NAME, SOURCE_NAME, emitted_files
-from jaragua_compiler.exponents import Exponents, calibrate
+from jaragua_compiler.exponents import Exponents, calibrate, tensor_exponents
 from jaragua_compiler.export import c_text
 from jaragua_compiler.export.choice import Choice, planned
 from jaragua_compiler.export.folder import with_manifest
@@ -64,9 +64,8 @@ def _code(compiled: Plan) -> dict[str, str]:
 
 def _data(compiled: Plan, exponents: Exponents, blob: bytes, samples: FloatArray) -> dict[str, str]:
     """Weights, test vector and self-test."""
-    header = c_text.weights_header(
-        compiled.network.name, exponents.inputs[0], compiled.layers[0].input_width, exponents.output
-    )
+    input_exponent = tensor_exponents(compiled, exponents)[0]
+    header = c_text.weights_header(compiled.network.name, input_exponent, compiled.input_width, exponents.output)
     vector = c_text.vector_header(make_vector(compiled, exponents, blob, samples))
     texts = {WEIGHTS_HEADER: header, WEIGHTS_SOURCE: c_text.weights_source(blob), VECTOR_HEADER: vector}
     own = files("jaragua_compiler.export")

@@ -8,16 +8,32 @@ from dataclasses import dataclass, replace
 from jaragua_compiler.boards import Board, Core, boards
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.choice import LAST, Choice, planned
+from jaragua_compiler.memory import STACK_BOUND_BYTES
 from jaragua_compiler.network import Dense, Layer, Network
 from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan_operators import ConvPlan, DensePlan, OperatorPlan
 
+ARENA = "arena: activations, errors, scratch"
 _LARGEST_NAMED = 3
 _STATE_BYTES = 12  # beside the exponents: pointer to the weights, rate, fy
-_EXPONENTS_BYTES = 4  # a layer's, as the C keeps them
-# The deepest call, jrg_model_bind or jrg_model_train, less the exponents the former holds. Measured: 144 bytes at -O2.
-_STACK_BYTES = 256
-# Code at -O2, on the safe side of what was measured (tests/compiler/test_export_sizes.py): (once, each layer).
-_CODE_BYTES: dict[Core, tuple[int, int]] = {"cortex_m4": (1400, 3600), "cortex_m0plus": (2200, 1000)}
+_EXPONENTS_BYTES = 4  # a layer's, in static memory, and on the stack of jrg_model_bind
+_LIVE_ROW_BYTES = 8
+# Code at -O2, on the safe side of what was measured (tests/compiler/test_export_memory.py): once, and an operator.
+_CODE_ONCE_BYTES: dict[Core, int] = {"cortex_m4": 1600, "cortex_m0plus": 2200}
+_CODE_BYTES: dict[Core, dict[type[OperatorPlan], int]] = {
+    "cortex_m4": {DensePlan: 3600, ConvPlan: 5200},
+    "cortex_m0plus": {DensePlan: 1000, ConvPlan: 2500},
+}
+_CODE_OTHER_BYTES = 2500  # an operator nobody has measured
+_BUFFER_KINDS = {
+    "x": "tensor {0}, stored",
+    "list": "error of tensor {0}, a list",
+    "g": "error of tensor {0}",
+    "h": "error of tensor {0}, of another reader",
+    "e": "error of weights {0}, scaled",
+    "patch": "scratch of weights {0}, forward",
+    "column": "scratch of weights {0}, update",
+}
 
 
 @dataclass(frozen=True)
@@ -30,10 +46,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Figures:
-    """Rows of RAM and flash. RAM is all a network needs, the caller's sample and the stack included."""
+    """Rows of RAM and flash, and the buffers that share the arena: their bytes add up to more than it has.
+
+    RAM is all that a network needs, the caller's sample and the stack included.
+    """
 
     ram: tuple[Row, ...]
     flash: tuple[Row, ...]
+    buffers: tuple[Row, ...]
 
     @property
     def ram_bytes(self) -> int:
@@ -47,20 +67,16 @@ class Figures:
 
 
 def figures(compiled: Plan, core: Core) -> Figures:
-    """The memory of a plan: RAM exactly as the generated C declares it and a stack bound, flash with an estimate."""
-    once, each = _CODE_BYTES[core]
-    flash = (
-        Row("initial weights", compiled.blob_bytes),
-        Row("code, estimated at -O2", once + each * len(compiled.layers)),
-    )
-    return Figures((*_weights(compiled), *_arena(compiled), *_rest(compiled)), flash)
+    """The memory of a plan: RAM as the generated C declares it and a bound of the stack; flash with an estimate."""
+    ram = (*_weights(compiled), *_static(compiled), *_callers(compiled))
+    return Figures(ram, _flash(compiled, core), tuple(_buffers(compiled)))
 
 
 def check_fits(network: Network, choice: Choice, board: Board) -> Figures:
     """The figures of a network on a board. Raises CompileError, naming the largest tensors, if it is too large."""
     found = figures(planned(network, choice), board.core)
     places = (
-        ("RAM", found.ram, found.ram_bytes, board.free_ram_bytes, board.ram_bytes),
+        ("RAM", _parts(found), found.ram_bytes, board.free_ram_bytes, board.ram_bytes),
         ("flash", found.flash, found.flash_bytes, board.free_flash_bytes, board.flash_bytes),
     )
     for place, rows, needed, free, whole in places:
@@ -71,6 +87,11 @@ def check_fits(network: Network, choice: Choice, board: Board) -> Figures:
                 _remedy(network, choice, board),
             )
     return found
+
+
+def _parts(found: Figures) -> tuple[Row, ...]:
+    """The rows of RAM, with the arena's buffers in its place."""
+    return (*(row for row in found.ram if row.name != ARENA), *found.buffers)
 
 
 def _fits(found: Figures, board: Board) -> bool:
@@ -86,21 +107,33 @@ def _weights(compiled: Plan) -> Iterator[Row]:
         yield Row(f"weights: layer {number}, {kind} {layer.inputs} -> {layer.outputs}", size)
 
 
-def _arena(compiled: Plan) -> Iterator[Row]:
-    last = len(compiled.tensor_elements) - 1
-    for index, elements in enumerate(compiled.tensor_elements):
-        name = "the input" if index == 0 else f"output of layer {compiled.network.weighted[index - 1]}"
-        yield Row(f"tensor x{index}: {name}" + (" (the network's)" if index == last else ""), 2 * elements)
-    yield Row("errors of one layer", 8 * compiled.error_elements)
-    yield Row("list of live rows", 8 * compiled.live_elements)
+def _static(compiled: Plan) -> Iterator[Row]:
+    yield Row(ARENA, compiled.memory.bytes)
+    yield Row("list of live rows", _LIVE_ROW_BYTES * compiled.live_elements)
+    yield Row("state", _STATE_BYTES + _EXPONENTS_BYTES * len(compiled.layers))
 
 
-def _rest(compiled: Plan) -> Iterator[Row]:
+def _callers(compiled: Plan) -> Iterator[Row]:
     network = compiled.network
-    exponents = _EXPONENTS_BYTES * len(compiled.layers)
-    yield Row("state", _STATE_BYTES + exponents)
     yield Row("one sample: input, output, target (yours)", 2 * (network.input_size + network.outputs + network.targets))
-    yield Row("stack, at most", _STACK_BYTES + exponents)
+    yield Row("stack, at most", STACK_BOUND_BYTES + _EXPONENTS_BYTES * len(compiled.layers))
+
+
+def _buffers(compiled: Plan) -> Iterator[Row]:
+    """What lies in the arena, in the order of first use."""
+    for place in sorted(compiled.memory.places, key=lambda place: (place.buffer.first, place.buffer.name)):
+        yield Row(_buffer_name(place.buffer.name), place.buffer.bytes)
+
+
+def _buffer_name(name: str) -> str:
+    """memory.py's name of a buffer in words."""
+    kind = name.rstrip("0123456789_")
+    return f"{name}: " + _BUFFER_KINDS[kind].format(name[len(kind) :].partition("_")[0])
+
+
+def _flash(compiled: Plan, core: Core) -> tuple[Row, ...]:
+    code = _CODE_ONCE_BYTES[core] + sum(_CODE_BYTES[core].get(type(step), _CODE_OTHER_BYTES) for step in compiled.steps)
+    return Row("initial weights", compiled.blob_bytes), Row("code, estimated at -O2", code)
 
 
 def _largest(rows: tuple[Row, ...]) -> str:

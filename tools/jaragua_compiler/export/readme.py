@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from jaragua_compiler.boards import Board
-from jaragua_compiler.exponents import Exponents
+from jaragua_compiler.exponents import Exponents, tensor_exponents
 from jaragua_compiler.export.memory import Figures, Row
 from jaragua_compiler.export.vector import STEPS
 from jaragua_compiler.network import Network
@@ -79,6 +79,7 @@ def readme(facts: Facts) -> str:
         formats=", ".join(sorted({network.weight_format(index) for index in network.weighted})),
         architecture=facts.plan.architecture.hex(),
         ram_table=_table(facts.figures.ram, facts.figures.ram_bytes),
+        buffer_table=_table(facts.figures.buffers),
         flash_table=_table(facts.figures.flash, facts.figures.flash_bytes),
         example=example(network),
         rates="\n".join(_rate_row(rate) for rate in _RATES),
@@ -111,14 +112,14 @@ def _board(board: Board) -> dict[str, object]:
 
 def _formats(facts: Facts) -> dict[str, object]:
     network, output = facts.plan.network, facts.exponents.output
-    limit = 1 << facts.plan.layers[0].input_width
+    limit = 1 << facts.plan.input_width
     shape = network.shapes[0]
     return {
         "inputs": f"{network.input_size:,}",
         "input_shape": f" ({' x '.join(map(str, shape))}, in this order)" if len(shape) > 1 else "",
         "input_limit": limit,
         "input_limit_less": limit - 1,
-        "input_exponent": facts.exponents.inputs[0],
+        "input_exponent": tensor_exponents(facts.plan, facts.exponents)[0],
         "outputs": network.outputs,
         "output_meaning": f"{'logit' if network.classifier else 'value'} · 2^{output}",
         "targets": "1 number" if network.classifier else f"{network.targets} numbers",
@@ -144,10 +145,9 @@ def _layers(network: Network) -> str:
     return "\n".join(lines)
 
 
-def _table(rows: Iterable[Row], total: int) -> str:
-    lines = ["| | bytes |", "|---|---|"]
-    lines += [f"| {row.name} | {row.bytes:,} |" for row in rows]
-    return "\n".join([*lines, f"| **all** | **{total:,}** |"])
+def _table(rows: Iterable[Row], total: int | None = None) -> str:
+    lines = ["| | bytes |", "|---|---|", *(f"| {row.name} | {row.bytes:,} |" for row in rows)]
+    return "\n".join(lines if total is None else [*lines, f"| **all** | **{total:,}** |"])
 
 
 def _rate_row(rate: float) -> str:
