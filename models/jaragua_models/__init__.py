@@ -1,10 +1,13 @@
 """The zoo: what there is to learn. `names()` lists it, `get(name)` gives a model with its tasks and defaults.
 
+`from_toml(path)` makes a model of files of one's own.
+
 A model is one folder of this package; docs/tasks.md tells how to add one.
 """
 
 from jaragua_models.base import Defaults, Metric, Model, Samples, Task, TaskSource
 from jaragua_models.catalogue import get, names
 from jaragua_models.errors import ModelError
+from jaragua_models.own_data import from_toml
 
-__all__ = ["Defaults", "Metric", "Model", "ModelError", "Samples", "Task", "TaskSource", "get", "names"]
+__all__ = ["Defaults", "Metric", "Model", "ModelError", "Samples", "Task", "TaskSource", "from_toml", "get", "names"]

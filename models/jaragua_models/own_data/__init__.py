@@ -1,0 +1,5 @@
+"""A task from files of one's own, described in a TOML file: docs/tasks.md, "Your own data"."""
+
+from jaragua_models.own_data.model import from_toml
+
+__all__ = ["from_toml"]

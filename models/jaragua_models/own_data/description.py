@@ -1,0 +1,164 @@
+"""What the TOML file of a task says, checked key by key; a problem is named with file, section and key."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
+
+from jaragua_models.base import Defaults
+from jaragua_models.errors import ModelError
+
+Kind: TypeAlias = Literal["table", "audio", "images"]
+Naming: TypeAlias = Literal["fixed", "shuffled"]
+T = TypeVar("T")
+
+START = Defaults(learning_rate=0.05, ways=0, shots=5, passes=1, queries=0, clients=5, alpha=1.0, rounds=200)
+"""Where [defaults] is silent; 0 ways and queries: see `Description`."""
+
+_KEYS: Mapping[Kind, frozenset[str]] = {
+    "table": frozenset({"label", "device", "features", "held_out", "naming"}),
+    "audio": frozenset({"held_out", "naming"}),
+    "images": frozenset({"side", "dark_on_light", "held_out"}),
+}
+_COMMON = frozenset({"name", "summary", "kind", "path"})
+_SECTIONS = frozenset({"task", "network", "defaults"})
+_DEFAULTS = frozenset(START.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Description:
+    """A task as its TOML file describes it. `path` is absolute; empty tuples: as docs/tasks.md says."""
+
+    name: str
+    summary: str
+    kind: Kind
+    path: Path
+    label: str = ""
+    device: str = ""
+    features: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    naming: Naming = "fixed"
+    side: int = 28
+    dark_on_light: bool = True
+    hidden: tuple[int, ...] = (32,)
+    filters: tuple[int, ...] = (8, 16)
+    defaults: Mapping[str, float] = field(default_factory=dict)
+
+
+def read(path: Path) -> Description:
+    """The description in a file. Raises: ModelError."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ModelError(f"{path}: cannot be read: {reason}.", "Check the path.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(f"{path}: it is not TOML: {error}.", "Mend the line that is named.") from error
+    return _Reader(path, document).description()
+
+
+class _Reader:
+    """Takes values out of one document; `place` in messages is "<file>: [section] key"."""
+
+    def __init__(self, path: Path, document: dict[str, Any]) -> None:
+        self._path = path
+        self._document = document
+
+    def description(self) -> Description:
+        self._only("", set(self._document), _SECTIONS)
+        kind = self._kind()
+        self._only("task", self._keys("task"), _COMMON | _KEYS[kind])
+        self._only("network", self._keys("network"), frozenset({"filters"} if kind == "images" else {"hidden"}))
+        self._only("defaults", self._keys("defaults"), _DEFAULTS)
+        name = self._take("task", "name", str, self._path.stem)
+        return Description(
+            name=name,
+            summary=self._take("task", "summary", str, f"own data: {name}"),
+            kind=kind,
+            path=self._path.parent.absolute() / self._take("task", "path", str),
+            label=self._take("task", "label", str, None if kind == "table" else ""),
+            device=self._take("task", "device", str, None if kind == "table" else ""),
+            features=self._several("features", str),
+            held_out=self._several("held_out", str),
+            naming=self._naming(kind),
+            side=self._side(),
+            dark_on_light=self._take("task", "dark_on_light", bool, True),
+            hidden=self._several("hidden", int, (32,), "network"),
+            filters=self._several("filters", int, (8, 16), "network"),
+            defaults=self._defaults(),
+        )
+
+    def _kind(self) -> Kind:
+        kind = self._take("task", "kind", str)
+        if kind not in get_args(Kind):
+            raise self._error("task", "kind", f"{kind!r} is none", f"Use one of: {', '.join(get_args(Kind))}.")
+        return cast(Kind, kind)
+
+    def _naming(self, kind: Kind) -> Naming:
+        naming = self._take("task", "naming", str, "shuffled" if kind == "images" else "fixed")
+        if naming not in get_args(Naming):
+            raise self._error("task", "naming", f"{naming!r} is none", f"Use one of: {', '.join(get_args(Naming))}.")
+        return cast(Naming, naming)
+
+    def _side(self) -> int:
+        side = self._take("task", "side", int, 28)
+        if not 4 <= side <= 128:
+            raise self._error("task", "side", f"{side} pixels", "Give 4 to 128 pixels.")
+        return side
+
+    def _defaults(self) -> dict[str, float]:
+        found = {}
+        for key in self._keys("defaults"):
+            kind: type[float] = type(getattr(START, key))
+            value = self._section("defaults")[key]
+            found[key] = self._take("defaults", key, int if kind is int or isinstance(value, int) else float)
+            if isinstance(value, bool) or found[key] <= 0:
+                raise self._error("defaults", key, f"{value!r} is not above 0", "Give a number above 0.")
+        return found
+
+    def _several(self, key: str, kind: type[T], default: tuple[T, ...] = (), section: str = "task") -> tuple[T, ...]:
+        values = self._take(section, key, list, list(default))
+        if not all(isinstance(value, kind) and not isinstance(value, bool) for value in values):
+            raise self._error(
+                section, key, f"{values!r} is not a list of {_said(kind)}", f"Write {key} = [{_like(kind)}]."
+            )
+        return tuple(values)
+
+    def _take(self, section: str, key: str, kind: type[T], default: T | None = None) -> T:
+        value = self._section(section).get(key, default)
+        if value is None:
+            raise self._error(section, key, "it is missing", f"Add {key} = {_like(kind)} under [{section}].")
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self._error(section, key, f"{value!r} is not {_said(kind)}", f"Write {key} = {_like(kind)}.")
+        return value
+
+    def _section(self, name: str) -> dict[str, Any]:
+        section = self._document.get(name, {})
+        if not isinstance(section, dict):
+            raise ModelError(f"{self._path}: {name} is not a section.", f"Write [{name}] on a line of its own.")
+        return section
+
+    def _keys(self, section: str) -> set[str]:
+        return set(self._section(section))
+
+    def _only(self, section: str, keys: set[str], known: frozenset[str]) -> None:
+        for key in sorted(keys - known):
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            problem = "nothing of that name belongs here" if section else "there is no such section"
+            raise self._error(
+                section or key, key if section else "", problem, f"{hint}Known: {', '.join(sorted(known))}."
+            )
+
+    def _error(self, section: str, key: str, problem: str, hint: str) -> ModelError:
+        return ModelError(f"{self._path}: [{section}] {key}".rstrip() + f": {problem}.", hint)
+
+
+def _said(kind: type[Any]) -> str:
+    return {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}[kind]
+
+
+def _like(kind: type[Any]) -> str:
+    return {str: '"..."', int: "5", float: "0.5", bool: "true", list: "[...]"}[kind]

@@ -1,0 +1,137 @@
+"""Read one's own files: a CSV table, a folder of WAV files, a folder of PNG images."""
+
+import csv
+import difflib
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua_models.data import png, wav
+from jaragua_models.data.area import area_sums
+from jaragua_models.errors import ModelError
+from jaragua_models.keywords import tables
+from jaragua_models.keywords.features import EXPONENT, clip_features
+from jaragua_models.own_data.description import Description
+from jaragua_models.own_data.samples import Table, numbered
+
+Row = dict[str, str]
+
+
+def read(description: Description) -> Table:
+    """All samples. Raises: ModelError that names file and line, or the file in the folder."""
+    readers = {"table": _table, "audio": _audio, "images": _images}
+    return readers[description.kind](description)
+
+
+def _table(description: Description) -> Table:
+    path = description.path
+    rows = _csv_rows(path)
+    for column in (description.label, description.device, *description.features):
+        _check_column(path, column, rows[0])
+    told = {description.label, description.device}
+    columns = description.features or tuple(column for column in rows[0] if column not in told)
+    if not columns:
+        raise ModelError(f"{path}: no column is left for features.", "Add columns of numbers.")
+    x = np.array([[_number(path, line, row, column) for column in columns] for line, row in enumerate(rows, start=2)])
+    labels, classes = numbered(path, [row[description.label] for row in rows])
+    return Table(path, x.astype(np.float32), labels, classes, np.array([row[description.device] for row in rows]))
+
+
+def _csv_rows(path: Path) -> list[Row]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ModelError(
+            f"{path}: cannot be read: {error}.", "Give a CSV file in UTF-8 with a line of names."
+        ) from error
+    if not rows:
+        raise ModelError(f"{path}: it has no rows.", "Give a line of names and a line for each sample.")
+    for line, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise ModelError(f"{path}, line {line}: it has another number of cells than the first.", "Mend the line.")
+    return rows
+
+
+def _check_column(path: Path, column: str, row: Row) -> None:
+    if column not in row:
+        near = difflib.get_close_matches(column, row, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise ModelError(f"{path}: there is no column {column!r}.", f"{hint}It has: {', '.join(row)}.")
+
+
+def _number(path: Path, line: int, row: Row, column: str) -> float:
+    try:
+        number = float(row[column])
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ModelError(
+            f"{path}, line {line}, column {column!r}: {row[column]!r} is not a number.",
+            "Mend the cell, or name the columns to use as features = [...].",
+        )
+    return number
+
+
+def _audio(description: Description) -> Table:
+    """<path>/<speaker>/<word>/<file>.wav"""
+    folder = description.path
+    files = [
+        (speaker, word, file)
+        for speaker in _folders(folder)
+        for word in _folders(speaker)
+        for file in _files(word, ".wav")
+    ]
+    _check_any(folder, files, "<speaker>/<word>/<file>.wav")
+    x = np.stack([_clip(file) for _, _, file in files]).astype(np.float32) / np.float32(1 << EXPONENT)
+    labels, classes = numbered(folder, [word.name for _, word, _ in files])
+    return Table(folder, x, labels, classes, np.array([speaker.name for speaker, _, _ in files]))
+
+
+def _clip(file: Path) -> NDArray[np.int16]:
+    """Features of a recording; one shorter than a second is followed by silence."""
+    try:
+        samples = wav.decode(file.read_bytes(), tables.RATE_HZ)
+    except (OSError, wav.WavError) as error:
+        raise ModelError(f"{file}: {error}.", "Convert it to WAV: mono, 16 bits, 16 kHz.") from error
+    if not 0 < len(samples) <= tables.CLIP_SAMPLES:
+        raise ModelError(f"{file}: it lasts {len(samples) / tables.RATE_HZ:.2f} s.", "Cut it to one second at most.")
+    return clip_features(np.pad(samples, (0, tables.CLIP_SAMPLES - len(samples))))
+
+
+def _images(description: Description) -> Table:
+    """<path>/<class>/<file>.png"""
+    folder = description.path
+    files = [(kind, file) for kind in _folders(folder) for file in _files(kind, ".png")]
+    _check_any(folder, files, "<class>/<file>.png")
+    x = np.stack([_image(file, description) for _, file in files])
+    labels, classes = numbered(folder, [kind.name for kind, _ in files])
+    return Table(folder, x, labels, classes, np.full(len(files), ""))
+
+
+def _image(file: Path, description: Description) -> NDArray[np.float32]:
+    try:
+        pixels, white = png.decode(file.read_bytes())
+    except (OSError, png.PngError) as error:
+        raise ModelError(f"{file}: {error}.", "Convert it to a greyscale PNG.") from error
+    sums, whole = area_sums(pixels, description.side, description.side)
+    bright = sums.ravel() / (whole * white)
+    return (1 - bright if description.dark_on_light else bright).astype(np.float32)
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: there is no such folder.", "Check path; it is relative to the TOML file.")
+    return (path for path in sorted(folder.iterdir()) if path.is_dir())
+
+
+def _files(folder: Path, suffix: str) -> Iterator[Path]:
+    return (path for path in sorted(folder.iterdir()) if path.suffix.lower() == suffix and path.is_file())
+
+
+def _check_any(folder: Path, files: Sequence[object], form: str) -> None:
+    if not files:
+        raise ModelError(f"{folder}: there is no file {form} in it.", "Lay the files out like this.")

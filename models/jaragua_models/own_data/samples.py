@@ -1,0 +1,59 @@
+"""Labelled samples of one's own, wherever they come from."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua_models.errors import ModelError
+from jaragua_models.randomness import number_for
+
+FEWEST_CLASSES, MOST_CLASSES = 2, 64
+HELD_OUT_PART = 4
+"""Where the description is silent, one in so many devices (or classes, for images) is held out."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """x float32 [n, inputs]; class number [n], its names sorted; device [n]. `origin` is named in messages."""
+
+    origin: Path
+    x: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    devices: NDArray[np.str_]
+
+
+def numbered(origin: Path, names: list[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Class numbers of class names, and the names in order. Raises: ModelError if there are too few or too many."""
+    classes = tuple(sorted(set(names)))
+    if len(classes) < FEWEST_CLASSES:
+        raise ModelError(f"{origin}: there are {len(classes)} classes.", f"Give at least {FEWEST_CLASSES}.")
+    place = {name: number for number, name in enumerate(classes)}
+    return np.array([place[name] for name in names], dtype=np.int64), classes
+
+
+def held_out(origin: Path, what: str, names: list[str], asked: tuple[str, ...], least: int) -> tuple[str, ...]:
+    """Which devices or classes (`what`) are kept from training: those asked for, else one in four, by their names.
+
+    Raises: ModelError if there are not `least` of them on either side.
+    """
+    known = sorted(set(names))
+    missing = [name for name in asked if name not in known]
+    if missing:
+        raise ModelError(f"{origin}: there is no {what} {missing[0]!r} to hold out.", f"There are: {_some(known)}.")
+    shuffled = sorted(known, key=lambda name: number_for("held-out", what, name))
+    kept = asked or tuple(shuffled[: max(least, math.ceil(len(known) / HELD_OUT_PART))])
+    if min(len(set(kept)), len(known) - len(set(kept))) < least:
+        raise ModelError(
+            f"{origin}: of {len(known)} of kind {what!r} {len(set(kept))} are held out; at least {least} must be held"
+            f" out and {least} must be left to train on.",
+            "Add some, or hold out others.",
+        )
+    return kept
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

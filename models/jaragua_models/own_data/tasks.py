@@ -1,0 +1,130 @@
+"""Tasks from labelled samples of one's own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaragua_models.base import Features, Samples, Task
+from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
+from jaragua_models.errors import ModelError
+from jaragua_models.own_data.description import Naming
+from jaragua_models.own_data.samples import Table
+from jaragua_models.randomness import generator_for, number_for
+
+DEVIATIONS = 4
+MOST_CALIBRATION_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class DeviceTasks:
+    """A device is one of the data's devices: the one its name says, or one its name decides. Some are held out.
+
+    naming "fixed": a label is the class's number, and a task has every class of which the device has samples enough.
+    "shuffled": a task has `ways` of them, the label is the place of the class in the task.
+    """
+
+    name: str
+    table: Table
+    held_out: tuple[str, ...]
+    naming: Naming
+
+    def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
+        """A new task of the device's samples; the query set is what is left, the same of each class."""
+        training = [name for name in np.unique(self.table.devices).tolist() if name not in self.held_out]
+        own = device if device in training else training[number_for(self.name, "device", device) % len(training)]
+        random = generator_for(self.name, "train", device, seed, ways, shots)
+        pools = self._pools(random, own, ways, shots, 0)
+        left = min(len(pool) for pool in pools if len(pool)) - shots
+        return self._task(random, pools, shots, [left if len(pool) else 0 for pool in pools])
+
+    def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
+        """A task of a held-out device; `queries` are spread evenly over its classes."""
+        random = generator_for(self.name, "held-out", seed, ways, shots, queries)
+        own = self.held_out[random.integers(len(self.held_out))]
+        pools = self._pools(random, own, ways, shots, queries)
+        shares = iter(spread(queries, sum(len(pool) > 0 for pool in pools)))
+        return self._task(random, pools, shots, [next(shares) if len(pool) else 0 for pool in pools])
+
+    def calibration(self) -> Features:
+        """Samples of the training devices, evenly spread over them."""
+        return _some(self.table.x, np.flatnonzero(~np.isin(self.table.devices, self.held_out)))
+
+    def _pools(self, random: np.random.Generator, device: str, ways: int, shots: int, queries: int) -> list[Rows]:
+        """Rows by label; of a class with too few none."""
+        count = len(self.table.classes)
+        check_counts(self.name, range(count if self.naming == "fixed" else 2, count + 1), ways, shots, queries)
+        own = np.flatnonzero(self.table.devices == device)
+        by_class = [own[self.table.labels[own] == label] for label in range(count)]
+        needed = shots + -(-queries // ways)
+        able = [label for label, rows in enumerate(by_class) if len(rows) >= needed]
+        if len(able) < (2 if self.naming == "fixed" else ways):
+            raise _too_few(self.table, f"device {device!r} has {len(able)} classes with {needed} samples")
+        if self.naming == "fixed":
+            return [rows if label in able else rows[:0] for label, rows in enumerate(by_class)]
+        return [by_class[label] for label in random.choice(able, ways, replace=False)]
+
+    def _task(self, random: np.random.Generator, pools: list[Rows], shots: int, queries: list[int]) -> Task:
+        return _task(self.table, draw(random, pools, shots, queries))
+
+
+@dataclass(frozen=True)
+class ClassTasks:
+    """Samples without devices: every task has `ways` classes at random; some classes are held out."""
+
+    name: str
+    table: Table
+    held_out: tuple[str, ...]
+
+    def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
+        """A new task of training classes; the query set is what is left, the same of each class."""
+        random = generator_for(self.name, "train", device, seed, ways, shots)
+        pools = self._pools(random, False, ways, shots, 0)
+        left = min(len(pool) for pool in pools) - shots
+        return _task(self.table, draw(random, pools, shots, [left] * ways))
+
+    def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
+        """A task of classes never trained on; `queries` are spread evenly over them."""
+        random = generator_for(self.name, "held-out", seed, ways, shots, queries)
+        pools = self._pools(random, True, ways, shots, queries)
+        return _task(self.table, draw(random, pools, shots, spread(queries, ways)))
+
+    def calibration(self) -> Features:
+        """Samples of the training classes, evenly spread over them."""
+        kept = [label for label, name in enumerate(self.table.classes) if name in self.held_out]
+        return _some(self.table.x, np.flatnonzero(~np.isin(self.table.labels, kept)))
+
+    def _pools(self, random: np.random.Generator, held_out: bool, ways: int, shots: int, queries: int) -> list[Rows]:
+        labels = [label for label, name in enumerate(self.table.classes) if (name in self.held_out) == held_out]
+        check_counts(self.name, range(2, max(2, len(labels)) + 1), ways, shots, queries)
+        needed = shots + -(-queries // ways)
+        pools = [np.flatnonzero(self.table.labels == label) for label in labels]
+        able = [rows for rows in pools if len(rows) >= needed]
+        if len(able) < ways:
+            side = "held-out" if held_out else "training"
+            raise _too_few(self.table, f"there are {len(able)} {side} classes with {needed} samples")
+        return [able[place] for place in random.choice(len(able), ways, replace=False)]
+
+
+def standardised(table: Table, training: Rows) -> Features:
+    """Columns less their mean, by four standard deviations, both over the training rows; clipped to -1..1."""
+    mean, deviation = table.x[training].mean(axis=0), table.x[training].std(axis=0)
+    scale = DEVIATIONS * np.where(deviation > 0, deviation, 1)
+    standard: Features = np.clip((table.x - mean) / scale, -1, 1).astype(np.float32)
+    return standard
+
+
+def _task(table: Table, drawn: tuple[Drawn, Drawn]) -> Task:
+    support, query = (Samples(table.x[part.rows], part.labels) for part in drawn)
+    return Task(support, query)
+
+
+def _some(x: Features, rows: Rows) -> Features:
+    step = -(-len(rows) // MOST_CALIBRATION_ROWS)
+    some: Features = x[rows[::step]]
+    return some
+
+
+def _too_few(table: Table, found: str) -> ModelError:
+    return ModelError(
+        f"{table.origin}: {found} (shots and queries).", "Set fewer shots, queries or ways, or add samples."
+    )

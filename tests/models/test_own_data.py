@@ -1,0 +1,266 @@
+"""Your own data: a table, recordings, images become tasks; what is wrong is named with its place."""
+
+import struct
+import wave
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaragua_models import Model, ModelError, Task, from_toml
+
+TABLE_TOML = """
+[task]
+name = "valves"
+kind = "table"
+path = "valves.csv"
+label = "state"
+device = "machine"
+"""
+IMAGES_TOML = '[task]\nname = "shapes"\nkind = "images"\npath = "shapes"\nside = 16\n'
+AUDIO_TOML = '[task]\nname = "orders"\nkind = "audio"\npath = "orders"\n'
+
+
+def write(folder: Path, text: str, name: str = "task.toml") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def valves(machines: int = 6, samples: int = 24) -> str:
+    """A pressure that tells open from shut, and a number that tells the row."""
+    lines = ["machine,pressure,row,state"]
+    for machine in range(machines):
+        for number in range(samples):
+            state = ("open", "shut")[number % 2]
+            lines.append(f"m{machine},{5 + number % 2 + number / 100},{machine * samples + number},{state}")
+    return "\n".join(lines) + "\n"
+
+
+def wav(path: Path, hertz: float, seconds: float = 0.5, rate: int = 16_000, channels: int = 1) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tone = 8000 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate) * channels) / rate)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(tone.astype("<i2").tobytes())
+
+
+def png(path: Path, pixels: np.ndarray, colour: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = b"".join(b"\0" + row.astype(np.uint8).tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, colour, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
+    body = b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    write(tmp_path, valves(), "valves.csv")
+    return write(tmp_path, TABLE_TOML)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    for kind in range(12):
+        for number in range(12):
+            png(tmp_path / "shapes" / f"kind{kind:02}" / f"{number}.png", random.integers(0, 20, (20, 24)) + 20 * kind)
+    return write(tmp_path, IMAGES_TOML)
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> Path:
+    for speaker in range(5):
+        for place, word in enumerate(("low", "middle", "high")):
+            for take in range(12):
+                pitch = 400 * (place + 1) + 10 * speaker + take
+                wav(tmp_path / "orders" / f"speaker{speaker}" / word / f"{take}.wav", pitch)
+    return write(tmp_path, AUDIO_TOML)
+
+
+def drawn(model: Model) -> tuple[Task, Task]:
+    """One task of either side with the model's own defaults, checked against what every model promises."""
+    defaults = model.defaults
+    train = model.tasks.train_task("board-1", 1, defaults.ways, defaults.shots)
+    held_out = model.tasks.held_out_task(1, defaults.ways, defaults.shots, defaults.queries)
+    for samples in (train.support, held_out.support, held_out.query):
+        assert samples.x.dtype == np.float32
+        assert samples.x.shape[1] == model.network.input_size
+        assert np.abs(samples.x).max() <= 1
+        assert 0 <= samples.y.min() <= samples.y.max() < model.network.outputs
+    assert len(train.support) == len(held_out.support) == defaults.ways * defaults.shots
+    assert len(held_out.query) == defaults.queries
+    assert not {x.tobytes() for x in held_out.support.x} & {x.tobytes() for x in held_out.query.x}
+    assert model.tasks.calibration().shape[1] == model.network.input_size
+    return train, held_out
+
+
+def test_a_table_becomes_tasks_of_its_devices(table: Path) -> None:
+    model = from_toml(table)
+    train, held_out = drawn(model)
+    assert (model.name, model.network.inputs, model.network.outputs) == ("valves", 2, 2)
+    for task in (train, held_out):
+        high = task.support.x[:, 0] > 0
+        assert np.array_equal(high, task.support.y == 1)  # fixed names: open is 0 and shut is 1 in every task
+
+
+def test_a_held_out_device_never_trains_and_does_not_count_for_scaling(tmp_path: Path) -> None:
+    text = valves().replace("m5,", "m9,").replace(",120,", ",99999,")
+    write(tmp_path, text, "valves.csv")
+    model = from_toml(write(tmp_path, TABLE_TOML + 'held_out = ["m9"]\nfeatures = ["row"]\n'))
+    trained = {
+        float(x[0])
+        for seed in range(60)
+        for task in [model.tasks.train_task(f"d{seed}", seed, 2, 5)]
+        for x in (*task.support.x, *task.query.x)
+    }
+    judged = model.tasks.held_out_task(1, 2, 5, 2)
+    assert max(trained) < 0.5  # +- 1.7 deviations of evenly spread rows, of four
+    assert not trained & {float(x[0]) for x in (*judged.support.x, *judged.query.x)}
+
+
+def test_a_device_is_named_or_decided_by_its_name(table: Path) -> None:
+    tasks = from_toml(table).tasks
+    first, second = (tasks.train_task("board-1", 3, 2, 5) for _ in range(2))
+    assert np.array_equal(first.support.x, second.support.x)
+    assert not np.array_equal(first.support.x, tasks.train_task("board-2", 3, 2, 5).support.x)
+
+
+def test_images_become_tasks_of_classes(images: Path) -> None:
+    model = from_toml(images)
+    assert model.network.inputs == (16, 16, 1)
+    assert model.network.outputs == model.defaults.ways == 3
+    _, held_out = drawn(model)
+    kinds = {int(240 * (1 - x.mean()) / 20) for x in held_out.support.x}
+    trained = {
+        int(240 * (1 - x.mean()) / 20) for seed in range(50) for x in model.tasks.train_task("d", seed, 3, 1).support.x
+    }
+    assert len(trained | kinds) <= 12
+    assert not trained & kinds
+
+
+def test_recordings_become_tasks_of_speakers(audio: Path) -> None:
+    model = from_toml(audio)
+    assert (model.network.inputs, model.network.outputs) == (650, 3)
+    drawn(model)
+
+
+def test_names_are_shuffled_if_asked(tmp_path: Path, audio: Path) -> None:
+    shuffled = from_toml(write(tmp_path, AUDIO_TOML + 'naming = "shuffled"\n[defaults]\nways = 2\nrounds = 7\n'))
+    assert (shuffled.defaults.ways, shuffled.defaults.rounds, shuffled.network.outputs) == (2, 7, 2)
+    drawn(shuffled)
+    first, second = (shuffled.tasks.train_task("d", seed, 2, 2).support for seed in (0, 1))
+    assert not np.array_equal(first.x, second.x)
+
+
+def test_network_and_defaults_are_taken_from_the_file(tmp_path: Path, table: Path) -> None:
+    extra = "[network]\nhidden = [12, 6]\n[defaults]\nlearning_rate = 0.1\nshots = 3\nalpha = 1\n"
+    model = from_toml(write(tmp_path, TABLE_TOML + extra))
+    assert model.network.shapes == ((2,), (12,), (6,), (2,))
+    assert (model.defaults.learning_rate, model.defaults.shots, model.defaults.queries) == (0.1, 3, 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "message", "hint"),
+    [
+        (lambda text: text + "[", "task.toml: it is not TOML", "line"),
+        (lambda text: text.replace("[task]", "[tasks]"), "[tasks]: there is no such section", "'task'"),
+        (lambda text: text.replace("label", "lable"), "[task] lable: nothing of that name", "'label'"),
+        (lambda text: text.replace('label = "state"', ""), "[task] label: it is missing", 'label = "..."'),
+        (lambda text: text.replace('"table"', '"tabel"'), "[task] kind: 'tabel' is none", "table, audio, images"),
+        (lambda text: text.replace('"state"', "7"), "[task] label: 7 is not text", ""),
+        (lambda text: text.replace('"state"', '"stat"'), "valves.csv: there is no column 'stat'", "'state'"),
+        (lambda text: text.replace('"machine"', '"device"'), "there is no column 'device'", "pressure"),
+        (lambda text: text.replace("valves.csv", "other.csv"), "other.csv: cannot be read", "CSV"),
+        (lambda text: text + 'held_out = ["m77"]', "there is no device 'm77' to hold out", "m0, m1"),
+        (lambda text: text + 'held_out = "m1"', "[task] held_out: 'm1' is not a list", ""),
+        (lambda text: text + "held_out = [1]", "[task] held_out: [1] is not a list of text", ""),
+        (lambda text: text + 'held_out = ["m0","m1","m2","m3","m4","m5"]', "1 must be left to train on", ""),
+        (lambda text: text + 'naming = "random"', "[task] naming: 'random' is none", "fixed, shuffled"),
+        (lambda text: text + "side = 9", "[task] side: nothing of that name", ""),
+        (lambda text: text + 'features = ["state"]', "column 'state': 'open' is not a number", ""),
+        (lambda text: text + "[network]\nfilters = [8]", "[network] filters: nothing of that name", "hidden"),
+        (lambda text: text + "[network]\nhidden = [0]", "[network]", ""),
+        (lambda text: text + "[defaults]\nround = 3", "[defaults] round: nothing of that name", "'rounds'"),
+        (lambda text: text + "[defaults]\nrounds = 0", "[defaults] rounds: 0 is not above 0", ""),
+        (lambda text: text + "[defaults]\nrounds = 2.5", "[defaults] rounds: 2.5 is not a whole number", ""),
+        (lambda text: text.replace('"valves"', '"My Valves"'), "its name is not an identifier", "a-z"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named_with_its_place(
+    tmp_path: Path, table: Path, change: Callable[[str], str], message: str, hint: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        from_toml(write(tmp_path, change(TABLE_TOML)))
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("m1,5.0,", "m1,,"), "line 26, column 'pressure': '' is not a number"),
+        (lambda text: text.replace("m1,5.0,", "m1,inf,"), "line 26, column 'pressure': 'inf' is not a number"),
+        (lambda text: text.replace("m1,5.0,", "m1,"), "line 26: it has another number of cells"),
+        (lambda text: text.replace("open", "shut"), "there are 1 classes"),
+        (lambda text: text.split("\n")[0], "it has no rows"),
+        (lambda text: "", "it has no rows"),
+        (lambda text: "\n".join(text.split("\n")[:25]), "of 1 of kind 'device' 1 are held out"),
+    ],
+)
+def test_what_is_wrong_in_the_table_is_named_with_its_line(
+    tmp_path: Path, table: Path, change: Callable[[str], str], message: str
+) -> None:
+    write(tmp_path, change(valves()), "valves.csv")
+    with pytest.raises(ModelError) as caught:
+        from_toml(table)
+    assert "valves.csv" in caught.value.message
+    assert message in caught.value.message
+
+
+def test_a_recording_that_does_not_fit_is_named(tmp_path: Path, audio: Path) -> None:
+    bad = tmp_path / "orders" / "speaker3" / "low" / "99.wav"
+    for change, reason in (({"rate": 8000}, "8000 Hz"), ({"channels": 2}, "2 channels"), ({"seconds": 1.5}, "1.50 s")):
+        wav(bad, 500, **change)
+        with pytest.raises(ModelError, match=reason) as caught:
+            from_toml(audio)
+        assert "speaker3/low/99.wav" in caught.value.message
+    for content in (b"", bad.read_bytes()[:50], bad.read_bytes()[:999]):
+        bad.write_bytes(content)
+        with pytest.raises(ModelError, match=r"99\.wav"):
+            from_toml(audio)
+
+
+def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, images: Path) -> None:
+    png(tmp_path / "shapes" / "kind03" / "colour.png", np.zeros((4, 12)), colour=2)
+    with pytest.raises(ModelError, match=r"kind03/colour\.png: it has RGB colour") as caught:
+        from_toml(images)
+    assert "greyscale" in caught.value.hint
+
+
+@pytest.mark.parametrize("toml", [AUDIO_TOML, IMAGES_TOML])
+def test_a_folder_that_is_missing_or_empty_is_named(tmp_path: Path, toml: str) -> None:
+    with pytest.raises(ModelError, match="there is no such folder"):
+        from_toml(write(tmp_path, toml))
+    for name in ("orders", "shapes"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(ModelError, match="there is no file <"):
+        from_toml(write(tmp_path, toml))
+
+
+def test_samples_that_do_not_reach_are_said_when_a_task_is_drawn(table: Path) -> None:
+    tasks = from_toml(table).tasks
+    with pytest.raises(ModelError, match="0 classes with 13 samples"):
+        tasks.train_task("m0", 1, 2, 13)
+    with pytest.raises(ModelError, match="not 3"):
+        tasks.held_out_task(1, 3, 1, 3)
