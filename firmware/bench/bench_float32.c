@@ -10,7 +10,7 @@
 
 #define MAGIC 0x32334642u /* "BF32" */
 
-static void float32_dense_forward(const float *x, const float *weights, const float *biases, float *y, int inputs, int outputs,
+static inline void float32_dense_forward(const float *x, const float *weights, const float *biases, float *y, int inputs, int outputs,
                                   bool relu)
 {
     for (int j = 0; j < outputs; j++) {
@@ -23,7 +23,7 @@ static void float32_dense_forward(const float *x, const float *weights, const fl
     }
 }
 
-static void float32_dense_backward(const float *dy, const float *weights, float *dx, int inputs, int outputs)
+static inline void float32_dense_backward(const float *dy, const float *weights, float *dx, int inputs, int outputs)
 {
     for (int i = 0; i < inputs; i++) {
         dx[i] = 0.0f;
@@ -37,7 +37,7 @@ static void float32_dense_backward(const float *dy, const float *weights, float 
     }
 }
 
-static void float32_dense_update(const float *x, const float *dy, float *weights, float *biases, int inputs, int outputs, float rate)
+static inline void float32_dense_update(const float *x, const float *dy, float *weights, float *biases, int inputs, int outputs, float rate)
 {
     for (int j = 0; j < outputs; j++) {
         float *row = weights + j * inputs;
@@ -49,7 +49,108 @@ static void float32_dense_update(const float *x, const float *dy, float *weights
     }
 }
 
-static void float32_relu_backward(const float *y, float *dy, int count)
+/* Geometry of a convolution; images are [height][width][channels], weights [outputs][kernel_y][kernel_x][channels]. */
+struct float32_conv {
+    int height, width, channels;
+    int rows, columns;
+    int kernel_y, kernel_x;
+    int stride_y, stride_x;
+    int pad_top, pad_left;
+    int outputs;
+};
+
+static inline void float32_conv_forward(struct float32_conv c, const float *x, const float *weights, const float *biases,
+                                        float *y, bool relu)
+{
+    for (int row = 0; row < c.rows; row++) {
+        for (int column = 0; column < c.columns; column++) {
+            for (int o = 0; o < c.outputs; o++) {
+                float sum = biases[o];
+                for (int ky = 0; ky < c.kernel_y; ky++) {
+                    const int iy = row * c.stride_y + ky - c.pad_top;
+                    if (iy < 0 || iy >= c.height) {
+                        continue;
+                    }
+                    for (int kx = 0; kx < c.kernel_x; kx++) {
+                        const int ix = column * c.stride_x + kx - c.pad_left;
+                        if (ix < 0 || ix >= c.width) {
+                            continue;
+                        }
+                        const float *pixel = x + (iy * c.width + ix) * c.channels;
+                        const float *tap = weights + ((o * c.kernel_y + ky) * c.kernel_x + kx) * c.channels;
+                        for (int i = 0; i < c.channels; i++) {
+                            sum += pixel[i] * tap[i];
+                        }
+                    }
+                }
+                y[(row * c.columns + column) * c.outputs + o] = relu && sum < 0.0f ? 0.0f : sum;
+            }
+        }
+    }
+}
+
+static inline void float32_conv_backward(struct float32_conv c, const float *dy, const float *weights, float *dx)
+{
+    for (int i = 0; i < c.height * c.width * c.channels; i++) {
+        dx[i] = 0.0f;
+    }
+    for (int row = 0; row < c.rows; row++) {
+        for (int column = 0; column < c.columns; column++) {
+            for (int o = 0; o < c.outputs; o++) {
+                const float error = dy[(row * c.columns + column) * c.outputs + o];
+                for (int ky = 0; ky < c.kernel_y; ky++) {
+                    const int iy = row * c.stride_y + ky - c.pad_top;
+                    if (iy < 0 || iy >= c.height) {
+                        continue;
+                    }
+                    for (int kx = 0; kx < c.kernel_x; kx++) {
+                        const int ix = column * c.stride_x + kx - c.pad_left;
+                        if (ix < 0 || ix >= c.width) {
+                            continue;
+                        }
+                        float *pixel = dx + (iy * c.width + ix) * c.channels;
+                        const float *tap = weights + ((o * c.kernel_y + ky) * c.kernel_x + kx) * c.channels;
+                        for (int i = 0; i < c.channels; i++) {
+                            pixel[i] += error * tap[i];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+static inline void float32_conv_update(struct float32_conv c, const float *x, const float *dy, float *weights,
+                                       float *biases, float rate)
+{
+    for (int row = 0; row < c.rows; row++) {
+        for (int column = 0; column < c.columns; column++) {
+            for (int o = 0; o < c.outputs; o++) {
+                const float step = rate * dy[(row * c.columns + column) * c.outputs + o];
+                biases[o] -= step;
+                for (int ky = 0; ky < c.kernel_y; ky++) {
+                    const int iy = row * c.stride_y + ky - c.pad_top;
+                    if (iy < 0 || iy >= c.height) {
+                        continue;
+                    }
+                    for (int kx = 0; kx < c.kernel_x; kx++) {
+                        const int ix = column * c.stride_x + kx - c.pad_left;
+                        if (ix < 0 || ix >= c.width) {
+                            continue;
+                        }
+                        const float *pixel = x + (iy * c.width + ix) * c.channels;
+                        float *tap = weights + ((o * c.kernel_y + ky) * c.kernel_x + kx) * c.channels;
+                        for (int i = 0; i < c.channels; i++) {
+                            tap[i] -= step * pixel[i];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+static inline void float32_relu_backward(const float *y, float *dy, int count)
 {
     for (int i = 0; i < count; i++) {
         if (!(y[i] > 0.0f)) {

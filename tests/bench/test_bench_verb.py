@@ -10,8 +10,8 @@ import pytest
 from jaragua.cli.main import run
 from jaragua.errors import ToolError, UsageError
 
-#: At most so many instructions a training step (the bars of the road's first issue).
-LIMIT_INSTRUCTIONS = 12_000
+#: At most so many instructions a training step and so many bytes of RAM (the bars of the engine's issue).
+LIMITS = {"SINE": (8_000, 4 * 1024), "MLP": (8_000, 6 * 1024), "KWS": (62_000, 36 * 1024), "CNN": (340_000, 24 * 1024)}
 
 
 @pytest.fixture
@@ -23,12 +23,15 @@ def document(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
 
 
 @pytest.mark.board
-def test_the_figures_of_both_models_keep_the_bars(document: dict[str, object]) -> None:
+def test_the_figures_of_all_models_keep_the_bars(document: dict[str, object]) -> None:
     assert (document["schema_version"], document["status"]) == (1, "ok")
     results = document["data"]["results"]  # type: ignore[index]
-    assert [result["model"] for result in results] == ["SINE", "MLP"]
+    assert [result["model"] for result in results] == list(LIMITS)
     for result in results:
-        assert 0 < result["forward_instructions"] < result["instructions"] <= LIMIT_INSTRUCTIONS
+        most_instructions, most_bytes = LIMITS[result["model"]]
+        assert 0 < result["forward_instructions"] < result["instructions"] <= most_instructions
+        assert result["ram_bytes"] <= most_bytes
+        assert result["task"] in ("sine", "digits", "keywords", "omniglot-cnn", "synthetic")
         assert result["instructions"] < result["float32_instructions"]
         assert result["instructions"] <= result["instructions_no_dead_rows"]
         assert result["ram_bytes"] < result["float32_ram_bytes"]
@@ -57,4 +60,4 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(
 
 def test_an_unknown_model_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bench", "--model", "BIG"]) == UsageError.exit_code
-    assert "it has SINE, MLP" in capsys.readouterr().err
+    assert "it has SINE, MLP, KWS, CNN" in capsys.readouterr().err

@@ -82,6 +82,7 @@ def _rows(results: Sequence[Result]) -> Iterator[tuple[str, list[str]]]:
     def row(label: str, *fields: str, join: str = " .. ") -> tuple[str, list[str]]:
         return label, [join.join(_number(getattr(result, field)) for field in fields) for result in results]
 
+    yield "samples of the task", [result.task for result in results]
     yield row("training step, mean", "instructions")
     yield row("  least .. most", "instructions_min", "instructions_max")
     yield row("  forward only", "forward_instructions")

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from jaragua_compiler import Dense, Network
 from jaragua_compiler.bench import emulator, footprint, toolchain
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.layers import Conv2D
 
 _MAGIC = 0x32334642
 _HEADER_NAME = "bench_float32_network.h"
@@ -93,19 +95,50 @@ def _input(weights: Weights, x: Floats, targets: Floats, rate: float) -> bytes:
     return b"".join((head, *layers, *samples))
 
 
-def _shapes(network: Network) -> Iterator[tuple[int, int, int, bool]]:
-    """(layer, inputs, outputs, has a ReLU) of each layer."""
-    sizes = [math.prod(shape) for shape in network.shapes]
-    for index, layer in enumerate(network.layers):
-        yield index, sizes[index], sizes[index + 1], isinstance(layer, Dense) and layer.activation == "relu"
+@dataclass(frozen=True)
+class _FloatLayer:
+    """One layer with weights. `geometry` is the struct float32_conv of a convolution, empty for a dense layer."""
+
+    index: int
+    weights: int
+    inputs: int
+    outputs: int
+    size: int
+    relu: bool
+    geometry: str
+
+
+def _layers(network: Network) -> Iterator[_FloatLayer]:
+    """The layers with weights of a chain of dense layers and convolutions. Raises CompileError for any other."""
+    for number, index in enumerate(network.weighted):
+        layer, shape = network.layers[index], network.weight_shapes(index)[0]
+        if not isinstance(layer, Dense | Conv2D):
+            raise CompileError(f"layer {index}: the float32 baseline has no {type(layer).__name__}.")
+        yield _FloatLayer(
+            index=number,
+            weights=math.prod(shape),
+            inputs=math.prod(shape[1:]),
+            outputs=shape[0],
+            size=math.prod(network.shapes[index + 1]),
+            relu=layer.activation == "relu",
+            geometry=_geometry(network, index) if isinstance(layer, Conv2D) else "",
+        )
+
+
+def _geometry(network: Network, index: int) -> str:
+    window, source = network.window(index), network.shapes[network.operands(index)[0]]
+    (top, _), (left, _) = window.pads
+    outputs = network.shapes[index + 1][2]
+    numbers = [*source, *window.positions, *window.kernel, *window.stride, top, left, outputs]
+    return "(struct float32_conv){" + ", ".join(map(str, numbers)) + "}"
 
 
 def _arrays(network: Network) -> list[str]:
     targets = 1 if network.loss == "softmax_cross_entropy" else network.outputs
     lines = [f"static float float32_input[{network.input_size}], float32_target[{targets}];"]
-    for index, inputs, outputs, _ in _shapes(network):
-        lines.append(f"static float weights{index}[{outputs * inputs}], biases{index}[{outputs}];")
-        lines.append(f"static float value{index}[{outputs}], error{index}[{outputs}];")
+    for layer in _layers(network):
+        lines.append(f"static float weights{layer.index}[{layer.weights}], biases{layer.index}[{layer.outputs}];")
+        lines.append(f"static float value{layer.index}[{layer.size}], error{layer.index}[{layer.size}];")
     return lines
 
 
@@ -114,7 +147,7 @@ def _function(signature: str, body: list[str]) -> list[str]:
 
 
 def _reads(network: Network) -> list[str]:
-    names = [name for index, *_ in _shapes(network) for name in (f"weights{index}", f"biases{index}")]
+    names = [name for layer in _layers(network) for name in (f"weights{layer.index}", f"biases{layer.index}")]
     return [f"bench_board_read({name}, sizeof {name});" for name in names]
 
 
@@ -123,23 +156,37 @@ def _source(index: int) -> str:
 
 
 def _forward_calls(network: Network) -> list[str]:
-    return [
-        f"float32_dense_forward({_source(index)}, weights{index}, biases{index}, value{index}, {inputs}, {outputs}, "
-        f"{str(relu).lower()});"
-        for index, inputs, outputs, relu in _shapes(network)
-    ]
+    return [_forward_call(layer) for layer in _layers(network)]
+
+
+def _forward_call(layer: _FloatLayer) -> str:
+    index, relu = layer.index, str(layer.relu).lower()
+    arrays = f"{_source(index)}, weights{index}, biases{index}, value{index}"
+    if layer.geometry:
+        return f"float32_conv_forward({layer.geometry}, {arrays}, {relu});"
+    return f"float32_dense_forward({arrays}, {layer.inputs}, {layer.outputs}, {relu});"
 
 
 def _backward_calls(network: Network) -> list[str]:
-    last, _, outputs, _ = list(_shapes(network))[-1]
-    lines = [f"const float loss = float32_loss(value{last}, float32_target, error{last}, {outputs});"]
-    for index, inputs, outputs, relu in reversed(list(_shapes(network))):
-        if relu:
-            lines.append(f"float32_relu_backward(value{index}, error{index}, {outputs});")
-        if index:
-            lines.append(
-                f"float32_dense_backward(error{index}, weights{index}, error{index - 1}, {inputs}, {outputs});"
-            )
-        update = f"{_source(index)}, error{index}, weights{index}, biases{index}, {inputs}, {outputs}, rate"
-        lines.append(f"float32_dense_update({update});")
+    layers = list(_layers(network))
+    last = layers[-1]
+    loss = f"float32_loss(value{last.index}, float32_target, error{last.index}, {last.outputs})"
+    lines = [f"const float loss = {loss};"]
+    for layer in reversed(layers):
+        lines += _learn_calls(layer)
     return [*lines, "return loss;"]
+
+
+def _learn_calls(layer: _FloatLayer) -> Iterator[str]:
+    index, sizes = layer.index, f"{layer.inputs}, {layer.outputs}"
+    if layer.relu:
+        yield f"float32_relu_backward(value{index}, error{index}, {layer.size});"
+    down = f"error{index}, weights{index}, error{index - 1}"
+    if index:
+        conv = f"float32_conv_backward({layer.geometry}, {down});"
+        yield conv if layer.geometry else f"float32_dense_backward({down}, {sizes});"
+    arrays = f"{_source(index)}, error{index}, weights{index}, biases{index}"
+    if layer.geometry:
+        yield f"float32_conv_update({layer.geometry}, {arrays}, rate);"
+    else:
+        yield f"float32_dense_update({arrays}, {sizes}, rate);"

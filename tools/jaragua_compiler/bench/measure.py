@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from jaragua_compiler.bench import board, dead_rows, float32
+from jaragua_compiler.bench.rows import ROWS, row_model
 from jaragua_compiler.bench.steps import Counts, Outcome, mismatches, run
 from jaragua_compiler.bench.toolchain import ToolError, require_tools
 from jaragua_compiler.bench.workload import Workload, prepare
-from jaragua_compiler.errors import CompileError
 from jaragua_compiler.native import NativeEngine
 from jaragua_compiler.plan import WEIGHT_FORMAT, Plan, plan
 from jaragua_compiler.rate import LearningRate
-from jaragua_models import Model, get
+from jaragua_models import Model
 from jaragua_models.base import Features, Targets
 
-#: Name in the bench -> model of the zoo. SINE is 1-32-32-1, MLP is 64-32-10.
-MODELS: Mapping[str, str] = {"SINE": "sine", "MLP": "digits"}
+#: Names of the rows, in the order in which they are printed.
+MODELS: Sequence[str] = tuple(ROWS)
 
 
 @dataclass(frozen=True)
 class Result:
     """One row of the bench. Instructions are means over `samples` training steps, except where the name says else.
 
-    `dead_rows` is the part of all rows that is dead (0..1); RAM is weights, activations, scratch and stack.
+    `task` is the zoo's task the samples come from, or "synthetic". `dead_rows` is the part of all rows that is dead
+    (0..1); RAM is weights, activations, scratch and stack.
     """
 
     model: str
     weights: str
+    task: str
     instructions: int
     instructions_min: int
     instructions_max: int
@@ -53,7 +55,7 @@ class Result:
 def measure(name: str) -> Result:
     """Build, run and count one model of MODELS. Raises CompileError for another name, ToolError without the tools."""
     require_tools()
-    model = _model(name)
+    model, task = row_model(name)
     layout = plan(model.network)
     workload = prepare(model, layout)
     counts = _counted(layout, workload)
@@ -66,6 +68,7 @@ def measure(name: str) -> Result:
     return Result(
         model=name,
         weights=WEIGHT_FORMAT,
+        task=task,
         instructions=_mean(train),
         instructions_min=min(train),
         instructions_max=max(train),
@@ -84,12 +87,6 @@ def measure(name: str) -> Result:
         flash_bytes=size.flash_bytes,
         samples=len(train),
     )
-
-
-def _model(name: str) -> Model:
-    if name not in MODELS:
-        raise CompileError(f"the bench has no model {name!r}.", f"It has: {', '.join(MODELS)}.")
-    return get(MODELS[name])
 
 
 def _counted(layout: Plan, workload: Workload) -> list[Counts]:
