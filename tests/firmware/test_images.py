@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from jaragua_compiler.definitions_c import write_header
 RAM = range(0x2000_0000, 0x2004_0000)
 FLASH = range(0x0010_0000)
 STACK_BYTES = 4096
+FIRMWARE = Path(__file__).parents[2] / "firmware"
 LINE = re.compile(rb"jaragua \S+ qemu_m4 digits protocol \d+\.\d+\r\n\0")
 PATIENCE_S = 20
 
@@ -72,7 +74,7 @@ def test_too_much_for_the_ram_does_not_link(qemu_m4_image: Path, tmp_path: Path)
     """The size of every section, the stack included, is checked before anyone flashes."""
     source = tmp_path / "greedy.c"
     source.write_text("char greedy[256 * 1024 - 64 - 4096 + 1];\nvoid jrg_port_reset(void) { greedy[0] = 1; }\n")
-    script = Path(__file__).parents[2] / "firmware" / "ports" / "qemu_m4" / "qemu_m4.ld"
+    script = FIRMWARE / "ports" / "qemu_m4" / "qemu_m4.ld"
     command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-nostdlib", "-T", str(script), str(source), "-o", "greedy.elf"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != 0
@@ -82,14 +84,36 @@ def test_too_much_for_the_ram_does_not_link(qemu_m4_image: Path, tmp_path: Path)
 @pytest.mark.board
 def test_the_emulated_board_boots_and_says_one_line(qemu_m4_image: Path) -> None:
     """L1.4."""
+    assert LINE.match(_said_at_start(qemu_m4_image, b"\0"))
+
+
+@pytest.mark.board
+def test_a_stack_overrun_restarts_the_board(tmp_path: Path) -> None:
+    """QEMU itself swallows writes below the RAM; the port's guard makes them a fault."""
+    assert _said_at_start(_overrun_image(tmp_path), b"\n") == b"restarted by a fault\n"
+
+
+def _overrun_image(folder: Path) -> Path:
+    write_header(folder)
+    port = FIRMWARE / "ports" / "qemu_m4"
+    sources = [FIRMWARE / "test" / "stack_overrun.c", port / "jrg_port.c", port / "jrg_port_start.c"]
+    flags = tomllib.loads((FIRMWARE / "flags.toml").read_text(encoding="utf-8"))
+    options = [*flags["c"]["standard"], *flags["core"]["cortex_m4"], *flags["c"]["optimise"], *flags["link"]["arm"]]
+    includes = [f"-I{path}" for path in (folder, port.parent)]
+    command = ["arm-none-eabi-gcc", *options, *includes, *map(str, sources), "-T", str(port / "qemu_m4.ld")]
+    subprocess.run([*command, "-o", str(folder / "overrun.elf")], check=True)
+    return folder / "overrun.elf"
+
+
+def _said_at_start(image: Path, end: bytes) -> bytes:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = qemu.arguments(qemu_m4_image, listener.fileno(), b"\1" * 8, nonce=5)
+        command = qemu.arguments(image, listener.fileno(), b"\1" * 8, nonce=5)
         # The board waits for the terminal, so that its first line is not lost.
         command = [argument.replace("wait=off", "wait=on") for argument in command]
         with subprocess.Popen(command, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL) as process:
             try:
                 with socket.create_connection(listener.getsockname(), timeout=PATIENCE_S) as terminal:
-                    assert LINE.match(_read_until(terminal, b"\0"))
+                    return _read_until(terminal, end)
             finally:
                 process.terminate()
 
@@ -131,8 +155,7 @@ def test_another_model_builds_beside_the_default(native_image: Path) -> None:
 def test_the_nano_port_compiles_against_the_frameworks_signatures(tmp_path: Path) -> None:
     """The framework itself must be downloaded; what the port calls of it is in arduino_stubs."""
     write_header(tmp_path)
-    firmware = Path(__file__).parents[2] / "firmware"
-    includes = [tmp_path, firmware / "ports", firmware / "src", firmware / "test" / "arduino_stubs"]
+    includes = [tmp_path, FIRMWARE / "ports", FIRMWARE / "src", FIRMWARE / "test" / "arduino_stubs"]
     flags = ["-std=gnu++14", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fsyntax-only"]
     command = ["arm-none-eabi-g++", *flags, *(f"-I{path}" for path in includes)]
-    subprocess.run([*command, str(firmware / "ports" / "nano33ble" / "jrg_port.cpp")], check=True)
+    subprocess.run([*command, str(FIRMWARE / "ports" / "nano33ble" / "jrg_port.cpp")], check=True)

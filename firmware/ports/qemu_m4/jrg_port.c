@@ -30,7 +30,7 @@ enum { RX_RING_BYTES = 2048 }; /* a window of eight whole frames; a power of two
 
 static struct {
     volatile uint32_t head, tail;
-    uint8_t bytes[RX_RING_BYTES];
+    volatile uint8_t bytes[RX_RING_BYTES]; /* as the two above, so that the compiler keeps their order */
 } rx_ring;
 
 static struct {

@@ -30,6 +30,7 @@ typedef struct {
 extern volatile jrg_port_keep jrg_port_kept;
 
 _Noreturn void jrg_port_restart(jrg_reset_cause cause);
+_Noreturn void jrg_port_on_fault(void);
 void jrg_port_on_uart_rx(void);
 void jrg_port_on_uart_tx(void);
 void jrg_port_on_alarm(void);

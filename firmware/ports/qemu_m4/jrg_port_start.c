@@ -3,8 +3,18 @@
 
 #include "jrg_port_qemu_m4.h"
 
-#define AIRCR (*(volatile uint32_t *)0xE000ED0Cu)
+#define REGISTER(address) (*(volatile uint32_t *)(address))
+
+#define AIRCR REGISTER(0xE000ED0Cu)
 #define AIRCR_SYSTEM_RESET 0x05FA0004u
+
+/* ARMv7-M, B3.5: a region of 2^(size + 1) bytes; without access rights whoever touches it faults. */
+#define MPU_CONTROL REGISTER(0xE000ED94u)
+#define MPU_REGION_NUMBER REGISTER(0xE000ED98u)
+#define MPU_REGION_BASE REGISTER(0xE000ED9Cu)
+#define MPU_REGION_RIGHTS REGISTER(0xE000EDA0u)
+enum { MPU_ON = 1, MPU_REST_AS_BEFORE = 4, MPU_REGION_ON = 1, MPU_REGION_64_KB = 15 << 1 };
+#define GUARD_BYTES 0x10000u
 
 extern uint32_t jrg_port_stack_end[], jrg_port_stack_top[];
 extern uint32_t jrg_port_data_start[], jrg_port_data_end[], jrg_port_data_image[];
@@ -32,9 +42,25 @@ void jrg_port_restart(jrg_reset_cause cause)
     }
 }
 
-static void on_fault(void)
+_Noreturn void jrg_port_on_fault(void)
 {
     jrg_port_restart(JRG_RESET_CAUSE_FAULT);
+}
+
+/* If the stack is what faulted, a push would fault again and lock the core up: first of all the stack is emptied. */
+__attribute__((naked)) static void on_fault(void)
+{
+    __asm__ volatile("ldr r0, =jrg_port_stack_top\n\tmov sp, r0\n\tb jrg_port_on_fault");
+}
+
+/* QEMU has a device below the RAM that swallows writes without a fault; the guard makes an overrun one. */
+static void guard_stack(void)
+{
+    MPU_REGION_NUMBER = 0;
+    MPU_REGION_BASE = (uint32_t)(uintptr_t)jrg_port_stack_end - GUARD_BYTES;
+    MPU_REGION_RIGHTS = MPU_REGION_64_KB | MPU_REGION_ON;
+    MPU_CONTROL = MPU_REST_AS_BEFORE | MPU_ON;
+    __asm__ volatile("dsb\n\tisb" ::: "memory");
 }
 
 /* The paint ends below the frame of this function, which must not be overwritten. */
@@ -43,6 +69,7 @@ void jrg_port_reset(void)
     fill_words(jrg_port_stack_end, (uint32_t *)__builtin_frame_address(0) - 16, JRG_PORT_STACK_PAINT);
     copy_words(jrg_port_data_start, jrg_port_data_end, jrg_port_data_image);
     fill_words(jrg_port_bss_start, jrg_port_bss_end, 0);
+    guard_stack();
     (void)main(0, 0);
     jrg_port_restart(JRG_RESET_CAUSE_SOFTWARE);
 }
