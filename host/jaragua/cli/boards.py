@@ -31,7 +31,9 @@ def _print_table() -> None:
 
     table = Table(title="Memory for a network (of all there is), in bytes", title_justify="left")
     for heading in ("board", "", "core", "RAM", "flash"):
-        table.add_column(heading, justify="right" if heading in ("RAM", "flash") else "left", no_wrap=heading == "board")
+        table.add_column(
+            heading, justify="right" if heading in ("RAM", "flash") else "left", no_wrap=heading == "board"
+        )
     for board in known():
         ram = f"{board.free_ram_bytes:,} ({board.ram_bytes:,})"
         flash = f"{board.free_flash_bytes:,} ({board.flash_bytes:,})"

@@ -26,6 +26,7 @@ VERBS = {
     "demo": "Watch emulated boards learn, end to end, without hardware.",
     "run": "Run the rounds of a configuration (the coordinator).",
     "status": "Show where a run stands.",
+    "simulate": "Simulate a fleet on this machine, in the boards' own arithmetic.",
     "broker": "Start, check and stop an MQTT broker.",
     "gateway": "Put the boards on serial ports into the fleet.",
     "client": "Put this machine into the fleet as a device (Pi class).",

@@ -51,6 +51,7 @@ _VECTOR = """\
 
 #define SELFTEST_SAMPLES {samples}u
 #define SELFTEST_STEPS {steps}u
+#define SELFTEST_SEED {seed}u /* of the dither of int8 weights; nothing else looks at it */
 #define SELFTEST_BLOB_CRC32 0x{blob_crc32:08x}u
 
 /* outputs, correct and loss: before the step; weights_crc32: of the whole blob, after it. */
@@ -94,6 +95,7 @@ def vector_header(vector: TestVector) -> str:
     return LICENCE_LINE + _VECTOR.format(
         samples=len(vector.inputs),
         steps=len(vector.steps),
+        seed=vector.seed,
         blob_crc32=vector.blob_crc32,
         mantissa=vector.rate.mantissa,
         exponent=vector.rate.exponent,

@@ -40,6 +40,7 @@ class TestVector:
 
     inputs: Int16Array
     rate: LearningRate
+    seed: int
     blob_crc32: int
     steps: tuple[VectorStep, ...]
 
@@ -51,8 +52,9 @@ def make_vector(plan: Plan, exponents: Exponents, blob: bytes, samples: FloatArr
     targets = _targets(plan, exponents)
     engine = ReferenceEngine(plan)
     engine.load(blob)
+    engine.set_seed(_SEED)
     steps = tuple(_step(engine, number % len(inputs), inputs, targets[number]) for number in range(STEPS))
-    return TestVector(inputs, RATE, zlib.crc32(blob), steps)
+    return TestVector(inputs, RATE, _SEED, zlib.crc32(blob), steps)
 
 
 def _step(engine: ReferenceEngine, sample: int, inputs: Int16Array, target: Int16Array) -> VectorStep:

@@ -1,0 +1,174 @@
+"""`jaragua compile` and `jaragua boards`, as a person or a script meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaragua.cli.main import run
+from jaragua_compiler.boards import boards
+
+KERAS = Path(__file__).parents[1] / "compiler" / "data" / "small.keras"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a folder lands that is made here."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert run([*arguments, "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert found["status"] == "ok"
+    data: dict[str, Any] = found["data"]
+    return data
+
+
+def refused(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> str:
+    """Ends with `code`, says so in one sentence in both forms, and leaves nothing behind; returns what it said."""
+    before = sorted(os.listdir())
+    assert run(arguments) == code
+    plain = capsys.readouterr()
+    assert plain.out == ""
+    assert "Traceback" not in plain.err
+    assert [line.startswith("error: ") for line in plain.err.splitlines()].count(True) == 1
+    assert run([*arguments, "--json"]) == code
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert f"error: {error['message']}" in plain.err
+    assert sorted(os.listdir()) == before
+    return plain.err
+
+
+def test_boards_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    found = document(capsys, "boards")["boards"]
+    assert [entry["name"] for entry in found] == [board.name for board in boards()]
+    assert {"qemu_m4", "nano33ble", "pico", "nucleo_f411re"} <= {entry["name"] for entry in found}
+    assert run(["boards"]) == 0
+    assert "nano33ble" in capsys.readouterr().out
+
+
+def test_a_zoo_model_becomes_a_folder_named_after_it_and_its_board(capsys: pytest.CaptureFixture[str]) -> None:
+    data = document(capsys, "compile", "sine", "--board", "pico")
+    assert data["folder"] == "sine-pico"
+    assert sorted(os.listdir("sine-pico")) == data["files"]
+    assert (data["network"], data["board"], data["core"]) == ("sine", "pico", "cortex_m0plus")
+    assert (data["weights"], data["trained_layers"]) == (["w16"], [0, 1, 2])
+    for place in ("ram", "flash"):
+        assert sum(row["bytes"] for row in data[place]) == data[f"{place}_bytes"] <= data[f"{place}_free_bytes"]
+    assert Path("sine-pico/jrg_model_weights.bin").stat().st_size == data["blob_bytes"]
+
+
+def test_the_self_test_of_a_zoo_model_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    document(capsys, "compile", "digits", "--board", "qemu_m4", "--out", "made")
+    sources = [str(path) for path in Path("made").glob("*.c")]
+    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", *sources, "-o", "selftest"], check=True)
+    assert subprocess.run(["./selftest"], check=False).returncode == 0
+
+
+def test_people_are_told_what_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compile", "sine", "--board", "pico", "--out", "made"]) == 0
+    said = capsys.readouterr().out
+    assert "weights: layer 1, Dense 32 -> 32" in said
+    assert "files in made" in said
+
+
+def test_a_second_run_gives_the_same_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    for out in ("one", "two", "one"):
+        document(capsys, "compile", "sine", "--board", "pico", "--out", out)
+    one, two = ({path.name: path.read_bytes() for path in Path(out).iterdir()} for out in ("one", "two"))
+    assert one == two
+
+
+def test_a_keras_file_is_compiled_with_samples_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("h5py", reason="reading .keras files needs h5py")
+    document(capsys, "compile", str(KERAS), "--board", "nano33ble", "--out", "assumed")
+    np.save("samples.npy", np.random.default_rng(5).uniform(0, 4, size=(20, 6)))
+    document(capsys, "compile", str(KERAS), "--board", "nano33ble", "--out", "shown", "--samples", "samples.npy")
+    assert "no samples were given" in Path("assumed/README.md").read_text()
+    assert "chosen from sample inputs" in Path("shown/README.md").read_text()
+
+
+def test_an_unknown_board_has_a_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, 2, "compile", "sine", "--board", "pcio")
+    assert "there is no board 'pcio'" in said
+    assert "Did you mean 'pico'?" in said
+
+
+def test_a_board_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "missing option '--board'" in refused(capsys, 2, "compile", "sine").lower()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--weights", "w4"), ("--loss", "hinge")])
+def test_a_value_an_option_has_not(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, 2, "compile", "sine", "--board", "pico", option, value)
+    assert f"{option} has no value '{value}'" in said
+
+
+def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Did you mean 'sine'?" in refused(capsys, 7, "compile", "sien", "--board", "pico")
+    assert "cannot be read" in refused(capsys, 7, "compile", "none.keras", "--board", "pico")
+
+
+def test_a_model_file_cut_short(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("cut.keras").write_bytes(KERAS.read_bytes()[:9000])
+    assert "cut.keras is not a Keras 3 archive" in refused(capsys, 7, "compile", "cut.keras", "--board", "pico")
+
+
+def changed_keras(change: Callable[[dict[str, Any]], None]) -> None:
+    with zipfile.ZipFile(KERAS) as source, zipfile.ZipFile("changed.keras", "w") as target:
+        config = json.loads(source.read("config.json"))
+        change(config)
+        target.writestr("config.json", json.dumps(config))
+        target.writestr("model.weights.h5", source.read("model.weights.h5"))
+
+
+def test_an_operator_nobody_knows_is_named_with_its_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("h5py", reason="reading .keras files needs h5py")
+    changed_keras(lambda config: config["config"]["layers"][3].update(class_name="GRU"))
+    said = refused(capsys, 7, "compile", "changed.keras", "--board", "pico")
+    assert "'dropout' (GRU)" in said
+    assert "hint: " in said
+
+
+def test_samples_that_do_not_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("samples.npy", np.zeros((4, 63)))
+    said = refused(capsys, 7, "compile", "digits", "--board", "pico", "--samples", "samples.npy")
+    assert "its shape is [4, 63], network 'digits' takes [n, 64]" in said
+
+
+def test_a_network_too_large_for_its_board(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from jaragua_compiler import Dense, Network, initial_weights
+
+    large = Network("large", 784, (Dense(40, "relu"), Dense(10)))
+    monkeypatch.setattr("jaragua_compiler.export.load_model", lambda *_: (large, initial_weights(large, 1)))
+    monkeypatch.setattr("jaragua_compiler.export.zoo_samples", lambda _: None)
+    said = refused(capsys, 7, "compile", "large", "--board", "zero")
+    assert "network 'large' needs " in said
+    assert "the largest: weights: layer 0, Dense 784 -> 40" in said
+    assert "units in layer 0" in said
+
+
+def test_a_folder_of_somebody_else_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("made").mkdir()
+    Path("made/thesis.tex").write_text("years of work")
+    arguments = ("compile", "sine", "--board", "pico", "--out", "made")
+    assert "`jaragua compile` did not make it" in refused(capsys, 7, *arguments)
+    assert os.listdir("made") == ["thesis.tex"]
+    assert run([*arguments, "--force"]) == 0
+    assert "thesis.tex" not in os.listdir("made")
+
+
+def test_layers_that_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, 7, "compile", "sine", "--board", "pico", "--train", "3")
+    assert "has no layer '3' to train" in said
+    assert "there are: 0, 1, 2" in said

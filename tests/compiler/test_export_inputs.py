@@ -1,0 +1,165 @@
+"""What `jaragua compile` is given: a model by name or file, a board by name, samples; and what it refuses, by name."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaragua_compiler import CompileError, Dense, Network, initial_weights
+from jaragua_compiler.boards import find_board
+from jaragua_compiler.export import Choice, compile_model, load_model, read_samples
+from jaragua_compiler.export.choice import planned
+from jaragua_compiler.export.samples import evenly
+from jaragua_models import get
+
+DATA = Path(__file__).parent / "data"
+NETWORK = Network("net", 6, (Dense(4, "relu"), Dense(3)))
+
+
+def refusal(model: Path | str) -> CompileError:
+    with pytest.raises(CompileError) as caught:
+        load_model(str(model))
+    return caught.value
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_a_zoo_model_comes_with_the_same_weights_every_time() -> None:
+    network, weights = load_model("digits")
+    assert network == get("digits").network
+    again = load_model("digits")[1]
+    assert all(np.array_equal(one[0], other[0]) for one, other in zip(weights, again, strict=True))
+
+
+def test_a_zoo_model_that_is_not_there_has_a_nearest_one() -> None:
+    error = refusal("digit")
+    assert error.message == "there is no model 'digit' in the zoo."
+    assert error.hint.startswith("Did you mean 'digits'?")
+
+
+def test_a_keras_file_is_known_by_its_suffix_or_by_its_first_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("h5py", reason="reading .keras files needs h5py")
+    named, _ = load_model(str(DATA / "small.keras"))
+    shutil.copy(DATA / "small.keras", tmp_path / "small")
+    assert load_model(str(tmp_path / "small"))[0] == named
+
+
+@pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.9, 0.999])
+def test_a_model_file_cut_short_is_refused(part: float, tmp_path: Path) -> None:
+    whole = (DATA / "small.keras").read_bytes()
+    path = written(tmp_path / "cut.keras", whole[: int(part * len(whole))])
+    assert "cut.keras" in refusal(path).message
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert "cannot be read: No such file" in refusal(tmp_path / "none.keras").message
+
+
+def test_a_file_of_no_known_format_is_refused(tmp_path: Path) -> None:
+    error = refusal(written(tmp_path / "model.pt", b"\x80\x02}q\x00."))
+    assert "no model file known here" in error.message
+    assert ".keras, .onnx, .tflite" in error.hint
+
+
+def test_a_file_that_holds_something_else_than_its_name_says_is_refused(tmp_path: Path) -> None:
+    keras = (DATA / "small.keras").read_bytes()
+    assert "is named like LiteRT and holds Keras" in refusal(written(tmp_path / "m.tflite", keras)).message
+
+
+def test_a_loss_is_not_for_the_zoo() -> None:
+    with pytest.raises(CompileError, match="--loss is for model files"):
+        load_model("digits", "mean_squared_error")
+
+
+def test_samples_are_rows_of_numbers_in_any_type(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.arange(12, dtype=np.uint8).reshape(2, 6))
+    assert read_samples(tmp_path / "x.npy", NETWORK).tolist() == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
+
+
+def test_samples_beyond_a_thousand_are_taken_evenly(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.repeat(np.arange(4096.0)[:, None], 6, axis=1))
+    assert read_samples(tmp_path / "x.npy", NETWORK)[:, 0].tolist() == list(range(0, 4096, 4))
+    assert evenly(10, 4) == [0, 2, 5, 7]
+
+
+@pytest.mark.parametrize("shape", [(6,), (5, 7), (0, 6), (2, 3, 2), ()])
+def test_samples_of_another_shape_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(shape))
+    with pytest.raises(CompileError, match=r"its shape is .*, network 'net' takes \[n, 6\]"):
+        read_samples(tmp_path / "x.npy", NETWORK)
+
+
+def npy(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], folder: Path) -> bytes:
+    np.save(folder / "made.npy", array, allow_pickle=True)
+    return (folder / "made.npy").read_bytes()
+
+
+def test_what_is_no_array_of_numbers_is_refused(tmp_path: Path) -> None:
+    whole = npy(np.zeros((2, 6)), tmp_path)
+    promising = whole.replace(b"(2, 6), }", b"(99999999999999, 6), }")
+    bad = {
+        "cut": whole[:-8],
+        "cut in its header": whole[:20],
+        "empty": b"",
+        "a promise of terabytes": promising,
+        "text": b"1,2,3\n",
+        "objects": npy(np.array([[None]], dtype=object), tmp_path),
+        "words": npy(np.array([["a"] * 6]), tmp_path),
+        "complex numbers": npy(np.zeros((2, 6), dtype=complex), tmp_path),
+    }
+    for what, content in bad.items():
+        with pytest.raises(CompileError) as caught:
+            read_samples(written(tmp_path / "x.npy", content), NETWORK)
+        assert "x.npy" in caught.value.message, what
+
+
+def test_an_archive_of_arrays_is_no_array(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", np.zeros((2, 6)))
+    with pytest.raises(CompileError, match="not one array of numbers"):
+        read_samples(tmp_path / "x.npz", NETWORK)
+
+
+def test_samples_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.full((2, 6), np.nan))
+    samples = read_samples(tmp_path / "x.npy", NETWORK)
+    with pytest.raises(CompileError, match="not finite"):
+        compile_model(NETWORK, initial_weights(NETWORK, 1), find_board("pico"), Choice(), samples)
+
+
+def test_the_samples_decide_the_format_of_the_input() -> None:
+    weights = initial_weights(NETWORK, 1)
+    exponents = []
+    for scale in (1.0, 8.0):
+        made = compile_model(NETWORK, weights, find_board("pico"), Choice(), np.full((3, 6), scale))
+        header = made.files["jrg_model_weights.h"].decode()
+        exponents.append(int(header.split("JRG_MODEL_INPUT_EXPONENT ")[1].split("\n")[0]))
+    assert exponents[0] - exponents[1] == 3
+
+
+def test_an_unknown_board_has_a_nearest_one() -> None:
+    with pytest.raises(CompileError, match="there is no board 'nano33'") as caught:
+        find_board("nano33")
+    assert caught.value.hint.startswith("Did you mean 'nano33ble'?")
+
+
+def test_a_layer_that_cannot_train_is_named() -> None:
+    for train, word in (("7", "'7'"), ("0,x", "'x'"), ("-1", "'-1'"), ("", "''")):
+        with pytest.raises(CompileError, match=f"has no layer {word} to train"):
+            planned(NETWORK, Choice(train=train))
+
+
+def test_all_is_what_a_network_does_anyway() -> None:
+    assert planned(NETWORK, Choice("w16", "all")).canonical_json() == planned(NETWORK, Choice()).canonical_json()
+
+
+@pytest.mark.parametrize("choice", [Choice(train="last"), Choice(train="1"), Choice(weights="w8")], ids=str)
+def test_what_the_device_cannot_do_is_refused_by_name(choice: Choice) -> None:
+    with pytest.raises(CompileError, match="network 'net': layer 0, Dense: .* the device") as caught:
+        planned(NETWORK, choice)
+    assert caught.value.hint.startswith("Nearest supported: ")

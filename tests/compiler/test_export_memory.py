@@ -1,0 +1,160 @@
+"""What `jaragua compile` says of memory is what the generated C takes; what does not fit is refused, with a way out."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_cases import random_blob, random_sample
+
+from jaragua_compiler import CompileError, Dense, Network, emit, plan
+from jaragua_compiler.bench import board as bench_board
+from jaragua_compiler.bench import toolchain
+from jaragua_compiler.bench.steps import Step
+from jaragua_compiler.boards import Board, boards, find_board
+from jaragua_compiler.export import Choice
+from jaragua_compiler.export.memory import check_fits, figures
+from jaragua_compiler.memory import STACK_BOUND_BYTES
+from jaragua_compiler.native import kernel_folder
+from jaragua_compiler.network import Conv2D, Flatten
+
+NETWORKS = {
+    "one layer": Network("one", 64, (Dense(10),)),
+    "mlp": Network("mlp", 64, (Dense(32, "relu"), Dense(10))),
+    "sine": Network("sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1)), "mean_squared_error"),
+    "deep": Network("deep", 301, (Dense(61), Dense(31, "relu"), Dense(37, "relu"), Dense(17, "relu"), Dense(7))),
+    "cnn": Network(
+        "cnn",
+        (28, 28, 1),
+        (
+            Conv2D(8, stride=(2, 2), padding="same", activation="relu"),
+            Conv2D(16, stride=(2, 2), padding="same", activation="relu"),
+            Flatten(),
+            Dense(5),
+        ),
+    ),
+}
+SMALL = replace(find_board("zero"), name="small", ram_bytes=20000, flash_bytes=200000)
+
+needs_tools = pytest.mark.skipif(
+    shutil.which(toolchain.COMPILER) is None or shutil.which(toolchain.EMULATOR) is None,
+    reason=f"{toolchain.COMPILER} OR {toolchain.EMULATOR} IS NOT INSTALLED",
+)
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_the_rows_are_the_blob_the_arena_and_what_the_caller_has(network: Network) -> None:
+    compiled = plan(network)
+    found = figures(compiled, "cortex_m4")
+    rows = {row.name: row.bytes for row in found.ram}
+    assert sum(size for name, size in rows.items() if name.startswith("weights: ")) == compiled.blob_bytes
+    assert rows["arena: activations, errors, scratch"] + rows["list of live rows"] == compiled.arena_bytes
+    assert {row.name.partition(":")[0]: row.bytes for row in found.buffers} == {
+        place.buffer.name: place.buffer.bytes for place in compiled.memory.places
+    }
+
+
+@needs_tools
+@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_the_figures_are_those_of_the_linked_program(network: Network, core: str) -> None:
+    """Static RAM to two words (the linker aligns); flash is an estimate, not too small and not twice too large."""
+    compiled = plan(network)
+    found = figures(compiled, "cortex_m4" if core == toolchain.CORTEX_M4 else "cortex_m0plus")
+    measured = bench_board.footprint(compiled, core)
+    rows = {row.name: row.bytes for row in found.ram}
+    static = sum(rows[name] for name in ("arena: activations, errors, scratch", "list of live rows", "state"))
+    assert abs(measured.ram_bytes - static) <= 8
+    code = found.flash_bytes - compiled.blob_bytes
+    assert measured.flash_bytes <= code <= 2 * measured.flash_bytes
+
+
+@needs_tools
+@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_no_call_needs_more_stack_than_the_bound(network: Network, core: str, seed: int) -> None:
+    compiled, generator = plan(network), np.random.default_rng(seed)
+    steps = []
+    for _ in range(4):
+        x, target, rate = random_sample(generator, compiled)
+        steps.append(Step(x, target, rate, random_blob(generator, compiled)))
+    counts = [count for count, _ in bench_board.run(compiled, steps, core=core, counted=False)]
+    assert max(max(count.train_stack_bytes, count.forward_stack_bytes) for count in counts) <= STACK_BOUND_BYTES
+
+
+@needs_tools
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_binding_needs_no_more_stack_than_its_row_says(level: str, tmp_path: Path) -> None:
+    """jrg_model_bind keeps the exponents of every layer on the stack."""
+    compiled = plan(Network("long", 3, (*(Dense(2, "relu") for _ in range(99)), Dense(2))))
+    emit(compiled, tmp_path)
+    command = [toolchain.COMPILER, *toolchain.c_flags(toolchain.CORTEX_M0PLUS), level, "-fstack-usage"]
+    command += ["-I", str(kernel_folder()), "-c", "jrg_model.c"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    usage = [line.split("\t") for line in (tmp_path / "jrg_model.su").read_text().splitlines()]
+    frames = {words[0].rpartition(":")[2]: int(words[1]) for words in usage}
+    checks = sum(size for name, size in frames.items() if name.startswith("jrg_nn_blob"))
+    row = next(row for row in figures(compiled, "cortex_m0plus").ram if row.name == "stack, at most")
+    assert frames["jrg_model_bind"] + checks <= row.bytes
+
+
+def refusal(network: Network, board: Board, choice: Choice | None = None) -> CompileError:
+    with pytest.raises(CompileError) as caught:
+        check_fits(network, choice or Choice(), board)
+    return caught.value
+
+
+def test_what_fits_passes_to_the_last_byte() -> None:
+    found = figures(plan(NETWORKS["mlp"]), SMALL.core)
+    exact = replace(SMALL, ram_bytes=found.ram_bytes + SMALL.reserve_ram_bytes)
+    assert check_fits(NETWORKS["mlp"], Choice(), exact) == found
+    refusal(NETWORKS["mlp"], replace(exact, ram_bytes=exact.ram_bytes - 1))
+
+
+def test_a_refusal_names_the_largest_tensors_and_the_room_there_is() -> None:
+    error = refusal(Network("big", 256, (Dense(64, "relu"), Dense(10))), SMALL)
+    assert "network 'big' needs 37,122 bytes of RAM" in error.message
+    assert "small has 11,808 for it (20,000 less 8,192 for the rest of the firmware)" in error.message
+    assert "the largest: weights: layer 0, Dense 256 -> 64 (33,024 bytes); " in error.message
+    assert error.message.count("\n") == 0
+
+
+def test_the_arena_is_named_by_its_buffers() -> None:
+    assert "list2: error of tensor 2, a list (6,272 bytes)" in refusal(NETWORKS["cnn"], SMALL).message
+
+
+def test_flash_is_checked_too() -> None:
+    assert "bytes of flash, small has" in refusal(NETWORKS["mlp"], replace(SMALL, flash_bytes=40000)).message
+
+
+def test_the_units_a_refusal_names_fit_and_one_more_does_not() -> None:
+    hint = refusal(Network("big", 256, (Dense(64, "relu"), Dense(10))), SMALL).hint
+    units = int(hint.split("at most ")[1].split(" units in layer 0")[0])
+    assert check_fits(Network("big", 256, (Dense(units, "relu"), Dense(10))), Choice(), SMALL)
+    refusal(Network("big", 256, (Dense(units + 1, "relu"), Dense(10))), SMALL)
+
+
+def test_the_boards_a_refusal_names_hold_it() -> None:
+    network = Network("big", 256, (Dense(128, "relu"), Dense(10)))
+    hint = refusal(network, SMALL).hint
+    named = [board for board in boards() if board.name in hint]
+    assert find_board("pico") in named
+    assert find_board("zero") not in named
+    for board in named:
+        check_fits(network, Choice(), board)
+
+
+def test_what_no_board_can_hold_is_said_so() -> None:
+    hint = refusal(Network("huge", 65535, (Dense(400, "relu"), Dense(2))), SMALL).hint
+    assert "--board" not in hint
+
+
+@pytest.mark.parametrize("board", boards(), ids=lambda board: board.name)
+def test_every_board_leaves_room_for_a_network(board: Board) -> None:
+    assert 0 < board.free_ram_bytes < board.ram_bytes
+    assert 0 < board.free_flash_bytes < board.flash_bytes
+    check_fits(NETWORKS["mlp"], Choice(), board)
