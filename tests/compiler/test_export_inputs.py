@@ -160,6 +160,6 @@ def test_all_is_what_a_network_does_anyway() -> None:
 
 @pytest.mark.parametrize("choice", [Choice(train="last"), Choice(train="1"), Choice(weights="w8")], ids=str)
 def test_what_the_device_cannot_do_is_refused_by_name(choice: Choice) -> None:
-    with pytest.raises(CompileError, match="network 'net': layer 0, Dense: .* the device") as caught:
+    with pytest.raises(CompileError, match=r"network 'net': layer 0, Dense: .*the device") as caught:
         planned(NETWORK, choice)
     assert caught.value.hint.startswith("Nearest supported: ")
