@@ -34,13 +34,14 @@ def compile(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
     """Write the C of a network that trains on a board: a folder that builds on its own, in anyone's firmware."""
-    from jaragua_compiler.export import Choice, check_replaceable, compile_model, load_model, write_folder
+    from jaragua_compiler.export import Choice, check_fits, check_replaceable, compile_model, load_model, write_folder
 
     target = _board(board)
     choice = Choice(_weights(weights), train)
     network, values = load_model(model, _loss(loss))
     folder = out or Path(f"{network.name}-{target.name}")
     check_replaceable(folder, force=force)
+    check_fits(network, choice, target)  # before any data is read
     compiled = compile_model(network, values, target, choice, _samples(model, samples, network))
     write_folder(compiled.files, folder, force=force)
     if json:

@@ -7,7 +7,7 @@ figures (pure but for reading), `write_folder` puts them on disk, whole or not a
 from jaragua_compiler.export.choice import Choice
 from jaragua_compiler.export.compile import Compiled, compile_model
 from jaragua_compiler.export.folder import check_replaceable, write_folder
-from jaragua_compiler.export.memory import Figures, Row
+from jaragua_compiler.export.memory import Figures, Row, check_fits
 from jaragua_compiler.export.models import load_model, zoo_samples
 from jaragua_compiler.export.samples import read_samples
 
@@ -16,6 +16,7 @@ __all__ = [
     "Compiled",
     "Figures",
     "Row",
+    "check_fits",
     "check_replaceable",
     "compile_model",
     "load_model",
