@@ -3,13 +3,14 @@
 Nothing here trains anything or knows of sockets: rooms that do ask a `TaskSource` for samples.
 """
 
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua_compiler import Network
+from jaragua_compiler import Dense, Network
+from jaragua_models.errors import ModelError
 
 Features: TypeAlias = NDArray[np.float32]
 Targets: TypeAlias = NDArray[np.int64] | NDArray[np.float32]
@@ -89,3 +90,10 @@ class Model:
     tasks: TaskSource
     defaults: Defaults
     metric: Metric
+
+    def with_outputs(self, count: int) -> Self:
+        """The same with `count` outputs, for tasks of other ways. Raises: ModelError if it is no classifier."""
+        *body, last = self.network.layers
+        if not self.network.classifier or not isinstance(last, Dense):
+            raise ModelError(f"The outputs of {self.name!r} cannot be changed.", "Only those of a classifier can.")
+        return replace(self, network=replace(self.network, layers=(*body, replace(last, units=count))))

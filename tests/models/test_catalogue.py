@@ -1,5 +1,6 @@
 """The zoo's front door: which models there are, and what each promises."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,5 +77,16 @@ def test_importing_and_getting_models_reads_no_data() -> None:
         "import jaragua_models as m; [m.get(n) for n in m.names()]; import jaragua_models.digits.images as i;"
         "print(i.load.cache_info().currsize)"
     )
-    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    nowhere = os.environ | {"JARAGUA_DATA_DIR": "/nowhere"}  # a loader that looks for data would say so
+    answer = subprocess.run(
+        [sys.executable, "-c", script], env=nowhere, capture_output=True, text=True, timeout=30, check=True
+    )
     assert answer.stdout.strip() == "0"
+
+
+def test_a_classifier_can_have_other_outputs_and_a_regression_cannot() -> None:
+    wide = jaragua_models.get("omniglot").with_outputs(20)
+    assert wide.network.outputs == 20
+    assert wide.network.layers[:-1] == jaragua_models.get("omniglot").network.layers[:-1]
+    with pytest.raises(ModelError, match="'sine'"):
+        jaragua_models.get("sine").with_outputs(2)

@@ -213,6 +213,7 @@ def test_what_is_wrong_in_the_file_is_named_with_its_place(
         (lambda text: text.replace("m1,5.0,", "m1,inf,"), "line 26, column 'pressure': 'inf' is not a number"),
         (lambda text: text.replace("m1,5.0,", "m1,"), "line 26: it has another number of cells"),
         (lambda text: text.replace("open", "shut"), "there are 1 classes"),
+        (lambda text: "machine,pressure,state\n" + "".join(f"m{n},1,{n}\n" for n in range(65)), "there are 65 classes"),
         (lambda text: text.split("\n")[0], "it has no rows"),
         (lambda text: "", "it has no rows"),
         (lambda text: "\n".join(text.split("\n")[:25]), "of 1 of kind 'device' 1 are held out"),

@@ -4,7 +4,9 @@ TinyReptile with the defaults of docs/tasks.md, few rounds, no wires: the native
 initialisation is float64 and moves by the mean of what the devices learned (docs/architecture.md).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,6 +118,15 @@ def lower_bound(differences: NDArray[np.float64]) -> float:
 
 @pytest.mark.parametrize(("name", "rounds", "least_gain"), [("digits", 60, 0.1), ("sine", 100, 1.0)])
 def test_a_learned_start_adapts_far_better_than_a_random_one(name: str, rounds: int, least_gain: float) -> None:
+    _check_gain(name, rounds, least_gain)
+
+
+def test_a_learned_start_knows_presence_better_after_it_adapted(use_data: Callable[[str], Path]) -> None:
+    use_data("room_occupancy_estimation")
+    _check_gain("presence", 60, 0.0)
+
+
+def _check_gain(name: str, rounds: int, least_gain: float) -> None:
     figures = judged(name, rounds)
     better = 1 if jaragua_models.get(name).metric == "accuracy" else -1
     before, after, from_random = figures.T

@@ -1,4 +1,4 @@
-"""Spoken keywords: a few words of one speaker, from one take of each."""
+"""Spoken keywords: a few words of one speaker, from a few takes of each."""
 
 from jaragua_compiler import Dense, Network
 from jaragua_models.base import Defaults, Model
@@ -6,7 +6,7 @@ from jaragua_models.keywords.tasks import KeywordTasks
 
 MODEL = Model(
     name="keywords",
-    summary="tell five spoken words of one speaker apart, from one take of each",
+    summary="tell five spoken words of one speaker apart, from three takes of each",
     network=Network(
         name="keywords",
         inputs=650,
@@ -14,6 +14,6 @@ MODEL = Model(
         loss="softmax_cross_entropy",
     ),
     tasks=KeywordTasks(),
-    defaults=Defaults(learning_rate=0.05, ways=5, shots=1, passes=4, queries=10, clients=5, alpha=1.0, rounds=1000),
+    defaults=Defaults(learning_rate=0.05, ways=5, shots=3, passes=4, queries=5, clients=5, alpha=1.0, rounds=2000),
     metric="accuracy",
 )

@@ -29,8 +29,8 @@ class Table:
 def numbered(origin: Path, names: list[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Class numbers of class names, and the names in order. Raises: ModelError if there are too few or too many."""
     classes = tuple(sorted(set(names)))
-    if len(classes) < FEWEST_CLASSES:
-        raise ModelError(f"{origin}: there are {len(classes)} classes.", f"Give at least {FEWEST_CLASSES}.")
+    if not FEWEST_CLASSES <= len(classes) <= MOST_CLASSES:
+        raise ModelError(f"{origin}: there are {len(classes)} classes.", f"Give {FEWEST_CLASSES} to {MOST_CLASSES}.")
     place = {name: number for number, name in enumerate(classes)}
     return np.array([place[name] for name in names], dtype=np.int64), classes
 
