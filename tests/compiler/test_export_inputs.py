@@ -13,6 +13,7 @@ from jaragua_compiler.boards import find_board
 from jaragua_compiler.export import Choice, compile_model, load_model, read_samples
 from jaragua_compiler.export.choice import planned
 from jaragua_compiler.export.samples import evenly
+from jaragua_compiler.initial import Weights
 from jaragua_models import get
 
 DATA = Path(__file__).parent / "data"
@@ -48,6 +49,42 @@ def test_a_keras_file_is_known_by_its_suffix_or_by_its_first_bytes(tmp_path: Pat
     named, _ = load_model(str(DATA / "small.keras"))
     shutil.copy(DATA / "small.keras", tmp_path / "small")
     assert load_model(str(tmp_path / "small"))[0] == named
+
+
+def onnx_file(folder: Path, network: Network, weights: Weights, operator: str = "Relu") -> Path:
+    """A chain of dense layers as PyTorch exports it: Gemm with transposed weights, then what acts on it."""
+    onnx = pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
+    nodes, constants, name = [], [], "x"
+    for index, (layer, values) in enumerate(zip(network.layers, weights, strict=True)):
+        for letter, array in zip("wb", values, strict=True):
+            constants.append(onnx.numpy_helper.from_array(array.astype(np.float32), f"{letter}{index}"))
+        nodes.append(onnx.helper.make_node("Gemm", [name, f"w{index}", f"b{index}"], [f"y{index}"], transB=1))
+        name = f"y{index}"
+        if getattr(layer, "activation", "") == "relu":
+            nodes.append(onnx.helper.make_node(operator, [name], [f"z{index}"]))
+            name = f"z{index}"
+    float32 = onnx.TensorProto.FLOAT
+    ends = (("x", network.input_size), (name, network.outputs))
+    inputs, outputs = ([onnx.helper.make_tensor_value_info(end, float32, [1, size])] for end, size in ends)
+    graph = onnx.helper.make_graph(nodes, "graph", inputs, outputs, constants)
+    path = folder / "small.onnx"
+    onnx.save(onnx.helper.make_model(graph), str(path))
+    return path
+
+
+def test_a_keras_and_an_onnx_file_of_one_net_give_the_same_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("h5py", reason="reading .keras files needs h5py")
+    network, weights = load_model(str(DATA / "small.keras"))
+    again = load_model(str(onnx_file(tmp_path, network, weights)), network.loss)
+    board = find_board("pico")
+    made = [compile_model(*loaded, board, Choice()).files for loaded in ((network, weights), again)]
+    assert made[0] == made[1]
+
+
+def test_an_onnx_file_cut_short_or_with_an_unknown_operator_is_refused(tmp_path: Path) -> None:
+    path = onnx_file(tmp_path, NETWORK, initial_weights(NETWORK, 1), "Erf")
+    assert "Erf" in refusal(path).message
+    assert "small.onnx" in refusal(written(path, path.read_bytes()[:100])).message
 
 
 @pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.9, 0.999])

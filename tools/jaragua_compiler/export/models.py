@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.frontends import from_keras
+from jaragua_compiler.frontends.keras import from_keras
+from jaragua_compiler.frontends.onnx import from_onnx
 from jaragua_compiler.initial import FloatArray, Weights, initial_weights
 from jaragua_compiler.network import Loss, Network
 
@@ -63,8 +64,10 @@ def _load_file(path: Path, loss: Loss | None) -> tuple[Network, Weights]:
     found = _format(path)
     if found == "keras":
         return from_keras(path, loss)
+    if found == "onnx":
+        return from_onnx(path, loss)
     raise CompileError(
-        f"{path}: {_NAMES[found]} files cannot be compiled yet.", "Nearest supported: a .keras file (Keras 3)."
+        f"{path}: {_NAMES[found]} files cannot be compiled yet.", "Nearest supported: the model as .keras or .onnx."
     )
 
 
