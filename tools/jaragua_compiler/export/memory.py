@@ -17,7 +17,6 @@ ARENA = "arena: activations, errors, scratch"
 _LARGEST_NAMED = 3
 _STATE_BYTES = 12  # beside the exponents: pointer to the weights, rate, fy
 _EXPONENTS_BYTES = 4  # a layer's, in static memory, and on the stack of jrg_model_bind
-_LIVE_ROW_BYTES = 8
 # Code at -O2, on the safe side of what was measured (tests/compiler/test_export_memory.py): once, and an operator.
 _CODE_ONCE_BYTES: dict[Core, int] = {"cortex_m4": 1600, "cortex_m0plus": 2200}
 _CODE_BYTES: dict[Core, dict[type[OperatorPlan], int]] = {
@@ -109,7 +108,7 @@ def _weights(compiled: Plan) -> Iterator[Row]:
 
 def _static(compiled: Plan) -> Iterator[Row]:
     yield Row(ARENA, compiled.memory.bytes)
-    yield Row("list of live rows", _LIVE_ROW_BYTES * compiled.live_elements)
+    yield Row("list of live rows", compiled.arena_bytes - compiled.memory.bytes)
     yield Row("state", _STATE_BYTES + _EXPONENTS_BYTES * len(compiled.layers))
 
 
@@ -128,7 +127,8 @@ def _buffers(compiled: Plan) -> Iterator[Row]:
 def _buffer_name(name: str) -> str:
     """memory.py's name of a buffer in words."""
     kind = name.rstrip("0123456789_")
-    return f"{name}: " + _BUFFER_KINDS[kind].format(name[len(kind) :].partition("_")[0])
+    words = _BUFFER_KINDS.get(kind, "scratch of {0}").format(name[len(kind) :].partition("_")[0])
+    return f"{name}: {words}"
 
 
 def _flash(compiled: Plan, core: Core) -> tuple[Row, ...]:

@@ -10,6 +10,7 @@ from jaragua_compiler.boards import Board
 from jaragua_compiler.exponents import Exponents, tensor_exponents
 from jaragua_compiler.export.memory import Figures, Row
 from jaragua_compiler.export.vector import STEPS
+from jaragua_compiler.layers import ActivatedLayer, Conv2D, DepthwiseConv2D, PoolLayer
 from jaragua_compiler.network import Network
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate
@@ -135,14 +136,32 @@ _ASSUMED = "no samples were given, so they hold inputs from -1 to 1 (`--samples`
 
 def _layers(network: Network) -> str:
     lines = ["| layer | | output | weights | trains |", "|---|---|---|---|---|"]
-    for index, layer in enumerate(network.layers):
+    for index in range(len(network.layers)):
         weighted = index in network.weighted
         shapes = " + ".join(" x ".join(map(str, shape)) for shape in network.weight_shapes(index)) if weighted else ""
         trains = ("yes" if network.trains(index) else "no") if weighted else ""
-        kind = f"{type(layer).__name__} {getattr(layer, 'activation', '')}".strip()
         output = " x ".join(map(str, network.shapes[index + 1]))
-        lines.append(f"| {index} | {kind} | {output} | {shapes} | {trains} |")
+        lines.append(f"| {index} | {_layer(network, index)} | {output} | {shapes} | {trains} |")
     return "\n".join(lines)
+
+
+def _layer(network: Network, index: int) -> str:
+    """A layer in words: its kind, its window, its activation, and what it reads if that is not the layer before."""
+    layer = network.layers[index]
+    words = [type(layer).__name__]
+    if isinstance(layer, Conv2D | DepthwiseConv2D | PoolLayer):
+        window = network.window(index)
+        kernel, stride = (" x ".join(map(str, pair)) for pair in (window.kernel, window.stride))
+        words.append(f"{kernel}, stride {stride}, padding {window.pads}")
+    if isinstance(layer, ActivatedLayer) and layer.kind != "linear":
+        words.append(f"{layer.kind} {layer.slope}" if layer.kind == "leaky_relu" else layer.kind)
+    if network.operands(index) != (index,):
+        words.append("of " + " and ".join(_tensor(tensor) for tensor in network.operands(index)))
+    return ", ".join(words)
+
+
+def _tensor(tensor: int) -> str:
+    return f"layer {tensor - 1}" if tensor else "the input"
 
 
 def _table(rows: Iterable[Row], total: int | None = None) -> str:
