@@ -169,6 +169,15 @@ def test_the_readme_builds_the_self_test_as_it_says(one: Path) -> None:
     assert run("sh", "-c", command[0].replace(" && echo good", ""), folder=one) == 0
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ IS NOT INSTALLED")
+def test_the_interface_is_read_by_c_plus_plus_too(one: Path) -> None:
+    names = ("jrg_model.h", "jrg_model_config.h", "jrg_model_weights.h", "selftest.h")
+    includes = "".join(f'#include "{name}"\n' for name in names)
+    calls = "int main()\n{\n    return jrg_model_selftest() + jrg_model_check(jrg_model_initial_weights, 0);\n}\n"
+    (one / "main.cpp").write_text(f'extern "C" {{\n{includes}}}\n{calls}')
+    assert run("g++", "-Wall", "-Wextra", "-Werror", "-c", "main.cpp", folder=one) == 0
+
+
 def test_a_firmware_with_a_main_of_its_own_takes_the_whole_folder(one: Path) -> None:
     (one / "main.c").write_text('#include "selftest.h"\nint main(void)\n{\n    return jrg_model_selftest();\n}\n')
     assert selftest(one, "-DJRG_MODEL_SELFTEST_NO_MAIN") == 0

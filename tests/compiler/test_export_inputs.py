@@ -38,6 +38,12 @@ def test_a_zoo_model_comes_with_the_same_weights_every_time() -> None:
     assert all(np.array_equal(one[0], other[0]) for one, other in zip(weights, again, strict=True))
 
 
+def test_a_file_of_the_same_name_does_not_hide_a_zoo_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "digits", b"a list of phone numbers")
+    assert load_model("digits")[0] == get("digits").network
+
+
 def test_a_zoo_model_that_is_not_there_has_a_nearest_one() -> None:
     error = refusal("digit")
     assert error.message == "there is no model 'digit' in the zoo."

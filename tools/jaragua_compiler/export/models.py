@@ -42,9 +42,11 @@ def zoo_samples(model: str) -> FloatArray | None:
 
 
 def is_file(model: str) -> bool:
-    """True if `model` names a file: by its suffix, by a separator in it, or because there is one of that name."""
+    """True if `model` names a file: by its suffix, by a separator in it, or a file of a name the zoo has not."""
+    import jaragua_models
+
     path = Path(model)
-    return path.suffix != "" or len(path.parts) != 1 or path.is_file()
+    return path.suffix != "" or len(path.parts) != 1 or (path.is_file() and model not in jaragua_models.names())
 
 
 def _zoo_network(name: str) -> Network:
