@@ -114,6 +114,9 @@ def test_the_nearest_name_is_suggested(text: str, sentence: str) -> None:
         MINIMAL + "[strategy]\nalpha = 0.1\nalpha_final = 0.2",
         MINIMAL + "[client]\nlearning_rate = 1.0",
         MINIMAL + "[client]\nlearning_rate = 0",
+        MINIMAL + "[client]\nbatch = -1",
+        MINIMAL + "[strategy]\noptions = 3",
+        MINIMAL + '[strategy]\nname = "no_module:Strategy"',
         MINIMAL + "[round]\ndeadline_s = inf",
         MINIMAL + "[round]\nquorum = 100",
         MINIMAL + '[broker]\nurl = "http://example.org"',
@@ -124,6 +127,22 @@ def test_the_nearest_name_is_suggested(text: str, sentence: str) -> None:
 )
 def test_a_value_that_does_not_fit_is_a_problem(text: str) -> None:
     assert problems(text)
+
+
+def test_the_strategy_fills_in_how_devices_train() -> None:
+    assert (read(MINIMAL).client.passes, read(MINIMAL).client.batch) == (1, 1)
+    config = read(MINIMAL + '[strategy]\nname = "reptile"\n[client]\nbatch = 1')
+    assert (config.client.passes, config.client.batch) == (5, 1)
+
+
+def test_a_strategy_that_no_fleet_can_run_is_refused_with_the_reason() -> None:
+    (found,) = problems(MINIMAL + '[strategy]\nname = "reptile"')
+    assert found.startswith("my run.toml:4: strategy.name: a fleet cannot run 'reptile': its mini-batches (5 samples)")
+
+
+def test_an_option_that_the_strategy_has_not_is_a_problem() -> None:
+    (found,) = problems(MINIMAL + "[strategy]\noptions = { proximal = 0.1 }")
+    assert "this strategy has no option 'proximal'" in found
 
 
 def test_a_password_in_a_broken_url_is_not_repeated() -> None:

@@ -27,7 +27,7 @@ VERBS = {
     "run": "Run the rounds of a configuration (the coordinator).",
     "status": "Show where a run stands.",
     "simulate": "Simulate a fleet on this machine, in the boards' own arithmetic.",
-    "broker": "Start, check and stop an MQTT broker.",
+    "broker": "Start or check an MQTT broker.",
     "gateway": "Put the boards on serial ports into the fleet.",
     "client": "Put this machine into the fleet as a device (Pi class).",
     "monitor": "Show what a board says, decoded live.",

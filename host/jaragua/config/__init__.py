@@ -11,6 +11,7 @@ from jaragua.config.schema import (
     RunSection,
     StrategySection,
 )
+from jaragua.config.strategy import strategy_of
 
 __all__ = [
     "BrokerSection",
@@ -23,4 +24,5 @@ __all__ = [
     "StrategySection",
     "load",
     "parse",
+    "strategy_of",
 ]

@@ -10,8 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from jaragua import strategies
 from jaragua.config.problems import Problem, cross_problems, from_pydantic, unknown_sections
 from jaragua.config.schema import SECTIONS, RunConfig
+from jaragua.config.strategy import strategy_problems
 from jaragua.errors import ConfigurationError
 from jaragua.strategies import registry
 from jaragua_models import Defaults, ModelError, get
@@ -42,6 +44,8 @@ def parse(text: str, path: Path) -> RunConfig:
         config = RunConfig.model_validate({name: filled[name] for name in SECTIONS})
     except ValidationError as error:
         problems += from_pydantic(error, defaults_known=defaults is not None)
+    if config is not None and not problems:
+        problems = strategy_problems(config)
     if problems or config is None:
         raise _configuration_error(problems, text, path)
     return config
@@ -68,7 +72,7 @@ def _model_defaults(document: Document) -> tuple[Defaults | None, list[Problem]]
 def _strategy_problems(document: Document) -> list[Problem]:
     strategy = document.get("strategy")
     name = strategy.get("name") if isinstance(strategy, dict) else None
-    if not isinstance(name, str) or name in registry.REGISTRY:
+    if not isinstance(name, str) or ":" in name or name in registry.REGISTRY:
         return []
     return [Problem(("strategy", "name"), f"there is no strategy '{name}'", registry.suggestion(name))]
 
@@ -82,6 +86,7 @@ def _with_defaults(document: Document, defaults: Defaults | None, path: Path) ->
     if defaults is not None:
         _fill_from_model(filled, defaults)
     filled["run"].setdefault("name", _name_of(path))
+    _fill_from_strategy(filled)
     _fill_from_clients(filled)
     _place(filled["run"], path)
     return filled
@@ -93,6 +98,14 @@ def _fill_from_model(filled: Document, defaults: Defaults) -> None:
     filled["strategy"].setdefault("alpha", defaults.alpha)
     for key in ("learning_rate", "ways", "shots"):
         filled["client"].setdefault(key, getattr(defaults, key))
+
+
+def _fill_from_strategy(filled: Document) -> None:
+    """How often and in what batches a device goes through its samples; of an unknown strategy: once, one by one."""
+    name = filled["strategy"].get("name", "tinyreptile")
+    strategy = registry.REGISTRY.get(name, strategies.Strategy) if isinstance(name, str) else strategies.Strategy
+    filled["client"].setdefault("passes", strategy.PASSES)
+    filled["client"].setdefault("batch", strategy.BATCH)
 
 
 def _fill_from_clients(filled: Document) -> None:

@@ -16,6 +16,7 @@ RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,23}$")]
 #: What CBOR, SQLite and NumPy's generators all take.
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Batch = Annotated[int, Field(ge=0, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 StepSize = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -56,7 +57,8 @@ class StrategySection(Section):
     name: str = "tinyreptile"
     clients_per_round: Count = Field(description="K, devices that train in a round; default: the model's")
     alpha: StepSize = Field(description="step of the first round; default: the model's")
-    alpha_final: StepSize = Field(default=0.0, description="towards which alpha falls linearly")
+    alpha_final: StepSize = Field(default=0.0, description="towards which alpha falls")
+    options: dict[str, float] = Field(default={}, strict=False, description="numbers that only this strategy has")
 
 
 class ClientSection(Section):
@@ -65,7 +67,8 @@ class ClientSection(Section):
     learning_rate: Annotated[float, Field(ge=2**-32, lt=1, allow_inf_nan=False)]
     ways: Count
     shots: Count
-    passes: Count = Field(default=1, description="over the task's stream in a round; TinyReptile takes one")
+    passes: Count = Field(description="over the task's stream in a round; default: the strategy's")
+    batch: Batch = Field(description="samples whose steps are averaged, 0 for all; default: the strategy's")
 
 
 class BrokerSection(Section):

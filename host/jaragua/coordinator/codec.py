@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from jaragua.strategies import Vector
 from jaragua_compiler import calibrate, initial_weights, pack, plan, unpack
 from jaragua_compiler.errors import CompileError
+from jaragua_compiler.plan import Plan
 from jaragua_models import Model
 
 
@@ -20,6 +22,11 @@ class ModelCodec:
         self.model = model
         self._plan = plan(model.network)
         self._samples = model.tasks.calibration()
+
+    @property
+    def plan(self) -> Plan:
+        """How devices compute the network."""
+        return self._plan
 
     @property
     def architecture(self) -> bytes:
@@ -72,11 +79,11 @@ class ModelCodec:
     def _layers(self, vector: Vector) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         layers = []
         offset = 0
-        for layer in self._plan.layers:
-            count = layer.inputs * layer.outputs
-            weights = vector[offset : offset + count].reshape(layer.outputs, layer.inputs)
-            layers.append((weights, vector[offset + count : offset + count + layer.outputs]))
-            offset += count + layer.outputs
+        for shape, (biases,) in self._plan.shapes:
+            count = math.prod(shape)
+            weights = vector[offset : offset + count].reshape(shape)
+            layers.append((weights, vector[offset + count : offset + count + biases]))
+            offset += count + biases
         return layers
 
 

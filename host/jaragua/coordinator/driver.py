@@ -248,17 +248,17 @@ class Driver:
         )
 
     def _train_command(self, one: Assignment, deadline_ms: int) -> messages.TrainCommand:
-        client = self._config.client
+        client, work = self._config.client, self._strategy.client_work(one.round_number)
         return messages.TrainCommand(
             run=self._record.run,
             round=one.round_number,
             device=one.device,
             attempt=one.attempt,
             hash=self._current.blob_hash,
-            learning_rate=client.learning_rate,
+            learning_rate=work.learning_rate,
             ways=client.ways,
             shots=client.shots,
-            passes=client.passes,
+            passes=work.passes,
             seed=one.seed,
             deadline=_to_unix_ms(deadline_ms),
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import jaragua_models
 from jaragua import strategies
-from jaragua.config import RunConfig
+from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator import events
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.driver import Driver, monotonic_ms
@@ -34,9 +34,7 @@ async def run_coordinator(
     StoreError, CompileError.
     """
     codec = ModelCodec(jaragua_models.get(config.model.name))
-    strategy = strategies.create(
-        config.strategy.name, config.strategy.alpha, config.strategy.alpha_final, config.run.rounds
-    )
+    strategy = strategy_of(config)
     record = store.resume(config)
     if record is not None and _is_done(store, record):
         on_event(events.RunStarted(record.run, record.rounds, record.rounds, True, store.path))

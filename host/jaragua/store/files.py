@@ -39,9 +39,16 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def to_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """TOML of tables of plain values and lists; a JSON string is a TOML basic string, and so are JSON's numbers."""
+    """TOML of tables of plain values, lists, and tables of plain values."""
     parts = []
     for name, table in sections.items():
-        lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()]
+        lines = [f"{key} = {_toml_value(value)}" for key, value in table.items()]
         parts.append("\n".join([f"[{name}]", *lines]))
     return "\n\n".join(parts) + "\n"
+
+
+def _toml_value(value: Any) -> str:
+    """A JSON string is a TOML basic string, and so are JSON's numbers; a table is written inline."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml_value(inner)}" for key, inner in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)

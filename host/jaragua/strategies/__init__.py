@@ -1,7 +1,19 @@
-"""How an initialisation moves. To add a strategy, write one class in one module here and name it in `REGISTRY`."""
+"""How an initialisation moves. To add a strategy, write one class: name it in `REGISTRY`, or use `module:Class`."""
 
-from jaragua.strategies.base import ClientUpdate, Strategy, Vector
-from jaragua.strategies.registry import REGISTRY, create, names
+from jaragua.strategies.base import WHOLE_SET, ClientUpdate, ClientWork, Settings, Strategy, Vector
+from jaragua.strategies.registry import REGISTRY, create, fleet_obstacle, names
 from jaragua.strategies.tiny_reptile import TinyReptile
 
-__all__ = ["REGISTRY", "ClientUpdate", "Strategy", "TinyReptile", "Vector", "create", "names"]
+__all__ = [
+    "REGISTRY",
+    "WHOLE_SET",
+    "ClientUpdate",
+    "ClientWork",
+    "Settings",
+    "Strategy",
+    "TinyReptile",
+    "Vector",
+    "create",
+    "fleet_obstacle",
+    "names",
+]

@@ -1,16 +1,24 @@
-"""What a strategy is: a pure function from an initialisation and a round's updates to the next initialisation."""
+"""What a strategy is: where the initialisation goes after a round (server), and what a device does in one (client).
+
+Both halves are pure and stand in one class, so that the coordinator, the nodes and the simulator cannot disagree.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jaragua.errors import ConfigurationError
+
 #: All trainable numbers of a network in one row, float64 [parameters].
 Vector: TypeAlias = NDArray[np.float64]
+
+#: `ClientWork.batch`: all samples of a pass make one step.
+WHOLE_SET = 0
 
 
 @dataclass(frozen=True)
@@ -25,17 +33,147 @@ class ClientUpdate:
     samples: int
 
 
-class Strategy(Protocol):
-    """One outer step. An implementation must not depend on the order in which updates arrived: it gets them sorted."""
+@dataclass(frozen=True)
+class ClientWork:
+    """What each device of a round does with the samples of its task. One step a sample, once, unless it says more."""
+
+    learning_rate: float
+    passes: int = 1
+    """Over the samples, which the device's host keeps for it."""
+    batch: int = 1
+    """Samples whose steps are averaged before the weights move; WHOLE_SET for all of them."""
+    proximal: float = 0.0
+    """μ of FedProx: how strongly the weights are pulled to the start, after each pass."""
+    pooled: bool = False
+    """The raw samples are brought together and one engine trains on them: nothing a fleet may do (M5)."""
+    local_layers: int = 0
+    """Last layers with weights that stay on the device: neither sent nor moved by the server."""
+    upload_share: float = 1.0
+    """Share of the other weights that is sent: those that moved most."""
+    delta_bits: int = 0
+    """0: whole weights travel, in both directions; 8: what changed, in 8 bits each."""
+
+    @property
+    def compressed(self) -> bool:
+        """Whether anything but whole blobs travels."""
+        return self.local_layers > 0 or self.upload_share < 1.0 or self.delta_bits > 0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run or a simulation gives a strategy. None: the strategy's own default."""
+
+    rounds: int
+    alpha: float = 1.0
+    alpha_final: float = 0.0
+    learning_rate: float = 0.1
+    passes: int | None = None
+    batch: int | None = None
+    options: dict[str, float] = field(default_factory=dict)
+    """Numbers that only some strategies have, by the names in their OPTIONS."""
+
+
+class Strategy:
+    """Base of all strategies: Reptile's outer step with a linear α, and one step a sample. Override what differs.
+
+    An implementation keeps no state and must not depend on the order in which updates arrived: it gets them sorted.
+    """
+
+    #: One line for lists.
+    SUMMARY: ClassVar[str] = ""
+    #: Names of `Settings.options` it takes, with their defaults.
+    OPTIONS: ClassVar[dict[str, float]] = {}
+    #: False for a baseline that has no rounds.
+    TRAINS: ClassVar[bool] = True
+    #: What `Settings.passes` and `Settings.batch` are where they are None.
+    PASSES: ClassVar[int] = 1
+    BATCH: ClassVar[int] = 1
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises: ConfigurationError for an option the strategy does not have."""
+        for name in settings.options:
+            if name not in self.OPTIONS:
+                known = ", ".join(sorted(self.OPTIONS)) or "none"
+                raise ConfigurationError(f"this strategy has no option '{name}'", f"its options: {known}")
+        self.settings = settings
+
+    def option(self, name: str) -> float:
+        """An option's value, or its default."""
+        return self.settings.options.get(name, self.OPTIONS[name])
+
+    def step_size(self, round_number: int) -> float:
+        """α_t = α + (α_final - α) · (t - 1) / rounds; the first round takes α."""
+        settings = self.settings
+        return settings.alpha + (settings.alpha_final - settings.alpha) * (round_number - 1) / settings.rounds
+
+    def client_work(self, round_number: int) -> ClientWork:
+        """What each device of the round does."""
+        settings = self.settings
+        return ClientWork(
+            learning_rate=settings.learning_rate,
+            passes=self.PASSES if settings.passes is None else settings.passes,
+            batch=self.BATCH if settings.batch is None else settings.batch,
+        )
+
+    def combine(self, updates: Sequence[ClientUpdate]) -> Vector:
+        """The one set of weights that stands for all updates: their mean."""
+        return mean(updates)
 
     def aggregate(self, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Vector:
-        """The next initialisation, float64 [parameters].
+        """The next initialisation, φ + α_t · (combined - φ), float64 [parameters].
 
         Args: round_number, 1 for the first; initialisation, float64 [parameters], what the devices started from;
         updates, at least one, sorted by device.
         """
-        ...
+        moved: Vector = initialisation + self.step_size(round_number) * (self.combine(updates) - initialisation)
+        return moved
 
-    def step_size(self, round_number: int) -> float:
-        """The step size of a round, for the record."""
-        ...
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def mean(updates: Sequence[ClientUpdate]) -> Vector:
+    """Every device counts the same."""
+    result: Vector = np.mean([update.weights for update in updates], axis=0)
+    return result
+
+
+def sample_weighted_mean(updates: Sequence[ClientUpdate]) -> Vector:
+    """Every sample counts the same."""
+    samples = np.array([update.samples for update in updates], dtype=np.float64)
+    result: Vector = np.average([update.weights for update in updates], axis=0, weights=samples)
+    return result
+
+
+def obstacle(work: ClientWork) -> str:
+    """Why a fleet of this version cannot do this work, "" if it can.
+
+    A board takes one step a sample (A5.8) and keeps no sum of gradients; a node sends whole blobs.
+    """
+    if work.pooled:
+        return "it trains on the samples of all devices in one place, and raw samples never cross the broker (M5)"
+    if work.batch != 1:
+        return f"its mini-batches ({_batch_text(work.batch)}) need a sum of gradients, for which boards have no room"
+    if work.proximal:
+        return "it pulls weights back between passes, which nodes of this version do not do"
+    if work.compressed:
+        return "it sends parts or differences of the weights, and nodes of this version send whole blobs"
+    return ""
+
+
+def _batch_text(batch: int) -> str:
+    return "the whole set" if batch == WHOLE_SET else f"{batch} samples"
+
+
+def check_work(work: ClientWork) -> ClientWork:
+    """The work itself. Raises: ConfigurationError naming the first number that makes no sense."""
+    for name, least, most in (("passes", 1, 10_000), ("batch", 0, 1_000_000), ("local_layers", 0, 1_000)):
+        if not least <= getattr(work, name) <= most:
+            raise ConfigurationError(f"{name} is {getattr(work, name)}", f"{least} to {most} is possible")
+    if not 0 < work.upload_share <= 1:
+        raise ConfigurationError(f"the share of weights to upload is {work.upload_share:g}", "more than 0, at most 1")
+    if work.proximal < 0 or work.delta_bits not in (0, 8):
+        raise ConfigurationError("proximal is negative, or delta_bits neither 0 nor 8", "see docs/strategies.md")
+    return work

@@ -1,16 +1,33 @@
-"""Strategies by the name a configuration gives them."""
+"""Strategies by the name a configuration gives them, or by `module:Class` for a user's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 from jaragua.errors import ConfigurationError
-from jaragua.strategies.base import Strategy
+from jaragua.strategies.base import Settings, Strategy, check_work, obstacle
+from jaragua.strategies.fed_avg import FedAvg
+from jaragua.strategies.fed_prox import FedProx
+from jaragua.strategies.fed_sgd import FedSGD
+from jaragua.strategies.reptile import Reptile
+from jaragua.strategies.scratch import Scratch
+from jaragua.strategies.tiny_meta_fed import TinyMetaFed
 from jaragua.strategies.tiny_reptile import TinyReptile
+from jaragua.strategies.transfer import Transfer
 
-#: Name -> what makes it from (alpha, alpha_final, rounds).
-REGISTRY: Mapping[str, Callable[[float, float, int], Strategy]] = {"tinyreptile": TinyReptile}
+#: The strategies that Jaragua brings.
+REGISTRY: Mapping[str, type[Strategy]] = {
+    "fedavg": FedAvg,
+    "fedprox": FedProx,
+    "fedsgd": FedSGD,
+    "reptile": Reptile,
+    "scratch": Scratch,
+    "tinymetafed": TinyMetaFed,
+    "tinyreptile": TinyReptile,
+    "transfer": Transfer,
+}
 
 
 def names() -> list[str]:
@@ -18,11 +35,27 @@ def names() -> list[str]:
     return sorted(REGISTRY)
 
 
-def create(name: str, alpha: float, alpha_final: float, rounds: int) -> Strategy:
-    """The strategy of that name. Raises: ConfigurationError if there is none."""
+def find(name: str) -> type[Strategy]:
+    """The class of that name, or of `module:Class`. Raises: ConfigurationError if there is none."""
+    if ":" in name:
+        return _of_a_user(name)
     if name not in REGISTRY:
         raise ConfigurationError(f"there is no strategy '{name}'", suggestion(name))
-    return REGISTRY[name](alpha, alpha_final, rounds)
+    return REGISTRY[name]
+
+
+def create(name: str, settings: Settings) -> Strategy:
+    """The strategy of that name. Raises: ConfigurationError if there is none, or its settings make no sense."""
+    strategy = find(name)(settings)
+    check_work(strategy.client_work(1))
+    return strategy
+
+
+def fleet_obstacle(strategy: Strategy) -> str:
+    """Why devices cannot run it today, "" if they can."""
+    if not strategy.TRAINS:
+        return "it trains nothing"
+    return obstacle(strategy.client_work(1))
 
 
 def suggestion(name: str) -> str:
@@ -30,3 +63,15 @@ def suggestion(name: str) -> str:
     near = get_close_matches(name.lower(), names(), n=1)
     known = f"known: {', '.join(names())}"
     return f"did you mean '{near[0]}'? {known}" if near else known
+
+
+def _of_a_user(name: str) -> type[Strategy]:
+    module_name, _, class_name = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        hint = "write module:Class, and put the module's folder on PYTHONPATH"
+        raise ConfigurationError(f"the strategy '{name}' cannot be loaded: {error}", hint) from error
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise ConfigurationError(f"'{name}' is no strategy", "derive it from jaragua.strategies.Strategy")
+    return found

@@ -1,0 +1,159 @@
+"""`jaragua simulate`: virtual devices on this machine, in the boards' own arithmetic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jaragua.cli import output
+from jaragua.errors import Interrupted, ModelError, UsageError
+
+if TYPE_CHECKING:
+    from jaragua.simulate import EngineName, Simulation, SimulationResult
+    from jaragua_models import Defaults
+
+app = typer.Typer()
+
+
+@app.command()
+def simulate(
+    task: Annotated[str, typer.Option(help="Model of the zoo.")],
+    strategy: Annotated[str, typer.Option(help="docs/strategies.md, or module:Class.")] = "tinyreptile",
+    engine: Annotated[str, typer.Option(help="w16: the boards' integers.")] = "w16",
+    ways: Annotated[int | None, typer.Option(min=1, help="Classes of a task; default: the model's.")] = None,
+    shots: Annotated[int | None, typer.Option(min=1, help="Samples of each class; default: the model's.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Default: the model's.")] = None,
+    clients: Annotated[int | None, typer.Option(min=1, help="Devices that train in a round.")] = None,
+    devices: Annotated[int | None, typer.Option(min=1, help="Devices there are; default: as many as train.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first weights, the choice of devices, their tasks.")] = 1,
+    learning_rate: Annotated[float | None, typer.Option(help="Of a device; default: the model's.")] = None,
+    alpha: Annotated[float | None, typer.Option(min=0, max=1, help="Server's step in the first round.")] = None,
+    alpha_final: Annotated[float, typer.Option(min=0, max=1, help="Towards which alpha falls.")] = 0.0,
+    passes: Annotated[int | None, typer.Option(min=1, help="Over a task in a round; default: the strategy's.")] = None,
+    batch: Annotated[int | None, typer.Option(min=0, help="Mini-batch; 0: all; default: the strategy's.")] = None,
+    option: Annotated[list[str] | None, typer.Option(help="name=number, an option of the strategy; repeat.")] = None,
+    eval_tasks: Annotated[int, typer.Option(min=1, help="Held-out tasks to judge with.")] = 100,
+    queries: Annotated[int | None, typer.Option(min=1, help="Query samples of a held-out task.")] = None,
+    adapt_passes: Annotated[int | None, typer.Option(min=1, help="Passes when a new device adapts.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Default: one for each core.")] = None,
+    state: Annotated[Path | None, typer.Option(help="Folder to save in, and to go on from.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+) -> None:
+    """Simulate a fleet on this machine, then judge what was learned on held-out tasks.
+
+    The same seed, devices (device-1, device-2, …) and numbers as a run of a fleet give the same model, to the bit.
+    """
+    from jaragua.simulate import Simulation, device_names
+
+    defaults = _defaults_of(task)
+    in_a_round = clients or defaults.clients
+    wanted = Simulation(
+        task=task,
+        strategy=strategy,
+        engine=_engine(engine),
+        seed=seed,
+        rounds=rounds or defaults.rounds,
+        clients=in_a_round,
+        devices=device_names(devices or in_a_round),
+        ways=ways or defaults.ways,
+        shots=shots or defaults.shots,
+        learning_rate=learning_rate or defaults.learning_rate,
+        alpha=defaults.alpha if alpha is None else alpha,
+        alpha_final=alpha_final,
+        passes=passes,
+        batch=batch,
+        options=_numbers(option or []),
+        eval_tasks=eval_tasks,
+        queries=queries or defaults.queries,
+        adapt_passes=adapt_passes or defaults.passes,
+    )
+    result = _run(wanted, workers, state)
+    if json:
+        output.print_result(document(wanted, result))
+    else:
+        _print(wanted, result)
+
+
+def _run(wanted: Simulation, workers: int | None, state: Path | None) -> SimulationResult:
+    from jaragua.cli.simulate_progress import progress
+    from jaragua.simulate import simulate as run_simulation
+
+    try:
+        with progress(wanted.rounds) as on_progress:
+            return run_simulation(wanted, workers=workers, state_folder=state, on_progress=on_progress)
+    except KeyboardInterrupt:
+        hint = "give the same command to go on" if state else "with --state FOLDER it could be gone on with"
+        raise Interrupted("stopped" + ("; what was learned is saved" if state else ""), hint) from None
+
+
+def _defaults_of(task: str) -> Defaults:
+    import jaragua_models
+
+    try:
+        return jaragua_models.get(task).defaults
+    except jaragua_models.ModelError as error:
+        raise ModelError(error.message, error.hint) from error
+
+
+def _engine(name: str) -> EngineName:
+    from jaragua.simulate import ENGINES
+
+    if name not in ENGINES:
+        raise UsageError(f"there is no engine '{name}'", f"known: {', '.join(ENGINES)}")
+    return ENGINES[ENGINES.index(name)]
+
+
+def _numbers(options: list[str]) -> dict[str, float]:
+    found = {}
+    for one in options:
+        name, _, value = one.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError as error:
+            raise UsageError(f"--option {one!r} is not name=number", "for example --option proximal=0.1") from error
+    return found
+
+
+def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
+    """The result as the data of the JSON document; before and after are means over the held-out tasks."""
+    name = result.metric
+    return {
+        "task": wanted.task,
+        "strategy": wanted.strategy,
+        "engine": wanted.engine,
+        "seed": wanted.seed,
+        "ways": wanted.ways,
+        "shots": wanted.shots,
+        "clients": wanted.clients,
+        "devices": len(wanted.devices),
+        "rounds": result.rounds,
+        "metric": name,
+        f"{name}_mean": result.after.mean,
+        f"{name}_ci95": result.after.ci95,
+        f"{name}_before_mean": result.before.mean,
+        f"{name}_before_ci95": result.before.ci95,
+        "tasks": result.tasks,
+        "client_tasks": result.client_tasks,
+        "client_tasks_per_second": result.client_tasks_per_second,
+        "seconds": result.seconds,
+        "parameters": result.parameters,
+        "final_hash": result.final_hash,
+        "bytes_up": result.bytes_up,
+        "bytes_down": result.bytes_down,
+    }
+
+
+def _print(wanted: Simulation, result: SimulationResult) -> None:
+    name = result.metric
+    typer.echo(
+        f"{wanted.task}: {result.rounds} rounds of {wanted.strategy}, {wanted.clients} of {len(wanted.devices)} devices"
+    )
+    typer.echo(f"  before adapting  {name} {result.before.mean:.4f} ± {result.before.ci95:.4f}")
+    typer.echo(
+        f"  after adapting   {name} {result.after.mean:.4f} ± {result.after.ci95:.4f}, {result.tasks} held-out tasks"
+    )
+    typer.echo(f"  speed            {result.client_tasks_per_second:.0f} client tasks a second, judging not counted")
+    typer.echo(f"  weights          {result.parameters}, {result.bytes_up} bytes up, {result.bytes_down} bytes down")
+    typer.echo(f"  model            {result.final_hash}")

@@ -1,0 +1,34 @@
+"""The strategy that a configuration describes, and whether a fleet can run it."""
+
+from __future__ import annotations
+
+from jaragua import strategies
+from jaragua.config.problems import Problem
+from jaragua.config.schema import RunConfig
+from jaragua.errors import ConfigurationError
+
+
+def strategy_of(config: RunConfig) -> strategies.Strategy:
+    """The run's strategy with the run's numbers. Raises: ConfigurationError."""
+    settings = strategies.Settings(
+        rounds=config.run.rounds,
+        alpha=config.strategy.alpha,
+        alpha_final=config.strategy.alpha_final,
+        learning_rate=config.client.learning_rate,
+        passes=config.client.passes,
+        batch=config.client.batch,
+        options=config.strategy.options,
+    )
+    return strategies.create(config.strategy.name, settings)
+
+
+def strategy_problems(config: RunConfig) -> list[Problem]:
+    """Why the strategy cannot be made, or cannot be run by a fleet."""
+    try:
+        reason = strategies.fleet_obstacle(strategy_of(config))
+    except ConfigurationError as error:
+        return [Problem(("strategy", "name"), error.message, error.hint)]
+    if not reason:
+        return []
+    message = f"a fleet cannot run '{config.strategy.name}': {reason}"
+    return [Problem(("strategy", "name"), message, "`jaragua simulate` can; docs/strategies.md says which run where")]

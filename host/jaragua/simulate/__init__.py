@@ -1,0 +1,23 @@
+"""Virtual devices: the rounds of a fleet on one machine, in the boards' own arithmetic or in float32."""
+
+from jaragua.simulate.settings import (
+    ENGINES,
+    EngineName,
+    Means,
+    Simulation,
+    SimulationProgress,
+    SimulationResult,
+    device_names,
+)
+from jaragua.simulate.simulation import simulate
+
+__all__ = [
+    "ENGINES",
+    "EngineName",
+    "Means",
+    "Simulation",
+    "SimulationProgress",
+    "SimulationResult",
+    "device_names",
+    "simulate",
+]

@@ -1,0 +1,54 @@
+"""What the rounds of a simulation need of an arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua.simulate.samples import Batch
+from jaragua.strategies import ClientWork, Vector
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the devices of a round made of a start.
+
+    learned: float64 [devices, parameters], their weights less the start's. loss: mean over all samples.
+    """
+
+    learned: Vector
+    loss: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One figure for each task, float64 [tasks], in the metric of the model."""
+
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+
+
+class VirtualFleet(Protocol):
+    """Devices of one arithmetic. A start is what they are sent: the bytes of a model."""
+
+    def __enter__(self) -> VirtualFleet: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def start(self, vector: Vector) -> bytes:
+        """What devices are sent for a vector."""
+        ...
+
+    def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
+        """Every device of the batch does the work, from the same start."""
+        ...
+
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+        """Every device is judged on its query samples before and after it did the work on its support samples."""
+        ...

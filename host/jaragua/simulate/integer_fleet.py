@@ -1,0 +1,209 @@
+"""Virtual devices that compute in the boards' integers: the generated C itself (docs/arithmetic.md)."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.errors import ModelError
+from jaragua.simulate import library
+from jaragua.simulate.engine import Judged, Trained
+from jaragua.simulate.layout import Blobs, Layout
+from jaragua.simulate.samples import Batch
+from jaragua.simulate.workers import Workers
+from jaragua.strategies import ClientWork, Vector
+from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
+from jaragua_compiler.emitter import emitted_files
+from jaragua_compiler.native import kernel_folder
+from jaragua_compiler.plan import LOGIT_EXPONENT
+from jaragua_compiler.rate import LearningRate
+from jaragua_models import Model
+
+_SOURCE: Final = "virtual_clients.c"
+_NO_PULL: Final = 1 << 15
+#: Training steps times weights below which a second thread costs more than it brings.
+_WORTH_A_THREAD: Final = 200_000
+
+_FIGURES: Final = np.dtype([("correct", "<u4"), ("pad", "<u4"), ("loss", "<u8")])
+Figures = NDArray[np.void]
+
+
+class _Region(ctypes.Structure):
+    _fields_ = (("offset_bytes", ctypes.c_uint32), ("count", ctypes.c_uint32), ("width_bytes", ctypes.c_uint32))
+
+
+class _Work(ctypes.Structure):
+    _fields_ = (
+        ("regions", ctypes.c_void_p),
+        ("regions_count", ctypes.c_uint32),
+        ("passes", ctypes.c_uint32),
+        ("batch", ctypes.c_uint32),
+        ("pull", ctypes.c_int32),
+        ("rate_mantissa", ctypes.c_uint16),
+        ("rate_exponent", ctypes.c_uint8),
+    )
+
+
+class _Samples(ctypes.Structure):
+    _fields_ = (
+        ("clients", ctypes.c_uint32),
+        ("counts", ctypes.c_void_p),
+        ("seeds", ctypes.c_void_p),
+        ("inputs", ctypes.c_void_p),
+        ("targets", ctypes.c_void_p),
+    )
+
+
+@dataclass(frozen=True)
+class _Quantised:
+    """A batch in the device's integers, in arrays that C can read."""
+
+    inputs: NDArray[np.int16]
+    targets: NDArray[np.int16]
+    counts: NDArray[np.uint32]
+    seeds: NDArray[np.uint32]
+
+    def structure(self) -> _Samples:
+        """Points into this object's arrays."""
+        arrays = (self.counts, self.seeds, self.inputs, self.targets)
+        return _Samples(len(self.counts), *(array.ctypes.data for array in arrays))
+
+
+class IntegerFleet:
+    """Devices of one network. Same start, work and samples give the same bits as a board (tests/simulate)."""
+
+    def __init__(self, model: Model, codec: ModelCodec, workers: int, cache: Path) -> None:
+        """Raises: ToolError if the C cannot be built."""
+        self._model = model
+        self._codec = codec
+        self._plan = codec.plan
+        self._layout = Layout(self._plan)
+        regions = self._layout.regions()
+        self._regions = (_Region * len(regions))(*(_Region(*region) for region in regions))
+        self._workers = Workers(_build(codec, cache), workers, _declare)
+
+    def __enter__(self) -> IntegerFleet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._workers.__exit__(kind, value, trace)
+
+    def start(self, vector: Vector) -> bytes:
+        """The blob, with exponents estimated anew (A2.6)."""
+        return self._codec.pack(vector)
+
+    def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
+        """Every device of the batch does the work, from the same blob."""
+        wanted = self._work(work, batch)
+
+        def one(copy: ctypes.CDLL, share: Batch) -> tuple[Blobs, Figures]:
+            return self._train_share(copy, start, wanted, share)
+
+        shares = batch.shares(self._threads_for(batch, wanted.passes))
+        results = self._workers.run(one, shares)
+        learned = self._layout.learned(start, np.concatenate([blobs for blobs, _ in results]))
+        figures = np.concatenate([found for _, found in results])
+        samples = int(batch.counts.sum()) * wanted.passes
+        return Trained(learned, float(figures["loss"].sum()) * self._loss_unit(start) / samples)
+
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+        """Before and after adaptation, each device on its own query samples."""
+        wanted = self._work(work, support)
+
+        def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures]:
+            return self._adapt_share(copy, start, wanted, *share)
+
+        count = self._threads_for(support, wanted.passes)
+        results = self._workers.run(one, list(zip(support.shares(count), query.shares(count), strict=True)))
+        before, after = (np.concatenate([result[side] for result in results]) for side in (0, 1))
+        return Judged(self._scores(start, before, query.counts), self._scores(start, after, query.counts))
+
+    # ---- C ----
+
+    def _train_share(self, copy: ctypes.CDLL, start: bytes, work: _Work, share: Batch) -> tuple[Blobs, Figures]:
+        samples = self._quantised(start, share)
+        blobs = np.empty((len(share), self._plan.blob_bytes), np.uint8)
+        figures = np.zeros(len(share), _FIGURES)
+        structure = samples.structure()
+        status = copy.jrg_virtual_train(
+            ctypes.byref(work), start, ctypes.byref(structure), blobs.ctypes.data, figures.ctypes.data
+        )
+        _require_good(status)
+        return blobs, figures
+
+    def _adapt_share(
+        self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
+    ) -> tuple[Figures, Figures]:
+        learnt, asked = self._quantised(start, support), self._quantised(start, query)
+        before, after = np.zeros(len(support), _FIGURES), np.zeros(len(support), _FIGURES)
+        structures = learnt.structure(), asked.structure()
+        status = copy.jrg_virtual_adapt(
+            ctypes.byref(work), start, *map(ctypes.byref, structures), before.ctypes.data, after.ctypes.data
+        )
+        _require_good(status)
+        return before, after
+
+    def _work(self, work: ClientWork, batch: Batch) -> _Work:
+        rate = LearningRate.from_float(work.learning_rate)
+        regions = ctypes.cast(self._regions, ctypes.c_void_p)
+        pull = pull_of_a_pass(work, int(batch.counts[0]))
+        return _Work(regions, len(self._regions), work.passes, work.batch, pull, rate.mantissa, rate.exponent)
+
+    def _quantised(self, start: bytes, batch: Batch) -> _Quantised:
+        found = exponents(self._plan, start)
+        return _Quantised(
+            inputs=np.ascontiguousarray(quantise_inputs(self._plan, found, batch.x)),
+            targets=np.ascontiguousarray(quantise_targets(self._plan, found, batch.y)),
+            counts=batch.counts.astype(np.uint32),
+            seeds=(batch.seeds & 0xFFFFFFFF).astype(np.uint32),
+        )
+
+    def _threads_for(self, batch: Batch, passes: int) -> int:
+        weights = int(batch.counts.sum()) * passes * self._plan.blob_bytes
+        return self._workers.count if weights > _WORTH_A_THREAD else 1
+
+    # ---- figures (A4.4) ----
+
+    def _loss_unit(self, start: bytes) -> float:
+        """What one unit of a loss stands for; of a regression the squared error of one output."""
+        if self._plan.network.classifier:
+            return 2.0**-LOGIT_EXPONENT
+        return 2.0 ** (-2 * exponents(self._plan, start).output) / self._plan.network.outputs
+
+    def _scores(self, start: bytes, figures: Figures, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        if self._model.metric == "accuracy":
+            return np.asarray(figures["correct"] / counts, dtype=np.float64)
+        return np.asarray(figures["loss"].astype(np.float64) * self._loss_unit(start) / counts, dtype=np.float64)
+
+
+def pull_of_a_pass(work: ClientWork, samples: int) -> int:
+    """What is kept of the way from the start after a pass, Q15: (1 - η μ)^n for the n steps of a pass (FedProx)."""
+    if work.proximal == 0:
+        return _NO_PULL
+    steps = 1 if work.batch == 0 else -(-samples // work.batch)
+    return round(_NO_PULL * max(0.0, 1 - work.learning_rate * work.proximal) ** steps)
+
+
+def _build(codec: ModelCodec, cache: Path) -> Path:
+    sources = emitted_files(codec.plan) | {_SOURCE: library.own_source(_SOURCE)}
+    return library.build(sources, kernel_folder(), cache)
+
+
+def _declare(copy: ctypes.CDLL) -> None:
+    pointer = ctypes.c_void_p
+    copy.jrg_virtual_train.argtypes = [pointer, ctypes.c_char_p, pointer, pointer, pointer]
+    copy.jrg_virtual_adapt.argtypes = [pointer, ctypes.c_char_p, pointer, pointer, pointer, pointer]
+
+
+def _require_good(status: int) -> None:
+    if status:
+        raise ModelError(f"the engine refuses a blob or the learning rate (jrg_nn_status {status})")

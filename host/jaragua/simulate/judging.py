@@ -1,0 +1,77 @@
+"""Held-out tasks: how well new devices adapt from what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+import jaragua_models
+from jaragua.errors import DataError
+from jaragua.report.intervals import mean_interval
+from jaragua.simulate.engine import Judged, VirtualFleet
+from jaragua.simulate.samples import Batch, joined
+from jaragua.simulate.settings import Means, Simulation
+from jaragua.strategies import ClientWork, Vector
+
+#: Tasks that are in memory at once.
+_TASKS_AT_ONCE: Final = 100
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Several tasks: what is learned, and what is asked."""
+
+    support: Batch
+    query: Batch
+
+
+def held_out(simulation: Simulation) -> Iterator[HeldOut]:
+    """Tasks 0, 1, 2, … of the model: the same for every strategy, engine and seed. Raises: DataError."""
+    for first in range(0, simulation.eval_tasks, _TASKS_AT_ONCE):
+        yield held_out_tasks(simulation, range(first, min(first + _TASKS_AT_ONCE, simulation.eval_tasks)))
+
+
+def held_out_tasks(simulation: Simulation, seeds: range) -> HeldOut:
+    """The tasks of these seeds."""
+    source = jaragua_models.get(simulation.task).tasks
+    try:
+        tasks = [source.held_out_task(seed, simulation.ways, simulation.shots, simulation.queries) for seed in seeds]
+    except jaragua_models.ModelError as error:
+        raise DataError(error.message, error.hint) from error
+    return HeldOut(joined([task.support for task in tasks], seeds), joined([task.query for task in tasks], seeds))
+
+
+def judge(simulation: Simulation, fleet: VirtualFleet, vector: Vector) -> Judged:
+    """All held-out tasks from one start, adapted as a new device does: one step a sample."""
+    start, work = fleet.start(vector), _adaptation(simulation)
+    return _together([fleet.adapt(start, work, tasks.support, tasks.query) for tasks in held_out(simulation)])
+
+
+def judge_starts(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[Vector]) -> Judged:
+    """Every held-out task from a start of its own."""
+    work, found = _adaptation(simulation), []
+    for number, vector in zip(range(simulation.eval_tasks), vectors, strict=False):
+        tasks = held_out_tasks(simulation, range(number, number + 1))
+        found.append(fleet.adapt(fleet.start(vector), work, tasks.support, tasks.query))
+    return _together(found)
+
+
+def means(values: NDArray[np.float64]) -> Means:
+    """Mean and half the width of its 95 % interval; 0 wide for a single task."""
+    if len(values) < 2:
+        return Means(float(values.mean()), 0.0)
+    interval = mean_interval(values.tolist())
+    return Means(interval.mean, interval.high - interval.mean)
+
+
+def _adaptation(simulation: Simulation) -> ClientWork:
+    return ClientWork(simulation.learning_rate, passes=simulation.adapt_passes)
+
+
+def _together(parts: list[Judged]) -> Judged:
+    before, after = (np.concatenate([getattr(part, side) for part in parts]) for side in ("before", "after"))
+    return Judged(before, after)

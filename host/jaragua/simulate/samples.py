@@ -1,0 +1,55 @@
+"""The samples of many devices in one row, and how they are cut into shares for several workers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua_models import Samples
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The samples of several devices, one after the other.
+
+    x: float32 [n, inputs]; y: int64 [n] labels, or float32 [n, outputs]; counts and seeds: int64 [devices].
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.int64] | NDArray[np.float32]
+    counts: NDArray[np.int64]
+    seeds: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def share(self, first: int, last: int) -> Batch:
+        """The samples of devices first to last - 1."""
+        begin, end = int(self.counts[:first].sum()), int(self.counts[:last].sum())
+        return Batch(self.x[begin:end], self.y[begin:end], self.counts[first:last], self.seeds[first:last])
+
+    def shares(self, count: int) -> list[Batch]:
+        """`count` shares of about the same number of devices, none of them empty."""
+        edges = np.linspace(0, len(self), min(count, len(self)) + 1).round().astype(int)
+        return [self.share(first, last) for first, last in itertools.pairwise(edges.tolist())]
+
+    def interleaved(self) -> Batch:
+        """One device that holds them all: the first sample of each, then the second of each, and so on."""
+        starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
+        turn = np.concatenate([np.arange(count) for count in self.counts])
+        owner = np.repeat(np.arange(len(self)), self.counts)
+        order = np.lexsort((owner, turn))
+        place = (starts[owner] + turn)[order]
+        return Batch(self.x[place], self.y[place], np.array([len(place)]), self.seeds[:1])
+
+
+def joined(tasks: Sequence[Samples], seeds: Sequence[int]) -> Batch:
+    """The samples of several tasks as one batch."""
+    counts = np.array([len(samples) for samples in tasks], dtype=np.int64)
+    x = np.concatenate([samples.x for samples in tasks])
+    y = np.concatenate([samples.y for samples in tasks])
+    return Batch(x, y, counts, np.array(seeds, dtype=np.int64))

@@ -1,0 +1,94 @@
+"""What is simulated, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+EngineName: TypeAlias = Literal["w16"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One simulated run, every default filled in. Equal values give equal results, whatever the number of workers."""
+
+    task: str
+    strategy: str
+    engine: EngineName
+    seed: int
+    rounds: int
+    clients: int
+    devices: tuple[str, ...]
+    ways: int
+    shots: int
+    learning_rate: float
+    alpha: float
+    alpha_final: float
+    passes: int | None = None
+    batch: int | None = None
+    options: dict[str, float] = field(default_factory=dict)
+    eval_tasks: int = 100
+    queries: int = 50
+    adapt_passes: int = 1
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides what is learned, as JSON values: what a saved state must agree with."""
+        values = asdict(self) | {"devices": list(self.devices)}
+        return {name: value for name, value in values.items() if name not in ("eval_tasks", "queries", "adapt_passes")}
+
+
+@dataclass(frozen=True)
+class Means:
+    """Of one figure over the held-out tasks: its mean, and half the width of Student's 95 % interval."""
+
+    mean: float
+    ci95: float
+
+
+@dataclass(frozen=True)
+class SimulationResult:
+    """A finished simulation. bytes: tensors only, as devices and server would exchange them."""
+
+    metric: str
+    before: Means
+    after: Means
+    tasks: int
+    rounds: int
+    client_tasks: int
+    client_tasks_per_second: float
+    """Of this process: drawing, training and aggregation, without start-up and judging; 0 if nothing was left to do."""
+    seconds: float
+    final_hash: str
+    bytes_up: int
+    bytes_down: int
+    parameters: int
+    scores: tuple[float, ...]
+    """After adaptation, one per held-out task."""
+
+
+@dataclass(frozen=True)
+class SimulationProgress:
+    """After a round; loss: mean over the samples that its devices trained on."""
+
+    rounds_done: int
+    rounds: int
+    loss: float
+    client_tasks_per_second: float
+
+
+OnProgress: TypeAlias = Callable[[SimulationProgress], None]
+
+
+def device_names(count: int) -> tuple[str, ...]:
+    """The names of simulated devices: `device-1`, `device-2`, …; a fleet whose devices have them learns the same."""
+    return tuple(f"device-{number}" for number in range(1, count + 1))
+
+
+def default_cache() -> Path:
+    """Where built libraries are kept: with the compiler's."""
+    from jaragua_compiler.native import default_cache as engines
+
+    return engines()

@@ -1,0 +1,180 @@
+"""Rounds without wires: the coordinator's aggregation over virtual devices (R1, R2, R5)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import jaragua_models
+from jaragua import strategies
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.errors import ConfigurationError, ModelError
+from jaragua.simulate import judging
+from jaragua.simulate.draws import Draw, draws
+from jaragua.simulate.engine import Judged, Trained, VirtualFleet
+from jaragua.simulate.integer_fleet import IntegerFleet
+from jaragua.simulate.settings import OnProgress, Simulation, SimulationProgress, SimulationResult, default_cache
+from jaragua.simulate.state import State, StateFolder
+from jaragua.strategies import ClientUpdate, Settings, Strategy, Vector
+from jaragua_models import Model
+
+_SAVE_EVERY_SECONDS: Final = 10.0
+
+
+def simulate(
+    simulation: Simulation,
+    *,
+    workers: int | None = None,
+    state_folder: Path | None = None,
+    on_progress: OnProgress = lambda progress: None,
+    cache: Path | None = None,
+) -> SimulationResult:
+    """Run a simulation from where its folder stands (or from the start) to its end, and judge what was learned.
+
+    workers: threads that train, and processes that draw; None: one for each core. Raises: ConfigurationError,
+    ModelError, DataError, ToolError, StoreError.
+    """
+    count = workers or os.cpu_count() or 1
+    model = _model(simulation.task)
+    codec = ModelCodec(model)
+    strategy = create_strategy(simulation)
+    folder = StateFolder(state_folder, simulation) if state_folder else None
+    with IntegerFleet(model, codec, count, cache or default_cache()) as fleet:
+        rounds = _Rounds(simulation, codec, strategy, fleet, folder, on_progress)
+        state = rounds.run(count)
+        judged = _judge(simulation, strategy, codec, fleet, state.vector)
+        return _result(simulation, model, fleet, state, judged, rounds)
+
+
+def create_strategy(simulation: Simulation) -> Strategy:
+    """The strategy with the simulation's numbers. Raises: ConfigurationError."""
+    settings = Settings(
+        rounds=simulation.rounds,
+        alpha=simulation.alpha,
+        alpha_final=simulation.alpha_final,
+        learning_rate=simulation.learning_rate,
+        passes=simulation.passes,
+        batch=simulation.batch,
+        options=simulation.options,
+    )
+    strategy = strategies.create(simulation.strategy, settings)
+    if strategy.client_work(1).compressed:
+        raise ConfigurationError(f"'{simulation.strategy}' sends parts of the weights, which is not simulated yet")
+    return strategy
+
+
+class _Rounds:
+    """The rounds of one simulation in this process."""
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        codec: ModelCodec,
+        strategy: Strategy,
+        fleet: VirtualFleet,
+        folder: StateFolder | None,
+        on_progress: OnProgress,
+    ) -> None:
+        self._simulation = simulation
+        self._strategy = strategy
+        self._fleet = fleet
+        self._folder = folder
+        self._on_progress = on_progress
+        self._state = (folder.load() if folder else None) or State(codec.initial(simulation.seed))
+        self._begun_with = self._state.client_tasks
+        self._saved = time.monotonic()
+        self.seconds = 0.0
+
+    @property
+    def client_tasks_per_second(self) -> float:
+        """Of this process."""
+        return (self._state.client_tasks - self._begun_with) / self.seconds if self.seconds else 0.0
+
+    def run(self, workers: int) -> State:
+        """All rounds that are left; what was done is saved even if this ends early."""
+        if not self._strategy.TRAINS:
+            return self._state
+        try:
+            self._train(draws(self._simulation, self._state.rounds_done + 1, workers))
+        finally:
+            if self._folder:
+                self._folder.save(self._state)
+        return self._state
+
+    def _train(self, drawn: Iterator[Draw]) -> None:
+        begun = time.perf_counter()
+        for draw in drawn:
+            trained = self._round(draw)
+            self.seconds = time.perf_counter() - begun
+            progress = SimulationProgress(
+                draw.round_number, self._simulation.rounds, trained.loss, self.client_tasks_per_second
+            )
+            self._on_progress(progress)
+            self._save_now_and_then()
+
+    def _round(self, draw: Draw) -> Trained:
+        state, number = self._state, draw.round_number
+        work = self._strategy.client_work(number)
+        start = self._fleet.start(state.vector)
+        batch = draw.batch.interleaved() if work.pooled else draw.batch
+        trained = self._fleet.train(start, work, batch)
+        names = draw.devices[: len(batch)]
+        updates = [
+            ClientUpdate(device, state.vector + learned, int(samples) * work.passes)
+            for device, learned, samples in zip(names, trained.learned, batch.counts, strict=True)
+        ]
+        self._state = replace(
+            state,
+            vector=self._strategy.aggregate(number, state.vector, updates),
+            rounds_done=number,
+            client_tasks=state.client_tasks + len(draw.devices),
+            bytes_up=state.bytes_up + len(start) * len(updates),
+            bytes_down=state.bytes_down + len(start) * len(updates),
+        )
+        return trained
+
+    def _save_now_and_then(self) -> None:
+        if self._folder and time.monotonic() - self._saved > _SAVE_EVERY_SECONDS:
+            self._folder.save(self._state)
+            self._saved = time.monotonic()
+
+
+def _model(name: str) -> Model:
+    try:
+        return jaragua_models.get(name)
+    except jaragua_models.ModelError as error:
+        raise ModelError(error.message, error.hint) from error
+
+
+def _judge(
+    simulation: Simulation, strategy: Strategy, codec: ModelCodec, fleet: VirtualFleet, vector: Vector
+) -> Judged:
+    if strategy.TRAINS:
+        return judging.judge(simulation, fleet, vector)
+    starts = (codec.initial(simulation.seed + number) for number in range(simulation.eval_tasks))
+    return judging.judge_starts(simulation, fleet, starts)
+
+
+def _result(
+    simulation: Simulation, model: Model, fleet: VirtualFleet, state: State, judged: Judged, rounds: _Rounds
+) -> SimulationResult:
+    return SimulationResult(
+        metric=model.metric,
+        before=judging.means(judged.before),
+        after=judging.means(judged.after),
+        tasks=len(judged.after),
+        rounds=state.rounds_done,
+        client_tasks=state.client_tasks,
+        client_tasks_per_second=rounds.client_tasks_per_second,
+        seconds=rounds.seconds,
+        final_hash=hashlib.sha256(fleet.start(state.vector)).hexdigest(),
+        bytes_up=state.bytes_up,
+        bytes_down=state.bytes_down,
+        parameters=len(state.vector),
+        scores=tuple(judged.after.tolist()),
+    )

@@ -1,0 +1,79 @@
+"""Where a simulation stands, in a folder, so that it can be gone on with after any end (`--state`)."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua.errors import StoreError
+from jaragua.simulate.settings import Simulation
+from jaragua.strategies import Vector
+
+_FILE: Final = "simulation.npz"
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """After `rounds_done` rounds. vector: float64 [parameters], what the server knows; memory: arrays by name."""
+
+    vector: Vector
+    rounds_done: int = 0
+    client_tasks: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    memory: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+class StateFolder:
+    """One simulation a folder. Each save replaces the file at once, so a kill leaves the one before."""
+
+    def __init__(self, folder: Path, simulation: Simulation) -> None:
+        self._path = folder / _FILE
+        self._identity = json.dumps(simulation.identity() | {"version": _VERSION}, sort_keys=True)
+
+    def load(self) -> State | None:
+        """What was saved last, None if nothing was. Raises: StoreError if it is damaged or of another simulation."""
+        if not self._path.exists():
+            return None
+        try:
+            with np.load(io.BytesIO(self._path.read_bytes()), allow_pickle=False) as found:
+                arrays = {name: found[name] for name in found.files}
+            identity = str(arrays.pop("identity"))
+            rounds_done, client_tasks, bytes_up, bytes_down = arrays.pop("numbers").tolist()
+            vector = arrays.pop("vector")
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise StoreError(f"{self._path} cannot be read: {error}", "delete it, or give another folder") from error
+        self._require_same(identity)
+        return State(vector, rounds_done, client_tasks, bytes_up, bytes_down, arrays)
+
+    def save(self, state: State) -> None:
+        """Replace what was saved. Raises: StoreError."""
+        numbers = np.array([state.rounds_done, state.client_tasks, state.bytes_up, state.bytes_down])
+        content = io.BytesIO()
+        np.savez(content, identity=self._identity, numbers=numbers, vector=state.vector, **state.memory)  # type: ignore[arg-type]
+        temporary = self._path.with_suffix(".tmp")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content.getvalue())
+            os.replace(temporary, self._path)
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be written: {error.strerror}", "check the disk") from error
+
+    def _require_same(self, identity: str) -> None:
+        if identity == self._identity:
+            return
+        saved, wanted = json.loads(identity), json.loads(self._identity)
+        changed = sorted(name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name))
+        raise StoreError(
+            f"{self._path.parent} holds a simulation with other values of {', '.join(changed)}",
+            "give the same options to go on, or another folder to begin",
+        )

@@ -1,0 +1,241 @@
+/* Many virtual devices in one call: each loads a blob, trains or adapts on its samples, and hands its blob back.
+ *
+ * Built together with the generated jrg_model.c of a network (docs/simulate.md). Everything is the device's own C;
+ * what stands here is what a device's host does: order of the samples, mini-batches, and FedProx's pull.
+ * State is static as in jrg_model.c: one loaded copy of the library belongs to one thread.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "jrg_model.h"        // the device's arithmetic
+#include "jrg_model_config.h" // sizes
+
+#define JRG_VIRTUAL_NO_PULL 32768
+
+typedef struct {
+    uint32_t offset_bytes;
+    uint32_t count;
+    uint32_t width_bytes; /* of one number: 1, 2 or 4 */
+} jrg_virtual_region;
+
+typedef struct {
+    const jrg_virtual_region *regions; /* where the blob has weights and biases */
+    uint32_t regions_count;
+    uint32_t passes;
+    uint32_t batch; /* samples a step; 0: all of a pass */
+    int32_t pull;   /* of the way from the start that is kept after a pass, Q15 */
+    uint16_t rate_mantissa;
+    uint8_t rate_exponent;
+} jrg_virtual_work;
+
+typedef struct {
+    uint32_t clients;
+    const uint32_t *counts; /* [clients] samples of each */
+    const uint32_t *seeds;  /* [clients] of the dither (A8.5) */
+    const int16_t *inputs;  /* the samples of all clients, one after the other */
+    const int16_t *targets;
+} jrg_virtual_samples;
+
+typedef struct {
+    uint32_t correct;
+    uint64_t loss;
+} jrg_virtual_figures;
+
+static uint32_t jrg_virtual_memory[JRG_MODEL_BLOB_BYTES / 4u]; /* the weights the engine computes on */
+static uint32_t jrg_virtual_start[JRG_MODEL_BLOB_BYTES / 4u];  /* the weights before a mini-batch or a pass */
+static int64_t jrg_virtual_sums[JRG_MODEL_BLOB_BYTES];         /* of the steps of a mini-batch; zero between two */
+
+static int32_t jrg_virtual_read(const void *memory, uint32_t at_bytes, uint32_t width_bytes)
+{
+    const uint8_t *place = (const uint8_t *)memory + at_bytes;
+    int16_t half;
+    int32_t word;
+    if (width_bytes == 1u) {
+        return (int8_t)*place;
+    }
+    if (width_bytes == 2u) {
+        memcpy(&half, place, sizeof half);
+        return half;
+    }
+    memcpy(&word, place, sizeof word);
+    return word;
+}
+
+/* Stores a number, saturated to what a weight or a bias of that width may be (A5.6). */
+static void jrg_virtual_write(void *memory, uint32_t at_bytes, uint32_t width_bytes, int64_t value)
+{
+    uint8_t *place = (uint8_t *)memory + at_bytes;
+    const int64_t limit = width_bytes == 4u ? (int64_t)1 << 30 : (int64_t)1 << (8u * width_bytes - 1u);
+    const int64_t fitting = value < -limit ? -limit : (value >= limit ? limit - 1 : value);
+    const int8_t byte = (int8_t)fitting;
+    const int16_t half = (int16_t)fitting;
+    const int32_t word = (int32_t)fitting;
+    if (width_bytes == 1u) {
+        memcpy(place, &byte, sizeof byte);
+    } else if (width_bytes == 2u) {
+        memcpy(place, &half, sizeof half);
+    } else {
+        memcpy(place, &word, sizeof word);
+    }
+}
+
+/* sums += the weights now - the weights before; the weights go back. */
+static void jrg_virtual_collect(const jrg_virtual_work *work)
+{
+    int64_t *sum = jrg_virtual_sums;
+    for (uint32_t r = 0; r < work->regions_count; r++) {
+        const jrg_virtual_region region = work->regions[r];
+        for (uint32_t i = 0; i < region.count; i++) {
+            const uint32_t at = region.offset_bytes + i * region.width_bytes;
+            *sum++ += (int64_t)jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) -
+                      jrg_virtual_read(jrg_virtual_start, at, region.width_bytes);
+        }
+    }
+    memcpy(jrg_virtual_memory, jrg_virtual_start, sizeof jrg_virtual_memory);
+}
+
+/* floor(a / b) for b > 0. */
+static int64_t jrg_virtual_quotient(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0 ? 1 : 0);
+}
+
+/* weights += sums / n, rounded half up; the sums are zero again. */
+static void jrg_virtual_apply(const jrg_virtual_work *work, uint32_t n)
+{
+    int64_t *sum = jrg_virtual_sums;
+    for (uint32_t r = 0; r < work->regions_count; r++) {
+        const jrg_virtual_region region = work->regions[r];
+        for (uint32_t i = 0; i < region.count; i++) {
+            const uint32_t at = region.offset_bytes + i * region.width_bytes;
+            const int64_t step = jrg_virtual_quotient(2 * *sum + n, 2 * (int64_t)n);
+            const int64_t moved = jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) + step;
+            jrg_virtual_write(jrg_virtual_memory, at, region.width_bytes, moved);
+            *sum++ = 0;
+        }
+    }
+}
+
+/* weights = start + rshift((weights - start) * pull, 15) (A1.1). */
+static void jrg_virtual_pull(const jrg_virtual_work *work, const void *start)
+{
+    for (uint32_t r = 0; r < work->regions_count; r++) {
+        const jrg_virtual_region region = work->regions[r];
+        for (uint32_t i = 0; i < region.count; i++) {
+            const uint32_t at = region.offset_bytes + i * region.width_bytes;
+            const int64_t origin = jrg_virtual_read(start, at, region.width_bytes);
+            const int64_t way = jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) - origin;
+            const int64_t kept = (way * work->pull + (1 << 14)) >> 15;
+            jrg_virtual_write(jrg_virtual_memory, at, region.width_bytes, origin + kept);
+        }
+    }
+}
+
+static void jrg_virtual_count(jrg_virtual_figures *figures, jrg_nn_result result)
+{
+    figures->correct += result.correct ? 1u : 0u;
+    figures->loss += result.loss;
+}
+
+static void jrg_virtual_batch(const jrg_virtual_work *work, const int16_t *x, const int16_t *y, uint32_t n,
+                              jrg_virtual_figures *figures)
+{
+    memcpy(jrg_virtual_start, jrg_virtual_memory, sizeof jrg_virtual_start);
+    for (uint32_t i = 0; i < n; i++) {
+        jrg_virtual_count(figures, jrg_model_train(x + (size_t)i * JRG_MODEL_INPUTS, y + (size_t)i * JRG_MODEL_TARGETS));
+        jrg_virtual_collect(work);
+    }
+    jrg_virtual_apply(work, n);
+}
+
+static void jrg_virtual_pass(const jrg_virtual_work *work, const int16_t *x, const int16_t *y, uint32_t n,
+                             jrg_virtual_figures *figures)
+{
+    const uint32_t batch = work->batch == 0u || work->batch > n ? n : work->batch;
+    for (uint32_t i = 0; i < n; i += batch) {
+        const int16_t *inputs = x + (size_t)i * JRG_MODEL_INPUTS;
+        const int16_t *targets = y + (size_t)i * JRG_MODEL_TARGETS;
+        if (batch == 1u) {
+            jrg_virtual_count(figures, jrg_model_train(inputs, targets));
+        } else {
+            jrg_virtual_batch(work, inputs, targets, n - i < batch ? n - i : batch, figures);
+        }
+    }
+}
+
+static jrg_nn_status jrg_virtual_load(const jrg_virtual_work *work, const void *start, uint32_t seed)
+{
+    memcpy(jrg_virtual_memory, start, sizeof jrg_virtual_memory);
+    jrg_nn_status status = jrg_model_bind(jrg_virtual_memory);
+    if (status == JRG_NN_OK) {
+        status = jrg_model_set_rate((jrg_nn_rate){work->rate_mantissa, work->rate_exponent});
+        jrg_model_set_seed(seed);
+    }
+    return status;
+}
+
+static void jrg_virtual_learn(const jrg_virtual_work *work, const void *start, const int16_t *x, const int16_t *y,
+                              uint32_t n, jrg_virtual_figures *figures)
+{
+    for (uint32_t pass = 0; pass < work->passes; pass++) {
+        jrg_virtual_pass(work, x, y, n, figures);
+        if (work->pull != JRG_VIRTUAL_NO_PULL) {
+            jrg_virtual_pull(work, start);
+        }
+    }
+}
+
+static void jrg_virtual_judge(const jrg_virtual_samples *query, uint32_t first, uint32_t n, jrg_virtual_figures *figures)
+{
+    for (uint32_t i = first; i < first + n; i++) {
+        const int16_t *x = query->inputs + (size_t)i * JRG_MODEL_INPUTS;
+        jrg_virtual_count(figures, jrg_model_evaluate(x, query->targets + (size_t)i * JRG_MODEL_TARGETS));
+    }
+}
+
+/* Trains every client from `start`; its weights go to `blobs`, one blob after the other. 0, or a jrg_nn_status. */
+int jrg_virtual_train(const jrg_virtual_work *work, const void *start, const jrg_virtual_samples *support,
+                      uint8_t *blobs, jrg_virtual_figures *figures)
+{
+    uint32_t first = 0;
+    for (uint32_t c = 0; c < support->clients; c++) {
+        const jrg_nn_status status = jrg_virtual_load(work, start, support->seeds[c]);
+        if (status != JRG_NN_OK) {
+            return (int)status;
+        }
+        jrg_virtual_learn(work, start, support->inputs + (size_t)first * JRG_MODEL_INPUTS,
+                          support->targets + (size_t)first * JRG_MODEL_TARGETS, support->counts[c], &figures[c]);
+        memcpy(blobs + (size_t)c * JRG_MODEL_BLOB_BYTES, jrg_virtual_memory, JRG_MODEL_BLOB_BYTES);
+        first += support->counts[c];
+    }
+    return 0;
+}
+
+/* Judges every client on its query samples before and after it learns its support samples. 0, or a jrg_nn_status. */
+int jrg_virtual_adapt(const jrg_virtual_work *work, const void *start, const jrg_virtual_samples *support,
+                      const jrg_virtual_samples *query, jrg_virtual_figures *before, jrg_virtual_figures *after)
+{
+    uint32_t first = 0;
+    uint32_t first_query = 0;
+    jrg_virtual_figures unused = {0};
+    for (uint32_t c = 0; c < support->clients; c++) {
+        const jrg_nn_status status = jrg_virtual_load(work, start, support->seeds[c]);
+        if (status != JRG_NN_OK) {
+            return (int)status;
+        }
+        jrg_virtual_judge(query, first_query, query->counts[c], &before[c]);
+        jrg_virtual_learn(work, start, support->inputs + (size_t)first * JRG_MODEL_INPUTS,
+                          support->targets + (size_t)first * JRG_MODEL_TARGETS, support->counts[c], &unused);
+        jrg_virtual_judge(query, first_query, query->counts[c], &after[c]);
+        first += support->counts[c];
+        first_query += query->counts[c];
+    }
+    return 0;
+}
+
+/* 2^-exponent is the unit of a loss under these weights (A4.4). */
+int jrg_virtual_loss_exponent(void)
+{
+    return jrg_model_loss_exponent();
+}

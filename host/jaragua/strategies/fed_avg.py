@@ -1,0 +1,26 @@
+"""Federated averaging: one model for all devices, the baseline without meta-learning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from jaragua.strategies.base import ClientUpdate, Strategy, Vector, sample_weighted_mean
+
+
+class FedAvg(Strategy):
+    """w ← Σ n_k w_k / Σ n_k, n_k the samples of device k.
+
+    "Communication-Efficient Learning of Deep Networks from Decentralized Data" (McMahan et al., 2017), algorithm 1.
+    α is always 1 and never falls. Labels are taken as the devices' tasks name them.
+    """
+
+    SUMMARY: ClassVar[str] = "the mean of the devices' weights by their samples becomes the model"
+
+    def step_size(self, round_number: int) -> float:
+        """Always 1: the mean replaces the model."""
+        return 1.0
+
+    def combine(self, updates: Sequence[ClientUpdate]) -> Vector:
+        """Every sample counts the same."""
+        return sample_weighted_mean(updates)

@@ -1,0 +1,120 @@
+"""The same seed, devices and numbers: a simulation ends with the model of a real run, to the bit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jaragua.emulate import EmulatedFleet, build_image
+from jaragua.simulate import Simulation, device_names, simulate
+from jaragua_broker import Broker
+
+JARAGUA = (sys.executable, "-m", "jaragua.cli.main")
+FLEET = "same"
+
+
+def configuration(wanted: Simulation, url: str, folder: Path) -> str:
+    options = ", ".join(f"{name} = {value}" for name, value in wanted.options.items())
+    work = "".join(f"{key} = {value}\n" for key in ("passes", "batch") if (value := getattr(wanted, key)) is not None)
+    return f"""
+[run]
+seed = {wanted.seed}
+rounds = {wanted.rounds}
+fleet = "{FLEET}"
+directory = "{folder / "run"}"
+[model]
+name = "{wanted.task}"
+[strategy]
+name = "{wanted.strategy}"
+clients_per_round = {wanted.clients}
+alpha = {wanted.alpha}
+alpha_final = {wanted.alpha_final}
+options = {{ {options} }}
+[client]
+learning_rate = {wanted.learning_rate}
+ways = {wanted.ways}
+shots = {wanted.shots}
+{work}
+[broker]
+url = "{url}"
+[devices]
+minimum = {len(wanted.devices)}
+"""
+
+
+@contextlib.contextmanager
+def programs(commands: Sequence[Sequence[str]]) -> Iterator[None]:
+    running = [subprocess.Popen([*JARAGUA, *words], stderr=subprocess.DEVNULL) for words in commands]
+    try:
+        yield
+    finally:
+        for program in running:
+            program.terminate()
+        for program in running:
+            program.wait(20)
+
+
+def clients(wanted: Simulation, url: str, folder: Path) -> list[list[str]]:
+    """`jaragua client` for every device of the simulation."""
+    where = ["client", "--broker", url, "--fleet", FLEET, "--model", wanted.task]
+    return [[*where, "--node", name, "--data-dir", str(folder / name)] for name in wanted.devices]
+
+
+def gateway(wanted: Simulation, url: str, folder: Path, ports: Sequence[str]) -> list[str]:
+    """`jaragua gateway` whose boards have the names of the simulation's devices."""
+    where = ["gateway", "--broker", url, "--fleet", FLEET, "--node", "gateway", "--model", wanted.task]
+    named = [word for port, name in zip(ports, wanted.devices, strict=True) for word in ("--port", port, "--id", name)]
+    return [*where, "--data-dir", str(folder / "gateway"), *named]
+
+
+def run_of_a_fleet(wanted: Simulation, url: str, folder: Path) -> dict[str, Any]:
+    path = folder / "run.toml"
+    path.write_text(configuration(wanted, url, folder))
+    done = subprocess.run([*JARAGUA, "run", str(path), "--json"], capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    data: dict[str, Any] = json.loads(done.stdout)["data"]
+    return data
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with Broker() as running:
+        yield running.url
+
+
+@pytest.mark.parametrize(
+    ("strategy", "changes"),
+    [
+        ("tinyreptile", {}),
+        ("reptile", {"passes": 3, "batch": 1, "alpha": 0.7, "alpha_final": 0.2}),
+        ("fedavg", {"passes": 2}),
+    ],
+)
+def test_pi_clients_and_the_simulation_learn_the_same_bits(
+    make: Any, url: str, tmp_path: Path, strategy: str, changes: dict[str, Any]
+) -> None:
+    wanted = make(strategy=strategy, **changes)
+    with programs(clients(wanted, url, tmp_path)):
+        run = run_of_a_fleet(wanted, url, tmp_path)
+    result = simulate(wanted)
+    assert result.final_hash == run["model_hash"]
+    assert result.bytes_down == run["bytes_down"]
+
+
+@pytest.mark.board
+def test_emulated_boards_and_the_simulation_learn_the_same_bits(make: Any, url: str, tmp_path: Path) -> None:
+    wanted = make(task="digits", ways=5, shots=2, learning_rate=0.1, clients=2, devices=device_names(3), rounds=4)
+    with (
+        EmulatedFleet(build_image("qemu_m4", "digits"), len(wanted.devices)) as boards,
+        programs([gateway(wanted, url, tmp_path, boards.urls)]),
+    ):
+        run = run_of_a_fleet(wanted, url, tmp_path)
+    assert {device["kind"] for device in run["devices"]} == {"cortex-m4"}
+    assert simulate(wanted).final_hash == run["model_hash"]

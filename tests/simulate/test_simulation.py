@@ -1,0 +1,96 @@
+"""A simulation repeats, whatever the number of workers; it can be stopped and gone on with; it learns."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jaragua.errors import DataError, StoreError
+from jaragua.simulate import SimulationProgress, simulate
+from jaragua.simulate.draws import draw_round, draws
+
+
+class Stop(Exception):
+    """What ends a simulation early in these tests."""
+
+
+def stopping_after(rounds: int) -> Any:
+    def look(now: SimulationProgress) -> None:
+        if now.rounds_done == rounds:
+            raise Stop
+
+    return look
+
+
+def test_it_repeats(make: Any) -> None:
+    assert simulate(make()).final_hash == simulate(make()).final_hash
+    assert simulate(make()).final_hash != simulate(make(seed=4)).final_hash
+
+
+@pytest.mark.parametrize("strategy", ["tinyreptile", "reptile", "transfer"])
+def test_the_number_of_workers_changes_nothing(make: Any, strategy: str) -> None:
+    wanted = make(strategy=strategy, shots=64, clients=5)
+    results = [simulate(wanted, workers=workers) for workers in (1, 2, 3)]
+    assert len({result.final_hash for result in results}) == 1
+    assert len({result.scores for result in results}) == 1
+
+
+def test_what_worker_processes_draw_is_what_would_be_drawn_here(make: Any) -> None:
+    wanted = make(rounds=900, clients=5, shots=2)
+    here = (draw_round(wanted, number) for number in range(1, 901))
+    for one, other in zip(here, draws(wanted, 1, 2), strict=True):
+        assert (one.round_number, one.devices) == (other.round_number, other.devices)
+        assert one.batch.x.tobytes() + one.batch.y.tobytes() == other.batch.x.tobytes() + other.batch.y.tobytes()
+
+
+def test_what_was_stopped_goes_on_to_the_same_end(make: Any, tmp_path: Path) -> None:
+    with pytest.raises(Stop):
+        simulate(make(), state_folder=tmp_path, on_progress=stopping_after(4))
+    rounds: list[int] = []
+    result = simulate(make(), state_folder=tmp_path, on_progress=lambda now: rounds.append(now.rounds_done))
+    undisturbed = simulate(make())
+    assert rounds in ([4, 5, 6], [5, 6])
+    assert result.final_hash == undisturbed.final_hash
+    assert (result.bytes_up, result.client_tasks) == (undisturbed.bytes_up, undisturbed.client_tasks)
+
+
+def test_a_finished_one_is_only_judged_again(make: Any, tmp_path: Path) -> None:
+    first = simulate(make(), state_folder=tmp_path)
+    again = simulate(make(eval_tasks=9), state_folder=tmp_path)
+    assert again.final_hash == first.final_hash
+    assert (again.tasks, again.client_tasks_per_second) == (9, 0.0)
+
+
+def test_a_folder_of_another_simulation_is_refused(make: Any, tmp_path: Path) -> None:
+    simulate(make(), state_folder=tmp_path)
+    with pytest.raises(StoreError, match="other values of learning_rate, seed"):
+        simulate(make(seed=4, learning_rate=0.02), state_folder=tmp_path)
+
+
+def test_a_damaged_state_is_refused(make: Any, tmp_path: Path) -> None:
+    simulate(make(), state_folder=tmp_path)
+    saved = tmp_path / "simulation.npz"
+    saved.write_bytes(saved.read_bytes()[: os.path.getsize(saved) // 2])
+    with pytest.raises(StoreError, match="cannot be read"):
+        simulate(make(), state_folder=tmp_path)
+
+
+def test_a_task_that_cannot_be_drawn_is_named(make: Any) -> None:
+    with pytest.raises(DataError, match="one way"):
+        simulate(make(ways=3))
+
+
+def test_meta_learning_beats_from_scratch(make: Any) -> None:
+    numbers = {"shots": 32, "rounds": 150, "clients": 5, "eval_tasks": 50}
+    learned, scratch = (simulate(make(strategy=name, **numbers)) for name in ("tinyreptile", "scratch"))
+    print(f"after: learned {learned.after}, from scratch {scratch.after}")
+    assert learned.after.mean + learned.after.ci95 < scratch.after.mean - scratch.after.ci95
+
+
+def test_tasks_are_the_same_for_every_seed_and_strategy(make: Any) -> None:
+    """From the same start, the same scores: only what was learned makes a difference."""
+    results = [simulate(make(strategy="scratch", rounds=rounds)) for rounds in (1, 5)]
+    assert results[0].scores == results[1].scores

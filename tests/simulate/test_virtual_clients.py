@@ -1,0 +1,151 @@
+"""The C of a whole client task does what the engine does step by step (A5.8), and mini-batches and pulls as stated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import jaragua_models
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.simulate.integer_fleet import IntegerFleet, pull_of_a_pass
+from jaragua.simulate.layout import Layout
+from jaragua.simulate.samples import Batch, joined
+from jaragua.simulate.settings import default_cache
+from jaragua.strategies import WHOLE_SET, ClientWork
+from jaragua_compiler import LearningRate, NativeEngine, quantise_inputs, quantise_targets, unpack
+from jaragua_compiler.blob import exponents, pack_integers, unpack_integers
+
+RATE = 0.02
+IntegerWeights = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+
+class Bench:
+    """One model with its virtual devices and, beside them, the engine that a Pi client runs."""
+
+    def __init__(self, name: str) -> None:
+        self.model = jaragua_models.get(name)
+        self.codec = ModelCodec(self.model)
+        self.plan = self.codec.plan
+        self.engine = NativeEngine(self.plan)
+        self.blob = self.codec.pack(self.codec.initial(5))
+        self.fleet = IntegerFleet(self.model, self.codec, 2, default_cache())
+
+    def batch(self, devices: int, shots: int) -> Batch:
+        source, ways = self.model.tasks, self.model.defaults.ways
+        tasks = [source.train_task(f"device-{one}", one, ways, shots).support for one in range(devices)]
+        return joined(tasks, range(devices))
+
+    def stepped(self, blob: bytes, batch: Batch, order: list[int]) -> bytes:
+        """The engine's blob after one step on each of these samples, in this order."""
+        found, rate = exponents(self.plan, blob), LearningRate.from_float(RATE)
+        self.engine.load(blob)
+        x, y = quantise_inputs(self.plan, found, batch.x), quantise_targets(self.plan, found, batch.y)
+        for sample in order:
+            self.engine.train_step(x[sample], y[sample], rate)
+        return self.engine.blob()
+
+    def learned(self, work: ClientWork, batch: Batch) -> NDArray[np.float64]:
+        return self.fleet.train(self.blob, work, batch).learned
+
+    def moved(self, blob: bytes) -> NDArray[np.float64]:
+        """How far a blob is from the start, after `jaragua_compiler.unpack`."""
+        pairs = zip(unpack(self.plan, blob), unpack(self.plan, self.blob), strict=True)
+        return np.concatenate([(a - b).ravel() for new, old in pairs for a, b in zip(new, old, strict=True)])
+
+    def integers(self, blob: bytes) -> IntegerWeights:
+        return [(np.array(weights), np.array(biases)) for weights, biases in unpack_integers(self.plan, blob)]
+
+    def packed(self, weights: IntegerWeights) -> bytes:
+        return pack_integers(self.plan, weights, exponents(self.plan, self.blob))
+
+
+@pytest.fixture(params=["sine", "digits"])
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    made = Bench(request.param)
+    with made.fleet:
+        yield made
+
+
+def test_one_step_a_sample_is_what_the_engine_does(bench: Bench) -> None:
+    batch = bench.batch(3, 4)
+    learned = bench.learned(ClientWork(RATE, passes=2), batch)
+    for device, row in enumerate(learned):
+        share = batch.share(device, device + 1)
+        order = list(range(len(share.x))) * 2
+        np.testing.assert_array_equal(row, bench.moved(bench.stepped(bench.blob, share, order)))
+
+
+def test_a_mini_batch_moves_by_the_mean_of_its_steps_rounded_half_up(bench: Bench) -> None:
+    batch = bench.batch(1, 4)
+    count = len(batch.x)
+    size = 3
+    blob = bench.blob
+    for first in range(0, count, size):
+        members = range(first, min(first + size, count))
+        start = bench.integers(blob)
+        steps = [bench.integers(bench.stepped(blob, batch, [sample])) for sample in members]
+        moved = [
+            tuple(
+                old + np.floor(sum(step[layer][part] - old for step in steps) / len(members) + 0.5).astype(np.int64)
+                for part, old in enumerate(pair)
+            )
+            for layer, pair in enumerate(start)
+        ]
+        blob = bench.packed([(weights, biases) for weights, biases in moved])
+    np.testing.assert_array_equal(bench.learned(ClientWork(RATE, batch=size), batch)[0], bench.moved(blob))
+
+
+def test_the_whole_set_as_one_batch(bench: Bench) -> None:
+    batch = bench.batch(2, 3)
+    whole = bench.learned(ClientWork(RATE, batch=WHOLE_SET), batch)
+    np.testing.assert_array_equal(whole, bench.learned(ClientWork(RATE, batch=len(batch.x) // 2), batch))
+    np.testing.assert_array_equal(whole, bench.learned(ClientWork(RATE, batch=10_000), batch))
+
+
+def test_the_pull_keeps_a_share_of_the_way(bench: Bench) -> None:
+    """FedProx: w ← start + (1 - η μ)^n (w - start), rounded half up, in Q15."""
+    batch, work = bench.batch(1, 4), ClientWork(RATE, proximal=3.0)
+    trained = bench.integers(bench.stepped(bench.blob, batch, list(range(len(batch.x)))))
+    kept = pull_of_a_pass(work, len(batch.x))
+    assert kept == round(32768 * (1 - RATE * 3.0) ** len(batch.x))
+    pulled = [
+        tuple(old + (((new - old) * kept + (1 << 14)) >> 15) for new, old in zip(after, before, strict=True))
+        for after, before in zip(trained, bench.integers(bench.blob), strict=True)
+    ]
+    blob = bench.packed([(weights, biases) for weights, biases in pulled])
+    np.testing.assert_array_equal(bench.learned(work, batch)[0], bench.moved(blob))
+
+
+def test_adaptation_is_judged_before_and_after(bench: Bench) -> None:
+    defaults = bench.model.defaults
+    task = bench.model.tasks.held_out_task(1, defaults.ways, 4, 20)
+    support, query = joined([task.support], [1]), joined([task.query], [1])
+    judged = bench.fleet.adapt(bench.blob, ClientWork(RATE), support, query)
+    before = bench.fleet.adapt(bench.blob, ClientWork(2**-32), query, query)
+    assert judged.before == before.before
+    if bench.model.metric == "accuracy":
+        trained = bench.stepped(bench.blob, support, list(range(len(support.x))))
+        bench.engine.load(trained)
+        found = exponents(bench.plan, trained)
+        x, y = quantise_inputs(bench.plan, found, query.x), quantise_targets(bench.plan, found, query.y)
+        right = [bench.engine.evaluate(a, b).correct for a, b in zip(x, y, strict=True)]
+        assert judged.after == [np.mean(right)]
+
+
+def test_a_layout_gives_the_numbers_of_unpack(bench: Bench) -> None:
+    layout = Layout(bench.plan)
+    blob = bench.stepped(bench.blob, bench.batch(1, 4), [0, 1, 2, 3])
+    row = layout.learned(bench.blob, np.frombuffer(blob, np.uint8)[None])[0]
+    np.testing.assert_array_equal(row, bench.moved(blob))
+    assert sum(layout.sizes()) == len(row) == len(bench.codec.initial(1))
+
+
+def test_the_c_is_built_once_for_equal_sources(bench: Bench, tmp_path: Path) -> None:
+    for _ in range(2):
+        with IntegerFleet(bench.model, bench.codec, 1, tmp_path):
+            pass
+    assert len(list(tmp_path.glob("*.so"))) == 1

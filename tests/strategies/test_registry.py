@@ -1,0 +1,97 @@
+"""Strategies by name: known, unknown, a user's own, and which of them a fleet can run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jaragua import strategies
+from jaragua.errors import ConfigurationError
+from jaragua.strategies import Settings, Strategy, TinyReptile
+
+OWN = '''
+from jaragua.strategies import Strategy
+
+class Halfway(Strategy):
+    """φ ← φ + (mean - φ) / 2."""
+
+    def step_size(self, round_number):
+        return 0.5
+
+class NoStrategy:
+    pass
+'''
+
+
+@pytest.fixture
+def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "own_strategies.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    return "own_strategies"
+
+
+def test_a_strategy_is_made_by_its_name() -> None:
+    settings = Settings(5, 1.0, 0.0)
+    assert strategies.create("tinyreptile", settings) == TinyReptile(settings)
+
+
+def test_an_unknown_strategy_has_a_nearest_one() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        strategies.create("TinyReptil", Settings(5))
+    assert "did you mean 'tinyreptile'?" in caught.value.hint
+
+
+def test_one_class_is_a_strategy(own_module: str) -> None:
+    strategy = strategies.create(f"{own_module}:Halfway", Settings(5))
+    assert isinstance(strategy, Strategy)
+    assert strategy.step_size(3) == 0.5
+    assert strategies.fleet_obstacle(strategy) == ""
+
+
+@pytest.mark.parametrize("name", ["no_such_module:Halfway", "own_strategies:Quarter", ":x", "own_strategies:"])
+def test_a_strategy_that_cannot_be_loaded_is_named(own_module: str, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be loaded"):
+        strategies.create(name, Settings(5))
+
+
+def test_a_class_that_is_no_strategy_is_refused(own_module: str) -> None:
+    with pytest.raises(ConfigurationError, match="no strategy"):
+        strategies.create(f"{own_module}:NoStrategy", Settings(5))
+
+
+def test_an_option_that_the_strategy_has_not_is_refused() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        strategies.create("fedprox", Settings(5, options={"proximal": 1.0, "mu": 1.0}))
+    assert (caught.value.message, caught.value.hint) == ("this strategy has no option 'mu'", "its options: proximal")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("tinyreptile", Settings(5, passes=0)),
+        ("reptile", Settings(5, batch=-1)),
+        ("fedprox", Settings(5, options={"proximal": -1.0})),
+        ("tinymetafed", Settings(5, options={"upload_share": 0.0})),
+        ("tinymetafed", Settings(5, options={"delta_bits": 4})),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(name: str, settings: Settings) -> None:
+    with pytest.raises(ConfigurationError):
+        strategies.create(name, settings)
+
+
+def test_what_a_fleet_can_run_and_why_not_the_others() -> None:
+    reasons = {name: strategies.fleet_obstacle(strategies.create(name, Settings(5))) for name in strategies.names()}
+    able = {name for name, reason in reasons.items() if not reason}
+    assert able == {"fedavg", "tinyreptile"}
+    assert "raw samples never cross the broker" in reasons["transfer"]
+    assert "mini-batches (5 samples)" in reasons["reptile"]
+    assert "mini-batches (the whole set)" in reasons["fedsgd"]
+    assert "pulls weights back" in reasons["fedprox"]
+    assert "whole blobs" in reasons["tinymetafed"]
+    assert reasons["scratch"] == "it trains nothing"
+
+
+def test_reptile_without_mini_batches_can_run_on_boards() -> None:
+    assert strategies.fleet_obstacle(strategies.create("reptile", Settings(5, batch=1))) == ""
