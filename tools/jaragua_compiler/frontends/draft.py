@@ -16,6 +16,7 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.initial import FloatArray
 from jaragua_compiler.layers import (
     DEFAULT_SLOPE,
+    LARGEST_WIDTH,
     Activation,
     ActivationKind,
     Add,
@@ -93,12 +94,14 @@ class Draft:
 
     def input(self, place: str, shape: Shape) -> Handle:
         """The network's input."""
+        if min(shape, default=0) < 1 or math.prod(shape) > LARGEST_WIDTH:
+            raise refusal(place, f"its shape is {shape}", f"1 to {LARGEST_WIDTH} numbers")
         return self._append(Node(place, Input(), (), shape))
 
     def reshape(self, place: str, value: Handle, shape: Shape) -> Handle:
         """The same numbers in another shape: a flat vector of any value, or any shape of the network's input."""
         before = self.nodes[value]
-        if math.prod(before.shape) != math.prod(shape):
+        if math.prod(before.shape) != math.prod(shape) or min(shape, default=0) < 1:
             raise refusal(place, f"it reshapes {before.shape} to {shape}", "a shape of as many numbers")
         if shape == before.shape:
             return value

@@ -53,8 +53,9 @@ def _object_config(model: Any) -> KerasConfig:
 
 def _convert(name: str, config: KerasConfig, weights: KerasWeights, loss: Loss | None) -> tuple[Network, Weights]:
     try:
-        return _Reader(config, weights).read(name, loss)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        with np.errstate(all="ignore"):  # what is not finite is refused by name
+            return _Reader(config, weights).read(name, loss)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = f"the Keras model's configuration cannot be understood ({type(error).__name__}: {error})."
         raise CompileError(reason, "Save the model again with Keras 3.") from error
 

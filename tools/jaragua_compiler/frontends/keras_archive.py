@@ -6,6 +6,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,12 @@ def read_archive(path: Path) -> tuple[KerasConfig, KerasWeights]:
             weights = _member(archive, path, WEIGHTS_NAME)
     except OSError as error:
         raise CompileError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
-    except (zipfile.BadZipFile, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise CompileError(
             f"{path} is not a Keras 3 archive.", "Save the model with model.save('name.keras')."
         ) from error
+    if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
+        raise CompileError(f"{path} describes no Keras model.", "Save the model with model.save('name.keras').")
     return config, _read_weights(path, config, weights)
 
 
@@ -77,7 +80,7 @@ def _read_weights(path: Path, config: KerasConfig, content: bytes) -> KerasWeigh
                 weights[layer["config"]["name"]] = [
                     np.asarray(variables[str(index)], dtype=np.float64) for index in range(len(variables))
                 ]
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
         raise CompileError(f"{path}: its weights cannot be read: {error}.", "Save the model again.") from error
     return weights
 

@@ -37,8 +37,9 @@ def from_onnx(path: str | Path, loss: Loss | None = None) -> tuple[Network, Weig
     path = Path(path)
     graph = _graph(path)
     try:
-        return _Reader(graph).read(identifier(path.stem), loss)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        with np.errstate(all="ignore"):  # what is not finite is refused by name
+            return _Reader(graph).read(identifier(path.stem), loss)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"{path}: its graph cannot be understood ({type(error).__name__}: {error})."
         raise CompileError(reason, _DAMAGED) from error
 
