@@ -24,6 +24,7 @@ struct step_head {
     uint16_t mantissa;
     uint8_t exponent;
     uint8_t blob_follows;
+    uint32_t seed; /* of the dither (A8.5), if a blob follows */
 };
 
 struct step_record {
@@ -64,6 +65,7 @@ static void read_step(void)
     if (head.blob_follows != 0) {
         bench_board_read(blob, sizeof blob);
         require(jrg_model_bind(blob) == JRG_NN_OK, BENCH_EXIT_REFUSED);
+        jrg_model_set_seed(head.seed);
     }
     bench_board_read(input, sizeof input);
     bench_board_read(target, sizeof target);

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaragua_compiler import Dense, Exponents, LearningRate, Network, Plan
+from jaragua_compiler.bench.random_steps import random_weight_exponents
 from jaragua_compiler.blob import Int16Array, IntegerWeights, pack_integers
 from jaragua_compiler.exponents import fitted_exponents
 
@@ -33,15 +34,20 @@ def random_network(generator: np.random.Generator, most: int) -> Network:
 
 def random_exponents(generator: np.random.Generator, plan: Plan) -> Exponents:
     """Exponents a device accepts, as near to random ones as they fit together."""
-    weights = tuple(int(generator.integers(8, 16)) for _ in plan.layers)
-    return fitted_exponents(plan, weights, [int(generator.integers(-8, 16)) for _ in range(plan.scales.count)])
+    weights, channels = random_weight_exponents(plan, generator)
+    wanted = [int(generator.integers(-8, 16)) for _ in range(plan.scales.count)]
+    return fitted_exponents(plan, weights, wanted, channels)
 
 
 def random_blob(generator: np.random.Generator, plan: Plan) -> bytes:
     """Weights of one of four kinds (small, wide, full range, all extreme) under random exponents."""
     kind = generator.integers(4)
     weights: IntegerWeights = [
-        (_weights(generator, kind, matrix, 15), _weights(generator, kind, bias, 30)) for matrix, bias in plan.shapes
+        (
+            _weights(generator, kind, layer.weights_shape, 7 if layer.per_channel else 15),
+            _weights(generator, kind, (layer.outputs,), 30),
+        )
+        for layer in plan.layers
     ]
     return pack_integers(plan, weights, random_exponents(generator, plan))
 
@@ -76,5 +82,5 @@ def _weights(
     limit = 1 << bits
     if kind == 3:
         return generator.choice([-limit, limit - 1], shape).astype(np.int64)
-    spread = (limit >> 8, limit >> 3, limit)[kind]
+    spread = (max(1, limit >> 8), limit >> 3, limit)[kind]
     return generator.integers(-spread, spread, shape)

@@ -10,11 +10,12 @@ import numpy.typing as npt
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.exponents import Exponents, check_exponents, tensor_exponents
 from jaragua_compiler.initial import FloatArray, Weights
-from jaragua_compiler.plan import BLOB_FORMAT, Plan
+from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import WeightedPlan
 
 MAGIC = b"JRGW"
 BIAS_LIMIT = 1 << 30  # A2.3
+QUAD_ORDER = [0, 2, 1, 3]  # A8.6; its own inverse
 _HEADER = struct.Struct("<4sBBH8s")
 
 IntArray = npt.NDArray[np.int64]
@@ -28,11 +29,12 @@ def pack(plan: Plan, weights: Weights, exponents: Exponents) -> bytes:
     integers: IntegerWeights = []
     for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
         _check_shape(layer, matrix, bias)
-        weight_exponent = exponents.weights[layer.index]
+        rows = np.array(exponents.rows(layer.index, layer.outputs))
+        column = rows.reshape(-1, *[1] * (matrix.ndim - 1))
         integers.append(
             (
-                _quantise(matrix, weight_exponent, 15),
-                _quantise(bias, weight_exponent + exponents.inputs[layer.index], 30),
+                _quantise(matrix, column, 7 if layer.per_channel else 15),
+                _quantise(bias, rows + exponents.inputs[layer.index], 30),
             )
         )
     return pack_integers(plan, integers, exponents)
@@ -42,9 +44,12 @@ def pack_integers(plan: Plan, weights: IntegerWeights, exponents: Exponents) -> 
     """Weights as the device's integers -> the blob of A6."""
     parts = [_header(plan, exponents)]
     for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
-        rows = np.zeros((layer.outputs, layer.row_elements), dtype="<i2")
+        rows = np.zeros((layer.outputs, layer.row_elements), dtype="i1" if layer.per_channel else "<i2")
         rows[:, : layer.inputs] = np.asarray(matrix).reshape(layer.outputs, layer.inputs)
-        parts += [rows.tobytes(), np.asarray(bias).astype("<i4").tobytes()]
+        parts += [_stored(layer, rows).tobytes(), np.asarray(bias).astype("<i4").tobytes()]
+        if layer.per_channel:
+            channels = np.array(exponents.channels[layer.index], dtype=np.int8).tobytes()
+            parts.append(channels.ljust(layer.end_offset - layer.channels_offset, b"\0"))
     return b"".join(parts)
 
 
@@ -53,9 +58,10 @@ def unpack(plan: Plan, blob: bytes) -> Weights:
     found = exponents(plan, blob)
     scaled: Weights = []
     for layer, (matrix, bias) in zip(plan.layers, unpack_integers(plan, blob), strict=True):
-        weight_exponent = found.weights[layer.index]
-        bias_exponent = weight_exponent + found.inputs[layer.index]
-        scaled.append((np.ldexp(matrix.astype(float), -weight_exponent), np.ldexp(bias.astype(float), -bias_exponent)))
+        rows = np.array(found.rows(layer.index, layer.outputs))
+        column = rows.reshape(-1, *[1] * (matrix.ndim - 1))
+        bias_exponents = rows + found.inputs[layer.index]
+        scaled.append((np.ldexp(matrix.astype(float), -column), np.ldexp(bias.astype(float), -bias_exponents)))
     return scaled
 
 
@@ -75,7 +81,9 @@ def exponents(plan: Plan, blob: bytes) -> Exponents:
     if any(padding):
         raise CompileError("blob: its header's padding is not zero.")
     pairs = values[: 2 * layers]
-    found = Exponents(tuple(pairs[0::2]), tuple(pairs[1::2]), values[2 * layers], tuple(values[2 * layers + 1 :]))
+    weights, inputs, extra = tuple(pairs[0::2]), tuple(pairs[1::2]), tuple(values[2 * layers + 1 :])
+    channels = tuple(_channels(layer, blob) for layer in plan.layers) if plan.per_channel else ()
+    found = Exponents(weights, inputs, values[2 * layers], extra, channels)
     check_exponents(plan, found)
     return found
 
@@ -114,7 +122,7 @@ def _regression_targets(plan: Plan, exponents: Exponents, y: npt.ArrayLike) -> I
     return _quantise(values, exponents.output, 15).astype(np.int16)
 
 
-def _quantise(values: FloatArray, exponent: int, width: int) -> IntArray:
+def _quantise(values: FloatArray, exponent: int | IntArray, width: int) -> IntArray:
     if not np.isfinite(values).all():
         raise CompileError("a weight or a sample is not a finite number.", "Lower the learning rate or the data.")
     scaled = np.floor(np.ldexp(np.asarray(values, dtype=np.float64), exponent) + 0.5)
@@ -123,7 +131,7 @@ def _quantise(values: FloatArray, exponent: int, width: int) -> IntArray:
 
 
 def _header(plan: Plan, exponents: Exponents) -> bytes:
-    fixed = _HEADER.pack(MAGIC, BLOB_FORMAT, len(plan.layers), 0, plan.architecture)
+    fixed = _HEADER.pack(MAGIC, plan.blob_format, len(plan.layers), 0, plan.architecture)
     pairs = [value for pair in zip(exponents.weights, exponents.inputs, strict=True) for value in pair]
     values = (*pairs, exponents.output, *exponents.extra)
     return (fixed + struct.pack(f"<{len(values)}b", *values)).ljust(plan.header_bytes, b"\0")
@@ -135,9 +143,9 @@ def _check_identity(plan: Plan, blob: bytes) -> None:
     magic, version, layers, reserved, architecture = _HEADER.unpack_from(blob)
     if magic != MAGIC:
         raise CompileError("blob: it does not start with JRGW: these are not weights.")
-    if (version, layers, reserved) != (BLOB_FORMAT, len(plan.layers), 0):
+    if (version, layers, reserved) != (plan.blob_format, len(plan.layers), 0):
         raise CompileError(
-            f"blob: format {version} with {layers} layers, expected {BLOB_FORMAT} with {len(plan.layers)}."
+            f"blob: format {version} with {layers} layers, expected {plan.blob_format} with {len(plan.layers)}."
         )
     if architecture != plan.architecture:
         raise CompileError(
@@ -148,13 +156,30 @@ def _check_identity(plan: Plan, blob: bytes) -> None:
 
 def _layer_integers(layer: WeightedPlan, blob: bytes) -> tuple[IntArray, IntArray]:
     count = layer.outputs * layer.row_elements
-    rows = np.frombuffer(blob, "<i2", count, layer.weights_offset).reshape(layer.outputs, layer.row_elements)
+    kind = "i1" if layer.per_channel else "<i2"
+    rows = _stored(layer, np.frombuffer(blob, kind, count, layer.weights_offset).reshape(layer.outputs, -1))
     bias = np.frombuffer(blob, "<i4", layer.outputs, layer.biases_offset).astype(np.int64)
     if np.any(rows[:, layer.inputs :]):
         raise CompileError(f"blob: the rows' padding of layer {layer.index} is not zero.")
     if bias.min() < -BIAS_LIMIT or bias.max() >= BIAS_LIMIT:
         raise CompileError(f"blob: a bias of layer {layer.index} is outside -2^30..2^30-1 (A2.3).")
     return rows[:, : layer.inputs].astype(np.int64).reshape(layer.weights_shape), bias
+
+
+def _stored(layer: WeightedPlan, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Rows as they stand in a blob, or from there: quads of int8 weights are stored 0, 2, 1, 3 (A8.6)."""
+    if not layer.per_channel:
+        return rows
+    return rows.reshape(layer.outputs, -1, 4)[:, :, QUAD_ORDER].reshape(rows.shape)
+
+
+def _channels(layer: WeightedPlan, blob: bytes) -> tuple[int, ...]:
+    """fw of the channels of int8 weights (A8.6); none for other layers."""
+    if not layer.per_channel:
+        return ()
+    if any(blob[layer.channels_offset + layer.outputs : layer.end_offset]):
+        raise CompileError(f"blob: the padding of the exponents of layer {layer.index} is not zero.")
+    return struct.unpack_from(f"<{layer.outputs}b", blob, layer.channels_offset)
 
 
 def _check_shape(layer: WeightedPlan, matrix: FloatArray, bias: FloatArray) -> None:

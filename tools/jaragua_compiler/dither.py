@@ -13,6 +13,25 @@ FRACTION_BITS = 24  # A8.4
 _MASK = 0xFFFFFFFF
 
 
+class Dither:
+    """Where the dither of an engine stands: the seed, and the training steps since it was set (A8.5)."""
+
+    def __init__(self) -> None:
+        self._seed = self._step = 0
+
+    def restart(self, seed: int) -> None:
+        """Begin anew."""
+        self._seed, self._step = seed, 0
+
+    def advance(self) -> None:
+        """A training step is over."""
+        self._step += 1
+
+    def keys(self, layer: int, rows: int) -> UintArray:
+        """h of every row of a layer in this step."""
+        return row_keys(self._seed, self._step, layer, rows)
+
+
 def mix32(values: UintArray) -> UintArray:
     """The finaliser of A8.5 on numbers below 2^32."""
     mixed: UintArray = values & np.uint64(_MASK)

@@ -25,6 +25,21 @@ def weights(layer: WeightedPlan) -> str:
     return f"(int16_t *)(void *)(jrg_model_blob + {layer.weights_offset}u)"
 
 
+def weights_w8(layer: WeightedPlan) -> str:
+    """A pointer to a layer's int8 weights."""
+    return f"(int8_t *)(jrg_model_blob + {layer.weights_offset}u)"
+
+
+def channels(layer: WeightedPlan) -> str:
+    """A pointer to the exponents of a layer's channels (A8.6)."""
+    return f"(const int8_t *)(jrg_model_blob + {layer.channels_offset}u)"
+
+
+def dither_key(layer: WeightedPlan) -> str:
+    """The layer's dither in this step (A8.5)."""
+    return f"jrg_nn_dither_layer(jrg_model_dither_step, {layer.index}u)"
+
+
 def biases(layer: WeightedPlan) -> str:
     """A pointer to a layer's biases."""
     return f"(int32_t *)(void *)(jrg_model_blob + {layer.biases_offset}u)"

@@ -44,14 +44,23 @@ static const jrg_nn_blob_network jrg_model_network = {{
  * whose times do not meet share bytes. */
 static _Alignas(8) uint8_t jrg_model_arena[{arena_bytes}];
 {buffers}
-static jrg_nn_live_row jrg_model_rows[{live_elements}];
-_Static_assert(sizeof(void *) != 4u || sizeof jrg_model_arena + sizeof jrg_model_rows == JRG_MODEL_ARENA_BYTES,
+{rows}
+_Static_assert(sizeof(void *) != 4u || sizeof jrg_model_arena + {rows_bytes} == JRG_MODEL_ARENA_BYTES,
                "the plan counts these bytes");
 
 static uint8_t *jrg_model_blob;
 static jrg_nn_exponents jrg_model_exponents[{layers}];
 static jrg_nn_step_rate jrg_model_rate;
 static int8_t jrg_model_output_exponent;
+{dither}"""
+
+# The list of live rows, by the format of the weights.
+_ROWS = {"w16": ("jrg_nn_live_row", "jrg_model_rows"), "w8": ("jrg_nn_live_row_w8", "jrg_model_rows_w8")}
+
+_DITHER = """\
+static uint32_t jrg_model_seed; /* A8.5 */
+static uint32_t jrg_model_step_number;
+static uint32_t jrg_model_dither_step;
 """
 
 _RULES = """\
@@ -77,7 +86,11 @@ def state_code(plan: Plan) -> str:
         header_end=plan.exponents_offset + 2 * len(plan.layers) + 1 + len(plan.scales.extra),
         arena_bytes=plan.memory.bytes,
         buffers="\n".join(_buffer(place) for place in plan.memory.places),
-        live_elements=plan.live_elements,
+        rows="\n".join(
+            f"static {kind} {name}[{plan.live_elements}];" for kind, name in (_ROWS[w] for w in plan.weight_formats)
+        ),
+        rows_bytes=" + ".join(f"sizeof {_ROWS[weights][1]}" for weights in plan.weight_formats),
+        dither=_DITHER if plan.per_channel else "",
     )
 
 
@@ -86,7 +99,8 @@ def _blob_layer(plan: Plan, layer: WeightedPlan) -> str:
     output = plan.slot_offset(plan.scales.slots[layer.output_tensor])
     offsets = f"{layer.weights_offset}u, {layer.biases_offset}u, {layer.inputs}u, {layer.outputs}u"
     kind = boolean(isinstance(layer, DensePlan))
-    return f"    {{{offsets}, {source}u, {output}u, {layer.input_width}u, {kind}}},"
+    channels = f", {layer.channels_offset if layer.per_channel else 0}u" if plan.per_channel else ""
+    return f"    {{{offsets}, {source}u, {output}u, {layer.input_width}u, {kind}{channels}}},"
 
 
 def _buffer(place: Place) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
-from jaragua_compiler import emit_conv, emit_dense
+from jaragua_compiler import emit_conv, emit_conv_w8, emit_dense, emit_dense_w8
 from jaragua_compiler.emit_names import buffer, tensor
 from jaragua_compiler.emit_state import state_code
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.memory import error_name
+from jaragua_compiler.memory import error_name, padded_size
 from jaragua_compiler.plan import Plan
-from jaragua_compiler.plan_operators import ConvPlan, DensePlan, OperatorPlan
+from jaragua_compiler.plan_operators import ConvPlan, DensePlan, OperatorPlan, WeightedPlan
 from jaragua_compiler.rate import loss_factor
 
 SOURCE_NAME = "jrg_model.c"
@@ -19,6 +19,8 @@ CONFIG_NAME = "jrg_model_config.h"
 
 # An operator is emitted by the module with its forward_code, backward_code and INCLUDES.
 _EMITTERS: dict[type[OperatorPlan], ModuleType] = {DensePlan: emit_dense, ConvPlan: emit_conv}
+
+_EMITTERS_W8: dict[type[OperatorPlan], ModuleType] = {DensePlan: emit_dense_w8, ConvPlan: emit_conv_w8}
 
 # The kernels of the DSP path need constants folded and registers to spare, whatever the image is built with.
 _OPTIMISE = (
@@ -76,7 +78,7 @@ jrg_nn_status jrg_model_set_rate(jrg_nn_rate rate)
 
 void jrg_model_set_seed(uint32_t seed)
 {{
-    (void)seed;
+    {set_seed}
 }}
 
 static void jrg_model_infer(const int16_t *x)
@@ -107,7 +109,7 @@ jrg_nn_result jrg_model_evaluate(const int16_t *x, const int16_t *target)
 jrg_nn_result jrg_model_train(const int16_t *x, const int16_t *target)
 {{
     jrg_nn_result result;
-    jrg_model_infer(x);
+    {next_dither}jrg_model_infer(x);
 {backward_calls}
     return result;
 }}
@@ -122,6 +124,11 @@ _SOFTMAX_CALL = "jrg_nn_softmax_error({output}, JRG_MODEL_OUTPUTS, target[0], {e
 _SQUARED_CALL = """\
 jrg_nn_squared_error({output}, target, JRG_MODEL_OUTPUTS, jrg_model_output_exponent,
                                 {errors}, result)"""
+
+
+_NEXT_DITHER = """\
+jrg_model_dither_step = jrg_nn_dither_step(jrg_model_seed, jrg_model_step_number++);
+    """
 
 
 def emit(plan: Plan, folder: Path) -> None:
@@ -159,9 +166,10 @@ def _source(plan: Plan) -> str:
 
 
 def _emitter(step: OperatorPlan) -> ModuleType:
-    if type(step) not in _EMITTERS:
+    emitters = _EMITTERS_W8 if isinstance(step, WeightedPlan) and step.per_channel else _EMITTERS
+    if type(step) not in emitters:
         raise CompileError(f"operator {step.step}: {type(step).__name__} cannot be compiled yet.")
-    return _EMITTERS[type(step)]
+    return emitters[type(step)]
 
 
 def _has_backward(step: OperatorPlan) -> bool:
@@ -180,6 +188,7 @@ def _preamble(plan: Plan, modules: list[ModuleType]) -> str:
         "#include <string.h>",
         "",
         '#include "jrg_model.h" // the interface',
+        *(["#define JRG_NN_BLOB_CHANNELS 1 // int8 weights (A8.6)"] if plan.per_channel else []),
         f'#include "{CONFIG_NAME}" // sizes',
     ]
     lines += [f'#include "{file}" // {symbol}' for file, symbol in dict.fromkeys(includes)]
@@ -196,6 +205,8 @@ def _interface(plan: Plan) -> str:
         output_exponent_offset=plan.exponents_offset + 2 * len(plan.layers),
         factor_mantissa=f"{factor.mantissa}u" if factor else "0u",
         factor_exponent=factor.exponent if factor else 0,
+        set_seed="jrg_model_seed = seed;\n    jrg_model_step_number = 0u;" if plan.per_channel else "(void)seed;",
+        next_dither=_NEXT_DITHER if plan.per_channel else "",
         input=tensor(0),
         input_width=plan.input_width,
         output=tensor(output),
@@ -217,7 +228,8 @@ def _forward_calls(plan: Plan) -> list[str]:
 
 def _padding(plan: Plan, index: int) -> list[str]:
     size = plan.graph.tensors[index].size
-    return [f"    {tensor(index)}[{size}] = 0;"] if size % 2 and plan.memory.is_shared(f"x{index}") else []
+    padded = range(size, padded_size(plan.steps, index, size)) if plan.memory.is_shared(f"x{index}") else ()
+    return [f"    {tensor(index)}[{place}] = 0;" for place in padded]
 
 
 def _backward_calls(plan: Plan) -> list[str]:

@@ -19,6 +19,8 @@ from jaragua_compiler.plan_operators import ActivationPlan, AddPlan, DensePlan, 
 
 WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX = 8, 15  # A2.6
 WEIGHT_HEADROOM = 8.0  # A2.6
+CHANNEL_EXPONENT_MIN, CHANNEL_EXPONENT_MAX = 0, 15  # A8.1
+CHANNEL_HEADROOM = 4.0  # A8.1
 ACTIVATION_HEADROOM = 2.0  # A2.6
 SHIFT_MIN, SHIFT_MAX = 2, 30  # A3.3
 BIAS_SHIFT_MIN, BIAS_SHIFT_MAX = -30, 14  # A5.6
@@ -28,17 +30,28 @@ TANH_OUTPUT_MIN, TANH_OUTPUT_MAX = 0, 15  # A9.4
 ANY_MIN, ANY_MAX = -63, 63  # what no rule limits
 
 
+Channels = tuple[tuple[int, ...], ...]
+
+
 @dataclass(frozen=True)
 class Exponents:
     """Real = integer · 2^-exponent. `weights[l]` is fw of layer l, `inputs[l]` fx of its input, `output` fy.
 
     `extra` are those of tensors that neither a layer with weights reads nor the network gives (plan.scales).
+    `channels[l]` is fw of every output channel of a layer with int8 weights (A8.1; `weights[l]` is the smallest of
+    them), and empty for any other layer; empty altogether if no layer has int8 weights.
     """
 
     weights: tuple[int, ...]
     inputs: tuple[int, ...]
     output: int
     extra: tuple[int, ...] = ()
+    channels: Channels = ()
+
+    def rows(self, layer: int, outputs: int) -> tuple[int, ...]:
+        """fw of every row of a layer."""
+        own = self.channels[layer] if self.channels else ()
+        return own or (self.weights[layer],) * outputs
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -58,11 +71,12 @@ class Rule(NamedTuple):
 
 
 class LayerScale(NamedTuple):
-    """The exponents of one layer with weights: fw, fx of its input and fy of its output."""
+    """The exponents of one layer with weights: fw (of all rows, and of each), fx of its input and fy of its output."""
 
     weights: int
     inputs: int
     output: int
+    rows: tuple[int, ...]
 
     @property
     def forward_shift(self) -> int:
@@ -73,7 +87,8 @@ class LayerScale(NamedTuple):
 def layer_scale(plan: Plan, exponents: Exponents, layer: WeightedPlan) -> LayerScale:
     """The exponents of one layer."""
     tensors = tensor_exponents(plan, exponents)
-    return LayerScale(exponents.weights[layer.index], tensors[layer.input_tensor], tensors[layer.output_tensor])
+    rows = exponents.rows(layer.index, layer.outputs)
+    return LayerScale(min(rows), tensors[layer.input_tensor], tensors[layer.output_tensor], rows)
 
 
 def tensor_exponents(plan: Plan, exponents: Exponents) -> tuple[int, ...]:
@@ -83,27 +98,40 @@ def tensor_exponents(plan: Plan, exponents: Exponents) -> tuple[int, ...]:
 
 
 def bias_shift(layer: WeightedPlan, input_exponent: int) -> int:
-    """q of A5.6."""
-    return 2 * input_exponent - layer.input_width - 1
+    """q of A5.6, A8.4."""
+    return 2 * input_exponent - layer.input_width - (9 if layer.per_channel else 1)
 
 
 def check_exponents(plan: Plan, exponents: Exponents) -> None:
     """Raises CompileError on the first exponent a device would refuse (A6.1)."""
     if plan.network.classifier and exponents.output != LOGIT_EXPONENT:
         raise CompileError(f"blob: the logits' exponent is {exponents.output}, it must be {LOGIT_EXPONENT} (A2.5).")
-    for layer, weight in zip(plan.layers, exponents.weights, strict=True):
-        if not WEIGHT_EXPONENT_MIN <= weight <= WEIGHT_EXPONENT_MAX:
-            limits = f"{WEIGHT_EXPONENT_MIN}..{WEIGHT_EXPONENT_MAX}"
-            raise CompileError(f"blob: weight exponent {weight} of layer {layer.index} is not in {limits} (A2.6).")
+    for layer in plan.layers:
+        _check_weights(layer, exponents)
     values = exponents.slots
     for number, slot in enumerate(plan.scales.readers):
         if values[number] != values[slot]:
             raise CompileError(f"blob: layers {slot} and {number} read one tensor under different exponents (A6.1).")
-    for rule in _rules(plan, exponents.weights):
+    for rule in _rules(plan, exponents.weights, exponents.channels):
         value = values[rule.high] - (0 if rule.low is None else values[rule.low])
         if not rule.least <= value <= rule.most:
             limits = f"{rule.least}..{rule.most}"
             raise CompileError(f"blob: {rule.name}: {value} is not in {limits} ({rule.source}).")
+
+
+def _check_weights(layer: WeightedPlan, exponents: Exponents) -> None:
+    rows = exponents.rows(layer.index, layer.outputs)
+    least, most = WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX
+    if layer.per_channel:
+        least, most = CHANNEL_EXPONENT_MIN, CHANNEL_EXPONENT_MAX
+        if len(rows) != layer.outputs or min(rows) != exponents.weights[layer.index]:
+            raise CompileError(f"blob: fw of layer {layer.index} is not the smallest of its channels' (A8.1).")
+    for weight in (min(rows), max(rows)):
+        if not least <= weight <= most:
+            rule = "A8.1" if layer.per_channel else "A2.6"
+            raise CompileError(
+                f"blob: weight exponent {weight} of layer {layer.index} is not in {least}..{most} ({rule})."
+            )
 
 
 def calibrate(
@@ -118,9 +146,12 @@ def calibrate(
     a regression, to widen its output range where `Network.output_range` is too small.
     Raises CompileError if the inputs are larger than any format can hold.
     """
-    weight_exponents = tuple(_weight_exponent(matrix) for matrix, _ in weights)
+    channels = tuple(_channel_exponents(layer, matrix) for layer, (matrix, _) in zip(plan.layers, weights, strict=True))
+    weight_exponents = tuple(
+        min(own) if own else _weight_exponent(matrix) for own, (matrix, _) in zip(channels, weights, strict=True)
+    )
     wanted = _wanted(plan, _magnitudes(plan, weights, np.asarray(samples, dtype=np.float64), targets))
-    exponents = fitted_exponents(plan, weight_exponents, wanted)
+    exponents = fitted_exponents(plan, weight_exponents, wanted, channels if plan.per_channel else ())
     if wanted[plan.scales.slots[0]] < tensor_exponents(plan, exponents)[0]:
         raise CompileError(
             f"network {plan.network.name!r}: its inputs are too large for the device's format.",
@@ -129,27 +160,29 @@ def calibrate(
     return exponents
 
 
-def fitted_exponents(plan: Plan, weight_exponents: tuple[int, ...], wanted: list[int]) -> Exponents:
+def fitted_exponents(
+    plan: Plan, weight_exponents: tuple[int, ...], wanted: list[int], channels: Channels = ()
+) -> Exponents:
     """The largest exponents a device accepts that are at most those wanted (one a slot), where it accepts any such."""
-    rules = list(_rules(plan, weight_exponents))
+    rules = list(_rules(plan, weight_exponents, channels))
     least, most = _bounds(plan, rules, len(wanted))
     least = _least_solution(least, rules)
     wishes = [min(high, max(wish, low)) for wish, low, high in zip(wanted, least, most, strict=True)]
     chosen = _greatest_solution(wishes, rules)
     count = len(plan.layers)
     inputs = tuple(chosen[slot] for slot in plan.scales.readers)
-    exponents = Exponents(weight_exponents, inputs, chosen[count], tuple(chosen[count + 1 :]))
+    exponents = Exponents(weight_exponents, inputs, chosen[count], tuple(chosen[count + 1 :]), channels)
     check_exponents(plan, exponents)
     return exponents
 
 
-def _rules(plan: Plan, weight_exponents: tuple[int, ...]) -> Iterator[Rule]:
+def _rules(plan: Plan, weight_exponents: tuple[int, ...], channels: Channels) -> Iterator[Rule]:
     """What ties the exponents of the tensors together."""
     slots = plan.scales.slots
     for step in plan.steps:
         if isinstance(step, WeightedPlan):
-            weight = weight_exponents[step.index]
-            yield from _weighted_rules(step, weight, slots[step.input_tensor], slots[step.output_tensor])
+            weights = (channels[step.index] if channels else ()) or (weight_exponents[step.index],)
+            yield from _weighted_rules(step, weights, slots[step.input_tensor], slots[step.output_tensor])
         else:
             yield from _plain_rules(plan, step)
 
@@ -176,12 +209,12 @@ def _plain_rules(plan: Plan, step: OperatorPlan) -> Iterator[Rule]:
         yield Rule(output, None, TANH_OUTPUT_MIN, TANH_OUTPUT_MAX, f"output of operator {step.step}", "A9.4")
 
 
-def _weighted_rules(step: WeightedPlan, weight: int, source: int, output: int) -> Iterator[Rule]:
+def _weighted_rules(step: WeightedPlan, weights: tuple[int, ...], source: int, output: int) -> Iterator[Rule]:
     name = f"forward shift of layer {step.index}, less its weight exponent"
-    yield Rule(source, output, SHIFT_MIN - weight, SHIFT_MAX - weight, name, "A3.3")
+    yield Rule(source, output, SHIFT_MIN - min(weights), SHIFT_MAX - max(weights), name, "A3.3")
     if isinstance(step, DensePlan):
-        least = math.ceil((BIAS_SHIFT_MIN + step.input_width + 1) / 2)
-        most = (BIAS_SHIFT_MAX + step.input_width + 1) // 2
+        offset = bias_shift(step, 0)
+        least, most = math.ceil((BIAS_SHIFT_MIN - offset) / 2), (BIAS_SHIFT_MAX - offset) // 2
         yield Rule(source, None, least, most, f"input exponent of layer {step.index}, for its bias shift", "A5.6")
 
 
@@ -190,6 +223,15 @@ def _largest_exponent(magnitude: float, width: int) -> int:
     if magnitude <= 0:
         return 127
     return width - math.ceil(math.log2(magnitude))
+
+
+def _channel_exponents(layer: WeightedPlan, matrix: FloatArray) -> tuple[int, ...]:
+    """A8.1: fw of each row of int8 weights, by its largest weight; rows of tiny ones can grow to n^-1/2."""
+    if not layer.per_channel:
+        return ()
+    largest = np.abs(matrix).reshape(layer.outputs, -1).max(axis=1)
+    wanted = [_largest_exponent(CHANNEL_HEADROOM * max(float(row), layer.inputs**-0.5), 7) for row in largest]
+    return tuple(max(CHANNEL_EXPONENT_MIN, min(CHANNEL_EXPONENT_MAX, exponent)) for exponent in wanted)
 
 
 def _weight_exponent(matrix: FloatArray) -> int:

@@ -135,6 +135,12 @@ def error_name(graph: Graph, tensor: int) -> str:
     return f"list{tensor}" if error_is_list(graph, tensor) else f"g{tensor}"
 
 
+def padded_size(steps: tuple[OperatorPlan, ...], tensor: int, size: int) -> int:
+    """Numbers in the buffer of a tensor: an even count, or whole quads for a dense layer with int8 weights (A8.6)."""
+    quads = any(isinstance(step, DensePlan) and step.per_channel and step.input_tensor == tensor for step in steps)
+    return -(-size // 4) * 4 if quads else _even(size)
+
+
 def _lowest_gap(neighbours: Iterable[Place], size: int) -> int:
     offset = 0
     for place in neighbours:
@@ -155,7 +161,7 @@ def _even(count: int) -> int:
 def _buffers(graph: Graph, steps: tuple[OperatorPlan, ...]) -> Iterator[Buffer]:
     moments = Moments(len(steps))
     for tensor, content in enumerate(graph.tensors):
-        yield _activation_buffer(graph, steps, moments, tensor, 2 * _even(content.size))
+        yield _activation_buffer(graph, steps, moments, tensor, 2 * padded_size(steps, tensor, content.size))
     for step in steps:
         yield from _error_buffers(graph, steps, moments, step)
         yield from _scratch_buffers(moments, step)
@@ -203,4 +209,5 @@ def _scratch_buffers(moments: Moments, step: OperatorPlan) -> Iterator[Buffer]:
         yield Buffer(f"patch{step.index}", 2 * step.row_elements, forward, forward)
     if isinstance(step, ConvPlan | DepthwisePlan):
         learn = moments.learn(step.step)
-        yield Buffer(f"column{step.index}", 2 * _even(step.positions), learn, learn)
+        columns = 4 if step.per_channel else 1
+        yield Buffer(f"column{step.index}", 2 * columns * _even(step.positions), learn, learn)

@@ -40,11 +40,14 @@ __all__ = ["ActivationPlan", "AddPlan", "ConvPlan", "DensePlan", "DepthwisePlan"
 OUTPUT_WIDTH = 15  # A2.5
 LOGIT_EXPONENT = 11  # A2.5
 NARROW_ACCUMULATOR_INPUTS = 256  # A3.4: up to here 32 bits hold the accumulator
-LARGEST_ERROR_TERMS = 511  # A5.5, A7.3: so many products of A5.7 or A7.2 fit int32
+LARGEST_ERROR_TERMS = {"w16": 511, "w8": 65536}  # A5.5, A7.3, A8.1: so many products of A5.7 or A7.2 fit int32
+FACTOR_BITS = {"w16": 15, "w8": 23}  # A2.4, A8.1: what 30 bits leave for a factor of a weight
 NARROWEST = 7  # A2.2
 BLOB_FORMAT = 1
+BLOB_FORMAT_CHANNELS = 2  # A8.6: some layer has int8 weights, with an exponent for each channel
 HEADER_FIXED_BYTES = 16  # magic, format, layers, reserved, architecture id
 WEIGHT_FORMAT = "w16"
+LIVE_ROW_BYTES = {"w16": 8, "w8": 12}  # jrg_nn_live_row, jrg_nn_live_row_w8
 
 OPERATOR_DENSE = 1 << 0
 OPERATOR_RELU = 1 << 1
@@ -101,6 +104,16 @@ class Plan:
         """Per layer the shapes of its weights (outputs first) and its biases [out]."""
         return [(layer.weights_shape, (layer.outputs,)) for layer in self.layers]
 
+    @property
+    def per_channel(self) -> bool:
+        """True if a layer has int8 weights (A8)."""
+        return any(layer.per_channel for layer in self.layers)
+
+    @property
+    def blob_format(self) -> int:
+        """The format in a blob's header (A6, A8.6)."""
+        return BLOB_FORMAT_CHANNELS if self.per_channel else BLOB_FORMAT
+
     def slot_offset(self, slot: int) -> int:
         """Where the exponent of a slot (scales.py) stands in the blob (A6)."""
         layers = len(self.layers)
@@ -123,11 +136,17 @@ class Plan:
     @property
     def arena_bytes(self) -> int:
         """RAM of activations, errors and the list of live rows on a 32-bit machine."""
-        return self.memory.bytes + 8 * self.live_elements
+        entries = sum(LIVE_ROW_BYTES[weights] for weights in self.weight_formats)
+        return self.memory.bytes + entries * self.live_elements
+
+    @property
+    def weight_formats(self) -> list[str]:
+        """The formats of weights in the network, each once."""
+        return sorted({layer.weight_format for layer in self.layers})
 
     @property
     def live_elements(self) -> int:
-        """Entries of the list of live rows, 8 bytes each: the rows, one to make them even, one that ends the list."""
+        """Entries of a list of live rows: the rows, one to make them even, one that ends the list."""
         return max(layer.outputs for layer in self.layers) + 2
 
     @cached_property
@@ -138,7 +157,8 @@ class Plan:
     def canonical_json(self) -> str:
         """The text the architecture id is the hash of (A6.2)."""
         layers = [operator_identity(step) for step in self.steps]
-        identity = {"format": BLOB_FORMAT, "layers": layers, "loss": self.network.loss, "weights": WEIGHT_FORMAT}
+        weights = "w8" if self.per_channel else WEIGHT_FORMAT
+        identity = {"format": self.blob_format, "layers": layers, "loss": self.network.loss, "weights": weights}
         return json.dumps(identity, sort_keys=True, separators=(",", ":"))
 
 
@@ -146,7 +166,7 @@ def plan(network: Network) -> Plan:
     """Lay a network out for the device (A2.4, A2.5, A5.5, A6, A7.3). Raises CompileError if 32 bits cannot hold it."""
     graph = build_graph(network)
     weighted = [operator for operator in graph.operators if isinstance(operator, _WEIGHTED)]
-    scales = find_scales(graph, [_input_width(graph, operator) for operator in graph.operators])
+    scales = find_scales(graph, [_input_width(network, graph, operator) for operator in graph.operators])
     planner = _Planner(network, graph, scales, _header_bytes(len(weighted), scales))
     steps = tuple(planner.operator(step, operator) for step, operator in enumerate(graph.operators))
     layers = tuple(step for step in steps if isinstance(step, WeightedPlan))
@@ -192,6 +212,7 @@ class _Planner:
             "output_width": self._scales.widths[operator.output],
             "error_width": self._error_width(operator, input_width),
             "weights_offset": self._offset,
+            "weight_format": self._network.weight_format(operator.layer),
         }
         made = self._weighted_plan(operator, numbers)
         self._index, self._offset = self._index + 1, made.end_offset
@@ -212,15 +233,22 @@ class _Planner:
         """A5.5, A7.3."""
         terms = _error_terms(self._graph, operator)
         passes = self._needs_error[operator.input]
-        if passes and terms > LARGEST_ERROR_TERMS:
+        weights = self._network.weight_format(operator.layer)
+        if weights == "w8" and isinstance(operator, DepthwiseOperator):
             raise CompileError(
-                f"layer {operator.layer}: its error is a sum of {terms} products, the most are {LARGEST_ERROR_TERMS}.",
+                f"layer {operator.layer}: a depthwise convolution has no int8 weights.",
+                "Give this layer weights='w16'; its weights are few.",
+            )
+        largest = LARGEST_ERROR_TERMS[weights]
+        if passes and terms > largest:
+            raise CompileError(
+                f"layer {operator.layer}: its error is a sum of {terms} products, the most are {largest}.",
                 "Give it fewer outputs, a smaller kernel or a larger stride.",
             )
         if isinstance(operator, DenseOperator):
-            return _width(terms)
+            return _width(terms, weights)
         most = 30 - input_width - _ceil_log2(_positions(operator))
-        return max(NARROWEST, min(_width(terms) if passes else OUTPUT_WIDTH, most))
+        return max(NARROWEST, min(_width(terms, weights) if passes else OUTPUT_WIDTH, most))
 
     def _plain(self, operator: Operator, common: dict[str, object]) -> OperatorPlan:
         source, output = self._graph.tensors[operator.input], self._graph.tensors[operator.output]
@@ -270,13 +298,16 @@ def _error_terms(graph: Graph, operator: Operator) -> int:
     return windows * (graph.tensors[operator.output].shape[2] if isinstance(operator, ConvOperator) else 1)
 
 
-def _input_width(graph: Graph, operator: Operator) -> int:
-    """A2.4, A7.1: the widest an operator lets its inputs be."""
+def _input_width(network: Network, graph: Graph, operator: Operator) -> int:
+    """A2.4, A7.1, A8.1: the widest an operator lets its inputs be."""
     if not isinstance(operator, _WEIGHTED):
         return OUTPUT_WIDTH
-    width = _width(_fan(graph, operator)[0])
+    weights = network.weight_format(operator.layer)
+    width = _width(_fan(graph, operator)[0], weights)
     if isinstance(operator, DenseOperator):
         return width
+    if weights == "w8":
+        width = min(width, (30 - _ceil_log2(_positions(operator))) // 2)
     return max(NARROWEST, min(width, 30 - NARROWEST - _ceil_log2(_positions(operator))))
 
 
@@ -285,9 +316,9 @@ def _positions(operator: Operator) -> int:
     return operator.window.positions[0] * operator.window.positions[1]
 
 
-def _width(terms: int) -> int:
-    """A2.4 and A5.5: bits left for a factor when `terms` products with 16-bit weights are summed."""
-    return max(NARROWEST, OUTPUT_WIDTH - _ceil_log2(terms))
+def _width(terms: int, weights: str) -> int:
+    """A2.4, A5.5 and A8.1: bits left for a factor when `terms` products with weights of a format are summed."""
+    return max(NARROWEST, min(OUTPUT_WIDTH, FACTOR_BITS[weights] - _ceil_log2(terms)))
 
 
 def _ceil_log2(count: int) -> int:

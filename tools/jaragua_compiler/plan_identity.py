@@ -33,6 +33,8 @@ def _weighted(step: WeightedPlan) -> Identity:
         "output_width": step.output_width,
         "error_width": step.error_width,
     }
+    if step.per_channel:
+        identity["weights"] = step.weight_format
     if isinstance(step, WindowPlan):
         identity["kind"] = "depthwise" if isinstance(step, DepthwisePlan) else "conv"
         identity |= _window(step)

@@ -61,14 +61,20 @@ class WeightedPlan(OperatorPlan):
         return (self.outputs, self.inputs)
 
     @property
+    def per_channel(self) -> bool:
+        """True for int8 weights, with one exponent an output channel (A8.1)."""
+        return self.weight_format == "w8"
+
+    @property
     def row_elements(self) -> int:
-        """int16 numbers in a stored row: the inputs, padded to an even count (A6)."""
-        return self.inputs + self.inputs % 2
+        """Numbers in a stored row: the inputs, padded to an even count (A6), or to quads of int8 (A8.6)."""
+        unit = 4 if self.per_channel else 2
+        return -(-self.inputs // unit) * unit
 
     @property
     def weights_bytes(self) -> int:
         """Bytes of the stored weights, padding included."""
-        return 2 * self.outputs * self.row_elements
+        return (1 if self.per_channel else 2) * self.outputs * self.row_elements
 
     @property
     def biases_offset(self) -> int:
@@ -78,6 +84,11 @@ class WeightedPlan(OperatorPlan):
     @property
     def end_offset(self) -> int:
         """The first byte behind this layer in the blob."""
+        return self.channels_offset + (-(-self.outputs // 4) * 4 if self.per_channel else 0)
+
+    @property
+    def channels_offset(self) -> int:
+        """Where the channels' exponents of int8 weights start, one byte each, padded to a multiple of 4 (A8.6)."""
         return self.biases_offset + 4 * self.outputs
 
 

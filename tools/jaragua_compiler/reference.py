@@ -18,6 +18,7 @@ from jaragua_compiler.arithmetic import (
     summed_errors,
 )
 from jaragua_compiler.blob import Int16Array, IntArray, exponents, pack_integers, unpack_integers
+from jaragua_compiler.dither import Dither
 from jaragua_compiler.engine import StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.exponents import Exponents, layer_scale
@@ -25,7 +26,9 @@ from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import DensePlan, OperatorPlan, WeightedPlan, WindowPlan
 from jaragua_compiler.rate import LearningRate, effective_rate, loss_factor
 from jaragua_compiler.reference_conv import ReferenceWindow
+from jaragua_compiler.reference_conv_w8 import ReferenceConvW8
 from jaragua_compiler.reference_dense import ReferenceDense
+from jaragua_compiler.reference_dense_w8 import ReferenceDenseW8
 
 PROBABILITY_EXPONENT = PROBABILITY_ONE.bit_length() - 1
 
@@ -40,7 +43,7 @@ class ReferenceOperator(Protocol):
         """Learn, if there is anything to learn, and give the error of every input; `error`'s magnitude is not 0."""
 
 
-ReferenceLayer = ReferenceDense | ReferenceWindow
+ReferenceLayer = ReferenceDense | ReferenceDenseW8 | ReferenceWindow
 
 
 class ReferenceEngine:
@@ -50,12 +53,15 @@ class ReferenceEngine:
         self.plan = plan
         self._factor = loss_factor(plan.network.outputs, plan.network.classifier)
         self._operators: list[ReferenceOperator] = []
+        self._dither = Dither()
 
     def load(self, blob: bytes) -> None:
         """Compute on a copy of these weights from now on. Raises CompileError if the blob is bad (A6.1)."""
         integers = unpack_integers(self.plan, blob)
         self._exponents = exponents(self.plan, blob)
-        self._operators = [_operator(self.plan, step, integers, self._exponents) for step in self.plan.steps]
+        self._operators = [
+            _operator(self.plan, step, integers, self._exponents, self._dither) for step in self.plan.steps
+        ]
 
     def blob(self) -> bytes:
         """The weights as they are now (A6.3)."""
@@ -68,7 +74,7 @@ class ReferenceEngine:
 
     def set_seed(self, seed: int) -> None:
         """Begin the dither anew (A8.5): nothing here draws from it."""
-        checked_seed(seed)
+        self._dither.restart(checked_seed(seed))
 
     def forward(self, x: npt.ArrayLike) -> Int16Array:
         """x int16 [inputs] -> outputs int16 [outputs] (A3)."""
@@ -86,6 +92,7 @@ class ReferenceEngine:
         result = self._loss(tensors[self.plan.graph.output], target)
         exponent = PROBABILITY_EXPONENT if self.plan.network.classifier else self._exponents.output
         self._learn(tensors, Block(result.error, exponent), effective_rate(LearningRate(*rate), self._factor))
+        self._dither.advance()
         return StepResult(result.correct, result.loss)
 
     def _learn(self, tensors: list[IntArray], error: Block, rate: LearningRate) -> None:
@@ -122,11 +129,15 @@ class ReferenceEngine:
 
 
 def _operator(
-    plan: Plan, step: OperatorPlan, weights: list[tuple[IntArray, IntArray]], found: Exponents
+    plan: Plan, step: OperatorPlan, weights: list[tuple[IntArray, IntArray]], found: Exponents, dither: Dither
 ) -> ReferenceOperator:
     if isinstance(step, WeightedPlan):
         matrix, bias = weights[step.index]
         scale = layer_scale(plan, found, step)
+        if isinstance(step, DensePlan) and step.per_channel:
+            return ReferenceDenseW8(step, matrix, bias, scale, dither)
+        if isinstance(step, WindowPlan) and step.per_channel:
+            return ReferenceConvW8(step, matrix, bias, scale, dither)
         if isinstance(step, DensePlan):
             return ReferenceDense(step, matrix, bias, scale)
         if isinstance(step, WindowPlan):

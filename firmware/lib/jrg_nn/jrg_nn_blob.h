@@ -8,7 +8,13 @@
 #include "jrg_nn_arith.h" // JRG_NN_INLINE
 #include "jrg_nn_layer.h" // jrg_nn_exponents
 
+/* A model with int8 weights defines JRG_NN_BLOB_CHANNELS before it includes this (A8.6). */
+#ifdef JRG_NN_BLOB_CHANNELS
+#include "jrg_nn_layer_w8.h" // jrg_nn_place_w8
+#define JRG_NN_BLOB_FORMAT 2u
+#else
 #define JRG_NN_BLOB_FORMAT 1u
+#endif
 #define JRG_NN_BLOB_EXPONENTS 16u /* offset of the first layer's exponents */
 #define JRG_NN_LOGIT_EXPONENT 11  /* A2.5 */
 #define JRG_NN_BIAS_LIMIT (1 << 30)
@@ -23,6 +29,9 @@ typedef struct {
     uint16_t output_exponent; /* offset of fy */
     uint8_t input_width;
     bool dense; /* A5.6 limits its bias shift; a convolution's (A7.5) follows from the step */
+#ifdef JRG_NN_BLOB_CHANNELS
+    uint32_t channels_offset; /* of the exponents of int8 weights; 0: int16 weights */
+#endif
 } jrg_nn_blob_layer;
 
 /* A limit of other operators on exponents (A9): least <= blob[high] - blob[low] <= most; low = 0: of blob[high] alone. */
@@ -59,21 +68,6 @@ JRG_NN_INLINE jrg_nn_status jrg_nn_blob_identity(const uint8_t *blob, uint32_t l
     return JRG_NN_OK;
 }
 
-/* Exponents of one layer, its shifts worked out, unchecked. */
-JRG_NN_INLINE bool jrg_nn_blob_exponents(const uint8_t *blob, const jrg_nn_blob_layer *layer, uint32_t index,
-                                         jrg_nn_exponents *exponents)
-{
-    const int8_t *stored = (const int8_t *)blob + JRG_NN_BLOB_EXPONENTS + 2u * index;
-    const int32_t forward = stored[0] + stored[1] - (int8_t)blob[layer->output_exponent];
-    const int32_t bias = layer->dense ? 2 * stored[1] - layer->input_width - 1 : 0;
-    if (stored[0] < 8 || stored[0] > 15 || forward < 2 || forward > 30 || bias < -30 || bias > 14 ||
-        stored[1] != (int8_t)blob[layer->input_exponent]) {
-        return false;
-    }
-    *exponents = (jrg_nn_exponents){stored[0], stored[1], (int8_t)forward, (int8_t)bias};
-    return true;
-}
-
 /* Every byte of an array is zero. */
 JRG_NN_INLINE bool jrg_nn_blob_is_zero(const uint8_t *bytes, uint32_t count)
 {
@@ -84,10 +78,75 @@ JRG_NN_INLINE bool jrg_nn_blob_is_zero(const uint8_t *bytes, uint32_t count)
     return any == 0;
 }
 
+#ifdef JRG_NN_BLOB_CHANNELS
+/* A8.1: the exponents of the channels: within their range, fw the smallest, and every forward shift as A3.3 has it. */
+JRG_NN_INLINE bool jrg_nn_blob_channels(const uint8_t *blob, const jrg_nn_blob_layer *layer, const int8_t *stored,
+                                        jrg_nn_exponents *exponents)
+{
+    const int8_t *channels = (const int8_t *)blob + layer->channels_offset;
+    const int32_t shift = stored[1] - (int8_t)blob[layer->output_exponent];
+    const int32_t bias = layer->dense ? 2 * stored[1] - layer->input_width - 9 : 0;
+    int32_t least = channels[0];
+    int32_t most = channels[0];
+    for (uint32_t j = 1; j < layer->outputs; j++) {
+        least = channels[j] < least ? channels[j] : least;
+        most = channels[j] > most ? channels[j] : most;
+    }
+    if (least != stored[0] || least < 0 || most > 15 || shift + least < 2 || shift + most > 30 || bias < -30 ||
+        bias > 14 || stored[1] != (int8_t)blob[layer->input_exponent]) {
+        return false;
+    }
+    *exponents = (jrg_nn_exponents){stored[0], stored[1], (int8_t)shift, (int8_t)bias};
+    return true;
+}
+
+/* Padding of int8 rows and of the channels' exponents is zero. */
+JRG_NN_INLINE bool jrg_nn_blob_quads(const uint8_t *blob, const jrg_nn_blob_layer *layer)
+{
+    const uint32_t stride = jrg_nn_stride_w8(layer->inputs);
+    uint8_t any = 0;
+    for (uint32_t j = 0; j < layer->outputs; j++) {
+        for (uint32_t i = layer->inputs; i < stride; i++) {
+            any |= blob[layer->weights_offset + j * stride + jrg_nn_place_w8(i)];
+        }
+    }
+    const uint32_t padding_bytes = (0u - layer->outputs) & 3u;
+    return any == 0 && jrg_nn_blob_is_zero(blob + layer->channels_offset + layer->outputs, padding_bytes);
+}
+#endif
+
+/* Exponents of one layer, its shifts worked out, unchecked. */
+JRG_NN_INLINE bool jrg_nn_blob_exponents(const uint8_t *blob, const jrg_nn_blob_layer *layer, uint32_t index,
+                                         jrg_nn_exponents *exponents)
+{
+    const int8_t *stored = (const int8_t *)blob + JRG_NN_BLOB_EXPONENTS + 2u * index;
+#ifdef JRG_NN_BLOB_CHANNELS
+    if (layer->channels_offset != 0u) {
+        return jrg_nn_blob_channels(blob, layer, stored, exponents);
+    }
+#endif
+    const int32_t forward = stored[0] + stored[1] - (int8_t)blob[layer->output_exponent];
+    const int32_t bias = layer->dense ? 2 * stored[1] - layer->input_width - 1 : 0;
+    if (stored[0] < 8 || stored[0] > 15 || forward < 2 || forward > 30 || bias < -30 || bias > 14 ||
+        stored[1] != (int8_t)blob[layer->input_exponent]) {
+        return false;
+    }
+    *exponents = (jrg_nn_exponents){stored[0], stored[1], (int8_t)forward, (int8_t)bias};
+    return true;
+}
+
 /* Padding of the rows is zero, and every bias lies within A2.3. */
 JRG_NN_INLINE bool jrg_nn_blob_weights(const uint8_t *blob, const jrg_nn_blob_layer *layer)
 {
-    const uint32_t padding_bytes = 2u * (layer->inputs & 1u);
+    uint32_t padding_bytes = 2u * (layer->inputs & 1u);
+#ifdef JRG_NN_BLOB_CHANNELS
+    if (layer->channels_offset != 0u) {
+        if (!jrg_nn_blob_quads(blob, layer)) {
+            return false;
+        }
+        padding_bytes = 0u;
+    }
+#endif
     const uint32_t row_bytes = 2u * layer->inputs + padding_bytes;
     for (uint32_t j = 0; j < layer->outputs; j++) {
         int32_t bias;

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaragua_compiler.bench.steps import Step
 from jaragua_compiler.blob import IntegerWeights, pack, pack_integers
-from jaragua_compiler.exponents import Exponents, calibrate, fitted_exponents
+from jaragua_compiler.exponents import Channels, Exponents, calibrate, fitted_exponents
 from jaragua_compiler.initial import initial_weights
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import WeightedPlan
@@ -52,19 +52,32 @@ def _wild_layer(layer: WeightedPlan, random: np.random.Generator) -> tuple[np.nd
     weight_bits, bias_bits = random.integers(4, 16), random.integers(8, 31)
     weights = random.integers(-1 << weight_bits, 1 << weight_bits, layer.weights_shape)
     biases = random.integers(-1 << bias_bits, 1 << bias_bits, layer.outputs)
-    return np.clip(weights, -1 << 15, (1 << 15) - 1), np.clip(biases, -_BIAS_LIMIT, _BIAS_LIMIT - 1)
+    limit = 1 << (7 if layer.per_channel else 15)
+    return np.clip(weights, -limit, limit - 1), np.clip(biases, -_BIAS_LIMIT, _BIAS_LIMIT - 1)
 
 
 def _wild_exponents(plan: Plan, random: np.random.Generator) -> Exponents:
-    weights = tuple(random.integers(8, 16, len(plan.layers)).tolist())
-    return fitted_exponents(plan, weights, random.integers(-10, 16, plan.scales.count).tolist())
+    weights, channels = random_weight_exponents(plan, random)
+    return fitted_exponents(plan, weights, random.integers(-10, 16, plan.scales.count).tolist(), channels)
+
+
+def random_weight_exponents(plan: Plan, random: np.random.Generator) -> tuple[tuple[int, ...], Channels]:
+    """Any `weights` and `channels` of Exponents (A2.6, A8.1)."""
+    rows = [
+        random.integers(0, 8) + random.integers(0, 9, layer.outputs) if layer.per_channel else random.integers(8, 16, 1)
+        for layer in plan.layers
+    ]
+    channels = tuple(
+        tuple(own.tolist()) if layer.per_channel else () for layer, own in zip(plan.layers, rows, strict=True)
+    )
+    return tuple(int(own.min()) for own in rows), channels if plan.per_channel else ()
 
 
 def _step(plan: Plan, random: np.random.Generator, blob: bytes | None) -> Step:
     rate = LearningRate(
         int(random.integers(MANTISSA_MIN, MANTISSA_MAX + 1)), EXPONENT_MIN + int(random.integers(0, 16))
     )
-    return Step(_input(plan, random), _target(plan, random), rate, blob)
+    return Step(_input(plan, random), _target(plan, random), rate, blob, seed=int(random.integers(2**32)))
 
 
 def _input(plan: Plan, random: np.random.Generator) -> np.ndarray:

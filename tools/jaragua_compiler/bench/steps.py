@@ -15,18 +15,22 @@ from jaragua_compiler.rate import LearningRate
 
 _MAGIC = 0x58474A42
 _HEADER = struct.Struct("<IIHHHHI")
-_STEP_HEAD = struct.Struct("<HBB")
+_STEP_HEAD = struct.Struct("<HBBI")
 _RECORD = struct.Struct("<6I")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One training step: input int16 [inputs], target int16 [targets], rate; `blob` replaces the weights before it."""
+    """One training step: input int16 [inputs], target int16 [targets], rate.
+
+    `blob` replaces the weights before it, and `seed` then begins the dither anew (A8.5).
+    """
 
     x: Int16Array
     target: Int16Array
     rate: LearningRate
     blob: bytes | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,14 @@ def mismatches(plan: Plan, expected: Sequence[Outcome], got: Sequence[Outcome]) 
 def _run_one(engine: Engine, step: Step) -> Outcome:
     if step.blob is not None:
         engine.load(step.blob)
+        engine.set_seed(step.seed)
     outputs = engine.forward(step.x)
     result = engine.train_step(step.x, step.target, step.rate)
     return Outcome(outputs, result, engine.blob())
 
 
 def _step_bytes(step: Step) -> bytes:
-    head = _STEP_HEAD.pack(*step.rate, step.blob is not None)
+    head = _STEP_HEAD.pack(*step.rate, step.blob is not None, step.seed)
     return b"".join((head, step.blob or b"", step.x.astype("<i2").tobytes(), step.target.astype("<i2").tobytes()))
 
 

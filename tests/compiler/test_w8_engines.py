@@ -1,0 +1,94 @@
+"""A8: networks with int8 weights give the same bits on the reference, the native engine and the emulated boards."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_cases import random_blob, random_sample
+
+from jaragua_compiler import Conv2D, Dense, Flatten, NativeEngine, Network, Plan, ReferenceEngine, plan
+from jaragua_compiler.bench import board, toolchain
+from jaragua_compiler.bench.random_steps import random_steps
+from jaragua_compiler.bench.steps import Step, mismatches, run
+
+NETWORKS = {
+    "MLP": Network("mlp", 64, (Dense(32, "relu"), Dense(10)), weights="w8"),
+    "SINE": Network("sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1)), "mean_squared_error", weights="w8"),
+    "odd": Network("odd", 7, (Dense(5, "relu"), Dense(3), Dense(9, "relu"), Dense(3)), weights="w8"),
+    "wide": Network("wide", 1301, (Dense(67, "relu"), Dense(2)), "mean_squared_error", weights="w8"),
+    "mixed": Network("mixed", 9, (Dense(6, "relu", weights="w8"), Dense(9, "relu"), Dense(3, weights="w8"))),
+    "conv": Network(
+        "conv",
+        (9, 9, 1),
+        (
+            Conv2D(8, (3, 3), (2, 2), "same", "relu"),
+            Conv2D(6, (3, 3), (2, 2), "same", "relu"),
+            Flatten(),
+            Dense(5),
+        ),
+        weights="w8",
+    ),
+    "odd conv": Network(
+        "odd-conv",
+        (7, 6, 3),
+        (Conv2D(5, (3, 2), (1, 2), "same", "relu"), Conv2D(4, (3, 3), (2, 2), "valid"), Flatten(), Dense(5)),
+        weights="w8",
+    ),
+    "conv of both formats": Network(
+        "conv-mixed",
+        (6, 6, 2),
+        (
+            Conv2D(4, (3, 3), (1, 1), "same", "relu"),
+            Conv2D(8, (2, 2), (2, 2), "valid", "relu", weights="w8"),
+            Flatten(),
+            Dense(3),
+        ),
+    ),
+}
+
+
+def _wild_steps(compiled: Plan, seed: int, count: int) -> list[Step]:
+    generator = np.random.default_rng(seed)
+    steps = []
+    for number in range(count):
+        x, target, rate = random_sample(generator, compiled)
+        blob = random_blob(generator, compiled) if number % 5 == 0 else None
+        steps.append(Step(x, target, rate, blob, seed=int(generator.integers(2**32))))
+    return steps
+
+
+def _steps(compiled: Plan, seed: int, count: int) -> list[Step]:
+    return [*random_steps(compiled, seed, count), *_wild_steps(compiled, seed, count)]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a8_native_engine_and_reference_agree(name: str, engine_cache: Path, seed: int) -> None:
+    compiled = plan(NETWORKS[name])
+    steps = _steps(compiled, seed, 200)
+    native = run(NativeEngine(compiled, engine_cache), steps)
+    assert mismatches(compiled, run(ReferenceEngine(compiled), steps), native) == []
+
+
+@pytest.mark.board
+@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm IS NOT INSTALLED")
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc IS NOT INSTALLED")
+@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a8_emulated_board_and_reference_agree(name: str, core: str, seed: int) -> None:
+    compiled = plan(NETWORKS[name])
+    steps = _steps(compiled, seed, 100)
+    got = [outcome for _, outcome in board.run(compiled, steps, core=core, counted=False)]
+    assert mismatches(compiled, run(ReferenceEngine(compiled), steps), got) == []
+
+
+def test_a8_5_the_seed_decides_the_dither(engine_cache: Path, seed: int) -> None:
+    compiled = plan(NETWORKS["MLP"])
+    steps = random_steps(compiled, seed, 20)
+    outcomes = []
+    for dither in (1, 2, 1):
+        again = [Step(step.x, step.target, step.rate, step.blob, seed=dither) for step in steps]
+        outcomes.append(run(NativeEngine(compiled, engine_cache), again)[-1].blob)
+    assert outcomes[0] == outcomes[2] != outcomes[1]

@@ -1,0 +1,82 @@
+"""C of a convolution with int8 weights (A8): calls of jrg_nn's kernels with constant geometry."""
+
+from __future__ import annotations
+
+from jaragua_compiler.emit_conv import window_code
+from jaragua_compiler.emit_names import biases, boolean, buffer, channels, dither_key, tensor, weights_w8
+from jaragua_compiler.memory import error_name
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan_operators import ConvPlan
+
+INCLUDES = (
+    ("jrg_nn_conv_w8.h", "jrg_nn_conv_forward_w8"),
+    ("jrg_nn_conv_backward_w8.h", "jrg_nn_conv_backward_w8"),
+    ("jrg_nn_conv_update_w8.h", "jrg_nn_conv_update_w8"),
+)
+
+_FORWARD = """\
+static void jrg_model_step{step}_forward(void)
+{{
+    const jrg_nn_conv_w8 layer = {layer};
+    jrg_nn_conv_forward_w8(&layer, {x}, {y}, {patch}, jrg_model_exponents[{index}].forward_shift,
+                           {output_width}u, {relu});
+}}
+"""
+
+_BACKWARD = """\
+static jrg_nn_error jrg_model_step{step}_backward(jrg_nn_error error)
+{{
+    const jrg_nn_conv_w8 layer = {layer};
+    const jrg_nn_conv shape = jrg_nn_conv_shape_w8(&layer);
+    {scale}(&shape, {above}, &error, {scaled});
+    {pass_down}jrg_nn_conv_update_w8(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}].input_exponent,
+                          jrg_model_rate, {key}, {columns});
+    {give}
+}}
+"""
+
+_PASS_DOWN = """\
+jrg_nn_error below = jrg_nn_conv_backward_w8(&layer, {scaled}, {x}, {input_rectified},
+                                                 jrg_model_exponents[{index}].weight_exponent, jrg_model_rows_w8,
+                                                 {below});
+    below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
+    """
+
+
+def forward_code(layer: ConvPlan, plan: Plan) -> str:
+    """The function `jrg_model_step<step>_forward`: reads the input's tensor, writes the output's."""
+    return _FORWARD.format(**_fields(layer, plan, ""))
+
+
+def backward_code(layer: ConvPlan, plan: Plan, below: str) -> str:
+    """The function `jrg_model_step<step>_backward`: gives the errors of its inputs in `below`, then learns (A7.6)."""
+    fields = _fields(layer, plan, below)
+    passes = layer.passes_error[0]
+    return _BACKWARD.format(
+        pass_down=_PASS_DOWN.format(**fields) if passes else "",
+        give="return below;" if passes else "return (jrg_nn_error){0};",
+        **fields,
+    )
+
+
+def _fields(layer: ConvPlan, plan: Plan, below: str) -> dict[str, object]:
+    above = error_name(plan.graph, layer.output_tensor)
+    pointers = f"{weights_w8(layer)}, {biases(layer)},\n                                  {channels(layer)}"
+    sizes = f"{layer.outputs}u, {layer.error_width}u"
+    return {
+        "step": layer.step,
+        "index": layer.index,
+        "layer": "{" + f"{window_code(layer)}, {pointers}, {sizes}" + "}",
+        "x": tensor(layer.input_tensor),
+        "y": tensor(layer.output_tensor),
+        "patch": buffer(f"patch{layer.index}"),
+        "scaled": buffer(f"e{layer.index}"),
+        "columns": buffer(f"column{layer.index}"),
+        "above": buffer(above),
+        "scale": "jrg_nn_conv_scale_list" if above.startswith("list") else "jrg_nn_conv_scale",
+        "below": below,
+        "key": dither_key(layer),
+        "output_width": layer.output_width,
+        "relu": boolean(layer.relu),
+        "input_rectified": boolean(layer.input_rectified),
+    }

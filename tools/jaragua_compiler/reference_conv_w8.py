@@ -1,0 +1,68 @@
+"""The convolution with int8 weights of the reference (A8 with A7): what it does unlike the one with int16 weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaragua_compiler.arithmetic import Block, rshift, sats, satu
+from jaragua_compiler.blob import IntArray
+from jaragua_compiler.dither import FRACTION_BITS, Dither, dithers
+from jaragua_compiler.exponents import LayerScale
+from jaragua_compiler.plan_operators import WindowPlan
+from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.reference_conv import STEP_SHIFT_MAX, ReferenceWindow
+from jaragua_compiler.reference_dense import BIAS_WIDTH
+from jaragua_compiler.reference_dense_w8 import WEIGHT_WIDTH, rounded
+
+FINE_WIDTH = 30  # A8.4: t
+SHIFT_MAX = 55  # A8.4: nothing is left of a step
+
+
+class ReferenceConvW8(ReferenceWindow):
+    """A convolution with int8 weights; otherwise as ReferenceWindow."""
+
+    def __init__(self, layer: WindowPlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither) -> None:
+        super().__init__(layer, matrix, bias, scale)
+        self._rows = np.array(scale.rows, dtype=np.int64)
+        self._dither = dither
+
+    def forward(self, inputs: list[IntArray]) -> IntArray:
+        """A8.2: x [h·w·c] -> y [positions · out]."""
+        saturate = satu if self.layer.relu else sats
+        sums = self.bias + np.einsum(self._forward, self._patches(inputs[0]), self.matrix)
+        shifts = self._rows + self._scale.inputs - self._scale.output
+        return saturate(rounded(sums, shifts), self.layer.output_width).reshape(-1)
+
+    def _input_error(self, x: IntArray, errors: IntArray) -> IntArray:
+        """A8.3, with the weights as they were."""
+        return super()._input_error(x, rounded(errors, self._rows - self._scale.weights))
+
+    def _update(self, x: IntArray, errors: Block, rate: LearningRate) -> None:
+        """A7.4, A8.4."""
+        gradient = np.einsum(self._gradient, errors.values, self._patches(x)).reshape(self.layer.outputs, -1)
+        shifts = np.clip(rate.exponent + errors.exponent + self._scale.inputs - self._rows - 16, 0, SHIFT_MAX)
+        fine = [
+            _fine_step(row, int(shift)) for row, shift in zip(rshift(gradient * rate.mantissa, 16), shifts, strict=True)
+        ]
+        keys = self._dither.keys(self.layer.index, self.layer.outputs)
+        steps = (np.array(fine) + dithers(keys, gradient.shape[1])) >> FRACTION_BITS
+        self.matrix = sats(self.matrix - steps.reshape(self.matrix.shape), WEIGHT_WIDTH)
+        self._update_bias(errors, rate)
+
+    def _update_bias(self, errors: Block, rate: LearningRate) -> None:
+        """A8.4: as A7.5, with the channel's exponent."""
+        products = rshift(errors.values.sum(axis=0) * rate.mantissa, 16)
+        shifts = rate.exponent + errors.exponent - self._rows - self._scale.inputs - 16
+        shifts = np.clip(shifts, -STEP_SHIFT_MAX, STEP_SHIFT_MAX)
+        steps = rounded(products << np.maximum(-shifts, 0), np.maximum(shifts, 0))
+        self.bias = sats(self.bias - sats(steps, BIAS_WIDTH), BIAS_WIDTH)
+
+
+def _fine_step(products: IntArray, shift: int) -> IntArray:
+    """A8.4: t, the steps of a row with 24 bits behind the point."""
+    if shift == SHIFT_MAX:
+        return np.zeros_like(products)
+    if shift > FRACTION_BITS:
+        return sats(rshift(products, shift - FRACTION_BITS), FINE_WIDTH)
+    left = FRACTION_BITS - shift
+    return sats(products, FINE_WIDTH - left) << left
