@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaragua_compiler import CompileError, Conv2D, Dense, Flatten, Network, plan
-from jaragua_compiler.layers import Layer, Padding
+from jaragua_compiler import CompileError, Network, plan
+from jaragua_compiler.layers import (
+    Activation,
+    ActivationKind,
+    Add,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    GlobalAveragePool2D,
+    Layer,
+    MaxPool2D,
+    Padding,
+)
 
 CNN = Network(
     "cnn",
@@ -45,3 +58,63 @@ def random_padding(generator: np.random.Generator, kernel: tuple[int, int]) -> P
         return "valid"
     pads = [(int(generator.integers(size)), int(generator.integers(size))) for size in kernel]
     return pads[0], pads[1]
+
+
+def random_graph_network(generator: np.random.Generator) -> Network:
+    """Any layers, activations and branches, on an image or a vector; small enough to be fast."""
+    while True:
+        builder = _RandomLayers(generator)
+        try:
+            network = builder.network()
+            plan(network)
+        except CompileError:
+            continue
+        return network
+
+
+class _RandomLayers:
+    """Draws layers one after the other; what does not fit is refused by the network and drawn again."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self._generator = generator
+        self._layers: list[Layer] = []
+
+    def network(self) -> Network:
+        sizes = [int(size) for size in self._generator.integers(1, 9, 2)]
+        inputs = (*sizes, int(self._generator.choice([1, 2, 3, 8])))
+        for _ in range(int(self._generator.integers(1, 5))):
+            self._layers.append(self._image_layer())
+            if self._generator.random() < 0.3:
+                self._residual()
+        self._layers.append(Flatten() if self._generator.random() < 0.6 else GlobalAveragePool2D())
+        if self._generator.random() < 0.5:
+            self._layers.append(Dense(int(self._generator.integers(1, 9)), self._activation()))
+        self._layers.append(Dense(int(self._generator.integers(2, 5))))
+        loss = "softmax_cross_entropy" if self._generator.random() < 0.5 else "mean_squared_error"
+        return Network("random", inputs, tuple(self._layers), loss)  # type: ignore[arg-type]
+
+    def _activation(self) -> ActivationKind:
+        kinds: list[ActivationKind] = ["linear", "relu", "relu", "relu6", "leaky_relu", "tanh"]
+        return kinds[int(self._generator.integers(len(kinds)))]
+
+    def _image_layer(self) -> Layer:
+        generator = self._generator
+        window = (int(generator.integers(1, 4)), int(generator.integers(1, 4)))
+        stride = (int(generator.integers(1, 3)), int(generator.integers(1, 3)))
+        padding = random_padding(generator, window)
+        slope = float(generator.choice([0.01, 0.25]))
+        kind = generator.integers(6)
+        if kind <= 1:
+            filters = int(generator.choice([1, 2, 3, 8]))
+            return Conv2D(filters, window, stride, padding, self._activation(), slope=slope)
+        if kind == 2:
+            return DepthwiseConv2D(window, stride, padding, self._activation(), slope=slope)
+        if kind == 3:
+            return MaxPool2D(window, stride, padding)
+        return AveragePool2D(window, stride, padding) if kind == 4 else Activation(self._activation(), slope=slope)
+
+    def _residual(self) -> None:
+        """A convolution that keeps the shape if it has as many filters as channels, added to what it reads."""
+        skip = len(self._layers) - 1
+        self._layers.append(Conv2D(int(self._generator.choice([1, 2, 3, 8])), (3, 3), padding="same"))
+        self._layers.append(Add(skip, self._activation()))

@@ -41,12 +41,12 @@ jrg_nn_error below = jrg_nn_conv_backward(&layer, {scaled}, {x}, {input_rectifie
 
 def forward_code(layer: ConvPlan, plan: Plan) -> str:
     """The function `jrg_model_step<step>_forward`: reads the input's tensor, writes the output's."""
-    return _FORWARD.format(**_fields(layer, plan))
+    return _FORWARD.format(**_fields(layer, plan, ""))
 
 
-def backward_code(layer: ConvPlan, plan: Plan) -> str:
-    """The function `jrg_model_step<step>_backward`: gives the errors of its inputs, then learns (A7.6)."""
-    fields = _fields(layer, plan)
+def backward_code(layer: ConvPlan, plan: Plan, below: str) -> str:
+    """The function `jrg_model_step<step>_backward`: gives the errors of its inputs in `below`, then learns (A7.6)."""
+    fields = _fields(layer, plan, below)
     passes = layer.passes_error[0]
     return _BACKWARD.format(
         pass_down=_PASS_DOWN.format(**fields) if passes else "",
@@ -63,7 +63,7 @@ def window_code(step: WindowPlan | PoolPlan) -> str:
     return "{" + ", ".join(f"{number}u" for number in numbers) + "}"
 
 
-def _fields(layer: ConvPlan, plan: Plan) -> dict[str, object]:
+def _fields(layer: ConvPlan, plan: Plan, below: str) -> dict[str, object]:
     above = error_name(plan.graph, layer.output_tensor)
     return {
         "step": layer.step,
@@ -76,7 +76,7 @@ def _fields(layer: ConvPlan, plan: Plan) -> dict[str, object]:
         "column": buffer(f"column{layer.index}"),
         "above": buffer(above),
         "scale": "jrg_nn_conv_scale_list" if above.startswith("list") else "jrg_nn_conv_scale",
-        "below": buffer(error_name(plan.graph, layer.input_tensor)),
+        "below": below,
         "outputs": layer.outputs,
         "output_width": layer.output_width,
         "error_width": layer.error_width,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaragua_compiler.emit_names import biases, boolean, buffer, tensor, weights
-from jaragua_compiler.memory import error_name
+from jaragua_compiler.memory import error_name, needs_own_list
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import DensePlan
 
@@ -12,6 +12,7 @@ INCLUDES = (
     ("jrg_nn_live_rows.h", "jrg_nn_live_rows"),
     ("jrg_nn_dense_update.h", "jrg_nn_dense_update"),
     ("jrg_nn_dense_backward.h", "jrg_nn_dense_backward"),
+    ("jrg_nn_errors.h", "jrg_nn_spread_errors"),
 )
 
 _FORWARD = """\
@@ -43,33 +44,41 @@ jrg_nn_dense_update(&layer, jrg_model_rows, count, {x});
 
 _UPDATE_AND_PASS_DOWN = """\
 jrg_nn_error below = jrg_nn_dense_backward(&layer, jrg_model_rows, count, {x},
-                                               {input_rectified}, {below});
+                                               {input_rectified}, {down});
     below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
+    {give}"""
+
+_GIVE_SPREAD = """\
+jrg_nn_spread_errors({down}, &below, {below}, {inputs}u);
     return below;"""
 
 
 def forward_code(layer: DensePlan, plan: Plan) -> str:
     """The function `jrg_model_step<step>_forward`: reads the input's tensor, writes the output's."""
-    return _FORWARD.format(**_fields(layer, plan))
+    return _FORWARD.format(**_fields(layer, plan, ""))
 
 
-def backward_code(layer: DensePlan, plan: Plan) -> str:
-    """The function `jrg_model_step<step>_backward`: learns, and leaves the errors of its inputs in a list."""
-    fields = _fields(layer, plan)
-    learn = _UPDATE_AND_PASS_DOWN if layer.passes_error[0] else _UPDATE
+def backward_code(layer: DensePlan, plan: Plan, below: str) -> str:
+    """The function `jrg_model_step<step>_backward`: learns, and leaves the errors of its inputs in `below`."""
+    fields = _fields(layer, plan, below)
+    own_list = needs_own_list(plan.graph, layer)
+    learn = _UPDATE_AND_PASS_DOWN if layer.passes_error[0] or own_list else _UPDATE
+    fields |= {"down": buffer(f"down{layer.index}") if own_list else below, "give": "return below;"}
+    if own_list and layer.passes_error[0]:
+        fields["give"] = _GIVE_SPREAD.format(**fields)
     above = error_name(plan.graph, layer.output_tensor)
     take = _TAKE.format(g=buffer(above), **fields) if above.startswith("g") else ""
     return _BACKWARD.format(learn=learn.format(**fields), take=take, **fields)
 
 
-def _fields(layer: DensePlan, plan: Plan) -> dict[str, object]:
+def _fields(layer: DensePlan, plan: Plan, below: str) -> dict[str, object]:
     return {
         "step": layer.step,
         "index": layer.index,
         "x": tensor(layer.input_tensor),
         "y": tensor(layer.output_tensor),
         "list": buffer(f"list{layer.output_tensor}"),
-        "below": buffer(error_name(plan.graph, layer.input_tensor)),
+        "below": below,
         "inputs": layer.inputs,
         "outputs": layer.outputs,
         "input_width": layer.input_width,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import WeightedPlan
 
 
@@ -43,3 +44,8 @@ def dither_key(layer: WeightedPlan) -> str:
 def biases(layer: WeightedPlan) -> str:
     """A pointer to a layer's biases."""
     return f"(int32_t *)(void *)(jrg_model_blob + {layer.biases_offset}u)"
+
+
+def exponent(plan: Plan, index: int) -> str:
+    """The run-time exponent of a tensor, read from the blob."""
+    return f"(int8_t)jrg_model_blob[{plan.slot_offset(plan.scales.slots[index])}u]"

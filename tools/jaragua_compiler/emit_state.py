@@ -17,6 +17,7 @@ _TYPES = {
     "g": "int32_t",
     "h": "int32_t",
     "list": "jrg_nn_row_error",
+    "down": "jrg_nn_row_error",
 }
 
 _STATE = """\

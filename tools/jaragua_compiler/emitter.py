@@ -5,20 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 from types import ModuleType
 
-from jaragua_compiler import emit_conv, emit_conv_w8, emit_dense, emit_dense_w8
+from jaragua_compiler import emit_conv, emit_conv_w8, emit_dense, emit_dense_w8, emit_depthwise, emit_plain
+from jaragua_compiler.emit_backward import backward_calls, backward_functions
 from jaragua_compiler.emit_names import buffer, tensor
 from jaragua_compiler.emit_state import state_code
-from jaragua_compiler.errors import CompileError
 from jaragua_compiler.memory import error_name, padded_size
 from jaragua_compiler.plan import Plan
-from jaragua_compiler.plan_operators import ConvPlan, DensePlan, OperatorPlan, WeightedPlan
+from jaragua_compiler.plan_operators import (
+    ActivationPlan,
+    AddPlan,
+    ConvPlan,
+    DensePlan,
+    DepthwisePlan,
+    OperatorPlan,
+    PoolPlan,
+    WeightedPlan,
+)
 from jaragua_compiler.rate import loss_factor
 
 SOURCE_NAME = "jrg_model.c"
 CONFIG_NAME = "jrg_model_config.h"
 
 # An operator is emitted by the module with its forward_code, backward_code and INCLUDES.
-_EMITTERS: dict[type[OperatorPlan], ModuleType] = {DensePlan: emit_dense, ConvPlan: emit_conv}
+_EMITTERS: dict[type[OperatorPlan], ModuleType] = {
+    DensePlan: emit_dense,
+    ConvPlan: emit_conv,
+    DepthwisePlan: emit_depthwise,
+    PoolPlan: emit_plain,
+    AddPlan: emit_plain,
+    ActivationPlan: emit_plain,
+}
 
 _EMITTERS_W8: dict[type[OperatorPlan], ModuleType] = {DensePlan: emit_dense_w8, ConvPlan: emit_conv_w8}
 
@@ -161,20 +177,13 @@ def _source(plan: Plan) -> str:
     modules = [_emitter(step) for step in plan.steps]
     pairs = list(zip(modules, plan.steps, strict=True))
     forward = [module.forward_code(step, plan) for module, step in pairs]
-    backward = [module.backward_code(step, plan) for module, step in reversed(pairs) if _has_backward(step)]
+    backward = [code for module, step in reversed(pairs) for code in backward_functions(module, step, plan)]
     return "\n".join([_preamble(plan, modules), state_code(plan), *forward, *backward, _interface(plan)])
 
 
 def _emitter(step: OperatorPlan) -> ModuleType:
     emitters = _EMITTERS_W8 if isinstance(step, WeightedPlan) and step.per_channel else _EMITTERS
-    if type(step) not in emitters:
-        raise CompileError(f"operator {step.step}: {type(step).__name__} cannot be compiled yet.")
     return emitters[type(step)]
-
-
-def _has_backward(step: OperatorPlan) -> bool:
-    """An operator without weights has nothing to do if no error is wanted below it."""
-    return isinstance(step, DensePlan | ConvPlan) or any(step.passes_error)
 
 
 def _preamble(plan: Plan, modules: list[ModuleType]) -> str:
@@ -211,7 +220,7 @@ def _interface(plan: Plan) -> str:
         input_width=plan.input_width,
         output=tensor(output),
         forward_calls="\n".join(_forward_calls(plan)),
-        backward_calls="\n".join(_backward_calls(plan)),
+        backward_calls="\n".join(backward_calls(plan)),
         loss_call=(_SOFTMAX_CALL if classifier else _SQUARED_CALL).format(**names),
         loss_exponent="JRG_NN_LOGIT_EXPONENT" if classifier else "(int8_t)(2 * jrg_model_output_exponent)",
     )
@@ -230,16 +239,3 @@ def _padding(plan: Plan, index: int) -> list[str]:
     size = plan.graph.tensors[index].size
     padded = range(size, padded_size(plan.steps, index, size)) if plan.memory.is_shared(f"x{index}") else ()
     return [f"    {tensor(index)}[{place}] = 0;" for place in padded]
-
-
-def _backward_calls(plan: Plan) -> list[str]:
-    """A chain of operators hands one error on."""
-    lines = ["    jrg_nn_error error = jrg_model_loss(target, &result);"]
-    for step in reversed(plan.steps):
-        if _has_backward(step):
-            lines += [
-                "    if (error.magnitude != 0u) {",
-                f"        error = jrg_model_step{step.step}_backward(error);",
-                "    }",
-            ]
-    return lines

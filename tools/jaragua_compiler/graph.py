@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.layers import ACTIVATION_NAMES, WeightedLayer
+from jaragua_compiler.layers import WeightedLayer
 from jaragua_compiler.network import (
     ActivatedLayer,
     Activation,
@@ -120,11 +120,6 @@ def build_graph(network: Network) -> Graph:
 def _require_operator(network: Network, index: int) -> None:
     """Raises CompileError if no device can compute layer number `index`."""
     layer = network.layers[index]
-    if not isinstance(layer, Dense | Conv2D | Flatten):
-        raise _refusal(network, index, "the device has no kernel for it", "Dense, Conv2D or Flatten")
-    kind = getattr(layer, "activation", "linear")
-    if kind not in ("linear", "relu"):
-        raise _refusal(network, index, f"the device has no {ACTIVATION_NAMES[kind]}", "relu or linear")
     if isinstance(layer, WeightedLayer) and not layer.trainable:
         raise _refusal(network, index, "it is frozen, and the device trains every layer", "trainable=True")
     if isinstance(layer, WeightedLayer) and network.weight_format(index) != "w16":

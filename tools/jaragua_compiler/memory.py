@@ -141,6 +141,17 @@ def padded_size(steps: tuple[OperatorPlan, ...], tensor: int, size: int) -> int:
     return -(-size // 4) * 4 if quads else _even(size)
 
 
+def share_name(graph: Graph, step: int, tensor: int) -> str | None:
+    """Where operator `step` puts its share of a tensor's error, if another reader's is there before it (A9.7)."""
+    readers = [number for number, operator in enumerate(graph.operators) if tensor in operator.inputs]
+    return None if step == readers[-1] else f"h{tensor}_{step}"
+
+
+def needs_own_list(graph: Graph, step: DensePlan) -> bool:
+    """True if a dense layer's errors below do not go where others look: its input has more readers than it."""
+    return len(graph.consumers(step.input_tensor)) > 1
+
+
 def _lowest_gap(neighbours: Iterable[Place], size: int) -> int:
     offset = 0
     for place in neighbours:
@@ -163,8 +174,9 @@ def _buffers(graph: Graph, steps: tuple[OperatorPlan, ...]) -> Iterator[Buffer]:
     for tensor, content in enumerate(graph.tensors):
         yield _activation_buffer(graph, steps, moments, tensor, 2 * padded_size(steps, tensor, content.size))
     for step in steps:
-        yield from _error_buffers(graph, steps, moments, step)
-        yield from _scratch_buffers(moments, step)
+        if isinstance(step, WeightedPlan) or any(step.passes_error):
+            yield from _error_buffers(graph, steps, moments, step)
+        yield from _scratch_buffers(graph, moments, step)
 
 
 def _activation_buffer(
@@ -187,20 +199,25 @@ def _error_buffers(
 ) -> Iterator[Buffer]:
     """The error of an operator's output, from its first reader (or the loss) on; one more for each further reader."""
     tensor, size = step.output_tensor, graph.tensors[step.output_tensor].size
-    written = sorted(moments.learn(other.step) for other in steps if tensor in other.input_tensors) or [moments.loss]
+    readers = [other.step for other in steps if tensor in other.input_tensors]
+    written = moments.learn(readers[-1]) if readers else moments.loss
     listed = error_is_list(graph, tensor)
     taken = moments.take_error(step.step) if isinstance(step, WeightedPlan) else moments.learn(step.step)
     size_bytes = LIST_ENTRY_BYTES * size if listed else 4 * size
-    yield Buffer(error_name(graph, tensor), size_bytes, written[0], taken)
-    for number, moment in enumerate(written[1:]):
-        yield Buffer(f"h{tensor}_{number}", 4 * size, moment, moment)
+    yield Buffer(error_name(graph, tensor), size_bytes, written, taken)
+    for reader in readers[:-1]:
+        moment = moments.learn(reader)
+        yield Buffer(f"h{tensor}_{reader}", 4 * size, moment, moment)
     if listed and not isinstance(step, WeightedPlan):
         yield Buffer(f"g{tensor}", 4 * size, moments.take_error(step.step), moments.learn(step.step))
     if not listed and isinstance(step, DensePlan):
         yield Buffer(f"list{tensor}", LIST_ENTRY_BYTES * size, taken, taken)
 
 
-def _scratch_buffers(moments: Moments, step: OperatorPlan) -> Iterator[Buffer]:
+def _scratch_buffers(graph: Graph, moments: Moments, step: OperatorPlan) -> Iterator[Buffer]:
+    if isinstance(step, DensePlan) and needs_own_list(graph, step):
+        learn = moments.learn(step.step)
+        yield Buffer(f"down{step.index}", LIST_ENTRY_BYTES * step.inputs, learn, learn)
     if isinstance(step, WindowPlan):
         errors = 2 * step.outputs * _even(step.positions)
         yield Buffer(f"e{step.index}", errors, moments.take_error(step.step), moments.learn(step.step))

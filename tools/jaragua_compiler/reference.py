@@ -21,14 +21,23 @@ from jaragua_compiler.blob import Int16Array, IntArray, exponents, pack_integers
 from jaragua_compiler.dither import Dither
 from jaragua_compiler.engine import StepResult
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.exponents import Exponents, layer_scale
+from jaragua_compiler.exponents import Exponents, layer_scale, tensor_exponents
 from jaragua_compiler.plan import Plan
-from jaragua_compiler.plan_operators import DensePlan, OperatorPlan, WeightedPlan, WindowPlan
+from jaragua_compiler.plan_operators import (
+    ActivationPlan,
+    AddPlan,
+    DensePlan,
+    OperatorPlan,
+    PoolPlan,
+    WeightedPlan,
+    WindowPlan,
+)
 from jaragua_compiler.rate import LearningRate, effective_rate, loss_factor
 from jaragua_compiler.reference_conv import ReferenceWindow
 from jaragua_compiler.reference_conv_w8 import ReferenceConvW8
 from jaragua_compiler.reference_dense import ReferenceDense
 from jaragua_compiler.reference_dense_w8 import ReferenceDenseW8
+from jaragua_compiler.reference_plain import ReferenceActivation, ReferenceAdd, ReferencePool
 
 PROBABILITY_EXPONENT = PROBABILITY_ONE.bit_length() - 1
 
@@ -142,7 +151,12 @@ def _operator(
             return ReferenceDense(step, matrix, bias, scale)
         if isinstance(step, WindowPlan):
             return ReferenceWindow(step, matrix, bias, scale)
-    raise CompileError(f"operator {step.step}: {type(step).__name__} cannot be computed yet.")
+    if isinstance(step, PoolPlan):
+        return ReferencePool(step, plan.scales.widths[step.output_tensor])
+    if isinstance(step, AddPlan):
+        return ReferenceAdd(step, tensor_exponents(plan, found))
+    assert isinstance(step, ActivationPlan)
+    return ReferenceActivation(step, tensor_exponents(plan, found))
 
 
 def checked_vector(values: npt.ArrayLike, size: int, what: str) -> Int16Array:

@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-#include "jrg_nn_conv.h" // jrg_nn_conv
+#include "jrg_nn_conv.h"   // jrg_nn_conv
+#include "jrg_nn_errors.h" // jrg_nn_mask_errors
 #if JRG_NN_DSP
 #include "jrg_nn_conv_backward_dsp.h" // jrg_nn_conv_add_tap_dsp
 #endif
@@ -67,19 +68,6 @@ JRG_NN_INLINE void jrg_nn_conv_backward_position(const jrg_nn_conv *conv, const 
             offset += window->channels;
         }
     }
-}
-
-/* Where a ReLU was shut (x = 0) no error passes; and the magnitude of what is left (A5.1). */
-JRG_NN_INLINE uint32_t jrg_nn_mask_errors(int32_t *errors, const int16_t *x, uint32_t count, bool rectified)
-{
-    uint32_t magnitude = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (rectified && x[i] == 0) {
-            errors[i] = 0;
-        }
-        magnitude |= jrg_nn_magnitude(errors[i]);
-    }
-    return magnitude;
 }
 
 /* scaled: of jrg_nn_conv_scale. x: [height][width][channels] of the forward pass; rectified: a ReLU made it. below:

@@ -1,0 +1,108 @@
+/* A9.8: a depthwise convolution: A7 with a kernel of its own for each channel. */
+#ifndef JRG_NN_DEPTHWISE_H
+#define JRG_NN_DEPTHWISE_H
+
+#include "jrg_nn_conv_update.h"   // jrg_nn_conv_stepped_weight
+#include "jrg_nn_dense_forward.h" // jrg_nn_activation
+#include "jrg_nn_errors.h"        // jrg_nn_mask_errors
+
+/* The exact sum of one channel at one position. weights: [kernel_height][kernel_width] of the channel. */
+JRG_NN_INLINE int64_t jrg_nn_depthwise_sum(const jrg_nn_window *window, const int16_t *x, const int16_t *weights,
+                                           jrg_nn_span rows, jrg_nn_span columns, uint32_t channel)
+{
+    int64_t sum = 0;
+    for (uint32_t ky = rows.first; ky < rows.end; ky++) {
+        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * window->width;
+        for (uint32_t kx = columns.first; kx < columns.end; kx++) {
+            const uint32_t pixel = line + (uint32_t)(columns.start + (int32_t)kx);
+            sum += (int32_t)weights[ky * window->kernel_width + kx] * x[pixel * window->channels + channel];
+        }
+    }
+    return sum;
+}
+
+/* x: [height][width][channels]. conv: its outputs are the channels, its weights [channels][taps padded to even].
+ * y: [positions][channels]. shift: 2..30 (A3.3). */
+JRG_NN_INLINE void jrg_nn_depthwise_forward(const jrg_nn_conv *conv, const int16_t *x, int16_t *y, uint32_t shift,
+                                            uint32_t output_width, bool relu)
+{
+    const jrg_nn_window *window = &conv->window;
+    const uint32_t taps = window->kernel_height * window->kernel_width;
+    for (uint32_t row = 0; row < window->rows; row++) {
+        const jrg_nn_span rows = jrg_nn_row_span(window, row);
+        for (uint32_t column = 0; column < window->columns; column++) {
+            const jrg_nn_span columns = jrg_nn_column_span(window, column);
+            const int16_t *weights = conv->weights;
+            for (uint32_t channel = 0; channel < window->channels; channel++) {
+                const int64_t sum = jrg_nn_depthwise_sum(window, x, weights, rows, columns, channel);
+                const int64_t value = jrg_nn_rshift_wide(sum + conv->biases[channel], shift);
+                const int32_t cut = value > 65535 ? 65535 : value < -65536 ? -65536 : (int32_t)value;
+                *y++ = jrg_nn_activation(cut, output_width, relu);
+                weights += taps + (taps & 1u);
+            }
+        }
+    }
+}
+
+/* Adds the share of one position and channel to the inputs under it. */
+JRG_NN_INLINE void jrg_nn_depthwise_spread(const jrg_nn_window *window, const int16_t *weights, int32_t error,
+                                           jrg_nn_span rows, jrg_nn_span columns, uint32_t channel, int32_t *below)
+{
+    for (uint32_t ky = rows.first; ky < rows.end; ky++) {
+        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * window->width;
+        for (uint32_t kx = columns.first; kx < columns.end; kx++) {
+            const uint32_t pixel = line + (uint32_t)(columns.start + (int32_t)kx);
+            below[pixel * window->channels + channel] += (int32_t)weights[ky * window->kernel_width + kx] * error;
+        }
+    }
+}
+
+/* scaled: of jrg_nn_conv_scale. As jrg_nn_conv_backward. */
+JRG_NN_INLINE jrg_nn_error jrg_nn_depthwise_backward(const jrg_nn_conv *conv, const int16_t *scaled, const int16_t *x,
+                                                     bool rectified, int32_t *below)
+{
+    const jrg_nn_window *window = &conv->window;
+    const uint32_t inputs = window->height * window->width * window->channels;
+    const uint32_t taps = window->kernel_height * window->kernel_width;
+    for (uint32_t i = 0; i < inputs; i++) {
+        below[i] = 0;
+    }
+    for (uint32_t channel = 0; channel < window->channels; channel++) {
+        const int16_t *weights = conv->weights + channel * (taps + (taps & 1u));
+        const int16_t *error = scaled + channel * jrg_nn_conv_error_stride(conv);
+        for (uint32_t row = 0; row < window->rows; row++) {
+            const jrg_nn_span rows = jrg_nn_row_span(window, row);
+            for (uint32_t column = 0; column < window->columns; column++) {
+                if (*error != 0) {
+                    const jrg_nn_span columns = jrg_nn_column_span(window, column);
+                    jrg_nn_depthwise_spread(window, weights, *error, rows, columns, channel, below);
+                }
+                error++;
+            }
+        }
+    }
+    return (jrg_nn_error){.magnitude = jrg_nn_mask_errors(below, x, inputs, rectified)};
+}
+
+/* As jrg_nn_conv_update. */
+JRG_NN_INLINE void jrg_nn_depthwise_update(const jrg_nn_conv *conv, const int16_t *scaled, int32_t error_exponent,
+                                           const int16_t *x, jrg_nn_exponents exponents, jrg_nn_step_rate step_rate,
+                                           int16_t *column)
+{
+    const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_rate rate = jrg_nn_conv_rate_of(step_rate, error_exponent, exponents);
+    const uint32_t stride = jrg_nn_conv_error_stride(conv);
+    const uint32_t taps = window->kernel_height * window->kernel_width;
+    for (uint32_t channel = 0; channel < window->channels; channel++) {
+        const int16_t *errors = scaled + channel * stride;
+        int16_t *weight = conv->weights + channel * (taps + (taps & 1u));
+        for (uint32_t tap = 0; tap < taps; tap++) {
+            jrg_nn_column(window, x, tap / window->kernel_width, tap % window->kernel_width, channel, column);
+            *weight = jrg_nn_conv_stepped_weight(*weight, jrg_nn_dot(errors, column, stride), rate);
+            weight++;
+        }
+        jrg_nn_conv_step_bias(&conv->biases[channel], errors, window->rows * window->columns, rate);
+    }
+}
+
+#endif

@@ -1,0 +1,91 @@
+"""Random networks of every layer kind (A3 to A9): the NumPy reference and the native C compute the same bits.
+
+The ordinary run draws 200 networks, JARAGUA_RANDOM_NETWORKS=5000 in the environment that many; JARAGUA_TEST_SEED
+repeats a run.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from image_networks import random_graph_network
+
+from jaragua_compiler import CompileError, Network, ReferenceEngine, plan
+from jaragua_compiler.bench.random_steps import random_steps
+from jaragua_compiler.bench.steps import mismatches, run
+from jaragua_compiler.layers import Add, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool2D, MaxPool2D
+from jaragua_compiler.native import NativeEngine
+
+NETWORKS = int(os.environ.get("JARAGUA_RANDOM_NETWORKS", "200"))
+BATCHES = 20
+STEPS = 24
+SEED = int(os.environ.get("JARAGUA_TEST_SEED", "1"))
+
+
+def _compare(network: Network, seed: int, cache: Path) -> None:
+    compiled = plan(network)
+    steps = random_steps(compiled, seed, STEPS)
+    found = mismatches(compiled, run(ReferenceEngine(compiled), steps), run(NativeEngine(compiled, cache), steps))
+    assert not found, f"JARAGUA_TEST_SEED={SEED}, network {seed}: {network}: {found[0]}"
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_a3_to_a9_random_networks_give_the_same_bits(batch: int, engine_cache: Path) -> None:
+    for number in range(batch, NETWORKS, BATCHES):
+        seed = 1_000_000 * SEED + number
+        _compare(random_graph_network(np.random.default_rng(seed)), seed, engine_cache)
+
+
+def test_the_random_networks_have_every_layer_kind_and_branches() -> None:
+    layers = [
+        layer
+        for number in range(NETWORKS)
+        for layer in random_graph_network(np.random.default_rng(1_000_000 * SEED + number)).layers
+    ]
+    kinds = {type(layer).__name__ for layer in layers}
+    activations = {getattr(layer, "activation", "linear") for layer in layers}
+    assert {"Conv2D", "DepthwiseConv2D", "MaxPool2D", "AveragePool2D", "GlobalAveragePool2D", "Add", "Dense"} <= kinds
+    assert {"linear", "relu", "relu6", "leaky_relu", "tanh"} <= activations
+
+
+BRANCHES = {
+    "a dense layer is added to what it reads": Network(
+        "net", 5, (Dense(7, "relu"), Dense(7), Add(0, "relu"), Dense(2))
+    ),
+    "the input is read three times": Network(
+        "net", 5, (Dense(5, "relu"), Dense(5, source=-1), Add(0, "relu"), Add(-1), Dense(2))
+    ),
+    "a residual block behind a pool": Network(
+        "net",
+        (8, 8, 3),
+        (
+            Conv2D(8),
+            MaxPool2D(),
+            Conv2D(8, padding="same"),
+            Add(1, "relu6"),
+            GlobalAveragePool2D(),
+            Dense(3, "tanh"),
+            Dense(2),
+        ),
+    ),
+    "logits straight from a pool": Network(
+        "net", (6, 6, 2), (DepthwiseConv2D((3, 3)), Conv2D(3), GlobalAveragePool2D())
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_a9_7_a_tensor_with_several_readers_gets_all_their_errors(name: str, engine_cache: Path) -> None:
+    _compare(BRANCHES[name], 7, engine_cache)
+
+
+def test_a6_1_two_layers_that_read_one_tensor_must_agree_on_its_exponent(engine_cache: Path) -> None:
+    compiled = plan(BRANCHES["the input is read three times"])
+    blob = bytearray(random_steps(compiled, 1, 1)[0].blob or b"")
+    blob[compiled.slot_offset(1)] ^= 1
+    with pytest.raises(CompileError, match="read one tensor under different exponents"):
+        ReferenceEngine(compiled).load(bytes(blob))
+    assert NativeEngine(compiled, engine_cache).check(bytes(blob)) != 0

@@ -1,0 +1,81 @@
+"""C of the way back through the graph: which operator gives its error to whom, and sums where a tensor has readers."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from jaragua_compiler.emit_names import buffer
+from jaragua_compiler.memory import error_name, share_name
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan_operators import OperatorPlan, WeightedPlan
+
+
+def backward_functions(module: ModuleType, step: OperatorPlan, plan: Plan) -> list[str]:
+    """The functions of one operator: one for each operand that wants its error, and one at least if it learns."""
+    if isinstance(step, WeightedPlan):
+        return [module.backward_code(step, plan, _target(plan, step, 0))]
+    return [module.backward_code(step, plan, _target(plan, step, operand), operand) for operand in _wanted(step)]
+
+
+def backward_calls(plan: Plan) -> list[str]:
+    """The body of the way back. A chain hands one error on; a graph with branches keeps one for each tensor."""
+    if all(len(plan.graph.consumers(tensor)) < 2 and len(step.input_tensors) < 2 for tensor, step in _made(plan)):
+        return _chain(plan)
+    lines = [f"    jrg_nn_error error{tensor} = {{0}};" for tensor, step in _made(plan) if _has_backward(step)]
+    lines.append(f"    error{plan.graph.output} = jrg_model_loss(target, &result);")
+    for step in reversed(plan.steps):
+        lines += _branching_calls(plan, step)
+    return lines
+
+
+def _chain(plan: Plan) -> list[str]:
+    lines = ["    jrg_nn_error error = jrg_model_loss(target, &result);"]
+    for step in reversed(plan.steps):
+        if _has_backward(step):
+            lines += _guarded("error", [f"error = jrg_model_step{step.step}_backward(error);"])
+    return lines
+
+
+def _branching_calls(plan: Plan, step: OperatorPlan) -> list[str]:
+    above = f"error{step.output_tensor}"
+    if isinstance(step, WeightedPlan) and not step.passes_error[0]:
+        return _guarded(above, [f"(void)jrg_model_step{step.step}_backward({above});"])
+    calls = []
+    for operand in _wanted(step):
+        tensor, suffix = step.input_tensors[operand], str(operand) if operand else ""
+        call = f"jrg_model_step{step.step}_backward{suffix}({above})"
+        if share_name(plan.graph, step.step, tensor) is None:
+            calls.append(f"error{tensor} = {call};")
+        else:
+            calls.append(_sum(plan, step, operand, call))
+    return _guarded(above, calls) if calls else []
+
+
+def _sum(plan: Plan, step: OperatorPlan, operand: int, call: str) -> str:
+    tensor = step.input_tensors[operand]
+    sums, size = buffer(error_name(plan.graph, tensor)), plan.graph.tensors[tensor].size
+    share = _target(plan, step, operand)
+    return f"error{tensor} = jrg_nn_sum_errors({sums}, error{tensor}, {share}, {call}, {size}u);"
+
+
+def _guarded(error: str, calls: list[str]) -> list[str]:
+    return [f"    if ({error}.magnitude != 0u) {{", *(f"        {call}" for call in calls), "    }"]
+
+
+def _has_backward(step: OperatorPlan) -> bool:
+    """An operator without weights has nothing to do if no error is wanted below it."""
+    return isinstance(step, WeightedPlan) or any(step.passes_error)
+
+
+def _wanted(step: OperatorPlan) -> list[int]:
+    return [operand for operand, passes in enumerate(step.passes_error) if passes]
+
+
+def _made(plan: Plan) -> list[tuple[int, OperatorPlan]]:
+    return [(step.output_tensor, step) for step in plan.steps]
+
+
+def _target(plan: Plan, step: OperatorPlan, operand: int) -> str:
+    """The buffer an operator writes the error of one of its inputs to."""
+    tensor = step.input_tensors[operand]
+    return buffer(share_name(plan.graph, step.step, tensor) or error_name(plan.graph, tensor))

@@ -1,0 +1,72 @@
+"""C of a depthwise convolution."""
+
+from __future__ import annotations
+
+from jaragua_compiler.emit_conv import window_code
+from jaragua_compiler.emit_names import biases, boolean, buffer, tensor, weights
+from jaragua_compiler.memory import error_name
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan_operators import DepthwisePlan
+
+INCLUDES = (("jrg_nn_depthwise.h", "jrg_nn_depthwise_forward"),)
+
+_FORWARD = """\
+static void jrg_model_step{step}_forward(void)
+{{
+    const jrg_nn_conv layer = {layer};
+    jrg_nn_depthwise_forward(&layer, {x}, {y}, (uint32_t)jrg_model_exponents[{index}].forward_shift,
+                             {output_width}u, {relu});
+}}
+"""
+
+_BACKWARD = """\
+static jrg_nn_error jrg_model_step{step}_backward(jrg_nn_error error)
+{{
+    const jrg_nn_conv layer = {layer};
+    {scale}(&layer, {above}, &error, {scaled});
+    {pass_down}jrg_nn_depthwise_update(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}],
+                            jrg_model_rate, {column});
+    {give}
+}}
+"""
+
+_PASS_DOWN = """\
+jrg_nn_error below = jrg_nn_depthwise_backward(&layer, {scaled}, {x}, {input_rectified}, {below});
+    below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
+    """
+
+
+def forward_code(layer: DepthwisePlan, plan: Plan) -> str:
+    """The function `jrg_model_step<step>_forward`: reads the input's tensor, writes the output's."""
+    return _FORWARD.format(**_fields(layer, plan, ""))
+
+
+def backward_code(layer: DepthwisePlan, plan: Plan, below: str) -> str:
+    """The function `jrg_model_step<step>_backward`: gives the errors of its inputs in `below`, then learns (A7.6)."""
+    fields = _fields(layer, plan, below)
+    passes = layer.passes_error[0]
+    return _BACKWARD.format(
+        pass_down=_PASS_DOWN.format(**fields) if passes else "",
+        give="return below;" if passes else "return (jrg_nn_error){0};",
+        **fields,
+    )
+
+
+def _fields(layer: DepthwisePlan, plan: Plan, below: str) -> dict[str, object]:
+    above = error_name(plan.graph, layer.output_tensor)
+    numbers = f"{layer.outputs}u, {layer.error_width}u"
+    return {
+        "step": layer.step,
+        "index": layer.index,
+        "layer": f"{{{window_code(layer)}, {weights(layer)}, {biases(layer)}, {numbers}}}",
+        "x": tensor(layer.input_tensor),
+        "y": tensor(layer.output_tensor),
+        "scaled": buffer(f"e{layer.index}"),
+        "column": buffer(f"column{layer.index}"),
+        "above": buffer(above),
+        "scale": "jrg_nn_conv_scale_list" if above.startswith("list") else "jrg_nn_conv_scale",
+        "below": below,
+        "output_width": layer.output_width,
+        "relu": boolean(layer.relu),
+        "input_rectified": boolean(layer.input_rectified),
+    }
