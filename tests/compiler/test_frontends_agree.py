@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaragua_compiler import CompileError, Network, initial_weights
+from jaragua_compiler import CompileError, Network, calibrate, initial_weights, pack, plan
 from jaragua_compiler.float_engine import FloatEngine
 from jaragua_compiler.frontends import from_keras, from_litert, from_onnx
 from jaragua_compiler.initial import Weights
@@ -59,6 +59,17 @@ def test_float_files_have_exactly_the_same_weights(ending: str) -> None:
 def test_a_batch_normalisation_folded_by_an_exporter_differs_by_its_rounding(ending: str) -> None:
     for found, expected in zip(_read("residual", ending)[1], _read("residual", ".keras")[1], strict=True):
         assert all(np.allclose(*pair, rtol=1e-6, atol=1e-7) for pair in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("name", ["trio", "residual"])
+def test_float_files_of_a_net_give_the_same_blob(name: str) -> None:
+    samples = np.load(FIXTURES / f"{name}.npz")["x"].reshape(4, -1)
+    blobs = set()
+    for ending in FLOAT:
+        network, weights = _read(name, ending)
+        compiled = plan(network)
+        blobs.add(pack(compiled, weights, calibrate(compiled, weights, samples)))
+    assert len(blobs) == 1
 
 
 @pytest.mark.parametrize("ending", READERS)
