@@ -31,7 +31,7 @@ class Workload:
 
 def prepare(model: Model, plan: Plan) -> Workload:
     """Meta-train a start for the model's default number of rounds; the steps learn TASKS held-out tasks from it."""
-    weights = _meta_train(model, plan)
+    weights = meta_train(model, plan)
     defaults = model.defaults
     tasks = [model.tasks.held_out_task(SEED + n, defaults.ways, defaults.shots, defaults.ways) for n in range(TASKS)]
     samples = tuple(task.support for task in tasks)
@@ -49,7 +49,7 @@ def task_steps(plan: Plan, blob: bytes, support: Samples, learning_rate: float) 
     return [Step(x, target, rate, start) for x, target, start in zip(inputs, targets, starts, strict=True)]
 
 
-def _meta_train(model: Model, plan: Plan) -> Weights:
+def meta_train(model: Model, plan: Plan) -> Weights:
     """TinyReptile with one client a round: the start moves towards what each task's training made of it."""
     engine = NativeEngine(plan)
     weights = initial_weights(plan.network, SEED)
