@@ -1,0 +1,54 @@
+"""Networks on images on the emulated cores: Cortex-M4 with its DSP instructions, Cortex-M0+ with portable kernels."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from image_networks import CNN, random_conv_network, random_graph_network
+
+from jaragua_compiler import Conv2D, Dense, Flatten, Network, ReferenceEngine, plan
+from jaragua_compiler.bench import board, toolchain
+from jaragua_compiler.bench.random_steps import random_steps
+from jaragua_compiler.bench.steps import mismatches, run
+
+pytestmark = [
+    pytest.mark.board,
+    pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm IS NOT INSTALLED"),
+    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc IS NOT INSTALLED"),
+]
+
+SHAPES = {
+    "the CNN of the bench": CNN,
+    "more inputs than 32 bits hold": Network(
+        "net", (5, 5, 40), (Conv2D(9, padding="same", activation="relu"), Conv2D(8), Flatten(), Dense(2))
+    ),
+    "odd channels": Network("net", (7, 6, 3), (Conv2D(5, (2, 3), activation="relu"), Conv2D(3), Flatten(), Dense(3))),
+    "eight channels and an edge on every side": Network(
+        "net",
+        (5, 7, 8),
+        (Conv2D(16, (3, 3), (1, 2), "same", "relu"), Conv2D(8, (5, 5), padding="same"), Flatten(), Dense(2)),
+    ),
+}
+
+
+def _compare(network: Network, seed: int, core: str) -> None:
+    compiled = plan(network)
+    steps = random_steps(compiled, seed, 40)
+    outcomes = [outcome for _, outcome in board.run(compiled, steps, core=core, counted=False)]
+    found = mismatches(compiled, run(ReferenceEngine(compiled), steps), outcomes)
+    assert not found, f"seed {seed}, network {network}: {found[0]}"
+
+
+@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a7_convolutions_of_any_shape_give_the_same_bits_on_the_board(shape: str, core: str) -> None:
+    _compare(SHAPES[shape], 11, core)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a7_a9_random_networks_give_the_same_bits_on_the_board(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    _compare(random_conv_network(generator), seed, toolchain.CORTEX_M4)
+    _compare(random_graph_network(generator), seed, toolchain.CORTEX_M4)
