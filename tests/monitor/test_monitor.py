@@ -129,6 +129,21 @@ def test_text_of_other_firmware_is_shown_as_it_is() -> None:
         os.close(master)
 
 
+def test_a_silent_port_is_explained() -> None:
+    """Nobody is at the other end, as on an emulated board's port that a gateway has."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    try:
+        with monitoring(os.ttyname(slave)) as verb:
+            verb.wait_listening()
+            assert verb.process.stderr is not None
+            assert f"no board of Jaragua answers on {os.ttyname(slave)} yet" in verb.process.stderr.readline()
+            assert verb.stop() == 0
+    finally:
+        os.close(slave)
+        os.close(master)
+
+
 def test_a_port_that_does_not_exist_is_one_sentence() -> None:
     command = [sys.executable, "-m", "jaragua.cli.main", "monitor", "--port", "/dev/ttyNOWHERE0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

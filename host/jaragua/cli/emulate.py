@@ -28,11 +28,13 @@ def emulate(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document with the ports.")] = False,
 ) -> None:
     """Start emulated boards; prints one port a line and runs until Ctrl-C."""
+    import jaragua_models
     from jaragua.emulate import EmulatedFleet, build_image
     from jaragua.node.program import run_until_signal
 
-    say(f"building the image of {model} for {environment}")
-    image = build_image(environment, model)
+    name = jaragua_models.get(model).name
+    say(f"building the image of {name} for {environment}")
+    image = build_image(environment, name)
     with EmulatedFleet(image, count) as fleet:
         run_until_signal(_announce_and_watch(fleet, image, json))
 

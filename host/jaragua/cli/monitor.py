@@ -33,12 +33,23 @@ def monitor(
 
     show = _shower(json)
     watching = Monitor(
-        port, baud, lambda: say(f"listening on {port}; Ctrl-C ends"), lambda event: show(lines.of_event(event))
+        port,
+        baud,
+        on_open=lambda: say(f"listening on {port}; Ctrl-C ends"),
+        on_silence=lambda: say(_silence(port)),
+        on_event=lambda event: show(lines.of_event(event)),
     )
     started_s = time.monotonic()
     run_until_signal(watching.run())
     if watching.driver is not None:
         show(lines.of_counters(watching.driver.counters, time.monotonic() - started_s))
+
+
+def _silence(port: str) -> str:
+    return (
+        f"no board of Jaragua answers on {port} yet: another program (a gateway) may have the port, the board may be "
+        "off or run other firmware, or --baud may not be the board's"
+    )
 
 
 def _shower(as_json: bool) -> Callable[[Line], None]:

@@ -38,4 +38,4 @@ def _print(summary: dict[str, Any]) -> None:
     typer.echo(f"  broker traffic     {summary['bytes_up']} bytes up, {summary['bytes_down']} bytes down")
     typer.echo(f"  weights            {summary['model_hash']}")
     if summary["status"] != "finished":
-        typer.echo(f"go on with: jaragua run {Path(summary['run_dir']) / 'config.toml'} --resume")
+        typer.echo(f"if it was stopped, go on with: jaragua run {Path(summary['run_dir']) / 'config.toml'} --resume")

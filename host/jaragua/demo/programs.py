@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
-from jaragua.errors import RunError
+from jaragua.errors import RunError, StoreError
 from jaragua_broker import guard
 
 _STOP_SECONDS = guard.GRACE_SECONDS + 5.0
@@ -26,8 +26,7 @@ class Program:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "jaragua.cli.main", *self._arguments]
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("wb") as sink:
+        with self._open_log() as sink:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", guard.__file__, *command],
                 stdin=subprocess.PIPE,
@@ -36,6 +35,17 @@ class Program:
                 start_new_session=True,  # a Ctrl-C in the terminal is the demonstration's to handle
             )
         return self
+
+    def _open_log(self) -> BinaryIO:
+        """StoreError: the run's folder cannot be written."""
+        try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            return self._log.open("wb")
+        except OSError as error:
+            raise StoreError(
+                f"the log {self._log} cannot be written: {error.strerror}",
+                "give a folder you may write to with --directory",
+            ) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -192,7 +192,13 @@ class PortWorker:
         """Say a trouble once, not at every try."""
         if error.message != self._last_complaint:
             self._last_complaint = error.message
-            LOGGER.warning("%s: %s%s", self._name(), error.message, f" ({error.hint})" if error.hint else "")
+            LOGGER.warning(
+                "%s: %s%s", self._name(), self._without_port(error), f" ({error.hint})" if error.hint else ""
+            )
+
+    def _without_port(self, error: BoardError | PortError) -> str:
+        """What stands in front of the sentence already names the port or its board."""
+        return error.message.removeprefix(f"{self._settings.url}: ")
 
     def _name(self) -> str:
         return self._device.name if self._device else self._settings.url

@@ -14,17 +14,26 @@ from jaragua.wire.definitions import FrameType, protocol_problem
 
 #: How long to listen before HELLO: a board that was just reset prints its line first.
 _LISTEN_S: Final = 0.3
+#: A board answers HELLO in milliseconds; whoever has waited this long wants to know why nothing is shown.
+_SILENCE_S: Final = 3.0
 
 
 class Monitor:
-    """`on_open` is called once the port is open, `on_event` with every event of the link; both from the event loop."""
+    """`on_open` is called once the port is open, `on_silence` when nobody has answered HELLO for three seconds,
+    `on_event` with every event of the link; all from the event loop."""
 
     def __init__(
-        self, url: str, baud: int, on_open: Callable[[], None], on_event: Callable[[link.LinkEvent], None]
+        self,
+        url: str,
+        baud: int,
+        on_open: Callable[[], None],
+        on_silence: Callable[[], None],
+        on_event: Callable[[link.LinkEvent], None],
     ) -> None:
         self._url = url
         self._baud = baud
         self._on_open = on_open
+        self._on_silence = on_silence
         self._on_event = on_event
         self.driver: LinkDriver | None = None
 
@@ -45,12 +54,19 @@ class Monitor:
         if driver.phase in (link.LinkPhase.IDLE, link.LinkPhase.LOST):
             driver.connect()
         try:
-            await driver.wait_open()
+            await self._wait_open(driver)
             session = driver.counters.sessions
             await driver.send(FrameType.MSG, messages.encode(messages.Identify(1)))
         except LinkInterrupted:
             return
         await driver.until(lambda: driver.phase is not link.LinkPhase.OPEN or driver.counters.sessions != session)
+
+    async def _wait_open(self, driver: LinkDriver) -> None:
+        timer = asyncio.get_running_loop().call_later(_SILENCE_S, self._on_silence)
+        try:
+            await driver.wait_open()
+        finally:
+            timer.cancel()
 
     def _receive(self, event: link.LinkEvent) -> None:
         self._on_event(event)

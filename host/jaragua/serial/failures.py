@@ -30,8 +30,9 @@ class BoardRefused(BoardError):
 
 def update_command(url: str) -> str:
     """The command that puts this release's firmware on the board of port `url`."""
-    if "://" in url:
-        return "pio run -e qemu_m4, then start the emulated board again"
+    if "://" in url or url.startswith("/dev/pts/"):
+        environment = "qemu_m4" if "://" in url else "native"
+        return f"pio run -e {environment}, then start the emulated board again"
     return f"pio run -e nano33ble -t upload --upload-port {url}"
 
 
