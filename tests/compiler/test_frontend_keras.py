@@ -141,6 +141,33 @@ def _keras() -> Any:
     return pytest.importorskip("keras", reason=reason, exc_type=ImportError)
 
 
+def _real_models(keras: Any) -> dict[str, Callable[[], Any]]:
+    """Small networks with all layers the front end takes, not yet built."""
+    k = keras.layers
+
+    def chain(shape: tuple[int, ...], *layers: Any) -> Any:
+        return keras.Sequential([keras.Input(shape), *layers, k.Flatten(), k.Dense(2)])
+
+    def branches() -> Any:
+        x = keras.Input((6, 6, 2))
+        y = k.Conv2D(4, 3, strides=2, padding="same")(x)
+        z = k.Conv2D(4, 1)(k.DepthwiseConv2D(3, padding="same", activation="relu6")(y))
+        return keras.Model(x, k.Dense(2)(k.GlobalAveragePooling2D()(k.Add()([z, y, k.Conv2D(4, 3, 2, "same")(x)]))))
+
+    return {
+        "padding": lambda: chain(
+            (9, 9, 2), k.ZeroPadding2D(((0, 1), (1, 0))), k.Conv2D(3, 3, strides=2), k.LeakyReLU()
+        ),
+        "pools": lambda: chain((9, 8, 3), k.AveragePooling2D((3, 2), 2, "same"), k.MaxPooling2D(2, 1, "same")),
+        "norms": lambda: chain(
+            (9,), k.Dense(5, use_bias=False), k.BatchNormalization(center=False), k.Activation("tanh")
+        ),
+        "branches": branches,
+        "reshape": lambda: chain((20,), k.Reshape((5, 4, -1)), k.Conv2D(3, 3, activation="leaky_relu")),
+        "frozen": lambda: chain((6, 6, 1), k.Conv2D(4, (2, 3), (1, 2), trainable=False), k.ReLU(max_value=6.0)),
+    }
+
+
 class TestRealKeras:
     """Models built by Keras itself; skipped, in so many words, where Keras cannot be imported."""
 
@@ -172,6 +199,15 @@ class TestRealKeras:
         model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         network = self._agrees(model, tmp_path, "plain")
         assert network == Network("plain", 3, (Dense(4, "relu"), Dense(2)), "softmax_cross_entropy")
+
+    @pytest.mark.parametrize("body", ["padding", "pools", "norms", "branches", "reshape", "frozen"])
+    def test_images_and_branches_are_taken(self, keras: Any, tmp_path: Path, body: str) -> None:
+        model = _real_models(keras)[body]()
+        generator = np.random.default_rng(2)
+        for layer in model.layers:
+            layer.set_weights([np.abs(generator.normal(1, 0.3, values.shape)) for values in layer.get_weights()])
+        model.compile("sgd", "mse")
+        self._agrees(model, tmp_path, body)
 
     def test_a_second_output_is_refused(self, keras: Any) -> None:
         source = keras.Input((4,))
