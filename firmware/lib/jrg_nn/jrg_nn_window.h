@@ -96,21 +96,54 @@ JRG_NN_INLINE void jrg_nn_patch(const jrg_nn_window *window, const int16_t *x, j
     }
 }
 
+/* The positions first..end-1 along one axis at which a tap meets the image. */
+typedef struct {
+    uint32_t first;
+    uint32_t end;
+} jrg_nn_positions;
+
+JRG_NN_INLINE jrg_nn_positions jrg_nn_positions_of(uint32_t tap, uint32_t stride, uint32_t pad, uint32_t positions,
+                                                   uint32_t size)
+{
+    const uint32_t first = tap >= pad ? 0u : (pad - tap + stride - 1u) / stride;
+    const uint32_t end = size + pad > tap ? (size + pad - tap - 1u) / stride + 1u : 0u;
+    const uint32_t bounded = end < positions ? end : positions;
+    return (jrg_nn_positions){first < bounded ? first : bounded, bounded};
+}
+
+/* One row of a column: from: the number at the first position that meets the image; step: to the next one. */
+JRG_NN_INLINE void jrg_nn_column_row(const int16_t *from, uint32_t step, jrg_nn_positions meets, uint32_t columns,
+                                     int16_t *column)
+{
+    for (uint32_t i = 0; i < meets.first; i++) {
+        *column++ = 0;
+    }
+    for (uint32_t i = meets.first; i < meets.end; i++) {
+        *column++ = *from;
+        from += step;
+    }
+    for (uint32_t i = meets.end; i < columns; i++) {
+        *column++ = 0;
+    }
+}
+
 /* The inputs that one weight (tap ky, kx; channel) meets at all positions: column [rows * columns, padded to even], 0
  * where the window leaves the image, and in the padding. */
 JRG_NN_INLINE void jrg_nn_column(const jrg_nn_window *window, const int16_t *x, uint32_t ky, uint32_t kx,
                                  uint32_t channel, int16_t *column)
 {
-    const uint32_t line = window->width * window->channels;
+    const jrg_nn_positions down =
+        jrg_nn_positions_of(ky, window->stride_y, window->pad_top, window->rows, window->height);
+    const jrg_nn_positions across =
+        jrg_nn_positions_of(kx, window->stride_x, window->pad_left, window->columns, window->width);
+    const jrg_nn_positions none = {window->columns, window->columns};
+    const uint32_t left = across.first * window->stride_x + kx - window->pad_left;
     for (uint32_t row = 0; row < window->rows; row++) {
-        const int32_t y = (int32_t)(row * window->stride_y + ky) - (int32_t)window->pad_top;
-        const bool inside = y >= 0 && y < (int32_t)window->height;
-        int32_t left = (int32_t)kx - (int32_t)window->pad_left;
-        for (uint32_t position = 0; position < window->columns; position++) {
-            const bool meets = inside && left >= 0 && left < (int32_t)window->width;
-            *column++ = meets ? x[(uint32_t)y * line + (uint32_t)left * window->channels + channel] : (int16_t)0;
-            left += (int32_t)window->stride_x;
-        }
+        const bool inside = row >= down.first && row < down.end && across.first < across.end;
+        const uint32_t y = row * window->stride_y + ky - window->pad_top;
+        const int16_t *from = inside ? x + (y * window->width + left) * window->channels + channel : x;
+        jrg_nn_column_row(from, window->stride_x * window->channels, inside ? across : none, window->columns, column);
+        column += window->columns;
     }
     if ((window->rows * window->columns & 1u) != 0u) {
         *column = 0;
