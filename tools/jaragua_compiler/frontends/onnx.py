@@ -8,24 +8,21 @@ part of the loss. Everything else is refused by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.frontends.assemble import assemble
-from jaragua_compiler.frontends.draft import Draft, Handle, refusal
+from jaragua_compiler.frontends.draft import Handle
 from jaragua_compiler.frontends.naming import identifier
-from jaragua_compiler.frontends.onnx_constants import Constant, fold, resolved_shape, stored_tensor
+from jaragua_compiler.frontends.onnx_constants import resolved_shape
+from jaragua_compiler.frontends.onnx_graph import DAMAGED, OnnxNode, read_graph
+from jaragua_compiler.frontends.onnx_reader import Layout, OnnxReader, OnnxValue, Takers
 from jaragua_compiler.initial import FloatArray, Weights
 from jaragua_compiler.layers import Padding, Pads, Pair
 from jaragua_compiler.network import Loss, Network
-
-LARGEST_FILE_BYTES = 256 << 20  # far above any network of a microcontroller
-_DAMAGED = "Save the model again."
 
 
 def from_onnx(path: str | Path, loss: Loss | None = None) -> tuple[Network, Weights]:
@@ -35,224 +32,16 @@ def from_onnx(path: str | Path, loss: Loss | None = None) -> tuple[Network, Weig
     taken, and what comes nearest to it.
     """
     path = Path(path)
-    graph = _graph(path)
+    graph = read_graph(path)
     try:
         with np.errstate(all="ignore"):  # what is not finite is refused by name
-            return _Reader(graph).read(identifier(path.stem), loss)
+            return OnnxReader(graph, _TAKERS).read(identifier(path.stem), loss)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"{path}: its graph cannot be understood ({type(error).__name__}: {error})."
-        raise CompileError(reason, _DAMAGED) from error
+        raise CompileError(reason, DAMAGED) from error
 
 
-def _graph(path: Path) -> Any:
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError
-    except ImportError as error:
-        raise CompileError("reading an .onnx file needs the package onnx.", "pip install onnx") from error
-    try:
-        size_bytes = path.stat().st_size
-        if size_bytes > LARGEST_FILE_BYTES:
-            raise CompileError(f"{path} has {size_bytes} bytes; this is no network for a microcontroller.")
-        model = onnx.load_model_from_string(path.read_bytes())
-    except OSError as error:
-        raise CompileError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
-    except (DecodeError, ValueError, RuntimeError) as error:
-        raise CompileError(f"{path} is not a whole ONNX file.", _DAMAGED) from error
-    if not model.graph.node or not model.graph.output:
-        raise CompileError(f"{path} is not a whole ONNX file: it holds no graph.", _DAMAGED)
-    return model.graph
-
-
-Layout = Literal["flat", "first", "last"]
-"""In which order an image's numbers lie: channels first or last; 'flat' of what is no image."""
-
-
-@dataclass(frozen=True)
-class _Value:
-    """A tensor of the file: a draft's value seen with ONNX dimensions (one sample at once).
-
-    An image stays an image in the draft when the file flattens it; `layout` says in which order it did.
-    """
-
-    handle: Handle
-    dims: tuple[int, ...]
-    layout: Layout
-    is_input: bool = False
-
-
-@dataclass(frozen=True)
-class _Node:
-    """A node of the graph, its attributes as Python values, and where it is."""
-
-    operator: str
-    place: str
-    inputs: list[str]
-    outputs: list[str]
-    attributes: dict[str, Any]
-
-    def refused(self, reason: str, nearest: str) -> CompileError:
-        return refusal(self.place, reason, nearest)
-
-    def integers(self, name: str, default: list[int]) -> list[int]:
-        """An attribute that is a list of whole numbers."""
-        return [int(number) for number in self.attributes.get(name, default)]
-
-
-class _Reader:
-    """Reads node by node; each name of the graph is a value or a constant."""
-
-    def __init__(self, graph: Any) -> None:
-        self._graph = graph
-        self.draft = Draft()
-        self._values: dict[str, _Value] = {}
-        self._constants: dict[str, Constant] = {}
-        self._input_layout: Layout | None = None
-
-    def read(self, name: str, loss: Loss | None) -> tuple[Network, Weights]:
-        """The whole graph."""
-        for tensor in self._graph.initializer:
-            self._constants[tensor.name] = stored_tensor(f"ONNX tensor {tensor.name!r}", tensor)
-        self._take_input()
-        for item in self._graph.node:
-            self._take(_node(item))
-        return assemble(self.draft, self._output(), name, loss)
-
-    def constant(self, node: _Node, place: int) -> Constant | None:
-        """Input number `place` of a node as a constant; None if it is left out."""
-        name = self._input_name(node, place)
-        if name and name not in self._constants:
-            raise node.refused(f"its input {name!r} is not a constant of the file", "weights stored in the model")
-        return self._constants[name] if name else None
-
-    def needed(self, node: _Node, place: int) -> FloatArray:
-        """Input number `place` of a node, a constant that must be there, as float64."""
-        found = self.constant(node, place)
-        if found is None:
-            raise node.refused(f"its input number {place} is missing", "a node with all its inputs")
-        return found.astype(np.float64)
-
-    def is_constant(self, node: _Node, place: int) -> bool:
-        """True if input number `place` is a constant."""
-        return self._input_name(node, place) in self._constants
-
-    def value(self, node: _Node, place: int = 0) -> _Value:
-        """Input number `place` of a node as it is."""
-        name = self._input_name(node, place)
-        if name not in self._values:
-            raise node.refused(f"its input {name!r} is not computed before it", "nodes in their order")
-        return self._values[name]
-
-    def image(self, node: _Node, place: int = 0) -> _Value:
-        """Input number `place` as a node reads it that wants images with their channels first."""
-        value = self.value(node, place)
-        if len(value.dims) != 4:
-            raise node.refused(
-                f"its input {value.dims} is no batch of images", "images (batch, channels, height, width)"
-            )
-        _, channels, height, width = value.dims
-        if value.is_input:
-            value = self.input_as(node, value, (height, width, channels), "first")
-        if value.layout == "last" or self.draft.shape(value.handle) not in ((height, width, channels), (channels,)):
-            raise node.refused(f"its input {value.dims} does not come channels first", "a Transpose before it")
-        return value
-
-    def vector(self, node: _Node, place: int = 0) -> _Value:
-        """Input number `place` as a node reads it that wants (1, n)."""
-        value = self.value(node, place)
-        if value.dims != (1, int(np.prod(value.dims))):
-            raise node.refused(f"its input {value.dims} is no vector", "a Flatten before it")
-        if value.is_input:
-            value = self.input_as(node, value, value.dims[1:], "flat")
-        return value
-
-    def elements(self, node: _Node, place: int = 0) -> _Value:
-        """Input number `place` as a node reads it that treats all numbers alike."""
-        value = self.value(node, place)
-        if value.is_input and len(value.dims) == 4:
-            return self.image(node, place)
-        return self.input_as(node, value, value.dims[1:], "flat") if value.is_input else value
-
-    def input_as(self, node: _Node, value: _Value, shape: tuple[int, ...], layout: Layout) -> _Value:
-        """The network's input in the shape and order its first reader shows; later ones must agree."""
-        if self._input_layout not in (None, layout):
-            raise node.refused("it reads the input in another layout than a node before", "one layout of the input")
-        self._input_layout = layout
-        return _Value(self.draft.reshape(node.place, value.handle, shape), value.dims, layout)
-
-    def _input_name(self, node: _Node, place: int) -> str:
-        return node.inputs[place] if place < len(node.inputs) else ""
-
-    def _take_input(self) -> None:
-        inputs = [item for item in self._graph.input if item.name not in self._constants]
-        if len(inputs) != 1:
-            raise CompileError(f"the ONNX model has {len(inputs)} inputs.", "Nearest supported: one input.")
-        place = f"ONNX input {inputs[0].name!r}"
-        sizes = [int(size.dim_value) for size in inputs[0].type.tensor_type.shape.dim]
-        if len(sizes) < 2 or min(sizes[1:]) < 1:
-            raise refusal(place, f"its shape {sizes} is not fixed", "(batch, n) or (batch, channels, height, width)")
-        dims = (1, *sizes[1:])
-        self._values[inputs[0].name] = _Value(self.draft.input(place, dims[1:]), dims, "flat", is_input=True)
-
-    def _take(self, node: _Node) -> None:
-        constant = self._folded(node)
-        if constant is not None:
-            self._constants[node.outputs[0]] = constant
-            return
-        if node.operator not in _TAKERS:
-            raise node.refused("there is no kernel for it", f"a network of {', '.join(_TAKERS)}")
-        self._values[node.outputs[0]] = _TAKERS[node.operator](self, node)
-
-    def _folded(self, node: _Node) -> Constant | None:
-        """The constant a node makes, if it makes one."""
-        if node.operator == "Constant":
-            return _constant(node)
-        if node.operator == "Shape" and node.inputs[0] in self._values:
-            return np.asarray(self._values[node.inputs[0]].dims, dtype=np.int64)
-        if any(name in self._values for name in node.inputs) or not any(node.inputs):
-            return None
-        return fold(node.operator, node.attributes, [self.constant(node, place) for place in range(len(node.inputs))])
-
-    def _output(self) -> Handle:
-        if len(self._graph.output) != 1:
-            raise CompileError(f"the ONNX model has {len(self._graph.output)} outputs.", "Nearest supported: one.")
-        name = self._graph.output[0].name
-        if name not in self._values:
-            raise CompileError(f"the ONNX model does not compute its output {name!r}.", _DAMAGED)
-        value = self._values[name]
-        shape = self.draft.shape(value.handle)
-        if value.layout == "first" and len(shape) == 3 and shape[2] > 1 and shape[0] * shape[1] > 1:
-            raise refusal(f"ONNX output {name!r}", "it is an image with its channels first", "a dense layer at the end")
-        return self.draft.flatten(f"ONNX output {name!r}", value.handle) if len(value.dims) == 2 else value.handle
-
-
-def _node(item: Any) -> _Node:
-    place = f"ONNX node {item.name or ', '.join(item.output)!r} ({item.op_type})"
-    if item.domain not in ("", "ai.onnx") or not item.output:
-        raise refusal(place, f"it is none of ONNX's own operators ({item.domain})", "operators of ai.onnx")
-    attributes = {attribute.name: _attribute(place, attribute) for attribute in item.attribute}
-    return _Node(str(item.op_type), place, list(item.input), list(item.output), attributes)
-
-
-def _attribute(place: str, attribute: Any) -> Any:
-    """The value of an attribute of a kind the operators here have (AttributeProto.AttributeType)."""
-    fields: dict[int, str] = {1: "f", 2: "i", 3: "s", 6: "floats", 7: "ints"}
-    if attribute.type == 4:
-        return stored_tensor(f"{place}: its attribute {attribute.name!r}", attribute.t)
-    if attribute.type not in fields:
-        raise refusal(place, f"its attribute {attribute.name!r} is of an unknown kind", "numbers, text or tensors")
-    value = getattr(attribute, fields[attribute.type])
-    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value
-
-
-def _constant(node: _Node) -> Constant:
-    for name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
-        if name in node.attributes:
-            return np.asarray(node.attributes[name])
-    raise node.refused(f"it holds {', '.join(node.attributes) or 'nothing'}", "a tensor or numbers")
-
-
-def _take_dense(reader: _Reader, node: _Node, weights: FloatArray, bias: FloatArray | None) -> _Value:
+def _take_dense(reader: OnnxReader, node: OnnxNode, weights: FloatArray, bias: FloatArray | None) -> OnnxValue:
     """weights [out, in], with the inputs in the order in which the file flattens them."""
     value = reader.vector(node)
     shape = reader.draft.shape(value.handle)
@@ -261,10 +50,10 @@ def _take_dense(reader: _Reader, node: _Node, weights: FloatArray, bias: FloatAr
         by_channel = weights.reshape(-1, channels, height, width)
         weights = by_channel.transpose(0, 2, 3, 1).reshape(len(weights), -1)
     flat = reader.draft.flatten(node.place, value.handle)
-    return _Value(reader.draft.dense(node.place, flat, weights, bias), (1, weights.shape[0]), "flat")
+    return OnnxValue(reader.draft.dense(node.place, flat, weights, bias), (1, weights.shape[0]), "flat")
 
 
-def _take_gemm(reader: _Reader, node: _Node) -> _Value:
+def _take_gemm(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     if node.attributes.get("transA"):
         raise node.refused("it transposes its first input", "transA=0")
     weights = reader.needed(node, 1) * float(node.attributes.get("alpha", 1.0))
@@ -275,14 +64,14 @@ def _take_gemm(reader: _Reader, node: _Node) -> _Value:
     return _take_dense(reader, node, weights, bias)
 
 
-def _take_matmul(reader: _Reader, node: _Node) -> _Value:
+def _take_matmul(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     weights = reader.needed(node, 1)
     if weights.ndim != 2:
         raise node.refused(f"its weights have the shape {weights.shape}", "a matrix")
     return _take_dense(reader, node, weights.T, None)
 
 
-def _take_conv(reader: _Reader, node: _Node) -> _Value:
+def _take_conv(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value, weights = reader.image(node), reader.needed(node, 1)
     if weights.ndim != 4 or node.integers("kernel_shape", list(weights.shape[2:])) != list(weights.shape[2:]):
         raise node.refused(f"its weights have the shape {weights.shape}", "(out, in, height, width)")
@@ -298,18 +87,18 @@ def _take_conv(reader: _Reader, node: _Node) -> _Value:
     return _image(reader, reader.draft.depthwise(node.place, value.handle, weights[:, 0], biases, stride, padding))
 
 
-def _take_max_pool(reader: _Reader, node: _Node) -> _Value:
+def _take_max_pool(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     return _take_pool(reader, node, "max")
 
 
-def _take_average_pool(reader: _Reader, node: _Node) -> _Value:
+def _take_average_pool(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     padded = any(node.integers("pads", [])) or str(node.attributes.get("auto_pad", "")).startswith("SAME")
     if padded and node.attributes.get("count_include_pad"):
         raise node.refused("its padding counts in the mean", "count_include_pad=0")
     return _take_pool(reader, node, "average")
 
 
-def _take_pool(reader: _Reader, node: _Node, kind: Literal["max", "average"]) -> _Value:
+def _take_pool(reader: OnnxReader, node: OnnxNode, kind: Literal["max", "average"]) -> OnnxValue:
     _check_dilations(node)
     if node.attributes.get("ceil_mode"):
         raise node.refused("it rounds the number of its positions up", "ceil_mode=0")
@@ -317,12 +106,12 @@ def _take_pool(reader: _Reader, node: _Node, kind: Literal["max", "average"]) ->
     return _image(reader, reader.draft.pool(node.place, value.handle, kind, pool, _stride(node), _padding(node)))
 
 
-def _take_global_average(reader: _Reader, node: _Node) -> _Value:
+def _take_global_average(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value = reader.image(node)
-    return _Value(reader.draft.global_average_pool(node.place, value.handle), (1, value.dims[1], 1, 1), "flat")
+    return OnnxValue(reader.draft.global_average_pool(node.place, value.handle), (1, value.dims[1], 1, 1), "flat")
 
 
-def _take_mean(reader: _Reader, node: _Node) -> _Value:
+def _take_mean(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     axes = (
         node.integers("axes", [])
         if len(node.inputs) < 2
@@ -334,15 +123,15 @@ def _take_mean(reader: _Reader, node: _Node) -> _Value:
         raise node.refused(f"it takes the mean over the axes {axes}", "the mean over height and width")
     dims = tuple(1 if axis in wanted else size for axis, size in enumerate(value.dims))
     kept = dims if node.attributes.get("keepdims", 1) else (1, max(dims))
-    return _Value(reader.draft.global_average_pool(node.place, value.handle), kept, "flat")
+    return OnnxValue(reader.draft.global_average_pool(node.place, value.handle), kept, "flat")
 
 
-def _take_relu(reader: _Reader, node: _Node) -> _Value:
+def _take_relu(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value = reader.elements(node)
     return replace(value, handle=reader.draft.activation(node.place, value.handle, "relu"))
 
 
-def _take_clip(reader: _Reader, node: _Node) -> _Value:
+def _take_clip(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     limits = [node.attributes.get(name) for name in ("min", "max")]
     for place in (1, 2):
         found = reader.constant(node, place)
@@ -354,17 +143,17 @@ def _take_clip(reader: _Reader, node: _Node) -> _Value:
     return replace(value, handle=reader.draft.activation(node.place, value.handle, "relu6" if most == 6 else "relu"))
 
 
-def _take_leaky_relu(reader: _Reader, node: _Node) -> _Value:
+def _take_leaky_relu(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value, slope = reader.elements(node), _slope(node)
     return replace(value, handle=reader.draft.activation(node.place, value.handle, "leaky_relu", slope))
 
 
-def _take_tanh(reader: _Reader, node: _Node) -> _Value:
+def _take_tanh(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value = reader.elements(node)
     return replace(value, handle=reader.draft.activation(node.place, value.handle, "tanh"))
 
 
-def _take_add(reader: _Reader, node: _Node) -> _Value:
+def _take_add(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     if reader.is_constant(node, 0) or reader.is_constant(node, 1):
         return _take_factors(reader, node)
     first, second = reader.elements(node, 0), reader.elements(node, 1)
@@ -373,7 +162,7 @@ def _take_add(reader: _Reader, node: _Node) -> _Value:
     return replace(first, handle=reader.draft.add(node.place, first.handle, second.handle))
 
 
-def _take_factors(reader: _Reader, node: _Node) -> _Value:
+def _take_factors(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     """An Add, Sub, Mul or Div with a constant: one number for all, or one for each channel."""
     constant_first = reader.is_constant(node, 0)
     if constant_first and node.operator in ("Sub", "Div"):
@@ -385,7 +174,7 @@ def _take_factors(reader: _Reader, node: _Node) -> _Value:
     return replace(value, handle=reader.draft.affine(node.place, value.handle, *factors[node.operator]))
 
 
-def _take_batch_normalisation(reader: _Reader, node: _Node) -> _Value:
+def _take_batch_normalisation(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     if node.attributes.get("training_mode"):
         raise node.refused("it is exported for training", "a model exported in evaluation mode")
     value = reader.elements(node)
@@ -396,7 +185,7 @@ def _take_batch_normalisation(reader: _Reader, node: _Node) -> _Value:
     return replace(value, handle=reader.draft.affine(node.place, value.handle, factor, shift - mean * factor))
 
 
-def _take_pad(reader: _Reader, node: _Node) -> _Value:
+def _take_pad(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value = reader.image(node)
     mode = node.attributes.get("mode", "constant")
     amounts = node.integers("pads", []) if len(node.inputs) < 2 else [int(n) for n in reader.needed(node, 1)]
@@ -409,7 +198,7 @@ def _take_pad(reader: _Reader, node: _Node) -> _Value:
     return _image(reader, reader.draft.zero_pad(node.place, value.handle, pads))
 
 
-def _take_view(reader: _Reader, node: _Node) -> _Value:
+def _take_view(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     """The same numbers with other dimensions."""
     value = reader.value(node)
     dims = _view_dims(reader, node, value.dims)
@@ -418,7 +207,7 @@ def _take_view(reader: _Reader, node: _Node) -> _Value:
     return replace(value, dims=dims)
 
 
-def _view_dims(reader: _Reader, node: _Node, dims: tuple[int, ...]) -> tuple[int, ...]:
+def _view_dims(reader: OnnxReader, node: OnnxNode, dims: tuple[int, ...]) -> tuple[int, ...]:
     if node.operator == "Flatten":
         axis = int(node.attributes.get("axis", 1))
         return int(np.prod(dims[:axis])), int(np.prod(dims[axis:]))
@@ -430,7 +219,7 @@ def _view_dims(reader: _Reader, node: _Node, dims: tuple[int, ...]) -> tuple[int
     return (np.squeeze(shape, chosen) if node.operator == "Squeeze" else np.expand_dims(shape, chosen or ())).shape
 
 
-def _take_transpose(reader: _Reader, node: _Node) -> _Value:
+def _take_transpose(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value = reader.value(node)
     order = node.integers("perm", [])
     if len(value.dims) != 4 or order not in ([0, 2, 3, 1], [0, 3, 1, 2]):
@@ -442,10 +231,10 @@ def _take_transpose(reader: _Reader, node: _Node) -> _Value:
     if value.layout not in (before, "flat"):
         raise node.refused(f"its images are channels {value.layout} already", "one Transpose")
     after: Layout = "flat" if value.layout == "flat" else "last" if before == "first" else "first"
-    return _Value(value.handle, tuple(value.dims[axis] for axis in order), after)
+    return OnnxValue(value.handle, tuple(value.dims[axis] for axis in order), after)
 
 
-def _take_gather(reader: _Reader, node: _Node) -> _Value:
+def _take_gather(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     """Only one that takes every number in its order: exporters write a view so."""
     value, indices = reader.value(node), reader.needed(node, 1)
     if len(value.dims) != 1 or not np.array_equal(indices.reshape(-1), np.arange(value.dims[0])):
@@ -453,18 +242,18 @@ def _take_gather(reader: _Reader, node: _Node) -> _Value:
     return replace(value, dims=indices.shape)
 
 
-def _take_nothing(reader: _Reader, node: _Node) -> _Value:
+def _take_nothing(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     return reader.value(node)
 
 
-def _take_softmax(reader: _Reader, node: _Node) -> _Value:
+def _take_softmax(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value = reader.vector(node)
     if int(node.attributes.get("axis", -1)) not in (1, -1):
         raise node.refused(f"its axis is {node.attributes['axis']}", "axis=1")
     return replace(value, handle=reader.draft.softmax(node.place, value.handle))
 
 
-_TAKERS: dict[str, Callable[[_Reader, _Node], _Value]] = {
+_TAKERS: Takers = {
     "Gemm": _take_gemm,
     "MatMul": _take_matmul,
     "Conv": _take_conv,
@@ -495,13 +284,13 @@ _TAKERS: dict[str, Callable[[_Reader, _Node], _Value]] = {
 }
 
 
-def _image(reader: _Reader, handle: Handle) -> _Value:
+def _image(reader: OnnxReader, handle: Handle) -> OnnxValue:
     """A value that is an image of the draft, channels first."""
     height, width, channels = reader.draft.shape(handle)
-    return _Value(handle, (1, channels, height, width), "first")
+    return OnnxValue(handle, (1, channels, height, width), "first")
 
 
-def _check_per_channel(reader: _Reader, node: _Node, value: _Value, numbers: FloatArray) -> None:
+def _check_per_channel(reader: OnnxReader, node: OnnxNode, value: OnnxValue, numbers: FloatArray) -> None:
     """A constant with more than one number must have them along the channels."""
     axis = {"first": 1, "last": 3}.get(value.layout, len(value.dims) - 1)
     sizes = (*(1,) * (len(value.dims) - numbers.ndim), *numbers.shape)
@@ -512,23 +301,23 @@ def _check_per_channel(reader: _Reader, node: _Node, value: _Value, numbers: Flo
         )
 
 
-def _check_dilations(node: _Node) -> None:
+def _check_dilations(node: OnnxNode) -> None:
     if any(number != 1 for number in node.integers("dilations", [])):
         raise node.refused(f"its dilations are {node.integers('dilations', [])}", "dilations of 1")
 
 
-def _stride(node: _Node) -> Pair:
+def _stride(node: OnnxNode) -> Pair:
     return _pair(node, "strides", [1, 1])
 
 
-def _pair(node: _Node, name: str, default: list[int] | None = None) -> Pair:
+def _pair(node: OnnxNode, name: str, default: list[int] | None = None) -> Pair:
     numbers = node.integers(name, default or [])
     if len(numbers) != 2:
         raise node.refused(f"its {name} is {numbers}", "two numbers: images have a height and a width")
     return numbers[0], numbers[1]
 
 
-def _padding(node: _Node) -> Padding:
+def _padding(node: OnnxNode) -> Padding:
     automatic = str(node.attributes.get("auto_pad", "NOTSET"))
     if automatic == "SAME_UPPER":
         return "same"
@@ -540,6 +329,6 @@ def _padding(node: _Node) -> Padding:
     return ((pads[0], pads[2]), (pads[1], pads[3])) if automatic != "VALID" else "valid"
 
 
-def _slope(node: _Node) -> float:
+def _slope(node: OnnxNode) -> float:
     """A float32 in the file, read as the decimal number it was most likely written from."""
     return float(str(np.float32(node.attributes.get("alpha", 0.01))))
