@@ -24,7 +24,7 @@ static void check_status(struct response_r answer, jrg_status code, uint32_t det
 
 static int16_t working_weight(unsigned index)
 {
-    return (int16_t)jrg_bytes_get_u16((const uint8_t *)node_bench_node.working + 4 + 2 * index);
+    return (int16_t)jrg_bytes_get_u16((const uint8_t *)JRG_NODE_WORKING(&node_bench_node) + 4 + 2 * index);
 }
 
 static struct identity identify(void)
@@ -204,7 +204,7 @@ TEST(l4_4_a_job_counts_its_samples_and_ends)
     CHECK_EQUAL(state.job_state_loss_sum, 300);
     CHECK_EQUAL(state.job_state_loss_exponent, 11);
     CHECK(state.job_state_instructions > 0);
-    CHECK_EQUAL(state.job_state_blob_crc, jrg_crc32(0, (const uint8_t *)node_bench_node.working, JRG_MODEL_BLOB_BYTES));
+    CHECK_EQUAL(state.job_state_blob_crc, jrg_crc32(0, (const uint8_t *)JRG_NODE_WORKING(&node_bench_node), JRG_MODEL_BLOB_BYTES));
 }
 
 static void say_part(uint16_t index, uint16_t offset, const uint8_t *bytes, uint16_t len_bytes)
@@ -379,7 +379,7 @@ TEST(l4_7_the_update_is_the_working_blob)
     node_bench_settle();
     node_bench_settle();
     CHECK_EQUAL(read_update_bytes(update), JRG_MODEL_BLOB_BYTES);
-    CHECK(memcmp(update, node_bench_node.working, sizeof update) == 0);
+    CHECK(memcmp(update, JRG_NODE_WORKING(&node_bench_node), sizeof update) == 0);
     check_status(node_bench_read_update(4, 400), JRG_STATUS_OK, JRG_MODEL_BLOB_BYTES);
     node_bench_settle();
     CHECK_EQUAL(fake_host_newest(&node_bench_host, JRG_FRAME_TYPE_DATA)->header.len_bytes, 104);

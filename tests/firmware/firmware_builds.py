@@ -32,7 +32,7 @@ def _link(objects: list[str], program: Path) -> Path:
 
 
 class CPrograms:
-    """`tests`: runs the C unit test it is given by name; `fuzz`: takes a seed and a number of iterations."""
+    """`tests` and `one_buffer`: run the C unit test they are given by name; `fuzz`: takes a seed and iterations."""
 
     def __init__(self, folder: Path) -> None:
         generated = folder / "generated"
@@ -48,7 +48,17 @@ class CPrograms:
         product = [*(LIBRARIES / "jrg_link").glob("*.c"), *(LIBRARIES / "jrg_node").glob("*.c")]
         bench = [TESTS / "fake" / "fake_model.c", TESTS / "fake_host.c", TESTS / "node_bench.c"]
         common = _compile(generated.glob("*.c"), [*COMPILER_FLAGS, *flags], folder)
+        shared = list(common)
         common += _compile([*product, *bench], [*_STRICT, *flags], folder)
         units = _compile([TESTS / "jrg_test.c", *TESTS.glob("test_*.c")], [*_STRICT, *flags], folder)
         self.tests = _link([*common, *units], folder / "tests")
         self.fuzz = _link([*common, *_compile([TESTS / "fuzz.c"], [*_STRICT, *flags], folder)], folder / "fuzz")
+        self.one_buffer = self._one_buffer([*product, *bench], flags, shared, folder)
+
+    def _one_buffer(self, sources: list[Path], flags: list[str], shared: list[str], folder: Path) -> Path:
+        """The node with one buffer for weights (L4.3), and its own tests."""
+        objects = folder / "one_buffer"
+        objects.mkdir()
+        units = [TESTS / "jrg_test.c", *(TESTS / "one_buffer").glob("test_*.c")]
+        built = _compile([*sources, *units], [*_STRICT, "-DJRG_NODE_BUFFERS=1", *flags], objects)
+        return _link([*shared, *built], objects / "tests")

@@ -31,6 +31,16 @@ typedef struct {
     void (*stack)(uint32_t *size_bytes, uint32_t *free_bytes);
 } jrg_node_board;
 
+/* Buffers for weights (L4.3): staged and working, or one that is both where two would not leave the rest its room. */
+#ifndef JRG_NODE_BUFFERS
+#define JRG_NODE_MODEL_RAM_BYTES 229376u /* of 256 KB: 32 KB are left for stack, link and node */
+#if 2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES > JRG_NODE_MODEL_RAM_BYTES
+#define JRG_NODE_BUFFERS 1
+#else
+#define JRG_NODE_BUFFERS 2
+#endif
+#endif
+
 /* The blob as received, pristine (L4.2, L4.3). */
 typedef struct {
     uint32_t blob[(JRG_MODEL_BLOB_BYTES + 3) / 4];
@@ -65,11 +75,20 @@ typedef struct {
     uint32_t now_ms;       /* of the call in progress */
     uint32_t health_at_ms; /* of the last health event */
     jrg_node_staged staged;
+#if JRG_NODE_BUFFERS == 2
     uint32_t working[(JRG_MODEL_BLOB_BYTES + 3) / 4];
+#endif
     bool bound; /* the working blob is one */
     jrg_node_job job;
     jrg_node_update update;
 } jrg_node;
+
+/* The weights that are trained and used (L4.3). */
+#if JRG_NODE_BUFFERS == 2
+#define JRG_NODE_WORKING(node) ((node)->working)
+#else
+#define JRG_NODE_WORKING(node) ((node)->staged.blob)
+#endif
 
 /* `board` is copied; what it points to must stay. */
 void jrg_node_init(jrg_node *node, const jrg_node_board *board);

@@ -41,6 +41,22 @@ static void forget_staged(jrg_node *node)
     node->staged.complained = false;
 }
 
+void jrg_node_use_up_staged(jrg_node *node)
+{
+    if (JRG_NODE_BUFFERS == 1)
+        forget_staged(node);
+}
+
+/* With one buffer a download writes over the working weights: they and the job on them are gone (L4.3). */
+static void give_up_working(jrg_node *node)
+{
+    if (JRG_NODE_BUFFERS == 1) {
+        node->bound = false;
+        node->update.running = false;
+        node->job.state = JRG_JOB_STATE_UNKNOWN;
+    }
+}
+
 void jrg_node_begin_blob(jrg_node *node, const struct blob_begin *request)
 {
     const uint8_t *hash = request->blob_begin_sha256.value;
@@ -50,6 +66,7 @@ void jrg_node_begin_blob(jrg_node *node, const struct blob_begin *request)
     }
     if (!is_announced(node, hash)) {
         forget_staged(node);
+        give_up_working(node);
         node->staged.announced = true;
         memcpy(node->staged.hash, hash, JRG_LIMIT_HASH_BYTES);
     }

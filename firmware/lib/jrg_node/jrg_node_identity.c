@@ -45,7 +45,7 @@ static void describe_model(struct identity *identity)
 static void describe_blobs(const jrg_node *node, struct identity *identity, uint8_t working_hash[JRG_SHA256_BYTES])
 {
     identity->identity_staged = bytes_of(node->staged.hash, node->staged.verified ? JRG_LIMIT_HASH_BYTES : 0);
-    jrg_sha256((const uint8_t *)node->working, JRG_MODEL_BLOB_BYTES, working_hash);
+    jrg_sha256((const uint8_t *)JRG_NODE_WORKING(node), JRG_MODEL_BLOB_BYTES, working_hash);
     identity->identity_working = bytes_of(working_hash, node->bound ? JRG_LIMIT_HASH_BYTES : 0);
 }
 

@@ -31,7 +31,7 @@ static void describe_job(const jrg_node *node, struct job_state *state)
     state->job_state_loss_exponent = jrg_model_loss_exponent();
     state->job_state_instructions = job->instructions;
     if (job->state != JRG_JOB_STATE_RUNNING)
-        state->job_state_blob_crc = jrg_crc32(0, (const uint8_t *)node->working, JRG_MODEL_BLOB_BYTES);
+        state->job_state_blob_crc = jrg_crc32(0, (const uint8_t *)JRG_NODE_WORKING(node), JRG_MODEL_BLOB_BYTES);
 }
 
 /* A job the board does not know has state `unknown` and no figures. */
@@ -94,9 +94,13 @@ static jrg_status check_job(const jrg_node *node, const struct job_begin *reques
 /* L4.3: a job begins with a fresh copy of the staged blob, or goes on with what there is. */
 static jrg_status prepare_weights(jrg_node *node, bool from_staged)
 {
+#if JRG_NODE_BUFFERS == 2
     if (from_staged)
         memcpy(node->working, node->staged.blob, JRG_MODEL_BLOB_BYTES);
-    jrg_status status = jrg_node_status_of(jrg_model_bind(node->working));
+#else
+    (void)from_staged;
+#endif
+    jrg_status status = jrg_node_status_of(jrg_model_bind(JRG_NODE_WORKING(node)));
     node->bound = status == JRG_STATUS_OK;
     return status;
 }
@@ -107,7 +111,11 @@ static jrg_status begin_job(jrg_node *node, const struct job_begin *request)
     jrg_status status = check_job(node, request);
     if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN)
         status = set_rate(request);
-    return status == JRG_STATUS_OK ? prepare_weights(node, request->job_begin_base.len > 0) : status;
+    if (status == JRG_STATUS_OK)
+        status = prepare_weights(node, request->job_begin_base.len > 0);
+    if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN)
+        jrg_node_use_up_staged(node);
+    return status;
 }
 
 static void note_job(jrg_node *node, const struct job_begin *request)

@@ -26,6 +26,9 @@ void jrg_node_take_data(jrg_node *node, const uint8_t *payload, uint16_t len_byt
 bool jrg_node_holds(const jrg_node *node, const uint8_t *hash);
 
 /* jrg_node_job.c: L4.3 to L4.6. */
+/* With one buffer: what was staged is no longer there (L4.3). */
+void jrg_node_use_up_staged(jrg_node *node);
+
 void jrg_node_begin_job(jrg_node *node, const struct job_begin *request);
 void jrg_node_end_job(jrg_node *node, const struct job_end *request);
 void jrg_node_cancel_job(jrg_node *node, const struct cancel *request);

@@ -30,7 +30,7 @@ static void send_chunk(jrg_node *node)
     uint32_t left_bytes = JRG_MODEL_BLOB_BYTES - node->update.offset;
     uint32_t chunk_bytes = left_bytes < CHUNK_BYTES ? left_bytes : CHUNK_BYTES;
     jrg_bytes_put_u32(payload, node->update.offset);
-    memcpy(payload + OFFSET_BYTES, (const uint8_t *)node->working + node->update.offset, chunk_bytes);
+    memcpy(payload + OFFSET_BYTES, (const uint8_t *)JRG_NODE_WORKING(node) + node->update.offset, chunk_bytes);
     uint16_t len_bytes = (uint16_t)(OFFSET_BYTES + chunk_bytes);
     if (jrg_link_send(&node->link, JRG_FRAME_TYPE_DATA, payload, len_bytes, node->now_ms) == JRG_STATUS_OK)
         node->update.offset += chunk_bytes;
