@@ -23,7 +23,7 @@ app = typer.Typer()
 
 @app.command()
 def compile(
-    model: Annotated[str, typer.Argument(help="A model of the zoo, or a model file (.keras, .onnx).")],
+    model: Annotated[str, typer.Argument(help="A model of the zoo, or a model file (.keras, .onnx, .tflite).")],
     board: Annotated[str, typer.Option(help="Board it is for; `jaragua boards` lists them.")],
     weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8.")] = None,
     train: Annotated[str | None, typer.Option(help="What trains: all, last, or numbers of layers (0,2).")] = None,

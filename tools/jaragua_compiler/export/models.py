@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.frontends.keras import from_keras
-from jaragua_compiler.frontends.onnx import from_onnx
+from jaragua_compiler.frontends import from_keras, from_litert, from_onnx
 from jaragua_compiler.initial import FloatArray, Weights, initial_weights
 from jaragua_compiler.network import Loss, Network
 
@@ -16,6 +15,7 @@ FileFormat = Literal["keras", "onnx", "tflite"]
 
 ZOO_SEED = 1  # of a zoo model's initial weights
 _SUFFIXES: dict[str, FileFormat] = {".keras": "keras", ".onnx": "onnx", ".tflite": "tflite"}
+_READERS = {"keras": from_keras, "onnx": from_onnx, "tflite": from_litert}
 _NAMES: dict[FileFormat, str] = {"keras": "Keras", "onnx": "ONNX", "tflite": "LiteRT"}
 
 
@@ -63,14 +63,7 @@ def _zoo_network(name: str) -> Network:
 
 
 def _load_file(path: Path, loss: Loss | None) -> tuple[Network, Weights]:
-    found = _format(path)
-    if found == "keras":
-        return from_keras(path, loss)
-    if found == "onnx":
-        return from_onnx(path, loss)
-    raise CompileError(
-        f"{path}: {_NAMES[found]} files cannot be compiled yet.", "Nearest supported: the model as .keras or .onnx."
-    )
+    return _READERS[_format(path)](path, loss)
 
 
 def _format(path: Path) -> FileFormat:
