@@ -99,5 +99,8 @@ def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_toml_comes_back_as_it_was() -> None:
-    sections = {"a": {"text": 'quote " slash \\ ü \n', "number": 1.5, "list": ["x"], "whole": 3}, "b": {"table": {"x": 0.5}, "empty": {}}}
+    sections = {
+        "a": {"text": 'quote " slash \\ ü \n', "number": 1.5, "list": ["x"], "whole": 3},
+        "b": {"table": {"x": 0.5}, "empty": {}},
+    }
     assert tomllib.loads(to_toml(sections)) == sections
