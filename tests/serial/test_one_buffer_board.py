@@ -1,0 +1,63 @@
+"""L4.3 with one buffer, and A8: the network of the Reptile paper, 112,709 int8 weights, trains on a board of 256 KB.
+
+Everything is in the image: all layers, the link's buffers, the stack. Nothing of it needs the Omniglot data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+import jaragua_models
+from jaragua.emulate import QemuBoard, build_image
+from jaragua.serial import Board, samples_of
+from jaragua.wire.definitions import JobPhase
+from jaragua_compiler import (
+    LearningRate,
+    NativeEngine,
+    calibrate,
+    initial_weights,
+    pack,
+    plan,
+    quantise_inputs,
+    quantise_targets,
+)
+
+RATE = LearningRate.from_float(0.02)
+SEED = 20_261_120
+RAM_BYTES = 256 * 1024
+
+
+@pytest.mark.board
+def test_a8_the_network_of_the_reptile_paper_trains_on_256_kilobytes() -> None:
+    """Two jobs from one start: the second one's blob comes again; the same seed gives the same bits."""
+    network = jaragua_models.get("omniglot-reptile").network
+    layout = plan(network)
+    generator = np.random.default_rng(SEED)
+    weights = initial_weights(network, SEED)
+    images = (generator.random((3, network.input_size)) < 0.15).astype(np.float32)
+    exponents = calibrate(layout, weights, images)
+    blob = pack(layout, weights, exponents)
+    inputs, labels = quantise_inputs(layout, exponents, images), quantise_targets(layout, exponents, np.arange(3))
+
+    engine = NativeEngine(layout)
+    engine.load(blob)
+    engine.set_seed(SEED)
+    steps = [engine.train_step(x, label, RATE) for x, label in zip(inputs, labels, strict=True)]
+
+    async def main() -> None:
+        async with Board(board.url) as link:
+            assert link.identity.blob_bytes == len(blob)
+            assert link.identity.ram_bytes <= RAM_BYTES
+            for _ in range(2):
+                state = await link.train(link.new_job(), samples_of(inputs, labels), RATE, blob, SEED)
+                assert (state.state, state.done) == (JobPhase.DONE, 3)
+                assert state.loss_sum == sum(step.loss for step in steps)
+                assert await link.read_update(state) == engine.blob()
+            health = await link.health()
+            assert health.stack_free_bytes > health.stack_bytes // 4
+
+    with QemuBoard(build_image("qemu_m4", "omniglot-reptile")) as board:
+        asyncio.run(main())
