@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,15 @@ from jaragua_compiler.bench import toolchain
 from jaragua_compiler.bench.float_code import float_code
 from jaragua_compiler.boards import find_board
 from jaragua_compiler.export import Choice, Compiled, compile_model, write_folder
-from jaragua_compiler.network import Conv2D, Flatten
+from jaragua_compiler.network import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    Flatten,
+    GlobalAveragePool2D,
+    MaxPool2D,
+)
 
 STRICT = ("-std=c11", "-Wall", "-Wextra", "-Werror")
 TIMEOUT_S = 120
@@ -34,6 +43,25 @@ NETWORKS = {
             Conv2D(4, padding="same", activation="relu"),
             Conv2D(6, stride=(2, 2), activation="relu"),
             Flatten(),
+            Dense(3),
+        ),
+    ),
+}
+
+NETWORKS |= {
+    "int8": replace(NETWORKS["classifier"], weights="w8"),
+    "int8 convolutions": replace(NETWORKS["convolutions"], weights="w8"),
+    "every kind": Network(
+        "every-kind",
+        (9, 8, 2),
+        (
+            Conv2D(4, padding="same", activation="leaky_relu"),
+            DepthwiseConv2D(padding="same", activation="relu6"),
+            Add(skip=0),
+            MaxPool2D(),
+            AveragePool2D((2, 1)),
+            Conv2D(6, activation="tanh", padding="same"),
+            GlobalAveragePool2D(),
             Dense(3),
         ),
     ),
@@ -103,7 +131,7 @@ def test_a_folder_builds_with_any_c_compiler_and_finds_its_bits_right(folder: Pa
 
 
 @needs_cross_compiler
-@pytest.mark.parametrize(("core", "level"), [("cortex-m4", "-O0"), ("cortex-m4", "-Os"), ("cortex-m0plus", "-Os")])
+@pytest.mark.parametrize(("core", "level"), [("cortex-m4", "-O0"), ("cortex-m0plus", "-Os")])
 def test_a_folder_builds_for_a_board_with_nothing_beside_it(core: str, level: str, folder: Path) -> None:
     for source in sources(folder):
         flags = (f"-mcpu={core}", "-mthumb", "-ffreestanding", *STRICT, level)
@@ -161,6 +189,12 @@ def test_the_example_in_the_readme_builds(folder: Path) -> None:
     assert len(example) == 1
     (folder / "example.c").write_text(example[0])
     assert run("cc", *STRICT, "-c", "example.c", folder=folder) == 0
+
+
+@pytest.mark.parametrize("name", ["classifier", "int8"])
+def test_the_example_seeds_the_rounding_of_int8_weights_only(name: str) -> None:
+    readme = compiled(NETWORKS[name]).files["README.md"].decode()
+    assert ("jrg_model_set_seed(1u)" in readme) == (name == "int8")
 
 
 def test_the_readme_builds_the_self_test_as_it_says(one: Path) -> None:

@@ -14,9 +14,11 @@ from jaragua_compiler.export import Choice, compile_model, load_model, read_samp
 from jaragua_compiler.export.choice import planned
 from jaragua_compiler.export.samples import evenly
 from jaragua_compiler.initial import Weights
+from jaragua_compiler.network import DepthwiseConv2D, Flatten
 from jaragua_models import get
 
 DATA = Path(__file__).parent / "data"
+FIXTURES = Path(__file__).parent / "fixtures"
 NETWORK = Network("net", 6, (Dense(4, "relu"), Dense(3)))
 
 
@@ -91,6 +93,24 @@ def test_an_onnx_file_cut_short_or_with_an_unknown_operator_is_refused(tmp_path:
     path = onnx_file(tmp_path, NETWORK, initial_weights(NETWORK, 1), "Erf")
     assert "Erf" in refusal(path).message
     assert "small.onnx" in refusal(written(path, path.read_bytes()[:100])).message
+
+
+@pytest.mark.parametrize("ending", [".onnx", "-dynamo.onnx", ".tflite"])
+def test_files_of_other_tools_are_read_by_what_they_are(ending: str) -> None:
+    """The fixtures are one net, written by Keras, PyTorch and TensorFlow."""
+    pytest.importorskip("h5py", reason="reading .keras files needs h5py")
+    pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
+    expected, wanted = load_model(str(FIXTURES / "trio.keras"), "softmax_cross_entropy")
+    network, weights = load_model(str(FIXTURES / f"trio{ending}"), "softmax_cross_entropy")
+    assert network.layers == expected.layers
+    for found, other in zip(weights, wanted, strict=True):
+        assert all(np.array_equal(*pair) for pair in zip(found, other, strict=True))
+
+
+@pytest.mark.parametrize("length", [1, 8, 100, 2000])
+def test_a_litert_file_cut_short_is_refused(length: int, tmp_path: Path) -> None:
+    whole = (FIXTURES / "trio.tflite").read_bytes()
+    assert "cut.tflite" in refusal(written(tmp_path / "cut.tflite", whole[:length])).message
 
 
 @pytest.mark.parametrize("part", [0.0, 0.01, 0.5, 0.9, 0.999])
@@ -201,8 +221,30 @@ def test_all_is_what_a_network_does_anyway() -> None:
     assert planned(NETWORK, Choice("w16", "all")).canonical_json() == planned(NETWORK, Choice()).canonical_json()
 
 
-@pytest.mark.parametrize("choice", [Choice(train="last"), Choice(train="1"), Choice(weights="w8")], ids=str)
-def test_what_the_device_cannot_do_is_refused_by_name(choice: Choice) -> None:
-    with pytest.raises(CompileError, match=r"network 'net': layer 0, Dense: .*the device") as caught:
-        planned(NETWORK, choice)
+@pytest.mark.parametrize("train", ["last", "1"])
+def test_a_frozen_layer_is_refused_by_name(train: str) -> None:
+    with pytest.raises(CompileError, match=r"network 'net': layer 0, Dense: .*the device trains every layer") as caught:
+        planned(NETWORK, Choice(train=train))
     assert caught.value.hint.startswith("Nearest supported: ")
+
+
+def test_a_format_that_a_layer_has_not_is_refused_by_name() -> None:
+    network = Network("net", (6, 6, 2), (DepthwiseConv2D(), Flatten(), Dense(3)))
+    with pytest.raises(CompileError, match=r"layer 0: .*int8 weights"):
+        planned(network, Choice(weights="w8"))
+
+
+def test_the_choice_of_a_format_overrides_that_of_a_layer() -> None:
+    network = Network("net", 6, (Dense(4, "relu", weights="w16"), Dense(3)))
+    assert {layer.weight_format for layer in planned(network, Choice(weights="w8")).layers} == {"w8"}
+
+
+def test_a_keras_an_onnx_and_a_litert_file_of_one_image_net_give_the_same_bytes(tmp_path: Path) -> None:
+    pytest.importorskip("h5py", reason="reading .keras files needs h5py")
+    pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
+    made = []
+    for ending in (".keras", ".onnx", "-dynamo.onnx", ".tflite"):
+        path = shutil.copy(FIXTURES / f"trio{ending}", tmp_path / f"trio.{ending.rpartition('.')[2]}")
+        network, weights = load_model(str(path), "softmax_cross_entropy")
+        made.append(compile_model(network, weights, find_board("pico"), Choice()).files)
+    assert all(files == made[0] for files in made)

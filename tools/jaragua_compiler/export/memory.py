@@ -8,22 +8,50 @@ from dataclasses import dataclass, replace
 from jaragua_compiler.boards import Board, Core, boards
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.choice import LAST, Choice, planned
-from jaragua_compiler.memory import STACK_BOUND_BYTES
 from jaragua_compiler.network import Dense, Layer, Network
 from jaragua_compiler.plan import Plan
-from jaragua_compiler.plan_operators import ConvPlan, DensePlan, OperatorPlan
+from jaragua_compiler.plan_operators import (
+    ActivationPlan,
+    AddPlan,
+    ConvPlan,
+    DensePlan,
+    DepthwisePlan,
+    OperatorPlan,
+    PoolPlan,
+    WeightedPlan,
+)
 
 ARENA = "arena: activations, errors, scratch"
 _LARGEST_NAMED = 3
 _STATE_BYTES = 12  # beside the exponents: pointer to the weights, rate, fy
 _EXPONENTS_BYTES = 4  # a layer's, in static memory, and on the stack of jrg_model_bind
+# Below any call built with -O2, less the exponents jrg_model_bind holds; measured at most: 340 and 624.
+_STACK_BYTES: dict[Core, int] = {"cortex_m4": 512, "cortex_m0plus": 768}
+_DITHER_BYTES = 12  # of int8 weights: seed, step, what the step begins with
 # Code at -O2, on the safe side of what was measured (tests/compiler/test_export_memory.py): once, and an operator.
 _CODE_ONCE_BYTES: dict[Core, int] = {"cortex_m4": 1600, "cortex_m0plus": 2200}
-_CODE_BYTES: dict[Core, dict[type[OperatorPlan], int]] = {
-    "cortex_m4": {DensePlan: 3600, ConvPlan: 5200},
-    "cortex_m0plus": {DensePlan: 1000, ConvPlan: 2500},
+_CODE_BYTES: dict[Core, dict[tuple[type[OperatorPlan], str], int]] = {
+    "cortex_m4": {
+        (DensePlan, "w16"): 3600,
+        (DensePlan, "w8"): 4700,
+        (ConvPlan, "w16"): 4000,
+        (ConvPlan, "w8"): 4900,
+        (DepthwisePlan, "w16"): 2100,
+        (PoolPlan, ""): 1000,
+        (AddPlan, ""): 700,
+        (ActivationPlan, ""): 500,
+    },
+    "cortex_m0plus": {
+        (DensePlan, "w16"): 1000,
+        (DensePlan, "w8"): 1400,
+        (ConvPlan, "w16"): 2400,
+        (ConvPlan, "w8"): 3200,
+        (DepthwisePlan, "w16"): 1800,
+        (PoolPlan, ""): 600,
+        (AddPlan, ""): 700,
+        (ActivationPlan, ""): 700,
+    },
 }
-_CODE_OTHER_BYTES = 2500  # an operator nobody has measured
 _BUFFER_KINDS = {
     "x": "tensor {0}, stored",
     "list": "error of tensor {0}, a list",
@@ -31,6 +59,7 @@ _BUFFER_KINDS = {
     "h": "error of tensor {0}, of another reader",
     "e": "error of weights {0}, scaled",
     "patch": "scratch of weights {0}, forward",
+    "down": "error below weights {0}, a list",
     "column": "scratch of weights {0}, update",
 }
 
@@ -67,7 +96,7 @@ class Figures:
 
 def figures(compiled: Plan, core: Core) -> Figures:
     """The memory of a plan: RAM as the generated C declares it and a bound of the stack; flash with an estimate."""
-    ram = (*_weights(compiled), *_static(compiled), *_callers(compiled))
+    ram = (*_weights(compiled), *_static(compiled), *_callers(compiled, core))
     return Figures(ram, _flash(compiled, core), tuple(_buffers(compiled)))
 
 
@@ -109,13 +138,14 @@ def _weights(compiled: Plan) -> Iterator[Row]:
 def _static(compiled: Plan) -> Iterator[Row]:
     yield Row(ARENA, compiled.memory.bytes)
     yield Row("list of live rows", compiled.arena_bytes - compiled.memory.bytes)
-    yield Row("state", _STATE_BYTES + _EXPONENTS_BYTES * len(compiled.layers))
+    dither = _DITHER_BYTES if "w8" in compiled.weight_formats else 0
+    yield Row("state", _STATE_BYTES + dither + _EXPONENTS_BYTES * len(compiled.layers))
 
 
-def _callers(compiled: Plan) -> Iterator[Row]:
+def _callers(compiled: Plan, core: Core) -> Iterator[Row]:
     network = compiled.network
     yield Row("one sample: input, output, target (yours)", 2 * (network.input_size + network.outputs + network.targets))
-    yield Row("stack, at most", STACK_BOUND_BYTES + _EXPONENTS_BYTES * len(compiled.layers))
+    yield Row("stack, at most", _STACK_BYTES[core] + _EXPONENTS_BYTES * len(compiled.layers))
 
 
 def _buffers(compiled: Plan) -> Iterator[Row]:
@@ -132,8 +162,13 @@ def _buffer_name(name: str) -> str:
 
 
 def _flash(compiled: Plan, core: Core) -> tuple[Row, ...]:
-    code = _CODE_ONCE_BYTES[core] + sum(_CODE_BYTES[core].get(type(step), _CODE_OTHER_BYTES) for step in compiled.steps)
+    code = _CODE_ONCE_BYTES[core] + sum(_CODE_BYTES[core][_code_kind(step)] for step in compiled.steps)
     return Row("initial weights", compiled.blob_bytes), Row("code, estimated at -O2", code)
+
+
+def _code_kind(step: OperatorPlan) -> tuple[type[OperatorPlan], str]:
+    """What the size of an operator's code depends on."""
+    return type(step), step.weight_format if isinstance(step, WeightedPlan) else ""
 
 
 def _largest(rows: tuple[Row, ...]) -> str:

@@ -32,7 +32,7 @@ static int16_t input[JRG_MODEL_INPUTS], output[JRG_MODEL_OUTPUTS], target[JRG_MO
 jrg_nn_status start(void) /* once */
 {{
     memcpy(weights, jrg_model_initial_weights, sizeof weights);
-    const jrg_nn_status status = jrg_model_bind(weights);
+{seed}    const jrg_nn_status status = jrg_model_bind(weights);
     return status != JRG_NN_OK ? status : jrg_model_set_rate((jrg_nn_rate){{{mantissa}u, {exponent}u}}); /* {rate} */
 }}
 
@@ -43,6 +43,8 @@ void answer(void) /* fill input; the answer is in output */
     jrg_model_forward(input, output);
 }}
 """
+
+_SEED = "    jrg_model_set_seed(1u); /* of the rounding of int8 weights: any number */\n"
 
 _LEARN_CLASS = """\
 bool learn(int16_t label) /* fill input; was the answer right before this step? */
@@ -77,7 +79,7 @@ def readme(facts: Facts) -> str:
         name=network.name,
         loss=network.loss.replace("_", " "),
         layers=_layers(network),
-        formats=", ".join(sorted({network.weight_format(index) for index in network.weighted})),
+        formats=", ".join(_formats_of(network)),
         architecture=facts.plan.architecture.hex(),
         ram_table=_table(facts.figures.ram, facts.figures.ram_bytes),
         buffer_table=_table(facts.figures.buffers),
@@ -94,7 +96,12 @@ def example(network: Network) -> str:
     """C that calls the folder's: what a user begins with."""
     rate = LearningRate.from_float(EXAMPLE_RATE)
     learn = _LEARN_CLASS if network.classifier else _LEARN_NUMBERS
-    return _EXAMPLE.format(mantissa=rate.mantissa, exponent=rate.exponent, rate=EXAMPLE_RATE, learn=learn)
+    seed = _SEED if "w8" in _formats_of(network) else ""
+    return _EXAMPLE.format(mantissa=rate.mantissa, exponent=rate.exponent, rate=EXAMPLE_RATE, seed=seed, learn=learn)
+
+
+def _formats_of(network: Network) -> list[str]:
+    return sorted({network.weight_format(index) for index in network.weighted})
 
 
 def _board(board: Board) -> dict[str, object]:
