@@ -78,6 +78,8 @@ class Defaults:
     alpha: float
     """Step of the initialisation in the first round; it falls linearly to 0."""
     rounds: int
+    training_passes: int = 1
+    """Passes over the support samples in a round of training; the papers' TinyReptile takes one."""
 
 
 @dataclass(frozen=True)

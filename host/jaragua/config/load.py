@@ -86,7 +86,7 @@ def _with_defaults(document: Document, defaults: Defaults | None, path: Path) ->
     if defaults is not None:
         _fill_from_model(filled, defaults)
     filled["run"].setdefault("name", _name_of(path))
-    _fill_from_strategy(filled)
+    _fill_from_strategy(filled, defaults)
     _fill_from_clients(filled)
     _place(filled["run"], path)
     return filled
@@ -100,11 +100,14 @@ def _fill_from_model(filled: Document, defaults: Defaults) -> None:
         filled["client"].setdefault(key, getattr(defaults, key))
 
 
-def _fill_from_strategy(filled: Document) -> None:
-    """How often and in what batches a device goes through its samples; of an unknown strategy: once, one by one."""
+def _fill_from_strategy(filled: Document, defaults: Defaults | None) -> None:
+    """How often and in what batches a device goes through its samples; of an unknown strategy: once, one by one.
+
+    Some models learn nothing from one pass a round (docs/tasks.md): theirs is the least.
+    """
     name = filled["strategy"].get("name", "tinyreptile")
     strategy = registry.REGISTRY.get(name, strategies.Strategy) if isinstance(name, str) else strategies.Strategy
-    filled["client"].setdefault("passes", strategy.PASSES)
+    filled["client"].setdefault("passes", max(strategy.PASSES, defaults.training_passes if defaults else 1))
     filled["client"].setdefault("batch", strategy.BATCH)
 
 

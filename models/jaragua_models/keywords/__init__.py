@@ -14,6 +14,16 @@ MODEL = Model(
         loss="softmax_cross_entropy",
     ),
     tasks=KeywordTasks(),
-    defaults=Defaults(learning_rate=0.05, ways=5, shots=3, passes=4, queries=5, clients=5, alpha=1.0, rounds=2000),
+    defaults=Defaults(
+        learning_rate=0.05,
+        ways=5,
+        shots=3,
+        passes=4,
+        queries=5,
+        clients=5,
+        alpha=1.0,
+        rounds=2000,
+        training_passes=4,
+    ),
     metric="accuracy",
 )

@@ -18,7 +18,7 @@ from jaragua_compiler.initial import Weights, initial_weights
 from jaragua_compiler.native import NativeEngine
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate
-from jaragua_models import Model, Samples
+from jaragua_models import Defaults, Model, Samples
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,12 +38,12 @@ class Workload:
     weights: Weights
 
 
-def prepare(model: Model, plan: Plan) -> Workload:
-    """Meta-train a start for the model's default number of rounds; the steps learn TASKS held-out tasks from it."""
+def prepare(model: Model, plan: Plan, tasks: int = TASKS) -> Workload:
+    """Meta-train a start for the model's default number of rounds; the steps learn held-out tasks from it."""
     weights = meta_train(model, plan)
     defaults = model.defaults
-    tasks = [model.tasks.held_out_task(SEED + n, defaults.ways, defaults.shots, defaults.ways) for n in range(TASKS)]
-    samples = tuple(task.support for task in tasks)
+    drawn = [model.tasks.held_out_task(SEED + n, defaults.ways, defaults.shots, defaults.ways) for n in range(tasks)]
+    samples = tuple(task.support for task in drawn)
     blob = _pack(model, plan, weights)
     steps = [step for support in samples for step in task_steps(plan, blob, support, defaults.learning_rate)]
     return Workload(tuple(steps), samples, weights)
@@ -71,14 +71,14 @@ def meta_train(model: Model, plan: Plan) -> Weights:
         trained = []
         for client in range(defaults.clients):
             task = model.tasks.train_task(f"bench-{client}", number, defaults.ways, defaults.shots)
-            trained.append(_adapted(engine, plan, blob, task.support, defaults.learning_rate))
+            trained.append(_adapted(engine, plan, blob, task.support, defaults))
         weights = _moved(weights, trained, defaults.alpha * (1.0 - number / defaults.rounds))
     return weights
 
 
-def _adapted(engine: NativeEngine, plan: Plan, blob: bytes, support: Samples, learning_rate: float) -> Weights:
+def _adapted(engine: NativeEngine, plan: Plan, blob: bytes, support: Samples, defaults: Defaults) -> Weights:
     engine.load(blob)
-    for step in task_steps(plan, blob, support, learning_rate):
+    for step in defaults.training_passes * task_steps(plan, blob, support, defaults.learning_rate):
         engine.train_step(step.x, step.target, step.rate)
     return unpack(plan, engine.blob())
 
@@ -93,7 +93,8 @@ def _moved(start: Weights, trained: Sequence[Weights], alpha: float) -> Weights:
 
 
 def _towards(start: FloatArray, trained: Sequence[FloatArray], alpha: float) -> FloatArray:
-    return start + alpha * (np.mean(trained, axis=0) - start)
+    moved: FloatArray = start + alpha * (np.mean(trained, axis=0) - start)
+    return moved
 
 
 def _pack(model: Model, plan: Plan, weights: Weights) -> bytes:
