@@ -11,7 +11,13 @@ from jaragua.cli.main import run
 from jaragua.errors import ToolError, UsageError
 
 #: At most so many instructions a training step and so many bytes of RAM (the bars of the engine's issue).
-LIMITS = {"SINE": (8_000, 4 * 1024), "MLP": (8_000, 6 * 1024), "KWS": (62_000, 36 * 1024), "CNN": (340_000, 24 * 1024)}
+LIMITS = {
+    "SINE": (8_000, 4 * 1024),
+    "MLP": (8_000, 6 * 1024),
+    "KWS": (62_000, 36 * 1024),
+    "CNN": (340_000, 24 * 1024),
+    "OMNIGLOT-REPTILE": (20_000_000, 224 * 1024),
+}
 
 
 @pytest.fixture
@@ -31,10 +37,11 @@ def test_the_figures_of_all_models_keep_the_bars(document: dict[str, object]) ->
         most_instructions, most_bytes = LIMITS[result["model"]]
         assert 0 < result["forward_instructions"] < result["instructions"] <= most_instructions
         assert result["ram_bytes"] <= most_bytes
-        assert result["task"] in ("sine", "digits", "keywords", "omniglot-cnn", "synthetic")
-        assert result["instructions"] < result["float32_instructions"]
+        assert result["task"] in ("sine", "digits", "keywords", "omniglot-cnn", "omniglot-reptile", "synthetic")
+        if result["model"] != "OMNIGLOT-REPTILE":  # 440 KB of weights in float32: no board to count on
+            assert result["instructions"] < result["float32_instructions"]
+            assert result["ram_bytes"] < result["float32_ram_bytes"]
         assert result["instructions"] <= result["instructions_no_dead_rows"]
-        assert result["ram_bytes"] < result["float32_ram_bytes"]
         assert result["flash_bytes"] > 0
         assert 0 < result["dead_rows"] < 1
 

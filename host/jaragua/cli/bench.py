@@ -97,4 +97,4 @@ def _rows(results: Sequence[Result]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _number(value: Any) -> str:
-    return f"{value:,.0f}"
+    return "does not fit" if value is None else f"{value:,.0f}"

@@ -13,7 +13,7 @@ from jaragua_compiler.bench.steps import Counts, Outcome, mismatches, run
 from jaragua_compiler.bench.toolchain import ToolError, require_tools
 from jaragua_compiler.bench.workload import Workload, prepare
 from jaragua_compiler.native import NativeEngine
-from jaragua_compiler.plan import WEIGHT_FORMAT, Plan, plan
+from jaragua_compiler.plan import Plan, plan
 from jaragua_compiler.rate import LearningRate
 from jaragua_models import Model
 from jaragua_models.base import Features, Targets
@@ -27,7 +27,7 @@ class Result:
     """One row of the bench. Instructions are means over `samples` training steps, except where the name says else.
 
     `task` is the zoo's task the samples come from, or "synthetic". `dead_rows` is the part of all rows that is dead
-    (0..1); RAM is weights, activations, scratch and stack.
+    (0..1); RAM is weights, activations, scratch and stack. The fields of float32 are None if it does not fit the board.
     """
 
     model: str
@@ -40,10 +40,10 @@ class Result:
     backward_update_instructions: int
     dead_rows: float
     instructions_no_dead_rows: int
-    float32_instructions: int
-    float32_forward_instructions: int
-    float32_flags: str
-    float32_ram_bytes: int
+    float32_instructions: int | None
+    float32_forward_instructions: int | None
+    float32_flags: str | None
+    float32_ram_bytes: int | None
     ram_bytes: int
     ram_weights_bytes: int
     ram_static_bytes: int
@@ -57,17 +57,18 @@ def measure(name: str) -> Result:
     require_tools()
     model, task = row_model(name)
     layout = plan(model.network)
-    workload = prepare(model, layout)
+    row = ROWS[name]
+    workload = prepare(model, layout, row.tasks)
     counts = _counted(layout, workload)
     without_dead_rows = _counts_without_dead_rows(model, layout, workload)
-    baseline = _float32(model, workload)
+    baseline = _float32(model, workload) if row.float32 else None
     size = board.footprint(layout)
     stack = max(max(count.forward_stack_bytes, count.train_stack_bytes) for count in counts)
     train = [count.train_instructions for count in counts]
     forward = _mean([count.forward_instructions for count in counts])
     return Result(
         model=name,
-        weights=WEIGHT_FORMAT,
+        weights="+".join(layout.weight_formats),
         task=task,
         instructions=_mean(train),
         instructions_min=min(train),
@@ -76,10 +77,10 @@ def measure(name: str) -> Result:
         backward_update_instructions=_mean(train) - forward,
         dead_rows=_dead_part(layout, workload),
         instructions_no_dead_rows=_mean([count.train_instructions for count in without_dead_rows]),
-        float32_instructions=round(baseline.instructions),
-        float32_forward_instructions=round(baseline.forward_instructions),
-        float32_flags=baseline.compiler_flags,
-        float32_ram_bytes=baseline.ram_bytes,
+        float32_instructions=round(baseline.instructions) if baseline else None,
+        float32_forward_instructions=round(baseline.forward_instructions) if baseline else None,
+        float32_flags=baseline.compiler_flags if baseline else None,
+        float32_ram_bytes=baseline.ram_bytes if baseline else None,
         ram_bytes=layout.blob_bytes + size.ram_bytes + stack,
         ram_weights_bytes=layout.blob_bytes,
         ram_static_bytes=size.ram_bytes,

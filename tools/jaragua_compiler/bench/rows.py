@@ -21,6 +21,9 @@ class Row:
     zoo: str
     network: Network | None = None
     ways: int | None = None
+    rounds: int = _ROUNDS_MOST
+    tasks: int = 8  # held-out tasks whose samples are measured
+    float32: bool = True  # the baseline fits the board's RAM
 
 
 ROWS: Mapping[str, Row] = {
@@ -40,6 +43,8 @@ ROWS: Mapping[str, Row] = {
             ),
         ),
     ),
+    # A step is as long as 40 of CNN's: few rounds and one task tell as much.
+    "OMNIGLOT-REPTILE": Row("omniglot-reptile", rounds=20, tasks=1, float32=False),
 }
 
 
@@ -54,7 +59,7 @@ def row_model(name: str) -> tuple[Model, str]:
     model = get(row.zoo)
     network = row.network or model.network
     defaults = dataclasses.replace(
-        model.defaults, ways=row.ways or model.defaults.ways, rounds=min(model.defaults.rounds, _ROUNDS_MOST)
+        model.defaults, ways=row.ways or model.defaults.ways, rounds=min(model.defaults.rounds, row.rounds)
     )
     model = dataclasses.replace(model, network=network, defaults=defaults)
     try:
