@@ -28,6 +28,7 @@ from jaragua_compiler.network import (
     GlobalAveragePool2D,
     MaxPool2D,
 )
+from jaragua_models import get
 
 NETWORKS = {
     "one layer": Network("one", 64, (Dense(10),)),
@@ -173,6 +174,12 @@ def test_int8_weights_are_named_where_they_fit() -> None:
     network = Network("big", 256, (Dense(28, "relu"), Dense(10)))
     assert "`--weights w8`" in refusal(network, SMALL).hint
     check_fits(network, Choice(weights="w8"), SMALL)
+
+
+def test_the_network_of_the_reptile_paper_fits_the_emulated_board_with_int8_weights_only() -> None:
+    network, board = get("omniglot-reptile").network, find_board("qemu_m4")
+    assert check_fits(network, Choice(weights="w8"), board).ram_bytes <= board.free_ram_bytes
+    assert "`--weights w8`" in refusal(network, board, Choice(weights="w16")).hint
 
 
 def test_the_boards_a_refusal_names_hold_it() -> None:
