@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +35,10 @@ def simulate(
     passes: Annotated[int | None, typer.Option(min=1, help="Over a task in a round; default: the strategy's.")] = None,
     batch: Annotated[int | None, typer.Option(min=0, help="Mini-batch; 0: all; default: the strategy's.")] = None,
     option: Annotated[list[str] | None, typer.Option(help="name=number, an option of the strategy; repeat.")] = None,
+    combine: Annotated[str, typer.Option(help="How updates become one; docs/configuration.md.")] = "own",
+    trim: Annotated[float, typer.Option(min=0, max=0.499, help="Left out at either end by trimmed-mean.")] = 0.2,
+    clip: Annotated[float, typer.Option(min=0, help="Longest update, in median lengths; 0: any.")] = 0.0,
+    near: Annotated[float, typer.Option(min=0, help="Farthest update, in median distances; 0: any.")] = 0.0,
     eval_tasks: Annotated[int, typer.Option(min=1, help="Held-out tasks to judge with.")] = 100,
     queries: Annotated[int | None, typer.Option(min=1, help="Query samples of a held-out task.")] = None,
     adapt_passes: Annotated[int | None, typer.Option(min=1, help="Passes when a new device adapts.")] = None,
@@ -45,6 +50,8 @@ def simulate(
 
     The same seed, devices (device-1, device-2, …) and numbers as a run of a fleet give the same model, to the bit.
     """
+    # Simulations have workers of their own: more threads in a product of small matrices only get in their way.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from jaragua.simulate import Simulation, device_names
 
     defaults = _defaults_of(task)
@@ -65,6 +72,10 @@ def simulate(
         passes=passes,
         batch=batch,
         options=_numbers(option or []),
+        combine=combine,
+        trim=trim,
+        clip=clip,
+        near=near,
         eval_tasks=eval_tasks,
         queries=queries or defaults.queries,
         adapt_passes=adapt_passes or defaults.passes,

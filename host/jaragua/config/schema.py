@@ -16,6 +16,7 @@ RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,23}$")]
 #: What CBOR, SQLite and NumPy's generators all take.
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Batch = Annotated[int, Field(ge=0, le=1_000_000)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 StepSize = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -58,6 +59,10 @@ class StrategySection(Section):
     clients_per_round: Count = Field(description="K, devices that train in a round; default: the model's")
     alpha: StepSize = Field(description="step of the first round; default: the model's")
     alpha_final: StepSize = Field(default=0.0, description="towards which alpha falls")
+    combine: str = Field(default="own", description="own, mean, sample-weighted-mean, median or trimmed-mean")
+    trim: Annotated[float, Field(ge=0, lt=0.5)] = Field(default=0.2, description="trimmed-mean: left out at either end")
+    clip: Factor = Field(default=0.0, description="longest update, in median lengths; 0: any")
+    near: Factor = Field(default=0.0, description="farthest update, in median distances; 0: any")
     options: dict[str, float] = Field(default={}, strict=False, description="numbers that only this strategy has")
 
 

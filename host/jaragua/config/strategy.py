@@ -6,6 +6,7 @@ from jaragua import strategies
 from jaragua.config.problems import Problem
 from jaragua.config.schema import RunConfig
 from jaragua.errors import ConfigurationError
+from jaragua.strategies.robust import aggregation_of
 
 
 def strategy_of(config: RunConfig) -> strategies.Strategy:
@@ -18,6 +19,9 @@ def strategy_of(config: RunConfig) -> strategies.Strategy:
         passes=config.client.passes,
         batch=config.client.batch,
         options=config.strategy.options,
+        aggregation=aggregation_of(
+            config.strategy.combine, config.strategy.trim, config.strategy.clip, config.strategy.near
+        ),
     )
     return strategies.create(config.strategy.name, settings)
 

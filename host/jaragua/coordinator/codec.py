@@ -14,6 +14,9 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.plan import Plan
 from jaragua_models import Model
 
+#: Of the calibration samples, evenly taken: ranges hardly need more, and they are estimated anew in every round.
+_MOST_SAMPLES = 256
+
 
 class ModelCodec:
     """Vectors are float64 [parameters]: per layer the weights row by row, then the biases."""
@@ -21,7 +24,8 @@ class ModelCodec:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._plan = plan(model.network)
-        self._samples = model.tasks.calibration()
+        samples = model.tasks.calibration()
+        self._samples = samples[:: -(-len(samples) // _MOST_SAMPLES)]
 
     @property
     def plan(self) -> Plan:

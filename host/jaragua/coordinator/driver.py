@@ -183,17 +183,18 @@ class Driver:
             for one in updates
         ]
         vector = self._strategy.aggregate(number, self._current.vector, learned)
+        _, left_out = self._strategy.settings.aggregation.checked(self._current.vector, learned)
         before = self._current.blob_hash
         self._blob = self._codec.pack(vector)
         self._current = Initialisation(number, vector, hashlib.sha256(self._blob).digest())
-        self._write_round(number, updates)
+        self._write_round(number, updates, left_out)
         self._broker.publish_blob(self._blob)
         if before != self._current.blob_hash:
             self._broker.clear_blob(before)
         return self.machine.closed(self._current.blob_hash, monotonic_ms())
 
-    def _write_round(self, number: int, updates: Sequence[StoredUpdate]) -> None:
-        metrics = self._metrics(number, updates)
+    def _write_round(self, number: int, updates: Sequence[StoredUpdate], left_out: Sequence[str]) -> None:
+        metrics = self._metrics(number, updates) | {"left_out": list(left_out)}
         finished = number == self._record.rounds
         self._store.close_round(self._record.run, number, metrics, self._current, finished=finished)
         self._folder.append_metrics(metrics)

@@ -5,6 +5,7 @@ None of it depends on what is learned, so worker processes draw the tasks of lat
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import signal
 from collections import deque
@@ -39,7 +40,7 @@ def draw_round(simulation: Simulation, round_number: int) -> Draw:
     """What the coordinator would command in that round. Raises: DataError."""
     devices = rules.choose(simulation.seed, round_number, simulation.devices, simulation.clients)
     seeds = [rules.train_seed(simulation.seed, round_number, device) for device in devices]
-    source = jaragua_models.get(simulation.task).tasks
+    source = _source(simulation.task)
     try:
         tasks = [
             source.train_task(device, seed, simulation.ways, simulation.shots).support
@@ -48,6 +49,11 @@ def draw_round(simulation: Simulation, round_number: int) -> Draw:
     except jaragua_models.ModelError as error:
         raise DataError(error.message, error.hint) from error
     return Draw(round_number, tuple(devices), joined(tasks, seeds))
+
+
+@functools.cache
+def _source(task: str) -> jaragua_models.TaskSource:
+    return jaragua_models.get(task).tasks
 
 
 def draws(simulation: Simulation, first_round: int, workers: int) -> Iterator[Draw]:

@@ -47,17 +47,15 @@ class Layout:
     def learned(self, start: bytes, blobs: Blobs) -> Vector:
         """What each blob is away from the start, in real numbers: uint8 [n, blob_bytes] -> float64 [n, parameters].
 
-        All have the start's exponents: training never changes them.
+        All have the start's exponents: training never changes them. Differences of such integers are exact in float64.
         """
         found = exponents(self._plan, start)
         first = np.frombuffer(start, np.uint8)[None]
         parts = []
         for layer in self._plan.layers:
             weight, bias = found.weights[layer.index], found.weights[layer.index] + found.inputs[layer.index]
-            moved = _weights(layer, blobs) - _weights(layer, first)
-            parts.append(np.ldexp(moved.astype(np.float64), -weight))
-            moved = _biases(layer, blobs) - _biases(layer, first)
-            parts.append(np.ldexp(moved.astype(np.float64), -bias))
+            parts.append((_weights(layer, blobs) - _weights(layer, first)) * 2.0**-weight)
+            parts.append((_biases(layer, blobs) - _biases(layer, first)) * 2.0**-bias)
         return np.concatenate(parts, axis=1)
 
     def sizes(self) -> list[int]:
@@ -65,14 +63,14 @@ class Layout:
         return [math.prod(weights) + math.prod(biases) for weights, biases in self._plan.shapes]
 
 
-def _weights(layer: _Layer, blobs: Blobs) -> NDArray[np.int64]:
+def _weights(layer: _Layer, blobs: Blobs) -> Vector:
     count = layer.outputs * layer.row_elements
     rows = _numbers(blobs, layer.weights_offset, count, "<i2").reshape(len(blobs), layer.outputs, layer.row_elements)
-    return rows[:, :, : layer.inputs].reshape(len(blobs), -1).astype(np.int64)
+    return rows[:, :, : layer.inputs].reshape(len(blobs), -1).astype(np.float64)
 
 
-def _biases(layer: _Layer, blobs: Blobs) -> NDArray[np.int64]:
-    return _numbers(blobs, layer.biases_offset, layer.outputs, "<i4").astype(np.int64)
+def _biases(layer: _Layer, blobs: Blobs) -> Vector:
+    return _numbers(blobs, layer.biases_offset, layer.outputs, "<i4").astype(np.float64)
 
 
 def _numbers(blobs: Blobs, offset: int, count: int, kind: str) -> NDArray[np.generic]:

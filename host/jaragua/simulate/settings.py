@@ -30,6 +30,10 @@ class Simulation:
     passes: int | None = None
     batch: int | None = None
     options: dict[str, float] = field(default_factory=dict)
+    combine: str = "own"
+    trim: float = 0.2
+    clip: float = 0.0
+    near: float = 0.0
     eval_tasks: int = 100
     queries: int = 50
     adapt_passes: int = 1

@@ -13,14 +13,16 @@ from typing import Final
 import jaragua_models
 from jaragua import strategies
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.errors import ConfigurationError, ModelError
+from jaragua.errors import ModelError
 from jaragua.simulate import judging
+from jaragua.simulate.channel import channel_for
 from jaragua.simulate.draws import Draw, draws
 from jaragua.simulate.engine import Judged, Trained, VirtualFleet
 from jaragua.simulate.integer_fleet import IntegerFleet
 from jaragua.simulate.settings import OnProgress, Simulation, SimulationProgress, SimulationResult, default_cache
 from jaragua.simulate.state import State, StateFolder
 from jaragua.strategies import ClientUpdate, Settings, Strategy, Vector
+from jaragua.strategies.robust import aggregation_of
 from jaragua_models import Model
 
 _SAVE_EVERY_SECONDS: Final = 10.0
@@ -61,11 +63,9 @@ def create_strategy(simulation: Simulation) -> Strategy:
         passes=simulation.passes,
         batch=simulation.batch,
         options=simulation.options,
+        aggregation=aggregation_of(simulation.combine, simulation.trim, simulation.clip, simulation.near),
     )
-    strategy = strategies.create(simulation.strategy, settings)
-    if strategy.client_work(1).compressed:
-        raise ConfigurationError(f"'{simulation.strategy}' sends parts of the weights, which is not simulated yet")
-    return strategy
+    return strategies.create(simulation.strategy, settings)
 
 
 class _Rounds:
@@ -85,7 +85,9 @@ class _Rounds:
         self._fleet = fleet
         self._folder = folder
         self._on_progress = on_progress
-        self._state = (folder.load() if folder else None) or State(codec.initial(simulation.seed))
+        first = codec.initial(simulation.seed)
+        self._state = (folder.load() if folder else None) or State(first)
+        self._channel = channel_for(fleet, codec, strategy.client_work(1), first, self._state.memory)
         self._begun_with = self._state.client_tasks
         self._saved = time.monotonic()
         self.seconds = 0.0
@@ -102,8 +104,7 @@ class _Rounds:
         try:
             self._train(draws(self._simulation, self._state.rounds_done + 1, workers))
         finally:
-            if self._folder:
-                self._folder.save(self._state)
+            self._save()
         return self._state
 
     def _train(self, drawn: Iterator[Draw]) -> None:
@@ -120,27 +121,32 @@ class _Rounds:
     def _round(self, draw: Draw) -> Trained:
         state, number = self._state, draw.round_number
         work = self._strategy.client_work(number)
-        start = self._fleet.start(state.vector)
         batch = draw.batch.interleaved() if work.pooled else draw.batch
-        trained = self._fleet.train(start, work, batch)
         names = draw.devices[: len(batch)]
+        start, bytes_down = self._channel.send(state.vector, names)
+        trained = self._fleet.train(start, work, batch)
+        arrived, bytes_up = self._channel.receive(names, trained.learned)
         updates = [
             ClientUpdate(device, state.vector + learned, int(samples) * work.passes)
-            for device, learned, samples in zip(names, trained.learned, batch.counts, strict=True)
+            for device, learned, samples in zip(names, arrived, batch.counts, strict=True)
         ]
         self._state = replace(
             state,
             vector=self._strategy.aggregate(number, state.vector, updates),
             rounds_done=number,
             client_tasks=state.client_tasks + len(draw.devices),
-            bytes_up=state.bytes_up + len(start) * len(updates),
-            bytes_down=state.bytes_down + len(start) * len(updates),
+            bytes_up=state.bytes_up + bytes_up,
+            bytes_down=state.bytes_down + bytes_down,
         )
         return trained
 
     def _save_now_and_then(self) -> None:
         if self._folder and time.monotonic() - self._saved > _SAVE_EVERY_SECONDS:
-            self._folder.save(self._state)
+            self._save()
+
+    def _save(self) -> None:
+        if self._folder:
+            self._folder.save(replace(self._state, memory=self._channel.memory()))
             self._saved = time.monotonic()
 
 

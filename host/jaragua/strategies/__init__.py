@@ -1,12 +1,14 @@
 """How an initialisation moves. To add a strategy, write one class: name it in `REGISTRY`, or use `module:Class`."""
 
-from jaragua.strategies.base import WHOLE_SET, ClientUpdate, ClientWork, Settings, Strategy, Vector
+from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector
+from jaragua.strategies.base import WHOLE_SET, ClientWork, Settings, Strategy
 from jaragua.strategies.registry import REGISTRY, create, fleet_obstacle, names
 from jaragua.strategies.tiny_reptile import TinyReptile
 
 __all__ = [
     "REGISTRY",
     "WHOLE_SET",
+    "Aggregation",
     "ClientUpdate",
     "ClientWork",
     "Settings",

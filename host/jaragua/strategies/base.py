@@ -5,32 +5,16 @@ Both halves are pure and stand in one class, so that the coordinator, the nodes 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import ClassVar
 
 from jaragua.errors import ConfigurationError
-
-#: All trainable numbers of a network in one row, float64 [parameters].
-Vector: TypeAlias = NDArray[np.float64]
+from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector, mean
 
 #: `ClientWork.batch`: all samples of a pass make one step.
 WHOLE_SET = 0
-
-
-@dataclass(frozen=True)
-class ClientUpdate:
-    """What one device made of the initialisation.
-
-    weights: float64 [parameters], the device's weights after training. samples: how many it trained on.
-    """
-
-    device: str
-    weights: Vector
-    samples: int
 
 
 @dataclass(frozen=True)
@@ -50,13 +34,15 @@ class ClientWork:
     """Last layers with weights that stay on the device: neither sent nor moved by the server."""
     upload_share: float = 1.0
     """Share of the other weights that is sent: those that moved most."""
+    download_share: float = 1.0
+    """Share of the initialisation's changes that devices are sent, chosen the same way."""
     delta_bits: int = 0
-    """0: whole weights travel, in both directions; 8: what changed, in 8 bits each."""
+    """8 or 16: what changed travels, in both directions, in so many bits; 0: whole weights, or 16 if a part is sent."""
 
     @property
     def compressed(self) -> bool:
         """Whether anything but whole blobs travels."""
-        return self.local_layers > 0 or self.upload_share < 1.0 or self.delta_bits > 0
+        return self.local_layers > 0 or min(self.upload_share, self.download_share) < 1.0 or self.delta_bits > 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +57,8 @@ class Settings:
     batch: int | None = None
     options: dict[str, float] = field(default_factory=dict)
     """Numbers that only some strategies have, by the names in their OPTIONS."""
+    aggregation: Aggregation = field(default_factory=Aggregation)
+    """Checks before updates are combined, and how they are; as it stands: no check, and the strategy's own way."""
 
 
 class Strategy:
@@ -123,28 +111,19 @@ class Strategy:
         """The next initialisation, φ + α_t · (combined - φ), float64 [parameters].
 
         Args: round_number, 1 for the first; initialisation, float64 [parameters], what the devices started from;
-        updates, at least one, sorted by device.
+        updates, at least one, sorted by device. If no update passes the checks, nothing moves.
         """
-        moved: Vector = initialisation + self.step_size(round_number) * (self.combine(updates) - initialisation)
+        kept, _ = self.settings.aggregation.checked(initialisation, updates)
+        if not kept:
+            return initialisation.copy()
+        combined = (self.settings.aggregation.combine or self.combine)(kept)
+        moved: Vector = initialisation + self.step_size(round_number) * (combined - initialisation)
         return moved
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def mean(updates: Sequence[ClientUpdate]) -> Vector:
-    """Every device counts the same."""
-    result: Vector = np.mean([update.weights for update in updates], axis=0)
-    return result
-
-
-def sample_weighted_mean(updates: Sequence[ClientUpdate]) -> Vector:
-    """Every sample counts the same."""
-    samples = np.array([update.samples for update in updates], dtype=np.float64)
-    result: Vector = np.average([update.weights for update in updates], axis=0, weights=samples)
-    return result
 
 
 def obstacle(work: ClientWork) -> str:
@@ -172,8 +151,11 @@ def check_work(work: ClientWork) -> ClientWork:
     for name, least, most in (("passes", 1, 10_000), ("batch", 0, 1_000_000), ("local_layers", 0, 1_000)):
         if not least <= getattr(work, name) <= most:
             raise ConfigurationError(f"{name} is {getattr(work, name)}", f"{least} to {most} is possible")
-    if not 0 < work.upload_share <= 1:
-        raise ConfigurationError(f"the share of weights to upload is {work.upload_share:g}", "more than 0, at most 1")
-    if work.proximal < 0 or work.delta_bits not in (0, 8):
-        raise ConfigurationError("proximal is negative, or delta_bits neither 0 nor 8", "see docs/strategies.md")
+    for name in ("upload_share", "download_share"):
+        if not 0 < getattr(work, name) <= 1:
+            raise ConfigurationError(f"{name} is {getattr(work, name):g}", "more than 0, at most 1 is possible")
+    if not 0 <= work.proximal < math.inf:
+        raise ConfigurationError(f"proximal is {work.proximal:g}", "0 or more is possible")
+    if work.delta_bits not in (0, 8, 16):
+        raise ConfigurationError(f"delta_bits is {work.delta_bits}", "0, 8 and 16 are possible")
     return work

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from jaragua.strategies.base import ClientUpdate, Strategy, Vector, sample_weighted_mean
+from jaragua.strategies.aggregation import ClientUpdate, Vector, sample_weighted_mean
+from jaragua.strategies.base import Strategy
 
 
 class FedAvg(Strategy):

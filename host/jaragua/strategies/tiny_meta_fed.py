@@ -20,7 +20,12 @@ class TinyMetaFed(Strategy):
     """
 
     SUMMARY: ClassVar[str] = "TinyReptile with a local head, the largest changes only, and a cosine schedule"
-    OPTIONS: ClassVar[dict[str, float]] = {"local_layers": 1, "upload_share": 0.25, "delta_bits": 8}
+    OPTIONS: ClassVar[dict[str, float]] = {
+        "local_layers": 1,
+        "upload_share": 0.25,
+        "download_share": 0.5,
+        "delta_bits": 8,
+    }
 
     def step_size(self, round_number: int) -> float:
         """The cosine schedule."""
@@ -34,5 +39,6 @@ class TinyMetaFed(Strategy):
             super().client_work(round_number),
             local_layers=int(self.option("local_layers")),
             upload_share=self.option("upload_share"),
+            download_share=self.option("download_share"),
             delta_bits=int(self.option("delta_bits")),
         )

@@ -1,0 +1,131 @@
+"""Aggregation that a few broken or hostile devices cannot spoil: checks, clipping and combiners to put together.
+
+    Aggregation(checks=(Finite(), NearTheFleet(5.0), ClippedToTheMedianNorm(2.0)), combine=trimmed_mean(0.2))
+
+A check looks at all updates of a round and hands on those it believes, changed or not. Norms are Euclidean, of what a
+device learned (its weights less the initialisation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua.errors import ConfigurationError
+from jaragua.strategies.aggregation import Aggregation, Check, ClientUpdate, Combine, Vector, mean, sample_weighted_mean
+
+
+def median(updates: Sequence[ClientUpdate]) -> Vector:
+    """Of each weight the median over the devices (Yin et al., "Byzantine-Robust Distributed Learning", 2018)."""
+    result: Vector = np.median([update.weights for update in updates], axis=0)
+    return result
+
+
+def trimmed_mean(share: float) -> Combine:
+    """Of each weight the mean without the `share` (0 to below 0.5) of devices at either end (Yin et al., 2018).
+
+    Of n devices floor(share · n) are left out at either end.
+    """
+    if not 0 <= share < 0.5:
+        raise ConfigurationError(f"a trimmed mean cannot leave out {share:g} at either end", "0 to below 0.5")
+
+    def combine(updates: Sequence[ClientUpdate]) -> Vector:
+        ordered = np.sort([update.weights for update in updates], axis=0)
+        cut = int(share * len(updates))
+        result: Vector = np.mean(ordered[cut : len(updates) - cut], axis=0)
+        return result
+
+    return combine
+
+
+@dataclass(frozen=True)
+class Finite:
+    """Leaves out updates with a weight that is not a number."""
+
+    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
+        """Every other update as it is."""
+        return [update for update in updates if np.isfinite(update.weights).all()]
+
+
+@dataclass(frozen=True)
+class ClippedNorm:
+    """Shortens what a device learned to at most `limit` (Sun et al., "Can You Really Backdoor Federated Learning?")."""
+
+    limit: float
+
+    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
+        """All updates, the long ones shortened."""
+        return [_shortened(initialisation, update, self.limit) for update in updates]
+
+
+@dataclass(frozen=True)
+class ClippedToTheMedianNorm:
+    """Shortens what a device learned to at most `factor` times the median length of the round."""
+
+    factor: float
+
+    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
+        """All updates, the long ones shortened."""
+        limit = self.factor * float(np.median(norms(initialisation, updates))) if updates else 0.0
+        return [_shortened(initialisation, update, limit) for update in updates]
+
+
+@dataclass(frozen=True)
+class NearTheFleet:
+    """Leaves out updates that are much farther from the fleet's than is usual.
+
+    The distance of an update is that to the weight-by-weight median of the round; the usual one is the median of these
+    distances. Left out is what is more than `factor` times as far. Fewer than three updates cannot be told apart.
+    """
+
+    factor: float
+
+    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
+        """The others as they are."""
+        if len(updates) < 3:
+            return list(updates)
+        distances = norms(median(updates), updates)
+        limit = self.factor * float(np.median(distances))
+        return [update for update, distance in zip(updates, distances, strict=True) if distance <= limit]
+
+
+def norms(origin: Vector, updates: Sequence[ClientUpdate]) -> NDArray[np.float64]:
+    """How far each update's weights are from `origin`, float64 [updates]."""
+    rows = np.array([update.weights for update in updates]) - origin
+    return np.asarray(np.linalg.norm(rows, axis=1), dtype=np.float64)
+
+
+#: Ways to combine by their names; "own" is the strategy's, and "trimmed-mean" takes a share.
+COMBINERS: dict[str, Callable[[float], Combine | None]] = {
+    "own": lambda trim: None,
+    "mean": lambda trim: mean,
+    "sample-weighted-mean": lambda trim: sample_weighted_mean,
+    "median": lambda trim: median,
+    "trimmed-mean": trimmed_mean,
+}
+
+
+def aggregation_of(combine: str, trim: float, clip: float, near: float) -> Aggregation:
+    """What a configuration's four keys mean; clip and near are factors, 0 for none.
+
+    Raises: ConfigurationError for an unknown way to combine.
+    """
+    if combine not in COMBINERS:
+        raise ConfigurationError(f"there is no way to combine '{combine}'", f"known: {', '.join(COMBINERS)}")
+    checks: list[Check] = [Finite()]
+    if near:
+        checks.append(NearTheFleet(near))
+    if clip:
+        checks.append(ClippedToTheMedianNorm(clip))
+    return Aggregation(tuple(checks), COMBINERS[combine](trim))
+
+
+def _shortened(initialisation: Vector, update: ClientUpdate, limit: float) -> ClientUpdate:
+    learned = update.weights - initialisation
+    length = float(np.linalg.norm(learned))
+    if length <= limit:
+        return update
+    return replace(update, weights=initialisation + learned * (limit / length))

@@ -1,0 +1,112 @@
+"""What travels, and what it costs in bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jaragua_models
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.simulate import simulate
+from jaragua.simulate.channel import Differences
+from jaragua.strategies import ClientWork
+
+FIVE_SHARED_LAYER = ClientWork(0.01, local_layers=1, upload_share=0.5, delta_bits=8)
+
+
+class Starts:
+    """A fleet that only packs."""
+
+    def start(self, vector: Any) -> bytes:
+        return bytes(vector.astype("<f8").tobytes())
+
+
+@pytest.fixture
+def codec() -> ModelCodec:
+    return ModelCodec(jaragua_models.get("sine"))
+
+
+def channel(codec: ModelCodec, memory: Any = None) -> Differences:
+    return Differences(Starts(), codec, FIVE_SHARED_LAYER, codec.initial(1), memory or {})  # type: ignore[arg-type]
+
+
+def test_whole_blobs_cost_a_blob_each_way(make: Any, codec: ModelCodec) -> None:
+    result = simulate(make())
+    assert result.bytes_up == result.bytes_down == 6 * 3 * codec.blob_bytes
+
+
+def test_the_first_start_costs_nothing_all_draw_it_from_the_seed(codec: ModelCodec) -> None:
+    first = codec.initial(1)
+    start, cost = channel(codec).send(first, ["a", "b"])
+    assert (start, cost) == (first.tobytes(), 0)
+
+
+def test_the_last_layer_is_never_sent(codec: ModelCodec) -> None:
+    first, line = codec.initial(1), channel(codec)
+    head = codec.plan.shapes[-1]
+    count = int(np.prod(head[0])) + int(np.prod(head[1]))
+    start, _ = line.send(first + 1.0, ["a"])
+    arrived, _ = line.receive(["a"], np.ones((1, len(first))))
+    sent = np.frombuffer(start)
+    np.testing.assert_array_equal(sent[-count:], first[-count:])
+    np.testing.assert_allclose(sent[:-count], first[:-count] + 1.0)
+    assert not arrived[0, -count:].any()
+
+
+def test_who_missed_rounds_is_sent_all_it_missed_at_most_a_blob(codec: ModelCodec) -> None:
+    line, first, draw = channel(codec), codec.initial(1), np.random.default_rng(3)
+    vectors = [first + draw.normal(size=len(first)) * 0.01 * number for number in range(1, 8)]
+    costs = [line.send(vector, ["always"])[1] for vector in vectors]
+    _, late = line.send(vectors[-1], ["late"])
+    assert late == codec.blob_bytes < sum(costs)
+    twice = channel(codec)
+    alone = [twice.send(vector, [])[1] for vector in vectors[:2]]
+    assert alone == [0, 0]
+    assert twice.send(vectors[1], ["late"])[1] >= sum(costs[:2])
+
+
+def test_what_a_device_could_not_send_it_sends_later(codec: ModelCodec) -> None:
+    line, count = channel(codec), len(codec.initial(1))
+    learned = np.random.default_rng(4).normal(size=(1, count))
+    arrived = np.zeros(count)
+    for row in (learned, np.zeros_like(learned), np.zeros_like(learned)):
+        arrived += line.receive(["a"], row)[0][0]
+    np.testing.assert_allclose(arrived[: sum(line._blocks)], learned[0, : sum(line._blocks)], atol=0.02)
+
+
+def test_a_channel_goes_on_from_its_memory(codec: ModelCodec) -> None:
+    first, draw = codec.initial(1), np.random.default_rng(5)
+    vectors = [first + draw.normal(size=len(first)) for _ in range(3)]
+    learned = draw.normal(size=(2, len(first)))
+    whole = channel(codec)
+    for vector in vectors[:2]:
+        whole.send(vector, ["a"])
+        whole.receive(["a", "b"], learned)
+    again = channel(codec, whole.memory())
+    assert again.send(vectors[2], ["a", "b"]) == whole.send(vectors[2], ["a", "b"])
+    np.testing.assert_array_equal(again.receive(["b"], learned[:1])[0], whole.receive(["b"], learned[:1])[0])
+
+
+def test_tinymetafed_sends_at_least_four_times_less_and_learns_as_well(make: Any) -> None:
+    numbers = {"task": "digits", "ways": 5, "shots": 5, "learning_rate": 0.1, "clients": 5}
+    numbers |= {"rounds": 100, "eval_tasks": 100, "seed": 1}
+    plain, small = (simulate(make(strategy=name, **numbers)) for name in ("tinyreptile", "tinymetafed"))
+    print(f"tinyreptile {plain.after} {plain.bytes_up + plain.bytes_down}, tinymetafed {small.after}")
+    assert 4 * (small.bytes_up + small.bytes_down) <= plain.bytes_up + plain.bytes_down
+    assert small.after.mean >= plain.after.mean - 0.01
+
+
+def test_a_stopped_tinymetafed_goes_on_to_the_same_end(make: Any, tmp_path: Path) -> None:
+    def stop(now: Any) -> None:
+        if now.rounds_done == 3:
+            raise InterruptedError
+
+    wanted = make(strategy="tinymetafed", clients=2)
+    with pytest.raises(InterruptedError):
+        simulate(wanted, state_folder=tmp_path, on_progress=stop)
+    resumed, undisturbed = simulate(wanted, state_folder=tmp_path), simulate(wanted)
+    assert resumed.final_hash == undisturbed.final_hash
+    assert (resumed.bytes_up, resumed.bytes_down) == (undisturbed.bytes_up, undisturbed.bytes_down)
