@@ -45,7 +45,13 @@ def test_a6_1_what_is_chosen_is_taken(seed: int, weight_scale: int, input_scale:
     network = random_network(generator, 40)
     weights = [(matrix * 2.0**weight_scale, bias) for matrix, bias in initial_weights(network, 1)]
     compiled = plan(network)
-    chosen = calibrate(compiled, weights, generator.normal(size=(3, network.input_size)) * 2.0**input_scale)
+    try:
+        chosen = calibrate(compiled, weights, generator.normal(size=(3, network.input_size)) * 2.0**input_scale)
+    except CompileError as refused:
+        # Weights of 8 times their usual size and more multiply layer by layer to what no format holds.
+        assert "inputs are too large" in str(refused)
+        assert weight_scale >= 3
+        return
     check_exponents(compiled, chosen)
     pack(compiled, weights, chosen)
 

@@ -118,12 +118,10 @@ def build_graph(network: Network) -> Graph:
 
 
 def _require_operator(network: Network, index: int) -> None:
-    """Raises CompileError if no device can compute layer number `index`."""
+    """Raises CompileError if the device would train a layer that is to stay as it is."""
     layer = network.layers[index]
     if isinstance(layer, WeightedLayer) and not layer.trainable:
         raise _refusal(network, index, "it is frozen, and the device trains every layer", "trainable=True")
-    if isinstance(layer, WeightedLayer) and network.weight_format(index) != "w16":
-        raise _refusal(network, index, f"the device has no weights {network.weight_format(index)}", "weights='w16'")
 
 
 def _refusal(network: Network, index: int, reason: str, nearest: str) -> CompileError:
@@ -142,6 +140,7 @@ class _Builder:
 
     def take(self, index: int) -> None:
         """Add the operators of layer number `index`."""
+        _require_operator(self._network, index)
         layer = self._network.layers[index]
         output = self.made[self._network.operands(index)[0]]
         if not isinstance(layer, Flatten | Activation):
