@@ -7,6 +7,7 @@ repeats a run.
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from jaragua_compiler import CompileError, Network, ReferenceEngine, plan
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import mismatches, run
 from jaragua_compiler.layers import Add, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool2D, MaxPool2D
-from jaragua_compiler.native import NativeEngine
+from jaragua_compiler.native import NativeEngine, build_library
 
 NETWORKS = int(os.environ.get("JARAGUA_RANDOM_NETWORKS", "200"))
 BATCHES = 20
@@ -34,9 +35,13 @@ def _compare(network: Network, seed: int, cache: Path) -> None:
 
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_a3_to_a9_random_networks_give_the_same_bits(batch: int, engine_cache: Path) -> None:
-    for number in range(batch, NETWORKS, BATCHES):
-        seed = 1_000_000 * SEED + number
-        _compare(random_graph_network(np.random.default_rng(seed)), seed, engine_cache)
+    seeds = [1_000_000 * SEED + number for number in range(batch, NETWORKS, BATCHES)]
+    networks = [random_graph_network(np.random.default_rng(seed)) for seed in seeds]
+    # The C compiler takes most of the time: all cores build the batch's engines before they are compared.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda network: build_library(plan(network), engine_cache), networks))
+    for network, seed in zip(networks, seeds, strict=True):
+        _compare(network, seed, engine_cache)
 
 
 def test_the_random_networks_have_every_layer_kind_and_branches() -> None:
