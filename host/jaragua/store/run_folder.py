@@ -35,7 +35,14 @@ CONFIGURATION = "config.toml"
 #: From an initialisation to named arrays: what a safetensors file holds.
 NameArrays = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
 #: May differ when a run is resumed: they do not change what is learned.
-FREE_TO_CHANGE = {"run.directory", "broker.url", "round.deadline_s", "devices.wait_s", "devices.minimum"}
+FREE_TO_CHANGE = {
+    "run.directory",
+    "broker.url",
+    "round.deadline_s",
+    "round.quorum",
+    "devices.wait_s",
+    "devices.minimum",
+}
 
 
 class RunFolder:
