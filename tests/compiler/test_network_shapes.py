@@ -87,8 +87,14 @@ def test_errors_are_needed_only_above_something_that_learns() -> None:
 
 
 def test_a_layers_weight_format_overrides_the_networks() -> None:
-    network = Network("net", 4, (Dense(8, "relu", weights="w16"), Dense(3)), weights="w8")
-    assert [network.weight_format(index) for index in range(2)] == ["w16", "w8"]
+    layers = (Dense(8, "relu", weights="w16"), Dense(8, "relu"), Dense(3, weights="w8"))
+    network = Network("net", 4, layers, weights="w8")
+    assert [network.weight_format(index) for index in range(3)] == ["w16", "w8", "w8"]
+
+
+def test_the_last_layer_of_a_network_of_int8_weights_keeps_int16_unless_it_says_else() -> None:
+    network = Network("net", 4, (Dense(8, "relu"), Dense(3)), weights="w8")
+    assert [network.weight_format(index) for index in range(2)] == ["w8", "w16"]
 
 
 IMAGE = (8, 8, 2)

@@ -15,9 +15,11 @@ from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import Step, mismatches, run
 
 NETWORKS = {
-    "MLP": Network("mlp", 64, (Dense(32, "relu"), Dense(10)), weights="w8"),
-    "SINE": Network("sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1)), "mean_squared_error", weights="w8"),
-    "odd": Network("odd", 7, (Dense(5, "relu"), Dense(3), Dense(9, "relu"), Dense(3)), weights="w8"),
+    "MLP": Network("mlp", 64, (Dense(32, "relu"), Dense(10, weights="w8")), weights="w8"),
+    "SINE": Network(
+        "sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1, weights="w8")), "mean_squared_error", weights="w8"
+    ),
+    "odd": Network("odd", 7, (Dense(5, "relu"), Dense(3), Dense(9, "relu"), Dense(3, weights="w8")), weights="w8"),
     "wide": Network("wide", 1301, (Dense(67, "relu"), Dense(2)), "mean_squared_error", weights="w8"),
     "mixed": Network("mixed", 9, (Dense(6, "relu", weights="w8"), Dense(9, "relu"), Dense(3, weights="w8"))),
     "conv": Network(

@@ -68,7 +68,7 @@ def measure(name: str) -> Result:
     forward = _mean([count.forward_instructions for count in counts])
     return Result(
         model=name,
-        weights="+".join(layout.weight_formats),
+        weights=model.network.weights,
         task=task,
         instructions=_mean(train),
         instructions_min=min(train),
