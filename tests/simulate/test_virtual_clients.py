@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +12,45 @@ from numpy.typing import NDArray
 
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate.integer_fleet import IntegerFleet, pull_of_a_pass
+from jaragua.simulate.engine import kept_after_a_pass
+from jaragua.simulate.integer_fleet import IntegerFleet
 from jaragua.simulate.layout import Layout
 from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import default_cache
 from jaragua.strategies import WHOLE_SET, ClientWork
-from jaragua_compiler import LearningRate, NativeEngine, quantise_inputs, quantise_targets, unpack
+from jaragua_compiler import (
+    Conv2D,
+    Dense,
+    Flatten,
+    LearningRate,
+    NativeEngine,
+    Network,
+    quantise_inputs,
+    quantise_targets,
+    unpack,
+)
 from jaragua_compiler.blob import exponents, pack_integers, unpack_integers
 
 RATE = 0.02
 IntegerWeights = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
+DIGITS = jaragua_models.get("digits")
+IMAGES = Network("images", (8, 8, 1), (Conv2D(4, (3, 3), (2, 2), activation="relu"), Flatten(), Dense(10)))
+MODELS = {
+    "sine": jaragua_models.get("sine"),
+    "digits": DIGITS,
+    "digits-w8": replace(DIGITS, network=replace(DIGITS.network, weights="w8")),
+    "images": replace(DIGITS, network=IMAGES),
+    "images-w8": replace(DIGITS, network=replace(IMAGES, weights="w8")),
+}
+
+
 class Bench:
     """One model with its virtual devices and, beside them, the engine that a Pi client runs."""
 
     def __init__(self, name: str) -> None:
-        self.model = jaragua_models.get(name)
+        self.model = MODELS[name]
         self.codec = ModelCodec(self.model)
         self.plan = self.codec.plan
         self.engine = NativeEngine(self.plan)
@@ -43,6 +66,7 @@ class Bench:
         """The engine's blob after one step on each of these samples, in this order."""
         found, rate = exponents(self.plan, blob), LearningRate.from_float(RATE)
         self.engine.load(blob)
+        self.engine.set_seed(int(batch.seeds[0]))
         x, y = quantise_inputs(self.plan, found, batch.x), quantise_targets(self.plan, found, batch.y)
         for sample in order:
             self.engine.train_step(x[sample], y[sample], rate)
@@ -59,11 +83,16 @@ class Bench:
     def integers(self, blob: bytes) -> IntegerWeights:
         return [(np.array(weights), np.array(biases)) for weights, biases in unpack_integers(self.plan, blob)]
 
+    def limits(self, layer: int) -> tuple[int, int]:
+        """What a weight of a layer may be (A5.6, A8.1)."""
+        most = 127 if self.plan.layers[layer].per_channel else 32767
+        return -most - 1, most
+
     def packed(self, weights: IntegerWeights) -> bytes:
         return pack_integers(self.plan, weights, exponents(self.plan, self.blob))
 
 
-@pytest.fixture(params=["sine", "digits"])
+@pytest.fixture(params=list(MODELS))
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     made = Bench(request.param)
     with made.fleet:
@@ -79,6 +108,7 @@ def test_one_step_a_sample_is_what_the_engine_does(bench: Bench) -> None:
         np.testing.assert_array_equal(row, bench.moved(bench.stepped(bench.blob, share, order)))
 
 
+@pytest.mark.parametrize("bench", ["sine", "digits", "images"], indirect=True)
 def test_a_mini_batch_moves_by_the_mean_of_its_steps_rounded_half_up(bench: Bench) -> None:
     batch = bench.batch(1, 4)
     count = len(batch.x)
@@ -99,6 +129,26 @@ def test_a_mini_batch_moves_by_the_mean_of_its_steps_rounded_half_up(bench: Benc
     np.testing.assert_array_equal(bench.learned(ClientWork(RATE, batch=size), batch)[0], bench.moved(blob))
 
 
+@pytest.mark.parametrize("bench", ["digits-w8", "images-w8"], indirect=True)
+def test_a_mini_batch_of_int8_weights_adds_up_steps_of_a_smaller_rate(bench: Bench) -> None:
+    """Their stochastic rounding keeps what a mean of whole steps would round away."""
+    batch, size = bench.batch(1, 4), 4
+    found, rate = exponents(bench.plan, bench.blob), LearningRate.from_float(RATE / size)
+    x, y = quantise_inputs(bench.plan, found, batch.x), quantise_targets(bench.plan, found, batch.y)
+    bench.engine.set_seed(0)
+    blob = bench.blob
+    for first in range(0, len(batch.x), size):
+        start, sums = bench.integers(blob), bench.integers(blob)
+        for sample in range(first, first + size):
+            bench.engine.load(blob)
+            bench.engine.train_step(x[sample], y[sample], rate)
+            for layer, pair in enumerate(bench.integers(bench.engine.blob())):
+                for part, new in enumerate(pair):
+                    sums[layer][part][...] += new - start[layer][part]
+        blob = bench.packed([(np.clip(weights, *bench.limits(layer)), b) for layer, (weights, b) in enumerate(sums)])
+    np.testing.assert_array_equal(bench.learned(ClientWork(RATE, batch=size), batch)[0], bench.moved(blob))
+
+
 def test_the_whole_set_as_one_batch(bench: Bench) -> None:
     batch = bench.batch(2, 3)
     whole = bench.learned(ClientWork(RATE, batch=WHOLE_SET), batch)
@@ -110,7 +160,7 @@ def test_the_pull_keeps_a_share_of_the_way(bench: Bench) -> None:
     """FedProx: w ← start + (1 - η μ)^n (w - start), rounded half up, in Q15."""
     batch, work = bench.batch(1, 4), ClientWork(RATE, proximal=3.0)
     trained = bench.integers(bench.stepped(bench.blob, batch, list(range(len(batch.x)))))
-    kept = pull_of_a_pass(work, len(batch.x))
+    kept = round(32768 * kept_after_a_pass(work, len(batch.x)))
     assert kept == round(32768 * (1 - RATE * 3.0) ** len(batch.x))
     pulled = [
         tuple(old + (((new - old) * kept + (1 << 14)) >> 15) for new, old in zip(after, before, strict=True))

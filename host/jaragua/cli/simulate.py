@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaragua.cli import output
-from jaragua.errors import Interrupted, ModelError, UsageError
+from jaragua.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from jaragua.simulate import EngineName, Simulation, SimulationResult
-    from jaragua_models import Defaults
 
 app = typer.Typer()
 
 
 @app.command()
 def simulate(
-    task: Annotated[str, typer.Option(help="Model of the zoo.")],
+    task: Annotated[str, typer.Option(help="Model of the zoo, or a TOML file of your own data.")],
     strategy: Annotated[str, typer.Option(help="docs/strategies.md, or module:Class.")] = "tinyreptile",
-    engine: Annotated[str, typer.Option(help="w16: the boards' integers.")] = "w16",
+    engine: Annotated[str | None, typer.Option(help="w16 or w8 (boards), or float32; default: the model's.")] = None,
     ways: Annotated[int | None, typer.Option(min=1, help="Classes of a task; default: the model's.")] = None,
     shots: Annotated[int | None, typer.Option(min=1, help="Samples of each class; default: the model's.")] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Default: the model's.")] = None,
@@ -32,7 +31,10 @@ def simulate(
     learning_rate: Annotated[float | None, typer.Option(help="Of a device; default: the model's.")] = None,
     alpha: Annotated[float | None, typer.Option(min=0, max=1, help="Server's step in the first round.")] = None,
     alpha_final: Annotated[float, typer.Option(min=0, max=1, help="Towards which alpha falls.")] = 0.0,
-    passes: Annotated[int | None, typer.Option(min=1, help="Over a task in a round; default: the strategy's.")] = None,
+    passes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Over a task in a round; default: the strategy's or, if more, the model's."),
+    ] = None,
     batch: Annotated[int | None, typer.Option(min=0, help="Mini-batch; 0: all; default: the strategy's.")] = None,
     option: Annotated[list[str] | None, typer.Option(help="name=number, an option of the strategy; repeat.")] = None,
     combine: Annotated[str, typer.Option(help="How updates become one; docs/configuration.md.")] = "own",
@@ -53,13 +55,16 @@ def simulate(
     # Simulations have workers of their own: more threads in a product of small matrices only get in their way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from jaragua.simulate import Simulation, device_names
+    from jaragua.simulate.models import model_named
+    from jaragua.strategies.registry import find
 
-    defaults = _defaults_of(task)
+    model = model_named(task)
+    defaults = model.defaults
     in_a_round = clients or defaults.clients
     wanted = Simulation(
         task=task,
         strategy=strategy,
-        engine=_engine(engine),
+        engine=_engine(engine or model.network.weights),
         seed=seed,
         rounds=rounds or defaults.rounds,
         clients=in_a_round,
@@ -69,7 +74,7 @@ def simulate(
         learning_rate=learning_rate or defaults.learning_rate,
         alpha=defaults.alpha if alpha is None else alpha,
         alpha_final=alpha_final,
-        passes=passes,
+        passes=passes or max(find(strategy).PASSES, defaults.training_passes),
         batch=batch,
         options=_numbers(option or []),
         combine=combine,
@@ -97,15 +102,6 @@ def _run(wanted: Simulation, workers: int | None, state: Path | None) -> Simulat
     except KeyboardInterrupt:
         hint = "give the same command to go on" if state else "with --state FOLDER it could be gone on with"
         raise Interrupted("stopped" + ("; what was learned is saved" if state else ""), hint) from None
-
-
-def _defaults_of(task: str) -> Defaults:
-    import jaragua_models
-
-    try:
-        return jaragua_models.get(task).defaults
-    except jaragua_models.ModelError as error:
-        raise ModelError(error.message, error.hint) from error
 
 
 def _engine(name: str) -> EngineName:

@@ -58,7 +58,7 @@ class Differences:
     """Devices hold what was published before, and are sent what changed since; so is the server.
 
     `local_layers` are never sent: they start as the run's first weights, which a device draws from the seed. A device
-    that missed rounds is sent all differences it missed, or the whole start (16 bits a weight) if that is shorter. What
+    that missed rounds is sent all differences it missed, or the whole start if that is shorter. What
     the server's own encoding left out is part of its next difference, and a device's of its next update.
     """
 
@@ -66,7 +66,7 @@ class Differences:
         """first: the run's first weights. memory: what `memory` gave, empty for a new run."""
         self._fleet = fleet
         self._work = work
-        self._blob_bytes = codec.blob_bytes
+        self._whole_bytes = len(fleet.start(first))
         self._blocks = _shared_blocks(codec, work)
         self._shared = sum(self._blocks)
         self._bits = work.delta_bits or 16
@@ -107,7 +107,7 @@ class Differences:
         """Bytes from what the device has to what is published now. All draw the first weights from the seed."""
         has = int(self._versions.get(device, np.array(0)))
         self._versions[device] = np.array(len(self._sent_bytes))
-        return min(sum(self._sent_bytes[has:]), self._blob_bytes)
+        return min(sum(self._sent_bytes[has:]), self._whole_bytes)
 
 
 def channel_for(

@@ -5,7 +5,6 @@ None of it depends on what is learned, so worker processes draw the tasks of lat
 
 from __future__ import annotations
 
-import functools
 import multiprocessing
 import signal
 from collections import deque
@@ -17,6 +16,7 @@ from typing import Final
 import jaragua_models
 from jaragua.coordinator import rules
 from jaragua.errors import DataError
+from jaragua.simulate.models import model_named
 from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import Simulation
 
@@ -40,7 +40,7 @@ def draw_round(simulation: Simulation, round_number: int) -> Draw:
     """What the coordinator would command in that round. Raises: DataError."""
     devices = rules.choose(simulation.seed, round_number, simulation.devices, simulation.clients)
     seeds = [rules.train_seed(simulation.seed, round_number, device) for device in devices]
-    source = _source(simulation.task)
+    source = model_named(simulation.task).tasks
     try:
         tasks = [
             source.train_task(device, seed, simulation.ways, simulation.shots).support
@@ -49,11 +49,6 @@ def draw_round(simulation: Simulation, round_number: int) -> Draw:
     except jaragua_models.ModelError as error:
         raise DataError(error.message, error.hint) from error
     return Draw(round_number, tuple(devices), joined(tasks, seeds))
-
-
-@functools.cache
-def _source(task: str) -> jaragua_models.TaskSource:
-    return jaragua_models.get(task).tasks
 
 
 def draws(simulation: Simulation, first_round: int, workers: int) -> Iterator[Draw]:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.simulate import library
-from jaragua.simulate.engine import Judged, Trained
+from jaragua.simulate.engine import Judged, Trained, kept_after_a_pass
 from jaragua.simulate.layout import Blobs, Layout
 from jaragua.simulate.samples import Batch
 from jaragua.simulate.workers import Workers
-from jaragua.strategies import ClientWork, Vector
+from jaragua.strategies import WHOLE_SET, ClientWork, Vector
 from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.emitter import emitted_files
 from jaragua_compiler.native import kernel_folder
@@ -45,6 +45,7 @@ class _Work(ctypes.Structure):
         ("regions_count", ctypes.c_uint32),
         ("passes", ctypes.c_uint32),
         ("batch", ctypes.c_uint32),
+        ("adds", ctypes.c_uint32),
         ("pull", ctypes.c_int32),
         ("rate_mantissa", ctypes.c_uint16),
         ("rate_exponent", ctypes.c_uint8),
@@ -153,10 +154,11 @@ class IntegerFleet:
         return before, after
 
     def _work(self, work: ClientWork, batch: Batch) -> _Work:
-        rate = LearningRate.from_float(work.learning_rate)
+        divided = work.batch != 1 and self._plan.per_channel
+        rate = LearningRate.from_float(work.learning_rate / (batch_size(work, batch) if divided else 1))
         regions = ctypes.cast(self._regions, ctypes.c_void_p)
-        pull = pull_of_a_pass(work, int(batch.counts[0]))
-        return _Work(regions, len(self._regions), work.passes, work.batch, pull, rate.mantissa, rate.exponent)
+        pull = round(_NO_PULL * kept_after_a_pass(work, int(batch.counts[0])))
+        return _Work(regions, len(self._regions), work.passes, work.batch, divided, pull, rate.mantissa, rate.exponent)
 
     def _quantised(self, start: bytes, batch: Batch) -> _Quantised:
         found = exponents(self._plan, start)
@@ -185,17 +187,15 @@ class IntegerFleet:
         return np.asarray(figures["loss"].astype(np.float64) * self._loss_unit(start) / counts, dtype=np.float64)
 
 
-def pull_of_a_pass(work: ClientWork, samples: int) -> int:
-    """What is kept of the way from the start after a pass, Q15: (1 - η μ)^n for the n steps of a pass (FedProx)."""
-    if work.proximal == 0:
-        return _NO_PULL
-    steps = 1 if work.batch == 0 else -(-samples // work.batch)
-    return round(_NO_PULL * max(0.0, 1 - work.learning_rate * work.proximal) ** steps)
+def batch_size(work: ClientWork, batch: Batch) -> int:
+    """Samples that make one step."""
+    most = int(batch.counts[0])
+    return most if work.batch == WHOLE_SET else min(work.batch, most)
 
 
 def _build(codec: ModelCodec, cache: Path) -> Path:
     sources = emitted_files(codec.plan) | {_SOURCE: library.own_source(_SOURCE)}
-    return library.build(sources, kernel_folder(), cache)
+    return library.build(sources, kernel_folder(), cache, (), ())
 
 
 def _declare(copy: ctypes.CDLL) -> None:

@@ -13,6 +13,7 @@ import jaragua_models
 from jaragua.errors import DataError
 from jaragua.report.intervals import mean_interval
 from jaragua.simulate.engine import Judged, VirtualFleet
+from jaragua.simulate.models import model_named
 from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import Means, Simulation
 from jaragua.strategies import ClientWork, Vector
@@ -37,7 +38,7 @@ def held_out(simulation: Simulation) -> Iterator[HeldOut]:
 
 def held_out_tasks(simulation: Simulation, seeds: range) -> HeldOut:
     """The tasks of these seeds."""
-    source = jaragua_models.get(simulation.task).tasks
+    source = model_named(simulation.task).tasks
     try:
         tasks = [source.held_out_task(seed, simulation.ways, simulation.shots, simulation.queries) for seed in seeds]
     except jaragua_models.ModelError as error:

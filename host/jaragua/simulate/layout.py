@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.strategies import Vector
-from jaragua_compiler.blob import exponents
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.blob import QUAD_ORDER, exponents
+from jaragua_compiler.plan import Plan, WeightedPlan
 
 Blobs = NDArray[np.uint8]
-
-
-class _Layer(Protocol):
-    """What is needed of a layer with weights: `outputs` rows of `inputs` int16, padded; then the biases, int32."""
-
-    @property
-    def inputs(self) -> int: ...
-    @property
-    def outputs(self) -> int: ...
-    @property
-    def row_elements(self) -> int: ...
-    @property
-    def weights_offset(self) -> int: ...
-    @property
-    def biases_offset(self) -> int: ...
 
 
 class Layout:
@@ -40,7 +24,7 @@ class Layout:
         """(offset, count, bytes of a number) of each block of weights and of biases, the rows' padding included."""
         found = []
         for layer in self._plan.layers:
-            found.append((layer.weights_offset, layer.outputs * layer.row_elements, 2))
+            found.append((layer.weights_offset, layer.outputs * layer.row_elements, 1 if layer.per_channel else 2))
             found.append((layer.biases_offset, layer.outputs, 4))
         return found
 
@@ -53,9 +37,10 @@ class Layout:
         first = np.frombuffer(start, np.uint8)[None]
         parts = []
         for layer in self._plan.layers:
-            weight, bias = found.weights[layer.index], found.weights[layer.index] + found.inputs[layer.index]
-            parts.append((_weights(layer, blobs) - _weights(layer, first)) * 2.0**-weight)
-            parts.append((_biases(layer, blobs) - _biases(layer, first)) * 2.0**-bias)
+            units = 2.0 ** -np.array(found.rows(layer.index, layer.outputs))
+            weights = (_weights(layer, blobs) - _weights(layer, first)) * units[:, None]
+            parts.append(weights.reshape(len(blobs), -1))
+            parts.append((_biases(layer, blobs) - _biases(layer, first)) * (units * 2.0 ** -found.inputs[layer.index]))
         return np.concatenate(parts, axis=1)
 
     def sizes(self) -> list[int]:
@@ -63,13 +48,17 @@ class Layout:
         return [math.prod(weights) + math.prod(biases) for weights, biases in self._plan.shapes]
 
 
-def _weights(layer: _Layer, blobs: Blobs) -> Vector:
+def _weights(layer: WeightedPlan, blobs: Blobs) -> Vector:
+    """float64 [blobs, outputs, inputs]."""
     count = layer.outputs * layer.row_elements
-    rows = _numbers(blobs, layer.weights_offset, count, "<i2").reshape(len(blobs), layer.outputs, layer.row_elements)
-    return rows[:, :, : layer.inputs].reshape(len(blobs), -1).astype(np.float64)
+    rows = _numbers(blobs, layer.weights_offset, count, "i1" if layer.per_channel else "<i2")
+    if layer.per_channel:
+        rows = rows.reshape(len(blobs), -1, 4)[:, :, QUAD_ORDER]
+    rows = rows.reshape(len(blobs), layer.outputs, layer.row_elements)
+    return rows[:, :, : layer.inputs].astype(np.float64)
 
 
-def _biases(layer: _Layer, blobs: Blobs) -> Vector:
+def _biases(layer: WeightedPlan, blobs: Blobs) -> Vector:
     return _numbers(blobs, layer.biases_offset, layer.outputs, "<i4").astype(np.float64)
 
 

@@ -26,13 +26,19 @@ def own_source(name: str) -> str:
     return files("jaragua.simulate").joinpath(name).read_text(encoding="utf-8")
 
 
-def build(sources: Mapping[str, str], headers: Path | None, cache: Path, libraries: tuple[str, ...] = ()) -> Path:
+def build(
+    sources: Mapping[str, str],
+    headers: Path | None,
+    cache: Path,
+    more_flags: tuple[str, ...],
+    libraries: tuple[str, ...],
+) -> Path:
     """The shared library of C texts (file name -> text), built unless the cache has one of the same content.
 
     headers: a folder of further headers. Raises: ToolError if there is no compiler or it fails.
     """
     compiler = _compiler()
-    flags = (*_FLAGS, *_processor_flags(compiler))
+    flags = (*_FLAGS, *more_flags, *_processor_flags(compiler))
     target = cache / f"{_content_key(sources, headers, compiler, flags)}.so"
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-EngineName: TypeAlias = Literal["w16"]
+EngineName: TypeAlias = Literal["w16", "w8", "float32"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 

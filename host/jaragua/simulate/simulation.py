@@ -10,15 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import jaragua_models
 from jaragua import strategies
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.errors import ModelError
 from jaragua.simulate import judging
 from jaragua.simulate.channel import channel_for
 from jaragua.simulate.draws import Draw, draws
 from jaragua.simulate.engine import Judged, Trained, VirtualFleet
+from jaragua.simulate.float_fleet import FloatFleet
 from jaragua.simulate.integer_fleet import IntegerFleet
+from jaragua.simulate.models import model_named
 from jaragua.simulate.settings import OnProgress, Simulation, SimulationProgress, SimulationResult, default_cache
 from jaragua.simulate.state import State, StateFolder
 from jaragua.strategies import ClientUpdate, Settings, Strategy, Vector
@@ -42,11 +42,11 @@ def simulate(
     ModelError, DataError, ToolError, StoreError.
     """
     count = workers or os.cpu_count() or 1
-    model = _model(simulation.task)
+    model = _model(simulation)
     codec = ModelCodec(model)
     strategy = create_strategy(simulation)
     folder = StateFolder(state_folder, simulation) if state_folder else None
-    with IntegerFleet(model, codec, count, cache or default_cache()) as fleet:
+    with _fleet(simulation, model, codec, count, cache or default_cache()) as fleet:
         rounds = _Rounds(simulation, codec, strategy, fleet, folder, on_progress)
         state = rounds.run(count)
         judged = _judge(simulation, strategy, codec, fleet, state.vector)
@@ -150,11 +150,18 @@ class _Rounds:
             self._saved = time.monotonic()
 
 
-def _model(name: str) -> Model:
-    try:
-        return jaragua_models.get(name)
-    except jaragua_models.ModelError as error:
-        raise ModelError(error.message, error.hint) from error
+def _model(simulation: Simulation) -> Model:
+    """The model, its weights in the engine's format."""
+    model = model_named(simulation.task)
+    if simulation.engine == "float32":
+        return model
+    return replace(model, network=replace(model.network, weights=simulation.engine))
+
+
+def _fleet(simulation: Simulation, model: Model, codec: ModelCodec, workers: int, cache: Path) -> VirtualFleet:
+    if simulation.engine == "float32":
+        return FloatFleet(model, workers, cache)
+    return IntegerFleet(model, codec, workers, cache)
 
 
 def _judge(

@@ -24,6 +24,7 @@ typedef struct {
     uint32_t regions_count;
     uint32_t passes;
     uint32_t batch; /* samples a step; 0: all of a pass */
+    uint32_t adds;  /* the weights move by the sum of a mini-batch's steps, not by their mean */
     int32_t pull;   /* of the way from the start that is kept after a pass, Q15 */
     uint16_t rate_mantissa;
     uint8_t rate_exponent;
@@ -101,7 +102,7 @@ static int64_t jrg_virtual_quotient(int64_t a, int64_t b)
     return a / b - (a % b < 0 ? 1 : 0);
 }
 
-/* weights += sums / n, rounded half up; the sums are zero again. */
+/* weights += sums / n, rounded half up, or the sums as they are; the sums are zero again. */
 static void jrg_virtual_apply(const jrg_virtual_work *work, uint32_t n)
 {
     int64_t *sum = jrg_virtual_sums;
@@ -109,7 +110,7 @@ static void jrg_virtual_apply(const jrg_virtual_work *work, uint32_t n)
         const jrg_virtual_region region = work->regions[r];
         for (uint32_t i = 0; i < region.count; i++) {
             const uint32_t at = region.offset_bytes + i * region.width_bytes;
-            const int64_t step = jrg_virtual_quotient(2 * *sum + n, 2 * (int64_t)n);
+            const int64_t step = work->adds ? *sum : jrg_virtual_quotient(2 * *sum + n, 2 * (int64_t)n);
             const int64_t moved = jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) + step;
             jrg_virtual_write(jrg_virtual_memory, at, region.width_bytes, moved);
             *sum++ = 0;

@@ -1,0 +1,585 @@
+/* Many virtual devices in float32, in one call: plain stochastic gradient descent on any network of the zoo.
+ *
+ * What jaragua_compiler.float_engine does sample by sample in NumPy, for a whole client task at a time. A network is a
+ * table of layers; all memory belongs to the caller, so threads share nothing. Images are height, width, channel.
+ */
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+enum { JRG_FLOAT_WEIGHTED, JRG_FLOAT_DEPTHWISE, JRG_FLOAT_MAX_POOL, JRG_FLOAT_AVERAGE_POOL, JRG_FLOAT_ADD, JRG_FLOAT_SAME };
+enum { JRG_FLOAT_LINEAR, JRG_FLOAT_RELU, JRG_FLOAT_RELU6, JRG_FLOAT_LEAKY_RELU, JRG_FLOAT_TANH };
+
+typedef struct {
+    int32_t kind;
+    int32_t activation;
+    float slope;
+    int32_t source, skip, output; /* where the tensors are in `values` and `errors`; skip: of an addition */
+    int32_t in_rows, in_columns, in_channels;
+    int32_t out_rows, out_columns, out_channels;
+    int32_t kernel_rows, kernel_columns;
+    int32_t stride_rows, stride_columns;
+    int32_t pad_top, pad_left;
+    int32_t weights, biases; /* in the vector of weights: W [out][taps][in], or [channel][taps] */
+    int32_t patches;         /* in `patches`: what the window sees at each position; of a dense layer not used */
+    int32_t learns;
+    int32_t passes_error, skip_passes_error;
+} jrg_float_layer;
+
+typedef struct {
+    const jrg_float_layer *layers;
+    int32_t layers_count;
+    int32_t inputs, outputs;
+    int32_t output; /* of the last tensor, in `values` */
+    int32_t values_count, parameters;
+    int32_t classifier;
+} jrg_float_network;
+
+typedef struct {
+    float *weights, *start, *gradients; /* [parameters] each */
+    float *values, *errors;             /* [values_count] each */
+    float *patches;
+    float *row; /* as long as the longest row of weights */
+} jrg_float_memory;
+
+typedef struct {
+    int32_t passes, batch; /* samples a step; 0: all of a pass */
+    float rate;
+    float pull; /* of the way from the start that is kept after a pass; 1: all */
+} jrg_float_work;
+
+typedef struct {
+    int32_t clients;
+    const int32_t *counts;
+    const float *inputs;
+    const float *targets; /* a label, or one number an output */
+} jrg_float_samples;
+
+typedef struct {
+    double correct, loss;
+} jrg_float_figures;
+
+typedef struct {
+    const jrg_float_network *network;
+    jrg_float_memory memory;
+} jrg_float_engine;
+
+/* ---- rows ---- */
+
+static float jrg_float_dot(const float *restrict a, const float *restrict b, int32_t n)
+{
+    float sum = 0.0f;
+    for (int32_t i = 0; i < n; i++) {
+        sum += a[i] * b[i];
+    }
+    return sum;
+}
+
+static void jrg_float_add(float *restrict to, float factor, const float *restrict row, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        to[i] += factor * row[i];
+    }
+}
+
+static int32_t jrg_float_taps(const jrg_float_layer *layer)
+{
+    return layer->kernel_rows * layer->kernel_columns;
+}
+
+static int32_t jrg_float_positions(const jrg_float_layer *layer)
+{
+    return layer->out_rows * layer->out_columns;
+}
+
+static int32_t jrg_float_output_size(const jrg_float_layer *layer)
+{
+    return jrg_float_positions(layer) * layer->out_channels;
+}
+
+/* Where in the input image the tap of a window is, as an offset, or -1 in the padding. */
+static int32_t jrg_float_pixel(const jrg_float_layer *layer, int32_t position, int32_t tap)
+{
+    const int32_t row = position / layer->out_columns * layer->stride_rows + tap / layer->kernel_columns - layer->pad_top;
+    const int32_t column =
+        position % layer->out_columns * layer->stride_columns + tap % layer->kernel_columns - layer->pad_left;
+    const bool is_inside = row >= 0 && row < layer->in_rows && column >= 0 && column < layer->in_columns;
+    return is_inside ? (row * layer->in_columns + column) * layer->in_channels : -1;
+}
+
+/* ---- forward ---- */
+
+/* What the window sees at a position, taps after each other; of a dense layer its whole input. */
+static const float *jrg_float_patch(const jrg_float_layer *layer, const jrg_float_memory *memory, int32_t position)
+{
+    const int32_t length = jrg_float_taps(layer) * layer->in_channels;
+    return layer->patches < 0 ? memory->values + layer->source : memory->patches + layer->patches + position * length;
+}
+
+static void jrg_float_gather(const jrg_float_layer *layer, const jrg_float_memory *memory, int32_t position)
+{
+    const int32_t taps = jrg_float_taps(layer);
+    const size_t bytes = (size_t)layer->in_channels * sizeof(float);
+    float *patch = memory->patches + layer->patches + position * taps * layer->in_channels;
+    for (int32_t tap = 0; tap < taps; tap++, patch += layer->in_channels) {
+        const int32_t pixel = jrg_float_pixel(layer, position, tap);
+        if (pixel < 0) {
+            memset(patch, 0, bytes);
+        } else {
+            memcpy(patch, memory->values + layer->source + pixel, bytes);
+        }
+    }
+}
+
+static void jrg_float_weighted(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    const int32_t length = jrg_float_taps(layer) * layer->in_channels;
+    float *output = memory->values + layer->output;
+    for (int32_t position = 0; position < jrg_float_positions(layer); position++) {
+        if (layer->patches >= 0) {
+            jrg_float_gather(layer, memory, position);
+        }
+        const float *patch = jrg_float_patch(layer, memory, position);
+        const float *row = memory->weights + layer->weights;
+        for (int32_t channel = 0; channel < layer->out_channels; channel++, row += length) {
+            *output++ = memory->weights[layer->biases + channel] + jrg_float_dot(row, patch, length);
+        }
+    }
+}
+
+static void jrg_float_depthwise(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    const int32_t taps = jrg_float_taps(layer);
+    float *output = memory->values + layer->output;
+    for (int32_t position = 0; position < jrg_float_positions(layer); position++, output += layer->out_channels) {
+        memcpy(output, memory->weights + layer->biases, (size_t)layer->out_channels * sizeof(float));
+        for (int32_t tap = 0; tap < taps; tap++) {
+            const int32_t pixel = jrg_float_pixel(layer, position, tap);
+            for (int32_t channel = 0; pixel >= 0 && channel < layer->out_channels; channel++) {
+                const float weight = memory->weights[layer->weights + channel * taps + tap];
+                output[channel] += weight * memory->values[layer->source + pixel + channel];
+            }
+        }
+    }
+}
+
+/* The first largest tap of a window in one channel. */
+static int32_t jrg_float_winner(const jrg_float_layer *layer, const float *values, int32_t position, int32_t channel)
+{
+    int32_t winner = -1;
+    for (int32_t tap = 0; tap < jrg_float_taps(layer); tap++) {
+        const int32_t pixel = jrg_float_pixel(layer, position, tap);
+        if (pixel >= 0 && (winner < 0 || values[pixel + channel] > values[winner + channel])) {
+            winner = pixel;
+        }
+    }
+    return winner;
+}
+
+static void jrg_float_max_pool(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    const float *values = memory->values + layer->source;
+    float *output = memory->values + layer->output;
+    for (int32_t position = 0; position < jrg_float_positions(layer); position++) {
+        for (int32_t channel = 0; channel < layer->out_channels; channel++) {
+            *output++ = values[jrg_float_winner(layer, values, position, channel) + channel];
+        }
+    }
+}
+
+/* How many pixels of the image a window holds. */
+static float jrg_float_seen(const jrg_float_layer *layer, int32_t position)
+{
+    float count = 0.0f;
+    for (int32_t tap = 0; tap < jrg_float_taps(layer); tap++) {
+        count += jrg_float_pixel(layer, position, tap) >= 0 ? 1.0f : 0.0f;
+    }
+    return count;
+}
+
+static void jrg_float_average_pool(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    float *output = memory->values + layer->output;
+    for (int32_t position = 0; position < jrg_float_positions(layer); position++, output += layer->out_channels) {
+        const float share = 1.0f / jrg_float_seen(layer, position);
+        memset(output, 0, (size_t)layer->out_channels * sizeof(float));
+        for (int32_t tap = 0; tap < jrg_float_taps(layer); tap++) {
+            const int32_t pixel = jrg_float_pixel(layer, position, tap);
+            if (pixel >= 0) {
+                jrg_float_add(output, share, memory->values + layer->source + pixel, layer->out_channels);
+            }
+        }
+    }
+}
+
+static void jrg_float_sum(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    const size_t bytes = (size_t)jrg_float_output_size(layer) * sizeof(float);
+    memcpy(memory->values + layer->output, memory->values + layer->source, bytes);
+    if (layer->kind == JRG_FLOAT_ADD) {
+        jrg_float_add(memory->values + layer->output, 1.0f, memory->values + layer->skip, jrg_float_output_size(layer));
+    }
+}
+
+static float jrg_float_activated(const jrg_float_layer *layer, float value)
+{
+    switch (layer->activation) {
+    case JRG_FLOAT_RELU:
+        return value > 0.0f ? value : 0.0f;
+    case JRG_FLOAT_RELU6:
+        return value > 0.0f ? (value < 6.0f ? value : 6.0f) : 0.0f;
+    case JRG_FLOAT_LEAKY_RELU:
+        return value >= 0.0f ? value : value * layer->slope;
+    case JRG_FLOAT_TANH:
+        return tanhf(value);
+    default:
+        return value;
+    }
+}
+
+static void jrg_float_layer_forward(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    switch (layer->kind) {
+    case JRG_FLOAT_WEIGHTED:
+        jrg_float_weighted(layer, memory);
+        break;
+    case JRG_FLOAT_DEPTHWISE:
+        jrg_float_depthwise(layer, memory);
+        break;
+    case JRG_FLOAT_MAX_POOL:
+        jrg_float_max_pool(layer, memory);
+        break;
+    case JRG_FLOAT_AVERAGE_POOL:
+        jrg_float_average_pool(layer, memory);
+        break;
+    default:
+        jrg_float_sum(layer, memory);
+        break;
+    }
+    float *output = memory->values + layer->output;
+    for (int32_t i = 0; layer->activation != JRG_FLOAT_LINEAR && i < jrg_float_output_size(layer); i++) {
+        output[i] = jrg_float_activated(layer, output[i]);
+    }
+}
+
+static void jrg_float_forward(const jrg_float_engine *engine, const float *input)
+{
+    memcpy(engine->memory.values, input, (size_t)engine->network->inputs * sizeof(float));
+    for (int32_t i = 0; i < engine->network->layers_count; i++) {
+        jrg_float_layer_forward(&engine->network->layers[i], &engine->memory);
+    }
+}
+
+/* ---- loss ---- */
+
+static bool jrg_float_softmax(const float *outputs, int32_t n, int32_t label, float *error, double *loss)
+{
+    int32_t first = 0;
+    float sum = 0.0f;
+    for (int32_t i = 1; i < n; i++) {
+        first = outputs[i] > outputs[first] ? i : first;
+    }
+    for (int32_t i = 0; i < n; i++) {
+        error[i] = expf(outputs[i] - outputs[first]);
+        sum += error[i];
+    }
+    for (int32_t i = 0; i < n; i++) {
+        error[i] /= sum;
+    }
+    error[label] -= 1.0f;
+    *loss += (double)(logf(sum) + outputs[first] - outputs[label]);
+    return first == label;
+}
+
+static void jrg_float_squares(const float *outputs, int32_t n, const float *targets, float *error, double *loss)
+{
+    double sum = 0.0;
+    for (int32_t i = 0; i < n; i++) {
+        const float difference = outputs[i] - targets[i];
+        sum += (double)difference * (double)difference;
+        error[i] = difference * (2.0f / (float)n);
+    }
+    *loss += sum / n;
+}
+
+/* Counts the outputs' loss and leaves its gradient in `errors`. */
+static void jrg_float_loss(const jrg_float_engine *engine, const float *target, jrg_float_figures *figures)
+{
+    const jrg_float_network *network = engine->network;
+    const float *outputs = engine->memory.values + network->output;
+    float *error = engine->memory.errors + network->output;
+    if (network->classifier) {
+        const bool is_right = jrg_float_softmax(outputs, network->outputs, (int32_t)target[0], error, &figures->loss);
+        figures->correct += is_right ? 1.0 : 0.0;
+    } else {
+        jrg_float_squares(outputs, network->outputs, target, error, &figures->loss);
+    }
+}
+
+/* ---- backward ---- */
+
+static float jrg_float_slope_at(const jrg_float_layer *layer, float output)
+{
+    switch (layer->activation) {
+    case JRG_FLOAT_RELU:
+        return output > 0.0f ? 1.0f : 0.0f;
+    case JRG_FLOAT_RELU6:
+        return output > 0.0f && output < 6.0f ? 1.0f : 0.0f;
+    case JRG_FLOAT_LEAKY_RELU:
+        return output >= 0.0f ? 1.0f : layer->slope;
+    case JRG_FLOAT_TANH:
+        return 1.0f - output * output;
+    default:
+        return 1.0f;
+    }
+}
+
+/* Adds a row of errors, taps after each other, to the pixels that a window saw. */
+static void jrg_float_scatter(const jrg_float_layer *layer, float *errors, const float *row, int32_t position)
+{
+    for (int32_t tap = 0; tap < jrg_float_taps(layer); tap++, row += layer->in_channels) {
+        const int32_t pixel = jrg_float_pixel(layer, position, tap);
+        if (pixel >= 0) {
+            jrg_float_add(errors + pixel, 1.0f, row, layer->in_channels);
+        }
+    }
+}
+
+static void jrg_float_weighted_errors(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    const int32_t length = jrg_float_taps(layer) * layer->in_channels;
+    const float *error = memory->errors + layer->output;
+    for (int32_t position = 0; position < jrg_float_positions(layer); position++) {
+        const float *row = memory->weights + layer->weights;
+        memset(memory->row, 0, (size_t)length * sizeof(float));
+        for (int32_t channel = 0; channel < layer->out_channels; channel++, error++, row += length) {
+            if (*error != 0.0f) {
+                jrg_float_add(memory->row, *error, row, length);
+            }
+        }
+        jrg_float_scatter(layer, memory->errors + layer->source, memory->row, position);
+    }
+}
+
+/* to += factor * gradient, of weights and biases. */
+static void jrg_float_weighted_step(const jrg_float_layer *layer, const jrg_float_memory *memory, float *to, float factor)
+{
+    const int32_t length = jrg_float_taps(layer) * layer->in_channels;
+    for (int32_t channel = 0; channel < layer->out_channels; channel++) {
+        float *row = to + layer->weights + channel * length;
+        for (int32_t position = 0; position < jrg_float_positions(layer); position++) {
+            const float step = factor * memory->errors[layer->output + position * layer->out_channels + channel];
+            if (step != 0.0f) {
+                jrg_float_add(row, step, jrg_float_patch(layer, memory, position), length);
+                to[layer->biases + channel] += step;
+            }
+        }
+    }
+}
+
+static void jrg_float_depthwise_errors(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    const int32_t taps = jrg_float_taps(layer);
+    const float *error = memory->errors + layer->output;
+    for (int32_t position = 0; position < jrg_float_positions(layer); position++, error += layer->out_channels) {
+        for (int32_t tap = 0; tap < taps; tap++) {
+            const int32_t pixel = jrg_float_pixel(layer, position, tap);
+            for (int32_t channel = 0; pixel >= 0 && channel < layer->out_channels; channel++) {
+                const float weight = memory->weights[layer->weights + channel * taps + tap];
+                memory->errors[layer->source + pixel + channel] += weight * error[channel];
+            }
+        }
+    }
+}
+
+static void jrg_float_depthwise_step(const jrg_float_layer *layer, const jrg_float_memory *memory, float *to, float factor)
+{
+    const int32_t taps = jrg_float_taps(layer);
+    const float *error = memory->errors + layer->output;
+    for (int32_t position = 0; position < jrg_float_positions(layer); position++, error += layer->out_channels) {
+        jrg_float_add(to + layer->biases, factor, error, layer->out_channels);
+        for (int32_t tap = 0; tap < taps; tap++) {
+            const int32_t pixel = jrg_float_pixel(layer, position, tap);
+            for (int32_t channel = 0; pixel >= 0 && channel < layer->out_channels; channel++) {
+                const float value = memory->values[layer->source + pixel + channel];
+                to[layer->weights + channel * taps + tap] += factor * error[channel] * value;
+            }
+        }
+    }
+}
+
+static void jrg_float_max_pool_errors(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    const float *values = memory->values + layer->source;
+    const float *error = memory->errors + layer->output;
+    for (int32_t position = 0; position < jrg_float_positions(layer); position++) {
+        for (int32_t channel = 0; channel < layer->out_channels; channel++) {
+            const int32_t pixel = jrg_float_winner(layer, values, position, channel);
+            memory->errors[layer->source + pixel + channel] += *error++;
+        }
+    }
+}
+
+static void jrg_float_average_pool_errors(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    const float *error = memory->errors + layer->output;
+    for (int32_t position = 0; position < jrg_float_positions(layer); position++, error += layer->out_channels) {
+        const float share = 1.0f / jrg_float_seen(layer, position);
+        for (int32_t tap = 0; tap < jrg_float_taps(layer); tap++) {
+            const int32_t pixel = jrg_float_pixel(layer, position, tap);
+            if (pixel >= 0) {
+                jrg_float_add(memory->errors + layer->source + pixel, share, error, layer->out_channels);
+            }
+        }
+    }
+}
+
+static void jrg_float_sum_errors(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    const float *error = memory->errors + layer->output;
+    if (layer->passes_error) {
+        jrg_float_add(memory->errors + layer->source, 1.0f, error, jrg_float_output_size(layer));
+    }
+    if (layer->kind == JRG_FLOAT_ADD && layer->skip_passes_error) {
+        jrg_float_add(memory->errors + layer->skip, 1.0f, error, jrg_float_output_size(layer));
+    }
+}
+
+/* Adds to the errors of what a layer read, all with the weights as they are. */
+static void jrg_float_layer_errors(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    if (layer->kind == JRG_FLOAT_ADD || layer->kind == JRG_FLOAT_SAME) {
+        jrg_float_sum_errors(layer, memory);
+    } else if (!layer->passes_error) {
+        return;
+    } else if (layer->kind == JRG_FLOAT_WEIGHTED) {
+        jrg_float_weighted_errors(layer, memory);
+    } else if (layer->kind == JRG_FLOAT_DEPTHWISE) {
+        jrg_float_depthwise_errors(layer, memory);
+    } else if (layer->kind == JRG_FLOAT_MAX_POOL) {
+        jrg_float_max_pool_errors(layer, memory);
+    } else {
+        jrg_float_average_pool_errors(layer, memory);
+    }
+}
+
+/* The errors of all layers, last to first; to += factor * gradient, layer by layer: `to` may be the weights. */
+static void jrg_float_backward(const jrg_float_engine *engine, float *to, float factor)
+{
+    const jrg_float_memory *memory = &engine->memory;
+    memset(memory->errors, 0, (size_t)engine->network->output * sizeof(float));
+    for (int32_t i = engine->network->layers_count - 1; i >= 0; i--) {
+        const jrg_float_layer *layer = &engine->network->layers[i];
+        float *error = memory->errors + layer->output;
+        for (int32_t k = 0; layer->activation != JRG_FLOAT_LINEAR && k < jrg_float_output_size(layer); k++) {
+            error[k] *= jrg_float_slope_at(layer, memory->values[layer->output + k]);
+        }
+        jrg_float_layer_errors(layer, memory);
+        if (layer->learns && layer->kind == JRG_FLOAT_WEIGHTED) {
+            jrg_float_weighted_step(layer, memory, to, factor);
+        } else if (layer->learns) {
+            jrg_float_depthwise_step(layer, memory, to, factor);
+        }
+    }
+}
+
+/* ---- a client task ---- */
+
+static void jrg_float_learn_sample(const jrg_float_engine *engine, const float *x, const float *y, float *to, float factor,
+                                   jrg_float_figures *figures)
+{
+    jrg_float_forward(engine, x);
+    jrg_float_loss(engine, y, figures);
+    jrg_float_backward(engine, to, factor);
+}
+
+static void jrg_float_batch(const jrg_float_engine *engine, const jrg_float_work *work, const float *x, const float *y,
+                            int32_t n, jrg_float_figures *figures)
+{
+    const jrg_float_network *network = engine->network;
+    const int32_t targets = network->classifier ? 1 : network->outputs;
+    memset(engine->memory.gradients, 0, (size_t)network->parameters * sizeof(float));
+    for (int32_t i = 0; i < n; i++) {
+        jrg_float_learn_sample(engine, x + i * network->inputs, y + i * targets, engine->memory.gradients, 1.0f, figures);
+    }
+    jrg_float_add(engine->memory.weights, -work->rate / (float)n, engine->memory.gradients, network->parameters);
+}
+
+static void jrg_float_pass(const jrg_float_engine *engine, const jrg_float_work *work, const float *x, const float *y,
+                           int32_t n, jrg_float_figures *figures)
+{
+    const int32_t targets = engine->network->classifier ? 1 : engine->network->outputs;
+    const int32_t batch = work->batch == 0 || work->batch > n ? n : work->batch;
+    for (int32_t i = 0; i < n; i += batch) {
+        const float *inputs = x + i * engine->network->inputs;
+        if (batch == 1) {
+            jrg_float_learn_sample(engine, inputs, y + i * targets, engine->memory.weights, -work->rate, figures);
+        } else {
+            jrg_float_batch(engine, work, inputs, y + i * targets, n - i < batch ? n - i : batch, figures);
+        }
+    }
+}
+
+static void jrg_float_learn(const jrg_float_engine *engine, const jrg_float_work *work, const float *x, const float *y,
+                            int32_t n, jrg_float_figures *figures)
+{
+    const size_t bytes = (size_t)engine->network->parameters * sizeof(float);
+    memcpy(engine->memory.weights, engine->memory.start, bytes);
+    for (int32_t pass = 0; pass < work->passes; pass++) {
+        jrg_float_pass(engine, work, x, y, n, figures);
+        for (int32_t i = 0; work->pull < 1.0f && i < engine->network->parameters; i++) {
+            const float start = engine->memory.start[i];
+            engine->memory.weights[i] = start + work->pull * (engine->memory.weights[i] - start);
+        }
+    }
+}
+
+static void jrg_float_judge(const jrg_float_engine *engine, const float *x, const float *y, int32_t n,
+                            jrg_float_figures *figures)
+{
+    const int32_t targets = engine->network->classifier ? 1 : engine->network->outputs;
+    for (int32_t i = 0; i < n; i++) {
+        jrg_float_forward(engine, x + i * engine->network->inputs);
+        jrg_float_loss(engine, y + i * targets, figures);
+    }
+}
+
+/* Trains every client from memory->start; its weights go to `trained`, [clients][parameters]. */
+void jrg_float_train(const jrg_float_network *network, const jrg_float_memory *memory, const jrg_float_work *work,
+                     const jrg_float_samples *support, float *trained, jrg_float_figures *figures)
+{
+    const jrg_float_engine engine = {network, *memory};
+    const size_t parameters = (size_t)network->parameters;
+    const float *x = support->inputs;
+    const float *y = support->targets;
+    for (int32_t c = 0; c < support->clients; c++) {
+        jrg_float_learn(&engine, work, x, y, support->counts[c], &figures[c]);
+        memcpy(trained + (size_t)c * parameters, memory->weights, parameters * sizeof(float));
+        x += (size_t)support->counts[c] * (size_t)network->inputs;
+        y += (size_t)support->counts[c] * (size_t)(network->classifier ? 1 : network->outputs);
+    }
+}
+
+/* Judges every client on its query samples before and after it learns its support samples. */
+void jrg_float_adapt(const jrg_float_network *network, const jrg_float_memory *memory, const jrg_float_work *work,
+                     const jrg_float_samples *support, const jrg_float_samples *query, jrg_float_figures *before,
+                     jrg_float_figures *after)
+{
+    const jrg_float_engine engine = {network, *memory};
+    const size_t inputs = (size_t)network->inputs;
+    const size_t targets = (size_t)(network->classifier ? 1 : network->outputs);
+    jrg_float_figures unused = {0};
+    size_t first = 0;
+    size_t asked = 0;
+    for (int32_t c = 0; c < support->clients; c++) {
+        memcpy(memory->weights, memory->start, (size_t)network->parameters * sizeof(float));
+        const float *x = query->inputs + asked * inputs;
+        jrg_float_judge(&engine, x, query->targets + asked * targets, query->counts[c], &before[c]);
+        jrg_float_learn(&engine, work, support->inputs + first * inputs, support->targets + first * targets,
+                        support->counts[c], &unused);
+        jrg_float_judge(&engine, x, query->targets + asked * targets, query->counts[c], &after[c]);
+        first += (size_t)support->counts[c];
+        asked += (size_t)query->counts[c];
+    }
+}

@@ -1,0 +1,19 @@
+"""The model a simulation is of: one of the zoo, or one described in a TOML file of one's own."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import jaragua_models
+from jaragua.errors import ModelError
+from jaragua_models import Model
+
+
+@functools.cache
+def model_named(name: str) -> Model:
+    """The model of that name, or of that file if it ends in .toml. Raises: ModelError."""
+    try:
+        return jaragua_models.from_toml(Path(name)) if name.endswith(".toml") else jaragua_models.get(name)
+    except jaragua_models.ModelError as error:
+        raise ModelError(error.message, error.hint) from error

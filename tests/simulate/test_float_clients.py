@@ -1,0 +1,147 @@
+"""The float32 devices compute what jaragua_compiler's float engine computes, on every kind of layer."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import jaragua_models
+from jaragua.simulate.float_fleet import FloatFleet
+from jaragua.simulate.samples import Batch, joined
+from jaragua.simulate.settings import default_cache
+from jaragua.strategies import WHOLE_SET, ClientWork, Vector
+from jaragua_compiler import (
+    Activation,
+    Add,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    GlobalAveragePool2D,
+    MaxPool2D,
+    Network,
+    initial_weights,
+)
+from jaragua_compiler.float_engine import FloatEngine
+from jaragua_compiler.initial import Weights
+from jaragua_compiler.network import Layer
+from jaragua_models import Model, Samples
+
+RATE = 0.05
+IMAGE = (7, 6, 2)
+HEAD = (Flatten(), Dense(3))
+BODIES: dict[str, tuple[Layer, ...]] = {
+    "dense": (Flatten(), Dense(5, "tanh"), Dense(4, "relu"), Dense(3)),
+    "same": (Conv2D(4, (3, 2), (2, 1), "same", "relu"), Conv2D(3, (2, 2), activation="relu6"), *HEAD),
+    "padded": (Conv2D(3, (3, 3), (2, 2), ((0, 2), (1, 0)), "leaky_relu", slope=0.2), *HEAD),
+    "depthwise": (Conv2D(3), DepthwiseConv2D((3, 2), (2, 1), "same", "relu6"), *HEAD),
+    "max pool": (Conv2D(3), MaxPool2D((3, 2), (2, 2), "same"), *HEAD),
+    "average pool": (Conv2D(3), AveragePool2D((2, 3), (1, 2), "same"), *HEAD),
+    "global average pool": (Conv2D(4, activation="tanh"), GlobalAveragePool2D(), Dense(3)),
+    "residual": (Conv2D(2, padding="same"), Conv2D(2, padding="same", activation="tanh"), Add(0, "relu"), *HEAD),
+    "branches": (Conv2D(2, padding="same"), Conv2D(2, (1, 1), source=-1), Add(0), Activation("leaky_relu"), *HEAD),
+    "frozen in the middle": (Conv2D(2), Conv2D(3, trainable=False, activation="tanh"), *HEAD),
+}
+CASES = list(itertools.product(BODIES, ("softmax_cross_entropy", "mean_squared_error")))
+
+
+def model_of(network: Network) -> Model:
+    metric = "accuracy" if network.classifier else "mse"
+    return replace(jaragua_models.get("digits"), network=network, metric=metric)  # type: ignore[arg-type]
+
+
+def batch_of(network: Network, counts: list[int], seed: int) -> Batch:
+    draw = np.random.default_rng(seed)
+    tasks = []
+    for count in counts:
+        x = draw.normal(size=(count, network.input_size)).astype(np.float32)
+        labels, numbers = draw.integers(0, 3, count), draw.normal(size=(count, 3)).astype(np.float32)
+        tasks.append(Samples(x, labels if network.classifier else numbers))
+    return joined(tasks, range(len(counts)))
+
+
+def flat(weights: Weights) -> Vector:
+    return np.concatenate([part.ravel() for pair in weights for part in pair])
+
+
+def in_layers(vector: Vector, like: Weights) -> Weights:
+    parts = iter(np.split(vector, np.cumsum([part.size for pair in like for part in pair])[:-1]))
+    return [(next(parts).reshape(matrix.shape), next(parts).reshape(bias.shape)) for matrix, bias in like]
+
+
+def stepped(network: Network, weights: Weights, batch: Batch, passes: int) -> NDArray[np.float64]:
+    engine = FloatEngine(network, weights)
+    for _ in range(passes):
+        for x, y in zip(batch.x, batch.y, strict=True):
+            engine.train_step(x, y, RATE)
+    return flat(engine.weights)
+
+
+def averaged(network: Network, weights: Weights, batch: Batch, size: int) -> NDArray[np.float64]:
+    """Mini-batches, from the gradients of single samples at the same weights."""
+    for first in range(0, len(batch.x), size):
+        gradients = []
+        for x, y in zip(batch.x[first : first + size], batch.y[first : first + size], strict=True):
+            engine = FloatEngine(network, weights)
+            engine.train_step(x, y, 0.0)
+            gradients.append(flat(engine.gradients))
+        moved = flat(weights) - RATE * np.mean(gradients, axis=0)
+        weights = in_layers(moved, weights)
+    return flat(weights)
+
+
+@pytest.mark.parametrize(("body", "loss"), CASES)
+def test_steps_on_single_samples(body: str, loss: str) -> None:
+    network = Network("net", IMAGE, BODIES[body], loss)  # type: ignore[arg-type]
+    weights, batch = initial_weights(network, 3), batch_of(network, [4, 2], 5)
+    start = flat(weights)
+    with FloatFleet(model_of(network), 2, default_cache()) as fleet:
+        found = fleet.train(fleet.start(start), ClientWork(RATE, passes=2), batch)
+    for device, learned in enumerate(found.learned):
+        wanted = stepped(network, weights, batch.share(device, device + 1), 2)
+        np.testing.assert_allclose(learned, wanted - start.astype(np.float32), rtol=2e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("size", [2, 3, WHOLE_SET])
+@pytest.mark.parametrize("body", ["dense", "same", "padded", "depthwise"])
+def test_mini_batches(body: str, size: int) -> None:
+    network = Network("net", IMAGE, BODIES[body])
+    weights, batch = initial_weights(network, 3), batch_of(network, [5], 5)
+    start = flat(weights)
+    with FloatFleet(model_of(network), 1, default_cache()) as fleet:
+        found = fleet.train(fleet.start(start), ClientWork(RATE, batch=size), batch)
+    wanted = averaged(network, weights, batch, size or len(batch.x))
+    np.testing.assert_allclose(found.learned[0], wanted - start.astype(np.float32), rtol=2e-3, atol=2e-5)
+
+
+def test_the_pull_keeps_a_share_of_the_way() -> None:
+    network = Network("net", IMAGE, BODIES["same"])
+    batch, start = batch_of(network, [3], 5), flat(initial_weights(network, 3))
+    with FloatFleet(model_of(network), 1, default_cache()) as fleet:
+        free, held = (
+            fleet.train(fleet.start(start), ClientWork(RATE, proximal=proximal), batch).learned
+            for proximal in (0.0, 2.0)
+        )
+    np.testing.assert_allclose(held, free * (1 - RATE * 2.0) ** 3, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mean_squared_error"])
+def test_before_and_after_adaptation(loss: str) -> None:
+    network = Network("net", IMAGE, BODIES["same"], loss)  # type: ignore[arg-type]
+    weights = initial_weights(network, 3)
+    support, query = batch_of(network, [4, 3], 5), batch_of(network, [6, 5], 6)
+    with FloatFleet(model_of(network), 2, default_cache()) as fleet:
+        judged = fleet.adapt(fleet.start(flat(weights)), ClientWork(RATE), support, query)
+    for device in range(2):
+        learnt, asked = support.share(device, device + 1), query.share(device, device + 1)
+        trained = in_layers(stepped(network, weights, learnt, 1), weights)
+        for found, start in ((judged.before, weights), (judged.after, trained)):
+            outputs = FloatEngine(network, start).forward(asked.x)
+            right = np.mean(outputs.argmax(axis=1) == asked.y) if network.classifier else None
+            wanted = right if network.classifier else np.mean((outputs - asked.y) ** 2)
+            np.testing.assert_allclose(found[device], wanted, rtol=1e-3)
