@@ -189,7 +189,7 @@ def test_adaptation_is_judged_before_and_after(bench: Bench) -> None:
 def test_a_layout_gives_the_numbers_of_unpack(bench: Bench) -> None:
     layout = Layout(bench.plan)
     blob = bench.stepped(bench.blob, bench.batch(1, 4), [0, 1, 2, 3])
-    row = layout.learned(bench.blob, np.frombuffer(blob, np.uint8)[None])[0]
+    row = layout.learned(bench.blob, exponents(bench.plan, bench.blob), np.frombuffer(blob, np.uint8)[None])[0]
     np.testing.assert_array_equal(row, bench.moved(blob))
     assert sum(layout.sizes()) == len(row) == len(bench.codec.initial(1))
 

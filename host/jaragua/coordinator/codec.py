@@ -15,7 +15,7 @@ from jaragua_compiler.plan import Plan
 from jaragua_models import Model
 
 #: Of the calibration samples, evenly taken: ranges hardly need more, and they are estimated anew in every round.
-_MOST_SAMPLES = 256
+_MOST_SAMPLES = 64
 
 
 class ModelCodec:

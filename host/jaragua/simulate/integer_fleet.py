@@ -21,6 +21,7 @@ from jaragua.simulate.workers import Workers
 from jaragua.strategies import WHOLE_SET, ClientWork, Vector
 from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.emitter import emitted_files
+from jaragua_compiler.exponents import Exponents
 from jaragua_compiler.native import kernel_folder
 from jaragua_compiler.plan import LOGIT_EXPONENT
 from jaragua_compiler.rate import LearningRate
@@ -89,6 +90,7 @@ class IntegerFleet:
         regions = self._layout.regions()
         self._regions = (_Region * len(regions))(*(_Region(*region) for region in regions))
         self._workers = Workers(_build(codec, cache), workers, _declare)
+        self._last = b"", Exponents((), (), 0)
 
     def __enter__(self) -> IntegerFleet:
         return self
@@ -111,7 +113,7 @@ class IntegerFleet:
 
         shares = batch.shares(self._threads_for(batch, wanted.passes))
         results = self._workers.run(one, shares)
-        learned = self._layout.learned(start, np.concatenate([blobs for blobs, _ in results]))
+        learned = self._layout.learned(start, self._exponents(start), np.concatenate([blobs for blobs, _ in results]))
         figures = np.concatenate([found for _, found in results])
         samples = int(batch.counts.sum()) * wanted.passes
         return Trained(learned, float(figures["loss"].sum()) * self._loss_unit(start) / samples)
@@ -161,7 +163,7 @@ class IntegerFleet:
         return _Work(regions, len(self._regions), work.passes, work.batch, divided, pull, rate.mantissa, rate.exponent)
 
     def _quantised(self, start: bytes, batch: Batch) -> _Quantised:
-        found = exponents(self._plan, start)
+        found = self._exponents(start)
         return _Quantised(
             inputs=np.ascontiguousarray(quantise_inputs(self._plan, found, batch.x)),
             targets=np.ascontiguousarray(quantise_targets(self._plan, found, batch.y)),
@@ -173,13 +175,19 @@ class IntegerFleet:
         weights = int(batch.counts.sum()) * passes * self._plan.blob_bytes
         return self._workers.count if weights > _WORTH_A_THREAD else 1
 
+    def _exponents(self, start: bytes) -> Exponents:
+        """Those of a blob; of the last one they are remembered."""
+        if self._last[0] != start:
+            self._last = start, exponents(self._plan, start)
+        return self._last[1]
+
     # ---- figures (A4.4) ----
 
     def _loss_unit(self, start: bytes) -> float:
         """What one unit of a loss stands for; of a regression the squared error of one output."""
         if self._plan.network.classifier:
             return 2.0**-LOGIT_EXPONENT
-        return 2.0 ** (-2 * exponents(self._plan, start).output) / self._plan.network.outputs
+        return 2.0 ** (-2 * self._exponents(start).output) / self._plan.network.outputs
 
     def _scores(self, start: bytes, figures: Figures, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         if self._model.metric == "accuracy":

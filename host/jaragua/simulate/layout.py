@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.strategies import Vector
-from jaragua_compiler.blob import QUAD_ORDER, exponents
+from jaragua_compiler.blob import QUAD_ORDER
+from jaragua_compiler.exponents import Exponents
 from jaragua_compiler.plan import Plan, WeightedPlan
 
 Blobs = NDArray[np.uint8]
@@ -28,12 +29,11 @@ class Layout:
             found.append((layer.biases_offset, layer.outputs, 4))
         return found
 
-    def learned(self, start: bytes, blobs: Blobs) -> Vector:
+    def learned(self, start: bytes, found: Exponents, blobs: Blobs) -> Vector:
         """What each blob is away from the start, in real numbers: uint8 [n, blob_bytes] -> float64 [n, parameters].
 
-        All have the start's exponents: training never changes them. Differences of such integers are exact in float64.
+        All have the start's exponents, `found`: training never changes them. Differences of such integers are exact.
         """
-        found = exponents(self._plan, start)
         first = np.frombuffer(start, np.uint8)[None]
         parts = []
         for layer in self._plan.layers:
