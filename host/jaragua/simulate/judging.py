@@ -70,8 +70,7 @@ def means(values: NDArray[np.float64]) -> Means:
 
 
 def _adaptation(simulation: Simulation) -> ClientWork:
-    rate = simulation.adapt_learning_rate or simulation.learning_rate
-    return ClientWork(rate, passes=simulation.adapt_passes)
+    return ClientWork(simulation.learning_rate, passes=simulation.adapt_passes)
 
 
 def _together(parts: list[Judged]) -> Judged:
