@@ -53,7 +53,9 @@ def test_m4_response_topic_must_be_one_that_can_be_published_to(response: str | 
         intake.read(Incoming("jaragua/1/home/node/pi-1/cmd/adapt", GENUINE[1], response))
 
 
-@pytest.mark.parametrize("changes", [{"attempt": 2**31}, {"number": 2**63}, {"run": "Not An Id"}, {"run": ""}])
+@pytest.mark.parametrize(
+    "changes", [{"attempt": 2**31}, {"number": 2**63}, {"run": "Not An Id"}, {"run": ""}, {"pull": 32769}]
+)
 def test_m2_key_that_could_not_be_kept_is_refused(changes: dict[str, object]) -> None:
     payload = encode(train_command(BLOB, **changes))  # type: ignore[arg-type]
     with pytest.raises(ProtocolError):

@@ -95,6 +95,7 @@ def url() -> Iterator[str]:
         ("tinyreptile", {}),
         ("reptile", {"passes": 3, "batch": 1, "alpha": 0.7, "alpha_final": 0.2}),
         ("fedavg", {"passes": 2}),
+        ("fedprox", {"passes": 2, "options": {"proximal": 2.0}}),
     ],
 )
 def test_pi_clients_and_the_simulation_learn_the_same_bits(

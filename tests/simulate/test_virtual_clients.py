@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate.engine import kept_after_a_pass
 from jaragua.simulate.integer_fleet import IntegerFleet
 from jaragua.simulate.layout import Layout
 from jaragua.simulate.samples import Batch, joined
@@ -160,7 +159,7 @@ def test_the_pull_keeps_a_share_of_the_way(bench: Bench) -> None:
     """FedProx: w ← start + (1 - η μ)^n (w - start), rounded half up, in Q15."""
     batch, work = bench.batch(1, 4), ClientWork(RATE, proximal=3.0)
     trained = bench.integers(bench.stepped(bench.blob, batch, list(range(len(batch.x)))))
-    kept = round(32768 * kept_after_a_pass(work, len(batch.x)))
+    kept = work.pull(len(batch.x))
     assert kept == round(32768 * (1 - RATE * 3.0) ** len(batch.x))
     pulled = [
         tuple(old + (((new - old) * kept + (1 << 14)) >> 15) for new, old in zip(after, before, strict=True))

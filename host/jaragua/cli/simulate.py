@@ -44,6 +44,7 @@ def simulate(
     eval_tasks: Annotated[int, typer.Option(min=1, help="Held-out tasks to judge with.")] = 100,
     queries: Annotated[int | None, typer.Option(min=1, help="Query samples of a held-out task.")] = None,
     adapt_passes: Annotated[int | None, typer.Option(min=1, help="Passes when a new device adapts.")] = None,
+    adapt_learning_rate: Annotated[float | None, typer.Option(help="Default: that of training.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Default: one for each core.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder to save in, and to go on from.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
@@ -84,6 +85,7 @@ def simulate(
         eval_tasks=eval_tasks,
         queries=queries or defaults.queries,
         adapt_passes=adapt_passes or defaults.passes,
+        adapt_learning_rate=adapt_learning_rate,
     )
     result = _run(wanted, workers, state)
     if json:

@@ -262,6 +262,7 @@ class Driver:
             passes=work.passes,
             seed=one.seed,
             deadline=_to_unix_ms(deadline_ms),
+            pull=work.pull(client.ways * client.shots) if work.proximal else None,
         )
 
     # ---- starting ----

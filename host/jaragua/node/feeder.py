@@ -44,13 +44,13 @@ class Feeder:
         return self._model.metric
 
     def support(self, command: TrainCommand, blob: bytes) -> SampleSet:
-        """The stream a train-command asks for: the device's task under its seed, `passes` times in a row."""
+        """The samples a train-command asks for, once: the device's task under its seed."""
         _check_size(command.ways * command.shots * command.passes)
         try:
             task = self._model.tasks.train_task(command.device, command.seed, command.ways, command.shots)
         except jaragua_models.ModelError as error:
             raise DataError(error.message, error.hint) from error
-        return self._quantised(task.support, blob).repeated(command.passes)
+        return self._quantised(task.support, blob)
 
     def held_out(self, command: AdaptCommand, blob: bytes) -> HeldOut:
         """The held-out task an adapt command asks for; the support set `passes` times in a row."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from jaragua.errors import ProtocolError
 from jaragua.node.device import AdaptOrder, TrainOrder
+from jaragua.node.pull import WHOLE_WAY
 from jaragua.node.session import Incoming
 from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, decode
 from jaragua.wire.topics import TopicKind, build, parse
@@ -57,6 +58,8 @@ def _read_command(verb: str, message: Incoming) -> Request:
 def _check_key(message: TrainCommand | UpdateAck) -> None:
     """Refuse now what could not be kept or published when the work is done (M2)."""
     build(TopicKind.UPDATE, "fleet", node="node", run=message.run, round=message.round)  # raises TopicError
+    if isinstance(message, TrainCommand) and (message.pull or 0) > WHOLE_WAY:
+        raise ProtocolError(f"a pull of {message.pull} is more than the whole way")
     if max(message.round, message.attempt) > _LARGEST_NUMBER:
         raise ProtocolError(f"round {message.round}, attempt {message.attempt} is out of range")
 

@@ -7,8 +7,10 @@ import hashlib
 
 from jaragua.node.feeder import Feeder
 from jaragua.node.outbox import OutboxEntry, UpdateKey
-from jaragua.node.trainer import Figures, Trainer
+from jaragua.node.pull import pulled
+from jaragua.node.trainer import Figures, SampleSet, Trainer
 from jaragua.wire.messages import AdaptCommand, AdaptResult, TrainCommand, UpdateHeader, pack_update
+from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate
 
 
@@ -16,10 +18,33 @@ async def train(trainer: Trainer, feeder: Feeder, command: TrainCommand, blob: b
     """Train from `blob` on the device's task; returns the update as it goes out."""
     # Drawing a task may read a data set: not on the event loop.
     samples = await asyncio.to_thread(feeder.support, command, blob)
-    rate = LearningRate.from_float(command.learning_rate)
-    figures = await trainer.train(feeder.plan, samples, rate, blob, dither_seed(command))
-    update = await trainer.read_update()
+    work = _train_and_pull if command.pull is not None else _train_at_once
+    figures, update = await work(trainer, feeder.plan, command, samples, blob)
     return OutboxEntry(key_of(command), pack_update(_header(feeder, command, figures, update), update))
+
+
+async def _train_at_once(
+    trainer: Trainer, plan: Plan, command: TrainCommand, samples: SampleSet, blob: bytes
+) -> tuple[Figures, bytes]:
+    """All passes are one job."""
+    rate = LearningRate.from_float(command.learning_rate)
+    figures = await trainer.train(plan, samples.repeated(command.passes), rate, blob, dither_seed(command))
+    return figures, await trainer.read_update()
+
+
+async def _train_and_pull(
+    trainer: Trainer, plan: Plan, command: TrainCommand, samples: SampleSet, blob: bytes
+) -> tuple[Figures, bytes]:
+    """Every pass is a job, with the next seed of the dither; between two the weights are drawn back (FedProx)."""
+    rate, pull = LearningRate.from_float(command.learning_rate), command.pull or 0
+    figures, weights = None, blob
+    for number in range(command.passes):
+        seed = (dither_seed(command) + number) & 0xFFFFFFFF
+        counted = await trainer.train(plan, samples, rate, weights, seed)
+        figures = counted if figures is None else figures.and_then(counted)
+        weights = pulled(plan, blob, await trainer.read_update(), pull)
+    assert figures is not None, "a command asks for at least one pass"
+    return figures, weights
 
 
 async def adapt(trainer: Trainer, feeder: Feeder, command: AdaptCommand, blob: bytes) -> AdaptResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -59,6 +59,17 @@ class Figures:
         if self.samples == 0:
             return 0.0
         return math.ldexp(float(self.loss_sum), -self.loss_exponent) / (self.samples * self.outputs)
+
+    def and_then(self, later: Figures) -> Figures:
+        """Those of two jobs on the same blob's exponents, one after the other."""
+        counted = [one for one in (self.instructions, later.instructions) if one]
+        return replace(
+            self,
+            samples=self.samples + later.samples,
+            correct=self.correct + later.correct,
+            loss_sum=self.loss_sum + later.loss_sum,
+            instructions=min(counted, default=0),
+        )
 
     def score(self, metric: Metric) -> float:
         """Share of right answers (0..1), or mean squared error."""

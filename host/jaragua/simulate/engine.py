@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.simulate.samples import Batch
-from jaragua.strategies import WHOLE_SET, ClientWork, Vector
+from jaragua.strategies import ClientWork, Vector
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,6 @@ class Judged:
 
     before: NDArray[np.float64]
     after: NDArray[np.float64]
-
-
-def kept_after_a_pass(work: ClientWork, samples: int) -> float:
-    """What FedProx keeps of the way from the start after a pass: (1 - η μ)^n for the n steps of a pass; else 1."""
-    steps = 1 if work.batch == WHOLE_SET else -(-samples // work.batch)
-    return max(0.0, 1 - work.learning_rate * work.proximal) ** steps
 
 
 class VirtualFleet(Protocol):

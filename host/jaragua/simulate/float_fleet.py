@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.simulate import library
-from jaragua.simulate.engine import Judged, Trained, kept_after_a_pass
+from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.float_table import Table, table_of
 from jaragua.simulate.samples import Batch
 from jaragua.simulate.workers import Workers
@@ -149,7 +149,7 @@ class FloatFleet:
 
 
 def _work(work: ClientWork, batch: Batch) -> _Work:
-    return _Work(work.passes, work.batch, work.learning_rate, kept_after_a_pass(work, int(batch.counts[0])))
+    return _Work(work.passes, work.batch, work.learning_rate, work.kept_after_a_pass(int(batch.counts[0])))
 
 
 def _declare(copy: ctypes.CDLL) -> None:

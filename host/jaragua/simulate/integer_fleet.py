@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.simulate import library
-from jaragua.simulate.engine import Judged, Trained, kept_after_a_pass
+from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.layout import Blobs, Layout
 from jaragua.simulate.samples import Batch
 from jaragua.simulate.workers import Workers
@@ -28,7 +28,6 @@ from jaragua_compiler.rate import LearningRate
 from jaragua_models import Model
 
 _SOURCE: Final = "virtual_clients.c"
-_NO_PULL: Final = 1 << 15
 #: Training steps times weights below which a second thread costs more than it brings.
 _WORTH_A_THREAD: Final = 200_000
 
@@ -159,7 +158,7 @@ class IntegerFleet:
         divided = work.batch != 1 and self._plan.per_channel
         rate = LearningRate.from_float(work.learning_rate / (batch_size(work, batch) if divided else 1))
         regions = ctypes.cast(self._regions, ctypes.c_void_p)
-        pull = round(_NO_PULL * kept_after_a_pass(work, int(batch.counts[0])))
+        pull = work.pull(int(batch.counts[0]))
         return _Work(regions, len(self._regions), work.passes, work.batch, divided, pull, rate.mantissa, rate.exponent)
 
     def _quantised(self, start: bytes, batch: Batch) -> _Quantised:

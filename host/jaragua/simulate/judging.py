@@ -70,7 +70,8 @@ def means(values: NDArray[np.float64]) -> Means:
 
 
 def _adaptation(simulation: Simulation) -> ClientWork:
-    return ClientWork(simulation.learning_rate, passes=simulation.adapt_passes)
+    rate = simulation.adapt_learning_rate or simulation.learning_rate
+    return ClientWork(rate, passes=simulation.adapt_passes)
 
 
 def _together(parts: list[Judged]) -> Judged:

@@ -11,6 +11,10 @@ EngineName: TypeAlias = Literal["w16", "w8", "float32"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
+#: Fields of a simulation that nothing of what is learned depends on.
+_OF_JUDGING = frozenset({"eval_tasks", "queries", "adapt_passes", "adapt_learning_rate"})
+
+
 @dataclass(frozen=True)
 class Simulation:
     """One simulated run, every default filled in. Equal values give equal results, whatever the number of workers."""
@@ -37,11 +41,13 @@ class Simulation:
     eval_tasks: int = 100
     queries: int = 50
     adapt_passes: int = 1
+    adapt_learning_rate: float | None = None
+    """None: that of training."""
 
     def identity(self) -> dict[str, Any]:
         """All that decides what is learned, as JSON values: what a saved state must agree with."""
         values = asdict(self) | {"devices": list(self.devices)}
-        return {name: value for name, value in values.items() if name not in ("eval_tasks", "queries", "adapt_passes")}
+        return {name: value for name, value in values.items() if name not in _OF_JUDGING}
 
 
 @dataclass(frozen=True)

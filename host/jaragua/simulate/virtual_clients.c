@@ -177,12 +177,13 @@ static jrg_nn_status jrg_virtual_load(const jrg_virtual_work *work, const void *
 }
 
 static void jrg_virtual_learn(const jrg_virtual_work *work, const void *start, const int16_t *x, const int16_t *y,
-                              uint32_t n, jrg_virtual_figures *figures)
+                              uint32_t n, uint32_t seed, jrg_virtual_figures *figures)
 {
     for (uint32_t pass = 0; pass < work->passes; pass++) {
         jrg_virtual_pass(work, x, y, n, figures);
         if (work->pull != JRG_VIRTUAL_NO_PULL) {
             jrg_virtual_pull(work, start);
+            jrg_model_set_seed(seed + pass + 1u); /* on a board the next pass is a job of its own */
         }
     }
 }
@@ -206,7 +207,7 @@ int jrg_virtual_train(const jrg_virtual_work *work, const void *start, const jrg
             return (int)status;
         }
         jrg_virtual_learn(work, start, support->inputs + (size_t)first * JRG_MODEL_INPUTS,
-                          support->targets + (size_t)first * JRG_MODEL_TARGETS, support->counts[c], &figures[c]);
+                          support->targets + (size_t)first * JRG_MODEL_TARGETS, support->counts[c], support->seeds[c], &figures[c]);
         memcpy(blobs + (size_t)c * JRG_MODEL_BLOB_BYTES, jrg_virtual_memory, JRG_MODEL_BLOB_BYTES);
         first += support->counts[c];
     }
@@ -227,7 +228,7 @@ int jrg_virtual_adapt(const jrg_virtual_work *work, const void *start, const jrg
         }
         jrg_virtual_judge(query, first_query, query->counts[c], &before[c]);
         jrg_virtual_learn(work, start, support->inputs + (size_t)first * JRG_MODEL_INPUTS,
-                          support->targets + (size_t)first * JRG_MODEL_TARGETS, support->counts[c], &unused);
+                          support->targets + (size_t)first * JRG_MODEL_TARGETS, support->counts[c], support->seeds[c], &unused);
         jrg_virtual_judge(query, first_query, query->counts[c], &after[c]);
         first += support->counts[c];
         first_query += query->counts[c];

@@ -15,6 +15,8 @@ from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector, me
 
 #: `ClientWork.batch`: all samples of a pass make one step.
 WHOLE_SET = 0
+#: `ClientWork.pull`: all of the way is kept, 1 in Q15.
+NO_PULL = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,15 @@ class ClientWork:
     """Share of the initialisation's changes that devices are sent, chosen the same way."""
     delta_bits: int = 0
     """8 or 16: what changed travels, in both directions, in so many bits; 0: whole weights, or 16 if a part is sent."""
+
+    def kept_after_a_pass(self, samples: int) -> float:
+        """What FedProx keeps of the way from the start after a pass: (1 - η μ)^n for the n steps of a pass; else 1."""
+        steps = 1 if self.batch == WHOLE_SET else -(-samples // self.batch)
+        return max(0.0, 1 - self.learning_rate * self.proximal) ** steps
+
+    def pull(self, samples: int) -> int:
+        """The same in Q15, as integer engines take it; NO_PULL if nothing is pulled."""
+        return round(NO_PULL * self.kept_after_a_pass(samples))
 
     @property
     def compressed(self) -> bool:
@@ -135,8 +146,6 @@ def obstacle(work: ClientWork) -> str:
         return "it trains on the samples of all devices in one place, and raw samples never cross the broker (M5)"
     if work.batch != 1:
         return f"its mini-batches ({_batch_text(work.batch)}) need a sum of gradients, for which boards have no room"
-    if work.proximal:
-        return "it pulls weights back between passes, which nodes of this version do not do"
     if work.compressed:
         return "it sends parts or differences of the weights, and nodes of this version send whole blobs"
     return ""

@@ -286,7 +286,7 @@ class DeviceState(Message):
 
 @dataclass(frozen=True, slots=True)
 class TrainCommand(Message):
-    """Train on the device's own few-shot task drawn with `seed` (M3)."""
+    """Train on the device's own few-shot task drawn with `seed` (M3). pull: docs/strategies.md, FedProx."""
 
     run: str
     round: int
@@ -299,6 +299,7 @@ class TrainCommand(Message):
     passes: int
     seed: int
     deadline: int
+    pull: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

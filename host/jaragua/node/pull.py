@@ -1,0 +1,21 @@
+"""FedProx on a device that knows nothing of it: its host draws the weights back between two passes. Pure."""
+
+from __future__ import annotations
+
+from jaragua_compiler.blob import IntegerWeights, exponents, pack_integers, unpack_integers
+from jaragua_compiler.plan import Plan
+
+#: `pull` of a train-command: all of the way is kept.
+WHOLE_WAY = 1 << 15
+
+
+def pulled(plan: Plan, start: bytes, trained: bytes, kept: int) -> bytes:
+    """start + rshift((trained - start) · kept, 15) for every weight and bias (A1.1); kept: 0..2^15.
+
+    Both blobs have the same exponents: training never changes them.
+    """
+    layers: IntegerWeights = []
+    for old, new in zip(unpack_integers(plan, start), unpack_integers(plan, trained), strict=True):
+        weights, biases = (a + (((b - a) * kept + (1 << 14)) >> 15) for a, b in zip(old, new, strict=True))
+        layers.append((weights, biases))
+    return pack_integers(plan, layers, exponents(plan, start))

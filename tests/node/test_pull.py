@@ -1,0 +1,60 @@
+"""FedProx on a node: pass by pass, and between two the weights go back towards the start (M3)."""
+
+from __future__ import annotations
+
+import numpy as np
+from fleet_bench import digits_blob, run, train_command
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import jaragua_models
+from jaragua.client.engine_trainer import EngineTrainer
+from jaragua.node import jobs
+from jaragua.node.feeder import Feeder
+from jaragua.node.outbox import OutboxEntry
+from jaragua.node.pull import WHOLE_WAY, pulled
+from jaragua.wire.messages import unpack_update
+from jaragua_compiler import NativeEngine, plan
+from jaragua_compiler.blob import unpack_integers
+
+BLOB, OTHER = digits_blob(1), digits_blob(2)
+FEEDER = Feeder("digits")
+PLAN = plan(jaragua_models.get("digits").network)
+
+
+def trained(**changes: object) -> OutboxEntry:
+    trainer = EngineTrainer(NativeEngine, lambda progress: None)
+    return run(jobs.train(trainer, FEEDER, train_command(BLOB, **changes), BLOB))  # type: ignore[arg-type]
+
+
+@settings(deadline=None)
+@given(st.integers(0, WHOLE_WAY))
+def test_every_weight_goes_its_share_of_the_way(kept: int) -> None:
+    triples = zip(
+        *(unpack_integers(PLAN, blob) for blob in (BLOB, OTHER, pulled(PLAN, BLOB, OTHER, kept))), strict=True
+    )
+    for old, new, found in triples:
+        for a, b, c in zip(old, new, found, strict=True):
+            np.testing.assert_array_equal(c, a + np.floor((b - a) * kept / WHOLE_WAY + 0.5).astype(np.int64))
+
+
+def test_nothing_is_kept_of_no_way() -> None:
+    assert pulled(PLAN, BLOB, OTHER, 0) == BLOB
+
+
+def test_without_a_pull_passes_are_one_stream() -> None:
+    whole, free = trained(passes=3), trained(passes=3, pull=WHOLE_WAY)
+    assert unpack_update(whole.payload) == unpack_update(free.payload)
+
+
+def test_a_pull_shortens_what_is_learned_and_counts_all_samples() -> None:
+    free, held = (unpack_update(trained(passes=2, **pull).payload) for pull in ({}, {"pull": WHOLE_WAY // 2}))
+    assert held[0].samples == free[0].samples == 2 * 3 * 4
+    lengths = [
+        sum(
+            float(np.sum((new[0] - old[0]) ** 2))
+            for new, old in zip(unpack_integers(PLAN, blob), unpack_integers(PLAN, BLOB), strict=True)
+        )
+        for _, blob in (free, held)
+    ]
+    assert 0 < lengths[1] < lengths[0] / 2
