@@ -29,7 +29,7 @@ NAMES = ["left", "right"]
 def update_of_reference(command: TrainCommand) -> tuple[bytes, int]:
     """The weights, and the right answers on the way, of the reference on the same samples."""
     feeder = Feeder("digits")
-    samples: SampleSet = feeder.support(command, BLOB)
+    samples: SampleSet = feeder.support(command, BLOB).repeated(command.passes)
     engine, rate = ReferenceEngine(feeder.plan), LearningRate.from_float(command.learning_rate)
     engine.load(BLOB)
     steps = [engine.train_step(x, target, rate) for x, target in zip(samples.inputs, samples.targets, strict=True)]

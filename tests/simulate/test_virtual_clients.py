@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulate.integer_fleet import IntegerFleet
-from jaragua.simulate.layout import Layout
+from jaragua.simulate.layout import regions, units
 from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import default_cache
 from jaragua.strategies import WHOLE_SET, ClientWork
@@ -185,12 +185,11 @@ def test_adaptation_is_judged_before_and_after(bench: Bench) -> None:
         assert judged.after == [np.mean(right)]
 
 
-def test_a_layout_gives_the_numbers_of_unpack(bench: Bench) -> None:
-    layout = Layout(bench.plan)
-    blob = bench.stepped(bench.blob, bench.batch(1, 4), [0, 1, 2, 3])
-    row = layout.learned(bench.blob, exponents(bench.plan, bench.blob), np.frombuffer(blob, np.uint8)[None])[0]
-    np.testing.assert_array_equal(row, bench.moved(blob))
-    assert sum(layout.sizes()) == len(row) == len(bench.codec.initial(1))
+def test_a_vector_has_a_number_for_every_weight_and_bias(bench: Bench) -> None:
+    rows = sum(region.rows * region.row_used for region in regions(bench.plan))
+    assert rows == len(bench.codec.initial(1))
+    found = exponents(bench.plan, bench.blob)
+    assert len(units(bench.plan, found)) == sum(region.rows for region in regions(bench.plan))
 
 
 def test_the_c_is_built_once_for_equal_sources(bench: Bench, tmp_path: Path) -> None:

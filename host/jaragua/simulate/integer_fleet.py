@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +16,7 @@ from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.simulate import library
 from jaragua.simulate.engine import Judged, Trained
-from jaragua.simulate.layout import Blobs, Layout
+from jaragua.simulate.layout import regions, units
 from jaragua.simulate.samples import Batch
 from jaragua.simulate.workers import Workers
 from jaragua.strategies import WHOLE_SET, ClientWork, Vector
@@ -35,13 +36,10 @@ _FIGURES: Final = np.dtype([("correct", "<u4"), ("pad", "<u4"), ("loss", "<u8")]
 Figures = NDArray[np.void]
 
 
-class _Region(ctypes.Structure):
-    _fields_ = (("offset_bytes", ctypes.c_uint32), ("count", ctypes.c_uint32), ("width_bytes", ctypes.c_uint32))
-
-
 class _Work(ctypes.Structure):
     _fields_ = (
         ("regions", ctypes.c_void_p),
+        ("units", ctypes.c_void_p),
         ("regions_count", ctypes.c_uint32),
         ("passes", ctypes.c_uint32),
         ("batch", ctypes.c_uint32),
@@ -77,6 +75,15 @@ class _Quantised:
         return _Samples(len(self.counts), *(array.ctypes.data for array in arrays))
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """What the numbers of a blob stand for; units: one for each row of each region (layout.py)."""
+
+    start: bytes
+    exponents: Exponents
+    units: NDArray[np.float64]
+
+
 class IntegerFleet:
     """Devices of one network. Same start, work and samples give the same bits as a board (tests/simulate)."""
 
@@ -85,11 +92,10 @@ class IntegerFleet:
         self._model = model
         self._codec = codec
         self._plan = codec.plan
-        self._layout = Layout(self._plan)
-        regions = self._layout.regions()
-        self._regions = (_Region * len(regions))(*(_Region(*region) for region in regions))
+        self._regions = regions(self._plan)
+        self._parameters = len(codec.initial(0))
         self._workers = Workers(_build(codec, cache), workers, _declare)
-        self._last = b"", Exponents((), (), 0)
+        self._last = _Scale(b"", Exponents((), (), 0), np.zeros(0))
 
     def __enter__(self) -> IntegerFleet:
         return self
@@ -105,21 +111,21 @@ class IntegerFleet:
 
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same blob."""
-        wanted = self._work(work, batch)
+        wanted = self._work(start, work, batch)
 
-        def one(copy: ctypes.CDLL, share: Batch) -> tuple[Blobs, Figures]:
+        def one(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
             return self._train_share(copy, start, wanted, share)
 
         shares = batch.shares(self._threads_for(batch, wanted.passes))
         results = self._workers.run(one, shares)
-        learned = self._layout.learned(start, self._exponents(start), np.concatenate([blobs for blobs, _ in results]))
+        learned = results[0][0] if len(results) == 1 else np.concatenate([found for found, _ in results])
         figures = np.concatenate([found for _, found in results])
         samples = int(batch.counts.sum()) * wanted.passes
         return Trained(learned, float(figures["loss"].sum()) * self._loss_unit(start) / samples)
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
         """Before and after adaptation, each device on its own query samples."""
-        wanted = self._work(work, support)
+        wanted = self._work(start, work, support)
 
         def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures]:
             return self._adapt_share(copy, start, wanted, *share)
@@ -131,16 +137,16 @@ class IntegerFleet:
 
     # ---- C ----
 
-    def _train_share(self, copy: ctypes.CDLL, start: bytes, work: _Work, share: Batch) -> tuple[Blobs, Figures]:
+    def _train_share(self, copy: ctypes.CDLL, start: bytes, work: _Work, share: Batch) -> tuple[Vector, Figures]:
         samples = self._quantised(start, share)
-        blobs = np.empty((len(share), self._plan.blob_bytes), np.uint8)
+        learned = np.empty((len(share), self._parameters))
         figures = np.zeros(len(share), _FIGURES)
         structure = samples.structure()
         status = copy.jrg_virtual_train(
-            ctypes.byref(work), start, ctypes.byref(structure), blobs.ctypes.data, figures.ctypes.data
+            ctypes.byref(work), start, ctypes.byref(structure), learned.ctypes.data, figures.ctypes.data
         )
         _require_good(status)
-        return blobs, figures
+        return learned, figures
 
     def _adapt_share(
         self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
@@ -154,15 +160,24 @@ class IntegerFleet:
         _require_good(status)
         return before, after
 
-    def _work(self, work: ClientWork, batch: Batch) -> _Work:
+    def _work(self, start: bytes, work: ClientWork, batch: Batch) -> _Work:
+        samples = int(batch.counts[0])
         divided = work.batch != 1 and self._plan.per_channel
-        rate = LearningRate.from_float(work.learning_rate / (batch_size(work, batch) if divided else 1))
-        regions = ctypes.cast(self._regions, ctypes.c_void_p)
-        pull = work.pull(int(batch.counts[0]))
-        return _Work(regions, len(self._regions), work.passes, work.batch, divided, pull, rate.mantissa, rate.exponent)
+        rate = _rate(work.learning_rate / (_batch_size(work, samples) if divided else 1))
+        return _Work(
+            ctypes.cast(self._regions, ctypes.c_void_p),
+            self._scale(start).units.ctypes.data,
+            len(self._regions),
+            work.passes,
+            work.batch,
+            divided,
+            work.pull(samples),
+            rate.mantissa,
+            rate.exponent,
+        )
 
     def _quantised(self, start: bytes, batch: Batch) -> _Quantised:
-        found = self._exponents(start)
+        found = self._scale(start).exponents
         return _Quantised(
             inputs=np.ascontiguousarray(quantise_inputs(self._plan, found, batch.x)),
             targets=np.ascontiguousarray(quantise_targets(self._plan, found, batch.y)),
@@ -174,11 +189,12 @@ class IntegerFleet:
         weights = int(batch.counts.sum()) * passes * self._plan.blob_bytes
         return self._workers.count if weights > _WORTH_A_THREAD else 1
 
-    def _exponents(self, start: bytes) -> Exponents:
-        """Those of a blob; of the last one they are remembered."""
-        if self._last[0] != start:
-            self._last = start, exponents(self._plan, start)
-        return self._last[1]
+    def _scale(self, start: bytes) -> _Scale:
+        """Of a blob; that of the last one is remembered."""
+        if self._last.start != start:
+            found = exponents(self._plan, start)
+            self._last = _Scale(start, found, units(self._plan, found))
+        return self._last
 
     # ---- figures (A4.4) ----
 
@@ -186,7 +202,7 @@ class IntegerFleet:
         """What one unit of a loss stands for; of a regression the squared error of one output."""
         if self._plan.network.classifier:
             return 2.0**-LOGIT_EXPONENT
-        return 2.0 ** (-2 * self._exponents(start).output) / self._plan.network.outputs
+        return 2.0 ** (-2 * self._scale(start).exponents.output) / self._plan.network.outputs
 
     def _scores(self, start: bytes, figures: Figures, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         if self._model.metric == "accuracy":
@@ -194,10 +210,14 @@ class IntegerFleet:
         return np.asarray(figures["loss"].astype(np.float64) * self._loss_unit(start) / counts, dtype=np.float64)
 
 
-def batch_size(work: ClientWork, batch: Batch) -> int:
+@functools.lru_cache
+def _rate(value: float) -> LearningRate:
+    return LearningRate.from_float(value)
+
+
+def _batch_size(work: ClientWork, samples: int) -> int:
     """Samples that make one step."""
-    most = int(batch.counts[0])
-    return most if work.batch == WHOLE_SET else min(work.batch, most)
+    return samples if work.batch == WHOLE_SET else min(work.batch, samples)
 
 
 def _build(codec: ModelCodec, cache: Path) -> Path:

@@ -1,67 +1,44 @@
-"""Where the numbers of a network stand in its blob: a whole round of blobs to vectors in one step (A6)."""
+"""Where the numbers of a network stand in its blob (A6, A8.6), as the table that virtual_clients.c reads."""
 
 from __future__ import annotations
 
-import math
+import ctypes
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.strategies import Vector
-from jaragua_compiler.blob import QUAD_ORDER
 from jaragua_compiler.exponents import Exponents
 from jaragua_compiler.plan import Plan, WeightedPlan
 
-Blobs = NDArray[np.uint8]
+_FIELDS: Final = ("offset_bytes", "rows", "row_numbers", "row_used", "width_bytes", "quads")
 
 
-class Layout:
-    """The blob of one plan; gives the same numbers as `jaragua_compiler.unpack`, many blobs at a time."""
+class Region(ctypes.Structure):
+    """jrg_virtual_region: rows of numbers, of which the first `row_used` count; the others are padding."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-
-    def regions(self) -> list[tuple[int, int, int]]:
-        """(offset, count, bytes of a number) of each block of weights and of biases, the rows' padding included."""
-        found = []
-        for layer in self._plan.layers:
-            found.append((layer.weights_offset, layer.outputs * layer.row_elements, 1 if layer.per_channel else 2))
-            found.append((layer.biases_offset, layer.outputs, 4))
-        return found
-
-    def learned(self, start: bytes, found: Exponents, blobs: Blobs) -> Vector:
-        """What each blob is away from the start, in real numbers: uint8 [n, blob_bytes] -> float64 [n, parameters].
-
-        All have the start's exponents, `found`: training never changes them. Differences of such integers are exact.
-        """
-        first = np.frombuffer(start, np.uint8)[None]
-        parts = []
-        for layer in self._plan.layers:
-            units = 2.0 ** -np.array(found.rows(layer.index, layer.outputs))
-            weights = (_weights(layer, blobs) - _weights(layer, first)) * units[:, None]
-            parts.append(weights.reshape(len(blobs), -1))
-            parts.append((_biases(layer, blobs) - _biases(layer, first)) * (units * 2.0 ** -found.inputs[layer.index]))
-        return np.concatenate(parts, axis=1)
-
-    def sizes(self) -> list[int]:
-        """Numbers of each layer, weights and biases together, in the order of a vector."""
-        return [math.prod(weights) + math.prod(biases) for weights, biases in self._plan.shapes]
+    _fields_ = tuple((name, ctypes.c_uint32) for name in _FIELDS)
 
 
-def _weights(layer: WeightedPlan, blobs: Blobs) -> Vector:
-    """float64 [blobs, outputs, inputs]."""
-    count = layer.outputs * layer.row_elements
-    rows = _numbers(blobs, layer.weights_offset, count, "i1" if layer.per_channel else "<i2")
-    if layer.per_channel:
-        rows = rows.reshape(len(blobs), -1, 4)[:, :, QUAD_ORDER]
-    rows = rows.reshape(len(blobs), layer.outputs, layer.row_elements)
-    return rows[:, :, : layer.inputs].astype(np.float64)
+def regions(plan: Plan) -> ctypes.Array[Region]:
+    """The weights and then the biases of each layer: the order of a vector."""
+    found = [region for layer in plan.layers for region in (_weights(layer), _biases(layer))]
+    return (Region * len(found))(*found)
 
 
-def _biases(layer: WeightedPlan, blobs: Blobs) -> Vector:
-    return _numbers(blobs, layer.biases_offset, layer.outputs, "<i4").astype(np.float64)
+def units(plan: Plan, found: Exponents) -> NDArray[np.float64]:
+    """What one unit of a number stands for, one for each row of each region."""
+    parts = []
+    for layer in plan.layers:
+        rows = 2.0 ** -np.array(found.rows(layer.index, layer.outputs))
+        parts += [rows, rows * 2.0 ** -found.inputs[layer.index]]
+    return np.concatenate(parts)
 
 
-def _numbers(blobs: Blobs, offset: int, count: int, kind: str) -> NDArray[np.generic]:
-    size = np.dtype(kind).itemsize
-    return np.ascontiguousarray(blobs[:, offset : offset + count * size]).view(kind)
+def _weights(layer: WeightedPlan) -> Region:
+    width = 1 if layer.per_channel else 2
+    return Region(layer.weights_offset, layer.outputs, layer.row_elements, layer.inputs, width, layer.per_channel)
+
+
+def _biases(layer: WeightedPlan) -> Region:
+    return Region(layer.biases_offset, layer.outputs, 1, 1, 4, False)

@@ -34,6 +34,8 @@ class Batch:
 
     def shares(self, count: int) -> list[Batch]:
         """`count` shares of about the same number of devices, none of them empty."""
+        if min(count, len(self)) == 1:
+            return [self]
         edges = np.linspace(0, len(self), min(count, len(self)) + 1).round().astype(int)
         return [self.share(first, last) for first, last in itertools.pairwise(edges.tolist())]
 

@@ -15,12 +15,16 @@
 
 typedef struct {
     uint32_t offset_bytes;
-    uint32_t count;
+    uint32_t rows;
+    uint32_t row_numbers; /* stored in a row, padding included */
+    uint32_t row_used;    /* of these the first are the row's */
     uint32_t width_bytes; /* of one number: 1, 2 or 4 */
+    uint32_t quads;       /* each four are stored 0, 2, 1, 3 (A8.6) */
 } jrg_virtual_region;
 
 typedef struct {
     const jrg_virtual_region *regions; /* where the blob has weights and biases */
+    const double *units;               /* real value of one, for each row of each region */
     uint32_t regions_count;
     uint32_t passes;
     uint32_t batch; /* samples a step; 0: all of a pass */
@@ -81,13 +85,18 @@ static void jrg_virtual_write(void *memory, uint32_t at_bytes, uint32_t width_by
     }
 }
 
+static uint32_t jrg_virtual_count_of(jrg_virtual_region region)
+{
+    return region.rows * region.row_numbers;
+}
+
 /* sums += the weights now - the weights before; the weights go back. */
 static void jrg_virtual_collect(const jrg_virtual_work *work)
 {
     int64_t *sum = jrg_virtual_sums;
     for (uint32_t r = 0; r < work->regions_count; r++) {
         const jrg_virtual_region region = work->regions[r];
-        for (uint32_t i = 0; i < region.count; i++) {
+        for (uint32_t i = 0; i < jrg_virtual_count_of(region); i++) {
             const uint32_t at = region.offset_bytes + i * region.width_bytes;
             *sum++ += (int64_t)jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) -
                       jrg_virtual_read(jrg_virtual_start, at, region.width_bytes);
@@ -108,7 +117,7 @@ static void jrg_virtual_apply(const jrg_virtual_work *work, uint32_t n)
     int64_t *sum = jrg_virtual_sums;
     for (uint32_t r = 0; r < work->regions_count; r++) {
         const jrg_virtual_region region = work->regions[r];
-        for (uint32_t i = 0; i < region.count; i++) {
+        for (uint32_t i = 0; i < jrg_virtual_count_of(region); i++) {
             const uint32_t at = region.offset_bytes + i * region.width_bytes;
             const int64_t step = work->adds ? *sum : jrg_virtual_quotient(2 * *sum + n, 2 * (int64_t)n);
             const int64_t moved = jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) + step;
@@ -123,7 +132,7 @@ static void jrg_virtual_pull(const jrg_virtual_work *work, const void *start)
 {
     for (uint32_t r = 0; r < work->regions_count; r++) {
         const jrg_virtual_region region = work->regions[r];
-        for (uint32_t i = 0; i < region.count; i++) {
+        for (uint32_t i = 0; i < jrg_virtual_count_of(region); i++) {
             const uint32_t at = region.offset_bytes + i * region.width_bytes;
             const int64_t origin = jrg_virtual_read(start, at, region.width_bytes);
             const int64_t way = jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) - origin;
@@ -196,9 +205,36 @@ static void jrg_virtual_judge(const jrg_virtual_samples *query, uint32_t first, 
     }
 }
 
-/* Trains every client from `start`; its weights go to `blobs`, one blob after the other. 0, or a jrg_nn_status. */
+/* How far a row is from where it was at the start, in real numbers; differences of such integers are exact. */
+static double *jrg_virtual_row_learned(jrg_virtual_region region, uint32_t at_bytes, const void *start, double unit,
+                                       double *learned)
+{
+    static const uint32_t in_quad[4] = {0, 2, 1, 3};
+    for (uint32_t i = 0; i < region.row_used; i++) {
+        const uint32_t place = region.quads ? (i & ~3u) + in_quad[i & 3u] : i;
+        const uint32_t at = at_bytes + place * region.width_bytes;
+        const int64_t was = jrg_virtual_read(start, at, region.width_bytes);
+        *learned++ = (double)(jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) - was) * unit;
+    }
+    return learned;
+}
+
+static double *jrg_virtual_learned(const jrg_virtual_work *work, const void *start, double *learned)
+{
+    const double *unit = work->units;
+    for (uint32_t r = 0; r < work->regions_count; r++) {
+        const jrg_virtual_region region = work->regions[r];
+        for (uint32_t row = 0; row < region.rows; row++) {
+            const uint32_t at = region.offset_bytes + row * region.row_numbers * region.width_bytes;
+            learned = jrg_virtual_row_learned(region, at, start, *unit++, learned);
+        }
+    }
+    return learned;
+}
+
+/* Trains every client from `start`; what it learned goes to `learned`, a vector after the other. 0, or a jrg_nn_status. */
 int jrg_virtual_train(const jrg_virtual_work *work, const void *start, const jrg_virtual_samples *support,
-                      uint8_t *blobs, jrg_virtual_figures *figures)
+                      double *learned, jrg_virtual_figures *figures)
 {
     uint32_t first = 0;
     for (uint32_t c = 0; c < support->clients; c++) {
@@ -208,7 +244,7 @@ int jrg_virtual_train(const jrg_virtual_work *work, const void *start, const jrg
         }
         jrg_virtual_learn(work, start, support->inputs + (size_t)first * JRG_MODEL_INPUTS,
                           support->targets + (size_t)first * JRG_MODEL_TARGETS, support->counts[c], support->seeds[c], &figures[c]);
-        memcpy(blobs + (size_t)c * JRG_MODEL_BLOB_BYTES, jrg_virtual_memory, JRG_MODEL_BLOB_BYTES);
+        learned = jrg_virtual_learned(work, start, learned);
         first += support->counts[c];
     }
     return 0;
@@ -234,10 +270,4 @@ int jrg_virtual_adapt(const jrg_virtual_work *work, const void *start, const jrg
         first_query += query->counts[c];
     }
     return 0;
-}
-
-/* 2^-exponent is the unit of a loss under these weights (A4.4). */
-int jrg_virtual_loss_exponent(void)
-{
-    return jrg_model_loss_exponent();
 }
