@@ -69,7 +69,8 @@ class Defaults:
     """Of the device, in training and in adaptation."""
     ways: int
     shots: int
-    """Support samples a way; a device trains on ways · shots samples a round, each once (TinyReptile)."""
+    """Support samples a way when a new device adapts; a device trains on ways · shots samples a round, each once
+    (TinyReptile), unless training_shots says more."""
     passes: int
     """Passes over the support set when a new device adapts."""
     queries: int
@@ -80,6 +81,13 @@ class Defaults:
     rounds: int
     training_passes: int = 1
     """Passes over the support samples in a round of training; the papers' TinyReptile takes one."""
+    training_shots: int = 0
+    """Support samples a way in a round of training, if they are more than `shots` (Reptile's "train shots")."""
+
+    @property
+    def shots_of_a_round(self) -> int:
+        """Support samples a way that a device trains on in a round."""
+        return max(self.shots, self.training_shots)
 
 
 @dataclass(frozen=True)

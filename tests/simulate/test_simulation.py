@@ -64,6 +64,14 @@ def test_a_finished_one_is_only_judged_again(make: Any, tmp_path: Path) -> None:
     assert (again.tasks, again.client_tasks_per_second) == (9, 0.0)
 
 
+def test_the_shots_of_judging_do_not_change_what_is_learned(make: Any, tmp_path: Path) -> None:
+    first = simulate(make(), state_folder=tmp_path)
+    fewer = simulate(make(adapt_shots=1), state_folder=tmp_path)
+    assert fewer.final_hash == first.final_hash
+    assert fewer.client_tasks_per_second == 0.0
+    assert fewer.scores != first.scores
+
+
 def test_a_folder_of_another_simulation_is_refused(make: Any, tmp_path: Path) -> None:
     simulate(make(), state_folder=tmp_path)
     with pytest.raises(StoreError, match="other values of learning_rate, seed"):

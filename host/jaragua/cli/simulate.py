@@ -24,6 +24,9 @@ def simulate(
     engine: Annotated[str | None, typer.Option(help="w16 or w8 (boards), or float32; default: the model's.")] = None,
     ways: Annotated[int | None, typer.Option(min=1, help="Classes of a task; default: the model's.")] = None,
     shots: Annotated[int | None, typer.Option(min=1, help="Samples of each class; default: the model's.")] = None,
+    train_shots: Annotated[
+        int | None, typer.Option(min=1, help="The same in training; default: --shots or, if more, the model's.")
+    ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Default: the model's.")] = None,
     clients: Annotated[int | None, typer.Option(min=1, help="Devices that train in a round.")] = None,
     devices: Annotated[int | None, typer.Option(min=1, help="Devices there are; default: as many as train.")] = None,
@@ -71,7 +74,7 @@ def simulate(
         clients=in_a_round,
         devices=device_names(devices or in_a_round),
         ways=ways or defaults.ways,
-        shots=shots or defaults.shots,
+        shots=train_shots or max(shots or defaults.shots, defaults.training_shots),
         learning_rate=learning_rate or defaults.learning_rate,
         alpha=defaults.alpha if alpha is None else alpha,
         alpha_final=alpha_final,
@@ -84,6 +87,7 @@ def simulate(
         near=near,
         eval_tasks=eval_tasks,
         queries=queries or defaults.queries,
+        adapt_shots=shots or defaults.shots,
         adapt_passes=adapt_passes or defaults.passes,
         adapt_learning_rate=adapt_learning_rate,
     )
@@ -134,7 +138,8 @@ def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
         "engine": wanted.engine,
         "seed": wanted.seed,
         "ways": wanted.ways,
-        "shots": wanted.shots,
+        "shots": wanted.adapt_shots or wanted.shots,
+        "train_shots": wanted.shots,
         "clients": wanted.clients,
         "devices": len(wanted.devices),
         "rounds": result.rounds,

@@ -96,7 +96,8 @@ def _fill_from_model(filled: Document, defaults: Defaults) -> None:
     filled["run"].setdefault("rounds", defaults.rounds)
     filled["strategy"].setdefault("clients_per_round", defaults.clients)
     filled["strategy"].setdefault("alpha", defaults.alpha)
-    for key in ("learning_rate", "ways", "shots"):
+    filled["client"].setdefault("shots", defaults.shots_of_a_round)
+    for key in ("learning_rate", "ways"):
         filled["client"].setdefault(key, getattr(defaults, key))
 
 

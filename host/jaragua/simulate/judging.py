@@ -39,8 +39,9 @@ def held_out(simulation: Simulation) -> Iterator[HeldOut]:
 def held_out_tasks(simulation: Simulation, seeds: range) -> HeldOut:
     """The tasks of these seeds."""
     source = model_named(simulation.task).tasks
+    shots = simulation.adapt_shots or simulation.shots
     try:
-        tasks = [source.held_out_task(seed, simulation.ways, simulation.shots, simulation.queries) for seed in seeds]
+        tasks = [source.held_out_task(seed, simulation.ways, shots, simulation.queries) for seed in seeds]
     except jaragua_models.ModelError as error:
         raise DataError(error.message, error.hint) from error
     return HeldOut(joined([task.support for task in tasks], seeds), joined([task.query for task in tasks], seeds))

@@ -12,7 +12,7 @@ ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
 #: Fields of a simulation that nothing of what is learned depends on.
-_OF_JUDGING = frozenset({"eval_tasks", "queries", "adapt_passes", "adapt_learning_rate"})
+_OF_JUDGING = frozenset({"adapt_shots", "eval_tasks", "queries", "adapt_passes", "adapt_learning_rate"})
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Simulation:
     devices: tuple[str, ...]
     ways: int
     shots: int
+    """Support samples of each class in a round of training."""
     learning_rate: float
     alpha: float
     alpha_final: float
@@ -40,6 +41,8 @@ class Simulation:
     near: float = 0.0
     eval_tasks: int = 100
     queries: int = 50
+    adapt_shots: int | None = None
+    """Support samples of each class of a held-out task; None: as in training."""
     adapt_passes: int = 1
     adapt_learning_rate: float | None = None
     """None: that of training."""

@@ -5,7 +5,9 @@ from jaragua_models.omniglot.networks import stack
 from jaragua_models.omniglot.tasks import OmniglotTasks
 
 TASKS = OmniglotTasks()
-DEFAULTS = Defaults(learning_rate=0.02, ways=5, shots=5, passes=4, queries=75, clients=5, alpha=1.0, rounds=5000)
+DEFAULTS = Defaults(
+    learning_rate=0.02, ways=5, shots=5, passes=4, queries=75, clients=5, alpha=1.0, rounds=5000, training_shots=10
+)
 
 MODEL = Model(
     name="omniglot",
