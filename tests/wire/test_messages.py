@@ -248,7 +248,10 @@ def test_m_the_keys_of_a_map_may_come_in_any_order() -> None:
         NodeState("lost", 2, "gateway"),
         DeviceState("ready", 2, "pi", "digits", bytes(8)),
         DeviceState("stale", 2, "cortex-m4", "digits", bytes(8), "protocol 2.0"),
+        DeviceState("ready", 2, "pi", "digits", bytes(8), format="f32"),
+        dataclasses.replace(TRAIN, start=bytes(32)),
         AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7),
+        AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7, bytes(32)),
         AdaptResult("r", "d", 1, bytes(32), True, "accuracy", 0.2, 0.9, 50, 9000),
         StopCommand("r"),
         UpdateAck("r", 1, "d", 0, "duplicate", ""),
@@ -275,6 +278,13 @@ def test_m_update_is_length_header_blob() -> None:
     payload = messages.pack_update(update(blob), blob)
     assert int.from_bytes(payload[:2], "little") == len(payload) - 2 - len(blob)
     assert messages.unpack_update(payload) == (update(blob), blob)
+
+
+def test_m9_an_update_may_be_in_float32() -> None:
+    header = dataclasses.replace(update(b"weights!"), encoding="f32")
+    assert messages.unpack_update(messages.pack_update(header, b"weights!")) == (header, b"weights!")
+    with pytest.raises(MessageError, match=r"update-header\.encoding"):
+        messages.encode(dataclasses.replace(header, encoding="f16"))
 
 
 def test_m_an_update_whose_parts_disagree_is_refused() -> None:

@@ -274,7 +274,7 @@ class NodeState(Message):
 
 @dataclass(frozen=True, slots=True)
 class DeviceState(Message):
-    """One device of a node."""
+    """One device of a node. format: "f32" if it computes in float32 (M9), None if in the blob's integers."""
 
     state: str
     epoch: int
@@ -282,11 +282,12 @@ class DeviceState(Message):
     model: str
     architecture: bytes
     reason: str | None = None
+    format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrainCommand(Message):
-    """Train on the device's own few-shot task drawn with `seed` (M3). pull: docs/strategies.md, FedProx."""
+    """Train on the device's own few-shot task drawn with `seed` (M3). pull: docs/strategies.md, FedProx; start: M9."""
 
     run: str
     round: int
@@ -300,11 +301,12 @@ class TrainCommand(Message):
     seed: int
     deadline: int
     pull: int | None = None
+    start: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptCommand(Message):
-    """Judge a start on the device's held-out task (M4)."""
+    """Judge a start on the device's held-out task (M4). start: M9."""
 
     run: str
     device: str
@@ -316,6 +318,7 @@ class AdaptCommand(Message):
     passes: int
     queries: int
     seed: int
+    start: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +347,7 @@ class StopCommand(Message):
 
 @dataclass(frozen=True, slots=True)
 class UpdateHeader(Message):
-    """What stands before the blob of an update (M2); key: (run, round, device, attempt)."""
+    """What stands before the weights of an update (M2, M9); key: (run, round, device, attempt)."""
 
     run: str
     round: int
