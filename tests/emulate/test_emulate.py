@@ -16,7 +16,7 @@ import pytest
 
 from jaragua.emulate import EmulatedBoard, EmulatedFleet, NativeBoard, QemuBoard, build_image
 from jaragua.emulate.image import image_path
-from jaragua.errors import ToolError
+from jaragua.errors import ToolError, UsageError
 from jaragua.serial import Board
 from jaragua.wire.definitions import ResetCause
 from jaragua.wire.messages import Identity
@@ -129,7 +129,7 @@ def test_a_model_that_is_none_is_told_in_the_words_of_the_build() -> None:
 
 
 def test_a_board_that_is_none_is_told() -> None:
-    with pytest.raises(ToolError, match="no emulated board"):
+    with pytest.raises(UsageError, match="no emulated board"):
         image_path("abacus", "digits")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from jaragua.commands import pio
 from jaragua.emulate import qemu
 from jaragua.emulate.process import BoundProcess
 from jaragua.errors import ToolError
@@ -39,7 +40,7 @@ class EmulatedBoard(ABC):
     def start(self) -> None:
         """Switches the board on. ToolError if the emulator or the image is missing."""
         if not self.image.exists():
-            raise ToolError(f"there is no image {self.image}", "Build it with `pio run -e qemu_m4`.")
+            raise ToolError(f"there is no image {self.image}", f"Build it with `{pio()} run -e qemu_m4`.")
         self._process = self._launch()
 
     def restart(self) -> None:

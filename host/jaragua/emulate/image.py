@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from jaragua.errors import ToolError
+from jaragua.commands import pio
+from jaragua.errors import ToolError, UsageError
 
 QEMU: Final = "qemu_m4"
 NATIVE: Final = "native"
@@ -42,7 +43,7 @@ def image_path(environment: str, model: str) -> Path:
 
 def _check(environment: str) -> None:
     if environment not in _PROGRAMS:
-        raise ToolError(f"{environment!r} is no emulated board", f"Take one of: {', '.join(_PROGRAMS)}.")
+        raise UsageError(f"{environment!r} is no emulated board", f"Take one of: {', '.join(_PROGRAMS)}.")
 
 
 def _built_path(environment: str, model: str) -> Path:
@@ -94,8 +95,14 @@ def _build_error(environment: str, output: str) -> ToolError:
     last_lines = "\n".join(output.rstrip().splitlines()[-_LINES_SHOWN:])
     return ToolError(
         f"the image for {environment} could not be built; PlatformIO says:\n{last_lines}",
-        f"Run `pio run -e {environment}` to see all of it; `jaragua doctor` says which tools are missing.",
+        _build_hint(environment, output),
     )
+
+
+def _build_hint(environment: str, output: str) -> str:
+    if "HTTPClientError" in output:
+        return "PlatformIO could not reach its registry; `make setup-demo` sets it up to do without."
+    return f"Run `{pio()} run -e {environment}` to see all of it; `jaragua doctor` says which tools are missing."
 
 
 def _default_model(project: Path) -> str:

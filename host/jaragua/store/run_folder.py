@@ -209,5 +209,6 @@ def _refuse_other_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any],
     ]
     if different:
         listing = "\n".join(f"  {line}" for line in different)
-        hint = f"resume it with its own configuration ({path / CONFIGURATION}), or set another run.directory"
+        elsewhere = "give this one another folder (run.directory; the demo: --directory)"
+        hint = f"resume it with its own configuration ({path / CONFIGURATION}), or {elsewhere}"
         raise ConfigurationError(f"the run in {path} was made with another configuration:\n{listing}", hint)
