@@ -34,6 +34,7 @@ from jaragua.wire.messages import (
     Response,
     RunState,
     SerialMessage,
+    StartDifference,
     Status,
     StopCommand,
     Telemetry,
@@ -250,6 +251,9 @@ def test_m_the_keys_of_a_map_may_come_in_any_order() -> None:
         DeviceState("stale", 2, "cortex-m4", "digits", bytes(8), "protocol 2.0"),
         DeviceState("ready", 2, "pi", "digits", bytes(8), format="f32"),
         dataclasses.replace(TRAIN, start=bytes(32)),
+        dataclasses.replace(TRAIN, bits=8, share=0.25, local=1, stored=0, until=7),
+        StartDifference(b"", 0, b"deflated", 1, 7),
+        StartDifference(bytes(32), 900, b"deflated", 0),
         AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7),
         AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7, bytes(32)),
         AdaptResult("r", "d", 1, bytes(32), True, "accuracy", 0.2, 0.9, 50, 9000),
@@ -285,6 +289,14 @@ def test_m9_an_update_may_be_in_float32() -> None:
     assert messages.unpack_update(messages.pack_update(header, b"weights!")) == (header, b"weights!")
     with pytest.raises(MessageError, match=r"update-header\.encoding"):
         messages.encode(dataclasses.replace(header, encoding="f16"))
+
+
+def test_m10_a_difference_of_a_start_is_length_header_bytes() -> None:
+    header = StartDifference(bytes(32), 900, b"deflated", 0)
+    payload = messages.pack_update(header, b"gaps and values")
+    assert messages.unpack_difference(payload) == (header, b"gaps and values")
+    with pytest.raises(MessageError, match="cut off"):
+        messages.unpack_difference(payload[:20])
 
 
 def test_m_an_update_whose_parts_disagree_is_refused() -> None:

@@ -15,6 +15,7 @@ TABLE: list[tuple[TopicKind, dict[str, Any], str]] = [
     (TopicKind.HOST_STATE, {}, "jaragua/1/home/host/$state"),
     (TopicKind.RUN, {}, "jaragua/1/home/run"),
     (TopicKind.BLOB, {"sha256": HASH}, f"jaragua/1/home/blob/{HASH}"),
+    (TopicKind.DIFFERENCE, {"sha256": HASH}, f"jaragua/1/home/diff/{HASH}"),
     (TopicKind.NODE_STATE, {"node": "gw"}, "jaragua/1/home/node/gw/$state"),
     (TopicKind.NODE_DESCRIPTION, {"node": "gw"}, "jaragua/1/home/node/gw/$td"),
     (TopicKind.DEVICE_STATE, {"node": "gw", "device": "m4-1"}, "jaragua/1/home/node/gw/dev/m4-1/$state"),

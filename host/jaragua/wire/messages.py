@@ -24,7 +24,16 @@ import cbor2
 from jaragua.wire import plain_cbor, schema
 from jaragua.wire.schema import MessageError
 
-__all__ = ["MessageError", "decode", "decode_request", "decode_response", "encode", "pack_update", "unpack_update"]
+__all__ = [
+    "MessageError",
+    "decode",
+    "decode_request",
+    "decode_response",
+    "encode",
+    "pack_update",
+    "unpack_difference",
+    "unpack_update",
+]
 
 _HEADER_LENGTH: Final = struct.Struct("<H")
 
@@ -287,7 +296,10 @@ class DeviceState(Message):
 
 @dataclass(frozen=True, slots=True)
 class TrainCommand(Message):
-    """Train on the device's own few-shot task drawn with `seed` (M3). pull: docs/strategies.md, FedProx; start: M9."""
+    """Train on the device's own few-shot task drawn with `seed` (M3). pull: docs/strategies.md, FedProx; start: M9.
+
+    bits, share, local, stored: what was learned is wanted as a difference (M10); until: R13.
+    """
 
     run: str
     round: int
@@ -302,6 +314,11 @@ class TrainCommand(Message):
     deadline: int
     pull: int | None = None
     start: bytes | None = None
+    bits: int | None = None
+    share: float | None = None
+    local: int | None = None
+    stored: int | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +379,17 @@ class UpdateHeader(Message):
     instructions: int
     bytes: int
     sha256: builtins.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StartDifference(Message):
+    """How a start follows from the one before (M10). exponents: deflated blob whose weights are all zero."""
+
+    base: bytes
+    total: int
+    exponents: bytes
+    local: int
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,26 +456,34 @@ def decode_response(data: bytes) -> Response:
     return message
 
 
-def pack_update(header: UpdateHeader, blob: bytes) -> bytes:
-    """The payload of an update: `u16 length | header CBOR | blob`."""
+def pack_update(header: UpdateHeader | StartDifference, blob: bytes) -> bytes:
+    """The payload of an update, or of the difference of a start: `u16 length | header CBOR | bytes`."""
     encoded = encode(header)
     return _HEADER_LENGTH.pack(len(encoded)) + encoded + blob
 
 
 def unpack_update(payload: bytes) -> tuple[UpdateHeader, bytes]:
     """Header and blob; MessageError if the lengths or the SHA-256 do not agree."""
-    if len(payload) < _HEADER_LENGTH.size:
-        raise MessageError("update: the payload is cut off")
-    end = _HEADER_LENGTH.size + _HEADER_LENGTH.unpack_from(payload)[0]
-    if end > len(payload):
-        raise MessageError("update: the header is cut off")
-    header = decode(UpdateHeader, payload[_HEADER_LENGTH.size : end])
-    blob = payload[end:]
+    header, blob = _split(UpdateHeader, payload)
     if len(blob) != header.bytes:
         raise MessageError(f"update: {len(blob)} bytes of weights follow, the header says {header.bytes}")
     if hashlib.sha256(blob).digest() != header.sha256:
         raise MessageError("update: the weights have not the SHA-256 of the header")
     return header, blob
+
+
+def unpack_difference(payload: bytes) -> tuple[StartDifference, bytes]:
+    """What stands on `diff/<sha256>`; MessageError if it is none. What it makes is checked by its SHA-256."""
+    return _split(StartDifference, payload)
+
+
+def _split(kind: type[M], payload: bytes) -> tuple[M, bytes]:
+    if len(payload) < _HEADER_LENGTH.size:
+        raise MessageError("update: the payload is cut off")
+    end = _HEADER_LENGTH.size + _HEADER_LENGTH.unpack_from(payload)[0]
+    if end > len(payload):
+        raise MessageError("update: the header is cut off")
+    return decode(kind, payload[_HEADER_LENGTH.size : end]), payload[end:]
 
 
 def _plain(value: object) -> object:
@@ -462,7 +498,7 @@ def _to_array(message: Message, name: str) -> list[object]:
 
 
 def _to_map(message: Message, name: str) -> dict[str, object]:
-    floats = {rule_field(field.name) for field in dataclasses.fields(message) if field.type == "float"}
+    floats = {rule_field(field.name) for field in dataclasses.fields(message) if str(field.type).startswith("float")}
     entries: dict[str, object] = {}
     for field in schema.fields(name):
         value = getattr(message, field_name(field))

@@ -39,6 +39,7 @@ class TopicKind(Enum):
     HOST_STATE = "host/$state"
     RUN = "run"
     BLOB = "blob/{sha256}"
+    DIFFERENCE = "diff/{sha256}"
     NODE_STATE = "node/{node}/$state"
     NODE_DESCRIPTION = "node/{node}/$td"
     DEVICE_STATE = "node/{node}/dev/{device}/$state"
