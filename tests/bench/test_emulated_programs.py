@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from jaragua_compiler import Plan, ReferenceEngine
-from jaragua_compiler.bench import board, emulator
+from jaragua_compiler.bench import board, emulator, toolchain
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import Step, run, write_input
 from jaragua_compiler.bench.toolchain import ToolError
 
 pytestmark = pytest.mark.board
+
+UNALIGNED_PROGRAM = """
+#include "bench_board.h"
+int main(void)
+{
+    static const uint32_t words[2] = {1u, 2u};
+    uint32_t value;
+    __asm__ volatile("ldr %0, [%1, #0]" : "=l"(value) : "l"((uintptr_t)words + 1u));
+    return value == 0x02000000u ? BENCH_EXIT_OK : 1;
+}
+"""
 
 
 def test_a_blob_of_another_network_is_refused(mlp_plan: Plan) -> None:
@@ -42,3 +54,15 @@ def test_counting_changes_no_result(mlp_plan: Plan) -> None:
 def test_the_stack_of_a_step_is_seen(mlp_plan: Plan) -> None:
     (counts, _), *_ = board.run(mlp_plan, random_steps(mlp_plan, 1, 1), counted=False)
     assert 0 < counts.forward_stack_bytes <= counts.train_stack_bytes < 1024
+
+
+def test_a_cortex_m0_faults_where_a_cortex_m4_does_not(tmp_path: Path) -> None:
+    """The portable kernels run on a core without the larger one's leniency: an unaligned load is a fault there."""
+    main = tmp_path / "main.c"
+    main.write_text(UNALIGNED_PROGRAM)
+    bench, flags = toolchain.bench_folder(), toolchain.c_flags(toolchain.CORTEX_M0PLUS)
+    elf = toolchain.build(toolchain.Program((bench / "bench_board.c", main), (bench,), flags))
+    with pytest.raises(ToolError, match="code 99: the processor took a fault"):
+        emulator.run(elf, b"", counted=False, core=toolchain.CORTEX_M0PLUS)
+    with pytest.raises(FileNotFoundError):  # it ends well, and wrote nothing
+        emulator.run(elf, b"", counted=False, core=toolchain.CORTEX_M4)

@@ -239,7 +239,7 @@ def _on_board(shape: Shape, core: str, data: bytes, counted: bool = False) -> by
     bench = toolchain.bench_folder()
     sources = (bench / "bench_board.c", HERE / "dense_w8_steps.c")
     program = toolchain.Program(sources, (bench, kernel_folder()), (*toolchain.c_flags(core), *_defines(shape)))
-    return emulator.run(toolchain.build(program), data, counted=counted)
+    return emulator.run(toolchain.build(program), data, counted=counted, core=core)
 
 
 def _native(shape: Shape, data: bytes) -> bytes:

@@ -36,7 +36,8 @@ def run(
     plan: Plan, steps: Sequence[Step], *, core: str = toolchain.CORTEX_M4, counted: bool
 ) -> list[tuple[Counts, Outcome]]:
     """Do the steps on the emulated board; `counted` says whether the instructions in Counts mean anything."""
-    return read_output(plan, emulator.run(build(plan, core), write_input(plan, steps), counted=counted))
+    data = emulator.run(build(plan, core), write_input(plan, steps), counted=counted, core=core)
+    return read_output(plan, data)
 
 
 def footprint(plan: Plan, core: str = toolchain.CORTEX_M4) -> Sizes:
