@@ -5,9 +5,21 @@
 A model is one folder of this package; docs/tasks.md tells how to add one.
 """
 
-from jaragua_models.base import Defaults, Metric, Model, Samples, Task, TaskSource
+from jaragua_models.base import Defaults, DrawsMany, Metric, Model, Samples, Task, TaskSource
 from jaragua_models.catalogue import get, names
 from jaragua_models.errors import ModelError
 from jaragua_models.own_data import from_toml
 
-__all__ = ["Defaults", "Metric", "Model", "ModelError", "Samples", "Task", "TaskSource", "from_toml", "get", "names"]
+__all__ = [
+    "Defaults",
+    "DrawsMany",
+    "Metric",
+    "Model",
+    "ModelError",
+    "Samples",
+    "Task",
+    "TaskSource",
+    "from_toml",
+    "get",
+    "names",
+]

@@ -3,8 +3,9 @@
 Nothing here trains anything or knows of sockets: rooms that do ask a `TaskSource` for samples.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, Self, TypeAlias
+from typing import Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,18 @@ class TaskSource(Protocol):
 
     def calibration(self) -> Features:
         """Inputs float32 [n, inputs] of training data, from which exponents are estimated (A2.6)."""
+        ...
+
+
+@runtime_checkable
+class DrawsMany(Protocol):
+    """What a task source may have besides: simulations of many devices draw with it."""
+
+    def train_supports(self, devices: Sequence[str], seeds: Sequence[int], ways: int, shots: int) -> Samples:
+        """The support samples of `train_task` for each device and its seed, to the bit, one task after the other.
+
+        All these tasks have equally many. Raises: ModelError.
+        """
         ...
 
 

@@ -46,3 +46,13 @@ def test_counts_that_make_no_sense_are_refused(ways: int, shots: int, queries: i
     with pytest.raises(ModelError) as caught:
         TASKS.held_out_task(1, ways, shots, queries)
     assert caught.value.hint
+
+
+def test_many_supports_are_those_of_single_tasks_to_the_bit() -> None:
+    devices, seeds = [f"device-{number}" for number in range(40)], list(range(2**62, 2**62 + 40))
+    together = TASKS.train_supports(devices, seeds, 1, 16)
+    alone = [TASKS.train_task(device, seed, 1, 16).support for device, seed in zip(devices, seeds, strict=True)]
+    for name in ("x", "y"):
+        parts = np.concatenate([getattr(samples, name) for samples in alone])
+        assert getattr(together, name).tobytes() == parts.tobytes()
+        assert getattr(together, name).shape == parts.shape

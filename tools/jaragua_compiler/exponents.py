@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -164,7 +165,7 @@ def fitted_exponents(
     plan: Plan, weight_exponents: tuple[int, ...], wanted: list[int], channels: Channels = ()
 ) -> Exponents:
     """The largest exponents a device accepts that are at most those wanted (one a slot), where it accepts any such."""
-    rules = list(_rules(plan, weight_exponents, channels))
+    rules = _rules(plan, weight_exponents, channels)
     least, most = _bounds(plan, rules, len(wanted))
     least = _least_solution(least, rules)
     wishes = [min(high, max(wish, low)) for wish, low, high in zip(wanted, least, most, strict=True)]
@@ -176,8 +177,13 @@ def fitted_exponents(
     return exponents
 
 
-def _rules(plan: Plan, weight_exponents: tuple[int, ...], channels: Channels) -> Iterator[Rule]:
-    """What ties the exponents of the tensors together."""
+@functools.lru_cache(maxsize=256)
+def _rules(plan: Plan, weight_exponents: tuple[int, ...], channels: Channels) -> tuple[Rule, ...]:
+    """What ties the exponents of the tensors together; weights' exponents are mostly those of the round before."""
+    return tuple(_found_rules(plan, weight_exponents, channels))
+
+
+def _found_rules(plan: Plan, weight_exponents: tuple[int, ...], channels: Channels) -> Iterator[Rule]:
     slots = plan.scales.slots
     for step in plan.steps:
         if isinstance(step, WeightedPlan):
@@ -276,7 +282,7 @@ def _wanted(plan: Plan, magnitudes: list[float]) -> list[int]:
     return wanted
 
 
-def _bounds(plan: Plan, rules: list[Rule], slots: int) -> tuple[list[int], list[int]]:
+def _bounds(plan: Plan, rules: Sequence[Rule], slots: int) -> tuple[list[int], list[int]]:
     """Per slot the least and the largest exponent the rules for it alone and the logits' format (A2.5) allow."""
     least, most = [ANY_MIN] * slots, [ANY_MAX] * slots
     for rule in rules:
@@ -288,7 +294,7 @@ def _bounds(plan: Plan, rules: list[Rule], slots: int) -> tuple[list[int], list[
     return least, most
 
 
-def _least_solution(least: list[int], rules: list[Rule]) -> list[int]:
+def _least_solution(least: list[int], rules: Sequence[Rule]) -> list[int]:
     """Raise lower bounds until every rule between two slots can hold: the least exponents there are."""
     least = list(least)
     for _ in least:
@@ -299,7 +305,7 @@ def _least_solution(least: list[int], rules: list[Rule]) -> list[int]:
     return least
 
 
-def _greatest_solution(most: list[int], rules: list[Rule]) -> list[int]:
+def _greatest_solution(most: list[int], rules: Sequence[Rule]) -> list[int]:
     """Lower the wishes until every rule between two slots holds: the largest exponents there are below them."""
     most = list(most)
     for _ in most:

@@ -12,7 +12,8 @@ def choose(run_seed: int, round_number: int, devices: Iterable[str], count: int)
     Every device gets a rank from (seed, round, device) alone, and the lowest ranks are taken ("rendezvous hashing"):
     a device that comes or goes changes its own place and nobody else's.
     """
-    return sorted(ranking(run_seed, round_number, devices)[:count])
+    members = set(devices)
+    return sorted(members if count >= len(members) else ranking(run_seed, round_number, members)[:count])
 
 
 def ranking(run_seed: int, round_number: int, devices: Iterable[str]) -> list[str]:

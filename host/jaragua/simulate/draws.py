@@ -1,6 +1,7 @@
 """Which devices train in which round, and on which samples: all of it follows from the run's seed (R1, R2).
 
-None of it depends on what is learned, so worker processes draw the tasks of later rounds while this one trains.
+None of it depends on what is learned: tasks of many rounds are drawn at once where their source can (`DrawsMany`), and
+where it cannot, worker processes draw those of later rounds while this one trains.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
 from typing import Final
 
 import jaragua_models
 from jaragua.coordinator import rules
 from jaragua.errors import DataError
 from jaragua.simulate.models import model_named
-from jaragua.simulate.samples import Batch, joined
+from jaragua.simulate.samples import Batch, joined, of_equal_tasks
 from jaragua.simulate.settings import Simulation
+from jaragua_models import DrawsMany, TaskSource
 
-#: Tasks that a worker process draws at once, and below which no worker is started.
+#: Tasks that are drawn at once, and below which no worker is started.
 _TASKS_AT_ONCE: Final = 400
 _WORTH_WORKERS: Final = 4000
 #: Pieces of work that are drawn ahead, for each worker.
@@ -38,37 +41,32 @@ class Draw:
 
 def draw_round(simulation: Simulation, round_number: int) -> Draw:
     """What the coordinator would command in that round. Raises: DataError."""
-    devices = rules.choose(simulation.seed, round_number, simulation.devices, simulation.clients)
-    seeds = [rules.train_seed(simulation.seed, round_number, device) for device in devices]
-    source = model_named(simulation.task).tasks
-    try:
-        tasks = [
-            source.train_task(device, seed, simulation.ways, simulation.shots).support
-            for device, seed in zip(devices, seeds, strict=True)
-        ]
-    except jaragua_models.ModelError as error:
-        raise DataError(error.message, error.hint) from error
-    return Draw(round_number, tuple(devices), joined(tasks, seeds))
+    return _draw_piece(simulation, range(round_number, round_number + 1))[0]
 
 
 def draws(simulation: Simulation, first_round: int, workers: int) -> Iterator[Draw]:
     """The rounds from `first_round` on, in order."""
     rounds = range(first_round, simulation.rounds + 1)
-    if workers < 2 or len(rounds) * simulation.clients < _WORTH_WORKERS:
-        for number in rounds:
-            yield draw_round(simulation, number)
+    quick = isinstance(model_named(simulation.task).tasks, DrawsMany)
+    if quick or workers < 2 or len(rounds) * simulation.clients < _WORTH_WORKERS:
+        for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE if quick else 1):
+            yield from _draw_piece(simulation, piece)
         return
     yield from _drawn_ahead(simulation, rounds, workers)
 
 
+def _pieces(simulation: Simulation, rounds: range, tasks: int) -> list[range]:
+    """The rounds in their order, in pieces of about so many tasks each."""
+    size = max(1, tasks // simulation.clients)
+    return [rounds[start : start + size] for start in range(0, len(rounds), size)]
+
+
 def _drawn_ahead(simulation: Simulation, rounds: range, workers: int) -> Iterator[Draw]:
-    size = max(1, _TASKS_AT_ONCE // simulation.clients)
-    pieces = iter([rounds[start : start + size] for start in range(0, len(rounds), size)])
     pending: deque[Future[list[Draw]]] = deque()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_to_the_parent) as pool:
         try:
-            for piece in pieces:
+            for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE):
                 pending.append(pool.submit(_draw_piece, simulation, piece))
                 if len(pending) > _AHEAD * workers:
                     yield from pending.popleft().result()
@@ -79,7 +77,36 @@ def _drawn_ahead(simulation: Simulation, rounds: range, workers: int) -> Iterato
 
 
 def _draw_piece(simulation: Simulation, rounds: range) -> list[Draw]:
-    return [draw_round(simulation, number) for number in rounds]
+    chosen = [tuple(rules.choose(simulation.seed, number, simulation.devices, simulation.clients)) for number in rounds]
+    seeds = [
+        [rules.train_seed(simulation.seed, number, device) for device in devices]
+        for number, devices in zip(rounds, chosen, strict=True)
+    ]
+    try:
+        batches = _batches(simulation, chosen, seeds)
+    except jaragua_models.ModelError as error:
+        raise DataError(error.message, error.hint) from error
+    return [Draw(*drawn) for drawn in zip(rounds, chosen, batches, strict=True)]
+
+
+def _batches(simulation: Simulation, chosen: list[tuple[str, ...]], seeds: list[list[int]]) -> list[Batch]:
+    """One for each round."""
+    source = model_named(simulation.task).tasks
+    if not isinstance(source, DrawsMany):
+        return [_one_by_one(simulation, source, *named) for named in zip(chosen, seeds, strict=True)]
+    devices, together = list(chain.from_iterable(chosen)), list(chain.from_iterable(seeds))
+    samples = source.train_supports(devices, together, simulation.ways, simulation.shots)
+    whole = of_equal_tasks(samples, together)
+    edges = accumulate(map(len, chosen), initial=0)
+    return [whole.share(first, last) for first, last in pairwise(edges)]
+
+
+def _one_by_one(simulation: Simulation, source: TaskSource, devices: tuple[str, ...], seeds: list[int]) -> Batch:
+    tasks = [
+        source.train_task(device, seed, simulation.ways, simulation.shots).support
+        for device, seed in zip(devices, seeds, strict=True)
+    ]
+    return joined(tasks, seeds)
 
 
 def _leave_interrupts_to_the_parent() -> None:

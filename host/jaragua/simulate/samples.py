@@ -55,3 +55,9 @@ def joined(tasks: Sequence[Samples], seeds: Sequence[int]) -> Batch:
     x = np.concatenate([samples.x for samples in tasks])
     y = np.concatenate([samples.y for samples in tasks])
     return Batch(x, y, counts, np.array(seeds, dtype=np.int64))
+
+
+def of_equal_tasks(samples: Samples, seeds: Sequence[int]) -> Batch:
+    """As many tasks as there are seeds, all of the same length, one after the other."""
+    counts = np.full(len(seeds), len(samples) // len(seeds), dtype=np.int64)
+    return Batch(samples.x, samples.y, counts, np.array(seeds, dtype=np.int64))

@@ -126,9 +126,10 @@ class _Rounds:
         start, bytes_down = self._channel.send(state.vector, names)
         trained = self._fleet.train(start, work, batch)
         arrived, bytes_up = self._channel.receive(names, trained.learned)
+        samples = (batch.counts * work.passes).tolist()
         updates = [
-            ClientUpdate(device, state.vector + learned, int(samples) * work.passes)
-            for device, learned, samples in zip(names, arrived, batch.counts, strict=True)
+            ClientUpdate(device, state.vector + learned, count)
+            for device, learned, count in zip(names, arrived, samples, strict=True)
         ]
         self._state = replace(
             state,

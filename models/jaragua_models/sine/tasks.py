@@ -5,12 +5,15 @@ The network is given x / 5, in -1..1: steps on single samples with x up to 5 div
 Targets and errors stay in the unit of y.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from jaragua_models.base import Features, Samples, Task
 from jaragua_models.errors import ModelError
-from jaragua_models.randomness import generator_for
+from jaragua_models.random_rows import unit_rows
+from jaragua_models.randomness import generator_for, number_for
 
 AMPLITUDE = (0.1, 5.0)
 PHASE = (0.0, np.pi)
@@ -29,6 +32,16 @@ class SineTasks:
         _check_counts(ways, shots, TRAINING_QUERIES)
         random = generator_for("sine", "train", device, seed, shots)
         return _draw_task(random, shots, _points(random, TRAINING_QUERIES))
+
+    def train_supports(self, devices: Sequence[str], seeds: Sequence[int], ways: int, shots: int) -> Samples:
+        """The support samples of `train_task` for each device and its seed, one after the other, drawn all at once."""
+        _check_counts(ways, shots, TRAINING_QUERIES)
+        numbers = [
+            number_for("sine", "train", device, seed, shots) for device, seed in zip(devices, seeds, strict=True)
+        ]
+        drawn = unit_rows(numbers, TRAINING_QUERIES, 2 + shots)
+        amplitude, phase = _between(*AMPLITUDE, drawn[:, :1]), _between(*PHASE, drawn[:, 1:2])
+        return _wave(amplitude, phase, _between(-X_LIMIT, X_LIMIT, drawn[:, 2:]))
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A wave never seen; its queries lie evenly over the whole range of x, as in the Reptile paper."""
@@ -53,7 +66,12 @@ def _points(random: np.random.Generator, count: int) -> Points:
     return random.uniform(-X_LIMIT, X_LIMIT, count)
 
 
-def _wave(amplitude: float, phase: float, x: Points) -> Samples:
+def _between(low: float, high: float, unit: Points) -> Points:
+    """What Generator.uniform makes of doubles in [0, 1)."""
+    return low + (high - low) * unit
+
+
+def _wave(amplitude: float | Points, phase: float | Points, x: Points) -> Samples:
     y = amplitude * np.sin(x + phase)
     return Samples(x=(x / X_LIMIT).astype(np.float32).reshape(-1, 1), y=y.astype(np.float32).reshape(-1, 1))
 
