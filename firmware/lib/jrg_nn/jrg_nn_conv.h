@@ -5,6 +5,9 @@
 #include "jrg_nn_layer.h"     // jrg_nn_error
 #include "jrg_nn_live_rows.h" // jrg_nn_error_shift
 #include "jrg_nn_window.h"    // jrg_nn_window
+#if JRG_NN_DSP
+#include "jrg_nn_conv_dsp.h" // jrg_nn_conv_scale_dsp
+#endif
 
 /* Constants and memory of one layer of weights that move over an image. */
 typedef struct {
@@ -49,6 +52,13 @@ JRG_NN_INLINE void jrg_nn_conv_scale(const jrg_nn_conv *conv, const int32_t *err
     const uint32_t stride = jrg_nn_conv_error_stride(conv);
     const int32_t shift = jrg_nn_error_shift(error->magnitude, conv->error_width);
     error->exponent -= shift;
+#if JRG_NN_DSP
+    jrg_nn_conv_scale_dsp(errors, scaled, positions, conv->outputs, stride,
+                          jrg_nn_error_scale_of(error->magnitude, conv->error_width));
+    for (uint32_t channel = 0; stride != positions && channel < conv->outputs; channel++) {
+        scaled[channel * stride + positions] = 0;
+    }
+#else
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         const int32_t *from = errors + channel;
         for (uint32_t position = 0; position < positions; position++) {
@@ -60,6 +70,7 @@ JRG_NN_INLINE void jrg_nn_conv_scale(const jrg_nn_conv *conv, const int32_t *err
         }
         scaled += stride;
     }
+#endif
 }
 
 #endif

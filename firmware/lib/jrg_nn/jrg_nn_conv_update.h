@@ -40,13 +40,23 @@ JRG_NN_INLINE int16_t jrg_nn_conv_stepped_weight(int32_t weight, int32_t gradien
     return (int16_t)jrg_nn_sats(weight - jrg_nn_sats(step, 15u), 15u);
 }
 
-/* A7.5: the bias of one channel. errors: [positions]. */
-JRG_NN_INLINE void jrg_nn_conv_step_bias(int32_t *bias, const int16_t *errors, uint32_t positions, jrg_nn_conv_rate rate)
+/* The sum of one channel's errors: [positions, padded with 0 to even], 4-aligned. */
+JRG_NN_INLINE int32_t jrg_nn_conv_error_sum(const int16_t *errors, uint32_t positions)
 {
+#if JRG_NN_DSP
+    return jrg_nn_error_sum_dsp(errors, (positions + 1u) / 2u);
+#else
     int32_t sum = 0;
     for (uint32_t i = 0; i < positions; i++) {
         sum += errors[i];
     }
+    return sum;
+#endif
+}
+
+/* A7.5: the bias of one channel. sum: of its errors. */
+JRG_NN_INLINE void jrg_nn_conv_step_bias(int32_t *bias, int32_t sum, jrg_nn_conv_rate rate)
+{
     const int64_t product = jrg_nn_conv_product(sum, rate.mantissa);
     int64_t step = product * (int64_t)(1ull << (uint32_t)(rate.bias_shift < 0 ? -rate.bias_shift : 0));
     if (rate.bias_shift > 0) {
@@ -102,8 +112,9 @@ JRG_NN_INLINE void jrg_nn_conv_update(const jrg_nn_conv *conv, const int16_t *sc
         }
     }
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
-        jrg_nn_conv_step_bias(&conv->biases[channel], scaled + channel * jrg_nn_conv_error_stride(conv),
-                              window->rows * window->columns, rate);
+        const int16_t *errors = scaled + channel * jrg_nn_conv_error_stride(conv);
+        jrg_nn_conv_step_bias(&conv->biases[channel],
+                              jrg_nn_conv_error_sum(errors, window->rows * window->columns), rate);
     }
 }
 

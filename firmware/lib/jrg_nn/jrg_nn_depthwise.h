@@ -101,7 +101,8 @@ JRG_NN_INLINE void jrg_nn_depthwise_update(const jrg_nn_conv *conv, const int16_
             *weight = jrg_nn_conv_stepped_weight(*weight, jrg_nn_dot(errors, column, stride), rate);
             weight++;
         }
-        jrg_nn_conv_step_bias(&conv->biases[channel], errors, window->rows * window->columns, rate);
+        const int32_t sum = jrg_nn_conv_error_sum(errors, window->rows * window->columns);
+        jrg_nn_conv_step_bias(&conv->biases[channel], sum, rate);
     }
 }
 

@@ -3,6 +3,9 @@
 #define JRG_NN_ERRORS_H
 
 #include "jrg_nn_layer.h" // jrg_nn_row_error
+#if JRG_NN_DSP
+#include "jrg_nn_errors_dsp.h" // jrg_nn_mask_errors_dsp
+#endif
 
 /* A rounded shift (A1.1) by 0..63. */
 JRG_NN_INLINE int64_t jrg_nn_rshift_any(int64_t v, uint32_t shift)
@@ -33,11 +36,17 @@ JRG_NN_INLINE void jrg_nn_list_errors(const int32_t *errors, uint32_t count, jrg
     }
 }
 
-/* Where a ReLU was shut (x = 0) no error passes; and the magnitude of what is left (A5.1). */
+/* Where a ReLU was shut (x = 0) no error passes; and the magnitude of what is left (A5.1). errors, x: [count], 4-aligned;
+ * errors and x do not overlap. */
 JRG_NN_INLINE uint32_t jrg_nn_mask_errors(int32_t *errors, const int16_t *x, uint32_t count, bool rectified)
 {
     uint32_t magnitude = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t i = 0;
+#if JRG_NN_DSP
+    i = count & ~1u;
+    magnitude = rectified ? jrg_nn_mask_errors_dsp(errors, x, i) : jrg_nn_magnitude_dsp(errors, i);
+#endif
+    for (; i < count; i++) {
         if (rectified && x[i] == 0) {
             errors[i] = 0;
         }
