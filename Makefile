@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-keras lint format bench firmware setup-demo setup-test clean
+.PHONY: help demo test test-keras lint format bench accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
 
@@ -34,6 +34,9 @@ format: setup-test ## Let ruff format the Python code
 
 bench: setup-demo ## Instructions per training step on the emulated Cortex-M4, with the float32 baseline
 	@$(BIN)/jaragua bench
+
+accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/accuracy.md (about 20 minutes)
+	@$(BIN)/python -m jaragua_compiler.accuracy
 
 firmware: setup-demo ## Build the images (emulated Cortex-M4 and host process)
 	@$(BIN)/pio run -e qemu_m4 -e native

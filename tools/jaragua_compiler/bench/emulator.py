@@ -1,6 +1,6 @@
 """Run a program of the bench on QEMU: bytes in, bytes out.
 
-A Cortex-M4F is QEMU's mps2-an386. A Cortex-M0+ is its microbit, a Cortex-M0: the same instruction set (ARMv6-M), on which
+A Cortex-M4F is QEMU's mps2-an386. A Cortex-M0+ is its microbit, a Cortex-M0: the same instruction set (ARMv6-M), where
 an instruction of a larger core or an access that is not aligned is a fault. It gets the memory of the other machine.
 """
 
