@@ -128,6 +128,7 @@ def test_a_device_is_the_speaker_its_name_says_or_decides(speech: Path) -> None:
     assert tasks.own_speaker(speaker) == speaker
     assert tasks.own_speaker("board-1") == tasks.own_speaker("board-1")
     assert len({tasks.own_speaker(f"board-{n}") for n in range(200)}) == 29
+    assert len({tasks.own_speaker(f"device-{n}") for n in range(1, 30)}) == 29
 
 
 def test_equal_arguments_give_equal_tasks(speech: Path) -> None:

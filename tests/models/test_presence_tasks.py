@@ -117,6 +117,7 @@ def test_a_held_out_node_never_trains(room: Path) -> None:
     source = PresenceTasks(held_out_node="S4")
     own = rows_of("S4", source.held_out_task(3, 2, 5, 20).query)
     assert own & set(readings.load().rows(readings.QUERY_START, None).tolist())
+    assert [TASKS._own_node(f"device-{n}") for n in (1, 2, 3, 4, 5)] == ["S1", "S2", "S3", "S4", "S1"]
     assert {source._own_node(name) for name in ("S4", *(f"board-{n}" for n in range(50)))} == {"S1", "S2", "S3"}
     assert len(source.calibration()) == 3 * 5305
 

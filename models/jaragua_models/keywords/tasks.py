@@ -14,7 +14,7 @@ from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
 from jaragua_models.errors import ModelError
 from jaragua_models.keywords import clips
 from jaragua_models.keywords.features import EXPONENT
-from jaragua_models.randomness import generator_for, number_for
+from jaragua_models.randomness import generator_for, own_of
 
 HELD_OUT_SPEAKERS = 10
 """Of 39, drawn from a fixed name."""
@@ -70,8 +70,7 @@ def split() -> Split:
 
 def own_speaker(device: str) -> str:
     """The training speaker a device stands for."""
-    training = split().training
-    return device if device in training else training[number_for("keywords", "speaker", device) % len(training)]
+    return own_of(device, split().training, "keywords", "speaker")
 
 
 def features(rows: Rows) -> Features:

@@ -9,7 +9,7 @@ from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
 from jaragua_models.errors import ModelError
 from jaragua_models.own_data.description import Naming
 from jaragua_models.own_data.samples import Table
-from jaragua_models.randomness import generator_for, number_for
+from jaragua_models.randomness import generator_for, own_of
 
 DEVIATIONS = 4
 MOST_CALIBRATION_ROWS = 2000
@@ -31,7 +31,7 @@ class DeviceTasks:
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """A new task of the device's samples; the query set is what is left, the same of each class."""
         training = [name for name in np.unique(self.table.devices).tolist() if name not in self.held_out]
-        own = device if device in training else training[number_for(self.name, "device", device) % len(training)]
+        own = own_of(device, training, self.name, "device")
         random = generator_for(self.name, "train", device, seed, ways, shots)
         pools = self._pools(random, own, ways, shots, 0)
         left = min(len(pool) for pool in pools if len(pool)) - shots

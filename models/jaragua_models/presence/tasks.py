@@ -13,7 +13,7 @@ from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
 from jaragua_models.errors import ModelError
 from jaragua_models.presence import readings
-from jaragua_models.randomness import generator_for, number_for
+from jaragua_models.randomness import generator_for, own_of
 
 Label: TypeAlias = Literal["presence", "count"]
 
@@ -87,8 +87,7 @@ class PresenceTasks:
         return [node for node in readings.NODES if node != self.held_out_node]
 
     def _own_node(self, device: str) -> str:
-        nodes = self._training_nodes()
-        return device if device in nodes else nodes[number_for("presence", "node", device) % len(nodes)]
+        return own_of(device, self._training_nodes(), "presence", "node")
 
     def _labels(self, rows: Rows) -> Rows:
         people = readings.load().people[rows]
