@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from jaragua.errors import JaraguaError
@@ -65,6 +65,8 @@ class Device:
         self.name = name
         self.kind = kind
         self.update_command = ""  # what puts another image on the board
+        self.format: str | None = None  # "f32" of one that computes in float32 (M9)
+        self.lacks: Callable[[str, Plan], str | None] = lambda model, plan: None  # why a Pi cannot follow the run
         self._office = office
         self._model = model
         self._architecture = architecture
@@ -85,6 +87,7 @@ class Device:
             model=self._model,
             architecture=self._architecture,
             reason=self._stale_reason or self._reason,
+            format=self.format,
         )
 
     @property
@@ -128,12 +131,14 @@ class Device:
         """The run computes this network: a Pi follows, a board built for another one is stale."""
         if self.kind == "pi":
             self.set_identity(model, plan.architecture)
+            self.mark_stale(self.lacks(model, plan))
             return
         matches = plan.architecture == self._architecture
         self.mark_stale(None if matches else self._wrong_architecture(model))
 
     def submit(self, order: Order) -> None:
         """Take an order; one that is waiting or under way already is not taken twice."""
+        order = order if self.format == "f32" else _in_integers(order)
         if self._stale_reason:
             self._office.refuse(order, self._stale_reason)
         elif order != self._current and order not in self._orders:
@@ -195,3 +200,12 @@ class Device:
             f"its image computes the network of '{self._model}', the run that of '{wanted}'; "
             f"update it: JARAGUA_MODEL={wanted} {self.update_command}"
         )
+
+
+def _in_integers(order: Order) -> Order:
+    """The order without a start in float32, which is for other devices (M9)."""
+    if order.command.start is None:
+        return order
+    if isinstance(order, TrainOrder):
+        return replace(order, command=replace(order.command, start=None))
+    return replace(order, command=replace(order.command, start=None))

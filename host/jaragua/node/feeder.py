@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 import jaragua_models
 from jaragua.errors import DataError, ModelError
 from jaragua.node.trainer import Metric, SampleSet
@@ -24,7 +26,11 @@ class HeldOut:
 
 
 class Feeder:
-    """The samples of one model of the zoo. Pure but for the data set it reads; a blob's header gives the exponents."""
+    """The samples of one model of the zoo. Pure but for the data set it reads.
+
+    start: what a job begins with. The header of a blob gives the samples' exponents; with the float32 form (M9), which a
+    command names as `start`, they are float32.
+    """
 
     def __init__(self, model: str) -> None:
         try:
@@ -43,16 +49,16 @@ class Feeder:
         """What its tasks are judged by."""
         return self._model.metric
 
-    def support(self, command: TrainCommand, blob: bytes) -> SampleSet:
+    def support(self, command: TrainCommand, start: bytes) -> SampleSet:
         """The samples a train-command asks for, once: the device's task under its seed."""
         _check_size(command.ways * command.shots * command.passes)
         try:
             task = self._model.tasks.train_task(command.device, command.seed, command.ways, command.shots)
         except jaragua_models.ModelError as error:
             raise DataError(error.message, error.hint) from error
-        return self._quantised(task.support, blob)
+        return self._samples(task.support, command, start)
 
-    def held_out(self, command: AdaptCommand, blob: bytes) -> HeldOut:
+    def held_out(self, command: AdaptCommand, start: bytes) -> HeldOut:
         """The held-out task an adapt command asks for; the support set `passes` times in a row."""
         _check_size(command.ways * command.shots * command.passes)
         _check_size(command.queries)
@@ -60,8 +66,15 @@ class Feeder:
             task = self._model.tasks.held_out_task(command.seed, command.ways, command.shots, command.queries)
         except jaragua_models.ModelError as error:
             raise DataError(error.message, error.hint) from error
-        support = self._quantised(task.support, blob).repeated(command.passes)
-        return HeldOut(support, self._quantised(task.query, blob))
+        support = self._samples(task.support, command, start).repeated(command.passes)
+        return HeldOut(support, self._samples(task.query, command, start))
+
+    def _samples(
+        self, samples: jaragua_models.Samples, command: TrainCommand | AdaptCommand, start: bytes
+    ) -> SampleSet:
+        if command.start is None:
+            return self._quantised(samples, start)
+        return SampleSet(samples.x.astype(np.float32), samples.y.reshape(len(samples.y), -1))
 
     def _quantised(self, samples: jaragua_models.Samples, blob: bytes) -> SampleSet:
         found = exponents(self.plan, blob)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jaragua_compiler.blob import IntegerWeights, exponents, pack_integers, unpack_integers
+from jaragua_compiler.float_form import pack_floats, unpack_floats
 from jaragua_compiler.plan import Plan
 
 #: `pull` of a train-command: all of the way is kept.
@@ -19,3 +20,10 @@ def pulled(plan: Plan, start: bytes, trained: bytes, kept: int) -> bytes:
         weights, biases = (a + (((b - a) * kept + (1 << 14)) >> 15) for a, b in zip(old, new, strict=True))
         layers.append((weights, biases))
     return pack_integers(plan, layers, exponents(plan, start))
+
+
+def pulled_floats(plan: Plan, start: bytes, trained: bytes, kept: int) -> bytes:
+    """start + (trained - start) · kept / 2^15 for every weight and bias of two float32 forms (M9); kept: 0..2^15."""
+    share = kept / WHOLE_WAY
+    layers = zip(unpack_floats(plan, start), unpack_floats(plan, trained), strict=True)
+    return pack_floats(plan, [(w + (v - w) * share, b + (c - b) * share) for (w, b), (v, c) in layers])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from jaragua.errors import BoardError
-from jaragua_compiler.blob import Int16Array
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate
 
@@ -26,10 +26,18 @@ class TrainerRestarted(BoardError):
 
 @dataclass(frozen=True)
 class SampleSet:
-    """Labelled samples in integers: inputs int16 [n, inputs]; targets int16 [n, 1] (labels) or [n, outputs]."""
+    """Labelled samples: inputs [n, inputs]; targets [n, 1] (labels) or [n, outputs].
 
-    inputs: Int16Array
-    targets: Int16Array
+    All int16, in the formats of a blob; or inputs float32 and targets as they are, for a job in float32 (M9).
+    """
+
+    inputs: npt.NDArray[Any]
+    targets: npt.NDArray[Any]
+
+    @property
+    def in_float32(self) -> bool:
+        """Whether the job's start and its update are in the float32 form too."""
+        return self.inputs.dtype == np.float32
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -91,8 +99,8 @@ class Progress:
 class Trainer(Protocol):
     """A board behind a link, or the engine of this machine.
 
-    `blob` is the start of a job; empty goes on with the working weights. Errors: TrainerGone, TrainerRestarted,
-    and what the device refuses.
+    `blob` is the start of a job (in float32 form if the samples are, M9); empty goes on with the working weights.
+    Errors: TrainerGone, TrainerRestarted, and what the device refuses.
     """
 
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
@@ -104,5 +112,5 @@ class Trainer(Protocol):
         ...
 
     async def read_update(self) -> bytes:
-        """The working weights after the last `train`, as a blob (A6.3)."""
+        """The working weights after the last `train`, in the form of its start (A6.3, M9)."""
         ...
