@@ -26,6 +26,7 @@ directory = "{directory}"
 [model]
 name = "sine"
 [strategy]
+name = "{strategy}"
 clients_per_round = {clients}
 [client]
 shots = 4
@@ -69,6 +70,7 @@ def config_text(broker: Broker, fleet: str, tmp_path: Path) -> MakeText:
             "minimum": 4,
             "wait_s": 30,
             "exclude": "[]",
+            "strategy": "tinyreptile",
         }
         return CONFIGURATION.format(**(values | changes))
 

@@ -62,8 +62,8 @@ def test_arrays_have_names_and_shapes(codec: ModelCodec) -> None:
 
 def test_bytes_that_are_no_weights_have_a_reason(codec: ModelCodec) -> None:
     blob = codec.pack(codec.initial(1))
-    assert codec.check(blob) == ""
-    assert "JRGW" in codec.check(b"XXXX" + blob[4:])
-    assert codec.check(blob[:-1])
+    assert codec.check("blob", blob) == ""
+    assert "JRGW" in codec.check("blob", b"XXXX" + blob[4:])
+    assert codec.check("blob", blob[:-1])
     other = ModelCodec(jaragua_models.get("sine"))
-    assert codec.check(other.pack(other.initial(1)))
+    assert codec.check("blob", other.pack(other.initial(1)))

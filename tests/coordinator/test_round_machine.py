@@ -31,7 +31,7 @@ def fixed(**changes: object) -> Rules:
         "deadline_ms": 1000,
         "wait_ms": 5000,
         "metric": "accuracy",
-        "check_blob": lambda blob: "" if blob.startswith(b"weights") else "it is not a blob",
+        "check_update": lambda header, blob: "" if blob.startswith(b"weights") else "it is not a blob",
     }
     return Rules(**(values | changes))  # type: ignore[arg-type]
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from jaragua.config import RunConfig
 
 JARAGUA = (sys.executable, "-m", "jaragua.cli.main")
@@ -70,11 +72,13 @@ def to_the_end(path: Path) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.parametrize("strategy", ["tinyreptile", "tinymetafed"])
 def test_kills_of_coordinator_and_clients_change_nothing(
-    make_config: Callable[..., RunConfig], config_text: Callable[..., str], tmp_path: Path, seed: int
+    make_config: Callable[..., RunConfig], config_text: Callable[..., str], tmp_path: Path, seed: int, strategy: str
 ) -> None:
+    """tinymetafed, M10: what a device left out survives it, and the starts follow from one another."""
     draw = random.Random(seed)
-    wanted = {"rounds": 40, "clients": 2, "quorum": 2, "minimum": 3}
+    wanted = {"rounds": 40, "clients": 2, "quorum": 2, "minimum": 3, "strategy": strategy}
     paths = {name: tmp_path / f"{name}.toml" for name in ("undisturbed", "killed")}
     for name, path in paths.items():
         path.write_text(config_text(directory=tmp_path / name, **wanted))
@@ -89,3 +93,4 @@ def test_kills_of_coordinator_and_clients_change_nothing(
     assert killed["model_hash"] == undisturbed["model_hash"]
     assert {one["kind"] for one in killed["devices"]} == {"pi"}
     assert sum(one["updates"] for one in killed["devices"]) == 80
+    print({name: (one["bytes_up"], one["bytes_down"]) for name, one in (("as it is", undisturbed), ("killed", killed))})

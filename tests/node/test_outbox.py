@@ -125,3 +125,44 @@ def test_outbox_of_another_version_is_refused(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(StoreError, match="format 9"):
         Outbox(path)
+
+
+def test_m10_what_was_left_out_is_kept_with_its_update(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    outbox.put(OutboxEntry(KEY, b"weights", b"rest"))
+    outbox.close()
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    assert outbox.left_out("r1", "board-1", 3) == b"rest"
+    assert outbox.left_out("r1", "board-1", 2) == outbox.left_out("r2", "board-1", 3) == b""
+    outbox.close()
+
+
+def test_m10_a_killed_node_has_either_both_or_neither(tmp_path: Path) -> None:
+    """The second write of the transaction fails: the update is not there either."""
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    outbox._database.execute("DROP TABLE left_out")
+    with pytest.raises(sqlite3.OperationalError):
+        outbox.put(OutboxEntry(KEY, b"weights", b"rest"))
+    assert outbox.pending() == []
+    outbox.close()
+
+
+def test_m10_old_rounds_are_forgotten(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    for number in range(20):
+        outbox.put(OutboxEntry(UpdateKey("r1", number, "board-1", 0), b"weights", b"rest"))
+    outbox.put(OutboxEntry(UpdateKey("r1", 0, "board-2", 0), b"weights", b"rest"))
+    assert [outbox.left_out("r1", "board-1", number) for number in (11, 12, 19)] == [b"", b"rest", b"rest"]
+    assert outbox.left_out("r1", "board-2", 0) == b"rest"
+    outbox.close()
+
+
+def test_m10_an_outbox_made_before_differences_takes_them(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite3"
+    outbox = Outbox(path)
+    outbox._database.execute("DROP TABLE left_out")
+    outbox.close()
+    outbox = Outbox(path)
+    outbox.put(OutboxEntry(KEY, b"weights", b"rest"))
+    assert outbox.left_out("r1", "board-1", 3) == b"rest"
+    outbox.close()

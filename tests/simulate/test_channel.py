@@ -23,6 +23,9 @@ class Starts:
     def start(self, vector: Any) -> bytes:
         return bytes(vector.astype("<f8").tobytes())
 
+    def numbers(self, start: bytes) -> Any:
+        return np.frombuffer(start, "<f8").copy()
+
 
 @pytest.fixture
 def codec() -> ModelCodec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 
 from jaragua.errors import StoreError
-from jaragua.store import Assignment, Initialisation, RunRecord, Store, StoredUpdate
+from jaragua.store import Assignment, Initialisation, RunRecord, Store, StoredStart, StoredUpdate
+from jaragua.store.database import _SCHEMA
 
 RECORD = RunRecord("run-1", "run", 7, 2, "training", {"model": {"name": "sine"}})
 INITIAL = Initialisation(0, np.array([0.1, -1 / 3, 1e-300]), b"\x01" * 32)
@@ -22,7 +24,7 @@ FIRST = Assignment(1, "board-1", 1, "gateway-1", 2**63 - 1)
 
 
 def update(device: str = "board-1", attempt: int = 1) -> StoredUpdate:
-    return StoredUpdate(1, device, attempt, b"\0blob\xff", 10, 0.1, 0.9, "mse", 9000, 1234)
+    return StoredUpdate(1, device, attempt, b"\0blob\xff", 10, 0.1, 0.9, "mse", 9000, 1234, 1)
 
 
 @pytest.fixture
@@ -146,5 +148,40 @@ def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
     database = sqlite3.connect(path)
     database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(StoreError, match="of version 99, this program reads version 1"):
+    with pytest.raises(StoreError, match="of version 99, this program reads version 2"):
         Store(path)
+
+
+def as_of_version_1(path: Path) -> None:
+    """What the program before wrote."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(f"{_SCHEMA} PRAGMA user_version = 1;")
+        database.execute("INSERT INTO runs VALUES ('run-1', 'run', 7, 2, 'training', '{}')")
+        database.execute("INSERT INTO rounds VALUES ('run-1', 1, '[]', NULL)")
+        database.execute("INSERT INTO assignments VALUES ('run-1', 1, 'board-1', 1, 'gateway-1', 3)")
+        values = "'run-1', 1, 'board-1', 1, x'00', 10, 0.1, 0.9, 'mse', 9000, 1234"
+        database.execute(f"INSERT INTO updates VALUES ({values})")
+        database.commit()
+
+
+def test_a_database_of_version_1_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    as_of_version_1(path)
+    with Store(path, read_only=True) as reader:
+        assert reader.totals("run-1").updates == {"board-1": 1}
+    with Store(path) as store:
+        found = store.updates("run-1", 1)
+        assert [(one.device, one.encoding, one.taken_in) for one in found] == [("board-1", "blob", 1)]
+        assert store.starts("run-1") == []
+
+
+def test_of_starts_only_the_newest_has_its_blob(store: Store) -> None:
+    for number in (1, 2):
+        store.open_round("run-1", number, ["board-1"], [])
+        start = StoredStart(number, bytes(32), b"blob", b"payload", 7 * number)
+        result = Initialisation(number, INITIAL.vector, b"")
+        store.close_round("run-1", number, {}, result, start, finished=False)
+    assert [(one.rounds_done, one.blob, one.payload) for one in store.starts("run-1")] == [
+        (1, b"", b"payload"),
+        (2, b"blob", b"payload"),
+    ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jaragua.errors import ProtocolError
 from jaragua.strategies import Vector
+from jaragua.strategies.compression import decode
+from jaragua.strategies.vectors import Layers, flat, layers_of, shared_blocks
 from jaragua_compiler import calibrate, initial_weights, pack, plan, unpack
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.plan import Plan
@@ -44,7 +46,7 @@ class ModelCodec:
 
     def initial(self, seed: int) -> Vector:
         """The random start of a run."""
-        return _flat(initial_weights(self.model.network, seed))
+        return flat(initial_weights(self.model.network, seed))
 
     def pack(self, vector: Vector) -> bytes:
         """The blob of a vector, with exponents estimated anew from the calibration samples (A2.6).
@@ -54,22 +56,38 @@ class ModelCodec:
         weights = self._layers(vector)
         return pack(self._plan, weights, calibrate(self._plan, weights, self._samples))
 
-    def check(self, blob: bytes) -> str:
-        """Why a blob cannot be weights of this network, "" if it can."""
+    def unpacked(self, blob: bytes) -> Vector:
+        """The numbers of a blob. Raises: CompileError if it is none of this network."""
+        return flat(unpack(self._plan, blob))
+
+    def check(self, encoding: str, update: bytes, local_layers: int = 0) -> str:
+        """Why an update cannot be of this network, "" if it can."""
         try:
-            unpack(self._plan, blob)
-        except CompileError as error:
+            if encoding == "difference":
+                decode(update, shared_blocks(self._plan.shapes, local_layers))
+            else:
+                unpack(self._plan, update)
+        except (CompileError, ProtocolError) as error:
             return error.message
         return ""
 
-    def trained(self, initialisation: Vector, base: bytes, update: bytes) -> Vector:
-        """What a device's update means for the float64 initialisation: φ + (trained - start).
+    def learned(self, encoding: str, base: bytes, update: bytes, local_layers: int = 0) -> Vector:
+        """What a device's update says it learned, float64 [parameters].
 
-        The device started from `base`, the initialisation rounded to its format. What it learned is the difference to
-        that, so the rounding is not mistaken for learning, and small outer steps add up from round to round.
+        A blob: the difference to `base`, the rounded weights it started from, so that the rounding is not mistaken for
+        learning, and small outer steps add up from round to round (R5). A difference (M10): what it says of the layers
+        that are sent, nothing of the others. Raises: CompileError, ProtocolError.
         """
-        learned = _flat(unpack(self._plan, update)) - _flat(unpack(self._plan, base))
-        moved: Vector = initialisation + learned
+        if encoding != "difference":
+            return self.unpacked(update) - self.unpacked(base)
+        blocks = shared_blocks(self._plan.shapes, local_layers)
+        result = np.zeros(sum(shared_blocks(self._plan.shapes, 0)))
+        result[: sum(blocks)] = decode(update, blocks)
+        return result
+
+    def trained(self, initialisation: Vector, base: bytes, update: bytes) -> Vector:
+        """What a device's blob means for the float64 initialisation: φ + (trained - start)."""
+        moved: Vector = initialisation + self.learned("blob", base, update)
         return moved
 
     def arrays(self, vector: Vector) -> Mapping[str, NDArray[np.float64]]:
@@ -80,16 +98,5 @@ class ModelCodec:
             named[f"layers.{index}.bias"] = biases
         return named
 
-    def _layers(self, vector: Vector) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-        layers = []
-        offset = 0
-        for shape, (biases,) in self._plan.shapes:
-            count = math.prod(shape)
-            weights = vector[offset : offset + count].reshape(shape)
-            layers.append((weights, vector[offset + count : offset + count + biases]))
-            offset += count + biases
-        return layers
-
-
-def _flat(weights: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> Vector:
-    return np.concatenate([part.ravel() for layer in weights for part in layer])
+    def _layers(self, vector: Vector) -> Layers:
+        return layers_of(vector, self._plan.shapes)

@@ -15,9 +15,11 @@ from jaragua.coordinator import events, machine
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.fleet import Arrived, Fleet, Happening, Moved, unix_ms
 from jaragua.coordinator.machine import Action, Memory, RoundMachine, Rules
+from jaragua.coordinator.publication import Starts
+from jaragua.coordinator.starts import Start, StartMaker
 from jaragua.errors import RunError
 from jaragua.store import Assignment, Initialisation, RunFolder, RunRecord, StoredUpdate
-from jaragua.strategies import ClientUpdate, Strategy
+from jaragua.strategies import ClientUpdate, ClientWork, Strategy
 from jaragua.wire import messages
 
 #: Blobs of rounds before the last that a kill can have left on the broker.
@@ -59,8 +61,9 @@ class Driver:
         self._fleet: Fleet | None = None
         self._traffic = _Traffic()
         self._current = self._store.initialisation(record.run)
-        self._blob = codec.pack(self._current.vector)
-        self.machine = RoundMachine(self._rules(), self._memory(), self._current.blob_hash)
+        self._work = strategy.client_work(1)
+        self._starts = Starts(StartMaker(codec, self._work, record.seed), folder.store, record, self._current)
+        self.machine = RoundMachine(self._rules(), self._memory(), self._starts.newest.sha256)
 
     @property
     def finished(self) -> bool:
@@ -83,7 +86,7 @@ class Driver:
         """Put what is retained on the broker, and begin."""
         self._fleet = fleet
         self._clear_old_blobs(fleet)
-        fleet.publish_blob(self._blob)
+        self._starts.publish(fleet)
         # Before any device is ready: a node that was given no model learns it from here.
         fleet.publish_run(self._run_state(self._next_round, 0, "training"))
         self._perform(self.machine.start(fleet.roster.present(), monotonic_ms()))
@@ -108,6 +111,7 @@ class Driver:
         phase = "finished" if self.finished else "stopped"
         self._store.set_status(self._record.run, "finished" if self.finished else "stopped")
         self._folder.write_summary()
+        self._starts.withdraw(self._fleet)
         self._fleet.publish_run(self._run_state(self._next_round, 0, phase))
         for node in sorted({node for node in self._nodes_at_work() if node}):
             self._fleet.stop(node, self._record.run)
@@ -178,25 +182,27 @@ class Driver:
     def _close(self, number: int) -> list[Action]:
         """Aggregate in float64 in the order of devices (R5), write it down, publish it."""
         updates = self._store.updates(self._record.run, number)
-        learned = [
-            ClientUpdate(one.device, self._codec.trained(self._current.vector, self._blob, one.blob), one.samples)
-            for one in updates
-        ]
+        learned = [self._client_update(one) for one in updates]
         vector = self._strategy.aggregate(number, self._current.vector, learned)
         _, left_out = self._strategy.settings.aggregation.checked(self._current.vector, learned)
-        before = self._current.blob_hash
-        self._blob = self._codec.pack(vector)
-        self._current = Initialisation(number, vector, hashlib.sha256(self._blob).digest())
-        self._write_round(number, updates, left_out)
-        self._broker.publish_blob(self._blob)
-        if before != self._current.blob_hash:
-            self._broker.clear_blob(before)
-        return self.machine.closed(self._current.blob_hash, monotonic_ms())
+        self._current = Initialisation(number, vector, hashlib.sha256(self._codec.pack(vector)).digest())
+        start = self._starts.after(self._current)
+        self._write_round(number, updates, left_out, start)
+        self._starts.move_to(start, self._broker)
+        if number == self._record.rounds:
+            self._starts.replace_by(self._codec.pack(vector), self._broker)
+        return self.machine.closed(start.sha256, monotonic_ms())
 
-    def _write_round(self, number: int, updates: Sequence[StoredUpdate], left_out: Sequence[str]) -> None:
+    def _client_update(self, one: StoredUpdate) -> ClientUpdate:
+        base, local = self._starts.newest.blob, self._work.local_layers
+        learned = self._codec.learned(one.encoding, base, one.blob, local)
+        return ClientUpdate(one.device, self._current.vector + learned, one.samples)
+
+    def _write_round(self, number: int, updates: Sequence[StoredUpdate], left_out: Sequence[str], start: Start) -> None:
         metrics = self._metrics(number, updates) | {"left_out": list(left_out)}
         finished = number == self._record.rounds
-        self._store.close_round(self._record.run, number, metrics, self._current, finished=finished)
+        stored = self._starts.record_of(start, number)
+        self._store.close_round(self._record.run, number, metrics, self._current, stored, finished=finished)
         self._folder.append_metrics(metrics)
         self._folder.write_latest(self._record, self._codec.arrays)
         self._on_event(events.RoundFinished(number, self._record.rounds, metrics))
@@ -229,9 +235,9 @@ class Driver:
         }
 
     def _bytes_down(self, number: int) -> int:
-        """One blob for each node that was given work: a gateway fetches it once for all its boards."""
+        """R11, R12: what each node that was given work read; a gateway reads it once for all its boards."""
         nodes = [node for node in self._store.nodes_of_round(self._record.run, number) if node]
-        return len(nodes) * self._codec.blob_bytes
+        return sum(self._starts.bytes_for(node, number) for node in nodes)
 
     # ---- messages ----
 
@@ -243,7 +249,7 @@ class Driver:
             phase=phase,
             model=self._codec.model.name,
             network=self._codec.architecture.hex(),
-            hash=self._current.blob_hash,
+            hash=self._starts.newest.sha256,
             deadline=_to_unix_ms(deadline_ms) if deadline_ms else 0,
             quorum=self._config.round.quorum,
         )
@@ -255,7 +261,7 @@ class Driver:
             round=one.round_number,
             device=one.device,
             attempt=one.attempt,
-            hash=self._current.blob_hash,
+            hash=self._starts.newest.sha256,
             learning_rate=work.learning_rate,
             ways=client.ways,
             shots=client.shots,
@@ -263,7 +269,22 @@ class Driver:
             seed=one.seed,
             deadline=_to_unix_ms(deadline_ms),
             pull=work.pull(client.ways * client.shots) if work.proximal else None,
+            **self._difference_wanted(one.device, work),
         )
+
+    def _difference_wanted(self, device: str, work: ClientWork) -> dict[str, Any]:
+        """M10: the fields that ask for one."""
+        if not work.compressed:
+            return {}
+        stored = max(
+            (number for number, name in self._store.stored_keys(self._record.run) if name == device), default=0
+        )
+        return {
+            "bits": work.delta_bits or 16,
+            "share": float(work.upload_share),
+            "local": work.local_layers,
+            "stored": stored,
+        }
 
     # ---- starting ----
 
@@ -279,9 +300,12 @@ class Driver:
             deadline_ms=int(config.round.deadline_s * 1000),
             wait_ms=int(config.devices.wait_s * 1000),
             metric=self._codec.model.metric,
-            check_blob=self._codec.check,
+            check_update=self._check_update,
             exclude=frozenset(config.devices.exclude),
         )
+
+    def _check_update(self, header: messages.UpdateHeader, update: bytes) -> str:
+        return self._codec.check(header.encoding, update, self._work.local_layers)
 
     def _memory(self) -> Memory:
         rounds = self._store.rounds(self._record.run)
@@ -299,8 +323,9 @@ class Driver:
         old = set(self._store.blob_hashes(self._record.run)[-_BLOBS_LEFT_BEHIND:])
         if fleet.last_run is not None:
             old.add(fleet.last_run.hash)
-        for sha256 in old - {self._current.blob_hash}:
+        for sha256 in old - {self._starts.newest.sha256}:
             fleet.clear_blob(sha256)
+            fleet.clear_difference(sha256)
 
     def _nodes_at_work(self) -> list[str]:
         waiting = set(self.machine.waiting_for)
@@ -329,4 +354,6 @@ def _stored(header: messages.UpdateHeader, blob: bytes, payload_bytes: int) -> S
         metric=header.metric,
         instructions=header.instructions,
         payload_bytes=payload_bytes,
+        taken_in=header.round,
+        encoding=header.encoding,
     )

@@ -174,6 +174,14 @@ class Fleet:
         self._blobs.discard(sha256)
         self._session.clear(self._blob_topic(sha256))
 
+    def publish_difference(self, sha256: bytes, payload: bytes) -> None:
+        """Retain how a blob follows from the one before (M10)."""
+        self._session.retain(self._difference_topic(sha256), payload)
+
+    def clear_difference(self, sha256: bytes) -> None:
+        """Take a difference that leads nowhere any more off the broker."""
+        self._session.clear(self._difference_topic(sha256))
+
     def publish_run(self, state: messages.RunState) -> None:
         """Retain where the run stands; who was superseded has no say in it any more."""
         if not self._is_superseded:
@@ -211,6 +219,9 @@ class Fleet:
     async def flush(self) -> None:
         """Wait, a few seconds at most, until the broker has what was published."""
         await self._session.flush(_FLUSH_SECONDS)
+
+    def _difference_topic(self, sha256: bytes) -> str:
+        return build(TopicKind.DIFFERENCE, self.name, sha256=sha256.hex())
 
     def _blob_topic(self, sha256: bytes) -> str:
         return build(TopicKind.BLOB, self.name, sha256=sha256.hex())

@@ -10,6 +10,9 @@ from typing import Literal
 
 from jaragua.wire.messages import UpdateHeader
 
+#: Why an update does not fit the run's network, "" if it does.
+Check = Callable[[UpdateHeader, bytes], str]
+
 Result = Literal["stored", "duplicate", "late", "rejected"]
 #: What SQLite holds.
 _LARGEST_FIGURE = 2**63 - 1
@@ -24,10 +27,10 @@ class Verdict:
     retry: bool = False
 
 
-def content(header: UpdateHeader, blob: bytes, base: bytes, metric: str, check_blob: Callable[[bytes], str]) -> Verdict:
+def content(header: UpdateHeader, blob: bytes, base: bytes, metric: str, check_update: Check) -> Verdict:
     """Judge an update that is expected: its start, its length, its hash, its figures, its weights, in this order."""
     reason = _wrong_start(header, base) or _wrong_bytes(header, blob) or _wrong_figures(header, metric)
-    reason = reason or check_blob(blob)
+    reason = reason or check_update(header, blob)
     return Verdict("rejected", reason, retry=True) if reason else Verdict("stored")
 
 

@@ -7,7 +7,7 @@ milliseconds of any clock that never goes back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -36,8 +36,7 @@ class Rules:
     deadline_ms: int
     wait_ms: int
     metric: str
-    check_blob: Callable[[bytes], str]
-    """Why a blob does not fit the run's network, "" if it does."""
+    check_update: judge.Check
     exclude: frozenset[str] = frozenset()
 
 
@@ -357,7 +356,7 @@ class RoundMachine:
             return Verdict("rejected", "the device was not given this part of the round")
         if self._round is None or self.phase is not Phase.TRAINING or header.round != self._round.number:
             return Verdict("late", "the round is closed")
-        return judge.content(header, blob, self._base, fixed.metric, fixed.check_blob)
+        return judge.content(header, blob, self._base, fixed.metric, fixed.check_update)
 
     def _again(self, current: _Round, header: UpdateHeader) -> list[Action]:
         """R8: what came is of no use; if it was the newest attempt, the device gets another."""

@@ -35,9 +35,8 @@ class Blobs:
 
     async def fetch(self, sha256: bytes, timeout_seconds: float = FETCH_SECONDS) -> bytes:
         """The blob with that hash. BrokerError: it did not come; ProtocolError: its topic holds something else."""
-        kept = self._kept.get(sha256)
+        kept = self.kept(sha256)
         if kept is not None:
-            self._kept.move_to_end(sha256)
             return kept
         # Several devices ask for the same blob at once: one fetch serves them, and outlives any one of them.
         if sha256 not in self._fetches:
@@ -51,7 +50,7 @@ class Blobs:
         if waiting is None or waiting.done() or not payload:
             return
         if hashlib.sha256(payload).digest() == sha256:
-            self._keep(sha256, payload)
+            self.keep(sha256, payload)
             waiting.set_result(payload)
         else:
             waiting.set_exception(
@@ -60,6 +59,19 @@ class Blobs:
                     "start the coordinator again: it publishes its blobs anew",
                 )
             )
+
+    def kept(self, sha256: bytes) -> bytes | None:
+        """The blob with that hash if it is here."""
+        found = self._kept.get(sha256)
+        if found is not None:
+            self._kept.move_to_end(sha256)
+        return found
+
+    def keep(self, sha256: bytes, blob: bytes) -> None:
+        """Take in a blob that has that hash."""
+        self._kept[sha256] = blob
+        while len(self._kept) > _CAPACITY:
+            self._kept.popitem(last=False)
 
     async def _fetch(self, sha256: bytes, timeout_seconds: float) -> bytes:
         waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -77,8 +89,3 @@ class Blobs:
         finally:
             del self._awaited[sha256], self._fetches[sha256]
             await self._subscriber.unsubscribe(topic)
-
-    def _keep(self, sha256: bytes, blob: bytes) -> None:
-        self._kept[sha256] = blob
-        while len(self._kept) > _CAPACITY:
-            self._kept.popitem(last=False)

@@ -14,6 +14,7 @@ from jaragua.wire.topics import TopicKind, build, parse
 # What fits the outbox, and is far beyond any run.
 _LARGEST_NUMBER = 2**31 - 1
 _LONGEST_TOPIC_BYTES = 0xFFFF
+_MOST_LOCAL_LAYERS = 1_000
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,15 @@ class BlobArrived:
     payload: bytes
 
 
-Request = RunState | UpdateAck | BlobArrived | TrainOrder | AdaptOrder | StopCommand
+@dataclass(frozen=True)
+class DifferenceArrived:
+    """Bytes on the topic of a difference; what they make is for `Starts` to say."""
+
+    sha256_hex: str
+    payload: bytes
+
+
+Request = RunState | UpdateAck | BlobArrived | DifferenceArrived | TrainOrder | AdaptOrder | StopCommand
 
 
 def read(message: Incoming) -> Request:
@@ -38,6 +47,8 @@ def read(message: Incoming) -> Request:
         return ack
     if topic.kind is TopicKind.BLOB:
         return BlobArrived(topic.sha256, message.payload)
+    if topic.kind is TopicKind.DIFFERENCE:
+        return DifferenceArrived(topic.sha256, message.payload)
     if topic.kind is TopicKind.COMMAND:
         return _read_command(topic.verb, message)
     raise ProtocolError("a node does not read this topic")
@@ -47,6 +58,7 @@ def _read_command(verb: str, message: Incoming) -> Request:
     if verb == "train":
         command = decode(TrainCommand, message.payload)
         _check_key(command)
+        _check_difference(command)
         return TrainOrder(command)
     if verb == "adapt":
         return AdaptOrder(decode(AdaptCommand, message.payload), _response_topic(message), message.correlation)
@@ -62,6 +74,15 @@ def _check_key(message: TrainCommand | UpdateAck) -> None:
         raise ProtocolError(f"a pull of {message.pull} is more than the whole way")
     if max(message.round, message.attempt) > _LARGEST_NUMBER:
         raise ProtocolError(f"round {message.round}, attempt {message.attempt} is out of range")
+
+
+def _check_difference(command: TrainCommand) -> None:
+    if command.bits not in (None, 8, 16):
+        raise ProtocolError(f"a difference has 8 or 16 bits, not {command.bits}")
+    if command.share is not None and not 0 < command.share <= 1:
+        raise ProtocolError(f"a share of {command.share:g} is not in 0 to 1")
+    if (command.local or 0) > _MOST_LOCAL_LAYERS:
+        raise ProtocolError(f"{command.local} local layers are out of range")
 
 
 def _response_topic(message: Incoming) -> str:

@@ -5,22 +5,34 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
+from jaragua.node.differences import update_of, wanted_of
 from jaragua.node.feeder import Feeder
 from jaragua.node.outbox import OutboxEntry, UpdateKey
-from jaragua.node.pull import pulled
+from jaragua.node.pull import pulled, pulled_floats
 from jaragua.node.trainer import Figures, SampleSet, Trainer
 from jaragua.wire.messages import AdaptCommand, AdaptResult, TrainCommand, UpdateHeader, pack_update
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate
 
 
-async def train(trainer: Trainer, feeder: Feeder, command: TrainCommand, blob: bytes) -> OutboxEntry:
-    """Train from `blob` on the device's task; returns the update as it goes out."""
+async def train(
+    trainer: Trainer, feeder: Feeder, command: TrainCommand, blob: bytes, left_out: bytes = b""
+) -> OutboxEntry:
+    """Train from `blob` (or the float32 form, M9) on the device's task; returns the update as it goes out.
+
+    left_out: what the device left out in the last round that the coordinator has (M10).
+    """
     # Drawing a task may read a data set: not on the event loop.
     samples = await asyncio.to_thread(feeder.support, command, blob)
     work = _train_and_pull if command.pull is not None else _train_at_once
     figures, update = await work(trainer, feeder.plan, command, samples, blob)
-    return OutboxEntry(key_of(command), pack_update(_header(feeder, command, figures, update), update))
+    wanted = wanted_of(command)
+    if command.start is not None or wanted is None:
+        header = _header(feeder, command, figures, update, "blob" if command.start is None else "f32")
+        return OutboxEntry(key_of(command), pack_update(header, update))
+    data, rest = update_of(feeder.plan, wanted, blob, update, left_out)
+    header = _header(feeder, command, figures, data, "difference")
+    return OutboxEntry(key_of(command), pack_update(header, data), rest)
 
 
 async def _train_at_once(
@@ -37,12 +49,13 @@ async def _train_and_pull(
 ) -> tuple[Figures, bytes]:
     """Every pass is a job, with the next seed of the dither; between two the weights are drawn back (FedProx)."""
     rate, pull = LearningRate.from_float(command.learning_rate), command.pull or 0
+    drawn_back = pulled_floats if samples.in_float32 else pulled
     figures, weights = None, blob
     for number in range(command.passes):
         seed = (dither_seed(command) + number) & 0xFFFFFFFF
         counted = await trainer.train(plan, samples, rate, weights, seed)
         figures = counted if figures is None else figures.and_then(counted)
-        weights = pulled(plan, blob, await trainer.read_update(), pull)
+        weights = drawn_back(plan, blob, await trainer.read_update(), pull)
     assert figures is not None, "a command asks for at least one pass"
     return figures, weights
 
@@ -95,14 +108,16 @@ def key_of(command: TrainCommand) -> UpdateKey:
     return UpdateKey(command.run, command.round, command.device, command.attempt)
 
 
-def _header(feeder: Feeder, command: TrainCommand, figures: Figures, update: bytes) -> UpdateHeader:
+def _header(
+    feeder: Feeder, command: TrainCommand, figures: Figures, update: bytes, encoding: str = "blob"
+) -> UpdateHeader:
     return UpdateHeader(
         run=command.run,
         round=command.round,
         device=command.device,
         attempt=command.attempt,
-        base=command.hash,
-        encoding="blob",
+        base=command.start or command.hash,
+        encoding=encoding,
         samples=figures.samples,
         loss=figures.loss,
         metric=feeder.metric,

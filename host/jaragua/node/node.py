@@ -16,10 +16,11 @@ from jaragua.node.blobs import Blobs
 from jaragua.node.description import DeviceFacts, Place, describe_device, describe_node
 from jaragua.node.device import AdaptOrder, Device, DeviceKind, Order, TrainOrder
 from jaragua.node.feeder import Feeder
-from jaragua.node.intake import BlobArrived
+from jaragua.node.intake import BlobArrived, DifferenceArrived
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
 from jaragua.node.program import ended
 from jaragua.node.session import Incoming, Session
+from jaragua.node.starts import Starts
 from jaragua.node.telemetry import Pacer
 from jaragua.node.trainer import Trainer
 from jaragua.node.url import BrokerUrl
@@ -29,6 +30,7 @@ from jaragua.wire.messages import (
     RunState,
     StopCommand,
     Telemetry,
+    TrainCommand,
     UpdateAck,
     encode,
 )
@@ -101,6 +103,7 @@ class Node:
             patience_seconds=settings.patience_seconds,
         )
         self._blobs = Blobs(self._session, settings.fleet)
+        self._starts = Starts(self._session, settings.fleet, self._blobs)
 
     # ---- life ----
 
@@ -171,14 +174,22 @@ class Node:
     async def perform(self, trainer: Trainer, order: Order) -> None:
         """Carry out an order on a trainer; the result goes to the outbox or to whoever asked."""
         feeder = self._feeder
-        blob = await self._blobs.fetch(order.command.hash)
         if isinstance(order, AdaptOrder):
+            blob = await self._blobs.fetch(order.command.start or order.command.hash)
             self._answer(order, await jobs.adapt(trainer, feeder, order.command, blob))
             return
-        entry = await jobs.train(trainer, feeder, order.command, blob)
+        entry = await self._train(trainer, feeder, order.command)
         if order.command.run not in self._stopped_runs:
             self._outbox.put(entry)
             self._send(entry)
+
+    async def _train(self, trainer: Trainer, feeder: Feeder, command: TrainCommand) -> OutboxEntry:
+        if command.start is not None or command.bits is None:
+            start = await self._blobs.fetch(command.start or command.hash)
+            return await jobs.train(trainer, feeder, command, start)
+        blob = await self._starts.fetch(command.hash, feeder.plan)
+        left_out = self._outbox.left_out(command.run, command.device, command.stored or 0)
+        return await jobs.train(trainer, feeder, command, blob, left_out)
 
     def refuse(self, order: Order, reason: str) -> None:
         """An adapt command is answered with the reason; a train command has none, its round goes on."""
@@ -212,6 +223,8 @@ class Node:
                 self._on_ack(request)
             case BlobArrived(sha256_hex, payload):
                 self._blobs.offer(sha256_hex, payload)
+            case DifferenceArrived(sha256_hex, payload):
+                self._starts.offer(sha256_hex, payload)
             case TrainOrder():
                 self._on_train(request)
             case AdaptOrder():

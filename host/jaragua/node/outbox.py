@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +25,15 @@ CREATE INDEX updates_pending ON updates(result) WHERE result IS NULL;
 CREATE TABLE epochs(only_row INTEGER PRIMARY KEY CHECK (only_row = 1), last INTEGER NOT NULL);
 INSERT INTO epochs VALUES (1, 0);
 """
+#: Newer than version 1, which programs without it go on reading: what devices have not sent yet (M10).
+_LEFT_OUT = """
+CREATE TABLE IF NOT EXISTS left_out(
+    run TEXT NOT NULL, device TEXT NOT NULL, round INTEGER NOT NULL, numbers BLOB NOT NULL, -- float32
+    PRIMARY KEY (run, device, round)
+)
+"""
+# What a device left out in a round is wanted until an update of a later round is stored.
+_LEFT_OUT_KEPT = 8
 # Acknowledged updates are kept for commands that are repeated late (M3); a device has at most one open at a time,
 # so a few rounds are plenty.
 _ACKNOWLEDGED_KEPT = 64
@@ -40,10 +51,14 @@ class UpdateKey:
 
 @dataclass(frozen=True)
 class OutboxEntry:
-    """An update as it goes out: its key, and the payload of `up/<run>/<round>`."""
+    """An update as it goes out: its key, and the payload of `up/<run>/<round>`.
+
+    left_out: what it does not say of what was learned (M10), to be kept with it; not given back by the outbox.
+    """
 
     key: UpdateKey
     payload: bytes
+    left_out: bytes = field(default=b"", compare=False, repr=False)
 
 
 class Outbox:
@@ -69,15 +84,25 @@ class Outbox:
     def put(self, entry: OutboxEntry) -> None:
         """Keep an update; one that is there already stays as it is."""
         key = entry.key
-        self._database.execute(
-            "INSERT OR IGNORE INTO updates(run, round, device, attempt, payload) VALUES (?, ?, ?, ?, ?)",
-            (key.run, key.round, key.device, key.attempt, entry.payload),
-        )
+        with self._transaction():
+            self._database.execute(
+                "INSERT OR IGNORE INTO updates(run, round, device, attempt, payload) VALUES (?, ?, ?, ?, ?)",
+                (key.run, key.round, key.device, key.attempt, entry.payload),
+            )
+            if entry.left_out:
+                self._keep_left_out(entry)
 
     def get(self, key: UpdateKey) -> OutboxEntry | None:
         """The update with that key, acknowledged or not."""
         row = self._database.execute(f"SELECT payload FROM updates WHERE {_IS_KEY}", _values(key)).fetchone()
         return None if row is None else OutboxEntry(key, row[0])
+
+    def left_out(self, run: str, device: str, round_number: int) -> bytes:
+        """What a device left out in a round (M10), b"" if that is not known."""
+        row = self._database.execute(
+            "SELECT numbers FROM left_out WHERE run = ? AND device = ? AND round = ?", (run, device, round_number)
+        ).fetchone()
+        return b"" if row is None else bytes(row[0])
 
     def pending(self) -> list[OutboxEntry]:
         """Everything not yet acknowledged, oldest first."""
@@ -110,13 +135,36 @@ class Outbox:
         self._database.close()
         self._lock.close()
 
+    def _keep_left_out(self, entry: OutboxEntry) -> None:
+        key = entry.key
+        self._database.execute(
+            "INSERT OR REPLACE INTO left_out VALUES (?, ?, ?, ?)", (key.run, key.device, key.round, entry.left_out)
+        )
+        self._database.execute(
+            "DELETE FROM left_out WHERE device = ? AND rowid NOT IN"
+            " (SELECT rowid FROM left_out WHERE device = ? ORDER BY rowid DESC LIMIT ?)",
+            (key.device, key.device, _LEFT_OUT_KEPT),
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
     def _prepare(self) -> None:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-        elif version != _VERSION:
+        if version in (0, _VERSION):
+            self._database.execute(_LEFT_OUT)
+        else:
             self.close()
             raise StoreError(
                 f"the outbox {self._path} has format {version}, this jaragua reads {_VERSION}",

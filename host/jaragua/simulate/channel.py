@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulate.engine import VirtualFleet
 from jaragua.strategies import ClientWork, Vector
-from jaragua.strategies.compression import decode, encode
+from jaragua.strategies.compression import decode, encode, encode_with_rest
+from jaragua.strategies.vectors import shared_blocks
 
 Memory = dict[str, NDArray[Any]]
 
@@ -58,8 +59,9 @@ class Differences:
     """Devices hold what was published before, and are sent what changed since; so is the server.
 
     `local_layers` are never sent: they start as the run's first weights, which a device draws from the seed. A device
-    that missed rounds is sent all differences it missed, or the whole start if that is shorter. What
-    the server's own encoding left out is part of its next difference, and a device's of its next update.
+    that missed rounds is sent all differences it missed, or the whole start if that is shorter. What the server's own
+    encoding and the devices' format left out is part of its next difference, and what a device left out of its next
+    update.
     """
 
     def __init__(self, fleet: VirtualFleet, codec: ModelCodec, work: ClientWork, first: Vector, memory: Memory) -> None:
@@ -67,41 +69,49 @@ class Differences:
         self._fleet = fleet
         self._work = work
         self._whole_bytes = len(fleet.start(first))
-        self._blocks = _shared_blocks(codec, work)
+        self._blocks = shared_blocks(codec.plan.shapes, work.local_layers)
         self._shared = sum(self._blocks)
         self._bits = work.delta_bits or 16
-        self._published: Vector = memory.get("published", first.copy())
-        self._sent_bytes: list[int] = memory.get("sent_bytes", np.zeros(0, np.int64)).tolist()
+        self._first = first
+        self._start = memory["start"].tobytes() if memory else fleet.start(first)
+        self._sent_bytes: list[int] = memory["sent_bytes"].tolist() if memory else []
         self._versions = _by_device(memory, "version:")
         self._left_out = _by_device(memory, "left-out:")
 
     def send(self, vector: Vector, devices: Sequence[str]) -> tuple[bytes, int]:
-        """Publish what changed since the last round."""
-        changed = vector[: self._shared] - self._published[: self._shared]
-        if changed.any():
-            data = encode(changed, self._blocks, self._work.download_share, self._bits)
-            self._published = self._published.copy()
-            self._published[: self._shared] += decode(data, self._blocks)
-            self._sent_bytes.append(len(data))
+        """Publish what changed since the last round; in the first one all draw the start from the seed."""
+        is_first = not self._sent_bytes and np.array_equal(vector, self._first)
+        self._sent_bytes.append(0 if is_first else self._publish(vector))
         down = sum(self._catch_up(device) for device in devices)
-        return self._fleet.start(self._published), down
+        return self._start, down
 
     def receive(self, devices: Sequence[str], learned: Vector) -> tuple[Vector, int]:
         """What each device learned and has not sent yet, as far as it is sent."""
         arrived, up = np.zeros_like(learned), 0
         for row, device in enumerate(devices):
             wanted = learned[row, : self._shared] + self._left_out.get(device, 0.0)
-            data = encode(wanted, self._blocks, self._work.upload_share, self._bits)
+            data, self._left_out[device] = encode_with_rest(wanted, self._blocks, self._work.upload_share, self._bits)
             arrived[row, : self._shared] = decode(data, self._blocks)
-            self._left_out[device] = (wanted - arrived[row, : self._shared]).astype(np.float32)
             up += len(data)
         return arrived, up
 
     def memory(self) -> Memory:
         """What is published, who has which version of it, and what every device has not sent yet."""
-        named: Memory = {"published": self._published, "sent_bytes": np.array(self._sent_bytes, np.int64)}
+        start = np.frombuffer(self._start, np.uint8)
+        named: Memory = {"start": start, "sent_bytes": np.array(self._sent_bytes, np.int64)}
         named |= {f"version:{device}": version for device, version in self._versions.items()}
         return named | {f"left-out:{device}": rest for device, rest in self._left_out.items()}
+
+    def _publish(self, vector: Vector) -> int:
+        """The next start: the last one's numbers and what is sent of the way to the vector. Bytes of what is sent."""
+        published = self._fleet.numbers(self._start)
+        changed = vector[: self._shared] - published[: self._shared]
+        if not changed.any():
+            return 0
+        data = encode(changed, self._blocks, self._work.download_share, self._bits)
+        published[: self._shared] += decode(data, self._blocks)
+        self._start = self._fleet.start(published)
+        return len(data)
 
     def _catch_up(self, device: str) -> int:
         """Bytes from what the device has to what is published now. All draw the first weights from the seed."""
@@ -115,13 +125,6 @@ def channel_for(
 ) -> Channel:
     """Whole blobs, unless the work says that less is sent."""
     return Differences(fleet, codec, work, first, dict(memory)) if work.compressed else WholeBlobs(fleet)
-
-
-def _shared_blocks(codec: ModelCodec, work: ClientWork) -> list[int]:
-    """Numbers of each tensor that is sent: all but those of the last `local_layers`."""
-    shapes = codec.plan.shapes
-    sent = shapes[: len(shapes) - work.local_layers]
-    return [int(np.prod(shape)) for pair in sent for shape in pair]
 
 
 def _by_device(memory: Memory, prefix: str) -> Memory:

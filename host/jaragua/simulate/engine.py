@@ -45,6 +45,10 @@ class VirtualFleet(Protocol):
         """What devices are sent for a vector."""
         ...
 
+    def numbers(self, start: bytes) -> Vector:
+        """What a start stands for: the vector, as far as the devices' format holds it; the caller may change it."""
+        ...
+
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same start."""
         ...

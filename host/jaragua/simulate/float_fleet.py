@@ -26,7 +26,7 @@ _SOURCE: Final = "float_clients.c"
 #: Sums may be vectorised; nothing else of the language's rules for numbers is given up.
 _FLAGS: Final = ("-fno-math-errno", "-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math")
 #: Training steps times parameters below which a second thread costs more than it brings.
-_WORTH_A_THREAD: Final = 100_000
+_WORTH_A_THREAD: Final = 1_000_000
 
 Floats = NDArray[np.float32]
 Figures = NDArray[np.float64]
@@ -99,6 +99,10 @@ class FloatFleet:
     def start(self, vector: Vector) -> bytes:
         """All weights in float32, little endian."""
         return vector.astype("<f4").tobytes()
+
+    def numbers(self, start: bytes) -> Vector:
+        """The weights in float32."""
+        return np.frombuffer(start, "<f4").astype(np.float64)
 
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same weights."""

@@ -30,7 +30,7 @@ from jaragua_models import Model
 
 _SOURCE: Final = "virtual_clients.c"
 #: Training steps times weights below which a second thread costs more than it brings.
-_WORTH_A_THREAD: Final = 200_000
+_WORTH_A_THREAD: Final = 2_000_000
 
 _FIGURES: Final = np.dtype([("correct", "<u4"), ("pad", "<u4"), ("loss", "<u8")])
 Figures = NDArray[np.void]
@@ -108,6 +108,10 @@ class IntegerFleet:
     def start(self, vector: Vector) -> bytes:
         """The blob, with exponents estimated anew (A2.6)."""
         return self._codec.pack(vector)
+
+    def numbers(self, start: bytes) -> Vector:
+        """The numbers of the blob."""
+        return self._codec.unpacked(start)
 
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same blob."""

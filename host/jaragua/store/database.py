@@ -15,9 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.errors import StoreError
-from jaragua.store.records import Assignment, Initialisation, RoundRecord, RunRecord, RunStatus, StoredUpdate, Totals
+from jaragua.store.records import (
+    Assignment,
+    Initialisation,
+    RoundRecord,
+    RunRecord,
+    RunStatus,
+    StoredStart,
+    StoredUpdate,
+    Totals,
+)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+#: What reads a run's figures reads these too.
+_READABLE = (1, SCHEMA_VERSION)
 _SCHEMA = """
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, name TEXT NOT NULL, seed INTEGER NOT NULL, rounds INTEGER NOT NULL,
@@ -39,6 +50,17 @@ CREATE TABLE updates (
     PRIMARY KEY (run, round, device, attempt),
     FOREIGN KEY (run, round, device, attempt) REFERENCES assignments) STRICT;
 CREATE UNIQUE INDEX one_update_of_a_device_in_a_round ON updates (run, round, device);
+"""
+#: From version 1 to 2.
+_NEWER = """
+ALTER TABLE updates ADD COLUMN encoding TEXT NOT NULL DEFAULT 'blob';
+ALTER TABLE updates ADD COLUMN taken_in INTEGER NOT NULL DEFAULT 0;
+UPDATE updates SET taken_in = round;
+CREATE INDEX updates_by_where_they_count ON updates (run, taken_in);
+CREATE TABLE starts (
+    run TEXT NOT NULL REFERENCES runs, rounds_done INTEGER NOT NULL, sha256 BLOB NOT NULL, blob BLOB NOT NULL,
+    payload BLOB NOT NULL, total INTEGER NOT NULL,
+    PRIMARY KEY (run, rounds_done)) STRICT;
 """
 
 
@@ -114,16 +136,27 @@ class Store:
         """Write an accepted update; when this returns it is on the disk and may be acknowledged (M2)."""
         with self._transaction() as execute:
             values = (run, *(getattr(update, field.name) for field in fields(StoredUpdate)))
-            execute("INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            names = "run, round, device, attempt, blob, samples, loss, score, metric, instructions, payload_bytes"
+            places = ", ".join("?" * len(values))
+            execute(f"INSERT INTO updates ({names}, taken_in, encoding) VALUES ({places})", values)
 
     def close_round(
-        self, run: str, round_number: int, metrics: Mapping[str, Any], result: Initialisation, *, finished: bool
+        self,
+        run: str,
+        round_number: int,
+        metrics: Mapping[str, Any],
+        result: Initialisation,
+        start: StoredStart | None = None,
+        *,
+        finished: bool,
     ) -> None:
-        """Write a round's figures and the initialisation it made, and that the run is finished if it is, together."""
+        """Write a round's figures and what it made, and that the run is finished if it is, together."""
         with self._transaction() as execute:
             text = json.dumps(metrics, allow_nan=False)
             execute("UPDATE rounds SET metrics = ? WHERE run = ? AND round = ?", (text, run, round_number))
             _insert_initialisation(execute, run, result)
+            if start is not None:
+                _insert_start(execute, run, start)
             if finished:
                 execute("UPDATE runs SET status = 'finished' WHERE run = ?", (run,))
 
@@ -161,11 +194,26 @@ class Store:
         figures: dict[str, Any] = json.loads(rows[0][0]) if rows and rows[0][0] is not None else {}
         return figures
 
+    def last_round_of_node(self, run: str, node: str, before: int) -> int:
+        """The last round before that one in which a node was given work; 0 if there is none."""
+        query = "SELECT coalesce(max(round), 0) FROM assignments WHERE run = ? AND node = ? AND round < ?"
+        return int(self._rows(query, (run, node, before))[0][0])
+
+    def last_stored_round(self, run: str, device: str) -> int:
+        """The last round of which an update of a device was accepted; 0 if there is none."""
+        query = "SELECT coalesce(max(round), 0) FROM updates WHERE run = ? AND device = ?"
+        return int(self._rows(query, (run, device))[0][0])
+
+    def starts(self, run: str) -> list[StoredStart]:
+        """What rounds started from, in order, where that is more than a packed initialisation."""
+        query = "SELECT rounds_done, sha256, blob, payload, total FROM starts WHERE run = ? ORDER BY rounds_done"
+        return [StoredStart(*row) for row in self._rows(query, (run,))]
+
     def updates(self, run: str, round_number: int) -> list[StoredUpdate]:
-        """The accepted updates of a round, sorted by device."""
+        """The accepted updates that count in a round, sorted by device and age."""
         query = (
-            "SELECT round, device, attempt, blob, samples, loss, score, metric, instructions, payload_bytes "
-            "FROM updates WHERE run = ? AND round = ? ORDER BY device"
+            "SELECT round, device, attempt, blob, samples, loss, score, metric, instructions, payload_bytes, "
+            "taken_in, encoding FROM updates WHERE run = ? AND taken_in = ? ORDER BY device, round"
         )
         return [StoredUpdate(*row) for row in self._rows(query, (run, round_number))]
 
@@ -235,7 +283,7 @@ def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> None:
         connection.execute("PRAGMA synchronous = FULL")
         _create_tables(connection)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
+    if version not in (_READABLE if read_only else (SCHEMA_VERSION,)):
         raise StoreError(
             f"the run's database is of version {version}, this program reads version {SCHEMA_VERSION}",
             "start a run in another folder, or use the program that made this one",
@@ -243,10 +291,10 @@ def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> None:
 
 
 def _create_tables(connection: sqlite3.Connection) -> None:
-    """In one transaction, so that a kill leaves either no tables or all of them."""
-    if connection.execute("PRAGMA user_version").fetchone()[0] != 0:
-        return
-    connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    """In one transaction, so that a kill leaves either no tables or all of them; a file of version 1 is made newer."""
+    missing = {0: _SCHEMA + _NEWER, 1: _NEWER}.get(connection.execute("PRAGMA user_version").fetchone()[0])
+    if missing is not None:
+        connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
 
 def _insert_assignment(execute: _Execute, run: str, one: Assignment) -> None:
@@ -258,3 +306,10 @@ def _insert_initialisation(execute: _Execute, run: str, one: Initialisation) -> 
     vector: NDArray[np.float64] = np.ascontiguousarray(one.vector, dtype="<f8")
     values = (run, one.rounds_done, vector.tobytes(), one.blob_hash)
     execute("INSERT INTO initialisations VALUES (?, ?, ?, ?)", values)
+
+
+def _insert_start(execute: _Execute, run: str, one: StoredStart) -> None:
+    """Of older ones only what leads to the newest is kept."""
+    execute("UPDATE starts SET blob = x'' WHERE run = ?", (run,))
+    values = (run, one.rounds_done, one.sha256, one.blob, one.payload, one.total)
+    execute("INSERT INTO starts VALUES (?, ?, ?, ?, ?, ?)", values)

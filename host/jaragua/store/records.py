@@ -46,7 +46,10 @@ class Assignment:
 
 @dataclass(frozen=True)
 class StoredUpdate:
-    """An update that was accepted: the blob as it came, and the figures of its header."""
+    """An update that was accepted: its bytes as they came (M2, M9, M10), and the figures of its header.
+
+    taken_in: the round it was counted in (R13).
+    """
 
     round_number: int
     device: str
@@ -58,6 +61,22 @@ class StoredUpdate:
     metric: str
     instructions: int
     payload_bytes: int
+    taken_in: int
+    encoding: str = "blob"
+
+
+@dataclass(frozen=True)
+class StoredStart:
+    """What a round was started from, where that is more than the packed initialisation (M10).
+
+    blob: empty but for the newest. total: bytes of all payloads up to this one.
+    """
+
+    rounds_done: int
+    sha256: bytes
+    blob: bytes
+    payload: bytes
+    total: int
 
 
 @dataclass(frozen=True)

@@ -140,14 +140,12 @@ class Strategy:
 def obstacle(work: ClientWork) -> str:
     """Why a fleet of this version cannot do this work, "" if it can.
 
-    A board takes one step a sample (A5.8) and keeps no sum of gradients; a node sends whole blobs.
+    A board takes one step a sample (A5.8) and keeps no sum of gradients.
     """
     if work.pooled:
         return "it trains on the samples of all devices in one place, and raw samples never cross the broker (M5)"
     if work.batch != 1:
         return f"its mini-batches ({_batch_text(work.batch)}) need a sum of gradients, for which boards have no room"
-    if work.compressed:
-        return "it sends parts or differences of the weights, and nodes of this version send whole blobs"
     return ""
 
 

@@ -29,6 +29,8 @@ _WINDOW_BITS: Final = -15
 _MEMORY_LEVEL: Final = 9
 
 Indices = NDArray[np.int64]
+#: What was learned and not sent yet.
+Rest = NDArray[np.float32]
 
 
 def encode(difference: Vector, blocks: Sequence[int], share: float, bits: int) -> bytes:
@@ -45,6 +47,12 @@ def encode(difference: Vector, blocks: Sequence[int], share: float, bits: int) -
     kept, values = kept[values != 0], values[values != 0]
     body = _leb128(np.diff(kept, prepend=-1)) + values.tobytes()
     return _HEADER.pack(bits, len(kept)) + scales.astype("<f4").tobytes() + _deflated(body)
+
+
+def encode_with_rest(wanted: Vector, blocks: Sequence[int], share: float, bits: int) -> tuple[bytes, Rest]:
+    """`encode`, and what it leaves out, float32: to be added to what is wanted next (error feedback)."""
+    data = encode(wanted, blocks, share, bits)
+    return data, (wanted - decode(data, blocks)).astype(np.float32)
 
 
 def decode(data: bytes, blocks: Sequence[int]) -> Vector:

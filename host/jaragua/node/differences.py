@@ -1,0 +1,99 @@
+"""How the starts of a run follow from one another, and what a device learned, in few bytes (M10). Pure; both ends."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaragua.errors import ProtocolError
+from jaragua.strategies.aggregation import Vector
+from jaragua.strategies.compression import Rest, decode, encode_with_rest
+from jaragua.strategies.vectors import flat, layers_of, shared_blocks
+from jaragua.wire.messages import StartDifference, TrainCommand, pack_update
+from jaragua_compiler import pack, unpack
+from jaragua_compiler.blob import IntegerWeights, exponents, pack_integers
+from jaragua_compiler.initial import initial_weights
+from jaragua_compiler.plan import Plan
+
+#: Of the raw deflate: no zlib header.
+_WINDOW_BITS = -15
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a train-command asks for as a difference."""
+
+    bits: int
+    share: float
+    local_layers: int
+    stored_round: int
+    """The last round of which the coordinator has an update of the device; 0: none."""
+
+
+def wanted_of(command: TrainCommand) -> Wanted | None:
+    """None if the command asks for a blob."""
+    if command.bits is None:
+        return None
+    share = 1.0 if command.share is None else command.share
+    return Wanted(command.bits, share, command.local or 0, command.stored or 0)
+
+
+def update_of(plan: Plan, wanted: Wanted, base: bytes, trained: bytes, left_out: bytes) -> tuple[bytes, bytes]:
+    """The difference a device sends, and what it leaves out for the next.
+
+    left_out: float32 little endian, what was left out before; of another length: nothing was. Raises: CompileError.
+    """
+    blocks = shared_blocks(plan.shapes, wanted.local_layers)
+    count = sum(blocks)
+    learned = flat(unpack(plan, trained)) - flat(unpack(plan, base))
+    owed: Rest = np.frombuffer(left_out, "<f4") if len(left_out) == 4 * count else np.zeros(count, np.float32)
+    data, rest = encode_with_rest(learned[:count] + owed, blocks, wanted.share, wanted.bits)
+    return data, rest.astype("<f4").tobytes()
+
+
+def first_payload(plan: Plan, seed: int, local_layers: int, blob: bytes) -> bytes:
+    """How the first start follows from the run's seed."""
+    return pack_update(StartDifference(b"", 0, _bare(plan, blob), local_layers, seed), b"")
+
+
+def next_payload(plan: Plan, base: bytes, total: int, local_layers: int, blob: bytes, data: bytes) -> bytes:
+    """How `blob` follows from the start whose hash is `base`, given the difference `data`."""
+    return pack_update(StartDifference(base, total, _bare(plan, blob), local_layers), data)
+
+
+def moved(plan: Plan, numbers: Vector, local_layers: int, data: bytes) -> Vector:
+    """A start's numbers after a difference. Raises: ProtocolError if the bytes are none."""
+    blocks = shared_blocks(plan.shapes, local_layers)
+    result = numbers.copy()
+    result[: sum(blocks)] += decode(data, blocks)
+    return result
+
+
+def blob_from(plan: Plan, header: StartDifference, data: bytes, base: bytes) -> bytes:
+    """The blob that a payload describes; base: the blob it starts from, unused if it starts from the seed.
+
+    Raises: ProtocolError, CompileError.
+    """
+    if not header.base:
+        weights = initial_weights(plan.network, header.seed or 0)
+    else:
+        numbers = moved(plan, flat(unpack(plan, base)), header.local, data)
+        weights = layers_of(numbers, plan.shapes)
+    return pack(plan, weights, exponents(plan, _inflated(header.exponents, plan.blob_bytes)))
+
+
+def _bare(plan: Plan, blob: bytes) -> bytes:
+    """The blob's exponents: a blob whose weights are all zero, deflated."""
+    nothing: IntegerWeights = [(np.zeros(shape, np.int64), np.zeros(biases, np.int64)) for shape, biases in plan.shapes]
+    coder = zlib.compressobj(9, zlib.DEFLATED, _WINDOW_BITS)
+    return coder.compress(pack_integers(plan, nothing, exponents(plan, blob))) + coder.flush()
+
+
+def _inflated(data: bytes, size: int) -> bytes:
+    try:
+        decoder = zlib.decompressobj(_WINDOW_BITS)
+        return decoder.decompress(data, size + 1)
+    except zlib.error as error:
+        raise ProtocolError(f"the exponents of a start cannot be read: {error}") from error

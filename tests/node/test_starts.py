@@ -1,0 +1,147 @@
+"""M10 on the node's side: starts made of differences, and of blobs where those are shorter or nothing else is there."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from fleet_bench import run
+
+import jaragua_models
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.starts import Start, StartMaker
+from jaragua.errors import ProtocolError
+from jaragua.node.blobs import Blobs
+from jaragua.node.differences import blob_from, moved
+from jaragua.node.starts import Starts
+from jaragua.strategies import ClientWork
+from jaragua.wire.messages import unpack_difference
+from jaragua.wire.topics import TopicKind, parse
+
+CODEC = ModelCodec(jaragua_models.get("sine"))
+SEED = 5
+WORK = ClientWork(0.1, local_layers=1, download_share=0.25, delta_bits=8)
+
+
+def starts_of_a_run(rounds: int) -> list[Start]:
+    """The starts of a run whose initialisation walks at random."""
+    maker, draw = StartMaker(CODEC, WORK, SEED), np.random.default_rng(1)
+    vector = CODEC.initial(SEED)
+    made = [maker.first(vector)]
+    for _ in range(rounds):
+        vector = vector + draw.normal(scale=0.02, size=len(vector))
+        made.append(maker.next(made[-1], vector))
+    return made
+
+
+@dataclass
+class Broker:
+    """Has what a coordinator retained, and counts what is read of it."""
+
+    published: list[Start]
+    read: list[tuple[str, int]] = field(default_factory=list)
+    offer: Callable[[str, str, bytes], None] = lambda kind, name, payload: None
+
+    async def subscribe(self, topic_filter: str) -> None:
+        topic = parse(topic_filter)
+        for start in self.published:
+            if start.sha256.hex() == topic.sha256:
+                kind = "blob" if topic.kind is TopicKind.BLOB else "diff"
+                payload = start.blob if kind == "blob" else start.payload
+                self.read.append((kind, len(payload)))
+                asyncio.get_running_loop().call_soon(self.offer, kind, topic.sha256, payload)
+
+    async def unsubscribe(self, topic_filter: str) -> None:
+        pass
+
+
+@dataclass
+class Reader:
+    """A node's way to starts."""
+
+    broker: Broker
+
+    def __post_init__(self) -> None:
+        self.blobs = Blobs(self.broker, "home")
+        self.starts = Starts(self.broker, "home", self.blobs)
+        self.broker.offer = self._offer
+
+    def _offer(self, kind: str, name: str, payload: bytes) -> None:
+        (self.blobs if kind == "blob" else self.starts).offer(name, payload)
+
+    def fetch(self, start: Start) -> list[tuple[str, int]]:
+        """What had to be read for a start."""
+        self.broker.read.clear()
+        assert run(self.starts.fetch(start.sha256, CODEC.plan)) == start.blob
+        return list(self.broker.read)
+
+
+def test_m10_every_start_is_made_from_the_seed_and_differences_alone() -> None:
+    made = starts_of_a_run(5)
+    reader = Reader(Broker(made))
+    for start in made:
+        assert reader.fetch(start) == [("diff", len(start.payload))]
+    assert reader.fetch(made[-1]) == []
+
+
+def test_m10_who_missed_rounds_reads_back_to_what_it_has() -> None:
+    made = starts_of_a_run(3)
+    reader = Reader(Broker(made))
+    reader.fetch(made[0])
+    assert reader.fetch(made[3]) == [("diff", len(start.payload)) for start in reversed(made[1:])]
+    assert sum(size for _, size in reader.fetch(made[2])) == 0
+
+
+def test_m10_who_missed_too_much_reads_the_blob_and_goes_on_from_it() -> None:
+    made = starts_of_a_run(30)
+    reader = Reader(Broker(made))
+    assert reader.fetch(made[29])[1:] == [("blob", CODEC.blob_bytes)]
+    assert reader.fetch(made[30]) == [("diff", len(made[30].payload))]
+
+
+def test_m10_what_makes_another_blob_is_not_believed() -> None:
+    made = starts_of_a_run(1)
+    wrong = Start(made[1].blob, made[1].payload[:-1] + bytes([made[1].payload[-1] ^ 1]), made[1].total)
+    reader = Reader(Broker([made[0], wrong]))
+    reader.fetch(made[0])
+    assert ("blob", CODEC.blob_bytes) in reader.fetch(wrong)
+
+
+def test_m10_several_devices_that_ask_at_once_read_once() -> None:
+    made = starts_of_a_run(1)
+    reader = Reader(Broker(made))
+
+    async def three() -> set[bytes]:
+        return set(await asyncio.gather(*(reader.starts.fetch(made[1].sha256, CODEC.plan) for _ in range(3))))
+
+    assert run(three()) == {made[1].blob}
+    assert len(reader.broker.read) == 2
+
+
+def test_m10_the_local_layer_is_that_of_the_seed_in_every_start() -> None:
+    made = starts_of_a_run(4)
+    local = sum(np.prod(shape) for shape in CODEC.plan.shapes[-1])
+    first, last = (CODEC.unpacked(start.blob)[-int(local) :] for start in (made[0], made[-1]))
+    np.testing.assert_allclose(first, last, atol=1e-3)
+
+
+def test_m10_exponents_that_are_none_are_refused() -> None:
+    header, data = unpack_difference(starts_of_a_run(1)[1].payload)
+    with pytest.raises(ProtocolError, match="exponents of a start"):
+        blob_from(CODEC.plan, type(header)(header.base, 0, b"\xff\xff", 1), data, CODEC.pack(CODEC.initial(1)))
+
+
+def test_m10_a_start_comes_ever_nearer_to_an_initialisation_that_rests() -> None:
+    """What is left out is part of the next difference."""
+    maker, start = StartMaker(CODEC, WORK, SEED), starts_of_a_run(1)[0]
+    vector = CODEC.unpacked(start.blob) + np.random.default_rng(2).normal(scale=0.1, size=len(CODEC.initial(SEED)))
+    for _ in range(12):
+        start = maker.next(start, vector)
+    shared = len(vector) - int(sum(np.prod(shape) for shape in CODEC.plan.shapes[-1]))
+    assert np.abs(CODEC.unpacked(start.blob) - vector)[:shared].max() < 2e-3
+    assert hashlib.sha256(start.blob).digest() == start.sha256
+    assert moved(CODEC.plan, vector, 1, unpack_difference(start.payload)[1]).shape == vector.shape
