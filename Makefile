@@ -38,6 +38,10 @@ bench: setup-demo ## Instructions per training step on the emulated Cortex-M4, w
 accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/accuracy.md (about 20 minutes)
 	@$(BIN)/python -m jaragua_compiler.accuracy
 
+bench-flower: ## Simulated client tasks per second, beside Flower's simulation (in an environment of its own)
+	@tools/setup/setup.sh flower
+	@.venv-flower/bin/python tools/benchmarks/flower_sine.py
+
 firmware: setup-demo ## Build the images (emulated Cortex-M4 and host process)
 	@$(BIN)/pio run -e qemu_m4 -e native
 

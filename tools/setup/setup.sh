@@ -1,6 +1,8 @@
 #!/bin/sh
 # Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
-# usage: setup.sh demo|test|keras      (test adds the test tools; keras is test in .venv-keras, with TensorFlow)
+# usage: setup.sh demo|test|keras|flower|litert|tflite   (test adds the test tools; keras is test in .venv-keras, with TensorFlow;
+# flower is what benchmarks and Ray's tests need, in .venv-flower;
+# litert and tflite are a Pi's client with one of the two LiteRT runtimes, in .venv-litert and .venv-tflite: no compiler)
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -10,11 +12,22 @@ case $what in
 demo) extras=firmware ;;
 test) extras=firmware,keras,test ;;
 keras) extras=firmware,keras,test,tensorflow venv=.venv-keras ;;
+flower) extras=test,ray,bench-flower venv=.venv-flower ;;
+litert) extras=litert venv=.venv-litert ;;
+tflite) extras=tflite venv=.venv-tflite ;;
 *)
-    echo "setup: unknown set-up '$what': use demo, test or keras" >&2
+    echo "setup: unknown set-up '$what': use demo, test, keras, flower, litert or tflite" >&2
     exit 2
     ;;
 esac
+
+# What a Pi needs is Python alone; tflite-runtime was last built for Python 3.11.
+is_pi=false newest=99
+case $what in
+litert) is_pi=true ;;
+tflite) is_pi=true newest=11 ;;
+esac
+is_wanted="import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $newest))"
 
 say() { echo "setup: $*" >&2; }
 
@@ -23,7 +36,7 @@ have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 # The first Python that is new enough; Debian 12's python3 is.
 find_python() {
     for candidate in python3 python3.13 python3.12 python3.11; do
-        if have "$candidate" && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        if have "$candidate" && "$candidate" -c "$is_wanted" 2>/dev/null; then
             command -v "$candidate"
             return
         fi
@@ -31,6 +44,16 @@ find_python() {
 }
 
 missing_packages() {
+    $is_pi || missing_tools
+    # Debian splits venv (ensurepip) off python3.
+    if [ -z "$python" ]; then
+        echo python3 python3-venv
+    elif [ ! -x "$venv/bin/python" ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+        echo python3-venv
+    fi
+}
+
+missing_tools() {
     have cc || echo gcc libc6-dev
     have arm-none-eabi-gcc || echo gcc-arm-none-eabi
     # Debian's cross compiler comes without a C library; nano.specs is part of newlib.
@@ -39,12 +62,6 @@ missing_packages() {
     fi
     have qemu-system-arm || echo qemu-system-arm
     have mosquitto || echo mosquitto
-    # Debian splits venv (ensurepip) off python3.
-    if [ -z "$python" ]; then
-        echo python3 python3-venv
-    elif [ ! -x "$venv/bin/python" ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        echo python3-venv
-    fi
 }
 
 install_packages() {
@@ -86,12 +103,16 @@ install_python_packages() {
 }
 
 python=$(find_python)
+if [ "$what" = tflite ] && [ -z "$python" ]; then
+    say "tflite-runtime needs Python 3.11 and there is none here. Take the newer runtime: tools/setup/setup.sh litert"
+    exit 1
+fi
 install_packages
 python=$(find_python)
-if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+if ! "$venv/bin/python" -c "$is_wanted" 2>/dev/null; then
     rm -rf "$venv"
     say "creating $venv with $("$python" --version)"
     "$python" -m venv "$venv"
 fi
 install_python_packages
-"$venv/bin/python" tools/setup/pio_fallback.py
+[ "$what" = flower ] || $is_pi || "$venv/bin/python" tools/setup/pio_fallback.py
