@@ -26,6 +26,21 @@ CNN = Network(
     (Conv2D(8, (3, 3), (2, 2), "same", "relu"), Conv2D(16, (3, 3), (2, 2), "same", "relu"), Flatten(), Dense(5)),
 )
 
+# 3 x 3 weights over one channel (kernels of their own), three times: uneven padding, strides 1 to 3, one position.
+ONE_CHANNEL = Network(
+    "onechannel",
+    (14, 13, 1),
+    (
+        Conv2D(1, (3, 3), (1, 2), ((2, 0), (0, 1)), "relu"),
+        Conv2D(1, (3, 3), (2, 1), "valid"),
+        Conv2D(5, (3, 3), (3, 3), ((0, 1), (1, 0)), "relu"),
+        Conv2D(1, (2, 1)),
+        Conv2D(4, (3, 3), (3, 1), "same"),
+        Flatten(),
+        Dense(3),
+    ),
+)
+
 
 def random_conv_network(generator: np.random.Generator) -> Network:
     """1 to 3 convolutions of any kernel, stride and padding, then 1 or 2 dense layers; small enough to be fast."""

@@ -223,8 +223,15 @@ def _scratch_buffers(graph: Graph, moments: Moments, step: OperatorPlan) -> Iter
         yield Buffer(f"e{step.index}", errors, moments.take_error(step.step), moments.learn(step.step))
     if isinstance(step, ConvPlan):
         forward = moments.forward(step.step)
-        yield Buffer(f"patch{step.index}", 2 * step.row_elements, forward, forward)
+        elements = step.bordered_elements if step.is_first_layer_kind else step.row_elements
+        yield Buffer(f"patch{step.index}", 2 * elements, forward, forward)
     if isinstance(step, ConvPlan | DepthwisePlan):
         learn = moments.learn(step.step)
-        columns = 4 if step.per_channel else 1
-        yield Buffer(f"column{step.index}", 2 * columns * _even(step.positions), learn, learn)
+        yield Buffer(f"column{step.index}", 2 * _update_elements(step), learn, learn)
+
+
+def _update_elements(step: ConvPlan | DepthwisePlan) -> int:
+    """Numbers of scratch that the update of a layer needs."""
+    if isinstance(step, ConvPlan) and step.is_first_layer_kind:
+        return step.bordered_elements
+    return (4 if step.per_channel else 1) * _even(step.positions)

@@ -125,6 +125,22 @@ class ConvPlan(WindowPlan):
         """[out, ky, kx, in]."""
         return (self.outputs, *self.window.kernel, self.channels)
 
+    @property
+    def is_first_layer_kind(self) -> bool:
+        """True for 3 x 3 int16 weights over one channel, which have kernels of their own (jrg_nn_conv3x3_forward.h)."""
+        return self.window.kernel == (3, 3) and self.channels == 1 and not self.per_channel
+
+    @property
+    def bordered_elements(self) -> int:
+        """Numbers in the bordered image those kernels read: what all positions cover, rows padded to even."""
+        height, width = (
+            (positions - 1) * stride + kernel
+            for positions, stride, kernel in zip(
+                self.window.positions, self.window.stride, self.window.kernel, strict=True
+            )
+        )
+        return height * (width + width % 2)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DepthwisePlan(WindowPlan):

@@ -2,8 +2,9 @@
 #ifndef JRG_NN_CONV_FORWARD_H
 #define JRG_NN_CONV_FORWARD_H
 
-#include "jrg_nn_dense_forward.h" // jrg_nn_dense_forward
-#include "jrg_nn_window.h"        // jrg_nn_patch
+#include "jrg_nn_conv3x3_forward.h" // jrg_nn_conv3x3_forward
+#include "jrg_nn_dense_forward.h"   // jrg_nn_dense_forward
+#include "jrg_nn_window.h"          // jrg_nn_patch
 
 /* One position of any number of outputs: y need not be aligned. */
 JRG_NN_INLINE void jrg_nn_conv_position(const int16_t *patch, const int16_t *weights, const int32_t *biases, int16_t *y,
@@ -21,12 +22,16 @@ JRG_NN_INLINE void jrg_nn_conv_position(const int16_t *patch, const int16_t *wei
 }
 
 /* x: [height][width][channels] within the width of A7.1. weights: [outputs][K padded to even]. biases: [outputs] within
- * A2.3. y: [positions][outputs]. patch: scratch, [K padded to even]. x, weights, y and patch are 4-aligned.
+ * A2.3. y: [positions][outputs]. patch: scratch, [K padded to even], or that of jrg_nn_border for 3 x 3 weights over one channel. x, weights, y and patch are 4-aligned.
  * shift: 2..30 (A3.3). */
 JRG_NN_INLINE void jrg_nn_conv_forward(const jrg_nn_window *window, const int16_t *x, const int16_t *weights,
                                        const int32_t *biases, int16_t *y, int16_t *patch, uint32_t outputs,
                                        uint32_t shift, uint32_t output_width, bool relu)
 {
+    if (jrg_nn_is_conv3x3(window)) {
+        jrg_nn_conv3x3_forward(window, x, weights, biases, y, patch, outputs, shift, output_width, relu);
+        return;
+    }
     const uint32_t inputs = window->kernel_height * window->kernel_width * window->channels;
     if ((inputs & 1u) != 0u) {
         patch[inputs] = 0;

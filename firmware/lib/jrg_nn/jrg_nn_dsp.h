@@ -55,4 +55,42 @@ JRG_NN_INLINE int32_t jrg_nn_shift_factor(uint32_t shift)
 /* Two activations in one word. The word may be read where int16 numbers were written. */
 typedef uint32_t __attribute__((may_alias)) jrg_nn_pair;
 
+/* LDR and STR of two numbers at any address: a single word need not be aligned on this core. */
+JRG_NN_INLINE uint32_t jrg_nn_load_pair(const int16_t *from)
+{
+    uint32_t pair;
+    __asm__("ldr %0, %1" : "=r"(pair) : "m"(*(const jrg_nn_pair *)(const void *)from));
+    return pair;
+}
+
+JRG_NN_INLINE void jrg_nn_store_pair(int16_t *to, uint32_t pair)
+{
+    __asm__("str %1, %0" : "=m"(*(jrg_nn_pair *)(void *)to) : "r"(pair));
+}
+
+/* SMLABB, SMLATB: sum + low or high half of `pair` * low half of `factor`. SMLABT, SMLATT: * its high half. */
+JRG_NN_INLINE int32_t jrg_nn_smlabb(uint32_t pair, uint32_t factor, int32_t sum)
+{
+    __asm__("smlabb %0, %1, %2, %0" : "+r"(sum) : "r"(pair), "r"(factor));
+    return sum;
+}
+
+JRG_NN_INLINE int32_t jrg_nn_smlatb(uint32_t pair, uint32_t factor, int32_t sum)
+{
+    __asm__("smlatb %0, %1, %2, %0" : "+r"(sum) : "r"(pair), "r"(factor));
+    return sum;
+}
+
+JRG_NN_INLINE int32_t jrg_nn_smlabt(uint32_t pair, uint32_t factor, int32_t sum)
+{
+    __asm__("smlabt %0, %1, %2, %0" : "+r"(sum) : "r"(pair), "r"(factor));
+    return sum;
+}
+
+JRG_NN_INLINE int32_t jrg_nn_smlatt(uint32_t pair, uint32_t factor, int32_t sum)
+{
+    __asm__("smlatt %0, %1, %2, %0" : "+r"(sum) : "r"(pair), "r"(factor));
+    return sum;
+}
+
 #endif
