@@ -28,6 +28,7 @@ name = "sine"
 [strategy]
 name = "{strategy}"
 clients_per_round = {clients}
+{robust}
 [client]
 shots = 4
 [broker]
@@ -71,6 +72,7 @@ def config_text(broker: Broker, fleet: str, tmp_path: Path) -> MakeText:
             "wait_s": 30,
             "exclude": "[]",
             "strategy": "tinyreptile",
+            "robust": "",
         }
         return CONFIGURATION.format(**(values | changes))
 

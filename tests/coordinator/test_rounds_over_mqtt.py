@@ -12,16 +12,19 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
-from fleet_simulator import SimulatedNode
+from fleet_simulator import SimulatedNode, honest
 from safetensors.numpy import load_file
 
+import jaragua_models
 from jaragua.config import RunConfig
 from jaragua.coordinator import RunResult, run_coordinator
-from jaragua.coordinator.events import RoundFinished, RunEvent, UpdateJudged
+from jaragua.coordinator.events import RoundFinished, RunEvent, UpdateJudged, UpdateLeftOut
 from jaragua.errors import BrokerError, RunError
-from jaragua.store import open_run
+from jaragua.store import open_run, read_run
 from jaragua.wire import messages
 from jaragua_broker import Broker
+from jaragua_compiler import exponents, plan
+from jaragua_compiler.blob import pack_integers, unpack_integers
 
 MakeConfig = Callable[..., RunConfig]
 FOUR = ("board-1", "board-2", "board-3", "board-4")
@@ -161,6 +164,37 @@ def test_an_update_with_broken_bytes_is_rejected_and_tried_again(make_config: Ma
     assert len(rejected) == 9
     assert all("SHA-256" in one.reason for one in rejected)
     assert {one.device: one.updates for one in result.devices} == dict.fromkeys(FOUR, 3)
+
+
+def spoiled(header: messages.UpdateHeader, blob: bytes) -> list[bytes]:
+    """A well-formed blob with weights that nobody learned: board-1 lies, and is honest about its bytes."""
+    if header.device != "board-1":
+        return [messages.pack_update(header, blob)]
+    layout = plan(jaragua_models.get("sine").network)
+    lies = [(weights * 0 + 30_000, biases) for weights, biases in unpack_integers(layout, blob)]
+    blob = pack_integers(layout, lies, exponents(layout, blob))
+    return [messages.pack_update(replace(header, sha256=hashlib.sha256(blob).digest()), blob)]
+
+
+@pytest.mark.parametrize("robust", ["near = 3.0", 'combine = "median"', 'combine = "trimmed-mean"\ntrim = 0.3'])
+def test_one_device_that_lies_does_not_spoil_the_fleet(make_config: MakeConfig, tmp_path: Path, robust: str) -> None:
+    """R5: the model is as far from where it started as without the liar, not farther."""
+    wanted = {"clients": 4, "quorum": 4, "rounds": 1}
+    far, seen = {}, list[RunEvent]()
+    for name, more, tamper in (("honest", "", honest), ("lied to", "", spoiled), ("robust", robust, spoiled)):
+        config = make_config(**wanted, directory=tmp_path / name, robust=more)
+        nodes = two_nodes(config)
+        nodes[0].tamper = tamper
+        run_to_end(config, nodes, seen.append)
+        first, last = (load_file(tmp_path / name / "weights" / f"{when}.safetensors") for when in ("initial", "final"))
+        far[name] = max(float(abs(last[key] - first[key]).max()) for key in first)
+    assert far["robust"] < 2 * far["honest"] < far["lied to"] / 2
+    if robust.startswith("near"):
+        left_out = [one for one in seen if isinstance(one, UpdateLeftOut)]
+        assert [(one.device, one.round_number) for one in left_out] == [("board-1", 1)]
+        summary = read_run(tmp_path / "robust")
+        assert summary["left_out"] == {"board-1": 1}
+        assert "3 times as far" in summary["last_round"]["left_out"]["board-1"]
 
 
 def test_an_update_sent_twice_is_a_duplicate(make_config: MakeConfig) -> None:

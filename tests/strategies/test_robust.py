@@ -77,7 +77,7 @@ def test_an_update_far_from_the_fleet_is_left_out_by_name() -> None:
     rows = updates([1, 1], [1, 2], [2, 1], [-40, 60])
     kept, left_out = Aggregation((NearTheFleet(5.0),)).checked(ZERO, rows)
     assert [one.device for one in kept] == ["board-0", "board-1", "board-2"]
-    assert left_out == ["board-3"]
+    assert left_out == {"board-3": "it is more than 5 times as far from the round's median as is usual"}
 
 
 def test_two_updates_cannot_be_told_apart() -> None:

@@ -36,6 +36,8 @@ def describe(event: events.RunEvent) -> str:
             return _round_line(rounds, metrics)
         case events.UpdateJudged(number, device, attempt, "rejected" | "late" as result, reason):
             return f"update of {device} for round {number} (attempt {attempt}) is {result}: {reason}"
+        case events.UpdateLeftOut(number, device, reason):
+            return f"update of {device} for round {number} is left out: {reason}"
         case events.BrokerLost():
             return "the broker is away; trying again"
         case events.BrokerBack():

@@ -35,7 +35,18 @@ def _print(summary: dict[str, Any]) -> None:
     typer.echo(f"  devices (updates)  {devices}")
     if last:
         typer.echo(f"  last round         loss {last['loss']:.4f}, {last['metric']} {last['score']:.4f}")
+    if summary["left_out"]:
+        typer.echo(f"  left out           {_left_out(summary)}")
     typer.echo(f"  broker traffic     {summary['bytes_up']} bytes up, {summary['bytes_down']} bytes down")
     typer.echo(f"  weights            {summary['model_hash']}")
     if summary["status"] != "finished":
         typer.echo(f"if it was stopped, go on with: jaragua run {Path(summary['run_dir']) / 'config.toml'} --resume")
+
+
+def _left_out(summary: dict[str, Any]) -> str:
+    """Whose updates were not believed, how often, and why if it was so in the last round."""
+    reasons = summary["last_round"].get("left_out", {})
+    return "; ".join(
+        f"{device} ({count})" + (f": {reasons[device]}" if device in reasons else "")
+        for device, count in summary["left_out"].items()
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -198,13 +198,17 @@ class Driver:
         learned = self._codec.learned(one.encoding, base, one.blob, local)
         return ClientUpdate(one.device, self._current.vector + learned, one.samples)
 
-    def _write_round(self, number: int, updates: Sequence[StoredUpdate], left_out: Sequence[str], start: Start) -> None:
-        metrics = self._metrics(number, updates) | {"left_out": list(left_out)}
+    def _write_round(
+        self, number: int, updates: Sequence[StoredUpdate], left_out: Mapping[str, str], start: Start
+    ) -> None:
+        metrics = self._metrics(number, updates) | {"left_out": dict(left_out)}
         finished = number == self._record.rounds
         stored = self._starts.record_of(start, number)
         self._store.close_round(self._record.run, number, metrics, self._current, stored, finished=finished)
         self._folder.append_metrics(metrics)
         self._folder.write_latest(self._record, self._codec.arrays)
+        for device, reason in left_out.items():
+            self._on_event(events.UpdateLeftOut(number, device, reason))
         self._on_event(events.RoundFinished(number, self._record.rounds, metrics))
 
     def _metrics(self, number: int, updates: Sequence[StoredUpdate]) -> dict[str, Any]:

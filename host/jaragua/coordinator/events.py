@@ -52,6 +52,15 @@ class UpdateJudged:
 
 
 @dataclass(frozen=True)
+class UpdateLeftOut:
+    """A stored update was not believed when its round was closed (R5)."""
+
+    round_number: int
+    device: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class RoundFinished:
     """A round was closed; `metrics` is its line in metrics.jsonl."""
 
@@ -70,7 +79,7 @@ class BrokerBack:
     """The connection to the broker is there again."""
 
 
-RunEvent = RunStarted | Waiting | RoundStarted | UpdateJudged | RoundFinished | BrokerLost | BrokerBack
+RunEvent = RunStarted | Waiting | RoundStarted | UpdateJudged | UpdateLeftOut | RoundFinished | BrokerLost | BrokerBack
 
 
 @dataclass(frozen=True)

@@ -185,8 +185,13 @@ class Store:
             "FROM rounds WHERE run = ? AND metrics IS NOT NULL"
         )
         rounds, bytes_up, bytes_down = self._rows(query, (run,))[0]
+        not_believed = (
+            "SELECT key, count(*) FROM rounds, json_each(metrics, '$.left_out') WHERE run = ? AND type = 'text' "
+            "AND typeof(key) = 'text' GROUP BY key ORDER BY key"
+        )
+        left_out = dict(self._rows(not_believed, (run,)))
         counts = "SELECT device, count(*) FROM updates WHERE run = ? GROUP BY device ORDER BY device"
-        return Totals(rounds, bytes_up, bytes_down, dict(self._rows(counts, (run,))))
+        return Totals(rounds, bytes_up, bytes_down, dict(self._rows(counts, (run,))), left_out)
 
     def metrics(self, run: str, round_number: int) -> dict[str, Any]:
         """The figures of a closed round, {} if it is not closed."""

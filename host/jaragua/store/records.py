@@ -90,9 +90,10 @@ class RoundRecord:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over a run. updates: accepted ones by device, sorted."""
+    """Sums over a run. By device, sorted: updates, accepted ones; left_out, those of them that were not believed."""
 
     rounds: int
     bytes_up: int
     bytes_down: int
     updates: Mapping[str, int]
+    left_out: Mapping[str, int]

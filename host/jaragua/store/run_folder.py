@@ -172,7 +172,8 @@ def _totals(store: Store, run: str) -> dict[str, Any]:
         "bytes_up": totals.bytes_up,
         "bytes_down": totals.bytes_down,
         "updates": dict(totals.updates),
-        "last_round": {key: last[key] for key in ("loss", "metric", "score") if key in last},
+        "left_out": dict(totals.left_out),
+        "last_round": {key: last[key] for key in ("loss", "metric", "score", "left_out") if key in last},
     }
 
 

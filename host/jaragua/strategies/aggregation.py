@@ -31,6 +31,11 @@ Combine: TypeAlias = Callable[[Sequence[ClientUpdate]], Vector]
 class Check(Protocol):
     """One step before the updates are combined."""
 
+    @property
+    def reason(self) -> str:
+        """Why it leaves an update out, for people."""
+        ...
+
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
         """The updates that are believed, in their order; an update of a kept device may be another."""
         ...
@@ -43,13 +48,16 @@ class Aggregation:
     checks: tuple[Check, ...] = ()
     combine: Combine | None = None
 
-    def checked(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> tuple[list[ClientUpdate], list[str]]:
-        """The updates that passed, and the names of the devices whose updates did not."""
-        kept = list(updates)
+    def checked(
+        self, initialisation: Vector, updates: Sequence[ClientUpdate]
+    ) -> tuple[list[ClientUpdate], dict[str, str]]:
+        """The updates that passed, and of the others device and reason."""
+        kept, reasons = list(updates), dict[str, str]()
         for check in self.checks:
-            kept = check(initialisation, kept)
-        there = {update.device for update in kept}
-        return kept, [update.device for update in updates if update.device not in there]
+            before, kept = kept, check(initialisation, kept)
+            there = {update.device for update in kept}
+            reasons |= {update.device: check.reason for update in before if update.device not in there}
+        return kept, reasons
 
 
 def mean(updates: Sequence[ClientUpdate]) -> Vector:

@@ -45,6 +45,11 @@ def trimmed_mean(share: float) -> Combine:
 class Finite:
     """Leaves out updates with a weight that is not a number."""
 
+    @property
+    def reason(self) -> str:
+        """For people."""
+        return "a weight is not a number"
+
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
         """Every other update as it is."""
         return [update for update in updates if np.isfinite(update.weights).all()]
@@ -56,6 +61,11 @@ class ClippedNorm:
 
     limit: float
 
+    @property
+    def reason(self) -> str:
+        """For people."""
+        return "it is longer than allowed"
+
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
         """All updates, the long ones shortened."""
         return [_shortened(initialisation, update, self.limit) for update in updates]
@@ -66,6 +76,11 @@ class ClippedToTheMedianNorm:
     """Shortens what a device learned to at most `factor` times the median length of the round."""
 
     factor: float
+
+    @property
+    def reason(self) -> str:
+        """For people."""
+        return "it is longer than allowed"
 
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
         """All updates, the long ones shortened."""
@@ -82,6 +97,11 @@ class NearTheFleet:
     """
 
     factor: float
+
+    @property
+    def reason(self) -> str:
+        """For people."""
+        return f"it is more than {self.factor:g} times as far from the round's median as is usual"
 
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
         """The others as they are."""
