@@ -24,7 +24,11 @@ struct step_head {
     uint16_t mantissa;
     uint8_t exponent;
     uint8_t blob_follows;
-    uint32_t seed; /* of the dither (A8.5), if a blob follows */
+    uint32_t seed;  /* of the dither (A8.5), if a blob follows */
+    uint32_t clip;  /* A11.7 */
+    uint16_t batch; /* samples of a step (A11.1), if a blob follows */
+    uint8_t flush;  /* the step of the samples there are follows (A11.5) */
+    uint8_t reserved;
 };
 
 struct step_record {
@@ -58,7 +62,8 @@ static uint32_t read_header(void)
     return header.steps;
 }
 
-static void read_step(void)
+/* Returns whether the step of the samples there are follows this one. */
+static bool read_step(void)
 {
     struct step_head head;
     bench_board_read(&head, sizeof head);
@@ -66,11 +71,14 @@ static void read_step(void)
         bench_board_read(blob, sizeof blob);
         require(jrg_model_bind(blob) == JRG_NN_OK, BENCH_EXIT_REFUSED);
         jrg_model_set_seed(head.seed);
+        require(jrg_model_set_accumulation(head.batch) == JRG_NN_OK, BENCH_EXIT_REFUSED);
     }
+    jrg_model_set_clip(head.clip);
     bench_board_read(input, sizeof input);
     bench_board_read(target, sizeof target);
     const jrg_nn_rate rate = {head.mantissa, head.exponent};
     require(jrg_model_set_rate(rate) == JRG_NN_OK, BENCH_EXIT_REFUSED);
+    return head.flush != 0;
 }
 
 static void count_forward(struct step_record *record)
@@ -83,7 +91,7 @@ static void count_forward(struct step_record *record)
     record->forward_instructions = bench_board_instructions(before, after);
 }
 
-static void count_train(struct step_record *record)
+static void count_train(struct step_record *record, bool flush)
 {
     bench_board_paint_stack();
     const uint32_t before = bench_board_ticks();
@@ -93,6 +101,9 @@ static void count_train(struct step_record *record)
     record->train_instructions = bench_board_instructions(before, after);
     record->correct = result.correct;
     record->loss = result.loss;
+    if (flush) {
+        jrg_model_apply();
+    }
 }
 
 int main(void)
@@ -100,9 +111,9 @@ int main(void)
     bench_board_open();
     for (uint32_t steps = read_header(); steps > 0; steps--) {
         struct step_record record;
-        read_step();
+        const bool flush = read_step();
         count_forward(&record);
-        count_train(&record);
+        count_train(&record, flush);
         bench_board_write(&record, sizeof record);
         bench_board_write(outputs, sizeof outputs);
         bench_board_write(blob, sizeof blob);

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from jaragua_compiler import Dense, Exponents, LearningRate, Network, Plan
 from jaragua_compiler.bench.random_steps import random_weight_exponents
+from jaragua_compiler.bench.steps import Step
 from jaragua_compiler.blob import Int16Array, IntegerWeights, pack_integers
 from jaragua_compiler.exponents import fitted_exponents
 
@@ -63,6 +66,16 @@ def random_sample(generator: np.random.Generator, plan: Plan) -> Sample:
     if generator.random() < 0.7:
         rate = LearningRate(rate.mantissa, int(generator.integers(15, 26)))
     return Sample(x.astype(np.int16), _random_target(generator, plan), rate)
+
+
+def with_sums(generator: np.random.Generator, steps: Sequence[Step]) -> list[Step]:
+    """The same steps, several samples each (A11.1) from every blob on, clipped (A11.7), some rests applied (A11.5)."""
+    batch, drawn = 1, []
+    for step in steps:
+        batch = int(generator.choice([1, 2, 3, 5, 9])) if step.blob else batch
+        clip = int(generator.choice([0, 0, 1, 300, 9000, 40000]))
+        drawn.append(replace(step, batch=batch, clip=clip, flush=bool(generator.random() < 0.1)))
+    return drawn
 
 
 def _random_width(generator: np.random.Generator, most: int) -> int:

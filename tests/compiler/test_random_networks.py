@@ -1,7 +1,7 @@
 """Random networks of every layer kind (A3 to A9): the NumPy reference and the native C compute the same bits.
 
-The ordinary run draws 200 networks, JARAGUA_RANDOM_NETWORKS=5000 in the environment that many; JARAGUA_TEST_SEED
-repeats a run.
+Every second network has sums, and steps of several samples (A11). The ordinary run draws 200 networks,
+JARAGUA_RANDOM_NETWORKS=5000 in the environment that many; JARAGUA_TEST_SEED repeats a run.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from image_networks import random_graph_network
+from random_cases import with_sums
 
 from jaragua_compiler import CompileError, Network, ReferenceEngine, plan
 from jaragua_compiler.bench.random_steps import random_steps
@@ -27,19 +28,26 @@ SEED = int(os.environ.get("JARAGUA_TEST_SEED", "1"))
 
 
 def _compare(network: Network, seed: int, cache: Path) -> None:
-    compiled = plan(network)
+    compiled = plan(network, accumulate=_accumulates(seed))
     steps = random_steps(compiled, seed, STEPS)
+    if compiled.accumulate:
+        steps = with_sums(np.random.default_rng(seed), steps)
     found = mismatches(compiled, run(ReferenceEngine(compiled), steps), run(NativeEngine(compiled, cache), steps))
     assert not found, f"JARAGUA_TEST_SEED={SEED}, network {seed}: {network}: {found[0]}"
 
 
+def _accumulates(seed: int) -> bool:
+    return seed // BATCHES % 2 == 1
+
+
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_a3_to_a9_random_networks_give_the_same_bits(batch: int, engine_cache: Path) -> None:
+def test_a3_to_a11_random_networks_give_the_same_bits(batch: int, engine_cache: Path) -> None:
     seeds = [1_000_000 * SEED + number for number in range(batch, NETWORKS, BATCHES)]
     networks = [random_graph_network(np.random.default_rng(seed)) for seed in seeds]
     # The C compiler takes most of the time: all cores build the batch's engines before they are compared.
+    plans = [plan(network, accumulate=_accumulates(seed)) for network, seed in zip(networks, seeds, strict=True)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda network: build_library(plan(network), engine_cache), networks))
+        list(pool.map(lambda compiled: build_library(compiled, engine_cache), plans))
     for network, seed in zip(networks, seeds, strict=True):
         _compare(network, seed, engine_cache)
 

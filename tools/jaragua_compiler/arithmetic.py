@@ -92,6 +92,14 @@ def squared_error(outputs: IntArray, target: IntArray) -> LossError:
     return LossError(error, False, min(int((error * error).sum()), LOSS_LIMIT))
 
 
+def clipped(error: IntArray, limit: int) -> IntArray:
+    """A11.7: an output error, scaled to a largest magnitude of `limit` if it is above; 0: as it is."""
+    largest = int(np.abs(error).max())
+    if limit == 0 or largest <= limit:
+        return error
+    return rshift(error * ((limit << 15) // largest), 15)
+
+
 def _power_of_half(exponent_q11: int) -> int:
     """A4.1: 2^-exponent in Q15, from the table by linear interpolation."""
     whole, fraction = exponent_q11 >> 11, exponent_q11 & 2047

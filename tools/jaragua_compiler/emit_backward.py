@@ -13,37 +13,43 @@ from jaragua_compiler.plan_operators import OperatorPlan, WeightedPlan
 def backward_functions(module: ModuleType, step: OperatorPlan, plan: Plan) -> list[str]:
     """The functions of one operator: one for each operand that wants its error, and one at least if it learns."""
     if isinstance(step, WeightedPlan):
-        return [module.backward_code(step, plan, _target(plan, step, 0))]
+        target = _target(plan, step, 0)
+        sums = [module.sum_code(step, plan, target)] if plan.accumulate else []
+        return [module.backward_code(step, plan, target), *sums]
     return [module.backward_code(step, plan, _target(plan, step, operand), operand) for operand in _wanted(step)]
 
 
-def backward_calls(plan: Plan) -> list[str]:
-    """The body of the way back. A chain hands one error on; a graph with branches keeps one for each tensor."""
+def backward_calls(plan: Plan, verb: str = "backward") -> list[str]:
+    """The body of the way back. A chain hands one error on; a graph with branches keeps one for each tensor.
+
+    verb: what layers with weights do: "backward" moves them, "sum" sums their steps (A11.1).
+    """
     if all(len(plan.graph.consumers(tensor)) < 2 and len(step.input_tensors) < 2 for tensor, step in _made(plan)):
-        return _chain(plan)
+        return _chain(plan, verb)
     lines = [f"    jrg_nn_error error{tensor} = {{0}};" for tensor, step in _made(plan) if _has_backward(step)]
     lines.append(f"    error{plan.graph.output} = jrg_model_loss(target, &result);")
     for step in reversed(plan.steps):
-        lines += _branching_calls(plan, step)
+        lines += _branching_calls(plan, step, verb if isinstance(step, WeightedPlan) else "backward")
     return lines
 
 
-def _chain(plan: Plan) -> list[str]:
+def _chain(plan: Plan, verb: str) -> list[str]:
     lines = ["    jrg_nn_error error = jrg_model_loss(target, &result);"]
     for step in reversed(plan.steps):
         if _has_backward(step):
-            lines += _guarded("error", [f"error = jrg_model_step{step.step}_backward(error);"])
+            own = verb if isinstance(step, WeightedPlan) else "backward"
+            lines += _guarded("error", [f"error = jrg_model_step{step.step}_{own}(error);"])
     return lines
 
 
-def _branching_calls(plan: Plan, step: OperatorPlan) -> list[str]:
+def _branching_calls(plan: Plan, step: OperatorPlan, verb: str) -> list[str]:
     above = f"error{step.output_tensor}"
     if isinstance(step, WeightedPlan) and not step.passes_error[0]:
-        return _guarded(above, [f"(void)jrg_model_step{step.step}_backward({above});"])
+        return _guarded(above, [f"(void)jrg_model_step{step.step}_{verb}({above});"])
     calls = []
     for operand in _wanted(step):
         tensor, suffix = step.input_tensors[operand], str(operand) if operand else ""
-        call = f"jrg_model_step{step.step}_backward{suffix}({above})"
+        call = f"jrg_model_step{step.step}_{verb}{suffix}({above})"
         if share_name(plan.graph, step.step, tensor) is None:
             calls.append(f"error{tensor} = {call};")
         else:

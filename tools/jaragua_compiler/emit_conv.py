@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.emit_names import biases, boolean, buffer, tensor, weights
+from jaragua_compiler.emit_names import bias_sums, biases, boolean, buffer, sums, tensor, weights
 from jaragua_compiler.memory import error_name
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import ConvPlan, PoolPlan, WindowPlan
@@ -12,6 +12,7 @@ INCLUDES = (
     ("jrg_nn_conv_backward.h", "jrg_nn_conv_backward"),
     ("jrg_nn_conv_update.h", "jrg_nn_conv_update"),
 )
+SUM_INCLUDES = (("jrg_nn_conv_sum.h", "jrg_nn_conv_sum"),)
 
 _FORWARD = """\
 static void jrg_model_step{step}_forward(void)
@@ -23,15 +24,22 @@ static void jrg_model_step{step}_forward(void)
 """
 
 _BACKWARD = """\
-static jrg_nn_error jrg_model_step{step}_backward(jrg_nn_error error)
+static jrg_nn_error jrg_model_step{step}_{verb}(jrg_nn_error error)
 {{
     const jrg_nn_conv layer = {{{window}, {weights}, {biases}, {outputs}u, {error_width}u}};
     {scale}(&layer, {above}, &error, {scaled});
-    {pass_down}jrg_nn_conv_update(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}], jrg_model_rate,
-                       {column});
+    {pass_down}{learn}
     {give}
 }}
 """
+
+_UPDATE = """\
+jrg_nn_conv_update(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}], jrg_model_rate,
+                       {column});"""
+
+_SUM = """\
+jrg_nn_conv_sum(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}], jrg_model_rate,
+                    {column}, {sums});"""
 
 _PASS_DOWN = """\
 jrg_nn_error below = jrg_nn_conv_backward(&layer, {scaled}, {x}, {input_rectified}, jrg_model_rows, {below});
@@ -46,9 +54,19 @@ def forward_code(layer: ConvPlan, plan: Plan) -> str:
 
 def backward_code(layer: ConvPlan, plan: Plan, below: str) -> str:
     """The function `jrg_model_step<step>_backward`: gives the errors of its inputs in `below`, then learns (A7.6)."""
-    fields = _fields(layer, plan, below)
+    return _learning_code(layer, _fields(layer, plan, below) | {"verb": "backward"}, _UPDATE)
+
+
+def sum_code(layer: ConvPlan, plan: Plan, below: str) -> str:
+    """The function `jrg_model_step<step>_sum`: as the one above, but the steps go into sums (A11.1)."""
+    fields = _fields(layer, plan, below) | {"verb": "sum", "biases": bias_sums(plan, layer), "sums": sums(plan, layer)}
+    return _learning_code(layer, fields, _SUM)
+
+
+def _learning_code(layer: ConvPlan, fields: dict[str, object], learn: str) -> str:
     passes = layer.passes_error[0]
     return _BACKWARD.format(
+        learn=learn.format(**fields),
         pass_down=_PASS_DOWN.format(**fields) if passes else "",
         give="return below;" if passes else "return (jrg_nn_error){0};",
         **fields,

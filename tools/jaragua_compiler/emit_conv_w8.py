@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from jaragua_compiler.emit_conv import window_code
-from jaragua_compiler.emit_names import biases, boolean, buffer, channels, dither_key, tensor, weights_w8
+from jaragua_compiler.emit_names import (
+    bias_sums,
+    biases,
+    boolean,
+    buffer,
+    channels,
+    dither_key,
+    sums,
+    tensor,
+    weights_w8,
+)
 from jaragua_compiler.memory import error_name
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import ConvPlan
@@ -13,6 +23,7 @@ INCLUDES = (
     ("jrg_nn_conv_backward_w8.h", "jrg_nn_conv_backward_w8"),
     ("jrg_nn_conv_update_w8.h", "jrg_nn_conv_update_w8"),
 )
+SUM_INCLUDES = (("jrg_nn_conv_sum_w8.h", "jrg_nn_conv_sum_w8"),)
 
 _FORWARD = """\
 static void jrg_model_step{step}_forward(void)
@@ -24,16 +35,23 @@ static void jrg_model_step{step}_forward(void)
 """
 
 _BACKWARD = """\
-static jrg_nn_error jrg_model_step{step}_backward(jrg_nn_error error)
+static jrg_nn_error jrg_model_step{step}_{verb}(jrg_nn_error error)
 {{
     const jrg_nn_conv_w8 layer = {layer};
     const jrg_nn_conv shape = jrg_nn_conv_shape_w8(&layer);
     {scale}(&shape, {above}, &error, {scaled});
-    {pass_down}jrg_nn_conv_update_w8(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}].input_exponent,
-                          jrg_model_rate, {key}, {columns});
+    {pass_down}{learn}
     {give}
 }}
 """
+
+_UPDATE = """\
+jrg_nn_conv_update_w8(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}].input_exponent,
+                          jrg_model_rate, {key}, {columns});"""
+
+_SUM = """\
+jrg_nn_conv_sum_w8(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}].input_exponent,
+                       jrg_model_rate, {columns}, {sums});"""
 
 _PASS_DOWN = """\
 jrg_nn_error below = jrg_nn_conv_backward_w8(&layer, {scaled}, {x}, {input_rectified},
@@ -50,23 +68,37 @@ def forward_code(layer: ConvPlan, plan: Plan) -> str:
 
 def backward_code(layer: ConvPlan, plan: Plan, below: str) -> str:
     """The function `jrg_model_step<step>_backward`: gives the errors of its inputs in `below`, then learns (A7.6)."""
-    fields = _fields(layer, plan, below)
+    return _learning_code(layer, _fields(layer, plan, below) | {"verb": "backward"}, _UPDATE)
+
+
+def sum_code(layer: ConvPlan, plan: Plan, below: str) -> str:
+    """The function `jrg_model_step<step>_sum`: as the one above, but the steps go into sums (A11.1)."""
+    fields = _fields(layer, plan, below) | {"verb": "sum", "sums": sums(plan, layer)}
+    fields["layer"] = _layer(layer, bias_sums(plan, layer))
+    return _learning_code(layer, fields, _SUM)
+
+
+def _learning_code(layer: ConvPlan, fields: dict[str, object], learn: str) -> str:
     passes = layer.passes_error[0]
     return _BACKWARD.format(
+        learn=learn.format(**fields),
         pass_down=_PASS_DOWN.format(**fields) if passes else "",
         give="return below;" if passes else "return (jrg_nn_error){0};",
         **fields,
     )
 
 
+def _layer(layer: ConvPlan, bias_pointer: str) -> str:
+    pointers = f"{weights_w8(layer)}, {bias_pointer},\n                                  {channels(layer)}"
+    return "{" + f"{window_code(layer)}, {pointers}, {layer.outputs}u, {layer.error_width}u" + "}"
+
+
 def _fields(layer: ConvPlan, plan: Plan, below: str) -> dict[str, object]:
     above = error_name(plan.graph, layer.output_tensor)
-    pointers = f"{weights_w8(layer)}, {biases(layer)},\n                                  {channels(layer)}"
-    sizes = f"{layer.outputs}u, {layer.error_width}u"
     return {
         "step": layer.step,
         "index": layer.index,
-        "layer": "{" + f"{window_code(layer)}, {pointers}, {sizes}" + "}",
+        "layer": _layer(layer, biases(layer)),
         "x": tensor(layer.input_tensor),
         "y": tensor(layer.output_tensor),
         "patch": buffer(f"patch{layer.index}"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from jaragua_compiler.emit_conv import window_code
-from jaragua_compiler.emit_names import biases, boolean, buffer, tensor, weights
+from jaragua_compiler.emit_names import bias_sums, biases, boolean, buffer, sums, tensor, weights
 from jaragua_compiler.memory import error_name
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import DepthwisePlan
 
 INCLUDES = (("jrg_nn_depthwise.h", "jrg_nn_depthwise_forward"),)
+SUM_INCLUDES = (("jrg_nn_depthwise_sum.h", "jrg_nn_depthwise_sum_steps"),)
 
 _FORWARD = """\
 static void jrg_model_step{step}_forward(void)
@@ -20,15 +21,22 @@ static void jrg_model_step{step}_forward(void)
 """
 
 _BACKWARD = """\
-static jrg_nn_error jrg_model_step{step}_backward(jrg_nn_error error)
+static jrg_nn_error jrg_model_step{step}_{verb}(jrg_nn_error error)
 {{
     const jrg_nn_conv layer = {layer};
     {scale}(&layer, {above}, &error, {scaled});
-    {pass_down}jrg_nn_depthwise_update(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}],
-                            jrg_model_rate, {column});
+    {pass_down}{learn}
     {give}
 }}
 """
+
+_UPDATE = """\
+jrg_nn_depthwise_update(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}],
+                            jrg_model_rate, {column});"""
+
+_SUM = """\
+jrg_nn_depthwise_sum_steps(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}],
+                               jrg_model_rate, {column}, {sums});"""
 
 _PASS_DOWN = """\
 jrg_nn_error below = jrg_nn_depthwise_backward(&layer, {scaled}, {x}, {input_rectified}, {below});
@@ -43,22 +51,37 @@ def forward_code(layer: DepthwisePlan, plan: Plan) -> str:
 
 def backward_code(layer: DepthwisePlan, plan: Plan, below: str) -> str:
     """The function `jrg_model_step<step>_backward`: gives the errors of its inputs in `below`, then learns (A7.6)."""
-    fields = _fields(layer, plan, below)
+    return _learning_code(layer, _fields(layer, plan, below) | {"verb": "backward"}, _UPDATE)
+
+
+def sum_code(layer: DepthwisePlan, plan: Plan, below: str) -> str:
+    """The function `jrg_model_step<step>_sum`: as the one above, but the steps go into sums (A11.1)."""
+    fields = _fields(layer, plan, below) | {"verb": "sum", "sums": sums(plan, layer)}
+    fields["layer"] = _layer(layer, bias_sums(plan, layer))
+    return _learning_code(layer, fields, _SUM)
+
+
+def _learning_code(layer: DepthwisePlan, fields: dict[str, object], learn: str) -> str:
     passes = layer.passes_error[0]
     return _BACKWARD.format(
+        learn=learn.format(**fields),
         pass_down=_PASS_DOWN.format(**fields) if passes else "",
         give="return below;" if passes else "return (jrg_nn_error){0};",
         **fields,
     )
 
 
+def _layer(layer: DepthwisePlan, bias_pointer: str) -> str:
+    numbers = f"{layer.outputs}u, {layer.error_width}u"
+    return f"{{{window_code(layer)}, {weights(layer)}, {bias_pointer}, {numbers}}}"
+
+
 def _fields(layer: DepthwisePlan, plan: Plan, below: str) -> dict[str, object]:
     above = error_name(plan.graph, layer.output_tensor)
-    numbers = f"{layer.outputs}u, {layer.error_width}u"
     return {
         "step": layer.step,
         "index": layer.index,
-        "layer": f"{{{window_code(layer)}, {weights(layer)}, {biases(layer)}, {numbers}}}",
+        "layer": _layer(layer, biases(layer)),
         "x": tensor(layer.input_tensor),
         "y": tensor(layer.output_tensor),
         "scaled": buffer(f"e{layer.index}"),

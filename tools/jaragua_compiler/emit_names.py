@@ -46,6 +46,16 @@ def biases(layer: WeightedPlan) -> str:
     return f"(int32_t *)(void *)(jrg_model_blob + {layer.biases_offset}u)"
 
 
+def sums(plan: Plan, layer: WeightedPlan) -> str:
+    """A pointer to the sums of a layer's weights (A11.1)."""
+    return f"jrg_model_sums + {plan.sums_index(layer)}u"
+
+
+def bias_sums(plan: Plan, layer: WeightedPlan) -> str:
+    """A pointer to the sums of a layer's biases."""
+    return f"jrg_model_sums + {plan.sums_index(layer) + layer.outputs * layer.row_elements}u"
+
+
 def exponent(plan: Plan, index: int) -> str:
     """The run-time exponent of a tensor, read from the blob."""
     return f"(int8_t)jrg_model_blob[{plan.slot_offset(plan.scales.slots[index])}u]"

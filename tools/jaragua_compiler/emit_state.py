@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from jaragua_compiler import emit_accumulate
 from jaragua_compiler.emit_names import boolean, buffer
 from jaragua_compiler.exponents import blob_rules
 from jaragua_compiler.memory import Place
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan import SUM_BYTES, Plan
 from jaragua_compiler.plan_operators import DensePlan, WeightedPlan
 
 # Buffers are named after what they hold (memory.py): the C type of a name's first letters.
@@ -46,14 +47,15 @@ static const jrg_nn_blob_network jrg_model_network = {{
 static _Alignas(8) uint8_t jrg_model_arena[{arena_bytes}];
 {buffers}
 {rows}
-_Static_assert(sizeof(void *) != 4u || sizeof jrg_model_arena + {rows_bytes} == JRG_MODEL_ARENA_BYTES,
+_Static_assert(sizeof(void *) != 4u || sizeof jrg_model_arena + {more_bytes} == JRG_MODEL_ARENA_BYTES,
                "the plan counts these bytes");
 
 static uint8_t *jrg_model_blob;
 static jrg_nn_exponents jrg_model_exponents[{layers}];
 static jrg_nn_step_rate jrg_model_rate;
 static int8_t jrg_model_output_exponent;
-{dither}"""
+static uint32_t jrg_model_clip = JRG_NN_NO_CLIP;
+{dither}{sums}"""
 
 # The list of live rows, by the format of the weights.
 _ROWS = {"w16": ("jrg_nn_live_row", "jrg_model_rows"), "w8": ("jrg_nn_live_row_w8", "jrg_model_rows_w8")}
@@ -90,9 +92,15 @@ def state_code(plan: Plan) -> str:
         rows="\n".join(
             f"static {kind} {name}[{plan.live_elements}];" for kind, name in (_ROWS[w] for w in plan.weight_formats)
         ),
-        rows_bytes=" + ".join(f"sizeof {_ROWS[weights][1]}" for weights in plan.weight_formats),
+        more_bytes=" + ".join(_variables_beside_the_arena(plan)),
         dither=_DITHER if plan.per_channel else "",
+        sums=emit_accumulate.STATE.format(sums=plan.sums) if plan.accumulate else "",
     )
+
+
+def _variables_beside_the_arena(plan: Plan) -> list[str]:
+    rows = [f"sizeof {_ROWS[weights][1]}" for weights in plan.weight_formats]
+    return rows + ([f"{SUM_BYTES * plan.sums}u"] if plan.accumulate else [])
 
 
 def _blob_layer(plan: Plan, layer: WeightedPlan) -> str:

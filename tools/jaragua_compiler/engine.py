@@ -29,6 +29,15 @@ class Engine(Protocol):
     def set_seed(self, seed: int) -> None:
         """Begin the dither of the training steps that follow anew; 32 bits (A8.5). Without int8 weights: no effect."""
 
+    def set_accumulation(self, samples: int) -> None:
+        """Samples of one step, 1 to 65535 (A11.1); what is summed is dropped. Raises CompileError without sums."""
+
+    def set_clip(self, limit: int) -> None:
+        """The largest output error of the steps that follow, in its own unit (A11.7); 0: any."""
+
+    def apply(self) -> None:
+        """The step of the samples since the last one, if there are any (A11.5)."""
+
     def forward(self, x: npt.ArrayLike) -> Int16Array:
         """The network's outputs, int16 [outputs] (A3)."""
 
@@ -36,4 +45,4 @@ class Engine(Protocol):
         """Forward and loss; the weights stay (A4.4)."""
 
     def train_step(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
-        """One step of training on one sample (A5.8)."""
+        """One step of training on one sample (A5.8), or one sample of a step (A11.1)."""

@@ -23,7 +23,7 @@ from jaragua_compiler.engine import StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.reference import checked_seed, checked_vector
+from jaragua_compiler.reference import checked_batch, checked_clip, checked_seed, checked_vector
 
 COMPILER_FLAGS: Final = (
     "-std=c11",
@@ -71,7 +71,7 @@ def build_library(plan: Plan, cache: Path | None = None) -> Path:
     Raises CompileError if there is no C compiler or it fails.
     """
     folder = cache or default_cache()
-    compiler = _compiler()
+    compiler = find_compiler()
     target = folder / f"{_content_key(plan, compiler)}.so"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ class NativeEngine:
     def __init__(self, plan: Plan, cache: Path | None = None) -> None:
         """Raises CompileError if the C cannot be built."""
         self.plan = plan
-        self._library = _load_private_copy(build_library(plan, cache))
+        self._library = load_private_copy(build_library(plan, cache))
         weakref.finalize(self, _close, self._library)
         _declare(self._library)
         self._lock = threading.Lock()
@@ -122,6 +122,24 @@ class NativeEngine:
         with self._lock:
             self._library.jrg_model_set_seed(checked_seed(seed))
 
+    def set_accumulation(self, samples: int) -> None:
+        """Samples of one step (A11.1). Raises CompileError for several, if the plan has no sums."""
+        checked_batch(self.plan, samples)
+        with self._lock:
+            if self._library.jrg_model_set_accumulation(samples) != 0:
+                raise CompileError(f"the native engine refuses {samples} samples a step.")
+
+    def set_clip(self, limit: int) -> None:
+        """The largest output error of the steps that follow, in its own unit (A11.7); 0: any."""
+        with self._lock:
+            self._library.jrg_model_set_clip(checked_clip(limit))
+
+    def apply(self) -> None:
+        """The step of the samples since the last one, if there are any (A11.5)."""
+        with self._lock:
+            self._require_weights()
+            self._library.jrg_model_apply()
+
     def forward(self, x: npt.ArrayLike) -> Int16Array:
         """x int16 [inputs] -> outputs int16 [outputs] (A3)."""
         values = checked_vector(x, self.plan.network.input_size, "inputs")
@@ -140,7 +158,7 @@ class NativeEngine:
         return StepResult(result.correct, result.loss)
 
     def train_step(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
-        """One step of training on one sample (A5.8)."""
+        """One step of training on one sample (A5.8), or one sample of a step (A11.1)."""
         LearningRate(*rate).check()
         values, targets = self._sample(x, target)
         with self._lock:
@@ -161,7 +179,8 @@ class NativeEngine:
             raise CompileError("the engine has no weights yet.", "Call load(blob) first.")
 
 
-def _compiler() -> str:
+def find_compiler() -> str:
+    """The path of the C compiler, $CC or cc. Raises CompileError if there is none."""
     name = os.environ.get("CC") or "cc"
     path = shutil.which(name)
     if path is None:
@@ -195,7 +214,7 @@ def _build(plan: Plan, compiler: str, target: Path) -> None:
         os.replace(built, target)
 
 
-def _load_private_copy(library: Path) -> ctypes.CDLL:
+def load_private_copy(library: Path) -> ctypes.CDLL:
     """Load a copy nobody else has: the loader gives memory of its own to every file."""
     with tempfile.TemporaryDirectory(prefix="jaragua-engine-") as folder:
         return ctypes.CDLL(shutil.copy(library, folder))
@@ -214,6 +233,11 @@ def _declare(library: ctypes.CDLL) -> None:
     library.jrg_model_set_rate.argtypes = [_Rate]
     library.jrg_model_set_seed.argtypes = [ctypes.c_uint32]
     library.jrg_model_set_seed.restype = None
+    library.jrg_model_set_accumulation.argtypes = [ctypes.c_uint32]
+    library.jrg_model_set_clip.argtypes = [ctypes.c_uint32]
+    library.jrg_model_set_clip.restype = None
+    library.jrg_model_apply.argtypes = []
+    library.jrg_model_apply.restype = None
     library.jrg_model_forward.argtypes = [pointer, pointer]
     library.jrg_model_forward.restype = None
     for function in (library.jrg_model_evaluate, library.jrg_model_train):

@@ -47,6 +47,8 @@ BLOB_FORMAT = 1
 BLOB_FORMAT_CHANNELS = 2  # A8.6: some layer has int8 weights, with an exponent for each channel
 HEADER_FIXED_BYTES = 16  # magic, format, layers, reserved, architecture id
 WEIGHT_FORMAT = "w16"
+SUM_BYTES = 4
+SUM_BITS = 16  # A11.2, A11.3: u, but for a dense layer of int16 weights
 LIVE_ROW_BYTES = {"w16": 8, "w8": 12}  # jrg_nn_live_row, jrg_nn_live_row_w8
 
 OPERATOR_DENSE = 1 << 0
@@ -59,6 +61,7 @@ OPERATOR_MAX_POOL = 1 << 6
 OPERATOR_AVERAGE_POOL = 1 << 7
 OPERATOR_ADD = 1 << 8
 OPERATOR_ACTIVATION = 1 << 9
+OPERATOR_ACCUMULATION = 1 << 16
 
 _OPERATOR_BITS: dict[type[Operator], int] = {
     DenseOperator: OPERATOR_DENSE,
@@ -83,6 +86,8 @@ class Plan:
     steps: tuple[OperatorPlan, ...]
     layers: tuple[WeightedPlan, ...]
     memory: MemoryPlan
+    accumulate: bool = False
+    """The image has sums for steps of several samples (A11)."""
 
     @property
     def exponents_offset(self) -> int:
@@ -131,13 +136,22 @@ class Plan:
         bits = loss | (OPERATOR_RELU if any(tensor.rectified for tensor in self.graph.tensors) else 0)
         for operator in self.graph.operators:
             bits |= _operator_bit(operator)
-        return bits
+        return bits | (OPERATOR_ACCUMULATION if self.accumulate else 0)
 
     @property
     def arena_bytes(self) -> int:
-        """RAM of activations, errors and the list of live rows on a 32-bit machine."""
+        """RAM of activations, errors, the list of live rows and the sums of A11 on a 32-bit machine."""
         entries = sum(LIVE_ROW_BYTES[weights] for weights in self.weight_formats)
-        return self.memory.bytes + entries * self.live_elements
+        return self.memory.bytes + entries * self.live_elements + SUM_BYTES * self.sums
+
+    @property
+    def sums(self) -> int:
+        """Sums of steps (A11.1) in the image: one for each stored weight and bias, or none."""
+        return sum(layer.sums for layer in self.layers) if self.accumulate else 0
+
+    def sums_index(self, layer: WeightedPlan) -> int:
+        """Where the sums of a layer's weights start among all sums; those of its biases follow them."""
+        return sum(other.sums for other in self.layers[: layer.index])
 
     @property
     def weight_formats(self) -> list[str]:
@@ -162,15 +176,18 @@ class Plan:
         return json.dumps(identity, sort_keys=True, separators=(",", ":"))
 
 
-def plan(network: Network) -> Plan:
-    """Lay a network out for the device (A2.4, A2.5, A5.5, A6, A7.3). Raises CompileError if 32 bits cannot hold it."""
+def plan(network: Network, accumulate: bool = False) -> Plan:
+    """Lay a network out for the device (A2.4, A2.5, A5.5, A6, A7.3). Raises CompileError if 32 bits cannot hold it.
+
+    accumulate: with sums, so that one step can take several samples (A11). Weights fit images with and without them.
+    """
     graph = build_graph(network)
     weighted = [operator for operator in graph.operators if isinstance(operator, _WEIGHTED)]
     scales = find_scales(graph, [_input_width(network, graph, operator) for operator in graph.operators])
     planner = _Planner(network, graph, scales, _header_bytes(len(weighted), scales))
     steps = tuple(planner.operator(step, operator) for step, operator in enumerate(graph.operators))
     layers = tuple(step for step in steps if isinstance(step, WeightedPlan))
-    return Plan(network, graph, scales, steps, layers, plan_memory(graph, steps))
+    return Plan(network, graph, scales, steps, layers, plan_memory(graph, steps), accumulate)
 
 
 class _Planner:

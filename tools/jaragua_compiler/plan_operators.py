@@ -77,6 +77,11 @@ class WeightedPlan(OperatorPlan):
         return (1 if self.per_channel else 2) * self.outputs * self.row_elements
 
     @property
+    def sums(self) -> int:
+        """Numbers in the sums of its steps, if there are any (A11.1)."""
+        return self.outputs * (self.row_elements + 1)
+
+    @property
     def biases_offset(self) -> int:
         """Where the biases start in the blob."""
         return self.weights_offset + self.weights_bytes

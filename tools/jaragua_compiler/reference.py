@@ -11,6 +11,7 @@ from jaragua_compiler.arithmetic import (
     PROBABILITY_ONE,
     Block,
     LossError,
+    clipped,
     magnitude,
     sats,
     softmax_error,
@@ -38,6 +39,7 @@ from jaragua_compiler.reference_conv_w8 import ReferenceConvW8
 from jaragua_compiler.reference_dense import ReferenceDense
 from jaragua_compiler.reference_dense_w8 import ReferenceDenseW8
 from jaragua_compiler.reference_plain import ReferenceActivation, ReferenceAdd, ReferencePool
+from jaragua_compiler.reference_sums import LARGEST_BATCH, StepSums
 
 PROBABILITY_EXPONENT = PROBABILITY_ONE.bit_length() - 1
 
@@ -63,6 +65,9 @@ class ReferenceEngine:
         self._factor = loss_factor(plan.network.outputs, plan.network.classifier)
         self._operators: list[ReferenceOperator] = []
         self._dither = Dither()
+        self._batch = 1
+        self._summed = 0
+        self._clip = 0
 
     def load(self, blob: bytes) -> None:
         """Compute on a copy of these weights from now on. Raises CompileError if the blob is bad (A6.1)."""
@@ -71,6 +76,7 @@ class ReferenceEngine:
         self._operators = [
             _operator(self.plan, step, integers, self._exponents, self._dither) for step in self.plan.steps
         ]
+        self._drop_sums()
 
     def blob(self) -> bytes:
         """The weights as they are now (A6.3)."""
@@ -85,6 +91,32 @@ class ReferenceEngine:
         """Begin the dither anew (A8.5): nothing here draws from it."""
         self._dither.restart(checked_seed(seed))
 
+    def set_accumulation(self, samples: int) -> None:
+        """A11.1: samples of one step. Raises CompileError for several, if the plan has no sums."""
+        self._batch = checked_batch(self.plan, samples)
+        self._drop_sums()
+
+    def set_clip(self, limit: int) -> None:
+        """A11.7: the largest output error of the steps that follow, in its own unit; 0: any."""
+        self._clip = checked_clip(limit)
+
+    def apply(self) -> None:
+        """A11.5: the step of the samples since the last one, if there are any."""
+        if self._summed:
+            for layer in self.layers:
+                layer.apply(self._summed)
+            self._dither.advance()
+            self._summed = 0
+
+    def _drop_sums(self) -> None:
+        self._summed = 0
+        for layer in (operator for operator in self._operators if isinstance(operator, ReferenceLayer)):
+            layer.sums = StepSums(layer.matrix, layer.bias) if self._batch > 1 else None
+
+    def features(self, x: npt.ArrayLike) -> IntArray:
+        """What the last operator is fed for x int16 [inputs]: int64, flat (O1.1)."""
+        return self._tensors(x)[self.plan.steps[-1].input_tensor]
+
     def forward(self, x: npt.ArrayLike) -> Int16Array:
         """x int16 [inputs] -> outputs int16 [outputs] (A3)."""
         return self._tensors(x)[self.plan.graph.output].astype(np.int16)
@@ -95,14 +127,23 @@ class ReferenceEngine:
         return StepResult(result.correct, result.loss)
 
     def train_step(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
-        """One step of training on one sample (A5.8)."""
+        """One step of training on one sample (A5.8), or one sample of a step (A11.1)."""
         LearningRate(*rate).check()
         tensors = self._tensors(x)
         result = self._loss(tensors[self.plan.graph.output], target)
         exponent = PROBABILITY_EXPONENT if self.plan.network.classifier else self._exponents.output
-        self._learn(tensors, Block(result.error, exponent), effective_rate(LearningRate(*rate), self._factor))
-        self._dither.advance()
+        error = Block(clipped(result.error, self._clip), exponent)
+        self._learn(tensors, error, effective_rate(LearningRate(*rate), self._factor))
+        self._count_sample()
         return StepResult(result.correct, result.loss)
+
+    def _count_sample(self) -> None:
+        if self._batch == 1:
+            self._dither.advance()
+            return
+        self._summed += 1
+        if self._summed == self._batch:
+            self.apply()
 
     def _learn(self, tensors: list[IntArray], error: Block, rate: LearningRate) -> None:
         """A5.8; an error that is all zero goes no further (A5.1), and several readers' errors are summed (A9.7)."""
@@ -165,6 +206,25 @@ def checked_vector(values: npt.ArrayLike, size: int, what: str) -> Int16Array:
     if array.shape != (size,) or array.dtype != np.int16:
         raise CompileError(f"an engine takes {size} {what} as int16, got {array.dtype} of shape {array.shape}.")
     return np.ascontiguousarray(array)
+
+
+def checked_batch(plan: Plan, samples: int) -> int:
+    """The number itself. Raises CompileError for one outside A11.1, or several without sums."""
+    if not 1 <= samples <= LARGEST_BATCH:
+        raise CompileError(f"a step of {samples} samples is not possible.", f"Give 1 to {LARGEST_BATCH}.")
+    if samples > 1 and not plan.accumulate:
+        raise CompileError(
+            f"this engine takes one sample a step, not {samples}.",
+            "Compile the network with sums: plan(…, accumulate=True).",
+        )
+    return samples
+
+
+def checked_clip(limit: int) -> int:
+    """The limit itself. Raises CompileError unless it has 32 bits (A11.7)."""
+    if not 0 <= limit < 1 << 32:
+        raise CompileError(f"the clip limit {limit} does not fit 32 bits.", "Give a number from 0 (off) to 4294967295.")
+    return limit
 
 
 def checked_seed(seed: int) -> int:

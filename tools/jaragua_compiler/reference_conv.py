@@ -10,6 +10,7 @@ from jaragua_compiler.exponents import LayerScale
 from jaragua_compiler.plan_operators import DepthwisePlan, WindowPlan
 from jaragua_compiler.rate import LearningRate
 from jaragua_compiler.reference_dense import BIAS_WIDTH, WEIGHT_WIDTH
+from jaragua_compiler.reference_sums import WINDOW_UNIT, StepSums, summed_window_steps
 from jaragua_compiler.windows import covered
 
 STEP_SHIFT_MIN, STEP_SHIFT_MAX = 2, 31  # A7.5
@@ -18,7 +19,8 @@ STEP_SHIFT_MIN, STEP_SHIFT_MAX = 2, 31  # A7.5
 class ReferenceWindow:
     """Weights that move over an image, as the device's integers: int64 arrays W (outputs first) and b [out].
 
-    `scaled_error` is e of A5.1 of the last step that came here, [positions, out].
+    `scaled_error` is e of A5.1 of the last step that came here, [positions, out]; `sums` are there while a step takes
+    several samples.
     """
 
     def __init__(self, layer: WindowPlan, matrix: IntArray, bias: IntArray, scale: LayerScale) -> None:
@@ -26,6 +28,7 @@ class ReferenceWindow:
         self.matrix = matrix
         self.bias = bias
         self.scaled_error: IntArray | None = None
+        self.sums: StepSums | None = None
         self._scale = scale
         taps = "yx" if isinstance(layer, DepthwisePlan) else "yxc"
         out = "c" if isinstance(layer, DepthwisePlan) else "o"
@@ -61,21 +64,31 @@ class ReferenceWindow:
         return np.where(x != 0, sums, 0) if self.layer.input_rectified else sums
 
     def _update(self, x: IntArray, errors: Block, rate: LearningRate) -> None:
-        """A7.4, A7.5."""
+        """A7.4, A7.5, A11.3."""
         gradient = np.einsum(self._gradient, errors.values, self._patches(x))
         shift = rate.exponent + errors.exponent + self._scale.inputs - self._scale.weights - 16
-        shift = min(max(shift, STEP_SHIFT_MIN), STEP_SHIFT_MAX)
         products = rshift(gradient * rate.mantissa, 16)
+        bias_steps = self._bias_steps(errors, rate)
+        if self.sums:
+            self.sums.take(summed_window_steps(products, shift), bias_steps)
+            return
+        shift = min(max(shift, STEP_SHIFT_MIN), STEP_SHIFT_MAX)
         steps = np.zeros_like(products) if shift == STEP_SHIFT_MAX else rshift(products, shift)
         self.matrix = sats(self.matrix - sats(steps, WEIGHT_WIDTH), WEIGHT_WIDTH)
-        self._update_bias(errors, rate)
+        self.bias = sats(self.bias - bias_steps, BIAS_WIDTH)
 
-    def _update_bias(self, errors: Block, rate: LearningRate) -> None:
+    def apply(self, count: int) -> None:
+        """A11.5: a step by the mean of `count` samples; there are sums."""
+        assert self.sums
+        self.matrix = sats(self.matrix + self.sums.weight_means(count, WINDOW_UNIT), WEIGHT_WIDTH)
+        self.bias = sats(self.bias + self.sums.bias_means(count), BIAS_WIDTH)
+        self.sums.clear()
+
+    def _bias_steps(self, errors: Block, rate: LearningRate) -> IntArray:
         shift = rate.exponent + errors.exponent - self._scale.weights - self._scale.inputs - 16
         products = rshift(errors.values.sum(axis=0) * rate.mantissa, 16)
         shift = min(max(shift, -STEP_SHIFT_MAX), STEP_SHIFT_MAX)
-        steps = rshift(products, shift) if shift >= 0 else products << -shift
-        self.bias = sats(self.bias - sats(steps, BIAS_WIDTH), BIAS_WIDTH)
+        return sats(rshift(products, shift) if shift >= 0 else products << -shift, BIAS_WIDTH)
 
     def _patches(self, x: IntArray) -> IntArray:
         """x [h·w·c] -> what lies under every position, [positions, ky, kx, c]; 0 where there is padding."""

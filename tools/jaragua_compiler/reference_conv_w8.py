@@ -13,6 +13,7 @@ from jaragua_compiler.rate import LearningRate
 from jaragua_compiler.reference_conv import STEP_SHIFT_MAX, ReferenceWindow
 from jaragua_compiler.reference_dense import BIAS_WIDTH
 from jaragua_compiler.reference_dense_w8 import WEIGHT_WIDTH, rounded
+from jaragua_compiler.reference_sums import summed_window_steps
 
 FINE_WIDTH = 30  # A8.4: t
 SHIFT_MAX = 55  # A8.4: nothing is left of a step
@@ -38,24 +39,38 @@ class ReferenceConvW8(ReferenceWindow):
         return super()._input_error(x, rounded(errors, self._rows - self._scale.weights))
 
     def _update(self, x: IntArray, errors: Block, rate: LearningRate) -> None:
-        """A7.4, A8.4."""
+        """A7.4, A8.4, A11.3."""
         gradient = np.einsum(self._gradient, errors.values, self._patches(x)).reshape(self.layer.outputs, -1)
         shifts = np.clip(rate.exponent + errors.exponent + self._scale.inputs - self._rows - 16, 0, SHIFT_MAX)
-        fine = [
-            _fine_step(row, int(shift)) for row, shift in zip(rshift(gradient * rate.mantissa, 16), shifts, strict=True)
-        ]
-        keys = self._dither.keys(self.layer.index, self.layer.outputs)
-        steps = (np.array(fine) + dithers(keys, gradient.shape[1])) >> FRACTION_BITS
-        self.matrix = sats(self.matrix - steps.reshape(self.matrix.shape), WEIGHT_WIDTH)
-        self._update_bias(errors, rate)
+        rule = summed_window_steps if self.sums else _fine_step
+        rows = zip(rshift(gradient * rate.mantissa, 16), shifts, strict=True)
+        steps = np.array([rule(row, int(shift)) for row, shift in rows])
+        bias_steps = self._bias_steps(errors, rate)
+        if self.sums:
+            self.sums.take(steps.reshape(self.matrix.shape), bias_steps)
+            return
+        self._move(steps)
+        self.bias = sats(self.bias - bias_steps, BIAS_WIDTH)
 
-    def _update_bias(self, errors: Block, rate: LearningRate) -> None:
+    def apply(self, count: int) -> None:
+        """A11.5: a step by the mean of `count` samples; there are sums."""
+        assert self.sums
+        self._move(self.sums.fine_weight_means(count).reshape(self.layer.outputs, -1), -1)
+        self.bias = sats(self.bias + self.sums.bias_means(count), BIAS_WIDTH)
+        self.sums.clear()
+
+    def _move(self, steps: IntArray, direction: int = 1) -> None:
+        """A8.4, A11.5: against steps [out, K] with 24 bits behind the point, or along them (-1), with the dither."""
+        keys = self._dither.keys(self.layer.index, self.layer.outputs)
+        whole = direction * ((steps + dithers(keys, steps.shape[1])) >> FRACTION_BITS)
+        self.matrix = sats(self.matrix - whole.reshape(self.matrix.shape), WEIGHT_WIDTH)
+
+    def _bias_steps(self, errors: Block, rate: LearningRate) -> IntArray:
         """A8.4: as A7.5, with the channel's exponent."""
         products = rshift(errors.values.sum(axis=0) * rate.mantissa, 16)
         shifts = rate.exponent + errors.exponent - self._rows - self._scale.inputs - 16
         shifts = np.clip(shifts, -STEP_SHIFT_MAX, STEP_SHIFT_MAX)
-        steps = rounded(products << np.maximum(-shifts, 0), np.maximum(shifts, 0))
-        self.bias = sats(self.bias - sats(steps, BIAS_WIDTH), BIAS_WIDTH)
+        return sats(rounded(products << np.maximum(-shifts, 0), np.maximum(shifts, 0)), BIAS_WIDTH)
 
 
 def _fine_step(products: IntArray, shift: int) -> IntArray:

@@ -7,20 +7,22 @@ import numpy as np
 from jaragua_compiler.arithmetic import Block, rshift, sats, satu, scaled_error
 from jaragua_compiler.blob import IntArray
 from jaragua_compiler.dither import FRACTION_BITS, Dither, dithers
-from jaragua_compiler.exponents import LayerScale, bias_shift
+from jaragua_compiler.exponents import LayerScale
 from jaragua_compiler.plan_operators import DensePlan
 from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.reference_dense import BIAS_WIDTH
+from jaragua_compiler.reference_dense import BIAS_WIDTH, row_bias_steps
+from jaragua_compiler.reference_sums import StepSums
 
 FACTOR_WIDTH = 15  # A8.4
 WEIGHT_WIDTH = 7  # A8.1
 ACTIVATION_WIDTH = 15
+SUM_GUARD = 7  # A11.2: a product of bx + 15 bits is summed with 22
 
 
 class ReferenceDenseW8:
     """One dense layer with its weights as the device's integers: int64 arrays W [out, in] and b [out].
 
-    `scaled_error` is e of A5.1 of the last step that came here.
+    `scaled_error` is e of A5.1 of the last step that came here; `sums` are there while a step takes several samples.
     """
 
     def __init__(self, layer: DensePlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither) -> None:
@@ -28,6 +30,7 @@ class ReferenceDenseW8:
         self.matrix = matrix
         self.bias = bias
         self.scaled_error: IntArray | None = None
+        self.sums: StepSums | None = None
         self._scale = scale
         self._rows = np.array(scale.rows, dtype=np.int64)
         self._dither = dither
@@ -65,12 +68,23 @@ class ReferenceDenseW8:
         return sats(factors, FACTOR_WIDTH)
 
     def _update(self, x: IntArray, factors: IntArray) -> None:
-        """A8.4."""
+        """A8.4, A11.2."""
+        bias_steps = row_bias_steps(self.layer, self._scale, factors)
+        if self.sums:
+            self.sums.take(rshift(np.outer(factors, x), self.layer.input_width - SUM_GUARD), bias_steps)
+            return
         products = np.outer(factors, x << (ACTIVATION_WIDTH - self.layer.input_width))
         keys = self._dither.keys(self.layer.index, self.layer.outputs)
         self.matrix = sats(self.matrix - ((products + dithers(keys, len(x))) >> FRACTION_BITS), WEIGHT_WIDTH)
-        shift = bias_shift(self.layer, self._scale.inputs)
-        self.bias = sats(self.bias - (factors << shift if shift >= 0 else rshift(factors, -shift)), BIAS_WIDTH)
+        self.bias = sats(self.bias - bias_steps, BIAS_WIDTH)
+
+    def apply(self, count: int) -> None:
+        """A11.5: a step by the mean of `count` samples; there are sums."""
+        assert self.sums
+        rho = dithers(self._dither.keys(self.layer.index, self.layer.outputs), self.layer.inputs)
+        self.matrix = sats(self.matrix + ((self.sums.fine_weight_means(count) + rho) >> FRACTION_BITS), WEIGHT_WIDTH)
+        self.bias = sats(self.bias + self.sums.bias_means(count), BIAS_WIDTH)
+        self.sums.clear()
 
 
 def rounded(values: IntArray, shifts: IntArray) -> IntArray:

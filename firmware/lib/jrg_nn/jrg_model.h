@@ -22,6 +22,7 @@
 #define JRG_MODEL_OPERATOR_AVERAGE_POOL (1u << 7)
 #define JRG_MODEL_OPERATOR_ADD (1u << 8)
 #define JRG_MODEL_OPERATOR_ACTIVATION (1u << 9)
+#define JRG_MODEL_OPERATOR_ACCUMULATION (1u << 16) /* the image has sums for steps of several samples (A11.1) */
 
 typedef struct {
     const char *name;
@@ -62,13 +63,23 @@ JRG_NN_MUST_USE jrg_nn_status jrg_model_set_rate(jrg_nn_rate rate);
 /* Begins the dither of the training steps that follow anew (A8.5). Networks without int8 weights ignore it. */
 void jrg_model_set_seed(uint32_t seed);
 
+/* Samples of one training step, 1..65535; 1 until this is called. More than one takes an image with sums (A11.1). What was
+ * summed and not applied is dropped, as jrg_model_bind does too. On an error nothing changes. */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_set_accumulation(uint32_t samples);
+
+/* The step of the samples since the last one, if there are any (A11.5): for the end of a stream. */
+void jrg_model_apply(void);
+
+/* The largest output error of the training steps that follow, in its own unit (A11.7); 0: any, as before this is called. */
+void jrg_model_set_clip(uint32_t limit);
+
 /* A3. x: jrg_model.inputs numbers, clamped to the input's range (A3.0); outputs: jrg_model.outputs numbers. */
 void jrg_model_forward(const int16_t *x, int16_t *outputs);
 
 /* Forward and loss (A4.4); the weights stay. target: jrg_model.targets numbers. */
 jrg_nn_result jrg_model_evaluate(const int16_t *x, const int16_t *target);
 
-/* One training step (A5.8). The result is that of the forward pass, before the step. */
+/* One training step (A5.8), or one sample of it (A11.1). The result is that of the forward pass, before the step. */
 jrg_nn_result jrg_model_train(const int16_t *x, const int16_t *target);
 
 /* Exponent of every loss (A4.4): 11 for cross-entropy, 2 fy for squared errors. */

@@ -13,6 +13,7 @@ typedef enum {
     JRG_NN_BAD_WEIGHTS,      /* a bias outside A2.3, or padding that is not zero */
     JRG_NN_BAD_ALIGNMENT,    /* the blob does not start at a multiple of 4 */
     JRG_NN_BAD_RATE,         /* not a learning rate of A5.2 */
+    JRG_NN_BAD_BATCH,        /* a number of samples outside A11.1, or an image without sums */
 } jrg_nn_status;
 
 #endif

@@ -15,7 +15,7 @@ from jaragua_compiler.rate import LearningRate
 
 _MAGIC = 0x58474A42
 _HEADER = struct.Struct("<IIHHHHI")
-_STEP_HEAD = struct.Struct("<HBBI")
+_STEP_HEAD = struct.Struct("<HBBIIHBB")
 _RECORD = struct.Struct("<6I")
 
 
@@ -23,7 +23,8 @@ _RECORD = struct.Struct("<6I")
 class Step:
     """One training step: input int16 [inputs], target int16 [targets], rate.
 
-    `blob` replaces the weights before it, and `seed` then begins the dither anew (A8.5).
+    `blob` replaces the weights before it; then `seed` begins the dither anew (A8.5), and from there on `batch` samples
+    make one step (A11.1). `clip`: A11.7. `flush`: the weights take the step of the samples there are (A11.5).
     """
 
     x: Int16Array
@@ -31,6 +32,9 @@ class Step:
     rate: LearningRate
     blob: bytes | None = None
     seed: int = 0
+    batch: int = 1
+    clip: int = 0
+    flush: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,13 +101,17 @@ def _run_one(engine: Engine, step: Step) -> Outcome:
     if step.blob is not None:
         engine.load(step.blob)
         engine.set_seed(step.seed)
+        engine.set_accumulation(step.batch)
+    engine.set_clip(step.clip)
     outputs = engine.forward(step.x)
     result = engine.train_step(step.x, step.target, step.rate)
+    if step.flush:
+        engine.apply()
     return Outcome(outputs, result, engine.blob())
 
 
 def _step_bytes(step: Step) -> bytes:
-    head = _STEP_HEAD.pack(*step.rate, step.blob is not None, step.seed)
+    head = _STEP_HEAD.pack(*step.rate, step.blob is not None, step.seed, step.clip, step.batch, step.flush, 0)
     return b"".join((head, step.blob or b"", step.x.astype("<i2").tobytes(), step.target.astype("<i2").tobytes()))
 
 

@@ -1,0 +1,47 @@
+"""Sums of steps and clipping (A11) on the emulated cores: the reference's bits with DSP instructions and without."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from image_networks import CNN, random_graph_network
+from random_cases import with_sums
+
+from jaragua_compiler import Conv2D, Dense, Network, ReferenceEngine, plan
+from jaragua_compiler.bench import board, toolchain
+from jaragua_compiler.bench.random_steps import random_steps
+from jaragua_compiler.bench.steps import mismatches, run
+
+pytestmark = [
+    pytest.mark.board,
+    pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm IS NOT INSTALLED"),
+    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc IS NOT INSTALLED"),
+]
+
+WIDE = Network("net", 301, (Dense(67, "relu"), Dense(35), Dense(9, "relu"), Dense(2)))
+
+
+def _int8(network: Network) -> Network:
+    layers = [replace(layer, weights="w8") if isinstance(layer, Dense | Conv2D) else layer for layer in network.layers]
+    return replace(network, layers=tuple(layers), weights="w8")
+
+
+def _compare(network: Network, seed: int, core: str) -> None:
+    compiled = plan(network, accumulate=True)
+    steps = with_sums(np.random.default_rng(seed), random_steps(compiled, seed, 24))
+    outcomes = [outcome for _, outcome in board.run(compiled, steps, core=core, counted=False)]
+    found = mismatches(compiled, run(ReferenceEngine(compiled), steps), outcomes)
+    assert not found, f"seed {seed}, network {network}: {found[0]}"
+
+
+@pytest.mark.parametrize("network", [WIDE, _int8(WIDE), _int8(CNN)], ids=["wide", "wide w8", "cnn w8"])
+def test_a11_several_samples_a_step_give_the_same_bits_on_a_cortex_m4(network: Network) -> None:
+    _compare(network, 21, toolchain.CORTEX_M4)
+
+
+def test_a11_a_random_network_gives_the_same_bits_on_both_cores() -> None:
+    _compare(random_graph_network(np.random.default_rng(22)), 22, toolchain.CORTEX_M4)
+    _compare(random_graph_network(np.random.default_rng(22)), 22, toolchain.CORTEX_M0PLUS)

@@ -1,0 +1,109 @@
+"""C of the sums of an image whose steps take several samples (A11), and of what an image without them says to that."""
+
+from __future__ import annotations
+
+from jaragua_compiler.emit_backward import backward_calls
+from jaragua_compiler.emit_names import bias_sums, biases, dither_key, sums, weights, weights_w8
+from jaragua_compiler.plan import SUM_BITS, Plan
+from jaragua_compiler.plan_operators import DensePlan, WeightedPlan
+
+NEXT_DITHER = """\
+jrg_model_dither_step = jrg_nn_dither_step(jrg_model_seed, jrg_model_step_number++);
+    """
+
+STATE = """\
+/* Sums of steps, and how many samples are in them, of how many (A11.1). */
+static int32_t jrg_model_sums[{sums}];
+static uint32_t jrg_model_summed;
+static uint32_t jrg_model_batch = 1u;
+"""
+
+DROP = """\
+static void jrg_model_drop_sums(void)
+{
+    if (jrg_model_summed != 0u) {
+        memset(jrg_model_sums, 0, sizeof jrg_model_sums);
+        jrg_model_summed = 0u;
+    }
+}
+"""
+
+TRAIN_SAMPLE = """\
+static jrg_nn_result jrg_model_sum(const int16_t *x, const int16_t *target)
+{{
+    jrg_nn_result result;
+    jrg_model_infer(x);
+{calls}
+    jrg_model_summed++;
+    if (jrg_model_summed == jrg_model_batch) {{
+        jrg_model_apply();
+    }}
+    return result;
+}}
+"""
+
+SWITCH = """\
+if (jrg_model_batch > 1u) {
+        return jrg_model_sum(x, target);
+    }
+    """
+
+_WITH_SUMS = """\
+jrg_nn_status jrg_model_set_accumulation(uint32_t samples)
+{{
+    if (samples == 0u || samples > JRG_NN_LARGEST_BATCH) {{
+        return JRG_NN_BAD_BATCH;
+    }}
+    jrg_model_drop_sums();
+    jrg_model_batch = samples;
+    return JRG_NN_OK;
+}}
+
+void jrg_model_apply(void)
+{{
+    if (jrg_model_summed == 0u) {{
+        return;
+    }}
+    const int32_t factor = jrg_nn_mean_factor(jrg_model_summed);
+    {next_dither}jrg_model_summed = 0u;
+{calls}
+}}
+"""
+
+_WITHOUT_SUMS = """\
+jrg_nn_status jrg_model_set_accumulation(uint32_t samples)
+{
+    return samples == 1u ? JRG_NN_OK : JRG_NN_BAD_BATCH;
+}
+
+void jrg_model_apply(void)
+{
+}
+"""
+
+
+def accumulation_code(plan: Plan) -> str:
+    """The two functions of the interface."""
+    if not plan.accumulate:
+        return _WITHOUT_SUMS
+    calls = "\n".join(_apply_calls(plan, layer) for layer in plan.layers)
+    return _WITH_SUMS.format(next_dither=NEXT_DITHER if plan.per_channel else "", calls=calls)
+
+
+def train_sample_code(plan: Plan) -> str:
+    """The function that learns one sample of several."""
+    return TRAIN_SAMPLE.format(calls="\n".join(backward_calls(plan, "sum")))
+
+
+def _apply_calls(plan: Plan, layer: WeightedPlan) -> str:
+    """A11.5 of one layer."""
+    summed, shape = sums(plan, layer), f"{layer.outputs}u, {layer.inputs}u"
+    if layer.per_channel:
+        own = f"jrg_nn_apply_weights_w8({weights_w8(layer)}, {summed}, {shape}, factor,\n"
+        own += f"                            {dither_key(layer)});"
+    else:
+        unit = layer.input_width + 1 if isinstance(layer, DensePlan) else SUM_BITS
+        count = layer.outputs * layer.row_elements
+        own = f"jrg_nn_apply_weights({weights(layer)}, {summed}, {count}u, factor, {unit}u);"
+    shared = f"jrg_nn_apply_biases({biases(layer)}, {bias_sums(plan, layer)}, {layer.outputs}u, factor);"
+    return f"    {own}\n    {shared}"
