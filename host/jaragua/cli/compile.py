@@ -38,7 +38,7 @@ def compile(
 
     target = _board(board)
     choice = Choice(_weights(weights), train)
-    network, values = load_model(model, _loss(loss))
+    network, values = load_model(model, loss_of(loss))
     folder = out or Path(f"{network.name}-{target.name}")
     check_replaceable(folder, force=force)
     check_fits(network, choice, target)  # before any data is read
@@ -65,7 +65,8 @@ def _weights(wanted: str | None) -> WeightFormat | None:
     return cast("WeightFormat | None", _one_of("--weights", wanted, get_args(WeightFormat)))
 
 
-def _loss(wanted: str | None) -> Loss | None:
+def loss_of(wanted: str | None) -> Loss | None:
+    """The loss that an option names; UsageError if there is none of that name."""
     from jaragua_compiler.network import Loss
 
     return cast("Loss | None", _one_of("--loss", wanted, get_args(Loss)))

@@ -33,6 +33,7 @@ VERBS = {
     "monitor": "Show what a board says, decoded live.",
     "emulate": "Start emulated boards.",
     "compile": "Write a network's C for a board: a folder that builds on its own.",
+    "export-litert": "Write the file with which a Pi learns in LiteRT (needs TensorFlow).",
     "boards": "List the boards known by name, with their memory.",
     "bench": "Count the instructions of a training step (emulated board).",
     "doctor": "Check that the tools are there; say how to get those missing.",
@@ -114,7 +115,7 @@ def _not_loaded() -> None:
 
 
 def _load(verb: str) -> typer.Typer:
-    module = importlib.import_module(f"jaragua.cli.{verb}")
+    module = importlib.import_module(f"jaragua.cli.{verb.replace('-', '_')}")
     app: typer.Typer = module.app
     return app
 

@@ -1,4 +1,4 @@
-"""The Pi client: the logic of a node over the native engine."""
+"""The Pi client: the logic of a node over an engine of this machine."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import platform
 from collections.abc import Callable
 
 from jaragua.client.engine_trainer import EngineTrainer
+from jaragua.client.litert_trainer import LitertTrainer, TrainingFiles
 from jaragua.node.description import DeviceFacts
 from jaragua.node.device import Device
+from jaragua.node.feeder import Feeder
 from jaragua.node.node import Node, NodeSettings
 from jaragua.node.program import until_first_ends
 from jaragua_compiler.engine import Engine
@@ -17,11 +19,24 @@ from jaragua_compiler.plan import Plan
 async def run_client(settings: NodeSettings, make_engine: Callable[[Plan], Engine]) -> None:
     """Be a device of the fleet until cancelled (M1). Errors: those of Node; CompileError (no C compiler)."""
     node = Node(settings)
-    device = node.add_device(
-        settings.node, "pi", _facts(settings, node.feeder.model), node.feeder.model, node.feeder.plan.architecture
-    )
+    device = _device(node, "native")
     trainer = EngineTrainer(make_engine, node.telemetry_of(device).progress)
     await until_first_ends(node.run(), _serve(node, device, trainer))
+
+
+async def run_litert_client(settings: NodeSettings, files: TrainingFiles) -> None:
+    """Be a device that computes in float32 (M9) until cancelled. Errors: those of Node.
+
+    CompileError: the model that `settings` names has no training file, or it cannot be loaded. Without a name the run
+    decides, and a run that has no file here leaves this device out, with the reason in its state.
+    """
+    if settings.model is not None:
+        files.engine(Feeder(settings.model).plan)
+    node = Node(settings)
+    device = _device(node, "litert")
+    device.format, device.lacks = "f32", files.lacks
+    trainer = LitertTrainer(files, node.telemetry_of(device).progress)
+    await until_first_ends(node.run(), device.serve(trainer))
 
 
 async def _serve(node: Node, device: Device, trainer: EngineTrainer) -> None:
@@ -29,9 +44,14 @@ async def _serve(node: Node, device: Device, trainer: EngineTrainer) -> None:
     await device.serve(trainer)
 
 
-def _facts(settings: NodeSettings, model: str) -> DeviceFacts:
+def _device(node: Node, engine: str) -> Device:
+    model, name = node.feeder.model, node.settings.node
+    return node.add_device(name, "pi", _facts(node.settings, model, engine), model, node.feeder.plan.architecture)
+
+
+def _facts(settings: NodeSettings, model: str, engine: str) -> DeviceFacts:
     return DeviceFacts(
         identifier=f"{settings.fleet}/{settings.node}/{settings.node}",
         title=f"{settings.node} ({platform.machine()})",
-        facts={"board": platform.machine(), "system": platform.system(), "model": model},
+        facts={"board": platform.machine(), "system": platform.system(), "model": model, "engine": engine},
     )

@@ -28,8 +28,8 @@ class HeldOut:
 class Feeder:
     """The samples of one model of the zoo. Pure but for the data set it reads.
 
-    start: what a job begins with. The header of a blob gives the samples' exponents; with the float32 form (M9), which a
-    command names as `start`, they are float32.
+    start: what a job begins with. The header of a blob gives the samples' exponents; if the command names a start in
+    float32 (M9), samples are float32.
     """
 
     def __init__(self, model: str) -> None:

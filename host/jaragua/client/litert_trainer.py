@@ -1,0 +1,136 @@
+"""This machine as a trainer in float32: LiteRT's training step, off the event loop (M9)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from jaragua.node.trainer import Figures, Progress, SampleSet
+from jaragua_compiler.blob import exponents, pack, unpack
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.exponents import Exponents, tensor_exponents
+from jaragua_compiler.float_engine import FloatStep
+from jaragua_compiler.float_form import pack_floats, unpack_floats
+from jaragua_compiler.litert.engine import LitertEngine
+from jaragua_compiler.litert.training_file import TrainingFile
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.rate import LearningRate
+
+# Samples between two looks at the event loop: progress, and an end of the work when it is cancelled.
+_SLICE = 16
+# Figures count the loss in integers: fine enough for float32.
+_LOSS_EXPONENT = 24
+
+_Step = Callable[[npt.NDArray[np.float32], npt.NDArray[Any]], FloatStep]
+
+
+class TrainingFiles:
+    """The training files this machine has, one for each network at most."""
+
+    def __init__(self, files: Sequence[TrainingFile]) -> None:
+        self._files = {file.architecture: file for file in files}
+
+    def engine(self, plan: Plan) -> LitertEngine:
+        """A new engine of the network. Raises CompileError if there is no file for it, or it cannot be loaded."""
+        file = self._files.get(plan.architecture)
+        if file is None:
+            raise CompileError(self._missing(plan.network.name, plan), _export(plan.network.name))
+        return LitertEngine(plan, file)
+
+    def lacks(self, model: str, plan: Plan) -> str | None:
+        """Why a run of that model cannot be followed, in one sentence with the command that helps; None if it can."""
+        if plan.architecture in self._files:
+            return None
+        return f"{self._missing(model, plan).rstrip('.')}; {_export(model).rstrip('.')}"
+
+    def _missing(self, model: str, plan: Plan) -> str:
+        have = ", ".join(f"{file.network!r} ({file.architecture.hex()})" for file in self._files.values())
+        return f"no training file is for {model!r}, architecture {plan.architecture.hex()}: there is {have}."
+
+
+class LitertTrainer:
+    """A `Trainer` over LiteRT.
+
+    A start in float32 form gives an update in that form. A start that is a blob is read as real numbers, its samples
+    too, and gives a blob of the same exponents (M9).
+    """
+
+    def __init__(self, files: TrainingFiles, progress: Callable[[Progress], None]) -> None:
+        self._files = files
+        self._progress = progress
+        self._engines: dict[bytes, LitertEngine] = {}
+        self._engine: LitertEngine | None = None
+        self._plan: Plan | None = None
+        self._formats: Exponents | None = None
+        """Of the blob the job started from; None if it started in float32."""
+
+    async def prepare(self, plan: Plan) -> LitertEngine:
+        """The engine of `plan`, loaded when it is first asked for."""
+        if plan.architecture not in self._engines:
+            self._engines[plan.architecture] = await asyncio.to_thread(self._files.engine, plan)
+        return self._engines[plan.architecture]
+
+    async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
+        """One step a sample, in order, at the very rate the boards take. Float32 has no dither: the seed is unused."""
+        engine = await self._start(plan, samples, blob)
+        step = rate.to_float()
+        return await self._work(plan, samples, lambda x, target: engine.train_step(x, target, step))
+
+    async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
+        """Forward and loss only."""
+        engine = await self._start(plan, samples, blob)
+        return await self._work(plan, samples, engine.evaluate)
+
+    async def read_update(self) -> bytes:
+        """The weights of the engine that worked last, in the form of its start."""
+        if self._engine is None or self._plan is None:
+            raise RuntimeError("read_update before train")
+        learned = self._engine.weights()
+        weights = unpack_floats(self._plan, learned)  # refuses what is not finite
+        return learned if self._formats is None else pack(self._plan, weights, self._formats)
+
+    async def _start(self, plan: Plan, samples: SampleSet, blob: bytes) -> LitertEngine:
+        self._engine, self._plan = await self.prepare(plan), plan
+        if blob:
+            self._formats = None if samples.in_float32 else exponents(plan, blob)
+            self._engine.load(blob if samples.in_float32 else pack_floats(plan, unpack(plan, blob)))
+        return self._engine
+
+    async def _work(self, plan: Plan, samples: SampleSet, step: _Step) -> Figures:
+        outputs = 1 if plan.network.classifier else plan.network.outputs
+        real = samples if self._formats is None else _real(plan, self._formats, samples)
+        correct, loss = 0, 0.0
+        for start in range(0, len(real), _SLICE):
+            results = await asyncio.to_thread(_steps, step, real, start)
+            correct += sum(result.correct for result in results)
+            loss += outputs * sum(result.loss for result in results)
+            done = start + len(results)
+            self._progress(Progress(done, len(real), correct, loss / done))
+        return Figures(len(real), correct, _counted(loss), _LOSS_EXPONENT, outputs, instructions=0)
+
+
+def _steps(step: _Step, samples: SampleSet, start: int) -> list[FloatStep]:
+    inputs, targets = samples.inputs[start : start + _SLICE], samples.targets[start : start + _SLICE]
+    return [step(x, target) for x, target in zip(inputs, targets, strict=True)]
+
+
+def _real(plan: Plan, formats: Exponents, samples: SampleSet) -> SampleSet:
+    """Samples in a blob's integers as the real numbers they stand for (A2.2, A2.5)."""
+    inputs = np.ldexp(samples.inputs.astype(np.float32), -tensor_exponents(plan, formats)[0])
+    classifier = plan.network.classifier
+    targets = samples.targets if classifier else np.ldexp(samples.targets.astype(np.float32), -formats.output)
+    return SampleSet(inputs, targets)
+
+
+def _counted(loss: float) -> int:
+    if not np.isfinite(loss):
+        raise CompileError("training left the finite numbers.", "Lower the learning rate.")
+    return round(loss * 2.0**_LOSS_EXPONENT)
+
+
+def _export(model: str) -> str:
+    return f"Make one with `jaragua export-litert {model}` on a machine with TensorFlow and give it with --litert."

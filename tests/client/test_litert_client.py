@@ -1,0 +1,237 @@
+"""A Pi with the engine `litert` in the fleet: float32 both ways (M9), a blob where the coordinator knows no other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
+
+import jaragua_models
+from jaragua.cli.main import run as run_command
+from jaragua.client.client import run_client, run_litert_client
+from jaragua.client.litert_trainer import TrainingFiles
+from jaragua.node.pull import WHOLE_WAY
+from jaragua.wire.messages import TrainCommand
+from jaragua_broker import Broker
+from jaragua_compiler import LearningRate, NativeEngine, exponents, initial_weights, pack, plan, unpack
+from jaragua_compiler.float_engine import FloatEngine
+from jaragua_compiler.float_form import pack_floats, unpack_floats
+from jaragua_compiler.initial import Weights
+from jaragua_compiler.litert.training_file import find_training_files
+
+FOLDER = Path(__file__).parent / "litert"
+DIGITS = jaragua_models.get("digits")
+PLAN = plan(DIGITS.network)
+START = pack_floats(PLAN, initial_weights(DIGITS.network, 1))
+BLOB = digits_blob()
+
+
+def files() -> TrainingFiles:
+    return TrainingFiles(find_training_files(FOLDER))
+
+
+def float_command(**changes: Any) -> TrainCommand:
+    return train_command(BLOB, start=hashlib.sha256(START).digest(), **changes)
+
+
+def by_hand(command: TrainCommand, start: Weights) -> tuple[np.ndarray, float]:
+    """What the float engine makes of the same samples: all numbers, and the mean loss on the way."""
+    support = DIGITS.tasks.train_task(command.device, command.seed, command.ways, command.shots).support
+    rate = LearningRate.from_float(command.learning_rate).to_float()
+    engine, losses = FloatEngine(DIGITS.network, start), []
+    for _ in range(command.passes):
+        losses += [engine.train_step(x, y, rate).loss for x, y in zip(support.x, support.y, strict=True)]
+        if command.pull is not None:
+            share = command.pull / WHOLE_WAY
+            drawn = [
+                tuple(one + (other - one) * share for one, other in zip(*pair, strict=True))
+                for pair in zip(start, engine.weights, strict=True)
+            ]
+            engine = FloatEngine(DIGITS.network, drawn)  # type: ignore[arg-type]
+    return flat(engine.weights), float(np.mean(losses))
+
+
+def flat(weights: Weights) -> np.ndarray:
+    return np.concatenate([part.ravel() for pair in weights for part in pair])
+
+
+def distance(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.linalg.norm(one - other) / np.linalg.norm(other))
+
+
+@pytest.mark.parametrize("changes", [{}, {"passes": 3}, {"passes": 3, "pull": WHOLE_WAY // 2}], ids=str)
+def test_m9_a_start_in_float32_gives_an_update_in_float32(
+    broker: Broker, tmp_path: Path, changes: dict[str, int]
+) -> None:
+    command = float_command(ways=5, shots=5, **changes)
+
+    async def story() -> None:
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_litert_client(settings(broker.url, tmp_path), files())),
+        ):
+            assert (await headquarters.device_is("pi-1", "ready")).format == "f32"
+            await headquarters.publish_blob(START)
+            await headquarters.command("pi-1", "train", command)
+            header, update = await headquarters.update_number(1)
+            expected, loss = by_hand(command, unpack_floats(PLAN, START))
+            assert (header.encoding, header.base) == ("f32", command.start)
+            assert header.samples == 25 * command.passes
+            assert distance(flat(unpack_floats(PLAN, update)), expected) < 1e-5
+            assert header.loss == pytest.approx(loss, rel=1e-4)
+
+    run(story())
+
+
+def test_m9_a_command_without_start_is_answered_with_a_blob(broker: Broker, tmp_path: Path) -> None:
+    """It has the exponents of the start, and what it learned is the float engine's but for both roundings."""
+    command = train_command(BLOB, ways=5, shots=5)
+
+    async def story() -> None:
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_litert_client(settings(broker.url, tmp_path), files())),
+        ):
+            await headquarters.publish_blob(BLOB)
+            await headquarters.command("pi-1", "train", command)
+            header, update = await headquarters.update_number(1)
+            start = unpack(PLAN, BLOB)
+            assert (header.encoding, header.base) == ("blob", command.hash)
+            assert exponents(PLAN, update) == exponents(PLAN, BLOB)
+            assert update == pack(PLAN, unpack(PLAN, update), exponents(PLAN, BLOB))
+            learned, wanted = flat(unpack(PLAN, update)) - flat(start), by_hand(command, start)[0] - flat(start)
+            assert distance(learned, wanted) < 0.02
+
+    run(story())
+
+
+@pytest.mark.parametrize("in_float32", [True, False])
+def test_m4_adaptation_helps(broker: Broker, tmp_path: Path, in_float32: bool) -> None:
+    start = {"start": hashlib.sha256(START).digest()} if in_float32 else {}
+
+    async def story() -> None:
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_litert_client(settings(broker.url, tmp_path), files())),
+        ):
+            await headquarters.publish_blob(START if in_float32 else BLOB)
+            result = await headquarters.ask("pi-1", adapt_command(BLOB, passes=8, **start))
+            assert result.ok, result.reason
+            assert result.after > result.before + 0.2
+
+    run(story())
+
+
+def test_m9_a_start_that_is_not_finite_is_refused_with_the_reason(broker: Broker, tmp_path: Path) -> None:
+    bad = START[:-4] + np.float32(np.nan).tobytes()
+
+    async def story() -> None:
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_litert_client(settings(broker.url, tmp_path), files())),
+        ):
+            await headquarters.publish_blob(bad)
+            result = await headquarters.ask("pi-1", adapt_command(BLOB, start=hashlib.sha256(bad).digest()))
+            assert not result.ok
+            assert "finite" in (result.reason or "")
+
+    run(story())
+
+
+def test_m9_a_device_of_integers_takes_the_blob_whatever_start_says(broker: Broker, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_client(settings(broker.url, tmp_path), NativeEngine)),
+        ):
+            assert (await headquarters.device_is("pi-1", "ready")).format is None
+            await headquarters.publish_blob(BLOB)
+            await headquarters.command("pi-1", "train", float_command())
+            header, update = await headquarters.update_number(1)
+            assert (header.encoding, header.base, len(update)) == ("blob", float_command().hash, len(BLOB))
+
+    run(story())
+
+
+def test_a_run_without_a_training_file_leaves_the_device_out_until_there_is_one(broker: Broker, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_litert_client(settings(broker.url, tmp_path), files())),
+        ):
+            await headquarters.device_is("pi-1", "ready")
+            await headquarters.publish_run("sine")
+            reason = (await headquarters.device_is("pi-1", "stale")).reason or ""
+            assert "no training file is for 'sine'" in reason
+            assert "jaragua export-litert sine" in reason
+            await headquarters.publish_run("digits")
+            await until(lambda: headquarters.device_states("pi-1")[-1].state == "ready")
+
+    run(story())
+
+
+@contextlib.asynccontextmanager
+async def client_process(python: str, url: str, folder: Path, *options: str) -> AsyncIterator[Any]:
+    """`jaragua client --engine litert`, with no compiler in its PATH."""
+    words = ["client", "--broker", url, "--fleet", "home", "--node", "pi-1", "--data-dir", str(folder), *options]
+    process = await asyncio.create_subprocess_exec(
+        python,
+        "-m",
+        "jaragua.cli.main",
+        *words,
+        env={"PATH": str(folder), "HOME": str(folder)},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+def test_a_process_without_a_compiler_trains_and_says_goodbye(broker: Broker, tmp_path: Path) -> None:
+    options = ("--engine", "litert", "--litert", str(FOLDER / "digits.tflite"), "--model", "digits")
+
+    async def story() -> None:
+        async with (
+            Headquarters(broker.url) as headquarters,
+            client_process(sys.executable, broker.url, tmp_path, *options) as process,
+        ):
+            await headquarters.publish_blob(START)
+            await headquarters.command("pi-1", "train", float_command())
+            assert (await headquarters.update_number(1))[0].encoding == "f32"
+            process.send_signal(signal.SIGTERM)
+            await headquarters.node_is("pi-1", "disconnected")
+            assert await process.wait() == 0
+
+    run(story())
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--engine", "litert"), 2, "needs a training file"),
+        (("--litert", str(FOLDER)), 2, "--litert is for --engine litert"),
+        (("--engine", "litert", "--litert", "absent.tflite"), 7, "absent.tflite cannot be read"),
+        (("--engine", "litert", "--litert", str(FOLDER), "--model", "sine"), 7, "no training file is for 'sine'"),
+        (("--engine", "tensorflow"), 2, "tensorflow"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, options: tuple[str, ...], code: int, sentence: str
+) -> None:
+    where = ("--broker", "mqtt://127.0.0.1:1", "--fleet", "home", "--node", "pi-1", "--data-dir", str(tmp_path))
+    assert run_command(["client", *where, *options]) == code
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert "Traceback" not in said

@@ -1,0 +1,150 @@
+"""LiteRT's training steps equal the float engine's, in each runtime; and what is not there is said in a sentence.
+
+`make test-litert` makes the environments of both runtimes, without TensorFlow and without a compiler, and asks for
+both; `make test` takes the runtime of its own environment, and the other's if it is there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from litert_networks import NETWORKS
+from litert_steps import FOLDER, RATE, STEPS, samples
+
+import jaragua_compiler.litert.runtime as runtime
+from jaragua_compiler import CompileError, initial_weights, plan
+from jaragua_compiler.float_engine import FloatEngine
+from jaragua_compiler.float_form import pack_floats
+from jaragua_compiler.litert.engine import LitertEngine
+from jaragua_compiler.litert.training_file import find_training_files, read_training_file
+
+ROOT = Path(__file__).parents[2]
+TOLERANCE = 1e-5
+RUNTIMES = {"ai_edge_litert": ".venv-litert", "tflite_runtime": ".venv-tflite"}
+
+
+def python_with(name: str) -> str:
+    """A Python with that runtime: of the environment a Pi would have if it is there, or this one."""
+    own = ROOT / RUNTIMES[name] / "bin" / "python"
+    if own.exists():
+        return str(own)
+    if "JARAGUA_LITERT_BOTH" in os.environ:
+        pytest.fail(f"{own} is not there: make test-litert makes it")
+    if name != "ai_edge_litert":
+        pytest.skip(f"no {RUNTIMES[name]}; make test-litert makes it")
+    return sys.executable
+
+
+def steps_in(name: str, network: str, seed: int, folder: Path) -> dict[str, np.ndarray]:
+    """What `litert_steps.py` found there. No compiler is in its PATH, and no path of ours but the tests' folder."""
+    result, nowhere = folder / "steps.npz", folder / "nowhere"
+    nowhere.mkdir()
+    program = [python_with(name), "litert_steps.py", network, str(seed), str(result)]
+    done = subprocess.run(
+        program,
+        cwd=Path(__file__).parent,
+        env={"PATH": str(nowhere), "HOME": str(nowhere)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    with np.load(result) as found:
+        return dict(found)
+
+
+def distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Relative, of two vectors."""
+    return float(np.linalg.norm(one - other) / np.linalg.norm(other))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_m9_a_hundred_steps_equal_the_float_engine(name: str, network: str, tmp_path: Path, seed: int) -> None:
+    found = steps_in(name, network, seed, tmp_path)
+    assert found["runtime"] == name
+    layout, start = plan(NETWORKS[network]), initial_weights(NETWORKS[network], seed)
+    engine, untrained = FloatEngine(NETWORKS[network], start), FloatEngine(NETWORKS[network], start)
+    steps = [engine.train_step(x, target, RATE) for x, target in samples(NETWORKS[network], seed)]
+    weights = np.frombuffer(pack_floats(layout, engine.weights), "<f4")
+    outputs = np.concatenate([engine.forward(x[None]) for x, _ in samples(NETWORKS[network], seed)])
+    rest = [untrained.train_step(x, target, 0.0).loss for x, target in samples(NETWORKS[network], seed)]
+    distances = {
+        "weights": distance(found["weights"], weights),
+        "losses": distance(found["losses"], np.array([step.loss for step in steps])),
+        "outputs": distance(found["outputs"], outputs),
+        "evaluated": distance(found["evaluated"], np.array(rest)),
+    }
+    print(name, network, {key: f"{value:.1e}" for key, value in distances.items()})
+    assert distance(found["weights"], np.frombuffer(pack_floats(layout, start), "<f4")) > 100 * TOLERANCE
+    assert max(distances.values()) <= TOLERANCE
+    assert found["correct"].tolist() == [step.correct for step in steps]
+    assert len(steps) == STEPS
+
+
+def test_the_variables_start_with_the_weights_of_the_export(tmp_path: Path) -> None:
+    found = steps_in("ai_edge_litert", "digits", 5, tmp_path)
+    network = NETWORKS["digits"]
+    assert np.array_equal(
+        found["stored"], np.frombuffer(pack_floats(plan(network), initial_weights(network, 1)), "<f4")
+    )
+
+
+def test_a_folder_gives_the_files_in_it() -> None:
+    found = {file.network: file.architecture for file in find_training_files(FOLDER)}
+    assert found == {name: plan(network).architecture for name, network in NETWORKS.items()}
+
+
+def test_a_file_of_another_network_is_refused_by_both_names() -> None:
+    with pytest.raises(CompileError, match=r"trains 'kinds', architecture .*network 'digits'") as caught:
+        LitertEngine(plan(NETWORKS["digits"]), read_training_file(FOLDER / "kinds.tflite"))
+    assert "jaragua export-litert digits" in caught.value.hint
+
+
+def test_a_file_that_is_not_there_or_no_training_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="cannot be read"):
+        find_training_files(tmp_path / "absent.tflite")
+    with pytest.raises(CompileError, match=r"no \.tflite file"):
+        find_training_files(tmp_path)
+    (tmp_path / "text.tflite").write_text("no model")
+    with pytest.raises(CompileError, match="not a LiteRT file"):
+        read_training_file(tmp_path / "text.tflite")
+    other = next((ROOT / "tests" / "compiler").rglob("*.tflite"))
+    with pytest.raises(CompileError, match="no training step"):
+        read_training_file(other)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 0.999])
+def test_a_file_cut_short_is_refused(tmp_path: Path, share: float) -> None:
+    whole = (FOLDER / "digits.tflite").read_bytes()
+    path = tmp_path / "cut.tflite"
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(CompileError, match=r"cut\.tflite"):
+        LitertEngine(plan(NETWORKS["digits"]), read_training_file(path))
+
+
+def test_weights_of_another_network_or_not_finite_are_refused() -> None:
+    engine = LitertEngine(plan(NETWORKS["digits"]), read_training_file(FOLDER / "digits.tflite"))
+    before = engine.weights()
+    with pytest.raises(CompileError, match="bytes"):
+        engine.load(before[:-4])
+    with pytest.raises(CompileError, match="finite"):
+        engine.load(before[:-4] + np.float32(np.inf).tobytes())
+    assert engine.weights() == before
+
+
+def test_no_runtime_and_tflite_runtime_with_numpy_2_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime.importlib.util, "find_spec", lambda package: None)
+    with pytest.raises(runtime.RuntimeMissing, match="no LiteRT runtime"):
+        runtime.runtime_name()
+    monkeypatch.setattr(runtime.importlib.util, "find_spec", lambda package: package if "tflite" in package else None)
+    monkeypatch.setattr(runtime.np, "__version__", "2.1.0")
+    with pytest.raises(runtime.RuntimeMissing, match="NumPy 2") as caught:
+        runtime.runtime_name()
+    assert "numpy<2" in caught.value.hint

@@ -1,0 +1,74 @@
+"""Training steps of a network in LiteRT, float32: the same steps as FloatEngine's (docs/litert.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.float_engine import FloatStep
+from jaragua_compiler.float_form import unpack_floats
+from jaragua_compiler.litert.runtime import open_interpreter
+from jaragua_compiler.litert.training_file import TrainingFile
+from jaragua_compiler.plan import Plan
+
+Float32Array = npt.NDArray[np.float32]
+
+
+class LitertEngine:
+    """The network of a plan in LiteRT. Weights go in and out in their float32 form (M9)."""
+
+    def __init__(self, plan: Plan, file: TrainingFile) -> None:
+        """Raises CompileError if the file is of another network or cannot be loaded, RuntimeMissing."""
+        if file.architecture != plan.architecture:
+            raise CompileError(
+                f"{file.path} trains {file.network!r}, architecture {file.architecture.hex()}; "
+                f"network {plan.network.name!r} has {plan.architecture.hex()}.",
+                f"Make one with `jaragua export-litert {plan.network.name}`.",
+            )
+        self._plan = plan
+        self._interpreter = open_interpreter(file.path)
+        # The first call of any signature sets the variables to what is stored in the file: let it not be a training.
+        self._signatures = {name: self._interpreter.get_signature_runner(name) for name in _SIGNATURES}
+        self.weights()
+
+    def load(self, packed: bytes) -> None:
+        """Compute with these weights from now on. Raises CompileError if they are not this network's, or not finite."""
+        unpack_floats(self._plan, packed)
+        self._signatures["restore"](weights=np.frombuffer(packed, "<f4").astype(np.float32))
+
+    def weights(self) -> bytes:
+        """The weights as they are now."""
+        numbers: Float32Array = self._signatures["save"]()["weights"]
+        return numbers.astype("<f4").tobytes()
+
+    def forward(self, x: Float32Array) -> Float32Array:
+        """Outputs [outputs] of one sample [inputs]."""
+        outputs: Float32Array = self._signatures["infer"](x=_row(x))["outputs"][0]
+        return outputs
+
+    def train_step(self, x: Float32Array, target: npt.NDArray[Any], rate: float) -> FloatStep:
+        """One step on one sample [inputs]; target: [1], a class label, or the numbers of a regression [outputs]."""
+        return _step(self._signatures["train"](x=_row(x), y=self._target(target), rate=np.float32(rate)))
+
+    def evaluate(self, x: Float32Array, target: npt.NDArray[Any]) -> FloatStep:
+        """Loss and judgement of one sample, without learning."""
+        return _step(self._signatures["evaluate"](x=_row(x), y=self._target(target)))
+
+    def _target(self, target: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        if self._plan.network.classifier:
+            return np.asarray(target, np.int32).reshape(1)
+        return np.asarray(target, np.float32).reshape(1, -1)
+
+
+_SIGNATURES = ("train", "evaluate", "infer", "save", "restore")
+
+
+def _row(x: Float32Array) -> Float32Array:
+    return np.asarray(x, np.float32).reshape(1, -1)
+
+
+def _step(result: dict[str, Any]) -> FloatStep:
+    return FloatStep(loss=float(result["loss"]), correct=bool(result["correct"]))

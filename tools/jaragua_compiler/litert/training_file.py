@@ -1,0 +1,70 @@
+"""A `.tflite` file with a training step: what it says of itself, read without any runtime."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.frontends.flatbuffer import FlatbufferError, Table, root
+
+#: Name of the metadata entry; its buffer is JSON: format, architecture (hex, A6.2), network.
+METADATA_NAME = "jaragua"
+#: Of the signatures train, evaluate, infer, save, restore (docs/litert.md).
+FORMAT = 1
+
+_LARGEST_BYTES = 256 << 20  # far above any network of a microcontroller
+_EXPORT = "Make one with `jaragua export-litert MODEL` on a machine with TensorFlow."
+# Fields of the table Model in TensorFlow Lite's schema, version 3.
+_BUFFERS, _METADATA = 4, 6
+
+
+@dataclass(frozen=True)
+class TrainingFile:
+    """A file and the network it trains. architecture: that of the plan, eight bytes (A6.2)."""
+
+    path: Path
+    architecture: bytes
+    network: str
+
+
+def read_training_file(path: Path) -> TrainingFile:
+    """What the file says of itself. Raises CompileError if it is not there, broken, or no training file."""
+    try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise CompileError(f"{path} has {path.stat().st_size} bytes; this is no network of a small machine.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise CompileError(f"{path} cannot be read: {error.strerror or error}.", _EXPORT) from error
+    if data[4:8] != b"TFL3":
+        raise CompileError(f"{path} is not a LiteRT file.", _EXPORT)
+    try:
+        words = _words(root(data))
+        return TrainingFile(path, bytes.fromhex(words["architecture"]), str(words["network"]))
+    except (FlatbufferError, ValueError, KeyError, TypeError) as error:
+        raise CompileError(f"{path} holds no training step of Jaragua.", _EXPORT) from error
+
+
+def find_training_files(path: Path) -> list[TrainingFile]:
+    """The training file at `path`, or those in that folder. Raises CompileError if there is none."""
+    if not path.is_dir():
+        return [read_training_file(path)]
+    found = [read_training_file(file) for file in sorted(path.glob("*.tflite"))]
+    if not found:
+        raise CompileError(f"there is no .tflite file in {path}.", _EXPORT)
+    return found
+
+
+def _words(model: Table) -> dict[str, Any]:
+    """The metadata; KeyError if there is none, ValueError if it is of another format."""
+    entries = {entry.text(0): entry.integer(1, "I") for entry in model.tables(_METADATA)}
+    buffers = model.tables(_BUFFERS)
+    number = entries[METADATA_NAME]
+    if number >= len(buffers):
+        raise FlatbufferError(f"buffer {number} of {len(buffers)}")
+    words: dict[str, Any] = json.loads(buffers[number].numbers(0, "B").tobytes())
+    if words["format"] != FORMAT:
+        raise ValueError(f"format {words['format']}")
+    return words
