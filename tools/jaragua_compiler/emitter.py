@@ -20,6 +20,7 @@ from jaragua_compiler.emit_state import state_code
 from jaragua_compiler.memory import error_name, padded_size
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import (
+    EXPONENT_BYTES,
     ActivationPlan,
     AddPlan,
     ConvPlan,
@@ -71,8 +72,27 @@ _CONFIG = """\
 #define JRG_MODEL_OUTPUTS {outputs}u
 #define JRG_MODEL_TARGETS {targets}u
 #define JRG_MODEL_ARENA_BYTES {arena_bytes}u
-
+{head}
 #endif
+"""
+
+_HEAD_CONFIG = """
+/* The last layer, if a board can go on learning with it (docs/online.md, O1.1); offsets are bytes into the blob. */
+#define JRG_MODEL_HEAD_INPUTS {inputs}u
+#define JRG_MODEL_HEAD_WEIGHTS_OFFSET {weights_offset}u
+#define JRG_MODEL_HEAD_BIASES_OFFSET {biases_offset}u
+#define JRG_MODEL_HEAD_EXPONENTS_OFFSET {exponents_offset}u
+#define JRG_MODEL_HEAD_INPUT_WIDTH {input_width}u
+#define JRG_MODEL_HEAD_ERROR_WIDTH {error_width}u
+#define JRG_MODEL_INPUT_WIDTH {network_input_width}u
+#define JRG_MODEL_INPUT_EXPONENT_OFFSET {network_input_exponent_offset}u
+"""
+
+_HEAD_CODE = """
+const int16_t *jrg_model_features(void)
+{{
+    return {features};
+}}
 """
 
 _INTERFACE = """\
@@ -187,7 +207,28 @@ def _config(plan: Plan) -> str:
         outputs=network.outputs,
         targets=network.targets,
         arena_bytes=plan.arena_bytes,
+        head=_head_config(plan),
     )
+
+
+def _head_config(plan: Plan) -> str:
+    head = plan.head
+    if head is None:
+        return ""
+    return _HEAD_CONFIG.format(
+        inputs=head.inputs,
+        weights_offset=head.weights_offset,
+        biases_offset=head.biases_offset,
+        exponents_offset=plan.exponents_offset + EXPONENT_BYTES * head.index,
+        input_width=head.input_width,
+        error_width=head.error_width,
+        network_input_width=plan.input_width,
+        network_input_exponent_offset=plan.slot_offset(plan.scales.slots[0]),
+    )
+
+
+def _head_code(plan: Plan) -> str:
+    return _HEAD_CODE.format(features=tensor(plan.head.input_tensor)) if plan.head else ""
 
 
 def _source(plan: Plan) -> str:
@@ -196,7 +237,8 @@ def _source(plan: Plan) -> str:
     forward = [module.forward_code(step, plan) for module, step in pairs]
     backward = [code for module, step in reversed(pairs) for code in backward_functions(module, step, plan)]
     learning = [*backward, *([emit_accumulate.DROP] if plan.accumulate else [])]
-    return "\n".join([_preamble(plan, modules), state_code(plan), *forward, *learning, _interface(plan)])
+    interface = _interface(plan) + _head_code(plan)
+    return "\n".join([_preamble(plan, modules), state_code(plan), *forward, *learning, interface])
 
 
 def _emitter(step: OperatorPlan) -> ModuleType:

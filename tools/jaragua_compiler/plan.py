@@ -110,6 +110,13 @@ class Plan:
         return [(layer.weights_shape, (layer.outputs,)) for layer in self.layers]
 
     @property
+    def head(self) -> DensePlan | None:
+        """The last layer, if a board can go on learning with it alone: dense, int16, of a classifier (O1.1)."""
+        last = self.steps[-1]
+        fits = isinstance(last, DensePlan) and not last.per_channel and last.output_tensor == self.graph.output
+        return last if isinstance(last, DensePlan) and fits and self.network.classifier else None
+
+    @property
     def per_channel(self) -> bool:
         """True if a layer has int8 weights (A8)."""
         return any(layer.per_channel for layer in self.layers)

@@ -76,6 +76,10 @@ void jrg_model_set_clip(uint32_t limit);
 /* A3. x: jrg_model.inputs numbers, clamped to the input's range (A3.0); outputs: jrg_model.outputs numbers. */
 void jrg_model_forward(const int16_t *x, int16_t *outputs);
 
+/* What the last layer was fed by the call of jrg_model_forward just before: JRG_MODEL_HEAD_INPUTS numbers. Only models with
+ * that number in jrg_model_config.h have it (docs/online.md, O1.1). */
+const int16_t *jrg_model_features(void);
+
 /* Forward and loss (A4.4); the weights stay. target: jrg_model.targets numbers. */
 jrg_nn_result jrg_model_evaluate(const int16_t *x, const int16_t *target);
 

@@ -1,0 +1,294 @@
+#include "jrg_online.h"
+
+#include <string.h>
+
+#include "jrg_nn_dense_forward.h" // jrg_nn_dense_forward
+#include "jrg_nn_dense_update.h"  // jrg_nn_dense_update
+#include "jrg_nn_live_rows.h"     // jrg_nn_live_rows
+#include "jrg_nn_softmax.h"       // jrg_nn_softmax_error
+#include "jrg_online_open.h"      // jrg_online_open_row
+
+enum {
+    FULL_WIDTH = 15,
+    LOGIT_WIDTH = 15,
+    MOST_OUTPUTS = 64,
+    MOST_REPLAYS = 64,
+    LEAST_HORIZON_LOG2 = 4,
+    MOST_HORIZON_LOG2 = 14,
+    PROTOTYPE_SAMPLES = 16,    /* O5.1 */
+    RECENT_SAMPLES = 64,       /* O8 */
+    YOUNG_SAMPLES = 10,        /* O7.2 */
+    SEEN_AFTER_DRIFT = 16,     /* O7.3 */
+    SMALL_GAIN_EXPONENT = 15,
+};
+#define MOST_THRESHOLD (1u << 24)
+/* The kernels are long where they are inlined: once is enough. */
+#define JRG_ONLINE_ONCE __attribute__((noinline))
+
+static bool has_statistics(const jrg_online_settings *settings)
+{
+    return settings->horizon_log2 != 0u;
+}
+
+static bool are_good(const jrg_online_settings *settings)
+{
+    const bool horizon = has_statistics(settings) ? settings->horizon_log2 >= LEAST_HORIZON_LOG2 &&
+                                                        settings->horizon_log2 <= MOST_HORIZON_LOG2
+                                                  : !settings->standardise;
+    return horizon && settings->replays <= MOST_REPLAYS && settings->threshold <= MOST_THRESHOLD;
+}
+
+static uint32_t stride_of(const jrg_nn_dense *head)
+{
+    return head->inputs + (head->inputs & 1u);
+}
+
+static bool is_known(const jrg_online *online, uint32_t label)
+{
+    return (online->report.known >> label & 1u) != 0u;
+}
+
+/* O5.1 and O8: the part of a new sample in an average over count, Q15. */
+static int32_t small_gain(uint32_t count)
+{
+    return (int32_t)((32768u + count / 2u) / count);
+}
+
+/* O4.1. */
+static void close_rows(jrg_online *online)
+{
+    const uint32_t row_bytes = 2u * stride_of(&online->head);
+    for (uint32_t j = 0; j < online->head.outputs; j++) {
+        online->memory.ages[j] = YOUNG_SAMPLES;
+        if (is_known(online, j))
+            continue;
+        memset((uint8_t *)online->head.weights + j * row_bytes, 0, row_bytes);
+        online->head.biases[j] = -(1 << 30);
+    }
+}
+
+static void forget(jrg_online *online)
+{
+    const uint32_t outputs = online->head.outputs;
+    memset(online->memory.prototypes, 0, 2u * outputs * stride_of(&online->head));
+    memset(online->memory.counts, 0, outputs);
+    memset(online->memory.features, 0, 2u * stride_of(&online->head));
+    memset(online->memory.stats, 0, online->network.inputs * sizeof *online->memory.stats);
+}
+
+jrg_online_status jrg_online_begin(jrg_online *online, const jrg_nn_dense *head, const jrg_online_network *network,
+                                   const jrg_online_memory *memory, const jrg_online_settings *settings)
+{
+    const uint64_t outputs = head->outputs < MOST_OUTPUTS ? (1ull << head->outputs) - 1u : UINT64_MAX;
+    if (!are_good(settings) || head->outputs > MOST_OUTPUTS || (settings->known & outputs) == 0u)
+        return JRG_ONLINE_BAD_SETTINGS;
+    *online = (jrg_online){.head = *head, .network = *network, .memory = *memory, .settings = *settings};
+    online->report.known = settings->known & outputs;
+    forget(online);
+    close_rows(online);
+    return JRG_ONLINE_OK;
+}
+
+jrg_online_status jrg_online_change(jrg_online *online, const jrg_online_settings *settings)
+{
+    if (!are_good(settings))
+        return JRG_ONLINE_BAD_SETTINGS;
+    online->settings = *settings;
+    return JRG_ONLINE_OK;
+}
+
+void jrg_online_set_exponents(jrg_online *online, jrg_nn_exponents exponents)
+{
+    online->exponents = exponents;
+}
+
+void jrg_online_set_rate(jrg_online *online, jrg_nn_step_rate rate)
+{
+    online->rate = rate;
+}
+
+/* ---- inputs ------------------------------------------------------------------------------------------------------- */
+
+bool jrg_online_prepare(jrg_online *online, int16_t *x)
+{
+    const jrg_online_network *network = &online->network;
+    if (!has_statistics(&online->settings))
+        return true;
+    const uint32_t horizon = 1u << online->settings.horizon_log2;
+    const uint32_t count = online->seen < horizon ? online->seen + 1u : horizon;
+    jrg_online_stats_add(online->memory.stats, x, network->inputs, jrg_online_gain(count));
+    online->seen = count;
+    if (!online->settings.standardise)
+        return true;
+    jrg_online_standardise(online->memory.stats, x, network->inputs, network->input_width, network->input_exponent);
+    return count > online->settings.warm_up;
+}
+
+/* ---- the head ----------------------------------------------------------------------------------------------------- */
+
+/* O4.2 for memory.features; the list of errors is written. */
+static JRG_ONLINE_ONCE jrg_nn_error judge(jrg_online *online, uint32_t label, jrg_nn_result *result)
+{
+    const jrg_nn_dense *head = &online->head;
+    jrg_nn_dense_forward(online->memory.features, head->weights, head->biases, online->memory.logits, head->inputs,
+                         head->outputs, (uint32_t)online->exponents.forward_shift, LOGIT_WIDTH, false);
+    return jrg_nn_softmax_error(online->memory.logits, head->outputs, (int16_t)label, online->memory.errors, result);
+}
+
+/* A5.1, A5.4. error_width: a constant, which the kernels' saturating instructions need. */
+JRG_NN_INLINE uint32_t list_rows(jrg_online *online, jrg_nn_error *error, uint32_t error_width)
+{
+    jrg_nn_dense head = online->head;
+    head.error_width = error_width;
+    return jrg_nn_live_rows(&head, online->exponents, online->rate, online->memory.errors, error, online->memory.rows);
+}
+
+/* A5.5: 15 - ceil(log2 outputs), of 1 to 64 outputs. */
+static uint32_t live_rows(jrg_online *online, jrg_nn_error *error)
+{
+    switch (online->head.error_width) {
+    case 9:
+        return list_rows(online, error, 9);
+    case 10:
+        return list_rows(online, error, 10);
+    case 11:
+        return list_rows(online, error, 11);
+    case 12:
+        return list_rows(online, error, 12);
+    case 13:
+        return list_rows(online, error, 13);
+    case 14:
+        return list_rows(online, error, 14);
+    default:
+        return list_rows(online, error, 15);
+    }
+}
+
+/* O4.3. */
+static JRG_ONLINE_ONCE void step(jrg_online *online, jrg_nn_error error)
+{
+    if (error.magnitude == 0u)
+        return;
+    const uint32_t count = live_rows(online, &error);
+    jrg_nn_dense_update(&online->head, online->memory.rows, count, online->memory.features);
+}
+
+/* ---- prototypes --------------------------------------------------------------------------------------------------- */
+
+static int16_t *prototype_of(const jrg_online *online, uint32_t label)
+{
+    return online->memory.prototypes + label * stride_of(&online->head);
+}
+
+/* O5.1. x: the sample's features. */
+static void remember(jrg_online *online, const int16_t *x, uint32_t label)
+{
+    int16_t *prototype = prototype_of(online, label);
+    uint8_t *count = &online->memory.counts[label];
+    const uint32_t left = FULL_WIDTH - online->head.input_width;
+    if (*count < PROTOTYPE_SAMPLES)
+        (*count)++;
+    const int32_t gain = small_gain(*count);
+    for (uint32_t i = 0; i < online->head.inputs; i++) {
+        const int32_t distance = (int32_t)((uint32_t)x[i] << left) - prototype[i];
+        prototype[i] = (int16_t)(prototype[i] + jrg_nn_rshift(distance * gain, SMALL_GAIN_EXPONENT));
+    }
+}
+
+/* O5.2: memory.features become the class's prototype. */
+static void recall(jrg_online *online, uint32_t label)
+{
+    const int16_t *prototype = prototype_of(online, label);
+    const uint32_t right = FULL_WIDTH - online->head.input_width;
+    const int32_t most = (int32_t)(1u << online->head.input_width) - 1;
+    for (uint32_t i = 0; i < online->head.inputs; i++) {
+        const int32_t value = right == 0u ? prototype[i] : jrg_nn_rshift(prototype[i], right);
+        online->memory.features[i] = (int16_t)(value < most ? value : most);
+    }
+}
+
+/* O5.2: there is always one with a prototype, the class of this sample. */
+static uint32_t next_in_ring(jrg_online *online)
+{
+    do
+        online->ring = online->ring + 1u < online->head.outputs ? online->ring + 1u : 0u;
+    while (online->memory.counts[online->ring] == 0u);
+    return online->ring;
+}
+
+static void replay(jrg_online *online)
+{
+    jrg_nn_result ignored;
+    const uint32_t label = next_in_ring(online);
+    recall(online, label);
+    step(online, judge(online, label, &ignored));
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------- */
+
+/* O6. memory.features and memory.logits are the sample's. */
+static void open_class(jrg_online *online, uint32_t label)
+{
+    jrg_online_open_row(&online->head, online->report.known, label, online->memory.features,
+                        (uint32_t)online->exponents.forward_shift, online->memory.logits);
+    online->report.known |= 1ull << label;
+    online->report.opened++;
+    online->report.opened_at = online->report.samples;
+    online->report.opened_label = (uint16_t)label;
+    online->memory.ages[label] = 0;
+}
+
+/* O7.3. */
+static void note_drift(jrg_online *online)
+{
+    online->drift = (jrg_online_drift){0};
+    memset(online->memory.counts, 0, online->head.outputs);
+    if (online->seen > SEEN_AFTER_DRIFT)
+        online->seen = SEEN_AFTER_DRIFT;
+    online->report.drifts++;
+    online->report.drift_at = online->report.samples;
+}
+
+/* O7.2. */
+static bool watch(jrg_online *online, uint32_t label, uint32_t loss)
+{
+    if (online->memory.ages[label] < YOUNG_SAMPLES) {
+        online->memory.ages[label]++;
+        return false;
+    }
+    const bool drift = jrg_online_drift_add(&online->drift, loss, online->settings.slack, online->settings.threshold);
+    if (drift)
+        note_drift(online);
+    return drift;
+}
+
+/* O8. */
+static void count(jrg_online_report *report, bool correct)
+{
+    const uint32_t samples = report->samples < RECENT_SAMPLES ? report->samples + 1u : RECENT_SAMPLES;
+    const int32_t distance = (correct ? 32768 : 0) - (int32_t)report->recent;
+    report->recent =
+        (uint16_t)((int32_t)report->recent + jrg_nn_rshift(distance * small_gain(samples), SMALL_GAIN_EXPONENT));
+    report->samples++;
+    report->correct += correct;
+}
+
+jrg_online_outcome jrg_online_learn(jrg_online *online, const int16_t *features, uint32_t label)
+{
+    jrg_nn_result result;
+    memcpy(online->memory.features, features, 2u * online->head.inputs);
+    jrg_nn_error error = judge(online, label, &result);
+    count(&online->report, result.correct);
+    jrg_online_outcome outcome = {.correct = result.correct, .loss = result.loss, .opened = !is_known(online, label)};
+    if (outcome.opened) {
+        open_class(online, label);
+        error = judge(online, label, &result);
+    } else {
+        outcome.drift = watch(online, label, result.loss);
+    }
+    step(online, error);
+    remember(online, features, label);
+    for (uint32_t i = 0; i < online->settings.replays; i++)
+        replay(online);
+    return outcome;
+}

@@ -1,0 +1,32 @@
+/* The learner of jrg_online.h on a generated model: its memory, and the way from a sample to the last layer and back.
+ * There is one, as there is one model. Only for models whose jrg_model_config.h says JRG_MODEL_HEAD_INPUTS (O1.1). */
+#ifndef JRG_ONLINE_MODEL_H
+#define JRG_ONLINE_MODEL_H
+
+#include "jrg_model.h"        // jrg_nn_rate
+#include "jrg_model_config.h" // JRG_MODEL_HEAD_INPUTS
+#include "jrg_online.h"       // jrg_online
+
+#ifdef JRG_MODEL_HEAD_INPUTS
+#define JRG_ONLINE_MODEL_STRIDE (JRG_MODEL_HEAD_INPUTS + (JRG_MODEL_HEAD_INPUTS & 1u))
+/* RAM of the learner on a 32-bit machine: statistics, prototypes, scratch, and what is left of it. */
+#define JRG_ONLINE_MODEL_BYTES                                                                                         \
+    (8u * JRG_MODEL_INPUTS + 2u * JRG_ONLINE_MODEL_STRIDE * (JRG_MODEL_OUTPUTS + 1u) + 20u * (JRG_MODEL_OUTPUTS + 2u) + \
+     192u)
+
+/* A new learner on the weights that jrg_model_bind was given last, `blob`. On an error the learner before stays. */
+JRG_NN_MUST_USE jrg_online_status jrg_online_model_begin(void *blob, const jrg_online_settings *settings,
+                                                         jrg_nn_rate rate);
+
+/* Goes on with the learner there is, on weights at `blob`, with other settings and another rate. Not before a begin. */
+JRG_NN_MUST_USE jrg_online_status jrg_online_model_resume(void *blob, const jrg_online_settings *settings,
+                                                          jrg_nn_rate rate);
+
+/* One sample. x: JRG_MODEL_INPUTS numbers, standardised in place if asked for; label: below JRG_MODEL_OUTPUTS. False: the
+ * statistics are warming up, nothing was learned and *outcome is as it was (O3.1). */
+bool jrg_online_model_learn(int16_t *x, uint32_t label, jrg_online_outcome *outcome);
+
+/* Where the learner stands (O8). */
+const jrg_online *jrg_online_model_state(void);
+#endif
+#endif

@@ -1,0 +1,236 @@
+"""The device's own learner: the emitted C and jrg_online, built for this machine and called through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import subprocess
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from jaragua_compiler.blob import Int16Array, unpack_integers
+from jaragua_compiler.emitter import emitted_files
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.native import (
+    BUILD_TIMEOUT_S,
+    COMPILER_FLAGS,
+    default_cache,
+    find_compiler,
+    kernel_folder,
+    load_private_copy,
+)
+from jaragua_compiler.online.learner import Outcome, Report, Settings, Statistics, head_of
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.reference import checked_vector
+
+LIBRARY = "jrg_online"
+
+
+class _Rate(ctypes.Structure):
+    _fields_ = (("mantissa", ctypes.c_uint16), ("exponent", ctypes.c_uint8))
+
+
+class _Settings(ctypes.Structure):
+    _fields_ = (
+        ("known", ctypes.c_uint64),
+        ("standardise", ctypes.c_bool),
+        ("warm_up", ctypes.c_uint16),
+        ("horizon_log2", ctypes.c_uint8),
+        ("replays", ctypes.c_uint8),
+        ("slack", ctypes.c_uint16),
+        ("threshold", ctypes.c_uint32),
+    )
+
+
+class _Outcome(ctypes.Structure):
+    _fields_ = (
+        ("correct", ctypes.c_bool),
+        ("opened", ctypes.c_bool),
+        ("drift", ctypes.c_bool),
+        ("loss", ctypes.c_uint32),
+    )
+
+
+class _Stat(ctypes.Structure):
+    _fields_ = (("mean", ctypes.c_int32), ("variance", ctypes.c_uint32))
+
+
+class _Head(ctypes.Structure):
+    _fields_ = (
+        ("weights", ctypes.c_void_p),
+        ("biases", ctypes.c_void_p),
+        ("inputs", ctypes.c_uint32),
+        ("outputs", ctypes.c_uint32),
+        ("input_width", ctypes.c_uint32),
+        ("error_width", ctypes.c_uint32),
+    )
+
+
+class _Network(ctypes.Structure):
+    _fields_ = (
+        ("inputs", ctypes.c_uint16),
+        ("input_width", ctypes.c_uint8),
+        ("input_exponent", ctypes.c_int8),
+    )
+
+
+class _Memory(ctypes.Structure):
+    _fields_ = (
+        ("stats", ctypes.POINTER(_Stat)),
+        ("prototypes", ctypes.POINTER(ctypes.c_int16)),
+        *((name, ctypes.c_void_p) for name in ("counts", "ages", "features", "logits", "errors", "rows")),
+    )
+
+
+class _Drift(ctypes.Structure):
+    _fields_ = (("samples", ctypes.c_uint32), ("mean", ctypes.c_int32), ("excess", ctypes.c_int32))
+
+
+class _Report(ctypes.Structure):
+    _fields_ = (
+        ("samples", ctypes.c_uint32),
+        ("correct", ctypes.c_uint32),
+        ("recent", ctypes.c_uint16),
+        ("known", ctypes.c_uint64),
+        ("opened", ctypes.c_uint32),
+        ("opened_at", ctypes.c_uint32),
+        ("opened_label", ctypes.c_uint16),
+        ("drifts", ctypes.c_uint32),
+        ("drift_at", ctypes.c_uint32),
+    )
+
+
+class _Online(ctypes.Structure):
+    """jrg_online."""
+
+    _fields_ = (
+        ("head", _Head),
+        ("exponents", ctypes.c_int8 * 4),
+        ("rate", ctypes.c_int16 * 2),
+        ("network", _Network),
+        ("memory", _Memory),
+        ("settings", _Settings),
+        ("seen", ctypes.c_uint32),
+        ("drift", _Drift),
+        ("ring", ctypes.c_uint32),
+        ("report", _Report),
+    )
+
+
+class NativeLearner:
+    """A Learner that runs the device's C on this machine; every instance has a library of its own."""
+
+    def __init__(self, plan: Plan, cache: Path | None = None) -> None:
+        """Raises CompileError if this network cannot learn online (O1.1) or the C cannot be built."""
+        self.plan = plan
+        self._head = head_of(plan)
+        self._library = load_private_copy(_build(plan, cache or default_cache()))
+        _declare(self._library)
+        self._memory = (ctypes.c_uint32 * (plan.blob_bytes // 4))()
+
+    def begin(self, blob: bytes, settings: Settings, rate: LearningRate) -> None:
+        """Begin anew on a copy of these weights. Raises CompileError."""
+        settings.check(self._head.outputs)
+        rate.check()
+        unpack_integers(self.plan, blob)
+        ctypes.memmove(self._memory, blob, len(blob))
+        _require(self._library.jrg_model_bind(self._memory))
+        _require(self._library.jrg_online_model_begin(self._memory, _settings(settings), _Rate(*rate)))
+
+    def resume(self, settings: Settings, rate: LearningRate) -> None:
+        """Go on with other settings (all but `known`) and another rate. Raises CompileError."""
+        settings.check(self._head.outputs)
+        rate.check()
+        _require(self._library.jrg_online_model_resume(self._memory, _settings(settings), _Rate(*rate)))
+
+    def learn(self, x: npt.ArrayLike, label: int) -> Outcome | None:
+        """Predict, then learn from one sample, int16 [inputs]; None while the statistics warm up (O3.1)."""
+        if not 0 <= label < self._head.outputs:
+            raise CompileError(f"the label {label} has no output.", f"Labels are 0..{self._head.outputs - 1}.")
+        values = checked_vector(x, self.plan.network.input_size, "inputs").copy()
+        outcome = _Outcome()
+        if not self._library.jrg_online_model_learn(values.ctypes.data, label, ctypes.byref(outcome)):
+            return None
+        return Outcome(outcome.correct, outcome.opened, outcome.drift, outcome.loss)
+
+    def blob(self) -> bytes:
+        """The weights as they are now."""
+        return bytes(self._memory)
+
+    def report(self) -> Report:
+        """Where the learner stands (O8)."""
+        state = self._state()
+        values = {name: getattr(state.report, name) for name, _ in _Report._fields_}
+        return Report(**values, mean_loss=state.drift.mean, excess=state.drift.excess)
+
+    def statistics(self) -> Statistics:
+        """O2."""
+        stats = [self._state().memory.stats[i] for i in range(self.plan.network.input_size)]
+        means, variances = [stat.mean for stat in stats], [stat.variance for stat in stats]
+        return Statistics(np.array(means, dtype=np.int64), np.array(variances, dtype=np.int64))
+
+    def prototypes(self) -> Int16Array:
+        """O5.1."""
+        stride = self._head.row_elements
+        rows = np.ctypeslib.as_array(self._state().memory.prototypes, (self._head.outputs, stride))
+        return rows[:, : self._head.inputs].copy()
+
+    def _state(self) -> _Online:
+        state: _Online = self._library.jrg_online_model_state().contents
+        return state
+
+
+def _settings(settings: Settings) -> ctypes._Pointer[_Settings]:
+    return ctypes.pointer(_Settings(**asdict(settings)))
+
+
+def _require(status: int) -> None:
+    if status != 0:
+        raise CompileError(f"the device's C refuses to learn online (status {status}).")
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    pointer = ctypes.c_void_p
+    library.jrg_model_bind.argtypes = [pointer]
+    for function in (library.jrg_online_model_begin, library.jrg_online_model_resume):
+        function.argtypes = [pointer, ctypes.POINTER(_Settings), _Rate]
+    library.jrg_online_model_learn.argtypes = [pointer, ctypes.c_uint32, ctypes.POINTER(_Outcome)]
+    library.jrg_online_model_learn.restype = ctypes.c_bool
+    library.jrg_online_model_state.restype = ctypes.POINTER(_Online)
+
+
+def _build(plan: Plan, cache: Path) -> Path:
+    """The shared library, from the cache if one of the same sources, compiler and flags is there."""
+    compiler, folder = find_compiler(), kernel_folder().parent / LIBRARY
+    target = cache / f"{_content_key(plan, compiler, folder)}.so"
+    if target.exists():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as name:
+        for file, text in emitted_files(plan).items():
+            (Path(name) / file).write_text(text)
+        sources = [*Path(name).glob("*.c"), *sorted(folder.glob("*.c"))]
+        includes = [f"-I{path}" for path in (kernel_folder(), folder, name)]
+        built = Path(name) / target.name
+        command = [compiler, *COMPILER_FLAGS, *includes, "-o", str(built), *map(str, sources)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False)
+        if done.returncode != 0:
+            raise CompileError(f"{compiler} cannot build the learner: {done.stderr.strip()}")
+        os.replace(built, target)
+    return target
+
+
+def _content_key(plan: Plan, compiler: str, folder: Path) -> str:
+    version = subprocess.run([compiler, "--version"], capture_output=True, timeout=BUILD_TIMEOUT_S, check=False).stdout
+    digest = hashlib.sha256(version + " ".join(COMPILER_FLAGS).encode())
+    for name, text in sorted(emitted_files(plan).items()):
+        digest.update(f"{name}\0{text}\0".encode())
+    for path in [*sorted(kernel_folder().glob("*.h")), *sorted(folder.glob("*.[ch]"))]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:32]
