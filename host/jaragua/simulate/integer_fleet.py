@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -19,12 +20,12 @@ from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.layout import regions, units
 from jaragua.simulate.samples import Batch
 from jaragua.simulate.workers import Workers
-from jaragua.strategies import WHOLE_SET, ClientWork, Vector
+from jaragua.strategies import ClientWork, Vector
 from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.emitter import emitted_files
 from jaragua_compiler.exponents import Exponents
 from jaragua_compiler.native import kernel_folder
-from jaragua_compiler.plan import LOGIT_EXPONENT
+from jaragua_compiler.plan import LOGIT_EXPONENT, Plan
 from jaragua_compiler.rate import LearningRate
 from jaragua_models import Model
 
@@ -43,7 +44,6 @@ class _Work(ctypes.Structure):
         ("regions_count", ctypes.c_uint32),
         ("passes", ctypes.c_uint32),
         ("batch", ctypes.c_uint32),
-        ("adds", ctypes.c_uint32),
         ("pull", ctypes.c_int32),
         ("rate_mantissa", ctypes.c_uint16),
         ("rate_exponent", ctypes.c_uint8),
@@ -94,7 +94,10 @@ class IntegerFleet:
         self._plan = codec.plan
         self._regions = regions(self._plan)
         self._parameters = len(codec.initial(0))
-        self._workers = Workers(_build(codec, cache), workers, _declare)
+        self._count, self._cache = workers, cache
+        self._open = ExitStack()
+        self._workers = {False: self._new_workers(accumulate=False)}
+        """By whether their image has sums (A11.1): it has them only where a step takes several samples."""
         self._last = _Scale(b"", Exponents((), (), 0), np.zeros(0))
 
     def __enter__(self) -> IntegerFleet:
@@ -103,7 +106,7 @@ class IntegerFleet:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._workers.__exit__(kind, value, trace)
+        self._open.close()
 
     def start(self, vector: Vector) -> bytes:
         """The blob, with exponents estimated anew (A2.6)."""
@@ -121,7 +124,7 @@ class IntegerFleet:
             return self._train_share(copy, start, wanted, share)
 
         shares = batch.shares(self._threads_for(batch, wanted.passes))
-        results = self._workers.run(one, shares)
+        results = self._workers_for(work).run(one, shares)
         learned = results[0][0] if len(results) == 1 else np.concatenate([found for found, _ in results])
         figures = np.concatenate([found for _, found in results])
         samples = int(batch.counts.sum()) * wanted.passes
@@ -135,11 +138,21 @@ class IntegerFleet:
             return self._adapt_share(copy, start, wanted, *share)
 
         count = self._threads_for(support, wanted.passes)
-        results = self._workers.run(one, list(zip(support.shares(count), query.shares(count), strict=True)))
+        results = self._workers_for(work).run(one, list(zip(support.shares(count), query.shares(count), strict=True)))
         before, after = (np.concatenate([result[side] for result in results]) for side in (0, 1))
         return Judged(self._scores(start, before, query.counts), self._scores(start, after, query.counts))
 
     # ---- C ----
+
+    def _workers_for(self, work: ClientWork) -> Workers:
+        accumulate = work.batch != 1
+        if accumulate not in self._workers:
+            self._workers[accumulate] = self._new_workers(accumulate)
+        return self._workers[accumulate]
+
+    def _new_workers(self, accumulate: bool) -> Workers:
+        library_path = _build(replace(self._plan, accumulate=accumulate), self._cache)
+        return self._open.enter_context(Workers(library_path, self._count, _declare))
 
     def _train_share(self, copy: ctypes.CDLL, start: bytes, work: _Work, share: Batch) -> tuple[Vector, Figures]:
         samples = self._quantised(start, share)
@@ -165,17 +178,14 @@ class IntegerFleet:
         return before, after
 
     def _work(self, start: bytes, work: ClientWork, batch: Batch) -> _Work:
-        samples = int(batch.counts[0])
-        divided = work.batch != 1 and self._plan.per_channel
-        rate = _rate(work.learning_rate / (_batch_size(work, samples) if divided else 1))
+        rate = _rate(work.learning_rate)
         return _Work(
             ctypes.cast(self._regions, ctypes.c_void_p),
             self._scale(start).units.ctypes.data,
             len(self._regions),
             work.passes,
             work.batch,
-            divided,
-            work.pull(samples),
+            work.pull(int(batch.counts[0])),
             rate.mantissa,
             rate.exponent,
         )
@@ -191,7 +201,7 @@ class IntegerFleet:
 
     def _threads_for(self, batch: Batch, passes: int) -> int:
         weights = int(batch.counts.sum()) * passes * self._plan.blob_bytes
-        return self._workers.count if weights > _WORTH_A_THREAD else 1
+        return self._count if weights > _WORTH_A_THREAD else 1
 
     def _scale(self, start: bytes) -> _Scale:
         """Of a blob; that of the last one is remembered."""
@@ -219,13 +229,8 @@ def _rate(value: float) -> LearningRate:
     return LearningRate.from_float(value)
 
 
-def _batch_size(work: ClientWork, samples: int) -> int:
-    """Samples that make one step."""
-    return samples if work.batch == WHOLE_SET else min(work.batch, samples)
-
-
-def _build(codec: ModelCodec, cache: Path) -> Path:
-    sources = emitted_files(codec.plan) | {_SOURCE: library.own_source(_SOURCE)}
+def _build(plan: Plan, cache: Path) -> Path:
+    sources = emitted_files(plan) | {_SOURCE: library.own_source(_SOURCE)}
     return library.build(sources, kernel_folder(), cache, (), ())
 
 

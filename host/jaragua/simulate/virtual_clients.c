@@ -1,7 +1,7 @@
 /* Many virtual devices in one call: each loads a blob, trains or adapts on its samples, and hands its blob back.
  *
  * Built together with the generated jrg_model.c of a network (docs/simulate.md). Everything is the device's own C;
- * what stands here is what a device's host does: order of the samples, mini-batches, and FedProx's pull.
+ * what stands here is what a device's host does: order of the samples, size of a step, and FedProx's pull.
  * State is static as in jrg_model.c: one loaded copy of the library belongs to one thread.
  */
 #include <stdbool.h>
@@ -27,8 +27,7 @@ typedef struct {
     const double *units;               /* real value of one, for each row of each region */
     uint32_t regions_count;
     uint32_t passes;
-    uint32_t batch; /* samples a step; 0: all of a pass */
-    uint32_t adds;  /* the weights move by the sum of a mini-batch's steps, not by their mean */
+    uint32_t batch; /* samples a step (A11.1); 0: all of a pass */
     int32_t pull;   /* of the way from the start that is kept after a pass, Q15 */
     uint16_t rate_mantissa;
     uint8_t rate_exponent;
@@ -48,8 +47,6 @@ typedef struct {
 } jrg_virtual_figures;
 
 static uint32_t jrg_virtual_memory[JRG_MODEL_BLOB_BYTES / 4u]; /* the weights the engine computes on */
-static uint32_t jrg_virtual_start[JRG_MODEL_BLOB_BYTES / 4u];  /* the weights before a mini-batch or a pass */
-static int64_t jrg_virtual_sums[JRG_MODEL_BLOB_BYTES];         /* of the steps of a mini-batch; zero between two */
 
 static int32_t jrg_virtual_read(const void *memory, uint32_t at_bytes, uint32_t width_bytes)
 {
@@ -90,43 +87,6 @@ static uint32_t jrg_virtual_count_of(jrg_virtual_region region)
     return region.rows * region.row_numbers;
 }
 
-/* sums += the weights now - the weights before; the weights go back. */
-static void jrg_virtual_collect(const jrg_virtual_work *work)
-{
-    int64_t *sum = jrg_virtual_sums;
-    for (uint32_t r = 0; r < work->regions_count; r++) {
-        const jrg_virtual_region region = work->regions[r];
-        for (uint32_t i = 0; i < jrg_virtual_count_of(region); i++) {
-            const uint32_t at = region.offset_bytes + i * region.width_bytes;
-            *sum++ += (int64_t)jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) -
-                      jrg_virtual_read(jrg_virtual_start, at, region.width_bytes);
-        }
-    }
-    memcpy(jrg_virtual_memory, jrg_virtual_start, sizeof jrg_virtual_memory);
-}
-
-/* floor(a / b) for b > 0. */
-static int64_t jrg_virtual_quotient(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0 ? 1 : 0);
-}
-
-/* weights += sums / n, rounded half up, or the sums as they are; the sums are zero again. */
-static void jrg_virtual_apply(const jrg_virtual_work *work, uint32_t n)
-{
-    int64_t *sum = jrg_virtual_sums;
-    for (uint32_t r = 0; r < work->regions_count; r++) {
-        const jrg_virtual_region region = work->regions[r];
-        for (uint32_t i = 0; i < jrg_virtual_count_of(region); i++) {
-            const uint32_t at = region.offset_bytes + i * region.width_bytes;
-            const int64_t step = work->adds ? *sum : jrg_virtual_quotient(2 * *sum + n, 2 * (int64_t)n);
-            const int64_t moved = jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) + step;
-            jrg_virtual_write(jrg_virtual_memory, at, region.width_bytes, moved);
-            *sum++ = 0;
-        }
-    }
-}
-
 /* weights = start + rshift((weights - start) * pull, 15) (A1.1). */
 static void jrg_virtual_pull(const jrg_virtual_work *work, const void *start)
 {
@@ -148,33 +108,23 @@ static void jrg_virtual_count(jrg_virtual_figures *figures, jrg_nn_result result
     figures->loss += result.loss;
 }
 
-static void jrg_virtual_batch(const jrg_virtual_work *work, const int16_t *x, const int16_t *y, uint32_t n,
-                              jrg_virtual_figures *figures)
+/* Samples of one step. n: those of a pass. */
+static uint32_t jrg_virtual_step_size(const jrg_virtual_work *work, uint32_t n)
 {
-    memcpy(jrg_virtual_start, jrg_virtual_memory, sizeof jrg_virtual_start);
+    return work->batch == 0u || work->batch > n ? n : work->batch;
+}
+
+/* What a step's size leaves over at the end of a pass is a step of its own (A11.5). */
+static void jrg_virtual_pass(const int16_t *x, const int16_t *y, uint32_t n, jrg_virtual_figures *figures)
+{
     for (uint32_t i = 0; i < n; i++) {
         jrg_virtual_count(figures, jrg_model_train(x + (size_t)i * JRG_MODEL_INPUTS, y + (size_t)i * JRG_MODEL_TARGETS));
-        jrg_virtual_collect(work);
     }
-    jrg_virtual_apply(work, n);
+    jrg_model_apply();
 }
 
-static void jrg_virtual_pass(const jrg_virtual_work *work, const int16_t *x, const int16_t *y, uint32_t n,
-                             jrg_virtual_figures *figures)
-{
-    const uint32_t batch = work->batch == 0u || work->batch > n ? n : work->batch;
-    for (uint32_t i = 0; i < n; i += batch) {
-        const int16_t *inputs = x + (size_t)i * JRG_MODEL_INPUTS;
-        const int16_t *targets = y + (size_t)i * JRG_MODEL_TARGETS;
-        if (batch == 1u) {
-            jrg_virtual_count(figures, jrg_model_train(inputs, targets));
-        } else {
-            jrg_virtual_batch(work, inputs, targets, n - i < batch ? n - i : batch, figures);
-        }
-    }
-}
-
-static jrg_nn_status jrg_virtual_load(const jrg_virtual_work *work, const void *start, uint32_t seed)
+/* n: samples of a pass. */
+static jrg_nn_status jrg_virtual_load(const jrg_virtual_work *work, const void *start, uint32_t n, uint32_t seed)
 {
     memcpy(jrg_virtual_memory, start, sizeof jrg_virtual_memory);
     jrg_nn_status status = jrg_model_bind(jrg_virtual_memory);
@@ -182,16 +132,22 @@ static jrg_nn_status jrg_virtual_load(const jrg_virtual_work *work, const void *
         status = jrg_model_set_rate((jrg_nn_rate){work->rate_mantissa, work->rate_exponent});
         jrg_model_set_seed(seed);
     }
+    if (status == JRG_NN_OK) {
+        status = jrg_model_set_accumulation(jrg_virtual_step_size(work, n));
+    }
     return status;
 }
 
 static void jrg_virtual_learn(const jrg_virtual_work *work, const void *start, const int16_t *x, const int16_t *y,
                               uint32_t n, uint32_t seed, jrg_virtual_figures *figures)
 {
+    const bool pulls = work->pull != JRG_VIRTUAL_NO_PULL;
     for (uint32_t pass = 0; pass < work->passes; pass++) {
-        jrg_virtual_pass(work, x, y, n, figures);
-        if (work->pull != JRG_VIRTUAL_NO_PULL) {
+        jrg_virtual_pass(x, y, n, figures);
+        if (pulls) {
             jrg_virtual_pull(work, start);
+        }
+        if (pulls || n % jrg_virtual_step_size(work, n) != 0u) {
             jrg_model_set_seed(seed + pass + 1u); /* on a board the next pass is a job of its own */
         }
     }
@@ -238,7 +194,7 @@ int jrg_virtual_train(const jrg_virtual_work *work, const void *start, const jrg
 {
     uint32_t first = 0;
     for (uint32_t c = 0; c < support->clients; c++) {
-        const jrg_nn_status status = jrg_virtual_load(work, start, support->seeds[c]);
+        const jrg_nn_status status = jrg_virtual_load(work, start, support->counts[c], support->seeds[c]);
         if (status != JRG_NN_OK) {
             return (int)status;
         }
@@ -258,7 +214,7 @@ int jrg_virtual_adapt(const jrg_virtual_work *work, const void *start, const jrg
     uint32_t first_query = 0;
     jrg_virtual_figures unused = {0};
     for (uint32_t c = 0; c < support->clients; c++) {
-        const jrg_nn_status status = jrg_virtual_load(work, start, support->seeds[c]);
+        const jrg_nn_status status = jrg_virtual_load(work, start, support->counts[c], support->seeds[c]);
         if (status != JRG_NN_OK) {
             return (int)status;
         }
