@@ -5,12 +5,13 @@
 A model is one folder of this package; docs/tasks.md tells how to add one.
 """
 
-from jaragua_models.base import Defaults, DrawsMany, Metric, Model, Samples, Task, TaskSource
+from jaragua_models.base import AsTheyCome, Defaults, DrawsMany, Metric, Model, Samples, Task, TaskSource
 from jaragua_models.catalogue import get, names
 from jaragua_models.errors import ModelError
 from jaragua_models.own_data import from_toml
 
 __all__ = [
+    "AsTheyCome",
     "Defaults",
     "DrawsMany",
     "Metric",

@@ -74,6 +74,15 @@ class DrawsMany(Protocol):
         ...
 
 
+@runtime_checkable
+class AsTheyCome(Protocol):
+    """What the source of a yes-or-no question may have besides: queries as unbalanced as life asks them."""
+
+    def natural_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
+        """The support set of `held_out_task`, and all queries there are. Raises: ModelError."""
+        ...
+
+
 @dataclass(frozen=True)
 class Defaults:
     """What `jaragua run` takes where a configuration is silent; the reasons stand in docs/tasks.md."""

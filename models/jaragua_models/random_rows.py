@@ -40,7 +40,7 @@ def unit_rows(numbers: Sequence[int], skipped: int, count: int) -> NDArray[np.fl
     turned = high ^ low
     turn = high >> np.uint64(58)
     drawn = (turned >> turn) | (turned << ((np.uint64(64) - turn) & np.uint64(63)))
-    return (drawn >> np.uint64(11)) * _DOUBLE_UNIT
+    return (drawn >> np.uint64(11)).astype(np.float64) * _DOUBLE_UNIT
 
 
 @functools.lru_cache(maxsize=64)
@@ -97,12 +97,12 @@ def _constants(first: int, factor: int) -> Iterator[tuple[np.uint32, np.uint32]]
 
 
 def _hashed(value: HalfWords, added: np.uint32, factor: np.uint32) -> HalfWords:
-    mixed = (value ^ added) * factor
+    mixed: HalfWords = (value ^ added) * factor
     return mixed ^ (mixed >> _HALF)
 
 
 def _mixed(left: HalfWords, right: HalfWords) -> HalfWords:
-    mixed = _MIX_LEFT * left - _MIX_RIGHT * right
+    mixed: HalfWords = _MIX_LEFT * left - _MIX_RIGHT * right
     return mixed ^ (mixed >> _HALF)
 
 
@@ -139,4 +139,5 @@ def _high_word(a: Words, b: Words) -> Words:
     a_low, a_high, b_low, b_high = a & mask, a >> half, b & mask, b >> half
     middle = a_high * b_low + (a_low * b_low >> half)
     other = a_low * b_high + (middle & mask)
-    return a_high * b_high + (middle >> half) + (other >> half)
+    upper: Words = a_high * b_high + (middle >> half) + (other >> half)
+    return upper

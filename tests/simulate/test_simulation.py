@@ -11,6 +11,7 @@ import pytest
 from jaragua.errors import DataError, StoreError
 from jaragua.simulate import SimulationProgress, simulate
 from jaragua.simulate.draws import draw_round, draws
+from jaragua.simulate.models import model_for
 
 
 class Stop(Exception):
@@ -102,3 +103,18 @@ def test_tasks_are_the_same_for_every_seed_and_strategy(make: Any) -> None:
     """From the same start, the same scores: only what was learned makes a difference."""
     results = [simulate(make(strategy="scratch", rounds=rounds)) for rounds in (1, 5)]
     assert results[0].scores == results[1].scores
+
+
+def test_checkpoints_are_judged_as_a_simulation_that_ended_there_would_be(make: Any, tmp_path: Path) -> None:
+    """With a constant alpha the rounds do not depend on how many are to come."""
+    whole = make(alpha_final=1.0, checkpoints=(2, 4), curve_tasks=5)
+    result = simulate(whole, state_folder=tmp_path)
+    assert [point.rounds for point in result.curve] == [0, 2, 4, 6]
+    for point in result.curve[1:]:
+        assert point.after == simulate(make(alpha_final=1.0, rounds=point.rounds)).after
+    assert simulate(whole, state_folder=tmp_path).curve == result.curve
+
+
+def test_more_ways_than_the_model_has_outputs_get_a_network_with_more(make: Any) -> None:
+    assert model_for(make(task="omniglot-cnn", ways=20)).network.outputs == 20
+    assert model_for(make(task="omniglot-cnn", ways=5)).network.outputs == 5

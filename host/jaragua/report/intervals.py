@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
 
@@ -33,10 +33,13 @@ def paired_interval(after: Sequence[float], before: Sequence[float], confidence:
 
 
 def student_quantile(probability: float, freedom: int) -> float:
-    """Quantile of Student's t by the expansion of Abramowitz & Stegun 26.7.5.
+    """Quantile of Student's t for a probability of 0.5 or more.
 
-    For probability 0.975 it is within 0.01 from 4 degrees of freedom on, and within 1e-4 from 15 on.
+    Below 15 degrees of freedom from the finite series of Abramowitz & Stegun 26.7.3 and 26.7.4, else by their expansion
+    26.7.5, which is within 1e-4 there for 0.975.
     """
+    if freedom < 15:
+        return _bisected(lambda t: _student_cdf(t, freedom) - probability)
     z = NormalDist().inv_cdf(probability)
     terms = (
         (z**3 + z) / 4,
@@ -45,3 +48,27 @@ def student_quantile(probability: float, freedom: int) -> float:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
     return float(z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms)))
+
+
+def _student_cdf(t: float, freedom: int) -> float:
+    """P(T <= t) for t >= 0, from the probability of |T| <= t as a sum of powers of cos(atan(t / sqrt(freedom)))."""
+    angle = math.atan(t / math.sqrt(freedom))
+    sine, cosine = math.sin(angle), math.cos(angle)
+    is_odd = freedom % 2 == 1
+    term, total = (cosine, 0.0) if is_odd else (1.0, 0.0)
+    for k in range(3 if is_odd else 2, freedom + 1, 2):
+        total += term
+        term *= cosine * cosine * (k - 1) / k
+    inside = 2 / math.pi * (angle + sine * total) if is_odd else sine * total
+    return 0.5 + inside / 2
+
+
+def _bisected(difference: Callable[[float], float]) -> float:
+    """Where a rising function from 0 up is zero."""
+    low, high = 0.0, 1.0
+    while difference(high) < 0:
+        low, high = high, 2 * high
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if difference(middle) < 0 else (low, middle)
+    return high

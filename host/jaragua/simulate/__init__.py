@@ -2,8 +2,10 @@
 
 from jaragua.simulate.settings import (
     ENGINES,
+    CurvePoint,
     EngineName,
     Means,
+    Natural,
     Simulation,
     SimulationProgress,
     SimulationResult,
@@ -13,8 +15,10 @@ from jaragua.simulate.simulation import simulate
 
 __all__ = [
     "ENGINES",
+    "CurvePoint",
     "EngineName",
     "Means",
+    "Natural",
     "Simulation",
     "SimulationProgress",
     "SimulationResult",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,11 +15,14 @@ from jaragua.report.intervals import mean_interval
 from jaragua.simulate.engine import Judged, VirtualFleet
 from jaragua.simulate.models import model_named
 from jaragua.simulate.samples import Batch, joined
-from jaragua.simulate.settings import Means, Simulation
+from jaragua.simulate.settings import CurvePoint, Means, Natural, Simulation
 from jaragua.strategies import ClientWork, Vector
+from jaragua_models import AsTheyCome, Samples
 
 #: Tasks that are in memory at once.
 _TASKS_AT_ONCE: Final = 100
+#: Of those with queries as they come, which are many.
+_NATURAL_TASKS: Final = 40
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,45 @@ def judge_starts(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[
         tasks = held_out_tasks(simulation, range(number, number + 1))
         found.append(fleet.adapt(fleet.start(vector), work, tasks.support, tasks.query))
     return _together(found)
+
+
+def judge_natural(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[Vector]) -> Natural | None:
+    """Held-out tasks on their queries as they come, one from each vector; None if the tasks do not know them.
+
+    Each class is asked alone: the parts that are answered rightly give how many were found and how many false alarms.
+    """
+    model = model_named(simulation.task)
+    source = model.tasks
+    if not isinstance(source, AsTheyCome) or model.network.outputs != 2:
+        return None
+    work, shots = _adaptation(simulation), simulation.adapt_shots or simulation.shots
+    figures = []
+    for seed, vector in zip(range(min(simulation.eval_tasks, _NATURAL_TASKS)), vectors, strict=False):
+        task = source.natural_task(seed, simulation.ways, shots, simulation.queries)
+        start, support = fleet.start(vector), joined([task.support], [seed])
+        classes = [joined([_of_class(task.query, label)], [seed]) for label in (0, 1)]
+        found = [float(fleet.adapt(start, work, support, query).after[0]) for query in classes]
+        figures.append(_natural(found, [len(query.x) for query in classes]))
+    balanced, f1 = (means(np.array(column)) for column in zip(*figures, strict=True))
+    return Natural(balanced, f1)
+
+
+def _of_class(query: Samples, label: int) -> Samples:
+    return Samples(query.x[query.y == label], query.y[query.y == label])
+
+
+def _natural(right: list[float], counts: list[int]) -> tuple[float, float]:
+    """Balanced accuracy and F1 of class 1, from the part of each class that is answered rightly."""
+    hits, false_alarms = right[1] * counts[1], (1 - right[0]) * counts[0]
+    asked = counts[1] + hits + false_alarms
+    return (right[0] + right[1]) / 2, 2 * hits / asked if asked else 0.0
+
+
+def curve(simulation: Simulation, fleet: VirtualFleet, vectors: Mapping[int, Vector]) -> tuple[CurvePoint, ...]:
+    """Each of the vectors, by the rounds it took, judged on `curve_tasks` held-out tasks."""
+    fewer = replace(simulation, eval_tasks=simulation.curve_tasks)
+    judged = {rounds: judge(fewer, fleet, vector) for rounds, vector in sorted(vectors.items())}
+    return tuple(CurvePoint(rounds, means(found.before), means(found.after)) for rounds, found in judged.items())
 
 
 def means(values: NDArray[np.float64]) -> Means:

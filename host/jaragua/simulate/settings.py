@@ -12,7 +12,7 @@ ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
 #: Fields of a simulation that nothing of what is learned depends on.
-_OF_JUDGING = frozenset({"adapt_shots", "eval_tasks", "queries", "adapt_passes", "adapt_learning_rate"})
+_OF_JUDGING = frozenset({"adapt_shots", "eval_tasks", "queries", "adapt_passes", "adapt_learning_rate", "curve_tasks"})
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,14 @@ class Simulation:
     adapt_passes: int = 1
     adapt_learning_rate: float | None = None
     """None: that of training."""
+    checkpoints: tuple[int, ...] = ()
+    """Rounds after which the weights are kept, to be judged at the end: a learning curve."""
+    curve_tasks: int = 100
+    """Held-out tasks for each point of that curve."""
 
     def identity(self) -> dict[str, Any]:
         """All that decides what is learned, as JSON values: what a saved state must agree with."""
-        values = asdict(self) | {"devices": list(self.devices)}
+        values = asdict(self) | {"devices": list(self.devices), "checkpoints": list(self.checkpoints)}
         return {name: value for name, value in values.items() if name not in _OF_JUDGING}
 
 
@@ -59,6 +63,23 @@ class Means:
 
     mean: float
     ci95: float
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What new devices made of the weights after some rounds."""
+
+    rounds: int
+    before: Means
+    after: Means
+
+
+@dataclass(frozen=True)
+class Natural:
+    """After adaptation, on queries as unbalanced as they come; class 1 is the rare one. All in 0..1."""
+
+    balanced_accuracy: Means
+    f1: Means
 
 
 @dataclass(frozen=True)
@@ -80,6 +101,10 @@ class SimulationResult:
     parameters: int
     scores: tuple[float, ...]
     """After adaptation, one per held-out task."""
+    curve: tuple[CurvePoint, ...] = ()
+    """From the first weights over the checkpoints to the last, if there are checkpoints."""
+    natural: Natural | None = None
+    """For tasks that know their queries as they come (`AsTheyCome`)."""
 
 
 @dataclass(frozen=True)

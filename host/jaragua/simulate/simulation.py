@@ -18,8 +18,15 @@ from jaragua.simulate.draws import Draw, draws
 from jaragua.simulate.engine import Judged, Trained, VirtualFleet
 from jaragua.simulate.float_fleet import FloatFleet
 from jaragua.simulate.integer_fleet import IntegerFleet
-from jaragua.simulate.models import model_named
-from jaragua.simulate.settings import OnProgress, Simulation, SimulationProgress, SimulationResult, default_cache
+from jaragua.simulate.models import model_for
+from jaragua.simulate.settings import (
+    CurvePoint,
+    OnProgress,
+    Simulation,
+    SimulationProgress,
+    SimulationResult,
+    default_cache,
+)
 from jaragua.simulate.state import State, StateFolder
 from jaragua.strategies import ClientUpdate, Settings, Strategy, Vector
 from jaragua.strategies.robust import aggregation_of
@@ -42,7 +49,7 @@ def simulate(
     ModelError, DataError, ToolError, StoreError.
     """
     count = workers or os.cpu_count() or 1
-    model = _model(simulation)
+    model = model_for(simulation)
     codec = ModelCodec(model)
     strategy = create_strategy(simulation)
     folder = StateFolder(state_folder, simulation) if state_folder else None
@@ -50,7 +57,11 @@ def simulate(
         rounds = _Rounds(simulation, codec, strategy, fleet, folder, on_progress)
         state = rounds.run(count)
         judged = _judge(simulation, strategy, codec, fleet, state.vector)
-        return _result(simulation, model, fleet, state, judged, rounds)
+        return replace(
+            _result(simulation, model, fleet, state, judged, rounds),
+            curve=_curve(simulation, strategy, codec, fleet, state),
+            natural=judging.judge_natural(simulation, fleet, _starts(simulation, strategy, codec, state.vector)),
+        )
 
 
 def create_strategy(simulation: Simulation) -> Strategy:
@@ -131,9 +142,11 @@ class _Rounds:
             ClientUpdate(device, state.vector + learned, count)
             for device, learned, count in zip(names, arrived, samples, strict=True)
         ]
+        moved = self._strategy.aggregate(number, state.vector, updates)
         self._state = replace(
             state,
-            vector=self._strategy.aggregate(number, state.vector, updates),
+            vector=moved,
+            checkpoints=state.checkpoints | ({number: moved} if number in self._simulation.checkpoints else {}),
             rounds_done=number,
             client_tasks=state.client_tasks + len(draw.devices),
             bytes_up=state.bytes_up + bytes_up,
@@ -151,14 +164,6 @@ class _Rounds:
             self._saved = time.monotonic()
 
 
-def _model(simulation: Simulation) -> Model:
-    """The model, its weights in the engine's format."""
-    model = model_named(simulation.task)
-    if simulation.engine == "float32":
-        return model
-    return replace(model, network=replace(model.network, weights=simulation.engine))
-
-
 def _fleet(simulation: Simulation, model: Model, codec: ModelCodec, workers: int, cache: Path) -> VirtualFleet:
     if simulation.engine == "float32":
         return FloatFleet(model, workers, cache)
@@ -170,8 +175,22 @@ def _judge(
 ) -> Judged:
     if strategy.TRAINS:
         return judging.judge(simulation, fleet, vector)
-    starts = (codec.initial(simulation.seed + number) for number in range(simulation.eval_tasks))
-    return judging.judge_starts(simulation, fleet, starts)
+    return judging.judge_starts(simulation, fleet, _starts(simulation, strategy, codec, vector))
+
+
+def _starts(simulation: Simulation, strategy: Strategy, codec: ModelCodec, vector: Vector) -> Iterator[Vector]:
+    """What each held-out task begins with: what was learned, or random weights of its own."""
+    for number in range(simulation.eval_tasks):
+        yield vector if strategy.TRAINS else codec.initial(simulation.seed + number)
+
+
+def _curve(
+    simulation: Simulation, strategy: Strategy, codec: ModelCodec, fleet: VirtualFleet, state: State
+) -> tuple[CurvePoint, ...]:
+    if not (simulation.checkpoints and simulation.curve_tasks and strategy.TRAINS):
+        return ()
+    ends = {0: codec.initial(simulation.seed), state.rounds_done: state.vector}
+    return judging.curve(simulation, fleet, state.checkpoints | ends)
 
 
 def _result(

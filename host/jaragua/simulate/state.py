@@ -19,11 +19,15 @@ from jaragua.strategies import Vector
 
 _FILE: Final = "simulation.npz"
 _VERSION: Final = 1
+_CHECKPOINT: Final = "checkpoint:"
 
 
 @dataclass(frozen=True)
 class State:
-    """After `rounds_done` rounds. vector: float64 [parameters], what the server knows; memory: arrays by name."""
+    """After `rounds_done` rounds. vector: float64 [parameters], what the server knows; memory: arrays by name.
+
+    checkpoints: the vector after each of these rounds.
+    """
 
     vector: Vector
     rounds_done: int = 0
@@ -31,6 +35,7 @@ class State:
     bytes_up: int = 0
     bytes_down: int = 0
     memory: dict[str, NDArray[Any]] = field(default_factory=dict)
+    checkpoints: dict[int, Vector] = field(default_factory=dict)
 
 
 class StateFolder:
@@ -50,16 +55,22 @@ class StateFolder:
             identity = str(arrays.pop("identity"))
             rounds_done, client_tasks, bytes_up, bytes_down = arrays.pop("numbers").tolist()
             vector = arrays.pop("vector")
+            checkpoints = {
+                int(name.removeprefix(_CHECKPOINT)): arrays.pop(name)
+                for name in list(arrays)
+                if name.startswith(_CHECKPOINT)
+            }
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise StoreError(f"{self._path} cannot be read: {error}", "delete it, or give another folder") from error
         self._require_same(identity)
-        return State(vector, rounds_done, client_tasks, bytes_up, bytes_down, arrays)
+        return State(vector, rounds_done, client_tasks, bytes_up, bytes_down, arrays, checkpoints)
 
     def save(self, state: State) -> None:
         """Replace what was saved. Raises: StoreError."""
         numbers = np.array([state.rounds_done, state.client_tasks, state.bytes_up, state.bytes_down])
         content = io.BytesIO()
-        np.savez(content, identity=self._identity, numbers=numbers, vector=state.vector, **state.memory)  # type: ignore[arg-type]
+        arrays = {f"{_CHECKPOINT}{number}": vector for number, vector in state.checkpoints.items()} | state.memory
+        np.savez(content, identity=self._identity, numbers=numbers, vector=state.vector, **arrays)
         temporary = self._path.with_suffix(".tmp")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -55,6 +55,15 @@ class PresenceTasks:
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A node on later days: support from before SUPPORT_END, queries from after QUERY_START."""
+        return self._held_out(seed, ways, shots, queries)[1]
+
+    def natural_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
+        """The support set of that held-out task, and all query rows of its node as they came."""
+        node, task = self._held_out(seed, ways, shots, queries)
+        return Task(task.support, self.natural(node))
+
+    def _held_out(self, seed: int, ways: int, shots: int, queries: int) -> tuple[str, Task]:
+        """The node, and its task."""
         self._check_ways(ways, shots, queries)
         random = generator_for("presence", "held-out", self.label, seed, shots, queries)
         nodes = [self.held_out_node] if self.held_out_node else list(readings.NODES)
@@ -70,7 +79,7 @@ class PresenceTasks:
             random, [rows if label in share else rows[:0] for label, rows in enumerate(before)], shots, [0] * ways
         )
         _, query = draw(random, after, 0, [share.get(label, 0) for label in range(ways)])
-        return Task(_samples(node, support), _samples(node, query))
+        return node, Task(_samples(node, support), _samples(node, query))
 
     def natural(self, node: str) -> Samples:
         """All held-out query rows of a node, in order of time, as unbalanced as they are."""

@@ -1,0 +1,146 @@
+"""`jaragua reproduce`: all experiments of the plan, and the document and figures that follow from them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jaragua import __version__
+from jaragua.cli import output
+from jaragua.errors import Interrupted, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from jaragua.reproduce import Plan, Progress, Scale
+    from jaragua.reproduce.run import Found, OnProgress
+
+app = typer.Typer()
+
+
+@app.command()
+def reproduce(
+    short: Annotated[bool, typer.Option("--short", help="A minute: that everything works, not what it gives.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="The papers' sizes: days on two cores.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="task, or task/strategy; repeat.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Of the records; default: runs/reproduce-<scale>.")] = None,
+    document: Annotated[Path | None, typer.Option(help="Default: results.md in that folder.")] = None,
+    figures: Annotated[bool, typer.Option(help="Draw figures beside the document (extra `plots`).")] = True,
+    workers: Annotated[int | None, typer.Option(min=1, help="Default: one for each core.")] = None,
+    render_only: Annotated[bool, typer.Option("--render-only", help="From the records there are.")] = False,
+    list_only: Annotated[bool, typer.Option("--list", help="Only name the experiments.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+) -> None:
+    """Make the tables and figures of docs/results.md. Stopped and started again, it goes on where it was."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from jaragua.reproduce import Store, read_plan
+
+    scale = _scale(short, full)
+    plan = read_plan(scale).only(only or [])
+    if not plan.experiments:
+        known = ", ".join(task.name for task in read_plan(scale).tasks)
+        raise UsageError(f"no experiment has a name like {', '.join(only or [])}", f"tasks: {known}; see --list")
+    if list_only:
+        names = list(dict.fromkeys(one.name for one in plan.experiments))
+        output.print_result({"experiments": names}) if json else typer.echo("\n".join(names))
+        return
+    place = folder or Path("runs") / f"reproduce-{scale}"
+    store = Store(place)
+    found = _run(plan, store, workers, render_only)
+    target = document or place / "results.md"
+    drawn = _write(plan, found, target, _command(scale, only or []), figures)
+    _tell(plan, found, target, drawn, json)
+
+
+def _scale(short: bool, full: bool) -> Scale:
+    if short and full:
+        raise UsageError("--short and --full exclude each other", "give one of them, or none")
+    return "short" if short else "full" if full else "plain"
+
+
+def _command(scale: Scale, only: list[str]) -> str:
+    flags = {"short": " --short", "full": " --full", "plain": ""}[scale]
+    return f"jaragua reproduce{flags}" + "".join(f" --only {name}" for name in only)
+
+
+def _run(plan: Plan, store: Any, workers: int | None, render_only: bool) -> Found:
+    from jaragua.reproduce import run
+    from jaragua.reproduce.run import recorded
+
+    if render_only:
+        return recorded(plan, store)
+    try:
+        with _progress() as on_progress:
+            return run(plan, store, on_progress, workers)
+    except KeyboardInterrupt:
+        raise Interrupted("stopped; what is done is kept", "give the same command to go on") from None
+
+
+def _write(plan: Plan, found: Found, target: Path, command: str, with_figures: bool) -> list[str]:
+    """The document and its figures; the files of the figures."""
+    from jaragua.reproduce import figures, markdown
+
+    drawn = figures.figures(plan, found) if with_figures else []
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    text = markdown.document(plan, found, markdown.Header(command, machine, __version__), drawn)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        if drawn:
+            figures.save(drawn, target.parent / "images")
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written: {error.strerror}", "give another --document") from error
+    return [figure.file for figure in drawn]
+
+
+def _tell(plan: Plan, found: Found, target: Path, drawn: list[str], json: bool) -> None:
+    from jaragua.reproduce.summary import total_seconds
+
+    if json:
+        data = {
+            "scale": plan.scale,
+            "experiments": len(plan.experiments),
+            "done": sum(one.key in found.outcomes for one in plan.experiments),
+            "seconds": total_seconds(found.outcomes[one.key] for one in plan.experiments if one.key in found.outcomes),
+            "document": str(target),
+            "figures": drawn,
+        }
+        output.print_result(data)
+    else:
+        typer.echo(f"{target}: {len(plan.experiments)} simulations, {len(drawn)} figures")
+
+
+@contextmanager
+def _progress() -> Iterator[OnProgress]:
+    """A bar on a terminal, a line for each piece of work elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda now: output.say(describe(now))
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[what]}"))
+    with Bar(*columns, console=Console(stderr=True, highlight=False, markup=False)) as bar:
+        task = bar.add_task("experiments", total=None, what="")
+        yield lambda now: bar.update(task, completed=now.done, total=now.of, what=_what(now))
+
+
+def describe(now: Progress) -> str:
+    """Where it stands, in one line."""
+    return f"{now.done}/{now.of}: {_what(now)}"
+
+
+def _what(now: Progress) -> str:
+    left = "" if now.seconds_left is None else f", about {_time(now.seconds_left)} left"
+    return now.doing + left
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

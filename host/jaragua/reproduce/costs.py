@@ -1,0 +1,86 @@
+"""What a strategy costs a board: RAM after the compiler's table, instructions counted on the emulated Cortex-M4."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import replace
+from typing import Final
+
+from jaragua.reproduce.plan import Experiment
+from jaragua.reproduce.records import Costs
+from jaragua.simulate.simulation import create_strategy
+from jaragua.strategies import WHOLE_SET, ClientWork
+from jaragua_compiler import plan
+from jaragua_compiler.bench import board, toolchain
+from jaragua_compiler.bench.workload import prepare
+from jaragua_compiler.export.memory import figures
+
+#: Of meta-training before steps are counted: by then about as many rows are dead as later.
+_ROUNDS: Final = 50
+_STEPS: Final = 25
+_NUMBER_BYTES: Final = 2
+
+
+def costs_key(experiment: Experiment, batch: int | None = None) -> str:
+    """Equal for all experiments whose boards have the same program and mini-batches (batch: of other ones)."""
+    layout = plan(experiment.model.network)
+    size = batch_of(experiment) if batch is None else batch
+    text = f"{layout.architecture.hex()} {experiment.simulation.task} {experiment.simulation.ways} {size}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def measure(experiment: Experiment) -> Costs:
+    """Build the engine of the experiment's network and count training steps. Instructions are 0 without the tools."""
+    begun = time.perf_counter()
+    layout = plan(experiment.model.network)
+    ram = figures(layout, "cortex_m4").ram_bytes
+    try:
+        toolchain.require_tools()
+    except toolchain.ToolError:
+        return Costs(ram, 0, batch_of(experiment), time.perf_counter() - begun)
+    return Costs(ram, _counted(experiment), batch_of(experiment), time.perf_counter() - begun)
+
+
+def _counted(experiment: Experiment) -> int:
+    model, wanted = experiment.model, experiment.simulation
+    defaults = replace(
+        model.defaults, ways=wanted.ways, rounds=_ROUNDS, shots=min(wanted.shots, -(-_STEPS // wanted.ways))
+    )
+    layout = plan(model.network)
+    steps = prepare(replace(model, defaults=defaults), layout, 1).steps[:_STEPS]
+    counts = [counted.train_instructions for counted, _ in board.run(layout, steps, counted=True)]
+    return round(sum(counts) / len(counts))
+
+
+def work_of(experiment: Experiment) -> ClientWork:
+    """What a device does in a round."""
+    return create_strategy(experiment.simulation).client_work(1)
+
+
+def batch_of(experiment: Experiment) -> int:
+    """Samples of one step in a round."""
+    work, samples = work_of(experiment), samples_of_a_round(experiment)
+    return samples if work.batch == WHOLE_SET else min(work.batch, samples)
+
+
+def samples_of_a_round(experiment: Experiment) -> int:
+    """Of one device."""
+    return experiment.simulation.ways * experiment.simulation.shots
+
+
+def stored_bytes(experiment: Experiment) -> int:
+    """Of samples that a device keeps during a round: all, if it meets them more than once; else none (TinyReptile)."""
+    inputs = experiment.model.network.input_size
+    return samples_of_a_round(experiment) * inputs * _NUMBER_BYTES if work_of(experiment).passes > 1 else 0
+
+
+def steps_of_a_round(experiment: Experiment) -> int:
+    """On single samples, of one device."""
+    return samples_of_a_round(experiment) * work_of(experiment).passes
+
+
+def steps_to_adapt(experiment: Experiment) -> int:
+    """Of a new device."""
+    wanted = experiment.simulation
+    return wanted.ways * (wanted.adapt_shots or wanted.shots) * wanted.adapt_passes

@@ -1,0 +1,120 @@
+"""What came of experiments: a JSON file each, named by the content of what was asked, so that nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from jaragua.errors import StoreError
+from jaragua.simulate import CurvePoint, Means, Natural, SimulationResult
+
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one simulation under one seed. seconds: of wall time, judging included."""
+
+    seed: int
+    metric: str
+    before: Means
+    after: Means
+    tasks: int
+    curve: tuple[CurvePoint, ...]
+    natural: Natural | None
+    bytes_up: int
+    bytes_down: int
+    client_tasks: int
+    final_hash: str
+    seconds: float
+
+    @classmethod
+    def of(cls, seed: int, result: SimulationResult, seconds: float) -> Self:
+        """What is kept of a result."""
+        return cls(
+            seed,
+            result.metric,
+            result.before,
+            result.after,
+            result.tasks,
+            result.curve,
+            result.natural,
+            result.bytes_up,
+            result.bytes_down,
+            result.client_tasks,
+            result.final_hash,
+            seconds,
+        )
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Self:
+        """The inverse of `asdict`. Raises: KeyError or TypeError if it is none."""
+        found["before"], found["after"] = Means(**found["before"]), Means(**found["after"])
+        found["curve"] = tuple(
+            CurvePoint(point["rounds"], Means(**point["before"]), Means(**point["after"])) for point in found["curve"]
+        )
+        if found["natural"]:
+            found["natural"] = Natural(**{name: Means(**one) for name, one in found["natural"].items()})
+        return cls(**found)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of one network on a Cortex-M4: RAM after the compiler's table, instructions counted on the emulated board.
+
+    step_instructions: the mean of training steps on one sample each, in mini-batches of `batch`; 0 without the tools.
+    """
+
+    ram_bytes: int
+    step_instructions: int
+    batch: int
+    seconds: float
+
+
+class Store:
+    """A folder of records. Each is written at once, so a kill leaves none half."""
+
+    def __init__(self, folder: Path) -> None:
+        self._records = folder / "records"
+        self._states = folder / "states"
+
+    def state(self, training_key: str) -> Path:
+        """Where a simulation that is not finished keeps where it stands."""
+        return self._states / training_key
+
+    def outcome(self, key: str) -> Outcome | None:
+        """Of a simulation, None if it was not finished. Raises: StoreError."""
+        found = self._read(f"simulation-{key}")
+        return None if found is None else Outcome.from_json(found)
+
+    def costs(self, key: str) -> Costs | None:
+        """Of a network, None if it was not measured. Raises: StoreError."""
+        found = self._read(f"costs-{key}")
+        return None if found is None else Costs(**found)
+
+    def put(self, key: str, name: str, record: Outcome | Costs) -> None:
+        """Keep a record; name: for people who look into the folder. Raises: StoreError."""
+        kind = "costs" if isinstance(record, Costs) else "simulation"
+        content = {"version": _VERSION, "name": name, "record": asdict(record)}
+        path = self._records / f"{kind}-{key}.json"
+        temporary = path.with_suffix(".tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            os.replace(temporary, path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror}", "check the disk") from error
+
+    def _read(self, stem: str) -> dict[str, Any] | None:
+        path = self._records / f"{stem}.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            found: dict[str, Any] = content["record"]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{path} cannot be read: {error}", "delete it, and it is made again") from error
+        return found if content.get("version") == _VERSION else None

@@ -1,0 +1,135 @@
+"""`jaragua reproduce`: one plan, records that are made once, and a document that follows from records alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jaragua.errors import StoreError
+from jaragua.reproduce import Plan, Progress, Store, figures, markdown, read_plan, run
+from jaragua.reproduce.run import Found, recorded
+
+HEADER = markdown.Header("jaragua reproduce --short --only sine", "2 cores", "0")
+JARAGUA = (sys.executable, "-m", "jaragua.cli.main", "reproduce", "--short", "--no-figures")
+PART = ("--only", "sine/tinyreptile", "--only", "sine/reptile")
+DEADLINE_S = 120
+
+
+@pytest.fixture(scope="module")
+def sine() -> Plan:
+    return read_plan("short").only(["sine"])
+
+
+@pytest.fixture(scope="module")
+def found(sine: Plan, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    return run(sine, Store(tmp_path_factory.mktemp("records")), lambda now: None, workers=1)
+
+
+def test_every_strategy_has_a_row_with_its_figures(sine: Plan, found: Found) -> None:
+    text = markdown.document(sine, found, HEADER, [])
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    for name in sine.rows:
+        cells = next(row for row in rows if row.startswith(f"| {name} |")).split(" | ")
+        assert " ± " in cells[3]
+        assert int(cells[5].replace(",", "")) > 0
+    assert "Support-set size" in text
+    assert "the share that is sent" in text
+    assert "| w8 |" in text
+
+
+def test_instructions_are_steps_times_those_of_a_step(sine: Plan, found: Found) -> None:
+    text = markdown.document(sine, found, HEADER, [])
+    cells = next(line for line in text.splitlines() if line.startswith("| TinyReptile |")).strip("| ").split(" | ")
+    to_adapt, of_a_round = (int(cells[place].replace(",", "")) for place in (5, 6))
+    assert to_adapt == of_a_round
+    assert to_adapt % 32 == 0
+    assert 2_000 < to_adapt // 32 < 10_000
+
+
+def test_the_same_records_give_the_same_document_and_figures(sine: Plan, found: Found, tmp_path: Path) -> None:
+    for place in (tmp_path / "one", tmp_path / "other"):
+        drawn = figures.figures(sine, found)
+        figures.save(drawn, place)
+        place.joinpath("results.md").write_text(markdown.document(sine, found, HEADER, drawn))
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert {f"results-sine-{kind}.svg" for kind in ("curve", "support", "share")} < set(files)
+    for name in files:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+def test_what_was_not_counted_is_left_open(sine: Plan, found: Found) -> None:
+    text = markdown.document(sine, Found(found.outcomes, {}), HEADER, [])
+    row = next(line for line in text.splitlines() if line.startswith("| TinyReptile |"))
+    assert row.split(" | ")[4:7] == ["–", "–", "–"]
+
+
+def test_missing_records_are_named_as_missing(sine: Plan, found: Found) -> None:
+    some = dict(list(found.outcomes.items())[2:])
+    assert "2 of them are missing" in markdown.document(sine, Found(some, found.costs), HEADER, [])
+
+
+def test_nothing_is_done_twice(sine: Plan, tmp_path: Path) -> None:
+    part, store = sine.only(["sine/tinyreptile"]), Store(tmp_path)
+    first = run(part, store, lambda now: None)
+    seen: list[Progress] = []
+    assert run(part, store, seen.append) == first == recorded(part, store)
+    assert [(now.done, now.of) for now in seen] == [(len(part.experiments), len(part.experiments))]
+
+
+def test_keys_depend_on_content(sine: Plan) -> None:
+    one = sine.experiments[0]
+    assert replace(one, name="another").key == one.key
+    judged = replace(one, simulation=replace(one.simulation, eval_tasks=9))
+    trained = replace(one, simulation=replace(one.simulation, seed=9))
+    assert judged.key != one.key
+    assert judged.training_key == one.training_key != trained.training_key
+    assert len({experiment.key for experiment in read_plan("plain").experiments}) == len(read_plan("plain").experiments)
+
+
+def test_a_damaged_record_is_named(sine: Plan, tmp_path: Path) -> None:
+    part, store = sine.only(["sine/from-scratch"]), Store(tmp_path)
+    run(part, store, lambda now: None)
+    for path in (tmp_path / "records").glob("simulation-*"):
+        path.write_text(path.read_text()[:50])
+    with pytest.raises(StoreError, match="cannot be read"):
+        recorded(part, store)
+
+
+def command(folder: Path, *words: str) -> list[str]:
+    return [*JARAGUA, *PART, "--folder", str(folder), *words]
+
+
+def hashes(folder: Path) -> set[tuple[str, str]]:
+    records = [json.loads(path.read_text()) for path in (folder / "records").glob("simulation-*.json")]
+    return {(record["name"], record["record"]["final_hash"]) for record in records}
+
+
+def test_killed_and_started_again_it_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    folder, undisturbed = tmp_path / "killed", tmp_path / "whole"
+    with subprocess.Popen(command(folder), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as program:
+        deadline = time.monotonic() + DEADLINE_S
+        while len(list(folder.glob("records/*.json"))) < 2:
+            assert time.monotonic() < deadline
+            assert program.poll() is None, "it ended before it could be killed"
+            time.sleep(0.01)
+        program.kill()
+    before = len(list(folder.glob("records/simulation-*.json")))
+    data: dict[str, Any] = {}
+    for place in (folder, undisturbed):
+        done = subprocess.run(command(place, "--json"), capture_output=True, timeout=DEADLINE_S, check=True)
+        data = json.loads(done.stdout)["data"]
+    assert before < data["done"] == data["experiments"]
+    assert hashes(folder) == hashes(undisturbed)
+
+
+def test_an_unknown_name_is_refused() -> None:
+    done = subprocess.run([*JARAGUA, "--only", "sin"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no experiment has a name like sin" in done.stderr
