@@ -98,6 +98,55 @@ def test_a_keras_file_is_compiled_with_samples_of_its_own(capsys: pytest.Capture
     assert "chosen from sample inputs" in Path("shown/README.md").read_text()
 
 
+def selftest_passes(folder: str) -> bool:
+    sources = [str(path) for path in Path(folder).glob("*.c")]
+    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", *sources, "-o", "selftest"], check=True)
+    return subprocess.run(["./selftest"], check=False).returncode == 0
+
+
+def test_the_layers_that_train_are_the_users_choice(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = document(capsys, "compile", "digits", "--board", "pico", "--out", "all", "--train", "all")
+    last = document(capsys, "compile", "digits", "--board", "pico", "--out", "last", "--train", "last")
+    assert (whole["trained_layers"], last["trained_layers"]) == ([0, 1], [1])
+    assert last["ram_bytes"] < whole["ram_bytes"]
+    assert "frozen weights: layer 0, Dense 64 -> 32" in [row["name"] for row in last["flash"]]
+    assert "| 32 x 64 + 32 | no: int8 in flash |" in Path("last/README.md").read_text()
+    assert selftest_passes("last")
+
+
+def test_a_ram_budget_decides_what_trains_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    budget = ["--train", "auto", "--ram-budget", "3000"]
+    assert run(["compile", "sine", "--board", "pico", "--out", "made", *budget, "--json"]) == 0
+    said = capsys.readouterr()
+    data = json.loads(said.out)["data"]
+    assert (data["trained_layers"], data["ram_free_bytes"]) == ([0, 2], 3000)
+    assert data["ram_bytes"] <= 3000
+    assert [line.partition(":")[0] for line in said.err.splitlines()] == [f"layer {n}, Dense" for n in (2, 1, 0)]
+    assert [line.rpartition(": ")[2] for line in said.err.splitlines()] == ["it trains", "it stays frozen", "it trains"]
+    assert selftest_passes("made")
+
+
+def test_without_a_budget_auto_trains_what_the_board_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    data = document(capsys, "compile", "sine", "--board", "pico", "--out", "made", "--train", "auto")
+    assert data["trained_layers"] == [0, 1, 2]
+
+
+def test_a_budget_that_holds_not_even_the_last_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, 7, "compile", "sine", "--board", "pico", "--train", "auto", "--ram-budget", "900")
+    assert "--ram-budget allows 900" in said
+    assert "or more" in said
+
+
+@pytest.mark.parametrize("budget", ["0", "-5", "999999999"])
+def test_a_budget_the_board_has_not(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, 2, "compile", "sine", "--board", "pico", "--ram-budget", budget)
+    assert "bytes is not to be had: pico has" in said
+
+
+def test_a_layer_that_is_not_there_to_train(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "has no layer '7' to train" in refused(capsys, 7, "compile", "sine", "--board", "pico", "--train", "7")
+
+
 def test_an_unknown_board_has_a_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
     said = refused(capsys, 2, "compile", "sine", "--board", "pcio")
     assert "there is no board 'pcio'" in said

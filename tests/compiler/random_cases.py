@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaragua_compiler import Dense, Exponents, LearningRate, Network, Plan
+from jaragua_compiler import Dense, Exponents, LearningRate, Network, Plan, initial_weights, plan
 from jaragua_compiler.bench.random_steps import random_weight_exponents
 from jaragua_compiler.bench.steps import Step
 from jaragua_compiler.blob import Int16Array, IntegerWeights, pack_integers
 from jaragua_compiler.exponents import fitted_exponents
+from jaragua_compiler.freeze import freeze, freeze_integers
+from jaragua_compiler.layers import DepthwiseConv2D, Layer, WeightedLayer
 
 SINE = Network("sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1)), "mean_squared_error")
 MLP = Network("mlp", 64, (Dense(32, "relu"), Dense(10)))
@@ -35,6 +37,22 @@ def random_network(generator: np.random.Generator, most: int) -> Network:
     return Network("random", widths[0], (*hidden, Dense(widths[-1])), loss)
 
 
+def random_frozen(generator: np.random.Generator, network: Network) -> Plan:
+    """The network with any of its layers frozen (A10), though not all: their weights are ordinary ones or wild ones."""
+    last = int(generator.choice(network.weighted))
+    layers = [layer if index == last else _maybe_frozen(generator, layer) for index, layer in enumerate(network.layers)]
+    layout = plan(replace(network, layers=tuple(layers)))
+    if generator.random() < 0.5:
+        samples = generator.uniform(-1.0, 1.0, (16, network.input_size))
+        return freeze(layout, initial_weights(network, int(generator.integers(2**32))), samples)
+    return freeze_integers(layout, _wild_weights(generator, layout), random_exponents(generator, layout))
+
+
+def _maybe_frozen(generator: np.random.Generator, layer: Layer) -> Layer:
+    freezes = isinstance(layer, WeightedLayer) and not isinstance(layer, DepthwiseConv2D) and generator.random() < 0.6
+    return replace(layer, trainable=False) if freezes and isinstance(layer, WeightedLayer) else layer
+
+
 def random_exponents(generator: np.random.Generator, plan: Plan) -> Exponents:
     """Exponents a device accepts, as near to random ones as they fit together."""
     weights, channels = random_weight_exponents(plan, generator)
@@ -44,15 +62,19 @@ def random_exponents(generator: np.random.Generator, plan: Plan) -> Exponents:
 
 def random_blob(generator: np.random.Generator, plan: Plan) -> bytes:
     """Weights of one of four kinds (small, wide, full range, all extreme) under random exponents."""
-    kind = generator.integers(4)
-    weights: IntegerWeights = [
+    weights = _wild_weights(generator, plan)
+    return pack_integers(plan, weights, random_exponents(generator, plan))
+
+
+def _wild_weights(generator: np.random.Generator, plan: Plan) -> IntegerWeights:
+    kind = int(generator.integers(4))
+    return [
         (
             _weights(generator, kind, layer.weights_shape, 7 if layer.per_channel else 15),
             _weights(generator, kind, (layer.outputs,), 30),
         )
         for layer in plan.layers
     ]
-    return pack_integers(plan, weights, random_exponents(generator, plan))
 
 
 def random_sample(generator: np.random.Generator, plan: Plan) -> Sample:

@@ -67,6 +67,30 @@ NETWORKS |= {
     ),
 }
 
+NETWORKS |= {
+    "last layer": replace(
+        NETWORKS["convolutions"],
+        layers=(
+            Conv2D(4, padding="same", activation="relu", trainable=False),
+            Conv2D(6, stride=(2, 2), activation="relu", trainable=False),
+            Flatten(),
+            Dense(3),
+        ),
+    ),
+    "frozen in the middle": Network(
+        "sparse",
+        (8, 8, 1),
+        (
+            Conv2D(4, padding="same", activation="relu"),
+            Conv2D(6, activation="relu", trainable=False),
+            Flatten(),
+            Dense(9, "relu", trainable=False),
+            Dense(3),
+        ),
+        weights="w8",
+    ),
+}
+
 needs_cross_compiler = pytest.mark.skipif(
     shutil.which(toolchain.COMPILER) is None, reason=f"{toolchain.COMPILER} IS NOT INSTALLED"
 )

@@ -221,11 +221,15 @@ def test_all_is_what_a_network_does_anyway() -> None:
     assert planned(NETWORK, Choice("w16", "all")).canonical_json() == planned(NETWORK, Choice()).canonical_json()
 
 
-@pytest.mark.parametrize("train", ["last", "1"])
-def test_a_frozen_layer_is_refused_by_name(train: str) -> None:
-    with pytest.raises(CompileError, match=r"network 'net': layer 0, Dense: .*the device trains every layer") as caught:
-        planned(NETWORK, Choice(train=train))
-    assert caught.value.hint.startswith("Nearest supported: ")
+@pytest.mark.parametrize(("train", "expected"), [("last", [1]), ("1", [1]), ("0", [0]), ("1,0", [0, 1])])
+def test_the_layers_that_are_named_train_and_no_other(train: str, expected: list[int]) -> None:
+    assert [layer.index for layer in planned(NETWORK, Choice(train=train)).layers if layer.trains] == expected
+
+
+def test_a_depthwise_layer_cannot_be_frozen() -> None:
+    network = Network("net", (6, 6, 2), (DepthwiseConv2D(), Flatten(), Dense(3)))
+    with pytest.raises(CompileError, match=r"layer 0: .*cannot be frozen"):
+        planned(network, Choice(train="last"))
 
 
 def test_a_format_that_a_layer_has_not_is_refused_by_name() -> None:

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from random_cases import random_blob, random_sample
 
-from jaragua_compiler import CompileError, Dense, Network, emit, plan
+from jaragua_compiler import CompileError, Dense, Network, emit, initial_weights, plan
 from jaragua_compiler.bench import board as bench_board
 from jaragua_compiler.bench import toolchain
 from jaragua_compiler.bench.steps import Step
 from jaragua_compiler.boards import Board, Core, boards, find_board
 from jaragua_compiler.export import Choice
-from jaragua_compiler.export.memory import check_fits, figures
+from jaragua_compiler.export.choice import planned
+from jaragua_compiler.export.fit import check_fits, choose_layers, resolved
+from jaragua_compiler.export.memory import figures
+from jaragua_compiler.freeze import freeze
 from jaragua_compiler.native import kernel_folder
 from jaragua_compiler.network import (
     Add,
@@ -174,6 +177,39 @@ def test_int8_weights_are_named_where_they_fit() -> None:
     network = Network("big", 256, (Dense(28, "relu"), Dense(10)))
     assert "`--weights w8`" in refusal(network, SMALL).hint
     check_fits(network, Choice(weights="w8"), SMALL)
+
+
+def test_a_refusal_names_auto_where_fewer_layers_fit() -> None:
+    network = Network("big", 256, (Dense(40, "relu"), Dense(30, "relu"), Dense(10)))
+    hint = refusal(network, SMALL).hint
+    assert "`--train auto`" in hint
+    assert resolved(network, Choice(train="auto"), SMALL).train == "1,2"
+    check_fits(network, Choice(train="auto"), SMALL)
+
+
+def test_auto_takes_every_layer_that_fits_from_the_last_one_down() -> None:
+    network = NETWORKS["cnn"]
+    for budget in range(2500, 24000, 1500):
+        board = replace(find_board("qemu_m4"), budget_bytes=budget)
+        chosen = [attempt.layer for attempt in choose_layers(network, Choice(), board) if attempt.trains]
+        for index in network.weighted:
+            more = ",".join(map(str, sorted({index, *(other for other in chosen if other > index)})))
+            fits = figures(planned(network, Choice(train=more)), board.core).fit(board)
+            assert fits == (index in chosen) or index == network.weighted[-1]
+
+
+@needs_tools
+@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("train", ["3", "1,3", "0,3"])
+def test_the_figures_of_frozen_layers_are_those_of_the_linked_program(train: str, core: str) -> None:
+    network = NETWORKS["cnn"]
+    layout = planned(network, Choice(train=train))
+    compiled = freeze(layout, initial_weights(network, 1), np.random.default_rng(1).uniform(-1, 1, (8, 784)))
+    found, measured = figures(compiled, core_of(core)), bench_board.footprint(compiled, core)
+    rows = {row.name: row.bytes for row in found.ram}
+    static = sum(rows[name] for name in ("arena: activations, errors, scratch", "list of live rows", "state"))
+    assert abs(measured.ram_bytes - static) <= 8
+    assert measured.flash_bytes <= found.flash_bytes - compiled.blob_bytes <= 2 * measured.flash_bytes
 
 
 def test_the_network_of_the_reptile_paper_fits_the_emulated_board_with_int8_weights_only() -> None:

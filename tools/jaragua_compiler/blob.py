@@ -24,8 +24,16 @@ IntegerWeights = list[tuple[IntArray, IntArray]]
 
 
 def pack(plan: Plan, weights: Weights, exponents: Exponents) -> bytes:
-    """Weights as real numbers, per layer (W, outputs first; b [out]) -> the blob of A6, each rounded to the nearest."""
+    """Weights as real numbers, per layer (W, outputs first; b [out]) -> the blob of A6, each rounded to the nearest.
+
+    Frozen rows are not in a blob (A10.5): what is given for them is left aside.
+    """
     check_exponents(plan, exponents)
+    return pack_integers(plan, quantise_weights(plan, weights, exponents), exponents)
+
+
+def quantise_weights(plan: Plan, weights: Weights, exponents: Exponents) -> IntegerWeights:
+    """Weights as real numbers -> the device's integers under these exponents, each rounded to the nearest."""
     integers: IntegerWeights = []
     for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
         _check_shape(layer, matrix, bias)
@@ -37,20 +45,26 @@ def pack(plan: Plan, weights: Weights, exponents: Exponents) -> bytes:
                 _quantise(bias, rows + exponents.inputs[layer.index], 30),
             )
         )
-    return pack_integers(plan, integers, exponents)
+    return integers
 
 
 def pack_integers(plan: Plan, weights: IntegerWeights, exponents: Exponents) -> bytes:
     """Weights as the device's integers -> the blob of A6."""
     parts = [_header(plan, exponents)]
     for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
-        rows = np.zeros((layer.outputs, layer.row_elements), dtype="i1" if layer.per_channel else "<i2")
-        rows[:, : layer.inputs] = np.asarray(matrix).reshape(layer.outputs, layer.inputs)
-        parts += [_stored(layer, rows).tobytes(), np.asarray(bias).astype("<i4").tobytes()]
+        parts.append(stored_rows(layer, np.asarray(matrix)[: layer.trained_rows]))
+        parts.append(np.asarray(bias)[: layer.trained_rows].astype("<i4").tobytes())
         if layer.per_channel:
-            channels = np.array(exponents.channels[layer.index], dtype=np.int8).tobytes()
+            channels = np.array(exponents.channels[layer.index][: layer.trained_rows], dtype=np.int8).tobytes()
             parts.append(channels.ljust(layer.end_offset - layer.channels_offset, b"\0"))
     return b"".join(parts)
+
+
+def stored_rows(layer: WeightedPlan, matrix: npt.NDArray[np.generic]) -> bytes:
+    """Some rows of a layer's integers, [rows, ...], as their bytes stand in a blob or in the image (A6, A8.6)."""
+    rows = np.zeros((len(matrix), layer.row_elements), dtype="i1" if layer.per_channel else "<i2")
+    rows[:, : layer.inputs] = matrix.reshape(len(matrix), layer.inputs)
+    return _reordered(layer, rows).tobytes()
 
 
 def unpack(plan: Plan, blob: bytes) -> Weights:
@@ -68,7 +82,7 @@ def unpack(plan: Plan, blob: bytes) -> Weights:
 def unpack_integers(plan: Plan, blob: bytes) -> IntegerWeights:
     """A blob -> the device's integers, per layer (W, outputs first; b). Raises CompileError if it is bad (A6.1)."""
     exponents(plan, blob)
-    return [_layer_integers(layer, blob) for layer in plan.layers]
+    return [_layer_integers(plan, layer, blob) for layer in plan.layers]
 
 
 def exponents(plan: Plan, blob: bytes) -> Exponents:
@@ -82,7 +96,7 @@ def exponents(plan: Plan, blob: bytes) -> Exponents:
         raise CompileError("blob: its header's padding is not zero.")
     pairs = values[: 2 * layers]
     weights, inputs, extra = tuple(pairs[0::2]), tuple(pairs[1::2]), tuple(values[2 * layers + 1 :])
-    channels = tuple(_channels(layer, blob) for layer in plan.layers) if plan.per_channel else ()
+    channels = tuple(_channels(plan, layer, blob) for layer in plan.layers) if plan.per_channel else ()
     found = Exponents(weights, inputs, values[2 * layers], extra, channels)
     check_exponents(plan, found)
     return found
@@ -154,32 +168,48 @@ def _check_identity(plan: Plan, blob: bytes) -> None:
         )
 
 
-def _layer_integers(layer: WeightedPlan, blob: bytes) -> tuple[IntArray, IntArray]:
-    count = layer.outputs * layer.row_elements
+def _layer_integers(plan: Plan, layer: WeightedPlan, blob: bytes) -> tuple[IntArray, IntArray]:
+    """All rows of a layer: the trained ones of the blob, then the frozen ones of the image."""
+    matrix, bias = _read_rows(layer, blob[layer.weights_offset : layer.biases_offset]), _trained_biases(layer, blob)
+    constants = plan.frozen_rows(layer)
+    if constants is not None:
+        matrix = np.concatenate([matrix, _read_rows(layer, constants.weights)])
+        bias = np.concatenate([bias, np.array(constants.biases, dtype=np.int64)])
+    return matrix.reshape(layer.weights_shape), bias
+
+
+def _read_rows(layer: WeightedPlan, stored: bytes) -> IntArray:
+    """Stored rows -> int64 [rows, inputs]."""
     kind = "i1" if layer.per_channel else "<i2"
-    rows = _stored(layer, np.frombuffer(blob, kind, count, layer.weights_offset).reshape(layer.outputs, -1))
-    bias = np.frombuffer(blob, "<i4", layer.outputs, layer.biases_offset).astype(np.int64)
+    rows = _reordered(layer, np.frombuffer(stored, kind).reshape(-1, layer.row_elements))
     if np.any(rows[:, layer.inputs :]):
         raise CompileError(f"blob: the rows' padding of layer {layer.index} is not zero.")
-    if bias.min() < -BIAS_LIMIT or bias.max() >= BIAS_LIMIT:
+    return rows[:, : layer.inputs].astype(np.int64)
+
+
+def _trained_biases(layer: WeightedPlan, blob: bytes) -> IntArray:
+    bias = np.frombuffer(blob, "<i4", layer.trained_rows, layer.biases_offset).astype(np.int64)
+    if np.any((bias < -BIAS_LIMIT) | (bias >= BIAS_LIMIT)):
         raise CompileError(f"blob: a bias of layer {layer.index} is outside -2^30..2^30-1 (A2.3).")
-    return rows[:, : layer.inputs].astype(np.int64).reshape(layer.weights_shape), bias
+    return bias
 
 
-def _stored(layer: WeightedPlan, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """Rows as they stand in a blob, or from there: quads of int8 weights are stored 0, 2, 1, 3 (A8.6)."""
+def _reordered(layer: WeightedPlan, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Rows as they are stored, or from there: quads of int8 weights stand in the order 0, 2, 1, 3 (A8.6)."""
     if not layer.per_channel:
         return rows
-    return rows.reshape(layer.outputs, -1, 4)[:, :, QUAD_ORDER].reshape(rows.shape)
+    return rows.reshape(len(rows), layer.row_elements // 4, 4)[:, :, QUAD_ORDER].reshape(rows.shape)
 
 
-def _channels(layer: WeightedPlan, blob: bytes) -> tuple[int, ...]:
-    """fw of the channels of int8 weights (A8.6); none for other layers."""
+def _channels(plan: Plan, layer: WeightedPlan, blob: bytes) -> tuple[int, ...]:
+    """fw of the channels of int8 weights (A8.6, A10.1); none for other layers."""
     if not layer.per_channel:
         return ()
-    if any(blob[layer.channels_offset + layer.outputs : layer.end_offset]):
+    if any(blob[layer.channels_offset + layer.trained_rows : layer.end_offset]):
         raise CompileError(f"blob: the padding of the exponents of layer {layer.index} is not zero.")
-    return struct.unpack_from(f"<{layer.outputs}b", blob, layer.channels_offset)
+    constants = plan.frozen_rows(layer)
+    own = struct.unpack_from(f"<{layer.trained_rows}b", blob, layer.channels_offset)
+    return own if constants is None else (*own, *constants.channels)
 
 
 def _check_shape(layer: WeightedPlan, matrix: FloatArray, bias: FloatArray) -> None:

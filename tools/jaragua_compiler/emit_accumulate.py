@@ -86,8 +86,8 @@ def accumulation_code(plan: Plan) -> str:
     """The two functions of the interface."""
     if not plan.accumulate:
         return _WITHOUT_SUMS
-    calls = "\n".join(_apply_calls(plan, layer) for layer in plan.layers)
-    return _WITH_SUMS.format(next_dither=NEXT_DITHER if plan.per_channel else "", calls=calls)
+    calls = "\n".join(_apply_calls(plan, layer) for layer in plan.layers if layer.trains)
+    return _WITH_SUMS.format(next_dither=NEXT_DITHER if plan.dithered else "", calls=calls)
 
 
 def train_sample_code(plan: Plan) -> str:
@@ -97,13 +97,13 @@ def train_sample_code(plan: Plan) -> str:
 
 def _apply_calls(plan: Plan, layer: WeightedPlan) -> str:
     """A11.5 of one layer."""
-    summed, shape = sums(plan, layer), f"{layer.outputs}u, {layer.inputs}u"
+    summed, shape = sums(plan, layer), f"{layer.trained_rows}u, {layer.inputs}u"
     if layer.per_channel:
         own = f"jrg_nn_apply_weights_w8({weights_w8(layer)}, {summed}, {shape}, factor,\n"
         own += f"                            {dither_key(layer)});"
     else:
         unit = layer.input_width + 1 if isinstance(layer, DensePlan) else SUM_BITS
-        count = layer.outputs * layer.row_elements
+        count = layer.trained_rows * layer.row_elements
         own = f"jrg_nn_apply_weights({weights(layer)}, {summed}, {count}u, factor, {unit}u);"
-    shared = f"jrg_nn_apply_biases({biases(layer)}, {bias_sums(plan, layer)}, {layer.outputs}u, factor);"
+    shared = f"jrg_nn_apply_biases({biases(layer)}, {bias_sums(plan, layer)}, {layer.trained_rows}u, factor);"
     return f"    {own}\n    {shared}"

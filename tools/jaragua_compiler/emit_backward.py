@@ -12,9 +12,11 @@ from jaragua_compiler.plan_operators import OperatorPlan, WeightedPlan
 
 def backward_functions(module: ModuleType, step: OperatorPlan, plan: Plan) -> list[str]:
     """The functions of one operator: one for each operand that wants its error, and one at least if it learns."""
+    if not step.has_backward:
+        return []
     if isinstance(step, WeightedPlan):
         target = _target(plan, step, 0)
-        sums = [module.sum_code(step, plan, target)] if plan.accumulate else []
+        sums = [module.sum_code(step, plan, target)] if plan.accumulate and step.trains else []
         return [module.backward_code(step, plan, target), *sums]
     return [module.backward_code(step, plan, _target(plan, step, operand), operand) for operand in _wanted(step)]
 
@@ -22,29 +24,33 @@ def backward_functions(module: ModuleType, step: OperatorPlan, plan: Plan) -> li
 def backward_calls(plan: Plan, verb: str = "backward") -> list[str]:
     """The body of the way back. A chain hands one error on; a graph with branches keeps one for each tensor.
 
-    verb: what layers with weights do: "backward" moves them, "sum" sums their steps (A11.1).
+    verb: what layers that learn do: "backward" moves them, "sum" sums their steps (A11.1).
     """
     if all(len(plan.graph.consumers(tensor)) < 2 and len(step.input_tensors) < 2 for tensor, step in _made(plan)):
         return _chain(plan, verb)
-    lines = [f"    jrg_nn_error error{tensor} = {{0}};" for tensor, step in _made(plan) if _has_backward(step)]
+    lines = [f"    jrg_nn_error error{tensor} = {{0}};" for tensor, step in _made(plan) if step.has_backward]
     lines.append(f"    error{plan.graph.output} = jrg_model_loss(target, &result);")
     for step in reversed(plan.steps):
-        lines += _branching_calls(plan, step, verb if isinstance(step, WeightedPlan) else "backward")
+        lines += _branching_calls(plan, step, _verb(step, verb))
     return lines
 
 
 def _chain(plan: Plan, verb: str) -> list[str]:
     lines = ["    jrg_nn_error error = jrg_model_loss(target, &result);"]
     for step in reversed(plan.steps):
-        if _has_backward(step):
-            own = verb if isinstance(step, WeightedPlan) else "backward"
-            lines += _guarded("error", [f"error = jrg_model_step{step.step}_{own}(error);"])
+        if step.has_backward:
+            call = f"jrg_model_step{step.step}_{_verb(step, verb)}(error)"
+            lines += _guarded("error", [f"error = {call};"])
     return lines
+
+
+def _verb(step: OperatorPlan, verb: str) -> str:
+    return verb if isinstance(step, WeightedPlan) and step.trains else "backward"
 
 
 def _branching_calls(plan: Plan, step: OperatorPlan, verb: str) -> list[str]:
     above = f"error{step.output_tensor}"
-    if isinstance(step, WeightedPlan) and not step.passes_error[0]:
+    if step.has_backward and not any(step.passes_error):
         return _guarded(above, [f"(void)jrg_model_step{step.step}_{verb}({above});"])
     calls = []
     for operand in _wanted(step):
@@ -66,11 +72,6 @@ def _sum(plan: Plan, step: OperatorPlan, operand: int, call: str) -> str:
 
 def _guarded(error: str, calls: list[str]) -> list[str]:
     return [f"    if ({error}.magnitude != 0u) {{", *(f"        {call}" for call in calls), "    }"]
-
-
-def _has_backward(step: OperatorPlan) -> bool:
-    """An operator without weights has nothing to do if no error is wanted below it."""
-    return isinstance(step, WeightedPlan) or any(step.passes_error)
 
 
 def _wanted(step: OperatorPlan) -> list[int]:

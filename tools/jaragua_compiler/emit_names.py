@@ -53,7 +53,7 @@ def sums(plan: Plan, layer: WeightedPlan) -> str:
 
 def bias_sums(plan: Plan, layer: WeightedPlan) -> str:
     """A pointer to the sums of a layer's biases."""
-    return f"jrg_model_sums + {plan.sums_index(layer) + layer.outputs * layer.row_elements}u"
+    return f"jrg_model_sums + {plan.sums_index(layer) + layer.trained_rows * layer.row_elements}u"
 
 
 def exponent(plan: Plan, index: int) -> str:

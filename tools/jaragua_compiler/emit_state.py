@@ -93,7 +93,7 @@ def state_code(plan: Plan) -> str:
             f"static {kind} {name}[{plan.live_elements}];" for kind, name in (_ROWS[w] for w in plan.weight_formats)
         ),
         more_bytes=" + ".join(_variables_beside_the_arena(plan)),
-        dither=_DITHER if plan.per_channel else "",
+        dither=_DITHER if plan.dithered else "",
         sums=emit_accumulate.STATE.format(sums=plan.sums) if plan.accumulate else "",
     )
 
@@ -106,10 +106,12 @@ def _variables_beside_the_arena(plan: Plan) -> list[str]:
 def _blob_layer(plan: Plan, layer: WeightedPlan) -> str:
     source = plan.slot_offset(plan.scales.slots[layer.input_tensor])
     output = plan.slot_offset(plan.scales.slots[layer.output_tensor])
-    offsets = f"{layer.weights_offset}u, {layer.biases_offset}u, {layer.inputs}u, {layer.outputs}u"
-    kind = boolean(isinstance(layer, DensePlan))
+    offsets = f"{layer.weights_offset}u, {layer.biases_offset}u, {layer.inputs}u, {layer.trained_rows}u"
+    kind = boolean(isinstance(layer, DensePlan) and layer.trains)
     channels = f", {layer.channels_offset if layer.per_channel else 0}u" if plan.per_channel else ""
-    return f"    {{{offsets}, {source}u, {output}u, {layer.input_width}u, {kind}{channels}}},"
+    constants = f"&jrg_model_frozen{layer.index}" if layer.frozen_rows else "NULL"
+    frozen = f", {constants}" if plan.network.frozen else ""
+    return f"    {{{offsets}, {source}u, {output}u, {layer.input_width}u, {kind}{channels}{frozen}}},"
 
 
 def _buffer(place: Place) -> str:

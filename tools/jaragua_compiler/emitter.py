@@ -12,6 +12,7 @@ from jaragua_compiler import (
     emit_dense,
     emit_dense_w8,
     emit_depthwise,
+    emit_frozen,
     emit_plain,
 )
 from jaragua_compiler.emit_backward import backward_calls, backward_functions
@@ -237,11 +238,14 @@ def _source(plan: Plan) -> str:
     forward = [module.forward_code(step, plan) for module, step in pairs]
     backward = [code for module, step in reversed(pairs) for code in backward_functions(module, step, plan)]
     learning = [*backward, *([emit_accumulate.DROP] if plan.accumulate else [])]
-    interface = _interface(plan) + _head_code(plan)
-    return "\n".join([_preamble(plan, modules), state_code(plan), *forward, *learning, interface])
+    constants = emit_frozen.constants_code(plan)
+    parts = [_preamble(plan, modules), *([constants] if constants else []), state_code(plan)]
+    return "\n".join([*parts, *forward, *learning, _interface(plan) + _head_code(plan)])
 
 
 def _emitter(step: OperatorPlan) -> ModuleType:
+    if isinstance(step, WeightedPlan) and step.frozen_rows:
+        return emit_frozen
     emitters = _EMITTERS_W8 if isinstance(step, WeightedPlan) and step.per_channel else _EMITTERS
     return emitters[type(step)]
 
@@ -266,6 +270,7 @@ def _preamble(plan: Plan, modules: list[ModuleType]) -> str:
         "",
         '#include "jrg_model.h" // the interface',
         *(["#define JRG_NN_BLOB_CHANNELS 1 // int8 weights (A8.6)"] if plan.per_channel else []),
+        *(["#define JRG_NN_BLOB_FROZEN 1 // weights that are no part of it (A10.5)"] if plan.network.frozen else []),
         f'#include "{CONFIG_NAME}" // sizes',
     ]
     lines += [f'#include "{file}" // {symbol}' for file, symbol in dict.fromkeys(includes)]
@@ -283,8 +288,8 @@ def _interface(plan: Plan) -> str:
         output_exponent_offset=plan.exponents_offset + 2 * len(plan.layers),
         factor_mantissa=f"{factor.mantissa}u" if factor else "0u",
         factor_exponent=factor.exponent if factor else 0,
-        set_seed="jrg_model_seed = seed;\n    jrg_model_step_number = 0u;" if plan.per_channel else "(void)seed;",
-        next_dither=emit_accumulate.NEXT_DITHER if plan.per_channel else "",
+        set_seed="jrg_model_seed = seed;\n    jrg_model_step_number = 0u;" if plan.dithered else "(void)seed;",
+        next_dither=emit_accumulate.NEXT_DITHER if plan.dithered else "",
         accumulation=emit_accumulate.accumulation_code(plan),
         drop_sums="        jrg_model_drop_sums();\n" if accumulate else "",
         train_sample=emit_accumulate.train_sample_code(plan) + "\n" if accumulate else "",

@@ -22,6 +22,7 @@ WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX = 8, 15  # A2.6
 WEIGHT_HEADROOM = 8.0  # A2.6
 CHANNEL_EXPONENT_MIN, CHANNEL_EXPONENT_MAX = 0, 15  # A8.1
 CHANNEL_HEADROOM = 4.0  # A8.1
+FROZEN_LARGEST = 127.5  # A10.1: what rounds to the largest int8
 ACTIVATION_HEADROOM = 2.0  # A2.6
 SHIFT_MIN, SHIFT_MAX = 2, 30  # A3.3
 BIAS_SHIFT_MIN, BIAS_SHIFT_MAX = -30, 14  # A5.6
@@ -108,7 +109,7 @@ def check_exponents(plan: Plan, exponents: Exponents) -> None:
     if plan.network.classifier and exponents.output != LOGIT_EXPONENT:
         raise CompileError(f"blob: the logits' exponent is {exponents.output}, it must be {LOGIT_EXPONENT} (A2.5).")
     for layer in plan.layers:
-        _check_weights(layer, exponents)
+        _check_weights(plan, layer, exponents)
     values = exponents.slots
     for number, slot in enumerate(plan.scales.readers):
         if values[number] != values[slot]:
@@ -120,13 +121,16 @@ def check_exponents(plan: Plan, exponents: Exponents) -> None:
             raise CompileError(f"blob: {rule.name}: {value} is not in {limits} ({rule.source}).")
 
 
-def _check_weights(layer: WeightedPlan, exponents: Exponents) -> None:
+def _check_weights(plan: Plan, layer: WeightedPlan, exponents: Exponents) -> None:
     rows = exponents.rows(layer.index, layer.outputs)
     least, most = WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX
     if layer.per_channel:
         least, most = CHANNEL_EXPONENT_MIN, CHANNEL_EXPONENT_MAX
         if len(rows) != layer.outputs or min(rows) != exponents.weights[layer.index]:
             raise CompileError(f"blob: fw of layer {layer.index} is not the smallest of its channels' (A8.1).")
+        constants = plan.frozen_rows(layer) if plan.frozen else None
+        if constants is not None and rows[layer.trained_rows :] != constants.channels:
+            raise CompileError(f"blob: exponents of layer {layer.index} are not those of its frozen weights (A10.5).")
     for weight in (min(rows), max(rows)):
         if not least <= weight <= most:
             rule = "A8.1" if layer.per_channel else "A2.6"
@@ -147,7 +151,13 @@ def calibrate(
     a regression, to widen its output range where `Network.output_range` is too small.
     Raises CompileError if the inputs are larger than any format can hold.
     """
-    channels = tuple(_channel_exponents(layer, matrix) for layer, (matrix, _) in zip(plan.layers, weights, strict=True))
+    return calibrate_channels(plan, weights, channel_exponents(plan, weights), samples, targets)
+
+
+def calibrate_channels(
+    plan: Plan, weights: Weights, channels: Channels, samples: npt.ArrayLike, targets: npt.ArrayLike | None = None
+) -> Exponents:
+    """As calibrate, with the exponents of int8 rows chosen already: per layer one a row, () for int16 weights."""
     weight_exponents = tuple(
         min(own) if own else _weight_exponent(matrix) for own, (matrix, _) in zip(channels, weights, strict=True)
     )
@@ -177,6 +187,13 @@ def fitted_exponents(
     return exponents
 
 
+def channel_exponents(plan: Plan, weights: Weights) -> Channels:
+    """A8.1, A10.1: fw of each row of int8 weights; () for a layer of another format."""
+    return tuple(
+        _channel_exponents(plan, layer, matrix) for layer, (matrix, _) in zip(plan.layers, weights, strict=True)
+    )
+
+
 @functools.lru_cache(maxsize=256)
 def _rules(plan: Plan, weight_exponents: tuple[int, ...], channels: Channels) -> tuple[Rule, ...]:
     """What ties the exponents of the tensors together; weights' exponents are mostly those of the round before."""
@@ -189,6 +206,7 @@ def _found_rules(plan: Plan, weight_exponents: tuple[int, ...], channels: Channe
         if isinstance(step, WeightedPlan):
             weights = (channels[step.index] if channels else ()) or (weight_exponents[step.index],)
             yield from _weighted_rules(step, weights, slots[step.input_tensor], slots[step.output_tensor])
+            yield from _frozen_rules(plan, step)
         else:
             yield from _plain_rules(plan, step)
 
@@ -218,10 +236,17 @@ def _plain_rules(plan: Plan, step: OperatorPlan) -> Iterator[Rule]:
 def _weighted_rules(step: WeightedPlan, weights: tuple[int, ...], source: int, output: int) -> Iterator[Rule]:
     name = f"forward shift of layer {step.index}, less its weight exponent"
     yield Rule(source, output, SHIFT_MIN - min(weights), SHIFT_MAX - max(weights), name, "A3.3")
-    if isinstance(step, DensePlan):
+    if isinstance(step, DensePlan) and step.trains:
         offset = bias_shift(step, 0)
         least, most = math.ceil((BIAS_SHIFT_MIN - offset) / 2), (BIAS_SHIFT_MAX - offset) // 2
         yield Rule(source, None, least, most, f"input exponent of layer {step.index}, for its bias shift", "A5.6")
+
+
+def _frozen_rules(plan: Plan, step: WeightedPlan) -> Iterator[Rule]:
+    constants = plan.frozen_rows(step) if plan.frozen else None
+    if constants is not None:
+        fixed, name = constants.input_exponent, f"input exponent of layer {step.index}, which is frozen"
+        yield Rule(plan.scales.slots[step.input_tensor], None, fixed, fixed, name, "A10.5")
 
 
 def _largest_exponent(magnitude: float, width: int) -> int:
@@ -231,12 +256,15 @@ def _largest_exponent(magnitude: float, width: int) -> int:
     return width - math.ceil(math.log2(magnitude))
 
 
-def _channel_exponents(layer: WeightedPlan, matrix: FloatArray) -> tuple[int, ...]:
-    """A8.1: fw of each row of int8 weights, by its largest weight; rows of tiny ones can grow to n^-1/2."""
+def _channel_exponents(plan: Plan, layer: WeightedPlan, matrix: FloatArray) -> tuple[int, ...]:
+    """Trained rows by A8.1: rows of tiny weights can grow to n^-1/2. Frozen rows by A10.1: nothing grows."""
     if not layer.per_channel:
         return ()
+    constants = plan.frozen_rows(layer) if plan.frozen else None
     largest = np.abs(matrix).reshape(layer.outputs, -1).max(axis=1)
-    wanted = [_largest_exponent(CHANNEL_HEADROOM * max(float(row), layer.inputs**-0.5), 7) for row in largest]
+    trained, frozen = largest[: layer.trained_rows], largest[layer.trained_rows :]
+    wanted = [_largest_exponent(CHANNEL_HEADROOM * max(float(row), layer.inputs**-0.5), 7) for row in trained]
+    wanted += constants.channels if constants else [_largest_exponent(float(row) / FROZEN_LARGEST, 0) for row in frozen]
     return tuple(max(CHANNEL_EXPONENT_MIN, min(CHANNEL_EXPONENT_MAX, exponent)) for exponent in wanted)
 
 

@@ -10,8 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from jaragua_compiler.errors import CompileError
-from jaragua_compiler.layers import WeightedLayer
 from jaragua_compiler.network import (
     ActivatedLayer,
     Activation,
@@ -117,18 +115,6 @@ def build_graph(network: Network) -> Graph:
     return Graph(tensors=tuple(builder.tensors), operators=tuple(builder.operators), output=builder.made[-1])
 
 
-def _require_operator(network: Network, index: int) -> None:
-    """Raises CompileError if the device would train a layer that is to stay as it is."""
-    layer = network.layers[index]
-    if isinstance(layer, WeightedLayer) and not layer.trainable:
-        raise _refusal(network, index, "it is frozen, and the device trains every layer", "trainable=True")
-
-
-def _refusal(network: Network, index: int, reason: str, nearest: str) -> CompileError:
-    place = f"network {network.name!r}: layer {index}, {type(network.layers[index]).__name__}"
-    return CompileError(f"{place}: {reason}.", f"Nearest supported: {nearest}.")
-
-
 class _Builder:
     """The tensors and operators so far; `made` is the graph's tensor of each tensor of the network."""
 
@@ -140,7 +126,6 @@ class _Builder:
 
     def take(self, index: int) -> None:
         """Add the operators of layer number `index`."""
-        _require_operator(self._network, index)
         layer = self._network.layers[index]
         output = self.made[self._network.operands(index)[0]]
         if not isinstance(layer, Flatten | Activation):

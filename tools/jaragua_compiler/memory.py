@@ -174,7 +174,7 @@ def _buffers(graph: Graph, steps: tuple[OperatorPlan, ...]) -> Iterator[Buffer]:
     for tensor, content in enumerate(graph.tensors):
         yield _activation_buffer(graph, steps, moments, tensor, 2 * padded_size(steps, tensor, content.size))
     for step in steps:
-        if isinstance(step, WeightedPlan) or any(step.passes_error):
+        if step.has_backward:
             yield from _error_buffers(graph, steps, moments, step)
         yield from _scratch_buffers(graph, moments, step)
 
@@ -188,10 +188,18 @@ def _activation_buffer(
     for step in steps:
         if step.output_tensor == tensor:
             first = moments.forward(step.step)
-            last = max(last, moments.learn(step.step) if isinstance(step, ActivationPlan) else first)
+            kept = isinstance(step, ActivationPlan) and step.has_backward
+            last = max(last, moments.learn(step.step) if kept else first)
         if tensor in step.input_tensors:
-            last = max(last, moments.learn(step.step))
+            last = max(last, moments.learn(step.step) if _reads_again(step) else moments.forward(step.step))
     return Buffer(f"x{tensor}", size, first, last)
+
+
+def _reads_again(step: OperatorPlan) -> bool:
+    """True if the way back looks at what an operator read: to learn, to mask, or to share an error out (A10.4)."""
+    if isinstance(step, WeightedPlan) and not step.trains:
+        return step.has_backward and step.input_rectified
+    return step.has_backward
 
 
 def _error_buffers(
@@ -215,17 +223,17 @@ def _error_buffers(
 
 
 def _scratch_buffers(graph: Graph, moments: Moments, step: OperatorPlan) -> Iterator[Buffer]:
-    if isinstance(step, DensePlan) and needs_own_list(graph, step):
+    if isinstance(step, DensePlan) and step.has_backward and needs_own_list(graph, step):
         learn = moments.learn(step.step)
         yield Buffer(f"down{step.index}", LIST_ENTRY_BYTES * step.inputs, learn, learn)
-    if isinstance(step, WindowPlan):
+    if isinstance(step, WindowPlan) and step.has_backward:
         errors = 2 * step.outputs * _even(step.positions)
         yield Buffer(f"e{step.index}", errors, moments.take_error(step.step), moments.learn(step.step))
     if isinstance(step, ConvPlan):
         forward = moments.forward(step.step)
         elements = step.bordered_elements if step.is_first_layer_kind else step.row_elements
         yield Buffer(f"patch{step.index}", 2 * elements, forward, forward)
-    if isinstance(step, ConvPlan | DepthwisePlan):
+    if isinstance(step, ConvPlan | DepthwisePlan) and step.trains:
         learn = moments.learn(step.step)
         yield Buffer(f"column{step.index}", 2 * _update_elements(step), learn, learn)
 

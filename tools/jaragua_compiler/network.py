@@ -143,10 +143,13 @@ class Network:
     def weight_format(self, index: int) -> WeightFormat:
         """How the weights of layer number `index` are stored: as the layer says, or else as the network does.
 
+        A layer that does not learn has int8 weights (A10.1).
         The last layer of a network of int8 weights keeps int16 unless it says else: in few-shot learning it moves the
         furthest, and int8 costs more accuracy there than in all other layers together (docs/accuracy.md).
         """
         layer = self.layers[index]
+        if not self.trains(index):
+            return "w8"
         own = layer.weights if isinstance(layer, WeightedLayer) else None
         return own or ("w16" if index == self.weighted[-1] else self.weights)
 
@@ -154,6 +157,15 @@ class Network:
         """True if layer number `index` learns."""
         layer = self.layers[index]
         return isinstance(layer, WeightedLayer) and layer.trainable
+
+    def trained_rows(self, index: int) -> int:
+        """How many output channels of layer number `index`, one with weights, learn."""
+        return self.weight_shapes(index)[1][0] if self.trains(index) else 0
+
+    @property
+    def frozen(self) -> bool:
+        """True if some weights do not learn (A10)."""
+        return not all(self.trains(index) for index in self.weighted)
 
     @cached_property
     def needs_error(self) -> tuple[bool, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from jaragua_compiler.errors import CompileError
+from jaragua_compiler.frozen import FrozenRows
 from jaragua_compiler.graph import (
     ActivationOperator,
     AddOperator,
@@ -78,6 +79,8 @@ class Plan:
     """All a packer, an engine or an emitter must know of a network; made by `plan()`.
 
     `steps` are all operators in the order of execution, `layers` those of them that have weights, in the blob's order.
+    `frozen` are the constants of every layer with frozen rows, None for the others. It is empty if nothing is frozen,
+    and as long as `freeze` has not filled it in: until then sizes are known, and no blob fits.
     """
 
     network: Network
@@ -88,6 +91,23 @@ class Plan:
     memory: MemoryPlan
     accumulate: bool = False
     """The image has sums for steps of several samples (A11)."""
+    frozen: tuple[FrozenRows | None, ...] = ()
+
+    def frozen_rows(self, layer: WeightedPlan) -> FrozenRows | None:
+        """The constants of a layer, None if all of it learns. Raises CompileError if they are not known yet."""
+        if not layer.frozen_rows:
+            return None
+        if not self.frozen:
+            raise CompileError(
+                f"network {self.network.name!r} has frozen layers, and their weights are not known here.",
+                "Compile it from its file with `jaragua compile`, or freeze(plan, weights, samples).",
+            )
+        return self.frozen[layer.index]
+
+    @property
+    def dithered(self) -> bool:
+        """True if some int8 weights learn (A8.5)."""
+        return any(layer.per_channel and layer.trains for layer in self.layers)
 
     @property
     def exponents_offset(self) -> int:
@@ -162,13 +182,13 @@ class Plan:
 
     @property
     def weight_formats(self) -> list[str]:
-        """The formats of weights in the network, each once."""
-        return sorted({layer.weight_format for layer in self.layers})
+        """The formats of weights on the way back, each once: each has a list of live rows."""
+        return sorted({layer.weight_format for layer in self.layers if layer.has_backward})
 
     @property
     def live_elements(self) -> int:
         """Entries of a list of live rows: the rows, one to make them even, one that ends the list."""
-        return max(layer.outputs for layer in self.layers) + 2
+        return max(layer.outputs for layer in self.layers if layer.has_backward) + 2
 
     @cached_property
     def architecture(self) -> bytes:
@@ -177,10 +197,14 @@ class Plan:
 
     def canonical_json(self) -> str:
         """The text the architecture id is the hash of (A6.2)."""
-        layers = [operator_identity(step) for step in self.steps]
+        layers = [self._identity(step) for step in self.steps]
         weights = "w8" if self.per_channel else WEIGHT_FORMAT
         identity = {"format": self.blob_format, "layers": layers, "loss": self.network.loss, "weights": weights}
         return json.dumps(identity, sort_keys=True, separators=(",", ":"))
+
+    def _identity(self, step: OperatorPlan) -> dict[str, object]:
+        constants = self.frozen_rows(step) if isinstance(step, WeightedPlan) else None
+        return operator_identity(step, constants)
 
 
 def plan(network: Network, accumulate: bool = False) -> Plan:
@@ -236,6 +260,7 @@ class _Planner:
             "output_width": self._scales.widths[operator.output],
             "error_width": self._error_width(operator, input_width),
             "weights_offset": self._offset,
+            "trained_rows": self._network.trained_rows(operator.layer),
             "weight_format": self._network.weight_format(operator.layer),
         }
         made = self._weighted_plan(operator, numbers)
@@ -259,10 +284,7 @@ class _Planner:
         passes = self._needs_error[operator.input]
         weights = self._network.weight_format(operator.layer)
         if weights == "w8" and isinstance(operator, DepthwiseOperator):
-            raise CompileError(
-                f"layer {operator.layer}: a depthwise convolution has no int8 weights.",
-                "Give this layer weights='w16'; its weights are few.",
-            )
+            raise _no_int8_depthwise(self._network, operator.layer)
         largest = LARGEST_ERROR_TERMS[weights]
         if passes and terms > largest:
             raise CompileError(
@@ -271,7 +293,11 @@ class _Planner:
             )
         if isinstance(operator, DenseOperator):
             return _width(terms, weights)
-        most = 30 - input_width - _ceil_log2(_positions(operator))
+        most = (
+            30 - input_width - _ceil_log2(_positions(operator))
+            if self._network.trains(operator.layer)
+            else OUTPUT_WIDTH
+        )
         return max(NARROWEST, min(_width(terms, weights) if passes else OUTPUT_WIDTH, most))
 
     def _plain(self, operator: Operator, common: dict[str, object]) -> OperatorPlan:
@@ -292,6 +318,13 @@ class _Planner:
             slope=round(operator.slope * 2**15) if operator.kind == "leaky_relu" else 0,
             **common,  # type: ignore[arg-type]
         )
+
+
+def _no_int8_depthwise(network: Network, index: int) -> CompileError:
+    reason = "a depthwise convolution has no int8 weights"
+    if not network.trains(index):
+        return CompileError(f"layer {index}: {reason}, so it cannot be frozen.", "Let it train; its weights are few.")
+    return CompileError(f"layer {index}: {reason}.", "Give this layer weights='w16'; its weights are few.")
 
 
 def _needs_error(network: Network, graph: Graph) -> list[bool]:
@@ -328,7 +361,7 @@ def _input_width(network: Network, graph: Graph, operator: Operator) -> int:
         return OUTPUT_WIDTH
     weights = network.weight_format(operator.layer)
     width = _width(_fan(graph, operator)[0], weights)
-    if isinstance(operator, DenseOperator):
+    if isinstance(operator, DenseOperator) or not network.trains(operator.layer):
         return width
     if weights == "w8":
         width = min(width, (30 - _ceil_log2(_positions(operator))) // 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jaragua_compiler.frozen import FrozenRows
 from jaragua_compiler.plan_operators import (
     ActivationPlan,
     AddPlan,
@@ -15,9 +16,14 @@ from jaragua_compiler.plan_operators import (
 Identity = dict[str, object]
 
 
-def operator_identity(step: OperatorPlan) -> Identity:
-    """The entry of one operator in the canonical JSON. Tensors are named where they do not follow one another."""
+def operator_identity(step: OperatorPlan, constants: FrozenRows | None = None) -> Identity:
+    """The entry of one operator in the canonical JSON, with what is frozen of its weights (A10.6).
+
+    Tensors are named where they do not follow one another.
+    """
     identity = _weighted(step) if isinstance(step, WeightedPlan) else _plain(step)
+    if isinstance(step, WeightedPlan) and constants is not None:
+        identity |= {"frozen": constants.digest(), "trained_rows": step.trained_rows}
     if (*step.input_tensors, step.output_tensor) != (step.step, step.step + 1):
         identity["tensors"] = [*step.input_tensors, step.output_tensor]
     return identity

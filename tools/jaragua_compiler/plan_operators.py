@@ -37,12 +37,18 @@ class OperatorPlan:
         """True if a ReLU made the tensor read first."""
         return self.rectified[0]
 
+    @property
+    def has_backward(self) -> bool:
+        """True if the way back comes through here (A10.4)."""
+        return any(self.passes_error)
+
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedPlan(OperatorPlan):
     """An operator with weights: `outputs` rows of `inputs` weights, and one bias a row.
 
-    `index` counts the operators with weights: it is the layer's number in the blob.
+    `index` counts the operators with weights: it is the layer's number in the blob. The first `trained_rows` rows learn
+    and lie in the blob, the others are constants of the image (A10).
     """
 
     index: int
@@ -53,7 +59,28 @@ class WeightedPlan(OperatorPlan):
     output_width: int
     error_width: int
     weights_offset: int
+    trained_rows: int
     weight_format: str = "w16"
+
+    @property
+    def trains(self) -> bool:
+        """True if something of it learns."""
+        return self.trained_rows > 0
+
+    @property
+    def frozen_rows(self) -> int:
+        """Rows that never change (A10.1)."""
+        return self.outputs - self.trained_rows
+
+    @property
+    def frozen_bytes(self) -> int:
+        """Flash its frozen rows take: weights, biases and exponents (A10.1)."""
+        return self.frozen_rows * (self.row_elements + 5)
+
+    @property
+    def has_backward(self) -> bool:
+        """True if the way back comes through here (A10.4)."""
+        return self.trains or super().has_backward
 
     @property
     def weights_shape(self) -> Shape:
@@ -73,13 +100,13 @@ class WeightedPlan(OperatorPlan):
 
     @property
     def weights_bytes(self) -> int:
-        """Bytes of the stored weights, padding included."""
-        return (1 if self.per_channel else 2) * self.outputs * self.row_elements
+        """Bytes of the weights in the blob, padding included."""
+        return (1 if self.per_channel else 2) * self.trained_rows * self.row_elements
 
     @property
     def sums(self) -> int:
         """Numbers in the sums of its steps, if there are any (A11.1)."""
-        return self.outputs * (self.row_elements + 1)
+        return self.trained_rows * (self.row_elements + 1)
 
     @property
     def biases_offset(self) -> int:
@@ -89,12 +116,12 @@ class WeightedPlan(OperatorPlan):
     @property
     def end_offset(self) -> int:
         """The first byte behind this layer in the blob."""
-        return self.channels_offset + (-(-self.outputs // 4) * 4 if self.per_channel else 0)
+        return self.channels_offset + (-(-self.trained_rows // 4) * 4 if self.per_channel else 0)
 
     @property
     def channels_offset(self) -> int:
         """Where the channels' exponents of int8 weights start, one byte each, padded to a multiple of 4 (A8.6)."""
-        return self.biases_offset + 4 * self.outputs
+        return self.biases_offset + 4 * self.trained_rows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from jaragua_compiler.plan_operators import WindowPlan
 from jaragua_compiler.rate import LearningRate
 from jaragua_compiler.reference_conv import STEP_SHIFT_MAX, ReferenceWindow
 from jaragua_compiler.reference_dense import BIAS_WIDTH
-from jaragua_compiler.reference_dense_w8 import WEIGHT_WIDTH, rounded
+from jaragua_compiler.reference_dense_w8 import WEIGHT_WIDTH, rounded, with_frozen_rows
 from jaragua_compiler.reference_sums import summed_window_steps
 
 FINE_WIDTH = 30  # A8.4: t
@@ -50,20 +50,24 @@ class ReferenceConvW8(ReferenceWindow):
             self.sums.take(steps.reshape(self.matrix.shape), bias_steps)
             return
         self._move(steps)
-        self.bias = sats(self.bias - bias_steps, BIAS_WIDTH)
+        self._move_biases(-bias_steps)
 
     def apply(self, count: int) -> None:
         """A11.5: a step by the mean of `count` samples; there are sums."""
         assert self.sums
         self._move(self.sums.fine_weight_means(count).reshape(self.layer.outputs, -1), -1)
-        self.bias = sats(self.bias + self.sums.bias_means(count), BIAS_WIDTH)
+        self._move_biases(self.sums.bias_means(count))
         self.sums.clear()
 
     def _move(self, steps: IntArray, direction: int = 1) -> None:
         """A8.4, A11.5: against steps [out, K] with 24 bits behind the point, or along them (-1), with the dither."""
         keys = self._dither.keys(self.layer.index, self.layer.outputs)
         whole = direction * ((steps + dithers(keys, steps.shape[1])) >> FRACTION_BITS)
-        self.matrix = sats(self.matrix - whole.reshape(self.matrix.shape), WEIGHT_WIDTH)
+        moved = sats(self.matrix - whole.reshape(self.matrix.shape), WEIGHT_WIDTH)
+        self.matrix = with_frozen_rows(self.layer, moved, self.matrix)
+
+    def _move_biases(self, steps: IntArray) -> None:
+        self.bias = with_frozen_rows(self.layer, sats(self.bias + steps, BIAS_WIDTH), self.bias)
 
     def _bias_steps(self, errors: Block, rate: LearningRate) -> IntArray:
         """A8.4: as A7.5, with the channel's exponent."""

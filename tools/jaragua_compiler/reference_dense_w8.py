@@ -8,7 +8,7 @@ from jaragua_compiler.arithmetic import Block, rshift, sats, satu, scaled_error
 from jaragua_compiler.blob import IntArray
 from jaragua_compiler.dither import FRACTION_BITS, Dither, dithers
 from jaragua_compiler.exponents import LayerScale
-from jaragua_compiler.plan_operators import DensePlan
+from jaragua_compiler.plan_operators import DensePlan, WeightedPlan
 from jaragua_compiler.rate import LearningRate
 from jaragua_compiler.reference_dense import BIAS_WIDTH, row_bias_steps
 from jaragua_compiler.reference_sums import StepSums
@@ -75,16 +75,25 @@ class ReferenceDenseW8:
             return
         products = np.outer(factors, x << (ACTIVATION_WIDTH - self.layer.input_width))
         keys = self._dither.keys(self.layer.index, self.layer.outputs)
-        self.matrix = sats(self.matrix - ((products + dithers(keys, len(x))) >> FRACTION_BITS), WEIGHT_WIDTH)
-        self.bias = sats(self.bias - bias_steps, BIAS_WIDTH)
+        steps = (products + dithers(keys, len(x))) >> FRACTION_BITS
+        self._learn(self.matrix - steps, self.bias - bias_steps)
 
     def apply(self, count: int) -> None:
         """A11.5: a step by the mean of `count` samples; there are sums."""
         assert self.sums
         rho = dithers(self._dither.keys(self.layer.index, self.layer.outputs), self.layer.inputs)
-        self.matrix = sats(self.matrix + ((self.sums.fine_weight_means(count) + rho) >> FRACTION_BITS), WEIGHT_WIDTH)
-        self.bias = sats(self.bias + self.sums.bias_means(count), BIAS_WIDTH)
+        steps = (self.sums.fine_weight_means(count) + rho) >> FRACTION_BITS
+        self._learn(self.matrix + steps, self.bias + self.sums.bias_means(count))
         self.sums.clear()
+
+    def _learn(self, matrix: IntArray, bias: IntArray) -> None:
+        self.matrix = with_frozen_rows(self.layer, sats(matrix, WEIGHT_WIDTH), self.matrix)
+        self.bias = with_frozen_rows(self.layer, sats(bias, BIAS_WIDTH), self.bias)
+
+
+def with_frozen_rows(layer: WeightedPlan, learned: IntArray, before: IntArray) -> IntArray:
+    """A10.3: the rows that learn as they are now, the frozen ones as they were."""
+    return np.concatenate([learned[: layer.trained_rows], before[layer.trained_rows :]])
 
 
 def rounded(values: IntArray, shifts: IntArray) -> IntArray:

@@ -19,18 +19,29 @@
 #define JRG_NN_LOGIT_EXPONENT 11  /* A2.5 */
 #define JRG_NN_BIAS_LIMIT (1 << 30)
 
+/* Of a layer with rows that are constants of the image (A10): the least and the largest of their fw_o, and fx. A model with
+ * such a layer defines JRG_NN_BLOB_FROZEN, and JRG_NN_BLOB_CHANNELS, before it includes this. */
+typedef struct {
+    int8_t least;
+    int8_t most;
+    int8_t input_exponent;
+} jrg_nn_frozen;
+
 /* What of a layer the check must know. Offsets are bytes into the blob. */
 typedef struct {
     uint32_t weights_offset;
     uint32_t biases_offset;
     uint16_t inputs;
-    uint16_t outputs;
+    uint16_t outputs; /* of the rows in the blob */
     uint16_t input_exponent;  /* offset of the exponent its own fx must agree with: other layers may read the same */
     uint16_t output_exponent; /* offset of fy */
     uint8_t input_width;
     bool dense; /* A5.6 limits its bias shift; a convolution's (A7.5) follows from the step */
 #ifdef JRG_NN_BLOB_CHANNELS
     uint32_t channels_offset; /* of the exponents of int8 weights; 0: int16 weights */
+#endif
+#ifdef JRG_NN_BLOB_FROZEN
+    const jrg_nn_frozen *frozen; /* NULL: all rows are in the blob */
 #endif
 } jrg_nn_blob_layer;
 
@@ -86,9 +97,18 @@ JRG_NN_INLINE bool jrg_nn_blob_channels(const uint8_t *blob, const jrg_nn_blob_l
     const int8_t *channels = (const int8_t *)blob + layer->channels_offset;
     const int32_t shift = stored[1] - (int8_t)blob[layer->output_exponent];
     const int32_t bias = layer->dense ? 2 * stored[1] - layer->input_width - 9 : 0;
-    int32_t least = channels[0];
-    int32_t most = channels[0];
-    for (uint32_t j = 1; j < layer->outputs; j++) {
+    int32_t least = 127;
+    int32_t most = -128;
+#ifdef JRG_NN_BLOB_FROZEN
+    if (layer->frozen != NULL) {
+        if (stored[1] != layer->frozen->input_exponent) {
+            return false;
+        }
+        least = layer->frozen->least;
+        most = layer->frozen->most;
+    }
+#endif
+    for (uint32_t j = 0; j < layer->outputs; j++) {
         least = channels[j] < least ? channels[j] : least;
         most = channels[j] > most ? channels[j] : most;
     }

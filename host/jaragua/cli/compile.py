@@ -14,7 +14,7 @@ from jaragua.errors import UsageError
 
 if TYPE_CHECKING:
     from jaragua_compiler.boards import Board
-    from jaragua_compiler.export import Compiled, Row
+    from jaragua_compiler.export import Attempt, Choice, Compiled, Row
     from jaragua_compiler.initial import FloatArray
     from jaragua_compiler.network import Loss, Network, WeightFormat
 
@@ -26,7 +26,10 @@ def compile(
     model: Annotated[str, typer.Argument(help="A model of the zoo, or a model file (.keras, .onnx, .tflite).")],
     board: Annotated[str, typer.Option(help="Board it is for; `jaragua boards` lists them.")],
     weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8.")] = None,
-    train: Annotated[str | None, typer.Option(help="What trains: all, last, or numbers of layers (0,2).")] = None,
+    train: Annotated[str | None, typer.Option(help="What trains: all, last, auto, or numbers of layers (0,2).")] = None,
+    ram_budget: Annotated[
+        int | None, typer.Option(help="Bytes of RAM it may take; by default all the board has.")
+    ] = None,
     loss: Annotated[str | None, typer.Option(help="Loss of a model file that does not say its own.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to make; by default NETWORK-BOARD here.")] = None,
     samples: Annotated[Path | None, typer.Option(help="Typical inputs: a .npy file, one row a sample.")] = None,
@@ -36,11 +39,12 @@ def compile(
     """Write the C of a network that trains on a board: a folder that builds on its own, in anyone's firmware."""
     from jaragua_compiler.export import Choice, check_fits, check_replaceable, compile_model, load_model, write_folder
 
-    target = _board(board)
+    target = _board(board, ram_budget)
     choice = Choice(_weights(weights), train)
     network, values = load_model(model, loss_of(loss))
     folder = out or Path(f"{network.name}-{target.name}")
     check_replaceable(folder, force=force)
+    choice = _chosen(network, choice, target)
     check_fits(network, choice, target)  # before any data is read
     compiled = compile_model(network, values, target, choice, _samples(model, samples, network))
     write_folder(compiled.files, folder, force=force)
@@ -50,13 +54,38 @@ def compile(
         _print(compiled, target, folder)
 
 
-def _board(name: str) -> Board:
-    from jaragua_compiler.boards import UnknownBoardError, find_board
+def _board(name: str, ram_budget: int | None) -> Board:
+    from jaragua_compiler.boards import find_board, with_budget
+    from jaragua_compiler.errors import CompileError
 
     try:
-        return find_board(name)
-    except UnknownBoardError as error:
+        board = find_board(name)
+        return board if ram_budget is None else with_budget(board, ram_budget)
+    except CompileError as error:
         raise UsageError(error.message, error.hint) from error
+
+
+def _chosen(network: Network, choice: Choice, board: Board) -> Choice:
+    """The choice with layers in the place of "auto", which are said with their reason."""
+    from jaragua_compiler.export import choose_layers, resolved
+    from jaragua_compiler.export.choice import AUTO
+
+    if choice.train != AUTO:
+        return choice
+    attempts = choose_layers(network, choice, board)
+    for attempt in attempts if attempts[0].trains else ():
+        output.say(_attempt(network, attempt, board))
+    return resolved(network, choice, board)
+
+
+def _attempt(network: Network, attempt: Attempt, board: Board) -> str:
+    """One line of `--train auto`: a layer, what everything takes if it trains, and so whether it does."""
+    needed, free, place = attempt.figures.ram_bytes, board.free_ram_bytes, "RAM"
+    if needed <= free and not attempt.trains:
+        needed, free, place = attempt.figures.flash_bytes, board.free_flash_bytes, "flash"
+    verdict = "it trains" if attempt.trains else "it stays frozen"
+    kind = type(network.layers[attempt.layer]).__name__
+    return f"layer {attempt.layer}, {kind}: with it {needed:,} of {free:,} bytes of {place}: {verdict}"
 
 
 def _weights(wanted: str | None) -> WeightFormat | None:
@@ -92,14 +121,15 @@ def _samples(model: str, path: Path | None, network: Network) -> FloatArray | No
 def _document(compiled: Compiled, board: Board, folder: Path) -> dict[str, Any]:
     plan, figures = compiled.plan, compiled.figures
     network = plan.network
+    trained = [index for index in network.weighted if network.trains(index)]
     return {
         "folder": str(folder),
         "network": network.name,
         "architecture": plan.architecture.hex(),
         "board": board.name,
         "core": board.core,
-        "weights": sorted({network.weight_format(index) for index in network.weighted}),
-        "trained_layers": [index for index in network.weighted if network.trains(index)],
+        "weights": sorted({network.weight_format(index) for index in trained}),
+        "trained_layers": trained,
         "blob_bytes": plan.blob_bytes,
         "ram_bytes": figures.ram_bytes,
         "ram_free_bytes": board.free_ram_bytes,

@@ -62,11 +62,14 @@ def _wild_exponents(plan: Plan, random: np.random.Generator) -> Exponents:
 
 
 def random_weight_exponents(plan: Plan, random: np.random.Generator) -> tuple[tuple[int, ...], Channels]:
-    """Any `weights` and `channels` of Exponents (A2.6, A8.1)."""
+    """Any `weights` and `channels` of Exponents (A2.6, A8.1); those of frozen rows as they are (A10.5)."""
     rows = [
         random.integers(0, 8) + random.integers(0, 9, layer.outputs) if layer.per_channel else random.integers(8, 16, 1)
         for layer in plan.layers
     ]
+    for own, constants in zip(rows, plan.frozen, strict=False):
+        if constants is not None:
+            own[len(own) - len(constants.channels) :] = constants.channels
     channels = tuple(
         tuple(own.tolist()) if layer.per_channel else () for layer, own in zip(plan.layers, rows, strict=True)
     )

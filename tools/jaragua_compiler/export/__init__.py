@@ -6,21 +6,25 @@ figures (pure but for reading), `write_folder` puts them on disk, whole or not a
 
 from jaragua_compiler.export.choice import Choice
 from jaragua_compiler.export.compile import Compiled, compile_model
+from jaragua_compiler.export.fit import Attempt, check_fits, choose_layers, resolved
 from jaragua_compiler.export.folder import check_replaceable, write_folder
-from jaragua_compiler.export.memory import Figures, Row, check_fits
+from jaragua_compiler.export.memory import Figures, Row
 from jaragua_compiler.export.models import load_model, zoo_samples
 from jaragua_compiler.export.samples import read_samples
 
 __all__ = [
+    "Attempt",
     "Choice",
     "Compiled",
     "Figures",
     "Row",
     "check_fits",
     "check_replaceable",
+    "choose_layers",
     "compile_model",
     "load_model",
     "read_samples",
+    "resolved",
     "write_folder",
     "zoo_samples",
 ]

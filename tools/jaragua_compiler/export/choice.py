@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from jaragua_compiler.emitter import emitted_files
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.network import Layer, Network, WeightedLayer, WeightFormat
 from jaragua_compiler.plan import Plan, plan
 from jaragua_compiler.plan_operators import WeightedPlan
 
-ALL, LAST = "all", "last"
+ALL, LAST, AUTO = "all", "last", "auto"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """`weights` of every layer, `train`: "all", "last", or numbers of layers as "0,2". None: as the network says."""
+    """`weights` of every layer that trains, `train`: "all", "last", "auto" (what fits, fit.py), or numbers of layers as
+    "0,2". None: as the network says.
+    """
 
     weights: WeightFormat | None = None
     train: str | None = None
 
 
 def planned(network: Network, choice: Choice) -> Plan:
-    """The plan of a network under a choice. Raises CompileError if the device cannot do it."""
+    """The plan of a network under a choice, its frozen weights not filled in. Raises CompileError if it cannot be."""
     compiled = plan(_training(_stored(network, choice.weights), choice.train))
-    emitted_files(compiled)  # the emitter names what it has no kernel for
     for layer in compiled.layers:
         _require(compiled, layer)
     return compiled
@@ -39,10 +39,6 @@ def _require(compiled: Plan, layer: WeightedPlan) -> None:
     if network.weight_format(index) != layer.weight_format:
         formats = f"the device has no {network.weight_format(index)} weights for it"
         raise CompileError(f"{place}: {formats}.", f"Nearest supported: {layer.weight_format}.")
-    if network.trains(index) != getattr(layer, "trains", True):
-        raise CompileError(
-            f"{place}: it is frozen, and the device trains every layer.", "Nearest supported: --train all."
-        )
 
 
 def _stored(network: Network, weights: WeightFormat | None) -> Network:
@@ -73,7 +69,7 @@ def _chosen_layers(network: Network, train: str) -> set[int]:
     if train in words:
         return set(words[train])
     known = ", ".join(map(str, network.weighted))
-    hint = f"Give all, last, or layers with weights, as in --train {network.weighted[-1]}; there are: {known}."
+    hint = f"Give all, last, auto, or layers with weights, as in --train {network.weighted[-1]}; there are: {known}."
     chosen = set()
     for word in train.split(","):
         if not word.strip().isdecimal() or int(word) not in network.weighted:

@@ -11,12 +11,14 @@ from jaragua_compiler.emitter import CONFIG_NAME, SOURCE_NAME, emitted_files
 from jaragua_compiler.exponents import Exponents, calibrate, tensor_exponents
 from jaragua_compiler.export import c_text
 from jaragua_compiler.export.choice import Choice, planned
+from jaragua_compiler.export.fit import check_fits, resolved
 from jaragua_compiler.export.folder import with_manifest
 from jaragua_compiler.export.kernels import NOTICE, licence_text, needed_headers
-from jaragua_compiler.export.memory import Figures, check_fits
+from jaragua_compiler.export.memory import Figures
 from jaragua_compiler.export.readme import Facts, readme
 from jaragua_compiler.export.samples import assumed_samples
 from jaragua_compiler.export.vector import make_vector
+from jaragua_compiler.freeze import freeze
 from jaragua_compiler.initial import FloatArray, Weights
 from jaragua_compiler.network import Network
 from jaragua_compiler.plan import Plan
@@ -45,8 +47,8 @@ def compile_model(
     Raises CompileError: an operator the device has not, or memory the board has not (before anything is computed).
     """
     found = check_fits(network, choice, board)
-    compiled = planned(network, choice)
     shown = assumed_samples(network) if samples is None else samples
+    compiled = freeze(planned(network, resolved(network, choice, board)), weights, shown)
     exponents = calibrate(compiled, weights, shown)
     blob = pack(compiled, weights, exponents)
     texts = _code(compiled) | _data(compiled, exponents, blob, shown)

@@ -101,7 +101,7 @@ def example(network: Network) -> str:
 
 
 def _formats_of(network: Network) -> list[str]:
-    return sorted({network.weight_format(index) for index in network.weighted})
+    return sorted({network.weight_format(index) for index in network.weighted if network.trains(index)})
 
 
 def _board(board: Board) -> dict[str, object]:
@@ -146,7 +146,7 @@ def _layers(network: Network) -> str:
     for index in range(len(network.layers)):
         weighted = index in network.weighted
         shapes = " + ".join(" x ".join(map(str, shape)) for shape in network.weight_shapes(index)) if weighted else ""
-        trains = ("yes" if network.trains(index) else "no") if weighted else ""
+        trains = ("yes" if network.trains(index) else "no: int8 in flash") if weighted else ""
         output = " x ".join(map(str, network.shapes[index + 1]))
         lines.append(f"| {index} | {_layer(network, index)} | {output} | {shapes} | {trains} |")
     return "\n".join(lines)

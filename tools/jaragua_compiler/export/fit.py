@@ -1,0 +1,152 @@
+"""Does a network fit a board: the refusal of what does not, and the layers that train where the user leaves it open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from jaragua_compiler.boards import Board, boards
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.export.choice import AUTO, LAST, Choice, planned
+from jaragua_compiler.export.memory import ARENA, Figures, Row, figures
+from jaragua_compiler.network import Dense, Layer, Network
+
+_LARGEST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One layer of `--train auto`: the figures of everything if it trains too, and whether it does."""
+
+    layer: int
+    figures: Figures
+    trains: bool
+
+
+def choose_layers(network: Network, choice: Choice, board: Board) -> list[Attempt]:
+    """Which layers train: from the last one down, each one with which everything still fits (docs/compile.md).
+
+    If the last one does not fit there is but one attempt. Raises CompileError if the device cannot train it.
+    """
+    chosen = [network.weighted[-1]]
+    least = figures(planned(network, _explicit(choice, chosen)), board.core)
+    attempts = [Attempt(chosen[0], least, least.fit(board))]
+    for index in reversed(network.weighted[:-1]) if least.fit(board) else ():
+        found = _tried(network, _explicit(choice, [index, *chosen]), board)
+        if found is None:
+            continue
+        fits = found.fit(board)
+        chosen = [index, *chosen] if fits else chosen
+        attempts.append(Attempt(index, found, fits))
+    return attempts
+
+
+def resolved(network: Network, choice: Choice, board: Board) -> Choice:
+    """The choice with numbers of layers in the place of "auto"."""
+    if choice.train != AUTO:
+        return choice
+    chosen = sorted(attempt.layer for attempt in choose_layers(network, choice, board) if attempt.trains)
+    return _explicit(choice, chosen) if chosen else replace(choice, train=LAST)
+
+
+def _explicit(choice: Choice, layers: list[int]) -> Choice:
+    return replace(choice, train=",".join(map(str, layers)))
+
+
+def check_fits(network: Network, choice: Choice, board: Board) -> Figures:
+    """The figures of a network on a board. Raises CompileError, naming the largest tensors, if it is too large."""
+    found = figures(planned(network, resolved(network, choice, board)), board.core)
+    places = (
+        ("RAM", _parts(found), found.ram_bytes, board.free_ram_bytes, board.ram_bytes),
+        ("flash", found.flash, found.flash_bytes, board.free_flash_bytes, board.flash_bytes),
+    )
+    for place, rows, needed, free, whole in places:
+        if needed > free:
+            room = f"{board.name} has {free:,} for it ({whole:,} less {whole - free:,} for the rest of the firmware)"
+            if place == "RAM" and board.budget_bytes is not None:
+                room = f"--ram-budget allows {free:,}"
+            raise CompileError(
+                f"network {network.name!r} needs {needed:,} bytes of {place}, {room}; the largest: {_largest(rows)}.",
+                _remedy(network, choice, board),
+            )
+    return found
+
+
+def _parts(found: Figures) -> tuple[Row, ...]:
+    """The rows of RAM, with the arena's buffers in its place."""
+    return (*(row for row in found.ram if row.name != ARENA), *found.buffers)
+
+
+def _largest(rows: tuple[Row, ...]) -> str:
+    chosen = sorted(rows, key=lambda row: -row.bytes)[:_LARGEST_NAMED]
+    return "; ".join(f"{row.name} ({row.bytes:,} bytes)" for row in chosen)
+
+
+def _remedy(network: Network, choice: Choice, board: Board) -> str:
+    """What would make it fit: only what was tried and does."""
+    ways = [
+        *_other_choices(network, choice, board),
+        *_fewer_units(network, choice, board),
+        *_other_boards(network, choice, board),
+    ]
+    return f"It fits with {' or '.join(ways)}." if ways else "It fits no board known here: make it smaller."
+
+
+def _other_choices(network: Network, choice: Choice, board: Board) -> Iterator[str]:
+    ways = {"--weights w8": Choice("w8", choice.train), f"--train {AUTO}": Choice(choice.weights, AUTO)}
+    found = [words for words, other in ways.items() if _fits(network, other, board)]
+    both = f"--weights w8 --train {AUTO}"
+    if not found and _fits(network, Choice("w8", AUTO), board):
+        found = [both]
+    yield from (f"`{words}`" for words in found)
+
+
+def _other_boards(network: Network, choice: Choice, board: Board) -> Iterator[str]:
+    if board.budget_bytes is not None:
+        found = _tried(network, choice, replace(board, budget_bytes=None))
+        if found is not None and found.fit(replace(board, budget_bytes=None)):
+            yield f"`--ram-budget {found.ram_bytes}` or more"
+        return
+    names = [other.name for other in boards() if _fits(network, choice, other)]
+    if names:
+        yield f"`--board {names[0]}`" + (f" (also {', '.join(names[1:])})" if names[1:] else "")
+
+
+def _fewer_units(network: Network, choice: Choice, board: Board) -> Iterator[str]:
+    """The widest hidden layer, as wide as it may be."""
+    hidden = network.weighted[:-1]
+    if not hidden:
+        return
+    index = max(hidden, key=lambda number: _width(network.layers[number])[1])
+    name, width = _width(network.layers[index])
+    least, most = 0, width  # `least` fits (0: none does), `most` does not
+    while most - least > 1:
+        middle = (least + most) // 2
+        fits = _fits(_narrowed(network, index, middle), choice, board)
+        least, most = (middle, most) if fits else (least, middle)
+    if least:
+        yield f"at most {least} {name} in layer {index}"
+
+
+def _width(layer: Layer) -> tuple[str, int]:
+    """What a layer calls its outputs, and how many it has; a layer that cannot choose has none."""
+    return ("units", layer.units) if isinstance(layer, Dense) else ("filters", getattr(layer, "filters", 0))
+
+
+def _narrowed(network: Network, index: int, width: int) -> Network:
+    layers = list(network.layers)
+    layers[index] = replace(layers[index], **{_width(layers[index])[0]: width})
+    return replace(network, layers=tuple(layers))
+
+
+def _fits(network: Network, choice: Choice, board: Board) -> bool:
+    found = _tried(network, choice, board)
+    return found is not None and found.fit(board)
+
+
+def _tried(network: Network, choice: Choice, board: Board) -> Figures | None:
+    """The figures under another choice, or None if the device cannot do it."""
+    try:
+        return figures(planned(network, resolved(network, choice, board)), board.core)
+    except CompileError:
+        return None
