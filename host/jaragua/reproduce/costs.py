@@ -11,7 +11,7 @@ from jaragua.reproduce.plan import Experiment
 from jaragua.reproduce.records import Costs
 from jaragua.simulate.simulation import create_strategy
 from jaragua.strategies import WHOLE_SET, ClientWork
-from jaragua_compiler import plan
+from jaragua_compiler import Plan, plan
 from jaragua_compiler.bench import board, toolchain
 from jaragua_compiler.bench.workload import prepare
 from jaragua_compiler.export.memory import figures
@@ -33,23 +33,30 @@ def costs_key(experiment: Experiment, batch: int | None = None) -> str:
 def measure(experiment: Experiment) -> Costs:
     """Build the engine of the experiment's network and count training steps. Instructions are 0 without the tools."""
     begun = time.perf_counter()
-    layout = plan(experiment.model.network)
-    ram = figures(layout, "cortex_m4").ram_bytes
+    batch = batch_of(experiment)
+    ram = figures(_layout(experiment, batch), "cortex_m4").ram_bytes
     try:
         toolchain.require_tools()
     except toolchain.ToolError:
-        return Costs(ram, 0, batch_of(experiment), time.perf_counter() - begun)
-    return Costs(ram, _counted(experiment), batch_of(experiment), time.perf_counter() - begun)
+        return Costs(ram, 0, batch, time.perf_counter() - begun)
+    return Costs(ram, _counted(experiment, batch), batch, time.perf_counter() - begun)
 
 
-def _counted(experiment: Experiment) -> int:
+def _layout(experiment: Experiment, batch: int) -> Plan:
+    """With sums for mini-batches if there are any (A11)."""
+    return plan(experiment.model.network, accumulate=batch > 1)
+
+
+def _counted(experiment: Experiment, batch: int) -> int:
+    """Instructions a sample: the mean over whole mini-batches, the step itself in it."""
     model, wanted = experiment.model, experiment.simulation
     defaults = replace(
         model.defaults, ways=wanted.ways, rounds=_ROUNDS, shots=min(wanted.shots, -(-_STEPS // wanted.ways))
     )
-    layout = plan(model.network)
-    steps = prepare(replace(model, defaults=defaults), layout, 1).steps[:_STEPS]
-    counts = [counted.train_instructions for counted, _ in board.run(layout, steps, counted=True)]
+    drawn = prepare(replace(model, defaults=defaults), plan(model.network), 1).steps
+    size = min(batch, len(drawn))
+    steps = [replace(step, batch=size) for step in drawn[: max(1, _STEPS // size) * size]]
+    counts = [counted.train_instructions for counted, _ in board.run(_layout(experiment, batch), steps, counted=True)]
     return round(sum(counts) / len(counts))
 
 
