@@ -36,6 +36,7 @@ url = "{url}"
 [round]
 quorum = {quorum}
 deadline_s = {deadline_s}
+{buffered}
 [devices]
 minimum = {minimum}
 wait_s = {wait_s}
@@ -73,6 +74,7 @@ def config_text(broker: Broker, fleet: str, tmp_path: Path) -> MakeText:
             "exclude": "[]",
             "strategy": "tinyreptile",
             "robust": "",
+            "buffered": "",
         }
         return CONFIGURATION.format(**(values | changes))
 

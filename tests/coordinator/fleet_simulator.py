@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import aiomqtt
@@ -40,6 +40,8 @@ class SimulatedNode:
     devices: tuple[str, ...]
     model: str = "sine"
     tamper: Tamper = honest
+    hold: Callable[[messages.TrainCommand], Awaitable[None]] | None = None
+    """Waited for before an update is published: what makes a device slow."""
     epoch: int = 0
     kind: str = "cortex-m4"
     acks: list[messages.UpdateAck] = field(default_factory=list)
@@ -129,6 +131,8 @@ class SimulatedNode:
         if key not in self._kept:
             base = await self._blob(client, command.hash)
             header, blob = self._learn(command, base)
+            if self.hold is not None:
+                await self.hold(command)
             self._kept[key] = self.tamper(header, blob)
         await self._publish(client, self._kept[key])
 

@@ -67,7 +67,9 @@ class World:
     now_ms: int = 0
     core: RoundMachine = field(init=False)
     memory: Memory = field(default_factory=Memory)
+    bases: dict[int, bytes] = field(default_factory=dict)
     updates: dict[tuple[int, str], bytes] = field(default_factory=dict)
+    taken_in: dict[tuple[int, str], int] = field(default_factory=dict)
     sent: list[tuple[UpdateHeader, bytes]] = field(default_factory=list)
     verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
     opened: list[machine.OpenRound] = field(default_factory=list)
@@ -79,7 +81,9 @@ class World:
 
     def begin(self) -> None:
         """Start the coordinator, or start it again from what was kept."""
-        self.core = RoundMachine(self.rules, self.memory, self.base)
+        self.bases[self.memory.rounds_done + 1] = self.base
+        self.memory = replace(self.memory, bases={number: (base,) for number, base in self.bases.items()})
+        self.core = RoundMachine(self.rules, self.memory, (self.base,))
         self.perform(self.core.start(dict(self.present), self.now_ms))
 
     def perform(self, actions: list[machine.Action]) -> None:
@@ -98,10 +102,12 @@ class World:
                 self.commands.append(action)
                 assert assignment.node == "gateway-1"
                 if assignment.device in self.present:
-                    self.sent.append(trained(assignment, self.base))
-            case machine.Keep(header, blob):
+                    self.sent.append(trained(assignment, self.bases[assignment.round_number]))
+            case machine.Keep(header, blob, _, taken_in):
+                self.taken_in[header.round, header.device] = taken_in
                 self.updates[header.round, header.device] = blob
-                self.memory = replace(self.memory, stored=self.memory.stored | {(header.round, header.device)})
+                stored = self.memory.stored | {(header.round, header.device)}
+                self.memory = replace(self.memory, stored=stored, taken=self.memory.taken + 1)
             case machine.Acknowledge(_, header, verdict):
                 self.verdicts.append((header.device, verdict))
             case machine.CloseRound(number):
@@ -114,10 +120,11 @@ class World:
 
     def close(self, number: int) -> None:
         """Aggregate in the order of devices (R5): the hash stands for the sum."""
-        parts = [blob for (kept, _), blob in sorted(self.updates.items()) if kept == number]
+        parts = [blob for key, blob in sorted(self.updates.items()) if self.taken_in[key] == number]
         self.base = hashlib.sha256(self.base + b"".join(parts)).digest()
-        self.memory = replace(self.memory, rounds_done=number, open_members=None)
-        self.perform(self.core.closed(self.base, self.now_ms))
+        self.memory = replace(self.memory, rounds_done=number, open_members=None, taken=0)
+        self.bases[number + 1] = self.base
+        self.perform(self.core.closed((self.base,), self.now_ms))
 
     def deliver(self, index: int, *, keep: bool = False) -> None:
         header, blob = self.sent[index] if keep else self.sent.pop(index)
@@ -375,7 +382,7 @@ def test_r9_a_device_that_is_at_another_node_now_gets_another_attempt() -> None:
     world = World(fixed())
     first = world.commands[0].assignment
     world.present[first.device] = "gateway-2"
-    world.core = RoundMachine(world.rules, world.memory, world.base)
+    world.core = RoundMachine(world.rules, world.memory, (world.base,))
     again = world.core.start(dict(world.present), 0)
     assert machine.Assign(replace(first, attempt=2, node="gateway-2")) in again
 
@@ -383,8 +390,9 @@ def test_r9_a_device_that_is_at_another_node_now_gets_another_attempt() -> None:
 def test_r9_a_round_whose_updates_are_all_stored_is_closed_at_once() -> None:
     world = World(fixed())
     numbers = {one.device for one in world.opened[0].assignments}
-    world.memory = replace(world.memory, stored=frozenset((1, device) for device in numbers))
+    world.memory = replace(world.memory, stored=frozenset((1, device) for device in numbers), taken=len(numbers))
     world.updates = {(1, device): b"weights" for device in numbers}
+    world.taken_in = {(1, device): 1 for device in numbers}
     world.begin()
     assert world.opened[-1].round_number == 2
 
@@ -393,3 +401,96 @@ def test_k_of_one_is_the_serial_form() -> None:
     world = World(fixed(clients=1, quorum=1))
     world.finish()
     assert [len(one.assignments) for one in world.opened] == [1, 1, 1]
+
+
+def buffered(**changes: object) -> Rules:
+    """R13: four of six devices at work, two updates make a step."""
+    return fixed(**{"clients": 4, "quorum": 2, "buffer": 2, "most_age": 3, "rounds": 6} | changes)
+
+
+def deliver_of(world: World, device: str) -> Verdict:
+    """The oldest update of a device that is under way."""
+    index = next(number for number, (header, _) in enumerate(world.sent) if header.device == device)
+    world.deliver(index)
+    return world.verdicts[-1][1]
+
+
+def test_r13_a_full_buffer_closes_the_round_and_the_slow_go_on() -> None:
+    world = World(buffered())
+    first = [one.device for one in world.opened[0].assignments]
+    assert len(first) == 4
+    for device in first[:2]:
+        assert deliver_of(world, device).result == "stored"
+    second = [one.device for one in world.opened[1].assignments]
+    assert world.core.rounds_at_work == {1}
+    assert len(second) == 2
+    assert not set(second) & set(first[2:])
+
+
+def test_r13_an_update_of_an_earlier_start_counts_in_the_open_round() -> None:
+    world = World(buffered())
+    first = [one.device for one in world.opened[0].assignments]
+    for device in first[:3]:
+        assert deliver_of(world, device).result == "stored"
+    assert world.taken_in[1, first[2]] == 2
+    assert world.core.at_work == {first[3], *(one.device for one in world.opened[1].assignments)}
+
+
+def test_r13_an_update_that_is_too_old_is_late_and_its_device_is_let_off() -> None:
+    world = World(buffered(most_age=1))
+    slow = world.opened[0].assignments[0].device
+    while world.core.phase is machine.Phase.TRAINING and world.opened[-1].round_number < 3:
+        quick = next(header.device for header, _ in world.sent if header.device != slow)
+        deliver_of(world, quick)
+    assert slow not in world.core.at_work or slow in {one.device for one in world.opened[-1].assignments}
+    assert deliver_of(world, slow).result == "late"
+
+
+def test_r13_with_a_buffer_for_all_at_work_rounds_are_those_of_before() -> None:
+    plain, full = World(fixed(rounds=6)), World(buffered(clients=3, buffer=3, quorum=3))
+    assert plain.finish() == full.finish()
+
+
+def test_r13_a_silent_fleet_is_given_up_at_the_deadline_and_others_step_in() -> None:
+    world = World(buffered())
+    first = [one.device for one in world.opened[0].assignments]
+    for device in first[:2]:
+        deliver_of(world, device)
+    before = len(world.commands)
+    world.pass_deadline()
+    assert world.core.rounds_at_work == set()
+    assert {one.assignment.round_number for one in world.commands[before:]} == {2}
+
+
+@given(st.lists(disturbance, min_size=20, max_size=120))
+@settings(max_examples=150, deadline=None)
+def test_r13_the_model_follows_from_what_the_store_says_was_taken_when(disturbances: list[tuple[str, int]]) -> None:
+    """R9: whatever came, in which order, and however often the coordinator was killed."""
+    world = World(buffered())
+    for what, which in disturbances:
+        disturb(world, what, which)
+    final = world.finish()
+    base = START
+    for number in range(1, 7):
+        parts = [blob for key, blob in sorted(world.updates.items()) if world.taken_in[key] == number]
+        assert len(parts) >= 1
+        base = hashlib.sha256(base + b"".join(parts)).digest()
+    assert base == final
+    assert {verdict.result for _, verdict in world.verdicts} <= {"stored", "duplicate", "late"}
+
+
+@pytest.mark.parametrize("moment", range(14))
+def test_r13_killed_at_any_moment_the_same_arrivals_end_in_the_same_model(moment: int) -> None:
+    """Devices are as quick as their number: the order of arrivals is that of the names."""
+
+    def played(killed_at: int | None) -> bytes:
+        world = World(buffered())
+        for count in range(100):
+            if count == killed_at:
+                world.begin()
+            if not world.sent:
+                break
+            deliver_of(world, min(world.sent, key=lambda one: (one[0].device, one[0].round))[0].device)
+        return world.base
+
+    assert played(moment) == played(None)

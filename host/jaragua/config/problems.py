@@ -75,6 +75,10 @@ def cross_problems(filled: Mapping[str, Any]) -> list[Problem]:
         for name, limit in limits.items()
         if quorum is not None and limit is not None and quorum > limit
     ]
+    buffer, clients = _number(filled, "round", "buffer"), limits["strategy.clients_per_round"]
+    if buffer is not None and clients is not None and buffer > clients:
+        message = f"{buffer:g} is more than strategy.clients_per_round = {clients:g}"
+        problems.append(Problem(("round", "buffer"), message, f"at most {clients:g}: so many devices are at work"))
     alpha, final = _number(filled, "strategy", "alpha"), _number(filled, "strategy", "alpha_final")
     if alpha is not None and final is not None and final > alpha:
         problems.append(Problem(("strategy", "alpha_final"), f"{final:g} is more than alpha = {alpha:g}"))

@@ -87,6 +87,9 @@ class RoundSection(Section):
 
     quorum: Count = Field(description="updates that are enough at the deadline; default: clients_per_round")
     deadline_s: Seconds = 120.0
+    buffer: Batch = Field(default=0, description="updates, from whichever start, that make a step; 0: a round's own")
+    staleness: Factor = Field(default=0.5, description="power with which an older start counts less")
+    most_age: Count = Field(default=10, description="oldest start from which an update counts, in rounds")
 
 
 class DevicesSection(Section):

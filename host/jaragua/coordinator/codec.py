@@ -13,6 +13,7 @@ from jaragua.strategies.compression import decode
 from jaragua.strategies.vectors import Layers, flat, layers_of, shared_blocks
 from jaragua_compiler import calibrate, initial_weights, pack, plan, unpack
 from jaragua_compiler.errors import CompileError
+from jaragua_compiler.float_form import pack_floats, unpack_floats
 from jaragua_compiler.plan import Plan
 from jaragua_models import Model
 
@@ -56,6 +57,10 @@ class ModelCodec:
         weights = self._layers(vector)
         return pack(self._plan, weights, calibrate(self._plan, weights, self._samples))
 
+    def pack_floats(self, vector: Vector) -> bytes:
+        """The float32 form of a vector (M9). Raises: CompileError if a weight is not finite in it."""
+        return pack_floats(self._plan, self._layers(vector))
+
     def unpacked(self, blob: bytes) -> Vector:
         """The numbers of a blob. Raises: CompileError if it is none of this network."""
         return flat(unpack(self._plan, blob))
@@ -66,7 +71,7 @@ class ModelCodec:
             if encoding == "difference":
                 decode(update, shared_blocks(self._plan.shapes, local_layers))
             else:
-                unpack(self._plan, update)
+                self._numbers(encoding, update)
         except (CompileError, ProtocolError) as error:
             return error.message
         return ""
@@ -74,12 +79,12 @@ class ModelCodec:
     def learned(self, encoding: str, base: bytes, update: bytes, local_layers: int = 0) -> Vector:
         """What a device's update says it learned, float64 [parameters].
 
-        A blob: the difference to `base`, the rounded weights it started from, so that the rounding is not mistaken for
-        learning, and small outer steps add up from round to round (R5). A difference (M10): what it says of the layers
-        that are sent, nothing of the others. Raises: CompileError, ProtocolError.
+        A blob, or the float32 form (M9): the difference to `base`, the rounded weights it started from, so that the
+        rounding is not mistaken for learning, and small outer steps add up from round to round (R5). A difference
+        (M10): what it says of the layers that are sent, nothing of the others. Raises: CompileError, ProtocolError.
         """
         if encoding != "difference":
-            return self.unpacked(update) - self.unpacked(base)
+            return self._numbers(encoding, update) - self._numbers(encoding, base)
         blocks = shared_blocks(self._plan.shapes, local_layers)
         result = np.zeros(sum(shared_blocks(self._plan.shapes, 0)))
         result[: sum(blocks)] = decode(update, blocks)
@@ -97,6 +102,9 @@ class ModelCodec:
             named[f"layers.{index}.weight"] = weights
             named[f"layers.{index}.bias"] = biases
         return named
+
+    def _numbers(self, encoding: str, weights: bytes) -> Vector:
+        return flat(unpack_floats(self._plan, weights)) if encoding == "f32" else self.unpacked(weights)
 
     def _layers(self, vector: Vector) -> Layers:
         return layers_of(vector, self._plan.shapes)

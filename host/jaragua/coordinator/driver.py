@@ -14,12 +14,13 @@ from jaragua.config import RunConfig
 from jaragua.coordinator import events, machine
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.fleet import Arrived, Fleet, Happening, Moved, unix_ms
-from jaragua.coordinator.machine import Action, Memory, RoundMachine, Rules
+from jaragua.coordinator.machine import Action, Bases, Memory, RoundMachine, Rules
 from jaragua.coordinator.publication import Starts
 from jaragua.coordinator.starts import Start, StartMaker
 from jaragua.errors import RunError
 from jaragua.store import Assignment, Initialisation, RunFolder, RunRecord, StoredUpdate
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
+from jaragua.strategies.stale import staleness_weight
 from jaragua.wire import messages
 
 #: Blobs of rounds before the last that a kill can have left on the broker.
@@ -63,7 +64,7 @@ class Driver:
         self._current = self._store.initialisation(record.run)
         self._work = strategy.client_work(1)
         self._starts = Starts(StartMaker(codec, self._work, record.seed), folder.store, record, self._current)
-        self.machine = RoundMachine(self._rules(), self._memory(), self._starts.newest.sha256)
+        self.machine = RoundMachine(self._rules(), self._memory(), self._bases(self._current.rounds_done + 1))
 
     @property
     def finished(self) -> bool:
@@ -86,7 +87,7 @@ class Driver:
         """Put what is retained on the broker, and begin."""
         self._fleet = fleet
         self._clear_old_blobs(fleet)
-        self._starts.publish(fleet)
+        self._starts.publish(fleet, self.machine.rounds_at_work)
         # Before any device is ready: a node that was given no model learns it from here.
         fleet.publish_run(self._run_state(self._next_round, 0, "training"))
         self._perform(self.machine.start(fleet.roster.present(), monotonic_ms()))
@@ -136,8 +137,8 @@ class Driver:
                 self._broker.publish_run(self._run_state(number, deadline_ms, "training"))
             case machine.Command(assignment, deadline_ms):
                 self._broker.train(assignment.node, self._train_command(assignment, deadline_ms))
-            case machine.Keep(header, blob, payload_bytes):
-                self._store.add_update(run, _stored(header, blob, payload_bytes))
+            case machine.Keep(header, blob, payload_bytes, taken_in):
+                self._store.add_update(run, _stored(header, blob, payload_bytes, taken_in))
             case machine.Acknowledge():
                 self._acknowledge(action)
             case machine.CloseRound(number):
@@ -153,6 +154,8 @@ class Driver:
 
     def _handle_update(self, arrived: Arrived) -> None:
         actions = self.machine.update(arrived.node, arrived.header, arrived.blob, arrived.payload_bytes)
+        if not actions:
+            return
         if not any(isinstance(action, machine.Keep) for action in actions):
             self._traffic.repeated_bytes += arrived.payload_bytes
         verdict = next(action.verdict for action in actions if isinstance(action, machine.Acknowledge))
@@ -182,7 +185,7 @@ class Driver:
     def _close(self, number: int) -> list[Action]:
         """Aggregate in float64 in the order of devices (R5), write it down, publish it."""
         updates = self._store.updates(self._record.run, number)
-        learned = [self._client_update(one) for one in updates]
+        learned = list({one.device: self._client_update(one, number) for one in updates}.values())
         vector = self._strategy.aggregate(number, self._current.vector, learned)
         _, left_out = self._strategy.settings.aggregation.checked(self._current.vector, learned)
         self._current = Initialisation(number, vector, hashlib.sha256(self._codec.pack(vector)).digest())
@@ -191,12 +194,22 @@ class Driver:
         self._starts.move_to(start, self._broker)
         if number == self._record.rounds:
             self._starts.replace_by(self._codec.pack(vector), self._broker)
-        return self.machine.closed(start.sha256, monotonic_ms())
+        actions = self.machine.closed(self._bases(number + 1), monotonic_ms())
+        self._starts.clear(self._broker, self.machine.rounds_at_work)
+        return actions
 
-    def _client_update(self, one: StoredUpdate) -> ClientUpdate:
-        base, local = self._starts.newest.blob, self._work.local_layers
-        learned = self._codec.learned(one.encoding, base, one.blob, local)
-        return ClientUpdate(one.device, self._current.vector + learned, one.samples)
+    def _client_update(self, one: StoredUpdate, number: int) -> ClientUpdate:
+        """What a device learned, the less the older its start (R13)."""
+        base = self._starts.base_of(one.round_number, one.encoding)
+        learned = self._codec.learned(one.encoding, base, one.blob, self._work.local_layers)
+        weight = staleness_weight(number - one.round_number, self._config.round.staleness)
+        return ClientUpdate(one.device, self._current.vector + weight * learned, one.samples)
+
+    def _bases(self, number: int) -> Bases:
+        """Hashes of what the devices of a round start from; there is no float32 form of a difference (M10)."""
+        if self._work.compressed:
+            return (self._starts.sha256_of(number),)
+        return self._starts.sha256_of(number), hashlib.sha256(self._starts.float_of(number)).digest()
 
     def _write_round(
         self, number: int, updates: Sequence[StoredUpdate], left_out: Mapping[str, str], start: Start
@@ -232,6 +245,7 @@ class Driver:
         return {
             "kind": self._broker.roster.kind(one.device),
             "attempt": one.attempt,
+            "age": one.taken_in - one.round_number,
             "loss": one.loss,
             "score": one.score,
             "samples": one.samples,
@@ -240,8 +254,14 @@ class Driver:
 
     def _bytes_down(self, number: int) -> int:
         """R11, R12: what each node that was given work read; a gateway reads it once for all its boards."""
-        nodes = [node for node in self._store.nodes_of_round(self._record.run, number) if node]
-        return sum(self._starts.bytes_for(node, number) for node in nodes)
+        run, read = self._record.run, 0
+        in_float32 = self._store.nodes_that_sent(run, number, "f32")
+        for node in self._store.nodes_of_round(run, number):
+            if node in in_float32:
+                read += len(self._starts.float_of(number))
+            elif node:
+                read += self._starts.bytes_for(node, number)
+        return read
 
     # ---- messages ----
 
@@ -265,7 +285,7 @@ class Driver:
             round=one.round_number,
             device=one.device,
             attempt=one.attempt,
-            hash=self._starts.newest.sha256,
+            hash=self._starts.sha256_of(one.round_number),
             learning_rate=work.learning_rate,
             ways=client.ways,
             shots=client.shots,
@@ -273,8 +293,16 @@ class Driver:
             seed=one.seed,
             deadline=_to_unix_ms(deadline_ms),
             pull=work.pull(client.ways * client.shots) if work.proximal else None,
+            start=self._float_start(one, work),
+            until=one.round_number + self._config.round.most_age if self._config.round.buffer else None,
             **self._difference_wanted(one.device, work),
         )
+
+    def _float_start(self, one: Assignment, work: ClientWork) -> bytes | None:
+        """M9: the start of a device that computes in float32, put on the broker."""
+        if work.compressed or self._broker.roster.format(one.device) != "f32":
+            return None
+        return self._starts.publish_float(one.round_number, self._broker)
 
     def _difference_wanted(self, device: str, work: ClientWork) -> dict[str, Any]:
         """M10: the fields that ask for one."""
@@ -306,9 +334,18 @@ class Driver:
             metric=self._codec.model.metric,
             check_update=self._check_update,
             exclude=frozenset(config.devices.exclude),
+            buffer=config.round.buffer,
+            most_age=config.round.most_age if config.round.buffer else 0,
         )
 
     def _check_update(self, header: messages.UpdateHeader, update: bytes) -> str:
+        in_float32 = header.base != self._starts.sha256_of(header.round)
+        if in_float32 != (header.encoding == "f32"):
+            return f"it is a {header.encoding}, which its start is not"
+        if header.encoding == "difference" and not self._work.compressed:
+            return "nobody asked for a difference"
+        if header.encoding == "blob" and self._work.compressed and header.round <= self._current.rounds_done:
+            return "of an older start a difference is needed"
         return self._codec.check(header.encoding, update, self._work.local_layers)
 
     def _memory(self) -> Memory:
@@ -320,11 +357,21 @@ class Driver:
             last_members=rounds[-1].members if rounds else (),
             assignments=tuple(self._store.assignments(self._record.run)),
             stored=frozenset(self._store.stored_keys(self._record.run)),
+            taken=self._store.taken_in(self._record.run, self._current.rounds_done + 1),
+            bases={number: self._bases(number) for number in self._earlier_rounds()},
         )
+
+    def _earlier_rounds(self) -> range:
+        """Those of whose updates one can still count (R13)."""
+        following = self._current.rounds_done + 1
+        back = self._config.round.most_age if self._config.round.buffer else 0
+        return range(max(1, following - back), following)
 
     def _clear_old_blobs(self, fleet: Fleet) -> None:
         """Whatever this run's last process, or the fleet's run before, may have left behind."""
-        old = set(self._store.blob_hashes(self._record.run)[-_BLOBS_LEFT_BEHIND:])
+        at_work = {self._starts.sha256_of(number) for number in self.machine.rounds_at_work}
+        left = _BLOBS_LEFT_BEHIND + len(self._earlier_rounds())
+        old = set(self._store.blob_hashes(self._record.run)[-left:]) - at_work
         if fleet.last_run is not None:
             old.add(fleet.last_run.hash)
         for sha256 in old - {self._starts.newest.sha256}:
@@ -332,7 +379,7 @@ class Driver:
             fleet.clear_difference(sha256)
 
     def _nodes_at_work(self) -> list[str]:
-        waiting = set(self.machine.waiting_for)
+        waiting = self.machine.at_work
         present = self._broker.roster.present()
         return [node for device, node in present.items() if device in waiting]
 
@@ -346,7 +393,7 @@ def _to_unix_ms(machine_ms: int) -> int:
     return unix_ms() + machine_ms - monotonic_ms()
 
 
-def _stored(header: messages.UpdateHeader, blob: bytes, payload_bytes: int) -> StoredUpdate:
+def _stored(header: messages.UpdateHeader, blob: bytes, payload_bytes: int, taken_in: int) -> StoredUpdate:
     return StoredUpdate(
         round_number=header.round,
         device=header.device,
@@ -358,6 +405,6 @@ def _stored(header: messages.UpdateHeader, blob: bytes, payload_bytes: int) -> S
         metric=header.metric,
         instructions=header.instructions,
         payload_bytes=payload_bytes,
-        taken_in=header.round,
+        taken_in=taken_in,
         encoding=header.encoding,
     )

@@ -27,17 +27,17 @@ class Verdict:
     retry: bool = False
 
 
-def content(header: UpdateHeader, blob: bytes, base: bytes, metric: str, check_update: Check) -> Verdict:
+def content(header: UpdateHeader, blob: bytes, bases: tuple[bytes, ...], metric: str, check_update: Check) -> Verdict:
     """Judge an update that is expected: its start, its length, its hash, its figures, its weights, in this order."""
-    reason = _wrong_start(header, base) or _wrong_bytes(header, blob) or _wrong_figures(header, metric)
+    reason = _wrong_start(header, bases) or _wrong_bytes(header, blob) or _wrong_figures(header, metric)
     reason = reason or check_update(header, blob)
     return Verdict("rejected", reason, retry=True) if reason else Verdict("stored")
 
 
-def _wrong_start(header: UpdateHeader, base: bytes) -> str:
-    if header.base == base:
+def _wrong_start(header: UpdateHeader, bases: tuple[bytes, ...]) -> str:
+    if header.base in bases:
         return ""
-    return f"it started from {header.base.hex()[:12]}, this round starts from {base.hex()[:12]}"
+    return f"it started from {header.base.hex()[:12]}, this round starts from {bases[0].hex()[:12]}"
 
 
 def _wrong_bytes(header: UpdateHeader, blob: bytes) -> str:

@@ -7,9 +7,10 @@ milliseconds of any clock that never goes back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeAlias
 
 from jaragua.coordinator import judge, rules
 from jaragua.coordinator.judge import Verdict
@@ -21,6 +22,10 @@ from jaragua.wire.messages import UpdateHeader
 MAX_ATTEMPTS = 8
 #: R7: deadlines in a row that may pass without a quorum before the run stops.
 MAX_DEADLINES = 4
+
+
+#: Hashes of what the devices of a round start from: the blob, and its float32 form if there is one (M9).
+Bases: TypeAlias = tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,10 @@ class Rules:
     metric: str
     check_update: judge.Check
     exclude: frozenset[str] = frozenset()
+    buffer: int = 0
+    """R13: updates that make a step, from whichever start; 0: a round waits for its own."""
+    most_age: int = 0
+    """R13: the oldest start, in rounds, from which an update counts."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,10 @@ class Memory:
     last_members: tuple[str, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     stored: frozenset[tuple[int, str]] = frozenset()
+    taken: int = 0
+    """Updates that count in the open round."""
+    bases: Mapping[int, Bases] = field(default_factory=dict)
+    """Of rounds before the open (or the next) one, as far back as an update can count."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +99,12 @@ class Command:
 
 @dataclass(frozen=True)
 class Keep:
-    """Write an accepted update down."""
+    """Write an accepted update down. taken_in: the round it counts in (R13)."""
 
     header: UpdateHeader
     blob: bytes
     payload_bytes: int
+    taken_in: int
 
 
 @dataclass(frozen=True)
@@ -145,22 +159,25 @@ class _Round:
     deadline_ms: int
     slots: dict[str, _Slot] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
+    taken: int = 0
     deadlines_passed: int = 0
 
 
 class RoundMachine:
     """One run. Call `start` once, then `devices`, `update`, `tick` as things happen; `closed` after `CloseRound`."""
 
-    def __init__(self, fixed: Rules, memory: Memory, base: bytes) -> None:
-        """base: hash of the blob that the next (or the open) round hands out."""
+    def __init__(self, fixed: Rules, memory: Memory, bases: Bases) -> None:
+        """bases: of the next (or the open) round."""
         self._fixed = fixed
-        self._base = base
+        self._bases = {**memory.bases, memory.rounds_done + 1: bases}
         self._rounds_done = memory.rounds_done
         self._members = set(memory.open_members or memory.last_members)
         self._present: dict[str, str] = {}
         self._assigned = {(one.round_number, one.device, one.attempt): one for one in memory.assignments}
         self._stored = set(memory.stored)
         self._waits_until_ms = 0
+        self._behind = self._remembered_behind(memory)
+        """R13: what devices that are there still work on from earlier rounds."""
         self._expected = set(self._members)
         self._started_rounds = False
         self._round = None if memory.open_members is None else self._remembered(memory, memory.open_members)
@@ -174,6 +191,16 @@ class RoundMachine:
         return sorted(device for device in self._round.slots if device not in self._round.stored)
 
     @property
+    def rounds_at_work(self) -> set[int]:
+        """Rounds before this one whose start a device may still ask for (R13)."""
+        return {one.round_number for one in self._behind.values()}
+
+    @property
+    def at_work(self) -> set[str]:
+        """Devices whose update is missing, of this round and of earlier ones."""
+        return {*self.waiting_for, *self._behind}
+
+    @property
     def present(self) -> list[str]:
         """Devices that could be given work, sorted."""
         return sorted(self._present)
@@ -184,9 +211,10 @@ class RoundMachine:
         self._waits_until_ms = now_ms + self._fixed.wait_ms
         if self.phase is Phase.FINISHED:
             return []
+        again = self._behind_again(now_ms)
         if self._round is None:
-            return self._try_open(now_ms)
-        return self._go_on(self._round, now_ms)
+            return again + self._try_open(now_ms)
+        return again + self._go_on(self._round, now_ms)
 
     def devices(self, changes: Iterable[Change], now_ms: int) -> list[Action]:
         """Devices came or went (R6)."""
@@ -211,22 +239,25 @@ class RoundMachine:
         return self._round.deadline_ms if self.phase is Phase.TRAINING and self._round is not None else None
 
     def update(self, node: str, header: UpdateHeader, blob: bytes, payload_bytes: int) -> list[Action]:
-        """An update came (R4); every one is answered, whatever it is."""
+        """An update came (R4); every one is answered, whatever it is, but for one that can count in the next round."""
         verdict = self._judge(node, header, blob)
+        if verdict is None:
+            return []
         answer = Acknowledge(node, header, verdict)
         current = self._round
         if verdict.result == "stored" and current is not None:
-            self._stored.add((header.round, header.device))
-            current.stored.add(header.device)
-            return [Keep(header, blob, payload_bytes), answer, *self._close_if_complete(current)]
+            self._take(current, header)
+            return [Keep(header, blob, payload_bytes, current.number), answer, *self._close_if_complete(current)]
         if verdict.retry and current is not None:
             return [answer, *self._again(current, header)]
         return [answer]
 
-    def closed(self, base: bytes, now_ms: int) -> list[Action]:
-        """The round is aggregated and stored; base: hash of the blob it made."""
-        self._base = base
+    def closed(self, bases: Bases, now_ms: int) -> list[Action]:
+        """The round is aggregated and stored; bases: of the next one."""
         self._rounds_done += 1
+        self._leave_behind()
+        self._bases[self._rounds_done + 1] = bases
+        self._bases.pop(self._rounds_done - self._fixed.most_age, None)
         self._round = None
         self._waits_until_ms = now_ms + self._fixed.wait_ms
         if self._rounds_done == self._fixed.rounds:
@@ -264,12 +295,18 @@ class RoundMachine:
         self._started_rounds = True
         number = self._rounds_done + 1
         members = tuple(sorted(self._members))
-        chosen = rules.choose(self._fixed.seed, number, members, self._fixed.clients)
-        current = _Round(number, members, len(chosen), now_ms + self._fixed.deadline_ms)
+        free = [device for device in members if device not in self._behind]
+        chosen = rules.choose(self._fixed.seed, number, free, self._fixed.clients - len(self._behind))
+        target = self._target(len(chosen) + len(self._behind))
+        current = _Round(number, members, target, now_ms + self._fixed.deadline_ms)
         self._round, self.phase = current, Phase.TRAINING
         assignments = tuple(self._new_assignment(current, device) for device in chosen)
         opened: list[Action] = [OpenRound(number, members, assignments), Announce(number, current.deadline_ms)]
         return opened + [command for device in chosen for command in self._command(current, device)]
+
+    def _target(self, at_work: int) -> int:
+        """Updates that close a round."""
+        return min(self._fixed.buffer or at_work, at_work)
 
     def _new_assignment(self, current: _Round, device: str) -> Assignment:
         """The next attempt of a device in a round, remembered; the caller has it written down."""
@@ -291,12 +328,30 @@ class RoundMachine:
 
     def _remembered(self, memory: Memory, members: tuple[str, ...]) -> _Round:
         number = memory.rounds_done + 1
-        current = _Round(number, members, min(self._fixed.clients, len(members)), 0)
+        current = _Round(number, members, self._target(min(self._fixed.clients, len(members))), 0, taken=memory.taken)
         for one in sorted(memory.assignments, key=lambda one: one.attempt):
             if one.round_number == number:
                 current.slots[one.device] = _Slot(one)
         current.stored = {device for round_number, device in memory.stored if round_number == number}
         return current
+
+    def _remembered_behind(self, memory: Memory) -> dict[str, Assignment]:
+        """The last part of every device that was given one in the rounds before, is not done, and can still count."""
+        if not self._fixed.buffer:
+            return {}
+        oldest = memory.rounds_done + 1 - self._fixed.most_age
+        last = {one.device: one for one in sorted(memory.assignments, key=lambda one: (one.round_number, one.attempt))}
+        return {
+            device: one
+            for device, one in last.items()
+            if oldest <= one.round_number <= memory.rounds_done and (one.round_number, device) not in memory.stored
+        }
+
+    def _behind_again(self, now_ms: int) -> list[Action]:
+        """R9 for parts of earlier rounds: the command again with the key it had; who is not there is let off."""
+        self._behind = {device: one for device, one in self._behind.items() if self._present.get(device) == one.node}
+        deadline_ms = now_ms + self._fixed.deadline_ms
+        return [Command(one, deadline_ms) for _, one in sorted(self._behind.items())]
 
     def _go_on(self, current: _Round, now_ms: int) -> list[Action]:
         """R9: the open commands again; who is not there gets one when it comes."""
@@ -323,6 +378,8 @@ class RoundMachine:
         if change.presence is not Presence.PRESENT:
             return self._device_gone(change)
         self._present[change.device] = change.node
+        if change.device in self._behind:
+            return self._straggler_again(change)
         current = self._round
         if self.phase is not Phase.TRAINING or current is None or change.device not in self.waiting_for:
             return []
@@ -333,11 +390,31 @@ class RoundMachine:
     def _device_gone(self, change: Change) -> list[Action]:
         """R6: who is lost stays a member until it has cost the run a deadline; who said goodbye leaves at once."""
         self._present.pop(change.device, None)
+        self._behind.pop(change.device, None)
         if change.presence is Presence.AWAY:
             self._members.discard(change.device)
         if self._round is not None and change.device in self._round.slots:
             self._round.slots[change.device].lost = True
         return []
+
+    def _straggler_again(self, change: Change) -> list[Action]:
+        """R13: who connected anew gets the command again; who moved to another node has nothing to do."""
+        one = self._behind[change.device]
+        if one.node != change.node:
+            del self._behind[change.device]
+            return []
+        deadline_ms = self._round.deadline_ms if self._round is not None else self._waits_until_ms
+        return [Command(one, deadline_ms)]
+
+    def _leave_behind(self) -> None:
+        """R13: who was not done when the round closed goes on working; what has become too old is forgotten."""
+        if not self._fixed.buffer or self._round is None:
+            return
+        for device in self.waiting_for:
+            if not self._round.slots[device].lost:
+                self._behind[device] = self._round.slots[device].assignment
+        oldest = self._rounds_done + 1 - self._fixed.most_age
+        self._behind = {device: one for device, one in self._behind.items() if one.round_number >= oldest}
 
     def _retry(self, current: _Round, device: str) -> list[Action]:
         """Another attempt of a device whose last one came to nothing (R6, R8)."""
@@ -345,7 +422,8 @@ class RoundMachine:
             return []
         return [Assign(self._new_assignment(current, device)), *self._command(current, device)]
 
-    def _judge(self, node: str, header: UpdateHeader, blob: bytes) -> Verdict:
+    def _judge(self, node: str, header: UpdateHeader, blob: bytes) -> Verdict | None:
+        """None: it could count in the round that is opened next, and comes again (M2)."""
         fixed = self._fixed
         if header.run != fixed.run:
             return Verdict("rejected", f"the run here is {fixed.run}")
@@ -354,19 +432,29 @@ class RoundMachine:
         assignment = self._assigned.get((header.round, header.device, header.attempt))
         if assignment is None or assignment.node != node:
             return Verdict("rejected", "the device was not given this part of the round")
-        if self._round is None or self.phase is not Phase.TRAINING or header.round != self._round.number:
+        if self._rounds_done + 1 - header.round > fixed.most_age or self.phase is Phase.FINISHED:
             return Verdict("late", "the round is closed")
-        return judge.content(header, blob, self._base, fixed.metric, fixed.check_update)
+        if self._round is None or self.phase is not Phase.TRAINING:
+            return None if fixed.buffer else Verdict("late", "the round is closed")
+        return judge.content(header, blob, self._bases[header.round], fixed.metric, fixed.check_update)
+
+    def _take(self, current: _Round, header: UpdateHeader) -> None:
+        self._stored.add((header.round, header.device))
+        current.taken += 1
+        if header.round == current.number:
+            current.stored.add(header.device)
+        else:
+            self._behind.pop(header.device, None)
 
     def _again(self, current: _Round, header: UpdateHeader) -> list[Action]:
         """R8: what came is of no use; if it was the newest attempt, the device gets another."""
         slot = current.slots.get(header.device)
-        if slot is None or slot.assignment.attempt != header.attempt:
+        if slot is None or (slot.assignment.round_number, slot.assignment.attempt) != (header.round, header.attempt):
             return []
         return self._retry(current, header.device)
 
     def _close_if_complete(self, current: _Round) -> list[Action]:
-        if len(current.stored) < current.target:
+        if current.taken < current.target:
             return []
         return self._close(current)
 
@@ -381,7 +469,7 @@ class RoundMachine:
         missing = self.waiting_for
         gone = [device for device in missing if device not in self._present]
         self._members -= set(gone)
-        if len(current.stored) >= self._fixed.quorum:
+        if current.taken >= self._target(self._fixed.quorum):
             return self._close(current)
         current.deadlines_passed += 1
         if current.deadlines_passed >= MAX_DEADLINES:
@@ -390,7 +478,8 @@ class RoundMachine:
         actions: list[Action] = [Announce(current.number, current.deadline_ms)]
         for device in missing:
             actions += self._retry(current, device) if device in self._present else []
-        return actions + self._substitutes(current, len(gone))
+        forgotten, self._behind = len(self._behind), {}
+        return actions + self._substitutes(current, len(gone) + forgotten)
 
     def _substitutes(self, current: _Round, count: int) -> list[Action]:
         free = [device for device in self._present if device not in current.slots]
@@ -401,7 +490,7 @@ class RoundMachine:
 
     def _no_quorum(self, current: _Round) -> GiveUp:
         message = (
-            f"round {current.number} has {len(current.stored)} of the {self._fixed.quorum} updates it needs after "
+            f"round {current.number} has {current.taken} of the {self._fixed.quorum} updates it needs after "
             f"{current.deadlines_passed} deadlines; missing: {', '.join(self.waiting_for)}"
         )
         return GiveUp(message, "look at these devices, then go on with `jaragua run CONFIG --resume`")

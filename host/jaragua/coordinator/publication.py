@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from jaragua.coordinator.fleet import Fleet
 from jaragua.coordinator.starts import Start, StartMaker
 from jaragua.store import Initialisation, RunRecord, Store, StoredStart
@@ -13,7 +15,11 @@ class Starts:
     def __init__(self, maker: StartMaker, store: Store, record: RunRecord, current: Initialisation) -> None:
         self._maker = maker
         self._store = store
+        self._kept: dict[bytes, bytes] = {}
+        """Blobs of earlier rounds that are still on the broker, by their hash."""
         self._run = record.run
+        self._floats: dict[int, bytes] = {}
+        """Hashes of float32 forms on the broker, by round."""
         first = maker.first(store.initialisation(record.run, 0).vector)
         self._chain = [_stored(first, 0), *store.starts(record.run)] if first.payload else []
         """Of the start of round n + 1 at n; empty if there are no differences."""
@@ -28,14 +34,46 @@ class Starts:
         """What is to be stored of it: nothing of a packed initialisation."""
         return _stored(start, rounds_done) if start.payload else None
 
-    def publish(self, fleet: Fleet) -> None:
-        """Put the newest start on the broker, and the differences that lead to it."""
+    def blob_of(self, round_number: int) -> bytes:
+        """What the devices of a round started from; of an earlier round the packed initialisation."""
+        before = self._store.initialisation(self._run)
+        if round_number == before.rounds_done + 1:
+            return self.newest.blob
+        return self._maker.first(self._store.initialisation(self._run, round_number - 1).vector).blob
+
+    def sha256_of(self, round_number: int) -> bytes:
+        """The hash of what the devices of a round started from."""
+        if self._chain:
+            return self._chain[round_number - 1].sha256
+        return self._store.initialisation(self._run, round_number - 1).blob_hash
+
+    def float_of(self, round_number: int) -> bytes:
+        """What the devices of a round that compute in float32 started from (M9)."""
+        return self._maker.in_float32(self._store.initialisation(self._run, round_number - 1).vector)
+
+    def base_of(self, round_number: int, encoding: str) -> bytes:
+        """What an update of a round is compared with."""
+        return self.float_of(round_number) if encoding == "f32" else self.blob_of(round_number)
+
+    def publish_float(self, round_number: int, fleet: Fleet) -> bytes:
+        """Put the float32 form of a round's start on the broker; its hash."""
+        blob = self.float_of(round_number)
+        sha256 = fleet.publish_blob(blob)
+        self._kept[sha256] = blob
+        self._floats[round_number] = sha256
+        return sha256
+
+    def publish(self, fleet: Fleet, earlier: Collection[int] = ()) -> None:
+        """Put the newest start on the broker, and the differences that lead to it; earlier: rounds still at work."""
         fleet.publish_blob(self.newest.blob)
+        for number in earlier if not self._chain else ():
+            self._kept[self.sha256_of(number)] = blob = self.blob_of(number)
+            fleet.publish_blob(blob)
         for one in self._leading():
             fleet.publish_difference(one.sha256, one.payload)
 
     def move_to(self, start: Start, fleet: Fleet) -> None:
-        """The next round starts here; what is of no use any more leaves the broker."""
+        """The next round starts here; the blobs of earlier ones stay until `clear`."""
         before, led = self.newest, self._leading()
         self.newest = start
         fleet.publish_blob(start.blob)
@@ -43,12 +81,22 @@ class Starts:
             self._chain.append(_stored(start, len(self._chain)))
         if before.sha256 == start.sha256:
             return
-        fleet.clear_blob(before.sha256)
+        self._kept[before.sha256] = before.blob
         if start.payload:
             fleet.publish_difference(start.sha256, start.payload)
         for one in led:
             if one not in self._leading():
                 fleet.clear_difference(one.sha256)
+
+    def clear(self, fleet: Fleet, still: Collection[int] = ()) -> None:
+        """Take blobs of earlier rounds off the broker; still: rounds that devices still work on."""
+        wanted = {self.newest.sha256, *(self.sha256_of(number) for number in still)}
+        following = self._store.initialisation(self._run).rounds_done + 1
+        self._floats = {number: one for number, one in self._floats.items() if number in still or number == following}
+        wanted |= set(self._floats.values())
+        for sha256 in set(self._kept) - wanted:
+            del self._kept[sha256]
+            fleet.clear_blob(sha256)
 
     def withdraw(self, fleet: Fleet) -> None:
         """Take the differences off the broker; the newest blob stays."""
@@ -57,11 +105,11 @@ class Starts:
 
     def replace_by(self, blob: bytes, fleet: Fleet) -> None:
         """After the last round: the model itself in place of what devices start from."""
-        if blob != self.newest.blob:
-            fleet.publish_blob(blob)
-            fleet.clear_blob(self.newest.sha256)
+        self._kept[self.newest.sha256] = self.newest.blob
+        fleet.publish_blob(blob)
         self.withdraw(fleet)
-        self.newest, self._chain = Start(blob), []
+        self.newest, self._chain, self._floats = Start(blob), [], {}
+        self.clear(fleet)
 
     def bytes_for(self, node: str, round_number: int) -> int:
         """What a node reads to have the start of the open round: what it missed, a blob at most."""

@@ -88,6 +88,11 @@ class Roster:
         known = self._devices.get(device)
         return known.state.kind if known is not None else ""
 
+    def format(self, device: str) -> str:
+        """ "f32" if a device computes in float32 (M9), "" if in the blob's integers."""
+        known = self._devices.get(device)
+        return (known.state.format or "") if known is not None else ""
+
     def unfit(self) -> list[str]:
         """Devices that are there but built for another network, sorted."""
         return sorted(

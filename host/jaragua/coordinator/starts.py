@@ -42,6 +42,10 @@ class StartMaker:
         payload = differences.first_payload(self._codec.plan, self._seed, self._work.local_layers, blob)
         return Start(blob, payload, len(payload))
 
+    def in_float32(self, vector: Vector) -> bytes:
+        """The vector for devices that compute in float32 (M9)."""
+        return self._codec.pack_floats(vector)
+
     def next(self, before: Start, vector: Vector) -> Start:
         """After a round. What the encoding or the blob's format leaves out is part of the difference after it.
 

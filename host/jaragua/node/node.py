@@ -278,7 +278,7 @@ class Node:
         run = self._run
         if run is None or not isinstance(order, TrainOrder) or order.command.run != run.run:
             return False
-        return run.phase != "training" or order.command.round < run.round
+        return run.phase != "training" or max(order.command.round, order.command.until or 0) < run.round
 
     # ---- what goes out ----
 

@@ -222,6 +222,19 @@ class Store:
         )
         return [StoredUpdate(*row) for row in self._rows(query, (run, round_number))]
 
+    def nodes_that_sent(self, run: str, round_number: int, encoding: str) -> set[str]:
+        """The nodes whose updates of a round came in that encoding."""
+        query = (
+            "SELECT DISTINCT node FROM updates JOIN assignments USING (run, round, device, attempt) "
+            "WHERE run = ? AND round = ? AND encoding = ?"
+        )
+        return {row[0] for row in self._rows(query, (run, round_number, encoding))}
+
+    def taken_in(self, run: str, round_number: int) -> int:
+        """How many updates count in a round."""
+        query = "SELECT count(*) FROM updates WHERE run = ? AND taken_in = ?"
+        return int(self._rows(query, (run, round_number))[0][0])
+
     def stored_keys(self, run: str) -> dict[tuple[int, str], int]:
         """(round, device) -> attempt of every accepted update."""
         rows = self._rows("SELECT round, device, attempt FROM updates WHERE run = ?", (run,))
