@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-keras lint format bench accuracy firmware setup-demo setup-test clean
+.PHONY: help demo test test-keras test-litert lint format bench accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
 
@@ -16,12 +16,19 @@ setup-test:
 demo: setup-demo ## Emulated boards learn to learn over a real broker (under 5 minutes)
 	@$(BIN)/jaragua demo
 
+# tflite-runtime has an environment of its own (Python 3.11, NumPy 1); where it cannot be had, its tests are skipped.
 test: setup-test ## All tests that must hold, with the emulated board and the real broker in them
+	@tools/setup/setup.sh tflite || true
 	@$(BIN)/python -m pytest
 
 test-keras: ## The Keras front end against real Keras on TensorFlow (600 MB, in an environment of its own)
 	@tools/setup/setup.sh keras
 	@.venv-keras/bin/python -m pytest tests/compiler -k keras -W ignore::DeprecationWarning
+
+test-litert: setup-test ## The Pi client's LiteRT engine on both runtimes, without TensorFlow and without a compiler
+	@tools/setup/setup.sh litert
+	@tools/setup/setup.sh tflite
+	@JARAGUA_LITERT_BOTH=1 $(BIN)/python -m pytest tests/client -k litert
 
 lint: setup-test ## ruff, mypy --strict
 	@$(BIN)/ruff check .

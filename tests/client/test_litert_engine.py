@@ -6,14 +6,13 @@ both; `make test` takes the runtime of its own environment, and the other's if i
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from litert_networks import NETWORKS
+from litert_runtimes import ROOT, RUNTIMES, python_with
 from litert_steps import FOLDER, RATE, STEPS, samples
 
 import jaragua_compiler.litert.runtime as runtime
@@ -23,21 +22,7 @@ from jaragua_compiler.float_form import pack_floats
 from jaragua_compiler.litert.engine import LitertEngine
 from jaragua_compiler.litert.training_file import find_training_files, read_training_file
 
-ROOT = Path(__file__).parents[2]
 TOLERANCE = 1e-5
-RUNTIMES = {"ai_edge_litert": ".venv-litert", "tflite_runtime": ".venv-tflite"}
-
-
-def python_with(name: str) -> str:
-    """A Python with that runtime: of the environment a Pi would have if it is there, or this one."""
-    own = ROOT / RUNTIMES[name] / "bin" / "python"
-    if own.exists():
-        return str(own)
-    if "JARAGUA_LITERT_BOTH" in os.environ:
-        pytest.fail(f"{own} is not there: make test-litert makes it")
-    if name != "ai_edge_litert":
-        pytest.skip(f"no {RUNTIMES[name]}; make test-litert makes it")
-    return sys.executable
 
 
 def steps_in(name: str, network: str, seed: int, folder: Path) -> dict[str, np.ndarray]:
