@@ -85,7 +85,7 @@ _HEAD_CONFIG = """
 #define JRG_MODEL_HEAD_EXPONENTS_OFFSET {exponents_offset}u
 #define JRG_MODEL_HEAD_INPUT_WIDTH {input_width}u
 #define JRG_MODEL_HEAD_ERROR_WIDTH {error_width}u
-#define JRG_MODEL_INPUT_WIDTH {network_input_width}u
+#define JRG_MODEL_NETWORK_INPUT_WIDTH {network_input_width}u
 #define JRG_MODEL_INPUT_EXPONENT_OFFSET {network_input_exponent_offset}u
 """
 

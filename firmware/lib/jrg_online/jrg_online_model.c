@@ -43,7 +43,7 @@ static jrg_online_network network_of(const uint8_t *blob)
 {
     return (jrg_online_network){
         .inputs = JRG_MODEL_INPUTS,
-        .input_width = JRG_MODEL_INPUT_WIDTH,
+        .input_width = JRG_MODEL_NETWORK_INPUT_WIDTH,
         .input_exponent = (int8_t)blob[JRG_MODEL_INPUT_EXPONENT_OFFSET],
     };
 }
