@@ -9,6 +9,7 @@ import pytest
 from jaragua import strategies
 from jaragua.errors import ConfigurationError
 from jaragua.strategies import Settings, Strategy, TinyReptile
+from jaragua.strategies.base import image_needed
 
 OWN = '''
 from jaragua.strategies import Strategy
@@ -34,6 +35,12 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_strategy_is_made_by_its_name() -> None:
     settings = Settings(5, 1.0, 0.0)
     assert strategies.create("tinyreptile", settings) == TinyReptile(settings)
+
+
+@pytest.mark.parametrize("name", ["tiny-reptile", "TinyReptile", "tiny_reptile"])
+def test_a_name_may_be_written_in_other_ways(name: str) -> None:
+    settings = Settings(5, 1.0, 0.0)
+    assert strategies.create(name, settings) == TinyReptile(settings)
 
 
 def test_an_unknown_strategy_has_a_nearest_one() -> None:
@@ -84,12 +91,19 @@ def test_numbers_that_make_no_sense_are_refused(name: str, settings: Settings) -
 def test_what_a_fleet_can_run_and_why_not_the_others() -> None:
     reasons = {name: strategies.fleet_obstacle(strategies.create(name, Settings(5))) for name in strategies.names()}
     able = {name for name, reason in reasons.items() if not reason}
-    assert able == {"fedavg", "fedprox", "tinymetafed", "tinyreptile"}
+    assert able == {"fedavg", "fedprox", "fedsgd", "reptile", "tinymetafed", "tinyreptile"}
     assert "raw samples never cross the broker" in reasons["transfer"]
-    assert "mini-batches (5 samples)" in reasons["reptile"]
-    assert "mini-batches (the whole set)" in reasons["fedsgd"]
     assert reasons["scratch"] == "it trains nothing"
 
 
-def test_reptile_without_mini_batches_can_run_on_boards() -> None:
-    assert strategies.fleet_obstacle(strategies.create("reptile", Settings(5, batch=1))) == ""
+def test_mini_batches_take_an_image_with_sums() -> None:
+    needed = {name: image_needed(strategies.create(name, Settings(5)).client_work(1)) for name in strategies.names()}
+    assert "steps of 5 samples" in needed["reptile"]
+    assert "steps of the whole set" in needed["fedsgd"]
+    assert "JARAGUA_ACCUMULATE=1" in needed["fedsgd"]
+    assert needed["tinyreptile"] == ""
+
+
+def test_a_step_has_no_more_samples_than_a_board_counts() -> None:
+    too_many = strategies.create("reptile", Settings(5, batch=65536))
+    assert "65535" in strategies.fleet_obstacle(too_many)

@@ -50,6 +50,7 @@ def simulate(
     adapt_learning_rate: Annotated[float | None, typer.Option(help="Default: that of training.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Default: one for each core.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder to save in, and to go on from.")] = None,
+    save_every: Annotated[float, typer.Option(min=0, help="Seconds between two saves.")] = 10.0,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Simulate a fleet on this machine, then judge what was learned on held-out tasks.
@@ -60,14 +61,14 @@ def simulate(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from jaragua.simulate import Simulation, device_names
     from jaragua.simulate.models import model_named
-    from jaragua.strategies.registry import find
+    from jaragua.strategies.registry import canonical, find
 
     model = model_named(task)
     defaults = model.defaults
     in_a_round = clients or defaults.clients
     wanted = Simulation(
         task=task,
-        strategy=strategy,
+        strategy=canonical(strategy),
         engine=_engine(engine or model.network.weights),
         seed=seed,
         rounds=rounds or defaults.rounds,
@@ -91,20 +92,22 @@ def simulate(
         adapt_passes=adapt_passes or defaults.passes,
         adapt_learning_rate=adapt_learning_rate,
     )
-    result = _run(wanted, workers, state)
+    result = _run(wanted, workers, state, save_every)
     if json:
         output.print_result(document(wanted, result))
     else:
         _print(wanted, result)
 
 
-def _run(wanted: Simulation, workers: int | None, state: Path | None) -> SimulationResult:
+def _run(wanted: Simulation, workers: int | None, state: Path | None, save_every: float) -> SimulationResult:
     from jaragua.cli.simulate_progress import progress
     from jaragua.simulate import simulate as run_simulation
 
     try:
         with progress(wanted.rounds) as on_progress:
-            return run_simulation(wanted, workers=workers, state_folder=state, on_progress=on_progress)
+            return run_simulation(
+                wanted, workers=workers, state_folder=state, save_every_seconds=save_every, on_progress=on_progress
+            )
     except KeyboardInterrupt:
         hint = "give the same command to go on" if state else "with --state FOLDER it could be gone on with"
         raise Interrupted("stopped" + ("; what was learned is saved" if state else ""), hint) from None

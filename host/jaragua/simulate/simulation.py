@@ -32,7 +32,7 @@ from jaragua.strategies import ClientUpdate, Settings, Strategy, Vector
 from jaragua.strategies.robust import aggregation_of
 from jaragua_models import Model
 
-_SAVE_EVERY_SECONDS: Final = 10.0
+SAVE_EVERY_SECONDS: Final = 10.0
 
 
 def simulate(
@@ -40,6 +40,7 @@ def simulate(
     *,
     workers: int | None = None,
     state_folder: Path | None = None,
+    save_every_seconds: float = SAVE_EVERY_SECONDS,
     on_progress: OnProgress = lambda progress: None,
     cache: Path | None = None,
 ) -> SimulationResult:
@@ -54,7 +55,7 @@ def simulate(
     strategy = create_strategy(simulation)
     folder = StateFolder(state_folder, simulation) if state_folder else None
     with _fleet(simulation, model, codec, count, cache or default_cache()) as fleet:
-        rounds = _Rounds(simulation, codec, strategy, fleet, folder, on_progress)
+        rounds = _Rounds(simulation, codec, strategy, fleet, folder, save_every_seconds, on_progress)
         state = rounds.run(count)
         judged = _judge(simulation, strategy, codec, fleet, state.vector)
         return replace(
@@ -89,12 +90,14 @@ class _Rounds:
         strategy: Strategy,
         fleet: VirtualFleet,
         folder: StateFolder | None,
+        save_every_seconds: float,
         on_progress: OnProgress,
     ) -> None:
         self._simulation = simulation
         self._strategy = strategy
         self._fleet = fleet
         self._folder = folder
+        self._save_every_seconds = save_every_seconds
         self._on_progress = on_progress
         first = codec.initial(simulation.seed)
         self._state = (folder.load() if folder else None) or State(first)
@@ -155,7 +158,7 @@ class _Rounds:
         return trained
 
     def _save_now_and_then(self) -> None:
-        if self._folder and time.monotonic() - self._saved > _SAVE_EVERY_SECONDS:
+        if self._folder and time.monotonic() - self._saved > self._save_every_seconds:
             self._save()
 
     def _save(self) -> None:

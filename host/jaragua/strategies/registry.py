@@ -35,13 +35,20 @@ def names() -> list[str]:
     return sorted(REGISTRY)
 
 
+def canonical(name: str) -> str:
+    """The name as `REGISTRY` has it: `Tiny-Reptile` is `tinyreptile`. One that is not there stays as it is."""
+    plain = name.lower().replace("-", "").replace("_", "")
+    return plain if plain in REGISTRY else name
+
+
 def find(name: str) -> type[Strategy]:
     """The class of that name, or of `module:Class`. Raises: ConfigurationError if there is none."""
     if ":" in name:
         return _of_a_user(name)
-    if name not in REGISTRY:
+    known = canonical(name)
+    if known not in REGISTRY:
         raise ConfigurationError(f"there is no strategy '{name}'", suggestion(name))
-    return REGISTRY[name]
+    return REGISTRY[known]
 
 
 def create(name: str, settings: Settings) -> Strategy:

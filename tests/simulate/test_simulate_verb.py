@@ -1,0 +1,82 @@
+"""`jaragua simulate --json`: one document for every task, strategy and engine; killed, it can be gone on with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jaragua_models
+from jaragua import strategies
+from jaragua.cli.main import run
+from jaragua.simulate import ENGINES
+
+SHORT = ("--rounds", "2", "--clients", "2", "--eval-tasks", "3", "--json")
+TASKS = ("sine", "digits", "keywords", "omniglot-cnn", "presence")
+SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DEADLINE_S = 120
+
+#: Every strategy with every engine, and every task with every engine and a strategy of its own.
+MATRIX = [("sine", name, engine) for name in strategies.names() for engine in ENGINES] + [
+    (task, strategies.names()[(number + shift) % len(strategies.names())], engine)
+    for number, task in enumerate(TASKS[1:])
+    for shift, engine in enumerate(ENGINES)
+]
+
+
+@pytest.fixture
+def data(monkeypatch: pytest.MonkeyPatch) -> None:
+    if SHARED_DATA.is_dir():
+        monkeypatch.setenv("JARAGUA_DATA_DIR", str(SHARED_DATA))
+
+
+def simulated(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    code = run(["simulate", *words])
+    document = json.loads(capsys.readouterr().out)
+    if code != 0 and "is not on this machine" in document["error"]["message"]:
+        pytest.skip(document["error"]["message"])
+    assert code == 0, document
+    found: dict[str, Any] = document["data"]
+    return found
+
+
+@pytest.mark.parametrize(("task", "strategy", "engine"), MATRIX)
+@pytest.mark.usefixtures("data")
+def test_the_document_has_all_its_figures(
+    capsys: pytest.CaptureFixture[str], task: str, strategy: str, engine: str
+) -> None:
+    found = simulated(capsys, "--task", task, "--strategy", strategy, "--engine", engine, "--seed", "2", *SHORT)
+    metric = jaragua_models.get(task).metric
+    trains = strategy != "scratch"
+    assert found[f"{metric}_mean"] >= 0
+    assert found[f"{metric}_ci95"] >= 0
+    assert found["tasks"] == 3
+    assert (found["client_tasks_per_second"] > 0) == trains
+    assert len(found["final_hash"]) == 64
+    assert (found["bytes_up"] > 0, found["bytes_down"] >= 0) == (trains, True)
+
+
+def test_a_strategy_may_be_written_with_a_hyphen(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("tiny-reptile", "tinyreptile")
+    one, other = (simulated(capsys, "--task", "sine", "--strategy", name, *SHORT) for name in names)
+    assert one["strategy"] == "tinyreptile"
+    assert one["final_hash"] == other["final_hash"]
+
+
+def test_killed_in_the_middle_it_goes_on_to_the_same_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["--task", "sine", "--rounds", "1000", "--clients", "20", "--eval-tasks", "2", "--json"]
+    command = [sys.executable, "-m", "jaragua.cli.main", "simulate", *words, "--state", str(tmp_path)]
+    command += ["--save-every", "0.1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
+        deadline = time.monotonic() + DEADLINE_S
+        while not (tmp_path / "simulation.npz").exists():
+            assert time.monotonic() < deadline
+            assert program.poll() is None, "it ended before it could be killed"
+            time.sleep(0.01)
+        program.kill()
+    assert simulated(capsys, *words, "--state", str(tmp_path))["final_hash"] == simulated(capsys, *words)["final_hash"]
