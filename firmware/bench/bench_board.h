@@ -26,7 +26,8 @@ void bench_board_read(void *data, uint32_t len_bytes);
 /* Appends len_bytes to out.bin, or ends the program. */
 void bench_board_write(const void *data, uint32_t len_bytes);
 
-/* CMSDK timer 0 counts down at 25 MHz. Under `-icount shift=6` an instruction takes 64 ns, so n instructions are 1.6 n ticks. */
+/* CMSDK timer 0 counts down at 25 MHz. Under `-icount shift=6` an instruction takes 64 ns, so n instructions are 1.6 n ticks;
+ * after 2,684 million of them it begins anew, and counts are no longer exact. */
 static inline uint32_t bench_board_ticks(void)
 {
     __asm__ volatile("" ::: "memory");
@@ -35,7 +36,7 @@ static inline uint32_t bench_board_ticks(void)
     return ticks;
 }
 
-/* Instructions between two readings, those of the reading itself subtracted. */
+/* Instructions between two readings, that of the reading itself subtracted. */
 uint32_t bench_board_instructions(uint32_t ticks_before, uint32_t ticks_after);
 
 static inline uint32_t bench_board_stack_pointer(void)

@@ -2,9 +2,10 @@
  * One program serves the measurement and the bit-exactness test, so what is counted is what is checked.
  *
  * in.bin:  header, then per step: step_head | blob if step_head.blob_follows | input int16[] | target int16[]
- * out.bin: per step: step_record | outputs int16[] | blob
+ * out.bin: per step: step_record | outputs int16[] | blob, and with BENCH_MARKS: marks uint32 | per mark: ticks uint32, place uint32
  * (little endian, nothing padded; jaragua_compiler.bench.steps writes and reads them) */
 #include "bench_board.h"
+#include "bench_marks.h"
 #include "jrg_model.h"
 #include "jrg_model_config.h"
 
@@ -94,8 +95,11 @@ static void count_forward(struct step_record *record)
 static void count_train(struct step_record *record, bool flush)
 {
     bench_board_paint_stack();
+    bench_marks_begin();
     const uint32_t before = bench_board_ticks();
+    BENCH_MARK(BENCH_MARK_BEGIN);
     const jrg_nn_result result = jrg_model_train(input, target);
+    BENCH_MARK(BENCH_MARK_END);
     const uint32_t after = bench_board_ticks();
     record->train_stack_bytes = bench_board_stack_bytes(bench_board_stack_pointer());
     record->train_instructions = bench_board_instructions(before, after);
@@ -117,6 +121,7 @@ int main(void)
         bench_board_write(&record, sizeof record);
         bench_board_write(outputs, sizeof outputs);
         bench_board_write(blob, sizeof blob);
+        bench_marks_write();
     }
     return BENCH_EXIT_OK;
 }

@@ -44,6 +44,9 @@ def test_the_figures_of_all_models_keep_the_bars(document: dict[str, object]) ->
         assert result["instructions"] <= result["instructions_no_dead_rows"]
         assert result["flash_bytes"] > 0
         assert 0 < result["dead_rows"] < 1
+        sums = [one["forward_instructions"] + one["backward_update_instructions"] for one in result["operators"]]
+        assert sum(sums) == result["instructions"]
+        assert abs(sums[-1]) < 0.001 * result["instructions"] + 40  # "rest"
 
 
 @pytest.mark.board
@@ -53,6 +56,14 @@ def test_a_count_is_the_same_every_time(capsys: pytest.CaptureFixture[str]) -> N
         assert run(["bench", "--json", "--model", "sine"]) == 0
         documents.append(capsys.readouterr().out)
     assert documents[0] == documents[1]
+
+
+@pytest.mark.board
+def test_the_table_fits_eighty_columns_and_tells_every_operator(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bench", "--model", "sine"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[:3] for line in lines if "Dense" in line] == [["layer", f"{n}:", "Dense"] for n in range(3)]
 
 
 def test_missing_tools_are_named_with_the_command_that_installs_them(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,11 +14,12 @@ from jaragua.cli import output
 from jaragua.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from jaragua_compiler.bench.measure import Result
 
 app = typer.Typer()
+
+_OVERVIEW = "{:<16} {:>10} {:>9} {:>4} {:>10} {:>9} {:>7} {:>6}"
+_OPERATOR = "  {:<28} {:>10} {:>20} {:>12}"
 
 
 @app.command()
@@ -59,42 +61,43 @@ def _tool_errors() -> Iterator[None]:
 
 
 def _print_table(results: Sequence[Result]) -> None:
-    from rich.console import Console
-
-    console = Console()
-    console.print(_table(results))
-    console.out("Instructions on an emulated Cortex-M4, not cycles; docs/benchmarks.md tells what is counted.")
+    """Plain text of at most 80 columns, the same in a narrow terminal, in a wide one and in a pipe."""
+    sys.stdout.write("\n".join(_lines(results)) + "\n")
 
 
-def _table(results: Sequence[Result]) -> Table:
-    from rich.table import Table
-
-    table = Table(title="One training step at batch 1 (instructions)", title_justify="left")
-    table.add_column("")
+def _lines(results: Sequence[Result]) -> Iterator[str]:
+    yield "One training step at batch 1: instructions on an emulated Cortex-M4, not cycles;"
+    yield "RAM and flash in bytes. docs/benchmarks.md tells what is counted."
+    yield ""
+    yield _OVERVIEW.format("", "mean", "forward", "dead", "none dead", "float32", "RAM", "flash")
     for result in results:
-        table.add_column(result.model, justify="right")
-    for label, cells in _rows(results):
-        table.add_row(label, *cells)
-    return table
+        yield _OVERVIEW.format(
+            result.model,
+            _number(result.instructions),
+            _number(result.forward_instructions),
+            f"{result.dead_rows:.0%}",
+            _number(result.instructions_no_dead_rows),
+            _number(result.float32_instructions),
+            _number(result.ram_bytes),
+            _number(result.flash_bytes),
+        )
+    for result in results:
+        yield from _details(result)
 
 
-def _rows(results: Sequence[Result]) -> Iterator[tuple[str, list[str]]]:
-    def row(label: str, *fields: str, join: str = " .. ") -> tuple[str, list[str]]:
-        return label, [join.join(_number(getattr(result, field)) for field in fields) for result in results]
-
-    yield "samples of the task", [result.task for result in results]
-    yield row("training step, mean", "instructions")
-    yield row("  least .. most", "instructions_min", "instructions_max")
-    yield row("  forward only", "forward_instructions")
-    yield row("  loss, backward and update", "backward_update_instructions")
-    yield "rows that were dead", [f"{result.dead_rows:.0%}" for result in results]
-    yield row("training step, no dead row", "instructions_no_dead_rows")
-    yield row("float32, plain loops, the best build", "float32_instructions")
-    yield row("RAM, bytes", "ram_bytes")
-    yield row("  weights + variables + stack", "ram_weights_bytes", "ram_static_bytes", "ram_stack_bytes", join=" + ")
-    yield row("RAM of float32, bytes", "float32_ram_bytes")
-    yield row("flash of the engine, bytes", "flash_bytes")
+def _details(result: Result) -> Iterator[str]:
+    yield ""
+    yield f"{result.model}, {result.weights}: {result.samples} steps on samples of the task {result.task}"
+    yield f"  a step takes {_number(result.instructions_min)} to {_number(result.instructions_max)}"
+    parts = (result.ram_weights_bytes, result.ram_static_bytes, result.ram_stack_bytes)
+    yield f"  RAM: weights + variables + stack = {' + '.join(map(_number, parts))} bytes"
+    yield f"  RAM of float32 in plain loops: {_number(result.float32_ram_bytes)}"
+    yield _OPERATOR.format("operator", "forward", "backward and update", "of the step").rstrip()
+    for operator in result.operators:
+        name = operator.operator if operator.layer is None else f"layer {operator.layer}: {operator.operator}"
+        counts = (operator.forward_instructions, operator.backward_update_instructions)
+        yield _OPERATOR.format(name, *map(_number, counts), f"{sum(counts) / result.instructions:.1%}")
 
 
-def _number(value: Any) -> str:
-    return "does not fit" if value is None else f"{value:,.0f}"
+def _number(value: int | None) -> str:
+    return "no room" if value is None else f"{value:,}"

@@ -8,8 +8,9 @@ from tempfile import TemporaryDirectory
 
 from jaragua_compiler.bench import emulator, toolchain
 from jaragua_compiler.bench.footprint import Sizes, sizes
+from jaragua_compiler.bench.sections import OperatorCount, marked, operator_counts
 from jaragua_compiler.bench.steps import Counts, Outcome, Step, read_output, write_input
-from jaragua_compiler.emitter import emit
+from jaragua_compiler.emitter import SOURCE_NAME, emit
 from jaragua_compiler.native import kernel_folder
 from jaragua_compiler.plan import Plan
 
@@ -29,7 +30,7 @@ _INTERFACE = (
 
 def build(plan: Plan, core: str = toolchain.CORTEX_M4) -> Path:
     """Build the program that runs steps, with the product's flags for `core`; returns its ELF."""
-    return _build(plan, core, "bench_engine.c", rooted=())
+    return _build(plan, core, "bench_engine.c")
 
 
 def run(
@@ -40,20 +41,29 @@ def run(
     return read_output(plan, data)
 
 
+def run_marked(plan: Plan, steps: Sequence[Step], counts: Sequence[Counts]) -> tuple[OperatorCount, ...]:
+    """Instructions of each operator in `steps`, which `run` counted as a whole (`counts`)."""
+    elf = _build(plan, toolchain.CORTEX_M4, "bench_engine.c", marks=True)
+    return operator_counts(plan, emulator.run(elf, write_input(plan, steps), counted=True), counts)
+
+
 def footprint(plan: Plan, core: str = toolchain.CORTEX_M4) -> Sizes:
     """Flash and static RAM of the engine alone: a program that holds all of it, less one that holds none."""
     full = _build(plan, core, "bench_empty.c", rooted=_INTERFACE)
-    empty = _build(plan, core, "bench_empty.c", rooted=())
+    empty = _build(plan, core, "bench_empty.c")
     return sizes(full) - sizes(empty)
 
 
-def _build(plan: Plan, core: str, main: str, rooted: tuple[str, ...]) -> Path:
+def _build(plan: Plan, core: str, main: str, *, rooted: tuple[str, ...] = (), marks: bool = False) -> Path:
     bench = toolchain.bench_folder()
     with TemporaryDirectory(prefix="jaragua-bench-") as name:
         folder = Path(name)
         emit(plan, folder)
-        sources = (bench / "bench_board.c", bench / main, *sorted(folder.glob("*.c")))
-        roots = tuple(f"-Wl,--undefined={symbol}" for symbol in rooted)
-        return toolchain.build(
-            toolchain.Program(sources, (bench, folder, kernel_folder()), (*toolchain.c_flags(core), *roots))
-        )
+        flags = [*toolchain.c_flags(core), *(f"-Wl,--undefined={symbol}" for symbol in rooted)]
+        sources = [bench / "bench_board.c", bench / main, *sorted(folder.glob("*.c"))]
+        if marks:
+            model = folder / SOURCE_NAME
+            model.write_text(marked(model.read_text()))
+            flags.append("-DBENCH_MARKS")
+            sources.append(bench / "bench_marks.c")
+        return toolchain.build(toolchain.Program(tuple(sources), (bench, folder, kernel_folder()), tuple(flags)))

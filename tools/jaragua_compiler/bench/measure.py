@@ -9,6 +9,7 @@ import numpy as np
 
 from jaragua_compiler.bench import board, dead_rows, float32
 from jaragua_compiler.bench.rows import ROWS, row_model
+from jaragua_compiler.bench.sections import OperatorCount
 from jaragua_compiler.bench.steps import Counts, Outcome, mismatches, run
 from jaragua_compiler.bench.toolchain import ToolError, require_tools
 from jaragua_compiler.bench.workload import Workload, prepare
@@ -28,6 +29,7 @@ class Result:
 
     `task` is the zoo's task the samples come from, or "synthetic". `dead_rows` is the part of all rows that is dead
     (0..1); RAM is weights, activations, scratch and stack. The fields of float32 are None if it does not fit the board.
+    The instructions of `operators` add up to `instructions`.
     """
 
     model: str
@@ -50,6 +52,7 @@ class Result:
     ram_stack_bytes: int
     flash_bytes: int
     samples: int
+    operators: tuple[OperatorCount, ...]
 
 
 def measure(name: str) -> Result:
@@ -87,6 +90,7 @@ def measure(name: str) -> Result:
         ram_stack_bytes=stack,
         flash_bytes=size.flash_bytes,
         samples=len(train),
+        operators=board.run_marked(layout, workload.steps, counts),
     )
 
 

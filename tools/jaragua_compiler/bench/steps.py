@@ -83,9 +83,13 @@ def write_input(plan: Plan, steps: Sequence[Step]) -> bytes:
 
 def read_output(plan: Plan, data: bytes) -> list[tuple[Counts, Outcome]]:
     """What the board wrote into its out.bin, step by step."""
-    outputs_bytes = 2 * plan.network.outputs
-    size = _RECORD.size + outputs_bytes + plan.blob_bytes
+    outputs_bytes, size = 2 * plan.network.outputs, record_bytes(plan)
     return [_read_one(data[start : start + size], outputs_bytes) for start in range(0, len(data), size)]
+
+
+def record_bytes(plan: Plan) -> int:
+    """What the board writes for one step."""
+    return _RECORD.size + 2 * plan.network.outputs + plan.blob_bytes
 
 
 def mismatches(plan: Plan, expected: Sequence[Outcome], got: Sequence[Outcome]) -> list[Mismatch]:
