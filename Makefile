@@ -42,7 +42,7 @@ format: setup-test ## Let ruff format the Python code
 bench: setup-demo ## Instructions per training step on the emulated Cortex-M4, with the float32 baseline
 	@$(BIN)/jaragua bench
 
-accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/accuracy.md (about 20 minutes)
+accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/accuracy.md (about 6 minutes)
 	@$(BIN)/python -m jaragua_compiler.accuracy
 
 bench-flower: ## Simulated client tasks per second, beside Flower's simulation (in an environment of its own)
