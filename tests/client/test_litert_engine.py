@@ -73,6 +73,22 @@ def test_m9_a_hundred_steps_equal_the_float_engine(name: str, network: str, tmp_
     assert len(steps) == STEPS
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a11_1_a_step_of_several_samples_is_one_by_their_mean_gradient(network: str, seed: int) -> None:
+    layout, start = plan(NETWORKS[network]), initial_weights(NETWORKS[network], seed)
+    engine = LitertEngine(layout, read_training_file(FOLDER / f"{network}.tflite"))
+    engine.load(pack_floats(layout, start))
+    batch = list(samples(NETWORKS[network], seed))[:8]
+    steps = engine.batch_step(np.array([x for x, _ in batch]), np.array([target for _, target in batch]), RATE)
+    reference, mean = FloatEngine(NETWORKS[network], start), 0.0
+    for (x, target), step in zip(batch, steps, strict=True):
+        assert step.loss == pytest.approx(reference.train_step(x, target, 0.0).loss, rel=1e-5)
+        mean = mean + np.concatenate([part.ravel() for pair in reference.gradients for part in pair]) / len(batch)
+    first = np.frombuffer(pack_floats(layout, start), "<f4")
+    moved = np.frombuffer(engine.weights(), "<f4").astype(np.float64) - first
+    assert distance(moved, -RATE * mean) < 1e-4
+
+
 def test_the_variables_start_with_the_weights_of_the_export(tmp_path: Path) -> None:
     found = steps_in("ai_edge_litert", "digits", 5, tmp_path)
     network = NETWORKS["digits"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,12 @@ def adapted_accuracy(start: Weights) -> float:
     return right / count
 
 
+def encodings(folder: Path) -> set[tuple[str, str]]:
+    """Who sent updates in which form."""
+    with contextlib.closing(sqlite3.connect(folder / "run" / "run.sqlite")) as database:
+        return set(database.execute("SELECT DISTINCT device, encoding FROM updates"))
+
+
 def weights_of(path: Path) -> Weights:
     """An initialisation in a run's folder."""
     found = load_file(path)
@@ -96,6 +103,7 @@ def test_m1_m9_a_fleet_of_both_engines_learns_a_better_start(broker: Broker, tmp
     result = run_of_both(python_with(name), broker.url, tmp_path)
     updates = {one["id"]: one["updates"] for one in result["devices"]}
     assert updates == {"pi-litert": ROUNDS, "pi-native": ROUNDS}
+    assert encodings(tmp_path) == {("pi-litert", "f32"), ("pi-native", "blob")}
     starts = (tmp_path / "run" / "weights" / f"{which}.safetensors" for which in ("initial", "final"))
     before, after = (adapted_accuracy(weights_of(path)) for path in starts)
     print(f"{name}: accuracy after adaptation {before:.3f} from the first start, {after:.3f} from the last")

@@ -12,7 +12,7 @@ import pytest
 from image_networks import random_conv_network, random_graph_network
 from random_cases import random_network
 
-from jaragua_compiler import CompileError, Network, initial_weights, plan
+from jaragua_compiler import CompileError, Dense, Network, initial_weights, plan
 from jaragua_compiler.float_engine import FloatEngine
 from jaragua_compiler.float_form import pack_floats
 from jaragua_compiler.frontends import from_keras
@@ -38,7 +38,7 @@ def drawn(generator: np.random.Generator) -> Network:
                 network = random_network(generator, 64)
             else:
                 network = (random_conv_network if kind == 1 else random_graph_network)(generator)
-            plan(network)
+            assert plan(network).architecture
         except CompileError:
             continue
         return network
@@ -69,6 +69,12 @@ def test_a_keras_file_gives_a_training_file_of_built_in_operators(tmp_path: Path
     codes = root(file.path.read_bytes()).tables(1)
     assert codes
     assert all(max(code.integer(0, "b"), code.integer(3)) != CUSTOM and not code.text(1) for code in codes)
+
+
+def test_a10_6_a_network_with_frozen_layers_is_refused() -> None:
+    network = Network("frozen", 4, (Dense(3, "relu", trainable=False), Dense(2)))
+    with pytest.raises(CompileError, match="frozen"):
+        convert(plan(network), initial_weights(network, 1))
 
 
 def test_a_model_of_the_zoo_by_its_name_and_nothing_half_written(tmp_path: Path) -> None:

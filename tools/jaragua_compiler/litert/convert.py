@@ -20,14 +20,15 @@ from jaragua_compiler.plan import Plan
 def convert(plan: Plan, weights: Weights) -> bytes:
     """The file's bytes: five signatures (docs/litert.md) over variables that start with these weights.
 
-    Only built-in operators are allowed: the converter refuses any other.
+    Only built-in operators are allowed: the converter refuses any other. Raises CompileError if layers are frozen.
     """
+    words = _words(plan)  # first: a network whose constants are not known has no architecture id (A10.6)
     network = TracedNetwork(plan.network, weights)
     functions = _functions(plan, network)
     module = tf.Module()
     module.kept = [network.variables, list(functions.values())]  # what a saved module does not refer to is lost
     signatures = {name: function.get_concrete_function() for name, function in functions.items()}
-    return _with_metadata(_converted(module, signatures), plan)
+    return _with_metadata(_converted(module, signatures), words)
 
 
 def _functions(plan: Plan, network: TracedNetwork) -> dict[str, Any]:
@@ -55,12 +56,16 @@ def _converted(module: Any, signatures: dict[str, Any]) -> bytes:
         return bytes(converter.convert())
 
 
-def _with_metadata(content: bytes, plan: Plan) -> bytes:
-    """The file with the network's name and architecture id in it."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
+def _words(plan: Plan) -> bytes:
+    """What the file says of itself."""
     words = {"format": FORMAT, "architecture": plan.architecture.hex(), "network": plan.network.name}
+    return json.dumps(words).encode()
+
+
+def _with_metadata(content: bytes, words: bytes) -> bytes:
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(content, 0))
     buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = list(json.dumps(words).encode())
+    buffer.data = list(words)
     entry.name, entry.buffer = METADATA_NAME, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]

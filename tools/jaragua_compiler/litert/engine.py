@@ -37,7 +37,7 @@ class LitertEngine:
     def load(self, packed: bytes) -> None:
         """Compute with these weights from now on. Raises CompileError if they are not this network's, or not finite."""
         unpack_floats(self._plan, packed)
-        self._signatures["restore"](weights=np.frombuffer(packed, "<f4").astype(np.float32))
+        self._restore(packed)
 
     def weights(self) -> bytes:
         """The weights as they are now."""
@@ -53,9 +53,27 @@ class LitertEngine:
         """One step on one sample [inputs]; target: [1], a class label, or the numbers of a regression [outputs]."""
         return _step(self._signatures["train"](x=_row(x), y=self._target(target), rate=np.float32(rate)))
 
+    def batch_step(self, xs: Float32Array, targets: npt.NDArray[Any], rate: float) -> list[FloatStep]:
+        """One step by the mean of the gradients of samples [n, inputs] at the same weights (A11.1).
+
+        A step of each sample from the same start goes its gradient times the rate: the mean of where they lead is where
+        the mean of the gradients leads.
+        """
+        start, total = self.weights(), np.zeros(1)
+        results = []
+        for x, target in zip(xs, targets, strict=True):
+            self._restore(start)
+            results.append(self.train_step(x, target, rate))
+            total = total + np.frombuffer(self.weights(), "<f4").astype(np.float64)
+        self._restore((total / len(results)).astype("<f4").tobytes())
+        return results
+
     def evaluate(self, x: Float32Array, target: npt.NDArray[Any]) -> FloatStep:
         """Loss and judgement of one sample, without learning."""
         return _step(self._signatures["evaluate"](x=_row(x), y=self._target(target)))
+
+    def _restore(self, packed: bytes) -> None:
+        self._signatures["restore"](weights=np.frombuffer(packed, "<f4").astype(np.float32))
 
     def _target(self, target: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if self._plan.network.classifier:
