@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-keras test-litert lint format bench accuracy firmware setup-demo setup-test clean
+.PHONY: help demo test test-keras test-ray test-litert lint format bench bench-flower accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
 
@@ -48,6 +48,10 @@ accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table 
 bench-flower: ## Simulated client tasks per second, beside Flower's simulation (in an environment of its own)
 	@tools/setup/setup.sh flower
 	@.venv-flower/bin/python tools/benchmarks/flower_sine.py
+
+test-ray: ## Simulations on Ray's workers (in the same environment)
+	@tools/setup/setup.sh flower
+	@.venv-flower/bin/python -m pytest tests/simulate/test_ray.py -W ignore
 
 firmware: setup-demo ## Build the images (emulated Cortex-M4 and host process)
 	@$(BIN)/pio run -e qemu_m4 -e native

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -49,6 +49,7 @@ def simulate(
     adapt_passes: Annotated[int | None, typer.Option(min=1, help="Passes when a new device adapts.")] = None,
     adapt_learning_rate: Annotated[float | None, typer.Option(help="Default: that of training.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Default: one for each core.")] = None,
+    ray: Annotated[str | None, typer.Option(help="Train on a Ray cluster: auto, ray://host:port, or local.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder to save in, and to go on from.")] = None,
     save_every: Annotated[float, typer.Option(min=0, help="Seconds between two saves.")] = 10.0,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
@@ -92,22 +93,20 @@ def simulate(
         adapt_passes=adapt_passes or defaults.passes,
         adapt_learning_rate=adapt_learning_rate,
     )
-    result = _run(wanted, workers, state, save_every)
+    result = _run(wanted, state, {"workers": workers, "save_every_seconds": save_every, "ray": ray})
     if json:
         output.print_result(document(wanted, result))
     else:
         _print(wanted, result)
 
 
-def _run(wanted: Simulation, workers: int | None, state: Path | None, save_every: float) -> SimulationResult:
+def _run(wanted: Simulation, state: Path | None, how: dict[str, Any]) -> SimulationResult:
     from jaragua.cli.simulate_progress import progress
     from jaragua.simulate import simulate as run_simulation
 
     try:
         with progress(wanted.rounds) as on_progress:
-            return run_simulation(
-                wanted, workers=workers, state_folder=state, save_every_seconds=save_every, on_progress=on_progress
-            )
+            return run_simulation(wanted, state_folder=state, on_progress=on_progress, **how)
     except KeyboardInterrupt:
         hint = "give the same command to go on" if state else "with --state FOLDER it could be gone on with"
         raise Interrupted("stopped" + ("; what was learned is saved" if state else ""), hint) from None

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from jaragua.simulate.engine import Judged, Trained, VirtualFleet
 from jaragua.simulate.float_fleet import FloatFleet
 from jaragua.simulate.integer_fleet import IntegerFleet
 from jaragua.simulate.models import model_for
+from jaragua.simulate.ray_fleet import RayFleet
 from jaragua.simulate.settings import (
     CurvePoint,
     OnProgress,
@@ -43,18 +45,19 @@ def simulate(
     save_every_seconds: float = SAVE_EVERY_SECONDS,
     on_progress: OnProgress = lambda progress: None,
     cache: Path | None = None,
+    ray: str | None = None,
 ) -> SimulationResult:
     """Run a simulation from where its folder stands (or from the start) to its end, and judge what was learned.
 
-    workers: threads that train, and processes that draw; None: one for each core. Raises: ConfigurationError,
-    ModelError, DataError, ToolError, StoreError.
+    workers: threads that train, and processes that draw; None: one for each core. ray: address of a cluster that trains
+    in their place (ray_fleet.py). Raises: ConfigurationError, ModelError, DataError, ToolError, StoreError.
     """
     count = workers or os.cpu_count() or 1
     model = model_for(simulation)
     codec = ModelCodec(model)
     strategy = create_strategy(simulation)
     folder = StateFolder(state_folder, simulation) if state_folder else None
-    with _fleet(simulation, model, codec, count, cache or default_cache()) as fleet:
+    with _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet:
         rounds = _Rounds(simulation, codec, strategy, fleet, folder, save_every_seconds, on_progress)
         state = rounds.run(count)
         judged = _judge(simulation, strategy, codec, fleet, state.vector)
@@ -167,10 +170,19 @@ class _Rounds:
             self._saved = time.monotonic()
 
 
-def _fleet(simulation: Simulation, model: Model, codec: ModelCodec, workers: int, cache: Path) -> VirtualFleet:
+def _fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path | None) -> VirtualFleet:
     if simulation.engine == "float32":
-        return FloatFleet(model, workers, cache)
-    return IntegerFleet(model, codec, workers, cache)
+        return FloatFleet(codec.model, workers, cache or default_cache())
+    return IntegerFleet(codec.model, codec, workers, cache or default_cache())
+
+
+def _ray_fleet(simulation: Simulation, address: str, workers: int | None) -> VirtualFleet:
+    return RayFleet(partial(fleet_of_one_thread, simulation), address, workers)
+
+
+def fleet_of_one_thread(simulation: Simulation) -> VirtualFleet:
+    """On whatever machine this is called."""
+    return _fleet(simulation, ModelCodec(model_for(simulation)), 1, None)
 
 
 def _judge(

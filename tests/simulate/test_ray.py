@@ -1,0 +1,26 @@
+"""A simulation on Ray's workers ends with the model of one process (run by `make test-ray`; skipped without Ray)."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from jaragua.errors import ToolError
+from jaragua.simulate import simulate
+
+
+def test_the_model_is_that_of_one_process(make: Any) -> None:
+    pytest.importorskip("ray")
+    wanted = make(clients=5, eval_tasks=7)
+    here, there = simulate(wanted, workers=1), simulate(wanted, workers=2, ray="local")
+    assert there.final_hash == here.final_hash
+    assert there.scores == here.scores
+    assert (there.bytes_up, there.client_tasks) == (here.bytes_up, here.client_tasks)
+
+
+def test_without_ray_the_extra_is_named(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ToolError, match="Ray is not installed"):
+        simulate(make(), ray="local")
