@@ -14,7 +14,9 @@ app = typer.Typer()
 
 @app.command()
 def export_litert(
-    model: Annotated[str, typer.Argument(help="A model of the zoo, or a model file (.keras, .onnx, .tflite).")],
+    model: Annotated[
+        str, typer.Argument(help="A model of the zoo, a model file (.keras, .onnx, .tflite) or a task's .toml.")
+    ],
     out: Annotated[Path | None, typer.Option(help="File to write; by default NETWORK.tflite here.")] = None,
     loss: Annotated[str | None, typer.Option(help="Loss of a model file that does not say its own.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.float_engine import FloatStep
-from jaragua_compiler.float_form import unpack_floats
+from jaragua_compiler.float_form import float_bytes, unpack_floats
 from jaragua_compiler.litert.runtime import open_interpreter
 from jaragua_compiler.litert.training_file import TrainingFile
 from jaragua_compiler.plan import Plan
@@ -29,10 +29,10 @@ class LitertEngine:
                 f"Make one with `jaragua export-litert {plan.network.name}`.",
             )
         self._plan = plan
-        self._interpreter = open_interpreter(file.path)
+        self._signatures = _signatures(file)
         # The first call of any signature sets the variables to what is stored in the file: let it not be a training.
-        self._signatures = {name: self._interpreter.get_signature_runner(name) for name in _SIGNATURES}
-        self.weights()
+        if len(self.weights()) != float_bytes(plan):
+            raise CompileError(f"{file.path} has other weights than its architecture.", "Export it again.")
 
     def load(self, packed: bytes) -> None:
         """Compute with these weights from now on. Raises CompileError if they are not this network's, or not finite."""
@@ -82,6 +82,15 @@ class LitertEngine:
 
 
 _SIGNATURES = ("train", "evaluate", "infer", "save", "restore")
+
+
+def _signatures(file: TrainingFile) -> dict[str, Any]:
+    """A function for each; they keep the interpreter they belong to."""
+    interpreter = open_interpreter(file.path)
+    missing = set(_SIGNATURES) - set(interpreter.get_signature_list())
+    if missing:
+        raise CompileError(f"{file.path} lacks the signature {', '.join(sorted(missing))}.", "Export it again.")
+    return {name: interpreter.get_signature_runner(name) for name in _SIGNATURES}
 
 
 def _row(x: Float32Array) -> Float32Array:

@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.export.models import load_model
+from jaragua_compiler.export.models import ZOO_SEED, load_model
+from jaragua_compiler.initial import Weights, initial_weights
 from jaragua_compiler.litert.training_file import TrainingFile, read_training_file
-from jaragua_compiler.network import Loss
+from jaragua_compiler.network import Loss, Network
 from jaragua_compiler.plan import plan
 
 
@@ -18,12 +19,14 @@ class TensorFlowMissing(CompileError):
 
 
 def export(model: str, path: Path | None = None, loss: Loss | None = None) -> TrainingFile:
-    """Write the training file of a zoo model or a model file, whole or not at all; path: none is NETWORK.tflite.
+    """Write the training file of a model, whole or not at all; path: none is NETWORK.tflite.
+
+    model: of the zoo, a model file, or the TOML file of a task of one's own (docs/tasks.md).
 
     A file's own weights are where its variables start; a client sets them anew in every round. Raises CompileError if
     the model cannot be read or the file cannot be written, TensorFlowMissing.
     """
-    network, weights = load_model(model, loss)
+    network, weights = _loaded(model, loss)
     layout = plan(network)
     _require_tensorflow()
     from jaragua_compiler.litert.convert import convert
@@ -31,6 +34,15 @@ def export(model: str, path: Path | None = None, loss: Loss | None = None) -> Tr
     target = path or Path(f"{network.name}.tflite")
     _write(target, convert(layout, weights))
     return read_training_file(target)
+
+
+def _loaded(model: str, loss: Loss | None) -> tuple[Network, Weights]:
+    if Path(model).suffix.lower() != ".toml":
+        return load_model(model, loss)
+    import jaragua_models
+
+    network = jaragua_models.from_toml(Path(model)).network
+    return network, initial_weights(network, ZOO_SEED)
 
 
 def _require_tensorflow() -> None:
