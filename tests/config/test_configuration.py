@@ -136,8 +136,8 @@ def test_the_strategy_fills_in_how_devices_train() -> None:
 
 
 def test_a_strategy_that_no_fleet_can_run_is_refused_with_the_reason() -> None:
-    (found,) = problems(MINIMAL + '[strategy]\nname = "reptile"')
-    assert found.startswith("my run.toml:4: strategy.name: a fleet cannot run 'reptile': its mini-batches (5 samples)")
+    (found,) = problems(MINIMAL + '[strategy]\nname = "transfer"')
+    assert found.startswith("my run.toml:4: strategy.name: a fleet cannot run 'transfer': it trains on the samples of")
 
 
 def test_an_option_that_the_strategy_has_not_is_a_problem() -> None:
@@ -172,3 +172,29 @@ def test_the_document_marks_what_may_change_when_a_run_goes_on() -> None:
         line.split("`")[1] for line in DOCUMENT.read_text().splitlines() if line.startswith("|") and "*free*" in line
     }
     assert free == FREE_TO_CHANGE
+
+
+def test_more_ways_than_the_network_can_tell_apart_are_one_sentence() -> None:
+    assert problems(MINIMAL + "[client]\nways = 11") == [
+        "my run.toml:4: client.ways: 11 is more than the 10 classes that 'digits' can tell apart "
+        "(at most 10, or a model with more outputs)"
+    ]
+
+
+def own_task(folder: Path) -> None:
+    rows = [f"m{number % 4},{5 + number % 3},{number},{'abc'[number % 3]}" for number in range(120)]
+    (folder / "valves.csv").write_text("machine,pressure,flow,state\n" + "\n".join(rows) + "\n")
+    table = 'kind = "table"\npath = "valves.csv"\nlabel = "state"\ndevice = "machine"'
+    (folder / "valves.toml").write_text(f'[task]\nname = "valves"\n{table}\n[defaults]\nrounds = 7\n')
+
+
+def test_a_model_may_be_a_file_of_ones_own_beside_the_configuration(tmp_path: Path) -> None:
+    own_task(tmp_path)
+    config = parse('[model]\nname = "valves.toml"\n', tmp_path / "run.toml")
+    assert config.model.name == str(tmp_path / "valves.toml")
+    assert (config.run.rounds, config.client.ways) == (7, 3)
+
+
+def test_what_is_wrong_with_the_models_file_is_said_at_its_key(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"run\.toml:2: model\.name: .*nothing\.toml"):
+        parse('[model]\nname = "nothing.toml"\n', tmp_path / "run.toml")

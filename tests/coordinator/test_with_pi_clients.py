@@ -22,15 +22,16 @@ CLIENTS = ("pi-1", "pi-2", "pi-3")
 class Clients:
     """`jaragua client` three times, each with a folder of its own that outlives it."""
 
-    def __init__(self, config: RunConfig, folder: Path) -> None:
+    def __init__(self, config: RunConfig, folder: Path, model: str) -> None:
         self._config = config
+        self._model = model
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def begin(self, name: str) -> None:
         where = ("--broker", self._config.broker.url, "--fleet", self._config.run.fleet)
         folder = ("--data-dir", str(self._folder / name))
-        command = [*JARAGUA, "client", *where, "--node", name, "--model", "sine", *folder]
+        command = [*JARAGUA, "client", *where, "--node", name, "--model", self._model, *folder]
         self._running[name] = subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
     def kill(self, name: str) -> None:
@@ -46,8 +47,8 @@ class Clients:
 
 
 @contextlib.contextmanager
-def clients_at_work(config: RunConfig, folder: Path) -> Iterator[Clients]:
-    clients = Clients(config, folder)
+def clients_at_work(config: RunConfig, folder: Path, model: str = "sine") -> Iterator[Clients]:
+    clients = Clients(config, folder, model)
     try:
         for name in CLIENTS:
             clients.begin(name)
@@ -94,3 +95,18 @@ def test_kills_of_coordinator_and_clients_change_nothing(
     assert {one["kind"] for one in killed["devices"]} == {"pi"}
     assert sum(one["updates"] for one in killed["devices"]) == 80
     print({name: (one["bytes_up"], one["bytes_down"]) for name, one in (("as it is", undisturbed), ("killed", killed))})
+
+
+def test_a_task_of_ones_own_is_learned_by_clients_that_have_its_file(
+    config_text: Callable[..., str], make_config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    rows = [f"m{number % 4},{5 + number % 3},{number},{'abc'[number % 3]}" for number in range(120)]
+    (tmp_path / "valves.csv").write_text("machine,pressure,flow,state\n" + "\n".join(rows) + "\n")
+    table = 'kind = "table"\npath = "valves.csv"\nlabel = "state"\ndevice = "machine"'
+    (tmp_path / "valves.toml").write_text(f'[task]\nname = "valves"\n{table}\n')
+    text = config_text(clients=2, quorum=2, minimum=3).replace('name = "sine"', 'name = "valves.toml"')
+    (tmp_path / "own.toml").write_text(text)
+    with clients_at_work(make_config(), tmp_path, str(tmp_path / "valves.toml")):
+        learned = to_the_end(tmp_path / "own.toml")
+    assert (learned["rounds"], learned["metric"]) == (3, "accuracy")
+    assert sum(one["updates"] for one in learned["devices"]) == 6

@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from jaragua.config import RunConfig, load, parse
-from jaragua.errors import ConfigurationError, RunError, StoreError
+from jaragua.errors import ConfigurationError, RunError, StoreError, UsageError
+from jaragua.report.curves import draw
 from jaragua.store import Initialisation, open_run, read_run
 from jaragua.store.files import to_toml, write_whole
 
@@ -56,7 +57,8 @@ def test_another_configuration_is_refused_with_every_difference(tmp_path: Path) 
     settings = config(tmp_path)
     other = config(tmp_path, "[client]\nshots = 3\n[strategy]\nalpha = 0.5\n[round]\ndeadline_s = 5")
     with open_run(settings.run.directory) as folder:
-        folder.begin(settings, INITIAL)
+        record = folder.begin(settings, INITIAL)
+        folder.store.open_round(record.run, 1, [], [])
         with pytest.raises(ConfigurationError) as caught:
             folder.resume(other)
     assert "client.shots is" in caught.value.message
@@ -104,3 +106,35 @@ def test_toml_comes_back_as_it_was() -> None:
         "b": {"table": {"x": 0.5}, "empty": {}},
     }
     assert tomllib.loads(to_toml(sections)) == sections
+
+
+def test_a_run_that_never_opened_a_round_may_be_begun_with_another_configuration(tmp_path: Path) -> None:
+    settings, other = config(tmp_path), config(tmp_path, "[client]\nshots = 3")
+    with open_run(settings.run.directory) as folder:
+        first = folder.begin(settings, INITIAL)
+        assert folder.resume(settings) == first
+        assert folder.resume(other) is None
+        second = folder.begin(other, INITIAL)
+        assert (folder.resume(other), second.settings["client"]["shots"]) == (second, 3)
+
+
+def test_the_learning_curves_of_devices_can_be_read_and_drawn(tmp_path: Path) -> None:
+    settings = config(tmp_path)
+    with open_run(settings.run.directory) as folder:
+        record = folder.begin(settings, INITIAL)
+        for number, devices in ((1, ("board-1", "pi-1")), (2, ("pi-1",))):
+            figures = {name: {"loss": 1 / number, "score": 0.5 * number, "age": number - 1} for name in devices}
+            metrics = {"devices": figures, "bytes_up": 1, "bytes_down": 1, "metric": "mse"}
+            folder.store.open_round(record.run, number, [], [])
+            result = Initialisation(number, INITIAL.vector, b"")
+            folder.store.close_round(record.run, number, metrics, result, finished=False)
+        folder.write_summary()
+    summary = read_run(settings.run.directory)
+    assert summary["curves"] == {
+        "board-1": [{"round": 1, "loss": 1.0, "score": 0.5}],
+        "pi-1": [{"round": 1, "loss": 1.0, "score": 0.5}, {"round": 2, "loss": 0.5, "score": 1.0, "age": 1}],
+    }
+    draw(summary, tmp_path / "pictures" / "curves.svg")
+    assert "board-1" in (tmp_path / "pictures" / "curves.svg").read_text()
+    with pytest.raises(UsageError, match="is no picture"):
+        draw(summary, tmp_path / "curves.docx")

@@ -16,11 +16,18 @@ app = typer.Typer()
 def status(
     run_dir: Annotated[Path, typer.Argument(help="The folder that `jaragua run` printed.")],
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    curves: Annotated[
+        Path | None, typer.Option(help="Draw the devices' learning curves into this .svg, .png or .pdf file.")
+    ] = None,
 ) -> None:
     """Show where a run stands."""
     from jaragua.store import read_run
 
     summary = read_run(run_dir)
+    if curves is not None:
+        from jaragua.report.curves import draw
+
+        draw(summary, curves)
     if json:
         output.print_result(summary)
     else:
@@ -35,6 +42,8 @@ def _print(summary: dict[str, Any]) -> None:
     typer.echo(f"  devices (updates)  {devices}")
     if last:
         typer.echo(f"  last round         loss {last['loss']:.4f}, {last['metric']} {last['score']:.4f}")
+    if summary["curves"]:
+        typer.echo(f"  device by device   {_first_and_last(summary)}")
     if summary["left_out"]:
         typer.echo(f"  left out           {_left_out(summary)}")
     typer.echo(f"  broker traffic     {summary['bytes_up']} bytes up, {summary['bytes_down']} bytes down")
@@ -50,3 +59,9 @@ def _left_out(summary: dict[str, Any]) -> str:
         f"{device} ({count})" + (f": {reasons[device]}" if device in reasons else "")
         for device, count in summary["left_out"].items()
     )
+
+
+def _first_and_last(summary: dict[str, Any]) -> str:
+    """Of each device what it reached when it first took part, and last."""
+    ends = {device: (points[0], points[-1]) for device, points in summary["curves"].items()}
+    return ", ".join(f"{device} {first['score']:.3f} → {last['score']:.3f}" for device, (first, last) in ends.items())

@@ -14,9 +14,10 @@ from jaragua import strategies
 from jaragua.config.problems import Problem, cross_problems, from_pydantic, unknown_sections
 from jaragua.config.schema import SECTIONS, RunConfig
 from jaragua.config.strategy import strategy_problems
-from jaragua.errors import ConfigurationError
+from jaragua.errors import ConfigurationError, ModelError
+from jaragua.models import is_file, model_named
 from jaragua.strategies import registry
-from jaragua_models import Defaults, ModelError, get
+from jaragua_models import Defaults, Model
 
 Document = dict[str, Any]
 
@@ -33,12 +34,12 @@ def load(path: Path) -> RunConfig:
 
 def parse(text: str, path: Path) -> RunConfig:
     """The configuration in `text`; `path` gives the default name, the base of relative folders, and the messages."""
-    document = _toml(text, path)
+    document = _with_model_placed(_toml(text, path), path)
     problems = unknown_sections(document)
     defaults, model_problems = _model_defaults(document)
     problems += model_problems + _strategy_problems(document)
     filled = _with_defaults(document, defaults, path)
-    problems += cross_problems(filled)
+    problems += cross_problems(filled) + _way_problems(document, filled)
     config: RunConfig | None = None
     try:
         config = RunConfig.model_validate({name: filled[name] for name in SECTIONS})
@@ -58,15 +59,43 @@ def _toml(text: str, path: Path) -> Document:
         raise ConfigurationError(f"{path} is not TOML: {error}", "mend the line that is named") from error
 
 
-def _model_defaults(document: Document) -> tuple[Defaults | None, list[Problem]]:
+def _with_model_placed(document: Document, path: Path) -> Document:
+    """A model's own TOML file, which is relative to this one, made absolute: a run is found again from anywhere."""
+    model = document.get("model")
+    if not isinstance(model, dict) or not isinstance(model.get("name"), str) or not is_file(model["name"]):
+        return document
+    return document | {"model": model | {"name": str((path.absolute().parent / model["name"]).resolve())}}
+
+
+def _model_of(document: Document) -> Model | None:
+    """Raises: ModelError."""
     model = document.get("model")
     name = model.get("name") if isinstance(model, dict) else None
-    if not isinstance(name, str):
-        return None, []
+    return model_named(name) if isinstance(name, str) else None
+
+
+def _model_defaults(document: Document) -> tuple[Defaults | None, list[Problem]]:
     try:
-        return get(name).defaults, []
+        model = _model_of(document)
     except ModelError as error:
-        return None, [Problem(("model", "name"), f"there is no model '{name}'", error.hint)]
+        name = document["model"]["name"]
+        message = error.message if is_file(name) else f"there is no model '{name}'"
+        return None, [Problem(("model", "name"), message, error.hint)]
+    return (model.defaults if model else None), []
+
+
+def _way_problems(document: Document, filled: Document) -> list[Problem]:
+    """A task of more classes than the network can tell apart."""
+    try:
+        model = _model_of(document)
+    except ModelError:
+        return []
+    client = filled["client"]
+    ways = client.get("ways") if isinstance(client, dict) else None
+    if model is None or not model.network.classifier or not isinstance(ways, int) or ways <= model.network.outputs:
+        return []
+    message = f"{ways} is more than the {model.network.outputs} classes that '{model.name}' can tell apart"
+    return [Problem(("client", "ways"), message, f"at most {model.network.outputs}, or a model with more outputs")]
 
 
 def _strategy_problems(document: Document) -> list[Problem]:

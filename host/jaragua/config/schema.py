@@ -49,7 +49,7 @@ class RunSection(Section):
 class ModelSection(Section):
     """[model]: what is learned."""
 
-    name: str = Field(description="a model of the zoo")
+    name: str = Field(description="a model of the zoo, or a TOML file that describes one of your own")
 
 
 class StrategySection(Section):

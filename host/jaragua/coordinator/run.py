@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-import jaragua_models
 from jaragua import strategies
 from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator import events
@@ -16,6 +15,7 @@ from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.driver import Driver, monotonic_ms
 from jaragua.coordinator.fleet import Arrived, Fleet, Happening
 from jaragua.errors import BrokerError, StoreError
+from jaragua.models import model_named
 from jaragua.store import Initialisation, RunFolder, RunRecord
 
 _BROKER_PATIENCE_MS = 120_000
@@ -33,7 +33,7 @@ async def run_coordinator(
     A cancelled call leaves the run resumable and has told the fleet. Errors: ConfigurationError, BrokerError, RunError,
     StoreError, CompileError.
     """
-    codec = ModelCodec(jaragua_models.get(config.model.name))
+    codec = ModelCodec(model_named(config.model.name))
     strategy = strategy_of(config)
     record = store.resume(config)
     if record is not None and _is_done(store, record):

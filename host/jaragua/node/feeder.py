@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 import jaragua_models
-from jaragua.errors import DataError, ModelError
+from jaragua.errors import DataError
+from jaragua.models import model_named
 from jaragua.node.trainer import Metric, SampleSet
 from jaragua.wire.messages import AdaptCommand, TrainCommand
 from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
@@ -33,15 +34,13 @@ class Feeder:
     """
 
     def __init__(self, model: str) -> None:
-        try:
-            self._model = jaragua_models.get(model)
-        except jaragua_models.ModelError as error:
-            raise ModelError(error.message, error.hint) from error
+        """model: its name in the zoo, or the TOML file of one's own. Raises: ModelError."""
+        self._model = model_named(model)
         self.plan: Plan = plan(self._model.network)
 
     @property
     def model(self) -> str:
-        """The model's name in the zoo."""
+        """The model's name."""
         return self._model.name
 
     @property

@@ -86,7 +86,7 @@ class Node:
 
     def __init__(self, settings: NodeSettings) -> None:
         self.settings = settings
-        self._feeder = Feeder(settings.model or _MODEL_BEFORE_ANY_RUN)
+        self._feeder = self._own = Feeder(settings.model or _MODEL_BEFORE_ANY_RUN)
         self._model_is_known = settings.model is not None
         self._outbox = Outbox(settings.outbox_path)
         self._devices: dict[str, Device] = {}
@@ -238,7 +238,7 @@ class Node:
             device.drop(self._is_obsolete)
         if run.model != self._feeder.model:
             try:
-                self._feeder = Feeder(run.model)
+                self._feeder = self._own if run.model == self._own.model else Feeder(run.model)
             except ModelError as error:
                 LOGGER.warning("run %s trains what this node has not: %s %s", run.run, error, error.hint)
                 return

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
-from pathlib import Path
 
-import jaragua_models
-from jaragua.errors import ModelError
+from jaragua.models import model_named
 from jaragua.simulate.settings import Simulation
 from jaragua_models import Model
 
-
-@functools.cache
-def model_named(name: str) -> Model:
-    """The model of that name, or of that file if it ends in .toml. Raises: ModelError."""
-    try:
-        return jaragua_models.from_toml(Path(name)) if name.endswith(".toml") else jaragua_models.get(name)
-    except jaragua_models.ModelError as error:
-        raise ModelError(error.message, error.hint) from error
+__all__ = ["model_for", "model_named"]
 
 
 def model_for(simulation: Simulation) -> Model:

@@ -111,6 +111,12 @@ class Store:
         run, name, seed, rounds, status, settings = rows[0]
         return RunRecord(run, name, seed, rounds, status, json.loads(settings))
 
+    def forget(self, run: str) -> None:
+        """Take out a run of which no round was opened."""
+        with self._transaction() as execute:
+            for table in ("starts", "initialisations", "runs"):
+                execute(f"DELETE FROM {table} WHERE run = ?", (run,))
+
     def set_status(self, run: str, status: RunStatus) -> None:
         """Record whether the run goes on."""
         with self._transaction() as execute:
@@ -192,6 +198,18 @@ class Store:
         left_out = dict(self._rows(not_believed, (run,)))
         counts = "SELECT device, count(*) FROM updates WHERE run = ? GROUP BY device ORDER BY device"
         return Totals(rounds, bytes_up, bytes_down, dict(self._rows(counts, (run,))), left_out)
+
+    def curves(self, run: str) -> dict[str, list[dict[str, Any]]]:
+        """By device, sorted: round, loss, score (and age, R13) of every update that counted in a closed round."""
+        query = (
+            "SELECT key, round, value ->> '$.loss', value ->> '$.score', coalesce(value ->> '$.age', 0) "
+            "FROM rounds, json_each(metrics, '$.devices') WHERE run = ? ORDER BY key, round"
+        )
+        found: dict[str, list[dict[str, Any]]] = {}
+        for device, number, loss, score, age in self._rows(query, (run,)):
+            point = {"round": number, "loss": loss, "score": score} | ({"age": age} if age else {})
+            found.setdefault(device, []).append(point)
+        return found
 
     def metrics(self, run: str, round_number: int) -> dict[str, Any]:
         """The figures of a closed round, {} if it is not closed."""

@@ -83,10 +83,19 @@ class RunFolder:
         return record
 
     def resume(self, config: RunConfig) -> RunRecord | None:
-        """The run that is here, or None. Raises: ConfigurationError if it was made with another configuration."""
+        """The run that is here, or None; one of another configuration that never opened a round is forgotten.
+
+        Raises: ConfigurationError if the run was made with another configuration.
+        """
         record = self.store.run()
-        if record is not None:
-            _refuse_other_settings(record.settings, _settings(config), self.path)
+        if record is None:
+            return None
+        different = _differences(record.settings, _settings(config))
+        if different and not self.store.rounds(record.run):
+            self.store.forget(record.run)
+            return None
+        if different:
+            _refuse(different, self.path)
         return record
 
     def rewrite(self, config: RunConfig, record: RunRecord, name_arrays: NameArrays) -> None:
@@ -136,11 +145,12 @@ def holds_run(path: Path) -> bool:
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """The summary of a run, from its database. Raises: StoreError if the folder holds none."""
+    """The summary of a run and its learning curves. Raises: StoreError if the folder holds none."""
     if not (path / DATABASE).is_file():
         raise StoreError(f"{path} is not the folder of a run", "give the folder that `jaragua run` printed")
     with Store(path / DATABASE, read_only=True) as store:
-        return summary_of(store, path)
+        summary = summary_of(store, path)
+        return summary | {"curves": store.curves(summary["run"])}
 
 
 def summary_of(store: Store, path: Path) -> dict[str, Any]:
@@ -201,15 +211,17 @@ def _lock(path: Path) -> int:
     return handle
 
 
-def _refuse_other_settings(stored: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:
-    different = [
+def _differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """What may not change while a run goes on, and is not the same."""
+    return [
         f"{section}.{key} is {value!r} there and {wanted[section].get(key)!r} here"
         for section, table in stored.items()
         for key, value in table.items()
         if f"{section}.{key}" not in FREE_TO_CHANGE and wanted[section].get(key) != value
     ]
-    if different:
-        listing = "\n".join(f"  {line}" for line in different)
-        elsewhere = "give this one another folder (run.directory; the demo: --directory)"
-        hint = f"resume it with its own configuration ({path / CONFIGURATION}), or {elsewhere}"
-        raise ConfigurationError(f"the run in {path} was made with another configuration:\n{listing}", hint)
+
+
+def _refuse(different: list[str], path: Path) -> None:
+    listing = "\n".join(f"  {line}" for line in different)
+    hint = f"resume it with its own configuration ({path / CONFIGURATION}), or set another run.directory"
+    raise ConfigurationError(f"the run in {path} was made with another configuration:\n{listing}", hint)

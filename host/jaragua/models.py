@@ -1,0 +1,24 @@
+"""The model that a name stands for: one of the zoo, or one described in a TOML file of one's own (docs/tasks.md)."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import jaragua_models
+from jaragua.errors import ModelError
+from jaragua_models import Model
+
+
+def is_file(name: str) -> bool:
+    """Whether a name is that of a TOML file."""
+    return name.endswith(".toml")
+
+
+@functools.cache
+def model_named(name: str) -> Model:
+    """The model of that name, or of that file if it ends in .toml. Raises: ModelError."""
+    try:
+        return jaragua_models.from_toml(Path(name)) if is_file(name) else jaragua_models.get(name)
+    except jaragua_models.ModelError as error:
+        raise ModelError(error.message, error.hint) from error
