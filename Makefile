@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-keras test-ray test-litert lint format bench bench-flower accuracy firmware setup-demo setup-test clean
+.PHONY: help demo test test-keras test-ray test-litert lint format reproduce bench bench-flower accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
 
@@ -38,6 +38,9 @@ lint: setup-test ## ruff, mypy --strict
 format: setup-test ## Let ruff format the Python code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+reproduce: setup-test ## Simulate all tasks and strategies and write docs/results.md; goes on where it was stopped
+	@$(BIN)/jaragua reproduce --document docs/results.md
 
 bench: setup-demo ## Instructions per training step on the emulated Cortex-M4, with the float32 baseline
 	@$(BIN)/jaragua bench

@@ -53,7 +53,7 @@ def reproduce(
     store = Store(place)
     found = _run(plan, store, workers, render_only)
     target = document or place / "results.md"
-    drawn = _write(plan, found, target, _command(scale, only or []), figures)
+    drawn = _write(plan, found, target, _command(scale, only or [], document), figures)
     _tell(plan, found, target, drawn, json)
 
 
@@ -63,9 +63,10 @@ def _scale(short: bool, full: bool) -> Scale:
     return "short" if short else "full" if full else "plain"
 
 
-def _command(scale: Scale, only: list[str]) -> str:
+def _command(scale: Scale, only: list[str], document: Path | None) -> str:
     flags = {"short": " --short", "full": " --full", "plain": ""}[scale]
-    return f"jaragua reproduce{flags}" + "".join(f" --only {name}" for name in only)
+    words = [*(f" --only {name}" for name in only), *([f" --document {document}"] if document else [])]
+    return f"jaragua reproduce{flags}{''.join(words)}"
 
 
 def _run(plan: Plan, store: Any, workers: int | None, render_only: bool) -> Found:
