@@ -28,12 +28,18 @@ def run(*arguments: str) -> None:
 
 
 def choose_model() -> str:
-    """JARAGUA_MODEL overrides custom_jaragua_model, and gets a build folder of its own."""
+    """JARAGUA_MODEL overrides custom_jaragua_model; another model, and sums, get a build folder of their own."""
     default = env.GetProjectOption("custom_jaragua_model")  # noqa: F821
     model = os.environ.get("JARAGUA_MODEL") or default
-    if model != default:
-        env.Replace(BUILD_DIR=os.path.join("$PROJECT_BUILD_DIR", f"$PIOENV-{model}"))  # noqa: F821
+    if model != default or accumulates():
+        folder = f"$PIOENV-{model}" + ("-sums" if accumulates() else "")
+        env.Replace(BUILD_DIR=os.path.join("$PROJECT_BUILD_DIR", folder))  # noqa: F821
     return model
+
+
+def accumulates() -> bool:
+    """JARAGUA_ACCUMULATE=1: the image has sums, so that a step can take several samples (A11.1)."""
+    return os.environ.get("JARAGUA_ACCUMULATE", "0") not in ("", "0")
 
 
 def folder_of(name: str) -> Path:
@@ -75,7 +81,8 @@ def generate() -> None:
     run("jaragua_compiler.definitions_c", str(definitions))
     write_version(definitions)
     run("jaragua_compiler.messages_c", str(messages))
-    run("jaragua_compiler", "emit", "--model", model, "--out", str(network))
+    options = ["--accumulate"] if accumulates() else []
+    run("jaragua_compiler", "emit", "--model", model, "--out", str(network), *options)
     env.Append(LIBSOURCE_DIRS=[str(network.parent)])  # noqa: F821
 
 

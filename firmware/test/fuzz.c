@@ -74,6 +74,8 @@ static void wild_job_begin(struct job_begin *request)
     request->job_begin_rate_exponent = draw(256);
     request->job_begin_samples = draw(40);
     request->job_begin_seed = draw(65536);
+    request->job_begin_batch = draw(4);
+    request->job_begin_clip = draw(65536);
 }
 
 static void wild_update_read(struct update_read *request)

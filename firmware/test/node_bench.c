@@ -130,6 +130,7 @@ struct response_r node_bench_begin_job(uint32_t job, uint8_t kind, const uint8_t
     begin->job_begin_rate_exponent = 20;
     begin->job_begin_samples = samples;
     begin->job_begin_seed = NODE_BENCH_SEED;
+    begin->job_begin_batch = 1;
     return node_bench_ask(&request);
 }
 

@@ -353,6 +353,42 @@ TEST(l4_4_the_seed_of_a_job_reaches_the_model_once)
     CHECK_EQUAL(fake_model_seed(), 7); /* a job begun again goes on with its own dither (L4.5) */
 }
 
+uint32_t fake_model_summed(void); /* in fake/fake_model.c */
+uint32_t fake_model_clip(void);
+
+static struct response_r begin_batches(uint32_t job, uint32_t batch, uint32_t samples)
+{
+    struct request_r request = {.request_choice = request_job_begin_m_c};
+    request.request_job_begin_m.job_begin_job = job;
+    request.request_job_begin_m.job_begin_base = (struct zcbor_string){.value = hash, .len = 32};
+    request.request_job_begin_m.job_begin_rate_mantissa = 16384;
+    request.request_job_begin_m.job_begin_rate_exponent = 20;
+    request.request_job_begin_m.job_begin_samples = samples;
+    request.request_job_begin_m.job_begin_batch = batch;
+    request.request_job_begin_m.job_begin_clip = 77;
+    return node_bench_ask(&request);
+}
+
+TEST(l4_4_the_rest_of_a_jobs_samples_is_a_step_when_the_job_ends)
+{
+    connect_and_stage(1);
+    (void)begin_batches(4, 3, 5);
+    CHECK_EQUAL(fake_model_clip(), 77);
+    for (uint16_t i = 0; i < 4; i++)
+        node_bench_sample(i, 0, 1, 1, 1);
+    CHECK_EQUAL(fake_model_summed(), 1);
+    node_bench_sample(4, 0, 1, 1, 1);
+    CHECK_EQUAL(fake_model_summed(), 0);
+    CHECK_EQUAL(node_bench_end_job(4).response_job_state_m.job_state_state, JRG_JOB_STATE_DONE);
+}
+
+TEST(l4_4_more_samples_a_step_than_the_image_can_take_are_refused)
+{
+    connect_and_stage(1);
+    check_status(begin_batches(4, 4, 5), JRG_STATUS_UNSUPPORTED, 0);
+    check_status(begin_batches(5, 0, 5), JRG_STATUS_UNSUPPORTED, 0);
+}
+
 static uint32_t read_update_bytes(uint8_t *out)
 {
     uint32_t end = 0;

@@ -16,7 +16,7 @@ from elftools.elf.elffile import ELFFile
 
 from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image, qemu
 from jaragua.serial import Board
-from jaragua.wire.definitions import ResetCause
+from jaragua.wire.definitions import Operator, ResetCause
 from jaragua.wire.messages import Health, Identity
 from jaragua_compiler.bench.float_code import float_code
 from jaragua_compiler.definitions_c import write_header
@@ -150,6 +150,15 @@ def test_another_model_builds_beside_the_default(native_image: Path) -> None:
     assert sine != native_image
     assert asyncio.run(_identify(NativeBoard(sine)))[0].model == "sine"
     assert asyncio.run(_identify(NativeBoard(native_image)))[0].model == "digits"
+
+
+def test_an_image_with_sums_builds_beside_the_others(native_image: Path) -> None:
+    """A11.1: JARAGUA_ACCUMULATE=1 is what identify tells, and the weights fit both images."""
+    identity = asyncio.run(_identify(NativeBoard(build_image("native", "digits", accumulate=True))))[0]
+    plain = asyncio.run(_identify(NativeBoard(native_image)))[0]
+    assert [one.operators >> Operator.ACCUMULATION & 1 for one in (plain, identity)] == [0, 1]
+    assert identity.architecture == plain.architecture
+    assert identity.arena_bytes - plain.arena_bytes == 4 * 2410
 
 
 def test_the_nano_port_compiles_against_the_frameworks_signatures(tmp_path: Path) -> None:

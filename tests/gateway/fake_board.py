@@ -83,8 +83,15 @@ class FakeBoard:
         return Health(1, *range(10, 22))
 
     async def train(
-        self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"", seed: int = 0
+        self,
+        job: int,
+        samples: Sequence[bytes],
+        rate: tuple[int, int],
+        base: bytes = b"",
+        seed: int = 0,
+        batch: int = 1,
     ) -> JobState:
+        assert batch == 1, "the fake board has no sums"
         return self._run(job, JobKind.TRAIN, samples, base, LearningRate(*rate))
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:

@@ -173,6 +173,22 @@ def test_idle_board_that_restarts_is_lost_and_ready_again(broker: Broker, tmp_pa
     run(story())
 
 
+def test_a_board_whose_image_has_no_sums_says_what_it_needs(broker: Broker, tmp_path: Path) -> None:
+    """A11.1: it is asked for steps of five samples."""
+
+    async def story() -> None:
+        ports = two_boards()
+        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+            await headquarters.device_is(ONE, "ready")
+            await headquarters.publish_blob(BLOB)
+            await headquarters.command("gw", "train", train_command(BLOB, ONE, batch=5))
+            await until(lambda: "JARAGUA_ACCUMULATE=1" in (headquarters.device_states(ONE)[-1].reason or ""))
+            await headquarters.command("gw", "train", train_command(BLOB, ONE, number=2))
+            assert (await headquarters.update_number(1))[0].round == 2
+
+    run(story())
+
+
 def test_board_of_another_architecture_is_stale_until_the_run_fits(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
         ports = FakePorts({"/dev/a": FakeBoard(UID_A), "/dev/b": FakeBoard(UID_B, "sine")})

@@ -94,6 +94,8 @@ def url() -> Iterator[str]:
     [
         ("tinyreptile", {}),
         ("reptile", {"passes": 3, "batch": 1, "alpha": 0.7, "alpha_final": 0.2}),
+        ("reptile", {"passes": 2, "batch": 5}),
+        ("fedsgd", {}),
         ("fedavg", {"passes": 2}),
         ("fedprox", {"passes": 2, "options": {"proximal": 2.0}}),
         ("tinymetafed", {}),
@@ -117,6 +119,19 @@ def test_emulated_boards_and_the_simulation_learn_the_same_bits(make: Any, url: 
     wanted = make(task="digits", ways=5, shots=2, learning_rate=0.1, clients=2, devices=device_names(3), rounds=4)
     with (
         EmulatedFleet(build_image("qemu_m4", "digits"), len(wanted.devices)) as boards,
+        programs([gateway(wanted, url, tmp_path, boards.urls)]),
+    ):
+        run = run_of_a_fleet(wanted, url, tmp_path)
+    assert {device["kind"] for device in run["devices"]} == {"cortex-m4"}
+    assert simulate(wanted).final_hash == run["model_hash"]
+
+
+def test_boards_with_sums_and_the_simulation_learn_the_same_bits(make: Any, url: str, tmp_path: Path) -> None:
+    """A11.1 over the whole road: steps of four samples, two passes of ten, so with a rest."""
+    changes = {"task": "digits", "ways": 5, "shots": 2, "learning_rate": 0.1, "strategy": "reptile", "passes": 2}
+    wanted = make(clients=2, devices=device_names(2), rounds=3, batch=4, **changes)
+    with (
+        EmulatedFleet(build_image("native", "digits", accumulate=True), len(wanted.devices)) as boards,
         programs([gateway(wanted, url, tmp_path, boards.urls)]),
     ):
         run = run_of_a_fleet(wanted, url, tmp_path)

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
     options = _parser().parse_args(arguments)
     try:
-        compiled = plan(_network(options.model, options.loss))
+        compiled = plan(_network(options.model, options.loss), options.accumulate)
         emit(compiled, options.out)
     except CompileError as error:
         print(f"error: {error.message}", error.hint, sep="\n" if error.hint else "", file=sys.stderr)
@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("emit", help="write jrg_model.c and jrg_model_config.h")
     verb.add_argument("--model", required=True, help="a model of the zoo, or the path of a .keras file")
     verb.add_argument("--loss", choices=get_args(Loss), help="loss of a .keras file, if it does not say")
+    verb.add_argument("--accumulate", action="store_true", help="with sums: a step can take several samples (A11.1)")
     verb.add_argument("--out", required=True, type=Path, help="folder for the C files")
     return parser
 

@@ -75,13 +75,19 @@ static jrg_status check_base(const jrg_node *node, const struct zcbor_string *ba
     return jrg_node_holds(node, base->value) ? JRG_STATUS_OK : JRG_STATUS_NO_BLOB;
 }
 
-static jrg_status set_rate(const struct job_begin *request)
+/* L4.4: how the samples of the job are learnt. */
+static jrg_status set_training(const struct job_begin *request)
 {
     jrg_nn_rate rate = {
         .mantissa = (uint16_t)request->job_begin_rate_mantissa,
         .exponent = (uint8_t)request->job_begin_rate_exponent,
     };
-    return jrg_node_status_of(jrg_model_set_rate(rate));
+    jrg_status status = jrg_node_status_of(jrg_model_set_rate(rate));
+    if (status == JRG_STATUS_OK)
+        status = jrg_node_status_of(jrg_model_set_accumulation(request->job_begin_batch));
+    if (status == JRG_STATUS_OK)
+        jrg_model_set_clip(request->job_begin_clip);
+    return status;
 }
 
 static jrg_status check_job(const jrg_node *node, const struct job_begin *request)
@@ -110,7 +116,7 @@ static jrg_status begin_job(jrg_node *node, const struct job_begin *request)
 {
     jrg_status status = check_job(node, request);
     if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN)
-        status = set_rate(request);
+        status = set_training(request);
     if (status == JRG_STATUS_OK)
         status = prepare_weights(node, request->job_begin_base.len > 0);
     if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN)
@@ -211,6 +217,14 @@ static void infer(jrg_node *node)
     answer_prediction(node, outputs);
 }
 
+/* The samples since the last step are a step too (A11.5). */
+static void finish_job(jrg_node_job *job)
+{
+    if (job->kind == JRG_JOB_KIND_TRAIN)
+        jrg_model_apply();
+    job->state = JRG_JOB_STATE_DONE;
+}
+
 /* The sample is used, and dropped with the bytes of the next (L4.4). */
 static void use_sample(jrg_node *node)
 {
@@ -222,7 +236,7 @@ static void use_sample(jrg_node *node)
     job->sample_bytes = 0;
     job->done++;
     if (job->done == job->samples)
-        job->state = JRG_JOB_STATE_DONE;
+        finish_job(job);
     if (job->done % JRG_COUNT_PROGRESS_SAMPLES == 0 || job->state == JRG_JOB_STATE_DONE)
         tell_progress(node);
 }

@@ -8,6 +8,9 @@ enum { WEIGHTS_AT = 4 };
 
 static int16_t *weights;
 static uint32_t weights_seed;
+static uint32_t step_samples = 1; /* the fake takes steps of 1 to 3 samples: it moves at once, and counts */
+static uint32_t summed_samples;
+static uint32_t clip_limit;
 
 const jrg_model_info jrg_model = {
     .name = JRG_MODEL_NAME,
@@ -44,6 +47,38 @@ void jrg_model_set_seed(uint32_t seed)
     weights_seed = seed;
 }
 
+jrg_nn_status jrg_model_set_accumulation(uint32_t samples)
+{
+    if (samples < 1u || samples > 3u)
+        return JRG_NN_BAD_BATCH;
+    step_samples = samples;
+    summed_samples = 0;
+    return JRG_NN_OK;
+}
+
+void jrg_model_apply(void)
+{
+    summed_samples = 0;
+}
+
+void jrg_model_set_clip(uint32_t limit)
+{
+    clip_limit = limit;
+}
+
+uint32_t fake_model_summed(void);
+uint32_t fake_model_clip(void);
+
+uint32_t fake_model_summed(void)
+{
+    return summed_samples;
+}
+
+uint32_t fake_model_clip(void)
+{
+    return clip_limit;
+}
+
 uint32_t fake_model_seed(void);
 
 uint32_t fake_model_seed(void)
@@ -66,6 +101,7 @@ jrg_nn_result jrg_model_train(const int16_t *x, const int16_t *target)
 {
     for (unsigned i = 0; i < JRG_MODEL_INPUTS; i++)
         weights[i] = (int16_t)(weights[i] + x[i]);
+    summed_samples = (summed_samples + 1u) % step_samples;
     return jrg_model_evaluate(x, target);
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from jaragua.node.trainer import Figures, Progress, SampleSet
 from jaragua_compiler.blob import Int16Array, exponents
@@ -23,37 +24,45 @@ class EngineTrainer:
     def __init__(self, make_engine: Callable[[Plan], Engine], progress: Callable[[Progress], None]) -> None:
         self._make_engine = make_engine
         self._progress = progress
-        self._engines: dict[bytes, Engine] = {}
+        self._engines: dict[tuple[bytes, bool], Engine] = {}
         self._engine: Engine | None = None
 
     async def prepare(self, plan: Plan) -> Engine:
         """The engine of `plan`; compiling its C takes a second the first time."""
-        if plan.architecture not in self._engines:
-            self._engines[plan.architecture] = await asyncio.to_thread(self._make_engine, plan)
-        return self._engines[plan.architecture]
+        key = plan.architecture, plan.accumulate
+        if key not in self._engines:
+            self._engines[key] = await asyncio.to_thread(self._make_engine, plan)
+        return self._engines[key]
 
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
-        """One step a sample, in order (A5.8)."""
-        engine = await self._start(plan, blob)
+        """A step for every `samples.step` samples, in order (A5.8, A11.1)."""
+        engine = await self._start(replace(plan, accumulate=samples.step > 1), blob)
         engine.set_seed(seed)
-        return await self._work(plan, engine, samples, lambda x, target: engine.train_step(x, target, rate))
+        engine.set_accumulation(samples.step)
+        figures = await self._work(plan, engine, samples, lambda x, target: engine.train_step(x, target, rate))
+        engine.apply()
+        return figures
 
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
-        """Forward and loss only."""
-        engine = await self._start(plan, blob)
+        """Forward and loss only; without a blob on the weights there are."""
+        engine = await self._start(plan, blob) if blob else self._working()
         return await self._work(plan, engine, samples, engine.evaluate)
 
     async def read_update(self) -> bytes:
         """The weights of the engine that worked last."""
+        return self._working().blob()
+
+    def _working(self) -> Engine:
         if self._engine is None:
             raise RuntimeError("read_update before train")
-        return self._engine.blob()
+        return self._engine
 
     async def _start(self, plan: Plan, blob: bytes) -> Engine:
-        engine = self._engine = await self.prepare(plan)
-        if blob:
-            engine.load(blob)
-        return engine
+        """An engine of the plan on these weights, or on those of the engine that worked last."""
+        weights = blob or self._working().blob()
+        self._engine = await self.prepare(plan)
+        self._engine.load(weights)
+        return self._engine
 
     async def _work(self, plan: Plan, engine: Engine, samples: SampleSet, step: _Step) -> Figures:
         exponent = _loss_exponent(plan, engine)

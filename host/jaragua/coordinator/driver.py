@@ -185,7 +185,7 @@ class Driver:
     def _close(self, number: int) -> list[Action]:
         """Aggregate in float64 in the order of devices (R5), write it down, publish it."""
         updates = self._store.updates(self._record.run, number)
-        learned = list({one.device: self._client_update(one, number) for one in updates}.values())
+        learned = self._client_updates(number, updates)
         vector = self._strategy.aggregate(number, self._current.vector, learned)
         _, left_out = self._strategy.settings.aggregation.checked(self._current.vector, learned)
         self._current = Initialisation(number, vector, hashlib.sha256(self._codec.pack(vector)).digest())
@@ -198,12 +198,18 @@ class Driver:
         self._starts.clear(self._broker, self.machine.rounds_at_work)
         return actions
 
-    def _client_update(self, one: StoredUpdate, number: int) -> ClientUpdate:
-        """What a device learned, the less the older its start (R13)."""
+    def _client_updates(self, number: int, updates: Sequence[StoredUpdate]) -> list[ClientUpdate]:
+        """In the order of devices (R5), the newest of each (R13)."""
+        mixed = any(one.encoding == "f32" for one in updates)
+        return list({one.device: self._client_update(one, number, mixed) for one in updates}.values())
+
+    def _client_update(self, one: StoredUpdate, number: int, mixed: bool) -> ClientUpdate:
+        """What a device learned, the less the older its start (R13); beside float32, what moved in integers (R14)."""
         base = self._starts.base_of(one.round_number, one.encoding)
         learned = self._codec.learned(one.encoding, base, one.blob, self._work.local_layers)
         weight = staleness_weight(number - one.round_number, self._config.round.staleness)
-        return ClientUpdate(one.device, self._current.vector + weight * learned, one.samples)
+        told = learned != 0 if mixed and one.encoding == "blob" else None
+        return ClientUpdate(one.device, self._current.vector + weight * learned, one.samples, told)
 
     def _bases(self, number: int) -> Bases:
         """Hashes of what the devices of a round start from; there is no float32 form of a difference (M10)."""
@@ -292,6 +298,7 @@ class Driver:
             passes=work.passes,
             seed=one.seed,
             deadline=_to_unix_ms(deadline_ms),
+            batch=None if work.batch == 1 else work.batch,
             pull=work.pull(client.ways * client.shots) if work.proximal else None,
             start=self._float_start(one, work),
             until=one.round_number + self._config.round.most_age if self._config.round.buffer else None,

@@ -35,10 +35,14 @@ def project_folder() -> Path:
     )
 
 
-def image_path(environment: str, model: str) -> Path:
+def image_path(environment: str, model: str, accumulate: bool = False) -> Path:
     """Where `build_image` puts the image of `model` for `environment` (`qemu_m4` or `native`)."""
     _check(environment)
-    return project_folder() / ".pio" / "jaragua" / f"{environment}-{model}" / _PROGRAMS[environment]
+    return project_folder() / ".pio" / "jaragua" / _folder(environment, model, accumulate) / _PROGRAMS[environment]
+
+
+def _folder(environment: str, model: str, accumulate: bool) -> str:
+    return f"{environment}-{model}" + ("-sums" if accumulate else "")
 
 
 def _check(environment: str) -> None:
@@ -46,31 +50,35 @@ def _check(environment: str) -> None:
         raise UsageError(f"{environment!r} is no emulated board", f"Take one of: {', '.join(_PROGRAMS)}.")
 
 
-def _built_path(environment: str, model: str) -> Path:
+def _built_path(environment: str, model: str, accumulate: bool) -> Path:
     """Where PlatformIO leaves it (firmware/scripts/generate.py)."""
     project = project_folder()
-    folder = environment if model == _default_model(project) else f"{environment}-{model}"
+    default = model == _default_model(project) and not accumulate
+    folder = environment if default else _folder(environment, model, accumulate)
     return project / ".pio" / "build" / folder / _PROGRAMS[environment]
 
 
-def build_image(environment: str = QEMU, model: str = "digits") -> Path:
+def build_image(environment: str = QEMU, model: str = "digits", accumulate: bool | None = None) -> Path:
     """Builds the image if anything it is made from has changed; returns its path.
 
+    accumulate: with sums, so that a step can take several samples (A11.1); None: as JARAGUA_ACCUMULATE says.
     What is returned is a copy: PlatformIO empties its own folder when a source file is added, whoever still needs it.
     ToolError, with the last lines of the build, if it cannot be built.
     """
-    path = image_path(environment, model)
+    sums = os.environ.get("JARAGUA_ACCUMULATE", "0") not in ("", "0") if accumulate is None else accumulate
+    path = image_path(environment, model, sums)
     with _only_one_build(project_folder()):
-        _run_platformio(environment, model)
-        _copy(_built_path(environment, model), path)
+        _run_platformio(environment, model, sums)
+        _copy(_built_path(environment, model, sums), path)
     return path
 
 
-def _run_platformio(environment: str, model: str) -> None:
+def _run_platformio(environment: str, model: str, accumulate: bool) -> None:
+    choice = {"JARAGUA_MODEL": model, "JARAGUA_ACCUMULATE": "1" if accumulate else "0"}
     done = subprocess.run(
         [sys.executable, "-m", "platformio", "run", "--environment", environment],
         cwd=project_folder(),
-        env=os.environ | {"JARAGUA_MODEL": model, "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no"},
+        env=os.environ | choice | {"PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ from jaragua.errors import ModelError, PortError
 from jaragua.node.trainer import Figures, SampleSet, TrainerGone, TrainerRestarted
 from jaragua.serial.failures import BoardRestarted, BoardSilent
 from jaragua.serial.jobs import samples_of
+from jaragua.wire.definitions import Operator
 from jaragua.wire.messages import Health, Identity, JobState
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate
@@ -26,7 +27,13 @@ class BoardRequests(Protocol):
     async def identify(self) -> Identity: ...
 
     async def train(
-        self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"", seed: int = 0
+        self,
+        job: int,
+        samples: Sequence[bytes],
+        rate: tuple[int, int],
+        base: bytes = b"",
+        seed: int = 0,
+        batch: int = 1,
     ) -> JobState: ...
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState: ...
@@ -55,11 +62,13 @@ class BoardTrainer:
         self._trained: JobState | None = None
 
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
-        """One step a sample, on the board (L4.4)."""
+        """A step for every `samples.step` samples, on the board (L4.4)."""
         self._check_architecture(plan)
+        self._check_sums(samples.step)
         packed = samples_of(samples.inputs, samples.targets)
         with translated():
-            state = self._trained = await self._board.train(self._board.new_job(), packed, rate, blob, seed)
+            state = await self._board.train(self._board.new_job(), packed, rate, blob, seed, samples.step)
+        self._trained = state
         return _figures(plan, state)
 
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
@@ -75,6 +84,13 @@ class BoardTrainer:
             raise RuntimeError("read_update before train")
         with translated():
             return await self._board.read_update(self._trained)
+
+    def _check_sums(self, step: int) -> None:
+        if step > 1 and not self._board.identity.operators >> Operator.ACCUMULATION & 1:
+            raise ModelError(
+                f"the board's image takes one sample a step, the run {step} (docs/arithmetic.md, A11.1)",
+                "build and flash its image with JARAGUA_ACCUMULATE=1",
+            )
 
     def _check_architecture(self, plan: Plan) -> None:
         identity = self._board.identity

@@ -24,7 +24,9 @@ async def train(
     """
     # Drawing a task may read a data set: not on the event loop.
     samples = await asyncio.to_thread(feeder.support, command, blob)
-    work = _train_and_pull if command.pull is not None else _train_at_once
+    samples = samples.in_steps_of(1 if command.batch is None else command.batch)
+    by_pass = command.pull is not None or len(samples) % samples.step
+    work = _train_pass_by_pass if by_pass else _train_at_once
     figures, update = await work(trainer, feeder.plan, command, samples, blob)
     wanted = wanted_of(command)
     if command.start is not None or wanted is None:
@@ -44,18 +46,19 @@ async def _train_at_once(
     return figures, await trainer.read_update()
 
 
-async def _train_and_pull(
+async def _train_pass_by_pass(
     trainer: Trainer, plan: Plan, command: TrainCommand, samples: SampleSet, blob: bytes
 ) -> tuple[Figures, bytes]:
-    """Every pass is a job, with the next seed of the dither; between two the weights are drawn back (FedProx)."""
-    rate, pull = LearningRate.from_float(command.learning_rate), command.pull or 0
+    """Every pass is a job, with the next seed of the dither (M3); after each the weights are drawn back (FedProx)."""
+    rate = LearningRate.from_float(command.learning_rate)
     drawn_back = pulled_floats if samples.in_float32 else pulled
     figures, weights = None, blob
     for number in range(command.passes):
         seed = (dither_seed(command) + number) & 0xFFFFFFFF
         counted = await trainer.train(plan, samples, rate, weights, seed)
         figures = counted if figures is None else figures.and_then(counted)
-        weights = drawn_back(plan, blob, await trainer.read_update(), pull)
+        weights = await trainer.read_update()
+        weights = weights if command.pull is None else drawn_back(plan, blob, weights, command.pull)
     assert figures is not None, "a command asks for at least one pass"
     return figures, weights
 

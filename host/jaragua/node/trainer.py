@@ -29,10 +29,12 @@ class SampleSet:
     """Labelled samples: inputs [n, inputs]; targets [n, 1] (labels) or [n, outputs].
 
     All int16, in the formats of a blob; or inputs float32 and targets as they are, for a job in float32 (M9).
+    `step` of them make one training step (A11.1).
     """
 
     inputs: npt.NDArray[Any]
     targets: npt.NDArray[Any]
+    step: int = 1
 
     @property
     def in_float32(self) -> bool:
@@ -44,7 +46,11 @@ class SampleSet:
 
     def repeated(self, passes: int) -> SampleSet:
         """The same samples `passes` times in a row."""
-        return SampleSet(np.tile(self.inputs, (passes, 1)), np.tile(self.targets, (passes, 1)))
+        return replace(self, inputs=np.tile(self.inputs, (passes, 1)), targets=np.tile(self.targets, (passes, 1)))
+
+    def in_steps_of(self, batch: int) -> SampleSet:
+        """The same samples, `batch` of them each training step; 0: all."""
+        return replace(self, step=min(batch, len(self)) if batch else len(self))
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,10 @@ class Trainer(Protocol):
     """
 
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
-        """One training step on each sample, in order. seed: of the dither of int8 weights, 32 bits (A8.5)."""
+        """A training step for every `samples.step` of the samples, in order, and one for the rest (A11.5).
+
+        seed: of the dither of int8 weights, 32 bits (A8.5).
+        """
         ...
 
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:

@@ -31,7 +31,7 @@ _WORKING_POLLS: Final = 100
 class Job:
     """One job as the host sees it. `rate`: A5.2, (0, 0) where nothing is trained. `base`: a blob, or empty (L4.3).
 
-    `seed`: A8.5.
+    `seed`: A8.5. `batch`: samples of a step (A11.1). `clip`: largest output error in its own unit, 0 for any (A11.7).
     """
 
     number: int
@@ -40,6 +40,8 @@ class Job:
     rate: tuple[int, int] = (0, 0)
     base: bytes = b""
     seed: int = 0
+    batch: int = 1
+    clip: int = 0
 
 
 def samples_of(inputs: Int16Array, targets: Int16Array) -> list[bytes]:
@@ -59,11 +61,9 @@ async def run_job(board: Conversation, job: Job, mtu: int) -> JobState:
 
 async def _begin(board: Conversation, job: Job, mtu: int) -> JobState:
     base = await stage(board, job.base, mtu) if job.base else b""
-    mantissa, exponent = job.rate
+    settings = (*job.rate, len(job.samples), job.seed, job.batch, job.clip)
     try:
-        return await board.ask(
-            lambda i: JobBegin(i, job.number, job.kind, base, mantissa, exponent, len(job.samples), job.seed), JobState
-        )
+        return await board.ask(lambda i: JobBegin(i, job.number, job.kind, base, *settings), JobState)
     except BoardRefused as error:
         if error.status == Status.NOT_BOUND:
             raise failures.restarted(board.url) from error

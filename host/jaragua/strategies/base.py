@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from jaragua.errors import ConfigurationError
-from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector, mean
+from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector, told_mean
 
 #: `ClientWork.batch`: all samples of a pass make one step.
 WHOLE_SET = 0
+#: Most samples of a step on a board (A11.1).
+LARGEST_BATCH = 65535
 #: `ClientWork.pull`: all of the way is kept, 1 in Q15.
 NO_PULL = 1 << 15
 
@@ -115,8 +117,8 @@ class Strategy:
         )
 
     def combine(self, updates: Sequence[ClientUpdate]) -> Vector:
-        """The one set of weights that stands for all updates: their mean."""
-        return mean(updates)
+        """The one set of weights that stands for all updates: their mean (R14: over those that were told)."""
+        return told_mean(updates)
 
     def aggregate(self, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Vector:
         """The next initialisation, φ + α_t · (combined - φ), float64 [parameters].
@@ -138,19 +140,20 @@ class Strategy:
 
 
 def obstacle(work: ClientWork) -> str:
-    """Why a fleet of this version cannot do this work, "" if it can.
-
-    A board takes one step a sample (A5.8) and keeps no sum of gradients.
-    """
+    """Why a fleet of this version cannot do this work, "" if it can (`image_needed` says with which image)."""
     if work.pooled:
         return "it trains on the samples of all devices in one place, and raw samples never cross the broker (M5)"
-    if work.batch != 1:
-        return f"its mini-batches ({_batch_text(work.batch)}) need a sum of gradients, for which boards have no room"
+    if work.batch > LARGEST_BATCH:
+        return f"a step of {work.batch} samples is more than a board counts: {LARGEST_BATCH} (A11.1)"
     return ""
 
 
-def _batch_text(batch: int) -> str:
-    return "the whole set" if batch == WHOLE_SET else f"{batch} samples"
+def image_needed(work: ClientWork) -> str:
+    """What boards' images must have beside the network to do this work, "" for nothing."""
+    if work.batch == 1:
+        return ""
+    size = "the whole set" if work.batch == WHOLE_SET else f"{work.batch} samples"
+    return f"steps of {size} take boards whose image has sums (A11.1): build it with JARAGUA_ACCUMULATE=1"
 
 
 def check_work(work: ClientWork) -> ClientWork:

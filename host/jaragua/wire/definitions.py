@@ -87,6 +87,7 @@ class Operator(IntEnum):
     RELU = _number("operators", "relu")
     SOFTMAX_CROSS_ENTROPY = _number("operators", "softmax_cross_entropy")
     MEAN_SQUARED_ERROR = _number("operators", "mean_squared_error")
+    ACCUMULATION = _number("operators", "accumulation")
 
 
 class ResetCause(IntEnum):

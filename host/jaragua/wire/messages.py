@@ -82,7 +82,10 @@ class BlobEnd(SerialMessage):
 
 @dataclass(frozen=True, slots=True)
 class JobBegin(SerialMessage):
-    """L4.4. `base`: hash of the staged blob, or empty to go on with the working weights. Rate: A5.2; seed: A8.5."""
+    """L4.4. `base`: hash of the staged blob, or empty to go on with the working weights. Rate: A5.2; seed: A8.5.
+
+    batch: samples of a step (A11.1); clip: A11.7.
+    """
 
     id: int
     job: int
@@ -92,6 +95,8 @@ class JobBegin(SerialMessage):
     rate_exponent: int
     samples: int
     seed: int
+    batch: int
+    clip: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +303,7 @@ class DeviceState(Message):
 class TrainCommand(Message):
     """Train on the device's own few-shot task drawn with `seed` (M3). pull: docs/strategies.md, FedProx; start: M9.
 
+    batch: samples of a step, 0 for all of a pass, None for one (A11.1).
     bits, share, local, stored: what was learned is wanted as a difference (M10); until: R13.
     """
 
@@ -312,6 +318,7 @@ class TrainCommand(Message):
     passes: int
     seed: int
     deadline: int
+    batch: int | None = None
     pull: int | None = None
     start: bytes | None = None
     bits: int | None = None
