@@ -41,6 +41,23 @@ ONE_CHANNEL = Network(
     ),
 )
 
+# Channels in eights, of which kernels list the live positions: edges on all sides, strides 1 to 3, one position.
+EIGHTS = Network(
+    "eights",
+    (9, 8, 8),
+    (
+        Conv2D(16, (3, 3), (1, 1), "same", "relu"),
+        Conv2D(8, (2, 3), (2, 1), ((1, 0), (2, 0)), "relu"),
+        Conv2D(24, (1, 1), (1, 1), "valid", "relu"),
+        Conv2D(8, (3, 2), (3, 2), ((2, 2), (0, 1)), "relu"),
+        Conv2D(9, (5, 5), (1, 1), "same", "relu"),
+        Conv2D(8, (2, 3), (1, 3), "valid", "relu"),
+        Conv2D(5, (1, 1)),
+        Flatten(),
+        Dense(3),
+    ),
+)
+
 
 def random_conv_network(generator: np.random.Generator) -> Network:
     """1 to 3 convolutions of any kernel, stride and padding, then 1 or 2 dense layers; small enough to be fast."""

@@ -42,7 +42,8 @@ jrg_nn_conv_sum(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{inde
                     {column}, {sums});"""
 
 _PASS_DOWN = """\
-jrg_nn_error below = jrg_nn_conv_backward(&layer, {scaled}, {x}, {input_rectified}, jrg_model_rows, {below});
+jrg_nn_error below = jrg_nn_conv_backward(&layer, {scaled}, {x}, {input_rectified},
+                                              (jrg_nn_row_error *)(void *){column}, {below});
     below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
     """
 

@@ -90,7 +90,7 @@ def state_code(plan: Plan) -> str:
         arena_bytes=plan.memory.bytes,
         buffers="\n".join(_buffer(place) for place in plan.memory.places),
         rows="\n".join(
-            f"static {kind} {name}[{plan.live_elements}];" for kind, name in (_ROWS[w] for w in plan.weight_formats)
+            f"static {kind} {name}[{plan.live_elements}];" for kind, name in (_ROWS[w] for w in plan.listed_formats)
         ),
         more_bytes=" + ".join(_variables_beside_the_arena(plan)),
         dither=_DITHER if plan.dithered else "",
@@ -99,8 +99,8 @@ def state_code(plan: Plan) -> str:
 
 
 def _variables_beside_the_arena(plan: Plan) -> list[str]:
-    rows = [f"sizeof {_ROWS[weights][1]}" for weights in plan.weight_formats]
-    return rows + ([f"{SUM_BYTES * plan.sums}u"] if plan.accumulate else [])
+    rows = [f"sizeof {_ROWS[weights][1]}" for weights in plan.listed_formats]
+    return [*rows, f"{SUM_BYTES * plan.sums}u"]
 
 
 def _blob_layer(plan: Plan, layer: WeightedPlan) -> str:

@@ -30,6 +30,7 @@ from jaragua_compiler.plan_operators import (
     OperatorPlan,
     PoolPlan,
     WeightedPlan,
+    WindowPlan,
 )
 from jaragua_compiler.rate import loss_factor
 
@@ -237,10 +238,17 @@ def _source(plan: Plan) -> str:
     pairs = list(zip(modules, plan.steps, strict=True))
     forward = [module.forward_code(step, plan) for module, step in pairs]
     backward = [code for module, step in reversed(pairs) for code in backward_functions(module, step, plan)]
+    if any(isinstance(step, WindowPlan) for step in plan.steps):
+        backward = [_own_frame(code) for code in backward]
     learning = [*backward, *([emit_accumulate.DROP] if plan.accumulate else [])]
     constants = emit_frozen.constants_code(plan)
     parts = [_preamble(plan, modules), *([constants] if constants else []), state_code(plan)]
     return "\n".join([*parts, *forward, *learning, _interface(plan) + _head_code(plan)])
+
+
+def _own_frame(code: str) -> str:
+    """A backward function that is not inlined: one layer's stack is not beneath another's, nor the forward pass's."""
+    return code.replace("static jrg_nn_error", "static __attribute__((noinline)) jrg_nn_error")
 
 
 def _emitter(step: OperatorPlan) -> ModuleType:

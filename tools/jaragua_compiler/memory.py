@@ -233,13 +233,21 @@ def _scratch_buffers(graph: Graph, moments: Moments, step: OperatorPlan) -> Iter
         forward = moments.forward(step.step)
         elements = step.bordered_elements if step.is_first_layer_kind else step.row_elements
         yield Buffer(f"patch{step.index}", 2 * elements, forward, forward)
-    if isinstance(step, ConvPlan | DepthwisePlan) and step.trains:
+    if isinstance(step, ConvPlan | DepthwisePlan) and (step.trains or _lists_channels(step)):
         learn = moments.learn(step.step)
-        yield Buffer(f"column{step.index}", 2 * _update_elements(step), learn, learn)
+        channels = LIST_ENTRY_BYTES * (step.outputs + 1) if _lists_channels(step) else 0
+        yield Buffer(f"column{step.index}", max(2 * _update_elements(step), channels), learn, learn)
+
+
+def _lists_channels(step: WindowPlan) -> bool:
+    """True if a layer's way back has a list of the live channels of a position in its scratch."""
+    return isinstance(step, ConvPlan) and step.passes_error[0] and not step.per_channel
 
 
 def _update_elements(step: ConvPlan | DepthwisePlan) -> int:
     """Numbers of scratch that the update of a layer needs."""
     if isinstance(step, ConvPlan) and step.is_first_layer_kind:
         return step.bordered_elements
+    if isinstance(step, ConvPlan) and not step.per_channel and step.channels % 8 == 0:
+        return 2 * (step.positions + 1)
     return (4 if step.per_channel else 1) * _even(step.positions)

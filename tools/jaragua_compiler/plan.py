@@ -168,7 +168,7 @@ class Plan:
     @property
     def arena_bytes(self) -> int:
         """RAM of activations, errors, the list of live rows and the sums of A11 on a 32-bit machine."""
-        entries = sum(LIVE_ROW_BYTES[weights] for weights in self.weight_formats)
+        entries = sum(LIVE_ROW_BYTES[weights] for weights in self.listed_formats)
         return self.memory.bytes + entries * self.live_elements + SUM_BYTES * self.sums
 
     @property
@@ -181,14 +181,19 @@ class Plan:
         return sum(other.sums for other in self.layers[: layer.index])
 
     @property
-    def weight_formats(self) -> list[str]:
-        """The formats of weights on the way back, each once: each has a list of live rows."""
-        return sorted({layer.weight_format for layer in self.layers if layer.has_backward})
+    def listed_formats(self) -> list[str]:
+        """The formats of weights that have a list of live rows beside the arena: all of dense layers, int8 of all."""
+        return sorted({layer.weight_format for layer in self._listed})
 
     @property
     def live_elements(self) -> int:
         """Entries of a list of live rows: the rows, one to make them even, one that ends the list."""
-        return max(layer.outputs for layer in self.layers if layer.has_backward) + 2
+        return max((layer.outputs for layer in self._listed), default=0) + 2
+
+    @property
+    def _listed(self) -> list[WeightedPlan]:
+        listed = [layer for layer in self.layers if isinstance(layer, DensePlan) or layer.per_channel]
+        return [layer for layer in listed if layer.has_backward]
 
     @cached_property
     def architecture(self) -> bytes:

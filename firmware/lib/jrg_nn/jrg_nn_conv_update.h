@@ -6,6 +6,7 @@
 #include "jrg_nn_conv3x3_update.h" // jrg_nn_conv3x3_update
 #include "jrg_nn_conv_rate.h"      // jrg_nn_conv_stepped_weight
 #if JRG_NN_DSP
+#include "jrg_nn_conv_live_dsp.h"   // jrg_nn_conv_live_update_dsp
 #include "jrg_nn_conv_update_dsp.h" // jrg_nn_conv_update_column_dsp
 #endif
 
@@ -42,6 +43,12 @@ JRG_NN_INLINE void jrg_nn_conv_update(const jrg_nn_conv *conv, const int16_t *sc
         return;
     }
     const jrg_nn_conv_rate rate = jrg_nn_conv_rate_of(step_rate, error_exponent, exponents);
+#if JRG_NN_DSP
+    if (jrg_nn_is_conv_live(window) && jrg_nn_few_are_live(scaled, conv->outputs * jrg_nn_conv_error_stride(conv))) {
+        jrg_nn_conv_live_update_dsp(conv, scaled, x, rate, (uint32_t *)(void *)column);
+        return;
+    }
+#endif
     const uint32_t inputs = window->kernel_height * window->kernel_width * window->channels;
     uint32_t k = 0;
 #pragma GCC unroll 1

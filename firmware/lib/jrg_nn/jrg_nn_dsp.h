@@ -93,4 +93,12 @@ JRG_NN_INLINE int32_t jrg_nn_smlatt(uint32_t pair, uint32_t factor, int32_t sum)
     return sum;
 }
 
+/* QSUB16: a - b of both halves, each clamped to 16 bits. */
+JRG_NN_INLINE uint32_t jrg_nn_qsub16(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("qsub16 %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
 #endif
