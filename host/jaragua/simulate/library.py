@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import os
 import shutil
@@ -65,6 +66,7 @@ def _processor_flags(compiler: str) -> tuple[str, ...]:
     return (_NATIVE,) if _macros(compiler, _NATIVE) else ()
 
 
+@functools.cache
 def _macros(compiler: str, *flags: str) -> bytes:
     """What the compiler predefines under these flags: its version and the processor's abilities; empty if it fails."""
     command = [compiler, *flags, "-dM", "-E", "-x", "c", os.devnull]
