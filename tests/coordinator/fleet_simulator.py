@@ -20,6 +20,8 @@ from jaragua.node.url import parse_broker_url
 from jaragua.wire import messages
 from jaragua.wire.topics import TopicKind, build, parse
 from jaragua_compiler import Engine, LearningRate, ReferenceEngine, exponents, plan, quantise_inputs, quantise_targets
+from jaragua_compiler.float_engine import FloatEngine
+from jaragua_compiler.float_form import pack_floats, unpack_floats
 
 #: May change an update before it is published: returns the payloads to send in its place.
 Tamper = Callable[[messages.UpdateHeader, bytes], list[bytes]]
@@ -44,6 +46,8 @@ class SimulatedNode:
     """Waited for before an update is published: what makes a device slow."""
     epoch: int = 0
     kind: str = "cortex-m4"
+    format: str | None = None
+    """M9: "f32" computes in float32."""
     acks: list[messages.UpdateAck] = field(default_factory=list)
     commands: list[messages.TrainCommand] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
@@ -98,7 +102,9 @@ class SimulatedNode:
     async def say(self, client: aiomqtt.Client, device: str, state: str) -> None:
         """Publish a device's state."""
         topic = build(TopicKind.DEVICE_STATE, self.fleet, node=self.node, device=device)
-        body = messages.DeviceState(state, self.epoch, self.kind, self.model, self._plan.architecture)
+        body = messages.DeviceState(
+            state, self.epoch, self.kind, self.model, self._plan.architecture, format=self.format
+        )
         await client.publish(topic, messages.encode(body), 1, retain=True)
 
     async def _handle(self, client: aiomqtt.Client, message: aiomqtt.Message) -> None:
@@ -129,7 +135,7 @@ class SimulatedNode:
         self.commands.append(command)
         key = (command.run, command.round, command.device, command.attempt)
         if key not in self._kept:
-            base = await self._blob(client, command.hash)
+            base = await self._blob(client, command.start or command.hash)
             header, blob = self._learn(command, base)
             if self.hold is not None:
                 await self.hold(command)
@@ -140,14 +146,15 @@ class SimulatedNode:
         task = jaragua_models.get(self.model).tasks.train_task(
             command.device, command.seed, command.ways, command.shots
         )
-        count, blob = self._steps(base, command, task.support)
+        steps = self._float_steps if command.start is not None else self._steps
+        count, blob = steps(base, command, task.support)
         header = messages.UpdateHeader(
             run=command.run,
             round=command.round,
             device=command.device,
             attempt=command.attempt,
-            base=command.hash,
-            encoding="blob",
+            base=command.start or command.hash,
+            encoding="blob" if command.start is None else "f32",
             samples=count,
             loss=float(len(command.device)),
             metric=jaragua_models.get(self.model).metric,
@@ -175,6 +182,14 @@ class SimulatedNode:
             for x, target in zip(inputs, targets, strict=True):
                 self._engine.train_step(x, target, rate)
         return len(inputs) * command.passes, self._engine.blob()
+
+    def _float_steps(
+        self, base: bytes, command: messages.TrainCommand | messages.AdaptCommand, support: jaragua_models.Samples
+    ) -> tuple[int, bytes]:
+        engine = FloatEngine(self._plan.network, unpack_floats(self._plan, base))
+        for x, target in zip(support.x, support.y, strict=True):
+            engine.train_step(x, target, command.learning_rate)
+        return len(support), pack_floats(self._plan, engine.weights)
 
     async def _publish(self, client: aiomqtt.Client, payloads: list[bytes]) -> None:
         for payload in payloads:

@@ -43,6 +43,9 @@ def simulate(
     combine: Annotated[str, typer.Option(help="How updates become one; docs/configuration.md.")] = "own",
     trim: Annotated[float, typer.Option(min=0, max=0.499, help="Left out at either end by trimmed-mean.")] = 0.2,
     clip: Annotated[float, typer.Option(min=0, help="Longest update, in median lengths; 0: any.")] = 0.0,
+    float_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of a round's devices that compute in float32 among boards.")
+    ] = 0.0,
     near: Annotated[float, typer.Option(min=0, help="Farthest update, in median distances; 0: any.")] = 0.0,
     eval_tasks: Annotated[int, typer.Option(min=1, help="Held-out tasks to judge with.")] = 100,
     queries: Annotated[int | None, typer.Option(min=1, help="Query samples of a held-out task.")] = None,
@@ -87,6 +90,7 @@ def simulate(
         trim=trim,
         clip=clip,
         near=near,
+        float_share=float_share,
         eval_tasks=eval_tasks,
         queries=queries or defaults.queries,
         adapt_shots=shots or defaults.shots,

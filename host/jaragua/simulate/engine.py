@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 
 from jaragua.simulate.samples import Batch
 from jaragua.strategies import ClientWork, Vector
+from jaragua.strategies.aggregation import Told
 
 
 @dataclass(frozen=True)
 class Trained:
     """What the devices of a round made of a start.
 
-    learned: float64 [devices, parameters], their weights less the start's. loss: mean over all samples.
+    learned: float64 [devices, parameters], their weights less the start's. loss: mean over all samples. told: bool
+    [devices, parameters], what of it a device of coarser weights than others has anything to say of (R14).
     """
 
     learned: Vector
     loss: float
+    told: Told | None = None
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ class Simulation:
     adapt_passes: int = 1
     adapt_learning_rate: float | None = None
     """None: that of training."""
+    float_share: float = 0.0
+    """Of each round's devices, in float32 among those of an integer engine; they judge, too (mixed_fleet.py)."""
     checkpoints: tuple[int, ...] = ()
     """Rounds after which the weights are kept, to be judged at the end: a learning curve."""
     curve_tasks: int = 100
@@ -54,7 +56,8 @@ class Simulation:
     def identity(self) -> dict[str, Any]:
         """All that decides what is learned, as JSON values: what a saved state must agree with."""
         values = asdict(self) | {"devices": list(self.devices), "checkpoints": list(self.checkpoints)}
-        return {name: value for name, value in values.items() if name not in _OF_JUDGING}
+        left_out = _OF_JUDGING if self.float_share else _OF_JUDGING | {"float_share"}
+        return {name: value for name, value in values.items() if name not in left_out}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from jaragua.simulate.draws import Draw, draws
 from jaragua.simulate.engine import Judged, Trained, VirtualFleet
 from jaragua.simulate.float_fleet import FloatFleet
 from jaragua.simulate.integer_fleet import IntegerFleet
+from jaragua.simulate.mixed_fleet import MixedFleet
 from jaragua.simulate.models import model_for
 from jaragua.simulate.ray_fleet import RayFleet
 from jaragua.simulate.settings import (
@@ -144,9 +145,10 @@ class _Rounds:
         trained = self._fleet.train(start, work, batch)
         arrived, bytes_up = self._channel.receive(names, trained.learned)
         samples = (batch.counts * work.passes).tolist()
+        told = [None] * len(batch) if trained.told is None or work.compressed else trained.told
         updates = [
-            ClientUpdate(device, state.vector + learned, count)
-            for device, learned, count in zip(names, arrived, samples, strict=True)
+            ClientUpdate(device, state.vector + learned, *more)
+            for device, learned, *more in zip(names, arrived, samples, told, strict=True)
         ]
         moved = self._strategy.aggregate(number, state.vector, updates)
         self._state = replace(
@@ -173,7 +175,10 @@ class _Rounds:
 def _fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path | None) -> VirtualFleet:
     if simulation.engine == "float32":
         return FloatFleet(codec.model, workers, cache or default_cache())
-    return IntegerFleet(codec.model, codec, workers, cache or default_cache())
+    integers = IntegerFleet(codec.model, codec, workers, cache or default_cache())
+    if not simulation.float_share:
+        return integers
+    return MixedFleet(FloatFleet(codec.model, workers, cache or default_cache()), integers, simulation.float_share)
 
 
 def _ray_fleet(simulation: Simulation, address: str, workers: int | None) -> VirtualFleet:

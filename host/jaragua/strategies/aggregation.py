@@ -11,18 +11,21 @@ from numpy.typing import NDArray
 
 #: All trainable numbers of a network in one row, float64 [parameters].
 Vector: TypeAlias = NDArray[np.float64]
+Told: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class ClientUpdate:
     """What one device made of the initialisation.
 
-    weights: float64 [parameters], the device's weights after training. samples: how many it trained on.
+    weights: float64 [parameters], the device's weights after training. samples: how many it trained on. told: bool
+    [parameters], what of the weights the device has anything to say of (R14); None: of all.
     """
 
     device: str
     weights: Vector
     samples: int
+    told: Told | None = None
 
 
 Combine: TypeAlias = Callable[[Sequence[ClientUpdate]], Vector]
@@ -70,4 +73,20 @@ def sample_weighted_mean(updates: Sequence[ClientUpdate]) -> Vector:
     """Every sample counts the same."""
     samples = np.array([update.samples for update in updates], dtype=np.float64)
     result: Vector = np.average([update.weights for update in updates], axis=0, weights=samples)
+    return result
+
+
+def told_mean(updates: Sequence[ClientUpdate], *, by_samples: bool = False) -> Vector:
+    """R14: of each weight the mean over the devices that have anything to say of it; over all if none has.
+
+    by_samples: every sample counts the same, else every device. Where all have a say of everything it is the mean.
+    """
+    if all(update.told is None for update in updates):
+        return sample_weighted_mean(updates) if by_samples else mean(updates)
+    counted = np.array([float(update.samples) if by_samples else 1.0 for update in updates])
+    rows = np.array([update.weights for update in updates])
+    all_told = np.ones(rows.shape[1], np.bool_)
+    told = np.array([all_told if update.told is None else update.told for update in updates]) * counted[:, None]
+    told[:, ~told.any(axis=0)] = 1.0
+    result: Vector = (rows * told).sum(axis=0) / told.sum(axis=0)
     return result
