@@ -33,6 +33,13 @@ DIGITS = jaragua_models.get("digits")
 PLAN = plan(DIGITS.network)
 START = pack_floats(PLAN, initial_weights(DIGITS.network, 1))
 BLOB = digits_blob()
+CHANGES = [
+    {},
+    {"passes": 3},
+    {"passes": 3, "pull": WHOLE_WAY // 2},
+    {"passes": 2, "batch": 10},
+    {"passes": 2, "batch": 0},
+]
 
 
 def files() -> TrainingFiles:
@@ -46,18 +53,28 @@ def float_command(**changes: Any) -> TrainCommand:
 def by_hand(command: TrainCommand, start: Weights) -> tuple[np.ndarray, float]:
     """What the float engine makes of the same samples: all numbers, and the mean loss on the way."""
     support = DIGITS.tasks.train_task(command.device, command.seed, command.ways, command.shots).support
-    rate = LearningRate.from_float(command.learning_rate).to_float()
-    engine, losses = FloatEngine(DIGITS.network, start), []
+    batch = len(support.y) if command.batch == 0 else command.batch or 1
+    weights, losses = start, []
     for _ in range(command.passes):
-        losses += [engine.train_step(x, y, rate).loss for x, y in zip(support.x, support.y, strict=True)]
+        for first in range(0, len(support.y), batch):
+            some = slice(first, first + batch)
+            weights = batch_step(weights, support.x[some], support.y[some], command.learning_rate, losses)
         if command.pull is not None:
-            share = command.pull / WHOLE_WAY
-            drawn = [
-                tuple(one + (other - one) * share for one, other in zip(*pair, strict=True))
-                for pair in zip(start, engine.weights, strict=True)
-            ]
-            engine = FloatEngine(DIGITS.network, drawn)  # type: ignore[arg-type]
-    return flat(engine.weights), float(np.mean(losses))
+            weights = moved(start, moved(weights, start, -1.0), command.pull / WHOLE_WAY)
+    return flat(weights), float(np.mean(losses))
+
+
+def batch_step(weights: Weights, xs: np.ndarray, ys: np.ndarray, rate: float, losses: list[float]) -> Weights:
+    """One step by the mean of the gradients, at the rate as boards have it; the losses are added to the list."""
+    engine, step = FloatEngine(DIGITS.network, weights), LearningRate.from_float(rate).to_float() / len(ys)
+    for x, y in zip(xs, ys, strict=True):
+        losses.append(engine.train_step(x, y, 0.0).loss)
+        weights = moved(weights, engine.gradients, -step)
+    return weights
+
+
+def moved(weights: Weights, by: Weights, share: float) -> Weights:
+    return [(w + share * v, b + share * c) for (w, b), (v, c) in zip(weights, by, strict=True)]
 
 
 def flat(weights: Weights) -> np.ndarray:
@@ -68,7 +85,7 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.linalg.norm(one - other) / np.linalg.norm(other))
 
 
-@pytest.mark.parametrize("changes", [{}, {"passes": 3}, {"passes": 3, "pull": WHOLE_WAY // 2}], ids=str)
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
 def test_m9_a_start_in_float32_gives_an_update_in_float32(
     broker: Broker, tmp_path: Path, changes: dict[str, int]
 ) -> None:

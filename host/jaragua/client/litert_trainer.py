@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ _SLICE = 16
 _LOSS_EXPONENT = 24
 
 _Step = Callable[[npt.NDArray[np.float32], npt.NDArray[Any]], FloatStep]
+_Steps = Callable[[npt.NDArray[np.float32], npt.NDArray[Any]], list[FloatStep]]
 
 
 class TrainingFiles:
@@ -75,15 +77,18 @@ class LitertTrainer:
         return self._engines[plan.architecture]
 
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
-        """One step a sample, in order, at the very rate the boards take. Float32 has no dither: the seed is unused."""
+        """A step for every `samples.step` samples, at the very rate the boards take. The seed is unused: no dither."""
         engine = await self._start(plan, samples, blob)
-        step = rate.to_float()
-        return await self._work(plan, samples, lambda x, target: engine.train_step(x, target, step))
+        real_rate = rate.to_float()
+        if samples.step > 1:
+            return await self._work(plan, samples, samples.step, lambda x, y: engine.batch_step(x, y, real_rate))
+        step = _one_by_one(lambda x, target: engine.train_step(x, target, real_rate))
+        return await self._work(plan, samples, _SLICE, step)
 
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
         """Forward and loss only."""
         engine = await self._start(plan, samples, blob)
-        return await self._work(plan, samples, engine.evaluate)
+        return await self._work(plan, samples, _SLICE, _one_by_one(engine.evaluate))
 
     async def read_update(self) -> bytes:
         """The weights of the engine that worked last, in the form of its start."""
@@ -100,12 +105,14 @@ class LitertTrainer:
             self._engine.load(blob if samples.in_float32 else pack_floats(plan, unpack(plan, blob)))
         return self._engine
 
-    async def _work(self, plan: Plan, samples: SampleSet, step: _Step) -> Figures:
+    async def _work(self, plan: Plan, samples: SampleSet, count: int, steps: _Steps) -> Figures:
+        """All samples in order, `count` at a time."""
         outputs = 1 if plan.network.classifier else plan.network.outputs
         real = samples if self._formats is None else _real(plan, self._formats, samples)
         correct, loss = 0, 0.0
-        for start in range(0, len(real), _SLICE):
-            results = await asyncio.to_thread(_steps, step, real, start)
+        for start in range(0, len(real), count):
+            some = slice(start, start + count)
+            results = await asyncio.to_thread(steps, real.inputs[some], real.targets[some])
             correct += sum(result.correct for result in results)
             loss += outputs * sum(result.loss for result in results)
             done = start + len(results)
@@ -113,9 +120,8 @@ class LitertTrainer:
         return Figures(len(real), correct, _counted(loss), _LOSS_EXPONENT, outputs, instructions=0)
 
 
-def _steps(step: _Step, samples: SampleSet, start: int) -> list[FloatStep]:
-    inputs, targets = samples.inputs[start : start + _SLICE], samples.targets[start : start + _SLICE]
-    return [step(x, target) for x, target in zip(inputs, targets, strict=True)]
+def _one_by_one(step: _Step) -> _Steps:
+    return lambda inputs, targets: [step(x, target) for x, target in zip(inputs, targets, strict=True)]
 
 
 def _real(plan: Plan, formats: Exponents, samples: SampleSet) -> SampleSet:
@@ -123,7 +129,7 @@ def _real(plan: Plan, formats: Exponents, samples: SampleSet) -> SampleSet:
     inputs = np.ldexp(samples.inputs.astype(np.float32), -tensor_exponents(plan, formats)[0])
     classifier = plan.network.classifier
     targets = samples.targets if classifier else np.ldexp(samples.targets.astype(np.float32), -formats.output)
-    return SampleSet(inputs, targets)
+    return replace(samples, inputs=inputs, targets=targets)
 
 
 def _counted(loss: float) -> int:
