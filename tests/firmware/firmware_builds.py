@@ -42,7 +42,7 @@ class CPrograms:
             generated,
             TESTS / "fake",
             TESTS,
-            *(LIBRARIES / name for name in ("jrg_link", "jrg_node", "jrg_nn")),
+            *(LIBRARIES / name for name in ("jrg_link", "jrg_node", "jrg_nn", "jrg_online")),
         ]
         flags = [f"-I{path}" for path in includes]
         product = [*(LIBRARIES / "jrg_link").glob("*.c"), *(LIBRARIES / "jrg_node").glob("*.c")]

@@ -38,6 +38,12 @@ static void dispatch(jrg_node *node, const struct request_r *request)
     case request_cancel_m_c:
         jrg_node_cancel_job(node, &request->request_cancel_m);
         break;
+    case request_online_begin_m_c:
+        jrg_node_begin_online(node, &request->request_online_begin_m);
+        break;
+    case request_online_read_m_c:
+        jrg_node_answer_online(node, request->request_online_read_m.online_read_id);
+        break;
     }
 }
 

@@ -12,6 +12,7 @@
 #include "jrg_defs.h"         // jrg_job_state, jrg_reset_cause
 #include "jrg_link.h"         // jrg_link
 #include "jrg_model_config.h" // JRG_MODEL_BLOB_BYTES
+#include "jrg_online_model.h" // JRG_ONLINE_MODEL_BYTES
 
 /* What the board's port and the image say of themselves. */
 typedef struct {
@@ -38,6 +39,17 @@ typedef struct {
 #define JRG_NODE_BUFFERS 1
 #else
 #define JRG_NODE_BUFFERS 2
+#endif
+#endif
+
+/* Learning after deployment (L4.11), where the network has a head for it and the learner's RAM is there. */
+#ifndef JRG_NODE_ONLINE
+#if !defined(JRG_MODEL_HEAD_INPUTS) || JRG_NODE_BUFFERS == 1
+#define JRG_NODE_ONLINE 0
+#elif JRG_MODEL_OUTPUTS > 64 || 2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_ONLINE_MODEL_BYTES > 229376u
+#define JRG_NODE_ONLINE 0
+#else
+#define JRG_NODE_ONLINE 1
 #endif
 #endif
 
@@ -79,6 +91,7 @@ typedef struct {
     uint32_t working[(JRG_MODEL_BLOB_BYTES + 3) / 4];
 #endif
     bool bound; /* the working blob is one */
+    bool has_learner; /* one was begun on the working blob (L4.11) */
     jrg_node_job job;
     jrg_node_update update;
 } jrg_node;

@@ -38,7 +38,7 @@ static void describe_model(struct identity *identity)
     identity->identity_outputs = jrg_model.outputs;
     identity->identity_classifier = jrg_model.classifier;
     identity->identity_arena_bytes = jrg_model.arena_bytes;
-    identity->identity_operators = jrg_model.operators;
+    identity->identity_operators = jrg_model.operators | (JRG_NODE_ONLINE ? JRG_OPERATOR_ONLINE : 0u);
 }
 
 /* `working_hash` is room for the hash of the weights as they are now. */

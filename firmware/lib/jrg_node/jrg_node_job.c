@@ -15,7 +15,7 @@ enum { SAMPLE_HEADER_BYTES = 4, SAMPLE_BYTES = 2 * (JRG_MODEL_TARGETS + JRG_MODE
 
 /* ---- what is told of a job ---------------------------------------------------------------------------------------- */
 
-static bool is_known(const jrg_node *node, uint32_t number)
+bool jrg_node_knows_job(const jrg_node *node, uint32_t number)
 {
     return node->job.state != JRG_JOB_STATE_UNKNOWN && node->job.number == number;
 }
@@ -35,13 +35,13 @@ static void describe_job(const jrg_node *node, struct job_state *state)
 }
 
 /* A job the board does not know has state `unknown` and no figures. */
-static void answer_job_state(jrg_node *node, uint32_t id, uint32_t number)
+void jrg_node_answer_job(jrg_node *node, uint32_t id, uint32_t number)
 {
     struct response_r response = {
         .response_choice = response_job_state_m_c,
         .response_job_state_m = {.job_state_id = id, .job_state_job = number},
     };
-    if (is_known(node, number))
+    if (jrg_node_knows_job(node, number))
         describe_job(node, &response.response_job_state_m);
     jrg_node_answer(node, &response);
 }
@@ -98,15 +98,18 @@ static jrg_status check_job(const jrg_node *node, const struct job_begin *reques
 }
 
 /* L4.3: a job begins with a fresh copy of the staged blob, or goes on with what there is. */
-static jrg_status prepare_weights(jrg_node *node, bool from_staged)
+jrg_status jrg_node_prepare_job(jrg_node *node, const struct zcbor_string *base)
 {
+    jrg_status status = check_base(node, base);
+    if (status != JRG_STATUS_OK)
+        return status;
+    if (base->len > 0)
+        node->has_learner = false;
 #if JRG_NODE_BUFFERS == 2
-    if (from_staged)
+    if (base->len > 0)
         memcpy(node->working, node->staged.blob, JRG_MODEL_BLOB_BYTES);
-#else
-    (void)from_staged;
 #endif
-    jrg_status status = jrg_node_status_of(jrg_model_bind(JRG_NODE_WORKING(node)));
+    status = jrg_node_status_of(jrg_model_bind(JRG_NODE_WORKING(node)));
     node->bound = status == JRG_STATUS_OK;
     return status;
 }
@@ -118,20 +121,24 @@ static jrg_status begin_job(jrg_node *node, const struct job_begin *request)
     if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN)
         status = set_training(request);
     if (status == JRG_STATUS_OK)
-        status = prepare_weights(node, request->job_begin_base.len > 0);
-    if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN)
+        status = jrg_node_prepare_job(node, &request->job_begin_base);
+    if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN) {
         jrg_node_use_up_staged(node);
+        node->has_learner = false;
+    }
     return status;
 }
 
-static void note_job(jrg_node *node, const struct job_begin *request)
+void jrg_node_note_job(jrg_node *node, uint32_t number, jrg_job_kind kind, uint32_t samples, uint32_t seed)
 {
-    jrg_model_set_seed(request->job_begin_seed);
+    jrg_model_set_seed(seed);
     node->update.running = false;
-    node->job.number = request->job_begin_job;
-    node->job.kind = (jrg_job_kind)request->job_begin_kind;
-    node->job.state = request->job_begin_samples == 0 ? JRG_JOB_STATE_DONE : JRG_JOB_STATE_RUNNING;
-    node->job.samples = request->job_begin_samples;
+    node->job.number = number;
+    node->job.kind = kind;
+    node->job.state = samples == 0 ? JRG_JOB_STATE_DONE : JRG_JOB_STATE_RUNNING;
+    node->job.samples = samples;
+    node->job.sample_bytes = 0;
+    node->job.complained = false;
     node->job.done = 0;
     node->job.correct = 0;
     node->job.loss_sum = 0;
@@ -141,29 +148,30 @@ static void note_job(jrg_node *node, const struct job_begin *request)
 /* L4.5: a job begun again is answered, not trained again; of the sample on its way the host sends all bytes again. */
 void jrg_node_begin_job(jrg_node *node, const struct job_begin *request)
 {
-    if (!is_known(node, request->job_begin_job)) {
+    if (!jrg_node_knows_job(node, request->job_begin_job)) {
         jrg_status status = begin_job(node, request);
         if (status != JRG_STATUS_OK) {
             jrg_node_answer_status(node, request->job_begin_id, status, 0);
             return;
         }
-        note_job(node, request);
+        jrg_node_note_job(node, request->job_begin_job, (jrg_job_kind)request->job_begin_kind,
+                          request->job_begin_samples, request->job_begin_seed);
     }
     node->job.sample_bytes = 0;
     node->job.complained = false;
-    answer_job_state(node, request->job_begin_id, request->job_begin_job);
+    jrg_node_answer_job(node, request->job_begin_id, request->job_begin_job);
 }
 
 void jrg_node_end_job(jrg_node *node, const struct job_end *request)
 {
-    answer_job_state(node, request->job_end_id, request->job_end_job);
+    jrg_node_answer_job(node, request->job_end_id, request->job_end_job);
 }
 
 void jrg_node_cancel_job(jrg_node *node, const struct cancel *request)
 {
-    if (is_known(node, request->cancel_job) && node->job.state == JRG_JOB_STATE_RUNNING)
+    if (jrg_node_knows_job(node, request->cancel_job) && node->job.state == JRG_JOB_STATE_RUNNING)
         node->job.state = JRG_JOB_STATE_CANCELLED;
-    answer_job_state(node, request->cancel_id, request->cancel_job);
+    jrg_node_answer_job(node, request->cancel_id, request->cancel_job);
 }
 
 /* ---- samples ------------------------------------------------------------------------------------------------------ */
@@ -173,7 +181,7 @@ static const int16_t *target_of(const jrg_node_job *job)
     return job->sample;
 }
 
-static const int16_t *input_of(const jrg_node_job *job)
+static int16_t *input_of(jrg_node_job *job)
 {
     return job->sample + JRG_MODEL_TARGETS;
 }
@@ -225,12 +233,21 @@ static void finish_job(jrg_node_job *job)
     job->state = JRG_JOB_STATE_DONE;
 }
 
+static void learn_online(jrg_node *node)
+{
+    node->board.count_start();
+    jrg_node_learn_online(node, input_of(&node->job), (uint32_t)target_of(&node->job)[0]);
+    note_instructions(&node->job, node->board.count_stop());
+}
+
 /* The sample is used, and dropped with the bytes of the next (L4.4). */
 static void use_sample(jrg_node *node)
 {
     jrg_node_job *job = &node->job;
     if (job->kind == JRG_JOB_KIND_INFER)
         infer(node);
+    else if (job->kind == JRG_JOB_KIND_ONLINE)
+        learn_online(node);
     else
         learn_or_judge(node);
     job->sample_bytes = 0;

@@ -16,8 +16,9 @@ enum {
     LEAST_HORIZON_LOG2 = 4,
     MOST_HORIZON_LOG2 = 14,
     PROTOTYPE_SAMPLES = 16,    /* O5.1 */
+    STALE = 255,               /* O7.3: a count of a prototype that the next sample replaces */
     RECENT_SAMPLES = 64,       /* O8 */
-    YOUNG_SAMPLES = 10,        /* O7.2 */
+    YOUNG_SAMPLES = 30,        /* O7.2 */
     SEEN_AFTER_DRIFT = 16,     /* O7.3 */
     SMALL_GAIN_EXPONENT = 15,
 };
@@ -186,6 +187,8 @@ static void remember(jrg_online *online, const int16_t *x, uint32_t label)
     int16_t *prototype = prototype_of(online, label);
     uint8_t *count = &online->memory.counts[label];
     const uint32_t left = FULL_WIDTH - online->head.input_width;
+    if (*count == STALE)
+        *count = 0;
     if (*count < PROTOTYPE_SAMPLES)
         (*count)++;
     const int32_t gain = small_gain(*count);
@@ -242,7 +245,8 @@ static void open_class(jrg_online *online, uint32_t label)
 static void note_drift(jrg_online *online)
 {
     online->drift = (jrg_online_drift){0};
-    memset(online->memory.counts, 0, online->head.outputs);
+    for (uint32_t j = 0; j < online->head.outputs; j++)
+        online->memory.counts[j] = online->memory.counts[j] != 0u ? STALE : 0;
     if (online->seen > SEEN_AFTER_DRIFT)
         online->seen = SEEN_AFTER_DRIFT;
     online->report.drifts++;

@@ -117,6 +117,8 @@ def _text_of(message: messages.Response) -> str:
             return f"{text.name}: {text.meaning} (request {message.id}, detail {message.detail})"
         case messages.BlobState():
             return "complete" if message.complete else f"{message.offset} bytes received"
+        case messages.OnlineState():
+            return _online_state(message)
         case messages.Prediction():
             return f"job {message.job}, sample {message.index}: {' '.join(map(str, message.outputs))}"
 
@@ -158,6 +160,13 @@ def _progress(progress: messages.Progress) -> str:
         f"job {progress.job}: {progress.done} of {progress.samples} samples, {progress.correct} right, "
         f"loss {progress.loss:.4f}"
     )
+
+
+def _online_state(state: messages.OnlineState) -> str:
+    text = f"sample {state.samples}: {state.recent / 32768:.0%} right lately, {state.known.bit_count()} classes known"
+    if state.opened:
+        text += f", class {state.opened_label} new at sample {state.opened_at}"
+    return text + (f", drift noticed at sample {state.drift_at}" if state.drifts else "")
 
 
 def _job_state(state: messages.JobState) -> str:

@@ -21,7 +21,19 @@ from jaragua.serial.transport import DEFAULT_BAUD
 from jaragua.wire import link, messages
 from jaragua.wire.counters import LinkCounters
 from jaragua.wire.definitions import JobKind, LogLevel
-from jaragua.wire.messages import Cancel, Health, HealthRead, Identify, Identity, JobState, MessageError, Progress
+from jaragua.wire.messages import (
+    Cancel,
+    Health,
+    HealthRead,
+    Identify,
+    Identity,
+    JobState,
+    MessageError,
+    OnlineRead,
+    OnlineState,
+    Progress,
+)
+from jaragua_compiler.online.learner import Settings
 
 __all__ = [
     "Board",
@@ -53,7 +65,7 @@ class SessionEnded:
     cause: int
 
 
-BoardEvent = LogLine | SessionEnded | Progress | Health
+BoardEvent = LogLine | SessionEnded | Progress | Health | OnlineState
 
 
 class Board:
@@ -164,6 +176,26 @@ class Board:
             job = self.new_job()
         return np.array([outputs[index] for index in range(len(samples))], dtype=np.int16)
 
+    async def learn_online(
+        self,
+        job: int,
+        samples: Sequence[bytes],
+        settings: Settings,
+        rate: tuple[int, int],
+        base: bytes = b"",
+        *,
+        fresh: bool = False,
+    ) -> JobState:
+        """Predicts, then learns, sample by sample (docs/online.md, L4.11); `correct`: predictions that were right.
+
+        `base` or `fresh`: a new learner begins, on these weights or the working ones; else the one there is goes on.
+        """
+        return await self._run(Job(job, JobKind.ONLINE, samples, rate, base, online=settings, fresh=fresh))
+
+    async def online_state(self) -> OnlineState:
+        """Where the board's learner stands (O8)."""
+        return await self._conversation.resumed(lambda: self._conversation.ask(OnlineRead, OnlineState))
+
     async def read_update(self, state: JobState) -> bytes:
         """The working blob as it is after the job of `state`, checked against its `blob_crc`. L4.7."""
         blob = bytearray()
@@ -203,5 +235,5 @@ class Board:
             event = messages.decode_response(payload)
         except MessageError:  # may be of a later minor; events are for show (L3.6)
             return
-        if isinstance(event, Progress | Health):
+        if isinstance(event, Progress | Health | OnlineState):
             on_event(event)

@@ -16,7 +16,8 @@ from jaragua.serial.conversation import Conversation, OutOfStep
 from jaragua.serial.failures import BoardRefused
 from jaragua.serial.transfers import stage
 from jaragua.wire.definitions import FrameType, JobKind, JobPhase, Status
-from jaragua.wire.messages import JobBegin, JobEnd, JobState
+from jaragua.wire.messages import JobBegin, JobEnd, JobState, OnlineBegin
+from jaragua_compiler.online.learner import Settings
 
 Int16Array = npt.NDArray[np.int16]
 
@@ -42,6 +43,10 @@ class Job:
     seed: int = 0
     batch: int = 1
     clip: int = 0
+    online: Settings | None = None
+    """Of a job of kind online (L4.11)."""
+    fresh: bool = False
+    """A new learner."""
 
 
 def samples_of(inputs: Int16Array, targets: Int16Array) -> list[bytes]:
@@ -61,13 +66,35 @@ async def run_job(board: Conversation, job: Job, mtu: int) -> JobState:
 
 async def _begin(board: Conversation, job: Job, mtu: int) -> JobState:
     base = await stage(board, job.base, mtu) if job.base else b""
-    settings = (*job.rate, len(job.samples), job.seed, job.batch, job.clip)
     try:
-        return await board.ask(lambda i: JobBegin(i, job.number, job.kind, base, *settings), JobState)
+        return await board.ask(lambda i: _request(job, i, base), JobState)
     except BoardRefused as error:
         if error.status == Status.NOT_BOUND:
             raise failures.restarted(board.url) from error
         raise
+
+
+def _request(job: Job, request_id: int, base: bytes) -> JobBegin | OnlineBegin:
+    mantissa, exponent = job.rate
+    if job.online is None:
+        settings = (mantissa, exponent, len(job.samples), job.seed, job.batch, job.clip)
+        return JobBegin(request_id, job.number, job.kind, base, *settings)
+    return OnlineBegin(
+        id=request_id,
+        job=job.number,
+        base=base,
+        rate_mantissa=mantissa,
+        rate_exponent=exponent,
+        samples=len(job.samples),
+        fresh=job.fresh,
+        known=job.online.known,
+        standardise=job.online.standardise,
+        warm_up=job.online.warm_up,
+        horizon=job.online.horizon_log2,
+        replays=job.online.replays,
+        slack=job.online.slack,
+        threshold=job.online.threshold,
+    )
 
 
 async def _send_sample(board: Conversation, job: Job, index: int, mtu: int) -> None:

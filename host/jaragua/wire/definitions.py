@@ -69,6 +69,7 @@ class JobKind(IntEnum):
     TRAIN = _number("job_kinds", "train")
     EVALUATE = _number("job_kinds", "evaluate")
     INFER = _number("job_kinds", "infer")
+    ONLINE = _number("job_kinds", "online")
 
 
 class JobPhase(IntEnum):
@@ -88,6 +89,7 @@ class Operator(IntEnum):
     SOFTMAX_CROSS_ENTROPY = _number("operators", "softmax_cross_entropy")
     MEAN_SQUARED_ERROR = _number("operators", "mean_squared_error")
     ACCUMULATION = _number("operators", "accumulation")
+    ONLINE = _number("operators", "online")
 
 
 class ResetCause(IntEnum):

@@ -131,6 +131,33 @@ class Cancel(SerialMessage):
     job: int
 
 
+@dataclass(frozen=True, slots=True)
+class OnlineBegin(SerialMessage):
+    """L4.11. `base` as in JobBegin; what follows `samples`: docs/online.md, O2 to O7."""
+
+    id: int
+    job: int
+    base: bytes
+    rate_mantissa: int
+    rate_exponent: int
+    samples: int
+    fresh: bool
+    known: int
+    standardise: bool
+    warm_up: int
+    horizon: int
+    replays: int
+    slack: int
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineRead(SerialMessage):
+    """L4.11."""
+
+    id: int
+
+
 # ---- board to host ---------------------------------------------------------------------------------------------------
 
 
@@ -246,8 +273,28 @@ class Progress(SerialMessage):
         return float(self.loss_sum) * 2.0**-self.loss_exponent / self.done if self.done else 0.0
 
 
-Request = Identify | BlobBegin | BlobEnd | JobBegin | JobEnd | UpdateRead | HealthRead | Cancel
-Response = Status | Identity | BlobState | JobState | Prediction | Health | Progress
+@dataclass(frozen=True, slots=True)
+class OnlineState(SerialMessage):
+    """L4.11, O8: where a board's learner stands, since it began. `known`: a bit an output; samples count from 1."""
+
+    id: int
+    samples: int
+    correct: int
+    recent: int
+    known: int
+    opened: int
+    opened_at: int
+    opened_label: int
+    drifts: int
+    drift_at: int
+    mean_loss: int
+    excess: int
+
+
+Request = (
+    Identify | BlobBegin | BlobEnd | JobBegin | JobEnd | UpdateRead | HealthRead | Cancel | OnlineBegin | OnlineRead
+)
+Response = Status | Identity | BlobState | JobState | Prediction | Health | Progress | OnlineState
 
 
 # ---- MQTT ------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ FULL_WIDTH = 15
 ROOT_TABLE = np.array([round(2**15 * float(np.sqrt(32 / (32 + k)))) for k in range(97)])  # O3.2: R
 PROTOTYPE_SAMPLES = 16  # O5.1
 RECENT_SAMPLES = 64  # O8
-YOUNG_SAMPLES = 10  # O7.2
+YOUNG_SAMPLES = 30  # O7.2
 MOST_LOSS = 1 << 13  # O7.1
 LONGEST_MEAN = 4096
 LEAST_SAMPLES = 30
@@ -123,6 +123,7 @@ class ReferenceLearner:
         self._statistics = Statistics(np.zeros(inputs, dtype=np.int64), np.zeros(inputs, dtype=np.int64))
         self._prototypes = np.zeros((outputs, self._layer.inputs), dtype=np.int64)
         self._counts, self._ages = [0] * outputs, [YOUNG_SAMPLES] * outputs
+        self._has_prototype = [False] * outputs
         self._detector = Detector()
         self._ring = 0
         self._report = Report(known=settings.known & ((1 << outputs) - 1))
@@ -210,13 +211,14 @@ class ReferenceLearner:
     def _remember(self, x: IntArray, label: int) -> None:
         """O5.1."""
         self._counts[label] = min(self._counts[label] + 1, PROTOTYPE_SAMPLES)
+        self._has_prototype[label] = True
         distance = (x << (FULL_WIDTH - self._layer.input_width)) - self._prototypes[label]
         self._prototypes[label] += rshift(distance * small_gain(self._counts[label]), 15)
 
     def _replay(self) -> None:
         """O5.2."""
         self._ring = (self._ring + 1) % self._layer.outputs
-        while self._counts[self._ring] == 0:
+        while not self._has_prototype[self._ring]:
             self._ring = (self._ring + 1) % self._layer.outputs
         width = self._layer.input_width
         recalled = rshift(self._prototypes[self._ring], FULL_WIDTH - width)

@@ -1,0 +1,1 @@
+"""Learning after deployment, seen from the host: streams of labelled samples, and who learns from them."""
