@@ -114,6 +114,15 @@ def test_the_layers_that_train_are_the_users_choice(capsys: pytest.CaptureFixtur
     assert selftest_passes("last")
 
 
+def test_the_channels_that_train_are_the_users_choice(capsys: pytest.CaptureFixture[str]) -> None:
+    data = document(capsys, "compile", "digits", "--board", "pico", "--out", "some", "--train", "1,0:8")
+    assert (data["trained_layers"], data["trained_channels"]) == ([0, 1], {"0": 8, "1": 10})
+    assert "weights: layer 0, Dense 64 -> 32, 8 channels" in [row["name"] for row in data["ram"]]
+    assert "frozen weights: layer 0, Dense 64 -> 32, 24 channels" in [row["name"] for row in data["flash"]]
+    assert "| 8 of 32 channels; int8 |" in Path("some/README.md").read_text()
+    assert selftest_passes("some")
+
+
 def test_a_ram_budget_decides_what_trains_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     budget = ["--train", "auto", "--ram-budget", "3000"]
     assert run(["compile", "sine", "--board", "pico", "--out", "made", *budget, "--json"]) == 0

@@ -38,9 +38,11 @@ def random_network(generator: np.random.Generator, most: int) -> Network:
 
 
 def random_frozen(generator: np.random.Generator, network: Network) -> Plan:
-    """The network with any of its layers frozen (A10), though not all: their weights are ordinary ones or wild ones."""
+    """The network with layers and channels frozen (A10), though not all: their weights are ordinary or wild ones."""
     last = int(generator.choice(network.weighted))
-    layers = [layer if index == last else _maybe_frozen(generator, layer) for index, layer in enumerate(network.layers)]
+    layers = [
+        _partly_frozen(generator, network, index, always_trains=index == last) for index in range(len(network.layers))
+    ]
     layout = plan(replace(network, layers=tuple(layers)))
     if generator.random() < 0.5:
         samples = generator.uniform(-1.0, 1.0, (16, network.input_size))
@@ -48,9 +50,14 @@ def random_frozen(generator: np.random.Generator, network: Network) -> Plan:
     return freeze_integers(layout, _wild_weights(generator, layout), random_exponents(generator, layout))
 
 
-def _maybe_frozen(generator: np.random.Generator, layer: Layer) -> Layer:
-    freezes = isinstance(layer, WeightedLayer) and not isinstance(layer, DepthwiseConv2D) and generator.random() < 0.6
-    return replace(layer, trainable=False) if freezes and isinstance(layer, WeightedLayer) else layer
+def _partly_frozen(generator: np.random.Generator, network: Network, index: int, *, always_trains: bool) -> Layer:
+    layer = network.layers[index]
+    if not isinstance(layer, WeightedLayer) or isinstance(layer, DepthwiseConv2D) or generator.random() < 0.3:
+        return layer
+    if not always_trains and generator.random() < 0.5:
+        return replace(layer, trainable=False)
+    channels = network.weight_shapes(index)[1][0]
+    return replace(layer, trained_channels=int(generator.integers(1, channels + 1)))
 
 
 def random_exponents(generator: np.random.Generator, plan: Plan) -> Exponents:

@@ -77,6 +77,17 @@ NETWORKS |= {
             Dense(3),
         ),
     ),
+    "some channels": Network(
+        "channels",
+        (8, 8, 1),
+        (
+            Conv2D(6, activation="relu", trained_channels=3),
+            Conv2D(8, activation="relu", trained_channels=4),
+            Flatten(),
+            Dense(9, "relu", trained_channels=5),
+            Dense(3),
+        ),
+    ),
     "frozen in the middle": Network(
         "sparse",
         (8, 8, 1),

@@ -226,6 +226,21 @@ def test_the_layers_that_are_named_train_and_no_other(train: str, expected: list
     assert [layer.index for layer in planned(NETWORK, Choice(train=train)).layers if layer.trains] == expected
 
 
+def test_the_channels_that_are_named_train_and_no_other() -> None:
+    layers = planned(NETWORK, Choice(train="1,0:3")).layers
+    assert [(layer.trained_rows, layer.weight_format) for layer in layers] == [(3, "w8"), (3, "w16")]
+
+
+def test_all_channels_by_their_number_are_the_whole_layer() -> None:
+    assert planned(NETWORK, Choice(train="1,0:4")).architecture == planned(NETWORK, Choice(train="all")).architecture
+
+
+@pytest.mark.parametrize("channels", ["x", "0", "5", "-1", ""])
+def test_channels_that_a_layer_has_not_are_named(channels: str) -> None:
+    with pytest.raises(CompileError, match=rf"'{channels}' is no number of channels of layer 0, which has 4"):
+        planned(NETWORK, Choice(train=f"0:{channels}"))
+
+
 def test_a_depthwise_layer_cannot_be_frozen() -> None:
     network = Network("net", (6, 6, 2), (DepthwiseConv2D(), Flatten(), Dense(3)))
     with pytest.raises(CompileError, match=r"layer 0: .*cannot be frozen"):

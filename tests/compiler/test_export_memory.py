@@ -200,7 +200,7 @@ def test_auto_takes_every_layer_that_fits_from_the_last_one_down() -> None:
 
 @needs_tools
 @pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
-@pytest.mark.parametrize("train", ["3", "1,3", "0,3"])
+@pytest.mark.parametrize("train", ["3", "1,3", "0,3", "0:4,1:6,3:2"])
 def test_the_figures_of_frozen_layers_are_those_of_the_linked_program(train: str, core: str) -> None:
     network = NETWORKS["cnn"]
     layout = planned(network, Choice(train=train))

@@ -137,6 +137,35 @@ def test_a10_3_frozen_weights_stay_and_the_layers_around_them_move(engine_cache:
     assert moved == [True, False, True]
 
 
+def test_a10_7_channels_that_do_not_train_are_not_in_the_blob_and_save_ram() -> None:
+    sizes = []
+    for channels in (1, 8, 16, 31):
+        compiled = frozen(MLP, f"1,0:{channels}")
+        first = compiled.layers[0]
+        assert first.end_offset - first.weights_offset == channels * (64 + 4) + -(-channels // 4) * 4
+        sizes.append(compiled.blob_bytes + compiled.arena_bytes)
+    assert all(less < more for less, more in itertools.pairwise([*sizes, plan(MLP).blob_bytes + plan(MLP).arena_bytes]))
+
+
+def test_a10_7_channels_that_do_not_train_stay(engine_cache: Path) -> None:
+    network = Network("net", 6, (Dense(8, "relu"), Dense(8, "relu", trained_channels=3), Dense(3)))
+    compiled = freeze(plan(network), initial_weights(network, 1), np.eye(6))
+    steps = random_steps(compiled, 1, 18)
+    engine = ReferenceEngine(compiled)
+    before = unpack_integers(compiled, steps[0].blob or b"")[1][0]
+    run(engine, steps)
+    moved = np.any(engine.layers[1].matrix != before, axis=1)
+    assert moved.tolist()[3:] == [False] * 5
+    assert moved[:3].any()
+
+
+def test_a10_7_a_layer_is_asked_for_channels_it_has() -> None:
+    with pytest.raises(CompileError, match="layer 0: 9 of its channels are to train, it has 4"):
+        Network("net", 4, (Dense(4, trained_channels=9), Dense(2)))
+    with pytest.raises(CompileError, match="layer 0: its trained_channels is 0"):
+        Network("net", 4, (Dense(4, trained_channels=0), Dense(2)))
+
+
 @pytest.mark.board
 @needs_board
 @pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
@@ -145,7 +174,7 @@ def test_a10_frozen_layers_give_the_same_bits_on_the_board(seed: int, core: str)
     generator = np.random.default_rng(seed)
     layers = (*CNN.layers[:-1], Dense(21, "relu"), Dense(9, "tanh"), Dense(4))
     compiled = random_frozen(generator, replace(CNN, layers=layers))
-    assert any(not layer.trains and layer.has_backward for layer in compiled.layers)
+    assert any(layer.frozen_rows and layer.has_backward for layer in compiled.layers)
     steps = random_steps(compiled, seed, 30)
     outcomes = [outcome for _, outcome in board.run(compiled, steps, core=core, counted=False)]
     found = mismatches(compiled, run(ReferenceEngine(compiled), steps), outcomes)

@@ -98,12 +98,12 @@ def constants_code(plan: Plan) -> str:
 def forward_code(layer: WeightedPlan, plan: Plan) -> str:
     """The function `jrg_model_step<step>_forward`: reads the input's tensor, writes the output's."""
     template = _CONV_FORWARD if isinstance(layer, ConvPlan) else _DENSE_FORWARD
-    return template.format(**_fields(layer, plan, ""))
+    return template.format(**common_fields(layer, plan, ""))
 
 
 def backward_code(layer: WeightedPlan, plan: Plan, below: str) -> str:
     """The function `jrg_model_step<step>_backward`: leaves the errors of its inputs in `below`."""
-    fields = _fields(layer, plan, below)
+    fields = common_fields(layer, plan, below)
     if isinstance(layer, ConvPlan):
         return _CONV_BACKWARD.format(**fields)
     assert isinstance(layer, DensePlan)
@@ -114,12 +114,13 @@ def backward_code(layer: WeightedPlan, plan: Plan, below: str) -> str:
     return _DENSE_BACKWARD.format(take=take, spread=spread, **fields)
 
 
-def _fields(layer: WeightedPlan, plan: Plan, below: str) -> dict[str, object]:
+def common_fields(layer: WeightedPlan, plan: Plan, below: str) -> dict[str, object]:
+    """What the C of a layer with frozen rows is made of."""
     above = error_name(plan.graph, layer.output_tensor)
     return {
         "step": layer.step,
         "index": layer.index,
-        "layer": _layer(layer),
+        "layer": frozen_layer(layer),
         "x": tensor(layer.input_tensor),
         "y": tensor(layer.output_tensor),
         "patch": buffer(f"patch{layer.index}"),
@@ -136,15 +137,15 @@ def _fields(layer: WeightedPlan, plan: Plan, below: str) -> dict[str, object]:
     }
 
 
-def _layer(layer: WeightedPlan) -> str:
-    """The jrg_nn_dense_w8 or jrg_nn_conv_w8 of a frozen layer; its kernels only read."""
+def frozen_layer(layer: WeightedPlan) -> str:
+    """The jrg_nn_dense_w8 or jrg_nn_conv_w8 of a layer's frozen rows; they are only read."""
     name = f"jrg_model_frozen{layer.index}"
     pointers = f"(int8_t *){name}_weights, (int32_t *){name}_biases, {name}_channels"
     if isinstance(layer, ConvPlan):
         return f"{{{window_code(layer)},\n                                  {pointers},\n" + (
-            f"                                  {layer.outputs}u, {layer.error_width}u}}"
+            f"                                  {layer.frozen_rows}u, {layer.error_width}u}}"
         )
-    sizes = f"{layer.inputs}u, {layer.outputs}u, {layer.input_width}u, {layer.error_width}u"
+    sizes = f"{layer.inputs}u, {layer.frozen_rows}u, {layer.input_width}u, {layer.error_width}u"
     return f"{{{pointers},\n                                   {sizes}}}"
 
 

@@ -14,6 +14,7 @@ from jaragua_compiler import (
     emit_depthwise,
     emit_frozen,
     emit_plain,
+    emit_split,
 )
 from jaragua_compiler.emit_backward import backward_calls, backward_functions
 from jaragua_compiler.emit_names import buffer, tensor
@@ -253,7 +254,7 @@ def _own_frame(code: str) -> str:
 
 def _emitter(step: OperatorPlan) -> ModuleType:
     if isinstance(step, WeightedPlan) and step.frozen_rows:
-        return emit_frozen
+        return emit_split if step.trains else emit_frozen
     emitters = _EMITTERS_W8 if isinstance(step, WeightedPlan) and step.per_channel else _EMITTERS
     return emitters[type(step)]
 

@@ -149,7 +149,7 @@ def calibrate(
 
     weights: per layer (W, outputs first; b [out]); samples: float [n, inputs], n >= 1; targets: float [n, outputs] of
     a regression, to widen its output range where `Network.output_range` is too small.
-    Raises CompileError if the inputs are larger than any format can hold.
+    Raises CompileError if the inputs are larger than any format can hold; that of a frozen layer cuts them off.
     """
     return calibrate_channels(plan, weights, channel_exponents(plan, weights), samples, targets)
 
@@ -159,11 +159,13 @@ def calibrate_channels(
 ) -> Exponents:
     """As calibrate, with the exponents of int8 rows chosen already: per layer one a row, () for int16 weights."""
     weight_exponents = tuple(
-        min(own) if own else _weight_exponent(matrix) for own, (matrix, _) in zip(channels, weights, strict=True)
+        min(own) if own else _weight_exponent(plan, layer, matrix)
+        for layer, own, (matrix, _) in zip(plan.layers, channels, weights, strict=True)
     )
     wanted = _wanted(plan, _magnitudes(plan, weights, np.asarray(samples, dtype=np.float64), targets))
     exponents = fitted_exponents(plan, weight_exponents, wanted, channels if plan.per_channel else ())
-    if wanted[plan.scales.slots[0]] < tensor_exponents(plan, exponents)[0]:
+    slot = plan.scales.slots[0]
+    if slot not in _fixed_slots(plan) and wanted[slot] < exponents.slots[slot]:
         raise CompileError(
             f"network {plan.network.name!r}: its inputs are too large for the device's format.",
             "Scale the inputs, e.g. to -1..1.",
@@ -265,12 +267,29 @@ def _channel_exponents(plan: Plan, layer: WeightedPlan, matrix: FloatArray) -> t
     trained, frozen = largest[: layer.trained_rows], largest[layer.trained_rows :]
     wanted = [_largest_exponent(CHANNEL_HEADROOM * max(float(row), layer.inputs**-0.5), 7) for row in trained]
     wanted += constants.channels if constants else [_largest_exponent(float(row) / FROZEN_LARGEST, 0) for row in frozen]
-    return tuple(max(CHANNEL_EXPONENT_MIN, min(CHANNEL_EXPONENT_MAX, exponent)) for exponent in wanted)
+    least, most = _weight_limits(plan, layer, CHANNEL_EXPONENT_MIN, CHANNEL_EXPONENT_MAX)
+    return tuple(max(least, min(most, exponent)) for exponent in wanted)
 
 
-def _weight_exponent(matrix: FloatArray) -> int:
+def _weight_exponent(plan: Plan, layer: WeightedPlan, matrix: FloatArray) -> int:
     largest = _largest_exponent(WEIGHT_HEADROOM * float(np.max(np.abs(matrix))), 15)
-    return max(WEIGHT_EXPONENT_MIN, min(WEIGHT_EXPONENT_MAX, largest))
+    least, most = _weight_limits(plan, layer, WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX)
+    return max(least, min(most, largest))
+
+
+def _weight_limits(plan: Plan, layer: WeightedPlan, least: int, most: int) -> tuple[int, int]:
+    """A10.5: where the constants of frozen layers fix fx and fy, the forward shift limits fw."""
+    fixed = _fixed_slots(plan)
+    source, output = (fixed.get(plan.scales.slots[tensor]) for tensor in (layer.input_tensor, layer.output_tensor))
+    if source is None or output is None:
+        return least, most
+    return max(least, SHIFT_MIN - source + output), min(most, SHIFT_MAX - source + output)
+
+
+def _fixed_slots(plan: Plan) -> dict[int, int]:
+    """The exponents no calibration can choose, by their slots: of logits (A2.5) and before frozen layers (A10.5)."""
+    fixed = {plan.scales.readers[number]: rows.input_exponent for number, rows in enumerate(plan.frozen) if rows}
+    return fixed | ({len(plan.layers): LOGIT_EXPONENT} if plan.network.classifier else {})
 
 
 def _magnitudes(plan: Plan, weights: Weights, samples: FloatArray, targets: npt.ArrayLike | None) -> list[float]:

@@ -59,16 +59,24 @@ class ActivatedLayer(Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedLayer(ActivatedLayer):
-    """A layer with weights and biases. It learns unless `trainable` is False; `weights` overrides the network's."""
+    """A layer with weights and biases. It learns unless `trainable` is False; `weights` overrides the network's.
+
+    Of a layer that learns, `trained_channels` says that only its first so many output channels do (None: all). What
+    does not learn is int8 whatever the format (A10.1), and so are then the layer's other channels.
+    """
 
     trainable: bool = True
     weights: WeightFormat | None = None
+    trained_channels: int | None = None
 
     def problems(self) -> Iterator[Problem]:
         """Everything wrong with the layer's own numbers."""
         yield from super().problems()
         if self.weights not in (None, *get_args(WeightFormat)):
             yield f"unknown weight format {self.weights!r}", f"Use one of: {', '.join(get_args(WeightFormat))}."
+        if self.trained_channels is not None and not is_width(self.trained_channels):
+            hint = "Give a whole number of channels, 1 or more; trainable=False freezes all."
+            yield f"its trained_channels is {self.trained_channels!r}", hint
 
 
 @dataclass(frozen=True)

@@ -212,14 +212,21 @@ def _error_buffers(
     listed = error_is_list(graph, tensor)
     taken = moments.take_error(step.step) if isinstance(step, WeightedPlan) else moments.learn(step.step)
     size_bytes = LIST_ENTRY_BYTES * size if listed else 4 * size
-    yield Buffer(error_name(graph, tensor), size_bytes, written, taken)
+    yield Buffer(error_name(graph, tensor), size_bytes, written, _last_look(moments, step) if listed else taken)
     for reader in readers[:-1]:
         moment = moments.learn(reader)
         yield Buffer(f"h{tensor}_{reader}", 4 * size, moment, moment)
     if listed and not isinstance(step, WeightedPlan):
         yield Buffer(f"g{tensor}", 4 * size, moments.take_error(step.step), moments.learn(step.step))
     if not listed and isinstance(step, DensePlan):
-        yield Buffer(f"list{tensor}", LIST_ENTRY_BYTES * size, taken, taken)
+        yield Buffer(f"list{tensor}", LIST_ENTRY_BYTES * size, taken, _last_look(moments, step))
+
+
+def _last_look(moments: Moments, step: OperatorPlan) -> int:
+    """When a list of errors is read for the last time: by a dense layer once more if only some of its rows learn."""
+    if isinstance(step, DensePlan) and step.trains and step.frozen_rows:
+        return moments.learn(step.step)
+    return moments.take_error(step.step) if isinstance(step, WeightedPlan) else moments.learn(step.step)
 
 
 def _scratch_buffers(graph: Graph, moments: Moments, step: OperatorPlan) -> Iterator[Buffer]:

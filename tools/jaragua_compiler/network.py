@@ -143,12 +143,12 @@ class Network:
     def weight_format(self, index: int) -> WeightFormat:
         """How the weights of layer number `index` are stored: as the layer says, or else as the network does.
 
-        A layer that does not learn has int8 weights (A10.1).
+        A layer that does not learn, or not with all its channels, has int8 weights (A10.1, A10.7).
         The last layer of a network of int8 weights keeps int16 unless it says else: in few-shot learning it moves the
         furthest, and int8 costs more accuracy there than in all other layers together (docs/accuracy.md).
         """
         layer = self.layers[index]
-        if not self.trains(index):
+        if not self.trains_whole(index):
             return "w8"
         own = layer.weights if isinstance(layer, WeightedLayer) else None
         return own or ("w16" if index == self.weighted[-1] else self.weights)
@@ -159,13 +159,19 @@ class Network:
         return isinstance(layer, WeightedLayer) and layer.trainable
 
     def trained_rows(self, index: int) -> int:
-        """How many output channels of layer number `index`, one with weights, learn."""
-        return self.weight_shapes(index)[1][0] if self.trains(index) else 0
+        """How many output channels of layer number `index`, one with weights, learn: so many first ones."""
+        layer, (_, (rows,)) = self.layers[index], self.weight_shapes(index)
+        chosen = layer.trained_channels if isinstance(layer, WeightedLayer) else None
+        return (rows if chosen is None else chosen) if self.trains(index) else 0
+
+    def trains_whole(self, index: int) -> bool:
+        """True if all of layer number `index`, one with weights, learns."""
+        return self.trained_rows(index) == self.weight_shapes(index)[1][0]
 
     @property
     def frozen(self) -> bool:
         """True if some weights do not learn (A10)."""
-        return not all(self.trains(index) for index in self.weighted)
+        return not all(self.trains_whole(index) for index in self.weighted)
 
     @cached_property
     def needs_error(self) -> tuple[bool, ...]:
@@ -236,12 +242,22 @@ def _shape_problems(network: Network) -> Iterator[Problem]:
                 f"layer {index}: {type(layer).__name__} makes {math.prod(shapes[index + 1])} numbers",
                 f"Stay within {LARGEST_TENSOR}: use a larger stride, or a pool before it.",
             )
+        yield from _channel_problems(network, index)
         passes_error = network.needs_error[network.operands(index)[0]]
         if isinstance(layer, Dense) and passes_error and layer.units > LARGEST_ERROR_WIDTH:
             yield (
                 f"layer {index}: Dense has {layer.units} units",
                 f"Give a whole number of units here, 1 to {LARGEST_ERROR_WIDTH}.",
             )
+
+
+def _channel_problems(network: Network, index: int) -> Iterator[Problem]:
+    if index in network.weighted and network.trained_rows(index) > network.weight_shapes(index)[1][0]:
+        channels = network.weight_shapes(index)[1][0]
+        yield (
+            f"layer {index}: {network.trained_rows(index)} of its channels are to train, it has {channels}",
+            f"Give 1 to {channels}, or leave the number out.",
+        )
 
 
 def _use_problems(network: Network) -> Iterator[Problem]:

@@ -71,15 +71,10 @@ JRG_NN_INLINE void jrg_nn_conv_backward_position_w8(const jrg_nn_window *window,
     }
 }
 
-/* As jrg_nn_conv_backward. weight_exponent: F. rows: scratch, [outputs + 2]. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_conv_backward_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, const int16_t *x,
-                                                   bool rectified, int32_t weight_exponent, jrg_nn_live_row_w8 *rows,
-                                                   int32_t *below)
+/* Adds the shares of all positions to the errors below. weight_exponent: F. rows: scratch, [outputs + 2]. */
+JRG_NN_INLINE void jrg_nn_conv_add_errors_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled,
+                                             int32_t weight_exponent, jrg_nn_live_row_w8 *rows, int32_t *below)
 {
-    const uint32_t inputs = conv->window.height * conv->window.width * conv->window.channels;
-    for (uint32_t i = 0; i < inputs; i++) {
-        below[i] = 0;
-    }
 #pragma GCC unroll 1
     for (uint32_t row = 0; row < conv->window.rows; row++) {
         const jrg_nn_span row_span = jrg_nn_row_span(&conv->window, row);
@@ -92,6 +87,18 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_conv_backward_w8(const jrg_nn_conv_w8 *conv, c
             scaled++;
         }
     }
+}
+
+/* As jrg_nn_conv_backward. weight_exponent: F. rows: scratch, [outputs + 2]. */
+JRG_NN_INLINE jrg_nn_error jrg_nn_conv_backward_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, const int16_t *x,
+                                                   bool rectified, int32_t weight_exponent, jrg_nn_live_row_w8 *rows,
+                                                   int32_t *below)
+{
+    const uint32_t inputs = conv->window.height * conv->window.width * conv->window.channels;
+    for (uint32_t i = 0; i < inputs; i++) {
+        below[i] = 0;
+    }
+    jrg_nn_conv_add_errors_w8(conv, scaled, weight_exponent, rows, below);
     return (jrg_nn_error){.magnitude = jrg_nn_mask_errors(below, x, inputs, rectified)};
 }
 

@@ -20,7 +20,8 @@ typedef struct {
     int16_t exponent;
 } jrg_nn_step_rate;
 
-/* One number g of an error vector (A5.1), and the row of weights it belongs to. Numbers that are 0 are left out. */
+/* One number g of an error vector (A5.1), and the row of weights it belongs to. Numbers that are 0 are left out.
+ * A list is in the order of the rows. */
 typedef struct {
     int32_t value;
     uint32_t row;

@@ -26,7 +26,9 @@ def compile(
     model: Annotated[str, typer.Argument(help="A model of the zoo, or a model file (.keras, .onnx, .tflite).")],
     board: Annotated[str, typer.Option(help="Board it is for; `jaragua boards` lists them.")],
     weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8.")] = None,
-    train: Annotated[str | None, typer.Option(help="What trains: all, last, auto, or numbers of layers (0,2).")] = None,
+    train: Annotated[
+        str | None, typer.Option(help="What trains: all, last, auto, or layers (0,2; 0:8 for 8 channels).")
+    ] = None,
     ram_budget: Annotated[
         int | None, typer.Option(help="Bytes of RAM it may take; by default all the board has.")
     ] = None,
@@ -130,6 +132,7 @@ def _document(compiled: Compiled, board: Board, folder: Path) -> dict[str, Any]:
         "core": board.core,
         "weights": sorted({network.weight_format(index) for index in trained}),
         "trained_layers": trained,
+        "trained_channels": {str(index): network.trained_rows(index) for index in trained},
         "blob_bytes": plan.blob_bytes,
         "ram_bytes": figures.ram_bytes,
         "ram_free_bytes": board.free_ram_bytes,

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaragua_compiler.bench.steps import Step
 from jaragua_compiler.blob import IntegerWeights, pack, pack_integers
+from jaragua_compiler.errors import CompileError
 from jaragua_compiler.exponents import Channels, Exponents, calibrate, fitted_exponents
 from jaragua_compiler.initial import initial_weights
 from jaragua_compiler.plan import Plan
@@ -16,6 +17,7 @@ from jaragua_compiler.rate import EXPONENT_MIN, MANTISSA_MAX, MANTISSA_MIN, Lear
 
 STEPS_PER_BLOB = 20
 _BIAS_LIMIT = 1 << 30
+_MOST_DRAWS = 1000
 
 
 def random_steps(plan: Plan, seed: int, count: int) -> list[Step]:
@@ -57,8 +59,15 @@ def _wild_layer(layer: WeightedPlan, random: np.random.Generator) -> tuple[np.nd
 
 
 def _wild_exponents(plan: Plan, random: np.random.Generator) -> Exponents:
-    weights, channels = random_weight_exponents(plan, random)
-    return fitted_exponents(plan, weights, random.integers(-10, 16, plan.scales.count).tolist(), channels)
+    """Beside the fixed exponents of frozen layers not all others are possible: some have to be drawn again."""
+    for _ in range(_MOST_DRAWS):
+        weights, channels = random_weight_exponents(plan, random)
+        try:
+            return fitted_exponents(plan, weights, random.integers(-10, 16, plan.scales.count).tolist(), channels)
+        except CompileError:
+            if not plan.frozen:
+                raise
+    raise CompileError(f"no exponents were found for {plan.network} in {_MOST_DRAWS} draws.")
 
 
 def random_weight_exponents(plan: Plan, random: np.random.Generator) -> tuple[tuple[int, ...], Channels]:

@@ -16,7 +16,7 @@ ALL, LAST, AUTO = "all", "last", "auto"
 @dataclass(frozen=True)
 class Choice:
     """`weights` of every layer that trains, `train`: "all", "last", "auto" (what fits, fit.py), or numbers of layers as
-    "0,2". None: as the network says.
+    "0,2", each with the number of its first channels that do, as "0:8,2", or all. None: as the network says.
     """
 
     weights: WeightFormat | None = None
@@ -50,11 +50,15 @@ def _stored(network: Network, weights: WeightFormat | None) -> Network:
 
 
 def _training(network: Network, train: str | None) -> Network:
-    """The network with the layers of `train` learning and all others frozen."""
+    """The network with the layers, or channels, of `train` learning and all others frozen."""
     if train is None:
         return network
     chosen = _chosen_layers(network, train)
-    return replace(network, layers=_changed(network, lambda index, layer: replace(layer, trainable=index in chosen)))
+    layers = _changed(
+        network,
+        lambda index, layer: replace(layer, trainable=index in chosen, trained_channels=chosen.get(index)),
+    )
+    return replace(network, layers=layers)
 
 
 def _changed(network: Network, change: Callable[[int, WeightedLayer], WeightedLayer]) -> tuple[Layer, ...]:
@@ -64,15 +68,25 @@ def _changed(network: Network, change: Callable[[int, WeightedLayer], WeightedLa
     )
 
 
-def _chosen_layers(network: Network, train: str) -> set[int]:
+def _chosen_layers(network: Network, train: str) -> dict[int, int | None]:
+    """Per layer that learns, how many of its channels (None: all)."""
     words: dict[str, tuple[int, ...]] = {ALL: network.weighted, LAST: network.weighted[-1:]}
     if train in words:
-        return set(words[train])
-    known = ", ".join(map(str, network.weighted))
-    hint = f"Give all, last, auto, or layers with weights, as in --train {network.weighted[-1]}; there are: {known}."
-    chosen = set()
-    for word in train.split(","):
-        if not word.strip().isdecimal() or int(word) not in network.weighted:
-            raise CompileError(f"network {network.name!r} has no layer {word.strip()!r} to train.", hint)
-        chosen.add(int(word))
-    return chosen
+        return dict.fromkeys(words[train])
+    return dict(_chosen_layer(network, word.strip()) for word in train.split(","))
+
+
+def _chosen_layer(network: Network, word: str) -> tuple[int, int | None]:
+    """`4`, or `4:8` for the first 8 output channels of layer 4."""
+    known, last = ", ".join(map(str, network.weighted)), network.weighted[-1]
+    layer, colon, channels = word.partition(":")
+    if not layer.isdecimal() or int(layer) not in network.weighted:
+        hint = f"Give all, last, auto, or layers with weights, as in --train {last}; there are: {known}."
+        raise CompileError(f"network {network.name!r} has no layer {word!r} to train.", hint)
+    rows = network.weight_shapes(int(layer))[1][0]
+    if not colon:
+        return int(layer), None
+    if not channels.isdecimal() or not 1 <= int(channels) <= rows:
+        reason = f"{channels!r} is no number of channels of layer {layer}, which has {rows}"
+        raise CompileError(f"network {network.name!r}: {reason}.", f"Give 1 to {rows}, as in --train {layer}:{rows}.")
+    return int(layer), int(channels)

@@ -32,8 +32,10 @@ _CODE_BYTES: dict[Core, dict[tuple[type[OperatorPlan], str], int]] = {
         (DensePlan, "w8"): 4700,
         (ConvPlan, "w16"): 4700,
         (ConvPlan, "w8"): 4900,
-        (DensePlan, "frozen"): 1100,
+        (DensePlan, "frozen"): 2000,
         (ConvPlan, "frozen"): 2100,
+        (DensePlan, "split"): 4200,
+        (ConvPlan, "split"): 5600,
         (DepthwisePlan, "w16"): 2100,
         (PoolPlan, ""): 1000,
         (AddPlan, ""): 700,
@@ -46,6 +48,8 @@ _CODE_BYTES: dict[Core, dict[tuple[type[OperatorPlan], str], int]] = {
         (ConvPlan, "w8"): 3200,
         (DensePlan, "frozen"): 1300,
         (ConvPlan, "frozen"): 1600,
+        (DensePlan, "split"): 2600,
+        (ConvPlan, "split"): 3900,
         (DepthwisePlan, "w16"): 1800,
         (PoolPlan, ""): 600,
         (AddPlan, ""): 700,
@@ -108,19 +112,25 @@ def _weights(compiled: Plan) -> Iterator[Row]:
     yield Row("weights: header", compiled.header_bytes)
     for layer in compiled.layers:
         if layer.trains:
-            yield Row(f"weights: {_layer_name(compiled, layer)}", layer.end_offset - layer.weights_offset)
+            name = f"weights: {_layer_name(compiled, layer)}{_part(layer, layer.trained_rows)}"
+            yield Row(name, layer.end_offset - layer.weights_offset)
 
 
 def _frozen(compiled: Plan) -> Iterator[Row]:
     for layer in compiled.layers:
         if layer.frozen_rows:
-            yield Row(f"frozen weights: {_layer_name(compiled, layer)}", layer.frozen_bytes)
+            name = f"frozen weights: {_layer_name(compiled, layer)}{_part(layer, layer.frozen_rows)}"
+            yield Row(name, layer.frozen_bytes)
 
 
 def _layer_name(compiled: Plan, layer: WeightedPlan) -> str:
     number = compiled.network.weighted[layer.index]
     kind = type(compiled.network.layers[number]).__name__
     return f"layer {number}, {kind} {layer.inputs} -> {layer.outputs}"
+
+
+def _part(layer: WeightedPlan, rows: int) -> str:
+    return "" if rows == layer.outputs else f", {rows} channels"
 
 
 def _static(compiled: Plan) -> Iterator[Row]:
@@ -162,4 +172,6 @@ def _code_kind(step: OperatorPlan) -> tuple[type[OperatorPlan], str]:
     """What the size of an operator's code depends on."""
     if not isinstance(step, WeightedPlan):
         return type(step), ""
-    return type(step), step.weight_format if step.trains else "frozen"
+    if step.frozen_rows:
+        return type(step), "split" if step.trains else "frozen"
+    return type(step), step.weight_format

@@ -146,10 +146,17 @@ def _layers(network: Network) -> str:
     for index in range(len(network.layers)):
         weighted = index in network.weighted
         shapes = " + ".join(" x ".join(map(str, shape)) for shape in network.weight_shapes(index)) if weighted else ""
-        trains = ("yes" if network.trains(index) else "no: int8 in flash") if weighted else ""
+        trains = _trains(network, index) if weighted else ""
         output = " x ".join(map(str, network.shapes[index + 1]))
         lines.append(f"| {index} | {_layer(network, index)} | {output} | {shapes} | {trains} |")
     return "\n".join(lines)
+
+
+def _trains(network: Network, index: int) -> str:
+    if not network.trains(index):
+        return "no: int8 in flash"
+    rows = network.weight_shapes(index)[1][0]
+    return "yes" if network.trains_whole(index) else f"{network.trained_rows(index)} of {rows} channels; int8"
 
 
 def _layer(network: Network, index: int) -> str:
