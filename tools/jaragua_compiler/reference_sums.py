@@ -12,6 +12,7 @@ LARGEST_BATCH = 65535  # A11.1
 SUM_WIDTH, BIAS_SUM_WIDTH = 31, 30  # A11.2 to A11.4
 MEAN_BITS = 30  # A11.5
 WINDOW_UNIT = 16  # A11.3: u
+STEP_WIDTH = 15  # A11.5
 FINE_WIDTH = 30  # A11.5: v
 SHIFT_MAX = WINDOW_UNIT + 31  # A11.3: nothing is left of a step
 
@@ -29,8 +30,8 @@ class StepSums:
         self.biases = sats(self.biases - bias_steps, BIAS_SUM_WIDTH)
 
     def weight_means(self, count: int, unit: int) -> IntArray:
-        """A11.5: of `count` samples, in whole weights; 2^-unit is what one of the sums stands for."""
-        return rshift(self.weights * mean_factor(count), MEAN_BITS + unit)
+        """A11.5: of `count` samples, in whole weights of 16 bits; 2^-unit is what one of the sums stands for."""
+        return sats(rshift(self.weights * mean_factor(count), MEAN_BITS + unit), STEP_WIDTH)
 
     def fine_weight_means(self, count: int) -> IntArray:
         """A11.5: v, the means of sums of unit 16 with 24 bits behind the point."""

@@ -5,6 +5,9 @@
 #include "jrg_nn_arith.h"    // jrg_nn_rshift
 #include "jrg_nn_dither.h"   // jrg_nn_dither
 #include "jrg_nn_layer_w8.h" // jrg_nn_place_w8
+#if JRG_NN_DSP
+#include "jrg_nn_sum_dsp.h" // jrg_nn_apply_quads_dsp
+#endif
 
 #define JRG_NN_LARGEST_BATCH 65535u
 #define JRG_NN_MEAN_BITS 30u
@@ -30,12 +33,18 @@ JRG_NN_INLINE int32_t jrg_nn_mean_factor(uint32_t count)
     return (int32_t)(((1u << JRG_NN_MEAN_BITS) + count / 2u) / count);
 }
 
-/* A11.5 for count int16 weights. unit: u, 8..16. The sums are 0 again. */
+/* A11.5 for count int16 weights, an even number of them, 4-aligned. unit: u, 8..16. The sums are 0 again. */
 JRG_NN_INLINE void jrg_nn_apply_weights(int16_t *weights, int32_t *sums, uint32_t count, int32_t factor, uint32_t unit)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    const uint32_t shift = unit + JRG_NN_MEAN_BITS - 32u;
+    uint32_t i = 0;
+#if JRG_NN_DSP
+    i = count & ~3u;
+    jrg_nn_apply_quads_dsp(weights, sums, count / 4u, factor, jrg_nn_shift_factor(shift));
+#endif
+    for (; i < count; i++) {
         const int32_t high = (int32_t)(((int64_t)sums[i] * factor) >> 32); /* the rounding bit is in it: u > 2 */
-        weights[i] = (int16_t)jrg_nn_sats(weights[i] + jrg_nn_rshift(high, unit + JRG_NN_MEAN_BITS - 32u), 15u);
+        weights[i] = (int16_t)jrg_nn_sats(weights[i] + jrg_nn_sats(jrg_nn_rshift(high, shift), 15u), 15u);
         sums[i] = 0;
     }
 }

@@ -14,11 +14,13 @@ from jaragua.cli import output
 from jaragua.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
+    from jaragua_compiler.bench.batch_reptile import Comparison
     from jaragua_compiler.bench.measure import Result
 
 app = typer.Typer()
 
 _OVERVIEW = "{:<16} {:>10} {:>9} {:>4} {:>10} {:>9} {:>7} {:>6}"
+_BATCHES = "{:<13} {:>7} {:>12} {:>12} {:>5} {:>11} {:>7} {:>5}"
 _OPERATOR = "  {:<28} {:>10} {:>20} {:>12}"
 
 
@@ -26,8 +28,12 @@ _OPERATOR = "  {:<28} {:>10} {:>20} {:>12}"
 def bench(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
     model: Annotated[list[str] | None, typer.Option("--model", help="Measure only this one (may be repeated).")] = None,
+    batches: Annotated[bool, typer.Option("--batches", help="TinyReptile beside batch Reptile, by task size.")] = False,
 ) -> None:
     """Count the instructions of a training step on an emulated Cortex-M4, beside float32 in plain loops."""
+    if batches:
+        _bench_batches(model, json)
+        return
     from jaragua_compiler.bench.measure import MODELS, measure
 
     results = []
@@ -41,8 +47,41 @@ def bench(
         _print_table(results)
 
 
+def _bench_batches(wanted: Sequence[str] | None, json: bool) -> None:
+    from jaragua_compiler.bench.batch_reptile import WORK, compare
+
+    found: list[Comparison] = []
+    for name in _chosen(wanted or list(WORK), list(WORK)):
+        output.say(f"measuring {name} …")
+        with _tool_errors():
+            found.extend(compare(name))
+    if json:
+        output.print_result({"comparisons": [asdict(comparison) for comparison in found]})
+    else:
+        sys.stdout.write("\n".join(_batch_lines(found)) + "\n")
+
+
+def _batch_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    yield "One device's work of one round on an emulated Cortex-M4: instructions, and bytes of"
+    yield "RAM with the samples it holds. docs/benchmarks.md tells how the work was chosen."
+    yield ""
+    yield _BATCHES.format("", "samples", "TinyReptile", "batch", "ratio", "TinyReptile", "batch", "ratio").rstrip()
+    for one in comparisons:
+        tiny, batch = one.tiny_reptile, one.batch_reptile
+        yield _BATCHES.format(
+            one.task,
+            one.samples,
+            _number(tiny.instructions),
+            _number(batch.instructions),
+            f"{batch.instructions / tiny.instructions:.1f}",
+            _number(tiny.ram_bytes),
+            _number(batch.ram_bytes),
+            f"{batch.ram_bytes / tiny.ram_bytes:.1f}",
+        )
+
+
 def _chosen(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
-    names = [name.upper() for name in wanted]
+    names = [next((one for one in known if one.lower() == name.lower()), name) for name in wanted]
     for name in names:
         if name not in known:
             raise UsageError(f"the bench has no model '{name}'", f"it has {', '.join(known)}")

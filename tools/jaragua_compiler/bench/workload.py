@@ -44,7 +44,7 @@ def prepare(model: Model, plan: Plan, tasks: int = TASKS) -> Workload:
     defaults = model.defaults
     drawn = [model.tasks.held_out_task(SEED + n, defaults.ways, defaults.shots, defaults.ways) for n in range(tasks)]
     samples = tuple(task.support for task in drawn)
-    blob = _pack(model, plan, weights)
+    blob = packed(model, plan, weights)
     steps = [step for support in samples for step in task_steps(plan, blob, support, defaults.learning_rate)]
     return Workload(tuple(steps), samples, weights)
 
@@ -67,7 +67,7 @@ def meta_train(model: Model, plan: Plan) -> Weights:
     weights = initial_weights(plan.network, SEED)
     defaults = model.defaults
     for number in range(defaults.rounds):
-        blob = _pack(model, plan, weights)
+        blob = packed(model, plan, weights)
         trained = []
         for client in range(defaults.clients):
             task = model.tasks.train_task(f"bench-{client}", number, defaults.ways, defaults.shots)
@@ -97,7 +97,8 @@ def _towards(start: FloatArray, trained: Sequence[FloatArray], alpha: float) -> 
     return moved
 
 
-def _pack(model: Model, plan: Plan, weights: Weights) -> bytes:
+def packed(model: Model, plan: Plan, weights: Weights) -> bytes:
+    """The blob of these weights, with exponents found on a part of the task's samples."""
     samples = model.tasks.calibration()
     if samples.size > _CALIBRATION_MOST_NUMBERS:
         samples = samples[:: len(samples) // _CALIBRATION_FEW]
