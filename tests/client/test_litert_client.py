@@ -186,10 +186,10 @@ def test_a_run_without_a_training_file_leaves_the_device_out_until_there_is_one(
             running(run_litert_client(settings(broker.url, tmp_path), files())),
         ):
             await headquarters.device_is("pi-1", "ready")
-            await headquarters.publish_run("sine")
+            await headquarters.publish_run("presence")
             reason = (await headquarters.device_is("pi-1", "stale")).reason or ""
-            assert "no training file is for 'sine'" in reason
-            assert "jaragua export-litert sine" in reason
+            assert "no training file is for 'presence'" in reason
+            assert "jaragua export-litert presence" in reason
             await headquarters.publish_run("digits")
             await until(lambda: headquarters.device_states("pi-1")[-1].state == "ready")
 
@@ -240,7 +240,11 @@ def test_a_process_without_a_compiler_trains_and_says_goodbye(broker: Broker, tm
         (("--engine", "litert"), 2, "needs a training file"),
         (("--litert", str(FOLDER)), 2, "--litert is for --engine litert"),
         (("--engine", "litert", "--litert", "absent.tflite"), 7, "absent.tflite cannot be read"),
-        (("--engine", "litert", "--litert", str(FOLDER), "--model", "sine"), 7, "no training file is for 'sine'"),
+        (
+            ("--engine", "litert", "--litert", str(FOLDER), "--model", "presence"),
+            7,
+            "no training file is for 'presence'",
+        ),
         (("--engine", "tensorflow"), 2, "tensorflow"),
     ],
 )
