@@ -33,6 +33,7 @@ VERBS = {
     "client": "Put this machine into the fleet as a device (Pi class).",
     "monitor": "Show what a board says, decoded live.",
     "emulate": "Start emulated boards.",
+    "online": "Let a board go on learning from a stream: a new class, a drift.",
     "compile": "Write a network's C for a board: a folder that builds on its own.",
     "export-litert": "Write the file with which a Pi learns in LiteRT (needs TensorFlow).",
     "boards": "List the boards known by name, with their memory.",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from jaragua.errors import StoreError
 from jaragua.online.pools import Pools
+from jaragua.strategies.vectors import layers_of
 from jaragua_compiler import calibrate, initial_weights, pack
 from jaragua_compiler.blob import Int16Array, exponents, quantise_inputs
 from jaragua_compiler.initial import Weights
@@ -53,6 +57,19 @@ def trained_start(model: Model, pools: Pools, known: Sequence[int], seed: int, w
     start = Start(layout, pack(layout, first, calibrate(layout, first, calibration)))
     schooling = SCHOOLING[model.name.partition("-")[0]]
     return Start(layout, _trained(start, pools, known, seed, schooling))
+
+
+def saved_weights(folder: Path, model: Model) -> Weights:
+    """What `jaragua simulate --state` has learned. Raises: StoreError."""
+    path, layout = folder / "simulation.npz", plan(model.network)
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            vector = np.asarray(found["vector"], dtype=np.float64)
+        return layers_of(vector, layout.shapes)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise StoreError(
+            f"{path} holds no weights of {model.name!r}: {error}", "give the folder of `jaragua simulate --state`"
+        ) from error
 
 
 def _trained(start: Start, pools: Pools, known: Sequence[int], seed: int, schooling: Schooling) -> bytes:

@@ -1,0 +1,131 @@
+"""`jaragua online`: a board goes on learning after deployment, live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jaragua.cli.output import print_result, say
+from jaragua.errors import UsageError
+
+if TYPE_CHECKING:
+    from jaragua.online.lesson import Part, Result
+    from jaragua.online.start import Start
+    from jaragua.online.students import Student
+    from jaragua_compiler.online import Report
+
+app = typer.Typer()
+
+
+@app.command()
+def online(
+    task: Annotated[str, typer.Option(help="digits, keywords, or a model of omniglot.")] = "digits",
+    port: Annotated[str, typer.Option(help="A board: /dev/tty…, a pty, or socket://host:port.")] = "",
+    emulate: Annotated[bool, typer.Option("--emulate", help="Build the image and start a board on QEMU.")] = False,
+    native: Annotated[bool, typer.Option("--native", help="This machine's own engine (a Pi).")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split, the first weights and the stream.")] = 1,
+    new: Annotated[int, typer.Option(help="The class that is not known at first; default: drawn.")] = -1,
+    pure: Annotated[bool, typer.Option("--pure", help="The new class comes alone, not mixed with others.")] = False,
+    changed: Annotated[int, typer.Option(min=1, help="Samples after the inputs have changed.")] = 150,
+    replays: Annotated[int, typer.Option(min=0, max=64, help="Prototypes learned again with each sample.")] = 8,
+    learning_rate: Annotated[float, typer.Option(help="Of the last layer.")] = 0.02,
+    start: Annotated[
+        Path | None, typer.Option(help="Folder of `jaragua simulate --state`: weights the start is trained from.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+) -> None:
+    """Stream labelled samples to a board that predicts each, then learns it: known classes, a new one, a drift."""
+    from jaragua.online.lesson import Script, known_classes, teach
+    from jaragua.online.pools import pools
+    from jaragua.online.start import saved_weights, trained_start
+    from jaragua.simulate.models import model_named
+    from jaragua_compiler.online import Settings
+
+    if sum((bool(port), emulate, native)) != 1:
+        raise UsageError("give one of --port, --emulate and --native", "Without hardware: jaragua online --emulate")
+    model = model_named(task)
+    drawn = pools(model, seed)
+    unknown = new if new >= 0 else seed % drawn.classes
+    if unknown >= drawn.classes:
+        raise UsageError(f"there is no class {unknown}", f"Give --new 0 to {drawn.classes - 1}.")
+    known = [label for label in range(drawn.classes) if label != unknown]
+    say(f"training a start on {len(known)} of {drawn.classes} classes")
+    weights = saved_weights(start, model) if start else None
+    trained = trained_start(model, drawn, known, seed, weights)
+    script = Script(seed, unknown, changed=changed, pure=pure, learning_rate=learning_rate)
+    settings = Settings(known=known_classes(drawn, unknown), replays=replays)
+
+    async def run() -> Result:
+        async with _student(trained, model.name, port, native=native) as student:
+            return await teach(student, trained, drawn, script, settings, _show_part)
+
+    result = asyncio.run(run())
+    if json:
+        print_result({"task": model.name, "seed": seed, "new_class": unknown, **_document(result)})
+    else:
+        typer.echo(_summary(result, unknown))
+
+
+@asynccontextmanager
+async def _student(start: Start, task: str, port: str, *, native: bool) -> AsyncIterator[Student]:
+    from jaragua.emulate import EmulatedFleet, build_image
+    from jaragua.online.students import BoardStudent, EngineStudent, board_events
+    from jaragua.serial import Board
+    from jaragua_compiler.native import NativeEngine
+    from jaragua_compiler.online import NativeLearner
+
+    if native:
+        yield EngineStudent(NativeLearner(start.plan), NativeEngine(start.plan), _show_report)
+    elif port:
+        async with Board(port, on_event=board_events(_show_report)) as board:
+            yield BoardStudent(board)
+    else:
+        say(f"building the image of {task} for qemu_m4")
+        image = await asyncio.to_thread(build_image, "qemu_m4", task)
+        with EmulatedFleet(image, 1) as fleet:
+            async with Board(fleet.urls[0], on_event=board_events(_show_report)) as board:
+                yield BoardStudent(board)
+
+
+def _show_report(report: Report) -> None:
+    text = f"sample {report.samples:4d}  {report.recent / 32768:4.0%} right lately  {report.known.bit_count()} classes"
+    if report.opened and report.opened_at == report.samples:
+        text += f"  class {report.opened_label} is new"
+    if report.drifts and report.drift_at == report.samples:
+        text += "  drift noticed"
+    say(text)
+
+
+def _show_part(part: Part) -> None:
+    drift = f", drift noticed after {part.drift_at}" if part.drift_at is not None else ""
+    say(f"{part.name}: {part.correct} of {part.samples} right before they were learned{drift}")
+
+
+def _summary(result: Result, new: int) -> str:
+    parts = "\n".join(
+        f"{part.name:<16} {part.accuracy:4.0%} of {part.samples} right at first sight" for part in result.parts
+    )
+    return (
+        f"{parts}\n"
+        f"{'old classes':<16} {result.old_before:4.0%} before class {new} came, {result.old_after:4.0%} after it\n"
+        f"{f'class {new}':<16} {result.new_after:4.0%}\n"
+        f"{'drifts noticed':<16} {result.report.drifts}"
+    )
+
+
+def _document(result: Result) -> dict[str, Any]:
+    return {
+        "parts": [asdict(part) | {"accuracy": part.accuracy} for part in result.parts],
+        "old_before": result.old_before,
+        "old_after": result.old_after,
+        "new_after": result.new_after,
+        "forgotten_points": round(result.forgotten_points, 3),
+        "report": asdict(result.report),
+        "instructions": result.instructions,
+    }

@@ -1,0 +1,107 @@
+"""The figures of docs/online.md: `python -m jaragua.online.measure --task digits`.
+
+Forgetting: each seed has other classes or samples, another start and another new class. Drift: a stream as it is, and
+one whose inputs are changed after 300 samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from jaragua.online.drift import CHANGES, unchanged, watch
+from jaragua.online.forgetting import accuracy, measure
+from jaragua.online.pools import pools
+from jaragua.online.start import saved_weights, trained_start
+from jaragua.report.intervals import mean_interval
+from jaragua.simulate.models import model_named
+from jaragua_compiler.initial import Weights
+from jaragua_compiler.online import NativeLearner
+from jaragua_compiler.plan import plan
+from jaragua_models import Model
+
+REPLAYS = (0, 1, 4, 8, 16)
+CHANGED_SAMPLES = 300
+
+
+def main() -> None:
+    """Print the tables of one task."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--task", default="digits")
+    options.add_argument("--seeds", type=int, default=20)
+    options.add_argument("--samples", type=int, default=5000, help="of each stream without a change")
+    options.add_argument("--start", type=Path, help="folder of `jaragua simulate --state`")
+    chosen = options.parse_args()
+    model = model_named(chosen.task)
+    weights = saved_weights(chosen.start, model) if chosen.start else None
+    _forgetting(model, weights, chosen.seeds)
+    _drift(model, weights, chosen.seeds, chosen.samples)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _forgetting(model: Model, weights: Weights | None, seeds: int) -> None:
+    """Rows: pure and mixed, by replays; and a start that was trained on all classes at once."""
+    learner = NativeLearner(plan(model.network))
+    _say("| new class | replays | old before | old after | new after | points lost | worst task |")
+    for pure in (True, False):
+        for replays in REPLAYS:
+            found = []
+            for seed in range(seeds):
+                drawn, new = pools(model, seed), seed % pools(model, seed).classes
+                known = [label for label in range(drawn.classes) if label != new]
+                start = trained_start(model, drawn, known, seed, weights)
+                found.append(measure(start, drawn, new, learner, seed, pure=pure, replays=replays))
+            means = [
+                np.mean([getattr(one, name) for one in found]) for name in ("old_before", "old_after", "new_after")
+            ]
+            points = [one.points for one in found]
+            lost = mean_interval(points)
+            _say(
+                f"| {'alone' if pure else 'mixed'} | {replays} | "
+                + " | ".join(f"{mean:.3f}" for mean in means)
+                + f" | {lost.mean:.1f} ± {lost.high - lost.mean:.1f} | {max(points):.1f} |"
+            )
+    _together(model, weights, seeds)
+
+
+def _together(model: Model, weights: Weights | None, seeds: int) -> None:
+    old, new = [], []
+    for seed in range(seeds):
+        drawn, last = pools(model, seed), seed % pools(model, seed).classes
+        start = trained_start(model, drawn, range(drawn.classes), seed, weights)
+        old.append(accuracy(start, drawn, start.blob, [label for label in range(drawn.classes) if label != last]))
+        new.append(accuracy(start, drawn, start.blob, [last]))
+    _say(f"all classes trained at once: old {np.mean(old):.3f}, new {np.mean(new):.3f}")
+
+
+def _drift(model: Model, weights: Weights | None, seeds: int, samples: int) -> None:
+    learner = NativeLearner(plan(model.network))
+    watched: dict[str, list[int | None]] = {name: [] for name in CHANGES}
+    right: dict[str, list[float]] = {name: [] for name in CHANGES}
+    alarms = 0
+    for seed in range(seeds):
+        drawn = pools(model, seed)
+        start = trained_start(model, drawn, range(drawn.classes), seed, weights)
+        alarms += watch(start, drawn, learner, seed, samples, unchanged).false_alarms
+        for name, change in CHANGES.items():
+            seen = watch(start, drawn, learner, seed, 300 + CHANGED_SAMPLES, change)
+            watched[name].append(seen.delay)
+            right[name].append(seen.right_late)
+    _say(f"no change: {alarms} alarms in {seeds * samples:,} samples")
+    for name, delays in watched.items():
+        noticed = [delay for delay in delays if delay is not None]
+        _say(
+            f"{name}: noticed in {len(noticed)} of {seeds} streams, after {np.median(noticed):.0f} samples (median),"
+            f" {max(noticed)} at most; {np.mean(right[name]):.0%} right 250 to 300 samples later"
+        )
+
+
+if __name__ == "__main__":
+    main()
