@@ -26,6 +26,7 @@ from jaragua_compiler import LearningRate, NativeEngine, exponents, initial_weig
 from jaragua_compiler.float_engine import FloatEngine
 from jaragua_compiler.float_form import pack_floats, unpack_floats
 from jaragua_compiler.initial import Weights
+from jaragua_compiler.litert import export
 from jaragua_compiler.litert.training_file import find_training_files
 
 FOLDER = Path(__file__).parent / "litert"
@@ -232,6 +233,15 @@ def test_a_process_without_a_compiler_trains_and_says_goodbye(broker: Broker, tm
             assert await process.wait() == 0
 
     run(story())
+
+
+def test_an_export_without_tensorflow_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda package: None)
+    assert run_command(["export-litert", "digits", "--out", str(tmp_path / "digits.tflite")]) == 10
+    assert "TensorFlow is not installed; only the export needs it" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

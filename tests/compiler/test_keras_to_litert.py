@@ -5,6 +5,7 @@ With TensorFlow only (`make test-keras`). What the files do on a Pi is in tests/
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from image_networks import random_conv_network, random_graph_network
 from random_cases import random_network
 
+from jaragua.cli.main import run as run_command
 from jaragua_compiler import CompileError, Dense, Network, initial_weights, plan
 from jaragua_compiler.float_engine import FloatEngine
 from jaragua_compiler.float_form import pack_floats
@@ -70,6 +72,14 @@ def test_a_keras_file_gives_a_training_file_of_built_in_operators(tmp_path: Path
     codes = root(file.path.read_bytes()).tables(1)
     assert codes
     assert all(max(code.integer(0, "b"), code.integer(3)) != CUSTOM and not code.text(1) for code in codes)
+
+
+def test_the_verb_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "digits.tflite"
+    assert run_command(["export-litert", "digits", "--out", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["data"]
+    wanted = {"file": str(path), "network": "digits", "bytes": path.stat().st_size}
+    assert found == wanted | {"architecture": read_training_file(path).architecture.hex()}
 
 
 def test_a10_6_a_network_with_frozen_layers_is_refused() -> None:

@@ -49,7 +49,7 @@ def _require_tensorflow() -> None:
     if importlib.util.find_spec("tensorflow") is None:
         raise TensorFlowMissing(
             "TensorFlow is not installed; only the export needs it, devices that train do not.",
-            "Run it in the environment that `tools/setup/setup.sh keras` makes, or pip install 'jaragua[tensorflow]'.",
+            "Run it in the environment that `tools/setup/setup.sh keras` makes, or: pip install tensorflow.",
         )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # of its log, errors are enough
 
