@@ -39,6 +39,7 @@ def run(
 
     settings = load(config)
     _refuse_nothing_to_resume(settings, resume)
+    _say_what_boards_need(settings)
     with open_run(settings.run.directory) as folder, watcher() as watching:
         result = _run_until_done(config, settings, folder, watching)
     if json:
@@ -53,6 +54,15 @@ def _refuse_nothing_to_resume(settings: RunConfig, resume: bool) -> None:
     if resume and not holds_run(settings.run.directory):
         message = f"there is no run to go on with in {settings.run.directory}"
         raise RunError(message, "begin it: the same command without --resume")
+
+
+def _say_what_boards_need(settings: RunConfig) -> None:
+    from jaragua.config.strategy import strategy_of
+    from jaragua.strategies.base import image_needed
+
+    needed = image_needed(strategy_of(settings).client_work(1))
+    if needed:
+        output.say(needed)
 
 
 def _run_until_done(path: Path, settings: RunConfig, folder: RunFolder, watching: Watcher) -> RunResult:
