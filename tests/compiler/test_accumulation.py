@@ -15,6 +15,10 @@ from jaragua_compiler.arithmetic import clipped
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import Step, mismatches, run
 from jaragua_compiler.blob import unpack_integers
+from jaragua_compiler.export import Choice
+from jaragua_compiler.export.choice import planned
+from jaragua_compiler.freeze import freeze
+from jaragua_compiler.initial import initial_weights
 from jaragua_compiler.reference_sums import mean_factor
 
 SAMPLES = 5
@@ -42,10 +46,21 @@ def _ordinary(compiled: Plan, seed: int, batch: int) -> list[Step]:
     return [replace(step, batch=batch) for step in (first, *others)]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ["sine", "mlp in int8", "cnn in int8", "an odd dense layer"])
 def test_a11_any_number_of_samples_and_any_clip_give_the_same_bits(name: str, engine_cache: Path) -> None:
     compiled = plan(NETWORKS[name], accumulate=True)
     steps = with_sums(np.random.default_rng(4), random_steps(compiled, 4, 40))
+    got = run(NativeEngine(compiled, engine_cache), steps)
+    assert not mismatches(compiled, run(ReferenceEngine(compiled), steps), got)
+
+
+def test_a11_1_only_rows_that_learn_have_sums(engine_cache: Path) -> None:
+    """A10.7: seven rows of the first layer, and the last layer."""
+    network = planned(MLP, Choice(train="1,0:7"))
+    samples = np.random.default_rng(1).uniform(-1, 1, (20, 64))
+    compiled = replace(freeze(network, initial_weights(MLP, 1), samples), accumulate=True)
+    assert compiled.sums == 7 * (64 + 1) + 10 * (32 + 1)
+    steps = with_sums(np.random.default_rng(3), random_steps(compiled, 3, 60))
     got = run(NativeEngine(compiled, engine_cache), steps)
     assert not mismatches(compiled, run(ReferenceEngine(compiled), steps), got)
 
