@@ -6,8 +6,10 @@ A folder's name is the model's with `_` for `-`.
 import difflib
 import importlib
 import pkgutil
+from dataclasses import replace
 from pathlib import Path
 
+from jaragua_compiler import CompileError
 from jaragua_models.base import Model
 from jaragua_models.errors import ModelError
 
@@ -22,11 +24,22 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Model:
-    """The model of that name; its data is read when its first task is drawn. Raises: ModelError if there is none."""
-    if name not in names():
-        raise ModelError(f"There is no model {name!r} in the zoo.", _suggestion(name))
-    model: Model = importlib.import_module(f"jaragua_models.{name.replace('-', '_')}").MODEL
-    return model
+    """The model of that name; its data is read when its first task is drawn. Raises: ModelError if there is none.
+
+    `digits@w8` is the model `digits`, under that name, with weights in another format than its own.
+    """
+    plain, _, weights = name.partition("@")
+    if plain not in names():
+        raise ModelError(f"There is no model {plain!r} in the zoo.", _suggestion(plain))
+    model: Model = importlib.import_module(f"jaragua_models.{plain.replace('-', '_')}").MODEL
+    return _with_weights(model, weights) if "@" in name else model
+
+
+def _with_weights(model: Model, weights: str) -> Model:
+    try:
+        return replace(model, network=replace(model.network, weights=weights))  # type: ignore[arg-type]
+    except CompileError as error:
+        raise ModelError(f"{model.name}@{weights}: {error.message}", error.hint) from error
 
 
 def _suggestion(name: str) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from fleet_simulator import SimulatedNode
 from test_rounds_over_mqtt import FOUR, run_to_end, two_nodes
 
 import jaragua_models
 from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.events import RunEvent, UpdateJudged
+from jaragua.errors import RunError
 from jaragua.store import Store
 from jaragua.strategies import ClientUpdate
+from jaragua.wire import messages
 
 MakeConfig = Callable[..., RunConfig]
 
@@ -57,3 +62,47 @@ def test_r14_a_weight_that_no_board_moved_is_what_the_pi_says(make_config: MakeC
     assert hashlib.sha256(codec.pack(by_hand)).hexdigest() == result.model_hash
     plain = [ClientUpdate(one.device, start + row, one.samples) for one, row in zip(kept, rows, strict=True)]
     assert not np.allclose(strategy_of(config).aggregate(1, start, plain), by_hand)
+
+
+def test_r14_boards_of_int8_and_of_int16_weights_and_a_pi_in_one_run(make_config: MakeConfig) -> None:
+    """Each is sent a start of its own format; the run's is that of its model."""
+    config = make_config(clients=4, quorum=4)
+    url, fleet = config.broker.url, config.run.fleet
+    words = SimulatedNode(url, fleet, "gateway-1", FOUR[:2])
+    octets = SimulatedNode(url, fleet, "gateway-2", FOUR[2:3], model="sine@w8")
+    pi = SimulatedNode(url, fleet, "pi-1", FOUR[3:], format="f32", kind="pi")
+    result = run_to_end(config, (words, octets, pi))
+    assert {one.device: one.updates for one in result.devices} == dict.fromkeys(FOUR, 3)
+    own, other = (ModelCodec(jaragua_models.get(name)) for name in ("sine", "sine@w8"))
+    float_bytes = 4 * sum(map(sum, parameters()))
+    assert result.bytes_down == 3 * (own.blob_bytes + other.blob_bytes + float_bytes)
+    starts = [{command.hash for command in node.commands if command.round == 1} for node in (words, octets, pi)]
+    assert starts[0] == starts[2] != starts[1]
+    with Store(config.run.directory / "run.sqlite", read_only=True) as store:
+        record = store.run()
+        assert record is not None
+        sizes = {one.device: len(one.blob) for one in store.updates(record.run, 3)}
+    assert sizes == dict(zip(FOUR, (own.blob_bytes, own.blob_bytes, other.blob_bytes, float_bytes), strict=True))
+
+
+def test_r14_what_started_from_another_format_is_rejected(make_config: MakeConfig) -> None:
+    """An int8 board that answers with int16 weights, and says it began where it was told to."""
+    config = make_config(clients=1, quorum=1, minimum=1, rounds=1, deadline_s=0.4)
+    node = SimulatedNode(config.broker.url, config.run.fleet, "gateway", FOUR[:1], model="sine@w8")
+    codec = ModelCodec(jaragua_models.get("sine"))
+    blob = codec.pack(codec.initial(1))
+    node.tamper = lambda header, _: [
+        messages.pack_update(replace(header, bytes=len(blob), sha256=hashlib.sha256(blob).digest()), blob)
+    ]
+    seen: list[RunEvent] = []
+    with pytest.raises(RunError):
+        run_to_end(config, (node,), seen.append)
+    reasons = {one.reason for one in seen if isinstance(one, UpdateJudged)}
+    assert reasons == {"it is a blob, which its start is not"}
+
+
+def test_r14_a_strategy_that_sends_differences_takes_one_format(make_config: MakeConfig) -> None:
+    config = make_config(strategy="tinymetafed", minimum=2, clients=2, quorum=2, wait_s=0.5)
+    other = SimulatedNode(config.broker.url, config.run.fleet, "gateway", FOUR, model="sine@w8")
+    with pytest.raises(RunError, match="0 of 2 devices"):
+        run_to_end(config, (other,))

@@ -17,14 +17,14 @@ def node(state: str, epoch: int = 1) -> NodeState:
 
 
 def roster_with_a_board() -> Roster:
-    roster = Roster(ARCHITECTURE)
+    roster = Roster({ARCHITECTURE})
     roster.node_state("gateway-1", node("ready"))
     roster.device_state("gateway-1", "board-1", device("ready"))
     return roster
 
 
 def test_a_device_is_present_once_both_it_and_its_node_are() -> None:
-    roster = Roster(ARCHITECTURE)
+    roster = Roster({ARCHITECTURE})
     assert roster.device_state("gateway-1", "board-1", device("ready")) == []
     assert roster.node_state("gateway-1", node("ready")) == [Change("board-1", "gateway-1", Presence.PRESENT)]
     assert roster.present() == {"board-1": "gateway-1"}
@@ -37,7 +37,7 @@ def test_m7_a_lost_node_takes_its_devices_with_it() -> None:
 
 
 def test_m8_a_lost_of_an_older_connection_is_out_of_date() -> None:
-    roster = Roster(ARCHITECTURE)
+    roster = Roster({ARCHITECTURE})
     roster.node_state("gateway-1", node("ready", epoch=2))
     roster.device_state("gateway-1", "board-1", device("ready", epoch=2))
     assert roster.node_state("gateway-1", node("lost", epoch=1)) == []

@@ -90,3 +90,12 @@ def test_a_classifier_can_have_other_outputs_and_a_regression_cannot() -> None:
     assert wide.network.layers[:-1] == jaragua_models.get("omniglot").network.layers[:-1]
     with pytest.raises(ModelError, match="'sine'"):
         jaragua_models.get("sine").with_outputs(2)
+
+
+def test_a_model_may_be_had_with_weights_in_another_format() -> None:
+    plain, small = jaragua_models.get("sine"), jaragua_models.get("sine@w8")
+    assert (small.name, small.tasks, small.network.weights) == ("sine", plain.tasks, "w8")
+    with pytest.raises(ModelError, match="sine@w9: network 'sine': unknown weight format"):
+        jaragua_models.get("sine@w9")
+    with pytest.raises(ModelError, match="no model 'sines'"):
+        jaragua_models.get("sines@w8")

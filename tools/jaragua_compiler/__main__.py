@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m jaragua_compiler", description="Networks to C for devices.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     verb = verbs.add_parser("emit", help="write jrg_model.c and jrg_model_config.h")
-    verb.add_argument("--model", required=True, help="a model of the zoo, or the path of a .keras file")
+    verb.add_argument("--model", required=True, help="a model of the zoo (digits, digits@w8), or a .keras file")
     verb.add_argument("--loss", choices=get_args(Loss), help="loss of a .keras file, if it does not say")
     verb.add_argument("--accumulate", action="store_true", help="with sums: a step can take several samples (A11.1)")
     verb.add_argument("--out", required=True, type=Path, help="folder for the C files")
@@ -51,9 +51,12 @@ def _network(model: str, loss: Loss | None) -> Network:
 def _zoo_network(name: str) -> Network:
     import jaragua_models
 
-    if name not in jaragua_models.names():
+    if name.partition("@")[0] not in jaragua_models.names():
         raise CompileError(f"there is no model {name!r} in the zoo.", f"It has: {', '.join(jaragua_models.names())}.")
-    return jaragua_models.get(name).network
+    try:
+        return jaragua_models.get(name).network
+    except jaragua_models.ModelError as error:
+        raise CompileError(error.message, error.hint) from error
 
 
 if __name__ == "__main__":

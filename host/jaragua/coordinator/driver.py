@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from jaragua.config import RunConfig
 from jaragua.coordinator import events, machine
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.fleet import Arrived, Fleet, Happening, Moved, unix_ms
+from jaragua.coordinator.formats import Formats
 from jaragua.coordinator.machine import Action, Bases, Memory, RoundMachine, Rules
 from jaragua.coordinator.publication import Starts
 from jaragua.coordinator.starts import Start, StartMaker
@@ -48,7 +49,7 @@ class Driver:
         config: RunConfig,
         folder: RunFolder,
         record: RunRecord,
-        codec: ModelCodec,
+        formats: Formats,
         strategy: Strategy,
         on_event: Callable[[events.RunEvent], None],
     ) -> None:
@@ -56,7 +57,8 @@ class Driver:
         self._folder = folder
         self._store = folder.store
         self._record = record
-        self._codec = codec
+        self._formats = formats
+        self._codec = codec = formats.own
         self._strategy = strategy
         self._on_event = on_event
         self._fleet: Fleet | None = None
@@ -200,22 +202,25 @@ class Driver:
 
     def _client_updates(self, number: int, updates: Sequence[StoredUpdate]) -> list[ClientUpdate]:
         """In the order of devices (R5), the newest of each (R13)."""
-        mixed = any(one.encoding == "f32" for one in updates)
-        return list({one.device: self._client_update(one, number, mixed) for one in updates}.values())
+        finest = max(self._formats.precision(one.encoding, one.blob) for one in updates)
+        return list({one.device: self._client_update(one, number, finest) for one in updates}.values())
 
-    def _client_update(self, one: StoredUpdate, number: int, mixed: bool) -> ClientUpdate:
-        """What a device learned, the less the older its start (R13); beside float32, what moved in integers (R14)."""
-        base = self._starts.base_of(one.round_number, one.encoding)
-        learned = self._codec.learned(one.encoding, base, one.blob, self._work.local_layers)
+    def _client_update(self, one: StoredUpdate, number: int, finest: int) -> ClientUpdate:
+        """What a device learned, the less the older its start (R13); of one coarser than others, what moved (R14)."""
+        codec = self._codec_of(one.encoding, one.blob)
+        base = self._starts.base_of(one.round_number, one.encoding, codec)
+        learned = codec.learned(one.encoding, base, one.blob, self._work.local_layers)
         weight = staleness_weight(number - one.round_number, self._config.round.staleness)
-        told = learned != 0 if mixed and one.encoding == "blob" else None
+        told = learned != 0 if self._formats.precision(one.encoding, one.blob) < finest else None
         return ClientUpdate(one.device, self._current.vector + weight * learned, one.samples, told)
 
     def _bases(self, number: int) -> Bases:
         """Hashes of what the devices of a round start from; there is no float32 form of a difference (M10)."""
         if self._work.compressed:
             return (self._starts.sha256_of(number),)
-        return self._starts.sha256_of(number), hashlib.sha256(self._starts.float_of(number)).digest()
+        others = (self._starts.in_format(number, codec) for codec in self._formats.others)
+        forms = (self._starts.float_of(number), *others)
+        return self._starts.sha256_of(number), *(hashlib.sha256(form).digest() for form in forms)
 
     def _write_round(
         self, number: int, updates: Sequence[StoredUpdate], left_out: Mapping[str, str], start: Start
@@ -260,14 +265,23 @@ class Driver:
 
     def _bytes_down(self, number: int) -> int:
         """R11, R12: what each node that was given work read; a gateway reads it once for all its boards."""
-        run, read = self._record.run, 0
-        in_float32 = self._store.nodes_that_sent(run, number, "f32")
-        for node in self._store.nodes_of_round(run, number):
-            if node in in_float32:
-                read += len(self._starts.float_of(number))
-            elif node:
-                read += self._starts.bytes_for(node, number)
-        return read
+        run = self._record.run
+        sent = self._store.forms_sent(run, number)
+        nodes = [node for node in self._store.nodes_of_round(run, number) if node]
+        return sum(self._bytes_read(node, number, sent.get(node, ())) for node in nodes)
+
+    def _bytes_read(self, node: str, number: int, sent: Iterable[tuple[str, bytes]]) -> int:
+        """By a node that sent updates of these forms; of one that sent none: the run's own."""
+        forms = {None if encoding == "f32" else self._codec_of(encoding, head) for encoding, head in sent}
+        others = [form for form in forms if form is not None and form is not self._codec]
+        read = sum(form.blob_bytes for form in others)
+        if None in forms:
+            read += len(self._starts.float_of(number))
+        return read + (self._starts.bytes_for(node, number) if not forms or self._codec in forms else 0)
+
+    def _codec_of(self, encoding: str, update: bytes) -> ModelCodec:
+        """What reads an update; a difference does not say, and is of the run's own format."""
+        return self._codec if encoding == "difference" else self._formats.of_blob(update)
 
     # ---- messages ----
 
@@ -291,7 +305,7 @@ class Driver:
             round=one.round_number,
             device=one.device,
             attempt=one.attempt,
-            hash=self._starts.sha256_of(one.round_number),
+            hash=self._start_of(one),
             learning_rate=work.learning_rate,
             ways=client.ways,
             shots=client.shots,
@@ -305,11 +319,20 @@ class Driver:
             **self._difference_wanted(one.device, work),
         )
 
+    def _start_of(self, one: Assignment) -> bytes:
+        """The hash of the blob in the device's format; another than the run's own is put on the broker."""
+        codec = self._formats.of(self._broker.roster.architecture(one.device))
+        if codec is self._codec:
+            return self._starts.sha256_of(one.round_number)
+        return self._starts.publish_form(
+            one.round_number, self._starts.in_format(one.round_number, codec), self._broker
+        )
+
     def _float_start(self, one: Assignment, work: ClientWork) -> bytes | None:
         """M9: the start of a device that computes in float32, put on the broker."""
         if work.compressed or self._broker.roster.format(one.device) != "f32":
             return None
-        return self._starts.publish_float(one.round_number, self._broker)
+        return self._starts.publish_form(one.round_number, self._starts.float_of(one.round_number), self._broker)
 
     def _difference_wanted(self, device: str, work: ClientWork) -> dict[str, Any]:
         """M10: the fields that ask for one."""
@@ -346,14 +369,20 @@ class Driver:
         )
 
     def _check_update(self, header: messages.UpdateHeader, update: bytes) -> str:
-        in_float32 = header.base != self._starts.sha256_of(header.round)
-        if in_float32 != (header.encoding == "f32"):
+        codec = self._codec_of(header.encoding, update)
+        if header.base != self._hash_for(header, codec):
             return f"it is a {header.encoding}, which its start is not"
         if header.encoding == "difference" and not self._work.compressed:
             return "nobody asked for a difference"
         if header.encoding == "blob" and self._work.compressed and header.round <= self._current.rounds_done:
             return "of an older start a difference is needed"
-        return self._codec.check(header.encoding, update, self._work.local_layers)
+        return codec.check(header.encoding, update, self._work.local_layers)
+
+    def _hash_for(self, header: messages.UpdateHeader, codec: ModelCodec) -> bytes:
+        """What an update of that form must have started from."""
+        if header.encoding != "f32" and codec is self._codec:
+            return self._starts.sha256_of(header.round)
+        return hashlib.sha256(self._starts.base_of(header.round, header.encoding, codec)).digest()
 
     def _memory(self) -> Memory:
         rounds = self._store.rounds(self._record.run)

@@ -10,7 +10,7 @@ import math
 import secrets
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -61,11 +61,11 @@ class Fleet:
         self,
         url: str,
         name: str,
-        architecture: bytes | None = None,
+        architectures: Collection[bytes] | None = None,
         on_happening: Callable[[Happening], None] | None = None,
     ) -> None:
         self.name = name
-        self.roster = Roster(architecture)
+        self.roster = Roster(architectures)
         self.last_run: messages.RunState | None = None
         self.malformed = 0
         """Messages that were not understood and dropped."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.fleet import Fleet
 from jaragua.coordinator.starts import Start, StartMaker
 from jaragua.store import Initialisation, RunRecord, Store, StoredStart
@@ -18,8 +19,8 @@ class Starts:
         self._kept: dict[bytes, bytes] = {}
         """Blobs of earlier rounds that are still on the broker, by their hash."""
         self._run = record.run
-        self._floats: dict[int, bytes] = {}
-        """Hashes of float32 forms on the broker, by round."""
+        self._forms: dict[int, set[bytes]] = {}
+        """Hashes of other forms on the broker, by round."""
         first = maker.first(store.initialisation(record.run, 0).vector)
         self._chain = [_stored(first, 0), *store.starts(record.run)] if first.payload else []
         """Of the start of round n + 1 at n; empty if there are no differences."""
@@ -51,16 +52,21 @@ class Starts:
         """What the devices of a round that compute in float32 started from (M9)."""
         return self._maker.in_float32(self._store.initialisation(self._run, round_number - 1).vector)
 
-    def base_of(self, round_number: int, encoding: str) -> bytes:
-        """What an update of a round is compared with."""
-        return self.float_of(round_number) if encoding == "f32" else self.blob_of(round_number)
+    def in_format(self, round_number: int, codec: ModelCodec) -> bytes:
+        """What the devices of a round whose weights have another format than the model's started from (R14)."""
+        return codec.pack(self._store.initialisation(self._run, round_number - 1).vector)
 
-    def publish_float(self, round_number: int, fleet: Fleet) -> bytes:
-        """Put the float32 form of a round's start on the broker; its hash."""
-        blob = self.float_of(round_number)
-        sha256 = fleet.publish_blob(blob)
-        self._kept[sha256] = blob
-        self._floats[round_number] = sha256
+    def base_of(self, round_number: int, encoding: str, codec: ModelCodec) -> bytes:
+        """What an update of a round is compared with."""
+        if encoding == "f32":
+            return self.float_of(round_number)
+        return self.blob_of(round_number) if self._maker.makes(codec) else self.in_format(round_number, codec)
+
+    def publish_form(self, round_number: int, form: bytes, fleet: Fleet) -> bytes:
+        """Put another form of a round's start on the broker, until the round is no longer at work; its hash."""
+        sha256 = fleet.publish_blob(form)
+        self._kept[sha256] = form
+        self._forms.setdefault(round_number, set()).add(sha256)
         return sha256
 
     def publish(self, fleet: Fleet, earlier: Collection[int] = ()) -> None:
@@ -92,8 +98,8 @@ class Starts:
         """Take blobs of earlier rounds off the broker; still: rounds that devices still work on."""
         wanted = {self.newest.sha256, *(self.sha256_of(number) for number in still)}
         following = self._store.initialisation(self._run).rounds_done + 1
-        self._floats = {number: one for number, one in self._floats.items() if number in still or number == following}
-        wanted |= set(self._floats.values())
+        self._forms = {number: found for number, found in self._forms.items() if number in still or number == following}
+        wanted = wanted.union(*self._forms.values())
         for sha256 in set(self._kept) - wanted:
             del self._kept[sha256]
             fleet.clear_blob(sha256)
@@ -108,7 +114,7 @@ class Starts:
         self._kept[self.newest.sha256] = self.newest.blob
         fleet.publish_blob(blob)
         self.withdraw(fleet)
-        self.newest, self._chain, self._floats = Start(blob), [], {}
+        self.newest, self._chain, self._forms = Start(blob), [], {}
         self.clear(fleet)
 
     def bytes_for(self, node: str, round_number: int) -> int:

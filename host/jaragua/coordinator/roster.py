@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
@@ -47,10 +48,10 @@ class _Device:
 
 
 class Roster:
-    """All nodes and devices of a fleet. `architecture`: devices built for another network are not present."""
+    """All nodes and devices of a fleet. `architectures`: devices built for another network are not present."""
 
-    def __init__(self, architecture: bytes | None = None) -> None:
-        self._architecture = architecture
+    def __init__(self, architectures: Collection[bytes] | None = None) -> None:
+        self._architectures = architectures
         self._nodes: dict[str, _Node] = {}
         self._devices: dict[str, _Device] = {}
 
@@ -88,6 +89,11 @@ class Roster:
         known = self._devices.get(device)
         return known.state.kind if known is not None else ""
 
+    def architecture(self, device: str) -> bytes:
+        """What a device computes, b"" if it was never seen."""
+        known = self._devices.get(device)
+        return known.state.architecture if known is not None else b""
+
     def format(self, device: str) -> str:
         """ "f32" if a device computes in float32 (M9), "" if in the blob's integers."""
         known = self._devices.get(device)
@@ -123,4 +129,4 @@ class Roster:
         return device.told if device.state.epoch < node.epoch else Presence.PRESENT
 
     def _fits(self, device: _Device) -> bool:
-        return self._architecture is None or device.state.architecture == self._architecture
+        return self._architectures is None or device.state.architecture in self._architectures

@@ -14,6 +14,7 @@ from jaragua.coordinator import events
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.driver import Driver, monotonic_ms
 from jaragua.coordinator.fleet import Arrived, Fleet, Happening
+from jaragua.coordinator.formats import Formats
 from jaragua.errors import BrokerError, StoreError
 from jaragua.models import model_named
 from jaragua.store import Initialisation, RunFolder, RunRecord
@@ -76,10 +77,11 @@ async def _drive(
 ) -> RunRecord:
     """Connect, and only then begin or go on: a broker that is not there leaves no run behind."""
     inbox: asyncio.Queue[Happening] = asyncio.Queue()
-    async with Fleet(config.broker.url, config.run.fleet, codec.architecture, inbox.put_nowait) as fleet:
+    formats = Formats(codec, alone=strategy.client_work(1).compressed)
+    async with Fleet(config.broker.url, config.run.fleet, formats.architectures, inbox.put_nowait) as fleet:
         resumed = folder.store.run() is not None
         record = _open_record(config, folder, codec)
-        driver = Driver(config, folder, record, codec, strategy, on_event)
+        driver = Driver(config, folder, record, formats, strategy, on_event)
         on_event(events.RunStarted(record.run, record.rounds, driver.rounds_done, resumed, folder.path))
         try:
             driver.start(fleet)

@@ -34,6 +34,10 @@ class StartMaker:
         self._work = work
         self._seed = seed
 
+    def makes(self, codec: ModelCodec) -> bool:
+        """Whether these starts are of that format."""
+        return codec is self._codec
+
     def first(self, vector: Vector) -> Start:
         """Of a run's first weights, which are drawn from its seed."""
         blob = self._codec.pack(vector)

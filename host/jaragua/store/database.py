@@ -240,13 +240,16 @@ class Store:
         )
         return [StoredUpdate(*row) for row in self._rows(query, (run, round_number))]
 
-    def nodes_that_sent(self, run: str, round_number: int, encoding: str) -> set[str]:
-        """The nodes whose updates of a round came in that encoding."""
+    def forms_sent(self, run: str, round_number: int) -> dict[str, list[tuple[str, bytes]]]:
+        """By node: encoding and first bytes of each of its updates of a round."""
         query = (
-            "SELECT DISTINCT node FROM updates JOIN assignments USING (run, round, device, attempt) "
-            "WHERE run = ? AND round = ? AND encoding = ?"
+            "SELECT node, encoding, substr(blob, 1, 16) "
+            "FROM updates JOIN assignments USING (run, round, device, attempt) WHERE run = ? AND round = ?"
         )
-        return {row[0] for row in self._rows(query, (run, round_number, encoding))}
+        found: dict[str, list[tuple[str, bytes]]] = {}
+        for node, encoding, head in self._rows(query, (run, round_number)):
+            found.setdefault(node, []).append((encoding, bytes(head)))
+        return found
 
     def taken_in(self, run: str, round_number: int) -> int:
         """How many updates count in a round."""
