@@ -34,6 +34,9 @@ def online(
     pure: Annotated[bool, typer.Option("--pure", help="The new class comes alone, not mixed with others.")] = False,
     changed: Annotated[int, typer.Option(min=1, help="Samples after the inputs have changed.")] = 150,
     replays: Annotated[int, typer.Option(min=0, max=64, help="Prototypes learned again with each sample.")] = 8,
+    standardise: Annotated[
+        bool, typer.Option("--standardise", help="The board standardises its inputs with running statistics.")
+    ] = False,
     learning_rate: Annotated[float, typer.Option(help="Of the last layer.")] = 0.02,
     start: Annotated[
         Path | None, typer.Option(help="Folder of `jaragua simulate --state`: weights the start is trained from.")
@@ -57,9 +60,9 @@ def online(
     known = [label for label in range(drawn.classes) if label != unknown]
     say(f"training a start on {len(known)} of {drawn.classes} classes")
     weights = saved_weights(start, model) if start else None
-    trained = trained_start(model, drawn, known, seed, weights)
+    trained = trained_start(model, drawn, known, seed, weights, standardise=standardise)
     script = Script(seed, unknown, changed=changed, pure=pure, learning_rate=learning_rate)
-    settings = Settings(known=known_classes(drawn, unknown), replays=replays)
+    settings = Settings(known=known_classes(drawn, unknown), replays=replays, standardise=standardise)
 
     async def run() -> Result:
         async with _student(trained, model.name, port, native=native) as student:

@@ -49,7 +49,13 @@ def rolled(x: Features) -> Features:
     return np.roll(x, x.shape[-1] // 8, axis=-1)
 
 
-CHANGES: dict[str, Change] = {"inverted": inverted, "moved": rolled}
+def faded(x: Features) -> Features:
+    """A sensor that has become weak: a third of the signal, on a third of the range."""
+    weak: Features = (x + x.max()) / 3
+    return weak
+
+
+CHANGES: dict[str, Change] = {"inverted": inverted, "moved": rolled, "faded": faded}
 
 
 def watch(
@@ -63,11 +69,10 @@ def watch(
 ) -> Watch:
     """Stream samples of all classes, drawn with repetition; from BEFORE_SAMPLES on they are changed."""
     random = np.random.default_rng(seed)
-    learner.begin(
-        start.blob, settings or Settings(known=known_mask(range(pools.classes))), LearningRate.from_float(LEARNING_RATE)
-    )
-    before = [start.integers(pool) for pool in pools.stream]
-    after = [start.integers(change(pool)) for pool in pools.stream]
+    chosen = settings or Settings(known_mask(range(pools.classes)), standardise=start.scaling is not None)
+    learner.begin(start.blob, chosen, LearningRate.from_float(LEARNING_RATE))
+    before = [start.streamed(pool) for pool in pools.stream]
+    after = [start.streamed(change(pool)) for pool in pools.stream]
     alarms, right = [], []
     for number in range(samples):
         label = int(random.integers(pools.classes))

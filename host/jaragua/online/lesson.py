@@ -39,15 +39,16 @@ class Part:
 
     name: str
     samples: int
+    """Predicted: those that warmed the statistics up are left out (O3.1)."""
     correct: int
     drifts: int
     drift_at: int | None
-    """Samples of this part until drift was noticed the first time a part has it; None if it was not."""
+    """How many samples into the part drift was noticed last; None if it was not."""
 
     @property
     def accuracy(self) -> float:
-        """Of the part."""
-        return self.correct / self.samples
+        """Of the part; 0 if all of it went into the statistics (O3.1)."""
+        return self.correct / self.samples if self.samples else 0.0
 
 
 @dataclass(frozen=True)
@@ -120,13 +121,14 @@ class _Stream:
         """Stream one part."""
         x = np.stack([self._pools.stream[label][place] for label, place in order])
         labels = np.array([label for label, _ in order], dtype=np.int16)
-        integers = self._start.integers(self._inverted(x) if inverted else x)
+        integers = self._start.streamed(self._inverted(x) if inverted else x)
         correct = await self._student.learn(integers, labels)
         report = await self._student.report()
         drifts = report.drifts - self._before.drifts
         noticed = report.drift_at - self._before.samples if drifts else None
+        predicted = report.samples - self._before.samples
         self._before = report
-        self.parts.append(Part(name, len(order), correct, drifts, noticed))
+        self.parts.append(Part(name, predicted, correct, drifts, noticed))
         self._on_part(self.parts[-1])
 
     async def accuracy(self, labels: Sequence[int]) -> float:

@@ -34,11 +34,13 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=20)
     options.add_argument("--samples", type=int, default=5000, help="of each stream without a change")
     options.add_argument("--start", type=Path, help="folder of `jaragua simulate --state`")
+    options.add_argument("--standardise", action="store_true", help="drift only: inputs standardised by the board (O3)")
     chosen = options.parse_args()
     model = model_named(chosen.task)
     weights = saved_weights(chosen.start, model) if chosen.start else None
-    _forgetting(model, weights, chosen.seeds)
-    _drift(model, weights, chosen.seeds, chosen.samples)
+    if not chosen.standardise:
+        _forgetting(model, weights, chosen.seeds)
+    _drift(model, weights, chosen.seeds, chosen.samples, standardise=chosen.standardise)
 
 
 def _say(text: str) -> None:
@@ -81,14 +83,14 @@ def _together(model: Model, weights: Weights | None, seeds: int) -> None:
     _say(f"all classes trained at once: old {np.mean(old):.3f}, new {np.mean(new):.3f}")
 
 
-def _drift(model: Model, weights: Weights | None, seeds: int, samples: int) -> None:
+def _drift(model: Model, weights: Weights | None, seeds: int, samples: int, *, standardise: bool) -> None:
     learner = NativeLearner(plan(model.network))
     watched: dict[str, list[int | None]] = {name: [] for name in CHANGES}
     right: dict[str, list[float]] = {name: [] for name in CHANGES}
     alarms = 0
     for seed in range(seeds):
         drawn = pools(model, seed)
-        start = trained_start(model, drawn, range(drawn.classes), seed, weights)
+        start = trained_start(model, drawn, range(drawn.classes), seed, weights, standardise=standardise)
         alarms += watch(start, drawn, learner, seed, samples, unchanged).false_alarms
         for name, change in CHANGES.items():
             seen = watch(start, drawn, learner, seed, 300 + CHANGED_SAMPLES, change)
@@ -96,11 +98,10 @@ def _drift(model: Model, weights: Weights | None, seeds: int, samples: int) -> N
             right[name].append(seen.right_late)
     _say(f"no change: {alarms} alarms in {seeds * samples:,} samples")
     for name, delays in watched.items():
-        noticed = [delay for delay in delays if delay is not None]
-        _say(
-            f"{name}: noticed in {len(noticed)} of {seeds} streams, after {np.median(noticed):.0f} samples (median),"
-            f" {max(noticed)} at most; {np.mean(right[name]):.0%} right 250 to 300 samples later"
-        )
+        noticed = sorted(delay for delay in delays if delay is not None)
+        when = f"after {np.median(noticed):.0f} samples (median), {noticed[-1]} at most" if noticed else "never"
+        late = f"{np.mean(right[name]):.0%} right 250 to 300 samples later"
+        _say(f"{name}: noticed in {len(noticed)} of {seeds} streams, {when}; {late}")
 
 
 if __name__ == "__main__":

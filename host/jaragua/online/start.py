@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from jaragua.online.pools import Pools
 from jaragua.strategies.vectors import layers_of
 from jaragua_compiler import calibrate, initial_weights, pack
 from jaragua_compiler.blob import Int16Array, exponents, quantise_inputs
-from jaragua_compiler.initial import Weights
+from jaragua_compiler.initial import FloatArray, Weights
 from jaragua_compiler.native import NativeEngine
 from jaragua_compiler.plan import Plan, plan
 from jaragua_compiler.rate import LearningRate
@@ -22,18 +22,56 @@ from jaragua_models import Model
 from jaragua_models.base import Features
 
 _CALIBRATION_SAMPLES = 200
+#: Half of int16's range is left for inputs larger than any of the training samples.
+_RAW_MOST = 16000.0
+_RAW_END = 32767
+#: Standardised inputs beyond so many deviations are clamped by the network's input range (A3.0).
+_MOST_DEVIATIONS = 4.0
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Of a start that wants standardised inputs: what its training samples were standardised with, [inputs] each."""
+
+    mean: FloatArray
+    deviation: FloatArray
+    raw: float
+    """Raw inputs times this fill int16 (O2.3)."""
+
+    @classmethod
+    def of(cls, x: Features) -> Scaling:
+        """From samples float32 [n, inputs]."""
+        return cls(x.mean(axis=0), x.std(axis=0), _RAW_MOST / float(np.abs(x).max()))
+
+    def standardised(self, x: Features) -> FloatArray:
+        """Mean 0, deviation 1; an input that never changes is 0 (O3.2)."""
+        moves = self.deviation > 0
+        scaled: FloatArray = np.where(moves, (x - self.mean) / np.where(moves, self.deviation, 1), 0)
+        return scaled
 
 
 @dataclass(frozen=True)
 class Start:
-    """Trained weights (A6), and how inputs become the device's integers for them."""
+    """Trained weights (A6), and how inputs become the device's integers for them.
+
+    `scaling`: the network wants standardised inputs, and a board in its stream makes them itself (O3).
+    """
 
     plan: Plan
     blob: bytes
+    scaling: Scaling | None = None
 
     def integers(self, x: Features) -> Int16Array:
-        """Samples float32 [n, inputs] -> int16."""
-        return quantise_inputs(self.plan, exponents(self.plan, self.blob), x)
+        """Samples float32 [n, inputs] -> int16, as the network takes them."""
+        wanted = self.scaling.standardised(x) if self.scaling else x
+        return quantise_inputs(self.plan, exponents(self.plan, self.blob), wanted)
+
+    def streamed(self, x: Features) -> Int16Array:
+        """The same for the board's stream: raw, if the board standardises."""
+        if self.scaling is None:
+            return self.integers(x)
+        raw: Int16Array = np.clip(np.rint(x * self.scaling.raw), -_RAW_END, _RAW_END).astype(np.int16)
+        return raw
 
 
 @dataclass(frozen=True)
@@ -48,15 +86,25 @@ class Schooling:
 SCHOOLING = {"digits": Schooling(2, 0.05), "keywords": Schooling(4, 0.02), "omniglot": Schooling(4, 0.05)}
 
 
-def trained_start(model: Model, pools: Pools, known: Sequence[int], seed: int, weights: Weights | None = None) -> Start:
+def trained_start(
+    model: Model,
+    pools: Pools,
+    known: Sequence[int],
+    seed: int,
+    weights: Weights | None = None,
+    *,
+    standardise: bool = False,
+) -> Start:
     """A start that knows the classes `known`, trained from `weights` (None: random ones) on their training pools."""
     layout = plan(model.network)
     first = weights or initial_weights(model.network, seed)
-    calibration = model.tasks.calibration()
-    calibration = calibration[:: -(-len(calibration) // _CALIBRATION_SAMPLES)]
-    start = Start(layout, pack(layout, first, calibrate(layout, first, calibration)))
+    scaling = Scaling.of(np.concatenate([pools.training[label] for label in known])) if standardise else None
+    samples = model.tasks.calibration()
+    samples = samples[:: -(-len(samples) // _CALIBRATION_SAMPLES)]
+    ranges = np.clip(scaling.standardised(samples), -_MOST_DEVIATIONS, _MOST_DEVIATIONS) if scaling else samples
+    start = Start(layout, pack(layout, first, calibrate(layout, first, ranges)), scaling)
     schooling = SCHOOLING[model.name.partition("-")[0]]
-    return Start(layout, _trained(start, pools, known, seed, schooling))
+    return replace(start, blob=_trained(start, pools, known, seed, schooling))
 
 
 def saved_weights(folder: Path, model: Model) -> Weights:

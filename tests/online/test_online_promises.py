@@ -1,0 +1,68 @@
+"""What docs/online.md states: how much is forgotten at most, how soon drift is noticed, how rare false alarms are."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+import jaragua_models
+from jaragua.online.drift import Change, inverted, rolled, unchanged, watch
+from jaragua.online.forgetting import measure
+from jaragua.online.pools import Pools, pools
+from jaragua.online.start import Start, trained_start
+from jaragua_compiler import plan
+from jaragua_compiler.online import NativeLearner
+
+MODEL = jaragua_models.get("digits")
+SEEDS = (100, 101, 102)
+MOST_LOST_POINTS = 10.0
+MOST_LOST_MEAN_POINTS = 6.0
+LEAST_NEW = 0.5
+LONGEST_DELAY = 40
+
+
+@cache
+def learner() -> NativeLearner:
+    return NativeLearner(plan(MODEL.network))
+
+
+@cache
+def deployed(seed: int, known: tuple[int, ...]) -> tuple[Start, Pools]:
+    drawn = pools(MODEL, seed)
+    return trained_start(MODEL, drawn, known, seed), drawn
+
+
+@pytest.mark.parametrize("pure", [True, False], ids=["alone", "mixed"])
+def test_o6_a_new_class_is_learned_and_the_old_ones_are_kept(pure: bool) -> None:
+    """Alone is the hard case: 30 samples in a row of a class never seen."""
+    found = []
+    for seed in SEEDS:
+        new = seed % 10
+        start, drawn = deployed(seed, tuple(label for label in range(10) if label != new))
+        found.append(measure(start, drawn, new, learner(), seed, pure=pure, replays=8))
+    assert max(one.points for one in found) <= MOST_LOST_POINTS
+    assert np.mean([one.points for one in found]) <= MOST_LOST_MEAN_POINTS
+    assert min(one.new_after for one in found) >= LEAST_NEW
+
+
+def test_o5_without_prototypes_the_old_classes_would_be_lost() -> None:
+    """What the replay is for: so the test above would fail without it."""
+    start, drawn = deployed(100, tuple(range(1, 10)))
+    assert measure(start, drawn, 0, learner(), 100, pure=True, replays=0).points > MOST_LOST_POINTS
+
+
+@pytest.mark.parametrize("change", [inverted, rolled], ids=["inverted", "moved"])
+def test_o7_drift_is_noticed_soon(change: Change) -> None:
+    for seed in SEEDS:
+        start, drawn = deployed(seed, tuple(range(10)))
+        seen = watch(start, drawn, learner(), seed, 300 + LONGEST_DELAY, change)
+        assert seen.false_alarms == 0
+        assert seen.delay is not None, f"not noticed within {LONGEST_DELAY} samples, seed {seed}"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_o7_a_stream_that_does_not_change_raises_no_alarm(seed: int) -> None:
+    start, drawn = deployed(seed, tuple(range(10)))
+    assert watch(start, drawn, learner(), seed, 2000, unchanged).false_alarms == 0
