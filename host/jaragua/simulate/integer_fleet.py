@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.simulate import library
+from jaragua.simulate.dense_lanes import DenseLanes, lanes_can
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.layout import regions, units
 from jaragua.simulate.samples import Batch
@@ -108,6 +109,10 @@ class IntegerFleet:
     ) -> None:
         self._open.close()
 
+    @functools.cached_property
+    def _lanes(self) -> DenseLanes:
+        return DenseLanes(self._plan, self._cache)
+
     def start(self, vector: Vector) -> bytes:
         """The blob, with exponents estimated anew (A2.6)."""
         return self._codec.pack(vector)
@@ -123,8 +128,12 @@ class IntegerFleet:
         def one(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
             return self._train_share(copy, start, wanted, share)
 
+        def in_step(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
+            return self._train_in_step(start, work, share)
+
         shares = batch.shares(self._threads_for(batch, wanted.passes))
-        results = self._workers_for(work).run(one, shares)
+        quick = lanes_can(self._plan, work, batch.counts)
+        results = self._workers_for(work).run(in_step if quick else one, shares)
         learned = results[0][0] if len(results) == 1 else np.concatenate([found for found, _ in results])
         figures = np.concatenate([found for _, found in results])
         samples = int(batch.counts.sum()) * wanted.passes
@@ -164,6 +173,12 @@ class IntegerFleet:
         )
         _require_good(status)
         return learned, figures
+
+    def _train_in_step(self, start: bytes, work: ClientWork, share: Batch) -> tuple[Vector, Figures]:
+        scale, samples = self._scale(start), self._quantised(start, share)
+        arrays = samples.inputs, samples.targets, len(share)
+        rate = _rate(work.learning_rate)
+        return self._lanes.train(start, scale.exponents, scale.units, rate, work.passes, arrays)
 
     def _adapt_share(
         self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch

@@ -8,6 +8,7 @@ device learned (its weights less the initialisation).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -52,7 +53,7 @@ class Finite:
 
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
         """Every other update as it is."""
-        return [update for update in updates if np.isfinite(update.weights).all()]
+        return [update for update in updates if _is_finite(update.weights)]
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,11 @@ def aggregation_of(combine: str, trim: float, clip: float, near: float) -> Aggre
     if clip:
         checks.append(ClippedToTheMedianNorm(clip))
     return Aggregation(tuple(checks), COMBINERS[combine](trim))
+
+
+def _is_finite(weights: Vector) -> bool:
+    """A finite sum of squares has finite terms, and is quicker found."""
+    return math.isfinite(float(np.dot(weights, weights))) or bool(np.isfinite(weights).all())
 
 
 def _shortened(initialisation: Vector, update: ClientUpdate, limit: float) -> ClientUpdate:

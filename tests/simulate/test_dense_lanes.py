@@ -1,0 +1,96 @@
+"""Devices that go in step learn the same bits as devices one by one (A3 to A5), with AVX-512 and without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jaragua_models
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.simulate import integer_fleet
+from jaragua.simulate.dense_lanes import WORTH_LANES, DenseLanes, lanes_can
+from jaragua.simulate.integer_fleet import IntegerFleet
+from jaragua.simulate.samples import Batch, joined
+from jaragua.simulate.settings import default_cache
+from jaragua.strategies import ClientWork
+from jaragua_compiler import Conv2D, Dense, Flatten, Network, plan
+from jaragua_models import Model, Samples
+
+DIGITS = jaragua_models.get("digits")
+NETWORKS = {
+    "sine": jaragua_models.get("sine").network,
+    "digits": DIGITS.network,
+    "odd": Network("odd", 5, (Dense(7, "relu"), Dense(3, "linear"), Dense(9, "relu"), Dense(3))),
+    "numbers": Network("numbers", 3, (Dense(11, "relu"), Dense(5, "linear")), "mean_squared_error", output_range=4.0),
+    "one layer": Network("one", 6, (Dense(4),)),
+    "wide": Network("wide", 256, (Dense(256, "relu"), Dense(2))),
+}
+
+
+class Inputs:
+    """A task source that only calibrates."""
+
+    def __init__(self, inputs: int) -> None:
+        self._inputs = inputs
+
+    def calibration(self) -> Any:
+        return np.random.default_rng(1).uniform(-1, 1, (50, self._inputs)).astype(np.float32)
+
+
+def model_of(network: Network) -> Model:
+    metric: Any = "accuracy" if network.classifier else "mse"
+    return replace(DIGITS, network=network, tasks=Inputs(network.input_size), metric=metric)  # type: ignore[arg-type]
+
+
+def batch_of(network: Network, devices: int, samples: int, seed: int) -> Batch:
+    draw = np.random.default_rng(seed)
+    tasks = []
+    for _ in range(devices):
+        x = draw.uniform(-1.5, 1.5, (samples, network.input_size)).astype(np.float32)
+        labels = draw.integers(0, network.outputs, samples)
+        numbers = draw.uniform(-4, 4, (samples, network.outputs)).astype(np.float32)
+        tasks.append(Samples(x, labels if network.classifier else numbers))
+    return joined(tasks, range(devices))
+
+
+@pytest.mark.parametrize("flags", [(), ("-DJRG_LANES_PORTABLE",)])
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_the_same_bits_as_one_by_one(
+    name: str, flags: tuple[str, ...], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = NETWORKS[name]
+    model = model_of(network)
+    with IntegerFleet(model, ModelCodec(model), 1, default_cache()) as fleet:
+        fleet.__dict__["_lanes"] = DenseLanes(plan(network), default_cache(), flags)
+        start = fleet.start(ModelCodec(model).initial(seed))
+        for devices, rate, passes in ((WORTH_LANES, 0.02, 2), (33, 0.9, 1), (40, 1e-4, 1)):
+            batch, work = batch_of(network, devices, 6, seed), ClientWork(rate, passes=passes)
+            quick = fleet.train(start, work, batch)
+            with monkeypatch.context() as patched:
+                patched.setattr(integer_fleet, "lanes_can", lambda *_: False)
+                slow = fleet.train(start, work, batch)
+            np.testing.assert_array_equal(quick.learned, slow.learned)
+            assert quick.learned.any()
+            assert quick.loss == slow.loss
+
+
+def test_what_does_not_go_in_step() -> None:
+    sine, even = plan(NETWORKS["sine"]), np.full(20, 8)
+    assert lanes_can(sine, ClientWork(0.1), even)
+    assert not lanes_can(sine, ClientWork(0.1), even[: WORTH_LANES - 1])
+    assert not lanes_can(sine, ClientWork(0.1), np.arange(1, 21))
+    assert not lanes_can(sine, ClientWork(0.1, batch=4), even)
+    assert not lanes_can(sine, ClientWork(0.1, proximal=1.0), even)
+    assert not lanes_can(plan(replace(NETWORKS["sine"], weights="w8")), ClientWork(0.1), even)
+    assert not lanes_can(plan(Network("c", (8, 8, 1), (Conv2D(2), Flatten(), Dense(2)))), ClientWork(0.1), even)
+    assert not lanes_can(plan(Network("w", 300, (Dense(2),))), ClientWork(0.1), even)
+
+
+def test_the_c_is_built_once_for_all_networks(tmp_path: Path) -> None:
+    for name in ("sine", "digits"):
+        DenseLanes(plan(NETWORKS[name]), tmp_path)
+    assert len(list(tmp_path.glob("*.so"))) == 1
