@@ -52,10 +52,12 @@ def random_frozen(generator: np.random.Generator, network: Network) -> Plan:
 
 def _partly_frozen(generator: np.random.Generator, network: Network, index: int, *, always_trains: bool) -> Layer:
     layer = network.layers[index]
-    if not isinstance(layer, WeightedLayer) or isinstance(layer, DepthwiseConv2D) or generator.random() < 0.3:
+    if not isinstance(layer, WeightedLayer) or generator.random() < 0.3:
         return layer
-    if not always_trains and generator.random() < 0.5:
+    if not always_trains and (isinstance(layer, DepthwiseConv2D) or generator.random() < 0.5):
         return replace(layer, trainable=False)
+    if isinstance(layer, DepthwiseConv2D):
+        return layer
     channels = network.weight_shapes(index)[1][0]
     return replace(layer, trained_channels=int(generator.integers(1, channels + 1)))
 

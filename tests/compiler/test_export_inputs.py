@@ -241,10 +241,11 @@ def test_channels_that_a_layer_has_not_are_named(channels: str) -> None:
         planned(NETWORK, Choice(train=f"0:{channels}"))
 
 
-def test_a_depthwise_layer_cannot_be_frozen() -> None:
+def test_a_depthwise_layer_trains_with_all_its_channels_or_none() -> None:
     network = Network("net", (6, 6, 2), (DepthwiseConv2D(), Flatten(), Dense(3)))
-    with pytest.raises(CompileError, match=r"layer 0: .*cannot be frozen"):
-        planned(network, Choice(train="last"))
+    assert [layer.trains for layer in planned(network, Choice(train="last")).layers] == [False, True]
+    with pytest.raises(CompileError, match=r"layer 0: .*with all its channels or none"):
+        planned(network, Choice(train="0:1,2"))
 
 
 def test_a_format_that_a_layer_has_not_is_refused_by_name() -> None:

@@ -69,6 +69,8 @@ def test_the_random_networks_have_every_layer_kind_and_branches() -> None:
     assert {"linear", "relu", "relu6", "leaky_relu", "tanh"} <= activations
     frozen = [layer for compiled in plans for layer in compiled.layers if not layer.trains]
     assert {(type(layer).__name__, layer.has_backward) for layer in frozen} >= {
+        ("DepthwisePlan", True),
+        ("DepthwisePlan", False),
         ("ConvPlan", True),
         ("ConvPlan", False),
         ("DensePlan", True),

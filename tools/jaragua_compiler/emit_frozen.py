@@ -9,7 +9,7 @@ from jaragua_compiler.emit_names import boolean, buffer, tensor
 from jaragua_compiler.frozen import FrozenRows
 from jaragua_compiler.memory import error_name, needs_own_list
 from jaragua_compiler.plan import Plan
-from jaragua_compiler.plan_operators import ConvPlan, DensePlan, WeightedPlan
+from jaragua_compiler.plan_operators import ConvPlan, DensePlan, WeightedPlan, WindowPlan
 
 INCLUDES = (
     ("jrg_nn_dense_forward_w8.h", "jrg_nn_dense_forward_w8"),
@@ -17,6 +17,7 @@ INCLUDES = (
     ("jrg_nn_dense_pass_w8.h", "jrg_nn_dense_pass_w8"),
     ("jrg_nn_conv_w8.h", "jrg_nn_conv_forward_w8"),
     ("jrg_nn_conv_backward_w8.h", "jrg_nn_conv_backward_w8"),
+    ("jrg_nn_frozen_depthwise_w8.h", "jrg_nn_depthwise_forward_w8"),
     ("jrg_nn_errors.h", "jrg_nn_spread_errors"),
 )
 
@@ -74,6 +75,27 @@ static void jrg_model_step{step}_forward(void)
 }}
 """
 
+_DEPTHWISE_FORWARD = """\
+static void jrg_model_step{step}_forward(void)
+{{
+    const jrg_nn_conv_w8 layer = {layer};
+    jrg_nn_depthwise_forward_w8(&layer, {x}, {y}, jrg_model_exponents[{index}].forward_shift, {output_width}u, {relu});
+}}
+"""
+
+_DEPTHWISE_BACKWARD = """\
+static jrg_nn_error jrg_model_step{step}_backward(jrg_nn_error error)
+{{
+    const jrg_nn_conv_w8 layer = {layer};
+    const jrg_nn_conv shape = jrg_nn_conv_shape_w8(&layer);
+    {scale}(&shape, {above}, &error, {scaled});
+    jrg_nn_error below = jrg_nn_depthwise_backward_w8(&layer, {scaled}, {x}, {input_rectified},
+                                                      jrg_model_exponents[{index}].weight_exponent, {below});
+    below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
+    return below;
+}}
+"""
+
 _CONV_BACKWARD = """\
 static jrg_nn_error jrg_model_step{step}_backward(jrg_nn_error error)
 {{
@@ -97,15 +119,17 @@ def constants_code(plan: Plan) -> str:
 
 def forward_code(layer: WeightedPlan, plan: Plan) -> str:
     """The function `jrg_model_step<step>_forward`: reads the input's tensor, writes the output's."""
-    template = _CONV_FORWARD if isinstance(layer, ConvPlan) else _DENSE_FORWARD
-    return template.format(**common_fields(layer, plan, ""))
+    fields = common_fields(layer, plan, "")
+    if isinstance(layer, WindowPlan):
+        return (_CONV_FORWARD if isinstance(layer, ConvPlan) else _DEPTHWISE_FORWARD).format(**fields)
+    return _DENSE_FORWARD.format(**fields)
 
 
 def backward_code(layer: WeightedPlan, plan: Plan, below: str) -> str:
     """The function `jrg_model_step<step>_backward`: leaves the errors of its inputs in `below`."""
     fields = common_fields(layer, plan, below)
-    if isinstance(layer, ConvPlan):
-        return _CONV_BACKWARD.format(**fields)
+    if isinstance(layer, WindowPlan):
+        return (_CONV_BACKWARD if isinstance(layer, ConvPlan) else _DEPTHWISE_BACKWARD).format(**fields)
     assert isinstance(layer, DensePlan)
     own_list = needs_own_list(plan.graph, layer)
     fields["down"] = buffer(f"down{layer.index}") if own_list else below
@@ -141,7 +165,7 @@ def frozen_layer(layer: WeightedPlan) -> str:
     """The jrg_nn_dense_w8 or jrg_nn_conv_w8 of a layer's frozen rows; they are only read."""
     name = f"jrg_model_frozen{layer.index}"
     pointers = f"(int8_t *){name}_weights, (int32_t *){name}_biases, {name}_channels"
-    if isinstance(layer, ConvPlan):
+    if isinstance(layer, WindowPlan):
         return f"{{{window_code(layer)},\n                                  {pointers},\n" + (
             f"                                  {layer.frozen_rows}u, {layer.error_width}u}}"
         )

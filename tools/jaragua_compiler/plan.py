@@ -288,7 +288,7 @@ class _Planner:
         terms = _error_terms(self._graph, operator)
         passes = self._needs_error[operator.input]
         weights = self._network.weight_format(operator.layer)
-        if weights == "w8" and isinstance(operator, DepthwiseOperator):
+        if weights == "w8" and isinstance(operator, DepthwiseOperator) and self._network.trains(operator.layer):
             raise _no_int8_depthwise(self._network, operator.layer)
         largest = LARGEST_ERROR_TERMS[weights]
         if passes and terms > largest:
@@ -326,10 +326,12 @@ class _Planner:
 
 
 def _no_int8_depthwise(network: Network, index: int) -> CompileError:
-    reason = "a depthwise convolution has no int8 weights"
-    if not network.trains(index):
-        return CompileError(f"layer {index}: {reason}, so it cannot be frozen.", "Let it train; its weights are few.")
-    return CompileError(f"layer {index}: {reason}.", "Give this layer weights='w16'; its weights are few.")
+    reason = f"layer {index}: a depthwise convolution that trains has no int8 weights"
+    if not network.trains_whole(index):
+        return CompileError(
+            f"{reason}, so it trains with all its channels or none.", "Leave the number of channels out."
+        )
+    return CompileError(f"{reason}.", "Give this layer weights='w16'; its weights are few.")
 
 
 def _needs_error(network: Network, graph: Graph) -> list[bool]:

@@ -42,7 +42,12 @@ def _endless(plan: Plan, random: np.random.Generator) -> Iterator[Step]:
 def _ordinary_blob(plan: Plan, random: np.random.Generator) -> bytes:
     weights = initial_weights(plan.network, int(random.integers(2**32)))
     samples = random.uniform(-1.0, 1.0, (16, plan.network.input_size))
-    return pack(plan, weights, calibrate(plan, weights, samples))
+    try:
+        return pack(plan, weights, calibrate(plan, weights, samples))
+    except CompileError:
+        if not plan.frozen:
+            raise
+        return _wild_blob(plan, random)  # ordinary weights need not fit beside wild frozen ones
 
 
 def _wild_blob(plan: Plan, random: np.random.Generator) -> bytes:
