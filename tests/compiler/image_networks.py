@@ -58,6 +58,23 @@ EIGHTS = Network(
     ),
 )
 
+# Depthwise convolutions: odd and even channels, strides 1 to 3, uneven padding, kernels of 1 to 30 taps, one position.
+DEPTHWISE = Network(
+    "depthwise",
+    (9, 8, 3),
+    (
+        DepthwiseConv2D((3, 3), (1, 1), "same", "relu"),
+        Conv2D(6, (1, 1), activation="relu"),
+        DepthwiseConv2D((5, 5), (1, 2), ((3, 1), (2, 4)), "relu"),
+        DepthwiseConv2D((2, 3), (3, 1), ((0, 1), (1, 0))),
+        DepthwiseConv2D((1, 1)),
+        DepthwiseConv2D((6, 5), (1, 1), "same", "relu6"),
+        DepthwiseConv2D((3, 4), (1, 2), "valid"),
+        Flatten(),
+        Dense(3),
+    ),
+)
+
 
 def random_conv_network(generator: np.random.Generator) -> Network:
     """1 to 3 convolutions of any kernel, stride and padding, then 1 or 2 dense layers; small enough to be fast."""

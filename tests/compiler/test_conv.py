@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from image_networks import CNN, ONE_CHANNEL, random_conv_network
+from image_networks import CNN, DEPTHWISE, ONE_CHANNEL, random_conv_network
 from random_cases import random_blob, random_sample
 
 from jaragua_compiler import CompileError, Conv2D, Dense, Flatten, NativeEngine, Network, ReferenceEngine, plan
@@ -68,6 +68,10 @@ def test_a7_a_thousand_random_steps_of_the_cnn_give_the_same_bits(engine_cache: 
 
 def test_a7_the_kernels_for_one_channel_give_the_same_bits(engine_cache: Path) -> None:
     _compare(plan(ONE_CHANNEL), seed=21, steps=200, cache=engine_cache)
+
+
+def test_a9_8_depthwise_kernels_of_any_size_give_the_same_bits(engine_cache: Path) -> None:
+    _compare(plan(DEPTHWISE), seed=22, steps=100, cache=engine_cache)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)

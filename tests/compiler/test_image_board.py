@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from image_networks import CNN, EIGHTS, ONE_CHANNEL, random_conv_network, random_graph_network
+from image_networks import CNN, DEPTHWISE, EIGHTS, ONE_CHANNEL, random_conv_network, random_graph_network
 
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, ReferenceEngine, plan
 from jaragua_compiler.bench import board, toolchain
@@ -23,6 +23,7 @@ SHAPES = {
     "the CNN of the bench": CNN,
     "one channel": ONE_CHANNEL,
     "channels in eights": EIGHTS,
+    "depthwise": DEPTHWISE,
     "more inputs than 32 bits hold": Network(
         "net", (5, 5, 40), (Conv2D(9, padding="same", activation="relu"), Conv2D(8), Flatten(), Dense(2))
     ),

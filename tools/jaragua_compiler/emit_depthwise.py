@@ -15,7 +15,7 @@ _FORWARD = """\
 static void jrg_model_step{step}_forward(void)
 {{
     const jrg_nn_conv layer = {layer};
-    jrg_nn_depthwise_forward(&layer, {x}, {y}, (uint32_t)jrg_model_exponents[{index}].forward_shift,
+    jrg_nn_depthwise_forward(&layer, {x}, {y}, {patch}, (uint32_t)jrg_model_exponents[{index}].forward_shift,
                              {output_width}u, {relu});
 }}
 """
@@ -84,6 +84,7 @@ def _fields(layer: DepthwisePlan, plan: Plan, below: str) -> dict[str, object]:
         "layer": _layer(layer, biases(layer)),
         "x": tensor(layer.input_tensor),
         "y": tensor(layer.output_tensor),
+        "patch": buffer(f"patch{layer.index}"),
         "scaled": buffer(f"e{layer.index}"),
         "column": buffer(f"column{layer.index}"),
         "above": buffer(above),

@@ -236,10 +236,9 @@ def _scratch_buffers(graph: Graph, moments: Moments, step: OperatorPlan) -> Iter
     if isinstance(step, WindowPlan) and step.has_backward:
         errors = 2 * step.outputs * _even(step.positions)
         yield Buffer(f"e{step.index}", errors, moments.take_error(step.step), moments.learn(step.step))
-    if isinstance(step, ConvPlan):
+    if isinstance(step, ConvPlan | DepthwisePlan):
         forward = moments.forward(step.step)
-        elements = step.bordered_elements if step.is_first_layer_kind else step.row_elements
-        yield Buffer(f"patch{step.index}", 2 * elements, forward, forward)
+        yield Buffer(f"patch{step.index}", 2 * _forward_elements(step), forward, forward)
     if isinstance(step, ConvPlan | DepthwisePlan) and (step.trains or _lists_channels(step)):
         learn = moments.learn(step.step)
         channels = LIST_ENTRY_BYTES * (step.outputs + 1) if _lists_channels(step) else 0
@@ -249,6 +248,13 @@ def _scratch_buffers(graph: Graph, moments: Moments, step: OperatorPlan) -> Iter
 def _lists_channels(step: WindowPlan) -> bool:
     """True if a layer's way back has a list of the live channels of a position in its scratch."""
     return isinstance(step, ConvPlan) and step.passes_error[0] and not step.per_channel
+
+
+def _forward_elements(step: ConvPlan | DepthwisePlan) -> int:
+    """Numbers of scratch that the forward pass of a layer needs."""
+    if isinstance(step, DepthwisePlan):
+        return _even(step.inputs * step.channels)
+    return step.bordered_elements if step.is_first_layer_kind else step.row_elements
 
 
 def _update_elements(step: ConvPlan | DepthwisePlan) -> int:

@@ -5,6 +5,9 @@
 #include "jrg_nn_conv_update.h"   // jrg_nn_conv_stepped_weight
 #include "jrg_nn_dense_forward.h" // jrg_nn_activation
 #include "jrg_nn_errors.h"        // jrg_nn_mask_errors
+#if JRG_NN_DSP
+#include "jrg_nn_depthwise_dsp.h" // jrg_nn_depthwise_forward_dsp
+#endif
 
 /* The exact sum of one channel at one position. weights: [kernel_height][kernel_width] of the channel. */
 JRG_NN_INLINE int64_t jrg_nn_depthwise_sum(const jrg_nn_window *window, const int16_t *x, const int16_t *weights,
@@ -22,11 +25,19 @@ JRG_NN_INLINE int64_t jrg_nn_depthwise_sum(const jrg_nn_window *window, const in
 }
 
 /* x: [height][width][channels]. conv: its outputs are the channels, its weights [channels][taps padded to even].
- * y: [positions][channels]. shift: 2..30 (A3.3). */
-JRG_NN_INLINE void jrg_nn_depthwise_forward(const jrg_nn_conv *conv, const int16_t *x, int16_t *y, uint32_t shift,
-                                            uint32_t output_width, bool relu)
+ * y: [positions][channels]. patch: scratch, [taps][channels], padded to even. x, weights and patch are 4-aligned.
+ * shift: 2..30 (A3.3). */
+JRG_NN_INLINE void jrg_nn_depthwise_forward(const jrg_nn_conv *conv, const int16_t *x, int16_t *y, int16_t *patch,
+                                            uint32_t shift, uint32_t output_width, bool relu)
 {
     const jrg_nn_window *window = &conv->window;
+#if JRG_NN_DSP
+    if (jrg_nn_is_depthwise_dsp(window)) {
+        jrg_nn_depthwise_forward_dsp(conv, x, y, patch, shift, output_width, relu);
+        return;
+    }
+#endif
+    (void)patch;
     const uint32_t taps = window->kernel_height * window->kernel_width;
     for (uint32_t row = 0; row < window->rows; row++) {
         const jrg_nn_span rows = jrg_nn_row_span(window, row);
@@ -73,16 +84,71 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_depthwise_backward(const jrg_nn_conv *conv, co
         for (uint32_t row = 0; row < window->rows; row++) {
             const jrg_nn_span rows = jrg_nn_row_span(window, row);
             for (uint32_t column = 0; column < window->columns; column++) {
-                if (*error != 0) {
-                    const jrg_nn_span columns = jrg_nn_column_span(window, column);
-                    jrg_nn_depthwise_spread(window, weights, *error, rows, columns, channel, below);
+                const int32_t e = *error++;
+                if (e == 0) {
+                    continue;
                 }
-                error++;
+#if JRG_NN_DSP
+                if (jrg_nn_is_depthwise_dsp(window) && jrg_nn_is_inside(window, row, column)) {
+                    int32_t *to = below + jrg_nn_place_under(window, row, column) + channel;
+                    jrg_nn_depthwise_spread_dsp(window, weights, e, to);
+                    continue;
+                }
+#endif
+                jrg_nn_depthwise_spread(window, weights, e, rows, jrg_nn_column_span(window, column), channel, below);
             }
         }
     }
     return (jrg_nn_error){.magnitude = jrg_nn_mask_errors(below, x, inputs, rectified)};
 }
+
+/* Adds e * x of one position to the gradients of a channel: sums [kernel_height][kernel_width]. */
+JRG_NN_INLINE void jrg_nn_depthwise_gradients(const jrg_nn_window *window, const int16_t *x, int32_t error,
+                                              jrg_nn_span rows, jrg_nn_span columns, uint32_t channel, int32_t *sums)
+{
+    for (uint32_t ky = rows.first; ky < rows.end; ky++) {
+        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * window->width;
+        for (uint32_t kx = columns.first; kx < columns.end; kx++) {
+            const uint32_t pixel = line + (uint32_t)(columns.start + (int32_t)kx);
+            sums[ky * window->kernel_width + kx] += error * x[pixel * window->channels + channel];
+        }
+    }
+}
+
+#if JRG_NN_DSP
+/* A7.4 of one channel: its gradients [kernel_height][kernel_width]. errors: of the channel. At most 25 taps. */
+JRG_NN_INLINE void jrg_nn_depthwise_channel_gradients(const jrg_nn_window *window, const int16_t *x,
+                                                      const int16_t *errors, uint32_t channel, int32_t *gradients)
+{
+    const uint32_t taps = window->kernel_height * window->kernel_width;
+    int32_t inside[JRG_NN_DEPTHWISE_MOST_TAPS] = {0};
+    for (uint32_t tap = 0; tap < taps; tap++) {
+        gradients[tap] = 0;
+    }
+#pragma GCC unroll 1
+    for (uint32_t row = 0; row < window->rows; row++) {
+        const jrg_nn_span rows = jrg_nn_row_span(window, row);
+#pragma GCC unroll 1
+        for (uint32_t column = 0; column < window->columns; column++) {
+            const int32_t error = *errors++;
+            if (error == 0) {
+                continue;
+            }
+            if (jrg_nn_is_inside(window, row, column)) {
+                const int16_t *at = x + jrg_nn_place_under(window, row, column) + channel;
+                jrg_nn_depthwise_gradients_dsp(window, at, error, inside);
+            } else {
+                const jrg_nn_span columns = jrg_nn_column_span(window, column);
+                jrg_nn_depthwise_gradients(window, x, error, rows, columns, channel, gradients);
+            }
+        }
+    }
+#pragma GCC unroll 25
+    for (uint32_t tap = 0; tap < taps; tap++) {
+        gradients[tap] += inside[tap];
+    }
+}
+#endif
 
 /* As jrg_nn_conv_update. */
 JRG_NN_INLINE void jrg_nn_depthwise_update(const jrg_nn_conv *conv, const int16_t *scaled, int32_t error_exponent,
@@ -96,6 +162,18 @@ JRG_NN_INLINE void jrg_nn_depthwise_update(const jrg_nn_conv *conv, const int16_
     for (uint32_t channel = 0; channel < window->channels; channel++) {
         const int16_t *errors = scaled + channel * stride;
         int16_t *weight = conv->weights + channel * (taps + (taps & 1u));
+#if JRG_NN_DSP
+        if (jrg_nn_is_depthwise_dsp(window)) {
+            int32_t gradients[JRG_NN_DEPTHWISE_MOST_TAPS];
+            jrg_nn_depthwise_channel_gradients(window, x, errors, channel, gradients);
+            for (uint32_t tap = 0; tap < taps; tap++) {
+                weight[tap] = jrg_nn_conv_stepped_weight(weight[tap], gradients[tap], rate);
+            }
+            const int32_t error_sum = jrg_nn_conv_error_sum(errors, window->rows * window->columns);
+            jrg_nn_conv_step_bias(&conv->biases[channel], error_sum, rate);
+            continue;
+        }
+#endif
         for (uint32_t tap = 0; tap < taps; tap++) {
             jrg_nn_column(window, x, tap / window->kernel_width, tap % window->kernel_width, channel, column);
             *weight = jrg_nn_conv_stepped_weight(*weight, jrg_nn_dot(errors, column, stride), rate);
