@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from jaragua.cli.main import run
 from jaragua_compiler.boards import boards
@@ -123,6 +124,38 @@ def test_the_channels_that_train_are_the_users_choice(capsys: pytest.CaptureFixt
     assert selftest_passes("some")
 
 
+def saved(path: str, *shapes: tuple[int, ...]) -> None:
+    """Weights as a run writes them: of each layer [out, in] the weights and biases."""
+    generator = np.random.default_rng(3)
+    arrays = {}
+    for number, shape in enumerate(shapes):
+        arrays[f"layers.{number}.weight"] = generator.normal(0, 0.1, shape)
+        arrays[f"layers.{number}.bias"] = np.zeros(shape[0])
+    save_file(arrays, path)
+
+
+def test_the_weights_of_a_run_are_what_a_network_starts_with(capsys: pytest.CaptureFixture[str]) -> None:
+    saved("final.safetensors", (32, 64), (10, 32))
+    options = ["--board", "pico", "--train", "last"]
+    one = document(capsys, "compile", "digits", *options, "--out", "random")
+    other = document(capsys, "compile", "digits", *options, "--out", "learned", "--start", "final.safetensors")
+    assert one["architecture"] != other["architecture"]
+    assert selftest_passes("learned")
+
+
+def test_weights_that_do_not_fit_a_network_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    saved("one.safetensors", (32, 64))
+    saved("wide.safetensors", (32, 65), (10, 32))
+    Path("cut.safetensors").write_bytes(Path("wide.safetensors").read_bytes()[:500])
+    for name, said in (
+        ("one", "has not the 2 layers of network 'digits'"),
+        ("wide", "layers.0.weight is float64 of shape [32, 65]"),
+        ("cut", "is not a whole safetensors file"),
+        ("none", "cannot be read"),
+    ):
+        assert said in refused(capsys, 7, "compile", "digits", "--board", "pico", "--start", f"{name}.safetensors")
+
+
 def test_a_ram_budget_decides_what_trains_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     budget = ["--train", "auto", "--ram-budget", "3000"]
     assert run(["compile", "sine", "--board", "pico", "--out", "made", *budget, "--json"]) == 0
@@ -130,8 +163,10 @@ def test_a_ram_budget_decides_what_trains_and_says_why(capsys: pytest.CaptureFix
     data = json.loads(said.out)["data"]
     assert (data["trained_layers"], data["ram_free_bytes"]) == ([0, 2], 3000)
     assert data["ram_bytes"] <= 3000
-    assert [line.partition(":")[0] for line in said.err.splitlines()] == [f"layer {n}, Dense" for n in (2, 1, 0)]
-    assert [line.rpartition(": ")[2] for line in said.err.splitlines()] == ["it trains", "it stays frozen", "it trains"]
+    *attempts, warning = said.err.splitlines()
+    assert [line.partition(":")[0] for line in attempts] == [f"layer {n}, Dense" for n in (2, 1, 0)]
+    assert [line.rpartition(": ")[2] for line in attempts] == ["it trains", "it stays frozen", "it trains"]
+    assert warning == "no --start: the weights of frozen layers are random ones"
     assert selftest_passes("made")
 
 

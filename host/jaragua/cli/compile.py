@@ -15,7 +15,7 @@ from jaragua.errors import UsageError
 if TYPE_CHECKING:
     from jaragua_compiler.boards import Board
     from jaragua_compiler.export import Attempt, Choice, Compiled, Row
-    from jaragua_compiler.initial import FloatArray
+    from jaragua_compiler.initial import FloatArray, Weights
     from jaragua_compiler.network import Loss, Network, WeightFormat
 
 app = typer.Typer()
@@ -32,6 +32,7 @@ def compile(
     ram_budget: Annotated[
         int | None, typer.Option(help="Bytes of RAM it may take; by default all the board has.")
     ] = None,
+    start: Annotated[Path | None, typer.Option(help="Weights to start with: a run's .safetensors file.")] = None,
     loss: Annotated[str | None, typer.Option(help="Loss of a model file that does not say its own.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to make; by default NETWORK-BOARD here.")] = None,
     samples: Annotated[Path | None, typer.Option(help="Typical inputs: a .npy file, one row a sample.")] = None,
@@ -48,7 +49,9 @@ def compile(
     check_replaceable(folder, force=force)
     choice = _chosen(network, choice, target)
     check_fits(network, choice, target)  # before any data is read
+    values = _started(start, network) or values
     compiled = compile_model(network, values, target, choice, _samples(model, samples, network))
+    _warn_of_random(model, start, compiled)
     write_folder(compiled.files, folder, force=force)
     if json:
         output.print_result(_document(compiled, target, folder))
@@ -78,6 +81,19 @@ def _chosen(network: Network, choice: Choice, board: Board) -> Choice:
     for attempt in attempts if attempts[0].trains else ():
         output.say(_attempt(network, attempt, board))
     return resolved(network, choice, board)
+
+
+def _started(start: Path | None, network: Network) -> Weights | None:
+    from jaragua_compiler.export import read_start
+
+    return None if start is None else read_start(start, network)
+
+
+def _warn_of_random(model: str, start: Path | None, compiled: Compiled) -> None:
+    from jaragua_compiler.export import is_file
+
+    if start is None and not is_file(model) and compiled.plan.network.frozen:
+        output.say("no --start: the weights of frozen layers are random ones")
 
 
 def _attempt(network: Network, attempt: Attempt, board: Board) -> str:

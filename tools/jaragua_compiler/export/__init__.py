@@ -9,8 +9,9 @@ from jaragua_compiler.export.compile import Compiled, compile_model
 from jaragua_compiler.export.fit import Attempt, check_fits, choose_layers, resolved
 from jaragua_compiler.export.folder import check_replaceable, write_folder
 from jaragua_compiler.export.memory import Figures, Row
-from jaragua_compiler.export.models import load_model, zoo_samples
+from jaragua_compiler.export.models import is_file, load_model, zoo_samples
 from jaragua_compiler.export.samples import read_samples
+from jaragua_compiler.export.start import read_start
 
 __all__ = [
     "Attempt",
@@ -22,8 +23,10 @@ __all__ = [
     "check_replaceable",
     "choose_layers",
     "compile_model",
+    "is_file",
     "load_model",
     "read_samples",
+    "read_start",
     "resolved",
     "write_folder",
     "zoo_samples",

@@ -1,0 +1,45 @@
+"""The weights a network starts with, from a run's folder: `weights/final.safetensors` (docs/rounds.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.initial import FloatArray, Weights
+from jaragua_compiler.network import Network, Shape
+
+_HINT = "Give weights/final.safetensors of a run with this model."
+
+
+def read_start(path: Path, network: Network) -> Weights:
+    """Weights as a run writes them -> per layer (W, outputs first; b [out]). Raises CompileError if they do not fit."""
+    arrays = _arrays(path)
+    shapes = [network.weight_shapes(index) for index in network.weighted]
+    names = [(f"layers.{number}.weight", f"layers.{number}.bias") for number in range(len(shapes))]
+    if set(arrays) != {name for pair in names for name in pair}:
+        raise CompileError(f"{path} has not the {len(shapes)} layers of network {network.name!r}.", _HINT)
+    return [
+        (_checked(path, weight, arrays[weight], shape), _checked(path, bias, arrays[bias], bias_shape))
+        for (weight, bias), (shape, bias_shape) in zip(names, shapes, strict=True)
+    ]
+
+
+def _arrays(path: Path) -> dict[str, FloatArray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(path.read_bytes()))
+    except OSError as error:
+        raise CompileError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise CompileError(f"{path} is not a whole safetensors file.", _HINT) from error
+
+
+def _checked(path: Path, name: str, values: FloatArray, shape: Shape) -> FloatArray:
+    if values.shape != shape or values.dtype.kind != "f" or not np.isfinite(values).all():
+        found = f"{values.dtype} of shape {list(values.shape)}"
+        raise CompileError(f"{path}: {name} is {found}, the network has finite numbers of {list(shape)}.", _HINT)
+    return values.astype(np.float64)
