@@ -99,7 +99,6 @@ def url() -> Iterator[str]:
         ("fedavg", {"passes": 2}),
         ("fedprox", {"passes": 2, "options": {"proximal": 2.0}}),
         ("tinymetafed", {}),
-        ("tinymetafed", {"options": {"local_layers": 0, "upload_share": 1.0, "download_share": 1.0}}),
     ],
 )
 def test_pi_clients_and_the_simulation_learn_the_same_bits(

@@ -25,6 +25,9 @@ def demo(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of training.")] = 100,
     tasks: Annotated[int, typer.Option(min=2, max=1000, help="Held-out tasks the new board is judged on.")] = 24,
     model: Annotated[str, typer.Option(help="Model of the zoo.")] = "digits",
+    strategy: Annotated[
+        str, typer.Option(help="How the first weights move: tinyreptile, tinymetafed …")
+    ] = "tinyreptile",
     seed: Annotated[int, typer.Option(min=0, help="Of the first weights and the tasks.")] = 1,
     directory: Annotated[Path | None, typer.Option(help="Run folder; none: runs/demo-<time>.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
@@ -34,7 +37,7 @@ def demo(
     from jaragua.demo import Demonstration, DemoSettings
 
     folder = (directory or Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")).absolute()
-    settings = DemoSettings(folder, model, boards, tasks, rounds, seed)
+    settings = DemoSettings(folder, model, boards, tasks, rounds, seed, strategy)
     with watcher() as watching:
         result = _run(Demonstration(settings, watching), folder)
     if json:

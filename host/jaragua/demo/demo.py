@@ -64,6 +64,7 @@ class DemoSettings:
     tasks: int = 24
     rounds: int = 100
     seed: int = 1
+    strategy: str = "tinyreptile"
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ class Demonstration:
             "[model]",
             f'name = "{wanted.model}"',
             "[strategy]",
+            f'name = "{wanted.strategy}"',
             f"clients_per_round = {wanted.boards + 1}",
             "[broker]",
             f'url = "{url}"',
