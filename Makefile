@@ -45,6 +45,9 @@ reproduce: setup-test ## Simulate all tasks and strategies and write docs/result
 bench: setup-demo ## Instructions per training step on the emulated Cortex-M4, with the float32 baseline
 	@$(BIN)/jaragua bench
 
+random-networks: setup-test ## COUNT random networks (200): reference = native = Cortex-M4 = Cortex-M0; SEED repeats a run
+	@$(BIN)/python tests/compiler/differential.py --count $(or $(COUNT),200) $(if $(SEED),--seed $(SEED))
+
 accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/accuracy.md (about 6 minutes)
 	@$(BIN)/python -m jaragua_compiler.accuracy
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-import numpy as np
 import pytest
-from image_networks import CNN, DEPTHWISE, EIGHTS, ONE_CHANNEL, random_conv_network, random_graph_network
+from image_networks import CNN, DEPTHWISE, EIGHTS, ONE_CHANNEL
 
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, ReferenceEngine, plan
 from jaragua_compiler.bench import board, toolchain
@@ -48,10 +47,3 @@ def _compare(network: Network, seed: int, core: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a7_convolutions_of_any_shape_give_the_same_bits_on_the_board(shape: str, core: str) -> None:
     _compare(SHAPES[shape], 11, core)
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a7_a9_random_networks_give_the_same_bits_on_the_board(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    _compare(random_conv_network(generator), seed, toolchain.CORTEX_M4)
-    _compare(random_graph_network(generator), seed, toolchain.CORTEX_M4)

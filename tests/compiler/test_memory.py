@@ -9,6 +9,7 @@ from random_cases import MLP, SINE
 
 from jaragua_compiler import plan
 from jaragua_compiler.memory import ALIGNMENT_BYTES, MemoryPlan
+from jaragua_compiler.stack import stack_bound
 
 
 def _overlaps(memory: MemoryPlan) -> list[tuple[str, str]]:
@@ -39,7 +40,8 @@ def test_a_cnn_trains_in_less_than_the_sum_of_its_buffers() -> None:
 
 @pytest.mark.parametrize("network", [SINE, MLP, CNN], ids=lambda network: network.name)
 def test_the_table_names_every_buffer_and_the_arena(network: object) -> None:
-    memory = plan(network).memory  # type: ignore[arg-type]
-    lines = memory.table().splitlines()
-    assert len(lines) == len(memory.places) + 3
-    assert lines[-2].split() == ["arena", str(memory.bytes)]
+    compiled = plan(network)  # type: ignore[arg-type]
+    lines = compiled.memory_table().splitlines()
+    assert len(lines) == len(compiled.memory.places) + 4
+    assert lines[-3].split() == ["arena", str(compiled.memory.bytes)]
+    assert lines[-2].split()[-2:] == ["cortex_m4", str(stack_bound(compiled, "cortex_m4"))]

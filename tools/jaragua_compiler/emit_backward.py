@@ -26,7 +26,7 @@ def backward_calls(plan: Plan, verb: str = "backward") -> list[str]:
 
     verb: what layers that learn do: "backward" moves them, "sum" sums their steps (A11.1).
     """
-    if all(len(plan.graph.consumers(tensor)) < 2 and len(step.input_tensors) < 2 for tensor, step in _made(plan)):
+    if not plan.branches:
         return _chain(plan, verb)
     lines = [f"    jrg_nn_error error{tensor} = {{0}};" for tensor, step in _made(plan) if step.has_backward]
     lines.append(f"    error{plan.graph.output} = jrg_model_loss(target, &result);")

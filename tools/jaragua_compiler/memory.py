@@ -24,7 +24,6 @@ from jaragua_compiler.plan_operators import (
 
 ALIGNMENT_BYTES = 4  # what the kernels' widest loads need
 LIST_ENTRY_BYTES = 8  # jrg_nn_row_error
-STACK_BOUND_BYTES = 512  # more than any kernel's frames take on a Cortex-M (tests measure it)
 
 
 @dataclass(frozen=True)
@@ -80,13 +79,12 @@ class MemoryPlan:
         return any(place.shares_bytes(other) for other in self.places if other is not place)
 
     def table(self) -> str:
-        """For people: one line a buffer in the order of their first use, the arena, and the bound of the stack."""
+        """For people: one line a buffer in the order of their first use, and the arena."""
         lines = [f"{'buffer':<12} {'bytes':>8} {'first':>6} {'last':>6} {'offset':>8}"]
         for place in sorted(self.places, key=lambda place: (place.buffer.first, place.buffer.name)):
             buffer = place.buffer
             lines.append(f"{buffer.name:<12} {buffer.bytes:>8} {buffer.first:>6} {buffer.last:>6} {place.offset:>8}")
-        lines.append(f"{'arena':<12} {self.bytes:>8}")
-        return "\n".join([*lines, f"{'stack, below':<12} {STACK_BOUND_BYTES:>8}"])
+        return "\n".join([*lines, f"{'arena':<12} {self.bytes:>8}"])
 
 
 @dataclass(frozen=True)

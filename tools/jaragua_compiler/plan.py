@@ -6,7 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from typing import get_args
 
+from jaragua_compiler.boards import Core
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frozen import FrozenRows
 from jaragua_compiler.graph import (
@@ -34,6 +36,7 @@ from jaragua_compiler.plan_operators import (
     WeightedPlan,
 )
 from jaragua_compiler.scales import Scales, find_scales
+from jaragua_compiler.stack import stack_bound
 from jaragua_compiler.windows import overlap_bits, windows_over_a_pixel
 
 __all__ = ["ActivationPlan", "AddPlan", "ConvPlan", "DensePlan", "DepthwisePlan", "PoolPlan", "WeightedPlan"]
@@ -164,6 +167,18 @@ class Plan:
         for operator in self.graph.operators:
             bits |= _operator_bit(operator)
         return bits | (OPERATOR_ACCUMULATION if self.accumulate else 0)
+
+    @property
+    def branches(self) -> bool:
+        """True if the network is no chain: the error of every tensor is then kept by itself on the way back."""
+        return any(
+            len(self.graph.consumers(step.output_tensor)) > 1 or len(step.input_tensors) > 1 for step in self.steps
+        )
+
+    def memory_table(self) -> str:
+        """For people: every buffer, the arena, and for each core the most stack a call takes."""
+        stacks = [f"stack at most, {core:<14} {stack_bound(self, core):>6}" for core in get_args(Core)]
+        return "\n".join([self.memory.table(), *stacks])
 
     @property
     def arena_bytes(self) -> int:

@@ -17,15 +17,14 @@ from jaragua_compiler.plan_operators import (
     PoolPlan,
     WeightedPlan,
 )
+from jaragua_compiler.stack import stack_bound
 
 ARENA = "arena: activations, errors, scratch"
 _STATE_BYTES = 12  # beside the exponents: pointer to the weights, rate, fy
-_EXPONENTS_BYTES = 4  # a layer's, in static memory, and on the stack of jrg_model_bind
-# Below any call built with -O2, less the exponents jrg_model_bind holds; measured at most: 340 and 624.
-_STACK_BYTES: dict[Core, int] = {"cortex_m4": 512, "cortex_m0plus": 768}
+_EXPONENTS_BYTES = 4  # a layer's
 _DITHER_BYTES = 12  # of int8 weights: seed, step, what the step begins with
 # Code at -O2, on the safe side of what was measured (tests/compiler/test_export_memory.py): once, and an operator.
-_CODE_ONCE_BYTES: dict[Core, int] = {"cortex_m4": 1600, "cortex_m0plus": 2200}
+_CODE_ONCE_BYTES: dict[Core, int] = {"cortex_m4": 1600, "cortex_m0plus": 2400}
 _CODE_BYTES: dict[Core, dict[tuple[type[OperatorPlan], str], int]] = {
     "cortex_m4": {
         (DensePlan, "w16"): 3600,
@@ -145,7 +144,7 @@ def _static(compiled: Plan) -> Iterator[Row]:
 def _callers(compiled: Plan, core: Core) -> Iterator[Row]:
     network = compiled.network
     yield Row("one sample: input, output, target (yours)", 2 * (network.input_size + network.outputs + network.targets))
-    yield Row("stack, at most", _STACK_BYTES[core] + _EXPONENTS_BYTES * len(compiled.layers))
+    yield Row("stack, at most", stack_bound(compiled, core))
 
 
 def _buffers(compiled: Plan) -> Iterator[Row]:

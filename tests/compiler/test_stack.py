@@ -1,0 +1,66 @@
+"""The bound of the stack (stack.py): no call goes deeper, on either core, and with it the RAM bars still hold.
+
+(That painted stacks of random networks keep it too is asked in test_differential.py.)
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from image_networks import CNN
+from random_cases import MLP, SINE
+from stack_usage import worst_stack_bytes
+from test_export_memory import NETWORKS
+
+from jaragua_compiler import Dense, Network, Plan, plan
+from jaragua_compiler.bench import board, toolchain
+from jaragua_compiler.bench.random_steps import random_steps
+from jaragua_compiler.boards import Core
+from jaragua_compiler.export.memory import figures
+from jaragua_compiler.stack import stack_bound
+
+KWS = Network("kws", 650, (Dense(25, "relu"), Dense(3)))
+LONG = Network("long", 3, (*(Dense(2, "relu") for _ in range(24)), Dense(2)))
+PLANS = {
+    "deep": plan(NETWORKS["deep"], accumulate=True),
+    "cnn": plan(CNN, accumulate=True),
+    "cnn w8": plan(replace(CNN, weights="w8"), accumulate=True),
+    "every kind": plan(NETWORKS["every kind"]),
+    "25 layers": plan(LONG),
+}
+BARS_BYTES = {SINE: 4 * 1024, MLP: 6 * 1024, KWS: 36 * 1024, CNN: 24 * 1024}
+MARGIN_BYTES = 260  # what the bound may be over the compiler's own figure
+
+needs_tools = pytest.mark.skipif(
+    shutil.which(toolchain.COMPILER) is None or shutil.which(toolchain.EMULATOR) is None,
+    reason=f"{toolchain.COMPILER} OR {toolchain.EMULATOR} IS NOT INSTALLED",
+)
+
+
+@needs_tools
+@pytest.mark.parametrize("core", ["cortex_m4", "cortex_m0plus"])
+@pytest.mark.parametrize("compiled", PLANS.values(), ids=PLANS)
+def test_no_call_goes_deeper_than_the_bound(compiled: Plan, core: Core, tmp_path: Path) -> None:
+    worst = worst_stack_bytes(compiled, core, tmp_path)
+    assert worst <= stack_bound(compiled, core) <= worst + MARGIN_BYTES
+
+
+@needs_tools
+@pytest.mark.parametrize("core", ["cortex_m4", "cortex_m0plus"])
+def test_what_is_painted_is_what_the_compiler_says(core: Core, tmp_path: Path) -> None:
+    compiled = PLANS["every kind"]
+    counts = [count for count, _ in board.run(compiled, random_steps(compiled, 5, 24), core=core, counted=False)]
+    painted = max(max(count.train_stack_bytes, count.forward_stack_bytes) for count in counts)
+    assert painted <= worst_stack_bytes(compiled, core, tmp_path) <= painted + 100
+
+
+@pytest.mark.parametrize("network", BARS_BYTES, ids=lambda network: network.name)
+def test_the_ram_bars_hold_with_the_bound_too(network: Network) -> None:
+    """Weights, activations, scratch, state and the bound of the stack; the sample belongs to the caller."""
+    rows = {row.name: row.bytes for row in figures(plan(network), "cortex_m4").ram}
+    needed = sum(size for name, size in rows.items() if not name.startswith("one sample"))
+    assert rows["stack, at most"] == stack_bound(plan(network), "cortex_m4")
+    assert needed <= BARS_BYTES[network]
