@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.fleet import Arrived, Fleet, Happening, Moved, unix_ms
 from jaragua.coordinator.formats import Formats
 from jaragua.coordinator.machine import Action, Bases, Memory, RoundMachine, Rules
-from jaragua.coordinator.publication import Starts
+from jaragua.coordinator.publication import Hashes, Starts
 from jaragua.coordinator.starts import Start, StartMaker
 from jaragua.errors import RunError
 from jaragua.store import Assignment, Initialisation, RunFolder, RunRecord, StoredUpdate
@@ -216,11 +217,11 @@ class Driver:
 
     def _bases(self, number: int) -> Bases:
         """Hashes of what the devices of a round start from; there is no float32 form of a difference (M10)."""
+        own = self._starts.sha256_of(number)
         if self._work.compressed:
-            return (self._starts.sha256_of(number),)
-        others = (self._starts.in_format(number, codec) for codec in self._formats.others)
-        forms = (self._starts.float_of(number), *others)
-        return self._starts.sha256_of(number), *(hashlib.sha256(form).digest() for form in forms)
+            return Hashes(own)
+        others = [partial(self._starts.in_format, number, codec) for codec in self._formats.others]
+        return Hashes(own, partial(self._starts.float_of, number), *others)
 
     def _write_round(
         self, number: int, updates: Sequence[StoredUpdate], left_out: Mapping[str, str], start: Start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,14 +27,14 @@ class Verdict:
     retry: bool = False
 
 
-def content(header: UpdateHeader, blob: bytes, bases: tuple[bytes, ...], metric: str, check_update: Check) -> Verdict:
+def content(header: UpdateHeader, blob: bytes, bases: Sequence[bytes], metric: str, check_update: Check) -> Verdict:
     """Judge an update that is expected: its start, its length, its hash, its figures, its weights, in this order."""
     reason = _wrong_start(header, bases) or _wrong_bytes(header, blob) or _wrong_figures(header, metric)
     reason = reason or check_update(header, blob)
     return Verdict("rejected", reason, retry=True) if reason else Verdict("stored")
 
 
-def _wrong_start(header: UpdateHeader, bases: tuple[bytes, ...]) -> str:
+def _wrong_start(header: UpdateHeader, bases: Sequence[bytes]) -> str:
     if header.base in bases:
         return ""
     return f"it started from {header.base.hex()[:12]}, this round starts from {bases[0].hex()[:12]}"

@@ -7,7 +7,7 @@ milliseconds of any clock that never goes back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
@@ -24,8 +24,8 @@ MAX_ATTEMPTS = 8
 MAX_DEADLINES = 4
 
 
-#: Hashes of what the devices of a round start from: the blob, and its float32 form if there is one (M9).
-Bases: TypeAlias = tuple[bytes, ...]
+#: Hashes of what the devices of a round start from: the blob, then its forms for other devices (M9, R14).
+Bases: TypeAlias = Sequence[bytes]
 
 
 @dataclass(frozen=True)

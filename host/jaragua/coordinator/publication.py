@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from typing import overload
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.fleet import Fleet
 from jaragua.coordinator.starts import Start, StartMaker
 from jaragua.store import Initialisation, RunRecord, Store, StoredStart
+from jaragua.strategies import Vector
+
+_FORMS_REMEMBERED = 16
 
 
 class Starts:
@@ -19,6 +24,7 @@ class Starts:
         self._kept: dict[bytes, bytes] = {}
         """Blobs of earlier rounds that are still on the broker, by their hash."""
         self._run = record.run
+        self._made: dict[tuple[int, str], bytes] = {}
         self._forms: dict[int, set[bytes]] = {}
         """Hashes of other forms on the broker, by round."""
         first = maker.first(store.initialisation(record.run, 0).vector)
@@ -50,11 +56,11 @@ class Starts:
 
     def float_of(self, round_number: int) -> bytes:
         """What the devices of a round that compute in float32 started from (M9)."""
-        return self._maker.in_float32(self._store.initialisation(self._run, round_number - 1).vector)
+        return self._form(round_number, "f32", self._maker.in_float32)
 
     def in_format(self, round_number: int, codec: ModelCodec) -> bytes:
         """What the devices of a round whose weights have another format than the model's started from (R14)."""
-        return codec.pack(self._store.initialisation(self._run, round_number - 1).vector)
+        return self._form(round_number, codec.architecture.hex(), codec.pack)
 
     def base_of(self, round_number: int, encoding: str, codec: ModelCodec) -> bytes:
         """What an update of a round is compared with."""
@@ -68,6 +74,15 @@ class Starts:
         self._kept[sha256] = form
         self._forms.setdefault(round_number, set()).add(sha256)
         return sha256
+
+    def _form(self, round_number: int, name: str, make: Callable[[Vector], bytes]) -> bytes:
+        """Another form of a round's start; the last few are remembered."""
+        key = round_number, name
+        if key not in self._made:
+            while len(self._made) >= _FORMS_REMEMBERED:
+                del self._made[next(iter(self._made))]
+            self._made[key] = make(self._store.initialisation(self._run, round_number - 1).vector)
+        return self._made[key]
 
     def publish(self, fleet: Fleet, earlier: Collection[int] = ()) -> None:
         """Put the newest start on the broker, and the differences that lead to it; earlier: rounds still at work."""
@@ -138,3 +153,26 @@ class Starts:
 
 def _stored(start: Start, rounds_done: int) -> StoredStart:
     return StoredStart(rounds_done, start.sha256, start.blob, start.payload, start.total)
+
+
+class Hashes(Sequence[bytes]):
+    """Hashes that are computed when they are asked for: most updates are of the first form."""
+
+    def __init__(self, first: bytes, *others: Callable[[], bytes]) -> None:
+        """others: make the forms."""
+        self._first = first
+        self._others = others
+
+    def __len__(self) -> int:
+        return 1 + len(self._others)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return hashlib.sha256(self._others[index - 1]()).digest() if index else self._first
