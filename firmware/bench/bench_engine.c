@@ -92,6 +92,13 @@ static void count_forward(struct step_record *record)
     record->forward_instructions = bench_board_instructions(before, after);
 }
 
+static uint32_t count_apply(void)
+{
+    const uint32_t before = bench_board_ticks();
+    jrg_model_apply();
+    return bench_board_instructions(before, bench_board_ticks());
+}
+
 static void count_train(struct step_record *record, bool flush)
 {
     bench_board_paint_stack();
@@ -106,7 +113,7 @@ static void count_train(struct step_record *record, bool flush)
     record->correct = result.correct;
     record->loss = result.loss;
     if (flush) {
-        jrg_model_apply();
+        record->train_instructions += count_apply();
     }
 }
 

@@ -10,14 +10,14 @@ from jaragua.cli.main import run
 from jaragua.errors import UsageError
 from jaragua_compiler import CompileError
 from jaragua_compiler.bench import batch_reptile
-from jaragua_compiler.bench.batch_reptile import Work, compare
+from jaragua_compiler.bench.batch_reptile import Case, Work, compare
 
 
 @pytest.mark.board
 def test_batch_reptile_costs_more_instructions_and_the_ram_of_sums_and_samples(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(batch_reptile, "WORK", {"sine": Work(2, 4, 0.04, (8,))})
+    monkeypatch.setattr(batch_reptile, "CASES", {"sine": Case((Work(2, 4, 0.04),), 0.01, (8,))})
     monkeypatch.setattr(batch_reptile, "_ROUNDS_MOST", 3)
     assert run(["bench", "--batches", "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["data"]["comparisons"]

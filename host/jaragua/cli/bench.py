@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _OVERVIEW = "{:<16} {:>10} {:>9} {:>4} {:>10} {:>9} {:>7} {:>6}"
-_BATCHES = "{:<13} {:>7} {:>12} {:>12} {:>5} {:>11} {:>7} {:>5}"
+_BATCHES = "{:<12} {:>7} {:>5} {:>11} {:>11} {:>5} {:>11} {:>7} {:>5}"
 _OPERATOR = "  {:<28} {:>10} {:>20} {:>12}"
 
 
@@ -48,10 +48,10 @@ def bench(
 
 
 def _bench_batches(wanted: Sequence[str] | None, json: bool) -> None:
-    from jaragua_compiler.bench.batch_reptile import WORK, compare
+    from jaragua_compiler.bench.batch_reptile import CASES, compare
 
     found: list[Comparison] = []
-    for name in _chosen(wanted or list(WORK), list(WORK)):
+    for name in _chosen(wanted or list(CASES), list(CASES)):
         output.say(f"measuring {name} …")
         with _tool_errors():
             found.extend(compare(name))
@@ -63,14 +63,17 @@ def _bench_batches(wanted: Sequence[str] | None, json: bool) -> None:
 
 def _batch_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield "One device's work of one round on an emulated Cortex-M4: instructions, and bytes of"
-    yield "RAM with the samples it holds. docs/benchmarks.md tells how the work was chosen."
+    yield "RAM with the samples it holds. Work of batch Reptile: passes x samples a step."
     yield ""
-    yield _BATCHES.format("", "samples", "TinyReptile", "batch", "ratio", "TinyReptile", "batch", "ratio").rstrip()
+    yield _BATCHES.format(
+        "", "samples", "work", "TinyReptile", "batch", "ratio", "TinyReptile", "batch", "ratio"
+    ).rstrip()
     for one in comparisons:
         tiny, batch = one.tiny_reptile, one.batch_reptile
         yield _BATCHES.format(
             one.task,
             one.samples,
+            f"{one.passes}x{one.batch}",
             _number(tiny.instructions),
             _number(batch.instructions),
             f"{batch.instructions / tiny.instructions:.1f}",

@@ -1,8 +1,8 @@
 """TinyReptile against batch Reptile on the board: what a device's work of one round costs, by the size of its task.
 
-TinyReptile goes once through a stream and keeps one sample. Batch Reptile goes several times through a support set that
-it keeps, and moves the weights by the mean of several samples' steps: its image has sums (A11.1). Which work of the two
-learns equally well is a matter of simulations (docs/benchmarks.md).
+TinyReptile goes once through a stream and keeps one sample. Batch Reptile goes through a support set (which it keeps,
+if it does so more than once), and moves the weights by the mean of several samples' steps: its image has sums (A11.1).
+Which work of the two learns equally well is a matter of simulations (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jaragua_compiler.bench.workload import meta_train, packed, task_steps
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.native import NativeEngine
 from jaragua_compiler.plan import Plan, plan
-from jaragua_models import Model, get
+from jaragua_models import get
 
 TASK_SEED = 40
 _ROUNDS_MOST = 100  # of meta-training the start: what matters is the part of dead rows
@@ -26,19 +26,30 @@ _ROUNDS_MOST = 100  # of meta-training the start: what matters is the part of de
 
 @dataclass(frozen=True)
 class Work:
-    """Batch Reptile's work of one round, and the shots (of each way) at which it is compared."""
+    """What batch Reptile does in one round."""
 
     passes: int
     batch: int
     learning_rate: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """Works to compare, TinyReptile's rate, and the shots (of each way) at which they are compared.
+
+    The first work keeps its samples and goes through them several times. The others go once, as TinyReptile does.
+    """
+
+    works: tuple[Work, ...]
+    stream_rate: float
     shots: tuple[int, ...]
 
 
-WORK: Mapping[str, Work] = {
-    "digits": Work(8, 5, 0.4, (1, 2, 5, 10)),
-    "sine": Work(2, 8, 0.04, (8, 16, 32, 64)),
-    "keywords": Work(5, 5, 0.2, (1, 2, 3, 5)),
-    "omniglot-cnn": Work(5, 5, 0.08, (1, 2, 5, 10)),
+CASES: Mapping[str, Case] = {
+    "digits": Case((Work(2, 2, 0.3),), 0.2, (1, 2, 5, 10)),
+    "sine": Case((Work(2, 8, 0.04), Work(1, 2, 0.03)), 0.02, (8, 16, 32, 64)),
+    "keywords": Case((Work(2, 5, 0.025), Work(1, 3, 0.025)), 0.006, (1, 2, 3)),
+    "omniglot-cnn": Case((Work(2, 5, 0.08),), 0.02, (1, 2, 5, 10)),
 }
 
 
@@ -66,10 +77,10 @@ class Comparison:
 def compare(name: str) -> Iterator[Comparison]:
     """Both on the same tasks from the same start, counted on the emulated Cortex-M4.
 
-    Raises CompileError for a task not in WORK, ToolError without the tools.
+    Raises CompileError for a task not in CASES, ToolError without the tools.
     """
-    if name not in WORK:
-        raise CompileError(f"there is no comparison for {name!r}.", f"There is one for: {', '.join(WORK)}.")
+    if name not in CASES:
+        raise CompileError(f"there is no comparison for {name!r}.", f"There is one for: {', '.join(CASES)}.")
     require_tools()
     model = get(name)
     defaults = model.defaults
@@ -77,31 +88,27 @@ def compare(name: str) -> Iterator[Comparison]:
     model = dataclasses.replace(model, defaults=short)
     plain, summing = plan(model.network), plan(model.network, accumulate=True)
     blob = packed(model, plain, meta_train(model, plain))
-    for shots in WORK[name].shots:
-        yield _compared(model, plain, summing, blob, shots)
+    for shots in CASES[name].shots:
+        support = model.tasks.held_out_task(TASK_SEED, defaults.ways, shots, defaults.ways).support
+        sample_bytes = 2 * (plain.network.input_size + plain.network.targets)
+        stream = _cost(plain, task_steps(plain, blob, support, CASES[name].stream_rate), sample_bytes)
+        for work in CASES[name].works:
+            steps = _batch_steps(work, task_steps(summing, blob, support, work.learning_rate))
+            kept = len(support) if work.passes > 1 else 1
+            batch = _cost(summing, steps, sample_bytes * kept)
+            yield Comparison(name, len(support), work.passes, min(work.batch, len(support)), stream, batch)
 
 
-def _compared(model: Model, plain: Plan, summing: Plan, blob: bytes, shots: int) -> Comparison:
-    work = WORK[model.name]
-    support = model.tasks.held_out_task(TASK_SEED, model.defaults.ways, shots, model.defaults.ways).support
-    stream = task_steps(plain, blob, support, model.defaults.learning_rate)
-    stored = task_steps(summing, blob, support, work.learning_rate)
-    batch = min(work.batch, len(stored))
-    begun = [dataclasses.replace(step, batch=batch) for step in stored]
-    again = [dataclasses.replace(step, blob=None) for step in begun]
-    sample_bytes = 2 * (plain.network.input_size + plain.network.targets)
-    return Comparison(
-        task=model.name,
-        samples=len(support),
-        passes=work.passes,
-        batch=batch,
-        tiny_reptile=_cost(plain, stream, sample_bytes),
-        batch_reptile=_cost(summing, [*begun, *again * (work.passes - 1)], sample_bytes * len(support)),
-    )
+def _batch_steps(work: Work, once: list[Step]) -> list[Step]:
+    """All passes over the samples; what a step's size leaves over is a step of its own (A11.5)."""
+    first_pass = [dataclasses.replace(step, batch=min(work.batch, len(once))) for step in once]
+    first_pass[-1] = dataclasses.replace(first_pass[-1], flush=True)
+    again = [dataclasses.replace(step, blob=None) for step in first_pass]
+    return [*first_pass, *again * (work.passes - 1)]
 
 
 def _cost(layout: Plan, steps: list[Step], samples_bytes: int) -> Cost:
-    """Counted, after a look at whether the right thing was computed. A rest at the end is not applied: none has one."""
+    """Counted, after a look at whether the right thing was computed."""
     records = board.run(layout, steps, counted=True)
     wrong = mismatches(layout, run(NativeEngine(layout), steps), [outcome for _, outcome in records])
     if wrong:

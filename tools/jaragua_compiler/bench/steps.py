@@ -24,7 +24,8 @@ class Step:
     """One training step: input int16 [inputs], target int16 [targets], rate.
 
     `blob` replaces the weights before it; then `seed` begins the dither anew (A8.5), and from there on `batch` samples
-    make one step (A11.1). `clip`: A11.7. `flush`: the weights take the step of the samples there are (A11.5).
+    make one step (A11.1). `clip`: A11.7. `flush`: the weights take the step of the samples there are (A11.5), counted
+    with this one.
     """
 
     x: Int16Array
