@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from jaragua_compiler.__main__ import main
 from jaragua_models import get
 
 DATA = Path(__file__).parent / "data"
+FIXTURES = Path(__file__).parent / "fixtures"
 
 
 def _texts(folder: Path) -> dict[str, str]:
@@ -31,6 +33,16 @@ def test_a_keras_file_is_emitted(tmp_path: Path) -> None:
     assert '#define JRG_MODEL_NAME "small"' in (tmp_path / "jrg_model_config.h").read_text()
 
 
+@pytest.mark.parametrize("file", ["trio.keras", "trio.onnx", "trio.tflite"])
+def test_what_compile_takes_emit_takes_and_all_formats_give_the_same(file: str, tmp_path: Path) -> None:
+    pytest.importorskip("h5py" if file.endswith("keras") else "onnx", reason="the file's reader is not installed")
+    arguments = ["emit", "--loss", "softmax_cross_entropy", "--out"]
+    assert main([*arguments, str(tmp_path / "a"), "--model", str(FIXTURES / file)]) == 0
+    assert main([*arguments, str(tmp_path / "b"), "--model", str(FIXTURES / "trio.tflite")]) == 0
+    code = (folder_texts["jrg_model.c"] for folder_texts in map(_texts, (tmp_path / "a", tmp_path / "b")))
+    assert len({re.sub(r"the network .*", "", text) for text in code}) == 1
+
+
 def test_files_that_would_not_change_are_left_alone(tmp_path: Path) -> None:
     main(["emit", "--model", "sine", "--out", str(tmp_path)])
     written = [path.stat().st_mtime_ns for path in sorted(tmp_path.iterdir())]
@@ -43,7 +55,8 @@ def test_files_that_would_not_change_are_left_alone(tmp_path: Path) -> None:
     [
         (["--model", "digit"], "there is no model 'digit' in the zoo"),
         (["--model", "none.keras"], "none.keras cannot be read"),
-        (["--model", "digits", "--loss", "mean_squared_error"], "--loss is for .keras files"),
+        (["--model", "digits", "--loss", "mean_squared_error"], "--loss is for model files"),
+        (["--model", "digit@w8"], "there is no model 'digit@w8' in the zoo"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_a_hint(

@@ -53,13 +53,16 @@ def _zoo_network(name: str) -> Network:
     import jaragua_models
 
     known = jaragua_models.names()
-    if name not in known:
+    if name.partition("@")[0] not in known:  # digits@w8: its network with int8 weights
         near = get_close_matches(name.lower(), known, n=1)
         suggestion = f"Did you mean {near[0]!r}? " if near else ""
         raise CompileError(
             f"there is no model {name!r} in the zoo.", f"{suggestion}It has: {', '.join(known)}; or give a file."
         )
-    return jaragua_models.get(name).network
+    try:
+        return jaragua_models.get(name).network
+    except jaragua_models.ModelError as error:
+        raise CompileError(error.message, error.hint) from error
 
 
 def _load_file(path: Path, loss: Loss | None) -> tuple[Network, Weights]:
