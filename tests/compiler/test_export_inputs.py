@@ -259,12 +259,21 @@ def test_the_choice_of_a_format_overrides_that_of_a_layer() -> None:
     assert [layer.weight_format for layer in planned(network, Choice(weights="w8")).layers] == ["w8", "w16"]
 
 
-def test_a_keras_an_onnx_and_a_litert_file_of_one_image_net_give_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("train", [None, "last"])
+def test_a_keras_an_onnx_and_a_litert_file_of_one_image_net_give_the_same_bytes(
+    train: str | None, tmp_path: Path
+) -> None:
     pytest.importorskip("h5py", reason="reading .keras files needs h5py")
     pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
     made = []
     for ending in (".keras", ".onnx", "-dynamo.onnx", ".tflite"):
         path = shutil.copy(FIXTURES / f"trio{ending}", tmp_path / f"trio.{ending.rpartition('.')[2]}")
         network, weights = load_model(str(path), "softmax_cross_entropy")
-        made.append(compile_model(network, weights, find_board("pico"), Choice()).files)
+        made.append(compile_model(network, weights, find_board("pico"), Choice(train=train)).files)
     assert all(files == made[0] for files in made)
+
+
+def test_an_int8_litert_file_keeps_its_first_layers_and_trains_the_last() -> None:
+    network, weights = load_model(str(FIXTURES / "trio-int8.tflite"), "softmax_cross_entropy")
+    compiled = compile_model(network, weights, find_board("pico"), Choice(train="last")).plan
+    assert [layer.trains for layer in compiled.layers] == [False] * (len(compiled.layers) - 1) + [True]

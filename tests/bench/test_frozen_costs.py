@@ -1,0 +1,25 @@
+"""What a choice of layers costs is measured on the emulated board, and less of it trains for less."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from jaragua_compiler.bench.frozen import cost
+from jaragua_compiler.initial import initial_weights
+from jaragua_models import get
+
+pytestmark = [
+    pytest.mark.board,
+    pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm IS NOT INSTALLED"),
+    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc IS NOT INSTALLED"),
+]
+
+
+def test_a10_4_less_that_trains_takes_less_ram_and_fewer_instructions() -> None:
+    model = get("sine")
+    weights = initial_weights(model.network, 1)
+    whole, last = (cost(model, weights, train, tasks=1) for train in ("all", "last"))
+    assert last.ram_bytes < whole.ram_bytes
+    assert last.train_instructions < whole.train_instructions
