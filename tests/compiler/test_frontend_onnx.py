@@ -210,7 +210,7 @@ REFUSED: dict[str, tuple[Maker, str]] = {
     "one number for each pixel": (lambda g: g.node("Mul", "x", g.weights(6, 5)), r"constant of the shape \(6, 5\)"),
     "normalisation of a pool": (
         lambda g: _head(g, g.node("BatchNormalization", "x", *(g.constant(1, 2) for _ in range(4))), 60),
-        "no layer with weights stands right before it",
+        r"\(BatchNormalization\): no layer with weights stands right before it, into which it could be folded",
     ),
     "padding before a pool": (
         lambda g: _head(g, g.node("MaxPool", g.node("Pad", "x", g.shape(*PADS)), kernel_shape=[2, 2]), 2 * 7 * 6),

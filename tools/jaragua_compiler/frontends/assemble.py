@@ -142,7 +142,9 @@ class _Assembly:
         entry = self._own_layer(node, tensor)
         if entry is None or entry.weights is None or _kind(entry.layer) != "linear":
             raise refusal(
-                node.place, "no layer with weights stands right before it", "it right behind one, before a ReLU"
+                node.place,
+                "no layer with weights stands right before it, into which it could be folded",
+                "a normalisation right behind a dense layer or a convolution, before its activation",
             )
         weights, bias = entry.weights
         scale = step.scale.reshape(-1, *(1,) * (weights.ndim - 1))
