@@ -12,7 +12,7 @@ import pytest
 from image_networks import CNN
 from random_cases import MLP, random_frozen
 
-from jaragua_compiler import CompileError, Dense, Network, Plan, ReferenceEngine, calibrate, exponents, pack, plan
+from jaragua_compiler import CompileError, Dense, Network, Plan, ReferenceEngine, calibrate, emit, exponents, pack, plan
 from jaragua_compiler.bench import board, toolchain
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import mismatches, run
@@ -100,6 +100,12 @@ def test_without_its_constants_a_plan_has_sizes_but_no_bits() -> None:
     for use in (lambda: layout.architecture, lambda: emitted_files(layout)):
         with pytest.raises(CompileError, match="network 'mlp' has frozen layers, and their weights are not known here"):
             use()
+
+
+def test_what_cannot_be_emitted_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(CompileError, match="not known here"):
+        emit(planned(MLP, Choice(train="last")), tmp_path / "made")
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_network_that_learns_nothing_is_refused() -> None:

@@ -5,6 +5,7 @@ from jaragua_compiler.emitter import emit
 from jaragua_compiler.engine import Engine, StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.exponents import Exponents, calibrate
+from jaragua_compiler.freeze import freeze
 from jaragua_compiler.frontends import from_keras
 from jaragua_compiler.initial import initial_weights
 from jaragua_compiler.native import NativeEngine
@@ -46,6 +47,7 @@ __all__ = [
     "calibrate",
     "emit",
     "exponents",
+    "freeze",
     "from_keras",
     "initial_weights",
     "pack",

@@ -198,8 +198,9 @@ jrg_nn_squared_error({output}, target, JRG_MODEL_OUTPUTS, jrg_model_output_expon
 
 def emit(plan: Plan, folder: Path) -> None:
     """Write the C of a plan into a folder, which is made if it is not there; a file that would not change is left."""
+    files = emitted_files(plan)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in emitted_files(plan).items():
+    for name, text in files.items():
         path = folder / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
