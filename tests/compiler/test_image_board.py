@@ -9,6 +9,7 @@ from image_networks import CNN, DEPTHWISE, EIGHTS, ONE_CHANNEL
 
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, ReferenceEngine, plan
 from jaragua_compiler.bench import board, toolchain
+from jaragua_compiler.bench.examples import MOBILE, RESIDUAL
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import mismatches, run
 
@@ -47,3 +48,8 @@ def _compare(network: Network, seed: int, core: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a7_convolutions_of_any_shape_give_the_same_bits_on_the_board(shape: str, core: str) -> None:
     _compare(SHAPES[shape], 11, core)
+
+
+@pytest.mark.parametrize("network", [MOBILE, RESIDUAL], ids=lambda network: network.name)
+def test_a9_the_examples_of_the_bench_give_the_same_bits_on_the_board(network: Network) -> None:
+    _compare(network, 5, toolchain.CORTEX_M4)

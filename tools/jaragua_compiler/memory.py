@@ -234,7 +234,7 @@ def _scratch_buffers(graph: Graph, moments: Moments, step: OperatorPlan) -> Iter
     if isinstance(step, WindowPlan) and step.has_backward:
         errors = 2 * step.outputs * _even(step.positions)
         yield Buffer(f"e{step.index}", errors, moments.take_error(step.step), moments.learn(step.step))
-    if isinstance(step, ConvPlan | DepthwisePlan):
+    if isinstance(step, ConvPlan) or (isinstance(step, DepthwisePlan) and not step.per_channel):
         forward = moments.forward(step.step)
         yield Buffer(f"patch{step.index}", 2 * _forward_elements(step), forward, forward)
     if isinstance(step, ConvPlan | DepthwisePlan) and (step.trains or _lists_channels(step)):

@@ -3,6 +3,9 @@
 #define JRG_NN_ACTIVATE_H
 
 #include "jrg_nn_errors.h" // jrg_nn_mask_errors
+#if JRG_NN_DSP
+#include "jrg_nn_activate_dsp.h" // jrg_nn_relu_dsp
+#endif
 
 typedef enum {
     JRG_NN_RELU,
@@ -70,27 +73,71 @@ JRG_NN_INLINE int16_t jrg_nn_activated(const jrg_nn_activate *activation, int32_
     return (int16_t)jrg_nn_sats((int32_t)jrg_nn_rshift_any(value, (uint32_t)(15 - activation->output_exponent)), width);
 }
 
-/* The error of one number: x before, y after the activation. */
+/* The error of one number, but of a ReLU6: x before, y after the activation. */
 JRG_NN_INLINE int32_t jrg_nn_activation_error(const jrg_nn_activate *activation, int32_t x, int32_t y, int32_t error)
 {
-    int32_t factor = x < 0 ? activation->slope : 32768;
-    if (activation->kind == JRG_NN_RELU6) {
-        factor = x > 0 && x < jrg_nn_six(activation->input_exponent, activation->output_width) ? 32768 : 0;
-    }
-    if (activation->kind == JRG_NN_TANH) {
+    int32_t factor = activation->slope;
+    switch (activation->kind) {
+    case JRG_NN_RELU:
+        return error;
+    case JRG_NN_LEAKY_RELU:
+        if (x >= 0) {
+            return error;
+        }
+        break;
+    default: {
         const int32_t q15 = jrg_nn_sats(y * (1 << (15 - activation->output_exponent)), 15u);
         factor = 32768 - ((q15 * q15) >> 15);
+        break;
     }
-    return activation->kind == JRG_NN_RELU ? error : (int32_t)jrg_nn_rshift_wide((int64_t)error * factor, 15u);
+    }
+    return (int32_t)jrg_nn_rshift_wide((int64_t)error * factor, 15u);
 }
 
-/* x, y: [count]. */
+#if JRG_NN_DSP
+/* As jrg_nn_activate_forward, for the first numbers; returns how many they are. */
+JRG_NN_INLINE uint32_t jrg_nn_activate_forward_dsp(const jrg_nn_activate *activation, const int16_t *x, int16_t *y,
+                                                   uint32_t count)
+{
+    if (activation->kind == JRG_NN_RELU) {
+        jrg_nn_relu_dsp(x, y, count / 2u);
+    } else if (activation->kind == JRG_NN_RELU6) {
+        jrg_nn_relu6_dsp(x, y, count / 2u, jrg_nn_six(activation->input_exponent, activation->output_width));
+    } else if (activation->kind == JRG_NN_LEAKY_RELU && activation->slope <= JRG_NN_STEEPEST_SLOPE) {
+        jrg_nn_leaky_relu_dsp(x, y, count / 2u, activation->slope);
+    } else {
+        return 0;
+    }
+    return count & ~1u;
+}
+#endif
+
+/* x, y: [count], 4-aligned. */
 JRG_NN_INLINE void jrg_nn_activate_forward(const jrg_nn_activate *activation, const int16_t *x, int16_t *y,
                                            uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t i = 0;
+#if JRG_NN_DSP
+    i = jrg_nn_activate_forward_dsp(activation, x, y, count);
+#endif
+    for (; i < count; i++) {
         y[i] = jrg_nn_activated(activation, x[i]);
     }
+}
+
+/* A9.2: the errors below a ReLU6; where x = 0 none passes anyway. As jrg_nn_activate_backward; returns the magnitude. */
+JRG_NN_INLINE uint32_t jrg_nn_relu6_backward(const int32_t *errors, const int16_t *x, uint32_t count, int32_t six,
+                                             int32_t *below)
+{
+    const uint32_t inside = six > 0 ? (uint32_t)six - 1u : 0u; /* 1 .. six - 1 pass */
+    uint32_t magnitude = 0;
+#pragma GCC unroll 2
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t error = (uint32_t)(x[i] - 1) < inside ? errors[i] : 0;
+        magnitude |= jrg_nn_magnitude(error);
+        below[i] = error;
+    }
+    return magnitude;
 }
 
 /* errors: [count]; x, y: of the forward pass; rectified: a ReLU made x. below: [count], written. */
@@ -98,6 +145,10 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_activate_backward(const jrg_nn_activate *activ
                                                     const int16_t *x, const int16_t *y, uint32_t count,
                                                     bool rectified, int32_t *below)
 {
+    if (activation->kind == JRG_NN_RELU6) {
+        const int32_t six = jrg_nn_six(activation->input_exponent, activation->output_width);
+        return (jrg_nn_error){.magnitude = jrg_nn_relu6_backward(errors, x, count, six, below)};
+    }
     for (uint32_t i = 0; i < count; i++) {
         below[i] = jrg_nn_activation_error(activation, x[i], y[i], errors[i]);
     }

@@ -17,23 +17,6 @@ JRG_NN_INLINE uint32_t jrg_nn_border_stride(const jrg_nn_window *window)
     return covered + (covered & 1u);
 }
 
-/* Copies count numbers, any alignment. The core takes single words at any address; tell the compiler what is copied. */
-JRG_NN_INLINE void jrg_nn_border_copy(const int16_t *from, int16_t *to, uint32_t count)
-{
-#if JRG_NN_DSP
-#pragma GCC unroll 4
-    for (uint32_t words = count / 2u; words > 0u; words--) {
-        jrg_nn_store_pair(to, jrg_nn_load_pair(from));
-        from += 2;
-        to += 2;
-    }
-    count &= 1u;
-#endif
-    for (uint32_t i = 0; i < count; i++) {
-        to[i] = from[i];
-    }
-}
-
 /* x: [height][width] of one channel. bordered: [jrg_nn_border_rows][jrg_nn_border_stride], 4-aligned, written: 0 where the
  * window leaves the image. The patch under position (row, column) begins at row * stride_y, column * stride_x. */
 JRG_NN_INLINE void jrg_nn_border(const jrg_nn_window *window, const int16_t *x, int16_t *bordered)
@@ -49,7 +32,7 @@ JRG_NN_INLINE void jrg_nn_border(const jrg_nn_window *window, const int16_t *x, 
             bordered[i] = 0;
         }
         if (inside) {
-            jrg_nn_border_copy(x, bordered + first, end - first);
+            jrg_nn_copy(x, bordered + first, end - first, false);
             x += window->width;
             for (uint32_t i = end; i < stride; i++) {
                 bordered[i] = 0;

@@ -101,4 +101,40 @@ JRG_NN_INLINE uint32_t jrg_nn_qsub16(uint32_t a, uint32_t b)
     return result;
 }
 
+/* SSUB16, SEL: of each half the larger one, and the smaller one. */
+JRG_NN_INLINE uint32_t jrg_nn_max16(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("ssub16 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
+JRG_NN_INLINE uint32_t jrg_nn_min16(uint32_t a, uint32_t b)
+{
+    uint32_t result;
+    __asm__("ssub16 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(result) : "r"(a), "r"(b));
+    return result;
+}
+
+/* SSUB16, SEL: of each half `low` where v is negative, else v. */
+JRG_NN_INLINE uint32_t jrg_nn_where_negative16(uint32_t v, uint32_t low)
+{
+    uint32_t result;
+    __asm__("ssub16 %0, %1, %2\n\tsel %0, %1, %3" : "=&r"(result) : "r"(v), "r"(0), "r"(low));
+    return result;
+}
+
+/* SXTAH: sum + the low half of `pair`, and + its high half. */
+JRG_NN_INLINE int32_t jrg_nn_add_low(int32_t sum, uint32_t pair)
+{
+    __asm__("sxtah %0, %0, %1" : "+r"(sum) : "r"(pair));
+    return sum;
+}
+
+JRG_NN_INLINE int32_t jrg_nn_add_high(int32_t sum, uint32_t pair)
+{
+    __asm__("sxtah %0, %0, %1, ror #16" : "+r"(sum) : "r"(pair));
+    return sum;
+}
+
 #endif

@@ -4,6 +4,9 @@
 
 #include "jrg_nn_errors.h" // jrg_nn_mask_errors
 #include "jrg_nn_window.h" // jrg_nn_window
+#if JRG_NN_DSP
+#include "jrg_nn_pool_dsp.h" // jrg_nn_largest_pair
+#endif
 
 /* The pixels of the image under one position: first one, rows and columns. */
 typedef struct {
@@ -66,7 +69,19 @@ JRG_NN_INLINE void jrg_nn_pool_forward(const jrg_nn_window *window, bool average
     for (uint32_t row = 0; row < window->rows; row++) {
         for (uint32_t column = 0; column < window->columns; column++) {
             const jrg_nn_pixels under = jrg_nn_pixels_under(window, row, column);
-            for (uint32_t channel = 0; channel < window->channels; channel++) {
+            uint32_t channel = 0;
+#if JRG_NN_DSP
+            const uint32_t line = window->width * window->channels;
+            for (; channel + 1u < window->channels; channel += 2u) {
+                const int16_t *first = x + under.first * window->channels + channel;
+                jrg_nn_store_pair(y, average ? jrg_nn_mean_pair(first, under.rows, under.columns, line,
+                                                                window->channels, jrg_nn_share(under), width)
+                                             : jrg_nn_largest_pair(first, under.rows, under.columns, line,
+                                                                   window->channels));
+                y += 2;
+            }
+#endif
+            for (; channel < window->channels; channel++) {
                 *y++ = average ? jrg_nn_mean(window, x, under, channel, width)
                                : x[jrg_nn_largest(window, x, under, channel)];
             }
@@ -102,6 +117,9 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_pool_backward(const jrg_nn_window *window, boo
             const jrg_nn_pixels under = jrg_nn_pixels_under(window, row, column);
             for (uint32_t channel = 0; channel < window->channels; channel++) {
                 const int64_t error = *errors++;
+                if (error == 0) {
+                    continue;
+                }
                 if (average) {
                     const int64_t share = jrg_nn_rshift_wide(error * jrg_nn_share(under), 15u + head_room);
                     jrg_nn_add_share(window, under, channel, (int32_t)share, below);

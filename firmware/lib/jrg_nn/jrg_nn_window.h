@@ -57,13 +57,15 @@ JRG_NN_INLINE void jrg_nn_copy(const int16_t *from, int16_t *to, uint32_t count,
 #if JRG_NN_DSP
     if (even) {
         jrg_nn_copy_dsp(from, to, count / 2u);
-        return;
+    } else {
+        jrg_nn_copy_any_dsp(from, to, count);
     }
-#endif
+#else
     (void)even;
     for (uint32_t i = 0; i < count; i++) {
         to[i] = from[i];
     }
+#endif
 }
 
 /* What lies under a position: patch [kernel_height][kernel_width][channels], 0 where the window leaves the image.
