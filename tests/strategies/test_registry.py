@@ -70,7 +70,10 @@ def test_a_class_that_is_no_strategy_is_refused(own_module: str) -> None:
 def test_an_option_that_the_strategy_has_not_is_refused() -> None:
     with pytest.raises(ConfigurationError) as caught:
         strategies.create("fedprox", Settings(5, options={"proximal": 1.0, "mu": 1.0}))
-    assert (caught.value.message, caught.value.hint) == ("this strategy has no option 'mu'", "its options: proximal")
+    assert (caught.value.message, caught.value.hint) == (
+        "this strategy has no option 'mu'",
+        "its options: delta_bits, download_share, proximal, upload_share",
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,3 +110,9 @@ def test_mini_batches_take_an_image_with_sums() -> None:
 def test_a_step_has_no_more_samples_than_a_board_counts() -> None:
     too_many = strategies.create("reptile", Settings(5, batch=65536))
     assert "65535" in strategies.fleet_obstacle(too_many)
+
+
+def test_any_strategy_may_send_differences() -> None:
+    work = strategies.create("tinyreptile", Settings(5, options={"delta_bits": 8})).client_work(1)
+    assert (work.compressed, work.delta_bits, work.upload_share) == (True, 8, 1.0)
+    assert not strategies.create("tinyreptile", Settings(5)).client_work(1).compressed

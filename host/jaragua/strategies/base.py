@@ -84,6 +84,8 @@ class Strategy:
     SUMMARY: ClassVar[str] = ""
     #: Names of `Settings.options` it takes, with their defaults.
     OPTIONS: ClassVar[dict[str, float]] = {}
+    #: Options of every strategy, with their defaults: whole blobs travel (M10).
+    TRAVEL: ClassVar[dict[str, float]] = {"upload_share": 1.0, "download_share": 1.0, "delta_bits": 0}
     #: False for a baseline that has no rounds.
     TRAINS: ClassVar[bool] = True
     #: What `Settings.passes` and `Settings.batch` are where they are None.
@@ -92,15 +94,16 @@ class Strategy:
 
     def __init__(self, settings: Settings) -> None:
         """Raises: ConfigurationError for an option the strategy does not have."""
+        self._defaults = self.TRAVEL | self.OPTIONS
         for name in settings.options:
-            if name not in self.OPTIONS:
-                known = ", ".join(sorted(self.OPTIONS)) or "none"
+            if name not in self._defaults:
+                known = ", ".join(sorted(self._defaults))
                 raise ConfigurationError(f"this strategy has no option '{name}'", f"its options: {known}")
         self.settings = settings
 
     def option(self, name: str) -> float:
         """An option's value, or its default."""
-        return self.settings.options.get(name, self.OPTIONS[name])
+        return self.settings.options.get(name, self._defaults[name])
 
     def step_size(self, round_number: int) -> float:
         """α_t = α + (α_final - α) · (t - 1) / rounds; the first round takes α."""
@@ -114,6 +117,9 @@ class Strategy:
             learning_rate=settings.learning_rate,
             passes=self.PASSES if settings.passes is None else settings.passes,
             batch=self.BATCH if settings.batch is None else settings.batch,
+            upload_share=self.option("upload_share"),
+            download_share=self.option("download_share"),
+            delta_bits=int(self.option("delta_bits")),
         )
 
     def combine(self, updates: Sequence[ClientUpdate]) -> Vector:

@@ -61,7 +61,7 @@ def decode(data: bytes, blocks: Sequence[int]) -> Vector:
     try:
         bits, count = _HEADER.unpack_from(data)
         kind = _TYPES[bits]
-        scales = np.frombuffer(data, np.dtype("<f4"), len(blocks), _HEADER.size).astype(np.float64)
+        scales = np.frombuffer(data, np.dtype("<f4"), len(blocks), _HEADER.size)
         body = _inflated(data[_HEADER.size + 4 * len(blocks) :], parameters * (kind.itemsize + 5))
         gaps, used = _from_leb128(body, count)
         values = np.frombuffer(body, kind, count, used)
@@ -73,7 +73,7 @@ def decode(data: bytes, blocks: Sequence[int]) -> Vector:
     if not np.isfinite(scales).all():
         raise ProtocolError("a difference of weights has a scale that is not a number")
     result = np.zeros(parameters)
-    result[places] = values * np.repeat(scales, blocks)[places]
+    result[places] = values * np.repeat(scales.astype(np.float64), blocks)[places]
     return result
 
 

@@ -35,10 +35,4 @@ class TinyMetaFed(Strategy):
 
     def client_work(self, round_number: int) -> ClientWork:
         """TinyReptile's stream, and what is sent of it."""
-        return replace(
-            super().client_work(round_number),
-            local_layers=int(self.option("local_layers")),
-            upload_share=self.option("upload_share"),
-            download_share=self.option("download_share"),
-            delta_bits=int(self.option("delta_bits")),
-        )
+        return replace(super().client_work(round_number), local_layers=int(self.option("local_layers")))
