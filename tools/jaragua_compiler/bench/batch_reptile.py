@@ -49,7 +49,7 @@ CASES: Mapping[str, Case] = {
     "digits": Case((Work(2, 2, 0.3),), 0.2, (1, 2, 5, 10)),
     "sine": Case((Work(2, 8, 0.04), Work(1, 2, 0.03)), 0.02, (8, 16, 32, 64)),
     "keywords": Case((Work(2, 5, 0.025), Work(1, 3, 0.025)), 0.006, (1, 2, 3)),
-    "omniglot-cnn": Case((Work(2, 5, 0.08),), 0.02, (1, 2, 5, 10)),
+    "omniglot-cnn": Case((Work(2, 5, 0.08), Work(1, 2, 0.04)), 0.02, (1, 2, 5, 10)),
 }
 
 
