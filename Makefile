@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-keras test-ray test-litert lint format reproduce bench bench-flower accuracy firmware setup-demo setup-test clean
+.PHONY: help demo test test-keras test-ray test-litert lint format reproduce bench bench-flower online accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
 
@@ -50,6 +50,9 @@ random-networks: setup-test ## COUNT random networks (200): reference = native =
 
 accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/accuracy.md (about 6 minutes)
 	@$(BIN)/python -m jaragua_compiler.accuracy
+
+online: setup-test ## What learning after deployment forgets and notices, and its cost: figures of docs/online.md (about 10 minutes)
+	@for task in digits keywords; do $(BIN)/python -m jaragua.online.measure --task $$task && $(BIN)/python -m jaragua.online.cost --task $$task || exit 1; done
 
 bench-flower: ## Simulated client tasks per second, beside Flower's simulation (in an environment of its own)
 	@tools/setup/setup.sh flower

@@ -88,7 +88,7 @@ static void wild_update_read(struct update_read *request)
 /* A request that the decoder takes, and that makes sense now and then: blobs are completed, jobs are done. */
 static uint16_t wild_request(uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES])
 {
-    struct request_r request = {.request_choice = (int)draw(8)};
+    struct request_r request = {.request_choice = (int)draw(10)};
     size_t len_bytes = 0;
     request.request_job_end_m = (struct job_end){.job_end_id = draw(65536), .job_end_job = draw(4)};
     if (request.request_choice == request_blob_begin_m_c)
@@ -97,6 +97,8 @@ static uint16_t wild_request(uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES])
         request.request_blob_end_m.blob_end_sha256 = draw_hash();
     else if (request.request_choice == request_job_begin_m_c)
         wild_job_begin(&request.request_job_begin_m);
+    else if (request.request_choice == request_online_begin_m_c)
+        request.request_online_begin_m.online_begin_base = (struct zcbor_string){.value = (const uint8_t *)"", .len = 0};
     else if (request.request_choice == request_update_read_m_c)
         wild_update_read(&request.request_update_read_m);
     CHECK_EQUAL(cbor_encode_request(payload, JRG_LIMIT_MAX_PAYLOAD_BYTES, &request, &len_bytes), 0);

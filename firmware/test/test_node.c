@@ -431,6 +431,17 @@ TEST(l4_7_no_update_of_a_job_that_is_running_or_unknown)
     check_status(node_bench_read_update(4, JRG_MODEL_BLOB_BYTES + 1), JRG_STATUS_BAD_OFFSET, JRG_MODEL_BLOB_BYTES);
 }
 
+TEST(l4_11_a_board_whose_network_has_no_head_says_so)
+{
+    connect_and_stage(1);
+    struct request_r request = {.request_choice = request_online_begin_m_c};
+    request.request_online_begin_m.online_begin_job = 5;
+    request.request_online_begin_m.online_begin_base = (struct zcbor_string){.value = (const uint8_t *)"", .len = 0};
+    check_status(node_bench_ask(&request), JRG_STATUS_UNSUPPORTED, 0);
+    struct request_r read = {.request_choice = request_online_read_m_c};
+    check_status(node_bench_ask(&read), JRG_STATUS_UNSUPPORTED, 0);
+}
+
 TEST(l4_8_health_goes_out_every_two_seconds_of_a_session)
 {
     node_bench_boot();
