@@ -33,6 +33,8 @@ from jaragua_compiler.native import NativeEngine
 from jaragua_compiler.stack import stack_bound
 
 NATIVE = "native"
+UNOPTIMISED = "native, -O0"  # built in a third of the time
+_NATIVE_FLAGS: dict[str, tuple[str, ...]] = {NATIVE: (), UNOPTIMISED: ("-O0",)}
 CORES = (toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS)
 MACHINES = (NATIVE, *CORES)
 STEPS = 24  # ordinary weights and wild ones (random_steps)
@@ -125,8 +127,8 @@ def _with_format(generator: np.random.Generator, layer: Layer, mixed: bool) -> L
 
 
 def _on_machine(compiled: Plan, steps: Sequence[Step], machine: str, cache: Path | None) -> tuple[list[Outcome], int]:
-    if machine == NATIVE:
-        return run(NativeEngine(compiled, cache), steps), 0
+    if machine in _NATIVE_FLAGS:
+        return run(NativeEngine(compiled, cache, _NATIVE_FLAGS[machine]), steps), 0
     records = board.run(compiled, steps, core=machine, counted=False)
     stack = max(max(counts.forward_stack_bytes, counts.train_stack_bytes) for counts, _ in records)
     return [outcome for _, outcome in records], stack
