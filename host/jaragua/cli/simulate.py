@@ -51,6 +51,7 @@ def simulate(
     queries: Annotated[int | None, typer.Option(min=1, help="Query samples of a held-out task.")] = None,
     adapt_passes: Annotated[int | None, typer.Option(min=1, help="Passes when a new device adapts.")] = None,
     adapt_learning_rate: Annotated[float | None, typer.Option(help="Default: that of training.")] = None,
+    adapt_batch: Annotated[int, typer.Option(min=0, help="Samples of a step when a new device adapts; 0: all.")] = 1,
     workers: Annotated[int | None, typer.Option(min=1, help="Default: one for each core.")] = None,
     ray: Annotated[str | None, typer.Option(help="Train on a Ray cluster: auto, ray://host:port, or local.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder to save in, and to go on from.")] = None,
@@ -96,6 +97,7 @@ def simulate(
         adapt_shots=shots or defaults.shots,
         adapt_passes=adapt_passes or defaults.passes,
         adapt_learning_rate=adapt_learning_rate,
+        adapt_batch=adapt_batch,
     )
     result = _run(wanted, state, {"workers": workers, "save_every_seconds": save_every, "ray": ray})
     if json:

@@ -20,6 +20,9 @@ are the model's defaults ([tasks.md](tasks.md)); what the strategies do stands i
   of a round take if a device meets them more than once and keeps them itself.
 - **Instructions**: training steps times instructions a step, counted on the emulated Cortex-M4
   ([benchmarks.md](benchmarks.md)); of one device, to adapt to a new task and for a round of training.
+- Reptile adapts as it trains, five passes in mini-batches of five; all others one step a sample.
+- FedAvg whose devices take a step a sample, on a task that is another in every round, is TinyReptile's outer step with
+  an α that stays 1: it moves further in as many rounds, and its last rounds are not averaged out.
 - **Bytes**: all tensors of the whole training, indices and scales included, between the server and all devices.
 - "from scratch" has no training: each new device adapts from random weights of its own. "transfer" brings the raw
   samples of all devices to one place, which a fleet must not do."""
@@ -82,8 +85,8 @@ def _what_was_done(table: Sequence[Line]) -> str:
     adapted = wanted.ways * (wanted.adapt_shots or wanted.shots)
     return (
         f"Model `{wanted.task}`, rate {wanted.learning_rate:g}; a round gives each device {samples}."
-        f" Judged: {wanted.eval_tasks} held-out tasks, {adapted} samples to adapt, {wanted.adapt_passes} pass"
-        f"{'es' if wanted.adapt_passes > 1 else ''}, {wanted.queries} queries each."
+        f" Judged: {wanted.eval_tasks} held-out tasks, {adapted} samples and {wanted.adapt_passes} pass"
+        f"{'es' if wanted.adapt_passes > 1 else ''} to adapt, {wanted.queries} queries each."
     )
 
 
@@ -118,9 +121,14 @@ def _support(support: Mapping[str, Mapping[int, Line]]) -> str:
         [row, *(_interval(found[number].after) if number in found else "–" for number in shots)]
         for row, found in support.items()
     ]
-    costs = next(iter(support.values()))
-    instructions = [_count(costs[number].cost.adapt_instructions) if number in costs else "–" for number in shots]
-    return _table(["samples a class", *map(str, shots)], [*rows, ["instructions to adapt", *instructions]])
+    instructions = [
+        [
+            f"{row}: instructions",
+            *(_count(found[number].cost.adapt_instructions) if number in found else "–" for number in shots),
+        ]
+        for row, found in support.items()
+    ]
+    return _table(["samples a class", *map(str, shots)], [*rows, *instructions[1:]])
 
 
 def _shares(shares: Sequence[Line], whole: Sequence[Line]) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -23,6 +23,8 @@ SCALES: Final[tuple[Scale, ...]] = get_args(Scale)
 Purpose: TypeAlias = Literal["strategies", "support", "share", "format"]
 
 Table: TypeAlias = Mapping[str, Any]
+#: Keys of a row that are no fields of a simulation, but what they mean is.
+_OF_A_ROW: Final = frozenset({"name", "strategy", "serial"})
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Experiment:
     def key(self) -> str:
         """By content: all that the outcome depends on, and nothing else."""
         architecture = compiled(self.model.network).architecture.hex()
-        return _digest({"architecture": architecture, "simulation": asdict(self.simulation)})
+        return _digest({"architecture": architecture, "simulation": _said(self.simulation)})
 
     @property
     def training_key(self) -> str:
@@ -194,12 +196,20 @@ class _PlannedTask:
             checkpoints=_spread(rounds, self._whole["curve_points"]),
             curve_tasks=self._whole["curve_tasks"],
         )
-        return replace(plain, **numbers.get("change", {}).get(row["name"], {}))
+        own = {name: value for name, value in row.items() if name not in _OF_A_ROW}
+        return replace(plain, **own, **numbers.get("change", {}).get(row["name"], {}))
 
 
 def _spread(rounds: int, points: int) -> tuple[int, ...]:
     """Rounds for a learning curve that bends early: each about twice the one before."""
     return tuple(sorted({max(1, rounds >> halvings) for halvings in range(1, points + 1)}))
+
+
+def _said(simulation: Simulation) -> dict[str, Any]:
+    """All fields that are not as they are by default: a field that is added later changes no key."""
+    defaults = {field.name: field.default for field in fields(simulation)}
+    values = asdict(simulation)
+    return {name: value for name, value in values.items() if getattr(simulation, name) != defaults[name]}
 
 
 def _positions(layer: WeightedPlan) -> int:

@@ -111,12 +111,12 @@ def _cost(experiment: Experiment, found: Found) -> Cost:
     measured = found.costs.get(costs.costs_key(experiment))
     if measured is None or experiment.simulation.engine == "float32":
         return Cost(0, 0, 0, 0)
-    one_by_one = found.costs.get(costs.costs_key(experiment, batch=1), measured)
+    adapting = found.costs.get(costs.costs_key(experiment, experiment.simulation.adapt_batch), measured)
     return Cost(
         measured.ram_bytes,
         costs.stored_bytes(experiment),
         costs.steps_of_a_round(experiment) * measured.step_instructions,
-        costs.steps_to_adapt(experiment) * one_by_one.step_instructions,
+        costs.steps_to_adapt(experiment) * adapting.step_instructions,
     )
 
 

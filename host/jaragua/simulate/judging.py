@@ -51,7 +51,7 @@ def held_out_tasks(simulation: Simulation, seeds: range) -> HeldOut:
 
 
 def judge(simulation: Simulation, fleet: VirtualFleet, vector: Vector) -> Judged:
-    """All held-out tasks from one start, adapted as a new device does: one step a sample."""
+    """All held-out tasks from one start, adapted as a new device does."""
     start, work = fleet.start(vector), _adaptation(simulation)
     return _together([fleet.adapt(start, work, tasks.support, tasks.query) for tasks in held_out(simulation)])
 
@@ -114,7 +114,7 @@ def means(values: NDArray[np.float64]) -> Means:
 
 def _adaptation(simulation: Simulation) -> ClientWork:
     rate = simulation.adapt_learning_rate or simulation.learning_rate
-    return ClientWork(rate, passes=simulation.adapt_passes)
+    return ClientWork(rate, passes=simulation.adapt_passes, batch=simulation.adapt_batch)
 
 
 def _together(parts: list[Judged]) -> Judged:

@@ -12,7 +12,9 @@ ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
 #: Fields of a simulation that nothing of what is learned depends on.
-_OF_JUDGING = frozenset({"adapt_shots", "eval_tasks", "queries", "adapt_passes", "adapt_learning_rate", "curve_tasks"})
+_OF_JUDGING = frozenset(
+    {"adapt_shots", "eval_tasks", "queries", "adapt_passes", "adapt_learning_rate", "adapt_batch", "curve_tasks"}
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Simulation:
     adapt_passes: int = 1
     adapt_learning_rate: float | None = None
     """None: that of training."""
+    adapt_batch: int = 1
+    """Samples of one step when a new device adapts; 0: all of a pass."""
     float_share: float = 0.0
     """Of each round's devices, in float32 among those of an integer engine; they judge, too (mixed_fleet.py)."""
     checkpoints: tuple[int, ...] = ()
