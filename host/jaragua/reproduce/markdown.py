@@ -53,8 +53,9 @@ def _title(plan: Plan, found: Found, header: Header) -> str:
     return (
         "# Results\n\n"
         f"Made by `{header.command}`: {len(plan.experiments)} simulations, seeds 1 to {plan.seeds}, scale"
-        f' "{plan.scale}" of `host/jaragua/reproduce/plan.toml`.{missing} They took {_duration(seconds)} in all'
-        f" ({header.machine}, Jaragua {header.version}). The same command makes this page again."
+        f' "{plan.scale}" of `host/jaragua/reproduce/plan.toml`.{missing} They took {_duration(seconds)} in all,'
+        f" without training that an earlier start of the command had done and saved ({header.machine}, Jaragua"
+        f" {header.version}). The same command makes this page again."
     )
 
 
