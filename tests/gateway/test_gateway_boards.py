@@ -11,6 +11,7 @@ import pytest
 from fake_board import FakeBoard, FakePorts
 from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
 
+from jaragua.commands import pio
 from jaragua.errors import PortError, UsageError
 from jaragua.gateway.gateway import port_settings, run_gateway
 from jaragua.gateway.port import PortSettings, device_id_of, device_id_of_port
@@ -196,7 +197,7 @@ def test_board_of_another_architecture_is_stale_until_the_run_fits(broker: Broke
             await headquarters.device_is(TWO, "ready")  # nobody has said yet what the run computes
             await headquarters.publish_run("digits")
             stale = await headquarters.device_is(TWO, "stale")
-            assert "JARAGUA_MODEL=digits pio run" in (stale.reason or "")
+            assert f"JARAGUA_MODEL=digits {pio()} run" in (stale.reason or "")
             answer = await headquarters.ask("gw", adapt_command(BLOB, TWO))
             assert not answer.ok
             await headquarters.publish_run("sine")
