@@ -76,7 +76,11 @@ def compare(seed: int, machines: Sequence[str] = MACHINES, cache: Path | None = 
     expected = run(ReferenceEngine(compiled), steps)
     differences, stack_bytes = [], {}
     for machine in machines:
-        outcomes, stack_bytes[machine] = _on_machine(compiled, steps, machine, cache)
+        try:
+            outcomes, stack_bytes[machine] = _on_machine(compiled, steps, machine, cache)
+        except CompileError as error:  # C that does not build is a difference too
+            differences.append(f"{machine}, network {seed}: {error}: {compiled.network}")
+            outcomes, stack_bytes[machine] = expected, 0
         found = mismatches(compiled, expected, outcomes)
         differences += [f"{machine}, network {seed}, {found[0]}: {compiled.network}"] if found else []
     return Compared(compiled, tuple(differences), stack_bytes)
