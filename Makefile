@@ -3,6 +3,8 @@
 .PHONY: help demo test test-keras test-ray test-litert lint format reproduce bench bench-flower online accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
+# Tests run in so many processes, a file at a time in each.
+TEST_PROCESSES ?= 2
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -19,7 +21,7 @@ demo: setup-demo ## Emulated boards learn to learn over a real broker (under 5 m
 # tflite-runtime has an environment of its own (Python 3.11, NumPy 1); where it cannot be had, its tests are skipped.
 test: setup-test ## All tests that must hold, with the emulated board and the real broker in them
 	@tools/setup/setup.sh tflite || true
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 test-keras: ## The Keras front end against real Keras on TensorFlow (600 MB, in an environment of its own)
 	@tools/setup/setup.sh keras

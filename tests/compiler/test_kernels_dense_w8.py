@@ -140,6 +140,7 @@ def _layer(shape: Shape, index: int) -> DensePlan:
         error_width=shape.error_width,
         weights_offset=0,
         weight_format="w8",
+        trained_rows=shape.outputs,
     )
 
 
