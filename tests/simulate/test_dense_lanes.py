@@ -74,7 +74,7 @@ def test_the_same_bits_as_one_by_one(
                 patched.setattr(integer_fleet, "lanes_can", lambda *_: False)
                 slow = fleet.train(start, work, batch)
             np.testing.assert_array_equal(quick.learned, slow.learned)
-            assert quick.learned.any()
+            assert quick.learned.any() or rate < 0.01  # so small a rate may round to no step at all
             assert quick.loss == slow.loss
 
 
