@@ -22,6 +22,7 @@ _ERROR_BYTES = 12  # jrg_nn_error
 # A training step with its deepest operator: of networks with dense layers alone, and of all others.
 _DENSE_BYTES: dict[Core, int] = {"cortex_m4": 336, "cortex_m0plus": 288}
 _IMAGE_BYTES: dict[Core, int] = {"cortex_m4": 416, "cortex_m0plus": 384}
+_SPLIT_BYTES = 64  # more where a layer has rows that learn and rows that do not (A10.7): two kernels in one step
 
 
 def stack_bound(plan: Plan, core: Core) -> int:
@@ -29,4 +30,6 @@ def stack_bound(plan: Plan, core: Core) -> int:
     dense = all(isinstance(step, DensePlan) for step in plan.steps)
     errors = sum(step.has_backward for step in plan.steps) if plan.branches else 0
     step_bytes = (_DENSE_BYTES if dense else _IMAGE_BYTES)[core]
+    split = any(layer.trains and layer.frozen_rows for layer in plan.layers)
+    step_bytes += _SPLIT_BYTES if split else 0
     return step_bytes + _ERROR_BYTES * errors + _EXPONENTS_BYTES * len(plan.layers)
