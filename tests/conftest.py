@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+#: What a test with a mark cannot do without (pyproject.toml says what the marks mean).
+NEEDED = {"board": ("arm-none-eabi-gcc", "qemu-system-arm"), "cross": ("arm-none-eabi-gcc",)}
+
 OWN_PROGRAMS = ("qemu-system-arm", "mosquitto", "jaragua")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A missing tool fails the test: to leave such tests out is said (`-m "not board"`), never silent."""
+    for mark, programs in NEEDED.items():
+        missing = [program for program in programs if item.get_closest_marker(mark) and not shutil.which(program)]
+        if missing:
+            pytest.fail(f"{', '.join(missing)} not installed; `make setup-test` installs it or says how", pytrace=False)
 
 
 @pytest.fixture(scope="session")

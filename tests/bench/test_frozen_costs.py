@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from jaragua_compiler.bench.frozen import cost
 from jaragua_compiler.initial import initial_weights
 from jaragua_models import get
 
-pytestmark = [
-    pytest.mark.board,
-    pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm IS NOT INSTALLED"),
-    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc IS NOT INSTALLED"),
-]
+pytestmark = pytest.mark.board
 
 
 def test_a10_4_less_that_trains_takes_less_ram_and_fewer_instructions() -> None:

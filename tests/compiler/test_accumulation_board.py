@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,11 +14,7 @@ from jaragua_compiler.bench import board, toolchain
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import mismatches, run
 
-pytestmark = [
-    pytest.mark.board,
-    pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm IS NOT INSTALLED"),
-    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc IS NOT INSTALLED"),
-]
+pytestmark = pytest.mark.board
 
 WIDE = Network("net", 301, (Dense(67, "relu"), Dense(35), Dense(9, "relu"), Dense(2)))
 

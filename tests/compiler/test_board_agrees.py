@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 from random_cases import random_blob, random_sample
@@ -15,11 +13,7 @@ from jaragua_compiler import Dense, Network, Plan, ReferenceEngine, plan
 from jaragua_compiler.bench import board
 from jaragua_compiler.bench.steps import Step, mismatches, run
 
-pytestmark = [
-    pytest.mark.board,
-    pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm IS NOT INSTALLED"),
-    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc IS NOT INSTALLED"),
-]
+pytestmark = pytest.mark.board
 
 SHAPES = {
     "wide and odd": Network("net", 301, (Dense(67, "relu"), Dense(35), Dense(9, "relu"), Dense(2))),

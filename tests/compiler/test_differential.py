@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from differential import CORES, MACHINES, compare_all, over_the_bound
 
 NETWORKS = 8
 
-pytestmark = [
-    pytest.mark.board,
-    pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm IS NOT INSTALLED"),
-    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc IS NOT INSTALLED"),
-]
+pytestmark = pytest.mark.board
 
 
 def test_reference_native_cortex_m4_and_cortex_m0_give_the_same_bits_and_keep_the_bound_of_the_stack(seed: int) -> None:

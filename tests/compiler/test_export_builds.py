@@ -102,14 +102,6 @@ NETWORKS |= {
     ),
 }
 
-needs_cross_compiler = pytest.mark.skipif(
-    shutil.which(toolchain.COMPILER) is None, reason=f"{toolchain.COMPILER} IS NOT INSTALLED"
-)
-needs_emulator = pytest.mark.skipif(
-    shutil.which(toolchain.COMPILER) is None or shutil.which(toolchain.EMULATOR) is None,
-    reason=f"{toolchain.COMPILER} OR {toolchain.EMULATOR} IS NOT INSTALLED",
-)
-
 
 def compiled(network: Network) -> Compiled:
     return compile_model(network, initial_weights(network, 3), find_board("qemu_m4"), Choice())
@@ -165,7 +157,7 @@ def test_a_folder_builds_with_any_c_compiler_and_finds_its_bits_right(folder: Pa
     assert selftest(folder, *flags) == 0
 
 
-@needs_cross_compiler
+@pytest.mark.cross
 @pytest.mark.parametrize(("core", "level"), [("cortex-m4", "-O0"), ("cortex-m0plus", "-Os")])
 def test_a_folder_builds_for_a_board_with_nothing_beside_it(core: str, level: str, folder: Path) -> None:
     for source in sources(folder):
@@ -173,7 +165,7 @@ def test_a_folder_builds_for_a_board_with_nothing_beside_it(core: str, level: st
         assert run(toolchain.COMPILER, *flags, "-c", source, folder=folder) == 0
 
 
-@needs_emulator
+@pytest.mark.board
 @pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
 def test_the_self_test_passes_on_the_emulated_board_without_a_float(core: str, folder: Path) -> None:
     program = board_program(folder, core)
@@ -181,7 +173,7 @@ def test_the_self_test_passes_on_the_emulated_board_without_a_float(core: str, f
     assert float_code(program) == []
 
 
-@needs_emulator
+@pytest.mark.board
 def test_a_wrong_bit_fails_the_self_test_on_the_emulated_board(one: Path) -> None:
     change(one / "selftest_vector.h", r"0x([0-9a-f]{8})u,", flipped)
     assert emulated(board_program(one, toolchain.CORTEX_M4), one) == 1

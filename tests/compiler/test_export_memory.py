@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -64,11 +63,6 @@ NETWORKS |= {
 }
 SMALL = replace(find_board("zero"), name="small", ram_bytes=20000, flash_bytes=200000)
 
-needs_tools = pytest.mark.skipif(
-    shutil.which(toolchain.COMPILER) is None or shutil.which(toolchain.EMULATOR) is None,
-    reason=f"{toolchain.COMPILER} OR {toolchain.EMULATOR} IS NOT INSTALLED",
-)
-
 
 def core_of(name: str) -> Core:
     """The toolchain's name of a core as the boards'."""
@@ -87,7 +81,7 @@ def test_the_rows_are_the_blob_the_arena_and_what_the_caller_has(network: Networ
     }
 
 
-@needs_tools
+@pytest.mark.board
 @pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_the_figures_are_those_of_the_linked_program(network: Network, core: str) -> None:
@@ -163,7 +157,7 @@ def test_auto_takes_every_layer_that_fits_from_the_last_one_down() -> None:
             assert fits == (index in chosen) or index == network.weighted[-1]
 
 
-@needs_tools
+@pytest.mark.board
 @pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
 @pytest.mark.parametrize("train", ["3", "1,3", "0,3", "0:4,1:6,3:2"])
 def test_the_figures_of_frozen_layers_are_those_of_the_linked_program(train: str, core: str) -> None:

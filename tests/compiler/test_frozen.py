@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,11 +23,6 @@ from jaragua_compiler.freeze import freeze
 from jaragua_compiler.initial import Weights, initial_weights
 from jaragua_compiler.native import NativeEngine
 from jaragua_models import get
-
-needs_board = pytest.mark.skipif(
-    shutil.which("qemu-system-arm") is None or shutil.which("arm-none-eabi-gcc") is None,
-    reason="qemu-system-arm OR arm-none-eabi-gcc IS NOT INSTALLED",
-)
 
 
 def frozen(network: Network, train: str, weights: Weights | None = None) -> Plan:
@@ -173,7 +167,6 @@ def test_a10_7_a_layer_is_asked_for_channels_it_has() -> None:
 
 
 @pytest.mark.board
-@needs_board
 @pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a10_frozen_layers_give_the_same_bits_on_the_board(seed: int, core: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from image_networks import CNN, DEPTHWISE, EIGHTS, ONE_CHANNEL
 
@@ -13,11 +11,7 @@ from jaragua_compiler.bench.examples import MOBILE, RESIDUAL
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import mismatches, run
 
-pytestmark = [
-    pytest.mark.board,
-    pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm IS NOT INSTALLED"),
-    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc IS NOT INSTALLED"),
-]
+pytestmark = pytest.mark.board
 
 SHAPES = {
     "the CNN of the bench": CNN,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -19,7 +18,7 @@ COMPILER = "arm-none-eabi-gcc"
 FLOAT_SYMBOL = re.compile(r"__aeabi_(f|d|i2[fd]|ui2[fd]|l2[fd]|ul2[fd])|__(float|fix|add[sd]f|mul[sd]f|div[sd]f)")
 FLOAT_INSTRUCTION = re.compile(r"\tv[a-z]+(\.|\t)")  # all VFP mnemonics start with v
 
-pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"{COMPILER} IS NOT INSTALLED")
+pytestmark = pytest.mark.cross
 
 
 def _flags(core: str) -> list[str]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from stack_usage import worst_stack_bytes
 from test_export_memory import NETWORKS
 
 from jaragua_compiler import Dense, Network, Plan, plan
-from jaragua_compiler.bench import board, toolchain
+from jaragua_compiler.bench import board
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.boards import Core
 from jaragua_compiler.export.memory import figures
@@ -34,13 +33,8 @@ PLANS = {
 BARS_BYTES = {SINE: 4 * 1024, MLP: 6 * 1024, KWS: 36 * 1024, CNN: 24 * 1024}
 MARGIN_BYTES = 260  # what the bound may be over the compiler's own figure
 
-needs_tools = pytest.mark.skipif(
-    shutil.which(toolchain.COMPILER) is None or shutil.which(toolchain.EMULATOR) is None,
-    reason=f"{toolchain.COMPILER} OR {toolchain.EMULATOR} IS NOT INSTALLED",
-)
 
-
-@needs_tools
+@pytest.mark.board
 @pytest.mark.parametrize("core", ["cortex_m4", "cortex_m0plus"])
 @pytest.mark.parametrize("compiled", PLANS.values(), ids=PLANS)
 def test_no_call_goes_deeper_than_the_bound(compiled: Plan, core: Core, tmp_path: Path) -> None:
@@ -48,7 +42,7 @@ def test_no_call_goes_deeper_than_the_bound(compiled: Plan, core: Core, tmp_path
     assert worst <= stack_bound(compiled, core) <= worst + MARGIN_BYTES
 
 
-@needs_tools
+@pytest.mark.board
 @pytest.mark.parametrize("core", ["cortex_m4", "cortex_m0plus"])
 def test_what_is_painted_is_what_the_compiler_says(core: Core, tmp_path: Path) -> None:
     compiled = PLANS["every kind"]

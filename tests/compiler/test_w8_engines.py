@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +74,6 @@ def test_a8_native_engine_and_reference_agree(name: str, engine_cache: Path, see
 
 
 @pytest.mark.board
-@pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm IS NOT INSTALLED")
-@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc IS NOT INSTALLED")
 @pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a8_emulated_board_and_reference_agree(name: str, core: str, seed: int) -> None:
