@@ -12,11 +12,16 @@ from image_networks import CNN, DEPTHWISE, ONE_CHANNEL, random_conv_network
 from random_cases import random_blob, random_sample
 
 from jaragua_compiler import CompileError, Conv2D, Dense, Flatten, NativeEngine, Network, ReferenceEngine, plan
+from jaragua_compiler.arithmetic import Block
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import mismatches, run
 from jaragua_compiler.blob import exponents, unpack_integers
-from jaragua_compiler.exponents import layer_scale
+from jaragua_compiler.dither import Dither, pair_dithers
+from jaragua_compiler.exponents import LayerScale, layer_scale
 from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan_operators import ConvPlan
+from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.reference_conv import ReferenceWindow
 
 
 def _compare(compiled: Plan, seed: int, steps: int, cache: Path) -> None:
@@ -47,6 +52,54 @@ def test_a7_1_an_output_is_the_weighted_sum_of_the_patch_under_it() -> None:
     limit = 1 << layer.output_width
     got = engine.layers[0].forward([x])
     assert np.array_equal(got, np.clip(expected, -limit, limit - 1).reshape(-1))
+
+
+PIXEL = Network("net", (2, 2, 3), (Conv2D(2, (1, 1)), Flatten(), Dense(2)))  # rows of 3 weights, padded to 4
+
+
+def _learned(error: int, shift: int, seed: int, bias: int = 0) -> tuple[ReferenceWindow, np.ndarray]:
+    """A convolution after a step whose gradient is `error` for every weight, under s of A7.5; and what it was."""
+    layer = plan(PIXEL).layers[0]
+    assert isinstance(layer, ConvPlan)
+    dither = Dither()
+    dither.restart(seed)
+    before = np.arange(6).reshape(2, 1, 1, 3) * 100 - 250
+    window = ReferenceWindow(layer, before, np.full(2, bias), LayerScale(0, 0, 0, 8), dither)
+    errors = np.zeros((4, 2), dtype=np.int64)
+    errors[0] = error
+    rate = LearningRate(24576, shift + 16)  # weights and inputs at exponent 0: s is le' - 16
+    window._update(np.ones(12, dtype=np.int64), Block(errors, 0), rate)
+    return window, before
+
+
+@pytest.mark.parametrize(("error", "shift"), [(1, 3), (-7, 5), (100, 16), (127, 21), (-127, 30), (127, 31)])
+def test_a7_5_a_weight_moves_by_the_step_and_its_dither_rounded_down(error: int, shift: int) -> None:
+    window, before = _learned(error, shift, seed=11)
+    factor = (24576 * 2**16 + 2 ** (shift - 1)) // 2**shift
+    dither = Dither()
+    dither.restart(11)
+    draws = pair_dithers(int(dither.keys(0, 1)[0]), 8)
+    for row in range(2):
+        for column in range(3):
+            fine = int(before[row, 0, 0, column]) * 2**32 - error * factor + int(draws[4 * row + column])
+            assert window.matrix[row, 0, 0, column] == fine // 2**32
+
+
+def test_a7_5_a_step_beyond_32_bits_leaves_weights_as_they_are() -> None:
+    window, before = _learned(127, 32, seed=3)
+    assert np.array_equal(window.matrix, before)
+
+
+def test_a7_7_the_mean_of_many_steps_below_half_a_unit_is_the_step(seed: int) -> None:
+    step = 24576 * 2**-16 / 2**3  # 0.047 of a weight's unit
+    runs = 400
+    moved = [before - window.matrix for window, before in (_learned(1, 3, seed + run) for run in range(runs))]
+    deviation = (step * (1 - step) / runs) ** 0.5  # of one weight's mean; draws are shared in pairs
+    assert np.abs(np.mean(moved, axis=0) - step).max() < 5 * deviation
+
+
+def test_a7_7_draws_are_shared_by_two_neighbours_and_follow_the_golden_ratio() -> None:
+    assert list(pair_dithers(7, 5)) == [7, 7, 7 + 0x9E3779B9, 7 + 0x9E3779B9, (7 + 2 * 0x9E3779B9) % 2**32]
 
 
 def test_a7_3_widths_leave_room_for_the_sums_of_all_three_passes() -> None:

@@ -49,6 +49,16 @@ def row_keys(seed: int, step: int, layer: int, rows: int) -> UintArray:
     return mix32(key + np.uint64((LAYER * layer) & _MASK) + counts)
 
 
+def pair_dithers(key: int, count: int) -> npt.NDArray[np.int64]:
+    """rho of the first `count` weights of a layer of windows, as they are stored (A7.7): int [count], 32 bits.
+
+    key: h of the layer, of row 0 (row_keys).
+    """
+    pairs = np.arange((count + 1) // 2, dtype=np.uint64)
+    draws = (np.uint64(key) + pairs * np.uint64(GOLDEN)) & np.uint64(_MASK)
+    return np.repeat(draws, 2)[:count].astype(np.int64)
+
+
 def dithers(keys: UintArray, columns: int) -> npt.NDArray[np.int64]:
     """rho of every weight (A8.5): int [rows, columns], 24 bits."""
     quads = np.arange((columns + 3) // 4, dtype=np.uint64)

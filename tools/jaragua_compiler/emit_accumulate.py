@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaragua_compiler.emit_backward import backward_calls
 from jaragua_compiler.emit_names import bias_sums, biases, dither_key, sums, weights, weights_w8
-from jaragua_compiler.plan import SUM_BITS, Plan
+from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import DensePlan, WeightedPlan
 
 NEXT_DITHER = """\
@@ -102,8 +102,10 @@ def _apply_calls(plan: Plan, layer: WeightedPlan) -> str:
         own = f"jrg_nn_apply_weights_w8({weights_w8(layer)}, {summed}, {shape}, factor,\n"
         own += f"                            {dither_key(layer)});"
     else:
-        unit = layer.input_width + 1 if isinstance(layer, DensePlan) else SUM_BITS
-        count = layer.trained_rows * layer.row_elements
-        own = f"jrg_nn_apply_weights({weights(layer)}, {summed}, {count}u, factor, {unit}u);"
+        count = f"{layer.trained_rows * layer.row_elements}u"
+        dense = isinstance(layer, DensePlan)
+        kernel = "jrg_nn_apply_weights" if dense else "jrg_nn_apply_window_weights"
+        last = f"{layer.input_width + 1}u" if dense else dither_key(layer)
+        own = f"{kernel}({weights(layer)}, {summed}, {count}, factor,\n{' ' * (len(kernel) + 5)}{last});"
     shared = f"jrg_nn_apply_biases({biases(layer)}, {bias_sums(plan, layer)}, {layer.trained_rows}u, factor);"
     return f"    {own}\n    {shared}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.emit_names import bias_sums, biases, boolean, buffer, sums, tensor, weights
+from jaragua_compiler.emit_names import bias_sums, biases, boolean, buffer, dither_key, sums, tensor, weights
 from jaragua_compiler.memory import error_name
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import ConvPlan, PoolPlan, WindowPlan
@@ -35,7 +35,7 @@ static jrg_nn_error jrg_model_step{step}_{verb}(jrg_nn_error error)
 
 _UPDATE = """\
 jrg_nn_conv_update(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}], jrg_model_rate,
-                       {column});"""
+                       {key}, {column});"""
 
 _SUM = """\
 jrg_nn_conv_sum(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}], jrg_model_rate,
@@ -93,6 +93,7 @@ def _fields(layer: ConvPlan, plan: Plan, below: str) -> dict[str, object]:
         "patch": buffer(f"patch{layer.index}"),
         "scaled": buffer(f"e{layer.index}"),
         "column": buffer(f"column{layer.index}"),
+        "key": dither_key(layer),
         "above": buffer(above),
         "scale": "jrg_nn_conv_scale_list" if above.startswith("list") else "jrg_nn_conv_scale",
         "below": below,

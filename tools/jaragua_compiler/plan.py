@@ -34,6 +34,7 @@ from jaragua_compiler.plan_operators import (
     OperatorPlan,
     PoolPlan,
     WeightedPlan,
+    WindowPlan,
 )
 from jaragua_compiler.scales import Scales, find_scales
 from jaragua_compiler.stack import stack_bound
@@ -52,7 +53,6 @@ BLOB_FORMAT_CHANNELS = 2  # A8.6: some layer has int8 weights, with an exponent 
 HEADER_FIXED_BYTES = 16  # magic, format, layers, reserved, architecture id
 WEIGHT_FORMAT = "w16"
 SUM_BYTES = 4
-SUM_BITS = 16  # A11.2, A11.3: u, but for a dense layer of int16 weights
 LIVE_ROW_BYTES = {"w16": 8, "w8": 12}  # jrg_nn_live_row, jrg_nn_live_row_w8
 
 OPERATOR_DENSE = 1 << 0
@@ -109,8 +109,8 @@ class Plan:
 
     @property
     def dithered(self) -> bool:
-        """True if some int8 weights learn (A8.5)."""
-        return any(layer.per_channel and layer.trains for layer in self.layers)
+        """True if weights learn that round at random: int8 ones (A8.5), and those that move over an image (A7.7)."""
+        return any(layer.trains and (layer.per_channel or isinstance(layer, WindowPlan)) for layer in self.layers)
 
     @property
     def exponents_offset(self) -> int:

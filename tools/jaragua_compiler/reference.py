@@ -191,7 +191,7 @@ def _operator(
         if isinstance(step, DensePlan):
             return ReferenceDense(step, matrix, bias, scale)
         if isinstance(step, WindowPlan):
-            return ReferenceWindow(step, matrix, bias, scale)
+            return ReferenceWindow(step, matrix, bias, scale, dither)
     if isinstance(step, PoolPlan):
         return ReferencePool(step, plan.scales.widths[step.output_tensor])
     if isinstance(step, AddPlan):

@@ -6,14 +6,18 @@ import numpy as np
 
 from jaragua_compiler.arithmetic import Block, rshift, sats, satu, scaled_error
 from jaragua_compiler.blob import IntArray
+from jaragua_compiler.dither import Dither, pair_dithers
 from jaragua_compiler.exponents import LayerScale
 from jaragua_compiler.plan_operators import DepthwisePlan, WindowPlan
 from jaragua_compiler.rate import LearningRate
 from jaragua_compiler.reference_dense import BIAS_WIDTH, WEIGHT_WIDTH
-from jaragua_compiler.reference_sums import WINDOW_UNIT, StepSums, summed_window_steps
+from jaragua_compiler.reference_sums import StepSums, summed_window_steps
 from jaragua_compiler.windows import covered
 
-STEP_SHIFT_MIN, STEP_SHIFT_MAX = 2, 31  # A7.5
+FACTOR_SHIFT_MIN, FACTOR_SHIFT_MAX = 1, 32  # A7.5
+FACTOR_BITS = 16  # A7.5: of F beyond the rate
+FINE_BITS = 32  # A7.5: behind the point of a step
+STEP_SHIFT_MAX = 31  # A7.5, of biases
 
 
 class ReferenceWindow:
@@ -23,13 +27,14 @@ class ReferenceWindow:
     several samples.
     """
 
-    def __init__(self, layer: WindowPlan, matrix: IntArray, bias: IntArray, scale: LayerScale) -> None:
+    def __init__(self, layer: WindowPlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither) -> None:
         self.layer = layer
         self.matrix = matrix
         self.bias = bias
         self.scaled_error: IntArray | None = None
         self.sums: StepSums | None = None
         self._scale = scale
+        self._dither = dither
         taps = "yx" if isinstance(layer, DepthwisePlan) else "yxc"
         out = "c" if isinstance(layer, DepthwisePlan) else "o"
         self._forward = f"pyxc,{out}{taps}->p{out}"
@@ -67,20 +72,27 @@ class ReferenceWindow:
         """A7.4, A7.5, A11.3."""
         gradient = np.einsum(self._gradient, errors.values, self._patches(x))
         shift = rate.exponent + errors.exponent + self._scale.inputs - self._scale.weights - 16
-        products = rshift(gradient * rate.mantissa, 16)
         bias_steps = self._bias_steps(errors, rate)
         if self.sums:
+            products = rshift(gradient * rate.mantissa, 16)
             self.sums.take(summed_window_steps(products, shift), bias_steps)
             return
-        shift = min(max(shift, STEP_SHIFT_MIN), STEP_SHIFT_MAX)
-        steps = np.zeros_like(products) if shift == STEP_SHIFT_MAX else rshift(products, shift)
-        self.matrix = sats(self.matrix - sats(steps, WEIGHT_WIDTH), WEIGHT_WIDTH)
+        bounded = min(max(shift, FACTOR_SHIFT_MIN), FACTOR_SHIFT_MAX)
+        self._move_by(-gradient * rshift(np.array(rate.mantissa << FACTOR_BITS), bounded))
         self.bias = sats(self.bias - bias_steps, BIAS_WIDTH)
+
+    def _move_by(self, fine: IntArray) -> None:
+        """A7.5, A11.5: by steps with 32 bits behind the point, of the shape of the weights, rounded with the dither."""
+        rows, columns = self.layer.outputs, self.layer.inputs
+        key = int(self._dither.keys(self.layer.index, 1)[0])
+        stored = pair_dithers(key, rows * self.layer.row_elements).reshape(rows, -1)
+        dithered = fine + stored[:, :columns].reshape(fine.shape)
+        self.matrix = sats(self.matrix + (dithered >> FINE_BITS), WEIGHT_WIDTH)
 
     def apply(self, count: int) -> None:
         """A11.5: a step by the mean of `count` samples; there are sums."""
         assert self.sums
-        self.matrix = sats(self.matrix + self.sums.weight_means(count, WINDOW_UNIT), WEIGHT_WIDTH)
+        self._move_by(self.sums.window_means(count))
         self.bias = sats(self.bias + self.sums.bias_means(count), BIAS_WIDTH)
         self.sums.clear()
 

@@ -23,9 +23,8 @@ class ReferenceConvW8(ReferenceWindow):
     """A convolution with int8 weights; otherwise as ReferenceWindow."""
 
     def __init__(self, layer: WindowPlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither) -> None:
-        super().__init__(layer, matrix, bias, scale)
+        super().__init__(layer, matrix, bias, scale, dither)
         self._rows = np.array(scale.rows, dtype=np.int64)
-        self._dither = dither
 
     def forward(self, inputs: list[IntArray]) -> IntArray:
         """A8.2: x [h·w·c] -> y [positions · out]."""

@@ -33,6 +33,10 @@ class StepSums:
         """A11.5: of `count` samples, in whole weights of 16 bits; 2^-unit is what one of the sums stands for."""
         return sats(rshift(self.weights * mean_factor(count), MEAN_BITS + unit), STEP_WIDTH)
 
+    def window_means(self, count: int) -> IntArray:
+        """A11.5: of sums of unit 16, with 32 bits behind the point."""
+        return (self.weights * mean_factor(count)) >> (MEAN_BITS + WINDOW_UNIT - 32)
+
     def fine_weight_means(self, count: int) -> IntArray:
         """A11.5: v, the means of sums of unit 16 with 24 bits behind the point."""
         return sats(rshift(self.weights * mean_factor(count), MEAN_BITS + WINDOW_UNIT - FRACTION_BITS), FINE_WIDTH)

@@ -30,11 +30,9 @@ JRG_NN_INLINE void jrg_nn_conv3x3_gradients(const jrg_nn_window *window, const i
 }
 
 /* As jrg_nn_conv_update, for a window of 3 x 3 and one channel. bordered: scratch of jrg_nn_border, 4-aligned. */
-JRG_NN_INLINE void jrg_nn_conv3x3_update(const jrg_nn_conv *conv, const int16_t *scaled, int32_t error_exponent,
-                                         const int16_t *x, jrg_nn_exponents exponents, jrg_nn_step_rate step_rate,
-                                         int16_t *bordered)
+JRG_NN_INLINE void jrg_nn_conv3x3_update(const jrg_nn_conv *conv, const int16_t *scaled, const int16_t *x,
+                                         jrg_nn_conv_rate rate, jrg_nn_conv_bias_rate bias_rate, int16_t *bordered)
 {
-    const jrg_nn_conv_rate rate = jrg_nn_conv_rate_of(step_rate, error_exponent, exponents);
     const uint32_t stride = jrg_nn_conv_error_stride(conv);
     jrg_nn_border(&conv->window, x, bordered);
 #pragma GCC unroll 1
@@ -43,10 +41,12 @@ JRG_NN_INLINE void jrg_nn_conv3x3_update(const jrg_nn_conv *conv, const int16_t 
         int32_t gradients[9];
         jrg_nn_conv3x3_gradients(&conv->window, scaled, bordered, gradients);
         for (uint32_t tap = 0; tap < 9u; tap++) {
-            weights[tap] = jrg_nn_conv_stepped_weight(weights[tap], gradients[tap], rate);
+            const uint32_t rho = jrg_nn_pair_dither(rate.dither, tap / 2u);
+            weights[tap] = jrg_nn_conv_stepped_weight(weights[tap], gradients[tap], rate.factor, rho);
         }
+        rate.dither = jrg_nn_pair_dither(rate.dither, JRG_NN_CONV3X3_STRIDE / 2u);
         const int32_t sum = jrg_nn_conv_error_sum(scaled, conv->window.rows * conv->window.columns);
-        jrg_nn_conv_step_bias(&conv->biases[channel], sum, rate);
+        jrg_nn_conv_step_bias(&conv->biases[channel], sum, bias_rate);
         scaled += stride;
     }
 }

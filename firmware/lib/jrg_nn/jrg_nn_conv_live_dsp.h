@@ -202,18 +202,17 @@ JRG_NN_INLINE void jrg_nn_live_gradients(const jrg_nn_window *window, const jrg_
     jrg_nn_live_add_run(list, list->start[begun], list->start[rows.count * columns.count], x, sums);
 }
 
-/* A7.5 of two weights. mantissa: m' * 2^16; factor: 2^(32 - shift), or 0. */
-JRG_NN_INLINE uint32_t jrg_nn_stepped_pair(uint32_t weights, int32_t gradient0, int32_t gradient1, int32_t mantissa,
-                                           int32_t factor)
+/* A7.5 of two weights. */
+JRG_NN_INLINE uint32_t jrg_nn_stepped_pair(uint32_t weights, int32_t gradient0, int32_t gradient1, jrg_nn_conv_rate rate)
 {
-    const int32_t step0 = jrg_nn_ssat(jrg_nn_smmulr(jrg_nn_smmulr(gradient0, mantissa), factor), 15u);
-    const int32_t step1 = jrg_nn_ssat(jrg_nn_smmulr(jrg_nn_smmulr(gradient1, mantissa), factor), 15u);
-    return jrg_nn_qsub16(weights, jrg_nn_pack_pair(step0, step1));
+    const int32_t low = jrg_nn_conv_stepped_weight((int16_t)weights, gradient0, rate.factor, rate.dither);
+    const int32_t high = jrg_nn_conv_stepped_weight((int32_t)weights >> 16, gradient1, rate.factor, rate.dither);
+    return jrg_nn_pack_pair(low, high);
 }
 
-/* All weights of one output channel. weights: 4-aligned. */
+/* All weights of one output channel. weights: 4-aligned. rate.dither: rho of its first pair. */
 JRG_NN_INLINE void jrg_nn_live_update_channel(const jrg_nn_window *window, const jrg_nn_live_list *list,
-                                              const int16_t *x, int16_t *weights, int32_t mantissa, int32_t factor)
+                                              const int16_t *x, int16_t *weights, jrg_nn_conv_rate rate)
 {
     jrg_nn_pair *pair = (jrg_nn_pair *)(void *)weights;
     const uintptr_t origin = (uintptr_t)x - 2u * (window->pad_top * window->width + window->pad_left) * window->channels;
@@ -232,7 +231,8 @@ JRG_NN_INLINE void jrg_nn_live_update_channel(const jrg_nn_window *window, const
                 jrg_nn_live_gradients(window, list, down, across, tap + 2u * first, sums);
 #pragma GCC unroll 4
                 for (uint32_t i = 0; i < 8u; i += 2u) {
-                    *pair = jrg_nn_stepped_pair(*pair, sums[i], sums[i + 1u], mantissa, factor);
+                    *pair = jrg_nn_stepped_pair(*pair, sums[i], sums[i + 1u], rate);
+                    rate.dither = jrg_nn_pair_dither(rate.dither, 1u);
                     pair++;
                 }
             }
@@ -242,19 +242,20 @@ JRG_NN_INLINE void jrg_nn_live_update_channel(const jrg_nn_window *window, const
 
 /* As jrg_nn_conv_update. entries: scratch, [positions + 1]. */
 JRG_NN_INLINE void jrg_nn_conv_live_update_dsp(const jrg_nn_conv *conv, const int16_t *scaled, const int16_t *x,
-                                               jrg_nn_conv_rate rate, uint32_t *entries)
+                                               jrg_nn_conv_rate rate, jrg_nn_conv_bias_rate bias_rate,
+                                               uint32_t *entries)
 {
     const jrg_nn_window *window = &conv->window;
     const uint32_t stride = window->kernel_height * window->kernel_width * window->channels;
-    const int32_t factor = rate.shift == 31u ? 0 : jrg_nn_shift_factor(rate.shift);
 #pragma GCC unroll 1
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         jrg_nn_live_list list;
         jrg_nn_live_list_of(window, scaled, entries, &list);
         if (list.start[jrg_nn_row_zones(window).count * jrg_nn_column_zones(window).count] != 0u) {
-            jrg_nn_live_update_channel(window, &list, x, conv->weights + channel * stride, rate.mantissa << 16, factor);
-            jrg_nn_conv_step_bias(&conv->biases[channel], list.sum, rate);
+            jrg_nn_live_update_channel(window, &list, x, conv->weights + channel * stride, rate);
+            jrg_nn_conv_step_bias(&conv->biases[channel], list.sum, bias_rate);
         }
+        rate.dither = jrg_nn_pair_dither(rate.dither, stride / 2u);
         scaled += jrg_nn_conv_error_stride(conv);
     }
 }

@@ -65,7 +65,7 @@ JRG_NN_INLINE void jrg_nn_conv_sum_column(const jrg_nn_conv *conv, const int16_t
 }
 
 /* A11.4 of all channels; the layer's biases are sums. */
-JRG_NN_INLINE void jrg_nn_conv_sum_biases(const jrg_nn_conv *conv, const int16_t *scaled, jrg_nn_conv_rate rate)
+JRG_NN_INLINE void jrg_nn_conv_sum_biases(const jrg_nn_conv *conv, const int16_t *scaled, jrg_nn_conv_bias_rate rate)
 {
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         const int16_t *errors = scaled + channel * jrg_nn_conv_error_stride(conv);
@@ -95,7 +95,7 @@ JRG_NN_INLINE void jrg_nn_conv_sum(const jrg_nn_conv *conv, const int16_t *scale
             }
         }
     }
-    jrg_nn_conv_sum_biases(conv, scaled, jrg_nn_conv_rate_of(step_rate, error_exponent, exponents));
+    jrg_nn_conv_sum_biases(conv, scaled, jrg_nn_conv_bias_rate_of(step_rate, error_exponent, exponents));
 }
 
 #endif

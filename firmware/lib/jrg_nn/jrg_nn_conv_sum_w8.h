@@ -12,7 +12,7 @@ JRG_NN_INLINE void jrg_nn_conv_sum_biases_w8(const jrg_nn_conv_w8 *conv, const i
     const uint32_t positions = conv->window.rows * conv->window.columns;
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         const int32_t shift = jrg_nn_clamp(common - conv->channels[channel] - input_exponent, -31, 31);
-        const jrg_nn_conv_rate rate = {mantissa, 0u, shift};
+        const jrg_nn_conv_bias_rate rate = {mantissa, shift};
         const int32_t sum = jrg_nn_conv_error_sum(scaled + channel * (positions + (positions & 1u)), positions);
         jrg_nn_conv_step_bias(&conv->biases[channel], sum, rate);
     }

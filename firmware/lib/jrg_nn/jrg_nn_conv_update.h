@@ -15,9 +15,9 @@ JRG_NN_INLINE void jrg_nn_conv_update_column(const jrg_nn_conv *conv, const int1
                                              uint32_t k, uint32_t stride, jrg_nn_conv_rate rate)
 {
     const uint32_t error_stride = jrg_nn_conv_error_stride(conv);
+    rate.dither = jrg_nn_pair_dither(rate.dither, k / 2u);
 #if JRG_NN_DSP
-    jrg_nn_conv_update_column_dsp(conv->weights + k, scaled, column, conv->outputs, stride, error_stride,
-                                  rate.mantissa << 16, rate.shift == 31u ? 0 : jrg_nn_shift_factor(rate.shift));
+    jrg_nn_conv_update_column_dsp(conv->weights + k, scaled, column, conv->outputs, stride, error_stride, rate);
 #else
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         int16_t *weight = conv->weights + channel * stride + k;
@@ -25,27 +25,30 @@ JRG_NN_INLINE void jrg_nn_conv_update_column(const jrg_nn_conv *conv, const int1
         for (uint32_t i = 0; i < error_stride; i++) {
             gradient += (int32_t)scaled[i] * column[i];
         }
-        *weight = jrg_nn_conv_stepped_weight(*weight, gradient, rate);
+        *weight = jrg_nn_conv_stepped_weight(*weight, gradient, rate.factor, rate.dither);
+        rate.dither = jrg_nn_pair_dither(rate.dither, stride / 2u);
         scaled += error_stride;
     }
 #endif
 }
 
-/* scaled: of jrg_nn_conv_scale, with error_exponent. x: [height][width][channels] of the forward pass. column: scratch,
- * [positions padded to even], or that of jrg_nn_border for 3 x 3 weights over one channel; 4-aligned. */
+/* scaled: of jrg_nn_conv_scale, with error_exponent. x: [height][width][channels] of the forward pass. layer_key:
+ * jrg_nn_dither_layer of this layer. column: scratch, [positions padded to even], or that of jrg_nn_border for 3 x 3
+ * weights over one channel; 4-aligned. */
 JRG_NN_INLINE void jrg_nn_conv_update(const jrg_nn_conv *conv, const int16_t *scaled, int32_t error_exponent,
                                       const int16_t *x, jrg_nn_exponents exponents, jrg_nn_step_rate step_rate,
-                                      int16_t *column)
+                                      uint32_t layer_key, int16_t *column)
 {
     const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_rate rate = jrg_nn_conv_rate_of(step_rate, error_exponent, exponents, layer_key);
+    const jrg_nn_conv_bias_rate bias_rate = jrg_nn_conv_bias_rate_of(step_rate, error_exponent, exponents);
     if (jrg_nn_is_conv3x3(window)) {
-        jrg_nn_conv3x3_update(conv, scaled, error_exponent, x, exponents, step_rate, column);
+        jrg_nn_conv3x3_update(conv, scaled, x, rate, bias_rate, column);
         return;
     }
-    const jrg_nn_conv_rate rate = jrg_nn_conv_rate_of(step_rate, error_exponent, exponents);
 #if JRG_NN_DSP
     if (jrg_nn_is_conv_live(window) && jrg_nn_few_are_live(scaled, conv->outputs * jrg_nn_conv_error_stride(conv))) {
-        jrg_nn_conv_live_update_dsp(conv, scaled, x, rate, (uint32_t *)(void *)column);
+        jrg_nn_conv_live_update_dsp(conv, scaled, x, rate, bias_rate, (uint32_t *)(void *)column);
         return;
     }
 #endif
@@ -66,7 +69,7 @@ JRG_NN_INLINE void jrg_nn_conv_update(const jrg_nn_conv *conv, const int16_t *sc
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         const int16_t *errors = scaled + channel * jrg_nn_conv_error_stride(conv);
         jrg_nn_conv_step_bias(&conv->biases[channel],
-                              jrg_nn_conv_error_sum(errors, window->rows * window->columns), rate);
+                              jrg_nn_conv_error_sum(errors, window->rows * window->columns), bias_rate);
     }
 }
 

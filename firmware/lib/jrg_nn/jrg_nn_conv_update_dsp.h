@@ -2,35 +2,31 @@
 #ifndef JRG_NN_CONV_UPDATE_DSP_H
 #define JRG_NN_CONV_UPDATE_DSP_H
 
+#include "jrg_nn_conv_rate.h"         // jrg_nn_conv_stepped_weight
 #include "jrg_nn_dense_forward_dsp.h" // jrg_nn_two_rows
 #include "jrg_nn_dsp.h"               // jrg_nn_smmulr
 
-/* A7.5: one weight. mantissa: m' * 2^16; factor: 2^(32 - shift), or 0. */
-JRG_NN_INLINE void jrg_nn_conv_step_weight_dsp(int16_t *weight, int32_t gradient, int32_t mantissa, int32_t factor)
-{
-    const int32_t step = jrg_nn_ssat(jrg_nn_smmulr(jrg_nn_smmulr(gradient, mantissa), factor), 15u);
-    *weight = (int16_t)jrg_nn_ssat(*weight - step, 15u);
-}
-
 /* Weight number k of all channels. weights: that of channel 0, the next one `stride` numbers on. scaled: [outputs]
- * [error_stride]; column: [error_stride]; both 4-aligned, error_stride is even. */
+ * [error_stride]; column: [error_stride]; both 4-aligned, error_stride is even. rate.dither: rho of channel 0. */
 JRG_NN_INLINE void jrg_nn_conv_update_column_dsp(int16_t *weights, const int16_t *scaled, const int16_t *column,
                                                  uint32_t outputs, uint32_t stride, uint32_t error_stride,
-                                                 int32_t mantissa, int32_t factor)
+                                                 jrg_nn_conv_rate rate)
 {
     const uint32_t words = error_stride / 2u;
+    const uint32_t next = jrg_nn_pair_dither(0, stride / 2u);
 #pragma GCC unroll 1
     for (uint32_t pairs = outputs / 2u; pairs > 0u; pairs--) {
         jrg_nn_two_rows rows = {column, scaled, scaled + error_stride, 0, 0};
         jrg_nn_two_rows_add(&rows, words);
-        jrg_nn_conv_step_weight_dsp(weights, rows.sum0, mantissa, factor);
-        jrg_nn_conv_step_weight_dsp(weights + stride, rows.sum1, mantissa, factor);
+        weights[0] = jrg_nn_conv_stepped_weight(weights[0], rows.sum0, rate.factor, rate.dither);
+        weights[stride] = jrg_nn_conv_stepped_weight(weights[stride], rows.sum1, rate.factor, rate.dither + next);
+        rate.dither += 2u * next;
         weights += 2u * stride;
         scaled = rows.w1;
     }
     if ((outputs & 1u) != 0u) {
         const int32_t gradient = jrg_nn_dot_dsp(scaled, column, words, 0);
-        jrg_nn_conv_step_weight_dsp(weights, gradient, mantissa, factor);
+        *weights = jrg_nn_conv_stepped_weight(*weights, gradient, rate.factor, rate.dither);
     }
 }
 

@@ -123,8 +123,8 @@ JRG_NN_INLINE void jrg_nn_conv_update_w8(const jrg_nn_conv_w8 *conv, const int16
         }
     }
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
-        const jrg_nn_conv_rate bias_rate = {
-            rate.mantissa, 0u, jrg_nn_clamp(common - conv->channels[channel] - input_exponent, -31, 31)};
+        const jrg_nn_conv_bias_rate bias_rate = {
+            rate.mantissa, jrg_nn_clamp(common - conv->channels[channel] - input_exponent, -31, 31)};
         const int32_t sum = jrg_nn_conv_error_sum(scaled + channel * 2u * pairs, positions);
         jrg_nn_conv_step_bias(&conv->biases[channel], sum, bias_rate);
     }

@@ -150,37 +150,48 @@ JRG_NN_INLINE void jrg_nn_depthwise_channel_gradients(const jrg_nn_window *windo
 }
 #endif
 
+/* The weights of one channel. errors: its own; rate.dither: rho of its first pair; column: scratch of jrg_nn_column. */
+JRG_NN_INLINE void jrg_nn_depthwise_update_channel(const jrg_nn_window *window, const int16_t *errors, const int16_t *x,
+                                                   uint32_t channel, int16_t *weights, jrg_nn_conv_rate rate,
+                                                   int16_t *column)
+{
+    const uint32_t taps = window->kernel_height * window->kernel_width;
+#if JRG_NN_DSP
+    int32_t gradients[JRG_NN_DEPTHWISE_MOST_TAPS];
+    if (jrg_nn_is_depthwise_dsp(window)) {
+        jrg_nn_depthwise_channel_gradients(window, x, errors, channel, gradients);
+        for (uint32_t tap = 0; tap < taps; tap++) {
+            const uint32_t rho = jrg_nn_pair_dither(rate.dither, tap / 2u);
+            weights[tap] = jrg_nn_conv_stepped_weight(weights[tap], gradients[tap], rate.factor, rho);
+        }
+        return;
+    }
+#endif
+    const uint32_t positions = window->rows * window->columns;
+    for (uint32_t tap = 0; tap < taps; tap++) {
+        jrg_nn_column(window, x, tap / window->kernel_width, tap % window->kernel_width, channel, column);
+        const int32_t gradient = jrg_nn_dot(errors, column, positions + (positions & 1u));
+        const uint32_t rho = jrg_nn_pair_dither(rate.dither, tap / 2u);
+        weights[tap] = jrg_nn_conv_stepped_weight(weights[tap], gradient, rate.factor, rho);
+    }
+}
+
 /* As jrg_nn_conv_update. */
 JRG_NN_INLINE void jrg_nn_depthwise_update(const jrg_nn_conv *conv, const int16_t *scaled, int32_t error_exponent,
                                            const int16_t *x, jrg_nn_exponents exponents, jrg_nn_step_rate step_rate,
-                                           int16_t *column)
+                                           uint32_t layer_key, int16_t *column)
 {
     const jrg_nn_window *window = &conv->window;
-    const jrg_nn_conv_rate rate = jrg_nn_conv_rate_of(step_rate, error_exponent, exponents);
-    const uint32_t stride = jrg_nn_conv_error_stride(conv);
     const uint32_t taps = window->kernel_height * window->kernel_width;
+    const uint32_t row = taps + (taps & 1u);
+    const jrg_nn_conv_bias_rate bias_rate = jrg_nn_conv_bias_rate_of(step_rate, error_exponent, exponents);
+    jrg_nn_conv_rate rate = jrg_nn_conv_rate_of(step_rate, error_exponent, exponents, layer_key);
     for (uint32_t channel = 0; channel < window->channels; channel++) {
-        const int16_t *errors = scaled + channel * stride;
-        int16_t *weight = conv->weights + channel * (taps + (taps & 1u));
-#if JRG_NN_DSP
-        if (jrg_nn_is_depthwise_dsp(window)) {
-            int32_t gradients[JRG_NN_DEPTHWISE_MOST_TAPS];
-            jrg_nn_depthwise_channel_gradients(window, x, errors, channel, gradients);
-            for (uint32_t tap = 0; tap < taps; tap++) {
-                weight[tap] = jrg_nn_conv_stepped_weight(weight[tap], gradients[tap], rate);
-            }
-            const int32_t error_sum = jrg_nn_conv_error_sum(errors, window->rows * window->columns);
-            jrg_nn_conv_step_bias(&conv->biases[channel], error_sum, rate);
-            continue;
-        }
-#endif
-        for (uint32_t tap = 0; tap < taps; tap++) {
-            jrg_nn_column(window, x, tap / window->kernel_width, tap % window->kernel_width, channel, column);
-            *weight = jrg_nn_conv_stepped_weight(*weight, jrg_nn_dot(errors, column, stride), rate);
-            weight++;
-        }
+        const int16_t *errors = scaled + channel * jrg_nn_conv_error_stride(conv);
+        jrg_nn_depthwise_update_channel(window, errors, x, channel, conv->weights + channel * row, rate, column);
         const int32_t sum = jrg_nn_conv_error_sum(errors, window->rows * window->columns);
-        jrg_nn_conv_step_bias(&conv->biases[channel], sum, rate);
+        jrg_nn_conv_step_bias(&conv->biases[channel], sum, bias_rate);
+        rate.dither = jrg_nn_pair_dither(rate.dither, row / 2u);
     }
 }
 

@@ -25,7 +25,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_sum_steps(const jrg_nn_conv *conv, const int
         }
         sums += taps + (taps & 1u);
     }
-    jrg_nn_conv_sum_biases(conv, scaled, jrg_nn_conv_rate_of(step_rate, error_exponent, exponents));
+    jrg_nn_conv_sum_biases(conv, scaled, jrg_nn_conv_bias_rate_of(step_rate, error_exponent, exponents));
 }
 
 #endif

@@ -49,6 +49,22 @@ JRG_NN_INLINE void jrg_nn_apply_weights(int16_t *weights, int32_t *sums, uint32_
     }
 }
 
+/* A11.5 for count int16 weights that move over an image, an even number of them. layer_key: jrg_nn_dither_layer of
+ * this layer (A7.7). The sums are 0 again. */
+JRG_NN_INLINE void jrg_nn_apply_window_weights(int16_t *weights, int32_t *sums, uint32_t count, int32_t factor,
+                                               uint32_t layer_key)
+{
+    uint32_t rho = jrg_nn_dither_row(layer_key, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        if (sums[i] != 0) {
+            const int64_t mean = ((int64_t)sums[i] * factor) >> (JRG_NN_MEAN_BITS + JRG_NN_SUM_BITS - 32u);
+            weights[i] = (int16_t)jrg_nn_sats((int32_t)((int64_t)weights[i] + ((mean + rho) >> 32)), 15u);
+            sums[i] = 0;
+        }
+        rho += (i & 1u) * JRG_NN_DITHER_GOLDEN;
+    }
+}
+
 /* A11.5 for int8 weights: [outputs][inputs padded to quads], stored as A8.6 says; sums in the order of the columns. */
 JRG_NN_INLINE void jrg_nn_apply_weights_w8(int8_t *weights, int32_t *sums, uint32_t outputs, uint32_t inputs,
                                            int32_t factor, uint32_t layer_key)

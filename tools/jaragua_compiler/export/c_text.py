@@ -51,7 +51,7 @@ _VECTOR = """\
 
 #define SELFTEST_SAMPLES {samples}u
 #define SELFTEST_STEPS {steps}u
-#define SELFTEST_SEED {seed}u /* of the dither of int8 weights; nothing else looks at it */
+#define SELFTEST_SEED {seed}u /* of the dither; dense int16 weights have none */
 #define SELFTEST_BLOB_CRC32 0x{blob_crc32:08x}u
 
 /* outputs, correct and loss: before the step; weights_crc32: of the whole blob, after it. */
