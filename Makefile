@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-keras test-ray test-litert lint format reproduce bench bench-flower online accuracy firmware setup-demo setup-test clean
+.PHONY: help demo test random-networks test-keras test-ray test-litert lint format reproduce bench bench-flower online accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each.
