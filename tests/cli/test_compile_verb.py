@@ -124,6 +124,22 @@ def test_the_channels_that_train_are_the_users_choice(capsys: pytest.CaptureFixt
     assert selftest_passes("some")
 
 
+def test_the_channels_that_train_need_not_be_the_first_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    data = document(capsys, "compile", "digits", "--board", "pico", "--out", "some", "--train", "1,0:1-3+30")
+    assert data["trained_channels"] == {"0": 4, "1": 10}
+    order = [1, 2, 3, 30, 0, *range(4, 30), 31]
+    assert data["channel_order"] == {"0": {"rows": order, "inputs": []}, "1": {"rows": [], "inputs": order}}
+    assert json.loads(Path("some/jaragua.json").read_text())["channel_order"] == data["channel_order"]
+    assert "| 4 of 32 channels (1-3, 30); int8 |" in Path("some/README.md").read_text()
+    assert selftest_passes("some")
+
+
+def test_channels_that_cannot_be_put_first(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, 7, "compile", "digits", "--board", "pico", "--train", "1:3+5")
+    assert "layer 1, Dense: its channels 3+5 cannot be put first" in said
+    assert "as 1:6, or all of it, as 1" in said
+
+
 def saved(path: str, *shapes: tuple[int, ...]) -> None:
     """Weights as a run writes them: of each layer [out, in] the weights and biases."""
     generator = np.random.default_rng(3)

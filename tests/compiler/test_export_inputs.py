@@ -235,9 +235,9 @@ def test_all_channels_by_their_number_are_the_whole_layer() -> None:
     assert planned(NETWORK, Choice(train="1,0:4")).architecture == planned(NETWORK, Choice(train="all")).architecture
 
 
-@pytest.mark.parametrize("channels", ["x", "0", "5", "-1", ""])
-def test_channels_that_a_layer_has_not_are_named(channels: str) -> None:
-    with pytest.raises(CompileError, match=rf"'{channels}' is no number of channels of layer 0, which has 4"):
+@pytest.mark.parametrize("channels", ["x", "0", "5", "-1", "", "0+4"])
+def test_channels_that_a_layer_has_not_are_refused_with_its_name(channels: str) -> None:
+    with pytest.raises(CompileError, match=r"network 'net': layer 0(:| has) "):
         planned(NETWORK, Choice(train=f"0:{channels}"))
 
 

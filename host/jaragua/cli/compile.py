@@ -27,7 +27,8 @@ def compile(
     board: Annotated[str, typer.Option(help="Board it is for; `jaragua boards` lists them.")],
     weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8.")] = None,
     train: Annotated[
-        str | None, typer.Option(help="What trains: all, last, auto, or layers (0,2; 0:8 for 8 channels).")
+        str | None,
+        typer.Option(help="What trains: all, last, auto, or layers (0,2; 0:8 or 0:1-3+7 for some channels)."),
     ] = None,
     ram_budget: Annotated[
         int | None, typer.Option(help="Bytes of RAM it may take; by default all the board has.")
@@ -149,6 +150,7 @@ def _document(compiled: Compiled, board: Board, folder: Path) -> dict[str, Any]:
         "weights": sorted({network.weight_format(index) for index in trained}),
         "trained_layers": trained,
         "trained_channels": {str(index): network.trained_rows(index) for index in trained},
+        "channel_order": {str(index): asdict(order) for index, order in compiled.orders.items()},
         "blob_bytes": plan.blob_bytes,
         "ram_bytes": figures.ram_bytes,
         "ram_free_bytes": board.free_ram_bytes,

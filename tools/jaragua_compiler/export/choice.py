@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from jaragua_compiler.channel_list import ChannelList, read_channels
+from jaragua_compiler.channel_order import Orders, channel_orders
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.network import Layer, Network, WeightedLayer, WeightFormat
 from jaragua_compiler.plan import Plan, plan
@@ -16,7 +18,7 @@ ALL, LAST, AUTO = "all", "last", "auto"
 @dataclass(frozen=True)
 class Choice:
     """`weights` of every layer that trains, `train`: "all", "last", "auto" (what fits, fit.py), or numbers of layers as
-    "0,2", each with the number of its first channels that do, as "0:8,2", or all. None: as the network says.
+    "0,2", each with all its channels or those of a list, as "0:8,2" or "0:0-3+7+9,2". None: as the network says.
     """
 
     weights: WeightFormat | None = None
@@ -24,11 +26,21 @@ class Choice:
 
 
 def planned(network: Network, choice: Choice) -> Plan:
-    """The plan of a network under a choice, its frozen weights not filled in. Raises CompileError if it cannot be."""
+    """The plan of a network under a choice, its frozen weights not filled in. Raises CompileError if it cannot be.
+
+    Its channels are in the order of `orders`.
+    """
     compiled = plan(_training(_stored(network, choice.weights), choice.train))
     for layer in compiled.layers:
         _require(compiled, layer)
+    orders(network, choice)
     return compiled
+
+
+def orders(network: Network, choice: Choice) -> Orders:
+    """The order of channels in which those of the choice are the first (A10.7). Raises CompileError if none is."""
+    chosen = {} if choice.train is None else _chosen_layers(network, choice.train)
+    return channel_orders(network, {layer: channels for layer, channels in chosen.items() if channels is not None})
 
 
 def _require(compiled: Plan, layer: WeightedPlan) -> None:
@@ -54,11 +66,12 @@ def _training(network: Network, train: str | None) -> Network:
     if train is None:
         return network
     chosen = _chosen_layers(network, train)
-    layers = _changed(
-        network,
-        lambda index, layer: replace(layer, trainable=index in chosen, trained_channels=chosen.get(index)),
-    )
+    layers = _changed(network, lambda index, layer: _with_channels(layer, index in chosen, chosen.get(index)))
     return replace(network, layers=layers)
+
+
+def _with_channels(layer: WeightedLayer, trains: bool, channels: ChannelList | None) -> WeightedLayer:
+    return replace(layer, trainable=trains, trained_channels=None if channels is None else len(channels))
 
 
 def _changed(network: Network, change: Callable[[int, WeightedLayer], WeightedLayer]) -> tuple[Layer, ...]:
@@ -68,25 +81,31 @@ def _changed(network: Network, change: Callable[[int, WeightedLayer], WeightedLa
     )
 
 
-def _chosen_layers(network: Network, train: str) -> dict[int, int | None]:
-    """Per layer that learns, how many of its channels (None: all)."""
+def _chosen_layers(network: Network, train: str) -> dict[int, ChannelList | None]:
+    """Per layer that learns its channels that do (None: all)."""
     words: dict[str, tuple[int, ...]] = {ALL: network.weighted, LAST: network.weighted[-1:]}
     if train in words:
         return dict.fromkeys(words[train])
-    return dict(_chosen_layer(network, word.strip()) for word in train.split(","))
+    chosen: dict[int, ChannelList | None] = {}
+    for word in train.split(","):
+        layer, channels = _chosen_layer(network, word.strip())
+        if layer in chosen:
+            raise CompileError(
+                f"network {network.name!r}: layer {layer} is named twice to train.",
+                "Name it once; + joins its channels, as in 0-3+7.",
+            )
+        chosen[layer] = channels
+    return chosen
 
 
-def _chosen_layer(network: Network, word: str) -> tuple[int, int | None]:
-    """`4`, or `4:8` for the first 8 output channels of layer 4."""
+def _chosen_layer(network: Network, word: str) -> tuple[int, ChannelList | None]:
+    """`4`, or `4:8`, `4:0-3+7` for some output channels of layer 4."""
     known, last = ", ".join(map(str, network.weighted)), network.weighted[-1]
     layer, colon, channels = word.partition(":")
     if not layer.isdecimal() or int(layer) not in network.weighted:
         hint = f"Give all, last, auto, or layers with weights, as in --train {last}; there are: {known}."
         raise CompileError(f"network {network.name!r} has no layer {word!r} to train.", hint)
-    rows = network.weight_shapes(int(layer))[1][0]
     if not colon:
         return int(layer), None
-    if not channels.isdecimal() or not 1 <= int(channels) <= rows:
-        reason = f"{channels!r} is no number of channels of layer {layer}, which has {rows}"
-        raise CompileError(f"network {network.name!r}: {reason}.", f"Give 1 to {rows}, as in --train {layer}:{rows}.")
-    return int(layer), int(channels)
+    rows = network.weight_shapes(int(layer))[1][0]
+    return int(layer), read_channels(channels, f"network {network.name!r}: layer {int(layer)}", rows)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 
 from jaragua_compiler.blob import pack
 from jaragua_compiler.boards import Board
+from jaragua_compiler.channel_order import LayerOrder, layer_orders, reordered
 from jaragua_compiler.emitter import CONFIG_NAME, SOURCE_NAME, emitted_files
 from jaragua_compiler.exponents import Exponents, calibrate, tensor_exponents
 from jaragua_compiler.export import c_text
-from jaragua_compiler.export.choice import Choice, planned
+from jaragua_compiler.export.choice import Choice, orders, planned
 from jaragua_compiler.export.fit import check_fits, resolved
 from jaragua_compiler.export.folder import with_manifest
 from jaragua_compiler.export.kernels import NOTICE, licence_text, needed_headers
@@ -31,11 +33,15 @@ VECTOR_HEADER = "selftest_vector.h"
 
 @dataclass(frozen=True)
 class Compiled:
-    """What `jaragua compile` made: the plan, its figures on the board, and the files (name -> content)."""
+    """What `jaragua compile` made: the plan, its figures on the board, and the files (name -> content).
+
+    `orders` says of each layer with weights that is not in the model's order of channels in which it is.
+    """
 
     plan: Plan
     figures: Figures
     files: dict[str, bytes]
+    orders: dict[int, LayerOrder]
 
 
 def compile_model(
@@ -48,14 +54,18 @@ def compile_model(
     """
     found = check_fits(network, choice, board)
     shown = assumed_samples(network) if samples is None else samples
-    compiled = freeze(planned(network, resolved(network, choice, board)), weights, shown)
+    choice = resolved(network, choice, board)
+    order = orders(network, choice)
+    weights = reordered(network, weights, order)
+    compiled = freeze(planned(network, choice), weights, shown)
     exponents = calibrate(compiled, weights, shown)
     blob = pack(compiled, weights, exponents)
     texts = _code(compiled) | _data(compiled, exponents, blob, shown)
-    facts = Facts(compiled, board, found, exponents, assumed=samples is None)
+    changed = layer_orders(network, order)
+    facts = Facts(compiled, board, found, exponents, changed, assumed=samples is None)
     texts |= {"README.md": readme(facts), "NOTICE": NOTICE, "LICENSE": licence_text()}
     content = {name: text.encode() for name, text in texts.items()} | {WEIGHTS_BLOB: blob}
-    return Compiled(compiled, found, with_manifest(content, _identity(compiled, board)))
+    return Compiled(compiled, found, with_manifest(content, _identity(compiled, board, changed)), changed)
 
 
 def _code(compiled: Plan) -> dict[str, str]:
@@ -75,5 +85,10 @@ def _data(compiled: Plan, exponents: Exponents, blob: bytes, samples: FloatArray
     return texts | selftest
 
 
-def _identity(compiled: Plan, board: Board) -> dict[str, str]:
-    return {"network": compiled.network.name, "architecture": compiled.architecture.hex(), "board": board.name}
+def _identity(compiled: Plan, board: Board, orders: Mapping[int, LayerOrder]) -> dict[str, object]:
+    return {
+        "network": compiled.network.name,
+        "architecture": compiled.architecture.hex(),
+        "board": board.name,
+        "channel_order": {str(index): asdict(order) for index, order in orders.items()},
+    }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
 from jaragua_compiler.boards import Board
+from jaragua_compiler.channel_list import ChannelList, spans
+from jaragua_compiler.channel_order import LayerOrder
 from jaragua_compiler.exponents import Exponents, tensor_exponents
 from jaragua_compiler.export.memory import Figures, Row
 from jaragua_compiler.export.vector import STEPS
@@ -62,12 +64,16 @@ uint32_t learn(void) /* fill input and target; the loss before this step */
 
 @dataclass(frozen=True)
 class Facts:
-    """All a README tells. `assumed`: the formats are made for inputs in -1..1, because no samples were given."""
+    """All a README tells. `assumed`: the formats are made for inputs in -1..1, because no samples were given.
+
+    `orders` are those of the layers with weights that are not in the model's order of channels.
+    """
 
     plan: Plan
     board: Board
     figures: Figures
     exponents: Exponents
+    orders: Mapping[int, LayerOrder]
     assumed: bool
 
 
@@ -78,7 +84,8 @@ def readme(facts: Facts) -> str:
     return template.format(
         name=network.name,
         loss=network.loss.replace("_", " "),
-        layers=_layers(network),
+        layers=_layers(network, facts.orders),
+        channel_order=_channel_order(facts.orders),
         formats=", ".join(_formats_of(network)),
         architecture=facts.plan.architecture.hex(),
         ram_table=_table(facts.figures.ram, facts.figures.ram_bytes),
@@ -141,22 +148,52 @@ _SHOWN = "they were chosen from sample inputs."
 _ASSUMED = "no samples were given, so they hold inputs from -1 to 1 (`--samples` gives better ones)."
 
 
-def _layers(network: Network) -> str:
+def _layers(network: Network, orders: Mapping[int, LayerOrder]) -> str:
     lines = ["| layer | | output | weights | trains |", "|---|---|---|---|---|"]
     for index in range(len(network.layers)):
         weighted = index in network.weighted
         shapes = " + ".join(" x ".join(map(str, shape)) for shape in network.weight_shapes(index)) if weighted else ""
-        trains = _trains(network, index) if weighted else ""
+        trains = _trains(network, index, orders.get(index)) if weighted else ""
         output = " x ".join(map(str, network.shapes[index + 1]))
         lines.append(f"| {index} | {_layer(network, index)} | {output} | {shapes} | {trains} |")
     return "\n".join(lines)
 
 
-def _trains(network: Network, index: int) -> str:
+def _trains(network: Network, index: int, order: LayerOrder | None) -> str:
     if not network.trains(index):
         return "no: int8 in flash"
-    rows = network.weight_shapes(index)[1][0]
-    return "yes" if network.trains_whole(index) else f"{network.trained_rows(index)} of {rows} channels; int8"
+    rows, trained = network.weight_shapes(index)[1][0], network.trained_rows(index)
+    if rows == trained:
+        return "yes"
+    which = f" ({_numbers(sorted(order.rows[:trained]))})" if order and order.rows else ""
+    return f"{trained} of {rows} channels{which}; int8"
+
+
+def _channel_order(orders: Mapping[int, LayerOrder]) -> str:
+    """The paragraph on layers whose channels changed places (A10.7); nothing if none did."""
+    if not orders:
+        return ""
+    lines = [
+        _ORDER,
+        "",
+        "| layer | its rows are the model's channels | its input channels are the model's |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {index} | {_places(order.rows)} | {_places(order.inputs)} |" for index, order in orders.items()]
+    return "\n".join(["", *lines, ""])
+
+
+_ORDER = """\
+Channels that train come first, so some weights lie in another order than in the model; what the network computes is
+the same, and so is the order of its inputs and outputs. From the first row, or input channel, to the last:"""
+
+
+def _places(order: ChannelList) -> str:
+    return _numbers(order) if order else "in their order"
+
+
+def _numbers(channels: Iterable[int]) -> str:
+    return ", ".join(spans(tuple(channels)))
 
 
 def _layer(network: Network, index: int) -> str:
