@@ -99,6 +99,43 @@ def test_a_keras_file_is_compiled_with_samples_of_its_own(capsys: pytest.Capture
     assert "chosen from sample inputs" in Path("shown/README.md").read_text()
 
 
+INT8 = Path(__file__).parents[1] / "compiler" / "fixtures" / "trio-int8.tflite"
+
+
+def said_while(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a run that goes well says on the way."""
+    assert run([*arguments, "--json"]) == 0
+    return capsys.readouterr().err
+
+
+def input_exponent(folder: str) -> int:
+    header = Path(folder, "jrg_model_weights.h").read_text()
+    return int(header.partition("JRG_MODEL_INPUT_EXPONENT ")[2].splitlines()[0])
+
+
+def test_the_ranges_of_an_int8_file_are_taken_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["compile", str(INT8), "--board", "pico"]
+    said = said_while(capsys, *options, "--out", "file")
+    assert "the formats are made for the ranges of the file, inputs -3.648 to 4.04" in said
+    assert "chosen for the ranges of the file, inputs -3.648 to 4.04" in Path("file/README.md").read_text()
+    assert selftest_passes("file")
+    np.save("samples.npy", np.random.default_rng(5).uniform(-1, 1, size=(20, 9, 8, 2)))
+    assert "ranges" not in said_while(capsys, *options, "--out", "shown", "--samples", "samples.npy")
+    assert "chosen from sample inputs" in Path("shown/README.md").read_text()
+    assert input_exponent("file") == input_exponent("shown") - 3  # they reach 4.04 instead of 1
+
+
+def test_under_other_weights_the_range_of_an_int8_files_input_still_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    saved("final.safetensors", (4, 3, 3, 2), (4, 3, 2), (6, 24), (3, 6))
+    options = ["compile", str(INT8), "--board", "pico", "--out"]
+    said = said_while(capsys, *options, "started", "--start", "final.safetensors")
+    assert "the formats are made for the range of the file's inputs, -3.648 to 4.04" in said
+    assert "chosen for the range of the file's inputs, -3.648 to 4.04" in Path("started/README.md").read_text()
+    said_while(capsys, *options, "own")
+    assert input_exponent("started") == input_exponent("own")
+    assert selftest_passes("started")
+
+
 def selftest_passes(folder: str) -> bool:
     sources = [str(path) for path in Path(folder).glob("*.c")]
     subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", *sources, "-o", "selftest"], check=True)

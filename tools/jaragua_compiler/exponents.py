@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,10 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.float_engine import FloatEngine
 from jaragua_compiler.float_layers import Floats
 from jaragua_compiler.initial import FloatArray, Weights
+from jaragua_compiler.layers import ActivatedLayer
 from jaragua_compiler.plan import LOGIT_EXPONENT, Plan
 from jaragua_compiler.plan_operators import ActivationPlan, AddPlan, DensePlan, OperatorPlan, WeightedPlan
+from jaragua_compiler.ranges import Ranges
 
 WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX = 8, 15  # A2.6
 WEIGHT_HEADROOM = 8.0  # A2.6
@@ -31,8 +33,8 @@ TANH_INPUT_MIN, TANH_INPUT_MAX = -4, 30  # A9.4
 TANH_OUTPUT_MIN, TANH_OUTPUT_MAX = 0, 15  # A9.4
 ANY_MIN, ANY_MAX = -63, 63  # what no rule limits
 
-
 Channels = tuple[tuple[int, ...], ...]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -144,25 +146,32 @@ def calibrate(
     weights: Weights,
     samples: npt.ArrayLike,
     targets: npt.ArrayLike | None = None,
+    ranges: Ranges | None = None,
 ) -> Exponents:
     """Choose the exponents for initial weights and typical inputs (A2.6).
 
     weights: per layer (W, outputs first; b [out]); samples: float [n, inputs], n >= 1; targets: float [n, outputs] of
-    a regression, to widen its output range where `Network.output_range` is too small.
+    a regression, to widen its output range where `Network.output_range` is too small; ranges: what a model file says of
+    its values, in the place of what the samples show.
     Raises CompileError if the inputs are larger than any format can hold; that of a frozen layer cuts them off.
     """
-    return calibrate_channels(plan, weights, channel_exponents(plan, weights), samples, targets)
+    return calibrate_channels(plan, weights, channel_exponents(plan, weights), samples, targets, ranges)
 
 
 def calibrate_channels(
-    plan: Plan, weights: Weights, channels: Channels, samples: npt.ArrayLike, targets: npt.ArrayLike | None = None
+    plan: Plan,
+    weights: Weights,
+    channels: Channels,
+    samples: npt.ArrayLike,
+    targets: npt.ArrayLike | None = None,
+    ranges: Ranges | None = None,
 ) -> Exponents:
     """As calibrate, with the exponents of int8 rows chosen already: per layer one a row, () for int16 weights."""
     weight_exponents = tuple(
         min(own) if own else _weight_exponent(plan, layer, matrix)
         for layer, own, (matrix, _) in zip(plan.layers, channels, weights, strict=True)
     )
-    wanted = _wanted(plan, _magnitudes(plan, weights, np.asarray(samples, dtype=np.float64), targets))
+    wanted = _wanted(plan, _magnitudes(plan, weights, np.asarray(samples, dtype=np.float64), targets, ranges))
     exponents = fitted_exponents(plan, weight_exponents, wanted, channels if plan.per_channel else ())
     slot = plan.scales.slots[0]
     if slot not in _fixed_slots(plan) and wanted[slot] < exponents.slots[slot]:
@@ -292,13 +301,18 @@ def _fixed_slots(plan: Plan) -> dict[int, int]:
     return fixed | ({len(plan.layers): LOGIT_EXPONENT} if plan.network.classifier else {})
 
 
-def _magnitudes(plan: Plan, weights: Weights, samples: FloatArray, targets: npt.ArrayLike | None) -> list[float]:
+def _magnitudes(
+    plan: Plan, weights: Weights, samples: FloatArray, targets: npt.ArrayLike | None, ranges: Ranges | None
+) -> list[float]:
     """Largest magnitude of every tensor of the network, head-room included."""
     if samples.ndim != 2 or samples.shape[1] != plan.network.input_size or not len(samples):
         raise CompileError(f"calibration needs samples of shape [n, {plan.network.input_size}], got {samples.shape}.")
     if not np.isfinite(samples).all():
         raise CompileError("calibration: the samples hold values that are not finite.", "Remove them.")
     largest = [float(np.max(np.abs(values))) for values in _values(plan, weights, samples)]
+    if ranges is not None:
+        said = _said(plan, ranges)
+        largest = [shown if word is None else word for shown, word in zip(largest, said, strict=True)]
     magnitudes = [largest[0], *(ACTIVATION_HEADROOM * magnitude for magnitude in largest[1:])]
     largest_target = 0.0 if targets is None else float(np.max(np.abs(np.asarray(targets, dtype=np.float64))))
     output = plan.graph.output
@@ -309,13 +323,29 @@ def _magnitudes(plan: Plan, weights: Weights, samples: FloatArray, targets: npt.
 def _values(plan: Plan, weights: Weights, samples: FloatArray) -> list[Floats]:
     """Every tensor of the graph in float64, for all samples."""
     trace = FloatEngine(plan.network, weights, np.float64).trace(samples)
+    return _of_graph(plan, [samples, *trace.tensors[1:]], trace.before_activation)
+
+
+def _said(plan: Plan, ranges: Ranges) -> list[float | None]:
+    """The largest magnitude of every tensor of the graph, None where the file does not say it.
+
+    What a ReLU6 reads is of no interest beyond what it makes.
+    """
+    before = [
+        after if found is None and isinstance(layer, ActivatedLayer) and layer.kind == "relu6" else found
+        for layer, found, after in zip(plan.network.layers, ranges.before_activation, ranges.outputs, strict=True)
+    ]
+    found = _of_graph(plan, (ranges.input, *ranges.outputs), before)
+    return [None if one is None else one.magnitude for one in found]
+
+
+def _of_graph(plan: Plan, tensors: Sequence[Value], before_activation: Sequence[Value]) -> list[Value]:
+    """Per tensor of the graph what is given per tensor of the network, and per layer before its activation."""
     last = {operator.layer: operator.output for operator in plan.graph.operators}
-    found: list[Floats] = [samples] * len(plan.graph.tensors)
+    found = [tensors[0]] * len(plan.graph.tensors)
     for operator in plan.graph.operators:
         ends_layer = last[operator.layer] == operator.output
-        found[operator.output] = (
-            trace.tensors[operator.layer + 1] if ends_layer else trace.before_activation[operator.layer]
-        )
+        found[operator.output] = tensors[operator.layer + 1] if ends_layer else before_activation[operator.layer]
     return found
 
 

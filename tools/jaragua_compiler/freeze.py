@@ -14,11 +14,18 @@ from jaragua_compiler.frozen import FrozenRows
 from jaragua_compiler.initial import FloatArray, Weights
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import WeightedPlan
+from jaragua_compiler.ranges import Ranges
 
 BIAS_BITS = 30  # A2.3
 
 
-def freeze(plan: Plan, weights: Weights, samples: npt.ArrayLike, targets: npt.ArrayLike | None = None) -> Plan:
+def freeze(
+    plan: Plan,
+    weights: Weights,
+    samples: npt.ArrayLike,
+    targets: npt.ArrayLike | None = None,
+    ranges: Ranges | None = None,
+) -> Plan:
     """The plan with the constants of its frozen rows, from real weights and typical inputs as `calibrate` takes them.
 
     A plan without frozen rows, or one that has its constants, comes back as it is.
@@ -27,7 +34,7 @@ def freeze(plan: Plan, weights: Weights, samples: npt.ArrayLike, targets: npt.Ar
         return plan
     channels = channel_exponents(plan, weights)
     while True:
-        exponents = calibrate_channels(plan, weights, channels, samples, targets)
+        exponents = calibrate_channels(plan, weights, channels, samples, targets, ranges)
         lowered = _room_for_biases(plan, weights, exponents)
         if lowered == channels:
             return freeze_integers(plan, quantise_weights(plan, weights, exponents), exponents)

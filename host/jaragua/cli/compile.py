@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jaragua_compiler.export import Attempt, Choice, Compiled, Row
     from jaragua_compiler.initial import FloatArray, Weights
     from jaragua_compiler.network import Loss, Network, WeightFormat
+    from jaragua_compiler.ranges import Ranges
 
 app = typer.Typer()
 
@@ -50,8 +51,10 @@ def compile(
     check_replaceable(folder, force=force)
     choice = _chosen(network, choice, target)
     check_fits(network, choice, target)  # before any data is read
+    shown, ranges = _samples(model, samples, network), _ranges(model, loss_of(loss), start)
+    _say_what_decides_the_formats(shown, ranges)
     values = _started(start, network) or values
-    compiled = compile_model(network, values, target, choice, _samples(model, samples, network))
+    compiled = compile_model(network, values, target, choice, shown, ranges)
     _warn_of_random(model, start, compiled)
     write_folder(compiled.files, folder, force=force)
     if json:
@@ -129,12 +132,20 @@ def _one_of(option: str, wanted: str | None, known: Sequence[str]) -> str | None
 def _samples(model: str, path: Path | None, network: Network) -> FloatArray | None:
     from jaragua_compiler.export import read_samples, zoo_samples
 
-    if path is not None:
-        return read_samples(path, network)
-    found = zoo_samples(model)
-    if found is None:
-        output.say("no --samples: the formats are made for inputs from -1 to 1")
-    return found
+    return zoo_samples(model) if path is None else read_samples(path, network)
+
+
+def _ranges(model: str, loss: Loss | None, start: Path | None) -> Ranges | None:
+    """Those of a model file; under other weights than its own that of its input still holds."""
+    from jaragua_compiler.export import file_ranges
+
+    found = file_ranges(model, loss)
+    return found if found is None or start is None else found.of_input_alone()
+
+
+def _say_what_decides_the_formats(samples: FloatArray | None, ranges: Ranges | None) -> None:
+    if samples is None:
+        output.say(f"no --samples: the formats are made for {ranges or 'inputs from -1 to 1'}")
 
 
 def _document(compiled: Compiled, board: Board, folder: Path) -> dict[str, Any]:

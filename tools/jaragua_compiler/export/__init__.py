@@ -9,7 +9,7 @@ from jaragua_compiler.export.compile import Compiled, compile_model
 from jaragua_compiler.export.fit import Attempt, check_fits, choose_layers, resolved
 from jaragua_compiler.export.folder import check_replaceable, write_folder
 from jaragua_compiler.export.memory import Figures, Row
-from jaragua_compiler.export.models import is_file, load_model, zoo_samples
+from jaragua_compiler.export.models import file_ranges, is_file, load_model, zoo_samples
 from jaragua_compiler.export.samples import read_samples
 from jaragua_compiler.export.start import read_start
 
@@ -23,6 +23,7 @@ __all__ = [
     "check_replaceable",
     "choose_layers",
     "compile_model",
+    "file_ranges",
     "is_file",
     "load_model",
     "read_samples",

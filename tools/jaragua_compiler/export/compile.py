@@ -24,6 +24,7 @@ from jaragua_compiler.freeze import freeze
 from jaragua_compiler.initial import FloatArray, Weights
 from jaragua_compiler.network import Network
 from jaragua_compiler.plan import Plan
+from jaragua_compiler.ranges import Ranges
 
 INTERFACE_NAME = "jrg_model.h"
 WEIGHTS_HEADER, WEIGHTS_SOURCE, WEIGHTS_BLOB = "jrg_model_weights.h", "jrg_model_weights.c", "jrg_model_weights.bin"
@@ -45,24 +46,31 @@ class Compiled:
 
 
 def compile_model(
-    network: Network, weights: Weights, board: Board, choice: Choice, samples: FloatArray | None = None
+    network: Network,
+    weights: Weights,
+    board: Board,
+    choice: Choice,
+    samples: FloatArray | None = None,
+    ranges: Ranges | None = None,
 ) -> Compiled:
     """Everything of the folder, in memory; the same arguments give the same bytes.
 
-    samples: typical inputs float64 [n, inputs], for the formats and the test vector; without them -1..1 is assumed.
+    samples: typical inputs float64 [n, inputs], for the formats and the test vector; without them `ranges`, those of a
+    model file, decide the formats, and without these inputs of -1..1 are assumed.
     Raises CompileError: an operator the device has not, or memory the board has not (before anything is computed).
     """
     found = check_fits(network, choice, board)
-    shown = assumed_samples(network) if samples is None else samples
+    ranges = ranges if samples is None else None
+    shown = assumed_samples(network, ranges) if samples is None else samples
     choice = resolved(network, choice, board)
     order = orders(network, choice)
     weights = reordered(network, weights, order)
-    compiled = freeze(planned(network, choice), weights, shown)
-    exponents = calibrate(compiled, weights, shown)
+    compiled = freeze(planned(network, choice), weights, shown, ranges=ranges)
+    exponents = calibrate(compiled, weights, shown, ranges=ranges)
     blob = pack(compiled, weights, exponents)
     texts = _code(compiled) | _data(compiled, exponents, blob, shown)
     changed = layer_orders(network, order)
-    facts = Facts(compiled, board, found, exponents, changed, assumed=samples is None)
+    facts = Facts(compiled, board, found, exponents, changed, assumed=samples is None, ranges=ranges)
     texts |= {"README.md": readme(facts), "NOTICE": NOTICE, "LICENSE": licence_text()}
     content = {name: text.encode() for name, text in texts.items()} | {WEIGHTS_BLOB: blob}
     return Compiled(compiled, found, with_manifest(content, _identity(compiled, board, changed)), changed)

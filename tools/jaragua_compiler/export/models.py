@@ -8,8 +8,10 @@ from typing import Literal
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frontends import from_keras, from_litert, from_onnx
+from jaragua_compiler.frontends.litert import read_litert
 from jaragua_compiler.initial import FloatArray, Weights, initial_weights
 from jaragua_compiler.network import Loss, Network
+from jaragua_compiler.ranges import Ranges
 
 FileFormat = Literal["keras", "onnx", "tflite"]
 
@@ -30,6 +32,13 @@ def load_model(model: str, loss: Loss | None = None) -> tuple[Network, Weights]:
         raise CompileError("--loss is for model files; a model of the zoo names its own loss.", "Leave it out.")
     network = _zoo_network(model)
     return network, initial_weights(network, ZOO_SEED)
+
+
+def file_ranges(model: str, loss: Loss | None = None) -> Ranges | None:
+    """The ranges a quantised model file gives for its values; None for a file that has none, and for the zoo."""
+    if not is_file(model) or _format(Path(model)) != "tflite":
+        return None
+    return read_litert(Path(model), loss).ranges
 
 
 def zoo_samples(model: str) -> FloatArray | None:

@@ -15,6 +15,7 @@ from jaragua_compiler.export.vector import STEPS
 from jaragua_compiler.layers import ActivatedLayer, Conv2D, DepthwiseConv2D, PoolLayer
 from jaragua_compiler.network import Network
 from jaragua_compiler.plan import Plan
+from jaragua_compiler.ranges import Ranges
 from jaragua_compiler.rate import LearningRate
 
 EXAMPLE_RATE = 0.01
@@ -64,7 +65,8 @@ uint32_t learn(void) /* fill input and target; the loss before this step */
 
 @dataclass(frozen=True)
 class Facts:
-    """All a README tells. `assumed`: the formats are made for inputs in -1..1, because no samples were given.
+    """All a README tells. `assumed`: no samples were given, so the formats are made for the `ranges` of the model file,
+    or where it gives none for inputs in -1..1.
 
     `orders` are those of the layers with weights that are not in the model's order of channels.
     """
@@ -75,6 +77,7 @@ class Facts:
     exponents: Exponents
     orders: Mapping[int, LayerOrder]
     assumed: bool
+    ranges: Ranges | None = None
 
 
 def readme(facts: Facts) -> str:
@@ -140,12 +143,27 @@ def _formats(facts: Facts) -> dict[str, object]:
         "targets": "1 number" if network.classifier else f"{network.targets} numbers",
         "target_meaning": f"the class, 0..{network.outputs - 1}" if network.classifier else f"value · 2^{output}",
         "loss_meaning": "nats · 2^11" if network.classifier else f"sum of the squared errors · 2^{2 * output}",
-        "calibration": _ASSUMED if facts.assumed else _SHOWN,
+        "calibration": _calibration(facts),
     }
+
+
+def _calibration(facts: Facts) -> str:
+    """What the exponents were chosen from."""
+    if not facts.assumed:
+        return _SHOWN
+    if facts.ranges is None:
+        return _ASSUMED
+    said = facts.ranges.input
+    zero = f"{'-' if said.zero >= 0 else '+'} {abs(said.zero)}"
+    return _FROM_FILE.format(ranges=facts.ranges, zero=zero, step=said.step)
 
 
 _SHOWN = "they were chosen from sample inputs."
 _ASSUMED = "no samples were given, so they hold inputs from -1 to 1 (`--samples` gives better ones)."
+
+_FROM_FILE = """\
+no samples were given, so they were chosen for {ranges} (`--samples` gives better
+ones). Feed the real values, not the model file's own integers q, which stand for (q {zero}) · {step:.6g}."""
 
 
 def _layers(network: Network, orders: Mapping[int, LayerOrder]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.initial import FloatArray
 from jaragua_compiler.network import Network
+from jaragua_compiler.ranges import Ranges
 
 MOST_SAMPLES = 1024
 _ASSUMED_SAMPLES = 256
@@ -38,10 +39,14 @@ def read_samples(path: Path, network: Network) -> FloatArray:
     return np.asarray(stored[chosen], dtype=np.float64).reshape(len(chosen), -1)
 
 
-def assumed_samples(network: Network) -> FloatArray:
-    """What is taken for inputs nobody showed: uniform in -1..1, seeded; float64 [256, inputs]."""
+def assumed_samples(network: Network, ranges: Ranges | None = None) -> FloatArray:
+    """What is taken for inputs nobody showed: uniform in the range of a file, or else in -1..1, seeded.
+
+    float64 [256, inputs].
+    """
+    low, high = (-1.0, 1.0) if ranges is None else (ranges.input.low, ranges.input.high)
     generator = np.random.default_rng(_SEED)
-    return generator.uniform(-1.0, 1.0, size=(_ASSUMED_SAMPLES, network.input_size))
+    return generator.uniform(low, high, size=(_ASSUMED_SAMPLES, network.input_size))
 
 
 def evenly(count: int, most: int) -> list[int]:

@@ -6,6 +6,7 @@ The order is that of a walk from the output back to the input, so it does not de
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,6 +36,7 @@ from jaragua_compiler.layers import (
     Pads,
 )
 from jaragua_compiler.network import Loss, Network
+from jaragua_compiler.ranges import Range, Ranges
 from jaragua_compiler.shapes import Shape, ShapeProblem, window_of
 
 _INPUT = 0  # the tensor every shape of the input is
@@ -54,12 +56,21 @@ def assemble(draft: Draft, output: Handle, name: str, loss: Loss | None) -> tupl
 
     A softmax at the end becomes part of the loss, which `loss` names where there is none. Raises CompileError.
     """
+    network, weights, _ = assemble_with_ranges(draft, output, name, loss, {})
+    return network, weights
+
+
+def assemble_with_ranges(
+    draft: Draft, output: Handle, name: str, loss: Loss | None, ranges: Mapping[Handle, Range]
+) -> tuple[Network, Weights, Ranges | None]:
+    """As assemble, with the ranges of the values that are still there; None if that of the input is not known."""
     end = draft.nodes[output]
     last = end.operands[0] if isinstance(end.step, Softmax) else output
     found = _loss(end, loss)
     assembly = _Assembly(draft, _walk(draft, last))
     network = Network(name, assembly.inputs(), tuple(assembly.layers()), found)
-    return network, [entry.weights for entry in assembly.entries if entry.weights is not None]
+    weights = [entry.weights for entry in assembly.entries if entry.weights is not None]
+    return network, weights, assembly.ranges(ranges)
 
 
 def _loss(end: Node, loss: Loss | None) -> Loss:
@@ -114,6 +125,23 @@ class _Assembly:
     def layers(self) -> list[Layer]:
         """The layers, each told what it reads where that is not the one before it."""
         return [_connected(entry, index) for index, entry in enumerate(self.entries)]
+
+    def ranges(self, known: Mapping[Handle, Range]) -> Ranges | None:
+        """The known ranges by the tensors the values became; of values that became one tensor that of the last one."""
+        after: dict[int, Range] = {}
+        before: dict[int, Range] = {}
+        for handle, tensor in self._tensors.items():
+            step = self._draft.nodes[handle].step
+            earlier = after.pop(tensor, None)
+            if isinstance(step, Activation) and earlier is not None:
+                before[tensor] = earlier
+            found = known.get(handle)
+            if found is not None:
+                after[tensor] = found
+        made = range(1, len(self.entries) + 1)
+        if _INPUT not in after:
+            return None
+        return Ranges(after[_INPUT], tuple(map(after.get, made)), tuple(map(before.get, made)))
 
     def _take(self, handle: Handle, node: Node) -> int:
         """The tensor a node's value is, of a new layer if nothing else will do."""

@@ -1,20 +1,20 @@
 """Front end for LiteRT (TensorFlow Lite) files in float32 or full-integer int8: -> Network and weights.
 
-Quantised weights become the real numbers they stand for; the ranges of activations in an int8 file are left aside, as
-the compiler estimates its own. Padding becomes part of the convolution behind it, a softmax at the end part of the
-loss. Everything else is refused by name.
+Quantised weights become the real numbers they stand for, and the ranges of activations in an int8 file come with them
+(A2.6). Padding becomes part of the convolution behind it, a softmax at the end part of the loss. Everything else is
+refused by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.frontends.assemble import assemble
+from jaragua_compiler.frontends.assemble import assemble_with_ranges
 from jaragua_compiler.frontends.draft import Draft, Handle, refusal
 from jaragua_compiler.frontends.flatbuffer import FlatbufferError
 from jaragua_compiler.frontends.litert_file import Graph, Operator, read_graph
@@ -22,10 +22,19 @@ from jaragua_compiler.frontends.naming import identifier
 from jaragua_compiler.initial import FloatArray, Weights
 from jaragua_compiler.layers import ActivationKind, Padding, Pads, Pair
 from jaragua_compiler.network import Loss, Network
+from jaragua_compiler.ranges import Range, Ranges
 
 _FUSED: dict[int, ActivationKind] = {0: "linear", 1: "relu", 3: "relu6", 4: "tanh"}
 _SHAPE_ARITHMETIC = ("SHAPE", "STRIDED_SLICE", "PACK")
 _SAME = 0
+
+
+class LitertModel(NamedTuple):
+    """What a file holds. `ranges` are None unless it says what the integers of its input stand for."""
+
+    network: Network
+    weights: Weights
+    ranges: Ranges | None
 
 
 def from_litert(path: str | Path, loss: Loss | None = None) -> tuple[Network, Weights]:
@@ -34,6 +43,12 @@ def from_litert(path: str | Path, loss: Loss | None = None) -> tuple[Network, We
     `loss` is needed unless the model ends in a softmax. Raises CompileError that names the operator, says why it
     cannot be taken, and what comes nearest to it.
     """
+    model = read_litert(path, loss)
+    return model.network, model.weights
+
+
+def read_litert(path: str | Path, loss: Loss | None = None) -> LitertModel:
+    """As from_litert, with the ranges of an int8 file."""
     path = Path(path)
     graph = read_graph(path)
     try:
@@ -52,8 +67,9 @@ class _Reader:
         self._values: dict[int, Handle] = {}
         self._aliases: dict[int, int] = {}
         self._shapes: set[int] = set()
+        self._ranges: dict[Handle, Range] = {}
 
-    def read(self, name: str, loss: Loss | None) -> tuple[Network, Weights]:
+    def read(self, name: str, loss: Loss | None) -> LitertModel:
         """The whole graph."""
         self._take_input()
         for operator in self._graph.operators:
@@ -63,7 +79,8 @@ class _Reader:
                 f"the LiteRT model has {len(self._graph.outputs)} outputs.",
                 "Nearest supported: one output.",
             )
-        return assemble(self.draft, self._values[self._graph.outputs[0]], name, loss)
+        output = self._values[self._graph.outputs[0]]
+        return LitertModel(*assemble_with_ranges(self.draft, output, name, loss, self._ranges))
 
     def value(self, operator: Operator, place: int = 0) -> Handle:
         """Input number `place` of an operator."""
@@ -108,7 +125,7 @@ class _Reader:
         place = f"LiteRT input {tensor.name!r}"
         if len(tensor.shape) < 2 or min(tensor.shape[1:]) < 1:
             raise refusal(place, f"its shape {tensor.shape} is not fixed", "(1, n) or (1, height, width, channels)")
-        self._values[self._graph.inputs[0]] = self.draft.input(place, tensor.shape[1:])
+        self._take_value(self._graph.inputs[0], self.draft.input(place, tensor.shape[1:]))
 
     def _take(self, operator: Operator) -> None:
         if operator.name in _SHAPE_ARITHMETIC and self._only_shapes(operator):
@@ -118,7 +135,14 @@ class _Reader:
         elif operator.name not in _TAKERS:
             raise refusal(operator.place, "there is no kernel for it", f"a network of {', '.join(_TAKERS)}")
         else:
-            self._values[operator.outputs[0]] = _TAKERS[operator.name](self, operator)
+            self._take_value(operator.outputs[0], _TAKERS[operator.name](self, operator))
+
+    def _take_value(self, tensor: int, value: Handle) -> None:
+        """A tensor's value, and its range unless that is known of the same value in another format."""
+        self._values[tensor] = value
+        found = self._graph.tensors[tensor].range()
+        if found is not None:
+            self._ranges.setdefault(value, found)
 
     def _only_shapes(self, operator: Operator) -> bool:
         """True for arithmetic on shapes alone, which a RESHAPE's output says in the end."""

@@ -14,6 +14,7 @@ import numpy as np
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frontends.flatbuffer import FlatbufferError, Table, root
 from jaragua_compiler.initial import FloatArray
+from jaragua_compiler.ranges import Range
 
 LARGEST_FILE_BYTES = 256 << 20  # far above any network of a microcontroller
 _IDENTIFIER = b"TFL3"
@@ -63,6 +64,16 @@ class Tensor:
             raise self._broken(f"the shape {self.shape} and {len(self.content)} bytes")
         numbers = np.frombuffer(self.content, dtype).reshape(self.shape).astype(np.float64)
         return self._dequantised(numbers) if self.scales.size and dtype.kind != "f" else numbers
+
+    def range(self) -> Range | None:
+        """What an activation's integers stand for; None if it is of floats, or not quantised as a whole."""
+        dtype = np.dtype(_DTYPES.get(self.kind, "<f4"))
+        if dtype.kind == "f" or self.scales.size != 1:
+            return None
+        step, zero = float(self.scales[0]), self.zero_points[0] if self.zero_points.size else 0
+        if not (math.isfinite(step) and step > 0):
+            raise self._broken(f"the scale {step}")
+        return Range(step, int(zero), int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
     def _dequantised(self, numbers: FloatArray) -> FloatArray:
         zero_points = self.zero_points if self.zero_points.size else np.zeros(1)
