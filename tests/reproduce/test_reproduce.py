@@ -93,6 +93,13 @@ def test_keys_depend_on_content(sine: Plan) -> None:
     assert len({experiment.key for experiment in read_plan("plain").experiments}) == len(read_plan("plain").experiments)
 
 
+def test_keys_say_what_a_strategy_does_by_default(sine: Plan) -> None:
+    one = sine.only(["sine/tinymetafed"]).experiments[0]
+    assert one.simulation.options == {"local_layers": 0, "upload_share": 0.1, "download_share": 0.25, "delta_bits": 8}
+    local = replace(one, simulation=replace(one.simulation, options=one.simulation.options | {"local_layers": 1}))
+    assert local.training_key != one.training_key
+
+
 def test_a_damaged_record_is_named(sine: Plan, tmp_path: Path) -> None:
     part, store = sine.only(["sine/from-scratch"]), Store(tmp_path)
     run(part, store, lambda now: None)

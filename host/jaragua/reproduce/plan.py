@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from jaragua.simulate import Simulation, device_names
 from jaragua.simulate.models import model_for, model_named
+from jaragua.simulate.simulation import with_options
 from jaragua.strategies.registry import find
 from jaragua_compiler import plan as compiled
 from jaragua_compiler.plan_operators import WeightedPlan, WindowPlan
@@ -149,7 +150,7 @@ class _PlannedTask:
     def _shares(self) -> Iterator[Experiment]:
         plain = self._simulation(self._row("TinyMetaFed"))
         for share in self._whole["shares"]:
-            wanted = replace(plain, options={"upload_share": share}, checkpoints=())
+            wanted = replace(plain, options=plain.options | {"upload_share": share}, checkpoints=())
             yield from self._seeded("TinyMetaFed", "share", f"{100 * share:g}", wanted)
 
     def _formats(self) -> Iterator[Experiment]:
@@ -197,7 +198,7 @@ class _PlannedTask:
             curve_tasks=self._whole["curve_tasks"],
         )
         own = {name: value for name, value in row.items() if name not in _OF_A_ROW}
-        return replace(plain, **own, **numbers.get("change", {}).get(row["name"], {}))
+        return with_options(replace(plain, **own, **numbers.get("change", {}).get(row["name"], {})))
 
 
 def _spread(rounds: int, points: int) -> tuple[int, ...]:
