@@ -89,6 +89,7 @@ class Plan:
 
     scale: Scale
     seeds: int
+    """Of the tasks that have no number of their own."""
     tasks: tuple[TaskOfPlan, ...]
     rows: tuple[str, ...]
     experiments: tuple[Experiment, ...]
@@ -104,13 +105,16 @@ def read_plan(scale: Scale) -> Plan:
     """The plan of this package at a scale. Raises: ModelError."""
     table = tomllib.loads(files("jaragua.reproduce").joinpath("plan.toml").read_text(encoding="utf-8"))
     scaled = _at_scale(table, scale)
-    tasks = tuple(TaskOfPlan(task["name"], task["title"], task["model"], scaled["seeds"]) for task in scaled["task"])
+    seeds = scaled["seeds"]
+    tasks = tuple(
+        TaskOfPlan(task["name"], task["title"], task["model"], task.get("seeds", seeds)) for task in scaled["task"]
+    )
     found = [
         one
         for task, numbers in zip(tasks, scaled["task"], strict=True)
         for one in _PlannedTask(task, numbers, scaled).experiments()
     ]
-    return Plan(scale, scaled["seeds"], tasks, tuple(row["name"] for row in scaled["strategy"]), tuple(found))
+    return Plan(scale, seeds, tasks, tuple(row["name"] for row in scaled["strategy"]), tuple(found))
 
 
 def _at_scale(value: Any, scale: Scale) -> Any:
@@ -166,7 +170,7 @@ class _PlannedTask:
     def _seeded(self, row: str, purpose: Purpose, value: str, wanted: Simulation) -> Iterator[Experiment]:
         ending = f"/{purpose}-{value}" if value else ""
         name = f"{self._task.name}/{row.lower().replace(', ', '-').replace(' ', '-')}{ending}"
-        for seed in range(1, self._whole["seeds"] + 1):
+        for seed in range(1, self._task.seeds + 1):
             yield Experiment(name, self._task, row, purpose, value, replace(wanted, seed=seed))
 
     def _simulation(self, row: Table) -> Simulation:
