@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 
 import jaragua_models
 from jaragua.errors import ModelError
+from jaragua.strategies import Facts
+from jaragua_compiler import plan
 from jaragua_models import Model
+
+
+def facts_of(model: Model) -> Facts:
+    """What a strategy may know of the model."""
+    shapes = plan(model.network).shapes
+    numbers = [sum(math.prod(part) for part in layer) for layer in shapes]
+    return Facts(model.own_labels, numbers[-1] / sum(numbers))
 
 
 def is_file(name: str) -> bool:

@@ -122,6 +122,8 @@ class Model:
     tasks: TaskSource
     defaults: Defaults
     metric: Metric
+    own_labels: bool = False
+    """A label means another class in every task, so that the last layer is each device's own."""
 
     def with_outputs(self, count: int) -> Self:
         """The same with `count` outputs, for tasks of other ways. Raises: ModelError if it is no classifier."""

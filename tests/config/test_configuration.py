@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import jaragua_models
-from jaragua.config import RunConfig, load, parse
+from jaragua.config import RunConfig, load, parse, strategy_of
 from jaragua.config.schema import SECTIONS
 from jaragua.errors import ConfigurationError
 from jaragua.store.run_folder import FREE_TO_CHANGE
@@ -138,6 +138,19 @@ def test_the_strategy_fills_in_how_devices_train() -> None:
 def test_a_strategy_that_no_fleet_can_run_is_refused_with_the_reason() -> None:
     (found,) = problems(MINIMAL + '[strategy]\nname = "transfer"')
     assert found.startswith("my run.toml:4: strategy.name: a fleet cannot run 'transfer': it trains on the samples of")
+
+
+@pytest.mark.parametrize(("model", "local_layers"), [("digits", 1), ("sine", 0)])
+def test_a_strategys_options_are_filled_in_as_the_network_asks(model: str, local_layers: int) -> None:
+    text = MINIMAL.replace("digits", model) + '[strategy]\nname = "tinymetafed"\noptions = { upload_share = 0.3 }'
+    config = read(text)
+    assert config.strategy.options == {
+        "local_layers": local_layers,
+        "upload_share": 0.3,
+        "download_share": 0.25,
+        "delta_bits": 8,
+    }
+    assert strategy_of(config).client_work(1).local_layers == local_layers
 
 
 def test_an_option_that_the_strategy_has_not_is_a_problem() -> None:

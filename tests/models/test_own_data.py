@@ -157,6 +157,8 @@ def test_recordings_become_tasks_of_speakers(audio: Path) -> None:
 def test_names_are_shuffled_if_asked(tmp_path: Path, audio: Path) -> None:
     shuffled = from_toml(write(tmp_path, AUDIO_TOML + 'naming = "shuffled"\n[defaults]\nways = 2\nrounds = 7\n'))
     assert (shuffled.defaults.ways, shuffled.defaults.rounds, shuffled.network.outputs) == (2, 7, 2)
+    assert shuffled.own_labels
+    assert not from_toml(write(tmp_path, AUDIO_TOML)).own_labels
     drawn(shuffled)
     first, second = (shuffled.tasks.train_task("d", seed, 2, 2).support for seed in (0, 1))
     assert not np.array_equal(first.x, second.x)

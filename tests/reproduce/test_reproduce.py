@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from jaragua.errors import StoreError
+from jaragua.report.intervals import paired_interval
 from jaragua.reproduce import Plan, Progress, Store, figures, markdown, read_plan, run
 from jaragua.reproduce.run import Found, recorded
+from jaragua.reproduce.summary import lines
+from jaragua.simulate import Means
 
 HEADER = markdown.Header("jaragua reproduce --short --only sine", "2 cores", "0")
 JARAGUA = (sys.executable, "-m", "jaragua.cli.main", "reproduce", "--short", "--no-figures")
@@ -38,7 +41,7 @@ def test_every_strategy_has_a_row_with_its_figures(sine: Plan, found: Found) -> 
     for name in sine.rows:
         cells = next(row for row in rows if row.startswith(f"| {name} |")).split(" | ")
         assert " ± " in cells[3]
-        assert int(cells[5].replace(",", "")) > 0
+        assert int(cells[6].replace(",", "")) > 0
     assert "Support-set size" in text
     assert "the share that is sent" in text
     assert "| w8 |" in text
@@ -47,10 +50,35 @@ def test_every_strategy_has_a_row_with_its_figures(sine: Plan, found: Found) -> 
 def test_instructions_are_steps_times_those_of_a_step(sine: Plan, found: Found) -> None:
     text = markdown.document(sine, found, HEADER, [])
     cells = next(line for line in text.splitlines() if line.startswith("| TinyReptile |")).strip("| ").split(" | ")
-    to_adapt, of_a_round = (int(cells[place].replace(",", "")) for place in (5, 6))
+    to_adapt, of_a_round = (int(cells[place].replace(",", "")) for place in (6, 7))
     assert to_adapt == of_a_round
     assert to_adapt % 32 == 0
     assert 2_000 < to_adapt // 32 < 10_000
+
+
+def test_differences_to_tinyreptile_are_paired_by_seed(sine: Plan, found: Found) -> None:
+    after = {
+        row: [found.outcomes[one.key].after.mean for one in sine.only([f"sine/{row}"]).experiments[:2]]
+        for row in ("tinyreptile", "fedavg")
+    }
+    expected = paired_interval(after["fedavg"], after["tinyreptile"])
+    by_row = {line.experiment.row: line.difference for line in lines(sine, found) if line.experiment.value == ""}
+    assert by_row["FedAvg"] == Means(expected.mean, expected.high - expected.mean)
+    assert by_row["TinyReptile"] is None
+    text = markdown.document(sine, found, HEADER, [])
+    row = next(line for line in text.splitlines() if line.startswith("| FedAvg |"))
+    assert row.split(" | ")[4] == f"{expected.mean:+.3f} ± {expected.high - expected.mean:.3f}"
+    alone = lines(sine.only(["sine/fedavg"]), found)
+    assert [line.difference for line in alone] == [None]
+
+
+def test_a_task_may_have_more_seeds_than_the_others(sine: Plan, found: Found) -> None:
+    plain = read_plan("plain")
+    seeds = {task.name: {one.simulation.seed for one in plain.experiments if one.task == task} for task in plain.tasks}
+    assert seeds["presence"] == set(range(1, 21))
+    assert seeds["sine"] == set(range(1, plain.seeds + 1))
+    both = replace(sine, tasks=(replace(sine.tasks[0], seeds=9),))
+    assert "seeds 1 to 2 (Sine: 1 to 9)" in markdown.document(both, found, HEADER, [])
 
 
 def test_the_same_records_give_the_same_document_and_figures(sine: Plan, found: Found, tmp_path: Path) -> None:
@@ -67,7 +95,7 @@ def test_the_same_records_give_the_same_document_and_figures(sine: Plan, found: 
 def test_what_was_not_counted_is_left_open(sine: Plan, found: Found) -> None:
     text = markdown.document(sine, Found(found.outcomes, {}), HEADER, [])
     row = next(line for line in text.splitlines() if line.startswith("| TinyReptile |"))
-    assert row.split(" | ")[4:7] == ["–", "–", "–"]
+    assert row.split(" | ")[5:8] == ["–", "–", "–"]
 
 
 def test_missing_records_are_named_as_missing(sine: Plan, found: Found) -> None:
@@ -91,6 +119,13 @@ def test_keys_depend_on_content(sine: Plan) -> None:
     assert judged.key != one.key
     assert judged.training_key == one.training_key != trained.training_key
     assert len({experiment.key for experiment in read_plan("plain").experiments}) == len(read_plan("plain").experiments)
+
+
+def test_keys_say_what_a_strategy_does_by_default(sine: Plan) -> None:
+    one = sine.only(["sine/tinymetafed"]).experiments[0]
+    assert one.simulation.options == {"local_layers": 0, "upload_share": 0.1, "download_share": 0.25, "delta_bits": 8}
+    local = replace(one, simulation=replace(one.simulation, options=one.simulation.options | {"local_layers": 1}))
+    assert local.training_key != one.training_key
 
 
 def test_a_damaged_record_is_named(sine: Plan, tmp_path: Path) -> None:

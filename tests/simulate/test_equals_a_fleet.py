@@ -98,7 +98,8 @@ def url() -> Iterator[str]:
         ("fedsgd", {}),
         ("fedavg", {"passes": 2}),
         ("fedprox", {"passes": 2, "options": {"proximal": 2.0, "delta_bits": 8}}),
-        ("tinymetafed", {}),
+        ("tinymetafed", {}),  # a regression: the head travels
+        ("tinymetafed", {"task": "digits", "ways": 5, "shots": 2, "learning_rate": 0.1}),  # a local head
     ],
 )
 def test_pi_clients_and_the_simulation_learn_the_same_bits(

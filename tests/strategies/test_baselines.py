@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from updates import updates
 
 from jaragua import strategies
-from jaragua.strategies import WHOLE_SET, ClientWork, Settings, Strategy
+from jaragua.models import facts_of, model_named
+from jaragua.strategies import WHOLE_SET, ClientWork, Facts, Settings, Strategy
 
 SETTINGS = Settings(rounds=10, alpha=0.5, alpha_final=0.1, learning_rate=0.2)
 
@@ -55,6 +56,23 @@ def test_tinymetafed_sends_part_of_the_weights() -> None:
     work = made("tinymetafed", upload_share=0.1, local_layers=2).client_work(1)
     assert (work.local_layers, work.upload_share, work.delta_bits) == (2, 0.1, 8)
     assert work.compressed
+
+
+@pytest.mark.parametrize(
+    ("model", "local_layers"),
+    [("digits", 1), ("keywords", 1), ("presence", 0), ("sine", 0), ("omniglot-cnn", 0), ("omniglot", 1)],
+)
+def test_tinymetafed_keeps_the_head_where_labels_are_a_tasks_own_unless_it_is_too_large(
+    model: str, local_layers: int
+) -> None:
+    facts = facts_of(model_named(model))
+    assert strategies.create("tinymetafed", Settings(10, facts=facts)).client_work(1).local_layers == local_layers
+    asked = Settings(10, facts=facts, options={"local_layers": 2})
+    assert strategies.create("tinymetafed", asked).client_work(1).local_layers == 2
+
+
+def test_the_head_share_is_that_of_all_numbers() -> None:
+    assert facts_of(model_named("sine")) == Facts(False, 33 / (64 + 1056 + 33))
 
 
 def test_tinymetafed_falls_by_a_cosine() -> None:

@@ -15,7 +15,7 @@ from jaragua.config.problems import Problem, cross_problems, from_pydantic, unkn
 from jaragua.config.schema import SECTIONS, RunConfig
 from jaragua.config.strategy import strategy_problems
 from jaragua.errors import ConfigurationError, ModelError
-from jaragua.models import is_file, model_named
+from jaragua.models import facts_of, is_file, model_named
 from jaragua.strategies import registry
 from jaragua_models import Defaults, Model
 
@@ -36,15 +36,15 @@ def parse(text: str, path: Path) -> RunConfig:
     """The configuration in `text`; `path` gives the default name, the base of relative folders, and the messages."""
     document = _with_model_placed(_toml(text, path), path)
     problems = unknown_sections(document)
-    defaults, model_problems = _model_defaults(document)
+    model, model_problems = _known_model(document)
     problems += model_problems + _strategy_problems(document)
-    filled = _with_defaults(document, defaults, path)
+    filled = _with_defaults(document, model, path)
     problems += cross_problems(filled) + _way_problems(document, filled)
     config: RunConfig | None = None
     try:
         config = RunConfig.model_validate({name: filled[name] for name in SECTIONS})
     except ValidationError as error:
-        problems += from_pydantic(error, defaults_known=defaults is not None)
+        problems += from_pydantic(error, defaults_known=model is not None)
     if config is not None and not problems:
         problems = strategy_problems(config)
     if problems or config is None:
@@ -74,14 +74,13 @@ def _model_of(document: Document) -> Model | None:
     return model_named(name) if isinstance(name, str) else None
 
 
-def _model_defaults(document: Document) -> tuple[Defaults | None, list[Problem]]:
+def _known_model(document: Document) -> tuple[Model | None, list[Problem]]:
     try:
-        model = _model_of(document)
+        return _model_of(document), []
     except ModelError as error:
         name = document["model"]["name"]
         message = error.message if is_file(name) else f"there is no model '{name}'"
         return None, [Problem(("model", "name"), message, error.hint)]
-    return (model.defaults if model else None), []
 
 
 def _way_problems(document: Document, filled: Document) -> list[Problem]:
@@ -106,16 +105,16 @@ def _strategy_problems(document: Document) -> list[Problem]:
     return [Problem(("strategy", "name"), f"there is no strategy '{name}'", registry.suggestion(name))]
 
 
-def _with_defaults(document: Document, defaults: Defaults | None, path: Path) -> Document:
+def _with_defaults(document: Document, model: Model | None, path: Path) -> Document:
     """Every section present, and what depends on the model or on another key filled in."""
     filled = {name: document.get(name, {}) for name in SECTIONS}
     if not all(isinstance(table, dict) for table in filled.values()):
         return filled
     filled = {name: dict(table) for name, table in filled.items()}
-    if defaults is not None:
-        _fill_from_model(filled, defaults)
+    if model is not None:
+        _fill_from_model(filled, model.defaults)
     filled["run"].setdefault("name", _name_of(path))
-    _fill_from_strategy(filled, defaults)
+    _fill_from_strategy(filled, model)
     _fill_from_clients(filled)
     _place(filled["run"], path)
     return filled
@@ -130,15 +129,18 @@ def _fill_from_model(filled: Document, defaults: Defaults) -> None:
         filled["client"].setdefault(key, getattr(defaults, key))
 
 
-def _fill_from_strategy(filled: Document, defaults: Defaults | None) -> None:
+def _fill_from_strategy(filled: Document, model: Model | None) -> None:
     """How often and in what batches a device goes through its samples; of an unknown strategy: once, one by one.
 
-    Some models learn nothing from one pass a round (docs/tasks.md): theirs is the least.
+    Some models learn nothing from one pass a round (docs/tasks.md): theirs is the least. And the strategy's options.
     """
     name = filled["strategy"].get("name", "tinyreptile")
     strategy = registry.REGISTRY.get(name, strategies.Strategy) if isinstance(name, str) else strategies.Strategy
-    filled["client"].setdefault("passes", max(strategy.PASSES, defaults.training_passes if defaults else 1))
+    filled["client"].setdefault("passes", max(strategy.PASSES, model.defaults.training_passes if model else 1))
     filled["client"].setdefault("batch", strategy.BATCH)
+    options = filled["strategy"].get("options", {})
+    if isinstance(options, dict) and model is not None:
+        filled["strategy"]["options"] = strategy.own_options(facts_of(model)) | options
 
 
 def _fill_from_clients(filled: Document) -> None:

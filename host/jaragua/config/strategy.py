@@ -6,11 +6,12 @@ from jaragua import strategies
 from jaragua.config.problems import Problem
 from jaragua.config.schema import RunConfig
 from jaragua.errors import ConfigurationError
+from jaragua.models import facts_of, model_named
 from jaragua.strategies.robust import aggregation_of
 
 
 def strategy_of(config: RunConfig) -> strategies.Strategy:
-    """The run's strategy with the run's numbers. Raises: ConfigurationError."""
+    """The run's strategy with the run's numbers. Raises: ConfigurationError, ModelError."""
     settings = strategies.Settings(
         rounds=config.run.rounds,
         alpha=config.strategy.alpha,
@@ -18,6 +19,7 @@ def strategy_of(config: RunConfig) -> strategies.Strategy:
         learning_rate=config.client.learning_rate,
         passes=config.client.passes,
         batch=config.client.batch,
+        facts=facts_of(model_named(config.model.name)),
         options=config.strategy.options,
         aggregation=aggregation_of(
             config.strategy.combine, config.strategy.trim, config.strategy.clip, config.strategy.near

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from jaragua.reproduce.figures import Figure
 from jaragua.reproduce.plan import Plan, TaskOfPlan
 from jaragua.reproduce.run import Found
-from jaragua.reproduce.summary import Line, lines, of_task, over_support, total_seconds
+from jaragua.reproduce.summary import REFERENCE, Line, lines, of_task, over_support, total_seconds
 from jaragua.simulate import Means
 
 _HOW_TO_READ = """\
@@ -16,6 +16,8 @@ Every row was simulated with the boards' own arithmetic (`w16`, unless it says e
 whose data was trained on. "±" is Student's 95 % interval over the means of the seeds. Where nothing is said, numbers
 are the model's defaults ([tasks.md](tasks.md)); what the strategies do stands in [strategies.md](strategies.md).
 
+- **Paired difference**: after adapting, this row less TinyReptile under the same seed, so that what a seed does to both
+  counts for neither; Student's 95 % interval over the seeds. Of an error, less is better.
 - **RAM**: weights, activations, errors and stack, as the compiler plans them for a Cortex-M4; "+" is what the samples
   of a round take if a device meets them more than once and keeps them itself.
 - **Instructions**: training steps times instructions a step, counted on the emulated Cortex-M4
@@ -52,11 +54,16 @@ def _title(plan: Plan, found: Found, header: Header) -> str:
     missing = f" {len(plan.experiments) - done} of them are missing here." if done < len(plan.experiments) else ""
     return (
         "# Results\n\n"
-        f"Made by `{header.command}`: {len(plan.experiments)} simulations, seeds 1 to {plan.seeds}, scale"
-        f' "{plan.scale}" of `host/jaragua/reproduce/plan.toml`.{missing} They took {_duration(seconds)} in all,'
-        f" without training that an earlier start of the command had done and saved ({header.machine}, Jaragua"
-        f" {header.version}). The same command makes this page again."
+        f"Made by `{header.command}`: {len(plan.experiments)} simulations, seeds 1 to {plan.seeds}"
+        f'{_own_seeds(plan)}, scale "{plan.scale}" of `host/jaragua/reproduce/plan.toml`.{missing}'
+        f" They took {_duration(seconds)} in all, without training that an earlier start of the command"
+        f" had done and saved ({header.machine}, Jaragua {header.version}). The same command makes this page again."
     )
+
+
+def _own_seeds(plan: Plan) -> str:
+    own = [f"{task.title}: 1 to {task.seeds}" for task in plan.tasks if task.seeds != plan.seeds]
+    return f" ({', '.join(own)})" if own else ""
 
 
 def _section(plan: Plan, every: Sequence[Line], task: TaskOfPlan, figures: Sequence[Figure]) -> Iterator[str]:
@@ -71,10 +78,10 @@ def _section(plan: Plan, every: Sequence[Line], task: TaskOfPlan, figures: Seque
         yield _support(support)
     shares = of_task(every, task, "share")
     if shares:
-        yield "**TinyMetaFed by the share that is sent**:\n\n" + _shares(shares, _row(table, "TinyReptile"))
+        yield "**TinyMetaFed by the share that is sent**:\n\n" + _shares(shares, _row(table, REFERENCE))
     formats = of_task(every, task, "format")
     if formats:
-        yield "**TinyReptile by number format**:\n\n" + _formats([*_row(table, "TinyReptile"), *formats])
+        yield "**TinyReptile by number format**:\n\n" + _formats([*_row(table, REFERENCE), *formats])
     yield from (f"![{figure.caption}](images/{figure.file})" for figure in figures)
 
 
@@ -95,7 +102,13 @@ def _strategies(table: Sequence[Line]) -> str:
     natural = any(one.f1 for one in table)
     metric = {"accuracy": "accuracy", "mse": "mean squared error"}[_metric(table)]
     first = "balanced accuracy" if natural else metric
-    head = ["strategy", "rounds × devices", f"before adapting, {first}", f"after, {first}"]
+    head = [
+        "strategy",
+        "rounds × devices",
+        f"before adapting, {first}",
+        f"after, {first}",
+        f"paired difference to {REFERENCE}",
+    ]
     head += ["all rows: balanced accuracy", "all rows: F1"] if natural else []
     head += ["RAM, bytes", "instructions to adapt", "instructions a round", "bytes up", "bytes down"]
     return _table(head, [_strategy_cells(one, natural) for one in table])
@@ -105,6 +118,7 @@ def _strategy_cells(line: Line, natural: bool) -> list[str]:
     wanted = line.experiment.simulation
     cells = [line.experiment.row, f"{wanted.rounds:,} × {wanted.clients}" if line.trains else "–"]
     cells += [f"{line.before.mean:.3f}", _interval(line.after)]
+    cells += [f"{line.difference.mean:+.3f} ± {line.difference.ci95:.3f}" if line.difference else "–"]
     if natural:
         cells += [_interval(one) if one else "–" for one in (line.balanced_accuracy, line.f1)]
     cost = line.cost

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from jaragua.simulate import Simulation, device_names
 from jaragua.simulate.models import model_for, model_named
+from jaragua.simulate.simulation import with_options
 from jaragua.strategies.registry import find
 from jaragua_compiler import plan as compiled
 from jaragua_compiler.plan_operators import WeightedPlan, WindowPlan
@@ -88,6 +89,7 @@ class Plan:
 
     scale: Scale
     seeds: int
+    """Of the tasks that have no number of their own."""
     tasks: tuple[TaskOfPlan, ...]
     rows: tuple[str, ...]
     experiments: tuple[Experiment, ...]
@@ -103,13 +105,16 @@ def read_plan(scale: Scale) -> Plan:
     """The plan of this package at a scale. Raises: ModelError."""
     table = tomllib.loads(files("jaragua.reproduce").joinpath("plan.toml").read_text(encoding="utf-8"))
     scaled = _at_scale(table, scale)
-    tasks = tuple(TaskOfPlan(task["name"], task["title"], task["model"], scaled["seeds"]) for task in scaled["task"])
+    seeds = scaled["seeds"]
+    tasks = tuple(
+        TaskOfPlan(task["name"], task["title"], task["model"], task.get("seeds", seeds)) for task in scaled["task"]
+    )
     found = [
         one
         for task, numbers in zip(tasks, scaled["task"], strict=True)
         for one in _PlannedTask(task, numbers, scaled).experiments()
     ]
-    return Plan(scale, scaled["seeds"], tasks, tuple(row["name"] for row in scaled["strategy"]), tuple(found))
+    return Plan(scale, seeds, tasks, tuple(row["name"] for row in scaled["strategy"]), tuple(found))
 
 
 def _at_scale(value: Any, scale: Scale) -> Any:
@@ -149,7 +154,7 @@ class _PlannedTask:
     def _shares(self) -> Iterator[Experiment]:
         plain = self._simulation(self._row("TinyMetaFed"))
         for share in self._whole["shares"]:
-            wanted = replace(plain, options={"upload_share": share}, checkpoints=())
+            wanted = replace(plain, options=plain.options | {"upload_share": share}, checkpoints=())
             yield from self._seeded("TinyMetaFed", "share", f"{100 * share:g}", wanted)
 
     def _formats(self) -> Iterator[Experiment]:
@@ -165,7 +170,7 @@ class _PlannedTask:
     def _seeded(self, row: str, purpose: Purpose, value: str, wanted: Simulation) -> Iterator[Experiment]:
         ending = f"/{purpose}-{value}" if value else ""
         name = f"{self._task.name}/{row.lower().replace(', ', '-').replace(' ', '-')}{ending}"
-        for seed in range(1, self._whole["seeds"] + 1):
+        for seed in range(1, self._task.seeds + 1):
             yield Experiment(name, self._task, row, purpose, value, replace(wanted, seed=seed))
 
     def _simulation(self, row: Table) -> Simulation:
@@ -197,7 +202,7 @@ class _PlannedTask:
             curve_tasks=self._whole["curve_tasks"],
         )
         own = {name: value for name, value in row.items() if name not in _OF_A_ROW}
-        return replace(plain, **own, **numbers.get("change", {}).get(row["name"], {}))
+        return with_options(replace(plain, **own, **numbers.get("change", {}).get(row["name"], {})))
 
 
 def _spread(rounds: int, points: int) -> tuple[int, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Final
 
 from jaragua.report.intervals import mean_interval
 from jaragua.reproduce import costs
@@ -13,6 +14,9 @@ from jaragua.reproduce.records import Outcome
 from jaragua.reproduce.run import Found
 from jaragua.simulate import Means
 from jaragua.strategies.registry import find
+
+#: The row that every other one is compared with.
+REFERENCE: Final = "TinyReptile"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Line:
     seeds: int
     before: Means
     after: Means
+    difference: Means | None
+    """After adapting, to the row of TinyReptile in the same table, paired by seed; None for that row itself."""
     balanced_accuracy: Means | None
     f1: Means | None
     curve: tuple[tuple[int, Means], ...]
@@ -49,11 +55,12 @@ class Line:
 def lines(plan: Plan, found: Found) -> list[Line]:
     """One for each experiment with at least one record, in the order of the plan."""
     result = []
+    references = _references(plan, found)
     for _, group in groupby(plan.experiments, key=lambda one: one.name):
         members = list(group)
         outcomes = [found.outcomes[one.key] for one in members if one.key in found.outcomes]
         if outcomes:
-            result.append(_line(members[0], outcomes, found))
+            result.append(_line(members[0], outcomes, found, references.get(members[0].task.name, {})))
     return result
 
 
@@ -82,13 +89,27 @@ def _shots(line: Line) -> int:
     return line.experiment.simulation.adapt_shots or 0
 
 
-def _line(experiment: Experiment, outcomes: Sequence[Outcome], found: Found) -> Line:
+def _references(plan: Plan, found: Found) -> dict[str, dict[int, float]]:
+    """What TinyReptile came to, by task and seed."""
+    result: dict[str, dict[int, float]] = {}
+    for one in plan.experiments:
+        if _is_reference(one) and one.key in found.outcomes:
+            result.setdefault(one.task.name, {})[one.simulation.seed] = found.outcomes[one.key].after.mean
+    return result
+
+
+def _is_reference(experiment: Experiment) -> bool:
+    return experiment.row == REFERENCE and experiment.purpose == "strategies"
+
+
+def _line(experiment: Experiment, outcomes: Sequence[Outcome], found: Found, references: Mapping[int, float]) -> Line:
     natural = [outcome.natural for outcome in outcomes if outcome.natural]
     return Line(
         experiment=experiment,
         seeds=len(outcomes),
         before=_means([outcome.before.mean for outcome in outcomes]),
         after=_means([outcome.after.mean for outcome in outcomes]),
+        difference=None if _is_reference(experiment) else _difference(outcomes, references),
         balanced_accuracy=_means([one.balanced_accuracy.mean for one in natural]) if natural else None,
         f1=_means([one.f1.mean for one in natural]) if natural else None,
         curve=_curve(experiment, outcomes),
@@ -98,6 +119,12 @@ def _line(experiment: Experiment, outcomes: Sequence[Outcome], found: Found) -> 
         pooled=costs.work_of(experiment).pooled,
         cost=_cost(experiment, found),
     )
+
+
+def _difference(outcomes: Sequence[Outcome], references: Mapping[int, float]) -> Means | None:
+    """Student's interval over the seeds that both have; None if that is none."""
+    paired = [one.after.mean - references[one.seed] for one in outcomes if one.seed in references]
+    return _means(paired) if paired else None
 
 
 def _curve(experiment: Experiment, outcomes: Sequence[Outcome]) -> tuple[tuple[int, Means], ...]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from jaragua import strategies
 from jaragua.coordinator.codec import ModelCodec
+from jaragua.models import facts_of
 from jaragua.simulate import judging
 from jaragua.simulate.channel import channel_for
 from jaragua.simulate.draws import Draw, draws
@@ -32,6 +33,7 @@ from jaragua.simulate.settings import (
 )
 from jaragua.simulate.state import State, StateFolder
 from jaragua.strategies import ClientUpdate, Settings, Strategy, Vector
+from jaragua.strategies.registry import find
 from jaragua.strategies.robust import aggregation_of
 from jaragua_models import Model
 
@@ -53,6 +55,7 @@ def simulate(
     workers: threads that train, and processes that draw; None: one for each core. ray: address of a cluster that trains
     in their place (ray_fleet.py). Raises: ConfigurationError, ModelError, DataError, ToolError, StoreError.
     """
+    simulation = with_options(simulation)
     count = workers or os.cpu_count() or 1
     model = model_for(simulation)
     codec = ModelCodec(model)
@@ -69,6 +72,12 @@ def simulate(
         )
 
 
+def with_options(simulation: Simulation) -> Simulation:
+    """The same with the strategy's own options filled in, so that records and saved states say what was done."""
+    own = find(simulation.strategy).own_options(facts_of(model_for(simulation)))
+    return replace(simulation, options=own | simulation.options)
+
+
 def create_strategy(simulation: Simulation) -> Strategy:
     """The strategy with the simulation's numbers. Raises: ConfigurationError."""
     settings = Settings(
@@ -78,6 +87,7 @@ def create_strategy(simulation: Simulation) -> Strategy:
         learning_rate=simulation.learning_rate,
         passes=simulation.passes,
         batch=simulation.batch,
+        facts=facts_of(model_for(simulation)),
         options=simulation.options,
         aggregation=aggregation_of(simulation.combine, simulation.trim, simulation.clip, simulation.near),
     )

@@ -1,7 +1,7 @@
 """How an initialisation moves. To add a strategy, write one class: name it in `REGISTRY`, or use `module:Class`."""
 
 from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector
-from jaragua.strategies.base import NO_PULL, WHOLE_SET, ClientWork, Settings, Strategy
+from jaragua.strategies.base import NO_PULL, WHOLE_SET, ClientWork, Facts, Settings, Strategy
 from jaragua.strategies.registry import REGISTRY, create, fleet_obstacle, names
 from jaragua.strategies.tiny_reptile import TinyReptile
 
@@ -12,6 +12,7 @@ __all__ = [
     "Aggregation",
     "ClientUpdate",
     "ClientWork",
+    "Facts",
     "Settings",
     "Strategy",
     "TinyReptile",

@@ -59,6 +59,16 @@ class ClientWork:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """All that a strategy may know of the model: defaults of its options may depend on it."""
+
+    own_labels: bool = False
+    """A label means another class in every task."""
+    head_share: float = 0.0
+    """Of all trainable numbers, those of the last layer."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a run or a simulation gives a strategy. None: the strategy's own default."""
 
@@ -68,6 +78,7 @@ class Settings:
     learning_rate: float = 0.1
     passes: int | None = None
     batch: int | None = None
+    facts: Facts = Facts()
     options: dict[str, float] = field(default_factory=dict)
     """Numbers that only some strategies have, by the names in their OPTIONS."""
     aggregation: Aggregation = field(default_factory=Aggregation)
@@ -94,12 +105,17 @@ class Strategy:
 
     def __init__(self, settings: Settings) -> None:
         """Raises: ConfigurationError for an option the strategy does not have."""
-        self._defaults = self.TRAVEL | self.OPTIONS
+        self._defaults = self.TRAVEL | self.own_options(settings.facts)
         for name in settings.options:
             if name not in self._defaults:
                 known = ", ".join(sorted(self._defaults))
                 raise ConfigurationError(f"this strategy has no option '{name}'", f"its options: {known}")
         self.settings = settings
+
+    @classmethod
+    def own_options(cls, facts: Facts) -> dict[str, float]:
+        """OPTIONS with their defaults for such a model."""
+        return cls.OPTIONS
 
     def option(self, name: str) -> float:
         """An option's value, or its default."""

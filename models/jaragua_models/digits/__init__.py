@@ -16,4 +16,5 @@ MODEL = Model(
     tasks=DigitTasks(),
     defaults=Defaults(learning_rate=0.1, ways=5, shots=5, passes=1, queries=50, clients=5, alpha=1.0, rounds=150),
     metric="accuracy",
+    own_labels=True,
 )

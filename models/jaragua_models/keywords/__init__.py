@@ -26,4 +26,5 @@ MODEL = Model(
         training_passes=4,
     ),
     metric="accuracy",
+    own_labels=True,
 )

@@ -16,4 +16,5 @@ MODEL = Model(
     tasks=TASKS,
     defaults=DEFAULTS,
     metric="accuracy",
+    own_labels=True,
 )

@@ -31,6 +31,7 @@ def from_toml(path: str | Path) -> Model:
         tasks=_tasks(description, table, kept),
         defaults=defaults,
         metric="accuracy",
+        own_labels=description.naming == "shuffled",
     )
 
 
