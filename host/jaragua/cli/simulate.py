@@ -47,14 +47,15 @@ def simulate(
     float_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of a round's devices that compute in float32 among boards.")
     ] = 0.0,
+    near: Annotated[float, typer.Option(min=0, help="Farthest update, in median distances; 0: any.")] = 0.0,
     buffer: Annotated[
         int, typer.Option(min=0, help="Updates that close a round, from whichever start (R13); 0: a round's own.")
     ] = 0,
     most_age: Annotated[
-        int | None, typer.Option(min=1, help="With --buffer: oldest start that counts, in rounds; default: 10.")
+        int | None, typer.Option(min=1, help="With --buffer: oldest start that counts, in rounds; default: a run's.")
     ] = None,
     staleness: Annotated[
-        float | None, typer.Option(min=0, help="With --buffer: how much less an older start counts; default: 0.5.")
+        float | None, typer.Option(min=0, help="With --buffer: how much less an older start counts; default: a run's.")
     ] = None,
     spread: Annotated[
         float | None, typer.Option(min=0, help="With --buffer: of log-normal times of devices; default: 0.25.")
@@ -65,7 +66,6 @@ def simulate(
     slow_factor: Annotated[
         float | None, typer.Option(min=1, help="With --buffer: how much longer these take; default: 4.")
     ] = None,
-    near: Annotated[float, typer.Option(min=0, help="Farthest update, in median distances; 0: any.")] = 0.0,
     eval_tasks: Annotated[int, typer.Option(min=1, help="Held-out tasks to judge with.")] = 100,
     queries: Annotated[int | None, typer.Option(min=1, help="Query samples of a held-out task.")] = None,
     adapt_passes: Annotated[int | None, typer.Option(min=1, help="Passes when a new device adapts.")] = None,
