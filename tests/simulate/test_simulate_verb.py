@@ -68,8 +68,36 @@ def test_a_strategy_may_be_written_with_a_hyphen(capsys: pytest.CaptureFixture[s
     assert one["final_hash"] == other["final_hash"]
 
 
-def test_killed_in_the_middle_it_goes_on_to_the_same_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    words = ["--task", "sine", "--rounds", "1000", "--clients", "20", "--eval-tasks", "2", "--json"]
+CLOCK = ("--buffer", "3", "--most-age", "2", "--staleness", "1", "--slow-share", "0.3", "--slow-factor", "6")
+
+
+def test_r13_the_document_of_a_buffer_says_what_the_clock_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """V6."""
+    words = ("--task", "sine", "--rounds", "30", "--clients", "10", "--eval-tasks", "3", "--json")
+    plain, found = simulated(capsys, *words), simulated(capsys, *words, *CLOCK)
+    added = {name: found[name] for name in found.keys() - plain.keys()}
+    assert {name: added.pop(name) for name in ("buffer", "most_age", "staleness")} == {
+        "buffer": 3,
+        "most_age": 2,
+        "staleness": 1.0,
+    }
+    assert {name: added.pop(name) for name in ("spread", "slow_share", "slow_factor")} == {
+        "spread": 0.25,
+        "slow_share": 0.3,
+        "slow_factor": 6.0,
+    }
+    assert added.keys() == {"virtual_time", "updates", "mean_age", "late"}
+    assert added["updates"] == 90
+    assert added["late"] > 0
+    assert 0 < added["mean_age"] <= 2
+    assert 0 < added["virtual_time"] < 30
+
+
+@pytest.mark.parametrize("clock", [(), CLOCK])
+def test_killed_in_the_middle_it_goes_on_to_the_same_end(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, clock: tuple[str, ...]
+) -> None:
+    words = ["--task", "sine", "--rounds", "1000", "--clients", "20", "--eval-tasks", "2", *clock, "--json"]
     command = [sys.executable, "-m", "jaragua.cli.main", "simulate", *words, "--state", str(tmp_path)]
     command += ["--save-every", "0.1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
@@ -79,4 +107,6 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_model(capsys: pytest.Captur
             assert program.poll() is None, "it ended before it could be killed"
             time.sleep(0.01)
         program.kill()
-    assert simulated(capsys, *words, "--state", str(tmp_path))["final_hash"] == simulated(capsys, *words)["final_hash"]
+    gone_on, whole = simulated(capsys, *words, "--state", str(tmp_path)), simulated(capsys, *words)
+    of_this_process = ("seconds", "client_tasks_per_second")
+    assert all(gone_on[name] == whole[name] for name in whole if name not in of_this_process)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from jaragua.cli import output
 from jaragua.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from jaragua.simulate import EngineName, Simulation, SimulationResult
+    from jaragua.simulate import Buffered, EngineName, Simulation, SimulationResult, VirtualTime
 
 app = typer.Typer()
 
@@ -47,6 +48,24 @@ def simulate(
         float, typer.Option(min=0, max=1, help="Share of a round's devices that compute in float32 among boards.")
     ] = 0.0,
     near: Annotated[float, typer.Option(min=0, help="Farthest update, in median distances; 0: any.")] = 0.0,
+    buffer: Annotated[
+        int, typer.Option(min=0, help="Updates that close a round, from whichever start (R13); 0: a round's own.")
+    ] = 0,
+    most_age: Annotated[
+        int | None, typer.Option(min=1, help="With --buffer: oldest start that counts, in rounds; default: a run's.")
+    ] = None,
+    staleness: Annotated[
+        float | None, typer.Option(min=0, help="With --buffer: how much less an older start counts; default: a run's.")
+    ] = None,
+    spread: Annotated[
+        float | None, typer.Option(min=0, help="With --buffer: of log-normal times of devices; default: 0.25.")
+    ] = None,
+    slow_share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="With --buffer: share of slow devices; default: 0.")
+    ] = None,
+    slow_factor: Annotated[
+        float | None, typer.Option(min=1, help="With --buffer: how much longer these take; default: 4.")
+    ] = None,
     eval_tasks: Annotated[int, typer.Option(min=1, help="Held-out tasks to judge with.")] = 100,
     queries: Annotated[int | None, typer.Option(min=1, help="Query samples of a held-out task.")] = None,
     adapt_passes: Annotated[int | None, typer.Option(min=1, help="Passes when a new device adapts.")] = None,
@@ -98,6 +117,14 @@ def simulate(
         adapt_passes=adapt_passes or defaults.passes,
         adapt_learning_rate=adapt_learning_rate,
         adapt_batch=adapt_batch,
+        buffered=_buffered(
+            buffer,
+            most_age=most_age,
+            staleness=staleness,
+            spread=spread,
+            slow_share=slow_share,
+            slow_factor=slow_factor,
+        ),
     )
     result = _run(wanted, state, {"workers": workers, "save_every_seconds": save_every, "ray": ray})
     if json:
@@ -124,6 +151,20 @@ def _engine(name: str) -> EngineName:
     if name not in ENGINES:
         raise UsageError(f"there is no engine '{name}'", f"known: {', '.join(ENGINES)}")
     return ENGINES[ENGINES.index(name)]
+
+
+def _buffered(buffer: int, **more: float | None) -> Buffered | None:
+    """What goes with a buffer; what is None has its default."""
+    from jaragua.simulate import Buffered
+
+    said: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
+    if buffer:
+        return Buffered(buffer, **said)
+    if said:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in said)
+        hint = "with --buffer of as many as --clients, rounds wait for all, and the clock says how long"
+        raise UsageError(f"without --buffer there is no clock: {names} would change nothing", hint)
+    return None
 
 
 def _numbers(options: list[str]) -> dict[str, float]:
@@ -164,6 +205,15 @@ def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
         "final_hash": result.final_hash,
         "bytes_up": result.bytes_up,
         "bytes_down": result.bytes_down,
+    } | (_clock(wanted.buffered, result.time) if wanted.buffered and result.time else {})
+
+
+def _clock(buffered: Buffered, time: VirtualTime) -> dict[str, object]:
+    return asdict(buffered) | {
+        "virtual_time": time.finish,
+        "updates": time.updates,
+        "mean_age": time.mean_age,
+        "late": time.late,
     }
 
 
@@ -178,4 +228,11 @@ def _print(wanted: Simulation, result: SimulationResult) -> None:
     )
     typer.echo(f"  speed            {result.client_tasks_per_second:.0f} client tasks a second, judging not counted")
     typer.echo(f"  weights          {result.parameters}, {result.bytes_up} bytes up, {result.bytes_down} bytes down")
+    if result.time:
+        typer.echo(f"  virtual time     {_in_words(result.time)}")
     typer.echo(f"  model            {result.final_hash}")
+
+
+def _in_words(time: VirtualTime) -> str:
+    """Where the clock stands, in one line."""
+    return f"{time.finish:.1f} of a median device's work; mean age {time.mean_age:.2f} rounds, {time.late} too late"

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from jaragua.errors import BrokerError
 from jaragua.node.url import parse_broker_url
+from jaragua.strategies.stale import MOST_AGE, POWER
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 #: A run's name becomes part of its identifier on the broker, with nine characters more.
@@ -88,8 +89,8 @@ class RoundSection(Section):
     quorum: Count = Field(description="updates that are enough at the deadline; default: clients_per_round")
     deadline_s: Seconds = 120.0
     buffer: Batch = Field(default=0, description="updates, from whichever start, that make a step; 0: a round's own")
-    staleness: Factor = Field(default=0.5, description="power with which an older start counts less")
-    most_age: Count = Field(default=10, description="oldest start from which an update counts, in rounds")
+    staleness: Factor = Field(default=POWER, description="power with which an older start counts less")
+    most_age: Count = Field(default=MOST_AGE, description="oldest start from which an update counts, in rounds")
 
 
 class DevicesSection(Section):

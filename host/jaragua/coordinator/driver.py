@@ -22,7 +22,7 @@ from jaragua.coordinator.starts import Start, StartMaker
 from jaragua.errors import RunError
 from jaragua.store import Assignment, Initialisation, RunFolder, RunRecord, StoredUpdate
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
-from jaragua.strategies.stale import staleness_weight
+from jaragua.strategies.stale import counted
 from jaragua.wire import messages
 
 #: Blobs of rounds before the last that a kill can have left on the broker.
@@ -211,9 +211,9 @@ class Driver:
         codec = self._codec_of(one.encoding, one.blob)
         base = self._starts.base_of(one.round_number, one.encoding, codec)
         learned = codec.learned(one.encoding, base, one.blob, self._work.local_layers)
-        weight = staleness_weight(number - one.round_number, self._config.round.staleness)
         told = learned != 0 if self._formats.precision(one.encoding, one.blob) < finest else None
-        return ClientUpdate(one.device, self._current.vector + weight * learned, one.samples, told)
+        age, power = number - one.round_number, self._config.round.staleness
+        return counted(one.device, self._current.vector, learned, one.samples, age=age, power=power, told=told)
 
     def _bases(self, number: int) -> Bases:
         """Hashes of what the devices of a round start from; there is no float32 form of a difference (M10)."""

@@ -295,8 +295,7 @@ class RoundMachine:
         self._started_rounds = True
         number = self._rounds_done + 1
         members = tuple(sorted(self._members))
-        free = [device for device in members if device not in self._behind]
-        chosen = rules.choose(self._fixed.seed, number, free, self._fixed.clients - len(self._behind))
+        chosen = rules.choose_beside(self._fixed.seed, number, members, self._behind, self._fixed.clients)
         target = self._target(len(chosen) + len(self._behind))
         current = _Round(number, members, target, now_ms + self._fixed.deadline_ms)
         self._round, self.phase = current, Phase.TRAINING
@@ -306,7 +305,7 @@ class RoundMachine:
 
     def _target(self, at_work: int) -> int:
         """Updates that close a round."""
-        return min(self._fixed.buffer or at_work, at_work)
+        return rules.updates_that_close(self._fixed.buffer, at_work)
 
     def _new_assignment(self, current: _Round, device: str) -> Assignment:
         """The next attempt of a device in a round, remembered; the caller has it written down."""
@@ -339,13 +338,17 @@ class RoundMachine:
         """The last part of every device that was given one in the rounds before, is not done, and can still count."""
         if not self._fixed.buffer:
             return {}
-        oldest = memory.rounds_done + 1 - self._fixed.most_age
         last = {one.device: one for one in sorted(memory.assignments, key=lambda one: (one.round_number, one.attempt))}
         return {
             device: one
             for device, one in last.items()
-            if oldest <= one.round_number <= memory.rounds_done and (one.round_number, device) not in memory.stored
+            if one.round_number <= memory.rounds_done
+            and not self._is_too_old(one.round_number, memory.rounds_done + 1)
+            and (one.round_number, device) not in memory.stored
         }
+
+    def _is_too_old(self, round_number: int, open_round: int) -> bool:
+        return rules.is_too_old(round_number, open_round, self._fixed.most_age)
 
     def _behind_again(self, now_ms: int) -> list[Action]:
         """R9 for parts of earlier rounds: the command again with the key it had; who is not there is let off."""
@@ -413,8 +416,10 @@ class RoundMachine:
         for device in self.waiting_for:
             if not self._round.slots[device].lost:
                 self._behind[device] = self._round.slots[device].assignment
-        oldest = self._rounds_done + 1 - self._fixed.most_age
-        self._behind = {device: one for device, one in self._behind.items() if one.round_number >= oldest}
+        following = self._rounds_done + 1
+        self._behind = {
+            device: one for device, one in self._behind.items() if not self._is_too_old(one.round_number, following)
+        }
 
     def _retry(self, current: _Round, device: str) -> list[Action]:
         """Another attempt of a device whose last one came to nothing (R6, R8)."""
@@ -432,7 +437,7 @@ class RoundMachine:
         assignment = self._assigned.get((header.round, header.device, header.attempt))
         if assignment is None or assignment.node != node:
             return Verdict("rejected", "the device was not given this part of the round")
-        if self._rounds_done + 1 - header.round > fixed.most_age or self.phase is Phase.FINISHED:
+        if self._is_too_old(header.round, self._rounds_done + 1) or self.phase is Phase.FINISHED:
             return Verdict("late", "the round is closed")
         if self._round is None or self.phase is not Phase.TRAINING:
             return None if fixed.buffer else Verdict("late", "the round is closed")

@@ -1,9 +1,12 @@
-"""What is drawn in a run is drawn from the run's seed alone, so that a run can be repeated and resumed (R1, R2)."""
+"""What is drawn in a run is drawn from the run's seed alone, so that a run can be repeated and resumed (R1, R2).
+
+What R13 says of who is chosen, when a round is full and what is too old stands here too: the simulator asks the same.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 def choose(run_seed: int, round_number: int, devices: Iterable[str], count: int) -> list[str]:
@@ -18,13 +21,32 @@ def choose(run_seed: int, round_number: int, devices: Iterable[str], count: int)
 
 def ranking(run_seed: int, round_number: int, devices: Iterable[str]) -> list[str]:
     """Devices in the order in which a round would take them."""
-    return sorted(set(devices), key=lambda device: _digest("choose", run_seed, round_number, device))
+    return sorted(set(devices), key=lambda device: digest("choose", run_seed, round_number, device))
 
 
 def train_seed(run_seed: int, round_number: int, device: str) -> int:
     """R2: the seed of a device's task in a round, in 0..2^63-1; a later attempt has the same."""
-    return int.from_bytes(_digest("task", run_seed, round_number, device)[:8], "big") >> 1
+    return int.from_bytes(digest("task", run_seed, round_number, device)[:8], "big") >> 1
 
 
-def _digest(purpose: str, run_seed: int, round_number: int, device: str) -> bytes:
+def choose_beside(
+    run_seed: int, round_number: int, devices: Iterable[str], behind: Collection[str], count: int
+) -> list[str]:
+    """R13.1: who is given work beside those who still have some, so that `count` devices are at work; sorted."""
+    free = [device for device in devices if device not in behind]
+    return choose(run_seed, round_number, free, count - len(behind))
+
+
+def updates_that_close(buffer: int, at_work: int) -> int:
+    """R13: how many updates a round waits for; buffer 0: for one of each device at work."""
+    return min(buffer or at_work, at_work)
+
+
+def is_too_old(round_number: int, open_round: int, most_age: int) -> bool:
+    """R13.2: whether what was learned from the start of a round counts no more in the open one."""
+    return open_round - round_number > most_age
+
+
+def digest(purpose: str, run_seed: int, round_number: int, device: str) -> bytes:
+    """32 bytes as good as random, the same wherever they are asked for; what one purpose draws tells of no other."""
     return hashlib.sha256(f"jaragua {purpose} {run_seed} {round_number} {device}".encode()).digest()

@@ -2,6 +2,7 @@
 
 from jaragua.simulate.settings import (
     ENGINES,
+    Buffered,
     CurvePoint,
     EngineName,
     Means,
@@ -9,12 +10,14 @@ from jaragua.simulate.settings import (
     Simulation,
     SimulationProgress,
     SimulationResult,
+    VirtualTime,
     device_names,
 )
 from jaragua.simulate.simulation import simulate
 
 __all__ = [
     "ENGINES",
+    "Buffered",
     "CurvePoint",
     "EngineName",
     "Means",
@@ -22,6 +25,7 @@ __all__ = [
     "Simulation",
     "SimulationProgress",
     "SimulationResult",
+    "VirtualTime",
     "device_names",
     "simulate",
 ]

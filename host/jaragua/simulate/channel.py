@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulate.engine import VirtualFleet
+from jaragua.simulate.state import Memory
 from jaragua.strategies import ClientWork, Vector
 from jaragua.strategies.compression import decode, encode, encode_with_rest
 from jaragua.strategies.vectors import shared_blocks
-
-Memory = dict[str, NDArray[Any]]
 
 
 class Channel(Protocol):

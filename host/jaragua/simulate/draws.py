@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
-from typing import Final
+from itertools import accumulate, chain, islice, pairwise
+from typing import Final, TypeAlias
 
 import jaragua_models
 from jaragua.coordinator import rules
@@ -28,6 +28,9 @@ _TASKS_AT_ONCE: Final = 400
 _WORTH_WORKERS: Final = 4000
 #: Pieces of work that are drawn ahead, for each worker.
 _AHEAD: Final = 3
+
+#: Who is given work in some rounds, in their order.
+Given: TypeAlias = list[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,17 @@ def draw_round(simulation: Simulation, round_number: int) -> Draw:
     return _draw_piece(simulation, range(round_number, round_number + 1))[0]
 
 
-def draws(simulation: Simulation, first_round: int, workers: int) -> Iterator[Draw]:
-    """The rounds from `first_round` on, in order."""
+def draws(
+    simulation: Simulation, first_round: int, workers: int, given: Iterator[tuple[str, ...]] | None = None
+) -> Iterator[Draw]:
+    """The rounds from `first_round` on, in order. given: who is given work in each of them; None: as R1 has it."""
     rounds = range(first_round, simulation.rounds + 1)
     quick = isinstance(model_named(simulation.task).tasks, DrawsMany)
     if quick or workers < 2 or len(rounds) * simulation.clients < _WORTH_WORKERS:
         for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE if quick else 1):
-            yield from _draw_piece(simulation, piece)
+            yield from _draw_piece(simulation, piece, _next(given, piece))
         return
-    yield from _drawn_ahead(simulation, rounds, workers)
+    yield from _drawn_ahead(simulation, rounds, workers, given)
 
 
 def _pieces(simulation: Simulation, rounds: range, tasks: int) -> list[range]:
@@ -61,13 +66,19 @@ def _pieces(simulation: Simulation, rounds: range, tasks: int) -> list[range]:
     return [rounds[start : start + size] for start in range(0, len(rounds), size)]
 
 
-def _drawn_ahead(simulation: Simulation, rounds: range, workers: int) -> Iterator[Draw]:
+def _next(given: Iterator[tuple[str, ...]] | None, rounds: range) -> Given | None:
+    return None if given is None else list(islice(given, len(rounds)))
+
+
+def _drawn_ahead(
+    simulation: Simulation, rounds: range, workers: int, given: Iterator[tuple[str, ...]] | None
+) -> Iterator[Draw]:
     pending: deque[Future[list[Draw]]] = deque()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_to_the_parent) as pool:
         try:
             for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE):
-                pending.append(pool.submit(_draw_piece, simulation, piece))
+                pending.append(pool.submit(_draw_piece, simulation, piece, _next(given, piece)))
                 if len(pending) > _AHEAD * workers:
                     yield from pending.popleft().result()
             while pending:
@@ -76,8 +87,8 @@ def _drawn_ahead(simulation: Simulation, rounds: range, workers: int) -> Iterato
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _draw_piece(simulation: Simulation, rounds: range) -> list[Draw]:
-    chosen = [tuple(rules.choose(simulation.seed, number, simulation.devices, simulation.clients)) for number in rounds]
+def _draw_piece(simulation: Simulation, rounds: range, given: Given | None = None) -> list[Draw]:
+    chosen = _chosen(simulation, rounds) if given is None else given
     seeds = [
         [rules.train_seed(simulation.seed, number, device) for device in devices]
         for number, devices in zip(rounds, chosen, strict=True)
@@ -89,7 +100,12 @@ def _draw_piece(simulation: Simulation, rounds: range) -> list[Draw]:
     return [Draw(*drawn) for drawn in zip(rounds, chosen, batches, strict=True)]
 
 
-def _batches(simulation: Simulation, chosen: list[tuple[str, ...]], seeds: list[list[int]]) -> list[Batch]:
+def _chosen(simulation: Simulation, rounds: range) -> Given:
+    """R1."""
+    return [tuple(rules.choose(simulation.seed, number, simulation.devices, simulation.clients)) for number in rounds]
+
+
+def _batches(simulation: Simulation, chosen: Given, seeds: list[list[int]]) -> list[Batch]:
     """One for each round."""
     source = model_named(simulation.task).tasks
     if not isinstance(source, DrawsMany):

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from jaragua.strategies.stale import MOST_AGE, POWER
+
 EngineName: TypeAlias = Literal["w16", "w8", "float32"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
@@ -15,6 +17,23 @@ ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 _OF_JUDGING = frozenset(
     {"adapt_shots", "eval_tasks", "queries", "adapt_passes", "adapt_learning_rate", "adapt_batch", "curve_tasks"}
 )
+
+
+@dataclass(frozen=True)
+class Buffered:
+    """Semi-asynchronous rounds (R13) on a virtual clock (docs/simulate.md, V)."""
+
+    buffer: int
+    """Updates, from whichever start, that close a round."""
+    most_age: int = MOST_AGE
+    """The oldest start, in rounds, from which an update counts."""
+    staleness: float = POWER
+    """The power with which an older start counts less."""
+    spread: float = 0.25
+    """Of the logarithm of a device's time for its work."""
+    slow_share: float = 0.0
+    """Of all devices, that take `slow_factor` times as long."""
+    slow_factor: float = 4.0
 
 
 @dataclass(frozen=True)
@@ -56,12 +75,15 @@ class Simulation:
     """Rounds after which the weights are kept, to be judged at the end: a learning curve."""
     curve_tasks: int = 100
     """Held-out tasks for each point of that curve."""
+    buffered: Buffered | None = None
+    """None: every round waits for its own devices."""
 
     def identity(self) -> dict[str, Any]:
         """All that decides what is learned, as JSON values: what a saved state must agree with."""
         values = asdict(self) | {"devices": list(self.devices), "checkpoints": list(self.checkpoints)}
+        of_the_clock = values.pop("buffered") or {}
         left_out = _OF_JUDGING if self.float_share else _OF_JUDGING | {"float_share"}
-        return {name: value for name, value in values.items() if name not in left_out}
+        return {name: value for name, value in (values | of_the_clock).items() if name not in left_out}
 
 
 @dataclass(frozen=True)
@@ -90,6 +112,19 @@ class Natural:
 
 
 @dataclass(frozen=True)
+class VirtualTime:
+    """Of a simulation with a buffer (V6). finish: when its last round closed, in times of a median device's work."""
+
+    finish: float
+    updates: int
+    """That counted."""
+    mean_age: float
+    """Of the starts of these, in rounds."""
+    late: int
+    """Updates that came too late to count."""
+
+
+@dataclass(frozen=True)
 class SimulationResult:
     """A finished simulation. bytes: tensors only, as devices and server would exchange them."""
 
@@ -112,6 +147,8 @@ class SimulationResult:
     """From the first weights over the checkpoints to the last, if there are checkpoints."""
     natural: Natural | None = None
     """For tasks that know their queries as they come (`AsTheyCome`)."""
+    time: VirtualTime | None = None
+    """With a buffer."""
 
 
 @dataclass(frozen=True)

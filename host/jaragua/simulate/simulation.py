@@ -14,8 +14,9 @@ from typing import Final
 from jaragua import strategies
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.models import facts_of
-from jaragua.simulate import judging
-from jaragua.simulate.channel import channel_for
+from jaragua.simulate import buffered, judging
+from jaragua.simulate.buffered import BufferedRounds
+from jaragua.simulate.channel import Channel, channel_for
 from jaragua.simulate.draws import Draw, draws
 from jaragua.simulate.engine import Judged, Trained, VirtualFleet
 from jaragua.simulate.float_fleet import FloatFleet
@@ -29,9 +30,10 @@ from jaragua.simulate.settings import (
     Simulation,
     SimulationProgress,
     SimulationResult,
+    VirtualTime,
     default_cache,
 )
-from jaragua.simulate.state import State, StateFolder
+from jaragua.simulate.state import Memory, State, StateFolder
 from jaragua.strategies import ClientUpdate, Settings, Strategy, Vector
 from jaragua.strategies.registry import find
 from jaragua.strategies.robust import aggregation_of
@@ -60,6 +62,7 @@ def simulate(
     model = model_for(simulation)
     codec = ModelCodec(model)
     strategy = create_strategy(simulation)
+    buffered.check(simulation, strategy)
     folder = StateFolder(state_folder, simulation) if state_folder else None
     with _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet:
         rounds = _Rounds(simulation, codec, strategy, fleet, folder, save_every_seconds, on_progress)
@@ -94,6 +97,62 @@ def create_strategy(simulation: Simulation) -> Strategy:
     return strategies.create(simulation.strategy, settings)
 
 
+class _WholeRounds:
+    """Rounds that wait for their own devices; nothing here asks when."""
+
+    def __init__(self, simulation: Simulation, strategy: Strategy, fleet: VirtualFleet, channel: Channel) -> None:
+        self._simulation = simulation
+        self._strategy = strategy
+        self._fleet = fleet
+        self._channel = channel
+
+    def given(self) -> None:
+        """As R1 has it."""
+
+    def play(self, state: State, draw: Draw) -> tuple[State, Trained]:
+        """All devices of a round train, and the round closes with what they learned."""
+        number = draw.round_number
+        work = self._strategy.client_work(number)
+        batch = draw.batch.interleaved() if work.pooled else draw.batch
+        names = draw.devices[: len(batch)]
+        start, bytes_down = self._channel.send(state.vector, names)
+        trained = self._fleet.train(start, work, batch)
+        arrived, bytes_up = self._channel.receive(names, trained.learned)
+        samples = (batch.counts * work.passes).tolist()
+        told = [None] * len(batch) if trained.told is None or work.compressed else trained.told
+        updates = [
+            ClientUpdate(device, state.vector + learned, *more)
+            for device, learned, *more in zip(names, arrived, samples, told, strict=True)
+        ]
+        after = state.after(
+            number,
+            self._strategy.aggregate(number, state.vector, updates),
+            memory=state.memory,
+            client_tasks=len(draw.devices),
+            bytes_up=bytes_up,
+            bytes_down=bytes_down,
+            checkpoints=self._simulation.checkpoints,
+        )
+        return after, trained
+
+    def memory(self, state: State) -> Memory:
+        """What its channel must remember."""
+        return self._channel.memory()
+
+    def time(self) -> None:
+        """Nobody looked at a clock."""
+
+
+def _rounds_of(
+    simulation: Simulation, codec: ModelCodec, strategy: Strategy, fleet: VirtualFleet, state: State, first: Vector
+) -> _WholeRounds | BufferedRounds:
+    if simulation.buffered is not None:
+        return BufferedRounds(simulation, simulation.buffered, strategy, fleet, state.rounds_done)
+    return _WholeRounds(
+        simulation, strategy, fleet, channel_for(fleet, codec, strategy.client_work(1), first, state.memory)
+    )
+
+
 class _Rounds:
     """The rounds of one simulation in this process."""
 
@@ -109,16 +168,20 @@ class _Rounds:
     ) -> None:
         self._simulation = simulation
         self._strategy = strategy
-        self._fleet = fleet
         self._folder = folder
         self._save_every_seconds = save_every_seconds
         self._on_progress = on_progress
         first = codec.initial(simulation.seed)
         self._state = (folder.load() if folder else None) or State(first)
-        self._channel = channel_for(fleet, codec, strategy.client_work(1), first, self._state.memory)
+        self._rounds = _rounds_of(simulation, codec, strategy, fleet, self._state, first)
         self._begun_with = self._state.client_tasks
         self._saved = time.monotonic()
         self.seconds = 0.0
+
+    @property
+    def time(self) -> VirtualTime | None:
+        """What the clock of a simulation with a buffer says."""
+        return self._rounds.time()
 
     @property
     def client_tasks_per_second(self) -> float:
@@ -130,7 +193,7 @@ class _Rounds:
         if not self._strategy.TRAINS:
             return self._state
         try:
-            self._train(draws(self._simulation, self._state.rounds_done + 1, workers))
+            self._train(draws(self._simulation, self._state.rounds_done + 1, workers, self._rounds.given()))
         finally:
             self._save()
         return self._state
@@ -138,7 +201,7 @@ class _Rounds:
     def _train(self, drawn: Iterator[Draw]) -> None:
         begun = time.perf_counter()
         for draw in drawn:
-            trained = self._round(draw)
+            self._state, trained = self._rounds.play(self._state, draw)
             self.seconds = time.perf_counter() - begun
             progress = SimulationProgress(
                 draw.round_number, self._simulation.rounds, trained.loss, self.client_tasks_per_second
@@ -146,39 +209,13 @@ class _Rounds:
             self._on_progress(progress)
             self._save_now_and_then()
 
-    def _round(self, draw: Draw) -> Trained:
-        state, number = self._state, draw.round_number
-        work = self._strategy.client_work(number)
-        batch = draw.batch.interleaved() if work.pooled else draw.batch
-        names = draw.devices[: len(batch)]
-        start, bytes_down = self._channel.send(state.vector, names)
-        trained = self._fleet.train(start, work, batch)
-        arrived, bytes_up = self._channel.receive(names, trained.learned)
-        samples = (batch.counts * work.passes).tolist()
-        told = [None] * len(batch) if trained.told is None or work.compressed else trained.told
-        updates = [
-            ClientUpdate(device, state.vector + learned, *more)
-            for device, learned, *more in zip(names, arrived, samples, told, strict=True)
-        ]
-        moved = self._strategy.aggregate(number, state.vector, updates)
-        self._state = replace(
-            state,
-            vector=moved,
-            checkpoints=state.checkpoints | ({number: moved} if number in self._simulation.checkpoints else {}),
-            rounds_done=number,
-            client_tasks=state.client_tasks + len(draw.devices),
-            bytes_up=state.bytes_up + bytes_up,
-            bytes_down=state.bytes_down + bytes_down,
-        )
-        return trained
-
     def _save_now_and_then(self) -> None:
         if self._folder and time.monotonic() - self._saved > self._save_every_seconds:
             self._save()
 
     def _save(self) -> None:
         if self._folder:
-            self._folder.save(replace(self._state, memory=self._channel.memory()))
+            self._folder.save(replace(self._state, memory=self._rounds.memory(self._state)))
             self._saved = time.monotonic()
 
 
@@ -240,4 +277,5 @@ def _result(
         bytes_down=state.bytes_down,
         parameters=len(state.vector),
         scores=tuple(judged.after.tolist()),
+        time=rounds.time,
     )

@@ -6,9 +6,10 @@ import io
 import json
 import os
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from jaragua.strategies import Vector
 _FILE: Final = "simulation.npz"
 _VERSION: Final = 1
 _CHECKPOINT: Final = "checkpoint:"
+
+Memory: TypeAlias = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,32 @@ class State:
     client_tasks: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
-    memory: dict[str, NDArray[Any]] = field(default_factory=dict)
+    memory: Memory = field(default_factory=dict)
     checkpoints: dict[int, Vector] = field(default_factory=dict)
+
+    def after(
+        self,
+        round_number: int,
+        moved: Vector,
+        *,
+        memory: Memory,
+        client_tasks: int,
+        bytes_up: int,
+        bytes_down: int,
+        checkpoints: Collection[int],
+    ) -> State:
+        """After another round that moved the vector; client_tasks and bytes: of that round alone."""
+        kept = {round_number: moved} if round_number in checkpoints else {}
+        return replace(
+            self,
+            vector=moved,
+            checkpoints=self.checkpoints | kept,
+            rounds_done=round_number,
+            client_tasks=self.client_tasks + client_tasks,
+            bytes_up=self.bytes_up + bytes_up,
+            bytes_down=self.bytes_down + bytes_down,
+            memory=memory,
+        )
 
 
 class StateFolder:
@@ -69,7 +96,8 @@ class StateFolder:
         """Replace what was saved. Raises: StoreError."""
         numbers = np.array([state.rounds_done, state.client_tasks, state.bytes_up, state.bytes_down])
         content = io.BytesIO()
-        arrays = {f"{_CHECKPOINT}{number}": vector for number, vector in state.checkpoints.items()} | state.memory
+        arrays: dict[str, Any] = {f"{_CHECKPOINT}{number}": vector for number, vector in state.checkpoints.items()}
+        arrays |= state.memory
         np.savez(content, identity=self._identity, numbers=numbers, vector=state.vector, **arrays)
         temporary = self._path.with_suffix(".tmp")
         try:

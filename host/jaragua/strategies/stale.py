@@ -7,8 +7,16 @@ Federated Optimization" (Xie, Koyejo and Gupta, 2019).
 
 from __future__ import annotations
 
+from typing import Final
 
-def staleness_weight(age: int, power: float = 0.5) -> float:
+from jaragua.strategies.aggregation import ClientUpdate, Told, Vector
+
+#: What `round.staleness` and `round.most_age` are unless something else is said.
+POWER: Final = 0.5
+MOST_AGE: Final = 10
+
+
+def staleness_weight(age: int, power: float = POWER) -> float:
     """s(age) = (1 + age)^-power: 1 for an update of the newest start, falling with every version since.
 
     Raises: ValueError for a negative age.
@@ -16,3 +24,10 @@ def staleness_weight(age: int, power: float = 0.5) -> float:
     if age < 0:
         raise ValueError(f"an update cannot start from a version that is to come (age {age})")
     return float((1 + age) ** -power)
+
+
+def counted(
+    device: str, vector: Vector, learned: Vector, samples: int, *, age: int, power: float, told: Told | None = None
+) -> ClientUpdate:
+    """R13.3: an update as it counts for the initialisation as it is now; age: of its start, in rounds."""
+    return ClientUpdate(device, vector + staleness_weight(age, power) * learned, samples, told)

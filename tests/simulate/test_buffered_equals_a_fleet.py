@@ -1,0 +1,132 @@
+"""The coordinator, given real updates in the order of a simulation's clock, ends with the simulation's model (R13).
+
+All of a fleet but the broker: the coordinator's driver with its store, and the node's own code with the boards' C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from test_equals_a_fleet import configuration
+
+from jaragua.client.engine_trainer import EngineTrainer
+from jaragua.config import parse, strategy_of
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.driver import Driver
+from jaragua.coordinator.fleet import Arrived, Fleet
+from jaragua.coordinator.formats import Formats
+from jaragua.coordinator.roster import Roster
+from jaragua.models import model_named
+from jaragua.node import jobs
+from jaragua.node.feeder import Feeder
+from jaragua.simulate import Buffered, Simulation, device_names, simulate
+from jaragua.simulate.virtual_time import Arrival, course
+from jaragua.store import Initialisation, open_run
+from jaragua.wire import messages
+from jaragua_compiler import NativeEngine
+
+NODE = "gateway"
+BUFFERED = Buffered(2, most_age=2, staleness=0.7, slow_share=0.4, slow_factor=6.0)
+
+
+class NoBroker:
+    """What the driver asks of a `Fleet`; all devices are there, and each computes when it is given its work."""
+
+    last_run = None
+
+    def __init__(self, wanted: Simulation, formats: Formats) -> None:
+        self.roster = Roster(formats.architectures)
+        self.roster.node_state(NODE, messages.NodeState("ready", 1, "gateway"))
+        for device in wanted.devices:
+            state = messages.DeviceState("ready", 1, "cortex-m4", wanted.task, formats.own.architecture)
+            self.roster.device_state(NODE, device, state)
+        self.acks: list[messages.UpdateAck] = []
+        self.given: dict[int, list[str]] = {}
+        self._blobs: dict[bytes, bytes] = {}
+        self._updates: dict[tuple[int, str], bytes] = {}
+        self._feeder = Feeder(wanted.task)
+        self._trainer = EngineTrainer(NativeEngine, lambda progress: None)
+
+    def arrived(self, arrival: Arrival) -> Arrived:
+        """What the broker would hand to the driver."""
+        payload = self._updates.pop((arrival.round_number, arrival.device))
+        return Arrived(NODE, *messages.unpack_update(payload), len(payload))
+
+    def train(self, node: str, command: messages.TrainCommand) -> None:
+        self.given.setdefault(command.round, []).append(command.device)
+        done = asyncio.run(jobs.train(self._trainer, self._feeder, command, self._blobs[command.hash]))
+        self._updates[command.round, command.device] = done.payload
+
+    def publish_blob(self, blob: bytes) -> bytes:
+        sha256 = hashlib.sha256(blob).digest()
+        self._blobs[sha256] = blob
+        return sha256
+
+    def clear_blob(self, sha256: bytes) -> None:
+        self._blobs.pop(sha256, None)
+
+    def acknowledge(self, node: str, ack: messages.UpdateAck) -> None:
+        self.acks.append(ack)
+
+    def publish_run(self, state: messages.RunState) -> None:
+        """Nobody looks at it here."""
+
+    def clear_difference(self, sha256: bytes) -> None:
+        """There are none."""
+
+
+@contextmanager
+def coordinator(wanted: Simulation, buffered: Buffered, folder: Path) -> Iterator[tuple[Driver, NoBroker]]:
+    """A run of its own store, begun, or gone on with."""
+    text = configuration(wanted, "mqtt://127.0.0.1:1883", folder)
+    text += f"[round]\nbuffer = {buffered.buffer}\nmost_age = {buffered.most_age}\nstaleness = {buffered.staleness}\n"
+    config, codec = parse(text, folder / "run.toml"), ModelCodec(model_named(wanted.task))
+    formats = Formats(codec, alone=False)
+    with open_run(config.run.directory) as store:
+        vector = codec.initial(wanted.seed)
+        first = Initialisation(0, vector, hashlib.sha256(codec.pack(vector)).digest())
+        record = store.begin(config, first)
+        store.rewrite(config, record, codec.arrays)
+        fleet = NoBroker(wanted, formats)
+        driver = Driver(config, store, record, formats, strategy_of(config), lambda event: None)
+        driver.start(cast(Fleet, fleet))
+        yield driver, fleet
+
+
+def final_hash(folder: Path) -> str:
+    with open_run(folder / "run") as store:
+        record = store.store.run()
+        assert record is not None
+        return store.store.initialisation(record.run).blob_hash.hex()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"strategy": "reptile", "passes": 2, "batch": 4, "alpha_final": 0.5},
+        {"strategy": "fedavg", "passes": 2},
+        {"task": "digits@w8", "ways": 5, "shots": 2, "learning_rate": 0.1, "engine": "w8"},
+        {"buffered": Buffered(1, most_age=1, staleness=0.0, slow_share=0.5, slow_factor=9.0)},
+    ],
+)
+def test_r13_the_coordinator_learns_the_same_bits_from_the_same_arrivals(
+    make: Any, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    wanted = make(**{"rounds": 10, "clients": 6, "devices": device_names(9), "buffered": BUFFERED} | changes)
+    rounds = list(course(wanted, wanted.buffered))
+    arrivals = [arrival for one in rounds for arrival in one.arrivals]
+    with coordinator(wanted, wanted.buffered, tmp_path) as (driver, fleet):
+        for arrival in arrivals:
+            driver.handle(fleet.arrived(arrival))
+        assert driver.finished
+    assert [ack.result == "late" for ack in fleet.acks] == [arrival.is_late for arrival in arrivals]
+    assert {arrival.is_late for arrival in arrivals} == {True, False}
+    assert {number: tuple(names) for number, names in fleet.given.items()} == {one.number: one.given for one in rounds}
+    assert simulate(wanted).final_hash == final_hash(tmp_path)
