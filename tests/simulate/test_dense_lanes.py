@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import pytest
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulate import integer_fleet
-from jaragua.simulate.dense_lanes import WORTH_LANES, DenseLanes, lanes_can
+from jaragua.simulate.dense_lanes import WORTH_LANES, DenseLanes, lanes_can, lanes_fit
 from jaragua.simulate.integer_fleet import IntegerFleet
 from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import default_cache
 from jaragua.strategies import ClientWork
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, plan
+from jaragua_compiler.blob import exponents, quantise_inputs
+from jaragua_compiler.reference import ReferenceEngine
 from jaragua_models import Model, Samples
 
 DIGITS = jaragua_models.get("digits")
@@ -29,6 +32,11 @@ NETWORKS = {
     "one layer": Network("one", 6, (Dense(4),)),
     "wide": Network("wide", 256, (Dense(256, "relu"), Dense(2))),
 }
+
+#: What the processor can do, and less of it. Without AVX-512 half as many devices go in step.
+FLAGS: list[tuple[str, ...]] = [(), ("-DJRG_LANES_PORTABLE",)]
+if platform.machine() == "x86_64":
+    FLAGS += [("-mno-avx512vnni",), ("-mno-avx512f",)]
 
 
 class Inputs:
@@ -57,7 +65,7 @@ def batch_of(network: Network, devices: int, samples: int, seed: int) -> Batch:
     return joined(tasks, range(devices))
 
 
-@pytest.mark.parametrize("flags", [(), ("-DJRG_LANES_PORTABLE",)])
+@pytest.mark.parametrize("flags", FLAGS)
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_the_same_bits_as_one_by_one(
     name: str, flags: tuple[str, ...], seed: int, monkeypatch: pytest.MonkeyPatch
@@ -65,7 +73,7 @@ def test_the_same_bits_as_one_by_one(
     network = NETWORKS[name]
     model = model_of(network)
     with IntegerFleet(model, ModelCodec(model), 1, default_cache()) as fleet:
-        fleet.__dict__["_lanes"] = DenseLanes(plan(network), default_cache(), flags)
+        fleet._lanes = DenseLanes(plan(network), default_cache(), flags)
         start = fleet.start(ModelCodec(model).initial(seed))
         for devices, rate, passes in ((WORTH_LANES, 0.02, 2), (33, 0.9, 1), (40, 1e-4, 1)):
             batch, work = batch_of(network, devices, 6, seed), ClientWork(rate, passes=passes)
@@ -78,16 +86,41 @@ def test_the_same_bits_as_one_by_one(
             assert quick.loss == slow.loss
 
 
+@pytest.mark.parametrize("flags", FLAGS)
+def test_a51_the_smallest_errors(flags: tuple[str, ...], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of -1 has no magnitude bits, and nothing is learned from it."""
+    model = model_of(replace(NETWORKS["sine"], weights="w16"))
+    codec = ModelCodec(model)
+    with IntegerFleet(model, codec, 1, default_cache()) as fleet:
+        fleet._lanes = DenseLanes(codec.plan, default_cache(), flags)
+        start = fleet.start(codec.initial(seed))
+        scale = exponents(codec.plan, start)
+        engine = ReferenceEngine(codec.plan)
+        engine.load(start)
+        x = np.full((9, 1), 0.25, np.float32)
+        output = int(engine.forward(quantise_inputs(codec.plan, scale, x[:1])[0])[0])
+        y = ((output - np.arange(-4, 5)) * 2.0**-scale.output).astype(np.float32).reshape(-1, 1)
+        batch = joined([Samples(x[n : n + 1], y[n : n + 1]) for n in range(9)], range(9))
+        quick = fleet.train(start, ClientWork(0.9), batch)
+        monkeypatch.setattr(integer_fleet, "lanes_can", lambda *_: False)
+        np.testing.assert_array_equal(quick.learned, fleet.train(start, ClientWork(0.9), batch).learned)
+        assert [bool(row.any()) for row in quick.learned] == [True] * 3 + [False] * 2 + [True] * 4
+
+
 def test_what_does_not_go_in_step() -> None:
-    sine, even = plan(NETWORKS["sine"]), np.full(20, 8)
-    assert lanes_can(sine, ClientWork(0.1), even)
-    assert not lanes_can(sine, ClientWork(0.1), even[: WORTH_LANES - 1])
-    assert not lanes_can(sine, ClientWork(0.1), np.arange(1, 21))
-    assert not lanes_can(sine, ClientWork(0.1, batch=4), even)
-    assert not lanes_can(sine, ClientWork(0.1, proximal=1.0), even)
-    assert not lanes_can(plan(replace(NETWORKS["sine"], weights="w8")), ClientWork(0.1), even)
-    assert not lanes_can(plan(Network("c", (8, 8, 1), (Conv2D(2), Flatten(), Dense(2)))), ClientWork(0.1), even)
-    assert not lanes_can(plan(Network("w", 300, (Dense(2),))), ClientWork(0.1), even)
+    even = np.full(20, 8)
+    assert lanes_can(ClientWork(0.1), even)
+    assert not lanes_can(ClientWork(0.1), even[: WORTH_LANES - 1])
+    assert not lanes_can(ClientWork(0.1), np.arange(1, 21))
+    assert not lanes_can(ClientWork(0.1, batch=4), even)
+    assert not lanes_can(ClientWork(0.1, proximal=1.0), even)
+
+
+def test_what_networks_do_not_go_in_step() -> None:
+    assert lanes_fit(plan(NETWORKS["sine"]))
+    assert not lanes_fit(plan(replace(NETWORKS["sine"], weights="w8")))
+    assert not lanes_fit(plan(Network("c", (8, 8, 1), (Conv2D(2), Flatten(), Dense(2)))))
+    assert not lanes_fit(plan(Network("w", 300, (Dense(2),))))
 
 
 def test_the_c_is_built_once_for_all_networks(tmp_path: Path) -> None:

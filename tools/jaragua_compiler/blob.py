@@ -139,9 +139,11 @@ def _regression_targets(plan: Plan, exponents: Exponents, y: npt.ArrayLike) -> I
 def _quantise(values: FloatArray, exponent: int | IntArray, width: int) -> IntArray:
     if not np.isfinite(values).all():
         raise CompileError("a weight or a sample is not a finite number.", "Lower the learning rate or the data.")
-    scaled = np.floor(np.ldexp(np.asarray(values, dtype=np.float64), exponent) + 0.5)
-    limit = 1 << width
-    return np.clip(scaled, -limit, limit - 1).astype(np.int64)
+    scaled = np.asarray(values, dtype=np.float64) * np.ldexp(1.0, exponent)  # exact, as both are
+    scaled += 0.5
+    np.floor(scaled, out=scaled)
+    limit = float(1 << width)
+    return np.minimum(np.maximum(scaled, -limit), limit - 1).astype(np.int64)
 
 
 def _header(plan: Plan, exponents: Exponents) -> bytes:

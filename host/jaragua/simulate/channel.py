@@ -24,7 +24,7 @@ class Channel(Protocol):
         ...
 
     def receive(self, devices: Sequence[str], learned: Vector) -> tuple[Vector, int]:
-        """What arrives of float64 [devices, parameters], and the bytes that came."""
+        """What arrives of float64 [devices, parameters], in place of that or not, and the bytes that came."""
         ...
 
     def memory(self) -> Memory:

@@ -1,20 +1,19 @@
 /* Many virtual devices in step: each training step of dense int16 layers is done for JRG_LANES devices at once.
  *
  * The same integers as jrg_nn_dense_*.h (A3 to A5; tests compare every bit), laid out so that the same weight of all
- * devices stands side by side and a compiler makes vector instructions of every inner loop; the two that matter most are
- * written with those of AVX-512, where it is there. A network is a table, so one library serves all. All memory is the caller's:
- * threads share nothing. Layers have at most 256 inputs and outputs, so
- * sums fit 32 bits (A3.4, A5.5).
+ * devices stands side by side. The inner loops are there twice: written with the instructions of AVX-512 or AVX2, and
+ * plainly, for a compiler to make of them what it can. A network is a table, so one library serves all. All memory is the
+ * caller's: threads share nothing. Layers have at most 256 inputs and outputs, so sums fit 32 bits (A3.4, A5.5).
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__AVX512BW__) && !defined(JRG_LANES_PORTABLE)
+#if defined(__AVX2__) && !defined(JRG_LANES_PORTABLE)
 #include <immintrin.h>
-#define JRG_LANES_AVX512 1
+#define JRG_LANES_VECTORS 1
 #else
-#define JRG_LANES_AVX512 0
+#define JRG_LANES_VECTORS 0
 #endif
 
 #include "jrg_model.h"        // jrg_nn_result
@@ -23,11 +22,16 @@
 #include "jrg_nn_live_rows.h" // jrg_nn_error_shift
 #include "jrg_nn_softmax.h"   // jrg_nn_softmax_error
 
+#if JRG_LANES_VECTORS && !defined(__AVX512BW__)
+#define JRG_LANES 16u /* of 16 bits fill a vector */
+#else
 #define JRG_LANES 32u
+#endif
 #define JRG_LANES_MOST_OUTPUTS 256u
+#define JRG_LANES_BLOCK 32u /* weights that are handed back at a time */
 
 typedef int16_t jrg_lanes_half[JRG_LANES];
-typedef int32_t jrg_lanes_word[JRG_LANES];
+typedef int32_t jrg_lanes_word[JRG_LANES]; /* of lane l at jrg_lanes_place(l) */
 
 typedef struct {
     uint32_t inputs, outputs;
@@ -69,210 +73,36 @@ typedef struct {
     uint64_t loss;
 } jrg_lanes_figures;
 
-/* A rounded shift (A1.1) of each lane, by what differs from lane to lane: 0 or more to the right, or to the left. */
+/* Shifts that differ from lane to lane. Of errors: `before` and `rounds` together to the right with A1.1, or to the left;
+ * of factors: to the right after `half` is added, which for them rounds as A1.1. */
 typedef struct {
-    jrg_lanes_word right, before, one, left, keep;
-} jrg_lanes_shift;
+    jrg_lanes_word before, rounds, left;
+    jrg_lanes_word half, factor;
+} jrg_lanes_shifts;
 
-static void jrg_lanes_set_shift(jrg_lanes_shift *shift, uint32_t lane, int32_t by, bool keep)
-{
-    shift->right[lane] = by > 0 ? by : 0;
-    shift->before[lane] = by > 0 ? by - 1 : 0;
-    shift->one[lane] = by > 0 ? 1 : 0;
-    shift->left[lane] = by < 0 ? -by : 0;
-    shift->keep[lane] = keep ? -1 : 0;
-}
+/* How many lanes there are, for who gives the memory. */
+const uint32_t jrg_lanes_count = JRG_LANES;
 
-static inline int32_t jrg_lanes_shifted(const jrg_lanes_shift *shift, uint32_t lane, int32_t v)
-{
-    const int32_t rounded = (v >> shift->right[lane]) + ((v >> shift->before[lane]) & shift->one[lane]);
-    return (int32_t)((uint32_t)rounded << shift->left[lane]) & shift->keep[lane];
-}
-
-/* ---- the inner loops ---- */
-
-/* A5.6 of one weight in all lanes. */
-static inline void jrg_lanes_step_weight(uint32_t width, const int16_t *restrict factor, const int16_t *restrict x,
-                                         int16_t *restrict w)
-{
-    const int32_t half = (int32_t)(1u << width);
-    for (uint32_t l = 0; l < JRG_LANES; l++) {
-        const int32_t step = ((int32_t)factor[l] * x[l] + half) >> (width + 1u);
-        w[l] = (int16_t)jrg_nn_clamp((int32_t)w[l] - step, -32768, 32767);
-    }
-}
-
-#if JRG_LANES_AVX512
-
-/* Neighbours interleaved lane by lane, as VPMADDWD multiplies them: of tensors 2p and 2p + 1 the places pairs[2p] and
- * pairs[2p + 1]. Behind an odd count stands a zero. */
-static void jrg_lanes_interleave(const jrg_lanes_half *x, uint32_t count, jrg_lanes_half *pairs)
-{
-    for (uint32_t i = 0; i < count; i += 2u) {
-        const __m512i a = _mm512_load_si512(x[i]);
-        const __m512i b = i + 1u < count ? _mm512_load_si512(x[i + 1u]) : _mm512_setzero_si512();
-        _mm512_store_si512(pairs[i], _mm512_unpacklo_epi16(a, b));
-        _mm512_store_si512(pairs[i + 1u], _mm512_unpackhi_epi16(a, b));
-    }
-}
-
-/* Sums of the lower and the upper halves of each 128 bits, as interleaving leaves them, in the order of the lanes. */
-static inline void jrg_lanes_in_order(__m512i low, __m512i high, int32_t *sums)
-{
-    const __m512i first = _mm512_setr_epi32(0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-    const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
-    _mm512_store_si512(sums, _mm512_permutex2var_epi32(low, first, high));
-    _mm512_store_si512(sums + 16, _mm512_permutex2var_epi32(low, second, high));
-}
-
-/* sums = products of w and x, added up; pairs: of x. */
-static void jrg_lanes_dot(const jrg_lanes_half *w, const jrg_lanes_half *x, const jrg_lanes_half *pairs, uint32_t count,
-                          int32_t *sums)
-{
-    __m512i low = _mm512_setzero_si512();
-    __m512i high = low;
-    (void)x;
-    for (uint32_t i = 0; i < count; i += 2u) {
-        const __m512i a = _mm512_load_si512(w[i]);
-        const __m512i b = i + 1u < count ? _mm512_load_si512(w[i + 1u]) : _mm512_setzero_si512();
-        low = _mm512_add_epi32(low, _mm512_madd_epi16(_mm512_unpacklo_epi16(a, b), _mm512_load_si512(pairs[i])));
-        high = _mm512_add_epi32(high, _mm512_madd_epi16(_mm512_unpackhi_epi16(a, b), _mm512_load_si512(pairs[i + 1u])));
-    }
-    jrg_lanes_in_order(low, high, sums);
-}
-
-/* A5.6: (d x + 2^width) >> (width + 1) is VPMULHRSW of d and x 2^(14 - width), for a width of at most 14. */
-static inline __m512i jrg_lanes_stepped(__m512i w, __m512i factor, __m512i x_scaled)
-{
-    return _mm512_subs_epi16(w, _mm512_mulhrs_epi16(factor, x_scaled));
-}
-
-/* A5.7 and A5.6 of rows j and j + 1 (`two`: there is a second); pairs: of their errors. Sums are in the order in which
- * interleaving leaves them. */
-static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, bool two, const jrg_lanes_half *pairs,
-                                const jrg_lanes_half *factors, const jrg_lanes_half *x, jrg_lanes_half *w,
-                                jrg_lanes_word *below)
-{
-    const __m512i low_error = _mm512_load_si512(pairs[0]);
-    const __m512i high_error = _mm512_load_si512(pairs[1]);
-    const __m512i first_factor = _mm512_load_si512(factors[0]);
-    const __m512i second_factor = two ? _mm512_load_si512(factors[1]) : _mm512_setzero_si512();
-    const __m128i up = _mm_cvtsi32_si128(14 - (int32_t)layer->input_width);
-    jrg_lanes_half *next = w + layer->inputs;
-    for (uint32_t i = 0; i < layer->inputs; i++) {
-        const __m512i a = _mm512_load_si512(w[i]);
-        const __m512i b = two ? _mm512_load_si512(next[i]) : _mm512_setzero_si512();
-        const __m512i scaled = _mm512_sll_epi16(_mm512_load_si512(x[i]), up);
-        const __m512i low = _mm512_madd_epi16(_mm512_unpacklo_epi16(a, b), low_error);
-        const __m512i high = _mm512_madd_epi16(_mm512_unpackhi_epi16(a, b), high_error);
-        _mm512_store_si512(below[i], _mm512_add_epi32(_mm512_load_si512(below[i]), low));
-        _mm512_store_si512(below[i] + 16, _mm512_add_epi32(_mm512_load_si512(below[i] + 16), high));
-        _mm512_store_si512(w[i], jrg_lanes_stepped(a, first_factor, scaled));
-        if (two) {
-            _mm512_store_si512(next[i], jrg_lanes_stepped(b, second_factor, scaled));
-        }
-    }
-}
-
-/* A5.6 of one row of weights. */
-static void jrg_lanes_step_row(const jrg_lanes_layer *layer, const int16_t *factor, const jrg_lanes_half *x,
-                               jrg_lanes_half *w)
-{
-    const __m512i factors = _mm512_load_si512(factor);
-    const __m128i up = _mm_cvtsi32_si128(14 - (int32_t)layer->input_width);
-    for (uint32_t i = 0; layer->input_width > 14u && i < layer->inputs; i++) {
-        jrg_lanes_step_weight(layer->input_width, factor, x[i], w[i]);
-    }
-    for (uint32_t i = 0; layer->input_width <= 14u && i < layer->inputs; i++) {
-        const __m512i scaled = _mm512_sll_epi16(_mm512_load_si512(x[i]), up);
-        _mm512_store_si512(w[i], jrg_lanes_stepped(_mm512_load_si512(w[i]), factors, scaled));
-    }
-}
-
-static void jrg_lanes_sums_in_order(jrg_lanes_word *sums, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        jrg_lanes_in_order(_mm512_load_si512(sums[i]), _mm512_load_si512(sums[i] + 16), sums[i]);
-    }
-}
-
+#if JRG_LANES_VECTORS
+#include "dense_lanes_vectors.h"
 #else
-
-static void jrg_lanes_interleave(const jrg_lanes_half *x, uint32_t count, jrg_lanes_half *pairs)
-{
-    memcpy(pairs, x, count * sizeof *x);
-}
-
-static void jrg_lanes_dot(const jrg_lanes_half *w, const jrg_lanes_half *x, const jrg_lanes_half *pairs, uint32_t count,
-                          int32_t *sums)
-{
-    (void)pairs;
-    memset(sums, 0, sizeof(jrg_lanes_word));
-    for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t l = 0; l < JRG_LANES; l++) {
-            sums[l] += (int32_t)w[i][l] * x[i][l];
-        }
-    }
-}
-
-static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, bool two, const jrg_lanes_half *pairs,
-                                const jrg_lanes_half *factors, const jrg_lanes_half *x, jrg_lanes_half *w,
-                                jrg_lanes_word *below)
-{
-    for (uint32_t row = 0; row < (two ? 2u : 1u); row++) {
-        for (uint32_t i = 0; i < layer->inputs; i++, w++) {
-            for (uint32_t l = 0; l < JRG_LANES; l++) {
-                below[i][l] += (int32_t)(*w)[l] * pairs[row][l];
-            }
-            jrg_lanes_step_weight(layer->input_width, factors[row], x[i], *w);
-        }
-    }
-}
-
-static void jrg_lanes_step_row(const jrg_lanes_layer *layer, const int16_t *factor, const jrg_lanes_half *x,
-                               jrg_lanes_half *w)
-{
-    for (uint32_t i = 0; i < layer->inputs; i++) {
-        jrg_lanes_step_weight(layer->input_width, factor, x[i], w[i]);
-    }
-}
-
-static void jrg_lanes_sums_in_order(jrg_lanes_word *sums, uint32_t count)
-{
-    (void)sums;
-    (void)count;
-}
-
+#include "dense_lanes_plain.h"
 #endif
 
 /* ---- forward (A3) ---- */
 
-static void jrg_lanes_activate(const jrg_lanes_layer *layer, const int32_t *restrict sum, const int32_t *restrict bias,
-                               int16_t *restrict y)
-{
-    const int32_t limit = (int32_t)(1u << layer->output_width);
-    const int32_t least = layer->relu ? 0 : -limit;
-    for (uint32_t l = 0; l < JRG_LANES; l++) {
-        const int32_t v = jrg_nn_rshift(sum[l] + bias[l], (uint32_t)layer->forward_shift);
-        y[l] = (int16_t)jrg_nn_clamp(v, least, limit - 1);
-    }
-}
-
 static void jrg_lanes_forward(const jrg_lanes_work *work, const jrg_lanes_memory *memory)
 {
-    _Alignas(64) jrg_lanes_word sum;
     const jrg_lanes_half *w = memory->weights;
     const jrg_lanes_word *bias = memory->biases;
     jrg_lanes_half *x = memory->values;
     for (uint32_t k = 0; k < work->layers_count; k++) {
         const jrg_lanes_layer *layer = &work->layers[k];
-        jrg_lanes_half *y = x + layer->inputs;
         jrg_lanes_interleave(x, layer->inputs, memory->pairs);
-        for (uint32_t j = 0; j < layer->outputs; j++, w += layer->inputs, bias++) {
-            jrg_lanes_dot(w, x, memory->pairs, layer->inputs, sum);
-            jrg_lanes_activate(layer, sum, *bias, y[j]);
-        }
-        x = y;
+        jrg_lanes_outputs(layer, w, bias, memory->pairs, x + layer->inputs);
+        w += layer->inputs * layer->outputs;
+        bias += layer->outputs;
+        x += layer->inputs;
     }
 }
 
@@ -287,11 +117,11 @@ static void jrg_lanes_classifier_error(const jrg_lanes_half *z, uint32_t count, 
     jrg_nn_result result;
     for (uint32_t j = 0; j < count; j++) {
         logits[j] = z[j][lane];
-        errors[j][lane] = 0;
+        errors[j][jrg_lanes_place(lane)] = 0;
     }
     const jrg_nn_error error = jrg_nn_softmax_error(logits, count, label, list, &result);
     for (uint32_t n = 0; n < error.count; n++) {
-        errors[list[n].row][lane] = list[n].value;
+        errors[list[n].row][jrg_lanes_place(lane)] = list[n].value;
     }
     figures->correct += result.correct ? 1u : 0u;
     figures->loss += result.loss;
@@ -305,56 +135,29 @@ static void jrg_lanes_squared_error(const jrg_lanes_half *z, uint32_t count, uin
         const int32_t difference = (int32_t)z[j][lane] - target[j];
         const uint32_t size = (uint32_t)(difference < 0 ? -difference : difference);
         sum += size * size;
-        errors[j][lane] = difference;
+        errors[j][jrg_lanes_place(lane)] = difference;
     }
     figures->loss += sum > 0x7FFFFFFFu ? 0x7FFFFFFFu : sum;
 }
 
 /* ---- backward (A5) ---- */
 
-/* A5.1, A5.4: scaled errors and factors of a layer's rows; exponents become those of the scaled errors. */
-static void jrg_lanes_scale(const jrg_lanes_work *work, const jrg_lanes_layer *layer, const jrg_lanes_memory *memory,
-                            int32_t *exponents)
+/* A5.1, A5.4: of each lane how its errors and factors are shifted; exponents become those of the scaled errors. Without
+ * magnitude bits all errors are 0 or -1, and none is learned from: 32 to the right leaves 0 of both. */
+static void jrg_lanes_find_shifts(const jrg_lanes_work *work, const jrg_lanes_layer *layer, const int32_t *magnitude,
+                                  int32_t *restrict exponents, jrg_lanes_shifts *restrict shifts)
 {
-    jrg_lanes_word magnitude = {0};
-    jrg_lanes_shift by;
-    jrg_lanes_shift factor_by;
-    const int32_t limit = (int32_t)(1u << layer->error_width);
-    for (uint32_t j = 0; j < layer->outputs; j++) {
-        for (uint32_t l = 0; l < JRG_LANES; l++) {
-            magnitude[l] |= memory->errors[j][l] ^ (memory->errors[j][l] >> 31);
-        }
-    }
-    for (uint32_t l = 0; l < JRG_LANES; l++) {
-        const bool learns = magnitude[l] != 0;
-        const int32_t shift = learns ? jrg_nn_error_shift((uint32_t)magnitude[l], layer->error_width) : 0;
-        exponents[l] -= shift;
-        const int32_t wanted = work->rate_exponent + exponents[l] + layer->input_exponent - layer->weight_exponent -
-                               (int32_t)layer->input_width - 1;
-        const int32_t factor_shift = jrg_nn_clamp(wanted, 0, 31);
-        jrg_lanes_set_shift(&by, l, shift, learns);
-        jrg_lanes_set_shift(&factor_by, l, factor_shift, factor_shift < 31);
-    }
-    for (uint32_t j = 0; j < layer->outputs; j++) {
-        for (uint32_t l = 0; l < JRG_LANES; l++) {
-            const int32_t e = jrg_nn_clamp(jrg_lanes_shifted(&by, l, memory->errors[j][l]), -limit, limit - 1);
-            const int32_t d = jrg_lanes_shifted(&factor_by, l, e * work->rate_mantissa);
-            memory->scaled[j][l] = (int16_t)e;
-            memory->factors[j][l] = (int16_t)jrg_nn_clamp(d, -32768, 32767);
-        }
-    }
-}
-
-/* A5.6 of the biases. */
-static void jrg_lanes_step_biases(const jrg_lanes_layer *layer, const jrg_lanes_half *factors, jrg_lanes_word *biases)
-{
-    const int32_t limit = 1 << 30;
-    for (uint32_t j = 0; j < layer->outputs; j++) {
-        for (uint32_t l = 0; l < JRG_LANES; l++) {
-            const int32_t step = layer->bias_shift >= 0 ? (int32_t)((uint32_t)factors[j][l] << layer->bias_shift)
-                                                        : jrg_nn_rshift(factors[j][l], (uint32_t)-layer->bias_shift);
-            biases[j][l] = jrg_nn_clamp(biases[j][l] - step, -limit, limit - 1);
-        }
+    const int32_t rest = work->rate_exponent + layer->input_exponent - layer->weight_exponent - (int32_t)layer->input_width - 1;
+    for (uint32_t p = 0; p < JRG_LANES; p++) {
+        const int32_t found = jrg_nn_error_shift((uint32_t)magnitude[p] | 1u, layer->error_width);
+        const int32_t shift = magnitude[p] != 0 ? found : 32;
+        exponents[p] -= magnitude[p] != 0 ? found : 0;
+        const int32_t factor_shift = jrg_nn_clamp(rest + exponents[p], 0, 31);
+        shifts->before[p] = shift > 0 ? shift - 1 : 0;
+        shifts->rounds[p] = shift > 0 ? 1 : 0;
+        shifts->left[p] = shift < 0 ? -shift : 0;
+        shifts->half[p] = (int32_t)((1u << factor_shift) >> 1);
+        shifts->factor[p] = factor_shift;
     }
 }
 
@@ -377,43 +180,33 @@ static void jrg_lanes_step_weights(const jrg_lanes_layer *layer, const jrg_lanes
         const bool two = j + 1u < layer->outputs;
         jrg_lanes_step_rows(layer, two, memory->pairs + j, memory->factors + j, x, w + j * layer->inputs, below);
     }
-    jrg_lanes_sums_in_order(below, layer->inputs);
-}
-
-/* No error passes where a ReLU was shut (A5.7). */
-static void jrg_lanes_mask(const jrg_lanes_layer *layer, const jrg_lanes_half *x, jrg_lanes_word *errors)
-{
-    for (uint32_t i = 0; i < layer->inputs; i++) {
-        for (uint32_t l = 0; l < JRG_LANES; l++) {
-            errors[i][l] = x[i][l] == 0 ? 0 : errors[i][l];
-        }
-    }
 }
 
 /* memory->errors: of the output; its exponents in each lane are those of A4. */
 static void jrg_lanes_backward(const jrg_lanes_work *work, const jrg_lanes_memory *memory, jrg_lanes_half *weights_end,
                                jrg_lanes_word *biases_end, const jrg_lanes_half *outputs)
 {
-    int32_t exponents[JRG_LANES];
+    _Alignas(64) jrg_lanes_word exponents;
+    _Alignas(64) jrg_lanes_word magnitude;
+    _Alignas(64) jrg_lanes_shifts shifts;
     const jrg_lanes_half *x = outputs;
     for (uint32_t l = 0; l < JRG_LANES; l++) {
         exponents[l] = work->output_exponent;
     }
     for (uint32_t k = work->layers_count; k-- > 0u;) {
         const jrg_lanes_layer *layer = &work->layers[k];
+        const bool rectified = layer->relu && k + 1u < work->layers_count; /* that of the output is none (A4) */
+        jrg_lanes_magnitude(memory->errors, layer->outputs, rectified ? x : NULL, magnitude);
+        jrg_lanes_find_shifts(work, layer, magnitude, exponents, &shifts);
         x -= layer->inputs;
         weights_end -= layer->inputs * layer->outputs;
         biases_end -= layer->outputs;
-        jrg_lanes_scale(work, layer, memory, exponents);
-        jrg_lanes_step_biases(layer, memory->factors, biases_end);
+        jrg_lanes_scale(layer, work->rate_mantissa, &shifts, memory, biases_end);
         if (k == 0u) {
             jrg_lanes_step_first(layer, memory->factors, x, weights_end);
             return;
         }
         jrg_lanes_step_weights(layer, memory, x, weights_end, memory->errors);
-        if (work->layers[k - 1u].relu) {
-            jrg_lanes_mask(layer, x, memory->errors);
-        }
         for (uint32_t l = 0; l < JRG_LANES; l++) {
             exponents[l] += layer->weight_exponent;
         }
@@ -481,27 +274,60 @@ static void jrg_lanes_learn(const jrg_lanes_work *work, const jrg_lanes_memory *
     jrg_lanes_backward(work, memory, weights_end, biases_end, outputs);
 }
 
-/* What a lane's device learned, in real numbers: per layer the weights row by row, then the biases. */
-static void jrg_lanes_read(const jrg_lanes_work *work, const jrg_lanes_memory *memory, const uint8_t *blob, uint32_t lane,
-                           double *learned)
+/* Differences of some weights, one after the other, to what they were, as real numbers: of each lane in its vector. In
+ * blocks, so that all lanes of a weight are read while it is near. */
+static void jrg_lanes_read_weights(const jrg_lanes_layer *layer, const uint8_t *blob, const double *units,
+                                   const jrg_lanes_half *w, uint32_t used, double *learned, uint32_t parameters)
+{
+    const uint32_t count = layer->inputs * layer->outputs;
+    for (uint32_t first = 0; first < count; first += JRG_LANES_BLOCK) {
+        const uint32_t size = count - first < JRG_LANES_BLOCK ? count - first : JRG_LANES_BLOCK;
+        int16_t was[JRG_LANES_BLOCK];
+        double unit[JRG_LANES_BLOCK];
+        for (uint32_t n = 0; n < size; n++) {
+            const uint32_t j = (first + n) / layer->inputs;
+            const uint32_t i = (first + n) % layer->inputs;
+            memcpy(&was[n], blob + layer->weights_offset + j * layer->row_bytes + 2u * i, sizeof was[n]);
+            unit[n] = units[j];
+        }
+        for (uint32_t l = 0; l < used; l++) {
+            double *own = learned + (size_t)l * parameters + first;
+            for (uint32_t n = 0; n < size; n++) {
+                own[n] = (double)(w[first + n][l] - was[n]) * unit[n];
+            }
+        }
+    }
+}
+
+static void jrg_lanes_read_biases(const jrg_lanes_layer *layer, const uint8_t *blob, const double *units,
+                                  const jrg_lanes_word *biases, uint32_t used, double *learned, uint32_t parameters)
+{
+    for (uint32_t l = 0; l < used; l++) {
+        double *own = learned + (size_t)l * parameters;
+        for (uint32_t j = 0; j < layer->outputs; j++) {
+            int32_t was;
+            memcpy(&was, blob + layer->biases_offset + 4u * j, sizeof was);
+            own[j] = (double)((int64_t)biases[j][jrg_lanes_place(l)] - was) * units[j];
+        }
+    }
+}
+
+/* What the devices of the first lanes learned, in real numbers: per layer the weights row by row, then the biases. */
+static void jrg_lanes_read(const jrg_lanes_work *work, const jrg_lanes_memory *memory, const uint8_t *blob, uint32_t used,
+                           double *learned, uint32_t parameters)
 {
     const jrg_lanes_half *w = memory->weights;
     const jrg_lanes_word *bias = memory->biases;
-    const double *unit = work->units;
+    const double *units = work->units;
     for (uint32_t k = 0; k < work->layers_count; k++) {
         const jrg_lanes_layer *layer = &work->layers[k];
-        for (uint32_t j = 0; j < layer->outputs; j++, unit++) {
-            for (uint32_t i = 0; i < layer->inputs; i++, w++) {
-                int16_t was;
-                memcpy(&was, blob + layer->weights_offset + j * layer->row_bytes + 2u * i, sizeof was);
-                *learned++ = (double)((*w)[lane] - was) * *unit;
-            }
-        }
-        for (uint32_t j = 0; j < layer->outputs; j++, unit++, bias++) {
-            int32_t was;
-            memcpy(&was, blob + layer->biases_offset + 4u * j, sizeof was);
-            *learned++ = (double)((int64_t)(*bias)[lane] - was) * *unit;
-        }
+        jrg_lanes_read_weights(layer, blob, units, w, used, learned, parameters);
+        learned += layer->inputs * layer->outputs;
+        jrg_lanes_read_biases(layer, blob, units + layer->outputs, bias, used, learned, parameters);
+        learned += layer->outputs;
+        units += 2u * layer->outputs;
+        w += layer->inputs * layer->outputs;
+        bias += layer->outputs;
     }
 }
 
@@ -516,8 +342,6 @@ void jrg_lanes_train(const jrg_lanes_work *work, const jrg_lanes_memory *memory,
         for (uint32_t step = 0; step < work->passes * support->samples; step++) {
             jrg_lanes_learn(work, memory, support, first, used, step % support->samples, &figures[first]);
         }
-        for (uint32_t l = 0; l < used; l++) {
-            jrg_lanes_read(work, memory, start, l, learned + (size_t)(first + l) * parameters);
-        }
+        jrg_lanes_read(work, memory, start, used, learned + (size_t)first * parameters, parameters);
     }
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,7 @@ from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import DensePlan
 from jaragua_compiler.rate import LearningRate, effective_rate, loss_factor
 
-_SOURCE: Final = "dense_lanes.c"
-#: As in C.
-LANES: Final = 32
+_SOURCES: Final = ("dense_lanes.c", "dense_lanes_plain.h", "dense_lanes_vectors.h")
 _MOST_WIDE: Final = 256
 #: Devices below which most lanes would be idle.
 WORTH_LANES: Final = 8
@@ -63,17 +62,28 @@ class _Samples(ctypes.Structure):
     )
 
 
-def lanes_can(plan: Plan, work: ClientWork, counts: NDArray[np.int64]) -> bool:
-    """Whether these devices can go in step: dense int16 layers that all learn, a step a sample, and as many samples."""
-    dense = all(
+def lanes_fit(plan: Plan) -> bool:
+    """Whether devices of this network can go in step: dense int16 layers that all learn."""
+    return all(
         isinstance(step, DensePlan)
         and step.trained_rows == step.outputs
         and not step.per_channel
         and max(step.inputs, step.outputs) <= _MOST_WIDE
         for step in plan.steps
     )
+
+
+def lanes_can(work: ClientWork, counts: NDArray[np.int64]) -> bool:
+    """Whether these devices can: a step a sample, and each as many samples."""
     plain = work.batch == 1 and work.pull(int(counts[0])) == NO_PULL
-    return dense and plain and len(counts) >= WORTH_LANES and bool((counts == counts[0]).all())
+    return plain and len(counts) >= WORTH_LANES and bool((counts == counts[0]).all())
+
+
+class _Scaled(NamedTuple):
+    """The table of layers under some exponents."""
+
+    exponents: Exponents | None
+    layers: NDArray[np.void]
 
 
 class DenseLanes:
@@ -82,9 +92,12 @@ class DenseLanes:
     def __init__(self, plan: Plan, cache: Path, flags: tuple[str, ...] = ()) -> None:
         """plan: one that `lanes_can`. flags: for the compiler. Raises: ToolError if the C cannot be built."""
         self._plan = plan
-        built = library.build({_SOURCE: library.own_source(_SOURCE)}, kernel_folder(), cache, flags, ())
-        self._library = ctypes.CDLL(str(built))
+        sources = {name: library.own_source(name) for name in _SOURCES}
+        self._library = ctypes.CDLL(str(library.build(sources, kernel_folder(), cache, flags, ())))
+        self._lanes = ctypes.c_uint32.in_dll(self._library, "jrg_lanes_count").value
         pointer = ctypes.c_void_p
+        self._own = threading.local()
+        self._last = _Scaled(None, np.zeros(0, _LAYER))
         types: list[Any] = [pointer, pointer, ctypes.c_char_p, pointer, pointer, ctypes.c_uint32, pointer]
         self._library.jrg_lanes_train.argtypes = types
         self._library.jrg_lanes_train.restype = None
@@ -103,18 +116,23 @@ class DenseLanes:
         found: the exponents of `start`; units as layout.units; samples: inputs, targets, and of how many devices.
         """
         inputs, targets, devices = samples
-        layers = self._layers(found)
-        memory, kept = self._memory()
+        layers = self._layers(found)  # kept here: another thread may have others
+        memory = self._memory()
         work = self._work(layers, units, rate, passes, found)
         parameters = sum(layer.outputs * (layer.inputs + 1) for layer in self._plan.layers)
         learned, figures = np.empty((devices, parameters)), np.zeros(devices, FIGURES)
         batch = _Samples(devices, len(inputs) // devices, inputs.ctypes.data, targets.ctypes.data)
         structures = ctypes.byref(work), ctypes.byref(memory), start, ctypes.byref(batch)
         self._library.jrg_lanes_train(*structures, learned.ctypes.data, parameters, figures.ctypes.data)
-        del kept
         return learned, figures
 
     def _layers(self, found: Exponents) -> NDArray[np.void]:
+        """The table for these exponents, which are mostly those of the round before."""
+        if self._last.exponents != found:
+            self._last = _Scaled(found, self._new_layers(found))
+        return self._last.layers
+
+    def _new_layers(self, found: Exponents) -> NDArray[np.void]:
         rows = []
         for layer in self._plan.layers:
             scale = layer_scale(self._plan, found, layer)
@@ -133,7 +151,14 @@ class DenseLanes:
         pointers = layers.ctypes.data, units.ctypes.data
         return _Work(*pointers, len(layers), passes, network.classifier, exponent, whole.mantissa, whole.exponent)
 
-    def _memory(self) -> tuple[_Memory, list[NDArray[np.generic]]]:
+    def _memory(self) -> _Memory:
+        """Of the calling thread; what a client task reads there is what it wrote."""
+        if not hasattr(self._own, "memory"):
+            self._own.memory, self._own.arrays = self._new_memory()
+        memory: _Memory = self._own.memory
+        return memory
+
+    def _new_memory(self) -> tuple[_Memory, list[NDArray[np.generic]]]:
         """And the arrays that it points to."""
         layers = self._plan.layers
         widest = max(max(layer.inputs, layer.outputs) for layer in layers)
@@ -141,7 +166,7 @@ class DenseLanes:
         values = layers[0].inputs + biases
         rows = [(widest, 2), (widest, 2), (widest + 1, 2)]
         sizes = [(weights, 2), (biases, 4), (values, 2), (widest, 4), *rows]
-        arrays: list[NDArray[np.generic]] = [_aligned(count * LANES * width) for count, width in sizes]
+        arrays: list[NDArray[np.generic]] = [_aligned(count * self._lanes * width) for count, width in sizes]
         return _Memory(*(array.ctypes.data for array in arrays)), arrays
 
 

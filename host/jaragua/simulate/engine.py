@@ -18,8 +18,9 @@ from jaragua.strategies.aggregation import Told
 class Trained:
     """What the devices of a round made of a start.
 
-    learned: float64 [devices, parameters], their weights less the start's. loss: mean over all samples. told: bool
-    [devices, parameters], what of it a device of coarser weights than others has anything to say of (R14).
+    learned: float64 [devices, parameters], their weights less the start's; the caller may change it. loss: mean over
+    all samples. told: bool [devices, parameters], what of it a device of coarser weights than others has anything to
+    say of (R14).
     """
 
     learned: Vector

@@ -112,10 +112,12 @@ class FloatFleet:
             return self._train_share(copy, start, wanted, share)
 
         results = self._workers.run(one, batch.shares(self._threads_for(batch, work.passes)))
-        trained = np.concatenate([weights for weights, _ in results]).astype(np.float64)
+        trained = results[0][0] if len(results) == 1 else np.concatenate([weights for weights, _ in results])
+        learned = trained.astype(np.float64)
+        learned -= np.frombuffer(start, "<f4").astype(np.float64)
         losses = np.concatenate([figures for _, figures in results])[:, 1]
         samples = int(batch.counts.sum()) * work.passes
-        return Trained(trained - np.frombuffer(start, "<f4").astype(np.float64), float(losses.sum()) / samples)
+        return Trained(learned, float(losses.sum()) / samples)
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
         """Before and after adaptation, each device on its own query samples."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.simulate import library
-from jaragua.simulate.dense_lanes import DenseLanes, lanes_can
+from jaragua.simulate.dense_lanes import DenseLanes, lanes_can, lanes_fit
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.layout import regions, units
 from jaragua.simulate.samples import Batch
@@ -31,11 +32,14 @@ from jaragua_compiler.rate import LearningRate
 from jaragua_models import Model
 
 _SOURCE: Final = "virtual_clients.c"
-#: Training steps times weights below which a second thread costs more than it brings.
+#: Training steps times bytes of weights below which a second thread costs more than it brings; of devices in step.
 _WORTH_A_THREAD: Final = 2_000_000
+_WORTH_A_THREAD_IN_STEP: Final = 20_000_000
 
 _FIGURES: Final = np.dtype([("correct", "<u4"), ("pad", "<u4"), ("loss", "<u8")])
 Figures = NDArray[np.void]
+_TrainShare: TypeAlias = Callable[[ctypes.CDLL, Batch], tuple[Vector, Figures]]
+"""What each device of a share learned, and its figures."""
 
 
 class _Work(ctypes.Structure):
@@ -99,6 +103,7 @@ class IntegerFleet:
         self._open = ExitStack()
         self._workers = {False: self._new_workers(accumulate=False)}
         """By whether their image has sums (A11.1): it has them only where a step takes several samples."""
+        self._lanes = DenseLanes(self._plan, cache) if lanes_fit(self._plan) else None
         self._last = _Scale(b"", Exponents((), (), 0), np.zeros(0))
 
     def __enter__(self) -> IntegerFleet:
@@ -108,10 +113,6 @@ class IntegerFleet:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.close()
-
-    @functools.cached_property
-    def _lanes(self) -> DenseLanes:
-        return DenseLanes(self._plan, self._cache)
 
     def start(self, vector: Vector) -> bytes:
         """The blob, with exponents estimated anew (A2.6)."""
@@ -123,20 +124,16 @@ class IntegerFleet:
 
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same blob."""
-        wanted = self._work(start, work, batch)
-
-        def one(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
-            return self._train_share(copy, start, wanted, share)
-
-        def in_step(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
-            return self._train_in_step(start, work, share)
-
-        shares = batch.shares(self._threads_for(batch, wanted.passes))
-        quick = lanes_can(self._plan, work, batch.counts)
-        results = self._workers_for(work).run(in_step if quick else one, shares)
+        if self._lanes and lanes_can(work, batch.counts):
+            one = self._in_step(self._lanes, start, work)
+            shares = batch.shares(self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP))
+        else:
+            one = self._one_by_one(start, self._work(start, work, batch))
+            shares = batch.shares(self._threads_for(batch, work.passes))
+        results = self._workers_for(work).run(one, shares)
         learned = results[0][0] if len(results) == 1 else np.concatenate([found for found, _ in results])
         figures = np.concatenate([found for _, found in results])
-        samples = int(batch.counts.sum()) * wanted.passes
+        samples = int(batch.counts.sum()) * work.passes
         return Trained(learned, float(figures["loss"].sum()) * self._loss_unit(start) / samples)
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
@@ -163,22 +160,26 @@ class IntegerFleet:
         library_path = _build(replace(self._plan, accumulate=accumulate), self._cache)
         return self._open.enter_context(Workers(library_path, self._count, _declare))
 
-    def _train_share(self, copy: ctypes.CDLL, start: bytes, work: _Work, share: Batch) -> tuple[Vector, Figures]:
-        samples = self._quantised(start, share)
-        learned = np.empty((len(share), self._parameters))
-        figures = np.zeros(len(share), _FIGURES)
-        structure = samples.structure()
-        status = copy.jrg_virtual_train(
-            ctypes.byref(work), start, ctypes.byref(structure), learned.ctypes.data, figures.ctypes.data
-        )
-        _require_good(status)
-        return learned, figures
+    def _one_by_one(self, start: bytes, work: _Work) -> _TrainShare:
+        def train(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
+            samples = self._quantised(start, share)
+            learned = np.empty((len(share), self._parameters))
+            figures = np.zeros(len(share), _FIGURES)
+            structures = ctypes.byref(work), start, ctypes.byref(samples.structure())
+            _require_good(copy.jrg_virtual_train(*structures, learned.ctypes.data, figures.ctypes.data))
+            return learned, figures
 
-    def _train_in_step(self, start: bytes, work: ClientWork, share: Batch) -> tuple[Vector, Figures]:
-        scale, samples = self._scale(start), self._quantised(start, share)
-        arrays = samples.inputs, samples.targets, len(share)
-        rate = _rate(work.learning_rate)
-        return self._lanes.train(start, scale.exponents, scale.units, rate, work.passes, arrays)
+        return train
+
+    def _in_step(self, lanes: DenseLanes, start: bytes, work: ClientWork) -> _TrainShare:
+        scale, rate = self._scale(start), _rate(work.learning_rate)
+
+        def train(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
+            samples = self._quantised(start, share)
+            arrays = samples.inputs, samples.targets, len(share)
+            return lanes.train(start, scale.exponents, scale.units, rate, work.passes, arrays)
+
+        return train
 
     def _adapt_share(
         self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
@@ -214,15 +215,15 @@ class IntegerFleet:
             seeds=(batch.seeds & 0xFFFFFFFF).astype(np.uint32),
         )
 
-    def _threads_for(self, batch: Batch, passes: int) -> int:
+    def _threads_for(self, batch: Batch, passes: int, worth: int = _WORTH_A_THREAD) -> int:
         weights = int(batch.counts.sum()) * passes * self._plan.blob_bytes
-        return self._count if weights > _WORTH_A_THREAD else 1
+        return self._count if weights > worth else 1
 
     def _scale(self, start: bytes) -> _Scale:
         """Of a blob; that of the last one is remembered."""
         if self._last.start != start:
-            found = exponents(self._plan, start)
-            self._last = _Scale(start, found, units(self._plan, found))
+            found, last = exponents(self._plan, start), self._last
+            self._last = _Scale(start, found, last.units if found == last.exponents else units(self._plan, found))
         return self._last
 
     # ---- figures (A4.4) ----

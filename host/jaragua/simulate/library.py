@@ -79,9 +79,19 @@ def _content_key(sources: Mapping[str, str], headers: Path | None, compiler: str
     digest = hashlib.sha256(_macros(compiler, *native) + " ".join(flags).encode())
     for name, text in sorted(sources.items()):
         digest.update(f"{name}\0{text}\0".encode())
-    for path in sorted(headers.glob("*.h")) if headers else ():
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    if headers:
+        found = [(entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(headers) if entry.name.endswith(".h")]
+        digest.update(_headers_digest(headers, tuple(sorted(found))))
     return digest.hexdigest()[:32]
+
+
+@functools.lru_cache(maxsize=4)
+def _headers_digest(folder: Path, changed: tuple[tuple[str, int], ...]) -> bytes:
+    """Of the names and texts of files; `changed`: when each was. A folder that stays as it is is read once."""
+    digest = hashlib.sha256()
+    for name, _ in changed:
+        digest.update(name.encode() + b"\0" + (folder / name).read_bytes() + b"\0")
+    return digest.digest()
 
 
 def _compile(

@@ -34,7 +34,8 @@ from jaragua.simulate.settings import (
     default_cache,
 )
 from jaragua.simulate.state import Memory, State, StateFolder
-from jaragua.strategies import ClientUpdate, Settings, Strategy, Vector
+from jaragua.strategies import Settings, Strategy, Vector
+from jaragua.strategies.aggregation import UpdateRows
 from jaragua.strategies.registry import find
 from jaragua.strategies.robust import aggregation_of
 from jaragua_models import Model
@@ -118,12 +119,9 @@ class _WholeRounds:
         start, bytes_down = self._channel.send(state.vector, names)
         trained = self._fleet.train(start, work, batch)
         arrived, bytes_up = self._channel.receive(names, trained.learned)
+        arrived += state.vector
         samples = (batch.counts * work.passes).tolist()
-        told = [None] * len(batch) if trained.told is None or work.compressed else trained.told
-        updates = [
-            ClientUpdate(device, state.vector + learned, *more)
-            for device, learned, *more in zip(names, arrived, samples, told, strict=True)
-        ]
+        updates = UpdateRows(names, arrived, samples, None if work.compressed else trained.told)
         after = state.after(
             number,
             self._strategy.aggregate(number, state.vector, updates),

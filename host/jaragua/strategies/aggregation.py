@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,36 @@ class ClientUpdate:
     told: Told | None = None
 
 
+class UpdateRows(Sequence[ClientUpdate]):
+    """Updates whose weights are the rows of one matrix: to combine them takes no copy of it, and no object for each."""
+
+    def __init__(
+        self, devices: Sequence[str], weights: Vector, samples: Sequence[int], told: Told | None = None
+    ) -> None:
+        """weights: float64 [devices, parameters]; told: bool of the same shape, None where all are."""
+        self.devices, self.weights, self.samples, self.told = devices, weights, samples, told
+
+    def __len__(self) -> int:
+        return len(self.devices)
+
+    @overload
+    def __getitem__(self, place: int) -> ClientUpdate: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[ClientUpdate]: ...
+
+    def __getitem__(self, place: int | slice) -> ClientUpdate | list[ClientUpdate]:
+        if isinstance(place, slice):
+            return [self[index] for index in range(len(self))[place]]
+        told = None if self.told is None else self.told[place]
+        return ClientUpdate(self.devices[place], self.weights[place], self.samples[place], told)
+
+
+def weight_rows(updates: Sequence[ClientUpdate]) -> Vector:
+    """The weights of all updates, float64 [updates, parameters]; not to be changed."""
+    return updates.weights if isinstance(updates, UpdateRows) else np.array([update.weights for update in updates])
+
+
 Combine: TypeAlias = Callable[[Sequence[ClientUpdate]], Vector]
 
 
@@ -39,7 +69,7 @@ class Check(Protocol):
         """Why it leaves an update out, for people."""
         ...
 
-    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
+    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
         """The updates that are believed, in their order; an update of a kept device may be another."""
         ...
 
@@ -53,26 +83,27 @@ class Aggregation:
 
     def checked(
         self, initialisation: Vector, updates: Sequence[ClientUpdate]
-    ) -> tuple[list[ClientUpdate], dict[str, str]]:
+    ) -> tuple[Sequence[ClientUpdate], dict[str, str]]:
         """The updates that passed, and of the others device and reason."""
-        kept, reasons = list(updates), dict[str, str]()
+        kept, reasons = updates, dict[str, str]()
         for check in self.checks:
             before, kept = kept, check(initialisation, kept)
-            there = {update.device for update in kept}
-            reasons |= {update.device: check.reason for update in before if update.device not in there}
+            if len(kept) < len(before):
+                there = {update.device for update in kept}
+                reasons |= {update.device: check.reason for update in before if update.device not in there}
         return kept, reasons
 
 
 def mean(updates: Sequence[ClientUpdate]) -> Vector:
     """Every device counts the same."""
-    result: Vector = np.mean([update.weights for update in updates], axis=0)
+    result: Vector = np.mean(weight_rows(updates), axis=0)
     return result
 
 
 def sample_weighted_mean(updates: Sequence[ClientUpdate]) -> Vector:
     """Every sample counts the same."""
-    samples = np.array([update.samples for update in updates], dtype=np.float64)
-    result: Vector = np.average([update.weights for update in updates], axis=0, weights=samples)
+    samples = np.array(_samples(updates), dtype=np.float64)
+    result: Vector = np.average(weight_rows(updates), axis=0, weights=samples)
     return result
 
 
@@ -81,12 +112,22 @@ def told_mean(updates: Sequence[ClientUpdate], *, by_samples: bool = False) -> V
 
     by_samples: every sample counts the same, else every device. Where all have a say of everything it is the mean.
     """
-    if all(update.told is None for update in updates):
+    if _all_told(updates):
         return sample_weighted_mean(updates) if by_samples else mean(updates)
-    counted = np.array([float(update.samples) if by_samples else 1.0 for update in updates])
-    rows = np.array([update.weights for update in updates])
+    counted = np.array([float(samples) if by_samples else 1.0 for samples in _samples(updates)])
+    rows = weight_rows(updates)
     all_told = np.ones(rows.shape[1], np.bool_)
     told = np.array([all_told if update.told is None else update.told for update in updates]) * counted[:, None]
     told[:, ~told.any(axis=0)] = 1.0
     result: Vector = (rows * told).sum(axis=0) / told.sum(axis=0)
     return result
+
+
+def _samples(updates: Sequence[ClientUpdate]) -> Sequence[int]:
+    return updates.samples if isinstance(updates, UpdateRows) else [update.samples for update in updates]
+
+
+def _all_told(updates: Sequence[ClientUpdate]) -> bool:
+    if isinstance(updates, UpdateRows):
+        return updates.told is None
+    return all(update.told is None for update in updates)

@@ -16,12 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.errors import ConfigurationError
-from jaragua.strategies.aggregation import Aggregation, Check, ClientUpdate, Combine, Vector, mean, sample_weighted_mean
+from jaragua.strategies.aggregation import (
+    Aggregation,
+    Check,
+    ClientUpdate,
+    Combine,
+    UpdateRows,
+    Vector,
+    mean,
+    sample_weighted_mean,
+    weight_rows,
+)
 
 
 def median(updates: Sequence[ClientUpdate]) -> Vector:
     """Of each weight the median over the devices (Yin et al., "Byzantine-Robust Distributed Learning", 2018)."""
-    result: Vector = np.median([update.weights for update in updates], axis=0)
+    result: Vector = np.median(weight_rows(updates), axis=0)
     return result
 
 
@@ -34,7 +44,7 @@ def trimmed_mean(share: float) -> Combine:
         raise ConfigurationError(f"a trimmed mean cannot leave out {share:g} at either end", "0 to below 0.5")
 
     def combine(updates: Sequence[ClientUpdate]) -> Vector:
-        ordered = np.sort([update.weights for update in updates], axis=0)
+        ordered = np.sort(weight_rows(updates), axis=0)
         cut = int(share * len(updates))
         result: Vector = np.mean(ordered[cut : len(updates) - cut], axis=0)
         return result
@@ -51,8 +61,10 @@ class Finite:
         """For people."""
         return "a weight is not a number"
 
-    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
+    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
         """Every other update as it is."""
+        if isinstance(updates, UpdateRows) and _is_finite(updates.weights.reshape(-1)):
+            return updates
         return [update for update in updates if _is_finite(update.weights)]
 
 
@@ -67,7 +79,7 @@ class ClippedNorm:
         """For people."""
         return "it is longer than allowed"
 
-    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
+    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
         """All updates, the long ones shortened."""
         return [_shortened(initialisation, update, self.limit) for update in updates]
 
@@ -83,7 +95,7 @@ class ClippedToTheMedianNorm:
         """For people."""
         return "it is longer than allowed"
 
-    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
+    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
         """All updates, the long ones shortened."""
         limit = self.factor * float(np.median(norms(initialisation, updates))) if updates else 0.0
         return [_shortened(initialisation, update, limit) for update in updates]
@@ -104,7 +116,7 @@ class NearTheFleet:
         """For people."""
         return f"it is more than {self.factor:g} times as far from the round's median as is usual"
 
-    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> list[ClientUpdate]:
+    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
         """The others as they are."""
         if len(updates) < 3:
             return list(updates)
@@ -115,7 +127,7 @@ class NearTheFleet:
 
 def norms(origin: Vector, updates: Sequence[ClientUpdate]) -> NDArray[np.float64]:
     """How far each update's weights are from `origin`, float64 [updates]."""
-    rows = np.array([update.weights for update in updates]) - origin
+    rows = weight_rows(updates) - origin
     return np.asarray(np.linalg.norm(rows, axis=1), dtype=np.float64)
 
 
