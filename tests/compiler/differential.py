@@ -28,8 +28,9 @@ from jaragua_compiler.bench import board, toolchain
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import Outcome, Step, mismatches, run
 from jaragua_compiler.boards import Core
-from jaragua_compiler.layers import DepthwiseConv2D, Layer, WeightedLayer
+from jaragua_compiler.layers import Layer, WeightedLayer
 from jaragua_compiler.native import NativeEngine
+from jaragua_compiler.plan_operators import DepthwisePlan
 from jaragua_compiler.stack import stack_bound
 
 NATIVE = "native"
@@ -123,8 +124,6 @@ def _with_formats(generator: np.random.Generator, network: Network) -> Network:
 
 
 def _with_format(generator: np.random.Generator, layer: Layer, mixed: bool) -> Layer:
-    if isinstance(layer, DepthwiseConv2D):
-        return replace(layer, weights="w16")  # it has no int8 weights
     if mixed and isinstance(layer, WeightedLayer):
         return replace(layer, weights="w8" if generator.random() < 0.5 else "w16")
     return layer
@@ -138,6 +137,11 @@ def _on_machine(compiled: Plan, steps: Sequence[Step], machine: str, cache: Path
     return [outcome for _, outcome in records], stack
 
 
+def learns_int8_depthwise(compiled: Plan) -> bool:
+    """True if int8 weights of a depthwise convolution learn (A8.7)."""
+    return any(isinstance(layer, DepthwisePlan) and layer.per_channel and layer.trains for layer in compiled.layers)
+
+
 def _summary(results: Sequence[Compared]) -> Iterator[str]:
     plans = [result.compiled for result in results]
     kinds = sorted({type(layer).__name__ for compiled in plans for layer in compiled.network.layers})
@@ -146,6 +150,9 @@ def _summary(results: Sequence[Compared]) -> Iterator[str]:
     frozen = sum(any(not layer.trains for layer in compiled.layers) for compiled in plans)
     sums = sum(compiled.accumulate for compiled in plans)
     yield f"{len(plans)} networks: {int8} with int8 weights, {frozen} with frozen layers, {sums} with sums of samples"
+    depthwise = [compiled for compiled in plans if learns_int8_depthwise(compiled)]
+    summed = sum(compiled.accumulate for compiled in depthwise)
+    yield f"{len(depthwise)} with a depthwise convolution whose int8 weights learn, {summed} of them with sums"
     for core in CORES:
         yield f"stack on {core}: at most {max(result.stack_bytes[core] for result in results)} bytes"
     yield f"over the bound of the stack: {sum(bool(over_the_bound(result)) for result in results)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_networks import CNN
+from image_networks import CNN, DEPTHWISE
 from random_cases import MLP, SINE, with_sums
 
 from jaragua_compiler import CompileError, Dense, NativeEngine, Network, Plan, ReferenceEngine, plan
@@ -36,6 +36,7 @@ NETWORKS = {
     "cnn": CNN,
     "mlp in int8": _int8(MLP),
     "cnn in int8": _int8(CNN),
+    "depthwise in int8": _int8(DEPTHWISE),
     "an odd dense layer": Network("odd", 7, (Dense(5, "relu"), Dense(3))),
 }
 
@@ -46,7 +47,7 @@ def _ordinary(compiled: Plan, seed: int, batch: int) -> list[Step]:
     return [replace(step, batch=batch) for step in (first, *others)]
 
 
-@pytest.mark.parametrize("name", ["sine", "mlp in int8", "cnn in int8", "an odd dense layer"])
+@pytest.mark.parametrize("name", ["sine", "mlp in int8", "cnn in int8", "depthwise in int8", "an odd dense layer"])
 def test_a11_any_number_of_samples_and_any_clip_give_the_same_bits(name: str, engine_cache: Path) -> None:
     compiled = plan(NETWORKS[name], accumulate=True)
     steps = with_sums(np.random.default_rng(4), random_steps(compiled, 4, 40))
@@ -65,7 +66,7 @@ def test_a11_1_only_rows_that_learn_have_sums(engine_cache: Path) -> None:
     assert not mismatches(compiled, run(ReferenceEngine(compiled), steps), got)
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn in int8"])
+@pytest.mark.parametrize("name", ["mlp", "cnn in int8", "depthwise in int8"])
 def test_a11_1_one_sample_a_step_is_the_step_of_an_image_without_sums(name: str, engine_cache: Path) -> None:
     plain, summing = plan(NETWORKS[name]), plan(NETWORKS[name], accumulate=True)
     steps = random_steps(plain, 5, 40)

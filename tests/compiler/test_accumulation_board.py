@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from image_networks import CNN, random_graph_network
+from image_networks import CNN, DEPTHWISE, random_graph_network
 from random_cases import with_sums
 
 from jaragua_compiler import Conv2D, Dense, Network, ReferenceEngine, plan
@@ -35,6 +35,11 @@ def _compare(network: Network, seed: int, core: str) -> None:
 @pytest.mark.parametrize("network", [WIDE, _int8(WIDE), _int8(CNN)], ids=["wide", "wide w8", "cnn w8"])
 def test_a11_several_samples_a_step_give_the_same_bits_on_a_cortex_m4(network: Network) -> None:
     _compare(network, 21, toolchain.CORTEX_M4)
+
+
+@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+def test_a11_3_sums_of_int8_depthwise_weights_are_the_same_bits_on_both_cores(core: str) -> None:
+    _compare(replace(DEPTHWISE, weights="w8"), 23, core)
 
 
 def test_a11_a_random_network_gives_the_same_bits_on_both_cores() -> None:

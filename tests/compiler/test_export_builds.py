@@ -68,6 +68,7 @@ NETWORKS |= {
 }
 
 NETWORKS |= {
+    "every kind in int8": replace(NETWORKS["every kind"], weights="w8"),
     "last layer": replace(
         NETWORKS["convolutions"],
         layers=(

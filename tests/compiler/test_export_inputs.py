@@ -241,17 +241,17 @@ def test_channels_that_a_layer_has_not_are_refused_with_its_name(channels: str) 
         planned(NETWORK, Choice(train=f"0:{channels}"))
 
 
-def test_a_depthwise_layer_trains_with_all_its_channels_or_none() -> None:
+def test_a10_7_a_depthwise_layer_trains_with_all_its_channels_or_none() -> None:
     network = Network("net", (6, 6, 2), (DepthwiseConv2D(), Flatten(), Dense(3)))
     assert [layer.trains for layer in planned(network, Choice(train="last")).layers] == [False, True]
     with pytest.raises(CompileError, match=r"layer 0: .*with all its channels or none"):
         planned(network, Choice(train="0:1,2"))
 
 
-def test_a_format_that_a_layer_has_not_is_refused_by_name() -> None:
+def test_a8_7_a_depthwise_layer_takes_both_formats() -> None:
     network = Network("net", (6, 6, 2), (DepthwiseConv2D(), Flatten(), Dense(3)))
-    with pytest.raises(CompileError, match=r"layer 0: .*int8 weights"):
-        planned(network, Choice(weights="w8"))
+    for weights in ("w16", "w8"):
+        assert [layer.weight_format for layer in planned(network, Choice(weights=weights)).layers] == [weights, "w16"]
 
 
 def test_the_choice_of_a_format_overrides_that_of_a_layer() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from image_networks import DEPTHWISE
 
 from jaragua_compiler import CompileError, Dense, Network, initial_weights, plan
 from jaragua_compiler.bench import board as bench_board
@@ -60,6 +61,10 @@ NETWORKS |= {
             Dense(3),
         ),
     ),
+}
+NETWORKS |= {
+    "every kind w8": replace(NETWORKS["every kind"], weights="w8"),
+    "depthwise w8": replace(DEPTHWISE, weights="w8"),
 }
 SMALL = replace(find_board("zero"), name="small", ram_bytes=20000, flash_bytes=200000)
 
@@ -159,11 +164,13 @@ def test_auto_takes_every_layer_that_fits_from_the_last_one_down() -> None:
 
 @pytest.mark.board
 @pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
-@pytest.mark.parametrize("train", ["3", "1,3", "0,3", "0:4,1:6,3:2"])
-def test_the_figures_of_frozen_layers_are_those_of_the_linked_program(train: str, core: str) -> None:
-    network = NETWORKS["cnn"]
-    layout = planned(network, Choice(train=train))
-    compiled = freeze(layout, initial_weights(network, 1), np.random.default_rng(1).uniform(-1, 1, (8, 784)))
+@pytest.mark.parametrize(
+    ("name", "train"), [*(("cnn", train) for train in ("3", "1,3", "0,3", "0:4,1:6,3:2")), ("every kind", "0,7")]
+)
+def test_the_figures_of_frozen_layers_are_those_of_the_linked_program(name: str, train: str, core: str) -> None:
+    network = NETWORKS[name]
+    samples = np.random.default_rng(1).uniform(-1, 1, (8, network.input_size))
+    compiled = freeze(planned(network, Choice(train=train)), initial_weights(network, 1), samples)
     found, measured = figures(compiled, core_of(core)), bench_board.footprint(compiled, core)
     rows = {row.name: row.bytes for row in found.ram}
     static = sum(rows[name] for name in ("arena: activations, errors, scratch", "list of live rows", "state"))

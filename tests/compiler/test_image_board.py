@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from image_networks import CNN, DEPTHWISE, EIGHTS, ONE_CHANNEL
 
@@ -10,6 +12,7 @@ from jaragua_compiler.bench import board, toolchain
 from jaragua_compiler.bench.examples import MOBILE, RESIDUAL
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import mismatches, run
+from jaragua_compiler.layers import WeightFormat
 
 pytestmark = pytest.mark.board
 
@@ -18,6 +21,7 @@ SHAPES = {
     "one channel": ONE_CHANNEL,
     "channels in eights": EIGHTS,
     "depthwise": DEPTHWISE,
+    "depthwise, int8 weights (A8.7)": replace(DEPTHWISE, weights="w8"),
     "more inputs than 32 bits hold": Network(
         "net", (5, 5, 40), (Conv2D(9, padding="same", activation="relu"), Conv2D(8), Flatten(), Dense(2))
     ),
@@ -44,6 +48,7 @@ def test_a7_convolutions_of_any_shape_give_the_same_bits_on_the_board(shape: str
     _compare(SHAPES[shape], 11, core)
 
 
+@pytest.mark.parametrize("weights", ["w16", "w8"])
 @pytest.mark.parametrize("network", [MOBILE, RESIDUAL], ids=lambda network: network.name)
-def test_a9_the_examples_of_the_bench_give_the_same_bits_on_the_board(network: Network) -> None:
-    _compare(network, 5, toolchain.CORTEX_M4)
+def test_a9_the_examples_of_the_bench_give_the_same_bits_on_the_board(network: Network, weights: WeightFormat) -> None:
+    _compare(replace(network, weights=weights), 5, toolchain.CORTEX_M4)

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import pytest
-from differential import NATIVE, STEPS, UNOPTIMISED, compare_all, random_case
+from differential import NATIVE, STEPS, UNOPTIMISED, compare_all, learns_int8_depthwise, random_case
 
 from jaragua_compiler import CompileError, Network, ReferenceEngine, plan
 from jaragua_compiler.bench.random_steps import random_steps
@@ -51,6 +51,7 @@ def test_the_random_networks_have_every_layer_kind_and_branches() -> None:
         ("DensePlan", True),
         ("DensePlan", False),
     }
+    assert {compiled.accumulate for compiled in plans if learns_int8_depthwise(compiled)} == {False, True}
 
 
 BRANCHES = {

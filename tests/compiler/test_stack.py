@@ -28,6 +28,8 @@ PLANS = {
     "cnn": plan(CNN, accumulate=True),
     "cnn w8": plan(replace(CNN, weights="w8"), accumulate=True),
     "every kind": plan(NETWORKS["every kind"]),
+    "every kind w8": plan(NETWORKS["every kind w8"], accumulate=True),
+    "depthwise w8": plan(NETWORKS["depthwise w8"], accumulate=True),
     "25 layers": plan(LONG),
 }
 BARS_BYTES = {SINE: 4 * 1024, MLP: 6 * 1024, KWS: 36 * 1024, CNN: 24 * 1024}

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from image_networks import DEPTHWISE
 from random_cases import random_blob, random_sample
 
-from jaragua_compiler import Conv2D, Dense, Flatten, NativeEngine, Network, Plan, ReferenceEngine, plan
+from jaragua_compiler import (
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Flatten,
+    NativeEngine,
+    Network,
+    Plan,
+    ReferenceEngine,
+    plan,
+)
 from jaragua_compiler.bench import board, toolchain
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import Step, mismatches, run
@@ -37,6 +49,17 @@ NETWORKS = {
         (7, 6, 3),
         (Conv2D(5, (3, 2), (1, 2), "same", "relu"), Conv2D(4, (3, 3), (2, 2), "valid"), Flatten(), Dense(5)),
         weights="w8",
+    ),
+    "depthwise": replace(DEPTHWISE, weights="w8"),
+    "depthwise of both formats": Network(
+        "depthwise-mixed",
+        (7, 6, 3),
+        (
+            DepthwiseConv2D((3, 2), (1, 2), "same", "relu"),
+            DepthwiseConv2D((2, 3), (2, 1), "same", "relu", weights="w8"),
+            Flatten(),
+            Dense(3),
+        ),
     ),
     "conv of both formats": Network(
         "conv-mixed",

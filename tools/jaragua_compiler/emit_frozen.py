@@ -17,7 +17,7 @@ INCLUDES = (
     ("jrg_nn_dense_pass_w8.h", "jrg_nn_dense_pass_w8"),
     ("jrg_nn_conv_w8.h", "jrg_nn_conv_forward_w8"),
     ("jrg_nn_conv_backward_w8.h", "jrg_nn_conv_backward_w8"),
-    ("jrg_nn_frozen_depthwise_w8.h", "jrg_nn_depthwise_forward_w8"),
+    ("jrg_nn_depthwise_w8.h", "jrg_nn_depthwise_forward_w8"),
     ("jrg_nn_errors.h", "jrg_nn_spread_errors"),
 )
 
@@ -79,7 +79,8 @@ _DEPTHWISE_FORWARD = """\
 static void jrg_model_step{step}_forward(void)
 {{
     const jrg_nn_conv_w8 layer = {layer};
-    jrg_nn_depthwise_forward_w8(&layer, {x}, {y}, jrg_model_exponents[{index}].forward_shift, {output_width}u, {relu});
+    jrg_nn_depthwise_forward_w8(&layer, {x}, {y}, {patch}, jrg_model_exponents[{index}].forward_shift,
+                                {output_width}u, {relu});
 }}
 """
 

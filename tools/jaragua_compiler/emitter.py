@@ -13,6 +13,7 @@ from jaragua_compiler import (
     emit_dense,
     emit_dense_w8,
     emit_depthwise,
+    emit_depthwise_w8,
     emit_frozen,
     emit_plain,
     emit_split,
@@ -49,7 +50,11 @@ _EMITTERS: dict[type[OperatorPlan], ModuleType] = {
     ActivationPlan: emit_plain,
 }
 
-_EMITTERS_W8: dict[type[OperatorPlan], ModuleType] = {DensePlan: emit_dense_w8, ConvPlan: emit_conv_w8}
+_EMITTERS_W8: dict[type[OperatorPlan], ModuleType] = {
+    DensePlan: emit_dense_w8,
+    ConvPlan: emit_conv_w8,
+    DepthwisePlan: emit_depthwise_w8,
+}
 
 # The kernels of the DSP path need constants folded and registers to spare, whatever the image is built with.
 _OPTIMISE = (

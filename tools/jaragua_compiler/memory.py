@@ -234,7 +234,7 @@ def _scratch_buffers(graph: Graph, moments: Moments, step: OperatorPlan) -> Iter
     if isinstance(step, WindowPlan) and step.has_backward:
         errors = 2 * step.outputs * _even(step.positions)
         yield Buffer(f"e{step.index}", errors, moments.take_error(step.step), moments.learn(step.step))
-    if isinstance(step, ConvPlan) or (isinstance(step, DepthwisePlan) and not step.per_channel):
+    if isinstance(step, ConvPlan | DepthwisePlan):
         forward = moments.forward(step.step)
         yield Buffer(f"patch{step.index}", 2 * _forward_elements(step), forward, forward)
     if isinstance(step, ConvPlan | DepthwisePlan) and (step.trains or _lists_channels(step)):
@@ -261,4 +261,5 @@ def _update_elements(step: ConvPlan | DepthwisePlan) -> int:
         return step.bordered_elements
     if isinstance(step, ConvPlan) and not step.per_channel and step.channels % 8 == 0:
         return 2 * (step.positions + 1)
-    return (4 if step.per_channel else 1) * _even(step.positions)
+    quads = isinstance(step, ConvPlan) and step.per_channel
+    return (4 if quads else 1) * _even(step.positions)

@@ -197,7 +197,7 @@ class Plan:
 
     @property
     def listed_formats(self) -> list[str]:
-        """The formats of weights that have a list of live rows beside the arena: all of dense layers, int8 of all."""
+        """The formats that have a list of live rows beside the arena: all of dense layers, int8 of convolutions."""
         return sorted({layer.weight_format for layer in self._listed})
 
     @property
@@ -207,7 +207,11 @@ class Plan:
 
     @property
     def _listed(self) -> list[WeightedPlan]:
-        listed = [layer for layer in self.layers if isinstance(layer, DensePlan) or layer.per_channel]
+        listed = [
+            layer
+            for layer in self.layers
+            if isinstance(layer, DensePlan) or (isinstance(layer, ConvPlan) and layer.per_channel)
+        ]
         return [layer for layer in listed if layer.has_backward]
 
     @cached_property
@@ -267,6 +271,11 @@ class _Planner:
         return self._plain(operator, common)
 
     def _weighted(self, operator: Operator, common: dict[str, object]) -> WeightedPlan:
+        layer = operator.layer
+        whole = self._network.trains_whole(layer) or not self._network.trains(layer)
+        if isinstance(operator, DepthwiseOperator) and not whole:
+            reason = f"layer {layer}: a depthwise convolution trains with all its channels or none"
+            raise CompileError(f"{reason}.", "Leave the number of channels out.")
         output = self._graph.tensors[operator.output]
         inputs, outputs = _fan(self._graph, operator)
         input_width = self._scales.widths[operator.input]
@@ -303,8 +312,6 @@ class _Planner:
         terms = _error_terms(self._graph, operator)
         passes = self._needs_error[operator.input]
         weights = self._network.weight_format(operator.layer)
-        if weights == "w8" and isinstance(operator, DepthwiseOperator) and self._network.trains(operator.layer):
-            raise _no_int8_depthwise(self._network, operator.layer)
         largest = LARGEST_ERROR_TERMS[weights]
         if passes and terms > largest:
             raise CompileError(
@@ -338,15 +345,6 @@ class _Planner:
             slope=round(operator.slope * 2**15) if operator.kind == "leaky_relu" else 0,
             **common,  # type: ignore[arg-type]
         )
-
-
-def _no_int8_depthwise(network: Network, index: int) -> CompileError:
-    reason = f"layer {index}: a depthwise convolution that trains has no int8 weights"
-    if not network.trains_whole(index):
-        return CompileError(
-            f"{reason}, so it trains with all its channels or none.", "Leave the number of channels out."
-        )
-    return CompileError(f"{reason}.", "Give this layer weights='w16'; its weights are few.")
 
 
 def _needs_error(network: Network, graph: Graph) -> list[bool]:

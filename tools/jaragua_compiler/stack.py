@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jaragua_compiler.boards import Core
-from jaragua_compiler.plan_operators import DensePlan
+from jaragua_compiler.plan_operators import DensePlan, DepthwisePlan, OperatorPlan
 
 if TYPE_CHECKING:
     from jaragua_compiler.plan import Plan
@@ -23,6 +23,9 @@ _ERROR_BYTES = 12  # jrg_nn_error
 _DENSE_BYTES: dict[Core, int] = {"cortex_m4": 336, "cortex_m0plus": 288}
 _IMAGE_BYTES: dict[Core, int] = {"cortex_m4": 416, "cortex_m0plus": 384}
 _SPLIT_BYTES = 64  # more where a layer has rows that learn and rows that do not (A10.7): two kernels in one step
+_DEPTHWISE_W8_BYTES = (
+    64  # more where int8 weights of a depthwise convolution learn (A8.7): a channel's gradients, a rate
+)
 
 
 def stack_bound(plan: Plan, core: Core) -> int:
@@ -32,4 +35,9 @@ def stack_bound(plan: Plan, core: Core) -> int:
     step_bytes = (_DENSE_BYTES if dense else _IMAGE_BYTES)[core]
     split = any(layer.trains and layer.frozen_rows for layer in plan.layers)
     step_bytes += _SPLIT_BYTES if split else 0
+    step_bytes += _DEPTHWISE_W8_BYTES if any(_learns_int8_depthwise(step) for step in plan.steps) else 0
     return step_bytes + _ERROR_BYTES * errors + _EXPONENTS_BYTES * len(plan.layers)
+
+
+def _learns_int8_depthwise(step: OperatorPlan) -> bool:
+    return isinstance(step, DepthwisePlan) and step.per_channel and step.trains

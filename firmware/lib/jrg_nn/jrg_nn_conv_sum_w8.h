@@ -5,19 +5,6 @@
 #include "jrg_nn_conv_sum.h"       // jrg_nn_conv_summed_step
 #include "jrg_nn_conv_update_w8.h" // jrg_nn_quad_columns
 
-/* A11.4 of all channels; the layer's biases are sums. common: le' + Ee - 16. */
-JRG_NN_INLINE void jrg_nn_conv_sum_biases_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, int32_t mantissa,
-                                             int32_t common, int32_t input_exponent)
-{
-    const uint32_t positions = conv->window.rows * conv->window.columns;
-    for (uint32_t channel = 0; channel < conv->outputs; channel++) {
-        const int32_t shift = jrg_nn_clamp(common - conv->channels[channel] - input_exponent, -31, 31);
-        const jrg_nn_conv_bias_rate rate = {mantissa, shift};
-        const int32_t sum = jrg_nn_conv_error_sum(scaled + channel * (positions + (positions & 1u)), positions);
-        jrg_nn_conv_step_bias(&conv->biases[channel], sum, rate);
-    }
-}
-
 /* As jrg_nn_conv_update_w8, but sums [outputs][K padded to quads], in the order of the columns, and the layer's biases,
  * which are sums, take the steps. */
 JRG_NN_INLINE void jrg_nn_conv_sum_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, int32_t error_exponent,
@@ -44,7 +31,7 @@ JRG_NN_INLINE void jrg_nn_conv_sum_w8(const jrg_nn_conv_w8 *conv, const int16_t 
             }
         }
     }
-    jrg_nn_conv_sum_biases_w8(conv, scaled, rate.mantissa, common, input_exponent);
+    jrg_nn_conv_step_biases_w8(conv, scaled, rate.mantissa, common, input_exponent);
 }
 
 #endif

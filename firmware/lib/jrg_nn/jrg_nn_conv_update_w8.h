@@ -96,6 +96,19 @@ JRG_NN_INLINE void jrg_nn_conv_step_quad_w8(int8_t *quad, const int32_t sums[4],
     }
 }
 
+/* A8.4 of all biases, or A11.4 if the layer's biases are sums. common: le' + Ee - 16. */
+JRG_NN_INLINE void jrg_nn_conv_step_biases_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, int32_t mantissa,
+                                              int32_t common, int32_t input_exponent)
+{
+    const uint32_t positions = conv->window.rows * conv->window.columns;
+    for (uint32_t channel = 0; channel < conv->outputs; channel++) {
+        const int32_t shift = jrg_nn_clamp(common - conv->channels[channel] - input_exponent, -31, 31);
+        const jrg_nn_conv_bias_rate rate = {mantissa, shift};
+        const int32_t sum = jrg_nn_conv_error_sum(scaled + channel * (positions + (positions & 1u)), positions);
+        jrg_nn_conv_step_bias(&conv->biases[channel], sum, rate);
+    }
+}
+
 /* As jrg_nn_conv_update, for int8 weights. layer_key: jrg_nn_dither_layer of this layer. columns: scratch, 4-aligned,
  * [4 * positions padded to even]. */
 JRG_NN_INLINE void jrg_nn_conv_update_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, int32_t error_exponent,
@@ -122,12 +135,7 @@ JRG_NN_INLINE void jrg_nn_conv_update_w8(const jrg_nn_conv_w8 *conv, const int16
             }
         }
     }
-    for (uint32_t channel = 0; channel < conv->outputs; channel++) {
-        const jrg_nn_conv_bias_rate bias_rate = {
-            rate.mantissa, jrg_nn_clamp(common - conv->channels[channel] - input_exponent, -31, 31)};
-        const int32_t sum = jrg_nn_conv_error_sum(scaled + channel * 2u * pairs, positions);
-        jrg_nn_conv_step_bias(&conv->biases[channel], sum, bias_rate);
-    }
+    jrg_nn_conv_step_biases_w8(conv, scaled, rate.mantissa, common, input_exponent);
 }
 
 #endif

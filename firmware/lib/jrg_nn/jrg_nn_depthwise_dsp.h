@@ -39,6 +39,23 @@ JRG_NN_INLINE uint32_t jrg_nn_place_under(const jrg_nn_window *window, uint32_t 
     return (y * window->width + x) * window->channels;
 }
 
+/* What lies under one position: its first number, and the numbers in a row of it. */
+typedef struct {
+    const int16_t *x;
+    uint32_t line;
+} jrg_nn_under;
+
+/* In the image itself if the window lies inside, else copied to the patch: [taps][channels], padded to even. */
+JRG_NN_INLINE jrg_nn_under jrg_nn_depthwise_under(const jrg_nn_window *window, const int16_t *x, uint32_t row,
+                                                  uint32_t column, int16_t *patch)
+{
+    if (jrg_nn_is_inside(window, row, column)) {
+        return (jrg_nn_under){x + jrg_nn_place_under(window, row, column), window->width * window->channels};
+    }
+    jrg_nn_patch(window, x, jrg_nn_row_span(window, row), jrg_nn_column_span(window, column), patch);
+    return (jrg_nn_under){patch, window->kernel_width * window->channels};
+}
+
 /* Two channels of one position. x: the first one's number under tap 0; line: numbers in a row of x; w: the first one's row
  * of weights. y: two numbers, any alignment. */
 JRG_NN_INLINE void jrg_nn_depthwise_pair_dsp(const jrg_nn_window *window, const int16_t *x, uint32_t line,
@@ -110,16 +127,10 @@ JRG_NN_INLINE void jrg_nn_depthwise_forward_dsp(const jrg_nn_conv *conv, const i
     const int32_t factor = jrg_nn_shift_factor(shift);
 #pragma GCC unroll 1
     for (uint32_t row = 0; row < window->rows; row++) {
-        const jrg_nn_span rows = jrg_nn_row_span(window, row);
 #pragma GCC unroll 1
         for (uint32_t column = 0; column < window->columns; column++) {
-            const bool inside = jrg_nn_is_inside(window, row, column);
-            if (!inside) {
-                jrg_nn_patch(window, x, rows, jrg_nn_column_span(window, column), patch);
-            }
-            const int16_t *at = inside ? x + jrg_nn_place_under(window, row, column) : patch;
-            const uint32_t line = (inside ? window->width : window->kernel_width) * window->channels;
-            jrg_nn_depthwise_position_dsp(conv, at, line, y, factor, output_width, relu);
+            const jrg_nn_under under = jrg_nn_depthwise_under(window, x, row, column, patch);
+            jrg_nn_depthwise_position_dsp(conv, under.x, under.line, y, factor, output_width, relu);
             y += window->channels;
         }
     }

@@ -93,6 +93,21 @@ JRG_NN_INLINE int32_t jrg_nn_smlatt(uint32_t pair, uint32_t factor, int32_t sum)
     return sum;
 }
 
+/* SXTB16: of a stored quad of int8 weights (A8.6) the first two as int16 numbers in one word, and the last two. */
+JRG_NN_INLINE uint32_t jrg_nn_first_two_w8(uint32_t quad)
+{
+    uint32_t result;
+    __asm__("sxtb16 %0, %1" : "=r"(result) : "r"(quad));
+    return result;
+}
+
+JRG_NN_INLINE uint32_t jrg_nn_last_two_w8(uint32_t quad)
+{
+    uint32_t result;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(quad));
+    return result;
+}
+
 /* QSUB16: a - b of both halves, each clamped to 16 bits. */
 JRG_NN_INLINE uint32_t jrg_nn_qsub16(uint32_t a, uint32_t b)
 {

@@ -1,13 +1,17 @@
 """What the operators that no model of the zoo has cost: two small networks on random samples, operator by operator.
 
-    python -m jaragua_compiler.bench.examples
+    python -m jaragua_compiler.bench.examples [--weights w8]
 
 The weights are random initial ones, so fewer rows are dead than on a task; every step is checked against the reference.
 """
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import mean
+from typing import get_args
 
 from jaragua_compiler.bench import board
 from jaragua_compiler.bench.random_steps import STEPS_PER_BLOB, random_steps
@@ -22,7 +26,7 @@ from jaragua_compiler.layers import (
     GlobalAveragePool2D,
     MaxPool2D,
 )
-from jaragua_compiler.network import Network
+from jaragua_compiler.network import Network, WeightFormat
 from jaragua_compiler.plan import plan
 from jaragua_compiler.reference import ReferenceEngine
 
@@ -77,6 +81,14 @@ def table(network: Network) -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", choices=get_args(WeightFormat), default="w16", help="of all layers but the last")
+    weights = parser.parse_args(arguments).weights
     for example in (MOBILE, RESIDUAL):
-        print(table(example))
+        print(table(replace(example, weights=weights)))
+
+
+if __name__ == "__main__":
+    main()

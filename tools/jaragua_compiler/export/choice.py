@@ -10,7 +10,6 @@ from jaragua_compiler.channel_order import Orders, channel_orders
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.network import Layer, Network, WeightedLayer, WeightFormat
 from jaragua_compiler.plan import Plan, plan
-from jaragua_compiler.plan_operators import WeightedPlan
 
 ALL, LAST, AUTO = "all", "last", "auto"
 
@@ -31,8 +30,6 @@ def planned(network: Network, choice: Choice) -> Plan:
     Its channels are in the order of `orders`.
     """
     compiled = plan(_training(_stored(network, choice.weights), choice.train))
-    for layer in compiled.layers:
-        _require(compiled, layer)
     orders(network, choice)
     return compiled
 
@@ -41,16 +38,6 @@ def orders(network: Network, choice: Choice) -> Orders:
     """The order of channels in which those of the choice are the first (A10.7). Raises CompileError if none is."""
     chosen = {} if choice.train is None else _chosen_layers(network, choice.train)
     return channel_orders(network, {layer: channels for layer, channels in chosen.items() if channels is not None})
-
-
-def _require(compiled: Plan, layer: WeightedPlan) -> None:
-    """A plan that quietly does something else than the network says would be worse than none."""
-    network = compiled.network
-    index = network.weighted[layer.index]
-    place = f"network {network.name!r}: layer {index}, {type(network.layers[index]).__name__}"
-    if network.weight_format(index) != layer.weight_format:
-        formats = f"the device has no {network.weight_format(index)} weights for it"
-        raise CompileError(f"{place}: {formats}.", f"Nearest supported: {layer.weight_format}.")
 
 
 def _stored(network: Network, weights: WeightFormat | None) -> Network:

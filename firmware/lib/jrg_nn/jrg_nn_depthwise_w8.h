@@ -1,9 +1,12 @@
-/* A9.8 with A10: a depthwise convolution whose int8 weights are only read. Portable C on every core. */
-#ifndef JRG_NN_FROZEN_DEPTHWISE_W8_H
-#define JRG_NN_FROZEN_DEPTHWISE_W8_H
+/* A8.7: a depthwise convolution with int8 weights, whether it learns or not: its outputs, and the error of its inputs. */
+#ifndef JRG_NN_DEPTHWISE_W8_H
+#define JRG_NN_DEPTHWISE_W8_H
 
 #include "jrg_nn_conv_w8.h" // jrg_nn_conv_w8
 #include "jrg_nn_errors.h"  // jrg_nn_mask_errors
+#if JRG_NN_DSP
+#include "jrg_nn_depthwise_w8_dsp.h" // jrg_nn_depthwise_forward_w8_dsp
+#endif
 
 /* Where the window of one position meets the image. */
 typedef struct {
@@ -27,11 +30,20 @@ JRG_NN_INLINE int32_t jrg_nn_depthwise_sum_w8(const jrg_nn_window *window, const
     return sum;
 }
 
-/* A8.2. conv: its outputs are the channels. As jrg_nn_conv_forward_w8, without scratch. */
-JRG_NN_INLINE void jrg_nn_depthwise_forward_w8(const jrg_nn_conv_w8 *conv, const int16_t *x, int16_t *y, int32_t shift,
-                                               uint32_t output_width, bool relu)
+/* A8.2. conv: its outputs are the channels, its K is that of the kernel's taps. x: [height][width][channels] within bx.
+ * y: [positions][channels]. patch: scratch, [taps][channels], padded to even. All are 4-aligned. shift: fx - fy; with a
+ * channel's fw_o it lies in 2..30 (A3.3). */
+JRG_NN_INLINE void jrg_nn_depthwise_forward_w8(const jrg_nn_conv_w8 *conv, const int16_t *x, int16_t *y,
+                                               int16_t *patch, int32_t shift, uint32_t output_width, bool relu)
 {
     const jrg_nn_window *window = &conv->window;
+#if JRG_NN_DSP
+    if (jrg_nn_is_depthwise_dsp(window)) {
+        jrg_nn_depthwise_forward_w8_dsp(conv, x, y, patch, shift, output_width, relu);
+        return;
+    }
+#endif
+    (void)patch;
     const uint32_t stride = jrg_nn_stride_w8(window->kernel_height * window->kernel_width);
     for (uint32_t row = 0; row < window->rows; row++) {
         for (uint32_t column = 0; column < window->columns; column++) {
@@ -60,16 +72,30 @@ JRG_NN_INLINE void jrg_nn_depthwise_spread_w8(const jrg_nn_window *window, const
     }
 }
 
-/* A8.3 of one channel. scaled: its errors, at all positions. weight_exponent: F. */
+/* A8.3 of one channel. scaled: its errors, at all positions. weight_exponent: F. below: [height][width][channels]. */
 JRG_NN_INLINE void jrg_nn_depthwise_add_errors_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, uint32_t channel,
                                                   int32_t weight_exponent, int32_t *below)
 {
     const jrg_nn_window *window = &conv->window;
     const uint32_t shift = (uint32_t)(conv->channels[channel] - weight_exponent);
     const int8_t *weights = conv->weights + channel * jrg_nn_stride_w8(window->kernel_height * window->kernel_width);
+#if JRG_NN_DSP
+    _Alignas(4) int16_t row_w16[JRG_NN_DEPTHWISE_MOST_TAPS + 3u];
+    if (jrg_nn_is_depthwise_dsp(window)) {
+        jrg_nn_depthwise_unpack_dsp(window, weights, row_w16);
+    }
+#endif
     for (uint32_t row = 0; row < window->rows; row++) {
         for (uint32_t column = 0; column < window->columns; column++) {
             const int32_t error = shift == 0u ? *scaled : jrg_nn_rshift(*scaled, shift);
+#if JRG_NN_DSP
+            if (error != 0 && jrg_nn_is_depthwise_dsp(window) && jrg_nn_is_inside(window, row, column)) {
+                int32_t *to = below + jrg_nn_place_under(window, row, column) + channel;
+                jrg_nn_depthwise_spread_dsp(window, row_w16, error, to);
+                scaled++;
+                continue;
+            }
+#endif
             if (error != 0) {
                 const jrg_nn_meeting at = {jrg_nn_row_span(window, row), jrg_nn_column_span(window, column)};
                 jrg_nn_depthwise_spread_w8(window, weights, error, at, channel, below);
@@ -79,7 +105,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_add_errors_w8(const jrg_nn_conv_w8 *conv, co
     }
 }
 
-/* As jrg_nn_conv_backward_w8, without scratch. */
+/* scaled: of jrg_nn_conv_scale. As jrg_nn_conv_backward_w8, without scratch. */
 JRG_NN_INLINE jrg_nn_error jrg_nn_depthwise_backward_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled,
                                                         const int16_t *x, bool rectified, int32_t weight_exponent,
                                                         int32_t *below)
