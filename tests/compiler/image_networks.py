@@ -152,11 +152,11 @@ class _RandomLayers:
         stride = (int(generator.integers(1, 3)), int(generator.integers(1, 3)))
         padding = random_padding(generator, window)
         slope = float(generator.choice([0.01, 0.25]))
-        kind = generator.integers(6)
+        kind = generator.integers(8)
         if kind <= 1:
             filters = int(generator.choice([1, 2, 3, 8]))
             return Conv2D(filters, window, stride, padding, self._activation(), slope=slope)
-        if kind == 2:
+        if kind in (2, 6, 7):
             return DepthwiseConv2D(window, stride, padding, self._activation(), slope=slope)
         if kind == 3:
             return MaxPool2D(window, stride, padding)
