@@ -307,7 +307,9 @@ def integers_reordered(network: Network, weights: IntegerWeights, order: Orders)
 @pytest.mark.parametrize("seed", range(NETWORKS))
 def test_a10_7_an_order_changes_no_bit_of_what_is_computed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of a network trained in its own order and in another, without the one thing that knows places: the dither."""
-    monkeypatch.setattr("jaragua_compiler.reference_conv.pair_dithers", lambda _, count: np.full(count, 1 << 31))
+    monkeypatch.setattr(
+        "jaragua_compiler.reference_conv.plane_dithers", lambda _, rows, columns: np.full((rows, columns), 1 << 31)
+    )
     network, _, order = random_ordered(100 + seed)
     compiled = plan(network)
     one, other = ReferenceEngine(compiled), ReferenceEngine(compiled)

@@ -16,7 +16,7 @@ from jaragua_compiler.arithmetic import Block
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import mismatches, run
 from jaragua_compiler.blob import exponents, unpack_integers
-from jaragua_compiler.dither import Dither, pair_dithers
+from jaragua_compiler.dither import PAIR, ROW, Dither, plane_dithers
 from jaragua_compiler.exponents import LayerScale, layer_scale
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import ConvPlan
@@ -78,10 +78,10 @@ def test_a7_5_a_weight_moves_by_the_step_and_its_dither_rounded_down(error: int,
     factor = (24576 * 2**16 + 2 ** (shift - 1)) // 2**shift
     dither = Dither()
     dither.restart(11)
-    draws = pair_dithers(int(dither.keys(0, 1)[0]), 8)
+    draws = plane_dithers(int(dither.keys(0, 1)[0]), 2, 3)
     for row in range(2):
         for column in range(3):
-            fine = int(before[row, 0, 0, column]) * 2**32 - error * factor + int(draws[4 * row + column])
+            fine = int(before[row, 0, 0, column]) * 2**32 - error * factor + int(draws[row, column])
             assert window.matrix[row, 0, 0, column] == fine // 2**32
 
 
@@ -98,8 +98,17 @@ def test_a7_7_the_mean_of_many_steps_below_half_a_unit_is_the_step(seed: int) ->
     assert np.abs(np.mean(moved, axis=0) - step).max() < 5 * deviation
 
 
-def test_a7_7_draws_are_shared_by_two_neighbours_and_follow_the_golden_ratio() -> None:
-    assert list(pair_dithers(7, 5)) == [7, 7, 7 + 0x9E3779B9, 7 + 0x9E3779B9, (7 + 2 * 0x9E3779B9) % 2**32]
+def test_a7_7_neighbours_draw_half_a_turn_apart_and_pairs_and_rows_follow_the_plastic_number() -> None:
+    draws = plane_dithers(7, 2, 4)
+    assert list(draws[0]) == [7, 7 + 2**31, 7 + 0xC13FA9A9, (7 + 0xC13FA9A9 + 2**31) % 2**32]
+    assert list((draws[1] - draws[0]) % 2**32) == [0x91E10DA5] * 4
+    plastic = 1.324717957244746
+    assert [int(2**32 / plastic), int(2**32 / plastic**2)] == [PAIR, ROW]
+
+
+def test_a7_7_no_two_of_32_rows_draw_nearly_the_same() -> None:
+    starts = np.sort(plane_dithers(0, 32, 1)[:, 0])
+    assert np.diff(starts).min() > 2**32 / 32 / 4  # of even spacing, a quarter
 
 
 def test_a7_3_widths_leave_room_for_the_sums_of_all_three_passes() -> None:

@@ -1,4 +1,4 @@
-"""A8.5: the dither of stochastic rounding, counter based: any machine computes any of its numbers on its own."""
+"""A7.7, A8.5: the dither of stochastic rounding, counter based: any machine computes any of its numbers on its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ UintArray = npt.NDArray[np.uint64]
 
 GOLDEN = 0x9E3779B9  # from step to step, and from quad to quad
 LAYER = 0x85EBCA6B
+PAIR, ROW = 0xC13FA9A9, 0x91E10DA5  # A7.7
 FRACTION_BITS = 24  # A8.4
 _MASK = 0xFFFFFFFF
 
@@ -49,14 +50,12 @@ def row_keys(seed: int, step: int, layer: int, rows: int) -> UintArray:
     return mix32(key + np.uint64((LAYER * layer) & _MASK) + counts)
 
 
-def pair_dithers(key: int, count: int) -> npt.NDArray[np.int64]:
-    """rho of the first `count` weights of a layer of windows, as they are stored (A7.7): int [count], 32 bits.
-
-    key: h of the layer, of row 0 (row_keys).
-    """
-    pairs = np.arange((count + 1) // 2, dtype=np.uint64)
-    draws = (np.uint64(key) + pairs * np.uint64(GOLDEN)) & np.uint64(_MASK)
-    return np.repeat(draws, 2)[:count].astype(np.int64)
+def plane_dithers(key: int, rows: int, columns: int) -> npt.NDArray[np.int64]:
+    """rho of every weight of a layer of windows (A7.7): int [rows, columns], 32 bits. key: h of row 0 (row_keys)."""
+    places = np.arange(columns, dtype=np.uint64)
+    along = places // np.uint64(2) * np.uint64(PAIR) + places % np.uint64(2) * np.uint64(1 << 31)
+    starts = np.uint64(key) + np.arange(rows, dtype=np.uint64) * np.uint64(ROW)
+    return ((starts[:, None] + along) & np.uint64(_MASK)).astype(np.int64)
 
 
 def dithers(keys: UintArray, columns: int) -> npt.NDArray[np.int64]:

@@ -102,9 +102,10 @@ def _apply_calls(plan: Plan, layer: WeightedPlan) -> str:
         own = f"jrg_nn_apply_weights_w8({weights_w8(layer)}, {summed}, {shape}, factor,\n"
         own += f"                            {dither_key(layer)});"
     else:
-        count = f"{layer.trained_rows * layer.row_elements}u"
         dense = isinstance(layer, DensePlan)
         kernel = "jrg_nn_apply_weights" if dense else "jrg_nn_apply_window_weights"
+        rows, columns = layer.trained_rows, layer.row_elements
+        count = f"{rows * columns}u" if dense else f"{rows}u, {columns}u"
         last = f"{layer.input_width + 1}u" if dense else dither_key(layer)
         own = f"{kernel}({weights(layer)}, {summed}, {count}, factor,\n{' ' * (len(kernel) + 5)}{last});"
     shared = f"jrg_nn_apply_biases({biases(layer)}, {bias_sums(plan, layer)}, {layer.trained_rows}u, factor);"

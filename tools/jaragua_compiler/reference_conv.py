@@ -6,7 +6,7 @@ import numpy as np
 
 from jaragua_compiler.arithmetic import Block, rshift, sats, satu, scaled_error
 from jaragua_compiler.blob import IntArray
-from jaragua_compiler.dither import Dither, pair_dithers
+from jaragua_compiler.dither import Dither, plane_dithers
 from jaragua_compiler.exponents import LayerScale
 from jaragua_compiler.plan_operators import DepthwisePlan, WindowPlan
 from jaragua_compiler.rate import LearningRate
@@ -83,10 +83,8 @@ class ReferenceWindow:
 
     def _move_by(self, fine: IntArray) -> None:
         """A7.5, A11.5: by steps with 32 bits behind the point, of the shape of the weights, rounded with the dither."""
-        rows, columns = self.layer.outputs, self.layer.inputs
         key = int(self._dither.keys(self.layer.index, 1)[0])
-        stored = pair_dithers(key, rows * self.layer.row_elements).reshape(rows, -1)
-        dithered = fine + stored[:, :columns].reshape(fine.shape)
+        dithered = fine + plane_dithers(key, self.layer.outputs, self.layer.inputs).reshape(fine.shape)
         self.matrix = sats(self.matrix + (dithered >> FINE_BITS), WEIGHT_WIDTH)
 
     def apply(self, count: int) -> None:

@@ -41,10 +41,10 @@ JRG_NN_INLINE void jrg_nn_conv3x3_update(const jrg_nn_conv *conv, const int16_t 
         int32_t gradients[9];
         jrg_nn_conv3x3_gradients(&conv->window, scaled, bordered, gradients);
         for (uint32_t tap = 0; tap < 9u; tap++) {
-            const uint32_t rho = jrg_nn_pair_dither(rate.dither, tap / 2u);
+            const uint32_t rho = jrg_nn_weight_dither(rate.dither, tap);
             weights[tap] = jrg_nn_conv_stepped_weight(weights[tap], gradients[tap], rate.factor, rho);
         }
-        rate.dither = jrg_nn_pair_dither(rate.dither, JRG_NN_CONV3X3_STRIDE / 2u);
+        rate.dither = jrg_nn_plane_dither(rate.dither, 0, 1u);
         const int32_t sum = jrg_nn_conv_error_sum(scaled, conv->window.rows * conv->window.columns);
         jrg_nn_conv_step_bias(&conv->biases[channel], sum, bias_rate);
         scaled += stride;

@@ -206,7 +206,8 @@ JRG_NN_INLINE void jrg_nn_live_gradients(const jrg_nn_window *window, const jrg_
 JRG_NN_INLINE uint32_t jrg_nn_stepped_pair(uint32_t weights, int32_t gradient0, int32_t gradient1, jrg_nn_conv_rate rate)
 {
     const int32_t low = jrg_nn_conv_stepped_weight((int16_t)weights, gradient0, rate.factor, rate.dither);
-    const int32_t high = jrg_nn_conv_stepped_weight((int32_t)weights >> 16, gradient1, rate.factor, rate.dither);
+    const uint32_t rho1 = jrg_nn_weight_dither(rate.dither, 1u);
+    const int32_t high = jrg_nn_conv_stepped_weight((int32_t)weights >> 16, gradient1, rate.factor, rho1);
     return jrg_nn_pack_pair(low, high);
 }
 
@@ -232,7 +233,7 @@ JRG_NN_INLINE void jrg_nn_live_update_channel(const jrg_nn_window *window, const
 #pragma GCC unroll 4
                 for (uint32_t i = 0; i < 8u; i += 2u) {
                     *pair = jrg_nn_stepped_pair(*pair, sums[i], sums[i + 1u], rate);
-                    rate.dither = jrg_nn_pair_dither(rate.dither, 1u);
+                    rate.dither = jrg_nn_plane_dither(rate.dither, 1u, 0);
                     pair++;
                 }
             }
@@ -255,7 +256,7 @@ JRG_NN_INLINE void jrg_nn_conv_live_update_dsp(const jrg_nn_conv *conv, const in
             jrg_nn_live_update_channel(window, &list, x, conv->weights + channel * stride, rate);
             jrg_nn_conv_step_bias(&conv->biases[channel], list.sum, bias_rate);
         }
-        rate.dither = jrg_nn_pair_dither(rate.dither, stride / 2u);
+        rate.dither = jrg_nn_plane_dither(rate.dither, 0, 1u);
         scaled += jrg_nn_conv_error_stride(conv);
     }
 }

@@ -3,7 +3,7 @@
 #define JRG_NN_CONV_RATE_H
 
 #include "jrg_nn_conv.h"   // jrg_nn_conv_scale
-#include "jrg_nn_dither.h" // JRG_NN_DITHER_GOLDEN
+#include "jrg_nn_dither.h" // jrg_nn_dither_row
 
 /* One step's numbers of A7.5 for biases. */
 typedef struct {
@@ -37,12 +37,6 @@ JRG_NN_INLINE jrg_nn_conv_bias_rate jrg_nn_conv_bias_rate_of(jrg_nn_step_rate ra
     const int32_t shift =
         rate.exponent + error_exponent - exponents.weight_exponent - exponents.input_exponent - 16;
     return (jrg_nn_conv_bias_rate){rate.mantissa, jrg_nn_clamp(shift, -31, 31)};
-}
-
-/* A7.7: rho of the weights number 2 q and 2 q + 1 of a layer. */
-JRG_NN_INLINE uint32_t jrg_nn_pair_dither(uint32_t dither, uint32_t q)
-{
-    return dither + JRG_NN_DITHER_GOLDEN * q;
 }
 
 /* A7.5, A8.4: T of a gradient or of a sum of errors. */

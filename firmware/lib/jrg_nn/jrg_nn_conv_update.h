@@ -15,7 +15,7 @@ JRG_NN_INLINE void jrg_nn_conv_update_column(const jrg_nn_conv *conv, const int1
                                              uint32_t k, uint32_t stride, jrg_nn_conv_rate rate)
 {
     const uint32_t error_stride = jrg_nn_conv_error_stride(conv);
-    rate.dither = jrg_nn_pair_dither(rate.dither, k / 2u);
+    rate.dither = jrg_nn_weight_dither(rate.dither, k);
 #if JRG_NN_DSP
     jrg_nn_conv_update_column_dsp(conv->weights + k, scaled, column, conv->outputs, stride, error_stride, rate);
 #else
@@ -26,7 +26,7 @@ JRG_NN_INLINE void jrg_nn_conv_update_column(const jrg_nn_conv *conv, const int1
             gradient += (int32_t)scaled[i] * column[i];
         }
         *weight = jrg_nn_conv_stepped_weight(*weight, gradient, rate.factor, rate.dither);
-        rate.dither = jrg_nn_pair_dither(rate.dither, stride / 2u);
+        rate.dither = jrg_nn_plane_dither(rate.dither, 0, 1u);
         scaled += error_stride;
     }
 #endif

@@ -13,14 +13,14 @@ JRG_NN_INLINE void jrg_nn_conv_update_column_dsp(int16_t *weights, const int16_t
                                                  jrg_nn_conv_rate rate)
 {
     const uint32_t words = error_stride / 2u;
-    const uint32_t next = jrg_nn_pair_dither(0, stride / 2u);
 #pragma GCC unroll 1
     for (uint32_t pairs = outputs / 2u; pairs > 0u; pairs--) {
         jrg_nn_two_rows rows = {column, scaled, scaled + error_stride, 0, 0};
         jrg_nn_two_rows_add(&rows, words);
+        const uint32_t rho1 = jrg_nn_plane_dither(rate.dither, 0, 1u);
         weights[0] = jrg_nn_conv_stepped_weight(weights[0], rows.sum0, rate.factor, rate.dither);
-        weights[stride] = jrg_nn_conv_stepped_weight(weights[stride], rows.sum1, rate.factor, rate.dither + next);
-        rate.dither += 2u * next;
+        weights[stride] = jrg_nn_conv_stepped_weight(weights[stride], rows.sum1, rate.factor, rho1);
+        rate.dither = jrg_nn_plane_dither(rho1, 0, 1u);
         weights += 2u * stride;
         scaled = rows.w1;
     }

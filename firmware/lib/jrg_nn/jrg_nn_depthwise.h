@@ -161,7 +161,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_update_channel(const jrg_nn_window *window, 
     if (jrg_nn_is_depthwise_dsp(window)) {
         jrg_nn_depthwise_channel_gradients(window, x, errors, channel, gradients);
         for (uint32_t tap = 0; tap < taps; tap++) {
-            const uint32_t rho = jrg_nn_pair_dither(rate.dither, tap / 2u);
+            const uint32_t rho = jrg_nn_weight_dither(rate.dither, tap);
             weights[tap] = jrg_nn_conv_stepped_weight(weights[tap], gradients[tap], rate.factor, rho);
         }
         return;
@@ -171,7 +171,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_update_channel(const jrg_nn_window *window, 
     for (uint32_t tap = 0; tap < taps; tap++) {
         jrg_nn_column(window, x, tap / window->kernel_width, tap % window->kernel_width, channel, column);
         const int32_t gradient = jrg_nn_dot(errors, column, positions + (positions & 1u));
-        const uint32_t rho = jrg_nn_pair_dither(rate.dither, tap / 2u);
+        const uint32_t rho = jrg_nn_weight_dither(rate.dither, tap);
         weights[tap] = jrg_nn_conv_stepped_weight(weights[tap], gradient, rate.factor, rho);
     }
 }
@@ -191,7 +191,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_update(const jrg_nn_conv *conv, const int16_
         jrg_nn_depthwise_update_channel(window, errors, x, channel, conv->weights + channel * row, rate, column);
         const int32_t sum = jrg_nn_conv_error_sum(errors, window->rows * window->columns);
         jrg_nn_conv_step_bias(&conv->biases[channel], sum, bias_rate);
-        rate.dither = jrg_nn_pair_dither(rate.dither, row / 2u);
+        rate.dither = jrg_nn_plane_dither(rate.dither, 0, 1u);
     }
 }
 

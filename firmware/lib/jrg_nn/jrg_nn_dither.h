@@ -5,6 +5,8 @@
 #include "jrg_nn_arith.h" // JRG_NN_INLINE
 
 #define JRG_NN_DITHER_GOLDEN 0x9E3779B9u
+#define JRG_NN_DITHER_PAIR 0xC13FA9A9u /* A7.7 */
+#define JRG_NN_DITHER_ROW 0x91E10DA5u
 #define JRG_NN_DITHER_LAYER 0x85EBCA6Bu
 #define JRG_NN_DITHER_BITS 24u
 
@@ -40,6 +42,18 @@ JRG_NN_INLINE int32_t jrg_nn_dither(uint32_t row_key, uint32_t i)
 {
     const uint32_t draw = row_key + (i >> 2) * JRG_NN_DITHER_GOLDEN;
     return (int32_t)((i & 2u) == 0u ? draw >> 8 : draw & 0xFFFFFFu);
+}
+
+/* A7.7: rho of a weight `pairs` pairs and `rows` rows behind one whose rho is `dither`. */
+JRG_NN_INLINE uint32_t jrg_nn_plane_dither(uint32_t dither, uint32_t pairs, uint32_t rows)
+{
+    return dither + JRG_NN_DITHER_PAIR * pairs + JRG_NN_DITHER_ROW * rows;
+}
+
+/* A7.7: rho of weight number k of a row. dither: of its first weight. */
+JRG_NN_INLINE uint32_t jrg_nn_weight_dither(uint32_t dither, uint32_t k)
+{
+    return jrg_nn_plane_dither(dither, k / 2u, 0) + ((k & 1u) << 31);
 }
 
 #endif

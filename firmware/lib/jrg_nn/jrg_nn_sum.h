@@ -49,19 +49,24 @@ JRG_NN_INLINE void jrg_nn_apply_weights(int16_t *weights, int32_t *sums, uint32_
     }
 }
 
-/* A11.5 for count int16 weights that move over an image, an even number of them. layer_key: jrg_nn_dither_layer of
- * this layer (A7.7). The sums are 0 again. */
-JRG_NN_INLINE void jrg_nn_apply_window_weights(int16_t *weights, int32_t *sums, uint32_t count, int32_t factor,
-                                               uint32_t layer_key)
+/* A11.5 for int16 weights that move over an image: [rows][columns], columns even. layer_key: jrg_nn_dither_layer of this
+ * layer (A7.7). The sums are 0 again. */
+JRG_NN_INLINE void jrg_nn_apply_window_weights(int16_t *weights, int32_t *sums, uint32_t rows, uint32_t columns,
+                                               int32_t factor, uint32_t layer_key)
 {
-    uint32_t rho = jrg_nn_dither_row(layer_key, 0);
-    for (uint32_t i = 0; i < count; i++) {
-        if (sums[i] != 0) {
-            const int64_t mean = ((int64_t)sums[i] * factor) >> (JRG_NN_MEAN_BITS + JRG_NN_SUM_BITS - 32u);
-            weights[i] = (int16_t)jrg_nn_sats((int32_t)((int64_t)weights[i] + ((mean + rho) >> 32)), 15u);
-            sums[i] = 0;
+    uint32_t first = jrg_nn_dither_row(layer_key, 0);
+    for (uint32_t row = 0; row < rows; row++) {
+        for (uint32_t i = 0; i < columns; i++) {
+            if (*sums != 0) {
+                const int64_t mean = ((int64_t)*sums * factor) >> (JRG_NN_MEAN_BITS + JRG_NN_SUM_BITS - 32u);
+                const int64_t moved = *weights + ((mean + jrg_nn_weight_dither(first, i)) >> 32);
+                *weights = (int16_t)jrg_nn_sats((int32_t)moved, 15u);
+                *sums = 0;
+            }
+            weights++;
+            sums++;
         }
-        rho += (i & 1u) * JRG_NN_DITHER_GOLDEN;
+        first = jrg_nn_plane_dither(first, 0, 1u);
     }
 }
 
