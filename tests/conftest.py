@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,32 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         missing = [program for program in programs if item.get_closest_marker(mark) and not shutil.which(program)]
         if missing:
             pytest.fail(f"{', '.join(missing)} not installed; `make setup-test` installs it or says how", pytrace=False)
+
+
+DATA_VARIABLE = "JARAGUA_DATA_DIR"
+DATA_BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def computed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache of what loaders compute for the run, so that nothing comes from or goes to that of the user."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def use_data(monkeypatch: pytest.MonkeyPatch, computed_once: Path) -> Callable[[str], Path]:
+    """A function that takes the folder of a data set, makes its loader find it, and skips the test without it."""
+    base = Path(os.environ.get(DATA_VARIABLE) or DATA_BESIDE_THE_REPOSITORY)
+
+    def use(folder: str) -> Path:
+        if not (base / folder).is_dir():
+            where = f"set {DATA_VARIABLE} to a folder that has it (docs/tasks.md)"
+            pytest.skip(f"NO DATA: {folder} is not in {base}; {where}")
+        monkeypatch.setenv(DATA_VARIABLE, str(base))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(computed_once))
+        return base / folder
+
+    return use
 
 
 @pytest.fixture(scope="session")

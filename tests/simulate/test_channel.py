@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,10 @@ SINE_POINT = 0.0463
     ],
 )
 def test_tinymetafed_sends_at_least_four_times_less_and_learns_as_well(
-    make: Any, numbers: dict[str, Any], points: float
+    make: Any, use_data: Callable[[str], Path], numbers: dict[str, Any], points: float
 ) -> None:
+    if numbers["task"] == "presence":
+        use_data("room_occupancy_estimation")
     clients = jaragua_models.get(numbers["task"]).defaults.clients
     same = numbers | {"eval_tasks": 100, "seed": 1, "clients": clients, "devices": device_names(clients)}
     plain, small = (simulate(make(strategy=name, **same)) for name in ("tinyreptile", "tinymetafed"))

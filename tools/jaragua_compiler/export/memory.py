@@ -29,7 +29,7 @@ _CODE_BYTES: dict[Core, dict[tuple[type[OperatorPlan], str], int]] = {
     "cortex_m4": {
         (DensePlan, "w16"): 3600,
         (DensePlan, "w8"): 4700,
-        (ConvPlan, "w16"): 4700,
+        (ConvPlan, "w16"): 5100,
         (ConvPlan, "w8"): 4900,
         (DensePlan, "frozen"): 2000,
         (ConvPlan, "frozen"): 2100,
