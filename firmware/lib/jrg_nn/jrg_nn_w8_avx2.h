@@ -22,6 +22,12 @@ JRG_NN_INLINE int32_t jrg_nn_total_avx2(__m256i sums)
     return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xB1)));
 }
 
+/* Two numbers side by side, as the products of pairs take them. */
+JRG_NN_INLINE int32_t jrg_nn_both_avx2(int16_t first, int16_t second)
+{
+    return (int32_t)((uint16_t)first | (uint32_t)(uint16_t)second << 16);
+}
+
 /* Of jrg_nn_dot_w8 the first `count` products, a multiple of 16. */
 JRG_NN_INLINE int32_t jrg_nn_dot_w8_avx2(const int8_t *w, const int16_t *x, uint32_t count)
 {
@@ -48,8 +54,8 @@ JRG_NN_INLINE void jrg_nn_quad_sums_avx2(const int16_t *columns, const int16_t *
     __m128i four = _mm_add_epi32(_mm256_castsi256_si128(two), _mm256_extracti128_si256(two, 1));
     if (pair < pairs) {
         const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(columns + 8u * pair));
-        const __m128i e = _mm_loadu_si32(errors + 2u * pair);
-        four = _mm_add_epi32(four, _mm_madd_epi16(x, _mm_shuffle_epi32(e, 0)));
+        const __m128i e = _mm_set1_epi32(jrg_nn_both_avx2(errors[2u * pair], errors[2u * pair + 1u]));
+        four = _mm_add_epi32(four, _mm_madd_epi16(x, e));
     }
     _mm_storeu_si128((__m128i *)(void *)sums, four);
 }
@@ -62,8 +68,7 @@ JRG_NN_INLINE void jrg_nn_conv_add_16_w8_avx2(const jrg_nn_live_row_w8 *rows, ui
     for (; rows->weights != NULL; rows += 2) {
         const __m256i a = jrg_nn_weights_avx2(rows[0].weights + offset);
         const __m256i b = jrg_nn_weights_avx2(rows[1].weights + offset);
-        const uint32_t both = (uint16_t)rows[0].error | (uint32_t)(uint16_t)rows[1].error << 16;
-        const __m256i errors = _mm256_set1_epi32((int32_t)both);
+        const __m256i errors = _mm256_set1_epi32(jrg_nn_both_avx2(rows[0].error, rows[1].error));
         low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), errors));
         high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), errors));
     }
