@@ -107,6 +107,20 @@ def test_a51_the_smallest_errors(flags: tuple[str, ...], seed: int, monkeypatch:
         assert [bool(row.any()) for row in quick.learned] == [True] * 3 + [False] * 2 + [True] * 4
 
 
+def test_two_threads_learn_the_same_bits(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = model_of(NETWORKS["sine"]), batch_of(NETWORKS["sine"], 50, 8, seed)
+    codec = ModelCodec(model)
+    learned = []
+    for worth in (1, 10**9):
+        monkeypatch.setattr(integer_fleet, "_WORTH_A_THREAD_IN_STEP", worth)
+        with IntegerFleet(model, codec, 2, default_cache()) as fleet:
+            assert fleet._threads_for(batch, 1, worth) == (2 if worth == 1 else 1)
+            for _ in range(2):  # the second time in memory that was used
+                learned.append(fleet.train(fleet.start(codec.initial(seed)), ClientWork(0.02), batch).learned)
+    for other in learned[1:]:
+        np.testing.assert_array_equal(other, learned[0])
+
+
 def test_what_does_not_go_in_step() -> None:
     even = np.full(20, 8)
     assert lanes_can(ClientWork(0.1), even)

@@ -38,12 +38,19 @@ IntegerWeights = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 DIGITS = jaragua_models.get("digits")
 IMAGES = Network("images", (8, 8, 1), (Conv2D(4, (3, 3), (2, 2), activation="relu"), Flatten(), Dense(10)))
+#: Numbers of channels, positions and weights that fill the vectors of jrg_nn_w8_avx2.h, and that do not.
+CHANNELS = Network(
+    "channels",
+    (8, 8, 1),
+    (Conv2D(16, (2, 2)), Conv2D(17, (3, 3), activation="relu"), Conv2D(3, (3, 3)), Flatten(), Dense(10)),
+)
 MODELS = {
     "sine": jaragua_models.get("sine"),
     "digits": DIGITS,
     "digits-w8": replace(DIGITS, network=replace(DIGITS.network, weights="w8")),
     "images": replace(DIGITS, network=IMAGES),
     "images-w8": replace(DIGITS, network=replace(IMAGES, weights="w8")),
+    "channels-w8": replace(DIGITS, network=replace(CHANNELS, weights="w8")),
 }
 
 

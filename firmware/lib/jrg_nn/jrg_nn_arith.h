@@ -11,6 +11,13 @@
 #define JRG_NN_DSP 0
 #endif
 
+/* A host's own instructions, where its compiler may use them (-march=native). */
+#if defined(__AVX2__) && !defined(JRG_NN_PORTABLE)
+#define JRG_NN_AVX2 1
+#else
+#define JRG_NN_AVX2 0
+#endif
+
 /* Kernels are specialised by inlining them with constant dimensions. */
 #define JRG_NN_INLINE static inline __attribute__((always_inline))
 

@@ -7,6 +7,9 @@
 #if JRG_NN_DSP
 #include "jrg_nn_conv_backward_w8_dsp.h" // jrg_nn_conv_add_quad_w8_dsp
 #endif
+#if JRG_NN_AVX2
+#include "jrg_nn_w8_avx2.h" // jrg_nn_conv_add_16_w8_avx2
+#endif
 
 /* Lists the channels whose e' at a position is not 0, ended as jrg_nn_live_row_w8 says. errors: the position's error in
  * channel 0; weight_exponent: F. Returns their number. */
@@ -41,6 +44,13 @@ JRG_NN_INLINE void jrg_nn_conv_add_tap_w8(const jrg_nn_live_row_w8 *rows, uint32
     if (count % 4u == 0u) {
         for (uint32_t i = 0; i < count; i += 4u) {
             jrg_nn_conv_add_quad_w8_dsp(rows, offset + i, below + i);
+        }
+        return;
+    }
+#elif JRG_NN_AVX2
+    if (count % JRG_NN_AVX2_WEIGHTS == 0u && offset % 4u == 0u) {
+        for (uint32_t i = 0; i < count; i += JRG_NN_AVX2_WEIGHTS) {
+            jrg_nn_conv_add_16_w8_avx2(rows, offset + i, below + i);
         }
         return;
     }

@@ -8,6 +8,9 @@
 #if JRG_NN_DSP
 #include "jrg_nn_conv_update_w8_dsp.h" // jrg_nn_quad_sums_dsp
 #endif
+#if JRG_NN_AVX2
+#include "jrg_nn_w8_avx2.h" // jrg_nn_quad_sums_avx2
+#endif
 
 /* One step's numbers of one output channel (A8.4). */
 typedef struct {
@@ -72,6 +75,8 @@ JRG_NN_INLINE void jrg_nn_quad_sums(const int16_t *columns, const int16_t *error
 {
 #if JRG_NN_DSP
     jrg_nn_quad_sums_dsp(columns, errors, pairs, sums);
+#elif JRG_NN_AVX2
+    jrg_nn_quad_sums_avx2(columns, errors, pairs, sums);
 #else
     for (uint32_t i = 0; i < 4u; i++) {
         int32_t sum = 0;

@@ -7,12 +7,20 @@
 #if JRG_NN_DSP
 #include "jrg_nn_dense_forward_w8_dsp.h" // jrg_nn_dense_forward_w8_dsp
 #endif
+#if JRG_NN_AVX2
+#include "jrg_nn_w8_avx2.h" // jrg_nn_dot_w8_avx2
+#endif
 
 /* Sum of w[i] * x[i]. */
 JRG_NN_INLINE int32_t jrg_nn_dot_w8(const int8_t *w, const int16_t *x, uint32_t count)
 {
     int32_t sum = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    uint32_t first = 0;
+#if JRG_NN_AVX2
+    first = count - count % JRG_NN_AVX2_WEIGHTS;
+    sum = jrg_nn_dot_w8_avx2(w, x, first);
+#endif
+    for (uint32_t i = first; i < count; i++) {
         sum += (int32_t)w[jrg_nn_place_w8(i)] * x[i];
     }
     return sum;
