@@ -29,6 +29,8 @@ PLANS = {
     "cnn w8": plan(replace(CNN, weights="w8"), accumulate=True),
     "every kind": plan(NETWORKS["every kind"]),
     "25 layers": plan(LONG),
+    "25 layers of int8 with sums": plan(replace(LONG, weights="w8"), accumulate=True),
+    "deep w8": plan(replace(NETWORKS["deep"], weights="w8"), accumulate=True),
 }
 BARS_BYTES = {SINE: 4 * 1024, MLP: 6 * 1024, KWS: 36 * 1024, CNN: 24 * 1024}
 MARGIN_BYTES = 260  # what the bound may be over the compiler's own figure
