@@ -81,6 +81,14 @@ def test_the_rows_are_the_blob_the_arena_and_what_the_caller_has(network: Networ
     }
 
 
+def test_a11_1_sums_have_a_row_of_their_own() -> None:
+    plain, summing = (
+        {row.name: row.bytes for row in figures(plan(NETWORKS["mlp"], accumulate=accumulate), "cortex_m4").ram}
+        for accumulate in (False, True)
+    )
+    assert summing == plain | {"sums of steps": 4 * (32 * 65 + 10 * 33)}
+
+
 @pytest.mark.board
 @pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
