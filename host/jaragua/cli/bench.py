@@ -78,10 +78,10 @@ def _batch_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
             f"{one.passes}x{one.batch}",
             _number(tiny.instructions),
             _number(batch.instructions),
-            f"{batch.instructions / tiny.instructions:.1f}",
+            f"{batch.instructions / tiny.instructions:.2f}",
             _number(tiny.ram_bytes),
             _number(batch.ram_bytes),
-            f"{batch.ram_bytes / tiny.ram_bytes:.1f}",
+            f"{batch.ram_bytes / tiny.ram_bytes:.2f}",
         )
 
 
