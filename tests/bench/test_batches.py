@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from jaragua.cli.main import run
 from jaragua.errors import UsageError
-from jaragua_compiler import CompileError
+from jaragua.reptile_search.grid import TASKS
 from jaragua_compiler.bench import batch_reptile
-from jaragua_compiler.bench.batch_reptile import Case, Work, compare
+from jaragua_compiler.bench.batch_reptile import Case, Work, cases, cases_text
 
 
 @pytest.mark.board
 def test_batch_reptile_costs_more_instructions_and_the_ram_of_sums_and_samples(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(batch_reptile, "CASES", {"sine": Case((Work(2, 4, 0.04),), 0.01, (8,))})
+    monkeypatch.setattr(batch_reptile, "cases", lambda: {"sine": [Case(8, 0.01, (Work(2, 4, 0.04), Work(1, 2, 0.02)))]})
     monkeypatch.setattr(batch_reptile, "_ROUNDS_MOST", 3)
     assert run(["bench", "--batches", "--json"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)["data"]["comparisons"]
-    tiny, batch = found["tiny_reptile"], found["batch_reptile"]
-    assert (found["samples"], found["passes"], found["batch"]) == (8, 2, 4)
+    several, single = json.loads(capsys.readouterr().out)["data"]["comparisons"]
+    tiny, batch = several["tiny_reptile"], several["batch_reptile"]
+    assert (several["samples"], several["passes"], several["batch"]) == (8, 2, 4)
     assert batch["instructions"] > 1.5 * tiny["instructions"]
     assert (tiny["samples_bytes"], batch["samples_bytes"]) == (4, 32)
     assert batch["ram_bytes"] - tiny["ram_bytes"] >= 28 + 4 * 1153  # a sum for each weight and bias
+    assert single["batch_reptile"]["samples_bytes"] == 4  # one pass keeps nothing
+    assert tiny["instructions"] < single["batch_reptile"]["instructions"] < batch["instructions"]
+
+
+def test_every_task_of_the_search_has_its_works() -> None:
+    known = cases()
+    assert set(known) == set(TASKS)
+    for name, of_task in known.items():
+        assert [case.shots for case in of_task] == list(TASKS[name].shots)
+        for case in of_task:
+            assert [(work.passes, work.batch) for work in case.works[-2:]] == [(1, 2), (1, 3)]
+            assert all(work.batch >= 5 for work in case.works[:-2])
+            assert len(case.works) > 2
+
+
+def test_what_is_read_is_written_again() -> None:
+    file = Path(batch_reptile.__file__).with_name(batch_reptile.CASES_NAME)
+    assert cases_text(cases()) == file.read_text()
 
 
 def test_a_task_without_a_comparison_is_refused() -> None:
-    assert run(["bench", "--batches", "--model", "presence"]) == UsageError.exit_code
-    with pytest.raises(CompileError, match="no comparison for 'presence'"):
-        next(compare("presence"))
+    assert run(["bench", "--batches", "--model", "omniglot"]) == UsageError.exit_code

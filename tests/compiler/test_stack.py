@@ -31,6 +31,8 @@ PLANS = {
     "every kind w8": plan(NETWORKS["every kind w8"], accumulate=True),
     "depthwise w8": plan(NETWORKS["depthwise w8"], accumulate=True),
     "25 layers": plan(LONG),
+    "25 layers of int8 with sums": plan(replace(LONG, weights="w8"), accumulate=True),
+    "deep w8": plan(replace(NETWORKS["deep"], weights="w8"), accumulate=True),
 }
 BARS_BYTES = {SINE: 4 * 1024, MLP: 6 * 1024, KWS: 36 * 1024, CNN: 24 * 1024}
 MARGIN_BYTES = 260  # what the bound may be over the compiler's own figure

@@ -70,6 +70,13 @@ void jrg_model_apply(void)
 }}
 """
 
+_APPLY_STEP = """\
+static void jrg_model_step{step}_apply(int32_t factor)
+{{
+{calls}
+}}
+"""
+
 _WITHOUT_SUMS = """\
 jrg_nn_status jrg_model_set_accumulation(uint32_t samples)
 {
@@ -86,8 +93,17 @@ def accumulation_code(plan: Plan) -> str:
     """The two functions of the interface."""
     if not plan.accumulate:
         return _WITHOUT_SUMS
-    calls = "\n".join(_apply_calls(plan, layer) for layer in plan.layers if layer.trains)
+    calls = "\n".join(f"    jrg_model_step{layer.step}_apply(factor);" for layer in plan.layers if layer.trains)
     return _WITH_SUMS.format(next_dither=NEXT_DITHER if plan.dithered else "", calls=calls)
+
+
+def apply_functions(plan: Plan) -> list[str]:
+    """A11.5 of every layer that learns, one function each; none if there are no sums."""
+    if not plan.accumulate:
+        return []
+    return [
+        _APPLY_STEP.format(step=layer.step, calls=_apply_calls(plan, layer)) for layer in plan.layers if layer.trains
+    ]
 
 
 def train_sample_code(plan: Plan) -> str:

@@ -29,8 +29,9 @@ _BACKWARD = """\
 static jrg_nn_error jrg_model_step{step}_{verb}(jrg_nn_error error)
 {{
     const jrg_nn_dense layer = {{{weights}, {biases}, {inputs}u, {outputs}u, {input_width}u, {error_width}u}};
+    jrg_nn_live_row *const rows = JRG_MODEL_ROWS({list});
     {take}const uint32_t count = jrg_nn_live_rows(&layer, jrg_model_exponents[{index}], jrg_model_rate,
-                                            {list}, &error, jrg_model_rows);
+                                            {list}, &error, rows);
     {learn}
 }}
 """
@@ -40,22 +41,22 @@ jrg_nn_list_errors({g}, {outputs}u, {list}, &error);
     """
 
 _UPDATE = """\
-jrg_nn_dense_update(&layer, jrg_model_rows, count, {x});
+jrg_nn_dense_update(&layer, rows, count, {x});
     return (jrg_nn_error){{0}};"""
 
 _UPDATE_AND_PASS_DOWN = """\
-jrg_nn_error below = jrg_nn_dense_backward(&layer, jrg_model_rows, count, {x},
+jrg_nn_error below = jrg_nn_dense_backward(&layer, rows, count, {x},
                                                {input_rectified}, {down});
     below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
     {give}"""
 
 _SUM = """\
-jrg_nn_dense_sum(&layer, jrg_model_rows, count, {x}, {sums});
+jrg_nn_dense_sum(&layer, rows, count, {x}, {sums});
     return (jrg_nn_error){{0}};"""
 
 _SUM_AND_PASS_DOWN = """\
-jrg_nn_dense_sum(&layer, jrg_model_rows, count, {x}, {sums});
-    jrg_nn_error below = jrg_nn_dense_pass(&layer, jrg_model_rows, count, {x}, {input_rectified}, {down});
+jrg_nn_dense_sum(&layer, rows, count, {x}, {sums});
+    jrg_nn_error below = jrg_nn_dense_pass(&layer, rows, count, {x}, {input_rectified}, {down});
     below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
     {give}"""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaragua_compiler import emit_accumulate
 from jaragua_compiler.emit_names import boolean, buffer
 from jaragua_compiler.exponents import blob_rules
+from jaragua_compiler.layers import WeightFormat
 from jaragua_compiler.memory import Place
 from jaragua_compiler.plan import SUM_BYTES, Plan
 from jaragua_compiler.plan_operators import DensePlan, WeightedPlan
@@ -57,8 +58,19 @@ static int8_t jrg_model_output_exponent;
 static uint32_t jrg_model_clip = JRG_NN_NO_CLIP;
 {dither}{sums}"""
 
-# The list of live rows, by the format of the weights.
-_ROWS = {"w16": ("jrg_nn_live_row", "jrg_model_rows"), "w8": ("jrg_nn_live_row_w8", "jrg_model_rows_w8")}
+_ROWS = """\
+/* A layer's live rows take the place of the errors they come from, where they are as long. */
+#if UINTPTR_MAX == UINT32_MAX
+#define JRG_MODEL_ROWS(errors) ((jrg_nn_live_row *)(void *)(errors))
+#else
+static jrg_nn_live_row jrg_model_rows[{entries}];
+#define JRG_MODEL_ROWS(errors) jrg_model_rows
+#endif
+"""
+
+_ROWS_W8 = """\
+static jrg_nn_live_row_w8 jrg_model_rows_w8[{entries}];
+"""
 
 _DITHER = """\
 static uint32_t jrg_model_seed; /* A8.5 */
@@ -89,17 +101,20 @@ def state_code(plan: Plan) -> str:
         header_end=plan.exponents_offset + 2 * len(plan.layers) + 1 + len(plan.scales.extra),
         arena_bytes=plan.memory.bytes,
         buffers="\n".join(_buffer(place) for place in plan.memory.places),
-        rows="\n".join(
-            f"static {kind} {name}[{plan.live_elements}];" for kind, name in (_ROWS[w] for w in plan.listed_formats)
-        ),
+        rows=_rows(plan),
         more_bytes=" + ".join(_variables_beside_the_arena(plan)),
         dither=_DITHER if plan.dithered else "",
         sums=emit_accumulate.STATE.format(sums=plan.sums) if plan.accumulate else "",
     )
 
 
+def _rows(plan: Plan) -> str:
+    lists: tuple[tuple[WeightFormat, str], ...] = (("w16", _ROWS), ("w8", _ROWS_W8))
+    return "".join(text.format(entries=plan.live_elements(name)) for name, text in lists if plan.live_elements(name))
+
+
 def _variables_beside_the_arena(plan: Plan) -> list[str]:
-    rows = [f"sizeof {_ROWS[weights][1]}" for weights in plan.listed_formats]
+    rows = ["sizeof jrg_model_rows_w8"] if plan.live_elements("w8") else []
     return [*rows, f"{SUM_BYTES * plan.sums}u"]
 
 

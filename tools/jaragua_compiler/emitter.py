@@ -256,10 +256,11 @@ def _source(plan: Plan) -> str:
     backward = [code for module, step in reversed(pairs) for code in backward_functions(module, step, plan)]
     if any(isinstance(step, WindowPlan) for step in plan.steps):
         backward = [_own_frame(code) for code in backward]
-    learning = [*backward, *([emit_accumulate.DROP] if plan.accumulate else [])]
+    applying = emit_accumulate.apply_functions(plan)
+    learning = [*backward, *applying, *([emit_accumulate.DROP] if plan.accumulate else [])]
     constants = emit_frozen.constants_code(plan)
     parts = [_preamble(plan, modules), *([constants] if constants else []), state_code(plan)]
-    parts.append(_steps_apart("\n".join([*forward, *backward])))
+    parts.append(_steps_apart("\n".join([*forward, *backward, *applying])))
     return "\n".join([*parts, *forward, *learning, _interface(plan) + _head_code(plan)])
 
 

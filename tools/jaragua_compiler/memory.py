@@ -23,7 +23,8 @@ from jaragua_compiler.plan_operators import (
 )
 
 ALIGNMENT_BYTES = 4  # what the kernels' widest loads need
-LIST_ENTRY_BYTES = 8  # jrg_nn_row_error
+LIST_ENTRY_BYTES = 8  # jrg_nn_row_error, and jrg_nn_live_row
+LIST_END_ENTRIES = 2  # behind a list of live rows: one to make them even, one that ends it
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def _error_buffers(
     written = moments.learn(readers[-1]) if readers else moments.loss
     listed = error_is_list(graph, tensor)
     taken = moments.take_error(step.step) if isinstance(step, WeightedPlan) else moments.learn(step.step)
-    size_bytes = LIST_ENTRY_BYTES * size if listed else 4 * size
+    size_bytes = _list_bytes(step, size) if listed else 4 * size
     yield Buffer(error_name(graph, tensor), size_bytes, written, _last_look(moments, step) if listed else taken)
     for reader in readers[:-1]:
         moment = moments.learn(reader)
@@ -217,12 +218,24 @@ def _error_buffers(
     if listed and not isinstance(step, WeightedPlan):
         yield Buffer(f"g{tensor}", 4 * size, moments.take_error(step.step), moments.learn(step.step))
     if not listed and isinstance(step, DensePlan):
-        yield Buffer(f"list{tensor}", LIST_ENTRY_BYTES * size, taken, _last_look(moments, step))
+        yield Buffer(f"list{tensor}", _list_bytes(step, size), taken, _last_look(moments, step))
+
+
+def rows_replace_errors(step: OperatorPlan) -> bool:
+    """True if a layer's live rows take the place of the errors they come from: those of int16 dense layers do."""
+    return isinstance(step, DensePlan) and not step.per_channel
+
+
+def _list_bytes(step: OperatorPlan, size: int) -> int:
+    return LIST_ENTRY_BYTES * (size + (LIST_END_ENTRIES if rows_replace_errors(step) else 0))
 
 
 def _last_look(moments: Moments, step: OperatorPlan) -> int:
-    """When a list of errors is read for the last time: by a dense layer once more if only some of its rows learn."""
-    if isinstance(step, DensePlan) and step.trains and step.frozen_rows:
+    """When a list of errors is read for the last time: by a dense layer once more if only some of its rows learn.
+
+    What takes its place is read while the layer learns, too.
+    """
+    if isinstance(step, DensePlan) and (rows_replace_errors(step) or (step.trains and step.frozen_rows)):
         return moments.learn(step.step)
     return moments.take_error(step.step) if isinstance(step, WeightedPlan) else moments.learn(step.step)
 

@@ -22,7 +22,8 @@ from jaragua_compiler.graph import (
     PoolOperator,
     build_graph,
 )
-from jaragua_compiler.memory import MemoryPlan, plan_memory
+from jaragua_compiler.layers import WeightFormat
+from jaragua_compiler.memory import LIST_END_ENTRIES, MemoryPlan, plan_memory
 from jaragua_compiler.network import Network, Shape
 from jaragua_compiler.plan_identity import operator_identity
 from jaragua_compiler.plan_operators import (
@@ -53,7 +54,7 @@ BLOB_FORMAT_CHANNELS = 2  # A8.6: some layer has int8 weights, with an exponent 
 HEADER_FIXED_BYTES = 16  # magic, format, layers, reserved, architecture id
 WEIGHT_FORMAT = "w16"
 SUM_BYTES = 4
-LIVE_ROW_BYTES = {"w16": 8, "w8": 12}  # jrg_nn_live_row, jrg_nn_live_row_w8
+LIVE_ROW_BYTES = 12  # jrg_nn_live_row_w8
 
 OPERATOR_DENSE = 1 << 0
 OPERATOR_RELU = 1 << 1
@@ -182,9 +183,8 @@ class Plan:
 
     @property
     def arena_bytes(self) -> int:
-        """RAM of activations, errors, the list of live rows and the sums of A11 on a 32-bit machine."""
-        entries = sum(LIVE_ROW_BYTES[weights] for weights in self.listed_formats)
-        return self.memory.bytes + entries * self.live_elements + SUM_BYTES * self.sums
+        """RAM of activations, errors, the list of int8 layers' live rows and the sums of A11 on a 32-bit machine."""
+        return self.memory.bytes + LIVE_ROW_BYTES * self.live_elements("w8") + SUM_BYTES * self.sums
 
     @property
     def sums(self) -> int:
@@ -195,24 +195,14 @@ class Plan:
         """Where the sums of a layer's weights start among all sums; those of its biases follow them."""
         return sum(other.sums for other in self.layers[: layer.index])
 
-    @property
-    def listed_formats(self) -> list[str]:
-        """The formats that have a list of live rows beside the arena: all of dense layers, int8 of convolutions."""
-        return sorted({layer.weight_format for layer in self._listed})
+    def live_elements(self, weight_format: WeightFormat) -> int:
+        """Entries of the list of live rows of int8 layers, or of int16 dense layers; 0 if there are none.
 
-    @property
-    def live_elements(self) -> int:
-        """Entries of a list of live rows: the rows, one to make them even, one that ends the list."""
-        return max((layer.outputs for layer in self._listed), default=0) + 2
-
-    @property
-    def _listed(self) -> list[WeightedPlan]:
-        listed = [
-            layer
-            for layer in self.layers
-            if isinstance(layer, DensePlan) or (isinstance(layer, ConvPlan) and layer.per_channel)
-        ]
-        return [layer for layer in listed if layer.has_backward]
+        That of int16 layers is in the arena (`rows_replace_errors`), where pointers have 4 bytes.
+        """
+        listed = [layer for layer in self.layers if isinstance(layer, DensePlan) or _lists_channels(layer)]
+        rows = [layer.outputs for layer in listed if layer.has_backward and layer.weight_format == weight_format]
+        return max(rows) + LIST_END_ENTRIES if rows else 0
 
     @cached_property
     def architecture(self) -> bytes:
@@ -345,6 +335,11 @@ class _Planner:
             slope=round(operator.slope * 2**15) if operator.kind == "leaky_relu" else 0,
             **common,  # type: ignore[arg-type]
         )
+
+
+def _lists_channels(layer: WeightedPlan) -> bool:
+    """Whether the way back lists the live channels of a position: int8 convolutions; depthwise ones have one each."""
+    return isinstance(layer, ConvPlan) and layer.per_channel
 
 
 def _needs_error(network: Network, graph: Graph) -> list[bool]:

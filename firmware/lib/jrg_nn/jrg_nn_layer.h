@@ -35,8 +35,9 @@ typedef struct {
 } jrg_nn_error;
 
 /* One row of weights that learns in this step (A5.6): its weights, its error e (A5.1) and its factor d (A5.4).
- * A list of rows is followed by a row without weights, at an even place: a kernel takes two at a time. */
-typedef struct {
+ * A list of rows is followed by a row without weights, at an even place: a kernel takes two at a time.
+ * may_alias: a row may be written where an error was read before (jrg_nn_live_rows). */
+typedef struct __attribute__((may_alias)) {
     int16_t *weights;
     int16_t error;
     int16_t factor;

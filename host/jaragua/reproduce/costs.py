@@ -78,8 +78,9 @@ def samples_of_a_round(experiment: Experiment) -> int:
 
 def stored_bytes(experiment: Experiment) -> int:
     """Of samples that a device keeps during a round: all, if it meets them more than once; else none (TinyReptile)."""
-    inputs = experiment.model.network.input_size
-    return samples_of_a_round(experiment) * inputs * _NUMBER_BYTES if work_of(experiment).passes > 1 else 0
+    network = experiment.model.network
+    sample_bytes = (network.input_size + network.targets) * _NUMBER_BYTES
+    return samples_of_a_round(experiment) * sample_bytes if work_of(experiment).passes > 1 else 0
 
 
 def steps_of_a_round(experiment: Experiment) -> int:

@@ -44,7 +44,7 @@ def run(plan: Plan, store: Store, on_progress: OnProgress, workers: int | None =
     pace = _Pace(missing, len(plan.experiments))
     for experiment in missing:
         on_progress(pace.progress(experiment.name, experiment.simulation.seed))
-        outcomes[experiment.key] = _simulated(experiment, store, workers)
+        outcomes[experiment.key] = outcome_of(experiment, store, workers)
         pace.did(experiment)
     on_progress(pace.progress("costs on the emulated board", None))
     return Found(outcomes, _costs(plan, store))
@@ -62,7 +62,11 @@ def _outcomes(plan: Plan, store: Store) -> dict[str, Outcome]:
     return {key: outcome for key, outcome in found.items() if outcome is not None}
 
 
-def _simulated(experiment: Experiment, store: Store, workers: int | None) -> Outcome:
+def outcome_of(experiment: Experiment, store: Store, workers: int | None) -> Outcome:
+    """From the store, else simulated (from where that was interrupted) and put there. Raises: as `run`."""
+    known = store.outcome(experiment.key)
+    if known is not None:
+        return known
     begun = time.perf_counter()
     folder = store.state(experiment.training_key)
     result = simulate(experiment.simulation, workers=workers, state_folder=folder)

@@ -2,25 +2,27 @@
 
 TinyReptile goes once through a stream and keeps one sample. Batch Reptile goes through a support set (which it keeps,
 if it does so more than once), and moves the weights by the mean of several samples' steps: its image has sums (A11.1).
-Which work of the two learns equally well is a matter of simulations (docs/benchmarks.md).
+Which work of the two learns equally well is what `make reptile-search` finds by simulations (docs/benchmarks.md).
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import files
+from typing import Any
 
 from jaragua_compiler.bench import board
 from jaragua_compiler.bench.steps import Counts, Step, mismatches, run
 from jaragua_compiler.bench.toolchain import ToolError, require_tools
 from jaragua_compiler.bench.workload import meta_train, packed, task_steps
-from jaragua_compiler.errors import CompileError
 from jaragua_compiler.native import NativeEngine
 from jaragua_compiler.plan import Plan, plan
 from jaragua_models import get
 
 TASK_SEED = 40
+CASES_NAME = "batch_cases.json"  # in this package, written by `make reptile-search`
 _ROUNDS_MOST = 100  # of meta-training the start: what matters is the part of dead rows
 
 
@@ -35,22 +37,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Case:
-    """Works to compare, TinyReptile's rate, and the shots (of each way) at which they are compared.
+    """Works to compare with TinyReptile at `stream_rate`, on support sets of so many shots (of each way)."""
 
-    The first work keeps its samples and goes through them several times. The others go once, as TinyReptile does.
-    """
-
-    works: tuple[Work, ...]
+    shots: int
     stream_rate: float
-    shots: tuple[int, ...]
-
-
-CASES: Mapping[str, Case] = {
-    "digits": Case((Work(2, 2, 0.3),), 0.2, (1, 2, 5, 10)),
-    "sine": Case((Work(2, 8, 0.04), Work(1, 2, 0.03)), 0.02, (8, 16, 32, 64)),
-    "keywords": Case((Work(2, 5, 0.025), Work(1, 3, 0.025)), 0.006, (1, 2, 3)),
-    "omniglot-cnn": Case((Work(2, 5, 0.08), Work(1, 2, 0.04)), 0.02, (1, 2, 5, 10)),
-}
+    works: tuple[Work, ...]
 
 
 @dataclass(frozen=True)
@@ -74,36 +65,48 @@ class Comparison:
     batch_reptile: Cost
 
 
-def compare(name: str) -> Iterator[Comparison]:
-    """Both on the same tasks from the same start, counted on the emulated Cortex-M4.
+def cases() -> dict[str, list[Case]]:
+    """What was found, by tasks: the cheapest batch Reptile first, then single passes that keep nothing."""
+    found = json.loads(files("jaragua_compiler.bench").joinpath(CASES_NAME).read_text(encoding="utf-8"))
+    return {task: [_case(**case) for case in of_task] for task, of_task in found.items()}
 
-    Raises CompileError for a task not in CASES, ToolError without the tools.
+
+def cases_text(found: Mapping[str, Sequence[Case]]) -> str:
+    """The file that `cases` reads."""
+    return json.dumps({task: [asdict(case) for case in of_task] for task, of_task in found.items()}, indent=1) + "\n"
+
+
+def compare(name: str, wanted: Sequence[Case]) -> Iterator[Comparison]:
+    """Both on the same tasks from the same start, counted on the emulated Cortex-M4: each case's works in their order.
+
+    Raises ToolError without the tools.
     """
-    if name not in CASES:
-        raise CompileError(f"there is no comparison for {name!r}.", f"There is one for: {', '.join(CASES)}.")
     require_tools()
     model = get(name)
     defaults = model.defaults
-    short = dataclasses.replace(defaults, rounds=min(_ROUNDS_MOST, defaults.rounds), training_passes=1)
-    model = dataclasses.replace(model, defaults=short)
+    short = replace(defaults, rounds=min(_ROUNDS_MOST, defaults.rounds), training_passes=1)
     plain, summing = plan(model.network), plan(model.network, accumulate=True)
-    blob = packed(model, plain, meta_train(model, plain))
-    for shots in CASES[name].shots:
-        support = model.tasks.held_out_task(TASK_SEED, defaults.ways, shots, defaults.ways).support
+    blob = packed(model, plain, meta_train(replace(model, defaults=short), plain))
+    for case in wanted:
+        support = model.tasks.held_out_task(TASK_SEED, defaults.ways, case.shots, defaults.ways).support
         sample_bytes = 2 * (plain.network.input_size + plain.network.targets)
-        stream = _cost(plain, task_steps(plain, blob, support, CASES[name].stream_rate), sample_bytes)
-        for work in CASES[name].works:
+        stream = _cost(plain, task_steps(plain, blob, support, case.stream_rate), sample_bytes)
+        for work in case.works:
             steps = _batch_steps(work, task_steps(summing, blob, support, work.learning_rate))
             kept = len(support) if work.passes > 1 else 1
             batch = _cost(summing, steps, sample_bytes * kept)
             yield Comparison(name, len(support), work.passes, min(work.batch, len(support)), stream, batch)
 
 
+def _case(shots: int, stream_rate: float, works: list[dict[str, Any]]) -> Case:
+    return Case(shots, stream_rate, tuple(Work(**work) for work in works))
+
+
 def _batch_steps(work: Work, once: list[Step]) -> list[Step]:
     """All passes over the samples; what a step's size leaves over is a step of its own (A11.5)."""
-    first_pass = [dataclasses.replace(step, batch=min(work.batch, len(once))) for step in once]
-    first_pass[-1] = dataclasses.replace(first_pass[-1], flush=True)
-    again = [dataclasses.replace(step, blob=None) for step in first_pass]
+    first_pass = [replace(step, batch=min(work.batch, len(once))) for step in once]
+    first_pass[-1] = replace(first_pass[-1], flush=True)
+    again = [replace(step, blob=None) for step in first_pass]
     return [*first_pass, *again * (work.passes - 1)]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jaragua_compiler.boards import Board, Core
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan import SUM_BYTES, Plan
 from jaragua_compiler.plan_operators import (
     ActivationPlan,
     AddPlan,
@@ -138,7 +138,10 @@ def _part(layer: WeightedPlan, rows: int) -> str:
 
 def _static(compiled: Plan) -> Iterator[Row]:
     yield Row(ARENA, compiled.memory.bytes)
-    yield Row("list of live rows", compiled.arena_bytes - compiled.memory.bytes)
+    sums_bytes = SUM_BYTES * compiled.sums
+    yield Row("list of live rows", compiled.arena_bytes - compiled.memory.bytes - sums_bytes)
+    if sums_bytes:
+        yield Row("sums of steps", sums_bytes)
     dither = _DITHER_BYTES if compiled.dithered else 0
     yield Row("state", _STATE_BYTES + dither + _EXPONENTS_BYTES * len(compiled.layers))
 

@@ -1,0 +1,100 @@
+"""What is searched: tasks, rates, works. Small rounds on purpose; docs/benchmarks.md says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from jaragua.simulate import Simulation, device_names
+from jaragua.simulate.models import model_named
+
+#: Of all figures; the held-out tasks are the same for each.
+SEEDS: Final = (1, 2, 3)
+#: Samples a step of batch Reptile (Nichol, Achiam and Schulman take 5 to 10 on Omniglot).
+BATCHES: Final = (5, 10)
+MOST_PASSES: Final = 8
+#: Samples a step of a single pass that keeps nothing: TinyReptile with accumulation, not batch Reptile.
+ACCUMULATIONS: Final = (2, 3)
+#: Of a wave of the task `sine`: half the mean of the squares of amplitudes between 0.1 and 5.
+_WAVE_MEAN_SQUARE: Final = (5.0**3 - 0.1**3) / (5.0 - 0.1) / 3 / 2
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a device goes through its samples, in a round and when it is new: passes, and samples a step."""
+
+    passes: int
+    batch: int
+
+    def __str__(self) -> str:
+        return f"{self.passes} × {self.batch}"
+
+
+STREAM: Final = Order(1, 1)
+
+
+@dataclass(frozen=True)
+class Task:
+    """shots: the support-set sizes (samples of each class) that new devices adapt with; one start serves them all."""
+
+    model: str
+    rounds: int
+    rates: tuple[float, ...]
+    shots: tuple[int, ...]
+    eval_tasks: int = 400
+    seeds: tuple[int, ...] = SEEDS
+
+    @property
+    def point(self) -> float:
+        """What the metric changes by where learning is one point better.
+
+        Of an accuracy 0.01; of a squared error 1 % of the mean square of what is to be followed.
+        """
+        return 0.01 if model_named(self.model).network.classifier else -0.01 * _WAVE_MEAN_SQUARE
+
+    def samples(self, shots: int) -> int:
+        """In a support set."""
+        return shots * model_named(self.model).defaults.ways
+
+    def simulation(self, order: Order, rate: float, shots: int, seed: int) -> Simulation:
+        """Devices do in a round what new ones do to adapt, at the same rate."""
+        defaults = model_named(self.model).defaults
+        return Simulation(
+            task=self.model,
+            strategy="tinyreptile" if order.batch == 1 else "reptile",
+            engine="w16",
+            seed=seed,
+            rounds=self.rounds,
+            clients=defaults.clients,
+            devices=device_names(defaults.clients),
+            ways=defaults.ways,
+            shots=defaults.shots,
+            learning_rate=rate,
+            alpha=defaults.alpha,
+            alpha_final=0.0,
+            passes=order.passes,
+            batch=order.batch,
+            eval_tasks=self.eval_tasks,
+            queries=defaults.queries,
+            adapt_shots=shots,
+            adapt_passes=order.passes,
+            adapt_batch=order.batch,
+        )
+
+
+TASKS: Final[Mapping[str, Task]] = {
+    task.model: task
+    for task in (
+        Task("sine", 1000, (0.005, 0.01, 0.02, 0.04, 0.08, 0.16), (8, 16, 32, 64)),
+        Task("digits", 300, (0.05, 0.1, 0.2, 0.4, 0.8), (1, 2, 5, 10)),
+        Task("presence", 200, (0.00625, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4), (2, 5, 10, 20)),
+        Task("keywords", 500, (0.00625, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4), (1, 2, 3)),
+        Task("omniglot-cnn", 100, (0.02, 0.04, 0.08, 0.16, 0.32), (1, 2, 5), eval_tasks=200),
+    )
+}
+
+
+def shortened(task: Task) -> Task:
+    """That everything works, not what it gives."""
+    return replace(task, rounds=3, rates=task.rates[2:4], shots=task.shots[:1], eval_tasks=8, seeds=task.seeds[:2])

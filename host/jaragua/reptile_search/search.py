@@ -1,0 +1,95 @@
+"""The search, on figures that a judge gives: no simulation is known here. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Final, TypeAlias
+
+from jaragua.report.intervals import Interval, paired_interval
+from jaragua.reptile_search.grid import ACCUMULATIONS, BATCHES, MOST_PASSES, STREAM, Order
+
+#: By how many points batch Reptile may be behind TinyReptile and still count as equal.
+EQUAL_POINTS: Final = 1.0
+#: Rates that all seeds judge: the best of the first seed.
+_RATES_KEPT: Final = 2
+
+#: Of an order at a rate under a seed: what the metric is after adapting, in points (more is better).
+Judge: TypeAlias = Callable[[Order, float, int], float]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """An order at its best rate. points: one for each seed. at_edge: no rate beyond this one was tried."""
+
+    order: Order
+    rate: float
+    points: tuple[float, ...]
+    at_edge: bool
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return fmean(self.points)
+
+    def ahead_of(self, other: Learned) -> Interval:
+        """Points by which this one is better, paired by seeds."""
+        return paired_interval(self.points, other.points)
+
+
+@dataclass(frozen=True)
+class Equal:
+    """Batch Reptile of the fewest passes that learns as well: one for each mini-batch that does.
+
+    learns_as_well: False if none does, and these are those of the most passes.
+    """
+
+    found: tuple[Learned, ...]
+    learns_as_well: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of one support-set size.
+
+    equal: of any number of passes. several: of two or more, over a set that is kept; None if `equal` is that.
+    accumulations: single passes in smaller steps.
+    """
+
+    stream: Learned
+    equal: Equal
+    several: Equal | None
+    accumulations: tuple[Learned, ...]
+
+
+def search(rates: Sequence[float], seeds: Sequence[int], judge: Judge) -> Found:
+    """TinyReptile at its best rate; then batch Reptile, with more passes until it learns as well."""
+    stream = at_best_rate(STREAM, rates, seeds, judge)
+    accumulations = tuple(at_best_rate(Order(1, batch), rates, seeds, judge) for batch in ACCUMULATIONS)
+
+    def equal_from(least_passes: int) -> Equal:
+        tried: tuple[Learned, ...] = ()
+        for passes in range(least_passes, MOST_PASSES + 1):
+            tried = tuple(at_best_rate(Order(passes, batch), rates, seeds, judge) for batch in BATCHES)
+            equal = tuple(one for one in tried if one.mean >= stream.mean - EQUAL_POINTS)
+            if equal:
+                return Equal(equal, True)
+        return Equal(tried, False)
+
+    equal = equal_from(1)
+    return Found(stream, equal, equal_from(2) if equal.found[0].order.passes == 1 else None, accumulations)
+
+
+def at_best_rate(order: Order, rates: Sequence[float], seeds: Sequence[int], judge: Judge) -> Learned:
+    """The best mean over all seeds, among the rates that were best under the first seed."""
+    first = sorted(rates, key=lambda rate: -judge(order, rate, seeds[0]))
+    return max(_under_all_seeds(order, first[:_RATES_KEPT], rates, seeds, judge), key=lambda one: one.mean)
+
+
+def _under_all_seeds(
+    order: Order, kept: Sequence[float], rates: Sequence[float], seeds: Sequence[int], judge: Judge
+) -> Iterator[Learned]:
+    for rate in kept:
+        points = tuple(judge(order, rate, seed) for seed in seeds)
+        yield Learned(order, rate, points, rate in (min(rates), max(rates)))

@@ -1,0 +1,122 @@
+"""`make reptile-search`: the search on a made-up judge, the tables, and a tiny search on simulations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jaragua.reproduce import Store
+from jaragua.reptile_search import __main__ as command
+from jaragua.reptile_search import table
+from jaragua.reptile_search.grid import STREAM, TASKS, Order, Task, shortened
+from jaragua.reptile_search.run import Simulations, Size, searched
+from jaragua.reptile_search.search import EQUAL_POINTS, Found, Judge, at_best_rate, search
+from jaragua_compiler.bench.batch_reptile import Comparison, Cost
+
+RATES = (0.1, 0.2, 0.4)
+SEEDS = (1, 2)
+
+
+def judge_of(points: Callable[[Order], float], best_rate: float = 0.2) -> Judge:
+    """An order is as good as said at its best rate, and worse at any other; seeds differ a little."""
+    return lambda order, rate, seed: points(order) - 50 * abs(rate - best_rate) + 0.1 * seed
+
+
+def test_the_best_rate_is_that_of_all_seeds_among_the_first_seeds_best() -> None:
+    points = {(0.1, 1): 80.0, (0.1, 2): 60.0, (0.2, 1): 79.0, (0.2, 2): 79.0, (0.4, 1): 10.0, (0.4, 2): 99.0}
+    asked: list[tuple[float, int]] = []
+
+    def judge(_: Order, rate: float, seed: int) -> float:
+        asked.append((rate, seed))
+        return points[rate, seed]
+
+    found = at_best_rate(STREAM, RATES, SEEDS, judge)
+    assert (found.rate, found.points, found.at_edge) == (0.2, (79.0, 79.0), False)
+    assert (0.4, 2) not in asked
+
+
+def test_a_rate_at_the_end_of_the_grid_is_marked() -> None:
+    assert at_best_rate(STREAM, RATES, SEEDS, judge_of(lambda order: 80, best_rate=0.5)).at_edge
+
+
+def test_the_fewest_passes_that_learn_within_a_point_are_taken() -> None:
+    def points(order: Order) -> float:
+        return 80 if order == STREAM else {1: 70, 2: 80 - EQUAL_POINTS - 0.1, 3: 80 - EQUAL_POINTS + 0.1}[order.passes]
+
+    found = search(RATES, SEEDS, judge_of(points))
+    assert [one.order for one in found.equal.found] == [Order(3, 5), Order(3, 10)]
+    assert found.equal.learns_as_well
+    assert found.several is None
+    assert [one.order for one in found.accumulations] == [Order(1, 2), Order(1, 3)]
+
+
+def test_where_one_pass_is_enough_that_of_several_passes_is_found_too() -> None:
+    found = search(RATES, SEEDS, judge_of(lambda order: 80 if order.batch != 5 else 70))
+    assert [one.order for one in found.equal.found] == [Order(1, 10)]
+    assert found.several
+    assert [one.order for one in found.several.found] == [Order(2, 10)]
+
+
+def test_that_none_learns_as_well_is_said() -> None:
+    found = search(RATES, SEEDS, judge_of(lambda order: 80 if order == STREAM else 50))
+    assert not found.equal.learns_as_well
+    assert {one.order.passes for one in found.equal.found} == {8}
+    rows = table.batch_table([Size(TASKS["digits"], 1, found)]).splitlines()
+    assert rows[2].endswith("| none learns as well |")
+
+
+def counted_size(found: Found, ram_bytes: int) -> Size:
+    """Every work costs three times TinyReptile's instructions, less the more samples a step has."""
+    size = Size(TASKS["digits"], 5, found)
+    tiny = Cost(1000, 1000, 0)
+    comparisons = [
+        Comparison("digits", 25, one.order.passes, one.order.batch, tiny, Cost(3000 - one.order.batch, ram_bytes, 0))
+        for one in size.works
+    ]
+    return replace(size, comparisons=tuple(comparisons))
+
+
+def test_the_cheapest_of_those_that_learn_as_well_has_the_row() -> None:
+    found = search(RATES, SEEDS, judge_of(lambda order: 80 if order == STREAM or order.passes == 2 else 40))
+    size = counted_size(found, 2000)
+    (row,) = table.batch_table([size]).splitlines()[2:]
+    assert "| 2 × 10, 0.2: 0.801 ± 0.006 | +0.0 ± 0.0 | 1,000 | 2,990 | 2.99 | 1,000 | 2,000 | 2.00 | yes |" in row
+    assert [(work.passes, work.batch) for work in size.cheapest.works] == [(2, 10), (1, 2), (1, 3)]
+    assert len(table.accumulation_table([size]).splitlines()) == 4
+    assert table.batch_table([counted_size(found, 1999)]).endswith("| no: RAM |")
+
+
+def test_a_point_of_a_squared_error_is_a_hundredth_of_the_waves_mean_square() -> None:
+    assert TASKS["digits"].point == 0.01
+    assert TASKS["sine"].point == pytest.approx(-0.0425, abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Task:
+    return shortened(TASKS["sine"])
+
+
+def test_a_tiny_search_gives_a_row_and_repeats_none_of_its_simulations(tiny: Task, tmp_path: Path) -> None:
+    store, said = Store(tmp_path), list[str]()
+    first, again = (Simulations(tiny, store, 1, said.append) for _ in range(2))
+    (size,) = searched(first, tiny)
+    assert said
+    assert len(size.found.stream.points) == len(tiny.seeds)
+    records = sorted(tmp_path.glob("records/*"))
+    changed = [path.stat().st_mtime_ns for path in records]
+    assert len(records) == len(first.outcomes)
+    assert searched(again, tiny) == [size]
+    assert [path.stat().st_mtime_ns for path in records] == changed
+    assert first.seconds == again.seconds > 0
+
+
+def test_the_command_prints_both_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--short", "--task", "sine", "--no-board", "--workers", "1", "--folder", str(tmp_path)]
+    assert command.main(words) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("| sine | 8 |") >= 3
+    assert "bar met" in shown
+    assert "Simulations: " in shown
