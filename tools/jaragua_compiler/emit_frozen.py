@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jaragua_compiler.emit_conv import window_code
 from jaragua_compiler.emit_names import boolean, buffer, tensor
+from jaragua_compiler.emit_window import window_code
 from jaragua_compiler.frozen import FrozenRows
 from jaragua_compiler.memory import error_name, needs_own_list
 from jaragua_compiler.plan import Plan

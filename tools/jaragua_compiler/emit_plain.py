@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.emit_conv import window_code
 from jaragua_compiler.emit_names import boolean, buffer, exponent, tensor
+from jaragua_compiler.emit_window import window_code
 from jaragua_compiler.memory import error_name
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import ActivationPlan, AddPlan, OperatorPlan, PoolPlan

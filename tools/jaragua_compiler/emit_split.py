@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.emit_conv import window_code
 from jaragua_compiler.emit_frozen import common_fields, frozen_layer
 from jaragua_compiler.emit_names import bias_sums, biases, buffer, channels, dither_key, sums, weights_w8
+from jaragua_compiler.emit_window import window_code
 from jaragua_compiler.memory import error_name, needs_own_list
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import ConvPlan, DensePlan, WeightedPlan
