@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from jaragua.errors import StoreError
 from jaragua.report.intervals import paired_interval
 from jaragua.reproduce import Plan, Progress, Store, figures, markdown, read_plan, run
+from jaragua.reproduce.plan import SCALES, Scale
 from jaragua.reproduce.run import Found, recorded
 from jaragua.reproduce.summary import lines
 from jaragua.simulate import Means
@@ -79,6 +81,19 @@ def test_a_task_may_have_more_seeds_than_the_others(sine: Plan, found: Found) ->
     assert seeds["sine"] == set(range(1, plain.seeds + 1))
     both = replace(sine, tasks=(replace(sine.tasks[0], seeds=9),))
     assert "seeds 1 to 2 (Sine: 1 to 9)" in markdown.document(both, found, HEADER, [])
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_held_out_task_of_the_plan_can_be_drawn(scale: Scale, use_data: Callable[[str], Path]) -> None:
+    for folder in ("omniglot", "speech_commands", "room_occupancy_estimation"):
+        use_data(folder)
+    wanted = {
+        (one.simulation.task, one.simulation.ways, one.simulation.adapt_shots, one.simulation.queries): one.model
+        for one in read_plan(scale).experiments
+    }
+    for (_, ways, shots, queries), model in wanted.items():
+        shots, queries = shots or model.defaults.shots, queries or model.defaults.queries
+        assert len(model.tasks.held_out_task(1, ways, shots, queries).support.x) == ways * shots
 
 
 def test_the_same_records_give_the_same_document_and_figures(sine: Plan, found: Found, tmp_path: Path) -> None:
