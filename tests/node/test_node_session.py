@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiomqtt
 import pytest
 from fleet_bench import (
     CountingTrainer,
@@ -60,6 +63,32 @@ def test_node_says_ready_and_at_the_end_disconnected(broker: Broker, tmp_path: P
             assert "lost" not in [seen.state for seen in headquarters.node_states("pi-1")]
 
     run(story())
+
+
+def test_a_node_stopped_while_it_connects_leaves_no_connection_behind(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connecting, may_connect = threading.Event(), threading.Event()
+    connect = aiomqtt.Client._client_connect
+
+    def slowly(client: aiomqtt.Client) -> None:
+        connecting.set()
+        may_connect.wait()
+        connect(client)
+
+    async def story() -> None:
+        node = Node(settings(broker.url, tmp_path, "pi-1"))
+        work = asyncio.create_task(node.run())
+        await until(connecting.is_set)
+        work.cancel()
+        # Late enough for a node that does not wait for its connection to be gone before it.
+        asyncio.get_running_loop().call_later(0.1, may_connect.set)
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    monkeypatch.setattr(aiomqtt.Client, "_client_connect", slowly)
+    run(story())
+    gc.collect()  # a client that was left open says so now, and a warning is an error
 
 
 def test_states_and_descriptions_are_retained(broker: Broker, tmp_path: Path) -> None:

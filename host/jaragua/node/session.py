@@ -12,7 +12,8 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
@@ -97,6 +98,23 @@ class Listener(Protocol):
     def received(self, message: Incoming) -> None:
         """A message of one of the subscriptions."""
         ...
+
+
+@asynccontextmanager
+async def _connection(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
+    """As `async with client`; but cancelled while it connects, it still closes what the connecting thread opens."""
+    connecting = asyncio.ensure_future(client.__aenter__())
+    try:
+        await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        with suppress(aiomqtt.MqttError):
+            await connecting
+            await client.__aexit__(None, None, None)
+        raise
+    try:
+        yield client
+    finally:
+        await client.__aexit__(None, None, None)
 
 
 class Session:
@@ -229,7 +247,7 @@ class Session:
     async def _one_connection(self, attempts: _Backoff) -> None:
         """Connect, serve until the connection breaks (MqttError) or we are cancelled (clean DISCONNECT)."""
         self._epoch = self._next_epoch()
-        async with self._make_client() as client:
+        async with _connection(self._make_client()) as client:
             client.pending_calls_threshold = 1000
             self._client = client
             try:
