@@ -4,6 +4,9 @@
 
 #include "jrg_nn_conv.h"   // jrg_nn_conv_scale
 #include "jrg_nn_dither.h" // jrg_nn_dither_row
+#if JRG_NN_DSP
+#include "jrg_nn_dsp.h" // jrg_nn_ssat
+#endif
 
 /* One step's numbers of A7.5 for biases. */
 typedef struct {
@@ -49,7 +52,11 @@ JRG_NN_INLINE int32_t jrg_nn_conv_product(int32_t gradient, int32_t mantissa)
 JRG_NN_INLINE int16_t jrg_nn_conv_stepped_weight(int32_t weight, int32_t gradient, int32_t factor, uint32_t rho)
 {
     const int64_t fine = (int64_t)((uint64_t)(uint32_t)weight << 32 | rho) + (int64_t)gradient * factor;
+#if JRG_NN_DSP
+    return (int16_t)jrg_nn_ssat((int32_t)(fine >> 32), 15u);
+#else
     return (int16_t)jrg_nn_sats((int32_t)(fine >> 32), 15u);
+#endif
 }
 
 /* The sum of one channel's errors: [positions, padded with 0 to even], 4-aligned. */
