@@ -15,10 +15,13 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, islice, pairwise
 from typing import Final, TypeAlias
 
+import numpy as np
+
 import jaragua_models
 from jaragua.coordinator import rules
 from jaragua.errors import DataError
 from jaragua.simulate.models import model_named
+from jaragua.simulate.quick_rows import quick_rows
 from jaragua.simulate.samples import Batch, joined, of_equal_tasks
 from jaragua.simulate.settings import Simulation
 from jaragua_models import DrawsMany, TaskSource
@@ -89,12 +92,8 @@ def _drawn_ahead(
 
 def _draw_piece(simulation: Simulation, rounds: range, given: Given | None = None) -> list[Draw]:
     chosen = _chosen(simulation, rounds) if given is None else given
-    seeds = [
-        [rules.train_seed(simulation.seed, number, device) for device in devices]
-        for number, devices in zip(rounds, chosen, strict=True)
-    ]
     try:
-        batches = _batches(simulation, chosen, seeds)
+        batches = _batches(simulation, rounds, chosen)
     except jaragua_models.ModelError as error:
         raise DataError(error.message, error.hint) from error
     return [Draw(*drawn) for drawn in zip(rounds, chosen, batches, strict=True)]
@@ -105,19 +104,26 @@ def _chosen(simulation: Simulation, rounds: range) -> Given:
     return [tuple(rules.choose(simulation.seed, number, simulation.devices, simulation.clients)) for number in rounds]
 
 
-def _batches(simulation: Simulation, chosen: Given, seeds: list[list[int]]) -> list[Batch]:
+def _batches(simulation: Simulation, rounds: range, chosen: Given) -> list[Batch]:
     """One for each round."""
     source = model_named(simulation.task).tasks
-    if not isinstance(source, DrawsMany):
-        return [_one_by_one(simulation, source, *named) for named in zip(chosen, seeds, strict=True)]
-    devices, together = list(chain.from_iterable(chosen)), list(chain.from_iterable(seeds))
-    samples = source.train_supports(devices, together, simulation.ways, simulation.shots)
-    whole = of_equal_tasks(samples, together)
+    if isinstance(source, DrawsMany):
+        return _all_at_once(simulation, source, rounds, chosen)
+    return [_one_by_one(simulation, source, *named) for named in zip(rounds, chosen, strict=True)]
+
+
+def _all_at_once(simulation: Simulation, source: DrawsMany, rounds: range, chosen: Given) -> list[Batch]:
+    rows = quick_rows()
+    seeds = np.concatenate([rows.train_seeds(simulation.seed, *named) for named in zip(rounds, chosen, strict=True)])
+    devices = list(chain.from_iterable(chosen))
+    samples = source.train_supports(devices, seeds, simulation.ways, simulation.shots, rows.unit_rows)
+    whole = of_equal_tasks(samples, seeds)
     edges = accumulate(map(len, chosen), initial=0)
     return [whole.share(first, last) for first, last in pairwise(edges)]
 
 
-def _one_by_one(simulation: Simulation, source: TaskSource, devices: tuple[str, ...], seeds: list[int]) -> Batch:
+def _one_by_one(simulation: Simulation, source: TaskSource, round_number: int, devices: tuple[str, ...]) -> Batch:
+    seeds = [rules.train_seed(simulation.seed, round_number, device) for device in devices]
     tasks = [
         source.train_task(device, seed, simulation.ways, simulation.shots).support
         for device, seed in zip(devices, seeds, strict=True)
