@@ -106,6 +106,7 @@ def bias_shift(layer: WeightedPlan, input_exponent: int) -> int:
     return 2 * input_exponent - layer.input_width - (9 if layer.per_channel else 1)
 
 
+@functools.lru_cache(maxsize=256)
 def check_exponents(plan: Plan, exponents: Exponents) -> None:
     """Raises CompileError on the first exponent a device would refuse (A6.1)."""
     if plan.network.classifier and exponents.output != LOGIT_EXPONENT:
@@ -172,7 +173,7 @@ def calibrate_channels(
         for layer, own, (matrix, _) in zip(plan.layers, channels, weights, strict=True)
     )
     wanted = _wanted(plan, _magnitudes(plan, weights, np.asarray(samples, dtype=np.float64), targets, ranges))
-    exponents = fitted_exponents(plan, weight_exponents, wanted, channels if plan.per_channel else ())
+    exponents = fitted_exponents(plan, weight_exponents, tuple(wanted), channels if plan.per_channel else ())
     slot = plan.scales.slots[0]
     if slot not in _fixed_slots(plan) and wanted[slot] < exponents.slots[slot]:
         raise CompileError(
@@ -182,8 +183,9 @@ def calibrate_channels(
     return exponents
 
 
+@functools.lru_cache(maxsize=256)
 def fitted_exponents(
-    plan: Plan, weight_exponents: tuple[int, ...], wanted: list[int], channels: Channels = ()
+    plan: Plan, weight_exponents: tuple[int, ...], wanted: tuple[int, ...], channels: Channels = ()
 ) -> Exponents:
     """The largest exponents a device accepts that are at most those wanted (one a slot), where it accepts any such."""
     rules = _rules(plan, weight_exponents, channels)
@@ -260,6 +262,11 @@ def _frozen_rules(plan: Plan, step: WeightedPlan) -> Iterator[Rule]:
         yield Rule(plan.scales.slots[step.input_tensor], None, fixed, fixed, name, "A10.5")
 
 
+def _magnitude(values: Floats) -> float:
+    """Of the largest value; not a number if one is not."""
+    return max(float(values.max()), -float(values.min()))
+
+
 def _largest_exponent(magnitude: float, width: int) -> int:
     """The largest f with magnitude <= 2^width · 2^-f."""
     if magnitude <= 0:
@@ -281,7 +288,7 @@ def _channel_exponents(plan: Plan, layer: WeightedPlan, matrix: FloatArray) -> t
 
 
 def _weight_exponent(plan: Plan, layer: WeightedPlan, matrix: FloatArray) -> int:
-    largest = _largest_exponent(WEIGHT_HEADROOM * float(np.max(np.abs(matrix))), 15)
+    largest = _largest_exponent(WEIGHT_HEADROOM * _magnitude(matrix), 15)
     least, most = _weight_limits(plan, layer, WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX)
     return max(least, min(most, largest))
 
@@ -309,7 +316,7 @@ def _magnitudes(
         raise CompileError(f"calibration needs samples of shape [n, {plan.network.input_size}], got {samples.shape}.")
     if not np.isfinite(samples).all():
         raise CompileError("calibration: the samples hold values that are not finite.", "Remove them.")
-    largest = [float(np.max(np.abs(values))) for values in _values(plan, weights, samples)]
+    largest = [_magnitude(values) for values in _values(plan, weights, samples)]
     if ranges is not None:
         said = _said(plan, ranges)
         largest = [shown if word is None else word for shown, word in zip(largest, said, strict=True)]
