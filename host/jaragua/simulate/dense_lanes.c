@@ -1,10 +1,12 @@
 /* Many virtual devices in step: each training step of dense int16 layers is done for JRG_LANES devices at once.
  *
  * The same integers as jrg_nn_dense_*.h (A3 to A5; tests compare every bit), laid out so that the same weight of all
- * devices stands side by side. The inner loops are there twice: written with the instructions of AVX-512 or AVX2, and
+ * devices stands side by side. The inner loops are there twice: written with the instructions of AVX2, and
  * plainly, for a compiler to make of them what it can. A network is a table, so one library serves all. All memory is the
- * caller's: threads share nothing. Layers have at most 256 inputs and outputs, so sums fit 32 bits (A3.4, A5.5).
+ * caller's. Groups of lanes are taken by threads as each has time, and one thread's memory is no other's. Layers have at most 256 inputs and outputs, so sums fit 32 bits (A3.4, A5.5).
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,12 +24,9 @@
 #include "jrg_nn_live_rows.h" // jrg_nn_error_shift
 #include "jrg_nn_softmax.h"   // jrg_nn_softmax_error
 
-#if JRG_LANES_VECTORS && !defined(__AVX512BW__)
-#define JRG_LANES 16u /* of 16 bits fill a vector */
-#else
-#define JRG_LANES 32u
-#endif
+#define JRG_LANES 16u /* of 16 bits fill a vector of AVX2 */
 #define JRG_LANES_MOST_OUTPUTS 256u
+#define JRG_LANES_MOST_THREADS 64u
 #define JRG_LANES_BLOCK 32u /* weights that are handed back at a time */
 
 typedef int16_t jrg_lanes_half[JRG_LANES];
@@ -80,8 +79,9 @@ typedef struct {
     jrg_lanes_word half, factor;
 } jrg_lanes_shifts;
 
-/* How many lanes there are, for who gives the memory. */
+/* How many lanes there are, and how many threads at most, for who gives the memory. */
 const uint32_t jrg_lanes_count = JRG_LANES;
+const uint32_t jrg_lanes_most_threads = JRG_LANES_MOST_THREADS;
 
 #if JRG_LANES_VECTORS
 #include "dense_lanes_vectors.h"
@@ -174,12 +174,8 @@ static void jrg_lanes_step_first(const jrg_lanes_layer *layer, const jrg_lanes_h
 static void jrg_lanes_step_weights(const jrg_lanes_layer *layer, const jrg_lanes_memory *memory,
                                    const jrg_lanes_half *x, jrg_lanes_half *w, jrg_lanes_word *below)
 {
-    memset(below, 0, layer->inputs * sizeof *below);
     jrg_lanes_interleave(memory->scaled, layer->outputs, memory->pairs);
-    for (uint32_t j = 0; j < layer->outputs; j += 2u) {
-        const bool two = j + 1u < layer->outputs;
-        jrg_lanes_step_rows(layer, two, memory->pairs + j, memory->factors + j, x, w + j * layer->inputs, below);
-    }
+    jrg_lanes_step_rows(layer, memory, x, w, below);
 }
 
 /* memory->errors: of the output; its exponents in each lane are those of A4. */
@@ -331,17 +327,64 @@ static void jrg_lanes_read(const jrg_lanes_work *work, const jrg_lanes_memory *m
     }
 }
 
-/* Trains every client from `start`, a step a sample; what it learned goes to `learned`, a vector after the other. */
-void jrg_lanes_train(const jrg_lanes_work *work, const jrg_lanes_memory *memory, const void *start,
+/* All that the threads of a call share. */
+typedef struct {
+    const jrg_lanes_work *work;
+    const void *start;
+    const jrg_lanes_samples *support;
+    double *learned;
+    uint32_t parameters;
+    jrg_lanes_figures *figures;
+    atomic_uint next; /* the first client that no thread has taken */
+} jrg_lanes_job;
+
+typedef struct {
+    jrg_lanes_job *job;
+    const jrg_lanes_memory *memory;
+    pthread_t thread;
+    bool runs;
+} jrg_lanes_helper;
+
+static void jrg_lanes_train_group(const jrg_lanes_job *job, const jrg_lanes_memory *memory, uint32_t first)
+{
+    const jrg_lanes_samples *support = job->support;
+    const uint32_t left = support->clients - first;
+    const uint32_t used = left < JRG_LANES ? left : JRG_LANES;
+    jrg_lanes_load(job->work, job->start, memory);
+    for (uint32_t step = 0; step < job->work->passes * support->samples; step++) {
+        jrg_lanes_learn(job->work, memory, support, first, used, step % support->samples, &job->figures[first]);
+    }
+    jrg_lanes_read(job->work, memory, job->start, used, job->learned + (size_t)first * job->parameters, job->parameters);
+}
+
+/* Groups of clients until none is left. */
+static void *jrg_lanes_help(void *argument)
+{
+    const jrg_lanes_helper *helper = argument;
+    for (;;) {
+        const uint32_t first = atomic_fetch_add(&helper->job->next, JRG_LANES);
+        if (first >= helper->job->support->clients) {
+            return NULL;
+        }
+        jrg_lanes_train_group(helper->job, helper->memory, first);
+    }
+}
+
+/* Trains every client from `start`, a step a sample; what it learned goes to `learned`, a vector after the other.
+ * memories: one for each of `threads`, 1 to JRG_LANES_MOST_THREADS. A thread that cannot be started is done without. */
+void jrg_lanes_train(const jrg_lanes_work *work, const jrg_lanes_memory *memories, uint32_t threads, const void *start,
                      const jrg_lanes_samples *support, double *learned, uint32_t parameters, jrg_lanes_figures *figures)
 {
-    for (uint32_t first = 0; first < support->clients; first += JRG_LANES) {
-        const uint32_t left = support->clients - first;
-        const uint32_t used = left < JRG_LANES ? left : JRG_LANES;
-        jrg_lanes_load(work, start, memory);
-        for (uint32_t step = 0; step < work->passes * support->samples; step++) {
-            jrg_lanes_learn(work, memory, support, first, used, step % support->samples, &figures[first]);
+    jrg_lanes_job job = {work, start, support, learned, parameters, figures, 0};
+    jrg_lanes_helper helpers[JRG_LANES_MOST_THREADS];
+    for (uint32_t t = 0; t < threads; t++) {
+        helpers[t] = (jrg_lanes_helper){.job = &job, .memory = &memories[t]};
+        helpers[t].runs = t > 0u && pthread_create(&helpers[t].thread, NULL, jrg_lanes_help, &helpers[t]) == 0;
+    }
+    jrg_lanes_help(&helpers[0]);
+    for (uint32_t t = 1; t < threads; t++) {
+        if (helpers[t].runs) {
+            pthread_join(helpers[t].thread, NULL);
         }
-        jrg_lanes_read(work, memory, start, used, learned + (size_t)first * parameters, parameters);
     }
 }

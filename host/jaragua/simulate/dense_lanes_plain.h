@@ -78,18 +78,18 @@ static void jrg_lanes_step_row(const jrg_lanes_layer *layer, const int16_t *rest
     }
 }
 
-/* A5.7 and A5.6 of rows j and j + 1 (`two`: there is a second); pairs: of their errors. */
-static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, bool two, const jrg_lanes_half *pairs,
-                                const jrg_lanes_half *factors, const jrg_lanes_half *x, jrg_lanes_half *w,
-                                jrg_lanes_word *restrict below)
+/* A5.7 and A5.6 of all rows of a layer; memory->pairs: of its errors. */
+static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, const jrg_lanes_memory *memory, const jrg_lanes_half *x,
+                                jrg_lanes_half *w, jrg_lanes_word *restrict below)
 {
-    for (uint32_t row = 0; row < (two ? 2u : 1u); row++, w += layer->inputs) {
+    memset(below, 0, layer->inputs * sizeof *below);
+    for (uint32_t j = 0; j < layer->outputs; j++, w += layer->inputs) {
         for (uint32_t i = 0; i < layer->inputs; i++) {
             for (uint32_t l = 0; l < JRG_LANES; l++) {
-                below[i][l] += (int32_t)w[i][l] * pairs[row][l];
+                below[i][l] += (int32_t)w[i][l] * memory->pairs[j][l];
             }
         }
-        jrg_lanes_step_row(layer, factors[row], x, w);
+        jrg_lanes_step_row(layer, memory->factors[j], x, w);
     }
 }
 
