@@ -50,7 +50,7 @@ def quantise_weights(plan: Plan, weights: Weights, exponents: Exponents) -> Inte
 
 def pack_integers(plan: Plan, weights: IntegerWeights, exponents: Exponents) -> bytes:
     """Weights as the device's integers -> the blob of A6."""
-    parts = [_header(plan, exponents)]
+    parts = [header(plan, exponents)]
     for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
         parts.append(stored_rows(layer, np.asarray(matrix)[: layer.trained_rows]))
         parts.append(np.asarray(bias)[: layer.trained_rows].astype("<i4").tobytes())
@@ -149,7 +149,8 @@ def _quantise(values: FloatArray, exponent: int | IntArray, width: int) -> IntAr
     return scaled.astype(np.int64)
 
 
-def _header(plan: Plan, exponents: Exponents) -> bytes:
+def header(plan: Plan, exponents: Exponents) -> bytes:
+    """What a blob under these exponents begins with (A6)."""
     fixed = _HEADER.pack(MAGIC, plan.blob_format, len(plan.layers), 0, plan.architecture)
     pairs = [value for pair in zip(exponents.weights, exponents.inputs, strict=True) for value in pair]
     values = (*pairs, exponents.output, *exponents.extra)

@@ -169,10 +169,26 @@ def calibrate_channels(
 ) -> Exponents:
     """As calibrate, with the exponents of int8 rows chosen already: per layer one a row, () for int16 weights."""
     weight_exponents = tuple(
-        min(own) if own else _weight_exponent(plan, layer, matrix)
+        min(own) if own else _weight_exponent(plan, layer, _magnitude(matrix))
         for layer, own, (matrix, _) in zip(plan.layers, channels, weights, strict=True)
     )
-    wanted = _wanted(plan, _magnitudes(plan, weights, np.asarray(samples, dtype=np.float64), targets, ranges))
+    magnitudes = _magnitudes(plan, weights, np.asarray(samples, dtype=np.float64), targets, ranges)
+    return _for_magnitudes(plan, weight_exponents, magnitudes, channels)
+
+
+def exponents_for(plan: Plan, weights: Sequence[float], tensors: Sequence[float]) -> Exponents:
+    """As calibrate, from the largest magnitude of each layer's weights, all int16, and of each tensor of the graph."""
+    weight_exponents = tuple(
+        _weight_exponent(plan, layer, largest) for layer, largest in zip(plan.layers, weights, strict=True)
+    )
+    return _for_magnitudes(plan, weight_exponents, _with_headroom(plan, tensors, 0.0), ((),) * len(plan.layers))
+
+
+def _for_magnitudes(
+    plan: Plan, weight_exponents: tuple[int, ...], magnitudes: Sequence[float], channels: Channels
+) -> Exponents:
+    """magnitudes: of every tensor, head-room included."""
+    wanted = _wanted(plan, magnitudes)
     exponents = fitted_exponents(plan, weight_exponents, tuple(wanted), channels if plan.per_channel else ())
     slot = plan.scales.slots[0]
     if slot not in _fixed_slots(plan) and wanted[slot] < exponents.slots[slot]:
@@ -287,8 +303,8 @@ def _channel_exponents(plan: Plan, layer: WeightedPlan, matrix: FloatArray) -> t
     return tuple(max(least, min(most, exponent)) for exponent in wanted)
 
 
-def _weight_exponent(plan: Plan, layer: WeightedPlan, matrix: FloatArray) -> int:
-    largest = _largest_exponent(WEIGHT_HEADROOM * _magnitude(matrix), 15)
+def _weight_exponent(plan: Plan, layer: WeightedPlan, magnitude: float) -> int:
+    largest = _largest_exponent(WEIGHT_HEADROOM * magnitude, 15)
     least, most = _weight_limits(plan, layer, WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX)
     return max(least, min(most, largest))
 
@@ -320,8 +336,13 @@ def _magnitudes(
     if ranges is not None:
         said = _said(plan, ranges)
         largest = [shown if word is None else word for shown, word in zip(largest, said, strict=True)]
-    magnitudes = [largest[0], *(ACTIVATION_HEADROOM * magnitude for magnitude in largest[1:])]
     largest_target = 0.0 if targets is None else float(np.max(np.abs(np.asarray(targets, dtype=np.float64))))
+    return _with_headroom(plan, largest, largest_target)
+
+
+def _with_headroom(plan: Plan, largest: Sequence[float], largest_target: float) -> list[float]:
+    """largest: magnitude of every tensor."""
+    magnitudes = [largest[0], *(ACTIVATION_HEADROOM * magnitude for magnitude in largest[1:])]
     output = plan.graph.output
     magnitudes[output] = max(plan.network.output_range, largest[output], largest_target)
     return magnitudes
@@ -356,7 +377,7 @@ def _of_graph(plan: Plan, tensors: Sequence[Value], before_activation: Sequence[
     return found
 
 
-def _wanted(plan: Plan, magnitudes: list[float]) -> list[int]:
+def _wanted(plan: Plan, magnitudes: Sequence[float]) -> list[int]:
     """Per slot the largest exponent that holds every tensor of it."""
     wanted = [127] * plan.scales.count
     for slot, width, magnitude in zip(plan.scales.slots, plan.scales.widths, magnitudes, strict=True):

@@ -18,6 +18,7 @@ from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.simulate import library
 from jaragua.simulate.dense_lanes import DenseLanes, lanes_can, lanes_fit
+from jaragua.simulate.dense_start import DenseStart
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.layout import regions, units
 from jaragua.simulate.samples import Batch
@@ -103,6 +104,7 @@ class IntegerFleet:
         self._workers = {False: self._new_workers(accumulate=False)}
         """By whether their image has sums (A11.1): it has them only where a step takes several samples."""
         self._lanes = DenseLanes(self._plan, cache) if lanes_fit(self._plan) else None
+        self._pack = DenseStart(codec, cache).pack if lanes_fit(self._plan) else codec.pack
         self._last = _Scale(b"", Exponents((), (), 0), np.zeros(0))
 
     def __enter__(self) -> IntegerFleet:
@@ -115,7 +117,7 @@ class IntegerFleet:
 
     def start(self, vector: Vector) -> bytes:
         """The blob, with exponents estimated anew (A2.6)."""
-        return self._codec.pack(vector)
+        return self._pack(vector)
 
     def numbers(self, start: bytes) -> Vector:
         """The numbers of the blob."""
