@@ -113,10 +113,10 @@ def test_several_threads_learn_the_same_bits(seed: int, monkeypatch: pytest.Monk
     codec = ModelCodec(model)
     found = []
     for worth, threads in ((10**9, 2), (1, 2), (1, 4), (1, 1000)):
-        monkeypatch.setattr(integer_fleet, "_WORTH_A_THREAD", worth)
+        monkeypatch.setattr(integer_fleet, "_WORTH_A_THREAD_IN_STEP", worth)
         with IntegerFleet(model, codec, 1, default_cache()) as fleet:
             fleet._count = threads
-            assert fleet._threads_for(batch, 1) == (threads if worth == 1 else 1)
+            assert fleet._threads_for(batch, 1, worth) == (threads if worth == 1 else 1)
             for _ in range(2):  # the second time in memory that was used
                 found.append(fleet.train(fleet.start(codec.initial(seed)), ClientWork(0.02), batch))
     for other in found[1:]:

@@ -27,7 +27,7 @@
 #define JRG_LANES 16u /* of 16 bits fill a vector of AVX2 */
 #define JRG_LANES_MOST_OUTPUTS 256u
 #define JRG_LANES_MOST_THREADS 64u
-#define JRG_LANES_BLOCK 32u /* weights that are handed back at a time */
+#define JRG_LANES_BLOCK 16u /* weights that are handed back at a time */
 
 typedef int16_t jrg_lanes_half[JRG_LANES];
 typedef int32_t jrg_lanes_word[JRG_LANES]; /* of lane l at jrg_lanes_place(l) */
@@ -270,27 +270,48 @@ static void jrg_lanes_learn(const jrg_lanes_work *work, const jrg_lanes_memory *
     jrg_lanes_backward(work, memory, weights_end, biases_end, outputs);
 }
 
+/* What a block of weights was, and what one unit of each stands for. */
+typedef struct {
+    int16_t was[JRG_LANES_BLOCK];
+    double unit[JRG_LANES_BLOCK];
+} jrg_lanes_origin;
+
+static void jrg_lanes_find_origin(const jrg_lanes_layer *layer, const uint8_t *blob, const double *units, uint32_t first,
+                                  uint32_t size, jrg_lanes_origin *origin)
+{
+    uint32_t j = first / layer->inputs;
+    uint32_t i = first % layer->inputs;
+    for (uint32_t n = 0; n < size; n++) {
+        memcpy(&origin->was[n], blob + layer->weights_offset + j * layer->row_bytes + 2u * i, sizeof origin->was[n]);
+        origin->unit[n] = units[j];
+        i = i + 1u < layer->inputs ? i + 1u : 0u;
+        j += i == 0u ? 1u : 0u;
+    }
+}
+
 /* Differences of some weights, one after the other, to what they were, as real numbers: of each lane in its vector. In
- * blocks, so that all lanes of a weight are read while it is near. */
+ * blocks, so that a lane's weights come to stand side by side while they are near. */
 static void jrg_lanes_read_weights(const jrg_lanes_layer *layer, const uint8_t *blob, const double *units,
                                    const jrg_lanes_half *w, uint32_t used, double *learned, uint32_t parameters)
 {
     const uint32_t count = layer->inputs * layer->outputs;
-    for (uint32_t first = 0; first < count; first += JRG_LANES_BLOCK) {
-        const uint32_t size = count - first < JRG_LANES_BLOCK ? count - first : JRG_LANES_BLOCK;
-        int16_t was[JRG_LANES_BLOCK];
-        double unit[JRG_LANES_BLOCK];
-        for (uint32_t n = 0; n < size; n++) {
-            const uint32_t j = (first + n) / layer->inputs;
-            const uint32_t i = (first + n) % layer->inputs;
-            memcpy(&was[n], blob + layer->weights_offset + j * layer->row_bytes + 2u * i, sizeof was[n]);
-            unit[n] = units[j];
-        }
+    _Alignas(64) int16_t own[JRG_LANES][JRG_LANES_BLOCK];
+    jrg_lanes_origin origin;
+    uint32_t first = 0;
+    for (; first + JRG_LANES_BLOCK <= count; first += JRG_LANES_BLOCK) {
+        jrg_lanes_find_origin(layer, blob, units, first, JRG_LANES_BLOCK, &origin);
+        jrg_lanes_turn(w + first, own);
         for (uint32_t l = 0; l < used; l++) {
-            double *own = learned + (size_t)l * parameters + first;
-            for (uint32_t n = 0; n < size; n++) {
-                own[n] = (double)(w[first + n][l] - was[n]) * unit[n];
+            double *moved = learned + (size_t)l * parameters + first;
+            for (uint32_t n = 0; n < JRG_LANES_BLOCK; n++) {
+                moved[n] = (double)(own[l][n] - origin.was[n]) * origin.unit[n];
             }
+        }
+    }
+    jrg_lanes_find_origin(layer, blob, units, first, count - first, &origin);
+    for (uint32_t l = 0; l < used; l++) {
+        for (uint32_t n = 0; n < count - first; n++) {
+            learned[(size_t)l * parameters + first + n] = (double)(w[first + n][l] - origin.was[n]) * origin.unit[n];
         }
     }
 }

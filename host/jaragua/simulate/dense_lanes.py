@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -150,7 +151,7 @@ class DenseLanes:
         self, layers: NDArray[np.void], units: NDArray[np.float64], rate: LearningRate, passes: int, found: Exponents
     ) -> _Work:
         network = self._plan.network
-        whole = effective_rate(rate, loss_factor(network.outputs, network.classifier))
+        whole = _whole_rate(rate, network.outputs, network.classifier)
         exponent = _PROBABILITY_EXPONENT if network.classifier else found.output
         pointers = layers.ctypes.data, units.ctypes.data
         return _Work(*pointers, len(layers), passes, network.classifier, exponent, whole.mantissa, whole.exponent)
@@ -173,6 +174,12 @@ class DenseLanes:
         sizes = [(weights, 2), (biases, 4), (values, 2), (widest, 4), *rows]
         arrays: list[NDArray[np.generic]] = [_aligned(count * self._lanes * width) for count, width in sizes]
         return _Memory(*(array.ctypes.data for array in arrays)), arrays
+
+
+@functools.lru_cache
+def _whole_rate(rate: LearningRate, outputs: int, classifier: bool) -> LearningRate:
+    """With the loss factor in it (A5.3)."""
+    return effective_rate(rate, loss_factor(outputs, classifier))
 
 
 def _aligned(size_bytes: int) -> NDArray[np.generic]:

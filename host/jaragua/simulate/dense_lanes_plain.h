@@ -13,6 +13,16 @@ static void jrg_lanes_interleave(const jrg_lanes_half *x, uint32_t count, jrg_la
     memcpy(pairs, x, count * sizeof *x);
 }
 
+/* The block of weights of each lane, one after the other. */
+static void jrg_lanes_turn(const jrg_lanes_half *w, int16_t own[JRG_LANES][JRG_LANES_BLOCK])
+{
+    for (uint32_t n = 0; n < JRG_LANES_BLOCK; n++) {
+        for (uint32_t l = 0; l < JRG_LANES; l++) {
+            own[l][n] = w[n][l];
+        }
+    }
+}
+
 /* A3 of one layer; pairs: of its inputs. */
 static void jrg_lanes_outputs(const jrg_lanes_layer *layer, const jrg_lanes_half *w, const jrg_lanes_word *biases,
                               const jrg_lanes_half *pairs, jrg_lanes_half *restrict y)

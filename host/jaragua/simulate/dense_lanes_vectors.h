@@ -100,6 +100,37 @@ static inline jrg_lanes_words jrg_lanes_pair(const jrg_lanes_half *pairs)
     return (jrg_lanes_words){jrg_lanes_get(pairs[0]), jrg_lanes_get(pairs[1])};
 }
 
+/* Eight lanes of weights n and n + 8. */
+static inline jrg_lanes_vector jrg_lanes_halves(const jrg_lanes_half *w, uint32_t n, uint32_t first_lane)
+{
+    const __m128i low = _mm_load_si128((const void *)(w[n] + first_lane));
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), _mm_load_si128((const void *)(w[n + 8u] + first_lane)), 1);
+}
+
+/* The block of weights of each lane, one after the other: in each half of 128 bits a matrix of eight by eight is turned by
+ * interleaving its rows with those four further on, three times. */
+static void jrg_lanes_turn(const jrg_lanes_half *w, int16_t own[JRG_LANES][JRG_LANES_BLOCK])
+{
+    for (uint32_t first_lane = 0; first_lane < JRG_LANES; first_lane += 8u) {
+        jrg_lanes_vector rows[8];
+        for (uint32_t n = 0; n < 8u; n++) {
+            rows[n] = jrg_lanes_halves(w, n, first_lane);
+        }
+        for (uint32_t time = 0; time < 3u; time++) {
+            jrg_lanes_vector turned[8];
+            for (uint32_t n = 0; n < 4u; n++) {
+                const jrg_lanes_words both = jrg_lanes_interleaved(rows[n], rows[n + 4u]);
+                turned[2u * n] = both.low;
+                turned[2u * n + 1u] = both.high;
+            }
+            memcpy(rows, turned, sizeof rows);
+        }
+        for (uint32_t lane = 0; lane < 8u; lane++) {
+            jrg_lanes_put(own[first_lane + lane], rows[lane]);
+        }
+    }
+}
+
 /* ---- forward (A3) ---- */
 
 static inline jrg_lanes_vector jrg_lanes_activated(const jrg_lanes_layer *layer, jrg_lanes_words sum)

@@ -1,7 +1,7 @@
 """Which devices train in which round, and on which samples: all of it follows from the run's seed (R1, R2).
 
-None of it depends on what is learned: tasks of many rounds are drawn at once where their source can (`DrawsMany`), and
-where it cannot, worker processes draw those of later rounds while this one trains.
+None of it depends on what is learned: the tasks of later rounds are drawn while one trains. A source that can
+draws those of many rounds at once (`DrawsMany`), in a thread, as most of it is C; for others worker processes draw.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice, pairwise
 from typing import Final, TypeAlias
@@ -56,11 +56,17 @@ def draws(
     """The rounds from `first_round` on, in order. given: who is given work in each of them; None: as R1 has it."""
     rounds = range(first_round, simulation.rounds + 1)
     quick = isinstance(model_named(simulation.task).tasks, DrawsMany)
-    if quick or workers < 2 or len(rounds) * simulation.clients < _WORTH_WORKERS:
+    if workers < 2 or (not quick and len(rounds) * simulation.clients < _WORTH_WORKERS):
         for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE if quick else 1):
             yield from _draw_piece(simulation, piece, _next(given, piece))
         return
-    yield from _drawn_ahead(simulation, rounds, workers, given)
+    with ThreadPoolExecutor(1) if quick else _processes(workers) as pool:
+        yield from _drawn_ahead(pool, simulation, rounds, 1 if quick else workers, given)
+
+
+def _processes(count: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, context, initializer=_leave_interrupts_to_the_parent)
 
 
 def _pieces(simulation: Simulation, rounds: range, tasks: int) -> list[range]:
@@ -74,20 +80,18 @@ def _next(given: Iterator[tuple[str, ...]] | None, rounds: range) -> Given | Non
 
 
 def _drawn_ahead(
-    simulation: Simulation, rounds: range, workers: int, given: Iterator[tuple[str, ...]] | None
+    pool: Executor, simulation: Simulation, rounds: range, workers: int, given: Iterator[tuple[str, ...]] | None
 ) -> Iterator[Draw]:
     pending: deque[Future[list[Draw]]] = deque()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_to_the_parent) as pool:
-        try:
-            for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE):
-                pending.append(pool.submit(_draw_piece, simulation, piece, _next(given, piece)))
-                if len(pending) > _AHEAD * workers:
-                    yield from pending.popleft().result()
-            while pending:
+    try:
+        for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE):
+            pending.append(pool.submit(_draw_piece, simulation, piece, _next(given, piece)))
+            if len(pending) > _AHEAD * workers:
                 yield from pending.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _draw_piece(simulation: Simulation, rounds: range, given: Given | None = None) -> list[Draw]:

@@ -33,8 +33,9 @@ from jaragua_compiler.rate import LearningRate
 from jaragua_models import Model
 
 _SOURCE: Final = "virtual_clients.c"
-#: Training steps times bytes of weights below which a second thread costs more than it brings.
+#: Training steps times bytes of weights below which a second thread costs more than it brings; of devices in step.
 _WORTH_A_THREAD: Final = 2_000_000
+_WORTH_A_THREAD_IN_STEP: Final = 20_000_000
 
 _FIGURES: Final = np.dtype([("correct", "<u4"), ("pad", "<u4"), ("loss", "<u8")])
 Figures = NDArray[np.void]
@@ -126,7 +127,8 @@ class IntegerFleet:
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same blob."""
         if self._lanes and lanes_can(work, batch.counts):
-            one = self._in_step(self._lanes, start, work, self._threads_for(batch, work.passes))
+            threads = self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP)
+            one = self._in_step(self._lanes, start, work, threads)
             shares = [batch]  # C takes it apart
         else:
             one = self._one_by_one(start, self._work(start, work, batch))
@@ -216,9 +218,9 @@ class IntegerFleet:
             seeds=(batch.seeds & 0xFFFFFFFF).astype(np.uint32),
         )
 
-    def _threads_for(self, batch: Batch, passes: int) -> int:
+    def _threads_for(self, batch: Batch, passes: int, worth: int = _WORTH_A_THREAD) -> int:
         weights = int(batch.counts.sum()) * passes * self._plan.blob_bytes
-        return self._count if weights > _WORTH_A_THREAD else 1
+        return self._count if weights > worth else 1
 
     def _scale(self, start: bytes) -> _Scale:
         """Of a blob; that of the last one is remembered."""
