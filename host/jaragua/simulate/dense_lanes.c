@@ -24,7 +24,11 @@
 #include "jrg_nn_live_rows.h" // jrg_nn_error_shift
 #include "jrg_nn_softmax.h"   // jrg_nn_softmax_error
 
-#define JRG_LANES 16u /* of 16 bits fill a vector of AVX2 */
+#if JRG_LANES_VECTORS
+#define JRG_LANES 16u /* of 16 bits fill a vector */
+#else
+#define JRG_LANES 32u
+#endif
 #define JRG_LANES_MOST_OUTPUTS 256u
 #define JRG_LANES_MOST_THREADS 64u
 #define JRG_LANES_BLOCK 16u /* weights that are handed back at a time */
