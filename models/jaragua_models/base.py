@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from jaragua_compiler import Dense, Network
 from jaragua_models.errors import ModelError
+from jaragua_models.random_rows import Seeds, UnitRows, unit_rows_of
 
 Features: TypeAlias = NDArray[np.float32]
 Targets: TypeAlias = NDArray[np.int64] | NDArray[np.float32]
@@ -66,10 +67,17 @@ class TaskSource(Protocol):
 class DrawsMany(Protocol):
     """What a task source may have besides: simulations of many devices draw with it."""
 
-    def train_supports(self, devices: Sequence[str], seeds: Sequence[int], ways: int, shots: int) -> Samples:
+    def train_supports(
+        self,
+        devices: Sequence[str],
+        seeds: Sequence[int] | Seeds,
+        ways: int,
+        shots: int,
+        unit_rows: UnitRows = unit_rows_of,
+    ) -> Samples:
         """The support samples of `train_task` for each device and its seed, to the bit, one task after the other.
 
-        All these tasks have equally many. Raises: ModelError.
+        All these tasks have equally many. unit_rows: what draws. Raises: ModelError.
         """
         ...
 

@@ -6,11 +6,14 @@ NumPy promises that both streams stay as they are; tests compare them with NumPy
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from jaragua_models.randomness import number_for
 
 Words: TypeAlias = NDArray[np.uint64]
 """Of 64 bits; a number of 128 bits is a pair, high word first."""
@@ -27,6 +30,39 @@ _HASH_FIRST, _HASH_FACTOR = 0x43B0D7E5, 0x931E8875
 _STATE_FIRST, _STATE_FACTOR = 0x8B51F9DD, 0x58F38DED
 _MIX_LEFT, _MIX_RIGHT = np.uint32(0xCA01F9DD), np.uint32(0x4973F715)
 _HALF = np.uint32(16)
+
+Seeds: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Named:
+    """The generators of `generator_for(*before, device, seed, *after)`, one for each device and its seed, which is
+    not negative."""
+
+    before: tuple[str | int, ...]
+    devices: Sequence[str]
+    seeds: Sequence[int] | Seeds
+    after: tuple[str | int, ...]
+
+    @property
+    def numbers(self) -> list[int]:
+        """With which they are seeded."""
+        seeds = [int(seed) for seed in self.seeds]
+        return [number_for(*self.before, *own, *self.after) for own in zip(self.devices, seeds, strict=True)]
+
+    @property
+    def around(self) -> tuple[str, str]:
+        """Of the text that `number_for` hashes, what stands before a device's quoted name and behind its seed."""
+        return "(" + "".join(f"{part!r}, " for part in self.before), "".join(f", {part!r}" for part in self.after) + ")"
+
+
+UnitRows: TypeAlias = Callable[[Named, int, int], NDArray[np.float64]]
+"""`unit_rows_of`, or what gives the same."""
+
+
+def unit_rows_of(named: Named, skipped: int, count: int) -> NDArray[np.float64]:
+    """Row i: of the doubles in [0, 1) that generator i draws, `count` after the first `skipped`."""
+    return unit_rows(named.numbers, skipped, count)
 
 
 def unit_rows(numbers: Sequence[int], skipped: int, count: int) -> NDArray[np.float64]:

@@ -66,7 +66,7 @@ def random_exponents(generator: np.random.Generator, plan: Plan) -> Exponents:
     """Exponents a device accepts, as near to random ones as they fit together."""
     weights, channels = random_weight_exponents(plan, generator)
     wanted = [int(generator.integers(-8, 16)) for _ in range(plan.scales.count)]
-    return fitted_exponents(plan, weights, wanted, channels)
+    return fitted_exponents(plan, weights, tuple(wanted), channels)
 
 
 def random_blob(generator: np.random.Generator, plan: Plan) -> bytes:

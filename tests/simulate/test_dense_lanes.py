@@ -33,7 +33,7 @@ NETWORKS = {
     "wide": Network("wide", 256, (Dense(256, "relu"), Dense(2))),
 }
 
-#: What the processor can do, and less of it. Without AVX-512 half as many devices go in step.
+#: What the processor can do, and less of it.
 FLAGS: list[tuple[str, ...]] = [(), ("-DJRG_LANES_PORTABLE",)]
 if platform.machine() == "x86_64":
     FLAGS += [("-mno-avx512vnni",), ("-mno-avx512f",)]
@@ -107,18 +107,21 @@ def test_a51_the_smallest_errors(flags: tuple[str, ...], seed: int, monkeypatch:
         assert [bool(row.any()) for row in quick.learned] == [True] * 3 + [False] * 2 + [True] * 4
 
 
-def test_two_threads_learn_the_same_bits(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_threads_learn_the_same_bits(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there are groups of devices, fewer, and more than there can be."""
     model, batch = model_of(NETWORKS["sine"]), batch_of(NETWORKS["sine"], 50, 8, seed)
     codec = ModelCodec(model)
-    learned = []
-    for worth in (1, 10**9):
+    found = []
+    for worth, threads in ((10**9, 2), (1, 2), (1, 4), (1, 1000)):
         monkeypatch.setattr(integer_fleet, "_WORTH_A_THREAD_IN_STEP", worth)
-        with IntegerFleet(model, codec, 2, default_cache()) as fleet:
-            assert fleet._threads_for(batch, 1, worth) == (2 if worth == 1 else 1)
+        with IntegerFleet(model, codec, 1, default_cache()) as fleet:
+            fleet._count = threads
+            assert fleet._threads_for(batch, 1, worth) == (threads if worth == 1 else 1)
             for _ in range(2):  # the second time in memory that was used
-                learned.append(fleet.train(fleet.start(codec.initial(seed)), ClientWork(0.02), batch).learned)
-    for other in learned[1:]:
-        np.testing.assert_array_equal(other, learned[0])
+                found.append(fleet.train(fleet.start(codec.initial(seed)), ClientWork(0.02), batch))
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.learned, found[0].learned)
+        assert other.loss == found[0].loss
 
 
 def test_what_does_not_go_in_step() -> None:

@@ -39,8 +39,10 @@ def test_the_number_of_workers_changes_nothing(make: Any, strategy: str) -> None
     assert len({result.scores for result in results}) == 1
 
 
-def test_what_worker_processes_draw_is_what_would_be_drawn_here(make: Any) -> None:
-    wanted = make(rounds=900, clients=5, shots=2)
+@pytest.mark.parametrize("own", [{"task": "sine"}, {"task": "digits", "ways": 2}])
+def test_what_is_drawn_ahead_is_what_would_be_drawn_now(make: Any, own: dict[str, Any]) -> None:
+    """Sines by a thread, digits by worker processes."""
+    wanted = make(rounds=900, clients=5, shots=2, **own)
     here = (draw_round(wanted, number) for number in range(1, 901))
     for one, other in zip(here, draws(wanted, 1, 2), strict=True):
         assert (one.round_number, one.devices) == (other.round_number, other.devices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import numpy as np
@@ -37,20 +38,19 @@ def quantise_weights(plan: Plan, weights: Weights, exponents: Exponents) -> Inte
     integers: IntegerWeights = []
     for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
         _check_shape(layer, matrix, bias)
-        rows = np.array(exponents.rows(layer.index, layer.outputs))
-        column = rows.reshape(-1, *[1] * (matrix.ndim - 1))
-        integers.append(
-            (
-                _quantise(matrix, column, 7 if layer.per_channel else 15),
-                _quantise(bias, rows + exponents.inputs[layer.index], 30),
-            )
-        )
+        own, fx = exponents.rows(layer.index, layer.outputs), exponents.inputs[layer.index]
+        if layer.per_channel:
+            rows = np.array(own)
+            column = rows.reshape(-1, *[1] * (matrix.ndim - 1))
+            integers.append((_quantise(matrix, column, 7), _quantise(bias, rows + fx, 30)))
+        else:
+            integers.append((_quantise(matrix, own[0], 15), _quantise(bias, own[0] + fx, 30)))
     return integers
 
 
 def pack_integers(plan: Plan, weights: IntegerWeights, exponents: Exponents) -> bytes:
     """Weights as the device's integers -> the blob of A6."""
-    parts = [_header(plan, exponents)]
+    parts = [header(plan, exponents)]
     for layer, (matrix, bias) in zip(plan.layers, weights, strict=True):
         parts.append(stored_rows(layer, np.asarray(matrix)[: layer.trained_rows]))
         parts.append(np.asarray(bias)[: layer.trained_rows].astype("<i4").tobytes())
@@ -139,14 +139,18 @@ def _regression_targets(plan: Plan, exponents: Exponents, y: npt.ArrayLike) -> I
 def _quantise(values: FloatArray, exponent: int | IntArray, width: int) -> IntArray:
     if not np.isfinite(values).all():
         raise CompileError("a weight or a sample is not a finite number.", "Lower the learning rate or the data.")
-    scaled = np.asarray(values, dtype=np.float64) * np.ldexp(1.0, exponent)  # exact, as both are
+    unit = math.ldexp(1.0, exponent) if isinstance(exponent, int) else np.ldexp(1.0, exponent)
+    scaled = np.asarray(values, dtype=np.float64) * unit  # exact, as both are
     scaled += 0.5
     np.floor(scaled, out=scaled)
     limit = float(1 << width)
-    return np.minimum(np.maximum(scaled, -limit), limit - 1).astype(np.int64)
+    np.maximum(scaled, -limit, out=scaled)
+    np.minimum(scaled, limit - 1, out=scaled)
+    return scaled.astype(np.int64)
 
 
-def _header(plan: Plan, exponents: Exponents) -> bytes:
+def header(plan: Plan, exponents: Exponents) -> bytes:
+    """What a blob under these exponents begins with (A6)."""
     fixed = _HEADER.pack(MAGIC, plan.blob_format, len(plan.layers), 0, plan.architecture)
     pairs = [value for pair in zip(exponents.weights, exponents.inputs, strict=True) for value in pair]
     values = (*pairs, exponents.output, *exponents.extra)

@@ -106,6 +106,7 @@ def bias_shift(layer: WeightedPlan, input_exponent: int) -> int:
     return 2 * input_exponent - layer.input_width - (9 if layer.per_channel else 1)
 
 
+@functools.lru_cache(maxsize=256)
 def check_exponents(plan: Plan, exponents: Exponents) -> None:
     """Raises CompileError on the first exponent a device would refuse (A6.1)."""
     if plan.network.classifier and exponents.output != LOGIT_EXPONENT:
@@ -168,11 +169,27 @@ def calibrate_channels(
 ) -> Exponents:
     """As calibrate, with the exponents of int8 rows chosen already: per layer one a row, () for int16 weights."""
     weight_exponents = tuple(
-        min(own) if own else _weight_exponent(plan, layer, matrix)
+        min(own) if own else _weight_exponent(plan, layer, _magnitude(matrix))
         for layer, own, (matrix, _) in zip(plan.layers, channels, weights, strict=True)
     )
-    wanted = _wanted(plan, _magnitudes(plan, weights, np.asarray(samples, dtype=np.float64), targets, ranges))
-    exponents = fitted_exponents(plan, weight_exponents, wanted, channels if plan.per_channel else ())
+    magnitudes = _magnitudes(plan, weights, np.asarray(samples, dtype=np.float64), targets, ranges)
+    return _for_magnitudes(plan, weight_exponents, magnitudes, channels)
+
+
+def exponents_for(plan: Plan, weights: Sequence[float], tensors: Sequence[float]) -> Exponents:
+    """As calibrate, from the largest magnitude of each layer's weights, all int16, and of each tensor of the graph."""
+    weight_exponents = tuple(
+        _weight_exponent(plan, layer, largest) for layer, largest in zip(plan.layers, weights, strict=True)
+    )
+    return _for_magnitudes(plan, weight_exponents, _with_headroom(plan, tensors, 0.0), ((),) * len(plan.layers))
+
+
+def _for_magnitudes(
+    plan: Plan, weight_exponents: tuple[int, ...], magnitudes: Sequence[float], channels: Channels
+) -> Exponents:
+    """magnitudes: of every tensor, head-room included."""
+    wanted = _wanted(plan, magnitudes)
+    exponents = fitted_exponents(plan, weight_exponents, tuple(wanted), channels if plan.per_channel else ())
     slot = plan.scales.slots[0]
     if slot not in _fixed_slots(plan) and wanted[slot] < exponents.slots[slot]:
         raise CompileError(
@@ -182,8 +199,9 @@ def calibrate_channels(
     return exponents
 
 
+@functools.lru_cache(maxsize=256)
 def fitted_exponents(
-    plan: Plan, weight_exponents: tuple[int, ...], wanted: list[int], channels: Channels = ()
+    plan: Plan, weight_exponents: tuple[int, ...], wanted: tuple[int, ...], channels: Channels = ()
 ) -> Exponents:
     """The largest exponents a device accepts that are at most those wanted (one a slot), where it accepts any such."""
     rules = _rules(plan, weight_exponents, channels)
@@ -260,6 +278,11 @@ def _frozen_rules(plan: Plan, step: WeightedPlan) -> Iterator[Rule]:
         yield Rule(plan.scales.slots[step.input_tensor], None, fixed, fixed, name, "A10.5")
 
 
+def _magnitude(values: Floats) -> float:
+    """Of the largest value; not a number if one is not."""
+    return max(float(values.max()), -float(values.min()))
+
+
 def _largest_exponent(magnitude: float, width: int) -> int:
     """The largest f with magnitude <= 2^width · 2^-f."""
     if magnitude <= 0:
@@ -280,8 +303,8 @@ def _channel_exponents(plan: Plan, layer: WeightedPlan, matrix: FloatArray) -> t
     return tuple(max(least, min(most, exponent)) for exponent in wanted)
 
 
-def _weight_exponent(plan: Plan, layer: WeightedPlan, matrix: FloatArray) -> int:
-    largest = _largest_exponent(WEIGHT_HEADROOM * float(np.max(np.abs(matrix))), 15)
+def _weight_exponent(plan: Plan, layer: WeightedPlan, magnitude: float) -> int:
+    largest = _largest_exponent(WEIGHT_HEADROOM * magnitude, 15)
     least, most = _weight_limits(plan, layer, WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX)
     return max(least, min(most, largest))
 
@@ -309,12 +332,17 @@ def _magnitudes(
         raise CompileError(f"calibration needs samples of shape [n, {plan.network.input_size}], got {samples.shape}.")
     if not np.isfinite(samples).all():
         raise CompileError("calibration: the samples hold values that are not finite.", "Remove them.")
-    largest = [float(np.max(np.abs(values))) for values in _values(plan, weights, samples)]
+    largest = [_magnitude(values) for values in _values(plan, weights, samples)]
     if ranges is not None:
         said = _said(plan, ranges)
         largest = [shown if word is None else word for shown, word in zip(largest, said, strict=True)]
-    magnitudes = [largest[0], *(ACTIVATION_HEADROOM * magnitude for magnitude in largest[1:])]
     largest_target = 0.0 if targets is None else float(np.max(np.abs(np.asarray(targets, dtype=np.float64))))
+    return _with_headroom(plan, largest, largest_target)
+
+
+def _with_headroom(plan: Plan, largest: Sequence[float], largest_target: float) -> list[float]:
+    """largest: magnitude of every tensor."""
+    magnitudes = [largest[0], *(ACTIVATION_HEADROOM * magnitude for magnitude in largest[1:])]
     output = plan.graph.output
     magnitudes[output] = max(plan.network.output_range, largest[output], largest_target)
     return magnitudes
@@ -349,7 +377,7 @@ def _of_graph(plan: Plan, tensors: Sequence[Value], before_activation: Sequence[
     return found
 
 
-def _wanted(plan: Plan, magnitudes: list[float]) -> list[int]:
+def _wanted(plan: Plan, magnitudes: Sequence[float]) -> list[int]:
     """Per slot the largest exponent that holds every tensor of it."""
     wanted = [127] * plan.scales.count
     for slot, width, magnitude in zip(plan.scales.slots, plan.scales.widths, magnitudes, strict=True):

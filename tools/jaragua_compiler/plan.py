@@ -97,6 +97,10 @@ class Plan:
     """The image has sums for steps of several samples (A11)."""
     frozen: tuple[FrozenRows | None, ...] = ()
 
+    def __hash__(self) -> int:
+        """Of a few numbers: caches ask for it in every round of a run, and seldom hold two plans that share them."""
+        return hash((len(self.steps), self.blob_bytes, self.accumulate))
+
     def frozen_rows(self, layer: WeightedPlan) -> FrozenRows | None:
         """The constants of a layer, None if all of it learns. Raises CompileError if they are not known yet."""
         if not layer.frozen_rows:

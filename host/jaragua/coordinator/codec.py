@@ -36,6 +36,11 @@ class ModelCodec:
         return self._plan
 
     @property
+    def calibration(self) -> NDArray[np.float32]:
+        """The samples from which exponents are estimated, float32 [n, inputs]."""
+        return self._samples
+
+    @property
     def architecture(self) -> bytes:
         """The id of the network's architecture (A6.2)."""
         return self._plan.architecture

@@ -1,10 +1,12 @@
 /* Many virtual devices in step: each training step of dense int16 layers is done for JRG_LANES devices at once.
  *
  * The same integers as jrg_nn_dense_*.h (A3 to A5; tests compare every bit), laid out so that the same weight of all
- * devices stands side by side. The inner loops are there twice: written with the instructions of AVX-512 or AVX2, and
+ * devices stands side by side. The inner loops are there twice: written with the instructions of AVX2, and
  * plainly, for a compiler to make of them what it can. A network is a table, so one library serves all. All memory is the
- * caller's: threads share nothing. Layers have at most 256 inputs and outputs, so sums fit 32 bits (A3.4, A5.5).
+ * caller's. Groups of lanes are taken by threads as each has time, and one thread's memory is no other's. Layers have at most 256 inputs and outputs, so sums fit 32 bits (A3.4, A5.5).
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,13 +24,14 @@
 #include "jrg_nn_live_rows.h" // jrg_nn_error_shift
 #include "jrg_nn_softmax.h"   // jrg_nn_softmax_error
 
-#if JRG_LANES_VECTORS && !defined(__AVX512BW__)
+#if JRG_LANES_VECTORS
 #define JRG_LANES 16u /* of 16 bits fill a vector */
 #else
 #define JRG_LANES 32u
 #endif
 #define JRG_LANES_MOST_OUTPUTS 256u
-#define JRG_LANES_BLOCK 32u /* weights that are handed back at a time */
+#define JRG_LANES_MOST_THREADS 64u
+#define JRG_LANES_BLOCK 16u /* weights that are handed back at a time */
 
 typedef int16_t jrg_lanes_half[JRG_LANES];
 typedef int32_t jrg_lanes_word[JRG_LANES]; /* of lane l at jrg_lanes_place(l) */
@@ -80,8 +83,9 @@ typedef struct {
     jrg_lanes_word half, factor;
 } jrg_lanes_shifts;
 
-/* How many lanes there are, for who gives the memory. */
+/* How many lanes there are, and how many threads at most, for who gives the memory. */
 const uint32_t jrg_lanes_count = JRG_LANES;
+const uint32_t jrg_lanes_most_threads = JRG_LANES_MOST_THREADS;
 
 #if JRG_LANES_VECTORS
 #include "dense_lanes_vectors.h"
@@ -174,12 +178,8 @@ static void jrg_lanes_step_first(const jrg_lanes_layer *layer, const jrg_lanes_h
 static void jrg_lanes_step_weights(const jrg_lanes_layer *layer, const jrg_lanes_memory *memory,
                                    const jrg_lanes_half *x, jrg_lanes_half *w, jrg_lanes_word *below)
 {
-    memset(below, 0, layer->inputs * sizeof *below);
     jrg_lanes_interleave(memory->scaled, layer->outputs, memory->pairs);
-    for (uint32_t j = 0; j < layer->outputs; j += 2u) {
-        const bool two = j + 1u < layer->outputs;
-        jrg_lanes_step_rows(layer, two, memory->pairs + j, memory->factors + j, x, w + j * layer->inputs, below);
-    }
+    jrg_lanes_step_rows(layer, memory, x, w, below);
 }
 
 /* memory->errors: of the output; its exponents in each lane are those of A4. */
@@ -274,27 +274,48 @@ static void jrg_lanes_learn(const jrg_lanes_work *work, const jrg_lanes_memory *
     jrg_lanes_backward(work, memory, weights_end, biases_end, outputs);
 }
 
+/* What a block of weights was, and what one unit of each stands for. */
+typedef struct {
+    int16_t was[JRG_LANES_BLOCK];
+    double unit[JRG_LANES_BLOCK];
+} jrg_lanes_origin;
+
+static void jrg_lanes_find_origin(const jrg_lanes_layer *layer, const uint8_t *blob, const double *units, uint32_t first,
+                                  uint32_t size, jrg_lanes_origin *origin)
+{
+    uint32_t j = first / layer->inputs;
+    uint32_t i = first % layer->inputs;
+    for (uint32_t n = 0; n < size; n++) {
+        memcpy(&origin->was[n], blob + layer->weights_offset + j * layer->row_bytes + 2u * i, sizeof origin->was[n]);
+        origin->unit[n] = units[j];
+        i = i + 1u < layer->inputs ? i + 1u : 0u;
+        j += i == 0u ? 1u : 0u;
+    }
+}
+
 /* Differences of some weights, one after the other, to what they were, as real numbers: of each lane in its vector. In
- * blocks, so that all lanes of a weight are read while it is near. */
+ * blocks, so that a lane's weights come to stand side by side while they are near. */
 static void jrg_lanes_read_weights(const jrg_lanes_layer *layer, const uint8_t *blob, const double *units,
                                    const jrg_lanes_half *w, uint32_t used, double *learned, uint32_t parameters)
 {
     const uint32_t count = layer->inputs * layer->outputs;
-    for (uint32_t first = 0; first < count; first += JRG_LANES_BLOCK) {
-        const uint32_t size = count - first < JRG_LANES_BLOCK ? count - first : JRG_LANES_BLOCK;
-        int16_t was[JRG_LANES_BLOCK];
-        double unit[JRG_LANES_BLOCK];
-        for (uint32_t n = 0; n < size; n++) {
-            const uint32_t j = (first + n) / layer->inputs;
-            const uint32_t i = (first + n) % layer->inputs;
-            memcpy(&was[n], blob + layer->weights_offset + j * layer->row_bytes + 2u * i, sizeof was[n]);
-            unit[n] = units[j];
-        }
+    _Alignas(64) int16_t own[JRG_LANES][JRG_LANES_BLOCK];
+    jrg_lanes_origin origin;
+    uint32_t first = 0;
+    for (; first + JRG_LANES_BLOCK <= count; first += JRG_LANES_BLOCK) {
+        jrg_lanes_find_origin(layer, blob, units, first, JRG_LANES_BLOCK, &origin);
+        jrg_lanes_turn(w + first, own);
         for (uint32_t l = 0; l < used; l++) {
-            double *own = learned + (size_t)l * parameters + first;
-            for (uint32_t n = 0; n < size; n++) {
-                own[n] = (double)(w[first + n][l] - was[n]) * unit[n];
+            double *moved = learned + (size_t)l * parameters + first;
+            for (uint32_t n = 0; n < JRG_LANES_BLOCK; n++) {
+                moved[n] = (double)(own[l][n] - origin.was[n]) * origin.unit[n];
             }
+        }
+    }
+    jrg_lanes_find_origin(layer, blob, units, first, count - first, &origin);
+    for (uint32_t l = 0; l < used; l++) {
+        for (uint32_t n = 0; n < count - first; n++) {
+            learned[(size_t)l * parameters + first + n] = (double)(w[first + n][l] - origin.was[n]) * origin.unit[n];
         }
     }
 }
@@ -331,17 +352,64 @@ static void jrg_lanes_read(const jrg_lanes_work *work, const jrg_lanes_memory *m
     }
 }
 
-/* Trains every client from `start`, a step a sample; what it learned goes to `learned`, a vector after the other. */
-void jrg_lanes_train(const jrg_lanes_work *work, const jrg_lanes_memory *memory, const void *start,
+/* All that the threads of a call share. */
+typedef struct {
+    const jrg_lanes_work *work;
+    const void *start;
+    const jrg_lanes_samples *support;
+    double *learned;
+    uint32_t parameters;
+    jrg_lanes_figures *figures;
+    atomic_uint next; /* the first client that no thread has taken */
+} jrg_lanes_job;
+
+typedef struct {
+    jrg_lanes_job *job;
+    const jrg_lanes_memory *memory;
+    pthread_t thread;
+    bool runs;
+} jrg_lanes_helper;
+
+static void jrg_lanes_train_group(const jrg_lanes_job *job, const jrg_lanes_memory *memory, uint32_t first)
+{
+    const jrg_lanes_samples *support = job->support;
+    const uint32_t left = support->clients - first;
+    const uint32_t used = left < JRG_LANES ? left : JRG_LANES;
+    jrg_lanes_load(job->work, job->start, memory);
+    for (uint32_t step = 0; step < job->work->passes * support->samples; step++) {
+        jrg_lanes_learn(job->work, memory, support, first, used, step % support->samples, &job->figures[first]);
+    }
+    jrg_lanes_read(job->work, memory, job->start, used, job->learned + (size_t)first * job->parameters, job->parameters);
+}
+
+/* Groups of clients until none is left. */
+static void *jrg_lanes_help(void *argument)
+{
+    const jrg_lanes_helper *helper = argument;
+    for (;;) {
+        const uint32_t first = atomic_fetch_add(&helper->job->next, JRG_LANES);
+        if (first >= helper->job->support->clients) {
+            return NULL;
+        }
+        jrg_lanes_train_group(helper->job, helper->memory, first);
+    }
+}
+
+/* Trains every client from `start`, a step a sample; what it learned goes to `learned`, a vector after the other.
+ * memories: one for each of `threads`, 1 to JRG_LANES_MOST_THREADS. A thread that cannot be started is done without. */
+void jrg_lanes_train(const jrg_lanes_work *work, const jrg_lanes_memory *memories, uint32_t threads, const void *start,
                      const jrg_lanes_samples *support, double *learned, uint32_t parameters, jrg_lanes_figures *figures)
 {
-    for (uint32_t first = 0; first < support->clients; first += JRG_LANES) {
-        const uint32_t left = support->clients - first;
-        const uint32_t used = left < JRG_LANES ? left : JRG_LANES;
-        jrg_lanes_load(work, start, memory);
-        for (uint32_t step = 0; step < work->passes * support->samples; step++) {
-            jrg_lanes_learn(work, memory, support, first, used, step % support->samples, &figures[first]);
+    jrg_lanes_job job = {work, start, support, learned, parameters, figures, 0};
+    jrg_lanes_helper helpers[JRG_LANES_MOST_THREADS];
+    for (uint32_t t = 0; t < threads; t++) {
+        helpers[t] = (jrg_lanes_helper){.job = &job, .memory = &memories[t]};
+        helpers[t].runs = t > 0u && pthread_create(&helpers[t].thread, NULL, jrg_lanes_help, &helpers[t]) == 0;
+    }
+    jrg_lanes_help(&helpers[0]);
+    for (uint32_t t = 1; t < threads; t++) {
+        if (helpers[t].runs) {
+            pthread_join(helpers[t].thread, NULL);
         }
-        jrg_lanes_read(work, memory, start, used, learned + (size_t)first * parameters, parameters);
     }
 }

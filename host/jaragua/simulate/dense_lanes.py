@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import threading
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -93,12 +94,13 @@ class DenseLanes:
         """plan: one that `lanes_can`. flags: for the compiler. Raises: ToolError if the C cannot be built."""
         self._plan = plan
         sources = {name: library.own_source(name) for name in _SOURCES}
-        self._library = ctypes.CDLL(str(library.build(sources, kernel_folder(), cache, flags, ())))
+        self._library = ctypes.CDLL(str(library.build(sources, kernel_folder(), cache, flags, ("-pthread",))))
         self._lanes = ctypes.c_uint32.in_dll(self._library, "jrg_lanes_count").value
-        pointer = ctypes.c_void_p
+        self._most_threads = ctypes.c_uint32.in_dll(self._library, "jrg_lanes_most_threads").value
+        pointer, count = ctypes.c_void_p, ctypes.c_uint32
         self._own = threading.local()
         self._last = _Scaled(None, np.zeros(0, _LAYER))
-        types: list[Any] = [pointer, pointer, ctypes.c_char_p, pointer, pointer, ctypes.c_uint32, pointer]
+        types: list[Any] = [pointer, pointer, count, ctypes.c_char_p, pointer, pointer, count, pointer]
         self._library.jrg_lanes_train.argtypes = types
         self._library.jrg_lanes_train.restype = None
 
@@ -110,19 +112,22 @@ class DenseLanes:
         rate: LearningRate,
         passes: int,
         samples: tuple[NDArray[np.int16], NDArray[np.int16], int],
+        threads: int = 1,
     ) -> tuple[Vector, NDArray[np.void]]:
         """What each device learned, float64 [devices, parameters], and its figures.
 
         found: the exponents of `start`; units as layout.units; samples: inputs, targets, and of how many devices.
+        threads: that may share the devices; the C starts them, and they take some whenever they have time.
         """
         inputs, targets, devices = samples
         layers = self._layers(found)  # kept here: another thread may have others
-        memory = self._memory()
+        threads = min(threads, self._most_threads, -(-devices // self._lanes))
+        memories = self._memories(threads)
         work = self._work(layers, units, rate, passes, found)
         parameters = sum(layer.outputs * (layer.inputs + 1) for layer in self._plan.layers)
         learned, figures = np.empty((devices, parameters)), np.zeros(devices, FIGURES)
         batch = _Samples(devices, len(inputs) // devices, inputs.ctypes.data, targets.ctypes.data)
-        structures = ctypes.byref(work), ctypes.byref(memory), start, ctypes.byref(batch)
+        structures = ctypes.byref(work), memories, threads, start, ctypes.byref(batch)
         self._library.jrg_lanes_train(*structures, learned.ctypes.data, parameters, figures.ctypes.data)
         return learned, figures
 
@@ -146,17 +151,18 @@ class DenseLanes:
         self, layers: NDArray[np.void], units: NDArray[np.float64], rate: LearningRate, passes: int, found: Exponents
     ) -> _Work:
         network = self._plan.network
-        whole = effective_rate(rate, loss_factor(network.outputs, network.classifier))
+        whole = _whole_rate(rate, network.outputs, network.classifier)
         exponent = _PROBABILITY_EXPONENT if network.classifier else found.output
         pointers = layers.ctypes.data, units.ctypes.data
         return _Work(*pointers, len(layers), passes, network.classifier, exponent, whole.mantissa, whole.exponent)
 
-    def _memory(self) -> _Memory:
-        """Of the calling thread; what a client task reads there is what it wrote."""
-        if not hasattr(self._own, "memory"):
-            self._own.memory, self._own.arrays = self._new_memory()
-        memory: _Memory = self._own.memory
-        return memory
+    def _memories(self, count: int) -> ctypes.Array[_Memory]:
+        """So many or more, of the calling thread; what a client task reads there is what it wrote."""
+        if len(getattr(self._own, "memories", ())) < count:
+            memories, self._own.arrays = zip(*[self._new_memory() for _ in range(count)], strict=True)
+            self._own.memories = (_Memory * count)(*memories)
+        found: ctypes.Array[_Memory] = self._own.memories
+        return found
 
     def _new_memory(self) -> tuple[_Memory, list[NDArray[np.generic]]]:
         """And the arrays that it points to."""
@@ -168,6 +174,12 @@ class DenseLanes:
         sizes = [(weights, 2), (biases, 4), (values, 2), (widest, 4), *rows]
         arrays: list[NDArray[np.generic]] = [_aligned(count * self._lanes * width) for count, width in sizes]
         return _Memory(*(array.ctypes.data for array in arrays)), arrays
+
+
+@functools.lru_cache
+def _whole_rate(rate: LearningRate, outputs: int, classifier: bool) -> LearningRate:
+    """With the loss factor in it (A5.3)."""
+    return effective_rate(rate, loss_factor(outputs, classifier))
 
 
 def _aligned(size_bytes: int) -> NDArray[np.generic]:

@@ -13,6 +13,16 @@ static void jrg_lanes_interleave(const jrg_lanes_half *x, uint32_t count, jrg_la
     memcpy(pairs, x, count * sizeof *x);
 }
 
+/* The block of weights of each lane, one after the other. */
+static void jrg_lanes_turn(const jrg_lanes_half *w, int16_t own[JRG_LANES][JRG_LANES_BLOCK])
+{
+    for (uint32_t n = 0; n < JRG_LANES_BLOCK; n++) {
+        for (uint32_t l = 0; l < JRG_LANES; l++) {
+            own[l][n] = w[n][l];
+        }
+    }
+}
+
 /* A3 of one layer; pairs: of its inputs. */
 static void jrg_lanes_outputs(const jrg_lanes_layer *layer, const jrg_lanes_half *w, const jrg_lanes_word *biases,
                               const jrg_lanes_half *pairs, jrg_lanes_half *restrict y)
@@ -78,18 +88,18 @@ static void jrg_lanes_step_row(const jrg_lanes_layer *layer, const int16_t *rest
     }
 }
 
-/* A5.7 and A5.6 of rows j and j + 1 (`two`: there is a second); pairs: of their errors. */
-static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, bool two, const jrg_lanes_half *pairs,
-                                const jrg_lanes_half *factors, const jrg_lanes_half *x, jrg_lanes_half *w,
-                                jrg_lanes_word *restrict below)
+/* A5.7 and A5.6 of all rows of a layer; memory->pairs: of its errors. */
+static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, const jrg_lanes_memory *memory, const jrg_lanes_half *x,
+                                jrg_lanes_half *w, jrg_lanes_word *restrict below)
 {
-    for (uint32_t row = 0; row < (two ? 2u : 1u); row++, w += layer->inputs) {
+    memset(below, 0, layer->inputs * sizeof *below);
+    for (uint32_t j = 0; j < layer->outputs; j++, w += layer->inputs) {
         for (uint32_t i = 0; i < layer->inputs; i++) {
             for (uint32_t l = 0; l < JRG_LANES; l++) {
-                below[i][l] += (int32_t)w[i][l] * pairs[row][l];
+                below[i][l] += (int32_t)w[i][l] * memory->pairs[j][l];
             }
         }
-        jrg_lanes_step_row(layer, factors[row], x, w);
+        jrg_lanes_step_row(layer, memory->factors[j], x, w);
     }
 }
 

@@ -1,5 +1,6 @@
-/* The inner loops of dense_lanes.c with AVX2, or with AVX-512 where it is there: one vector holds a number of 16 bits of
- * all lanes, two hold one of 32 bits.
+/* The inner loops of dense_lanes.c with AVX2, and what of AVX-512 is there for vectors of that length: one vector holds a
+ * number of 16 bits of all lanes, two hold one of 32 bits. Twice as long ones are slower: the weights of a network like
+ * that of the sines then are more than the nearest cache holds.
  *
  * Two tensors interleaved are two vectors, of the lower and of the upper half of each 128 bits; sums of their products
  * (VPMADDWD), like all numbers of 32 bits here, keep the order of lanes that follows from it, and packing turns it back.
@@ -7,15 +8,9 @@
 #ifndef JRG_LANES_VECTORS_H
 #define JRG_LANES_VECTORS_H
 
-#ifdef __AVX512BW__
-typedef __m512i jrg_lanes_vector;
-#define JRG_LANES_OP(name) _mm512_##name
-#define JRG_LANES_ALL(name) _mm512_##name##_si512
-#else
 typedef __m256i jrg_lanes_vector;
 #define JRG_LANES_OP(name) _mm256_##name
 #define JRG_LANES_ALL(name) _mm256_##name##_si256
-#endif
 
 /* A number of 32 bits in each lane. */
 typedef struct {
@@ -57,18 +52,14 @@ static inline jrg_lanes_words jrg_lanes_interleaved(jrg_lanes_vector a, jrg_lane
 /* All ones where a number of 16 bits is not 0. */
 static inline jrg_lanes_vector jrg_lanes_is_set(jrg_lanes_vector v)
 {
-#ifdef __AVX512BW__
-    return _mm512_movm_epi16(_mm512_test_epi16_mask(v, v));
-#else
     return _mm256_xor_si256(_mm256_cmpeq_epi16(v, _mm256_setzero_si256()), _mm256_set1_epi16(-1));
-#endif
 }
 
 /* sum + products of neighbours. */
 static inline jrg_lanes_vector jrg_lanes_plus_products(jrg_lanes_vector sum, jrg_lanes_vector a, jrg_lanes_vector b)
 {
-#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
-    return _mm512_dpwssd_epi32(sum, a, b);
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+    return JRG_LANES_OP(dpwssd_epi32)(sum, a, b);
 #else
     return JRG_LANES_OP(add_epi32)(sum, JRG_LANES_OP(madd_epi16)(a, b));
 #endif
@@ -107,6 +98,37 @@ static void jrg_lanes_interleave(const jrg_lanes_half *x, uint32_t count, jrg_la
 static inline jrg_lanes_words jrg_lanes_pair(const jrg_lanes_half *pairs)
 {
     return (jrg_lanes_words){jrg_lanes_get(pairs[0]), jrg_lanes_get(pairs[1])};
+}
+
+/* Eight lanes of weights n and n + 8. */
+static inline jrg_lanes_vector jrg_lanes_halves(const jrg_lanes_half *w, uint32_t n, uint32_t first_lane)
+{
+    const __m128i low = _mm_load_si128((const void *)(w[n] + first_lane));
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), _mm_load_si128((const void *)(w[n + 8u] + first_lane)), 1);
+}
+
+/* The block of weights of each lane, one after the other: in each half of 128 bits a matrix of eight by eight is turned by
+ * interleaving its rows with those four further on, three times. */
+static void jrg_lanes_turn(const jrg_lanes_half *w, int16_t own[JRG_LANES][JRG_LANES_BLOCK])
+{
+    for (uint32_t first_lane = 0; first_lane < JRG_LANES; first_lane += 8u) {
+        jrg_lanes_vector rows[8];
+        for (uint32_t n = 0; n < 8u; n++) {
+            rows[n] = jrg_lanes_halves(w, n, first_lane);
+        }
+        for (uint32_t time = 0; time < 3u; time++) {
+            jrg_lanes_vector turned[8];
+            for (uint32_t n = 0; n < 4u; n++) {
+                const jrg_lanes_words both = jrg_lanes_interleaved(rows[n], rows[n + 4u]);
+                turned[2u * n] = both.low;
+                turned[2u * n + 1u] = both.high;
+            }
+            memcpy(rows, turned, sizeof rows);
+        }
+        for (uint32_t lane = 0; lane < 8u; lane++) {
+            jrg_lanes_put(own[first_lane + lane], rows[lane]);
+        }
+    }
 }
 
 /* ---- forward (A3) ---- */
@@ -268,25 +290,54 @@ static void jrg_lanes_step_row(const jrg_lanes_layer *layer, const int16_t *fact
     }
 }
 
-/* A5.7 and A5.6 of rows j and j + 1 (`two`: there is a second); pairs: of their errors. */
-static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, bool two, const jrg_lanes_half *pairs,
-                                const jrg_lanes_half *factors, const jrg_lanes_half *x, jrg_lanes_half *w,
-                                jrg_lanes_word *below)
+#if defined(__AVX512VL__)
+#define JRG_LANES_BLOCK_INPUTS 8u /* whose sums stay in registers */
+#else
+#define JRG_LANES_BLOCK_INPUTS 4u
+#endif
+
+/* A5.7 and A5.6 of `count` inputs of a layer, in all its rows; w: of the first row, of the first of these inputs. A last
+ * row that is alone is read as its own second, times an error of 0. */
+static inline __attribute__((always_inline)) void jrg_lanes_step_inputs(
+    const jrg_lanes_layer *layer, uint32_t count, const jrg_lanes_memory *memory, const jrg_lanes_half *x, jrg_lanes_half *w,
+    jrg_lanes_word *below)
 {
-    const uint32_t inputs = layer->inputs;
-    const jrg_lanes_words error = jrg_lanes_pair(pairs);
-    const jrg_lanes_vector factor = jrg_lanes_get(factors[0]);
-    const jrg_lanes_vector next_factor = two ? jrg_lanes_get(factors[1]) : JRG_LANES_ALL(setzero)();
     const __m128i up = _mm_cvtsi32_si128(14 - (int32_t)layer->input_width);
-    jrg_lanes_half *next = two ? w + inputs : w; /* a row that is alone is read as its own second, times an error of 0 */
-    for (uint32_t i = 0; i < inputs; i++) {
-        const jrg_lanes_vector a = jrg_lanes_get(w[i]);
-        const jrg_lanes_vector b = jrg_lanes_get(next[i]);
-        const jrg_lanes_vector scaled = JRG_LANES_OP(sll_epi16)(jrg_lanes_get(x[i]), up);
-        const jrg_lanes_words sum = jrg_lanes_get_words(below[i]);
-        jrg_lanes_put_words(below[i], jrg_lanes_plus_pairs(sum, jrg_lanes_interleaved(a, b), error));
-        jrg_lanes_put(next[i], jrg_lanes_stepped(b, next_factor, scaled));
-        jrg_lanes_put(w[i], jrg_lanes_stepped(a, factor, scaled));
+    jrg_lanes_words sum[JRG_LANES_BLOCK_INPUTS];
+    jrg_lanes_vector scaled[JRG_LANES_BLOCK_INPUTS];
+    for (uint32_t i = 0; i < count; i++) {
+        sum[i] = (jrg_lanes_words){JRG_LANES_ALL(setzero)(), JRG_LANES_ALL(setzero)()};
+        scaled[i] = JRG_LANES_OP(sll_epi16)(jrg_lanes_get(x[i]), up);
+    }
+    for (uint32_t j = 0; j < layer->outputs; j += 2u, w += 2u * layer->inputs) {
+        const bool two = j + 1u < layer->outputs;
+        const jrg_lanes_words error = jrg_lanes_pair(memory->pairs + j);
+        const jrg_lanes_vector factor = jrg_lanes_get(memory->factors[j]);
+        const jrg_lanes_vector next_factor = two ? jrg_lanes_get(memory->factors[j + 1u]) : JRG_LANES_ALL(setzero)();
+        jrg_lanes_half *next = two ? w + layer->inputs : w;
+        for (uint32_t i = 0; i < count; i++) {
+            const jrg_lanes_vector a = jrg_lanes_get(w[i]);
+            const jrg_lanes_vector b = jrg_lanes_get(next[i]);
+            sum[i] = jrg_lanes_plus_pairs(sum[i], jrg_lanes_interleaved(a, b), error);
+            jrg_lanes_put(next[i], jrg_lanes_stepped(b, next_factor, scaled[i]));
+            jrg_lanes_put(w[i], jrg_lanes_stepped(a, factor, scaled[i]));
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        jrg_lanes_put_words(below[i], sum[i]);
+    }
+}
+
+/* A5.7 and A5.6 of all rows of a layer; memory->pairs: of its errors. */
+static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, const jrg_lanes_memory *memory, const jrg_lanes_half *x,
+                                jrg_lanes_half *w, jrg_lanes_word *below)
+{
+    uint32_t i = 0;
+    for (; i + JRG_LANES_BLOCK_INPUTS <= layer->inputs; i += JRG_LANES_BLOCK_INPUTS) {
+        jrg_lanes_step_inputs(layer, JRG_LANES_BLOCK_INPUTS, memory, x + i, w + i, below + i);
+    }
+    for (; i < layer->inputs; i++) {
+        jrg_lanes_step_inputs(layer, 1, memory, x + i, w + i, below + i);
     }
 }
 

@@ -1,7 +1,7 @@
 """Which devices train in which round, and on which samples: all of it follows from the run's seed (R1, R2).
 
-None of it depends on what is learned: tasks of many rounds are drawn at once where their source can (`DrawsMany`), and
-where it cannot, worker processes draw those of later rounds while this one trains.
+None of it depends on what is learned: the tasks of later rounds are drawn while one trains. A source that can
+draws those of many rounds at once (`DrawsMany`), in a thread, as most of it is C; for others worker processes draw.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice, pairwise
 from typing import Final, TypeAlias
+
+import numpy as np
 
 import jaragua_models
 from jaragua.coordinator import rules
 from jaragua.errors import DataError
 from jaragua.simulate.models import model_named
+from jaragua.simulate.quick_rows import quick_rows
 from jaragua.simulate.samples import Batch, joined, of_equal_tasks
 from jaragua.simulate.settings import Simulation
 from jaragua_models import DrawsMany, TaskSource
@@ -53,11 +56,17 @@ def draws(
     """The rounds from `first_round` on, in order. given: who is given work in each of them; None: as R1 has it."""
     rounds = range(first_round, simulation.rounds + 1)
     quick = isinstance(model_named(simulation.task).tasks, DrawsMany)
-    if quick or workers < 2 or len(rounds) * simulation.clients < _WORTH_WORKERS:
+    if workers < 2 or (not quick and len(rounds) * simulation.clients < _WORTH_WORKERS):
         for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE if quick else 1):
             yield from _draw_piece(simulation, piece, _next(given, piece))
         return
-    yield from _drawn_ahead(simulation, rounds, workers, given)
+    with ThreadPoolExecutor(1) if quick else _processes(workers) as pool:
+        yield from _drawn_ahead(pool, simulation, rounds, 1 if quick else workers, given)
+
+
+def _processes(count: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, context, initializer=_leave_interrupts_to_the_parent)
 
 
 def _pieces(simulation: Simulation, rounds: range, tasks: int) -> list[range]:
@@ -71,30 +80,24 @@ def _next(given: Iterator[tuple[str, ...]] | None, rounds: range) -> Given | Non
 
 
 def _drawn_ahead(
-    simulation: Simulation, rounds: range, workers: int, given: Iterator[tuple[str, ...]] | None
+    pool: Executor, simulation: Simulation, rounds: range, workers: int, given: Iterator[tuple[str, ...]] | None
 ) -> Iterator[Draw]:
     pending: deque[Future[list[Draw]]] = deque()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_to_the_parent) as pool:
-        try:
-            for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE):
-                pending.append(pool.submit(_draw_piece, simulation, piece, _next(given, piece)))
-                if len(pending) > _AHEAD * workers:
-                    yield from pending.popleft().result()
-            while pending:
+    try:
+        for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE):
+            pending.append(pool.submit(_draw_piece, simulation, piece, _next(given, piece)))
+            if len(pending) > _AHEAD * workers:
                 yield from pending.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _draw_piece(simulation: Simulation, rounds: range, given: Given | None = None) -> list[Draw]:
     chosen = _chosen(simulation, rounds) if given is None else given
-    seeds = [
-        [rules.train_seed(simulation.seed, number, device) for device in devices]
-        for number, devices in zip(rounds, chosen, strict=True)
-    ]
     try:
-        batches = _batches(simulation, chosen, seeds)
+        batches = _batches(simulation, rounds, chosen)
     except jaragua_models.ModelError as error:
         raise DataError(error.message, error.hint) from error
     return [Draw(*drawn) for drawn in zip(rounds, chosen, batches, strict=True)]
@@ -105,19 +108,26 @@ def _chosen(simulation: Simulation, rounds: range) -> Given:
     return [tuple(rules.choose(simulation.seed, number, simulation.devices, simulation.clients)) for number in rounds]
 
 
-def _batches(simulation: Simulation, chosen: Given, seeds: list[list[int]]) -> list[Batch]:
+def _batches(simulation: Simulation, rounds: range, chosen: Given) -> list[Batch]:
     """One for each round."""
     source = model_named(simulation.task).tasks
-    if not isinstance(source, DrawsMany):
-        return [_one_by_one(simulation, source, *named) for named in zip(chosen, seeds, strict=True)]
-    devices, together = list(chain.from_iterable(chosen)), list(chain.from_iterable(seeds))
-    samples = source.train_supports(devices, together, simulation.ways, simulation.shots)
-    whole = of_equal_tasks(samples, together)
+    if isinstance(source, DrawsMany):
+        return _all_at_once(simulation, source, rounds, chosen)
+    return [_one_by_one(simulation, source, *named) for named in zip(rounds, chosen, strict=True)]
+
+
+def _all_at_once(simulation: Simulation, source: DrawsMany, rounds: range, chosen: Given) -> list[Batch]:
+    rows = quick_rows()
+    seeds = np.concatenate([rows.train_seeds(simulation.seed, *named) for named in zip(rounds, chosen, strict=True)])
+    devices = list(chain.from_iterable(chosen))
+    samples = source.train_supports(devices, seeds, simulation.ways, simulation.shots, rows.unit_rows)
+    whole = of_equal_tasks(samples, seeds)
     edges = accumulate(map(len, chosen), initial=0)
     return [whole.share(first, last) for first, last in pairwise(edges)]
 
 
-def _one_by_one(simulation: Simulation, source: TaskSource, devices: tuple[str, ...], seeds: list[int]) -> Batch:
+def _one_by_one(simulation: Simulation, source: TaskSource, round_number: int, devices: tuple[str, ...]) -> Batch:
+    seeds = [rules.train_seed(simulation.seed, round_number, device) for device in devices]
     tasks = [
         source.train_task(device, seed, simulation.ways, simulation.shots).support
         for device, seed in zip(devices, seeds, strict=True)

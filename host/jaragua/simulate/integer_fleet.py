@@ -18,6 +18,7 @@ from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.simulate import library
 from jaragua.simulate.dense_lanes import DenseLanes, lanes_can, lanes_fit
+from jaragua.simulate.dense_start import DenseStart
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.layout import regions, units
 from jaragua.simulate.samples import Batch
@@ -104,6 +105,7 @@ class IntegerFleet:
         self._workers = {False: self._new_workers(accumulate=False)}
         """By whether their image has sums (A11.1): it has them only where a step takes several samples."""
         self._lanes = DenseLanes(self._plan, cache) if lanes_fit(self._plan) else None
+        self._pack = DenseStart(codec, cache).pack if lanes_fit(self._plan) else codec.pack
         self._last = _Scale(b"", Exponents((), (), 0), np.zeros(0))
 
     def __enter__(self) -> IntegerFleet:
@@ -116,7 +118,7 @@ class IntegerFleet:
 
     def start(self, vector: Vector) -> bytes:
         """The blob, with exponents estimated anew (A2.6)."""
-        return self._codec.pack(vector)
+        return self._pack(vector)
 
     def numbers(self, start: bytes) -> Vector:
         """The numbers of the blob."""
@@ -125,8 +127,9 @@ class IntegerFleet:
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same blob."""
         if self._lanes and lanes_can(work, batch.counts):
-            one = self._in_step(self._lanes, start, work)
-            shares = batch.shares(self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP))
+            threads = self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP)
+            one = self._in_step(self._lanes, start, work, threads)
+            shares = [batch]  # C takes it apart
         else:
             one = self._one_by_one(start, self._work(start, work, batch))
             shares = batch.shares(self._threads_for(batch, work.passes))
@@ -171,13 +174,13 @@ class IntegerFleet:
 
         return train
 
-    def _in_step(self, lanes: DenseLanes, start: bytes, work: ClientWork) -> _TrainShare:
+    def _in_step(self, lanes: DenseLanes, start: bytes, work: ClientWork, threads: int) -> _TrainShare:
         scale, rate = self._scale(start), _rate(work.learning_rate)
 
         def train(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
             samples = self._quantised(start, share)
             arrays = samples.inputs, samples.targets, len(share)
-            return lanes.train(start, scale.exponents, scale.units, rate, work.passes, arrays)
+            return lanes.train(start, scale.exponents, scale.units, rate, work.passes, arrays, threads)
 
         return train
 

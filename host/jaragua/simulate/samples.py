@@ -57,7 +57,7 @@ def joined(tasks: Sequence[Samples], seeds: Sequence[int]) -> Batch:
     return Batch(x, y, counts, np.array(seeds, dtype=np.int64))
 
 
-def of_equal_tasks(samples: Samples, seeds: Sequence[int]) -> Batch:
+def of_equal_tasks(samples: Samples, seeds: Sequence[int] | NDArray[np.int64]) -> Batch:
     """As many tasks as there are seeds, all of the same length, one after the other."""
     counts = np.full(len(seeds), len(samples) // len(seeds), dtype=np.int64)
     return Batch(samples.x, samples.y, counts, np.array(seeds, dtype=np.int64))

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from jaragua_models.base import Features, Samples, Task
 from jaragua_models.errors import ModelError
-from jaragua_models.random_rows import unit_rows
-from jaragua_models.randomness import generator_for, number_for
+from jaragua_models.random_rows import Named, Seeds, UnitRows, unit_rows_of
+from jaragua_models.randomness import generator_for
 
 AMPLITUDE = (0.1, 5.0)
 PHASE = (0.0, np.pi)
@@ -33,13 +33,17 @@ class SineTasks:
         random = generator_for("sine", "train", device, seed, shots)
         return _draw_task(random, shots, _points(random, TRAINING_QUERIES))
 
-    def train_supports(self, devices: Sequence[str], seeds: Sequence[int], ways: int, shots: int) -> Samples:
+    def train_supports(
+        self,
+        devices: Sequence[str],
+        seeds: Sequence[int] | Seeds,
+        ways: int,
+        shots: int,
+        unit_rows: UnitRows = unit_rows_of,
+    ) -> Samples:
         """The support samples of `train_task` for each device and its seed, one after the other, drawn all at once."""
         _check_counts(ways, shots, TRAINING_QUERIES)
-        numbers = [
-            number_for("sine", "train", device, seed, shots) for device, seed in zip(devices, seeds, strict=True)
-        ]
-        drawn = unit_rows(numbers, TRAINING_QUERIES, 2 + shots)
+        drawn = unit_rows(Named(("sine", "train"), devices, seeds, (shots,)), TRAINING_QUERIES, 2 + shots)
         amplitude, phase = _between(*AMPLITUDE, drawn[:, :1]), _between(*PHASE, drawn[:, 1:2])
         return _wave(amplitude, phase, _between(-X_LIMIT, X_LIMIT, drawn[:, 2:]))
 

@@ -68,7 +68,9 @@ def _wild_exponents(plan: Plan, random: np.random.Generator) -> Exponents:
     for _ in range(_MOST_DRAWS):
         weights, channels = random_weight_exponents(plan, random)
         try:
-            return fitted_exponents(plan, weights, random.integers(-10, 16, plan.scales.count).tolist(), channels)
+            return fitted_exponents(
+                plan, weights, tuple(random.integers(-10, 16, plan.scales.count).tolist()), channels
+            )
         except CompileError:
             if not plan.frozen:
                 raise
