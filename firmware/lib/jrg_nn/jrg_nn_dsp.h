@@ -108,14 +108,6 @@ JRG_NN_INLINE uint32_t jrg_nn_last_two_w8(uint32_t quad)
     return result;
 }
 
-/* QSUB16: a - b of both halves, each clamped to 16 bits. */
-JRG_NN_INLINE uint32_t jrg_nn_qsub16(uint32_t a, uint32_t b)
-{
-    uint32_t result;
-    __asm__("qsub16 %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
-    return result;
-}
-
 /* SSUB16, SEL: of each half the larger one, and the smaller one. */
 JRG_NN_INLINE uint32_t jrg_nn_max16(uint32_t a, uint32_t b)
 {
