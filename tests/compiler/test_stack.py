@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from differential import random_case
 from image_networks import CNN
 from random_cases import MLP, SINE
 from stack_usage import worst_stack_bytes
@@ -44,6 +46,15 @@ MARGIN_BYTES = 260  # what the bound may be over the compiler's own figure
 def test_no_call_goes_deeper_than_the_bound(compiled: Plan, core: Core, tmp_path: Path) -> None:
     worst = worst_stack_bytes(compiled, core, tmp_path)
     assert worst <= stack_bound(compiled, core) <= worst + MARGIN_BYTES
+
+
+@pytest.mark.board
+def test_no_call_of_a_random_network_goes_deeper(seed: int, tmp_path: Path) -> None:
+    for case in range(seed, seed + 6):
+        compiled = random_case(case).compiled
+        for core in get_args(Core):
+            worst = worst_stack_bytes(compiled, core, tmp_path)
+            assert worst <= stack_bound(compiled, core), f"network {case} on {core}: {compiled.network}"
 
 
 @pytest.mark.board

@@ -4,7 +4,8 @@ The generated C calls its kernels inlined and without recursion, so the deepest 
 step, which holds the errors of a graph with branches, and below it the frames of one operator. Where registers are few
 (no DSP extension) operators are functions of their own, so that their frames lie in the same bytes; elsewhere GCC gives
 their variables the same bytes of one frame. What the operators need is measured (tests/compiler/test_stack.py: GCC's
-own call graph with every frame, and painted stacks of random networks); the bound leaves a margin of 32 bytes or more.
+own call graph with every frame, and painted stacks of random networks). Over 1,700 random networks the bound was never
+less than 16 bytes above that; but how GCC divides registers has outliers, so the tests draw new networks each time.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _EXPONENTS_BYTES = 4  # of a layer, which jrg_model_bind keeps until a blob is k
 _ERROR_BYTES = 12  # jrg_nn_error
 # A training step with its deepest operator: of networks with dense layers alone, and of all others.
 _DENSE_BYTES: dict[Core, int] = {"cortex_m4": 336, "cortex_m0plus": 288}
-_IMAGE_BYTES: dict[Core, int] = {"cortex_m4": 416, "cortex_m0plus": 384}
+_IMAGE_BYTES: dict[Core, int] = {"cortex_m4": 416, "cortex_m0plus": 432}
 _SPLIT_BYTES = 64  # more where a layer has rows that learn and rows that do not (A10.7): two kernels in one step
 _DEPTHWISE_W8_BYTES = 64  # more where int8 weights of a depthwise convolution learn: gradients of a channel (A8.7)
 
