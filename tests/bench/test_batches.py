@@ -18,10 +18,12 @@ from jaragua_compiler.bench.batch_reptile import Case, Work, cases, cases_text
 def test_batch_reptile_costs_more_instructions_and_the_ram_of_sums_and_samples(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(batch_reptile, "cases", lambda: {"sine": [Case(8, 0.01, (Work(2, 4, 0.04), Work(1, 2, 0.02)))]})
+    case = Case(8, Work(1, 1, 0.01), (Work(2, 4, 0.04), Work(1, 2, 0.02)))
+    twice = Case(8, Work(2, 1, 0.01), (Work(2, 4, 0.04),))
+    monkeypatch.setattr(batch_reptile, "cases", lambda: {"sine": [case, twice]})
     monkeypatch.setattr(batch_reptile, "_ROUNDS_MOST", 3)
     assert run(["bench", "--batches", "--json"]) == 0
-    several, single = json.loads(capsys.readouterr().out)["data"]["comparisons"]
+    several, single, kept = json.loads(capsys.readouterr().out)["data"]["comparisons"]
     tiny, batch = several["tiny_reptile"], several["batch_reptile"]
     assert (several["samples"], several["passes"], several["batch"]) == (8, 2, 4)
     assert batch["instructions"] > 1.5 * tiny["instructions"]
@@ -29,17 +31,23 @@ def test_batch_reptile_costs_more_instructions_and_the_ram_of_sums_and_samples(
     assert batch["ram_bytes"] - tiny["ram_bytes"] >= 28 + 4 * 1153  # a sum for each weight and bias
     assert single["batch_reptile"]["samples_bytes"] == 4  # one pass keeps nothing
     assert tiny["instructions"] < single["batch_reptile"]["instructions"] < batch["instructions"]
+    assert (kept["tiny_passes"], kept["tiny_reptile"]["samples_bytes"]) == (2, 32)  # B5: several passes keep all
+    assert kept["tiny_reptile"]["instructions"] > 1.5 * tiny["instructions"]
+    assert kept["batch_reptile"] == batch
 
 
 def test_every_task_of_the_search_has_its_works() -> None:
     known = cases()
     assert set(known) == set(TASKS)
     for name, of_task in known.items():
-        assert [case.shots for case in of_task] == list(TASKS[name].shots)
+        wanted = [(passes, 1, shots) for passes in TASKS[name].stream_passes for shots in TASKS[name].shots]
+        assert [(case.stream.passes, case.stream.batch, case.shots) for case in of_task] == wanted
         for case in of_task:
-            assert [(work.passes, work.batch) for work in case.works[-2:]] == [(1, 2), (1, 3)]
-            assert all(work.batch >= 5 for work in case.works[:-2])
-            assert len(case.works) > 2
+            accumulations = [(1, 2), (1, 3)] if case.stream.passes == 1 else []
+            orders = [(work.passes, work.batch) for work in case.works]
+            assert orders[len(orders) - len(accumulations) :] == accumulations
+            assert all(batch >= 5 for _, batch in orders[: len(orders) - len(accumulations)])
+            assert len(orders) > len(accumulations)
 
 
 def test_what_is_read_is_written_again() -> None:

@@ -14,7 +14,7 @@ from jaragua.reptile_search import table
 from jaragua.reptile_search.grid import STREAM, TASKS, Order, Task, shortened
 from jaragua.reptile_search.run import Simulations, Size, searched
 from jaragua.reptile_search.search import EQUAL_POINTS, Found, Judge, at_best_rate, search
-from jaragua_compiler.bench.batch_reptile import Comparison, Cost
+from jaragua_compiler.bench.batch_reptile import Comparison, Cost, Work
 
 RATES = (0.1, 0.2, 0.4)
 SEEDS = (1, 2)
@@ -60,6 +60,21 @@ def test_where_one_pass_is_enough_that_of_several_passes_is_found_too() -> None:
     assert [one.order for one in found.several.found] == [Order(2, 10)]
 
 
+def test_tinyreptile_of_two_passes_is_compared_too() -> None:
+    def points(order: Order) -> float:
+        return 80 if order == Order(2, 1) or order.passes == 3 else 70
+
+    found = search(RATES, SEEDS, judge_of(points), Order(2, 1))
+    assert found.stream.order == Order(2, 1)
+    assert [one.order for one in found.equal.found] == [Order(3, 5), Order(3, 10)]
+    assert (found.several, found.accumulations) == (None, ())
+    size = counted_size(found, 2000)
+    (row,) = table.batch_table([size]).splitlines()[2:]
+    assert "| 2 × 1, 0.2: " in row
+    assert size.cheapest.stream == Work(2, 1, 0.2)
+    assert table.accumulation_table([size]).splitlines()[2:] == []
+
+
 def test_that_none_learns_as_well_is_said() -> None:
     found = search(RATES, SEEDS, judge_of(lambda order: 80 if order == STREAM else 50))
     assert not found.equal.learns_as_well
@@ -71,9 +86,13 @@ def test_that_none_learns_as_well_is_said() -> None:
 def counted_size(found: Found, ram_bytes: int) -> Size:
     """Every work costs three times TinyReptile's instructions, less the more samples a step has."""
     size = Size(TASKS["digits"], 5, found)
-    tiny = Cost(1000, 1000, 0)
+    tiny, passes = Cost(1000, 1000, 0), found.stream.order.passes
+
+    def cost(batch: int) -> Cost:
+        return Cost(3000 - batch, ram_bytes, 0)
+
     comparisons = [
-        Comparison("digits", 25, one.order.passes, one.order.batch, tiny, Cost(3000 - one.order.batch, ram_bytes, 0))
+        Comparison("digits", 25, passes, one.order.passes, one.order.batch, tiny, cost(one.order.batch))
         for one in size.works
     ]
     return replace(size, comparisons=tuple(comparisons))

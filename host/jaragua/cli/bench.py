@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _OVERVIEW = "{:<16} {:>10} {:>9} {:>4} {:>10} {:>9} {:>7} {:>6}"
-_BATCHES = "{:<12} {:>7} {:>5} {:>11} {:>11} {:>5} {:>11} {:>7} {:>5}"
+_BATCHES = "{:<12} {:>7} {:>9} {:>11} {:>11} {:>5} {:>11} {:>7} {:>5}"
 _OPERATOR = "  {:<28} {:>10} {:>20} {:>12}"
 
 
@@ -64,8 +64,8 @@ def _bench_batches(wanted: Sequence[str] | None, json: bool) -> None:
 
 def _batch_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
     yield "One device's work of one round on an emulated Cortex-M4: instructions, and bytes of"
-    yield "RAM with the samples it holds. Work: passes x samples a step. One pass in steps of"
-    yield "2 or 3 keeps no sample: TinyReptile with accumulation, not batch Reptile."
+    yield "RAM with the samples it holds. Work: passes x samples a step, TinyReptile's first. One"
+    yield "pass in steps of 2 or 3 keeps no sample: TinyReptile with accumulation, not batch."
     yield ""
     yield _BATCHES.format(
         "", "samples", "work", "TinyReptile", "batch", "ratio", "TinyReptile", "batch", "ratio"
@@ -75,7 +75,7 @@ def _batch_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
         yield _BATCHES.format(
             one.task,
             one.samples,
-            f"{one.passes}x{one.batch}",
+            f"{one.tiny_passes}x1, {one.passes}x{one.batch}",
             _number(tiny.instructions),
             _number(batch.instructions),
             f"{batch.instructions / tiny.instructions:.2f}",

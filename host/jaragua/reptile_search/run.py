@@ -71,7 +71,8 @@ class Size:
     @property
     def accumulations(self) -> list[Row]:
         """The single passes that keep nothing."""
-        return self._rows()[-len(self.found.accumulations) :]
+        rows = self._rows()
+        return rows[len(rows) - len(self.found.accumulations) :]
 
     @property
     def _equals(self) -> list[Equal]:
@@ -83,7 +84,8 @@ class Size:
 
     def _case(self, learned: Sequence[Learned]) -> Case:
         works = tuple(Work(one.order.passes, one.order.batch, one.rate) for one in learned)
-        return Case(self.shots, self.found.stream.rate, works)
+        stream = self.found.stream
+        return Case(self.shots, Work(stream.order.passes, 1, stream.rate), works)
 
 
 def _cheapest(rows: list[Row], equal: Equal) -> Row:
@@ -120,7 +122,11 @@ class Simulations:
 
 def searched(simulations: Simulations, task: Task) -> list[Size]:
     """Every support-set size of a task. Raises: what `simulate` raises, StoreError."""
-    return [Size(task, shots, search(task.rates, task.seeds, simulations.judge(shots))) for shots in task.shots]
+    return [
+        Size(task, shots, search(task.rates, task.seeds, simulations.judge(shots), Order(passes, 1)))
+        for passes in task.stream_passes
+        for shots in task.shots
+    ]
 
 
 def counted(sizes: list[Size]) -> list[Size]:

@@ -54,7 +54,7 @@ class Found:
     """Of one support-set size.
 
     equal: of any number of passes. several: of two or more, over a set that is kept; None if `equal` is that.
-    accumulations: single passes in smaller steps.
+    accumulations: single passes in smaller steps, beside a stream's single pass.
     """
 
     stream: Learned
@@ -63,10 +63,11 @@ class Found:
     accumulations: tuple[Learned, ...]
 
 
-def search(rates: Sequence[float], seeds: Sequence[int], judge: Judge) -> Found:
-    """TinyReptile at its best rate; then batch Reptile, with more passes until it learns as well."""
-    stream = at_best_rate(STREAM, rates, seeds, judge)
-    accumulations = tuple(at_best_rate(Order(1, batch), rates, seeds, judge) for batch in ACCUMULATIONS)
+def search(rates: Sequence[float], seeds: Sequence[int], judge: Judge, order: Order = STREAM) -> Found:
+    """TinyReptile in this order at its best rate; then batch Reptile, with more passes until it learns as well."""
+    stream = at_best_rate(order, rates, seeds, judge)
+    in_steps = ACCUMULATIONS if order == STREAM else ()
+    accumulations = tuple(at_best_rate(Order(1, batch), rates, seeds, judge) for batch in in_steps)
 
     def equal_from(least_passes: int) -> Equal:
         tried: tuple[Learned, ...] = ()

@@ -12,7 +12,7 @@ from jaragua_compiler.bench.batch_reptile import Comparison
 _COLUMNS = (
     "task",
     "samples",
-    "TinyReptile: rate, {metric}",
+    "TinyReptile: work, rate, {metric}",
     "{other}: work, rate, {metric}",
     "points ahead",
     "instructions, TinyReptile",
@@ -49,8 +49,8 @@ def _row(size: Size, row: Row) -> str:
     cells = [
         size.task.model,
         str(size.samples),
-        f"{_rate(stream)}: {_score(size, stream)}",
-        f"{learned.order}, {_rate(learned)}: {_score(size, learned)}",
+        _learned(size, stream),
+        _learned(size, learned),
         f"{ahead.mean:+.1f} ± {ahead.high - ahead.mean:.1f}",
         *(_costs(row.comparison) if row.comparison else ["–"] * 7),
     ]
@@ -64,6 +64,10 @@ def _row(size: Size, row: Row) -> str:
 def _rate(learned: Learned) -> str:
     """With a star where a rate outside the grid may have been better."""
     return f"{learned.rate:g}{'*' if learned.at_edge else ''}"
+
+
+def _learned(size: Size, learned: Learned) -> str:
+    return f"{learned.order}, {_rate(learned)}: {_score(size, learned)}"
 
 
 def _score(size: Size, learned: Learned) -> str:

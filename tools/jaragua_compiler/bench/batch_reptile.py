@@ -1,7 +1,7 @@
 """TinyReptile against batch Reptile on the board: what a device's work of one round costs, by the size of its task.
 
-TinyReptile goes once through a stream and keeps one sample. Batch Reptile goes through a support set (which it keeps,
-if it does so more than once), and moves the weights by the mean of several samples' steps: its image has sums (A11.1).
+TinyReptile takes a step a sample, batch Reptile one of the mean of several samples' steps: its image has sums (A11.1).
+Whoever goes through the support set more than once keeps it; a single pass, as of a stream, keeps one sample.
 Which work of the two learns equally well is what `make reptile-search` finds by simulations (docs/benchmarks.md).
 """
 
@@ -28,7 +28,7 @@ _ROUNDS_MOST = 100  # of meta-training the start: what matters is the part of de
 
 @dataclass(frozen=True)
 class Work:
-    """What batch Reptile does in one round."""
+    """What a device does in one round: passes over its support set, and samples a step."""
 
     passes: int
     batch: int
@@ -37,10 +37,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Case:
-    """Works to compare with TinyReptile at `stream_rate`, on support sets of so many shots (of each way)."""
+    """Works to compare with TinyReptile's (a sample a step), on support sets of so many shots (of each way)."""
 
     shots: int
-    stream_rate: float
+    stream: Work
     works: tuple[Work, ...]
 
 
@@ -59,6 +59,7 @@ class Comparison:
 
     task: str
     samples: int
+    tiny_passes: int
     passes: int
     batch: int
     tiny_reptile: Cost
@@ -89,29 +90,29 @@ def compare(name: str, wanted: Sequence[Case]) -> Iterator[Comparison]:
     blob = packed(model, plain, meta_train(replace(model, defaults=short), plain))
     for case in wanted:
         support = model.tasks.held_out_task(TASK_SEED, defaults.ways, case.shots, defaults.ways).support
-        sample_bytes = 2 * (plain.network.input_size + plain.network.targets)
-        stream = _cost(plain, task_steps(plain, blob, support, case.stream_rate), sample_bytes)
+        stream = _cost(plain, case.stream, task_steps(plain, blob, support, case.stream.learning_rate))
         for work in case.works:
-            steps = _batch_steps(work, task_steps(summing, blob, support, work.learning_rate))
-            kept = len(support) if work.passes > 1 else 1
-            batch = _cost(summing, steps, sample_bytes * kept)
-            yield Comparison(name, len(support), work.passes, min(work.batch, len(support)), stream, batch)
+            batch = _cost(summing, work, task_steps(summing, blob, support, work.learning_rate))
+            used = min(work.batch, len(support))
+            yield Comparison(name, len(support), case.stream.passes, work.passes, used, stream, batch)
 
 
-def _case(shots: int, stream_rate: float, works: list[dict[str, Any]]) -> Case:
-    return Case(shots, stream_rate, tuple(Work(**work) for work in works))
+def _case(shots: int, stream: dict[str, Any], works: list[dict[str, Any]]) -> Case:
+    return Case(shots, Work(**stream), tuple(Work(**work) for work in works))
 
 
-def _batch_steps(work: Work, once: list[Step]) -> list[Step]:
+def _all_steps(work: Work, once: list[Step]) -> list[Step]:
     """All passes over the samples; what a step's size leaves over is a step of its own (A11.5)."""
     first_pass = [replace(step, batch=min(work.batch, len(once))) for step in once]
-    first_pass[-1] = replace(first_pass[-1], flush=True)
+    if work.batch > 1:
+        first_pass[-1] = replace(first_pass[-1], flush=True)
     again = [replace(step, blob=None) for step in first_pass]
     return [*first_pass, *again * (work.passes - 1)]
 
 
-def _cost(layout: Plan, steps: list[Step], samples_bytes: int) -> Cost:
-    """Counted, after a look at whether the right thing was computed."""
+def _cost(layout: Plan, work: Work, once: list[Step]) -> Cost:
+    """Counted, after a look at whether the right thing was computed. `once`: the support set as a step a sample."""
+    steps = _all_steps(work, once)
     records = board.run(layout, steps, counted=True)
     wrong = mismatches(layout, run(NativeEngine(layout), steps), [outcome for _, outcome in records])
     if wrong:
@@ -120,4 +121,6 @@ def _cost(layout: Plan, steps: list[Step], samples_bytes: int) -> Cost:
     variables = board.footprint(layout).ram_bytes
     stack = max(count.train_stack_bytes for count in counts)
     instructions = sum(count.train_instructions for count in counts)
+    sample_bytes = 2 * (layout.network.input_size + layout.network.targets)
+    samples_bytes = sample_bytes * (len(once) if work.passes > 1 else 1)
     return Cost(instructions, layout.blob_bytes + variables + stack + samples_bytes, samples_bytes)
