@@ -13,7 +13,7 @@ import pytest
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulate import integer_fleet
-from jaragua.simulate.dense_lanes import WORTH_LANES, DenseLanes, lanes_can, lanes_fit
+from jaragua.simulate.dense_lanes import WORTH_LANES, DenseLanes, LearnedInStep, lanes_can, lanes_fit
 from jaragua.simulate.integer_fleet import IntegerFleet
 from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import default_cache
@@ -84,6 +84,43 @@ def test_the_same_bits_as_one_by_one(
             np.testing.assert_array_equal(quick.learned, slow.learned)
             assert quick.learned.any() or rate < 0.01  # so small a rate may round to no step at all
             assert quick.loss == slow.loss
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_r5_the_mean_in_c_is_that_of_the_matrix(name: str, flags: tuple[str, ...], seed: int) -> None:
+    """To the bit, of full groups of lanes and others: each row is rounded, and rows are added in their order."""
+    network = NETWORKS[name]
+    model = model_of(network)
+    codec = ModelCodec(model)
+    with IntegerFleet(model, codec, 1, default_cache()) as fleet:
+        fleet._lanes = DenseLanes(plan(network), default_cache(), flags)
+        start = fleet.start(codec.initial(seed))
+        for devices in (WORTH_LANES, 33, 64):
+            trained = fleet.train(start, ClientWork(0.02), batch_of(network, devices, 3, seed))
+            assert isinstance(trained.rows, LearnedInStep)
+            for vector in (codec.initial(seed), np.random.default_rng(seed).normal(0, 1e3, len(codec.initial(seed)))):
+                moved = trained.rows.onto(vector)
+                np.testing.assert_array_equal(moved.matrix, trained.learned + vector)
+                np.testing.assert_array_equal(moved.mean, np.mean(trained.learned + vector, axis=0))
+
+
+def test_what_was_learned_stays_while_others_learn(seed: int) -> None:
+    """Memory is used again when nobody can ask what is in it, and not before."""
+    model = model_of(NETWORKS["sine"])
+    codec = ModelCodec(model)
+    with IntegerFleet(model, codec, 1, default_cache()) as fleet:
+        start = fleet.start(codec.initial(seed))
+        batches = [batch_of(NETWORKS["sine"], devices, 4, seed + devices) for devices in (40, 20, 20)]
+        kept = [fleet.train(start, ClientWork(0.02), batch).rows for batch in batches]
+        rows = [found.matrix() for found in kept if isinstance(found, LearnedInStep)]
+        place = kept.pop().room.structure.weights  # type: ignore[union-attr]
+        again = fleet.train(start, ClientWork(0.02), batches[2]).rows
+        assert isinstance(again, LearnedInStep)
+        assert again.room.structure.weights == place
+        for found, wanted in zip([*kept, again], rows, strict=True):
+            assert isinstance(found, LearnedInStep)
+            np.testing.assert_array_equal(found.matrix(), wanted)
 
 
 @pytest.mark.parametrize("flags", FLAGS)
