@@ -19,7 +19,8 @@ from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import default_cache
 from jaragua.strategies import ClientWork
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, plan
-from jaragua_compiler.blob import exponents, quantise_inputs
+from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
+from jaragua_compiler.errors import CompileError
 from jaragua_compiler.reference import ReferenceEngine
 from jaragua_models import Model, Samples
 
@@ -142,6 +143,29 @@ def test_a51_the_smallest_errors(flags: tuple[str, ...], seed: int, monkeypatch:
         monkeypatch.setattr(integer_fleet, "lanes_can", lambda *_: False)
         np.testing.assert_array_equal(quick.learned, fleet.train(start, ClientWork(0.9), batch).learned)
         assert [bool(row.any()) for row in quick.learned] == [True] * 3 + [False] * 2 + [True] * 4
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+def test_a22_samples_are_quantised_as_the_compiler_does(flags: tuple[str, ...], seed: int) -> None:
+    """Halves, ends of the format and what lies beyond among them."""
+    model = model_of(NETWORKS["numbers"])
+    codec = ModelCodec(model)
+    with IntegerFleet(model, codec, 1, default_cache()) as fleet:
+        lanes = DenseLanes(codec.plan, default_cache(), flags)
+        found = exponents(codec.plan, fleet.start(codec.initial(seed)))
+        most = 2.0 ** (15 - found.output)
+        batch = batch_of(NETWORKS["numbers"], 9, 7, seed)
+        batch.x[:8, 0] = (1e30, -1e30, 0.0, -0.0, 0.5**10, -(0.5**15), 1.0, -1.0)
+        batch.y[:6, 0] = (most, -most, 0.5**13, -(0.5**13), 0.0, -0.0)
+        inputs, targets = fleet._quantised_in_c(lanes, found, batch)
+        np.testing.assert_array_equal(inputs, quantise_inputs(codec.plan, found, batch.x))
+        np.testing.assert_array_equal(targets, quantise_targets(codec.plan, found, batch.y))
+        assert lanes.quantised(batch.x.astype(np.float64), 10, 14, 1e9) is None
+        for x, y in ((np.nan, 0.0), (np.inf, 0.0), (0.0, np.nan), (0.0, 1.001 * most)):
+            bad = batch_of(NETWORKS["numbers"], 9, 7, seed)
+            bad.x[3, 1], bad.y[4, 1] = x, y
+            with pytest.raises(CompileError):
+                fleet._quantised_in_c(lanes, found, bad)
 
 
 def test_several_threads_learn_the_same_bits(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:

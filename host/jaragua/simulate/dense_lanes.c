@@ -9,6 +9,7 @@
  * Numbers of 16 bits go in pairs: two neighbours of a lane fill its 32 bits, and one instruction adds both products of such
  * a pair to the lane's sum (VPDPWSSD, VPMADDWD). Behind an odd count stands a 0, which no step moves.
  */
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -339,43 +340,70 @@ static void jrg_lanes_read_block(const jrg_lanes_reader *reader, const jrg_lanes
     }
 }
 
-/* In the order of lanes, as a sum over the rows of a matrix has it; of whole blocks the loop is unrolled. */
-static inline __attribute__((always_inline)) void jrg_lanes_add_numbers(const jrg_lanes_reader *reader,
-                                                                        const jrg_lanes_block *block, uint32_t place,
-                                                                        uint32_t count)
+/* Eight numbers; vectors are those of GCC and Clang, for any processor. */
+typedef int32_t jrg_lanes_words_8 __attribute__((vector_size(32)));
+typedef double jrg_lanes_reals_8 __attribute__((vector_size(64)));
+
+/* One instruction where there is one: a compiler may make several of it. */
+#if JRG_LANES_VECTORS && defined(__AVX512F__)
+#define JRG_LANES_REALS(words) ((jrg_lanes_reals_8)_mm512_cvtepi32_pd((__m256i)(words)))
+#else
+#define JRG_LANES_REALS(words) __builtin_convertvector(words, jrg_lanes_reals_8)
+#endif
+
+/* All numbers of a full block, in the order of lanes, as a sum over the rows of a matrix has it. */
+static void jrg_lanes_add_full(const jrg_lanes_reader *reader, const jrg_lanes_block *block, uint32_t place)
 {
-    double sum[JRG_LANES_BLOCK];
-    double start[JRG_LANES_BLOCK];
-    memcpy(sum, reader->result + place, count * sizeof *sum);
-    memcpy(start, reader->start + place, count * sizeof *start);
+    jrg_lanes_words_8 was[2];
+    jrg_lanes_reals_8 sum[2];
+    jrg_lanes_reals_8 start[2];
+    memcpy(was, block->was, sizeof was);
+    memcpy(sum, reader->result + place, sizeof sum);
+    memcpy(start, reader->start + place, sizeof start);
     for (uint32_t l = 0; l < reader->used; l++) {
-        for (uint32_t n = 0; n < count; n++) {
-            const double moved = (double)(block->own[l][n] - block->was[n]) * block->unit; /* exact */
-            sum[n] += moved + start[n];
+        int32_t own[JRG_LANES_BLOCK];
+        for (uint32_t n = 0; n < JRG_LANES_BLOCK; n++) {
+            own[n] = block->own[l][n];
+        }
+        for (uint32_t half = 0; half < 2u; half++) {
+            jrg_lanes_words_8 words;
+            memcpy(&words, own + 8u * half, sizeof words);
+            const jrg_lanes_reals_8 moved = JRG_LANES_REALS(words - was[half]) * block->unit; /* exact */
+            sum[half] += moved + start[half];
         }
     }
-    memcpy(reader->result + place, sum, count * sizeof *sum);
+    memcpy(reader->result + place, sum, sizeof sum);
 }
 
 static void jrg_lanes_add_block(const jrg_lanes_reader *reader, const jrg_lanes_block *block, uint32_t place)
 {
     if (block->count == JRG_LANES_BLOCK) {
-        jrg_lanes_add_numbers(reader, block, place, JRG_LANES_BLOCK);
-    } else {
-        jrg_lanes_add_numbers(reader, block, place, block->count);
+        jrg_lanes_add_full(reader, block, place);
+        return;
+    }
+    for (uint32_t n = 0; n < block->count; n++) {
+        double sum = reader->result[place + n];
+        for (uint32_t l = 0; l < reader->used; l++) {
+            sum += (double)(block->own[l][n] - block->was[n]) * block->unit + reader->start[place + n];
+        }
+        reader->result[place + n] = sum;
     }
 }
 
-static void jrg_lanes_take_bias(const jrg_lanes_reader *reader, const int32_t *bias, int32_t was, double unit, uint32_t place)
+static void jrg_lanes_read_bias(const jrg_lanes_reader *reader, const int32_t *bias, int32_t was, double unit, uint32_t place)
 {
     for (uint32_t l = 0; l < reader->used; l++) {
-        const double moved = (double)((int64_t)bias[l] - was) * unit;
-        if (reader->start) {
-            reader->result[place] += moved + reader->start[place];
-        } else {
-            reader->result[(size_t)l * reader->parameters + place] = moved;
-        }
+        reader->result[(size_t)l * reader->parameters + place] = (double)((int64_t)bias[l] - was) * unit;
     }
+}
+
+static void jrg_lanes_add_bias(const jrg_lanes_reader *reader, const int32_t *bias, int32_t was, double unit, uint32_t place)
+{
+    double sum = reader->result[place];
+    for (uint32_t l = 0; l < reader->used; l++) {
+        sum += (double)((int64_t)bias[l] - was) * unit + reader->start[place];
+    }
+    reader->result[place] = sum;
 }
 
 /* The weights of a layer, row by row. */
@@ -406,7 +434,7 @@ static void jrg_lanes_take(const jrg_lanes_work *work, const uint8_t *blob, cons
         place += layer->inputs * layer->outputs;
         for (uint32_t j = 0; j < layer->outputs; j++, place++) {
             const int32_t was = jrg_lanes_word_at(blob + layer->biases_offset + 4u * j);
-            jrg_lanes_take_bias(reader, bias[j], was, units[layer->outputs + j], place);
+            (reader->start ? jrg_lanes_add_bias : jrg_lanes_read_bias)(reader, bias[j], was, units[layer->outputs + j], place);
         }
         units += 2u * layer->outputs;
         w += jrg_lanes_pairs(layer->inputs) * layer->outputs;
@@ -444,6 +472,22 @@ void jrg_lanes_sum(const jrg_lanes_work *work, const void *start, const jrg_lane
         jrg_lanes_take(work, start, devices->weights + (size_t)group * devices->weights_count,
                        devices->biases + (size_t)group * devices->biases_count, &reader);
     }
+}
+
+/* ---- samples ---- */
+
+/* A2.2 of real numbers: to the nearest, and in reach of a width with this limit. False if one of them is larger than `most`,
+ * or no number. */
+bool jrg_lanes_quantise(const float *numbers, size_t count, double scale, double limit, double most, int16_t *integers)
+{
+    uint32_t bad = 0;
+    for (size_t n = 0; n < count; n++) {
+        const double rounded = floor((double)numbers[n] * scale + 0.5);
+        const double above = rounded > -limit ? rounded : -limit;
+        integers[n] = (int16_t)(int32_t)(above < limit - 1 ? above : limit - 1);
+        bad |= fabs((double)numbers[n]) <= most ? 0u : 1u;
+    }
+    return bad == 0u;
 }
 
 /* ---- training ---- */

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import threading
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,9 @@ _LAYER: Final = np.dtype(
     ]
 )
 FIGURES: Final = np.dtype([("correct", "<u4"), ("pad", "<u4"), ("loss", "<u8")])
+
+
+Integers: TypeAlias = NDArray[np.int16]
 
 
 class _Work(ctypes.Structure):
@@ -113,7 +117,7 @@ class DenseLanes:
         """plan: one that `lanes_can`. flags: for the compiler. Raises: ToolError if the C cannot be built."""
         self._plan = plan
         sources = {name: library.own_source(name) for name in _SOURCES}
-        self._library = ctypes.CDLL(str(library.build(sources, kernel_folder(), cache, flags, ("-pthread",))))
+        self._library = ctypes.CDLL(str(library.build(sources, kernel_folder(), cache, flags, ("-pthread", "-lm"))))
         self._lanes = ctypes.c_uint32.in_dll(self._library, "jrg_lanes_count").value
         self._most_threads = ctypes.c_uint32.in_dll(self._library, "jrg_lanes_most_threads").value
         pointer, count = ctypes.c_void_p, ctypes.c_uint32
@@ -127,6 +131,9 @@ class DenseLanes:
         self._library.jrg_lanes_sum.argtypes = [*taken, pointer, pointer]
         for name in ("jrg_lanes_train", "jrg_lanes_read", "jrg_lanes_sum"):
             getattr(self._library, name).restype = None
+        real = ctypes.c_double
+        self._library.jrg_lanes_quantise.argtypes = [pointer, ctypes.c_size_t, real, real, real, pointer]
+        self._library.jrg_lanes_quantise.restype = ctypes.c_bool
         layers = plan.layers
         self._weights_count = sum(layer.outputs * _pairs(layer.inputs) for layer in layers)
         self._biases_count = sum(layer.outputs for layer in layers)
@@ -158,6 +165,15 @@ class DenseLanes:
         structures = ctypes.byref(batch), ctypes.byref(learned.room.structure)
         self._library.jrg_lanes_train(ctypes.byref(work), memories, threads, start, *structures, figures.ctypes.data)
         return learned, figures
+
+    def quantised(self, numbers: NDArray[Any], exponent: int, width: int, most: float) -> Integers | None:
+        """Float32 in the device's integers (A2.2); None for others, or if one is larger than `most`, or no number."""
+        if numbers.dtype != np.float32:
+            return None
+        numbers = np.ascontiguousarray(numbers)
+        found = np.empty(numbers.shape, np.int16)
+        arguments = numbers.ctypes.data, numbers.size, math.ldexp(1.0, exponent), float(1 << width), most
+        return found if self._library.jrg_lanes_quantise(*arguments, found.ctypes.data) else None
 
     def room(self, devices: int) -> _Room:
         """For what so many devices make of their weights: some that was given back, as new memory takes time."""

@@ -75,10 +75,34 @@ static inline jrg_lanes_vector jrg_lanes_rshift(jrg_lanes_vector v, uint32_t shi
     return JRG_LANES_OP(srai_epi32)(JRG_LANES_OP(add_epi32)(before, JRG_LANES_OP(set1_epi32)(1)), 1);
 }
 
+/* Four lanes of four pairs, of each lane one after the other: a matrix of words is turned by interleaving its rows with those
+ * two further on, twice. */
+static inline void jrg_lanes_turn_four(const jrg_lanes_pair *w, uint32_t lane, int16_t (*own)[JRG_LANES_BLOCK], uint32_t n)
+{
+    __m128i rows[4];
+    for (uint32_t p = 0; p < 4u; p++) {
+        rows[p] = _mm_load_si128((const void *)(w[p] + 2u * lane));
+    }
+    for (uint32_t time = 0; time < 2u; time++) {
+        const __m128i turned[4] = {_mm_unpacklo_epi32(rows[0], rows[2]), _mm_unpackhi_epi32(rows[0], rows[2]),
+                                   _mm_unpacklo_epi32(rows[1], rows[3]), _mm_unpackhi_epi32(rows[1], rows[3])};
+        memcpy(rows, turned, sizeof rows);
+    }
+    for (uint32_t l = 0; l < 4u; l++) {
+        _mm_store_si128((void *)(own[lane + l] + n), rows[l]);
+    }
+}
+
 /* Some pairs of weights, of each lane one after the other. */
 static void jrg_lanes_turn(const jrg_lanes_pair *w, uint32_t pairs, int16_t own[JRG_LANES][JRG_LANES_BLOCK])
 {
-    for (uint32_t p = 0; p < pairs; p++) {
+    uint32_t p = 0;
+    for (; p + 4u <= pairs; p += 4u) {
+        for (uint32_t lane = 0; lane < JRG_LANES; lane += 4u) {
+            jrg_lanes_turn_four(w + p, lane, own, 2u * p);
+        }
+    }
+    for (; p < pairs; p++) {
         for (uint32_t l = 0; l < JRG_LANES; l++) {
             memcpy(&own[l][2u * p], &w[p][2u * l], 2u * sizeof own[l][0]);
         }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.simulate import library
-from jaragua.simulate.dense_lanes import DenseLanes, LearnedInStep, lanes_can, lanes_fit
+from jaragua.simulate.dense_lanes import DenseLanes, Integers, LearnedInStep, lanes_can, lanes_fit
 from jaragua.simulate.dense_start import DenseStart
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.layout import regions, units
@@ -25,7 +27,7 @@ from jaragua.simulate.workers import Workers
 from jaragua.strategies import ClientWork, Vector
 from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.emitter import emitted_files
-from jaragua_compiler.exponents import Exponents
+from jaragua_compiler.exponents import Exponents, tensor_exponents
 from jaragua_compiler.native import kernel_folder
 from jaragua_compiler.plan import LOGIT_EXPONENT, Plan
 from jaragua_compiler.rate import LearningRate
@@ -35,6 +37,10 @@ _SOURCE: Final = "virtual_clients.c"
 #: Training steps times bytes of weights below which a second thread costs more than it brings; of devices in step.
 _WORTH_A_THREAD: Final = 2_000_000
 _WORTH_A_THREAD_IN_STEP: Final = 20_000_000
+
+#: Magnitude bits of the outputs (A2.5), and the largest of all finite numbers.
+_WIDEST: Final = 15
+_FINITE: Final = sys.float_info.max
 
 _FIGURES: Final = np.dtype([("correct", "<u4"), ("pad", "<u4"), ("loss", "<u8")])
 Figures = NDArray[np.void]
@@ -176,9 +182,8 @@ class IntegerFleet:
     ) -> tuple[LearnedInStep, Figures]:
         """The same; C takes the batch apart."""
         scale, rate = self._scale(start), _rate(work.learning_rate)
-        samples = self._quantised(start, batch)
         threads = self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP)
-        arrays = samples.inputs, samples.targets, len(batch)
+        arrays = *self._quantised_in_c(lanes, scale.exponents, batch), len(batch)
         return lanes.train(start, scale.exponents, scale.units, rate, work.passes, arrays, threads)
 
     def _adapt_share(
@@ -213,6 +218,18 @@ class IntegerFleet:
             targets=np.ascontiguousarray(quantise_targets(self._plan, found, batch.y)),
             counts=batch.counts.astype(np.uint32),
             seeds=(batch.seeds & 0xFFFFFFFF).astype(np.uint32),
+        )
+
+    def _quantised_in_c(self, lanes: DenseLanes, found: Exponents, batch: Batch) -> tuple[Integers, Integers]:
+        """Inputs and targets. What C will not have the compiler refuses, in words."""
+        plan = self._plan
+        inputs = lanes.quantised(batch.x, tensor_exponents(plan, found)[0], plan.input_width, _FINITE)
+        targets = None
+        if not plan.network.classifier:
+            targets = lanes.quantised(batch.y, found.output, _WIDEST, math.ldexp(1.0, _WIDEST - found.output))
+        return (
+            quantise_inputs(plan, found, batch.x) if inputs is None else inputs,
+            np.ascontiguousarray(quantise_targets(plan, found, batch.y)) if targets is None else targets,
         )
 
     def _threads_for(self, batch: Batch, passes: int, worth: int = _WORTH_A_THREAD) -> int:
