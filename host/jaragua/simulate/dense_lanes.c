@@ -1,10 +1,11 @@
 /* Many virtual devices in step: each training step of dense int16 layers is done for JRG_LANES devices at once.
  *
  * The same integers as jrg_nn_dense_*.h (A3 to A5; tests compare every bit), laid out so that the same weight of all
- * devices stands side by side. The inner loops are there twice: written with the instructions of AVX-512 or
- * AVX2, and plainly, for a compiler to make of them what it can. A network is a table, so one library serves all. All memory is the
+ * devices stands side by side. The inner loops are there twice: written with the instructions of AVX-512 or AVX2, and
+ * plainly, for a compiler to make of them what it can. A network is a table, so one library serves all. All memory is the
  * caller's. Groups of lanes are taken by threads as each has time, and one thread's memory is no other's. Layers have at
- * most 256 inputs and outputs, so sums fit 32 bits (A3.4, A5.5).
+ * most 256 inputs and outputs, so sums fit 32 bits (A3.4, A5.5). What devices learned stays in integers until a matrix of
+ * it is wanted, or only the sum of its rows.
  *
  * Numbers of 16 bits go in pairs: two neighbours of a lane fill its 32 bits, and one instruction adds both products of such
  * a pair to the lane's sum (VPDPWSSD, VPMADDWD). Behind an odd count stands a 0, which no step moves.
@@ -65,7 +66,7 @@ typedef struct {
 
 /* What a thread needs for a group of devices. */
 typedef struct {
-    jrg_lanes_pair *values; /* of all tensors: the input, then the outputs of each layer */
+    jrg_lanes_pair *values;         /* of all tensors: the input, then the outputs of each layer */
     jrg_lanes_word *errors, *below; /* each of one tensor, the widest, and one more */
     jrg_lanes_pair *factors;        /* of one layer's rows, in both numbers of a pair */
 } jrg_lanes_memory;
@@ -275,12 +276,13 @@ static void jrg_lanes_learn(const jrg_lanes_work *work, const jrg_lanes_memory *
 {
     const jrg_lanes_layer *top = &work->layers[work->layers_count - 1u];
     const uint32_t inputs = work->layers[0].inputs;
+    const uint32_t width = work->layers[0].input_width;
     const uint32_t targets = work->is_classifier ? 1u : top->outputs;
     jrg_lanes_pair *outputs = memory->values;
     for (uint32_t l = 0; l < JRG_LANES; l++) {
         const size_t at = (size_t)(first + (l < used ? l : 0u)) * support->samples + sample;
         for (uint32_t i = 0; i < inputs; i++) {
-            *jrg_lanes_number(outputs, i, l) = (int16_t)jrg_nn_sats(support->inputs[at * inputs + i], work->layers[0].input_width);
+            *jrg_lanes_number(outputs, i, l) = (int16_t)jrg_nn_sats(support->inputs[at * inputs + i], width);
         }
     }
     jrg_lanes_forward(work, weights, biases, memory);
@@ -326,8 +328,8 @@ static void jrg_lanes_find_block(const uint8_t *row, const jrg_lanes_pair *w, ui
 typedef struct {
     uint32_t used;       /* lanes of the group */
     uint32_t parameters; /* of a vector */
-    const double *start; /* where all devices started from, or NULL */
-    double *result;      /* a vector for each lane, or one that is the sum of them all */
+    const double *start; /* what is added to each term of a sum, or NULL: no sum is wanted */
+    double *result;      /* a vector for each lane, or the sum */
 } jrg_lanes_reader;
 
 static void jrg_lanes_read_block(const jrg_lanes_reader *reader, const jrg_lanes_block *block, uint32_t place)
@@ -447,19 +449,27 @@ static uint32_t jrg_lanes_used(uint32_t clients, uint32_t first)
     return clients - first < JRG_LANES ? clients - first : JRG_LANES;
 }
 
+/* The group that begins with client `first`. */
+static void jrg_lanes_take_group(const jrg_lanes_work *work, const void *start, const jrg_lanes_devices *devices,
+                                 uint32_t first, const jrg_lanes_reader *reader)
+{
+    const size_t group = first / JRG_LANES;
+    jrg_lanes_take(work, start, devices->weights + group * devices->weights_count,
+                   devices->biases + group * devices->biases_count, reader);
+}
+
 /* A vector for each client, one after the other. */
 void jrg_lanes_read(const jrg_lanes_work *work, const void *start, const jrg_lanes_devices *devices, uint32_t clients,
                     uint32_t parameters, double *learned)
 {
     for (uint32_t first = 0; first < clients; first += JRG_LANES) {
-        const uint32_t group = first / JRG_LANES;
-        const jrg_lanes_reader reader = {jrg_lanes_used(clients, first), parameters, NULL, learned + (size_t)first * parameters};
-        jrg_lanes_take(work, start, devices->weights + (size_t)group * devices->weights_count,
-                       devices->biases + (size_t)group * devices->biases_count, &reader);
+        double *own = learned + (size_t)first * parameters;
+        const jrg_lanes_reader reader = {jrg_lanes_used(clients, first), parameters, NULL, own};
+        jrg_lanes_take_group(work, start, devices, first, &reader);
     }
 }
 
-/* The sum over all clients of `vector` and what each learned: every term is rounded, and then added in the clients' order. */
+/* The sum over all clients of `vector` and what each learned: each term is rounded, and added in the clients' order. */
 void jrg_lanes_sum(const jrg_lanes_work *work, const void *start, const jrg_lanes_devices *devices, uint32_t clients,
                    uint32_t parameters, const double *vector, double *sum)
 {
@@ -467,10 +477,8 @@ void jrg_lanes_sum(const jrg_lanes_work *work, const void *start, const jrg_lane
         sum[n] = 0;
     }
     for (uint32_t first = 0; first < clients; first += JRG_LANES) {
-        const uint32_t group = first / JRG_LANES;
         const jrg_lanes_reader reader = {jrg_lanes_used(clients, first), parameters, vector, sum};
-        jrg_lanes_take(work, start, devices->weights + (size_t)group * devices->weights_count,
-                       devices->biases + (size_t)group * devices->biases_count, &reader);
+        jrg_lanes_take_group(work, start, devices, first, &reader);
     }
 }
 

@@ -34,13 +34,6 @@ static inline void jrg_lanes_put(void *place, jrg_lanes_vector v)
     JRG_LANES_ALL(store)(place, v);
 }
 
-/* Numbers of 16 bits that stand in lanes of 32, as pairs. */
-static inline jrg_lanes_vector jrg_lanes_paired(jrg_lanes_vector first, jrg_lanes_vector second)
-{
-    const jrg_lanes_vector low = JRG_LANES_ALL(and)(first, JRG_LANES_OP(set1_epi32)(JRG_LANES_FIRST_HALF));
-    return JRG_LANES_ALL(or)(low, JRG_LANES_OP(slli_epi32)(second, 16));
-}
-
 /* A number of each lane where a bit of its mask is set among those of `pairs`, else 0. */
 static inline jrg_lanes_vector jrg_lanes_where_set(jrg_lanes_vector number, jrg_lanes_vector pairs, int32_t mask)
 {
@@ -111,7 +104,8 @@ static void jrg_lanes_turn(const jrg_lanes_pair *w, uint32_t pairs, int16_t own[
 
 /* ---- forward (A3) ---- */
 
-static inline jrg_lanes_vector jrg_lanes_saturated_pair(jrg_lanes_vector first, jrg_lanes_vector second)
+/* Two numbers of each lane as pairs, in the reach of 16 bits. VPACKSSDW puts four of one before four of the other. */
+static inline jrg_lanes_vector jrg_lanes_paired(jrg_lanes_vector first, jrg_lanes_vector second)
 {
     const __m128i order = _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15);
 #if defined(__AVX512BW__)
@@ -133,7 +127,8 @@ JRG_LANES_INLINE void jrg_lanes_output_rows(const jrg_lanes_layer *layer, uint32
 {
     const size_t row_pairs = jrg_lanes_pairs(layer->inputs);
     const int32_t limit = (int32_t)(1u << layer->output_width);
-    const int32_t least = layer->relu ? 0 : -limit;
+    const jrg_lanes_vector least = JRG_LANES_OP(set1_epi16)((int16_t)(layer->relu ? 0 : -limit));
+    const jrg_lanes_vector most = JRG_LANES_OP(set1_epi16)((int16_t)(limit - 1));
     jrg_lanes_vector sum[JRG_LANES_BLOCK_ROWS];
     for (uint32_t j = 0; j < count; j++) {
         sum[j] = jrg_lanes_get(biases[j]);
@@ -148,8 +143,8 @@ JRG_LANES_INLINE void jrg_lanes_output_rows(const jrg_lanes_layer *layer, uint32
         sum[j] = jrg_lanes_rshift(sum[j], (uint32_t)layer->forward_shift);
     }
     for (uint32_t j = 0; j < count; j += 2u) {
-        const jrg_lanes_vector both = jrg_lanes_saturated_pair(sum[j], j + 1u < count ? sum[j + 1u] : JRG_LANES_ALL(setzero)());
-        jrg_lanes_put(y[j / 2u], JRG_LANES_OP(min_epi16)(JRG_LANES_OP(max_epi16)(both, JRG_LANES_OP(set1_epi16)((int16_t)least)), JRG_LANES_OP(set1_epi16)((int16_t)(limit - 1))));
+        const jrg_lanes_vector both = jrg_lanes_paired(sum[j], j + 1u < count ? sum[j + 1u] : JRG_LANES_ALL(setzero)());
+        jrg_lanes_put(y[j / 2u], JRG_LANES_OP(min_epi16)(JRG_LANES_OP(max_epi16)(both, least), most));
     }
 }
 
