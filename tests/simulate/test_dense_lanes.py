@@ -37,7 +37,7 @@ NETWORKS = {
 #: What the processor can do, and less of it.
 FLAGS: list[tuple[str, ...]] = [(), ("-DJRG_LANES_PORTABLE",)]
 if platform.machine() == "x86_64":
-    FLAGS += [("-mno-avx512vnni",), ("-mno-avx512f",)]
+    FLAGS += [("-mno-avx512vnni",), ("-mno-avx512bw",), ("-mno-avx512f",), ("-mno-avx",)]
 
 
 class Inputs:

@@ -109,10 +109,14 @@ static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, const jrg_lanes_wo
     const uint32_t row_pairs = jrg_lanes_pairs(layer->inputs);
     memset(below, 0, 2u * row_pairs * sizeof *below);
     for (uint32_t j = 0; j < layer->outputs; j++, w += row_pairs) {
+        int16_t halves[JRG_LANES]; /* errors fit 16 bits, and products of such numbers are quicker */
+        for (uint32_t l = 0; l < JRG_LANES; l++) {
+            halves[l] = (int16_t)errors[j][l];
+        }
         for (uint32_t p = 0; p < row_pairs; p++) {
             for (uint32_t l = 0; l < JRG_LANES; l++) {
-                below[2u * p][l] += (int32_t)w[p][l] * errors[j][l];
-                below[2u * p + 1u][l] += (int32_t)w[p][JRG_LANES + l] * errors[j][l];
+                below[2u * p][l] += (int32_t)w[p][l] * halves[l];
+                below[2u * p + 1u][l] += (int32_t)w[p][JRG_LANES + l] * halves[l];
             }
         }
         jrg_lanes_step_row(layer, factors[j], x, w);
