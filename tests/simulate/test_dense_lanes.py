@@ -13,13 +13,14 @@ import pytest
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulate import integer_fleet
-from jaragua.simulate.dense_lanes import WORTH_LANES, DenseLanes, lanes_can, lanes_fit
+from jaragua.simulate.dense_lanes import WORTH_LANES, DenseLanes, LearnedInStep, lanes_can, lanes_fit
 from jaragua.simulate.integer_fleet import IntegerFleet
 from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import default_cache
 from jaragua.strategies import ClientWork
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, plan
-from jaragua_compiler.blob import exponents, quantise_inputs
+from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
+from jaragua_compiler.errors import CompileError
 from jaragua_compiler.reference import ReferenceEngine
 from jaragua_models import Model, Samples
 
@@ -36,7 +37,7 @@ NETWORKS = {
 #: What the processor can do, and less of it.
 FLAGS: list[tuple[str, ...]] = [(), ("-DJRG_LANES_PORTABLE",)]
 if platform.machine() == "x86_64":
-    FLAGS += [("-mno-avx512vnni",), ("-mno-avx512f",)]
+    FLAGS += [("-mno-avx512vnni",), ("-mno-avx512bw",), ("-mno-avx512f",), ("-mno-avx",)]
 
 
 class Inputs:
@@ -87,6 +88,43 @@ def test_the_same_bits_as_one_by_one(
 
 
 @pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_r5_the_mean_in_c_is_that_of_the_matrix(name: str, flags: tuple[str, ...], seed: int) -> None:
+    """To the bit, of full groups of lanes and others: each row is rounded, and rows are added in their order."""
+    network = NETWORKS[name]
+    model = model_of(network)
+    codec = ModelCodec(model)
+    with IntegerFleet(model, codec, 1, default_cache()) as fleet:
+        fleet._lanes = DenseLanes(plan(network), default_cache(), flags)
+        start = fleet.start(codec.initial(seed))
+        for devices in (WORTH_LANES, 33, 64):
+            trained = fleet.train(start, ClientWork(0.02), batch_of(network, devices, 3, seed))
+            assert isinstance(trained.rows, LearnedInStep)
+            for vector in (codec.initial(seed), np.random.default_rng(seed).normal(0, 1e3, len(codec.initial(seed)))):
+                moved = trained.rows.onto(vector)
+                np.testing.assert_array_equal(moved.matrix, trained.learned + vector)
+                np.testing.assert_array_equal(moved.mean, np.mean(trained.learned + vector, axis=0))
+
+
+def test_what_was_learned_stays_while_others_learn(seed: int) -> None:
+    """Memory is used again when nobody can ask what is in it, and not before."""
+    model = model_of(NETWORKS["sine"])
+    codec = ModelCodec(model)
+    with IntegerFleet(model, codec, 1, default_cache()) as fleet:
+        start = fleet.start(codec.initial(seed))
+        batches = [batch_of(NETWORKS["sine"], devices, 4, seed + devices) for devices in (40, 20, 20)]
+        kept = [fleet.train(start, ClientWork(0.02), batch).rows for batch in batches]
+        rows = [found.matrix() for found in kept if isinstance(found, LearnedInStep)]
+        place = kept.pop().room.structure.weights  # type: ignore[union-attr]
+        again = fleet.train(start, ClientWork(0.02), batches[2]).rows
+        assert isinstance(again, LearnedInStep)
+        assert again.room.structure.weights == place
+        for found, wanted in zip([*kept, again], rows, strict=True):
+            assert isinstance(found, LearnedInStep)
+            np.testing.assert_array_equal(found.matrix(), wanted)
+
+
+@pytest.mark.parametrize("flags", FLAGS)
 def test_a51_the_smallest_errors(flags: tuple[str, ...], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error of -1 has no magnitude bits, and nothing is learned from it."""
     model = model_of(replace(NETWORKS["sine"], weights="w16"))
@@ -105,6 +143,29 @@ def test_a51_the_smallest_errors(flags: tuple[str, ...], seed: int, monkeypatch:
         monkeypatch.setattr(integer_fleet, "lanes_can", lambda *_: False)
         np.testing.assert_array_equal(quick.learned, fleet.train(start, ClientWork(0.9), batch).learned)
         assert [bool(row.any()) for row in quick.learned] == [True] * 3 + [False] * 2 + [True] * 4
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+def test_a22_samples_are_quantised_as_the_compiler_does(flags: tuple[str, ...], seed: int) -> None:
+    """Halves, ends of the format and what lies beyond among them."""
+    model = model_of(NETWORKS["numbers"])
+    codec = ModelCodec(model)
+    with IntegerFleet(model, codec, 1, default_cache()) as fleet:
+        lanes = DenseLanes(codec.plan, default_cache(), flags)
+        found = exponents(codec.plan, fleet.start(codec.initial(seed)))
+        most = 2.0 ** (15 - found.output)
+        batch = batch_of(NETWORKS["numbers"], 9, 7, seed)
+        batch.x[:8, 0] = (1e30, -1e30, 0.0, -0.0, 0.5**10, -(0.5**15), 1.0, -1.0)
+        batch.y[:6, 0] = (most, -most, 0.5**13, -(0.5**13), 0.0, -0.0)
+        inputs, targets = fleet._quantised_in_c(lanes, found, batch)
+        np.testing.assert_array_equal(inputs, quantise_inputs(codec.plan, found, batch.x))
+        np.testing.assert_array_equal(targets, quantise_targets(codec.plan, found, batch.y))
+        assert lanes.quantised(batch.x.astype(np.float64), 10, 14, 1e9) is None
+        for x, y in ((np.nan, 0.0), (np.inf, 0.0), (0.0, np.nan), (0.0, 1.001 * most)):
+            bad = batch_of(NETWORKS["numbers"], 9, 7, seed)
+            bad.x[3, 1], bad.y[4, 1] = x, y
+            with pytest.raises(CompileError):
+                fleet._quantised_in_c(lanes, found, bad)
 
 
 def test_several_threads_learn_the_same_bits(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:

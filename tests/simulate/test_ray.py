@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from jaragua.errors import ToolError
-from jaragua.simulate import simulate
+from jaragua.simulate import device_names, simulate
 
 
-def test_the_model_is_that_of_one_process(make: Any) -> None:
+@pytest.mark.parametrize("clients", [5, 24])
+def test_the_model_is_that_of_one_process(make: Any, clients: int) -> None:
+    """Few devices go one by one, many in step: what C left of these is a matrix before it travels."""
     pytest.importorskip("ray")
-    wanted = make(clients=5, eval_tasks=7)
+    wanted = make(clients=clients, devices=device_names(clients), eval_tasks=7)
     here, there = simulate(wanted, workers=1), simulate(wanted, workers=2, ray="local")
     assert there.final_hash == here.final_hash
     assert there.scores == here.scores

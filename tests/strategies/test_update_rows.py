@@ -12,6 +12,7 @@ from jaragua.strategies.aggregation import (
     ClientUpdate,
     Combine,
     UpdateRows,
+    Vector,
     mean,
     sample_weighted_mean,
     told_mean,
@@ -54,3 +55,51 @@ def test_a_row_that_is_not_finite_is_left_out() -> None:
     kept, left_out = Aggregation((Finite(),)).checked(np.zeros(4), UpdateRows(["a", "b", "c"], weights, [1, 1, 1]))
     assert [update.device for update in kept] == ["a", "c"]
     assert list(left_out) == ["b"]
+
+
+class Lazy:
+    """Rows that say what they were asked for."""
+
+    def __init__(self, rows: Vector) -> None:
+        self._rows, self.asked = rows, list[str]()
+
+    @property
+    def matrix(self) -> Vector:
+        self.asked.append("matrix")
+        return self._rows
+
+    @property
+    def mean(self) -> Vector:
+        self.asked.append("mean")
+        return mean([ClientUpdate("", row, 1) for row in self._rows])
+
+
+def test_who_only_wants_a_mean_makes_no_matrix(seed: int) -> None:
+    """Nor does the check that all weights are finite; who wants more gets the rows themselves."""
+    weights = np.random.default_rng(seed).normal(size=(9, 50))
+    devices = [f"board-{number}" for number in range(9)]
+    lazy = Lazy(weights)
+    updates = UpdateRows(devices, lazy, [1] * 9)
+    kept, left_out = Aggregation((Finite(),)).checked(weights[0], updates)
+    np.testing.assert_array_equal(told_mean(kept), np.mean(weights, axis=0))
+    assert lazy.asked == ["mean"]
+    assert not left_out
+    np.testing.assert_array_equal(median(kept), np.median(weights, axis=0))
+    np.testing.assert_array_equal(updates[3].weights, weights[3])
+    assert lazy.asked == ["mean", "matrix", "matrix"]
+
+
+def test_lazy_rows_that_are_not_finite_are_left_out() -> None:
+    weights = np.ones((3, 4))
+    weights[2, 1] = np.nan
+    kept, left_out = Aggregation((Finite(),)).checked(
+        np.zeros(4), UpdateRows(["a", "b", "c"], Lazy(weights), [1, 1, 1])
+    )
+    assert [update.device for update in kept] == ["a", "b"]
+    assert list(left_out) == ["c"]
+
+
+def test_large_weights_are_finite_though_their_sum_is_not() -> None:
+    weights = np.full((4, 2), 1.5e308)
+    updates = UpdateRows(["a", "b", "c", "d"], weights, [1] * 4)
+    assert Finite()(np.zeros(2), updates) is updates

@@ -127,7 +127,7 @@ class Plan:
         """Bytes before the first weight."""
         return _header_bytes(len(self.layers), self.scales)
 
-    @property
+    @cached_property
     def blob_bytes(self) -> int:
         """Length of the weights' blob (A6)."""
         return self.layers[-1].end_offset
@@ -144,7 +144,7 @@ class Plan:
         fits = isinstance(last, DensePlan) and not last.per_channel and last.output_tensor == self.graph.output
         return last if isinstance(last, DensePlan) and fits and self.network.classifier else None
 
-    @property
+    @cached_property
     def per_channel(self) -> bool:
         """True if a layer has int8 weights (A8)."""
         return any(layer.per_channel for layer in self.layers)

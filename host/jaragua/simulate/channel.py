@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate.engine import VirtualFleet
+from jaragua.simulate.engine import Learned, VirtualFleet
 from jaragua.simulate.state import Memory
 from jaragua.strategies import ClientWork, Vector
 from jaragua.strategies.compression import decode, encode, encode_with_rest
@@ -23,7 +23,7 @@ class Channel(Protocol):
         """What all devices start from, and the bytes that went to these."""
         ...
 
-    def receive(self, devices: Sequence[str], learned: Vector) -> tuple[Vector, int]:
+    def receive(self, devices: Sequence[str], learned: Vector | Learned) -> tuple[Vector | Learned, int]:
         """What arrives of float64 [devices, parameters], in place of that or not, and the bytes that came."""
         ...
 
@@ -45,7 +45,7 @@ class WholeBlobs:
         self._bytes = len(start)
         return start, len(start) * len(devices)
 
-    def receive(self, devices: Sequence[str], learned: Vector) -> tuple[Vector, int]:
+    def receive(self, devices: Sequence[str], learned: Vector | Learned) -> tuple[Vector | Learned, int]:
         """A blob each."""
         return learned, self._bytes * len(devices)
 
@@ -84,8 +84,9 @@ class Differences:
         down = sum(self._catch_up(device) for device in devices)
         return self._start, down
 
-    def receive(self, devices: Sequence[str], learned: Vector) -> tuple[Vector, int]:
+    def receive(self, devices: Sequence[str], learned: Vector | Learned) -> tuple[Vector, int]:
         """What each device learned and has not sent yet, as far as it is sent."""
+        learned = learned if isinstance(learned, np.ndarray) else learned.matrix()
         arrived, up = np.zeros_like(learned), 0
         for row, device in enumerate(devices):
             wanted = learned[row, : self._shared] + self._left_out.get(device, 0.0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import threading
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,10 @@ _MOST_WIDE: Final = 256
 #: Devices below which most lanes would be idle.
 WORTH_LANES: Final = 8
 _PROBABILITY_EXPONENT: Final = 15
+#: Rooms that are kept for later rounds.
+_MOST_SPARE: Final = 4
+#: Of a lane: a number of 32 bits, or a pair of 16.
+_WORD_BYTES: Final = 4
 
 _LAYER: Final = np.dtype(
     [
@@ -33,6 +38,9 @@ _LAYER: Final = np.dtype(
     ]
 )
 FIGURES: Final = np.dtype([("correct", "<u4"), ("pad", "<u4"), ("loss", "<u8")])
+
+
+Integers: TypeAlias = NDArray[np.int16]
 
 
 class _Work(ctypes.Structure):
@@ -49,8 +57,15 @@ class _Work(ctypes.Structure):
 
 
 class _Memory(ctypes.Structure):
-    _fields_ = tuple(
-        (name, ctypes.c_void_p) for name in ("weights", "biases", "values", "errors", "scaled", "factors", "pairs")
+    _fields_ = tuple((name, ctypes.c_void_p) for name in ("values", "errors", "below", "factors"))
+
+
+class _Devices(ctypes.Structure):
+    _fields_ = (
+        ("weights", ctypes.c_void_p),
+        ("biases", ctypes.c_void_p),
+        ("weights_count", ctypes.c_uint32),
+        ("biases_count", ctypes.c_uint32),
     )
 
 
@@ -87,6 +102,14 @@ class _Scaled(NamedTuple):
     layers: NDArray[np.void]
 
 
+class _Room(NamedTuple):
+    """The weights of groups of devices; arrays: what the structure points to."""
+
+    structure: _Devices
+    groups: int
+    arrays: list[NDArray[np.generic]]
+
+
 class DenseLanes:
     """The library for one network. Threads may call it at once."""
 
@@ -94,15 +117,27 @@ class DenseLanes:
         """plan: one that `lanes_can`. flags: for the compiler. Raises: ToolError if the C cannot be built."""
         self._plan = plan
         sources = {name: library.own_source(name) for name in _SOURCES}
-        self._library = ctypes.CDLL(str(library.build(sources, kernel_folder(), cache, flags, ("-pthread",))))
+        self._library = ctypes.CDLL(str(library.build(sources, kernel_folder(), cache, flags, ("-pthread", "-lm"))))
         self._lanes = ctypes.c_uint32.in_dll(self._library, "jrg_lanes_count").value
         self._most_threads = ctypes.c_uint32.in_dll(self._library, "jrg_lanes_most_threads").value
         pointer, count = ctypes.c_void_p, ctypes.c_uint32
         self._own = threading.local()
+        self._spare: list[_Room] = []
         self._last = _Scaled(None, np.zeros(0, _LAYER))
-        types: list[Any] = [pointer, pointer, count, ctypes.c_char_p, pointer, pointer, count, pointer]
-        self._library.jrg_lanes_train.argtypes = types
-        self._library.jrg_lanes_train.restype = None
+        structures: list[Any] = [pointer, pointer, count]
+        self._library.jrg_lanes_train.argtypes = [*structures, ctypes.c_char_p, pointer, pointer, pointer]
+        taken: list[Any] = [pointer, ctypes.c_char_p, pointer, count, count]
+        self._library.jrg_lanes_read.argtypes = [*taken, pointer]
+        self._library.jrg_lanes_sum.argtypes = [*taken, pointer, pointer]
+        for name in ("jrg_lanes_train", "jrg_lanes_read", "jrg_lanes_sum"):
+            getattr(self._library, name).restype = None
+        real = ctypes.c_double
+        self._library.jrg_lanes_quantise.argtypes = [pointer, ctypes.c_size_t, real, real, real, pointer]
+        self._library.jrg_lanes_quantise.restype = ctypes.c_bool
+        layers = plan.layers
+        self._weights_count = sum(layer.outputs * _pairs(layer.inputs) for layer in layers)
+        self._biases_count = sum(layer.outputs for layer in layers)
+        self._parameters = sum(layer.outputs * (layer.inputs + 1) for layer in layers)
 
     def train(
         self,
@@ -113,8 +148,8 @@ class DenseLanes:
         passes: int,
         samples: tuple[NDArray[np.int16], NDArray[np.int16], int],
         threads: int = 1,
-    ) -> tuple[Vector, NDArray[np.void]]:
-        """What each device learned, float64 [devices, parameters], and its figures.
+    ) -> tuple[LearnedInStep, NDArray[np.void]]:
+        """What the devices learned, and the figures of each.
 
         found: the exponents of `start`; units as layout.units; samples: inputs, targets, and of how many devices.
         threads: that may share the devices; the C starts them, and they take some whenever they have time.
@@ -124,12 +159,52 @@ class DenseLanes:
         threads = min(threads, self._most_threads, -(-devices // self._lanes))
         memories = self._memories(threads)
         work = self._work(layers, units, rate, passes, found)
-        parameters = sum(layer.outputs * (layer.inputs + 1) for layer in self._plan.layers)
-        learned, figures = np.empty((devices, parameters)), np.zeros(devices, FIGURES)
+        figures = np.zeros(devices, FIGURES)
         batch = _Samples(devices, len(inputs) // devices, inputs.ctypes.data, targets.ctypes.data)
-        structures = ctypes.byref(work), memories, threads, start, ctypes.byref(batch)
-        self._library.jrg_lanes_train(*structures, learned.ctypes.data, parameters, figures.ctypes.data)
+        learned = LearnedInStep(self, start, work, devices, (layers, units))
+        structures = ctypes.byref(batch), ctypes.byref(learned.room.structure)
+        self._library.jrg_lanes_train(ctypes.byref(work), memories, threads, start, *structures, figures.ctypes.data)
         return learned, figures
+
+    def quantised(self, numbers: NDArray[Any], exponent: int, width: int, most: float) -> Integers | None:
+        """Float32 in the device's integers (A2.2); None for others, or if one is larger than `most`, or no number."""
+        if numbers.dtype != np.float32:
+            return None
+        numbers = np.ascontiguousarray(numbers)
+        found = np.empty(numbers.shape, np.int16)
+        arguments = numbers.ctypes.data, numbers.size, math.ldexp(1.0, exponent), float(1 << width), most
+        return found if self._library.jrg_lanes_quantise(*arguments, found.ctypes.data) else None
+
+    def room(self, devices: int) -> _Room:
+        """For what so many devices make of their weights: some that was given back, as new memory takes time."""
+        groups = -(-devices // self._lanes)
+        try:
+            found = self._spare.pop()
+        except IndexError:
+            return self._new_room(groups)
+        return found if found.groups == groups else self._new_room(groups)
+
+    def give_back(self, room: _Room) -> None:
+        """Nobody reads it any more."""
+        if len(self._spare) < _MOST_SPARE:
+            self._spare.append(room)
+
+    def _new_room(self, groups: int) -> _Room:
+        counts = self._weights_count, self._biases_count
+        arrays = [_aligned(groups * self._lanes * count * _WORD_BYTES) for count in counts]
+        return _Room(_Devices(*(array.ctypes.data for array in arrays), *counts), groups, arrays)
+
+    def matrix(self, learned: LearnedInStep) -> Vector:
+        """Of each device, float64 [devices, parameters]."""
+        found = np.empty((learned.devices, self._parameters))
+        self._library.jrg_lanes_read(*learned.arguments, self._parameters, found.ctypes.data)
+        return found
+
+    def sum(self, learned: LearnedInStep, vector: Vector) -> Vector:
+        """Over the devices, in their order, of the vector and what each learned."""
+        found, vector = np.empty(self._parameters), np.ascontiguousarray(vector)
+        self._library.jrg_lanes_sum(*learned.arguments, self._parameters, vector.ctypes.data, found.ctypes.data)
+        return found
 
     def _layers(self, found: Exponents) -> NDArray[np.void]:
         """The table for these exponents, which are mostly those of the round before."""
@@ -168,12 +243,67 @@ class DenseLanes:
         """And the arrays that it points to."""
         layers = self._plan.layers
         widest = max(max(layer.inputs, layer.outputs) for layer in layers)
-        weights, biases = sum(layer.inputs * layer.outputs for layer in layers), sum(layer.outputs for layer in layers)
-        values = layers[0].inputs + biases
-        rows = [(widest, 2), (widest, 2), (widest + 1, 2)]
-        sizes = [(weights, 2), (biases, 4), (values, 2), (widest, 4), *rows]
-        arrays: list[NDArray[np.generic]] = [_aligned(count * self._lanes * width) for count, width in sizes]
+        values = _pairs(layers[0].inputs) + sum(_pairs(layer.outputs) for layer in layers)
+        sizes = values, widest + 1, widest + 1, widest
+        arrays = [_aligned(count * self._lanes * _WORD_BYTES) for count in sizes]
+        for array in arrays:
+            array[:] = 0
         return _Memory(*(array.ctypes.data for array in arrays)), arrays
+
+
+class LearnedInStep:
+    """What devices learned from a start, as C left it; whoever wants numbers asks for them."""
+
+    def __init__(self, lanes: DenseLanes, start: bytes, work: _Work, devices: int, keeps: tuple[object, ...]) -> None:
+        """keeps: what `work` points to."""
+        self._lanes, self._start, self._work, self.devices, self._keeps = lanes, start, work, devices, keeps
+        self.room = lanes.room(devices)
+
+    def __del__(self) -> None:
+        self._lanes.give_back(self.room)
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """For C."""
+        return ctypes.byref(self._work), self._start, ctypes.byref(self.room.structure), self.devices
+
+    def matrix(self) -> Vector:
+        """float64 [devices, parameters], the weights of each less the start's."""
+        return self._lanes.matrix(self)
+
+    def onto(self, vector: Vector) -> MovedInStep:
+        """The same, added to a vector."""
+        return MovedInStep(self, vector)
+
+    def mean_onto(self, vector: Vector) -> Vector:
+        """np.mean(matrix + vector, axis=0), to the bit: rows are added in their order."""
+        total = self._lanes.sum(self, vector)
+        total /= self.devices
+        return total
+
+
+class MovedInStep:
+    """Rows of weights (strategies.aggregation.LazyRows): a vector and what each device learned."""
+
+    def __init__(self, learned: LearnedInStep, vector: Vector) -> None:
+        self._learned, self._vector = learned, vector
+
+    @functools.cached_property
+    def matrix(self) -> Vector:
+        """float64 [devices, parameters]."""
+        rows = self._learned.matrix()
+        rows += self._vector
+        return rows
+
+    @functools.cached_property
+    def mean(self) -> Vector:
+        """Of all rows, float64 [parameters]."""
+        return self._learned.mean_onto(self._vector)
+
+
+def _pairs(count: int) -> int:
+    """How many pairs hold so many numbers."""
+    return -(-count // 2)
 
 
 @functools.lru_cache
@@ -183,7 +313,7 @@ def _whole_rate(rate: LearningRate, outputs: int, classifier: bool) -> LearningR
 
 
 def _aligned(size_bytes: int) -> NDArray[np.generic]:
-    """Zeros from an address that is a multiple of 64."""
-    whole = np.zeros(size_bytes + 64, np.uint8)
+    """Bytes from an address that is a multiple of 64."""
+    whole = np.empty(size_bytes + 64, np.uint8)
     first = -whole.ctypes.data % 64
     return whole[first : first + size_bytes]

@@ -70,9 +70,10 @@ def _processes(count: int) -> ProcessPoolExecutor:
 
 
 def _pieces(simulation: Simulation, rounds: range, tasks: int) -> list[range]:
-    """The rounds in their order, in pieces of about so many tasks each."""
+    """The rounds in their order, in pieces of about so many tasks each. The first is waited for, so it is one round."""
     size = max(1, tasks // simulation.clients)
-    return [rounds[start : start + size] for start in range(0, len(rounds), size)]
+    first, later = rounds[:1], rounds[1:]
+    return [*([first] if first else []), *(later[start : start + size] for start in range(0, len(later), size))]
 
 
 def _next(given: Iterator[tuple[str, ...]] | None, rounds: range) -> Given | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
@@ -11,21 +12,45 @@ from numpy.typing import NDArray
 
 from jaragua.simulate.samples import Batch
 from jaragua.strategies import ClientWork, Vector
-from jaragua.strategies.aggregation import Told
+from jaragua.strategies.aggregation import LazyRows, Told
+
+
+class Learned(Protocol):
+    """What devices learned, their weights less the start's, before anybody made a matrix of it."""
+
+    def matrix(self) -> Vector:
+        """float64 [devices, parameters], which the caller may change."""
+        ...
+
+    def onto(self, vector: Vector) -> LazyRows:
+        """The same, added to a vector: the rows of matrix() + vector."""
+        ...
+
+
+def learned_onto(vector: Vector, learned: Vector | Learned) -> Vector | LazyRows:
+    """What devices learned, added to a vector; a matrix itself is changed."""
+    if not isinstance(learned, np.ndarray):
+        return learned.onto(vector)
+    learned += vector
+    return learned
 
 
 @dataclass(frozen=True)
 class Trained:
     """What the devices of a round made of a start.
 
-    learned: float64 [devices, parameters], their weights less the start's; the caller may change it. loss: mean over
-    all samples. told: bool [devices, parameters], what of it a device of coarser weights than others has anything to
-    say of (R14).
+    rows: what they learned. loss: mean over all samples. told: bool [devices, parameters], what of it a device of
+    coarser weights than others has anything to say of (R14).
     """
 
-    learned: Vector
+    rows: Vector | Learned
     loss: float
     told: Told | None = None
+
+    @functools.cached_property
+    def learned(self) -> Vector:
+        """float64 [devices, parameters], their weights less the start's; the caller may change it."""
+        return self.rows if isinstance(self.rows, np.ndarray) else self.rows.matrix()
 
 
 @dataclass(frozen=True)

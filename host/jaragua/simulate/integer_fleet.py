@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
+import math
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.simulate import library
-from jaragua.simulate.dense_lanes import DenseLanes, lanes_can, lanes_fit
+from jaragua.simulate.dense_lanes import DenseLanes, Integers, LearnedInStep, lanes_can, lanes_fit
 from jaragua.simulate.dense_start import DenseStart
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.layout import regions, units
@@ -26,7 +27,7 @@ from jaragua.simulate.workers import Workers
 from jaragua.strategies import ClientWork, Vector
 from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.emitter import emitted_files
-from jaragua_compiler.exponents import Exponents
+from jaragua_compiler.exponents import Exponents, tensor_exponents
 from jaragua_compiler.native import kernel_folder
 from jaragua_compiler.plan import LOGIT_EXPONENT, Plan
 from jaragua_compiler.rate import LearningRate
@@ -37,10 +38,12 @@ _SOURCE: Final = "virtual_clients.c"
 _WORTH_A_THREAD: Final = 2_000_000
 _WORTH_A_THREAD_IN_STEP: Final = 20_000_000
 
+#: Magnitude bits of the outputs (A2.5), and the largest of all finite numbers.
+_WIDEST: Final = 15
+_FINITE: Final = sys.float_info.max
+
 _FIGURES: Final = np.dtype([("correct", "<u4"), ("pad", "<u4"), ("loss", "<u8")])
 Figures = NDArray[np.void]
-_TrainShare: TypeAlias = Callable[[ctypes.CDLL, Batch], tuple[Vector, Figures]]
-"""What each device of a share learned, and its figures."""
 
 
 class _Work(ctypes.Structure):
@@ -126,17 +129,12 @@ class IntegerFleet:
 
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same blob."""
-        if self._lanes and lanes_can(work, batch.counts):
-            threads = self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP)
-            one = self._in_step(self._lanes, start, work, threads)
-            shares = [batch]  # C takes it apart
-        else:
-            one = self._one_by_one(start, self._work(start, work, batch))
-            shares = batch.shares(self._threads_for(batch, work.passes))
-        results = self._workers_for(work).run(one, shares)
-        learned = results[0][0] if len(results) == 1 else np.concatenate([found for found, _ in results])
-        figures = np.concatenate([found for _, found in results])
         samples = int(batch.counts.sum()) * work.passes
+        learned: Vector | LearnedInStep
+        if self._lanes and lanes_can(work, batch.counts):
+            learned, figures = self._in_step(self._lanes, start, work, batch)
+        else:
+            learned, figures = self._one_by_one(start, work, batch)
         return Trained(learned, float(figures["loss"].sum()) * self._loss_unit(start) / samples)
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
@@ -163,26 +161,30 @@ class IntegerFleet:
         library_path = _build(replace(self._plan, accumulate=accumulate), self._cache)
         return self._open.enter_context(Workers(library_path, self._count, _declare))
 
-    def _one_by_one(self, start: bytes, work: _Work) -> _TrainShare:
+    def _one_by_one(self, start: bytes, work: ClientWork, batch: Batch) -> tuple[Vector, Figures]:
+        """What each device learned, and its figures."""
+        wanted = self._work(start, work, batch)
+
         def train(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
             samples = self._quantised(start, share)
             learned = np.empty((len(share), self._parameters))
             figures = np.zeros(len(share), _FIGURES)
-            structures = ctypes.byref(work), start, ctypes.byref(samples.structure())
+            structures = ctypes.byref(wanted), start, ctypes.byref(samples.structure())
             _require_good(copy.jrg_virtual_train(*structures, learned.ctypes.data, figures.ctypes.data))
             return learned, figures
 
-        return train
+        results = self._workers_for(work).run(train, batch.shares(self._threads_for(batch, work.passes)))
+        learned, figures = (np.concatenate([result[side] for result in results]) for side in (0, 1))
+        return learned, figures
 
-    def _in_step(self, lanes: DenseLanes, start: bytes, work: ClientWork, threads: int) -> _TrainShare:
+    def _in_step(
+        self, lanes: DenseLanes, start: bytes, work: ClientWork, batch: Batch
+    ) -> tuple[LearnedInStep, Figures]:
+        """The same; C takes the batch apart."""
         scale, rate = self._scale(start), _rate(work.learning_rate)
-
-        def train(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
-            samples = self._quantised(start, share)
-            arrays = samples.inputs, samples.targets, len(share)
-            return lanes.train(start, scale.exponents, scale.units, rate, work.passes, arrays, threads)
-
-        return train
+        threads = self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP)
+        arrays = *self._quantised_in_c(lanes, scale.exponents, batch), len(batch)
+        return lanes.train(start, scale.exponents, scale.units, rate, work.passes, arrays, threads)
 
     def _adapt_share(
         self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
@@ -216,6 +218,18 @@ class IntegerFleet:
             targets=np.ascontiguousarray(quantise_targets(self._plan, found, batch.y)),
             counts=batch.counts.astype(np.uint32),
             seeds=(batch.seeds & 0xFFFFFFFF).astype(np.uint32),
+        )
+
+    def _quantised_in_c(self, lanes: DenseLanes, found: Exponents, batch: Batch) -> tuple[Integers, Integers]:
+        """Inputs and targets. What C will not have the compiler refuses, in words."""
+        plan = self._plan
+        inputs = lanes.quantised(batch.x, tensor_exponents(plan, found)[0], plan.input_width, _FINITE)
+        targets = None
+        if not plan.network.classifier:
+            targets = lanes.quantised(batch.y, found.output, _WIDEST, math.ldexp(1.0, _WIDEST - found.output))
+        return (
+            quantise_inputs(plan, found, batch.x) if inputs is None else inputs,
+            np.ascontiguousarray(quantise_targets(plan, found, batch.y)) if targets is None else targets,
         )
 
     def _threads_for(self, batch: Batch, passes: int, worth: int = _WORTH_A_THREAD) -> int:

@@ -46,7 +46,7 @@ class QuickRows:
     def train_seeds(self, run_seed: int, round_number: int, devices: Sequence[str]) -> Seeds:
         """`rules.train_seed` of each device (R2)."""
         head = _text(f"jaragua task {run_seed} {round_number} ")
-        names = _Listed(devices)
+        names = _listed(tuple(devices))
         seeds = np.empty(len(devices), np.int64)
         room = self._room(head.len_bytes + names.longest)
         self._library.jrg_rows_seeds(ctypes.byref(head), ctypes.byref(names.structure), *room, seeds.ctypes.data)
@@ -55,7 +55,7 @@ class QuickRows:
     def unit_rows(self, named: Named, skipped: int, count: int) -> NDArray[np.float64]:
         """The same as `random_rows.unit_rows_of`."""
         head, tail = map(_text, named.around)
-        names = _Listed([repr(device) for device in named.devices])
+        names = _quoted(tuple(named.devices))
         seeds = np.ascontiguousarray(named.seeds, np.int64)
         rows = np.empty((len(seeds), count))
         room = self._room(head.len_bytes + names.longest + _COMMA + _MOST_DIGITS + tail.len_bytes)
@@ -84,6 +84,17 @@ class _Listed:
         self.longest = max(lengths, default=0)
         self._ends = np.fromiter(accumulate(lengths), np.uint32, len(lengths))
         self.structure = _Names(b"".join(encoded), self._ends.ctypes.data, len(encoded))
+
+
+@functools.lru_cache(maxsize=16)
+def _listed(names: tuple[str, ...]) -> _Listed:
+    """Often a round has the devices of the round before."""
+    return _Listed(names)
+
+
+@functools.lru_cache(maxsize=16)
+def _quoted(names: tuple[str, ...]) -> _Listed:
+    return _Listed([repr(name) for name in names])
 
 
 def _text(text: str) -> _Text:

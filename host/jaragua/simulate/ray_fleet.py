@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final
 
@@ -82,7 +83,8 @@ class _Worker:
         self._fleet = make()
 
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
-        return self._fleet.train(start, work, batch)
+        found = self._fleet.train(start, work, batch)
+        return replace(found, rows=found.learned)  # what C left does not travel
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
         return self._fleet.adapt(start, work, support, query)

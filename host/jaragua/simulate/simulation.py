@@ -18,7 +18,7 @@ from jaragua.simulate import buffered, judging
 from jaragua.simulate.buffered import BufferedRounds
 from jaragua.simulate.channel import Channel, channel_for
 from jaragua.simulate.draws import Draw, draws
-from jaragua.simulate.engine import Judged, Trained, VirtualFleet
+from jaragua.simulate.engine import Judged, Trained, VirtualFleet, learned_onto
 from jaragua.simulate.float_fleet import FloatFleet
 from jaragua.simulate.integer_fleet import IntegerFleet
 from jaragua.simulate.mixed_fleet import MixedFleet
@@ -118,10 +118,10 @@ class _WholeRounds:
         names = draw.devices[: len(batch)]
         start, bytes_down = self._channel.send(state.vector, names)
         trained = self._fleet.train(start, work, batch)
-        arrived, bytes_up = self._channel.receive(names, trained.learned)
-        arrived += state.vector
+        arrived, bytes_up = self._channel.receive(names, trained.rows)
         samples = (batch.counts * work.passes).tolist()
-        updates = UpdateRows(names, arrived, samples, None if work.compressed else trained.told)
+        told = None if work.compressed else trained.told
+        updates = UpdateRows(names, learned_onto(state.vector, arrived), samples, told)
         after = state.after(
             number,
             self._strategy.aggregate(number, state.vector, updates),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeAlias, overload
 
 import numpy as np
@@ -28,14 +29,43 @@ class ClientUpdate:
     told: Told | None = None
 
 
+class LazyRows(Protocol):
+    """Weights of devices that nobody has made a matrix of yet, as who only wants their mean needs none."""
+
+    @property
+    def matrix(self) -> Vector:
+        """float64 [devices, parameters]."""
+        ...
+
+    @property
+    def mean(self) -> Vector:
+        """np.mean(matrix, axis=0), to the bit."""
+        ...
+
+
 class UpdateRows(Sequence[ClientUpdate]):
     """Updates whose weights are the rows of one matrix: to combine them takes no copy of it, and no object for each."""
 
     def __init__(
-        self, devices: Sequence[str], weights: Vector, samples: Sequence[int], told: Told | None = None
+        self, devices: Sequence[str], weights: Vector | LazyRows, samples: Sequence[int], told: Told | None = None
     ) -> None:
         """weights: float64 [devices, parameters]; told: bool of the same shape, None where all are."""
-        self.devices, self.weights, self.samples, self.told = devices, weights, samples, told
+        self.devices, self.samples, self.told = devices, samples, told
+        self._rows = weights
+
+    @property
+    def weights(self) -> Vector:
+        """float64 [devices, parameters]."""
+        return self._rows if isinstance(self._rows, np.ndarray) else self._rows.matrix
+
+    @cached_property
+    def mean(self) -> Vector:
+        """Of the weights, float64 [parameters]; not to be changed."""
+        if not isinstance(self._rows, np.ndarray):
+            return self._rows.mean
+        with np.errstate(over="ignore", invalid="ignore"):
+            result: Vector = np.mean(self._rows, axis=0)
+        return result
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -96,6 +126,8 @@ class Aggregation:
 
 def mean(updates: Sequence[ClientUpdate]) -> Vector:
     """Every device counts the same."""
+    if isinstance(updates, UpdateRows):
+        return updates.mean
     result: Vector = np.mean(weight_rows(updates), axis=0)
     return result
 

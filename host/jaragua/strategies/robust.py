@@ -63,7 +63,7 @@ class Finite:
 
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
         """Every other update as it is."""
-        if isinstance(updates, UpdateRows) and _is_finite(updates.weights.reshape(-1)):
+        if isinstance(updates, UpdateRows) and _all_finite(updates):
             return updates
         return [update for update in updates if _is_finite(update.weights)]
 
@@ -154,6 +154,11 @@ def aggregation_of(combine: str, trim: float, clip: float, near: float) -> Aggre
     if clip:
         checks.append(ClippedToTheMedianNorm(clip))
     return Aggregation(tuple(checks), COMBINERS[combine](trim))
+
+
+def _all_finite(updates: UpdateRows) -> bool:
+    """A finite mean has finite terms, and is wanted anyway."""
+    return bool(np.isfinite(updates.mean).all()) or _is_finite(updates.weights.reshape(-1))
 
 
 def _is_finite(weights: Vector) -> bool:
