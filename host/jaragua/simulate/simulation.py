@@ -33,7 +33,7 @@ from jaragua.simulate.settings import (
     VirtualTime,
     default_cache,
 )
-from jaragua.simulate.state import Memory, State, StateFolder
+from jaragua.simulate.state import State, StateFolder
 from jaragua.strategies import Settings, Strategy, Vector
 from jaragua.strategies.aggregation import UpdateRows
 from jaragua.strategies.registry import find
@@ -125,17 +125,13 @@ class _WholeRounds:
         after = state.after(
             number,
             self._strategy.aggregate(number, state.vector, updates),
-            memory=state.memory,
+            memory=self._channel.memory(),
             client_tasks=len(draw.devices),
             bytes_up=bytes_up,
             bytes_down=bytes_down,
             checkpoints=self._simulation.checkpoints,
         )
         return after, trained
-
-    def memory(self, state: State) -> Memory:
-        """What its channel must remember."""
-        return self._channel.memory()
 
     def time(self) -> None:
         """Nobody looked at a clock."""
@@ -144,11 +140,10 @@ class _WholeRounds:
 def _rounds_of(
     simulation: Simulation, codec: ModelCodec, strategy: Strategy, fleet: VirtualFleet, state: State, first: Vector
 ) -> _WholeRounds | BufferedRounds:
+    channel = channel_for(fleet, codec, strategy.client_work(1), first, state.memory)
     if simulation.buffered is not None:
-        return BufferedRounds(simulation, simulation.buffered, strategy, fleet, state.rounds_done)
-    return _WholeRounds(
-        simulation, strategy, fleet, channel_for(fleet, codec, strategy.client_work(1), first, state.memory)
-    )
+        return BufferedRounds(simulation, simulation.buffered, strategy, fleet, channel, state.rounds_done)
+    return _WholeRounds(simulation, strategy, fleet, channel)
 
 
 class _Rounds:
@@ -213,7 +208,7 @@ class _Rounds:
 
     def _save(self) -> None:
         if self._folder:
-            self._folder.save(replace(self._state, memory=self._rounds.memory(self._state)))
+            self._folder.save(self._state)
             self._saved = time.monotonic()
 
 
