@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from jaragua.errors import DataError, StoreError
 from jaragua.simulate import SimulationProgress, simulate
 from jaragua.simulate.draws import draw_round, draws
 from jaragua.simulate.models import model_for
+from jaragua.simulate.state import StateFolder
 
 
 class Stop(Exception):
@@ -87,6 +90,49 @@ def test_a_damaged_state_is_refused(make: Any, tmp_path: Path) -> None:
     saved.write_bytes(saved.read_bytes()[: os.path.getsize(saved) // 2])
     with pytest.raises(StoreError, match="cannot be read"):
         simulate(make(), state_folder=tmp_path)
+
+
+def test_a_file_that_is_no_state_is_refused(make: Any, tmp_path: Path) -> None:
+    saved = tmp_path / "simulation.npz"
+    for content in (b"", b"hello", b"PK\x03\x04"):
+        saved.write_bytes(content)
+        with pytest.raises(StoreError, match=r"cannot be read: it is damaged, or no saved simulation"):
+            simulate(make(), state_folder=tmp_path)
+    np.savez(saved, identity="not JSON", numbers=np.zeros(4, np.int64), vector=np.zeros(3))
+    with pytest.raises(StoreError, match=r"cannot be read: it is damaged, or no saved simulation"):
+        simulate(make(), state_folder=tmp_path)
+
+
+def test_two_simulations_do_not_share_a_folder(make: Any, tmp_path: Path) -> None:
+    with StateFolder(tmp_path, make()), pytest.raises(StoreError, match="another process works in the state folder"):
+        simulate(make(), state_folder=tmp_path)
+    assert simulate(make(), state_folder=tmp_path).rounds == 6
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_learned(make: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    told: list[Any] = []
+    with pytest.raises(StoreError, match=r"the state folder .*file cannot be used: File exists"):
+        simulate(make(), state_folder=tmp_path / "file", on_progress=told.append)
+    assert not told
+
+
+def test_a_full_disk_leaves_what_was_saved_before(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:100])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    wanted = make()
+    whole = simulate(wanted, state_folder=tmp_path)
+    saved = (tmp_path / "simulation.npz").read_bytes()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError, match="cannot be written: No space left on device"):
+        simulate(wanted, state_folder=tmp_path)
+    monkeypatch.undo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["simulation.lock", "simulation.npz"]
+    assert (tmp_path / "simulation.npz").read_bytes() == saved
+    assert simulate(wanted, state_folder=tmp_path).final_hash == whole.final_hash
 
 
 def test_a_task_that_cannot_be_drawn_is_named(make: Any) -> None:

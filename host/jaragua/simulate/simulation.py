@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -64,8 +65,10 @@ def simulate(
     codec = ModelCodec(model)
     strategy = create_strategy(simulation)
     buffered.check(simulation, strategy)
-    folder = StateFolder(state_folder, simulation) if state_folder else None
-    with _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet:
+    with (
+        StateFolder(state_folder, simulation) if state_folder else nullcontext() as folder,
+        _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
+    ):
         rounds = _Rounds(simulation, codec, strategy, fleet, folder, save_every_seconds, on_progress)
         state = rounds.run(count)
         judged = _judge(simulation, strategy, codec, fleet, state.vector)
