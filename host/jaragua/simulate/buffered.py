@@ -24,6 +24,8 @@ from jaragua.simulate.settings import Buffered, Simulation, VirtualTime
 from jaragua.simulate.state import Memory, State
 from jaragua.simulate.virtual_time import Arrival, Tally, VirtualRound, course
 from jaragua.strategies import ClientUpdate, Strategy, Vector
+from jaragua.strategies.guarded import moved
+from jaragua.strategies.registry import work_of
 from jaragua.strategies.stale import counted
 
 #: Least and most of each number; beyond them the clock's figures say nothing of any fleet.
@@ -71,16 +73,16 @@ class BufferedRounds:
         """One round: its devices are given work, and it closes with the updates that fill the buffer."""
         now = next(self._rounds)
         start, bytes_down = self._channel.send(state.vector, now.given)
-        work = self._strategy.client_work(now.number)
+        work = work_of(self._strategy, now.number)
         trained = self._fleet.train(start, work, draw.batch)
         memory = state.memory | self._kept(now, trained.learned, draw.batch.counts * work.passes)
         updates = [self._counted(state.vector, memory, one) for one in now.taken]
-        moved = self._strategy.aggregate(now.number, state.vector, updates)
+        vector = moved(self._strategy, now.number, state.vector, updates)
         blob = np.array(len(start))  # of what was saved by a version that knew only whole blobs
         self._tally.add(now)
         after = state.after(
             now.number,
-            moved,
+            vector,
             memory=_still_wanted(memory, now) | self._channel.memory(),
             client_tasks=len(now.given),
             bytes_up=sum(int(memory.get(_size_key(one.round_number, one.device), blob)) for one in now.arrivals),

@@ -37,7 +37,8 @@ from jaragua.simulate.settings import (
 from jaragua.simulate.state import State, StateFolder
 from jaragua.strategies import Settings, Strategy, Vector
 from jaragua.strategies.aggregation import UpdateRows
-from jaragua.strategies.registry import find
+from jaragua.strategies.guarded import moved
+from jaragua.strategies.registry import find, options_of, work_of
 from jaragua.strategies.robust import aggregation_of
 from jaragua_models import Model
 
@@ -81,7 +82,7 @@ def simulate(
 
 def with_options(simulation: Simulation) -> Simulation:
     """The same with the strategy's own options filled in, so that records and saved states say what was done."""
-    own = find(simulation.strategy).own_options(facts_of(model_for(simulation)))
+    own = options_of(find(simulation.strategy), facts_of(model_for(simulation)))
     return replace(simulation, options=own | simulation.options)
 
 
@@ -116,7 +117,7 @@ class _WholeRounds:
     def play(self, state: State, draw: Draw) -> tuple[State, Trained]:
         """All devices of a round train, and the round closes with what they learned."""
         number = draw.round_number
-        work = self._strategy.client_work(number)
+        work = work_of(self._strategy, number)
         batch = draw.batch.interleaved() if work.pooled else draw.batch
         names = draw.devices[: len(batch)]
         start, bytes_down = self._channel.send(state.vector, names)
@@ -127,7 +128,7 @@ class _WholeRounds:
         updates = UpdateRows(names, arrived, samples, None if work.compressed else trained.told)
         after = state.after(
             number,
-            self._strategy.aggregate(number, state.vector, updates),
+            moved(self._strategy, number, state.vector, updates),
             memory=self._channel.memory(),
             client_tasks=len(draw.devices),
             bytes_up=bytes_up,
