@@ -189,7 +189,11 @@ def test_network_and_defaults_are_taken_from_the_file(tmp_path: Path, table: Pat
         (lambda text: text + 'held_out = ["m77"]', "there is no device 'm77' to hold out", "m0, m1"),
         (lambda text: text + 'held_out = "m1"', "[task] held_out: 'm1' is not a list", ""),
         (lambda text: text + "held_out = [1]", "[task] held_out: [1] is not a list of text", ""),
-        (lambda text: text + 'held_out = ["m0","m1","m2","m3","m4","m5"]', "1 must be held out, and 1 left to train on", ""),
+        (
+            lambda text: text + 'held_out = ["m0","m1","m2","m3","m4","m5"]',
+            "1 must be held out, and 1 left to train on",
+            "",
+        ),
         (lambda text: text + 'naming = "random"', "[task] naming: 'random' is none", "fixed, shuffled"),
         (lambda text: text + "side = 9", "[task] side: nothing of that name", ""),
         (lambda text: text + 'features = ["state"]', "column 'state': 'open' is not a number", ""),

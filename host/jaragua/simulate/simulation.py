@@ -14,6 +14,7 @@ from typing import Final
 
 from jaragua import strategies
 from jaragua.coordinator.codec import ModelCodec
+from jaragua.errors import ConfigurationError
 from jaragua.models import facts_of
 from jaragua.simulate import buffered, judging
 from jaragua.simulate.buffered import BufferedRounds
@@ -65,7 +66,7 @@ def simulate(
     model = model_for(simulation)
     codec = ModelCodec(model)
     strategy = create_strategy(simulation)
-    buffered.check(simulation, strategy)
+    check(simulation, strategy)
     with (
         StateFolder(state_folder, simulation) if state_folder else nullcontext() as folder,
         _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
@@ -78,6 +79,27 @@ def simulate(
             curve=_curve(simulation, strategy, codec, fleet, state),
             natural=judging.judge_natural(simulation, fleet, _starts(simulation, strategy, codec, state.vector)),
         )
+
+
+def check(simulation: Simulation, strategy: Strategy) -> None:
+    """Whatever can be known to be wrong before anything is learned. Raises: ConfigurationError, DataError."""
+    clients, devices = simulation.clients, len(simulation.devices)
+    if clients > devices:
+        message = f"clients = {clients} is more than the {devices} devices there are"
+        raise ConfigurationError(message, f"at least as many devices, or at most {devices} clients")
+    if simulation.float_share and (reason := _no_mixed_fleet(simulation, strategy)):
+        raise ConfigurationError(f"no share of float32 (--float-share) among these devices: {reason}", "leave it out")
+    buffered.check(simulation, strategy)
+    judging.check(simulation)
+
+
+def _no_mixed_fleet(simulation: Simulation, strategy: Strategy) -> str:
+    """Why devices of several precisions cannot train together, "" if they can (R14)."""
+    if simulation.engine == "float32":
+        return "they all compute in float32"
+    if strategy.client_work(1).compressed:
+        return "a strategy that sends differences takes its model's format only (R14)"
+    return ""
 
 
 def with_options(simulation: Simulation) -> Simulation:

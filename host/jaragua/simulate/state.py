@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import io
 import json
 import os
@@ -18,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.errors import StoreError
+from jaragua.models import is_file
+from jaragua.simulate.models import model_for
 from jaragua.simulate.settings import Simulation
 from jaragua.strategies import Vector
 
@@ -76,7 +79,7 @@ class StateFolder:
         """Raises: StoreError if the folder cannot be used, or another process works in it."""
         self._lock = _locked(folder)
         self._path = folder / _FILE
-        self._identity = json.dumps(simulation.identity() | {"version": _VERSION}, sort_keys=True)
+        self._identity = json.dumps(simulation.identity() | {"version": _VERSION} | _data(simulation), sort_keys=True)
 
     def __enter__(self) -> Self:
         return self
@@ -153,6 +156,15 @@ def _locked(folder: Path) -> int:
             f"another process works in the state folder {folder}", "wait for it, or give another folder"
         ) from error
     return handle
+
+
+def _data(simulation: Simulation) -> dict[str, str]:
+    """Of one's own data what they are, as far as training devices show it; the zoo's are what their names say."""
+    if not is_file(simulation.task):
+        return {}
+    model = model_for(simulation)
+    samples = np.ascontiguousarray(model.tasks.calibration(), np.float32)
+    return {"data": hashlib.sha256(repr(model.network).encode() + samples.tobytes()).hexdigest()}
 
 
 def _unreadable(path: Path, why: str) -> StoreError:
