@@ -149,7 +149,7 @@ class Driver:
             case machine.CloseRound(number):
                 self._perform(self._close(number))
             case machine.GiveUp(message, hint):
-                raise RunError(message, hint)
+                raise RunError(message, self._about_unfit() + hint)
 
     @property
     def _broker(self) -> Fleet:
@@ -416,6 +416,14 @@ class Driver:
         for sha256 in old - {self._starts.newest.sha256}:
             fleet.clear_blob(sha256)
             fleet.clear_difference(sha256)
+
+    def _about_unfit(self) -> str:
+        """What to do with devices that are there and cannot train, "" if there are none."""
+        unfit = self._broker.roster.unfit()
+        if not unfit:
+            return ""
+        how = f"start clients and gateways with --model {self._config.model.name}, and flash boards with it"
+        return f"there, but of another model: {', '.join(unfit)}; {how}; else "
 
     def _nodes_at_work(self) -> list[str]:
         waiting = self.machine.at_work
