@@ -44,6 +44,14 @@ def test_whole_blobs_cost_a_blob_each_way(make: Any, codec: ModelCodec) -> None:
     assert result.bytes_up == result.bytes_down == 6 * 3 * codec.blob_bytes
 
 
+def test_a_device_in_float32_among_boards_costs_float32_each_way(make: Any) -> None:
+    """M9: three of four bytes of a mixed fleet of int8 boards would be missing."""
+    blobs, codec = simulate(make(engine="w8")), ModelCodec(jaragua_models.get("sine@w8"))
+    mixed = simulate(make(engine="w8", float_share=0.5))
+    assert blobs.bytes_up == 6 * 3 * codec.blob_bytes
+    assert mixed.bytes_up == mixed.bytes_down == 6 * (2 * 4 * mixed.parameters + codec.blob_bytes)
+
+
 def test_the_first_start_costs_nothing_all_draw_it_from_the_seed(codec: ModelCodec) -> None:
     first = codec.initial(1)
     start, cost = channel(codec).send(first, ["a", "b"])

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulate.engine import VirtualFleet
+from jaragua.simulate.mixed_fleet import floats_among
 from jaragua.simulate.state import Memory
 from jaragua.strategies import ClientWork, Vector
 from jaragua.strategies.compression import Rest, decode, encode, encode_with_rest
 from jaragua.strategies.vectors import shared_blocks
 
+#: A weight in the float32 form (M9).
+_FLOAT_BYTES: Final = 4
 #: Of who sends all it learned.
 NOTHING: Final[Rest] = np.zeros(0, np.float32)
 
@@ -56,23 +59,28 @@ class Channel(Protocol):
 class WholeBlobs:
     """Every device is sent the whole start and returns its whole weights."""
 
-    def __init__(self, fleet: VirtualFleet) -> None:
+    def __init__(self, fleet: VirtualFleet, float_share: float) -> None:
+        """float_share: of the devices of a round, that exchange float32 (M9) in the place of blobs."""
         self._fleet = fleet
+        self._float_share = float_share
+        self._blob_bytes = 0
         self._bytes = 0
 
     def send(self, vector: Vector, devices: Sequence[str]) -> tuple[bytes, int]:
         """A blob each."""
         start = self._fleet.start(vector)
-        self._bytes = len(start)
-        return start, len(start) * len(devices)
+        in_float32 = floats_among(len(devices), self._float_share)
+        self._blob_bytes = len(start)
+        self._bytes = len(start) * (len(devices) - in_float32) + _FLOAT_BYTES * len(vector) * in_float32
+        return start, self._bytes
 
     def receive(self, devices: Sequence[str], learned: Vector) -> tuple[Vector, int]:
         """A blob each."""
-        return learned, self._bytes * len(devices)
+        return learned, self._bytes
 
     def sent(self, device: str, learned: Vector) -> Sent:
         """A blob."""
-        return Sent(learned.copy(), self._bytes, NOTHING)
+        return Sent(learned.copy(), self._blob_bytes, NOTHING)
 
     def counted(self, device: str, left_out: Rest) -> None:
         """Nothing was left out."""
@@ -159,9 +167,11 @@ class Differences:
         return min(int(self._sent_bytes[has:].sum()), self._whole_bytes)
 
 
-def channel_for(fleet: VirtualFleet, codec: ModelCodec, work: ClientWork, first: Vector, memory: Memory) -> Channel:
+def channel_for(
+    fleet: VirtualFleet, codec: ModelCodec, work: ClientWork, first: Vector, memory: Memory, float_share: float
+) -> Channel:
     """Whole blobs, unless the work says that less is sent."""
-    return Differences(fleet, codec, work, first, memory) if work.compressed else WholeBlobs(fleet)
+    return Differences(fleet, codec, work, first, memory) if work.compressed else WholeBlobs(fleet, float_share)
 
 
 def _by_device(memory: Memory, prefix: str) -> Memory:

@@ -166,7 +166,8 @@ class _WholeRounds:
 def _rounds_of(
     simulation: Simulation, codec: ModelCodec, strategy: Strategy, fleet: VirtualFleet, state: State, first: Vector
 ) -> _WholeRounds | BufferedRounds:
-    channel = channel_for(fleet, codec, strategy.client_work(1), first, state.memory)
+    work = strategy.client_work(1)
+    channel = channel_for(fleet, codec, work, first, state.memory, simulation.float_share)
     if simulation.buffered is not None:
         return BufferedRounds(simulation, simulation.buffered, strategy, fleet, channel, state.rounds_done)
     return _WholeRounds(simulation, strategy, fleet, channel)
