@@ -84,14 +84,14 @@ class NoOptions(Strategy):
 
 
 def test_work_that_is_none_is_named_with_its_round() -> None:
-    with pytest.raises(RunError, match="NoWork failed asked for the work of round 3: TypeError: NoneType is no"):
+    with pytest.raises(RunError, match="NoWork failed when asked for the work of round 3: TypeError: NoneType is no"):
         work_of(NoWork(Settings(5)), 3)
 
 
 def test_a_class_that_cannot_be_made_or_asked_is_named() -> None:
     with pytest.raises(RunError, match="NoSettings failed when it was made: TypeError"):
         strategies.create(f"{__name__}:NoSettings", Settings(5))
-    with pytest.raises(RunError, match="NoOptions failed asked for its options: ZeroDivisionError"):
+    with pytest.raises(RunError, match="NoOptions failed when asked for its options: ZeroDivisionError"):
         options_of(NoOptions, Facts())
 
 

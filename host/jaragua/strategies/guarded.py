@@ -13,7 +13,7 @@ from jaragua.errors import JaraguaError, RunError
 from jaragua.strategies.aggregation import ClientUpdate, Vector
 from jaragua.strategies.base import Strategy
 
-_HINT = "mend the class; what was learned in the rounds before is kept"
+_HINT = "mend the class; a run, and a simulation with --state, goes on from the round before"
 
 
 def moved(strategy: Strategy, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Vector:

@@ -63,7 +63,7 @@ def create(name: str, settings: Settings) -> Strategy:
 
 def work_of(strategy: Strategy, round_number: int) -> ClientWork:
     """`Strategy.client_work`. Raises: RunError if it fails, ConfigurationError if its numbers make no sense."""
-    with blamed(strategy, f"asked for the work of round {round_number}"):
+    with blamed(strategy, f"when asked for the work of round {round_number}"):
         work = strategy.client_work(round_number)
         if not isinstance(work, ClientWork):
             raise TypeError(f"{type(work).__name__} is no ClientWork")
@@ -72,7 +72,7 @@ def work_of(strategy: Strategy, round_number: int) -> ClientWork:
 
 def options_of(kind: type[Strategy], facts: Facts) -> dict[str, float]:
     """`Strategy.own_options`. Raises: RunError if it fails."""
-    with blamed(kind, "asked for its options"):
+    with blamed(kind, "when asked for its options"):
         return dict(kind.own_options(facts))
 
 
