@@ -103,7 +103,7 @@ class RunError(JaraguaError):
 
     code = "run"
     exit_code = 9
-    meaning = "A run cannot start or go on: too few devices, no quorum, another process has its folder."
+    meaning = "A run cannot go on: too few devices, no quorum, another process in its folder, a strategy that fails."
     remedy = "`jaragua status RUN_DIR` shows where it stands; `jaragua run CONFIG --resume` goes on."
 
 

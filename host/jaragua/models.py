@@ -17,7 +17,7 @@ def facts_of(model: Model) -> Facts:
     """What a strategy may know of the model."""
     shapes = plan(model.network).shapes
     numbers = [sum(math.prod(part) for part in layer) for layer in shapes]
-    return Facts(model.own_labels, numbers[-1] / sum(numbers))
+    return Facts(model.own_labels, numbers[-1] / sum(numbers), len(shapes))
 
 
 def is_file(name: str) -> bool:

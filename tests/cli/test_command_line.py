@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from jaragua import __version__
 from jaragua.cli.main import VERBS, run
@@ -186,3 +187,16 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         )
     assert done.returncode == 1
     assert done.stderr == ""
+
+
+def test_a_verb_that_is_stopped_before_it_catches_anything_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    app = typer.Typer()
+    app.command()(stopped)
+    monkeypatch.setattr("jaragua.cli.main._load", lambda verb: app)
+    assert run(["boards"]) == 130
+    assert capsys.readouterr().err == "error: stopped by the user\n"

@@ -211,3 +211,15 @@ def test_a_model_may_be_a_file_of_ones_own_beside_the_configuration(tmp_path: Pa
 def test_what_is_wrong_with_the_models_file_is_said_at_its_key(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"run\.toml:2: model\.name: .*nothing\.toml"):
         parse('[model]\nname = "nothing.toml"\n', tmp_path / "run.toml")
+
+
+def test_a_class_of_ones_own_and_a_name_with_hyphens_say_how_often_devices_go_through_their_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = "from jaragua.strategies import Strategy\nclass Thorough(Strategy):\n    PASSES = 3\n    BATCH = 4\n"
+    (tmp_path / "thorough.py").write_text(own)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, numbers in (("thorough:Thorough", (3, 4)), ("Rep-tile", (5, 5))):
+        config = read(MINIMAL + f'[strategy]\nname = "{name}"\n')
+        assert (config.client.passes, config.client.batch) == numbers
+    assert config.strategy.name == "reptile"

@@ -7,7 +7,9 @@ import pytest
 
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
+from jaragua.models import model_named
 from jaragua_compiler import exponents
+from jaragua_compiler.errors import CompileError
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +69,13 @@ def test_bytes_that_are_no_weights_have_a_reason(codec: ModelCodec) -> None:
     assert codec.check("blob", blob[:-1])
     other = ModelCodec(jaragua_models.get("sine"))
     assert codec.check("blob", other.pack(other.initial(1)))
+
+
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan, 1e39, 1e300])
+@pytest.mark.parametrize("name", ["sine", "digits@w8"])
+def test_weights_that_no_format_holds_are_named_and_not_packed(name: str, number: float) -> None:
+    codec = ModelCodec(model_named(name))
+    vector = codec.initial(1)
+    vector[3] = number
+    with pytest.raises(CompileError, match=f"1 of {len(vector)} weights are no finite numbers"):
+        codec.pack(vector)

@@ -21,6 +21,7 @@ from jaragua.coordinator import RunResult, run_coordinator
 from jaragua.coordinator.events import RoundFinished, RunEvent, UpdateJudged, UpdateLeftOut
 from jaragua.errors import BrokerError, RunError
 from jaragua.store import open_run, read_run
+from jaragua.strategies import TinyReptile
 from jaragua.wire import messages
 from jaragua_broker import Broker
 from jaragua_compiler import exponents, plan
@@ -266,6 +267,30 @@ def test_too_few_devices_is_one_sentence(make_config: MakeConfig) -> None:
         RunError, match=r"4 of 5 devices were ready after 0\.3 s \(board-1, board-2, board-3, board-4\)"
     ):
         run_to_end(config, two_nodes(config))
+
+
+def test_a_device_of_another_model_is_named_when_too_few_are_there(make_config: MakeConfig) -> None:
+    """R3: it is started, so starting it is not what is to be done."""
+    config = make_config(minimum=4, wait_s=0.3)
+    gateway, _ = two_nodes(config)
+    other = SimulatedNode(config.broker.url, config.run.fleet, "pi-1", FOUR[3:], model="digits")
+    with pytest.raises(RunError, match="3 of 4 devices were ready") as caught:
+        run_to_end(config, (gateway, other))
+    assert f"there, but of another model: {FOUR[3]}; start clients and gateways with --model sine" in caught.value.hint
+
+
+def test_the_round_that_a_strategy_fails_in_is_kept_for_when_it_is_mended(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(clients=4, quorum=4, rounds=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(TinyReptile, "step_size", lambda self, number: 1 / (2 - number))
+        with pytest.raises(RunError, match="the strategy TinyReptile failed in round 2: ZeroDivisionError"):
+            run_to_end(config, two_nodes(config))
+        patch.setattr(TinyReptile, "step_size", lambda self, number: 1.0)
+        gone_on = run_to_end(config, two_nodes(config))
+        config = make_config(directory=config.run.directory.with_name("undisturbed"), clients=4, quorum=4, rounds=3)
+        assert run_to_end(config, two_nodes(config)).model_hash == gone_on.model_hash
 
 
 def test_a_silent_device_costs_a_deadline_and_the_quorum_goes_on(make_config: MakeConfig) -> None:

@@ -182,11 +182,18 @@ def test_network_and_defaults_are_taken_from_the_file(tmp_path: Path, table: Pat
         (lambda text: text.replace('"state"', "7"), "[task] label: 7 is not text", ""),
         (lambda text: text.replace('"state"', '"stat"'), "valves.csv: there is no column 'stat'", "'state'"),
         (lambda text: text.replace('"machine"', '"device"'), "there is no column 'device'", "pressure"),
-        (lambda text: text.replace("valves.csv", "other.csv"), "other.csv: cannot be read", "CSV"),
+        (lambda text: text.replace("valves.csv", "other.csv"), "other.csv: cannot be read: No such file", "Check path"),
+        (lambda text: text + "[defaults]\nalpha = 5", "[defaults] alpha: 5 is too large", "at most 1"),
+        (lambda text: text + "[defaults]\nlearning_rate = 1.0", "[defaults] learning_rate: 1.0 is too large", ""),
+        (lambda text: text + "[defaults]\nlearning_rate = nan", "[defaults] learning_rate: nan is too large", ""),
         (lambda text: text + 'held_out = ["m77"]', "there is no device 'm77' to hold out", "m0, m1"),
         (lambda text: text + 'held_out = "m1"', "[task] held_out: 'm1' is not a list", ""),
         (lambda text: text + "held_out = [1]", "[task] held_out: [1] is not a list of text", ""),
-        (lambda text: text + 'held_out = ["m0","m1","m2","m3","m4","m5"]', "1 must be left to train on", ""),
+        (
+            lambda text: text + 'held_out = ["m0","m1","m2","m3","m4","m5"]',
+            "1 must be held out, and 1 left to train on",
+            "",
+        ),
         (lambda text: text + 'naming = "random"', "[task] naming: 'random' is none", "fixed, shuffled"),
         (lambda text: text + "side = 9", "[task] side: nothing of that name", ""),
         (lambda text: text + 'features = ["state"]', "column 'state': 'open' is not a number", ""),
@@ -214,11 +221,21 @@ def test_what_is_wrong_in_the_file_is_named_with_its_place(
         (lambda text: text.replace("m1,5.0,", "m1,,"), "line 26, column 'pressure': '' is not a number"),
         (lambda text: text.replace("m1,5.0,", "m1,inf,"), "line 26, column 'pressure': 'inf' is not a number"),
         (lambda text: text.replace("m1,5.0,", "m1,"), "line 26: it has another number of cells"),
-        (lambda text: text.replace("open", "shut"), "there are 1 classes"),
+        (lambda text: text.replace("m1,5.0,", "\n\nm1,,"), "line 28, column 'pressure': '' is not a number"),
+        (lambda text: text.replace("m1,5.0,", "m1,nan,"), "line 26, column 'pressure': 'nan' is not a number"),
+        (lambda text: text.replace("m1,5.0,", "m1,1e300,"), "line 26, column 'pressure': 1e300 is larger than 1e+15"),
+        (lambda text: text.replace("m1,5.0,", ",5.0,"), "line 26, column 'machine': the cell is empty."),
+        (lambda text: text.replace("m1,", " ,"), "line 26, column 'machine': the cell is empty, and 23 more."),
+        (lambda text: text.replace("shut", ""), "line 3, column 'state': the cell is empty, and 71 more."),
+        (lambda text: text.replace("pressure,row", "row,row"), "two columns are called 'row'"),
+        (lambda text: text.replace("open", "shut"), "there is 1 class: shut"),
         (lambda text: "machine,pressure,state\n" + "".join(f"m{n},1,{n}\n" for n in range(65)), "there are 65 classes"),
         (lambda text: text.split("\n")[0], "it has no rows"),
         (lambda text: "", "it has no rows"),
-        (lambda text: "\n".join(text.split("\n")[:25]), "of 1 of kind 'device' 1 are held out"),
+        (
+            lambda text: "\n".join(text.split("\n")[:25]),
+            "there is 1 device, of which 1 held out; at least 1 must be held out, and 1 left",
+        ),
     ],
 )
 def test_what_is_wrong_in_the_table_is_named_with_its_line(
@@ -238,10 +255,38 @@ def test_a_recording_that_does_not_fit_is_named(tmp_path: Path, audio: Path) -> 
         with pytest.raises(ModelError, match=reason) as caught:
             from_toml(audio)
         assert "speaker3/low/99.wav" in caught.value.message
-    for content in (b"", bad.read_bytes()[:50], bad.read_bytes()[:999]):
+    whole = bad.read_bytes()
+    longer_than_the_file = whole[:16] + b"\xff\xff\xff\xff" + whole[20:]
+    for content in (b"", whole[:30], whole[:50], whole[:999], b"hello", longer_than_the_file):
         bad.write_bytes(content)
         with pytest.raises(ModelError, match=r"99\.wav"):
             from_toml(audio)
+
+
+def test_a_class_without_a_file_is_named(audio: Path, images: Path, tmp_path: Path) -> None:
+    for path in (tmp_path / "shapes" / "kind03").iterdir():
+        path.rename(path.with_suffix(".jpg"))
+    with pytest.raises(ModelError, match=r"shapes/kind03: there is no \.png file in it \(but \.jpg\)\."):
+        from_toml(write(tmp_path, IMAGES_TOML))
+    for path in (tmp_path / "orders" / "speaker2" / "high").iterdir():
+        path.unlink()
+    with pytest.raises(ModelError, match=r"speaker2/high: there is no \.wav file in it\."):
+        from_toml(write(tmp_path, AUDIO_TOML))
+
+
+def test_what_programs_leave_beside_the_data_is_no_data(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "shapes" / ".ipynb_checkpoints").mkdir()
+    for place in (".ipynb_checkpoints/0.png", "kind03/._0.png", ".DS_Store"):
+        (tmp_path / "shapes" / place).write_text("no image")
+    from_toml(images)
+
+
+def test_blanks_around_the_cells_of_a_table_change_nothing(table: Path, tmp_path: Path) -> None:
+    plain = from_toml(table).tasks.held_out_task(1, 2, 3, 4)
+    write(tmp_path, valves().replace(",", ", ").replace("open", "open ").replace("m1,", "m1 ,"), "valves.csv")
+    blanks = from_toml(table).tasks.held_out_task(1, 2, 3, 4)
+    np.testing.assert_array_equal(plain.query.x, blanks.query.x)
+    np.testing.assert_array_equal(plain.query.y, blanks.query.y)
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, images: Path) -> None:

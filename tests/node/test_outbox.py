@@ -166,3 +166,16 @@ def test_m10_an_outbox_made_before_differences_takes_them(tmp_path: Path) -> Non
     outbox.put(OutboxEntry(KEY, b"weights", b"rest"))
     assert outbox.left_out("r1", "board-1", 3) == b"rest"
     outbox.close()
+
+
+def test_m10_what_the_coordinators_last_update_left_out_outlives_any_number_of_late_ones(tmp_path: Path) -> None:
+    """R13: late updates are not stored, so the device goes on owing what the stored one left out."""
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    outbox.put(OutboxEntry(UpdateKey("r1", 3, "board-1", 1), b"payload", b"owed"))
+    for number in range(4, 30):
+        assert outbox.left_out("r1", "board-1", 3) == b"owed"
+        outbox.put(OutboxEntry(UpdateKey("r1", number, "board-1", 1), b"payload", b"late", stored=3))
+    assert outbox.left_out("r1", "board-1", 20) == b""
+    outbox.put(OutboxEntry(UpdateKey("r1", 30, "board-1", 1), b"payload", b"late", stored=29))
+    assert outbox.left_out("r1", "board-1", 3) == b""
+    outbox.close()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from jaragua.cli.main import run as run_command
 from jaragua.errors import StoreError
 from jaragua.report.intervals import paired_interval
 from jaragua.reproduce import Plan, Progress, Store, figures, markdown, read_plan, run
@@ -146,10 +147,19 @@ def test_keys_say_what_a_strategy_does_by_default(sine: Plan) -> None:
 def test_a_damaged_record_is_named(sine: Plan, tmp_path: Path) -> None:
     part, store = sine.only(["sine/from-scratch"]), Store(tmp_path)
     run(part, store, lambda now: None)
-    for path in (tmp_path / "records").glob("simulation-*"):
-        path.write_text(path.read_text()[:50])
-    with pytest.raises(StoreError, match="cannot be read"):
-        recorded(part, store)
+    whole = {path: path.read_text() for path in (tmp_path / "records").glob("simulation-*")}
+    for content in ("", "[]", '{"version": 1, "record": {}}', '{"version": 1, "record": 3}', "cut"):
+        for path, text in whole.items():
+            path.write_text(text[:50] if content == "cut" else content)
+        with pytest.raises(StoreError, match="cannot be read: it is damaged, or no record"):
+            recorded(part, store)
+
+
+def test_a_document_of_no_records_is_not_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["reproduce", "--short", "--only", "sine/tinyreptile", "--folder", str(tmp_path), "--render-only"]
+    assert run_command(words) == 9
+    assert "there are no records of this plan" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def command(folder: Path, *words: str) -> list[str]:

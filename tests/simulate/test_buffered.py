@@ -119,8 +119,6 @@ def test_a_folder_of_another_clock_is_refused(slow: Any, tmp_path: Path, other: 
         ({"buffered": Buffered(2, spread=9.0)}, "spread is 9"),
         ({"buffered": Buffered(2, slow_share=1.1)}, r"slow_share is 1\.1"),
         ({"buffered": Buffered(2, slow_factor=0.5)}, r"slow_factor is 0\.5"),
-        ({"strategy": "tinymetafed"}, "it sends differences"),
-        ({"options": {"delta_bits": 8.0}}, "it sends differences"),
         ({"strategy": "transfer"}, "'transfer' cannot be simulated with a buffer: it trains on the samples of all"),
         ({"strategy": "scratch"}, "it trains nothing"),
         ({"float_share": 0.5}, "float-share"),

@@ -11,9 +11,11 @@ import pytest
 
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate import device_names, simulate
+from jaragua.simulate import Buffered, device_names, simulate
 from jaragua.simulate.channel import Differences
-from jaragua.strategies import ClientWork
+from jaragua.simulate.integer_fleet import IntegerFleet
+from jaragua.simulate.state import State
+from jaragua.strategies import ClientWork, Strategy
 
 FIVE_SHARED_LAYER = ClientWork(0.01, local_layers=1, upload_share=0.5, delta_bits=8)
 
@@ -40,6 +42,14 @@ def channel(codec: ModelCodec, memory: Any = None) -> Differences:
 def test_whole_blobs_cost_a_blob_each_way(make: Any, codec: ModelCodec) -> None:
     result = simulate(make())
     assert result.bytes_up == result.bytes_down == 6 * 3 * codec.blob_bytes
+
+
+def test_a_device_in_float32_among_boards_costs_float32_each_way(make: Any) -> None:
+    """M9: three of four bytes of a mixed fleet of int8 boards would be missing."""
+    blobs, codec = simulate(make(engine="w8")), ModelCodec(jaragua_models.get("sine@w8"))
+    mixed = simulate(make(engine="w8", float_share=0.5))
+    assert blobs.bytes_up == 6 * 3 * codec.blob_bytes
+    assert mixed.bytes_up == mixed.bytes_down == 6 * (2 * 4 * mixed.parameters + codec.blob_bytes)
 
 
 def test_the_first_start_costs_nothing_all_draw_it_from_the_seed(codec: ModelCodec) -> None:
@@ -120,14 +130,34 @@ def test_tinymetafed_sends_at_least_four_times_less_and_learns_as_well(
     assert (worse if plain.metric == "mse" else -worse) <= points
 
 
-def test_a_stopped_tinymetafed_goes_on_to_the_same_end(make: Any, tmp_path: Path) -> None:
-    def stop(now: Any) -> None:
-        if now.rounds_done == 3:
-            raise InterruptedError
+class Interrupt:
+    """Ends the fourth call of a method, before or after what it does."""
 
-    wanted = make(strategy="tinymetafed", clients=2)
-    with pytest.raises(InterruptedError):
-        simulate(wanted, state_folder=tmp_path, on_progress=stop)
+    def __init__(self, method: Callable[..., Any], after: bool) -> None:
+        self._method, self._after, self._calls = method, after, 0
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        self._calls += 1
+        done = self._method(*arguments, **named) if self._after or self._calls != 4 else None
+        if self._calls == 4:
+            raise KeyboardInterrupt
+        return done
+
+
+@pytest.mark.parametrize("buffered", [None, Buffered(1, slow_share=0.5)])
+@pytest.mark.parametrize(
+    ("room", "name", "after"),
+    [(IntegerFleet, "train", False), (Strategy, "aggregate", False), (State, "after", True)],
+)
+def test_tinymetafed_stopped_in_the_middle_of_a_round_goes_on_to_the_same_end(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buffered: Any, room: Any, name: str, after: bool
+) -> None:
+    wanted = make(strategy="tinymetafed", clients=2, buffered=buffered)
+    interrupt = Interrupt(getattr(room, name), after)
+    with monkeypatch.context() as patch:
+        patch.setattr(room, name, lambda *arguments, **named: interrupt(*arguments, **named))
+        with pytest.raises(KeyboardInterrupt):
+            simulate(wanted, state_folder=tmp_path)
     resumed, undisturbed = simulate(wanted, state_folder=tmp_path), simulate(wanted)
     assert resumed.final_hash == undisturbed.final_hash
     assert (resumed.bytes_up, resumed.bytes_down) == (undisturbed.bytes_up, undisturbed.bytes_down)

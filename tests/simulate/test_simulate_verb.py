@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -107,3 +108,22 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_end(
     gone_on, whole = simulated(capsys, *words, "--state", str(tmp_path)), simulated(capsys, *words)
     of_this_process = ("seconds", "client_tasks_per_second")
     assert all(gone_on[name] == whole[name] for name in whole if name not in of_this_process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_with_all_saved_and_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, number: signal.Signals
+) -> None:
+    words = ["--task", "sine", "--strategy", "tinymetafed", "--rounds", "600", "--clients", "20", "--eval-tasks", "2"]
+    command = [sys.executable, "-m", "jaragua.cli.main", "simulate", *words, "--state", str(tmp_path), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stderr is not None
+        assert program.stderr.readline().startswith("round 1/600")
+        program.send_signal(number)
+        out, err = program.communicate(timeout=DEADLINE_S)
+    assert program.returncode == 130
+    assert json.loads(out)["error"]["message"] == "stopped; what was learned is saved"
+    assert "Traceback" not in err
+    assert (tmp_path / "simulation.npz").exists()
+    gone_on = simulated(capsys, *words, "--json", "--state", str(tmp_path))
+    assert gone_on["final_hash"] == simulated(capsys, *words, "--json")["final_hash"]

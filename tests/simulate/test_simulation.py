@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from jaragua.errors import DataError, StoreError
+from jaragua.errors import ConfigurationError, DataError, RunError, StoreError
 from jaragua.simulate import SimulationProgress, simulate
 from jaragua.simulate.draws import draw_round, draws
-from jaragua.simulate.models import model_for
+from jaragua.simulate.models import model_for, model_named
+from jaragua.simulate.state import StateFolder
 
 
 class Stop(Exception):
@@ -89,6 +92,49 @@ def test_a_damaged_state_is_refused(make: Any, tmp_path: Path) -> None:
         simulate(make(), state_folder=tmp_path)
 
 
+def test_a_file_that_is_no_state_is_refused(make: Any, tmp_path: Path) -> None:
+    saved = tmp_path / "simulation.npz"
+    for content in (b"", b"hello", b"PK\x03\x04"):
+        saved.write_bytes(content)
+        with pytest.raises(StoreError, match=r"cannot be read: it is damaged, or no saved simulation"):
+            simulate(make(), state_folder=tmp_path)
+    np.savez(saved, identity="not JSON", numbers=np.zeros(4, np.int64), vector=np.zeros(3))
+    with pytest.raises(StoreError, match=r"cannot be read: it is damaged, or no saved simulation"):
+        simulate(make(), state_folder=tmp_path)
+
+
+def test_two_simulations_do_not_share_a_folder(make: Any, tmp_path: Path) -> None:
+    with StateFolder(tmp_path, make()), pytest.raises(StoreError, match="another process works in the state folder"):
+        simulate(make(), state_folder=tmp_path)
+    assert simulate(make(), state_folder=tmp_path).rounds == 6
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_learned(make: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    told: list[Any] = []
+    with pytest.raises(StoreError, match=r"the state folder .*file cannot be used: File exists"):
+        simulate(make(), state_folder=tmp_path / "file", on_progress=told.append)
+    assert not told
+
+
+def test_a_full_disk_leaves_what_was_saved_before(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:100])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    wanted = make()
+    whole = simulate(wanted, state_folder=tmp_path)
+    saved = (tmp_path / "simulation.npz").read_bytes()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError, match="cannot be written: No space left on device"):
+        simulate(wanted, state_folder=tmp_path)
+    monkeypatch.undo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["simulation.lock", "simulation.npz"]
+    assert (tmp_path / "simulation.npz").read_bytes() == saved
+    assert simulate(wanted, state_folder=tmp_path).final_hash == whole.final_hash
+
+
 def test_a_task_that_cannot_be_drawn_is_named(make: Any) -> None:
     with pytest.raises(DataError, match="one way"):
         simulate(make(ways=3))
@@ -120,3 +166,59 @@ def test_checkpoints_are_judged_as_a_simulation_that_ended_there_would_be(make: 
 def test_more_ways_than_the_model_has_outputs_get_a_network_with_more(make: Any) -> None:
     assert model_for(make(task="omniglot-cnn", ways=20)).network.outputs == 20
     assert model_for(make(task="omniglot-cnn", ways=5)).network.outputs == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"clients": 6}, "clients = 6 is more than the 5 devices there are"),
+        ({"float_share": 0.5, "engine": "float32"}, "they all compute in float32"),
+        ({"float_share": 0.5, "strategy": "tinymetafed"}, "takes its model's format only"),
+        ({"learning_rate": 0.0}, "learning_rate is 0"),
+        ({"learning_rate": -0.1, "engine": "float32"}, r"learning_rate is -0\.1"),
+        ({"adapt_learning_rate": 0.0}, "learning_rate is 0"),
+        ({"adapt_learning_rate": float("nan"), "engine": "float32"}, "learning_rate is nan"),
+        ({"strategy": "tinymetafed", "options": {"local_layers": 9.0}}, "local_layers is 9, but the network has 3"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_learned(
+    make: Any, tmp_path: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        simulate(make(**changes), state_folder=tmp_path / "state")
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_held_out_device_with_too_few_samples_is_said_before_the_training(make: Any, tmp_path: Path) -> None:
+    rows = [f"{number},{'ab'[number % 2]},m{device}" for device in range(4) for number in range(6 if device else 40)]
+    rows += [f"{number},{'ab'[number % 2]},full" for number in range(40)]
+    (tmp_path / "own.csv").write_text("\n".join(["x,label,device", *rows]))
+    text = '[task]\nkind = "table"\npath = "own.csv"\nlabel = "label"\ndevice = "device"\nheld_out = ["full", "m3"]\n'
+    (tmp_path / "own.toml").write_text(text)
+    told: list[Any] = []
+    own = {"task": str(tmp_path / "own.toml"), "ways": 2, "shots": 2, "queries": 10, "eval_tasks": 30}
+    with pytest.raises(DataError, match="device 'm3' has 0 classes with 7 samples"):
+        simulate(make(**own), on_progress=told.append)
+    assert not told
+
+
+def test_a_training_that_diverges_is_said(make: Any) -> None:
+    with pytest.raises(RunError, match="of 5 held-out tasks the error is no number after adapting"):
+        simulate(make(strategy="scratch", engine="float32", adapt_learning_rate=0.99, adapt_shots=200))
+
+
+def test_a_folder_of_other_data_is_refused(make: Any, tmp_path: Path) -> None:
+    """The file of one's own data is the same, what it describes is not."""
+    own = {"task": str(tmp_path / "own.toml"), "ways": 2, "shots": 2, "queries": 10, "eval_tasks": 2}
+    text = '[task]\nkind = "table"\npath = "own.csv"\nlabel = "label"\ndevice = "device"\n'
+    (tmp_path / "own.toml").write_text(text)
+    for place, factor in enumerate((1, 1, 3)):
+        rows = [f"{factor * n * n},{'ab'[n % 2]},m{device}" for device in range(5) for n in range(20 + device)]
+        rows[0] = "7,a,m0" if factor > 1 else rows[0]
+        (tmp_path / "own.csv").write_text("\n".join(["x,label,device", *rows]))
+        model_named.cache_clear()
+        if place < 2:
+            simulate(make(**own), state_folder=tmp_path / "state")
+            continue
+        with pytest.raises(StoreError, match="other values of data"):
+            simulate(make(**own), state_folder=tmp_path / "state")

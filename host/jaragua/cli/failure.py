@@ -34,6 +34,9 @@ def of(error: BaseException) -> Failure:
         return Failure(code, errors.ModelError.exit_code, str(getattr(error, "message", error)), hint)
     if isinstance(error, KeyboardInterrupt):
         return Failure(errors.Interrupted.code, errors.Interrupted.exit_code, "stopped by the user")
+    if isinstance(error, MemoryError):
+        hint = "ask for fewer devices, samples or tasks at once"
+        return Failure(errors.JaraguaError.code, errors.JaraguaError.exit_code, f"not enough memory: {error}", hint)
     return _unexpected(error)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -19,7 +20,7 @@ import typer
 
 from jaragua import __version__
 from jaragua.cli import failure
-from jaragua.errors import JaraguaError, UsageError
+from jaragua.errors import Interrupted, JaraguaError, UsageError
 
 #: Every verb with the line that `jaragua --help` shows; the order is the order of the list.
 VERBS = {
@@ -47,12 +48,20 @@ _TyperUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 def main() -> None:
     """Entry point of the command."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # under nohup it is not
+            signal.signal(number, _interrupt)
     try:
         sys.exit(run(sys.argv[1:]))
     except BrokenPipeError:
         # The reader (`| head`) has gone: keep the interpreter from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(JaraguaError.exit_code)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """To be terminated is to be stopped: a verb that has no handler of its own ends as by Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -67,6 +76,8 @@ def run(arguments: Sequence[str]) -> int:
 def _dispatch(arguments: list[str]) -> int:
     verb = _verb_of(arguments)
     result = build_app(verb)(args=arguments, prog_name="jaragua", standalone_mode=False)
+    if result == Interrupted.exit_code:  # typer takes a KeyboardInterrupt, and says nothing
+        raise KeyboardInterrupt
     return result if isinstance(result, int) else 0
 
 

@@ -74,7 +74,10 @@ def _run(plan: Plan, store: Any, workers: int | None, render_only: bool) -> Foun
     from jaragua.reproduce.run import recorded
 
     if render_only:
-        return recorded(plan, store)
+        found = recorded(plan, store)
+        if not found.outcomes:
+            raise StoreError("there are no records of this plan", "leave out --render-only, or give their --folder")
+        return found
     try:
         with _progress() as on_progress:
             return run(plan, store, on_progress, workers)
@@ -113,7 +116,8 @@ def _tell(plan: Plan, found: Found, target: Path, drawn: list[str], json: bool) 
         }
         output.print_result(data)
     else:
-        typer.echo(f"{target}: {len(plan.experiments)} simulations, {len(drawn)} figures")
+        done = sum(one.key in found.outcomes for one in plan.experiments)
+        typer.echo(f"{target}: {done} of {len(plan.experiments)} simulations, {len(drawn)} figures")
 
 
 @contextmanager

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+#: The names of more would fill the memory.
+MOST_DEVICES = 1_000_000
+
 
 @app.command()
 def simulate(
@@ -29,8 +32,12 @@ def simulate(
         int | None, typer.Option(min=1, help="The same in training; default: --shots or, if more, the model's.")
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Default: the model's.")] = None,
-    clients: Annotated[int | None, typer.Option(min=1, help="Devices that train in a round.")] = None,
-    devices: Annotated[int | None, typer.Option(min=1, help="Devices there are; default: as many as train.")] = None,
+    clients: Annotated[
+        int | None, typer.Option(min=1, max=MOST_DEVICES, help="Devices that train in a round; default: the model's.")
+    ] = None,
+    devices: Annotated[
+        int | None, typer.Option(min=1, max=MOST_DEVICES, help="Devices there are; default: as many as train.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the first weights, the choice of devices, their tasks.")] = 1,
     learning_rate: Annotated[float | None, typer.Option(help="Of a device; default: the model's.")] = None,
     alpha: Annotated[float | None, typer.Option(min=0, max=1, help="Server's step in the first round.")] = None,
@@ -100,7 +107,7 @@ def simulate(
         devices=device_names(devices or in_a_round),
         ways=ways or defaults.ways,
         shots=train_shots or max(shots or defaults.shots, defaults.training_shots),
-        learning_rate=learning_rate or defaults.learning_rate,
+        learning_rate=defaults.learning_rate if learning_rate is None else learning_rate,
         alpha=defaults.alpha if alpha is None else alpha,
         alpha_final=alpha_final,
         passes=passes or max(find(strategy).PASSES, defaults.training_passes),

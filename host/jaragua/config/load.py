@@ -100,7 +100,7 @@ def _way_problems(document: Document, filled: Document) -> list[Problem]:
 def _strategy_problems(document: Document) -> list[Problem]:
     strategy = document.get("strategy")
     name = strategy.get("name") if isinstance(strategy, dict) else None
-    if not isinstance(name, str) or ":" in name or name in registry.REGISTRY:
+    if not isinstance(name, str) or ":" in name or registry.canonical(name) in registry.REGISTRY:
         return []
     return [Problem(("strategy", "name"), f"there is no strategy '{name}'", registry.suggestion(name))]
 
@@ -135,12 +135,22 @@ def _fill_from_strategy(filled: Document, model: Model | None) -> None:
     Some models learn nothing from one pass a round (docs/tasks.md): theirs is the least. And the strategy's options.
     """
     name = filled["strategy"].get("name", "tinyreptile")
-    strategy = registry.REGISTRY.get(name, strategies.Strategy) if isinstance(name, str) else strategies.Strategy
+    if isinstance(name, str):
+        filled["strategy"]["name"] = registry.canonical(name)
+    strategy = _class_of(name)
     filled["client"].setdefault("passes", max(strategy.PASSES, model.defaults.training_passes if model else 1))
     filled["client"].setdefault("batch", strategy.BATCH)
     options = filled["strategy"].get("options", {})
     if isinstance(options, dict) and model is not None:
-        filled["strategy"]["options"] = strategy.own_options(facts_of(model)) | options
+        filled["strategy"]["options"] = registry.options_of(strategy, facts_of(model)) | options
+
+
+def _class_of(name: Any) -> type[strategies.Strategy]:
+    """Of one that cannot be found the base: what is wrong with the name is said with all other problems."""
+    try:
+        return registry.find(name) if isinstance(name, str) else strategies.Strategy
+    except ConfigurationError:
+        return strategies.Strategy
 
 
 def _fill_from_clients(filled: Document) -> None:

@@ -59,6 +59,7 @@ class ModelCodec:
 
         Raises: CompileError if a weight is not finite or does not fit any format.
         """
+        _require_numbers(vector)
         weights = self._layers(vector)
         return pack(self._plan, weights, calibrate(self._plan, weights, self._samples))
 
@@ -113,3 +114,15 @@ class ModelCodec:
 
     def _layers(self, vector: Vector) -> Layers:
         return layers_of(vector, self._plan.shapes)
+
+
+def _require_numbers(vector: Vector) -> None:
+    """Raises: CompileError if float32 cannot hold a weight: then no format can hold what it computes."""
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(vector.astype(np.float32))
+    if not finite.all():
+        count = len(finite) - int(finite.sum())
+        raise CompileError(
+            f"{count} of {len(finite)} weights are no finite numbers, or too large for float32.",
+            "Look at what made them: the training diverged, or a strategy of one's own divided by zero.",
+        )

@@ -22,6 +22,8 @@ from jaragua.coordinator.starts import Start, StartMaker
 from jaragua.errors import RunError
 from jaragua.store import Assignment, Initialisation, RunFolder, RunRecord, StoredUpdate
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
+from jaragua.strategies.guarded import moved
+from jaragua.strategies.registry import work_of
 from jaragua.strategies.stale import counted
 from jaragua.wire import messages
 
@@ -147,7 +149,7 @@ class Driver:
             case machine.CloseRound(number):
                 self._perform(self._close(number))
             case machine.GiveUp(message, hint):
-                raise RunError(message, hint)
+                raise RunError(message, self._about_unfit() + hint)
 
     @property
     def _broker(self) -> Fleet:
@@ -189,7 +191,7 @@ class Driver:
         """Aggregate in float64 in the order of devices (R5), write it down, publish it."""
         updates = self._store.updates(self._record.run, number)
         learned = self._client_updates(number, updates)
-        vector = self._strategy.aggregate(number, self._current.vector, learned)
+        vector = moved(self._strategy, number, self._current.vector, learned)
         _, left_out = self._strategy.settings.aggregation.checked(self._current.vector, learned)
         self._current = Initialisation(number, vector, hashlib.sha256(self._codec.pack(vector)).digest())
         start = self._starts.after(self._current)
@@ -300,7 +302,7 @@ class Driver:
         )
 
     def _train_command(self, one: Assignment, deadline_ms: int) -> messages.TrainCommand:
-        client, work = self._config.client, self._strategy.client_work(one.round_number)
+        client, work = self._config.client, work_of(self._strategy, one.round_number)
         return messages.TrainCommand(
             run=self._record.run,
             round=one.round_number,
@@ -414,6 +416,14 @@ class Driver:
         for sha256 in old - {self._starts.newest.sha256}:
             fleet.clear_blob(sha256)
             fleet.clear_difference(sha256)
+
+    def _about_unfit(self) -> str:
+        """What to do with devices that are there and cannot train, "" if there are none."""
+        unfit = self._broker.roster.unfit()
+        if not unfit:
+            return ""
+        how = f"start clients and gateways with --model {self._config.model.name}, and flash boards with it"
+        return f"there, but of another model: {', '.join(unfit)}; {how}; else "
 
     def _nodes_at_work(self) -> list[str]:
         waiting = self.machine.at_work

@@ -34,7 +34,7 @@ async def train(
         return OutboxEntry(key_of(command), pack_update(header, update))
     data, rest = update_of(feeder.plan, wanted, blob, update, left_out)
     header = _header(feeder, command, figures, data, "difference")
-    return OutboxEntry(key_of(command), pack_update(header, data), rest)
+    return OutboxEntry(key_of(command), pack_update(header, data), rest, wanted.stored_round)
 
 
 async def _train_at_once(

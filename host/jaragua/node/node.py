@@ -240,7 +240,8 @@ class Node:
             try:
                 self._feeder = self._own if run.model == self._own.model else Feeder(run.model)
             except ModelError as error:
-                LOGGER.warning("run %s trains what this node has not: %s %s", run.run, error, error.hint)
+                own = "a task of one's own is given with --model FILE.toml"
+                LOGGER.warning("run %s trains what this node has not (%s): %s %s", run.run, own, error, error.hint)
                 return
         self._model_is_known = True
         for device in self._devices.values():

@@ -32,7 +32,8 @@ CREATE TABLE IF NOT EXISTS left_out(
     PRIMARY KEY (run, device, round)
 )
 """
-# What a device left out in a round is wanted until an update of a later round is stored.
+# What a device left out in a round is wanted until an update of a later round is stored: beside these newest ones that
+# of the round which the coordinator said it has, however many updates were late since (R13).
 _LEFT_OUT_KEPT = 8
 # Acknowledged updates are kept for commands that are repeated late (M3); a device has at most one open at a time,
 # so a few rounds are plenty.
@@ -53,12 +54,14 @@ class UpdateKey:
 class OutboxEntry:
     """An update as it goes out: its key, and the payload of `up/<run>/<round>`.
 
-    left_out: what it does not say of what was learned (M10), to be kept with it; not given back by the outbox.
+    left_out: what it does not say of what was learned (M10), to be kept with it; not given back by the outbox. stored:
+    the last round of which the coordinator has an update of the device; 0: none.
     """
 
     key: UpdateKey
     payload: bytes
     left_out: bytes = field(default=b"", compare=False, repr=False)
+    stored: int = field(default=0, compare=False, repr=False)
 
 
 class Outbox:
@@ -142,8 +145,9 @@ class Outbox:
         )
         self._database.execute(
             "DELETE FROM left_out WHERE device = ? AND rowid NOT IN"
-            " (SELECT rowid FROM left_out WHERE device = ? ORDER BY rowid DESC LIMIT ?)",
-            (key.device, key.device, _LEFT_OUT_KEPT),
+            " (SELECT rowid FROM left_out WHERE device = ? ORDER BY rowid DESC LIMIT ?)"
+            " AND NOT (run = ? AND round = ?)",
+            (key.device, key.device, _LEFT_OUT_KEPT, key.run, entry.stored),
         )
 
     @contextmanager

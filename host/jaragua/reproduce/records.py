@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from jaragua.errors import StoreError
 from jaragua.simulate import CurvePoint, Means, Natural, SimulationResult
 
 _VERSION: Final = 1
+
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,11 @@ class Store:
 
     def outcome(self, key: str) -> Outcome | None:
         """Of a simulation, None if it was not finished. Raises: StoreError."""
-        found = self._read(f"simulation-{key}")
-        return None if found is None else Outcome.from_json(found)
+        return self._read(f"simulation-{key}", Outcome.from_json)
 
     def costs(self, key: str) -> Costs | None:
         """Of a network, None if it was not measured. Raises: StoreError."""
-        found = self._read(f"costs-{key}")
-        return None if found is None else Costs(**found)
+        return self._read(f"costs-{key}", lambda found: Costs(**found))
 
     def put(self, key: str, name: str, record: Outcome | Costs) -> None:
         """Keep a record; name: for people who look into the folder. Raises: StoreError."""
@@ -108,13 +109,15 @@ class Store:
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}", "check the disk") from error
 
-    def _read(self, stem: str) -> dict[str, Any] | None:
+    def _read(self, stem: str, made_of: Callable[[dict[str, Any]], Record]) -> Record | None:
         path = self._records / f"{stem}.json"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            found: dict[str, Any] = content["record"]
+            return made_of(content["record"]) if content["version"] == _VERSION else None
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{path} cannot be read: {error}", "delete it, and it is made again") from error
-        return found if content.get("version") == _VERSION else None
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror}", "check the path and its rights") from error
+        except (ValueError, KeyError, TypeError) as error:
+            message = f"{path} cannot be read: it is damaged, or no record"
+            raise StoreError(message, "delete it, and it is made again") from error

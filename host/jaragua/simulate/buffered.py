@@ -1,13 +1,14 @@
 """Semi-asynchronous rounds (R13) of virtual devices, on a virtual clock.
 
 What a device will return is computed when it is given its work, with all others of its round, and kept in the state
-until the clock says that it arrives.
+until the clock says that it arrives. Who is given work owes nothing that is still under way and can count: so what it
+adds to its update, where it sends differences, is known then, too (M10).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import tee
 from typing import Final
 
@@ -16,12 +17,15 @@ from numpy.typing import NDArray
 
 from jaragua import strategies
 from jaragua.errors import ConfigurationError
+from jaragua.simulate.channel import NOTHING, Channel
 from jaragua.simulate.draws import Draw
 from jaragua.simulate.engine import Trained, VirtualFleet
 from jaragua.simulate.settings import Buffered, Simulation, VirtualTime
 from jaragua.simulate.state import Memory, State
 from jaragua.simulate.virtual_time import Arrival, Tally, VirtualRound, course
 from jaragua.strategies import ClientUpdate, Strategy, Vector
+from jaragua.strategies.guarded import moved
+from jaragua.strategies.registry import work_of
 from jaragua.strategies.stale import counted
 
 #: Least and most of each number; beyond them the clock's figures say nothing of any fleet.
@@ -33,6 +37,8 @@ _LIMITS: Final = {
     "slow_share": (0, 1),
     "slow_factor": (1, 1e6),
 }
+#: Of names in the memory.
+_SIZE: Final = "bytes:"
 _WITHOUT: Final = "leave the buffer out: rounds then wait for their own devices"
 
 
@@ -40,12 +46,19 @@ class BufferedRounds:
     """The rounds of a simulation whose updates are taken as they come."""
 
     def __init__(
-        self, simulation: Simulation, buffered: Buffered, strategy: Strategy, fleet: VirtualFleet, rounds_done: int
+        self,
+        simulation: Simulation,
+        buffered: Buffered,
+        strategy: Strategy,
+        fleet: VirtualFleet,
+        channel: Channel,
+        rounds_done: int,
     ) -> None:
         self._simulation = simulation
         self._buffered = buffered
         self._strategy = strategy
         self._fleet = fleet
+        self._channel = channel
         self._tally = Tally()
         rounds = course(simulation, buffered)
         for _ in range(rounds_done):
@@ -59,35 +72,43 @@ class BufferedRounds:
     def play(self, state: State, draw: Draw) -> tuple[State, Trained]:
         """One round: its devices are given work, and it closes with the updates that fill the buffer."""
         now = next(self._rounds)
-        start = self._fleet.start(state.vector)
-        work = self._strategy.client_work(now.number)
+        start, bytes_down = self._channel.send(state.vector, now.given)
+        work = work_of(self._strategy, now.number)
         trained = self._fleet.train(start, work, draw.batch)
-        memory = state.memory | _kept(now, trained.learned, draw.batch.counts * work.passes)
+        memory = state.memory | self._kept(now, trained.learned, draw.batch.counts * work.passes)
         updates = [self._counted(state.vector, memory, one) for one in now.taken]
-        moved = self._strategy.aggregate(now.number, state.vector, updates)
+        vector = moved(self._strategy, now.number, state.vector, updates)
+        blob = np.array(len(start))  # of what was saved by a version that knew only whole blobs
         self._tally.add(now)
         after = state.after(
             now.number,
-            moved,
-            memory={key: memory[key] for left in now.left for key in _keys(*left)},
+            vector,
+            memory=_still_wanted(memory, now) | self._channel.memory(),
             client_tasks=len(now.given),
-            bytes_up=len(start) * len(now.arrivals),
-            bytes_down=len(start) * len(now.given),
+            bytes_up=sum(int(memory.get(_size_key(one.round_number, one.device), blob)) for one in now.arrivals),
+            bytes_down=bytes_down,
             checkpoints=self._simulation.checkpoints,
         )
         return after, trained
-
-    def memory(self, state: State) -> Memory:
-        """The state has it all."""
-        return state.memory
 
     def time(self) -> VirtualTime:
         """What the clock says now."""
         return self._tally.figures()
 
+    def _kept(self, now: VirtualRound, learned: Vector, samples: NDArray[np.int64]) -> Memory:
+        kept: Memory = {}
+        for device, row, count in zip(now.given, learned, samples, strict=True):
+            sent = self._channel.sent(device, row)
+            values = (sent.learned, np.array(count), sent.left_out)
+            kept |= dict(zip(_keys(now.number, device), values, strict=True))
+            kept[_size_key(now.number, device)] = np.array(sent.bytes)
+        return kept
+
     def _counted(self, vector: Vector, memory: Memory, one: Arrival) -> ClientUpdate:
-        learned, samples = (memory[key] for key in _keys(one.round_number, one.device))
-        return counted(one.device, vector, learned, int(samples), age=one.age, power=self._buffered.staleness)
+        learned, count, owed = _keys(one.round_number, one.device)
+        self._channel.counted(one.device, memory.get(owed, NOTHING))
+        samples, power = int(memory[count]), self._buffered.staleness
+        return counted(one.device, vector, memory[learned], samples, age=one.age, power=power)
 
 
 def check(simulation: Simulation, strategy: Strategy) -> None:
@@ -109,22 +130,33 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
 def _obstacle(simulation: Simulation, strategy: Strategy) -> str:
     if reason := strategies.fleet_obstacle(strategy):
         return reason
-    if strategy.client_work(1).compressed:
-        return "it sends differences, which only a fleet takes as they come (R12, R13)"
     if simulation.float_share:
         return "who computes in float32 goes by the place in a round of its own (--float-share)"
     return ""
 
 
-def _keys(round_number: int, device: str) -> tuple[str, str]:
-    """Under which names a device's work is kept: what it learned, float64 [parameters], and from how many samples."""
-    return f"learned:{round_number}:{device}", f"samples:{round_number}:{device}"
+def _keys(round_number: int, device: str) -> tuple[str, str, str]:
+    """Names of what a device will return, float64 [parameters], from how many samples, and what it then owes."""
+    return f"learned:{round_number}:{device}", f"samples:{round_number}:{device}", f"owed:{round_number}:{device}"
 
 
-def _kept(now: VirtualRound, learned: Vector, samples: NDArray[np.int64]) -> Memory:
-    kept: Memory = {}
-    for device, row, count in zip(now.given, learned, samples, strict=True):
-        learned_key, samples_key = _keys(now.number, device)
-        # Of its own: a view would keep the rows of the whole round.
-        kept |= {learned_key: row.copy(), samples_key: np.array(count)}
-    return kept
+def _size_key(round_number: int, device: str) -> str:
+    """The name of how many bytes that is: wanted of late ones, too (V6)."""
+    return f"{_SIZE}{round_number}:{device}"
+
+
+def _still_wanted(memory: Memory, now: VirtualRound) -> Memory:
+    """Of all work that can still count; the size of what comes late, until the device's next update has come."""
+    arrived = {one.device: one.round_number for one in now.arrivals}
+    sizes = {
+        name: value
+        for name, value in memory.items()
+        if name.startswith(_SIZE) and _is_after(name.removeprefix(_SIZE), arrived)
+    }
+    return {key: memory[key] for left in now.left for key in _keys(*left) if key in memory} | sizes
+
+
+def _is_after(work: str, arrived: Mapping[str, int]) -> bool:
+    """Whether "<round>:<device>" is of a later round than the device's last update that came."""
+    number, _, device = work.partition(":")
+    return int(number) > arrived.get(device, 0)

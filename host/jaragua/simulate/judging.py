@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import jaragua_models
-from jaragua.errors import DataError
+from jaragua.errors import DataError, RunError
+from jaragua.models import is_file
 from jaragua.report.intervals import mean_interval
 from jaragua.simulate.engine import Judged, VirtualFleet
 from jaragua.simulate.models import model_named
 from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import CurvePoint, Means, Natural, Simulation
 from jaragua.strategies import ClientWork, Vector
+from jaragua.strategies.base import check_work
 from jaragua_models import AsTheyCome, Samples
 
 #: Tasks that are in memory at once.
@@ -48,6 +50,17 @@ def held_out_tasks(simulation: Simulation, seeds: range) -> HeldOut:
     except jaragua_models.ModelError as error:
         raise DataError(error.message, error.hint) from error
     return HeldOut(joined([task.support for task in tasks], seeds), joined([task.query for task in tasks], seeds))
+
+
+def check(simulation: Simulation) -> None:
+    """What judging would find out only after all the training: tasks that cannot be drawn, numbers without sense.
+
+    Of one's own data every task is tried: some held-out device may have too few samples. Of the zoo's all are alike.
+    Raises: ConfigurationError, DataError.
+    """
+    check_work(_adaptation(simulation))
+    for tried in held_out(simulation if is_file(simulation.task) else replace(simulation, eval_tasks=1)):
+        del tried
 
 
 def judge(simulation: Simulation, fleet: VirtualFleet, vector: Vector) -> Judged:
@@ -113,10 +126,14 @@ def means(values: NDArray[np.float64]) -> Means:
 
 
 def _adaptation(simulation: Simulation) -> ClientWork:
-    rate = simulation.adapt_learning_rate or simulation.learning_rate
+    asked = simulation.adapt_learning_rate
+    rate = simulation.learning_rate if asked is None else asked
     return ClientWork(rate, passes=simulation.adapt_passes, batch=simulation.adapt_batch)
 
 
 def _together(parts: list[Judged]) -> Judged:
     before, after = (np.concatenate([getattr(part, side) for part in parts]) for side in ("before", "after"))
+    if lost := int(np.count_nonzero(~np.isfinite(after))):
+        message = f"in {lost} of {len(after)} held-out tasks the error is no number after adapting: training diverged"
+        raise RunError(message, "take a smaller --adapt-learning-rate, or --learning-rate")
     return Judged(before, after)

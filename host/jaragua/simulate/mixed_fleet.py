@@ -14,6 +14,11 @@ from jaragua.simulate.samples import Batch
 from jaragua.strategies import ClientWork, Vector
 
 
+def floats_among(devices: int, float_share: float) -> int:
+    """How many devices of a round compute in float32: the share, rounded up."""
+    return min(devices, math.ceil(float_share * devices))
+
+
 class MixedFleet:
     """Of the devices of a round, sorted, the first ones compute in float32; so does who judges."""
 
@@ -45,7 +50,7 @@ class MixedFleet:
 
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device from its own form of the start. Integers have nothing to say of a weight that did not move."""
-        first = min(len(batch), math.ceil(self._share * len(batch)))
+        first = floats_among(len(batch), self._share)
         if first == len(batch):
             return self._floats.train(self._in_float32(start), work, batch)
         boards = self._integers.train(start, work, batch.share(first, len(batch)))

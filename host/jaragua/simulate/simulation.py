@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Final
 
 from jaragua import strategies
 from jaragua.coordinator.codec import ModelCodec
+from jaragua.errors import ConfigurationError
 from jaragua.models import facts_of
 from jaragua.simulate import buffered, judging
 from jaragua.simulate.buffered import BufferedRounds
@@ -33,10 +35,11 @@ from jaragua.simulate.settings import (
     VirtualTime,
     default_cache,
 )
-from jaragua.simulate.state import Memory, State, StateFolder
+from jaragua.simulate.state import State, StateFolder
 from jaragua.strategies import Settings, Strategy, Vector
 from jaragua.strategies.aggregation import UpdateRows
-from jaragua.strategies.registry import find
+from jaragua.strategies.guarded import moved
+from jaragua.strategies.registry import find, options_of, work_of
 from jaragua.strategies.robust import aggregation_of
 from jaragua_models import Model
 
@@ -63,9 +66,11 @@ def simulate(
     model = model_for(simulation)
     codec = ModelCodec(model)
     strategy = create_strategy(simulation)
-    buffered.check(simulation, strategy)
-    folder = StateFolder(state_folder, simulation) if state_folder else None
-    with _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet:
+    check(simulation, strategy)
+    with (
+        StateFolder(state_folder, simulation) if state_folder else nullcontext() as folder,
+        _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
+    ):
         rounds = _Rounds(simulation, codec, strategy, fleet, folder, save_every_seconds, on_progress)
         state = rounds.run(count)
         judged = _judge(simulation, strategy, codec, fleet, state.vector)
@@ -76,9 +81,30 @@ def simulate(
         )
 
 
+def check(simulation: Simulation, strategy: Strategy) -> None:
+    """Whatever can be known to be wrong before anything is learned. Raises: ConfigurationError, DataError."""
+    clients, devices = simulation.clients, len(simulation.devices)
+    if clients > devices:
+        message = f"clients = {clients} is more than the {devices} devices there are"
+        raise ConfigurationError(message, f"at least as many devices, or at most {devices} clients")
+    if simulation.float_share and (reason := _no_mixed_fleet(simulation, strategy)):
+        raise ConfigurationError(f"no share of float32 (--float-share) among these devices: {reason}", "leave it out")
+    buffered.check(simulation, strategy)
+    judging.check(simulation)
+
+
+def _no_mixed_fleet(simulation: Simulation, strategy: Strategy) -> str:
+    """Why devices of several precisions cannot train together, "" if they can (R14)."""
+    if simulation.engine == "float32":
+        return "they all compute in float32"
+    if strategy.client_work(1).compressed:
+        return "a strategy that sends differences takes its model's format only (R14)"
+    return ""
+
+
 def with_options(simulation: Simulation) -> Simulation:
     """The same with the strategy's own options filled in, so that records and saved states say what was done."""
-    own = find(simulation.strategy).own_options(facts_of(model_for(simulation)))
+    own = options_of(find(simulation.strategy), facts_of(model_for(simulation)))
     return replace(simulation, options=own | simulation.options)
 
 
@@ -113,7 +139,7 @@ class _WholeRounds:
     def play(self, state: State, draw: Draw) -> tuple[State, Trained]:
         """All devices of a round train, and the round closes with what they learned."""
         number = draw.round_number
-        work = self._strategy.client_work(number)
+        work = work_of(self._strategy, number)
         batch = draw.batch.interleaved() if work.pooled else draw.batch
         names = draw.devices[: len(batch)]
         start, bytes_down = self._channel.send(state.vector, names)
@@ -124,18 +150,14 @@ class _WholeRounds:
         updates = UpdateRows(names, learned_onto(state.vector, arrived), samples, told)
         after = state.after(
             number,
-            self._strategy.aggregate(number, state.vector, updates),
-            memory=state.memory,
+            moved(self._strategy, number, state.vector, updates),
+            memory=self._channel.memory(),
             client_tasks=len(draw.devices),
             bytes_up=bytes_up,
             bytes_down=bytes_down,
             checkpoints=self._simulation.checkpoints,
         )
         return after, trained
-
-    def memory(self, state: State) -> Memory:
-        """What its channel must remember."""
-        return self._channel.memory()
 
     def time(self) -> None:
         """Nobody looked at a clock."""
@@ -144,11 +166,11 @@ class _WholeRounds:
 def _rounds_of(
     simulation: Simulation, codec: ModelCodec, strategy: Strategy, fleet: VirtualFleet, state: State, first: Vector
 ) -> _WholeRounds | BufferedRounds:
+    work = strategy.client_work(1)
+    channel = channel_for(fleet, codec, work, first, state.memory, simulation.float_share)
     if simulation.buffered is not None:
-        return BufferedRounds(simulation, simulation.buffered, strategy, fleet, state.rounds_done)
-    return _WholeRounds(
-        simulation, strategy, fleet, channel_for(fleet, codec, strategy.client_work(1), first, state.memory)
-    )
+        return BufferedRounds(simulation, simulation.buffered, strategy, fleet, channel, state.rounds_done)
+    return _WholeRounds(simulation, strategy, fleet, channel)
 
 
 class _Rounds:
@@ -213,7 +235,7 @@ class _Rounds:
 
     def _save(self) -> None:
         if self._folder:
-            self._folder.save(replace(self._state, memory=self._rounds.memory(self._state)))
+            self._folder.save(self._state)
             self._saved = time.monotonic()
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import io
 import json
 import os
 import zipfile
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.errors import StoreError
+from jaragua.models import is_file
+from jaragua.simulate.models import model_for
 from jaragua.simulate.settings import Simulation
 from jaragua.strategies import Vector
 
 _FILE: Final = "simulation.npz"
+_LOCK: Final = "simulation.lock"
 _VERSION: Final = 1
 _CHECKPOINT: Final = "checkpoint:"
 
@@ -66,11 +73,22 @@ class State:
 
 
 class StateFolder:
-    """One simulation a folder. Each save replaces the file at once, so a kill leaves the one before."""
+    """One simulation a folder, and one process. Each save replaces the file at once: a kill leaves the one before."""
 
     def __init__(self, folder: Path, simulation: Simulation) -> None:
+        """Raises: StoreError if the folder cannot be used, or another process works in it."""
+        self._lock = _locked(folder)
         self._path = folder / _FILE
-        self._identity = json.dumps(simulation.identity() | {"version": _VERSION}, sort_keys=True)
+        self._identity = json.dumps(simulation.identity() | {"version": _VERSION} | _data(simulation), sort_keys=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Another process may have it."""
+        os.close(self._lock)
 
     def load(self) -> State | None:
         """What was saved last, None if nothing was. Raises: StoreError if it is damaged or of another simulation."""
@@ -79,7 +97,7 @@ class StateFolder:
         try:
             with np.load(io.BytesIO(self._path.read_bytes()), allow_pickle=False) as found:
                 arrays = {name: found[name] for name in found.files}
-            identity = str(arrays.pop("identity"))
+            identity = json.loads(str(arrays.pop("identity")))
             rounds_done, client_tasks, bytes_up, bytes_down = arrays.pop("numbers").tolist()
             vector = arrays.pop("vector")
             checkpoints = {
@@ -87,8 +105,10 @@ class StateFolder:
                 for name in list(arrays)
                 if name.startswith(_CHECKPOINT)
             }
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise StoreError(f"{self._path} cannot be read: {error}", "delete it, or give another folder") from error
+        except OSError as error:
+            raise _unreadable(self._path, error.strerror or str(error)) from error
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise _unreadable(self._path, "it is damaged, or no saved simulation") from error
         self._require_same(identity)
         return State(vector, rounds_done, client_tasks, bytes_up, bytes_down, arrays, checkpoints)
 
@@ -101,18 +121,51 @@ class StateFolder:
         np.savez(content, identity=self._identity, numbers=numbers, vector=state.vector, **arrays)
         temporary = self._path.with_suffix(".tmp")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(content.getvalue())
             os.replace(temporary, self._path)
         except OSError as error:
-            raise StoreError(f"{self._path} cannot be written: {error.strerror}", "check the disk") from error
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            hint = "make room, or mend its rights, and give the same command to go on; what was saved before is kept"
+            raise StoreError(f"{self._path} cannot be written: {error.strerror}", hint) from error
 
-    def _require_same(self, identity: str) -> None:
-        if identity == self._identity:
+    def _require_same(self, saved: dict[str, Any]) -> None:
+        wanted = json.loads(self._identity)
+        if saved == wanted:
             return
-        saved, wanted = json.loads(identity), json.loads(self._identity)
         changed = sorted(name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name))
         raise StoreError(
             f"{self._path.parent} holds a simulation with other values of {', '.join(changed)}",
             "give the same options to go on, or another folder to begin",
         )
+
+
+def _locked(folder: Path) -> int:
+    """The folder, made if need be, for this process alone; the system frees it when the process dies."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        message = f"the state folder {folder} cannot be used: {error.strerror}"
+        raise StoreError(message, "check the path and its rights, or give another folder") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise StoreError(
+            f"another process works in the state folder {folder}", "wait for it, or give another folder"
+        ) from error
+    return handle
+
+
+def _data(simulation: Simulation) -> dict[str, str]:
+    """Of one's own data what they are, as far as training devices show it; the zoo's are what their names say."""
+    if not is_file(simulation.task):
+        return {}
+    model = model_for(simulation)
+    samples = np.ascontiguousarray(model.tasks.calibration(), np.float32)
+    return {"data": hashlib.sha256(repr(model.network).encode() + samples.tobytes()).hexdigest()}
+
+
+def _unreadable(path: Path, why: str) -> StoreError:
+    return StoreError(f"{path} cannot be read: {why}", "delete it, or give another folder")

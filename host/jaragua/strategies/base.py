@@ -17,6 +17,8 @@ from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector, to
 WHOLE_SET = 0
 #: Most samples of a step on a board (A11.1).
 LARGEST_BATCH = 65535
+#: The lowest rate an engine takes (A5.2); one that computes in float32 takes the same.
+LEAST_RATE = 2.0**-32
 #: `ClientWork.pull`: all of the way is kept, 1 in Q15.
 NO_PULL = 1 << 15
 
@@ -66,6 +68,8 @@ class Facts:
     """A label means another class in every task."""
     head_share: float = 0.0
     """Of all trainable numbers, those of the last layer."""
+    layers: int = 0
+    """With numbers that train; 0: not known."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,13 @@ class Strategy:
         """An option's value, or its default."""
         return self.settings.options.get(name, self._defaults[name])
 
+    def whole_option(self, name: str) -> int:
+        """An option that counts something. Raises: ConfigurationError if it is no whole number."""
+        value = self.option(name)
+        if not float(value).is_integer():
+            raise ConfigurationError(f"{name} is {value:g}", "a whole number is possible")
+        return int(value)
+
     def step_size(self, round_number: int) -> float:
         """α_t = α + (α_final - α) · (t - 1) / rounds; the first round takes α."""
         settings = self.settings
@@ -135,7 +146,7 @@ class Strategy:
             batch=self.BATCH if settings.batch is None else settings.batch,
             upload_share=self.option("upload_share"),
             download_share=self.option("download_share"),
-            delta_bits=int(self.option("delta_bits")),
+            delta_bits=self.whole_option("delta_bits"),
         )
 
     def combine(self, updates: Sequence[ClientUpdate]) -> Vector:
@@ -183,6 +194,8 @@ def check_work(work: ClientWork) -> ClientWork:
     for name, least, most in (("passes", 1, 10_000), ("batch", 0, 1_000_000), ("local_layers", 0, 1_000)):
         if not least <= getattr(work, name) <= most:
             raise ConfigurationError(f"{name} is {getattr(work, name)}", f"{least} to {most} is possible")
+    if not LEAST_RATE <= work.learning_rate < 1:
+        raise ConfigurationError(f"learning_rate is {work.learning_rate:g}", "2.4e-10 to below 1 is possible (A5.2)")
     for name in ("upload_share", "download_share"):
         if not 0 < getattr(work, name) <= 1:
             raise ConfigurationError(f"{name} is {getattr(work, name):g}", "more than 0, at most 1 is possible")
@@ -191,3 +204,10 @@ def check_work(work: ClientWork) -> ClientWork:
     if work.delta_bits not in (0, 8, 16):
         raise ConfigurationError(f"delta_bits is {work.delta_bits}", "0, 8 and 16 are possible")
     return work
+
+
+def check_layers(work: ClientWork, facts: Facts) -> None:
+    """Raises: ConfigurationError if no layer of the model would be sent."""
+    if facts.layers and work.local_layers >= facts.layers:
+        message = f"local_layers is {work.local_layers}, but the network has {facts.layers} layers that train"
+        raise ConfigurationError(message, f"0 to {facts.layers - 1} is possible: one at least must be sent")

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from jaragua.errors import ConfigurationError
-from jaragua.strategies.base import Settings, Strategy, check_work, obstacle
+from jaragua.strategies.base import ClientWork, Facts, Settings, Strategy, check_layers, check_work, obstacle
 from jaragua.strategies.fed_avg import FedAvg
 from jaragua.strategies.fed_prox import FedProx
 from jaragua.strategies.fed_sgd import FedSGD
+from jaragua.strategies.guarded import blamed
 from jaragua.strategies.reptile import Reptile
 from jaragua.strategies.scratch import Scratch
 from jaragua.strategies.tiny_meta_fed import TinyMetaFed
@@ -53,9 +54,26 @@ def find(name: str) -> type[Strategy]:
 
 def create(name: str, settings: Settings) -> Strategy:
     """The strategy of that name. Raises: ConfigurationError if there is none, or its settings make no sense."""
-    strategy = find(name)(settings)
-    check_work(strategy.client_work(1))
+    kind = find(name)
+    with blamed(kind, "when it was made"):
+        strategy = kind(settings)
+    check_layers(work_of(strategy, 1), settings.facts)
     return strategy
+
+
+def work_of(strategy: Strategy, round_number: int) -> ClientWork:
+    """`Strategy.client_work`. Raises: RunError if it fails, ConfigurationError if its numbers make no sense."""
+    with blamed(strategy, f"when asked for the work of round {round_number}"):
+        work = strategy.client_work(round_number)
+        if not isinstance(work, ClientWork):
+            raise TypeError(f"{type(work).__name__} is no ClientWork")
+        return check_work(work)
+
+
+def options_of(kind: type[Strategy], facts: Facts) -> dict[str, float]:
+    """`Strategy.own_options`. Raises: RunError if it fails."""
+    with blamed(kind, "when asked for its options"):
+        return dict(kind.own_options(facts))
 
 
 def fleet_obstacle(strategy: Strategy) -> str:
@@ -79,6 +97,9 @@ def _of_a_user(name: str) -> type[Strategy]:
     except (ImportError, AttributeError, ValueError) as error:
         hint = "write module:Class, and put the module's folder on PYTHONPATH"
         raise ConfigurationError(f"the strategy '{name}' cannot be loaded: {error}", hint) from error
+    except Exception as error:
+        message = f"the strategy '{name}' cannot be loaded: {type(error).__name__}: {error}"
+        raise ConfigurationError(message, f"mend the module {module_name}") from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise ConfigurationError(f"'{name}' is no strategy", "derive it from jaragua.strategies.Strategy")
     return found

@@ -45,4 +45,4 @@ class TinyMetaFed(Strategy):
 
     def client_work(self, round_number: int) -> ClientWork:
         """TinyReptile's stream, and what is sent of it."""
-        return replace(super().client_work(round_number), local_layers=int(self.option("local_layers")))
+        return replace(super().client_work(round_number), local_layers=self.whole_option("local_layers"))

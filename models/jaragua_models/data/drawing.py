@@ -43,9 +43,8 @@ def spread(total: int, parts: int) -> list[int]:
 def check_counts(model: str, ways: range, asked: int, shots: int, queries: int = 0) -> None:
     """Raises: ModelError if a task of `model` cannot have so many ways, shots or queries."""
     if asked not in ways:
-        raise ModelError(
-            f"A task of {model!r} has {ways[0]} to {ways[-1]} ways, not {asked}.", f"Set ways to {ways[0]}..{ways[-1]}."
-        )
+        possible = f"{ways[0]}" if len(ways) == 1 else f"{ways[0]} to {ways[-1]}"
+        raise ModelError(f"A task of {model!r} has {possible} ways, not {asked}.", f"Give {possible} ways.")
     if shots < 1 or queries < 0:
         raise ModelError(
             f"A task of {model!r} needs at least 1 shot and no fewer than 0 queries, not {shots} and {queries}.",

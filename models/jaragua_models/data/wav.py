@@ -18,8 +18,9 @@ def decode(data: bytes, rate_hz: int) -> NDArray[np.int16]:
             form = file.getnchannels(), 8 * file.getsampwidth(), file.getframerate()
             count = file.getnframes()
             samples = file.readframes(count)
-    except (wave.Error, EOFError) as error:
-        raise WavError(f"it is not a WAV file of PCM samples ({error or 'it ends too early'})") from error
+    except (wave.Error, EOFError, RuntimeError) as error:
+        # RuntimeError, without a text, is what a chunk that says it is longer than the file ends in.
+        raise WavError(f"it is not a WAV file of PCM samples ({str(error) or 'it is damaged or cut short'})") from error
     if form != (1, 16, rate_hz):
         channels, bits, rate = form
         raise WavError(f"it has {channels} channels of {bits} bits at {rate} Hz; only mono, 16 bits, {rate_hz} Hz fits")

@@ -1,6 +1,7 @@
 """What the TOML file of a task says, checked key by key; a problem is named with file, section and key."""
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ _KEYS: Mapping[Kind, frozenset[str]] = {
 _COMMON = frozenset({"name", "summary", "kind", "path"})
 _SECTIONS = frozenset({"task", "network", "defaults"})
 _DEFAULTS = frozenset(START.__dataclass_fields__)
+_MOST: Mapping[str, float] = dict.fromkeys(_DEFAULTS, 1e9) | {"alpha": 1.0, "learning_rate": math.nextafter(1.0, 0)}
+"""Of a default: what a step and a rate can be (docs/configuration.md), and a count that nobody means."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,8 @@ class _Reader:
             found[key] = self._take("defaults", key, int if kind is int or isinstance(value, int) else float)
             if isinstance(value, bool) or found[key] <= 0:
                 raise self._error("defaults", key, f"{value!r} is not above 0", "Give a number above 0.")
+            if not found[key] <= _MOST[key]:
+                raise self._error("defaults", key, f"{value!r} is too large", f"Give at most {_MOST[key]:g}.")
         return found
 
     def _several(self, key: str, kind: type[T], default: tuple[T, ...] = (), section: str = "task") -> tuple[T, ...]:

@@ -3,7 +3,7 @@
 import csv
 import difflib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,11 @@ from jaragua_models.own_data.description import Description
 from jaragua_models.own_data.samples import Table, numbered
 
 Row = dict[str, str]
+Lines = list[tuple[int, Row]]
+"""The rows of a table, each with the number of its line in the file."""
+
+LARGEST_NUMBER = 1e15
+"""Of a table's cell, in magnitude: the squares of larger ones are more than float32 holds."""
 
 
 def read(description: Description) -> Table:
@@ -29,28 +34,35 @@ def read(description: Description) -> Table:
 def _table(description: Description) -> Table:
     path = description.path
     rows = _csv_rows(path)
+    first = rows[0][1]
     for column in (description.label, description.device, *description.features):
-        _check_column(path, column, rows[0])
+        _check_column(path, column, first)
     told = {description.label, description.device}
-    columns = description.features or tuple(column for column in rows[0] if column not in told)
+    columns = description.features or tuple(column for column in first if column not in told)
     if not columns:
         raise ModelError(f"{path}: no column is left for features.", "Add columns of numbers.")
-    x = np.array([[_number(path, line, row, column) for column in columns] for line, row in enumerate(rows, start=2)])
-    labels, classes = numbered(path, [row[description.label] for row in rows])
-    return Table(path, x.astype(np.float32), labels, classes, np.array([row[description.device] for row in rows]))
+    x = np.array([[_number(path, line, row, column) for column in columns] for line, row in rows])
+    labels, classes = numbered(path, _names(path, rows, description.label))
+    return Table(path, x.astype(np.float32), labels, classes, np.array(_names(path, rows, description.device)))
 
 
-def _csv_rows(path: Path) -> list[Row]:
+def _csv_rows(path: Path) -> Lines:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            reader = csv.DictReader(file, strict=True, skipinitialspace=True)
+            rows = [(reader.line_num, row) for row in reader]
+            _check_names(path, reader.fieldnames or ())
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot be read: {error.strerror}.", "Check path; it is relative to the TOML file."
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise ModelError(
             f"{path}: cannot be read: {error}.", "Give a CSV file in UTF-8 with a line of names."
         ) from error
     if not rows:
         raise ModelError(f"{path}: it has no rows.", "Give a line of names and a line for each sample.")
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         if None in row or None in row.values():
             raise ModelError(f"{path}, line {line}: it has another number of cells than the first.", "Mend the line.")
     return rows
@@ -63,6 +75,25 @@ def _check_column(path: Path, column: str, row: Row) -> None:
         raise ModelError(f"{path}: there is no column {column!r}.", f"{hint}It has: {', '.join(row)}.")
 
 
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if twice is not None:
+        raise ModelError(f"{path}: two columns are called {twice!r}.", "Give each column a name of its own.")
+
+
+def _names(path: Path, rows: Lines, column: str) -> list[str]:
+    """Of a class or a device in each row; a cell without one is said, not made a class or a device of its own."""
+    names = [row[column].strip() for _, row in rows]
+    if "" in names:
+        first, count = names.index(""), names.count("")
+        others = f", and {count - 1} more" if count > 1 else ""
+        raise ModelError(
+            f"{path}, line {rows[first][0]}, column {column!r}: the cell is empty{others}.",
+            "Fill it, or take the row out.",
+        )
+    return names
+
+
 def _number(path: Path, line: int, row: Row, column: str) -> float:
     try:
         number = float(row[column])
@@ -72,6 +103,11 @@ def _number(path: Path, line: int, row: Row, column: str) -> float:
         raise ModelError(
             f"{path}, line {line}, column {column!r}: {row[column]!r} is not a number.",
             "Mend the cell, or name the columns to use as features = [...].",
+        )
+    if abs(number) > LARGEST_NUMBER:
+        raise ModelError(
+            f"{path}, line {line}, column {column!r}: {row[column]} is larger than {LARGEST_NUMBER:g}.",
+            "Mend the cell, or give the column in a larger unit.",
         )
     return number
 
@@ -85,6 +121,7 @@ def _audio(description: Description) -> Table:
         for word in _folders(speaker)
         for file in _files(word, ".wav")
     ]
+    _check_none_empty(folder, (word for speaker in _folders(folder) for word in _folders(speaker)), files, ".wav")
     _check_any(folder, files, "<speaker>/<word>/<file>.wav")
     x = np.stack([_clip(file) for _, _, file in files]).astype(np.float32) / np.float32(1 << EXPONENT)
     labels, classes = numbered(folder, [word.name for _, word, _ in files])
@@ -106,6 +143,7 @@ def _images(description: Description) -> Table:
     """<path>/<class>/<file>.png"""
     folder = description.path
     files = [(kind, file) for kind in _folders(folder) for file in _files(kind, ".png")]
+    _check_none_empty(folder, _folders(folder), files, ".png")
     _check_any(folder, files, "<class>/<file>.png")
     x = np.stack([_image(file, description) for _, file in files])
     labels, classes = numbered(folder, [kind.name for kind, _ in files])
@@ -125,11 +163,29 @@ def _image(file: Path, description: Description) -> NDArray[np.float32]:
 def _folders(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         raise ModelError(f"{folder}: there is no such folder.", "Check path; it is relative to the TOML file.")
-    return (path for path in sorted(folder.iterdir()) if path.is_dir())
+    return (path for path in sorted(folder.iterdir()) if path.is_dir() and not _is_hidden(path))
 
 
 def _files(folder: Path, suffix: str) -> Iterator[Path]:
-    return (path for path in sorted(folder.iterdir()) if path.suffix.lower() == suffix and path.is_file())
+    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() == suffix and not _is_hidden(path))
+    return (path for path in found if path.is_file())
+
+
+def _is_hidden(path: Path) -> bool:
+    """What programs leave beside the data: ._take.wav, .ipynb_checkpoints."""
+    return path.name.startswith(".")
+
+
+def _check_none_empty(root: Path, classes: Iterable[Path], files: Sequence[Sequence[Path]], suffix: str) -> None:
+    """A class without a file would go unnoticed; if there is no file at all, the layout is what is wrong."""
+    full = {file[-2] for file in files}
+    for folder in classes if full else ():
+        if folder not in full:
+            others = sorted({path.suffix for path in folder.iterdir() if path.is_file() and not _is_hidden(path)})
+            instead = f" (but {', '.join(others)})" if others else ""
+            raise ModelError(
+                f"{folder}: there is no {suffix} file in it{instead}.", "Add or convert some, or take the folder away."
+            )
 
 
 def _check_any(folder: Path, files: Sequence[object], form: str) -> None:

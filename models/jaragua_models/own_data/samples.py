@@ -30,7 +30,10 @@ def numbered(origin: Path, names: list[str]) -> tuple[NDArray[np.int64], tuple[s
     """Class numbers of class names, and the names in order. Raises: ModelError if there are too few or too many."""
     classes = tuple(sorted(set(names)))
     if not FEWEST_CLASSES <= len(classes) <= MOST_CLASSES:
-        raise ModelError(f"{origin}: there are {len(classes)} classes.", f"Give {FEWEST_CLASSES} to {MOST_CLASSES}.")
+        raise ModelError(
+            f"{origin}: there {_counted(len(classes), 'class', 'classes')}: {_some(list(classes))}.",
+            f"Give {FEWEST_CLASSES} to {MOST_CLASSES} classes.",
+        )
     place = {name: number for number, name in enumerate(classes)}
     return np.array([place[name] for name in names], dtype=np.int64), classes
 
@@ -47,13 +50,18 @@ def held_out(origin: Path, what: str, names: list[str], asked: tuple[str, ...], 
     shuffled = sorted(known, key=lambda name: number_for("held-out", what, name))
     kept = asked or tuple(shuffled[: max(least, math.ceil(len(known) / HELD_OUT_PART))])
     if min(len(set(kept)), len(known) - len(set(kept))) < least:
+        plural = {"device": "devices", "class": "classes"}[what]
         raise ModelError(
-            f"{origin}: of {len(known)} of kind {what!r} {len(set(kept))} are held out; at least {least} must be held"
-            f" out and {least} must be left to train on.",
-            "Add some, or hold out others.",
+            f"{origin}: there {_counted(len(known), what, plural)}, of which {len(set(kept))} held out; at least"
+            f" {least} must be held out, and {least} left to train on.",
+            f"Give {2 * least} {plural} or more, or hold out others (held_out).",
         )
     return kept
 
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"is 1 {one}" if count == 1 else f"are {count} {several}"

@@ -1,0 +1,60 @@
+"""What a strategy of one's own does wrong, in one sentence: its errors, and answers that are no weights or no work."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from jaragua.errors import JaraguaError, RunError
+from jaragua.strategies.aggregation import ClientUpdate, Vector
+from jaragua.strategies.base import Strategy
+
+_HINT = "mend the class; a run, and a simulation with --state, goes on from the round before"
+
+
+def moved(strategy: Strategy, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Vector:
+    """`Strategy.aggregate`, believed only if it gives weights of the network that float32 can hold.
+
+    Raises: RunError that names the strategy's class, the round, and the line of a class of one's own.
+    """
+    with blamed(strategy, f"in round {round_number}"):
+        found = strategy.aggregate(round_number, initialisation, updates)
+    whose = f"the strategy {type(strategy).__name__} gave for round {round_number}"
+    if not isinstance(found, np.ndarray) or found.shape != initialisation.shape or found.dtype.kind not in "fiu":
+        raise RunError(f"{whose} {_said(found)} in the place of {len(initialisation)} weights", _HINT)
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(found.astype(np.float32))
+    if not finite.all():
+        count = len(finite) - int(finite.sum())
+        raise RunError(f"{whose} {count} of {len(finite)} weights that are no numbers, or too large for float32", _HINT)
+    return found.astype(np.float64, copy=False)
+
+
+@contextmanager
+def blamed(strategy: Strategy | type[Strategy], when: str) -> Iterator[None]:
+    """Whatever a strategy raises that is no error of this project becomes a RunError that says where."""
+    try:
+        yield
+    except JaraguaError:
+        raise
+    except Exception as error:
+        name = strategy.__name__ if isinstance(strategy, type) else type(strategy).__name__
+        message = f"the strategy {name} failed {when}: {type(error).__name__}: {error}{_line(error)}"
+        raise RunError(message, _HINT) from error
+
+
+def _said(found: object) -> str:
+    if isinstance(found, np.ndarray):
+        return f"an array of {found.dtype} {list(found.shape)}"
+    return type(found).__name__
+
+
+def _line(error: Exception) -> str:
+    """The innermost line of code outside of this package: most likely the one to mend."""
+    package = str(Path(__file__).parents[1])
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(package)]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
