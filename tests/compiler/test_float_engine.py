@@ -124,7 +124,27 @@ def test_initial_weights_are_scaled_by_what_a_neuron_sees() -> None:
     layers = (Conv2D(64, (3, 3), padding="same", activation="relu"), DepthwiseConv2D((3, 3)), Flatten(), Dense(4))
     network = Network("net", (8, 8, 16), layers)
     spreads = [float(matrix.std()) for matrix, _ in initial_weights(network, 1)]
-    assert spreads == pytest.approx([math.sqrt(2 / 144), math.sqrt(2 / 18), math.sqrt(2 / (6 * 6 * 64 + 4))], rel=0.1)
+    less_their_mean = 3 / 4  # of four rows (A2.7)
+    of_logits = math.sqrt(less_their_mean * 2 / (6 * 6 * 64 + 4))
+    assert spreads == pytest.approx([math.sqrt(2 / 144), math.sqrt(2 / 18), of_logits], rel=0.1)
+
+
+@pytest.mark.parametrize("outputs", [2, 5])
+def test_a2_7_logits_have_nothing_in_common_before_and_after_training(outputs: int) -> None:
+    network = Network("net", 6, (Dense(8, "relu"), Dense(outputs)))
+    engine = FloatEngine(network, initial_weights(network, 4), np.float64)
+    generator = np.random.default_rng(4)
+    for _ in range(20):
+        engine.train_step(generator.normal(size=6), int(generator.integers(outputs)), 0.1)
+    for rows, biases in (initial_weights(network, 4)[-1], engine.weights[-1]):
+        assert np.abs(rows.mean(axis=0)).max() < 1e-12 < np.abs(rows).max()
+        assert abs(biases.mean()) < 1e-12
+
+
+def test_a2_7_leaves_a_regression_alone() -> None:
+    network = Network("net", 6, (Dense(8, "relu"), Dense(3)), "mean_squared_error")
+    rows, _ = initial_weights(network, 4)[-1]
+    assert np.abs(rows.mean(axis=0)).min() > 0
 
 
 def test_samples_and_weights_of_another_shape_are_refused() -> None:

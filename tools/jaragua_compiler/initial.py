@@ -7,21 +7,32 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.network import DepthwiseConv2D, Layer, Network, Shape, WeightedLayer
+from jaragua_compiler.network import Dense, DepthwiseConv2D, Layer, Network, Shape, WeightedLayer
 
 FloatArray = npt.NDArray[np.float64]
 Weights = list[tuple[FloatArray, FloatArray]]
 
 
 def initial_weights(network: Network, seed: int) -> Weights:
-    """Per layer with weights (W, b) (layers.py): He normal before any ReLU, Glorot normal else; biases zero."""
+    """Per layer with weights (W, b) (layers.py): He normal before any ReLU, Glorot normal else; biases zero.
+
+    Of logits nothing is common to all classes (A2.7).
+    """
     generator = np.random.default_rng(seed)
     weights: Weights = []
     for index in network.weighted:
         shape, bias_shape = network.weight_shapes(index)
         deviation = _deviation(network.layers[index], shape)
         weights.append((generator.normal(0.0, deviation, size=shape), np.zeros(bias_shape)))
+    if _gives_logits(network):
+        rows, biases = weights[-1]
+        weights[-1] = (rows - rows.mean(axis=0), biases)
     return weights
+
+
+def _gives_logits(network: Network) -> bool:
+    """True if the last layer computes logits."""
+    return network.classifier and isinstance(network.layers[-1], Dense)
 
 
 def _deviation(layer: Layer, shape: Shape) -> float:
