@@ -49,6 +49,7 @@ NARROW_ACCUMULATOR_INPUTS = 256  # A3.4: up to here 32 bits hold the accumulator
 LARGEST_ERROR_TERMS = {"w16": 511, "w8": 65536}  # A5.5, A7.3, A8.1: so many products of A5.7 or A7.2 fit int32
 FACTOR_BITS = {"w16": 15, "w8": 23}  # A2.4, A8.1: what 30 bits leave for a factor of a weight
 NARROWEST = 7  # A2.2
+NARROW_CONV_TERMS, WIDE_CONV_INPUT = 128, 12  # A7.1: with more products than that an int16 convolution sums in 64 bits
 BLOB_FORMAT = 1
 BLOB_FORMAT_CHANNELS = 2  # A8.6: some layer has int8 weights, with an exponent for each channel
 HEADER_FIXED_BYTES = 16  # magic, format, layers, reserved, architecture id
@@ -379,9 +380,12 @@ def _input_width(network: Network, graph: Graph, operator: Operator) -> int:
     if not isinstance(operator, _WEIGHTED):
         return OUTPUT_WIDTH
     weights = network.weight_format(operator.layer)
-    width = _width(_fan(graph, operator)[0], weights)
+    terms = _fan(graph, operator)[0]
+    width = _width(terms, weights)
     if isinstance(operator, DenseOperator) or not network.trains(operator.layer):
         return width
+    if isinstance(operator, ConvOperator) and weights == "w16" and terms > NARROW_CONV_TERMS:
+        width = WIDE_CONV_INPUT
     if weights == "w8":
         width = min(width, (30 - _ceil_log2(_positions(operator))) // 2)
     return max(NARROWEST, min(width, 30 - NARROWEST - _ceil_log2(_positions(operator))))

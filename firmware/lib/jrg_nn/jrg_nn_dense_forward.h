@@ -30,6 +30,12 @@ JRG_NN_INLINE int16_t jrg_nn_activation(int32_t v, uint32_t bits, bool relu)
     return (int16_t)jrg_nn_clamp(v, relu ? 0 : -limit, limit - 1);
 }
 
+/* What a shifted sum of 64 bits is to the clamp: 17 bits of it. */
+JRG_NN_INLINE int32_t jrg_nn_cut(int64_t value)
+{
+    return value > 65535 ? 65535 : value < -65536 ? -65536 : (int32_t)value;
+}
+
 /* One output of up to 256 inputs: a 32-bit accumulator (A3.4). */
 JRG_NN_INLINE int32_t jrg_nn_dense_narrow_row(const int16_t *w, const int16_t *x, int32_t bias, uint32_t inputs,
                                               uint32_t shift)
@@ -37,7 +43,7 @@ JRG_NN_INLINE int32_t jrg_nn_dense_narrow_row(const int16_t *w, const int16_t *x
     return jrg_nn_rshift(bias + jrg_nn_dot(w, x, inputs), shift);
 }
 
-/* One output of any number of inputs: 32-bit sums of 256 products, added up in 64 bits; cut to 17 bits for the clamp. */
+/* One output of any number of inputs: 32-bit sums of 256 products, added up in 64 bits. */
 JRG_NN_INLINE int32_t jrg_nn_dense_wide_row(const int16_t *w, const int16_t *x, int32_t bias, uint32_t inputs,
                                             uint32_t shift)
 {
@@ -46,8 +52,7 @@ JRG_NN_INLINE int32_t jrg_nn_dense_wide_row(const int16_t *w, const int16_t *x, 
         const uint32_t left = inputs - start;
         sum += jrg_nn_dot(w + start, x + start, left < JRG_NN_NARROW_INPUTS ? left : JRG_NN_NARROW_INPUTS);
     }
-    const int64_t value = jrg_nn_rshift_wide(sum, shift);
-    return value > 65535 ? 65535 : value < -65536 ? -65536 : (int32_t)value;
+    return jrg_nn_cut(jrg_nn_rshift_wide(sum, shift));
 }
 
 /* x: [inputs] within the width of A2.4. weights: [outputs][inputs padded to even]. biases: [outputs] within A2.3.

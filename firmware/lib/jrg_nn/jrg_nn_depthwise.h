@@ -47,8 +47,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_forward(const jrg_nn_conv *conv, const int16
             for (uint32_t channel = 0; channel < window->channels; channel++) {
                 const int64_t sum = jrg_nn_depthwise_sum(window, x, weights, rows, columns, channel);
                 const int64_t value = jrg_nn_rshift_wide(sum + conv->biases[channel], shift);
-                const int32_t cut = value > 65535 ? 65535 : value < -65536 ? -65536 : (int32_t)value;
-                *y++ = jrg_nn_activation(cut, output_width, relu);
+                *y++ = jrg_nn_activation(jrg_nn_cut(value), output_width, relu);
                 weights += taps + (taps & 1u);
             }
         }
