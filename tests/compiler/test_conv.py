@@ -11,11 +11,21 @@ from hypothesis import strategies as st
 from image_networks import CNN, DEPTHWISE, ONE_CHANNEL, random_conv_network
 from random_cases import random_blob, random_sample
 
-from jaragua_compiler import CompileError, Conv2D, Dense, Flatten, NativeEngine, Network, ReferenceEngine, plan
+from jaragua_compiler import (
+    CompileError,
+    Conv2D,
+    Dense,
+    Exponents,
+    Flatten,
+    NativeEngine,
+    Network,
+    ReferenceEngine,
+    plan,
+)
 from jaragua_compiler.arithmetic import Block
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import mismatches, run
-from jaragua_compiler.blob import exponents, unpack_integers
+from jaragua_compiler.blob import exponents, pack_integers, unpack_integers
 from jaragua_compiler.dither import PAIR, ROW, Dither, plane_dithers
 from jaragua_compiler.exponents import LayerScale, layer_scale
 from jaragua_compiler.plan import Plan
@@ -52,6 +62,25 @@ def test_a7_1_an_output_is_the_weighted_sum_of_the_patch_under_it() -> None:
     limit = 1 << layer.output_width
     got = engine.layers[0].forward([x])
     assert np.array_equal(got, np.clip(expected, -limit, limit - 1).reshape(-1))
+
+
+@pytest.mark.parametrize("channels", [15, 16, 17, 29, 43])  # 135 to 387 products: odd, even, whole parts and rests
+def test_a7_1_sums_of_wide_convolutions_may_leave_32_bits(channels: int, engine_cache: Path) -> None:
+    compiled = plan(Network("net", (3, 3, channels), (Conv2D(4, (3, 3)), Flatten()), "mean_squared_error"))
+    terms = 9 * channels
+    generator = np.random.default_rng(channels)
+    signs = np.array([[1], [-1], [1], [-1]]) * np.ones(terms)
+    signs[2:, generator.random(terms) < 0.3] *= -1
+    weights = np.where(signs > 0, 32767, -32768).astype(np.int64).reshape(4, 3, 3, channels)
+    biases = np.array([2**30 - 1, -(2**30), 12345, -1])
+    found = Exponents((15,), (15,), 2)  # a shift of 28
+    blob = pack_integers(compiled, [(weights, biases)], found)
+    x = np.where(generator.random(terms) < 0.1, 4095, 4094).astype(np.int16)
+    sums = biases + weights.reshape(4, terms) @ x.astype(np.int64)
+    assert np.abs(sums[:2]).min() > 2**33
+    for engine in (ReferenceEngine(compiled), NativeEngine(compiled, engine_cache)):
+        engine.load(blob)
+        assert list(engine.forward(x)) == list((sums + 2**27) >> 28)
 
 
 PIXEL = Network("net", (2, 2, 3), (Conv2D(2, (1, 1)), Flatten(), Dense(2)))  # rows of 3 weights, padded to 4

@@ -3,9 +3,12 @@
 #define JRG_NN_CONV_FORWARD_H
 
 #include "jrg_nn_conv3x3_forward.h" // jrg_nn_conv3x3_forward
-#include "jrg_nn_conv_wide.h"       // jrg_nn_conv_wide_position
 #include "jrg_nn_dense_forward.h"   // jrg_nn_dense_forward
+#include "jrg_nn_wide.h"            // jrg_nn_wide_forward
 #include "jrg_nn_window.h"          // jrg_nn_patch
+
+#define JRG_NN_CONV_NARROW_INPUTS 128u /* A7.1: up to here 32 bits hold a sum beside any bias */
+#define JRG_NN_CONV_WIDE_INPUT 12u     /* A7.1: bits of more inputs, at most */
 
 /* One position of at most 128 inputs and any number of outputs: y need not be aligned. */
 JRG_NN_INLINE void jrg_nn_conv_position(const int16_t *patch, const int16_t *weights, const int32_t *biases, int16_t *y,
@@ -42,7 +45,8 @@ JRG_NN_INLINE void jrg_nn_conv_forward(const jrg_nn_window *window, const int16_
         for (uint32_t column = 0; column < window->columns; column++) {
             jrg_nn_patch(window, x, rows, jrg_nn_column_span(window, column), patch);
             if (inputs > JRG_NN_CONV_NARROW_INPUTS) {
-                jrg_nn_conv_wide_position(patch, weights, biases, y, inputs, outputs, shift, output_width, relu);
+                jrg_nn_wide_forward(patch, weights, biases, y, inputs, outputs, jrg_nn_wide_part(JRG_NN_CONV_WIDE_INPUT), shift,
+                                    output_width, relu);
             } else if (outputs % 2u == 0u) {
                 jrg_nn_dense_forward(patch, weights, biases, y, inputs, outputs, shift, output_width, relu);
             } else {

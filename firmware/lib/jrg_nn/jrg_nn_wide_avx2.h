@@ -1,18 +1,19 @@
-/* A7.1 of more than 128 products on a processor with AVX2, to the same bits. No board has this. */
-#ifndef JRG_NN_CONV_WIDE_AVX2_H
-#define JRG_NN_CONV_WIDE_AVX2_H
+/* Sums of 64 bits on a processor with AVX2, to the same bits. No board has this. */
+#ifndef JRG_NN_WIDE_AVX2_H
+#define JRG_NN_WIDE_AVX2_H
 
 #include <immintrin.h>
 
 #include "jrg_nn_arith.h" // JRG_NN_INLINE
 
-#define JRG_NN_AVX2_WIDE_PART 32u /* products of 2^27 in 8 sums of 4 */
+#define JRG_NN_AVX2_WIDE_STEP 32u /* products that become 8 sums of 4 before these are widened */
+#define JRG_NN_AVX2_WIDE_PART 8u  /* of jrg_nn_wide_part at least: then 32 bits hold those */
 
-/* The first `count` products, a multiple of JRG_NN_AVX2_WIDE_PART. */
+/* The first `count` products, a multiple of JRG_NN_AVX2_WIDE_STEP. */
 JRG_NN_INLINE int64_t jrg_nn_dot_wide_avx2(const int16_t *w, const int16_t *x, uint32_t count)
 {
     __m256i sums = _mm256_setzero_si256();
-    for (uint32_t i = 0; i < count; i += JRG_NN_AVX2_WIDE_PART) {
+    for (uint32_t i = 0; i < count; i += JRG_NN_AVX2_WIDE_STEP) {
         const __m256i *weights = (const __m256i *)(const void *)(w + i);
         const __m256i *inputs = (const __m256i *)(const void *)(x + i);
         const __m256i first = _mm256_madd_epi16(_mm256_loadu_si256(weights), _mm256_loadu_si256(inputs));

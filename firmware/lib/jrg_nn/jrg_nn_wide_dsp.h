@@ -1,7 +1,6 @@
-/* A7.1 of more than 128 products on the DSP extension: SMLALD sums in 64 bits at the price of SMLAD; 8 products in 6
- * instructions. */
-#ifndef JRG_NN_CONV_WIDE_DSP_H
-#define JRG_NN_CONV_WIDE_DSP_H
+/* Sums of 64 bits on the DSP extension, where SMLALD costs what SMLAD does: 8 products in 6 instructions. */
+#ifndef JRG_NN_WIDE_DSP_H
+#define JRG_NN_WIDE_DSP_H
 
 #include "jrg_nn_dsp.h" // JRG_NN_INLINE
 
