@@ -14,9 +14,18 @@ from jaragua_compiler import Conv2D, Dense, Flatten, Network, plan
     ("inputs", "width"), [(1, 15), (2, 14), (3, 13), (64, 9), (65, 8), (256, 7), (257, 7), (4000, 7)]
 )
 def test_a2_4_the_input_width_leaves_room_for_the_sum(inputs: int, width: int) -> None:
-    layer = plan(Network("net", inputs, (Dense(2),))).layers[0]
+    layer = plan(Network("net", inputs, (Dense(2), Dense(2)))).layers[0]
     assert layer.input_width == width
     assert inputs > 256 or inputs * 2 ** (15 + width) <= 2**30
+    assert layer.wide == (inputs > 256)
+
+
+@pytest.mark.parametrize(("inputs", "width"), [(64, 9), (65, 12), (256, 12), (257, 7)])
+def test_a2_4_the_last_layer_of_65_to_256_inputs_reads_12_bits(inputs: int, width: int) -> None:
+    layer = plan(Network("net", inputs, (Dense(2),))).layers[0]
+    assert layer.input_width == width
+    assert layer.wide == (inputs > 64)
+    assert layer.inputs * 2 ** (15 + width) <= 2**30 or layer.wide  # A3.4
 
 
 @pytest.mark.parametrize(

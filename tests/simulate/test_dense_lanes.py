@@ -138,6 +138,7 @@ def test_what_networks_do_not_go_in_step() -> None:
     assert not lanes_fit(plan(replace(NETWORKS["sine"], weights="w8")))
     assert not lanes_fit(plan(Network("c", (8, 8, 1), (Conv2D(2), Flatten(), Dense(2)))))
     assert not lanes_fit(plan(Network("w", 300, (Dense(2),))))
+    assert not lanes_fit(plan(Network("s", 65, (Dense(2),))))  # sums of 64 bits (A2.4)
 
 
 def test_the_c_is_built_once_for_all_networks(tmp_path: Path) -> None:
