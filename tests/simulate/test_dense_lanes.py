@@ -30,7 +30,7 @@ NETWORKS = {
     "odd": Network("odd", 5, (Dense(7, "relu"), Dense(3, "linear"), Dense(9, "relu"), Dense(3))),
     "numbers": Network("numbers", 3, (Dense(11, "relu"), Dense(5, "linear")), "mean_squared_error", output_range=4.0),
     "one layer": Network("one", 6, (Dense(4),)),
-    "wide": Network("wide", 256, (Dense(256, "relu"), Dense(2))),
+    "wide": Network("wide", 256, (Dense(256, "relu"), Dense(64, "relu"), Dense(2))),
 }
 
 #: What the processor can do, and less of it.
