@@ -24,7 +24,7 @@ def test_a1_2_saturates(value: int, bits: int) -> None:
     assert satu(np.array([value]), bits)[0] == min(max(value, 0), 2**bits - 1)
 
 
-@given(st.lists(st.integers(-32768, 32767), min_size=2, max_size=40), st.data())
+@given(st.lists(st.integers(-32768, 32766), min_size=2, max_size=40), st.data())
 def test_a4_1_softmax_is_right_to_a_thousandth(logits: list[int], data: st.DataObject) -> None:
     label = data.draw(st.integers(0, len(logits) - 1))
     found = softmax_error(np.array(logits), label)
@@ -46,6 +46,13 @@ def test_a4_4_cross_entropy_is_right_to_a_hundredth(logits: list[int], data: st.
 def test_a4_2_a_label_that_is_no_class_teaches_nothing(label: int) -> None:
     error, correct, loss = softmax_error(np.array([5, 9, 2]), label)
     assert (error.any(), correct, loss) == (False, False, 2**31 - 1)
+
+
+def test_a4_2_a_label_at_the_top_of_the_format_teaches_nothing() -> None:
+    error, correct, loss = softmax_error(np.array([32767, 32767, 5]), 1)
+    assert (error.any(), correct) == (False, False)
+    assert loss / 2048 == pytest.approx(log(2), abs=1e-2)
+    assert np.allclose(softmax_error(np.array([32767, 32766, 5]), 1).error, [16384, -16384, 0], atol=16)
 
 
 def test_a4_4_squared_errors_saturate() -> None:

@@ -11,11 +11,21 @@ from hypothesis import strategies as st
 from image_networks import CNN, DEPTHWISE, ONE_CHANNEL, random_conv_network
 from random_cases import random_blob, random_sample
 
-from jaragua_compiler import CompileError, Conv2D, Dense, Flatten, NativeEngine, Network, ReferenceEngine, plan
+from jaragua_compiler import (
+    CompileError,
+    Conv2D,
+    Dense,
+    Exponents,
+    Flatten,
+    NativeEngine,
+    Network,
+    ReferenceEngine,
+    plan,
+)
 from jaragua_compiler.arithmetic import Block
 from jaragua_compiler.bench.random_steps import random_steps
 from jaragua_compiler.bench.steps import mismatches, run
-from jaragua_compiler.blob import exponents, unpack_integers
+from jaragua_compiler.blob import exponents, pack_integers, unpack_integers
 from jaragua_compiler.dither import PAIR, ROW, Dither, plane_dithers
 from jaragua_compiler.exponents import LayerScale, layer_scale
 from jaragua_compiler.plan import Plan
@@ -52,6 +62,56 @@ def test_a7_1_an_output_is_the_weighted_sum_of_the_patch_under_it() -> None:
     limit = 1 << layer.output_width
     got = engine.layers[0].forward([x])
     assert np.array_equal(got, np.clip(expected, -limit, limit - 1).reshape(-1))
+
+
+def _wide_network(channels: int, layer: Conv2D | Dense) -> Network:
+    layers = (layer, Flatten()) if isinstance(layer, Conv2D) else (Flatten(), layer)
+    return Network("net", (3, 3, channels), layers, "mean_squared_error")
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        *(_wide_network(channels, Conv2D(4, (3, 3))) for channels in (15, 16, 17, 29, 43)),  # whole parts, and rests
+        *(_wide_network(channels, Dense(4)) for channels in (15, 16, 28)),
+    ],
+)
+def test_a3_4_and_a7_1_wide_sums_may_leave_32_bits(network: Network, engine_cache: Path) -> None:
+    compiled = plan(network)
+    terms = compiled.layers[0].inputs
+    generator = np.random.default_rng(terms)
+    signs = np.array([[1], [-1], [1], [-1]]) * np.ones(terms)
+    signs[2:, generator.random(terms) < 0.3] *= -1
+    rows = np.where(signs > 0, 32767, -32768).astype(np.int64)
+    biases = np.array([2**30 - 1, -(2**30), 12345, -1])
+    found = Exponents((15,), (13,), 0)  # a shift of 28
+    blob = pack_integers(compiled, [(rows.reshape(compiled.layers[0].weights_shape), biases)], found)
+    x = np.where(generator.random(terms) < 0.1, 4095, 4094).astype(np.int16)
+    sums = biases + rows @ x.astype(np.int64)
+    assert np.abs(sums[:2]).min() > 2**33
+    for engine in (ReferenceEngine(compiled), NativeEngine(compiled, engine_cache)):
+        engine.load(blob)
+        assert list(engine.forward(x)) == list((sums + 2**27) >> 28)
+
+
+@pytest.mark.parametrize("shift", [2, 3, 14, 29, 30])
+def test_a3_3_a_wide_sum_is_cut_to_the_output_at_any_shift(shift: int, engine_cache: Path) -> None:
+    compiled = plan(_wide_network(43, Conv2D(4, (3, 3))))
+    terms = compiled.layers[0].inputs
+    rows = np.array([[32767], [-32768], [0], [0]]) * np.ones(terms, dtype=np.int64)
+    rows[2:, 0] = 1, -1
+    half = 1 << (shift - 1)
+    blob = pack_integers(
+        compiled,
+        [(rows.reshape(compiled.layers[0].weights_shape), np.array([0, 0, half - 2, 1 - half]))],
+        Exponents((15,), (15,), 30 - shift),
+    )
+    for x in (4095, 2, 1):
+        inputs = np.full(terms, x, dtype=np.int16)
+        sums = rows @ inputs.astype(np.int64) + [0, 0, half - 2, 1 - half]
+        for engine in (ReferenceEngine(compiled), NativeEngine(compiled, engine_cache)):
+            engine.load(blob)
+            assert list(engine.forward(inputs)) == list(np.clip((sums + half) >> shift, -(2**15), 2**15 - 1))
 
 
 PIXEL = Network("net", (2, 2, 3), (Conv2D(2, (1, 1)), Flatten(), Dense(2)))  # rows of 3 weights, padded to 4

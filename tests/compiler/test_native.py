@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 from random_cases import MLP, SINE, random_blob, random_sample
 
-from jaragua_compiler import CompileError, LearningRate, NativeEngine, Plan, ReferenceEngine, plan
+from jaragua_compiler import (
+    CompileError,
+    Dense,
+    Exponents,
+    LearningRate,
+    NativeEngine,
+    Network,
+    Plan,
+    ReferenceEngine,
+    plan,
+)
+from jaragua_compiler.blob import pack_integers
 from jaragua_compiler.native import build_library, default_cache
 
 RATE = LearningRate.from_float(0.1)
@@ -54,6 +65,21 @@ def test_instances_work_in_threads_of_their_own(engine_cache: Path) -> None:
     for thread in threads:
         thread.join()
     assert found == {seed: _trained(ReferenceEngine(compiled), compiled, seed, steps=200) for seed in range(4)}
+
+
+def test_a4_2_a_label_at_the_top_of_the_format_moves_no_weight(engine_cache: Path) -> None:
+    compiled = plan(Network("two", 1, (Dense(3),)))
+    exponents = Exponents((8,), (11,), 11)
+    weights = np.zeros((3, 1), dtype=np.int64), np.array([2**30 - 1, 2**30 - 1, 0])
+    blob = pack_integers(compiled, [weights], exponents)
+    for engine in (NativeEngine(compiled, engine_cache), ReferenceEngine(compiled)):
+        engine.load(blob)
+        x = np.array([2000], dtype=np.int16)
+        assert list(engine.forward(x)) == [32767, 32767, 0]
+        result = engine.train_step(x, np.array([1], dtype=np.int16), RATE)
+        assert (engine.blob(), result.correct) == (blob, False)
+        engine.train_step(x, np.array([2], dtype=np.int16), RATE)
+        assert engine.blob() != blob
 
 
 def test_a_library_is_built_once_and_kept(tmp_path: Path) -> None:

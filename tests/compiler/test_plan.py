@@ -7,16 +7,47 @@ import dataclasses
 import pytest
 from random_cases import MLP, SINE
 
-from jaragua_compiler import Dense, Network, plan
+from jaragua_compiler import Conv2D, Dense, Flatten, Network, plan
 
 
 @pytest.mark.parametrize(
     ("inputs", "width"), [(1, 15), (2, 14), (3, 13), (64, 9), (65, 8), (256, 7), (257, 7), (4000, 7)]
 )
 def test_a2_4_the_input_width_leaves_room_for_the_sum(inputs: int, width: int) -> None:
-    layer = plan(Network("net", inputs, (Dense(2),))).layers[0]
+    layer = plan(Network("net", inputs, (Dense(2), Dense(2)))).layers[0]
     assert layer.input_width == width
     assert inputs > 256 or inputs * 2 ** (15 + width) <= 2**30
+    assert layer.wide == (inputs > 256)
+
+
+@pytest.mark.parametrize(("inputs", "width"), [(64, 9), (65, 12), (256, 12), (257, 7)])
+def test_a2_4_the_last_layer_of_65_to_256_inputs_reads_12_bits(inputs: int, width: int) -> None:
+    layer = plan(Network("net", inputs, (Dense(2),))).layers[0]
+    assert layer.input_width == width
+    assert layer.wide == (inputs > 64)
+    assert layer.inputs * 2 ** (15 + width) <= 2**30 or layer.wide  # A3.4
+
+
+@pytest.mark.parametrize(
+    ("side", "channels", "kernel", "width"),
+    [
+        (4, 8, 3, 8),  # K = 72
+        (4, 128, 1, 8),
+        (4, 129, 1, 12),  # from here on a sum takes 64 bits
+        (4, 32, 3, 12),
+        (32, 15, 3, 12),
+        (64, 15, 3, 11),  # 4,096 positions
+    ],
+)
+def test_a7_1_the_input_width_of_a_convolution_leaves_room_for_its_sums(
+    side: int, channels: int, kernel: int, width: int
+) -> None:
+    shape = (side, side, channels)
+    layer = plan(Network("net", shape, (Conv2D(2, (kernel, kernel), (1, 1), "same"), Flatten(), Dense(2)))).layers[0]
+    assert layer.input_width == width
+    assert layer.inputs > 128 or layer.inputs * 2 ** (15 + width) <= 2**30
+    assert 8 * 2 ** (15 + width) <= 2**30  # what portable kernels add up in 32 bits (A1.3)
+    assert side * side * 2 ** (width + layer.error_width) <= 2**30  # A7.4
 
 
 @pytest.mark.parametrize(("outputs", "width"), [(2, 14), (10, 11), (32, 10), (256, 7), (511, 7)])

@@ -15,6 +15,7 @@ NETWORKS = {
     "even": Network("even", 6, (Dense(8, "relu"), Dense(5, "linear")), loss="softmax_cross_entropy"),
     "odd": Network("odd", 7, (Dense(3, "linear"), Dense(9, "linear")), loss="softmax_cross_entropy"),
     "no hidden layer": Network("flat", 13, (Dense(4, "linear"),), loss="softmax_cross_entropy"),
+    "12 bits of features": Network("wide", 130, (Dense(4, "linear"),), loss="softmax_cross_entropy"),  # A2.4
     "convolution": Network(
         "conv",
         (6, 6, 1),

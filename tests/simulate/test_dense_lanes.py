@@ -31,7 +31,7 @@ NETWORKS = {
     "odd": Network("odd", 5, (Dense(7, "relu"), Dense(3, "linear"), Dense(9, "relu"), Dense(3))),
     "numbers": Network("numbers", 3, (Dense(11, "relu"), Dense(5, "linear")), "mean_squared_error", output_range=4.0),
     "one layer": Network("one", 6, (Dense(4),)),
-    "wide": Network("wide", 256, (Dense(256, "relu"), Dense(2))),
+    "wide": Network("wide", 256, (Dense(256, "relu"), Dense(64, "relu"), Dense(2))),
 }
 
 #: What the processor can do, and less of it.
@@ -199,6 +199,7 @@ def test_what_networks_do_not_go_in_step() -> None:
     assert not lanes_fit(plan(replace(NETWORKS["sine"], weights="w8")))
     assert not lanes_fit(plan(Network("c", (8, 8, 1), (Conv2D(2), Flatten(), Dense(2)))))
     assert not lanes_fit(plan(Network("w", 300, (Dense(2),))))
+    assert not lanes_fit(plan(Network("s", 65, (Dense(2),))))  # sums of 64 bits (A2.4)
 
 
 def test_the_c_is_built_once_for_all_networks(tmp_path: Path) -> None:

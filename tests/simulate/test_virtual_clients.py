@@ -37,7 +37,7 @@ IntegerWeights = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 DIGITS = jaragua_models.get("digits")
 IMAGES = Network("images", (8, 8, 1), (Conv2D(4, (3, 3), (2, 2), activation="relu"), Flatten(), Dense(10)))
-#: Numbers of channels, positions and weights that fill the vectors of jrg_nn_w8_avx2.h, and that do not.
+#: Numbers of channels, positions and weights that fill the vectors of jrg_nn's *_avx2.h, and that do not.
 CHANNELS = Network(
     "channels",
     (8, 8, 1),
@@ -49,6 +49,7 @@ MODELS = {
     "digits-w8": replace(DIGITS, network=replace(DIGITS.network, weights="w8")),
     "images": replace(DIGITS, network=IMAGES),
     "images-w8": replace(DIGITS, network=replace(IMAGES, weights="w8")),
+    "channels": replace(DIGITS, network=CHANNELS),
     "channels-w8": replace(DIGITS, network=replace(CHANNELS, weights="w8")),
 }
 

@@ -11,6 +11,7 @@ from jaragua_compiler.blob import IntArray
 LOG2_E_Q14 = 23637  # A4.1
 LN_2_Q14 = 11357  # A4.4
 LOGIT_ONE_LOG2 = 11  # logits and losses of cross-entropy are Q11
+TOP_LOGIT = (1 << 15) - 1  # A4.2
 PROBABILITY_ONE = 1 << 15  # A4.1: probabilities are Q15
 BAD_LABEL_LOSS = (1 << 31) - 1  # A4.2
 LOSS_LIMIT = (1 << 31) - 1  # A4.4
@@ -83,6 +84,8 @@ def softmax_error(logits: IntArray, label: int) -> LossError:
     error = (powers * PROBABILITY_ONE + total // 2) // total
     error[label] -= PROBABILITY_ONE
     loss = ((int(below_top[label]) + _log2_q11(total) - (15 << LOGIT_ONE_LOG2)) * LN_2_Q14) >> 14
+    if logits[label] == TOP_LOGIT:
+        error = np.zeros_like(error)
     return LossError(error, int(np.argmax(logits)) == label, max(0, loss))
 
 

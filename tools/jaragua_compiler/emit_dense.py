@@ -9,6 +9,7 @@ from jaragua_compiler.plan_operators import DensePlan
 
 INCLUDES = (
     ("jrg_nn_dense_forward.h", "jrg_nn_dense_forward"),
+    ("jrg_nn_wide.h", "jrg_nn_wide_forward"),
     ("jrg_nn_live_rows.h", "jrg_nn_live_rows"),
     ("jrg_nn_dense_update.h", "jrg_nn_dense_update"),
     ("jrg_nn_dense_backward.h", "jrg_nn_dense_backward"),
@@ -22,6 +23,15 @@ static void jrg_model_step{step}_forward(void)
     jrg_nn_dense_forward({x}, {weights}, {biases}, {y},
                          {inputs}u, {outputs}u, (uint32_t)jrg_model_exponents[{index}].forward_shift,
                          {output_width}u, {relu});
+}}
+"""
+
+_WIDE_FORWARD = """\
+static void jrg_model_step{step}_forward(void)
+{{
+    jrg_nn_wide_forward({x}, {weights}, {biases}, {y},
+                        {inputs}u, {outputs}u, jrg_nn_wide_part({input_width}u),
+                        (uint32_t)jrg_model_exponents[{index}].forward_shift, {output_width}u, {relu});
 }}
 """
 
@@ -67,7 +77,7 @@ jrg_nn_spread_errors({down}, &below, {below}, {inputs}u);
 
 def forward_code(layer: DensePlan, plan: Plan) -> str:
     """The function `jrg_model_step<step>_forward`: reads the input's tensor, writes the output's."""
-    return _FORWARD.format(**_fields(layer, plan, ""))
+    return (_WIDE_FORWARD if layer.wide else _FORWARD).format(**_fields(layer, plan, ""))
 
 
 def backward_code(layer: DensePlan, plan: Plan, below: str) -> str:

@@ -45,10 +45,12 @@ __all__ = ["ActivationPlan", "AddPlan", "ConvPlan", "DensePlan", "DepthwisePlan"
 
 OUTPUT_WIDTH = 15  # A2.5
 LOGIT_EXPONENT = 11  # A2.5
-NARROW_ACCUMULATOR_INPUTS = 256  # A3.4: up to here 32 bits hold the accumulator
 LARGEST_ERROR_TERMS = {"w16": 511, "w8": 65536}  # A5.5, A7.3, A8.1: so many products of A5.7 or A7.2 fit int32
 FACTOR_BITS = {"w16": 15, "w8": 23}  # A2.4, A8.1: what 30 bits leave for a factor of a weight
 NARROWEST = 7  # A2.2
+WIDE_INPUT = 12  # A2.4, A7.1: where a sum of products with int16 weights takes 64 bits
+NARROW_CONV_TERMS = 128  # A7.1
+NARROW_HEAD_INPUTS, MOST_HEAD_INPUTS = 64, 256  # A2.4
 BLOB_FORMAT = 1
 BLOB_FORMAT_CHANNELS = 2  # A8.6: some layer has int8 weights, with an exponent for each channel
 HEADER_FIXED_BYTES = 16  # magic, format, layers, reserved, architecture id
@@ -379,12 +381,20 @@ def _input_width(network: Network, graph: Graph, operator: Operator) -> int:
     if not isinstance(operator, _WEIGHTED):
         return OUTPUT_WIDTH
     weights = network.weight_format(operator.layer)
-    width = _width(_fan(graph, operator)[0], weights)
+    terms = _fan(graph, operator)[0]
+    width = WIDE_INPUT if weights == "w16" and _is_wide(graph, operator, terms) else _width(terms, weights)
     if isinstance(operator, DenseOperator) or not network.trains(operator.layer):
         return width
     if weights == "w8":
         width = min(width, (30 - _ceil_log2(_positions(operator))) // 2)
     return max(NARROWEST, min(width, 30 - NARROWEST - _ceil_log2(_positions(operator))))
+
+
+def _is_wide(graph: Graph, operator: Operator, terms: int) -> bool:
+    """A2.4, A7.1: whether a sum of so many products with int16 weights takes 64 bits to leave its inputs more."""
+    if isinstance(operator, DenseOperator):
+        return operator.output == graph.output and NARROW_HEAD_INPUTS < terms <= MOST_HEAD_INPUTS
+    return isinstance(operator, ConvOperator) and terms > NARROW_CONV_TERMS
 
 
 def _positions(operator: Operator) -> int:

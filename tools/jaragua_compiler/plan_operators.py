@@ -93,6 +93,11 @@ class WeightedPlan(OperatorPlan):
         return self.weight_format == "w8"
 
     @property
+    def wide(self) -> bool:
+        """True if int16 weights make sums that 32 bits may not hold beside any bias (A3.4)."""
+        return not self.per_channel and self.inputs << (15 + self.input_width) > 1 << 30
+
+    @property
     def row_elements(self) -> int:
         """Numbers in a stored row: the inputs, padded to an even count (A6), or to quads of int8 (A8.6)."""
         unit = 4 if self.per_channel else 2

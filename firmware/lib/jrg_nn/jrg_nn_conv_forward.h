@@ -4,9 +4,13 @@
 
 #include "jrg_nn_conv3x3_forward.h" // jrg_nn_conv3x3_forward
 #include "jrg_nn_dense_forward.h"   // jrg_nn_dense_forward
+#include "jrg_nn_wide.h"            // jrg_nn_wide_forward
 #include "jrg_nn_window.h"          // jrg_nn_patch
 
-/* One position of any number of outputs: y need not be aligned. */
+#define JRG_NN_CONV_NARROW_INPUTS 128u /* A7.1: up to here 32 bits hold a sum beside any bias */
+#define JRG_NN_CONV_WIDE_INPUT 12u     /* A7.1: bits of more inputs, at most */
+
+/* One position of at most 128 inputs and any number of outputs: y need not be aligned. */
 JRG_NN_INLINE void jrg_nn_conv_position(const int16_t *patch, const int16_t *weights, const int32_t *biases, int16_t *y,
                                         uint32_t inputs, uint32_t outputs, uint32_t shift, uint32_t output_width,
                                         bool relu)
@@ -14,9 +18,7 @@ JRG_NN_INLINE void jrg_nn_conv_position(const int16_t *patch, const int16_t *wei
     const uint32_t stride = inputs + (inputs & 1u);
     for (uint32_t j = 0; j < outputs; j++) {
         const int16_t *row = weights + j * stride;
-        const int32_t value = inputs <= JRG_NN_NARROW_INPUTS
-                                  ? jrg_nn_dense_narrow_row(row, patch, biases[j], inputs, shift)
-                                  : jrg_nn_dense_wide_row(row, patch, biases[j], inputs, shift);
+        const int32_t value = jrg_nn_dense_narrow_row(row, patch, biases[j], inputs, shift);
         y[j] = jrg_nn_activation(value, output_width, relu);
     }
 }
@@ -42,7 +44,10 @@ JRG_NN_INLINE void jrg_nn_conv_forward(const jrg_nn_window *window, const int16_
 #pragma GCC unroll 1
         for (uint32_t column = 0; column < window->columns; column++) {
             jrg_nn_patch(window, x, rows, jrg_nn_column_span(window, column), patch);
-            if (outputs % 2u == 0u) {
+            if (inputs > JRG_NN_CONV_NARROW_INPUTS) {
+                jrg_nn_wide_forward(patch, weights, biases, y, inputs, outputs, jrg_nn_wide_part(JRG_NN_CONV_WIDE_INPUT), shift,
+                                    output_width, relu);
+            } else if (outputs % 2u == 0u) {
                 jrg_nn_dense_forward(patch, weights, biases, y, inputs, outputs, shift, output_width, relu);
             } else {
                 jrg_nn_conv_position(patch, weights, biases, y, inputs, outputs, shift, output_width, relu);

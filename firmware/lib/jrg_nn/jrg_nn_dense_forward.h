@@ -7,9 +7,7 @@
 #include "jrg_nn_dense_forward_dsp.h" // jrg_nn_dense_forward_dsp
 #endif
 
-#define JRG_NN_NARROW_INPUTS 256u /* A3.4: so many products fit a 32-bit accumulator beside any bias */
-
-/* Sum of w[i] * x[i] over count <= 256 products: at most 2^30 in magnitude (A3.4). w, x: 4-aligned, padded with 0. */
+/* Sum of w[i] * x[i] over count products that is at most 2^30 in magnitude (A3.4, A7.4). w, x: 4-aligned, padded with 0. */
 JRG_NN_INLINE int32_t jrg_nn_dot(const int16_t *w, const int16_t *x, uint32_t count)
 {
 #if JRG_NN_DSP
@@ -30,46 +28,29 @@ JRG_NN_INLINE int16_t jrg_nn_activation(int32_t v, uint32_t bits, bool relu)
     return (int16_t)jrg_nn_clamp(v, relu ? 0 : -limit, limit - 1);
 }
 
-/* One output of up to 256 inputs: a 32-bit accumulator (A3.4). */
+/* One output whose sum 32 bits hold beside any bias (A3.4). */
 JRG_NN_INLINE int32_t jrg_nn_dense_narrow_row(const int16_t *w, const int16_t *x, int32_t bias, uint32_t inputs,
                                               uint32_t shift)
 {
     return jrg_nn_rshift(bias + jrg_nn_dot(w, x, inputs), shift);
 }
 
-/* One output of any number of inputs: 32-bit sums of 256 products, added up in 64 bits; cut to 17 bits for the clamp. */
-JRG_NN_INLINE int32_t jrg_nn_dense_wide_row(const int16_t *w, const int16_t *x, int32_t bias, uint32_t inputs,
-                                            uint32_t shift)
-{
-    int64_t sum = bias;
-    for (uint32_t start = 0; start < inputs; start += JRG_NN_NARROW_INPUTS) {
-        const uint32_t left = inputs - start;
-        sum += jrg_nn_dot(w + start, x + start, left < JRG_NN_NARROW_INPUTS ? left : JRG_NN_NARROW_INPUTS);
-    }
-    const int64_t value = jrg_nn_rshift_wide(sum, shift);
-    return value > 65535 ? 65535 : value < -65536 ? -65536 : (int32_t)value;
-}
-
-/* x: [inputs] within the width of A2.4. weights: [outputs][inputs padded to even]. biases: [outputs] within A2.3.
+/* Sums of products are at most 2^30 in magnitude (A3.4): otherwise it is jrg_nn_wide_forward.
+ * x: [inputs] within the width of A2.4. weights: [outputs][inputs padded to even]. biases: [outputs] within A2.3.
  * x, weights and y are 4-aligned; x is padded with 0 to an even count. y: [outputs]. shift: fw + fx - fy in 2..30 (A3.3). output_width: magnitude bits of y, 7..15. */
 JRG_NN_INLINE void jrg_nn_dense_forward(const int16_t *x, const int16_t *weights, const int32_t *biases, int16_t *y,
                                         uint32_t inputs, uint32_t outputs, uint32_t shift, uint32_t output_width,
                                         bool relu)
 {
 #if JRG_NN_DSP
-    if (inputs <= JRG_NN_NARROW_INPUTS) {
-        jrg_nn_dense_forward_dsp(x, weights, biases, y, inputs, outputs, shift, output_width, relu);
-        return;
-    }
-#endif
+    jrg_nn_dense_forward_dsp(x, weights, biases, y, inputs, outputs, shift, output_width, relu);
+#else
     const uint32_t stride = inputs + (inputs & 1u);
     for (uint32_t j = 0; j < outputs; j++) {
-        const int16_t *row = weights + j * stride;
-        const int32_t value = inputs <= JRG_NN_NARROW_INPUTS
-                                  ? jrg_nn_dense_narrow_row(row, x, biases[j], inputs, shift)
-                                  : jrg_nn_dense_wide_row(row, x, biases[j], inputs, shift);
+        const int32_t value = jrg_nn_dense_narrow_row(weights + j * stride, x, biases[j], inputs, shift);
         y[j] = jrg_nn_activation(value, output_width, relu);
     }
+#endif
 }
 
 #endif

@@ -128,7 +128,7 @@ JRG_NN_INLINE int32_t jrg_nn_activation_dsp(int32_t sum, int32_t factor, uint32_
     return relu ? jrg_nn_usat(value, bits) : jrg_nn_ssat(value, bits);
 }
 
-/* As jrg_nn_dense_forward, for at most 256 inputs. x is 4-aligned and padded with 0. */
+/* As jrg_nn_dense_forward. x is 4-aligned and padded with 0. */
 JRG_NN_INLINE void jrg_nn_dense_forward_dsp(const int16_t *x, const int16_t *weights, const int32_t *biases, int16_t *y,
                                             uint32_t inputs, uint32_t outputs, uint32_t shift, uint32_t output_width,
                                             bool relu)

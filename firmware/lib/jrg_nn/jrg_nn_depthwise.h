@@ -5,6 +5,7 @@
 #include "jrg_nn_conv_update.h"   // jrg_nn_conv_stepped_weight
 #include "jrg_nn_dense_forward.h" // jrg_nn_activation
 #include "jrg_nn_errors.h"        // jrg_nn_mask_errors
+#include "jrg_nn_wide.h"          // jrg_nn_rshift_cut
 #if JRG_NN_DSP
 #include "jrg_nn_depthwise_dsp.h" // jrg_nn_depthwise_forward_dsp
 #endif
@@ -46,9 +47,8 @@ JRG_NN_INLINE void jrg_nn_depthwise_forward(const jrg_nn_conv *conv, const int16
             const int16_t *weights = conv->weights;
             for (uint32_t channel = 0; channel < window->channels; channel++) {
                 const int64_t sum = jrg_nn_depthwise_sum(window, x, weights, rows, columns, channel);
-                const int64_t value = jrg_nn_rshift_wide(sum + conv->biases[channel], shift);
-                const int32_t cut = value > 65535 ? 65535 : value < -65536 ? -65536 : (int32_t)value;
-                *y++ = jrg_nn_activation(cut, output_width, relu);
+                const int32_t value = jrg_nn_rshift_cut(sum + conv->biases[channel], shift);
+                *y++ = jrg_nn_activation(value, output_width, relu);
                 weights += taps + (taps & 1u);
             }
         }

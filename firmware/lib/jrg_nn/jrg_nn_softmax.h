@@ -10,6 +10,7 @@
 #define JRG_NN_LN_2_Q14 11357
 #define JRG_NN_PROBABILITY_EXPONENT 15 /* of the error of A4.2 */
 #define JRG_NN_BAD_LABEL_LOSS 0x7FFFFFFFu
+#define JRG_NN_TOP_LOGIT 32767
 
 /* A4.1: T[k] = round(2^15 2^(-k/32)). */
 static const uint16_t jrg_nn_exp2_table[33] = {
@@ -80,7 +81,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_softmax_errors(jrg_nn_row_error *errors, uint3
 }
 
 /* logits: [count], Q11. errors: [count], its list is written. Returns the error, Q15.
- * A label outside 0..count-1 teaches nothing (A4.2). */
+ * A label outside 0..count-1 teaches nothing, nor one whose logit is the top of its format (A4.2). */
 JRG_NN_INLINE jrg_nn_error jrg_nn_softmax_error(const int16_t *logits, uint32_t count, int16_t label,
                                                 jrg_nn_row_error *errors, jrg_nn_result *result)
 {
@@ -98,6 +99,9 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_softmax_error(const int16_t *logits, uint32_t 
     }
     result->correct = best == (uint32_t)label;
     result->loss = jrg_nn_cross_entropy(jrg_nn_below_top(logits[best], logits[label]), sum);
+    if (logits[label] == JRG_NN_TOP_LOGIT) {
+        return (jrg_nn_error){0};
+    }
     return jrg_nn_softmax_errors(errors, count, sum, (uint32_t)label);
 }
 

@@ -6,6 +6,7 @@
 #include "jrg_nn_dense_update.h"  // jrg_nn_dense_update
 #include "jrg_nn_live_rows.h"     // jrg_nn_live_rows
 #include "jrg_nn_softmax.h"       // jrg_nn_softmax_error
+#include "jrg_nn_wide.h"          // jrg_nn_wide_forward
 #include "jrg_online_open.h"      // jrg_online_open_row
 
 enum {
@@ -127,12 +128,26 @@ bool jrg_online_prepare(jrg_online *online, int16_t *x)
 
 /* ---- the head ----------------------------------------------------------------------------------------------------- */
 
+/* The logits of memory.features (A3.3); sums take 64 bits where 32 do not hold them (A3.4). */
+static JRG_ONLINE_ONCE void work_out_logits(jrg_online *online)
+{
+    const jrg_nn_dense *head = &online->head;
+    const int16_t *features = online->memory.features;
+    const uint32_t shift = (uint32_t)online->exponents.forward_shift;
+    const uint32_t part = jrg_nn_wide_part(head->input_width);
+    if (head->inputs <= part)
+        jrg_nn_dense_forward(features, head->weights, head->biases, online->memory.logits, head->inputs, head->outputs,
+                             shift, LOGIT_WIDTH, false);
+    else
+        jrg_nn_wide_forward(features, head->weights, head->biases, online->memory.logits, head->inputs, head->outputs,
+                            part, shift, LOGIT_WIDTH, false);
+}
+
 /* O4.2 for memory.features; the list of errors is written. */
 static JRG_ONLINE_ONCE jrg_nn_error judge(jrg_online *online, uint32_t label, jrg_nn_result *result)
 {
     const jrg_nn_dense *head = &online->head;
-    jrg_nn_dense_forward(online->memory.features, head->weights, head->biases, online->memory.logits, head->inputs,
-                         head->outputs, (uint32_t)online->exponents.forward_shift, LOGIT_WIDTH, false);
+    work_out_logits(online);
     return jrg_nn_softmax_error(online->memory.logits, head->outputs, (int16_t)label, online->memory.errors, result);
 }
 

@@ -1,6 +1,6 @@
 #include "jrg_online_open.h"
 
-#include "jrg_nn_dense_forward.h" // jrg_nn_dense_wide_row
+#include "jrg_nn_wide.h" // jrg_nn_wide_row
 
 enum { IMPRINT_BITS = 8, LOGIT_WIDTH = 15, WEIGHT_WIDTH = 15, STEP_WIDTH = 17, SHARE_EXPONENT = 15 };
 #define MOST_IMPRINT ((1ll << 46) - 1)
@@ -72,8 +72,9 @@ void jrg_online_open_row(const jrg_nn_dense *head, uint64_t known, uint32_t labe
         row[i] = (int16_t)jrg_nn_rshift_wide(share * sum_of(head, known, stride, i), SHARE_EXPONENT);
     head->biases[label] = (int32_t)jrg_nn_rshift_wide(share * sum_of_biases(head, known), SHARE_EXPONENT);
 
+    const uint32_t part = jrg_nn_wide_part(head->input_width);
     const int32_t own = jrg_nn_activation(
-        jrg_nn_dense_wide_row(row, features, head->biases[label], head->inputs, shift), LOGIT_WIDTH, false);
+        jrg_nn_wide_row(row, features, head->biases[label], head->inputs, part, shift), LOGIT_WIDTH, false);
     const int32_t gap = largest_known(logits, head->outputs, known) - own;
     const int64_t squares = sum_of_squares(features, head->inputs);
     if (gap <= 0 || squares == 0)
