@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,12 @@ import pytest
 NEEDED = {"board": ("arm-none-eabi-gcc", "qemu-system-arm"), "cross": ("arm-none-eabi-gcc",)}
 
 OWN_PROGRAMS = ("qemu-system-arm", "mosquitto", "jaragua")
+
+
+def pytest_configure() -> None:
+    """A shell starts what runs in its background deaf to SIGINT, and children inherit that: tests send it to theirs."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

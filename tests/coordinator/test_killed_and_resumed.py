@@ -34,13 +34,7 @@ async def begin(config_path: Path) -> asyncio.subprocess.Process:
         *command,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        preexec_fn=hear_interrupts,
     )
-
-
-def hear_interrupts() -> None:
-    """A shell starts what runs in its background deaf to SIGINT, and children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def line_of(process: asyncio.subprocess.Process, word: str) -> None:
