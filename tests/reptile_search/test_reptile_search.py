@@ -11,13 +11,12 @@ import pytest
 from jaragua.reproduce import Store
 from jaragua.reptile_search import __main__ as command
 from jaragua.reptile_search import table
-from jaragua.reptile_search.grid import STREAM, TASKS, Order, Task, shortened
+from jaragua.reptile_search.grid import STREAM, TASKS, Order, Task, Trials, shortened
 from jaragua.reptile_search.run import Simulations, Size, searched
 from jaragua.reptile_search.search import EQUAL_POINTS, Found, Judge, at_best_rate, search
 from jaragua_compiler.bench.batch_reptile import Comparison, Cost, Work
 
-RATES = (0.1, 0.2, 0.4)
-SEEDS = (1, 2)
+TRIALS = Trials((0.1, 0.2, 0.4), (1, 2))
 
 
 def judge_of(points: Callable[[Order], float], best_rate: float = 0.2) -> Judge:
@@ -25,28 +24,33 @@ def judge_of(points: Callable[[Order], float], best_rate: float = 0.2) -> Judge:
     return lambda order, rate, seed: points(order) - 50 * abs(rate - best_rate) + 0.1 * seed
 
 
-def test_the_best_rate_is_that_of_all_seeds_among_the_first_seeds_best() -> None:
-    points = {(0.1, 1): 80.0, (0.1, 2): 60.0, (0.2, 1): 79.0, (0.2, 2): 79.0, (0.4, 1): 10.0, (0.4, 2): 99.0}
-    asked: list[tuple[float, int]] = []
+def test_the_best_rate_is_that_of_all_seeds_among_the_scouts_best() -> None:
+    points = {
+        (0.1, 1): 80.0, (0.1, 2): 60.0, (0.1, 3): 60.0,
+        (0.2, 1): 79.0, (0.2, 2): 79.0, (0.2, 3): 79.0,
+        (0.3, 1): 99.0, (0.3, 2): 10.0, (0.3, 3): 99.0,
+        (0.4, 1): 10.0, (0.4, 2): 99.0, (0.4, 3): 99.0,
+    }  # fmt: skip
+    asked: set[tuple[float, int]] = set()
 
     def judge(_: Order, rate: float, seed: int) -> float:
-        asked.append((rate, seed))
+        asked.add((rate, seed))
         return points[rate, seed]
 
-    found = at_best_rate(STREAM, RATES, SEEDS, judge)
-    assert (found.rate, found.points, found.at_edge) == (0.2, (79.0, 79.0), False)
-    assert (0.4, 2) not in asked
+    found = at_best_rate(STREAM, Trials((0.1, 0.2, 0.3, 0.4), (1, 2, 3), scouts=2), judge)
+    assert (found.rate, found.points, found.at_edge) == (0.2, (79.0, 79.0, 79.0), False)
+    assert asked == set(points) - {(0.3, 3), (0.4, 3)}
 
 
 def test_a_rate_at_the_end_of_the_grid_is_marked() -> None:
-    assert at_best_rate(STREAM, RATES, SEEDS, judge_of(lambda order: 80, best_rate=0.5)).at_edge
+    assert at_best_rate(STREAM, TRIALS, judge_of(lambda order: 80, best_rate=0.5)).at_edge
 
 
 def test_the_fewest_passes_that_learn_within_a_point_are_taken() -> None:
     def points(order: Order) -> float:
         return 80 if order == STREAM else {1: 70, 2: 80 - EQUAL_POINTS - 0.1, 3: 80 - EQUAL_POINTS + 0.1}[order.passes]
 
-    found = search(RATES, SEEDS, judge_of(points))
+    found = search(TRIALS, judge_of(points))
     assert [one.order for one in found.equal.found] == [Order(3, 5), Order(3, 10)]
     assert found.equal.learns_as_well
     assert found.several is None
@@ -54,7 +58,7 @@ def test_the_fewest_passes_that_learn_within_a_point_are_taken() -> None:
 
 
 def test_where_one_pass_is_enough_that_of_several_passes_is_found_too() -> None:
-    found = search(RATES, SEEDS, judge_of(lambda order: 80 if order.batch != 5 else 70))
+    found = search(TRIALS, judge_of(lambda order: 80 if order.batch != 5 else 70))
     assert [one.order for one in found.equal.found] == [Order(1, 10)]
     assert found.several
     assert [one.order for one in found.several.found] == [Order(2, 10)]
@@ -64,7 +68,7 @@ def test_tinyreptile_of_two_passes_is_compared_too() -> None:
     def points(order: Order) -> float:
         return 80 if order == Order(2, 1) or order.passes == 3 else 70
 
-    found = search(RATES, SEEDS, judge_of(points), Order(2, 1))
+    found = search(TRIALS, judge_of(points), Order(2, 1))
     assert found.stream.order == Order(2, 1)
     assert [one.order for one in found.equal.found] == [Order(3, 5), Order(3, 10)]
     assert (found.several, found.accumulations) == (None, ())
@@ -76,7 +80,7 @@ def test_tinyreptile_of_two_passes_is_compared_too() -> None:
 
 
 def test_that_none_learns_as_well_is_said() -> None:
-    found = search(RATES, SEEDS, judge_of(lambda order: 80 if order == STREAM else 50))
+    found = search(TRIALS, judge_of(lambda order: 80 if order == STREAM else 50))
     assert not found.equal.learns_as_well
     assert {one.order.passes for one in found.equal.found} == {8}
     rows = table.batch_table([Size(TASKS["digits"], 1, found)]).splitlines()
@@ -99,7 +103,7 @@ def counted_size(found: Found, ram_bytes: int) -> Size:
 
 
 def test_the_cheapest_of_those_that_learn_as_well_has_the_row() -> None:
-    found = search(RATES, SEEDS, judge_of(lambda order: 80 if order == STREAM or order.passes == 2 else 40))
+    found = search(TRIALS, judge_of(lambda order: 80 if order == STREAM or order.passes == 2 else 40))
     size = counted_size(found, 2000)
     (row,) = table.batch_table([size]).splitlines()[2:]
     assert "| 2 × 10, 0.2: 0.801 ± 0.006 | +0.0 ± 0.0 | 1,000 | 2,990 | 2.99 | 1,000 | 2,000 | 2.00 | yes |" in row
@@ -123,7 +127,7 @@ def test_a_tiny_search_gives_a_row_and_repeats_none_of_its_simulations(tiny: Tas
     first, again = (Simulations(tiny, store, 1, said.append) for _ in range(2))
     (size,) = searched(first, tiny)
     assert said
-    assert len(size.found.stream.points) == len(tiny.seeds)
+    assert len(size.found.stream.points) == len(tiny.trials.seeds)
     records = sorted(tmp_path.glob("records/*"))
     changed = [path.stat().st_mtime_ns for path in records]
     assert len(records) == len(first.outcomes)

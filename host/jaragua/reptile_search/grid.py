@@ -9,8 +9,6 @@ from typing import Final
 from jaragua.simulate import Simulation, device_names
 from jaragua.simulate.models import model_named
 
-#: Of all figures; the held-out tasks are the same for each.
-SEEDS: Final = (1, 2, 3)
 #: Samples a step of batch Reptile (Nichol, Achiam and Schulman take 5 to 10 on Omniglot).
 BATCHES: Final = (5, 10)
 MOST_PASSES: Final = 8
@@ -35,6 +33,19 @@ STREAM: Final = Order(1, 1)
 
 
 @dataclass(frozen=True)
+class Trials:
+    """What every order of work is tried with.
+
+    seeds: of all figures; the held-out tasks are the same for each.
+    scouts: how many of them, the first ones, judge every rate.
+    """
+
+    rates: tuple[float, ...]
+    seeds: tuple[int, ...]
+    scouts: int = 3
+
+
+@dataclass(frozen=True)
 class Task:
     """shots: the support-set sizes (samples of each class) that new devices adapt with; one start serves them all.
 
@@ -43,10 +54,9 @@ class Task:
 
     model: str
     rounds: int
-    rates: tuple[float, ...]
+    trials: Trials
     shots: tuple[int, ...]
     eval_tasks: int = 400
-    seeds: tuple[int, ...] = SEEDS
     stream_passes: tuple[int, ...] = (1,)
 
     @property
@@ -87,18 +97,26 @@ class Task:
         )
 
 
+def _doubling(least: float, count: int) -> tuple[float, ...]:
+    return tuple(least * 2**step for step in range(count))
+
+
+_THREE: Final = (1, 2, 3)
+_SIX: Final = (*_THREE, 4, 5, 6)
+_TEN: Final = (*_SIX, 7, 8, 9, 10)
 TASKS: Final[Mapping[str, Task]] = {
     task.model: task
     for task in (
-        Task("sine", 1000, (0.005, 0.01, 0.02, 0.04, 0.08, 0.16), (8, 16, 32, 64)),
-        Task("digits", 300, (0.05, 0.1, 0.2, 0.4, 0.8), (1, 2, 5, 10), stream_passes=(1, 2)),
-        Task("presence", 200, (0.00625, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4), (2, 5, 10, 20)),
-        Task("keywords", 500, (0.00625, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4), (1, 2, 3), stream_passes=(1, 2)),
-        Task("omniglot-cnn", 100, (0.02, 0.04, 0.08, 0.16, 0.32), (1, 2, 5), eval_tasks=200),
+        Task("sine", 1000, Trials(_doubling(0.005, 6), _TEN), (8, 16, 32, 64), stream_passes=(1, 2)),
+        Task("digits", 300, Trials(_doubling(0.05, 5), _SIX), (1, 2, 5, 10), stream_passes=(1, 2)),
+        Task("presence", 200, Trials(_doubling(0.00625, 7), _TEN), (2, 5, 10, 20)),
+        Task("keywords", 500, Trials(_doubling(0.00625, 7), _SIX), (1, 2, 3), stream_passes=(1, 2)),
+        Task("omniglot-cnn", 100, Trials(_doubling(0.02, 5), _THREE, scouts=1), (1, 2, 5), 200, stream_passes=(1, 2)),
     )
 }
 
 
 def shortened(task: Task) -> Task:
     """That everything works, not what it gives."""
-    return replace(task, rounds=3, rates=task.rates[2:4], shots=task.shots[:1], eval_tasks=8, seeds=task.seeds[:2])
+    trials = Trials(task.trials.rates[2:4], task.trials.seeds[:2])
+    return replace(task, rounds=3, trials=trials, shots=task.shots[:1], eval_tasks=8, stream_passes=(1,))

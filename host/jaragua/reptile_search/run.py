@@ -123,7 +123,7 @@ class Simulations:
 def searched(simulations: Simulations, task: Task) -> list[Size]:
     """Every support-set size of a task. Raises: what `simulate` raises, StoreError."""
     return [
-        Size(task, shots, search(task.rates, task.seeds, simulations.judge(shots), Order(passes, 1)))
+        Size(task, shots, search(task.trials, simulations.judge(shots), Order(passes, 1)))
         for passes in task.stream_passes
         for shots in task.shots
     ]
@@ -138,5 +138,5 @@ def counted(sizes: list[Size]) -> list[Size]:
 def _experiment(task: Task, simulation: Simulation, order: Order) -> Experiment:
     """As `jaragua reproduce` keeps them."""
     name = f"{task.model}, {order} at rate {simulation.learning_rate:g}, {simulation.adapt_shots} shots"
-    row = TaskOfPlan(task.model, task.model, task.model, len(task.seeds))
+    row = TaskOfPlan(task.model, task.model, task.model, len(task.trials.seeds))
     return Experiment(name, row, str(order), "support", str(simulation.adapt_shots), simulation)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Final, TypeAlias
 
 from jaragua.report.intervals import Interval, paired_interval
-from jaragua.reptile_search.grid import ACCUMULATIONS, BATCHES, MOST_PASSES, STREAM, Order
+from jaragua.reptile_search.grid import ACCUMULATIONS, BATCHES, MOST_PASSES, STREAM, Order, Trials
 
 #: By how many points batch Reptile may be behind TinyReptile and still count as equal.
 EQUAL_POINTS: Final = 1.0
-#: Rates that all seeds judge: the best of the first seed.
+#: Rates that all seeds judge: the best of the first ones'.
 _RATES_KEPT: Final = 2
 
 #: Of an order at a rate under a seed: what the metric is after adapting, in points (more is better).
@@ -63,16 +63,16 @@ class Found:
     accumulations: tuple[Learned, ...]
 
 
-def search(rates: Sequence[float], seeds: Sequence[int], judge: Judge, order: Order = STREAM) -> Found:
+def search(trials: Trials, judge: Judge, order: Order = STREAM) -> Found:
     """TinyReptile in this order at its best rate; then batch Reptile, with more passes until it learns as well."""
-    stream = at_best_rate(order, rates, seeds, judge)
+    stream = at_best_rate(order, trials, judge)
     in_steps = ACCUMULATIONS if order == STREAM else ()
-    accumulations = tuple(at_best_rate(Order(1, batch), rates, seeds, judge) for batch in in_steps)
+    accumulations = tuple(at_best_rate(Order(1, batch), trials, judge) for batch in in_steps)
 
     def equal_from(least_passes: int) -> Equal:
         tried: tuple[Learned, ...] = ()
         for passes in range(least_passes, MOST_PASSES + 1):
-            tried = tuple(at_best_rate(Order(passes, batch), rates, seeds, judge) for batch in BATCHES)
+            tried = tuple(at_best_rate(Order(passes, batch), trials, judge) for batch in BATCHES)
             equal = tuple(one for one in tried if one.mean >= stream.mean - EQUAL_POINTS)
             if equal:
                 return Equal(equal, True)
@@ -82,15 +82,13 @@ def search(rates: Sequence[float], seeds: Sequence[int], judge: Judge, order: Or
     return Found(stream, equal, equal_from(2) if equal.found[0].order.passes == 1 else None, accumulations)
 
 
-def at_best_rate(order: Order, rates: Sequence[float], seeds: Sequence[int], judge: Judge) -> Learned:
-    """The best mean over all seeds, among the rates that were best under the first seed."""
-    first = sorted(rates, key=lambda rate: -judge(order, rate, seeds[0]))
-    return max(_under_all_seeds(order, first[:_RATES_KEPT], rates, seeds, judge), key=lambda one: one.mean)
+def at_best_rate(order: Order, trials: Trials, judge: Judge) -> Learned:
+    """The best mean over all seeds, among the rates of the best means over the first seeds."""
+    means = {rate: fmean(judge(order, rate, seed) for seed in trials.seeds[: trials.scouts]) for rate in trials.rates}
+    kept = sorted(trials.rates, key=lambda rate: -means[rate])[:_RATES_KEPT]
+    return max((_under_all_seeds(order, rate, trials, judge) for rate in kept), key=lambda one: one.mean)
 
 
-def _under_all_seeds(
-    order: Order, kept: Sequence[float], rates: Sequence[float], seeds: Sequence[int], judge: Judge
-) -> Iterator[Learned]:
-    for rate in kept:
-        points = tuple(judge(order, rate, seed) for seed in seeds)
-        yield Learned(order, rate, points, rate in (min(rates), max(rates)))
+def _under_all_seeds(order: Order, rate: float, trials: Trials, judge: Judge) -> Learned:
+    points = tuple(judge(order, rate, seed) for seed in trials.seeds)
+    return Learned(order, rate, points, rate in (min(trials.rates), max(trials.rates)))
