@@ -111,7 +111,7 @@ TASKS: Final[Mapping[str, Task]] = {
         Task("digits", 300, Trials(_doubling(0.05, 5), _SIX), (1, 2, 5, 10), stream_passes=(1, 2)),
         Task("presence", 200, Trials(_doubling(0.00625, 7), _TEN), (2, 5, 10, 20)),
         Task("keywords", 500, Trials(_doubling(0.00625, 7), _SIX), (1, 2, 3), stream_passes=(1, 2)),
-        Task("omniglot-cnn", 100, Trials(_doubling(0.02, 5), _THREE, scouts=1), (1, 2, 5), 200, stream_passes=(1, 2)),
+        Task("omniglot-cnn", 100, Trials(_doubling(0.01, 6), _THREE, scouts=1), (1, 2, 5), 200, stream_passes=(1, 2)),
     )
 }
 
