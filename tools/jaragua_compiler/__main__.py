@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from jaragua_compiler.command_line import exit_code_of
 from jaragua_compiler.emitter import emit
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export import load_model
@@ -18,15 +19,14 @@ from jaragua_compiler.plan import plan
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the process's exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        compiled = plan(load_model(options.model, options.loss)[0], options.accumulate)
-        emit(compiled, options.out)
-    except CompileError as error:
-        print(f"error: {error.message}", error.hint, sep="\n" if error.hint else "", file=sys.stderr)
-        return error.exit_code
+    return exit_code_of(lambda: _emit(options), CompileError)
+
+
+def _emit(options: argparse.Namespace) -> None:
+    compiled = plan(load_model(options.model, options.loss)[0], options.accumulate)
+    emit(compiled, options.out)
     sizes = f"blob {compiled.blob_bytes} bytes, arena {compiled.arena_bytes} bytes"
     print(f"{compiled.network.name}: {sizes}, architecture {compiled.architecture.hex()}", file=sys.stderr)
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from jaragua_compiler.bench.workload import meta_train
 from jaragua_compiler.blob import exponents, pack, quantise_inputs, quantise_targets
+from jaragua_compiler.command_line import exit_code_of
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.exponents import calibrate
 from jaragua_compiler.float_engine import FloatEngine
@@ -198,16 +199,16 @@ def _at_least(least: int) -> Callable[[str], int]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns the process's exit code."""
+    options = _parser().parse_args(arguments)
+    return exit_code_of(lambda: _study(options), CompileError, ModelError)
+
+
+def _study(options: argparse.Namespace) -> None:
     rows = []
-    try:
-        for name, study in _chosen(_parser().parse_args(arguments)).items():
-            print(f"{name}: {study.tasks} tasks …", file=sys.stderr)
-            rows += study_model(name, study)
-    except (CompileError, ModelError) as error:
-        print(f"error: {error.message}", error.hint, sep="\n" if error.hint else "", file=sys.stderr)
-        return error.exit_code
+    for name, study in _chosen(options).items():
+        print(f"{name}: {study.tasks} tasks …", file=sys.stderr)
+        rows += study_model(name, study)
     print("\n".join(table(rows)))
-    return 0
 
 
 if __name__ == "__main__":

@@ -8,27 +8,36 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
 from jaragua.emulate import EmulatedFleet, build_image
+from jaragua.errors import JaraguaError
 from jaragua.online.pools import pools
 from jaragua.online.start import Start, trained_start
 from jaragua.serial import Board, samples_of
 from jaragua.simulate.models import model_named
+from jaragua_compiler.command_line import exit_code_of
+from jaragua_compiler.errors import CompileError
 from jaragua_compiler.online import Settings
 from jaragua_compiler.online.learner import known_mask
 from jaragua_compiler.rate import LearningRate
+from jaragua_models import ModelError
 
 SAMPLES = 64
 RATE = LearningRate.from_float(0.02)
 
 
-def main() -> None:
-    """Print the rows of one task."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the rows of one task; returns the process's exit code."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--task", default="digits")
-    task: str = options.parse_args().task
+    task: str = options.parse_args(arguments).task
+    return exit_code_of(lambda: _print_costs(task), JaraguaError, CompileError, ModelError)
+
+
+def _print_costs(task: str) -> None:
     model = model_named(task)
     drawn = pools(model, 1)
     everything = range(drawn.classes)
@@ -60,4 +69,4 @@ async def _count(url: str, start: Start, samples: list[bytes], known: int) -> No
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

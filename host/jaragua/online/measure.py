@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from jaragua.errors import JaraguaError
 from jaragua.online.drift import CHANGES, unchanged, watch
 from jaragua.online.forgetting import accuracy, measure
 from jaragua.online.pools import pools
 from jaragua.online.start import saved_weights, trained_start
 from jaragua.report.intervals import mean_interval
 from jaragua.simulate.models import model_named
+from jaragua_compiler.command_line import exit_code_of
+from jaragua_compiler.errors import CompileError
 from jaragua_compiler.initial import Weights
 from jaragua_compiler.online import NativeLearner
 from jaragua_compiler.plan import plan
-from jaragua_models import Model
+from jaragua_models import Model, ModelError
 
 REPLAYS = (0, 1, 4, 8, 16)
 CHANGED_SAMPLES = 300
@@ -31,7 +35,7 @@ STATED_POINTS = 10.0
 STATED_ALARMS_IN_100_000 = 10
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables of one task; 1 if something is worse than stated, else 0."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--task", default="digits")
@@ -39,7 +43,11 @@ def main() -> int:
     options.add_argument("--samples", type=int, default=5000, help="of each stream without a change")
     options.add_argument("--start", type=Path, help="folder of `jaragua simulate --state`")
     options.add_argument("--standardise", action="store_true", help="drift only: inputs standardised by the board (O3)")
-    chosen = options.parse_args()
+    chosen = options.parse_args(arguments)
+    return exit_code_of(lambda: _measure(chosen), JaraguaError, CompileError, ModelError)
+
+
+def _measure(chosen: argparse.Namespace) -> int:
     model = model_named(chosen.task)
     weights = saved_weights(chosen.start, model) if chosen.start else None
     good = chosen.standardise or _forgetting(model, weights, chosen.seeds)

@@ -20,23 +20,23 @@ from jaragua.reptile_search import table
 from jaragua.reptile_search.grid import TASKS, shortened
 from jaragua.reptile_search.run import Simulations, Size, counted, searched
 from jaragua_compiler.bench import batch_reptile
-from jaragua_compiler.bench.toolchain import ToolError
+from jaragua_compiler.command_line import exit_code_of
+from jaragua_compiler.errors import CompileError
 from jaragua_models import ModelError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print both tables; returns the process's exit code."""
     options = _options(arguments)
-    try:
-        sizes, seconds = _found(options)
-    except (JaraguaError, ModelError, ToolError) as error:
-        _say(f"error: {error.message}\n{error.hint}")
-        return error.exit_code
+    return exit_code_of(lambda: _print_tables(options), JaraguaError, ModelError, CompileError)
+
+
+def _print_tables(options: argparse.Namespace) -> None:
+    sizes, seconds = _found(options)
     sys.stdout.write(f"{table.batch_table(sizes)}\n\n{table.accumulation_table(sizes)}\n\n")
     sys.stdout.write(f"Simulations: {seconds:,.0f} s in all.\n")
     if options.write:
         _write([size for size in sizes if size.comparisons])
-    return 0
 
 
 def _found(options: argparse.Namespace) -> tuple[list[Size], float]:

@@ -8,6 +8,7 @@ The weights are random initial ones, so fewer rows are dead than on a task; ever
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import mean
@@ -17,6 +18,8 @@ from jaragua_compiler.bench import board
 from jaragua_compiler.bench.random_steps import STEPS_PER_BLOB, random_steps
 from jaragua_compiler.bench.steps import mismatches, run
 from jaragua_compiler.bench.toolchain import ToolError
+from jaragua_compiler.command_line import exit_code_of
+from jaragua_compiler.errors import CompileError
 from jaragua_compiler.layers import (
     Add,
     AveragePool2D,
@@ -81,14 +84,18 @@ def table(network: Network) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; returns the process's exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", choices=get_args(WeightFormat), default="w16", help="of all layers but the last")
     weights = parser.parse_args(arguments).weights
+    return exit_code_of(lambda: _print_tables(weights), CompileError)
+
+
+def _print_tables(weights: WeightFormat) -> None:
     for example in (MOBILE, RESIDUAL):
         print(table(replace(example, weights=weights)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

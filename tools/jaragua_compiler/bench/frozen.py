@@ -9,6 +9,7 @@ compared with those of the native engine.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,8 @@ from jaragua_compiler.bench.toolchain import ToolError, require_tools
 from jaragua_compiler.bench.workload import SEED, meta_train, task_steps
 from jaragua_compiler.blob import pack
 from jaragua_compiler.boards import find_board
+from jaragua_compiler.command_line import exit_code_of
+from jaragua_compiler.errors import CompileError
 from jaragua_compiler.exponents import calibrate
 from jaragua_compiler.export.choice import Choice, planned
 from jaragua_compiler.export.memory import figures
@@ -27,7 +30,7 @@ from jaragua_compiler.freeze import freeze
 from jaragua_compiler.initial import Weights
 from jaragua_compiler.native import NativeEngine
 from jaragua_compiler.plan import plan
-from jaragua_models import Model, get
+from jaragua_models import Model, ModelError, get
 
 BOARD = "qemu_m4"
 _MOST_SAMPLES = 100  # of those that ranges are estimated from
@@ -62,14 +65,18 @@ def cost(model: Model, weights: Weights, train: str, tasks: int) -> Cost:
     return Cost(train, takes.ram_bytes, takes.flash_bytes, round(np.mean(trained)), round(np.mean(forward)))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one line for each choice."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print one line for each choice; returns the process's exit code."""
     parser = argparse.ArgumentParser(description="What a choice of layers that train costs.")
     parser.add_argument("--model", required=True, help="a model of the zoo")
     parser.add_argument("--train", action="append", required=True, help="as jaragua compile takes it, but auto")
     parser.add_argument("--rounds", type=int, default=60, help="of meta-training for the start")
     parser.add_argument("--tasks", type=int, default=2, help="held-out tasks whose samples are learned")
     options = parser.parse_args(arguments)
+    return exit_code_of(lambda: _print_costs(options), CompileError, ModelError)
+
+
+def _print_costs(options: argparse.Namespace) -> None:
     require_tools()
     model = get(options.model)
     model = replace(model, defaults=replace(model.defaults, rounds=options.rounds))
@@ -82,4 +89,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""The measurements that are run as modules refuse as every verb does: a sentence, what to do, an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from jaragua.errors import ModelError
+from jaragua.online import cost, measure
+from jaragua_compiler import __main__ as emit
+from jaragua_compiler import accuracy
+from jaragua_compiler.bench import frozen
+
+Command = Callable[[Sequence[str]], int]
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "exit_code"),
+    [
+        (cost.main, ["--task", "nosuch"], ModelError.exit_code),
+        (measure.main, ["--task", "nosuch"], ModelError.exit_code),
+        (frozen.main, ["--model", "nosuch", "--train", "all"], 1),
+        (accuracy.main, ["--model", "nosuch"], 1),
+        (emit.main, ["emit", "--model", "nosuch", "--out", "."], 1),
+    ],
+)
+def test_an_unknown_model_is_a_sentence_and_what_there_is(
+    command: Command, words: list[str], exit_code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(words) == exit_code
+    told = capsys.readouterr()
+    first, second = told.err.splitlines()
+    assert first.lower() == "error: there is no model 'nosuch' in the zoo."
+    assert "digits, keywords, omniglot" in second
+    assert told.out == ""

@@ -1,0 +1,25 @@
+"""What every `python -m …` of this project does with an error: one sentence, what to do, an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Protocol, cast
+
+
+class _Told(Protocol):
+    """What all errors of the project have, whichever tree they are of."""
+
+    message: str
+    hint: str
+    exit_code: int
+
+
+def exit_code_of(command: Callable[[], int | None], *kinds: type[Exception]) -> int:
+    """Run a command; returns its exit code, 0 for None. Errors of these kinds are said on stderr, others go on."""
+    try:
+        return command() or 0
+    except kinds as error:
+        told = cast(_Told, error)
+        print(f"error: {told.message}", *([told.hint] if told.hint else []), sep="\n", file=sys.stderr)
+        return told.exit_code
