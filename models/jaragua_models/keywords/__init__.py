@@ -15,7 +15,7 @@ MODEL = Model(
     ),
     tasks=KeywordTasks(),
     defaults=Defaults(
-        learning_rate=0.05,
+        learning_rate=0.03,
         ways=5,
         shots=3,
         passes=4,
