@@ -109,7 +109,7 @@ TASKS: Final[Mapping[str, Task]] = {
     for task in (
         Task("sine", 1000, Trials(_doubling(0.005, 6), _TEN), (8, 16, 32, 64), stream_passes=(1, 2)),
         Task("digits", 300, Trials(_doubling(0.05, 5), _SIX), (1, 2, 5, 10), stream_passes=(1, 2)),
-        Task("presence", 200, Trials(_doubling(0.00625, 7), _TEN), (2, 5, 10, 20)),
+        Task("presence", 200, Trials(_doubling(0.003125, 8), _TEN), (2, 5, 10, 20)),
         Task("keywords", 500, Trials(_doubling(0.00625, 7), _SIX), (1, 2, 3), stream_passes=(1, 2)),
         Task("omniglot-cnn", 100, Trials(_doubling(0.01, 6), _THREE, scouts=1), (1, 2, 5), 200, stream_passes=(1, 2)),
     )
