@@ -39,6 +39,8 @@ BODIES: dict[str, tuple[Layer, ...]] = {
     "dense": (Flatten(), Dense(5, "tanh"), Dense(4, "relu"), Dense(3)),
     "same": (Conv2D(4, (3, 2), (2, 1), "same", "relu"), Conv2D(3, (2, 2), activation="relu6"), *HEAD),
     "padded": (Conv2D(3, (3, 3), (2, 2), ((0, 2), (1, 0)), "leaky_relu", slope=0.2), *HEAD),
+    "long rows, channels left over": (Conv2D(6, (3, 3), (2, 1), "same", "relu"), *HEAD),
+    "short rows, several blocks": (Conv2D(18, (2, 2), (1, 2), "same", "tanh"), Conv2D(3, (2, 2)), *HEAD),
     "depthwise": (Conv2D(3), DepthwiseConv2D((3, 2), (2, 1), "same", "relu6"), *HEAD),
     "max pool": (Conv2D(3), MaxPool2D((3, 2), (2, 2), "same"), *HEAD),
     "average pool": (Conv2D(3), AveragePool2D((2, 3), (1, 2), "same"), *HEAD),

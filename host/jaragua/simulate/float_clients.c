@@ -83,6 +83,78 @@ static void jrg_float_add(float *restrict to, float factor, const float *restric
     }
 }
 
+/* 16 channels side by side; whatever vectors a processor has, the compiler makes of it. */
+typedef float jrg_float_block __attribute__((vector_size(64)));
+
+/* Several rows are met at once: what they are added to, or multiplied with, is then read once for all of them. */
+enum { JRG_FLOAT_TOGETHER = 4, JRG_FLOAT_SHORT = 16, JRG_FLOAT_BLOCK = 16 };
+
+/* sums[k] = rows[k] . a and sums[4 + k] = rows[k] . b, of four rows that lie one after the other. */
+static void jrg_float_eight_dots(const float *restrict rows, const float *restrict a, const float *restrict b, int32_t n,
+                                 float *restrict sums)
+{
+    const float *restrict second = rows + n;
+    const float *restrict third = second + n;
+    const float *restrict fourth = third + n;
+    float s0 = 0.0f, s1 = 0.0f, s2 = 0.0f, s3 = 0.0f, s4 = 0.0f, s5 = 0.0f, s6 = 0.0f, s7 = 0.0f;
+    for (int32_t i = 0; i < n; i++) {
+        s0 += rows[i] * a[i];
+        s1 += second[i] * a[i];
+        s2 += third[i] * a[i];
+        s3 += fourth[i] * a[i];
+        s4 += rows[i] * b[i];
+        s5 += second[i] * b[i];
+        s6 += third[i] * b[i];
+        s7 += fourth[i] * b[i];
+    }
+    sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+    sums[4] = s4, sums[5] = s5, sums[6] = s6, sums[7] = s7;
+}
+
+/* Rows that wait to be added to `to`, each times its factor. */
+typedef struct {
+    float *to;
+    int32_t length;
+    int32_t count;
+    float factors[JRG_FLOAT_TOGETHER];
+    const float *rows[JRG_FLOAT_TOGETHER];
+} jrg_float_terms;
+
+static void jrg_float_add_four(float *restrict to, const jrg_float_terms *terms)
+{
+    const float *restrict a = terms->rows[0];
+    const float *restrict b = terms->rows[1];
+    const float *restrict c = terms->rows[2];
+    const float *restrict d = terms->rows[3];
+    const float fa = terms->factors[0], fb = terms->factors[1], fc = terms->factors[2], fd = terms->factors[3];
+    for (int32_t i = 0; i < terms->length; i++) {
+        to[i] += fa * a[i] + fb * b[i] + fc * c[i] + fd * d[i];
+    }
+}
+
+/* Adds whatever waits. */
+static void jrg_float_settle(jrg_float_terms *terms)
+{
+    for (int32_t i = 0; i < terms->count; i++) {
+        jrg_float_add(terms->to, terms->factors[i], terms->rows[i], terms->length);
+    }
+    terms->count = 0;
+}
+
+/* to += factor * row, now or with the next ones; nothing for a factor of 0. */
+static void jrg_float_add_later(jrg_float_terms *terms, float factor, const float *row)
+{
+    if (factor == 0.0f) {
+        return;
+    }
+    terms->factors[terms->count] = factor;
+    terms->rows[terms->count++] = row;
+    if (terms->count == JRG_FLOAT_TOGETHER) {
+        jrg_float_add_four(terms->to, terms);
+        terms->count = 0;
+    }
+}
+
 static int32_t jrg_float_taps(const jrg_float_layer *layer)
 {
     return layer->kernel_rows * layer->kernel_columns;
@@ -96,6 +168,19 @@ static int32_t jrg_float_positions(const jrg_float_layer *layer)
 static int32_t jrg_float_output_size(const jrg_float_layer *layer)
 {
     return jrg_float_positions(layer) * layer->out_channels;
+}
+
+/* Whether a row of weights fills no vector, and there are positions enough to turn them on their side. */
+static bool jrg_float_is_short(const jrg_float_layer *layer)
+{
+    return jrg_float_taps(layer) * layer->in_channels <= JRG_FLOAT_SHORT && jrg_float_positions(layer) > 1;
+}
+
+/* How many channels there are from `first` on, at most a block of them. */
+static int32_t jrg_float_block_size(const jrg_float_layer *layer, int32_t first)
+{
+    const int32_t left = layer->out_channels - first;
+    return left < JRG_FLOAT_BLOCK ? left : JRG_FLOAT_BLOCK;
 }
 
 /* Where in the input image the tap of a window is, as an offset, or -1 in the padding. */
@@ -132,19 +217,85 @@ static void jrg_float_gather(const jrg_float_layer *layer, const jrg_float_memor
     }
 }
 
-static void jrg_float_weighted(const jrg_float_layer *layer, const jrg_float_memory *memory)
+static void jrg_float_gather_all(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    for (int32_t position = 0; layer->patches >= 0 && position < jrg_float_positions(layer); position++) {
+        jrg_float_gather(layer, memory, position);
+    }
+}
+
+/* All outputs of one or two positions (first == second: of one); rows of weights four at a time. */
+static void jrg_float_outputs_of_two(const jrg_float_layer *layer, const jrg_float_memory *memory, int32_t first,
+                                     int32_t second)
 {
     const int32_t length = jrg_float_taps(layer) * layer->in_channels;
-    float *output = memory->values + layer->output;
-    for (int32_t position = 0; position < jrg_float_positions(layer); position++) {
-        if (layer->patches >= 0) {
-            jrg_float_gather(layer, memory, position);
+    const float *a = jrg_float_patch(layer, memory, first);
+    const float *b = jrg_float_patch(layer, memory, second);
+    const float *row = memory->weights + layer->weights;
+    const float *bias = memory->weights + layer->biases;
+    float *of_first = memory->values + layer->output + first * layer->out_channels;
+    float *of_second = memory->values + layer->output + second * layer->out_channels;
+    int32_t channel = 0;
+    for (; channel + JRG_FLOAT_TOGETHER <= layer->out_channels; channel += JRG_FLOAT_TOGETHER) {
+        float sums[2 * JRG_FLOAT_TOGETHER];
+        jrg_float_eight_dots(row, a, b, length, sums);
+        for (int32_t k = 0; k < JRG_FLOAT_TOGETHER; k++) {
+            of_first[channel + k] = bias[channel + k] + sums[k];
+            of_second[channel + k] = bias[channel + k] + sums[JRG_FLOAT_TOGETHER + k];
         }
-        const float *patch = jrg_float_patch(layer, memory, position);
-        const float *row = memory->weights + layer->weights;
-        for (int32_t channel = 0; channel < layer->out_channels; channel++, row += length) {
-            *output++ = memory->weights[layer->biases + channel] + jrg_float_dot(row, patch, length);
+        row += JRG_FLOAT_TOGETHER * length;
+    }
+    for (; channel < layer->out_channels; channel++, row += length) {
+        of_first[channel] = bias[channel] + jrg_float_dot(row, a, length);
+        of_second[channel] = bias[channel] + jrg_float_dot(row, b, length);
+    }
+}
+
+/* The same for rows too short to fill a vector: of up to 16 channels at a time the weights are turned on their side. */
+static void jrg_float_outputs_of_block(const jrg_float_layer *layer, const jrg_float_memory *memory, int32_t first)
+{
+    const int32_t length = jrg_float_taps(layer) * layer->in_channels;
+    const int32_t positions = jrg_float_positions(layer);
+    const int32_t channels = jrg_float_block_size(layer, first);
+    const size_t bytes = (size_t)channels * sizeof(float);
+    jrg_float_block biases = {0.0f};
+    memcpy(&biases, memory->weights + layer->biases + first, bytes);
+    jrg_float_block columns[JRG_FLOAT_SHORT] = {{0.0f}};
+    for (int32_t k = 0; k < channels * length; k++) {
+        columns[k % length][k / length] = memory->weights[layer->weights + first * length + k];
+    }
+    float *output = memory->values + layer->output + first;
+    for (int32_t position = 0; position < positions; position += JRG_FLOAT_TOGETHER) {
+        const int32_t last = positions - 1;
+        const float *a = jrg_float_patch(layer, memory, position);
+        const float *b = jrg_float_patch(layer, memory, position + 1 < last ? position + 1 : last);
+        const float *c = jrg_float_patch(layer, memory, position + 2 < last ? position + 2 : last);
+        const float *d = jrg_float_patch(layer, memory, position + 3 < last ? position + 3 : last);
+        jrg_float_block sums[JRG_FLOAT_TOGETHER] = {biases, biases, biases, biases};
+        for (int32_t i = 0; i < length; i++) {
+            sums[0] += a[i] * columns[i];
+            sums[1] += b[i] * columns[i];
+            sums[2] += c[i] * columns[i];
+            sums[3] += d[i] * columns[i];
         }
+        for (int32_t k = 0; k < JRG_FLOAT_TOGETHER && position + k < positions; k++) {
+            memcpy(output + (position + k) * layer->out_channels, &sums[k], bytes);
+        }
+    }
+}
+
+static void jrg_float_weighted(const jrg_float_layer *layer, const jrg_float_memory *memory)
+{
+    const int32_t positions = jrg_float_positions(layer);
+    jrg_float_gather_all(layer, memory);
+    if (jrg_float_is_short(layer)) {
+        for (int32_t channel = 0; channel < layer->out_channels; channel += JRG_FLOAT_BLOCK) {
+            jrg_float_outputs_of_block(layer, memory, channel);
+        }
+        return;
+    }
+    for (int32_t position = 0; position < positions; position += 2) {
+        jrg_float_outputs_of_two(layer, memory, position, position + 1 < positions ? position + 1 : position);
     }
 }
 
@@ -238,6 +389,21 @@ static float jrg_float_activated(const jrg_float_layer *layer, float value)
     }
 }
 
+/* ReLU has a loop of its own, which is done in vectors. */
+static void jrg_float_activate(const jrg_float_layer *layer, float *restrict output)
+{
+    const int32_t size = jrg_float_output_size(layer);
+    if (layer->activation == JRG_FLOAT_RELU) {
+        for (int32_t i = 0; i < size; i++) {
+            output[i] = output[i] > 0.0f ? output[i] : 0.0f;
+        }
+        return;
+    }
+    for (int32_t i = 0; layer->activation != JRG_FLOAT_LINEAR && i < size; i++) {
+        output[i] = jrg_float_activated(layer, output[i]);
+    }
+}
+
 static void jrg_float_layer_forward(const jrg_float_layer *layer, const jrg_float_memory *memory)
 {
     switch (layer->kind) {
@@ -257,10 +423,7 @@ static void jrg_float_layer_forward(const jrg_float_layer *layer, const jrg_floa
         jrg_float_sum(layer, memory);
         break;
     }
-    float *output = memory->values + layer->output;
-    for (int32_t i = 0; layer->activation != JRG_FLOAT_LINEAR && i < jrg_float_output_size(layer); i++) {
-        output[i] = jrg_float_activated(layer, output[i]);
-    }
+    jrg_float_activate(layer, memory->values + layer->output);
 }
 
 static void jrg_float_forward(const jrg_float_engine *engine, const float *input)
@@ -335,6 +498,21 @@ static float jrg_float_slope_at(const jrg_float_layer *layer, float output)
     }
 }
 
+/* errors *= the activation's slope there. */
+static void jrg_float_slopes(const jrg_float_layer *layer, const float *restrict outputs, float *restrict errors)
+{
+    const int32_t size = jrg_float_output_size(layer);
+    if (layer->activation == JRG_FLOAT_RELU) {
+        for (int32_t i = 0; i < size; i++) {
+            errors[i] = outputs[i] > 0.0f ? errors[i] : 0.0f;
+        }
+        return;
+    }
+    for (int32_t i = 0; layer->activation != JRG_FLOAT_LINEAR && i < size; i++) {
+        errors[i] *= jrg_float_slope_at(layer, outputs[i]);
+    }
+}
+
 /* Adds a row of errors, taps after each other, to the pixels that a window saw. */
 static void jrg_float_scatter(const jrg_float_layer *layer, float *errors, const float *row, int32_t position)
 {
@@ -350,15 +528,50 @@ static void jrg_float_weighted_errors(const jrg_float_layer *layer, const jrg_fl
 {
     const int32_t length = jrg_float_taps(layer) * layer->in_channels;
     const float *error = memory->errors + layer->output;
+    jrg_float_terms terms = {.to = memory->row, .length = length};
     for (int32_t position = 0; position < jrg_float_positions(layer); position++) {
         const float *row = memory->weights + layer->weights;
         memset(memory->row, 0, (size_t)length * sizeof(float));
         for (int32_t channel = 0; channel < layer->out_channels; channel++, error++, row += length) {
-            if (*error != 0.0f) {
-                jrg_float_add(memory->row, *error, row, length);
-            }
+            jrg_float_add_later(&terms, *error, row);
         }
+        jrg_float_settle(&terms);
         jrg_float_scatter(layer, memory->errors + layer->source, memory->row, position);
+    }
+}
+
+/* to += factor * gradient of up to 16 channels whose rows are too short to fill a vector; four taps at a time. */
+static void jrg_float_step_of_block(const jrg_float_layer *layer, const jrg_float_memory *memory, float *to, float factor,
+                                    int32_t first)
+{
+    const int32_t length = jrg_float_taps(layer) * layer->in_channels;
+    const int32_t channels = jrg_float_block_size(layer, first);
+    const size_t bytes = (size_t)channels * sizeof(float);
+    const float *error = memory->errors + layer->output + first;
+    jrg_float_block biases = {0.0f};
+    for (int32_t position = 0; position < jrg_float_positions(layer); position++) {
+        jrg_float_block errors = {0.0f};
+        memcpy(&errors, error + position * layer->out_channels, bytes);
+        biases += errors;
+    }
+    for (int32_t channel = 0; channel < channels; channel++) {
+        to[layer->biases + first + channel] += factor * biases[channel];
+    }
+    for (int32_t i = 0; i < length; i += JRG_FLOAT_TOGETHER) {
+        const int32_t taps = length - i < JRG_FLOAT_TOGETHER ? length - i : JRG_FLOAT_TOGETHER;
+        jrg_float_block columns[JRG_FLOAT_TOGETHER] = {{0.0f}};
+        for (int32_t position = 0; position < jrg_float_positions(layer); position++) {
+            jrg_float_block errors = {0.0f};
+            memcpy(&errors, error + position * layer->out_channels, bytes);
+            const float *patch = jrg_float_patch(layer, memory, position) + i;
+            columns[0] += patch[0] * errors;
+            columns[1] += patch[taps > 1 ? 1 : 0] * errors;
+            columns[2] += patch[taps > 2 ? 2 : 0] * errors;
+            columns[3] += patch[taps > 3 ? 3 : 0] * errors;
+        }
+        for (int32_t k = 0; k < channels * taps; k++) {
+            to[layer->weights + (first + k / taps) * length + i + k % taps] += factor * columns[k % taps][k / taps];
+        }
     }
 }
 
@@ -366,15 +579,20 @@ static void jrg_float_weighted_errors(const jrg_float_layer *layer, const jrg_fl
 static void jrg_float_weighted_step(const jrg_float_layer *layer, const jrg_float_memory *memory, float *to, float factor)
 {
     const int32_t length = jrg_float_taps(layer) * layer->in_channels;
+    if (jrg_float_is_short(layer)) {
+        for (int32_t channel = 0; channel < layer->out_channels; channel += JRG_FLOAT_BLOCK) {
+            jrg_float_step_of_block(layer, memory, to, factor, channel);
+        }
+        return;
+    }
     for (int32_t channel = 0; channel < layer->out_channels; channel++) {
-        float *row = to + layer->weights + channel * length;
+        jrg_float_terms terms = {.to = to + layer->weights + channel * length, .length = length};
         for (int32_t position = 0; position < jrg_float_positions(layer); position++) {
             const float step = factor * memory->errors[layer->output + position * layer->out_channels + channel];
-            if (step != 0.0f) {
-                jrg_float_add(row, step, jrg_float_patch(layer, memory, position), length);
-                to[layer->biases + channel] += step;
-            }
+            jrg_float_add_later(&terms, step, jrg_float_patch(layer, memory, position));
+            to[layer->biases + channel] += step;
         }
+        jrg_float_settle(&terms);
     }
 }
 
@@ -471,10 +689,7 @@ static void jrg_float_backward(const jrg_float_engine *engine, float *to, float 
     memset(memory->errors, 0, (size_t)engine->network->output * sizeof(float));
     for (int32_t i = engine->network->layers_count - 1; i >= 0; i--) {
         const jrg_float_layer *layer = &engine->network->layers[i];
-        float *error = memory->errors + layer->output;
-        for (int32_t k = 0; layer->activation != JRG_FLOAT_LINEAR && k < jrg_float_output_size(layer); k++) {
-            error[k] *= jrg_float_slope_at(layer, memory->values[layer->output + k]);
-        }
+        jrg_float_slopes(layer, memory->values + layer->output, memory->errors + layer->output);
         jrg_float_layer_errors(layer, memory);
         if (layer->learns && layer->kind == JRG_FLOAT_WEIGHTED) {
             jrg_float_weighted_step(layer, memory, to, factor);

@@ -107,7 +107,10 @@ def pixels(rows: Rows) -> Features:
     classes, drawers = np.divmod(rows, images.DRAWERS)
     characters, rotations = np.divmod(classes, ROTATIONS)
     ink = images.load().ink[characters, drawers]
-    turned = np.stack([np.rot90(image, rotation) for image, rotation in zip(ink, rotations.tolist(), strict=True)])
+    turned = ink.copy()
+    for rotation in range(1, ROTATIONS):
+        chosen = rotations == rotation
+        turned[chosen] = np.rot90(ink[chosen], rotation, axes=(1, 2))
     return turned.reshape(len(rows), INPUTS).astype(np.float32) / np.float32(images.INK)
 
 
