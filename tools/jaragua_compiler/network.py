@@ -244,7 +244,8 @@ def _shape_problems(network: Network) -> Iterator[Problem]:
             )
         yield from _channel_problems(network, index)
         passes_error = network.needs_error[network.operands(index)[0]]
-        if isinstance(layer, Dense) and passes_error and layer.units > LARGEST_ERROR_WIDTH:
+        is_head = index == len(network.layers) - 1  # its width is a matter of integers, so of plan()
+        if isinstance(layer, Dense) and passes_error and not is_head and layer.units > LARGEST_ERROR_WIDTH:
             yield (
                 f"layer {index}: Dense has {layer.units} units",
                 f"Give a whole number of units here, 1 to {LARGEST_ERROR_WIDTH}.",
