@@ -5,7 +5,7 @@
 A model is one folder of this package; docs/tasks.md tells how to add one.
 """
 
-from jaragua_models.base import AsTheyCome, Defaults, DrawsMany, Metric, Model, Samples, Task, TaskSource
+from jaragua_models.base import AsTheyCome, Defaults, DrawsMany, KnowsClasses, Metric, Model, Samples, Task, TaskSource
 from jaragua_models.catalogue import get, names
 from jaragua_models.errors import ModelError
 from jaragua_models.own_data import from_toml
@@ -14,6 +14,7 @@ __all__ = [
     "AsTheyCome",
     "Defaults",
     "DrawsMany",
+    "KnowsClasses",
     "Metric",
     "Model",
     "ModelError",

@@ -91,6 +91,22 @@ class AsTheyCome(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsClasses(Protocol):
+    """What a task source may have besides: which class a sample is really of, whatever a task calls it."""
+
+    def training_classes(self) -> int:
+        """How many classes training tasks draw on, all devices together. Raises: ModelError."""
+        ...
+
+    def train_support_by_class(self, device: str, seed: int, ways: int, shots: int) -> Samples:
+        """The support samples of `train_task`, to the bit and in its order, with their classes as labels.
+
+        A class is a number below `training_classes()`, the same in every task of every device. Raises: ModelError.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Defaults:
     """What `jaragua run` takes where a configuration is silent; the reasons stand in docs/tasks.md."""

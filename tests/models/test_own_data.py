@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaragua_models import Model, ModelError, Task, from_toml
+from jaragua_models import KnowsClasses, Model, ModelError, Task, from_toml
 
 TABLE_TOML = """
 [task]
@@ -146,6 +146,23 @@ def test_images_become_tasks_of_classes(images: Path) -> None:
     }
     assert len(trained | kinds) <= 12
     assert not trained & kinds
+
+
+def test_the_training_classes_of_images_are_known(images: Path) -> None:
+    """Numbered without those that are held out; a picture's brightness tells its class."""
+    tasks = from_toml(images).tasks
+    assert isinstance(tasks, KnowsClasses)
+    brightness: dict[int, set[int]] = {}
+    for seed in range(60):
+        support = tasks.train_task("a", seed, 3, 4).support
+        known = tasks.train_support_by_class("a", seed, 3, 4)
+        assert np.array_equal(known.x, support.x)
+        assert len(set(zip(support.y.tolist(), known.y.tolist(), strict=True))) == 3
+        for row, label in zip(known.x, known.y.tolist(), strict=True):
+            brightness.setdefault(label, set()).add(round(float(255 * (1 - row.mean()) - 30) / 20))
+    assert sorted(brightness) == list(range(tasks.training_classes()))
+    assert all(len(kinds) == 1 for kinds in brightness.values())
+    assert sorted(brightness, key=lambda label: max(brightness[label])) == sorted(brightness)
 
 
 def test_recordings_become_tasks_of_speakers(audio: Path) -> None:

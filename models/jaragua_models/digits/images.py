@@ -20,9 +20,10 @@ TRAINING_ROWS = 1258
 
 @dataclass(frozen=True)
 class Images:
-    """Pixels float32 [n, 64] in 0..1, and for either split the rows of each digit, in the order of the file."""
+    """Pixels float32 [n, 64] in 0..1, their digits, and for either split the rows of each digit, all in file order."""
 
     pixels: NDArray[np.float32]
+    digits: NDArray[np.int64]
     training_rows: tuple[NDArray[np.int64], ...]
     held_out_rows: tuple[NDArray[np.int64], ...]
 
@@ -35,6 +36,7 @@ def load() -> Images:
     training = np.arange(len(table)) < TRAINING_ROWS
     return Images(
         pixels=(table[:, :64] / PIXEL_MAXIMUM).astype(np.float32),
+        digits=digits,
         training_rows=tuple(np.flatnonzero((digits == digit) & training) for digit in range(10)),
         held_out_rows=tuple(np.flatnonzero((digits == digit) & ~training) for digit in range(10)),
     )

@@ -5,11 +5,12 @@ learned all ten digits is therefore worth nothing before it adapts; what can be 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jaragua_models.base import Features, Samples, Task
+from jaragua_models.data.drawing import Drawn, Rows
 from jaragua_models.digits import images
 from jaragua_models.errors import ModelError
 from jaragua_models.randomness import generator_for, number_for
@@ -22,7 +23,6 @@ HELD_OUT_PART = 4
 
 Naming = Mapping[int, int]
 """From digit to its name in this task."""
-Rows = NDArray[np.int64]
 
 
 class DigitTasks:
@@ -34,11 +34,16 @@ class DigitTasks:
 
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """A new task from `device`'s own images; the query set is what it owns of these digits beside the support."""
-        _check_counts(ways, shots, queries=0, per_digit=OWN_IMAGES - 1, split="a device's own")
-        random = generator_for("digits", "train", device, seed, ways, shots)
-        naming = draw_naming(random, ways, held_out=False)
-        queries = [OWN_IMAGES - shots] * ways
-        return _draw_task(random, own_rows(device), naming, shots, queries)
+        return _task(_drawn_to_train(device, seed, ways, shots))
+
+    def training_classes(self) -> int:
+        """The ten digits."""
+        return CLASSES
+
+    def train_support_by_class(self, device: str, seed: int, ways: int, shots: int) -> Samples:
+        """The support samples of `train_task` with their digits as labels."""
+        support, _ = _drawn_to_train(device, seed, ways, shots)
+        return replace(_samples(support), y=images.load().digits[support.rows])
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A task from held-out images with a name-giving never seen; `queries` are spread evenly over its digits."""
@@ -46,7 +51,7 @@ class DigitTasks:
         _check_counts(ways, shots, queries, per_digit=min(len(own) for own in rows), split="the held-out")
         random = generator_for("digits", "held-out", seed, ways, shots, queries)
         naming = draw_naming(random, ways, held_out=True)
-        return _draw_task(random, rows, naming, shots, _spread(queries, ways))
+        return _task(_draw(random, rows, naming, shots, _spread(queries, ways)))
 
     def calibration(self) -> Features:
         """All images of the training split."""
@@ -74,19 +79,37 @@ def is_held_out(naming: Naming) -> bool:
     return number_for("digits", "naming", repr(sorted(naming.items()))) % HELD_OUT_PART == 0
 
 
-def _draw_task(
+def _drawn_to_train(device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
+    """Support and query of a training task."""
+    _check_counts(ways, shots, queries=0, per_digit=OWN_IMAGES - 1, split="a device's own")
+    random = generator_for("digits", "train", device, seed, ways, shots)
+    naming = draw_naming(random, ways, held_out=False)
+    queries = [OWN_IMAGES - shots] * ways
+    return _draw(random, own_rows(device), naming, shots, queries)
+
+
+def _draw(
     random: np.random.Generator, pool: tuple[Rows, ...], naming: Naming, shots: int, queries: list[int]
-) -> Task:
+) -> tuple[Drawn, Drawn]:
     drawn = {digit: random.permutation(pool[digit]) for digit in naming}
     support = {digit: rows[:shots] for digit, rows in drawn.items()}
     query = {digit: rows[shots : shots + count] for (digit, rows), count in zip(drawn.items(), queries, strict=True)}
-    return Task(_shuffled(random, naming, support), _shuffled(random, naming, query))
+    return _shuffled(random, naming, support), _shuffled(random, naming, query)
 
 
-def _shuffled(random: np.random.Generator, naming: Naming, rows: Mapping[int, Rows]) -> Samples:
+def _shuffled(random: np.random.Generator, naming: Naming, rows: Mapping[int, Rows]) -> Drawn:
     labels = np.concatenate([np.full(len(own), naming[digit], dtype=np.int64) for digit, own in rows.items()])
     order = random.permutation(len(labels))
-    return Samples(x=images.load().pixels[np.concatenate(list(rows.values()))[order]], y=labels[order])
+    return Drawn(np.concatenate(list(rows.values()))[order], labels[order])
+
+
+def _task(drawn: tuple[Drawn, Drawn]) -> Task:
+    support, query = drawn
+    return Task(_samples(support), _samples(query))
+
+
+def _samples(drawn: Drawn) -> Samples:
+    return Samples(images.load().pixels[drawn.rows], drawn.labels)
 
 
 def _spread(total: int, parts: int) -> list[int]:

@@ -29,11 +29,16 @@ class KeywordTasks:
 
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """A new task of the device's speaker; the query set is what is left of the takes, the same of each word."""
-        check_counts("keywords", range(2, len(clips.WORDS) + 1), ways, shots)
-        random = generator_for("keywords", "train", device, seed, ways, shots)
-        pools = _drawn_words(random, _takes()[own_speaker(device)], ways, shots)
-        left = min(len(pool) for pool in pools) - shots
-        return _task(random, pools, shots, [left] * ways)
+        return _task(_drawn_to_train(device, seed, ways, shots))
+
+    def training_classes(self) -> int:
+        """The ten words."""
+        return len(clips.WORDS)
+
+    def train_support_by_class(self, device: str, seed: int, ways: int, shots: int) -> Samples:
+        """The support samples of `train_task`, a label being the place of the word in WORDS."""
+        support, _ = _drawn_to_train(device, seed, ways, shots)
+        return Samples(features(support.rows), clips.load().words[support.rows])
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A task of a speaker never trained on; `queries` are spread evenly over the words."""
@@ -44,7 +49,7 @@ class KeywordTasks:
         if not able:
             raise _too_many(needed, ways)
         words = _takes()[able[random.integers(len(able))]]
-        return _task(random, _drawn_words(random, words, ways, needed), shots, spread(queries, ways))
+        return _task(draw(random, _drawn_words(random, words, ways, needed), shots, spread(queries, ways)))
 
     def calibration(self) -> Features:
         """All clips of the training speakers."""
@@ -109,8 +114,17 @@ def _too_many(needed: int, ways: int) -> ModelError:
     )
 
 
-def _task(random: np.random.Generator, pools: list[Rows], shots: int, queries: list[int]) -> Task:
-    support, query = draw(random, pools, shots, queries)
+def _drawn_to_train(device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
+    """Support and query of a training task."""
+    check_counts("keywords", range(2, len(clips.WORDS) + 1), ways, shots)
+    random = generator_for("keywords", "train", device, seed, ways, shots)
+    pools = _drawn_words(random, _takes()[own_speaker(device)], ways, shots)
+    left = min(len(pool) for pool in pools) - shots
+    return draw(random, pools, shots, [left] * ways)
+
+
+def _task(drawn: tuple[Drawn, Drawn]) -> Task:
+    support, query = drawn
     return Task(_samples(support), _samples(query))
 
 

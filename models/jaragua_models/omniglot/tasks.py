@@ -5,12 +5,10 @@ each in four rotations that count as classes of their own; the other 423 are hel
 """
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
@@ -49,13 +47,17 @@ class OmniglotTasks:
 
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """A new task of what `device` owns."""
-        check_counts("omniglot", range(2, MOST_WAYS + 1), ways, shots)
-        drawings = self._own_drawings(device)
-        _check_drawings(shots, 0, len(drawings))
-        random = generator_for("omniglot", "train", self.partition, device, seed, ways, shots)
-        classes = random.choice(self._own_classes(device), ways, replace=False)
-        pools = [character * images.DRAWERS + drawings for character in classes]
-        return _task(random, pools, shots, [min(TRAINING_QUERIES, len(drawings) - shots)] * ways)
+        return _task(self._drawn_to_train(device, seed, ways, shots))
+
+    def training_classes(self) -> int:
+        """The training characters, in four rotations each; the same in all partitions."""
+        return TRAINING_CHARACTERS * ROTATIONS
+
+    def train_support_by_class(self, device: str, seed: int, ways: int, shots: int) -> Samples:
+        """The support samples of `train_task`, a label being 4 · the character's place in the split + its rotation."""
+        support, _ = self._drawn_to_train(device, seed, ways, shots)
+        characters, rotations = np.divmod(support.rows // images.DRAWERS, ROTATIONS)
+        return Samples(pixels(support.rows), _class(np.searchsorted(split().training, characters), rotations))
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A task of characters never trained on; `queries` are spread evenly over them."""
@@ -64,7 +66,7 @@ class OmniglotTasks:
         random = generator_for("omniglot", "held-out", seed, ways, shots, queries)
         characters = random.choice(split().held_out, ways, replace=False)
         pools = [_class(character, 0) * images.DRAWERS + np.arange(images.DRAWERS) for character in characters]
-        return _task(random, pools, shots, spread(queries, ways))
+        return _task(draw(random, pools, shots, spread(queries, ways)))
 
     def calibration(self) -> Features:
         """Drawings of training characters, unrotated, taken at random once and for all."""
@@ -72,6 +74,16 @@ class OmniglotTasks:
         characters = random.choice(split().training, CALIBRATION_IMAGES)
         drawers = random.integers(images.DRAWERS, size=CALIBRATION_IMAGES)
         return pixels(_class(characters, 0) * images.DRAWERS + drawers)
+
+    def _drawn_to_train(self, device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
+        """Support and query of a training task."""
+        check_counts("omniglot", range(2, MOST_WAYS + 1), ways, shots)
+        drawings = self._own_drawings(device)
+        _check_drawings(shots, 0, len(drawings))
+        random = generator_for("omniglot", "train", self.partition, device, seed, ways, shots)
+        classes = random.choice(self._own_classes(device), ways, replace=False)
+        pools = [character * images.DRAWERS + drawings for character in classes]
+        return draw(random, pools, shots, [min(TRAINING_QUERIES, len(drawings) - shots)] * ways)
 
     def _own_drawings(self, device: str) -> Rows:
         if self.partition == "drawer":
@@ -114,12 +126,12 @@ def pixels(rows: Rows) -> Features:
     return turned.reshape(len(rows), INPUTS).astype(np.float32) / np.float32(images.INK)
 
 
-def _class(character: NDArray[np.int64], rotation: int) -> Rows:
+def _class(character: Rows, rotation: int | Rows) -> Rows:
     return character * ROTATIONS + rotation
 
 
-def _task(random: np.random.Generator, pools: Sequence[Rows], shots: int, queries: list[int]) -> Task:
-    support, query = draw(random, pools, shots, queries)
+def _task(drawn: tuple[Drawn, Drawn]) -> Task:
+    support, query = drawn
     return Task(_samples(support), _samples(query))
 
 

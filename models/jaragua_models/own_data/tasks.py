@@ -30,12 +30,16 @@ class DeviceTasks:
 
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """A new task of the device's samples; the query set is what is left, the same of each class."""
-        training = [name for name in np.unique(self.table.devices).tolist() if name not in self.held_out]
-        own = own_of(device, training, self.name, "device")
-        random = generator_for(self.name, "train", device, seed, ways, shots)
-        pools = self._pools(random, own, ways, shots, 0)
-        left = min(len(pool) for pool in pools if len(pool)) - shots
-        return self._task(random, pools, shots, [left if len(pool) else 0 for pool in pools])
+        return _task(self.table, self._drawn_to_train(device, seed, ways, shots))
+
+    def training_classes(self) -> int:
+        """All there are."""
+        return len(self.table.classes)
+
+    def train_support_by_class(self, device: str, seed: int, ways: int, shots: int) -> Samples:
+        """The support samples of `train_task` with the numbers of their classes."""
+        support, _ = self._drawn_to_train(device, seed, ways, shots)
+        return Samples(self.table.x[support.rows], self.table.labels[support.rows])
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A task of a held-out device; `queries` are spread evenly over its classes."""
@@ -43,11 +47,20 @@ class DeviceTasks:
         own = self.held_out[random.integers(len(self.held_out))]
         pools = self._pools(random, own, ways, shots, queries)
         shares = iter(spread(queries, sum(len(pool) > 0 for pool in pools)))
-        return self._task(random, pools, shots, [next(shares) if len(pool) else 0 for pool in pools])
+        return _task(self.table, draw(random, pools, shots, [next(shares) if len(pool) else 0 for pool in pools]))
 
     def calibration(self) -> Features:
         """Samples of the training devices, evenly spread over them."""
         return _some(self.table.x, np.flatnonzero(~np.isin(self.table.devices, self.held_out)))
+
+    def _drawn_to_train(self, device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
+        """Support and query of a training task."""
+        training = [name for name in np.unique(self.table.devices).tolist() if name not in self.held_out]
+        own = own_of(device, training, self.name, "device")
+        random = generator_for(self.name, "train", device, seed, ways, shots)
+        pools = self._pools(random, own, ways, shots, 0)
+        left = min(len(pool) for pool in pools if len(pool)) - shots
+        return draw(random, pools, shots, [left if len(pool) else 0 for pool in pools])
 
     def _pools(self, random: np.random.Generator, device: str, ways: int, shots: int, queries: int) -> list[Rows]:
         """Rows by label; of a class with too few none."""
@@ -63,9 +76,6 @@ class DeviceTasks:
             return [rows if label in able else rows[:0] for label, rows in enumerate(by_class)]
         return [by_class[label] for label in random.choice(able, ways, replace=False)]
 
-    def _task(self, random: np.random.Generator, pools: list[Rows], shots: int, queries: list[int]) -> Task:
-        return _task(self.table, draw(random, pools, shots, queries))
-
 
 @dataclass(frozen=True)
 class ClassTasks:
@@ -77,10 +87,17 @@ class ClassTasks:
 
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """A new task of training classes; the query set is what is left, the same of each class."""
-        random = generator_for(self.name, "train", device, seed, ways, shots)
-        pools = self._pools(random, False, ways, shots, 0)
-        left = min(len(pool) for pool in pools) - shots
-        return _task(self.table, draw(random, pools, shots, [left] * ways))
+        return _task(self.table, self._drawn_to_train(device, seed, ways, shots))
+
+    def training_classes(self) -> int:
+        """Those that are not held out."""
+        return len(self._classes(held_out=False))
+
+    def train_support_by_class(self, device: str, seed: int, ways: int, shots: int) -> Samples:
+        """The support samples of `train_task`, a label being the place of the class among those that train."""
+        support, _ = self._drawn_to_train(device, seed, ways, shots)
+        labels = np.searchsorted(self._classes(held_out=False), self.table.labels[support.rows])
+        return Samples(self.table.x[support.rows], labels)
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A task of classes never trained on; `queries` are spread evenly over them."""
@@ -93,8 +110,19 @@ class ClassTasks:
         kept = [label for label, name in enumerate(self.table.classes) if name in self.held_out]
         return _some(self.table.x, np.flatnonzero(~np.isin(self.table.labels, kept)))
 
+    def _drawn_to_train(self, device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
+        """Support and query of a training task."""
+        random = generator_for(self.name, "train", device, seed, ways, shots)
+        pools = self._pools(random, False, ways, shots, 0)
+        left = min(len(pool) for pool in pools) - shots
+        return draw(random, pools, shots, [left] * ways)
+
+    def _classes(self, held_out: bool) -> list[int]:
+        """Numbers of the classes of one side, in order."""
+        return [label for label, name in enumerate(self.table.classes) if (name in self.held_out) == held_out]
+
     def _pools(self, random: np.random.Generator, held_out: bool, ways: int, shots: int, queries: int) -> list[Rows]:
-        labels = [label for label, name in enumerate(self.table.classes) if (name in self.held_out) == held_out]
+        labels = self._classes(held_out)
         check_counts(self.name, range(2, max(2, len(labels)) + 1), ways, shots, queries)
         needed = shots + -(-queries // ways)
         pools = [np.flatnonzero(self.table.labels == label) for label in labels]
