@@ -135,9 +135,10 @@ def test_the_strategy_fills_in_how_devices_train() -> None:
     assert (config.client.passes, config.client.batch) == (5, 1)
 
 
-def test_a_strategy_that_no_fleet_can_run_is_refused_with_the_reason() -> None:
-    (found,) = problems(MINIMAL + '[strategy]\nname = "transfer"')
-    assert found.startswith("my run.toml:4: strategy.name: a fleet cannot run 'transfer': it trains on the samples of")
+@pytest.mark.parametrize("name", ["transfer", "pretrained"])
+def test_a_strategy_that_no_fleet_can_run_is_refused_with_the_reason(name: str) -> None:
+    (found,) = problems(MINIMAL + f'[strategy]\nname = "{name}"')
+    assert found.startswith(f"my run.toml:4: strategy.name: a fleet cannot run '{name}': it trains on the samples of")
 
 
 @pytest.mark.parametrize(("model", "local_layers"), [("digits", 1), ("sine", 0)])

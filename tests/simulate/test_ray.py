@@ -22,6 +22,14 @@ def test_the_model_is_that_of_one_process(make: Any, clients: int) -> None:
     assert (there.bytes_up, there.client_tasks) == (here.bytes_up, here.client_tasks)
 
 
+def test_a_classifier_is_trained_here_and_judged_there(make: Any) -> None:
+    pytest.importorskip("ray")
+    wanted = make(task="digits", strategy="pretrained", ways=5, shots=5, learning_rate=0.1, eval_tasks=7)
+    here, there = simulate(wanted, workers=1), simulate(wanted, workers=2, ray="local")
+    assert there.final_hash == here.final_hash
+    assert there.scores == here.scores
+
+
 def test_without_ray_the_extra_is_named(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ToolError, match="Ray is not installed"):

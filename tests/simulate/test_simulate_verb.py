@@ -22,12 +22,15 @@ SHORT = ("--rounds", "2", "--clients", "2", "--eval-tasks", "3", "--json")
 TASKS = ("sine", "digits", "keywords", "omniglot-cnn", "presence")
 DEADLINE_S = 120
 
+#: Those that go with any task.
+STRATEGIES = [name for name in strategies.names() if not strategies.REGISTRY[name].TRUE_CLASSES]
 #: Every strategy with every engine, and every task with every engine and a strategy of its own.
-MATRIX = [("sine", name, engine) for name in strategies.names() for engine in ENGINES] + [
-    (task, strategies.names()[(number + shift) % len(strategies.names())], engine)
+MATRIX = [("sine", name, engine) for name in STRATEGIES for engine in ENGINES] + [
+    (task, STRATEGIES[(number + shift) % len(STRATEGIES)], engine)
     for number, task in enumerate(TASKS[1:])
     for shift, engine in enumerate(ENGINES)
 ]
+MATRIX += [(task, "pretrained", engine) for task in ("digits", "omniglot-cnn") for engine in ENGINES]
 
 
 #: The folder of the data set of each task that has one.

@@ -85,6 +85,13 @@ def test_transfer_learning_trains_in_one_place() -> None:
     assert made("transfer").step_size(9) == 1.0
 
 
+def test_pretraining_is_transfer_learning_on_true_classes() -> None:
+    mine, others = made("pretrained"), made("transfer")
+    assert mine.client_work(1) == others.client_work(1)
+    assert mine.step_size(9) == 1.0
+    assert [kind.TRUE_CLASSES for kind in (mine, others)] == [True, False]
+
+
 def test_from_scratch_trains_nothing() -> None:
     assert not made("scratch").TRAINS
 

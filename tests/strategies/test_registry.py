@@ -96,6 +96,7 @@ def test_what_a_fleet_can_run_and_why_not_the_others() -> None:
     able = {name for name, reason in reasons.items() if not reason}
     assert able == {"fedavg", "fedprox", "fedsgd", "reptile", "tinymetafed", "tinyreptile"}
     assert "raw samples never cross the broker" in reasons["transfer"]
+    assert reasons["pretrained"] == reasons["transfer"]
     assert reasons["scratch"] == "it trains nothing"
 
 

@@ -20,11 +20,12 @@ import numpy as np
 import jaragua_models
 from jaragua.coordinator import rules
 from jaragua.errors import DataError
+from jaragua.simulate import pretraining
 from jaragua.simulate.models import model_named
 from jaragua.simulate.quick_rows import quick_rows
 from jaragua.simulate.samples import Batch, joined, of_equal_tasks
 from jaragua.simulate.settings import Simulation
-from jaragua_models import DrawsMany, TaskSource
+from jaragua_models import DrawsMany, Samples
 
 #: Tasks that are drawn at once, and below which no worker is started.
 _TASKS_AT_ONCE: Final = 400
@@ -55,7 +56,7 @@ def draws(
 ) -> Iterator[Draw]:
     """The rounds from `first_round` on, in order. given: who is given work in each of them; None: as R1 has it."""
     rounds = range(first_round, simulation.rounds + 1)
-    quick = isinstance(model_named(simulation.task).tasks, DrawsMany)
+    quick = _draws_many(simulation) is not None
     if workers < 2 or (not quick and len(rounds) * simulation.clients < _WORTH_WORKERS):
         for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE if quick else 1):
             yield from _draw_piece(simulation, piece, _next(given, piece))
@@ -111,10 +112,16 @@ def _chosen(simulation: Simulation, rounds: range) -> Given:
 
 def _batches(simulation: Simulation, rounds: range, chosen: Given) -> list[Batch]:
     """One for each round."""
-    source = model_named(simulation.task).tasks
-    if isinstance(source, DrawsMany):
+    source = _draws_many(simulation)
+    if source is not None:
         return _all_at_once(simulation, source, rounds, chosen)
-    return [_one_by_one(simulation, source, *named) for named in zip(rounds, chosen, strict=True)]
+    return [_one_by_one(simulation, *named) for named in zip(rounds, chosen, strict=True)]
+
+
+def _draws_many(simulation: Simulation) -> DrawsMany | None:
+    """The source of tasks that are drawn at once."""
+    source = model_named(simulation.task).tasks
+    return source if isinstance(source, DrawsMany) and not pretraining.trains_by_class(simulation) else None
 
 
 def _all_at_once(simulation: Simulation, source: DrawsMany, rounds: range, chosen: Given) -> list[Batch]:
@@ -127,13 +134,18 @@ def _all_at_once(simulation: Simulation, source: DrawsMany, rounds: range, chose
     return [whole.share(first, last) for first, last in pairwise(edges)]
 
 
-def _one_by_one(simulation: Simulation, source: TaskSource, round_number: int, devices: tuple[str, ...]) -> Batch:
+def _one_by_one(simulation: Simulation, round_number: int, devices: tuple[str, ...]) -> Batch:
     seeds = [rules.train_seed(simulation.seed, round_number, device) for device in devices]
-    tasks = [
-        source.train_task(device, seed, simulation.ways, simulation.shots).support
-        for device, seed in zip(devices, seeds, strict=True)
-    ]
+    tasks = [_support(simulation, device, seed) for device, seed in zip(devices, seeds, strict=True)]
     return joined(tasks, seeds)
+
+
+def _support(simulation: Simulation, device: str, seed: int) -> Samples:
+    """What a device trains on in a round."""
+    asked = device, seed, simulation.ways, simulation.shots
+    if pretraining.trains_by_class(simulation):
+        return pretraining.source_for(simulation).train_support_by_class(*asked)
+    return model_named(simulation.task).tasks.train_task(*asked).support
 
 
 def _leave_interrupts_to_the_parent() -> None:

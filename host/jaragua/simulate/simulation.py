@@ -7,16 +7,16 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from jaragua import strategies
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError
 from jaragua.models import facts_of
-from jaragua.simulate import buffered, judging
+from jaragua.simulate import buffered, judging, pretraining
 from jaragua.simulate.buffered import BufferedRounds
 from jaragua.simulate.channel import Channel, channel_for
 from jaragua.simulate.draws import Draw, draws
@@ -71,8 +71,12 @@ def simulate(
         StateFolder(state_folder, simulation) if state_folder else nullcontext() as folder,
         _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
     ):
-        rounds = _Rounds(simulation, codec, strategy, fleet, folder, save_every_seconds, on_progress)
-        state = rounds.run(count)
+        school = _school(simulation, codec, fleet, cache)
+        rounds = _Rounds(simulation, codec, strategy, school, folder, save_every_seconds, on_progress)
+        trained = rounds.run(count)
+        state = replace(trained, vector=school.start_of(trained.vector))
+        if strategy.TRUE_CLASSES:
+            pretraining.require_held(fleet, codec, state.vector)
         judged = _judge(simulation, strategy, codec, fleet, state.vector)
         return replace(
             _result(simulation, model, fleet, state, judged, rounds),
@@ -90,6 +94,7 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
     if simulation.float_share and (reason := _no_mixed_fleet(simulation, strategy)):
         raise ConfigurationError(f"no share of float32 (--float-share) among these devices: {reason}", "leave it out")
     buffered.check(simulation, strategy)
+    pretraining.check(simulation, strategy)
     judging.check(simulation)
 
 
@@ -97,6 +102,8 @@ def _no_mixed_fleet(simulation: Simulation, strategy: Strategy) -> str:
     """Why devices of several precisions cannot train together, "" if they can (R14)."""
     if simulation.engine == "float32":
         return "they all compute in float32"
+    if strategy.TRUE_CLASSES:
+        return "it trains in one place, and all of it in float32"
     if strategy.client_work(1).compressed:
         return "a strategy that sends differences takes its model's format only (R14)"
     return ""
@@ -124,13 +131,49 @@ def create_strategy(simulation: Simulation) -> Strategy:
     return strategies.create(simulation.strategy, settings)
 
 
+class _School(Protocol):
+    """Who trains, and on what numbers."""
+
+    @property
+    def fleet(self) -> VirtualFleet:
+        """What trains."""
+        ...
+
+    @property
+    def first(self) -> Vector:
+        """With which numbers it begins."""
+        ...
+
+    def start_of(self, vector: Vector) -> Vector:
+        """What devices start from, once training has come to such numbers."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Devices:
+    """The devices themselves train, and what they learn is what they start from."""
+
+    fleet: VirtualFleet
+    first: Vector
+
+    def start_of(self, vector: Vector) -> Vector:
+        """The vector itself."""
+        return vector
+
+
+def _school(simulation: Simulation, codec: ModelCodec, fleet: VirtualFleet, cache: Path | None) -> _School:
+    if pretraining.trains_by_class(simulation):
+        return pretraining.Server(simulation, codec, cache or default_cache())
+    return _Devices(fleet, codec.initial(simulation.seed))
+
+
 class _WholeRounds:
     """Rounds that wait for their own devices; nothing here asks when."""
 
-    def __init__(self, simulation: Simulation, strategy: Strategy, fleet: VirtualFleet, channel: Channel) -> None:
+    def __init__(self, simulation: Simulation, strategy: Strategy, school: _School, channel: Channel) -> None:
         self._simulation = simulation
         self._strategy = strategy
-        self._fleet = fleet
+        self._school = school
         self._channel = channel
 
     def given(self) -> None:
@@ -143,14 +186,16 @@ class _WholeRounds:
         batch = draw.batch.interleaved() if work.pooled else draw.batch
         names = draw.devices[: len(batch)]
         start, bytes_down = self._channel.send(state.vector, names)
-        trained = self._fleet.train(start, work, batch)
+        trained = self._school.fleet.train(start, work, batch)
         arrived, bytes_up = self._channel.receive(names, trained.rows)
         samples = (batch.counts * work.passes).tolist()
         told = None if work.compressed else trained.told
         updates = UpdateRows(names, learned_onto(state.vector, arrived), samples, told)
+        vector = moved(self._strategy, number, state.vector, updates)
         after = state.after(
             number,
-            moved(self._strategy, number, state.vector, updates),
+            vector,
+            start=self._school.start_of(vector),
             memory=self._channel.memory(),
             client_tasks=len(draw.devices),
             bytes_up=bytes_up,
@@ -164,13 +209,13 @@ class _WholeRounds:
 
 
 def _rounds_of(
-    simulation: Simulation, codec: ModelCodec, strategy: Strategy, fleet: VirtualFleet, state: State, first: Vector
+    simulation: Simulation, codec: ModelCodec, strategy: Strategy, school: _School, state: State
 ) -> _WholeRounds | BufferedRounds:
     work = strategy.client_work(1)
-    channel = channel_for(fleet, codec, work, first, state.memory, simulation.float_share)
+    channel = channel_for(school.fleet, codec, work, school.first, state.memory, simulation.float_share)
     if simulation.buffered is not None:
-        return BufferedRounds(simulation, simulation.buffered, strategy, fleet, channel, state.rounds_done)
-    return _WholeRounds(simulation, strategy, fleet, channel)
+        return BufferedRounds(simulation, simulation.buffered, strategy, school.fleet, channel, state.rounds_done)
+    return _WholeRounds(simulation, strategy, school, channel)
 
 
 class _Rounds:
@@ -181,7 +226,7 @@ class _Rounds:
         simulation: Simulation,
         codec: ModelCodec,
         strategy: Strategy,
-        fleet: VirtualFleet,
+        school: _School,
         folder: StateFolder | None,
         save_every_seconds: float,
         on_progress: OnProgress,
@@ -191,9 +236,8 @@ class _Rounds:
         self._folder = folder
         self._save_every_seconds = save_every_seconds
         self._on_progress = on_progress
-        first = codec.initial(simulation.seed)
-        self._state = (folder.load() if folder else None) or State(first)
-        self._rounds = _rounds_of(simulation, codec, strategy, fleet, self._state, first)
+        self._state = (folder.load() if folder else None) or State(school.first)
+        self._rounds = _rounds_of(simulation, codec, strategy, school, self._state)
         self._begun_with = self._state.client_tasks
         self._saved = time.monotonic()
         self.seconds = 0.0

@@ -36,7 +36,7 @@ Memory: TypeAlias = dict[str, NDArray[Any]]
 class State:
     """After `rounds_done` rounds. vector: float64 [parameters], what the server knows; memory: arrays by name.
 
-    checkpoints: the vector after each of these rounds.
+    checkpoints: what devices start from after each of these rounds.
     """
 
     vector: Vector
@@ -57,9 +57,13 @@ class State:
         bytes_up: int,
         bytes_down: int,
         checkpoints: Collection[int],
+        start: Vector | None = None,
     ) -> State:
-        """After another round that moved the vector; client_tasks and bytes: of that round alone."""
-        kept = {round_number: moved} if round_number in checkpoints else {}
+        """After another round that moved the vector; client_tasks and bytes: of that round alone.
+
+        start: what devices start from; None: the vector.
+        """
+        kept = {round_number: moved if start is None else start} if round_number in checkpoints else {}
         return replace(
             self,
             vector=moved,

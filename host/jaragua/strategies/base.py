@@ -103,6 +103,8 @@ class Strategy:
     TRAVEL: ClassVar[dict[str, float]] = {"upload_share": 1.0, "download_share": 1.0, "delta_bits": 0}
     #: False for a baseline that has no rounds.
     TRAINS: ClassVar[bool] = True
+    #: True for a baseline that trains a classifier of all training classes; devices start from its hidden layers.
+    TRUE_CLASSES: ClassVar[bool] = False
     #: What `Settings.passes` and `Settings.batch` are where they are None.
     PASSES: ClassVar[int] = 1
     BATCH: ClassVar[int] = 1

@@ -12,6 +12,7 @@ from jaragua.strategies.fed_avg import FedAvg
 from jaragua.strategies.fed_prox import FedProx
 from jaragua.strategies.fed_sgd import FedSGD
 from jaragua.strategies.guarded import blamed
+from jaragua.strategies.pretrained import Pretrained
 from jaragua.strategies.reptile import Reptile
 from jaragua.strategies.scratch import Scratch
 from jaragua.strategies.tiny_meta_fed import TinyMetaFed
@@ -23,6 +24,7 @@ REGISTRY: Mapping[str, type[Strategy]] = {
     "fedavg": FedAvg,
     "fedprox": FedProx,
     "fedsgd": FedSGD,
+    "pretrained": Pretrained,
     "reptile": Reptile,
     "scratch": Scratch,
     "tinymetafed": TinyMetaFed,
