@@ -41,13 +41,37 @@ def found(sine: Plan, tmp_path_factory: pytest.TempPathFactory) -> Found:
 def test_every_strategy_has_a_row_with_its_figures(sine: Plan, found: Found) -> None:
     text = markdown.document(sine, found, HEADER, [])
     rows = [line for line in text.splitlines() if line.startswith("| ")]
-    for name in sine.rows:
+    for name in (name for name in sine.rows if name != "transfer, true classes"):
         cells = next(row for row in rows if row.startswith(f"| {name} |")).split(" | ")
         assert " ± " in cells[3]
         assert int(cells[6].replace(",", "")) > 0
     assert "Support-set size" in text
     assert "the share that is sent" in text
     assert "| w8 |" in text
+
+
+def test_true_classes_have_a_row_where_labels_are_a_tasks_own(
+    use_data: Callable[[str], Path], tmp_path: Path, sine: Plan
+) -> None:
+    use_data("omniglot")
+    plain = read_plan("plain")
+    tasks = {one.task.model for one in plain.experiments if one.row == "transfer, true classes"}
+    assert tasks == {"digits", "keywords", "omniglot-cnn"}
+    assert all(
+        one.simulation.strategy == "pretrained" for one in plain.only(["digits/transfer-true-classes"]).experiments
+    )
+    assert "transfer, true classes" in sine.rows
+    part = read_plan("short").only(["digits/transfer-true-classes", "digits/transfer", "digits/tinyreptile"])
+    text = markdown.document(part, run(part, Store(tmp_path), lambda now: None, workers=1), HEADER, [])
+    rows = {line.split(" | ")[0].strip("| "): line.strip("| ").split(" | ") for line in text.splitlines()}
+    assert rows["transfer, true classes"][5:] == [*rows["transfer"][5:7], "–", "raw samples", "–"]
+
+
+def test_a_classifier_of_thousands_is_more_work_than_what_devices_have() -> None:
+    """What is left is judged by it."""
+    both = [read_plan("plain").only([f"omniglot-5-way-1-shot/{row}"]) for row in ("transfer-true-classes", "transfer")]
+    mine, others = (plan.experiments[0].multiplications for plan in both)
+    assert mine - others == 3 * (4800 - 5) * 784
 
 
 def test_instructions_are_steps_times_those_of_a_step(sine: Plan, found: Found) -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from jaragua.simulate import Simulation, device_names
+from jaragua.simulate import Simulation, device_names, pretraining
 from jaragua.simulate.models import model_for, model_named
 from jaragua.simulate.simulation import with_options
 from jaragua.strategies.registry import find
@@ -25,7 +25,7 @@ Purpose: TypeAlias = Literal["strategies", "support", "share", "format"]
 
 Table: TypeAlias = Mapping[str, Any]
 #: Keys of a row that are no fields of a simulation, but what they mean is.
-_OF_A_ROW: Final = frozenset({"name", "strategy", "serial"})
+_OF_A_ROW: Final = frozenset({"name", "strategy", "serial", "own_labels"})
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,10 @@ class Experiment:
     @property
     def multiplications(self) -> int:
         """Of one training step, about: forward, errors and update."""
-        layout = compiled(self.model.network)
-        return 3 * sum(layer.outputs * layer.inputs * _positions(layer) for layer in layout.layers)
+        *hidden, head = compiled(self.model.network).layers
+        outputs = pretraining.outputs_of(self.simulation) or head.outputs
+        body = sum(layer.outputs * layer.inputs * _positions(layer) for layer in hidden)
+        return 3 * (body + outputs * head.inputs * _positions(head))
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,8 @@ class _PlannedTask:
 
     def experiments(self) -> Iterator[Experiment]:
         """The table of strategies first, then what is varied."""
-        for row in self._whole["strategy"]:
+        rows = [row for row in self._whole["strategy"] if self._model.own_labels or not row.get("own_labels", False)]
+        for row in rows:
             yield from self._seeded(row["name"], "strategies", "", self._simulation(row))
         if self._numbers.get("sweeps", True):
             yield from self._support()

@@ -21,7 +21,7 @@ REFERENCE: Final = "TinyReptile"
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one device. Instructions are 0 where nothing was counted."""
+    """Of one device. Instructions are 0 where nothing was counted, or no device does it."""
 
     ram_bytes: int
     stored_bytes: int
@@ -138,11 +138,13 @@ def _cost(experiment: Experiment, found: Found) -> Cost:
     measured = found.costs.get(costs.costs_key(experiment))
     if measured is None or experiment.simulation.engine == "float32":
         return Cost(0, 0, 0, 0)
+    to_train = costs.steps_of_a_round(experiment) * measured.step_instructions
+    on_server = find(experiment.simulation.strategy).TRUE_CLASSES  # a network that devices never have
     adapting = found.costs.get(costs.costs_key(experiment, experiment.simulation.adapt_batch), measured)
     return Cost(
         measured.ram_bytes,
-        costs.stored_bytes(experiment),
-        costs.steps_of_a_round(experiment) * measured.step_instructions,
+        0 if on_server else costs.stored_bytes(experiment),
+        0 if on_server else to_train,
         costs.steps_to_adapt(experiment) * adapting.step_instructions,
     )
 
