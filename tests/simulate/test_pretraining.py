@@ -186,7 +186,7 @@ def test_what_makes_no_sense_is_refused(digits: Any, changes: dict[str, Any], se
 
 
 def test_a_source_that_does_not_know_its_classes_is_named(digits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretraining, "model_for", lambda wanted: replace(model_for(wanted), tasks=get("sine").tasks))
+    monkeypatch.setattr(pretraining, "model_named", lambda name: replace(get(name), tasks=get("sine").tasks))
     with pytest.raises(ConfigurationError, match="The tasks of 'digits' do not tell which class a sample is of"):
         simulate(digits())
 

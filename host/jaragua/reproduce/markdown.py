@@ -28,9 +28,10 @@ are the model's defaults ([tasks.md](tasks.md)); what the strategies do stands i
 - **Bytes**: all tensors of the whole training, indices and scales included, between the server and all devices.
 - "from scratch" has no training: each new device adapts from random weights of its own. "transfer" brings the raw
   samples of all devices to one place, which a fleet must not do, and trains one model on them as the tasks label them.
-  Where labels are a task's own, a digit, word or character has another one in every task, and that ends at chance.
-  There "transfer, true classes" trains a classifier of all training classes by what they are, on the same samples, in
-  float32 as a server would; new devices keep its hidden layers, and begin with a new last one."""
+  Where labels are a task's own, a digit, word or character has another one in every task: steps contradict each other
+  until hardly a hidden unit is ever on, what is off learns no more, and it ends at chance. There "transfer, true
+  classes" trains a classifier of all training classes by what they are, on the same samples, in float32 as a server
+  would; new devices keep its hidden layers, and begin with a new last one."""
 
 
 @dataclass(frozen=True)

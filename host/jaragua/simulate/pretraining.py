@@ -14,7 +14,7 @@ from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError, RunError
 from jaragua.simulate.engine import VirtualFleet
 from jaragua.simulate.float_fleet import FloatFleet
-from jaragua.simulate.models import model_for
+from jaragua.simulate.models import model_for, model_named
 from jaragua.simulate.settings import Simulation
 from jaragua.strategies import Strategy, Vector
 from jaragua.strategies.registry import find
@@ -35,7 +35,7 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
     """Raises: ConfigurationError if true classes are wanted, and there are none to train on."""
     if not strategy.TRUE_CLASSES:
         return
-    if not model_for(simulation).own_labels:
+    if not model_named(simulation.task).own_labels:
         message = f"'{simulation.strategy}' is for labels of a task's own: those of '{simulation.task}' mean the same"
         raise ConfigurationError(f"{message} in every task", "take 'transfer', which trains on them as they are")
     if strategy.client_work(1).compressed:
@@ -49,7 +49,7 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
 
 def source_for(simulation: Simulation) -> KnowsClasses:
     """Whose samples come with their true classes. Raises: ModelError if the task's do not."""
-    source = model_for(simulation).tasks
+    source = model_named(simulation.task).tasks
     if not isinstance(source, KnowsClasses):
         message = f"The tasks of '{simulation.task}' do not tell which class a sample is of."
         raise ModelError(message, "Give their source the methods of KnowsClasses (docs/tasks.md).")
