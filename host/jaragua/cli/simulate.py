@@ -31,7 +31,7 @@ def simulate(
     train_shots: Annotated[
         int | None, typer.Option(min=1, help="The same in training; default: --shots or, if more, the model's.")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Default: the model's.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=0, help="Default: the model's; 0: only judge.")] = None,
     clients: Annotated[
         int | None, typer.Option(min=1, max=MOST_DEVICES, help="Devices that train in a round; default: the model's.")
     ] = None,
@@ -82,6 +82,10 @@ def simulate(
     ray: Annotated[str | None, typer.Option(help="Train on a Ray cluster: auto, ray://host:port, or local.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder to save in, and to go on from.")] = None,
     save_every: Annotated[float, typer.Option(min=0, help="Seconds between two saves.")] = 10.0,
+    start: Annotated[Path | None, typer.Option(help="First weights: a file of --save, or a run's.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="File for what is learned (safetensors), which `jaragua compile` takes, too.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Simulate a fleet on this machine, then judge what was learned on held-out tasks.
@@ -90,6 +94,7 @@ def simulate(
     """
     # Simulations have workers of their own: more threads in a product of small matrices only get in their way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from jaragua.cli import start_file
     from jaragua.simulate import Simulation, device_names
     from jaragua.simulate.models import model_named
     from jaragua.strategies.registry import canonical, find
@@ -102,7 +107,7 @@ def simulate(
         strategy=canonical(strategy),
         engine=_engine(engine or model.network.weights),
         seed=seed,
-        rounds=rounds or defaults.rounds,
+        rounds=defaults.rounds if rounds is None else rounds,
         clients=in_a_round,
         devices=device_names(devices or in_a_round),
         ways=ways or defaults.ways,
@@ -133,11 +138,16 @@ def simulate(
             slow_factor=slow_factor,
         ),
     )
-    result = _run(wanted, state, {"workers": workers, "save_every_seconds": save_every, "ray": ray})
+    if save:
+        start_file.check_place(save)
+    first = start_file.read(start, wanted) if start else None
+    result = _run(wanted, state, {"workers": workers, "save_every_seconds": save_every, "ray": ray, "start": first})
     if json:
         output.print_result(document(wanted, result))
     else:
         _print(wanted, result)
+    if save:
+        start_file.write(save, wanted, result)
 
 
 def _run(wanted: Simulation, state: Path | None, how: dict[str, Any]) -> SimulationResult:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from jaragua.strategies import Vector
 from jaragua.strategies.stale import MOST_AGE, POWER
 
 EngineName: TypeAlias = Literal["w16", "w8", "float32"]
@@ -77,12 +78,14 @@ class Simulation:
     """Held-out tasks for each point of that curve."""
     buffered: Buffered | None = None
     """None: every round waits for its own devices."""
+    start: str = ""
+    """Of first weights that are given, their `start_hash`; "": the seed's."""
 
     def identity(self) -> dict[str, Any]:
         """All that decides what is learned, as JSON values: what a saved state must agree with."""
         values = asdict(self) | {"devices": list(self.devices), "checkpoints": list(self.checkpoints)}
         of_the_clock = values.pop("buffered") or {}
-        left_out = _OF_JUDGING if self.float_share else _OF_JUDGING | {"float_share"}
+        left_out = _OF_JUDGING | {name for name in ("float_share", "start") if not values[name]}
         return {name: value for name, value in (values | of_the_clock).items() if name not in left_out}
 
 
@@ -143,6 +146,8 @@ class SimulationResult:
     parameters: int
     scores: tuple[float, ...]
     """After adaptation, one per held-out task."""
+    learned: Vector = field(repr=False, compare=False)
+    """What new devices start from, float64 [parameters]."""
     curve: tuple[CurvePoint, ...] = ()
     """From the first weights over the checkpoints to the last, if there are checkpoints."""
     natural: Natural | None = None

@@ -55,13 +55,15 @@ def simulate(
     on_progress: OnProgress = lambda progress: None,
     cache: Path | None = None,
     ray: str | None = None,
+    start: Vector | None = None,
 ) -> SimulationResult:
     """Run a simulation from where its folder stands (or from the start) to its end, and judge what was learned.
 
     workers: threads that train, and processes that draw; None: one for each core. ray: address of a cluster that trains
-    in their place (ray_fleet.py). Raises: ConfigurationError, ModelError, DataError, ToolError, StoreError.
+    in their place (ray_fleet.py). start: first weights, float64 [parameters], in place of the seed's; 0 rounds judge
+    them. Raises: ConfigurationError, ModelError, DataError, ToolError, StoreError.
     """
-    simulation = with_options(simulation)
+    simulation = replace(with_options(simulation), start="" if start is None else start_hash(start))
     count = workers or os.cpu_count() or 1
     model = model_for(simulation)
     codec = ModelCodec(model)
@@ -71,7 +73,7 @@ def simulate(
         StateFolder(state_folder, simulation) if state_folder else nullcontext() as folder,
         _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
     ):
-        school = _school(simulation, codec, fleet, cache)
+        school = _school(simulation, codec, fleet, cache, start)
         rounds = _Rounds(simulation, codec, strategy, school, folder, save_every_seconds, on_progress)
         trained = rounds.run(count)
         state = replace(trained, vector=school.start_of(trained.vector))
@@ -80,7 +82,7 @@ def simulate(
         judged = _judge(simulation, strategy, codec, fleet, state.vector)
         return replace(
             _result(simulation, model, fleet, state, judged, rounds),
-            curve=_curve(simulation, strategy, codec, fleet, state),
+            curve=_curve(simulation, strategy, school, fleet, state),
             natural=judging.judge_natural(simulation, fleet, _starts(simulation, strategy, codec, state.vector)),
         )
 
@@ -93,6 +95,9 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
         raise ConfigurationError(message, f"at least as many devices, or at most {devices} clients")
     if simulation.float_share and (reason := _no_mixed_fleet(simulation, strategy)):
         raise ConfigurationError(f"no share of float32 (--float-share) among these devices: {reason}", "leave it out")
+    if simulation.start and (strategy.TRUE_CLASSES or not strategy.TRAINS):
+        message = f"'{simulation.strategy}' has first weights of its own, and would take none of --start"
+        raise ConfigurationError(message, "leave it out, or take another strategy")
     buffered.check(simulation, strategy)
     pretraining.check(simulation, strategy)
     judging.check(simulation)
@@ -161,10 +166,17 @@ class _Devices:
         return vector
 
 
-def _school(simulation: Simulation, codec: ModelCodec, fleet: VirtualFleet, cache: Path | None) -> _School:
+def start_hash(start: Vector) -> str:
+    """SHA-256 of first weights in float64, little endian."""
+    return hashlib.sha256(start.astype("<f8").tobytes()).hexdigest()
+
+
+def _school(
+    simulation: Simulation, codec: ModelCodec, fleet: VirtualFleet, cache: Path | None, start: Vector | None
+) -> _School:
     if pretraining.trains_by_class(simulation):
         return pretraining.Server(simulation, codec, cache or default_cache())
-    return _Devices(fleet, codec.initial(simulation.seed))
+    return _Devices(fleet, codec.initial(simulation.seed) if start is None else start)
 
 
 class _WholeRounds:
@@ -316,11 +328,11 @@ def _starts(simulation: Simulation, strategy: Strategy, codec: ModelCodec, vecto
 
 
 def _curve(
-    simulation: Simulation, strategy: Strategy, codec: ModelCodec, fleet: VirtualFleet, state: State
+    simulation: Simulation, strategy: Strategy, school: _School, fleet: VirtualFleet, state: State
 ) -> tuple[CurvePoint, ...]:
     if not (simulation.checkpoints and simulation.curve_tasks and strategy.TRAINS):
         return ()
-    ends = {0: codec.initial(simulation.seed), state.rounds_done: state.vector}
+    ends = {0: school.start_of(school.first), state.rounds_done: state.vector}
     return judging.curve(simulation, fleet, state.checkpoints | ends)
 
 
@@ -342,4 +354,5 @@ def _result(
         parameters=len(state.vector),
         scores=tuple(judged.after.tolist()),
         time=rounds.time,
+        learned=state.vector,
     )

@@ -45,6 +45,11 @@ FREE_TO_CHANGE = {
 }
 
 
+def weights_content(arrays: Mapping[str, NDArray[np.float64]], rounds_done: int, blob_sha256: str) -> bytes:
+    """A safetensors file of named arrays, as a run's folder and `jaragua simulate --save` have it."""
+    return save(dict(arrays), metadata={"rounds_done": str(rounds_done), "blob_sha256": blob_sha256})
+
+
 class RunFolder:
     """A run's folder, held by one process at a time (a lock file; the lock ends with the process).
 
@@ -121,8 +126,7 @@ class RunFolder:
 
     def write_weights(self, name: str, one: Initialisation, name_arrays: NameArrays) -> None:
         """Write an initialisation as `weights/<name>.safetensors`."""
-        described = {"rounds_done": str(one.rounds_done), "blob_sha256": one.blob_hash.hex()}
-        content = save(dict(name_arrays(one.vector)), metadata=described)
+        content = weights_content(name_arrays(one.vector), one.rounds_done, one.blob_hash.hex())
         files.write_whole(self.path / "weights" / f"{name}.safetensors", content)
 
     def write_summary(self) -> None:

@@ -1,0 +1,42 @@
+"""The weights that a simulation starts from and ends with, as files: `--start` and `--save`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.errors import StoreError
+from jaragua.simulate import Simulation, SimulationResult
+from jaragua.simulate.models import model_for
+from jaragua.store.files import write_whole
+from jaragua.store.run_folder import weights_content
+from jaragua.strategies import Vector
+from jaragua.strategies.vectors import flat
+from jaragua_compiler.export.start import read_start
+
+
+def read(path: Path, simulation: Simulation) -> Vector:
+    """First weights of the simulation's model, float64 [parameters]. Raises: CompileError if they do not fit it."""
+    return flat(read_start(path, model_for(simulation).network))
+
+
+def check_place(path: Path) -> None:
+    """Before hours of training. Raises: StoreError if no such file can be written."""
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder", "name a file in it, for example start.safetensors")
+    if not folder.is_dir():
+        raise StoreError(f"there is no folder {folder} for {path.name}", "make it, or name another place")
+    if not os.access(folder, os.W_OK):
+        raise StoreError(f"{path} cannot be written: no right to write in {folder}", "name another place")
+
+
+def write(path: Path, simulation: Simulation, result: SimulationResult) -> None:
+    """What new devices start from. Raises: StoreError."""
+    arrays = ModelCodec(model_for(simulation)).arrays(result.learned)
+    try:
+        write_whole(path, weights_content(arrays, result.rounds, result.final_hash))
+    except OSError as error:
+        hint = "make room, or name another place; with --state the same command trains nothing again"
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}", hint) from error

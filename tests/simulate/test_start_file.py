@@ -1,0 +1,130 @@
+"""`jaragua simulate --save` and `--start`: what was learned on a desk goes on in another arithmetic, and to a board."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jaragua.cli import start_file
+from jaragua.cli.main import run
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.simulate import Simulation, device_names, simulate
+from jaragua_compiler.export.start import read_start
+from jaragua_models import get
+
+DIGITS = ("--task", "digits", "--clients", "3", "--eval-tasks", "5", "--json")
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
+    code = run(["simulate", *words])
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return code, document
+
+
+@pytest.fixture
+def trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, dict[str, Any]]:
+    """A file, and what the simulation that wrote it says."""
+    file = tmp_path / "start.safetensors"
+    code, document = told(capsys, *DIGITS, "--engine", "float32", "--rounds", "20", "--save", str(file))
+    assert code == 0, document
+    return file, document["data"]
+
+
+def test_what_was_saved_is_judged_as_it_was(
+    trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, before = trained
+    code, document = told(capsys, *DIGITS, "--engine", "float32", "--rounds", "0", "--start", str(file))
+    again = document["data"]
+    assert code == 0
+    assert again["final_hash"] == before["final_hash"]
+    assert again["accuracy_mean"] == before["accuracy_mean"]
+    assert (again["rounds"], again["client_tasks"]) == (0, 0)
+
+
+def test_boards_adapt_from_what_float32_learned(
+    trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, before = trained
+    code, document = told(capsys, *DIGITS, "--engine", "w16", "--rounds", "0", "--start", str(file))
+    boards = document["data"]
+    assert code == 0
+    assert boards["accuracy_mean"] == pytest.approx(before["accuracy_mean"], abs=0.05)
+    model = get("digits@w16")
+    packed = ModelCodec(model).pack(start_file.read(file, simulation("w16")))
+    assert boards["final_hash"] == hashlib.sha256(packed).hexdigest()
+
+
+def test_the_compiler_takes_the_file(trained: tuple[Path, dict[str, Any]]) -> None:
+    file, _ = trained
+    weights = read_start(file, get("digits").network)
+    flat = np.concatenate([part.ravel() for layer in weights for part in layer])
+    np.testing.assert_array_equal(flat, start_file.read(file, simulation("float32")))
+
+
+def test_first_weights_that_are_the_seeds_change_nothing() -> None:
+    plain = simulation("w16")
+    first = ModelCodec(get("digits@w16")).initial(plain.seed)
+    assert simulate(plain, start=first, workers=1).final_hash == simulate(plain, workers=1).final_hash
+    other = simulate(plain, start=0.5 * first, workers=1)
+    assert other.final_hash != simulate(plain, workers=1).final_hash
+
+
+def test_a_state_of_another_start_is_not_gone_on_with(
+    trained: tuple[Path, dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, _ = trained
+    words = (*DIGITS, "--rounds", "2", "--state", str(tmp_path / "state"))
+    assert told(capsys, *words)[0] == 0
+    code, document = told(capsys, *words, "--start", str(file))
+    assert code == 9
+    assert "other values of start" in document["error"]["message"]
+
+
+@pytest.mark.parametrize("strategy", ["scratch", "pretrained"])
+def test_a_strategy_with_first_weights_of_its_own_takes_none(
+    strategy: str, trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, document = told(capsys, *DIGITS, "--strategy", strategy, "--start", str(trained[0]))
+    assert code == 3
+    assert f"'{strategy}' has first weights of its own" in document["error"]["message"]
+
+
+def test_weights_of_another_network_are_refused(
+    trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, document = told(capsys, "--task", "sine", "--rounds", "1", "--start", str(trained[0]), "--json")
+    assert code == 7
+    assert "has not the 3 layers of network 'sine'" in document["error"]["message"]
+
+
+def test_a_place_that_cannot_be_written_is_told_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place, words in ((tmp_path, "is a folder"), (tmp_path / "no" / "start.safetensors", "there is no folder")):
+        code, document = told(capsys, *DIGITS, "--rounds", "1000000", "--save", str(place))
+        assert code == 9
+        assert words in document["error"]["message"]
+
+
+def simulation(engine: Any) -> Simulation:
+    return Simulation(
+        task="digits",
+        strategy="tinyreptile",
+        engine=engine,
+        seed=3,
+        rounds=3,
+        clients=2,
+        devices=device_names(2),
+        ways=5,
+        shots=2,
+        learning_rate=0.1,
+        alpha=1.0,
+        alpha_final=0.0,
+        eval_tasks=2,
+    )
