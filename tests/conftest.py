@@ -18,9 +18,13 @@ OWN_PROGRAMS = ("qemu-system-arm", "mosquitto", "jaragua")
 
 
 def pytest_configure() -> None:
-    """A shell starts what runs in its background deaf to SIGINT, and children inherit that: tests send it to theirs."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """A shell starts what runs in its background deaf to SIGINT, `nohup` to SIGHUP; children inherit that.
+
+    Tests send these signals to what they start.
+    """
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
