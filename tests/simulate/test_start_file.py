@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 from jaragua.cli import start_file
 from jaragua.cli.main import run
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate import Simulation, device_names, simulate
+from jaragua.simulate import Simulation, simulate
 from jaragua_compiler.export.start import read_start
 from jaragua_models import get
+
+Make = Callable[..., Simulation]
 
 DIGITS = ("--task", "digits", "--clients", "3", "--eval-tasks", "5", "--json")
 
@@ -27,6 +30,11 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str
 
 
 @pytest.fixture
+def digits(make: Make) -> Simulation:
+    return make(task="digits", rounds=3, ways=5, shots=2, learning_rate=0.1, eval_tasks=2)
+
+
+@pytest.fixture
 def trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, dict[str, Any]]:
     """A file, and what the simulation that wrote it says."""
     file = tmp_path / "start.safetensors"
@@ -35,44 +43,45 @@ def trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, d
     return file, document["data"]
 
 
+def judged(capsys: pytest.CaptureFixture[str], file: Path, engine: str) -> dict[str, Any]:
+    code, document = told(capsys, *DIGITS, "--engine", engine, "--rounds", "0", "--start", str(file))
+    assert code == 0, document
+    found: dict[str, Any] = document["data"]
+    return found
+
+
 def test_what_was_saved_is_judged_as_it_was(
     trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, before = trained
-    code, document = told(capsys, *DIGITS, "--engine", "float32", "--rounds", "0", "--start", str(file))
-    again = document["data"]
-    assert code == 0
+    again = judged(capsys, file, "float32")
     assert again["final_hash"] == before["final_hash"]
     assert again["accuracy_mean"] == before["accuracy_mean"]
     assert (again["rounds"], again["client_tasks"]) == (0, 0)
 
 
 def test_boards_adapt_from_what_float32_learned(
-    trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+    trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str], digits: Simulation
 ) -> None:
     file, before = trained
-    code, document = told(capsys, *DIGITS, "--engine", "w16", "--rounds", "0", "--start", str(file))
-    boards = document["data"]
-    assert code == 0
+    boards = judged(capsys, file, "w16")
     assert boards["accuracy_mean"] == pytest.approx(before["accuracy_mean"], abs=0.05)
-    model = get("digits@w16")
-    packed = ModelCodec(model).pack(start_file.read(file, simulation("w16")))
+    packed = ModelCodec(get("digits@w16")).pack(start_file.read(file, digits))
     assert boards["final_hash"] == hashlib.sha256(packed).hexdigest()
 
 
-def test_the_compiler_takes_the_file(trained: tuple[Path, dict[str, Any]]) -> None:
+def test_the_compiler_takes_the_file(trained: tuple[Path, dict[str, Any]], digits: Simulation) -> None:
     file, _ = trained
     weights = read_start(file, get("digits").network)
     flat = np.concatenate([part.ravel() for layer in weights for part in layer])
-    np.testing.assert_array_equal(flat, start_file.read(file, simulation("float32")))
+    np.testing.assert_array_equal(flat, start_file.read(file, digits))
 
 
-def test_first_weights_that_are_the_seeds_change_nothing() -> None:
-    plain = simulation("w16")
-    first = ModelCodec(get("digits@w16")).initial(plain.seed)
-    assert simulate(plain, start=first, workers=1).final_hash == simulate(plain, workers=1).final_hash
-    other = simulate(plain, start=0.5 * first, workers=1)
-    assert other.final_hash != simulate(plain, workers=1).final_hash
+def test_first_weights_that_are_the_seeds_change_nothing(digits: Simulation) -> None:
+    first = ModelCodec(get("digits@w16")).initial(digits.seed)
+    plain = simulate(digits, workers=1).final_hash
+    assert simulate(digits, start=first, workers=1).final_hash == plain
+    assert simulate(digits, start=0.5 * first, workers=1).final_hash != plain
 
 
 def test_a_state_of_another_start_is_not_gone_on_with(
@@ -110,21 +119,3 @@ def test_a_place_that_cannot_be_written_is_told_before_training(
         code, document = told(capsys, *DIGITS, "--rounds", "1000000", "--save", str(place))
         assert code == 9
         assert words in document["error"]["message"]
-
-
-def simulation(engine: Any) -> Simulation:
-    return Simulation(
-        task="digits",
-        strategy="tinyreptile",
-        engine=engine,
-        seed=3,
-        rounds=3,
-        clients=2,
-        devices=device_names(2),
-        ways=5,
-        shots=2,
-        learning_rate=0.1,
-        alpha=1.0,
-        alpha_final=0.0,
-        eval_tasks=2,
-    )

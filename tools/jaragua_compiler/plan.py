@@ -308,6 +308,7 @@ class _Planner:
         terms = _error_terms(self._graph, operator)
         passes = self._needs_error[operator.input]
         weights = self._network.weight_format(operator.layer)
+        # Of dense layers A5.5 holds in either format.
         largest = LARGEST_ERROR_TERMS["w16" if isinstance(operator, DenseOperator) else weights]
         if passes and terms > largest:
             raise CompileError(
