@@ -61,13 +61,15 @@ void jrg_app_start(void)
     start_node(jrg_port_identify());
 }
 
-/* What has come is worked off before anything is sent on time. */
+/* What has come is worked off before anything is sent on time. Idling feeds the watchdog, so it is done each time
+ * round: a host can keep the board busy for long without a pause. */
 void jrg_app_serve(void)
 {
     uint8_t bytes[READ_BYTES];
     size_t len_bytes = jrg_port_read(bytes, sizeof bytes);
     if (len_bytes > 0) {
         jrg_node_receive(&node, bytes, len_bytes, jrg_port_time_ms());
+        jrg_port_idle(0);
         return;
     }
     jrg_node_poll(&node, jrg_port_time_ms());

@@ -12,6 +12,7 @@ from jaragua_compiler.messages_c import COMPILER_FLAGS, write_messages
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "firmware" / "test"
 LIBRARIES = ROOT / "firmware" / "lib"
+MAIN_LOOP = ROOT / "firmware" / "src" / "jrg_app.c"
 
 _STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 _SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
@@ -31,6 +32,12 @@ def _link(objects: list[str], program: Path) -> Path:
     return program
 
 
+def _write_version(folder: Path) -> None:
+    """What firmware/scripts/generate.py makes for an image."""
+    text = '#define JRG_FIRMWARE_VERSION "test"\n#define JRG_FIRMWARE_BUILD {0}\n'
+    (folder / "jrg_version.h").write_text(text, encoding="utf-8")
+
+
 class CPrograms:
     """`tests` and `one_buffer`: run the C unit test they are given by name; `fuzz`: takes a seed and iterations."""
 
@@ -38,10 +45,13 @@ class CPrograms:
         generated = folder / "generated"
         write_header(generated)
         write_messages(generated)
+        _write_version(generated)
         includes = [
             generated,
             TESTS / "fake",
             TESTS,
+            MAIN_LOOP.parent,
+            ROOT / "firmware" / "ports",
             *(LIBRARIES / name for name in ("jrg_link", "jrg_node", "jrg_nn", "jrg_online")),
         ]
         flags = [f"-I{path}" for path in includes]
@@ -50,7 +60,7 @@ class CPrograms:
         common = _compile(generated.glob("*.c"), [*COMPILER_FLAGS, *flags], folder)
         shared = list(common)
         common += _compile([*product, *bench], [*_STRICT, *flags], folder)
-        units = _compile([TESTS / "jrg_test.c", *TESTS.glob("test_*.c")], [*_STRICT, *flags], folder)
+        units = _compile([TESTS / "jrg_test.c", MAIN_LOOP, *TESTS.glob("test_*.c")], [*_STRICT, *flags], folder)
         self.tests = _link([*common, *units], folder / "tests")
         self.fuzz = _link([*common, *_compile([TESTS / "fuzz.c"], [*_STRICT, *flags], folder)], folder / "fuzz")
         self.one_buffer = self._one_buffer([*product, *bench], flags, shared, folder)
