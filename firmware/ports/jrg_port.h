@@ -37,10 +37,10 @@ uint32_t jrg_port_time_ms(void);
 /* Takes up to `capacity_bytes` received bytes; returns how many. Never waits. */
 size_t jrg_port_read(uint8_t *bytes, size_t capacity_bytes);
 
-/* Sends all of the bytes; waits while the line is full. */
+/* Sends all of the bytes; waits while the line is full, and feeds the watchdog meanwhile. */
 void jrg_port_write(const uint8_t *bytes, size_t len_bytes);
 
-/* Sleeps until a byte comes or `timeout_ms` is over. It may return early. */
+/* Feeds the watchdog (docs/porting.md, W2); sleeps until a byte comes or `timeout_ms` is over. It may return early. */
 void jrg_port_idle(uint32_t timeout_ms);
 
 /* Instructions between start and stop, without those of the two calls; 0 if the board cannot count. */

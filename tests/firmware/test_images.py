@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import subprocess
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from emulated_images import FIRMWARE, build_test_image, switched_on
 
-from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image, qemu
+from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image
 from jaragua.serial import Board
 from jaragua.wire.definitions import Operator, ResetCause
 from jaragua.wire.messages import Health, Identity
@@ -24,9 +23,7 @@ from jaragua_compiler.definitions_c import write_header
 RAM = range(0x2000_0000, 0x2004_0000)
 FLASH = range(0x0010_0000)
 STACK_BYTES = 4096
-FIRMWARE = Path(__file__).parents[2] / "firmware"
 LINE = re.compile(rb"jaragua \S+ qemu_m4 digits protocol \d+\.\d+\r\n\0")
-PATIENCE_S = 20
 
 
 @contextmanager
@@ -84,45 +81,15 @@ def test_too_much_for_the_ram_does_not_link(qemu_m4_image: Path, tmp_path: Path)
 @pytest.mark.board
 def test_the_emulated_board_boots_and_says_one_line(qemu_m4_image: Path) -> None:
     """L1.4."""
-    assert LINE.match(_said_at_start(qemu_m4_image, b"\0"))
+    with switched_on(qemu_m4_image) as terminal:
+        assert LINE.match(terminal.read_until(b"\0"))
 
 
 @pytest.mark.board
 def test_a_stack_overrun_restarts_the_board(tmp_path: Path) -> None:
     """QEMU itself swallows writes below the RAM; the port's guard makes them a fault."""
-    assert _said_at_start(_overrun_image(tmp_path), b"\n") == b"restarted by a fault\n"
-
-
-def _overrun_image(folder: Path) -> Path:
-    write_header(folder)
-    port = FIRMWARE / "ports" / "qemu_m4"
-    sources = [FIRMWARE / "test" / "stack_overrun.c", port / "jrg_port.c", port / "jrg_port_start.c"]
-    flags = tomllib.loads((FIRMWARE / "flags.toml").read_text(encoding="utf-8"))
-    options = [*flags["c"]["standard"], *flags["core"]["cortex_m4"], *flags["c"]["optimise"], *flags["link"]["arm"]]
-    includes = [f"-I{path}" for path in (folder, port.parent)]
-    command = ["arm-none-eabi-gcc", *options, *includes, *map(str, sources), "-T", str(port / "qemu_m4.ld")]
-    subprocess.run([*command, "-o", str(folder / "overrun.elf")], check=True)
-    return folder / "overrun.elf"
-
-
-def _said_at_start(image: Path, end: bytes) -> bytes:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        command = qemu.arguments(image, listener.fileno(), b"\1" * 8, nonce=5)
-        # The board waits for the terminal, so that its first line is not lost.
-        command = [argument.replace("wait=off", "wait=on") for argument in command]
-        with subprocess.Popen(command, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL) as process:
-            try:
-                with socket.create_connection(listener.getsockname(), timeout=PATIENCE_S) as terminal:
-                    return _read_until(terminal, end)
-            finally:
-                process.terminate()
-
-
-def _read_until(terminal: socket.socket, end: bytes) -> bytes:
-    got = b""
-    while not got.endswith(end):
-        got += terminal.recv(256)
-    return got
+    with switched_on(build_test_image("stack_overrun.c", tmp_path)) as terminal:
+        assert terminal.read_until(b"\n") == b"restarted by a fault\n"
 
 
 async def _identify(emulated: EmulatedBoard) -> tuple[Identity, Health]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -29,6 +30,11 @@ def test_l4_1_identity_names_board_model_memory_and_weights() -> None:
         assert words in line.text
     assert "dense, relu, mean_squared_error" in line.text
     assert line.fields["uid"] == "01020304"
+
+
+def test_w1_identity_says_in_a_word_why_the_board_started() -> None:
+    line = lines.of_message(dataclasses.replace(IDENTITY, reset_cause=ResetCause.WATCHDOG))
+    assert "started by watchdog\n" in line.text
 
 
 def test_l4_8_health_shows_the_link_and_the_stack() -> None:

@@ -1,8 +1,6 @@
 /* Serial line, time and identity of the emulated Cortex-M4 (QEMU machine mps2-an386). */
 #include "jrg_port_qemu_m4.h"
 
-#define REGISTER(address) (*(volatile uint32_t *)(address))
-
 /* CMSDK UART 0. QEMU takes any divider of at least 16 and moves bytes as fast as the host does. */
 #define UART_DATA REGISTER(0x40004000u)
 #define UART_STATE REGISTER(0x40004004u)
@@ -21,8 +19,11 @@ enum { UART_TX_ON = 1, UART_RX_ON = 2, UART_TX_INTERRUPT = 4, UART_RX_INTERRUPT 
 #define ALARM_VALUE REGISTER(0x40001004u)
 #define ALARM_RELOAD REGISTER(0x40001008u)
 #define ALARM_CLEAR REGISTER(0x4000100Cu)
-enum { TIMER_ON = 1, TIMER_INTERRUPT = 8, TICKS_PER_MS = 25000, NANOSECONDS_PER_TICK = 40 };
-enum { LONGEST_SLEEP_MS = 60000 }; /* the clock, read at least that often, wraps round after 171 s */
+enum { TIMER_ON = 1, TIMER_INTERRUPT = 8, NANOSECONDS_PER_TICK = 40 };
+
+/* Leaves the watchdog most of its time, should the host be late. The clock, read at least that often, wraps round after
+ * 171 s. */
+enum { LONGEST_SLEEP_MS = JRG_PORT_WATCHDOG_MS / 8 };
 
 #define NVIC_ENABLE REGISTER(0xE000E100u)
 
@@ -145,6 +146,7 @@ void jrg_port_start(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
+    jrg_port_watchdog_start();
     identify_start();
     info.board = "qemu_m4";
     info.boot_nonce = mixed_nonce(jrg_port_boot_block.nonce, jrg_port_kept.starts);
@@ -171,7 +173,7 @@ uint32_t jrg_port_time_ms(void)
     uint32_t value = CLOCK_VALUE;
     board_clock.ticks += board_clock.last_value - value;
     board_clock.last_value = value;
-    return (uint32_t)(board_clock.ticks / TICKS_PER_MS);
+    return (uint32_t)(board_clock.ticks / JRG_PORT_TICKS_PER_MS);
 }
 
 size_t jrg_port_read(uint8_t *bytes, size_t capacity_bytes)
@@ -187,9 +189,21 @@ size_t jrg_port_read(uint8_t *bytes, size_t capacity_bytes)
     return count;
 }
 
+static void set_alarm(uint32_t timeout_ms)
+{
+    uint32_t ticks = (timeout_ms < LONGEST_SLEEP_MS ? timeout_ms : LONGEST_SLEEP_MS) * JRG_PORT_TICKS_PER_MS;
+    ALARM_CONTROL = 0;
+    ALARM_RELOAD = ticks;
+    ALARM_VALUE = ticks;
+    ALARM_CONTROL = TIMER_ON | TIMER_INTERRUPT;
+}
+
+/* A host that does not read is no hang: the alarm ends the sleep in time for the next feed. */
 static void wait_for_transmitter(void)
 {
+    jrg_port_watchdog_feed();
     interrupts_off();
+    set_alarm(LONGEST_SLEEP_MS);
     UART_CONTROL |= UART_TX_INTERRUPT;
     if (UART_STATE & UART_TX_FULL)
         wait_for_interrupt();
@@ -205,18 +219,10 @@ void jrg_port_write(const uint8_t *bytes, size_t len_bytes)
     }
 }
 
-static void set_alarm(uint32_t timeout_ms)
-{
-    uint32_t ticks = (timeout_ms < LONGEST_SLEEP_MS ? timeout_ms : LONGEST_SLEEP_MS) * TICKS_PER_MS;
-    ALARM_CONTROL = 0;
-    ALARM_RELOAD = ticks;
-    ALARM_VALUE = ticks;
-    ALARM_CONTROL = TIMER_ON | TIMER_INTERRUPT;
-}
-
 /* Interrupts are held back between the look at the ring and the sleep; a pending one ends the sleep at once. */
 void jrg_port_idle(uint32_t timeout_ms)
 {
+    jrg_port_watchdog_feed();
     if (timeout_ms == 0)
         return;
     set_alarm(timeout_ms);
@@ -225,4 +231,3 @@ void jrg_port_idle(uint32_t timeout_ms)
         wait_for_interrupt();
     interrupts_on();
 }
-

@@ -3,8 +3,6 @@
 
 #include "jrg_port_qemu_m4.h"
 
-#define REGISTER(address) (*(volatile uint32_t *)(address))
-
 #define AIRCR REGISTER(0xE000ED0Cu)
 #define AIRCR_SYSTEM_RESET 0x05FA0004u
 
@@ -47,10 +45,22 @@ _Noreturn void jrg_port_on_fault(void)
     jrg_port_restart(JRG_RESET_CAUSE_FAULT);
 }
 
+_Noreturn void jrg_port_on_watchdog(void)
+{
+    jrg_port_restart(JRG_RESET_CAUSE_WATCHDOG);
+}
+
 /* If the stack is what faulted, a push would fault again and lock the core up: first of all the stack is emptied. */
+#define WITH_AN_EMPTY_STACK(handler) "ldr r0, =jrg_port_stack_top\n\tmov sp, r0\n\tb " #handler
+
 __attribute__((naked)) static void on_fault(void)
 {
-    __asm__ volatile("ldr r0, =jrg_port_stack_top\n\tmov sp, r0\n\tb jrg_port_on_fault");
+    __asm__ volatile(WITH_AN_EMPTY_STACK(jrg_port_on_fault));
+}
+
+__attribute__((naked)) static void on_watchdog(void)
+{
+    __asm__ volatile(WITH_AN_EMPTY_STACK(jrg_port_on_watchdog));
 }
 
 /* QEMU has a device below the RAM that swallows writes without a fault; the guard makes an overrun one. */
@@ -88,7 +98,7 @@ typedef void (*vector)(void);
 __attribute__((section(".vectors"), used)) static const vector vectors[16 + 10] = {
     (vector)jrg_port_stack_top,
     jrg_port_reset,
-    on_fault, /* NMI */
+    on_watchdog, /* NMI */
     on_fault, /* hard fault */
     on_fault, /* memory */
     on_fault, /* bus */
