@@ -128,10 +128,11 @@ def test_an_image_with_sums_builds_beside_the_others(native_image: Path) -> None
     assert identity.arena_bytes - plain.arena_bytes == 4 * 2410
 
 
-def test_the_nano_port_compiles_against_the_frameworks_signatures(tmp_path: Path) -> None:
-    """The framework itself must be downloaded; what the port calls of it is in arduino_stubs."""
+@pytest.mark.parametrize("option", ["-DJRG_PORT_WATCHDOG=1", "-DJRG_PORT_WATCHDOG=0", "-DJRG_PORT_WATCHDOG_MS=60000"])
+def test_the_nano_port_compiles_against_the_frameworks_signatures(tmp_path: Path, option: str) -> None:
+    """The framework itself must be downloaded; what the port calls of it is in arduino_stubs. W6: its options."""
     write_header(tmp_path)
     includes = [tmp_path, FIRMWARE / "ports", FIRMWARE / "src", FIRMWARE / "test" / "arduino_stubs"]
-    flags = ["-std=gnu++14", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fsyntax-only"]
+    flags = ["-std=gnu++14", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fsyntax-only", option]
     command = ["arm-none-eabi-g++", *flags, *(f"-I{path}" for path in includes)]
     subprocess.run([*command, str(FIRMWARE / "ports" / "nano33ble" / "jrg_port.cpp")], check=True)

@@ -1,17 +1,45 @@
 // Arduino Nano 33 BLE (nRF52840), within the Arduino framework: USB serial, chip id, reset cause.
 // docs/porting.md says what of this port was tried and what was not.
 #include <Arduino.h>
+#include <USB/PluggableUSBSerial.h>
 #include <nrf.h>
 
 #include "jrg_app.h"
 #include "jrg_port.h"
 
+// 0 leaves the watchdog out; docs/porting.md, W6, says why one may want that.
+#ifndef JRG_PORT_WATCHDOG
+#define JRG_PORT_WATCHDOG 1
+#endif
+
+// Between two feeds: many times the longest stretch of work (W4).
+#ifndef JRG_PORT_WATCHDOG_MS
+#define JRG_PORT_WATCHDOG_MS 8000
+#endif
+
 namespace {
 
+constexpr uint64_t kWatchdogHz = 32768;
 constexpr unsigned long kBaud = 115200; // USB does not care; a monitor may ask
 constexpr size_t kUidBytes = 8;
 
 jrg_port_info info;
+
+// nRF52840 product specification, WDT: while it runs it can be neither stopped nor set anew, and a soft reset lets it
+// run on. It counts while the core sleeps, and not while a debugger holds the core.
+void start_watchdog() {
+#if JRG_PORT_WATCHDOG
+    NRF_WDT->CONFIG = WDT_CONFIG_SLEEP_Run << WDT_CONFIG_SLEEP_Pos | WDT_CONFIG_HALT_Pause << WDT_CONFIG_HALT_Pos;
+    NRF_WDT->CRV = static_cast<uint32_t>(JRG_PORT_WATCHDOG_MS * kWatchdogHz / 1000 - 1);
+    NRF_WDT->RREN = WDT_RREN_RR0_Msk;
+    NRF_WDT->TASKS_START = 1;
+#endif
+}
+
+// Without a watchdog of our own too: after a soft reset that of the image before may still run.
+void feed_watchdog() {
+    NRF_WDT->RR[0] = WDT_RR_RR_Reload;
+}
 
 // nRF52840 product specification, FICR: 64 random bits of the factory.
 void read_uid() {
@@ -56,6 +84,8 @@ uint16_t draw_boot_nonce() {
 } // namespace
 
 void jrg_port_start(int, char **) {
+    start_watchdog();
+    feed_watchdog();
     info.board = "nano33ble";
     info.reset_cause = read_reset_cause();
     info.boot_nonce = draw_boot_nonce();
@@ -81,15 +111,27 @@ size_t jrg_port_read(uint8_t *bytes, size_t capacity_bytes) {
 }
 
 // Nothing is sent while no host has the port open: the bytes are lost, as on a cable that is not plugged in.
+// Packet by packet (W3): Serial.write() would wait inside the framework for a host that does not read.
 void jrg_port_write(const uint8_t *bytes, size_t len_bytes) {
-    (void)Serial.write(bytes, len_bytes);
+    while (len_bytes > 0 && _SerialUSB.connected()) {
+        uint32_t taken_bytes = 0;
+        _SerialUSB.send_nb(const_cast<uint8_t *>(bytes), len_bytes, &taken_bytes); // copied, not changed
+        bytes += taken_bytes;
+        len_bytes -= taken_bytes;
+        feed_watchdog();
+        if (taken_bytes == 0) {
+            yield();
+        }
+    }
 }
 
 // delay() lets the framework's idle thread put the core to sleep.
 void jrg_port_idle(uint32_t timeout_ms) {
+    feed_watchdog();
     const uint32_t start_ms = jrg_port_time_ms();
     while (Serial.available() == 0 && jrg_port_time_ms() - start_ms < timeout_ms) {
         delay(1);
+        feed_watchdog();
     }
 }
 
@@ -111,6 +153,7 @@ void jrg_port_stack(uint32_t *size_bytes, uint32_t *free_bytes) {
 void setup() {
     jrg_port_start(0, nullptr);
     while (!Serial) {
+        feed_watchdog();
     }
     jrg_app_start();
 }

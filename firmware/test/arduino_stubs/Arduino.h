@@ -8,11 +8,11 @@ public:
     void begin(unsigned long baud);
     int available();
     int read();
-    size_t write(const uint8_t *bytes, size_t len_bytes);
     operator bool();
 };
 extern SerialStub Serial;
 unsigned long millis();
 void delay(unsigned long milliseconds);
+void yield();
 void setup();
 void loop();
