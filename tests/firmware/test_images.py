@@ -18,7 +18,6 @@ from jaragua.serial import Board
 from jaragua.wire.definitions import Operator, ResetCause
 from jaragua.wire.messages import Health, Identity
 from jaragua_compiler.bench.float_code import float_code
-from jaragua_compiler.definitions_c import write_header
 
 RAM = range(0x2000_0000, 0x2004_0000)
 FLASH = range(0x0010_0000)
@@ -126,13 +125,3 @@ def test_an_image_with_sums_builds_beside_the_others(native_image: Path) -> None
     assert [one.operators >> Operator.ACCUMULATION & 1 for one in (plain, identity)] == [0, 1]
     assert identity.architecture == plain.architecture
     assert identity.arena_bytes - plain.arena_bytes == 4 * 2410
-
-
-@pytest.mark.parametrize("option", ["-DJRG_PORT_WATCHDOG=1", "-DJRG_PORT_WATCHDOG=0", "-DJRG_PORT_WATCHDOG_MS=60000"])
-def test_the_nano_port_compiles_against_the_frameworks_signatures(tmp_path: Path, option: str) -> None:
-    """The framework itself must be downloaded; what the port calls of it is in arduino_stubs. W6: its options."""
-    write_header(tmp_path)
-    includes = [tmp_path, FIRMWARE / "ports", FIRMWARE / "src", FIRMWARE / "test" / "arduino_stubs"]
-    flags = ["-std=gnu++14", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-fsyntax-only", option]
-    command = ["arm-none-eabi-g++", *flags, *(f"-I{path}" for path in includes)]
-    subprocess.run([*command, str(FIRMWARE / "ports" / "nano33ble" / "jrg_port.cpp")], check=True)

@@ -115,7 +115,8 @@ size_t jrg_port_read(uint8_t *bytes, size_t capacity_bytes) {
 void jrg_port_write(const uint8_t *bytes, size_t len_bytes) {
     while (len_bytes > 0 && _SerialUSB.connected()) {
         uint32_t taken_bytes = 0;
-        _SerialUSB.send_nb(const_cast<uint8_t *>(bytes), len_bytes, &taken_bytes); // copied, not changed
+        // The bytes are copied, not changed.
+        _SerialUSB.send_nb(const_cast<uint8_t *>(bytes), static_cast<uint32_t>(len_bytes), &taken_bytes);
         bytes += taken_bytes;
         len_bytes -= taken_bytes;
         feed_watchdog();
