@@ -12,9 +12,9 @@
 #define JRG_PORT_WATCHDOG 1
 #endif
 
-// Between two feeds: many times the longest stretch of work (W4).
+// Between two feeds: many times the longest stretch of work (W4), and long enough for an upload (W6).
 #ifndef JRG_PORT_WATCHDOG_MS
-#define JRG_PORT_WATCHDOG_MS 8000
+#define JRG_PORT_WATCHDOG_MS 60000
 #endif
 
 namespace {
