@@ -67,6 +67,18 @@ def test_true_classes_have_a_row_where_labels_are_a_tasks_own(
     assert rows["transfer, true classes"][5:] == [*rows["transfer"][5:7], "–", "raw samples", "–"]
 
 
+def test_a_serial_row_chooses_among_the_devices_of_the_others() -> None:
+    """One device a round, not one device: that would be a single speaker's words, or a single node's room."""
+    for scale in SCALES:
+        plan = read_plan(scale)
+        of_others = {one.task: one.simulation.devices for one in plan.experiments if one.row == "TinyReptile"}
+        serial = [one for one in plan.experiments if one.row == "TinyReptile, serial"]
+        assert serial
+        assert all(one.simulation.clients == 1 for one in serial)
+        assert all(one.simulation.devices == of_others[one.task] for one in serial)
+        assert all(len(one.simulation.devices) > 1 for one in serial)
+
+
 def test_a_classifier_of_thousands_is_more_work_than_what_devices_have() -> None:
     """What is left is judged by it."""
     both = [read_plan("plain").only([f"omniglot-5-way-1-shot/{row}"]) for row in ("transfer-true-classes", "transfer")]

@@ -74,7 +74,7 @@ def _section(plan: Plan, every: Sequence[Line], task: TaskOfPlan, figures: Seque
     table = of_task(every, task, "strategies")
     if not table:
         return
-    yield f"## {task.title}\n\n{_what_was_done(table)}"
+    yield " ".join(filter(None, [f"## {task.title}\n\n{_what_was_done(table)}", task.note]))
     yield _strategies(table)
     support = over_support(every, task)
     if support:

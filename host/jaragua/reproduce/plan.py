@@ -36,6 +36,8 @@ class TaskOfPlan:
     title: str
     model: str
     seeds: int
+    note: str = ""
+    """What else a reader of the section must know, in Markdown; or empty."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def read_plan(scale: Scale) -> Plan:
     scaled = _at_scale(table, scale)
     seeds = scaled["seeds"]
     tasks = tuple(
-        TaskOfPlan(task["name"], task["title"], task["model"], task.get("seeds", seeds)) for task in scaled["task"]
+        TaskOfPlan(task["name"], task["title"], task["model"], task.get("seeds", seeds), task.get("note", ""))
+        for task in scaled["task"]
     )
     found = [
         one
@@ -190,7 +193,7 @@ class _PlannedTask:
             seed=1,
             rounds=rounds,
             clients=clients,
-            devices=device_names(clients),
+            devices=device_names(defaults.clients),  # of a serial row, too: one of them in each round
             ways=numbers.get("ways", defaults.ways),
             shots=max(shots, defaults.training_shots),
             learning_rate=defaults.learning_rate,
