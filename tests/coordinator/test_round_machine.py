@@ -462,6 +462,21 @@ def test_r13_a_silent_fleet_is_given_up_at_the_deadline_and_others_step_in() -> 
     assert {one.assignment.round_number for one in world.commands[before:]} == {2}
 
 
+def test_r13_1_more_at_work_than_wanted_are_joined_by_nobody() -> None:
+    """Two are lost, two step in at the deadline (R7), the lost come back: four at work where two are wanted."""
+    world = World(buffered(clients=2, quorum=1, buffer=1), present=dict.fromkeys(map(str, range(20)), "gateway-1"))
+    lost = [one.device for one in world.opened[0].assignments]
+    for device in lost:
+        world.lose(device)
+    world.pass_deadline()
+    for device in lost:
+        world.bring(device)
+    assert len(world.core.at_work) == 4
+    deliver_of(world, lost[0])
+    assert len(world.core.at_work) == 3
+    assert world.opened[1].assignments == ()
+
+
 @given(st.lists(disturbance, min_size=20, max_size=120))
 @settings(max_examples=150, deadline=None)
 def test_r13_the_model_follows_from_what_the_store_says_was_taken_when(disturbances: list[tuple[str, int]]) -> None:

@@ -32,9 +32,12 @@ def train_seed(run_seed: int, round_number: int, device: str) -> int:
 def choose_beside(
     run_seed: int, round_number: int, devices: Iterable[str], behind: Collection[str], count: int
 ) -> list[str]:
-    """R13.1: who is given work beside those who still have some, so that `count` devices are at work; sorted."""
+    """R13.1: who is given work beside those who still have some, so that `count` devices are at work; sorted.
+
+    Nobody if more are: who was lost and came back works beside who stepped in for it (R7).
+    """
     free = [device for device in devices if device not in behind]
-    return choose(run_seed, round_number, free, count - len(behind))
+    return choose(run_seed, round_number, free, max(0, count - len(behind)))
 
 
 def updates_that_close(buffer: int, at_work: int) -> int:
