@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jaragua.errors import ToolError
+from jaragua.errors import ConfigurationError, ToolError
 from jaragua.simulate import device_names, simulate
 
 
@@ -34,3 +34,9 @@ def test_without_ray_the_extra_is_named(make: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ToolError, match="Ray is not installed"):
         simulate(make(), ray="local")
+
+
+def test_a_mixed_fleet_is_refused(make: Any) -> None:
+    """On a worker the first devices of its share would compute in float32, and R14 would be lost on the way back."""
+    with pytest.raises(ConfigurationError, match=r"--float-share.*--ray"):
+        simulate(make(engine="w8", float_share=0.2), ray="local")

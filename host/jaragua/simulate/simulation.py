@@ -305,6 +305,10 @@ def _fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path 
 
 
 def _ray_fleet(simulation: Simulation, address: str, workers: int | None) -> VirtualFleet:
+    """Raises: ConfigurationError, ToolError."""
+    if simulation.float_share:  # who computes in float32 goes by the place in a round, and a share of it has its own
+        message = "no share of float32 (--float-share) on a cluster (--ray): each worker has some devices of a round"
+        raise ConfigurationError(message, "leave one of the two out")
     return RayFleet(partial(fleet_of_one_thread, simulation), address, workers)
 
 
