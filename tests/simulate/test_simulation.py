@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError, DataError, RunError, StoreError
 from jaragua.simulate import SimulationProgress, simulate
 from jaragua.simulate.draws import draw_round, draws
 from jaragua.simulate.models import model_for, model_named
+from jaragua.simulate.samples import joined
+from jaragua.simulate.simulation import fleet_of_one_thread
 from jaragua.simulate.state import StateFolder
+from jaragua.strategies import ClientWork
 
 
 class Stop(Exception):
@@ -200,6 +205,29 @@ def test_a_held_out_device_with_too_few_samples_is_said_before_the_training(make
     with pytest.raises(DataError, match="device 'm3' has 0 classes with 7 samples"):
         simulate(make(**own), on_progress=told.append)
     assert not told
+
+
+@pytest.mark.parametrize("engine", ["w16", "float32"])
+def test_fedprox_pulls_all_devices_alike(make: Any, tmp_path: Path, engine: str) -> None:
+    """As a coordinator commands it: by the samples that are asked for, though `few` has none of class c."""
+    rows = [f"{n},{'abc'[n % 3]},m{device}" for device in range(3) for n in range(30)]
+    rows += [f"{n},{'ab'[n % 2]},few" for n in range(30)]
+    (tmp_path / "own.csv").write_text("\n".join(["x,label,device", *rows]))
+    text = '[task]\nkind = "table"\npath = "own.csv"\nlabel = "label"\ndevice = "device"\nheld_out = ["m1", "m2"]\n'
+    (tmp_path / "own.toml").write_text(text)
+    model_named.cache_clear()
+    wanted = make(task=str(tmp_path / "own.toml"), engine=engine, ways=3, shots=3)
+    model = model_named(wanted.task)
+    tasks = [model.tasks.train_task(device, 1, 3, 3).support for device in ("few", "m0")]
+    assert [len(task) for task in tasks] == [6, 9]
+    work = ClientWork(0.1, proximal=2.0)
+    assert work.pull(6) != work.pull(9)
+    with fleet_of_one_thread(wanted) as fleet:
+        start = fleet.start(ModelCodec(model_for(wanted)).initial(1))
+        free = fleet.train(start, replace(work, proximal=0.0), joined(tasks, [1, 1])).learned
+        for order in ([0, 1], [1, 0], [0], [1]):
+            learned = fleet.train(start, work, joined([tasks[one] for one in order], [1] * len(order))).learned
+            np.testing.assert_allclose(learned, free[order] * 0.8**9, rtol=1e-3, atol=1e-3)
 
 
 def test_a_training_that_diverges_is_said(make: Any) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from jaragua.simulate import library
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.float_table import Table, table_of
-from jaragua.simulate.samples import Batch
+from jaragua.simulate.samples import Batch, asked_of
 from jaragua.simulate.workers import Workers
 from jaragua.strategies import ClientWork, Vector
 from jaragua_models import Model
@@ -81,9 +81,10 @@ class _EngineMemory:
 class FloatFleet:
     """Devices of one network."""
 
-    def __init__(self, model: Model, workers: int, cache: Path) -> None:
-        """Raises: ToolError if the C cannot be built."""
+    def __init__(self, model: Model, workers: int, cache: Path, samples: int | None = None) -> None:
+        """samples: of a task as it is asked for, by which FedProx pulls. Raises: ToolError if the C cannot be built."""
         self._model = model
+        self._samples = samples
         self._table = table_of(model.network)
         built = library.build({_SOURCE: library.own_source(_SOURCE)}, None, cache, _FLAGS, ("-lm",))
         self._workers = Workers(built, workers, _declare)
@@ -106,7 +107,7 @@ class FloatFleet:
 
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same weights."""
-        wanted = _work(work, batch)
+        wanted = _work(work, asked_of(batch, self._samples))
 
         def one(copy: ctypes.CDLL, share: Batch) -> tuple[Floats, Figures]:
             return self._train_share(copy, start, wanted, share)
@@ -121,7 +122,7 @@ class FloatFleet:
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
         """Before and after adaptation, each device on its own query samples."""
-        wanted = _work(work, support)
+        wanted = _work(work, asked_of(support, self._samples))
 
         def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures]:
             return self._adapt_share(copy, start, wanted, *share)
@@ -154,8 +155,8 @@ class FloatFleet:
         return self._workers.count if steps * self._table.head.parameters > _WORTH_A_THREAD else 1
 
 
-def _work(work: ClientWork, batch: Batch) -> _Work:
-    return _Work(work.passes, work.batch, work.learning_rate, work.kept_after_a_pass(int(batch.counts[0])))
+def _work(work: ClientWork, samples: int) -> _Work:
+    return _Work(work.passes, work.batch, work.learning_rate, work.kept_after_a_pass(samples))
 
 
 def _declare(copy: ctypes.CDLL) -> None:

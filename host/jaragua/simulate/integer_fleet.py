@@ -22,7 +22,7 @@ from jaragua.simulate.dense_lanes import DenseLanes, Integers, LearnedInStep, la
 from jaragua.simulate.dense_start import DenseStart
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.layout import regions, units
-from jaragua.simulate.samples import Batch
+from jaragua.simulate.samples import Batch, asked_of
 from jaragua.simulate.workers import Workers
 from jaragua.strategies import ClientWork, Vector
 from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
@@ -96,10 +96,11 @@ class _Scale:
 class IntegerFleet:
     """Devices of one network. Same start, work and samples give the same bits as a board (tests/simulate)."""
 
-    def __init__(self, model: Model, codec: ModelCodec, workers: int, cache: Path) -> None:
-        """Raises: ToolError if the C cannot be built."""
+    def __init__(self, model: Model, codec: ModelCodec, workers: int, cache: Path, samples: int | None = None) -> None:
+        """samples: of a task as it is asked for, by which FedProx pulls. Raises: ToolError if the C cannot be built."""
         self._model = model
         self._codec = codec
+        self._samples = samples
         self._plan = codec.plan
         self._regions = regions(self._plan)
         self._parameters = len(codec.initial(0))
@@ -206,7 +207,7 @@ class IntegerFleet:
             len(self._regions),
             work.passes,
             work.batch,
-            work.pull(int(batch.counts[0])),
+            work.pull(asked_of(batch, self._samples)),
             rate.mantissa,
             rate.exponent,
         )

@@ -49,6 +49,11 @@ class Batch:
         return Batch(self.x[place], self.y[place], np.array([len(place)]), self.seeds[:1])
 
 
+def asked_of(batch: Batch, samples: int | None) -> int:
+    """How many samples each device is asked to learn from: `samples`; None: as many as the one that has most."""
+    return int(batch.counts.max()) if samples is None else samples
+
+
 def joined(tasks: Sequence[Samples], seeds: Sequence[int]) -> Batch:
     """The samples of several tasks as one batch."""
     counts = np.array([len(samples) for samples in tasks], dtype=np.int64)

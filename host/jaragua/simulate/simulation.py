@@ -296,12 +296,13 @@ class _Rounds:
 
 
 def _fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path | None) -> VirtualFleet:
+    folder, samples = cache or default_cache(), simulation.ways * simulation.shots  # as the coordinator commands them
     if simulation.engine == "float32":
-        return FloatFleet(codec.model, workers, cache or default_cache())
-    integers = IntegerFleet(codec.model, codec, workers, cache or default_cache())
+        return FloatFleet(codec.model, workers, folder, samples)
+    integers = IntegerFleet(codec.model, codec, workers, folder, samples)
     if not simulation.float_share:
         return integers
-    return MixedFleet(FloatFleet(codec.model, workers, cache or default_cache()), integers, simulation.float_share)
+    return MixedFleet(FloatFleet(codec.model, workers, folder, samples), integers, simulation.float_share)
 
 
 def _ray_fleet(simulation: Simulation, address: str, workers: int | None) -> VirtualFleet:
