@@ -16,7 +16,8 @@ import pytest
 from jaragua.cli.main import run as run_command
 from jaragua.errors import StoreError
 from jaragua.report.intervals import paired_interval
-from jaragua.reproduce import Plan, Progress, Store, figures, markdown, read_plan, run
+from jaragua.reproduce import Plan, Progress, Store, costs, figures, markdown, read_plan, run
+from jaragua.reproduce import plan as plans
 from jaragua.reproduce.plan import SCALES, Scale
 from jaragua.reproduce.run import Found, recorded
 from jaragua.reproduce.summary import lines
@@ -229,3 +230,20 @@ def test_an_unknown_name_is_refused() -> None:
     done = subprocess.run([*JARAGUA, "--only", "sin"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no experiment has a name like sin" in done.stderr
+
+
+def test_costs_are_counted_again_when_the_rate_or_the_c_is_another(sine: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many rows are dead, and so what a step costs, hangs on the start, and that on the model's rate."""
+    one = next(one for one in sine.experiments if one.row == "TinyReptile")
+    key, model = costs.costs_key(one), one.model
+    assert costs.costs_key(replace(one, simulation=replace(one.simulation, seed=7))) == key
+    assert costs.costs_key(one, 5) != key
+    other = replace(model, defaults=replace(model.defaults, learning_rate=0.005))
+    with monkeypatch.context() as changed:
+        changed.setattr(plans, "model_for", lambda simulation: other)
+        assert costs.costs_key(one) != key
+    with monkeypatch.context() as changed:
+        changed.setattr(costs, "emitted_files", lambda layout: {"jrg_model.c": "another"})
+        costs._program.cache_clear()
+        assert costs.costs_key(one) != key
+    costs._program.cache_clear()

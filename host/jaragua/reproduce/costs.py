@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
 import time
 from dataclasses import replace
 from typing import Final
@@ -14,27 +16,41 @@ from jaragua.strategies import WHOLE_SET, ClientWork
 from jaragua_compiler import Plan, plan
 from jaragua_compiler.bench import board, toolchain
 from jaragua_compiler.bench.workload import prepare
+from jaragua_compiler.emitter import emitted_files
 from jaragua_compiler.export.memory import figures
+from jaragua_compiler.native import kernel_folder
+from jaragua_models import Defaults
 
 #: Of meta-training before steps are counted: by then about as many rows are dead as later.
 _ROUNDS: Final = 50
 _STEPS: Final = 25
 _NUMBER_BYTES: Final = 2
+_CORE: Final = "cortex_m4"
 
 
 def costs_key(experiment: Experiment, batch: int | None = None) -> str:
-    """Equal for all experiments whose boards have the same program and mini-batches (batch: of other ones)."""
-    layout = plan(experiment.model.network)
+    """By content: equal for all experiments whose boards have the same program and do the same steps in the same way.
+
+    batch: of other mini-batches than the experiment's.
+    """
     size = batch_of(experiment) if batch is None else batch
-    text = f"{layout.architecture.hex()} {experiment.simulation.task} {experiment.simulation.ways} {size}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    counted = f"{experiment.simulation.task} {_defaults(experiment)} {size}"
+    return hashlib.sha256(f"{_program(_layout(experiment, size))} {counted}".encode()).hexdigest()[:32]
+
+
+@functools.cache
+def _program(layout: Plan) -> str:
+    """All that RAM and instructions of an engine depend on, but for the compiler: its C, and what is planned for it."""
+    kernels = {path.name: path.read_text(encoding="utf-8") for path in sorted(kernel_folder().glob("*.[ch]"))}
+    content = json.dumps([emitted_files(layout), kernels, figures(layout, _CORE).ram_bytes], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def measure(experiment: Experiment) -> Costs:
     """Build the engine of the experiment's network and count training steps. Instructions are 0 without the tools."""
     begun = time.perf_counter()
     batch = batch_of(experiment)
-    ram = figures(_layout(experiment, batch), "cortex_m4").ram_bytes
+    ram = figures(_layout(experiment, batch), _CORE).ram_bytes
     try:
         toolchain.require_tools()
     except toolchain.ToolError:
@@ -49,15 +65,19 @@ def _layout(experiment: Experiment, batch: int) -> Plan:
 
 def _counted(experiment: Experiment, batch: int) -> int:
     """Instructions a sample: the mean over whole mini-batches, the step itself in it."""
-    model, wanted = experiment.model, experiment.simulation
-    defaults = replace(
-        model.defaults, ways=wanted.ways, rounds=_ROUNDS, shots=min(wanted.shots, -(-_STEPS // wanted.ways))
-    )
-    drawn = prepare(replace(model, defaults=defaults), plan(model.network), 1).steps
+    model = experiment.model
+    drawn = prepare(replace(model, defaults=_defaults(experiment)), plan(model.network), 1).steps
     size = min(batch, len(drawn))
     steps = [replace(step, batch=size) for step in drawn[: max(1, _STEPS // size) * size]]
     counts = [counted.train_instructions for counted, _ in board.run(_layout(experiment, batch), steps, counted=True)]
     return round(sum(counts) / len(counts))
+
+
+def _defaults(experiment: Experiment) -> Defaults:
+    """With which a start is trained for the count."""
+    wanted = experiment.simulation
+    shots = min(wanted.shots, -(-_STEPS // wanted.ways))
+    return replace(experiment.model.defaults, ways=wanted.ways, rounds=_ROUNDS, shots=shots)
 
 
 def work_of(experiment: Experiment) -> ClientWork:
