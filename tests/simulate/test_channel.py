@@ -58,6 +58,13 @@ def test_the_first_start_costs_nothing_all_draw_it_from_the_seed(codec: ModelCod
     assert (start, cost) == (first.tobytes(), 0)
 
 
+def test_first_weights_of_a_file_are_sent_whole_to_all(make: Any, codec: ModelCodec) -> None:
+    """No device can draw them from the seed."""
+    wanted = make(strategy="tinymetafed", rounds=1, clients=3)
+    assert simulate(wanted).bytes_down == 0
+    assert simulate(wanted, start=codec.initial(7)).bytes_down == 3 * codec.blob_bytes
+
+
 def test_the_last_layer_is_never_sent(codec: ModelCodec) -> None:
     first, line = codec.initial(1), channel(codec)
     head = codec.plan.shapes[-1]

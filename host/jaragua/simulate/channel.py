@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulate.engine import Learned, VirtualFleet
 from jaragua.simulate.mixed_fleet import floats_among
+from jaragua.simulate.settings import Simulation
 from jaragua.simulate.state import Memory
 from jaragua.strategies import ClientWork, Vector
 from jaragua.strategies.compression import Rest, decode, encode, encode_with_rest
@@ -93,17 +94,27 @@ class WholeBlobs:
 class Differences:
     """Devices hold what was published before, and are sent what changed since; so is the server.
 
-    `local_layers` are never sent: they start as the run's first weights, which a device draws from the seed. A device
-    that missed rounds is sent all differences it missed, or the whole start if that is shorter. What the server's own
-    encoding and the devices' format left out is part of its next difference, and what a device left out of its next
-    update.
+    `local_layers` are never sent: they start as the run's first weights, which a device draws from the seed. First
+    weights that no seed gives (`--start`) are sent whole. A device that missed rounds is sent all differences it
+    missed, or the whole start if that is shorter. What the server's own encoding and the devices' format left out is
+    part of its next difference, and what a device left out of its next update.
     """
 
-    def __init__(self, fleet: VirtualFleet, codec: ModelCodec, work: ClientWork, first: Vector, memory: Memory) -> None:
-        """first: the run's first weights. memory: what `memory` gave, empty for a new run."""
+    def __init__(
+        self,
+        fleet: VirtualFleet,
+        codec: ModelCodec,
+        work: ClientWork,
+        first: Vector,
+        memory: Memory,
+        *,
+        is_drawn: bool = True,
+    ) -> None:
+        """first: the run's first weights; is_drawn: from its seed. memory: what `memory` gave, empty for a new run."""
         self._fleet = fleet
         self._work = work
         self._whole_bytes = len(fleet.start(first))
+        self._first_bytes = 0 if is_drawn else self._whole_bytes
         self._blocks = shared_blocks(codec.plan.shapes, work.local_layers)
         self._shared = sum(self._blocks)
         self._bits = work.delta_bits or 16
@@ -114,9 +125,9 @@ class Differences:
         self._left_out = _by_device(memory, "left-out:")
 
     def send(self, vector: Vector, devices: Sequence[str]) -> tuple[bytes, int]:
-        """Publish what changed since the last round; in the first one all draw the start from the seed."""
+        """Publish what changed since the last round; in the first one the start is drawn, or sent whole."""
         is_first = not len(self._sent_bytes) and np.array_equal(vector, self._first)
-        self._sent_bytes = np.append(self._sent_bytes, 0 if is_first else self._publish(vector))
+        self._sent_bytes = np.append(self._sent_bytes, self._first_bytes if is_first else self._publish(vector))
         down = sum(self._catch_up(device) for device in devices)
         return self._start, down
 
@@ -162,17 +173,19 @@ class Differences:
         return len(data)
 
     def _catch_up(self, device: str) -> int:
-        """Bytes from what the device has to what is published now. All draw the first weights from the seed."""
+        """Bytes from what the device has to what is published now."""
         has = int(self._versions.get(device, np.array(0)))
         self._versions[device] = np.array(len(self._sent_bytes))
         return min(int(self._sent_bytes[has:].sum()), self._whole_bytes)
 
 
 def channel_for(
-    fleet: VirtualFleet, codec: ModelCodec, work: ClientWork, first: Vector, memory: Memory, float_share: float
+    fleet: VirtualFleet, codec: ModelCodec, work: ClientWork, first: Vector, memory: Memory, simulation: Simulation
 ) -> Channel:
     """Whole blobs, unless the work says that less is sent."""
-    return Differences(fleet, codec, work, first, memory) if work.compressed else WholeBlobs(fleet, float_share)
+    if work.compressed:
+        return Differences(fleet, codec, work, first, memory, is_drawn=not simulation.start)
+    return WholeBlobs(fleet, simulation.float_share)
 
 
 def _by_device(memory: Memory, prefix: str) -> Memory:

@@ -224,7 +224,7 @@ def _rounds_of(
     simulation: Simulation, codec: ModelCodec, strategy: Strategy, school: _School, state: State
 ) -> _WholeRounds | BufferedRounds:
     work = strategy.client_work(1)
-    channel = channel_for(school.fleet, codec, work, school.first, state.memory, simulation.float_share)
+    channel = channel_for(school.fleet, codec, work, school.first, state.memory, simulation)
     if simulation.buffered is not None:
         return BufferedRounds(simulation, simulation.buffered, strategy, school.fleet, channel, state.rounds_done)
     return _WholeRounds(simulation, strategy, school, channel)
