@@ -13,6 +13,7 @@ from jaragua.reproduce.plan import Experiment
 from jaragua.reproduce.records import Costs
 from jaragua.simulate.simulation import create_strategy
 from jaragua.strategies import WHOLE_SET, ClientWork
+from jaragua.strategies.registry import find
 from jaragua_compiler import Plan, plan
 from jaragua_compiler.bench import board, toolchain
 from jaragua_compiler.bench.workload import prepare
@@ -97,10 +98,17 @@ def samples_of_a_round(experiment: Experiment) -> int:
 
 
 def stored_bytes(experiment: Experiment) -> int:
-    """Of samples that a device keeps during a round: all, if it meets them more than once; else none (TinyReptile)."""
+    """Of samples that a device keeps: all of a round or of a new task, if it meets them more than once; else none."""
     network = experiment.model.network
-    sample_bytes = (network.input_size + network.targets) * _NUMBER_BYTES
-    return samples_of_a_round(experiment) * sample_bytes if work_of(experiment).passes > 1 else 0
+    kept = samples_to_adapt(experiment) if experiment.simulation.adapt_passes > 1 else 0
+    if trains_on_devices(experiment) and work_of(experiment).passes > 1:
+        kept = max(kept, samples_of_a_round(experiment))
+    return kept * (network.input_size + network.targets) * _NUMBER_BYTES
+
+
+def trains_on_devices(experiment: Experiment) -> bool:
+    """And not in one place, or not at all."""
+    return find(experiment.simulation.strategy).TRAINS and not work_of(experiment).pooled
 
 
 def steps_of_a_round(experiment: Experiment) -> int:
@@ -108,7 +116,12 @@ def steps_of_a_round(experiment: Experiment) -> int:
     return samples_of_a_round(experiment) * work_of(experiment).passes
 
 
-def steps_to_adapt(experiment: Experiment) -> int:
+def samples_to_adapt(experiment: Experiment) -> int:
     """Of a new device."""
     wanted = experiment.simulation
-    return wanted.ways * (wanted.adapt_shots or wanted.shots) * wanted.adapt_passes
+    return wanted.ways * (wanted.adapt_shots or wanted.shots)
+
+
+def steps_to_adapt(experiment: Experiment) -> int:
+    """On single samples, of a new device."""
+    return samples_to_adapt(experiment) * experiment.simulation.adapt_passes

@@ -10,16 +10,20 @@ from jaragua.reproduce.plan import Plan, TaskOfPlan
 from jaragua.reproduce.run import Found
 from jaragua.reproduce.summary import REFERENCE, Line, lines, of_task, over_support, total_seconds
 from jaragua.simulate import Means
+from jaragua.simulate.judging import NATURAL_TASKS
 
 _HOW_TO_READ = """\
 Every row was simulated with the boards' own arithmetic (`w16`, unless it says else) on the same held-out tasks, none of
-whose data was trained on. "±" is Student's 95 % interval over the means of the seeds. Where nothing is said, numbers
-are the model's defaults ([tasks.md](tasks.md)); what the strategies do stands in [strategies.md](strategies.md).
+whose data was trained on. "±" is Student's 95 % interval over the means of the seeds: it says how well training
+repeats, and nothing of other held-out tasks, which are the same for all seeds. Each support-set size has held-out tasks
+of its own: compare the rows of one column. Where nothing is said, numbers are the model's defaults
+([tasks.md](tasks.md)), some of which were chosen on held-out tasks of the same kind; what the strategies do stands in
+[strategies.md](strategies.md).
 
 - **Paired difference**: after adapting, this row less TinyReptile under the same seed, so that what a seed does to both
   counts for neither; Student's 95 % interval over the seeds. Of an error, less is better.
-- **RAM**: weights, activations, errors and stack, as the compiler plans them for a Cortex-M4; "+" is what the samples
-  of a round take if a device meets them more than once and keeps them itself.
+- **RAM**: weights, activations, errors and stack, as the compiler plans them for a Cortex-M4; "+" is what samples take
+  if a device meets them more than once, in a round or when it is new, and keeps them itself.
 - **Instructions**: training steps times instructions a step, counted on the emulated Cortex-M4
   ([benchmarks.md](benchmarks.md)); of one device, to adapt to a new task and for a round of training.
 - Reptile adapts as it trains, five passes in mini-batches of five; all others one step a sample.
@@ -95,15 +99,17 @@ def _what_was_done(table: Sequence[Line]) -> str:
         f" ({wanted.ways} × {wanted.shots})" if wanted.ways > 1 else ""
     )
     adapted = wanted.ways * (wanted.adapt_shots or wanted.shots)
+    natural = min(wanted.eval_tasks, NATURAL_TASKS)
+    unbalanced = f" All rows: the first {natural} of them, on queries as they came." if _natural(table) else ""
     return (
         f"Model `{wanted.task}`, rate {wanted.learning_rate:g}; a round gives each device {samples}."
         f" Judged: {wanted.eval_tasks} held-out tasks, {adapted} samples and {wanted.adapt_passes} pass"
-        f"{'es' if wanted.adapt_passes > 1 else ''} to adapt, {wanted.queries} queries each."
+        f"{'es' if wanted.adapt_passes > 1 else ''} to adapt, {wanted.queries} queries each.{unbalanced}"
     )
 
 
 def _strategies(table: Sequence[Line]) -> str:
-    natural = any(one.f1 for one in table)
+    natural = _natural(table)
     metric = {"accuracy": "accuracy", "mse": "mean squared error"}[_metric(table)]
     first = "balanced accuracy" if natural else metric
     head = [
@@ -126,7 +132,7 @@ def _strategy_cells(line: Line, natural: bool) -> list[str]:
     if natural:
         cells += [_interval(one) if one else "–" for one in (line.balanced_accuracy, line.f1)]
     cost = line.cost
-    stored = f" + {cost.stored_bytes:,}" if cost.stored_bytes and line.trains else ""
+    stored = f" + {cost.stored_bytes:,}" if cost.stored_bytes else ""
     cells += [f"{cost.ram_bytes:,}{stored}" if cost.ram_bytes else "–", _count(cost.adapt_instructions)]
     cells += [_count(cost.round_instructions) if line.trains else "–"]
     if line.pooled:
@@ -177,6 +183,11 @@ def _formats(formats: Sequence[Line]) -> str:
 
 def _row(table: Sequence[Line], name: str) -> list[Line]:
     return [one for one in table if one.experiment.row == name]
+
+
+def _natural(table: Sequence[Line]) -> bool:
+    """Whether it was judged on queries as unbalanced as they come, too."""
+    return any(one.f1 for one in table)
 
 
 def _metric(table: Sequence[Line]) -> str:

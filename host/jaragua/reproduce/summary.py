@@ -25,7 +25,7 @@ class Cost:
 
     ram_bytes: int
     stored_bytes: int
-    """Of samples, beside that, if it meets them more than once in a round."""
+    """Of samples, beside that, if it meets them more than once in a round or when it is new."""
     round_instructions: int
     adapt_instructions: int
 
@@ -138,13 +138,12 @@ def _cost(experiment: Experiment, found: Found) -> Cost:
     measured = found.costs.get(costs.costs_key(experiment))
     if measured is None or experiment.simulation.engine == "float32":
         return Cost(0, 0, 0, 0)
-    to_train = costs.steps_of_a_round(experiment) * measured.step_instructions
-    on_server = find(experiment.simulation.strategy).TRUE_CLASSES  # a network that devices never have
+    of_a_round = costs.steps_of_a_round(experiment) if costs.trains_on_devices(experiment) else 0
     adapting = found.costs.get(costs.costs_key(experiment, experiment.simulation.adapt_batch), measured)
     return Cost(
         measured.ram_bytes,
-        0 if on_server else costs.stored_bytes(experiment),
-        0 if on_server else to_train,
+        costs.stored_bytes(experiment),
+        of_a_round * measured.step_instructions,
         costs.steps_to_adapt(experiment) * adapting.step_instructions,
     )
 

@@ -24,7 +24,7 @@ from jaragua_models import AsTheyCome, Samples
 #: Tasks that are in memory at once.
 _TASKS_AT_ONCE: Final = 100
 #: Of those with queries as they come, which are many.
-_NATURAL_TASKS: Final = 40
+NATURAL_TASKS: Final = 40
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def judge_natural(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator
         return None
     work, shots = _adaptation(simulation), simulation.adapt_shots or simulation.shots
     figures = []
-    for seed, vector in zip(range(min(simulation.eval_tasks, _NATURAL_TASKS)), vectors, strict=False):
+    for seed, vector in zip(range(min(simulation.eval_tasks, NATURAL_TASKS)), vectors, strict=False):
         task = source.natural_task(seed, simulation.ways, shots, simulation.queries)
         start, support = fleet.start(vector), joined([task.support], [seed])
         classes = [joined([_of_class(task.query, label)], [seed]) for label in (0, 1)]
