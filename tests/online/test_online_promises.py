@@ -13,6 +13,7 @@ import pytest
 import jaragua_models
 from jaragua.online.drift import Change, inverted, rolled, unchanged, watch
 from jaragua.online.forgetting import measure
+from jaragua.online.measure import drift_is_as_stated
 from jaragua.online.pools import Pools, pools
 from jaragua.online.start import Start, trained_start
 from jaragua_compiler import plan
@@ -69,3 +70,14 @@ def test_o7_drift_is_noticed_soon(change: Change, delay: int) -> None:
 def test_o7_a_stream_that_does_not_change_raises_no_alarm(seed: int) -> None:
     start, drawn = deployed(seed, tuple(range(10)))
     assert watch(start, drawn, learner(), seed, 2000, unchanged).false_alarms == 0
+
+
+@pytest.mark.parametrize(
+    ("alarms", "inverted_after", "moved_after", "holds"),
+    [(10, 10, 30, True), (11, 5, 8, False), (0, 11, 8, False), (0, 5, 31, False), (0, 5, None, False)],
+)
+def test_o9_3_the_long_form_fails_where_a_drift_is_noticed_later_than_stated(
+    alarms: int, inverted_after: int, moved_after: int | None, holds: bool
+) -> None:
+    delays = {"inverted": [5, inverted_after], "moved": [16, moved_after], "faded": [None, 61]}
+    assert drift_is_as_stated(alarms, 100_000, delays) is holds
