@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import jaragua_models
+from jaragua.errors import ModelError
 from jaragua.simulate.float_fleet import FloatFleet
 from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import default_cache
@@ -130,6 +131,21 @@ def test_the_pull_keeps_a_share_of_the_way() -> None:
             for proximal in (0.0, 2.0)
         )
     np.testing.assert_allclose(held, free * (1 - RATE * 2.0) ** 3, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_that_is_no_class_is_refused(label: int) -> None:
+    """C counts it as a place in memory."""
+    network = Network("net", IMAGE, BODIES["dense"])
+    batch, start = batch_of(network, [3], 5), flat(initial_weights(network, 3))
+    wrong = replace(batch, y=np.array([0, label, 1]))
+    with FloatFleet(model_of(network), 1, default_cache()) as fleet:
+        for asked in (
+            lambda: fleet.train(fleet.start(start), ClientWork(RATE), wrong),
+            lambda: fleet.adapt(fleet.start(start), ClientWork(RATE), batch, wrong),
+        ):
+            with pytest.raises(ModelError, match="they go from 0 to 2"):
+                asked()
 
 
 @pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mean_squared_error"])

@@ -14,12 +14,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from jaragua.errors import ModelError
 from jaragua.simulate import library
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.float_table import Table, table_of
 from jaragua.simulate.samples import Batch, asked_of
 from jaragua.simulate.workers import Workers
 from jaragua.strategies import ClientWork, Vector
+from jaragua_compiler import Network
 from jaragua_models import Model
 
 _SOURCE: Final = "float_clients.c"
@@ -59,7 +61,11 @@ class _Samples(ctypes.Structure):
 class _Arrays:
     """A batch as C reads it; keeps what the structure points to."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, network: Network) -> None:
+        """Raises: ModelError for a label that is no class: C would write where it says."""
+        if network.classifier and not ((batch.y >= 0) & (batch.y < network.outputs)).all():
+            message = f"A label is not a class of {network.name!r}: they go from 0 to {network.outputs - 1}."
+            raise ModelError(message, "Mend the model's source of tasks.")
         self._counts = batch.counts.astype(np.int32)
         self._inputs = np.ascontiguousarray(batch.x, np.float32)
         self._targets = np.ascontiguousarray(batch.y, np.float32)
@@ -134,7 +140,7 @@ class FloatFleet:
         return Judged(before[:, column] / query.counts, after[:, column] / query.counts)
 
     def _train_share(self, copy: ctypes.CDLL, start: bytes, work: _Work, share: Batch) -> tuple[Floats, Figures]:
-        samples, memory = _Arrays(share), _EngineMemory(self._table, start)
+        samples, memory = _Arrays(share, self._model.network), _EngineMemory(self._table, start)
         trained = np.empty((len(share), self._table.head.parameters), np.float32)
         figures = np.zeros((len(share), 2))
         structures = (self._table.head, memory.structure, work, samples.structure)
@@ -144,7 +150,8 @@ class FloatFleet:
     def _adapt_share(
         self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
     ) -> tuple[Figures, Figures]:
-        learnt, asked, memory = _Arrays(support), _Arrays(query), _EngineMemory(self._table, start)
+        learnt, asked = (_Arrays(batch, self._model.network) for batch in (support, query))
+        memory = _EngineMemory(self._table, start)
         before, after = np.zeros((len(support), 2)), np.zeros((len(support), 2))
         structures = (self._table.head, memory.structure, work, learnt.structure, asked.structure)
         copy.jrg_float_adapt(*map(ctypes.byref, structures), before.ctypes.data, after.ctypes.data)
