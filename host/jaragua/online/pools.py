@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-import jaragua_models
 from jaragua.errors import DataError
 from jaragua_models import Model
 from jaragua_models.base import Features
@@ -49,11 +48,6 @@ def pools(model: Model, seed: int) -> Pools:
         if name == prefix or name.startswith(f"{prefix}-"):
             return draw(np.random.default_rng(seed))
     raise DataError(f"{name!r} has no stream of labelled classes", f"Take one of: {', '.join(_SOURCES)}.")
-
-
-def task_names() -> list[str]:
-    """The models of the zoo that `pools` knows."""
-    return [name for name in jaragua_models.names() if any(name.startswith(prefix) for prefix in _SOURCES)]
 
 
 def _digits(random: np.random.Generator) -> Pools:
