@@ -145,6 +145,18 @@ def test_a_task_that_cannot_be_drawn_is_named(make: Any) -> None:
         simulate(make(ways=3))
 
 
+def test_two_seeds_share_no_random_start(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the seeds of "from scratch" would be nearly one seed, and its interval over them too narrow."""
+    drawn: list[set[int]] = []
+    random_start = ModelCodec.initial
+    monkeypatch.setattr(ModelCodec, "initial", lambda self, seed: drawn[-1].add(seed) or random_start(self, seed))
+    for seed in (1, 2):
+        drawn.append(set())
+        simulate(make(strategy="scratch", seed=seed, eval_tasks=20))
+    assert all(len(seeds) >= 20 for seeds in drawn)
+    assert drawn[0] & drawn[1] <= {0}  # of which weights are only counted
+
+
 def test_meta_learning_beats_from_scratch(make: Any) -> None:
     numbers = {"shots": 32, "rounds": 150, "clients": 5, "eval_tasks": 50}
     learned, scratch = (simulate(make(strategy=name, **numbers)) for name in ("tinyreptile", "scratch"))

@@ -326,10 +326,14 @@ def _judge(
     return judging.judge_starts(simulation, fleet, _starts(simulation, strategy, codec, vector))
 
 
+#: More than anybody counts seeds: so the random starts of one seed's held-out tasks are not those of another's.
+_SEEDS = 1 << 64
+
+
 def _starts(simulation: Simulation, strategy: Strategy, codec: ModelCodec, vector: Vector) -> Iterator[Vector]:
     """What each held-out task begins with: what was learned, or random weights of its own."""
     for number in range(simulation.eval_tasks):
-        yield vector if strategy.TRAINS else codec.initial(simulation.seed + number)
+        yield vector if strategy.TRAINS else codec.initial(simulation.seed + number * _SEEDS)
 
 
 def _curve(
