@@ -200,3 +200,41 @@ def test_a_verb_that_is_stopped_before_it_catches_anything_says_so(
     monkeypatch.setattr("jaragua.cli.main._load", lambda verb: app)
     assert run(["boards"]) == 130
     assert capsys.readouterr().err == "error: stopped by the user\n"
+
+
+NO_ROOM = Path("/dev/full")
+
+
+@pytest.mark.parametrize("arguments", [("boards",), ("boards", "--json"), ("bords", "--json")])
+def test_a_full_disk_behind_stdout_is_one_sentence(arguments: tuple[str, ...]) -> None:
+    with NO_ROOM.open("w") as full:
+        command = [sys.executable, "-m", "jaragua.cli.main", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == (2 if arguments[0] == "bords" else 1)
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert ("No space left on device" in done.stderr) == (arguments[0] == "boards")
+
+
+def test_a_closed_stdout_is_one_sentence() -> None:
+    script = f"{sys.executable} -m jaragua.cli.main boards --json >&-"
+    done = subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the result cannot be printed: stdout is closed\n")
+
+
+@pytest.mark.parametrize("stderr", [f"2>{NO_ROOM}", "2>&-"])
+def test_chatter_that_cannot_be_told_ends_nothing(stderr: str) -> None:
+    words = "simulate --task sine --rounds 1 --clients 1 --eval-tasks 1 --workers 1 --json"
+    script = f"{sys.executable} -m jaragua.cli.main {words} {stderr}"
+    done = subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert json.loads(done.stdout)["status"] == "ok"
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(("name", "encoding"), [("x\udcff.toml", "utf-8:strict"), ("Пресс.toml", "latin-1")])
+def test_a_name_that_stdout_has_no_letters_for_is_a_document_all_the_same(name: str, encoding: str) -> None:
+    done = jaragua("simulate", "--task", name, "--json", PYTHONIOENCODING=encoding)
+    assert done.returncode == 7
+    assert json.loads(done.stdout)["error"]["message"] == f"{name}: cannot be read: No such file or directory."

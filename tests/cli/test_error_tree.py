@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,14 @@ def test_an_unexpected_error_keeps_its_traceback_in_a_file(tmp_path: Path, monke
     assert (found.code, found.exit_code, found.message) == ("internal", 70, "unexpected ZeroDivisionError: a bug")
     assert str(log) in found.hint
     assert "test_error_tree.py" in log.read_text()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_what_the_machine_refuses_is_no_fault_of_ours(number: int) -> None:
+    found = failure.of(OSError(number, os.strerror(number), "/cache/jaragua"))
+    assert (found.code, found.exit_code) == ("error", 1)
+    assert found.message == f"/cache/jaragua: {os.strerror(number)}"
+    assert found.hint
 
 
 def test_a_log_that_cannot_be_written_is_no_second_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

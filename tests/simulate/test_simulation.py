@@ -103,9 +103,10 @@ def test_a_file_that_is_no_state_is_refused(make: Any, tmp_path: Path) -> None:
         saved.write_bytes(content)
         with pytest.raises(StoreError, match=r"cannot be read: it is damaged, or no saved simulation"):
             simulate(make(), state_folder=tmp_path)
-    np.savez(saved, identity="not JSON", numbers=np.zeros(4, np.int64), vector=np.zeros(3))
-    with pytest.raises(StoreError, match=r"cannot be read: it is damaged, or no saved simulation"):
-        simulate(make(), state_folder=tmp_path)
+    for identity, numbers in (("not JSON", np.zeros(4, int)), ("[1]", np.zeros(4, int)), ("{}", np.array(1))):
+        np.savez(saved, identity=identity, numbers=numbers, vector=np.zeros(3))
+        with pytest.raises(StoreError, match=r"cannot be read: it is damaged, or no saved simulation"):
+            simulate(make(), state_folder=tmp_path)
 
 
 def test_two_simulations_do_not_share_a_folder(make: Any, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,3 +121,28 @@ def test_a_place_that_cannot_be_written_is_told_before_training(
         code, document = told(capsys, *DIGITS, "--rounds", "1000000", "--save", str(place))
         assert code == 9
         assert words in document["error"]["message"]
+
+
+def test_a_device_is_not_replaced_by_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As it was with /dev/null."""
+    device = tmp_path / "null"
+    os.mkfifo(device)
+    code, document = told(capsys, *DIGITS, "--rounds", "1000000", "--save", str(device))
+    assert code == 9
+    assert "is no ordinary file" in document["error"]["message"]
+    assert device.is_fifo()
+
+
+def test_a_disk_that_fills_while_it_trains_is_one_document(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(start_file, "write_whole", full_disk)
+    words = (*DIGITS[:-1], "--rounds", "1", "--save", str(tmp_path / "start.safetensors"))
+    code, document = told(capsys, *words, "--json")
+    assert code == 9
+    assert "No space left on device" in document["error"]["message"]
+    assert run(["simulate", *words]) == 9
+    assert "after adapting" in capsys.readouterr().out  # the figures of all that training are told

@@ -98,6 +98,7 @@ def test_a_file_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(OSError, match="no space"):
         write_whole(path, b"new and longer")
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]  # what is half written takes room
 
 
 def test_toml_comes_back_as_it_was() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,15 @@ from jaragua import errors
 from jaragua.cli import output
 
 DEBUG_VARIABLE = "JARAGUA_DEBUG"
+
+#: What the machine refuses, and no fault of Jaragua: number of an OSError -> what to do.
+_OF_THE_MACHINE = {
+    errno.ENOSPC: "make room on that disk",
+    errno.EDQUOT: "make room: a quota is used up",
+    errno.EROFS: "name another place: nothing can be written there",
+    errno.EACCES: "mend the rights, or name another place",
+    errno.EMFILE: "allow more open files (ulimit -n), or ask for fewer workers",
+}
 
 
 @dataclass(frozen=True)
@@ -37,13 +48,17 @@ def of(error: BaseException) -> Failure:
     if isinstance(error, MemoryError):
         hint = "ask for fewer devices, samples or tasks at once"
         return Failure(errors.JaraguaError.code, errors.JaraguaError.exit_code, f"not enough memory: {error}", hint)
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        message = f"{error.filename or 'what was to be written'}: {error.strerror}"
+        return Failure(errors.JaraguaError.code, errors.JaraguaError.exit_code, message, _OF_THE_MACHINE[error.errno])
     return _unexpected(error)
 
 
 def report(failure: Failure, *, as_json: bool) -> int:
     """Say it on stderr (and as a document on stdout where `--json` was asked for); returns the exit code."""
     if as_json:
-        output.print_document(output.error_document(failure.code, failure.message, failure.hint))
+        with suppress(errors.JaraguaError):  # no stdout: the sentence on stderr is all that can be said
+            output.print_document(output.error_document(failure.code, failure.message, failure.hint))
     output.say(f"error: {failure.message}")
     if failure.hint:
         output.say(f"hint: {failure.hint}")

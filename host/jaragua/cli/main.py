@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from jaragua import __version__
-from jaragua.cli import failure
+from jaragua.cli import failure, output
 from jaragua.errors import Interrupted, JaraguaError, UsageError
 
 #: Every verb with the line that `jaragua --help` shows; the order is the order of the list.
@@ -51,11 +51,13 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # under nohup it is not
             signal.signal(number, _interrupt)
+    if sys.stderr is None:  # closed (2>&-)
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the program runs
     try:
         sys.exit(run(sys.argv[1:]))
     except BrokenPipeError:
         # The reader (`| head`) has gone: keep the interpreter from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.forget_stdout()
         sys.exit(JaraguaError.exit_code)
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
+
+from jaragua.errors import JaraguaError
 
 SCHEMA_VERSION = 1
 
@@ -25,9 +29,32 @@ def error_document(code: str, message: str, hint: str) -> dict[str, Any]:
 
 
 def print_document(document: Mapping[str, Any]) -> None:
-    """Print one JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    """Print one JSON document on stdout. Raises: JaraguaError if nothing can be written there, BrokenPipeError."""
+    if sys.stdout is None:
+        raise JaraguaError("the result cannot be printed: stdout is closed", "leave it open, or send it to a file")
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    try:
+        sys.stdout.write(_writable(text, document) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        forget_stdout()
+        raise JaraguaError(f"the result cannot be printed: {error.strerror}", "make room where stdout goes") from error
+
+
+def _writable(text: str, document: Mapping[str, Any]) -> str:
+    """The same JSON with escapes, where a terminal or a pipe cannot take its letters (a file's name may be no text)."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(document, allow_nan=False)
+    return text
+
+
+def forget_stdout() -> None:
+    """What is not written yet is given up: else the interpreter tries it again at its exit, and complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_result(data: Mapping[str, Any]) -> None:
@@ -36,6 +63,7 @@ def print_result(data: Mapping[str, Any]) -> None:
 
 
 def say(text: str) -> None:
-    """Tell the person something that is not the result: a line on stderr."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """Tell the person something that is not the result: a line on stderr. One that cannot be told ends nothing."""
+    with suppress(OSError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()

@@ -142,12 +142,12 @@ def simulate(
         start_file.check_place(save)
     first = start_file.read(start, wanted) if start else None
     result = _run(wanted, state, {"workers": workers, "save_every_seconds": save_every, "ray": ray, "start": first})
-    if json:
-        output.print_result(document(wanted, result))
-    else:
+    if not json:
         _print(wanted, result)
     if save:
         start_file.write(save, wanted, result)
+    if json:  # last: whatever fails is a document of its own
+        output.print_result(document(wanted, result))
 
 
 def _run(wanted: Simulation, state: Path | None, how: dict[str, Any]) -> SimulationResult:

@@ -26,6 +26,8 @@ def check_place(path: Path) -> None:
     folder = path.absolute().parent
     if path.is_dir():
         raise StoreError(f"{path} is a folder", "name a file in it, for example start.safetensors")
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is no ordinary file: a device would be replaced by one", "name another place")
     if not folder.is_dir():
         raise StoreError(f"there is no folder {folder} for {path.name}", "make it, or name another place")
     if not os.access(folder, os.W_OK):

@@ -101,7 +101,7 @@ class StateFolder:
         try:
             with np.load(io.BytesIO(self._path.read_bytes()), allow_pickle=False) as found:
                 arrays = {name: found[name] for name in found.files}
-            identity = json.loads(str(arrays.pop("identity")))
+            identity = dict(json.loads(str(arrays.pop("identity"))))
             rounds_done, client_tasks, bytes_up, bytes_down = arrays.pop("numbers").tolist()
             vector = arrays.pop("vector")
             checkpoints = {
@@ -111,7 +111,7 @@ class StateFolder:
             }
         except OSError as error:
             raise _unreadable(self._path, error.strerror or str(error)) from error
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise _unreadable(self._path, "it is damaged, or no saved simulation") from error
         self._require_same(identity)
         return State(vector, rounds_done, client_tasks, bytes_up, bytes_down, arrays, checkpoints)

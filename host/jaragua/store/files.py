@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ def write_whole(path: Path, content: bytes) -> None:
     """Replace a file in one step: a reader, or a kill, sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as sink:
-        sink.write(content)
-        sink.flush()
-        os.fsync(sink.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("wb") as sink:
+            sink.write(content)
+            sink.flush()
+            os.fsync(sink.fileno())
+        draft.replace(path)
+    except OSError:
+        with suppress(OSError):  # what is half written takes room that is wanted
+            draft.unlink(missing_ok=True)
+        raise
 
 
 def append_line(path: Path, text: str) -> None:
