@@ -5,13 +5,25 @@
 A model is one folder of this package; docs/tasks.md tells how to add one.
 """
 
-from jaragua_models.base import AsTheyCome, Defaults, DrawsMany, KnowsClasses, Metric, Model, Samples, Task, TaskSource
+from jaragua_models.base import (
+    AsTheyCome,
+    ChecksDevices,
+    Defaults,
+    DrawsMany,
+    KnowsClasses,
+    Metric,
+    Model,
+    Samples,
+    Task,
+    TaskSource,
+)
 from jaragua_models.catalogue import get, names
 from jaragua_models.errors import ModelError
 from jaragua_models.own_data import from_toml
 
 __all__ = [
     "AsTheyCome",
+    "ChecksDevices",
     "Defaults",
     "DrawsMany",
     "KnowsClasses",

@@ -107,6 +107,15 @@ class KnowsClasses(Protocol):
         ...
 
 
+@runtime_checkable
+class ChecksDevices(Protocol):
+    """What a task source may have besides: it tells before any training which device has too few samples."""
+
+    def check_devices(self, devices: Sequence[str], ways: int, shots: int) -> None:
+        """Raises: ModelError that names one whose `train_task` would fail."""
+        ...
+
+
 @dataclass(frozen=True)
 class Defaults:
     """What `jaragua run` takes where a configuration is silent; the reasons stand in docs/tasks.md."""

@@ -149,3 +149,18 @@ def test_counts_that_make_no_sense_are_refused(ways: int, shots: int, queries: i
     with pytest.raises(ModelError) as caught:
         TASKS.held_out_task(1, ways, shots, queries)
     assert caught.value.hint
+
+
+def test_a_speaker_with_too_few_takes_is_named_before_it_trains(speech: Path) -> None:
+    able = [name for name in tasks.split().training if words_with(name, 4) == len(WORDS)]
+    unable = [name for name in tasks.split().training if name not in able]
+    TASKS.check_devices(able, len(WORDS), 4)
+    with pytest.raises(ModelError, match=f"Speaker '{unable[0]}' has 4 takes"):
+        TASKS.check_devices([*able, unable[0]], len(WORDS), 4)
+
+
+def words_with(speaker: str, takes: int) -> int:
+    """Words of which a speaker has so many takes."""
+    data = clips.load()
+    counts = np.bincount(data.words[data.speakers == speaker], minlength=len(WORDS))
+    return int((counts >= takes).sum())

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaragua_models import KnowsClasses, Model, ModelError, Task, from_toml
+from jaragua_models import ChecksDevices, KnowsClasses, Model, ModelError, Task, from_toml
 
 TABLE_TOML = """
 [task]
@@ -213,7 +213,17 @@ def test_network_and_defaults_are_taken_from_the_file(tmp_path: Path, table: Pat
         ),
         (lambda text: text + 'naming = "random"', "[task] naming: 'random' is none", "fixed, shuffled"),
         (lambda text: text + "side = 9", "[task] side: nothing of that name", ""),
-        (lambda text: text + 'features = ["state"]', "column 'state': 'open' is not a number", ""),
+        (
+            lambda text: text + 'features = ["state"]',
+            "column 'state' is the label, and in features, too",
+            "Take it out",
+        ),
+        (lambda text: text + 'features = ["machine"]', "column 'machine': 'm0' is not a number", ""),
+        (lambda text: text + 'features = ["row", "row"]', "column 'row' stands in features twice", ""),
+        (lambda text: text.replace('"machine"', '"state"'), "label and device are both column 'state'", "two columns"),
+        (lambda text: text + 'held_out = ["m1", "m1"]', "device 'm1' stands in held_out twice", ""),
+        (lambda text: text.replace("valves.csv", ""), "[task] path: '' is none", ""),
+        (lambda text: text.replace("valves.csv", "a\\u0000"), "[task] path: 'a\\x00' is none", ""),
         (lambda text: text + "[network]\nfilters = [8]", "[network] filters: nothing of that name", "hidden"),
         (lambda text: text + "[network]\nhidden = [0]", "[network]", ""),
         (lambda text: text + "[defaults]\nround = 3", "[defaults] round: nothing of that name", "'rounds'"),
@@ -249,6 +259,19 @@ def test_what_is_wrong_in_the_file_is_named_with_its_place(
         (lambda text: "machine,pressure,state\n" + "".join(f"m{n},1,{n}\n" for n in range(65)), "there are 65 classes"),
         (lambda text: text.split("\n")[0], "it has no rows"),
         (lambda text: "", "it has no rows"),
+        (lambda text: text.replace(",", ";"), "its cells are parted by ';', not by commas"),
+        (lambda text: text.replace(",", ";").replace(".", ","), "its cells are parted by ';', not by commas"),
+        (lambda text: text.replace(",", "\t"), "its cells are parted by '\\t', not by commas"),
+        (lambda text: text.replace("m1,5.0", "m1,5\0"), "line 26: there is a zero byte: it is UTF-16, or no text"),
+        (lambda text: text.replace("m1,5.0,", '"m1,5.0,'), "it is not CSV: unexpected end of data"),
+        (lambda text: text.replace("pressure", ""), "column 2 has no name"),
+        (lambda text: text.replace("open", "1").replace("shut", "1.0"), "'1' and '1.0' would be two classes"),
+        (
+            lambda text: "\n".join(line[: line.find(",")] + ",5,7" + line[-5:] for line in text.split("\n")[1:-1]).join(
+                ("machine,pressure,row,state\n", "\n")
+            ),
+            "no feature changes: each has one value in all rows of the devices that train",
+        ),
         (
             lambda text: "\n".join(text.split("\n")[:25]),
             "there is 1 device, of which 1 held out; at least 1 must be held out, and 1 left",
@@ -329,3 +352,88 @@ def test_samples_that_do_not_reach_are_said_when_a_task_is_drawn(table: Path) ->
         tasks.train_task("m0", 1, 2, 13)
     with pytest.raises(ModelError, match="not 3"):
         tasks.held_out_task(1, 3, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("utf-16", "line 1: it is not text in UTF-8"),
+        ("utf-16-le", "line 1: there is a zero byte"),
+        ("latin-1", "line 2: it is not text in UTF-8"),
+    ],
+)
+def test_a_table_in_another_encoding_is_named(table: Path, encoding: str, words: str) -> None:
+    text = valves() if encoding == "utf-16-le" else valves().replace("open", "ouvert\xe9")
+    (table.parent / "valves.csv").write_bytes(text.encode(encoding))
+    with pytest.raises(ModelError, match=words) as caught:
+        from_toml(table)
+    assert "UTF-8" in caught.value.hint
+
+
+def test_what_windows_writes_is_read(table: Path) -> None:
+    """A byte order mark before either file, line ends of two bytes, blanks after the names of columns."""
+    plain = from_toml(table).tasks.held_out_task(1, 2, 3, 4)
+    table.write_bytes(b"\xef\xbb\xbf" + TABLE_TOML.replace("\n", "\r\n").encode())
+    text = valves().replace("pressure,row,state", "pressure , row ,state ").replace("\n", "\r\n")
+    (table.parent / "valves.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    np.testing.assert_array_equal(from_toml(table).tasks.held_out_task(1, 2, 3, 4).support.x, plain.support.x)
+    table.write_bytes(TABLE_TOML.encode("utf-16"))
+    with pytest.raises(ModelError, match="not UTF-8 text") as caught:
+        from_toml(table)
+    assert caught.value.hint == "Save it as UTF-8."
+
+
+#: Of a pressure that tells open from shut: where it is, and how much it changes.
+@pytest.mark.parametrize(
+    ("offset", "change"), [(1e5, 1), (1e9, 1), (1.7e9, 0.25), (1e15 - 1, 0.125), (0, 1e-30), (0, 1e-310), (1, 1e-9)]
+)
+def test_a_number_that_changes_little_tells_the_classes_apart(table: Path, offset: float, change: float) -> None:
+    """In float32 a billion and one is a billion."""
+    lines = [
+        f"m{machine},{offset + change * (number % 2)!r},{('open', 'shut')[number % 2]}"
+        for machine in range(6)
+        for number in range(24)
+    ]
+    write(table.parent, "machine,pressure,state\n" + "\n".join(lines) + "\n", "valves.csv")
+    tasks = from_toml(table).tasks
+    for task in (tasks.train_task("m0", 1, 2, 5), tasks.held_out_task(1, 2, 5, 4)):
+        assert np.array_equal(task.support.x[:, 0], np.where(task.support.y == 1, 0.25, -0.25).astype(np.float32))
+
+
+def test_a_number_that_float32_holds_is_scaled_as_ever(table: Path) -> None:
+    """To the bit: what was learned goes on (`--state`)."""
+    tasks = from_toml(write(table.parent, TABLE_TOML + 'held_out = ["m5"]\n')).tasks
+    rows = [line.split(",")[1:3] for line in valves().split("\n")[1:] if line and not line.startswith("m5")]
+    x = np.array(rows, np.float64).astype(np.float32)
+    np.testing.assert_array_equal(tasks.calibration(), np.clip((x - x.mean(axis=0)) / (4 * x.std(axis=0)), -1, 1))
+
+
+def test_what_lacks_samples_is_named_before_it_trains(table: Path, images: Path) -> None:
+    lines = [line for n, line in enumerate(valves().split("\n")) if not (line.startswith("m2,") and n % 4)]
+    write(table.parent, "\n".join(lines), "valves.csv")
+    tasks = from_toml(write(table.parent, TABLE_TOML + 'held_out = ["m1"]\n')).tasks
+    assert isinstance(tasks, ChecksDevices)
+    tasks.check_devices(["device-1", "m0"], 2, 5)
+    words = r"device 'm2' has 1 class with 5 samples \(shots and queries\), and a task takes 2: of 'open' there are 0\."
+    with pytest.raises(ModelError, match=words):
+        tasks.check_devices([f"device-{number}" for number in range(1, 6)], 2, 5)
+    classes = from_toml(write(images.parent, IMAGES_TOML)).tasks
+    words = r"there are 0 training classes with 13 samples \(shots and queries\), and a task takes 2: of 'kind"
+    with pytest.raises(ModelError, match=words):
+        classes.train_task("a", 1, 2, 13)
+
+
+def test_a_recording_that_is_not_taken_is_named(audio: Path, tmp_path: Path) -> None:
+    speaker = tmp_path / "orders" / "speaker3"
+    for seconds, words in ((0.0, "there are no samples in it"), (1.0001, "16001 samples")):
+        wav(speaker / "low" / "99.wav", 500, seconds=seconds)
+        with pytest.raises(ModelError, match=words):
+            from_toml(audio)
+    (speaker / "low" / "99.wav").unlink()
+    (speaker / "low" / "99.wav").symlink_to("nowhere")
+    with pytest.raises(ModelError, match=r"99\.wav: cannot be read: No such file or directory\."):
+        from_toml(audio)
+    (speaker / "low" / "99.wav").unlink()
+    wav(tmp_path / "orders" / "speaker9" / "loose.wav", 500)
+    with pytest.raises(ModelError, match="speaker9: there is no folder of a word in it"):
+        from_toml(audio)

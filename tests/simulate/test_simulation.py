@@ -13,7 +13,7 @@ import pytest
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError, DataError, RunError, StoreError
-from jaragua.simulate import SimulationProgress, simulate
+from jaragua.simulate import SimulationProgress, device_names, simulate
 from jaragua.simulate.draws import draw_round, draws
 from jaragua.simulate.models import model_for, model_named
 from jaragua.simulate.samples import joined
@@ -241,6 +241,20 @@ def test_fedprox_pulls_all_devices_alike(make: Any, tmp_path: Path, engine: str)
         for order in ([0, 1], [1, 0], [0], [1]):
             learned = fleet.train(start, work, joined([tasks[one] for one in order], [1] * len(order))).learned
             np.testing.assert_allclose(learned, free[order] * 0.8**9, rtol=1e-3, atol=1e-3)
+
+
+def test_a_training_device_with_too_few_samples_is_said_before_the_training(make: Any, tmp_path: Path) -> None:
+    """However late its turn would come."""
+    rows = [f"{number},{'ab'[number % 2]},m{device}" for device in range(4) for number in range(40 if device else 3)]
+    (tmp_path / "own.csv").write_text("\n".join(["x,label,device", *rows]))
+    text = '[task]\nkind = "table"\npath = "own.csv"\nlabel = "label"\ndevice = "device"\nheld_out = ["m3"]\n'
+    (tmp_path / "own.toml").write_text(text)
+    told: list[Any] = []
+    own = {"task": str(tmp_path / "own.toml"), "ways": 2, "shots": 2, "queries": 10, "clients": 1, "rounds": 40}
+    with pytest.raises(DataError, match="device 'm0' has 1 class with 2 samples"):
+        simulate(make(**own, devices=device_names(1000)), on_progress=told.append)
+    assert not told
+    assert simulate(make(**own | {"rounds": 0})).rounds == 0  # who only judges needs none of them
 
 
 def test_a_training_that_diverges_is_said(make: Any) -> None:

@@ -25,7 +25,8 @@ from jaragua.simulate.models import model_named
 from jaragua.simulate.quick_rows import quick_rows
 from jaragua.simulate.samples import Batch, joined, of_equal_tasks
 from jaragua.simulate.settings import Simulation
-from jaragua_models import DrawsMany, Samples
+from jaragua.strategies.registry import find
+from jaragua_models import ChecksDevices, DrawsMany, Samples
 
 #: Tasks that are drawn at once, and below which no worker is started.
 _TASKS_AT_ONCE: Final = 400
@@ -44,6 +45,17 @@ class Draw:
     round_number: int
     devices: tuple[str, ...]
     batch: Batch
+
+
+def check(simulation: Simulation) -> None:
+    """Raises: DataError if a device has too few samples to train: else it would be said when its turn comes."""
+    source = model_named(simulation.task).tasks
+    if not (simulation.rounds and find(simulation.strategy).TRAINS and isinstance(source, ChecksDevices)):
+        return
+    try:
+        source.check_devices(simulation.devices, simulation.ways, simulation.shots)
+    except jaragua_models.ModelError as error:
+        raise DataError(error.message, error.hint) from error
 
 
 def draw_round(simulation: Simulation, round_number: int) -> Draw:

@@ -16,10 +16,10 @@ from jaragua import strategies
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError
 from jaragua.models import facts_of
-from jaragua.simulate import buffered, judging, pretraining
+from jaragua.simulate import buffered, draws, judging, pretraining
 from jaragua.simulate.buffered import BufferedRounds
 from jaragua.simulate.channel import Channel, channel_for
-from jaragua.simulate.draws import Draw, draws
+from jaragua.simulate.draws import Draw
 from jaragua.simulate.engine import Judged, Trained, VirtualFleet, learned_onto
 from jaragua.simulate.float_fleet import FloatFleet
 from jaragua.simulate.integer_fleet import IntegerFleet
@@ -101,6 +101,7 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
     buffered.check(simulation, strategy)
     pretraining.check(simulation, strategy)
     judging.check(simulation)
+    draws.check(simulation)
 
 
 def _no_mixed_fleet(simulation: Simulation, strategy: Strategy) -> str:
@@ -269,7 +270,7 @@ class _Rounds:
         if not self._strategy.TRAINS:
             return self._state
         try:
-            self._train(draws(self._simulation, self._state.rounds_done + 1, workers, self._rounds.given()))
+            self._train(draws.draws(self._simulation, self._state.rounds_done + 1, workers, self._rounds.given()))
         finally:
             self._save()
         return self._state

@@ -4,7 +4,7 @@ The words are shared by all; held out are speakers. What a start can learn is wh
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,17 @@ class KeywordTasks:
             raise _too_many(needed, ways)
         words = _takes()[able[random.integers(len(able))]]
         return _task(draw(random, _drawn_words(random, words, ways, needed), shots, spread(queries, ways)))
+
+    def check_devices(self, devices: Sequence[str], ways: int, shots: int) -> None:
+        """Raises: ModelError that names a training speaker with too few takes."""
+        check_counts("keywords", range(2, len(clips.WORDS) + 1), ways, shots)
+        for speaker in sorted({own_speaker(device) for device in devices}):
+            able = len(_able_words(_takes()[speaker], shots))
+            if able < ways:
+                raise ModelError(
+                    f"Speaker {speaker!r} has {shots} takes (shots) of {able} words, and a task takes {ways}.",
+                    "Set fewer shots in training (--train-shots) or ways.",
+                )
 
     def calibration(self) -> Features:
         """All clips of the training speakers."""

@@ -53,10 +53,11 @@ class Description:
 def read(path: Path) -> Description:
     """The description in a file. Raises: ModelError."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ModelError(f"{path}: cannot be read: {reason}.", "Check the path.") from error
+        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}.", "Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path}: cannot be read: it is not UTF-8 text.", "Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{path}: it is not TOML: {error}.", "Mend the line that is named.") from error
     return _Reader(path, document).description()
@@ -80,7 +81,7 @@ class _Reader:
             name=name,
             summary=self._take("task", "summary", str, f"own data: {name}"),
             kind=kind,
-            path=self._path.parent.absolute() / self._take("task", "path", str),
+            path=self._data(),
             label=self._take("task", "label", str, None if kind == "table" else ""),
             device=self._take("task", "device", str, None if kind == "table" else ""),
             features=self._several("features", str),
@@ -92,6 +93,12 @@ class _Reader:
             filters=self._several("filters", int, (8, 16), "network"),
             defaults=self._defaults(),
         )
+
+    def _data(self) -> Path:
+        path = self._take("task", "path", str)
+        if not path or "\0" in path:
+            raise self._error("task", "path", f"{path!r} is none", "Name the table or the folder of your data.")
+        return self._path.parent.absolute() / path
 
     def _kind(self) -> Kind:
         kind = self._take("task", "kind", str)

@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -34,38 +35,71 @@ def read(description: Description) -> Table:
 def _table(description: Description) -> Table:
     path = description.path
     rows = _csv_rows(path)
-    first = rows[0][1]
-    for column in (description.label, description.device, *description.features):
-        _check_column(path, column, first)
-    told = {description.label, description.device}
-    columns = description.features or tuple(column for column in first if column not in told)
-    if not columns:
-        raise ModelError(f"{path}: no column is left for features.", "Add columns of numbers.")
+    columns = _features(description, rows[0][1])
     x = np.array([[_number(path, line, row, column) for column in columns] for line, row in rows])
     labels, classes = numbered(path, _names(path, rows, description.label))
-    return Table(path, x.astype(np.float32), labels, classes, np.array(_names(path, rows, description.device)))
+    _check_numbers(path, classes)
+    with np.errstate(under="ignore"):
+        rounded = x.astype(np.float32)
+    return Table(path, rounded, labels, classes, np.array(_names(path, rows, description.device)), x)
+
+
+def _features(description: Description, row: Row) -> tuple[str, ...]:
+    """The columns to learn from, none of them the answer or without a name."""
+    path, told = description.path, (description.label, description.device)
+    for column in (*told, *description.features):
+        _check_column(path, column, row)
+    if description.label == description.device:
+        raise ModelError(f"{path}: label and device are both column {told[0]!r}.", "Name two columns.")
+    if description.label in description.features:
+        message = f"{path}: column {description.label!r} is the label, and in features, too: it would tell the answer."
+        raise ModelError(message, "Take it out of features.")
+    columns = description.features or tuple(column for column in row if column not in told)
+    if not columns:
+        raise ModelError(f"{path}: no column is left for features.", "Add columns of numbers.")
+    twice = [column for column in columns if columns.count(column) > 1]
+    if twice:
+        raise ModelError(f"{path}: column {twice[0]!r} stands in features twice.", "Name it once.")
+    if "" in columns:
+        place = list(row).index("") + 1
+        message = f"{path}: column {place} has no name; many programs write the number of the row there."
+        raise ModelError(message, "Take it out, give it a name, or say what to learn from: features = [...].")
+    return columns
 
 
 def _csv_rows(path: Path) -> Lines:
+    text = _csv_text(path)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True, skipinitialspace=True)
-            rows = [(reader.line_num, row) for row in reader]
-            _check_names(path, reader.fieldnames or ())
-    except OSError as error:
-        raise ModelError(
-            f"{path}: cannot be read: {error.strerror}.", "Check path; it is relative to the TOML file."
-        ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ModelError(
-            f"{path}: cannot be read: {error}.", "Give a CSV file in UTF-8 with a line of names."
-        ) from error
+        names = [name.strip() for name in reader.fieldnames or ()]
+        _check_names(path, names)
+        reader.fieldnames = names
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        message = f"{path}, line {reader.line_num}: it is not CSV: {error}."
+        raise ModelError(message, "Look for a quotation mark that is not closed, there or above.") from error
     if not rows:
         raise ModelError(f"{path}: it has no rows.", "Give a line of names and a line for each sample.")
     for line, row in rows:
         if None in row or None in row.values():
             raise ModelError(f"{path}, line {line}: it has another number of cells than the first.", "Mend the line.")
     return rows
+
+
+def _csv_text(path: Path) -> str:
+    hint = "Save it as CSV in UTF-8, with a line of names."
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        hint = "Check path; it is relative to the TOML file."
+        raise ModelError(f"{path}: cannot be read: {error.strerror}.", hint) from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ModelError(f"{path}, line {line}: it is not text in UTF-8.", hint) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ModelError(f"{path}, line {line}: there is a zero byte: it is UTF-16, or no text.", hint)
+    return text
 
 
 def _check_column(path: Path, column: str, row: Row) -> None:
@@ -76,9 +110,27 @@ def _check_column(path: Path, column: str, row: Row) -> None:
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
-    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    parted = next((mark for mark in (";", "\t", "|") if len(names) == 1 and mark in names[0]), None)
+    if parted is not None:
+        hint = "Save it with commas between the cells, and points in numbers."
+        raise ModelError(f"{path}: its cells are parted by {parted!r}, not by commas.", hint)
+    twice = next((name for number, name in enumerate(names) if name and name in names[:number]), None)
     if twice is not None:
         raise ModelError(f"{path}: two columns are called {twice!r}.", "Give each column a name of its own.")
+
+
+def _check_numbers(path: Path, classes: Sequence[str]) -> None:
+    """1 and 1.0 would be two classes."""
+    known: dict[float, str] = {}
+    for name in classes:
+        try:
+            number = float(name)
+        except ValueError:
+            continue
+        if number in known:
+            message = f"{path}: {known[number]!r} and {name!r} would be two classes, and are one number."
+            raise ModelError(message, "Write it the same way in all rows.")
+        known[number] = name
 
 
 def _names(path: Path, rows: Lines, column: str) -> list[str]:
@@ -121,6 +173,7 @@ def _audio(description: Description) -> Table:
         for word in _folders(speaker)
         for file in _files(word, ".wav")
     ]
+    _check_speakers(folder, files)
     _check_none_empty(folder, (word for speaker in _folders(folder) for word in _folders(speaker)), files, ".wav")
     _check_any(folder, files, "<speaker>/<word>/<file>.wav")
     x = np.stack([_clip(file) for _, _, file in files]).astype(np.float32) / np.float32(1 << EXPONENT)
@@ -132,10 +185,15 @@ def _clip(file: Path) -> NDArray[np.int16]:
     """Features of a recording; one shorter than a second is followed by silence."""
     try:
         samples = wav.decode(file.read_bytes(), tables.RATE_HZ)
-    except (OSError, wav.WavError) as error:
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read: {error.strerror}.", "Check the file, or the link.") from error
+    except wav.WavError as error:
         raise ModelError(f"{file}: {error}.", "Convert it to WAV: mono, 16 bits, 16 kHz.") from error
-    if not 0 < len(samples) <= tables.CLIP_SAMPLES:
-        raise ModelError(f"{file}: it lasts {len(samples) / tables.RATE_HZ:.2f} s.", "Cut it to one second at most.")
+    if not len(samples):
+        raise ModelError(f"{file}: there are no samples in it.", "Record it again, or take it away.")
+    if len(samples) > tables.CLIP_SAMPLES:
+        message = f"{file}: it lasts {len(samples) / tables.RATE_HZ:.2f} s ({len(samples)} samples)."
+        raise ModelError(message, f"Cut it to one second at most: {tables.CLIP_SAMPLES} samples.")
     return clip_features(np.pad(samples, (0, tables.CLIP_SAMPLES - len(samples))))
 
 
@@ -153,7 +211,9 @@ def _images(description: Description) -> Table:
 def _image(file: Path, description: Description) -> NDArray[np.float32]:
     try:
         pixels, white = png.decode(file.read_bytes())
-    except (OSError, png.PngError) as error:
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read: {error.strerror}.", "Check the file, or the link.") from error
+    except png.PngError as error:
         raise ModelError(f"{file}: {error}.", "Convert it to a greyscale PNG.") from error
     sums, whole = area_sums(pixels, description.side, description.side)
     bright = sums.ravel() / (whole * white)
@@ -167,8 +227,9 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 
 def _files(folder: Path, suffix: str) -> Iterator[Path]:
+    """A link to nowhere is one, too: left out silently, its sample would be missing."""
     found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() == suffix and not _is_hidden(path))
-    return (path for path in found if path.is_file())
+    return (path for path in found if not path.is_dir())
 
 
 def _is_hidden(path: Path) -> bool:
@@ -185,6 +246,16 @@ def _check_none_empty(root: Path, classes: Iterable[Path], files: Sequence[Seque
             instead = f" (but {', '.join(others)})" if others else ""
             raise ModelError(
                 f"{folder}: there is no {suffix} file in it{instead}.", "Add or convert some, or take the folder away."
+            )
+
+
+def _check_speakers(root: Path, files: Sequence[Sequence[Path]]) -> None:
+    """A speaker whose files lie beside the folders of words would go unnoticed."""
+    for speaker in _folders(root) if files else ():
+        if not any(_folders(speaker)):
+            raise ModelError(
+                f"{speaker}: there is no folder of a word in it.",
+                "Lay its files out as <speaker>/<word>/<file>.wav, or take the folder away.",
             )
 
 

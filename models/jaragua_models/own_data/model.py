@@ -46,7 +46,8 @@ def _tasks(description: Description, table: Table, kept: tuple[str, ...]) -> Tas
     if description.kind == "images":
         return ClassTasks(description.name, table, kept)
     if description.kind == "table":
-        table = replace(table, x=standardised(table, np.flatnonzero(~np.isin(table.devices, kept))))
+        training = np.flatnonzero(~np.isin(table.devices, kept))
+        table = replace(table, x=standardised(table, training), exact=None)
     return DeviceTasks(description.name, table, kept, description.naming)
 
 

@@ -1,18 +1,22 @@
 """Tasks from labelled samples of one's own."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
 from jaragua_models.errors import ModelError
 from jaragua_models.own_data.description import Naming
-from jaragua_models.own_data.samples import Table
+from jaragua_models.own_data.samples import Table, counted
 from jaragua_models.randomness import generator_for, own_of
 
 DEVIATIONS = 4
 MOST_CALIBRATION_ROWS = 2000
+MOST_OFF = 2.0**-10
+"""Of a standardised number, -1..1, that float32 computed."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,23 @@ class DeviceTasks:
         shares = iter(spread(queries, sum(len(pool) > 0 for pool in pools)))
         return _task(self.table, draw(random, pools, shots, [next(shares) if len(pool) else 0 for pool in pools]))
 
+    def check_devices(self, devices: Sequence[str], ways: int, shots: int) -> None:
+        """Raises: ModelError that names a device of the data with too few samples to train."""
+        training = self._training()
+        random = generator_for(self.name, "check")
+        for own in sorted({own_of(device, training, self.name, "device") for device in devices}):
+            self._pools(random, own, ways, shots, 0)
+
     def calibration(self) -> Features:
         """Samples of the training devices, evenly spread over them."""
         return _some(self.table.x, np.flatnonzero(~np.isin(self.table.devices, self.held_out)))
 
+    def _training(self) -> list[str]:
+        return [name for name in np.unique(self.table.devices).tolist() if name not in self.held_out]
+
     def _drawn_to_train(self, device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
         """Support and query of a training task."""
-        training = [name for name in np.unique(self.table.devices).tolist() if name not in self.held_out]
-        own = own_of(device, training, self.name, "device")
+        own = own_of(device, self._training(), self.name, "device")
         random = generator_for(self.name, "train", device, seed, ways, shots)
         pools = self._pools(random, own, ways, shots, 0)
         left = min(len(pool) for pool in pools if len(pool)) - shots
@@ -70,8 +83,10 @@ class DeviceTasks:
         by_class = [own[self.table.labels[own] == label] for label in range(count)]
         needed = shots + -(-queries // ways)
         able = [label for label, rows in enumerate(by_class) if len(rows) >= needed]
-        if len(able) < (2 if self.naming == "fixed" else ways):
-            raise _too_few(self.table, f"device {device!r} has {len(able)} classes with {needed} samples")
+        least = 2 if self.naming == "fixed" else ways
+        if len(able) < least:
+            counts = {name: len(rows) for name, rows in zip(self.table.classes, by_class, strict=True)}
+            raise _too_few(self.table, f"device {device!r} has", "", counts, needed, least)
         if self.naming == "fixed":
             return [rows if label in able else rows[:0] for label, rows in enumerate(by_class)]
         return [by_class[label] for label in random.choice(able, ways, replace=False)]
@@ -128,16 +143,36 @@ class ClassTasks:
         pools = [np.flatnonzero(self.table.labels == label) for label in labels]
         able = [rows for rows in pools if len(rows) >= needed]
         if len(able) < ways:
-            side = "held-out" if held_out else "training"
-            raise _too_few(self.table, f"there are {len(able)} {side} classes with {needed} samples")
+            counts = {self.table.classes[label]: len(rows) for label, rows in zip(labels, pools, strict=True)}
+            verb, side = "there is" if len(able) == 1 else "there are", "held-out " if held_out else "training "
+            raise _too_few(self.table, verb, side, counts, needed, ways)
         return [able[place] for place in random.choice(len(able), ways, replace=False)]
 
 
 def standardised(table: Table, training: Rows) -> Features:
-    """Columns less their mean, by four standard deviations, both over the training rows; clipped to -1..1."""
-    mean, deviation = table.x[training].mean(axis=0), table.x[training].std(axis=0)
+    """Columns less their mean, by four standard deviations, both over the training rows; clipped to -1..1.
+
+    In float32, and from float64 where that would be off: a large number that changes little, changes below 1e-19.
+    Raises: ModelError if no column changes.
+    """
+    with np.errstate(under="ignore", over="ignore"):
+        plain = _standardised(table.x, training)
+        if table.exact is None:
+            return plain
+        first = table.exact[training[0]]
+        reach = np.ptp(table.exact[training], axis=0)
+        if not reach.any():
+            message = f"{table.origin}: no feature changes: each has one value in all rows of the devices that train."
+            raise ModelError(message, "Add columns that tell the classes apart, or hold out other devices (held_out).")
+        exact = _standardised((table.exact - first) / np.where(reach > 0, reach, 1), training)
+    off = np.abs(exact - plain).max(axis=0) > MOST_OFF
+    return np.where(off, exact, plain)
+
+
+def _standardised(x: NDArray[np.floating], training: Rows) -> Features:
+    mean, deviation = x[training].mean(axis=0), x[training].std(axis=0)
     scale = DEVIATIONS * np.where(deviation > 0, deviation, 1)
-    standard: Features = np.clip((table.x - mean) / scale, -1, 1).astype(np.float32)
+    standard: Features = np.clip((x - mean) / scale, -1, 1).astype(np.float32)
     return standard
 
 
@@ -152,7 +187,12 @@ def _some(x: Features, rows: Rows) -> Features:
     return some
 
 
-def _too_few(table: Table, found: str) -> ModelError:
+def _too_few(table: Table, has: str, side: str, counts: Mapping[str, int], needed: int, least: int) -> ModelError:
+    """has: who has them; counts: of the classes the samples there are."""
+    able = counted(sum(count >= needed for count in counts.values()), f"{side}class", f"{side}classes")
+    lacking, most = max(((name, count) for name, count in counts.items() if count < needed), key=lambda pair: pair[1])
     return ModelError(
-        f"{table.origin}: {found} (shots and queries).", "Set fewer shots, queries or ways, or add samples."
+        f"{table.origin}: {has} {able} with {needed} samples (shots and queries), and a task takes {least}: of"
+        f" {lacking!r} there {'is' if most == 1 else 'are'} {most}.",
+        "Set fewer shots, queries or ways, or add samples.",
     )
