@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +152,51 @@ def test_a_module_that_is_no_python_is_one_sentence(
     monkeypatch.syspath_prepend(tmp_path)
     assert run(["simulate", "--task", "sine", "--strategy", "no_python:X"]) == 3
     assert "the strategy 'no_python:X' cannot be loaded: SyntaxError" in capsys.readouterr().err
+
+
+LEAVING = "import sys\nfrom jaragua.strategies import Strategy\nclass Own(Strategy):\n    {}\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "sentence"),
+    [
+        ("def step_size(self, number): sys.exit(0)", 9, "the strategy Own failed in round 1: SystemExit: 0"),
+        ("sys.exit(0)", 3, "cannot be loaded: SystemExit: 0"),
+        ("PASSES = '3'", 3, "PASSES of 'own:Own' is '3'"),
+        ("PASSES = 1.5", 3, "PASSES of 'own:Own' is 1.5"),
+        ("PASSES = 0", 3, "PASSES of 'own:Own' is 0"),
+        ("BATCH = -1", 3, "BATCH of 'own:Own' is -1"),
+        ("OPTIONS = {'doubt': 'much'}", 9, "option 'doubt' is 'much', which is no number"),
+    ],
+)
+def test_a_class_with_a_wrong_inside_ends_with_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    body: str,
+    code: int,
+    sentence: str,
+) -> None:
+    (tmp_path / "own.py").write_text(LEAVING.format(body))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    words = ["--task", "sine", "--strategy", "own:Own", "--rounds", "2", "--clients", "2", "--eval-tasks", "2"]
+    assert run(["simulate", *words, "--workers", "1", "--json"]) == code
+    assert sentence in json.loads(capsys.readouterr().out)["error"]["message"]
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+
+
+def test_what_a_class_prints_is_not_the_result(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "print('loaded')\n    def step_size(self, number):\n        print('step', number)\n        return 1.0"
+    (tmp_path / "own.py").write_text(LEAVING.format(body))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    words = ["--task", "sine", "--strategy", "own:Own", "--rounds", "2", "--clients", "2", "--eval-tasks", "2"]
+    assert run(["simulate", *words, "--workers", "1", "--json"]) == 0
+    found = capsys.readouterr()
+    assert json.loads(found.out)["status"] == "ok"
+    assert "loaded\n" in found.err
+    assert "step 2\n" in found.err
+    monkeypatch.delitem(sys.modules, "own", raising=False)

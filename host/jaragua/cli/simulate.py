@@ -19,10 +19,13 @@ app = typer.Typer()
 
 #: The names of more would fill the memory.
 MOST_DEVICES = 1_000_000
+#: Each thread has a copy of the C of its own: of many more the machine has no memory maps left.
+MOST_WORKERS = 1024
 
 
 @app.command()
 def simulate(
+    context: typer.Context,
     task: Annotated[str, typer.Option(help="Model of the zoo, or a TOML file of your own data.")],
     strategy: Annotated[str, typer.Option(help="docs/strategies.md, or module:Class.")] = "tinyreptile",
     engine: Annotated[str | None, typer.Option(help="w16 or w8 (boards), or float32; default: the model's.")] = None,
@@ -78,7 +81,7 @@ def simulate(
     adapt_passes: Annotated[int | None, typer.Option(min=1, help="Passes when a new device adapts.")] = None,
     adapt_learning_rate: Annotated[float | None, typer.Option(help="Default: that of training.")] = None,
     adapt_batch: Annotated[int, typer.Option(min=0, help="Samples of a step when a new device adapts; 0: all.")] = 1,
-    workers: Annotated[int | None, typer.Option(min=1, help="Default: one for each core.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=MOST_WORKERS, help="Default: one for each core.")] = None,
     ray: Annotated[str | None, typer.Option(help="Train on a Ray cluster: auto, ray://host:port, or local.")] = None,
     state: Annotated[Path | None, typer.Option(help="Folder to save in, and to go on from.")] = None,
     save_every: Annotated[float, typer.Option(min=0, help="Seconds between two saves.")] = 10.0,
@@ -94,7 +97,7 @@ def simulate(
     """
     # Simulations have workers of their own: more threads in a product of small matrices only get in their way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from jaragua.cli import start_file
+    from jaragua.cli import idle_options, start_file
     from jaragua.simulate import Simulation, device_names
     from jaragua.simulate.models import model_named
     from jaragua.strategies.registry import canonical, find
@@ -138,6 +141,7 @@ def simulate(
             slow_factor=slow_factor,
         ),
     )
+    idle_options.check(_given(context), wanted)
     if save:
         start_file.check_place(save)
     first = start_file.read(start, wanted) if start else None
@@ -160,6 +164,12 @@ def _run(wanted: Simulation, state: Path | None, how: dict[str, Any]) -> Simulat
     except KeyboardInterrupt:
         hint = "give the same command to go on" if state else "with --state FOLDER it could be gone on with"
         raise Interrupted("stopped" + ("; what was learned is saved" if state else ""), hint) from None
+
+
+def _given(context: typer.Context) -> set[str]:
+    """Names of the options that stand on the command line."""
+    said = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in said.items() if source is not None and source.name == "COMMANDLINE"}
 
 
 def _engine(name: str) -> EngineName:
@@ -185,9 +195,11 @@ def _buffered(buffer: int, **more: float | None) -> Buffered | None:
 
 
 def _numbers(options: list[str]) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for one in options:
         name, _, value = one.partition("=")
+        if name in found:
+            raise UsageError(f"--option {name} is given twice", "give it once: which of them counts is not to be seen")
         try:
             found[name] = float(value)
         except ValueError as error:

@@ -124,7 +124,11 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
     for name, (least, most) in _LIMITS.items():
         value = getattr(buffered, name)
         if not (least <= value <= most and math.isfinite(value)):
-            raise ConfigurationError(f"{name} is {value:g}", f"{least:g} to {most:g} is possible")
+            raise ConfigurationError(f"{name} is {value:g}", _possible(least, most))
+
+
+def _possible(least: float, most: float) -> str:
+    return f"{least:g} to {most:g} is possible" if math.isfinite(most) else f"a number from {least:g} on is possible"
 
 
 def _obstacle(simulation: Simulation, strategy: Strategy) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import jaragua_models
-from jaragua.errors import DataError, RunError
+from jaragua.errors import ConfigurationError, DataError, RunError
 from jaragua.models import is_file
 from jaragua.report.intervals import mean_interval
 from jaragua.simulate.engine import Judged, VirtualFleet
@@ -58,7 +58,10 @@ def check(simulation: Simulation) -> None:
     Of one's own data every task is tried: some held-out device may have too few samples. Of the zoo's all are alike.
     Raises: ConfigurationError, DataError.
     """
-    check_work(_adaptation(simulation))
+    try:
+        check_work(_adaptation(simulation))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"adapt_{error.message}", error.hint) from error
     for tried in held_out(simulation if is_file(simulation.task) else replace(simulation, eval_tasks=1)):
         del tried
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import ClassVar
 
 from jaragua.errors import ConfigurationError
@@ -194,8 +195,9 @@ def image_needed(work: ClientWork) -> str:
 def check_work(work: ClientWork) -> ClientWork:
     """The work itself. Raises: ConfigurationError naming the first number that makes no sense."""
     for name, least, most in (("passes", 1, 10_000), ("batch", 0, 1_000_000), ("local_layers", 0, 1_000)):
-        if not least <= getattr(work, name) <= most:
-            raise ConfigurationError(f"{name} is {getattr(work, name)}", f"{least} to {most} is possible")
+        value = getattr(work, name)
+        if not (isinstance(value, Integral) and least <= int(value) <= most):
+            raise ConfigurationError(f"{name} is {value}", f"a whole number, {least} to {most}, is possible")
     if not LEAST_RATE <= work.learning_rate < 1:
         raise ConfigurationError(f"learning_rate is {work.learning_rate:g}", "2.4e-10 to below 1 is possible (A5.2)")
     for name in ("upload_share", "download_share"):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,16 @@ def moved(strategy: Strategy, round_number: int, initialisation: Vector, updates
 
 @contextmanager
 def blamed(strategy: Strategy | type[Strategy], when: str) -> Iterator[None]:
-    """Whatever a strategy raises that is no error of this project becomes a RunError that says where."""
+    """Whatever a strategy raises that is no error of this project becomes a RunError that says where.
+
+    To leave the program is no way to end a round. What it prints goes to stderr: stdout is for the result.
+    """
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except JaraguaError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         name = strategy.__name__ if isinstance(strategy, type) else type(strategy).__name__
         message = f"the strategy {name} failed {when}: {type(error).__name__}: {error}{_line(error)}"
         raise RunError(message, _HINT) from error
@@ -53,7 +58,7 @@ def _said(found: object) -> str:
     return type(found).__name__
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     """The innermost line of code outside of this package: most likely the one to mend."""
     package = str(Path(__file__).parents[1])
     frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(package)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from difflib import get_close_matches
 
 from jaragua.errors import ConfigurationError
@@ -75,7 +77,11 @@ def work_of(strategy: Strategy, round_number: int) -> ClientWork:
 def options_of(kind: type[Strategy], facts: Facts) -> dict[str, float]:
     """`Strategy.own_options`. Raises: RunError if it fails."""
     with blamed(kind, "when asked for its options"):
-        return dict(kind.own_options(facts))
+        options = dict(kind.own_options(facts))
+        for name, value in options.items():
+            if not isinstance(value, int | float):
+                raise TypeError(f"option {name!r} is {value!r}, which is no number")
+        return options
 
 
 def fleet_obstacle(strategy: Strategy) -> str:
@@ -95,13 +101,18 @@ def suggestion(name: str) -> str:
 def _of_a_user(name: str) -> type[Strategy]:
     module_name, _, class_name = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module_name), class_name)
+        with redirect_stdout(sys.stderr):  # what the module prints is not the result
+            found = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError, ValueError) as error:
         hint = "write module:Class, and put the module's folder on PYTHONPATH"
         raise ConfigurationError(f"the strategy '{name}' cannot be loaded: {error}", hint) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"the strategy '{name}' cannot be loaded: {type(error).__name__}: {error}"
         raise ConfigurationError(message, f"mend the module {module_name}") from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise ConfigurationError(f"'{name}' is no strategy", "derive it from jaragua.strategies.Strategy")
+    for attribute, least in (("PASSES", 1), ("BATCH", 0)):
+        value = getattr(found, attribute)
+        if not isinstance(value, int) or value < least:
+            raise ConfigurationError(f"{attribute} of '{name}' is {value!r}", f"a whole number from {least} on")
     return found

@@ -144,10 +144,13 @@ COMBINERS: dict[str, Callable[[float], Combine | None]] = {
 def aggregation_of(combine: str, trim: float, clip: float, near: float) -> Aggregation:
     """What a configuration's four keys mean; clip and near are factors, 0 for none.
 
-    Raises: ConfigurationError for an unknown way to combine.
+    Raises: ConfigurationError for an unknown way to combine, or a factor that is none.
     """
     if combine not in COMBINERS:
         raise ConfigurationError(f"there is no way to combine '{combine}'", f"known: {', '.join(COMBINERS)}")
+    for name, factor in (("clip", clip), ("near", near)):
+        if not 0 <= factor < math.inf:
+            raise ConfigurationError(f"{name} is {factor:g}", "a number from 0 on is possible; 0 is for none")
     checks: list[Check] = [Finite()]
     if near:
         checks.append(NearTheFleet(near))

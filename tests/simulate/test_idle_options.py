@@ -1,0 +1,98 @@
+"""Options of `jaragua simulate` that change nothing here are refused, or said: never silently ignored."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jaragua.cli.main import run
+
+SINE = ("simulate", "--task", "sine", "--eval-tasks", "2", "--workers", "1", "--json")
+#: What most cases have; later words win.
+SHORT = (*SINE, "--rounds", "3", "--clients", "5")
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """Exit code, and the sentence of an error, or the notes."""
+    code = run(list(words))
+    found = capsys.readouterr()
+    document = json.loads(found.out)
+    if code:
+        return code, str(document["error"]["message"])
+    return code, "\n".join(line for line in found.err.splitlines() if line.startswith("note: "))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--trim", "0.2"), "without --combine trimmed-mean, --trim would change nothing"),
+        (("--trim", "0.3", "--combine", "median"), "without --combine trimmed-mean, --trim would change nothing"),
+        (("--save-every", "10"), "without --state FOLDER, --save-every would change nothing"),
+        (("--buffer", "2", "--slow-factor", "4"), "without --slow-share, --slow-factor would change nothing"),
+        (("--option", "delta_bits=8", "--option", "delta_bits=16"), "--option delta_bits is given twice"),
+        (("--workers", "1000000"), "--workers"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], sentence: str
+) -> None:
+    code, message = told(capsys, *SHORT, *words)
+    assert code == 2
+    assert sentence in message
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (("--strategy", "scratch", "--rounds", "3", "--combine", "median"), "--rounds, --combine: 'scratch' trains"),
+        (("--rounds", "0", "--train-shots", "4"), "--train-shots: '--rounds 0' only judges"),
+        (("--rounds", "3", "--strategy", "transfer", "--alpha", "0.5"), "--alpha: 'transfer' does not ask for it"),
+        (("--rounds", "1", "--alpha-final", "0.5"), "--alpha-final: 'tinyreptile' does not ask for it, or not in so"),
+        (("--rounds", "3", "--strategy", "transfer", "--combine", "median"), "--combine: there is one update"),
+        (("--rounds", "3", "--clients", "1", "--near", "3"), "--near: there is one update"),
+        (("--rounds", "3", "--clients", "2", "--near", "3"), "--near: of 2 updates none can be told to be far"),
+        (("--rounds", "3", "--clients", "4", "--combine", "trimmed-mean"), "--combine: 0.2 of 4 updates is less"),
+        (("--rounds", "3", "--clients", "5", "--buffer", "2", "--slow-share", "0.05"), "--slow-share: of 5 devices"),
+    ],
+)
+def test_what_may_stand_there_for_a_comparison_is_said(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], options: str
+) -> None:
+    code, notes = told(capsys, *SINE, *words)
+    assert code == 0
+    assert notes.startswith(f"note: {options}")
+    assert "\n" not in notes
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--combine", "trimmed-mean", "--trim", "0.2", "--near", "5", "--clip", "2"),
+        ("--alpha", "0.5", "--alpha-final", "0.5", "--passes", "2", "--batch", "4"),
+        ("--strategy", "fedavg", "--passes", "2", "--batch", "4"),
+        ("--buffer", "3", "--slow-share", "0.2", "--slow-factor", "2"),
+    ],
+)
+def test_of_what_works_nothing_is_said(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    assert told(capsys, *SHORT, *words) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--adapt-learning-rate", "5"), "adapt_learning_rate is 5"),
+        (("--adapt-batch", "1000001"), "adapt_batch is 1000001"),
+        (("--clip", "inf"), "clip is inf"),
+        (("--near", "inf"), "near is inf"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_named_as_it_was_given(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], sentence: str
+) -> None:
+    assert told(capsys, *SHORT, *words) == (3, sentence)
+
+
+def test_no_end_of_the_scale_is_offered_that_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*SHORT, "--buffer", "2", "--staleness", "inf"]) == 3
+    assert json.loads(capsys.readouterr().out)["error"]["hint"] == "a number from 0 on is possible"
