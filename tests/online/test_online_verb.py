@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jaragua.cli.main import run
 from jaragua.emulate import QemuBoard, build_image
+from jaragua.errors import StoreError
+from jaragua.online.start import saved_weights
+from jaragua_models import get
 
 
 def _told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
@@ -38,8 +43,34 @@ def test_a_board_fares_as_this_machine_does(capsys: pytest.CaptureFixture[str]) 
         (["--native", "--emulate"], "give one of"),
         (["--native", "--task", "sine"], "no stream of labelled classes"),
         (["--native", "--new", "10"], "there is no class 10"),
+        (["--native", "--new", "-1"], "'--new'"),
+        (["--native", "--changed", "1000000000"], "'--changed'"),
     ],
 )
 def test_bad_options_get_one_sentence(capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str) -> None:
     assert run(["online", *arguments]) != 0
     assert sentence in capsys.readouterr().err
+
+
+def test_a_rate_that_is_none_is_said_before_a_start_is_trained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["online", "--native", "--learning-rate", "nan"]) == 7
+    assert capsys.readouterr().err.startswith("error: learning rate nan is out of range")
+
+
+def test_a_start_of_another_task_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Weights of any larger network were cut to size, silently."""
+    words = ["--rounds", "1", "--clients", "1", "--eval-tasks", "1", "--workers", "1", "--state", str(tmp_path)]
+    assert run(["simulate", "--task", "digits", *words]) == 0
+    digits = saved_weights(tmp_path, get("digits"))
+    assert [weights.shape for weights, _ in digits] == [(32, 64), (10, 32)]
+    saved = tmp_path / "simulation.npz"
+    for name, numbers in (("omniglot-cnn", 5173), ("digits", 5173), ("omniglot-cnn", 2410)):
+        np.savez(saved, identity=json.dumps({"task": name}), vector=np.zeros(numbers))
+        with pytest.raises(StoreError, match=f"holds {numbers} weights of '{name}'; 'digits' has 2410"):
+            saved_weights(tmp_path, get("digits"))
+    saved.write_bytes(b"")
+    with pytest.raises(StoreError, match="damaged, or no saved simulation"):
+        saved_weights(tmp_path, get("digits"))
+    saved.unlink()
+    with pytest.raises(StoreError, match=r"cannot be read: No such file or directory$"):
+        saved_weights(tmp_path, get("digits"))

@@ -270,3 +270,27 @@ def test_costs_are_counted_again_when_the_rate_or_the_c_is_another(sine: Plan, m
         costs._program.cache_clear()
         assert costs.costs_key(one) != key
     costs._program.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--list", "--folder", "x", "--workers", "2"), "with --list, --workers, --folder would change nothing"),
+        (("--list", "--render-only"), "with --list, --render-only would change nothing"),
+        (("--render-only", "--workers", "2"), "with --render-only, --workers would change nothing"),
+    ],
+)
+def test_no_option_is_ignored(words: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["reproduce", "--short", *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_document_that_cannot_be_written_is_said_before_anything_is_simulated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    for document, words in ((tmp_path, "is a folder"), (tmp_path / "file" / "results.md", "cannot be written: ")):
+        command = ["reproduce", "--full", "--folder", str(tmp_path / "records"), "--document", str(document)]
+        assert run_command(command) == 9
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / "records").exists()

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+#: Samples are drawn before they are streamed.
+MOST_CHANGED = 100_000
+
 
 @app.command()
 def online(
@@ -30,9 +33,11 @@ def online(
     emulate: Annotated[bool, typer.Option("--emulate", help="Build the image and start a board on QEMU.")] = False,
     native: Annotated[bool, typer.Option("--native", help="This machine's own engine (a Pi).")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the split, the first weights and the stream.")] = 1,
-    new: Annotated[int, typer.Option(help="The class that is not known at first; default: drawn.")] = -1,
+    new: Annotated[
+        int | None, typer.Option(min=0, help="The class that is not known at first; default: drawn.")
+    ] = None,
     pure: Annotated[bool, typer.Option("--pure", help="The new class comes alone, not mixed with others.")] = False,
-    changed: Annotated[int, typer.Option(min=1, help="Samples after the inputs have changed.")] = 150,
+    changed: Annotated[int, typer.Option(min=1, max=MOST_CHANGED, help="Samples after the inputs have changed.")] = 150,
     replays: Annotated[int, typer.Option(min=0, max=64, help="Prototypes learned again with each sample.")] = 8,
     standardise: Annotated[
         bool, typer.Option("--standardise", help="The board standardises its inputs with running statistics.")
@@ -49,12 +54,14 @@ def online(
     from jaragua.online.start import saved_weights, trained_start
     from jaragua.simulate.models import model_named
     from jaragua_compiler.online import Settings
+    from jaragua_compiler.rate import LearningRate
 
     if sum((bool(port), emulate, native)) != 1:
         raise UsageError("give one of --port, --emulate and --native", "Without hardware: jaragua online --emulate")
+    LearningRate.from_float(learning_rate)  # one that is none is said before a start is trained
     model = model_named(task)
     drawn = pools(model, seed)
-    unknown = new if new >= 0 else seed % drawn.classes
+    unknown = seed % drawn.classes if new is None else new
     if unknown >= drawn.classes:
         raise UsageError(f"there is no class {unknown}", f"Give --new 0 to {drawn.classes - 1}.")
     known = [label for label in range(drawn.classes) if label != unknown]

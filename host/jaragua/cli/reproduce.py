@@ -40,6 +40,7 @@ def reproduce(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from jaragua.reproduce import Store, read_plan
 
+    _require_effect(list_only=list_only, render_only=render_only, workers=workers, folder=folder, document=document)
     scale = _scale(short, full)
     plan = read_plan(scale).only(only or [])
     if not plan.experiments:
@@ -51,10 +52,35 @@ def reproduce(
         return
     place = folder or Path("runs") / f"reproduce-{scale}"
     store = Store(place)
-    found = _run(plan, store, workers, render_only)
     target = document or place / "results.md"
+    _check_place(target)
+    found = _run(plan, store, workers, render_only)
     drawn = _write(plan, found, target, _command(scale, only or [], document), figures)
     _tell(plan, found, target, drawn, json)
+
+
+def _require_effect(
+    *, list_only: bool, render_only: bool, workers: int | None, folder: Path | None, document: Path | None
+) -> None:
+    """Raises: UsageError for an option that would be ignored."""
+    idle = {"--workers": workers is not None and (list_only or render_only)}
+    idle |= {"--folder": folder is not None and list_only, "--document": document is not None and list_only}
+    idle |= {"--render-only": render_only and list_only}
+    if said := [name for name, is_idle in idle.items() if is_idle]:
+        other = "--list" if list_only else "--render-only"
+        raise UsageError(f"with {other}, {', '.join(said)} would change nothing", "leave out one or the other")
+
+
+def _check_place(target: Path) -> None:
+    """Before days of simulations. Raises: StoreError if no such document can be written."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written: {error.strerror}", "give another --document") from error
+    if target.is_dir():
+        raise StoreError(f"{target} is a folder", "name a file in it, for example results.md")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise StoreError(f"{target} cannot be written: no right to", "give another --document")
 
 
 def _scale(short: bool, full: bool) -> Scale:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -108,16 +110,22 @@ def trained_start(
 
 
 def saved_weights(folder: Path, model: Model) -> Weights:
-    """What `jaragua simulate --state` has learned. Raises: StoreError."""
-    path, layout = folder / "simulation.npz", plan(model.network)
+    """What `jaragua simulate --state` has learned. Raises: StoreError if it is of another task, or nothing."""
+    path, shapes = folder / "simulation.npz", plan(model.network).shapes
+    hint = f"give the folder of `jaragua simulate --task {model.name} --state`"
     try:
         with np.load(path, allow_pickle=False) as found:
             vector = np.asarray(found["vector"], dtype=np.float64)
-        return layers_of(vector, layout.shapes)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise StoreError(
-            f"{path} holds no weights of {model.name!r}: {error}", "give the folder of `jaragua simulate --state`"
-        ) from error
+            task = str(json.loads(str(found["identity"]))["task"])
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}", hint) from error
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise StoreError(f"{path} cannot be read: it is damaged, or no saved simulation", hint) from error
+    count = sum(math.prod(part) for layer in shapes for part in layer)
+    if task.partition("@")[0] != model.name or vector.shape != (count,):
+        message = f"{path} holds {vector.size} weights of {task!r}; {model.name!r} has {count}"
+        raise StoreError(message, hint)
+    return layers_of(vector, shapes)
 
 
 def _trained(start: Start, pools: Pools, known: Sequence[int], seed: int, schooling: Schooling) -> bytes:
