@@ -120,6 +120,12 @@ def test_text_that_is_not_toml_is_one_sentence(tmp_path: Path) -> None:
     assert "is not TOML" in failed(3, "run", str(path))
 
 
+def test_a_byte_order_mark_is_no_part_of_a_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "windows.toml"
+    path.write_text('[model]\nname = "sin"\n', encoding="utf-8-sig")
+    assert "windows.toml:2: model.name" in failed(3, "run", str(path))
+
+
 def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
     assert "No such file or directory" in failed(3, "run", str(tmp_path / "missing.toml"))
 

@@ -99,3 +99,9 @@ def test_a_model_may_be_had_with_weights_in_another_format() -> None:
         jaragua_models.get("sine@w9")
     with pytest.raises(ModelError, match="no model 'sines'"):
         jaragua_models.get("sines@w8")
+
+
+def test_who_names_a_file_is_told_how_own_data_are_given() -> None:
+    with pytest.raises(ModelError) as caught:
+        jaragua_models.get("data/valves.csv")
+    assert "NAME.toml" in caught.value.hint

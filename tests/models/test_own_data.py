@@ -290,7 +290,11 @@ def test_what_is_wrong_in_the_table_is_named_with_its_line(
 
 def test_a_recording_that_does_not_fit_is_named(tmp_path: Path, audio: Path) -> None:
     bad = tmp_path / "orders" / "speaker3" / "low" / "99.wav"
-    for change, reason in (({"rate": 8000}, "8000 Hz"), ({"channels": 2}, "2 channels"), ({"seconds": 1.5}, "1.50 s")):
+    for change, reason in (
+        ({"rate": 8000}, "1 channel of 16 bits at 8000 Hz"),
+        ({"channels": 2}, "2 channels"),
+        ({"seconds": 1.5}, "1.50 s"),
+    ):
         wav(bad, 500, **change)
         with pytest.raises(ModelError, match=reason) as caught:
             from_toml(audio)

@@ -146,3 +146,20 @@ def test_a_disk_that_fills_while_it_trains_is_one_document(
     assert "No space left on device" in document["error"]["message"]
     assert run(["simulate", *words]) == 9
     assert "after adapting" in capsys.readouterr().out  # the figures of all that training are told
+
+
+def test_what_is_no_file_of_weights_is_not_replaced(
+    trained: tuple[Path, dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--save valves.csv` would be the end of the data."""
+    table = tmp_path / "valves.csv"
+    for content in (b"machine,pressure,state\n", b"{}"):
+        table.write_bytes(content)
+        code, document = told(capsys, *DIGITS, "--rounds", "1000000", "--save", str(table))
+        assert code == 9
+        assert "is there, and no file of weights" in document["error"]["message"]
+        assert table.read_bytes() == content
+    (tmp_path / "empty").write_bytes(b"")
+    for file in (trained[0], tmp_path / "empty"):
+        assert told(capsys, *DIGITS, "--rounds", "1", "--save", str(file))[0] == 0
+        assert judged(capsys, file, "w16")["rounds"] == 0

@@ -15,6 +15,9 @@ from jaragua.strategies import Vector
 from jaragua.strategies.vectors import flat
 from jaragua_compiler.export.start import read_start
 
+#: Of a safetensors file, in bytes; eight letters of a text are a far larger number.
+_LONGEST_HEADER = 1 << 32
+
 
 def read(path: Path, simulation: Simulation) -> Vector:
     """First weights of the simulation's model, float64 [parameters]. Raises: CompileError if they do not fit it."""
@@ -28,10 +31,22 @@ def check_place(path: Path) -> None:
         raise StoreError(f"{path} is a folder", "name a file in it, for example start.safetensors")
     if path.exists() and not path.is_file():
         raise StoreError(f"{path} is no ordinary file: a device would be replaced by one", "name another place")
+    if path.exists() and not _is_replaceable(path):
+        raise StoreError(f"{path} is there, and no file of weights", "name another place, or take it away")
     if not folder.is_dir():
         raise StoreError(f"there is no folder {folder} for {path.name}", "make it, or name another place")
     if not os.access(folder, os.W_OK):
         raise StoreError(f"{path} cannot be written: no right to write in {folder}", "name another place")
+
+
+def _is_replaceable(path: Path) -> bool:
+    """Empty, or as safetensors begin: the length of a header in eight bytes, and the header. Not a table of data."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(9)
+    except OSError:
+        return True  # what cannot be read is judged by the folder's rights
+    return not begin or (begin[8:] == b"{" and int.from_bytes(begin[:8], "little") < _LONGEST_HEADER)
 
 
 def write(path: Path, simulation: Simulation, result: SimulationResult) -> None:

@@ -25,7 +25,7 @@ Document = dict[str, Any]
 def load(path: Path) -> RunConfig:
     """The configuration in a file. Raises: ConfigurationError that lists every problem."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigurationError(f"cannot read the configuration {path}: {reason}", "check the path") from error

@@ -23,7 +23,8 @@ def decode(data: bytes, rate_hz: int) -> NDArray[np.int16]:
         raise WavError(f"it is not a WAV file of PCM samples ({str(error) or 'it is damaged or cut short'})") from error
     if form != (1, 16, rate_hz):
         channels, bits, rate = form
-        raise WavError(f"it has {channels} channels of {bits} bits at {rate} Hz; only mono, 16 bits, {rate_hz} Hz fits")
+        form_said = f"{channels} {'channel' if channels == 1 else 'channels'} of {bits} bits at {rate} Hz"
+        raise WavError(f"it has {form_said}; only mono, 16 bits, {rate_hz} Hz fits")
     if len(samples) != 2 * count:
         raise WavError("it is cut short")
     return np.frombuffer(samples, dtype="<i2").astype(np.int16)
