@@ -48,6 +48,12 @@ def test_what_cannot_be_meant_is_refused(
         (("--strategy", "scratch", "--rounds", "3", "--combine", "median"), "--rounds, --combine: 'scratch' trains"),
         (("--rounds", "0", "--train-shots", "4"), "--train-shots: '--rounds 0' only judges"),
         (("--rounds", "3", "--strategy", "transfer", "--alpha", "0.5"), "--alpha: 'transfer' does not ask for it"),
+        (
+            ("--rounds", "0", "--learning-rate", "0.02", "--adapt-learning-rate", "0.01"),
+            "--learning-rate: '--rounds 0'",
+        ),
+        (("--rounds", "3", "--clients", "3", "--buffer", "3", "--staleness", "1"), "--staleness: rounds whose buffer"),
+        (("--rounds", "3", "--clients", "1", "--clip", "2"), "--clip: there is one update"),
         (("--rounds", "1", "--alpha-final", "0.5"), "--alpha-final: 'tinyreptile' does not ask for it, or not in so"),
         (("--rounds", "3", "--strategy", "transfer", "--combine", "median"), "--combine: there is one update"),
         (("--rounds", "3", "--clients", "1", "--near", "3"), "--near: there is one update"),
@@ -71,7 +77,9 @@ def test_what_may_stand_there_for_a_comparison_is_said(
         ("--combine", "trimmed-mean", "--trim", "0.2", "--near", "5", "--clip", "2"),
         ("--alpha", "0.5", "--alpha-final", "0.5", "--passes", "2", "--batch", "4"),
         ("--strategy", "fedavg", "--passes", "2", "--batch", "4"),
-        ("--buffer", "3", "--slow-share", "0.2", "--slow-factor", "2"),
+        ("--buffer", "3", "--slow-share", "0.2", "--slow-factor", "2", "--staleness", "1", "--most-age", "5"),
+        ("--passes", "10000", "--batch", "0", "--rounds", "1", "--shots", "1"),
+        ("--clients", "1", "--clip", "0.5"),
     ],
 )
 def test_of_what_works_nothing_is_said(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:

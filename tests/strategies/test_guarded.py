@@ -190,6 +190,8 @@ def test_what_a_class_prints_is_not_the_result(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = "print('loaded')\n    def step_size(self, number):\n        print('step', number)\n        return 1.0"
+    body += "\n    def client_work(self, number):\n        print('work', number)"
+    body += "\n        return super().client_work(number)"
     (tmp_path / "own.py").write_text(LEAVING.format(body))
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "own", raising=False)
@@ -199,4 +201,5 @@ def test_what_a_class_prints_is_not_the_result(
     assert json.loads(found.out)["status"] == "ok"
     assert "loaded\n" in found.err
     assert "step 2\n" in found.err
+    assert "work 2\n" in found.err
     monkeypatch.delitem(sys.modules, "own", raising=False)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from jaragua.cli import output
 from jaragua.errors import UsageError
-from jaragua.simulate import Simulation
+from jaragua.simulate import Buffered, Simulation
 from jaragua.simulate.simulation import create_strategy, with_options
 from jaragua.strategies import REGISTRY, Strategy
+from jaragua.strategies.registry import work_of
 
 #: Of training alone, in the order of the help.
 _OF_TRAINING: Final = (
-    *("train_shots", "rounds", "clients", "devices", "alpha", "alpha_final", "passes", "batch", "option"),
-    *("combine", "trim", "clip", "near", "state", "save_every"),
+    *("train_shots", "rounds", "clients", "devices", "learning_rate", "alpha", "alpha_final", "passes", "batch"),
+    *("option", "combine", "trim", "clip", "near", "state", "save_every"),
 )
+#: Options, and why they change nothing.
+Idle: TypeAlias = tuple[list[str], str]
 #: Fewer updates cannot be told apart (`NearTheFleet`).
 _FEWEST_NEAR: Final = 3
 
@@ -38,20 +41,32 @@ def _require(name: str, given: Collection[str], works: bool, with_what: str) -> 
         raise UsageError(message, f"add {with_what}, or leave {_written(name)} out")
 
 
-def _idle(given: Collection[str], wanted: Simulation) -> Iterator[tuple[list[str], str]]:
-    """Groups of options, each with why it changes nothing. They are left to who compares strategies by one command."""
+def _idle(given: Collection[str], wanted: Simulation) -> Iterator[Idle]:
+    """They are left to who compares strategies by one command."""
     strategy = create_strategy(wanted)
     if not strategy.TRAINS or wanted.rounds == 0:
-        why = "'--rounds 0' only judges" if strategy.TRAINS else f"'{wanted.strategy}' trains nothing"
-        kept = {"rounds"} if strategy.TRAINS else set[str]()
-        if options := [name for name in _OF_TRAINING if name in given and name not in kept]:
-            yield options, f"{why}, so it changes nothing"
+        yield from _without_training(given, wanted, strategy)
         return
     if options := [name for name in ("alpha", "alpha_final", "passes", "batch") if _unmoved(name, given, wanted)]:
         yield options, f"'{wanted.strategy}' does not ask for it, or not in so few rounds: it changes nothing"
-    updates = _updates(strategy, wanted)
+    yield from _with_few_updates(given, wanted, _updates(strategy, wanted))
+    if wanted.buffered:
+        yield from _on_the_clock(given, wanted, wanted.buffered)
+
+
+def _without_training(given: Collection[str], wanted: Simulation, strategy: Strategy) -> Iterator[Idle]:
+    why = "'--rounds 0' only judges" if strategy.TRAINS else f"'{wanted.strategy}' trains nothing"
+    kept = {"rounds"} if strategy.TRAINS else set[str]()
+    if "adapt_learning_rate" not in given:
+        kept.add("learning_rate")  # devices adapt with it
+    if options := [name for name in _OF_TRAINING if name in given and name not in kept]:
+        yield options, f"{why}, so it changes nothing"
+
+
+def _with_few_updates(given: Collection[str], wanted: Simulation, updates: int) -> Iterator[Idle]:
     if updates == 1:
-        if options := [name for name in ("combine", "trim", "near") if name in given]:
+        alone = ("combine", "trim", "near", *(["clip"] if wanted.clip >= 1 else []))
+        if options := [name for name in alone if name in given]:
             yield options, "there is one update in a round, so it changes nothing"
         return
     if wanted.combine == "trimmed-mean" and not int(wanted.trim * updates):
@@ -59,7 +74,13 @@ def _idle(given: Collection[str], wanted: Simulation) -> Iterator[tuple[list[str
         yield ["combine"], f"{share}: nothing is left out, and it is the mean"
     if wanted.near and updates < _FEWEST_NEAR:
         yield ["near"], f"of {updates} updates none can be told to be far: nothing is left out"
-    if wanted.buffered and wanted.buffered.slow_share and not _slow(wanted):
+
+
+def _on_the_clock(given: Collection[str], wanted: Simulation, clock: Buffered) -> Iterator[Idle]:
+    aged = [name for name in ("most_age", "staleness") if name in given]
+    if aged and clock.buffer == wanted.clients:
+        yield aged, "rounds whose buffer is as large as --clients have no older starts"
+    if clock.slow_share and not math.floor(clock.slow_share * len(wanted.devices) + 0.5):  # V3
         yield ["slow_share"], f"of {len(wanted.devices)} devices it is none, rounded to whole ones"
 
 
@@ -68,23 +89,25 @@ def _unmoved(name: str, given: Collection[str], wanted: Simulation) -> bool:
     if name not in given or wanted.strategy not in REGISTRY:
         return False
     value = getattr(wanted, name)
-    other = replace(wanted, **{name: value + 1 if name in ("passes", "batch") else 1 - value + 0.25 * (value == 0.5)})
+    changes: dict[str, Any] = {name: _another(name, value)}
+    other = replace(wanted, **changes)
     one, two = create_strategy(wanted), create_strategy(other)
     ends = (1, wanted.rounds)
     return all(one.step_size(n) == two.step_size(n) and one.client_work(n) == two.client_work(n) for n in ends)
 
 
+def _another(name: str, value: float) -> float:
+    """Another value that makes sense."""
+    if name in ("passes", "batch"):
+        return 2 if value == 1 else 1
+    return 0.75 if value == 0.5 else 1 - value
+
+
 def _updates(strategy: Strategy, wanted: Simulation) -> int:
     """In a round."""
-    if strategy.client_work(1).pooled:
+    if work_of(strategy, 1).pooled:
         return 1
     return wanted.buffered.buffer if wanted.buffered else wanted.clients
-
-
-def _slow(wanted: Simulation) -> int:
-    """V3."""
-    share = wanted.buffered.slow_share if wanted.buffered else 0.0
-    return math.floor(share * len(wanted.devices) + 0.5)
 
 
 def _written(name: str) -> str:

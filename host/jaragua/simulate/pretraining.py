@@ -17,7 +17,7 @@ from jaragua.simulate.float_fleet import FloatFleet
 from jaragua.simulate.models import model_for, model_named
 from jaragua.simulate.settings import Simulation
 from jaragua.strategies import Strategy, Vector
-from jaragua.strategies.registry import find
+from jaragua.strategies.registry import find, work_of
 from jaragua.strategies.vectors import flat, layers_of, shared_blocks
 from jaragua_compiler import initial_weights
 from jaragua_models import KnowsClasses, Model, ModelError
@@ -38,7 +38,7 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
     if not model_named(simulation.task).own_labels:
         message = f"'{simulation.strategy}' is for labels of a task's own: those of '{simulation.task}' mean the same"
         raise ConfigurationError(f"{message} in every task", "take 'transfer', which trains on them as they are")
-    if strategy.client_work(1).compressed:
+    if work_of(strategy, 1).compressed:
         message = f"'{simulation.strategy}' sends nothing but raw samples: upload_share, download_share and delta_bits"
         raise ConfigurationError(f"{message} would change nothing", "leave them out")
     try:

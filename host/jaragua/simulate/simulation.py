@@ -110,7 +110,7 @@ def _no_mixed_fleet(simulation: Simulation, strategy: Strategy) -> str:
         return "they all compute in float32"
     if strategy.TRUE_CLASSES:
         return "it trains in one place, and all of it in float32"
-    if strategy.client_work(1).compressed:
+    if work_of(strategy, 1).compressed:
         return "a strategy that sends differences takes its model's format only (R14)"
     return ""
 
@@ -224,7 +224,7 @@ class _WholeRounds:
 def _rounds_of(
     simulation: Simulation, codec: ModelCodec, strategy: Strategy, school: _School, state: State
 ) -> _WholeRounds | BufferedRounds:
-    work = strategy.client_work(1)
+    work = work_of(strategy, 1)
     channel = channel_for(school.fleet, codec, work, school.first, state.memory, simulation)
     if simulation.buffered is not None:
         return BufferedRounds(simulation, simulation.buffered, strategy, school.fleet, channel, state.rounds_done)

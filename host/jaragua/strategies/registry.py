@@ -88,7 +88,7 @@ def fleet_obstacle(strategy: Strategy) -> str:
     """Why devices cannot run it today, "" if they can."""
     if not strategy.TRAINS:
         return "it trains nothing"
-    return obstacle(strategy.client_work(1))
+    return obstacle(work_of(strategy, 1))
 
 
 def suggestion(name: str) -> str:
