@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -242,6 +243,26 @@ def test_an_export_without_tensorflow_is_one_sentence(
     assert run_command(["export-litert", "digits", "--out", str(tmp_path / "digits.tflite")]) == 10
     assert "TensorFlow is not installed; only the export needs it" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_an_export_replaces_nothing_but_a_file_of_its_kind(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of a device (/dev/null) it made an ordinary file. Said before the conversion, so without TensorFlow, too."""
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda package: None)
+    (tmp_path / "table.csv").write_text("machine,pressure,state")
+    os.mkfifo(tmp_path / "null")
+    for name, sentence in (
+        ("null", "is no ordinary file"),
+        (".", "is no ordinary file"),
+        ("table.csv", "is there, and no .tflite file"),
+        ("no/digits.tflite", "There is no folder"),
+    ):
+        assert run_command(["export-litert", "digits", "--out", str(tmp_path / name)]) == 7
+        assert sentence in capsys.readouterr().err
+    for content in (b"", b"\x1c\0\0\0TFL3"):
+        (tmp_path / "old.tflite").write_bytes(content)
+        assert run_command(["export-litert", "digits", "--out", str(tmp_path / "old.tflite")]) == 10
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from jaragua_compiler.errors import CompileError
@@ -12,6 +13,9 @@ from jaragua_compiler.initial import Weights, initial_weights
 from jaragua_compiler.litert.training_file import TrainingFile, read_training_file
 from jaragua_compiler.network import Loss, Network
 from jaragua_compiler.plan import plan
+
+#: After four bytes, in every LiteRT file.
+_SIGNATURE = b"TFL3"
 
 
 class TensorFlowMissing(CompileError):
@@ -28,10 +32,11 @@ def export(model: str, path: Path | None = None, loss: Loss | None = None) -> Tr
     """
     network, weights = _loaded(model, loss)
     layout = plan(network)
+    target = path or Path(f"{network.name}.tflite")
+    _check_place(target)
     _require_tensorflow()
     from jaragua_compiler.litert.convert import convert
 
-    target = path or Path(f"{network.name}.tflite")
     _write(target, convert(layout, weights))
     return read_training_file(target)
 
@@ -43,6 +48,20 @@ def _loaded(model: str, loss: Loss | None) -> tuple[Network, Weights]:
 
     network = jaragua_models.from_toml(Path(model)).network
     return network, initial_weights(network, ZOO_SEED)
+
+
+def _check_place(path: Path) -> None:
+    """Before the conversion. Raises: CompileError for a place that is missing, or is none of a file of this kind."""
+    if not path.absolute().parent.is_dir():
+        raise CompileError(f"There is no folder {path.absolute().parent} for {path.name}.", "Make it.")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise CompileError(f"{path} is no ordinary file.", "Give another --out: the name of a file.")
+    with path.open("rb") as file:
+        begin = file.read(8)
+    if begin and begin[4:] != _SIGNATURE:
+        raise CompileError(f"{path} is there, and no .tflite file.", "Give another --out, or take it away.")
 
 
 def _require_tensorflow() -> None:
@@ -60,5 +79,6 @@ def _write(path: Path, content: bytes) -> None:
         part.write_bytes(content)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise CompileError(f"{path} cannot be written: {error.strerror or error}.", "Give another --out.") from error
