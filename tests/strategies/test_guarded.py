@@ -17,7 +17,7 @@ from jaragua.simulate import Buffered, device_names, simulate
 from jaragua.simulate.settings import Simulation
 from jaragua.strategies import Facts, Settings, Strategy
 from jaragua.strategies.guarded import moved
-from jaragua.strategies.registry import options_of, work_of
+from jaragua.strategies.registry import options_of, step_size_of, work_of
 
 START = np.zeros(4)
 
@@ -53,6 +53,18 @@ def test_what_is_no_set_of_weights_is_refused(answer: Any, sentence: str) -> Non
     strategy.answer = answer
     with pytest.raises(RunError, match=sentence):
         moved(strategy, 7, START, [])
+
+
+def test_a_step_size_that_fails_is_named_and_what_it_prints_is_no_result(capsys: pytest.CaptureFixture[str]) -> None:
+    class Talks(Strategy):
+        def step_size(self, round_number: int) -> float:
+            print("alpha is", round_number)
+            return 1.0 / (round_number - 3)
+
+    assert step_size_of(Talks(Settings(5)), 4) == 1.0
+    assert capsys.readouterr() == ("", "alpha is 4\n")
+    with pytest.raises(RunError, match="Talks failed when asked for the step size of round 3: ZeroDivisionError"):
+        step_size_of(Talks(Settings(5)), 3)
 
 
 def test_weights_in_another_type_of_number_are_taken() -> None:

@@ -59,8 +59,9 @@ def _refuse_nothing_to_resume(settings: RunConfig, resume: bool) -> None:
 def _say_what_boards_need(settings: RunConfig) -> None:
     from jaragua.config.strategy import strategy_of
     from jaragua.strategies.base import image_needed
+    from jaragua.strategies.registry import work_of
 
-    needed = image_needed(strategy_of(settings).client_work(1))
+    needed = image_needed(work_of(strategy_of(settings), 1))
     if needed:
         output.say(needed)
 

@@ -23,7 +23,7 @@ from jaragua.errors import RunError
 from jaragua.store import Assignment, Initialisation, RunFolder, RunRecord, StoredUpdate
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
 from jaragua.strategies.guarded import moved
-from jaragua.strategies.registry import work_of
+from jaragua.strategies.registry import step_size_of, work_of
 from jaragua.strategies.stale import counted
 from jaragua.wire import messages
 
@@ -67,7 +67,7 @@ class Driver:
         self._fleet: Fleet | None = None
         self._traffic = _Traffic()
         self._current = self._store.initialisation(record.run)
-        self._work = strategy.client_work(1)
+        self._work = work_of(strategy, 1)
         self._starts = Starts(StartMaker(codec, self._work, record.seed), folder.store, record, self._current)
         self.machine = RoundMachine(self._rules(), self._memory(), self._bases(self._current.rounds_done + 1))
 
@@ -243,7 +243,7 @@ class Driver:
         weights = [one.samples for one in updates]
         return {
             "round": number,
-            "alpha": self._strategy.step_size(number),
+            "alpha": step_size_of(self._strategy, number),
             "loss": float(np.average([one.loss for one in updates], weights=weights)),
             "metric": self._codec.model.metric,
             "score": float(np.average([one.score for one in updates], weights=weights)),

@@ -18,6 +18,7 @@ from jaragua.coordinator.formats import Formats
 from jaragua.errors import BrokerError, StoreError
 from jaragua.models import model_named
 from jaragua.store import Initialisation, RunFolder, RunRecord
+from jaragua.strategies.registry import work_of
 
 _BROKER_PATIENCE_MS = 120_000
 _LOOK_AROUND_SECONDS = 0.5
@@ -77,7 +78,7 @@ async def _drive(
 ) -> RunRecord:
     """Connect, and only then begin or go on: a broker that is not there leaves no run behind."""
     inbox: asyncio.Queue[Happening] = asyncio.Queue()
-    formats = Formats(codec, alone=strategy.client_work(1).compressed)
+    formats = Formats(codec, alone=work_of(strategy, 1).compressed)
     async with Fleet(config.broker.url, config.run.fleet, formats.architectures, inbox.put_nowait) as fleet:
         resumed = folder.store.run() is not None
         record = _open_record(config, folder, codec)

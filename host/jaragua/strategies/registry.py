@@ -74,6 +74,12 @@ def work_of(strategy: Strategy, round_number: int) -> ClientWork:
         return check_work(work)
 
 
+def step_size_of(strategy: Strategy, round_number: int) -> float:
+    """`Strategy.step_size`. Raises: RunError if it fails, or is no number."""
+    with blamed(strategy, f"when asked for the step size of round {round_number}"):
+        return float(strategy.step_size(round_number))
+
+
 def options_of(kind: type[Strategy], facts: Facts) -> dict[str, float]:
     """`Strategy.own_options`. Raises: RunError if it fails."""
     with blamed(kind, "when asked for its options"):
