@@ -116,6 +116,15 @@ class ChecksDevices(Protocol):
         ...
 
 
+@runtime_checkable
+class HasOwners(Protocol):
+    """What a task source may have besides: people, nodes or machines who own its data, one of them a device."""
+
+    def owners(self) -> int:
+        """How many own training data; more devices than that share it. Raises: ModelError."""
+        ...
+
+
 @dataclass(frozen=True)
 class Defaults:
     """What `jaragua run` takes where a configuration is silent; the reasons stand in docs/tasks.md."""

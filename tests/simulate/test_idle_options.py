@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +106,14 @@ def test_a_number_that_makes_no_sense_is_named_as_it_was_given(
 def test_no_end_of_the_scale_is_offered_that_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*SHORT, "--buffer", "2", "--staleness", "inf"]) == 3
     assert json.loads(capsys.readouterr().out)["error"]["hint"] == "a number from 0 on is possible"
+
+
+def test_it_says_whose_data_lies_idle(use_data: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """As many devices as train in a round is not always what a new user means (docs/tasks.md, Keywords)."""
+    use_data("room_occupancy_estimation")
+    words = ("simulate", "--task", "presence", "--eval-tasks", "2", "--rounds", "1", "--workers", "1", "--json")
+    code, note = told(capsys, *words, "--clients", "2")
+    assert (code, note) == (0, "note: 2 of the 4 who own training data have devices; --devices 4 lets all take turns")
+    for quiet in (["--clients", "2", "--devices", "2"], ["--clients", "4"], ["--clients", "2", "--rounds", "0"]):
+        assert "own training data" not in told(capsys, *words, *quiet)[1]
+    assert told(capsys, *SHORT) == (0, "")

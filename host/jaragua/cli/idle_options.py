@@ -10,9 +10,11 @@ from typing import Any, Final, TypeAlias
 from jaragua.cli import output
 from jaragua.errors import UsageError
 from jaragua.simulate import Buffered, Simulation
+from jaragua.simulate.models import model_named
 from jaragua.simulate.simulation import create_strategy, with_options
 from jaragua.strategies import REGISTRY, Strategy
 from jaragua.strategies.registry import work_of
+from jaragua_models import HasOwners
 
 #: Of training alone, in the order of the help.
 _OF_TRAINING: Final = (
@@ -33,6 +35,8 @@ def check(given: Collection[str], wanted: Simulation) -> None:
     _require("slow_factor", given, clock is None or clock.slow_share > 0, "--slow-share")
     for options, reason in _idle(given, with_options(wanted)):
         output.say(f"note: {', '.join(map(_written, options))}: {reason}")
+    if left_out := _owners_left_out(given, wanted):
+        output.say(f"note: {left_out}")
 
 
 def _require(name: str, given: Collection[str], works: bool, with_what: str) -> None:
@@ -61,6 +65,16 @@ def _without_training(given: Collection[str], wanted: Simulation, strategy: Stra
         kept.add("learning_rate")  # devices adapt with it
     if options := [name for name in _OF_TRAINING if name in given and name not in kept]:
         yield options, f"{why}, so it changes nothing"
+
+
+def _owners_left_out(given: Collection[str], wanted: Simulation) -> str:
+    """What nobody asked for: data that lies idle, as a simulation has only as many devices as train in a round."""
+    tasks, devices = model_named(wanted.task).tasks, len(wanted.devices)
+    trains = create_strategy(wanted).TRAINS and wanted.rounds > 0
+    if "devices" in given or not trains or not isinstance(tasks, HasOwners) or tasks.owners() <= devices:
+        return ""
+    owners, verb = tasks.owners(), "has a device" if devices == 1 else "have devices"
+    return f"{devices} of the {owners} who own training data {verb}; --devices {owners} lets all take turns"
 
 
 def _with_few_updates(given: Collection[str], wanted: Simulation, updates: int) -> Iterator[Idle]:

@@ -62,6 +62,10 @@ class KeywordTasks:
                     "Set fewer shots in training (--train-shots) or ways.",
                 )
 
+    def owners(self) -> int:
+        """The training speakers."""
+        return len(split().training)
+
     def calibration(self) -> Features:
         """All clips of the training speakers."""
         return features(np.flatnonzero(np.isin(clips.load().speakers, split().training)))

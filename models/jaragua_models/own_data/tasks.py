@@ -60,6 +60,10 @@ class DeviceTasks:
         for own in sorted({own_of(device, training, self.name, "device") for device in devices}):
             self._pools(random, own, ways, shots, 0)
 
+    def owners(self) -> int:
+        """The devices of the data that train."""
+        return len(self._training())
+
     def calibration(self) -> Features:
         """Samples of the training devices, evenly spread over them."""
         return _some(self.table.x, np.flatnonzero(~np.isin(self.table.devices, self.held_out)))

@@ -86,6 +86,10 @@ class PresenceTasks:
         rows = readings.load().rows(readings.QUERY_START, None)
         return _samples(node, Drawn(rows, self._labels(rows)))
 
+    def owners(self) -> int:
+        """The nodes that train."""
+        return len(self._training_nodes())
+
     def calibration(self) -> Features:
         """All training rows of all nodes that train."""
         rows = readings.load().rows(None, readings.TRAINING_END)
