@@ -244,3 +244,17 @@ def test_a_name_that_stdout_has_no_letters_for_is_a_document_all_the_same(name: 
     done = jaragua("simulate", "--task", name, "--json", PYTHONIOENCODING=encoding)
     assert done.returncode == 7
     assert json.loads(done.stdout)["error"]["message"] == f"{name}: cannot be read: No such file or directory."
+
+
+def test_an_interrupt_while_prints_are_led_elsewhere_still_ends_in_one_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It can come between the first step of `redirect_stdout` and its `with`, and then nobody leads them back."""
+
+    def interrupted(arguments: list[str]) -> int:
+        monkeypatch.setattr(sys, "stdout", sys.stderr)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaragua.cli.main._dispatch", interrupted)
+    assert run(["simulate", "--json"]) == 130
+    assert json.loads(capsys.readouterr().out)["error"]["message"]

@@ -68,10 +68,11 @@ def _interrupt(number: int, frame: object) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code. Nothing but a bug in this function lets a traceback out."""
-    as_json = "--json" in arguments
+    as_json, stdout = "--json" in arguments, sys.stdout
     try:
         return _dispatch(list(arguments) or ["--help"])
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where everything ends
+        sys.stdout = stdout  # an interrupt may come just as what a strategy prints is led to stderr (guarded.py)
         return failure.report(failure.of(_as_ours(error)), as_json=as_json)
 
 
