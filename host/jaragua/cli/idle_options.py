@@ -33,9 +33,12 @@ def check(given: Collection[str], wanted: Simulation) -> None:
     _require("save_every", given, "state" in given, "--state FOLDER")
     clock = wanted.buffered
     _require("slow_factor", given, clock is None or clock.slow_share > 0, "--slow-share")
-    for options, reason in _idle(given, with_options(wanted)):
+    whole = with_options(wanted)
+    strategy = create_strategy(whole)
+    trains = strategy.TRAINS and whole.rounds > 0
+    for options, reason in (_in_training if trains else _without_training)(given, whole, strategy):
         output.say(f"note: {', '.join(map(_written, options))}: {reason}")
-    if left_out := _owners_left_out(given, wanted):
+    if trains and (left_out := _owners_left_out(given, whole)):
         output.say(f"note: {left_out}")
 
 
@@ -45,12 +48,8 @@ def _require(name: str, given: Collection[str], works: bool, with_what: str) -> 
         raise UsageError(message, f"add {with_what}, or leave {_written(name)} out")
 
 
-def _idle(given: Collection[str], wanted: Simulation) -> Iterator[Idle]:
-    """They are left to who compares strategies by one command."""
-    strategy = create_strategy(wanted)
-    if not strategy.TRAINS or wanted.rounds == 0:
-        yield from _without_training(given, wanted, strategy)
-        return
+def _in_training(given: Collection[str], wanted: Simulation, strategy: Strategy) -> Iterator[Idle]:
+    """What changes nothing in this training: left to who compares strategies by one command."""
     if options := [name for name in ("alpha", "alpha_final", "passes", "batch") if _unmoved(name, given, wanted)]:
         yield options, f"'{wanted.strategy}' does not ask for it, or not in so few rounds: it changes nothing"
     yield from _with_few_updates(given, wanted, _updates(strategy, wanted))
@@ -70,8 +69,7 @@ def _without_training(given: Collection[str], wanted: Simulation, strategy: Stra
 def _owners_left_out(given: Collection[str], wanted: Simulation) -> str:
     """What nobody asked for: data that lies idle, as a simulation has only as many devices as train in a round."""
     tasks, devices = model_named(wanted.task).tasks, len(wanted.devices)
-    trains = create_strategy(wanted).TRAINS and wanted.rounds > 0
-    if "devices" in given or not trains or not isinstance(tasks, HasOwners) or tasks.owners() <= devices:
+    if "devices" in given or not isinstance(tasks, HasOwners) or tasks.owners() <= devices:
         return ""
     owners, verb = tasks.owners(), "has a device" if devices == 1 else "have devices"
     return f"{devices} of the {owners} who own training data {verb}; --devices {owners} lets all take turns"
