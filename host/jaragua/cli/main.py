@@ -54,11 +54,24 @@ def main() -> None:
     if sys.stderr is None:  # closed (2>&-)
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the program runs
     try:
-        sys.exit(run(sys.argv[1:]))
+        sys.exit(_settled(run(sys.argv[1:])))
     except BrokenPipeError:
         # The reader (`| head`) has gone: keep the interpreter from complaining about it at exit.
-        output.forget_stdout()
+        output.forget(sys.stdout)
         sys.exit(JaraguaError.exit_code)
+
+
+def _settled(code: int) -> int:
+    """The exit code, with nothing left to write: what fails at the interpreter's exit would change it to 120."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        output.forget(sys.stdout)
+        return code or failure.report(failure.of(error), as_json=False)
+    return code
 
 
 def _interrupt(number: int, frame: object) -> None:

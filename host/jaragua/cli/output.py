@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
 from jaragua.errors import JaraguaError
 
@@ -39,7 +39,7 @@ def print_document(document: Mapping[str, Any]) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        forget_stdout()
+        forget(sys.stdout)
         raise JaraguaError(f"the result cannot be printed: {error.strerror}", "make room where stdout goes") from error
 
 
@@ -52,9 +52,9 @@ def _writable(text: str, document: Mapping[str, Any]) -> str:
     return text
 
 
-def forget_stdout() -> None:
+def forget(stream: TextIO) -> None:
     """What is not written yet is given up: else the interpreter tries it again at its exit, and complains."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def print_result(data: Mapping[str, Any]) -> None:
@@ -64,6 +64,9 @@ def print_result(data: Mapping[str, Any]) -> None:
 
 def say(text: str) -> None:
     """Tell the person something that is not the result: a line on stderr. One that cannot be told ends nothing."""
-    with suppress(OSError):
+    try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
+    except OSError:
+        with suppress(OSError):  # of a stream that is no file
+            forget(sys.stderr)
