@@ -76,6 +76,7 @@ static void wild_job_begin(struct job_begin *request)
     request->job_begin_seed = draw(65536);
     request->job_begin_batch = draw(4);
     request->job_begin_clip = draw(65536);
+    request->job_begin_least_loss = draw(65536);
 }
 
 static void wild_update_read(struct update_read *request)

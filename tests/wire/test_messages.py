@@ -210,7 +210,7 @@ def test_l4_9_malformed_requests_are_refused_by_name(data: str, why: str) -> Non
 
 def test_the_message_of_the_error_names_message_and_field() -> None:
     with pytest.raises(MessageError, match=r"job-begin\.rate-mantissa: 65536 is not in 0\.\.65535"):
-        messages.encode(JobBegin(1, 2, 0, b"", 65536, 20, 10, 0, 1, 0))
+        messages.encode(JobBegin(1, 2, 0, b"", 65536, 20, 10, 0, 1, 0, 0))
     with pytest.raises(MessageError, match=r"blob-state\.complete: 1 is no bool"):
         messages.encode(BlobState(1, 2, 1))  # type: ignore[arg-type]
 

@@ -1,6 +1,6 @@
 """How a device computes a network: description -> graph -> plan -> C, the NumPy reference, and the native engine."""
 
-from jaragua_compiler.blob import exponents, pack, quantise_inputs, quantise_targets, unpack
+from jaragua_compiler.blob import exponents, pack, quantise_inputs, quantise_least_loss, quantise_targets, unpack
 from jaragua_compiler.emitter import emit
 from jaragua_compiler.engine import Engine, StepResult
 from jaragua_compiler.errors import CompileError
@@ -53,6 +53,7 @@ __all__ = [
     "pack",
     "plan",
     "quantise_inputs",
+    "quantise_least_loss",
     "quantise_targets",
     "unpack",
 ]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.exponents import Exponents, check_exponents, tensor_exponents
 from jaragua_compiler.initial import FloatArray, Weights
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.plan import LOGIT_EXPONENT, Plan
 from jaragua_compiler.plan_operators import WeightedPlan
 
 MAGIC = b"JRGW"
@@ -116,6 +116,17 @@ def quantise_targets(plan: Plan, exponents: Exponents, y: npt.ArrayLike) -> Int1
     Raises CompileError for a label that is no class and for a target outside the outputs' format.
     """
     return _labels(plan, np.asarray(y)) if plan.network.classifier else _regression_targets(plan, exponents, y)
+
+
+def quantise_least_loss(plan: Plan, exponents: Exponents, least: float) -> int:
+    """A11.8: a least loss, nats or the mean of an output's squared errors, in the unit of A4.4; above 0 at least 1.
+
+    Raises CompileError for one below 0, or that is no number.
+    """
+    if not 0 <= least < math.inf:
+        raise CompileError(f"a least loss of {least:g} is not possible.", "Give 0 (any) or more.")
+    outputs, exponent = (1, LOGIT_EXPONENT) if plan.network.classifier else (plan.network.outputs, 2 * exponents.output)
+    return min(max(round(math.ldexp(least * outputs, exponent)), 1), (1 << 32) - 1) if least else 0
 
 
 def _labels(plan: Plan, labels: npt.NDArray[np.generic]) -> Int16Array:

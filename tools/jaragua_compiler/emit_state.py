@@ -56,6 +56,7 @@ static jrg_nn_exponents jrg_model_exponents[{layers}];
 static jrg_nn_step_rate jrg_model_rate;
 static int8_t jrg_model_output_exponent;
 static uint32_t jrg_model_clip = JRG_NN_NO_CLIP;
+static uint32_t jrg_model_least_loss;
 {dither}{sums}"""
 
 _ROWS = """\

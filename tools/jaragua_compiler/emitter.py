@@ -154,6 +154,11 @@ void jrg_model_set_clip(uint32_t limit)
     jrg_model_clip = limit == 0u ? JRG_NN_NO_CLIP : limit;
 }}
 
+void jrg_model_set_least_loss(uint32_t least)
+{{
+    jrg_model_least_loss = least;
+}}
+
 {accumulation}
 static void jrg_model_infer(const int16_t *x)
 {{
@@ -164,6 +169,9 @@ static void jrg_model_infer(const int16_t *x)
 static jrg_nn_error jrg_model_loss(const int16_t *target, jrg_nn_result *result)
 {{
     const jrg_nn_error error = {loss_call};
+    if (result->loss < jrg_model_least_loss) {{
+        return (jrg_nn_error){{0}};
+    }}
     return error.magnitude < jrg_model_clip ? error : jrg_nn_clip_error({errors}, error, jrg_model_clip);
 }}
 

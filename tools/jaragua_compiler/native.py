@@ -24,7 +24,13 @@ from jaragua_compiler.engine import StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.reference import checked_batch, checked_clip, checked_seed, checked_vector
+from jaragua_compiler.reference import (
+    checked_batch,
+    checked_clip,
+    checked_least_loss,
+    checked_seed,
+    checked_vector,
+)
 
 COMPILER_FLAGS: Final = (
     "-std=c11",
@@ -137,6 +143,11 @@ class NativeEngine:
         with self._lock:
             self._library.jrg_model_set_clip(checked_clip(limit))
 
+    def set_least_loss(self, least: int) -> None:
+        """The least loss, as StepResult has it, of a sample that teaches anything (A11.8); 0: any."""
+        with self._lock:
+            self._library.jrg_model_set_least_loss(checked_least_loss(least))
+
     def apply(self) -> None:
         """The step of the samples since the last one, if there are any (A11.5)."""
         with self._lock:
@@ -240,6 +251,8 @@ def _declare(library: ctypes.CDLL) -> None:
     library.jrg_model_set_accumulation.argtypes = [ctypes.c_uint32]
     library.jrg_model_set_clip.argtypes = [ctypes.c_uint32]
     library.jrg_model_set_clip.restype = None
+    library.jrg_model_set_least_loss.argtypes = [ctypes.c_uint32]
+    library.jrg_model_set_least_loss.restype = None
     library.jrg_model_apply.argtypes = []
     library.jrg_model_apply.restype = None
     library.jrg_model_forward.argtypes = [pointer, pointer]

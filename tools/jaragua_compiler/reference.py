@@ -68,6 +68,7 @@ class ReferenceEngine:
         self._batch = 1
         self._summed = 0
         self._clip = 0
+        self._least_loss = 0
 
     def load(self, blob: bytes) -> None:
         """Compute on a copy of these weights from now on. Raises CompileError if the blob is bad (A6.1)."""
@@ -99,6 +100,10 @@ class ReferenceEngine:
     def set_clip(self, limit: int) -> None:
         """A11.7: the largest output error of the steps that follow, in its own unit; 0: any."""
         self._clip = checked_clip(limit)
+
+    def set_least_loss(self, least: int) -> None:
+        """A11.8: the least loss, as StepResult has it, of a sample that teaches anything; 0: any."""
+        self._least_loss = checked_least_loss(least)
 
     def apply(self) -> None:
         """A11.5: the step of the samples since the last one, if there are any."""
@@ -133,7 +138,8 @@ class ReferenceEngine:
         result = self._loss(tensors[self.plan.graph.output], target)
         exponent = PROBABILITY_EXPONENT if self.plan.network.classifier else self._exponents.output
         error = Block(clipped(result.error, self._clip), exponent)
-        self._learn(tensors, error, effective_rate(LearningRate(*rate), self._factor))
+        if result.loss >= self._least_loss:
+            self._learn(tensors, error, effective_rate(LearningRate(*rate), self._factor))
         self._count_sample()
         return StepResult(result.correct, result.loss)
 
@@ -225,6 +231,13 @@ def checked_clip(limit: int) -> int:
     if not 0 <= limit < 1 << 32:
         raise CompileError(f"the clip limit {limit} does not fit 32 bits.", "Give a number from 0 (off) to 4294967295.")
     return limit
+
+
+def checked_least_loss(least: int) -> int:
+    """The loss itself. Raises CompileError unless it has 32 bits (A11.8)."""
+    if not 0 <= least < 1 << 32:
+        raise CompileError(f"the least loss {least} does not fit 32 bits.", "Give a number from 0 (any) to 4294967295.")
+    return least
 
 
 def checked_seed(seed: int) -> int:

@@ -73,6 +73,10 @@ void jrg_model_apply(void);
 /* The largest output error of the training steps that follow, in its own unit (A11.7); 0: any, as before this is called. */
 void jrg_model_set_clip(uint32_t limit);
 
+/* The least loss, as jrg_nn_result counts it, of a sample that teaches anything in the training steps that follow (A11.8);
+ * 0: any, as before this is called. */
+void jrg_model_set_least_loss(uint32_t least);
+
 /* A3. x: jrg_model.inputs numbers, clamped to the input's range (A3.0); outputs: jrg_model.outputs numbers. */
 void jrg_model_forward(const int16_t *x, int16_t *outputs);
 

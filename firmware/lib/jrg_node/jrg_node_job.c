@@ -85,8 +85,10 @@ static jrg_status set_training(const struct job_begin *request)
     jrg_status status = jrg_node_status_of(jrg_model_set_rate(rate));
     if (status == JRG_STATUS_OK)
         status = jrg_node_status_of(jrg_model_set_accumulation(request->job_begin_batch));
-    if (status == JRG_STATUS_OK)
+    if (status == JRG_STATUS_OK) {
         jrg_model_set_clip(request->job_begin_clip);
+        jrg_model_set_least_loss(request->job_begin_least_loss);
+    }
     return status;
 }
 

@@ -11,6 +11,7 @@ static uint32_t weights_seed;
 static uint32_t step_samples = 1; /* the fake takes steps of 1 to 3 samples: it moves at once, and counts */
 static uint32_t summed_samples;
 static uint32_t clip_limit;
+static uint32_t least_loss_limit;
 
 const jrg_model_info jrg_model = {
     .name = JRG_MODEL_NAME,
@@ -66,8 +67,14 @@ void jrg_model_set_clip(uint32_t limit)
     clip_limit = limit;
 }
 
+void jrg_model_set_least_loss(uint32_t least)
+{
+    least_loss_limit = least;
+}
+
 uint32_t fake_model_summed(void);
 uint32_t fake_model_clip(void);
+uint32_t fake_model_least_loss(void);
 
 uint32_t fake_model_summed(void)
 {
@@ -77,6 +84,11 @@ uint32_t fake_model_summed(void)
 uint32_t fake_model_clip(void)
 {
     return clip_limit;
+}
+
+uint32_t fake_model_least_loss(void)
+{
+    return least_loss_limit;
 }
 
 uint32_t fake_model_seed(void);

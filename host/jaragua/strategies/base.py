@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from jaragua.errors import ConfigurationError
 from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector, told_mean
@@ -33,6 +33,10 @@ class ClientWork:
     """Over the samples, which the device's host keeps for it."""
     batch: int = 1
     """Samples whose steps are averaged before the weights move; WHOLE_SET for all of them."""
+    least_loss: float = 0.0
+    """Of a sample that teaches anything: nats, or the mean of an output's squared errors (A11.8); 0: any."""
+    memory: int = 0
+    """Samples a device holds while it goes over them more than once (`jaragua.visits`); 0: all."""
     proximal: float = 0.0
     """μ of FedProx: how strongly the weights are pulled to the start, after each pass."""
     pooled: bool = False
@@ -83,6 +87,8 @@ class Settings:
     learning_rate: float = 0.1
     passes: int | None = None
     batch: int | None = None
+    least_loss: float = 0.0
+    memory: int = 0
     facts: Facts = Facts()
     options: dict[str, float] = field(default_factory=dict)
     """Numbers that only some strategies have, by the names in their OPTIONS."""
@@ -147,6 +153,8 @@ class Strategy:
             learning_rate=settings.learning_rate,
             passes=self.PASSES if settings.passes is None else settings.passes,
             batch=self.BATCH if settings.batch is None else settings.batch,
+            least_loss=settings.least_loss,
+            memory=settings.memory,
             upload_share=self.option("upload_share"),
             download_share=self.option("download_share"),
             delta_bits=self.whole_option("delta_bits"),
@@ -192,9 +200,17 @@ def image_needed(work: ClientWork) -> str:
     return f"steps of {size} take boards whose image has sums (A11.1): build it with JARAGUA_ACCUMULATE=1"
 
 
+_WHOLE_NUMBERS: Final = (
+    ("passes", 1, 10_000),
+    ("batch", 0, 1_000_000),
+    ("memory", 0, 1_000_000),
+    ("local_layers", 0, 1_000),
+)
+
+
 def check_work(work: ClientWork) -> ClientWork:
     """The work itself. Raises: ConfigurationError naming the first number that makes no sense."""
-    for name, least, most in (("passes", 1, 10_000), ("batch", 0, 1_000_000), ("local_layers", 0, 1_000)):
+    for name, least, most in _WHOLE_NUMBERS:
         value = getattr(work, name)
         if not (isinstance(value, Integral) and least <= int(value) <= most):
             raise ConfigurationError(f"{name} is {value}", f"a whole number, {least} to {most}, is possible")
@@ -203,8 +219,14 @@ def check_work(work: ClientWork) -> ClientWork:
     for name in ("upload_share", "download_share"):
         if not 0 < getattr(work, name) <= 1:
             raise ConfigurationError(f"{name} is {getattr(work, name):g}", "more than 0, at most 1 is possible")
-    if not 0 <= work.proximal < math.inf:
-        raise ConfigurationError(f"proximal is {work.proximal:g}", "0 or more is possible")
+    for name in ("proximal", "least_loss"):
+        if not 0 <= getattr(work, name) < math.inf:
+            raise ConfigurationError(f"{name} is {getattr(work, name):g}", "0 or more is possible")
+    if work.memory and (work.batch != 1 or work.proximal):
+        raise ConfigurationError(
+            f"memory is {work.memory}, which takes a step a sample and no pull to the start",
+            "leave it at 0, or take a batch of 1 and another strategy than fedprox",
+        )
     if work.delta_bits not in (0, 8, 16):
         raise ConfigurationError(f"delta_bits is {work.delta_bits}", "0, 8 and 16 are possible")
     return work

@@ -84,7 +84,7 @@ class BlobEnd(SerialMessage):
 class JobBegin(SerialMessage):
     """L4.4. `base`: hash of the staged blob, or empty to go on with the working weights. Rate: A5.2; seed: A8.5.
 
-    batch: samples of a step (A11.1); clip: A11.7.
+    batch: samples of a step (A11.1); clip: A11.7; least_loss: A11.8.
     """
 
     id: int
@@ -97,6 +97,7 @@ class JobBegin(SerialMessage):
     seed: int
     batch: int
     clip: int
+    least_loss: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,38 @@
+"""The order in which a device with little memory goes over its samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaragua.visits import visits
+
+
+@pytest.mark.parametrize("memory", [0, 5, 9])
+def test_two_passes_with_room_for_all_are_a_pass_after_a_pass(memory: int) -> None:
+    assert visits(5, 2, memory).tolist() == [0, 1, 2, 3, 4] * 2
+
+
+def test_a_memory_of_one_learns_every_sample_again_as_it_comes() -> None:
+    assert visits(3, 3, 1).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def test_a_sample_is_learned_again_just_before_it_makes_room() -> None:
+    assert visits(5, 2, 3).tolist() == [0, 1, 2, 0, 3, 1, 4, 2, 3, 4]
+    assert visits(4, 3, 3).tolist() == [0, 1, 0, 2, 1, 0, 3, 2, 1, 3, 2, 3]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_sample_is_visited_in_every_pass_and_no_more_are_held_than_there_is_room_for(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    samples, passes, memory = (int(number) for number in random.integers(1, (30, 6, 35)))
+    order = visits(samples, passes, memory)
+    assert np.bincount(order).tolist() == [passes] * samples, f"seed {seed}"
+    for sample in range(samples):
+        places = np.flatnonzero(order == sample)
+        newer = order[places[0] : places[-1] + 1].max()
+        assert newer - sample < memory, f"seed {seed}"
+
+
+def test_one_pass_is_the_order_in_which_they_come() -> None:
+    assert visits(4, 1, 2).tolist() == [0, 1, 2, 3]
