@@ -123,7 +123,7 @@ static uint16_t next_sample(uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES])
     jrg_bytes_put_u16(payload, (uint16_t)node_bench_node.job.done);
     jrg_bytes_put_u16(payload + 2, (uint16_t)node_bench_node.job.sample_bytes);
     jrg_bytes_put_u16(payload + 4, (uint16_t)draw(3));
-    return (uint16_t)(4 + (draw(4) ? sizeof node_bench_node.job.sample : draw(10)));
+    return (uint16_t)(4 + (draw(4) ? 2 * (JRG_MODEL_TARGETS + JRG_MODEL_INPUTS) : draw(10)));
 }
 
 static uint16_t wild_payload(jrg_frame_type type, uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES])

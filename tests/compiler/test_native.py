@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_networks import CNN, DEPTHWISE
 from random_cases import MLP, SINE, random_blob, random_sample
 
 from jaragua_compiler import (
@@ -80,6 +82,30 @@ def test_a4_2_a_label_at_the_top_of_the_format_moves_no_weight(engine_cache: Pat
         assert (engine.blob(), result.correct) == (blob, False)
         engine.train_step(x, np.array([2], dtype=np.int16), RATE)
         assert engine.blob() != blob
+
+
+@pytest.mark.parametrize("network", [MLP, SINE, CNN, DEPTHWISE], ids=lambda network: network.name)
+def test_a_sample_may_stand_in_the_engines_own_buffer(network: Network, engine_cache: Path) -> None:
+    compiled = plan(network)
+    random = np.random.default_rng(5)
+    blob = random_blob(random, compiled)
+    engines = [NativeEngine(compiled, engine_cache) for _ in range(2)]
+    own = ctypes.cast(_input_of(engines[1]), ctypes.POINTER(ctypes.c_int16))
+    for engine in engines:
+        engine.load(blob)
+    for _ in range(20):
+        x, target, rate = random_sample(random, compiled)
+        expected = engines[0].train_step(x, target, rate)
+        ctypes.memmove(own, x.ctypes.data, x.nbytes)
+        in_place = np.ctypeslib.as_array(own, x.shape)
+        assert engines[1].train_step(in_place, target, rate) == expected
+        assert engines[1].blob() == engines[0].blob()
+
+
+def _input_of(engine: NativeEngine) -> int:
+    call = engine._library.jrg_model_input
+    call.restype = ctypes.c_void_p
+    return int(call())
 
 
 def test_a_library_is_built_once_and_kept(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_only_the_documented_names_are_visible(tmp_path: Path) -> None:
         line.split()[-1] for line in _output("arm-none-eabi-nm", "-g", "--defined-only", str(target)).splitlines()
     }
     calls = {"check", "bind", "set_rate", "set_seed", "set_accumulation", "set_clip", "set_least_loss", "apply"}
-    calls |= {"forward", "features", "evaluate", "train", "loss_exponent"}
+    calls |= {"input", "forward", "features", "evaluate", "train", "loss_exponent"}
     assert symbols == {"jrg_model"} | {f"jrg_model_{call}" for call in calls}
 
 

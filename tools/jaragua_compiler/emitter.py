@@ -175,6 +175,11 @@ static jrg_nn_error jrg_model_loss(const int16_t *target, jrg_nn_result *result)
     return error.magnitude < jrg_model_clip ? error : jrg_nn_clip_error({errors}, error, jrg_model_clip);
 }}
 
+int16_t *jrg_model_input(void)
+{{
+    return {input};
+}}
+
 void jrg_model_forward(const int16_t *x, int16_t *outputs)
 {{
     jrg_model_infer(x);

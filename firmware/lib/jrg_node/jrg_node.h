@@ -70,8 +70,8 @@ typedef struct {
     uint32_t samples, done, correct;
     uint64_t loss_sum;
     uint32_t instructions; /* least seen for one sample */
-    int16_t sample[JRG_MODEL_TARGETS + JRG_MODEL_INPUTS];
-    uint32_t sample_bytes; /* received of the sample that is coming in */
+    int16_t target[JRG_MODEL_TARGETS]; /* of the sample that is coming in; its inputs are in jrg_model_input() */
+    uint32_t sample_bytes;             /* received of it */
     bool complained;
 } jrg_node_job;
 

@@ -6,7 +6,7 @@
 #include "jrg_node_parts.h"
 #include "jrg_node_status.h" // jrg_node_status_of
 
-enum { SAMPLE_HEADER_BYTES = 4, SAMPLE_BYTES = 2 * (JRG_MODEL_TARGETS + JRG_MODEL_INPUTS) };
+enum { SAMPLE_HEADER_BYTES = 4, TARGET_BYTES = 2 * JRG_MODEL_TARGETS, SAMPLE_BYTES = TARGET_BYTES + 2 * JRG_MODEL_INPUTS };
 
 /* int16 numbers are taken as they come. */
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -178,14 +178,17 @@ void jrg_node_cancel_job(jrg_node *node, const struct cancel *request)
 
 /* ---- samples ------------------------------------------------------------------------------------------------------ */
 
-static const int16_t *target_of(const jrg_node_job *job)
+/* L4.4: a sample comes in as its target, then its inputs; these go where the engine computes on them. */
+static void keep_bytes(jrg_node_job *job, const uint8_t *data, uint32_t len_bytes)
 {
-    return job->sample;
-}
-
-static int16_t *input_of(jrg_node_job *job)
-{
-    return job->sample + JRG_MODEL_TARGETS;
+    uint32_t at = job->sample_bytes;
+    uint32_t of_target = at >= TARGET_BYTES ? 0 : TARGET_BYTES - at;
+    if (of_target > len_bytes)
+        of_target = len_bytes;
+    memcpy((uint8_t *)job->target + at, data, of_target);
+    if (len_bytes > of_target)
+        memcpy((uint8_t *)jrg_model_input() + (at + of_target - TARGET_BYTES), data + of_target, len_bytes - of_target);
+    job->sample_bytes += len_bytes;
 }
 
 static void note_instructions(jrg_node_job *job, uint32_t instructions)
@@ -200,7 +203,7 @@ static void learn_or_judge(jrg_node *node)
     jrg_nn_result (*work)(const int16_t *, const int16_t *) =
         job->kind == JRG_JOB_KIND_TRAIN ? jrg_model_train : jrg_model_evaluate;
     node->board.count_start();
-    jrg_nn_result result = work(input_of(job), target_of(job));
+    jrg_nn_result result = work(jrg_model_input(), job->target);
     note_instructions(job, node->board.count_stop());
     job->correct += result.correct;
     job->loss_sum += result.loss;
@@ -222,7 +225,7 @@ static void infer(jrg_node *node)
 {
     int16_t outputs[JRG_MODEL_OUTPUTS];
     node->board.count_start();
-    jrg_model_forward(input_of(&node->job), outputs);
+    jrg_model_forward(jrg_model_input(), outputs);
     note_instructions(&node->job, node->board.count_stop());
     answer_prediction(node, outputs);
 }
@@ -238,7 +241,7 @@ static void finish_job(jrg_node_job *job)
 static void learn_online(jrg_node *node)
 {
     node->board.count_start();
-    jrg_node_learn_online(node, input_of(&node->job), (uint32_t)target_of(&node->job)[0]);
+    jrg_node_learn_online(node, jrg_model_input(), (uint32_t)node->job.target[0]);
     note_instructions(&node->job, node->board.count_stop());
 }
 
@@ -284,7 +287,7 @@ static bool has_target(const jrg_node_job *job)
 {
     if (!jrg_model.classifier || job->kind == JRG_JOB_KIND_INFER)
         return true;
-    int32_t label = target_of(job)[0];
+    int32_t label = job->target[0];
     return label >= 0 && label < (int32_t)JRG_MODEL_OUTPUTS;
 }
 
@@ -296,9 +299,7 @@ void jrg_node_take_sample(jrg_node *node, const uint8_t *payload, uint16_t len_b
         complain(node, status);
         return;
     }
-    uint16_t data_bytes = (uint16_t)(len_bytes - SAMPLE_HEADER_BYTES);
-    memcpy((uint8_t *)job->sample + job->sample_bytes, payload + SAMPLE_HEADER_BYTES, data_bytes);
-    job->sample_bytes += data_bytes;
+    keep_bytes(job, payload + SAMPLE_HEADER_BYTES, len_bytes - SAMPLE_HEADER_BYTES);
     if (job->sample_bytes < SAMPLE_BYTES)
         return;
     if (has_target(job)) {

@@ -25,6 +25,7 @@ _INTERFACE = (
     "jrg_model_set_clip",
     "jrg_model_set_least_loss",
     "jrg_model_apply",
+    "jrg_model_input",
     "jrg_model_forward",
     "jrg_model_evaluate",
     "jrg_model_train",
