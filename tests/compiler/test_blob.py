@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import subprocess
 from pathlib import Path
@@ -26,6 +27,7 @@ from jaragua_compiler import (
     pack,
     plan,
     quantise_inputs,
+    quantise_least_loss,
     quantise_targets,
     unpack,
 )
@@ -219,3 +221,18 @@ def test_a2_5_targets_have_the_outputs_exponent_and_must_fit() -> None:
 
 def test_exponents_are_plain_data() -> None:
     assert Exponents((9, 10), (3, 4), 11).slots == (3, 4, 11)
+
+
+@pytest.mark.parametrize("network", [SINE, MLP, ODD], ids=lambda network: network.name)
+def test_a11_8_a_least_loss_has_the_unit_of_the_loss_and_32_bits(network: Network) -> None:
+    compiled, blob = _good(network)
+    found = exponents(compiled, blob)
+    exponent = 11 if network.classifier else 2 * found.output
+    outputs = 1 if network.classifier else network.outputs
+    for least, wanted in ((0.0, 0), (1e-30, 1), (0.5, round(0.5 * outputs * 2.0**exponent))):
+        assert quantise_least_loss(compiled, found, least) == wanted
+    for least in (2.0**40, 1.7e308):
+        assert quantise_least_loss(compiled, found, least) == 2**32 - 1
+    for least in (-0.1, math.inf, math.nan):
+        with pytest.raises(CompileError, match="is not possible"):
+            quantise_least_loss(compiled, found, least)

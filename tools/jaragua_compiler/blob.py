@@ -15,6 +15,7 @@ from jaragua_compiler.plan import LOGIT_EXPONENT, Plan
 from jaragua_compiler.plan_operators import WeightedPlan
 
 MAGIC = b"JRGW"
+_LARGEST_LEAST_LOSS = (1 << 32) - 1
 BIAS_LIMIT = 1 << 30  # A2.3
 QUAD_ORDER = [0, 2, 1, 3]  # A8.6; its own inverse
 _HEADER = struct.Struct("<4sBBH8s")
@@ -126,7 +127,9 @@ def quantise_least_loss(plan: Plan, exponents: Exponents, least: float) -> int:
     if not 0 <= least < math.inf:
         raise CompileError(f"a least loss of {least:g} is not possible.", "Give 0 (any) or more.")
     outputs, exponent = (1, LOGIT_EXPONENT) if plan.network.classifier else (plan.network.outputs, 2 * exponents.output)
-    return min(max(round(math.ldexp(least * outputs, exponent)), 1), (1 << 32) - 1) if least else 0
+    if least * outputs >= math.ldexp(_LARGEST_LEAST_LOSS, -exponent):  # before it is scaled: float64 has an end
+        return _LARGEST_LEAST_LOSS
+    return max(round(math.ldexp(least * outputs, exponent)), 1) if least else 0
 
 
 def _labels(plan: Plan, labels: npt.NDArray[np.generic]) -> Int16Array:

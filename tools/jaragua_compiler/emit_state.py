@@ -55,8 +55,8 @@ static uint8_t *jrg_model_blob;
 static jrg_nn_exponents jrg_model_exponents[{layers}];
 static jrg_nn_step_rate jrg_model_rate;
 static int8_t jrg_model_output_exponent;
-static uint32_t jrg_model_clip = JRG_NN_NO_CLIP;
 static uint32_t jrg_model_least_loss;
+static uint32_t jrg_model_not_clip; /* ~ of the limit: what starts as 0 takes no initial value */
 {dither}{sums}"""
 
 _ROWS = """\

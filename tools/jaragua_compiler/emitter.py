@@ -151,7 +151,7 @@ void jrg_model_set_seed(uint32_t seed)
 
 void jrg_model_set_clip(uint32_t limit)
 {{
-    jrg_model_clip = limit == 0u ? JRG_NN_NO_CLIP : limit;
+    jrg_model_not_clip = limit == 0u ? ~JRG_NN_NO_CLIP : ~limit;
 }}
 
 void jrg_model_set_least_loss(uint32_t least)
@@ -172,7 +172,8 @@ static jrg_nn_error jrg_model_loss(const int16_t *target, jrg_nn_result *result)
     if (result->loss < jrg_model_least_loss) {{
         return (jrg_nn_error){{0}};
     }}
-    return error.magnitude < jrg_model_clip ? error : jrg_nn_clip_error({errors}, error, jrg_model_clip);
+    const uint32_t clip = ~jrg_model_not_clip;
+    return error.magnitude < clip ? error : jrg_nn_clip_error({errors}, error, clip);
 }}
 
 int16_t *jrg_model_input(void)

@@ -79,10 +79,15 @@ class FloatEngine:
             tensors.append(layer.forward(*(tensors[tensor] for tensor in self.network.operands(index))))
         return Trace(tensors, [layer.before_activation for layer in self._layers])
 
-    def train_step(self, sample: npt.ArrayLike, target: npt.ArrayLike, rate: float) -> FloatStep:
-        """One step on one sample [inputs]; target: a class label, or the numbers of a regression [outputs]."""
+    def train_step(self, sample: npt.ArrayLike, target: npt.ArrayLike, rate: float, least_loss: float = 0) -> FloatStep:
+        """One step on one sample [inputs]; target: a class label, or the numbers of a regression [outputs].
+
+        A sample whose loss is below `least_loss` teaches nothing (A11.8): `gradients` are then of an earlier one.
+        """
         outputs = self.forward(np.asarray(sample, self._dtype)[None])
         step, error = self._loss(outputs, np.asarray(target))
+        if step.loss < least_loss:
+            return step
         self._backward(error)
         for layer in self._weighted_layers():
             if layer.trains:

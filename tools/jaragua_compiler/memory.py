@@ -7,7 +7,7 @@ Buffers whose times do not meet may share bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,21 +24,31 @@ from jaragua_compiler.plan_operators import (
 
 ALIGNMENT_BYTES = 4  # what the kernels' widest loads need
 LIST_ENTRY_BYTES = 8  # jrg_nn_row_error, and jrg_nn_live_row
-LIST_END_ENTRIES = 2  # behind a list of live rows: one to make them even, one that ends it
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """`bytes` that are in use from the moment `first` to the moment `last`, both included."""
+    """`bytes` that are in use from the moment `first` to the moment `last`, both included.
+
+    bytes_at_first: what of it is in use before the moment `grows`; the rest lies behind that.
+    """
 
     name: str
     bytes: int
     first: int
     last: int
+    bytes_at_first: int = 0
+    grows: int = 0
 
     def meets(self, other: Buffer) -> bool:
         """True if both are in use at one moment."""
         return self.first <= other.last and other.first <= self.last
+
+    def bytes_at(self, moment: int) -> int:
+        """How many bytes are in use."""
+        if not self.first <= moment <= self.last:
+            return 0
+        return self.bytes_at_first if moment < self.grows else self.bytes
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,15 @@ class Place:
     def shares_bytes(self, other: Place) -> bool:
         """True if some byte belongs to both."""
         return self.offset < other.end and other.offset < self.end
+
+    def clashes(self, other: Place) -> bool:
+        """True if some byte is in use by both at one moment."""
+        one, two = self.buffer, other.buffer
+        moments = range(max(one.first, two.first), min(one.last, two.last) + 1)
+        return any(
+            self.offset < other.offset + two.bytes_at(moment) and other.offset < self.offset + one.bytes_at(moment)
+            for moment in moments
+        )
 
 
 @dataclass(frozen=True)
@@ -116,10 +135,7 @@ def plan_memory(graph: Graph, steps: tuple[OperatorPlan, ...]) -> MemoryPlan:
     """Find the buffers of a network and put each at the lowest offset where it meets nobody, the largest first."""
     places: list[Place] = []
     for buffer in sorted(_buffers(graph, steps), key=lambda buffer: (-buffer.bytes, buffer.first, buffer.name)):
-        neighbours = sorted(
-            (place for place in places if place.buffer.meets(buffer)), key=lambda place: (place.offset, place.end)
-        )
-        places.append(Place(buffer, _lowest_gap(neighbours, buffer.bytes)))
+        places.append(_lowest_place(buffer, [place for place in places if place.buffer.meets(buffer)]))
     return MemoryPlan(tuple(places))
 
 
@@ -151,13 +167,10 @@ def needs_own_list(graph: Graph, step: DensePlan) -> bool:
     return len(graph.consumers(step.input_tensor)) > 1
 
 
-def _lowest_gap(neighbours: Iterable[Place], size: int) -> int:
-    offset = 0
-    for place in neighbours:
-        if offset + size <= place.offset:
-            break
-        offset = max(offset, _aligned(place.end))
-    return offset
+def _lowest_place(buffer: Buffer, neighbours: Sequence[Place]) -> Place:
+    ends = {place.offset + size for place in neighbours for size in (place.buffer.bytes_at_first, place.buffer.bytes)}
+    places = (Place(buffer, offset) for offset in sorted({0, *map(_aligned, ends)}))
+    return next(place for place in places if not any(place.clashes(other) for other in neighbours))
 
 
 def _aligned(size: int) -> int:
@@ -210,8 +223,12 @@ def _error_buffers(
     written = moments.learn(readers[-1]) if readers else moments.loss
     listed = error_is_list(graph, tensor)
     taken = moments.take_error(step.step) if isinstance(step, WeightedPlan) else moments.learn(step.step)
-    size_bytes = _list_bytes(step, size) if listed else 4 * size
-    yield Buffer(error_name(graph, tensor), size_bytes, written, _last_look(moments, step) if listed else taken)
+    name = error_name(graph, tensor)
+    if listed:
+        last = _last_look(moments, step)
+        yield Buffer(name, _list_bytes(step, size), written, last, LIST_ENTRY_BYTES * size, taken)
+    else:
+        yield Buffer(name, 4 * size, written, taken)
     for reader in readers[:-1]:
         moment = moments.learn(reader)
         yield Buffer(f"h{tensor}_{reader}", 4 * size, moment, moment)
@@ -226,8 +243,13 @@ def rows_replace_errors(step: OperatorPlan) -> bool:
     return isinstance(step, DensePlan) and not step.per_channel
 
 
+def live_entries(rows: int) -> int:
+    """Of a list of live rows: one row more if they are odd, and one entry that ends it."""
+    return _even(rows) + 1
+
+
 def _list_bytes(step: OperatorPlan, size: int) -> int:
-    return LIST_ENTRY_BYTES * (size + (LIST_END_ENTRIES if rows_replace_errors(step) else 0))
+    return LIST_ENTRY_BYTES * (live_entries(size) if rows_replace_errors(step) else size)
 
 
 def _last_look(moments: Moments, step: OperatorPlan) -> int:

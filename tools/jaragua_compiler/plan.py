@@ -23,7 +23,7 @@ from jaragua_compiler.graph import (
     build_graph,
 )
 from jaragua_compiler.layers import WeightFormat
-from jaragua_compiler.memory import LIST_END_ENTRIES, MemoryPlan, plan_memory
+from jaragua_compiler.memory import MemoryPlan, live_entries, plan_memory
 from jaragua_compiler.network import Network, Shape
 from jaragua_compiler.plan_identity import operator_identity
 from jaragua_compiler.plan_operators import (
@@ -208,7 +208,7 @@ class Plan:
         """
         listed = [layer for layer in self.layers if isinstance(layer, DensePlan) or _lists_channels(layer)]
         rows = [layer.outputs for layer in listed if layer.has_backward and layer.weight_format == weight_format]
-        return max(rows) + LIST_END_ENTRIES if rows else 0
+        return live_entries(max(rows)) if rows else 0
 
     @cached_property
     def architecture(self) -> bytes:
