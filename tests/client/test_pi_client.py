@@ -9,13 +9,17 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
 
 import jaragua_models
 from jaragua.client.client import run_client
-from jaragua.wire.messages import TrainCommand, decode
+from jaragua.client.engine_trainer import EngineTrainer
+from jaragua.node import jobs
+from jaragua.node.feeder import Feeder
+from jaragua.wire.messages import TrainCommand, decode, unpack_update
 from jaragua.wire.topics import TopicKind
 from jaragua_broker import Broker
 from jaragua_compiler import (
@@ -28,8 +32,10 @@ from jaragua_compiler import (
     pack,
     plan,
     quantise_inputs,
+    quantise_least_loss,
     quantise_targets,
 )
+from jaragua_compiler.visits import visits
 
 BLOB = digits_blob()
 
@@ -43,11 +49,9 @@ def update_by_hand(model_name: str, blob: bytes, command: TrainCommand) -> tuple
     targets = quantise_targets(layout, exponents(layout, blob), support.y)
     engine, rate = ReferenceEngine(layout), LearningRate.from_float(command.learning_rate)
     engine.load(blob)
-    steps = [
-        engine.train_step(x, target, rate)
-        for _ in range(command.passes)
-        for x, target in zip(inputs, targets, strict=True)
-    ]
+    engine.set_least_loss(quantise_least_loss(layout, exponents(layout, blob), command.least_loss or 0.0))
+    order = visits(len(inputs), command.passes, command.memory or 0)
+    steps = [engine.train_step(inputs[index], targets[index], rate) for index in order]
     return engine.blob(), sum(step.correct for step in steps)
 
 
@@ -74,9 +78,17 @@ async def client_process(url: str, folder: Path, *options: str) -> AsyncIterator
         await process.communicate()
 
 
-@pytest.mark.parametrize("passes", [1, 3])
-def test_update_equals_the_reference_run_by_hand(broker: Broker, tmp_path: Path, passes: int) -> None:
-    command = train_command(BLOB, ways=5, shots=7, passes=passes)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"passes": 1},
+        {"passes": 3},
+        {"passes": 3, "memory": 4, "least_loss": 0.9},
+    ],
+    ids=str,
+)
+def test_update_equals_the_reference_run_by_hand(broker: Broker, tmp_path: Path, changes: dict[str, Any]) -> None:
+    command = train_command(BLOB, ways=5, shots=7, **changes)
 
     async def story() -> None:
         async with (
@@ -88,9 +100,24 @@ def test_update_equals_the_reference_run_by_hand(broker: Broker, tmp_path: Path,
             header, update = await headquarters.update_number(1)
             expected, correct = update_by_hand("digits", BLOB, command)
             assert update == expected
-            assert header.score == correct / (35 * passes)
+            assert header.score == correct / (35 * command.passes)
 
     run(story())
+
+
+@pytest.mark.parametrize(("model", "least_loss"), [("digits", 0.9), ("sine", 0.3)])
+def test_a11_8_the_least_loss_of_a_job_is_not_that_of_the_next(model: str, least_loss: float) -> None:
+    """Engines are kept between jobs. Of the four ways to train none gives another's bits; nor does a second time."""
+    blob, feeder, trainer = blob_of(model), Feeder(model), EngineTrainer(NativeEngine, lambda progress: None)
+    ways = {"ways": 3, "shots": 8} if model == "digits" else {"ways": 1, "shots": 12}
+    found = set()
+    for changes in ({"memory": 3, "least_loss": least_loss}, {"memory": 3}, {"least_loss": least_loss}, {}) * 2:
+        command = train_command(blob, passes=2, learning_rate=0.02, **ways, **changes)
+        header, update = unpack_update(run(jobs.train(trainer, feeder, command, blob)).payload)
+        assert update == update_by_hand(model, blob, command)[0]
+        assert header.samples == 2 * command.ways * command.shots  # those passed over count
+        found.add(update)
+    assert len(found) == 4
 
 
 def test_regression_update_equals_the_reference(broker: Broker, tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ def test_the_nearest_name_is_suggested(text: str, sentence: str) -> None:
         MINIMAL + "[client]\nlearning_rate = 1.0",
         MINIMAL + "[client]\nlearning_rate = 0",
         MINIMAL + "[client]\nbatch = -1",
+        MINIMAL + '[client]\nleast_loss = "0.1"',
+        MINIMAL + "[client]\nmemory = 1.5",
         MINIMAL + "[strategy]\noptions = 3",
         MINIMAL + '[strategy]\nname = "no_module:Strategy"',
         MINIMAL + "[round]\ndeadline_s = inf",
@@ -133,6 +135,43 @@ def test_the_strategy_fills_in_how_devices_train() -> None:
     assert (read(MINIMAL).client.passes, read(MINIMAL).client.batch) == (1, 1)
     config = read(MINIMAL + '[strategy]\nname = "reptile"\n[client]\nbatch = 1')
     assert (config.client.passes, config.client.batch) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("client", "sentence"),
+    [
+        ("least_loss = -0.1", "client.least_loss: -0.1 must be greater than or equal to 0"),
+        ("least_loss = nan", "client.least_loss: nan must be a finite number"),
+        ("least_loss = inf", "client.least_loss: inf must be a finite number"),
+        ("least_loss = 1e300", "client.least_loss: 1e+300 must be less than or equal to 1000000000000"),
+        ("memory = -1", "client.memory: -1 must be greater than or equal to 0"),
+    ],
+)
+def test_a_least_loss_or_a_memory_that_is_none_is_one_sentence(client: str, sentence: str) -> None:
+    assert problems(MINIMAL + f"[client]\n{client}") == [f"my run.toml:4: {sentence}"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "client"),
+    [
+        ("tinyreptile", "batch = 5\nmemory = 3"),
+        ("tinyreptile", "batch = 0\nmemory = 3"),
+        ("reptile", "passes = 2\nmemory = 3"),  # its batch is 5 unless the file says another
+        ("fedprox", "batch = 1\nmemory = 3"),
+    ],
+)
+def test_a_memory_takes_a_step_a_sample_and_no_pull(strategy: str, client: str) -> None:
+    assert problems(MINIMAL + f'[strategy]\nname = "{strategy}"\n[client]\n{client}') == [
+        "my run.toml:7: client.memory: memory is 3, which takes a step a sample and no pull to the start "
+        "(leave it at 0, or take a batch of 1 and another strategy than fedprox)"
+    ]
+
+
+def test_what_a_device_passes_over_and_holds_is_the_strategys_work() -> None:
+    work = strategy_of(read(MINIMAL + "[client]\npasses = 3\nleast_loss = 0.05\nmemory = 4")).client_work(1)
+    assert (work.passes, work.least_loss, work.memory) == (3, 0.05, 4)
+    plain = strategy_of(read(MINIMAL)).client_work(1)
+    assert (plain.least_loss, plain.memory) == (0.0, 0)
 
 
 @pytest.mark.parametrize("name", ["transfer", "pretrained"])

@@ -31,6 +31,7 @@ clients_per_round = {clients}
 {robust}
 [client]
 shots = 4
+{client}
 [broker]
 url = "{url}"
 [round]
@@ -75,6 +76,7 @@ def config_text(broker: Broker, fleet: str, tmp_path: Path) -> MakeText:
             "strategy": "tinyreptile",
             "robust": "",
             "buffered": "",
+            "client": "",
         }
         return CONFIGURATION.format(**(values | changes))
 

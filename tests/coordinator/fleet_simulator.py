@@ -19,9 +19,19 @@ import jaragua_models
 from jaragua.node.url import parse_broker_url
 from jaragua.wire import messages
 from jaragua.wire.topics import TopicKind, build, parse
-from jaragua_compiler import Engine, LearningRate, ReferenceEngine, exponents, plan, quantise_inputs, quantise_targets
+from jaragua_compiler import (
+    Engine,
+    LearningRate,
+    ReferenceEngine,
+    exponents,
+    plan,
+    quantise_inputs,
+    quantise_least_loss,
+    quantise_targets,
+)
 from jaragua_compiler.float_engine import FloatEngine
 from jaragua_compiler.float_form import pack_floats, unpack_floats
+from jaragua_compiler.visits import visits
 
 #: May change an update before it is published: returns the payloads to send in its place.
 Tamper = Callable[[messages.UpdateHeader, bytes], list[bytes]]
@@ -178,9 +188,9 @@ class SimulatedNode:
         )
         rate = LearningRate.from_float(command.learning_rate)
         self._engine.load(base)
-        for _ in range(command.passes):
-            for x, target in zip(inputs, targets, strict=True):
-                self._engine.train_step(x, target, rate)
+        self._engine.set_least_loss(quantise_least_loss(self._plan, found, command.least_loss or 0.0))
+        for index in visits(len(inputs), command.passes, command.memory or 0):
+            self._engine.train_step(inputs[index], targets[index], rate)
         return len(inputs) * command.passes, self._engine.blob()
 
     def _float_steps(

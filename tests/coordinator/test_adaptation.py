@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from fleet_simulator import SimulatedNode
@@ -56,6 +57,16 @@ def test_the_same_question_has_the_same_answer(make_config: MakeConfig) -> None:
     found = ask(config, [trial("board-1", number, start) for number in range(2)], node(config, "board-1"))
     assert (found[0].before, found[0].after) == (found[1].before, found[1].after)
     assert found[0].after < found[0].before
+
+
+def test_a_trial_says_what_to_pass_over_and_how_much_to_hold(make_config: MakeConfig) -> None:
+    """Of a loss that nothing reaches no sample teaches; another order of the samples teaches something else."""
+    config = make_config()
+    plain = trial("board-1", 0, blobs()[0])
+    trials = [plain, replace(plain, number=1, least_loss=1e6), replace(plain, number=2, memory=1)]
+    whole, nothing, held = ask(config, trials, node(config, "board-1"))
+    assert nothing.after == nothing.before == whole.before
+    assert len({whole.after, nothing.after, held.after}) == 3
 
 
 def test_the_blobs_are_taken_off_the_broker(make_config: MakeConfig) -> None:

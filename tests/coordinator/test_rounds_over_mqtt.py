@@ -129,6 +129,19 @@ def test_two_runs_with_the_same_seed_end_with_the_same_model(make_config: MakeCo
     assert hashes[0] == hashes[1]
 
 
+def test_m3_devices_are_told_what_to_pass_over_and_how_much_to_hold(make_config: MakeConfig, tmp_path: Path) -> None:
+    found = []
+    for name, client in (("plain", "passes = 3"), ("some", "passes = 3\nleast_loss = 0.05\nmemory = 2")):
+        config = make_config(client=client, directory=tmp_path / name)
+        nodes = two_nodes(config)
+        result = run_to_end(config, nodes)
+        commands = [command for node in nodes for command in node.commands]
+        found.append(({(one.passes, one.least_loss, one.memory) for one in commands}, result.model_hash))
+    (plain, plain_hash), (some, some_hash) = found
+    assert (plain, some) == ({(3, None, None)}, {(3, 0.05, 2)})
+    assert plain_hash != some_hash
+
+
 def test_only_the_final_blob_stays_on_the_broker(make_config: MakeConfig) -> None:
     config = make_config()
     result = run_to_end(config, two_nodes(config))

@@ -33,6 +33,7 @@ class FakeBoard:
         self.uploads = 0
         self.jobs: list[tuple[int, JobKind, int]] = []
         self.faults: list[Exception] = []
+        self.least_losses: list[int] = []
         self.on_event: Callable[[BoardEvent], None] = lambda event: None
         self._working = False
         self._job = 0
@@ -90,8 +91,12 @@ class FakeBoard:
         base: bytes = b"",
         seed: int = 0,
         batch: int = 1,
+        *,
+        least_loss: int = 0,
     ) -> JobState:
         assert batch == 1, "the fake board has no sums"
+        self._engine.set_least_loss(least_loss)
+        self.least_losses.append(least_loss)
         return self._run(job, JobKind.TRAIN, samples, base, LearningRate(*rate))
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:

@@ -105,6 +105,29 @@ def test_m4_board_is_judged_before_and_after(broker: Broker, tmp_path: Path) -> 
     run(story())
 
 
+def test_a11_8_a_board_is_given_the_least_loss_in_the_unit_of_its_losses(broker: Broker, tmp_path: Path) -> None:
+    """Nats in the command, 2^-11 nats in the board's job; the next job that has none is given 0."""
+
+    def updates(headquarters: Headquarters) -> dict[int, bytes]:
+        return {header.round: update for header, update in headquarters.updates()}
+
+    async def story() -> None:
+        ports = two_boards()
+        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+            await headquarters.device_is(ONE, "ready")
+            await headquarters.publish_blob(BLOB)
+            for number, least_loss in enumerate((1.5, None, 0.0001), start=1):
+                command = train_command(BLOB, ONE, number, passes=2, memory=3, least_loss=least_loss)
+                await headquarters.command("gw", "train", command)
+                await until(lambda number=number: number in updates(headquarters))  # type: ignore[misc]
+            assert (await headquarters.ask("gw", adapt_command(BLOB, ONE, least_loss=2.0))).ok
+            assert ports.boards["/dev/a"].least_losses == [3072, 0, 1, 4096]
+            some, every, almost_every = (updates(headquarters)[number] for number in (1, 2, 3))
+            assert some != every == almost_every
+
+    run(story())
+
+
 @pytest.mark.parametrize(
     "fault",
     [BoardRestarted("the board was restarted"), BoardSilent("the board is silent"), PortError("the port went away")],

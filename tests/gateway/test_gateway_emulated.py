@@ -8,6 +8,7 @@ import hashlib
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
@@ -29,9 +30,10 @@ NAMES = ["left", "right"]
 def update_of_reference(command: TrainCommand) -> tuple[bytes, int]:
     """The weights, and the right answers on the way, of the reference on the same samples."""
     feeder = Feeder("digits")
-    samples: SampleSet = feeder.support(command, BLOB).repeated(command.passes)
+    samples: SampleSet = feeder.support(command, BLOB).visited(command.passes, command.memory or 0)
     engine, rate = ReferenceEngine(feeder.plan), LearningRate.from_float(command.learning_rate)
     engine.load(BLOB)
+    engine.set_least_loss(samples.integer_least_loss(feeder.plan, BLOB))
     steps = [engine.train_step(x, target, rate) for x, target in zip(samples.inputs, samples.targets, strict=True)]
     return engine.blob(), sum(step.correct for step in steps)
 
@@ -46,11 +48,14 @@ def ports(fleet: EmulatedFleet) -> list[PortSettings]:
     return [PortSettings(url, name) for url, name in zip(fleet.urls, NAMES, strict=True)]
 
 
-def test_boards_train_to_the_bits_of_the_reference(broker: Broker, fleet: EmulatedFleet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{}, {"least_loss": 0.9, "memory": 4}], ids=str)
+def test_boards_train_to_the_bits_of_the_reference(
+    broker: Broker, fleet: EmulatedFleet, tmp_path: Path, changes: dict[str, Any]
+) -> None:
     async def story() -> None:
         work = run_gateway(settings(broker.url, tmp_path, "gw", kind="gateway"), ports(fleet))
         async with Headquarters(broker.url) as headquarters, running(work):
-            commands = {name: train_command(BLOB, name, ways=5, shots=6, passes=2) for name in NAMES}
+            commands = {name: train_command(BLOB, name, ways=5, shots=6, passes=2, **changes) for name in NAMES}
             for name in NAMES:
                 await headquarters.device_is(name, "ready")
             await headquarters.publish_blob(BLOB)

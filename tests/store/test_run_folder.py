@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +17,7 @@ from jaragua.errors import ConfigurationError, RunError, StoreError, UsageError
 from jaragua.report.curves import draw
 from jaragua.store import Initialisation, open_run, read_run
 from jaragua.store.files import to_toml, write_whole
+from jaragua.store.run_folder import DATABASE
 
 INITIAL = Initialisation(0, np.array([0.5, 0.25]), b"\x01" * 32)
 
@@ -64,6 +67,22 @@ def test_another_configuration_is_refused_with_every_difference(tmp_path: Path) 
     assert "client.shots is" in caught.value.message
     assert "strategy.alpha is 1.0 there and 0.5 here" in caught.value.message
     assert "deadline" not in caught.value.message
+
+
+def test_a_key_that_came_after_the_folder_had_its_default_there(tmp_path: Path) -> None:
+    """A run of an older version goes on, but not with something that it did not do."""
+    settings, other = config(tmp_path), config(tmp_path, "[client]\nleast_loss = 0.1")
+    with open_run(settings.run.directory) as folder:
+        folder.store.open_round(folder.begin(settings, INITIAL).run, 1, [], [])
+    with sqlite3.connect(settings.run.directory / DATABASE) as database:
+        ((text,),) = database.execute("SELECT settings FROM runs").fetchall()
+        older = json.loads(text)
+        del older["client"]["least_loss"], older["client"]["memory"]
+        database.execute("UPDATE runs SET settings = ?", (json.dumps(older),))
+    with open_run(settings.run.directory) as folder:
+        assert folder.resume(settings) is not None
+        with pytest.raises(ConfigurationError, match=r"client\.least_loss is 0\.0 there and 0\.1 here"):
+            folder.resume(other)
 
 
 def test_every_run_has_an_identifier_of_its_own(tmp_path: Path) -> None:

@@ -35,10 +35,11 @@ class EngineTrainer:
         return self._engines[key]
 
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
-        """A step for every `samples.step` samples, in order (A5.8, A11.1)."""
+        """A step for every `samples.step` samples, in order (A5.8, A11.1). Engines are kept: all is set anew."""
         engine = await self._start(replace(plan, accumulate=samples.step > 1), blob)
         engine.set_seed(seed)
         engine.set_accumulation(samples.step)
+        engine.set_least_loss(samples.integer_least_loss(plan, blob))
         figures = await self._work(plan, engine, samples, lambda x, target: engine.train_step(x, target, rate))
         engine.apply()
         return figures

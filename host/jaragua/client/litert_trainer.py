@@ -79,10 +79,10 @@ class LitertTrainer:
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
         """A step for every `samples.step` samples, at the very rate the boards take. The seed is unused: no dither."""
         engine = await self._start(plan, samples, blob)
-        real_rate = rate.to_float()
+        numbers = rate.to_float(), samples.least_loss
         if samples.step > 1:
-            return await self._work(plan, samples, samples.step, lambda x, y: engine.batch_step(x, y, real_rate))
-        step = _one_by_one(lambda x, target: engine.train_step(x, target, real_rate))
+            return await self._work(plan, samples, samples.step, lambda x, y: _batch_step(engine, x, y, *numbers))
+        step = _one_by_one(lambda x, target: _train_step(engine, x, target, *numbers))
         return await self._work(plan, samples, _SLICE, step)
 
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
@@ -122,6 +122,31 @@ class LitertTrainer:
 
 def _one_by_one(step: _Step) -> _Steps:
     return lambda inputs, targets: [step(x, target) for x, target in zip(inputs, targets, strict=True)]
+
+
+def _train_step(
+    engine: LitertEngine, x: npt.NDArray[np.float32], target: npt.NDArray[Any], rate: float, least_loss: float
+) -> FloatStep:
+    """A training step; of a sample below the least loss only the look at it (A11.8, in real numbers)."""
+    if least_loss and (seen := engine.evaluate(x, target)).loss < least_loss:
+        return seen
+    return engine.train_step(x, target, rate)
+
+
+def _batch_step(
+    engine: LitertEngine, xs: npt.NDArray[np.float32], targets: npt.NDArray[Any], rate: float, least_loss: float
+) -> list[FloatStep]:
+    """A step by the mean of the gradients, 0 for a sample below the least loss, which counts in the mean (A11.8).
+
+    The mean over all is the mean over the others times their share, so the rate is taken times that share.
+    """
+    if not least_loss:
+        return engine.batch_step(xs, targets, rate)
+    seen = [engine.evaluate(x, target) for x, target in zip(xs, targets, strict=True)]
+    teaches = np.array([step.loss >= least_loss for step in seen])
+    if teaches.any():
+        engine.batch_step(xs[teaches], targets[teaches], rate * float(teaches.mean()))
+    return seen
 
 
 def _real(plan: Plan, formats: Exponents, samples: SampleSet) -> SampleSet:

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from jaragua.errors import BrokerError
+from jaragua.node.trainer import LARGEST_LEAST_LOSS
 from jaragua.node.url import parse_broker_url
 from jaragua.strategies.stale import MOST_AGE, POWER
 
@@ -19,6 +20,7 @@ Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Batch = Annotated[int, Field(ge=0, le=1_000_000)]
+LeastLoss = Annotated[float, Field(ge=0, le=LARGEST_LEAST_LOSS, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 StepSize = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -75,6 +77,8 @@ class ClientSection(Section):
     shots: Count
     passes: Count = Field(description="over the task's stream in a round; default: the strategy's")
     batch: Batch = Field(description="samples whose steps are averaged, 0 for all; default: the strategy's")
+    least_loss: LeastLoss = Field(default=0.0, description="of a sample that teaches anything; 0: any")
+    memory: Batch = Field(default=0, description="samples held while it goes over them more than once; 0: all")
 
 
 class BrokerSection(Section):

@@ -19,6 +19,8 @@ def strategy_of(config: RunConfig) -> strategies.Strategy:
         learning_rate=config.client.learning_rate,
         passes=config.client.passes,
         batch=config.client.batch,
+        least_loss=config.client.least_loss,
+        memory=config.client.memory,
         facts=facts_of(model_named(config.model.name)),
         options=config.strategy.options,
         aggregation=aggregation_of(
@@ -33,8 +35,13 @@ def strategy_problems(config: RunConfig) -> list[Problem]:
     try:
         reason = strategies.fleet_obstacle(strategy_of(config))
     except ConfigurationError as error:
-        return [Problem(("strategy", "name"), error.message, error.hint)]
+        return [Problem(_place_of(error), error.message, error.hint)]
     if not reason:
         return []
     message = f"a fleet cannot run '{config.strategy.name}': {reason}"
     return [Problem(("strategy", "name"), message, "`jaragua simulate` can; docs/strategies.md says which run where")]
+
+
+def _place_of(error: ConfigurationError) -> tuple[str, str]:
+    """A memory is the client's; whatever else makes no sense came with the strategy. The number's name comes first."""
+    return ("client", "memory") if error.message.startswith("memory ") else ("strategy", "name")

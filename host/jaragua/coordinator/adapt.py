@@ -16,7 +16,10 @@ _ATTEMPTS = 2
 
 @dataclass(frozen=True)
 class Trial:
-    """One question to a device. `number` and `seed` are the caller's: equal seeds draw equal tasks."""
+    """One question to a device. `number` and `seed` are the caller's: equal seeds draw equal tasks.
+
+    least_loss, memory: as `strategies.ClientWork` has them.
+    """
 
     device: str
     number: int
@@ -27,6 +30,8 @@ class Trial:
     shots: int
     passes: int
     queries: int
+    least_loss: float = 0.0
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,8 @@ def _command(run: str, trial: Trial, sha256: bytes) -> messages.AdaptCommand:
         passes=trial.passes,
         queries=trial.queries,
         seed=trial.seed,
+        least_loss=trial.least_loss or None,
+        memory=trial.memory or None,
     )
 
 

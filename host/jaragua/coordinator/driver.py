@@ -319,6 +319,8 @@ class Driver:
             pull=work.pull(client.ways * client.shots) if work.proximal else None,
             start=self._float_start(one, work),
             until=one.round_number + self._config.round.most_age if self._config.round.buffer else None,
+            least_loss=work.least_loss or None,
+            memory=work.memory or None,
             **self._difference_wanted(one.device, work),
         )
 

@@ -34,6 +34,8 @@ class BoardRequests(Protocol):
         base: bytes = b"",
         seed: int = 0,
         batch: int = 1,
+        *,
+        least_loss: int = 0,
     ) -> JobState: ...
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState: ...
@@ -66,8 +68,10 @@ class BoardTrainer:
         self._check_architecture(plan)
         self._check_sums(samples.step)
         packed = samples_of(samples.inputs, samples.targets)
+        least = samples.integer_least_loss(plan, blob)
         with translated():
-            state = await self._board.train(self._board.new_job(), packed, rate, blob, seed, samples.step)
+            job = self._board.new_job()
+            state = await self._board.train(job, packed, rate, blob, seed, samples.step, least_loss=least)
         self._trained = state
         return _figures(plan, state)
 

@@ -9,7 +9,7 @@ import numpy as np
 import jaragua_models
 from jaragua.errors import DataError
 from jaragua.models import model_named
-from jaragua.node.trainer import Metric, SampleSet
+from jaragua.node.trainer import LARGEST_LEAST_LOSS, Metric, SampleSet
 from jaragua.wire.messages import AdaptCommand, TrainCommand
 from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.plan import Plan, plan
@@ -51,6 +51,7 @@ class Feeder:
     def support(self, command: TrainCommand, start: bytes) -> SampleSet:
         """The samples a train-command asks for, once: the device's task under its seed."""
         _check_size(command.ways * command.shots * command.passes)
+        _check_memory(command)
         try:
             task = self._model.tasks.train_task(command.device, command.seed, command.ways, command.shots)
         except jaragua_models.ModelError as error:
@@ -58,26 +59,26 @@ class Feeder:
         return self._samples(task.support, command, start)
 
     def held_out(self, command: AdaptCommand, start: bytes) -> HeldOut:
-        """The held-out task an adapt command asks for; the support set `passes` times in a row."""
+        """The held-out task an adapt command asks for; the support set as often as it is gone over."""
         _check_size(command.ways * command.shots * command.passes)
         _check_size(command.queries)
         try:
             task = self._model.tasks.held_out_task(command.seed, command.ways, command.shots, command.queries)
         except jaragua_models.ModelError as error:
             raise DataError(error.message, error.hint) from error
-        support = self._samples(task.support, command, start).repeated(command.passes)
+        support = self._samples(task.support, command, start).visited(command.passes, command.memory or 0)
         return HeldOut(support, self._samples(task.query, command, start))
 
     def _samples(
         self, samples: jaragua_models.Samples, command: TrainCommand | AdaptCommand, start: bytes
     ) -> SampleSet:
-        if command.start is None:
-            return self._quantised(samples, start)
-        return SampleSet(samples.x.astype(np.float32), samples.y.reshape(len(samples.y), -1))
-
-    def _quantised(self, samples: jaragua_models.Samples, blob: bytes) -> SampleSet:
-        found = exponents(self.plan, blob)
-        return SampleSet(quantise_inputs(self.plan, found, samples.x), quantise_targets(self.plan, found, samples.y))
+        least_loss = _checked_least_loss(command)
+        if command.start is not None:
+            targets = samples.y.reshape(len(samples.y), -1)
+            return SampleSet(samples.x.astype(np.float32), targets, least_loss=least_loss)
+        found = exponents(self.plan, start)
+        inputs = quantise_inputs(self.plan, found, samples.x)
+        return SampleSet(inputs, quantise_targets(self.plan, found, samples.y), least_loss=least_loss)
 
 
 def _check_size(samples: int) -> None:
@@ -86,3 +87,21 @@ def _check_size(samples: int) -> None:
             f"a command asks for {samples} samples; 1 to {_MOST_SAMPLES} are possible",
             "change ways, shots, passes or queries",
         )
+
+
+def _check_memory(command: TrainCommand) -> None:
+    if command.memory and (command.batch not in (None, 1) or command.pull is not None):
+        raise DataError(
+            f"a command asks for a memory of {command.memory} samples, which takes a step a sample and no pull (M3)",
+            "leave out memory, or batch and pull",
+        )
+
+
+def _checked_least_loss(command: TrainCommand | AdaptCommand) -> float:
+    least_loss = command.least_loss or 0.0
+    if not 0 <= least_loss <= LARGEST_LEAST_LOSS:
+        raise DataError(
+            f"a command asks for a least loss of {least_loss:g}; 0 to {LARGEST_LEAST_LOSS:g} are possible",
+            "change least-loss",
+        )
+    return least_loss

@@ -42,7 +42,8 @@ async def _train_at_once(
 ) -> tuple[Figures, bytes]:
     """All passes are one job."""
     rate = LearningRate.from_float(command.learning_rate)
-    figures = await trainer.train(plan, samples.repeated(command.passes), rate, blob, dither_seed(command))
+    visited = samples.visited(command.passes, command.memory or 0)
+    figures = await trainer.train(plan, visited, rate, blob, dither_seed(command))
     return figures, await trainer.read_update()
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from jaragua.config import RunConfig
+from jaragua.config.schema import SECTIONS
 from jaragua.errors import ConfigurationError, RunError, StoreError
 from jaragua.node.url import parse_broker_url
 from jaragua.store import files
@@ -220,9 +221,15 @@ def _differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[s
     return [
         f"{section}.{key} is {value!r} there and {wanted[section].get(key)!r} here"
         for section, table in stored.items()
-        for key, value in table.items()
+        for key, value in (_later_keys(section) | table).items()
         if f"{section}.{key}" not in FREE_TO_CHANGE and wanted[section].get(key) != value
     ]
+
+
+def _later_keys(section: str) -> dict[str, Any]:
+    """What a folder says of keys that came after it: the run did what their defaults are."""
+    fields = SECTIONS[section].model_fields if section in SECTIONS else {}
+    return {key: field.default for key, field in fields.items() if not field.is_required()}
 
 
 def _refuse(different: list[str], path: Path) -> None:

@@ -353,6 +353,7 @@ class TrainCommand(Message):
 
     batch: samples of a step, 0 for all of a pass, None for one (A11.1).
     bits, share, local, stored: what was learned is wanted as a difference (M10); until: R13.
+    least_loss: of a sample that teaches anything, None for any (A11.8); memory: samples held, None for all.
     """
 
     run: str
@@ -374,11 +375,13 @@ class TrainCommand(Message):
     local: int | None = None
     stored: int | None = None
     until: int | None = None
+    least_loss: float | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptCommand(Message):
-    """Judge a start on the device's held-out task (M4). start: M9."""
+    """Judge a start on the device's held-out task (M4). start: M9; least_loss, memory: as in a train-command."""
 
     run: str
     device: str
@@ -391,6 +394,8 @@ class AdaptCommand(Message):
     queries: int
     seed: int
     start: bytes | None = None
+    least_loss: float | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
