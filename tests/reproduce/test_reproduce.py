@@ -18,7 +18,7 @@ from jaragua.errors import StoreError
 from jaragua.report.intervals import paired_interval
 from jaragua.reproduce import Plan, Progress, Store, costs, figures, markdown, read_plan, run
 from jaragua.reproduce import plan as plans
-from jaragua.reproduce.plan import SCALES, Scale
+from jaragua.reproduce.plan import SCALES, Scale, _said
 from jaragua.reproduce.run import Found, recorded
 from jaragua.reproduce.summary import lines
 from jaragua.simulate import Means
@@ -195,6 +195,15 @@ def test_keys_depend_on_content(sine: Plan) -> None:
     assert judged.key != one.key
     assert judged.training_key == one.training_key != trained.training_key
     assert len({experiment.key for experiment in read_plan("plain").experiments}) == len(read_plan("plain").experiments)
+
+
+def test_a_number_that_was_added_later_changes_no_key_while_it_is_0(sine: Plan) -> None:
+    one = sine.experiments[0]
+    assert {"least_loss", "memory"}.isdisjoint(_said(one.simulation) | one.simulation.identity())
+    for changed in (replace(one.simulation, least_loss=0.1), replace(one.simulation, memory=4)):
+        other = replace(one, simulation=changed)
+        assert other.key != one.key
+        assert other.training_key != one.training_key
 
 
 def test_keys_say_what_a_strategy_does_by_default(sine: Plan) -> None:

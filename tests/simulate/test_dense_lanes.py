@@ -89,6 +89,33 @@ def test_the_same_bits_as_one_by_one(
 
 @pytest.mark.parametrize("flags", FLAGS)
 @pytest.mark.parametrize("name", list(NETWORKS))
+def test_a11_8_a_lane_passes_a_sample_over_beside_others_that_learn(
+    name: str, flags: tuple[str, ...], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, devices = NETWORKS[name], 33
+    model = model_of(network)
+    with IntegerFleet(model, ModelCodec(model), 1, default_cache()) as fleet:
+        fleet._lanes = DenseLanes(plan(network), default_cache(), flags)
+        start = fleet.start(ModelCodec(model).initial(seed))
+        first = batch_of(network, devices, 1, seed)
+        losses = np.array([fleet.train(start, ClientWork(0.02), first.share(n, n + 1)).loss for n in range(devices)])
+        least = float(np.median(losses))
+        once = fleet.train(start, ClientWork(0.02, least_loss=least), first)
+        assert 0 < np.count_nonzero(losses < least) < devices
+        np.testing.assert_array_equal(once.learned.any(axis=1), losses >= least)
+        np.testing.assert_allclose(once.loss, losses.mean())
+        np.testing.assert_array_equal(fleet.train(start, ClientWork(0.02, least_loss=1e6), first).learned, 0)
+        batch, work = batch_of(network, devices, 6, seed), ClientWork(0.02, passes=3, least_loss=least, memory=2)
+        quick = fleet.train(start, work, batch)
+        assert isinstance(quick.rows, LearnedInStep)
+        monkeypatch.setattr(integer_fleet, "lanes_can", lambda *_: False)
+        slow = fleet.train(start, work, batch)
+        np.testing.assert_array_equal(quick.learned, slow.learned)
+        assert quick.loss == slow.loss
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("name", list(NETWORKS))
 def test_r5_the_mean_in_c_is_that_of_the_matrix(name: str, flags: tuple[str, ...], seed: int) -> None:
     """To the bit, of full groups of lanes and others: each row is rounded, and rows are added in their order."""
     network = NETWORKS[name]

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ FLEET = "same"
 
 def configuration(wanted: Simulation, url: str, folder: Path) -> str:
     options = ", ".join(f"{name} = {value}" for name, value in wanted.options.items())
-    work = "".join(f"{key} = {value}\n" for key in ("passes", "batch") if (value := getattr(wanted, key)) is not None)
+    said = {key: getattr(wanted, key) for key in ("passes", "batch", "least_loss", "memory")}
+    work = "".join(f"{key} = {value}\n" for key, value in said.items() if value is not None)
     return f"""
 [run]
 seed = {wanted.seed}
@@ -97,6 +99,8 @@ def url() -> Iterator[str]:
         ("reptile", {"passes": 2, "batch": 5}),
         ("fedsgd", {}),
         ("fedavg", {"passes": 2}),
+        ("fedavg", {"passes": 3, "memory": 4, "least_loss": 0.05}),
+        ("reptile", {"passes": 2, "batch": 5, "least_loss": 0.05}),
         ("fedprox", {"passes": 2, "options": {"proximal": 2.0, "delta_bits": 8}}),
         ("tinymetafed", {}),  # a regression: the head travels
         ("tinymetafed", {"task": "digits", "ways": 5, "shots": 2, "learning_rate": 0.1}),  # a local head
@@ -115,8 +119,12 @@ def test_pi_clients_and_the_simulation_learn_the_same_bits(
 
 
 @pytest.mark.board
-def test_emulated_boards_and_the_simulation_learn_the_same_bits(make: Any, url: str, tmp_path: Path) -> None:
-    wanted = make(task="digits", ways=5, shots=2, learning_rate=0.1, clients=2, devices=device_names(3), rounds=4)
+@pytest.mark.parametrize("changes", [{}, {"passes": 3, "memory": 4, "least_loss": 0.3}])
+def test_emulated_boards_and_the_simulation_learn_the_same_bits(
+    make: Any, url: str, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    plain = make(task="digits", ways=5, shots=2, learning_rate=0.1, clients=2, devices=device_names(3), rounds=4)
+    wanted = replace(plain, **changes)
     with (
         EmulatedFleet(build_image("qemu_m4", "digits"), len(wanted.devices)) as boards,
         programs([gateway(wanted, url, tmp_path, boards.urls)]),
@@ -127,9 +135,9 @@ def test_emulated_boards_and_the_simulation_learn_the_same_bits(make: Any, url: 
 
 
 def test_boards_with_sums_and_the_simulation_learn_the_same_bits(make: Any, url: str, tmp_path: Path) -> None:
-    """A11.1 over the whole road: steps of four samples, two passes of ten, so with a rest."""
+    """A11.1 and A11.8 over the whole road: steps of four samples, two passes of ten, so with a rest."""
     changes = {"task": "digits", "ways": 5, "shots": 2, "learning_rate": 0.1, "strategy": "reptile", "passes": 2}
-    wanted = make(clients=2, devices=device_names(2), rounds=3, batch=4, **changes)
+    wanted = make(clients=2, devices=device_names(2), rounds=3, batch=4, least_loss=1.3, **changes)
     with (
         EmulatedFleet(build_image("native", "digits", accumulate=True), len(wanted.devices)) as boards,
         programs([gateway(wanted, url, tmp_path, boards.urls)]),

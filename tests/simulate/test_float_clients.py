@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +32,7 @@ from jaragua_compiler import (
 from jaragua_compiler.float_engine import FloatEngine
 from jaragua_compiler.initial import Weights
 from jaragua_compiler.network import Layer
+from jaragua_compiler.visits import visits
 from jaragua_models import Model, Samples
 
 RATE = 0.05
@@ -77,22 +79,31 @@ def in_layers(vector: Vector, like: Weights) -> Weights:
     return [(next(parts).reshape(matrix.shape), next(parts).reshape(bias.shape)) for matrix, bias in like]
 
 
-def stepped(network: Network, weights: Weights, batch: Batch, passes: int) -> NDArray[np.float64]:
+def stepped(
+    network: Network, weights: Weights, batch: Batch, order: Iterable[int], least_loss: float = 0.0
+) -> NDArray[np.float64]:
     engine = FloatEngine(network, weights)
-    for _ in range(passes):
-        for x, y in zip(batch.x, batch.y, strict=True):
-            engine.train_step(x, y, RATE)
+    for sample in order:
+        engine.train_step(batch.x[sample], batch.y[sample], RATE, least_loss)
     return flat(engine.weights)
 
 
-def averaged(network: Network, weights: Weights, batch: Batch, size: int) -> NDArray[np.float64]:
+def losses(network: Network, weights: Weights, batch: Batch) -> NDArray[np.float64]:
+    """Of each sample, before anything is learned."""
+    engine = FloatEngine(network, weights)
+    return np.array([engine.train_step(x, y, 0.0).loss for x, y in zip(batch.x, batch.y, strict=True)])
+
+
+def averaged(
+    network: Network, weights: Weights, batch: Batch, size: int, least_loss: float = 0.0
+) -> NDArray[np.float64]:
     """Mini-batches, from the gradients of single samples at the same weights."""
     for first in range(0, len(batch.x), size):
         gradients = []
         for x, y in zip(batch.x[first : first + size], batch.y[first : first + size], strict=True):
             engine = FloatEngine(network, weights)
-            engine.train_step(x, y, 0.0)
-            gradients.append(flat(engine.gradients))
+            learns = engine.train_step(x, y, 0.0).loss >= least_loss
+            gradients.append(flat(engine.gradients) * learns)
         moved = flat(weights) - RATE * np.mean(gradients, axis=0)
         weights = in_layers(moved, weights)
     return flat(weights)
@@ -106,7 +117,8 @@ def test_steps_on_single_samples(body: str, loss: str) -> None:
     with FloatFleet(model_of(network), 2, default_cache()) as fleet:
         found = fleet.train(fleet.start(start), ClientWork(RATE, passes=2), batch)
     for device, learned in enumerate(found.learned):
-        wanted = stepped(network, weights, batch.share(device, device + 1), 2)
+        share = batch.share(device, device + 1)
+        wanted = stepped(network, weights, share, list(range(len(share.x))) * 2)
         np.testing.assert_allclose(learned, wanted - start.astype(np.float32), rtol=2e-3, atol=2e-5)
 
 
@@ -120,6 +132,38 @@ def test_mini_batches(body: str, size: int) -> None:
         found = fleet.train(fleet.start(start), ClientWork(RATE, batch=size), batch)
     wanted = averaged(network, weights, batch, size or len(batch.x))
     np.testing.assert_allclose(found.learned[0], wanted - start.astype(np.float32), rtol=2e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("loss", ["softmax_cross_entropy", "mean_squared_error"])
+@pytest.mark.parametrize("body", ["dense", "same", "depthwise"])
+def test_a11_8_samples_of_small_loss_teach_nothing(body: str, loss: str) -> None:
+    network = Network("net", IMAGE, BODIES[body], loss)  # type: ignore[arg-type]
+    weights, batch = initial_weights(network, 3), batch_of(network, [7], 5)
+    start, found = flat(weights), losses(network, weights, batch)
+    least = float(np.sort(found)[3:5].mean())  # nearest to none of them
+    with FloatFleet(model_of(network), 1, default_cache()) as fleet:
+        for size in (1, 3, WHOLE_SET):
+            learned = fleet.train(fleet.start(start), ClientWork(RATE, batch=size, least_loss=least), batch).learned[0]
+            plain = fleet.train(fleet.start(start), ClientWork(RATE, batch=size), batch).learned[0]
+            wanted = averaged(network, weights, batch, size or 7, least)
+            np.testing.assert_allclose(learned, wanted - start.astype(np.float32), rtol=2e-3, atol=2e-5)
+            assert np.abs(learned - plain).max() > 1e-3
+        known = fleet.train(fleet.start(start), ClientWork(RATE, passes=2, least_loss=1e6), batch)
+    assert not known.learned.any()
+    np.testing.assert_allclose(known.loss, found.mean(), rtol=1e-4)
+
+
+def test_samples_are_learned_in_the_order_of_their_visits() -> None:
+    """Each device has its own number of samples, and so its own order."""
+    network = Network("net", IMAGE, BODIES["dense"])
+    weights, batch = initial_weights(network, 3), batch_of(network, [5, 2, 7], 5)
+    start, work = flat(weights), ClientWork(RATE, passes=3, least_loss=0.3, memory=3)
+    with FloatFleet(model_of(network), 2, default_cache()) as fleet:
+        found = fleet.train(fleet.start(start), work, batch)
+    for device, learned in enumerate(found.learned):
+        share = batch.share(device, device + 1)
+        wanted = stepped(network, weights, share, visits(len(share.x), 3, 3), 0.3)
+        np.testing.assert_allclose(learned, wanted - start.astype(np.float32), rtol=2e-3, atol=2e-5)
 
 
 def test_the_pull_keeps_a_share_of_the_way() -> None:
@@ -157,7 +201,7 @@ def test_before_and_after_adaptation(loss: str) -> None:
         judged = fleet.adapt(fleet.start(flat(weights)), ClientWork(RATE), support, query)
     for device in range(2):
         learnt, asked = support.share(device, device + 1), query.share(device, device + 1)
-        trained = in_layers(stepped(network, weights, learnt, 1), weights)
+        trained = in_layers(stepped(network, weights, learnt, range(len(learnt.x))), weights)
         for found, start in ((judged.before, weights), (judged.after, trained)):
             outputs = FloatEngine(network, start).forward(asked.x)
             right = np.mean(outputs.argmax(axis=1) == asked.y) if network.classifier else None

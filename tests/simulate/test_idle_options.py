@@ -34,6 +34,8 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         (("--buffer", "2", "--slow-factor", "4"), "without --slow-share, --slow-factor would change nothing"),
         (("--option", "delta_bits=8", "--option", "delta_bits=16"), "--option delta_bits is given twice"),
         (("--workers", "1000000"), "--workers"),
+        (("--least-loss", "-0.1"), "--least-loss"),
+        (("--memory", "-1"), "--memory"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -62,6 +64,9 @@ def test_what_cannot_be_meant_is_refused(
         (("--rounds", "3", "--clients", "2", "--near", "3"), "--near: of 2 updates none can be told to be far"),
         (("--rounds", "3", "--clients", "4", "--combine", "trimmed-mean"), "--combine: 0.2 of 4 updates is less"),
         (("--rounds", "3", "--clients", "5", "--buffer", "2", "--slow-share", "0.05"), "--slow-share: of 5 devices"),
+        (("--rounds", "3", "--passes", "1", "--adapt-passes", "1", "--memory", "4"), "--memory: devices go over their"),
+        (("--rounds", "0", "--adapt-passes", "1", "--memory", "4"), "--memory: devices go over their samples once"),
+        (("--strategy", "scratch", "--adapt-passes", "1", "--memory", "4"), "--memory: devices go over their samples"),
     ],
 )
 def test_what_may_stand_there_for_a_comparison_is_said(
@@ -82,10 +87,17 @@ def test_what_may_stand_there_for_a_comparison_is_said(
         ("--buffer", "3", "--slow-share", "0.2", "--slow-factor", "2", "--staleness", "1", "--most-age", "5"),
         ("--passes", "10000", "--batch", "0", "--rounds", "1", "--shots", "1"),
         ("--clients", "1", "--clip", "0.5"),
+        ("--passes", "2", "--batch", "1", "--memory", "4", "--least-loss", "0.01"),
     ],
 )
 def test_of_what_works_nothing_is_said(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
     assert told(capsys, *SHORT, *words) == (0, "")
+
+
+def test_what_new_devices_adapt_with_works_without_training(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--adapt-passes", "2", "--memory", "4", "--least-loss", "0.01")
+    for untrained in (("--rounds", "0"), ("--strategy", "scratch")):
+        assert told(capsys, *SINE, *untrained, *words) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +106,14 @@ def test_of_what_works_nothing_is_said(capsys: pytest.CaptureFixture[str], words
         (("--adapt-learning-rate", "5"), "adapt_learning_rate is 5"),
         (("--adapt-batch", "1000001"), "adapt_batch is 1000001"),
         (("--clip", "inf"), "clip is inf"),
+        (("--least-loss", "inf"), "least_loss is inf"),
+        (("--memory", "1000001"), "memory is 1000001"),
+        (("--memory", "4", "--batch", "5"), "memory is 4, which takes a step a sample and no pull to the start"),
+        (
+            ("--memory", "4", "--strategy", "fedprox"),
+            "memory is 4, which takes a step a sample and no pull to the start",
+        ),
+        (("--memory", "4", "--adapt-batch", "5"), "memory is 4, which takes a step a sample, and adapt_batch 5"),
         (("--near", "inf"), "near is inf"),
     ],
 )

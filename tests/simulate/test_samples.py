@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaragua.simulate.samples import Batch, joined
+from jaragua.simulate.samples import Batch, in_one_pass, joined
+from jaragua.strategies import ClientWork
+from jaragua_compiler.visits import visits
 from jaragua_models import Samples
 
 
@@ -27,6 +29,22 @@ def test_shares_put_together_are_the_batch(counts: list[int], workers: int) -> N
     for name in ("x", "y", "counts", "seeds"):
         together = np.concatenate([getattr(share, name) for share in shares])
         np.testing.assert_array_equal(together, getattr(batch, name))
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.integers(1, 4), st.integers(0, 12))
+def test_devices_that_hold_some_samples_take_them_in_the_order_of_their_visits(
+    counts: list[int], passes: int, memory: int
+) -> None:
+    batch, asked = batch_of(counts), ClientWork(0.1, passes=passes, memory=memory, least_loss=0.5)
+    work, found = in_one_pass(asked, batch)
+    for device, count in enumerate(counts):
+        share = found.share(device, device + 1)
+        order = np.tile(np.arange(len(share.x)), work.passes)
+        assert (share.y[order] - 100 * device).tolist() == visits(count, passes, memory).tolist()
+        assert share.x[:, 0].tolist() == share.y.tolist()
+    assert found.seeds.tolist() == batch.seeds.tolist()
+    assert work.memory == 0 or work.passes == 1
+    assert work.least_loss == 0.5
 
 
 def test_samples_are_taken_in_turn() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError, DataError, RunError, StoreError
-from jaragua.simulate import SimulationProgress, device_names, simulate
+from jaragua.simulate import Buffered, SimulationProgress, device_names, simulate
 from jaragua.simulate.draws import draw_round, draws
 from jaragua.simulate.models import model_for, model_named
 from jaragua.simulate.samples import joined
@@ -81,6 +81,48 @@ def test_the_shots_of_judging_do_not_change_what_is_learned(make: Any, tmp_path:
     assert fewer.final_hash == first.final_hash
     assert fewer.client_tasks_per_second == 0.0
     assert fewer.scores != first.scores
+
+
+@pytest.mark.parametrize("engine", ["w16", "w8", "float32"])
+def test_least_loss_and_memory_hold_in_rounds_and_in_adapting(make: Any, tmp_path: Path, engine: str) -> None:
+    plain, numbers = make(engine=engine, passes=2, adapt_passes=3), {"least_loss": 0.02, "memory": 4}
+    wanted = replace(plain, **numbers)
+    with pytest.raises(Stop):
+        simulate(wanted, state_folder=tmp_path, on_progress=stopping_after(4))
+    with pytest.raises(StoreError, match="other values of least_loss, memory"):
+        simulate(plain, state_folder=tmp_path)
+    gone_on, whole = simulate(wanted, state_folder=tmp_path), simulate(wanted, workers=1)
+    assert (gone_on.final_hash, gone_on.scores) == (whole.final_hash, whole.scores)
+    found = {simulate(plain).final_hash} | {
+        simulate(replace(plain, **{name: numbers[name]})).final_hash for name in numbers
+    }
+    assert len(found | {whole.final_hash}) == 4
+    judged = [
+        simulate(replace(plain, rounds=0, **changed)).scores for changed in ({}, {"memory": 4}, {"least_loss": 0.02})
+    ]
+    assert len(set(judged)) == 3
+
+
+def test_who_trains_elsewhere_keeps_to_them_too(make: Any) -> None:
+    """In one place, as Pis among boards, as a classifier of true classes, and on a clock."""
+    digits = {"task": "digits", "ways": 5, "shots": 5, "learning_rate": 0.1}
+    ways = (
+        {"strategy": "transfer"},
+        {"float_share": 0.5},
+        {"strategy": "pretrained"} | digits,
+        {"buffered": Buffered(2)},
+    )
+    for changes in ways:
+        plain = make(passes=2, **changes)
+        found = [simulate(replace(plain, **more)) for more in ({}, {"least_loss": 0.1}, {"memory": 3})]
+        assert len({one.final_hash for one in found}) == 3, changes
+        assert len({one.client_tasks for one in found}) == 1
+
+
+def test_a_simulation_without_them_is_what_it_was(make: Any) -> None:
+    """Saved states and records of earlier versions stay good."""
+    assert {"least_loss", "memory"}.isdisjoint(make().identity())
+    assert make(least_loss=0.1, memory=5).identity().items() >= {"least_loss": 0.1, "memory": 5}.items()
 
 
 def test_a_folder_of_another_simulation_is_refused(make: Any, tmp_path: Path) -> None:

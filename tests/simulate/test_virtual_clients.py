@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,10 +26,13 @@ from jaragua_compiler import (
     Network,
     plan,
     quantise_inputs,
+    quantise_least_loss,
     quantise_targets,
     unpack,
 )
 from jaragua_compiler.blob import exponents, pack_integers, unpack_integers
+from jaragua_compiler.visits import visits
+from jaragua_models import Samples
 
 RATE = 0.02
 IntegerWeights = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -70,15 +73,21 @@ class Bench:
         tasks = [source.train_task(f"device-{one}", one, ways, shots).support for one in range(devices)]
         return joined(tasks, range(devices))
 
-    def stepped(self, blob: bytes, batch: Batch, order: list[int]) -> bytes:
+    def stepped(self, blob: bytes, batch: Batch, order: Iterable[int], least_loss: float = 0.0) -> bytes:
         """The engine's blob after one step on each of these samples, in this order."""
         found, rate = exponents(self.plan, blob), LearningRate.from_float(RATE)
+        self.engine.set_least_loss(quantise_least_loss(self.plan, found, least_loss))
         self.engine.load(blob)
         self.engine.set_seed(int(batch.seeds[0]))
         x, y = quantise_inputs(self.plan, found, batch.x), quantise_targets(self.plan, found, batch.y)
         for sample in order:
             self.engine.train_step(x[sample], y[sample], rate)
         return self.engine.blob()
+
+    def losses(self, batch: Batch) -> NDArray[np.float64]:
+        """Of each sample, before anything is learned."""
+        alone = [Batch(batch.x[n : n + 1], batch.y[n : n + 1], np.array([1]), batch.seeds) for n in range(len(batch.x))]
+        return np.array([self.fleet.train(self.blob, ClientWork(RATE), one).loss for one in alone])
 
     def learned(self, work: ClientWork, batch: Batch) -> NDArray[np.float64]:
         return self.fleet.train(self.blob, work, batch).learned
@@ -111,22 +120,60 @@ def test_one_step_a_sample_is_what_the_engine_does(bench: Bench) -> None:
         np.testing.assert_array_equal(row, bench.moved(bench.stepped(bench.blob, share, order)))
 
 
+@pytest.mark.parametrize("memory", [0, 1, 3])
+def test_a11_8_devices_pass_over_and_visit_samples_as_the_engine_does(bench: Bench, memory: int) -> None:
+    """Devices of several counts of samples; in a round and to adapt, the steps are the same."""
+    tasks = [bench.batch(1, shots) for shots in (4, 2, 3)]
+    batch = joined([Samples(one.x, one.y) for one in tasks], range(3))
+    least = float(np.median(bench.losses(batch)))
+    work = ClientWork(RATE, passes=3, least_loss=least, memory=memory)
+    found = bench.learned(work, batch)
+    assert (found != bench.learned(ClientWork(RATE, passes=3, memory=memory), batch)).any()
+    blobs = []
+    for device, row in enumerate(found):
+        share = batch.share(device, device + 1)
+        blobs.append(bench.stepped(bench.blob, share, visits(len(share.x), 3, memory), least))
+        np.testing.assert_array_equal(row, bench.moved(blobs[-1]))
+    adapted = bench.fleet.adapt(bench.blob, work, batch, batch)
+    for device, blob in enumerate(blobs):
+        share = batch.share(device, device + 1)
+        again = bench.fleet.adapt(blob, ClientWork(RATE), share, share)
+        assert adapted.after[device] == again.before[0]
+
+
+def test_a_least_loss_beyond_all_losses_lets_nothing_be_learned(bench: Bench) -> None:
+    assert not bench.learned(ClientWork(RATE, least_loss=1.7e308), bench.batch(2, 3)).any()
+
+
+def test_a_memory_changes_no_single_pass(bench: Bench) -> None:
+    batch = bench.batch(2, 3)
+    held, plain = (bench.fleet.train(bench.blob, ClientWork(RATE, memory=memory), batch) for memory in (2, 0))
+    np.testing.assert_array_equal(held.learned, plain.learned)
+    assert held.loss == plain.loss
+
+
 @pytest.mark.parametrize("size", [3, 4])
-def test_a11_1_a_mini_batch_is_what_the_engine_makes_of_it(bench: Bench, size: int) -> None:
-    """Passes that a step's size does not divide end with a step of the rest, and the dither begins anew (A8.5)."""
+@pytest.mark.parametrize("picks", [False, True])
+def test_a11_1_a_mini_batch_is_what_the_engine_makes_of_it(bench: Bench, size: int, picks: bool) -> None:
+    """Passes that a step's size does not divide end with a step of the rest, and the dither begins anew (A8.5).
+
+    picks: samples of small loss are passed over (A11.8), and count in the mean.
+    """
     batch = bench.batch(1, 4)
+    least = float(np.median(bench.losses(batch))) if picks else 0.0
     engine = NativeEngine(plan(bench.model.network, accumulate=True))
     found, rate = exponents(bench.plan, bench.blob), LearningRate.from_float(RATE)
     x, y = quantise_inputs(bench.plan, found, batch.x), quantise_targets(bench.plan, found, batch.y)
     engine.load(bench.blob)
     engine.set_accumulation(size)
+    engine.set_least_loss(quantise_least_loss(bench.plan, found, least))
     for number in range(2):
         if number == 0 or len(x) % size:
             engine.set_seed(int(batch.seeds[0]) + number)
         for sample, target in zip(x, y, strict=True):
             engine.train_step(sample, target, rate)
         engine.apply()
-    learned = bench.learned(ClientWork(RATE, passes=2, batch=size), batch)[0]
+    learned = bench.learned(ClientWork(RATE, passes=2, batch=size, least_loss=least), batch)[0]
     np.testing.assert_array_equal(learned, bench.moved(engine.blob()))
 
 

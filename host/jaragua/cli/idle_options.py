@@ -38,6 +38,8 @@ def check(given: Collection[str], wanted: Simulation) -> None:
     trains = strategy.TRAINS and whole.rounds > 0
     for options, reason in (_in_training if trains else _without_training)(given, whole, strategy):
         output.say(f"note: {', '.join(map(_written, options))}: {reason}")
+    if "memory" in given and _visits_once(whole, strategy, trains):
+        output.say("note: --memory: devices go over their samples once, so it changes nothing")
     if trains and (left_out := _owners_left_out(given, whole)):
         output.say(f"note: {left_out}")
 
@@ -64,6 +66,12 @@ def _without_training(given: Collection[str], wanted: Simulation, strategy: Stra
         kept.add("learning_rate")  # devices adapt with it
     if options := [name for name in _OF_TRAINING if name in given and name not in kept]:
         yield options, f"{why}, so it changes nothing"
+
+
+def _visits_once(wanted: Simulation, strategy: Strategy, trains: bool) -> bool:
+    """Whether devices meet each sample once, whenever they learn; a strategy of one's own may ask for anything."""
+    once = wanted.strategy in REGISTRY and work_of(strategy, 1).passes == 1
+    return wanted.adapt_passes == 1 and (once or not trains)
 
 
 def _owners_left_out(given: Collection[str], wanted: Simulation) -> str:
@@ -100,6 +108,7 @@ def _unmoved(name: str, given: Collection[str], wanted: Simulation) -> bool:
     """Whether a strategy of ours does the same whatever an option says; one's own may read it anywhere."""
     if name not in given or wanted.strategy not in REGISTRY:
         return False
+    wanted = replace(wanted, memory=0)  # which does not go with every other value, and hides none
     value = getattr(wanted, name)
     changes: dict[str, Any] = {name: _another(name, value)}
     other = replace(wanted, **changes)

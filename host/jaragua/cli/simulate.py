@@ -50,6 +50,12 @@ def simulate(
         typer.Option(min=1, help="Over a task in a round; default: the strategy's or, if more, the model's."),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=0, help="Mini-batch; 0: all; default: the strategy's.")] = None,
+    least_loss: Annotated[
+        float, typer.Option(min=0, help="Of a sample that teaches anything: nats, or mean squared error; 0: any.")
+    ] = 0.0,
+    memory: Annotated[
+        int, typer.Option(min=0, help="Samples a device holds while it goes over them in passes; 0: all.")
+    ] = 0,
     option: Annotated[list[str] | None, typer.Option(help="name=number, an option of the strategy; repeat.")] = None,
     combine: Annotated[str, typer.Option(help="How updates become one; docs/configuration.md.")] = "own",
     trim: Annotated[float, typer.Option(min=0, max=0.499, help="Left out at either end by trimmed-mean.")] = 0.2,
@@ -120,6 +126,8 @@ def simulate(
         alpha_final=alpha_final,
         passes=passes or max(find(strategy).PASSES, defaults.training_passes),
         batch=batch,
+        least_loss=least_loss,
+        memory=memory,
         options=_numbers(option or []),
         combine=combine,
         trim=trim,

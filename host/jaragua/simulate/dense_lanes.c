@@ -62,6 +62,7 @@ typedef struct {
     uint32_t is_classifier;
     int32_t output_exponent;
     int32_t rate_mantissa, rate_exponent; /* with the loss factor in it (A5.3) */
+    uint32_t least_loss;                  /* of a sample that teaches anything (A11.8); 0: any */
 } jrg_lanes_work;
 
 /* What a thread needs for a group of devices. */
@@ -137,9 +138,9 @@ static void jrg_lanes_forward(const jrg_lanes_work *work, const jrg_lanes_pair *
 
 /* ---- loss (A4) ---- */
 
-/* The errors of one lane, and its exponent; what does not stand in the list is 0. */
-static void jrg_lanes_classifier_error(jrg_lanes_pair *z, uint32_t count, uint32_t lane, int16_t label, jrg_lanes_word *errors,
-                                       jrg_lanes_figures *figures)
+/* The errors of one lane; what does not stand in the list is 0. The loss. */
+static uint32_t jrg_lanes_classifier_error(jrg_lanes_pair *z, uint32_t count, uint32_t lane, int16_t label,
+                                           jrg_lanes_word *errors, jrg_lanes_figures *figures)
 {
     int16_t logits[JRG_LANES_MOST_OUTPUTS];
     jrg_nn_row_error list[JRG_LANES_MOST_OUTPUTS];
@@ -153,11 +154,12 @@ static void jrg_lanes_classifier_error(jrg_lanes_pair *z, uint32_t count, uint32
         errors[list[n].row][lane] = list[n].value;
     }
     figures->correct += result.correct ? 1u : 0u;
-    figures->loss += result.loss;
+    return result.loss;
 }
 
-static void jrg_lanes_squared_error(jrg_lanes_pair *z, uint32_t count, uint32_t lane, const int16_t *target,
-                                    jrg_lanes_word *errors, jrg_lanes_figures *figures)
+/* The same of a regression. */
+static uint32_t jrg_lanes_squared_error(jrg_lanes_pair *z, uint32_t count, uint32_t lane, const int16_t *target,
+                                        jrg_lanes_word *errors)
 {
     uint64_t sum = 0;
     for (uint32_t j = 0; j < count; j++) {
@@ -166,7 +168,25 @@ static void jrg_lanes_squared_error(jrg_lanes_pair *z, uint32_t count, uint32_t 
         sum += size * size;
         errors[j][lane] = difference;
     }
-    figures->loss += sum > 0x7FFFFFFFu ? 0x7FFFFFFFu : sum;
+    return sum > 0x7FFFFFFFu ? 0x7FFFFFFFu : (uint32_t)sum;
+}
+
+/* The errors of one lane, all 0 if its loss is too small to teach anything (A11.8): then no weight of the lane moves.
+ * outputs: of the network. False for such a lane. */
+static bool jrg_lanes_error(const jrg_lanes_work *work, jrg_lanes_pair *outputs, uint32_t lane, const int16_t *target,
+                            jrg_lanes_word *errors, jrg_lanes_figures *figures)
+{
+    const uint32_t count = work->layers[work->layers_count - 1u].outputs;
+    const uint32_t loss = work->is_classifier ? jrg_lanes_classifier_error(outputs, count, lane, target[0], errors, figures)
+                                              : jrg_lanes_squared_error(outputs, count, lane, target, errors);
+    figures->loss += loss;
+    if (loss >= work->least_loss) {
+        return true;
+    }
+    for (uint32_t j = 0; j < count; j++) {
+        errors[j][lane] = 0;
+    }
+    return false;
 }
 
 /* ---- backward (A5) ---- */
@@ -279,6 +299,7 @@ static void jrg_lanes_learn(const jrg_lanes_work *work, const jrg_lanes_memory *
     const uint32_t width = work->layers[0].input_width;
     const uint32_t targets = work->is_classifier ? 1u : top->outputs;
     jrg_lanes_pair *outputs = memory->values;
+    bool learns = false; /* any lane */
     for (uint32_t l = 0; l < JRG_LANES; l++) {
         const size_t at = (size_t)(first + (l < used ? l : 0u)) * support->samples + sample;
         for (uint32_t i = 0; i < inputs; i++) {
@@ -295,13 +316,11 @@ static void jrg_lanes_learn(const jrg_lanes_work *work, const jrg_lanes_memory *
         jrg_lanes_figures unused = {0};
         jrg_lanes_figures *own = l < used ? &figures[l] : &unused;
         const int16_t *target = support->targets + ((size_t)(first + (l < used ? l : 0u)) * support->samples + sample) * targets;
-        if (work->is_classifier) {
-            jrg_lanes_classifier_error(outputs, top->outputs, l, target[0], memory->errors, own);
-        } else {
-            jrg_lanes_squared_error(outputs, top->outputs, l, target, memory->errors, own);
-        }
+        learns |= jrg_lanes_error(work, outputs, l, target, memory->errors, own);
     }
-    jrg_lanes_backward(work, memory, weights, biases, outputs);
+    if (learns) {
+        jrg_lanes_backward(work, memory, weights, biases, outputs);
+    }
 }
 
 /* ---- what was learned ---- */

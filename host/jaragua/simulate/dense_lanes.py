@@ -53,6 +53,7 @@ class _Work(ctypes.Structure):
         ("output_exponent", ctypes.c_int32),
         ("rate_mantissa", ctypes.c_int32),
         ("rate_exponent", ctypes.c_int32),
+        ("least_loss", ctypes.c_uint32),
     )
 
 
@@ -94,6 +95,14 @@ def lanes_can(work: ClientWork, counts: NDArray[np.int64]) -> bool:
     """Whether these devices can: a step a sample, and each as many samples."""
     plain = work.batch == 1 and work.pull(int(counts[0])) == NO_PULL
     return plain and len(counts) >= WORTH_LANES and bool((counts == counts[0]).all())
+
+
+class Task(NamedTuple):
+    """What each device does, a step a sample. least_loss: of a sample that teaches anything, in integers (A11.8)."""
+
+    rate: LearningRate
+    passes: int
+    least_loss: int
 
 
 class _Scaled(NamedTuple):
@@ -145,8 +154,7 @@ class DenseLanes:
         start: bytes,
         found: Exponents,
         units: NDArray[np.float64],
-        rate: LearningRate,
-        passes: int,
+        task: Task,
         samples: tuple[NDArray[np.int16], NDArray[np.int16], int],
         threads: int = 1,
     ) -> tuple[LearnedInStep, NDArray[np.void]]:
@@ -159,7 +167,7 @@ class DenseLanes:
         layers = self._layers(found)  # kept here: another thread may have others
         threads = min(threads, self._most_threads, -(-devices // self._lanes))
         memories = self._memories(threads)
-        work = self._work(layers, units, rate, passes, found)
+        work = self._work(layers, units, task, found)
         figures = np.zeros(devices, FIGURES)
         batch = _Samples(devices, len(inputs) // devices, inputs.ctypes.data, targets.ctypes.data)
         learned = LearnedInStep(self, start, work, devices, (layers, units))
@@ -223,14 +231,13 @@ class DenseLanes:
             rows.append((layer.inputs, layer.outputs, *widths, *shifts, *places))
         return np.array(rows, _LAYER)
 
-    def _work(
-        self, layers: NDArray[np.void], units: NDArray[np.float64], rate: LearningRate, passes: int, found: Exponents
-    ) -> _Work:
+    def _work(self, layers: NDArray[np.void], units: NDArray[np.float64], task: Task, found: Exponents) -> _Work:
         network = self._plan.network
-        whole = _whole_rate(rate, network.outputs, network.classifier)
+        whole = _whole_rate(task.rate, network.outputs, network.classifier)
         exponent = _PROBABILITY_EXPONENT if network.classifier else found.output
         pointers = layers.ctypes.data, units.ctypes.data
-        return _Work(*pointers, len(layers), passes, network.classifier, exponent, whole.mantissa, whole.exponent)
+        numbers = network.classifier, exponent, whole.mantissa, whole.exponent, task.least_loss
+        return _Work(*pointers, len(layers), task.passes, *numbers)
 
     def _memories(self, count: int) -> ctypes.Array[_Memory]:
         """So many or more, of the calling thread; what a client task reads there is what it wrote."""

@@ -46,7 +46,8 @@ typedef struct {
 typedef struct {
     int32_t passes, batch; /* samples a step; 0: all of a pass */
     float rate;
-    float pull; /* of the way from the start that is kept after a pass; 1: all */
+    float pull;        /* of the way from the start that is kept after a pass; 1: all */
+    double least_loss; /* of a sample that teaches anything; 0: any */
 } jrg_float_work;
 
 typedef struct {
@@ -451,7 +452,7 @@ static bool jrg_float_softmax(const float *outputs, int32_t n, int32_t label, fl
         error[i] /= sum;
     }
     error[label] -= 1.0f;
-    *loss += (double)(logf(sum) + outputs[first] - outputs[label]);
+    *loss = (double)(logf(sum) + outputs[first] - outputs[label]);
     return first == label;
 }
 
@@ -463,21 +464,24 @@ static void jrg_float_squares(const float *outputs, int32_t n, const float *targ
         sum += (double)difference * (double)difference;
         error[i] = difference * (2.0f / (float)n);
     }
-    *loss += sum / n;
+    *loss = sum / n;
 }
 
-/* Counts the outputs' loss and leaves its gradient in `errors`. */
-static void jrg_float_loss(const jrg_float_engine *engine, const float *target, jrg_float_figures *figures)
+/* The outputs' loss, which is counted; its gradient is left in `errors`. */
+static double jrg_float_loss(const jrg_float_engine *engine, const float *target, jrg_float_figures *figures)
 {
     const jrg_float_network *network = engine->network;
     const float *outputs = engine->memory.values + network->output;
     float *error = engine->memory.errors + network->output;
+    double loss = 0.0;
     if (network->classifier) {
-        const bool is_right = jrg_float_softmax(outputs, network->outputs, (int32_t)target[0], error, &figures->loss);
+        const bool is_right = jrg_float_softmax(outputs, network->outputs, (int32_t)target[0], error, &loss);
         figures->correct += is_right ? 1.0 : 0.0;
     } else {
-        jrg_float_squares(outputs, network->outputs, target, error, &figures->loss);
+        jrg_float_squares(outputs, network->outputs, target, error, &loss);
     }
+    figures->loss += loss;
+    return loss;
 }
 
 /* ---- backward ---- */
@@ -701,12 +705,14 @@ static void jrg_float_backward(const jrg_float_engine *engine, float *to, float 
 
 /* ---- a client task ---- */
 
-static void jrg_float_learn_sample(const jrg_float_engine *engine, const float *x, const float *y, float *to, float factor,
-                                   jrg_float_figures *figures)
+/* A sample of too small a loss teaches nothing (A11.8). */
+static void jrg_float_learn_sample(const jrg_float_engine *engine, const jrg_float_work *work, const float *x, const float *y,
+                                   float *to, float factor, jrg_float_figures *figures)
 {
     jrg_float_forward(engine, x);
-    jrg_float_loss(engine, y, figures);
-    jrg_float_backward(engine, to, factor);
+    if (!(jrg_float_loss(engine, y, figures) < work->least_loss)) { /* what is no number is not passed over */
+        jrg_float_backward(engine, to, factor);
+    }
 }
 
 static void jrg_float_batch(const jrg_float_engine *engine, const jrg_float_work *work, const float *x, const float *y,
@@ -716,7 +722,8 @@ static void jrg_float_batch(const jrg_float_engine *engine, const jrg_float_work
     const int32_t targets = network->classifier ? 1 : network->outputs;
     memset(engine->memory.gradients, 0, (size_t)network->parameters * sizeof(float));
     for (int32_t i = 0; i < n; i++) {
-        jrg_float_learn_sample(engine, x + i * network->inputs, y + i * targets, engine->memory.gradients, 1.0f, figures);
+        const float *input = x + i * network->inputs;
+        jrg_float_learn_sample(engine, work, input, y + i * targets, engine->memory.gradients, 1.0f, figures);
     }
     jrg_float_add(engine->memory.weights, -work->rate / (float)n, engine->memory.gradients, network->parameters);
 }
@@ -729,7 +736,7 @@ static void jrg_float_pass(const jrg_float_engine *engine, const jrg_float_work 
     for (int32_t i = 0; i < n; i += batch) {
         const float *inputs = x + i * engine->network->inputs;
         if (batch == 1) {
-            jrg_float_learn_sample(engine, inputs, y + i * targets, engine->memory.weights, -work->rate, figures);
+            jrg_float_learn_sample(engine, work, inputs, y + i * targets, engine->memory.weights, -work->rate, figures);
         } else {
             jrg_float_batch(engine, work, inputs, y + i * targets, n - i < batch ? n - i : batch, figures);
         }

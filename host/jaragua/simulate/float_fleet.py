@@ -18,7 +18,7 @@ from jaragua.errors import ModelError
 from jaragua.simulate import library
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.float_table import Table, table_of
-from jaragua.simulate.samples import Batch, asked_of
+from jaragua.simulate.samples import Batch, asked_of, in_one_pass
 from jaragua.simulate.workers import Workers
 from jaragua.strategies import ClientWork, Vector
 from jaragua_compiler import Network
@@ -46,6 +46,7 @@ class _Work(ctypes.Structure):
         ("batch", ctypes.c_int32),
         ("rate", ctypes.c_float),
         ("pull", ctypes.c_float),
+        ("least_loss", ctypes.c_double),
     )
 
 
@@ -113,6 +114,7 @@ class FloatFleet:
 
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same weights."""
+        work, batch = in_one_pass(work, batch)
         wanted = _work(work, asked_of(batch, self._samples))
 
         def one(copy: ctypes.CDLL, share: Batch) -> tuple[Floats, Figures]:
@@ -128,6 +130,7 @@ class FloatFleet:
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
         """Before and after adaptation, each device on its own query samples."""
+        work, support = in_one_pass(work, support)
         wanted = _work(work, asked_of(support, self._samples))
 
         def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures]:
@@ -163,7 +166,7 @@ class FloatFleet:
 
 
 def _work(work: ClientWork, samples: int) -> _Work:
-    return _Work(work.passes, work.batch, work.learning_rate, work.kept_after_a_pass(samples))
+    return _Work(work.passes, work.batch, work.learning_rate, work.kept_after_a_pass(samples), work.least_loss)
 
 
 def _declare(copy: ctypes.CDLL) -> None:

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.simulate import library
-from jaragua.simulate.dense_lanes import DenseLanes, Integers, LearnedInStep, lanes_can, lanes_fit
+from jaragua.simulate.dense_lanes import DenseLanes, Integers, LearnedInStep, Task, lanes_can, lanes_fit
 from jaragua.simulate.dense_start import DenseStart
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.layout import regions, units
-from jaragua.simulate.samples import Batch, asked_of
+from jaragua.simulate.samples import Batch, asked_of, in_one_pass
 from jaragua.simulate.workers import Workers
 from jaragua.strategies import ClientWork, Vector
-from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
+from jaragua_compiler.blob import exponents, quantise_inputs, quantise_least_loss, quantise_targets
 from jaragua_compiler.emitter import emitted_files
 from jaragua_compiler.exponents import Exponents, tensor_exponents
 from jaragua_compiler.native import kernel_folder
@@ -56,6 +56,7 @@ class _Work(ctypes.Structure):
         ("pull", ctypes.c_int32),
         ("rate_mantissa", ctypes.c_uint16),
         ("rate_exponent", ctypes.c_uint8),
+        ("least_loss", ctypes.c_uint32),
     )
 
 
@@ -130,6 +131,7 @@ class IntegerFleet:
 
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same blob."""
+        work, batch = in_one_pass(work, batch)
         samples = int(batch.counts.sum()) * work.passes
         learned: Vector | LearnedInStep
         if self._lanes and lanes_can(work, batch.counts):
@@ -140,6 +142,7 @@ class IntegerFleet:
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
         """Before and after adaptation, each device on its own query samples."""
+        work, support = in_one_pass(work, support)
         wanted = self._work(start, work, support)
 
         def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures]:
@@ -185,7 +188,9 @@ class IntegerFleet:
         scale, rate = self._scale(start), _rate(work.learning_rate)
         threads = self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP)
         arrays = *self._quantised_in_c(lanes, scale.exponents, batch), len(batch)
-        return lanes.train(start, scale.exponents, scale.units, rate, work.passes, arrays, threads)
+        least_loss = quantise_least_loss(self._plan, scale.exponents, work.least_loss)
+        task = Task(rate, work.passes, least_loss)
+        return lanes.train(start, scale.exponents, scale.units, task, arrays, threads)
 
     def _adapt_share(
         self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
@@ -210,6 +215,7 @@ class IntegerFleet:
             work.pull(asked_of(batch, self._samples)),
             rate.mantissa,
             rate.exponent,
+            quantise_least_loss(self._plan, self._scale(start).exponents, work.least_loss),
         )
 
     def _quantised(self, start: bytes, batch: Batch) -> _Quantised:

@@ -58,6 +58,11 @@ def check(simulation: Simulation) -> None:
     Of one's own data every task is tried: some held-out device may have too few samples. Of the zoo's all are alike.
     Raises: ConfigurationError, DataError.
     """
+    if simulation.memory and simulation.adapt_batch != 1:
+        message = (
+            f"memory is {simulation.memory}, which takes a step a sample, and adapt_batch {simulation.adapt_batch}"
+        )
+        raise ConfigurationError(message, "leave one of the two out")
     try:
         check_work(_adaptation(simulation))
     except ConfigurationError as error:
@@ -131,7 +136,13 @@ def means(values: NDArray[np.float64]) -> Means:
 def _adaptation(simulation: Simulation) -> ClientWork:
     asked = simulation.adapt_learning_rate
     rate = simulation.learning_rate if asked is None else asked
-    return ClientWork(rate, passes=simulation.adapt_passes, batch=simulation.adapt_batch)
+    return ClientWork(
+        rate,
+        passes=simulation.adapt_passes,
+        batch=simulation.adapt_batch,
+        least_loss=simulation.least_loss,
+        memory=simulation.memory,
+    )
 
 
 def _together(parts: list[Judged]) -> Judged:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jaragua.strategies import ClientWork
+from jaragua_compiler.visits import visits
 from jaragua_models import Samples
 
 
@@ -39,6 +41,14 @@ class Batch:
         edges = np.linspace(0, len(self), min(count, len(self)) + 1).round().astype(int)
         return [self.share(first, last) for first, last in itertools.pairwise(edges.tolist())]
 
+    def visited(self, passes: int, memory: int) -> Batch:
+        """Devices that learn each sample as often as one with such a memory visits it, in that order (visits.py)."""
+        starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
+        order = {count: visits(count, passes, memory) for count in set(self.counts.tolist())}
+        places = [start + order[count] for start, count in zip(starts, self.counts.tolist(), strict=True)]
+        place = np.concatenate(places)
+        return Batch(self.x[place], self.y[place], self.counts * passes, self.seeds)
+
     def interleaved(self) -> Batch:
         """One device that holds them all: the first sample of each, then the second of each, and so on."""
         starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
@@ -47,6 +57,13 @@ class Batch:
         order = np.lexsort((owner, turn))
         place = (starts[owner] + turn)[order]
         return Batch(self.x[place], self.y[place], np.array([len(place)]), self.seeds[:1])
+
+
+def in_one_pass(work: ClientWork, batch: Batch) -> tuple[ClientWork, Batch]:
+    """The same steps as one pass over samples in the order of their visits, if devices hold only some of them."""
+    if not work.memory or work.passes == 1:
+        return work, batch
+    return replace(work, passes=1, memory=0), batch.visited(work.passes, work.memory)
 
 
 def asked_of(batch: Batch, samples: int | None) -> int:

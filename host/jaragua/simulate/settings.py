@@ -18,6 +18,8 @@ ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 _OF_JUDGING = frozenset(
     {"adapt_shots", "eval_tasks", "queries", "adapt_passes", "adapt_learning_rate", "adapt_batch", "curve_tasks"}
 )
+#: Fields that saved states of earlier versions do not name.
+_LATER = ("float_share", "start", "least_loss", "memory")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Simulation:
     alpha_final: float
     passes: int | None = None
     batch: int | None = None
+    least_loss: float = 0.0
+    """Of a sample that teaches anything, in a round and when a new device adapts: nats, or squared error; 0: any."""
+    memory: int = 0
+    """Samples a device holds while it goes over them more than once, likewise; 0: all."""
     options: dict[str, float] = field(default_factory=dict)
     combine: str = "own"
     trim: float = 0.2
@@ -85,7 +91,7 @@ class Simulation:
         """All that decides what is learned, as JSON values: what a saved state must agree with."""
         values = asdict(self) | {"devices": list(self.devices), "checkpoints": list(self.checkpoints)}
         of_the_clock = values.pop("buffered") or {}
-        left_out = _OF_JUDGING | {name for name in ("float_share", "start") if not values[name]}
+        left_out = _OF_JUDGING | {name for name in _LATER if not values[name]}
         return {name: value for name, value in (values | of_the_clock).items() if name not in left_out}
 
 

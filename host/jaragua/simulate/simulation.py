@@ -130,6 +130,8 @@ def create_strategy(simulation: Simulation) -> Strategy:
         learning_rate=simulation.learning_rate,
         passes=simulation.passes,
         batch=simulation.batch,
+        least_loss=simulation.least_loss,
+        memory=simulation.memory,
         facts=facts_of(model_for(simulation)),
         options=simulation.options,
         aggregation=aggregation_of(simulation.combine, simulation.trim, simulation.clip, simulation.near),

@@ -31,6 +31,7 @@ typedef struct {
     int32_t pull;   /* of the way from the start that is kept after a pass, Q15 */
     uint16_t rate_mantissa;
     uint8_t rate_exponent;
+    uint32_t least_loss; /* of a sample that teaches anything (A11.8); 0: any */
 } jrg_virtual_work;
 
 typedef struct {
@@ -131,6 +132,7 @@ static jrg_nn_status jrg_virtual_load(const jrg_virtual_work *work, const void *
     if (status == JRG_NN_OK) {
         status = jrg_model_set_rate((jrg_nn_rate){work->rate_mantissa, work->rate_exponent});
         jrg_model_set_seed(seed);
+        jrg_model_set_least_loss(work->least_loss);
     }
     if (status == JRG_NN_OK) {
         status = jrg_model_set_accumulation(jrg_virtual_step_size(work, n));
