@@ -9,7 +9,7 @@ import pytest
 
 from jaragua.cli.main import run
 from jaragua.errors import UsageError
-from jaragua.reptile_search.grid import TASKS
+from jaragua.reptile_search.grid import TASKS, Order
 from jaragua_compiler.bench import batch_reptile
 from jaragua_compiler.bench.batch_reptile import Case, Work, cases, cases_text
 
@@ -18,32 +18,40 @@ from jaragua_compiler.bench.batch_reptile import Case, Work, cases, cases_text
 def test_batch_reptile_costs_more_instructions_and_the_ram_of_sums_and_samples(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    case = Case(8, Work(1, 1, 0.01), (Work(2, 4, 0.04), Work(1, 2, 0.02)))
-    twice = Case(8, Work(2, 1, 0.01), (Work(2, 4, 0.04),))
-    monkeypatch.setattr(batch_reptile, "cases", lambda: {"sine": [case, twice]})
-    monkeypatch.setattr(batch_reptile, "_ROUNDS_MOST", 3)
+    case = Case(8, Work(1, 1, 0.01), (Work(2, 4, 0.04), Work(1, 2, 0.02)), 3)
+    twice = Case(8, Work(2, 1, 0.01), (Work(2, 4, 0.04),), 3)
+    choosy_work = Case(8, Work(2, 1, 0.01, least_loss=0.2, memory=3), (Work(2, 4, 0.04, least_loss=0.2),), 3)
+    monkeypatch.setattr(batch_reptile, "cases", lambda: {"sine": [case, twice, choosy_work]})
     assert run(["bench", "--batches", "--json"]) == 0
-    several, single, kept = json.loads(capsys.readouterr().out)["data"]["comparisons"]
+    several, single, kept, choosy = json.loads(capsys.readouterr().out)["data"]["comparisons"]
     tiny, batch = several["tiny_reptile"], several["batch_reptile"]
     assert (several["samples"], several["passes"], several["batch"]) == (8, 2, 4)
     assert batch["instructions"] > 1.5 * tiny["instructions"]
-    assert (tiny["samples_bytes"], batch["samples_bytes"]) == (4, 32)
+    # Of 8 samples 7 inputs and 8 targets: the inputs at hand are in the engine's own buffer.
+    assert (tiny["samples_bytes"], batch["samples_bytes"]) == (2, 30)
     assert batch["ram_bytes"] - tiny["ram_bytes"] >= 28 + 4 * 1153  # a sum for each weight and bias
-    assert single["batch_reptile"]["samples_bytes"] == 4  # one pass keeps nothing
+    assert single["batch_reptile"]["samples_bytes"] == 2  # one pass keeps nothing
     assert tiny["instructions"] < single["batch_reptile"]["instructions"] < batch["instructions"]
-    assert (kept["tiny_passes"], kept["tiny_reptile"]["samples_bytes"]) == (2, 32)  # B5: several passes keep all
+    assert (kept["tiny_passes"], kept["tiny_reptile"]["samples_bytes"]) == (2, 30)  # B5: several passes keep all
     assert kept["tiny_reptile"]["instructions"] > 1.5 * tiny["instructions"]
     assert kept["batch_reptile"] == batch
+    # B6: what teaches nothing costs its forward pass alone, and of 8 samples 3 are held.
+    assert choosy["tiny_reptile"]["samples_bytes"] == 2 * 2 + 3 * 2
+    assert 0 < choosy["tiny_reptile"]["passed_over"] < 1
+    assert 0 < choosy["batch_reptile"]["passed_over"] < 1
+    assert choosy["tiny_reptile"]["instructions"] < kept["tiny_reptile"]["instructions"]
+    assert choosy["batch_reptile"]["instructions"] < batch["instructions"]
 
 
 def test_every_task_of_the_search_has_its_works() -> None:
     known = cases()
     assert set(known) == set(TASKS)
     for name, of_task in known.items():
-        wanted = [(passes, 1, shots) for passes in TASKS[name].stream_passes for shots in TASKS[name].shots]
-        assert [(case.stream.passes, case.stream.batch, case.shots) for case in of_task] == wanted
+        streams = [(case.stream, case.shots) for case in of_task]
+        found = [(shots, Order(one.passes, one.batch, one.least_loss, one.memory)) for one, shots in streams]
+        assert found == [stream for task in TASKS[name] for stream in task.streams]
         for case in of_task:
-            accumulations = [(1, 2), (1, 3)] if case.stream.passes == 1 else []
+            accumulations = [(1, 2), (1, 3)] if (case.stream.passes, case.stream.least_loss) == (1, 0) else []
             orders = [(work.passes, work.batch) for work in case.works]
             assert orders[len(orders) - len(accumulations) :] == accumulations
             assert all(batch >= 5 for _, batch in orders[: len(orders) - len(accumulations)])

@@ -14,7 +14,7 @@ from jaragua.reptile_search import table
 from jaragua.reptile_search.grid import STREAM, TASKS, Order, Task, Trials, shortened
 from jaragua.reptile_search.run import Simulations, Size, searched
 from jaragua.reptile_search.search import EQUAL_POINTS, Found, Judge, at_best_rate, search
-from jaragua_compiler.bench.batch_reptile import Comparison, Cost, Work
+from jaragua_compiler.bench.batch_reptile import Case, Comparison, Cost, Work
 
 TRIALS = Trials((0.1, 0.2, 0.4), (1, 2))
 
@@ -44,6 +44,13 @@ def test_the_best_rate_is_that_of_all_seeds_among_the_scouts_best() -> None:
 
 def test_a_rate_at_the_end_of_the_grid_is_marked() -> None:
     assert at_best_rate(STREAM, TRIALS, judge_of(lambda order: 80, best_rate=0.5)).at_edge
+
+
+def test_b6_no_rate_below_the_least_one_is_tried() -> None:
+    found = search(TRIALS, judge_of(lambda order: 80, best_rate=0.1), Order(2, 1, 0.1), least_rate=0.2)
+    assert found.stream.rate == 0.2
+    assert not found.stream.at_edge
+    assert {one.rate for one in found.equal.found} == {0.1}
 
 
 def test_the_fewest_passes_that_learn_within_a_point_are_taken() -> None:
@@ -79,18 +86,47 @@ def test_tinyreptile_of_two_passes_is_compared_too() -> None:
     assert table.accumulation_table([size]).splitlines()[2:] == []
 
 
+def test_b6_a_stream_that_passes_over_what_it_knows_meets_batch_reptile_that_does_not_and_that_does() -> None:
+    choosy = Order(2, 1, 0.1, 20)
+
+    def points(order: Order) -> float:
+        passes_needed = 2 if order.least_loss else 3
+        return 80 if order == choosy or order.passes == passes_needed else 70
+
+    found = search(TRIALS, judge_of(points), choosy)
+    assert [one.order for one in found.equal.found] == [Order(3, 5), Order(3, 10)]
+    assert found.alike
+    assert [one.order for one in found.alike.found] == [Order(2, 5, 0.1), Order(2, 10, 0.1)]
+    size = counted_size(found, 2000)
+    assert size.cheapest == Case(5, Work(2, 1, 0.2, 0.1, 20), (Work(3, 10, 0.2), Work(2, 10, 0.2, 0.1)), 300)
+    plain, alike = table.selective_table([size]).splitlines()[2:]
+    assert "| 2 × 1, memory 20, least loss 0.1, 0.2: 0.801 ± 0.006 | 3 × 10, 0.2: " in plain
+    assert "| 2 × 10, least loss 0.1, 0.2: " in alike
+    assert plain.endswith("| 2.00 | 25% | 0% | yes |")
+    assert table.batch_table([size]).splitlines()[2:] == []
+
+
+def test_b6_every_size_of_every_task_has_its_memory() -> None:
+    for task in [tasks[0] for tasks in TASKS.values()]:
+        sizes = [shots for shots, order in task.streams if order.least_loss]
+        assert sizes == list(task.shots)
+        assert len(task.streams) == len(task.shots) * (len(task.stream_passes) + 1)
+    longer = TASKS["omniglot-cnn"][1]
+    assert longer.streams == [(shots, STREAM) for shots in longer.shots]
+
+
 def test_that_none_learns_as_well_is_said() -> None:
     found = search(TRIALS, judge_of(lambda order: 80 if order == STREAM else 50))
     assert not found.equal.learns_as_well
     assert {one.order.passes for one in found.equal.found} == {8}
-    rows = table.batch_table([Size(TASKS["digits"], 1, found)]).splitlines()
+    rows = table.batch_table([Size(TASKS["digits"][0], 1, found)]).splitlines()
     assert rows[2].endswith("| none learns as well |")
 
 
 def counted_size(found: Found, ram_bytes: int) -> Size:
     """Every work costs three times TinyReptile's instructions, less the more samples a step has."""
-    size = Size(TASKS["digits"], 5, found)
-    tiny, passes = Cost(1000, 1000, 0), found.stream.order.passes
+    size = Size(TASKS["digits"][0], 5, found)
+    tiny, passes = Cost(1000, 1000, 0, 0.25), found.stream.order.passes
 
     def cost(batch: int) -> Cost:
         return Cost(3000 - batch, ram_bytes, 0)
@@ -113,33 +149,36 @@ def test_the_cheapest_of_those_that_learn_as_well_has_the_row() -> None:
 
 
 def test_a_point_of_a_squared_error_is_a_hundredth_of_the_waves_mean_square() -> None:
-    assert TASKS["digits"].point == 0.01
-    assert TASKS["sine"].point == pytest.approx(-0.0425, abs=1e-4)
+    assert TASKS["digits"][0].point == 0.01
+    assert TASKS["sine"][0].point == pytest.approx(-0.0425, abs=1e-4)
 
 
 @pytest.fixture(scope="module")
 def tiny() -> Task:
-    return shortened(TASKS["sine"])
+    return shortened(TASKS["sine"][0])
 
 
 def test_a_tiny_search_gives_a_row_and_repeats_none_of_its_simulations(tiny: Task, tmp_path: Path) -> None:
     store, said = Store(tmp_path), list[str]()
     first, again = (Simulations(tiny, store, 1, said.append) for _ in range(2))
-    (size,) = searched(first, tiny)
+    sizes = searched(first, tiny)
     assert said
-    assert len(size.found.stream.points) == len(tiny.trials.seeds)
+    assert [size.is_selective for size in sizes] == [False, True]
+    assert {len(size.found.stream.points) for size in sizes} == {len(tiny.trials.seeds)}
     records = sorted(tmp_path.glob("records/*"))
     changed = [path.stat().st_mtime_ns for path in records]
     assert len(records) == len(first.outcomes)
-    assert searched(again, tiny) == [size]
+    assert searched(again, tiny) == sizes
     assert [path.stat().st_mtime_ns for path in records] == changed
     assert first.seconds == again.seconds > 0
 
 
-def test_the_command_prints_both_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_all_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--short", "--task", "sine", "--no-board", "--workers", "1", "--folder", str(tmp_path)]
     assert command.main(words) == 0
     shown = capsys.readouterr().out
     assert shown.count("| sine | 8 |") >= 3
     assert "bar met" in shown
+    assert "2 × 1, " not in shown
+    assert "| sine | 8 | 1 × 1, memory 16, least loss 0.1, " in shown
     assert "Simulations: " in shown

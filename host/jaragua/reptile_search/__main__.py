@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _print_tables(options: argparse.Namespace) -> None:
     sizes, seconds = _found(options)
-    sys.stdout.write(f"{table.batch_table(sizes)}\n\n{table.accumulation_table(sizes)}\n\n")
+    tables = (table.batch_table(sizes), table.selective_table(sizes), table.accumulation_table(sizes))
+    sys.stdout.write("\n\n".join(tables) + "\n\n")
     sys.stdout.write(f"Simulations: {seconds:,.0f} s in all.\n")
     if options.write:
         _write([size for size in sizes if size.comparisons])
@@ -41,8 +42,8 @@ def _print_tables(options: argparse.Namespace) -> None:
 
 def _found(options: argparse.Namespace) -> tuple[list[Size], float]:
     store, sizes, seconds = Store(options.folder), [], 0.0
-    for name in options.task or TASKS:
-        task = shortened(TASKS[name]) if options.short else TASKS[name]
+    for task in [task for name in options.task or TASKS for task in TASKS[name]]:
+        task = shortened(task) if options.short else task
         simulations = Simulations(task, store, options.workers, _say)
         of_task = searched(simulations, task)
         seconds += simulations.seconds

@@ -63,8 +63,13 @@ class Size:
         return self._case([*(row.learned for row in self.batch_reptile), *self.found.accumulations])
 
     @property
+    def is_selective(self) -> bool:
+        """Whether TinyReptile passes over what it knows (B6)."""
+        return self.found.alike is not None
+
+    @property
     def batch_reptile(self) -> list[Row]:
-        """The one with the fewest instructions; and that of several passes, if that has one pass."""
+        """The one with the fewest instructions; that of several passes, if that has one pass; that of `alike`."""
         rows = iter(self._rows())
         return [_cheapest(list(islice(rows, len(equal.found))), equal) for equal in self._equals]
 
@@ -76,16 +81,19 @@ class Size:
 
     @property
     def _equals(self) -> list[Equal]:
-        return [self.found.equal, *([self.found.several] if self.found.several else [])]
+        return [equal for equal in (self.found.equal, self.found.several, self.found.alike) if equal]
 
     def _rows(self) -> list[Row]:
         counted = self.comparisons or [None] * len(self.works)
         return [Row(learned, comparison) for learned, comparison in zip(self.works, counted, strict=True)]
 
     def _case(self, learned: Sequence[Learned]) -> Case:
-        works = tuple(Work(one.order.passes, one.order.batch, one.rate) for one in learned)
-        stream = self.found.stream
-        return Case(self.shots, Work(stream.order.passes, 1, stream.rate), works)
+        return Case(self.shots, _work(self.found.stream), tuple(_work(one) for one in learned), self.task.rounds)
+
+
+def _work(learned: Learned) -> Work:
+    order = learned.order
+    return Work(order.passes, order.batch, learned.rate, order.least_loss, order.memory)
 
 
 def _cheapest(rows: list[Row], equal: Equal) -> Row:
@@ -121,12 +129,18 @@ class Simulations:
 
 
 def searched(simulations: Simulations, task: Task) -> list[Size]:
-    """Every support-set size of a task. Raises: what `simulate` raises, StoreError."""
-    return [
-        Size(task, shots, search(task.trials, simulations.judge(shots), Order(passes, 1)))
-        for passes in task.stream_passes
-        for shots in task.shots
-    ]
+    """Every support-set size of a task. Raises: what `simulate` raises, StoreError.
+
+    Who passes over some samples takes fewer steps, and none smaller than who takes them all (B6).
+    """
+    sizes: list[Size] = []
+    rates: dict[tuple[int, int], float] = {}
+    for shots, order in task.streams:
+        least_rate = rates[shots, order.passes] if order.least_loss else 0.0
+        found = search(task.trials, simulations.judge(shots), order, least_rate)
+        rates.setdefault((shots, order.passes), found.stream.rate)
+        sizes.append(Size(task, shots, found))
+    return sizes
 
 
 def counted(sizes: list[Size]) -> list[Size]:

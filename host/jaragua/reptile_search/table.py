@@ -27,8 +27,14 @@ _BAR = 2.0  # at most half
 
 def batch_table(sizes: Sequence[Size]) -> str:
     """TinyReptile beside the cheapest batch Reptile that learns as well."""
-    rows = [_row(size, row) for size in sizes for row in size.batch_reptile]
+    rows = [_row(size, row) for size in sizes if not size.is_selective for row in size.batch_reptile]
     return "\n".join([*_head("batch Reptile", "bar met"), *rows])
+
+
+def selective_table(sizes: Sequence[Size]) -> str:
+    """TinyReptile that passes over what it knows beside batch Reptile that does not, and that does (B6)."""
+    rows = [_row(size, row, _passed_over(row)) for size in sizes if size.is_selective for row in size.batch_reptile]
+    return "\n".join([*_head("batch Reptile", "passed over, TinyReptile", "batch Reptile", "both at most half"), *rows])
 
 
 def accumulation_table(sizes: Sequence[Size]) -> str:
@@ -37,17 +43,23 @@ def accumulation_table(sizes: Sequence[Size]) -> str:
     return "\n".join([*_head("one pass", "both at most half"), *rows])
 
 
-def _head(other: str, verdict: str) -> Iterator[str]:
+def _head(other: str, *more: str) -> Iterator[str]:
     names = [name.format(other=other, metric="accuracy (sine: squared error)") for name in _COLUMNS]
-    yield f"| {' | '.join([*names, verdict])} |"
-    yield "|" + " --- |" * (len(names) + 1)
+    yield f"| {' | '.join([*names, *more])} |"
+    yield "|" + " --- |" * (len(names) + len(more))
 
 
-def _row(size: Size, row: Row) -> str:
+def _passed_over(row: Row) -> tuple[str, ...]:
+    if row.comparison is None:
+        return ("–", "–")
+    return tuple(f"{cost.passed_over:.0%}" for cost in (row.comparison.tiny_reptile, row.comparison.batch_reptile))
+
+
+def _row(size: Size, row: Row, more: Sequence[str] = ()) -> str:
     stream, learned = size.found.stream, row.learned
     ahead = learned.ahead_of(stream)
     cells = [
-        size.task.model,
+        size.task.name or size.task.model,
         str(size.samples),
         _learned(size, stream),
         _learned(size, learned),
@@ -58,7 +70,7 @@ def _row(size: Size, row: Row) -> str:
         cells[-1] = "none learns as well"
     elif ahead.mean > EQUAL_POINTS:
         cells[-1] += "; it learns better"
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join([*cells[:-1], *more, cells[-1]])} |"
 
 
 def _rate(learned: Learned) -> str:

@@ -5,8 +5,9 @@ Untrained weights would have other dead rows than a real device's, and how many 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,10 @@ TASKS = 8
 # Exponents are found anew in every round: of a large set of images a part is enough.
 _CALIBRATION_MOST_NUMBERS = 500_000
 _CALIBRATION_FEW = 100
+
+
+#: From a start and a device's samples to the steps it takes, the first of which brings the start.
+DeviceWork: TypeAlias = Callable[[bytes, Samples], list[Step]]
 
 
 @dataclass(frozen=True)
@@ -58,9 +63,10 @@ def task_steps(plan: Plan, blob: bytes, support: Samples, learning_rate: float) 
     return [Step(x, target, rate, start) for x, target, start in zip(inputs, targets, starts, strict=True)]
 
 
-def meta_train(model: Model, plan: Plan) -> Weights:
+def meta_train(model: Model, plan: Plan, work: DeviceWork | None = None) -> Weights:
     """TinyReptile with the model's defaults: the start moves towards the mean of what its clients' training made of it.
 
+    work: what a client does with its samples; None: a step a sample, in as many passes as the defaults say.
     One client a round would not do: on digits it ends worse than a random start (docs/tasks.md), with other dead rows.
     """
     engine = NativeEngine(plan)
@@ -71,14 +77,22 @@ def meta_train(model: Model, plan: Plan) -> Weights:
         trained = []
         for client in range(defaults.clients):
             task = model.tasks.train_task(f"bench-{client}", number, defaults.ways, defaults.shots)
-            trained.append(_adapted(engine, plan, blob, task.support, defaults))
+            steps = work(blob, task.support) if work else _default_steps(plan, blob, task.support, defaults)
+            trained.append(_adapted(engine, plan, steps))
         weights = _moved(weights, trained, defaults.alpha * (1.0 - number / defaults.rounds))
     return weights
 
 
-def _adapted(engine: NativeEngine, plan: Plan, blob: bytes, support: Samples, defaults: Defaults) -> Weights:
-    engine.load(blob)
-    for step in defaults.training_passes * task_steps(plan, blob, support, defaults.learning_rate):
+def _default_steps(plan: Plan, blob: bytes, support: Samples, defaults: Defaults) -> list[Step]:
+    once = task_steps(plan, blob, support, defaults.learning_rate)
+    return [*once, *([replace(step, blob=None) for step in once] * (defaults.training_passes - 1))]
+
+
+def _adapted(engine: NativeEngine, plan: Plan, steps: Sequence[Step]) -> Weights:
+    for step in steps:
+        if step.blob is not None:
+            engine.load(step.blob)
+        engine.set_least_loss(step.least_loss)
         engine.train_step(step.x, step.target, step.rate)
     return unpack(plan, engine.blob())
 
