@@ -137,9 +137,8 @@ class ReferenceEngine:
         tensors = self._tensors(x)
         result = self._loss(tensors[self.plan.graph.output], target)
         exponent = PROBABILITY_EXPONENT if self.plan.network.classifier else self._exponents.output
-        error = Block(clipped(result.error, self._clip), exponent)
-        if result.loss >= self._least_loss:
-            self._learn(tensors, error, effective_rate(LearningRate(*rate), self._factor))
+        values = clipped(result.error, self._clip) if result.loss >= self._least_loss else np.zeros_like(result.error)
+        self._learn(tensors, Block(values, exponent), effective_rate(LearningRate(*rate), self._factor))
         self._count_sample()
         return StepResult(result.correct, result.loss)
 

@@ -73,12 +73,12 @@ void jrg_model_apply(void);
 /* The largest output error of the training steps that follow, in its own unit (A11.7); 0: any, as before this is called. */
 void jrg_model_set_clip(uint32_t limit);
 
-/* The least loss, as jrg_nn_result counts it, of a sample that teaches anything in the training steps that follow (A11.8);
- * 0: any, as before this is called. */
+/* The least loss, as jrg_nn_result counts it, of a sample that teaches anything in the training steps that follow
+ * (A11.8); 0: any, as before this is called. */
 void jrg_model_set_least_loss(uint32_t least);
 
-/* The engine's own buffer for a sample, jrg_model.inputs numbers, 4-aligned. Who has no other puts the sample here and hands
- * it over as x below; the engine may write to it whenever it computes, so it holds one sample for one call. */
+/* The engine's own buffer for a sample, jrg_model.inputs numbers, 4-aligned. Who has no other puts the sample here and
+ * hands it over as x below; the engine may write to it whenever it computes, so it holds one sample for one call. */
 int16_t *jrg_model_input(void);
 
 /* A3. x: jrg_model.inputs numbers, clamped to the input's range (A3.0); outputs: jrg_model.outputs numbers. */

@@ -81,7 +81,8 @@ JRG_NN_INLINE void jrg_nn_conv_backward_position_w8(const jrg_nn_window *window,
     }
 }
 
-/* Adds the shares of all positions to the errors below. weight_exponent: F. rows: scratch, [outputs made even, and one]. */
+/* Adds the shares of all positions to the errors below. weight_exponent: F. rows: scratch,
+ * [outputs made even, and one]. */
 JRG_NN_INLINE void jrg_nn_conv_add_errors_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled,
                                              int32_t weight_exponent, jrg_nn_live_row_w8 *rows, int32_t *below)
 {

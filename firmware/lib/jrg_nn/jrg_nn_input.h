@@ -7,7 +7,8 @@
 #include "jrg_nn_input_dsp.h" // jrg_nn_input_dsp
 #endif
 
-/* x: [inputs], any int16, any alignment; it may be the buffer itself. buffer: [inputs], in [-2^input_width, 2^input_width - 1]. */
+/* x: [inputs], any int16, any alignment; it may be the buffer itself. buffer: [inputs], in
+ * [-2^input_width, 2^input_width - 1]. */
 JRG_NN_INLINE void jrg_nn_input(const int16_t *x, int16_t *buffer, uint32_t inputs, uint32_t input_width)
 {
 #if JRG_NN_DSP

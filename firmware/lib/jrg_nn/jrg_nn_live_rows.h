@@ -81,8 +81,8 @@ JRG_NN_INLINE uint32_t jrg_nn_live_rows_portable(const jrg_nn_dense *layer, jrg_
 
 /* errors: [error->count] of this layer's rows, error->magnitude not 0; error->exponent becomes that of the scaled
  * errors. Steps the biases and lists the rows with a scaled error that is not 0 (A5.6: the others are dead). rows:
- * [outputs made even, and one]; where a row is as long as an error they may begin with errors: an error is read before its place is
- * written. Returns their number. */
+ * [outputs made even, and one]; where a row is as long as an error they may begin with errors: an error is read before
+ * its place is written. Returns their number. */
 JRG_NN_INLINE uint32_t jrg_nn_live_rows(const jrg_nn_dense *layer, jrg_nn_exponents exponents, jrg_nn_step_rate rate,
                                         const jrg_nn_row_error *errors, jrg_nn_error *error, jrg_nn_live_row *rows)
 {

@@ -42,7 +42,8 @@ JRG_NN_INLINE jrg_nn_live_row_w8 jrg_nn_live_row_of_w8(const jrg_nn_dense_w8 *la
     };
 }
 
-/* As jrg_nn_live_rows, for int8 rows. layer_key: jrg_nn_dither_layer of this layer. rows: [outputs made even, and one]. */
+/* As jrg_nn_live_rows, for int8 rows. layer_key: jrg_nn_dither_layer of this layer. rows:
+ * [outputs made even, and one]. */
 JRG_NN_INLINE uint32_t jrg_nn_live_rows_w8(const jrg_nn_dense_w8 *layer, jrg_nn_exponents exponents,
                                            jrg_nn_step_rate rate, uint32_t layer_key, const jrg_nn_row_error *errors,
                                            jrg_nn_error *error, jrg_nn_live_row_w8 *rows)

@@ -6,7 +6,11 @@
 #include "jrg_node_parts.h"
 #include "jrg_node_status.h" // jrg_node_status_of
 
-enum { SAMPLE_HEADER_BYTES = 4, TARGET_BYTES = 2 * JRG_MODEL_TARGETS, SAMPLE_BYTES = TARGET_BYTES + 2 * JRG_MODEL_INPUTS };
+enum {
+    SAMPLE_HEADER_BYTES = 4,
+    TARGET_BYTES = 2 * JRG_MODEL_TARGETS,
+    SAMPLE_BYTES = TARGET_BYTES + 2 * JRG_MODEL_INPUTS,
+};
 
 /* int16 numbers are taken as they come. */
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
