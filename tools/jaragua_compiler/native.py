@@ -41,7 +41,6 @@ COMPILER_FLAGS: Final = (
     "-Wextra",
     "-Wconversion",
     "-Wshadow",
-    "-Werror",
 )
 BUILD_TIMEOUT_S: Final = 120
 

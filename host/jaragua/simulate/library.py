@@ -16,7 +16,7 @@ from typing import Final
 
 from jaragua.errors import ToolError
 
-_WARNINGS: Final = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
+_WARNINGS: Final = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow")
 #: No comparison is waited for to trap, or loops with one would not be done in vectors; no result depends on it.
 _FLAGS: Final = ("-std=c11", "-O3", "-funroll-loops", "-fno-trapping-math", "-fPIC", "-shared", *_WARNINGS)
 _NATIVE: Final = "-march=native"
