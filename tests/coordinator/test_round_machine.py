@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaragua.coordinator import machine, rules
-from jaragua.coordinator.judge import Verdict
+from jaragua.coordinator.judge import Expected, Verdict
 from jaragua.coordinator.machine import Memory, RoundMachine, Rules
 from jaragua.coordinator.roster import Change, Presence
 from jaragua.store.records import Assignment
@@ -30,8 +30,11 @@ def fixed(**changes: object) -> Rules:
         "minimum": 4,
         "deadline_ms": 1000,
         "wait_ms": 5000,
-        "metric": "accuracy",
-        "check_update": lambda header, blob: "" if blob.startswith(b"weights") else "it is not a blob",
+        "expected": Expected(
+            metric="accuracy",
+            most_samples=lambda number: 10,
+            check_update=lambda header, blob: "" if blob.startswith(b"weights") else "it is not a blob",
+        ),
     }
     return Rules(**(values | changes))  # type: ignore[arg-type]
 
@@ -271,10 +274,15 @@ def test_r4_an_expected_update_is_stored() -> None:
         ({"bytes": 38}, "39 bytes of weights came, its header says 38"),
         ({"sha256": b"\0" * 32}, "the weights do not have the SHA-256 of its header"),
         ({"metric": "mse"}, "it reports mse, this run is judged by accuracy"),
-        ({"loss": float("nan")}, "its loss or score is not a number"),
-        ({"score": float("inf")}, "its loss or score is not a number"),
-        ({"samples": 0}, "its number of samples or instructions is out of range"),
-        ({"instructions": 2**63}, "its number of samples or instructions is out of range"),
+        ({"loss": float("nan")}, "its loss is nan, outside 0 to 1e+06"),
+        ({"loss": 1e308}, "its loss is 1e+308, outside 0 to 1e+06"),
+        ({"loss": -1e-9}, "its loss is -1e-09, outside 0 to 1e+06"),
+        ({"score": float("inf")}, "its score is inf, outside 0 to 1"),
+        ({"score": 1.0001}, "its score is 1.0001, outside 0 to 1"),
+        ({"samples": 0}, "its number of samples is 0, outside 1 to 10"),
+        ({"samples": 11}, "its number of samples is 11, outside 1 to 10"),
+        ({"samples": 2**64 - 1}, "its number of samples is 1.84467e+19, outside 1 to 10"),
+        ({"instructions": 2**63}, "its number of instructions is 9.22337e+18, outside 0 to 4.29497e+09"),
     ],
 )
 def test_r4_what_does_not_fit_is_rejected_with_its_reason(change: dict[str, object], reason: str) -> None:

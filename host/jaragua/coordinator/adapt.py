@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from jaragua.coordinator.figures import LARGEST_SCORE
 from jaragua.coordinator.fleet import Fleet, Happening
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.wire import messages
+from jaragua.wire.rejections import shown
 
 _ATTEMPTS = 2
 
@@ -150,7 +152,10 @@ def _checked(trial: Trial, sha256: bytes, answer: messages.AdaptResult) -> Adapt
     if (answer.device, answer.trial, answer.hash) != (trial.device, trial.number, sha256):
         raise ProtocolError(f"the answer of {trial.device} to trial {trial.number} is to another question")
     if not answer.ok:
-        raise BoardError(f"{trial.device} could not adapt: {answer.reason or 'it gave no reason'}")
+        raise BoardError(f"{trial.device} could not adapt: {shown(answer.reason or 'it gave no reason')}")
+    for figure in (answer.before, answer.after):
+        if not 0 <= figure <= LARGEST_SCORE[answer.metric]:
+            raise ProtocolError(f"{trial.device} reports {answer.metric} {figure:g} of trial {trial.number} (M11)")
     return AdaptResult(
         device=answer.device,
         number=answer.trial,

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from jaragua.config import RunConfig
 from jaragua.coordinator import events, machine
 from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.figures import mean_of, tamed
 from jaragua.coordinator.fleet import Arrived, Fleet, Happening, Moved, unix_ms
 from jaragua.coordinator.formats import Formats
+from jaragua.coordinator.judge import Expected
 from jaragua.coordinator.machine import Action, Bases, Memory, RoundMachine, Rules
 from jaragua.coordinator.publication import Hashes, Starts
 from jaragua.coordinator.starts import Start, StartMaker
@@ -189,7 +189,8 @@ class Driver:
 
     def _close(self, number: int) -> list[Action]:
         """Aggregate in float64 in the order of devices (R5), write it down, publish it."""
-        updates = self._store.updates(self._record.run, number)
+        stored = self._store.updates(self._record.run, number)
+        updates = [tamed(one, self._most_samples(one.round_number)) for one in stored]
         learned = self._client_updates(number, updates)
         vector = moved(self._strategy, number, self._current.vector, learned)
         _, left_out = self._strategy.settings.aggregation.checked(self._current.vector, learned)
@@ -244,9 +245,9 @@ class Driver:
         return {
             "round": number,
             "alpha": step_size_of(self._strategy, number),
-            "loss": float(np.average([one.loss for one in updates], weights=weights)),
+            "loss": mean_of((one.loss for one in updates), weights),
             "metric": self._codec.model.metric,
-            "score": float(np.average([one.score for one in updates], weights=weights)),
+            "score": mean_of((one.score for one in updates), weights),
             "samples": sum(weights),
             "bytes_up": sum(one.payload_bytes for one in updates) + self._traffic.repeated_bytes,
             "bytes_down": self._bytes_down(number),
@@ -366,12 +367,16 @@ class Driver:
             minimum=config.devices.minimum,
             deadline_ms=int(config.round.deadline_s * 1000),
             wait_ms=int(config.devices.wait_s * 1000),
-            metric=self._codec.model.metric,
-            check_update=self._check_update,
+            expected=Expected(self._codec.model.metric, self._most_samples, self._check_update),
             exclude=frozenset(config.devices.exclude),
             buffer=config.round.buffer,
             most_age=config.round.most_age if config.round.buffer else 0,
         )
+
+    def _most_samples(self, number: int) -> int:
+        """That a device counts in a round: every one of its task as often as it is gone over."""
+        client = self._config.client
+        return client.ways * client.shots * work_of(self._strategy, number).passes
 
     def _check_update(self, header: messages.UpdateHeader, update: bytes) -> str:
         codec = self._codec_of(header.encoding, update)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from jaragua.coordinator.figures import implausible
 from jaragua.wire.messages import UpdateHeader
 
 #: Why an update does not fit the run's network, "" if it does.
 Check = Callable[[UpdateHeader, bytes], str]
 
 Result = Literal["stored", "duplicate", "late", "rejected"]
-#: What SQLite holds.
-_LARGEST_FIGURE = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -27,10 +25,19 @@ class Verdict:
     retry: bool = False
 
 
-def content(header: UpdateHeader, blob: bytes, bases: Sequence[bytes], metric: str, check_update: Check) -> Verdict:
+@dataclass(frozen=True)
+class Expected:
+    """What every update of a run must be like. most_samples: that a command of a round asks for."""
+
+    metric: str
+    most_samples: Callable[[int], int]
+    check_update: Check
+
+
+def content(header: UpdateHeader, blob: bytes, bases: Sequence[bytes], expected: Expected) -> Verdict:
     """Judge an update that is expected: its start, its length, its hash, its figures, its weights, in this order."""
-    reason = _wrong_start(header, bases) or _wrong_bytes(header, blob) or _wrong_figures(header, metric)
-    reason = reason or check_update(header, blob)
+    reason = _wrong_start(header, bases) or _wrong_bytes(header, blob) or _wrong_figures(header, expected)
+    reason = reason or expected.check_update(header, blob)
     return Verdict("rejected", reason, retry=True) if reason else Verdict("stored")
 
 
@@ -48,11 +55,7 @@ def _wrong_bytes(header: UpdateHeader, blob: bytes) -> str:
     return ""
 
 
-def _wrong_figures(header: UpdateHeader, metric: str) -> str:
-    if header.metric != metric:
-        return f"it reports {header.metric}, this run is judged by {metric}"
-    if not (math.isfinite(header.loss) and math.isfinite(header.score)):
-        return "its loss or score is not a number"
-    if not 1 <= header.samples <= _LARGEST_FIGURE or header.instructions > _LARGEST_FIGURE:
-        return "its number of samples or instructions is out of range"
-    return ""
+def _wrong_figures(header: UpdateHeader, expected: Expected) -> str:
+    if header.metric != expected.metric:
+        return f"it reports {header.metric}, this run is judged by {expected.metric}"
+    return implausible(header, expected.most_samples(header.round))

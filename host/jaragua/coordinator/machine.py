@@ -40,8 +40,7 @@ class Rules:
     minimum: int
     deadline_ms: int
     wait_ms: int
-    metric: str
-    check_update: judge.Check
+    expected: judge.Expected
     exclude: frozenset[str] = frozenset()
     buffer: int = 0
     """R13: updates that make a step, from whichever start; 0: a round waits for its own."""
@@ -441,7 +440,7 @@ class RoundMachine:
             return Verdict("late", "the round is closed")
         if self._round is None or self.phase is not Phase.TRAINING:
             return None if fixed.buffer else Verdict("late", "the round is closed")
-        return judge.content(header, blob, self._bases[header.round], fixed.metric, fixed.check_update)
+        return judge.content(header, blob, self._bases[header.round], fixed.expected)
 
     def _take(self, current: _Round, header: UpdateHeader) -> None:
         self._stored.add((header.round, header.device))

@@ -1,0 +1,63 @@
+"""The ranges of what a device reports of its work (docs/protocol.md, M11). Pure.
+
+A figure outside its range is never stored. A run folder of an older version may hold one: it is read as the nearest
+number inside, so that means are finite and such a run goes on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from jaragua.store import StoredUpdate
+from jaragua.wire.messages import UpdateHeader
+
+#: By metric: nats, or the squared error of one output.
+LARGEST_LOSS: Final = {"accuracy": 1e6, "mse": 1e24}
+#: By metric: a share of right answers, or a squared error.
+LARGEST_SCORE: Final = {"accuracy": 1.0, "mse": 1e24}
+#: What a board's counter holds.
+LARGEST_INSTRUCTIONS: Final = 2**32 - 1
+
+Number = TypeVar("Number", int, float)
+
+
+def implausible(header: UpdateHeader, most_samples: int) -> str:
+    """The first figure outside its range, in a sentence; "" if there is none.
+
+    most_samples: that the command asked for.
+    """
+    checks: tuple[tuple[str, float, float, float], ...] = (
+        ("loss", header.loss, 0, LARGEST_LOSS[header.metric]),
+        ("score", header.score, 0, LARGEST_SCORE[header.metric]),
+        ("number of samples", header.samples, 1, most_samples),
+        ("number of instructions", header.instructions, 0, LARGEST_INSTRUCTIONS),
+    )
+    for name, value, least, most in checks:
+        # Written so that NaN is outside.
+        if not least <= value <= most:
+            return f"its {name} is {value:g}, outside {least:g} to {most:g}"
+    return ""
+
+
+def tamed(update: StoredUpdate, most_samples: int) -> StoredUpdate:
+    """A stored update with every figure inside its range."""
+    return replace(
+        update,
+        loss=_within(update.loss, 0.0, LARGEST_LOSS.get(update.metric, 1e24)),
+        score=_within(update.score, 0.0, LARGEST_SCORE.get(update.metric, 1e24)),
+        samples=_within(update.samples, 1, most_samples),
+        instructions=_within(update.instructions, 0, LARGEST_INSTRUCTIONS),
+    )
+
+
+def mean_of(values: Iterable[float], weights: Sequence[int]) -> float:
+    """The weighted mean; finite for figures inside their ranges."""
+    return math.fsum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
+
+
+def _within(value: Number, least: Number, most: Number) -> Number:
+    """The nearest number of the range; NaN becomes the largest."""
+    return max(least, value) if value <= most else most
