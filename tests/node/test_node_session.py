@@ -6,14 +6,19 @@ import asyncio
 import gc
 import hashlib
 import json
+import signal
+import socket
+import subprocess
+import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiomqtt
 import pytest
 from fleet_bench import (
+    DEADLINE_SECONDS,
     CountingTrainer,
     Headquarters,
     adapt_command,
@@ -35,6 +40,7 @@ from jaragua.wire.topics import TopicKind
 from jaragua_broker import Broker
 
 BLOB = digits_blob()
+Absence = Callable[[pytest.MonkeyPatch], None]
 FACTS = DeviceFacts("somewhere/pi-1", "pi-1")
 
 
@@ -359,6 +365,62 @@ def test_broker_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BrokerError, match="no connection to the broker") as caught:
         run(Node(settings(url, tmp_path, patience_seconds=0.2)).run())
     assert "jaragua broker start" in caught.value.hint
+
+
+def refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens on the broker's port."""
+
+
+def unresolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no network yet: no name has an address."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+
+
+@pytest.mark.parametrize("absence", [refused, unresolved])
+def test_a_node_started_before_its_broker_waits_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, absence: Absence
+) -> None:
+    attempts: list[str] = []
+    connect = aiomqtt.Client._client_connect
+
+    def counted(client: aiomqtt.Client) -> None:
+        attempts.append("")
+        connect(client)
+
+    async def story() -> None:
+        with Broker() as gone:
+            port = gone.port
+        with monkeypatch.context() as patched:
+            absence(patched)
+            patched.setattr(aiomqtt.Client, "_client_connect", counted)
+            node = pi(f"mqtt://127.0.0.1:{port}", tmp_path)
+            await node.__aenter__()
+            await until(lambda: len(attempts) >= 4)
+        waiting = [record.getMessage() for record in caplog.records if "waiting for the broker" in record.getMessage()]
+        assert len(waiting) == 1
+        with Broker(port=port) as broker:
+            async with Headquarters(broker.url) as headquarters:
+                await headquarters.device_is("pi-1", "ready")
+                await node.__aexit__(None, None, None)
+
+    caplog.set_level("INFO", "jaragua")
+    run(story())
+
+
+def test_ctrl_c_ends_a_node_that_waits_for_its_broker(tmp_path: Path) -> None:
+    with Broker() as gone:
+        url = gone.url
+    options = ("--broker", url, "--fleet", "home", "--node", "pi-1", "--model", "sine", "--data-dir", str(tmp_path))
+    command = [sys.executable, "-m", "jaragua.cli.main", "client", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as client:
+        assert client.stderr is not None
+        assert "waiting for the broker" in client.stderr.readline()
+        client.send_signal(signal.SIGINT)
+        assert client.wait(timeout=3 * DEADLINE_SECONDS) == 0
 
 
 def test_descriptions_are_things_of_wot_td_1_1(broker: Broker, tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ def client(
         Path | None, typer.Option(help="Training file, or a folder of them, for --engine litert.")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; none: ~/.local/state/jaragua.")] = None,
+    patience: Annotated[
+        float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; none: for ever.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> None:
     """Put this machine into the fleet as a device (Pi class); runs until Ctrl-C."""
@@ -51,6 +54,7 @@ def client(
         kind="pi",
         model=model,
         data_dir=data_dir or default_data_dir(),
+        patience_seconds=patience,
     )
     run_until_signal(_work(settings, engine, litert))
 

@@ -21,6 +21,9 @@ def gateway(
     id: Annotated[list[str] | None, typer.Option(help="Name of a board, in the order of the ports.")] = None,
     model: Annotated[str | None, typer.Option(help="Model of the zoo; none: what the run says.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; none: ~/.local/state/jaragua.")] = None,
+    patience: Annotated[
+        float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; none: for ever.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> None:
     """Put the boards on serial ports into the fleet; runs until Ctrl-C."""
@@ -38,6 +41,7 @@ def gateway(
         kind="gateway",
         model=model,
         data_dir=data_dir or default_data_dir(),
+        patience_seconds=patience,
     )
     run_until_signal(run_gateway(settings, ports))
 

@@ -55,6 +55,7 @@ class NodeSettings:
     """Who a node is.
 
     model: what it trains until a run says otherwise; None believes the run alone. resend_seconds: M2's timer.
+    patience_seconds: how long the first connection to the broker is tried, None for ever.
     """
 
     url: BrokerUrl
@@ -64,7 +65,7 @@ class NodeSettings:
     model: str | None = None
     data_dir: Path = field(default_factory=default_data_dir)
     resend_seconds: float = 10.0
-    patience_seconds: float = 3.0
+    patience_seconds: float | None = None
 
     def __post_init__(self) -> None:
         for what, name in (("fleet", self.fleet), ("node", self.node)):

@@ -2,21 +2,26 @@
 
 What is to be sent waits here until the broker has acknowledged it. Retained messages are remembered and published
 again on each connect, so a broker that lost everything is filled again by whoever is connected to it.
+
+A message is handed to the listener while the client library reads it, before it is acknowledged and before the next is
+read. Nothing queues in this process: a flood waits in the socket and in the broker, whose queues are bounded (M11).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -42,7 +47,15 @@ _SHORT_CONNECTIONS_UNTIL_WARNING = 5
 _REASON_SECONDS = 1.0
 # How long the broker keeps commands for a node that is away; each command carries its own expiry, too.
 _BROKER_KEEPS_SECONDS = 300
-_SESSION_TAKEN_OVER = 0x8E  # MQTT 5.0, 4.13: reason code of DISCONNECT
+# Reason codes of MQTT 5.0, 2.4.
+_FAILURE = 0x80
+_SESSION_TAKEN_OVER = 0x8E
+#: A broker that starts or is busy says these (unavailable, busy, quota exceeded, rate exceeded): it is tried again.
+_PASSING = frozenset({0x88, 0x89, 0x97, 0x9F})
+#: The broker drops what is larger instead of sending it: far more than the weights of a microcontroller's network.
+LARGEST_PACKET_BYTES = 16 * 2**20
+#: Messages without a key that wait to be sent; the oldest is given up for one more.
+_MOST_WITHOUT_KEY = 256
 
 #: A payload, or how to make it from the epoch of the connection it goes out on (M8).
 Payload = bytes | Callable[[int], bytes]
@@ -89,7 +102,10 @@ class _Outgoing:
 
 
 class Listener(Protocol):
-    """Who a session works for. Both calls return at once: they are made from the reading loop."""
+    """Who a session works for. Both calls return at once: they are made from the event loop's reader.
+
+    What a peer sent must not make them raise (M11): what they raise ends `Session.run`.
+    """
 
     def connected(self) -> None:
         """The broker is there (again); subscriptions are made, retained messages are on their way."""
@@ -117,12 +133,32 @@ async def _connection(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
         await client.__aexit__(None, None, None)
 
 
+class _Handover(asyncio.Queue[Any]):
+    """In the place of the client library's queue: gives each message on at once, and keeps only errors of doing so.
+
+    The library would catch them; so whoever waits for the next message gets them.
+    """
+
+    def __init__(self, take: Callable[[aiomqtt.Message], None]) -> None:
+        super().__init__()
+        self._take = take
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        try:
+            self._take(item)
+        except Exception as error:  # noqa: BLE001
+            super().put_nowait(error)
+
+    async def get(self) -> Any:
+        raise await super().get()
+
+
 class Session:
     """The connection of one client identity.
 
     will: topic and payload the broker publishes, retained, when the connection is lost. next_epoch: a number that rises
-    with each connection. patience_seconds: how long the first connection is tried before BrokerError; once
-    there has been one, `run` goes on for ever. absent_hint: what the user can do if there never was one.
+    with each connection. patience_seconds: how long the first connection is tried before BrokerError, None for ever;
+    once there has been one, `run` goes on for ever. absent_hint: what the user can do if there never was one.
     """
 
     def __init__(
@@ -132,7 +168,7 @@ class Session:
         will: tuple[str, Payload],
         next_epoch: Callable[[], int],
         listener: Listener,
-        patience_seconds: float = 3.0,
+        patience_seconds: float | None = 3.0,
         absent_hint: str = "start one with `jaragua broker start`, or check --broker",
     ) -> None:
         self._url = url
@@ -143,12 +179,13 @@ class Session:
         self._patience_seconds = patience_seconds
         self._absent_hint = absent_hint
         self._has_connected = False
-        self._complaint = ""
+        self._complaints: set[str] = set()
         self._client: aiomqtt.Client | None = None
         self._epoch = 0
         self._subscriptions: set[str] = set()
         self._retained: dict[str, _Outgoing] = {}
         self._outgoing: dict[Hashable, _Outgoing] = {}
+        self._without_key: deque[Hashable] = deque()
         self._wake = asyncio.Event()
         self._flushed = asyncio.Event()
         self._names = count()
@@ -164,8 +201,11 @@ class Session:
         self._enqueue(("retained", topic), self._retained[topic])
 
     def send(self, topic: str, payload: bytes, key: Hashable = None, correlation: bytes | None = None) -> None:
-        """Publish as soon as there is a connection; an unsent message with the same key is replaced."""
-        name = ("named", key) if key is not None else ("numbered", next(self._names))
+        """Publish as soon as there is a connection; an unsent message with the same key is replaced.
+
+        Of messages without a key a bounded number waits; the oldest is given up.
+        """
+        name = ("named", key) if key is not None else self._new_name()
         self._enqueue(name, _Outgoing(topic, payload, correlation=correlation))
 
     def send_if_connected(self, topic: str, payload: bytes, expiry_seconds: int) -> None:
@@ -204,7 +244,7 @@ class Session:
     async def run(self) -> None:
         """Stay connected until cancelled. BrokerError: the first connection failed, or another process has our name."""
         attempts = _Backoff()
-        deadline = asyncio.get_running_loop().time() + self._patience_seconds
+        deadline = _from_now(self._patience_seconds)
         while True:
             try:
                 await self._one_connection(attempts)
@@ -226,10 +266,18 @@ class Session:
         return True
 
     def _complain(self, reason: str) -> None:
-        """Say why there is no connection, once an outage."""
-        if reason != self._complaint:
-            self._complaint = reason
-            LOGGER.info("no connection to the broker at %s (%s), trying again", self._url.public, reason)
+        """Say why there is no connection, each reason once an outage."""
+        if reason not in self._complaints:
+            self._complaints.add(reason)
+            what = "no connection to" if self._has_connected else "waiting for"
+            LOGGER.info("%s the broker at %s (%s), trying again", what, self._url.public, reason)
+
+    def _new_name(self) -> Hashable:
+        name = ("numbered", next(self._names))
+        self._without_key.append(name)
+        if len(self._without_key) > _MOST_WITHOUT_KEY:
+            self._outgoing.pop(self._without_key.popleft(), None)
+        return name
 
     def _enqueue(self, key: Hashable, message: _Outgoing) -> None:
         self._outgoing[key] = message
@@ -271,16 +319,20 @@ class Session:
                 task.result()
 
     async def _read(self, client: aiomqtt.Client) -> None:
-        async for message in client.messages:
-            properties = message.properties
-            self._listener.received(
-                Incoming(
-                    topic=str(message.topic),
-                    payload=bytes(message.payload),
-                    response_topic=getattr(properties, "ResponseTopic", None),
-                    correlation=getattr(properties, "CorrelationData", None),
-                )
+        """Until the connection is gone (MqttError) or the listener failed; `_take` gets the messages."""
+        async for _ in client.messages:
+            pass
+
+    def _take(self, message: aiomqtt.Message) -> None:
+        properties = message.properties
+        self._listener.received(
+            Incoming(
+                topic=str(message.topic),
+                payload=bytes(message.payload),
+                response_topic=getattr(properties, "ResponseTopic", None),
+                correlation=getattr(properties, "CorrelationData", None),
             )
+        )
 
     async def _write(self, client: aiomqtt.Client, attempts: _Backoff) -> None:
         for topic_filter in list(self._subscriptions):
@@ -289,7 +341,8 @@ class Session:
             self._outgoing.setdefault(("retained", topic), message)
         LOGGER.info("connected to the broker at %s", self._url.public)
         attempts.began()
-        self._has_connected, self._complaint = True, ""
+        self._has_connected = True
+        self._complaints.clear()
         self._listener.connected()
         while True:
             await self._write_all(client)
@@ -312,6 +365,7 @@ class Session:
         topic, payload = self._will
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = _BROKER_KEEPS_SECONDS
+        properties.MaximumPacketSize = LARGEST_PACKET_BYTES
         will = payload if isinstance(payload, bytes) else payload(self._epoch)
         return aiomqtt.Client(
             self._url.host,
@@ -319,6 +373,7 @@ class Session:
             username=self._url.username,
             password=self._url.password,
             identifier=self._identifier,
+            queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: _Handover(self._take)),
             logger=_CLIENT_LOGGER,
             protocol=aiomqtt.ProtocolVersion.V5,
             will=aiomqtt.Will(topic, will, qos=QOS, retain=True),
@@ -330,14 +385,16 @@ class Session:
         )
 
     def _give_up_if_hopeless(self, error: Exception, deadline: float) -> None:
-        if _reason_code(error) == _SESSION_TAKEN_OVER:
+        code = _reason_code(error)
+        if code == _SESSION_TAKEN_OVER:
             raise BrokerError(
                 f"another process has connected to {self._url.public} as {self._identifier}",
                 "give each node a name of its own with --node",
             ) from error
         if self._has_connected:
             return
-        if _reason_code(error) is not None or asyncio.get_running_loop().time() >= deadline:
+        refused = code is not None and code not in _PASSING
+        if refused or asyncio.get_running_loop().time() >= deadline:
             raise BrokerError(
                 f"there is no connection to the broker at {self._url.public}: {error}",
                 self._absent_hint,
@@ -371,10 +428,16 @@ class _Backoff:
         self._seconds = min(2 * self._seconds, _BACKOFF_CEILING_SECONDS)
 
 
+def _from_now(seconds: float | None) -> float:
+    """The event loop's time in so many seconds; None: never."""
+    return math.inf if seconds is None else asyncio.get_running_loop().time() + seconds
+
+
 def _reason_code(error: BaseException) -> int | None:
     """The MQTT 5 reason code the broker gave for refusing or ending a connection, if it gave one."""
     for candidate in (error, error.__cause__):
         value = getattr(getattr(candidate, "rc", None), "value", None)
-        if isinstance(value, int):
+        # Smaller ones are the client library's own numbers, of a lost socket for instance.
+        if isinstance(value, int) and value >= _FAILURE:
             return value
     return None
