@@ -4,7 +4,7 @@ What is to be sent waits here until the broker has acknowledged it. Retained mes
 again on each connect, so a broker that lost everything is filled again by whoever is connected to it.
 
 A message is handed to the listener while the client library reads it, before it is acknowledged and before the next is
-read. Nothing queues in this process: a flood waits in the socket and in the broker, whose queues are bounded (M11).
+read. Nothing queues in this process: a flood waits in the socket and in the broker, whose queues are bounded (P3).
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Outgoing:
 class Listener(Protocol):
     """Who a session works for. Both calls return at once: they are made from the event loop's reader.
 
-    What a peer sent must not make them raise (M11): what they raise ends `Session.run`.
+    What a peer sent must not make them raise (P1): what they raise ends `Session.run`.
     """
 
     def connected(self) -> None:
