@@ -121,7 +121,8 @@ class Broker:
 
     def _start_on(self, executable: Path, folder: Path, port: int) -> None:
         configuration = folder / "mosquitto.conf"
-        configuration.write_text(render(port, folder, pwd.getpwuid(os.getuid()).pw_name))
+        text = render(port, folder, pwd.getpwuid(os.getuid()).pw_name)
+        configuration.write_bytes(os.fsencode(text))  # a folder's name may be no text
         log = folder / "mosquitto.log"
         with log.open("wb") as sink:
             self._process = subprocess.Popen(
@@ -140,8 +141,8 @@ class Broker:
         while time.monotonic() < deadline:
             if not self.alive:
                 self._end_process()
-                raise _why_not_started(log.read_text(errors="replace"))
-            if " running" in log.read_text(errors="replace") and accepts_mqtt(LOOPBACK, port):
+                raise _why_not_started(log.read_text(encoding="utf-8", errors="replace"))
+            if " running" in log.read_text(encoding="utf-8", errors="replace") and accepts_mqtt(LOOPBACK, port):
                 return
             time.sleep(0.01)
         raise BrokerError(

@@ -10,6 +10,7 @@ import pytest
 
 from jaragua import errors
 from jaragua.cli import error_page, failure
+from jaragua.node.outbox import Outbox
 from jaragua_compiler.errors import CompileError
 from jaragua_models import ModelError
 
@@ -17,7 +18,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 
 
 def test_the_page_is_what_the_definitions_say() -> None:
-    assert PAGE.read_text() == error_page.page(), "python -m jaragua.cli.error_page > docs/errors.md"
+    assert PAGE.read_text(encoding="utf-8") == error_page.page(), "python -m jaragua.cli.error_page > docs/errors.md"
 
 
 def test_every_kind_has_a_name_of_its_own_and_says_what_to_do() -> None:
@@ -64,3 +65,48 @@ def test_a_log_that_cannot_be_written_is_no_second_error(tmp_path: Path, monkeyp
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "file"))
     assert failure.of(ZeroDivisionError("x")).exit_code == 70
+
+
+@pytest.mark.parametrize(
+    ("place", "variable"),
+    [("/home/ana/.cache/jaragua/engines", "XDG_CACHE_HOME"), ("/home/ana", "XDG_STATE_HOME")],
+)
+def test_a_home_that_cannot_be_written_names_the_variable(
+    place: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/ana")
+    found = failure.of(OSError(errno.EACCES, "Permission denied", place))
+    assert found.hint == f"set {variable} to a folder you may write to"
+    assert "rights" in failure.of(OSError(errno.EACCES, "Permission denied", "/srv/data")).hint
+
+
+def test_a_user_without_a_home_is_told_what_to_set() -> None:
+    found = failure.of(RuntimeError("Could not determine home directory."))  # what Path.home() raises
+    assert (found.exit_code, found.message) == (9, "this user has no home folder")
+    assert all(name in found.hint for name in ("HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"))
+
+
+def test_the_outbox_of_a_home_that_cannot_be_written_names_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.StoreError, match="cannot be used: File exists") as caught:
+        Outbox(tmp_path / "file" / "outbox.sqlite3")
+    assert "XDG_STATE_HOME" in caught.value.hint
+    assert "--data-dir" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "said"),
+    [("läufe", "ascii", "LC_ALL"), ("gr\udcfc", "utf-8", "rename")],
+)
+def test_a_name_that_cannot_be_encoded_is_no_fault_of_ours(
+    name: str, encoding: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: encoding)
+    with pytest.raises(UnicodeEncodeError) as caught:
+        name.encode(encoding)
+    found = failure.of(caught.value)
+    assert found.exit_code == 1
+    assert name in found.message
+    assert said in found.hint

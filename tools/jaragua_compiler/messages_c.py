@@ -41,7 +41,7 @@ def _run_zcbor(cddl: Path, folder: Path) -> None:
     what = ["--decode", "--encode", "-t", "request", "response", "--default-max-qty", most, "--copy-sources"]
     where = ["--oc", str(folder / "jrg_messages.c"), "--oh", str(folder / "jrg_messages.h")]
     command = [sys.executable, "-m", "zcbor.zcbor.zcbor", "code", "-c", str(cddl), *what, *where]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise CompileError(f"zcbor could not make C from {cddl.name}: {lines[-1] if lines else 'no reason given'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -59,7 +58,7 @@ def _bench_batches(wanted: Sequence[str] | None, json: bool) -> None:
     if json:
         output.print_result({"comparisons": [asdict(comparison) for comparison in found]})
     else:
-        sys.stdout.write("\n".join(_batch_lines(found)) + "\n")
+        output.show("\n".join(_batch_lines(found)))
 
 
 def _batch_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -106,7 +105,7 @@ def _tool_errors() -> Iterator[None]:
 
 def _print_table(results: Sequence[Result]) -> None:
     """Plain text of at most 80 columns, the same in a narrow terminal, in a wide one and in a pipe."""
-    sys.stdout.write("\n".join(_lines(results)) + "\n")
+    output.show("\n".join(_lines(results)))
 
 
 def _lines(results: Sequence[Result]) -> Iterator[str]:

@@ -24,18 +24,13 @@ def boards(json: Annotated[bool, typer.Option("--json", help="Print one JSON doc
 
 
 def _print_table() -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from jaragua_compiler.boards import boards as known
 
-    table = Table(title="Memory for a network (of all there is), in bytes", title_justify="left")
-    for heading in ("board", "", "core", "RAM", "flash"):
-        table.add_column(
-            heading, justify="right" if heading in ("RAM", "flash") else "left", no_wrap=heading == "board"
-        )
+    title = "Memory for a network (of all there is), in bytes"
+    columns = ((heading, heading in ("RAM", "flash")) for heading in ("board", "", "core", "RAM", "flash"))
+    table = output.new_table(title, *columns)
     for board in known():
         ram = f"{board.free_ram_bytes:,} ({board.ram_bytes:,})"
         flash = f"{board.free_flash_bytes:,} ({board.flash_bytes:,})"
         table.add_row(board.name, board.title, board.core, ram, flash)
-    Console().print(table)
+    output.show_table(table)

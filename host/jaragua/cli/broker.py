@@ -30,7 +30,7 @@ def start(
         if json:
             output.print_result({"url": broker.url, "port": broker.port})
         else:
-            typer.echo(broker.url)
+            output.show(broker.url)
         output.say("broker runs; Ctrl-C stops it")
         run_until_signal(_until_it_ends(broker))
 
@@ -52,7 +52,7 @@ def check(
     if json:
         output.print_result({"url": url.public, "round_trip_ms": milliseconds})
     else:
-        typer.echo(f"{url.public} answers: a message came back after {milliseconds:.1f} ms")
+        output.show(f"{url.public} answers: a message came back after {milliseconds:.1f} ms")
 
 
 async def _until_it_ends(broker: Broker) -> None:

@@ -175,23 +175,16 @@ def _document(compiled: Compiled, board: Board, folder: Path) -> dict[str, Any]:
 
 
 def _print(compiled: Compiled, board: Board, folder: Path) -> None:
-    from rich.console import Console
-
     figures = compiled.figures
-    console = Console()
-    console.print(_table("RAM", figures.ram, figures.ram_bytes, board.free_ram_bytes))
-    console.print(_table("flash", figures.flash, figures.flash_bytes, board.free_flash_bytes))
-    console.out(
-        f"{compiled.plan.network.name} for {board.title}: {len(compiled.files)} files in {folder}", highlight=False
-    )
+    output.show_table(_table("RAM", figures.ram, figures.ram_bytes, board.free_ram_bytes))
+    output.show_table(_table("flash", figures.flash, figures.flash_bytes, board.free_flash_bytes))
+    output.show(f"{compiled.plan.network.name} for {board.title}: {len(compiled.files)} files in {folder}")
 
 
 def _table(place: str, rows: Sequence[Row], total: int, free: int) -> Any:
-    from rich.table import Table
-
-    table = Table(title=f"{place}, bytes", title_justify="left", show_footer=True)
-    table.add_column("", footer=f"all, of {free:,}")
-    table.add_column("bytes", footer=f"{total:,}", justify="right")
+    table = output.new_table(f"{place}, bytes", ("", False), ("bytes", True))
+    table.show_footer = True
+    table.columns[0].footer, table.columns[1].footer = f"all, of {free:,}", f"{total:,}"
     for row in rows:
         table.add_row(row.name, f"{row.bytes:,}")
     return table

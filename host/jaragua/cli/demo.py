@@ -43,7 +43,7 @@ def demo(
     if json:
         output.print_result(document(result))
     else:
-        typer.echo(text(result))
+        output.show(text(result))
 
 
 def _run(demonstration: Demonstration, folder: Path) -> DemoResult:

@@ -116,7 +116,9 @@ def _may_open_serial() -> bool:
 
 def _first_line(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=_VERSION_SECONDS, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return "does not start"
     return next(iter((done.stdout or done.stderr).splitlines()), "")
@@ -125,6 +127,6 @@ def _first_line(command: list[str]) -> str:
 def _print(checks: list[Check]) -> None:
     for check in checks:
         mark = "ok     " if check.ok else "missing" if check.needed else "note   "
-        typer.echo(f"{mark} {check.name:18} {check.found or check.purpose}")
+        output.show(f"{mark} {check.name:18} {check.found or check.purpose}")
         if not check.ok:
-            typer.echo(f"        {check.purpose}; mend it with: {check.mend}")
+            output.show(f"        {check.purpose}; mend it with: {check.mend}")

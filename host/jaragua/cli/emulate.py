@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaragua.cli.output import print_result, say
+from jaragua.cli.output import print_result, say, show
 
 if TYPE_CHECKING:
     from jaragua.emulate import EmulatedFleet
@@ -44,7 +44,7 @@ async def _announce_and_watch(fleet: EmulatedFleet, image: Path, json: bool) -> 
     if json:
         print_result({"image": str(image), "ports": fleet.urls})
     else:
-        typer.echo("\n".join(fleet.urls))
+        show("\n".join(fleet.urls))
     say(f"boards running: {len(fleet.boards)}; Ctrl-C ends")
     while True:
         fleet.check()

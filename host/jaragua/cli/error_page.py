@@ -51,4 +51,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    sys.stdout.buffer.write(page().encode())  # the page is UTF-8, whatever the terminal is

@@ -36,4 +36,4 @@ def export_litert(
         found = {"file": str(file.path), "network": file.network, "architecture": architecture, "bytes": size_bytes}
         output.print_result(found)
     else:
-        typer.echo(f"{file.path}: trains {file.network}, architecture {file.architecture.hex()}, {size_bytes:,} bytes")
+        output.show(f"{file.path}: trains {file.network}, architecture {file.architecture.hex()}, {size_bytes:,} bytes")

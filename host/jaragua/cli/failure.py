@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaragua import errors
+from jaragua import errors, folders
 from jaragua.cli import output
 
 DEBUG_VARIABLE = "JARAGUA_DEBUG"
@@ -24,6 +24,8 @@ _OF_THE_MACHINE = {
     errno.EACCES: "mend the rights, or name another place",
     errno.EMFILE: "allow more open files (ulimit -n), or ask for fewer workers",
 }
+#: What `Path.home()` says.
+_NO_HOME = "Could not determine home directory."
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,21 @@ def of(error: BaseException) -> Failure:
         return Failure(errors.JaraguaError.code, errors.JaraguaError.exit_code, f"not enough memory: {error}", hint)
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         message = f"{error.filename or 'what was to be written'}: {error.strerror}"
-        return Failure(errors.JaraguaError.code, errors.JaraguaError.exit_code, message, _OF_THE_MACHINE[error.errno])
+        return Failure(errors.JaraguaError.code, errors.JaraguaError.exit_code, message, _hint(error))
+    if isinstance(error, RuntimeError) and str(error) == _NO_HOME:
+        hint = "set HOME to a folder you may write to, or " + " and ".join(folders.VARIABLES)
+        return Failure(errors.StoreError.code, errors.StoreError.exit_code, "this user has no home folder", hint)
+    if isinstance(error, UnicodeEncodeError) and (told := _of_a_name(error)) is not None:
+        return told
     return _unexpected(error)
+
+
+def _hint(error: OSError) -> str:
+    """What to do about what the machine refuses: for a user's own folders, which variable leads elsewhere."""
+    variable = folders.variable_for(str(error.filename)) if error.filename else ""
+    if variable and error.errno != errno.EMFILE:
+        return f"set {variable} to a folder you may write to"
+    return _OF_THE_MACHINE[error.errno or 0]
 
 
 def report(failure: Failure, *, as_json: bool) -> int:
@@ -72,6 +87,19 @@ def _code_of_other_tree(error: BaseException) -> str | None:
         if kind is not None and isinstance(error, kind):
             return code
     return None
+
+
+def _of_a_name(error: UnicodeEncodeError) -> Failure | None:
+    """A file's name that the locale has no letters for, or that is no text; None: it is something else."""
+    letters = error.object[error.start : error.end]
+    if error.encoding == "utf-8":  # only half of a surrogate pair cannot be encoded: a byte of a name that is no UTF-8
+        message, hint = "a name has bytes that are not UTF-8", "rename the file or folder, or choose another name"
+    elif error.encoding == sys.getfilesystemencoding():
+        message = f"this locale ({error.encoding}) has no letters for a name with '{letters}'"
+        hint = "set LC_ALL=C.UTF-8, or PYTHONUTF8=1"
+    else:
+        return None
+    return Failure(errors.JaraguaError.code, errors.JaraguaError.exit_code, f"{message}: {error.object}", hint)
 
 
 def _unexpected(error: BaseException) -> Failure:
@@ -98,5 +126,8 @@ def _keep(text: str) -> str:
 
 
 def _log_folders() -> list[Path]:
-    state = os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
-    return [Path(state) / "jaragua", Path(tempfile.gettempdir()) / f"jaragua-{os.getuid()}"]
+    temporary = Path(tempfile.gettempdir()) / f"jaragua-{os.getuid()}"
+    try:
+        return [folders.state_folder(), temporary]
+    except errors.StoreError:
+        return [temporary]

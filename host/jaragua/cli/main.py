@@ -9,7 +9,6 @@ same reason help is plain text, not drawn by rich.
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from jaragua import __version__
-from jaragua.cli import failure, output
+from jaragua.cli import failure, help_pages, output, streams
 from jaragua.errors import Interrupted, JaraguaError, UsageError
 
 #: Every verb with the line that `jaragua --help` shows; the order is the order of the list.
@@ -48,11 +47,10 @@ _TyperUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 def main() -> None:
     """Entry point of the command."""
+    streams.prepare()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # under nohup it is not
             signal.signal(number, _interrupt)
-    if sys.stderr is None:  # closed (2>&-)
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the program runs
     try:
         sys.exit(_settled(run(sys.argv[1:])))
     except BrokenPipeError:
@@ -108,6 +106,7 @@ def _verb_of(arguments: Sequence[str]) -> str | None:
 def build_app(verb: str | None) -> typer.Typer:
     """The application with `verb` loaded and all the others present by name and help only."""
     app = typer.Typer(
+        cls=help_pages.Group,
         name="jaragua",
         help="Federated meta-learning for microcontrollers.",
         add_completion=False,
@@ -120,7 +119,7 @@ def build_app(verb: str | None) -> typer.Typer:
         if name == verb:
             _add(app, name, text, _load(name))
         else:
-            app.command(name, help=text)(_not_loaded)
+            app.command(name, help=text, short_help=text)(_not_loaded)
     return app
 
 
@@ -135,7 +134,7 @@ def _root(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"jaragua {__version__}\n")
+        output.show(f"jaragua {__version__}")
         raise typer.Exit
 
 
@@ -151,10 +150,11 @@ def _load(verb: str) -> typer.Typer:
 
 def _add(root: typer.Typer, name: str, text: str, app: typer.Typer) -> None:
     if _is_group(app, name):
-        root.add_typer(app, name=name, help=text, no_args_is_help=False)
+        group = help_pages.with_whole_lines(app)
+        root.add_typer(group, name=name, cls=help_pages.Group, help=text, short_help=text, no_args_is_help=False)
         return
     function: Any = app.registered_commands[0].callback
-    root.command(name)(function)
+    root.command(name, cls=help_pages.Command, short_help=text)(function)
 
 
 def _is_group(app: typer.Typer, name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import sys
 import time
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jaragua.cli import output
 from jaragua.cli.output import say
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ def _shower(as_json: bool) -> Callable[[Line], None]:
 
 
 def _show_json(line: Line) -> None:
-    document = {"time": round(time.time(), 3), "event": line.kind, **line.fields}
-    sys.stdout.write(json_module.dumps(document, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    output.print_document({"time": round(time.time(), 3), "event": line.kind, **line.fields})
 
 
 def _text(line: Line) -> str:
@@ -71,16 +69,14 @@ def _text(line: Line) -> str:
 
 
 def _show_plain(line: Line) -> None:
-    sys.stdout.write(_text(line) + "\n")
-    sys.stdout.flush()
+    output.show(_text(line))
 
 
 def _show_coloured() -> Callable[[Line], None]:
-    from rich.console import Console
     from rich.text import Text
 
     from jaragua.wire.definitions import LogLevel
 
-    console = Console(highlight=False)
+    console = output.console()
     styles = {LogLevel.ERROR: "red", LogLevel.WARNING: "yellow", LogLevel.DEBUG: "dim"}
-    return lambda line: console.print(Text(_text(line), style=styles.get(line.level, "")))
+    return lambda line: console.print(Text(_text(line), style=styles.get(line.level, "")), soft_wrap=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jaragua.cli.output import print_result, say
+from jaragua.cli.output import print_result, say, show
 from jaragua.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def online(
     if json:
         print_result({"task": model.name, "seed": seed, "new_class": unknown, **_document(result)})
     else:
-        typer.echo(_summary(result, unknown))
+        show(_summary(result, unknown))
 
 
 @asynccontextmanager

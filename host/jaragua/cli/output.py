@@ -1,17 +1,28 @@
-"""Results go to stdout, chatter to stderr, and `--json` prints exactly one document."""
+"""Results go to stdout, chatter to stderr, and `--json` prints exactly one document.
+
+Everything that a verb prints goes through this module: here it is decided how wide tables are and what happens when a
+stream cannot be written.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, TextIO
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 from jaragua.errors import JaraguaError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 SCHEMA_VERSION = 1
+
+#: Columns of what is not a terminal: tables in a pipe or a file are complete, one line a row.
+_WIDEST = 10_000
 
 
 def result_document(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,12 +40,49 @@ def error_document(code: str, message: str, hint: str) -> dict[str, Any]:
 
 
 def print_document(document: Mapping[str, Any]) -> None:
-    """Print one JSON document on stdout. Raises: JaraguaError if nothing can be written there, BrokenPipeError."""
+    """Print JSON in one line on stdout. Raises: JaraguaError if nothing can be written there, BrokenPipeError."""
+    with _stdout() as stream:
+        stream.write(_json(document, stream) + "\n")
+
+
+def show(text: str) -> None:
+    """Print a line, or several, of the result on stdout. Raises: JaraguaError as `print_document`, BrokenPipeError."""
+    with _stdout() as stream:
+        stream.write(text + "\n")
+
+
+def show_table(table: Table) -> None:
+    """Print a table on stdout: folded to a terminal's width, complete elsewhere. Raises: as `show`."""
+    with _stdout():
+        console().print(table)
+
+
+def new_table(title: str, *columns: tuple[str, bool]) -> Table:
+    """An empty table whose cells are folded where there is no room, never cut. columns: heading, whether of numbers."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for heading, is_number in columns:
+        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
+    return table
+
+
+def console(*, stderr: bool = False) -> Console:
+    """The only place where consoles are made. A terminal has the width it says, or COLUMNS; nothing else has one."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream is not None and stream.isatty() else _WIDEST
+    return Console(stderr=stderr, width=width, highlight=False, markup=False)
+
+
+@contextmanager
+def _stdout() -> Iterator[TextIO]:
+    """stdout, flushed at the end. Raises: JaraguaError if it is closed or cannot be written, BrokenPipeError."""
     if sys.stdout is None:
         raise JaraguaError("the result cannot be printed: stdout is closed", "leave it open, or send it to a file")
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     try:
-        sys.stdout.write(_writable(text, document) + "\n")
+        yield sys.stdout
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -43,10 +91,11 @@ def print_document(document: Mapping[str, Any]) -> None:
         raise JaraguaError(f"the result cannot be printed: {error.strerror}", "make room where stdout goes") from error
 
 
-def _writable(text: str, document: Mapping[str, Any]) -> str:
-    """The same JSON with escapes, where a terminal or a pipe cannot take its letters (a file's name may be no text)."""
+def _json(document: Mapping[str, Any], stream: TextIO) -> str:
+    """With escapes where the stream cannot carry the letters, or a file's name is no text: the same JSON."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     try:
-        text.encode(sys.stdout.encoding or "utf-8")
+        text.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:
         return json.dumps(document, allow_nan=False)
     return text

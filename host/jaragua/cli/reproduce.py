@@ -48,7 +48,7 @@ def reproduce(
         raise UsageError(f"no experiment has a name like {', '.join(only or [])}", f"tasks: {known}; see --list")
     if list_only:
         names = list(dict.fromkeys(one.name for one in plan.experiments))
-        output.print_result({"experiments": names}) if json else typer.echo("\n".join(names))
+        output.print_result({"experiments": names}) if json else output.show("\n".join(names))
         return
     place = folder or Path("runs") / f"reproduce-{scale}"
     store = Store(place)
@@ -143,7 +143,7 @@ def _tell(plan: Plan, found: Found, target: Path, drawn: list[str], json: bool) 
         output.print_result(data)
     else:
         done = sum(one.key in found.outcomes for one in plan.experiments)
-        typer.echo(f"{target}: {done} of {len(plan.experiments)} simulations, {len(drawn)} figures")
+        output.show(f"{target}: {done} of {len(plan.experiments)} simulations, {len(drawn)} figures")
 
 
 @contextmanager
@@ -152,12 +152,11 @@ def _progress() -> Iterator[OnProgress]:
     if not sys.stderr.isatty():
         yield lambda now: output.say(describe(now))
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[what]}"))
-    with Bar(*columns, console=Console(stderr=True, highlight=False, markup=False)) as bar:
+    with Bar(*columns, console=output.console(stderr=True)) as bar:
         task = bar.add_task("experiments", total=None, what="")
         yield lambda now: bar.update(task, completed=now.done, total=now.of, what=_what(now))
 

@@ -106,11 +106,11 @@ def document(settings: RunConfig, result: RunResult) -> dict[str, object]:
 
 def _print(settings: RunConfig, result: RunResult) -> None:
     devices = ", ".join(f"{one.device} ({one.updates})" for one in result.devices)
-    typer.echo(f"{settings.run.name}: {result.rounds} rounds of {settings.strategy.name} on {settings.model.name}")
-    typer.echo(f"  devices (updates)  {devices}")
-    typer.echo(
+    output.show(f"{settings.run.name}: {result.rounds} rounds of {settings.strategy.name} on {settings.model.name}")
+    output.show(f"  devices (updates)  {devices}")
+    output.show(
         f"  last round         loss {result.loss:.4f}, {result.metric} {result.score:.4f} on what was trained on"
     )
-    typer.echo(f"  broker traffic     {result.bytes_up} bytes up, {result.bytes_down} bytes down")
-    typer.echo(f"  model              {result.model_hash}")
-    typer.echo(f"  folder             {result.run_dir}")
+    output.show(f"  broker traffic     {result.bytes_up} bytes up, {result.bytes_down} bytes down")
+    output.show(f"  model              {result.model_hash}")
+    output.show(f"  folder             {result.run_dir}")

@@ -87,7 +87,6 @@ class _OnTerminal:
 
 
 def _bar() -> Any:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     return Progress(
@@ -96,5 +95,5 @@ def _bar() -> Any:
         MofNCompleteColumn(),
         TextColumn("{task.fields[figures]}"),
         TimeElapsedColumn(),
-        console=Console(stderr=True, highlight=False, markup=False),
+        console=output.console(stderr=True),
     )

@@ -256,18 +256,18 @@ def _clock(buffered: Buffered, time: VirtualTime) -> dict[str, object]:
 
 def _print(wanted: Simulation, result: SimulationResult) -> None:
     name = result.metric
-    typer.echo(
+    output.show(
         f"{wanted.task}: {result.rounds} rounds of {wanted.strategy}, {wanted.clients} of {len(wanted.devices)} devices"
     )
-    typer.echo(f"  before adapting  {name} {result.before.mean:.4f} ± {result.before.ci95:.4f}")
-    typer.echo(
+    output.show(f"  before adapting  {name} {result.before.mean:.4f} ± {result.before.ci95:.4f}")
+    output.show(
         f"  after adapting   {name} {result.after.mean:.4f} ± {result.after.ci95:.4f}, {result.tasks} held-out tasks"
     )
-    typer.echo(f"  speed            {result.client_tasks_per_second:.0f} client tasks a second, judging not counted")
-    typer.echo(f"  weights          {result.parameters}, {result.bytes_up} bytes up, {result.bytes_down} bytes down")
+    output.show(f"  speed            {result.client_tasks_per_second:.0f} client tasks a second, judging not counted")
+    output.show(f"  weights          {result.parameters}, {result.bytes_up} bytes up, {result.bytes_down} bytes down")
     if result.time:
-        typer.echo(f"  virtual time     {_in_words(result.time)}")
-    typer.echo(f"  model            {result.final_hash}")
+        output.show(f"  virtual time     {_in_words(result.time)}")
+    output.show(f"  model            {result.final_hash}")
 
 
 def _in_words(time: VirtualTime) -> str:

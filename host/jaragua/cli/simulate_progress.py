@@ -21,11 +21,10 @@ def progress(rounds: int) -> Iterator[OnProgress]:
     if not sys.stderr.isatty():
         yield _Sparing(lambda now: output.say(describe(now)), _LINE_EVERY_SECONDS)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True, highlight=False, markup=False)) as bar:
+    with Progress(*columns, console=output.console(stderr=True)) as bar:
         task = bar.add_task("rounds", total=rounds, figures="")
         yield _Sparing(
             lambda now: bar.update(task, completed=now.rounds_done, figures=_figures(now)), _BAR_EVERY_SECONDS

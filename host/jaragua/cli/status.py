@@ -37,19 +37,19 @@ def status(
 def _print(summary: dict[str, Any]) -> None:
     last = summary["last_round"]
     devices = ", ".join(f"{device} ({count})" for device, count in summary["updates"].items()) or "none yet"
-    typer.echo(f"{summary['run']}: {summary['status']}, {summary['rounds_done']} of {summary['rounds']} rounds")
-    typer.echo(f"  model              {summary['model']}, strategy {summary['strategy']}, seed {summary['seed']}")
-    typer.echo(f"  devices (updates)  {devices}")
+    output.show(f"{summary['run']}: {summary['status']}, {summary['rounds_done']} of {summary['rounds']} rounds")
+    output.show(f"  model              {summary['model']}, strategy {summary['strategy']}, seed {summary['seed']}")
+    output.show(f"  devices (updates)  {devices}")
     if last:
-        typer.echo(f"  last round         loss {last['loss']:.4f}, {last['metric']} {last['score']:.4f}")
+        output.show(f"  last round         loss {last['loss']:.4f}, {last['metric']} {last['score']:.4f}")
     if summary["curves"]:
-        typer.echo(f"  device by device   {_first_and_last(summary)}")
+        output.show(f"  device by device   {_first_and_last(summary)}")
     if summary["left_out"]:
-        typer.echo(f"  left out           {_left_out(summary)}")
-    typer.echo(f"  broker traffic     {summary['bytes_up']} bytes up, {summary['bytes_down']} bytes down")
-    typer.echo(f"  weights            {summary['model_hash']}")
+        output.show(f"  left out           {_left_out(summary)}")
+    output.show(f"  broker traffic     {summary['bytes_up']} bytes up, {summary['bytes_down']} bytes down")
+    output.show(f"  weights            {summary['model_hash']}")
     if summary["status"] != "finished":
-        typer.echo(f"if it was stopped, go on with: jaragua run {Path(summary['run_dir']) / 'config.toml'} --resume")
+        output.show(f"if it was stopped, go on with: jaragua run {Path(summary['run_dir']) / 'config.toml'} --resume")
 
 
 def _left_out(summary: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ def image_size(elf: Path) -> ImageSize:
     tool = shutil.which(_NM)
     if tool is None:
         raise ToolError(f"{_NM} is not on the PATH", "sudo apt-get install binutils-arm-none-eabi")
-    listed = subprocess.run([tool, str(elf)], capture_output=True, text=True, check=False)
+    listed = subprocess.run([tool, str(elf)], capture_output=True, encoding="utf-8", errors="replace", check=False)
     values = {fields[2]: int(fields[0], 16) for line in listed.stdout.splitlines() if len(fields := line.split()) == 3}
     try:
         return ImageSize(values["jrg_port_ram_bytes"], values["jrg_port_flash_bytes"])

@@ -64,5 +64,8 @@ class Program:
         """Raises RunError with the last lines of its log if it has ended."""
         if self._process is None or self._process.poll() is None:
             return
-        said = " / ".join(self._log.read_text(errors="replace").splitlines()[-_LAST_LINES:]) or "it said nothing"
+        said = (
+            " / ".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:])
+            or "it said nothing"
+        )
         raise RunError(f"the {self.name} ended before its time: {said}", f"its whole log is {self._log}")

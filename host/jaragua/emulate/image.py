@@ -82,7 +82,8 @@ def _run_platformio(environment: str, model: str, accumulate: bool) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode != 0:
@@ -124,6 +125,6 @@ def _only_one_build(project: Path) -> Iterator[None]:
     """Two builds in one folder at the same time would spoil each other's files."""
     folder = project / ".pio"
     folder.mkdir(exist_ok=True)
-    with (folder / "jaragua.lock").open("w") as lock:
+    with (folder / "jaragua.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from jaragua.errors import ModelError, ProtocolError, UsageError
+from jaragua.folders import state_folder
 from jaragua.node import intake, jobs
 from jaragua.node.blobs import Blobs
 from jaragua.node.description import DeviceFacts, Place, describe_device, describe_node
@@ -45,9 +45,8 @@ _MODEL_BEFORE_ANY_RUN = "digits"
 
 
 def default_data_dir() -> Path:
-    """Where outboxes are kept if nothing else is said (XDG base directories)."""
-    state = os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
-    return Path(state) / "jaragua"
+    """Where outboxes are kept if nothing else is said. Raises: StoreError."""
+    return state_folder()
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,9 @@ class Outbox:
             )
 
     def _unusable(self, error: Exception) -> StoreError:
-        return StoreError(f"the outbox {self._path} cannot be used: {error}", "give another folder with --data-dir")
+        reason = getattr(error, "strerror", None) or error
+        hint = "give a folder you may write to with --data-dir, or set XDG_STATE_HOME to one"
+        return StoreError(f"the outbox {self._path} cannot be used: {reason}", hint)
 
 
 def _take_lock(path: Path) -> IO[bytes]:

@@ -56,7 +56,9 @@ def _write(sizes: Sequence[Size]) -> None:
     known = batch_reptile.cases()
     found = {name: [size.cheapest for size in sizes if size.task.model == name] for name in TASKS}
     merged = {name: found[name] or known.get(name, []) for name in TASKS}
-    Path(batch_reptile.__file__).with_name(batch_reptile.CASES_NAME).write_text(batch_reptile.cases_text(merged))
+    Path(batch_reptile.__file__).with_name(batch_reptile.CASES_NAME).write_text(
+        batch_reptile.cases_text(merged), encoding="utf-8"
+    )
 
 
 def _say(text: str) -> None:

@@ -68,7 +68,7 @@ def _build(plan: Plan, core: str, main: str, *, rooted: tuple[str, ...] = (), ma
         sources = [bench / "bench_board.c", bench / main, *sorted(folder.glob("*.c"))]
         if marks:
             model = folder / SOURCE_NAME
-            model.write_text(marked(model.read_text()))
+            model.write_text(marked(model.read_text(encoding="utf-8")), encoding="utf-8")
             flags.append("-DBENCH_MARKS")
             sources.append(bench / "bench_marks.c")
         return toolchain.build(toolchain.Program(tuple(sources), (bench, folder, kernel_folder()), tuple(flags)))

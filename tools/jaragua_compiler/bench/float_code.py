@@ -40,4 +40,6 @@ def _instructions(elf: Path) -> Iterator[str]:
 
 def _read(tool: str, option: str, elf: Path) -> list[str]:
     command = [find_tool(tool), option, str(elf)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=True
+    ).stdout.splitlines()

@@ -23,6 +23,6 @@ class Sizes:
 def sizes(elf: Path) -> Sizes:
     """Sum the sections of `elf` as arm-none-eabi-size reports them: text, data and bss."""
     command = [find_tool("arm-none-eabi-size"), str(elf)]
-    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    report = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True).stdout
     text, data, bss = (int(field) for field in report.splitlines()[1].split()[:3])
     return Sizes(flash_bytes=text + data, ram_bytes=data + bss)

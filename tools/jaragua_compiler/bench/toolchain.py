@@ -122,7 +122,7 @@ def _inputs(program: Program) -> Iterable[Path]:
 
 
 def _run(command: Sequence[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode != 0:
         raise ToolError(f"{Path(command[0]).name} failed: {_first_error(done.stderr)}")
     return done.stdout

@@ -214,12 +214,14 @@ def _build(plan: Plan, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as name:
         for file, text in emitted_files(plan).items():
-            (Path(name) / file).write_text(text)
+            (Path(name) / file).write_text(text, encoding="utf-8")
         sources = [*Path(name).glob("*.c"), *sorted(folder.glob("*.c"))]
         includes = [f"-I{path}" for path in (kernel_folder(), folder, name)]
         built = Path(name) / target.name
         command = [compiler, *COMPILER_FLAGS, *includes, "-o", str(built), *map(str, sources)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=BUILD_TIMEOUT_S, check=False
+        )
         if done.returncode != 0:
             raise CompileError(f"{compiler} cannot build the learner: {done.stderr.strip()}")
         os.replace(built, target)

@@ -1,0 +1,262 @@
+"""Whatever encoding, width or end a stream has: a verb prints all of it, in characters that the stream can carry."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import os
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaragua import config as configuration
+from jaragua.cli import broker, demo, monitor, output, streams
+from jaragua.cli.main import VERBS, run
+from jaragua.coordinator.events import DeviceTally, RunResult
+from jaragua.demo.demo import DemoResult, HeldOut
+from jaragua.demo.image import ImageSize
+from jaragua.monitor.lines import Line
+from jaragua.report.intervals import Interval
+from jaragua.store import Initialisation, open_run
+from jaragua_compiler.boards import boards
+
+ENCODINGS = ("ascii", "latin-1", "cp1252")
+REPOSITORY = Path(__file__).parents[2]
+PRODUCT = ("host", "broker", "models", "tools/jaragua_compiler", "tools/platform")
+
+
+class Said:
+    """What a verb wrote, read back strictly in the encoding it was written in."""
+
+    def __init__(self, encoding: str) -> None:
+        self.code = 0
+        self.encoding = encoding
+        self._streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+
+    @property
+    def out(self) -> str:
+        return self._read(0)
+
+    @property
+    def err(self) -> str:
+        return self._read(1)
+
+    def _read(self, number: int) -> str:
+        stream = self._streams[number]
+        stream.flush()
+        assert isinstance(stream.buffer, io.BytesIO)
+        return stream.buffer.getvalue().decode(self.encoding)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """What is printed comes here; the streams are made ready as `main` does it."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdout", self._streams[0])
+            patch.setattr(sys, "stderr", self._streams[1])
+            streams.prepare()
+            yield
+
+    def run(self, words: list[str]) -> int:
+        with self.listening():
+            return run(words)
+
+
+@pytest.fixture(params=ENCODINGS)
+def said(request: pytest.FixtureRequest) -> Said:
+    """stdout and stderr of one encoding."""
+    return Said(request.param)
+
+
+def finished_run(folder: Path) -> Path:
+    """The folder of a run of two rounds."""
+    path = folder / "run.toml"
+    path.write_text('[model]\nname = "sine"\n', encoding="utf-8")
+    settings = configuration.load(path)
+    start = Initialisation(0, np.zeros(3), b"")
+    with open_run(settings.run.directory) as opened:
+        record = opened.begin(settings, start)
+        for number in (1, 2):
+            figures = {"pi-1": {"loss": 1.0, "score": 0.5, "age": 0}}
+            metrics = {"devices": figures, "bytes_up": 1, "bytes_down": 1, "metric": "mse", "loss": 1.0, "score": 0.5}
+            opened.store.open_round(record.run, number, [], [])
+            opened.store.close_round(
+                record.run, number, metrics, Initialisation(number, start.vector, b""), finished=False
+            )
+        opened.write_summary()
+    return settings.run.directory
+
+
+RUN = RunResult(
+    *("r", Path("/läufe/r"), 2, "00", b"", b"", (DeviceTally("pi-1", "pi", 2),), 1, 1, "accuracy", 0.5, 0.5, 0)
+)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_help_page(said: Said, verb: str) -> None:
+    assert said.run([verb, "--help"]) == 0
+    assert f"Usage: jaragua {verb}" in said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [([], list(VERBS.values())), (["broker"], [broker.start.__doc__, broker.check.__doc__])],
+)
+def test_lists_of_verbs_are_not_cut(said: Said, words: list[str], lines: list[str]) -> None:
+    assert said.run([*words, "--help"]) == 0
+    shown = " ".join(said.out.split())
+    assert [line for line in lines if line not in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["größe"], 2),
+        (["status", "--größe"], 2),
+        (["run", "größe.toml"], 3),
+        (["status", "größe"], 9),
+        (["simulate", "--task", "größe"], 7),
+        (["simulate", "--task", "sine", "--strategy", "größe"], 3),
+        (["compile", "größe", "--board", "pico"], 7),
+        (["compile", "sine", "--board", "größe"], 2),
+        (["bench", "--model", "größe"], 2),
+        (["online"], 2),
+        (["emulate", "--model", "größe"], 7),
+        (["export-litert", "größe.onnx"], 7),
+        (["gateway", "--port", "/dev/größe", "--broker", "größe", "--fleet", "home"], 5),
+        (["client", "--broker", "mqtt://größe:x", "--fleet", "home", "--node", "pi"], 5),
+        (["broker", "start", "--port", "größe"], 2),
+        (["broker", "check", "--broker", "größe"], 5),
+        (["monitor", "--port", "/dev/größe"], 4),
+        (["reproduce", "--only", "größe"], 2),
+        (["demo", "--boards", "größe"], 2),
+    ],
+)
+@pytest.mark.parametrize("said", ["ascii"], indirect=True)
+def test_errors_are_sentences_in_any_encoding(said: Said, words: list[str], code: int) -> None:
+    assert said.run(words) == code
+    assert said.err.startswith("error: ")
+    assert "unexpected" not in said.err
+
+
+def test_boards(said: Said) -> None:
+    assert said.run(["boards"]) == 0
+    assert all(board.title in said.out and board.core in said.out for board in boards())
+    assert said.out.count("\n") == len(boards()) + 5  # a title, a heading and three lines: no row is folded
+
+
+def test_a_compilation(said: Said, tmp_path: Path) -> None:
+    assert said.run(["compile", "sine", "--board", "pico", "--out", str(tmp_path / "größe")]) == 0
+    assert "weights: layer 1, Dense 32 -> 32" in said.out
+    assert ("größe" if said.encoding != "ascii" else "gr\\xf6\\xdfe") in said.out
+
+
+def test_a_simulation(said: Said) -> None:
+    words = ["--task", "sine", "--rounds", "1", "--clients", "1", "--eval-tasks", "2", "--workers", "1"]
+    assert said.run(["simulate", *words]) == 0
+    assert ("+/-" if said.encoding == "ascii" else "±") in said.out
+
+
+@pytest.mark.parametrize("said", ["ascii", "latin-1"], indirect=True)
+def test_a_status(said: Said, tmp_path: Path) -> None:
+    assert said.run(["status", str(finished_run(tmp_path))]) == 0
+    assert "pi-1 0.500 -> 0.500" in said.out
+
+
+def test_a_document_is_the_same_json(said: Said, tmp_path: Path) -> None:
+    assert said.run(["status", str(tmp_path / "größe"), "--json"]) == 9
+    assert "größe" in json.loads(said.out)["error"]["message"]
+    with said.listening():
+        output.print_result({"sign": "± → größe"})
+    assert json.loads(said.out.splitlines()[1])["data"] == {"sign": "± → größe"}
+
+
+def test_what_a_board_says(said: Said) -> None:
+    with said.listening():
+        for as_json in (False, True):
+            monitor._shower(as_json)(Line("text", "5 °C ± 1", {"text": "5 °C ± 1"}))
+    plain, document = said.out.splitlines()
+    assert json.loads(document)["text"] == "5 °C ± 1"
+    assert plain.endswith("5  deg C +/- 1" if said.encoding == "ascii" else "5 °C ± 1")
+
+
+def test_what_long_verbs_print_at_their_end(said: Said) -> None:
+    held_out = HeldOut("accuracy", 0.1, 0.7, 0.5, Interval(0.2, 0.1, 0.3, 24))
+    with said.listening():
+        output.show(demo.text(DemoResult(RUN, held_out, ImageSize(1, 1))))
+    assert "interval of the paired difference" in said.out
+
+
+def test_progress_lines(said: Said) -> None:
+    with said.listening():
+        output.say("measuring SINE …")
+    assert said.err == ("measuring SINE …\n" if said.encoding == "cp1252" else "measuring SINE ...\n")
+
+
+def test_every_sign_of_the_product_has_a_form_in_ascii() -> None:
+    """Letters are escaped: a name must stay exact."""
+    letters = {letter for text in _texts() for letter in text if ord(letter) > 127}
+    signs = {letter for letter in letters if not unicodedata.category(letter).startswith(("L", "M"))}
+    assert {"…", "±"} <= signs
+    assert [sign for sign in sorted(signs) if "\\" in streams.ascii_form(sign)] == []
+
+
+def test_lines_of_tables_have_a_form_in_ascii() -> None:
+    forms = {letter: streams.ascii_form(letter) for letter in map(chr, range(0x2500, 0x25A0))}
+    assert set(forms.values()) == {"-", "|", "+", "#"} | {forms[letter] for letter in "╱╲╳"}
+    assert (forms["━"], forms["┃"], forms["┏"], forms["┼"], forms["█"]) == ("-", "|", "+", "+", "#")
+
+
+def _sources() -> Iterator[tuple[Path, ast.Module]]:
+    for room in PRODUCT:
+        for path in sorted((REPOSITORY / room).rglob("*.py")):
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _texts() -> Iterator[str]:
+    for _, module in _sources():
+        yield from (
+            node.value for node in ast.walk(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
+
+
+def typed(script: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """A line in a shell; `jaragua` is the command under test."""
+    command = f'jaragua() {{ {sys.executable} -m jaragua.cli.main "$@"; }}; {script}'
+    variables = {**os.environ, **environment}
+    return subprocess.run(["bash", "-c", command], capture_output=True, timeout=120, check=False, env=variables)
+
+
+C_LOCALE = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_a_table_in_the_c_locale_and_a_narrow_pipe_is_complete() -> None:
+    done = typed("jaragua boards", COLUMNS="40", **C_LOCALE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode("ascii").splitlines()
+    assert any("Raspberry Pi Pico (RP2040)" in line and "cortex_m0plus" in line for line in lines)
+
+
+def test_a_name_that_is_no_text_is_a_sentence() -> None:
+    done = typed("jaragua status $'gr\\xfc\\xdfe'; echo $?; jaragua run $'gr\\xfc.toml'; echo $?", **C_LOCALE)
+    assert done.stdout == b"9\n3\n"
+    assert b"gr\\xfc\\xdfe" in done.stderr
+    assert b"unexpected" not in done.stderr
+
+
+def test_a_reader_that_leaves_a_table_is_no_error() -> None:
+    done = typed("(jaragua boards; echo $? >&2) | true")
+    assert done.stderr in (b"1\n", b"0\n")
+
+
+def test_closed_streams_are_not_given_to_files() -> None:
+    """Else what a child prints on its stdout would go into the first file that was opened."""
+    code = "import os; from jaragua.cli import streams; streams.prepare(); os.write(3, b'%d' % os.open('/dev/null', 0))"
+    done = typed(f'{sys.executable} -c "{code}" 3>&1 >&- 2>&- <&-')
+    assert int(done.stdout) > 2
