@@ -2,6 +2,7 @@
 
 from jaragua_broker.broker import Broker, find_mosquitto
 from jaragua_broker.configuration import Limits, render
+from jaragua_broker.ports import USUAL_PORT
 from jaragua_broker.probe import accepts_mqtt
 
-__all__ = ["Broker", "Limits", "accepts_mqtt", "find_mosquitto", "render"]
+__all__ = ["USUAL_PORT", "Broker", "Limits", "accepts_mqtt", "find_mosquitto", "render"]

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from jaragua.errors import BrokerError, ToolError
-from jaragua_broker import guard
+from jaragua_broker import guard, ports
 from jaragua_broker.configuration import LOOPBACK, render
 from jaragua_broker.probe import accepts_mqtt
 
 # Debian puts daemons where an ordinary user's PATH does not look.
 _EXTRA_PATH = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 _START_SECONDS = 20.0
-_FREE_PORT_ATTEMPTS = 8
+#: What an earlier broker takes to end after whoever started it was killed.
+_PATIENCE_SECONDS = 3.0
 _STOP_SECONDS = guard.GRACE_SECONDS + 5.0
 
 
 class _PortTaken(Exception):
-    """mosquitto could not bind the port it was given."""
+    """Another program took the port before mosquitto could."""
 
 
 def find_mosquitto() -> Path:
@@ -43,26 +46,24 @@ def find_mosquitto() -> Path:
     return Path(found)
 
 
-def free_port() -> int:
-    """A port of the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Broker:
     """A mosquitto that lives as long as the `with` block, and never longer than this process.
 
-    port: None picks a free one. data_dir: where retained messages persist; None uses a temporary folder that is
-    removed at the end. Errors: ToolError (mosquitto missing), BrokerError (port taken, no start).
+    port: this one or none; None takes the one that the data folder's broker had, else `first_port` if it is free, else
+    another. data_dir: where retained messages and the port persist; None uses a temporary folder that is removed at the
+    end. Errors: ToolError (mosquitto missing), BrokerError (port refused, folder in use, no start).
     """
 
-    def __init__(self, port: int | None = None, data_dir: Path | str | None = None) -> None:
+    def __init__(
+        self, port: int | None = None, data_dir: Path | str | None = None, first_port: int | None = None
+    ) -> None:
         self._wanted_port = port
+        self._first_port = first_port
+        self._passed_over: list[ports.Refused] = []
         self._data_dir = None if data_dir is None else Path(data_dir).absolute()
         self._resources = contextlib.ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock: int | None = None
         self._port = 0
 
     @property
@@ -76,6 +77,11 @@ class Broker:
         return f"mqtt://{LOOPBACK}:{self._port}"
 
     @property
+    def passed_over(self) -> Sequence[ports.Refused]:
+        """Ports that it would have taken, but could not have."""
+        return self._passed_over
+
+    @property
     def alive(self) -> bool:
         """Whether mosquitto still runs."""
         return self._process is not None and self._process.poll() is None
@@ -83,9 +89,8 @@ class Broker:
     def start(self) -> None:
         """Start mosquitto and return once it accepts MQTT connections."""
         executable = find_mosquitto()
-        folder = self._open_folder()
         try:
-            self._start_on_some_port(executable, folder)
+            self._start_on_some_port(executable, self._open_folder())
         except BaseException:
             self.stop()
             raise
@@ -98,8 +103,10 @@ class Broker:
     def _open_folder(self) -> Path:
         if self._data_dir is None:
             return Path(self._resources.enter_context(tempfile.TemporaryDirectory(prefix="jaragua-broker-")))
+        _check_name(self._data_dir)
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True)
+            self._lock = self._resources.enter_context(_locked(self._data_dir))
         except OSError as error:
             raise BrokerError(
                 f"the broker's data folder {self._data_dir} cannot be used: {error.strerror}",
@@ -108,16 +115,26 @@ class Broker:
         return self._data_dir
 
     def _start_on_some_port(self, executable: Path, folder: Path) -> None:
-        attempts = _FREE_PORT_ATTEMPTS if self._wanted_port is None else 1
-        for _ in range(attempts):
-            # Another process may take the port before mosquitto binds it: then the next one is tried.
-            with contextlib.suppress(_PortTaken):
-                self._start_on(executable, folder, self._wanted_port or free_port())
-                return
-        wanted = "no free port was found" if self._wanted_port is None else f"port {self._wanted_port} is taken"
-        raise BrokerError(
-            f"the broker cannot start: {wanted}", "give another one with --port, or none to pick a free one"
-        )
+        choice = ports.choose(self._wanted_port, ports.kept(folder) if self._data_dir else None, self._first_port)
+        for number, port in enumerate(choice.ports):
+            refused = _refused(port, is_patient=number == 0) or self._try(executable, folder, port)
+            if refused is None:
+                break
+            if choice.is_fixed:
+                raise _no_start(refused, choice.whose)
+            self._passed_over.append(refused)
+        else:
+            raise BrokerError("the broker cannot start: no free port was found", "give one with --port")
+        if self._data_dir:
+            ports.keep(folder, port)
+
+    def _try(self, executable: Path, folder: Path, port: int) -> ports.Refused | None:
+        """Start on a port that was free a moment ago; another process may have taken it since."""
+        try:
+            self._start_on(executable, folder, port)
+        except _PortTaken:
+            return ports.taken(port)
+        return None
 
     def _start_on(self, executable: Path, folder: Path, port: int) -> None:
         configuration = folder / "mosquitto.conf"
@@ -130,6 +147,7 @@ class Broker:
                 stdin=subprocess.PIPE,
                 stdout=sink,
                 stderr=sink,
+                pass_fds=() if self._lock is None else (self._lock,),  # held until mosquitto has ended
                 start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
             )
         self._port = port
@@ -171,10 +189,65 @@ class Broker:
         self.stop()
 
 
+def _check_name(folder: Path) -> None:
+    """mosquitto reads its configuration line by line, as UTF-8. Raises: BrokerError."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise BrokerError(
+            f"the data folder {folder} has a name that is not UTF-8", "give another with --data"
+        ) from None
+    if any(unicodedata.category(letter) == "Cc" for letter in str(folder)):
+        raise BrokerError(
+            f"the data folder {str(folder)!r} has a name with control characters", "give another with --data"
+        )
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """The folder is this broker's alone; the lock as a descriptor. Raises: BrokerError if another has it, OSError."""
+    with (folder / "lock").open("ab") as lock:
+        if not _within_patience(lambda: _take(lock.fileno())):
+            hint = "use that broker, end it, or give another folder with --data"
+            raise BrokerError(f"a broker that runs already has the data folder {folder}", hint)
+        yield lock.fileno()
+
+
+def _take(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _refused(port: int, *, is_patient: bool) -> ports.Refused | None:
+    """Why a port cannot be had; None: it can. The broker that was killed a moment ago may still have it."""
+    if is_patient:
+        _within_patience(lambda: not (refused := ports.refused(port)) or not refused.may_pass)
+    return ports.refused(port)
+
+
+def _within_patience(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _no_start(refused: ports.Refused, whose: str) -> BrokerError:
+    """whose: why no other port is taken, "" if the user said it."""
+    message = f"the broker cannot start: port {refused.port} {refused.reason}"
+    hint = f"{refused.hint} ({whose})" if whose else refused.hint
+    return BrokerError(message, hint)
+
+
 def _why_not_started(log: str) -> Exception:
     """The reason in mosquitto's own words, or that the port was taken."""
     if "Address already in use" in log:
         return _PortTaken()
     lines = [line for line in log.splitlines() if "Error" in line] or log.splitlines()[-1:]
     reason = lines[0].partition(": ")[2] or lines[0] if lines else "it said nothing"
-    return BrokerError(f"mosquitto did not start: {reason}", "check the data folder and the port")
+    return BrokerError(f"mosquitto did not start: {reason}", "look at the data folder, its rights and its disk")

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import aiomqtt
 import pytest
 
 from jaragua.errors import BrokerError, ToolError
-from jaragua_broker import Broker, accepts_mqtt, find_mosquitto, render
+from jaragua_broker import Broker, accepts_mqtt, find_mosquitto, ports, render
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -46,25 +49,152 @@ def test_given_port_is_used_and_can_be_used_again_at_once() -> None:
         assert again.port == port
 
 
-def test_taken_port_is_named_with_what_to_do() -> None:
+@contextmanager
+def taken_port() -> Iterator[int]:
+    """A port that another program has, and that is free afterwards."""
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", 0))
         other.listen()
-        port = other.getsockname()[1]
-        with pytest.raises(BrokerError, match=f"port {port} is taken") as caught:
-            Broker(port=port).start()
+        yield other.getsockname()[1]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is taken is not waited for."""
+    monkeypatch.setattr("jaragua_broker.broker._PATIENCE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_taken_port_is_named_with_what_to_do() -> None:
+    with taken_port() as port, pytest.raises(BrokerError, match=f"port {port} is taken by another program") as caught:
+        Broker(port=port).start()
     assert "--port" in caught.value.hint
 
 
-def test_taken_free_port_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Broker() as first:
-        candidates = iter([first.port, first.port])
-        from jaragua_broker import broker as module
+@pytest.mark.usefixtures("impatient")
+def test_a_port_of_another_broker_is_named_as_such() -> None:
+    with Broker() as other, pytest.raises(BrokerError, match="is taken by another MQTT broker") as caught:
+        Broker(port=other.port).start()
+    assert f"use that broker ({other.url})" in caught.value.hint
 
-        genuine = module.free_port
-        monkeypatch.setattr(module, "free_port", lambda: next(candidates, None) or genuine())
-        with Broker() as second:
-            assert second.port != first.port
+
+def test_a_port_that_was_free_a_moment_ago_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process can take it between the look at it and mosquitto's start."""
+    with taken_port() as port:
+        monkeypatch.setattr("jaragua_broker.ports.refused", lambda port: None)
+        with Broker(first_port=port) as broker:
+            assert broker.port != port
+            assert accepts_mqtt("127.0.0.1", broker.port)
+        assert (broker.passed_over[0].port, broker.passed_over[0].reason) == (port, "is taken by another program")
+
+
+def test_a_port_that_becomes_free_soon_is_waited_for() -> None:
+    """The broker that was killed a moment ago may still have it."""
+    with ExitStack() as stack:
+        port = stack.enter_context(taken_port())
+        looks = iter([lambda: None, stack.close])
+        genuine = ports.refused
+
+        def refused(port: int) -> ports.Refused | None:
+            next(looks, lambda: None)()
+            return genuine(port)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("jaragua_broker.ports.refused", refused)
+            with Broker(first_port=port) as broker:
+                assert (broker.port, broker.passed_over) == (port, [])
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_data_folder_keeps_its_port(tmp_path: Path) -> None:
+    """Nodes look for the broker where it was, also when the port it would take at first is free by now."""
+    with taken_port() as first, Broker(data_dir=tmp_path, first_port=first) as broker:
+        kept = broker.port
+        assert kept != first
+    with Broker(data_dir=tmp_path, first_port=first) as again:
+        assert again.port == kept
+    with taken_port() as other:
+        (tmp_path / "port").write_text(f"{other}\n")
+        with pytest.raises(BrokerError, match=f"port {other} is taken") as caught:
+            Broker(data_dir=tmp_path, first_port=first).start()
+    assert "nodes look for it there" in caught.value.hint
+    with Broker(port=first, data_dir=tmp_path) as moved:
+        assert moved.port == first
+    assert (tmp_path / "port").read_text() == f"{first}\n"
+
+
+@pytest.mark.parametrize("text", ["", "0", "65536", "x", "18 83"])
+def test_a_kept_port_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "port").write_text(text)
+    with pytest.raises(BrokerError, match="does not hold a port"):
+        Broker(data_dir=tmp_path).start()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_data_folder_has_one_broker(tmp_path: Path) -> None:
+    with Broker(data_dir=tmp_path), pytest.raises(BrokerError, match="a broker that runs already has the data folder"):
+        Broker(port=ports.free_port(), data_dir=tmp_path).start()
+    with Broker(data_dir=tmp_path) as again:
+        assert again.alive
+
+
+def test_a_data_folder_may_have_any_name_that_is_text(tmp_path: Path) -> None:
+    with Broker(data_dir=tmp_path / "a b ü") as broker:
+        assert broker.alive
+    assert (tmp_path / "a b ü" / "mosquitto.db").exists()
+    for name in ("line\nbreak", "gr\udcfc"):
+        with pytest.raises(BrokerError, match="has a name"):
+            Broker(data_dir=tmp_path / name).start()
+
+
+@pytest.mark.parametrize(("number", "said"), [(errno.EACCES, "root"), (errno.EADDRNOTAVAIL, "cannot be opened")])
+def test_why_a_port_is_refused(number: int, said: str) -> None:
+    found = ports.why_refused(80, OSError(number, os.strerror(number)))
+    assert said in found.reason
+    assert "--port" in found.hint
+
+
+def test_a_port_of_root_is_refused_with_the_reason() -> None:
+    lowest = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    if lowest <= 80:
+        pytest.skip(f"here everybody may open ports from {lowest} up")
+    code = (
+        "import os; from jaragua_broker import ports; os.getuid() or os.setuid(65534); print(ports.refused(80).reason)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == f"may not be opened: ports below {lowest} need root's rights\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kept", "first", "expected", "is_fixed"),
+    [(5, 6, 7, [5], True), (None, 6, 7, [6], True), (None, None, 65534, [65534, 65535], False)],
+)
+def test_the_order_of_ports(
+    wanted: int | None, kept: int | None, first: int | None, expected: list[int], is_fixed: bool
+) -> None:
+    choice = ports.choose(wanted, kept, first)
+    found = list(choice.ports)
+    assert (found[: len(expected)], choice.is_fixed) == (expected, is_fixed)
+    assert (len(found) > len(expected)) is not is_fixed  # behind those, any free one
+
+
+def test_the_verb_takes_the_usual_port_or_says_why_not(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "jaragua.cli.main", "broker", "start", "--data", str(tmp_path), "--json"]
+    urls = []
+    for _ in range(2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            data = json.loads(process.stdout.readline())["data"]
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=60)[1]
+        assert process.returncode == 0
+        for one in data["passed_over"]:
+            assert f"port {one['port']} {one['reason']}; this broker listens on {data['port']}" in said
+        urls.append((data["url"], [one["port"] for one in data["passed_over"]]))
+    (first, passed_over), (second, then) = urls
+    assert first == "mqtt://127.0.0.1:1883" or passed_over[0] == 1883
+    assert (second, then) == (first, [])
 
 
 def test_missing_mosquitto_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,22 +17,22 @@ _LOOK_SECONDS = 0.25
 
 @app.command()
 def start(
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on; none: a free one.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder for retained messages; none: a temporary one.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port; none: that of --data, else 1883, else the next free one."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder for retained messages and the port.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the URL as a JSON document.")] = False,
 ) -> None:
-    """Start mosquitto on this machine's loopback; prints its URL and runs until Ctrl-C."""
-    from jaragua.cli import output
-    from jaragua.node.program import run_until_signal
-    from jaragua_broker import Broker
+    """Start mosquitto on this machine's loopback; prints its URL and runs until Ctrl-C.
 
-    with Broker(port, data) as broker:
-        if json:
-            output.print_result({"url": broker.url, "port": broker.port})
-        else:
-            output.show(broker.url)
-        output.say("broker runs; Ctrl-C stops it")
-        run_until_signal(_until_it_ends(broker))
+    Started again it has the same port: 1883 if that is free, or what its data folder had before.
+    """
+    from jaragua.node.program import run_until_signal
+    from jaragua_broker import USUAL_PORT, Broker
+
+    with Broker(port, data, USUAL_PORT) as broker:
+        run_until_signal(_announce_and_watch(broker, json))
 
 
 @app.command()
@@ -55,12 +55,26 @@ def check(
         output.show(f"{url.public} answers: a message came back after {milliseconds:.1f} ms")
 
 
-async def _until_it_ends(broker: Broker) -> None:
-    """BrokerError if mosquitto ends by itself."""
+async def _announce_and_watch(broker: Broker, json: bool) -> None:
+    """Whoever reads the URL may end us at once, and well. BrokerError if mosquitto ends by itself."""
     import asyncio
 
     from jaragua.errors import BrokerError
 
+    _announce(broker, json)
     while broker.alive:
         await asyncio.sleep(_LOOK_SECONDS)
     raise BrokerError("mosquitto ended by itself", "look into the system's log, then start it again")
+
+
+def _announce(broker: Broker, json: bool) -> None:
+    from jaragua.cli import output
+
+    for one in broker.passed_over:
+        output.say(f"port {one.port} {one.reason}; this broker listens on {broker.port}")
+    if json:
+        passed_over = [{"port": one.port, "reason": one.reason} for one in broker.passed_over]
+        output.print_result({"url": broker.url, "port": broker.port, "passed_over": passed_over})
+    else:
+        output.show(broker.url)
+    output.say("broker runs; Ctrl-C stops it")
