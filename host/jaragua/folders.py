@@ -16,6 +16,11 @@ def state_folder() -> Path:
     return _base("XDG_STATE_HOME") / "jaragua"
 
 
+def cache_folder() -> Path:
+    """Of what can be built or fetched again. Raises: StoreError as `state_folder`, for XDG_CACHE_HOME."""
+    return _base("XDG_CACHE_HOME") / "jaragua"
+
+
 def variable_for(path: str) -> str:
     """The variable that would lead a path elsewhere, "" if none does: it lies in its folder, or holds that folder."""
     place = Path(path)

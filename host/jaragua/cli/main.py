@@ -38,7 +38,7 @@ VERBS = {
     "export-litert": "Write the file with which a Pi learns in LiteRT (needs TensorFlow).",
     "boards": "List the boards known by name, with their memory.",
     "bench": "Count the instructions of a training step (emulated board).",
-    "doctor": "Check that the tools are there; say how to get those missing.",
+    "doctor": "Check that this machine has what its role needs; say how to get the rest.",
 }
 
 #: The base of typer's usage errors. Some versions of typer carry their own click: found by kinship, not by name.

@@ -1,0 +1,131 @@
+"""Which checks belong to which role, and which of them the role cannot do without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from jaragua import folders
+from jaragua.doctor import links, runtimes, tools
+from jaragua.doctor.check import Check
+from jaragua.doctor.places import check_folder
+from jaragua.emulate.image import project_folder
+from jaragua.errors import StoreError, ToolError
+
+
+class Role(StrEnum):
+    """What a machine is to be in a fleet; `any`: everything but the demonstration, which needs a clone."""
+
+    CLIENT = "client"
+    GATEWAY = "gateway"
+    COORDINATOR = "coordinator"
+    DEMO = "demo"
+    ANY = "any"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user said. None: what the programs take by default; no broker: one is not required to run."""
+
+    broker: str | None = None
+    data_dir: Path | None = None
+    run_dir: Path | None = None
+
+
+def default_role(here: Path = Path(__file__)) -> Role:
+    """In a clone the demonstration can run; an installed package (here: its file) has none of its sources."""
+    is_clone = any((folder / "platformio.ini").exists() for folder in here.resolve().parents)
+    return Role.DEMO if is_clone else Role.ANY
+
+
+def checks_of(role: Role, wanted: Wanted) -> Iterator[Check]:
+    """Look at everything of a role, one after the other."""
+    match role:
+        case Role.CLIENT:
+            yield from _of_node(wanted)
+            yield from _of_engines()
+        case Role.GATEWAY:
+            yield from _of_node(wanted)
+            yield links.check_rights(needed=True)
+            yield links.check_ports()
+        case Role.COORDINATOR:
+            yield runtimes.check_packages()
+            yield links.check_broker(wanted.broker)
+            yield from _of_runs(wanted)
+        case Role.DEMO:
+            yield from _of_demo()
+        case Role.ANY:
+            yield from _of_any(wanted)
+
+
+def _of_node(wanted: Wanted) -> Iterator[Check]:
+    yield runtimes.check_packages()
+    yield links.check_broker(wanted.broker)
+    yield _outbox(wanted)
+
+
+def _of_engines() -> Iterator[Check]:
+    """A client needs one engine of the two: the boards' C, built here and loaded from the cache, or LiteRT."""
+    native = (tools.check_compiler(needed=True), _cache())
+    litert = runtimes.check_litert(needed=True)
+    has_native = all(one.ok for one in native)
+    for one in native:
+        yield replace(one, needed=not litert.ok)
+    yield replace(litert, needed=not has_native)
+
+
+def _of_runs(wanted: Wanted) -> Iterator[Check]:
+    folder = wanted.run_dir or Path("runs").absolute()
+    yield check_folder("run folder", "keeps runs", folder, "give run.directory in the run's file another folder")
+    yield tools.check_tool(tools.BROKER, needed=False)  # one on another machine will do
+
+
+def _of_demo() -> Iterator[Check]:
+    yield _sources()
+    for tool in (tools.CROSS_COMPILER, tools.EMULATOR, tools.BROKER):
+        yield tools.check_tool(tool, needed=True)
+    yield tools.check_compiler(needed=True)
+    yield tools.check_tool(tools.PLATFORMIO, needed=True)
+    yield tools.check_newlib(needed=True)
+    yield links.check_ports()
+    yield links.check_rights(needed=False)
+
+
+def _of_any(wanted: Wanted) -> Iterator[Check]:
+    """What one role needs and another does not is worth a note."""
+    yield runtimes.check_packages()
+    yield links.check_broker(wanted.broker)
+    others = (_outbox(wanted), *_of_engines(), links.check_rights(needed=False), links.check_ports(), *_of_runs(wanted))
+    yield from (replace(one, needed=False) for one in others)
+
+
+def _sources() -> Check:
+    mend = "clone Jaragua's repository, and run the command in its folder"
+    try:
+        folder = str(project_folder())
+    except ToolError:
+        folder = ""
+    return Check("sources", "are built into images", bool(folder), True, folder, mend)
+
+
+def _outbox(wanted: Wanted) -> Check:
+    mend = "give another folder with --data-dir, or set XDG_STATE_HOME"
+    return _folder_of("outbox", "keeps updates until they are acknowledged", wanted.data_dir, mend)
+
+
+def _folder_of(name: str, purpose: str, folder: Path | None, mend: str) -> Check:
+    try:
+        return check_folder(name, purpose, folder or folders.state_folder(), mend)
+    except StoreError as error:
+        return Check(name, purpose, False, True, error.message, error.hint)
+
+
+def _cache() -> Check:
+    purpose = "keeps built engines"
+    try:
+        folder = folders.cache_folder()
+    except StoreError as error:
+        return Check("cache", purpose, False, True, error.message, error.hint)
+    return check_folder("cache", purpose, folder, "set XDG_CACHE_HOME to another folder", is_run_from=True)

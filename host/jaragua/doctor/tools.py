@@ -1,0 +1,93 @@
+"""Programs: those that build, emulate and run a broker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from jaragua.doctor.check import Check
+
+_VERSION_SECONDS = 20.0
+#: Debian puts daemons where an ordinary user's PATH does not look.
+_EXTRA_PATH = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program. version: the options with which it says its version."""
+
+    name: str
+    purpose: str
+    version: tuple[str, ...]
+    mend: str
+
+
+CROSS_COMPILER = Tool(
+    "arm-none-eabi-gcc", "builds the firmware", ("--version",), "sudo apt-get install gcc-arm-none-eabi"
+)
+EMULATOR = Tool("qemu-system-arm", "emulates boards", ("--version",), "sudo apt-get install qemu-system-arm")
+BROKER = Tool("mosquitto", "is the MQTT broker", ("-h",), "sudo apt-get install mosquitto")
+COMPILER = Tool("cc", "builds the native engine", ("--version",), "sudo apt-get install gcc libc6-dev")
+PLATFORMIO = Tool(
+    "pio", "builds and uploads images", ("--version",), f"{sys.executable} -m pip install 'platformio>=6.1.16'"
+)
+
+
+def check_tool(tool: Tool, *, needed: bool) -> Check:
+    """Whether a program is there; it is started, as one that does not start is not there."""
+    path = _find(tool.name)
+    version = first_line([path, *tool.version]) if path else ""
+    return Check(tool.name, tool.purpose, bool(version), needed, _found(path, version), tool.mend)
+
+
+def check_compiler(*, needed: bool) -> Check:
+    """The C compiler of this machine, $CC or cc."""
+    name = os.environ.get("CC") or COMPILER.name
+    tool = Tool(name, COMPILER.purpose, COMPILER.version, COMPILER.mend)
+    found = check_tool(tool, needed=needed)
+    if found.ok and not _compiles(name):
+        return replace(found, ok=False, found=f"{found.found} cannot compile: the C library's headers are missing")
+    return found
+
+
+def _compiles(name: str) -> bool:
+    """Debian's gcc comes without the headers of the C library."""
+    command = [_find(name) or name, "-fsyntax-only", "-x", "c", "-"]
+    done = subprocess.run(command, input=b"#include <string.h>\n", capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def check_newlib(*, needed: bool) -> Check:
+    """GCC prints the bare name of a file that it does not have."""
+    compiler = _find(CROSS_COMPILER.name)
+    library = first_line([compiler, "-print-file-name=libc.a"]) if compiler else ""
+    there = os.sep in library
+    mend = "sudo apt-get install libnewlib-arm-none-eabi"
+    return Check("newlib", "is the C library of the firmware", there, needed, library if there else "", mend)
+
+
+def first_line(command: list[str]) -> str:
+    """The first line that a program prints, "" if it does not start."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=_VERSION_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return next(iter((done.stdout or done.stderr).splitlines()), "")
+
+
+def _find(name: str) -> str | None:
+    """On PATH, among this environment's own scripts, and where daemons live."""
+    folders = (str(Path(sys.executable).parent), os.environ.get("PATH", ""), *_EXTRA_PATH)
+    return shutil.which(name, path=os.pathsep.join(folders))
+
+
+def _found(path: str | None, version: str) -> str:
+    if path is None:
+        return ""
+    return f"{version} ({path})" if version else f"{path} does not start"
