@@ -9,9 +9,10 @@ from jaragua_compiler.boards import Board, boards
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.choice import AUTO, LAST, Choice, planned
 from jaragua_compiler.export.memory import ARENA, Figures, Row, figures
-from jaragua_compiler.network import Dense, Layer, Network
+from jaragua_compiler.network import Conv2D, Dense, Layer, Network
 
 _LARGEST_NAMED = 3
+_INPUT = -1  # in the place of a layer's number: the network's input
 
 
 @dataclass(frozen=True)
@@ -113,30 +114,69 @@ def _other_boards(network: Network, choice: Choice, board: Board) -> Iterator[st
 
 
 def _fewer_units(network: Network, choice: Choice, board: Board) -> Iterator[str]:
-    """The widest hidden layer, as wide as it may be."""
-    hidden = network.weighted[:-1]
-    if not hidden:
-        return
-    index = max(hidden, key=lambda number: _width(network.layers[number])[1])
-    name, width = _width(network.layers[index])
-    least, most = 0, width  # `least` fits (0: none does), `most` does not
+    """The widest hidden layers, as wide as they may be; the next ones if none of their widths fits."""
+    groups = sorted(width_groups(network), key=lambda layers: -_width(network.layers[layers[0]]))
+    found = ((group, _largest_width(network, group, choice, board)) for group in groups)
+    best = next(((group, width) for group, width in found if width), None)
+    if best is not None:
+        yield f"at most {best[1]} {_outputs_of(network, best[0])}"
+
+
+def _largest_width(network: Network, group: tuple[int, ...], choice: Choice, board: Board) -> int:
+    """The largest width below that of a group of layers with which the network was tried and fits; 0 if none does."""
+    least, most = 0, _width(network.layers[group[0]])  # `least` fits (0: none does), `most` does not
     while most - least > 1:
         middle = (least + most) // 2
-        fits = _fits(_narrowed(network, index, middle), choice, board)
+        other = narrowed(network, group, middle)
+        fits = other is not None and _fits(other, choice, board)
         least, most = (middle, most) if fits else (least, middle)
-    if least:
-        yield f"at most {least} {name} in layer {index}"
+    return least
 
 
-def _width(layer: Layer) -> tuple[str, int]:
-    """What a layer calls its outputs, and how many it has; a layer that cannot choose has none."""
-    return ("units", layer.units) if isinstance(layer, Dense) else ("filters", getattr(layer, "filters", 0))
+def width_groups(network: Network) -> list[tuple[int, ...]]:
+    """The hidden layers that choose their width, those together whose outputs an Add joins: they have one width.
+
+    Layers whose width the network's input or its outputs decide are in none.
+    """
+    makers: list[set[int]] = [{_INPUT}]  # of each tensor the layers that decide its channels; shared by joined ones
+    for index, layer in enumerate(network.layers):
+        if isinstance(layer, Dense | Conv2D):
+            makers.append({index})
+            continue
+        first, *others = (makers[tensor] for tensor in network.operands(index))
+        joined = first.union(*others)
+        makers = [joined if known <= joined else known for known in makers] + [joined]
+    fixed = {_INPUT} | makers[-1]
+    return sorted({tuple(sorted(group)) for group in makers if not group & fixed})
 
 
-def _narrowed(network: Network, index: int, width: int) -> Network:
+def narrowed(network: Network, group: tuple[int, ...], width: int) -> Network | None:
+    """The network with another width of these layers; None if there is no such network."""
     layers = list(network.layers)
-    layers[index] = replace(layers[index], **{_width(layers[index])[0]: width})
-    return replace(network, layers=tuple(layers))
+    for index in group:
+        layers[index] = replace(layers[index], **{_width_name(layers[index]): width})
+    try:
+        return replace(network, layers=tuple(layers))
+    except CompileError:
+        return None
+
+
+def _outputs_of(network: Network, group: tuple[int, ...]) -> str:
+    """ "filters in layers 0 and 2"."""
+    names = {_width_name(network.layers[index]) for index in group}
+    name = names.pop() if len(names) == 1 else "outputs"
+    *others, last = map(str, group)
+    return f"{name} in layers {', '.join(others)} and {last}" if others else f"{name} in layer {last}"
+
+
+def _width(layer: Layer) -> int:
+    width: int = getattr(layer, _width_name(layer))
+    return width
+
+
+def _width_name(layer: Layer) -> str:
+    """What a layer that chooses its width calls it."""
+    return "units" if isinstance(layer, Dense) else "filters"
 
 
 def _fits(network: Network, choice: Choice, board: Board) -> bool:
