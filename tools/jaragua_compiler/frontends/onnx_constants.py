@@ -14,31 +14,78 @@ from jaragua_compiler.errors import CompileError
 Constant = npt.NDArray[Any]
 
 LARGEST_FOLDED = 4096
-"""Numbers in a constant that is computed here; what exporters compute are shapes and pads."""
+"""Numbers in a constant that is computed here; what exporters compute are shapes and pads, or views of weights."""
+_DAMAGED = "Save the model again."
+
+_BFLOAT16 = 16
 
 _DTYPES: dict[int, tuple[str, str]] = {
     1: ("<f4", "float_data"),
+    2: ("<u1", "int32_data"),
+    3: ("<i1", "int32_data"),
+    4: ("<u2", "int32_data"),
+    5: ("<i2", "int32_data"),
     6: ("<i4", "int32_data"),
     7: ("<i8", "int64_data"),
     9: ("?", "int32_data"),
-    10: ("<f2", ""),
+    10: ("<f2", "int32_data"),
     11: ("<f8", "double_data"),
+    12: ("<u4", "uint64_data"),
+    13: ("<u8", "uint64_data"),
+    _BFLOAT16: ("<u2", "int32_data"),
 }
+"""Of each TensorProto.DataType known here: the NumPy type of its bytes, and the field its numbers are in if not raw.
+
+A bfloat16, which NumPy has not, is read as its 16 bits.
+"""
+_FIELDS = {"float_data": "<f4", "int32_data": "<i4", "int64_data": "<i8", "uint64_data": "<u8", "double_data": "<f8"}
+_BITS = {10, _BFLOAT16}  # types whose field holds the bits of a number, not the number
 
 
 def stored_tensor(place: str, tensor: Any) -> Constant:
-    """A TensorProto as an array. Raises CompileError if it is not whole or of a type no network here has."""
-    shape = tuple(int(size) for size in tensor.dims)
-    if tensor.data_type not in _DTYPES:
-        raise CompileError(f"{place} is of a type unknown here ({tensor.data_type}).", "Export it in float32.")
+    """A TensorProto as an array; bfloat16 becomes float32.
+
+    Raises CompileError if it is not whole, stored elsewhere, or of a type no network here has.
+    """
+    kind, shape = int(tensor.data_type), tuple(int(size) for size in tensor.dims)
+    if kind not in _DTYPES:
+        raise CompileError(f"{place} is of a type unknown here ({_type_name(kind)}).", "Export it in float32.")
     if tensor.data_location == 1 or tensor.external_data:
         raise CompileError(f"{place} is stored in a file of its own.", "Export with external_data=False.")
-    dtype, field = _DTYPES[tensor.data_type]
-    stored = [] if tensor.raw_data or not field else list(getattr(tensor, field))
-    raw = tensor.raw_data or np.asarray(stored, dtype=dtype).tobytes()
-    if min(shape, default=0) < 0 or len(raw) != math.prod(shape) * np.dtype(dtype).itemsize:
-        raise CompileError(f"{place} has the shape {shape}, but {len(raw)} bytes.", "Save the model again.")
-    return np.frombuffer(raw, dtype=dtype).reshape(shape)
+    dtype = np.dtype(_DTYPES[kind][0])
+    raw = tensor.raw_data or _field_bytes(place, tensor, kind)
+    if min(shape, default=0) < 0 or len(raw) != math.prod(shape) * dtype.itemsize:
+        count = len(raw) // dtype.itemsize
+        raise CompileError(f"{place} has the shape {shape}, but {count} numbers in {len(raw)} bytes.", _DAMAGED)
+    numbers = np.frombuffer(raw, dtype=dtype).reshape(shape)
+    return _from_bfloat16(numbers) if kind == _BFLOAT16 else numbers
+
+
+def _field_bytes(place: str, tensor: Any, kind: int) -> bytes:
+    """What raw_data would hold, from the typed field of a tensor that has none."""
+    name, field = _DTYPES[kind]
+    stored = np.asarray(list(getattr(tensor, field)), dtype=_FIELDS[field])
+    if not stored.size:
+        return b""
+    dtype = np.dtype("<u2") if kind in _BITS else np.dtype(name)
+    with np.errstate(all="ignore"):
+        converted = stored.astype(dtype)
+    if dtype.kind != "f" and (converted != stored).any():
+        raise CompileError(f"{place} has numbers in {field} that are no {_type_name(kind)}.", _DAMAGED)
+    return converted.tobytes()
+
+
+def _from_bfloat16(bits: Constant) -> Constant:
+    """The upper halves of float32."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def _type_name(kind: int) -> str:
+    """ "FLOAT8E4M3FN"; the number of a type that ONNX has not."""
+    import onnx
+
+    names: dict[int, str] = {number: name for name, number in onnx.TensorProto.DataType.items()}
+    return names.get(kind, str(kind))
 
 
 def fold(operator: str, attributes: dict[str, Any], inputs: list[Constant | None]) -> Constant | None:
@@ -47,7 +94,8 @@ def fold(operator: str, attributes: dict[str, Any], inputs: list[Constant | None
     Raises ValueError, IndexError or TypeError if its inputs do not go together.
     """
     known = [value for value in inputs if value is not None]
-    if operator not in _FOLDS or sum(value.size for value in known) > LARGEST_FOLDED:
+    too_large = operator not in _VIEWS and sum(value.size for value in known) > LARGEST_FOLDED
+    if operator not in _FOLDS or too_large:
         return None
     return _FOLDS[operator](attributes, inputs)
 
@@ -77,7 +125,10 @@ def _slice(attributes: dict[str, Any], inputs: list[Any]) -> Constant:
 
 
 def _cast(attributes: dict[str, Any], inputs: list[Any]) -> Constant:
-    return np.asarray(inputs[0].astype(_DTYPES[int(attributes["to"])][0]))
+    kind = int(attributes["to"])
+    if kind == _BFLOAT16 or kind not in _DTYPES:
+        raise ValueError(f"a constant is cast to {_type_name(kind)}")
+    return np.asarray(inputs[0].astype(_DTYPES[kind][0]))
 
 
 def _unsqueeze(attributes: dict[str, Any], inputs: list[Any]) -> Constant:
@@ -89,6 +140,8 @@ def _squeeze(attributes: dict[str, Any], inputs: list[Any]) -> Constant:
     axes = attributes.get("axes") if len(inputs) < 2 else inputs[1]
     return np.asarray(np.squeeze(inputs[0], None if axes is None else tuple(int(axis) for axis in axes)))
 
+
+_VIEWS = {"Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}  # as many numbers as before
 
 _FOLDS: dict[str, Callable[[dict[str, Any], list[Any]], Constant]] = {
     "ConstantOfShape": _constant_of_shape,
