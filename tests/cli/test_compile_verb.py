@@ -14,8 +14,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+import jaragua_models
 from jaragua.cli.main import run
+from jaragua_compiler import LearningRate
 from jaragua_compiler.boards import boards
+from jaragua_compiler.export import load_model
+from jaragua_compiler.export.readme import example
 
 KERAS = Path(__file__).parents[1] / "compiler" / "data" / "small.keras"
 
@@ -81,6 +85,64 @@ def test_people_are_told_what_it_takes(capsys: pytest.CaptureFixture[str]) -> No
     said = capsys.readouterr().out
     assert "weights: layer 1, Dense 32 -> 32" in said
     assert "files in made" in said
+
+
+def test_a_zoo_model_says_that_its_weights_are_random_and_with_what_it_is_trained(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = said_while(capsys, "compile", "digits", "--board", "pico", "--out", "made")
+    assert "no --start: the weights are random ones, not trained" in said
+    readme = Path("made/README.md").read_text()
+    assert "**The weights it starts with are random**" in readme
+    assert "These weights are random" in Path("made/jrg_model_weights.h").read_text()
+    told = json.loads(Path("made/jaragua.json").read_text())
+    assert told["weights"] == "random"
+    own = jaragua_models.get("digits").defaults
+    assert told["defaults"]["learning_rate"] == own.learning_rate == 0.1
+    assert f"learning rate {own.learning_rate}; {own.ways} ways and {own.shots} shots" in readme
+    rate = LearningRate.from_float(own.learning_rate)
+    assert f"jrg_model_set_rate((jrg_nn_rate){{{rate.mantissa}u, {rate.exponent}u}}); /* 0.1 */" in readme
+
+
+def test_weights_of_a_run_or_of_a_file_are_not_called_random(capsys: pytest.CaptureFixture[str]) -> None:
+    saved("final.safetensors", (32, 64), (10, 32))
+    runs = {"start": ("digits", "--start", "final.safetensors"), "file": (str(INT8),)}
+    for weights, arguments in runs.items():
+        said = said_while(capsys, "compile", *arguments, "--board", "pico", "--out", weights)
+        assert "random" not in said
+        assert json.loads(Path(weights, "jaragua.json").read_text())["weights"] == weights
+        texts = [Path(weights, name).read_text() for name in ("README.md", "jrg_model_weights.h")]
+        assert not any("random" in text for text in texts)
+    assert "/* 0.01 */" in Path("file/README.md").read_text()  # a file has no rate of its own
+
+
+@pytest.mark.parametrize("name", jaragua_models.names())
+def test_a_readme_has_the_models_own_learning_rate(name: str) -> None:
+    loaded = load_model(name)
+    assert loaded.source.weights == "random"
+    assert loaded.source.defaults is not None
+    rate = jaragua_models.get(name).defaults.learning_rate
+    assert loaded.source.defaults.learning_rate == rate
+    found = LearningRate.from_float(rate)
+    assert f"{{{found.mantissa}u, {found.exponent}u}}); /* {rate} */" in example(loaded.network, rate)
+
+
+def test_own_data_are_compiled_like_a_model_of_the_zoo(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{node},{label},{node * 0.1},{label * 0.5}" for node in range(4) for label in range(2) for _ in range(8)]
+    Path("table.csv").write_text("\n".join(["node,kind,a,b", *rows]) + "\n")
+    Path("own.toml").write_text('[task]\nkind = "table"\npath = "table.csv"\nlabel = "kind"\ndevice = "node"\n')
+    data = document(capsys, "compile", "own.toml", "--board", "pico", "--out", "made")
+    assert data["network"] == "own"
+    assert "chosen from sample inputs" in Path("made/README.md").read_text()
+    assert json.loads(Path("made/jaragua.json").read_text())["weights"] == "random"
+
+
+def test_samples_come_in_the_shape_the_file_has(capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("samples.npy", np.random.default_rng(5).uniform(-1, 1, size=(20, 2, 9, 8)))
+    onnx_file = str(INT8.with_name("trio.onnx"))
+    said = said_while(capsys, "compile", onnx_file, "--board", "pico", "--out", "made", "--samples", "samples.npy")
+    assert "the model file's samples are 2 x 9 x 8, the C takes them as 9 x 8 x 2" in said
+    assert selftest_passes("made")
 
 
 def test_a_second_run_gives_the_same_bytes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -219,7 +281,7 @@ def test_a_ram_budget_decides_what_trains_and_says_why(capsys: pytest.CaptureFix
     *attempts, warning = said.err.splitlines()
     assert [line.partition(":")[0] for line in attempts] == [f"layer {n}, Dense" for n in (2, 1, 0)]
     assert [line.rpartition(": ")[2] for line in attempts] == ["it trains", "it stays frozen", "it trains"]
-    assert warning == "no --start: the weights of frozen layers are random ones"
+    assert warning == "no --start: the weights are random ones, not trained, and frozen layers keep theirs"
     assert selftest_passes("made")
 
 
@@ -294,10 +356,11 @@ def test_samples_that_do_not_fit(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_network_too_large_for_its_board(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from jaragua_compiler import Dense, Network, initial_weights
+    from jaragua_compiler.export import LoadedModel, Source
 
     large = Network("large", 784, (Dense(40, "relu"), Dense(10)))
-    monkeypatch.setattr("jaragua_compiler.export.load_model", lambda *_: (large, initial_weights(large, 1)))
-    monkeypatch.setattr("jaragua_compiler.export.zoo_samples", lambda _: None)
+    loaded = LoadedModel(large, initial_weights(large, 1), Source())
+    monkeypatch.setattr("jaragua_compiler.export.load_model", lambda *_: loaded)
     said = refused(capsys, 7, "compile", "large", "--board", "zero")
     assert "network 'large' needs " in said
     assert "the largest: weights: layer 0, Dense 784 -> 40" in said

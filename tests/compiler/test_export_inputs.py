@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from jaragua_compiler.export import Choice, compile_model, load_model, read_samp
 from jaragua_compiler.export.choice import planned
 from jaragua_compiler.export.samples import evenly
 from jaragua_compiler.initial import Weights
-from jaragua_compiler.network import DepthwiseConv2D, Flatten
+from jaragua_compiler.network import DepthwiseConv2D, Flatten, Loss
 from jaragua_models import get
 
 DATA = Path(__file__).parent / "data"
@@ -28,22 +30,29 @@ def refusal(model: Path | str) -> CompileError:
     return caught.value
 
 
+def parts(model: str, loss: Loss | None = None) -> tuple[Network, Weights]:
+    """Network and weights alone."""
+    found = load_model(model, loss)
+    return found.network, found.weights
+
+
 def written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
 
 
 def test_a_zoo_model_comes_with_the_same_weights_every_time() -> None:
-    network, weights = load_model("digits")
+    loaded = load_model("digits")
+    network, weights = loaded.network, loaded.weights
     assert network == get("digits").network
-    again = load_model("digits")[1]
+    again = load_model("digits").weights
     assert all(np.array_equal(one[0], other[0]) for one, other in zip(weights, again, strict=True))
 
 
 def test_a_file_of_the_same_name_does_not_hide_a_zoo_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path / "digits", b"a list of phone numbers")
-    assert load_model("digits")[0] == get("digits").network
+    assert load_model("digits").network == get("digits").network
 
 
 def test_a_zoo_model_that_is_not_there_has_a_nearest_one() -> None:
@@ -54,9 +63,9 @@ def test_a_zoo_model_that_is_not_there_has_a_nearest_one() -> None:
 
 def test_a_keras_file_is_known_by_its_suffix_or_by_its_first_bytes(tmp_path: Path) -> None:
     pytest.importorskip("h5py", reason="reading .keras files needs h5py")
-    named, _ = load_model(str(DATA / "small.keras"))
+    named = load_model(str(DATA / "small.keras")).network
     shutil.copy(DATA / "small.keras", tmp_path / "small")
-    assert load_model(str(tmp_path / "small"))[0] == named
+    assert load_model(str(tmp_path / "small")).network == named
 
 
 def onnx_file(folder: Path, network: Network, weights: Weights, operator: str = "Relu") -> Path:
@@ -82,8 +91,8 @@ def onnx_file(folder: Path, network: Network, weights: Weights, operator: str = 
 
 def test_a_keras_and_an_onnx_file_of_one_net_give_the_same_bytes(tmp_path: Path) -> None:
     pytest.importorskip("h5py", reason="reading .keras files needs h5py")
-    network, weights = load_model(str(DATA / "small.keras"))
-    again = load_model(str(onnx_file(tmp_path, network, weights)), network.loss)
+    network, weights = parts(str(DATA / "small.keras"))
+    again = parts(str(onnx_file(tmp_path, network, weights)), network.loss)
     board = find_board("pico")
     made = [compile_model(*loaded, board, Choice()).files for loaded in ((network, weights), again)]
     assert made[0] == made[1]
@@ -100,8 +109,8 @@ def test_files_of_other_tools_are_read_by_what_they_are(ending: str) -> None:
     """The fixtures are one net, written by Keras, PyTorch and TensorFlow."""
     pytest.importorskip("h5py", reason="reading .keras files needs h5py")
     pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
-    expected, wanted = load_model(str(FIXTURES / "trio.keras"), "softmax_cross_entropy")
-    network, weights = load_model(str(FIXTURES / f"trio{ending}"), "softmax_cross_entropy")
+    expected, wanted = parts(str(FIXTURES / "trio.keras"), "softmax_cross_entropy")
+    network, weights = parts(str(FIXTURES / f"trio{ending}"), "softmax_cross_entropy")
     assert network.layers == expected.layers
     for found, other in zip(weights, wanted, strict=True):
         assert all(np.array_equal(*pair) for pair in zip(found, other, strict=True))
@@ -124,8 +133,61 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in refusal(tmp_path / "none.keras").message
 
 
+def archive(*names: str) -> bytes:
+    """A zip file of members with these names."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as made:
+        for name in names:
+            made.writestr(name, b"x")
+    return content.getvalue()
+
+
+HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(100)
+FOREIGN: dict[str, tuple[bytes, str, str]] = {
+    "model.h5": (HDF5, "an HDF5 file, as Keras 2 writes it", "Save it as .keras with Keras 3"),
+    "model.hdf5": (HDF5, "an HDF5 file", "Save it as .keras"),
+    "model.keras": (HDF5, "an HDF5 file", "Save it as .keras"),
+    "model.tflite": (HDF5, "an HDF5 file", "Save it as .keras"),
+    "model": (HDF5, "an HDF5 file", "Save it as .keras"),
+    "model.pt": (archive("model/data.pkl", "model/version"), "a file of PyTorch", "torch.onnx.export"),
+    "old.pth": (b"\x80\x02}q\x00.", "a file of PyTorch", "torch.onnx.export"),
+    "model.pkl": (b"\x80\x04}q\x00.", "a pickle of Python objects, which is never opened", ".onnx"),
+    "model.joblib": (b"\x80\x04}q\x00.", "a pickle of Python objects", ".onnx"),
+    "model.onnx": (b"\x80\x04}q\x00.", "a pickle of Python objects", ".onnx"),
+    "frozen.pb": (b"\n\x05model", "a graph of TensorFlow 1", "TFLiteConverter"),
+    "weights.safetensors": (b"\x08\0\0\0\0\0\0\0{}", "a file of weights without a network", "--start"),
+    "weights.npz": (archive("w.npy"), "a file of weights without a network", "--samples"),
+    "samples.npy": (b"\x93NUMPY\x01\0", "a file of weights without a network", "--samples"),
+    "model.ckpt": (b"\x01\x02\x03", "a checkpoint of weights", ".keras"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_file_of_another_tool_is_named_with_what_to_do(name: str, tmp_path: Path) -> None:
+    content, what, hint = FOREIGN[name]
+    error = refusal(written(tmp_path / name, content))
+    assert f"{name} is {what}" in error.message
+    assert hint in error.hint
+
+
+def test_a_saved_model_is_a_folder_with_what_to_do(tmp_path: Path) -> None:
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    assert "saved is a folder" in refusal(folder).message
+    written(folder / "saved_model.pb", b"\x08\x01")
+    error = refusal(folder)
+    assert "saved is a SavedModel of TensorFlow" in error.message
+    assert "from_saved_model('saved')" in error.hint
+
+
+def test_a_keras_file_under_another_name_is_read_by_what_it_holds(tmp_path: Path) -> None:
+    pytest.importorskip("h5py", reason="reading .keras files needs h5py")
+    shutil.copy(DATA / "small.keras", tmp_path / "small.h5")
+    assert load_model(str(tmp_path / "small.h5")).network == load_model(str(DATA / "small.keras")).network
+
+
 def test_a_file_of_no_known_format_is_refused(tmp_path: Path) -> None:
-    error = refusal(written(tmp_path / "model.pt", b"\x80\x02}q\x00."))
+    error = refusal(written(tmp_path / "model.bin", b"\x01\x02}q\x00."))
     assert "no model file known here" in error.message
     assert ".keras, .onnx, .tflite" in error.hint
 
@@ -268,12 +330,12 @@ def test_a_keras_an_onnx_and_a_litert_file_of_one_image_net_give_the_same_bytes(
     made = []
     for ending in (".keras", ".onnx", "-dynamo.onnx", ".tflite"):
         path = shutil.copy(FIXTURES / f"trio{ending}", tmp_path / f"trio.{ending.rpartition('.')[2]}")
-        network, weights = load_model(str(path), "softmax_cross_entropy")
+        network, weights = parts(str(path), "softmax_cross_entropy")
         made.append(compile_model(network, weights, find_board("pico"), Choice(train=train)).files)
     assert all(files == made[0] for files in made)
 
 
 def test_an_int8_litert_file_keeps_its_first_layers_and_trains_the_last() -> None:
-    network, weights = load_model(str(FIXTURES / "trio-int8.tflite"), "softmax_cross_entropy")
+    network, weights = parts(str(FIXTURES / "trio-int8.tflite"), "softmax_cross_entropy")
     compiled = compile_model(network, weights, find_board("pico"), Choice(train="last")).plan
     assert [layer.trains for layer in compiled.layers] == [False] * (len(compiled.layers) - 1) + [True]

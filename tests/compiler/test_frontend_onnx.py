@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx_models import Graph
 
 from jaragua_compiler import (
     Add,
@@ -26,51 +27,12 @@ from jaragua_compiler.initial import Weights
 
 onnx = pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
 
-Maker = Callable[["Graph"], str]
-
-
-class Graph:
-    """Grows an ONNX graph on the value `x`; every method returns the name of what it made."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-        self._random = np.random.default_rng(4)
-
-    def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        name = f"v{len(self.nodes)}"
-        self.nodes.append(onnx.helper.make_node(operator, inputs, [name], name=name, domain=domain, **attributes))
-        return name
-
-    def constant(self, *values: float, dtype: type = np.float32, shape: tuple[int, ...] | None = None) -> str:
-        array: Any = np.asarray(values, dtype).reshape((len(values),) if shape is None else shape)
-        return self._stored(array)
-
-    def weights(self, *shape: int) -> str:
-        return self._stored(self._random.normal(0, 0.5, shape).astype(np.float32))
-
-    def shape(self, *sizes: int) -> str:
-        return self.constant(*sizes, dtype=np.int64)
-
-    def dense(self, x: str, inputs: int, outputs: int = 3) -> str:
-        return self.node("Gemm", x, self.weights(outputs, inputs), self.weights(outputs), transB=1)
-
-    def conv(self, x: str, inputs: int = 2, outputs: int = 3, **attributes: Any) -> str:
-        return self.node("Conv", x, self.weights(outputs, inputs, 3, 3), self.weights(outputs), **attributes)
-
-    def _stored(self, array: Any) -> str:
-        name = f"c{len(self.constants)}"
-        self.constants.append(onnx.numpy_helper.from_array(array, name))
-        return name
+Maker = Callable[[Graph], str]
 
 
 def _model(make: Maker, shape: tuple[Any, ...] = (1, 2, 6, 5), outputs: tuple[Any, ...] = (1, 3)) -> Any:
     graph = Graph()
-    last = make(graph)
-    float32 = onnx.TensorProto.FLOAT
-    ends = [onnx.helper.make_tensor_value_info(name, float32, sizes) for name, sizes in (("x", shape), (last, outputs))]
-    built = onnx.helper.make_graph(graph.nodes, "graph", ends[:1], ends[1:], graph.constants)
-    return onnx.helper.make_model(built, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    return graph.model(make(graph), shape, outputs)
 
 
 def _read(folder: Path, model: Any) -> tuple[Network, Weights]:

@@ -12,14 +12,15 @@ import pytest
 from jaragua_compiler import CompileError, Exponents, Plan, ReferenceEngine, calibrate, pack, plan, quantise_inputs
 from jaragua_compiler.boards import find_board
 from jaragua_compiler.exponents import tensor_exponents
-from jaragua_compiler.export import Choice, compile_model, file_ranges
+from jaragua_compiler.export import Choice, compile_model, load_model
 from jaragua_compiler.export.choice import planned
 from jaragua_compiler.export.samples import assumed_samples
 from jaragua_compiler.float_engine import FloatEngine
 from jaragua_compiler.freeze import freeze
 from jaragua_compiler.frontends.flatbuffer import Table, root
-from jaragua_compiler.frontends.litert import LitertModel, read_litert
+from jaragua_compiler.frontends.litert import read_litert
 from jaragua_compiler.frontends.litert_file import Graph, Operator, Tensor, read_graph
+from jaragua_compiler.frontends.model_file import ModelFile
 from jaragua_compiler.initial import FloatArray
 from jaragua_compiler.ranges import Range, Ranges
 
@@ -31,7 +32,7 @@ BEFORE = {"trio": {4: 19}, "residual": {2: 10}}
 """Per layer the tensor that its activation, an operator of its own, reads."""
 
 
-def read(name: str) -> tuple[LitertModel, Ranges]:
+def read(name: str) -> tuple[ModelFile, Ranges]:
     model = read_litert(FIXTURES / f"{name}-int8.tflite", LOSS)
     assert model.ranges is not None
     return model, model.ranges
@@ -48,7 +49,7 @@ def test_every_tensor_of_the_network_has_the_range_of_the_files(name: str) -> No
 
 @pytest.mark.parametrize("name", ["trio", "residual"])
 def test_the_ranges_hold_nearly_all_values_of_inputs_the_file_was_made_with(name: str) -> None:
-    (network, weights, _), ranges = read(name)
+    (network, weights, *_), ranges = read(name)
     inputs = np.random.default_rng(5).normal(size=(200, network.input_size))  # as fixtures/README.md draws them
     trace, said = FloatEngine(network, weights).trace(inputs), (ranges.input, *ranges.outputs)
     for values, found in zip(trace.tensors, said, strict=True):
@@ -60,8 +61,8 @@ def test_the_ranges_hold_nearly_all_values_of_inputs_the_file_was_made_with(name
 
 @pytest.mark.parametrize("ending", [".tflite", ".keras", ".onnx"])
 def test_a_file_of_floats_has_no_ranges(ending: str) -> None:
-    assert file_ranges(str(FIXTURES / f"trio{ending}"), LOSS) is None
-    assert file_ranges("digits") is None
+    assert load_model(str(FIXTURES / f"trio{ending}"), LOSS).ranges is None
+    assert load_model("digits").ranges is None
 
 
 def test_a_range_ends_where_its_integers_do() -> None:
@@ -79,7 +80,7 @@ def test_a2_6_rounding_in_the_file_does_not_cost_a_bit(low: float, high: float) 
     assert 0.98 * largest < found.magnitude <= largest
 
 
-def exponents_of(model: LitertModel, ranges: Ranges | None) -> tuple[Plan, Exponents]:
+def exponents_of(model: ModelFile, ranges: Ranges | None) -> tuple[Plan, Exponents]:
     compiled = plan(model.network)
     return compiled, calibrate(compiled, model.weights, assumed_samples(model.network, ranges), ranges=ranges)
 
@@ -156,7 +157,7 @@ def test_a_scale_that_is_none_is_refused(scale: float, tmp_path: Path) -> None:
 
 
 def test_samples_are_taken_before_the_ranges_of_a_file() -> None:
-    (network, weights, _), ranges = read("trio")
+    (network, weights, *_), ranges = read("trio")
     samples, board = np.random.default_rng(1).uniform(-1, 1, (9, network.input_size)), find_board("pico")
     with_both = compile_model(network, weights, board, Choice(), samples, ranges)
     assert with_both.files == compile_model(network, weights, board, Choice(), samples).files
@@ -165,7 +166,7 @@ def test_samples_are_taken_before_the_ranges_of_a_file() -> None:
 
 @pytest.mark.parametrize("train", [None, "last"])
 def test_the_self_test_draws_its_samples_over_the_range_of_the_input(train: str | None) -> None:
-    (network, weights, _), ranges = read("trio")
+    (network, weights, *_), ranges = read("trio")
     made = compile_model(network, weights, find_board("pico"), Choice(train=train), None, ranges)
     exponent = int(re.findall(r"INPUT_EXPONENT (-?\d+)", made.files["jrg_model_weights.h"].decode())[0])
     inputs = made.files["selftest_vector.h"].decode().partition("selftest_inputs")[2].partition("};")[0]
@@ -182,8 +183,8 @@ def activation(scale: float | None = None, kind: int = 9, size: int = 4, zero: i
     return Tensor("x", (1, size), 0 if scale is None else kind, b"", scales, np.full(scales.shape, float(zero)), 0)
 
 
-def constant(shape: tuple[int, ...]) -> Tensor:
-    return Tensor("w", shape, 0, np.ones(shape, "<f4").tobytes(), np.zeros(0), np.zeros(0), 0)
+def constant(shape: tuple[int, ...], buffer: int = 1) -> Tensor:
+    return Tensor("w", shape, 0, np.ones(shape, "<f4").tobytes(), np.zeros(0), np.zeros(0), 0, buffer)
 
 
 def read_chain(
@@ -218,8 +219,8 @@ def test_a_file_without_the_range_of_its_input_has_none(monkeypatch: pytest.Monk
 def test_an_operator_that_is_folded_leaves_the_range_of_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """A product behind a dense layer becomes part of it; a tanh is its activation, and reads what the product made."""
     widths = [activation(scale, kind=7) for scale in (1.0, 2.0, 3.0, 4.0, 5.0)]
-    tensors = [*widths, constant((4, 4)), constant((4,))]
-    steps = [("FULLY_CONNECTED", (0, 5)), ("MUL", (1, 6)), ("TANH", (2,)), ("FULLY_CONNECTED", (3, 5))]
+    tensors = [*widths, constant((4, 4)), constant((4,)), constant((4, 4), buffer=2)]
+    steps = [("FULLY_CONNECTED", (0, 5)), ("MUL", (1, 6)), ("TANH", (2,)), ("FULLY_CONNECTED", (3, 7))]
     int16 = {step: Range(step, 0, -32768, 32767) for step in (1.0, 3.0, 4.0, 5.0)}
     assert read_chain(monkeypatch, tensors, *steps) == Ranges(int16[1.0], (int16[4.0], int16[5.0]), (int16[3.0], None))
 

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _emit(options: argparse.Namespace) -> None:
-    compiled = plan(load_model(options.model, options.loss)[0], options.accumulate)
+    compiled = plan(load_model(options.model, options.loss).network, options.accumulate)
     emit(compiled, options.out)
     sizes = f"blob {compiled.blob_bytes} bytes, arena {compiled.arena_bytes} bytes"
     print(f"{compiled.network.name}: {sizes}, architecture {compiled.architecture.hex()}", file=sys.stderr)

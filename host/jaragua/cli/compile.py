@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
@@ -14,8 +14,8 @@ from jaragua.errors import UsageError
 
 if TYPE_CHECKING:
     from jaragua_compiler.boards import Board
-    from jaragua_compiler.export import Attempt, Choice, Compiled, Row
-    from jaragua_compiler.initial import FloatArray, Weights
+    from jaragua_compiler.export import Attempt, Choice, Compiled, LoadedModel, Row, Source
+    from jaragua_compiler.initial import FloatArray
     from jaragua_compiler.network import Loss, Network, WeightFormat
     from jaragua_compiler.ranges import Ranges
 
@@ -24,7 +24,9 @@ app = typer.Typer()
 
 @app.command()
 def compile(
-    model: Annotated[str, typer.Argument(help="A model of the zoo, or a model file (.keras, .onnx, .tflite).")],
+    model: Annotated[
+        str, typer.Argument(help="A model of the zoo, a model file (.keras, .onnx, .tflite) or a task's .toml.")
+    ],
     board: Annotated[str, typer.Option(help="Board it is for; `jaragua boards` lists them.")],
     weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8.")] = None,
     train: Annotated[
@@ -46,16 +48,17 @@ def compile(
 
     target = _board(board, ram_budget)
     choice = Choice(_weights(weights), train)
-    network, values = load_model(model, loss_of(loss))
+    loaded = load_model(model, loss_of(loss))
+    network = loaded.network
     folder = out or Path(f"{network.name}-{target.name}")
     check_replaceable(folder, force=force)
     choice = _chosen(network, choice, target)
     check_fits(network, choice, target)  # before any data is read
-    shown, ranges = _samples(model, samples, network), _ranges(model, loss_of(loss), start)
+    shown, ranges = _samples(loaded, samples), _ranges(loaded, start)
     _say_what_decides_the_formats(shown, ranges)
-    values = _started(start, network) or values
-    compiled = compile_model(network, values, target, choice, shown, ranges)
-    _warn_of_random(model, start, compiled)
+    loaded = _started(loaded, start)
+    compiled = compile_model(network, loaded.weights, target, choice, shown, ranges, loaded.source)
+    _say_what_is_unusual(loaded.source, compiled)
     write_folder(compiled.files, folder, force=force)
     if json:
         output.print_result(_document(compiled, target, folder))
@@ -87,17 +90,23 @@ def _chosen(network: Network, choice: Choice, board: Board) -> Choice:
     return resolved(network, choice, board)
 
 
-def _started(start: Path | None, network: Network) -> Weights | None:
+def _started(loaded: LoadedModel, start: Path | None) -> LoadedModel:
+    """The model with the weights it is to start with."""
     from jaragua_compiler.export import read_start
 
-    return None if start is None else read_start(start, network)
+    if start is None:
+        return loaded
+    return replace(loaded, weights=read_start(start, loaded.network), source=replace(loaded.source, weights="start"))
 
 
-def _warn_of_random(model: str, start: Path | None, compiled: Compiled) -> None:
-    from jaragua_compiler.export import is_file
-
-    if start is None and not is_file(model) and compiled.plan.network.frozen:
-        output.say("no --start: the weights of frozen layers are random ones")
+def _say_what_is_unusual(source: Source, compiled: Compiled) -> None:
+    """Weights that nobody trained, and samples in another order than the C takes them."""
+    if source.weights == "random":
+        frozen = ", and frozen layers keep theirs" if compiled.plan.network.frozen else ""
+        output.say(f"no --start: the weights are random ones, not trained{frozen}")
+    if source.samples is not None and source.transposed:
+        shape, inputs = (" x ".join(map(str, sizes)) for sizes in (source.samples.shape, source.samples.inputs))
+        output.say(f"the model file's samples are {shape}, the C takes them as {inputs}: README.md says how")
 
 
 def _attempt(network: Network, attempt: Attempt, board: Board) -> str:
@@ -129,18 +138,15 @@ def _one_of(option: str, wanted: str | None, known: Sequence[str]) -> str | None
     return wanted
 
 
-def _samples(model: str, path: Path | None, network: Network) -> FloatArray | None:
-    from jaragua_compiler.export import read_samples, zoo_samples
+def _samples(loaded: LoadedModel, path: Path | None) -> FloatArray | None:
+    from jaragua_compiler.export import read_samples
 
-    return zoo_samples(model) if path is None else read_samples(path, network)
+    return loaded.typical_inputs() if path is None else read_samples(path, loaded.network, loaded.source.samples)
 
 
-def _ranges(model: str, loss: Loss | None, start: Path | None) -> Ranges | None:
+def _ranges(loaded: LoadedModel, start: Path | None) -> Ranges | None:
     """Those of a model file; under other weights than its own that of its input still holds."""
-    from jaragua_compiler.export import file_ranges
-
-    found = file_ranges(model, loss)
-    return found if found is None or start is None else found.of_input_alone()
+    return loaded.ranges if loaded.ranges is None or start is None else loaded.ranges.of_input_alone()
 
 
 def _say_what_decides_the_formats(samples: FloatArray | None, ranges: Ranges | None) -> None:

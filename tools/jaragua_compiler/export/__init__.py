@@ -9,8 +9,9 @@ from jaragua_compiler.export.compile import Compiled, compile_model
 from jaragua_compiler.export.fit import Attempt, check_fits, choose_layers, resolved
 from jaragua_compiler.export.folder import check_replaceable, write_folder
 from jaragua_compiler.export.memory import Figures, Row
-from jaragua_compiler.export.models import file_ranges, is_file, load_model, zoo_samples
+from jaragua_compiler.export.models import LoadedModel, load_model
 from jaragua_compiler.export.samples import read_samples
+from jaragua_compiler.export.source import Source
 from jaragua_compiler.export.start import read_start
 
 __all__ = [
@@ -18,17 +19,16 @@ __all__ = [
     "Choice",
     "Compiled",
     "Figures",
+    "LoadedModel",
     "Row",
+    "Source",
     "check_fits",
     "check_replaceable",
     "choose_layers",
     "compile_model",
-    "file_ranges",
-    "is_file",
     "load_model",
     "read_samples",
     "read_start",
     "resolved",
     "write_folder",
-    "zoo_samples",
 ]

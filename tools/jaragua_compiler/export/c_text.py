@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from jaragua_compiler.exponents import Exponents, tensor_exponents
+from jaragua_compiler.export.source import Source, StartWeights
 from jaragua_compiler.export.vector import TestVector, VectorStep
+from jaragua_compiler.plan import Plan
+from jaragua_compiler.sample_layout import SampleLayout
 
 LICENCE_LINE = "/* SPDX-License-Identifier: Apache-2.0 */\n"
 _PER_LINE = 16
@@ -17,6 +21,10 @@ _WEIGHTS_HEADER = """\
 #include <stdint.h>
 
 #include "jrg_model_config.h" // JRG_MODEL_BLOB_BYTES
+
+/* {weights} */
+/* {samples} */
+#define JRG_MODEL_SAMPLE_PLACE(n) ({place})
 
 /* real = integer * 2^-exponent, for these weights; x is clamped to -2^width..2^width - 1. */
 #define JRG_MODEL_INPUT_EXPONENT {input_exponent}
@@ -78,11 +86,43 @@ static const selftest_step selftest_steps[SELFTEST_STEPS] = {{
 """
 
 
-def weights_header(name: str, input_exponent: int, input_width: int, output_exponent: int) -> str:
+def weights_header(compiled: Plan, exponents: Exponents, source: Source) -> str:
     """jrg_model_weights.h."""
     return LICENCE_LINE + _WEIGHTS_HEADER.format(
-        name=name, input_exponent=input_exponent, input_width=input_width, output_exponent=output_exponent
+        name=compiled.network.name,
+        input_exponent=tensor_exponents(compiled, exponents)[0],
+        input_width=compiled.input_width,
+        output_exponent=exponents.output,
+        weights=_WEIGHTS[source.weights],
+        samples=_samples(source),
+        place=sample_place(source.samples) if source.samples else "n",
     )
+
+
+_WEIGHTS: dict[StartWeights, str] = {
+    "file": "These weights are those of the model file.",
+    "random": "These weights are random, from a fixed seed: the network was not trained yet.",
+    "start": "These weights are those of the file given with --start.",
+}
+
+
+def _samples(source: Source) -> str:
+    if source.samples is None:
+        return "A sample has the order of the input."
+    shape = " x ".join(map(str, source.samples.shape))
+    return f"A sample of the model file has the shape {shape}; number n of the input is its number SAMPLE_PLACE(n)."
+
+
+def sample_place(layout: SampleLayout) -> str:
+    """C: the place of number n of the input in a sample of the model file."""
+    if layout.strides is None:
+        return "n"
+    terms, step = [], 1
+    for size, stride in reversed(list(zip(layout.inputs, layout.strides, strict=True))):
+        if size > 1:
+            terms.append(f"(n) / {step}u % {size}u * {stride}u")
+        step *= size
+    return " + ".join(reversed(terms))
 
 
 def weights_source(blob: bytes) -> str:

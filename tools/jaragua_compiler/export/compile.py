@@ -10,7 +10,7 @@ from jaragua_compiler.blob import pack
 from jaragua_compiler.boards import Board
 from jaragua_compiler.channel_order import LayerOrder, layer_orders, reordered
 from jaragua_compiler.emitter import CONFIG_NAME, SOURCE_NAME, emitted_files
-from jaragua_compiler.exponents import Exponents, calibrate, tensor_exponents
+from jaragua_compiler.exponents import Exponents, calibrate
 from jaragua_compiler.export import c_text
 from jaragua_compiler.export.choice import Choice, orders, planned
 from jaragua_compiler.export.fit import check_fits, resolved
@@ -19,6 +19,7 @@ from jaragua_compiler.export.kernels import NOTICE, licence_text, needed_headers
 from jaragua_compiler.export.memory import Figures
 from jaragua_compiler.export.readme import Facts, readme
 from jaragua_compiler.export.samples import assumed_samples
+from jaragua_compiler.export.source import Source
 from jaragua_compiler.export.vector import make_vector
 from jaragua_compiler.freeze import freeze
 from jaragua_compiler.initial import FloatArray, Weights
@@ -52,13 +53,15 @@ def compile_model(
     choice: Choice,
     samples: FloatArray | None = None,
     ranges: Ranges | None = None,
+    source: Source | None = None,
 ) -> Compiled:
     """Everything of the folder, in memory; the same arguments give the same bytes.
 
     samples: typical inputs float64 [n, inputs], for the formats and the test vector; without them `ranges`, those of a
-    model file, decide the formats, and without these inputs of -1..1 are assumed.
+    model file, decide the formats, and without these inputs of -1..1 are assumed. source: what the folder says of it.
     Raises CompileError: an operator the device has not, or memory the board has not (before anything is computed).
     """
+    source = source or Source()
     found = check_fits(network, choice, board)
     ranges = ranges if samples is None else None
     shown = assumed_samples(network, ranges) if samples is None else samples
@@ -69,11 +72,14 @@ def compile_model(
     exponents = calibrate(compiled, weights, shown, ranges=ranges)
     blob = pack(compiled, weights, exponents)
     texts = _code(compiled) | _data(compiled, exponents, blob, shown)
+    texts[WEIGHTS_HEADER] = c_text.weights_header(compiled, exponents, source)
     changed = layer_orders(network, order)
-    facts = Facts(compiled, board, found, exponents, changed, assumed=samples is None, ranges=ranges)
+    facts = Facts(compiled, board, found, exponents, changed, source, assumed=samples is None, ranges=ranges)
     texts |= {"README.md": readme(facts), "NOTICE": NOTICE, "LICENSE": licence_text()}
     content = {name: text.encode() for name, text in texts.items()} | {WEIGHTS_BLOB: blob}
-    return Compiled(compiled, found, with_manifest(content, _identity(compiled, board, changed)), changed)
+    return Compiled(
+        compiled, found, with_manifest(content, _identity(compiled, board, changed) | source.facts()), changed
+    )
 
 
 def _code(compiled: Plan) -> dict[str, str]:
@@ -84,10 +90,8 @@ def _code(compiled: Plan) -> dict[str, str]:
 
 def _data(compiled: Plan, exponents: Exponents, blob: bytes, samples: FloatArray) -> dict[str, str]:
     """Weights, test vector and self-test."""
-    input_exponent = tensor_exponents(compiled, exponents)[0]
-    header = c_text.weights_header(compiled.network.name, input_exponent, compiled.input_width, exponents.output)
     vector = c_text.vector_header(make_vector(compiled, exponents, blob, samples))
-    texts = {WEIGHTS_HEADER: header, WEIGHTS_SOURCE: c_text.weights_source(blob), VECTOR_HEADER: vector}
+    texts = {WEIGHTS_SOURCE: c_text.weights_source(blob), VECTOR_HEADER: vector}
     own = files("jaragua_compiler.export")
     selftest = {name: c_text.LICENCE_LINE + own.joinpath(name).read_text(encoding="utf-8") for name in SELFTEST_FILES}
     return texts | selftest

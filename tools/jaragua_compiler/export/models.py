@@ -2,52 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.frontends import from_keras, from_litert, from_onnx
+from jaragua_compiler.export.foreign import foreign, is_other_archive, of_folder
+from jaragua_compiler.export.source import Source, TrainingDefaults
+from jaragua_compiler.frontends.keras import read_keras
 from jaragua_compiler.frontends.litert import read_litert
+from jaragua_compiler.frontends.onnx import read_onnx
 from jaragua_compiler.initial import FloatArray, Weights, initial_weights
 from jaragua_compiler.network import Loss, Network
 from jaragua_compiler.ranges import Ranges
+
+if TYPE_CHECKING:
+    from jaragua_models import Model, TaskSource
 
 FileFormat = Literal["keras", "onnx", "tflite"]
 
 ZOO_SEED = 1  # of a zoo model's initial weights
 _SUFFIXES: dict[str, FileFormat] = {".keras": "keras", ".onnx": "onnx", ".tflite": "tflite"}
-_READERS = {"keras": from_keras, "onnx": from_onnx, "tflite": from_litert}
+_READERS = {"keras": read_keras, "onnx": read_onnx, "tflite": read_litert}
 _NAMES: dict[FileFormat, str] = {"keras": "Keras", "onnx": "ONNX", "tflite": "LiteRT"}
+_OWN_DATA = ".toml"
 
 
-def load_model(model: str, loss: Loss | None = None) -> tuple[Network, Weights]:
-    """A zoo name or the path of a model file -> (Network, per layer with weights (W, outputs first; b [out])).
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network, per layer with weights (W, outputs first; b [out]), and what else is known of it.
 
-    A zoo model comes with seeded initial weights. `loss` is for a file that does not say its own. Raises CompileError.
+    `ranges` are those of a quantised model file; `tasks` those of a model of the zoo, or of one's own data.
     """
-    if is_file(model):
-        return _load_file(Path(model), loss)
+
+    network: Network
+    weights: Weights
+    source: Source
+    ranges: Ranges | None = None
+    tasks: TaskSource | None = None
+
+    def typical_inputs(self) -> FloatArray | None:
+        """Inputs [n, inputs] of the training data; None of a model file, which brings none."""
+        return None if self.tasks is None else self.tasks.calibration().astype(float)
+
+
+def load_model(model: str, loss: Loss | None = None) -> LoadedModel:
+    """A zoo name, the path of a model file, or the TOML file of one's own data (docs/tasks.md).
+
+    The last two of the zoo come with seeded initial weights. `loss` is for a model file that does not say its own.
+    Raises CompileError, and jaragua_models.ModelError for data.
+    """
+    path = Path(model)
+    own_data = path.suffix.lower() == _OWN_DATA
+    if is_file(model) and not own_data:
+        return _load_file(path, loss)
     if loss is not None:
         raise CompileError("--loss is for model files; a model of the zoo names its own loss.", "Leave it out.")
-    network = _zoo_network(model)
-    return network, initial_weights(network, ZOO_SEED)
-
-
-def file_ranges(model: str, loss: Loss | None = None) -> Ranges | None:
-    """The ranges a quantised model file gives for its values; None for a file that has none, and for the zoo."""
-    if not is_file(model) or _format(Path(model)) != "tflite":
-        return None
-    return read_litert(Path(model), loss).ranges
-
-
-def zoo_samples(model: str) -> FloatArray | None:
-    """Typical inputs [n, inputs] of a zoo model, from its training data; None for a file, which brings none."""
-    if is_file(model):
-        return None
-    import jaragua_models
-
-    return jaragua_models.get(model).tasks.calibration().astype(float)
+    return _described(_own_data(path) if own_data else _of_zoo(model))
 
 
 def is_file(model: str) -> bool:
@@ -55,10 +67,24 @@ def is_file(model: str) -> bool:
     import jaragua_models
 
     path = Path(model)
-    return path.suffix != "" or len(path.parts) != 1 or (path.is_file() and model not in jaragua_models.names())
+    return path.suffix != "" or len(path.parts) != 1 or (path.exists() and model not in jaragua_models.names())
 
 
-def _zoo_network(name: str) -> Network:
+def _described(model: Model) -> LoadedModel:
+    """A model that is described and was not trained."""
+    told = model.defaults
+    defaults = TrainingDefaults(told.learning_rate, told.ways, told.shots, told.passes, told.training_passes)
+    weights = initial_weights(model.network, ZOO_SEED)
+    return LoadedModel(model.network, weights, Source("random", None, defaults), None, model.tasks)
+
+
+def _own_data(path: Path) -> Model:
+    import jaragua_models
+
+    return jaragua_models.from_toml(path)
+
+
+def _of_zoo(name: str) -> Model:
     import jaragua_models
 
     known = jaragua_models.names()
@@ -69,33 +95,41 @@ def _zoo_network(name: str) -> Network:
             f"there is no model {name!r} in the zoo.", f"{suggestion}It has: {', '.join(known)}; or give a file."
         )
     try:
-        return jaragua_models.get(name).network
+        return jaragua_models.get(name)
     except jaragua_models.ModelError as error:
         raise CompileError(error.message, error.hint) from error
 
 
-def _load_file(path: Path, loss: Loss | None) -> tuple[Network, Weights]:
-    return _READERS[_format(path)](path, loss)
+def _load_file(path: Path, loss: Loss | None) -> LoadedModel:
+    found = _READERS[_format(path)](path, loss)
+    return LoadedModel(found.network, found.weights, Source("file", found.samples), found.ranges)
 
 
 def _format(path: Path) -> FileFormat:
     """The format of a file: what it begins with must not speak against its suffix."""
     start = _first_bytes(path)
-    named, found = _SUFFIXES.get(path.suffix.lower()), _format_of(start)
     if not start:
         raise CompileError(f"{path} is empty.", "Save the model again.")
-    if named is None and found is None:
+    named, found = _SUFFIXES.get(path.suffix.lower()), _format_of(start)
+    if found == "keras" and named is None and is_other_archive(path):
+        found = None
+    other = foreign(path, start) if found is None else None
+    if other is not None:
+        raise CompileError(f"{path} is {other[0]}.", other[1])
+    chosen = named or found
+    if chosen is None:
         raise CompileError(f"{path} is no model file known here.", f"Known are: {', '.join(_SUFFIXES)}.")
     if named is not None and found is not None and named != found:
         raise CompileError(
             f"{path} is named like {_NAMES[named]} and holds {_NAMES[found]}.", "Give it the suffix of what it holds."
         )
-    chosen = named or found
-    assert chosen is not None
     return chosen
 
 
 def _first_bytes(path: Path) -> bytes:
+    if path.is_dir():
+        what, hint = of_folder(path)
+        raise CompileError(f"{path} is {what}.", hint)
     try:
         with path.open("rb") as file:
             return file.read(8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 
 from jaragua_compiler.boards import Board
@@ -11,12 +11,14 @@ from jaragua_compiler.channel_list import ChannelList, spans
 from jaragua_compiler.channel_order import LayerOrder
 from jaragua_compiler.exponents import Exponents, tensor_exponents
 from jaragua_compiler.export.memory import Figures, Row
+from jaragua_compiler.export.source import Source, StartWeights, TrainingDefaults
 from jaragua_compiler.export.vector import STEPS
 from jaragua_compiler.layers import ActivatedLayer, Conv2D, DepthwiseConv2D, PoolLayer
 from jaragua_compiler.network import Network
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.ranges import Ranges
 from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.sample_layout import SampleLayout
 
 EXAMPLE_RATE = 0.01
 _RATES = (0.1, 0.03, 0.01, 0.003, 0.001)
@@ -76,6 +78,7 @@ class Facts:
     figures: Figures
     exponents: Exponents
     orders: Mapping[int, LayerOrder]
+    source: Source
     assumed: bool
     ranges: Ranges | None = None
 
@@ -94,20 +97,71 @@ def readme(facts: Facts) -> str:
         ram_table=_table(facts.figures.ram, facts.figures.ram_bytes),
         buffer_table=_table(facts.figures.buffers),
         flash_table=_table(facts.figures.flash, facts.figures.flash_bytes),
-        example=example(network),
-        rates="\n".join(_rate_row(rate) for rate in _RATES),
+        start=_START[facts.source.weights],
+        defaults=_defaults(facts.source.defaults),
+        sample_order=_sample_order(facts.source.samples),
+        example=example(network, _rate(facts.source)),
+        rates="\n".join(_rate_row(rate) for rate in sorted({*_RATES, _rate(facts.source)}, reverse=True)),
         steps=STEPS,
         **_board(facts.board),
         **_formats(facts),
     )
 
 
-def example(network: Network) -> str:
+def example(network: Network, rate: float) -> str:
     """C that calls the folder's: what a user begins with."""
-    rate = LearningRate.from_float(EXAMPLE_RATE)
+    found = LearningRate.from_float(rate)
     learn = _LEARN_CLASS if network.classifier else _LEARN_NUMBERS
     seed = _SEED if "w8" in _formats_of(network) else ""
-    return _EXAMPLE.format(mantissa=rate.mantissa, exponent=rate.exponent, rate=EXAMPLE_RATE, seed=seed, learn=learn)
+    return _EXAMPLE.format(mantissa=found.mantissa, exponent=found.exponent, rate=rate, seed=seed, learn=learn)
+
+
+def _rate(source: Source) -> float:
+    """The model's own learning rate, or one to begin with."""
+    return EXAMPLE_RATE if source.defaults is None else source.defaults.learning_rate
+
+
+_START: dict[StartWeights, str] = {
+    "file": "The weights it starts with are those of the model file.",
+    "random": """\
+**The weights it starts with are random**, from a fixed seed: nothing was trained yet, and its answers mean nothing
+before training. `jaragua compile … --start runs/NAME/weights/final.safetensors` takes the weights of a run.""",
+    "start": "The weights it starts with are those of the file given with `--start`.",
+}
+
+
+def _defaults(defaults: TrainingDefaults | None) -> str:
+    """The paragraph on the numbers a model of the zoo is trained with; nothing for a file."""
+    if defaults is None:
+        return ""
+    return "\n" + _DEFAULTS.format(**asdict(defaults)) + "\n"
+
+
+_DEFAULTS = """\
+The model's own defaults: learning rate {learning_rate}; {ways} ways and {shots} shots a task; passes over the
+samples: {passes} when a device adapts, {training_passes} in a round of training."""
+
+
+def _sample_order(layout: SampleLayout | None) -> str:
+    """The paragraph on how the samples of a model file lie; nothing where the network reads them as they are."""
+    if layout is None or (layout.strides is None and layout.shape == layout.inputs):
+        return ""
+    shape = " x ".join(map(str, layout.shape))
+    if layout.strides is None:
+        return "\n" + _IN_ORDER.format(shape=shape) + "\n"
+    inputs = " x ".join(map(str, layout.inputs))
+    axes = " + ".join(f"{axis} · {stride}" for axis, stride in zip("hwc", layout.strides, strict=False) if stride)
+    return "\n" + _TRANSPOSED.format(shape=shape, inputs=inputs, axes=axes) + "\n"
+
+
+_IN_ORDER = """\
+A sample of the model file has the shape {shape}; the input takes its numbers in the same order."""
+
+_TRANSPOSED = """\
+**The input has another order than the model file's samples**, whose shape is {shape}: the C takes them as {inputs}
+(h, w, c). Number [h, w, c] of the input is number {axes} of the sample, flat, counted from 0; for
+number n of the input that is `JRG_MODEL_SAMPLE_PLACE(n)` of `jrg_model_weights.h`. `--samples` takes samples in the
+file's own order."""
 
 
 def _formats_of(network: Network) -> list[str]:

@@ -11,14 +11,19 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.initial import FloatArray
 from jaragua_compiler.network import Network
 from jaragua_compiler.ranges import Ranges
+from jaragua_compiler.sample_layout import SampleLayout
 
 MOST_SAMPLES = 1024
 _ASSUMED_SAMPLES = 256
 _SEED = 1
 
 
-def read_samples(path: Path, network: Network) -> FloatArray:
-    """A .npy file [n, …input shape] -> float64 [n, inputs]: at most 1,024 of them, evenly taken."""
+def read_samples(path: Path, network: Network, layout: SampleLayout | None = None) -> FloatArray:
+    """A .npy file -> float64 [n, inputs] as the network reads them: at most 1,024 of them, evenly taken.
+
+    Its rows have the shape of a sample in the model file (`layout`) or are flat, in the file's order; or, where that is
+    another shape, the network's own shape and order. Raises CompileError.
+    """
     try:
         # Mapped, not read: a header that promises more than the file holds is refused, whatever it promises.
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -29,14 +34,18 @@ def read_samples(path: Path, network: Network) -> FloatArray:
     if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiu":
         raise CompileError(f"{path} is not one array of numbers.", "Save it with numpy.save.")
     shape = network.shapes[0]
-    if stored.shape[1:] not in (shape, (math.prod(shape),)) or not len(stored):
-        expected = "[n, " + ", ".join(map(str, shape)) + "]"
+    layout = layout or SampleLayout(shape, shape)
+    own = (layout.shape, (math.prod(shape),))
+    known = list(dict.fromkeys((*own, shape)))
+    if stored.shape[1:] not in known or not len(stored):
+        expected = " or ".join("[n, " + ", ".join(map(str, each)) + "]" for each in known)
         raise CompileError(
             f"{path}: its shape is {list(stored.shape)}, network {network.name!r} takes {expected}.",
             "Give one row a sample, at least one.",
         )
     chosen = np.asarray(evenly(len(stored), MOST_SAMPLES))
-    return np.asarray(stored[chosen], dtype=np.float64).reshape(len(chosen), -1)
+    rows = np.asarray(stored[chosen], dtype=np.float64).reshape(len(chosen), -1)
+    return rows[:, layout.places] if stored.shape[1:] in own else rows
 
 
 def assumed_samples(network: Network, ranges: Ranges | None = None) -> FloatArray:

@@ -6,7 +6,7 @@ The order is that of a walk from the output back to the input, so it does not de
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +23,8 @@ from jaragua_compiler.frontends.draft import (
     canonical_padding,
     refusal,
 )
-from jaragua_compiler.initial import FloatArray, Weights
+from jaragua_compiler.frontends.model_file import ModelFile
+from jaragua_compiler.initial import FloatArray
 from jaragua_compiler.layers import (
     ActivatedLayer,
     Activation,
@@ -37,6 +38,7 @@ from jaragua_compiler.layers import (
 )
 from jaragua_compiler.network import Loss, Network
 from jaragua_compiler.ranges import Range, Ranges
+from jaragua_compiler.sample_layout import SampleLayout
 from jaragua_compiler.shapes import Shape, ShapeProblem, window_of
 
 _INPUT = 0  # the tensor every shape of the input is
@@ -51,26 +53,35 @@ class _Entry:
     weights: tuple[FloatArray, FloatArray] | None
 
 
-def assemble(draft: Draft, output: Handle, name: str, loss: Loss | None) -> tuple[Network, Weights]:
+def assemble(
+    draft: Draft, output: Handle, name: str, loss: Loss | None, ranges: Mapping[Handle, Range] | None = None
+) -> ModelFile:
     """The network that ends in `output`, and its weights (W, b) per layer that has them.
 
-    A softmax at the end becomes part of the loss, which `loss` names where there is none. Raises CompileError.
+    A softmax at the end becomes part of the loss, which `loss` names where there is none. Of the `ranges` of values
+    those that are still there are kept, or none if that of the input is not known. Raises CompileError.
     """
-    network, weights, _ = assemble_with_ranges(draft, output, name, loss, {})
-    return network, weights
-
-
-def assemble_with_ranges(
-    draft: Draft, output: Handle, name: str, loss: Loss | None, ranges: Mapping[Handle, Range]
-) -> tuple[Network, Weights, Ranges | None]:
-    """As assemble, with the ranges of the values that are still there; None if that of the input is not known."""
     end = draft.nodes[output]
     last = end.operands[0] if isinstance(end.step, Softmax) else output
     found = _loss(end, loss)
-    assembly = _Assembly(draft, _walk(draft, last))
+    order = _walk(draft, last)
+    _check_none_shared(draft, order)
+    assembly = _Assembly(draft, order)
     network = Network(name, assembly.inputs(), tuple(assembly.layers()), found)
     weights = [entry.weights for entry in assembly.entries if entry.weights is not None]
-    return network, weights, assembly.ranges(ranges)
+    samples = SampleLayout(draft.sample_shape, network.shapes[0], draft.sample_strides)
+    return ModelFile(network, weights, samples, assembly.ranges(ranges or {}))
+
+
+def _check_none_shared(draft: Draft, order: list[Handle]) -> None:
+    """A device trains each layer by itself: two that are tied together in the file would drift apart."""
+    owners: dict[Hashable, Handle] = {}
+    for handle in order:
+        for key, name in draft.stored.get(handle, ()):
+            other = owners.setdefault(key, handle)
+            if other != handle:
+                reason = f"it shares {name} with {draft.nodes[other].place}, and would train apart from it"
+                raise refusal(draft.nodes[handle].place, reason, "weights of its own for each layer")
 
 
 def _loss(end: Node, loss: Loss | None) -> Loss:

@@ -7,8 +7,9 @@ normalisation, a bias, an activation, padding of its own) is a node here; assemb
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -74,6 +75,13 @@ class Node:
     weights: tuple[FloatArray, FloatArray] | None = None
 
 
+class Stored(NamedTuple):
+    """Weights as a file stores them: `key` is the same wherever the file means the same numbers."""
+
+    key: Hashable
+    name: str
+
+
 def refusal(place: str, reason: str, nearest: str) -> CompileError:
     """What every front end says of a part it cannot take."""
     return CompileError(f"{place}: {reason}.", f"Nearest supported: {nearest}.")
@@ -87,15 +95,19 @@ class Draft:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
+        self.stored: dict[Handle, list[Stored]] = {}
+        self.sample_shape: Shape = ()
+        self.sample_strides: tuple[int, ...] | None = None
 
     def shape(self, value: Handle) -> Shape:
         """The shape of a value."""
         return self.nodes[value].shape
 
     def input(self, place: str, shape: Shape) -> Handle:
-        """The network's input."""
+        """The network's input, in the shape in which the file has a sample."""
         if min(shape, default=0) < 1 or math.prod(shape) > LARGEST_WIDTH:
             raise refusal(place, f"its shape is {shape}", f"1 to {LARGEST_WIDTH} numbers")
+        self.sample_shape = shape
         return self._append(Node(place, Input(), (), shape))
 
     def reshape(self, place: str, value: Handle, shape: Shape) -> Handle:
@@ -110,6 +122,10 @@ class Draft:
         if len(shape) != 1:
             raise refusal(place, f"it reshapes {before.shape} to {shape}", "a Flatten, or an image as the input")
         return self._layer(place, Flatten(), (value,))
+
+    def learns_from(self, value: Handle, stored: Iterable[Stored]) -> None:
+        """Which weights of the file a value's layer learns: no other layer may have the same ones."""
+        self.stored.setdefault(value, []).extend(stored)
 
     def flatten(self, place: str, value: Handle) -> Handle:
         """All numbers as a vector, in the order height, width, channel."""

@@ -18,6 +18,7 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frontends.assemble import assemble
 from jaragua_compiler.frontends.draft import Draft, Handle, Softmax, refusal
 from jaragua_compiler.frontends.keras_archive import KerasConfig, KerasWeights, layer_configs, read_archive
+from jaragua_compiler.frontends.model_file import ModelFile
 from jaragua_compiler.frontends.naming import identifier
 from jaragua_compiler.initial import FloatArray, Weights
 from jaragua_compiler.layers import ActivationKind, Padding, Pads, Pair
@@ -29,7 +30,13 @@ _KERAS_SLOPE = 0.2  # of the activation named 'leaky_relu'
 
 
 def from_keras(model: Any, loss: Loss | None = None) -> tuple[Network, Weights]:
-    """A Keras 3 model, or the path of a `.keras` file -> (Network, per layer with weights (W, b)).
+    """A Keras 3 model, or the path of a `.keras` file -> (Network, per layer with weights (W, b)); see read_keras."""
+    found = read_keras(model, loss)
+    return found.network, found.weights
+
+
+def read_keras(model: Any, loss: Loss | None = None) -> ModelFile:
+    """A Keras 3 model, or the path of a `.keras` file.
 
     `loss` overrides the one the model was compiled with. Raises CompileError that names the layer, says why it cannot
     be taken, and what comes nearest to it.
@@ -51,7 +58,7 @@ def _object_config(model: Any) -> KerasConfig:
     return {"class_name": type(model).__name__, "config": model.get_config(), "compile_config": compiled}
 
 
-def _convert(name: str, config: KerasConfig, weights: KerasWeights, loss: Loss | None) -> tuple[Network, Weights]:
+def _convert(name: str, config: KerasConfig, weights: KerasWeights, loss: Loss | None) -> ModelFile:
     try:
         with np.errstate(all="ignore"):  # what is not finite is refused by name
             return _Reader(config, weights).read(name, loss)
@@ -69,9 +76,10 @@ class _Reader:
         self.draft = Draft()
         self._values: dict[str, Handle] = {}
 
-    def read(self, name: str, loss: Loss | None) -> tuple[Network, Weights]:
+    def read(self, name: str, loss: Loss | None) -> ModelFile:
         """The whole model."""
         layers = layer_configs(self._config)
+        _check_none_twice(layers)
         if layers and layers[0].get("class_name") != "InputLayer" and not layers[0].get("inbound_nodes"):
             self._values[""] = self.draft.input("the Keras model", _built_shape(self._config, layers[0]))
         previous = ""
@@ -103,6 +111,15 @@ class _Reader:
             raise _refused(layer, f"it reads {unknown[0]!r}, which no layer before it is", "layers in their order")
         self._values[name] = taker(self, layer, [self._values[source] for source in sources])
         return name
+
+
+def _check_none_twice(layers: list[KerasConfig]) -> None:
+    names: set[str] = set()
+    for layer in layers:
+        name = str(layer["config"]["name"])
+        if name in names:
+            raise _refused(layer, "it stands in the model twice", "a layer of its own at each place")
+        names.add(name)
 
 
 def _sources(layer: KerasConfig, previous: str) -> list[str]:

@@ -6,6 +6,7 @@ Field numbers are those of TensorFlow Lite's schema, version 3; operators are nu
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,12 @@ class Tensor:
     scales: FloatArray
     zero_points: FloatArray
     axis: int
+    buffer: int = 0
+
+    @property
+    def identity(self) -> Hashable:
+        """The same for two tensors that are the same numbers of the file."""
+        return self.buffer, tuple(self.scales), tuple(self.zero_points)
 
     @property
     def is_constant(self) -> bool:
@@ -79,15 +86,21 @@ class Tensor:
         zero_points = self.zero_points if self.zero_points.size else np.zeros(1)
         along = [1] * numbers.ndim
         if self.scales.size > 1:
-            if not 0 <= self.axis < numbers.ndim or numbers.shape[self.axis] != self.scales.size:
-                raise self._broken(f"the shape {self.shape} and {self.scales.size} scales")
-            along[self.axis] = self.scales.size
+            axis = self._quantised_axis()
+            if not 0 <= axis < numbers.ndim or numbers.shape[axis] != self.scales.size:
+                raise self._broken(f"the shape {self.shape} and {self.scales.size} scales along axis {self.axis}")
+            along[axis] = self.scales.size
         if zero_points.size not in (1, self.scales.size):
             raise self._broken(f"{self.scales.size} scales and {zero_points.size} zero points")
         if zero_points.size > 1:
             zero_points = zero_points.reshape(along)
         real: FloatArray = (numbers - zero_points) * self.scales.reshape(along)
         return real
+
+    def _quantised_axis(self) -> int:
+        """The axis the scales are along: where only one has several numbers it is that one, whatever the file says."""
+        longer = [axis for axis, size in enumerate(self.shape) if size > 1]
+        return longer[0] if len(longer) == 1 else self.axis
 
     def _broken(self, what: str) -> CompileError:
         return CompileError(f"LiteRT tensor {self.name!r} has {what}.", "Convert the model again.")
@@ -155,7 +168,7 @@ def _tensor(table: Table, buffers: list[bytes]) -> Tensor:
     zero_points = np.zeros(0) if quantisation is None else quantisation.numbers(3, "q").astype(np.float64)
     axis = 0 if quantisation is None else quantisation.integer(6)
     shape = tuple(table.integers(0))
-    return Tensor(table.text(3), shape, table.integer(1, "b"), buffers[buffer], scales, zero_points, axis)
+    return Tensor(table.text(3), shape, table.integer(1, "b"), buffers[buffer], scales, zero_points, axis, buffer)
 
 
 def _operator_name(code: Table) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frontends.draft import Handle
+from jaragua_compiler.frontends.model_file import ModelFile
 from jaragua_compiler.frontends.naming import identifier
 from jaragua_compiler.frontends.onnx_constants import resolved_shape
 from jaragua_compiler.frontends.onnx_graph import DAMAGED, OnnxNode, read_graph
@@ -26,7 +27,13 @@ from jaragua_compiler.network import Loss, Network
 
 
 def from_onnx(path: str | Path, loss: Loss | None = None) -> tuple[Network, Weights]:
-    """The path of a `.onnx` file -> (Network, per layer with weights (W, b)).
+    """The path of a `.onnx` file -> (Network, per layer with weights (W, b)); see read_onnx."""
+    found = read_onnx(path, loss)
+    return found.network, found.weights
+
+
+def read_onnx(path: str | Path, loss: Loss | None = None) -> ModelFile:
+    """The path of a `.onnx` file -> network, weights, and how its samples lie.
 
     `loss` is needed unless the model ends in a softmax. Raises CompileError that names the node, says why it cannot be
     taken, and what comes nearest to it.
@@ -44,13 +51,12 @@ def from_onnx(path: str | Path, loss: Loss | None = None) -> tuple[Network, Weig
 def _take_dense(reader: OnnxReader, node: OnnxNode, weights: FloatArray, bias: FloatArray | None) -> OnnxValue:
     """weights [out, in], with the inputs in the order in which the file flattens them."""
     value = reader.vector(node)
-    shape = reader.draft.shape(value.handle)
-    if value.layout == "first" and len(shape) == 3 and weights.shape[1:] == (int(np.prod(shape)),):
-        height, width, channels = shape
-        by_channel = weights.reshape(-1, channels, height, width)
-        weights = by_channel.transpose(0, 2, 3, 1).reshape(len(weights), -1)
+    if weights.shape[1:] == value.dims[1:]:
+        weights = weights[:, reader.columns(value)]
     flat = reader.draft.flatten(node.place, value.handle)
-    return OnnxValue(reader.draft.dense(node.place, flat, weights, bias), (1, weights.shape[0]), "flat")
+    handle = reader.draft.dense(node.place, flat, weights, bias)
+    reader.learns(node, handle, (1,))
+    return OnnxValue(handle, (1, weights.shape[0]), "flat")
 
 
 def _take_gemm(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
@@ -61,7 +67,9 @@ def _take_gemm(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     bias = reader.constant(node, 2)
     if bias is not None:
         bias = np.broadcast_to(bias.reshape(-1), len(weights)) * float(node.attributes.get("beta", 1.0))
-    return _take_dense(reader, node, weights, bias)
+    value = _take_dense(reader, node, weights, bias)
+    reader.learns(node, value.handle, (2,), shift=True)
+    return value
 
 
 def _take_matmul(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
@@ -81,10 +89,14 @@ def _take_conv(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     groups, stride, padding = int(node.attributes.get("group", 1)), _stride(node), _padding(node)
     if groups == 1:
         weights = weights.transpose(0, 2, 3, 1)
-        return _image(reader, reader.draft.conv(node.place, value.handle, weights, biases, stride, padding))
-    if weights.shape[:2] != (groups, 1) or value.dims[1] != groups:
+        handle = reader.draft.conv(node.place, value.handle, weights, biases, stride, padding)
+    elif weights.shape[:2] == (groups, 1) and value.dims[1] == groups:
+        handle = reader.draft.depthwise(node.place, value.handle, weights[:, 0], biases, stride, padding)
+    else:
         raise node.refused(f"it has {groups} groups for {value.dims[1]} channels", "group=1, or one group a channel")
-    return _image(reader, reader.draft.depthwise(node.place, value.handle, weights[:, 0], biases, stride, padding))
+    reader.learns(node, handle, (1,))
+    reader.learns(node, handle, (2,), shift=True)
+    return _image(reader, handle)
 
 
 def _take_max_pool(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
@@ -119,7 +131,7 @@ def _take_mean(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     )
     value = reader.elements(node)
     wanted = {"first": {2, 3}, "last": {1, 2}}.get(value.layout, set())
-    if len(value.dims) != 4 or {axis % 4 for axis in axes} != wanted:
+    if not reader.is_stored_image(value) or {axis % 4 for axis in axes} != wanted:
         raise node.refused(f"it takes the mean over the axes {axes}", "the mean over height and width")
     dims = tuple(1 if axis in wanted else size for axis, size in enumerate(value.dims))
     kept = dims if node.attributes.get("keepdims", 1) else (1, max(dims))
@@ -171,7 +183,9 @@ def _take_factors(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     zeros, ones = np.zeros(1), np.ones(1)
     factors = {"Add": (ones, numbers), "Sub": (ones, -numbers), "Mul": (numbers, zeros), "Div": (1 / numbers, zeros)}
     _check_per_channel(reader, node, value, numbers)
-    return replace(value, handle=reader.draft.affine(node.place, value.handle, *factors[node.operator]))
+    handle = reader.draft.affine(node.place, value.handle, *factors[node.operator])
+    reader.learns(node, handle, (int(not constant_first),), shift=True)
+    return replace(value, handle=handle)
 
 
 def _take_batch_normalisation(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
@@ -182,7 +196,9 @@ def _take_batch_normalisation(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
         raise node.refused("its channels come last", "channels first")
     scale, shift, mean, variance = (reader.needed(node, place) for place in range(1, 5))
     factor = scale / np.sqrt(variance + float(node.attributes.get("epsilon", 1e-5)))
-    return replace(value, handle=reader.draft.affine(node.place, value.handle, factor, shift - mean * factor))
+    handle = reader.draft.affine(node.place, value.handle, factor, shift - mean * factor)
+    reader.learns(node, handle, (1, 2, 3, 4), shift=True)
+    return replace(value, handle=handle)
 
 
 def _take_pad(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
@@ -204,7 +220,7 @@ def _take_view(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     dims = _view_dims(reader, node, value.dims)
     if np.prod(dims) != np.prod(value.dims) or min(dims, default=0) < 1:
         raise node.refused(f"it makes {dims} of {value.dims}", "a shape of as many numbers, for a batch of one")
-    return replace(value, dims=dims)
+    return replace(value, dims=dims, places=None if value.places is None else value.places.reshape(dims))
 
 
 def _view_dims(reader: OnnxReader, node: OnnxNode, dims: tuple[int, ...]) -> tuple[int, ...]:
@@ -221,17 +237,18 @@ def _view_dims(reader: OnnxReader, node: OnnxNode, dims: tuple[int, ...]) -> tup
 
 def _take_transpose(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value = reader.value(node)
-    order = node.integers("perm", [])
-    if len(value.dims) != 4 or order not in ([0, 2, 3, 1], [0, 3, 1, 2]):
+    order = node.integers("perm", list(reversed(range(len(value.dims)))))
+    dims = tuple(value.dims[axis] for axis in order)
+    if value.places is not None:
+        return OnnxValue(value.handle, dims, "flat", value.places.transpose(order))
+    before: Layout = "last" if order == [0, 3, 1, 2] else "first"
+    if before == "first" and order != [0, 2, 3, 1]:
         raise node.refused(f"it puts the axes of {value.dims} in the order {order}", "images from or to channels first")
-    before: Layout = "first" if order == [0, 2, 3, 1] else "last"
-    if value.is_input:
-        sizes = [value.dims[axis] for axis in (order[1:] if before == "first" else (1, 2, 3))]
-        value = reader.input_as(node, value, tuple(sizes), before)
-    if value.layout not in (before, "flat"):
-        raise node.refused(f"its images are channels {value.layout} already", "one Transpose")
-    after: Layout = "flat" if value.layout == "flat" else "last" if before == "first" else "first"
-    return OnnxValue(value.handle, tuple(value.dims[axis] for axis in order), after)
+    if value.layout == "flat" and max(dims) == np.prod(dims):
+        return replace(value, dims=dims)
+    if value.layout != before or not reader.is_stored_image(value):
+        raise node.refused(f"its input {value.dims} is no image with its channels {before}", "one Transpose")
+    return OnnxValue(value.handle, dims, "last" if before == "first" else "first")
 
 
 def _take_gather(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
@@ -239,7 +256,9 @@ def _take_gather(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value, indices = reader.value(node), reader.needed(node, 1)
     if len(value.dims) != 1 or not np.array_equal(indices.reshape(-1), np.arange(value.dims[0])):
         raise node.refused("it takes some numbers of many", "Reshape")
-    return replace(value, dims=indices.shape)
+    return replace(
+        value, dims=indices.shape, places=None if value.places is None else value.places.reshape(indices.shape)
+    )
 
 
 def _take_nothing(reader: OnnxReader, node: OnnxNode) -> OnnxValue:

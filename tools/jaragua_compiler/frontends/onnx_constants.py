@@ -94,7 +94,7 @@ def fold(operator: str, attributes: dict[str, Any], inputs: list[Constant | None
     Raises ValueError, IndexError or TypeError if its inputs do not go together.
     """
     known = [value for value in inputs if value is not None]
-    too_large = operator not in _VIEWS and sum(value.size for value in known) > LARGEST_FOLDED
+    too_large = operator not in VIEWS and sum(value.size for value in known) > LARGEST_FOLDED
     if operator not in _FOLDS or too_large:
         return None
     return _FOLDS[operator](attributes, inputs)
@@ -141,7 +141,7 @@ def _squeeze(attributes: dict[str, Any], inputs: list[Any]) -> Constant:
     return np.asarray(np.squeeze(inputs[0], None if axes is None else tuple(int(axis) for axis in axes)))
 
 
-_VIEWS = {"Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}  # as many numbers as before
+VIEWS = {"Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}  # as many numbers as before
 
 _FOLDS: dict[str, Callable[[dict[str, Any], list[Any]], Constant]] = {
     "ConstantOfShape": _constant_of_shape,

@@ -8,10 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.export.models import ZOO_SEED, load_model
-from jaragua_compiler.initial import Weights, initial_weights
+from jaragua_compiler.export.models import load_model
 from jaragua_compiler.litert.training_file import TrainingFile, read_training_file
-from jaragua_compiler.network import Loss, Network
+from jaragua_compiler.network import Loss
 from jaragua_compiler.plan import plan
 
 #: After four bytes, in every LiteRT file.
@@ -30,24 +29,15 @@ def export(model: str, path: Path | None = None, loss: Loss | None = None) -> Tr
     A file's own weights are where its variables start; a client sets them anew in every round. Raises CompileError if
     the model cannot be read or the file cannot be written, TensorFlowMissing.
     """
-    network, weights = _loaded(model, loss)
-    layout = plan(network)
-    target = path or Path(f"{network.name}.tflite")
+    loaded = load_model(model, loss)
+    layout = plan(loaded.network)
+    target = path or Path(f"{loaded.network.name}.tflite")
     _check_place(target)
     _require_tensorflow()
     from jaragua_compiler.litert.convert import convert
 
-    _write(target, convert(layout, weights))
+    _write(target, convert(layout, loaded.weights))
     return read_training_file(target)
-
-
-def _loaded(model: str, loss: Loss | None) -> tuple[Network, Weights]:
-    if Path(model).suffix.lower() != ".toml":
-        return load_model(model, loss)
-    import jaragua_models
-
-    network = jaragua_models.from_toml(Path(model)).network
-    return network, initial_weights(network, ZOO_SEED)
 
 
 def _check_place(path: Path) -> None:
