@@ -7,6 +7,13 @@ import sys
 from pathlib import Path
 
 
+def firmware(words: str) -> str:
+    """A command of PlatformIO for the firmware, which is built in a clone of the repository only."""
+    here = Path.cwd()
+    is_clone = any((folder / "platformio.ini").exists() for folder in (here, *here.parents))
+    return f"{pio()} {words}" + ("" if is_clone else " (in a clone of Jaragua's repository)")
+
+
 def pio() -> str:
     """PlatformIO: `pio` if a shell would find it, else where it lies beside this Python (`make` sets it up there)."""
     beside = Path(sys.executable).with_name("pio")

@@ -12,6 +12,9 @@ from jaragua.strategies import Facts
 from jaragua_compiler import plan
 from jaragua_models import Model
 
+NO_IMAGE = "no image for a board can be built for one yet"
+WITHOUT_BOARDS = "let a Pi train it (jaragua client --model FILE.toml), simulate it, or take a model of the zoo"
+
 
 def facts_of(model: Model) -> Facts:
     """What a strategy may know of the model."""
@@ -23,6 +26,18 @@ def facts_of(model: Model) -> Facts:
 def is_file(name: str) -> bool:
     """Whether a name is that of a TOML file."""
     return name.endswith(".toml")
+
+
+def is_in_zoo(name: str) -> bool:
+    """Whether an image for a board can be built for that model: one of the zoo, in any format of weights."""
+    return name.partition("@")[0] in jaragua_models.names()
+
+
+def model_of_images(name: str) -> Model:
+    """The model of the zoo that an image is built for. Raises: ModelError, also for a file of one's own."""
+    if is_file(name):
+        raise ModelError(f"{name} is a task of one's own: {NO_IMAGE}", WITHOUT_BOARDS)
+    return model_named(name)
 
 
 @functools.cache

@@ -28,11 +28,11 @@ def emulate(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document with the ports.")] = False,
 ) -> None:
     """Start emulated boards; prints one port a line and runs until Ctrl-C."""
-    import jaragua_models
     from jaragua.emulate import EmulatedFleet, build_image
+    from jaragua.models import model_of_images
     from jaragua.node.program import run_until_signal
 
-    name = jaragua_models.get(model).name
+    name = model_of_images(model).name
     say(f"building the image of {name} for {environment}")
     image = build_image(environment, name)
     with EmulatedFleet(image, count) as fleet:

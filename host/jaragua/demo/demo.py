@@ -15,7 +15,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import TypeVar
 
-import jaragua_models
 from jaragua import config as configuration
 from jaragua.coordinator import (
     AdaptResult,
@@ -30,6 +29,7 @@ from jaragua.coordinator import (
 from jaragua.demo.image import ImageSize, image_size
 from jaragua.demo.programs import Program
 from jaragua.emulate import EmulatedFleet, build_image
+from jaragua.models import model_of_images
 from jaragua.report.intervals import Interval, paired_interval
 from jaragua.store import open_run
 from jaragua_broker import Broker
@@ -105,7 +105,7 @@ class Demonstration:
     def __init__(self, settings: DemoSettings, on_event: OnEvent = lambda event: None) -> None:
         self._settings = settings
         self._on_event = on_event
-        self._model = jaragua_models.get(settings.model)
+        self._model = model_of_images(settings.model)
         self._logs = settings.directory / "logs"
 
     async def run(self) -> DemoResult:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from jaragua.errors import JaraguaError
+from jaragua.models import NO_IMAGE, WITHOUT_BOARDS, is_in_zoo
 from jaragua.node.trainer import Trainer, TrainerGone, TrainerRestarted
 from jaragua.wire.messages import AdaptCommand, DeviceState, TrainCommand
 from jaragua_compiler.errors import CompileError
@@ -196,10 +197,10 @@ class Device:
             self._office.refuse(self._orders.popleft(), reason)
 
     def _wrong_architecture(self, wanted: str) -> str:
-        return (
-            f"its image computes the network of '{self._model}', the run that of '{wanted}'; "
-            f"update it: JARAGUA_MODEL={wanted} {self.update_command}"
-        )
+        told = f"its image computes the network of '{self._model}', the run that of '{wanted}'"
+        if is_in_zoo(wanted):
+            return f"{told}; update it: JARAGUA_MODEL={wanted} {self.update_command}"
+        return f"{told}, a task of one's own, and {NO_IMAGE}: {WITHOUT_BOARDS}"
 
 
 def _in_integers(order: Order) -> Order:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaragua.commands import pio
+from jaragua.commands import firmware
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.wire import messages
 from jaragua.wire.definitions import status_text
@@ -33,8 +33,8 @@ def update_command(url: str) -> str:
     """The command that puts this release's firmware on the board of port `url`."""
     if "://" in url or url.startswith("/dev/pts/"):
         environment = "qemu_m4" if "://" in url else "native"
-        return f"{pio()} run -e {environment}, then start the emulated board again"
-    return f"{pio()} run -e nano33ble -t upload --upload-port {url}"
+        return f"{firmware(f'run -e {environment}')}, then start the emulated board again"
+    return firmware(f"run -e nano33ble -t upload --upload-port {url}")
 
 
 def version_error(url: str, problem: str) -> BoardVersionError:
