@@ -40,10 +40,20 @@ def model_of_images(name: str) -> Model:
     return model_named(name)
 
 
+def zoo_model_named(name: str) -> Model:
+    """The model of the zoo of that name, which may come from a network: no file is looked for. Raises: ModelError."""
+    try:
+        return jaragua_models.get(name)
+    except jaragua_models.ModelError as error:
+        raise ModelError(error.message, error.hint) from error
+
+
 @functools.cache
 def model_named(name: str) -> Model:
     """The model of that name, or of that file if it ends in .toml. Raises: ModelError."""
+    if not is_file(name):
+        return zoo_model_named(name)
     try:
-        return jaragua_models.from_toml(Path(name)) if is_file(name) else jaragua_models.get(name)
+        return jaragua_models.from_toml(Path(name))
     except jaragua_models.ModelError as error:
         raise ModelError(error.message, error.hint) from error

@@ -29,7 +29,7 @@ NAMES = ["left", "right"]
 
 def update_of_reference(command: TrainCommand) -> tuple[bytes, int]:
     """The weights, and the right answers on the way, of the reference on the same samples."""
-    feeder = Feeder("digits")
+    feeder = Feeder.of("digits")
     samples: SampleSet = feeder.support(command, BLOB).visited(command.passes, command.memory or 0)
     engine, rate = ReferenceEngine(feeder.plan), LearningRate.from_float(command.learning_rate)
     engine.load(BLOB)

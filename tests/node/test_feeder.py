@@ -19,7 +19,7 @@ from jaragua_compiler.float_form import pack_floats
 from jaragua_compiler.visits import visits
 
 BLOB = digits_blob()
-FEEDER = Feeder("digits")
+FEEDER = Feeder.of("digits")
 
 
 def fed(**changes: Any) -> list[SampleSet]:

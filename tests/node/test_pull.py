@@ -18,7 +18,7 @@ from jaragua_compiler import NativeEngine, plan
 from jaragua_compiler.blob import unpack_integers
 
 BLOB, OTHER = digits_blob(1), digits_blob(2)
-FEEDER = Feeder("digits")
+FEEDER = Feeder.of("digits")
 PLAN = plan(jaragua_models.get("digits").network)
 
 

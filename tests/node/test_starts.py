@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
 from fleet_bench import run
+from hypothesis import given
+from hypothesis import strategies as st
 
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.starts import Start, StartMaker
 from jaragua.errors import ProtocolError
+from jaragua.node import starts
 from jaragua.node.blobs import Blobs
 from jaragua.node.differences import blob_from, moved
 from jaragua.node.starts import Starts
 from jaragua.strategies import ClientWork
-from jaragua.wire.messages import unpack_difference
+from jaragua.wire.messages import pack_update, unpack_difference
 from jaragua.wire.topics import TopicKind, parse
 
 CODEC = ModelCodec(jaragua_models.get("sine"))
@@ -120,6 +126,59 @@ def test_m10_several_devices_that_ask_at_once_read_once() -> None:
 
     assert run(three()) == {made[1].blob}
     assert len(reader.broker.read) == 2
+
+
+def test_m10_starts_that_follow_from_one_another_are_made_at_once() -> None:
+    """Both read the first difference: who asks for it second takes nothing from who asked first."""
+    made = starts_of_a_run(2)
+    reader = Reader(Broker(made))
+
+    async def all_at_once() -> list[bytes]:
+        return await asyncio.gather(*(reader.starts.fetch(start.sha256, CODEC.plan) for start in reversed(made)))
+
+    assert run(all_at_once()) == [start.blob for start in reversed(made)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"local": local} for local in (len(CODEC.plan.shapes), 1000, 2**64 - 1)),
+        *({"base": base} for base in (b"", b"x", bytes(32))),
+        *({"total": total} for total in (0, 2**64 - 1)),
+        *({"exponents": data} for data in (b"", b"\xff", zlib.compress(bytes(10**6)))),
+        {"base": b"", "seed": 2**64 - 1},
+    ],
+    ids=str,
+)
+def test_p1_a_difference_that_says_anything_ends_in_the_blob(
+    changes: dict[str, Any],
+) -> None:
+    made = starts_of_a_run(1)
+    header, data = unpack_difference(made[1].payload)
+    wrong = Start(made[1].blob, pack_update(replace(header, **changes), data), made[1].total)
+    with short_wait():
+        reader = Reader(Broker([made[0], wrong]))
+        reader.fetch(made[0])
+        assert reader.fetch(wrong)
+    assert reader.starts._awaited == reader.starts._reading == {}
+
+
+@given(place=st.integers(0, 10_000), junk=st.binary(max_size=4))
+def test_p1_a_damaged_difference_ends_in_the_blob(place: int, junk: bytes) -> None:
+    made = starts_of_a_run(1)
+    place %= len(made[1].payload)
+    payload = made[1].payload[:place] + junk + made[1].payload[place + 1 :]
+    with short_wait():
+        reader = Reader(Broker([made[0], Start(made[1].blob, payload, made[1].total)]))
+        reader.fetch(made[0])
+        assert reader.fetch(made[1])
+
+
+@contextmanager
+def short_wait() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(starts, "FETCH_SECONDS", 0.05)
+        yield
 
 
 def test_m10_the_local_layer_is_that_of_the_seed_in_every_start() -> None:

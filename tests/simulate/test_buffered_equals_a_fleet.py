@@ -53,7 +53,7 @@ class NoBroker:
         self._outbox = outbox
         self._blobs: dict[bytes, bytes] = {}
         self._updates: dict[tuple[int, str], bytes] = {}
-        self._feeder = Feeder(wanted.task)
+        self._feeder = Feeder.of(wanted.task)
         self._trainer = EngineTrainer(NativeEngine, lambda progress: None)
 
     def arrived(self, arrival: Arrival) -> Arrived:

@@ -31,7 +31,7 @@ async def run_litert_client(settings: NodeSettings, files: TrainingFiles) -> Non
     decides, and a run that has no file here leaves this device out, with the reason in its state.
     """
     if settings.model is not None:
-        files.engine(Feeder(settings.model).plan)
+        files.engine(Feeder.of(settings.model).plan)
     node = Node(settings)
     device = _device(node, "litert")
     device.format, device.lacks = "f32", files.lacks

@@ -13,6 +13,7 @@ from jaragua.errors import JaraguaError
 from jaragua.models import NO_IMAGE, WITHOUT_BOARDS, is_in_zoo
 from jaragua.node.trainer import Trainer, TrainerGone, TrainerRestarted
 from jaragua.wire.messages import AdaptCommand, DeviceState, TrainCommand
+from jaragua.wire.rejections import Reason
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.plan import Plan
 
@@ -20,6 +21,8 @@ LOGGER = logging.getLogger(__name__)
 
 DeviceKind = Literal["cortex-m4", "pi"]
 StateName = Literal["init", "ready", "training", "sleeping", "disconnected", "lost", "stale"]
+#: P3: orders that wait for a device.
+MOST_ORDERS = 64
 # A board that goes away each time it is given the same order is not helped by another try.
 _MOST_TRIES = 5
 
@@ -50,8 +53,12 @@ class Office(Protocol):
         """Carry the order out and hand the result on."""
         ...
 
-    def refuse(self, order: Order, reason: str) -> None:
-        """Tell whoever asked that it will not be done."""
+    def refuse(self, order: Order, why: str, reason: Reason = Reason.COMMAND) -> None:
+        """Tell whoever asked that it will not be done, and count it."""
+        ...
+
+    def is_of_the_run(self, order: Order) -> bool:
+        """Whether an order belongs to what the coordinator says of the run: it goes before others."""
         ...
 
     def state_changed(self, device: Device) -> None:
@@ -138,13 +145,25 @@ class Device:
         self.mark_stale(None if matches else self._wrong_architecture(model))
 
     def submit(self, order: Order) -> None:
-        """Take an order; one that is waiting or under way already is not taken twice."""
+        """Take an order; one that is waiting or under way already is not taken twice.
+
+        A bounded number waits (P3): for one of the run another has to go.
+        """
         order = order if self.format == "f32" else _in_integers(order)
         if self._stale_reason:
             self._office.refuse(order, self._stale_reason)
         elif order != self._current and order not in self._orders:
             self._orders.append(order)
             self._wake.set()
+            if len(self._orders) > MOST_ORDERS:
+                self._give_up_one()
+
+    def _give_up_one(self) -> None:
+        """The newest of those that are not of the run; if all are, the newest."""
+        of_the_run = self._office.is_of_the_run
+        surplus = next((order for order in reversed(self._orders) if not of_the_run(order)), self._orders[-1])
+        self._orders.remove(surplus)
+        self._office.refuse(surplus, f"{MOST_ORDERS} orders wait for {self.name} already", Reason.FLOOD)
 
     def drop(self, unwanted: Callable[[Order], bool]) -> None:
         """Forget waiting orders; the one under way ends by itself."""
@@ -162,11 +181,17 @@ class Device:
     async def _next(self) -> Order:
         while self._current is None:
             if self._orders:
-                self._current, self._tries = self._orders.popleft(), 0
+                self._current, self._tries = self._first(), 0
             else:
                 self._wake.clear()
                 await self._wake.wait()
         return self._current
+
+    def _first(self) -> Order:
+        """Take the order that is next: of those of the run the oldest, else the oldest."""
+        first = next(filter(self._office.is_of_the_run, self._orders), self._orders[0])
+        self._orders.remove(first)
+        return first
 
     async def _try(self, trainer: Trainer, order: Order) -> str | None:
         """One attempt; the sentence why it failed, if it did."""
@@ -188,7 +213,6 @@ class Device:
     def _fail(self, order: Order, error: JaraguaError | CompileError) -> str:
         self._current = None
         reason = f"{error.message} ({error.hint})" if error.hint else error.message
-        LOGGER.warning("%s could not do what was asked: %s", self.name, reason)
         self._office.refuse(order, reason)
         return reason
 

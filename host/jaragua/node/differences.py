@@ -43,9 +43,10 @@ def wanted_of(command: TrainCommand) -> Wanted | None:
 def update_of(plan: Plan, wanted: Wanted, base: bytes, trained: bytes, left_out: bytes) -> tuple[bytes, bytes]:
     """The difference a device sends, and what it leaves out for the next.
 
-    left_out: float32 little endian, what was left out before; of another length: nothing was. Raises: CompileError.
+    left_out: float32 little endian, what was left out before; of another length: nothing was. Raises: CompileError,
+    ProtocolError if no layer is left to send.
     """
-    blocks = shared_blocks(plan.shapes, wanted.local_layers)
+    blocks = _blocks(plan, wanted.local_layers)
     count = sum(blocks)
     learned = flat(unpack(plan, trained)) - flat(unpack(plan, base))
     owed: Rest = np.frombuffer(left_out, "<f4") if len(left_out) == 4 * count else np.zeros(count, np.float32)
@@ -64,8 +65,8 @@ def next_payload(plan: Plan, base: bytes, total: int, local_layers: int, blob: b
 
 
 def moved(plan: Plan, numbers: Vector, local_layers: int, data: bytes) -> Vector:
-    """A start's numbers after a difference. Raises: ProtocolError if the bytes are none."""
-    blocks = shared_blocks(plan.shapes, local_layers)
+    """A start's numbers after a difference. Raises: ProtocolError if the bytes are none, or no layer is sent."""
+    blocks = _blocks(plan, local_layers)
     result = numbers.copy()
     result[: sum(blocks)] += decode(data, blocks)
     return result
@@ -82,6 +83,14 @@ def blob_from(plan: Plan, header: StartDifference, data: bytes, base: bytes) -> 
         numbers = moved(plan, flat(unpack(plan, base)), header.local, data)
         weights = layers_of(numbers, plan.shapes)
     return pack(plan, weights, exponents(plan, _inflated(header.exponents, plan.blob_bytes)))
+
+
+def _blocks(plan: Plan, local_layers: int) -> list[int]:
+    """Numbers of each tensor that is sent (M10); a peer says how many layers are not."""
+    layers = len(plan.shapes)
+    if not 0 <= local_layers < layers:
+        raise ProtocolError(f"{local_layers} local layers are not possible: {layers} layers learn (M10)")
+    return shared_blocks(plan.shapes, local_layers)
 
 
 def _bare(plan: Plan, blob: bytes) -> bytes:

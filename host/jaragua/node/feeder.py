@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 import jaragua_models
 from jaragua.errors import DataError
-from jaragua.models import model_named
+from jaragua.models import model_named, zoo_model_named
+from jaragua.node.ranges import MOST_SAMPLES
 from jaragua.node.trainer import LARGEST_LEAST_LOSS, Metric, SampleSet
 from jaragua.wire.messages import AdaptCommand, TrainCommand
 from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.plan import Plan, plan
 
-# A command that asks for more would hold a device for hours: it is refused.
-_MOST_SAMPLES = 100_000
+# Of models that runs named lately; making one plans its network.
+_FEEDERS_KEPT = 8
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,19 @@ class Feeder:
     float32 (M9), samples are float32.
     """
 
-    def __init__(self, model: str) -> None:
-        """model: its name in the zoo, or the TOML file of one's own. Raises: ModelError."""
-        self._model = model_named(model)
-        self.plan: Plan = plan(self._model.network)
+    def __init__(self, model: jaragua_models.Model) -> None:
+        self._model = model
+        self.plan: Plan = plan(model.network)
+
+    @classmethod
+    def of(cls, model: str) -> Feeder:
+        """Of the user's own choice: a name in the zoo, or the TOML file of one's own. Raises: ModelError."""
+        return cls(model_named(model))
+
+    @staticmethod
+    def of_zoo(name: str) -> Feeder:
+        """Of a name that a run says: only the zoo is asked, no file is looked for. Raises: ModelError."""
+        return _feeder_of_zoo(name)
 
     @property
     def model(self) -> str:
@@ -52,6 +63,7 @@ class Feeder:
         """The samples a train-command asks for, once: the device's task under its seed."""
         _check_size(command.ways * command.shots * command.passes)
         _check_memory(command)
+        self._check_local(command)
         try:
             task = self._model.tasks.train_task(command.device, command.seed, command.ways, command.shots)
         except jaragua_models.ModelError as error:
@@ -69,6 +81,14 @@ class Feeder:
         support = self._samples(task.support, command, start).visited(command.passes, command.memory or 0)
         return HeldOut(support, self._samples(task.query, command, start))
 
+    def _check_local(self, command: TrainCommand) -> None:
+        layers = len(self.plan.shapes)
+        if (command.local or 0) >= layers:
+            raise DataError(
+                f"a command keeps {command.local} layers local; the network of '{self.model}' has {layers} that learn",
+                "change the number of local layers",
+            )
+
     def _samples(
         self, samples: jaragua_models.Samples, command: TrainCommand | AdaptCommand, start: bytes
     ) -> SampleSet:
@@ -81,10 +101,15 @@ class Feeder:
         return SampleSet(inputs, quantise_targets(self.plan, found, samples.y), least_loss=least_loss)
 
 
+@functools.lru_cache(_FEEDERS_KEPT)
+def _feeder_of_zoo(name: str) -> Feeder:
+    return Feeder(zoo_model_named(name))
+
+
 def _check_size(samples: int) -> None:
-    if not 0 < samples <= _MOST_SAMPLES:
+    if not 0 < samples <= MOST_SAMPLES:
         raise DataError(
-            f"a command asks for {samples} samples; 1 to {_MOST_SAMPLES} are possible",
+            f"a command asks for {samples} samples; 1 to {MOST_SAMPLES} are possible",
             "change ways, shots, passes or queries",
         )
 

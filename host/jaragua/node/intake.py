@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from jaragua.errors import ProtocolError
+from jaragua.node import ranges
 from jaragua.node.device import AdaptOrder, TrainOrder
-from jaragua.node.pull import WHOLE_WAY
 from jaragua.node.session import Incoming
 from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, decode
-from jaragua.wire.topics import TopicKind, build, parse
+from jaragua.wire.topics import Topic, TopicError, TopicKind, parse
 
-# What fits the outbox, and is far beyond any run.
-_LARGEST_NUMBER = 2**31 - 1
-_LONGEST_TOPIC_BYTES = 0xFFFF
-_MOST_LOCAL_LAYERS = 1_000
+M = TypeVar("M", RunState, UpdateAck, TrainCommand, AdaptCommand, StopCommand)
+
+#: Of an adapt command; both are kept until it is answered.
+LONGEST_RESPONSE_TOPIC_BYTES = 1024
+LONGEST_CORRELATION_BYTES = 256
+
+
+class NotPossible(ProtocolError):
+    """An adapt command that can be answered, with a field outside its range."""
+
+    def __init__(self, order: AdaptOrder, message: str) -> None:
+        super().__init__(message)
+        self.order = order
 
 
 @dataclass(frozen=True)
@@ -37,56 +47,63 @@ Request = RunState | UpdateAck | BlobArrived | DifferenceArrived | TrainOrder | 
 
 
 def read(message: Incoming) -> Request:
-    """The request in a message of one of a node's subscriptions; ProtocolError if it is none that can be served."""
+    """The request in a message of one of a node's subscriptions.
+
+    Raises: NotPossible if it can be answered, another ProtocolError if it is none that can be served.
+    """
     topic = parse(message.topic)
     if topic.kind is TopicKind.RUN:
-        return decode(RunState, message.payload)
+        return _checked(decode(RunState, message.payload))
     if topic.kind is TopicKind.ACK:
-        ack = decode(UpdateAck, message.payload)
-        _check_key(ack)
-        return ack
+        return _read_ack(topic, message.payload)
     if topic.kind is TopicKind.BLOB:
         return BlobArrived(topic.sha256, message.payload)
     if topic.kind is TopicKind.DIFFERENCE:
         return DifferenceArrived(topic.sha256, message.payload)
     if topic.kind is TopicKind.COMMAND:
         return _read_command(topic.verb, message)
-    raise ProtocolError("a node does not read this topic")
+    raise TopicError("a node does not read this topic")
+
+
+def _read_ack(topic: Topic, payload: bytes) -> UpdateAck:
+    ack = _checked(decode(UpdateAck, payload))
+    if (ack.run, ack.round) != (topic.run, topic.round):
+        raise TopicError("the acknowledgement is of another run or round than its topic says")
+    return ack
 
 
 def _read_command(verb: str, message: Incoming) -> Request:
     if verb == "train":
-        command = decode(TrainCommand, message.payload)
-        _check_key(command)
-        _check_difference(command)
-        return TrainOrder(command)
+        return TrainOrder(_checked(decode(TrainCommand, message.payload)))
     if verb == "adapt":
-        return AdaptOrder(decode(AdaptCommand, message.payload), _response_topic(message), message.correlation)
+        return _read_adapt(message)
     if verb == "stop":
-        return decode(StopCommand, message.payload)
-    raise ProtocolError(f"there is no command {verb!r}")
+        return _checked(decode(StopCommand, message.payload))
+    raise TopicError(f"there is no command {verb!r}")
 
 
-def _check_key(message: TrainCommand | UpdateAck) -> None:
-    """Refuse now what could not be kept or published when the work is done (M2)."""
-    build(TopicKind.UPDATE, "fleet", node="node", run=message.run, round=message.round)  # raises TopicError
-    if isinstance(message, TrainCommand) and (message.pull or 0) > WHOLE_WAY:
-        raise ProtocolError(f"a pull of {message.pull} is more than the whole way")
-    if max(message.round, message.attempt) > _LARGEST_NUMBER:
-        raise ProtocolError(f"round {message.round}, attempt {message.attempt} is out of range")
+def _read_adapt(message: Incoming) -> AdaptOrder:
+    command = decode(AdaptCommand, message.payload)
+    if len(message.correlation or b"") > LONGEST_CORRELATION_BYTES:
+        raise ProtocolError(f"the correlation data have more than {LONGEST_CORRELATION_BYTES} bytes")
+    order = AdaptOrder(command, _response_topic(message), message.correlation)
+    try:
+        _checked(command)
+    except ProtocolError as error:
+        raise NotPossible(order, error.message) from error
+    return order
 
 
-def _check_difference(command: TrainCommand) -> None:
-    if command.bits not in (None, 8, 16):
-        raise ProtocolError(f"a difference has 8 or 16 bits, not {command.bits}")
-    if command.share is not None and not 0 < command.share <= 1:
-        raise ProtocolError(f"a share of {command.share:g} is not in 0 to 1")
-    if (command.local or 0) > _MOST_LOCAL_LAYERS:
-        raise ProtocolError(f"{command.local} local layers are out of range")
+def _checked(message: M) -> M:
+    ranges.check(message)
+    return message
 
 
 def _response_topic(message: Incoming) -> str:
     topic = message.response_topic or ""
-    if not topic or set(topic) & set("+#\0") or len(topic.encode()) > _LONGEST_TOPIC_BYTES:
-        raise ProtocolError("an adapt command needs a response topic that can be published to")
+    if not topic or set(topic) & set("+#\0") or len(topic.encode()) > LONGEST_RESPONSE_TOPIC_BYTES:
+        raise ProtocolError(
+            "an adapt command needs a response topic that can be published to, "
+            f"of at most {LONGEST_RESPONSE_TOPIC_BYTES} bytes"
+        )
     return topic

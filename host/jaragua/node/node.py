@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +36,8 @@ from jaragua.wire.messages import (
     UpdateAck,
     encode,
 )
-from jaragua.wire.topics import TopicKind, build, check_id, is_id, pattern
+from jaragua.wire.rejections import Reason, Rejections, shown
+from jaragua.wire.topics import TopicError, TopicKind, build, check_id, is_id, pattern
 
 LOGGER = logging.getLogger(__name__)
 
@@ -42,6 +45,8 @@ NodeKind = Literal["gateway", "pi"]
 _TELEMETRY_EXPIRY_SECONDS = 10
 _FAREWELL_SECONDS = 2.0
 _MODEL_BEFORE_ANY_RUN = "digits"
+# P3: runs that were stopped, the latest ones.
+_STOPPED_RUNS_KEPT = 64
 
 
 def default_data_dir() -> Path:
@@ -86,13 +91,15 @@ class Node:
 
     def __init__(self, settings: NodeSettings) -> None:
         self.settings = settings
-        self._feeder = self._own = Feeder(settings.model or _MODEL_BEFORE_ANY_RUN)
+        self._feeder = self._own = Feeder.of(settings.model or _MODEL_BEFORE_ANY_RUN)
         self._model_is_known = settings.model is not None
         self._outbox = Outbox(settings.outbox_path)
         self._devices: dict[str, Device] = {}
         self._pacers: dict[str, Pacer] = {}
         self._run: RunState | None = None
-        self._stopped_runs: set[str] = set()
+        self._stopped_runs: deque[str] = deque(maxlen=_STOPPED_RUNS_KEPT)
+        self._rejections = Rejections(f"node {settings.node}")
+        self._rejections_of: dict[str, Rejections] = {}
         self._place = Place(settings.url, settings.fleet, settings.node)
         self._session = Session(
             settings.url,
@@ -149,6 +156,7 @@ class Node:
         if device is None:
             device = self._devices[name] = Device(self, name, kind, model, architecture)
             self._pacers[name] = Pacer(lambda message: self._publish_telemetry(name, message))
+            self._rejections_of[name] = Rejections(f"device {name}")
         device.set_identity(model, architecture)
         description = describe_device(self._place, name, facts)
         self._session.retain(self._topic(TopicKind.DEVICE_DESCRIPTION, device=name), description)
@@ -163,6 +171,11 @@ class Node:
     def telemetry_of(self, device: Device) -> Pacer:
         """Where the device's progress and health go."""
         return self._pacers[device.name]
+
+    @property
+    def rejected(self) -> int:
+        """Messages that were not used, and commands that could not be carried out (P2)."""
+        return self._rejections.total + sum(one.total for one in self._rejections_of.values())
 
     @property
     def feeder(self) -> Feeder:
@@ -191,12 +204,26 @@ class Node:
         left_out = self._outbox.left_out(command.run, command.device, command.stored or 0)
         return await jobs.train(trainer, feeder, command, blob, left_out)
 
-    def refuse(self, order: Order, reason: str) -> None:
-        """An adapt command is answered with the reason; a train command has none, its round goes on."""
+    def refuse(self, order: Order, why: str, reason: Reason = Reason.COMMAND) -> None:
+        """An adapt command is answered with the reason; a train command has none, its round goes on without it."""
         if isinstance(order, AdaptOrder):
-            self._answer(order, jobs.refusal(order.command, self._feeder.metric, reason))
+            self._answer(order, jobs.refusal(order.command, self._feeder.metric, why))
+            where = f"cmd/adapt (run {order.command.run})"
         else:
-            LOGGER.warning("round %d goes without %s: %s", order.command.round, order.command.device, reason)
+            where = f"cmd/train (run {order.command.run}, round {order.command.round})"
+        self._count(reason, where, why, self._rejections_of.get(order.command.device, self._rejections))
+
+    def is_of_the_run(self, order: Order) -> bool:
+        """Whether the run that the coordinator announces asks for it, now or in its next round."""
+        run = self._run
+        if run is None or order.command.run != run.run:
+            return False
+        return isinstance(order, AdaptOrder) or order.command.round <= run.round + 1
+
+    def _count(self, reason: Reason, where: str, why: object, rejections: Rejections | None = None) -> None:
+        (rejections or self._rejections).add(reason, where, why)
+        for pacer in self._pacers.values():
+            pacer.rejected(self.rejected)
 
     def state_changed(self, device: Device) -> None:
         """Publish a device's state, now and after each reconnect."""
@@ -210,12 +237,17 @@ class Node:
         self._send_pending()
 
     def received(self, message: Incoming) -> None:
-        """Do what a message asks; what is malformed is said and dropped."""
+        """Do what a message asks; what cannot be used is counted and, if there is a way, answered (P1, P2)."""
         try:
-            request = intake.read(message)
+            self._do(intake.read(message))
+        except intake.NotPossible as error:
+            self.refuse(error.order, error.message, Reason.FORMAT)
+        except TopicError as error:
+            self._count(Reason.TOPIC, message.topic, error)
         except ProtocolError as error:
-            LOGGER.warning("ignored a message on %s: %s", message.topic, error)
-            return
+            self._count(Reason.FORMAT, message.topic, error)
+
+    def _do(self, request: intake.Request) -> None:
         match request:
             case RunState():
                 self._on_run(request)
@@ -233,25 +265,28 @@ class Node:
                 self._on_stop(request)
 
     def _on_run(self, run: RunState) -> None:
+        try:
+            self._feeder = self._feeder_of(run.model)
+        except ModelError as error:
+            own = "a task of one's own is given with --model FILE.toml"
+            self._count(Reason.MODEL, f"run {run.run}", f"this node has not what it trains ({own}): {error}")
+            return
         self._run = run
-        for device in self._devices.values():
-            device.drop(self._is_obsolete)
-        if run.model != self._feeder.model:
-            try:
-                self._feeder = self._own if run.model == self._own.model else Feeder(run.model)
-            except ModelError as error:
-                own = "a task of one's own is given with --model FILE.toml"
-                LOGGER.warning("run %s trains what this node has not (%s): %s %s", run.run, own, error, error.hint)
-                return
         self._model_is_known = True
         for device in self._devices.values():
+            device.drop(self._is_obsolete)
+        for device in self._devices.values():
             self.expect_of(device)
+
+    def _feeder_of(self, model: str) -> Feeder:
+        """What a run names is the node's own model or one of the zoo, never a path. Raises: ModelError."""
+        return self._own if model == self._own.model else Feeder.of_zoo(model)
 
     def _on_ack(self, ack: UpdateAck) -> None:
         key = UpdateKey(ack.run, ack.round, ack.device, ack.attempt)
         if self._outbox.acknowledge(key, ack.result) and ack.result == "rejected":
             LOGGER.warning(
-                "the coordinator rejected the update of %s in round %d: %s", ack.device, ack.round, ack.reason
+                "the coordinator rejected the update of %s in round %d: %s", ack.device, ack.round, shown(ack.reason)
             )
 
     def _on_train(self, order: TrainOrder) -> None:
@@ -259,11 +294,13 @@ class Node:
         if known is not None:
             self._send(known)  # M3
             return
-        self._stopped_runs.discard(order.command.run)
+        with contextlib.suppress(ValueError):
+            self._stopped_runs.remove(order.command.run)
         self._submit(order)
 
     def _on_stop(self, command: StopCommand) -> None:
-        self._stopped_runs.add(command.run)
+        if command.run not in self._stopped_runs:
+            self._stopped_runs.append(command.run)
         for device in self._devices.values():
             device.drop(lambda order: order.command.run == command.run)
 

@@ -28,6 +28,7 @@ class Starts:
         self._fleet = fleet
         self._blobs = blobs
         self._awaited: dict[str, asyncio.Future[bytes]] = {}
+        self._reading: dict[bytes, asyncio.Task[bytes]] = {}
         self._making: dict[bytes, asyncio.Task[bytes]] = {}
         self._totals: dict[bytes, int] = {}
         """Of starts that are kept: bytes of all payloads up to it."""
@@ -63,7 +64,7 @@ class Starts:
         chain: _Chain = []
         wanted, read_bytes, left_bytes, blob = sha256, 0, 0, None
         while blob is None:
-            payload = await self._payload(wanted)
+            payload = await self._shared_payload(wanted)
             header, data = unpack_difference(payload)
             read_bytes += len(payload)
             if not chain:
@@ -86,19 +87,27 @@ class Starts:
         self._totals[sha256] = total
         return total - known
 
+    async def _shared_payload(self, sha256: bytes) -> bytes:
+        """Two starts that are made at once may follow from the same one: it is read once for both."""
+        if sha256 not in self._reading:
+            self._reading[sha256] = asyncio.create_task(self._payload(sha256))
+        return await asyncio.shield(self._reading[sha256])
+
     async def _payload(self, sha256: bytes) -> bytes:
         waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._awaited[sha256.hex()] = waiting
-        topic = build(TopicKind.DIFFERENCE, self._fleet, sha256=sha256.hex())
         try:
-            async with asyncio.timeout(FETCH_SECONDS):
-                await self._subscriber.subscribe(topic)
-                return await waiting
-        except TimeoutError as error:
-            raise BrokerError(f"the difference {sha256.hex()[:12]}… is not on the broker") from error
+            topic = build(TopicKind.DIFFERENCE, self._fleet, sha256=sha256.hex())  # TopicError: a peer's `base` is none
+            try:
+                async with asyncio.timeout(FETCH_SECONDS):
+                    await self._subscriber.subscribe(topic)
+                    return await waiting
+            except TimeoutError as error:
+                raise BrokerError(f"the difference {sha256.hex()[:12]}… is not on the broker") from error
+            finally:
+                await self._subscriber.unsubscribe(topic)
         finally:
-            del self._awaited[sha256.hex()]
-            await self._subscriber.unsubscribe(topic)
+            del self._awaited[sha256.hex()], self._reading[sha256]
 
 
 def _check(sha256: bytes, blob: bytes) -> None:

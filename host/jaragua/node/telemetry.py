@@ -20,6 +20,7 @@ class Pacer:
         self._period_seconds = period_seconds
         self._health: dict[str, int] | None = None
         self._progress: dict[str, int | float] | None = None
+        self._rejected: int | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def health(self, counters: dict[str, int]) -> None:
@@ -37,6 +38,11 @@ class Pacer:
         }
         self._offer()
 
+    def rejected(self, count: int) -> None:
+        """How many messages were rejected since the start (P2)."""
+        self._rejected = count
+        self._offer()
+
     def close(self) -> None:
         """Publish nothing more."""
         if self._timer is not None:
@@ -48,9 +54,10 @@ class Pacer:
 
     def _flush(self) -> None:
         self._timer = None
-        if self._health is None and self._progress is None:
+        health = self._health if self._rejected is None else {**(self._health or {}), "rejected": self._rejected}
+        if health is None and self._progress is None:
             return
-        message = Telemetry(ts=time.time_ns() // 1_000_000, health=self._health, progress=self._progress)
-        self._health = self._progress = None
+        message = Telemetry(ts=time.time_ns() // 1_000_000, health=health, progress=self._progress)
+        self._health = self._progress = self._rejected = None
         self._timer = asyncio.get_running_loop().call_later(self._period_seconds, self._flush)
         self._publish(message)

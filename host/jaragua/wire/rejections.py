@@ -33,6 +33,10 @@ class Reason(StrEnum):
     """On a topic that only this process may write."""
     UNASKED = "unasked"
     """An answer to no question."""
+    MODEL = "model"
+    """It names a model that this node has not, or one that the zoo has not."""
+    COMMAND = "command"
+    """A command that the device cannot carry out: not with its network, its data or its image."""
     FLOOD = "flood"
     """Well-formed, but more of it than a peer may send at once (P3)."""
 
