@@ -108,7 +108,7 @@ def test_update_equals_the_reference_run_by_hand(broker: Broker, tmp_path: Path,
 @pytest.mark.parametrize(("model", "least_loss"), [("digits", 0.9), ("sine", 0.3)])
 def test_a11_8_the_least_loss_of_a_job_is_not_that_of_the_next(model: str, least_loss: float) -> None:
     """Engines are kept between jobs. Of the four ways to train none gives another's bits; nor does a second time."""
-    blob, feeder, trainer = blob_of(model), Feeder(model), EngineTrainer(NativeEngine, lambda progress: None)
+    blob, feeder, trainer = blob_of(model), Feeder.of(model), EngineTrainer(NativeEngine, lambda progress: None)
     ways = {"ways": 3, "shots": 8} if model == "digits" else {"ways": 1, "shots": 12}
     found = set()
     for changes in ({"memory": 3, "least_loss": least_loss}, {"memory": 3}, {"least_loss": least_loss}, {}) * 2:
@@ -234,7 +234,7 @@ def test_broker_that_is_not_there_ends_in_a_sentence(tmp_path: Path) -> None:
         url = gone.url
 
     async def story() -> None:
-        async with client_process(url, tmp_path) as process:
+        async with client_process(url, tmp_path, "--patience", "0.5") as process:
             _, words = await process.communicate()
             assert process.returncode == 5
             assert b"no connection to the broker" in words

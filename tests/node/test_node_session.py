@@ -262,10 +262,10 @@ def test_m4_what_cannot_be_done_is_answered_with_the_reason(broker: Broker, tmp_
             await headquarters.publish_blob(BLOB)
             for command, reason in (
                 (adapt_command(BLOB, device="nobody"), "no device 'nobody'"),
-                (adapt_command(BLOB, learning_rate=2.0), "learning rate"),
+                (adapt_command(BLOB, learning_rate=2.0), "learning-rate"),
                 (adapt_command(BLOB, ways=99), "99"),
-                (adapt_command(BLOB, passes=10**9), "samples"),
-                (adapt_command(BLOB, queries=0), "0 samples"),
+                (adapt_command(BLOB, passes=10**9), "passes"),
+                (adapt_command(BLOB, queries=0), "queries = 0"),
             ):
                 answer = await headquarters.ask("pi-1", command)
                 assert not answer.ok
