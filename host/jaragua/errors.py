@@ -108,11 +108,19 @@ class RunError(JaraguaError):
 
 
 class StoreError(RunError):
-    """The run's folder or its database cannot be read or written."""
+    """The folder or the database of a run, or anything else that is kept, cannot be read or written."""
 
     code = "store"
-    meaning = "The run's folder or database is damaged, of another version, or cannot be written."
-    remedy = "Check the disk and the rights of the folder, or start a run in another one."
+    meaning = "A folder or database is damaged, of another version, or cannot be written; a disk is full or read-only."
+    remedy = "Make room on the disk, or mend the rights of the folder; a damaged one: put a copy back, or name another."
+
+
+class LostRunError(StoreError):
+    """A run's folder whose database knows less of its run than the files beside it (R16)."""
+
+    code = "lost"
+    meaning = "The run's database was cut, emptied, removed or exchanged: the files beside it tell of more rounds."
+    remedy = "Put a whole copy of it back; `--resume` does lost rounds again, `--new` begins anew. Neither deletes."
 
 
 class ToolError(JaraguaError):

@@ -52,12 +52,27 @@ def test_an_unexpected_error_keeps_its_traceback_in_a_file(tmp_path: Path, monke
     assert "test_error_tree.py" in log.read_text()
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-def test_what_the_machine_refuses_is_no_fault_of_ours(number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "end"), [(errno.ENOSPC, ("store", 9)), (errno.EROFS, ("store", 9)), (errno.EACCES, ("error", 1))]
+)
+def test_what_the_machine_refuses_is_no_fault_of_ours(number: int, end: tuple[str, int]) -> None:
     found = failure.of(OSError(number, os.strerror(number), "/cache/jaragua"))
-    assert (found.code, found.exit_code) == ("error", 1)
+    assert (found.code, found.exit_code) == end
     assert found.message == f"/cache/jaragua: {os.strerror(number)}"
     assert found.hint
+
+
+def test_a_full_disk_ends_the_same_way_whoever_noticed_it() -> None:
+    """In the words of who noticed, with the exit code of the cause."""
+    try:
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise errors.BrokerError("the broker's folder cannot be written", "give another") from error
+    except errors.BrokerError as error:
+        found = failure.of(error)
+    assert (found.code, found.exit_code) == ("store", 9)
+    assert (found.message, found.hint) == ("the broker's folder cannot be written", "give another")
 
 
 def test_a_log_that_cannot_be_written_is_no_second_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

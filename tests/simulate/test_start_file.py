@@ -136,10 +136,10 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path: Path, capsys: pytest.Captu
 def test_a_disk_that_fills_while_it_trains_is_one_document(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full_disk(path: Path, content: bytes) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    def full_disk(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(start_file, "write_whole", full_disk)
+    monkeypatch.setattr("os.fsync", full_disk)
     words = (*DIGITS[:-1], "--rounds", "1", "--save", str(tmp_path / "start.safetensors"))
     code, document = told(capsys, *words, "--json")
     assert code == 9

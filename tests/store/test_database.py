@@ -148,7 +148,7 @@ def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
     database = sqlite3.connect(path)
     database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(StoreError, match="of version 99, this program reads version 2"):
+    with pytest.raises(StoreError, match="of version 99, this program reads version 3"):
         Store(path)
 
 

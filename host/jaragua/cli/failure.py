@@ -16,11 +16,15 @@ from jaragua.cli import output
 
 DEBUG_VARIABLE = "JARAGUA_DEBUG"
 
-#: What the machine refuses, and no fault of Jaragua: number of an OSError -> what to do.
-_OF_THE_MACHINE = {
+#: What a disk refuses to have written: number of an OSError -> what to do. Whatever it ends, it ends as a StoreError.
+_OF_THE_DISK = {
     errno.ENOSPC: "make room on that disk",
     errno.EDQUOT: "make room: a quota is used up",
+    errno.EFBIG: "allow larger files (ulimit -f)",
     errno.EROFS: "name another place: nothing can be written there",
+}
+#: What else the machine refuses, and no fault of Jaragua.
+_OF_THE_MACHINE = {
     errno.EACCES: "mend the rights, or name another place",
     errno.EMFILE: "allow more open files (ulimit -n), or ask for fewer workers",
 }
@@ -40,6 +44,8 @@ class Failure:
 
 def of(error: BaseException) -> Failure:
     """Describe any exception. An unexpected one leaves its traceback in a file, or on stderr with JARAGUA_DEBUG=1."""
+    if (refused := _refused_by_the_disk(error)) is not None:
+        return _of_the_disk(error, refused)
     if isinstance(error, errors.JaraguaError):
         return Failure(error.code, error.exit_code, error.message, error.hint)
     if (code := _code_of_other_tree(error)) is not None:
@@ -51,8 +57,7 @@ def of(error: BaseException) -> Failure:
         hint = "ask for fewer devices, samples or tasks at once"
         return Failure(errors.JaraguaError.code, errors.JaraguaError.exit_code, f"not enough memory: {error}", hint)
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
-        message = f"{error.filename or 'what was to be written'}: {error.strerror}"
-        return Failure(errors.JaraguaError.code, errors.JaraguaError.exit_code, message, _hint(error))
+        return Failure(errors.JaraguaError.code, errors.JaraguaError.exit_code, _sentence(error), _hint(error))
     if isinstance(error, RuntimeError) and str(error) == _NO_HOME:
         hint = "set HOME to a folder you may write to, or " + " and ".join(folders.VARIABLES)
         return Failure(errors.StoreError.code, errors.StoreError.exit_code, "this user has no home folder", hint)
@@ -61,12 +66,32 @@ def of(error: BaseException) -> Failure:
     return _unexpected(error)
 
 
+def _refused_by_the_disk(error: BaseException | None) -> OSError | None:
+    """The error of the disk that an error is, or was raised from."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            return error
+        error = error.__cause__
+    return None
+
+
+def _of_the_disk(error: BaseException, refused: OSError) -> Failure:
+    """In the words of who knew what was to be written, if somebody did."""
+    message = str(getattr(error, "message", "")) or _sentence(refused)
+    hint = str(getattr(error, "hint", "")) or _hint(refused)
+    return Failure(errors.StoreError.code, errors.StoreError.exit_code, message, hint)
+
+
+def _sentence(error: OSError) -> str:
+    return f"{error.filename or 'what was to be written'}: {error.strerror}"
+
+
 def _hint(error: OSError) -> str:
     """What to do about what the machine refuses: for a user's own folders, which variable leads elsewhere."""
     variable = folders.variable_for(str(error.filename)) if error.filename else ""
     if variable and error.errno != errno.EMFILE:
         return f"set {variable} to a folder you may write to"
-    return _OF_THE_MACHINE[error.errno or 0]
+    return (_OF_THE_DISK | _OF_THE_MACHINE)[error.errno or 0]
 
 
 def report(failure: Failure, *, as_json: bool) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaragua.cli import output
-from jaragua.errors import Interrupted, RunError
+from jaragua.errors import Interrupted, RunError, UsageError
 
 if TYPE_CHECKING:
     from jaragua.cli.run_progress import Watcher
@@ -25,22 +25,31 @@ app = typer.Typer()
 def run(
     config: Annotated[Path, typer.Argument(help="The run's TOML; docs/configuration.md lists its keys.")],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Only go on with a run that was begun; never begin one.")
+        bool,
+        typer.Option("--resume", help="Only go on with a run that was begun; rounds that were lost are done again."),
+    ] = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Begin anew; what is in the run's folder is kept in earlier-<n> there.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Run the rounds of a configuration (the coordinator).
 
-    A run that was stopped or killed goes on where it was when the same command is given again.
+    A run that was stopped or killed goes on where it was when the same command is given again. If its database knows
+    less than the files beside it, nothing is changed without --resume or --new.
     """
     from jaragua.cli.run_progress import watcher
     from jaragua.config import load
     from jaragua.store import open_run
 
+    if resume and new:
+        raise UsageError("--resume goes on with a run and --new begins one", "leave one of the two out")
     settings = load(config)
     _refuse_nothing_to_resume(settings, resume)
     _say_what_boards_need(settings)
-    with open_run(settings.run.directory) as folder, watcher() as watching:
+    with open_run(settings.run.directory, redo_lost=resume, new=new) as folder, watcher() as watching:
+        if folder.note:
+            output.say(f"note: {folder.note}")
         result = _run_until_done(config, settings, folder, watching)
     if json:
         output.print_result(document(settings, result))

@@ -54,6 +54,6 @@ def write(path: Path, simulation: Simulation, result: SimulationResult) -> None:
     arrays = ModelCodec(model_for(simulation)).arrays(result.learned)
     try:
         write_whole(path, weights_content(arrays, result.rounds, result.final_hash))
-    except OSError as error:
+    except StoreError as error:
         hint = "make room, or name another place; with --state the same command trains nothing again"
-        raise StoreError(f"{path} cannot be written: {error.strerror or error}", hint) from error
+        raise StoreError(error.message, hint) from error

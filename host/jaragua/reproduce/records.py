@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final, Self, TypeVar
 
 from jaragua.errors import StoreError
 from jaragua.simulate import CurvePoint, Means, Natural, SimulationResult
+from jaragua.store.files import write_whole
 
 _VERSION: Final = 1
 
@@ -100,14 +100,8 @@ class Store:
         """Keep a record; name: for people who look into the folder. Raises: StoreError."""
         kind = "costs" if isinstance(record, Costs) else "simulation"
         content = {"version": _VERSION, "name": name, "record": asdict(record)}
-        path = self._records / f"{kind}-{key}.json"
-        temporary = path.with_suffix(".tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-            os.replace(temporary, path)
-        except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error.strerror}", "check the disk") from error
+        text = json.dumps(content, indent=1) + "\n"
+        write_whole(self._records / f"{kind}-{key}.json", text.encode())
 
     def _read(self, stem: str, made_of: Callable[[dict[str, Any]], Record]) -> Record | None:
         path = self._records / f"{stem}.json"

@@ -9,7 +9,6 @@ import json
 import os
 import zipfile
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from jaragua.errors import StoreError
 from jaragua.models import is_file
 from jaragua.simulate.models import model_for
 from jaragua.simulate.settings import Simulation
+from jaragua.store.files import write_whole
 from jaragua.strategies import Vector
 
 _FILE: Final = "simulation.npz"
@@ -77,7 +77,7 @@ class State:
 
 
 class StateFolder:
-    """One simulation a folder, and one process. Each save replaces the file at once: a kill leaves the one before."""
+    """One simulation a folder, and one process. A kill or a power cut in a save leaves the one before."""
 
     def __init__(self, folder: Path, simulation: Simulation) -> None:
         """Raises: StoreError if the folder cannot be used, or another process works in it."""
@@ -123,15 +123,11 @@ class StateFolder:
         arrays: dict[str, Any] = {f"{_CHECKPOINT}{number}": vector for number, vector in state.checkpoints.items()}
         arrays |= state.memory
         np.savez(content, identity=self._identity, numbers=numbers, vector=state.vector, **arrays)
-        temporary = self._path.with_suffix(".tmp")
         try:
-            temporary.write_bytes(content.getvalue())
-            os.replace(temporary, self._path)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            write_whole(self._path, content.getvalue())
+        except StoreError as error:
             hint = "make room, or mend its rights, and give the same command to go on; what was saved before is kept"
-            raise StoreError(f"{self._path} cannot be written: {error.strerror}", hint) from error
+            raise StoreError(error.message, hint) from error
 
     def _require_same(self, saved: dict[str, Any]) -> None:
         wanted = json.loads(self._identity)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
@@ -26,9 +27,11 @@ from jaragua.store.records import (
     Totals,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+#: Of a file whose tables were never made: it holds no run.
+_BLANK = 0
 #: What reads a run's figures reads these too.
-_READABLE = (1, SCHEMA_VERSION)
+_READABLE = (_BLANK, 1, 2, SCHEMA_VERSION)
 _SCHEMA = """
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, name TEXT NOT NULL, seed INTEGER NOT NULL, rounds INTEGER NOT NULL,
@@ -62,6 +65,11 @@ CREATE TABLE starts (
     payload BLOB NOT NULL, total INTEGER NOT NULL,
     PRIMARY KEY (run, rounds_done)) STRICT;
 """
+#: From version 2 to 3: SHA-256 of what SQLite does not check, empty for rows of earlier versions.
+_CHECKED = """
+ALTER TABLE updates ADD COLUMN blob_check BLOB NOT NULL DEFAULT x'';
+ALTER TABLE initialisations ADD COLUMN vector_check BLOB NOT NULL DEFAULT x'';
+"""
 
 
 class Store:
@@ -75,10 +83,12 @@ class Store:
         with self._named_errors():
             self._connection = _connect(path, read_only=read_only)
             try:
-                _prepare(self._connection, read_only=read_only)
+                version = _prepare(self._connection, read_only=read_only)
             except BaseException:
                 self._connection.close()
                 raise
+        self._blank = version == _BLANK
+        self._vector_check = "vector_check" if version == SCHEMA_VERSION else "x''"
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
@@ -105,11 +115,12 @@ class Store:
 
     def run(self) -> RunRecord | None:
         """The run of this file, or None before `create_run`."""
-        rows = self._rows("SELECT run, name, seed, rounds, status, settings FROM runs")
+        query = "SELECT run, name, seed, rounds, status, settings FROM runs"
+        rows = [] if self._blank else self._rows(query)
         if not rows:
             return None
         run, name, seed, rounds, status, settings = rows[0]
-        return RunRecord(run, name, seed, rounds, status, json.loads(settings))
+        return RunRecord(run, name, seed, rounds, status, self._json(settings))
 
     def forget(self, run: str) -> None:
         """Take out a run of which no round was opened."""
@@ -141,10 +152,10 @@ class Store:
     def add_update(self, run: str, update: StoredUpdate) -> None:
         """Write an accepted update; when this returns it is on the disk and may be acknowledged (M2)."""
         with self._transaction() as execute:
-            values = (run, *(getattr(update, field.name) for field in fields(StoredUpdate)))
+            values = (run, *(getattr(update, field.name) for field in fields(StoredUpdate)), _check_of(update.blob))
             names = "run, round, device, attempt, blob, samples, loss, score, metric, instructions, payload_bytes"
             places = ", ".join("?" * len(values))
-            execute(f"INSERT INTO updates ({names}, taken_in, encoding) VALUES ({places})", values)
+            execute(f"INSERT INTO updates ({names}, taken_in, encoding, blob_check) VALUES ({places})", values)
 
     def close_round(
         self,
@@ -170,7 +181,7 @@ class Store:
         """Every round that was opened, in order."""
         rows = self._rows("SELECT round, members, metrics FROM rounds WHERE run = ? ORDER BY round", (run,))
         return [
-            RoundRecord(number, tuple(json.loads(members)), None if metrics is None else json.loads(metrics))
+            RoundRecord(number, tuple(self._json(members)), None if metrics is None else self._json(metrics))
             for number, members, metrics in rows
         ]
 
@@ -214,7 +225,7 @@ class Store:
     def metrics(self, run: str, round_number: int) -> dict[str, Any]:
         """The figures of a closed round, {} if it is not closed."""
         rows = self._rows("SELECT metrics FROM rounds WHERE run = ? AND round = ?", (run, round_number))
-        figures: dict[str, Any] = json.loads(rows[0][0]) if rows and rows[0][0] is not None else {}
+        figures: dict[str, Any] = self._json(rows[0][0]) if rows and rows[0][0] is not None else {}
         return figures
 
     def last_round_of_node(self, run: str, node: str, before: int) -> int:
@@ -236,9 +247,13 @@ class Store:
         """The accepted updates that count in a round, sorted by device and age."""
         query = (
             "SELECT round, device, attempt, blob, samples, loss, score, metric, instructions, payload_bytes, "
-            "taken_in, encoding FROM updates WHERE run = ? AND taken_in = ? ORDER BY device, round"
+            "taken_in, encoding, blob_check FROM updates WHERE run = ? AND taken_in = ? ORDER BY device, round"
         )
-        return [StoredUpdate(*row) for row in self._rows(query, (run, round_number))]
+        found = []
+        for *values, check in self._rows(query, (run, round_number)):
+            found.append(update := StoredUpdate(*values))
+            self._require_check(update.blob, check, f"update of {update.device} for round {update.round_number}")
+        return found
 
     def forms_sent(self, run: str, round_number: int) -> dict[str, list[tuple[str, bytes]]]:
         """By node: encoding and first bytes of each of its updates of a round."""
@@ -265,14 +280,15 @@ class Store:
 
     def initialisation(self, run: str, rounds_done: int | None = None) -> Initialisation:
         """The initialisation after so many rounds; the newest for None. Raises: StoreError if there is none."""
-        query = "SELECT rounds_done, vector, blob_hash FROM initialisations WHERE run = ?"
+        query = f"SELECT rounds_done, vector, blob_hash, {self._vector_check} FROM initialisations WHERE run = ?"
         if rounds_done is None:
             rows = self._rows(f"{query} ORDER BY rounds_done DESC LIMIT 1", (run,))
         else:
             rows = self._rows(f"{query} AND rounds_done = ?", (run, rounds_done))
         if not rows:
             raise StoreError(f"{self.path} has no initialisation after {rounds_done} rounds", "the file is not whole")
-        number, vector, blob_hash = rows[0]
+        number, vector, blob_hash, check = rows[0]
+        self._require_check(vector, check, f"initialisation after {number} rounds")
         return Initialisation(number, np.frombuffer(vector, dtype="<f8").astype(np.float64), bytes(blob_hash))
 
     def blob_hashes(self, run: str) -> list[bytes]:
@@ -281,6 +297,26 @@ class Store:
         return [bytes(row[0]) for row in self._rows(query, (run,))]
 
     # ---- inside ----
+
+    def check_whole(self) -> None:
+        """Read the whole file once. Raises: StoreError if its structure is damaged."""
+        found = "; ".join(str(row[0]) for row in self._rows("PRAGMA quick_check(3)"))
+        if found != "ok":
+            raise self._damaged(found)
+
+    def _json(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise self._damaged(f"a text of it is no JSON: {error}") from error
+
+    def _require_check(self, content: bytes, check: bytes, what: str) -> None:
+        if check and bytes(check) != _check_of(content):
+            raise self._damaged(f"the {what} is not what was written")
+
+    def _damaged(self, how: str) -> StoreError:
+        hint = "put a whole copy of it back, or start a run in another folder, or anew in this one with --new"
+        return StoreError(f"the run's database {self.path} is damaged: {how}", hint)
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with self._named_errors():
@@ -292,17 +328,18 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection.execute
+                self._connection.execute("COMMIT")  # on a full disk it fails, and leaves the transaction open
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            hint = "check the disk and the rights of the folder; if the file is damaged, start a run in another folder"
+            hint = "make room on the disk, or mend the rights of the folder; if the file is damaged, put a copy back"
             raise StoreError(f"the run's database {self.path} fails: {error}", hint) from error
 
 
@@ -314,24 +351,26 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
 
 
-def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> None:
-    """Set durability, make the tables of a new file, refuse a file of another version."""
+def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> int:
+    """Set durability, make the tables of a new file, refuse a file of another version; returns the version."""
     connection.execute("PRAGMA foreign_keys = ON")
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         _create_tables(connection)
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version not in (_READABLE if read_only else (SCHEMA_VERSION,)):
         raise StoreError(
             f"the run's database is of version {version}, this program reads version {SCHEMA_VERSION}",
             "start a run in another folder, or use the program that made this one",
         )
+    return version
 
 
 def _create_tables(connection: sqlite3.Connection) -> None:
-    """In one transaction, so that a kill leaves either no tables or all of them; a file of version 1 is made newer."""
-    missing = {0: _SCHEMA + _NEWER, 1: _NEWER}.get(connection.execute("PRAGMA user_version").fetchone()[0])
+    """In one transaction, so that a kill leaves either no tables or all of them; an older version is made newer."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    missing = {_BLANK: _SCHEMA + _NEWER + _CHECKED, 1: _NEWER + _CHECKED, 2: _CHECKED}.get(version)
     if missing is not None:
         connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
@@ -343,8 +382,13 @@ def _insert_assignment(execute: _Execute, run: str, one: Assignment) -> None:
 
 def _insert_initialisation(execute: _Execute, run: str, one: Initialisation) -> None:
     vector: NDArray[np.float64] = np.ascontiguousarray(one.vector, dtype="<f8")
-    values = (run, one.rounds_done, vector.tobytes(), one.blob_hash)
-    execute("INSERT INTO initialisations VALUES (?, ?, ?, ?)", values)
+    content = vector.tobytes()
+    values = (run, one.rounds_done, content, one.blob_hash, _check_of(content))
+    execute("INSERT INTO initialisations VALUES (?, ?, ?, ?, ?)", values)
+
+
+def _check_of(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def _insert_start(execute: _Execute, run: str, one: StoredStart) -> None:

@@ -4,34 +4,59 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from jaragua.errors import StoreError
+
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file in one step: a reader, or a kill, sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace a file in one step: a reader, or a kill, sees the old content or the new, never a part.
+
+    When it returns, the new content is on the disk under its name. Raises: StoreError if it cannot be written.
+    """
     draft = path.with_name(f".{path.name}.new")
-    try:
-        with draft.open("wb") as sink:
-            sink.write(content)
-            sink.flush()
-            os.fsync(sink.fileno())
-        draft.replace(path)
-    except OSError:
-        with suppress(OSError):  # what is half written takes room that is wanted
-            draft.unlink(missing_ok=True)
-        raise
+    with _named_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with draft.open("wb") as sink:
+                sink.write(content)
+                sink.flush()
+                os.fsync(sink.fileno())
+            draft.replace(path)
+            _sync_folder(path.parent)
+        except OSError:
+            with suppress(OSError):  # what is half written takes room that is wanted
+                draft.unlink(missing_ok=True)
+            raise
 
 
 def append_line(path: Path, text: str) -> None:
-    """Add one line and have it on the disk."""
-    with path.open("ab") as sink:
+    """Add one line and have it on the disk. Raises: StoreError if it cannot be written."""
+    with _named_errors(path), path.open("ab") as sink:
         sink.write(text.encode() + b"\n")
         sink.flush()
         os.fsync(sink.fileno())
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        hint = "make room on that disk, or mend its rights, and give the same command again; nothing stored is lost"
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}", hint) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """A name is on the disk once its folder is."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def json_line(values: Mapping[str, Any]) -> str:

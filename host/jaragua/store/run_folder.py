@@ -4,6 +4,7 @@ config.toml       the configuration with every default filled in: `jaragua run` 
 metrics.jsonl     a line a round, as it was closed
 weights/          initial, latest and final initialisation as safetensors (float64)
 run.json          a summary: where the run stands
+earlier-<n>/      what was here before the run was begun anew (`--new`), or lost rounds were done again (R16)
 """
 
 from __future__ import annotations
@@ -25,12 +26,11 @@ from jaragua.config.schema import SECTIONS
 from jaragua.errors import ConfigurationError, RunError, StoreError
 from jaragua.node.url import parse_broker_url
 from jaragua.store import files
+from jaragua.store.aside import LOCK, copy_aside, move_aside
 from jaragua.store.database import Store
 from jaragua.store.records import Initialisation, RunRecord
+from jaragua.store.traces import DATABASE, METRICS, SUMMARY, WEIGHTS, Loss, check_whole, loss_in, traces_of
 
-DATABASE = "run.sqlite"
-METRICS = "metrics.jsonl"
-SUMMARY = "run.json"
 CONFIGURATION = "config.toml"
 
 #: From an initialisation to named arrays: what a safetensors file holds.
@@ -54,13 +54,18 @@ def weights_content(arrays: Mapping[str, NDArray[np.float64]], rounds_done: int,
 class RunFolder:
     """A run's folder, held by one process at a time (a lock file; the lock ends with the process).
 
-    Errors: RunError if another process holds it, StoreError if it cannot be written.
+    note: what was set aside when it was opened, for people; "" if nothing was.
+
+    Errors: RunError if another process holds it, StoreError if it is damaged or cannot be written, LostRunError if its
+    database knows less than the files beside it (R16): then nothing in it is changed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, redo_lost: bool = False, new: bool = False) -> None:
+        """redo_lost: go on from what the database knows. new: what is there is set aside."""
         self.path = path
         self._lock = _lock(path)
         try:
+            self.note = _begun_anew(path) if new else _made_sure(path, redo_lost=redo_lost)
             self.store = Store(path / DATABASE)
         except BaseException:
             os.close(self._lock)
@@ -128,7 +133,7 @@ class RunFolder:
     def write_weights(self, name: str, one: Initialisation, name_arrays: NameArrays) -> None:
         """Write an initialisation as `weights/<name>.safetensors`."""
         content = weights_content(name_arrays(one.vector), one.rounds_done, one.blob_hash.hex())
-        files.write_whole(self.path / "weights" / f"{name}.safetensors", content)
+        files.write_whole(self.path / WEIGHTS / f"{name}.safetensors", content)
 
     def write_summary(self) -> None:
         """Write `run.json`."""
@@ -136,21 +141,23 @@ class RunFolder:
         files.write_whole(self.path / SUMMARY, (files.json_line(summary) + "\n").encode())
 
 
-def open_run(path: Path) -> RunFolder:
+def open_run(path: Path, *, redo_lost: bool = False, new: bool = False) -> RunFolder:
     """Open or make a run's folder for writing."""
-    return RunFolder(path)
+    return RunFolder(path, redo_lost=redo_lost, new=new)
 
 
 def holds_run(path: Path) -> bool:
-    """Whether a run was begun in a folder; nothing is made or changed."""
-    if not (path / DATABASE).is_file():
+    """Whether a run was begun in a folder; nothing is made or changed. Raises: LostRunError if it was lost."""
+    _require_nothing_lost(path, redo=True)
+    if not (path / DATABASE).is_file() or not (path / DATABASE).stat().st_size:
         return False
     with Store(path / DATABASE, read_only=True) as store:
         return store.run() is not None
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """The summary of a run and its learning curves. Raises: StoreError if the folder holds none."""
+    """The summary of a run and its learning curves. Raises: StoreError if the folder holds none, LostRunError."""
+    _require_nothing_lost(path)
     if not (path / DATABASE).is_file():
         raise StoreError(f"{path} is not the folder of a run", "give the folder that `jaragua run` printed")
     with Store(path / DATABASE, read_only=True) as store:
@@ -199,10 +206,34 @@ def _settings(config: RunConfig) -> dict[str, dict[str, Any]]:
     return settings
 
 
+def _begun_anew(path: Path) -> str:
+    """Empty a folder for another run; what was in it, in words."""
+    kept = move_aside(path)
+    return f"what was in {path} is kept in {kept.name}" if kept else ""
+
+
+def _made_sure(path: Path, *, redo_lost: bool) -> str:
+    """R16, before anything is written. What rounds are done again, in words; "" if none is lost."""
+    check_whole(path)
+    loss = _require_nothing_lost(path, redo=redo_lost)
+    if loss is None:
+        return ""
+    kept = copy_aside(path)
+    return f"{loss.message}, and done again; what was in the folder is kept in {kept.name if kept else path}"
+
+
+def _require_nothing_lost(path: Path, *, redo: bool = False) -> Loss | None:
+    """redo: a loss after which the run can go on is returned. Raises: LostRunError."""
+    loss = loss_in(path, traces_of(path))
+    if loss is not None and not (redo and loss.redo):
+        raise loss.error(path)
+    return loss
+
+
 def _lock(path: Path) -> int:
     try:
         path.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise StoreError(
             f"the run folder {path} cannot be used: {error.strerror}", "check the path and rights"
