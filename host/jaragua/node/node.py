@@ -284,7 +284,7 @@ class Node:
 
     def _on_ack(self, ack: UpdateAck) -> None:
         key = UpdateKey(ack.run, ack.round, ack.device, ack.attempt)
-        if self._outbox.acknowledge(key, ack.result) and ack.result == "rejected":
+        if self._outbox.acknowledge(key) and ack.result == "rejected":
             LOGGER.warning(
                 "the coordinator rejected the update of %s in round %d: %s", ack.device, ack.round, shown(ack.reason)
             )

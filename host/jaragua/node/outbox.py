@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from jaragua.errors import StoreError
 
-LOGGER = logging.getLogger(__name__)
-
-_VERSION = 1
+_VERSION = 2
+#: Small pages: a commit writes whole ones, and a table of a few rows is one page.
+_PAGE_BYTES = 1024
+#: Pages of the log before they go to their places: the more, the more often one was overwritten meanwhile.
+_LOG_PAGES = 2000
+#: No index: the few keys are held in memory, and each index would be a page more in every commit.
 _SCHEMA = """
 CREATE TABLE updates(
+    id INTEGER PRIMARY KEY,
     run TEXT NOT NULL, round INTEGER NOT NULL, device TEXT NOT NULL, attempt INTEGER NOT NULL,
-    payload BLOB NOT NULL,      -- as published on up/<run>/<round>
-    result TEXT,                -- NULL until acknowledged, then the acknowledgement's result
-    PRIMARY KEY (run, round, device, attempt)
+    payload BLOB NOT NULL       -- as published on up/<run>/<round>
 );
-CREATE INDEX updates_pending ON updates(result) WHERE result IS NULL;
+CREATE TABLE acknowledged(id INTEGER PRIMARY KEY); -- beside `updates`: a change there would write the payload again
+CREATE TABLE left_out(          -- what devices have not sent yet (M10)
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL, round INTEGER NOT NULL, device TEXT NOT NULL,
+    numbers BLOB NOT NULL       -- float32
+);
 CREATE TABLE epochs(only_row INTEGER PRIMARY KEY CHECK (only_row = 1), last INTEGER NOT NULL);
 INSERT INTO epochs VALUES (1, 0);
 """
-#: Newer than version 1, which programs without it go on reading: what devices have not sent yet (M10).
-_LEFT_OUT = """
-CREATE TABLE IF NOT EXISTS left_out(
-    run TEXT NOT NULL, device TEXT NOT NULL, round INTEGER NOT NULL, numbers BLOB NOT NULL, -- float32
-    PRIMARY KEY (run, device, round)
-)
+#: From version 1, which had an index and a result in each update.
+_FROM_VERSION_1 = f"""
+ALTER TABLE updates RENAME TO old_updates;
+ALTER TABLE epochs RENAME TO old_epochs;
+CREATE TABLE IF NOT EXISTS left_out(run, device, round, numbers);
+ALTER TABLE left_out RENAME TO old_left_out;
+{_SCHEMA}
+INSERT INTO updates SELECT rowid, run, round, device, attempt, payload FROM old_updates;
+INSERT INTO acknowledged SELECT rowid FROM old_updates WHERE result IS NOT NULL;
+INSERT INTO left_out SELECT rowid, run, round, device, numbers FROM old_left_out;
+UPDATE epochs SET last = (SELECT last FROM old_epochs);
+DROP TABLE old_updates;
+DROP TABLE old_left_out;
+DROP TABLE old_epochs;
 """
 # What a device left out in a round is wanted until an update of a later round is stored: beside these newest ones that
 # of the round which the coordinator said it has, however many updates were late since (R13).
@@ -41,6 +55,10 @@ _LEFT_OUT_KEPT = 8
 # Acknowledged updates are kept for commands that are repeated late (M3); a device has at most one open at a time,
 # so a few rounds are plenty.
 _ACKNOWLEDGED_KEPT = 64
+# Epochs are taken from the file in blocks, so that a broker that stays away costs no writes. Each block of a process is
+# twice as large as the one before: a process that is killed soon wastes few.
+_FIRST_EPOCHS = 16
+_MOST_EPOCHS = 4096
 
 
 @dataclass(frozen=True, order=True)
@@ -70,169 +88,186 @@ class OutboxEntry:
 class Outbox:
     """Updates in SQLite. What `put` has returned from survives the loss of the process and of power.
 
-    Errors: StoreError if the file cannot be opened or written, is damaged, or is not an outbox of this version.
+    An acknowledgement is written with the next update, or at the end: if it is lost, the update is published once more,
+    and acknowledged as a duplicate. Errors: StoreError if the file cannot be opened or written, or is no outbox.
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ids: dict[UpdateKey, int] = {}
+        self._pending: dict[int, UpdateKey] = {}
+        self._acknowledged: dict[int, UpdateKey] = {}
+        self._unwritten: list[int] = []
+        """Acknowledged, but not in the file yet."""
+        self._epoch = self._last_reserved = 0
+        self._block = _FIRST_EPOCHS
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lost = _is_lost(path)
             self._lock = _take_lock(path)
-        except OSError as error:
-            raise _unusable(path, error) from error
+            self._database = sqlite3.connect(path, isolation_level=None)
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
         try:
-            self._database = _Database(path)
-            self._prepare(path)
-        except BaseException:
-            self._lock.close()
-            raise
-        if lost:
-            LOGGER.warning("the outbox %s was missing or empty: what was in it is lost, and is asked for again", path)
+            self._prepare()
+            self._read()
+        except sqlite3.Error as error:
+            self._release()
+            raise self._unusable(error) from error
 
     def put(self, entry: OutboxEntry) -> None:
         """Keep an update; one that is there already stays as it is."""
-        key = entry.key
+        if entry.key in self._ids:
+            return
+        surplus = list(self._acknowledged)[:-_ACKNOWLEDGED_KEPT]
         with self._transaction():
-            self._database.execute(
-                "INSERT OR IGNORE INTO updates(run, round, device, attempt, payload) VALUES (?, ?, ?, ?, ?)",
-                (key.run, key.round, key.device, key.attempt, entry.payload),
-            )
+            number = self._insert(entry)
+            self._write_acknowledgements()
+            self._database.executemany("DELETE FROM updates WHERE id = ?", [(one,) for one in surplus])
+            self._database.executemany("DELETE FROM acknowledged WHERE id = ?", [(one,) for one in surplus])
             if entry.left_out:
                 self._keep_left_out(entry)
+        self._unwritten.clear()
+        self._ids[entry.key], self._pending[number] = number, entry.key
+        for one in surplus:
+            del self._ids[self._acknowledged.pop(one)]
 
     def get(self, key: UpdateKey) -> OutboxEntry | None:
         """The update with that key, acknowledged or not."""
-        row = self._database.execute(f"SELECT payload FROM updates WHERE {_IS_KEY}", _values(key)).fetchone()
-        return None if row is None else OutboxEntry(key, row[0])
+        number = self._ids.get(key)
+        return None if number is None else self._entry(number, key)
 
     def left_out(self, run: str, device: str, round_number: int) -> bytes:
         """What a device left out in a round (M10), b"" if that is not known."""
         row = self._database.execute(
-            "SELECT numbers FROM left_out WHERE run = ? AND device = ? AND round = ?", (run, device, round_number)
+            "SELECT numbers FROM left_out WHERE run = ? AND device = ? AND round = ? ORDER BY id DESC",
+            (run, device, round_number),
         ).fetchone()
         return b"" if row is None else bytes(row[0])
 
     def pending(self) -> list[OutboxEntry]:
         """Everything not yet acknowledged, oldest first."""
-        rows = self._database.rows(
-            "SELECT run, round, device, attempt, payload FROM updates WHERE result IS NULL ORDER BY rowid"
-        )
-        return [OutboxEntry(UpdateKey(*row[:4]), row[4]) for row in rows]
+        return [self._entry(number, key) for number, key in self._pending.items()]
 
-    def acknowledge(self, key: UpdateKey, result: str) -> bool:
-        """End the duty for an update (M2); True if it was open. Old acknowledged ones are dropped."""
-        cursor = self._database.execute(
-            f"UPDATE updates SET result = ? WHERE {_IS_KEY} AND result IS NULL", (result, *_values(key))
-        )
-        self._database.execute(
-            "DELETE FROM updates WHERE result IS NOT NULL AND rowid NOT IN"
-            " (SELECT rowid FROM updates WHERE result IS NOT NULL ORDER BY rowid DESC LIMIT ?)",
-            (_ACKNOWLEDGED_KEPT,),
-        )
-        return cursor.rowcount > 0
+    def acknowledge(self, key: UpdateKey) -> bool:
+        """End the duty for an update (M2), whatever the result; True if it was open. Nothing is written now."""
+        number = self._ids.get(key)
+        if number is None or self._pending.pop(number, None) is None:
+            return False
+        self._acknowledged[number] = key
+        self._unwritten.append(number)
+        return True
 
     def next_epoch(self) -> int:
-        """A number above every one given before (M8), also by an outbox that was lost: at least the Unix seconds."""
-        row = self._database.execute(
-            "UPDATE epochs SET last = max(last + 1, ?) RETURNING last", (int(time.time()),)
-        ).fetchone()
-        return int(row[0])
+        """A number above every one given before (M8), also by an outbox that was lost: at least the Unix seconds.
+
+        The file holds the end of a block that is not given out yet, so a process that is killed wastes the rest of it.
+        """
+        if self._epoch == self._last_reserved:
+            self._reserve_epochs()
+        self._epoch += 1
+        return self._epoch
 
     def close(self) -> None:
-        """Close the file, and let another process have it."""
-        self._database.close()
-        self._lock.close()
+        """Write what was not worth a commit of its own, close the file, and let another process have it."""
+        with suppress(StoreError):
+            self._write_rest()
+        self._release()
+
+    def _insert(self, entry: OutboxEntry) -> int:
+        key = entry.key
+        cursor = self._database.execute(
+            "INSERT INTO updates(run, round, device, attempt, payload) VALUES (?, ?, ?, ?, ?)",
+            (key.run, key.round, key.device, key.attempt, entry.payload),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def _write_acknowledgements(self) -> None:
+        self._database.executemany(
+            "INSERT OR IGNORE INTO acknowledged VALUES (?)", [(number,) for number in self._unwritten]
+        )
 
     def _keep_left_out(self, entry: OutboxEntry) -> None:
         key = entry.key
         self._database.execute(
-            "INSERT OR REPLACE INTO left_out VALUES (?, ?, ?, ?)", (key.run, key.device, key.round, entry.left_out)
+            "INSERT INTO left_out(run, round, device, numbers) VALUES (?, ?, ?, ?)",
+            (key.run, key.round, key.device, entry.left_out),
         )
         self._database.execute(
-            "DELETE FROM left_out WHERE device = ? AND rowid NOT IN"
-            " (SELECT rowid FROM left_out WHERE device = ? ORDER BY rowid DESC LIMIT ?)"
+            "DELETE FROM left_out WHERE device = ? AND id NOT IN"
+            " (SELECT id FROM left_out WHERE device = ? ORDER BY id DESC LIMIT ?)"
             " AND NOT (run = ? AND round = ?)",
             (key.device, key.device, _LEFT_OUT_KEPT, key.run, entry.stored),
         )
 
+    def _reserve_epochs(self) -> None:
+        if not self._epoch:
+            (last,) = self._database.execute("SELECT last FROM epochs").fetchone()
+            self._epoch = max(last, int(time.time()) - 1)
+        with self._transaction():
+            self._database.execute("UPDATE epochs SET last = ?", (self._epoch + self._block,))
+        self._last_reserved = self._epoch + self._block
+        self._block = min(2 * self._block, _MOST_EPOCHS)
+
+    def _write_rest(self) -> None:
+        """Acknowledgements, and the epochs that were reserved and not given out."""
+        if not self._unwritten and self._epoch == self._last_reserved:
+            return
+        with self._transaction():
+            self._write_acknowledgements()
+            if self._epoch:
+                self._database.execute("UPDATE epochs SET last = ?", (self._epoch,))
+
+    def _entry(self, number: int, key: UpdateKey) -> OutboxEntry:
+        (payload,) = self._database.execute("SELECT payload FROM updates WHERE id = ?", (number,)).fetchone()
+        return OutboxEntry(key, payload)
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
+        """StoreError if it cannot be written; then nothing of it is."""
         try:
-            yield
-            self._database.execute("COMMIT")  # on a full disk it fails, and leaves the transaction open
-        except BaseException:
-            with suppress(StoreError):
-                self._database.execute("ROLLBACK")
-            raise
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the outbox {self._path} cannot be written: {error}", "make room on that disk, or check the disk"
+            ) from error
 
-    def _prepare(self, path: Path) -> None:
+    def _prepare(self) -> None:
+        self._database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
-        found = self._database.rows("PRAGMA quick_check(1)")[0][0]
-        if found != "ok":
-            raise _unusable(path, found)
+        self._database.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-        if version in (0, _VERSION):
-            self._database.execute(_LEFT_OUT)
-        else:
-            self._database.close()
+        if version not in (0, 1, _VERSION):
+            self._release()
             raise StoreError(
-                f"the outbox {path} has format {version}, this jaragua reads {_VERSION}",
+                f"the outbox {self._path} has format {version}, this jaragua reads {_VERSION}",
                 "update jaragua, or give another folder with --data-dir",
             )
+        if version != _VERSION:
+            statements = _FROM_VERSION_1 if version else _SCHEMA
+            self._database.executescript(f"BEGIN; {statements} PRAGMA user_version = {_VERSION}; COMMIT;")
 
+    def _read(self) -> None:
+        """The keys, in the order in which they were put."""
+        acknowledged = {number for (number,) in self._database.execute("SELECT id FROM acknowledged")}
+        for number, *key in self._database.execute("SELECT id, run, round, device, attempt FROM updates ORDER BY id"):
+            self._ids[UpdateKey(*key)] = number
+            (self._acknowledged if number in acknowledged else self._pending)[number] = UpdateKey(*key)
 
-class _Database:
-    """A connection whose errors are StoreErrors that name the file."""
+    def _release(self) -> None:
+        self._database.close()
+        self._lock.close()
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._named_errors():
-            self._connection = sqlite3.connect(path, isolation_level=None)
-
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """One statement, of which at most one row is wanted."""
-        with self._named_errors():
-            return self._connection.execute(statement, values)
-
-    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        """All rows of one statement."""
-        with self._named_errors():
-            return self._connection.execute(statement, values).fetchall()
-
-    def executescript(self, script: str) -> None:
-        """Several statements."""
-        with self._named_errors():
-            self._connection.executescript(script)
-
-    def close(self) -> None:
-        """What was committed stays."""
-        self._connection.close()
-
-    @contextmanager
-    def _named_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise _unusable(self._path, error) from error
-
-
-def _unusable(path: Path, error: object) -> StoreError:
-    """In the words of the file system or of SQLite."""
-    reason = getattr(error, "strerror", None) or error
-    if isinstance(error, OSError):
-        hint = "give a folder you may write to with --data-dir, or set XDG_STATE_HOME to one"
-    else:
-        hint = "make room, or move it away or give another folder with --data-dir: what it held is asked for again"
-    return StoreError(f"the outbox {path} cannot be used: {reason}", hint)
-
-
-def _is_lost(path: Path) -> bool:
-    """Whether a node was here before and its updates are not: a lock outlives the process that made it."""
-    return path.with_suffix(".lock").exists() and not (path.is_file() and path.stat().st_size)
+    def _unusable(self, error: Exception) -> StoreError:
+        return StoreError(f"the outbox {self._path} cannot be used: {error}", "give another folder with --data-dir")
 
 
 def _take_lock(path: Path) -> IO[bytes]:
@@ -247,10 +282,3 @@ def _take_lock(path: Path) -> IO[bytes]:
             "stop it, or give this one another name with --node",
         ) from error
     return lock
-
-
-_IS_KEY = "run = ? AND round = ? AND device = ? AND attempt = ?"
-
-
-def _values(key: UpdateKey) -> tuple[str, int, str, int]:
-    return key.run, key.round, key.device, key.attempt
