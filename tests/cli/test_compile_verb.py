@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -374,7 +376,29 @@ def test_a_folder_of_somebody_else_stays(capsys: pytest.CaptureFixture[str]) -> 
     assert "`jaragua compile` did not make it" in refused(capsys, 7, *arguments)
     assert os.listdir("made") == ["thesis.tex"]
     assert run([*arguments, "--force"]) == 0
-    assert "thesis.tex" not in os.listdir("made")
+    assert Path("made/thesis.tex").read_text() == "years of work"
+    assert Path("made/jrg_model.c").is_file()
+
+
+def documented_commands(page: str, first: str) -> str:
+    """The indented block of a page of docs/ that begins with these words, as a script for the shell."""
+    lines = Path(__file__).parents[2].joinpath("docs", page).read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"    {first}"))
+    return "\n".join(line.strip() for line in itertools.takewhile(str.strip, lines[start:]))
+
+
+def test_the_commands_of_the_page_can_be_run_again_and_again() -> None:
+    script = documented_commands("compile.md", "jaragua compile digits --board pico --out digits-c")
+    assert "-o selftest && ./selftest" in script
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    for notes in ("", "my own notes"):
+        done = subprocess.run(
+            ["sh", "-e", "-c", script], env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["good"]), done.stderr
+        assert Path("digits-c/selftest").is_file()
+        assert not notes or Path("digits-c/notes.txt").read_text() == notes
+        Path("digits-c/notes.txt").write_text("my own notes")
 
 
 def test_layers_that_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:

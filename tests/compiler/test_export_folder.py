@@ -57,19 +57,84 @@ def test_a_manifest_that_is_none_of_ours_does_not_open_a_folder(manifest: str, t
     refused(tmp_path / "out")
 
 
-def test_a_changed_or_added_file_is_named(tmp_path: Path) -> None:
+def test_a_changed_file_is_named(tmp_path: Path) -> None:
     write_folder(FILES, tmp_path / "out", force=False)
     (tmp_path / "out" / "a.c").write_text("int mine;\n")
     assert "a.c was changed in it" in refused(tmp_path / "out").message
-    (tmp_path / "out" / "a.c").write_bytes(FILES["a.c"])
-    (tmp_path / "out" / "notes").mkdir()
-    assert "notes was added to it" in refused(tmp_path / "out").message
-
-
-def test_force_replaces_whatever_is_there(tmp_path: Path) -> None:
-    (tmp_path / "out" / "deep").mkdir(parents=True)
     write_folder(OTHER, tmp_path / "out", force=True)
     assert content(tmp_path / "out") == OTHER
+
+
+def with_own_files(folder: Path) -> None:
+    """What a user builds and writes in a folder."""
+    (folder / "selftest").write_bytes(b"\x7fELF")
+    (folder / "build").mkdir()
+    (folder / "build" / "a.o").write_bytes(b"object")
+    (folder / "link").symlink_to("nowhere")
+
+
+def own_files_are_there(folder: Path) -> bool:
+    return (
+        (folder / "selftest").read_bytes() == b"\x7fELF"
+        and (folder / "build" / "a.o").read_bytes() == b"object"
+        and os.readlink(folder / "link") == "nowhere"
+    )
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_files_that_somebody_added_stay_and_are_no_reason_to_refuse(force: bool, tmp_path: Path) -> None:
+    write_folder(FILES, tmp_path / "out", force=False)
+    with_own_files(tmp_path / "out")
+    write_folder(OTHER, tmp_path / "out", force=force)
+    assert own_files_are_there(tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*OTHER, "selftest", "build", "link"}
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_an_added_file_of_a_name_that_is_to_be_written_is_named(tmp_path: Path) -> None:
+    write_folder(OTHER, tmp_path / "out", force=False)
+    (tmp_path / "out" / "b.bin").write_text("mine")
+    with pytest.raises(CompileError, match=r"b\.bin in it is of somebody else"):
+        write_folder(FILES, tmp_path / "out", force=False)
+    assert (tmp_path / "out" / "b.bin").read_text() == "mine"
+
+
+def test_force_writes_over_files_of_its_names_alone(tmp_path: Path) -> None:
+    (tmp_path / "out" / "deep").mkdir(parents=True)
+    (tmp_path / "out" / "a.c").write_text("int mine;\n")
+    write_folder(OTHER, tmp_path / "out", force=True)
+    assert content(tmp_path / "out" / "deep") == {}
+    (tmp_path / "out" / "deep").rmdir()
+    assert content(tmp_path / "out") == OTHER
+
+
+def test_not_even_force_replaces_a_folder_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "out" / "a.c").mkdir(parents=True)
+    (tmp_path / "out" / "a.c" / "thesis.tex").write_text("years of work")
+    assert "a.c in it is a folder" in refused(tmp_path / "out", force=True).message
+    assert (tmp_path / "out" / "a.c" / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("name", ["selftest", "build", "link"])
+def test_a_run_stopped_while_it_moves_added_files_loses_none(
+    name: str, stopped: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(FILES, tmp_path / "out", force=False)
+    with_own_files(tmp_path / "out")
+    rename = os.rename
+
+    def stop(source: Path, target: Path) -> None:
+        if source.name == name and ".old" in source.parent.name:
+            raise stopped
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", stop)
+    with pytest.raises((CompileError, KeyboardInterrupt)):
+        write_folder(OTHER, tmp_path / "out", force=False)
+    assert own_files_are_there(tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES, "selftest", "build", "link"}
+    assert os.listdir(tmp_path) == ["out"]
 
 
 def test_force_does_not_replace_the_home_or_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def compile(
     loss: Annotated[str | None, typer.Option(help="Loss of a model file that does not say its own.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to make; by default NETWORK-BOARD here.")] = None,
     samples: Annotated[Path | None, typer.Option(help="Typical inputs: a .npy file, one row a sample.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder, whatever is in it.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are of somebody else.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
     """Write the C of a network that trains on a board: a folder that builds on its own, in anyone's firmware."""

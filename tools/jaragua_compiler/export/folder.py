@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all, and never replaces what somebody else wrote."""
+"""A folder whose files appear all together or not at all. Whatever else lies in it stays where it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ def with_manifest(files: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[
     return {**files, MANIFEST: (json.dumps(manifest, indent=2) + "\n").encode()}
 
 
-def check_replaceable(folder: Path, *, force: bool) -> None:
-    """Raises CompileError if what is at `folder` must not be replaced, or if it has no parent to be made in."""
+def check_replaceable(folder: Path, *, force: bool, names: Collection[str] = ()) -> None:
+    """Raises CompileError if files of these names must not be written to `folder`, or if it cannot be made.
+
+    `force` allows to write over files that an earlier run did not write, or that were changed since.
+    """
     folder = _absolute(folder)
     if not folder.parent.is_dir():
         raise CompileError(f"{folder.parent} is no folder to make {folder.name!r} in.", "Make it first.")
@@ -36,27 +40,31 @@ def check_replaceable(folder: Path, *, force: bool) -> None:
     if folder in (Path.home(), *(Path.cwd() / "here").parents):
         raise CompileError(f"{folder} is not to be replaced.", "Name a folder inside it with --out.")
     try:
-        reason = None if force else _foreign(folder)
+        reason = _in_the_way(folder, names) or (None if force else _foreign(folder, names))
     except OSError as error:
         raise CompileError(
             f"{folder} cannot be read: {error.strerror or error}.", "Name another with --out."
         ) from error
     if reason is not None:
         raise CompileError(
-            f"{folder} is there already, and {reason}.", "Name another with --out, or replace all of it with --force."
+            f"{folder} is there already, and {reason}.",
+            "Name another with --out, or write over it with --force; files of other names stay.",
         )
 
 
 def write_folder(files: Mapping[str, bytes], folder: Path, *, force: bool) -> None:
-    """Write beside, then rename: whoever looks sees the old folder or the new one. Raises CompileError."""
-    check_replaceable(folder, force=force)
+    """Write beside, then rename: whoever looks sees the old files or the new ones. Raises CompileError.
+
+    What an earlier run wrote is replaced; everything else in the folder is moved to the new one.
+    """
+    check_replaceable(folder, force=force, names=files)
     folder = _absolute(folder)
     draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
         draft.mkdir()
         for name, content in files.items():
             (draft / name).write_bytes(content)
-        _swap(draft, folder)
+        _swap(draft, folder, set(files))
     except OSError as error:
         raise CompileError(
             f"{folder} cannot be written: {error.strerror or error}.", "Check the disk and the rights of the folder."
@@ -70,22 +78,58 @@ def _absolute(folder: Path) -> Path:
     return folder.resolve()
 
 
-def _swap(draft: Path, folder: Path) -> None:
+def _swap(draft: Path, folder: Path, written: set[str]) -> None:
     if not folder.exists():
         os.rename(draft, folder)
         return
+    replaced = written | set(_hashes(folder / MANIFEST) or ()) | {MANIFEST}
+    kept = [path.name for path in folder.iterdir() if path.name not in replaced]
     aside = draft.with_suffix(".old")
     os.rename(folder, aside)
     try:
         os.rename(draft, folder)
+        _move(kept, aside, folder)
     except BaseException:
+        if folder.exists():
+            os.rename(folder, draft)
         os.rename(aside, folder)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    _remove(aside, replaced)
 
 
-def _foreign(folder: Path) -> str | None:
-    """Why a folder is not just what an earlier run wrote; None if it is, or is empty."""
+def _move(names: Iterable[str], source: Path, target: Path) -> None:
+    """All of them or none."""
+    moved: list[str] = []
+    try:
+        for name in names:
+            os.rename(source / name, target / name)
+            moved.append(name)
+    except BaseException:
+        for name in moved:
+            os.rename(target / name, source / name)
+        raise
+
+
+def _remove(folder: Path, names: set[str]) -> None:
+    """What was replaced; a file of another name that came meanwhile stays, and the folder with it."""
+    with suppress(OSError):  # the new files are in their place: what is left over is no failure
+        for path in folder.iterdir():
+            if path.name in names:
+                path.unlink()
+        folder.rmdir()
+
+
+def _in_the_way(folder: Path, names: Collection[str]) -> str | None:
+    """What not even --force writes over."""
+    found = [name for name in sorted(names) if (folder / name).is_dir()]
+    return f"{found[0]} in it is a folder" if found else None
+
+
+def _foreign(folder: Path, names: Collection[str]) -> str | None:
+    """Why files must not be written into a folder; None if an earlier run made it and its files are as they were.
+
+    Files that an earlier run did not write are no reason, unless one has a name that is to be written now.
+    """
     present = {path.name for path in folder.iterdir()}
     if not present:
         return None
@@ -94,10 +138,11 @@ def _foreign(folder: Path) -> str | None:
         return f"`{_MAKER}` did not make it"
     for name in sorted(present - {MANIFEST}):
         path = folder / name
-        if name not in hashes:
-            return f"{name} was added to it"
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != hashes[name]:
-            return f"{name} was changed in it"
+        if name in hashes:
+            if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != hashes[name]:
+                return f"{name} was changed in it"
+        elif name in names:
+            return f"{name} in it is of somebody else"
     return None
 
 
