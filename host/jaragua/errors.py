@@ -150,10 +150,12 @@ class Interrupted(JaraguaError):
     remedy = "Nothing stored is lost; a run goes on with `jaragua run CONFIG --resume`."
 
 
-#: The compiler and the zoo do not know this package and have trees of their own; their errors end like a ModelError.
+#: The compiler and the zoo do not know this package and have trees of their own: module and class of their errors,
+#: special ones first -> name and exit code.
 OTHER_TREES = {
-    ("jaragua_compiler.errors", "CompileError"): "compile",
-    ("jaragua_models.errors", "ModelError"): ModelError.code,
+    ("jaragua_compiler.errors", "CompileError"): ("compile", ModelError.exit_code),
+    ("jaragua_models.errors", "DataError"): (DataError.code, DataError.exit_code),
+    ("jaragua_models.errors", "ModelError"): (ModelError.code, ModelError.exit_code),
 }
 COMPILE_MEANING = "A network cannot be compiled, or a blob or an input does not fit it."
 COMPILE_REMEDY = "The message names the layer or value; change the network's description."

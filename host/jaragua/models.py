@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 import jaragua_models
-from jaragua.errors import ModelError
+from jaragua.errors import DataError, ModelError
 from jaragua.strategies import Facts
 from jaragua_compiler import plan
 from jaragua_models import Model
@@ -50,10 +50,12 @@ def zoo_model_named(name: str) -> Model:
 
 @functools.cache
 def model_named(name: str) -> Model:
-    """The model of that name, or of that file if it ends in .toml. Raises: ModelError."""
+    """The model of that name, or of that file if it ends in .toml. Raises: ModelError; DataError if it has no data."""
     if not is_file(name):
         return zoo_model_named(name)
     try:
         return jaragua_models.from_toml(Path(name))
+    except jaragua_models.DataError as error:
+        raise DataError(error.message, error.hint) from error
     except jaragua_models.ModelError as error:
         raise ModelError(error.message, error.hint) from error

@@ -19,12 +19,13 @@ from jaragua_models.base import (
     TaskSource,
 )
 from jaragua_models.catalogue import get, names
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError, ModelError
 from jaragua_models.own_data import from_toml
 
 __all__ = [
     "AsTheyCome",
     "ChecksDevices",
+    "DataError",
     "Defaults",
     "DrawsMany",
     "HasOwners",

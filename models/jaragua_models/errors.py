@@ -1,4 +1,4 @@
-"""The one error of the zoo."""
+"""The errors of the zoo."""
 
 
 class ModelError(Exception):
@@ -10,3 +10,7 @@ class ModelError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class DataError(ModelError):
+    """Data that are missing, damaged, or too few for the task asked for."""

@@ -139,6 +139,30 @@ def test_own_data_are_compiled_like_a_model_of_the_zoo(capsys: pytest.CaptureFix
     assert json.loads(Path("made/jaragua.json").read_text())["weights"] == "random"
 
 
+def test_missing_data_of_ones_own_end_with_the_code_of_data(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("own.toml").write_text('[task]\nkind = "table"\npath = "none.csv"\nlabel = "kind"\ndevice = "node"\n')
+    assert "none.csv: cannot be read" in refused(capsys, 8, "compile", "own.toml", "--board", "pico")
+    assert "none.csv: cannot be read" in refused(capsys, 8, "simulate", "--task", "own.toml")
+
+
+def test_missing_data_of_the_zoo_end_with_the_code_of_data() -> None:
+    """In a process of its own: what was read once is kept."""
+    nowhere = {"JARAGUA_DATA_DIR": str(Path("nowhere").absolute()), "XDG_CACHE_HOME": str(Path("cache").absolute())}
+    command = [sys.executable, "-m", "jaragua.cli.main", "compile", "presence", "--board", "qemu_m4"]
+    done = subprocess.run(command, env=os.environ | nowhere, capture_output=True, text=True, check=False)
+    assert done.returncode == 8, done.stderr
+    assert "JARAGUA_DATA_DIR names the folder" in done.stderr
+    assert not Path("presence-qemu_m4").exists()
+
+
+def test_a_task_without_a_good_name_is_blamed_on_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("own.toml").write_text(
+        '[task]\nname = "Bad Name"\nkind = "table"\npath = "x.csv"\nlabel = "kind"\ndevice = "node"\n'
+    )
+    said = refused(capsys, 7, "compile", "own.toml", "--board", "pico")
+    assert "own.toml: [task] name: 'Bad Name' is not an identifier" in said
+
+
 def test_samples_come_in_the_shape_the_file_has(capsys: pytest.CaptureFixture[str]) -> None:
     np.save("samples.npy", np.random.default_rng(5).uniform(-1, 1, size=(20, 2, 9, 8)))
     onnx_file = str(INT8.with_name("trio.onnx"))

@@ -12,7 +12,7 @@ from jaragua import errors
 from jaragua.cli import error_page, failure
 from jaragua.node.outbox import Outbox
 from jaragua_compiler.errors import CompileError
-from jaragua_models import ModelError
+from jaragua_models import DataError, ModelError
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 
@@ -37,6 +37,10 @@ def test_every_kind_ends_with_its_code(kind: type[errors.JaraguaError]) -> None:
 def test_the_compilers_and_the_zoos_errors_end_like_a_model_error() -> None:
     assert failure.of(CompileError("bad layer", "change it")) == failure.Failure("compile", 7, "bad layer", "change it")
     assert failure.of(ModelError("no model", "take one")) == failure.Failure("model", 7, "no model", "take one")
+
+
+def test_missing_data_of_the_zoo_end_as_the_page_says() -> None:
+    assert failure.of(DataError("no file", "get it")) == failure.Failure("data", 8, "no file", "get it")
 
 
 def test_an_unexpected_error_keeps_its_traceback_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

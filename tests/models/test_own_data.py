@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaragua_models import ChecksDevices, KnowsClasses, Model, ModelError, Task, from_toml
+from jaragua_models import ChecksDevices, DataError, KnowsClasses, Model, ModelError, Task, from_toml
 
 TABLE_TOML = """
 [task]
@@ -229,7 +229,8 @@ def test_network_and_defaults_are_taken_from_the_file(tmp_path: Path, table: Pat
         (lambda text: text + "[defaults]\nround = 3", "[defaults] round: nothing of that name", "'rounds'"),
         (lambda text: text + "[defaults]\nrounds = 0", "[defaults] rounds: 0 is not above 0", ""),
         (lambda text: text + "[defaults]\nrounds = 2.5", "[defaults] rounds: 2.5 is not a whole number", ""),
-        (lambda text: text.replace('"valves"', '"My Valves"'), "its name is not an identifier", "a-z"),
+        (lambda text: text.replace('"valves"', '"My Valves"'), "[task] name: 'My Valves' is not an identifier", "a-z"),
+        (lambda text: text.replace('"valves"', '""'), "[task] name: '' is not an identifier", "a-z"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_named_with_its_place(
@@ -240,6 +241,24 @@ def test_what_is_wrong_in_the_file_is_named_with_its_place(
     assert message in caught.value.message
     assert hint in caught.value.hint
     assert "\n" not in caught.value.message
+
+
+def test_without_a_name_a_task_is_called_like_its_file_made_fit(tmp_path: Path, table: Path) -> None:
+    path = tmp_path / "My Valves, 2.toml"
+    path.write_text("\n".join(line for line in TABLE_TOML.splitlines() if not line.startswith("name")))
+    assert from_toml(path).network.name == from_toml(path).name == "my-valves-2"
+
+
+def test_missing_or_damaged_data_are_an_error_of_data_and_a_bad_description_is_not(tmp_path: Path, table: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        from_toml(tmp_path / "none.toml")
+    assert not isinstance(caught.value, DataError)
+    (tmp_path / "valves.csv").write_text("machine,pressure\n")
+    with pytest.raises(DataError):
+        from_toml(table)
+    (tmp_path / "valves.csv").unlink()
+    with pytest.raises(DataError, match=r"valves\.csv: cannot be read"):
+        from_toml(table)
 
 
 @pytest.mark.parametrize(

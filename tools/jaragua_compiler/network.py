@@ -57,6 +57,7 @@ __all__ = [
 Loss = Literal["softmax_cross_entropy", "mean_squared_error"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+NAME_HINT = "Use 1 to 32 of a-z, 0-9 and '-', e.g. 'digits'."
 LARGEST_DEPTH = 255  # A6: the number of layers is a u8
 LARGEST_TENSOR = 1 << 24  # far beyond any board; keeps offsets in 32 bits
 LARGEST_ERROR_WIDTH = 511  # A5.5: above it the sum of A5.7 would leave int32
@@ -182,6 +183,11 @@ class Network:
         return tuple(needed)
 
 
+def is_name(name: object) -> bool:
+    """True for what a network can be called."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
 def _problems(network: Network) -> Iterator[Problem]:
     """Everything wrong with a description, the first thing to repair first."""
     yield from _frame_problems(network)
@@ -193,8 +199,8 @@ def _problems(network: Network) -> Iterator[Problem]:
 
 
 def _frame_problems(network: Network) -> Iterator[Problem]:
-    if not isinstance(network.name, str) or not _NAME.fullmatch(network.name):
-        yield "its name is not an identifier", "Use 1 to 32 of a-z, 0-9 and '-', e.g. 'digits'."
+    if not is_name(network.name):
+        yield "its name is not an identifier", NAME_HINT
     yield from _input_problems(network.inputs)
     if not network.layers:
         yield "it has no layer", "Give at least one Dense layer."

@@ -48,9 +48,8 @@ def of(error: BaseException) -> Failure:
         return _of_the_disk(error, refused)
     if isinstance(error, errors.JaraguaError):
         return Failure(error.code, error.exit_code, error.message, error.hint)
-    if (code := _code_of_other_tree(error)) is not None:
-        hint = str(getattr(error, "hint", ""))
-        return Failure(code, errors.ModelError.exit_code, str(getattr(error, "message", error)), hint)
+    if (found := _kind_of_other_tree(error)) is not None:
+        return Failure(*found, str(getattr(error, "message", error)), str(getattr(error, "hint", "")))
     if isinstance(error, KeyboardInterrupt):
         return Failure(errors.Interrupted.code, errors.Interrupted.exit_code, "stopped by the user")
     if isinstance(error, MemoryError):
@@ -105,12 +104,12 @@ def report(failure: Failure, *, as_json: bool) -> int:
     return failure.exit_code
 
 
-def _code_of_other_tree(error: BaseException) -> str | None:
-    """The name of an error of the compiler or the zoo; a module that was never imported has raised nothing."""
-    for (module_name, class_name), code in errors.OTHER_TREES.items():
+def _kind_of_other_tree(error: BaseException) -> tuple[str, int] | None:
+    """Name and exit code of an error of the compiler or the zoo; a module never imported has raised nothing."""
+    for (module_name, class_name), found in errors.OTHER_TREES.items():
         kind = getattr(sys.modules.get(module_name), class_name, None)
         if kind is not None and isinstance(error, kind):
-            return code
+            return found
     return None
 
 

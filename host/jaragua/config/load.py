@@ -14,7 +14,7 @@ from jaragua import strategies
 from jaragua.config.problems import Problem, cross_problems, from_pydantic, unknown_sections
 from jaragua.config.schema import SECTIONS, RunConfig
 from jaragua.config.strategy import strategy_problems
-from jaragua.errors import ConfigurationError, ModelError
+from jaragua.errors import ConfigurationError, DataError, ModelError
 from jaragua.models import facts_of, is_file, model_named
 from jaragua.strategies import registry
 from jaragua_models import Defaults, Model
@@ -68,7 +68,7 @@ def _with_model_placed(document: Document, path: Path) -> Document:
 
 
 def _model_of(document: Document) -> Model | None:
-    """Raises: ModelError."""
+    """Raises: ModelError, DataError."""
     model = document.get("model")
     name = model.get("name") if isinstance(model, dict) else None
     return model_named(name) if isinstance(name, str) else None
@@ -77,7 +77,7 @@ def _model_of(document: Document) -> Model | None:
 def _known_model(document: Document) -> tuple[Model | None, list[Problem]]:
     try:
         return _model_of(document), []
-    except ModelError as error:
+    except (ModelError, DataError) as error:
         name = document["model"]["name"]
         message = error.message if is_file(name) else f"there is no model '{name}'"
         return None, [Problem(("model", "name"), message, error.hint)]
@@ -87,7 +87,7 @@ def _way_problems(document: Document, filled: Document) -> list[Problem]:
     """A task of more classes than the network can tell apart."""
     try:
         model = _model_of(document)
-    except ModelError:
+    except (ModelError, DataError):
         return []
     client = filled["client"]
     ways = client.get("ways") if isinstance(client, dict) else None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 
 Rows = NDArray[np.int64]
 Labels = NDArray[np.int64]
@@ -41,12 +41,12 @@ def spread(total: int, parts: int) -> list[int]:
 
 
 def check_counts(model: str, ways: range, asked: int, shots: int, queries: int = 0) -> None:
-    """Raises: ModelError if a task of `model` cannot have so many ways, shots or queries."""
+    """Raises: DataError if a task of `model` cannot have so many ways, shots or queries."""
     if asked not in ways:
         possible = f"{ways[0]}" if len(ways) == 1 else f"{ways[0]} to {ways[-1]}"
-        raise ModelError(f"A task of {model!r} has {possible} ways, not {asked}.", f"Give {possible} ways.")
+        raise DataError(f"A task of {model!r} has {possible} ways, not {asked}.", f"Give {possible} ways.")
     if shots < 1 or queries < 0:
-        raise ModelError(
+        raise DataError(
             f"A task of {model!r} needs at least 1 shot and no fewer than 0 queries, not {shots} and {queries}.",
             "Set shots to 1 or more and queries to 0 or more.",
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaragua_models.data import download
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 
 DATA_DIR_VARIABLE = "JARAGUA_DATA_DIR"
 
@@ -23,12 +23,12 @@ class Source:
 
 
 def find(source: Source) -> Path:
-    """The file, downloaded into the cache if it is nowhere else. Raises: ModelError."""
+    """The file, downloaded into the cache if it is nowhere else. Raises: DataError."""
     return local(source.folder, source.file) or _downloaded(source)
 
 
 def local(folder: str, file: str) -> Path | None:
-    """Where <folder>/<file> lies on this machine, or None. Raises: ModelError if the data folder does not exist."""
+    """Where <folder>/<file> lies on this machine, or None. Raises: DataError if the data folder does not exist."""
     candidates = [base / folder / file for base in _bases()]
     return next((path for path in candidates if path.is_file()), None)
 
@@ -44,7 +44,7 @@ def _bases() -> list[Path]:
     if not named:
         return [cache_folder()]
     if not Path(named).is_dir():
-        raise ModelError(
+        raise DataError(
             f"{DATA_DIR_VARIABLE} names the folder {named}, which does not exist.", "Set it to a folder, or unset it."
         )
     return [Path(named), cache_folder()]
@@ -55,7 +55,7 @@ def _downloaded(source: Source) -> Path:
     try:
         download.fetch(source.url, target, source.sha256)
     except download.DownloadError as error:
-        raise ModelError(
+        raise DataError(
             f"The data file {source.folder}/{source.file} is not on this machine and cannot be downloaded: {error}.",
             f"Download {source.url} elsewhere and put it at {target}, or set {DATA_DIR_VARIABLE} to a folder that has "
             f"{source.folder}/{source.file}.",

@@ -9,7 +9,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 
 FILE_NAME = "digits.csv.gz"
 SHA256 = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
@@ -30,7 +30,7 @@ class Images:
 
 @functools.cache
 def load() -> Images:
-    """Read, check and split the images, once. Raises: ModelError if the file is missing or not the one expected."""
+    """Read, check and split the images, once. Raises: DataError if the file is missing or not the one expected."""
     table = parse(_read_bytes())
     digits = table[:, 64]
     training = np.arange(len(table)) < TRAINING_ROWS
@@ -43,9 +43,9 @@ def load() -> Images:
 
 
 def parse(data: bytes) -> NDArray[np.int64]:
-    """The table int64 [1797, 65] of 64 pixels and the digit. Raises: ModelError if the bytes are not the file's."""
+    """The table int64 [1797, 65] of 64 pixels and the digit. Raises: DataError if the bytes are not the file's."""
     if hashlib.sha256(data).hexdigest() != SHA256:
-        raise ModelError(
+        raise DataError(
             f"The images of the model 'digits' ({FILE_NAME}) are damaged: their SHA-256 is not the expected one.",
             "Restore the file, e.g. with `git checkout` in a clone, or install jaragua again.",
         )
@@ -57,7 +57,7 @@ def _read_bytes() -> bytes:
     try:
         return resources.files(__package__).joinpath(FILE_NAME).read_bytes()
     except OSError as error:
-        raise ModelError(
+        raise DataError(
             f"The images of the model 'digits' ({FILE_NAME}) cannot be read: {error.strerror}.",
             "Install jaragua again, or restore the file in your clone.",
         ) from error

@@ -12,7 +12,7 @@ import numpy as np
 from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows
 from jaragua_models.digits import images
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 from jaragua_models.randomness import generator_for, number_for
 
 CLASSES = 10
@@ -118,15 +118,15 @@ def _spread(total: int, parts: int) -> list[int]:
 
 def _check_counts(ways: int, shots: int, queries: int, per_digit: int, split: str) -> None:
     if not 2 <= ways <= CLASSES:
-        raise ModelError(f"A task of 'digits' has 2 to {CLASSES} ways, not {ways}.", f"Set ways to 2..{CLASSES}.")
+        raise DataError(f"A task of 'digits' has 2 to {CLASSES} ways, not {ways}.", f"Set ways to 2..{CLASSES}.")
     if shots < 1 or queries < 0:
-        raise ModelError(
+        raise DataError(
             f"A task of 'digits' needs at least 1 shot and no fewer than 0 queries, not {shots} and {queries}.",
             "Set shots to 1 or more and queries to 0 or more.",
         )
     wanted = shots + -(-queries // ways)
     if wanted > per_digit:
-        raise ModelError(
+        raise DataError(
             f"{wanted} images of one digit ({shots} shots and the queries) are more than {split} {per_digit}.",
             "Set fewer shots or queries.",
         )

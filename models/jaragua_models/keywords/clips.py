@@ -22,7 +22,7 @@ from jaragua_models.data import Source, find, local
 from jaragua_models.data.computed import Arrays, kept
 from jaragua_models.data.content import content_digest
 from jaragua_models.data.wav import WavError, decode
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 from jaragua_models.keywords import tables
 from jaragua_models.keywords.features import clip_features
 
@@ -73,7 +73,7 @@ class Clips:
 
 @functools.cache
 def load() -> Clips:
-    """All clips by speaker, word and take. Raises: ModelError if they cannot be had or are not the ones."""
+    """All clips by speaker, word and take. Raises: DataError if they cannot be had or are not the ones."""
     arrays = kept(KEPT_AS, _compute)
     return Clips(arrays["features"], arrays["words"], arrays["speakers"])
 
@@ -83,15 +83,15 @@ def _compute() -> Arrays:
 
 
 def recordings() -> Recordings:
-    """The WAV files, in order. Raises: ModelError if they cannot be had or are not the ones."""
+    """The WAV files, in order. Raises: DataError if they cannot be had or are not the ones."""
     index = local(SOURCE.folder, INDEX)
     path = index or find(SOURCE)
     try:
         found = selected(_of_speakers(index) if index else _of_archive(path))
     except (OSError, EOFError, KeyError, csv.Error, tarfile.TarError, lzma.LZMAError) as error:
-        raise ModelError(f"{path} cannot be read: {error}.", _remedy(path)) from error
+        raise DataError(f"{path} cannot be read: {error}.", _remedy(path)) from error
     if content_digest((take.name, data) for take, data in found.items()) != CONTENT:
-        raise ModelError(f"{path} does not give the recordings of Speech Commands v0.02's test set.", _remedy(path))
+        raise DataError(f"{path} does not give the recordings of Speech Commands v0.02's test set.", _remedy(path))
     return found
 
 
@@ -106,7 +106,7 @@ def selected(everything: Recordings) -> Recordings:
 
 
 def featured(chosen: Recordings) -> Arrays:
-    """Features, words and speakers of recordings of one second. Raises: ModelError if one is something else."""
+    """Features, words and speakers of recordings of one second. Raises: DataError if one is something else."""
     return {
         "features": np.stack([_features(take, data) for take, data in chosen.items()]),
         "words": np.array([WORDS.index(take.word) for take in chosen]),
@@ -118,7 +118,7 @@ def _features(take: Take, data: bytes) -> NDArray[np.int16]:
     try:
         return clip_features(decode(data, tables.RATE_HZ))
     except (WavError, ValueError) as error:
-        raise ModelError(f"The recording {take.name} cannot be used: {error}.", _remedy(Path(SOURCE.file))) from error
+        raise DataError(f"The recording {take.name} cannot be used: {error}.", _remedy(Path(SOURCE.file))) from error
 
 
 def _of_archive(path: Path) -> Recordings:

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 from jaragua_models.keywords import clips
 from jaragua_models.keywords.features import EXPONENT
 from jaragua_models.randomness import generator_for, own_of
@@ -52,12 +52,12 @@ class KeywordTasks:
         return _task(draw(random, _drawn_words(random, words, ways, needed), shots, spread(queries, ways)))
 
     def check_devices(self, devices: Sequence[str], ways: int, shots: int) -> None:
-        """Raises: ModelError that names a training speaker with too few takes."""
+        """Raises: DataError that names a training speaker with too few takes."""
         check_counts("keywords", range(2, len(clips.WORDS) + 1), ways, shots)
         for speaker in sorted({own_speaker(device) for device in devices}):
             able = len(_able_words(_takes()[speaker], shots))
             if able < ways:
-                raise ModelError(
+                raise DataError(
                     f"Speaker {speaker!r} has {shots} takes (shots) of {able} words, and a task takes {ways}.",
                     "Set fewer shots in training (--train-shots) or ways.",
                 )
@@ -121,8 +121,8 @@ def _drawn_words(random: np.random.Generator, words: tuple[Rows, ...], ways: int
     return [words[word] for word in random.choice(able, ways, replace=False)]
 
 
-def _too_many(needed: int, ways: int) -> ModelError:
-    return ModelError(
+def _too_many(needed: int, ways: int) -> DataError:
+    return DataError(
         f"No speaker has {needed} takes (shots and queries) of {ways} words: there are {clips.LEAST_TAKES} to"
         f" {clips.MOST_TAKES} of each.",
         "Set fewer shots, queries or ways.",

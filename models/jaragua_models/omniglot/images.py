@@ -13,7 +13,7 @@ from jaragua_models.data.area import overlaps
 from jaragua_models.data.computed import Arrays, kept
 from jaragua_models.data.content import content_digest
 from jaragua_models.data.png import PngError, decode
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 
 SIDE = 28
 FULL_SIDE = 105
@@ -67,7 +67,7 @@ class Characters:
 
 @functools.cache
 def load() -> Characters:
-    """All characters, in the order of the archives. Raises: ModelError if they cannot be had or are not the ones."""
+    """All characters, in the order of the archives. Raises: DataError if they cannot be had or are not the ones."""
     arrays = kept(KEPT_AS, _read_all)
     return Characters(arrays["ink"], arrays["alphabets"])
 
@@ -78,7 +78,7 @@ def _read_all() -> Arrays:
 
 
 def _read(part: Part) -> Arrays:
-    """Ink and alphabets of one archive. Raises: ModelError if it is damaged or holds other images."""
+    """Ink and alphabets of one archive. Raises: DataError if it is damaged or holds other images."""
     path = find(part.source)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -87,7 +87,7 @@ def _read(part: Part) -> Arrays:
                 raise PngError("it does not hold the images of Omniglot, or not all, or changed")
         return characters(images)
     except (OSError, zipfile.BadZipFile, PngError) as error:
-        raise ModelError(f"{path}: {error}.", f"Delete it and download {part.source.url} again.") from error
+        raise DataError(f"{path}: {error}.", f"Delete it and download {part.source.url} again.") from error
 
 
 def characters(images: dict[str, bytes]) -> Arrays:

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError, ModelError
 from jaragua_models.omniglot import images
 from jaragua_models.randomness import generator_for, number_for
 
@@ -143,7 +143,7 @@ def _samples(drawn: Drawn) -> Samples:
 
 def _check_drawings(shots: int, queries: int, drawings: int) -> None:
     if shots + queries > drawings:
-        raise ModelError(
+        raise DataError(
             f"{shots + queries} drawings of one character ({shots} shots and the queries) are more than the {drawings}"
             " there are.",
             "Set fewer shots or queries.",

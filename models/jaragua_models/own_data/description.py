@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
 
+from jaragua_compiler.frontends.naming import identifier
+from jaragua_compiler.network import NAME_HINT, is_name
 from jaragua_models.base import Defaults
 from jaragua_models.errors import ModelError
 
@@ -76,7 +78,7 @@ class _Reader:
         self._only("task", self._keys("task"), _COMMON | _KEYS[kind])
         self._only("network", self._keys("network"), frozenset({"filters"} if kind == "images" else {"hidden"}))
         self._only("defaults", self._keys("defaults"), _DEFAULTS)
-        name = self._take("task", "name", str, self._path.stem)
+        name = self._name()
         return Description(
             name=name,
             summary=self._take("task", "summary", str, f"own data: {name}"),
@@ -93,6 +95,15 @@ class _Reader:
             filters=self._several("filters", int, (8, 16), "network"),
             defaults=self._defaults(),
         )
+
+    def _name(self) -> str:
+        """As given; without it as the file is called, made fit. It is the name of the network, too."""
+        if "name" not in self._keys("task"):
+            return identifier(self._path.stem)
+        name = self._take("task", "name", str)
+        if not is_name(name):
+            raise self._error("task", "name", f"{name!r} is not an identifier", NAME_HINT)
+        return name
 
     def _data(self) -> Path:
         path = self._take("task", "path", str)

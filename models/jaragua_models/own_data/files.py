@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jaragua_models.data import png, wav
 from jaragua_models.data.area import area_sums
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 from jaragua_models.keywords import tables
 from jaragua_models.keywords.features import EXPONENT, clip_features
 from jaragua_models.own_data.description import Description
@@ -27,7 +27,7 @@ LARGEST_NUMBER = 1e15
 
 
 def read(description: Description) -> Table:
-    """All samples. Raises: ModelError that names file and line, or the file in the folder."""
+    """All samples. Raises: DataError that names file and line, or the file in the folder."""
     readers = {"table": _table, "audio": _audio, "images": _images}
     return readers[description.kind](description)
 
@@ -50,20 +50,20 @@ def _features(description: Description, row: Row) -> tuple[str, ...]:
     for column in (*told, *description.features):
         _check_column(path, column, row)
     if description.label == description.device:
-        raise ModelError(f"{path}: label and device are both column {told[0]!r}.", "Name two columns.")
+        raise DataError(f"{path}: label and device are both column {told[0]!r}.", "Name two columns.")
     if description.label in description.features:
         message = f"{path}: column {description.label!r} is the label, and in features, too: it would tell the answer."
-        raise ModelError(message, "Take it out of features.")
+        raise DataError(message, "Take it out of features.")
     columns = description.features or tuple(column for column in row if column not in told)
     if not columns:
-        raise ModelError(f"{path}: no column is left for features.", "Add columns of numbers.")
+        raise DataError(f"{path}: no column is left for features.", "Add columns of numbers.")
     twice = [column for column in columns if columns.count(column) > 1]
     if twice:
-        raise ModelError(f"{path}: column {twice[0]!r} stands in features twice.", "Name it once.")
+        raise DataError(f"{path}: column {twice[0]!r} stands in features twice.", "Name it once.")
     if "" in columns:
         place = list(row).index("") + 1
         message = f"{path}: column {place} has no name; many programs write the number of the row there."
-        raise ModelError(message, "Take it out, give it a name, or say what to learn from: features = [...].")
+        raise DataError(message, "Take it out, give it a name, or say what to learn from: features = [...].")
     return columns
 
 
@@ -77,12 +77,12 @@ def _csv_rows(path: Path) -> Lines:
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         message = f"{path}, line {reader.line_num}: it is not CSV: {error}."
-        raise ModelError(message, "Look for a quotation mark that is not closed, there or above.") from error
+        raise DataError(message, "Look for a quotation mark that is not closed, there or above.") from error
     if not rows:
-        raise ModelError(f"{path}: it has no rows.", "Give a line of names and a line for each sample.")
+        raise DataError(f"{path}: it has no rows.", "Give a line of names and a line for each sample.")
     for line, row in rows:
         if None in row or None in row.values():
-            raise ModelError(f"{path}, line {line}: it has another number of cells than the first.", "Mend the line.")
+            raise DataError(f"{path}, line {line}: it has another number of cells than the first.", "Mend the line.")
     return rows
 
 
@@ -92,13 +92,13 @@ def _csv_text(path: Path) -> str:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         hint = "Check path; it is relative to the TOML file."
-        raise ModelError(f"{path}: cannot be read: {error.strerror}.", hint) from error
+        raise DataError(f"{path}: cannot be read: {error.strerror}.", hint) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise ModelError(f"{path}, line {line}: it is not text in UTF-8.", hint) from error
+        raise DataError(f"{path}, line {line}: it is not text in UTF-8.", hint) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise ModelError(f"{path}, line {line}: there is a zero byte: it is UTF-16, or no text.", hint)
+        raise DataError(f"{path}, line {line}: there is a zero byte: it is UTF-16, or no text.", hint)
     return text
 
 
@@ -106,17 +106,17 @@ def _check_column(path: Path, column: str, row: Row) -> None:
     if column not in row:
         near = difflib.get_close_matches(column, row, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise ModelError(f"{path}: there is no column {column!r}.", f"{hint}It has: {', '.join(row)}.")
+        raise DataError(f"{path}: there is no column {column!r}.", f"{hint}It has: {', '.join(row)}.")
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
     parted = next((mark for mark in (";", "\t", "|") if len(names) == 1 and mark in names[0]), None)
     if parted is not None:
         hint = "Save it with commas between the cells, and points in numbers."
-        raise ModelError(f"{path}: its cells are parted by {parted!r}, not by commas.", hint)
+        raise DataError(f"{path}: its cells are parted by {parted!r}, not by commas.", hint)
     twice = next((name for number, name in enumerate(names) if name and name in names[:number]), None)
     if twice is not None:
-        raise ModelError(f"{path}: two columns are called {twice!r}.", "Give each column a name of its own.")
+        raise DataError(f"{path}: two columns are called {twice!r}.", "Give each column a name of its own.")
 
 
 def _check_numbers(path: Path, classes: Sequence[str]) -> None:
@@ -129,7 +129,7 @@ def _check_numbers(path: Path, classes: Sequence[str]) -> None:
             continue
         if number in known:
             message = f"{path}: {known[number]!r} and {name!r} would be two classes, and are one number."
-            raise ModelError(message, "Write it the same way in all rows.")
+            raise DataError(message, "Write it the same way in all rows.")
         known[number] = name
 
 
@@ -139,7 +139,7 @@ def _names(path: Path, rows: Lines, column: str) -> list[str]:
     if "" in names:
         first, count = names.index(""), names.count("")
         others = f", and {count - 1} more" if count > 1 else ""
-        raise ModelError(
+        raise DataError(
             f"{path}, line {rows[first][0]}, column {column!r}: the cell is empty{others}.",
             "Fill it, or take the row out.",
         )
@@ -152,12 +152,12 @@ def _number(path: Path, line: int, row: Row, column: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ModelError(
+        raise DataError(
             f"{path}, line {line}, column {column!r}: {row[column]!r} is not a number.",
             "Mend the cell, or name the columns to use as features = [...].",
         )
     if abs(number) > LARGEST_NUMBER:
-        raise ModelError(
+        raise DataError(
             f"{path}, line {line}, column {column!r}: {row[column]} is larger than {LARGEST_NUMBER:g}.",
             "Mend the cell, or give the column in a larger unit.",
         )
@@ -186,14 +186,14 @@ def _clip(file: Path) -> NDArray[np.int16]:
     try:
         samples = wav.decode(file.read_bytes(), tables.RATE_HZ)
     except OSError as error:
-        raise ModelError(f"{file}: cannot be read: {error.strerror}.", "Check the file, or the link.") from error
+        raise DataError(f"{file}: cannot be read: {error.strerror}.", "Check the file, or the link.") from error
     except wav.WavError as error:
-        raise ModelError(f"{file}: {error}.", "Convert it to WAV: mono, 16 bits, 16 kHz.") from error
+        raise DataError(f"{file}: {error}.", "Convert it to WAV: PCM, mono, 16 bits, 16 kHz.") from error
     if not len(samples):
-        raise ModelError(f"{file}: there are no samples in it.", "Record it again, or take it away.")
+        raise DataError(f"{file}: there are no samples in it.", "Record it again, or take it away.")
     if len(samples) > tables.CLIP_SAMPLES:
         message = f"{file}: it lasts {len(samples) / tables.RATE_HZ:.2f} s ({len(samples)} samples)."
-        raise ModelError(message, f"Cut it to one second at most: {tables.CLIP_SAMPLES} samples.")
+        raise DataError(message, f"Cut it to one second at most: {tables.CLIP_SAMPLES} samples.")
     return clip_features(np.pad(samples, (0, tables.CLIP_SAMPLES - len(samples))))
 
 
@@ -212,9 +212,9 @@ def _image(file: Path, description: Description) -> NDArray[np.float32]:
     try:
         pixels, white = png.decode(file.read_bytes())
     except OSError as error:
-        raise ModelError(f"{file}: cannot be read: {error.strerror}.", "Check the file, or the link.") from error
+        raise DataError(f"{file}: cannot be read: {error.strerror}.", "Check the file, or the link.") from error
     except png.PngError as error:
-        raise ModelError(f"{file}: {error}.", "Convert it to a greyscale PNG.") from error
+        raise DataError(f"{file}: {error}.", "Convert it to a greyscale PNG.") from error
     sums, whole = area_sums(pixels, description.side, description.side)
     bright = sums.ravel() / (whole * white)
     return (1 - bright if description.dark_on_light else bright).astype(np.float32)
@@ -222,7 +222,7 @@ def _image(file: Path, description: Description) -> NDArray[np.float32]:
 
 def _folders(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
-        raise ModelError(f"{folder}: there is no such folder.", "Check path; it is relative to the TOML file.")
+        raise DataError(f"{folder}: there is no such folder.", "Check path; it is relative to the TOML file.")
     return (path for path in sorted(folder.iterdir()) if path.is_dir() and not _is_hidden(path))
 
 
@@ -244,7 +244,7 @@ def _check_none_empty(root: Path, classes: Iterable[Path], files: Sequence[Seque
         if folder not in full:
             others = sorted({path.suffix for path in folder.iterdir() if path.is_file() and not _is_hidden(path)})
             instead = f" (but {', '.join(others)})" if others else ""
-            raise ModelError(
+            raise DataError(
                 f"{folder}: there is no {suffix} file in it{instead}.", "Add or convert some, or take the folder away."
             )
 
@@ -253,7 +253,7 @@ def _check_speakers(root: Path, files: Sequence[Sequence[Path]]) -> None:
     """A speaker whose files lie beside the folders of words would go unnoticed."""
     for speaker in _folders(root) if files else ():
         if not any(_folders(speaker)):
-            raise ModelError(
+            raise DataError(
                 f"{speaker}: there is no folder of a word in it.",
                 "Lay its files out as <speaker>/<word>/<file>.wav, or take the folder away.",
             )
@@ -261,4 +261,4 @@ def _check_speakers(root: Path, files: Sequence[Sequence[Path]]) -> None:
 
 def _check_any(folder: Path, files: Sequence[object], form: str) -> None:
     if not files:
-        raise ModelError(f"{folder}: there is no file {form} in it.", "Lay the files out like this.")
+        raise DataError(f"{folder}: there is no file {form} in it.", "Lay the files out like this.")

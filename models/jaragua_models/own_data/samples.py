@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 from jaragua_models.randomness import number_for
 
 FEWEST_CLASSES, MOST_CLASSES = 2, 64
@@ -31,10 +31,10 @@ class Table:
 
 
 def numbered(origin: Path, names: list[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Class numbers of class names, and the names in order. Raises: ModelError if there are too few or too many."""
+    """Class numbers of class names, and the names in order. Raises: DataError if there are too few or too many."""
     classes = tuple(sorted(set(names)))
     if not FEWEST_CLASSES <= len(classes) <= MOST_CLASSES:
-        raise ModelError(
+        raise DataError(
             f"{origin}: there {_are(len(classes), 'class', 'classes')}: {_some(list(classes))}.",
             f"Give {FEWEST_CLASSES} to {MOST_CLASSES} classes.",
         )
@@ -45,20 +45,20 @@ def numbered(origin: Path, names: list[str]) -> tuple[NDArray[np.int64], tuple[s
 def held_out(origin: Path, what: str, names: list[str], asked: tuple[str, ...], least: int) -> tuple[str, ...]:
     """Which devices or classes (`what`) are kept from training: those asked for, else one in four, by their names.
 
-    Raises: ModelError if there are not `least` of them on either side.
+    Raises: DataError if there are not `least` of them on either side.
     """
     known = sorted(set(names))
     missing = [name for name in asked if name not in known]
     if missing:
-        raise ModelError(f"{origin}: there is no {what} {missing[0]!r} to hold out.", f"There are: {_some(known)}.")
+        raise DataError(f"{origin}: there is no {what} {missing[0]!r} to hold out.", f"There are: {_some(known)}.")
     twice = [name for name in asked if asked.count(name) > 1]
     if twice:
-        raise ModelError(f"{origin}: {what} {twice[0]!r} stands in held_out twice.", "Name it once.")
+        raise DataError(f"{origin}: {what} {twice[0]!r} stands in held_out twice.", "Name it once.")
     shuffled = sorted(known, key=lambda name: number_for("held-out", what, name))
     kept = asked or tuple(shuffled[: max(least, math.ceil(len(known) / HELD_OUT_PART))])
     if min(len(set(kept)), len(known) - len(set(kept))) < least:
         plural = {"device": "devices", "class": "classes"}[what]
-        raise ModelError(
+        raise DataError(
             f"{origin}: there {_are(len(known), what, plural)}, of which {len(set(kept))} held out; at least"
             f" {least} must be held out, and {least} left to train on.",
             f"Give {2 * least} {plural} or more, or hold out others (held_out).",

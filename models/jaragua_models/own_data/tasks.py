@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 from jaragua_models.own_data.description import Naming
 from jaragua_models.own_data.samples import Table, counted
 from jaragua_models.randomness import generator_for, own_of
@@ -54,7 +54,7 @@ class DeviceTasks:
         return _task(self.table, draw(random, pools, shots, [next(shares) if len(pool) else 0 for pool in pools]))
 
     def check_devices(self, devices: Sequence[str], ways: int, shots: int) -> None:
-        """Raises: ModelError that names a device of the data with too few samples to train."""
+        """Raises: DataError that names a device of the data with too few samples to train."""
         training = self._training()
         random = generator_for(self.name, "check")
         for own in sorted({own_of(device, training, self.name, "device") for device in devices}):
@@ -157,7 +157,7 @@ def standardised(table: Table, training: Rows) -> Features:
     """Columns less their mean, by four standard deviations, both over the training rows; clipped to -1..1.
 
     In float32, and from float64 where that would be off: a large number that changes little, changes below 1e-19.
-    Raises: ModelError if no column changes.
+    Raises: DataError if no column changes.
     """
     with np.errstate(under="ignore", over="ignore"):
         plain = _standardised(table.x, training)
@@ -167,7 +167,7 @@ def standardised(table: Table, training: Rows) -> Features:
         reach = np.ptp(table.exact[training], axis=0)
         if not reach.any():
             message = f"{table.origin}: no feature changes: each has one value in all rows of the devices that train."
-            raise ModelError(message, "Add columns that tell the classes apart, or hold out other devices (held_out).")
+            raise DataError(message, "Add columns that tell the classes apart, or hold out other devices (held_out).")
         exact = _standardised((table.exact - first) / np.where(reach > 0, reach, 1), training)
     off = np.abs(exact - plain).max(axis=0) > MOST_OFF
     return np.where(off, exact, plain)
@@ -191,11 +191,11 @@ def _some(x: Features, rows: Rows) -> Features:
     return some
 
 
-def _too_few(table: Table, has: str, side: str, counts: Mapping[str, int], needed: int, least: int) -> ModelError:
+def _too_few(table: Table, has: str, side: str, counts: Mapping[str, int], needed: int, least: int) -> DataError:
     """has: who has them; counts: of the classes the samples there are."""
     able = counted(sum(count >= needed for count in counts.values()), f"{side}class", f"{side}classes")
     lacking, most = max(((name, count) for name, count in counts.items() if count < needed), key=lambda pair: pair[1])
-    return ModelError(
+    return DataError(
         f"{table.origin}: {has} {able} with {needed} samples (shots and queries), and a task takes {least}: of"
         f" {lacking!r} there {'is' if most == 1 else 'are'} {most}.",
         "Set fewer shots, queries or ways, or add samples.",

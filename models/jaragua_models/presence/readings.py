@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from jaragua_models.base import Features
 from jaragua_models.data import Source, find, local
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 
 NODES = ("S1", "S2", "S3", "S4")
 KINDS = ("Temp", "Light", "Sound")
@@ -70,14 +70,14 @@ class Readings:
 
 @functools.cache
 def load() -> Readings:
-    """All rows. Raises: ModelError if they cannot be had or are not the ones."""
+    """All rows. Raises: DataError if they cannot be had or are not the ones."""
     path = local(SOURCE.folder, TABLE) or find(SOURCE)
     try:
         readings = parse(_text(path))
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{path} cannot be read: {error}.", _remedy(path)) from error
+        raise DataError(f"{path} cannot be read: {error}.", _remedy(path)) from error
     if content_digest(readings) != CONTENT:
-        raise ModelError(f"{path} is not the table of Room Occupancy Estimation, or was changed.", _remedy(path))
+        raise DataError(f"{path} is not the table of Room Occupancy Estimation, or was changed.", _remedy(path))
     return readings
 
 

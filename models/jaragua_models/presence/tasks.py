@@ -11,7 +11,7 @@ import numpy as np
 
 from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError, ModelError
 from jaragua_models.presence import readings
 from jaragua_models.randomness import generator_for, own_of
 
@@ -116,7 +116,7 @@ class PresenceTasks:
 
     def _check_ways(self, ways: int, shots: int, queries: int = 0) -> None:
         if ways != self._ways:
-            raise ModelError(
+            raise DataError(
                 f"A task of 'presence' (label {self.label!r}) has {self._ways} ways, not {ways}.",
                 f"Set ways to {self._ways}.",
             )
@@ -131,6 +131,6 @@ def _samples(node: str, drawn: Drawn) -> Samples:
 def _check_rows(pools: list[Rows], wanted: int) -> None:
     least = min(len(pool) for pool in pools)
     if wanted > least:
-        raise ModelError(
+        raise DataError(
             f"{wanted} rows of one class are more than the {least} there are.", "Set fewer shots or queries."
         )

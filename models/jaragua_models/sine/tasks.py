@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua_models.base import Features, Samples, Task
-from jaragua_models.errors import ModelError
+from jaragua_models.errors import DataError
 from jaragua_models.random_rows import Named, Seeds, UnitRows, unit_rows_of
 from jaragua_models.randomness import generator_for
 
@@ -82,9 +82,9 @@ def _wave(amplitude: float | Points, phase: float | Points, x: Points) -> Sample
 
 def _check_counts(ways: int, shots: int, queries: int) -> None:
     if ways != 1:
-        raise ModelError(f"A task of 'sine' has one way, not {ways}: it is a regression.", "Set ways to 1.")
+        raise DataError(f"A task of 'sine' has one way, not {ways}: it is a regression.", "Set ways to 1.")
     if shots < 1 or queries < 0:
-        raise ModelError(
+        raise DataError(
             f"A task of 'sine' needs at least 1 shot and no fewer than 0 queries, not {shots} and {queries}.",
             "Set shots to 1 or more and queries to 0 or more.",
         )

@@ -83,7 +83,7 @@ def _swap(draft: Path, folder: Path, written: set[str]) -> None:
         os.rename(draft, folder)
         return
     replaced = written | set(_hashes(folder / MANIFEST) or ()) | {MANIFEST}
-    kept = [path.name for path in folder.iterdir() if path.name not in replaced]
+    kept = [path.name for path in folder.iterdir() if path.name not in replaced or path.is_dir()]
     aside = draft.with_suffix(".old")
     os.rename(folder, aside)
     try:
