@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from jaragua.errors import BrokerError, ToolError
+from jaragua.reasons import reason_of
 from jaragua_broker import guard, ports
 from jaragua_broker.configuration import LOOPBACK, render
 from jaragua_broker.probe import accepts_mqtt
@@ -109,7 +110,7 @@ class Broker:
             self._lock = self._resources.enter_context(_locked(self._data_dir))
         except OSError as error:
             raise BrokerError(
-                f"the broker's data folder {self._data_dir} cannot be used: {error.strerror}",
+                f"the broker's data folder {self._data_dir} cannot be used: {reason_of(error)}",
                 "give a folder you may write to with --data",
             ) from error
         return self._data_dir

@@ -109,7 +109,7 @@ def test_a_user_without_a_home_is_told_what_to_set() -> None:
 
 def test_the_outbox_of_a_home_that_cannot_be_written_names_the_variable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(errors.StoreError, match="cannot be used: File exists") as caught:
+    with pytest.raises(errors.StoreError, match="cannot be used: a file is in its place") as caught:
         Outbox(tmp_path / "file" / "outbox.sqlite3")
     assert "XDG_STATE_HOME" in caught.value.hint
     assert "--data-dir" in caught.value.hint

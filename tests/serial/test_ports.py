@@ -119,7 +119,8 @@ def test_a_baud_rate_that_is_none_is_told() -> None:
         ("socket://127.0.0.1:x", "no host and port"),
         ("socket://127.0.0.1:1", "cannot connect"),
         ("unix:///nowhere/at/all", "cannot connect"),
-        ("/dev/null", "cannot be opened"),
+        ("/dev/null", "is not a serial port"),
+        ("/dev", "is a folder"),
     ],
 )
 def test_what_is_no_port_is_told(url: str, why: str) -> None:

@@ -88,7 +88,7 @@ def _sentence(error: OSError) -> str:
 def _hint(error: OSError) -> str:
     """What to do about what the machine refuses: for a user's own folders, which variable leads elsewhere."""
     variable = folders.variable_for(str(error.filename)) if error.filename else ""
-    if variable and error.errno != errno.EMFILE:
+    if variable and error.errno in (errno.EACCES, errno.EROFS):
         return f"set {variable} to a folder you may write to"
     return (_OF_THE_DISK | _OF_THE_MACHINE)[error.errno or 0]
 

@@ -12,13 +12,12 @@ import importlib
 import signal
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
 
 from jaragua import __version__
-from jaragua.cli import failure, help_pages, output, streams
+from jaragua.cli import failure, help_pages, output, streams, usage
 from jaragua.errors import Interrupted, JaraguaError, UsageError
 
 #: Every verb with the line that `jaragua --help` shows; the order is the order of the list.
@@ -40,9 +39,6 @@ VERBS = {
     "bench": "Count the instructions of a training step (emulated board).",
     "doctor": "Check that this machine has what its role needs; say how to get the rest.",
 }
-
-#: The base of typer's usage errors. Some versions of typer carry their own click: found by kinship, not by name.
-_TyperUsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def main() -> None:
@@ -84,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
         return _dispatch(list(arguments) or ["--help"])
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where everything ends
         sys.stdout = stdout  # an interrupt may come just as what a strategy prints is led to stderr (guarded.py)
-        return failure.report(failure.of(_as_ours(error)), as_json=as_json)
+        return failure.report(failure.of(usage.as_ours(error, _verb_in(arguments))), as_json=as_json)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -97,10 +93,14 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _verb_of(arguments: Sequence[str]) -> str | None:
     """The verb of a command line, or None if it has none (only options)."""
-    verb = next((word for word in arguments if not word.startswith("-")), None)
+    verb = _verb_in(arguments)
     if verb is not None and verb not in VERBS:
-        raise UsageError(f"there is no verb '{verb}'", _suggestion(verb, list(VERBS), "see `jaragua --help`"))
+        raise UsageError(f"there is no verb '{verb}'", usage.suggestion(verb, list(VERBS), "see `jaragua --help`"))
     return verb
+
+
+def _verb_in(arguments: Sequence[str]) -> str | None:
+    return next((word for word in arguments if not word.startswith("-")), None)
 
 
 def build_app(verb: str | None) -> typer.Typer:
@@ -161,41 +161,6 @@ def _is_group(app: typer.Typer, name: str) -> bool:
     if app.registered_callback or app.registered_groups or len(app.registered_commands) != 1:
         return True
     return app.registered_commands[0].name not in (None, name)
-
-
-def _as_ours(error: BaseException) -> BaseException:
-    """Translate what typer raises about the command line into this project's tree."""
-    if isinstance(error, _TyperUsageError):
-        return _usage(error)
-    return KeyboardInterrupt() if isinstance(error, typer.Abort) else error
-
-
-def _usage(error: Exception) -> JaraguaError:
-    context = getattr(error, "ctx", None)
-    path = getattr(context, "command_path", "jaragua")
-    help_line = f"see `{path} --help`"
-    option = getattr(error, "option_name", None)
-    if option is not None and hasattr(error, "possibilities"):
-        return UsageError(f"`{path}` has no option '{option}'", _suggestion(option, _options(context), help_line))
-    sentence, _, suggestion = _sentence(error).partition(". Did you mean ")
-    hint = f"did you mean {suggestion.rstrip('?')}? {help_line}" if suggestion else help_line
-    return UsageError(sentence[:1].lower() + sentence[1:], hint)
-
-
-def _sentence(error: Exception) -> str:
-    text = str(getattr(error, "format_message", lambda: str(error))())
-    return " ".join(text.split()).rstrip(".")
-
-
-def _options(context: Any) -> list[str]:
-    parameters = [*context.command.params, context.command.get_help_option(context)] if context else []
-    names = [name for parameter in parameters if parameter is not None for name in parameter.opts]
-    return [name for name in names if name.startswith("--")]
-
-
-def _suggestion(word: str, known: list[str], otherwise: str) -> str:
-    nearest = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean '{nearest[0]}'? {otherwise}" if nearest else otherwise
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import typer
 from jaragua import __version__
 from jaragua.cli import output
 from jaragua.errors import Interrupted, StoreError, UsageError
+from jaragua.reasons import reason_of
 
 if TYPE_CHECKING:
     from jaragua.reproduce import Plan, Progress, Scale
@@ -76,7 +77,7 @@ def _check_place(target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror}", "give another --document") from error
+        raise StoreError(f"{target} cannot be written: {reason_of(error)}", "give another --document") from error
     if target.is_dir():
         raise StoreError(f"{target} is a folder", "name a file in it, for example results.md")
     if not os.access(target if target.exists() else target.parent, os.W_OK):
@@ -124,7 +125,7 @@ def _write(plan: Plan, found: Found, target: Path, command: str, with_figures: b
         if drawn:
             figures.save(drawn, target.parent / "images")
     except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror}", "give another --document") from error
+        raise StoreError(f"{target} cannot be written: {reason_of(error)}", "give another --document") from error
     return [figure.file for figure in drawn]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from jaragua.cli import output
+from jaragua.errors import StoreError
 
 app = typer.Typer()
 
@@ -23,6 +24,8 @@ def status(
     """Show where a run stands."""
     from jaragua.store import read_run
 
+    if not run_dir.exists():
+        raise StoreError(f"there is no folder {run_dir}", "give the folder that `jaragua run` printed")
     summary = read_run(run_dir)
     if curves is not None:
         from jaragua.report.curves import draw

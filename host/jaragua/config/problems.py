@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from jaragua.config.schema import SECTIONS
+from jaragua.reasons import value_in_words
 
 
 @dataclass(frozen=True, order=True)
@@ -61,8 +62,8 @@ def _described(details: ErrorDetails) -> Problem:
         return Problem(place, f"{details['input']!r} does not fit", f"1 to {length} of a-z, 0-9 and -")
     if details["type"] == "value_error":
         return Problem(place, details["msg"].removeprefix("Value error, "))
-    message = details["msg"].removeprefix("Input ").replace("should", "must")
-    return Problem(place, f"{details['input']!r} {message[:1].lower()}{message[1:]}")
+    words = value_in_words(details["msg"])
+    return Problem(place, f"{details['input']!r} {words[:1].lower()}{words[1:]}")
 
 
 def cross_problems(filled: Mapping[str, Any]) -> list[Problem]:

@@ -32,6 +32,7 @@ from jaragua.emulate import EmulatedFleet, build_image
 from jaragua.models import model_of_images
 from jaragua.report.intervals import Interval, paired_interval
 from jaragua.store import open_run
+from jaragua.strategies.registry import find
 from jaragua_broker import Broker
 
 Outcome = TypeVar("Outcome")
@@ -106,6 +107,7 @@ class Demonstration:
         self._settings = settings
         self._on_event = on_event
         self._model = model_of_images(settings.model)
+        find(settings.strategy)  # one that is none is said before an image is built
         self._logs = settings.directory / "logs"
 
     async def run(self) -> DemoResult:

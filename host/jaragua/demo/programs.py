@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from jaragua.errors import RunError, StoreError
+from jaragua.reasons import reason_of
 from jaragua_broker import guard
 
 _STOP_SECONDS = guard.GRACE_SECONDS + 5.0
@@ -43,7 +44,7 @@ class Program:
             return self._log.open("wb")
         except OSError as error:
             raise StoreError(
-                f"the log {self._log} cannot be written: {error.strerror}",
+                f"the log {self._log} cannot be written: {reason_of(error)}",
                 "give a folder you may write to with --directory",
             ) from None
 

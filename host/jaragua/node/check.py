@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 import ssl
 import time
@@ -12,10 +11,9 @@ import aiomqtt
 
 from jaragua.errors import BrokerError
 from jaragua.node.url import BrokerUrl
+from jaragua.reasons import reason_of
 
 _TIMEOUT_SECONDS = 5.0
-#: What the operating system's errors begin with, and no person reads.
-_ERRNO = re.compile(r"\[Errno -?\d+\] ")
 
 
 async def check_broker(url: BrokerUrl) -> float:
@@ -32,7 +30,7 @@ async def check_broker(url: BrokerUrl) -> float:
     except TimeoutError as error:
         raise _failure(url, f"no answer within {_TIMEOUT_SECONDS:.0f} s") from error
     except aiomqtt.MqttError as error:
-        raise _failure(url, _ERRNO.sub("", str(error))) from error
+        raise _failure(url, reason_of(error)) from error
 
 
 def _client(url: BrokerUrl) -> aiomqtt.Client:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from jaragua.errors import StoreError
+from jaragua.reasons import reason_of
 
 _VERSION = 2
 #: Small pages: a commit writes whole ones, and a table of a few rows is one page.
@@ -267,7 +268,9 @@ class Outbox:
         self._lock.close()
 
     def _unusable(self, error: Exception) -> StoreError:
-        return StoreError(f"the outbox {self._path} cannot be used: {error}", "give another folder with --data-dir")
+        reason = reason_of(error)
+        hint = "give a folder you may write to with --data-dir, or set XDG_STATE_HOME to one"
+        return StoreError(f"the outbox {self._path} cannot be used: {reason}", hint)
 
 
 def _take_lock(path: Path) -> IO[bytes]:

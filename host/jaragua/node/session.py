@@ -29,6 +29,7 @@ from paho.mqtt.properties import Properties
 
 from jaragua.errors import BrokerError
 from jaragua.node.url import BrokerUrl
+from jaragua.reasons import reason_of
 
 LOGGER = logging.getLogger(__name__)
 # The client library's own words about a lost connection: this module says it better.
@@ -250,7 +251,7 @@ class Session:
                 await self._one_connection(attempts)
             except (aiomqtt.MqttError, OSError) as error:
                 self._give_up_if_hopeless(error, deadline)
-                self._complain(str(error))
+                self._complain(reason_of(error))
             if attempts.ended() == _SHORT_CONNECTIONS_UNTIL_WARNING:
                 LOGGER.warning("connections as %s end at once: does another process use that name?", self._identifier)
             await attempts.pause()
@@ -396,7 +397,7 @@ class Session:
         refused = code is not None and code not in _PASSING
         if refused or asyncio.get_running_loop().time() >= deadline:
             raise BrokerError(
-                f"there is no connection to the broker at {self._url.public}: {error}",
+                f"there is no connection to the broker at {self._url.public}: {reason_of(error)}",
                 self._absent_hint,
             ) from error
 

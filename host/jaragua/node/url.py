@@ -32,7 +32,10 @@ def parse_broker_url(text: str) -> BrokerUrl:
     """Read a broker URL; BrokerError says what is wrong with it (never repeating a password)."""
     parts = _split(text)
     if parts.scheme not in _DEFAULT_PORTS:
-        raise BrokerError(f"the broker URL has the scheme {parts.scheme or 'none'!r}, not mqtt or mqtts", _FORM)
+        found = (
+            f"has the scheme {parts.scheme!r}, not mqtt or mqtts" if "://" in text else "does not begin with mqtt://"
+        )
+        raise BrokerError(f"the broker URL {found}", _FORM)
     if not parts.hostname:
         raise BrokerError("the broker URL names no host", _FORM)
     if parts.path.strip("/") or parts.query or parts.fragment:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jaragua.errors import StoreError, ToolError, UsageError
+from jaragua.reasons import reason_of
 
 _FORMATS = (".svg", ".png", ".pdf")
 
@@ -34,4 +35,4 @@ def draw(summary: dict[str, Any], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}", "check the folder and its rights") from error
+        raise StoreError(f"{path} cannot be written: {reason_of(error)}", "check the folder and its rights") from error

@@ -136,6 +136,10 @@ def _serial_error(path: str, baud: int, error: OSError | ValueError) -> PortErro
             f"you may not open port {path}",
             "Run `sudo usermod -a -G dialout $USER`, then log out and in again.",
         )
+    if number == errno.EISDIR:
+        return PortError(f"{path} is a folder, not a serial port", _existing_ports())
+    if "Inappropriate ioctl" in str(error):  # pyserial keeps the number of ENOTTY in a text
+        return PortError(f"{path} is not a serial port", _existing_ports())
     if number in _BUSY:
         return PortError(f"port {path} is in use by another program", "Close the other program, or give another port.")
     return PortError(f"port {path} cannot be opened: {_reason(error)}", _existing_ports())

@@ -213,15 +213,15 @@ def check_work(work: ClientWork) -> ClientWork:
     for name, least, most in _WHOLE_NUMBERS:
         value = getattr(work, name)
         if not (isinstance(value, Integral) and least <= int(value) <= most):
-            raise ConfigurationError(f"{name} is {value}", f"a whole number, {least} to {most}, is possible")
+            raise _out_of_range(f"{name} is {value}", f"a whole number, {least} to {most}, is possible")
     if not LEAST_RATE <= work.learning_rate < 1:
-        raise ConfigurationError(f"learning_rate is {work.learning_rate:g}", "2.4e-10 to below 1 is possible (A5.2)")
+        raise _out_of_range(f"learning_rate is {work.learning_rate:g}", "2.4e-10 to below 1 is possible (A5.2)")
     for name in ("upload_share", "download_share"):
         if not 0 < getattr(work, name) <= 1:
-            raise ConfigurationError(f"{name} is {getattr(work, name):g}", "more than 0, at most 1 is possible")
+            raise _out_of_range(f"{name} is {getattr(work, name):g}", "more than 0, at most 1 is possible")
     for name in ("proximal", "least_loss"):
         if not 0 <= getattr(work, name) < math.inf:
-            raise ConfigurationError(f"{name} is {getattr(work, name):g}", "0 or more is possible")
+            raise _out_of_range(f"{name} is {getattr(work, name):g}", "0 or more is possible")
     if work.memory and (work.batch != 1 or work.proximal):
         raise ConfigurationError(
             f"memory is {work.memory}, which takes a step a sample and no pull to the start",
@@ -230,6 +230,10 @@ def check_work(work: ClientWork) -> ClientWork:
     if work.delta_bits not in (0, 8, 16):
         raise ConfigurationError(f"delta_bits is {work.delta_bits}", "0, 8 and 16 are possible")
     return work
+
+
+def _out_of_range(found: str, possible: str) -> ConfigurationError:
+    return ConfigurationError(f"{found}, which is out of range", possible)
 
 
 def check_layers(work: ClientWork, facts: Facts) -> None:
