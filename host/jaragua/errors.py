@@ -153,6 +153,7 @@ class Interrupted(JaraguaError):
 #: The compiler and the zoo do not know this package and have trees of their own: module and class of their errors,
 #: special ones first -> name and exit code.
 OTHER_TREES = {
+    ("jaragua_compiler.errors", "ToolchainError"): (ToolError.code, ToolError.exit_code),
     ("jaragua_compiler.errors", "CompileError"): ("compile", ModelError.exit_code),
     ("jaragua_models.errors", "DataError"): (DataError.code, DataError.exit_code),
     ("jaragua_models.errors", "ModelError"): (ModelError.code, ModelError.exit_code),

@@ -17,6 +17,7 @@ from jaragua_compiler.arithmetic import Block
 from jaragua_compiler.bench import emulator, toolchain
 from jaragua_compiler.dither import Dither
 from jaragua_compiler.exponents import LayerScale, bias_shift
+from jaragua_compiler.host_build import base_flags
 from jaragua_compiler.native import COMPILER_FLAGS, kernel_folder
 from jaragua_compiler.plan_operators import DensePlan
 from jaragua_compiler.rate import LearningRate
@@ -246,7 +247,7 @@ def _on_board(shape: Shape, core: str, data: bytes, counted: bool = False) -> by
 def _native(shape: Shape, data: bytes) -> bytes:
     compiler = shutil.which("cc")
     assert compiler is not None
-    flags = [flag for flag in COMPILER_FLAGS if flag not in ("-fPIC", "-shared")]
+    flags = [flag for flag in (*base_flags(), *COMPILER_FLAGS) if flag not in ("-fPIC", "-shared")]
     sources = [str(HERE / name) for name in ("dense_w8_steps.c", "bench_board_native.c")]
     with TemporaryDirectory(prefix="jaragua-w8-") as name:
         folder = Path(name)

@@ -25,7 +25,8 @@ from jaragua_compiler import (
     plan,
 )
 from jaragua_compiler.blob import pack_integers
-from jaragua_compiler.native import build_library, default_cache
+from jaragua_compiler.host_build import default_cache
+from jaragua_compiler.native import build_library
 
 RATE = LearningRate.from_float(0.1)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from jaragua_compiler.definitions_c import write_header
 from jaragua_compiler.messages_c import COMPILER_FLAGS, write_messages
+from strict_c import STRICT
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "firmware" / "test"
 LIBRARIES = ROOT / "firmware" / "lib"
 MAIN_LOOP = ROOT / "firmware" / "src" / "jrg_app.c"
 
-_STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+_STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", *STRICT]
 _SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 
 

@@ -10,6 +10,7 @@ import pytest
 from emulated_images import FIRMWARE
 
 from jaragua_compiler.definitions_c import write_header
+from strict_c import STRICT
 
 PORT = FIRMWARE / "ports" / "nano33ble" / "jrg_port.cpp"
 OPTIONS = ["-DJRG_PORT_WATCHDOG=1", "-DJRG_PORT_WATCHDOG=0", "-DJRG_PORT_WATCHDOG_MS=60000"]
@@ -18,7 +19,7 @@ OPTIONS = ["-DJRG_PORT_WATCHDOG=1", "-DJRG_PORT_WATCHDOG=0", "-DJRG_PORT_WATCHDO
 def _flags(folder: Path) -> list[str]:
     write_header(folder)
     includes = [folder, FIRMWARE / "ports", FIRMWARE / "src", FIRMWARE / "test" / "arduino_stubs"]
-    warnings = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+    warnings = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", *STRICT]
     return ["-std=gnu++14", *warnings, *(f"-I{path}" for path in includes)]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jaragua_compiler.native import COMPILER_FLAGS
+from jaragua_compiler.host_build import base_flags
 from jaragua_models.data.wav import decode
 from jaragua_models.keywords import clips, features, tables
 from jaragua_models.keywords.tables import BANDS, CLIP_SAMPLES, FRAME_SAMPLES, FRAMES, HOP_SAMPLES
@@ -23,7 +23,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """jrg_feat for this machine, with the sanitizer of undefined behaviour ending the run."""
     target = tmp_path_factory.mktemp("jrg_feat") / "jrg_feat.so"
     strict = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
-    subprocess.run(["cc", *COMPILER_FLAGS, *strict, "-o", target, FOLDER / "jrg_feat.c"], check=True, timeout=120)
+    subprocess.run(["cc", *base_flags(), "-O2", *strict, "-o", target, FOLDER / "jrg_feat.c"], check=True, timeout=120)
     return ctypes.CDLL(str(target))
 
 

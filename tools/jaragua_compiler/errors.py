@@ -15,3 +15,7 @@ class CompileError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class ToolchainError(CompileError):
+    """A C compiler is missing or fails, or what it built cannot be kept or loaded on this machine."""

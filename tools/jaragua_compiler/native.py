@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
 import threading
 import weakref
 from collections.abc import Sequence
@@ -18,8 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from jaragua_compiler import host_build
 from jaragua_compiler.blob import Int16Array, exponents, unpack_integers
-from jaragua_compiler.emitter import SOURCE_NAME, emitted_files
+from jaragua_compiler.emitter import emitted_files
 from jaragua_compiler.engine import StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.plan import Plan
@@ -32,17 +28,8 @@ from jaragua_compiler.reference import (
     checked_vector,
 )
 
-COMPILER_FLAGS: Final = (
-    "-std=c11",
-    "-O2",
-    "-fPIC",
-    "-shared",
-    "-Wall",
-    "-Wextra",
-    "-Wconversion",
-    "-Wshadow",
-)
-BUILD_TIMEOUT_S: Final = 120
+#: Behind host_build.base_flags().
+COMPILER_FLAGS: Final = ("-O2",)
 
 
 class _Rate(ctypes.Structure):
@@ -64,27 +51,14 @@ def kernel_folder() -> Path:
     raise CompileError("the C kernels (firmware/lib/jrg_nn) are missing.", "Install the package again.")
 
 
-def default_cache() -> Path:
-    """Where built engines are kept: $XDG_CACHE_HOME/jaragua/engines, by default under ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "jaragua" / "engines"
-
-
 def build_library(plan: Plan, cache: Path | None = None, flags: Sequence[str] = ()) -> Path:
     """The shared library of a plan, built unless the cache holds one of the same sources, compiler and flags.
 
     `flags` come behind COMPILER_FLAGS: with -O0 a library that runs once is there in a third of the time.
-    Two processes may build at once: each builds under a name of its own and moves the result into place.
-    Raises CompileError if there is no C compiler or it fails.
+    Raises ToolchainError if there is no C compiler or it fails.
     """
-    folder = cache or default_cache()
-    compiler = find_compiler()
-    command = (compiler, *COMPILER_FLAGS, *flags)
-    target = folder / f"{_content_key(plan, command)}.so"
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _build(plan, command, target)
-    return target
+    sources = host_build.Sources(emitted_files(plan), (kernel_folder(),))
+    return host_build.build(sources, (*COMPILER_FLAGS, *flags), cache=cache)
 
 
 class NativeEngine:
@@ -95,9 +69,9 @@ class NativeEngine:
     """
 
     def __init__(self, plan: Plan, cache: Path | None = None, flags: Sequence[str] = ()) -> None:
-        """`cache` and `flags` as in build_library. Raises CompileError if the C cannot be built."""
+        """`cache` and `flags` as in build_library. Raises ToolchainError if the C cannot be built."""
         self.plan = plan
-        self._library = load_private_copy(build_library(plan, cache, flags))
+        self._library = host_build.load_private_copy(build_library(plan, cache, flags))
         weakref.finalize(self, _close, self._library)
         _declare(self._library)
         self._lock = threading.Lock()
@@ -190,48 +164,6 @@ class NativeEngine:
     def _require_weights(self) -> None:
         if not self._loaded:
             raise CompileError("the engine has no weights yet.", "Call load(blob) first.")
-
-
-def find_compiler() -> str:
-    """The path of the C compiler, $CC or cc. Raises CompileError if there is none."""
-    name = os.environ.get("CC") or "cc"
-    path = shutil.which(name)
-    if path is None:
-        raise CompileError(f"no C compiler: {name!r} is not on the PATH.", "Install one, e.g. 'sudo apt install gcc'.")
-    return path
-
-
-def _content_key(plan: Plan, command: Sequence[str]) -> str:
-    """Hash of all that decides what is built: sources, kernels, flags, compiler."""
-    compiler, *flags = command
-    version = subprocess.run([compiler, "--version"], capture_output=True, timeout=BUILD_TIMEOUT_S, check=False).stdout
-    digest = hashlib.sha256(version + " ".join(flags).encode())
-    for name, text in sorted(emitted_files(plan).items()):
-        digest.update(f"{name}\0{text}\0".encode())
-    for path in sorted(kernel_folder().glob("*.h")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:32]
-
-
-def _build(plan: Plan, compiler: Sequence[str], target: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as name:
-        folder = Path(name)
-        for file, text in emitted_files(plan).items():
-            (folder / file).write_text(text)
-        built = folder / target.name
-        command = [*compiler, "-I", str(kernel_folder()), "-I", name, "-o", str(built)]
-        result = subprocess.run(
-            [*command, str(folder / SOURCE_NAME)], capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False
-        )
-        if result.returncode != 0:
-            raise CompileError(f"{compiler[0]} cannot build the native engine: {result.stderr.strip()}")
-        os.replace(built, target)
-
-
-def load_private_copy(library: Path) -> ctypes.CDLL:
-    """Load a copy nobody else has: the loader gives memory of its own to every file."""
-    with tempfile.TemporaryDirectory(prefix="jaragua-engine-") as folder:
-        return ctypes.CDLL(shutil.copy(library, folder))
 
 
 def _close(library: ctypes.CDLL) -> None:

@@ -166,12 +166,23 @@ def _run(wanted: Simulation, state: Path | None, how: dict[str, Any]) -> Simulat
     from jaragua.cli.simulate_progress import progress
     from jaragua.simulate import simulate as run_simulation
 
+    _say_without_a_compiler()
     try:
         with progress(wanted.rounds) as on_progress:
             return run_simulation(wanted, state_folder=state, on_progress=on_progress, **how)
     except KeyboardInterrupt:
         hint = "give the same command to go on" if state else "with --state FOLDER it could be gone on with"
         raise Interrupted("stopped" + ("; what was learned is saved" if state else ""), hint) from None
+
+
+def _say_without_a_compiler() -> None:
+    from jaragua_compiler.host_build import has_compiler
+
+    if not has_compiler():
+        output.say(
+            "note: there is no C compiler on the PATH, so NumPy computes the devices: the same integers, but a hundred "
+            "times slower. Install one (sudo apt install gcc libc6-dev) to simulate many devices."
+        )
 
 
 def _given(context: typer.Context) -> set[str]:
@@ -217,6 +228,8 @@ def _numbers(options: list[str]) -> dict[str, float]:
 
 def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
     """The result as the data of the JSON document; before and after are means over the held-out tasks."""
+    from jaragua_compiler.host_build import has_compiler
+
     name = result.metric
     return {
         "task": wanted.task,
@@ -240,6 +253,7 @@ def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
         "seconds": result.seconds,
         "parameters": result.parameters,
         "final_hash": result.final_hash,
+        "computed_by": "c" if has_compiler() else "numpy",
         "bytes_up": result.bytes_up,
         "bytes_down": result.bytes_down,
     } | (_clock(wanted.buffered, result.time) if wanted.buffered and result.time else {})

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.simulate import library
+from jaragua.simulate.figures import FIGURES
 from jaragua.strategies import NO_PULL, ClientWork, Vector
 from jaragua_compiler.exponents import Exponents, bias_shift, layer_scale
 from jaragua_compiler.native import kernel_folder
@@ -37,7 +38,6 @@ _LAYER: Final = np.dtype(
         *((name, "<u4") for name in ("weights_offset", "biases_offset", "row_bytes")),
     ]
 )
-FIGURES: Final = np.dtype([("correct", "<u4"), ("pad", "<u4"), ("loss", "<u8")])
 
 
 Integers: TypeAlias = NDArray[np.int16]
@@ -124,7 +124,7 @@ class DenseLanes:
     """The library for one network. Threads may call it at once."""
 
     def __init__(self, plan: Plan, cache: Path, flags: tuple[str, ...] = ()) -> None:
-        """plan: one that `lanes_can`. flags: for the compiler. Raises: ToolError if the C cannot be built."""
+        """plan: one that `lanes_can`. flags: for the compiler. Raises: ToolchainError if the C cannot be built."""
         self._plan = plan
         sources = {name: library.own_source(name) for name in _SOURCES}
         self._library = ctypes.CDLL(str(library.build(sources, kernel_folder(), cache, flags, ("-pthread", "-lm"))))

@@ -39,7 +39,7 @@ class DenseStart:
     """The library for one codec; of one thread."""
 
     def __init__(self, codec: ModelCodec, cache: Path) -> None:
-        """codec: of a network that `lanes_fit`. Raises: ToolError if the C cannot be built."""
+        """codec: of a network that `lanes_fit`. Raises: ToolchainError if the C cannot be built."""
         self._codec, self._plan = codec, codec.plan
         built = ctypes.CDLL(str(library.build({_SOURCE: library.own_source(_SOURCE)}, None, cache, (), ("-lm",))))
         pointer = ctypes.c_void_p

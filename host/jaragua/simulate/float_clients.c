@@ -2,6 +2,9 @@
  *
  * What jaragua_compiler.float_engine does sample by sample in NumPy, for a whole client task at a time. A network is a
  * table of layers; all memory belongs to the caller, so threads share nothing. Images are height, width, channel.
+ *
+ * Every sum has an order that does not depend on the processor, and no compiler flag may change it: a long sum is that of
+ * JRG_FLOAT_LANES lanes, lane k of which takes the terms k, k + 8, k + 16, ..., and the lanes are added in a tree.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -68,13 +71,42 @@ typedef struct {
 
 /* ---- rows ---- */
 
+/* A part of the lanes of a sum: as many as the processor's vectors hold, at any address of floats. */
+#if defined(__AVX__)
+#define JRG_FLOAT_PART_LANES 8
+#else
+#define JRG_FLOAT_PART_LANES 4
+#endif
+enum { JRG_FLOAT_LANES = 8, JRG_FLOAT_PARTS = JRG_FLOAT_LANES / JRG_FLOAT_PART_LANES };
+typedef float jrg_float_part __attribute__((vector_size(4 * JRG_FLOAT_PART_LANES), aligned(4), may_alias));
+
+/* Sums in lanes, as many as dots are made at once. */
+typedef struct {
+    jrg_float_part parts[JRG_FLOAT_PARTS];
+} jrg_float_sum_lanes;
+
+/* Adds the terms that fill no more lanes to them, then all lanes. rest: how many terms, of a[i] * b[i]. */
+static float jrg_float_total(const jrg_float_sum_lanes *sum, const float *a, const float *b, int32_t rest)
+{
+    float l[JRG_FLOAT_LANES];
+    memcpy(l, sum, sizeof l);
+    for (int32_t k = 0; k < rest; k++) {
+        l[k] += a[k] * b[k];
+    }
+    return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
+}
+
 static float jrg_float_dot(const float *restrict a, const float *restrict b, int32_t n)
 {
-    float sum = 0.0f;
-    for (int32_t i = 0; i < n; i++) {
-        sum += a[i] * b[i];
+    jrg_float_sum_lanes sum = {0};
+    int32_t i = 0;
+    for (; i + JRG_FLOAT_LANES <= n; i += JRG_FLOAT_LANES) {
+        for (int32_t p = 0; p < JRG_FLOAT_PARTS; p++) {
+            const int32_t at = i + p * JRG_FLOAT_PART_LANES;
+            sum.parts[p] += *(const jrg_float_part *)(a + at) * *(const jrg_float_part *)(b + at);
+        }
     }
-    return sum;
+    return jrg_float_total(&sum, a + i, b + i, n - i);
 }
 
 static void jrg_float_add(float *restrict to, float factor, const float *restrict row, int32_t n)
@@ -94,22 +126,25 @@ enum { JRG_FLOAT_TOGETHER = 4, JRG_FLOAT_SHORT = 16, JRG_FLOAT_BLOCK = 16 };
 static void jrg_float_eight_dots(const float *restrict rows, const float *restrict a, const float *restrict b, int32_t n,
                                  float *restrict sums)
 {
-    const float *restrict second = rows + n;
-    const float *restrict third = second + n;
-    const float *restrict fourth = third + n;
-    float s0 = 0.0f, s1 = 0.0f, s2 = 0.0f, s3 = 0.0f, s4 = 0.0f, s5 = 0.0f, s6 = 0.0f, s7 = 0.0f;
-    for (int32_t i = 0; i < n; i++) {
-        s0 += rows[i] * a[i];
-        s1 += second[i] * a[i];
-        s2 += third[i] * a[i];
-        s3 += fourth[i] * a[i];
-        s4 += rows[i] * b[i];
-        s5 += second[i] * b[i];
-        s6 += third[i] * b[i];
-        s7 += fourth[i] * b[i];
+    jrg_float_sum_lanes of_a[JRG_FLOAT_TOGETHER] = {{{{0}}}}, of_b[JRG_FLOAT_TOGETHER] = {{{{0}}}};
+    int32_t i = 0;
+    for (; i + JRG_FLOAT_LANES <= n; i += JRG_FLOAT_LANES) {
+        for (int32_t p = 0; p < JRG_FLOAT_PARTS; p++) {
+            const int32_t at = i + p * JRG_FLOAT_PART_LANES;
+            const jrg_float_part some_a = *(const jrg_float_part *)(a + at);
+            const jrg_float_part some_b = *(const jrg_float_part *)(b + at);
+            for (int32_t k = 0; k < JRG_FLOAT_TOGETHER; k++) {
+                const jrg_float_part row = *(const jrg_float_part *)(rows + k * n + at);
+                of_a[k].parts[p] += row * some_a;
+                of_b[k].parts[p] += row * some_b;
+            }
+        }
     }
-    sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
-    sums[4] = s4, sums[5] = s5, sums[6] = s6, sums[7] = s7;
+    for (int32_t k = 0; k < JRG_FLOAT_TOGETHER; k++) {
+        const float *row = rows + k * n + i;
+        sums[k] = jrg_float_total(&of_a[k], row, a + i, n - i);
+        sums[JRG_FLOAT_TOGETHER + k] = jrg_float_total(&of_b[k], row, b + i, n - i);
+    }
 }
 
 /* Rows that wait to be added to `to`, each times its factor. */

@@ -1,7 +1,7 @@
 """Virtual devices that compute in float32: what the boards' integers are compared with.
 
-The C is compiled for this machine and sums in an order of its own: the same machine repeats to the bit, whatever the
-number of workers; another machine comes near.
+The C adds in an order of its own that depends on neither processor nor compiler: the same libm repeats to the bit,
+whatever the number of workers; another libm may differ in the last bit of an exponential, a logarithm or a tanh.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.errors import ModelError
 from jaragua.simulate import library
 from jaragua.simulate.engine import Judged, Trained
 from jaragua.simulate.float_table import Table, table_of
-from jaragua.simulate.samples import Batch, asked_of, in_one_pass
+from jaragua.simulate.samples import Batch, asked_of, in_one_pass, require_classes
 from jaragua.simulate.workers import Workers
 from jaragua.strategies import ClientWork, Vector
 from jaragua_compiler import Network
 from jaragua_models import Model
 
 _SOURCE: Final = "float_clients.c"
-#: Sums may be vectorised; nothing else of the language's rules for numbers is given up.
-_FLAGS: Final = ("-fno-math-errno", "-fassociative-math", "-fno-signed-zeros", "-fno-trapping-math")
+#: No order of a sum is given up: results depend on neither processor nor compiler.
+_FLAGS: Final = ("-fno-math-errno",)
 #: Training steps times parameters below which a second thread costs more than it brings.
 _WORTH_A_THREAD: Final = 1_000_000
 
@@ -64,9 +63,7 @@ class _Arrays:
 
     def __init__(self, batch: Batch, network: Network) -> None:
         """Raises: ModelError for a label that is no class: C would write where it says."""
-        if network.classifier and not ((batch.y >= 0) & (batch.y < network.outputs)).all():
-            message = f"A label is not a class of {network.name!r}: they go from 0 to {network.outputs - 1}."
-            raise ModelError(message, "Mend the model's source of tasks.")
+        require_classes(batch, network)
         self._counts = batch.counts.astype(np.int32)
         self._inputs = np.ascontiguousarray(batch.x, np.float32)
         self._targets = np.ascontiguousarray(batch.y, np.float32)
@@ -89,7 +86,7 @@ class FloatFleet:
     """Devices of one network."""
 
     def __init__(self, model: Model, workers: int, cache: Path, samples: int | None = None) -> None:
-        """samples: of a task as it is asked for, by which FedProx pulls. Raises: ToolError if the C cannot be built."""
+        """samples: of a task as it is asked for, by which FedProx pulls. Raises: ToolchainError without the C."""
         self._model = model
         self._samples = samples
         self._table = table_of(model.network)

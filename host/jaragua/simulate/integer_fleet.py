@@ -21,6 +21,7 @@ from jaragua.simulate import library
 from jaragua.simulate.dense_lanes import DenseLanes, Integers, LearnedInStep, Task, lanes_can, lanes_fit
 from jaragua.simulate.dense_start import DenseStart
 from jaragua.simulate.engine import Judged, Trained
+from jaragua.simulate.figures import FIGURES, Figures, loss_unit, scores
 from jaragua.simulate.layout import regions, units
 from jaragua.simulate.samples import Batch, asked_of, in_one_pass
 from jaragua.simulate.workers import Workers
@@ -29,7 +30,7 @@ from jaragua_compiler.blob import exponents, quantise_inputs, quantise_least_los
 from jaragua_compiler.emitter import emitted_files
 from jaragua_compiler.exponents import Exponents, tensor_exponents
 from jaragua_compiler.native import kernel_folder
-from jaragua_compiler.plan import LOGIT_EXPONENT, Plan
+from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate
 from jaragua_models import Model
 
@@ -41,9 +42,6 @@ _WORTH_A_THREAD_IN_STEP: Final = 20_000_000
 #: Magnitude bits of the outputs (A2.5), and the largest of all finite numbers.
 _WIDEST: Final = 15
 _FINITE: Final = sys.float_info.max
-
-_FIGURES: Final = np.dtype([("correct", "<u4"), ("pad", "<u4"), ("loss", "<u8")])
-Figures = NDArray[np.void]
 
 
 class _Work(ctypes.Structure):
@@ -98,7 +96,7 @@ class IntegerFleet:
     """Devices of one network. Same start, work and samples give the same bits as a board (tests/simulate)."""
 
     def __init__(self, model: Model, codec: ModelCodec, workers: int, cache: Path, samples: int | None = None) -> None:
-        """samples: of a task as it is asked for, by which FedProx pulls. Raises: ToolError if the C cannot be built."""
+        """samples: of a task as it is asked for, by which FedProx pulls. Raises: ToolchainError without the C."""
         self._model = model
         self._codec = codec
         self._samples = samples
@@ -138,7 +136,7 @@ class IntegerFleet:
             learned, figures = self._in_step(self._lanes, start, work, batch)
         else:
             learned, figures = self._one_by_one(start, work, batch)
-        return Trained(learned, float(figures["loss"].sum()) * self._loss_unit(start) / samples)
+        return Trained(learned, float(figures["loss"].sum()) * loss_unit(self._plan, start) / samples)
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
         """Before and after adaptation, each device on its own query samples."""
@@ -151,7 +149,8 @@ class IntegerFleet:
         count = self._threads_for(support, wanted.passes)
         results = self._workers_for(work).run(one, list(zip(support.shares(count), query.shares(count), strict=True)))
         before, after = (np.concatenate([result[side] for result in results]) for side in (0, 1))
-        return Judged(self._scores(start, before, query.counts), self._scores(start, after, query.counts))
+        unit = loss_unit(self._plan, start)
+        return Judged(*(scores(self._model, unit, figures, query.counts) for figures in (before, after)))
 
     # ---- C ----
 
@@ -172,7 +171,7 @@ class IntegerFleet:
         def train(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
             samples = self._quantised(start, share)
             learned = np.empty((len(share), self._parameters))
-            figures = np.zeros(len(share), _FIGURES)
+            figures = np.zeros(len(share), FIGURES)
             structures = ctypes.byref(wanted), start, ctypes.byref(samples.structure())
             _require_good(copy.jrg_virtual_train(*structures, learned.ctypes.data, figures.ctypes.data))
             return learned, figures
@@ -196,7 +195,7 @@ class IntegerFleet:
         self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
     ) -> tuple[Figures, Figures]:
         learnt, asked = self._quantised(start, support), self._quantised(start, query)
-        before, after = np.zeros(len(support), _FIGURES), np.zeros(len(support), _FIGURES)
+        before, after = np.zeros(len(support), FIGURES), np.zeros(len(support), FIGURES)
         structures = learnt.structure(), asked.structure()
         status = copy.jrg_virtual_adapt(
             ctypes.byref(work), start, *map(ctypes.byref, structures), before.ctypes.data, after.ctypes.data
@@ -249,19 +248,6 @@ class IntegerFleet:
             found, last = exponents(self._plan, start), self._last
             self._last = _Scale(start, found, last.units if found == last.exponents else units(self._plan, found))
         return self._last
-
-    # ---- figures (A4.4) ----
-
-    def _loss_unit(self, start: bytes) -> float:
-        """What one unit of a loss stands for; of a regression the squared error of one output."""
-        if self._plan.network.classifier:
-            return 2.0**-LOGIT_EXPONENT
-        return 2.0 ** (-2 * self._scale(start).exponents.output) / self._plan.network.outputs
-
-    def _scores(self, start: bytes, figures: Figures, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        if self._model.metric == "accuracy":
-            return np.asarray(figures["correct"] / counts, dtype=np.float64)
-        return np.asarray(figures["loss"].astype(np.float64) * self._loss_unit(start) / counts, dtype=np.float64)
 
 
 @functools.lru_cache

@@ -7,9 +7,7 @@ from types import TracebackType
 
 import numpy as np
 
-from jaragua.simulate.engine import Judged, Trained
-from jaragua.simulate.float_fleet import FloatFleet
-from jaragua.simulate.integer_fleet import IntegerFleet
+from jaragua.simulate.engine import Judged, Trained, VirtualFleet
 from jaragua.simulate.samples import Batch
 from jaragua.strategies import ClientWork, Vector
 
@@ -22,7 +20,7 @@ def floats_among(devices: int, float_share: float) -> int:
 class MixedFleet:
     """Of the devices of a round, sorted, the first ones compute in float32; so does who judges."""
 
-    def __init__(self, floats: FloatFleet, integers: IntegerFleet, float_share: float) -> None:
+    def __init__(self, floats: VirtualFleet, integers: VirtualFleet, float_share: float) -> None:
         """float_share: of each round's devices, 0 to 1, rounded up."""
         self._floats = floats
         self._integers = integers

@@ -13,8 +13,8 @@ import numpy as np
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError, RunError
 from jaragua.simulate.engine import VirtualFleet
-from jaragua.simulate.float_fleet import FloatFleet
 from jaragua.simulate.models import model_for, model_named
+from jaragua.simulate.numpy_fleet import float_fleet
 from jaragua.simulate.settings import Simulation
 from jaragua.strategies import Strategy, Vector
 from jaragua.strategies.registry import find, work_of
@@ -72,7 +72,7 @@ class Server:
     def __init__(self, simulation: Simulation, codec: ModelCodec, cache: Path) -> None:
         """codec: of the devices' model. Raises: ToolError."""
         model = classifier_for(simulation)
-        self.fleet: VirtualFleet = FloatFleet(model, 1, cache)  # one place, so one thread
+        self.fleet: VirtualFleet = float_fleet(model, 1, cache)  # one place, so one thread
         self.first: Vector = flat(initial_weights(model.network, simulation.seed))
         self._devices_first = codec.initial(simulation.seed)
         self._shapes = codec.plan.shapes

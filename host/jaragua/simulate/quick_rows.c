@@ -194,8 +194,9 @@ static size_t jrg_rows_write(const jrg_rows_texts *texts, uint32_t row, uint8_t 
     return (size_t)(end - text);
 }
 
-/* The digests of rows `first` and following, a lane each; lanes beyond the last row have its text again. */
-static jrg_sha256_digests jrg_rows_digests(const jrg_rows_texts *texts, uint32_t first, uint8_t *room, size_t stride_bytes)
+/* digests: become those of rows `first` and following, a lane each; lanes beyond the last row have its text again. */
+static void jrg_rows_digest(const jrg_rows_texts *texts, uint32_t first, uint8_t *room, size_t stride_bytes,
+                            jrg_sha256_digests *digests)
 {
     uint32_t blocks[JRG_SHA256_LANES];
     for (uint32_t lane = 0; lane < JRG_SHA256_LANES; lane++) {
@@ -205,7 +206,7 @@ static jrg_sha256_digests jrg_rows_digests(const jrg_rows_texts *texts, uint32_t
         jrg_sha256_pad(text, len_bytes);
         blocks[lane] = (uint32_t)(jrg_sha256_padded_bytes(len_bytes) / JRG_SHA256_BLOCK_BYTES);
     }
-    return jrg_sha256_of_lanes(room, stride_bytes, blocks);
+    jrg_sha256_of_lanes(digests, room, stride_bytes, blocks);
 }
 
 /* The generator that is seeded with the first 16 bytes of a lane's digest, little endian. */
@@ -230,7 +231,8 @@ void jrg_rows_seeds(const jrg_rows_text *head, const jrg_rows_names *names, uint
 {
     const jrg_rows_texts texts = {head, names, NULL, NULL};
     for (uint32_t first = 0; first < names->count; first += JRG_SHA256_LANES) {
-        const jrg_sha256_digests digests = jrg_rows_digests(&texts, first, room, stride_bytes);
+        jrg_sha256_digests digests;
+        jrg_rows_digest(&texts, first, room, stride_bytes, &digests);
         for (uint32_t lane = 0; lane < JRG_SHA256_LANES && first + lane < names->count; lane++) {
             seeds[first + lane] = ((uint64_t)digests.words[0][lane] << 32 | digests.words[1][lane]) >> 1;
         }
@@ -245,7 +247,8 @@ void jrg_rows_units(const jrg_rows_text *head, const jrg_rows_names *names, cons
     const jrg_rows_texts texts = {head, names, seeds, tail};
     const jrg_rows_jump jump = jrg_rows_jump_of(skipped);
     for (uint32_t first = 0; first < names->count; first += JRG_SHA256_LANES) {
-        const jrg_sha256_digests digests = jrg_rows_digests(&texts, first, room, stride_bytes);
+        jrg_sha256_digests digests;
+        jrg_rows_digest(&texts, first, room, stride_bytes, &digests);
         for (uint32_t lane = 0; lane < JRG_SHA256_LANES && first + lane < names->count; lane++) {
             jrg_rows_generator generator = jrg_rows_generator_of(&digests, lane);
             jrg_rows_skip(&generator, &jump);

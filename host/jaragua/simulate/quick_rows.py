@@ -12,9 +12,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from jaragua.coordinator import rules
 from jaragua.simulate import library
 from jaragua.simulate.settings import default_cache
-from jaragua_models.random_rows import Named, Seeds
+from jaragua_compiler.host_build import has_compiler
+from jaragua_models.random_rows import Named, Seeds, unit_rows_of
 
 _SOURCES: Final = ("quick_rows.c", "sha256_lanes.h")
 #: Bytes of a seed in a text, of what stands before it, and of SHA-256's padding.
@@ -33,7 +35,7 @@ class QuickRows:
     """The library. Threads may call it at once."""
 
     def __init__(self, cache: Path, flags: tuple[str, ...] = ()) -> None:
-        """flags: for the compiler. Raises: ToolError if the C cannot be built."""
+        """flags: for the compiler. Raises: ToolchainError if the C cannot be built."""
         sources = {name: library.own_source(name) for name in _SOURCES}
         built = ctypes.CDLL(str(library.build(sources, None, cache, flags, ())))
         pointer, size, count = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
@@ -69,10 +71,22 @@ class QuickRows:
         return ctypes.create_string_buffer(self._lanes * stride), stride
 
 
+class PlainRows:
+    """The same in NumPy and Python, for machines without a C compiler."""
+
+    def train_seeds(self, run_seed: int, round_number: int, devices: Sequence[str]) -> Seeds:
+        """`rules.train_seed` of each device (R2)."""
+        return np.array([rules.train_seed(run_seed, round_number, device) for device in devices], np.int64)
+
+    def unit_rows(self, named: Named, skipped: int, count: int) -> NDArray[np.float64]:
+        """`random_rows.unit_rows_of`."""
+        return unit_rows_of(named, skipped, count)
+
+
 @functools.cache
-def quick_rows() -> QuickRows:
-    """Of this process. Raises: ToolError if the C cannot be built."""
-    return QuickRows(default_cache())
+def quick_rows() -> QuickRows | PlainRows:
+    """Of this process. Raises: ToolchainError if there is a compiler and it fails."""
+    return QuickRows(default_cache()) if has_compiler() else PlainRows()
 
 
 class _Listed:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from jaragua.errors import ModelError
 from jaragua.strategies import ClientWork
+from jaragua_compiler import Network
 from jaragua_compiler.visits import visits
 from jaragua_models import Samples
 
@@ -64,6 +66,13 @@ def in_one_pass(work: ClientWork, batch: Batch) -> tuple[ClientWork, Batch]:
     if not work.memory or work.passes == 1:
         return work, batch
     return replace(work, passes=1, memory=0), batch.visited(work.passes, work.memory)
+
+
+def require_classes(batch: Batch, network: Network) -> None:
+    """Raises: ModelError for a label that is no class of the network: an engine would write where it says."""
+    if network.classifier and not ((batch.y >= 0) & (batch.y < network.outputs)).all():
+        message = f"A label is not a class of {network.name!r}: they go from 0 to {network.outputs - 1}."
+        raise ModelError(message, "Mend the model's source of tasks.")
 
 
 def asked_of(batch: Batch, samples: int | None) -> int:

@@ -1,4 +1,7 @@
-/* SHA-256 (FIPS 180-4) of several texts in step, a text a lane; vectors are those of GCC and Clang, for any processor. */
+/* SHA-256 (FIPS 180-4) of several texts in step, a text a lane; vectors are those of GCC and Clang, for any processor.
+ *
+ * No function takes or returns a vector: how 64 bytes are passed depends on the processor (without AVX-512 GCC warns of it).
+ */
 #ifndef JRG_SHA256_LANES_H
 #define JRG_SHA256_LANES_H
 
@@ -34,20 +37,17 @@ static const uint32_t jrg_sha256_first[8] = {
     0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au, 0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u,
 };
 
-static inline jrg_sha256_words jrg_sha256_rotated(jrg_sha256_words value, uint32_t bits)
-{
-    return value >> bits | value << (32u - bits);
-}
+/* Of a vector, which is read twice. */
+#define JRG_SHA256_ROTATED(value, bits) ((value) >> (bits) | (value) << (32u - (bits)))
 
-/* 6.2.2, step 1. The schedule is kept as a ring of the last 16 words. */
-static inline jrg_sha256_words jrg_sha256_next_word(jrg_sha256_words ring[16], uint32_t round)
+/* 6.2.2, step 1: makes the word of a round, ring[round % 16]. The ring holds the last 16 words of the schedule. */
+static inline void jrg_sha256_make_word(jrg_sha256_words ring[16], uint32_t round)
 {
     const jrg_sha256_words before_2 = ring[(round - 2u) % 16u];
     const jrg_sha256_words before_15 = ring[(round - 15u) % 16u];
-    const jrg_sha256_words sigma_1 = jrg_sha256_rotated(before_2, 17) ^ jrg_sha256_rotated(before_2, 19) ^ before_2 >> 10;
-    const jrg_sha256_words sigma_0 = jrg_sha256_rotated(before_15, 7) ^ jrg_sha256_rotated(before_15, 18) ^ before_15 >> 3;
+    const jrg_sha256_words sigma_1 = JRG_SHA256_ROTATED(before_2, 17) ^ JRG_SHA256_ROTATED(before_2, 19) ^ before_2 >> 10;
+    const jrg_sha256_words sigma_0 = JRG_SHA256_ROTATED(before_15, 7) ^ JRG_SHA256_ROTATED(before_15, 18) ^ before_15 >> 3;
     ring[round % 16u] += sigma_1 + ring[(round - 7u) % 16u] + sigma_0;
-    return ring[round % 16u];
 }
 
 /* 6.2.2, steps 2 to 4. ring: the 16 words of a block of each lane; it is used up. */
@@ -56,10 +56,13 @@ static void jrg_sha256_add_block(jrg_sha256_digests *state, jrg_sha256_words rin
     jrg_sha256_words a = state->words[0], b = state->words[1], c = state->words[2], d = state->words[3];
     jrg_sha256_words e = state->words[4], f = state->words[5], g = state->words[6], h = state->words[7];
     for (uint32_t round = 0; round < 64u; round++) {
-        const jrg_sha256_words word = round < 16u ? ring[round] : jrg_sha256_next_word(ring, round);
-        const jrg_sha256_words sum_1 = jrg_sha256_rotated(e, 6) ^ jrg_sha256_rotated(e, 11) ^ jrg_sha256_rotated(e, 25);
+        if (round >= 16u) {
+            jrg_sha256_make_word(ring, round);
+        }
+        const jrg_sha256_words word = ring[round % 16u];
+        const jrg_sha256_words sum_1 = JRG_SHA256_ROTATED(e, 6) ^ JRG_SHA256_ROTATED(e, 11) ^ JRG_SHA256_ROTATED(e, 25);
         const jrg_sha256_words t1 = h + sum_1 + ((e & f) ^ (~e & g)) + jrg_sha256_constants[round] + word;
-        const jrg_sha256_words sum_0 = jrg_sha256_rotated(a, 2) ^ jrg_sha256_rotated(a, 13) ^ jrg_sha256_rotated(a, 22);
+        const jrg_sha256_words sum_0 = JRG_SHA256_ROTATED(a, 2) ^ JRG_SHA256_ROTATED(a, 13) ^ JRG_SHA256_ROTATED(a, 22);
         const jrg_sha256_words t2 = sum_0 + ((a & b) ^ (a & c) ^ (b & c));
         h = g, g = f, f = e, e = d + t1;
         d = c, c = b, b = a, a = t1 + t2;
@@ -93,11 +96,10 @@ static void jrg_sha256_pad(uint8_t *text, size_t len_bytes)
     }
 }
 
-/* The digests of padded texts, `stride_bytes` apart. blocks: of each lane's text. */
-static jrg_sha256_digests jrg_sha256_of_lanes(const uint8_t *texts, size_t stride_bytes,
-                                              const uint32_t blocks[JRG_SHA256_LANES])
+/* state: becomes the digests of padded texts, `stride_bytes` apart. blocks: of each lane's text. */
+static void jrg_sha256_of_lanes(jrg_sha256_digests *state, const uint8_t *texts, size_t stride_bytes,
+                                const uint32_t blocks[JRG_SHA256_LANES])
 {
-    jrg_sha256_digests state;
     jrg_sha256_words left;
     uint32_t most = 0;
     for (uint32_t lane = 0; lane < JRG_SHA256_LANES; lane++) {
@@ -105,11 +107,11 @@ static jrg_sha256_digests jrg_sha256_of_lanes(const uint8_t *texts, size_t strid
         most = blocks[lane] > most ? blocks[lane] : most;
     }
     for (uint32_t word = 0; word < 8u; word++) {
-        state.words[word] = (jrg_sha256_words){0} + jrg_sha256_first[word];
+        state->words[word] = (jrg_sha256_words){0} + jrg_sha256_first[word];
     }
     for (uint32_t block = 0; block < most; block++) {
         const jrg_sha256_words goes_on = (jrg_sha256_words)(left > block);
-        const jrg_sha256_digests before = state;
+        const jrg_sha256_digests before = *state;
         jrg_sha256_words ring[16];
         for (uint32_t lane = 0; lane < JRG_SHA256_LANES; lane++) {
             const uint8_t *own = texts + lane * stride_bytes + (block < blocks[lane] ? block : 0u) * JRG_SHA256_BLOCK_BYTES;
@@ -117,12 +119,11 @@ static jrg_sha256_digests jrg_sha256_of_lanes(const uint8_t *texts, size_t strid
                 ring[word][lane] = jrg_sha256_word_at(own + 4u * word);
             }
         }
-        jrg_sha256_add_block(&state, ring);
+        jrg_sha256_add_block(state, ring);
         for (uint32_t word = 0; word < 8u; word++) {
-            state.words[word] = (state.words[word] & goes_on) | (before.words[word] & ~goes_on);
+            state->words[word] = (state->words[word] & goes_on) | (before.words[word] & ~goes_on);
         }
     }
-    return state;
 }
 
 #endif

@@ -21,10 +21,10 @@ from jaragua.simulate.buffered import BufferedRounds
 from jaragua.simulate.channel import Channel, channel_for
 from jaragua.simulate.draws import Draw
 from jaragua.simulate.engine import Judged, Trained, VirtualFleet, learned_onto
-from jaragua.simulate.float_fleet import FloatFleet
 from jaragua.simulate.integer_fleet import IntegerFleet
 from jaragua.simulate.mixed_fleet import MixedFleet
 from jaragua.simulate.models import model_for
+from jaragua.simulate.numpy_fleet import ReferenceFleet, float_fleet
 from jaragua.simulate.ray_fleet import RayFleet
 from jaragua.simulate.settings import (
     CurvePoint,
@@ -41,6 +41,7 @@ from jaragua.strategies.aggregation import UpdateRows
 from jaragua.strategies.guarded import moved
 from jaragua.strategies.registry import find, options_of, work_of
 from jaragua.strategies.robust import aggregation_of
+from jaragua_compiler.host_build import has_compiler
 from jaragua_models import Model
 
 SAVE_EVERY_SECONDS: Final = 10.0
@@ -299,13 +300,20 @@ class _Rounds:
 
 
 def _fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path | None) -> VirtualFleet:
+    """In C; without a C compiler in NumPy, which gives the same integers."""
     folder, samples = cache or default_cache(), simulation.ways * simulation.shots  # as the coordinator commands them
+
+    def floats() -> VirtualFleet:
+        return float_fleet(codec.model, workers, folder, samples)
+
+    def integers() -> VirtualFleet:
+        if has_compiler():
+            return IntegerFleet(codec.model, codec, workers, folder, samples)
+        return ReferenceFleet(codec.model, codec, samples)
+
     if simulation.engine == "float32":
-        return FloatFleet(codec.model, workers, folder, samples)
-    integers = IntegerFleet(codec.model, codec, workers, folder, samples)
-    if not simulation.float_share:
-        return integers
-    return MixedFleet(FloatFleet(codec.model, workers, folder, samples), integers, simulation.float_share)
+        return floats()
+    return MixedFleet(floats(), integers(), simulation.float_share) if simulation.float_share else integers()
 
 
 def _ray_fleet(simulation: Simulation, address: str, workers: int | None) -> VirtualFleet:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaragua_compiler.errors import CompileError
+from jaragua_compiler.host_build import is_strict
 from jaragua_compiler.native import kernel_folder
 
 COMPILER = "arm-none-eabi-gcc"
@@ -67,13 +68,15 @@ def bench_folder() -> Path:
 def c_flags(core: str) -> tuple[str, ...]:
     """Flags of the product's image for `core`, from firmware/flags.toml, without those of the linker."""
     flags = _flags()
-    common: list[str] = [flag for group in _C_FLAG_GROUPS for flag in flags["c"][group]]
+    groups = (*_C_FLAG_GROUPS, "strict") if is_strict() else _C_FLAG_GROUPS
+    common: list[str] = [flag for group in groups for flag in flags["c"][group]]
     return (*flags["core"][core], *common)
 
 
 def link_flags() -> tuple[str, ...]:
     """Linker flags of the product's images, and the bench's memory map."""
-    return (*_flags()["link"]["arm"], "-T", str(bench_folder() / "bench_m4.ld"))
+    link = _flags()["link"]
+    return (*link["arm"], *(link["strict"] if is_strict() else []), "-T", str(bench_folder() / "bench_m4.ld"))
 
 
 def build(program: Program) -> Path:

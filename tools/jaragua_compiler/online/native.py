@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import subprocess
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from jaragua_compiler import host_build
 from jaragua_compiler.blob import Int16Array, unpack_integers
 from jaragua_compiler.emitter import emitted_files
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.native import (
-    BUILD_TIMEOUT_S,
-    COMPILER_FLAGS,
-    default_cache,
-    find_compiler,
-    kernel_folder,
-    load_private_copy,
-)
+from jaragua_compiler.native import COMPILER_FLAGS, kernel_folder
 from jaragua_compiler.online.learner import Outcome, Report, Settings, Statistics, head_of
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.rate import LearningRate
@@ -130,7 +120,7 @@ class NativeLearner:
         """Raises CompileError if this network cannot learn online (O1.1) or the C cannot be built."""
         self.plan = plan
         self._head = head_of(plan)
-        self._library = load_private_copy(_build(plan, cache or default_cache()))
+        self._library = host_build.load_private_copy(_build(plan, cache))
         _declare(self._library)
         self._memory = (ctypes.c_uint32 * (plan.blob_bytes // 4))()
 
@@ -205,34 +195,8 @@ def _declare(library: ctypes.CDLL) -> None:
     library.jrg_online_model_state.restype = ctypes.POINTER(_Online)
 
 
-def _build(plan: Plan, cache: Path) -> Path:
+def _build(plan: Plan, cache: Path | None) -> Path:
     """The shared library, from the cache if one of the same sources, compiler and flags is there."""
-    compiler, folder = find_compiler(), kernel_folder().parent / LIBRARY
-    target = cache / f"{_content_key(plan, compiler, folder)}.so"
-    if target.exists():
-        return target
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="build-") as name:
-        for file, text in emitted_files(plan).items():
-            (Path(name) / file).write_text(text, encoding="utf-8")
-        sources = [*Path(name).glob("*.c"), *sorted(folder.glob("*.c"))]
-        includes = [f"-I{path}" for path in (kernel_folder(), folder, name)]
-        built = Path(name) / target.name
-        command = [compiler, *COMPILER_FLAGS, *includes, "-o", str(built), *map(str, sources)]
-        done = subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="replace", timeout=BUILD_TIMEOUT_S, check=False
-        )
-        if done.returncode != 0:
-            raise CompileError(f"{compiler} cannot build the learner: {done.stderr.strip()}")
-        os.replace(built, target)
-    return target
-
-
-def _content_key(plan: Plan, compiler: str, folder: Path) -> str:
-    version = subprocess.run([compiler, "--version"], capture_output=True, timeout=BUILD_TIMEOUT_S, check=False).stdout
-    digest = hashlib.sha256(version + " ".join(COMPILER_FLAGS).encode())
-    for name, text in sorted(emitted_files(plan).items()):
-        digest.update(f"{name}\0{text}\0".encode())
-    for path in [*sorted(kernel_folder().glob("*.h")), *sorted(folder.glob("*.[ch]"))]:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:32]
+    folder = kernel_folder().parent / LIBRARY
+    sources = host_build.Sources(emitted_files(plan), (kernel_folder(), folder), tuple(sorted(folder.glob("*.c"))))
+    return host_build.build(sources, COMPILER_FLAGS, cache=cache)

@@ -1,5 +1,6 @@
 """How an image is built: compiler from the PATH, our linker script, a map file, sizes. SCons runs it in PlatformIO."""
 
+import os
 import tomllib
 from pathlib import Path
 from shutil import which
@@ -12,6 +13,8 @@ prefix = board.get("build.toolchain")
 flags = tomllib.loads((Path(env.subst("$PROJECT_DIR")) / "firmware" / "flags.toml").read_text(encoding="utf-8"))
 emulated = prefix != ""
 compiler = f"{prefix}gcc" if emulated else "cc"
+is_strict = os.environ.get("JARAGUA_STRICT_C") == "1"
+strict = flags["c"]["strict"] if is_strict else []
 
 if which(compiler) is None:
     env.Exit(f"Error: the compiler {compiler} is not on the PATH. `make setup-demo` installs it or says how.")
@@ -34,7 +37,7 @@ env.Replace(
 )
 env.Append(
     CFLAGS=flags["c"]["standard"],
-    CCFLAGS=["-g", *flags["c"]["warnings"], *flags["c"]["layout"], *flags["c"]["optimise"]],
+    CCFLAGS=["-g", *flags["c"]["warnings"], *strict, *flags["c"]["layout"], *flags["c"]["optimise"]],
     LINKFLAGS=["-Wl,--gc-sections", "-Wl,-Map=${BUILD_DIR}/${PROGNAME}.map"],
 )
 
@@ -43,7 +46,7 @@ if emulated:
     script = env.subst("$PROJECT_DIR/") + board.get("build.linker_script")
     env.Append(
         CCFLAGS=[*machine, *flags["c"]["environment"]],
-        LINKFLAGS=[*machine, *flags["link"]["arm"], f"-Wl,-T,{script}"],
+        LINKFLAGS=[*machine, *flags["link"]["arm"], *(flags["link"]["strict"] if is_strict else []), "-T", script],
         LIBS=["c", "gcc"],
     )
 
