@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test random-networks test-keras test-ray test-litert lint format reproduce bench reptile-search bench-flower online accuracy firmware setup-demo setup-test clean
+.PHONY: help demo test random-networks test-keras test-ray test-litert test-paths lint format reproduce bench reptile-search bench-flower online accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each.
@@ -66,6 +66,10 @@ bench-flower: ## Simulated client tasks per second, beside Flower's simulation (
 test-ray: ## Simulations on Ray's workers (in the same environment)
 	@tools/setup/setup.sh flower
 	@.venv-flower/bin/python -m pytest tests/simulate/test_ray.py -W ignore
+
+test-paths: ## Set-up, firmware and demo in a fresh clone in a folder named "a b ü" (build/a b ü)
+	@rm -rf "build/a b ü" && mkdir -p build && git clone --quiet . "build/a b ü"
+	@$(MAKE) --no-print-directory -C "build/a b ü" demo
 
 firmware: setup-demo ## Build the images (emulated Cortex-M4 and host process)
 	@$(BIN)/pio run -e qemu_m4 -e native

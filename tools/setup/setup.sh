@@ -1,7 +1,8 @@
 #!/bin/sh
 # Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
-# usage: setup.sh demo|test|keras|flower|litert|tflite   (test adds the test tools; keras is test in .venv-keras, with TensorFlow;
+# usage: setup.sh demo|test|keras|flower|litert|tflite|clang   (test adds the test tools; keras is test in .venv-keras, with TensorFlow;
 # flower is what benchmarks and Ray's tests need, in .venv-flower;
+# clang is the second compiler that CI tests the C of this machine with, and what `make fuzz-node` needs;
 # litert and tflite are a Pi's client with one of the two LiteRT runtimes, in .venv-litert and .venv-tflite: no compiler)
 set -eu
 cd "$(dirname "$0")/../.."
@@ -15,8 +16,9 @@ keras) extras=firmware,keras,test,tensorflow venv=.venv-keras ;;
 flower) extras=test,ray,bench-flower venv=.venv-flower ;;
 litert) extras=litert venv=.venv-litert ;;
 tflite) extras=tflite venv=.venv-tflite ;;
+clang) ;;
 *)
-    echo "setup: unknown set-up '$what': use demo, test, keras, flower, litert or tflite" >&2
+    echo "setup: unknown set-up '$what': use demo, test, keras, flower, litert, tflite or clang" >&2
     exit 2
     ;;
 esac
@@ -44,6 +46,10 @@ find_python() {
 }
 
 missing_packages() {
+    if [ "$what" = clang ]; then
+        have clang || echo clang libclang-rt-dev
+        return
+    fi
     $is_pi || missing_tools
     # Debian splits venv (ensurepip) off python3.
     if [ -z "$python" ]; then
@@ -108,6 +114,7 @@ if [ "$what" = tflite ] && [ -z "$python" ]; then
     exit 1
 fi
 install_packages
+[ "$what" != clang ] || exit 0
 python=$(find_python)
 if ! "$venv/bin/python" -c "$is_wanted" 2>/dev/null; then
     rm -rf "$venv"

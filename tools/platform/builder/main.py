@@ -19,6 +19,12 @@ strict = flags["c"]["strict"] if is_strict else []
 if which(compiler) is None:
     env.Exit(f"Error: the compiler {compiler} is not on the PATH. `make setup-demo` installs it or says how.")
 
+
+def one_word(text: str) -> str:
+    """`text` with its variables filled in, as one argument of a command: SCons splits what it fills in at spaces."""
+    return env.subst(text).replace("$", "$$")
+
+
 env.Replace(
     AR=f"{prefix}gcc-ar" if emulated else "ar",
     AS=compiler,
@@ -38,12 +44,12 @@ env.Replace(
 env.Append(
     CFLAGS=flags["c"]["standard"],
     CCFLAGS=["-g", *flags["c"]["warnings"], *strict, *flags["c"]["layout"], *flags["c"]["optimise"]],
-    LINKFLAGS=["-Wl,--gc-sections", "-Wl,-Map=${BUILD_DIR}/${PROGNAME}.map"],
+    LINKFLAGS=["-Wl,--gc-sections", one_word("-Wl,-Map=${BUILD_DIR}/${PROGNAME}.map")],
 )
 
 if emulated:
     machine = flags["core"][board.get("build.core")]
-    script = env.subst("$PROJECT_DIR/") + board.get("build.linker_script")
+    script = one_word("$PROJECT_DIR/") + board.get("build.linker_script")
     env.Append(
         CCFLAGS=[*machine, *flags["c"]["environment"]],
         LINKFLAGS=[*machine, *flags["link"]["arm"], *(flags["link"]["strict"] if is_strict else []), "-T", script],
