@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from strict_c import STRICT
 
 import jaragua_models
 from jaragua.cli.main import run
@@ -23,6 +22,7 @@ from jaragua_compiler import LearningRate
 from jaragua_compiler.boards import boards
 from jaragua_compiler.export import load_model
 from jaragua_compiler.export.readme import example
+from strict_c import STRICT
 
 KERAS = Path(__file__).parents[1] / "compiler" / "data" / "small.keras"
 
