@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import random
+import subprocess
+import sys
 from contextlib import suppress
 from importlib.resources import files
 from typing import Any, get_args
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zcbor import CddlValidationError, DataTranslator
 
-from jaragua.wire import messages, plain_cbor, schema
+from jaragua.wire import cddl, messages, plain_cbor, schema
 from jaragua.wire.definitions import MAX_PAYLOAD_BYTES
 from jaragua.wire.messages import (
     AdaptCommand,
@@ -43,6 +45,14 @@ from jaragua.wire.messages import (
     UpdateHeader,
 )
 
+TEXT = (files("jaragua.wire") / "messages.cddl").read_text(encoding="utf-8")
+
+
+def zcbor_rules() -> Any:
+    """The reading that the board's C is made of."""
+    return DataTranslator.from_cddl(cddl_string=TEXT, default_max_qty=64).my_types
+
+
 KINDS = [
     kind
     for kind in vars(messages).values()
@@ -55,7 +65,7 @@ def value_of(element: Any, rng: random.Random) -> Any:
     """A random value that the file allows."""
     if element.type == "OTHER":
         return "dev-1" if element.value == "device-id" else value_of(schema.rules()[element.value], rng)
-    if element.value is not None and not isinstance(element.value, list):
+    if element.value is not None and not isinstance(element.value, list | tuple):
         return element.value
     children: Any = element.value
     if element.type == "UNION":
@@ -90,6 +100,55 @@ def decode_any(kind: type[Message], data: bytes) -> Message:
     return decoded
 
 
+def shape(element: Any) -> tuple[object, ...]:
+    """All that the two readings have in common, for a comparison."""
+    value = element.value
+    value = tuple(shape(child) for child in value) if isinstance(value, list | tuple) else value
+    bounds = (
+        element.min_value,
+        element.max_value,
+        element.min_size,
+        element.max_size,
+        element.min_qty,
+        element.max_qty,
+    )
+    return element.type, value, bounds, element.label, element.key and shape(element.key)
+
+
+def test_the_file_is_read_as_zcbor_reads_it() -> None:
+    theirs, ours = zcbor_rules(), schema.rules()
+    assert list(ours) == list(theirs)
+    for name, element in ours.items():
+        assert shape(element) == shape(theirs[name]), name
+
+
+@pytest.mark.parametrize(
+    "text", ["a = ", "a = [1", "a = %", "a uint", "a = [? x: uint,, y]", "a = bstr .size (1..", "= 5"]
+)
+def test_a_file_that_is_not_understood_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        cddl.read(text, 64)
+
+
+NO_ZCBOR = """
+import sys
+for name in ("zcbor", "yaml", "regex"):
+    sys.modules[name] = None # importing it fails
+"""
+
+
+def test_38_the_host_needs_no_zcbor() -> None:
+    """It is a tool of the build: a Pi has neither it nor what it brings."""
+    program = NO_ZCBOR + (
+        "import jaragua.cli.main, jaragua.cli.client, jaragua.cli.gateway\n"
+        "import jaragua.client.client, jaragua.gateway.gateway\n"
+        "from jaragua.wire import messages\n"
+        "kind = messages.StopCommand\n"
+        "assert messages.decode(kind, messages.encode(kind('r1'))) == kind('r1')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_every_rule_of_the_file_has_a_class_and_the_reverse() -> None:
     assert {messages.rule_name(kind) for kind in KINDS} == set(schema.rules()) - HELPER_RULES
     assert {messages.rule_name(kind) for kind in get_args(Request)} == set(schema.choices("request"))
@@ -120,7 +179,7 @@ def test_zcbor_takes_what_is_encoded(kind: type[Message]) -> None:
     rng = random.Random(6)
     for _ in range(10):
         data = cbor2.dumps(value_of(schema.rules()[messages.rule_name(kind)], rng))
-        assert schema.rules()[messages.rule_name(kind)].validate_str(messages.encode(decode_any(kind, data)))
+        assert zcbor_rules()[messages.rule_name(kind)].validate_str(messages.encode(decode_any(kind, data)))
 
 
 def test_the_longest_messages_of_a_board_fit_one_frame() -> None:
@@ -152,8 +211,7 @@ def changed(value: Any, rng: random.Random) -> Any:
 def test_what_zcbor_refuses_is_refused_here_with_a_named_error(kind: type[Message], capsys: Any) -> None:
     rng, refused = random.Random(7), 0
     name = messages.rule_name(kind)
-    text = (files("jaragua.wire") / "messages.cddl").read_text(encoding="utf-8")
-    translator = DataTranslator.from_cddl(cddl_string=text, default_max_qty=64).my_types[name]
+    translator = zcbor_rules()[name]
     for _ in range(15):
         broken = changed(value_of(schema.rules()[name], rng), rng)
         try:

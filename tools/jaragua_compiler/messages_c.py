@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -37,6 +38,11 @@ def write_messages(folder: Path) -> None:
 
 
 def _run_zcbor(cddl: Path, folder: Path) -> None:
+    if importlib.util.find_spec("zcbor") is None:
+        raise CompileError(
+            "zcbor is not installed, which makes a board's C of the messages.",
+            "Install it with: pip install 'zcbor<0.10'",
+        )
     most = str(load_definitions()["limits"]["max_outputs"])
     what = ["--decode", "--encode", "-t", "request", "response", "--default-max-qty", most, "--copy-sources"]
     where = ["--oc", str(folder / "jrg_messages.c"), "--oh", str(folder / "jrg_messages.h")]

@@ -1,8 +1,8 @@
-"""Checks plain Python values against `messages.cddl`, as zcbor reads it.
+"""Checks plain Python values against `messages.cddl`.
 
-The parser is zcbor's, the same that makes the board's C, so both sides follow one reading of the file. The check
-itself is ours: zcbor's own (`DataTranslator.validate_obj`) wants the keys of a map in the order of the file, prints to
-stdout when a value does not fit, keeps every such error for ever, and takes 2 ms a message.
+zcbor, which makes the board's C from the same file, is a tool of the build and not needed here. Its own check
+(`DataTranslator.validate_obj`) wants the keys of a map in the order of the file, prints to stdout when a value does not
+fit, keeps every such error for ever, and takes 2 ms a message.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from importlib.resources import files
 from typing import Any, Final
 
 from jaragua.errors import ProtocolError
+from jaragua.wire import cddl
+from jaragua.wire.cddl import Element
 from jaragua.wire.topics import is_id
 
 _MAX_UINT64: Final = 2**64 - 1
-#: zcbor asks for a bound where CDDL says `*`: the longest map telemetry may hold.
+#: Where CDDL says `*`: the longest map telemetry may hold.
 _MAX_REPEATS: Final = 64
 
 _PYTHON_TYPES: Final[dict[str, type]] = {
@@ -37,13 +39,9 @@ class MessageError(ProtocolError):
 
 
 @cache
-def rules() -> dict[str, Any]:
-    """zcbor's reading of the file: rule name -> element."""
-    from zcbor import DataTranslator  # 0.1 s, and not every verb speaks CBOR
-
-    text = (files(__package__) / "messages.cddl").read_text(encoding="utf-8")
-    types: dict[str, Any] = DataTranslator.from_cddl(cddl_string=text, default_max_qty=_MAX_REPEATS).my_types
-    return types
+def rules() -> dict[str, Element]:
+    """What the file says: rule name -> type."""
+    return cddl.read((files(__package__) / "messages.cddl").read_text(encoding="utf-8"), _MAX_REPEATS)
 
 
 def check(name: str, value: object) -> None:
@@ -54,13 +52,15 @@ def check(name: str, value: object) -> None:
 @cache
 def choices(name: str) -> tuple[str, ...]:
     """The names in a rule of the form `name = a / b / c`."""
-    return tuple(element.value for element in rules()[name].value)
+    return tuple(str(element.value) for element in rules()[name].children)
 
 
 @cache
 def tag(name: str) -> int:
     """The number that begins the array of the serial message `name`."""
-    return int(rules()[name].value[0].value)
+    number = rules()[name].children[0].value
+    assert isinstance(number, int)
+    return number
 
 
 @cache
@@ -68,13 +68,13 @@ def fields(name: str) -> tuple[str, ...]:
     """The field names of the message `name` in the order of the file, without the tag."""
     element = rules()[name]
     if element.type == "LIST":
-        return tuple(str(child.label) for child in element.value[1:])
-    return tuple(str(child.key.value) for child in element.value)
+        return tuple(str(child.label) for child in element.children[1:])
+    return tuple(str(child.key.value) for child in element.children if child.key)
 
 
-def _check(element: Any, value: object, where: str) -> None:
+def _check(element: Element, value: object, where: str) -> None:
     if element.type == "OTHER":
-        _check(rules()[element.value], value, where)
+        _check(rules()[str(element.value)], value, where)
         if element.value == "device-id" and not is_id(str(value)):
             raise MessageError(f"{where}: {value!r} is not of the form [a-z0-9-]")
     elif element.type == "UNION":
@@ -89,8 +89,8 @@ def _check(element: Any, value: object, where: str) -> None:
         _check_bounds(element, value, where)
 
 
-def _check_union(element: Any, value: object, where: str) -> None:
-    for child in element.value:
+def _check_union(element: Element, value: object, where: str) -> None:
+    for child in element.children:
         try:
             _check(child, value, where)
         except MessageError:
@@ -99,7 +99,7 @@ def _check_union(element: Any, value: object, where: str) -> None:
     raise MessageError(f"{where}: {_shown(value)} is none of what the protocol allows")
 
 
-def _check_bounds(element: Any, value: Any, where: str) -> None:
+def _check_bounds(element: Element, value: Any, where: str) -> None:
     if element.value is not None and element.value != value:
         raise MessageError(f"{where}: {_shown(value)} should be {element.value!r}")
     if isinstance(value, str | bytes):
@@ -119,8 +119,8 @@ def _check_range(value: int, smallest: int, largest: int | None, where: str) -> 
         raise MessageError(f"{where}: {value} is not in {smallest}..{limit}")
 
 
-def _check_list(element: Any, value: list[object], where: str) -> None:
-    *single, last = element.value
+def _check_list(element: Element, value: list[object], where: str) -> None:
+    *single, last = element.children
     repeated = last.max_qty > 1
     smallest = len(single) + last.min_qty
     largest = len(single) + last.max_qty
@@ -128,13 +128,14 @@ def _check_list(element: Any, value: list[object], where: str) -> None:
         expected = f"{smallest}..{largest}" if repeated else str(largest)
         raise MessageError(f"{where}: {len(value)} items instead of {expected}")
     for index, item in enumerate(value):
-        child = element.value[min(index, len(single))]
+        child = element.children[min(index, len(single))]
         _check(child, item, f"{where}.{child.label or index}")
 
 
-def _check_map(element: Any, value: dict[object, object], where: str) -> None:
-    named = {child.key.value: child for child in element.value if child.key.value is not None}
-    others = [child for child in element.value if child.key.value is None]
+def _check_map(element: Element, value: dict[object, object], where: str) -> None:
+    keys = [(child.key.value if child.key else None, child) for child in element.children]
+    named: dict[object, Element] = {key: child for key, child in keys if key is not None}
+    others = [child for key, child in keys if key is None]
     for key, child in named.items():
         if key not in value and child.min_qty:
             raise MessageError(f"{where}: {key} is missing")
