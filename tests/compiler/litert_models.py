@@ -91,6 +91,20 @@ class File:
         options.keepDims = keep
         return self.operator("MEAN", (x, self.shape(*axes)), output, options)
 
+    def average_pool(self, x: int, output: tuple[int, ...], window: tuple[int, int]) -> int:
+        options = schema.Pool2DOptionsT()
+        options.padding, options.strideW, options.strideH = VALID, window[1], window[0]
+        options.filterHeight, options.filterWidth = window
+        return self.operator("AVERAGE_POOL_2D", (x,), output, options)
+
+    def softmax(self, x: int, output: tuple[int, ...]) -> int:
+        options = schema.SoftmaxOptionsT()
+        options.beta = 1.0
+        return self.operator("SOFTMAX", (x,), output, options)
+
+    def add(self, x: int, y: int, output: tuple[int, ...]) -> int:
+        return self.operator("ADD", (x, y), output, schema.AddOptionsT())
+
     def content(self, output: int) -> bytes:
         """The bytes of the file whose one output this tensor is."""
         import flatbuffers

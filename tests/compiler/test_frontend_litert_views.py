@@ -112,6 +112,41 @@ def test_views_make_no_layers_and_the_runtime_computes_the_same(case: str, tmp_p
     assert np.allclose(outputs, computed(tmp_path / "file.tflite", samples), atol=1e-5)
 
 
+def pooled_head(file: File) -> int:
+    """As the person detection model of TensorFlow Lite Micro ends: a pool, a 1 × 1 convolution, a view, a softmax."""
+    x = file.conv(file.input, (1, 4, 4, 5), file.weights(5, 3, 3, 2), relu=True)
+    x = file.conv(file.average_pool(x, (1, 1, 1, 5), (4, 4)), (1, 1, 1, 3), file.weights(3, 1, 1, 5))
+    return file.softmax(file.view("RESHAPE", x, (1, 3), (1, 3)), (1, 3))
+
+
+def test_a_head_of_one_position_is_flattened_before_its_softmax(tmp_path: Path) -> None:
+    file = File((1, 6, 6, 2))
+    (tmp_path / "file.tflite").write_bytes(file.content(pooled_head(file)))
+    found = read_litert(tmp_path / "file.tflite")
+    assert [type(layer).__name__ for layer in found.network.layers] == ["Conv2D", "AveragePool2D", "Conv2D", "Flatten"]
+    samples = np.random.default_rng(5).uniform(-1, 1, (4, 6, 6, 2))
+    powers = np.exp(FloatEngine(found.network, found.weights, np.float64).forward(samples.reshape(4, -1)))
+    expected = computed(tmp_path / "file.tflite", samples)
+    assert np.allclose(powers / powers.sum(axis=1, keepdims=True), expected, atol=1e-5)
+
+
+def flattened_and_added(file: File) -> int:
+    x = file.view("RESHAPE", file.conv(file.input, (1, 4, 1, 2), file.weights(2, 3, 1, 2)), (1, 8), (1, 8))
+    return head(file, file.add(x, file.dense(x, 8, file.weights(8, 8)), (1, 8)), 8)
+
+
+def flattened_at_the_end(file: File) -> int:
+    return file.view("RESHAPE", file.conv(file.input, (1, 4, 1, 2), file.weights(2, 3, 1, 2)), (1, 8), (1, 8))
+
+
+@pytest.mark.parametrize("body", [flattened_and_added, flattened_at_the_end])
+def test_an_image_that_is_seen_as_a_vector_is_flattened_where_it_matters(body: Body, tmp_path: Path) -> None:
+    found = read(tmp_path, body, (6, 1, 2))
+    samples = np.random.default_rng(5).uniform(-1, 1, (4, 6, 1, 2))
+    outputs = FloatEngine(found.network, found.weights, np.float64).forward(samples.reshape(4, -1))
+    assert np.allclose(outputs, computed(tmp_path / "file.tflite", samples), atol=1e-5)
+
+
 def turned(file: File) -> int:
     x = file.conv(file.input, (1, 1, 10, 4), file.weights(4, 1, 3, 3))
     x = file.view("RESHAPE", x, (1, 10, 1, 4), (1, 10, 1, 4))

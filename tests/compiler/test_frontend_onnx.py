@@ -24,6 +24,7 @@ from jaragua_compiler import (
 from jaragua_compiler.float_engine import FloatEngine
 from jaragua_compiler.frontends import from_onnx
 from jaragua_compiler.initial import Weights
+from jaragua_compiler.network import Loss
 
 onnx = pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
 
@@ -35,10 +36,10 @@ def _model(make: Maker, shape: tuple[Any, ...] = (1, 2, 6, 5), outputs: tuple[An
     return graph.model(make(graph), shape, outputs)
 
 
-def _read(folder: Path, model: Any) -> tuple[Network, Weights]:
+def _read(folder: Path, model: Any, loss: Loss | None = "mean_squared_error") -> tuple[Network, Weights]:
     path = folder / "model.onnx"
     path.write_bytes(model.SerializeToString())
-    return from_onnx(path, "mean_squared_error")
+    return from_onnx(path, loss)
 
 
 def _agrees(folder: Path, make: Maker, shape: tuple[int, ...] = (1, 2, 6, 5), last: bool = False) -> Network:
@@ -106,6 +107,15 @@ BODIES: dict[str, Maker] = {
 @pytest.mark.parametrize("body", BODIES)
 def test_a_network_computes_what_the_reference_computes(body: str, tmp_path: Path) -> None:
     _agrees(tmp_path, BODIES[body])
+
+
+def test_a_head_of_one_position_is_flattened_before_its_softmax(tmp_path: Path) -> None:
+    def make(graph: Graph) -> str:
+        pooled = graph.node("MaxPool", graph.conv("x"), kernel_shape=[4, 3])
+        return graph.node("Softmax", graph.node("Flatten", graph.conv(pooled, 3, 3, (1, 1))))
+
+    network, _ = _read(tmp_path, _model(make), None)
+    assert (network.layers[-1], network.loss) == (Flatten(), "softmax_cross_entropy")
 
 
 def test_images_may_come_channels_last(tmp_path: Path) -> None:

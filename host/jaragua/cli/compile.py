@@ -61,7 +61,7 @@ def compile(
     _say_what_is_unusual(loaded.source, compiled)
     write_folder(compiled.files, folder, force=force)
     if json:
-        output.print_result(_document(compiled, target, folder))
+        output.print_result(_document(compiled, loaded.source, target, folder))
     else:
         _print(compiled, target, folder)
 
@@ -154,7 +154,7 @@ def _say_what_decides_the_formats(samples: FloatArray | None, ranges: Ranges | N
         output.say(f"no --samples: the formats are made for {ranges or 'inputs from -1 to 1'}")
 
 
-def _document(compiled: Compiled, board: Board, folder: Path) -> dict[str, Any]:
+def _document(compiled: Compiled, source: Source, board: Board, folder: Path) -> dict[str, Any]:
     plan, figures = compiled.plan, compiled.figures
     network = plan.network
     trained = [index for index in network.weighted if network.trains(index)]
@@ -167,6 +167,7 @@ def _document(compiled: Compiled, board: Board, folder: Path) -> dict[str, Any]:
         "weights": sorted({network.weight_format(index) for index in trained}),
         "trained_layers": trained,
         "trained_channels": {str(index): network.trained_rows(index) for index in trained},
+        "source": source.facts(),
         "channel_order": {str(index): asdict(order) for index, order in compiled.orders.items()},
         "blob_bytes": plan.blob_bytes,
         "ram_bytes": figures.ram_bytes,

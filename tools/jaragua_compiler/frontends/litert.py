@@ -16,7 +16,7 @@ import numpy as np
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frontends.assemble import assemble
-from jaragua_compiler.frontends.draft import Draft, Handle, Softmax, Stored, refusal
+from jaragua_compiler.frontends.draft import Draft, Handle, Stored, refusal
 from jaragua_compiler.frontends.flatbuffer import FlatbufferError
 from jaragua_compiler.frontends.litert_file import Graph, Operator, read_graph
 from jaragua_compiler.frontends.model_file import ModelFile
@@ -84,8 +84,8 @@ class _Reader:
                 f"the LiteRT model has {len(self._graph.outputs)} outputs.",
                 "Nearest supported: one output.",
             )
-        output = self._values[self._graph.outputs[0]]
-        return assemble(self.draft, self._as_output(output), name, loss, self._ranges)
+        output = self.as_seen("LiteRT output", self._values[self._graph.outputs[0]])
+        return assemble(self.draft, output, name, loss, self._ranges)
 
     def value(self, operator: Operator, place: int = 0) -> LitertValue:
         """Input number `place` of an operator."""
@@ -109,6 +109,11 @@ class _Reader:
         if value.handle in self._ranges:
             self._ranges.setdefault(handle, self._ranges[value.handle])
         return handle
+
+    def as_seen(self, place: str, value: LitertValue) -> Handle:
+        """A value for an operator that takes any shape: an image that the file sees as a vector is flattened."""
+        shape = self.draft.shape(value.handle)
+        return value.handle if len(value.dims) != 1 or shape == value.dims else self.reshaped(place, value, value.dims)
 
     def is_constant(self, operator: Operator, place: int) -> bool:
         """True if input number `place` is stored in the file."""
@@ -174,13 +179,6 @@ class _Reader:
         found = self._graph.tensors[tensor].range()
         if found is not None:
             self._ranges.setdefault(value.handle, found)
-
-    def _as_output(self, value: LitertValue) -> Handle:
-        """An image that the file sees as a vector at its end is flattened."""
-        end = self.draft.nodes[value.handle]
-        if len(value.dims) > 1 or len(end.shape) == 1 or isinstance(end.step, Softmax):
-            return value.handle
-        return self.reshaped("LiteRT output", value, (math.prod(value.dims),))
 
     def _only_shapes(self, operator: Operator) -> bool:
         """True for arithmetic on shapes alone, which a RESHAPE's output says in the end."""
@@ -277,7 +275,7 @@ def _take_add(reader: _Reader, operator: Operator) -> LitertValue:
     first, second = reader.value(operator, 0), reader.value(operator, 1)
     if first.dims != second.dims:
         raise refusal(operator.place, f"it adds {second.dims} to {first.dims}", "two tensors of one shape")
-    handle = reader.draft.add(operator.place, first.handle, second.handle)
+    handle = reader.draft.add(operator.place, *(reader.as_seen(operator.place, value) for value in (first, second)))
     return _fused(reader, operator, LitertValue(handle, first.dims), 0)
 
 
@@ -321,7 +319,7 @@ def _take_softmax(reader: _Reader, operator: Operator) -> LitertValue:
     if operator.name == "SOFTMAX" and operator.setting(0, "f") != 1.0:
         raise refusal(operator.place, f"its beta is {operator.setting(0, 'f')}", "beta=1")
     value = reader.value(operator)
-    return value._replace(handle=reader.draft.softmax(operator.place, value.handle))
+    return value._replace(handle=reader.draft.softmax(operator.place, reader.as_seen(operator.place, value)))
 
 
 _TAKERS: dict[str, Callable[[_Reader, Operator], LitertValue]] = {

@@ -269,7 +269,7 @@ def _take_softmax(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value = reader.vector(node)
     if int(node.attributes.get("axis", -1)) not in (1, -1):
         raise node.refused(f"its axis is {node.attributes['axis']}", "axis=1")
-    return replace(value, handle=reader.draft.softmax(node.place, value.handle))
+    return replace(value, handle=reader.draft.softmax(node.place, reader.as_end(node.place, value)))
 
 
 _TAKERS: Takers = {

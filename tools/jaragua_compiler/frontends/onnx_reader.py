@@ -141,6 +141,13 @@ class OnnxReader:
             return self.image(node, place)
         return self._input_as(node, value, value.places.reshape(-1), "flat")
 
+    def as_end(self, place: str, value: OnnxValue) -> Handle:
+        """A value at the network's end: an image that the file sees as a vector is flattened."""
+        shape = self.draft.shape(value.handle)
+        if value.layout == "first" and len(shape) == 3 and shape[2] > 1 and shape[0] * shape[1] > 1:
+            raise refusal(place, "it is an image with its channels first", "a dense layer at the end")
+        return self.draft.flatten(place, value.handle) if len(value.dims) == 2 else value.handle
+
     def is_stored_image(self, value: OnnxValue) -> bool:
         """True if an image has the dimensions in which its layout says its numbers lie."""
         shape = self.draft.shape(value.handle)
@@ -216,11 +223,7 @@ class OnnxReader:
         name = self._graph.output[0].name
         if name not in self._values:
             raise CompileError(f"the ONNX model does not compute its output {name!r}.", DAMAGED)
-        value = self._values[name]
-        shape = self.draft.shape(value.handle)
-        if value.layout == "first" and len(shape) == 3 and shape[2] > 1 and shape[0] * shape[1] > 1:
-            raise refusal(f"ONNX output {name!r}", "it is an image with its channels first", "a dense layer at the end")
-        return self.draft.flatten(f"ONNX output {name!r}", value.handle) if len(value.dims) == 2 else value.handle
+        return self.as_end(f"ONNX output {name!r}", self._values[name])
 
 
 def _is_uniform(numbers: Constant) -> bool:
