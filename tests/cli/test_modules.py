@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -11,6 +12,7 @@ from jaragua.online import cost, measure
 from jaragua_compiler import __main__ as emit
 from jaragua_compiler import accuracy
 from jaragua_compiler.bench import frozen
+from jaragua_compiler.command_line import exit_code_of
 
 Command = Callable[[Sequence[str]], int]
 
@@ -34,3 +36,11 @@ def test_an_unknown_model_is_a_sentence_and_what_there_is(
     assert first.lower() == "error: there is no model 'nosuch' in the zoo."
     assert "digits, keywords, omniglot" in second
     assert told.out == ""
+
+
+def test_a_sign_that_stdout_has_no_letters_for_ends_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", stream)
+    assert exit_code_of(lambda: print("5 ± 1 …")) == 0
+    stream.flush()
+    assert stream.buffer.getvalue() == b"5 \\xb1 1 \\u2026\n"  # type: ignore[attr-defined]

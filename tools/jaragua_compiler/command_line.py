@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -17,6 +18,8 @@ class _Told(Protocol):
 
 def exit_code_of(command: Callable[[], int | None], *kinds: type[Exception]) -> int:
     """Run a command; returns its exit code, 0 for None. Errors of these kinds are said on stderr, others go on."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a sign that stdout has no letters for ends no command
     try:
         return command() or 0
     except kinds as error:
