@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import pytest
@@ -104,9 +105,13 @@ def test_every_help_page(said: Said, verb: str) -> None:
     assert f"Usage: jaragua {verb}" in said.out
 
 
+def _first_line(verb: object) -> str:
+    return (verb.__doc__ or "").partition("\n")[0]
+
+
 @pytest.mark.parametrize(
     ("words", "lines"),
-    [([], list(VERBS.values())), (["broker"], [broker.start.__doc__, broker.check.__doc__])],
+    [([], list(VERBS.values())), (["broker"], [_first_line(broker.start), _first_line(broker.check)])],
 )
 def test_lists_of_verbs_are_not_cut(said: Said, words: list[str], lines: list[str]) -> None:
     assert said.run([*words, "--help"]) == 0
@@ -220,10 +225,15 @@ def _sources() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def _texts() -> Iterator[str]:
-    for _, module in _sources():
-        yield from (
-            node.value for node in ast.walk(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        )
+    """Those with letters outside of ASCII, as they stand in the product's source."""
+    for room in PRODUCT:
+        for source in (path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / room).rglob("*.py"))):
+            if not source.isascii():
+                yield from (node.value for node in ast.walk(ast.parse(source)) if _is_text(node))
+
+
+def _is_text(node: ast.AST) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def typed(script: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
