@@ -51,7 +51,7 @@ class PortError(JaraguaError):
     code = "port"
     exit_code = 4
     meaning = "A serial port does not exist, may not be opened, or went away."
-    remedy = "Check the cable and the rights: `jaragua doctor` says what is missing."
+    remedy = "Check the cable and the rights: `jaragua doctor --for gateway` says what is missing."
 
 
 class BrokerError(JaraguaError):
@@ -129,7 +129,7 @@ class ToolError(JaraguaError):
     code = "tool"
     exit_code = 10
     meaning = "A program that is needed (compiler, emulator, broker) is missing or failed."
-    remedy = "`jaragua doctor` lists the tools and the command that installs each."
+    remedy = "`jaragua doctor --for ROLE` lists what the role needs, and the command that mends each."
 
 
 class InternalError(JaraguaError):

@@ -218,12 +218,6 @@ def test_lines_of_tables_have_a_form_in_ascii() -> None:
     assert (forms["━"], forms["┃"], forms["┏"], forms["┼"], forms["█"]) == ("-", "|", "+", "+", "#")
 
 
-def _sources() -> Iterator[tuple[Path, ast.Module]]:
-    for room in PRODUCT:
-        for path in sorted((REPOSITORY / room).rglob("*.py")):
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
-
-
 def _texts() -> Iterator[str]:
     """Those with letters outside of ASCII, as they stand in the product's source."""
     for room in PRODUCT:

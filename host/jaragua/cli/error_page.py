@@ -17,6 +17,10 @@ what to do (`hint: …`). With `--json` it also prints one document on stdout:
 `{{"schema_version":1,"status":"error","error":{{"code":…,"message":…,"hint":…}}}}`, where `code` is the name below.
 The traceback of an unexpected error goes to a file that the hint names; `JARAGUA_DEBUG=1` shows it at once.
 
+stdout and stderr may have any encoding. A sign that it has no letter for is written in ASCII (± as +/-, … as ...), a
+letter as an escape, so that a name stays exact; a document stays the same JSON. What is not a terminal has no width: in
+a pipe or a file, tables are complete.
+
 ## Exit codes
 
 {exit_codes}

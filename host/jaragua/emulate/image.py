@@ -111,7 +111,7 @@ def _build_error(environment: str, output: str) -> ToolError:
 def _build_hint(environment: str, output: str) -> str:
     if "HTTPClientError" in output:
         return "PlatformIO could not reach its registry; `make setup-demo` sets it up to do without."
-    return f"Run `{pio()} run -e {environment}` to see all of it; `jaragua doctor` says which tools are missing."
+    return f"Run `{pio()} run -e {environment}` to see all of it; `jaragua doctor --for demo` says what is missing."
 
 
 def _default_model(project: Path) -> str:
