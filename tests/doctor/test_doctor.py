@@ -111,7 +111,7 @@ def test_a_named_broker_has_to_answer(capsys: pytest.CaptureFixture[str]) -> Non
         code, found = document(capsys, "--for", "coordinator", "--broker", broker.url)
     assert (code, found["broker"]["ok"]) == (0, True)
     code, found = document(capsys, "--for", "coordinator", "--broker", "nonsense")
-    assert (code, "scheme" in found["broker"]["found"]) == (10, True)
+    assert (code, "mqtt://" in found["broker"]["found"]) == (10, True)
 
 
 def test_a_broker_that_nobody_named_is_a_note(
