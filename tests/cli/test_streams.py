@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import io
 import json
 import os
@@ -18,7 +19,8 @@ import numpy as np
 import pytest
 
 from jaragua import config as configuration
-from jaragua.cli import broker, demo, monitor, output, streams
+from jaragua.cli import bench, broker, demo, monitor, output, streams
+from jaragua.cli import run as run_verb
 from jaragua.cli.main import VERBS, run
 from jaragua.coordinator.events import DeviceTally, RunResult
 from jaragua.demo.demo import DemoResult, HeldOut
@@ -26,6 +28,7 @@ from jaragua.demo.image import ImageSize
 from jaragua.monitor.lines import Line
 from jaragua.report.intervals import Interval
 from jaragua.store import Initialisation, open_run
+from jaragua_compiler.bench.measure import Result
 from jaragua_compiler.boards import boards
 
 ENCODINGS = ("ascii", "latin-1", "cp1252")
@@ -196,6 +199,44 @@ def test_what_long_verbs_print_at_their_end(said: Said) -> None:
     with said.listening():
         output.show(demo.text(DemoResult(RUN, held_out, ImageSize(1, 1))))
     assert "interval of the paired difference" in said.out
+
+
+@pytest.mark.parametrize("said", ["ascii", "latin-1"], indirect=True)
+def test_the_end_of_a_run(said: Said, tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('[model]\nname = "sine"\n', encoding="utf-8")
+    with said.listening():
+        run_verb._print(configuration.load(path), RUN)
+        output.print_result(run_verb.document(configuration.load(path), RUN))
+    plain, document = said.out.rstrip("\n").rsplit("\n", 1)
+    assert ("/läufe/r" if said.encoding == "latin-1" else "/l\\xe4ufe/r") in plain
+    assert json.loads(document)["data"]["run_dir"] == "/läufe/r"
+
+
+@pytest.mark.parametrize("said", ["ascii", "latin-1"], indirect=True)
+def test_a_table_of_the_bench(said: Said) -> None:
+    numbers = {field.name: 1 for field in dataclasses.fields(Result)}
+    result = Result(**numbers | {"model": "größe", "operators": (), "float32_instructions": None})  # type: ignore[arg-type]
+    with said.listening():
+        bench._print_table([result])
+    assert ("größe" if said.encoding == "latin-1" else "gr\\xf6\\xdfe") in said.out
+    assert "no room" in said.out
+
+
+@pytest.mark.parametrize("said", ["ascii", "latin-1"], indirect=True)
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["reproduce", "--list"], 0),
+        (["doctor", "--for", "any"], 0),
+        (["doctor", "--for", "coordinator", "--broker", "mqtt://127.0.0.1:1", "--run-dir", "größe"], 10),
+        (["boards", "--json"], 0),
+        (["--version"], 0),
+    ],
+)
+def test_other_verbs(said: Said, words: list[str], code: int) -> None:
+    assert said.run(words) == code
+    assert said.out.endswith("\n")
 
 
 def test_progress_lines(said: Said) -> None:
