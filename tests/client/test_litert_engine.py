@@ -151,3 +151,26 @@ def test_no_runtime_and_tflite_runtime_with_numpy_2_are_said(monkeypatch: pytest
     with pytest.raises(runtime.RuntimeMissing, match="NumPy 2") as caught:
         runtime.runtime_name()
     assert "numpy<2" in caught.value.hint
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_no_input_of_a_signature_is_a_scalar(network: str) -> None:
+    """The runtimes of aarch64 resize one out of bounds (docs/litert.md)."""
+    interpreter = runtime.open_interpreter(FOLDER / f"{network}.tflite")
+    ranks = {
+        (signature, name): len(details["shape"])
+        for signature in interpreter.get_signature_list()
+        for name, details in interpreter.get_signature_runner(signature).get_input_details().items()
+    }
+    assert ranks["train", "rate"] == 1
+    assert min(ranks.values()) >= 1
+
+
+def test_a_training_file_of_the_older_form_is_refused_with_what_helps(tmp_path: Path) -> None:
+    content = (FOLDER / "digits.tflite").read_bytes()
+    assert content.count(b'"format": 2') == 1
+    path = tmp_path / "digits.tflite"
+    path.write_bytes(content.replace(b'"format": 2', b'"format": 1'))
+    with pytest.raises(CompileError, match=r"digits\.tflite is a training file of format 1.* reads format 2") as caught:
+        read_training_file(path)
+    assert "Export it again" in caught.value.hint

@@ -35,7 +35,8 @@ def _functions(plan: Plan, network: TracedNetwork) -> dict[str, Any]:
     x = tf.TensorSpec([1, plan.network.input_size], tf.float32, "x")
     label, numbers = tf.TensorSpec([1], tf.int32, "y"), tf.TensorSpec([1, plan.network.outputs], tf.float32, "y")
     y = label if plan.network.classifier else numbers
-    rate = tf.TensorSpec([], tf.float32, "rate")
+    # No input is a scalar: on aarch64, runtimes resize one out of bounds (docs/litert.md).
+    rate = tf.TensorSpec([1], tf.float32, "rate")
     parameters = sum(math.prod(one.shape) for one in network.variables)
     weights = tf.TensorSpec([parameters], tf.float32, "weights")
     return {

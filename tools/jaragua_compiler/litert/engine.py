@@ -51,7 +51,7 @@ class LitertEngine:
 
     def train_step(self, x: Float32Array, target: npt.NDArray[Any], rate: float) -> FloatStep:
         """One step on one sample [inputs]; target: [1], a class label, or the numbers of a regression [outputs]."""
-        return _step(self._signatures["train"](x=_row(x), y=self._target(target), rate=np.float32(rate)))
+        return _step(self._signatures["train"](x=_row(x), y=self._target(target), rate=np.array([rate], np.float32)))
 
     def batch_step(self, xs: Float32Array, targets: npt.NDArray[Any], rate: float) -> list[FloatStep]:
         """One step by the mean of the gradients of samples [n, inputs] at the same weights (A11.1).

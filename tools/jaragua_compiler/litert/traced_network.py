@@ -31,7 +31,7 @@ class TracedNetwork:
         return self._judge(_forward(self._network, self._layers(), x), y)[0]
 
     def train(self, x: Tensor, y: Tensor, rate: Tensor) -> dict[str, Tensor]:
-        """One step on one sample. y: a label int32 [1], or the numbers of a regression [1, outputs]; rate: a scalar."""
+        """One step on one sample. y: a label int32 [1], or the numbers of a regression [1, outputs]; rate: [1]."""
         layers = self._layers()
         result, error = self._judge(_forward(self._network, layers, x), y)
         _backward(self._network, layers, error)

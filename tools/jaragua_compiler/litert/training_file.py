@@ -13,7 +13,8 @@ from jaragua_compiler.frontends.flatbuffer import FlatbufferError, Table, root
 #: Name of the metadata entry; its buffer is JSON: format, architecture (hex, A6.2), network.
 METADATA_NAME = "jaragua"
 #: Of the signatures train, evaluate, infer, save, restore (docs/litert.md).
-FORMAT = 1
+#: 2: the rate has the shape (1,); in format 1 it was a scalar, which ends a process on aarch64.
+FORMAT = 2
 
 _LARGEST_BYTES = 256 << 20  # far above any network of a microcontroller
 _EXPORT = "Make one with `jaragua export-litert MODEL` on a machine with TensorFlow."
@@ -42,6 +43,7 @@ def read_training_file(path: Path) -> TrainingFile:
         raise CompileError(f"{path} is not a LiteRT file.", _EXPORT)
     try:
         words = _words(root(data))
+        _check_format(path, words["format"])
         return TrainingFile(path, bytes.fromhex(words["architecture"]), str(words["network"]))
     except (FlatbufferError, ValueError, KeyError, TypeError) as error:
         raise CompileError(f"{path} holds no training step of Jaragua.", _EXPORT) from error
@@ -58,13 +60,21 @@ def find_training_files(path: Path) -> list[TrainingFile]:
 
 
 def _words(model: Table) -> dict[str, Any]:
-    """The metadata; KeyError if there is none, ValueError if it is of another format."""
+    """The metadata; KeyError if there is none."""
     entries = {entry.text(0): entry.integer(1, "I") for entry in model.tables(_METADATA)}
     buffers = model.tables(_BUFFERS)
     number = entries[METADATA_NAME]
     if number >= len(buffers):
         raise FlatbufferError(f"buffer {number} of {len(buffers)}")
     words: dict[str, Any] = json.loads(buffers[number].numbers(0, "B").tobytes())
-    if words["format"] != FORMAT:
-        raise ValueError(f"format {words['format']}")
     return words
+
+
+def _check_format(path: Path, found: object) -> None:
+    if type(found) is not int:
+        raise ValueError("the format is no number")
+    if found != FORMAT:
+        raise CompileError(
+            f"{path} is a training file of format {found}; this jaragua reads format {FORMAT}.",
+            f"Export it again with `jaragua export-litert`, from a jaragua whose files have format {FORMAT}.",
+        )
