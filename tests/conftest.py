@@ -27,6 +27,11 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
+#: Factor on all times that decide about a board (docs/protocol.md, L5.4), here and in every process a test starts: a
+#: loaded machine must not make a slow board a silent one. Tests of silence give a patience of their own.
+os.environ.setdefault("JARAGUA_BOARD_PATIENCE", "12")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A missing tool fails the test: to leave such tests out is said (`-m "not board"`), never silent."""
     for mark, programs in NEEDED.items():

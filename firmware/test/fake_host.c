@@ -3,11 +3,6 @@
 #include "jrg_bytes.h"
 #include "jrg_test.h"
 
-static bool is_sequenced(uint8_t type)
-{
-    return type == JRG_FRAME_TYPE_MSG || type == JRG_FRAME_TYPE_DATA || type == JRG_FRAME_TYPE_SAMPLE;
-}
-
 static void note(fake_host *host, const jrg_frame *frame)
 {
     if (frame->type == JRG_FRAME_TYPE_HELLO) {
@@ -15,7 +10,8 @@ static void note(fake_host *host, const jrg_frame *frame)
         host->seq = 0;
         host->expect = 0;
     }
-    if (is_sequenced(frame->type) && frame->seq == host->expect)
+    bool is_end = frame->offset + frame->len_bytes == frame->total;
+    if (jrg_frame_is_sequenced(frame->type) && frame->seq == host->expect && is_end)
         host->expect++;
     CHECK(host->count < FAKE_HOST_FRAMES);
     fake_host_frame *kept = &host->frames[host->count++];
@@ -40,9 +36,10 @@ size_t fake_host_frame_bytes(fake_host *host, jrg_frame_type type, const void *p
     jrg_frame frame = {
         .major = JRG_PROTOCOL_MAJOR,
         .type = (uint8_t)type,
-        .seq = is_sequenced((uint8_t)type) ? host->seq++ : 0,
+        .seq = jrg_frame_is_sequenced((uint8_t)type) ? host->seq++ : 0,
         .ack = host->expect,
         .session = host->session,
+        .total = (uint8_t)len_bytes,
         .len_bytes = len_bytes,
         .payload = payload,
     };
@@ -54,7 +51,12 @@ size_t fake_host_hello_bytes(uint16_t nonce, uint8_t window, uint8_t *out)
     uint8_t payload[JRG_LIMIT_HELLO_BYTES] = {0, 0, window, JRG_PROTOCOL_MAJOR, JRG_PROTOCOL_MINOR};
     jrg_bytes_put_u16(payload, nonce);
     jrg_frame frame = {
-        .major = JRG_PROTOCOL_MAJOR, .type = JRG_FRAME_TYPE_HELLO, .len_bytes = sizeof payload, .payload = payload};
+        .major = JRG_PROTOCOL_MAJOR,
+        .type = JRG_FRAME_TYPE_HELLO,
+        .total = sizeof payload,
+        .len_bytes = sizeof payload,
+        .payload = payload,
+    };
     return jrg_frame_encode(&frame, out);
 }
 

@@ -57,7 +57,8 @@ static size_t example(uint16_t len_bytes, uint8_t *out)
     static uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES];
     for (unsigned i = 0; i < sizeof payload; i++)
         payload[i] = (uint8_t)(i * 5);
-    jrg_frame frame = {.major = 1, .type = 3, .flags = 0, .seq = 7, .ack = 9, .session = 0xABCD};
+    jrg_frame frame = {.major = 1, .type = 3, .seq = 7, .ack = 9, .ack_offset = 200, .session = 0xABCD};
+    frame.total = (uint8_t)len_bytes;
     frame.len_bytes = len_bytes;
     frame.payload = payload;
     return jrg_frame_encode(&frame, out);
@@ -75,6 +76,7 @@ TEST(l1_1_a_frame_comes_back_as_it_was)
         CHECK_EQUAL(frame.type, 3);
         CHECK_EQUAL(frame.seq, 7);
         CHECK_EQUAL(frame.ack, 9);
+        CHECK_EQUAL(frame.ack_offset, 200);
         CHECK_EQUAL(frame.session, 0xABCD);
         CHECK_EQUAL(frame.len_bytes, len_bytes);
         for (unsigned i = 0; i < len_bytes; i++)
@@ -97,14 +99,25 @@ TEST(l1_3_a_changed_byte_is_never_taken)
     }
 }
 
-TEST(l1_3_a_length_that_disagrees_is_refused)
+static jrg_status decode_at(uint8_t type, uint8_t offset, uint8_t len_bytes, uint8_t total)
 {
-    uint8_t plain[12] = {0x11, 0, 0, 0, 0, 0, 1, 0}, encoded[16];
-    uint32_t crc = jrg_crc32(0, plain, 8);
-    jrg_frame frame;
-    memcpy(plain + 8, &crc, 4);
-    size_t encoded_bytes = jrg_cobs_encode(plain, sizeof plain, encoded);
-    CHECK_EQUAL(jrg_frame_decode(encoded, encoded_bytes, &frame), JRG_STATUS_BAD_FRAME);
+    uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES] = {0}, encoded[JRG_LIMIT_MAX_ENCODED_BYTES];
+    jrg_frame frame = {.major = 1, .type = type, .offset = offset, .total = total, .len_bytes = len_bytes};
+    frame.payload = payload;
+    size_t encoded_bytes = jrg_frame_encode(&frame, encoded);
+    return jrg_frame_decode(encoded, encoded_bytes - 1, &frame);
+}
+
+TEST(l1_3_a_segment_that_does_not_lie_in_its_message_is_refused)
+{
+    CHECK_EQUAL(decode_at(JRG_FRAME_TYPE_DATA, 100, 20, 120), JRG_STATUS_OK);
+    CHECK_EQUAL(decode_at(JRG_FRAME_TYPE_DATA, 0, 20, 120), JRG_STATUS_OK);
+    CHECK_EQUAL(decode_at(JRG_FRAME_TYPE_DATA, 0, 0, 0), JRG_STATUS_OK);
+    CHECK_EQUAL(decode_at(JRG_FRAME_TYPE_DATA, 101, 20, 120), JRG_STATUS_BAD_FRAME);
+    CHECK_EQUAL(decode_at(JRG_FRAME_TYPE_DATA, 230, 11, 241), JRG_STATUS_BAD_FRAME);
+    CHECK_EQUAL(decode_at(JRG_FRAME_TYPE_DATA, 0, 0, 1), JRG_STATUS_BAD_FRAME);
+    CHECK_EQUAL(decode_at(JRG_FRAME_TYPE_DATA, 255, 1, 240), JRG_STATUS_BAD_FRAME);
+    CHECK_EQUAL(decode_at(JRG_FRAME_TYPE_EVENT, 0, 20, 120), JRG_STATUS_BAD_FRAME);
 }
 
 TEST(l1_3_too_short_is_refused)

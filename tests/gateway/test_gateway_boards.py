@@ -18,6 +18,7 @@ from jaragua.gateway.port import PortSettings, device_id_of, device_id_of_port
 from jaragua.node.node import NodeSettings
 from jaragua.serial.board import SessionEnded
 from jaragua.serial.failures import BoardRestarted, BoardSilent, version_error
+from jaragua.serial.transport import PortNameError
 from jaragua.wire.definitions import JobKind
 from jaragua.wire.messages import JobState, Telemetry, decode
 from jaragua.wire.topics import TopicKind, check_id
@@ -247,11 +248,36 @@ def test_l2_4_board_of_another_protocol_is_stale_and_let_be(
     run(story())
 
 
-def test_port_that_does_not_exist_ends_the_gateway_at_the_start(broker: Broker, tmp_path: Path) -> None:
+def test_a_required_port_that_does_not_exist_ends_the_gateway_at_the_start(broker: Broker, tmp_path: Path) -> None:
     ports = two_boards()
     ports.plugged.discard("/dev/b")
+    required = port_settings(list(ports.boards), [], required=True)
     with pytest.raises(PortError, match="/dev/b"):
-        run(work(gateway(broker.url, tmp_path), ports))
+        run(run_gateway(gateway(broker.url, tmp_path), required, ports.open))
+
+
+def test_a_port_that_does_not_exist_is_said_once_and_tried_until_it_is_there(
+    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        ports = two_boards()
+        ports.plugged.discard("/dev/b")
+        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+            await headquarters.device_is(ONE, "ready")
+            await until(lambda: ports.opened.count("/dev/b") >= 3)
+            assert caplog.text.count("there is no port /dev/b") == 1
+            ports.plugged.add("/dev/b")
+            await headquarters.device_is(TWO, "ready")
+
+    run(story())
+
+
+@pytest.mark.parametrize("url", ["foo://bar", "socket://nowhere", "socket://host:port", "", "unix://", "/dev/\0"])
+def test_what_can_never_be_a_port_is_told_at_the_start(url: str) -> None:
+    with pytest.raises(PortNameError) as caught:
+        port_settings(["/dev/a", url], [])
+    assert caught.value.exit_code == 4
+    assert caught.value.hint
 
 
 def test_two_boards_of_one_name_are_told_apart_or_said(

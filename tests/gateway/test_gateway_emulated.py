@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import random
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, 
 
 from jaragua.emulate.fleet import EmulatedFleet
 from jaragua.emulate.image import NATIVE, QEMU, build_image
-from jaragua.gateway.gateway import run_gateway
+from jaragua.gateway.gateway import board_opener, port_settings, run_gateway
 from jaragua.gateway.port import PortSettings
 from jaragua.node.feeder import Feeder
 from jaragua.node.trainer import SampleSet
+from jaragua.serial.patience import patience_of
+from jaragua.serial.transport import open_transport
 from jaragua.wire.messages import TrainCommand
+from jaragua.wire.noise import Noise
 from jaragua_broker import Broker
 from jaragua_compiler import LearningRate, ReferenceEngine
 
@@ -81,6 +85,129 @@ def test_adaptation_on_a_board_helps(broker: Broker, fleet: EmulatedFleet, tmp_p
             assert result.after > result.before + 0.2
 
     run(story())
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+@contextlib.asynccontextmanager
+async def socket_port(serve: Serve) -> AsyncIterator[str]:
+    """A port that is a socket; yields its URL. What is still connected at the end is cut off."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with contextlib.suppress(ConnectionError):
+            await serve(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield "socket://{}:{}".format(*server.sockets[0].getsockname())
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+async def babble(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """0x01 as fast as they are read."""
+    while True:
+        writer.write(b"\x01" * 65536)
+        await writer.drain()
+
+
+def test_l5_6_a_board_completes_rounds_beside_a_babbling_and_an_absent_port(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The babbling port is never given up here, which is worse than what L5.7 allows."""
+    monkeypatch.setattr("jaragua.serial.driver.BABBLE_BYTES", 1 << 60)
+    command = train_command(BLOB, "left", ways=5, shots=6, passes=2)
+
+    async def story() -> None:
+        with EmulatedFleet(build_image(NATIVE), 1) as boards:
+            async with socket_port(babble) as noisy, Headquarters(broker.url) as headquarters:
+                urls = [noisy, boards.urls[0], str(tmp_path / "ttyACM9")]
+                work = run_gateway(
+                    settings(broker.url, tmp_path, "gw", kind="gateway"),
+                    port_settings(urls, ["noisy", "left", "absent"]),
+                )
+                async with running(work):
+                    await headquarters.device_is("left", "ready")
+                    await headquarters.publish_blob(BLOB)
+                    await headquarters.command("gw", "train", command)
+                    assert (await headquarters.update_number(1))[1] == update_of_reference(command)[0]
+
+    run(story())
+    assert caplog.text.count("ttyACM9 does not exist") == 1
+
+
+def test_l5_7_a_babbling_port_is_closed_with_a_named_reason_and_tried_again(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("jaragua.gateway.port.BABBLE_PAUSE_SECONDS", 0.01)
+
+    async def story() -> None:
+        async with socket_port(babble) as noisy, Headquarters(broker.url) as headquarters:
+            opened: list[str] = []
+            opener = board_opener(patience_of(None))
+
+            def counted(url: str, on_event: Any) -> Any:
+                opened.append(url)
+                return opener(url, on_event)
+
+            where = settings(broker.url, tmp_path, "gw", kind="gateway")
+            async with running(run_gateway(where, [PortSettings(noisy)], counted)):
+                await headquarters.node_is("gw", "ready")
+                await until(lambda: len(opened) >= 3)
+
+    run(story())
+    assert caplog.text.count("not one frame of Jaragua among them") == 1
+
+
+@contextlib.asynccontextmanager
+async def noisy_line(url: str, error_rate: float, seed: int) -> AsyncIterator[str]:
+    """A socket whose bytes to and from the board on `url` are damaged, dropped and doubled; yields its URL."""
+    noise, pumps = Noise(random.Random(seed), error_rate), set[asyncio.Task[None]]()
+    board = await open_transport(url)
+
+    async def pump_up(writer: asyncio.StreamWriter) -> None:
+        while data := await board.read():
+            writer.write(noise.spoil(data))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pumps.add(asyncio.create_task(pump_up(writer)))
+        while data := await reader.read(4096):
+            board.write(noise.spoil(data))
+
+    try:
+        async with socket_port(serve) as line:
+            yield line
+    finally:
+        for task in pumps:
+            task.cancel()
+        await board.close()
+
+
+def test_l3_8_every_round_completes_with_the_same_hash_over_one_percent_of_spoiled_bytes(
+    broker: Broker, tmp_path: Path, seed: int
+) -> None:
+    async def story() -> None:
+        with EmulatedFleet(build_image(NATIVE), 1) as boards:
+            async with noisy_line(boards.urls[0], 0.01, seed) as url, Headquarters(broker.url) as headquarters:
+                where = settings(broker.url, tmp_path, "gw", kind="gateway")
+                async with running(run_gateway(where, [PortSettings(url, "left")])):
+                    await headquarters.device_is("left", "ready")
+                    await headquarters.publish_blob(BLOB)
+                    for number in (1, 2, 3):
+                        command = train_command(BLOB, "left", number, ways=5, shots=6)
+                        await headquarters.command("gw", "train", command)
+                        await until(lambda number=number: headquarters.updates()[number - 1 :], 120)
+                        assert headquarters.updates()[-1][1] == update_of_reference(command)[0]
+
+    run(story(), 400)
 
 
 @contextlib.asynccontextmanager

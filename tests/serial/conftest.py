@@ -20,6 +20,7 @@ from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image
 from jaragua.serial import Transport, open_transport, samples_of
 from jaragua.wire.definitions import FrameType
 from jaragua.wire.frames import DELIMITER, Frame, FrameError, Hello, Splitter, pack, unpack
+from jaragua.wire.noise import Noise
 from jaragua_compiler import (
     LearningRate,
     Plan,
@@ -131,8 +132,11 @@ class BadLine:
     rng: random.Random
     damage: float = 0.0
     drop: float = 0.0
+    noise: Noise | None = None
     url: str = ""
     passed_down: int = 0
+    carried: bytearray = field(default_factory=bytearray)
+    """What has gone down since the line was mended."""
     cut: bool = False
     cut_at: float = math.inf
     upstream: Transport | None = None
@@ -144,6 +148,7 @@ class BadLine:
 
     def mend(self) -> None:
         self.cut, self.cut_at, self.passed_down = False, math.inf, 0
+        self.carried.clear()
 
     async def plug(self, url: str) -> None:
         """Connects the line to (another) board."""
@@ -161,6 +166,7 @@ class BadLine:
 
     def _pass_down(self, data: bytes) -> None:
         self.passed_down += len(data)
+        self.carried += data
         self.cut = self.cut or self.passed_down >= self.cut_at
         if self.upstream is not None and not self.cut:
             self.upstream.write(self.spoiled(data))
@@ -171,6 +177,8 @@ class BadLine:
                 self.writer.write(self.spoiled(data))
 
     def spoiled(self, data: bytes) -> bytes:
+        if self.noise is not None:
+            return self.noise.spoil(data)
         kept = bytearray()
         for byte in data:
             if self.rng.random() >= self.drop:

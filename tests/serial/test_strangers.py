@@ -4,27 +4,61 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from jaragua.errors import JaraguaError, ProtocolError
+from jaragua.errors import JaraguaError, ProtocolError, UsageError
 from jaragua.serial import Board, BoardSilent, BoardVersionError
+from jaragua.serial.conversation import Attempts
+from jaragua.serial.failures import BoardBabbles
+from jaragua.serial.patience import PATIENCE_VARIABLE, Patience, patience_of
 from jaragua.wire import messages
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
-from jaragua.wire.frames import Frame
+from jaragua.wire.frames import Frame, Splitter, pack, unpack
+from jaragua.wire.messages import Identity
+
+#: For what must end in silence.
+HASTY = Patience(greeting_s=0.3, silence_s=0.3, answer_s=60)
+IDENTITY = Identity(
+    id=1,
+    major=PROTOCOL_MAJOR,
+    minor=PROTOCOL_MINOR,
+    firmware="1",
+    build=bytes(8),
+    board="fake",
+    uid=bytes(8),
+    model="digits",
+    architecture=bytes(8),
+    blob_bytes=4,
+    inputs=1,
+    outputs=1,
+    classifier=True,
+    staged=b"",
+    working=b"",
+    mtu=240,
+    window=8,
+    reset_cause=1,
+    ram_bytes=1,
+    flash_bytes=1,
+    arena_bytes=1,
+    operators=1,
+)
 
 OpenFake = Callable[[Callable[[Frame], list[Frame]]], AbstractAsyncContextManager[str]]
 
 
-def failure_of(open_fake: OpenFake, answer: Callable[[Frame], list[Frame]], timeout_s: float = 5.0) -> JaraguaError:
+def failure_of(
+    open_fake: OpenFake, answer: Callable[[Frame], list[Frame]], patience: Patience | None = None
+) -> JaraguaError:
     """The error that opening a board ends with."""
 
     async def main() -> JaraguaError:
         async with open_fake(answer) as url:
             with pytest.raises(JaraguaError) as caught:
-                async with Board(url, open_timeout_s=timeout_s):
+                async with Board(url, patience=patience):
                     pass
         return caught.value
 
@@ -47,7 +81,7 @@ def test_l2_4_another_version_is_told_with_the_command_that_updates(
 
 
 def test_silence_is_told_as_such(open_fake: OpenFake) -> None:
-    error = failure_of(open_fake, lambda _frame: [], timeout_s=0.3)
+    error = failure_of(open_fake, lambda _frame: [], HASTY)
     assert isinstance(error, BoardSilent)
     assert "no board of Jaragua answers" in error.message
 
@@ -62,18 +96,97 @@ def test_other_firmware_is_quoted() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         url = "socket://{}:{}".format(*server.sockets[0].getsockname())
         with pytest.raises(BoardSilent, match="it printed"):
-            async with Board(url, open_timeout_s=0.3):
+            async with Board(url, patience=HASTY):
                 pass
         server.close()
 
     asyncio.run(main())
 
 
-def test_a_session_without_answers_is_silence(open_fake: OpenFake, greet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jaragua.serial.conversation._ANSWER_S", 0.3)
-    error = failure_of(open_fake, lambda frame: greet(frame, PROTOCOL_MAJOR, PROTOCOL_MINOR))
+def test_l5_2_a_session_without_answers_is_silence(open_fake: OpenFake, greet: Any) -> None:
+    error = failure_of(open_fake, lambda frame: greet(frame, PROTOCOL_MAJOR, PROTOCOL_MINOR), HASTY)
     assert isinstance(error, BoardSilent)
-    assert "does not answer" in error.message
+    assert "has been silent for 0.3 s" in error.message
+
+
+def an_ack(frame: Frame) -> list[Frame]:
+    return [Frame(FrameType.ACK, ack=(frame.seq + 1) % 256, session=9)]
+
+
+def test_l5_3_a_board_that_sends_other_things_is_slow_and_not_silent(open_fake: OpenFake, greet: Any) -> None:
+    """It acknowledges each probe of the host and never answers: given up after `answer_s`, with other words."""
+    patience = Patience(greeting_s=60, silence_s=60, answer_s=1)
+    error = failure_of(open_fake, lambda frame: greet(frame, PROTOCOL_MAJOR, PROTOCOL_MINOR) or an_ack(frame), patience)
+    assert isinstance(error, BoardSilent)
+    assert "is there, but has not answered a request for 1 s" in error.message
+
+
+def test_l5_2_an_answer_that_takes_longer_than_silence_may_is_waited_for_while_frames_come(greet: Any) -> None:
+    """LOG frames every 50 ms for 3 s, then the answer; `silence_s` is 1 s, and the board counts as there."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        splitter = Splitter()
+        while data := await reader.read(4096):
+            for piece in splitter.feed(data):
+                frame = unpack(piece)
+                writer.write(b"".join(map(pack, greet(frame, PROTOCOL_MAJOR, PROTOCOL_MINOR))))
+                if frame.type != FrameType.MSG:
+                    continue
+                for _ in range(60):
+                    writer.write(pack(Frame(FrameType.LOG, b"\x02still at work", ack=1, session=9)))
+                    await asyncio.sleep(0.05)
+                request = messages.decode_request(frame.payload)
+                answer = messages.encode(replace(IDENTITY, id=request.id))
+                writer.write(b"".join(map(pack, in_session(frame, answer))))
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = "socket://{}:{}".format(*server.sockets[0].getsockname())
+        async with Board(url, patience=Patience(greeting_s=60, silence_s=1, answer_s=60)) as board:
+            assert board.identity.model == IDENTITY.model
+        server.close()
+
+    asyncio.run(main())
+
+
+def test_l5_4_the_factor_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PATIENCE_VARIABLE, "3")
+    assert patience_of(None) == Patience(30, 90, 900)
+    assert patience_of(2) == Patience(20, 60, 600)
+    for bad in ("soon", "0", "-1", "nan", "inf"):
+        monkeypatch.setenv(PATIENCE_VARIABLE, bad)
+        with pytest.raises(UsageError):
+            patience_of(None)
+
+
+def test_l5_5_attempts_with_a_step_forward_are_not_counted_against_a_request() -> None:
+    attempts = Attempts()
+    for _ in range(9):
+        attempts.broke_off(0)
+    attempts.broke_off(50)
+    assert not attempts.used_up
+    for _ in range(10):
+        attempts.broke_off(1)
+    assert attempts.used_up
+
+
+def test_l5_7_a_port_that_only_babbles_is_named() -> None:
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while True:
+                writer.write(b"\x01" * 4096)
+                await writer.drain()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = "socket://{}:{}".format(*server.sockets[0].getsockname())
+        with pytest.raises(BoardBabbles, match="not one frame"):
+            async with Board(url):
+                pass
+        server.close()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff" * 9, bytes.fromhex("821901f401"), bytes.fromhex("8218630a")])

@@ -13,13 +13,14 @@ from jaragua.wire.definitions import (
     MAX_WINDOW,
     PROTOCOL_MAJOR,
     PROTOCOL_MINOR,
-    SEQUENCED,
     FrameType,
     ResetCause,
 )
 from jaragua.wire.delivery import Delivery
 from jaragua.wire.frames import DELIMITER, Frame, FrameError, Hello, Splitter, pack, unpack
 from jaragua.wire.link import Link, LinkEvent
+from jaragua.wire.noise import Noise
+from jaragua.wire.segments import SegmentSize
 
 
 class BoardEnd:
@@ -33,14 +34,15 @@ class BoardEnd:
         self.boot_nonce = boot_nonce
         self._window = window
         self._minor = minor
+        self.size = SegmentSize()
         self._splitter = Splitter()
         self._output = bytearray()
-        self.delivery = Delivery(0, window, self.counters)
+        self.delivery = Delivery(0, window, self.counters, self.size)
 
     def reboot(self) -> None:
         self.session = 0
         self.boot_nonce += 1
-        self.delivery = Delivery(0, self._window, self.counters)
+        self.delivery = Delivery(0, self._window, self.counters, self.size)
         self._output += b"jaragua 0.1.0 test none protocol 1.0\r\n" + DELIMITER
 
     def say(self, frame_type: int, payload: bytes, session: int | None = None) -> None:
@@ -77,13 +79,13 @@ class BoardEnd:
             self._answer_hello(Hello.unpack(frame.payload))
         elif frame.session != self.session or self.session == 0:
             self.say(FrameType.RESET, bytes([self.cause]))
-        elif self.delivery.receive(frame, now_ms) and frame.type in SEQUENCED:
-            self.received.append((frame.type, frame.payload))
+        elif (message := self.delivery.receive(frame, now_ms)) is not None:
+            self.received.append((frame.type, message))
 
     def _answer_hello(self, hello: Hello) -> None:
         self.session = 1 + (self.boot_nonce * 31 + hello.nonce) % 65535
         window = min(self._window, hello.window)
-        self.delivery = Delivery(self.session, window, self.counters)
+        self.delivery = Delivery(self.session, window, self.counters, self.size)
         self.say(FrameType.HELLO, Hello(hello.nonce, window, PROTOCOL_MAJOR, self._minor).pack())
 
 
@@ -97,6 +99,7 @@ class Pipe:
     damage: float = 0.0
     reorder: float = 0.0
     delay_ms: float = 5.0
+    noise: Noise | None = None
     _due: list[tuple[float, int, bytes]] = field(default_factory=list)
     _count: int = 0
 
@@ -117,7 +120,8 @@ class Pipe:
     def get(self, now_ms: float) -> bytes:
         ready = sorted(entry for entry in self._due if entry[0] <= now_ms)
         self._due = [entry for entry in self._due if entry[0] > now_ms]
-        return b"".join(piece for _, _, piece in ready)
+        arrived = b"".join(piece for _, _, piece in ready)
+        return arrived if self.noise is None else self.noise.spoil(arrived)
 
 
 class Wire:

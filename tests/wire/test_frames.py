@@ -15,25 +15,32 @@ from jaragua.wire.definitions import (
     MAX_FRAME_BYTES,
     MAX_PAYLOAD_BYTES,
     PROTOCOL_MAJOR,
+    SEQUENCED,
     FrameType,
 )
 from jaragua.wire.frames import BadCrcError, Frame, FrameError, Hello, Splitter, pack, unpack
 
-frames = st.builds(
-    Frame,
-    type=st.integers(0, 15),
-    payload=st.binary(max_size=MAX_PAYLOAD_BYTES),
-    seq=st.integers(0, 255),
-    ack=st.integers(0, 255),
-    session=st.integers(0, 65535),
-    major=st.integers(0, 15),
-    flags=st.integers(0, 255),
-)
+
+@st.composite
+def _frames(draw: st.DrawFn) -> Frame:
+    """Any frame that may be on the wire: whole ones of every type, segments of sequenced ones (L1.3)."""
+    payload = draw(st.binary(max_size=MAX_PAYLOAD_BYTES))
+    kind = draw(st.integers(0, 15))
+    offset = rest = 0
+    if kind in SEQUENCED and payload:
+        offset = draw(st.integers(0, MAX_PAYLOAD_BYTES - len(payload)))
+        rest = draw(st.integers(0, MAX_PAYLOAD_BYTES - len(payload) - offset))
+    seq, ack, ack_offset = (draw(st.integers(0, 255)) for _ in range(3))
+    session, major = draw(st.integers(0, 65535)), draw(st.integers(0, 15))
+    return Frame(kind, payload, seq, ack, session, major, offset, rest, ack_offset)
+
+
+frames = _frames()
 
 
 def test_l1_1_layout_byte_for_byte() -> None:
-    frame = Frame(FrameType.MSG, b"\x01\x02", seq=3, ack=4, session=0x0605)
-    body = bytes([0x12, 0, 3, 4, 0x05, 0x06, 2, 0, 1, 2])
+    frame = Frame(FrameType.MSG, b"\x01\x02", seq=3, ack=4, session=0x0605, offset=8, rest=9, ack_offset=7)
+    body = bytes([0x12, 8, 3, 4, 0x05, 0x06, 19, 7, 1, 2])
     expected = body + zlib.crc32(body).to_bytes(4, "little")
     assert cobs.decode(pack(frame)[:-1]) == expected
 
@@ -73,9 +80,19 @@ def test_l1_3_a_long_frame_is_refused() -> None:
         unpack(b"\x01" * (MAX_FRAME_BYTES + 2))
 
 
-def test_l1_3_a_wrong_length_is_refused() -> None:
-    with pytest.raises(FrameError, match="payload"):
-        unpack(raw(bytes([0x12, 0, 0, 0, 0, 0, 9, 0]) + b"abc"))
+@pytest.mark.parametrize(
+    ("kind", "offset", "total"),
+    [(2, 7, 9), (2, 0, 2), (3, 239, 240), (3, 0, 241), (5, 0, 9), (8, 1, 4), (15, 0, 9)],
+    ids=str,
+)
+def test_l1_3_a_segment_that_does_not_lie_in_its_message_is_refused(kind: int, offset: int, total: int) -> None:
+    with pytest.raises(FrameError, match=r"do not fit a message|cannot be a segment"):
+        unpack(raw(bytes([0x10 | kind, offset, 0, 0, 0, 0, total, 0]) + b"abc"))
+
+
+def test_l1_3_a_segment_of_nothing_is_refused() -> None:
+    with pytest.raises(FrameError, match="cannot be a segment"):
+        unpack(raw(bytes([0x12, 0, 0, 0, 0, 0, 9, 0])))
 
 
 def test_l1_3_a_wrong_crc_has_its_own_name() -> None:

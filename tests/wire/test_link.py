@@ -12,6 +12,7 @@ from jaragua.wire.definitions import (
     HEALTH_PERIOD_MS,
     MAX_PAYLOAD_BYTES,
     MAX_WINDOW,
+    MIN_SEGMENT_BYTES,
     PROTOCOL_MINOR,
     RTO_CEILING_MS,
     RTO_FIRST_MS,
@@ -109,11 +110,6 @@ def test_l1_2_an_unknown_type_is_counted_and_dropped() -> None:
     link = opened()
     assert link.receive(pack(Frame(15, b"new", session=5)), 20.0) == []
     assert link.counters.unknown_frames == 1
-
-
-def test_l1_2_flags_are_ignored() -> None:
-    link = opened()
-    assert link.receive(pack(Frame(FrameType.MSG, b"x", session=5, flags=255)), 20.0) == [Received(FrameType.MSG, b"x")]
 
 
 def test_l2_1_the_smaller_window_counts(make_wire: Make, make_board: Make) -> None:
@@ -255,6 +251,73 @@ def test_l3_2_an_acknowledgement_of_what_was_not_sent_is_ignored() -> None:
     link.send(FrameType.MSG, b"a", 20.0)
     link.receive(pack(Frame(FrameType.ACK, session=5, ack=9)), 25.0)
     assert link.waiting == 1
+
+
+def segment(offset: int, payload: bytes, rest: int, seq: int = 0) -> bytes:
+    return pack(Frame(FrameType.DATA, payload, seq=seq, session=5, offset=offset, rest=rest))
+
+
+def test_l3_7_segments_make_one_message() -> None:
+    link = opened()
+    assert link.receive(segment(0, b"abcd", 6), 20.0) == []
+    assert [(frame.ack, frame.ack_offset) for frame in frames_of(link.take_output())] == [(0, 4)]
+    assert link.receive(segment(2, b"cdefg", 3), 21.0) == []  # sent again in other segments: what is new counts
+    assert link.receive(segment(7, b"hij", 0), 22.0) == [Received(FrameType.DATA, b"abcdefghij")]
+    assert [(frame.ack, frame.ack_offset) for frame in frames_of(link.take_output())][-1] == (1, 0)
+
+
+def test_l3_7_a_segment_ahead_is_a_gap_and_one_behind_a_duplicate() -> None:
+    link = opened()
+    link.receive(segment(0, b"abcd", 6), 20.0)
+    link.take_output()
+    assert link.receive(segment(7, b"hij", 0), 21.0) == []
+    assert [(frame.type, frame.ack_offset) for frame in frames_of(link.take_output())] == [(FrameType.NAK, 4)]
+    assert link.receive(segment(1, b"bcd", 6), 22.0) == []
+    assert link.counters.duplicates == 1
+
+
+def test_l3_7_a_segment_of_another_message_under_the_same_number_is_counted_and_dropped() -> None:
+    link = opened()
+    link.receive(segment(0, b"abcd", 6), 20.0)
+    assert link.receive(segment(4, b"x", 0), 21.0) == []
+    assert link.counters.bad_frames == 1
+
+
+def test_l3_8_a_loss_halves_the_segments_and_clean_frames_double_them() -> None:
+    link = opened()
+    for _ in range(8):
+        link.send(FrameType.DATA, bytes(MAX_PAYLOAD_BYTES), 20.0)
+    link.take_output()
+    link.receive(pack(Frame(FrameType.NAK, session=5)), 25.0)
+    again = frames_of(link.take_output())
+    assert [(frame.seq, frame.offset, len(frame.payload)) for frame in again] == [(0, 0, 120), (0, 120, 120)]
+    link.receive(pack(Frame(FrameType.ACK, session=5, ack=8)), 30.0)
+    for index in range(13):
+        link.send(FrameType.DATA, bytes(MAX_PAYLOAD_BYTES), 40.0)
+        assert len(frames_of(link.take_output())) == (2 if index < 10 else 1)  # 20 frames of 14 are more than 256
+        link.receive(pack(Frame(FrameType.ACK, session=5, ack=9 + index)), 41.0)
+
+
+def test_l3_8_no_segment_is_smaller_than_the_smallest_and_the_size_outlives_the_session() -> None:
+    link = opened()
+    link.send(FrameType.DATA, bytes(MAX_PAYLOAD_BYTES), 20.0)
+    for _ in range(40):
+        link.receive(pack(Frame(FrameType.NAK, session=5)), 25.0)
+    link.take_output()
+    assert link.size.most_bytes == MIN_SEGMENT_BYTES
+    link.connect(30.0)
+    assert link.size.most_bytes == MIN_SEGMENT_BYTES
+
+
+def test_l3_3_a_link_that_is_answered_is_not_lost() -> None:
+    link = opened()
+    link.send(FrameType.MSG, b"x", 20.0)
+    for _ in range(3 * TIMEOUTS_UNTIL_LOST):
+        now_ms = link.next_poll_ms()
+        assert now_ms is not None
+        assert link.poll(now_ms) == []
+        link.receive(pack(Frame(FrameType.NAK, session=5)), now_ms)
+    assert link.phase is LinkPhase.OPEN
 
 
 def test_l3_3_timeouts_double_up_to_the_ceiling_and_then_the_link_is_lost(wire: Any) -> None:

@@ -2,6 +2,7 @@
 #ifndef JRG_FRAME_H
 #define JRG_FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,13 +11,18 @@
 typedef struct {
     uint8_t major; /* protocol of the sender */
     uint8_t type;  /* jrg_frame_type, if it is one */
-    uint8_t flags;
     uint8_t seq;
     uint8_t ack;
+    uint8_t ack_offset; /* bytes that have come of message `ack` */
+    uint8_t offset;     /* of the payload in its message (L3.7) */
+    uint8_t total;      /* bytes of the message */
     uint16_t session;
-    uint16_t len_bytes;
+    uint16_t len_bytes; /* of the payload: total - offset, or fewer */
     const uint8_t *payload;
 } jrg_frame;
+
+/* MSG, DATA and SAMPLE are numbered, acknowledged, sent again, and may come in segments (L1.2, L3.7). */
+bool jrg_frame_is_sequenced(uint8_t type);
 
 /* Encodes into `out` (JRG_LIMIT_MAX_ENCODED_BYTES of room), closing zero included; returns the length. The payload has at
  * most JRG_LIMIT_MAX_PAYLOAD_BYTES. */

@@ -7,6 +7,7 @@
 #include "jrg_frame.h" // jrg_frame_encode
 
 enum { SMALL_WINDOW = 2, FRAMES_PER_ACK = 2 }; /* L3.4 */
+enum { MESSAGE = 256 };                        /* positions of a message (jrg_link_position) */
 
 void jrg_link_init(jrg_link *link, const jrg_link_user *user, uint16_t boot_nonce, jrg_reset_cause reset_cause)
 {
@@ -15,40 +16,44 @@ void jrg_link_init(jrg_link *link, const jrg_link_user *user, uint16_t boot_nonc
     link->boot_nonce = boot_nonce;
     link->reset_cause = reset_cause;
     jrg_rto_reset(&link->rto);
+    jrg_segment_init(&link->segment);
 }
 
 /* ---- out ---------------------------------------------------------------------------------------------------------- */
 
 /* Every frame carries the acknowledgement, so none is owed after it. */
-static void write_frame(jrg_link *link, uint8_t type, uint8_t seq, const uint8_t *payload, uint16_t len_bytes)
+static void write_frame(jrg_link *link, jrg_frame *frame)
 {
     uint8_t encoded[JRG_LIMIT_MAX_ENCODED_BYTES];
-    jrg_frame frame = {
-        .major = JRG_PROTOCOL_MAJOR,
-        .type = type,
-        .seq = seq,
-        .ack = link->expected,
-        .session = link->session,
-        .len_bytes = len_bytes,
-        .payload = payload,
-    };
-    size_t encoded_bytes = jrg_frame_encode(&frame, encoded);
+    frame->major = JRG_PROTOCOL_MAJOR;
+    frame->ack = link->expected;
+    frame->ack_offset = link->part_bytes;
+    frame->session = link->session;
+    size_t encoded_bytes = jrg_frame_encode(frame, encoded);
     link->acks_owed = 0;
     link->counters.frames_out++;
     link->counters.bytes_out += (uint32_t)encoded_bytes;
     link->user.write(link->user.context, encoded, encoded_bytes);
 }
 
+/* A frame without a number, never in segments. */
+static void write_whole(jrg_link *link, jrg_frame_type type, const uint8_t *payload, uint16_t len_bytes)
+{
+    jrg_frame frame = {
+        .type = (uint8_t)type, .total = (uint8_t)len_bytes, .len_bytes = len_bytes, .payload = payload};
+    write_frame(link, &frame);
+}
+
 static void write_control(jrg_link *link, jrg_frame_type type)
 {
-    write_frame(link, (uint8_t)type, 0, NULL, 0);
+    write_whole(link, type, NULL, 0);
 }
 
 /* L2.3: says why the session the host speaks to is not ours. */
 static void write_reset(jrg_link *link)
 {
     uint8_t cause = (uint8_t)(link->session == 0 ? link->reset_cause : JRG_RESET_CAUSE_SESSION);
-    write_frame(link, JRG_FRAME_TYPE_RESET, 0, &cause, 1);
+    write_whole(link, JRG_FRAME_TYPE_RESET, &cause, 1);
 }
 
 static jrg_link_slot *slot_of(jrg_link *link, uint8_t seq)
@@ -56,22 +61,53 @@ static jrg_link_slot *slot_of(jrg_link *link, uint8_t seq)
     return &link->slots[seq % JRG_LIMIT_MAX_WINDOW];
 }
 
-static void write_slot(jrg_link *link, uint8_t seq)
+static void note_under_way(jrg_link *link, uint16_t len_bytes, bool again, uint32_t now_ms)
 {
-    const jrg_link_slot *slot = slot_of(link, seq);
-    write_frame(link, slot->type, seq, slot->payload, slot->len_bytes);
+    if (link->under_way_count == 0)
+        link->timer_ms = now_ms;
+    link->under_way[link->under_way_count++] = (jrg_link_under_way){
+        .end = link->next, .len_bytes = (uint8_t)len_bytes, .sent_again = again, .sent_ms = now_ms};
+    link->counters.retransmits += again;
 }
 
-/* Go-back-N (L3.2): everything from the oldest frame on. */
+/* The next bytes of the message at `next`, as many as a segment has (L3.8). */
+static void send_segment(jrg_link *link, uint32_t now_ms)
+{
+    uint8_t index = (uint8_t)(link->next / MESSAGE), offset = (uint8_t)(link->next % MESSAGE);
+    const jrg_link_slot *slot = slot_of(link, (uint8_t)(link->send_base + index));
+    uint8_t left_bytes = (uint8_t)(slot->len_bytes - offset);
+    bool again = link->next < link->highest;
+    jrg_frame frame = {
+        .type = slot->type,
+        .seq = (uint8_t)(link->send_base + index),
+        .offset = offset,
+        .total = slot->len_bytes,
+        .len_bytes = left_bytes < link->segment.most_bytes ? left_bytes : link->segment.most_bytes,
+        .payload = slot->payload + offset,
+    };
+    bool is_last = frame.len_bytes == left_bytes;
+    link->next = (jrg_link_position)(is_last ? (index + 1) * MESSAGE : link->next + frame.len_bytes);
+    if (link->highest < link->next)
+        link->highest = link->next;
+    note_under_way(link, frame.len_bytes, again, now_ms);
+    write_frame(link, &frame);
+}
+
+/* L3.1, L3.9. */
+static void fill_window(jrg_link *link, uint32_t now_ms)
+{
+    while (link->next < link->send_count * MESSAGE &&
+           link->under_way_count < jrg_segment_flight(&link->segment, link->window))
+        send_segment(link, now_ms);
+}
+
+/* Go-back-N (L3.2): everything from the oldest byte on, in segments of today's size. */
 static void send_again(jrg_link *link, uint32_t now_ms)
 {
-    for (uint8_t i = 0; i < link->send_count; i++) {
-        uint8_t seq = (uint8_t)(link->send_base + i);
-        slot_of(link, seq)->sent_again = true;
-        link->counters.retransmits++;
-        write_slot(link, seq);
-    }
+    link->under_way_count = 0;
+    link->next = link->acked;
     link->timer_ms = now_ms;
+    fill_window(link, now_ms);
 }
 
 uint8_t jrg_link_room(const jrg_link *link)
@@ -85,23 +121,19 @@ jrg_status jrg_link_send(jrg_link *link, jrg_frame_type type, const uint8_t *pay
         return JRG_STATUS_NO_SESSION;
     if (jrg_link_room(link) == 0 || len_bytes > JRG_LIMIT_MAX_PAYLOAD_BYTES)
         return JRG_STATUS_FULL;
-    uint8_t seq = (uint8_t)(link->send_base + link->send_count);
-    jrg_link_slot *slot = slot_of(link, seq);
+    jrg_link_slot *slot = slot_of(link, (uint8_t)(link->send_base + link->send_count));
     slot->type = (uint8_t)type;
-    slot->len_bytes = len_bytes;
-    slot->sent_ms = now_ms;
-    slot->sent_again = false;
+    slot->len_bytes = (uint8_t)len_bytes;
     memcpy(slot->payload, payload, len_bytes);
-    if (link->send_count++ == 0)
-        link->timer_ms = now_ms;
-    write_slot(link, seq);
+    link->send_count++;
+    fill_window(link, now_ms);
     return JRG_STATUS_OK;
 }
 
 void jrg_link_tell(jrg_link *link, jrg_frame_type type, const uint8_t *payload, uint16_t len_bytes)
 {
     if (link->session != 0 && len_bytes <= JRG_LIMIT_MAX_PAYLOAD_BYTES)
-        write_frame(link, (uint8_t)type, 0, payload, len_bytes);
+        write_whole(link, type, payload, len_bytes);
 }
 
 /* ---- session (L2) ------------------------------------------------------------------------------------------------- */
@@ -112,11 +144,15 @@ static void forget_session(jrg_link *link)
     link->window = 0;
     link->send_base = 0;
     link->send_count = 0;
+    link->acked = link->next = link->highest = 0;
+    link->under_way_count = 0;
     link->timeouts = 0;
     link->expected = 0;
     link->acks_owed = 0;
-    link->gap_reported = false;
+    link->naked_ago = 0;
+    link->segmented = false;
     link->refused = false;
+    link->part_bytes = 0;
     jrg_rto_reset(&link->rto);
 }
 
@@ -152,7 +188,7 @@ static void receive_hello(jrg_link *link, const jrg_frame *frame)
     answer[2] = link->window;
     answer[3] = JRG_PROTOCOL_MAJOR;
     answer[4] = JRG_PROTOCOL_MINOR;
-    write_frame(link, JRG_FRAME_TYPE_HELLO, 0, answer, sizeof answer);
+    write_whole(link, JRG_FRAME_TYPE_HELLO, answer, sizeof answer);
     link->user.opened(link->user.context);
 }
 
@@ -164,38 +200,78 @@ static void lose_link(jrg_link *link)
 
 /* ---- in ----------------------------------------------------------------------------------------------------------- */
 
+/* A NAK for a gap, and another when what was sent again after it must have been lost too (L3.2). */
 static void report_gap(jrg_link *link)
 {
-    if (link->gap_reported)
-        return;
-    link->gap_reported = true;
-    link->counters.naks++;
-    write_control(link, JRG_FRAME_TYPE_NAK);
+    uint8_t under_way = link->segmented ? JRG_COUNT_FLIGHT_ON_NOISE : link->window;
+    if (link->naked_ago == 0 || link->naked_ago >= under_way) {
+        link->naked_ago = 0;
+        link->counters.naks++;
+        write_control(link, JRG_FRAME_TYPE_NAK);
+    }
+    link->naked_ago++;
 }
 
-/* Karn's rule: a frame sent twice says nothing about the round trip. */
-static void receive_ack(jrg_link *link, uint8_t ack, uint32_t now_ms)
+/* Takes the acknowledged frames off the list. Karn's rule: a frame sent twice says nothing about the round trip. */
+static void note_arrived(jrg_link *link, jrg_link_position position, uint32_t now_ms)
 {
-    uint8_t count = (uint8_t)(ack - link->send_base);
-    if (count == 0 || count > link->send_count)
-        return;
-    const jrg_link_slot *newest = slot_of(link, (uint8_t)(ack - 1));
-    if (!newest->sent_again)
-        jrg_rto_measure(&link->rto, now_ms - newest->sent_ms);
+    uint8_t count = 0;
+    while (count < link->under_way_count && link->under_way[count].end <= position) {
+        if (!link->under_way[count].sent_again)
+            jrg_segment_arrived(&link->segment, link->under_way[count].len_bytes);
+        count++;
+    }
+    if (count > 0 && !link->under_way[count - 1].sent_again)
+        jrg_rto_measure(&link->rto, now_ms - link->under_way[count - 1].sent_ms);
+    link->under_way_count = (uint8_t)(link->under_way_count - count);
+    memmove(link->under_way, link->under_way + count, link->under_way_count * sizeof link->under_way[0]);
     jrg_rto_progress(&link->rto);
-    link->send_base = ack;
+}
+
+/* Positions count from the oldest message that is not acknowledged. */
+static void forget_messages(jrg_link *link, uint8_t count)
+{
+    jrg_link_position gone = (jrg_link_position)(count * MESSAGE);
+    link->send_base = (uint8_t)(link->send_base + count);
     link->send_count = (uint8_t)(link->send_count - count);
+    link->acked = (jrg_link_position)(link->acked - gone);
+    link->next = (jrg_link_position)(link->next - gone);
+    link->highest = (jrg_link_position)(link->highest - gone);
+    for (uint8_t i = 0; i < link->under_way_count; i++)
+        link->under_way[i].end = (jrg_link_position)(link->under_way[i].end - gone);
+}
+
+/* Whether an acknowledgement names a place that was sent. */
+static bool is_sent(jrg_link *link, uint8_t messages, uint8_t offset)
+{
+    if (messages > link->send_count || messages * MESSAGE + offset > link->highest)
+        return false;
+    return offset == 0 ||
+           (messages < link->send_count && offset < slot_of(link, (uint8_t)(link->send_base + messages))->len_bytes);
+}
+
+static void receive_ack(jrg_link *link, const jrg_frame *frame, uint32_t now_ms)
+{
+    uint8_t messages = (uint8_t)(frame->ack - link->send_base);
+    jrg_link_position position = (jrg_link_position)(messages * MESSAGE + frame->ack_offset);
+    if (!is_sent(link, messages, frame->ack_offset) || position <= link->acked)
+        return;
+    note_arrived(link, position, now_ms);
+    link->acked = position;
+    if (link->next < position)
+        link->next = position;
+    forget_messages(link, messages);
     link->timeouts = 0;
     link->timer_ms = now_ms;
 }
 
-/* The frame the user had no room for is a gap like any other, reported when there is room. */
+/* The message the user had no room for is a gap like any other, reported when there is room. */
 static void ask_for_refused(jrg_link *link)
 {
     if (!link->refused || jrg_link_room(link) == 0)
         return;
     link->refused = false;
-    link->gap_reported = false;
+    link->naked_ago = 0;
     report_gap(link);
 }
 
@@ -206,56 +282,99 @@ static void acknowledge(jrg_link *link)
         write_control(link, JRG_FRAME_TYPE_ACK);
 }
 
-/* The number moves on first, so that an answer sent from within `take` acknowledges this frame. */
-static void take_frame(jrg_link *link, const jrg_frame *frame)
+/* The number moves on first, so that an answer sent from within `take` acknowledges this message. */
+static bool take_message(jrg_link *link)
+{
+    uint8_t len_bytes = link->part_bytes;
+    link->part_bytes = 0;
+    link->expected++;
+    if (link->user.take(link->user.context, (jrg_frame_type)link->part_type, link->part, len_bytes))
+        return true;
+    link->expected--;
+    link->refused = true;
+    return false;
+}
+
+/* L3.7. What the user has no room for is as if its last segment had not come. */
+static void take_segment(jrg_link *link, const jrg_frame *frame)
 {
     uint16_t session = link->session;
-    link->expected++;
-    if (!link->user.take(link->user.context, (jrg_frame_type)frame->type, frame->payload, frame->len_bytes)) {
-        link->expected--;
-        link->refused = true;
+    link->part_type = frame->type;
+    link->part_total = frame->total;
+    memcpy(link->part + frame->offset, frame->payload, frame->len_bytes);
+    link->part_bytes = (uint8_t)(frame->offset + frame->len_bytes);
+    if (link->part_bytes == frame->total && !take_message(link)) {
+        link->part_bytes = frame->offset;
         return;
     }
-    link->gap_reported = false;
+    link->naked_ago = 0;
     link->refused = false;
     if (link->session == session && link->acks_owed < UINT8_MAX)
         acknowledge(link);
+}
+
+static void repeat_acknowledgement(jrg_link *link)
+{
+    link->counters.duplicates++;
+    write_control(link, JRG_FRAME_TYPE_ACK);
+}
+
+static void receive_segment(jrg_link *link, const jrg_frame *frame)
+{
+    bool is_other = frame->type != link->part_type || frame->total != link->part_total;
+    if (link->part_bytes > 0 && is_other)
+        link->counters.bad_frames++;
+    else if (frame->offset > link->part_bytes && !link->refused)
+        report_gap(link);
+    else if (frame->offset <= link->part_bytes && frame->offset + frame->len_bytes <= link->part_bytes && frame->total > 0)
+        repeat_acknowledgement(link);
+    else if (frame->offset <= link->part_bytes)
+        take_segment(link, frame);
 }
 
 /* L3.2. Half of the numbers lie behind, the other half ahead. */
 static void receive_sequenced(jrg_link *link, const jrg_frame *frame)
 {
     uint8_t ahead = (uint8_t)(frame->seq - link->expected);
-    if (ahead == 0) {
-        take_frame(link, frame);
-    } else if (ahead >= 128) {
-        link->counters.duplicates++;
-        write_control(link, JRG_FRAME_TYPE_ACK);
-    } else if (!link->refused) {
+    link->segmented = frame->len_bytes < frame->total;
+    if (ahead == 0)
+        receive_segment(link, frame);
+    else if (ahead >= 128)
+        repeat_acknowledgement(link);
+    else if (!link->refused)
         report_gap(link);
-    }
+}
+
+/* L3.8. A timeout is no loss: under load a host that is only slow makes many of them. */
+static void note_loss(jrg_link *link)
+{
+    uint32_t wasted_bytes = 0;
+    for (uint8_t i = 0; i < link->under_way_count; i++)
+        wasted_bytes += link->under_way[i].len_bytes + JRG_LIMIT_FRAME_OVERHEAD_BYTES;
+    if (wasted_bytes > 0)
+        jrg_segment_wasted(&link->segment, wasted_bytes);
+}
+
+/* The other side has answered: it is there, however little of what was sent has arrived (L3.3). */
+static void receive_nak(jrg_link *link, uint32_t now_ms)
+{
+    jrg_rto_progress(&link->rto);
+    note_loss(link);
+    send_again(link, now_ms);
 }
 
 static void receive_in_session(jrg_link *link, const jrg_frame *frame, uint32_t now_ms)
 {
-    receive_ack(link, frame->ack, now_ms);
-    switch (frame->type) {
-    case JRG_FRAME_TYPE_MSG:
-    case JRG_FRAME_TYPE_DATA:
-    case JRG_FRAME_TYPE_SAMPLE:
+    receive_ack(link, frame, now_ms);
+    if (frame->type == JRG_FRAME_TYPE_ACK || frame->type == JRG_FRAME_TYPE_NAK)
+        link->timeouts = 0;
+    if (frame->type == JRG_FRAME_TYPE_NAK)
+        receive_nak(link, now_ms);
+    else if (jrg_frame_is_sequenced(frame->type))
         receive_sequenced(link, frame);
-        break;
-    case JRG_FRAME_TYPE_NAK:
-        send_again(link, now_ms);
-        break;
-    case JRG_FRAME_TYPE_ACK:
-    case JRG_FRAME_TYPE_LOG:
-    case JRG_FRAME_TYPE_EVENT:
-    case JRG_FRAME_TYPE_RESET:
-        break;
-    default:
+    else if (frame->type < JRG_FRAME_TYPE_ACK || frame->type > JRG_FRAME_TYPE_RESET)
         link->counters.bad_frames++;
-    }
+    fill_window(link, now_ms);
     ask_for_refused(link);
 }
 
@@ -317,7 +436,7 @@ uint32_t jrg_link_wait_ms(const jrg_link *link, uint32_t now_ms)
 {
     if (link->acks_owed > 0)
         return 0;
-    if (link->send_count == 0)
+    if (link->under_way_count == 0)
         return JRG_LINK_FOREVER_MS;
     uint32_t passed_ms = now_ms - link->timer_ms;
     return passed_ms >= link->rto.timeout_ms ? 0 : link->rto.timeout_ms - passed_ms;
@@ -338,7 +457,7 @@ void jrg_link_poll(jrg_link *link, uint32_t now_ms)
 {
     if (link->acks_owed > 0)
         write_control(link, JRG_FRAME_TYPE_ACK);
-    if (link->send_count > 0 && now_ms - link->timer_ms >= link->rto.timeout_ms)
+    if (link->under_way_count > 0 && now_ms - link->timer_ms >= link->rto.timeout_ms)
         time_out(link, now_ms);
 }
 

@@ -24,16 +24,24 @@ def gateway(
     patience: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; none: for ever.")
     ] = None,
+    require_ports: Annotated[
+        bool, typer.Option("--require-ports", help="End with exit code 4 if a port is absent at the start.")
+    ] = False,
+    board_patience: Annotated[
+        float | None, typer.Option(help="Factor on the times a board may be silent or slow; 10 for a slow machine.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> None:
     """Put the boards on serial ports into the fleet; runs until Ctrl-C."""
-    from jaragua.gateway.gateway import port_settings, run_gateway
+    from jaragua.gateway.gateway import board_opener, port_settings, run_gateway
     from jaragua.node.node import NodeSettings, default_data_dir
     from jaragua.node.program import run_until_signal, say_log
     from jaragua.node.url import parse_broker_url
+    from jaragua.serial.patience import patience_of
 
     say_log(verbose)
-    ports = port_settings(port, id or [])
+    ports = port_settings(port, id or [], required=require_ports)
+    opener = board_opener(patience_of(board_patience))
     settings = NodeSettings(
         url=parse_broker_url(broker),
         fleet=fleet,
@@ -43,7 +51,7 @@ def gateway(
         data_dir=data_dir or default_data_dir(),
         patience_seconds=patience,
     )
-    run_until_signal(run_gateway(settings, ports))
+    run_until_signal(run_gateway(settings, ports, opener))
 
 
 def _name_of_host() -> str:

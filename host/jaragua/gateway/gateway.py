@@ -12,20 +12,35 @@ from jaragua.gateway.port import OpenBoard, PortSettings, PortWorker
 from jaragua.node.node import Node, NodeSettings
 from jaragua.node.program import ended, until_first_ends
 from jaragua.serial.board import Board, BoardEvent
+from jaragua.serial.patience import Patience, patience_of
+from jaragua.serial.transport import check_port
 from jaragua.wire.topics import is_id
 
 
-def open_board(url: str, on_event: Callable[[BoardEvent], None]) -> AbstractAsyncContextManager[BoardRequests]:
+def board_opener(patience: Patience) -> OpenBoard:
     """The real thing behind a port's URL."""
-    return Board(url, on_event=on_event)
+
+    def open_board(url: str, on_event: Callable[[BoardEvent], None]) -> AbstractAsyncContextManager[BoardRequests]:
+        return Board(url, on_event=on_event, patience=patience)
+
+    return open_board
 
 
-def port_settings(urls: Sequence[str], device_ids: Sequence[str]) -> list[PortSettings]:
-    """Ports with their names; UsageError if names are given, but not one a port, or a port is given twice."""
+def port_settings(urls: Sequence[str], device_ids: Sequence[str], *, required: bool = False) -> list[PortSettings]:
+    """Ports with their names. UsageError: names are given, but not one a port, or a port is given twice. PortNameError.
+
+    required: a port that is absent at the start ends the gateway (exit code 4).
+    """
     if len(set(urls)) != len(urls):
         raise UsageError("a port is given twice", "give each --port once")
+    for url in urls:
+        check_port(url)
+    return [PortSettings(url, name, required) for url, name in zip(urls, _names(urls, device_ids), strict=True)]
+
+
+def _names(urls: Sequence[str], device_ids: Sequence[str]) -> Sequence[str | None]:
     if not device_ids:
-        return [PortSettings(url) for url in urls]
+        return [None] * len(urls)
     if len(device_ids) != len(urls) or len(set(device_ids)) != len(device_ids):
         raise UsageError(
             f"{len(device_ids)} names for {len(urls)} ports",
@@ -34,11 +49,15 @@ def port_settings(urls: Sequence[str], device_ids: Sequence[str]) -> list[PortSe
     for name in device_ids:
         if not is_id(name):
             raise UsageError(f"--id {name!r} is no name", "use a-z, 0-9 and -, 1 to 32 characters")
-    return [PortSettings(url, name) for url, name in zip(urls, device_ids, strict=True)]
+    return device_ids
 
 
-async def run_gateway(settings: NodeSettings, ports: Sequence[PortSettings], opener: OpenBoard = open_board) -> None:
-    """Put the boards on `ports` into the fleet until cancelled. Errors: those of Node; PortError at the start."""
+async def run_gateway(settings: NodeSettings, ports: Sequence[PortSettings], opener: OpenBoard | None = None) -> None:
+    """Put the boards on `ports` into the fleet until cancelled. Errors: those of Node; PortError of a required port.
+
+    opener: None for real ports and the default patience (L5).
+    """
+    opener = opener or board_opener(patience_of(None))
     node = Node(settings)
     claimed: dict[str, str] = {}
     workers = [PortWorker(node, port, opener, claimed) for port in ports]

@@ -18,7 +18,7 @@ from jaragua.node.node import Node
 from jaragua.node.program import until_first_ends
 from jaragua.node.trainer import Progress, TrainerGone
 from jaragua.serial.board import BoardEvent, LogLine, SessionEnded
-from jaragua.serial.failures import BoardSilent, BoardVersionError, update_command
+from jaragua.serial.failures import BoardBabbles, BoardSilent, BoardVersionError, update_command
 from jaragua.wire import messages
 from jaragua.wire.definitions import LogLevel
 from jaragua.wire.messages import Identity
@@ -29,6 +29,8 @@ _BACKOFF_FIRST_SECONDS = 0.2
 _BACKOFF_CEILING_SECONDS = 5.0
 #: How often an idle board is asked for its health, which is also how a dead link is noticed.
 PROBE_SECONDS = 5.0
+#: How long a port stays closed that sent bytes and no frames (L5.7).
+BABBLE_PAUSE_SECONDS = 30.0
 _ID_CHARACTERS = 32
 _UID_CHARACTERS = 8
 
@@ -38,10 +40,11 @@ OpenBoard = Callable[[str, Callable[[BoardEvent], None]], AbstractAsyncContextMa
 
 @dataclass(frozen=True)
 class PortSettings:
-    """A port and, if the user names it, the device on it."""
+    """A port and, if the user names it, the device on it. `required`: its absence at the start ends the gateway."""
 
     url: str
     device_id: str | None = None
+    required: bool = False
 
 
 def device_id_of(node: str, uid: bytes) -> str:
@@ -70,10 +73,11 @@ class PortWorker:
         self._session_ended = asyncio.Event()
         self._was_open = False
         self._pause_seconds = _BACKOFF_FIRST_SECONDS
+        self._babbled = False
         self._last_complaint = ""
 
     async def run(self) -> None:
-        """PortError: the port cannot be opened at the start. Ends if the board speaks another protocol (L2.4)."""
+        """Ends if the board speaks another protocol (L2.4). PortError: a required port is absent at the start."""
         while True:
             try:
                 async with AsyncExitStack() as stack:
@@ -82,11 +86,16 @@ class PortWorker:
                         return
                     await self._serve(board)
             except (BoardError, PortError) as error:
-                if isinstance(error, PortError) and not self._was_open:
+                if isinstance(error, PortError) and self._settings.required and not self._was_open:
                     raise
                 self._lost(error)
-            await asyncio.sleep(self._pause_seconds)
-            self._pause_seconds = min(2 * self._pause_seconds, _BACKOFF_CEILING_SECONDS)
+            await asyncio.sleep(self._pause())
+
+    def _pause(self) -> float:
+        """Seconds until the port is tried again, longer each time."""
+        pause_seconds = BABBLE_PAUSE_SECONDS if self._babbled else self._pause_seconds
+        self._pause_seconds = min(2 * self._pause_seconds, _BACKOFF_CEILING_SECONDS)
+        return pause_seconds
 
     async def _open(self, stack: AsyncExitStack) -> BoardRequests | None:
         """The board on the port; None if it speaks another protocol, which is said."""
@@ -172,6 +181,7 @@ class PortWorker:
             self._node.telemetry_of(self._device).progress(progress)
 
     def _lost(self, error: BoardError | PortError) -> None:
+        self._babbled = isinstance(error, BoardBabbles) or isinstance(error.__cause__, BoardBabbles)
         if self._device is not None:
             self._device.set_state("lost", error.message)
         self._complain(error)
@@ -192,9 +202,8 @@ class PortWorker:
         """Say a trouble once, not at every try."""
         if error.message != self._last_complaint:
             self._last_complaint = error.message
-            LOGGER.warning(
-                "%s: %s%s", self._name(), self._without_port(error), f" ({error.hint})" if error.hint else ""
-            )
+            hint = f" ({error.hint})" if error.hint else ""
+            LOGGER.warning("%s: %s%s; it is tried again", self._name(), self._without_port(error), hint)
 
     def _without_port(self, error: BoardError | PortError) -> str:
         """What stands in front of the sentence already names the port or its board."""

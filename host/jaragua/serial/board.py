@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import secrets
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final
 
 import numpy as np
 
-from jaragua.errors import BoardError
-from jaragua.serial.conversation import Conversation
+from jaragua.errors import BoardError, ProtocolError
+from jaragua.serial.answers import checked_identity
+from jaragua.serial.conversation import MOST_UNREAD, Attempts, Conversation
 from jaragua.serial.failures import BoardRefused, BoardRestarted, BoardSilent, BoardVersionError
 from jaragua.serial.jobs import Int16Array, Job, run_job, samples_of
+from jaragua.serial.patience import Patience, patience_of
 from jaragua.serial.transfers import read_rest, stage
 from jaragua.serial.transport import DEFAULT_BAUD
 from jaragua.wire import link, messages
@@ -33,6 +34,7 @@ from jaragua.wire.messages import (
     OnlineState,
     Progress,
 )
+from jaragua.wire.rejections import Reason
 from jaragua_compiler.online.learner import Settings
 
 __all__ = [
@@ -46,8 +48,6 @@ __all__ = [
     "SessionEnded",
     "samples_of",
 ]
-
-_OPEN_TIMEOUT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,15 @@ class Board:
         url: str,
         on_event: Callable[[BoardEvent], None] | None = None,
         baud: int = DEFAULT_BAUD,
-        open_timeout_s: float = _OPEN_TIMEOUT_S,
+        patience: Patience | None = None,
     ) -> None:
-        """`url`: `/dev/tty…`, a pty, `socket://host:port` or `unix://path`. Nothing is opened yet."""
+        """`url`: `/dev/tty…`, a pty, `socket://host:port` or `unix://path`. Nothing is opened yet.
+
+        patience: None for the defaults, times JARAGUA_BOARD_PATIENCE (L5).
+        """
         self.url = url
         self._on_event = on_event
-        self._conversation = Conversation(url, baud, open_timeout_s, self._receive_event)
+        self._conversation = Conversation(url, baud, patience or patience_of(None), self._receive_event)
         self._identity: Identity | None = None
         self._last_job = secrets.randbits(31)
 
@@ -121,6 +124,16 @@ class Board:
         """The link's health as the host counts it (L3.5)."""
         return self._conversation.driver.counters
 
+    @property
+    def segment_bytes(self) -> int:
+        """How many bytes of a message a frame of the host carries now (L3.8)."""
+        return self._conversation.driver.segment_bytes
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """Messages of the board that were not used, by reason (P2)."""
+        return self._conversation.rejections.counts()
+
     def new_job(self) -> int:
         """A job number the board has not seen: they begin at random, so that a restarted host repeats none."""
         self._last_job = (self._last_job + 1) & 0xFFFFFFFF
@@ -128,7 +141,8 @@ class Board:
 
     async def identify(self) -> Identity:
         """L4.1."""
-        self._identity = await self._conversation.resumed(lambda: self._conversation.ask(Identify, Identity))
+        identity = await self._conversation.resumed(lambda: self._conversation.ask(Identify, Identity))
+        self._identity = checked_identity(self.url, identity)
         return self._identity
 
     async def health(self) -> Health:
@@ -168,15 +182,24 @@ class Board:
     async def infer(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> Int16Array:
         """The network's outputs, int16 [len(samples), outputs] (A3.3). L4.6."""
         outputs: dict[int, tuple[int, ...]] = {}
+        attempts = Attempts()
         while missing := [index for index in range(len(samples)) if index not in outputs]:
+            asked = missing[:MOST_UNREAD]
             self._conversation.predictions.clear()
-            await self._run(Job(job, JobKind.INFER, [samples[index] for index in missing], base=base))
+            await self._run(Job(job, JobKind.INFER, [samples[index] for index in asked], base=base))
+            known = len(outputs)
             for prediction in self._conversation.predictions:
-                if prediction.job == job and prediction.index < len(missing):
-                    outputs[missing[prediction.index]] = prediction.outputs
+                if prediction.job == job and prediction.index < len(asked) and self._is_whole(prediction):
+                    outputs[asked[prediction.index]] = prediction.outputs
+            attempts.broke_off(len(outputs) - known)
+            if attempts.used_up:
+                raise ProtocolError(f"{self.url}: the board ends an inference and says nothing of its samples")
             # Predictions that were under way when a session ended are gone: another job asks for those samples again.
             job = self.new_job()
         return np.array([outputs[index] for index in range(len(samples))], dtype=np.int16)
+
+    def _is_whole(self, prediction: messages.Prediction) -> bool:
+        return len(prediction.outputs) == self.identity.outputs
 
     async def learn_online(
         self,
@@ -231,11 +254,11 @@ class Board:
             case link.Announced(payload=payload):
                 self._announce(payload, self._on_event)
 
-    @staticmethod
-    def _announce(payload: bytes, on_event: Callable[[BoardEvent], None]) -> None:
+    def _announce(self, payload: bytes, on_event: Callable[[BoardEvent], None]) -> None:
         try:
             event = messages.decode_response(payload)
-        except MessageError:  # may be of a later minor; events are for show (L3.6)
+        except MessageError as error:  # may be of a later minor; events are for show (L3.6)
+            self._conversation.rejections.add(Reason.FORMAT, self.url, error.message)
             return
         if isinstance(event, Progress | Health | OnlineState):
             on_event(event)

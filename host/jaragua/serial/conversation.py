@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableSequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.serial import failures
 from jaragua.serial.driver import LinkDriver, LinkInterrupted
+from jaragua.serial.patience import Patience
 from jaragua.serial.transport import open_transport
 from jaragua.wire import link, messages
 from jaragua.wire.definitions import FrameType, Status, protocol_problem
-from jaragua.wire.messages import Prediction, Request, Response
+from jaragua.wire.messages import MessageError, Prediction, Request, Response
+from jaragua.wire.rejections import Reason, Rejections
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Response)
 
-#: A board answers every request (L4.9); the slowest answer hashes a blob.
-_ANSWER_S: Final = 15.0
-#: How often one request is begun before it is given up.
-_MOST_ATTEMPTS: Final = 10
+#: How often one request is begun before it is given up: in a row without a step forward, and in all (L5.5).
+_MOST_FRUITLESS: Final = 10
+_MOST_ATTEMPTS: Final = 100
+#: Frames and messages that get through in an attempt that is a step forward: more than a request and its answer.
+_STEP_FORWARD: Final = 8
+#: P3: messages, and predictions, that are kept until they are read. A board has 8 under way.
+MOST_UNREAD: Final = 4096
 
 
 class OutOfStep(Exception):
@@ -32,18 +39,39 @@ class OutOfStep(Exception):
         self.error = error
 
 
-class Conversation:
-    """One board on an open port. `on_event` gets every event of the link that is no answer."""
+@dataclass(slots=True)
+class Attempts:
+    """How often a request was begun (L5.5)."""
 
-    def __init__(self, url: str, baud: int, silence_s: float, on_event: Callable[[link.LinkEvent], None]) -> None:
-        """`silence_s`: for how long HELLO may stay unanswered."""
+    made: int = 0
+    _fruitless: int = 0
+
+    def broke_off(self, delivered: int) -> None:
+        """Notes an attempt that ended before its end; `delivered`: frames and messages that got through."""
+        self.made += 1
+        self._fruitless = 0 if delivered > _STEP_FORWARD else self._fruitless + 1
+
+    @property
+    def used_up(self) -> bool:
+        """Whether another attempt is one too many."""
+        return self._fruitless >= _MOST_FRUITLESS or self.made >= _MOST_ATTEMPTS
+
+
+class Conversation:
+    """One board on an open port. `on_event` gets every event of the link.
+
+    `rejections`: messages of the board that were not used (P1); frames that were not are in the link's counters.
+    """
+
+    def __init__(self, url: str, baud: int, patience: Patience, on_event: Callable[[link.LinkEvent], None]) -> None:
         self.url = url
         #: They come whenever the board has one, between answers.
         self.predictions: list[Prediction] = []
         self._baud = baud
-        self._silence_s = silence_s
+        self._patience = patience
         self._on_event = on_event
-        self._inbox: deque[Response | bytes] = deque()
+        self.rejections = Rejections("the host")
+        self._inbox: deque[Response | bytes | MessageError] = deque()
         self._lock = asyncio.Lock()
         self._printed = ""
         self._version_problem = ""
@@ -59,7 +87,8 @@ class Conversation:
 
     async def open(self) -> None:
         """Opens the port and the first session; checks the protocol version (L2.4)."""
-        self._driver = LinkDriver(await open_transport(self.url, self._baud), self._receive_event)
+        transport = await open_transport(self.url, self._baud)
+        self._driver = LinkDriver(transport, self._receive_event, lambda count: failures.babbles(self.url, count))
         self._driver.start()
         await self._open_session("no board of Jaragua answers")
 
@@ -70,18 +99,21 @@ class Conversation:
 
     async def resumed(self, operation: Callable[[], Awaitable[T]]) -> T:
         """Runs `operation`, and again after each interruption: it asks the board where it stands and goes on there."""
-        problem: BoardError | None = None
+        attempts = Attempts()
         async with self._lock:
-            for _ in range(_MOST_ATTEMPTS):
+            while True:
+                delivered = self.driver.counters.delivered
                 try:
                     await self._open_session("the board does not answer any more")
                     return await operation()
                 except LinkInterrupted:
-                    problem = failures.interrupted(self.url, _MOST_ATTEMPTS)
+                    attempts.broke_off(self.driver.counters.delivered - delivered)
+                    problem = failures.interrupted(self.url, attempts.made)
                 except OutOfStep as error:
+                    attempts.broke_off(0)
                     problem = error.error
-        assert problem is not None
-        raise problem
+                if attempts.used_up:
+                    raise problem
 
     async def ask(self, make: Callable[[int], Request], kind: type[R]) -> R:
         """Sends the request that `make` builds from an id; returns its answer. BoardRefused if the board refuses."""
@@ -107,14 +139,28 @@ class Conversation:
     async def next(self) -> Response | bytes:
         """The next message, or the payload of the next DATA. LinkInterrupted if the session ends first."""
         session = self.driver.counters.sessions
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                await self.driver.until(lambda: bool(self._inbox) or not self._is_open(session))
-        except TimeoutError:
-            raise failures.silent(self.url, "the board took a request and does not answer it", self._printed) from None
+        await self._wait_for(lambda: bool(self._inbox) or not self._is_open(session))
         if not self._is_open(session):
             raise LinkInterrupted
-        return self._inbox.popleft()
+        item = self._inbox.popleft()
+        if isinstance(item, MessageError):
+            raise ProtocolError(f"{self.url}: the board's answer cannot be read: {item.message}")
+        return item
+
+    async def _wait_for(self, arrived: Callable[[], bool]) -> None:
+        """L5.2, L5.3: a silent board is given up soon, a slow one late. BoardSilent says which of both it was."""
+        now_s = asyncio.get_running_loop().time
+        given_up_s = now_s() + self._patience.answer_s
+        counters = self.driver.counters
+        while not arrived():
+            heard = counters.frames_in
+            left_s = min(self._patience.silence_s, given_up_s - now_s())
+            try:
+                async with asyncio.timeout(left_s):
+                    await self.driver.until(lambda: arrived() or counters.frames_in != heard)  # noqa: B023 - awaited here
+            except TimeoutError:
+                what = failures.no_answer(self._patience, slow=now_s() >= given_up_s)
+                raise failures.silent(self.url, what, self._printed) from None
 
     async def _answer_to(self, make: Callable[[int], Request]) -> Response:
         self._request_id = self._request_id % 0xFFFF + 1
@@ -130,29 +176,48 @@ class Conversation:
 
     async def _open_session(self, otherwise: str) -> None:
         """Waits for a session, saying HELLO if nobody does; `otherwise` is the sentence if none comes."""
-        if self.driver.phase in (link.LinkPhase.IDLE, link.LinkPhase.LOST):
-            self.driver.connect()
         try:
-            async with asyncio.timeout(self._silence_s):
-                await self.driver.wait_open()
-        except (TimeoutError, LinkInterrupted):
+            async with asyncio.timeout(self._patience.greeting_s):
+                await self._greet()
+        except TimeoutError:
             raise failures.silent(self.url, otherwise, self._printed) from None
         if self._version_problem:
             raise failures.version_error(self.url, self._version_problem)
         self._inbox.clear()
 
-    def _receive_message(self, message: Response) -> None:
+    async def _greet(self) -> None:
+        """Returns when there is a session; a link that counts as lost is tried again (L5.1)."""
+        while self.driver.phase is not link.LinkPhase.OPEN:
+            if self.driver.phase in (link.LinkPhase.IDLE, link.LinkPhase.LOST):
+                self.driver.connect()
+            with suppress(LinkInterrupted):
+                await self.driver.wait_open()
+
+    def _receive_message(self, payload: bytes) -> None:
+        try:
+            message = messages.decode_response(payload)
+        except MessageError as error:
+            self.rejections.add(Reason.FORMAT, self.url, error.message)
+            self._keep(self._inbox, error)
+            return
         if isinstance(message, Prediction):
-            self.predictions.append(message)
+            self._keep(self.predictions, message)
         else:
-            self._inbox.append(message)
+            self._keep(self._inbox, message)
+
+    def _keep(self, unread: MutableSequence[T], item: T) -> None:
+        """P3: a board that says more than anybody reads is not heard to the end."""
+        if len(unread) < MOST_UNREAD:
+            unread.append(item)
+        else:
+            self.rejections.add(Reason.FLOOD, self.url, "more messages than are read")
 
     def _receive_event(self, event: link.LinkEvent) -> None:
         match event:
             case link.Received(frame_type=FrameType.MSG, payload=payload):
-                self._receive_message(messages.decode_response(payload))
+                self._receive_message(payload)
             case link.Received(payload=payload):
-                self._inbox.append(payload)
+                self._keep(self._inbox, payload)
             case link.SessionOpened(hello=hello):
                 self._version_problem = protocol_problem(hello.major, hello.minor)
             case link.Noise(text=text):

@@ -9,12 +9,18 @@ from typing import Final
 
 from jaragua.errors import PortError
 from jaragua.serial.transport import Transport
+from jaragua.token_bucket import TokenBucket
 from jaragua.wire.counters import LinkCounters
 from jaragua.wire.definitions import MAX_WINDOW, FrameType
 from jaragua.wire.link import Link, LinkEvent, LinkPhase
 
 #: Enough to refill a window at once; what is queued beyond that would only be dropped with a lost session.
 _MOST_WAITING: Final = 2 * MAX_WINDOW
+#: L5.6: what one port may send a second, and in one burst, before the others have their turn. USB boards send less.
+_FAIR_BYTES_PER_S: Final = 256 * 1024
+_FAIR_BURST_BYTES: Final = 1024 * 1024
+#: L5.7: so many bytes without one frame among them are no board's.
+BABBLE_BYTES: Final = 64 * 1024
 
 
 class LinkInterrupted(Exception):
@@ -24,12 +30,20 @@ class LinkInterrupted(Exception):
 class LinkDriver:
     """A link on a transport.
 
-    `on_event` is called with every event of the link (`jaragua.wire.link.LinkEvent`), from the event loop.
+    `on_event` is called with every event of the link (`jaragua.wire.link.LinkEvent`), from the event loop. `babbles`
+    makes the error with which a port ends that sends no frames (L5.7); None: it is listened to for ever.
     """
 
-    def __init__(self, transport: Transport, on_event: Callable[[LinkEvent], None]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        on_event: Callable[[LinkEvent], None],
+        babbles: Callable[[int], BaseException] | None = None,
+    ) -> None:
         self._transport = transport
         self._on_event = on_event
+        self._babbles = babbles
+        self._share = TokenBucket(_FAIR_BYTES_PER_S, _FAIR_BURST_BYTES)
         self._link = Link(nonce=secrets.randbits(16))
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -45,6 +59,11 @@ class LinkDriver:
     def phase(self) -> LinkPhase:
         """Where the session stands."""
         return self._link.phase
+
+    @property
+    def segment_bytes(self) -> int:
+        """How many bytes of a message a frame of this side carries now (L3.8)."""
+        return self._link.size.most_bytes
 
     @property
     def session(self) -> int:
@@ -100,8 +119,15 @@ class LinkDriver:
         return asyncio.get_running_loop().time() * 1000
 
     async def _read_forever(self) -> None:
+        in_vain_bytes = 0
         while data := await self._transport.read():
+            frames = self.counters.frames_in
             self._dispatch(self._link.receive(data, self._now_ms()))
+            in_vain_bytes = 0 if self.counters.frames_in != frames else in_vain_bytes + len(data)
+            if self._babbles is not None and in_vain_bytes >= BABBLE_BYTES:
+                raise self._babbles(in_vain_bytes)
+            # Also with a wait of 0: a port that always has bytes would let nothing else run.
+            await asyncio.sleep(self._share.overdraw(self._now_ms() / 1000, len(data)))
         raise PortError(f"port {self._transport.url} went away", "Check the cable and the board, then start again.")
 
     def _reader_done(self, task: asyncio.Task[None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jaragua.commands import firmware
 from jaragua.errors import BoardError, ProtocolError
+from jaragua.serial.patience import PATIENCE_VARIABLE, Patience
 from jaragua.wire import messages
 from jaragua.wire.definitions import status_text
 
@@ -14,6 +15,10 @@ class BoardRestarted(BoardError):
 
 class BoardSilent(BoardError):
     """Nothing that speaks the protocol answers on the port."""
+
+
+class BoardBabbles(BoardSilent):
+    """What comes from the port is not the protocol (L5.7)."""
 
 
 class BoardVersionError(ProtocolError):
@@ -42,14 +47,29 @@ def version_error(url: str, problem: str) -> BoardVersionError:
     return BoardVersionError(f"{url}: {problem}", f"Update the board: {update_command(url)}")
 
 
+def no_answer(patience: Patience, *, slow: bool) -> str:
+    """What is said of a board that owes an answer: it sends nothing (L5.2), or other things than the answer (L5.3)."""
+    if slow:
+        return f"the board is there, but has not answered a request for {patience.answer_s:g} s"
+    return f"the board has taken a request and has been silent for {patience.silence_s:g} s"
+
+
 def silent(url: str, what: str, printed: str) -> BoardSilent:
     """`what` happened on the port; `printed` is the last text seen there, "" for none."""
     seen = f'; it printed "{printed}"' if printed else ""
     hint = (
         "Check that no other program has the port and reset the board; "
-        f"if it does not run Jaragua's firmware: {update_command(url)}"
+        f"if it does not run Jaragua's firmware: {update_command(url)}; on a slow machine: {PATIENCE_VARIABLE}=10"
     )
     return BoardSilent(f"{url}: {what}{seen}", hint)
+
+
+def babbles(url: str, count: int) -> BoardBabbles:
+    """So many bytes came, and not one frame."""
+    return BoardBabbles(
+        f"{url}: {count} bytes came and not one frame of Jaragua among them; the port is closed for a while",
+        f"Check the baud rate and what is connected; a board with other firmware: {update_command(url)}",
+    )
 
 
 def refused(url: str, status: messages.Status) -> BoardRefused:

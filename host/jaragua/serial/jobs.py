@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua.serial import failures
+from jaragua.serial.answers import checked_job_state
 from jaragua.serial.conversation import Conversation, OutOfStep
 from jaragua.serial.failures import BoardRefused
 from jaragua.serial.transfers import stage
@@ -112,7 +113,9 @@ def _sample_frames(index: int, sample: bytes, mtu: int) -> Iterator[bytes]:
 
 async def _end(board: Conversation, job: Job) -> JobState:
     for _ in range(_WORKING_POLLS):
-        state = await board.ask(lambda i: JobEnd(i, job.number), JobState)
+        state = checked_job_state(
+            board.url, await board.ask(lambda i: JobEnd(i, job.number), JobState), len(job.samples)
+        )
         if state.state in (JobPhase.DONE, JobPhase.CANCELLED):
             return state
         if state.state == JobPhase.UNKNOWN:

@@ -12,7 +12,10 @@ from urllib.parse import urlsplit
 from jaragua.errors import PortError
 
 DEFAULT_BAUD: Final = 115200
-_READ_BYTES: Final = 65536
+#: One turn of one port: a few milliseconds of work.
+_READ_BYTES: Final = 4096
+#: What waits to be written to a port that takes nothing; the rest is lost, as on a cable, and the link sends it again.
+_MOST_UNWRITTEN_BYTES: Final = 256 * 1024
 _BUSY: Final = frozenset({errno.EBUSY, errno.EAGAIN})
 
 
@@ -40,9 +43,10 @@ class Transport:
             return b""
 
     def write(self, data: bytes) -> None:
-        """Queues bytes to be written; the link's window bounds how many can pile up."""
-        if not self._writer.is_closing():
-            self._writer.write(data)
+        """Queues bytes to be written. Of a port that takes none, they are dropped beyond 256 KiB (P3)."""
+        if self._writer.is_closing() or self._writer.transport.get_write_buffer_size() > _MOST_UNWRITTEN_BYTES:
+            return
+        self._writer.write(data)
 
     async def close(self) -> None:
         """Closes the port; a second call does nothing."""
@@ -55,28 +59,46 @@ class Transport:
             return
 
 
-async def open_transport(url: str, baud: int = DEFAULT_BAUD) -> Transport:
-    """Opens the port; PortError says why it cannot be, and what to do."""
+class PortNameError(PortError):
+    """What was given as a port can never be one, however long one waits for it."""
+
+
+def check_port(url: str) -> None:
+    """PortNameError if `url` is no port by its form. Whether it is there, only opening it can tell."""
     scheme, separator, rest = url.partition("://")
-    if not separator:
-        return await _open_serial(url, baud)
-    opener = _OPENERS.get(scheme)
-    if opener is None:
-        raise PortError(
+    if separator and scheme not in _OPENERS:
+        raise PortNameError(
             f"{url!r} is no port: Jaragua knows no {scheme}://",
             "Give a device such as /dev/ttyACM0, socket://host:port or unix://path.",
         )
-    return await opener(url, rest)
+    if scheme == "socket" and separator:
+        _host_and_port(url)
+    elif not (rest or (scheme and not separator)) or "\0" in url:
+        raise PortNameError(f"{url!r} names no port", "Give a device such as /dev/ttyACM0, or unix://path.")
 
 
-async def _open_socket(url: str, _rest: str) -> Transport:
+async def open_transport(url: str, baud: int = DEFAULT_BAUD) -> Transport:
+    """Opens the port; PortError says why it cannot be, and what to do."""
+    check_port(url)
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return await _open_serial(url, baud)
+    return await _OPENERS[scheme](url, rest)
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
     if host is None or port is None:
-        raise PortError(f"{url!r} has no host and port", "Write it as socket://127.0.0.1:4000.")
+        raise PortNameError(f"{url!r} has no host and port", "Write it as socket://127.0.0.1:4000.")
+    return host, port
+
+
+async def _open_socket(url: str, _rest: str) -> Transport:
+    host, port = _host_and_port(url)
     try:
         reader, writer = await asyncio.open_connection(host, port)
     except OSError as error:

@@ -10,7 +10,8 @@ class LinkCounters:
     """One side's counters since it was made; they go on through new sessions.
 
     `naks`: those this side sent. `bad_frames`: undecodable for another reason than the CRC (L1.3).
-    `unknown_frames`: of a type that this version does not know (L1.2).
+    `unknown_frames`: of a type that this version does not know (L1.2). `delivered`: messages that have come, and frames
+    of this side that were acknowledged.
     """
 
     frames_in: int = 0
@@ -24,4 +25,5 @@ class LinkCounters:
     unknown_frames: int = 0
     duplicates: int = 0
     sessions: int = 0
+    delivered: int = 0
     rtt_ms: float = 0.0

@@ -26,6 +26,9 @@ MAX_ENCODED_BYTES: Final = _number("limits", "max_encoded_bytes")
 MAX_WINDOW: Final = _number("limits", "max_window")
 HELLO_BYTES: Final = _number("limits", "hello_bytes")
 HASH_BYTES: Final = _number("limits", "hash_bytes")
+FRAME_OVERHEAD_BYTES: Final = _number("limits", "frame_overhead_bytes")
+MIN_SEGMENT_BYTES: Final = _number("limits", "min_segment_bytes")
+SEGMENT_BALANCE_BYTES: Final = _number("limits", "segment_balance_bytes")
 
 RTO_FIRST_MS: Final = _number("timing_ms", "rto_first")
 RTO_FLOOR_MS: Final = _number("timing_ms", "rto_floor")
@@ -33,6 +36,7 @@ RTO_CEILING_MS: Final = _number("timing_ms", "rto_ceiling")
 HEALTH_PERIOD_MS: Final = _number("timing_ms", "health_period")
 
 TIMEOUTS_UNTIL_LOST: Final = _number("counts", "timeouts_until_lost")
+FLIGHT_ON_NOISE: Final = _number("counts", "flight_on_noise")
 PROGRESS_SAMPLES: Final = _number("counts", "progress_samples")
 
 

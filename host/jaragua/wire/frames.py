@@ -1,4 +1,4 @@
-"""Frames (L1): `ver_type | flags | seq | ack | session | len | payload | crc32`, COBS, 0x00."""
+"""Frames (L1): `ver_type | offset | seq | ack | session | total | ack_offset | payload | crc32`, COBS, 0x00."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from jaragua.wire.definitions import (
     MAX_ENCODED_BYTES,
     MAX_PAYLOAD_BYTES,
     PROTOCOL_MAJOR,
+    SEQUENCED,
 )
 
-_HEADER: Final = struct.Struct("<BBBBHH")
+_HEADER: Final = struct.Struct("<BBBBHBB")
 _HELLO: Final = struct.Struct("<HBBB")
 _CRC: Final = struct.Struct("<I")
 DELIMITER: Final = b"\x00"
@@ -36,7 +37,11 @@ class BadCrcError(FrameError):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame; `type` is the low nibble, known (`FrameType`) or not."""
+    """One frame; `type` is the low nibble, known (`FrameType`) or not.
+
+    Of a message that comes in segments (L3.7), `offset` bytes stand before `payload` and `rest` bytes after it.
+    `ack`, `ack_offset`: the message expected next, and how many bytes of it have come.
+    """
 
     type: int
     payload: bytes = b""
@@ -44,7 +49,14 @@ class Frame:
     ack: int = 0
     session: int = 0
     major: int = PROTOCOL_MAJOR
-    flags: int = 0
+    offset: int = 0
+    rest: int = 0
+    ack_offset: int = 0
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole message."""
+        return self.offset + len(self.payload) + self.rest
 
 
 def is_text(data: bytes | bytearray) -> bool:
@@ -54,10 +66,11 @@ def is_text(data: bytes | bytearray) -> bool:
 
 def pack(frame: Frame) -> bytes:
     """The bytes of `frame` on the wire, with the closing 0x00."""
-    if len(frame.payload) > MAX_PAYLOAD_BYTES:
-        raise FrameError(f"a payload of {len(frame.payload)} bytes does not fit a frame of {MAX_PAYLOAD_BYTES}")
+    if frame.total > MAX_PAYLOAD_BYTES:
+        raise FrameError(f"a payload of {frame.total} bytes does not fit a frame of {MAX_PAYLOAD_BYTES}")
     ver_type = frame.major << 4 | frame.type
-    head = _HEADER.pack(ver_type, frame.flags, frame.seq, frame.ack, frame.session, len(frame.payload))
+    place = (frame.offset, frame.seq, frame.ack, frame.session, frame.total, frame.ack_offset)
+    head = _HEADER.pack(ver_type, *place)
     body = head + frame.payload
     return cobs.encode(body + _CRC.pack(zlib.crc32(body))) + DELIMITER
 
@@ -75,11 +88,19 @@ def unpack(encoded: bytes) -> Frame:
     body = raw[:-CRC_BYTES]
     if zlib.crc32(body) != _CRC.unpack(raw[-CRC_BYTES:])[0]:
         raise BadCrcError("the CRC-32 of a frame is wrong")
-    ver_type, flags, seq, ack, session, payload_bytes = _HEADER.unpack_from(body)
+    ver_type, offset, seq, ack, session, total, ack_offset = _HEADER.unpack_from(body)
     payload = body[HEADER_BYTES:]
-    if payload_bytes != len(payload):
-        raise FrameError(f"a frame says {payload_bytes} bytes of payload and has {len(payload)}")
-    return Frame(ver_type & 15, payload, seq, ack, session, ver_type >> 4, flags)
+    rest = total - offset - len(payload)
+    _check_place(ver_type & 15, offset, len(payload), rest, total)
+    return Frame(ver_type & 15, payload, seq, ack, session, ver_type >> 4, offset, rest, ack_offset)
+
+
+def _check_place(frame_type: int, offset: int, payload_bytes: int, rest: int, total: int) -> None:
+    """L1.3: a segment lies in its message and is not empty; only sequenced messages come in segments."""
+    if rest < 0 or total > MAX_PAYLOAD_BYTES:
+        raise FrameError(f"{payload_bytes} bytes at {offset} do not fit a message of {total}")
+    if payload_bytes != total and (frame_type not in SEQUENCED or payload_bytes == 0):
+        raise FrameError(f"a frame of type {frame_type} cannot be a segment of {payload_bytes} bytes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from jaragua.wire.definitions import (
 from jaragua.wire.delivery import Delivery
 from jaragua.wire.frames import DELIMITER, BadCrcError, Frame, FrameError, Hello, Splitter, is_text, pack, unpack
 from jaragua.wire.retransmission import RetransmissionTimer
+from jaragua.wire.segments import SegmentSize
 
 #: A board in a session says something every HEALTH_PERIOD_MS (L4.8); one that has been silent for longer is probed.
 _SILENCE_MS: Final = 1.25 * HEALTH_PERIOD_MS
@@ -104,9 +105,11 @@ class Link:
         self._window = window
         self._nonce = nonce
         self._splitter = Splitter()
-        self._delivery = Delivery(0, window, self.counters)
+        self.size = SegmentSize()
+        self._delivery = Delivery(0, window, self.counters, self.size)
         self._greeting = RetransmissionTimer()
         self._greeted_ms = 0.0
+        self._connected_ms = 0.0
         self._heard_ms = 0.0
         self._output = bytearray(DELIMITER)
         self._events: list[LinkEvent] = []
@@ -119,8 +122,9 @@ class Link:
     def connect(self, now_ms: float) -> None:
         """Says HELLO, and again until it is answered (`SessionOpened`) or nobody does (`LinkLost`)."""
         self.phase = LinkPhase.GREETING
-        self._delivery = Delivery(0, self._window, self.counters)
+        self._delivery = Delivery(0, self._window, self.counters, self.size)
         self._greeting = RetransmissionTimer()
+        self._connected_ms = now_ms
         self._output[:] = DELIMITER
         self._greet(now_ms)
 
@@ -185,7 +189,7 @@ class Link:
 
     def _lose(self) -> None:
         self.phase = LinkPhase.LOST
-        self._delivery = Delivery(0, self._window, self.counters)
+        self._delivery = Delivery(0, self._window, self.counters, self.size)
         self._events.append(LinkLost())
 
     def _receive_piece(self, piece: bytes, now_ms: float) -> None:
@@ -220,13 +224,17 @@ class Link:
             self._receive_in_session(frame, now_ms)
 
     def _receive_hello(self, session: int, hello: Hello, now_ms: float) -> None:
-        if self.phase is not LinkPhase.GREETING or hello.nonce != self._nonce or session == 0:
+        if self.phase is not LinkPhase.GREETING or session == 0:
+            return
+        if hello.nonce != self._nonce:
+            # An answer to an earlier HELLO: the board is slower than the timeout, so it gets the time it needs (L5.1).
+            self._greeting.timeout_ms = max(self._greeting.timeout_ms, 2 * (now_ms - self._connected_ms))
             return
         self.phase = LinkPhase.OPEN
         self.session = session
         self.counters.sessions += 1
         window = max(1, min(hello.window, self._window))
-        self._delivery = Delivery(session, window, self.counters)
+        self._delivery = Delivery(session, window, self.counters, self.size)
         if self._greeting.timeouts_in_a_row == 0:
             self._delivery.timer.measured(now_ms - self._greeted_ms)
             self._delivery.timer.progressed()
@@ -237,8 +245,9 @@ class Link:
         self.connect(now_ms)
 
     def _receive_in_session(self, frame: Frame, now_ms: float) -> None:
-        if self._delivery.receive(frame, now_ms):
-            self._events.append(Received(frame.type, frame.payload))
+        message = self._delivery.receive(frame, now_ms)
+        if message is not None:
+            self._events.append(Received(frame.type, message))
         elif frame.type == FrameType.LOG:
             level, text = frame.payload[:1], frame.payload[1:]
             self._events.append(Logged(level[0] if level else 0, text.decode("utf-8", "replace")))

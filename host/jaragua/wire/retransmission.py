@@ -32,6 +32,10 @@ class RetransmissionTimer:
         else:
             self.smoothed_rtt_ms, self._variance_ms, self._measured = rtt_ms, rtt_ms / 2, True
 
+    def answered(self) -> None:
+        """The other side has answered something: it is there, however little of what was sent has arrived."""
+        self.timeouts_in_a_row = 0
+
     def progressed(self) -> None:
         """Something new was acknowledged: the next timeout is the first in its row."""
         self.timeouts_in_a_row = 0
