@@ -103,7 +103,10 @@ class RunError(JaraguaError):
 
     code = "run"
     exit_code = 9
-    meaning = "A run cannot go on: too few devices, no quorum, another process in its folder, a strategy that fails."
+    meaning = (
+        "A run cannot go on: too few devices, no quorum, another process in its folder, another coordinator of its "
+        "fleet, a strategy that fails."
+    )
     remedy = "`jaragua status RUN_DIR` shows where it stands; `jaragua run CONFIG --resume` goes on."
 
 

@@ -76,6 +76,10 @@ class SimulatedNode:
                 await self._connection()
             except* aiomqtt.MqttError:
                 self.ready.clear()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # A task group drops the cancellation if one of its tasks fails at the same moment.
+                raise asyncio.CancelledError
             await asyncio.sleep(0.05)
 
     async def _connection(self) -> None:

@@ -13,28 +13,10 @@ from jaragua.wire.messages import HostState, decode, encode
 from jaragua_broker import Broker
 
 
-async def until_broken(fleet: Fleet) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            fleet.raise_if_broken()
-            await asyncio.sleep(0.01)
-
-
-def test_a_second_coordinator_of_the_fleet_ends_the_first_with_a_reason(broker: Broker, fleet: str) -> None:
-    async def both() -> None:
-        async with Fleet(broker.url, fleet) as first, Fleet(broker.url, fleet) as second:
-            with pytest.raises(BrokerError, match="another coordinator has taken over the fleet") as caught:
-                await until_broken(first)
-            assert "stop the other one, or set another run.fleet" in caught.value.hint
-            second.raise_if_broken()
-
-    asyncio.run(both())
-
-
 def test_what_a_dead_coordinator_leaves_behind_is_put_right(broker: Broker, fleet: str) -> None:
     """M8: its will says offline, after its successor has said online."""
     topic = f"jaragua/1/{fleet}/host/$state"
-    will = encode(HostState(online=False, ts=1, epoch=1))
+    will = encode(HostState(online=False, ts=1, epoch=1, since=1))
 
     async def everything() -> None:
         async with Fleet(broker.url, fleet), aiomqtt.Client("127.0.0.1", broker.port) as watcher:
@@ -69,11 +51,11 @@ def test_a_message_that_cannot_be_read_is_counted_and_dropped(
         async with Fleet(broker.url, fleet) as listening, aiomqtt.Client("127.0.0.1", broker.port) as stranger:
             await stranger.publish(f"jaragua/1/{fleet}/{topic}", payload, qos=1)
             async with asyncio.timeout(10):
-                while not listening.malformed:
+                while not listening.rejections.total:
                     await asyncio.sleep(0.01)
             assert listening.is_connected
             assert listening.roster.present() == {}
-            return listening.malformed
+            return listening.rejections.total
 
     assert asyncio.run(everything()) == 1
 

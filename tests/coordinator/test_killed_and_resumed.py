@@ -64,7 +64,7 @@ async def killed_again_and_again(config_path: Path, draw: random.Random) -> tupl
     for _ in range(KILLS):
         kills += await kill_after(await begin(config_path), draw.uniform(0, LONGEST_LIFE_S))
     process = await begin(config_path)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         stdout, stderr = await process.communicate()
     assert process.returncode == 0, stderr.decode()
     document: dict[str, Any] = json.loads(stdout)["data"]

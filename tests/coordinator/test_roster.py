@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from jaragua.coordinator.roster import Change, Presence, Roster
+import pytest
+
+from jaragua.coordinator import roster as roster_module
+from jaragua.coordinator.roster import EPOCH_AHEAD_MS, Change, CrowdError, EpochError, Presence
+from jaragua.coordinator.roster import Roster as TrueRoster
 from jaragua.wire.messages import DeviceState, NodeState
 
 ARCHITECTURE = bytes(8)
+NOW_MS = 1_800_000_000_000
+
+
+class Roster(TrueRoster):
+    """At a fixed time."""
+
+    def node_state(self, node: str, state: NodeState, now_ms: int = NOW_MS) -> list[Change]:
+        return super().node_state(node, state, now_ms)
+
+    def device_state(self, node: str, device: str, state: DeviceState, now_ms: int = NOW_MS) -> list[Change]:
+        return super().device_state(node, device, state, now_ms)
 
 
 def device(state: str, epoch: int = 1, architecture: bytes = ARCHITECTURE) -> DeviceState:
@@ -90,3 +105,62 @@ def test_disconnected_is_away_and_stale_is_lost() -> None:
     assert change.presence is Presence.LOST
     (change,) = roster.device_state("gateway-1", "board-1", device("disconnected"))
     assert change.presence is Presence.AWAY
+
+
+@pytest.mark.parametrize("epoch", [NOW_MS + EPOCH_AHEAD_MS + 1, 2**53 - 1])
+def test_m8_an_epoch_that_no_clock_can_have_given_is_rejected(epoch: int) -> None:
+    roster = roster_with_a_board()
+    with pytest.raises(EpochError):
+        roster.node_state("gateway-1", node("lost", epoch))
+    with pytest.raises(EpochError):
+        roster.device_state("gateway-1", "board-1", device("lost", epoch))
+    assert roster.present() == {"board-1": "gateway-1"}
+
+
+@pytest.mark.parametrize("state", ["lost", "ready", "disconnected"])
+def test_m8_a_node_that_speaks_is_believed_whatever_epoch_another_gave_it(state: str) -> None:
+    """Someone said in the node's name what it did not say, with an epoch that it will not reach for years."""
+    roster = roster_with_a_board()
+    roster.node_state("gateway-1", node(state, NOW_MS))
+    roster.node_state("gateway-1", node("ready", epoch=2))
+    roster.device_state("gateway-1", "board-1", device("ready", epoch=2))
+    assert roster.present() == {"board-1": "gateway-1"}
+    assert roster.node_state("gateway-1", node("lost", epoch=2)) == [Change("board-1", "gateway-1", Presence.LOST)]
+
+
+def test_p3_a_crowd_is_refused_and_takes_nobodys_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster_module, "MOST_NODES", 3)
+    monkeypatch.setattr(roster_module, "MOST_DEVICES", 5)
+    roster = roster_with_a_board()
+    for number in range(2):
+        roster.node_state(f"stranger-{number}", node("ready"))
+    with pytest.raises(CrowdError):
+        roster.node_state("stranger-2", node("ready"))
+    for number in range(4):
+        roster.device_state("stranger-0", f"invented-{number}", device("ready"))
+    with pytest.raises(CrowdError):
+        roster.device_state("stranger-0", "invented-4", device("ready"))
+    assert roster.present()["board-1"] == "gateway-1"
+    assert len(roster.present()) == 5
+
+
+def test_p3_a_newcomer_takes_the_place_of_who_is_gone_or_never_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roster_module, "MOST_DEVICES", 3)
+    roster = roster_with_a_board()
+    roster.device_state("gateway-1", "gone", device("ready"))
+    roster.device_state("gateway-1", "gone", device("lost"))
+    roster.device_state("gateway-1", "mute", device("ready"))
+    roster.device_state("gateway-1", "new-1", device("ready"))
+    assert sorted(roster.present()) == ["board-1", "mute", "new-1"]
+    roster.is_stranger = lambda name: name == "mute"
+    changes = roster.device_state("gateway-1", "new-2", device("ready"))
+    assert Change("mute", "gateway-1", Presence.AWAY) in changes
+    assert sorted(roster.present()) == ["board-1", "new-1", "new-2"]
+
+
+def test_p3_long_texts_of_a_device_are_not_kept() -> None:
+    roster = roster_with_a_board()
+    state = DeviceState("ready", 1, "pi", "m" * 2000, ARCHITECTURE, reason="r" * 2000)
+    roster.device_state("gateway-1", "board-2", state)
+    kept = roster._devices["board-2"].state
+    assert (kept.model, kept.reason, kept.kind) == ("", None, "pi")

@@ -54,7 +54,7 @@ def run_to_end(
 ) -> RunResult:
     async def everything() -> RunResult:
         with open_run(config.run.directory) as folder:
-            async with nodes_at_work(*nodes), asyncio.timeout(60):
+            async with nodes_at_work(*nodes), asyncio.timeout(240):
                 return await run_coordinator(config, store=folder, on_event=on_event)
 
     return asyncio.run(everything())
@@ -111,7 +111,7 @@ def test_every_node_is_acknowledged_stored(make_config: MakeConfig) -> None:
 
     async def everything() -> None:
         with open_run(config.run.directory) as folder:
-            async with nodes_at_work(*nodes), asyncio.timeout(60):
+            async with nodes_at_work(*nodes), asyncio.timeout(240):
                 await run_coordinator(config, store=folder)
                 while sum(len(node.acks) for node in nodes) < 9:
                     await asyncio.sleep(0.01)
@@ -216,9 +216,20 @@ def test_an_update_sent_twice_is_a_duplicate(make_config: MakeConfig) -> None:
     config = make_config(clients=4, quorum=4, rounds=1)
     gateway, client = two_nodes(config)
     gateway.tamper = lambda header, blob: 2 * [messages.pack_update(header, blob)]
-    seen: list[RunEvent] = []
-    run_to_end(config, (gateway, client), seen.append)
-    results = [one.result for one in seen if isinstance(one, UpdateJudged)]
+    results: list[str] = []
+    enough = asyncio.Event()
+
+    def watch(event: RunEvent) -> None:
+        if isinstance(event, UpdateJudged):
+            results.append(event.result)
+            if results.count("duplicate") >= 2:
+                enough.set()
+
+    async def last_of_all(command: messages.TrainCommand) -> None:
+        await enough.wait()
+
+    client.hold = last_of_all
+    run_to_end(config, (gateway, client), watch)
     assert results.count("stored") == 4
     assert results.count("duplicate") >= 2
 
@@ -264,7 +275,7 @@ def test_a_device_that_is_lost_and_comes_back_gets_another_attempt(make_config: 
                 run = asyncio.create_task(run_coordinator(config, store=folder))
                 await asyncio.gather(work, return_exceptions=True)
                 again = SimulatedNode(gateway.url, gateway.fleet, gateway.node, gateway.devices, epoch=50)
-                async with nodes_at_work(again), asyncio.timeout(60):
+                async with nodes_at_work(again), asyncio.timeout(240):
                     return await run
 
     result = asyncio.run(everything())

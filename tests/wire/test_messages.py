@@ -22,6 +22,7 @@ from jaragua.wire.messages import (
     AdaptResult,
     BlobState,
     DeviceState,
+    HostClaim,
     HostState,
     Identify,
     Identity,
@@ -58,7 +59,19 @@ KINDS = [
     for kind in vars(messages).values()
     if isinstance(kind, type) and issubclass(kind, Message) and kind not in (Message, SerialMessage)
 ]
-HELPER_RULES = {"uint8", "uint16", "uint32", "uint64", "hash", "short-text", "device-id", "request", "response"}
+HELPER_RULES = {
+    "moment",
+    "token",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "hash",
+    "short-text",
+    "device-id",
+    "request",
+    "response",
+}
 
 
 def value_of(element: Any, rng: random.Random) -> Any:
@@ -302,7 +315,9 @@ def test_m_the_keys_of_a_map_may_come_in_any_order() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        HostState(True, 1, 2),
+        HostState(True, 1, 2, 1),
+        HostClaim("ask", bytes(8), 1, bytes(8)),
+        HostClaim("serve", bytes(8), 1, bytes(8), bytes(8), bytes(8)),
         RunState("r", 1, 9, "training", "digits", "ab", bytes(32), 3, 2),
         NodeState("lost", 2, "gateway"),
         DeviceState("ready", 2, "pi", "digits", bytes(8)),

@@ -13,6 +13,8 @@ HASH = "ab" * 32
 # The table of docs/protocol.md.
 TABLE: list[tuple[TopicKind, dict[str, Any], str]] = [
     (TopicKind.HOST_STATE, {}, "jaragua/1/home/host/$state"),
+    (TopicKind.HOST_CLAIM, {}, "jaragua/1/home/host/claim"),
+    (TopicKind.REPLY, {}, "jaragua/1/home/host/reply"),
     (TopicKind.RUN, {}, "jaragua/1/home/run"),
     (TopicKind.BLOB, {"sha256": HASH}, f"jaragua/1/home/blob/{HASH}"),
     (TopicKind.DIFFERENCE, {"sha256": HASH}, f"jaragua/1/home/diff/{HASH}"),

@@ -31,6 +31,9 @@ def run(
     new: Annotated[
         bool, typer.Option("--new", help="Begin anew; what is in the run's folder is kept in earlier-<n> there.")
     ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="End another coordinator that serves the fleet, and go on in its place.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Run the rounds of a configuration (the coordinator).
@@ -50,7 +53,7 @@ def run(
     with open_run(settings.run.directory, redo_lost=resume, new=new) as folder, watcher() as watching:
         if folder.note:
             output.say(f"note: {folder.note}")
-        result = _run_until_done(config, settings, folder, watching)
+        result = _run_until_done(config, settings, folder, watching, take_over)
     if json:
         output.print_result(document(settings, result))
     else:
@@ -75,23 +78,25 @@ def _say_what_boards_need(settings: RunConfig) -> None:
         output.say(needed)
 
 
-def _run_until_done(path: Path, settings: RunConfig, folder: RunFolder, watching: Watcher) -> RunResult:
+def _run_until_done(
+    path: Path, settings: RunConfig, folder: RunFolder, watching: Watcher, take_over: bool
+) -> RunResult:
     try:
-        return asyncio.run(_cancellable(settings, folder, watching))
+        return asyncio.run(_cancellable(settings, folder, watching, take_over))
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise Interrupted(
             "stopped; all that was learned is stored", f"go on with `jaragua run {path} --resume`"
         ) from None
 
 
-async def _cancellable(settings: RunConfig, folder: RunFolder, watching: Watcher) -> RunResult:
+async def _cancellable(settings: RunConfig, folder: RunFolder, watching: Watcher, take_over: bool) -> RunResult:
     """A termination signal stops the run as cleanly as Ctrl-C does."""
     from jaragua.coordinator import run_coordinator
 
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await run_coordinator(settings, store=folder, on_event=watching)
+    return await run_coordinator(settings, store=folder, on_event=watching, take_over=take_over)
 
 
 def document(settings: RunConfig, result: RunResult) -> dict[str, object]:

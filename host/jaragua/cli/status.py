@@ -49,6 +49,9 @@ def _print(summary: dict[str, Any]) -> None:
         output.show(f"  device by device   {_first_and_last(summary)}")
     if summary["left_out"]:
         output.show(f"  left out           {_left_out(summary)}")
+    if summary["rejected"]:
+        counts = ", ".join(f"{reason} ({count})" for reason, count in summary["rejected"].items())
+        output.show(f"  messages rejected  {counts}")
     output.show(f"  broker traffic     {summary['bytes_up']} bytes up, {summary['bytes_down']} bytes down")
     output.show(f"  weights            {summary['model_hash']}")
     if summary["status"] != "finished":

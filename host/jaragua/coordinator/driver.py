@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from jaragua.config import RunConfig
 from jaragua.coordinator import events, machine
+from jaragua.coordinator.budget import Budget
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.figures import mean_of, tamed
 from jaragua.coordinator.fleet import Arrived, Fleet, Happening, Moved, unix_ms
 from jaragua.coordinator.formats import Formats
-from jaragua.coordinator.judge import Expected
+from jaragua.coordinator.judge import Expected, Verdict
 from jaragua.coordinator.machine import Action, Bases, Memory, RoundMachine, Rules
 from jaragua.coordinator.publication import Hashes, Starts
 from jaragua.coordinator.starts import Start, StartMaker
 from jaragua.errors import RunError
-from jaragua.store import Assignment, Initialisation, RunFolder, RunRecord, StoredUpdate
+from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, RunRecord, StoredUpdate
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
 from jaragua.strategies.guarded import moved
 from jaragua.strategies.registry import step_size_of, work_of
 from jaragua.strategies.stale import counted
 from jaragua.wire import messages
+from jaragua.wire.rejections import Reason
 
 #: Blobs of rounds before the last that a kill can have left on the broker.
 _BLOBS_LEFT_BEHIND = 3
+_MS_BETWEEN_WAITING = 1000
+#: Own work shorter than this is not told from the devices' time.
+_OWN_TIME_MS = 50
+#: P3: answers to updates that cannot be stored.
+_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE = 100, 2000
 
 
 def monotonic_ms() -> int:
@@ -66,10 +75,14 @@ class Driver:
         self._on_event = on_event
         self._fleet: Fleet | None = None
         self._traffic = _Traffic()
+        self._rejected: dict[str, int] = {}
+        self._told_waiting_ms = -_MS_BETWEEN_WAITING
+        self._refusals = Budget(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
         self._current = self._store.initialisation(record.run)
         self._work = work_of(strategy, 1)
         self._starts = Starts(StartMaker(codec, self._work, record.seed), folder.store, record, self._current)
         self.machine = RoundMachine(self._rules(), self._memory(), self._bases(self._current.rounds_done + 1))
+        self._awaited = self.machine.awaited
 
     @property
     def finished(self) -> bool:
@@ -91,6 +104,8 @@ class Driver:
     def start(self, fleet: Fleet) -> None:
         """Put what is retained on the broker, and begin."""
         self._fleet = fleet
+        fleet.is_awaited = self._is_awaited
+        fleet.roster.is_stranger = self.machine.is_stranger
         self._clear_old_blobs(fleet)
         self._starts.publish(fleet, self.machine.rounds_at_work)
         # Before any device is ready: a node that was given no model learns it from here.
@@ -100,15 +115,18 @@ class Driver:
 
     def handle(self, happening: Happening) -> None:
         """Take in what came from the broker."""
-        if isinstance(happening, Moved):
-            self._perform(self.machine.devices(happening.changes, monotonic_ms()))
-            self._tell_waiting()
-        else:
-            self._handle_update(happening)
+        with self._own_time():
+            if isinstance(happening, Moved):
+                self._perform(self.machine.devices(happening.changes, monotonic_ms()))
+                self._tell_waiting()
+            else:
+                self._handle_update(happening)
 
     def tick(self) -> None:
         """Time has passed."""
-        self._perform(self.machine.tick(monotonic_ms()))
+        with self._own_time():
+            self._perform(self.machine.tick(monotonic_ms()))
+            self._tell_waiting()
 
     def end(self) -> None:
         """Say how the run ended or stands, and what is not wanted any more."""
@@ -124,9 +142,28 @@ class Driver:
 
     # ---- the machine's actions ----
 
+    @contextmanager
+    def _own_time(self) -> Iterator[None]:
+        """A deadline does not pass while hundreds of commands are written down and published."""
+        began_ms = monotonic_ms()
+        yield
+        took_ms = monotonic_ms() - began_ms
+        if took_ms >= _OWN_TIME_MS:
+            self.machine.postpone(took_ms)
+
+    def _is_awaited(self, node: str, run: str, number: int) -> bool:
+        return run == self._record.run and (node, number) in self._awaited
+
     def _perform(self, actions: Sequence[Action]) -> None:
-        for action in actions:
-            self._perform_one(action)
+        """One after the other; assignments that follow one another are one transaction."""
+        for is_assign, some in groupby(actions, key=lambda action: isinstance(action, machine.Assign)):
+            if is_assign:
+                written = [action.assignment for action in some if isinstance(action, machine.Assign)]
+                self._store.add_assignments(self._record.run, written)
+            else:
+                for action in some:
+                    self._perform_one(action)
+        self._awaited = self.machine.awaited
 
     def _perform_one(self, action: Action) -> None:
         run = self._record.run
@@ -136,8 +173,6 @@ class Driver:
                 self._traffic = _Traffic()
                 devices = tuple(one.device for one in assignments)
                 self._on_event(events.RoundStarted(number, self._record.rounds, devices))
-            case machine.Assign(assignment):
-                self._store.add_assignment(run, assignment)
             case machine.Announce(number, deadline_ms):
                 self._broker.publish_run(self._run_state(number, deadline_ms, "training"))
             case machine.Command(assignment, deadline_ms):
@@ -161,9 +196,16 @@ class Driver:
         actions = self.machine.update(arrived.node, arrived.header, arrived.blob, arrived.payload_bytes)
         if not actions:
             return
-        if not any(isinstance(action, machine.Keep) for action in actions):
-            self._traffic.repeated_bytes += arrived.payload_bytes
         verdict = next(action.verdict for action in actions if isinstance(action, machine.Acknowledge))
+        if verdict.result != "stored" and not self._may_refuse(arrived, verdict):
+            return
+        self._tell_judged(arrived, verdict)
+        self._perform(actions)
+
+    def _tell_judged(self, arrived: Arrived, verdict: Verdict) -> None:
+        """Of what nobody had asked for, the rejections are told (P4)."""
+        if verdict.result == "rejected" and not verdict.retry:
+            return
         header = arrived.header
         judged = events.UpdateJudged(
             header.round,
@@ -176,7 +218,17 @@ class Driver:
             arrived.payload_bytes,
         )
         self._on_event(judged)
-        self._perform(actions)
+
+    def _may_refuse(self, arrived: Arrived, verdict: Verdict) -> bool:
+        """Count an update that is not stored; whether it is answered, too (P3: so many a second)."""
+        self._traffic.repeated_bytes += arrived.payload_bytes
+        where = f"{arrived.node}/up/{arrived.header.run}/{arrived.header.round} of {arrived.header.device}"
+        if verdict.result == "rejected":
+            self._broker.rejections.add(Reason.UPDATE, where, verdict.reason)
+        if not verdict.retry and not self._refusals.spend():
+            self._broker.rejections.add(Reason.FLOOD, where, "more updates that cannot be stored than are answered")
+            return False
+        return True
 
     def _acknowledge(self, action: machine.Acknowledge) -> None:
         header, verdict = action.header, action.verdict
@@ -229,7 +281,8 @@ class Driver:
     def _write_round(
         self, number: int, updates: Sequence[StoredUpdate], left_out: Mapping[str, str], start: Start
     ) -> None:
-        metrics = self._metrics(number, updates) | {"left_out": dict(left_out)}
+        metrics = self._metrics(number, updates) | {"left_out": dict(left_out), "silent": self.machine.silent}
+        metrics["rejected"] = self._rejected_since_last_round()
         finished = number == self._record.rounds
         stored = self._starts.record_of(start, number)
         self._store.close_round(self._record.run, number, metrics, self._current, stored, finished=finished)
@@ -238,6 +291,12 @@ class Driver:
         for device, reason in left_out.items():
             self._on_event(events.UpdateLeftOut(number, device, reason))
         self._on_event(events.RoundFinished(number, self._record.rounds, metrics))
+
+    def _rejected_since_last_round(self) -> dict[str, int]:
+        """P2: numbers by reason."""
+        before, self._rejected = self._rejected, dict(self._broker.rejections.counts())
+        more = {reason: count - before.get(reason, 0) for reason, count in self._rejected.items()}
+        return {reason: count for reason, count in more.items() if count}
 
     def _metrics(self, number: int, updates: Sequence[StoredUpdate]) -> dict[str, Any]:
         """The line of a round. loss and score: means over the samples the devices trained on."""
@@ -405,7 +464,13 @@ class Driver:
             stored=frozenset(self._store.stored_keys(self._record.run)),
             taken=self._store.taken_in(self._record.run, self._current.rounds_done + 1),
             bases={number: self._bases(number) for number in self._earlier_rounds()},
+            silent=self._silent_before(rounds),
         )
+
+    def _silent_before(self, rounds: Sequence[RoundRecord]) -> frozenset[str]:
+        """R15: as the last closed round has it."""
+        closed = [one.metrics for one in rounds if one.metrics is not None]
+        return frozenset(closed[-1].get("silent", ())) if closed else frozenset()
 
     def _earlier_rounds(self) -> range:
         """Those of whose updates one can still count (R13)."""
@@ -438,7 +503,10 @@ class Driver:
         return [node for device, node in present.items() if device in waiting]
 
     def _tell_waiting(self) -> None:
-        if self.machine.phase is machine.Phase.WAITING:
+        """Once a second at most: devices may come and go as fast as anyone likes."""
+        now_ms = monotonic_ms()
+        if self.machine.phase is machine.Phase.WAITING and now_ms >= self._told_waiting_ms + _MS_BETWEEN_WAITING:
+            self._told_waiting_ms = now_ms
             present, unfit = tuple(self.machine.present), tuple(self._broker.roster.unfit())
             self._on_event(events.Waiting(present, self._config.devices.minimum, unfit))
 

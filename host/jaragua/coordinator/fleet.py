@@ -10,25 +10,40 @@ import math
 import secrets
 import struct
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
+from jaragua.coordinator.budget import Budget
+from jaragua.coordinator.claim import Claim, Role
 from jaragua.coordinator.roster import Change, Roster
-from jaragua.errors import BrokerError, ProtocolError
+from jaragua.errors import BrokerError, ProtocolError, RunError
 from jaragua.node.session import Incoming, Reply, Session
 from jaragua.node.url import parse_broker_url
 from jaragua.wire import messages
-from jaragua.wire.topics import Topic, TopicKind, build, parse, pattern
+from jaragua.wire.rejections import Reason, RejectedError, Rejections
+from jaragua.wire.topics import Topic, TopicError, TopicKind, build, parse, pattern
 
 LOGGER = logging.getLogger(__name__)
 _ABSENT_HINT = "start one with `jaragua broker start`, or check broker.url in the configuration"
 _PATIENCE_SECONDS = 1.5
 _FLUSH_SECONDS = 3.0
 _SETTLE_SECONDS = 15.0
+#: R10: how long another coordinator has to answer before it is taken for gone, and how often it is asked.
+_CLAIM_SECONDS = 10.0
+_CLAIM_QUESTIONS = 10
+_CLAIMS_A_SECOND, _CLAIMS_AT_ONCE = 20, 100
+_MENDED_AFTER_SECONDS = 1.0
+_BIRTHS_REMEMBERED = 256
+_RUN_STATES_REMEMBERED = 256
+#: P3: updates that are judged and answered though nothing waits for them.
+_UNAWAITED_A_SECOND, _UNAWAITED_AT_ONCE = 100, 2000
+#: P3: longest message of any kind but an update, and longest header of an update.
+MOST_CONTROL_BYTES: Final = 4096
 _LENGTH = struct.Struct("<H")
-_CAN_ANSWER = TopicKind.NODE_STATE, TopicKind.DEVICE_STATE
+_STATES = TopicKind.NODE_STATE, TopicKind.DEVICE_STATE
 
 
 @dataclass(frozen=True)
@@ -49,12 +64,15 @@ class Arrived:
 
 
 Happening = Moved | Arrived
+#: What to do with a happening; False: there is no room for it (P3).
+Watcher = Callable[[Happening], object]
 
 
 class Fleet:
-    """`async with Fleet(url, name) as fleet`: connected, and all that the broker had retained is known.
+    """`async with Fleet(url, name) as fleet`: connected, serving it alone (R10), and all that was retained is known.
 
-    on_happening is called for every change of a device and every update (see `watching` too). Errors: BrokerError.
+    on_happening is called for every change of a device and every update (see `watching` too). take_over: another
+    coordinator of the fleet is ended; without it, RunError if there is one. Errors: BrokerError, RunError.
     """
 
     def __init__(
@@ -62,24 +80,36 @@ class Fleet:
         url: str,
         name: str,
         architectures: Collection[bytes] | None = None,
-        on_happening: Callable[[Happening], None] | None = None,
+        on_happening: Watcher | None = None,
+        *,
+        take_over: bool = False,
     ) -> None:
         self.name = name
         self.roster = Roster(architectures)
         self.last_run: messages.RunState | None = None
-        self.malformed = 0
-        """Messages that were not understood and dropped."""
-        self._watchers: list[Callable[[Happening], None]] = [] if on_happening is None else [on_happening]
-        self._answers: dict[bytes, asyncio.Future[bytes]] = {}
+        self.rejections = Rejections("the coordinator")
+        self.is_awaited: Callable[[str, str, int], bool] = lambda node, run, number: True
+        """Whether an update of this node, run and round is missing; of others a bounded number is read (P3)."""
+        self._watchers: list[Watcher] = [] if on_happening is None else [on_happening]
+        self._answers: dict[bytes, asyncio.Future[messages.AdaptResult]] = {}
         self._blobs: set[bytes] = set()
-        self._settled = asyncio.Event()
-        self._births: list[int] = []
-        self._is_superseded = False
+        self._births: deque[int] = deque(maxlen=_BIRTHS_REMEMBERED)
+        self._claim = Claim(unix_ms(), take_over=take_over)
+        self._other: messages.HostState | None = None
+        """What another coordinator said of itself before we serve."""
+        self._moved = asyncio.Event()
+        """Something was said of who serves."""
+        self._run_states: deque[bytes] = deque(maxlen=_RUN_STATES_REMEMBERED)
+        self._unawaited = Budget(_UNAWAITED_A_SECOND, _UNAWAITED_AT_ONCE)
+        self._to_claims = Budget(_CLAIMS_A_SECOND, _CLAIMS_AT_ONCE)
+        self._mending: asyncio.TimerHandle | None = None
         self._url = parse_broker_url(url)
         self._state_topic = build(TopicKind.HOST_STATE, name)
-        self._reply_topic = f"jaragua/1/{name}/host/reply"
+        self._claim_topic = build(TopicKind.HOST_CLAIM, name)
+        self._run_topic = build(TopicKind.RUN, name)
+        self._reply_topic = build(TopicKind.REPLY, name)
         will = (self._state_topic, self._state(online=False))
-        # Not the same for every coordinator: two would throw each other off the broker for ever (see `_take_birth`).
+        # Not the same for every coordinator: two would throw each other off the broker for ever.
         identifier = f"jaragua-{name}-host-{secrets.token_hex(4)}"
         self._session = Session(self._url, identifier, will, self._next_epoch, self, _PATIENCE_SECONDS, _ABSENT_HINT)
         self._task: asyncio.Task[None] | None = None
@@ -89,20 +119,25 @@ class Fleet:
     async def __aenter__(self) -> Self:
         for kind in (TopicKind.NODE_STATE, TopicKind.DEVICE_STATE, TopicKind.UPDATE):
             await self._session.subscribe(pattern(kind, self.name))
-        for topic in (build(TopicKind.RUN, self.name), self._reply_topic, self._state_topic):
+        for topic in (self._run_topic, self._reply_topic, self._state_topic, self._claim_topic):
             await self._session.subscribe(topic)
-        self._session.retain(self._state_topic, self._state(online=True))
         self._task = asyncio.create_task(self._session.run())
         try:
             await self._settle()
+            await self._be_the_only_one()
         except BaseException:
             await self._end()
             raise
+        self._claim.serve(self._other.since if self._other_serves and self._other is not None else None)
+        self._session.retain(self._state_topic, self._state(online=True))
+        self._ask()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._mending is not None:
+            self._mending.cancel()
         if not self._is_superseded:
             self._session.retain(self._state_topic, self._state(online=False))
         with contextlib.suppress(asyncio.CancelledError):
@@ -114,8 +149,16 @@ class Fleet:
         """Whether the broker is there now, as far as is known."""
         return self._session.is_connected
 
+    @property
+    def _is_superseded(self) -> bool:
+        return self._claim.role is Role.SUPERSEDED
+
+    @property
+    def _other_serves(self) -> bool:
+        return self._other is not None and self._other.online and not self._claim.is_free
+
     @contextlib.contextmanager
-    def watching(self, watcher: Callable[[Happening], None]) -> Iterator[None]:
+    def watching(self, watcher: Watcher) -> Iterator[None]:
         """Have `watcher` called for what happens inside the `with` block."""
         self._watchers.append(watcher)
         try:
@@ -126,22 +169,53 @@ class Fleet:
     def raise_if_broken(self) -> None:
         """Raise what ended the connection for good, if anything did."""
         if self._is_superseded:
-            hint = "one coordinator serves a fleet: stop the other one, or set another run.fleet"
-            raise BrokerError(f"another coordinator has taken over the fleet '{self.name}'", hint)
+            hint = "one coordinator serves a fleet; this run can be gone on with when the other one has ended"
+            raise RunError(f"another coordinator has taken over the fleet '{self.name}'", hint)
         if self._task is not None and self._task.done() and not self._task.cancelled():
             self._task.result()
 
     async def _settle(self) -> None:
-        """Our own birth comes back to us behind everything the broker had retained before it."""
-        task, settled = self._task, asyncio.create_task(self._settled.wait())
-        assert task is not None
-        try:
-            await asyncio.wait({task, settled}, timeout=_SETTLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            settled.cancel()
-        self.raise_if_broken()
-        if not self._settled.is_set():
+        """Our own question comes back to us behind everything the broker had retained before it."""
+        await self._until(lambda: self._claim.was_heard, _SETTLE_SECONDS)
+        if not self._claim.was_heard:
             raise BrokerError(f"the broker at {self._url.public} does not answer", "check that it is an MQTT 5 broker")
+
+    async def _be_the_only_one(self) -> None:
+        """R10: who says that it serves the fleet is asked; who does not answer is gone. Raises: RunError."""
+        for _ in range(_CLAIM_QUESTIONS):
+            if self._claim.role is Role.REFUSED:
+                break
+            if not self._other_serves:
+                return
+            await self._until(self._is_decided, _CLAIM_SECONDS / _CLAIM_QUESTIONS)
+            if not self._is_decided():
+                self._ask()
+        if self._claim.role is Role.REFUSED:
+            hint = "stop it, set another run.fleet, or end it on purpose with `jaragua run CONFIG --take-over`"
+            raise RunError(f"another coordinator serves the fleet '{self.name}'", hint)
+        LOGGER.warning("the coordinator that served the fleet does not answer: it is taken for gone")
+
+    def _is_decided(self) -> bool:
+        return self._claim.role is Role.REFUSED or not self._other_serves
+
+    async def _until(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait for something that the reading loop does; raises what ended the connection."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    self._moved.clear()
+                    moved = asyncio.create_task(self._moved.wait())
+                    try:
+                        await asyncio.wait({moved, self._running}, return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        moved.cancel()
+                    self.raise_if_broken()
+
+    @property
+    def _running(self) -> asyncio.Task[None]:
+        if self._task is None:
+            raise RuntimeError("the fleet is not entered")
+        return self._task
 
     async def _end(self) -> None:
         if self._task is not None:
@@ -150,7 +224,9 @@ class Fleet:
 
     def _state(self, *, online: bool) -> Callable[[int], bytes]:
         def payload(epoch: int) -> bytes:
-            return messages.encode(messages.HostState(online=online, ts=unix_ms(), epoch=epoch))
+            return messages.encode(
+                messages.HostState(online=online, ts=unix_ms(), epoch=epoch, since=self._claim.since)
+            )
 
         return payload
 
@@ -185,7 +261,8 @@ class Fleet:
     def publish_run(self, state: messages.RunState) -> None:
         """Retain where the run stands; who was superseded has no say in it any more."""
         if not self._is_superseded:
-            self._session.retain(build(TopicKind.RUN, self.name), messages.encode(state))
+            self._run_states.append(messages.encode(state))
+            self._session.retain(self._run_topic, self._run_states[-1])
 
     def train(self, node: str, command: messages.TrainCommand) -> None:
         """Send a train command; it expires with its deadline."""
@@ -201,18 +278,19 @@ class Fleet:
     def acknowledge(self, node: str, ack: messages.UpdateAck) -> None:
         """Answer an update; the caller has committed what the answer says."""
         topic = build(TopicKind.ACK, self.name, node=node, run=ack.run, round=ack.round)
-        self._session.send(topic, messages.encode(ack))
+        self._session.send(topic, messages.encode(ack), key=(node, ack.run, ack.round, ack.device, ack.attempt))
 
     async def adapt(self, node: str, command: messages.AdaptCommand, deadline_s: float) -> messages.AdaptResult:
-        """Send an adapt command and wait for its answer. Raises: TimeoutError, ProtocolError."""
+        """Send an adapt command and wait for its answer. Raises: TimeoutError."""
         correlation = secrets.token_bytes(8)
         topic = build(TopicKind.COMMAND, self.name, node=node, verb="adapt")
-        answer = self._answers[correlation] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[messages.AdaptResult] = asyncio.get_running_loop().create_future()
+        self._answers[correlation] = answer
         reply = Reply(self._reply_topic, correlation)
         try:
             self._session.command(topic, messages.encode(command), math.ceil(deadline_s), correlation, reply)
             async with asyncio.timeout(deadline_s):
-                return messages.decode(messages.AdaptResult, await answer)
+                return await answer
         finally:
             del self._answers[correlation]
 
@@ -230,43 +308,91 @@ class Fleet:
 
     def connected(self) -> None:
         """Called by the session; all it needs to send again it sends by itself."""
+        self._ask()
 
     def received(self, message: Incoming) -> None:
-        """Called by the session for each message; what is not understood is counted and dropped."""
+        """Called by the session for each message; what is not understood is counted and dropped (P1)."""
         try:
             self._take(message)
+        except TopicError as error:
+            self.rejections.add(Reason.TOPIC, message.topic, error)
+        except RejectedError as error:
+            self.rejections.add(error.reason, message.topic, error)
         except ProtocolError as error:
-            self.malformed += 1
-            LOGGER.warning("dropped a message on %s: %s", message.topic, error)
+            self.rejections.add(Reason.FORMAT, message.topic, error)
 
     def _take(self, message: Incoming) -> None:
-        if message.topic == self._reply_topic:
-            self._take_answer(message)
-            return
-        topic = parse(message.topic)
+        topic, payload = parse(message.topic), message.payload
         if topic.kind is TopicKind.UPDATE:
-            self._take_update(topic, message.payload)
-        elif topic.kind in _CAN_ANSWER:
-            self._take_state(topic, message.payload)
-        elif topic.kind is TopicKind.RUN and not self._settled.is_set() and message.payload:
-            self.last_run = messages.decode(messages.RunState, message.payload)
-        elif topic.kind is TopicKind.HOST_STATE and message.payload:
-            self._take_birth(messages.decode(messages.HostState, message.payload))
+            self._take_update(topic, payload)
+            return
+        if len(payload) > MOST_CONTROL_BYTES:
+            raise RejectedError(f"{len(payload)} bytes are more than {MOST_CONTROL_BYTES}", Reason.LENGTH)
+        if topic.kind in _STATES:
+            self._take_state(topic, payload)
+        elif topic.kind is TopicKind.REPLY:
+            self._take_answer(payload, message.correlation or b"")
+        elif topic.kind is TopicKind.RUN:
+            self._take_run(payload)
+        elif topic.kind is TopicKind.HOST_STATE:
+            self._take_host_state(payload)
+        elif topic.kind is TopicKind.HOST_CLAIM:
+            self._take_claim(messages.decode(messages.HostClaim, payload))
+        else:
+            raise TopicError("the coordinator does not read this topic")
 
-    def _take_birth(self, state: messages.HostState) -> None:
-        """Of two coordinators the one born later stays (M8); what an earlier one leaves behind is put right."""
-        if state.epoch in self._births:
-            if state.online and state.epoch == self._births[-1]:
-                self._settled.set()
-        elif state.epoch > self._births[-1]:
-            self._is_superseded = self._is_superseded or state.online
-        elif self._settled.is_set():
+    # R10: who serves
+
+    def _ask(self) -> None:
+        self._session.send(self._claim_topic, messages.encode(self._claim.ask()), key="claim")
+
+    def _take_claim(self, claim: messages.HostClaim) -> None:
+        if claim.says == "ask" and not self._to_claims.spend():
+            raise RejectedError("more questions than are answered", Reason.FLOOD)
+        for answer in self._claim.take(claim):
+            self._session.send(self._claim_topic, messages.encode(answer))
+        self._moved.set()
+
+    def _take_host_state(self, payload: bytes) -> None:
+        """While we serve, what any other writes here is put right; before, it says whether another one serves."""
+        state = messages.decode(messages.HostState, payload) if payload else None
+        ours = state is not None and state.epoch in self._births
+        if self._claim.role is Role.SERVING:
+            if not (ours and state is not None and state.online):
+                self._put_right()
+            if not ours:
+                raise RejectedError("it is not of this coordinator", Reason.IMPOSTOR)
+        elif not ours:
+            self._other = state
+            self._moved.set()
+
+    def _take_run(self, payload: bytes) -> None:
+        """While we serve, what any other writes here is put right; before, it says which run was the last."""
+        if self._claim.role is Role.ASKING:
+            self.last_run = messages.decode(messages.RunState, payload) if payload else None
+        elif self._claim.role is Role.SERVING and payload not in self._run_states:
+            self._put_right()
+            raise RejectedError("it is not of this coordinator", Reason.IMPOSTOR)
+
+    def _put_right(self) -> None:
+        """Publish again what only we may say, once a second at most."""
+        if self._mending is None:
+            self._mending = asyncio.get_running_loop().call_later(_MENDED_AFTER_SECONDS, self._mend)
+
+    def _mend(self) -> None:
+        self._mending = None
+        if self._claim.role is Role.SERVING:
             self._session.retain(self._state_topic, self._state(online=True))
+            if self._run_states:
+                self._session.retain(self._run_topic, self._run_states[-1])
 
-    def _take_answer(self, message: Incoming) -> None:
-        waiting = self._answers.get(message.correlation or b"")
-        if waiting is not None and not waiting.done():
-            waiting.set_result(message.payload)
+    # the others
+
+    def _take_answer(self, payload: bytes, correlation: bytes) -> None:
+        waiting = self._answers.get(correlation)
+        if waiting is None or waiting.done():
+            raise RejectedError("nobody asked", Reason.UNASKED)
+        waiting.set_result(messages.decode(messages.AdaptResult, payload))
 
     def _take_state(self, topic: Topic, payload: bytes) -> None:
         changes = self._state_changes(topic, payload)
@@ -275,20 +401,27 @@ class Fleet:
 
     def _state_changes(self, topic: Topic, payload: bytes) -> list[Change]:
         if topic.kind is TopicKind.NODE_STATE:
-            return self.roster.node_state(topic.node, messages.decode(messages.NodeState, payload)) if payload else []
+            if not payload:
+                return []
+            return self.roster.node_state(topic.node, messages.decode(messages.NodeState, payload), unix_ms())
         if not payload:
             return self.roster.forget(topic.node, topic.device)
-        return self.roster.device_state(topic.node, topic.device, messages.decode(messages.DeviceState, payload))
+        state = messages.decode(messages.DeviceState, payload)
+        return self.roster.device_state(topic.node, topic.device, state, unix_ms())
 
     def _take_update(self, topic: Topic, payload: bytes) -> None:
+        if not self.is_awaited(topic.node, topic.run, topic.round) and not self._unawaited.spend():
+            raise RejectedError("more updates than are judged, of rounds that wait for none", Reason.FLOOD)
         header, blob = split_update(payload)
         if (header.run, header.round) != (topic.run, topic.round):
-            raise ProtocolError(f"its header is of run {header.run!r}, round {header.round}")
-        self._tell(Arrived(topic.node, header, blob, len(payload)))
+            raise RejectedError(f"its header is of run {header.run!r}, round {header.round}", Reason.TOPIC)
+        if not self._tell(Arrived(topic.node, header, blob, len(payload))):
+            raise RejectedError("more of its node wait already than may", Reason.FLOOD)
 
-    def _tell(self, happening: Happening) -> None:
-        for watcher in list(self._watchers):
-            watcher(happening)
+    def _tell(self, happening: Happening) -> bool:
+        """Whether every watcher had room for it."""
+        had_room = [watcher(happening) is not False for watcher in list(self._watchers)]
+        return all(had_room)
 
 
 def split_update(payload: bytes) -> tuple[messages.UpdateHeader, bytes]:
@@ -298,7 +431,10 @@ def split_update(payload: bytes) -> tuple[messages.UpdateHeader, bytes]:
     """
     if len(payload) < _LENGTH.size:
         raise ProtocolError("the update is cut off")
-    end = _LENGTH.size + _LENGTH.unpack_from(payload)[0]
+    length = _LENGTH.unpack_from(payload)[0]
+    if length > MOST_CONTROL_BYTES:
+        raise RejectedError(f"a header of {length} bytes is more than {MOST_CONTROL_BYTES}", Reason.LENGTH)
+    end = _LENGTH.size + length
     return messages.decode(messages.UpdateHeader, payload[_LENGTH.size : end]), payload[end:]
 
 

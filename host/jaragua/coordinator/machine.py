@@ -15,13 +15,16 @@ from typing import TypeAlias
 from jaragua.coordinator import judge, rules
 from jaragua.coordinator.judge import Verdict
 from jaragua.coordinator.roster import Change, Presence
+from jaragua.coordinator.standing import Choice, Place, Standing
 from jaragua.store.records import Assignment
 from jaragua.wire.messages import UpdateHeader
 
 #: R8: attempts that a device has in a round before the round does without it.
 MAX_ATTEMPTS = 8
-#: R7: deadlines in a row that may pass without a quorum before the run stops.
+#: R7: deadlines in a row that may pass without a quorum, and without anyone who steps in, before the run stops.
 MAX_DEADLINES = 4
+#: Of devices in a sentence.
+_MOST_NAMES = 10
 
 
 #: Hashes of what the devices of a round start from: the blob, then its forms for other devices (M9, R14).
@@ -62,6 +65,8 @@ class Memory:
     """Updates that count in the open round."""
     bases: Mapping[int, Bases] = field(default_factory=dict)
     """Of rounds before the open (or the next) one, as far back as an update can count."""
+    silent: frozenset[str] = frozenset()
+    """R15: when the last round was closed."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,8 @@ class _Slot:
 
     assignment: Assignment
     lost: bool = False
+    beside: bool = False
+    """R15: the round does not wait for it."""
 
 
 @dataclass
@@ -160,6 +167,8 @@ class _Round:
     stored: set[str] = field(default_factory=set)
     taken: int = 0
     deadlines_passed: int = 0
+    in_vain: int = 0
+    """R7: deadlines in a row at which nobody stepped in."""
 
 
 class RoundMachine:
@@ -174,6 +183,7 @@ class RoundMachine:
         self._present: dict[str, str] = {}
         self._assigned = {(one.round_number, one.device, one.attempt): one for one in memory.assignments}
         self._stored = set(memory.stored)
+        self._standing = Standing((device for _, device in memory.stored), memory.silent)
         self._waits_until_ms = 0
         self._behind = self._remembered_behind(memory)
         """R13: what devices that are there still work on from earlier rounds."""
@@ -198,6 +208,22 @@ class RoundMachine:
     def at_work(self) -> set[str]:
         """Devices whose update is missing, of this round and of earlier ones."""
         return {*self.waiting_for, *self._behind}
+
+    @property
+    def awaited(self) -> set[tuple[str, int]]:
+        """Node and round of every update that is missing."""
+        slots = [] if self._round is None else [self._round.slots[device] for device in self.waiting_for]
+        parts = [*(slot.assignment for slot in slots), *self._behind.values()]
+        return {(one.node, one.round_number) for one in parts}
+
+    @property
+    def silent(self) -> list[str]:
+        """R15: devices that let a deadline pass, sorted."""
+        return self._standing.silent
+
+    def is_stranger(self, device: str) -> bool:
+        """R15: whether a device let a deadline pass and never delivered anything in this run."""
+        return self._standing.is_stranger(device)
 
     @property
     def present(self) -> list[str]:
@@ -230,6 +256,11 @@ class RoundMachine:
         if self.phase is Phase.TRAINING and self._round is not None and now_ms >= self._round.deadline_ms:
             return self._deadline(self._round, now_ms)
         return []
+
+    def postpone(self, milliseconds: int) -> None:
+        """R7: the time in which the coordinator itself is at work is not the devices'."""
+        if self._round is not None:
+            self._round.deadline_ms += milliseconds
 
     def next_tick_ms(self) -> int | None:
         """When `tick` is to be called next, None if nothing waits for the time."""
@@ -286,7 +317,7 @@ class RoundMachine:
         return self._fixed.quorum if self._expected else self._fixed.minimum
 
     def _too_few(self) -> GiveUp:
-        there = ", ".join(self.present) or "none"
+        there = _names(self.present) or "none"
         message = f"{len(self._present)} of {self._needed()} devices were ready after {self._fixed.wait_ms / 1000:g} s"
         return GiveUp(f"{message} ({there})", "start more gateways or clients, or lower devices.minimum")
 
@@ -294,13 +325,22 @@ class RoundMachine:
         self._started_rounds = True
         number = self._rounds_done + 1
         members = tuple(sorted(self._members))
-        chosen = rules.choose_beside(self._fixed.seed, number, members, self._behind, self._fixed.clients)
-        target = self._target(len(chosen) + len(self._behind))
+        choice = self._choose(number, members)
+        target = self._target(len(choice.waited_for) + len(self._behind))
         current = _Round(number, members, target, now_ms + self._fixed.deadline_ms)
         self._round, self.phase = current, Phase.TRAINING
+        chosen = sorted([*choice.waited_for, *choice.beside])
         assignments = tuple(self._new_assignment(current, device) for device in chosen)
+        for device in choice.beside:
+            current.slots[device].beside = True
         opened: list[Action] = [OpenRound(number, members, assignments), Announce(number, current.deadline_ms)]
         return opened + [command for device in chosen for command in self._command(current, device)]
+
+    def _choose(self, number: int, members: Sequence[str]) -> Choice:
+        """R1, R15."""
+        fixed = self._fixed
+        place = Place(fixed.seed, number, fixed.clients, fixed.quorum)
+        return self._standing.choose(place, members, self._behind)
 
     def _target(self, at_work: int) -> int:
         """Updates that close a round."""
@@ -313,7 +353,8 @@ class RoundMachine:
         node = self._present.get(device) or (slot.assignment.node if slot is not None else "")
         seed = rules.train_seed(self._fixed.seed, current.number, device)
         assignment = Assignment(current.number, device, attempt, node, seed)
-        current.slots[device] = _Slot(assignment, lost=device not in self._present)
+        beside = slot is not None and slot.beside
+        current.slots[device] = _Slot(assignment, lost=device not in self._present, beside=beside)
         self._assigned[current.number, device, attempt] = assignment
         return assignment
 
@@ -326,11 +367,16 @@ class RoundMachine:
 
     def _remembered(self, memory: Memory, members: tuple[str, ...]) -> _Round:
         number = memory.rounds_done + 1
-        current = _Round(number, members, self._target(min(self._fixed.clients, len(members))), 0, taken=memory.taken)
+        before = Standing((device for round_number, device in memory.stored if round_number < number), memory.silent)
+        fixed = self._fixed
+        choice = before.choose(Place(fixed.seed, number, fixed.clients, fixed.quorum), members, ())
+        current = _Round(number, members, self._target(len(choice.waited_for)), 0, taken=memory.taken)
         for one in sorted(memory.assignments, key=lambda one: one.attempt):
             if one.round_number == number:
-                current.slots[one.device] = _Slot(one)
+                current.slots[one.device] = _Slot(one, beside=one.device in choice.beside)
         current.stored = {device for round_number, device in memory.stored if round_number == number}
+        if not fixed.buffer:
+            current.target += len(current.stored & set(choice.beside))
         return current
 
     def _remembered_behind(self, memory: Memory) -> dict[str, Assignment]:
@@ -445,8 +491,11 @@ class RoundMachine:
     def _take(self, current: _Round, header: UpdateHeader) -> None:
         self._stored.add((header.round, header.device))
         current.taken += 1
+        self._standing.delivered(header.device)
         if header.round == current.number:
             current.stored.add(header.device)
+            # Who was asked beside takes nobody's place.
+            current.target += current.slots[header.device].beside and not self._fixed.buffer
         else:
             self._behind.pop(header.device, None)
 
@@ -464,6 +513,10 @@ class RoundMachine:
 
     def _close(self, current: _Round) -> list[Action]:
         self.phase = Phase.CLOSING
+        too_old = [
+            device for device, one in self._behind.items() if self._is_too_old(one.round_number, current.number + 1)
+        ]
+        self._standing.missed(too_old)
         return [CloseRound(current.number)]
 
     # ---- deadlines ----
@@ -472,29 +525,48 @@ class RoundMachine:
         """R7: with a quorum the round closes; without one the missing get another try, and others step in."""
         missing = self.waiting_for
         gone = [device for device in missing if device not in self._present]
+        there = [device for device in missing if device in self._present]
         self._members -= set(gone)
-        if current.taken >= self._target(self._fixed.quorum):
+        has_quorum = current.taken >= self._target(self._fixed.quorum)
+        if not (has_quorum and self._fixed.buffer):  # R13: else who is slow goes on working
+            self._standing.missed(there)
+        if has_quorum:
             return self._close(current)
         current.deadlines_passed += 1
-        if current.deadlines_passed >= MAX_DEADLINES:
+        wanted = len(missing) + len(self._behind)
+        self._standing.missed(self._behind)
+        self._behind = {}
+        substitutes = self._substitutes(current, wanted)
+        current.in_vain = 0 if substitutes else current.in_vain + 1
+        if current.in_vain >= MAX_DEADLINES:
             return [self._no_quorum(current)]
         current.deadline_ms = now_ms + self._fixed.deadline_ms
         actions: list[Action] = [Announce(current.number, current.deadline_ms)]
-        for device in missing:
-            actions += self._retry(current, device) if device in self._present else []
-        forgotten, self._behind = len(self._behind), {}
-        return actions + self._substitutes(current, len(gone) + forgotten)
+        again = [action for device in there for action in self._retry(current, device)]
+        return actions + _written_first(again + substitutes)
 
     def _substitutes(self, current: _Round, count: int) -> list[Action]:
+        """R7: for each who is missing the next in rank steps in, those that a round waits for first (R15)."""
         free = [device for device in self._present if device not in current.slots]
         actions: list[Action] = []
-        for device in rules.ranking(self._fixed.seed, current.number, free)[:count]:
+        for device in self._standing.in_order(self._fixed.seed, current.number, free)[:count]:
             actions += [Assign(self._new_assignment(current, device)), *self._command(current, device)]
         return actions
 
     def _no_quorum(self, current: _Round) -> GiveUp:
         message = (
             f"round {current.number} has {current.taken} of the {self._fixed.quorum} updates it needs after "
-            f"{current.deadlines_passed} deadlines; missing: {', '.join(self.waiting_for)}"
+            f"{current.deadlines_passed} deadlines; missing: {_names(self.waiting_for)}"
         )
         return GiveUp(message, "look at these devices, then go on with `jaragua run CONFIG --resume`")
+
+
+def _written_first(actions: Sequence[Action]) -> list[Action]:
+    """The same with all that is to be written down in front, so that it is one transaction."""
+    return sorted(actions, key=lambda action: not isinstance(action, Assign))
+
+
+def _names(devices: Sequence[str]) -> str:
+    """For a sentence: the first few."""
+    more = f" and {len(devices) - _MOST_NAMES} more" if len(devices) > _MOST_NAMES else ""
+    return ", ".join(devices[:_MOST_NAMES]) + more

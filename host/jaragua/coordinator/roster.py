@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Final
 
 from jaragua.wire.messages import DeviceState, NodeState
+from jaragua.wire.rejections import Reason, RejectedError
+
+#: P3, M8: what a coordinator keeps of a fleet. A newcomer takes the place of one that is gone, or is refused.
+MOST_NODES: Final = 1024
+MOST_DEVICES: Final = 4096
+#: M8: how far the epoch of a peer may be ahead of the receiver's clock.
+EPOCH_AHEAD_MS: Final = 24 * 3600 * 1000
 
 #: States in which a device (or its node) can be given work.
 _PRESENT = frozenset({"ready", "training"})
 #: States in which a device is gone without having said goodbye, and its work with it.
 _LOST = frozenset({"lost", "stale"})
+
+
+class CrowdError(RejectedError):
+    """More nodes or devices than a coordinator keeps."""
+
+    reason = Reason.CROWD
+
+
+class EpochError(RejectedError):
+    """An epoch that no clock can have given."""
+
+    reason = Reason.EPOCH
 
 
 class Presence(Enum):
@@ -51,26 +71,62 @@ class Roster:
     """All nodes and devices of a fleet. `architectures`: devices built for another network are not present."""
 
     def __init__(self, architectures: Collection[bytes] | None = None) -> None:
+        self.is_stranger: Callable[[str], bool] = lambda device: False
+        """R15: whose place a newcomer may take when there is none left."""
         self._architectures = architectures
         self._nodes: dict[str, _Node] = {}
         self._devices: dict[str, _Device] = {}
 
-    def node_state(self, node: str, state: NodeState) -> list[Change]:
-        """Take in a node's state; M8: what is older than what is known is out of date."""
+    def node_state(self, node: str, state: NodeState, now_ms: int) -> list[Change]:
+        """Take in a node's state. M8: a `lost` that is older than what is known is out of date; all else is the newest.
+
+        now_ms: Unix milliseconds. Raises: CrowdError, EpochError.
+        """
+        _check_epoch(state.epoch, now_ms)
         known = self._nodes.get(node)
-        if known is not None and state.epoch < known.epoch:
+        if known is not None and state.state == "lost" and state.epoch < known.epoch:
             return []
+        if known is None:
+            self._make_room_for_node(node)
         self._nodes[node] = _Node(state.state, state.epoch)
         return self._changes([name for name, device in self._devices.items() if device.node == node])
 
-    def device_state(self, node: str, device: str, state: DeviceState) -> list[Change]:
-        """Take in a device's state. A board that moved to another node belongs to where it is present."""
+    def device_state(self, node: str, device: str, state: DeviceState, now_ms: int) -> list[Change]:
+        """Take in a device's state. A board that moved to another node belongs to where it is present.
+
+        now_ms: Unix milliseconds. Raises: CrowdError, EpochError.
+        """
+        _check_epoch(state.epoch, now_ms)
         known = self._devices.get(device)
+        changes: list[Change] = []
+        # Of a device only what is asked for is kept: texts may be long.
+        state = replace(state, reason=None, model="")
         if known is None:
+            changes = self._make_room_for_device(device)
             self._devices[device] = _Device(node, state)
         elif known.node == node or state.state in _PRESENT:
             known.node, known.state = node, state
-        return self._changes([device])
+        return changes + self._changes([device])
+
+    def _make_room_for_node(self, node: str) -> None:
+        """One that is gone, and that no device is at, is forgotten. Raises: CrowdError if there is none."""
+        if len(self._nodes) < MOST_NODES:
+            return
+        used = {device.node for device in self._devices.values()}
+        gone = [name for name, one in self._nodes.items() if name not in used and one.state not in _PRESENT]
+        if not gone:
+            raise CrowdError(f"{node} would be one node more than {MOST_NODES}")
+        del self._nodes[gone[0]]
+
+    def _make_room_for_device(self, device: str) -> list[Change]:
+        """One that is gone, or a stranger that never answered, is forgotten. Raises: CrowdError if there is none."""
+        if len(self._devices) < MOST_DEVICES:
+            return []
+        gone = next((name for name, one in self._devices.items() if one.told is not Presence.PRESENT), None)
+        place = gone or next((name for name in self._devices if self.is_stranger(name)), None)
+        if place is None:
+            raise CrowdError(f"{device} would be one device more than {MOST_DEVICES}")
+        return self.forget(self._devices[place].node, place)
 
     def forget(self, node: str, device: str) -> list[Change]:
         """A device's retained state was cleared: it has been taken out of the fleet."""
@@ -130,3 +186,9 @@ class Roster:
 
     def _fits(self, device: _Device) -> bool:
         return self._architectures is None or device.state.architecture in self._architectures
+
+
+def _check_epoch(epoch: int, now_ms: int) -> None:
+    """Raises: EpochError if it is more than a day ahead of the clock, in milliseconds."""
+    if epoch > now_ms + EPOCH_AHEAD_MS:
+        raise EpochError(f"the epoch {epoch} is more than a day ahead of this clock")

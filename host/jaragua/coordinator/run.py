@@ -13,8 +13,9 @@ from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator import events
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.driver import Driver, monotonic_ms
-from jaragua.coordinator.fleet import Arrived, Fleet, Happening
+from jaragua.coordinator.fleet import Fleet
 from jaragua.coordinator.formats import Formats
+from jaragua.coordinator.inbox import Inbox
 from jaragua.errors import BrokerError, StoreError
 from jaragua.models import model_named
 from jaragua.store import Initialisation, RunFolder, RunRecord
@@ -27,11 +28,12 @@ OnEvent = Callable[[events.RunEvent], None]
 
 
 async def run_coordinator(
-    config: RunConfig, *, store: RunFolder, on_event: OnEvent = lambda event: None
+    config: RunConfig, *, store: RunFolder, on_event: OnEvent = lambda event: None, take_over: bool = False
 ) -> events.RunResult:
     """Run what the configuration describes, from where the folder stands, to its end.
 
     Whatever was killed goes on where it was: given the same devices, the final model is that of an uninterrupted run.
+    take_over: a coordinator that serves the fleet already is ended (R10); without it that is a RunError.
     A cancelled call leaves the run resumable and has told the fleet. Errors: ConfigurationError, BrokerError, RunError,
     StoreError, CompileError.
     """
@@ -41,7 +43,7 @@ async def run_coordinator(
     if record is not None and _is_done(store, record):
         on_event(events.RunStarted(record.run, record.rounds, record.rounds, True, store.path))
     else:
-        record = await _drive(config, store, codec, strategy, on_event)
+        record = await _drive(config, store, codec, strategy, on_event, take_over=take_over)
     store.rewrite(config, record, codec.arrays)
     return _result(store, record, codec)
 
@@ -74,38 +76,44 @@ def _check_packing(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> N
 
 
 async def _drive(
-    config: RunConfig, folder: RunFolder, codec: ModelCodec, strategy: strategies.Strategy, on_event: OnEvent
+    config: RunConfig,
+    folder: RunFolder,
+    codec: ModelCodec,
+    strategy: strategies.Strategy,
+    on_event: OnEvent,
+    *,
+    take_over: bool,
 ) -> RunRecord:
     """Connect, and only then begin or go on: a broker that is not there leaves no run behind."""
-    inbox: asyncio.Queue[Happening] = asyncio.Queue()
+    inbox = Inbox()
     formats = Formats(codec, alone=work_of(strategy, 1).compressed)
-    async with Fleet(config.broker.url, config.run.fleet, formats.architectures, inbox.put_nowait) as fleet:
+    url, name = config.broker.url, config.run.fleet
+    async with Fleet(url, name, formats.architectures, inbox.put, take_over=take_over) as fleet:
         resumed = folder.store.run() is not None
         record = _open_record(config, folder, codec)
         driver = Driver(config, folder, record, formats, strategy, on_event)
         on_event(events.RunStarted(record.run, record.rounds, driver.rounds_done, resumed, folder.path))
         try:
+            # What came while connecting: the devices are in the roster that the driver starts from, updates wait.
+            inbox.forget_changes()
             driver.start(fleet)
-            _take_early_updates(driver, inbox)
-            await _loop(driver, fleet, inbox, _BrokerWatch(fleet, on_event, config.broker.url))
+            await _loop(driver, fleet, inbox, _BrokerWatch(fleet, on_event, url))
         finally:
             driver.end()
     return record
 
 
-def _take_early_updates(driver: Driver, inbox: asyncio.Queue[Happening]) -> None:
-    """What came while connecting: the devices are in the roster that the driver started from, updates are not."""
-    for _ in range(inbox.qsize()):
-        happening = inbox.get_nowait()
-        if isinstance(happening, Arrived):
-            driver.handle(happening)
-
-
-async def _loop(driver: Driver, fleet: Fleet, inbox: asyncio.Queue[Happening], watch: _BrokerWatch) -> None:
+async def _loop(driver: Driver, fleet: Fleet, inbox: Inbox, watch: _BrokerWatch) -> None:
     while not driver.finished:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_seconds_to_wait(driver)):
-                driver.handle(await inbox.get())
+                driver.handle(await inbox.next())
+        # What came before a deadline counts, and a full inbox must not keep the connection from being read and written.
+        for _ in range(inbox.waiting):
+            if driver.finished or (happening := inbox.take()) is None:
+                break
+            driver.handle(happening)
+            await asyncio.sleep(0)
         fleet.raise_if_broken()
         watch.look()
         if fleet.is_connected:

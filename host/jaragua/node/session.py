@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import Any, Protocol, cast
 
 import aiomqtt
@@ -55,6 +55,9 @@ _SESSION_TAKEN_OVER = 0x8E
 _PASSING = frozenset({0x88, 0x89, 0x97, 0x9F})
 #: The broker drops what is larger instead of sending it: far more than the weights of a microcontroller's network.
 LARGEST_PACKET_BYTES = 16 * 2**20
+#: Messages that wait for the broker's acknowledgement at once, and how long each may.
+_MOST_IN_FLIGHT = 64
+_PUBLISH_SECONDS = 30.0
 #: Messages without a key that wait to be sent; the oldest is given up for one more.
 _MOST_WITHOUT_KEY = 256
 
@@ -352,15 +355,29 @@ class Session:
             self._wake.clear()
 
     async def _write_all(self, client: aiomqtt.Client) -> None:
+        """In their order, many at once: while others flood the broker, each acknowledgement takes its time."""
         while self._outgoing:
-            key, message = next(iter(self._outgoing.items()))
-            payload = message.payload if isinstance(message.payload, bytes) else message.payload(self._epoch)
-            await client.publish(
-                message.topic, payload, qos=QOS, retain=message.retain, properties=message.properties()
+            batch = list(islice(self._outgoing.items(), _MOST_IN_FLIGHT))
+            results = await asyncio.gather(
+                *(self._write_one(client, key, message) for key, message in batch), return_exceptions=True
             )
-            # Replaced meanwhile by a newer one: that one is still to be sent.
-            if self._outgoing.get(key) is message:
-                del self._outgoing[key]
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+
+    async def _write_one(self, client: aiomqtt.Client, key: Hashable, message: _Outgoing) -> None:
+        payload = message.payload if isinstance(message.payload, bytes) else message.payload(self._epoch)
+        await client.publish(
+            message.topic,
+            payload,
+            qos=QOS,
+            retain=message.retain,
+            properties=message.properties(),
+            timeout=_PUBLISH_SECONDS,
+        )
+        # Replaced meanwhile by a newer one: that one is still to be sent.
+        if self._outgoing.get(key) is message:
+            del self._outgoing[key]
 
     def _make_client(self) -> aiomqtt.Client:
         topic, payload = self._will

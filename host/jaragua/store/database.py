@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
@@ -144,10 +144,11 @@ class Store:
             for assignment in assignments:
                 _insert_assignment(execute, run, assignment)
 
-    def add_assignment(self, run: str, assignment: Assignment) -> None:
-        """Write a later assignment: another attempt, or a substitute."""
+    def add_assignments(self, run: str, assignments: Iterable[Assignment]) -> None:
+        """Write later assignments, together: other attempts, and who steps in."""
         with self._transaction() as execute:
-            _insert_assignment(execute, run, assignment)
+            for assignment in assignments:
+                _insert_assignment(execute, run, assignment)
 
     def add_update(self, run: str, update: StoredUpdate) -> None:
         """Write an accepted update; when this returns it is on the disk and may be acknowledged (M2)."""
@@ -208,7 +209,12 @@ class Store:
         )
         left_out = dict(self._rows(not_believed, (run,)))
         counts = "SELECT device, count(*) FROM updates WHERE run = ? GROUP BY device ORDER BY device"
-        return Totals(rounds, bytes_up, bytes_down, dict(self._rows(counts, (run,))), left_out)
+        sums = (
+            "SELECT key, sum(value) FROM rounds, json_each(metrics, '$.rejected') WHERE run = ? "
+            "GROUP BY key ORDER BY key"
+        )
+        rejected = dict(self._rows(sums, (run,)))
+        return Totals(rounds, bytes_up, bytes_down, dict(self._rows(counts, (run,))), left_out, rejected)
 
     def curves(self, run: str) -> dict[str, list[dict[str, Any]]]:
         """By device, sorted: round, loss, score (and age, R13) of every update that counted in a closed round."""

@@ -90,10 +90,14 @@ class RoundRecord:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over a run. By device, sorted: updates, accepted ones; left_out, those of them that were not believed."""
+    """Sums over a run. By device, sorted: updates, accepted ones; left_out, those of them that were not believed.
+
+    rejected: messages by reason (docs/protocol.md, P2).
+    """
 
     rounds: int
     bytes_up: int
     bytes_down: int
     updates: Mapping[str, int]
     left_out: Mapping[str, int]
+    rejected: Mapping[str, int]

@@ -195,6 +195,7 @@ def _totals(store: Store, run: str) -> dict[str, Any]:
         "bytes_down": totals.bytes_down,
         "updates": dict(totals.updates),
         "left_out": dict(totals.left_out),
+        "rejected": dict(totals.rejected),
         "last_round": {key: last[key] for key in ("loss", "metric", "score", "left_out") if key in last},
     }
 

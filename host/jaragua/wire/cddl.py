@@ -80,6 +80,12 @@ def _text(token: str) -> Element:
     return Element("TSTR", token[1:-1], min_size=size, max_size=size)
 
 
+def _between(least: int, most: int) -> Element:
+    """A number of a range, with the bytes that it takes as zcbor counts them."""
+    size = next(count for count in (1, 2, 4, 8) if most < 256**count)
+    return Element("UINT", min_value=least, max_value=most, min_size=0, max_size=size)
+
+
 class _Reader:
     """Recursive descent over the tokens."""
 
@@ -129,6 +135,8 @@ class _Reader:
             return Element("LIST", self._entries("]"))
         if token == "{":
             return Element("MAP", self._entries("}"))
+        if token.isdigit() and self._takes(".."):
+            return _between(int(token), int(self._next()))
         if token.isdigit():
             return Element("UINT", int(token), min_value=int(token), max_value=int(token))
         if token.startswith('"'):

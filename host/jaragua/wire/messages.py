@@ -308,6 +308,19 @@ class HostState(Message):
     online: bool
     ts: int
     epoch: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostClaim(Message):
+    """Who serves a fleet (R10). says: ask, serve, take or yield."""
+
+    says: str
+    who: bytes
+    since: int
+    nonce: bytes
+    to: bytes | None = None
+    key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

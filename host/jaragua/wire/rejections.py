@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
+from jaragua.errors import ProtocolError
+
 LOGGER = logging.getLogger(__name__)
 #: P4: between two log lines of one reason.
 SECONDS_BETWEEN_LINES: Final = 10.0
@@ -39,6 +41,18 @@ class Reason(StrEnum):
     """A command that the device cannot carry out: not with its network, its data or its image."""
     FLOOD = "flood"
     """Well-formed, but more of it than a peer may send at once (P3)."""
+    UPDATE = "update"
+    """An update that was answered with `rejected` and its reason (R4)."""
+
+
+class RejectedError(ProtocolError):
+    """A message that is not used, and the name of why."""
+
+    reason = Reason.FORMAT
+
+    def __init__(self, message: str, reason: Reason | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason or type(self).reason
 
 
 class Rejections:

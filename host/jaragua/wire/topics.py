@@ -37,6 +37,8 @@ class TopicKind(Enum):
     """Every topic; the value is what follows `jaragua/1/<fleet>/`."""
 
     HOST_STATE = "host/$state"
+    HOST_CLAIM = "host/claim"
+    REPLY = "host/reply"
     RUN = "run"
     BLOB = "blob/{sha256}"
     DIFFERENCE = "diff/{sha256}"
