@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -290,3 +292,42 @@ def test_m10_what_the_coordinators_last_update_left_out_outlives_any_number_of_l
     outbox.put(OutboxEntry(UpdateKey("r1", 30, "board-1", 1), b"payload", b"late", stored=29))
     assert outbox.left_out("r1", "board-1", 3) == b""
     outbox.close()
+
+
+def test_a_damaged_outbox_is_named_or_tells_the_truth(tmp_path: Path) -> None:
+    """Zeros in the place of a page, a file cut off, a WAL cut off: never another error, never another update."""
+    path = tmp_path / "outbox.sqlite3"
+    with closing(Outbox(path)) as outbox:
+        entries = [entry(number, bytes([number]) * 9000) for number in range(1, 5)]
+        for one in entries:
+            outbox.put(one)
+    whole = path.read_bytes()
+    drawn = random.Random(20)
+    damages = [whole[:place] + bytes(1024) + whole[place + 1024 :] for place in range(0, len(whole), 1024)]
+    damages += [whole[: drawn.randrange(1, len(whole))] for _ in range(10)]
+    named = []
+    for damaged in damages:
+        path.write_bytes(damaged)
+        try:
+            with closing(Outbox(path)) as outbox:
+                found = outbox.pending()
+                assert [one.key for one in found] == [one.key for one in entries]
+                assert outbox.next_epoch() > 0
+        except StoreError as error:
+            named.append(f"{error.message}: {error.hint}")
+    assert len(named) > len(damages) / 2
+    assert all(str(path) in one and "asked for again" in one for one in named)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_an_outbox_that_is_gone_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "outbox.sqlite3"
+    with closing(Outbox(path)) as outbox:
+        outbox.put(entry())
+    assert not caplog.records
+    spoil(path)
+    with closing(Outbox(path)) as outbox:
+        assert outbox.pending() == []
+    assert "missing or empty: what was in it is lost, and is asked for again" in caplog.text

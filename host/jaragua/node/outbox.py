@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from jaragua.errors import StoreError
 from jaragua.reasons import reason_of
+
+LOGGER = logging.getLogger(__name__)
 
 _VERSION = 2
 #: Small pages: a commit writes whole ones, and a table of a few rows is one page.
@@ -104,6 +107,7 @@ class Outbox:
         self._block = _FIRST_EPOCHS
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            lost = _is_lost(path)
             self._lock = _take_lock(path)
             self._database = sqlite3.connect(path, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
@@ -114,6 +118,8 @@ class Outbox:
         except sqlite3.Error as error:
             self._release()
             raise self._unusable(error) from error
+        if lost:
+            LOGGER.warning("the outbox %s was missing or empty: what was in it is lost, and is asked for again", path)
 
     def put(self, entry: OutboxEntry) -> None:
         """Keep an update; one that is there already stays as it is."""
@@ -139,10 +145,10 @@ class Outbox:
 
     def left_out(self, run: str, device: str, round_number: int) -> bytes:
         """What a device left out in a round (M10), b"" if that is not known."""
-        row = self._database.execute(
+        row = self._row(
             "SELECT numbers FROM left_out WHERE run = ? AND device = ? AND round = ? ORDER BY id DESC",
             (run, device, round_number),
-        ).fetchone()
+        )
         return b"" if row is None else bytes(row[0])
 
     def pending(self) -> list[OutboxEntry]:
@@ -220,8 +226,17 @@ class Outbox:
                 self._database.execute("UPDATE epochs SET last = ?", (self._epoch,))
 
     def _entry(self, number: int, key: UpdateKey) -> OutboxEntry:
-        (payload,) = self._database.execute("SELECT payload FROM updates WHERE id = ?", (number,)).fetchone()
-        return OutboxEntry(key, payload)
+        row = self._row("SELECT payload FROM updates WHERE id = ?", (number,))
+        if row is None:
+            raise self._unusable(sqlite3.DatabaseError(f"it has lost the update of {key.device} for round {key.round}"))
+        return OutboxEntry(key, row[0])
+
+    def _row(self, query: str, values: tuple[object, ...]) -> Any:
+        """The first row, or None. Raises: StoreError if the file cannot be read."""
+        try:
+            return self._database.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -244,6 +259,9 @@ class Outbox:
         self._database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
+        found = self._database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
         self._database.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, 1, _VERSION):
@@ -268,9 +286,16 @@ class Outbox:
         self._lock.close()
 
     def _unusable(self, error: Exception) -> StoreError:
-        reason = reason_of(error)
-        hint = "give a folder you may write to with --data-dir, or set XDG_STATE_HOME to one"
-        return StoreError(f"the outbox {self._path} cannot be used: {reason}", hint)
+        if isinstance(error, OSError):
+            hint = "give a folder you may write to with --data-dir, or set XDG_STATE_HOME to one"
+        else:
+            hint = "give another folder with --data-dir, or move a damaged outbox away: what it held is asked for again"
+        return StoreError(f"the outbox {self._path} cannot be used: {reason_of(error)}", hint)
+
+
+def _is_lost(path: Path) -> bool:
+    """Whether a node was here before and its updates are not: a lock outlives the process that made it."""
+    return path.with_suffix(".lock").exists() and not (path.is_file() and path.stat().st_size)
 
 
 def _take_lock(path: Path) -> IO[bytes]:
