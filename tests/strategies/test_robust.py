@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from updates import updates
 
-from jaragua.errors import ConfigurationError
-from jaragua.strategies import Aggregation, Settings, TinyReptile
+from jaragua.errors import ConfigurationError, RunError
+from jaragua.strategies import Aggregation, ClientUpdate, Settings, TinyReptile, Vector
+from jaragua.strategies.aggregation import UpdateRows
+from jaragua.strategies.guarded import MAX_UNBELIEVED, Trust
 from jaragua.strategies.robust import (
+    LONGEST,
+    NEAR,
+    Bounded,
     ClippedNorm,
     ClippedToTheMedianNorm,
     Finite,
@@ -18,6 +25,7 @@ from jaragua.strategies.robust import (
     aggregation_of,
     median,
     norms,
+    start_length,
     trimmed_mean,
 )
 
@@ -97,13 +105,15 @@ def test_checks_come_in_their_order_before_the_strategy_combines() -> None:
     """The far one is gone before the median length is taken: (2 + 2 + 2) / 3, not what 400 would make of it."""
     aggregation = aggregation_of("own", 0.2, clip=1.0, near=3.0)
     strategy = TinyReptile(Settings(1, aggregation=aggregation))
-    moved = strategy.aggregate(1, ZERO, updates([2, 0], [2, 0.5], [2, -0.5], [400, 0]))
-    np.testing.assert_allclose(moved, [2.0, 0.0], atol=0.05)
+    start = np.array([0.0, 100.0])
+    moved = strategy.aggregate(1, start, updates([2, 100], [2, 100.5], [2, 99.5], [400, 100]))
+    np.testing.assert_allclose(moved, [2.0, 100.0], atol=0.05)
 
 
 def test_another_way_to_combine_takes_the_place_of_the_strategys() -> None:
     strategy = TinyReptile(Settings(1, alpha=0.5, aggregation=aggregation_of("median", 0.2, 0, 0)))
-    np.testing.assert_array_equal(strategy.aggregate(1, ZERO, updates([1, 0], [4, 0], [100, 0])), [2, 0])
+    start = np.array([10.0, 0.0])
+    np.testing.assert_array_equal(strategy.aggregate(1, start, updates([1, 0], [4, 0], [100, 0])), [7, 0])
 
 
 def test_nothing_moves_if_nothing_is_believed() -> None:
@@ -115,3 +125,103 @@ def test_nothing_moves_if_nothing_is_believed() -> None:
 def test_an_unknown_way_to_combine_is_named() -> None:
     with pytest.raises(ConfigurationError, match="no way to combine 'average'"):
         aggregation_of("average", 0.2, 0, 0)
+
+
+# ---- R17: what every run leaves out ----
+
+DEFAULT = aggregation_of("own", 0.2, clip=0.0, near=NEAR)
+
+
+def honest_rows(count: int, parameters: int = 300, seed: int = 17) -> tuple[Vector, Vector]:
+    """A start, and what devices made of it: each a tenth of its length away."""
+    draw = np.random.default_rng(seed)
+    start = draw.normal(scale=0.3, size=parameters)
+    learned = draw.normal(size=(count, parameters))
+    return start, start + learned * (0.1 * np.linalg.norm(start) / np.linalg.norm(learned, axis=1))[:, None]
+
+
+def rows_of(rows: Vector, wrapped: bool) -> Sequence[ClientUpdate]:
+    names = [f"board-{number}" for number in range(len(rows))]
+    if wrapped:
+        return UpdateRows(names, rows, [1] * len(rows))
+    return [ClientUpdate(name, row, 1) for name, row in zip(names, rows, strict=True)]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 20])
+@pytest.mark.parametrize("lie", [3e38, 3.4e38 * 32767, 1e30, 1e6, -1e4, float("inf"), float("nan")])
+def test_r17_one_absurd_update_is_left_out_of_a_round_of_any_size(count: int, lie: float, wrapped: bool) -> None:
+    """All its weights, and one of them only."""
+    for places in (slice(None), slice(7, 8)):
+        start, rows = honest_rows(count)
+        rows[-1, places] = lie
+        kept, left_out = DEFAULT.checked(start, rows_of(rows, wrapped))
+        assert list(left_out) == [f"board-{count - 1}"]
+        moved = TinyReptile(Settings(1, aggregation=DEFAULT)).aggregate(1, start, rows_of(rows, wrapped))
+        np.testing.assert_array_equal(moved, start + (np.mean(rows[:-1], axis=0) - start) if count > 1 else start)
+        assert len(kept) == count - 1
+
+
+@pytest.mark.parametrize("lie", [3e38, 1e30, 1e6, float("nan")])
+def test_r17_a_majority_of_absurd_updates_is_left_out(lie: float) -> None:
+    start, rows = honest_rows(3)
+    rows[:2] = lie
+    kept, left_out = DEFAULT.checked(start, rows_of(rows, wrapped=False))
+    assert [one.device for one in kept] == ["board-2"]
+    assert len(left_out) == 2
+
+
+def test_r17_nothing_moves_where_all_are_absurd() -> None:
+    start, rows = honest_rows(3)
+    moved = TinyReptile(Settings(1, aggregation=DEFAULT)).aggregate(1, start, rows_of(rows * 0 + 1e30, wrapped=True))
+    np.testing.assert_array_equal(moved, start)
+
+
+def test_r17_what_is_far_from_the_others_and_long_is_left_out() -> None:
+    """Of three, three times as long as the start: bounds alone would believe it."""
+    start, rows = honest_rows(3)
+    rows[0] = start + (rows[0] - start) * 30
+    _, left_out = DEFAULT.checked(start, rows_of(rows, wrapped=False))
+    assert left_out == {"board-0": "it is more than 10 times as far from the round's median as is usual"}
+
+
+def test_r17_who_alone_learns_something_is_believed() -> None:
+    """The median distance is 0, as the others passed over all they know (A11.8), or all learned the same."""
+    start, rows = honest_rows(5)
+    rows[1:] = start
+    assert len(DEFAULT.checked(start, rows_of(rows, wrapped=False))[0]) == 5
+    rows[1:] = rows[0] * 1.01
+    assert len(DEFAULT.checked(start, rows_of(rows, wrapped=True))[0]) == 5
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_r17_honest_updates_are_handed_on_as_they_are(wrapped: bool) -> None:
+    """The very same sequence: so nothing that is computed of them changes by a bit."""
+    start, rows = honest_rows(20)
+    updates_of_a_round = rows_of(rows, wrapped)
+    assert DEFAULT.checked(start, updates_of_a_round) == (updates_of_a_round, {})
+    kept = DEFAULT.checked(start, updates_of_a_round)[0]
+    assert kept is updates_of_a_round or all(one is other for one, other in zip(kept, updates_of_a_round, strict=True))
+    assert isinstance(kept, UpdateRows) == wrapped
+
+
+def test_r17_a_start_of_zeros_has_a_length() -> None:
+    assert start_length(np.zeros(400)) == pytest.approx(2.0)
+    kept = Bounded()(np.zeros(400), rows_of(np.array([[0.9] * 400, [1.1] * 400]), wrapped=False))
+    assert [one.device for one in kept] == ["board-0"]
+    assert LONGEST == 10
+
+
+def test_r17_four_rounds_without_an_update_that_is_believed_end_a_run() -> None:
+    trust = Trust()
+    why = {"board-1": "a weight is not a number"}
+    for _ in range(2):
+        for number in range(1, MAX_UNBELIEVED):
+            trust.saw(number, 1, why)
+        trust.saw(MAX_UNBELIEVED, 2, why)
+    for number in range(5, 4 + MAX_UNBELIEVED):
+        trust.saw(number, 1, why)
+    with pytest.raises(
+        RunError, match=r"last 4 rounds is believed, and nothing has moved since round 4; of board-1: a"
+    ):
+        trust.saw(8, 1, why)

@@ -92,7 +92,7 @@ def _with_few_updates(given: Collection[str], wanted: Simulation, updates: int) 
     if wanted.combine == "trimmed-mean" and not int(wanted.trim * updates):
         share = f"{wanted.trim:g} of {updates} updates is less than one"
         yield ["combine"], f"{share}: nothing is left out, and it is the mean"
-    if wanted.near and updates < _FEWEST_NEAR:
+    if "near" in given and wanted.near and updates < _FEWEST_NEAR:
         yield ["near"], f"of {updates} updates none can be told to be far: nothing is left out"
 
 

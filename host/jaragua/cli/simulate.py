@@ -63,7 +63,9 @@ def simulate(
     float_share: Annotated[
         float, typer.Option(min=0, max=1, help="Share of a round's devices that compute in float32 among boards.")
     ] = 0.0,
-    near: Annotated[float, typer.Option(min=0, help="Farthest update, in median distances; 0: any.")] = 0.0,
+    near: Annotated[
+        float | None, typer.Option(min=0, help="Farthest update, in median distances; 0: any; default: a run's.")
+    ] = None,
     buffer: Annotated[
         int, typer.Option(min=0, help="Updates that close a round, from whichever start (R13); 0: a round's own.")
     ] = 0,
@@ -107,6 +109,7 @@ def simulate(
     from jaragua.simulate import Simulation, device_names
     from jaragua.simulate.models import model_named
     from jaragua.strategies.registry import canonical, find
+    from jaragua.strategies.robust import NEAR
 
     model = model_named(task)
     defaults = model.defaults
@@ -132,7 +135,7 @@ def simulate(
         combine=combine,
         trim=trim,
         clip=clip,
-        near=near,
+        near=NEAR if near is None else near,
         float_share=float_share,
         eval_tasks=eval_tasks,
         queries=queries or defaults.queries,
@@ -256,6 +259,7 @@ def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
         "computed_by": "c" if has_compiler() else "numpy",
         "bytes_up": result.bytes_up,
         "bytes_down": result.bytes_down,
+        "left_out": result.left_out,
     } | (_clock(wanted.buffered, result.time) if wanted.buffered and result.time else {})
 
 
@@ -279,6 +283,8 @@ def _print(wanted: Simulation, result: SimulationResult) -> None:
     )
     output.show(f"  speed            {result.client_tasks_per_second:.0f} client tasks a second, judging not counted")
     output.show(f"  weights          {result.parameters}, {result.bytes_up} bytes up, {result.bytes_down} bytes down")
+    if result.left_out:
+        output.show(f"  left out         {result.left_out} updates that were not believed (docs/rounds.md, R17)")
     if result.time:
         output.show(f"  virtual time     {_in_words(result.time)}")
     output.show(f"  model            {result.final_hash}")

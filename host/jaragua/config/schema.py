@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from jaragua.errors import BrokerError
 from jaragua.node.trainer import LARGEST_LEAST_LOSS
 from jaragua.node.url import parse_broker_url
+from jaragua.strategies.robust import NEAR
 from jaragua.strategies.stale import MOST_AGE, POWER
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
@@ -65,7 +66,7 @@ class StrategySection(Section):
     combine: str = Field(default="own", description="own, mean, sample-weighted-mean, median or trimmed-mean")
     trim: Annotated[float, Field(ge=0, lt=0.5)] = Field(default=0.2, description="trimmed-mean: left out at either end")
     clip: Factor = Field(default=0.0, description="longest update, in median lengths; 0: any")
-    near: Factor = Field(default=0.0, description="farthest update, in median distances; 0: any")
+    near: Factor = Field(default=NEAR, description="farthest update, in median distances; 0: any")
     options: dict[str, float] = Field(default={}, strict=False, description="numbers that only this strategy has")
 
 

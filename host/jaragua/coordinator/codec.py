@@ -13,7 +13,7 @@ from jaragua.strategies.compression import decode
 from jaragua.strategies.vectors import Layers, flat, layers_of, shared_blocks
 from jaragua_compiler import calibrate, initial_weights, pack, plan, unpack
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.float_form import pack_floats, unpack_floats
+from jaragua_compiler.float_form import float_bytes, pack_floats
 from jaragua_compiler.plan import Plan
 from jaragua_models import Model
 
@@ -74,10 +74,12 @@ class ModelCodec:
     def check(self, encoding: str, update: bytes, local_layers: int = 0) -> str:
         """Why an update cannot be of this network, "" if it can."""
         try:
-            if encoding == "difference":
+            if encoding == "f32":
+                self._floats(update)
+            elif encoding == "difference":
                 decode(update, shared_blocks(self._plan.shapes, local_layers))
             else:
-                self._numbers(encoding, update)
+                self.unpacked(update)
         except (CompileError, ProtocolError) as error:
             return error.message
         return ""
@@ -110,7 +112,13 @@ class ModelCodec:
         return named
 
     def _numbers(self, encoding: str, weights: bytes) -> Vector:
-        return flat(unpack_floats(self._plan, weights)) if encoding == "f32" else self.unpacked(weights)
+        return self._floats(weights) if encoding == "f32" else self.unpacked(weights)
+
+    def _floats(self, packed: bytes) -> Vector:
+        """The numbers of a float32 form, finite or not: which updates are believed is for R17 to say."""
+        if len(packed) != float_bytes(self._plan):
+            raise CompileError(f"weights in float32: {len(packed)} bytes, this network has {float_bytes(self._plan)}.")
+        return np.frombuffer(packed, "<f4").astype(np.float64)
 
     def _layers(self, vector: Vector) -> Layers:
         return layers_of(vector, self._plan.shapes)

@@ -25,7 +25,7 @@ from jaragua.coordinator.starts import Start, StartMaker
 from jaragua.errors import RunError
 from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, RunRecord, StoredUpdate
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
-from jaragua.strategies.guarded import moved
+from jaragua.strategies.guarded import Trust, moved
 from jaragua.strategies.registry import step_size_of, work_of
 from jaragua.strategies.stale import counted
 from jaragua.wire import messages
@@ -78,6 +78,7 @@ class Driver:
         self._rejected: dict[str, int] = {}
         self._told_waiting_ms = -_MS_BETWEEN_WAITING
         self._refusals = Budget(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
+        self._trust = Trust()
         self._current = self._store.initialisation(record.run)
         self._work = work_of(strategy, 1)
         self._starts = Starts(StartMaker(codec, self._work, record.seed), folder.store, record, self._current)
@@ -254,6 +255,7 @@ class Driver:
             self._starts.replace_by(self._codec.pack(vector), self._broker)
         actions = self.machine.closed(self._bases(number + 1), monotonic_ms())
         self._starts.clear(self._broker, self.machine.rounds_at_work)
+        self._trust.saw(number, len(learned), left_out)
         return actions
 
     def _client_updates(self, number: int, updates: Sequence[StoredUpdate]) -> list[ClientUpdate]:

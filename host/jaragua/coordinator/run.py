@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jaragua import strategies
@@ -16,7 +16,7 @@ from jaragua.coordinator.driver import Driver, monotonic_ms
 from jaragua.coordinator.fleet import Fleet
 from jaragua.coordinator.formats import Formats
 from jaragua.coordinator.inbox import Inbox
-from jaragua.errors import BrokerError, StoreError
+from jaragua.errors import BrokerError, RunError, StoreError
 from jaragua.models import model_named
 from jaragua.store import Initialisation, RunFolder, RunRecord
 from jaragua.strategies.registry import work_of
@@ -152,6 +152,7 @@ class _BrokerWatch:
 def _result(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> events.RunResult:
     store = folder.store
     closed = [one.metrics for one in store.rounds(record.run) if one.metrics is not None]
+    _require_believed(closed)
     initial, final = store.initialisation(record.run, 0), store.initialisation(record.run)
     last = closed[-1]
     return events.RunResult(
@@ -169,6 +170,14 @@ def _result(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> events.R
         score=last["score"],
         instructions_per_step=_least_instructions(closed),
     )
+
+
+def _require_believed(closed: Sequence[Any]) -> None:
+    """R17: what no update that was believed has moved is no result. Raises: RunError."""
+    if all(len(metrics.get("left_out", {})) >= len(metrics["devices"]) for metrics in closed):
+        device, reason = next(iter(closed[-1]["left_out"].items()))
+        message = f"no update of this run was believed, and its model is the one it began with; of {device}: {reason}"
+        raise RunError(message, "look at the devices, then begin anew: `jaragua run CONFIG --new`")
 
 
 def _tallies(closed: list[Any]) -> tuple[events.DeviceTally, ...]:

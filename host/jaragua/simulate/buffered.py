@@ -24,7 +24,7 @@ from jaragua.simulate.settings import Buffered, Simulation, VirtualTime
 from jaragua.simulate.state import Memory, State
 from jaragua.simulate.virtual_time import Arrival, Tally, VirtualRound, course
 from jaragua.strategies import ClientUpdate, Strategy, Vector
-from jaragua.strategies.guarded import moved
+from jaragua.strategies.guarded import Trust, moved
 from jaragua.strategies.registry import work_of
 from jaragua.strategies.stale import counted
 
@@ -60,6 +60,7 @@ class BufferedRounds:
         self._fleet = fleet
         self._channel = channel
         self._tally = Tally()
+        self._trust = Trust()
         rounds = course(simulation, buffered)
         for _ in range(rounds_done):
             self._tally.add(next(rounds))
@@ -78,11 +79,13 @@ class BufferedRounds:
         memory = state.memory | self._kept(now, trained.learned, draw.batch.counts * work.passes)
         updates = [self._counted(state.vector, memory, one) for one in now.taken]
         vector = moved(self._strategy, now.number, state.vector, updates)
+        left_out = self._trust.checked(self._strategy, now.number, state.vector, updates)
         blob = np.array(len(start))  # of what was saved by a version that knew only whole blobs
         self._tally.add(now)
         after = state.after(
             now.number,
             vector,
+            left_out=left_out,
             memory=_still_wanted(memory, now) | self._channel.memory(),
             client_tasks=len(now.given),
             bytes_up=sum(int(memory.get(_size_key(one.round_number, one.device), blob)) for one in now.arrivals),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from jaragua.strategies import Vector
+from jaragua.strategies.robust import NEAR
 from jaragua.strategies.stale import MOST_AGE, POWER
 
 EngineName: TypeAlias = Literal["w16", "w8", "float32"]
@@ -66,7 +67,7 @@ class Simulation:
     combine: str = "own"
     trim: float = 0.2
     clip: float = 0.0
-    near: float = 0.0
+    near: float = NEAR
     eval_tasks: int = 100
     queries: int = 50
     adapt_shots: int | None = None
@@ -150,6 +151,8 @@ class SimulationResult:
     bytes_up: int
     bytes_down: int
     parameters: int
+    left_out: int
+    """Updates that were not believed (R17)."""
     scores: tuple[float, ...]
     """After adaptation, one per held-out task."""
     learned: Vector = field(repr=False, compare=False)

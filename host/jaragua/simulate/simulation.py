@@ -38,7 +38,7 @@ from jaragua.simulate.settings import (
 from jaragua.simulate.state import State, StateFolder
 from jaragua.strategies import Settings, Strategy, Vector
 from jaragua.strategies.aggregation import UpdateRows
-from jaragua.strategies.guarded import moved
+from jaragua.strategies.guarded import Trust, moved
 from jaragua.strategies.registry import find, options_of, work_of
 from jaragua.strategies.robust import aggregation_of
 from jaragua_compiler.host_build import has_compiler
@@ -191,6 +191,7 @@ class _WholeRounds:
         self._strategy = strategy
         self._school = school
         self._channel = channel
+        self._trust = Trust()
 
     def given(self) -> None:
         """As R1 has it."""
@@ -208,9 +209,11 @@ class _WholeRounds:
         told = None if work.compressed else trained.told
         updates = UpdateRows(names, learned_onto(state.vector, arrived), samples, told)
         vector = moved(self._strategy, number, state.vector, updates)
+        left_out = self._trust.checked(self._strategy, number, state.vector, updates)
         after = state.after(
             number,
             vector,
+            left_out=left_out,
             start=self._school.start_of(vector),
             memory=self._channel.memory(),
             client_tasks=len(draw.devices),
@@ -372,6 +375,7 @@ def _result(
         bytes_up=state.bytes_up,
         bytes_down=state.bytes_down,
         parameters=len(state.vector),
+        left_out=state.left_out,
         scores=tuple(judged.after.tolist()),
         time=rounds.time,
         learned=state.vector,

@@ -28,6 +28,8 @@ _FILE: Final = "simulation.npz"
 _LOCK: Final = "simulation.lock"
 _VERSION: Final = 1
 _CHECKPOINT: Final = "checkpoint:"
+#: Fields of a state that are saved together; in this order they follow its vector.
+_NUMBERS: Final = ("rounds_done", "client_tasks", "bytes_up", "bytes_down", "left_out")
 
 Memory: TypeAlias = dict[str, NDArray[Any]]
 
@@ -44,6 +46,8 @@ class State:
     client_tasks: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
+    left_out: int = 0
+    """Updates that were not believed (R17)."""
     memory: Memory = field(default_factory=dict)
     checkpoints: dict[int, Vector] = field(default_factory=dict)
 
@@ -56,10 +60,11 @@ class State:
         client_tasks: int,
         bytes_up: int,
         bytes_down: int,
+        left_out: int,
         checkpoints: Collection[int],
         start: Vector | None = None,
     ) -> State:
-        """After another round that moved the vector; client_tasks and bytes: of that round alone.
+        """After another round that moved the vector; client_tasks, bytes and left_out: of that round alone.
 
         start: what devices start from; None: the vector.
         """
@@ -72,6 +77,7 @@ class State:
             client_tasks=self.client_tasks + client_tasks,
             bytes_up=self.bytes_up + bytes_up,
             bytes_down=self.bytes_down + bytes_down,
+            left_out=self.left_out + left_out,
             memory=memory,
         )
 
@@ -102,7 +108,7 @@ class StateFolder:
             with np.load(io.BytesIO(self._path.read_bytes()), allow_pickle=False) as found:
                 arrays = {name: found[name] for name in found.files}
             identity = dict(json.loads(str(arrays.pop("identity"))))
-            rounds_done, client_tasks, bytes_up, bytes_down = arrays.pop("numbers").tolist()
+            rounds_done, *more = arrays.pop("numbers").tolist()
             vector = arrays.pop("vector")
             checkpoints = {
                 int(name.removeprefix(_CHECKPOINT)): arrays.pop(name)
@@ -114,11 +120,12 @@ class StateFolder:
         except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise _unreadable(self._path, "it is damaged, or no saved simulation") from error
         self._require_same(identity)
-        return State(vector, rounds_done, client_tasks, bytes_up, bytes_down, arrays, checkpoints)
+        known = dict(zip(_NUMBERS, (rounds_done, *more), strict=False))  # earlier versions saved fewer
+        return State(vector, **known, memory=arrays, checkpoints=checkpoints)
 
     def save(self, state: State) -> None:
         """Replace what was saved. Raises: StoreError."""
-        numbers = np.array([state.rounds_done, state.client_tasks, state.bytes_up, state.bytes_down])
+        numbers = np.array([getattr(state, name) for name in _NUMBERS])
         content = io.BytesIO()
         arrays: dict[str, Any] = {f"{_CHECKPOINT}{number}": vector for number, vector in state.checkpoints.items()}
         arrays |= state.memory

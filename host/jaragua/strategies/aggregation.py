@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeAlias, overload
+from typing import Final, Protocol, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 #: All trainable numbers of a network in one row, float64 [parameters].
 Vector: TypeAlias = NDArray[np.float64]
 Told: TypeAlias = NDArray[np.bool_]
+#: So few that their differences stay in the processor's cache.
+_ROWS_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class UpdateRows(Sequence[ClientUpdate]):
         """weights: float64 [devices, parameters]; told: bool of the same shape, None where all are."""
         self.devices, self.samples, self.told = devices, samples, told
         self._rows = weights
+        self._lengths: tuple[Vector, Vector] | None = None
 
     @property
     def weights(self) -> Vector:
@@ -66,6 +69,12 @@ class UpdateRows(Sequence[ClientUpdate]):
         with np.errstate(over="ignore", invalid="ignore"):
             result: Vector = np.mean(self._rows, axis=0)
         return result
+
+    def lengths(self, origin: Vector) -> Vector:
+        """How far the weights of each are from `origin`, float64 [devices]; of the last origin they are remembered."""
+        if self._lengths is None or self._lengths[0] is not origin:
+            self._lengths = origin, row_lengths(self.weights, origin)
+        return self._lengths[1]
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -86,6 +95,24 @@ class UpdateRows(Sequence[ClientUpdate]):
 def weight_rows(updates: Sequence[ClientUpdate]) -> Vector:
     """The weights of all updates, float64 [updates, parameters]; not to be changed."""
     return updates.weights if isinstance(updates, UpdateRows) else np.array([update.weights for update in updates])
+
+
+def row_lengths(rows: Vector, origin: Vector) -> Vector:
+    """Of each row the Euclidean distance to `origin`; infinite or NaN where that is no number. Not by BLAS."""
+    squares = np.empty(len(rows))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            moved = rows[first : first + _ROWS_AT_ONCE] - origin
+            squares[first : first + _ROWS_AT_ONCE] = np.einsum("ij,ij->i", moved, moved)
+        result: Vector = np.sqrt(squares)
+    return result
+
+
+def lengths(origin: Vector, updates: Sequence[ClientUpdate]) -> Vector:
+    """How far each update's weights are from `origin`, float64 [updates]."""
+    if not len(updates):
+        return np.zeros(0)
+    return updates.lengths(origin) if isinstance(updates, UpdateRows) else row_lengths(weight_rows(updates), origin)
 
 
 Combine: TypeAlias = Callable[[Sequence[ClientUpdate]], Vector]

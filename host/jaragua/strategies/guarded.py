@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from jaragua.errors import JaraguaError, RunError
 from jaragua.strategies.aggregation import ClientUpdate, Vector
 from jaragua.strategies.base import Strategy
 
+#: R17: rounds in a row in which no update is believed, after which a run or a simulation stops.
+MAX_UNBELIEVED = 4
 _HINT = "mend the class; a run, and a simulation with --state, goes on from the round before"
 
 
@@ -33,6 +35,32 @@ def moved(strategy: Strategy, round_number: int, initialisation: Vector, updates
         count = len(finite) - int(finite.sum())
         raise RunError(f"{whose} {count} of {len(finite)} weights that are no numbers, or too large for float32", _HINT)
     return found.astype(np.float64, copy=False)
+
+
+class Trust:
+    """Counts rounds in a row in which no update was believed (R17)."""
+
+    def __init__(self) -> None:
+        self._unbelieved = 0
+
+    def checked(
+        self, strategy: Strategy, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate]
+    ) -> int:
+        """How many updates of a round the strategy's checks left out. Raises: RunError, as `saw`."""
+        _, left_out = strategy.settings.aggregation.checked(initialisation, updates)
+        self.saw(round_number, len(updates), left_out)
+        return len(left_out)
+
+    def saw(self, round_number: int, updates: int, left_out: Mapping[str, str]) -> None:
+        """A round was closed. left_out: why, by device. Raises: RunError after too many with nothing but such."""
+        self._unbelieved = 0 if len(left_out) < updates else self._unbelieved + 1
+        if self._unbelieved >= MAX_UNBELIEVED:
+            device, reason = next(iter(left_out.items()))
+            message = (
+                f"no update of the last {self._unbelieved} rounds is believed, and nothing has moved since round "
+                f"{round_number - self._unbelieved}; of {device}: {reason}"
+            )
+            raise RunError(message, "look at the devices; lower client.learning_rate if what they learn diverges")
 
 
 @contextmanager

@@ -4,6 +4,9 @@
 
 A check looks at all updates of a round and hands on those it believes, changed or not. Norms are Euclidean, of what a
 device learned (its weights less the initialisation).
+
+What every run checks unless it says otherwise is rule R17 of docs/rounds.md; its three numbers stand here, and
+docs/strategies.md has the measurements they come from.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +27,26 @@ from jaragua.strategies.aggregation import (
     Combine,
     UpdateRows,
     Vector,
+    lengths,
     mean,
+    row_lengths,
     sample_weighted_mean,
     weight_rows,
 )
+
+#: R17: an update longer than so many lengths of the start is left out, whatever the others send.
+LONGEST: Final = 10.0
+#: R17: `strategy.near` unless a run says otherwise.
+NEAR: Final = 10.0
+#: R17: an update shorter than so many lengths of the start is never left out for being far from the others.
+NEVER_FAR: Final = 1.0
+#: R17: a start counts as having weights of this root mean square at least, so that one of zeros has a length.
+LEAST_RMS: Final = 0.1
+
+
+def start_length(start: Vector) -> float:
+    """What the length of an update is compared with: that of the start, float64 [parameters], or the least."""
+    return max(float(np.linalg.norm(start)), LEAST_RMS * math.sqrt(len(start)))
 
 
 def median(updates: Sequence[ClientUpdate]) -> Vector:
@@ -63,9 +83,25 @@ class Finite:
 
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
         """Every other update as it is."""
-        if isinstance(updates, UpdateRows) and _all_finite(updates):
+        if isinstance(updates, UpdateRows) and _all_finite(initialisation, updates):
             return updates
         return [update for update in updates if _is_finite(update.weights)]
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """Leaves out updates that are more than `factor` times as long as the start: no training does that (R17)."""
+
+    factor: float = LONGEST
+
+    @property
+    def reason(self) -> str:
+        """For people."""
+        return f"what it learned is more than {self.factor:g} times as long as what it started from"
+
+    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
+        """The others as they are."""
+        return _within(updates, lengths(initialisation, updates), self.factor * start_length(initialisation))
 
 
 @dataclass(frozen=True)
@@ -106,10 +142,13 @@ class NearTheFleet:
     """Leaves out updates that are much farther from the fleet's than is usual.
 
     The distance of an update is that to the weight-by-weight median of the round; the usual one is the median of these
-    distances. Left out is what is more than `factor` times as far. Fewer than three updates cannot be told apart.
+    distances. Left out is what is more than `factor` times as far, and longer than `never_far` lengths of the start:
+    where devices learn next to nothing, or all the same, one that learns something is many times as far, and harmless.
+    Fewer than three updates cannot be told apart.
     """
 
     factor: float
+    never_far: float = NEVER_FAR
 
     @property
     def reason(self) -> str:
@@ -118,11 +157,13 @@ class NearTheFleet:
 
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
         """The others as they are."""
-        if len(updates) < 3:
-            return list(updates)
-        distances = norms(median(updates), updates)
+        learned = lengths(initialisation, updates)
+        short = self.never_far * start_length(initialisation)
+        if len(updates) < 3 or not (learned > short).any():
+            return updates
+        distances = row_lengths(weight_rows(updates), median(updates))
         limit = self.factor * float(np.median(distances))
-        return [update for update, distance in zip(updates, distances, strict=True) if distance <= limit]
+        return _within(updates, np.where(learned > short, distances, 0.0), limit)
 
 
 def norms(origin: Vector, updates: Sequence[ClientUpdate]) -> NDArray[np.float64]:
@@ -151,7 +192,7 @@ def aggregation_of(combine: str, trim: float, clip: float, near: float) -> Aggre
     for name, factor in (("clip", clip), ("near", near)):
         if not 0 <= factor < math.inf:
             raise ConfigurationError(f"{name} is {factor:g}", "a number from 0 on is possible; 0 is for none")
-    checks: list[Check] = [Finite()]
+    checks: list[Check] = [Finite(), Bounded()]
     if near:
         checks.append(NearTheFleet(near))
     if clip:
@@ -159,9 +200,16 @@ def aggregation_of(combine: str, trim: float, clip: float, near: float) -> Aggre
     return Aggregation(tuple(checks), COMBINERS[combine](trim))
 
 
-def _all_finite(updates: UpdateRows) -> bool:
-    """A finite mean has finite terms, and is wanted anyway."""
-    return bool(np.isfinite(updates.mean).all()) or _is_finite(updates.weights.reshape(-1))
+def _within(updates: Sequence[ClientUpdate], figures: Vector, limit: float) -> Sequence[ClientUpdate]:
+    """Those whose figure is within the limit; if all are, the very same: nothing that is computed of them changes."""
+    if (figures <= limit).all():
+        return updates
+    return [update for update, figure in zip(updates, figures, strict=True) if figure <= limit]
+
+
+def _all_finite(initialisation: Vector, updates: UpdateRows) -> bool:
+    """A finite length has finite terms, and is wanted anyway."""
+    return bool(np.isfinite(updates.lengths(initialisation)).all()) or _is_finite(updates.weights.reshape(-1))
 
 
 def _is_finite(weights: Vector) -> bool:
