@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,8 +20,10 @@ from queue import Queue
 import pytest
 
 from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image
+from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
+from jaragua.wire.frames import Frame, Hello, Splitter, pack, unpack
 
-LINE_TIMEOUT_S = 20
+LINE_TIMEOUT_S = 120
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +55,15 @@ class Verb:
         assert self.process.stderr is not None
         assert "listening" in self.process.stderr.readline()
 
+    def told(self, words: str) -> None:
+        """Waits for these words on stderr."""
+        assert self.process.stderr is not None
+        while words not in (line := self.process.stderr.readline()):
+            assert line, f"it has ended without {words!r}"
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 @contextmanager
@@ -142,6 +151,60 @@ def test_a_silent_port_is_explained() -> None:
     finally:
         os.close(slave)
         os.close(master)
+
+
+def test_a_board_that_is_reset_and_enumerates_anew_is_watched_on(native_image: Path, tmp_path: Path) -> None:
+    """Its port vanishes and comes back under the same name, as a board's on USB does."""
+    port = tmp_path / "ttyACM0"
+    with NativeBoard(native_image) as board:
+        port.symlink_to(board.url)
+        with monitoring(str(port)) as verb:
+            verb.line_with("identity")
+            port.unlink()
+            board.restart()
+            verb.told("went away; waiting for it")
+            port.symlink_to(board.url)
+            verb.told("is back")
+            verb.line_with("identity")
+            assert verb.stop() == 0
+            assert "sessions: 2" in verb.line_with("link")
+
+
+def test_a_port_that_is_not_there_yet_is_waited_for_when_told(native_image: Path, tmp_path: Path) -> None:
+    port = tmp_path / "ttyACM0"
+    with monitoring(str(port), "--wait") as verb:
+        verb.told("is not there yet")
+        with NativeBoard(native_image) as board:
+            port.symlink_to(board.url)
+            verb.line_with("identity")
+            assert verb.stop() == 0
+
+
+def test_p4_a_socket_closes_and_reopens_and_its_escapes_stay_text() -> None:
+    """Words with a terminal's commands in them; each connection is closed after its words."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = "socket://{}:{}".format(*server.getsockname())
+        with monitoring(url) as verb:
+            for number in (1, 2):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(100)  # HELLO: the monitor listens
+                    connection.sendall(f"boot {number}\r\n".encode() + b"\x00" + escaping_log(connection))
+                    assert "\\x1b[31mred" in verb.line_with("log")
+                verb.told("went away")
+            assert verb.stop() == 0
+
+
+def escaping_log(connection: socket.socket) -> bytes:
+    """The answer to a HELLO, and a LOG of its session."""
+    nonce = None
+    splitter = Splitter()
+    while nonce is None:
+        for piece in splitter.feed(connection.recv(100)):
+            nonce = Hello.unpack(unpack(piece).payload).nonce
+    hello = Hello(nonce, 8, PROTOCOL_MAJOR, PROTOCOL_MINOR).pack()
+    log = Frame(FrameType.LOG, b"\x01\x1b[31mred\nnext", session=9)
+    return pack(Frame(FrameType.HELLO, hello, session=9)) + pack(log)
 
 
 def test_a_port_that_does_not_exist_is_one_sentence() -> None:

@@ -11,9 +11,11 @@ import typer
 
 from jaragua.cli import output
 from jaragua.cli.output import say
+from jaragua.printable import printable
 
 if TYPE_CHECKING:
     from jaragua.monitor.lines import Line
+    from jaragua.monitor.session import Notice
 
 app = typer.Typer()
 
@@ -25,24 +27,39 @@ def monitor(
     port: Annotated[str, typer.Option(help="/dev/tty…, a pty, or socket://host:port.")],
     baud: Annotated[int, typer.Option(help="Baud rate of a serial port.")] = 115200,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a port that is not there yet.")] = False,
 ) -> None:
     """Show what a board says, decoded live; Ctrl-C ends with the link's health."""
     from jaragua.monitor import lines
+    from jaragua.monitor.limit import LineLimit
     from jaragua.monitor.session import Monitor
     from jaragua.node.program import run_until_signal
 
-    show = _shower(json)
+    show = LineLimit(_shower(json))
     watching = Monitor(
         port,
         baud,
-        on_open=lambda: say(f"listening on {port}; Ctrl-C ends"),
-        on_silence=lambda: say(_silence(port)),
+        on_notice=lambda notice: say(_sentence(port, notice)),
         on_event=lambda event: show(lines.of_event(event)),
+        wait=wait,
     )
     started_s = time.monotonic()
     run_until_signal(watching.run())
-    if watching.driver is not None:
-        show(lines.of_counters(watching.driver.counters, time.monotonic() - started_s))
+    show(lines.of_counters(watching.counters, time.monotonic() - started_s))
+
+
+def _sentence(port: str, notice: Notice) -> str:
+    """What is said of the port."""
+    from jaragua.monitor.session import Notice
+
+    sentences = {
+        Notice.WAITING: f"port {port} is not there yet; waiting for it, Ctrl-C ends",
+        Notice.LISTENING: f"listening on {port}; Ctrl-C ends",
+        Notice.SILENT: _silence(port),
+        Notice.GONE: f"port {port} went away; waiting for it, Ctrl-C ends",
+        Notice.BACK: f"port {port} is back",
+    }
+    return sentences[notice]
 
 
 def _silence(port: str) -> str:
@@ -65,7 +82,7 @@ def _show_json(line: Line) -> None:
 def _text(line: Line) -> str:
     """Time, kind, words; further lines of one event stand below its first."""
     head = f"{time.strftime('%H:%M:%S')} {line.kind:<{_KIND_WIDTH}} "
-    return head + line.text.replace("\n", "\n" + " " * len(head))
+    return head + printable(line.text, keep="\n").replace("\n", "\n" + " " * len(head))
 
 
 def _show_plain(line: Line) -> None:

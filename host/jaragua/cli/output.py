@@ -11,9 +11,11 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 from jaragua.errors import JaraguaError
+from jaragua.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +25,8 @@ SCHEMA_VERSION = 1
 
 #: Columns of what is not a terminal: tables in a pipe or a file are complete, one line a row.
 _WIDEST = 10_000
+#: What this program itself writes to lay out its lines; any other control character came from a peer or a file.
+_OWN = "\n\t"
 
 
 def result_document(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def print_document(document: Mapping[str, Any]) -> None:
 def show(text: str) -> None:
     """Print a line, or several, of the result on stdout. Raises: JaraguaError as `print_document`, BrokenPipeError."""
     with _stdout() as stream:
-        stream.write(text + "\n")
+        stream.write(printable(text, keep=_OWN) + "\n")
 
 
 def show_table(table: Table) -> None:
@@ -73,7 +77,18 @@ def console(*, stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream is not None and stream.isatty() else _WIDEST
-    return Console(stderr=stderr, width=width, highlight=False, markup=False)
+    return _printable_console(Console)(stderr=stderr, width=width, highlight=False, markup=False)
+
+
+@cache
+def _printable_console(base: type[Console]) -> type[Console]:
+    """A console whose strings (cells, titles, lines) are printable, and text: `[red]` stays `[red]`."""
+
+    class PrintableConsole(base):  # type: ignore[misc, valid-type]
+        def render_str(self, text: str, **options: Any) -> Any:
+            return super().render_str(printable(text, keep=_OWN), **options)
+
+    return PrintableConsole
 
 
 @contextmanager
@@ -93,7 +108,7 @@ def _stdout() -> Iterator[TextIO]:
 
 def _json(document: Mapping[str, Any], stream: TextIO) -> str:
     """With escapes where the stream cannot carry the letters, or a file's name is no text: the same JSON."""
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    text = printable_json(json.dumps(document, ensure_ascii=False, allow_nan=False))
     try:
         text.encode(stream.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -114,7 +129,7 @@ def print_result(data: Mapping[str, Any]) -> None:
 def say(text: str) -> None:
     """Tell the person something that is not the result: a line on stderr. One that cannot be told ends nothing."""
     try:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(printable(text, keep=_OWN) + "\n")
         sys.stderr.flush()
     except OSError:
         with suppress(OSError):  # of a stream that is no file

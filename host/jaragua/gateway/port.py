@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 
 from jaragua.errors import BoardError, PortError
+from jaragua.gateway.board_log import BoardLog
 from jaragua.gateway.board_trainer import BoardRequests, BoardTrainer, translated
 from jaragua.node.description import DeviceFacts, facts_of_board
 from jaragua.node.device import Device
@@ -20,7 +21,6 @@ from jaragua.node.trainer import Progress, TrainerGone
 from jaragua.serial.board import BoardEvent, LogLine, SessionEnded
 from jaragua.serial.failures import BoardBabbles, BoardSilent, BoardVersionError, update_command
 from jaragua.wire import messages
-from jaragua.wire.definitions import LogLevel
 from jaragua.wire.messages import Identity
 
 LOGGER = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ class PortWorker:
         self._was_open = False
         self._pause_seconds = _BACKOFF_FIRST_SECONDS
         self._babbled = False
+        self._board_log = BoardLog()
         self._last_complaint = ""
 
     async def run(self) -> None:
@@ -166,8 +167,7 @@ class PortWorker:
         elif isinstance(event, messages.Progress):
             self._on_progress(event)
         elif isinstance(event, LogLine):
-            level = logging.WARNING if event.level <= LogLevel.WARNING else logging.DEBUG
-            LOGGER.log(level, "%s says: %s", self._name(), event.text)
+            self._board_log.say(self._name(), event.level, event.text)
 
     def _on_health(self, health: messages.Health) -> None:
         if self._device is not None:

@@ -8,6 +8,8 @@ import signal
 from collections.abc import Coroutine
 from typing import Any
 
+from jaragua.printable import printable
+
 Work = Coroutine[Any, Any, None]
 _CANCEL_AGAIN_SECONDS = 5.0
 
@@ -53,10 +55,22 @@ async def _cancelled_by_signal(work: Work) -> None:
         task.result()
 
 
+class OneLineFormatter(logging.Formatter):
+    """One line a message, whatever a peer has put into it; a traceback stands below it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        """The traceback."""
+        return printable(super().formatException(ei), keep="\n")
+
+
 def say_log(verbose: bool) -> None:
     """Let the log of this package appear on stderr, one plain line each."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(OneLineFormatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     logger = logging.getLogger("jaragua")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)

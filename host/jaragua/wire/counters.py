@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(slots=True)
@@ -27,3 +27,8 @@ class LinkCounters:
     sessions: int = 0
     delivered: int = 0
     rtt_ms: float = 0.0
+
+    def plus(self, later: LinkCounters) -> LinkCounters:
+        """Both together; the round trip is the later one's, if it measured any."""
+        sums = {part.name: getattr(self, part.name) + getattr(later, part.name) for part in fields(self)}
+        return LinkCounters(**sums | {"rtt_ms": later.rtt_ms or self.rtt_ms})

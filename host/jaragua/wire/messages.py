@@ -526,6 +526,10 @@ def decode_request(data: bytes) -> Request:
 def decode_response(data: bytes) -> Response:
     """A message of a board; MessageError if it is none."""
     message: Response = _decode_tagged("response", data)
+    for part in dataclasses.fields(message):
+        value = getattr(message, part.name)
+        if isinstance(value, str) and not value.isprintable():
+            raise MessageError(f"{rule_name(type(message))}.{part.name}: it holds control characters")
     return message
 
 

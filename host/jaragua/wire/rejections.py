@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from jaragua.errors import ProtocolError
+from jaragua.printable import printable
 
 LOGGER = logging.getLogger(__name__)
 #: P4: between two log lines of one reason.
@@ -91,4 +92,4 @@ def shown(what: object) -> str:
     """What a peer sent, for people: one line, control characters escaped, cut to LONGEST_TEXT."""
     text = str(what)
     text = text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 3] + "..."
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return printable(text)

@@ -103,7 +103,7 @@ def _check_bounds(element: Element, value: Any, where: str) -> None:
     if element.value is not None and element.value != value:
         raise MessageError(f"{where}: {_shown(value)} should be {element.value!r}")
     if isinstance(value, str | bytes):
-        size = len(value.encode()) if isinstance(value, str) else len(value)
+        size = len(value.encode("utf-8", "surrogatepass")) if isinstance(value, str) else len(value)
         _check_range(size, element.min_size or 0, element.max_size, f"{where}: its length")
     elif isinstance(value, float):
         if not math.isfinite(value):
