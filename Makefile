@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test random-networks test-keras test-ray test-litert test-paths lint format reproduce bench line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test clean
+.PHONY: help demo test random-networks flood test-keras test-ray test-litert test-paths lint format reproduce bench line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each.
@@ -55,6 +55,9 @@ reptile-search: setup-demo ## TinyReptile against batch Reptile at equal accurac
 
 random-networks: setup-test ## COUNT random networks (200): reference = native = Cortex-M4 = Cortex-M0; SEED repeats a run
 	@$(BIN)/python tests/compiler/differential.py --count $(or $(COUNT),200) $(if $(SEED),--seed $(SEED))
+
+flood: setup-test ## RATE messages a second (10000) for SECONDS (60) at a coordinator and its nodes: rounds, memory, what was rejected
+	@$(BIN)/python tests/coordinator/flood.py --rate $(or $(RATE),10000) --seconds $(or $(SECONDS),60)
 
 accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/accuracy.md (about 6 minutes)
 	@$(BIN)/python -m jaragua_compiler.accuracy

@@ -20,6 +20,7 @@ EPOCH_AHEAD_MS: Final = 24 * 3600 * 1000
 _PRESENT = frozenset({"ready", "training"})
 #: States in which a device is gone without having said goodbye, and its work with it.
 _LOST = frozenset({"lost", "stale"})
+_MS_BETWEEN_SEARCHES: Final = 1000
 
 
 class CrowdError(RejectedError):
@@ -75,6 +76,7 @@ class Roster:
         """R15: whose place a newcomer may take when there is none left."""
         self._architectures = architectures
         self._nodes: dict[str, _Node] = {}
+        self._looked_for_room_ms = 0
         self._devices: dict[str, _Device] = {}
 
     def node_state(self, node: str, state: NodeState, now_ms: int) -> list[Change]:
@@ -87,7 +89,7 @@ class Roster:
         if known is not None and state.state == "lost" and state.epoch < known.epoch:
             return []
         if known is None:
-            self._make_room_for_node(node)
+            self._make_room_for_node(node, now_ms)
         self._nodes[node] = _Node(state.state, state.epoch)
         return self._changes([name for name, device in self._devices.items() if device.node == node])
 
@@ -108,10 +110,16 @@ class Roster:
             known.node, known.state = node, state
         return changes + self._changes([device])
 
-    def _make_room_for_node(self, node: str) -> None:
-        """One that is gone, and that no device is at, is forgotten. Raises: CrowdError if there is none."""
+    def _make_room_for_node(self, node: str, now_ms: int) -> None:
+        """One that is gone, and that no device is at, is forgotten. Raises: CrowdError if there is none.
+
+        In a flood it is looked for once a second: that takes longer than to refuse a message.
+        """
         if len(self._nodes) < MOST_NODES:
             return
+        if abs(now_ms - self._looked_for_room_ms) < _MS_BETWEEN_SEARCHES:
+            raise CrowdError(f"{node} would be one node more than {MOST_NODES}")
+        self._looked_for_room_ms = now_ms
         used = {device.node for device in self._devices.values()}
         gone = [name for name, one in self._nodes.items() if name not in used and one.state not in _PRESENT]
         if not gone:

@@ -1,0 +1,291 @@
+"""Flood a coordinator and its nodes through a real broker, and say what it costs: `make flood` (P3, M15).
+
+A mosquitto, `jaragua run` and two `jaragua client` are processes of their own. Another process publishes, at a rate, on
+every topic that the coordinator or a node reads: what is malformed, and what is well-formed of invented peers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import multiprocessing
+import random
+import socket
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiomqtt
+
+import jaragua_models
+from jaragua.store import read_run
+from jaragua.wire import messages
+from jaragua.wire.messages import DeviceState, HostClaim, HostState, NodeState, RunState, TrainCommand, UpdateHeader
+from jaragua_broker import Broker
+from jaragua_compiler import plan
+
+FLEET = "flooded"
+NODES = ("pi-1", "pi-2")
+MODEL = "sine"
+_PACKETS = 4000
+_BATCHES_A_SECOND = 100
+_CONFIGURATION = """
+[run]
+rounds = 1000000
+fleet = "{fleet}"
+directory = "{folder}/run"
+[model]
+name = "sine"
+[strategy]
+clients_per_round = 2
+[client]
+shots = 4
+[round]
+deadline_s = 30
+[devices]
+minimum = 2
+wait_s = 300
+[broker]
+url = "{url}"
+"""
+
+
+# ---- what is sent ----
+
+
+def publish_packet(topic: str, payload: bytes, number: int) -> bytes:
+    """An MQTT 5 PUBLISH; every other one with QoS 1."""
+    qos = number % 2
+    identifier = struct.pack(">H", 1 + number % 0xFFFF) if qos else b""
+    name = topic.encode()
+    body = struct.pack(">H", len(name)) + name + identifier + b"\0" + payload
+    return bytes([0x30 | qos << 1]) + _length(len(body)) + body
+
+
+def _length(count: int) -> bytes:
+    encoded = b""
+    while True:
+        count, low = divmod(count, 128)
+        encoded += bytes([low | (0x80 if count else 0)])
+        if not count:
+            return encoded
+
+
+def hostile_messages(run: RunState, draw: random.Random) -> Iterator[tuple[str, bytes]]:
+    """Topics and payloads without end. Of the well-formed, only updates and commands have the name of a real node."""
+    root, architecture = f"jaragua/1/{FLEET}", plan(jaragua_models.get(MODEL).network).architecture
+    header = UpdateHeader(run.run, run.round, "pi-1", 1, bytes(32), "blob", 4, 0.5, "mse", 0.5, 0, 3, bytes(32))
+    command = TrainCommand(run.run, run.round, "pi-1", 1, bytes(32), 0.1, 5, 4, 1, 7, 0)
+    while True:
+        name, node = f"n-{draw.randrange(10**9)}", draw.choice(NODES)
+        yield f"{root}/node/{name}/$state", messages.encode(NodeState("ready", draw.randrange(2**40), "gateway"))
+        device = DeviceState("ready", 1, "pi", MODEL, architecture)
+        yield f"{root}/node/{name}/dev/{name}/$state", messages.encode(device)
+        yield f"{root}/node/{node}/$state", draw.randbytes(40)
+        yield f"{root}/node/{node}/dev/{node}/$state", b"\xa3" + draw.randbytes(60)
+        yield f"{root}/node/{name}/up/{run.run}/{run.round}", messages.pack_update(replace(header, device=name), b"abc")
+        yield f"{root}/node/{node}/up/{run.run}/{run.round}", messages.pack_update(replace(header, device=name), b"abc")
+        yield f"{root}/node/{node}/up/{run.run}/{run.round + draw.randrange(50)}", draw.randbytes(300)
+        yield f"{root}/host/claim", messages.encode(HostClaim("ask", draw.randbytes(8), 1, draw.randbytes(8)))
+        yield f"{root}/host/$state", messages.encode(HostState(draw.randrange(2) == 1, 1, draw.randrange(2**50), 1))
+        yield f"{root}/host/reply", draw.randbytes(50)
+        yield f"{root}/node/{node}/cmd/train", draw.randbytes(100)
+        yield f"{root}/node/{node}/cmd/train", messages.encode(replace(command, device=name))
+        yield f"{root}/node/{node}/cmd/stop", draw.randbytes(20)
+        yield f"{root}/node/{node}/ack/{run.run}/{run.round}", draw.randbytes(30)
+
+
+def flood(port: int, run: RunState, rate: int, seconds: float, seed: int, sent: object) -> None:
+    """Publish for so long; the number sent is left in `sent`, a shared counter."""
+    source = hostile_messages(run, random.Random(seed))
+    packets = [publish_packet(*next(source), number) for number in range(_PACKETS)]
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(b"\x10\x12\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x05flood")
+        line.recv(64)
+        line.setblocking(False)
+        began, count = time.monotonic(), 0
+        while (passed := time.monotonic() - began) < seconds:
+            wanted = int(passed * rate) - count
+            batch = [packets[(count + index) % _PACKETS] for index in range(min(wanted, 1000))]
+            _send(line, b"".join(batch), began + seconds)
+            count += len(batch)
+            sent.value = count  # type: ignore[attr-defined]
+            time.sleep(1 / _BATCHES_A_SECOND)
+
+
+def _send(line: socket.socket, data: bytes, until: float) -> None:
+    """All of it, if the broker takes it in time; acknowledgements are read and forgotten."""
+    while data and time.monotonic() < until:
+        with contextlib.suppress(BlockingIOError):
+            line.recv(1 << 16)
+        try:
+            data = data[line.send(data) :]
+        except BlockingIOError:
+            time.sleep(0.001)
+
+
+# ---- who is flooded ----
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Of one moment: memory in MB by process, and rounds done."""
+
+    megabytes: dict[str, float]
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """Before, at the worst moment of, and after the flood."""
+
+    before: Sample
+    worst: Sample
+    after: Sample
+    sent: int
+    seconds: float
+    longest_round_s: float
+    rejected: dict[str, int]
+
+    @property
+    def rounds_during(self) -> int:
+        """Rounds that were closed while the flood lasted."""
+        return self.worst.rounds - self.before.rounds
+
+    def table(self) -> str:
+        """For people."""
+        names = list(self.before.megabytes)
+        lines = [f"{self.sent} messages in {self.seconds:.0f} s: {self.sent / self.seconds:.0f}/s"]
+        lines += [f"rounds closed meanwhile: {self.rounds_during}; the longest took {self.longest_round_s:.1f} s"]
+        lines += [f"{'MB':12}" + "".join(f"{name:>14}" for name in names)]
+        for label in ("before", "worst", "after"):
+            one: Sample = getattr(self, label)
+            lines.append(f"{label:12}" + "".join(f"{one.megabytes[name]:14.1f}" for name in names))
+        lines.append("rejected by the coordinator: " + ", ".join(f"{key} {n}" for key, n in self.rejected.items()))
+        return "\n".join(lines)
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process and those it started."""
+    total = 0.0
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, ValueError):
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                if int(entry.name) == pid or parent == pid:
+                    status = (entry / "status").read_text()
+                    total += int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    return total
+
+
+@contextlib.asynccontextmanager
+async def process(log: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`jaragua …`, ended with the block."""
+    with log.open("wb") as sink:
+        started = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "jaragua.cli.main", *arguments, stdout=sink, stderr=sink
+        )
+    try:
+        yield started
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            started.terminate()
+        try:
+            await asyncio.wait_for(started.wait(), 30)
+        except TimeoutError:
+            started.kill()
+            await started.wait()
+
+
+async def run_state(port: int) -> RunState:
+    """What the coordinator says of its run."""
+    async with aiomqtt.Client("127.0.0.1", port) as client, asyncio.timeout(120):
+        await client.subscribe(f"jaragua/1/{FLEET}/run")
+        async for message in client.messages:
+            return messages.decode(RunState, bytes(message.payload))
+    raise AssertionError("the broker went away")
+
+
+class Fleet:
+    """The processes that are measured."""
+
+    def __init__(self, folder: Path, pids: dict[str, int]) -> None:
+        self._folder = folder
+        self._pids = pids
+
+    def sample(self) -> Sample:
+        """Now."""
+        return Sample({name: resident_mb(pid) for name, pid in self._pids.items()}, self.rounds())
+
+    def rounds(self) -> int:
+        """Lines of the metrics."""
+        metrics = self._folder / "run" / "metrics.jsonl"
+        return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
+
+    async def until_rounds(self, count: int, seconds: float) -> None:
+        """Wait for more rounds."""
+        wanted = self.rounds() + count
+        async with asyncio.timeout(seconds):
+            while self.rounds() < wanted:
+                await asyncio.sleep(0.05)
+
+
+async def measure(rate: int, seconds: float, seed: int, folder: Path) -> Result:
+    """Start everything, flood it, and end it."""
+    with Broker() as broker:
+        path = folder / "flooded.toml"
+        path.write_text(_CONFIGURATION.format(fleet=FLEET, folder=folder, url=broker.url))
+        where = ("--broker", broker.url, "--fleet", FLEET, "--model", MODEL, "--data-dir", str(folder / "data"))
+        async with contextlib.AsyncExitStack() as stack:
+            pids = {"broker": broker._process.pid if broker._process else 0}
+            for node in NODES:
+                client = process(folder / f"{node}.log", "client", "--node", node, *where)
+                pids[node] = (await stack.enter_async_context(client)).pid
+            coordinator = await stack.enter_async_context(process(folder / "run.log", "run", str(path)))
+            fleet = Fleet(folder, pids | {"coordinator": coordinator.pid})
+            await fleet.until_rounds(20, 120)
+            return await _flooded(broker.port, fleet, folder, (rate, seconds, seed))
+
+
+async def _flooded(port: int, fleet: Fleet, folder: Path, what: tuple[int, float, int]) -> Result:
+    rate, seconds, seed = what
+    spawn = multiprocessing.get_context("spawn")
+    before, sent = fleet.sample(), spawn.Value("q", 0)
+    run = await run_state(port)
+    flooder = spawn.Process(target=flood, args=(port, run, rate, seconds, seed, sent))
+    flooder.start()
+    while flooder.is_alive() and not sent.value:
+        await asyncio.sleep(0.01)
+    began, before = time.monotonic(), fleet.sample()
+    worst, longest, last_round, last_count = before, 0.0, began, before.rounds
+    while flooder.is_alive():
+        await asyncio.sleep(0.25)
+        now = fleet.sample()
+        worst = Sample({name: max(worst.megabytes[name], mb) for name, mb in now.megabytes.items()}, now.rounds)
+        if now.rounds > last_count:
+            last_round, last_count = time.monotonic(), now.rounds
+        longest = max(longest, time.monotonic() - last_round)
+    took = time.monotonic() - began
+    await fleet.until_rounds(20, 240)
+    after = fleet.sample()
+    return Result(before, worst, after, sent.value, took, longest, read_run(folder / "run")["rejected"])
+
+
+def main() -> None:
+    """The long form."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=int, default=10_000, help="messages a second")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="jaragua-flood-") as folder:
+        print(asyncio.run(measure(given.rate, given.seconds, given.seed, Path(folder))).table())
+
+
+if __name__ == "__main__":
+    main()
