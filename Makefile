@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test random-networks flood test-keras test-ray test-litert test-paths lint format reproduce bench line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test clean
+.PHONY: help demo test random-networks flood test-keras test-ray test-litert test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each.
@@ -49,6 +49,9 @@ bench: setup-demo ## Instructions per training step on the emulated Cortex-M4, w
 
 line-noise: setup-demo ## Throughput of the serial link against the error rate of its line: the table of docs/protocol.md
 	@$(BIN)/python -m jaragua.wire.noise
+
+fuzz-node: setup-test ## libFuzzer on the board's node with a generated model (MODEL, SECONDS); needs clang
+	@PYTHONPATH=tests $(BIN)/python tests/firmware/fuzz_node.py --model $(or $(MODEL),digits) --seconds $(or $(SECONDS),300)
 
 reptile-search: setup-demo ## TinyReptile against batch Reptile at equal accuracy: the tables of docs/benchmarks.md; goes on where it was stopped
 	@$(BIN)/python -m jaragua.reptile_search --write

@@ -88,8 +88,9 @@ static void count_forward(struct step_record *record)
 {
     bench_board_paint_stack();
     const uint32_t before = bench_board_ticks();
-    jrg_model_forward(input, outputs);
+    const jrg_nn_status status = jrg_model_forward(input, outputs);
     const uint32_t after = bench_board_ticks();
+    require(status == JRG_NN_OK, BENCH_EXIT_REFUSED);
     record->forward_stack_bytes = bench_board_stack_bytes(bench_board_stack_pointer());
     record->forward_instructions = bench_board_instructions(before, after);
 }
@@ -97,19 +98,23 @@ static void count_forward(struct step_record *record)
 static uint32_t count_apply(void)
 {
     const uint32_t before = bench_board_ticks();
-    jrg_model_apply();
-    return bench_board_instructions(before, bench_board_ticks());
+    const jrg_nn_status status = jrg_model_apply();
+    const uint32_t after = bench_board_ticks();
+    require(status == JRG_NN_OK, BENCH_EXIT_REFUSED);
+    return bench_board_instructions(before, after);
 }
 
 static void count_train(struct step_record *record, bool flush)
 {
+    jrg_nn_result result;
     bench_board_paint_stack();
     bench_marks_begin();
     const uint32_t before = bench_board_ticks();
     BENCH_MARK(BENCH_MARK_BEGIN);
-    const jrg_nn_result result = jrg_model_train(input, target);
+    const jrg_nn_status status = jrg_model_train(input, target, &result);
     BENCH_MARK(BENCH_MARK_END);
     const uint32_t after = bench_board_ticks();
+    require(status == JRG_NN_OK, BENCH_EXIT_REFUSED);
     record->train_stack_bytes = bench_board_stack_bytes(bench_board_stack_pointer());
     record->train_instructions = bench_board_instructions(before, after);
     record->correct = result.correct;

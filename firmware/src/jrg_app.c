@@ -10,6 +10,8 @@
 
 enum { READ_BYTES = 256 };
 
+_Static_assert(sizeof JRG_FIRMWARE_VERSION - 1u <= JRG_LIMIT_SHORT_TEXT_BYTES, "identity.firmware");
+
 static jrg_node node;
 
 static void write_line(void *context, const uint8_t *bytes, size_t len_bytes)

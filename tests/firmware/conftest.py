@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from firmware_builds import CPrograms
+from firmware_builds import CPrograms, SharedObjects
 
 from jaragua.emulate import build_image
 
 
 @pytest.fixture(scope="session")
-def c_programs(tmp_path_factory: pytest.TempPathFactory) -> CPrograms:
-    """The C test programs, with AddressSanitizer and UndefinedBehaviorSanitizer."""
-    return CPrograms(tmp_path_factory.mktemp("c_programs"))
+def shared_objects(tmp_path_factory: pytest.TempPathFactory) -> SharedObjects:
+    """What all C test programs have in common, with AddressSanitizer and UndefinedBehaviorSanitizer."""
+    return SharedObjects(tmp_path_factory.mktemp("shared_objects"))
+
+
+@pytest.fixture(scope="session")
+def c_programs(tmp_path_factory: pytest.TempPathFactory, shared_objects: SharedObjects) -> CPrograms:
+    """The C test programs on the fake model."""
+    return CPrograms(tmp_path_factory.mktemp("c_programs"), shared_objects)
 
 
 @pytest.fixture(scope="session")

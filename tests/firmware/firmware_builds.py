@@ -15,11 +15,11 @@ TESTS = ROOT / "firmware" / "test"
 LIBRARIES = ROOT / "firmware" / "lib"
 MAIN_LOOP = ROOT / "firmware" / "src" / "jrg_app.c"
 
-_STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", *STRICT]
+WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", *STRICT]
 _SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 
 
-def _compile(sources: Iterable[Path], flags: list[str], folder: Path) -> list[str]:
+def compile_objects(sources: Iterable[Path], flags: list[str], folder: Path) -> list[str]:
     objects = []
     for source in sources:
         target = folder / f"{source.stem}.o"
@@ -28,7 +28,7 @@ def _compile(sources: Iterable[Path], flags: list[str], folder: Path) -> list[st
     return objects
 
 
-def _link(objects: list[str], program: Path) -> Path:
+def link_program(objects: list[str], program: Path) -> Path:
     subprocess.run(["cc", *_SANITIZE, *objects, "-o", str(program)], check=True)
     return program
 
@@ -39,16 +39,26 @@ def _write_version(folder: Path) -> None:
     (folder / "jrg_version.h").write_text(text, encoding="utf-8")
 
 
-class CPrograms:
-    """`tests` and `one_buffer`: run the C unit test they are given by name; `fuzz`: takes a seed and iterations."""
+class SharedObjects:
+    """What is the same for every network: the messages' C, the link, and the generated headers. `objects` is linked."""
 
     def __init__(self, folder: Path) -> None:
-        generated = folder / "generated"
-        write_header(generated)
-        write_messages(generated)
-        _write_version(generated)
+        self.generated = folder / "generated"
+        write_header(self.generated)
+        write_messages(self.generated)
+        _write_version(self.generated)
+        flags = [f"-I{path}" for path in (self.generated, TESTS, LIBRARIES / "jrg_link")]
+        link = [*(LIBRARIES / "jrg_link").glob("*.c"), TESTS / "fake_host.c"]
+        self.objects = compile_objects(self.generated.glob("*.c"), [*COMPILER_FLAGS, *flags], folder)
+        self.objects += compile_objects(link, [*WARNINGS, *flags], folder)
+
+
+class CPrograms:
+    """`tests` and `one_buffer` run the C unit test they are given by name, on a model a test can follow by hand."""
+
+    def __init__(self, folder: Path, shared: SharedObjects) -> None:
         includes = [
-            generated,
+            shared.generated,
             TESTS / "fake",
             TESTS,
             MAIN_LOOP.parent,
@@ -56,20 +66,16 @@ class CPrograms:
             *(LIBRARIES / name for name in ("jrg_link", "jrg_node", "jrg_nn", "jrg_online")),
         ]
         flags = [f"-I{path}" for path in includes]
-        product = [*(LIBRARIES / "jrg_link").glob("*.c"), *(LIBRARIES / "jrg_node").glob("*.c")]
-        bench = [TESTS / "fake" / "fake_model.c", TESTS / "fake_host.c", TESTS / "node_bench.c"]
-        common = _compile(generated.glob("*.c"), [*COMPILER_FLAGS, *flags], folder)
-        shared = list(common)
-        common += _compile([*product, *bench], [*_STRICT, *flags], folder)
-        units = _compile([TESTS / "jrg_test.c", MAIN_LOOP, *TESTS.glob("test_*.c")], [*_STRICT, *flags], folder)
-        self.tests = _link([*common, *units], folder / "tests")
-        self.fuzz = _link([*common, *_compile([TESTS / "fuzz.c"], [*_STRICT, *flags], folder)], folder / "fuzz")
-        self.one_buffer = self._one_buffer([*product, *bench], flags, shared, folder)
+        node = [*(LIBRARIES / "jrg_node").glob("*.c"), TESTS / "fake" / "fake_model.c", TESTS / "node_bench.c"]
+        common = [*shared.objects, *compile_objects(node, [*WARNINGS, *flags], folder)]
+        units = compile_objects([TESTS / "jrg_test.c", MAIN_LOOP, *TESTS.glob("test_*.c")], [*WARNINGS, *flags], folder)
+        self.tests = link_program([*common, *units], folder / "tests")
+        self.one_buffer = self._one_buffer(node, flags, shared.objects, folder)
 
     def _one_buffer(self, sources: list[Path], flags: list[str], shared: list[str], folder: Path) -> Path:
         """The node with one buffer for weights (L4.3), and its own tests."""
         objects = folder / "one_buffer"
         objects.mkdir()
         units = [TESTS / "jrg_test.c", *(TESTS / "one_buffer").glob("test_*.c")]
-        built = _compile([*sources, *units], [*_STRICT, "-DJRG_NODE_BUFFERS=1", *flags], objects)
-        return _link([*shared, *built], objects / "tests")
+        built = compile_objects([*sources, *units], [*WARNINGS, "-DJRG_NODE_BUFFERS=1", *flags], objects)
+        return link_program([*shared, *built], objects / "tests")

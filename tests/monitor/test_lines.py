@@ -90,7 +90,8 @@ def test_every_event_has_a_line(event: link.LinkEvent, kind: str, words: str, le
             messages.JobState(1, 7, 0, 2, 50, 40, 51200, 11, 8543, 1),
             "train done, 50 samples, 40 right, loss 0.5000, 8543",
         ),
-        (messages.Prediction(7, 3, (1, -2)), "sample 3: 1 -2"),
+        (messages.Prediction(7, 3, 0, (1, -2)), "sample 3: 1 -2"),
+        (messages.Prediction(7, 3, 64, (1, -2)), "sample 3 from output 64: 1 -2"),
         (messages.Status(1, 0, 0), "ok"),
     ],
 )

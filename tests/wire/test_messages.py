@@ -45,6 +45,8 @@ from jaragua.wire.messages import (
     UpdateAck,
     UpdateHeader,
 )
+from jaragua_compiler import CompileError, Dense, Network
+from jaragua_compiler.definitions_c import load_definitions
 
 TEXT = (files("jaragua.wire") / "messages.cddl").read_text(encoding="utf-8")
 
@@ -60,6 +62,7 @@ KINDS = [
     if isinstance(kind, type) and issubclass(kind, Message) and kind not in (Message, SerialMessage)
 ]
 HELPER_RULES = {
+    "model-name",
     "moment",
     "token",
     "uint8",
@@ -197,11 +200,11 @@ def test_zcbor_takes_what_is_encoded(kind: type[Message]) -> None:
 
 def test_the_longest_messages_of_a_board_fit_one_frame() -> None:
     longest = Identity(
-        65535, 255, 255, "x" * 24, bytes(8), "x" * 24, bytes(16), "x" * 24, bytes(8), 2**32 - 1, 65535, 65535, True,
+        65535, 255, 255, "x" * 24, bytes(8), "x" * 24, bytes(16), "x" * 32, bytes(8), 2**32 - 1, 65535, 65535, True,
         bytes(32), bytes(32), 65535, 255, 255, 2**32 - 1, 2**32 - 1, 2**32 - 1, 2**32 - 1,
     )  # fmt: skip
     assert len(messages.encode(longest)) <= MAX_PAYLOAD_BYTES
-    assert len(messages.encode(Prediction(2**32 - 1, 2**32 - 1, (-32768,) * 64))) <= MAX_PAYLOAD_BYTES
+    assert len(messages.encode(Prediction(2**32 - 1, 2**32 - 1, 65535, (-32768,) * 64))) <= MAX_PAYLOAD_BYTES
 
 
 def changed(value: Any, rng: random.Random) -> Any:
@@ -422,3 +425,20 @@ def test_plain_cbor_takes_what_cbor2_writes() -> None:
 
 def test_status_is_what_the_board_answers() -> None:
     assert messages.decode_response(bytes.fromhex("8418400a0403")) == Status(10, 4, 3)
+
+
+def test_the_limits_are_those_of_the_messages() -> None:
+    """The board's arrays and static assertions go by definitions.toml, zcbor's C by messages.cddl."""
+    text = (files("jaragua") / "wire" / "messages.cddl").read_text(encoding="utf-8")
+    limits = load_definitions()["limits"]
+    assert f"outputs: [1*{limits['prediction_outputs']} int .size 2]" in text
+    assert f"model-name = tstr .size (0..{limits['model_name_bytes']})" in text
+    assert f"short-text = tstr .size (0..{limits['short_text_bytes']})" in text
+    assert f"hash = bstr .size {limits['hash_bytes']}" in text
+
+
+def test_a_network_may_have_any_name_that_an_identity_carries() -> None:
+    longest = load_definitions()["limits"]["model_name_bytes"]
+    assert len(Network("x" * longest, 2, (Dense(2),)).name) == longest
+    with pytest.raises(CompileError, match="name"):
+        Network("x" * (longest + 1), 2, (Dense(2),))

@@ -11,6 +11,8 @@ NEXT_DITHER = """\
 jrg_model_dither_step = jrg_nn_dither_step(jrg_model_seed, jrg_model_step_number++);
     """
 
+_NESTED = "    "  # one level deeper than a step's own function
+
 STATE = """\
 /* Sums of steps, and how many samples are in them, of how many (A11.1). */
 static int32_t jrg_model_sums[{sums}];
@@ -29,22 +31,18 @@ static void jrg_model_drop_sums(void)
 """
 
 TRAIN_SAMPLE = """\
-static jrg_nn_result jrg_model_sum(const int16_t *x, const int16_t *target)
+static jrg_nn_status jrg_model_sum(const int16_t *x, const int16_t *target, jrg_nn_result *result)
 {{
-    jrg_nn_result result;
     jrg_model_infer(x);
 {calls}
     jrg_model_summed++;
-    if (jrg_model_summed == jrg_model_batch) {{
-        jrg_model_apply();
-    }}
-    return result;
+    return jrg_model_summed == jrg_model_batch ? jrg_model_apply() : JRG_NN_OK;
 }}
 """
 
 SWITCH = """\
 if (jrg_model_batch > 1u) {
-        return jrg_model_sum(x, target);
+        return jrg_model_sum(x, target, result);
     }
     """
 
@@ -59,14 +57,17 @@ jrg_nn_status jrg_model_set_accumulation(uint32_t samples)
     return JRG_NN_OK;
 }}
 
-void jrg_model_apply(void)
+jrg_nn_status jrg_model_apply(void)
 {{
-    if (jrg_model_summed == 0u) {{
-        return;
+    if (jrg_model_blob == NULL) {{
+        return JRG_NN_NOT_BOUND;
     }}
-    const int32_t factor = jrg_nn_mean_factor(jrg_model_summed);
-    {next_dither}jrg_model_summed = 0u;
+    if (jrg_model_summed != 0u) {{
+        const int32_t factor = jrg_nn_mean_factor(jrg_model_summed);
+        {next_dither}jrg_model_summed = 0u;
 {calls}
+    }}
+    return JRG_NN_OK;
 }}
 """
 
@@ -83,8 +84,9 @@ jrg_nn_status jrg_model_set_accumulation(uint32_t samples)
     return samples == 1u ? JRG_NN_OK : JRG_NN_BAD_BATCH;
 }
 
-void jrg_model_apply(void)
+jrg_nn_status jrg_model_apply(void)
 {
+    return jrg_model_blob == NULL ? JRG_NN_NOT_BOUND : JRG_NN_OK;
 }
 """
 
@@ -93,8 +95,8 @@ def accumulation_code(plan: Plan) -> str:
     """The two functions of the interface."""
     if not plan.accumulate:
         return _WITHOUT_SUMS
-    calls = "\n".join(f"    jrg_model_step{layer.step}_apply(factor);" for layer in plan.layers if layer.trains)
-    return _WITH_SUMS.format(next_dither=NEXT_DITHER if plan.dithered else "", calls=calls)
+    calls = "\n".join(f"        jrg_model_step{layer.step}_apply(factor);" for layer in plan.layers if layer.trains)
+    return _WITH_SUMS.format(next_dither=NEXT_DITHER + _NESTED if plan.dithered else "", calls=calls)
 
 
 def apply_functions(plan: Plan) -> list[str]:

@@ -29,14 +29,14 @@ def backward_calls(plan: Plan, verb: str = "backward") -> list[str]:
     if not plan.branches:
         return _chain(plan, verb)
     lines = [f"    jrg_nn_error error{tensor} = {{0}};" for tensor, step in _made(plan) if step.has_backward]
-    lines.append(f"    error{plan.graph.output} = jrg_model_loss(target, &result);")
+    lines.append(f"    error{plan.graph.output} = jrg_model_loss(target, result);")
     for step in reversed(plan.steps):
         lines += _branching_calls(plan, step, _verb(step, verb))
     return lines
 
 
 def _chain(plan: Plan, verb: str) -> list[str]:
-    lines = ["    jrg_nn_error error = jrg_model_loss(target, &result);"]
+    lines = ["    jrg_nn_error error = jrg_model_loss(target, result);"]
     for step in reversed(plan.steps):
         if step.has_backward:
             call = f"jrg_model_step{step.step}_{_verb(step, verb)}(error)"

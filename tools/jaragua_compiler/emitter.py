@@ -181,26 +181,37 @@ int16_t *jrg_model_input(void)
     return {input};
 }}
 
-void jrg_model_forward(const int16_t *x, int16_t *outputs)
+jrg_nn_status jrg_model_forward(const int16_t *x, int16_t *outputs)
 {{
+    if (jrg_model_blob == NULL) {{
+        return JRG_NN_NOT_BOUND;
+    }}
     jrg_model_infer(x);
     memcpy(outputs, {output}, 2u * JRG_MODEL_OUTPUTS);
+    return JRG_NN_OK;
 }}
 
-jrg_nn_result jrg_model_evaluate(const int16_t *x, const int16_t *target)
+jrg_nn_status jrg_model_evaluate(const int16_t *x, const int16_t *target, jrg_nn_result *result)
 {{
-    jrg_nn_result result;
+    if (jrg_model_blob == NULL) {{
+        return JRG_NN_NOT_BOUND;
+    }}
     jrg_model_infer(x);
-    (void)jrg_model_loss(target, &result);
-    return result;
+    (void)jrg_model_loss(target, result);
+    return JRG_NN_OK;
 }}
 
-{train_sample}jrg_nn_result jrg_model_train(const int16_t *x, const int16_t *target)
+{train_sample}jrg_nn_status jrg_model_train(const int16_t *x, const int16_t *target, jrg_nn_result *result)
 {{
-    {switch}jrg_nn_result result;
-    {next_dither}jrg_model_infer(x);
+    if (jrg_model_blob == NULL) {{
+        return JRG_NN_NOT_BOUND;
+    }}
+    if (jrg_model_rate.mantissa == 0) {{ /* no rate of A5.2 has that */
+        return JRG_NN_NO_RATE;
+    }}
+    {switch}{next_dither}jrg_model_infer(x);
 {backward_calls}
-    return result;
+    return JRG_NN_OK;
 }}
 
 int8_t jrg_model_loss_exponent(void)

@@ -43,7 +43,7 @@ def _run_zcbor(cddl: Path, folder: Path) -> None:
             "zcbor is not installed, which makes a board's C of the messages.",
             "Install it with: pip install 'zcbor<0.10'",
         )
-    most = str(load_definitions()["limits"]["max_outputs"])
+    most = str(load_definitions()["limits"]["prediction_outputs"])
     what = ["--decode", "--encode", "-t", "request", "response", "--default-max-qty", most, "--copy-sources"]
     where = ["--oc", str(folder / "jrg_messages.c"), "--oh", str(folder / "jrg_messages.h")]
     command = [sys.executable, "-m", "zcbor.zcbor.zcbor", "code", "-c", str(cddl), *what, *where]

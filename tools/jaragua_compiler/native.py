@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -125,7 +125,7 @@ class NativeEngine:
         """The step of the samples since the last one, if there are any (A11.5)."""
         with self._lock:
             self._require_weights()
-            self._library.jrg_model_apply()
+            self._require(self._library.jrg_model_apply())
 
     def forward(self, x: npt.ArrayLike) -> Int16Array:
         """x int16 [inputs] -> outputs int16 [outputs] (A3)."""
@@ -133,7 +133,7 @@ class NativeEngine:
         outputs = np.empty(self.plan.network.outputs, dtype=np.int16)
         with self._lock:
             self._require_weights()
-            self._library.jrg_model_forward(values.ctypes.data, outputs.ctypes.data)
+            self._require(self._library.jrg_model_forward(values.ctypes.data, outputs.ctypes.data))
         return outputs
 
     def evaluate(self, x: npt.ArrayLike, target: npt.ArrayLike) -> StepResult:
@@ -141,8 +141,7 @@ class NativeEngine:
         values, targets = self._sample(x, target)
         with self._lock:
             self._require_weights()
-            result = self._library.jrg_model_evaluate(values.ctypes.data, targets.ctypes.data)
-        return StepResult(result.correct, result.loss)
+            return self._result(self._library.jrg_model_evaluate, values, targets)
 
     def train_step(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
         """One step of training on one sample (A5.8), or one sample of a step (A11.1)."""
@@ -152,7 +151,12 @@ class NativeEngine:
             self._require_weights()
             if self._library.jrg_model_set_rate(_Rate(*rate)) != 0:
                 raise CompileError(f"the native engine refuses the learning rate {tuple(rate)}.")
-            result = self._library.jrg_model_train(values.ctypes.data, targets.ctypes.data)
+            return self._result(self._library.jrg_model_train, values, targets)
+
+    def _result(self, call: Callable[..., int], x: Int16Array, target: Int16Array) -> StepResult:
+        """What jrg_model_evaluate or jrg_model_train gives for a sample."""
+        result = _Result()
+        self._require(call(x.ctypes.data, target.ctypes.data, ctypes.byref(result)))
         return StepResult(result.correct, result.loss)
 
     def _sample(self, x: npt.ArrayLike, target: npt.ArrayLike) -> tuple[Int16Array, Int16Array]:
@@ -160,6 +164,11 @@ class NativeEngine:
         return checked_vector(x, network.input_size, "inputs"), checked_vector(
             target, network.targets, "target numbers"
         )
+
+    @staticmethod
+    def _require(status: int) -> None:
+        if status != 0:
+            raise CompileError(f"the native engine refuses this call (jrg_nn_status {status}).")
 
     def _require_weights(self) -> None:
         if not self._loaded:
@@ -185,9 +194,6 @@ def _declare(library: ctypes.CDLL) -> None:
     library.jrg_model_set_least_loss.argtypes = [ctypes.c_uint32]
     library.jrg_model_set_least_loss.restype = None
     library.jrg_model_apply.argtypes = []
-    library.jrg_model_apply.restype = None
     library.jrg_model_forward.argtypes = [pointer, pointer]
-    library.jrg_model_forward.restype = None
     for function in (library.jrg_model_evaluate, library.jrg_model_train):
-        function.argtypes = [pointer, pointer]
-        function.restype = _Result
+        function.argtypes = [pointer, pointer, ctypes.POINTER(_Result)]

@@ -1,7 +1,9 @@
 /* The interface of a compiled model: what generated code implements, and all that node, native engine and bench know.
  *
  * One model per image, no allocation, not reentrant. Numbers as A1.1 are rules of docs/arithmetic.md.
- * Order of calls: jrg_model_bind and jrg_model_set_rate (for training), then any of the three that compute.
+ * A call that can fail returns a status, and a result by pointer; anything but JRG_NN_OK means that nothing changed and
+ * no result was written. jrg_model_bind comes before what computes (JRG_NN_NOT_BOUND otherwise), jrg_model_set_rate before
+ * training (JRG_NN_NO_RATE). The other settings may be given in any order; they hold until they are given again.
  */
 #ifndef JRG_MODEL_H
 #define JRG_MODEL_H
@@ -54,21 +56,21 @@ extern const jrg_model_info jrg_model;
 JRG_NN_MUST_USE jrg_nn_status jrg_model_check(const void *blob, uint32_t len_bytes);
 
 /* Compute on these weights from now on, and train them in place. `blob` holds jrg_model.blob_bytes bytes, starts at a
- * multiple of 4, is checked again here, and stays the caller's. On an error the binding before stays. */
+ * multiple of 4, is checked again here, and stays the caller's. After an error the binding before holds. */
 JRG_NN_MUST_USE jrg_nn_status jrg_model_bind(void *blob);
 
-/* The learning rate of the training steps that follow (A5.2, A5.3). On an error the rate before stays. */
+/* The learning rate of the training steps that follow (A5.2, A5.3). After an error the rate before holds. */
 JRG_NN_MUST_USE jrg_nn_status jrg_model_set_rate(jrg_nn_rate rate);
 
 /* Begins the dither of the training steps that follow anew (A7.7, A8.5). Networks of dense int16 layers ignore it. */
 void jrg_model_set_seed(uint32_t seed);
 
 /* Samples of one training step, 1..65535; 1 until this is called. More than one takes an image with sums (A11.1). What was
- * summed and not applied is dropped, as jrg_model_bind does too. On an error nothing changes. */
+ * summed and not applied is dropped, as jrg_model_bind does too. */
 JRG_NN_MUST_USE jrg_nn_status jrg_model_set_accumulation(uint32_t samples);
 
 /* The step of the samples since the last one, if there are any (A11.5): for the end of a stream. */
-void jrg_model_apply(void);
+JRG_NN_MUST_USE jrg_nn_status jrg_model_apply(void);
 
 /* The largest output error of the training steps that follow, in its own unit (A11.7); 0: any, as before this is called. */
 void jrg_model_set_clip(uint32_t limit);
@@ -82,19 +84,20 @@ void jrg_model_set_least_loss(uint32_t least);
 int16_t *jrg_model_input(void);
 
 /* A3. x: jrg_model.inputs numbers, clamped to the input's range (A3.0); outputs: jrg_model.outputs numbers. */
-void jrg_model_forward(const int16_t *x, int16_t *outputs);
+JRG_NN_MUST_USE jrg_nn_status jrg_model_forward(const int16_t *x, int16_t *outputs);
 
 /* What the last layer was fed by the call of jrg_model_forward just before: JRG_MODEL_HEAD_INPUTS numbers. Only models with
  * that number in jrg_model_config.h have it (docs/online.md, O1.1). */
 const int16_t *jrg_model_features(void);
 
 /* Forward and loss (A4.4); the weights stay. target: jrg_model.targets numbers. */
-jrg_nn_result jrg_model_evaluate(const int16_t *x, const int16_t *target);
+JRG_NN_MUST_USE jrg_nn_status jrg_model_evaluate(const int16_t *x, const int16_t *target, jrg_nn_result *result);
 
-/* One training step (A5.8), or one sample of it (A11.1). The result is that of the forward pass, before the step. */
-jrg_nn_result jrg_model_train(const int16_t *x, const int16_t *target);
+/* One training step (A5.8), or one sample of it (A11.1). The result is that of the forward pass, before the step. A label
+ * that is no output teaches nothing: its loss is 0x7FFFFFFF (A4.2). */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_train(const int16_t *x, const int16_t *target, jrg_nn_result *result);
 
-/* Exponent of every loss (A4.4): 11 for cross-entropy, 2 fy for squared errors. */
+/* Exponent of every loss (A4.4): 11 for cross-entropy, 2 fy for squared errors (of the weights bound last). */
 int8_t jrg_model_loss_exponent(void);
 
 #endif

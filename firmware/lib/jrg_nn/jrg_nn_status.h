@@ -1,4 +1,4 @@
-/* What can go wrong when weights or a learning rate are given to a model. The node maps these to its own codes. */
+/* What can go wrong in a call of jrg_model.h. The node maps these to its own codes. */
 #ifndef JRG_NN_STATUS_H
 #define JRG_NN_STATUS_H
 
@@ -14,6 +14,8 @@ typedef enum {
     JRG_NN_BAD_ALIGNMENT,    /* the blob does not start at a multiple of 4 */
     JRG_NN_BAD_RATE,         /* not a learning rate of A5.2 */
     JRG_NN_BAD_BATCH,        /* a number of samples outside A11.1, or an image without sums */
+    JRG_NN_NOT_BOUND,        /* there are no weights to compute on: jrg_model_bind comes first */
+    JRG_NN_NO_RATE,          /* there is no learning rate: jrg_model_set_rate comes before training */
 } jrg_nn_status;
 
 #endif

@@ -58,10 +58,11 @@ static void take_message(jrg_node *node, const uint8_t *payload, uint16_t len_by
         jrg_node_answer_status(node, JRG_NODE_NO_REQUEST, JRG_STATUS_MALFORMED, 0);
 }
 
-/* Any frame may need an answer, so none is taken while there is no room for one. */
+/* Any frame may need an answer, so none is taken while there is no room for one; what is left of a prediction goes first. */
 static bool take(void *context, jrg_frame_type type, const uint8_t *payload, uint16_t len_bytes)
 {
     jrg_node *node = context;
+    jrg_node_tell_prediction(node);
     if (jrg_link_room(&node->link) == 0)
         return false;
     if (type == JRG_FRAME_TYPE_MSG)
@@ -78,6 +79,7 @@ static void on_opened(void *context)
 {
     jrg_node *node = context;
     node->update.running = false;
+    node->prediction.left = 0;
     node->staged.complained = false;
     node->job.complained = false;
     node->health_at_ms = node->now_ms;
@@ -108,6 +110,7 @@ static void poll_health(jrg_node *node)
 void jrg_node_poll(jrg_node *node, uint32_t now_ms)
 {
     node->now_ms = now_ms;
+    jrg_node_tell_prediction(node);
     jrg_node_send_update(node);
     poll_health(node);
     jrg_link_poll(&node->link, now_ms);

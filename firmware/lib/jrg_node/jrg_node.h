@@ -46,7 +46,7 @@ typedef struct {
 #ifndef JRG_NODE_ONLINE
 #if !defined(JRG_MODEL_HEAD_INPUTS) || JRG_NODE_BUFFERS == 1
 #define JRG_NODE_ONLINE 0
-#elif JRG_MODEL_OUTPUTS > 64 || 2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_ONLINE_MODEL_BYTES > 229376u
+#elif JRG_MODEL_OUTPUTS > JRG_ONLINE_MOST_OUTPUTS || 2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_ONLINE_MODEL_BYTES > 229376u
 #define JRG_NODE_ONLINE 0
 #else
 #define JRG_NODE_ONLINE 1
@@ -75,6 +75,13 @@ typedef struct {
     bool complained;
 } jrg_node_job;
 
+/* The outputs of a sample of kind infer on their way to the host (L4.6): the last `left` of them are still to be told. */
+typedef struct {
+    uint32_t index; /* of the sample */
+    uint32_t left;
+    int16_t outputs[JRG_MODEL_OUTPUTS];
+} jrg_node_prediction;
+
 /* The working blob on its way to the host (L4.7). */
 typedef struct {
     bool running;
@@ -93,6 +100,7 @@ typedef struct {
     bool bound; /* the working blob is one */
     bool has_learner; /* one was begun on the working blob (L4.11) */
     jrg_node_job job;
+    jrg_node_prediction prediction;
     jrg_node_update update;
 } jrg_node;
 

@@ -53,6 +53,7 @@ static void give_up_working(jrg_node *node)
     if (JRG_NODE_BUFFERS == 1) {
         node->bound = false;
         node->update.running = false;
+        node->prediction.left = 0;
         node->job.state = JRG_JOB_STATE_UNKNOWN;
     }
 }

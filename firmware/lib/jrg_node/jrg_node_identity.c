@@ -9,18 +9,20 @@ static struct zcbor_string bytes_of(const uint8_t *bytes, size_t len_bytes)
     return (struct zcbor_string){.value = bytes, .len = len_bytes};
 }
 
-static struct zcbor_string text_of(const char *text)
+/* As much of a text as the message carries: an identity that is too long for its frame would be none. */
+static struct zcbor_string text_of(const char *text, size_t most_bytes)
 {
-    return bytes_of((const uint8_t *)text, strlen(text));
+    const size_t len_bytes = strlen(text);
+    return bytes_of((const uint8_t *)text, len_bytes < most_bytes ? len_bytes : most_bytes);
 }
 
 static void describe_image(const jrg_node *node, struct identity *identity)
 {
     identity->identity_major = JRG_PROTOCOL_MAJOR;
     identity->identity_minor = JRG_PROTOCOL_MINOR;
-    identity->identity_firmware = text_of(node->board.firmware);
+    identity->identity_firmware = text_of(node->board.firmware, JRG_LIMIT_SHORT_TEXT_BYTES);
     identity->identity_build = bytes_of(node->board.build, sizeof node->board.build);
-    identity->identity_board = text_of(node->board.board);
+    identity->identity_board = text_of(node->board.board, JRG_LIMIT_SHORT_TEXT_BYTES);
     identity->identity_uid = bytes_of(node->board.uid, node->board.uid_len_bytes);
     identity->identity_mtu = JRG_LIMIT_MAX_PAYLOAD_BYTES;
     identity->identity_window = node->link.window;
@@ -31,7 +33,7 @@ static void describe_image(const jrg_node *node, struct identity *identity)
 
 static void describe_model(struct identity *identity)
 {
-    identity->identity_model = text_of(jrg_model.name);
+    identity->identity_model = text_of(jrg_model.name, JRG_LIMIT_MODEL_NAME_BYTES);
     identity->identity_architecture = bytes_of(jrg_model.architecture, sizeof jrg_model.architecture);
     identity->identity_blob_bytes = jrg_model.blob_bytes;
     identity->identity_inputs = jrg_model.inputs;

@@ -3,6 +3,7 @@
 #include "jrg_bytes.h" // jrg_bytes_get_u16
 #include "jrg_crc32.h" // jrg_crc32
 #include "jrg_model.h" // jrg_model_train
+#include "jrg_nn_rate.h" // jrg_nn_rate_is_valid
 #include "jrg_node_parts.h"
 #include "jrg_node_status.h" // jrg_node_status_of
 
@@ -70,7 +71,8 @@ static void tell_progress(jrg_node *node)
 
 /* ---- begin and end ------------------------------------------------------------------------------------------------ */
 
-static jrg_status check_base(const jrg_node *node, const struct zcbor_string *base)
+/* L4.12. */
+jrg_status jrg_node_check_base(const jrg_node *node, const struct zcbor_string *base)
 {
     if (base->len == 0)
         return node->bound ? JRG_STATUS_OK : JRG_STATUS_NOT_BOUND;
@@ -79,14 +81,18 @@ static jrg_status check_base(const jrg_node *node, const struct zcbor_string *ba
     return jrg_node_holds(node, base->value) ? JRG_STATUS_OK : JRG_STATUS_NO_BLOB;
 }
 
-/* L4.4: how the samples of the job are learnt. */
-static jrg_status set_training(const struct job_begin *request)
+static jrg_nn_rate rate_of(const struct job_begin *request)
 {
-    jrg_nn_rate rate = {
+    return (jrg_nn_rate){
         .mantissa = (uint16_t)request->job_begin_rate_mantissa,
         .exponent = (uint8_t)request->job_begin_rate_exponent,
     };
-    jrg_status status = jrg_node_status_of(jrg_model_set_rate(rate));
+}
+
+/* L4.4: how the samples of the job are learnt. */
+static jrg_status set_training(const struct job_begin *request)
+{
+    jrg_status status = jrg_node_status_of(jrg_model_set_rate(rate_of(request)));
     if (status == JRG_STATUS_OK)
         status = jrg_node_status_of(jrg_model_set_accumulation(request->job_begin_batch));
     if (status == JRG_STATUS_OK) {
@@ -96,39 +102,50 @@ static jrg_status set_training(const struct job_begin *request)
     return status;
 }
 
+/* What set_training would refuse. */
+static jrg_status check_training(const struct job_begin *request)
+{
+    const bool has_sums = (jrg_model.operators & JRG_MODEL_OPERATOR_ACCUMULATION) != 0u;
+    if (!jrg_nn_rate_is_valid(rate_of(request)))
+        return JRG_STATUS_BAD_RATE;
+    return request->job_begin_batch == 0u || (request->job_begin_batch > 1u && !has_sums) ? JRG_STATUS_UNSUPPORTED
+                                                                                         : JRG_STATUS_OK;
+}
+
 static jrg_status check_job(const jrg_node *node, const struct job_begin *request)
 {
     if (request->job_begin_kind > JRG_JOB_KIND_INFER)
         return JRG_STATUS_UNSUPPORTED;
-    return check_base(node, &request->job_begin_base);
+    jrg_status status = jrg_node_check_base(node, &request->job_begin_base);
+    if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN)
+        status = check_training(request);
+    return status;
 }
 
 /* L4.3: a job begins with a fresh copy of the staged blob, or goes on with what there is. */
 jrg_status jrg_node_prepare_job(jrg_node *node, const struct zcbor_string *base)
 {
-    jrg_status status = check_base(node, base);
-    if (status != JRG_STATUS_OK)
-        return status;
-    if (base->len > 0)
-        node->has_learner = false;
+    if (base->len == 0)
+        return JRG_STATUS_OK;
+    node->has_learner = false;
 #if JRG_NODE_BUFFERS == 2
-    if (base->len > 0)
-        memcpy(node->working, node->staged.blob, JRG_MODEL_BLOB_BYTES);
+    memcpy(node->working, node->staged.blob, JRG_MODEL_BLOB_BYTES);
 #endif
-    status = jrg_node_status_of(jrg_model_bind(JRG_NODE_WORKING(node)));
+    const jrg_status status = jrg_node_status_of(jrg_model_bind(JRG_NODE_WORKING(node)));
     node->bound = status == JRG_STATUS_OK;
     return status;
 }
 
-/* Whatever can be refused is looked at before anything is changed. */
+/* L4.12: whatever can be refused is looked at before anything is changed. */
 static jrg_status begin_job(jrg_node *node, const struct job_begin *request)
 {
+    const bool trains = request->job_begin_kind == JRG_JOB_KIND_TRAIN;
     jrg_status status = check_job(node, request);
-    if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN)
-        status = set_training(request);
     if (status == JRG_STATUS_OK)
         status = jrg_node_prepare_job(node, &request->job_begin_base);
-    if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN) {
+    if (status == JRG_STATUS_OK && trains)
+        status = set_training(request);
+    if (status == JRG_STATUS_OK && trains) {
         jrg_node_use_up_staged(node);
         node->has_learner = false;
     }
@@ -139,6 +156,7 @@ void jrg_node_note_job(jrg_node *node, uint32_t number, jrg_job_kind kind, uint3
 {
     jrg_model_set_seed(seed);
     node->update.running = false;
+    node->prediction.left = 0;
     node->job.number = number;
     node->job.kind = kind;
     node->job.state = samples == 0 ? JRG_JOB_STATE_DONE : JRG_JOB_STATE_RUNNING;
@@ -201,70 +219,93 @@ static void note_instructions(jrg_node_job *job, uint32_t instructions)
         job->instructions = instructions;
 }
 
-static void learn_or_judge(jrg_node *node)
+static jrg_status learn_or_judge(jrg_node *node)
 {
     jrg_node_job *job = &node->job;
-    jrg_nn_result (*work)(const int16_t *, const int16_t *) =
+    jrg_nn_result result = {0};
+    jrg_nn_status (*work)(const int16_t *, const int16_t *, jrg_nn_result *) =
         job->kind == JRG_JOB_KIND_TRAIN ? jrg_model_train : jrg_model_evaluate;
     node->board.count_start();
-    jrg_nn_result result = work(jrg_model_input(), job->target);
+    const jrg_nn_status status = work(jrg_model_input(), job->target, &result);
     note_instructions(job, node->board.count_stop());
     job->correct += result.correct;
     job->loss_sum += result.loss;
+    return jrg_node_status_of(status);
 }
 
-static void answer_prediction(jrg_node *node, const int16_t outputs[JRG_MODEL_OUTPUTS])
+/* The next outputs of the prediction that is being told, as many as one message holds. */
+static void tell_outputs(jrg_node *node)
 {
+    jrg_node_prediction *told = &node->prediction;
     struct response_r response = {.response_choice = response_prediction_m_c};
-    struct prediction *prediction = &response.response_prediction_m;
-    prediction->prediction_job = node->job.number;
-    prediction->prediction_index = node->job.done;
-    prediction->prediction_outputs_int_count = JRG_MODEL_OUTPUTS;
-    for (unsigned i = 0; i < JRG_MODEL_OUTPUTS; i++)
-        prediction->prediction_outputs_int[i] = outputs[i];
+    struct prediction *message = &response.response_prediction_m;
+    const uint32_t offset = JRG_MODEL_OUTPUTS - told->left;
+    const uint32_t count = told->left < JRG_LIMIT_PREDICTION_OUTPUTS ? told->left : JRG_LIMIT_PREDICTION_OUTPUTS;
+    message->prediction_job = node->job.number;
+    message->prediction_index = told->index;
+    message->prediction_offset = offset;
+    message->prediction_outputs_int_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        message->prediction_outputs_int[i] = told->outputs[offset + i];
+    told->left -= count;
     jrg_node_answer(node, &response);
 }
 
-static void infer(jrg_node *node)
+/* L4.6, L4.10. */
+void jrg_node_tell_prediction(jrg_node *node)
 {
-    int16_t outputs[JRG_MODEL_OUTPUTS];
+    while (node->prediction.left > 0 && jrg_link_room(&node->link) > 0)
+        tell_outputs(node);
+}
+
+static jrg_status infer(jrg_node *node)
+{
     node->board.count_start();
-    jrg_model_forward(jrg_model_input(), outputs);
+    const jrg_nn_status status = jrg_model_forward(jrg_model_input(), node->prediction.outputs);
     note_instructions(&node->job, node->board.count_stop());
-    answer_prediction(node, outputs);
+    if (status != JRG_NN_OK)
+        return jrg_node_status_of(status);
+    node->prediction.index = node->job.done;
+    node->prediction.left = JRG_MODEL_OUTPUTS;
+    jrg_node_tell_prediction(node);
+    return JRG_STATUS_OK;
 }
 
 /* The samples since the last step are a step too (A11.5). */
-static void finish_job(jrg_node_job *job)
+static jrg_status finish_job(jrg_node_job *job)
 {
-    if (job->kind == JRG_JOB_KIND_TRAIN)
-        jrg_model_apply();
     job->state = JRG_JOB_STATE_DONE;
+    return job->kind == JRG_JOB_KIND_TRAIN ? jrg_node_status_of(jrg_model_apply()) : JRG_STATUS_OK;
 }
 
-static void learn_online(jrg_node *node)
+static jrg_status learn_online(jrg_node *node)
 {
     node->board.count_start();
-    jrg_node_learn_online(node, jrg_model_input(), (uint32_t)node->job.target[0]);
+    const jrg_status status = jrg_node_learn_online(node, jrg_model_input(), (uint32_t)node->job.target[0]);
     note_instructions(&node->job, node->board.count_stop());
+    return status;
+}
+
+static jrg_status work_on_sample(jrg_node *node)
+{
+    if (node->job.kind == JRG_JOB_KIND_INFER)
+        return infer(node);
+    return node->job.kind == JRG_JOB_KIND_ONLINE ? learn_online(node) : learn_or_judge(node);
 }
 
 /* The sample is used, and dropped with the bytes of the next (L4.4). */
-static void use_sample(jrg_node *node)
+static jrg_status use_sample(jrg_node *node)
 {
     jrg_node_job *job = &node->job;
-    if (job->kind == JRG_JOB_KIND_INFER)
-        infer(node);
-    else if (job->kind == JRG_JOB_KIND_ONLINE)
-        learn_online(node);
-    else
-        learn_or_judge(node);
-    job->sample_bytes = 0;
+    jrg_status status = work_on_sample(node);
+    if (status != JRG_STATUS_OK)
+        return status;
     job->done++;
     if (job->done == job->samples)
-        finish_job(job);
+        status = finish_job(job);
     if (job->done % JRG_COUNT_PROGRESS_SAMPLES == 0 || job->state == JRG_JOB_STATE_DONE)
         tell_progress(node);
+    return status;
 }
 
 static void complain(jrg_node *node, jrg_status code)
@@ -281,7 +322,8 @@ static jrg_status check_sample(const jrg_node_job *job, const uint8_t *payload, 
         return JRG_STATUS_MALFORMED;
     if (job->state != JRG_JOB_STATE_RUNNING)
         return JRG_STATUS_NO_JOB;
-    bool expected = jrg_bytes_get_u16(payload) == (uint16_t)job->done && jrg_bytes_get_u16(payload + 2) == job->sample_bytes;
+    bool expected = jrg_bytes_get_u16(payload) == (uint16_t)job->done &&
+                    jrg_bytes_get_u16(payload + 2) == (uint16_t)job->sample_bytes;
     bool fits = job->sample_bytes + len_bytes - SAMPLE_HEADER_BYTES <= SAMPLE_BYTES;
     return expected && fits ? JRG_STATUS_OK : JRG_STATUS_BAD_SAMPLE;
 }
@@ -306,11 +348,10 @@ void jrg_node_take_sample(jrg_node *node, const uint8_t *payload, uint16_t len_b
     keep_bytes(job, payload + SAMPLE_HEADER_BYTES, len_bytes - SAMPLE_HEADER_BYTES);
     if (job->sample_bytes < SAMPLE_BYTES)
         return;
-    if (has_target(job)) {
+    job->sample_bytes = 0;
+    status = has_target(job) ? use_sample(node) : JRG_STATUS_BAD_SAMPLE;
+    if (status == JRG_STATUS_OK)
         job->complained = false;
-        use_sample(node);
-    } else {
-        job->sample_bytes = 0;
-        complain(node, JRG_STATUS_BAD_SAMPLE);
-    }
+    else
+        complain(node, status);
 }

@@ -1,6 +1,23 @@
 #include "jrg_node_parts.h"
 
 #if JRG_NODE_ONLINE
+static jrg_status status_of(jrg_online_status status)
+{
+    switch (status) {
+    case JRG_ONLINE_OK:
+        return JRG_STATUS_OK;
+    case JRG_ONLINE_BAD_LABEL:
+        return JRG_STATUS_BAD_SAMPLE;
+    case JRG_ONLINE_NOT_BEGUN:
+    case JRG_ONLINE_BAD_WEIGHTS:
+        return JRG_STATUS_NOT_BOUND;
+    case JRG_ONLINE_BAD_SETTINGS:
+    case JRG_ONLINE_WARMING_UP: /* no refusal: whoever calls looks for it first */
+        break;
+    }
+    return JRG_STATUS_BAD_SETTING;
+}
+
 static jrg_online_settings settings_of(const struct online_begin *request)
 {
     return (jrg_online_settings){
@@ -14,24 +31,45 @@ static jrg_online_settings settings_of(const struct online_begin *request)
     };
 }
 
-/* The learner there is goes on, unless another is asked for or its weights are not the ones to work on any more. */
-static jrg_status begin_learner(jrg_node *node, const struct online_begin *request)
+static jrg_nn_rate rate_of(const struct online_begin *request)
 {
-    const jrg_online_settings settings = settings_of(request);
-    const jrg_nn_rate rate = {
+    return (jrg_nn_rate){
         .mantissa = (uint16_t)request->online_begin_rate_mantissa,
         .exponent = (uint8_t)request->online_begin_rate_exponent,
     };
-    jrg_status status = jrg_node_prepare_job(node, &request->online_begin_base);
+}
+
+/* The learner there is goes on, unless another is asked for or its weights are not the ones to work on any more. */
+static bool is_fresh(const struct online_begin *request)
+{
+    return request->online_begin_fresh || request->online_begin_base.len > 0;
+}
+
+static jrg_status check_learner(const jrg_node *node, const struct online_begin *request)
+{
+    const jrg_online_settings settings = settings_of(request);
+    const jrg_status status = jrg_node_check_base(node, &request->online_begin_base);
     if (status != JRG_STATUS_OK)
         return status;
-    const bool fresh = request->online_begin_fresh || request->online_begin_base.len > 0;
-    if (!fresh && !node->has_learner)
+    if (!is_fresh(request) && !node->has_learner)
         return JRG_STATUS_NOT_BOUND;
-    const jrg_online_status begun = fresh ? jrg_online_model_begin(JRG_NODE_WORKING(node), &settings, rate)
-                                          : jrg_online_model_resume(JRG_NODE_WORKING(node), &settings, rate);
+    return status_of(jrg_online_model_check(&settings, rate_of(request), is_fresh(request)));
+}
+
+/* L4.12: whatever can be refused is looked at before anything is changed. */
+static jrg_status begin_learner(jrg_node *node, const struct online_begin *request)
+{
+    const jrg_online_settings settings = settings_of(request);
+    jrg_status status = check_learner(node, request);
+    if (status == JRG_STATUS_OK)
+        status = jrg_node_prepare_job(node, &request->online_begin_base);
+    if (status != JRG_STATUS_OK)
+        return status;
+    const jrg_online_status begun =
+        is_fresh(request) ? jrg_online_model_begin(JRG_NODE_WORKING(node), &settings, rate_of(request))
+                          : jrg_online_model_resume(JRG_NODE_WORKING(node), &settings, rate_of(request));
     if (begun != JRG_ONLINE_OK)
-        return JRG_STATUS_BAD_SETTING;
+        return status_of(begun);
     node->has_learner = true;
     return JRG_STATUS_OK;
 }
@@ -91,16 +129,20 @@ static void tell_state(jrg_node *node)
     jrg_node_tell(node, &event);
 }
 
-void jrg_node_learn_online(jrg_node *node, int16_t *input, uint32_t label)
+jrg_status jrg_node_learn_online(jrg_node *node, int16_t *input, uint32_t label)
 {
     jrg_online_outcome outcome;
-    if (!jrg_online_model_learn(input, label, &outcome))
-        return;
+    const jrg_online_status status = jrg_online_model_learn(input, label, &outcome);
+    if (status == JRG_ONLINE_WARMING_UP) /* the sample was used (O3.1) */
+        return JRG_STATUS_OK;
+    if (status != JRG_ONLINE_OK)
+        return status_of(status);
     node->job.correct += outcome.correct;
     node->job.loss_sum += outcome.loss;
     const bool due = jrg_online_model_state()->report.samples % JRG_COUNT_PROGRESS_SAMPLES == 0;
     if (due || outcome.opened || outcome.drift)
         tell_state(node);
+    return JRG_STATUS_OK;
 }
 #else
 void jrg_node_begin_online(jrg_node *node, const struct online_begin *request)
@@ -113,10 +155,11 @@ void jrg_node_answer_online(jrg_node *node, uint32_t id)
     jrg_node_answer_status(node, id, JRG_STATUS_UNSUPPORTED, 0);
 }
 
-void jrg_node_learn_online(jrg_node *node, int16_t *input, uint32_t label)
+jrg_status jrg_node_learn_online(jrg_node *node, int16_t *input, uint32_t label)
 {
     (void)node;
     (void)input;
     (void)label;
+    return JRG_STATUS_UNSUPPORTED;
 }
 #endif

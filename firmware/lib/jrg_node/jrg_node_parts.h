@@ -34,7 +34,12 @@ void jrg_node_end_job(jrg_node *node, const struct job_end *request);
 void jrg_node_cancel_job(jrg_node *node, const struct cancel *request);
 void jrg_node_take_sample(jrg_node *node, const uint8_t *payload, uint16_t len_bytes);
 
-/* What jobs of all kinds share: the weights they begin with (L4.3), and the note of a job that begins. */
+/* At the end of a sample of kind infer, and whenever there is room: what is left to tell of its outputs (L4.6). */
+void jrg_node_tell_prediction(jrg_node *node);
+
+/* What jobs of all kinds share: the weights they begin with (L4.3), looked at and then taken, and the note of a job that
+ * begins. */
+JRG_MUST_USE jrg_status jrg_node_check_base(const jrg_node *node, const struct zcbor_string *base);
 JRG_MUST_USE jrg_status jrg_node_prepare_job(jrg_node *node, const struct zcbor_string *base);
 void jrg_node_note_job(jrg_node *node, uint32_t number, jrg_job_kind kind, uint32_t samples, uint32_t seed);
 bool jrg_node_knows_job(const jrg_node *node, uint32_t number);
@@ -43,7 +48,7 @@ void jrg_node_answer_job(jrg_node *node, uint32_t id, uint32_t number);
 /* jrg_node_online.c: L4.11. */
 void jrg_node_begin_online(jrg_node *node, const struct online_begin *request);
 void jrg_node_answer_online(jrg_node *node, uint32_t id);
-void jrg_node_learn_online(jrg_node *node, int16_t *input, uint32_t label);
+JRG_MUST_USE jrg_status jrg_node_learn_online(jrg_node *node, int16_t *input, uint32_t label);
 
 /* jrg_node_update.c: L4.7. */
 void jrg_node_begin_update(jrg_node *node, const struct update_read *request);

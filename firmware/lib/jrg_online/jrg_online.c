@@ -12,7 +12,6 @@
 enum {
     FULL_WIDTH = 15,
     LOGIT_WIDTH = 15,
-    MOST_OUTPUTS = 64,
     MOST_REPLAYS = 64,
     LEAST_HORIZON_LOG2 = 4,
     MOST_HORIZON_LOG2 = 14,
@@ -22,10 +21,24 @@ enum {
     YOUNG_SAMPLES = 30,        /* O7.2 */
     SEEN_AFTER_DRIFT = 16,     /* O7.3 */
     SMALL_GAIN_EXPONENT = 15,
+    LEAST_SHIFT = 2,
+    MOST_SHIFT = 30,
+    LEAST_MANTISSA = 16384,
 };
 #define MOST_THRESHOLD (1u << 24)
 /* The kernels are long where they are inlined: once is enough. */
 #define JRG_ONLINE_ONCE __attribute__((noinline))
+
+/* A bit for each of so many outputs. */
+static uint64_t every(uint32_t outputs)
+{
+    return outputs < JRG_ONLINE_MOST_OUTPUTS ? (1ull << outputs) - 1u : UINT64_MAX;
+}
+
+static bool has_begun(const jrg_online *online)
+{
+    return online->head.weights != NULL;
+}
 
 static bool has_statistics(const jrg_online_settings *settings)
 {
@@ -38,6 +51,21 @@ static bool are_good(const jrg_online_settings *settings)
                                                         settings->horizon_log2 <= MOST_HORIZON_LOG2
                                                   : !settings->standardise;
     return horizon && settings->replays <= MOST_REPLAYS && settings->threshold <= MOST_THRESHOLD;
+}
+
+/* A3.3, A5.2: outside them a shift of a kernel would be none. */
+static bool can_step(const jrg_online_step *step)
+{
+    return step->exponents.forward_shift >= LEAST_SHIFT && step->exponents.forward_shift <= MOST_SHIFT &&
+           step->rate.mantissa >= LEAST_MANTISSA;
+}
+
+jrg_online_status jrg_online_check(const jrg_online_settings *settings, const jrg_online_step *step, uint32_t outputs,
+                                   bool fresh)
+{
+    if (!are_good(settings) || !can_step(step) || outputs > JRG_ONLINE_MOST_OUTPUTS)
+        return JRG_ONLINE_BAD_SETTINGS;
+    return fresh && (settings->known & every(outputs)) == 0u ? JRG_ONLINE_BAD_SETTINGS : JRG_ONLINE_OK;
 }
 
 static uint32_t stride_of(const jrg_nn_dense *head)
@@ -78,52 +106,58 @@ static void forget(jrg_online *online)
     memset(online->memory.stats, 0, online->network.inputs * sizeof *online->memory.stats);
 }
 
-jrg_online_status jrg_online_begin(jrg_online *online, const jrg_nn_dense *head, const jrg_online_network *network,
-                                   const jrg_online_memory *memory, const jrg_online_settings *settings)
+static void follow(jrg_online *online, const jrg_online_settings *settings, const jrg_online_step *step)
 {
-    const uint64_t outputs = head->outputs < MOST_OUTPUTS ? (1ull << head->outputs) - 1u : UINT64_MAX;
-    if (!are_good(settings) || head->outputs > MOST_OUTPUTS || (settings->known & outputs) == 0u)
-        return JRG_ONLINE_BAD_SETTINGS;
-    *online = (jrg_online){.head = *head, .network = *network, .memory = *memory, .settings = *settings};
-    online->report.known = settings->known & outputs;
+    online->settings = *settings;
+    online->exponents = step->exponents;
+    online->rate = step->rate;
+}
+
+jrg_online_status jrg_online_begin(jrg_online *online, const jrg_nn_dense *head, const jrg_online_network *network,
+                                   const jrg_online_memory *memory, const jrg_online_settings *settings,
+                                   const jrg_online_step *step)
+{
+    const jrg_online_status status = jrg_online_check(settings, step, head->outputs, true);
+    if (status != JRG_ONLINE_OK)
+        return status;
+    *online = (jrg_online){.head = *head, .network = *network, .memory = *memory};
+    follow(online, settings, step);
+    online->report.known = settings->known & every(head->outputs);
     forget(online);
     close_rows(online);
     return JRG_ONLINE_OK;
 }
 
-jrg_online_status jrg_online_change(jrg_online *online, const jrg_online_settings *settings)
+jrg_online_status jrg_online_change(jrg_online *online, const jrg_nn_dense *head, const jrg_online_settings *settings,
+                                    const jrg_online_step *step)
 {
-    if (!are_good(settings))
-        return JRG_ONLINE_BAD_SETTINGS;
-    online->settings = *settings;
+    if (!has_begun(online))
+        return JRG_ONLINE_NOT_BEGUN;
+    const jrg_online_status status = jrg_online_check(settings, step, head->outputs, false);
+    if (status != JRG_ONLINE_OK)
+        return status;
+    online->head = *head;
+    follow(online, settings, step);
     return JRG_ONLINE_OK;
-}
-
-void jrg_online_set_exponents(jrg_online *online, jrg_nn_exponents exponents)
-{
-    online->exponents = exponents;
-}
-
-void jrg_online_set_rate(jrg_online *online, jrg_nn_step_rate rate)
-{
-    online->rate = rate;
 }
 
 /* ---- inputs ------------------------------------------------------------------------------------------------------- */
 
-bool jrg_online_prepare(jrg_online *online, int16_t *x)
+jrg_online_status jrg_online_prepare(jrg_online *online, int16_t *x)
 {
     const jrg_online_network *network = &online->network;
+    if (!has_begun(online))
+        return JRG_ONLINE_NOT_BEGUN;
     if (!has_statistics(&online->settings))
-        return true;
+        return JRG_ONLINE_OK;
     const uint32_t horizon = 1u << online->settings.horizon_log2;
     const uint32_t count = online->seen < horizon ? online->seen + 1u : horizon;
     jrg_online_stats_add(online->memory.stats, x, network->inputs, jrg_online_gain(count));
     online->seen = count;
     if (!online->settings.standardise)
-        return true;
+        return JRG_ONLINE_OK;
     jrg_online_standardise(online->memory.stats, x, network->inputs, network->input_width, network->input_exponent);
-    return count > online->settings.warm_up;
+    return count > online->settings.warm_up ? JRG_ONLINE_OK : JRG_ONLINE_WARMING_UP;
 }
 
 /* ---- the head ----------------------------------------------------------------------------------------------------- */
@@ -292,7 +326,7 @@ static void count(jrg_online_report *report, bool correct)
     report->correct += correct;
 }
 
-jrg_online_outcome jrg_online_learn(jrg_online *online, const int16_t *features, uint32_t label)
+static jrg_online_outcome learn(jrg_online *online, const int16_t *features, uint32_t label)
 {
     jrg_nn_result result;
     memcpy(online->memory.features, features, 2u * online->head.inputs);
@@ -310,4 +344,15 @@ jrg_online_outcome jrg_online_learn(jrg_online *online, const int16_t *features,
     for (uint32_t i = 0; i < online->settings.replays; i++)
         replay(online);
     return outcome;
+}
+
+jrg_online_status jrg_online_learn(jrg_online *online, const int16_t *features, uint32_t label,
+                                   jrg_online_outcome *outcome)
+{
+    if (!has_begun(online))
+        return JRG_ONLINE_NOT_BEGUN;
+    if (label >= online->head.outputs)
+        return JRG_ONLINE_BAD_LABEL;
+    *outcome = learn(online, features, label);
+    return JRG_ONLINE_OK;
 }

@@ -1,8 +1,9 @@
 /* A network's last layer that goes on learning from a labelled stream (docs/online.md).
  *
  * Nothing is allocated and nothing is read or written but what the caller hands over. Order of calls: jrg_online_begin, then
- * for each sample jrg_online_prepare with the network's input and, unless it says no, a forward pass up to the last layer
- * and jrg_online_learn with what that layer is fed. jrg_online_model.h does all of it for a generated model. */
+ * for each sample jrg_online_prepare with the network's input and, unless it answers JRG_ONLINE_WARMING_UP, a forward pass
+ * up to the last layer and jrg_online_learn with what that layer is fed. Without a jrg_online_begin every call answers
+ * JRG_ONLINE_NOT_BEGUN of a learner that is all 0. jrg_online_model.h does all of it for a generated model. */
 #ifndef JRG_ONLINE_H
 #define JRG_ONLINE_H
 
@@ -16,8 +17,14 @@
 
 typedef enum {
     JRG_ONLINE_OK = 0,
-    JRG_ONLINE_BAD_SETTINGS, /* a number outside its range */
+    JRG_ONLINE_BAD_SETTINGS, /* a setting, the rate or an exponent is outside its range */
+    JRG_ONLINE_NOT_BEGUN,    /* there is no learner: a begin comes first */
+    JRG_ONLINE_BAD_LABEL,    /* the label is no output; nothing was learned */
+    JRG_ONLINE_WARMING_UP,   /* O3.1: the statistics took the sample, nothing was learned */
+    JRG_ONLINE_BAD_WEIGHTS,  /* the model does not take the weights (jrg_model_bind) */
 } jrg_online_status;
+
+#define JRG_ONLINE_MOST_OUTPUTS 64 /* O1.1: jrg_online_settings.known has a bit for each */
 
 /* The settings of a learner; the numbers in brackets are good ones. */
 typedef struct {
@@ -59,6 +66,7 @@ typedef struct {
     uint32_t drifts, drift_at;
 } jrg_online_report;
 
+/* All 0 before jrg_online_begin. */
 typedef struct {
     jrg_nn_dense head;
     jrg_nn_exponents exponents;
@@ -78,21 +86,32 @@ typedef struct {
     uint32_t loss; /* O4.2, Q11 */
 } jrg_online_outcome;
 
-/* A new learner on this head: its closed rows are closed (O4.1), all else is forgotten. The pointers' memory must stay. */
+/* How the head learns: its exponents, from the blob (A6), and the learning rate (A5.2). */
+typedef struct {
+    jrg_nn_exponents exponents;
+    jrg_nn_step_rate rate;
+} jrg_online_step;
+
+/* Would a learner with so many outputs begin, or go on, with these numbers? No side effect. `known` of the settings is looked
+ * at for a learner that begins (`fresh`). */
+JRG_NN_MUST_USE jrg_online_status jrg_online_check(const jrg_online_settings *settings, const jrg_online_step *step,
+                                                   uint32_t outputs, bool fresh);
+
+/* A new learner on this head: its closed rows are closed (O4.1), all else is forgotten. The pointers' memory must stay. After
+ * an error the learner before is as it was. */
 JRG_NN_MUST_USE jrg_online_status jrg_online_begin(jrg_online *online, const jrg_nn_dense *head,
                                                    const jrg_online_network *network, const jrg_online_memory *memory,
-                                                   const jrg_online_settings *settings);
+                                                   const jrg_online_settings *settings, const jrg_online_step *step);
 
-/* Other settings for the learner as it is; `known` is left as it has become. */
-JRG_NN_MUST_USE jrg_online_status jrg_online_change(jrg_online *online, const jrg_online_settings *settings);
+/* The learner as it is on weights at another place, with other settings, exponents and rate; `known` is left as it has
+ * become. After an error all is as it was. */
+JRG_NN_MUST_USE jrg_online_status jrg_online_change(jrg_online *online, const jrg_nn_dense *head,
+                                                    const jrg_online_settings *settings, const jrg_online_step *step);
 
-/* What may change between two samples: the exponents of the head (A6) and the learning rate (A5.2). */
-void jrg_online_set_exponents(jrg_online *online, jrg_nn_exponents exponents);
-void jrg_online_set_rate(jrg_online *online, jrg_nn_step_rate rate);
+/* O2 and O3 for the network's input, in place. JRG_ONLINE_WARMING_UP: do no more with it (O3.1). */
+JRG_NN_MUST_USE jrg_online_status jrg_online_prepare(jrg_online *online, int16_t *x);
 
-/* O2 and O3 for the network's input, in place; false: the statistics are still warming up, do no more with it (O3.1). */
-JRG_NN_MUST_USE bool jrg_online_prepare(jrg_online *online, int16_t *x);
-
-/* O4 to O8. features: what the last layer is fed, within its width; label: below its outputs. */
-jrg_online_outcome jrg_online_learn(jrg_online *online, const int16_t *features, uint32_t label);
+/* O4 to O8. features: what the last layer is fed, within its width. After an error *outcome is as it was. */
+JRG_NN_MUST_USE jrg_online_status jrg_online_learn(jrg_online *online, const int16_t *features, uint32_t label,
+                                                   jrg_online_outcome *outcome);
 #endif

@@ -1,9 +1,11 @@
 #include "jrg_online_model.h"
 
+#include <stddef.h>
+
 #include "jrg_nn_rate.h" // jrg_nn_rate_is_valid
 
 #ifdef JRG_MODEL_HEAD_INPUTS
-enum { LOGIT_EXPONENT = 11 };
+enum { LOGIT_EXPONENT = 11, ANY_SHIFT = 2 };
 
 static jrg_online online;
 static jrg_online_stat stats[JRG_MODEL_INPUTS];
@@ -48,43 +50,64 @@ static jrg_online_network network_of(const uint8_t *blob)
     };
 }
 
-/* A6.1 has been checked of this blob. */
-static void follow(uint8_t *blob, jrg_nn_rate rate)
+/* A rate that is none of A5.2 becomes mantissa 0, which no learner takes. */
+static jrg_nn_step_rate rate_of(jrg_nn_rate rate)
 {
-    jrg_online_set_exponents(&online, exponents_of(blob));
-    jrg_online_set_rate(&online, (jrg_nn_step_rate){(int16_t)rate.mantissa, (int16_t)rate.exponent});
+    if (!jrg_nn_rate_is_valid(rate))
+        return (jrg_nn_step_rate){0};
+    return (jrg_nn_step_rate){(int16_t)rate.mantissa, (int16_t)rate.exponent};
+}
+
+static jrg_online_step step_of(const uint8_t *blob, jrg_nn_rate rate)
+{
+    return (jrg_online_step){exponents_of(blob), rate_of(rate)};
+}
+
+/* The exponents are those of weights, which are checked on their own (A6.1): any that can be serve here. */
+jrg_online_status jrg_online_model_check(const jrg_online_settings *settings, jrg_nn_rate rate, bool fresh)
+{
+    const jrg_online_step step = {{.forward_shift = ANY_SHIFT}, rate_of(rate)};
+    return jrg_online_check(settings, &step, JRG_MODEL_OUTPUTS, fresh);
 }
 
 jrg_online_status jrg_online_model_begin(void *blob, const jrg_online_settings *settings, jrg_nn_rate rate)
 {
     const jrg_online_memory memory = {stats, prototypes, counts, ages, features, logits, errors, rows};
     const jrg_nn_dense head = head_of(blob);
+    const jrg_online_status status = jrg_online_model_check(settings, rate, true);
+    if (status != JRG_ONLINE_OK)
+        return status;
+    if (jrg_model_bind(blob) != JRG_NN_OK)
+        return JRG_ONLINE_BAD_WEIGHTS;
     const jrg_online_network network = network_of(blob);
-    if (!jrg_nn_rate_is_valid(rate))
-        return JRG_ONLINE_BAD_SETTINGS;
-    const jrg_online_status status = jrg_online_begin(&online, &head, &network, &memory, settings);
-    if (status == JRG_ONLINE_OK)
-        follow(blob, rate);
-    return status;
+    const jrg_online_step step = step_of(blob, rate);
+    return jrg_online_begin(&online, &head, &network, &memory, settings, &step);
 }
 
 jrg_online_status jrg_online_model_resume(void *blob, const jrg_online_settings *settings, jrg_nn_rate rate)
 {
-    if (!jrg_nn_rate_is_valid(rate))
-        return JRG_ONLINE_BAD_SETTINGS;
-    const jrg_online_status status = jrg_online_change(&online, settings);
-    if (status == JRG_ONLINE_OK)
-        follow(blob, rate);
-    return status;
+    const jrg_nn_dense head = head_of(blob);
+    const jrg_online_status status = jrg_online_model_check(settings, rate, false);
+    if (online.head.weights == NULL)
+        return JRG_ONLINE_NOT_BEGUN;
+    if (status != JRG_ONLINE_OK)
+        return status;
+    if (jrg_model_bind(blob) != JRG_NN_OK)
+        return JRG_ONLINE_BAD_WEIGHTS;
+    const jrg_online_step step = step_of(blob, rate);
+    return jrg_online_change(&online, &head, settings, &step);
 }
 
-bool jrg_online_model_learn(int16_t *x, uint32_t label, jrg_online_outcome *outcome)
+jrg_online_status jrg_online_model_learn(int16_t *x, uint32_t label, jrg_online_outcome *outcome)
 {
-    if (!jrg_online_prepare(&online, x))
-        return false;
-    jrg_model_forward(x, logits);
-    *outcome = jrg_online_learn(&online, jrg_model_features(), label);
-    return true;
+    if (online.head.weights != NULL && label >= JRG_MODEL_OUTPUTS) /* before the statistics take the sample */
+        return JRG_ONLINE_BAD_LABEL;
+    const jrg_online_status status = jrg_online_prepare(&online, x);
+    if (status != JRG_ONLINE_OK)
+        return status;
+    if (jrg_model_forward(x, logits) != JRG_NN_OK)
+        return JRG_ONLINE_NOT_BEGUN;
+    return jrg_online_learn(&online, jrg_model_features(), label, outcome);
 }
 
 const jrg_online *jrg_online_model_state(void)

@@ -14,17 +14,23 @@
     (8u * JRG_MODEL_INPUTS + 2u * JRG_ONLINE_MODEL_STRIDE * (JRG_MODEL_OUTPUTS + 1u) + 20u * (JRG_MODEL_OUTPUTS + 2u) + \
      192u)
 
-/* A new learner on the weights that jrg_model_bind was given last, `blob`. On an error the learner before stays. */
+/* Would a begin (`fresh`) or a resume take these settings and this rate? No side effect. */
+JRG_NN_MUST_USE jrg_online_status jrg_online_model_check(const jrg_online_settings *settings, jrg_nn_rate rate,
+                                                         bool fresh);
+
+/* A new learner on the weights at `blob`; the model is bound to them (jrg_model_bind). After an error the learner before,
+ * and the binding, hold. */
 JRG_NN_MUST_USE jrg_online_status jrg_online_model_begin(void *blob, const jrg_online_settings *settings,
                                                          jrg_nn_rate rate);
 
-/* Goes on with the learner there is, on weights at `blob`, with other settings and another rate. Not before a begin. */
+/* Goes on with the learner there is, on weights at `blob`, to which the model is bound, with other settings and another
+ * rate. JRG_ONLINE_NOT_BEGUN before a begin; after an error all is as it was. */
 JRG_NN_MUST_USE jrg_online_status jrg_online_model_resume(void *blob, const jrg_online_settings *settings,
                                                           jrg_nn_rate rate);
 
-/* One sample. x: JRG_MODEL_INPUTS numbers, standardised in place if asked for; label: below JRG_MODEL_OUTPUTS. False: the
- * statistics are warming up, nothing was learned and *outcome is as it was (O3.1). */
-bool jrg_online_model_learn(int16_t *x, uint32_t label, jrg_online_outcome *outcome);
+/* One sample. x: JRG_MODEL_INPUTS numbers, standardised in place if asked for. After anything but JRG_ONLINE_OK nothing was
+ * learned and *outcome is as it was: JRG_ONLINE_NOT_BEGUN, JRG_ONLINE_BAD_LABEL, JRG_ONLINE_WARMING_UP (O3.1). */
+JRG_NN_MUST_USE jrg_online_status jrg_online_model_learn(int16_t *x, uint32_t label, jrg_online_outcome *outcome);
 
 /* Where the learner stands (O8). */
 const jrg_online *jrg_online_model_state(void);

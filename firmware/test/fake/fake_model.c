@@ -8,7 +8,7 @@ enum { WEIGHTS_AT = 4 };
 
 static int16_t *weights;
 static uint32_t weights_seed;
-static uint32_t step_samples = 1; /* the fake takes steps of 1 to 3 samples: it moves at once, and counts */
+static uint32_t step_samples = 1; /* the fake moves at once, and counts */
 static uint32_t summed_samples;
 static uint32_t clip_limit;
 static uint32_t least_loss_limit;
@@ -22,7 +22,7 @@ const jrg_model_info jrg_model = {
     .targets = JRG_MODEL_TARGETS,
     .classifier = true,
     .arena_bytes = JRG_MODEL_ARENA_BYTES,
-    .operators = 5,
+    .operators = 5u | JRG_MODEL_OPERATOR_ACCUMULATION,
 };
 
 jrg_nn_status jrg_model_check(const void *blob, uint32_t len_bytes)
@@ -50,16 +50,17 @@ void jrg_model_set_seed(uint32_t seed)
 
 jrg_nn_status jrg_model_set_accumulation(uint32_t samples)
 {
-    if (samples < 1u || samples > 3u)
+    if (samples < 1u)
         return JRG_NN_BAD_BATCH;
     step_samples = samples;
     summed_samples = 0;
     return JRG_NN_OK;
 }
 
-void jrg_model_apply(void)
+jrg_nn_status jrg_model_apply(void)
 {
     summed_samples = 0;
+    return JRG_NN_OK;
 }
 
 void jrg_model_set_clip(uint32_t limit)
@@ -104,23 +105,25 @@ int16_t *jrg_model_input(void)
     return input;
 }
 
-void jrg_model_forward(const int16_t *x, int16_t *outputs)
+jrg_nn_status jrg_model_forward(const int16_t *x, int16_t *outputs)
 {
     outputs[0] = (int16_t)(x[0] + weights[0]);
     outputs[1] = x[1];
+    return JRG_NN_OK;
 }
 
-jrg_nn_result jrg_model_evaluate(const int16_t *x, const int16_t *target)
+jrg_nn_status jrg_model_evaluate(const int16_t *x, const int16_t *target, jrg_nn_result *result)
 {
-    return (jrg_nn_result){.correct = target[0] == 0, .loss = (uint32_t)(uint16_t)x[2]};
+    *result = (jrg_nn_result){.correct = target[0] == 0, .loss = (uint32_t)(uint16_t)x[2]};
+    return JRG_NN_OK;
 }
 
-jrg_nn_result jrg_model_train(const int16_t *x, const int16_t *target)
+jrg_nn_status jrg_model_train(const int16_t *x, const int16_t *target, jrg_nn_result *result)
 {
     for (unsigned i = 0; i < JRG_MODEL_INPUTS; i++)
         weights[i] = (int16_t)(weights[i] + x[i]);
     summed_samples = (summed_samples + 1u) % step_samples;
-    return jrg_model_evaluate(x, target);
+    return jrg_model_evaluate(x, target, result);
 }
 
 int8_t jrg_model_loss_exponent(void)

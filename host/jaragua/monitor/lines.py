@@ -120,7 +120,8 @@ def _text_of(message: messages.Response) -> str:
         case messages.OnlineState():
             return _online_state(message)
         case messages.Prediction():
-            return f"job {message.job}, sample {message.index}: {' '.join(map(str, message.outputs))}"
+            first = f" from output {message.offset}" if message.offset else ""
+            return f"job {message.job}, sample {message.index}{first}: {' '.join(map(str, message.outputs))}"
 
 
 def _identity(identity: messages.Identity) -> str:

@@ -15,7 +15,7 @@ from jaragua.errors import BoardError, ProtocolError
 from jaragua.serial.answers import checked_identity
 from jaragua.serial.conversation import MOST_UNREAD, Attempts, Conversation
 from jaragua.serial.failures import BoardRefused, BoardRestarted, BoardSilent, BoardVersionError
-from jaragua.serial.jobs import Int16Array, Job, run_job, samples_of
+from jaragua.serial.jobs import Int16Array, Job, prediction_messages, run_job, samples_of, whole_predictions
 from jaragua.serial.patience import Patience, patience_of
 from jaragua.serial.transfers import read_rest, stage
 from jaragua.serial.transport import DEFAULT_BAUD
@@ -181,25 +181,21 @@ class Board:
 
     async def infer(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> Int16Array:
         """The network's outputs, int16 [len(samples), outputs] (A3.3). L4.6."""
-        outputs: dict[int, tuple[int, ...]] = {}
+        outputs: dict[int, list[int]] = {}
         attempts = Attempts()
         while missing := [index for index in range(len(samples)) if index not in outputs]:
-            asked = missing[:MOST_UNREAD]
+            asked = missing[: max(1, MOST_UNREAD // prediction_messages(self.identity.outputs))]
             self._conversation.predictions.clear()
             await self._run(Job(job, JobKind.INFER, [samples[index] for index in asked], base=base))
+            told = whole_predictions(self._conversation.predictions, job, self.identity.outputs)
             known = len(outputs)
-            for prediction in self._conversation.predictions:
-                if prediction.job == job and prediction.index < len(asked) and self._is_whole(prediction):
-                    outputs[asked[prediction.index]] = prediction.outputs
+            outputs |= {asked[index]: row for index, row in told.items() if index < len(asked)}
             attempts.broke_off(len(outputs) - known)
             if attempts.used_up:
                 raise ProtocolError(f"{self.url}: the board ends an inference and says nothing of its samples")
             # Predictions that were under way when a session ended are gone: another job asks for those samples again.
             job = self.new_job()
         return np.array([outputs[index] for index in range(len(samples))], dtype=np.int16)
-
-    def _is_whole(self, prediction: messages.Prediction) -> bool:
-        return len(prediction.outputs) == self.identity.outputs
 
     async def learn_online(
         self,

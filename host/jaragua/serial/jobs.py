@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,14 +16,15 @@ from jaragua.serial.answers import checked_job_state
 from jaragua.serial.conversation import Conversation, OutOfStep
 from jaragua.serial.failures import BoardRefused
 from jaragua.serial.transfers import stage
-from jaragua.wire.definitions import FrameType, JobKind, JobPhase, Status
-from jaragua.wire.messages import JobBegin, JobEnd, JobState, OnlineBegin
+from jaragua.wire.definitions import PREDICTION_OUTPUTS, FrameType, JobKind, JobPhase, Status
+from jaragua.wire.messages import JobBegin, JobEnd, JobState, OnlineBegin, Prediction
 from jaragua_compiler.online.learner import Settings
 
 Int16Array = npt.NDArray[np.int16]
 
 _SAMPLE_HEAD: Final = struct.Struct("<HH")
-_INDEX: Final = 0x10000
+#: Index and offset of a SAMPLE frame count modulo this (L4.4).
+_COUNT: Final = 0x10000
 #: A board that is still at work when job-end comes is asked again after this.
 _WORKING_S: Final = 0.02
 _WORKING_POLLS: Final = 100
@@ -56,6 +57,21 @@ def samples_of(inputs: Int16Array, targets: Int16Array) -> list[bytes]:
     """Samples as a board takes them (L4.4): `inputs` int16 [n, inputs], `targets` int16 [n] or [n, targets]."""
     rows = np.concatenate([targets.reshape(len(inputs), -1), inputs], axis=1).astype("<i2")
     return [row.tobytes() for row in rows]
+
+
+def prediction_messages(outputs: int) -> int:
+    """How many messages tell the outputs of one sample (L4.6)."""
+    return -(-outputs // PREDICTION_OUTPUTS)
+
+
+def whole_predictions(messages: Iterable[Prediction], job: int, outputs: int) -> dict[int, list[int]]:
+    """The `outputs` numbers of each sample of `job` that came whole; a board tells them in order, in parts (L4.6)."""
+    rows: dict[int, list[int]] = {}
+    for message in messages:
+        row = rows.setdefault(message.index, [])
+        if message.job == job and message.offset == len(row):
+            row += message.outputs
+    return {index: row for index, row in rows.items() if len(row) == outputs}
 
 
 async def run_job(board: Conversation, job: Job, mtu: int) -> JobState:
@@ -108,7 +124,7 @@ async def _send_sample(board: Conversation, job: Job, index: int, mtu: int) -> N
 def _sample_frames(index: int, sample: bytes, mtu: int) -> Iterator[bytes]:
     part_bytes = mtu - _SAMPLE_HEAD.size
     for offset in range(0, len(sample), part_bytes):
-        yield _SAMPLE_HEAD.pack(index % _INDEX, offset) + sample[offset : offset + part_bytes]
+        yield _SAMPLE_HEAD.pack(index % _COUNT, offset % _COUNT) + sample[offset : offset + part_bytes]
 
 
 async def _end(board: Conversation, job: Job) -> JobState:

@@ -116,12 +116,18 @@ static uint32_t jrg_virtual_step_size(const jrg_virtual_work *work, uint32_t n)
 }
 
 /* What a step's size leaves over at the end of a pass is a step of its own (A11.5). */
-static void jrg_virtual_pass(const int16_t *x, const int16_t *y, uint32_t n, jrg_virtual_figures *figures)
+static jrg_nn_status jrg_virtual_pass(const int16_t *x, const int16_t *y, uint32_t n, jrg_virtual_figures *figures)
 {
+    jrg_nn_result result;
     for (uint32_t i = 0; i < n; i++) {
-        jrg_virtual_count(figures, jrg_model_train(x + (size_t)i * JRG_MODEL_INPUTS, y + (size_t)i * JRG_MODEL_TARGETS));
+        const int16_t *target = y + (size_t)i * JRG_MODEL_TARGETS;
+        const jrg_nn_status status = jrg_model_train(x + (size_t)i * JRG_MODEL_INPUTS, target, &result);
+        if (status != JRG_NN_OK) {
+            return status;
+        }
+        jrg_virtual_count(figures, result);
     }
-    jrg_model_apply();
+    return jrg_model_apply();
 }
 
 /* n: samples of a pass. */
@@ -140,12 +146,13 @@ static jrg_nn_status jrg_virtual_load(const jrg_virtual_work *work, const void *
     return status;
 }
 
-static void jrg_virtual_learn(const jrg_virtual_work *work, const void *start, const int16_t *x, const int16_t *y,
-                              uint32_t n, uint32_t seed, jrg_virtual_figures *figures)
+static jrg_nn_status jrg_virtual_learn(const jrg_virtual_work *work, const void *start, const int16_t *x,
+                                       const int16_t *y, uint32_t n, uint32_t seed, jrg_virtual_figures *figures)
 {
     const bool pulls = work->pull != JRG_VIRTUAL_NO_PULL;
-    for (uint32_t pass = 0; pass < work->passes; pass++) {
-        jrg_virtual_pass(x, y, n, figures);
+    jrg_nn_status status = JRG_NN_OK;
+    for (uint32_t pass = 0; pass < work->passes && status == JRG_NN_OK; pass++) {
+        status = jrg_virtual_pass(x, y, n, figures);
         if (pulls) {
             jrg_virtual_pull(work, start);
         }
@@ -153,14 +160,22 @@ static void jrg_virtual_learn(const jrg_virtual_work *work, const void *start, c
             jrg_model_set_seed(seed + pass + 1u); /* on a board the next pass is a job of its own */
         }
     }
+    return status;
 }
 
-static void jrg_virtual_judge(const jrg_virtual_samples *query, uint32_t first, uint32_t n, jrg_virtual_figures *figures)
+static jrg_nn_status jrg_virtual_judge(const jrg_virtual_samples *query, uint32_t first, uint32_t n,
+                                       jrg_virtual_figures *figures)
 {
+    jrg_nn_result result;
     for (uint32_t i = first; i < first + n; i++) {
         const int16_t *x = query->inputs + (size_t)i * JRG_MODEL_INPUTS;
-        jrg_virtual_count(figures, jrg_model_evaluate(x, query->targets + (size_t)i * JRG_MODEL_TARGETS));
+        const jrg_nn_status status = jrg_model_evaluate(x, query->targets + (size_t)i * JRG_MODEL_TARGETS, &result);
+        if (status != JRG_NN_OK) {
+            return status;
+        }
+        jrg_virtual_count(figures, result);
     }
+    return JRG_NN_OK;
 }
 
 /* How far a row is from where it was at the start, in real numbers; differences of such integers are exact. */
@@ -190,18 +205,29 @@ static double *jrg_virtual_learned(const jrg_virtual_work *work, const void *sta
     return learned;
 }
 
+/* Trains client c, which is loaded, on its support samples, which begin with sample `first`. */
+static jrg_nn_status jrg_virtual_learn_support(const jrg_virtual_work *work, const void *start,
+                                               const jrg_virtual_samples *support, uint32_t c, uint32_t first,
+                                               jrg_virtual_figures *figures)
+{
+    const int16_t *x = support->inputs + (size_t)first * JRG_MODEL_INPUTS;
+    const int16_t *y = support->targets + (size_t)first * JRG_MODEL_TARGETS;
+    return jrg_virtual_learn(work, start, x, y, support->counts[c], support->seeds[c], figures);
+}
+
 /* Trains every client from `start`; what it learned goes to `learned`, a vector after the other. 0, or a jrg_nn_status. */
 int jrg_virtual_train(const jrg_virtual_work *work, const void *start, const jrg_virtual_samples *support,
                       double *learned, jrg_virtual_figures *figures)
 {
     uint32_t first = 0;
     for (uint32_t c = 0; c < support->clients; c++) {
-        const jrg_nn_status status = jrg_virtual_load(work, start, support->counts[c], support->seeds[c]);
+        jrg_nn_status status = jrg_virtual_load(work, start, support->counts[c], support->seeds[c]);
+        if (status == JRG_NN_OK) {
+            status = jrg_virtual_learn_support(work, start, support, c, first, &figures[c]);
+        }
         if (status != JRG_NN_OK) {
             return (int)status;
         }
-        jrg_virtual_learn(work, start, support->inputs + (size_t)first * JRG_MODEL_INPUTS,
-                          support->targets + (size_t)first * JRG_MODEL_TARGETS, support->counts[c], support->seeds[c], &figures[c]);
         learned = jrg_virtual_learned(work, start, learned);
         first += support->counts[c];
     }
@@ -216,14 +242,19 @@ int jrg_virtual_adapt(const jrg_virtual_work *work, const void *start, const jrg
     uint32_t first_query = 0;
     jrg_virtual_figures unused = {0};
     for (uint32_t c = 0; c < support->clients; c++) {
-        const jrg_nn_status status = jrg_virtual_load(work, start, support->counts[c], support->seeds[c]);
+        jrg_nn_status status = jrg_virtual_load(work, start, support->counts[c], support->seeds[c]);
+        if (status == JRG_NN_OK) {
+            status = jrg_virtual_judge(query, first_query, query->counts[c], &before[c]);
+        }
+        if (status == JRG_NN_OK) {
+            status = jrg_virtual_learn_support(work, start, support, c, first, &unused);
+        }
+        if (status == JRG_NN_OK) {
+            status = jrg_virtual_judge(query, first_query, query->counts[c], &after[c]);
+        }
         if (status != JRG_NN_OK) {
             return (int)status;
         }
-        jrg_virtual_judge(query, first_query, query->counts[c], &before[c]);
-        jrg_virtual_learn(work, start, support->inputs + (size_t)first * JRG_MODEL_INPUTS,
-                          support->targets + (size_t)first * JRG_MODEL_TARGETS, support->counts[c], support->seeds[c], &unused);
-        jrg_virtual_judge(query, first_query, query->counts[c], &after[c]);
         first += support->counts[c];
         first_query += query->counts[c];
     }

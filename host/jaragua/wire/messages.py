@@ -231,10 +231,11 @@ class JobState(SerialMessage):
 
 @dataclass(frozen=True, slots=True)
 class Prediction(SerialMessage):
-    """L4.6. `outputs`: int16 each, as A3.3 gives them."""
+    """L4.6. `outputs`: int16 each, as A3.3 gives them; number `offset` of the sample's and those that follow."""
 
     job: int
     index: int
+    offset: int
     outputs: tuple[int, ...]
 
 

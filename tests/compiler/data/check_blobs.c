@@ -30,9 +30,11 @@ static void train(void *blob)
         if (jrg_model_bind(blob) != JRG_NN_OK || jrg_model_set_rate(rate) != JRG_NN_OK) {
             abort();
         }
-        jrg_model_forward(x, outputs);
-        (void)jrg_model_evaluate(x, target);
-        (void)jrg_model_train(x, target);
+        jrg_nn_result result;
+        if (jrg_model_forward(x, outputs) != JRG_NN_OK || jrg_model_evaluate(x, target, &result) != JRG_NN_OK ||
+            jrg_model_train(x, target, &result) != JRG_NN_OK) {
+            abort();
+        }
     }
 }
 

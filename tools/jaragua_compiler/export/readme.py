@@ -43,25 +43,25 @@ jrg_nn_status start(void) /* once */
 
 {learn}
 
-void answer(void) /* fill input; the answer is in output */
+jrg_nn_status answer(void) /* fill input; the answer is in output */
 {{
-    jrg_model_forward(input, output);
+    return jrg_model_forward(input, output);
 }}
 """
 
 _SEED = "    jrg_model_set_seed(1u); /* of the rounding of int8 weights: any number */\n"
 
 _LEARN_CLASS = """\
-bool learn(int16_t label) /* fill input; was the answer right before this step? */
+jrg_nn_status learn(int16_t label, jrg_nn_result *result) /* fill input; result->correct: before this step */
 {
     target[0] = label;
-    return jrg_model_train(input, target).correct;
+    return jrg_model_train(input, target, result);
 }"""
 
 _LEARN_NUMBERS = """\
-uint32_t learn(void) /* fill input and target; the loss before this step */
+jrg_nn_status learn(jrg_nn_result *result) /* fill input and target; result->loss: before this step */
 {
-    return jrg_model_train(input, target).loss;
+    return jrg_model_train(input, target, result);
 }"""
 
 

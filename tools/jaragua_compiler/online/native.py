@@ -20,6 +20,7 @@ from jaragua_compiler.rate import LearningRate
 from jaragua_compiler.reference import checked_vector
 
 LIBRARY = "jrg_online"
+_WARMING_UP = 4  # jrg_online_status
 
 
 class _Rate(ctypes.Structure):
@@ -130,7 +131,6 @@ class NativeLearner:
         rate.check()
         unpack_integers(self.plan, blob)
         ctypes.memmove(self._memory, blob, len(blob))
-        _require(self._library.jrg_model_bind(self._memory))
         _require(self._library.jrg_online_model_begin(self._memory, _settings(settings), _Rate(*rate)))
 
     def resume(self, settings: Settings, rate: LearningRate) -> None:
@@ -145,8 +145,10 @@ class NativeLearner:
             raise CompileError(f"the label {label} has no output.", f"Labels are 0..{self._head.outputs - 1}.")
         values = checked_vector(x, self.plan.network.input_size, "inputs").copy()
         outcome = _Outcome()
-        if not self._library.jrg_online_model_learn(values.ctypes.data, label, ctypes.byref(outcome)):
+        status = self._library.jrg_online_model_learn(values.ctypes.data, label, ctypes.byref(outcome))
+        if status == _WARMING_UP:
             return None
+        _require(status)
         return Outcome(outcome.correct, outcome.opened, outcome.drift, outcome.loss)
 
     def blob(self) -> bytes:
@@ -187,11 +189,9 @@ def _require(status: int) -> None:
 
 def _declare(library: ctypes.CDLL) -> None:
     pointer = ctypes.c_void_p
-    library.jrg_model_bind.argtypes = [pointer]
     for function in (library.jrg_online_model_begin, library.jrg_online_model_resume):
         function.argtypes = [pointer, ctypes.POINTER(_Settings), _Rate]
     library.jrg_online_model_learn.argtypes = [pointer, ctypes.c_uint32, ctypes.POINTER(_Outcome)]
-    library.jrg_online_model_learn.restype = ctypes.c_bool
     library.jrg_online_model_state.restype = ctypes.POINTER(_Online)
 
 

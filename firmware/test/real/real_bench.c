@@ -1,0 +1,122 @@
+#include "real_bench.h"
+
+#include "jrg_bytes.h"
+#include "jrg_model.h"
+#include "jrg_test.h"
+
+enum { REQUEST_ID = 78 };
+
+const uint8_t *real_bench_hash(unsigned which)
+{
+    static uint8_t hashes[REAL_BLOBS][JRG_SHA256_BYTES];
+    jrg_sha256(real_blobs[which], JRG_MODEL_BLOB_BYTES, hashes[which]);
+    return hashes[which];
+}
+
+/* Numerical recipes' generator: the same everywhere. */
+static uint32_t next_of(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+void real_bench_make_sample(uint32_t number, uint8_t sample[REAL_SAMPLE_BYTES])
+{
+    uint32_t state = number * 2654435761u + 1u;
+    for (unsigned i = 0; i < JRG_MODEL_TARGETS + JRG_MODEL_INPUTS; i++) {
+        const bool is_label = jrg_model.classifier && i == 0;
+        const uint32_t drawn = next_of(&state);
+        jrg_bytes_put_u16(sample + 2u * i, (uint16_t)(is_label ? drawn % JRG_MODEL_OUTPUTS : drawn % 4096u - 2048u));
+    }
+}
+
+void real_bench_send_sample(uint32_t number, uint32_t from, uint32_t to)
+{
+    uint8_t sample[REAL_SAMPLE_BYTES], payload[JRG_LIMIT_MAX_PAYLOAD_BYTES];
+    real_bench_make_sample(number, sample);
+    while (from < to) {
+        const uint32_t part_bytes = to - from < REAL_PART_BYTES ? to - from : REAL_PART_BYTES;
+        jrg_bytes_put_u16(payload, (uint16_t)number);
+        jrg_bytes_put_u16(payload + 2, (uint16_t)from);
+        memcpy(payload + 4, sample + from, part_bytes);
+        node_bench_say(JRG_FRAME_TYPE_SAMPLE, payload, (uint16_t)(4u + part_bytes));
+        fake_host_forget(&node_bench_host);
+        from += part_bytes;
+    }
+}
+
+void real_bench_send_blob(const uint8_t *blob, uint32_t from, uint32_t to)
+{
+    while (from < to) {
+        const uint32_t part_bytes = to - from < REAL_PART_BYTES ? to - from : REAL_PART_BYTES;
+        node_bench_data(from, blob + from, (uint16_t)part_bytes);
+        fake_host_forget(&node_bench_host);
+        from += part_bytes;
+    }
+}
+
+static struct zcbor_string base_of(int base)
+{
+    if (base == REAL_NO_BASE)
+        return (struct zcbor_string){.value = (const uint8_t *)"", .len = 0};
+    return (struct zcbor_string){.value = real_bench_hash((unsigned)base), .len = JRG_SHA256_BYTES};
+}
+
+struct request_r real_bench_job(uint32_t job, jrg_job_kind kind, int base, uint32_t samples)
+{
+    struct request_r request = {.request_choice = request_job_begin_m_c};
+    struct job_begin *begin = &request.request_job_begin_m;
+    begin->job_begin_id = REQUEST_ID;
+    begin->job_begin_job = job;
+    begin->job_begin_kind = (uint32_t)kind;
+    begin->job_begin_base = base_of(base);
+    begin->job_begin_rate_mantissa = 20000;
+    begin->job_begin_rate_exponent = 19;
+    begin->job_begin_samples = samples;
+    begin->job_begin_seed = NODE_BENCH_SEED;
+    begin->job_begin_batch = (jrg_model.operators & JRG_MODEL_OPERATOR_ACCUMULATION) != 0u ? 3 : 1;
+    begin->job_begin_clip = 20000;
+    return request;
+}
+
+struct request_r real_bench_online(uint32_t job, int base, uint32_t samples)
+{
+    struct request_r request = {.request_choice = request_online_begin_m_c};
+    struct online_begin *begin = &request.request_online_begin_m;
+    begin->online_begin_id = REQUEST_ID;
+    begin->online_begin_job = job;
+    begin->online_begin_base = base_of(base);
+    begin->online_begin_rate_mantissa = 20000;
+    begin->online_begin_rate_exponent = 19;
+    begin->online_begin_samples = samples;
+    begin->online_begin_fresh = base == REAL_NO_BASE;
+    begin->online_begin_known = 7; /* the others are opened as they come */
+    begin->online_begin_horizon = 6;
+    begin->online_begin_replays = 2;
+    begin->online_begin_slack = 410;
+    begin->online_begin_threshold = 30720;
+    return request;
+}
+
+void real_bench_note(real_bench_state *state)
+{
+    const jrg_node *node = &node_bench_node;
+    memset(state, 0, sizeof *state);
+    memcpy(state->staged, node->staged.blob, sizeof state->staged);
+    memcpy(state->working, JRG_NODE_WORKING(node), sizeof state->working);
+    memcpy(state->staged_hash, node->staged.hash, sizeof state->staged_hash);
+    state->announced = node->staged.announced;
+    state->verified = node->staged.verified;
+    state->bound = node->bound;
+    state->has_learner = node->has_learner;
+    state->reading = node->update.running;
+    state->received_bytes = node->staged.received_bytes;
+    state->update_offset = node->update.offset;
+    state->prediction_left = node->prediction.left;
+    memcpy(&state->job, &node->job, sizeof state->job);
+    state->job.complained = false;
+    state->job.instructions = 0; /* the bench's counter falls from call to call */
+#if JRG_NODE_ONLINE
+    memcpy(&state->learner, jrg_online_model_state(), sizeof state->learner);
+#endif
+}

@@ -1,0 +1,110 @@
+"""Builds the node of firmware/lib with generated models, and its tests of firmware/test/real, with sanitizers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from firmware_builds import LIBRARIES, TESTS, WARNINGS, SharedObjects, compile_objects, link_program
+
+from jaragua_compiler import Dense, GlobalAveragePool2D, Network, Plan, calibrate, emit, initial_weights, pack, plan
+from jaragua_models import get
+
+BLOBS = 2
+
+
+@dataclass(frozen=True)
+class Build:
+    """A network and how its image is built."""
+
+    network: Network
+    tests: tuple[str, ...]
+    fuzz: bool = True
+    accumulate: bool = False
+    flags: tuple[str, ...] = ()
+
+
+BUILDS = {
+    # A classifier with a learner, whose steps may take several samples.
+    "digits": Build(get("digits").network, ("refusals", "predictions", "model", "learner"), accumulate=True),
+    # A regression without either, with one buffer for weights (L4.3).
+    "sine": Build(get("sine").network, ("refusals", "predictions", "model"), flags=("-DJRG_NODE_BUFFERS=1",)),
+    # More outputs than one message holds (L4.6), a sample longer than its offset counts (L4.4), the longest name.
+    "wide": Build(
+        Network("wide-network-with-a-long-name-32", (200, 100, 2), (GlobalAveragePool2D(), Dense(200))),
+        ("predictions",),
+        fuzz=False,
+    ),
+}
+
+
+class RealPrograms:
+    """One program for each build that runs the tests of firmware/test/real, and one that fuzzes the node."""
+
+    def __init__(self, folder: Path, shared: SharedObjects) -> None:
+        """Nothing is built yet."""
+        self._folder = folder
+        self._shared = shared.objects
+        self._includes = [
+            shared.generated,
+            TESTS,
+            TESTS / "real",
+            *(LIBRARIES / name for name in ("jrg_link", "jrg_node", "jrg_nn", "jrg_online")),
+        ]
+        self._built: dict[str, Path] = {}
+
+    def folder_of(self, name: str) -> Path:
+        """The folder with the programs `tests` and `fuzz` of a build."""
+        if name not in self._built:
+            self._built[name] = self._build(name, BUILDS[name])
+        return self._built[name]
+
+    def _build(self, name: str, build: Build) -> Path:
+        folder = self._folder / name
+        write_model(build, folder)
+        sources = [
+            *folder.glob("*.c"),
+            *(LIBRARIES / "jrg_node").glob("*.c"),
+            *(LIBRARIES / "jrg_online").glob("*.c"),
+            TESTS / "node_bench.c",
+            TESTS / "real" / "real_bench.c",
+        ]
+        flags = [*WARNINGS, *build.flags, *self.include_flags(folder)]
+        common = compile_objects(sources, flags, folder)
+        units = [TESTS / "real" / f"test_{file}.c" for file in build.tests]
+        runner = compile_objects([TESTS / "jrg_test.c", *units], flags, folder)
+        link_program([*self._shared, *common, *runner], folder / "tests")
+        if build.fuzz:
+            fuzz = compile_objects((TESTS / "real").glob("fuzz_*.c"), flags, folder)
+            link_program([*self._shared, *common, *fuzz], folder / "fuzz")
+        return folder
+
+    def include_flags(self, *first: Path) -> list[str]:
+        """Where the C finds its headers, those of a network in `first`."""
+        return [f"-I{path}" for path in (*first, *self._includes)]
+
+
+def write_model(build: Build, folder: Path) -> None:
+    """The generated C of a build, and blobs for it."""
+    compiled = plan(build.network, build.accumulate)
+    emit(compiled, folder)
+    (folder / "real_blobs.h").write_text(blobs_header(compiled))
+
+
+def blobs_header(compiled: Plan) -> str:
+    """real_blobs.h: two blobs of a network, and where its first bias lies."""
+    rows = ",\n".join(f"{{{', '.join(map(str, blob))}}}" for blob in (_blob(compiled, seed) for seed in range(BLOBS)))
+    return (
+        "#include <stdint.h>\n\n"
+        f"enum {{ REAL_BLOBS = {BLOBS}, REAL_BIAS_OFFSET = {compiled.layers[0].biases_offset} }};\n"
+        '#include "jrg_model_config.h"\n\n'
+        f"static const uint8_t real_blobs[REAL_BLOBS][JRG_MODEL_BLOB_BYTES] = {{\n{rows}}};\n"
+    )
+
+
+def _blob(compiled: Plan, seed: int) -> bytes:
+    random = np.random.default_rng(seed)
+    weights = initial_weights(compiled.network, seed)
+    samples = random.uniform(-1, 1, (32, compiled.network.input_size))
+    return pack(compiled, weights, calibrate(compiled, weights, samples))
