@@ -20,6 +20,7 @@ import jaragua_models
 from jaragua_broker import Broker
 from jaragua_compiler.float_engine import FloatEngine
 from jaragua_compiler.initial import Weights
+from limits import GENEROUS_S
 
 FILE = Path(__file__).parent / "litert" / "digits.tflite"
 DIGITS = jaragua_models.get("digits")
@@ -51,7 +52,7 @@ def client(python: str, url: str, node: str, folder: Path, *options: str) -> Ite
         yield
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(GENEROUS_S) == 0
 
 
 def run_of_both(python: str, url: str, folder: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from jaragua.coordinator.fleet import Fleet
 from jaragua.errors import RunError
 from jaragua.wire.messages import HostClaim, HostState, decode, encode
 from jaragua_broker import Broker
+from limits import GENEROUS_S
 
 TOKENS = st.sampled_from([bytes([number]) * 8 for number in range(4)])
 CLAIMS = st.builds(
@@ -113,7 +114,7 @@ def test_r10_take_over_ends_the_first_with_a_sentence(broker: Broker, fleet: str
 
 
 async def until_broken(fleet: Fleet) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS_S):
         while True:
             fleet.raise_if_broken()
             await asyncio.sleep(0.01)
@@ -122,7 +123,7 @@ async def until_broken(fleet: Fleet) -> None:
 async def retained_state(broker: Broker, fleet: str) -> bool:
     """Whether the broker says that a coordinator serves."""
     topic = f"jaragua/1/{fleet}/host/$state"
-    async with aiomqtt.Client("127.0.0.1", broker.port) as watcher, asyncio.timeout(30):
+    async with aiomqtt.Client("127.0.0.1", broker.port) as watcher, asyncio.timeout(GENEROUS_S):
         await watcher.subscribe(topic)
         async for message in watcher.messages:
             return decode(HostState, bytes(message.payload)).online
@@ -140,12 +141,12 @@ def test_r10_a_forged_host_state_stops_nobody_and_is_put_right(
     async def everything() -> None:
         async with Fleet(broker.url, fleet) as serving, aiomqtt.Client("127.0.0.1", broker.port) as stranger:
             await stranger.publish(topic, forged, qos=1, retain=True)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(GENEROUS_S):
                 while serving.rejections.counts().get("impostor", 0) == 0:
                     await asyncio.sleep(0.01)
             serving.raise_if_broken()
             await stranger.subscribe(topic)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(GENEROUS_S):
                 async for message in stranger.messages:
                     state = decode(HostState, bytes(message.payload))
                     if state.online and state.epoch != epoch:

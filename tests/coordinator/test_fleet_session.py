@@ -11,6 +11,7 @@ from jaragua.coordinator.fleet import Fleet, split_update
 from jaragua.errors import BrokerError, ProtocolError
 from jaragua.wire.messages import HostState, decode, encode
 from jaragua_broker import Broker
+from limits import GENEROUS_S
 
 
 def test_what_a_dead_coordinator_leaves_behind_is_put_right(broker: Broker, fleet: str) -> None:
@@ -22,7 +23,7 @@ def test_what_a_dead_coordinator_leaves_behind_is_put_right(broker: Broker, flee
         async with Fleet(broker.url, fleet), aiomqtt.Client("127.0.0.1", broker.port) as watcher:
             await watcher.publish(topic, will, qos=1, retain=True)
             await watcher.subscribe(topic)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(GENEROUS_S):
                 async for message in watcher.messages:
                     if decode(HostState, bytes(message.payload)).online:
                         return
@@ -50,7 +51,7 @@ def test_a_message_that_cannot_be_read_is_counted_and_dropped(
     async def everything() -> int:
         async with Fleet(broker.url, fleet) as listening, aiomqtt.Client("127.0.0.1", broker.port) as stranger:
             await stranger.publish(f"jaragua/1/{fleet}/{topic}", payload, qos=1)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(GENEROUS_S):
                 while not listening.rejections.total:
                     await asyncio.sleep(0.01)
             assert listening.is_connected

@@ -21,6 +21,7 @@ from jaragua.coordinator.events import BrokerLost, RoundFinished, RunEvent
 from jaragua.errors import BrokerError
 from jaragua.store import Store
 from jaragua_broker import Broker
+from limits import GENEROUS_S
 
 MakeConfig = Callable[..., RunConfig]
 ROUNDS = 80
@@ -40,7 +41,7 @@ async def begin(config_path: Path) -> asyncio.subprocess.Process:
 async def line_of(process: asyncio.subprocess.Process, word: str) -> None:
     """Wait for a line on stderr that begins with a word."""
     assert process.stderr is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(GENEROUS_S):
         while line := await process.stderr.readline():
             if line.startswith(word.encode()):
                 return

@@ -26,6 +26,7 @@ from jaragua.wire import messages
 from jaragua_broker import Broker
 from jaragua_compiler import exponents, plan
 from jaragua_compiler.blob import pack_integers, unpack_integers
+from limits import GENEROUS_S
 
 MakeConfig = Callable[..., RunConfig]
 FOUR = ("board-1", "board-2", "board-3", "board-4")
@@ -36,7 +37,7 @@ async def nodes_at_work(*nodes: SimulatedNode) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(node.run()) for node in nodes]
     try:
         for node in nodes:
-            await asyncio.wait_for(node.ready.wait(), 20)
+            await asyncio.wait_for(node.ready.wait(), GENEROUS_S)
         yield
     finally:
         for task in tasks:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from jaragua.config import RunConfig
+from limits import GENEROUS_S
 
 JARAGUA = (sys.executable, "-m", "jaragua.cli.main")
 CLIENTS = ("pi-1", "pi-2", "pi-3")
@@ -37,13 +38,13 @@ class Clients:
     def kill(self, name: str) -> None:
         process = self._running.pop(name)
         process.kill()
-        process.wait(20)
+        process.wait(GENEROUS_S)
 
     def end(self) -> None:
         for process in self._running.values():
             process.terminate()
         for process in self._running.values():
-            process.wait(20)
+            process.wait(GENEROUS_S)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from jaragua.errors import ToolError, UsageError
 from jaragua.serial import Board
 from jaragua.wire.definitions import ResetCause
 from jaragua.wire.messages import Identity
+from limits import GENEROUS_S
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +168,7 @@ def test_the_verb_prints_one_port_a_line_and_ends_well(native_image: Path, numbe
         ports = [verb.stdout.readline().strip() for _ in range(2)]
         assert all(identity_of(port).model == "digits" for port in ports)
         verb.send_signal(number)
-        assert verb.wait(10) == 0
+        assert verb.wait(GENEROUS_S) == 0
         assert verb.stdout.read() == ""
 
 
@@ -178,7 +179,7 @@ def test_the_verb_with_json_prints_one_document(qemu_image: Path) -> None:
         assert verb.stdout is not None
         document = json.loads(verb.stdout.readline())
         verb.send_signal(signal.SIGINT)
-        assert verb.wait(10) == 0
+        assert verb.wait(GENEROUS_S) == 0
     assert document["status"] == "ok"
     assert os.path.samefile(document["data"]["image"], qemu_image)
     assert document["data"]["ports"][0].startswith("socket://127.0.0.1:")

@@ -22,8 +22,7 @@ import pytest
 from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
 from jaragua.wire.frames import Frame, Hello, Splitter, pack, unpack
-
-LINE_TIMEOUT_S = 120
+from limits import GENEROUS_S
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +45,7 @@ class Verb:
 
     def line_with(self, words: str) -> str:
         """The next line with these words; queue.Empty if none comes in time."""
-        deadline = time.monotonic() + LINE_TIMEOUT_S
+        deadline = time.monotonic() + GENEROUS_S
         while words not in (line := self._lines.get(timeout=max(0.0, deadline - time.monotonic()))):
             pass
         return line
@@ -63,7 +62,7 @@ class Verb:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        return self.process.wait(GENEROUS_S)
 
 
 @contextmanager
@@ -209,7 +208,7 @@ def escaping_log(connection: socket.socket) -> bytes:
 
 def test_a_port_that_does_not_exist_is_one_sentence() -> None:
     command = [sys.executable, "-m", "jaragua.cli.main", "monitor", "--port", "/dev/ttyNOWHERE0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=GENEROUS_S, check=False)
     assert done.returncode == 4
     assert done.stdout == ""
     assert "port /dev/ttyNOWHERE0 does not exist" in done.stderr

@@ -20,6 +20,7 @@ from jaragua.wire.definitions import MAX_PAYLOAD_BYTES, FrameType, JobPhase, Res
 from jaragua.wire.frames import DELIMITER, unpack
 from jaragua.wire.messages import Health, JobState, Progress
 from jaragua.wire.noise import Noise
+from limits import GENEROUS_S
 
 Lesson = Any
 OpenLine = Callable[[str, int], AbstractAsyncContextManager[Any]]
@@ -32,7 +33,7 @@ def data_offsets(carried: bytes) -> list[int]:
     return [int.from_bytes(payload[:4], "little") for payload in starts]
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 300.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 3 * GENEROUS_S) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.01)
