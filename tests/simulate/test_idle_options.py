@@ -103,18 +103,18 @@ def test_what_new_devices_adapt_with_works_without_training(capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--adapt-learning-rate", "5"), "adapt_learning_rate is 5"),
-        (("--adapt-batch", "1000001"), "adapt_batch is 1000001"),
-        (("--clip", "inf"), "clip is inf"),
-        (("--least-loss", "inf"), "least_loss is inf"),
-        (("--memory", "1000001"), "memory is 1000001"),
+        (("--adapt-learning-rate", "5"), "adapt_learning_rate is 5, which is out of range"),
+        (("--adapt-batch", "1000001"), "adapt_batch is 1000001, which is out of range"),
+        (("--clip", "inf"), "clip is inf, which is out of range"),
+        (("--least-loss", "inf"), "least_loss is inf, which is out of range"),
+        (("--memory", "1000001"), "memory is 1000001, which is out of range"),
         (("--memory", "4", "--batch", "5"), "memory is 4, which takes a step a sample and no pull to the start"),
         (
             ("--memory", "4", "--strategy", "fedprox"),
             "memory is 4, which takes a step a sample and no pull to the start",
         ),
         (("--memory", "4", "--adapt-batch", "5"), "memory is 4, which takes a step a sample, and adapt_batch 5"),
-        (("--near", "inf"), "near is inf"),
+        (("--near", "inf"), "near is inf, which is out of range"),
     ],
 )
 def test_a_number_that_makes_no_sense_is_named_as_it_was_given(

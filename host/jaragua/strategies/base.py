@@ -138,7 +138,7 @@ class Strategy:
         """An option that counts something. Raises: ConfigurationError if it is no whole number."""
         value = self.option(name)
         if not float(value).is_integer():
-            raise ConfigurationError(f"{name} is {value:g}", "a whole number is possible")
+            raise ConfigurationError(f"{name} is {value:g}, which is no whole number", "a whole number is possible")
         return int(value)
 
     def step_size(self, round_number: int) -> float:
@@ -228,7 +228,7 @@ def check_work(work: ClientWork) -> ClientWork:
             "leave it at 0, or take a batch of 1 and another strategy than fedprox",
         )
     if work.delta_bits not in (0, 8, 16):
-        raise ConfigurationError(f"delta_bits is {work.delta_bits}", "0, 8 and 16 are possible")
+        raise _out_of_range(f"delta_bits is {work.delta_bits}", "0, 8 and 16 are possible")
     return work
 
 

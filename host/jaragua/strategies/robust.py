@@ -191,7 +191,9 @@ def aggregation_of(combine: str, trim: float, clip: float, near: float) -> Aggre
         raise ConfigurationError(f"there is no way to combine '{combine}'", f"known: {', '.join(COMBINERS)}")
     for name, factor in (("clip", clip), ("near", near)):
         if not 0 <= factor < math.inf:
-            raise ConfigurationError(f"{name} is {factor:g}", "a number from 0 on is possible; 0 is for none")
+            raise ConfigurationError(
+                f"{name} is {factor:g}, which is out of range", "a number from 0 on is possible; 0 is for none"
+            )
     checks: list[Check] = [Finite(), Bounded()]
     if near:
         checks.append(NearTheFleet(near))
