@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import hostile
+import hostile_bytes as hostile
 import pytest
 from fleet_bench import (
     CountingTrainer,
