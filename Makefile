@@ -51,6 +51,7 @@ line-noise: setup-demo ## Throughput of the serial link against the error rate o
 	@$(BIN)/python -m jaragua.wire.noise
 
 fuzz-node: setup-test ## libFuzzer on the board's node with a generated model (MODEL, SECONDS); needs clang
+	@tools/setup/setup.sh clang || true
 	@PYTHONPATH=tests $(BIN)/python tests/firmware/fuzz_node.py --model $(or $(MODEL),digits) --seconds $(or $(SECONDS),300)
 
 reptile-search: setup-demo ## TinyReptile against batch Reptile at equal accuracy: the tables of docs/benchmarks.md; goes on where it was stopped

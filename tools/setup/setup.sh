@@ -47,7 +47,8 @@ find_python() {
 
 missing_packages() {
     if [ "$what" = clang ]; then
-        have clang || echo clang libclang-rt-dev
+        # libFuzzer is in clang's run-time libraries, which Debian has in a package of their own.
+        [ -e "$(clang -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer-$(uname -m).a" ] || echo clang libclang-rt-dev
         return
     fi
     $is_pi || missing_tools
