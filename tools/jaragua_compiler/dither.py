@@ -1,4 +1,4 @@
-"""A7.7, A8.5: the dither of stochastic rounding, counter based: any machine computes any of its numbers on its own."""
+"""A5.9, A7.7, A8.5: the dither of stochastic rounding, counter based: any machine computes any number of it alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ UintArray = npt.NDArray[np.uint64]
 GOLDEN = 0x9E3779B9  # from step to step, and from quad to quad
 LAYER = 0x85EBCA6B
 PAIR, ROW = 0xC13FA9A9, 0x91E10DA5  # A7.7
+COLUMNS, COLUMN_BLOCK, ROW_TURN = 0x9E00, 32, 28  # A5.9
 FRACTION_BITS = 24  # A8.4
 _MASK = 0xFFFFFFFF
 
@@ -19,14 +20,25 @@ class Dither:
 
     def __init__(self) -> None:
         self._seed = self._step = 0
+        self._sums = False
 
     def restart(self, seed: int) -> None:
         """Begin anew."""
-        self._seed, self._step = seed, 0
+        self._seed, self._step, self._sums = seed, 0, False
 
     def advance(self) -> None:
         """A training step is over."""
         self._step += 1
+        self._sums = False
+
+    def sum_steps(self, sums: bool) -> None:
+        """Whether what is learned next goes into sums (A11.2)."""
+        self._sums = sums
+
+    def layer_key(self, layer: int) -> int:
+        """H of a dense int16 layer in this step (A5.9)."""
+        key = mix32(np.array([(self._seed + GOLDEN * self._step) & _MASK], dtype=np.uint64))
+        return (int((mix32(key) if self._sums else key)[0]) + LAYER * layer) & _MASK
 
     def keys(self, layer: int, rows: int) -> UintArray:
         """h of every row of a layer in this step."""
@@ -48,6 +60,28 @@ def row_keys(seed: int, step: int, layer: int, rows: int) -> UintArray:
     key = mix32(np.array([(seed + GOLDEN * step) & _MASK], dtype=np.uint64))
     counts: UintArray = np.arange(rows, dtype=np.uint64)
     return mix32(key + np.uint64((LAYER * layer) & _MASK) + counts)
+
+
+def factor_dithers(key: int, rows: int) -> npt.NDArray[np.int64]:
+    """rho of the row factors of a dense int16 layer (A5.9): int [rows], 32 bits. key: Dither.layer_key."""
+    return (key + (np.arange(rows, dtype=np.int64) << ROW_TURN)) & _MASK
+
+
+def bias_dither(key: int) -> int:
+    """rho of the biases of a dense int16 layer (A5.9): 32 bits."""
+    return (key << 16) & _MASK
+
+
+def column_dithers(key: int, columns: int) -> npt.NDArray[np.int64]:
+    """rho of the columns of a dense int16 layer (A5.9): int [columns], 16 bits."""
+    return (key + np.arange(columns, dtype=np.int64) // COLUMN_BLOCK * COLUMNS) & 0xFFFF
+
+
+def sum_dithers(key: int, rows: int, columns: int) -> npt.NDArray[np.int64]:
+    """rho of the means of a dense int16 layer's weights (A11.5): int [rows, columns], 32 bits."""
+    stride = columns + columns % 2
+    quads: npt.NDArray[np.int64] = np.arange(rows * stride, dtype=np.int64) // 4
+    return ((key + quads * GOLDEN) & _MASK).reshape(rows, stride)[:, :columns]
 
 
 def plane_dithers(key: int, rows: int, columns: int) -> npt.NDArray[np.int64]:

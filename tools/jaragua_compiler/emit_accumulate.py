@@ -8,7 +8,13 @@ from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import DensePlan, WeightedPlan
 
 NEXT_DITHER = """\
-jrg_model_dither_step = jrg_nn_dither_step(jrg_model_seed, jrg_model_step_number++);
+jrg_model_dither_step = jrg_nn_mix32(jrg_model_dither_next);
+    jrg_model_dither_next += JRG_NN_DITHER_GOLDEN;
+    """
+
+# A11.2: of each of several samples of a step.
+_SAMPLE_DITHER = """\
+jrg_model_dither_step = jrg_nn_mix32(jrg_nn_mix32(jrg_model_dither_next));
     """
 
 _NESTED = "    "  # one level deeper than a step's own function
@@ -33,7 +39,7 @@ static void jrg_model_drop_sums(void)
 TRAIN_SAMPLE = """\
 static jrg_nn_status jrg_model_sum(const int16_t *x, const int16_t *target, jrg_nn_result *result)
 {{
-    jrg_model_infer(x);
+    {dither}jrg_model_infer(x);
 {calls}
     jrg_model_summed++;
     return jrg_model_summed == jrg_model_batch ? jrg_model_apply() : JRG_NN_OK;
@@ -110,7 +116,13 @@ def apply_functions(plan: Plan) -> list[str]:
 
 def train_sample_code(plan: Plan) -> str:
     """The function that learns one sample of several."""
-    return TRAIN_SAMPLE.format(calls="\n".join(backward_calls(plan, "sum")))
+    dither = _SAMPLE_DITHER if any(_dithers_samples(layer) for layer in plan.layers) else ""
+    return TRAIN_SAMPLE.format(dither=dither, calls="\n".join(backward_calls(plan, "sum")))
+
+
+def _dithers_samples(layer: WeightedPlan) -> bool:
+    """True for dense int16 weights, whose row factors draw with every sample (A11.2)."""
+    return isinstance(layer, DensePlan) and layer.trains and not layer.per_channel
 
 
 def _apply_calls(plan: Plan, layer: WeightedPlan) -> str:
@@ -124,7 +136,8 @@ def _apply_calls(plan: Plan, layer: WeightedPlan) -> str:
         kernel = "jrg_nn_apply_weights" if dense else "jrg_nn_apply_window_weights"
         rows, columns = layer.trained_rows, layer.row_elements
         count = f"{rows * columns}u" if dense else f"{rows}u, {columns}u"
-        last = f"{layer.input_width + 1}u" if dense else dither_key(layer)
-        own = f"{kernel}({weights(layer)}, {summed}, {count}, factor,\n{' ' * (len(kernel) + 5)}{last});"
+        unit = f"{layer.input_width + 1}u, " if dense else ""
+        last = f"\n{' ' * (len(kernel) + 5)}{unit}{dither_key(layer)}"
+        own = f"{kernel}({weights(layer)}, {summed}, {count}, factor,{last});"
     shared = f"jrg_nn_apply_biases({biases(layer)}, {bias_sums(plan, layer)}, {layer.trained_rows}u, factor);"
     return f"    {own}\n    {shared}"

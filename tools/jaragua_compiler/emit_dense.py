@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.emit_names import bias_sums, biases, boolean, buffer, sums, tensor, weights
+from jaragua_compiler.emit_names import bias_sums, biases, boolean, buffer, dither_key, sums, tensor, weights
 from jaragua_compiler.memory import error_name, needs_own_list
 from jaragua_compiler.plan import Plan
 from jaragua_compiler.plan_operators import DensePlan
@@ -40,7 +40,8 @@ static jrg_nn_error jrg_model_step{step}_{verb}(jrg_nn_error error)
 {{
     const jrg_nn_dense layer = {{{weights}, {biases}, {inputs}u, {outputs}u, {input_width}u, {error_width}u}};
     jrg_nn_live_row *const rows = JRG_MODEL_ROWS({list});
-    {take}const uint32_t count = jrg_nn_live_rows(&layer, jrg_model_exponents[{index}], jrg_model_rate,
+    const uint32_t key = {key};
+    {take}const uint32_t count = jrg_nn_live_rows(&layer, jrg_model_exponents[{index}], jrg_model_rate, key,
                                             {list}, &error, rows);
     {learn}
 }}
@@ -51,12 +52,12 @@ jrg_nn_list_errors({g}, {outputs}u, {list}, &error);
     """
 
 _UPDATE = """\
-jrg_nn_dense_update(&layer, rows, count, {x});
+jrg_nn_dense_update(&layer, rows, count, {x}, key);
     return (jrg_nn_error){{0}};"""
 
 _UPDATE_AND_PASS_DOWN = """\
 jrg_nn_error below = jrg_nn_dense_backward(&layer, rows, count, {x},
-                                               {input_rectified}, {down});
+                                               {input_rectified}, key, {down});
     below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
     {give}"""
 
@@ -114,6 +115,7 @@ def _fields(layer: DensePlan, plan: Plan, below: str) -> dict[str, object]:
         "below": below,
         "inputs": layer.inputs,
         "outputs": layer.outputs,
+        "key": dither_key(layer),
         "input_width": layer.input_width,
         "output_width": layer.output_width,
         "error_width": layer.error_width,

@@ -74,9 +74,8 @@ static jrg_nn_live_row_w8 jrg_model_rows_w8[{entries}];
 """
 
 _DITHER = """\
-static uint32_t jrg_model_seed; /* A8.5 */
-static uint32_t jrg_model_step_number;
-static uint32_t jrg_model_dither_step;
+static uint32_t jrg_model_dither_next; /* A8.5: the seed and what n steps add to it */
+static uint32_t jrg_model_dither_step; /* the key of this step */
 """
 
 _RULES = """\

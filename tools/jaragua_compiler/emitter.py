@@ -346,7 +346,7 @@ def _interface(plan: Plan) -> str:
         output_exponent_offset=plan.exponents_offset + 2 * len(plan.layers),
         factor_mantissa=f"{factor.mantissa}u" if factor else "0u",
         factor_exponent=factor.exponent if factor else 0,
-        set_seed="jrg_model_seed = seed;\n    jrg_model_step_number = 0u;" if plan.dithered else "(void)seed;",
+        set_seed="jrg_model_dither_next = seed;" if plan.dithered else "(void)seed;",
         next_dither=emit_accumulate.NEXT_DITHER if plan.dithered else "",
         accumulation=emit_accumulate.accumulation_code(plan),
         drop_sums="        jrg_model_drop_sums();\n" if accumulate else "",

@@ -27,7 +27,7 @@ class Engine(Protocol):
         """The weights as they are now (A6.3)."""
 
     def set_seed(self, seed: int) -> None:
-        """Begin the dither of the steps that follow anew; 32 bits (A7.7, A8.5). Dense int16 weights have none."""
+        """Begin the dither of the steps that follow anew; 32 bits (A5.9, A7.7, A8.5)."""
 
     def set_accumulation(self, samples: int) -> None:
         """Samples of one step, 1 to 65535 (A11.1); what is summed is dropped. Raises CompileError without sums."""

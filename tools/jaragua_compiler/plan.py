@@ -35,7 +35,6 @@ from jaragua_compiler.plan_operators import (
     OperatorPlan,
     PoolPlan,
     WeightedPlan,
-    WindowPlan,
 )
 from jaragua_compiler.scales import Scales, find_scales
 from jaragua_compiler.stack import stack_bound
@@ -116,8 +115,8 @@ class Plan:
 
     @property
     def dithered(self) -> bool:
-        """True if weights learn that round at random: int8 ones (A8.5), and those that move over an image (A7.7)."""
-        return any(layer.trains and (layer.per_channel or isinstance(layer, WindowPlan)) for layer in self.layers)
+        """True if a layer learns: all of them round at random (A5.9, A7.7, A8.5)."""
+        return any(layer.trains for layer in self.layers)
 
     @property
     def exponents_offset(self) -> int:

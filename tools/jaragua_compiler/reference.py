@@ -89,7 +89,7 @@ class ReferenceEngine:
         return [operator for operator in self._loaded() if isinstance(operator, ReferenceLayer)]
 
     def set_seed(self, seed: int) -> None:
-        """Begin the dither anew (A8.5): nothing here draws from it."""
+        """Begin the dither anew (A8.5)."""
         self._dither.restart(checked_seed(seed))
 
     def set_accumulation(self, samples: int) -> None:
@@ -108,10 +108,15 @@ class ReferenceEngine:
     def apply(self) -> None:
         """A11.5: the step of the samples since the last one, if there are any."""
         if self._summed:
+            self._dither.sum_steps(False)
             for layer in self.layers:
                 layer.apply(self._summed)
             self._dither.advance()
             self._summed = 0
+
+    def end_step(self) -> None:
+        """The dither goes on (A8.5): for who steps a layer by itself."""
+        self._dither.advance()
 
     def _drop_sums(self) -> None:
         self._summed = 0
@@ -138,6 +143,7 @@ class ReferenceEngine:
         result = self._loss(tensors[self.plan.graph.output], target)
         exponent = PROBABILITY_EXPONENT if self.plan.network.classifier else self._exponents.output
         values = clipped(result.error, self._clip) if result.loss >= self._least_loss else np.zeros_like(result.error)
+        self._dither.sum_steps(self._batch > 1)
         self._learn(tensors, Block(values, exponent), effective_rate(LearningRate(*rate), self._factor))
         self._count_sample()
         return StepResult(result.correct, result.loss)
@@ -194,7 +200,7 @@ def _operator(
         if isinstance(step, WindowPlan) and step.per_channel:
             return ReferenceConvW8(step, matrix, bias, scale, dither)
         if isinstance(step, DensePlan):
-            return ReferenceDense(step, matrix, bias, scale)
+            return ReferenceDense(step, matrix, bias, scale, dither)
         if isinstance(step, WindowPlan):
             return ReferenceWindow(step, matrix, bias, scale, dither)
     if isinstance(step, PoolPlan):

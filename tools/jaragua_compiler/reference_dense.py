@@ -6,6 +6,7 @@ import numpy as np
 
 from jaragua_compiler.arithmetic import Block, rshift, sats, satu, scaled_error
 from jaragua_compiler.blob import IntArray
+from jaragua_compiler.dither import Dither, bias_dither, column_dithers, factor_dithers, sum_dithers
 from jaragua_compiler.exponents import LayerScale, bias_shift
 from jaragua_compiler.plan_operators import DensePlan
 from jaragua_compiler.rate import LearningRate
@@ -13,6 +14,8 @@ from jaragua_compiler.reference_sums import StepSums
 
 BIAS_WIDTH = 30  # A2.3
 WEIGHT_WIDTH = 15  # A2.1
+WHOLE_SHIFT, LARGEST_SHIFT = 30, 45  # A5.4
+LEAST_BIAS_SHIFT = -16  # A5.6
 
 
 class ReferenceDense:
@@ -21,13 +24,15 @@ class ReferenceDense:
     `scaled_error` is e of A5.1 of the last step that came here; `sums` are there while a step takes several samples.
     """
 
-    def __init__(self, layer: DensePlan, matrix: IntArray, bias: IntArray, scale: LayerScale) -> None:
+    def __init__(self, layer: DensePlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither) -> None:
         self.layer = layer
+        self.dither_layer = layer.index
         self.matrix = matrix
         self.bias = bias
         self.scaled_error: IntArray | None = None
         self.sums: StepSums | None = None
         self._scale = scale
+        self._dither = dither
 
     def forward(self, inputs: list[IntArray]) -> IntArray:
         """A3: x [in] -> y [out]."""
@@ -48,28 +53,47 @@ class ReferenceDense:
         self._update(x, self._row_factors(rows, rate))
         return [below]
 
+    @property
+    def _key(self) -> int:
+        """H of A5.9."""
+        return self._dither.layer_key(self.dither_layer)
+
     def _row_factors(self, rows: Block, rate: LearningRate) -> IntArray:
         """A5.4."""
         shift = rate.exponent + rows.exponent + self._scale.inputs - self._scale.weights
-        shift = max(0, shift - self.layer.input_width - 1)
-        if shift >= 31:
-            return np.zeros_like(rows.values)
-        return sats(rshift(rows.values * rate.mantissa, shift), WEIGHT_WIDTH)
+        shift = min(max(0, shift - self.layer.input_width - 1), LARGEST_SHIFT)
+        whole = min(shift, WHOLE_SHIFT)
+        rho = factor_dithers(self._key, self.layer.outputs) >> (32 - whole)
+        factors = (rows.values * (rate.mantissa >> (shift - whole)) + rho) >> whole
+        return np.where(rows.values == 0, 0, sats(factors, WEIGHT_WIDTH))  # A5.6: a dead row is skipped
 
     def _update(self, x: IntArray, factors: IntArray) -> None:
         """A5.6, A11.2."""
         products = np.outer(factors, x)
-        bias_steps = row_bias_steps(self.layer, self._scale, factors)
+        bias_steps = self._bias_steps(factors)
         if self.sums:
             self.sums.take(products, bias_steps)
             return
-        self.matrix = sats(self.matrix - rshift(products, self.layer.input_width + 1), WEIGHT_WIDTH)
+        rho = column_dithers(self._key, self.layer.inputs) >> (15 - self.layer.input_width)
+        self.matrix = sats(self.matrix - ((products + rho) >> (self.layer.input_width + 1)), WEIGHT_WIDTH)
         self.bias = sats(self.bias - bias_steps, BIAS_WIDTH)
+
+    def _bias_steps(self, factors: IntArray) -> IntArray:
+        """A5.6."""
+        shift = bias_shift(self.layer, self._scale.inputs)
+        if shift >= 0:
+            return factors << shift
+        if shift < LEAST_BIAS_SHIFT:
+            return np.zeros_like(factors)
+        rho = bias_dither(self._key) >> (32 + shift)
+        return np.where(factors == 0, 0, -((rho - factors) >> -shift))
 
     def apply(self, count: int) -> None:
         """A11.5: a step by the mean of `count` samples; there are sums."""
         assert self.sums
-        self.matrix = sats(self.matrix + self.sums.weight_means(count, self.layer.input_width + 1), WEIGHT_WIDTH)
+        rho = sum_dithers(self._key, self.layer.outputs, self.layer.inputs)
+        means = self.sums.weight_means(count, self.layer.input_width + 1, rho)
+        self.matrix = sats(self.matrix + means, WEIGHT_WIDTH)
         self.bias = sats(self.bias + self.sums.bias_means(count), BIAS_WIDTH)
         self.sums.clear()
 
@@ -79,9 +103,3 @@ class ReferenceDense:
         if self.layer.input_rectified:
             sums = np.where(x != 0, sums, 0)
         return Block(sums, rows.exponent + self._scale.weights)
-
-
-def row_bias_steps(layer: DensePlan, scale: LayerScale, factors: IntArray) -> IntArray:
-    """A5.6: the steps of the biases, from the row factors d."""
-    shift = bias_shift(layer, scale.inputs)
-    return factors << shift if shift >= 0 else rshift(factors, -shift)

@@ -7,10 +7,10 @@ import numpy as np
 from jaragua_compiler.arithmetic import Block, rshift, sats, satu, scaled_error
 from jaragua_compiler.blob import IntArray
 from jaragua_compiler.dither import FRACTION_BITS, Dither, dithers
-from jaragua_compiler.exponents import LayerScale
+from jaragua_compiler.exponents import LayerScale, bias_shift
 from jaragua_compiler.plan_operators import DensePlan, WeightedPlan
 from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.reference_dense import BIAS_WIDTH, row_bias_steps
+from jaragua_compiler.reference_dense import BIAS_WIDTH
 from jaragua_compiler.reference_sums import StepSums
 
 FACTOR_WIDTH = 15  # A8.4
@@ -89,6 +89,12 @@ class ReferenceDenseW8:
     def _learn(self, matrix: IntArray, bias: IntArray) -> None:
         self.matrix = with_frozen_rows(self.layer, sats(matrix, WEIGHT_WIDTH), self.matrix)
         self.bias = with_frozen_rows(self.layer, sats(bias, BIAS_WIDTH), self.bias)
+
+
+def row_bias_steps(layer: DensePlan, scale: LayerScale, factors: IntArray) -> IntArray:
+    """A8.4: the steps of the biases, from the row factors d."""
+    shift = bias_shift(layer, scale.inputs)
+    return factors << shift if shift >= 0 else rshift(factors, -shift)
 
 
 def with_frozen_rows(layer: WeightedPlan, learned: IntArray, before: IntArray) -> IntArray:

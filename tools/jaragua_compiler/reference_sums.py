@@ -29,9 +29,14 @@ class StepSums:
         self.weights = sats(self.weights - weight_steps, SUM_WIDTH)
         self.biases = sats(self.biases - bias_steps, BIAS_SUM_WIDTH)
 
-    def weight_means(self, count: int, unit: int) -> IntArray:
-        """A11.5: of `count` samples, in whole weights of 16 bits; 2^-unit is what one of the sums stands for."""
-        return sats(rshift(self.weights * mean_factor(count), MEAN_BITS + unit), STEP_WIDTH)
+    def weight_means(self, count: int, unit: int, dithers: IntArray) -> IntArray:
+        """A11.5: of `count` samples, in whole weights of 16 bits; 2^-unit is what one of the sums stands for.
+
+        dithers: of dither.sum_dithers.
+        """
+        shift = MEAN_BITS + unit
+        fine = (dithers >> (64 - shift) << 32) + dithers
+        return sats((self.weights * mean_factor(count) + fine) >> shift, STEP_WIDTH)
 
     def window_means(self, count: int) -> IntArray:
         """A11.5: of sums of unit 16, with 32 bits behind the point."""

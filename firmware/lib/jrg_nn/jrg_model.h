@@ -62,7 +62,7 @@ JRG_NN_MUST_USE jrg_nn_status jrg_model_bind(void *blob);
 /* The learning rate of the training steps that follow (A5.2, A5.3). After an error the rate before holds. */
 JRG_NN_MUST_USE jrg_nn_status jrg_model_set_rate(jrg_nn_rate rate);
 
-/* Begins the dither of the training steps that follow anew (A7.7, A8.5). Networks of dense int16 layers ignore it. */
+/* Begins the dither of the training steps that follow anew (A5.9, A7.7, A8.5). */
 void jrg_model_set_seed(uint32_t seed);
 
 /* Samples of one training step, 1..65535; 1 until this is called. More than one takes an image with sums (A11.1). What was

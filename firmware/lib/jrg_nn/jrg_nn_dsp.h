@@ -14,6 +14,13 @@ JRG_NN_INLINE int32_t jrg_nn_smmulr(int32_t a, int32_t b)
     return result;
 }
 
+/* SMLAL: the top half of {high, low} + a * b. (As one number of 64 bits GCC would put its halves together in memory.) */
+JRG_NN_INLINE int32_t jrg_nn_smlal_top(int32_t high, uint32_t low, int32_t a, int32_t b)
+{
+    __asm__("smlal %0, %1, %2, %3" : "+r"(low), "+r"(high) : "r"(a), "r"(b));
+    return high;
+}
+
 /* SSAT: clamp to [-2^bits, 2^bits - 1] (A1.2). bits: a constant, 0..31. */
 JRG_NN_INLINE int32_t jrg_nn_ssat(int32_t v, uint32_t bits)
 {

@@ -4,7 +4,7 @@
 
 #include "jrg_nn_dither.h"    // jrg_nn_dither_row
 #include "jrg_nn_layer_w8.h"  // jrg_nn_live_row_w8
-#include "jrg_nn_live_rows.h" // jrg_nn_row_factor
+#include "jrg_nn_live_rows.h" // jrg_nn_scaled_error
 
 /* What all rows of a layer share in one step. */
 typedef struct {
@@ -15,6 +15,22 @@ typedef struct {
     int32_t weight_exponent; /* F */
     uint32_t dither;         /* jrg_nn_dither_layer */
 } jrg_nn_rows_w8;
+
+/* A8.4: d of a row. shift: 0..31. */
+JRG_NN_INLINE int32_t jrg_nn_row_factor(int32_t error, int32_t mantissa, uint32_t shift)
+{
+    const int32_t product = error * mantissa;
+    const int32_t factor = shift == 0u ? product : shift > 30u ? 0 : jrg_nn_rshift(product, shift);
+    return jrg_nn_sats(factor, 15u);
+}
+
+/* A8.4: a bias after its step. factor: int16; shift: q in -30..14. */
+JRG_NN_INLINE int32_t jrg_nn_stepped_bias(int32_t bias, int32_t factor, int32_t shift)
+{
+    const int32_t step = shift >= 0 ? (int32_t)((uint32_t)factor << (uint32_t)shift)
+                                    : jrg_nn_rshift(factor, (uint32_t)-shift);
+    return jrg_nn_sats(bias - step, 30u);
+}
 
 /* Ends a list of count rows as jrg_nn_live_row_w8 says, with a row that learns nothing where a place is left. */
 JRG_NN_INLINE void jrg_nn_end_rows_w8(const jrg_nn_dense_w8 *layer, jrg_nn_live_row_w8 *rows, uint32_t count)

@@ -33,18 +33,22 @@ JRG_NN_INLINE int32_t jrg_nn_mean_factor(uint32_t count)
     return (int32_t)(((1u << JRG_NN_MEAN_BITS) + count / 2u) / count);
 }
 
-/* A11.5 for count int16 weights, an even number of them, 4-aligned. unit: u, 8..16. The sums are 0 again. */
-JRG_NN_INLINE void jrg_nn_apply_weights(int16_t *weights, int32_t *sums, uint32_t count, int32_t factor, uint32_t unit)
+/* A11.5 for count int16 weights of a dense layer, an even number of them, 4-aligned. unit: u, 8..16. layer_key:
+ * jrg_nn_dither_layer of this layer (A5.9). The sums are 0 again. */
+JRG_NN_INLINE void jrg_nn_apply_weights(int16_t *weights, int32_t *sums, uint32_t count, int32_t factor, uint32_t unit,
+                                        uint32_t layer_key)
 {
     const uint32_t shift = unit + JRG_NN_MEAN_BITS - 32u;
     uint32_t i = 0;
 #if JRG_NN_DSP
     i = count & ~3u;
-    jrg_nn_apply_quads_dsp(weights, sums, count / 4u, factor, jrg_nn_shift_factor(shift));
+    jrg_nn_apply_quads_dsp(weights, sums, count / 4u, factor, shift, layer_key);
 #endif
     for (; i < count; i++) {
-        const int32_t high = (int32_t)(((int64_t)sums[i] * factor) >> 32); /* the rounding bit is in it: u > 2 */
-        weights[i] = (int16_t)jrg_nn_sats(weights[i] + jrg_nn_sats(jrg_nn_rshift(high, shift), 15u), 15u);
+        const uint32_t rho = jrg_nn_sum_dither(layer_key, i / 4u);
+        const int64_t fine = ((int64_t)(rho >> (32u - shift)) << 32) + rho;
+        const int32_t step = (int32_t)(((int64_t)sums[i] * factor + fine) >> 32) >> shift;
+        weights[i] = (int16_t)jrg_nn_sats(weights[i] + jrg_nn_sats(step, 15u), 15u);
         sums[i] = 0;
     }
 }

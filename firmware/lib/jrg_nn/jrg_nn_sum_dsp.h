@@ -1,18 +1,20 @@
-/* A11.5 on the DSP extension: 4 weights in 27 instructions, or in 7 if nothing was summed for them (dead rows). */
+/* A11.5 on the DSP extension: 4 weights in 38 instructions, or in 8 if nothing was summed for them (dead rows). */
 #ifndef JRG_NN_SUM_DSP_H
 #define JRG_NN_SUM_DSP_H
 
-#include "jrg_nn_dsp.h" // jrg_nn_shift_factor
+#include "jrg_nn_dither.h" // JRG_NN_DITHER_GOLDEN
+#include "jrg_nn_dsp.h"    // JRG_NN_INLINE
 
-/* One sum becomes its mean in whole weights: SMMUL, then the rounded shift of A1.1. */
+/* One sum becomes its mean in whole weights: SMLAL on the dither, whose top half is `fine`. */
 #define JRG_NN_MEAN(s)                                                                                                 \
-    "smmul " s ", " s ", %[factor]\n\t"                                                                                \
-    "smmulr " s ", " s ", %[shift]\n\t"                                                                                \
-    "ssat " s ", #16, " s "\n\t"
+    "mov r9, %[rho]\n\t"                                                                                               \
+    "lsr r10, %[rho], %[fine]\n\t"                                                                                     \
+    "smlal r9, r10, " s ", %[factor]\n\t"                                                                              \
+    "ssat " s ", #16, r10, asr %[shift]\n\t"
 
-/* 4 weights for each of `quads`; shift: of jrg_nn_shift_factor. weights: 4-aligned. The sums are 0 again. */
+/* 4 weights for each of `quads`; shift: a constant, 6..14. weights: 4-aligned. The sums are 0 again. */
 JRG_NN_INLINE void jrg_nn_apply_quads_dsp(int16_t *weights, int32_t *sums, uint32_t quads, int32_t factor,
-                                          int32_t shift)
+                                          uint32_t shift, uint32_t rho)
 {
     const uint32_t zero = 0;
 #pragma GCC unroll 4
@@ -32,9 +34,11 @@ JRG_NN_INLINE void jrg_nn_apply_quads_dsp(int16_t *weights, int32_t *sums, uint3
                          "strd %[zero], %[zero], [%[s], #8]\n"
                          "1:\n\t"
                          "add %[w], %[w], #8\n\t"
-                         "add %[s], %[s], #16"
-                         : [w] "+&r"(weights), [s] "+&r"(sums)
-                         : [factor] "r"(factor), [shift] "r"(shift), [zero] "r"(zero)
+                         "add %[s], %[s], #16\n\t"
+                         "add %[rho], %[rho], %[golden]"
+                         : [w] "+&r"(weights), [s] "+&r"(sums), [rho] "+&r"(rho)
+                         : [factor] "r"(factor), [zero] "r"(zero), [golden] "r"(JRG_NN_DITHER_GOLDEN),
+                           [shift] "I"(shift), [fine] "I"(32u - shift)
                          : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory");
     }
 }

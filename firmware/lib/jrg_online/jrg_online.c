@@ -4,6 +4,7 @@
 
 #include "jrg_nn_dense_forward.h" // jrg_nn_dense_forward
 #include "jrg_nn_dense_update.h"  // jrg_nn_dense_update
+#include "jrg_nn_dither.h"        // jrg_nn_dither_step
 #include "jrg_nn_live_rows.h"     // jrg_nn_live_rows
 #include "jrg_nn_softmax.h"       // jrg_nn_softmax_error
 #include "jrg_nn_wide.h"          // jrg_nn_wide_forward
@@ -186,41 +187,43 @@ static JRG_ONLINE_ONCE jrg_nn_error judge(jrg_online *online, uint32_t label, jr
 }
 
 /* A5.1, A5.4. error_width: a constant, which the kernels' saturating instructions need. */
-JRG_NN_INLINE uint32_t list_rows(jrg_online *online, jrg_nn_error *error, uint32_t error_width)
+JRG_NN_INLINE uint32_t list_rows(jrg_online *online, uint32_t key, jrg_nn_error *error, uint32_t error_width)
 {
     jrg_nn_dense head = online->head;
     head.error_width = error_width;
-    return jrg_nn_live_rows(&head, online->exponents, online->rate, online->memory.errors, error, online->memory.rows);
+    return jrg_nn_live_rows(&head, online->exponents, online->rate, key, online->memory.errors, error,
+                            online->memory.rows);
 }
 
 /* A5.5: 15 - ceil(log2 outputs), of 1 to 64 outputs. */
-static uint32_t live_rows(jrg_online *online, jrg_nn_error *error)
+static uint32_t live_rows(jrg_online *online, uint32_t key, jrg_nn_error *error)
 {
     switch (online->head.error_width) {
     case 9:
-        return list_rows(online, error, 9);
+        return list_rows(online, key, error, 9);
     case 10:
-        return list_rows(online, error, 10);
+        return list_rows(online, key, error, 10);
     case 11:
-        return list_rows(online, error, 11);
+        return list_rows(online, key, error, 11);
     case 12:
-        return list_rows(online, error, 12);
+        return list_rows(online, key, error, 12);
     case 13:
-        return list_rows(online, error, 13);
+        return list_rows(online, key, error, 13);
     case 14:
-        return list_rows(online, error, 14);
+        return list_rows(online, key, error, 14);
     default:
-        return list_rows(online, error, 15);
+        return list_rows(online, key, error, 15);
     }
 }
 
 /* O4.3. */
 static JRG_ONLINE_ONCE void step(jrg_online *online, jrg_nn_error error)
 {
+    const uint32_t key = jrg_nn_dither_step(0, online->steps++);
     if (error.magnitude == 0u)
         return;
-    const uint32_t count = live_rows(online, &error);
-    jrg_nn_dense_update(&online->head, online->memory.rows, count, online->memory.features);
+    const uint32_t count = live_rows(online, key, &error);
+    jrg_nn_dense_update(&online->head, online->memory.rows, count, online->memory.features, key);
 }
 
 /* ---- prototypes --------------------------------------------------------------------------------------------------- */

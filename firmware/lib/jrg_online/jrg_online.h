@@ -74,7 +74,8 @@ typedef struct {
     jrg_online_network network;
     jrg_online_memory memory;
     jrg_online_settings settings;
-    uint32_t seen; /* N of O2 */
+    uint32_t seen;  /* N of O2 */
+    uint32_t steps; /* of the head, for its dither (O4.3) */
     jrg_online_drift drift;
     uint32_t ring; /* class replayed last (O5.2) */
     jrg_online_report report;

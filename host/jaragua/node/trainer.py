@@ -123,7 +123,7 @@ class Trainer(Protocol):
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
         """A training step for every `samples.step` of the samples, in order, and one for the rest (A11.5).
 
-        seed: of the dither, 32 bits (A7.7, A8.5). A least loss takes a blob: its exponents are the unit.
+        seed: of the dither, 32 bits (A5.9, A7.7, A8.5). A least loss takes a blob: its exponents are the unit.
         """
         ...
 

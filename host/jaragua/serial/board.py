@@ -168,7 +168,7 @@ class Board:
         """Trains on `samples` (see `samples_of`) with the rate (mantissa, exponent) of A5.2, `batch` of them each step.
 
         `base`: the blob to start from (staged first if need be), or empty to go on with the working weights. `seed`: of
-        the dither, 32 bits (A7.7, A8.5). The same job number again answers from the board's memory and
+        the dither, 32 bits (A5.9, A7.7, A8.5). The same job number again answers from the board's memory and
         trains nothing twice (L4.5). More than one sample a step takes an image with sums (A11.1). `clip`: the largest
         output error, in its own unit; 0: any (A11.7). `least_loss`: of a sample that teaches anything, in the unit of
         `loss_sum`; 0: any (A11.8).

@@ -26,6 +26,8 @@
 
 #include "jrg_model.h"        // jrg_nn_result
 #include "jrg_nn_arith.h"     // jrg_nn_rshift
+#include "jrg_nn_dense_update.h" // jrg_nn_stepped_weight
+#include "jrg_nn_dither.h"    // jrg_nn_dither_step
 #include "jrg_nn_layer.h"     // jrg_nn_row_error
 #include "jrg_nn_live_rows.h" // jrg_nn_error_shift
 #include "jrg_nn_softmax.h"   // jrg_nn_softmax_error
@@ -82,6 +84,7 @@ typedef struct {
 typedef struct {
     uint32_t clients;
     uint32_t samples; /* of each */
+    const uint32_t *seeds; /* [clients] of the dither (A8.5) */
     const int16_t *inputs;
     const int16_t *targets;
 } jrg_lanes_samples;
@@ -91,11 +94,13 @@ typedef struct {
     uint64_t loss;
 } jrg_lanes_figures;
 
-/* Shifts that differ from lane to lane. Of errors: `right` or `left`, which leaves one bit too many, and A1.1 takes it away;
- * of factors: to the right after `half` is added, which for them rounds as A1.1. */
+/* What differs from lane to lane. Of errors: shifted `right` or `left`, which leaves one bit too many, and A1.1 takes it away;
+ * of factors (A5.4): the mantissa, the shift to the right, and by how much half of rho is shifted before it is added; the
+ * layer's key (A5.9). */
 typedef struct {
     jrg_lanes_word right, left;
-    jrg_lanes_word half, factor;
+    jrg_lanes_word mantissa, factor, dither;
+    jrg_lanes_word key;
 } jrg_lanes_shifts;
 
 /* How many lanes there are, and how many threads at most, for who gives the memory. */
@@ -201,17 +206,19 @@ static void jrg_lanes_find_shifts(const jrg_lanes_work *work, const jrg_lanes_la
         const int32_t found = jrg_nn_error_shift((uint32_t)magnitude[p] | 1u, layer->error_width);
         const int32_t shift = magnitude[p] != 0 ? found : 32;
         exponents[p] -= magnitude[p] != 0 ? found : 0;
-        const int32_t factor_shift = jrg_nn_clamp(rest + exponents[p], 0, 31);
+        const int32_t factor_shift = jrg_nn_clamp(rest + exponents[p], 0, JRG_NN_FACTOR_SHIFT_MAX);
+        const int32_t whole = jrg_nn_clamp(factor_shift, 0, (int32_t)JRG_NN_FACTOR_SHIFT_WHOLE);
         shifts->right[p] = shift > 0 ? shift - 1 : 0;
         shifts->left[p] = shift > 0 ? 0 : 1 - shift;
-        shifts->half[p] = (int32_t)((1u << factor_shift) >> 1);
-        shifts->factor[p] = factor_shift;
+        shifts->mantissa[p] = work->rate_mantissa >> (factor_shift - whole);
+        shifts->factor[p] = whole;
+        shifts->dither[p] = 31 - whole;
     }
 }
 
-/* memory->errors: of the output; its exponents in each lane are those of A4. */
+/* memory->errors: of the output; its exponents in each lane are those of A4. step_keys: of the dither (A8.5). */
 static void jrg_lanes_backward(const jrg_lanes_work *work, const jrg_lanes_memory *memory, jrg_lanes_pair *weights_end,
-                               jrg_lanes_word *biases_end, const jrg_lanes_pair *outputs)
+                               jrg_lanes_word *biases_end, const jrg_lanes_pair *outputs, const uint32_t *step_keys)
 {
     _Alignas(64) jrg_lanes_word exponents;
     _Alignas(64) jrg_lanes_word magnitude;
@@ -227,15 +234,18 @@ static void jrg_lanes_backward(const jrg_lanes_work *work, const jrg_lanes_memor
         const bool rectified = layer->relu && k + 1u < work->layers_count; /* that of the output is none (A4) */
         jrg_lanes_magnitude(errors, layer->outputs, rectified ? x : NULL, magnitude);
         jrg_lanes_find_shifts(work, layer, magnitude, exponents, &shifts);
+        for (uint32_t l = 0; l < JRG_LANES; l++) {
+            shifts.key[l] = (int32_t)jrg_nn_dither_layer(step_keys[l], k);
+        }
         x -= jrg_lanes_pairs(layer->inputs);
         weights_end -= jrg_lanes_pairs(layer->inputs) * layer->outputs;
         biases_end -= layer->outputs;
-        jrg_lanes_scale(layer, work->rate_mantissa, &shifts, errors, memory->factors, biases_end);
+        jrg_lanes_scale(layer, &shifts, errors, memory->factors, biases_end);
         if (k == 0u) { /* no error goes further down */
-            jrg_lanes_step_first(layer, memory->factors, x, weights_end);
+            jrg_lanes_step_first(layer, memory->factors, x, shifts.key, weights_end);
             return;
         }
-        jrg_lanes_step_rows(layer, errors, memory->factors, x, weights_end, below);
+        jrg_lanes_step_rows(layer, errors, memory->factors, x, shifts.key, weights_end, below);
         jrg_lanes_word *const used = errors;
         errors = below;
         below = used;
@@ -289,11 +299,14 @@ static void jrg_lanes_load(const jrg_lanes_work *work, const uint8_t *blob, jrg_
     }
 }
 
-/* A sample of each lane's device; lanes beyond `used` take the first one's. weights, biases: of the group. */
+/* A sample of each lane's device; lanes beyond `used` take the first one's. weights, biases: of the group. step: counts the
+ * samples of all passes. */
 static void jrg_lanes_learn(const jrg_lanes_work *work, const jrg_lanes_memory *memory, jrg_lanes_pair *weights,
                             jrg_lanes_word *biases, const jrg_lanes_samples *support, uint32_t first, uint32_t used,
-                            uint32_t sample, jrg_lanes_figures *figures)
+                            uint32_t step, jrg_lanes_figures *figures)
 {
+    const uint32_t sample = step % support->samples;
+    uint32_t step_keys[JRG_LANES];
     const jrg_lanes_layer *top = &work->layers[work->layers_count - 1u];
     const uint32_t inputs = work->layers[0].inputs;
     const uint32_t width = work->layers[0].input_width;
@@ -302,6 +315,7 @@ static void jrg_lanes_learn(const jrg_lanes_work *work, const jrg_lanes_memory *
     bool learns = false; /* any lane */
     for (uint32_t l = 0; l < JRG_LANES; l++) {
         const size_t at = (size_t)(first + (l < used ? l : 0u)) * support->samples + sample;
+        step_keys[l] = jrg_nn_dither_step(support->seeds[first + (l < used ? l : 0u)], step);
         for (uint32_t i = 0; i < inputs; i++) {
             *jrg_lanes_number(outputs, i, l) = (int16_t)jrg_nn_sats(support->inputs[at * inputs + i], width);
         }
@@ -319,7 +333,7 @@ static void jrg_lanes_learn(const jrg_lanes_work *work, const jrg_lanes_memory *
         learns |= jrg_lanes_error(work, outputs, l, target, memory->errors, own);
     }
     if (learns) {
-        jrg_lanes_backward(work, memory, weights, biases, outputs);
+        jrg_lanes_backward(work, memory, weights, biases, outputs, step_keys);
     }
 }
 
@@ -544,8 +558,7 @@ static void jrg_lanes_train_group(const jrg_lanes_job *job, const jrg_lanes_memo
     jrg_lanes_word *biases = job->devices->biases + (size_t)(first / JRG_LANES) * job->devices->biases_count;
     jrg_lanes_load(job->work, job->start, weights, biases);
     for (uint32_t step = 0; step < job->work->passes * support->samples; step++) {
-        const uint32_t sample = step % support->samples;
-        jrg_lanes_learn(job->work, memory, weights, biases, support, first, used, sample, &job->figures[first]);
+        jrg_lanes_learn(job->work, memory, weights, biases, support, first, used, step, &job->figures[first]);
     }
 }
 

@@ -74,6 +74,7 @@ class _Samples(ctypes.Structure):
     _fields_ = (
         ("clients", ctypes.c_uint32),
         ("samples", ctypes.c_uint32),
+        ("seeds", ctypes.c_void_p),
         ("inputs", ctypes.c_void_p),
         ("targets", ctypes.c_void_p),
     )
@@ -155,21 +156,23 @@ class DenseLanes:
         found: Exponents,
         units: NDArray[np.float64],
         task: Task,
-        samples: tuple[NDArray[np.int16], NDArray[np.int16], int],
+        samples: tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.uint32]],
         threads: int = 1,
     ) -> tuple[LearnedInStep, NDArray[np.void]]:
         """What the devices learned, and the figures of each.
 
-        found: the exponents of `start`; units as layout.units; samples: inputs, targets, and of how many devices.
+        found: the exponents of `start`; units as layout.units; samples: inputs, targets, and the devices' seeds (A8.5).
         threads: that may share the devices; the C starts them, and they take some whenever they have time.
         """
-        inputs, targets, devices = samples
+        inputs, targets, seeds = samples
+        devices = len(seeds)
         layers = self._layers(found)  # kept here: another thread may have others
         threads = min(threads, self._most_threads, -(-devices // self._lanes))
         memories = self._memories(threads)
         work = self._work(layers, units, task, found)
         figures = np.zeros(devices, FIGURES)
-        batch = _Samples(devices, len(inputs) // devices, inputs.ctypes.data, targets.ctypes.data)
+        arrays = seeds.ctypes.data, inputs.ctypes.data, targets.ctypes.data
+        batch = _Samples(devices, len(inputs) // devices, *arrays)
         learned = LearnedInStep(self, start, work, devices, (layers, units))
         structures = ctypes.byref(batch), ctypes.byref(learned.room.structure)
         self._library.jrg_lanes_train(ctypes.byref(work), memories, threads, start, *structures, figures.ctypes.data)

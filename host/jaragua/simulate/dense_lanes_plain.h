@@ -60,51 +60,54 @@ static void jrg_lanes_magnitude(jrg_lanes_word *errors, uint32_t count, const jr
 }
 
 /* A5.1 and A5.4: a layer's errors are scaled, and its rows' factors found; A5.6 of its biases. */
-static void jrg_lanes_scale(const jrg_lanes_layer *layer, int32_t mantissa, const jrg_lanes_shifts *shifts,
-                            jrg_lanes_word *errors, jrg_lanes_pair *factors, jrg_lanes_word *biases)
+static void jrg_lanes_scale(const jrg_lanes_layer *layer, const jrg_lanes_shifts *shifts, jrg_lanes_word *errors,
+                            jrg_lanes_pair *factors, jrg_lanes_word *biases)
 {
     const int32_t limit = (int32_t)(1u << layer->error_width);
-    const int32_t bias_limit = 1 << 30;
     for (uint32_t j = 0; j < layer->outputs; j++) {
         for (uint32_t l = 0; l < JRG_LANES; l++) {
             const int32_t shifted = (int32_t)((uint32_t)(errors[j][l] >> shifts->right[l]) << shifts->left[l]);
             const int32_t rounded = (shifted + 1) >> 1;
             const int32_t e = rounded < limit ? rounded : limit - 1; /* by its magnitude it cannot be less than -limit */
-            const int32_t d = jrg_nn_clamp((e * mantissa + shifts->half[l]) >> shifts->factor[l], -32768, 32767);
-            const int32_t step = layer->bias_shift >= 0 ? (int32_t)((uint32_t)d << layer->bias_shift)
-                                                        : jrg_nn_rshift(d, (uint32_t)-layer->bias_shift);
+            const uint32_t rho = jrg_nn_factor_dither((uint32_t)shifts->key[l], j);
+            const int32_t product = e * shifts->mantissa[l] + (int32_t)((rho >> 1) >> shifts->dither[l]);
+            const int32_t d = jrg_nn_clamp(product >> shifts->factor[l], -32768, 32767);
+            const uint32_t bias_rho = jrg_nn_bias_dither((uint32_t)shifts->key[l]);
             errors[j][l] = e;
             factors[j][l] = factors[j][JRG_LANES + l] = (int16_t)d;
-            biases[j][l] = jrg_nn_clamp(biases[j][l] - step, -bias_limit, bias_limit - 1);
+            biases[j][l] = jrg_nn_dithered_bias(biases[j][l], d, layer->bias_shift, bias_rho);
         }
     }
 }
 
 /* A5.6 of one row of weights. */
 static void jrg_lanes_step_row(const jrg_lanes_layer *layer, const int16_t *restrict factor, const jrg_lanes_pair *x,
-                               jrg_lanes_pair *restrict w)
+                               const int32_t *keys, jrg_lanes_pair *restrict w)
 {
-    const int32_t half = (int32_t)(1u << layer->input_width);
+    jrg_lanes_word rho;
     for (uint32_t p = 0; p < jrg_lanes_pairs(layer->inputs); p++) {
+        for (uint32_t l = 0; l < JRG_LANES; l++) {
+            rho[l] = jrg_nn_dense_dither((uint32_t)keys[l], 2u * p, layer->input_width);
+        }
         for (uint32_t n = 0; n < 2u * JRG_LANES; n++) {
-            const int32_t step = ((int32_t)factor[n] * x[p][n] + half) >> (layer->input_width + 1u);
-            w[p][n] = (int16_t)jrg_nn_clamp((int32_t)w[p][n] - step, -32768, 32767);
+            w[p][n] = jrg_nn_stepped_weight(w[p][n], factor[n], x[p][n], rho[n % JRG_LANES], layer->input_width);
         }
     }
 }
 
 /* A5.6 of the first layer's weights. */
 static void jrg_lanes_step_first(const jrg_lanes_layer *layer, const jrg_lanes_pair *factors, const jrg_lanes_pair *x,
-                                 jrg_lanes_pair *w)
+                                 const int32_t *keys, jrg_lanes_pair *w)
 {
     for (uint32_t j = 0; j < layer->outputs; j++) {
-        jrg_lanes_step_row(layer, factors[j], x, w + j * jrg_lanes_pairs(layer->inputs));
+        jrg_lanes_step_row(layer, factors[j], x, keys, w + j * jrg_lanes_pairs(layer->inputs));
     }
 }
 
 /* A5.7 and A5.6 of all rows of a layer that is not the first. below: of its inputs, and one more if their count is odd. */
 static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, const jrg_lanes_word *errors, const jrg_lanes_pair *factors,
-                                const jrg_lanes_pair *x, jrg_lanes_pair *w, jrg_lanes_word *restrict below)
+                                const jrg_lanes_pair *x, const int32_t *keys, jrg_lanes_pair *w,
+                                jrg_lanes_word *restrict below)
 {
     const uint32_t row_pairs = jrg_lanes_pairs(layer->inputs);
     memset(below, 0, 2u * row_pairs * sizeof *below);
@@ -119,7 +122,7 @@ static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, const jrg_lanes_wo
                 below[2u * p + 1u][l] += (int32_t)w[p][JRG_LANES + l] * halves[l];
             }
         }
-        jrg_lanes_step_row(layer, factors[j], x, w);
+        jrg_lanes_step_row(layer, factors[j], x, keys, w);
     }
 }
 

@@ -183,9 +183,9 @@ static void jrg_lanes_magnitude(jrg_lanes_word *errors, uint32_t count, const jr
     jrg_lanes_put(magnitude, found);
 }
 
-/* The lanes' shifts, limits and rate. */
+/* The lanes' shifts, limits, rates and keys. */
 typedef struct {
-    jrg_lanes_vector right, left, half, factor, mantissa, most, one;
+    jrg_lanes_vector right, left, factor, dither, mantissa, key, most, one;
 } jrg_lanes_scaling;
 
 /* A5.1. By its magnitude no error is less than -limit. */
@@ -198,72 +198,92 @@ static inline jrg_lanes_vector jrg_lanes_scaled_error(const jrg_lanes_scaling *b
 
 /* A5.4, in both numbers of a pair. Error and mantissa fit 16 bits, so VPMADDWD multiplies their lower halves; the
  * mantissa's upper one is 0. VPACKSSDW saturates. */
-static inline jrg_lanes_vector jrg_lanes_factor(const jrg_lanes_scaling *by, jrg_lanes_vector scaled_error)
+static inline jrg_lanes_vector jrg_lanes_factor(const jrg_lanes_scaling *by, jrg_lanes_vector scaled_error, uint32_t row)
 {
     const jrg_lanes_vector product = JRG_LANES_OP(madd_epi16)(scaled_error, by->mantissa);
-    const jrg_lanes_vector rounded = JRG_LANES_OP(srav_epi32)(JRG_LANES_OP(add_epi32)(product, by->half), by->factor);
+    const jrg_lanes_vector turn = JRG_LANES_OP(set1_epi32)((int32_t)jrg_nn_factor_dither(0, row));
+    const jrg_lanes_vector half_rho = JRG_LANES_OP(srli_epi32)(JRG_LANES_OP(add_epi32)(by->key, turn), 1);
+    const jrg_lanes_vector dithered =
+        JRG_LANES_OP(add_epi32)(product, JRG_LANES_OP(srlv_epi32)(half_rho, by->dither));
+    const jrg_lanes_vector rounded = JRG_LANES_OP(srav_epi32)(dithered, by->factor);
     const jrg_lanes_vector packed = JRG_LANES_OP(packs_epi32)(rounded, rounded);
     return JRG_LANES_OP(unpacklo_epi16)(packed, packed);
 }
 
-/* A5.6 of a bias. */
-static inline jrg_lanes_vector jrg_lanes_stepped_bias(jrg_lanes_vector bias, jrg_lanes_vector factor, int32_t shift)
+/* A5.6: what is added to a bias. key: of the layer (A5.9). */
+static inline jrg_lanes_vector jrg_lanes_bias_step(jrg_lanes_vector factor, jrg_lanes_vector key, int32_t shift)
 {
-    const jrg_lanes_vector step = shift >= 0 ? JRG_LANES_OP(sll_epi32)(factor, _mm_cvtsi32_si128(shift))
-                                             : jrg_lanes_rshift(factor, (uint32_t)-shift);
-    return jrg_lanes_clamped(JRG_LANES_OP(sub_epi32)(bias, step), -(1 << 30), (1 << 30) - 1);
+    if (shift >= 0) {
+        const jrg_lanes_vector step = JRG_LANES_OP(sll_epi32)(factor, _mm_cvtsi32_si128(shift));
+        return JRG_LANES_OP(sub_epi32)(JRG_LANES_ALL(setzero)(), step);
+    }
+    if (shift < JRG_NN_BIAS_SHIFT_MIN) {
+        return JRG_LANES_ALL(setzero)();
+    }
+    const jrg_lanes_vector rho = JRG_LANES_OP(srl_epi32)(JRG_LANES_OP(slli_epi32)(key, 16), _mm_cvtsi32_si128(32 + shift));
+    return JRG_LANES_OP(sra_epi32)(JRG_LANES_OP(sub_epi32)(rho, factor), _mm_cvtsi32_si128(-shift));
 }
 
 /* A5.1 and A5.4: a layer's errors are scaled, each as the first of a pair with 0, and its rows' factors found; A5.6 of its
  * biases. */
-static void jrg_lanes_scale(const jrg_lanes_layer *layer, int32_t mantissa, const jrg_lanes_shifts *shifts,
-                            jrg_lanes_word *errors, jrg_lanes_pair *factors, jrg_lanes_word *biases)
+static void jrg_lanes_scale(const jrg_lanes_layer *layer, const jrg_lanes_shifts *shifts, jrg_lanes_word *errors,
+                            jrg_lanes_pair *factors, jrg_lanes_word *biases)
 {
     const jrg_lanes_scaling by = {jrg_lanes_get(shifts->right),
                                   jrg_lanes_get(shifts->left),
-                                  jrg_lanes_get(shifts->half),
                                   jrg_lanes_get(shifts->factor),
-                                  JRG_LANES_OP(set1_epi32)(mantissa),
+                                  jrg_lanes_get(shifts->dither),
+                                  jrg_lanes_get(shifts->mantissa),
+                                  jrg_lanes_get(shifts->key),
                                   JRG_LANES_OP(set1_epi32)((1 << layer->error_width) - 1),
                                   JRG_LANES_OP(set1_epi32)(1)};
     const jrg_lanes_vector first_half = JRG_LANES_OP(set1_epi32)(JRG_LANES_FIRST_HALF);
     for (uint32_t j = 0; j < layer->outputs; j++) {
         const jrg_lanes_vector error = jrg_lanes_scaled_error(&by, jrg_lanes_get(errors[j]));
-        const jrg_lanes_vector factor = jrg_lanes_factor(&by, error);
+        const jrg_lanes_vector factor = jrg_lanes_factor(&by, error, j);
         const jrg_lanes_vector step = JRG_LANES_OP(srai_epi32)(factor, 16);
         jrg_lanes_put(errors[j], JRG_LANES_ALL(and)(error, first_half));
         jrg_lanes_put(factors[j], factor);
-        jrg_lanes_put(biases[j], jrg_lanes_stepped_bias(jrg_lanes_get(biases[j]), step, layer->bias_shift));
+        const jrg_lanes_vector bias_step = jrg_lanes_bias_step(step, by.key, layer->bias_shift);
+        const jrg_lanes_vector bias = JRG_LANES_OP(add_epi32)(jrg_lanes_get(biases[j]), bias_step);
+        jrg_lanes_put(biases[j], jrg_lanes_clamped(bias, -(1 << 30), (1 << 30) - 1));
     }
 }
 
-/* A5.6: (d x + 2^width) >> (width + 1) is VPMULHRSW of d and x 2^(14 - width), for a width of at most 14. */
-static inline jrg_lanes_vector jrg_lanes_stepped(jrg_lanes_vector w, jrg_lanes_vector factor, jrg_lanes_vector x_scaled)
+/* A5.9: of each lane ~rho of the columns of pair p, in both numbers of a pair. */
+static inline jrg_lanes_vector jrg_lanes_not_rho(const int32_t *keys, uint32_t p)
 {
-    return JRG_LANES_OP(subs_epi16)(w, JRG_LANES_OP(mulhrs_epi16)(factor, x_scaled));
+    const uint32_t turn = jrg_nn_column_dither(0, 2u * p / JRG_NN_DITHER_COLUMN_BLOCK);
+    const jrg_lanes_vector rho = JRG_LANES_OP(add_epi32)(jrg_lanes_get(keys), JRG_LANES_OP(set1_epi32)((int32_t)turn));
+    const jrg_lanes_vector low = JRG_LANES_ALL(and)(rho, JRG_LANES_OP(set1_epi32)(JRG_LANES_FIRST_HALF));
+    const jrg_lanes_vector both = JRG_LANES_ALL(or)(low, JRG_LANES_OP(slli_epi32)(low, 16));
+    return JRG_LANES_ALL(xor)(both, JRG_LANES_OP(set1_epi32)(-1));
 }
 
-/* The same for a width of 15: the upper half of d x, and one more where its lower half is at least 2^15. */
-static inline jrg_lanes_vector jrg_lanes_stepped_15(jrg_lanes_vector w, jrg_lanes_vector factor, jrg_lanes_vector x)
+/* A5.6: the upper half of d x', and one more where its lower half and rho make 2^16. x': x 2^(15 - width). */
+static inline jrg_lanes_vector jrg_lanes_stepped(jrg_lanes_vector w, jrg_lanes_vector factor, jrg_lanes_vector x_scaled,
+                                                 jrg_lanes_vector not_rho)
 {
-    const jrg_lanes_vector more = JRG_LANES_OP(srli_epi16)(JRG_LANES_OP(mullo_epi16)(factor, x), 15);
-    return JRG_LANES_OP(subs_epi16)(w, JRG_LANES_OP(add_epi16)(JRG_LANES_OP(mulhi_epi16)(factor, x), more));
+    const jrg_lanes_vector lower = JRG_LANES_OP(mullo_epi16)(factor, x_scaled);
+    const jrg_lanes_vector above = JRG_LANES_OP(subs_epu16)(lower, not_rho);
+    const jrg_lanes_vector carry = JRG_LANES_OP(min_epu16)(above, JRG_LANES_OP(set1_epi16)(1));
+    const jrg_lanes_vector step = JRG_LANES_OP(add_epi16)(JRG_LANES_OP(mulhi_epi16)(factor, x_scaled), carry);
+    return JRG_LANES_OP(subs_epi16)(w, step);
 }
 
 /* A5.6 of the first layer's weights. Widths are at most 15. */
 static void jrg_lanes_step_first(const jrg_lanes_layer *layer, const jrg_lanes_pair *factors, const jrg_lanes_pair *x,
-                                 jrg_lanes_pair *w)
+                                 const int32_t *keys, jrg_lanes_pair *w)
 {
     const uint32_t row_pairs = jrg_lanes_pairs(layer->inputs);
-    const __m128i up = _mm_cvtsi32_si128(14 - (int32_t)layer->input_width);
+    const __m128i up = _mm_cvtsi32_si128(15 - (int32_t)layer->input_width);
     for (uint32_t p = 0; p < row_pairs; p++) {
-        const jrg_lanes_vector both = jrg_lanes_get(x[p]);
-        const jrg_lanes_vector scaled = JRG_LANES_OP(sll_epi16)(both, up);
+        const jrg_lanes_vector scaled = JRG_LANES_OP(sll_epi16)(jrg_lanes_get(x[p]), up);
+        const jrg_lanes_vector not_rho = jrg_lanes_not_rho(keys, p);
         for (uint32_t j = 0; j < layer->outputs; j++) {
             const jrg_lanes_vector factor = jrg_lanes_get(factors[j]);
             const jrg_lanes_vector was = jrg_lanes_get(w[j * row_pairs + p]);
-            jrg_lanes_put(w[j * row_pairs + p], layer->input_width == 15u ? jrg_lanes_stepped_15(was, factor, both)
-                                                                          : jrg_lanes_stepped(was, factor, scaled));
+            jrg_lanes_put(w[j * row_pairs + p], jrg_lanes_stepped(was, factor, scaled, not_rho));
         }
     }
 }
@@ -274,12 +294,13 @@ static void jrg_lanes_step_first(const jrg_lanes_layer *layer, const jrg_lanes_p
 #define JRG_LANES_STEP_PAIRS 2u
 #endif
 
-/* A5.7 and A5.6 of `count` pairs of inputs of a layer, in all its rows; w: of the first row, of the first of these. */
+/* A5.7 and A5.6 of `count` pairs of inputs of a layer that share one rho, in all its rows; w: of the first row, of the first
+ * of these. */
 JRG_LANES_INLINE void jrg_lanes_step_inputs(const jrg_lanes_layer *layer, uint32_t count, const jrg_lanes_word *errors,
-                                            const jrg_lanes_pair *factors, const jrg_lanes_pair *x, jrg_lanes_pair *w,
-                                            jrg_lanes_word *below)
+                                            const jrg_lanes_pair *factors, const jrg_lanes_pair *x,
+                                            jrg_lanes_vector not_rho, jrg_lanes_pair *w, jrg_lanes_word *below)
 {
-    const __m128i up = _mm_cvtsi32_si128(14 - (int32_t)layer->input_width);
+    const __m128i up = _mm_cvtsi32_si128(15 - (int32_t)layer->input_width);
     jrg_lanes_vector first[JRG_LANES_STEP_PAIRS];
     jrg_lanes_vector second[JRG_LANES_STEP_PAIRS];
     jrg_lanes_vector scaled[JRG_LANES_STEP_PAIRS];
@@ -295,7 +316,7 @@ JRG_LANES_INLINE void jrg_lanes_step_inputs(const jrg_lanes_layer *layer, uint32
             const jrg_lanes_vector was = jrg_lanes_get(w[p]);
             first[p] = jrg_lanes_plus_products(first[p], was, error_first);
             second[p] = jrg_lanes_plus_products(second[p], was, error_second);
-            jrg_lanes_put(w[p], jrg_lanes_stepped(was, factor, scaled[p]));
+            jrg_lanes_put(w[p], jrg_lanes_stepped(was, factor, scaled[p], not_rho));
         }
     }
     for (uint32_t p = 0; p < count; p++) {
@@ -304,18 +325,19 @@ JRG_LANES_INLINE void jrg_lanes_step_inputs(const jrg_lanes_layer *layer, uint32
     }
 }
 
-/* A5.7 and A5.6 of all rows of a layer that is not the first: widths are at most 14. below: of its inputs, and one more
+/* A5.7 and A5.6 of all rows of a layer that is not the first. below: of its inputs, and one more
  * if their count is odd. */
 static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, const jrg_lanes_word *errors, const jrg_lanes_pair *factors,
-                                const jrg_lanes_pair *x, jrg_lanes_pair *w, jrg_lanes_word *below)
+                                const jrg_lanes_pair *x, const int32_t *keys, jrg_lanes_pair *w, jrg_lanes_word *below)
 {
     const uint32_t row_pairs = jrg_lanes_pairs(layer->inputs);
     uint32_t p = 0;
     for (; p + JRG_LANES_STEP_PAIRS <= row_pairs; p += JRG_LANES_STEP_PAIRS) {
-        jrg_lanes_step_inputs(layer, JRG_LANES_STEP_PAIRS, errors, factors, x + p, w + p, below + 2u * p);
+        const jrg_lanes_vector not_rho = jrg_lanes_not_rho(keys, p);
+        jrg_lanes_step_inputs(layer, JRG_LANES_STEP_PAIRS, errors, factors, x + p, not_rho, w + p, below + 2u * p);
     }
     for (; p < row_pairs; p++) {
-        jrg_lanes_step_inputs(layer, 1, errors, factors, x + p, w + p, below + 2u * p);
+        jrg_lanes_step_inputs(layer, 1, errors, factors, x + p, jrg_lanes_not_rho(keys, p), w + p, below + 2u * p);
     }
 }
 

@@ -186,7 +186,7 @@ class IntegerFleet:
         """The same; C takes the batch apart."""
         scale, rate = self._scale(start), _rate(work.learning_rate)
         threads = self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP)
-        arrays = *self._quantised_in_c(lanes, scale.exponents, batch), len(batch)
+        arrays = *self._quantised_in_c(lanes, scale.exponents, batch), _seeds(batch)
         least_loss = quantise_least_loss(self._plan, scale.exponents, work.least_loss)
         task = Task(rate, work.passes, least_loss)
         return lanes.train(start, scale.exponents, scale.units, task, arrays, threads)
@@ -223,7 +223,7 @@ class IntegerFleet:
             inputs=np.ascontiguousarray(quantise_inputs(self._plan, found, batch.x)),
             targets=np.ascontiguousarray(quantise_targets(self._plan, found, batch.y)),
             counts=batch.counts.astype(np.uint32),
-            seeds=(batch.seeds & 0xFFFFFFFF).astype(np.uint32),
+            seeds=_seeds(batch),
         )
 
     def _quantised_in_c(self, lanes: DenseLanes, found: Exponents, batch: Batch) -> tuple[Integers, Integers]:
@@ -248,6 +248,11 @@ class IntegerFleet:
             found, last = exponents(self._plan, start), self._last
             self._last = _Scale(start, found, last.units if found == last.exponents else units(self._plan, found))
         return self._last
+
+
+def _seeds(batch: Batch) -> NDArray[np.uint32]:
+    """Of the devices' dither (A8.5)."""
+    return (batch.seeds & 0xFFFFFFFF).astype(np.uint32)
 
 
 @functools.lru_cache

@@ -108,6 +108,7 @@ class _Online(ctypes.Structure):
         ("memory", _Memory),
         ("settings", _Settings),
         ("seen", ctypes.c_uint32),
+        ("steps", ctypes.c_uint32),
         ("drift", _Drift),
         ("ring", ctypes.c_uint32),
         ("report", _Report),

@@ -114,6 +114,8 @@ class ReferenceLearner:
         settings.check(self._layer.outputs)
         rate.check()
         self._engine.load(blob)
+        self._engine.set_seed(0)
+        self._head.dither_layer = 0
         self._settings, self._rate = settings, rate
         found = exponents(self.plan, blob)
         self._input_exponent = tensor_exponents(self.plan, found)[0]
@@ -207,6 +209,7 @@ class ReferenceLearner:
         error = softmax_error(self._head.forward([x]), label).error
         if magnitude(error):
             self._head.backward([x], Block(error, PROBABILITY_EXPONENT), self._rate)
+        self._engine.end_step()
 
     def _remember(self, x: IntArray, label: int) -> None:
         """O5.1."""
