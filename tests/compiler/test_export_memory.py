@@ -124,7 +124,7 @@ def test_what_fits_passes_to_the_last_byte() -> None:
 
 def test_a_refusal_names_the_largest_tensors_and_the_room_there_is() -> None:
     error = refusal(Network("big", 256, (Dense(64, "relu"), Dense(10))), SMALL)
-    assert "network 'big' needs 36,474 bytes of RAM" in error.message
+    assert "network 'big' needs 36,482 bytes of RAM" in error.message
     assert "small has 11,808 for it (20,000 less 8,192 for the rest of the firmware)" in error.message
     assert "the largest: weights: layer 0, Dense 256 -> 64 (33,024 bytes); " in error.message
     assert error.message.count("\n") == 0
