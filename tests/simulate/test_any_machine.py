@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulate import Simulation, numpy_fleet, simulate
+from jaragua.simulate.dense_lanes import LearnedInStep
 from jaragua.simulate.dense_start import DenseStart
 from jaragua.simulate.engine import Judged, VirtualFleet
 from jaragua.simulate.float_fleet import FloatFleet
@@ -112,7 +113,9 @@ def batch_of(model: Model, devices: int = 9) -> Batch:
 def trained(fleet: VirtualFleet, codec: ModelCodec, works: Sequence[ClientWork]) -> bytes:
     """What devices learn and how they are evaluated, as bytes."""
     start, batch = fleet.start(codec.initial(5)), batch_of(codec.model)
-    found: list[NDArray[Any]] = [fleet.train(start, work, batch).learned for work in works]
+    done = [fleet.train(start, work, batch) for work in works]
+    found: list[NDArray[Any]] = [one.learned for one in done]
+    found += [one.rows.squares() for one in done if isinstance(one.rows, LearnedInStep)]
     judged: Judged = fleet.adapt(start, works[0], batch, batch)
     return b"".join(array.tobytes() for array in (*found, judged.before, judged.after))
 

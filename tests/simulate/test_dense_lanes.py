@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import pytest
 
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate import integer_fleet
-from jaragua.simulate.dense_lanes import WORTH_LANES, DenseLanes, LearnedInStep, lanes_can, lanes_fit
+from jaragua.simulate import Simulation, device_names, integer_fleet, simulate
+from jaragua.simulate.dense_lanes import WORTH_LANES, DenseLanes, LearnedInStep, MovedInStep, lanes_can, lanes_fit
 from jaragua.simulate.integer_fleet import IntegerFleet
 from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import default_cache
-from jaragua.strategies import ClientWork
+from jaragua.strategies import ClientWork, Vector
+from jaragua.strategies.aggregation import UpdateRows, row_lengths
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, plan
 from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.errors import CompileError
@@ -131,6 +133,68 @@ def test_r5_the_mean_in_c_is_that_of_the_matrix(name: str, flags: tuple[str, ...
                 moved = trained.rows.onto(vector)
                 np.testing.assert_array_equal(moved.matrix, trained.learned + vector)
                 np.testing.assert_array_equal(moved.mean, np.mean(trained.learned + vector, axis=0))
+
+
+@pytest.mark.parametrize("flags", FLAGS)
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_r17_the_lengths_in_c_bound_those_of_the_matrix(name: str, flags: tuple[str, ...], seed: int) -> None:
+    """Closely, and so that who is left out does not depend on whether there is a matrix."""
+    network = NETWORKS[name]
+    model = model_of(network)
+    codec = ModelCodec(model)
+    with IntegerFleet(model, codec, 1, default_cache()) as fleet:
+        fleet._lanes = DenseLanes(plan(network), default_cache(), flags)
+        vector = codec.initial(seed)
+        start = fleet.start(vector)
+        for devices in (WORTH_LANES, 33, 64):
+            rows = fleet.train(start, ClientWork(0.02), batch_of(network, devices, 3, seed)).rows
+            assert isinstance(rows, LearnedInStep)
+            np.testing.assert_allclose(rows.squares(), (rows.matrix() ** 2).sum(axis=1), rtol=1e-12)
+            for onto in (vector, 1e9 * vector):
+                moved, names = rows.onto(onto), [f"d{number}" for number in range(devices)]
+                lengths, bounds = row_lengths(moved.matrix, onto), moved.lengths_at_most(onto.copy())
+                assert (lengths <= bounds).all()
+                np.testing.assert_allclose(bounds, lengths, rtol=1e-9, atol=1e-9 * float(np.linalg.norm(onto)))
+                updates, longest = UpdateRows(names, moved, [1] * devices), lengths.max()
+                assert not updates.surely_within(onto, np.nextafter(longest, 0))
+                assert updates.surely_within(onto, 2 * bounds.max())
+
+
+def test_r17_no_bound_is_known_of_another_start_or_one_that_is_not_finite(seed: int) -> None:
+    model = model_of(NETWORKS["sine"])
+    codec = ModelCodec(model)
+    vector = codec.initial(seed)
+    with IntegerFleet(model, codec, 1, default_cache()) as fleet:
+        batch = batch_of(NETWORKS["sine"], WORTH_LANES, 3, seed)
+        rows = fleet.train(fleet.start(vector), ClientWork(0.02), batch).rows
+        assert isinstance(rows, LearnedInStep)
+        endless, broken = np.full(len(vector), np.inf), np.full(len(vector), np.nan)
+        for origin, onto in ((vector, vector + 1), (endless, endless), (broken, broken)):
+            moved = UpdateRows(["d"] * WORTH_LANES, rows.onto(onto), [1] * WORTH_LANES)
+            assert not moved.surely_within(origin, float(np.finfo(np.float64).max))
+
+
+def test_r17_a_round_of_believed_updates_makes_no_matrix(
+    make: Callable[..., Simulation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A simulated round of TinyReptile wants a mean, and checks all lengths."""
+    made = list[int]()
+    matrix = DenseLanes.matrix
+
+    def counted(lanes: DenseLanes, learned: LearnedInStep) -> Vector:
+        made.append(learned.devices)
+        return matrix(lanes, learned)
+
+    wanted = make(clients=20, devices=device_names(20), rounds=2, eval_tasks=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(DenseLanes, "matrix", counted)
+        without = simulate(wanted, workers=1)
+        assert made == []
+        patched.setattr(MovedInStep, "lengths_at_most", lambda moved, origin: np.full(20, np.inf))
+        with_matrix = simulate(wanted, workers=1)
+        assert made == [20, 20]
+    assert without.final_hash == with_matrix.final_hash
+    assert without.left_out == with_matrix.left_out == 0
 
 
 def test_what_was_learned_stays_while_others_learn(seed: int) -> None:

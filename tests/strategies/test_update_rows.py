@@ -14,10 +14,24 @@ from jaragua.strategies.aggregation import (
     UpdateRows,
     Vector,
     mean,
+    row_lengths,
     sample_weighted_mean,
     told_mean,
 )
-from jaragua.strategies.robust import ClippedToTheMedianNorm, Finite, NearTheFleet, median, trimmed_mean
+from jaragua.strategies.robust import (
+    LONGEST,
+    NEAR,
+    ClippedToTheMedianNorm,
+    Finite,
+    NearTheFleet,
+    aggregation_of,
+    median,
+    start_length,
+    trimmed_mean,
+)
+
+#: What every run checks (R17).
+R17 = aggregation_of("own", 0, 0, NEAR)
 
 
 @pytest.mark.parametrize("is_told", [False, True])
@@ -60,8 +74,9 @@ def test_a_row_that_is_not_finite_is_left_out() -> None:
 class Lazy:
     """Rows that say what they were asked for."""
 
-    def __init__(self, rows: Vector) -> None:
-        self._rows, self.asked = rows, list[str]()
+    def __init__(self, rows: Vector, slack: float = 1.0) -> None:
+        """slack: how many times as large as the length the bound of it is."""
+        self._rows, self._slack, self.asked = rows, slack, list[str]()
 
     @property
     def matrix(self) -> Vector:
@@ -73,20 +88,48 @@ class Lazy:
         self.asked.append("mean")
         return mean([ClientUpdate("", row, 1) for row in self._rows])
 
+    def lengths_at_most(self, origin: Vector) -> Vector:
+        return np.maximum(row_lengths(self._rows, origin), 1e-300) * self._slack
+
 
 def test_who_only_wants_a_mean_makes_no_matrix(seed: int) -> None:
-    """Nor does the check that all weights are finite; who wants more gets the rows themselves."""
-    weights = np.random.default_rng(seed).normal(size=(9, 50))
+    """Nor do the checks of R17; who wants more gets the rows themselves."""
+    weights = np.random.default_rng(seed).normal(size=50) + np.random.default_rng(seed + 1).normal(0, 0.1, (9, 50))
     devices = [f"board-{number}" for number in range(9)]
     lazy = Lazy(weights)
     updates = UpdateRows(devices, lazy, [1] * 9)
-    kept, left_out = Aggregation((Finite(),)).checked(weights[0], updates)
+    kept, left_out = R17.checked(weights[0], updates)
     np.testing.assert_array_equal(told_mean(kept), np.mean(weights, axis=0))
     assert lazy.asked == ["mean"]
     assert not left_out
     np.testing.assert_array_equal(median(kept), np.median(weights, axis=0))
     np.testing.assert_array_equal(updates[3].weights, weights[3])
     assert lazy.asked == ["mean", "matrix", "matrix"]
+
+
+@pytest.mark.parametrize("slack", [1.0, 1 + 1e-12, np.inf, np.nan])
+@pytest.mark.parametrize("above", [False, True])
+def test_r17_leaves_out_the_same_rows_with_and_without_a_matrix(slack: float, above: bool) -> None:
+    """At the limit itself, too, where a bound of the length cannot tell."""
+    start = np.append(np.ones(49), 0.0)
+    limit = LONGEST * start_length(start)
+    rows = np.array([start, start])
+    rows[1, 49] = np.nextafter(limit, np.inf) if above else limit  # its length to the bit
+    plain, lazy = (R17.checked(start, UpdateRows(["a", "b"], given, [1, 1])) for given in (rows, Lazy(rows, slack)))
+    assert [one.device for one in lazy[0]] == [one.device for one in plain[0]] == ["a", "b"][: 1 if above else 2]
+    assert lazy[1] == plain[1]
+
+
+def test_r17_lazy_rows_that_are_far_are_left_out(seed: int) -> None:
+    rows = np.random.default_rng(seed).normal(0, 0.01, (9, 50))
+    rows[5] += 3
+    lazy = Lazy(rows)
+    kept, left_out = R17.checked(
+        np.full(50, 1.0), UpdateRows([f"board-{number}" for number in range(9)], lazy, [1] * 9)
+    )
+    assert len(kept) == 8
+    assert list(left_out) == ["board-5"]
+    assert "matrix" in lazy.asked
 
 
 def test_lazy_rows_that_are_not_finite_are_left_out() -> None:

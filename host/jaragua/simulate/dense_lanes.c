@@ -5,7 +5,7 @@
  * plainly, for a compiler to make of them what it can. A network is a table, so one library serves all. All memory is the
  * caller's. Groups of lanes are taken by threads as each has time, and one thread's memory is no other's. Layers have at
  * most 256 inputs and outputs, so sums fit 32 bits (A3.4, A5.5). What devices learned stays in integers until a matrix of
- * it is wanted, or only the sum of its rows.
+ * it is wanted, or only the sum of its rows and their lengths.
  *
  * Numbers of 16 bits go in pairs: two neighbours of a lane fill its 32 bits, and one instruction adds both products of such
  * a pair to the lane's sum (VPDPWSSD, VPMADDWD). Behind an odd count stands a 0, which no step moves.
@@ -512,6 +512,63 @@ void jrg_lanes_sum(const jrg_lanes_work *work, const void *start, const jrg_lane
     for (uint32_t first = 0; first < clients; first += JRG_LANES) {
         const jrg_lanes_reader reader = {jrg_lanes_used(clients, first), parameters, vector, sum};
         jrg_lanes_take_group(work, start, devices, first, &reader);
+    }
+}
+
+/* ---- how far devices came ---- */
+
+/* Each lane's row of weights: the square of what it moved by, added to `squares`. In units the sum is exact, at most
+ * 256 (2^16 - 1)^2 < 2^53, so it has one result whichever way a compiler adds. */
+static void jrg_lanes_square_row(const uint8_t *row, const jrg_lanes_pair *w, uint32_t inputs, double unit, double *squares)
+{
+    double sum[JRG_LANES] = {0};
+    for (uint32_t i = 0; i < inputs; i++) {
+        const int32_t was = jrg_lanes_half_at(row + 2u * i);
+        for (uint32_t l = 0; l < JRG_LANES; l++) {
+            const double moved = (double)(w[i / 2u][jrg_lanes_place(i, l)] - was);
+            sum[l] += moved * moved;
+        }
+    }
+    for (uint32_t l = 0; l < JRG_LANES; l++) {
+        squares[l] += sum[l] * (unit * unit);
+    }
+}
+
+/* The same of a bias. */
+static void jrg_lanes_square_bias(const int32_t *bias, int32_t was, double unit, double *squares)
+{
+    for (uint32_t l = 0; l < JRG_LANES; l++) {
+        const double moved = (double)((int64_t)bias[l] - was) * unit;
+        squares[l] += moved * moved;
+    }
+}
+
+/* All layers of a group. squares: of each lane. */
+static void jrg_lanes_square_group(const jrg_lanes_work *work, const uint8_t *blob, const jrg_lanes_pair *w,
+                                   const jrg_lanes_word *bias, double *squares)
+{
+    const double *units = work->units;
+    for (uint32_t k = 0; k < work->layers_count; k++) {
+        const jrg_lanes_layer *layer = &work->layers[k];
+        for (uint32_t j = 0; j < layer->outputs; j++, bias++, w += jrg_lanes_pairs(layer->inputs)) {
+            const int32_t was = jrg_lanes_word_at(blob + layer->biases_offset + 4u * j);
+            jrg_lanes_square_row(blob + layer->weights_offset + j * layer->row_bytes, w, layer->inputs, units[j], squares);
+            jrg_lanes_square_bias(*bias, was, units[layer->outputs + j], squares);
+        }
+        units += 2u * layer->outputs;
+    }
+}
+
+/* The squared length of what each client learned, one number a client. Rows, each with its bias, are added in their order. */
+void jrg_lanes_squares(const jrg_lanes_work *work, const void *start, const jrg_lanes_devices *devices, uint32_t clients,
+                       double *squares)
+{
+    for (uint32_t first = 0; first < clients; first += JRG_LANES) {
+        const size_t group = first / JRG_LANES;
+        double own[JRG_LANES] = {0};
+        jrg_lanes_square_group(work, start, devices->weights + group * devices->weights_count,
+                               devices->biases + group * devices->biases_count, own);
+        memcpy(squares + first, own, jrg_lanes_used(clients, first) * sizeof own[0]);
     }
 }
 

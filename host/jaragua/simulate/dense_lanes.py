@@ -30,6 +30,8 @@ _PROBABILITY_EXPONENT: Final = 15
 _MOST_SPARE: Final = 4
 #: Of a lane: a number of 32 bits, or a pair of 16.
 _WORD_BYTES: Final = 4
+#: Of float64: a result is off by at most so large a part of it.
+_ROUNDING: Final = 2.0**-53
 
 _LAYER: Final = np.dtype(
     [
@@ -137,10 +139,11 @@ class DenseLanes:
         self._last = _Scaled(None, np.zeros(0, _LAYER))
         structures: list[Any] = [pointer, pointer, count]
         self._library.jrg_lanes_train.argtypes = [*structures, ctypes.c_char_p, pointer, pointer, pointer]
-        taken: list[Any] = [pointer, ctypes.c_char_p, pointer, count, count]
-        self._library.jrg_lanes_read.argtypes = [*taken, pointer]
-        self._library.jrg_lanes_sum.argtypes = [*taken, pointer, pointer]
-        for name in ("jrg_lanes_train", "jrg_lanes_read", "jrg_lanes_sum"):
+        taken: list[Any] = [pointer, ctypes.c_char_p, pointer, count]
+        self._library.jrg_lanes_read.argtypes = [*taken, count, pointer]
+        self._library.jrg_lanes_sum.argtypes = [*taken, count, pointer, pointer]
+        self._library.jrg_lanes_squares.argtypes = [*taken, pointer]
+        for name in ("jrg_lanes_train", "jrg_lanes_read", "jrg_lanes_sum", "jrg_lanes_squares"):
             getattr(self._library, name).restype = None
         real = ctypes.c_double
         self._library.jrg_lanes_quantise.argtypes = [pointer, ctypes.c_size_t, real, real, real, pointer]
@@ -218,6 +221,12 @@ class DenseLanes:
         self._library.jrg_lanes_sum(*learned.arguments, self._parameters, vector.ctypes.data, found.ctypes.data)
         return found
 
+    def squares(self, learned: LearnedInStep) -> Vector:
+        """The squared length of what each device learned, float64 [devices]."""
+        found = np.empty(learned.devices)
+        self._library.jrg_lanes_squares(*learned.arguments, found.ctypes.data)
+        return found
+
     def _layers(self, found: Exponents) -> NDArray[np.void]:
         """The table for these exponents, which are mostly those of the round before."""
         if self._last.exponents != found:
@@ -292,6 +301,10 @@ class LearnedInStep:
         total /= self.devices
         return total
 
+    def squares(self) -> Vector:
+        """The squared length of each row of the matrix, float64 [devices]: the same bits on every machine (H2)."""
+        return self._lanes.squares(self)
+
 
 class MovedInStep:
     """Rows of weights (strategies.aggregation.LazyRows): a vector and what each device learned."""
@@ -313,6 +326,26 @@ class MovedInStep:
             result: Vector = np.mean(self.matrix, axis=0)
             return result
         return self._learned.mean_onto(self._vector)
+
+    def lengths_at_most(self, origin: Vector) -> Vector:
+        """Bounds of how far each row is from `origin`, float64 [devices]; infinite unless that is the vector.
+
+        They exceed the lengths that C finds by what rounding can differ. With u = 2^-53, n parameters, a row d that a
+        device learned, and the vector v: the matrix holds v + d rounded, and its distance to v is off by at most
+        u (3 |d| + |v|), and n/2 + 2 times u |d| more for the n squares, their sum and the root. The length in C is off
+        by the latter. So the two differ by at most (n + 7) u (|d| + |v|); twice that is allowed for.
+        """
+        if origin is not self._vector and not np.array_equal(origin, self._vector):
+            return np.full(self._learned.devices, np.inf)
+        return self._bounds
+
+    @functools.cached_property
+    def _bounds(self) -> Vector:
+        found = np.sqrt(self._learned.squares())
+        with np.errstate(over="ignore", invalid="ignore"):
+            start = np.linalg.norm(self._vector)
+            bounds: Vector = found + (len(self._vector) + 8) * 2 * _ROUNDING * (found + start)
+        return bounds
 
 
 def _pairs(count: int) -> int:

@@ -44,6 +44,10 @@ class LazyRows(Protocol):
         """np.mean(matrix, axis=0), to the bit."""
         ...
 
+    def lengths_at_most(self, origin: Vector) -> Vector:
+        """Bounds of row_lengths(matrix, origin), float64 [devices]; infinite or NaN where none is known."""
+        ...
+
 
 class UpdateRows(Sequence[ClientUpdate]):
     """Updates whose weights are the rows of one matrix: to combine them takes no copy of it, and no object for each."""
@@ -75,6 +79,12 @@ class UpdateRows(Sequence[ClientUpdate]):
         if self._lengths is None or self._lengths[0] is not origin:
             self._lengths = origin, row_lengths(self.weights, origin)
         return self._lengths[1]
+
+    def surely_within(self, origin: Vector, limit: float) -> bool:
+        """Whether all `lengths` are within the limit, as far as can be said without a matrix that nobody made yet."""
+        rows = self._rows
+        found = self.lengths(origin) if isinstance(rows, np.ndarray) else rows.lengths_at_most(origin)
+        return bool((found <= limit).all())
 
     def __len__(self) -> int:
         return len(self.devices)

@@ -42,6 +42,7 @@ NEAR: Final = 10.0
 NEVER_FAR: Final = 1.0
 #: R17: a start counts as having weights of this root mean square at least, so that one of zeros has a length.
 LEAST_RMS: Final = 0.1
+_LARGEST: Final = float(np.finfo(np.float64).max)
 
 
 def start_length(start: Vector) -> float:
@@ -101,7 +102,10 @@ class Bounded:
 
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
         """The others as they are."""
-        return _within(updates, lengths(initialisation, updates), self.factor * start_length(initialisation))
+        limit = self.factor * start_length(initialisation)
+        if _surely_within(initialisation, updates, limit):
+            return updates
+        return _within(updates, lengths(initialisation, updates), limit)
 
 
 @dataclass(frozen=True)
@@ -157,9 +161,11 @@ class NearTheFleet:
 
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
         """The others as they are."""
-        learned = lengths(initialisation, updates)
         short = self.never_far * start_length(initialisation)
-        if len(updates) < 3 or not (learned > short).any():
+        if len(updates) < 3 or _surely_within(initialisation, updates, short):
+            return updates
+        learned = lengths(initialisation, updates)
+        if not (learned > short).any():
             return updates
         distances = row_lengths(weight_rows(updates), median(updates))
         limit = self.factor * float(np.median(distances))
@@ -209,9 +215,14 @@ def _within(updates: Sequence[ClientUpdate], figures: Vector, limit: float) -> S
     return [update for update, figure in zip(updates, figures, strict=True) if figure <= limit]
 
 
+def _surely_within(initialisation: Vector, updates: Sequence[ClientUpdate], limit: float) -> bool:
+    """Of rows, most of the time without a matrix of them; False where only the weights themselves can tell."""
+    return isinstance(updates, UpdateRows) and updates.surely_within(initialisation, limit)
+
+
 def _all_finite(initialisation: Vector, updates: UpdateRows) -> bool:
     """A finite length has finite terms, and is wanted anyway."""
-    return bool(np.isfinite(updates.lengths(initialisation)).all()) or _is_finite(updates.weights.reshape(-1))
+    return updates.surely_within(initialisation, _LARGEST) or _is_finite(updates.weights.reshape(-1))
 
 
 def _is_finite(weights: Vector) -> bool:
