@@ -379,6 +379,61 @@ def test_r8_useless_updates_are_tried_again_but_not_for_ever() -> None:
     assert attempts == list(range(1, machine.MAX_ATTEMPTS + 1))
 
 
+def deliver_all_but_one(world: World, sick: str) -> None:
+    """Until nobody has anything to send; whatever `sick` sends has a loss that is not a number (M11)."""
+    while world.sent:
+        header, blob = world.sent.pop(0)
+        header = replace(header, loss=float("nan")) if header.device == sick else header
+        world.perform(world.core.update("gateway-1", header, blob, len(blob)))
+    assert "stored" not in {verdict.result for device, verdict in world.verdicts if device == sick}
+
+
+def attempts_of(world: World, number: int) -> dict[str, int]:
+    """The newest attempt of each device that was asked in a round."""
+    return {
+        one.assignment.device: one.assignment.attempt for one in world.commands if one.assignment.round_number == number
+    }
+
+
+def test_m11_a_device_whose_loss_is_nan_ends_a_run_of_three_at_the_fourth_deadline_and_not_before() -> None:
+    """R7, R8: it has eight attempts; the others' updates are stored, and nobody asks for them again."""
+    world = World(fixed(minimum=3), present=dict.fromkeys(DEVICES[:3], "gateway-1"))
+    deliver_all_but_one(world, DEVICES[0])
+    wanted = {DEVICES[0]: machine.MAX_ATTEMPTS, DEVICES[1]: 1, DEVICES[2]: 1}
+    for _ in range(machine.MAX_DEADLINES):
+        assert attempts_of(world, 1) == wanted
+        assert not world.gave_up
+        assert world.core.phase is machine.Phase.TRAINING
+        world.pass_deadline()
+    assert set(world.updates) == {(1, DEVICES[1]), (1, DEVICES[2])}
+    assert f"has 2 of the 3 updates it needs after 4 deadlines; missing: {DEVICES[0]}" in world.gave_up
+
+
+def test_m11_with_a_smaller_quorum_a_device_whose_loss_is_nan_costs_one_deadline_of_a_run() -> None:
+    """R7 closes its first round with the others; R15 waits for it in none after."""
+    world = World(fixed(minimum=3, quorum=2), present=dict.fromkeys(DEVICES[:3], "gateway-1"))
+    deliver_all_but_one(world, DEVICES[0])
+    assert (world.core.phase, world.memory.rounds_done) == (machine.Phase.TRAINING, 0)
+    world.pass_deadline()
+    deliver_all_but_one(world, DEVICES[0])
+    assert world.core.phase is machine.Phase.FINISHED
+    assert set(world.updates) == {(number, device) for number in (1, 2, 3) for device in DEVICES[1:3]}
+    assert not world.gave_up
+
+
+def test_m11_another_device_steps_in_for_one_whose_loss_is_nan() -> None:
+    """R7: at the first deadline; R15: no round after waits for it, though it may be asked beside."""
+    world = World(fixed())
+    sick = world.sent[0][0].device
+    deliver_all_but_one(world, sick)
+    assert len(world.updates) == 2
+    world.pass_deadline()
+    deliver_all_but_one(world, sick)
+    assert world.core.phase is machine.Phase.FINISHED
+    assert sick not in {device for _, device in world.updates}
+    assert all(sum(number == round_number for number, _ in world.updates) >= 3 for round_number in (1, 2, 3))
+
+
 def test_r9_what_was_open_is_commanded_again_with_the_same_key() -> None:
     world = World(fixed())
     world.deliver(0)
