@@ -1,13 +1,13 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test random-networks flood test-keras test-ray test-litert test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test clean
+.PHONY: help demo test random-networks flood test-keras test-ray test-litert test-arm64 test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each.
 TEST_PROCESSES ?= 2
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 
 setup-demo:
 	@tools/setup/setup.sh demo
@@ -31,6 +31,9 @@ test-litert: setup-test ## The Pi client's LiteRT engine on both runtimes, witho
 	@tools/setup/setup.sh litert
 	@tools/setup/setup.sh tflite
 	@JARAGUA_LITERT_BOTH=1 $(BIN)/python -m pytest tests/client -k litert
+
+test-arm64: setup-test ## The Pi client's engines on aarch64, under emulation (Debian, as root; docs/litert.md)
+	@tools/setup/arm64.sh
 
 lint: setup-test ## ruff, mypy --strict
 	@$(BIN)/ruff check .

@@ -38,7 +38,7 @@ def steps_in(name: str, network: str, seed: int, folder: Path) -> dict[str, np.n
         env={"PATH": str(nowhere), "HOME": str(nowhere)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,  # under emulation too
         check=False,
     )
     assert done.returncode == 0, done.stderr
