@@ -192,6 +192,7 @@ class SimulatedNode:
         )
         rate = LearningRate.from_float(command.learning_rate)
         self._engine.load(base)
+        self._engine.set_seed(command.seed & 0xFFFFFFFF)  # A8.5, as a node does
         self._engine.set_least_loss(quantise_least_loss(self._plan, found, command.least_loss or 0.0))
         for index in visits(len(inputs), command.passes, command.memory or 0):
             self._engine.train_step(inputs[index], targets[index], rate)

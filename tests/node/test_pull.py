@@ -42,9 +42,19 @@ def test_nothing_is_kept_of_no_way() -> None:
     assert pulled(PLAN, BLOB, OTHER, 0) == BLOB
 
 
-def test_without_a_pull_passes_are_one_stream() -> None:
-    whole, free = trained(passes=3), trained(passes=3, pull=WHOLE_WAY)
+def test_a_pull_that_keeps_the_whole_way_changes_nothing_of_one_pass() -> None:
+    whole, free = trained(passes=1), trained(passes=1, pull=WHOLE_WAY)
     assert unpack_update(whole.payload) == unpack_update(free.payload)
+
+
+def test_m3_passes_that_are_jobs_of_their_own_have_seeds_of_their_own() -> None:
+    """The same samples in the same order; only the dither of later passes is another one (A5.9)."""
+    whole, free = (unpack_update(trained(passes=3, **pull).payload) for pull in ({}, {"pull": WHOLE_WAY}))
+    assert whole[0].samples == free[0].samples
+    assert whole[1] != free[1]
+    for one, other in zip(unpack_integers(PLAN, whole[1]), unpack_integers(PLAN, free[1]), strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_allclose(a, b, atol=0.02 * np.abs(a).max())
 
 
 def test_a_pull_shortens_what_is_learned_and_counts_all_samples() -> None:

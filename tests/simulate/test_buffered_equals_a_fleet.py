@@ -30,6 +30,7 @@ from jaragua.simulate import Buffered, Simulation, device_names, simulate
 from jaragua.simulate.virtual_time import Arrival, course
 from jaragua.store import Initialisation, open_run
 from jaragua.wire import messages
+from jaragua.wire.rejections import Rejections
 from jaragua_compiler import NativeEngine
 
 NODE = "gateway"
@@ -43,10 +44,11 @@ class NoBroker:
 
     def __init__(self, wanted: Simulation, formats: Formats, outbox: Outbox) -> None:
         self.roster = Roster(formats.architectures)
-        self.roster.node_state(NODE, messages.NodeState("ready", 1, "gateway"))
+        self.roster.node_state(NODE, messages.NodeState("ready", 1, "gateway"), now_ms=0)
         for device in wanted.devices:
             state = messages.DeviceState("ready", 1, "cortex-m4", wanted.task, formats.own.architecture)
-            self.roster.device_state(NODE, device, state)
+            self.roster.device_state(NODE, device, state, now_ms=0)
+        self.rejections = Rejections("the coordinator")
         self.acks: list[messages.UpdateAck] = []
         self.given: dict[int, list[str]] = {}
         self.tensor_bytes = 0

@@ -16,6 +16,7 @@ from hypothesis import settings as rounds_of
 from hypothesis import strategies as st
 
 from jaragua.coordinator import machine
+from jaragua.coordinator.judge import Expected
 from jaragua.coordinator.machine import Action, Memory, RoundMachine, Rules
 from jaragua.simulate import Buffered, Simulation, device_names
 from jaragua.simulate.virtual_time import TICKS_IN_A_UNIT, Arrival, Durations, Tally, VirtualRound, course
@@ -162,8 +163,7 @@ class Coordinator:
                 minimum=devices,
                 deadline_ms=1_000_000,
                 wait_ms=0,
-                metric="mse",
-                check_update=lambda header, blob: "",
+                expected=Expected(metric="mse", most_samples=lambda number: 1_000_000, check_update=lambda *update: ""),
                 buffer=buffered.buffer,
                 most_age=buffered.most_age,
             ),

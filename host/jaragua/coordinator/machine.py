@@ -513,10 +513,6 @@ class RoundMachine:
 
     def _close(self, current: _Round) -> list[Action]:
         self.phase = Phase.CLOSING
-        too_old = [
-            device for device, one in self._behind.items() if self._is_too_old(one.round_number, current.number + 1)
-        ]
-        self._standing.missed(too_old)
         return [CloseRound(current.number)]
 
     # ---- deadlines ----
