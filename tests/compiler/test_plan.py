@@ -20,8 +20,8 @@ def test_a2_4_the_input_width_leaves_room_for_the_sum(inputs: int, width: int) -
     assert layer.wide == (inputs > 256)
 
 
-@pytest.mark.parametrize(("inputs", "width"), [(64, 9), (65, 12), (256, 12), (257, 7)])
-def test_a2_4_the_last_layer_of_65_to_256_inputs_reads_12_bits(inputs: int, width: int) -> None:
+@pytest.mark.parametrize(("inputs", "width"), [(64, 9), (65, 12), (256, 12), (257, 12), (4096, 12)])
+def test_a2_4_the_last_layer_of_more_than_64_inputs_reads_12_bits(inputs: int, width: int) -> None:
     layer = plan(Network("net", inputs, (Dense(2),))).layers[0]
     assert layer.input_width == width
     assert layer.wide == (inputs > 64)

@@ -49,7 +49,7 @@ FACTOR_BITS = {"w16": 15, "w8": 23}  # A2.4, A8.1: what 30 bits leave for a fact
 NARROWEST = 7  # A2.2
 WIDE_INPUT = 12  # A2.4, A7.1: where a sum of products with int16 weights takes 64 bits
 NARROW_CONV_TERMS = 128  # A7.1
-NARROW_HEAD_INPUTS, MOST_HEAD_INPUTS = 64, 256  # A2.4
+NARROW_HEAD_INPUTS = 64  # A2.4
 BLOB_FORMAT = 1
 BLOB_FORMAT_CHANNELS = 2  # A8.6: some layer has int8 weights, with an exponent for each channel
 HEADER_FIXED_BYTES = 16  # magic, format, layers, reserved, architecture id
@@ -393,7 +393,7 @@ def _input_width(network: Network, graph: Graph, operator: Operator) -> int:
 def _is_wide(graph: Graph, operator: Operator, terms: int) -> bool:
     """A2.4, A7.1: whether a sum of so many products with int16 weights takes 64 bits to leave its inputs more."""
     if isinstance(operator, DenseOperator):
-        return operator.output == graph.output and NARROW_HEAD_INPUTS < terms <= MOST_HEAD_INPUTS
+        return operator.output == graph.output and terms > NARROW_HEAD_INPUTS
     return isinstance(operator, ConvOperator) and terms > NARROW_CONV_TERMS
 
 
