@@ -2,8 +2,8 @@
 
     python -m jaragua_compiler.logit_error [--seeds 5]
 
-A network 16-n-10 with random initial weights; the same weights in every format. The error is the root of the mean square,
-in percent of the standard deviation of the logits (A2.4, A8.1).
+A network 16-n-10 with random initial weights; the same weights in every format. The error is the root of the mean
+square, in percent of the standard deviation of the logits (A2.4, A8.1).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +47,7 @@ def logit_error(fan_in: int, weight_format: WeightFormat, seed: int) -> float:
     engine.load(blob)
     inputs = quantise_inputs(compiled, exponents(compiled, blob), x)
     found: Logits = np.array([engine.forward(one) for one in inputs]) * 2.0**-LOGIT_EXPONENT
-    exact: Logits = FloatEngine(replace(compiled.network), weights, np.float64).forward(x)
+    exact: Logits = FloatEngine(compiled.network, weights, np.float64).forward(x)
     return 100 * float(np.sqrt(np.mean((found - exact) ** 2)) / exact.std())
 
 
