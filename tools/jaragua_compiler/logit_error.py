@@ -47,7 +47,7 @@ def logit_error(fan_in: int, weight_format: WeightFormat, seed: int) -> float:
     engine.load(blob)
     inputs = quantise_inputs(compiled, exponents(compiled, blob), x)
     found: Logits = np.array([engine.forward(one) for one in inputs]) * 2.0**-LOGIT_EXPONENT
-    exact: Logits = FloatEngine(compiled.network, weights, np.float64).forward(x)
+    exact: Logits = np.asarray(FloatEngine(compiled.network, weights, np.float64).forward(x), dtype=np.float64)
     return 100 * float(np.sqrt(np.mean((found - exact) ** 2)) / exact.std())
 
 
