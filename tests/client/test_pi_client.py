@@ -19,6 +19,7 @@ from jaragua.client.client import run_client
 from jaragua.client.engine_trainer import EngineTrainer
 from jaragua.node import jobs
 from jaragua.node.feeder import Feeder
+from jaragua.node.jobs import dither_seed
 from jaragua.wire.messages import TrainCommand, decode, unpack_update
 from jaragua.wire.topics import TopicKind
 from jaragua_broker import Broker
@@ -49,6 +50,7 @@ def update_by_hand(model_name: str, blob: bytes, command: TrainCommand) -> tuple
     targets = quantise_targets(layout, exponents(layout, blob), support.y)
     engine, rate = ReferenceEngine(layout), LearningRate.from_float(command.learning_rate)
     engine.load(blob)
+    engine.set_seed(dither_seed(command))
     engine.set_least_loss(quantise_least_loss(layout, exponents(layout, blob), command.least_loss or 0.0))
     order = visits(len(inputs), command.passes, command.memory or 0)
     steps = [engine.train_step(inputs[index], targets[index], rate) for index in order]

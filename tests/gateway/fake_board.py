@@ -95,6 +95,7 @@ class FakeBoard:
         least_loss: int = 0,
     ) -> JobState:
         assert batch == 1, "the fake board has no sums"
+        self._engine.set_seed(seed)
         self._engine.set_least_loss(least_loss)
         self.least_losses.append(least_loss)
         return self._run(job, JobKind.TRAIN, samples, base, LearningRate(*rate))

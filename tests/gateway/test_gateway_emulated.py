@@ -19,6 +19,7 @@ from jaragua.emulate.image import NATIVE, QEMU, build_image
 from jaragua.gateway.gateway import board_opener, port_settings, run_gateway
 from jaragua.gateway.port import PortSettings
 from jaragua.node.feeder import Feeder
+from jaragua.node.jobs import dither_seed
 from jaragua.node.trainer import SampleSet
 from jaragua.serial.patience import patience_of
 from jaragua.serial.transport import open_transport
@@ -37,6 +38,7 @@ def update_of_reference(command: TrainCommand) -> tuple[bytes, int]:
     samples: SampleSet = feeder.support(command, BLOB).visited(command.passes, command.memory or 0)
     engine, rate = ReferenceEngine(feeder.plan), LearningRate.from_float(command.learning_rate)
     engine.load(BLOB)
+    engine.set_seed(dither_seed(command))
     engine.set_least_loss(samples.integer_least_loss(feeder.plan, BLOB))
     steps = [engine.train_step(x, target, rate) for x, target in zip(samples.inputs, samples.targets, strict=True)]
     return engine.blob(), sum(step.correct for step in steps)
