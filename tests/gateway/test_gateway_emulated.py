@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import hashlib
 import random
 import sys
@@ -117,10 +116,6 @@ async def socket_port(serve: Serve) -> AsyncIterator[str]:
                 await writer.wait_closed()
 
 
-#: A connection that is cut off while it floods is closed by the collector, as the loop ends before its transport does.
-CUT_OFF = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
 async def babble(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """0x01 as fast as they are read."""
     while True:
@@ -128,7 +123,6 @@ async def babble(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         await writer.drain()
 
 
-@CUT_OFF
 def test_l5_6_a_board_completes_rounds_beside_a_babbling_and_an_absent_port(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -151,11 +145,9 @@ def test_l5_6_a_board_completes_rounds_beside_a_babbling_and_an_absent_port(
                     assert (await headquarters.update_number(1))[1] == update_of_reference(command)[0]
 
     run(story())
-    gc.collect()
     assert caplog.text.count("ttyACM9 does not exist") == 1
 
 
-@CUT_OFF
 def test_l5_7_a_babbling_port_is_closed_with_a_named_reason_and_tried_again(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -176,7 +168,6 @@ def test_l5_7_a_babbling_port_is_closed_with_a_named_reason_and_tried_again(
                 await until(lambda: len(opened) >= 3)
 
     run(story())
-    gc.collect()
     assert caplog.text.count("not one frame of Jaragua among them") == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import os
@@ -16,6 +17,8 @@ import pytest
 
 from jaragua.errors import PortError
 from jaragua.serial import Transport, open_transport
+from jaragua.serial.driver import LinkDriver
+from limits import GENEROUS_S
 
 
 async def echo(transport: Transport, other_end: int) -> bytes:
@@ -68,6 +71,45 @@ def test_a_socket_passes_bytes(family: str, tmp_path: Path) -> None:
         connection.close()
         assert await transport.read() == b""
         await transport.close()
+        listener.close()
+
+    asyncio.run(main())
+
+
+def test_a_port_that_takes_nothing_is_closed_all_the_same() -> None:
+    async def main() -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        transport = await open_transport(f"socket://127.0.0.1:{listener.getsockname()[1]}")
+        connection, _ = listener.accept()
+        for _ in range(64):
+            transport.write(bytes(1 << 16))
+        assert transport._writer.transport.get_write_buffer_size() > 0
+        async with asyncio.timeout(GENEROUS_S):
+            await transport.close()
+        connection.settimeout(GENEROUS_S)
+        with contextlib.suppress(ConnectionResetError):
+            while await asyncio.to_thread(connection.recv, 1 << 20):
+                pass
+        connection.close()
+        listener.close()
+
+    asyncio.run(main())
+
+
+def test_a_port_is_closed_although_its_closing_is_cancelled() -> None:
+    async def main() -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        transport = await open_transport(f"socket://127.0.0.1:{listener.getsockname()[1]}")
+        connection, _ = listener.accept()
+        driver = LinkDriver(transport, lambda event: None)
+        driver.start()
+        closing = asyncio.create_task(driver.close())
+        await asyncio.sleep(0)  # it waits for the reader now
+        closing.cancel()
+        await asyncio.wait([closing])
+        assert closing.cancelled()
+        assert await asyncio.to_thread(connection.recv, 1) == b""
+        connection.close()
         listener.close()
 
     asyncio.run(main())

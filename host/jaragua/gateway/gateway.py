@@ -68,10 +68,9 @@ async def _all(workers: Sequence[PortWorker]) -> None:
     """All ports at once; a worker that ends by itself (a stale board) does not end the others."""
     tasks = [asyncio.create_task(worker.run()) for worker in workers]
     try:
-        await asyncio.gather(*tasks)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
         await asyncio.Event().wait()
     finally:
-        for task in tasks:
-            task.cancel()  # all at once, then each to its end
-        for task in tasks:
-            await ended(task)
+        await ended(*tasks)

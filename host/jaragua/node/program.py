@@ -14,15 +14,17 @@ Work = Coroutine[Any, Any, None]
 _CANCEL_AGAIN_SECONDS = 5.0
 
 
-async def ended(task: asyncio.Task[None], again_seconds: float = _CANCEL_AGAIN_SECONDS) -> None:
-    """Cancel a task and wait until it is over, whatever it raises.
+async def ended(*tasks: asyncio.Task[None], again_seconds: float = _CANCEL_AGAIN_SECONDS) -> None:
+    """Cancel tasks, all at once, and wait until they are over, whatever they raise.
 
-    Python before 3.12 loses a cancellation that meets the end of a `wait_for` (CPython issue 86296), and the task would
-    go on: it is cancelled again after a while.
+    A task is cancelled once: a second cancellation would interrupt how it ends. But Python before 3.12 loses a
+    cancellation that meets the end of a `wait_for` (CPython issue 86296), and the task would go on: it is cancelled
+    again after a while.
     """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=again_seconds)
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=again_seconds)
 
 
 async def until_first_ends(*works: Work) -> None:

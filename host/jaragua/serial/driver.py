@@ -100,13 +100,15 @@ class LinkDriver:
         self._dispatch([])
 
     async def close(self) -> None:
-        """Stops reading and closes the port."""
+        """Stops reading and closes the port, also if it is cancelled meanwhile."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
-        await self._transport.close()
+        try:
+            if self._reader is not None:
+                self._reader.cancel()
+                await asyncio.wait([self._reader])
+        finally:
+            await self._transport.close()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits until `condition` holds, tried after everything the link does. PortError if the port went away."""

@@ -16,6 +16,8 @@ DEFAULT_BAUD: Final = 115200
 _READ_BYTES: Final = 4096
 #: What waits to be written to a port that takes nothing; the rest is lost, as on a cable, and the link sends it again.
 _MOST_UNWRITTEN_BYTES: Final = 256 * 1024
+#: How long a port that is closed may take to accept what was written to it.
+_FLUSH_SECONDS: Final = 1.0
 _BUSY: Final = frozenset({errno.EBUSY, errno.EAGAIN})
 
 
@@ -49,14 +51,17 @@ class Transport:
         self._writer.write(data)
 
     async def close(self) -> None:
-        """Closes the port; a second call does nothing."""
+        """Closes the port; a second call does nothing. What the port does not take in time is not written any more."""
         if self._read_end is not None:
             self._read_end.close()
         self._writer.close()
         try:
-            await self._writer.wait_closed()
-        except OSError:  # already gone
+            await asyncio.wait_for(self._writer.wait_closed(), _FLUSH_SECONDS)
+        except OSError:  # already gone, or (TimeoutError) not flushed
             return
+        finally:
+            if self._writer.transport.get_write_buffer_size():
+                self._writer.transport.abort()
 
 
 class PortNameError(PortError):
