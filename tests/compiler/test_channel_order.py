@@ -304,12 +304,22 @@ def integers_reordered(network: Network, weights: IntegerWeights, order: Orders)
     return [(matrix.astype(np.int64), bias.astype(np.int64)) for matrix, bias in moved]
 
 
+def without_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every dither of A5.9, A7.7 and A11.5 is half of its range, whatever its row and column."""
+    for name, half in (("reference_conv.plane", 1 << 31), ("reference_dense.sum", 1 << 31)):
+        monkeypatch.setattr(
+            f"jaragua_compiler.{name}_dithers", lambda _, rows, columns, half=half: np.full((rows, columns), half)
+        )
+    for name, half in (("factor", 1 << 31), ("column", 1 << 15)):
+        monkeypatch.setattr(
+            f"jaragua_compiler.reference_dense.{name}_dithers", lambda _, places, half=half: np.full(places, half)
+        )
+
+
 @pytest.mark.parametrize("seed", range(NETWORKS))
 def test_a10_7_an_order_changes_no_bit_of_what_is_computed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of a network trained in its own order and in another, without the one thing that knows places: the dither."""
-    monkeypatch.setattr(
-        "jaragua_compiler.reference_conv.plane_dithers", lambda _, rows, columns: np.full((rows, columns), 1 << 31)
-    )
+    without_places(monkeypatch)
     network, _, order = random_ordered(100 + seed)
     compiled = plan(network)
     one, other = ReferenceEngine(compiled), ReferenceEngine(compiled)
