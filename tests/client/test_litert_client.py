@@ -21,6 +21,7 @@ import jaragua_models
 from jaragua.cli.main import run as run_command
 from jaragua.client.client import run_client, run_litert_client
 from jaragua.client.litert_trainer import TrainingFiles
+from jaragua.coordinator.figures import implausible
 from jaragua.node.pull import WHOLE_WAY
 from jaragua.wire.messages import TrainCommand
 from jaragua_broker import Broker
@@ -118,6 +119,28 @@ def test_m9_a_start_in_float32_gives_an_update_in_float32(
                 every, _ = by_hand(replace(command, least_loss=None), unpack_floats(PLAN, START))
                 assert distance(every, expected) > 0.01  # some are passed over
             assert header.loss == pytest.approx(loss, rel=1e-4)
+
+    run(story())
+
+
+def test_m11_training_that_leaves_the_finite_numbers_is_sent_with_figures_inside_their_ranges(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """R17 leaves such an update out; if it never came, its round would wait until the deadline."""
+    far = pack_floats(PLAN, [(1e30 * w, b) for w, b in initial_weights(DIGITS.network, 1)])
+    command = train_command(BLOB, start=hashlib.sha256(far).digest(), ways=5, shots=5)
+
+    async def story() -> None:
+        async with (
+            Headquarters(broker.url) as headquarters,
+            running(run_litert_client(settings(broker.url, tmp_path), files())),
+        ):
+            await headquarters.publish_blob(far)
+            await headquarters.command("pi-1", "train", command)
+            header, update = await headquarters.update_number(1)
+            assert not np.isfinite(np.frombuffer(update, "<f4")).all()
+            assert implausible(header, 25) == ""
+            assert (header.encoding, header.samples) == ("f32", 25)
 
     run(story())
 

@@ -52,6 +52,8 @@ class SimulatedNode:
     devices: tuple[str, ...]
     model: str = "sine"
     tamper: Tamper = honest
+    reason: str | None = None
+    """What its devices say of their last work."""
     hold: Callable[[messages.TrainCommand], Awaitable[None]] | None = None
     """Waited for before an update is published: what makes a device slow."""
     epoch: int = 0
@@ -117,7 +119,7 @@ class SimulatedNode:
         """Publish a device's state."""
         topic = build(TopicKind.DEVICE_STATE, self.fleet, node=self.node, device=device)
         body = messages.DeviceState(
-            state, self.epoch, self.kind, self.model, self._plan.architecture, format=self.format
+            state, self.epoch, self.kind, self.model, self._plan.architecture, self.reason, self.format
         )
         await client.publish(topic, messages.encode(body), 1, retain=True)
 

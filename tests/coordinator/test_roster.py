@@ -8,6 +8,7 @@ from jaragua.coordinator import roster as roster_module
 from jaragua.coordinator.roster import EPOCH_AHEAD_MS, Change, CrowdError, EpochError, Presence
 from jaragua.coordinator.roster import Roster as TrueRoster
 from jaragua.wire.messages import DeviceState, NodeState
+from jaragua.wire.rejections import LONGEST_TEXT
 
 ARCHITECTURE = bytes(8)
 NOW_MS = 1_800_000_000_000
@@ -163,4 +164,4 @@ def test_p3_long_texts_of_a_device_are_not_kept() -> None:
     state = DeviceState("ready", 1, "pi", "m" * 2000, ARCHITECTURE, reason="r" * 2000)
     roster.device_state("gateway-1", "board-2", state)
     kept = roster._devices["board-2"].state
-    assert (kept.model, kept.reason, kept.kind) == ("", None, "pi")
+    assert (kept.model, kept.reason, kept.kind) == ("", "r" * LONGEST_TEXT, "pi")

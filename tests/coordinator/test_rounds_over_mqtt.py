@@ -343,6 +343,23 @@ def test_no_quorum_after_four_deadlines_stops_the_run(make_config: MakeConfig) -
     assert run_to_end(config, two_nodes(config)).rounds == 1
 
 
+def test_r7_a_run_that_stops_says_why_the_last_update_of_a_missing_device_was_rejected(make_config: MakeConfig) -> None:
+    config = make_config(clients=4, quorum=4, rounds=1, deadline_s=0.4)
+    gateway, client = two_nodes(config)
+    client.tamper = lambda header, blob: [messages.pack_update(replace(header, loss=1e300), blob)]
+    with pytest.raises(RunError, match=r"missing: board-4; of board-4: its loss is 1e\+300, outside 0 to 1e\+"):
+        run_to_end(config, (gateway, client))
+
+
+def test_r7_a_run_that_stops_says_what_a_missing_device_said_of_its_work(make_config: MakeConfig) -> None:
+    config = make_config(clients=4, quorum=4, rounds=1, deadline_s=0.4)
+    gateway, client = two_nodes(config)
+    client.tamper = lambda header, blob: []
+    client.reason = "the samples of this task\x1b are not there"
+    with pytest.raises(RunError, match=r"of board-4: the samples of this task\\x1b are not there$"):
+        run_to_end(config, (gateway, client))
+
+
 def test_a_broker_that_is_not_there_is_one_sentence(make_config: MakeConfig) -> None:
     config = make_config(url="mqtt://127.0.0.1:1")
     with pytest.raises(BrokerError, match=r"no connection to the broker at mqtt://127\.0\.0\.1:1"):

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua.node.trainer import Figures, Progress, SampleSet
+from jaragua.wire.figures import LARGEST_LOSS, within
 from jaragua_compiler.blob import exponents, pack, unpack
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.exponents import Exponents, tensor_exponents
@@ -91,12 +92,16 @@ class LitertTrainer:
         return await self._work(plan, samples, _SLICE, _one_by_one(engine.evaluate))
 
     async def read_update(self) -> bytes:
-        """The weights of the engine that worked last, in the form of its start."""
+        """The weights of the engine that worked last, in the form of its start.
+
+        Raises: CompileError if a blob is wanted and a weight is no finite number.
+        """
         if self._engine is None or self._plan is None:
             raise RuntimeError("read_update before train")
         learned = self._engine.weights()
-        weights = unpack_floats(self._plan, learned)  # refuses what is not finite
-        return learned if self._formats is None else pack(self._plan, weights, self._formats)
+        if self._formats is None:
+            return learned  # finite or not: whether it is believed is for R17 to say
+        return pack(self._plan, unpack_floats(self._plan, learned), self._formats)
 
     async def _start(self, plan: Plan, samples: SampleSet, blob: bytes) -> LitertEngine:
         self._engine, self._plan = await self.prepare(plan), plan
@@ -106,18 +111,19 @@ class LitertTrainer:
         return self._engine
 
     async def _work(self, plan: Plan, samples: SampleSet, count: int, steps: _Steps) -> Figures:
-        """All samples in order, `count` at a time."""
+        """All samples in order, `count` at a time. A loss that no number tells counts as the largest there is (M11)."""
         outputs = 1 if plan.network.classifier else plan.network.outputs
+        largest = LARGEST_LOSS["accuracy" if plan.network.classifier else "mse"]
         real = samples if self._formats is None else _real(plan, self._formats, samples)
         correct, loss = 0, 0.0
         for start in range(0, len(real), count):
             some = slice(start, start + count)
             results = await asyncio.to_thread(steps, real.inputs[some], real.targets[some])
             correct += sum(result.correct for result in results)
-            loss += outputs * sum(result.loss for result in results)
+            loss += outputs * sum(within(result.loss, 0.0, largest) for result in results)
             done = start + len(results)
             self._progress(Progress(done, len(real), correct, loss / done))
-        return Figures(len(real), correct, _counted(loss), _LOSS_EXPONENT, outputs, instructions=0)
+        return Figures(len(real), correct, round(loss * 2.0**_LOSS_EXPONENT), _LOSS_EXPONENT, outputs, instructions=0)
 
 
 def _one_by_one(step: _Step) -> _Steps:
@@ -155,12 +161,6 @@ def _real(plan: Plan, formats: Exponents, samples: SampleSet) -> SampleSet:
     classifier = plan.network.classifier
     targets = samples.targets if classifier else np.ldexp(samples.targets.astype(np.float32), -formats.output)
     return replace(samples, inputs=inputs, targets=targets)
-
-
-def _counted(loss: float) -> int:
-    if not np.isfinite(loss):
-        raise CompileError("training left the finite numbers.", "Lower the learning rate.")
-    return round(loss * 2.0**_LOSS_EXPONENT)
 
 
 def _export(model: str) -> str:

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from jaragua.coordinator.figures import LARGEST_SCORE
 from jaragua.coordinator.fleet import Fleet, Happening
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.wire import messages
+from jaragua.wire.figures import LARGEST_SCORE
 from jaragua.wire.rejections import shown
 
 _ATTEMPTS = 2

@@ -29,7 +29,7 @@ from jaragua.strategies.guarded import Trust, moved
 from jaragua.strategies.registry import step_size_of, work_of
 from jaragua.strategies.stale import counted
 from jaragua.wire import messages
-from jaragua.wire.rejections import Reason
+from jaragua.wire.rejections import Reason, shown
 
 #: Blobs of rounds before the last that a kill can have left on the broker.
 _BLOBS_LEFT_BEHIND = 3
@@ -76,6 +76,8 @@ class Driver:
         self._fleet: Fleet | None = None
         self._traffic = _Traffic()
         self._rejected: dict[str, int] = {}
+        self._of_no_use: dict[str, str] = {}
+        """Of devices of the open round: why their last update was rejected."""
         self._told_waiting_ms = -_MS_BETWEEN_WAITING
         self._refusals = Budget(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
         self._trust = Trust()
@@ -172,6 +174,7 @@ class Driver:
             case machine.OpenRound(number, members, assignments):
                 self._store.open_round(run, number, members, assignments)
                 self._traffic = _Traffic()
+                self._of_no_use.clear()
                 devices = tuple(one.device for one in assignments)
                 self._on_event(events.RoundStarted(number, self._record.rounds, devices))
             case machine.Announce(number, deadline_ms):
@@ -184,8 +187,8 @@ class Driver:
                 self._acknowledge(action)
             case machine.CloseRound(number):
                 self._perform(self._close(number))
-            case machine.GiveUp(message, hint):
-                raise RunError(message, self._about_unfit() + hint)
+            case machine.GiveUp(message, hint, missing):
+                raise RunError(message + self._why_missing(missing), self._about_unfit() + hint)
 
     @property
     def _broker(self) -> Fleet:
@@ -208,6 +211,8 @@ class Driver:
         if verdict.result == "rejected" and not verdict.retry:
             return
         header = arrived.header
+        if verdict.retry:
+            self._of_no_use[header.device] = verdict.reason
         judged = events.UpdateJudged(
             header.round,
             header.device,
@@ -498,6 +503,14 @@ class Driver:
             return ""
         how = f"start clients and gateways with --model {self._config.model.name}, and flash boards with it"
         return f"there, but of another model: {', '.join(unfit)}; {how}; else "
+
+    def _why_missing(self, missing: Sequence[str]) -> str:
+        """Of the first device that a round misses and that something is known of: what; "" if of none."""
+        for device in missing:
+            reason = self._of_no_use.get(device) or self._broker.roster.reason(device)
+            if reason:
+                return f"; of {device}: {shown(reason)}"
+        return ""
 
     def _nodes_at_work(self) -> list[str]:
         waiting = self.machine.at_work

@@ -9,19 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
 
 from jaragua.store import StoredUpdate
+from jaragua.wire.figures import LARGEST_INSTRUCTIONS, LARGEST_LOSS, LARGEST_SCORE, within
 from jaragua.wire.messages import UpdateHeader
-
-#: By metric: nats, or the squared error of one output.
-LARGEST_LOSS: Final = {"accuracy": 1e6, "mse": 1e24}
-#: By metric: a share of right answers, or a squared error.
-LARGEST_SCORE: Final = {"accuracy": 1.0, "mse": 1e24}
-#: What a board's counter holds.
-LARGEST_INSTRUCTIONS: Final = 2**32 - 1
-
-Number = TypeVar("Number", int, float)
 
 
 def implausible(header: UpdateHeader, most_samples: int) -> str:
@@ -46,18 +37,13 @@ def tamed(update: StoredUpdate, most_samples: int) -> StoredUpdate:
     """A stored update with every figure inside its range."""
     return replace(
         update,
-        loss=_within(update.loss, 0.0, LARGEST_LOSS.get(update.metric, 1e24)),
-        score=_within(update.score, 0.0, LARGEST_SCORE.get(update.metric, 1e24)),
-        samples=_within(update.samples, 1, most_samples),
-        instructions=_within(update.instructions, 0, LARGEST_INSTRUCTIONS),
+        loss=within(update.loss, 0.0, LARGEST_LOSS.get(update.metric, 1e24)),
+        score=within(update.score, 0.0, LARGEST_SCORE.get(update.metric, 1e24)),
+        samples=within(update.samples, 1, most_samples),
+        instructions=within(update.instructions, 0, LARGEST_INSTRUCTIONS),
     )
 
 
 def mean_of(values: Iterable[float], weights: Sequence[int]) -> float:
     """The weighted mean; finite for figures inside their ranges."""
     return math.fsum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
-
-
-def _within(value: Number, least: Number, most: Number) -> Number:
-    """The nearest number of the range; NaN becomes the largest."""
-    return max(least, value) if value <= most else most

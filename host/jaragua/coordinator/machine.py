@@ -129,10 +129,11 @@ class CloseRound:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """The run cannot go on by itself."""
+    """The run cannot go on by itself. missing: the devices that it waited for."""
 
     message: str
     hint: str
+    missing: tuple[str, ...] = ()
 
 
 Action = OpenRound | Announce | Assign | Command | Keep | Acknowledge | CloseRound | GiveUp
@@ -554,7 +555,8 @@ class RoundMachine:
             f"round {current.number} has {current.taken} of the {self._fixed.quorum} updates it needs after "
             f"{current.deadlines_passed} deadlines; missing: {_names(self.waiting_for)}"
         )
-        return GiveUp(message, "look at these devices, then go on with `jaragua run CONFIG --resume`")
+        hint = "look at these devices, then go on with `jaragua run CONFIG --resume`"
+        return GiveUp(message, hint, tuple(self.waiting_for))
 
 
 def _written_first(actions: Sequence[Action]) -> list[Action]:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final
 
 from jaragua.wire.messages import DeviceState, NodeState
-from jaragua.wire.rejections import Reason, RejectedError
+from jaragua.wire.rejections import LONGEST_TEXT, Reason, RejectedError
 
 #: P3, M8: what a coordinator keeps of a fleet. A newcomer takes the place of one that is gone, or is refused.
 MOST_NODES: Final = 1024
@@ -102,7 +102,7 @@ class Roster:
         known = self._devices.get(device)
         changes: list[Change] = []
         # Of a device only what is asked for is kept: texts may be long.
-        state = replace(state, reason=None, model="")
+        state = replace(state, reason=(state.reason or "")[:LONGEST_TEXT], model="")
         if known is None:
             changes = self._make_room_for_device(device)
             self._devices[device] = _Device(node, state)
@@ -162,6 +162,11 @@ class Roster:
         """ "f32" if a device computes in float32 (M9), "" if in the blob's integers."""
         known = self._devices.get(device)
         return (known.state.format or "") if known is not None else ""
+
+    def reason(self, device: str) -> str:
+        """What a device says went wrong with its last work, "" if it says nothing."""
+        known = self._devices.get(device)
+        return (known.state.reason or "") if known is not None else ""
 
     def unfit(self) -> list[str]:
         """Devices that are there but built for another network, sorted."""
