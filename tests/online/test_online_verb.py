@@ -57,6 +57,13 @@ def test_a_rate_that_is_none_is_said_before_a_start_is_trained(capsys: pytest.Ca
     assert capsys.readouterr().err.startswith("error: learning rate nan is out of range")
 
 
+def test_a_port_without_a_board_is_said_before_a_start_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["online", "--port", str(tmp_path / "ttyACM9")]) == 4
+    assert capsys.readouterr().err.startswith(f"error: port {tmp_path / 'ttyACM9'} does not exist")
+
+
 def test_a_start_of_another_task_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Weights of any larger network were cut to size, silently."""
     words = ["--rounds", "1", "--clients", "1", "--eval-tasks", "1", "--workers", "1", "--state", str(tmp_path)]

@@ -160,7 +160,7 @@ def test_two_simulations_do_not_share_a_folder(make: Any, tmp_path: Path) -> Non
 def test_a_folder_that_cannot_be_made_is_said_before_anything_is_learned(make: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     told: list[Any] = []
-    with pytest.raises(StoreError, match=r"the state folder .*file cannot be used: File exists"):
+    with pytest.raises(StoreError, match=r"the state folder .*file cannot be used: a file is in its place"):
         simulate(make(), state_folder=tmp_path / "file", on_progress=told.append)
     assert not told
 

@@ -102,7 +102,7 @@ def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot be used: Not a directory"):
+    with pytest.raises(StoreError, match="cannot be used: a part of its path is a file"):
         open_run(tmp_path / "file" / "run")
 
 

@@ -29,9 +29,11 @@ def emulate(
 ) -> None:
     """Start emulated boards; prints one port a line and runs until Ctrl-C."""
     from jaragua.emulate import EmulatedFleet, build_image
+    from jaragua.emulate.image import check_environment
     from jaragua.models import model_of_images
     from jaragua.node.program import run_until_signal
 
+    check_environment(environment)
     name = model_of_images(model).name
     say(f"building the image of {name} for {environment}")
     image = build_image(environment, name)

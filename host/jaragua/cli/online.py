@@ -65,6 +65,8 @@ def online(
     if unknown >= drawn.classes:
         raise UsageError(f"there is no class {unknown}", f"Give --new 0 to {drawn.classes - 1}.")
     known = [label for label in range(drawn.classes) if label != unknown]
+    if port:
+        asyncio.run(_greet(port))
     say(f"training a start on {len(known)} of {drawn.classes} classes")
     weights = saved_weights(start, model) if start else None
     trained = trained_start(model, drawn, known, seed, weights, standardise=standardise)
@@ -80,6 +82,14 @@ def online(
         print_result({"task": model.name, "seed": seed, "new_class": unknown, **_document(result)})
     else:
         show(_summary(result, unknown))
+
+
+async def _greet(port: str) -> None:
+    """A board that does not answer is said before a start is trained. Raises: PortError, BoardError."""
+    from jaragua.serial import Board
+
+    async with Board(port):
+        pass
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ def project_folder() -> Path:
 
 def image_path(environment: str, model: str, accumulate: bool = False) -> Path:
     """Where `build_image` puts the image of `model` for `environment` (`qemu_m4` or `native`)."""
-    _check(environment)
+    check_environment(environment)
     return project_folder() / ".pio" / "jaragua" / _folder(environment, model, accumulate) / _PROGRAMS[environment]
 
 
@@ -45,7 +45,8 @@ def _folder(environment: str, model: str, accumulate: bool) -> str:
     return f"{environment}-{model}" + ("-sums" if accumulate else "")
 
 
-def _check(environment: str) -> None:
+def check_environment(environment: str) -> None:
+    """Raises: UsageError if it is none whose image runs on an emulator or as a process."""
     if environment not in _PROGRAMS:
         raise UsageError(f"{environment!r} is no emulated board", f"Take one of: {', '.join(_PROGRAMS)}.")
 

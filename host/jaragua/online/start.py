@@ -13,6 +13,7 @@ import numpy as np
 
 from jaragua.errors import StoreError
 from jaragua.online.pools import Pools
+from jaragua.reasons import reason_of
 from jaragua.strategies.vectors import layers_of
 from jaragua_compiler import calibrate, initial_weights, pack
 from jaragua_compiler.blob import Int16Array, exponents, quantise_inputs
@@ -118,7 +119,7 @@ def saved_weights(folder: Path, model: Model) -> Weights:
             vector = np.asarray(found["vector"], dtype=np.float64)
             task = str(json.loads(str(found["identity"]))["task"])
     except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror or error}", hint) from error
+        raise StoreError(f"{path} cannot be read: {reason_of(error)}", hint) from error
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise StoreError(f"{path} cannot be read: it is damaged, or no saved simulation", hint) from error
     count = sum(math.prod(part) for layer in shapes for part in layer)

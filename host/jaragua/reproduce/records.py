@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from jaragua.errors import StoreError
+from jaragua.reasons import reason_of
 from jaragua.simulate import CurvePoint, Means, Natural, SimulationResult
 from jaragua.store.files import write_whole
 
@@ -111,7 +112,7 @@ class Store:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StoreError(f"{path} cannot be read: {error.strerror}", "check the path and its rights") from error
+            raise StoreError(f"{path} cannot be read: {reason_of(error)}", "check the path and its rights") from error
         except (ValueError, KeyError, TypeError) as error:
             message = f"{path} cannot be read: it is damaged, or no record"
             raise StoreError(message, "delete it, and it is made again") from error

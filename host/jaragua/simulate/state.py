@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from jaragua.errors import StoreError
 from jaragua.models import is_file
+from jaragua.reasons import reason_of
 from jaragua.simulate.models import model_for
 from jaragua.simulate.settings import Simulation
 from jaragua.store.files import write_whole
@@ -116,7 +117,7 @@ class StateFolder:
                 if name.startswith(_CHECKPOINT)
             }
         except OSError as error:
-            raise _unreadable(self._path, error.strerror or str(error)) from error
+            raise _unreadable(self._path, reason_of(error)) from error
         except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise _unreadable(self._path, "it is damaged, or no saved simulation") from error
         self._require_same(identity)
@@ -153,7 +154,7 @@ def _locked(folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        message = f"the state folder {folder} cannot be used: {error.strerror}"
+        message = f"the state folder {folder} cannot be used: {reason_of(error)}"
         raise StoreError(message, "check the path and its rights, or give another folder") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from jaragua.errors import StoreError
+from jaragua.reasons import reason_of
 
 EARLIER: Final = "earlier-"
 LOCK: Final = ".lock"
@@ -33,7 +34,7 @@ def _set_aside(path: Path, *, move: bool) -> Path | None:
         for one in found:
             _keep(one, target / one.name, move=move)
     except OSError as error:
-        message = f"what is in {path} cannot be kept in {target.name}: {error.strerror or error}"
+        message = f"what is in {path} cannot be kept in {target.name}: {reason_of(error)}"
         raise StoreError(message, "make room, or mend the rights of the folder; nothing was begun") from error
     return target
 

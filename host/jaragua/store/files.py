@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jaragua.errors import StoreError
+from jaragua.reasons import reason_of
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -47,7 +48,7 @@ def _named_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         hint = "make room on that disk, or mend its rights, and give the same command again; nothing stored is lost"
-        raise StoreError(f"{path} cannot be written: {error.strerror or error}", hint) from error
+        raise StoreError(f"{path} cannot be written: {reason_of(error)}", hint) from error
 
 
 def _sync_folder(folder: Path) -> None:

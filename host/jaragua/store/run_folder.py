@@ -25,6 +25,7 @@ from jaragua.config import RunConfig
 from jaragua.config.schema import SECTIONS
 from jaragua.errors import ConfigurationError, RunError, StoreError
 from jaragua.node.url import parse_broker_url
+from jaragua.reasons import reason_of
 from jaragua.store import files
 from jaragua.store.aside import LOCK, copy_aside, move_aside
 from jaragua.store.database import Store
@@ -237,7 +238,7 @@ def _lock(path: Path) -> int:
         handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise StoreError(
-            f"the run folder {path} cannot be used: {error.strerror}", "check the path and rights"
+            f"the run folder {path} cannot be used: {reason_of(error)}", "check the path and rights"
         ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
