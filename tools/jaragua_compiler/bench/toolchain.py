@@ -1,4 +1,8 @@
-"""Build bare-metal programs for the bench with arm-none-eabi-gcc; an unchanged program is built once and kept."""
+"""Build bare-metal programs for the bench with arm-none-eabi-gcc; what is unchanged is compiled once and kept.
+
+Objects are kept beside the programs: two programs of one model differ in their main file, or only in how they are
+linked (footprint.py), and its C takes nearly all of the time.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ import os
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.host_build import is_strict
@@ -20,6 +25,8 @@ EMULATOR = "qemu-system-arm"
 CORTEX_M4 = "cortex_m4"
 CORTEX_M0PLUS = "cortex_m0plus"
 
+_LIBRARIES = ("-lm",)
+_TO_THE_LINKER = "-Wl,"
 _C_FLAG_GROUPS = ("standard", "warnings", "layout", "environment", "optimise")
 # Program -> the Debian packages that bring it.
 _PACKAGES = {
@@ -82,13 +89,12 @@ def link_flags() -> tuple[str, ...]:
 def build(program: Program) -> Path:
     """Compile and link; returns the ELF, from the cache if the very same program was built before."""
     compiler = find_tool(COMPILER)
-    elf = cache_folder() / f"{_fingerprint(compiler, program)}.elf"
+    common = _common_digest(compiler, program)
+    elf = cache_folder() / f"{_fingerprint(common, (*program.flags, *link_flags()), program.sources)}.elf"
     if not elf.exists():
         elf.parent.mkdir(parents=True, exist_ok=True)
-        # Built beside its place and moved there: two runs at once never see half a file.
-        draft = elf.with_suffix(f".{os.getpid()}.tmp")
-        _run([compiler, *_arguments(program), "-o", str(draft)])
-        draft.replace(elf)
+        objects = [_object(compiler, common, program, source) for source in program.sources]
+        _make(elf, [compiler, *program.flags, *link_flags(), *map(str, objects), *_LIBRARIES])
     return elf
 
 
@@ -105,23 +111,38 @@ def _flags() -> dict[str, dict[str, list[str]]]:
     return tomllib.loads((_firmware_folder() / "flags.toml").read_text(encoding="utf-8"))
 
 
-def _arguments(program: Program) -> list[str]:
-    includes = [f"-I{folder}" for folder in program.include_folders]
-    libraries = ["-lm"]
-    return [*program.flags, *includes, *link_flags(), *map(str, program.sources), *libraries]
+def _object(compiler: str, common: bytes, program: Program, source: Path) -> Path:
+    """One compiled file of a program, from the cache if it was compiled before with the same flags and headers."""
+    flags = [flag for flag in program.flags if not flag.startswith(_TO_THE_LINKER)]
+    path = cache_folder() / f"{_fingerprint(common, flags, (source,))}.o"
+    if not path.exists():
+        includes = [f"-I{folder}" for folder in program.include_folders]
+        _make(path, [compiler, *flags, *includes, "-c", str(source)])
+    return path
 
 
-def _fingerprint(compiler: str, program: Program) -> str:
+def _make(path: Path, command: Sequence[str]) -> None:
+    """Made beside its place and moved there: two threads or runs at once never see half a file."""
+    with TemporaryDirectory(prefix="build-", dir=path.parent) as name:
+        draft = Path(name) / path.name
+        _run([*command, "-o", str(draft)])
+        draft.replace(path)
+
+
+def _common_digest(compiler: str, program: Program) -> bytes:
+    """Hash of what each file of a program depends on: the compiler, the headers, the memory map."""
     digest = hashlib.sha256(_run([compiler, "--version"]).encode())
-    digest.update("\0".join((*program.flags, *link_flags())).encode())
-    for path in _inputs(program):
+    headers = (path for folder in program.include_folders for path in sorted(folder.glob("*.h")))
+    for path in (*headers, bench_folder() / "bench_m4.ld"):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.digest()
+
+
+def _fingerprint(common: bytes, flags: Sequence[str], sources: Sequence[Path]) -> str:
+    digest = hashlib.sha256(common + "\0".join(flags).encode())
+    for path in sources:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:32]
-
-
-def _inputs(program: Program) -> Iterable[Path]:
-    headers = [path for folder in program.include_folders for path in sorted(folder.glob("*.h"))]
-    return [*program.sources, *headers, bench_folder() / "bench_m4.ld"]
 
 
 def _run(command: Sequence[str]) -> str:
