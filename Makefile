@@ -3,8 +3,9 @@
 .PHONY: help demo test random-networks flood test-keras test-ray test-litert test-arm64 test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test clean
 
 BIN := .venv/bin
-# Tests run in so many processes, a file at a time in each.
-TEST_PROCESSES ?= 2
+# Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
+# busy: tests of boards and brokers wait much of their time.
+TEST_PROCESSES ?= 3
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -21,7 +22,7 @@ demo: setup-demo ## Emulated boards learn to learn over a real broker (under 5 m
 # tflite-runtime has an environment of its own (Python 3.11, NumPy 1); where it cannot be had, its tests are skipped.
 test: setup-test ## All tests that must hold, with the emulated board and the real broker in them
 	@tools/setup/setup.sh tflite || true
-	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-keras: ## The Keras front end against real Keras on TensorFlow (600 MB, in an environment of its own)
 	@tools/setup/setup.sh keras

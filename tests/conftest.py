@@ -11,13 +11,27 @@ from pathlib import Path
 
 import pytest
 
+from run_folder import make_run_folder, remove_run_folder
+from schedule import sort_longest_first
+
 #: What a test with a mark cannot do without (pyproject.toml says what the marks mean).
 NEEDED = {"board": ("arm-none-eabi-gcc", "qemu-system-arm"), "cross": ("arm-none-eabi-gcc",)}
 
 OWN_PROGRAMS = ("qemu-system-arm", "mosquitto", "jaragua")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """Signals as a terminal's programs have them; what the processes of the run share."""
+    _hear_signals()
+    if not hasattr(config, "workerinput"):  # a process that starts others, or the only one
+        make_run_folder()
+        config.add_cleanup(remove_run_folder)
+        # Nothing comes from or goes to the user's cache; what is kept is named by its content.
+        if config.cache is not None:
+            os.environ["XDG_CACHE_HOME"] = str(config.cache.mkdir("built"))
+
+
+def _hear_signals() -> None:
     """A shell starts what runs in its background deaf to SIGINT, `nohup` to SIGHUP; children inherit that.
 
     Tests send these signals to what they start.
@@ -32,6 +46,13 @@ def pytest_configure() -> None:
 os.environ.setdefault("JARAGUA_BOARD_PATIENCE", "12")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A run in several processes (pytest-xdist) begins with the longest files; one process keeps pytest's order."""
+    if hasattr(config, "workerinput"):
+        sort_longest_first(items)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A missing tool fails the test: to leave such tests out is said (`-m "not board"`), never silent."""
     for mark, programs in NEEDED.items():
@@ -44,14 +65,8 @@ DATA_VARIABLE = "JARAGUA_DATA_DIR"
 DATA_BESIDE_THE_REPOSITORY = Path(__file__).parents[2] / "shared" / "data"
 
 
-@pytest.fixture(scope="session")
-def computed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache of what loaders compute for the run, so that nothing comes from or goes to that of the user."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def use_data(monkeypatch: pytest.MonkeyPatch, computed_once: Path) -> Callable[[str], Path]:
+def use_data(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """A function that takes the folder of a data set, makes its loader find it, and skips the test without it."""
     base = Path(os.environ.get(DATA_VARIABLE) or DATA_BESIDE_THE_REPOSITORY)
 
@@ -60,7 +75,6 @@ def use_data(monkeypatch: pytest.MonkeyPatch, computed_once: Path) -> Callable[[
             where = f"set {DATA_VARIABLE} to a folder that has it (docs/tasks.md)"
             pytest.skip(f"NO DATA: {folder} is not in {base}; {where}")
         monkeypatch.setenv(DATA_VARIABLE, str(base))
-        monkeypatch.setenv("XDG_CACHE_HOME", str(computed_once))
         return base / folder
 
     return use

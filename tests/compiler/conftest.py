@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from run_folder import run_folder
+
 
 @pytest.fixture(scope="session")
-def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for built native engines, empty at the start of a test run."""
-    return tmp_path_factory.mktemp("engines")
+def engine_cache() -> Path:
+    """A folder for built native engines, empty at the start of a test run, shared by its processes."""
+    return run_folder() / "engines"

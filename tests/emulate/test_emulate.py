@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from images import built_image
 from jaragua.cli.main import run as run_command
 from jaragua.emulate import EmulatedBoard, EmulatedFleet, NativeBoard, QemuBoard, build_image
 from jaragua.emulate.image import image_path
@@ -26,12 +27,12 @@ from limits import GENEROUS_S
 
 @pytest.fixture(scope="module")
 def native_image() -> Path:
-    return build_image("native", "digits")
+    return built_image("native")
 
 
 @pytest.fixture(scope="module")
 def qemu_image() -> Path:
-    return build_image("qemu_m4", "digits")
+    return built_image("qemu_m4")
 
 
 def identity_of(url: str) -> Identity:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from firmware_builds import CPrograms, SharedObjects
 
-from jaragua.emulate import build_image
+from images import built_image
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +25,10 @@ def c_programs(tmp_path_factory: pytest.TempPathFactory, shared_objects: SharedO
 @pytest.fixture(scope="session")
 def qemu_m4_image() -> Path:
     """`pio run -e qemu_m4`."""
-    return build_image("qemu_m4", "digits")
+    return built_image("qemu_m4", "digits")
 
 
 @pytest.fixture(scope="session")
 def native_image() -> Path:
     """`pio run -e native`."""
-    return build_image("native", "digits")
+    return built_image("native", "digits")

@@ -13,7 +13,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from emulated_images import FIRMWARE, build_test_image, switched_on
 
-from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image
+from images import built_image
+from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from jaragua.serial import Board
 from jaragua.wire.definitions import Operator, ResetCause
 from jaragua.wire.messages import Health, Identity
@@ -112,7 +113,7 @@ def test_the_board_says_what_it_is(qemu_m4_image: Path) -> None:
 
 def test_another_model_builds_beside_the_default(native_image: Path) -> None:
     """JARAGUA_MODEL names the model of an image and gives it a build folder of its own."""
-    sine = build_image("native", "sine")
+    sine = built_image("native", "sine")
     assert sine != native_image
     assert asyncio.run(_identify(NativeBoard(sine)))[0].model == "sine"
     assert asyncio.run(_identify(NativeBoard(native_image)))[0].model == "digits"
@@ -120,7 +121,7 @@ def test_another_model_builds_beside_the_default(native_image: Path) -> None:
 
 def test_an_image_with_sums_builds_beside_the_others(native_image: Path) -> None:
     """A11.1: JARAGUA_ACCUMULATE=1 is what identify tells, and the weights fit both images."""
-    identity = asyncio.run(_identify(NativeBoard(build_image("native", "digits", accumulate=True))))[0]
+    identity = asyncio.run(_identify(NativeBoard(built_image("native", "digits", accumulate=True))))[0]
     plain = asyncio.run(_identify(NativeBoard(native_image)))[0]
     assert [one.operators >> Operator.ACCUMULATION & 1 for one in (plain, identity)] == [0, 1]
     assert identity.architecture == plain.architecture

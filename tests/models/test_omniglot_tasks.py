@@ -142,9 +142,7 @@ def test_an_unknown_partition_is_refused() -> None:
     assert "random, alphabet, drawer" in caught.value.hint
 
 
-def test_an_archive_with_other_images_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, computed_once: Path
-) -> None:
+def test_an_archive_with_other_images_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for part in images.PARTS:
         path = tmp_path / "data" / "omniglot" / part.source.file
         path.parent.mkdir(parents=True, exist_ok=True)

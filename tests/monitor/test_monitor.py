@@ -19,7 +19,8 @@ from queue import Queue
 
 import pytest
 
-from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image
+from images import built_image
+from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
 from jaragua.wire.frames import Frame, Hello, Splitter, pack, unpack
 from limits import GENEROUS_S
@@ -27,7 +28,7 @@ from limits import GENEROUS_S
 
 @pytest.fixture(scope="module")
 def native_image() -> Path:
-    return build_image("native", "digits")
+    return built_image("native", "digits")
 
 
 class Verb:
@@ -83,7 +84,7 @@ def native_board(native_image: Path) -> Iterator[EmulatedBoard]:
 
 @pytest.fixture
 def qemu_board() -> Iterator[EmulatedBoard]:
-    with QemuBoard(build_image("qemu_m4", "digits")) as board:
+    with QemuBoard(built_image("qemu_m4", "digits")) as board:
         yield board
 
 

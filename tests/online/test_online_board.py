@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import jaragua_models
-from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image
+from images import built_image
+from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from jaragua.serial import Board, BoardEvent, BoardRefused, BoardRestarted, samples_of
 from jaragua.wire.definitions import JobPhase, Operator
 from jaragua.wire.messages import OnlineState
@@ -42,7 +43,7 @@ def stream(seed: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
 def emulated(request: pytest.FixtureRequest) -> Iterator[EmulatedBoard]:
     """Both kinds of board, one after the other."""
     kind = NativeBoard if request.param == "native" else QemuBoard
-    with kind(build_image(request.param, "digits")) as board:
+    with kind(built_image(request.param, "digits")) as board:
         yield board
 
 

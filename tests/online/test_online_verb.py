@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from images import built_image
 from jaragua.cli.main import run
-from jaragua.emulate import QemuBoard, build_image
+from jaragua.emulate import QemuBoard
 from jaragua.errors import StoreError
 from jaragua.online.start import saved_weights
 from jaragua_models import get
@@ -27,7 +28,7 @@ def _told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, obje
 @pytest.mark.board
 def test_a_board_fares_as_this_machine_does(capsys: pytest.CaptureFixture[str]) -> None:
     here = _told(capsys, "--native")
-    with QemuBoard(build_image("qemu_m4", "digits")) as board:
+    with QemuBoard(built_image("qemu_m4", "digits")) as board:
         there = _told(capsys, "--port", board.url)
     counted = there.pop("instructions")
     assert isinstance(counted, int)

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pytest
 
 import jaragua_models
-from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard, build_image
+from images import built_image
+from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from jaragua.serial import Transport, open_transport, samples_of
 from jaragua.wire.definitions import FrameType
 from jaragua.wire.frames import DELIMITER, Frame, FrameError, Hello, Splitter, pack, unpack
@@ -36,12 +37,12 @@ from jaragua_compiler import pack as pack_blob
 
 @pytest.fixture(scope="session")
 def native_image() -> Path:
-    return build_image("native", "digits")
+    return built_image("native", "digits")
 
 
 @pytest.fixture(scope="session")
 def qemu_image() -> Path:
-    return build_image("qemu_m4", "digits")
+    return built_image("qemu_m4", "digits")
 
 
 @pytest.fixture

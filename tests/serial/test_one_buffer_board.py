@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import jaragua_models
-from jaragua.emulate import QemuBoard, build_image
+from images import built_image
+from jaragua.emulate import QemuBoard
 from jaragua.serial import Board, samples_of
 from jaragua.wire.definitions import JobPhase
 from jaragua_compiler import (
@@ -59,5 +60,5 @@ def test_a8_the_network_of_the_reptile_paper_trains_on_256_kilobytes() -> None:
             health = await link.health()
             assert health.stack_free_bytes > health.stack_bytes // 4
 
-    with QemuBoard(build_image("qemu_m4", "omniglot-reptile")) as board:
+    with QemuBoard(built_image("qemu_m4", "omniglot-reptile")) as board:
         asyncio.run(main())
