@@ -5,51 +5,50 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import subprocess
-import sys
+import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from forked import Forked, Forker
 from jaragua.config import RunConfig
 from limits import GENEROUS_S
 
-JARAGUA = (sys.executable, "-m", "jaragua.cli.main")
 CLIENTS = ("pi-1", "pi-2", "pi-3")
 
 
 class Clients:
     """`jaragua client` three times, each with a folder of its own that outlives it."""
 
-    def __init__(self, config: RunConfig, folder: Path, model: str) -> None:
+    def __init__(self, forker: Forker, config: RunConfig, folder: Path, model: str) -> None:
+        self._forker = forker
         self._config = config
         self._model = model
         self._folder = folder
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, Forked] = {}
 
     def begin(self, name: str) -> None:
         where = ("--broker", self._config.broker.url, "--fleet", self._config.run.fleet)
         folder = ("--data-dir", str(self._folder / name))
-        command = [*JARAGUA, "client", *where, "--node", name, "--model", self._model, *folder]
-        self._running[name] = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        command = ["client", *where, "--node", name, "--model", self._model, *folder]
+        self._running[name] = self._forker.start(command)
 
     def kill(self, name: str) -> None:
-        process = self._running.pop(name)
-        process.kill()
-        process.wait(GENEROUS_S)
+        self._running.pop(name).kill()
 
     def end(self) -> None:
         for process in self._running.values():
             process.terminate()
         for process in self._running.values():
-            process.wait(GENEROUS_S)
+            process.wait()
 
 
 @contextlib.contextmanager
-def clients_at_work(config: RunConfig, folder: Path, model: str = "sine") -> Iterator[Clients]:
-    clients = Clients(config, folder, model)
+def clients_at_work(forker: Forker, config: RunConfig, folder: Path, model: str = "sine") -> Iterator[Clients]:
+    clients = Clients(forker, config, folder, model)
     try:
         for name in CLIENTS:
             clients.begin(name)
@@ -58,19 +57,31 @@ def clients_at_work(config: RunConfig, folder: Path, model: str = "sine") -> Ite
         clients.end()
 
 
-def killed_once(path: Path, seconds: float) -> None:
-    with subprocess.Popen([*JARAGUA, "run", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as run:
-        assert run.stderr is not None
-        next(line for line in run.stderr if line.startswith(b"round "))
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            run.wait(seconds)
-        run.kill()
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forker]:
+    with Forker() as started:
+        yield started
 
 
-def to_the_end(path: Path) -> dict[str, Any]:
-    done = subprocess.run([*JARAGUA, "run", str(path), "--json"], capture_output=True, timeout=90, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    document: dict[str, Any] = json.loads(done.stdout)["data"]
+def killed_once(forker: Forker, path: Path, number: int, seconds: float) -> None:
+    """Kill a run these seconds after its first round, unless it has ended by then."""
+    output = path.with_suffix(f".{number}")
+    said, run = Path(f"{output}.err"), forker.start(["run", str(path)], output)
+    deadline = time.monotonic() + GENEROUS_S
+    while not (said.exists() and re.search("^round ", said.read_text(), re.MULTILINE)):
+        assert time.monotonic() < deadline, "it has done no round"
+        time.sleep(0.01)
+    with contextlib.suppress(TimeoutError):
+        run.wait(seconds)
+        return
+    run.kill()
+
+
+def to_the_end(forker: Forker, path: Path) -> dict[str, Any]:
+    output = path.with_suffix(".json")
+    code = forker.start(["run", str(path), "--json"], output).wait()
+    assert code == 0, Path(f"{output}.err").read_text()
+    document: dict[str, Any] = json.loads(output.read_text())["data"]
     return document
 
 
@@ -78,6 +89,7 @@ def to_the_end(path: Path) -> dict[str, Any]:
 def test_kills_of_coordinator_and_clients_change_nothing(
     make_config: Callable[..., RunConfig],
     config_text: Callable[..., str],
+    forker: Forker,
     tmp_path: Path,
     seed: int,
     strategy: str,
@@ -89,14 +101,14 @@ def test_kills_of_coordinator_and_clients_change_nothing(
     paths = {name: tmp_path / f"{name}.toml" for name in ("undisturbed", "killed")}
     for name, path in paths.items():
         path.write_text(config_text(directory=tmp_path / name, **wanted))
-    with clients_at_work(make_config(), tmp_path) as clients:
-        undisturbed = to_the_end(paths["undisturbed"])
-        for _ in range(2):
-            killed_once(paths["killed"], draw.uniform(0, 0.5))
+    with clients_at_work(forker, make_config(), tmp_path) as clients:
+        undisturbed = to_the_end(forker, paths["undisturbed"])
+        for number in range(2):
+            killed_once(forker, paths["killed"], number, draw.uniform(0, 0.5))
             victim = draw.choice(CLIENTS)
             clients.kill(victim)
             clients.begin(victim)
-        killed = to_the_end(paths["killed"])
+        killed = to_the_end(forker, paths["killed"])
     assert killed["model_hash"] == undisturbed["model_hash"]
     assert {one["kind"] for one in killed["devices"]} == {"pi"}
     assert sum(one["updates"] for one in killed["devices"]) == 2 * rounds
@@ -104,7 +116,7 @@ def test_kills_of_coordinator_and_clients_change_nothing(
 
 
 def test_a_task_of_ones_own_is_learned_by_clients_that_have_its_file(
-    config_text: Callable[..., str], make_config: Callable[..., RunConfig], tmp_path: Path
+    config_text: Callable[..., str], make_config: Callable[..., RunConfig], forker: Forker, tmp_path: Path
 ) -> None:
     rows = [f"m{number % 4},{5 + number % 3},{number},{'abc'[number % 3]}" for number in range(120)]
     (tmp_path / "valves.csv").write_text("machine,pressure,flow,state\n" + "\n".join(rows) + "\n")
@@ -112,7 +124,7 @@ def test_a_task_of_ones_own_is_learned_by_clients_that_have_its_file(
     (tmp_path / "valves.toml").write_text(f'[task]\nname = "valves"\n{table}\n')
     text = config_text(clients=2, quorum=2, minimum=3).replace('name = "sine"', 'name = "valves.toml"')
     (tmp_path / "own.toml").write_text(text)
-    with clients_at_work(make_config(), tmp_path, str(tmp_path / "valves.toml")):
-        learned = to_the_end(tmp_path / "own.toml")
+    with clients_at_work(forker, make_config(), tmp_path, str(tmp_path / "valves.toml")):
+        learned = to_the_end(forker, tmp_path / "own.toml")
     assert (learned["rounds"], learned["metric"]) == (3, "accuracy")
     assert sum(one["updates"] for one in learned["devices"]) == 6

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-ROUNDS = 40
+ROUNDS = 24
 TASKS = 20
 
 

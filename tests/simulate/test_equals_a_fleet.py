@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from jaragua.emulate import EmulatedFleet, build_image
+from forked import Forker
+from images import built_image
+from jaragua.emulate import EmulatedFleet
 from jaragua.simulate import Simulation, device_names, simulate
 from jaragua_broker import Broker
 
-JARAGUA = (sys.executable, "-m", "jaragua.cli.main")
 FLEET = "same"
 
 
@@ -51,16 +50,22 @@ minimum = {len(wanted.devices)}
 """
 
 
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forker]:
+    with Forker() as started:
+        yield started
+
+
 @contextlib.contextmanager
-def programs(commands: Sequence[Sequence[str]]) -> Iterator[None]:
-    running = [subprocess.Popen([*JARAGUA, *words], stderr=subprocess.DEVNULL) for words in commands]
+def programs(forker: Forker, commands: Sequence[Sequence[str]]) -> Iterator[None]:
+    running = [forker.start(words) for words in commands]
     try:
         yield
     finally:
         for program in running:
             program.terminate()
         for program in running:
-            program.wait(20)
+            program.wait()
 
 
 def clients(wanted: Simulation, url: str, folder: Path) -> list[list[str]]:
@@ -76,12 +81,12 @@ def gateway(wanted: Simulation, url: str, folder: Path, ports: Sequence[str]) ->
     return [*where, "--data-dir", str(folder / "gateway"), *named]
 
 
-def run_of_a_fleet(wanted: Simulation, url: str, folder: Path) -> dict[str, Any]:
-    path = folder / "run.toml"
+def run_of_a_fleet(forker: Forker, wanted: Simulation, url: str, folder: Path) -> dict[str, Any]:
+    path, output = folder / "run.toml", folder / "run.json"
     path.write_text(configuration(wanted, url, folder))
-    done = subprocess.run([*JARAGUA, "run", str(path), "--json"], capture_output=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    data: dict[str, Any] = json.loads(done.stdout)["data"]
+    code = forker.start(["run", str(path), "--json"], output).wait()
+    assert code == 0, Path(f"{output}.err").read_text()
+    data: dict[str, Any] = json.loads(output.read_text())["data"]
     return data
 
 
@@ -107,11 +112,11 @@ def url() -> Iterator[str]:
     ],
 )
 def test_pi_clients_and_the_simulation_learn_the_same_bits(
-    make: Any, url: str, tmp_path: Path, strategy: str, changes: dict[str, Any]
+    make: Any, forker: Forker, url: str, tmp_path: Path, strategy: str, changes: dict[str, Any]
 ) -> None:
     wanted = make(strategy=strategy, **changes)
-    with programs(clients(wanted, url, tmp_path)):
-        run = run_of_a_fleet(wanted, url, tmp_path)
+    with programs(forker, clients(wanted, url, tmp_path)):
+        run = run_of_a_fleet(forker, wanted, url, tmp_path)
     result = simulate(wanted)
     assert result.final_hash == run["model_hash"]
     if strategy not in ("tinymetafed", "fedprox"):  # differences: what nodes read has headers
@@ -121,27 +126,29 @@ def test_pi_clients_and_the_simulation_learn_the_same_bits(
 @pytest.mark.board
 @pytest.mark.parametrize("changes", [{}, {"passes": 3, "memory": 4, "least_loss": 0.3}])
 def test_emulated_boards_and_the_simulation_learn_the_same_bits(
-    make: Any, url: str, tmp_path: Path, changes: dict[str, Any]
+    make: Any, forker: Forker, url: str, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     plain = make(task="digits", ways=5, shots=2, learning_rate=0.1, clients=2, devices=device_names(3), rounds=4)
     wanted = replace(plain, **changes)
     with (
-        EmulatedFleet(build_image("qemu_m4", "digits"), len(wanted.devices)) as boards,
-        programs([gateway(wanted, url, tmp_path, boards.urls)]),
+        EmulatedFleet(built_image("qemu_m4", "digits"), len(wanted.devices)) as boards,
+        programs(forker, [gateway(wanted, url, tmp_path, boards.urls)]),
     ):
-        run = run_of_a_fleet(wanted, url, tmp_path)
+        run = run_of_a_fleet(forker, wanted, url, tmp_path)
     assert {device["kind"] for device in run["devices"]} == {"cortex-m4"}
     assert simulate(wanted).final_hash == run["model_hash"]
 
 
-def test_boards_with_sums_and_the_simulation_learn_the_same_bits(make: Any, url: str, tmp_path: Path) -> None:
+def test_boards_with_sums_and_the_simulation_learn_the_same_bits(
+    make: Any, forker: Forker, url: str, tmp_path: Path
+) -> None:
     """A11.1 and A11.8 over the whole road: steps of four samples, two passes of ten, so with a rest."""
     changes = {"task": "digits", "ways": 5, "shots": 2, "learning_rate": 0.1, "strategy": "reptile", "passes": 2}
     wanted = make(clients=2, devices=device_names(2), rounds=3, batch=4, least_loss=1.3, **changes)
     with (
-        EmulatedFleet(build_image("native", "digits", accumulate=True), len(wanted.devices)) as boards,
-        programs([gateway(wanted, url, tmp_path, boards.urls)]),
+        EmulatedFleet(built_image("native", "digits", accumulate=True), len(wanted.devices)) as boards,
+        programs(forker, [gateway(wanted, url, tmp_path, boards.urls)]),
     ):
-        run = run_of_a_fleet(wanted, url, tmp_path)
+        run = run_of_a_fleet(forker, wanted, url, tmp_path)
     assert {device["kind"] for device in run["devices"]} == {"cortex-m4"}
     assert simulate(wanted).final_hash == run["model_hash"]

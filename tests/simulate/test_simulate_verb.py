@@ -114,7 +114,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_end(
     assert all(gone_on[name] == whole[name] for name in whole if name not in of_this_process)
 
 
-STOPPED = ("--task", "sine", "--strategy", "tinymetafed", "--rounds", "600", "--clients", "20", "--eval-tasks", "2")
+STOPPED = ("--task", "sine", "--strategy", "tinymetafed", "--rounds", "300", "--clients", "20", "--eval-tasks", "2")
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_a_signal_ends_it_with_all_saved_and_one_sentence(
     command = [sys.executable, "-m", "jaragua.cli.main", "simulate", *STOPPED, "--state", str(tmp_path), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         assert program.stderr is not None
-        assert program.stderr.readline().startswith("round 1/600")
+        assert program.stderr.readline().startswith("round 1/300")
         program.send_signal(number)
         out, err = program.communicate(timeout=DEADLINE_S)
     assert program.returncode == 130

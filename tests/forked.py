@@ -1,0 +1,117 @@
+"""Commands of `jaragua` with all imports done: for tests of what processes do together, not of how one starts.
+
+A new interpreter spends about a second of processor time on imports. Here one process imports, and each command is
+forked from it: a process of its own, with its own signals, streams and end.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from limits import GENEROUS_S
+
+#: What the commands import when they run.
+_MODULES = ("jaragua.client.client", "jaragua.gateway.gateway", "jaragua.coordinator", "jaragua.store")
+
+
+class Forked:
+    """A running command."""
+
+    def __init__(self, pid: int, forker: Forker) -> None:
+        """Commands are started by a `Forker`."""
+        self.pid = pid
+        self._forker = forker
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL, and wait for the end."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait()
+
+    def wait(self, timeout_s: float = GENEROUS_S) -> int:
+        """Its exit code, once it has ended (below 0: the signal that ended it). Raises TimeoutError."""
+        descriptor = os.pidfd_open(self.pid)
+        try:
+            if not select.select([descriptor], [], [], timeout_s)[0]:
+                raise TimeoutError(f"process {self.pid} did not end within {timeout_s} s")
+        finally:
+            os.close(descriptor)
+        return self._forker.ask({"wait": self.pid})
+
+
+class Forker:
+    """The process that has imported everything; all that it started is killed with it."""
+
+    def __enter__(self) -> Forker:
+        # The last word is for nothing_left_running (conftest.py), which looks for it in command lines.
+        command = [sys.executable, __file__, "jaragua"]
+        self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.communicate()
+        assert self._server.returncode == 0
+
+    def start(self, words: Sequence[str], output: Path | None = None) -> Forked:
+        """`jaragua` with these words; its two streams go to new files (`output`, and that with .err) or nowhere."""
+        return Forked(self.ask({"words": list(words), "output": str(output or os.devnull)}), self)
+
+    def ask(self, request: dict[str, object]) -> int:
+        """The answer to a request."""
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        return int(self._server.stdout.readline())
+
+
+def _serve() -> None:
+    """Until the end of the input: fork commands and wait for them. A command leaves by SystemExit, as always."""
+    from jaragua.cli.main import main
+
+    for module in _MODULES:
+        importlib.import_module(module)
+    running: set[int] = set()
+    for line in iter(sys.stdin.readline, ""):
+        request = json.loads(line)
+        if "wait" in request:
+            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+            running.discard(request["wait"])
+        else:
+            answer = os.fork()
+            if answer == 0:
+                _take_streams(request["output"])
+                sys.argv[1:] = request["words"]
+                main()
+            running.add(answer)
+        print(answer, flush=True)
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _take_streams(output: str) -> None:
+    errors = output if output == os.devnull else f"{output}.err"
+    for place, path, flags in ((0, os.devnull, os.O_RDONLY), (1, output, os.O_WRONLY), (2, errors, os.O_WRONLY)):
+        new = os.O_CREAT | os.O_EXCL if place and path != os.devnull else 0
+        opened = os.open(path, flags | new, 0o600)
+        os.dup2(opened, place)
+        os.close(opened)
+
+
+if __name__ == "__main__":
+    _serve()
