@@ -12,7 +12,8 @@ from jaragua_compiler.bench.rows import ROWS, row_model
 from jaragua_compiler.bench.sections import OperatorCount
 from jaragua_compiler.bench.steps import Counts, Outcome, mismatches, run
 from jaragua_compiler.bench.toolchain import ToolError, require_tools
-from jaragua_compiler.bench.workload import Workload, prepare
+from jaragua_compiler.bench.workload import QUICK, Workload, prepare
+from jaragua_compiler.host_build import NATIVE
 from jaragua_compiler.native import NativeEngine
 from jaragua_compiler.plan import Plan, plan
 from jaragua_compiler.rate import LearningRate
@@ -97,7 +98,7 @@ def measure(name: str) -> Result:
 def _counted(layout: Plan, workload: Workload) -> list[Counts]:
     """Count every step, and make sure that what was counted computed the right thing."""
     counts, outcomes = _split(board.run(layout, workload.steps, counted=True))
-    wrong = mismatches(layout, run(NativeEngine(layout), workload.steps), outcomes)
+    wrong = mismatches(layout, run(NativeEngine(layout, flags=QUICK, march=NATIVE), workload.steps), outcomes)
     if wrong:
         raise ToolError(f"the emulated board computes other bits than this machine: {wrong[0]}.")
     return counts
