@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from forked import Forker
 from run_folder import make_run_folder, remove_run_folder
 from schedule import sort_longest_first
 
@@ -26,9 +27,18 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # a process that starts others, or the only one
         make_run_folder()
         config.add_cleanup(remove_run_folder)
-        # Nothing comes from or goes to the user's cache; what is kept is named by its content.
         if config.cache is not None:
-            os.environ["XDG_CACHE_HOME"] = str(config.cache.mkdir("built"))
+            _keep_in(config.cache.mkdir("built"))
+
+
+def _keep_in(folder: Path) -> None:
+    """Nothing comes from or goes to the user's cache. What is kept for the next run is named by its content.
+
+    Where Python may not write bytecode, each process that a test starts compiles all it imports: it is kept here.
+    """
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
 
 
 def _hear_signals() -> None:
@@ -78,6 +88,13 @@ def use_data(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
         return base / folder
 
     return use
+
+
+@pytest.fixture(scope="module")
+def forker() -> Iterator[Forker]:
+    """What starts commands of `jaragua` without their imports (forked.py)."""
+    with Forker() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -26,19 +27,41 @@ _MODULES = ("jaragua.client.client", "jaragua.gateway.gateway", "jaragua.coordin
 class Forked:
     """A running command."""
 
-    def __init__(self, pid: int, forker: Forker) -> None:
+    def __init__(self, pid: int, forker: Forker, output: Path | None) -> None:
         """Commands are started by a `Forker`."""
         self.pid = pid
         self._forker = forker
+        self._output = output
+
+    @property
+    def said(self) -> str:
+        """What it has written to stderr, if it was given a file."""
+        path = Path(f"{self._output}.err")
+        return path.read_text() if path.exists() else ""
+
+    def wait_for_line(self, start: str) -> None:
+        """Until a line of stderr begins so. Raises TimeoutError."""
+        deadline = time.monotonic() + GENEROUS_S
+        while not any(line.startswith(start) for line in self.said.splitlines()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"process {self.pid} did not say {start!r}: {self.said}")
+            time.sleep(0.01)
 
     def terminate(self) -> None:
         """Send SIGTERM."""
         os.kill(self.pid, signal.SIGTERM)
 
-    def kill(self) -> None:
-        """Send SIGKILL, and wait for the end."""
+    def kill(self) -> int:
+        """Send SIGKILL; returns the exit code."""
         os.kill(self.pid, signal.SIGKILL)
-        self.wait()
+        return self.wait()
+
+    def kill_after(self, seconds: float) -> int:
+        """Kill it unless it ends within that time; returns the exit code."""
+        try:
+            return self.wait(seconds)
+        except TimeoutError:
+            return self.kill()
 
     def wait(self, timeout_s: float = GENEROUS_S) -> int:
         """Its exit code, once it has ended (below 0: the signal that ended it). Raises TimeoutError."""
@@ -68,7 +91,7 @@ class Forker:
 
     def start(self, words: Sequence[str], output: Path | None = None) -> Forked:
         """`jaragua` with these words; its two streams go to new files (`output`, and that with .err) or nowhere."""
-        return Forked(self.ask({"words": list(words), "output": str(output or os.devnull)}), self)
+        return Forked(self.ask({"words": list(words), "output": str(output or os.devnull)}), self, output)
 
     def ask(self, request: dict[str, object]) -> int:
         """The answer to a request."""

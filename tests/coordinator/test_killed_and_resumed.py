@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from test_rounds_over_mqtt import nodes_at_work, run_to_end, two_nodes
 
+from forked import Forker
 from jaragua.config import RunConfig
 from jaragua.coordinator import run as run_module
 from jaragua.coordinator.events import BrokerLost, RoundFinished, RunEvent
@@ -48,32 +49,22 @@ async def line_of(process: asyncio.subprocess.Process, word: str) -> None:
     pytest.fail(f"the coordinator ended before it said {word!r}")
 
 
-async def kill_after(process: asyncio.subprocess.Process, seconds: float) -> bool:
-    """SIGKILL a coordinator at a moment of its work; False if it had finished by then."""
-    await line_of(process, "run ")
-    try:
-        await asyncio.wait_for(process.wait(), seconds)
-    except TimeoutError:
-        process.kill()
-    await process.communicate()
-    return process.returncode == -signal.SIGKILL
-
-
-async def killed_again_and_again(config_path: Path, draw: random.Random) -> tuple[dict[str, Any], int]:
-    """The final document of a run, and how often it was killed before."""
-    kills = 0
-    for _ in range(KILLS):
-        kills += await kill_after(await begin(config_path), draw.uniform(0, LONGEST_LIFE_S))
-    process = await begin(config_path)
-    async with asyncio.timeout(240):
-        stdout, stderr = await process.communicate()
-    assert process.returncode == 0, stderr.decode()
-    document: dict[str, Any] = json.loads(stdout)["data"]
+def killed_again_and_again(forker: Forker, path: Path, draw: random.Random) -> tuple[dict[str, Any], int]:
+    """The final document of a run, and how often it was killed at a moment of its work before."""
+    kills, command = 0, ["run", str(path), "--json"]
+    for number in range(KILLS):
+        run = forker.start(command, path.with_suffix(f".{number}"))
+        run.wait_for_line("run ")
+        kills += run.kill_after(draw.uniform(0, LONGEST_LIFE_S)) == -signal.SIGKILL
+    output = path.with_suffix(".json")
+    run = forker.start(command, output)
+    assert run.wait() == 0, run.said
+    document: dict[str, Any] = json.loads(output.read_text())["data"]
     return document, kills
 
 
 def test_sigkill_at_random_moments_changes_nothing(
-    make_config: MakeConfig, config_text: Callable[..., str], tmp_path: Path, seed: int
+    make_config: MakeConfig, config_text: Callable[..., str], forker: Forker, tmp_path: Path, seed: int
 ) -> None:
     config = make_config(rounds=ROUNDS, directory=tmp_path / "undisturbed")
     undisturbed = run_to_end(config, two_nodes(config))
@@ -82,7 +73,7 @@ def test_sigkill_at_random_moments_changes_nothing(
 
     async def everything() -> tuple[dict[str, Any], int]:
         async with nodes_at_work(*two_nodes(config)):
-            return await killed_again_and_again(path, random.Random(seed))
+            return await asyncio.to_thread(killed_again_and_again, forker, path, random.Random(seed))
 
     document, kills = asyncio.run(everything())
     print(f"{kills} kills")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ import pytest
 
 from forked import Forked, Forker
 from jaragua.config import RunConfig
-from limits import GENEROUS_S
 
 CLIENTS = ("pi-1", "pi-2", "pi-3")
 
@@ -57,30 +54,17 @@ def clients_at_work(forker: Forker, config: RunConfig, folder: Path, model: str 
         clients.end()
 
 
-@pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    with Forker() as started:
-        yield started
-
-
 def killed_once(forker: Forker, path: Path, number: int, seconds: float) -> None:
     """Kill a run these seconds after its first round, unless it has ended by then."""
-    output = path.with_suffix(f".{number}")
-    said, run = Path(f"{output}.err"), forker.start(["run", str(path)], output)
-    deadline = time.monotonic() + GENEROUS_S
-    while not (said.exists() and re.search("^round ", said.read_text(), re.MULTILINE)):
-        assert time.monotonic() < deadline, "it has done no round"
-        time.sleep(0.01)
-    with contextlib.suppress(TimeoutError):
-        run.wait(seconds)
-        return
-    run.kill()
+    run = forker.start(["run", str(path)], path.with_suffix(f".{number}"))
+    run.wait_for_line("round ")
+    run.kill_after(seconds)
 
 
 def to_the_end(forker: Forker, path: Path) -> dict[str, Any]:
     output = path.with_suffix(".json")
-    code = forker.start(["run", str(path), "--json"], output).wait()
-    assert code == 0, Path(f"{output}.err").read_text()
+    run = forker.start(["run", str(path), "--json"], output)
+    assert run.wait() == 0, run.said
     document: dict[str, Any] = json.loads(output.read_text())["data"]
     return document
 

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
 
+from images import built_image
 from jaragua.emulate.fleet import EmulatedFleet
-from jaragua.emulate.image import NATIVE, QEMU, build_image
+from jaragua.emulate.image import NATIVE, QEMU
 from jaragua.gateway.gateway import board_opener, port_settings, run_gateway
 from jaragua.gateway.port import PortSettings
 from jaragua.node.feeder import Feeder
@@ -46,7 +47,7 @@ def update_of_reference(command: TrainCommand) -> tuple[bytes, int]:
 
 @pytest.fixture(scope="module", params=[NATIVE, pytest.param(QEMU, marks=pytest.mark.board)])
 def fleet(request: pytest.FixtureRequest) -> Iterator[EmulatedFleet]:
-    with EmulatedFleet(build_image(request.param), len(NAMES)) as boards:
+    with EmulatedFleet(built_image(request.param), len(NAMES)) as boards:
         yield boards
 
 
@@ -131,7 +132,7 @@ def test_l5_6_a_board_completes_rounds_beside_a_babbling_and_an_absent_port(
     command = train_command(BLOB, "left", ways=5, shots=6, passes=2)
 
     async def story() -> None:
-        with EmulatedFleet(build_image(NATIVE), 1) as boards:
+        with EmulatedFleet(built_image(NATIVE), 1) as boards:
             async with socket_port(babble) as noisy, Headquarters(broker.url) as headquarters:
                 urls = [noisy, boards.urls[0], str(tmp_path / "ttyACM9")]
                 work = run_gateway(
@@ -199,7 +200,7 @@ def test_l3_8_every_round_completes_with_the_same_hash_over_one_percent_of_spoil
     broker: Broker, tmp_path: Path, seed: int
 ) -> None:
     async def story() -> None:
-        with EmulatedFleet(build_image(NATIVE), 1) as boards:
+        with EmulatedFleet(built_image(NATIVE), 1) as boards:
             async with noisy_line(boards.urls[0], 0.01, seed) as url, Headquarters(broker.url) as headquarters:
                 where = settings(broker.url, tmp_path, "gw", kind="gateway")
                 async with running(run_gateway(where, [PortSettings(url, "left")])):
@@ -233,7 +234,7 @@ def test_killed_gateway_is_lost_and_its_successor_does_the_work(broker: Broker, 
     command = train_command(BLOB, "left", ways=10, shots=20, passes=20)
 
     async def story() -> None:
-        with EmulatedFleet(build_image(NATIVE), 1) as boards:
+        with EmulatedFleet(built_image(NATIVE), 1) as boards:
             async with Headquarters(broker.url) as headquarters:
                 await headquarters.publish_blob(BLOB)
                 async with gateway_process(broker.url, tmp_path, boards.urls[0]) as process:
@@ -256,7 +257,7 @@ def test_board_switched_off_and_on_trains_again(broker: Broker, tmp_path: Path) 
     """L2.3, L4.5: the port stays (as a socket does), the board's memory is gone."""
 
     async def story() -> None:
-        with EmulatedFleet(build_image(QEMU), 1) as boards:
+        with EmulatedFleet(built_image(QEMU), 1) as boards:
             where = settings(broker.url, tmp_path, "gw", kind="gateway")
             work = run_gateway(where, [PortSettings(boards.urls[0], "left")])
             async with Headquarters(broker.url) as headquarters, running(work):

@@ -50,12 +50,6 @@ minimum = {len(wanted.devices)}
 """
 
 
-@pytest.fixture(scope="module")
-def forker() -> Iterator[Forker]:
-    with Forker() as started:
-        yield started
-
-
 @contextlib.contextmanager
 def programs(forker: Forker, commands: Sequence[Sequence[str]]) -> Iterator[None]:
     running = [forker.start(words) for words in commands]
@@ -84,8 +78,8 @@ def gateway(wanted: Simulation, url: str, folder: Path, ports: Sequence[str]) ->
 def run_of_a_fleet(forker: Forker, wanted: Simulation, url: str, folder: Path) -> dict[str, Any]:
     path, output = folder / "run.toml", folder / "run.json"
     path.write_text(configuration(wanted, url, folder))
-    code = forker.start(["run", str(path), "--json"], output).wait()
-    assert code == 0, Path(f"{output}.err").read_text()
+    run = forker.start(["run", str(path), "--json"], output)
+    assert run.wait() == 0, run.said
     data: dict[str, Any] = json.loads(output.read_text())["data"]
     return data
 
