@@ -111,5 +111,7 @@ def topic(draw: random.Random, fleet: str, kind: TopicKind, run: str) -> str:
         "device": draw.choice(("board-1", "board-4", f"d-{draw.randrange(10**9)}")),
         "run": draw.choice((run, "another")),
         "round": draw.choice((0, 1, 2, 9_999_999_999)),
+        "asker": "0f",
+        "since": draw.choice((0, 1, 2**53 - 1)),
     }
     return build(kind, fleet, **{name: part for name, part in parts.items() if "{" + name + "}" in kind.value})

@@ -67,6 +67,12 @@ def test_r10_a_newcomer_is_refused() -> None:
     assert (first.role, second.role) == (Role.SERVING, Role.REFUSED)
 
 
+def test_r10_a_newcomer_whose_questions_are_answered_twice_is_refused() -> None:
+    first, second = serving(1), Claim(2, take_over=False)
+    between(first, second, [second.ask(), second.ask()])
+    assert (first.role, second.role) == (Role.SERVING, Role.REFUSED)
+
+
 def test_r10_a_newcomer_that_takes_over_ends_the_first() -> None:
     first, second = serving(1), Claim(2, take_over=True)
     between(first, second, [second.ask()])

@@ -42,6 +42,7 @@ KINDS: dict[TopicKind, Message] = {
     TopicKind.DEVICE_STATE: DeviceState("ready", 5, "cortex-m4", "sine", ARCHITECTURE),
     TopicKind.HOST_STATE: HostState(True, 1, 2, 1),
     TopicKind.HOST_CLAIM: HostClaim("take", bytes(8), 1, bytes(8), bytes(8), bytes(8)),
+    TopicKind.CLAIM_TO: HostClaim("take", bytes(8), 1, bytes(8), bytes(8), bytes(8)),
     TopicKind.RUN: RunState("r", 1, 9, "training", "sine", "ab", bytes(32), 3, 2),
     TopicKind.REPLY: AdaptResult("r", "d", 1, bytes(32), True, "mse", 0.2, 0.9, 50, 9000),
 }

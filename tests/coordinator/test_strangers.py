@@ -130,7 +130,7 @@ def test_p2_what_was_rejected_is_counted_in_the_rounds_and_in_the_status(make_co
     assert rejected["format"] >= 2
     assert rejected["length"] == 1
     assert rejected["topic"] == 1
-    assert rejected["unasked"] == 1
+    assert "unasked" not in rejected  # where answers come strangers do not know
 
 
 def test_a_run_that_nobody_disturbs_rejects_nothing(make_config: MakeConfig) -> None:

@@ -14,7 +14,8 @@ HASH = "ab" * 32
 TABLE: list[tuple[TopicKind, dict[str, Any], str]] = [
     (TopicKind.HOST_STATE, {}, "jaragua/1/home/host/$state"),
     (TopicKind.HOST_CLAIM, {}, "jaragua/1/home/host/claim"),
-    (TopicKind.REPLY, {}, "jaragua/1/home/host/reply"),
+    (TopicKind.CLAIM_TO, {"since": "1764000000000"}, "jaragua/1/home/host/claim/1764000000000"),
+    (TopicKind.REPLY, {"asker": "0f"}, "jaragua/1/home/host/reply/0f"),
     (TopicKind.RUN, {}, "jaragua/1/home/run"),
     (TopicKind.BLOB, {"sha256": HASH}, f"jaragua/1/home/blob/{HASH}"),
     (TopicKind.DIFFERENCE, {"sha256": HASH}, f"jaragua/1/home/diff/{HASH}"),

@@ -47,6 +47,11 @@ class Claim:
         self._asked: deque[bytes] = deque(maxlen=_REMEMBERED)
         self._keys: deque[bytes] = deque(maxlen=_REMEMBERED)
 
+    @property
+    def who(self) -> bytes:
+        """The name under which this coordinator speaks."""
+        return self._who
+
     def ask(self) -> HostClaim:
         """Who else is there?"""
         nonce = self._token(_TOKEN_BYTES)
@@ -89,8 +94,8 @@ class Claim:
         if answer.says == "yield":
             self.is_free = True
             return []
-        if answer.says != "serve":
-            return []
+        if answer.says != "serve" or self.role in (Role.REFUSED, Role.SUPERSEDED):
+            return []  # another answer to a question that was put twice changes nothing
         if self.role is Role.ASKING and not self._take_over:
             self.role = Role.REFUSED
             return []

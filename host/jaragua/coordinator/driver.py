@@ -85,7 +85,6 @@ class Driver:
         self._work = work_of(strategy, 1)
         self._starts = Starts(StartMaker(codec, self._work, record.seed), folder.store, record, self._current)
         self.machine = RoundMachine(self._rules(), self._memory(), self._bases(self._current.rounds_done + 1))
-        self._awaited = self.machine.awaited
 
     @property
     def finished(self) -> bool:
@@ -107,7 +106,6 @@ class Driver:
     def start(self, fleet: Fleet) -> None:
         """Put what is retained on the broker, and begin."""
         self._fleet = fleet
-        fleet.is_awaited = self._is_awaited
         fleet.roster.is_stranger = self.machine.is_stranger
         self._clear_old_blobs(fleet)
         self._starts.publish(fleet, self.machine.rounds_at_work)
@@ -139,6 +137,7 @@ class Driver:
         self._store.set_status(self._record.run, "finished" if self.finished else "stopped")
         self._folder.write_summary()
         self._starts.withdraw(self._fleet)
+        self._fleet.expect(self._record.run, ())
         self._fleet.publish_run(self._run_state(self._next_round, 0, phase))
         for node in sorted({node for node in self._nodes_at_work() if node}):
             self._fleet.stop(node, self._record.run)
@@ -154,9 +153,6 @@ class Driver:
         if took_ms >= _OWN_TIME_MS:
             self.machine.postpone(took_ms)
 
-    def _is_awaited(self, node: str, run: str, number: int) -> bool:
-        return run == self._record.run and (node, number) in self._awaited
-
     def _perform(self, actions: Sequence[Action]) -> None:
         """One after the other; assignments that follow one another are one transaction."""
         for is_assign, some in groupby(actions, key=lambda action: isinstance(action, machine.Assign)):
@@ -166,7 +162,7 @@ class Driver:
             else:
                 for action in some:
                     self._perform_one(action)
-        self._awaited = self.machine.awaited
+        self._broker.expect(self._record.run, self.machine.awaited)
 
     def _perform_one(self, action: Action) -> None:
         run = self._record.run

@@ -18,6 +18,7 @@ from typing import Final, Self
 
 from jaragua.coordinator.budget import Budget
 from jaragua.coordinator.claim import Claim, Role
+from jaragua.coordinator.gate import PublicGate, RoundsGate
 from jaragua.coordinator.roster import Change, Roster
 from jaragua.errors import BrokerError, ProtocolError, RunError
 from jaragua.node.session import Incoming, Reply, Session
@@ -31,6 +32,7 @@ _ABSENT_HINT = "start one with `jaragua broker start`, or check broker.url in th
 _PATIENCE_SECONDS = 1.5
 _FLUSH_SECONDS = 3.0
 _SETTLE_SECONDS = 15.0
+_SETTLE_QUESTIONS = 15
 #: R10: how long another coordinator has to answer before it is taken for gone, and how often it is asked.
 _CLAIM_SECONDS = 10.0
 _CLAIM_QUESTIONS = 10
@@ -38,8 +40,8 @@ _CLAIMS_A_SECOND, _CLAIMS_AT_ONCE = 20, 100
 _MENDED_AFTER_SECONDS = 1.0
 _BIRTHS_REMEMBERED = 256
 _RUN_STATES_REMEMBERED = 256
-#: P3: updates that are judged and answered though nothing waits for them.
-_UNAWAITED_A_SECOND, _UNAWAITED_AT_ONCE = 100, 2000
+#: M6: how soon states are read again when some were not read, and how often at least while that goes on.
+_READ_AGAIN_SECONDS, _READ_AGAIN_AT_LEAST_SECONDS = 1.0, 8.0
 #: P3: longest message of any kind but an update, and longest header of an update.
 MOST_CONTROL_BYTES: Final = 4096
 _LENGTH = struct.Struct("<H")
@@ -88,8 +90,6 @@ class Fleet:
         self.roster = Roster(architectures)
         self.last_run: messages.RunState | None = None
         self.rejections = Rejections("the coordinator")
-        self.is_awaited: Callable[[str, str, int], bool] = lambda node, run, number: True
-        """Whether an update of this node, run and round is missing; of others a bounded number is read (P3)."""
         self._watchers: list[Watcher] = [] if on_happening is None else [on_happening]
         self._answers: dict[bytes, asyncio.Future[messages.AdaptResult]] = {}
         self._blobs: set[bytes] = set()
@@ -100,28 +100,47 @@ class Fleet:
         self._moved = asyncio.Event()
         """Something was said of who serves."""
         self._run_states: deque[bytes] = deque(maxlen=_RUN_STATES_REMEMBERED)
-        self._unawaited = Budget(_UNAWAITED_A_SECOND, _UNAWAITED_AT_ONCE)
+        self._rival: int | None = None
+        """`since` of another one that says that it serves, while we do."""
         self._to_claims = Budget(_CLAIMS_A_SECOND, _CLAIMS_AT_ONCE)
+        self._to_claims_to_us = Budget(_CLAIMS_A_SECOND, _CLAIMS_AT_ONCE)
         self._mending: asyncio.TimerHandle | None = None
         self._url = parse_broker_url(url)
         self._state_topic = build(TopicKind.HOST_STATE, name)
         self._claim_topic = build(TopicKind.HOST_CLAIM, name)
         self._run_topic = build(TopicKind.RUN, name)
-        self._reply_topic = build(TopicKind.REPLY, name)
+        token = secrets.token_hex(4)
+        self._reply_topic = build(TopicKind.REPLY, name, asker=token)
         will = (self._state_topic, self._state(online=False))
         # Not the same for every coordinator: two would throw each other off the broker for ever.
-        identifier = f"jaragua-{name}-host-{secrets.token_hex(4)}"
-        self._session = Session(self._url, identifier, will, self._next_epoch, self, _PATIENCE_SECONDS, _ABSENT_HINT)
+        identifier = f"jaragua-{name}-host-{token}"
+        self._followed: set[tuple[str, int]] = set()
+        """Nodes and rounds whose topics are followed."""
+        self._gate = RoundsGate(name, self._answers.keys())
+        self._public_gate = PublicGate(name, self.roster, self._claim.who)
+        self._session = Session(
+            self._url,
+            identifier,
+            will,
+            self._next_epoch,
+            self,
+            _PATIENCE_SECONDS,
+            _ABSENT_HINT,
+            self._gate,
+            self._public_gate,
+        )
         self._task: asyncio.Task[None] | None = None
+        self._reading_again: asyncio.Task[None] | None = None
 
     # ---- life ----
 
     async def __aenter__(self) -> Self:
-        for kind in (TopicKind.NODE_STATE, TopicKind.DEVICE_STATE, TopicKind.UPDATE):
-            await self._session.subscribe(pattern(kind, self.name))
-        for topic in (self._run_topic, self._reply_topic, self._state_topic, self._claim_topic):
+        self._session.listen(*_state_filters(self.name), pattern(TopicKind.UPDATE, self.name))
+        self._session.listen(self._run_topic, self._state_topic, self._claim_topic)
+        for topic in (self._reply_topic, self._topic_to(self._claim.since)):
             await self._session.subscribe(topic)
         self._task = asyncio.create_task(self._session.run())
+        self._reading_again = asyncio.create_task(self._read_states_again())
         try:
             await self._settle()
             await self._be_the_only_one()
@@ -129,6 +148,7 @@ class Fleet:
             await self._end()
             raise
         self._claim.serve(self._other.since if self._other_serves and self._other is not None else None)
+        await self._session.subscribe(self._topic_to(self._claim.since))
         self._session.retain(self._state_topic, self._state(online=True))
         self._ask()
         return self
@@ -175,8 +195,15 @@ class Fleet:
             self._task.result()
 
     async def _settle(self) -> None:
-        """Our own question comes back to us behind everything the broker had retained before it."""
-        await self._until(lambda: self._claim.was_heard, _SETTLE_SECONDS)
+        """Our own question comes back to us behind everything the broker had retained before it.
+
+        Somebody's flood can swallow one.
+        """
+        for _ in range(_SETTLE_QUESTIONS):
+            await self._until(lambda: self._claim.was_heard, _SETTLE_SECONDS / _SETTLE_QUESTIONS)
+            if self._claim.was_heard:
+                return
+            self._ask()
         if not self._claim.was_heard:
             raise BrokerError(f"the broker at {self._url.public} does not answer", "check that it is an MQTT 5 broker")
 
@@ -218,9 +245,22 @@ class Fleet:
         return self._task
 
     async def _end(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [task for task in (self._task, self._reading_again) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read_states_again(self) -> None:
+        """M6: a flood may have hidden who came and went; what they said last is retained."""
+        pause = _READ_AGAIN_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            if self._public_gate.has_missed_some:
+                self._public_gate.has_missed_some = False
+                await self._session.read_again(*_state_filters(self.name))
+                pause = min(2 * pause, _READ_AGAIN_AT_LEAST_SECONDS)
+            else:
+                pause = _READ_AGAIN_SECONDS
 
     def _state(self, *, online: bool) -> Callable[[int], bytes]:
         def payload(epoch: int) -> bytes:
@@ -263,6 +303,19 @@ class Fleet:
         if not self._is_superseded:
             self._run_states.append(messages.encode(state))
             self._session.retain(self._run_topic, self._run_states[-1])
+
+    def expect(self, run: str, updates: Collection[tuple[str, str, int]]) -> None:
+        """The updates that a round waits for, by node, device and round: they have a connection of their own (P3)."""
+        self._gate.missing = {(node, device, run, str(number)) for node, device, number in updates}
+        followed = {(node, number) for node, _, number in updates if node}
+        if followed and followed <= self._followed:
+            return  # what is not wanted any more goes with the next round
+        self._followed = followed
+        topics = frozenset(
+            build(TopicKind.UPDATE, self.name, node=node, run=run, round=number) for node, number in followed
+        )
+        self._public_gate.leave_out(topics, time.monotonic())
+        self._session.follow(topics)
 
     def train(self, node: str, command: messages.TrainCommand) -> None:
         """Send a train command; it expires with its deadline."""
@@ -321,6 +374,10 @@ class Fleet:
         except ProtocolError as error:
             self.rejections.add(Reason.FORMAT, message.topic, error)
 
+    def dropped(self, count: int, topic: str) -> None:
+        """Called by the session for what the gate did not admit."""
+        self.rejections.add(Reason.FLOOD, topic, "more of this kind than is read", count)
+
     def _take(self, message: Incoming) -> None:
         topic, payload = parse(message.topic), message.payload
         if topic.kind is TopicKind.UPDATE:
@@ -335,36 +392,56 @@ class Fleet:
         elif topic.kind is TopicKind.RUN:
             self._take_run(payload)
         elif topic.kind is TopicKind.HOST_STATE:
-            self._take_host_state(payload)
+            self._take_host_state(payload, is_retained=message.is_retained)
         elif topic.kind is TopicKind.HOST_CLAIM:
-            self._take_claim(messages.decode(messages.HostClaim, payload))
+            self._take_claim(messages.decode(messages.HostClaim, payload), is_to_us=False)
+        elif topic.kind is TopicKind.CLAIM_TO:
+            self._take_claim(messages.decode(messages.HostClaim, payload), is_to_us=True)
         else:
             raise TopicError("the coordinator does not read this topic")
 
     # R10: who serves
 
     def _ask(self) -> None:
-        self._session.send(self._claim_topic, messages.encode(self._claim.ask()), key="claim")
+        """Whoever hears it, and on a topic of its own whoever says that it serves."""
+        question = messages.encode(self._claim.ask())
+        self._session.send(self._claim_topic, question, key="claim")
+        is_serving = self._claim.role is Role.SERVING
+        of = self._rival if is_serving or self._other is None or not self._other.online else self._other.since
+        if of is not None:
+            self._session.send(self._topic_to(of), question, key="claim to one")
 
-    def _take_claim(self, claim: messages.HostClaim) -> None:
-        if claim.says == "ask" and not self._to_claims.spend():
+    def _topic_to(self, since: int) -> str:
+        return build(TopicKind.CLAIM_TO, self.name, since=since)
+
+    def _take_claim(self, claim: messages.HostClaim, *, is_to_us: bool) -> None:
+        budget = self._to_claims_to_us if is_to_us else self._to_claims
+        if claim.says == "ask" and not budget.spend():
             raise RejectedError("more questions than are answered", Reason.FLOOD)
         for answer in self._claim.take(claim):
-            self._session.send(self._claim_topic, messages.encode(answer))
+            self._session.send(self._topic_to(claim.since), messages.encode(answer))
         self._moved.set()
 
-    def _take_host_state(self, payload: bytes) -> None:
-        """While we serve, what any other writes here is put right; before, it says whether another one serves."""
+    def _take_host_state(self, payload: bytes, *, is_retained: bool) -> None:
+        """While we serve, what any other writes here is put right; before, it says whether another one serves.
+
+        What is retained is believed before what is said now, unless the same coordinator says it.
+        """
         state = messages.decode(messages.HostState, payload) if payload else None
         ours = state is not None and state.epoch in self._births
         if self._claim.role is Role.SERVING:
             if not (ours and state is not None and state.online):
                 self._put_right()
             if not ours:
+                self._rival = state.since if state is not None and state.online else self._rival
                 raise RejectedError("it is not of this coordinator", Reason.IMPOSTOR)
-        elif not ours:
+        elif not ours and (is_retained or not self._knows_another_than(state)):
             self._other = state
             self._moved.set()
+
+    def _knows_another_than(self, state: messages.HostState | None) -> bool:
+        other = self._other
+        return other is not None and other.online and (state is None or state.since != other.since)
 
     def _take_run(self, payload: bytes) -> None:
         """While we serve, what any other writes here is put right; before, it says which run was the last."""
@@ -383,6 +460,9 @@ class Fleet:
         self._mending = None
         if self._claim.role is Role.SERVING:
             self._session.retain(self._state_topic, self._state(online=True))
+            if self._rival is not None:
+                self._ask()
+                self._rival = None
             if self._run_states:
                 self._session.retain(self._run_topic, self._run_states[-1])
 
@@ -410,8 +490,6 @@ class Fleet:
         return self.roster.device_state(topic.node, topic.device, state, unix_ms())
 
     def _take_update(self, topic: Topic, payload: bytes) -> None:
-        if not self.is_awaited(topic.node, topic.run, topic.round) and not self._unawaited.spend():
-            raise RejectedError("more updates than are judged, of rounds that wait for none", Reason.FLOOD)
         header, blob = split_update(payload)
         if (header.run, header.round) != (topic.run, topic.round):
             raise RejectedError(f"its header is of run {header.run!r}, round {header.round}", Reason.TOPIC)
@@ -422,6 +500,10 @@ class Fleet:
         """Whether every watcher had room for it."""
         had_room = [watcher(happening) is not False for watcher in list(self._watchers)]
         return all(had_room)
+
+
+def _state_filters(fleet: str) -> list[str]:
+    return [pattern(kind, fleet) for kind in _STATES]
 
 
 def split_update(payload: bytes) -> tuple[messages.UpdateHeader, bytes]:

@@ -211,11 +211,11 @@ class RoundMachine:
         return {*self.waiting_for, *self._behind}
 
     @property
-    def awaited(self) -> set[tuple[str, int]]:
-        """Node and round of every update that is missing."""
+    def awaited(self) -> set[tuple[str, str, int]]:
+        """Node, device and round of every update that is missing."""
         slots = [] if self._round is None else [self._round.slots[device] for device in self.waiting_for]
         parts = [*(slot.assignment for slot in slots), *self._behind.values()]
-        return {(one.node, one.round_number) for one in parts}
+        return {(one.node, one.device, one.round_number) for one in parts}
 
     @property
     def silent(self) -> list[str]:

@@ -78,6 +78,8 @@ class Roster:
         self._nodes: dict[str, _Node] = {}
         self._looked_for_room_ms = 0
         self._devices: dict[str, _Device] = {}
+        self._at: dict[str, set[str]] = {}
+        """Devices by node."""
 
     def node_state(self, node: str, state: NodeState, now_ms: int) -> list[Change]:
         """Take in a node's state. M8: a `lost` that is older than what is known is out of date; all else is the newest.
@@ -91,7 +93,7 @@ class Roster:
         if known is None:
             self._make_room_for_node(node, now_ms)
         self._nodes[node] = _Node(state.state, state.epoch)
-        return self._changes([name for name, device in self._devices.items() if device.node == node])
+        return self._changes(list(self._at.get(node, ())))
 
     def device_state(self, node: str, device: str, state: DeviceState, now_ms: int) -> list[Change]:
         """Take in a device's state. A board that moved to another node belongs to where it is present.
@@ -106,8 +108,11 @@ class Roster:
         if known is None:
             changes = self._make_room_for_device(device)
             self._devices[device] = _Device(node, state)
+            self._at.setdefault(node, set()).add(device)
         elif known.node == node or state.state in _PRESENT:
+            self._leave(known.node, device)
             known.node, known.state = node, state
+            self._at.setdefault(node, set()).add(device)
         return changes + self._changes([device])
 
     def _make_room_for_node(self, node: str, now_ms: int) -> None:
@@ -120,8 +125,7 @@ class Roster:
         if abs(now_ms - self._looked_for_room_ms) < _MS_BETWEEN_SEARCHES:
             raise CrowdError(f"{node} would be one node more than {MOST_NODES}")
         self._looked_for_room_ms = now_ms
-        used = {device.node for device in self._devices.values()}
-        gone = [name for name, one in self._nodes.items() if name not in used and one.state not in _PRESENT]
+        gone = [name for name, one in self._nodes.items() if name not in self._at and one.state not in _PRESENT]
         if not gone:
             raise CrowdError(f"{node} would be one node more than {MOST_NODES}")
         del self._nodes[gone[0]]
@@ -142,11 +146,24 @@ class Roster:
         if known is None or known.node != node:
             return []
         del self._devices[device]
+        self._leave(node, device)
         return [] if known.told is Presence.AWAY else [Change(device, node, Presence.AWAY)]
+
+    def _leave(self, node: str, device: str) -> None:
+        self._at[node].discard(device)
+        if not self._at[node]:
+            del self._at[node]
 
     def present(self) -> dict[str, str]:
         """Device -> node of all that can be given work."""
         return {name: one.node for name, one in self._devices.items() if self._presence(one) is Presence.PRESENT}
+
+    def knows(self, node: str, device: str = "") -> bool:
+        """Whether the node has said something, or the device at that node."""
+        if not device:
+            return node in self._nodes
+        known = self._devices.get(device)
+        return known is not None and known.node == node
 
     def kind(self, device: str) -> str:
         """The kind of a device, "" if it was never seen."""

@@ -18,6 +18,7 @@ from jaragua.node.blobs import Blobs
 from jaragua.node.description import DeviceFacts, Place, describe_device, describe_node
 from jaragua.node.device import AdaptOrder, Device, DeviceKind, Order, TrainOrder
 from jaragua.node.feeder import Feeder
+from jaragua.node.gate import NodeGate
 from jaragua.node.intake import BlobArrived, DifferenceArrived
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
 from jaragua.node.program import ended
@@ -101,6 +102,7 @@ class Node:
         self._rejections = Rejections(f"node {settings.node}")
         self._rejections_of: dict[str, Rejections] = {}
         self._place = Place(settings.url, settings.fleet, settings.node)
+        self._gate = NodeGate(settings.fleet, settings.node, self._devices)
         self._session = Session(
             settings.url,
             f"jaragua-{settings.fleet}-{settings.node}",
@@ -108,6 +110,8 @@ class Node:
             next_epoch=self._outbox.next_epoch,
             listener=self,
             patience_seconds=settings.patience_seconds,
+            gate=self._gate,
+            wide_gate=self._gate,
         )
         self._blobs = Blobs(self._session, settings.fleet)
         self._starts = Starts(self._session, settings.fleet, self._blobs)
@@ -119,9 +123,8 @@ class Node:
         fleet, node = self.settings.fleet, self.settings.node
         self._session.retain(self._topic(TopicKind.NODE_STATE), self._state("ready"))
         self._session.retain(self._topic(TopicKind.NODE_DESCRIPTION), describe_node(self._place, self.settings.kind))
-        await self._session.subscribe(pattern(TopicKind.RUN, fleet))
-        await self._session.subscribe(pattern(TopicKind.ACK, fleet, node=node))
-        await self._session.subscribe(pattern(TopicKind.COMMAND, fleet, node=node))
+        own = (pattern(kind, fleet, node=node) for kind in (TopicKind.ACK, TopicKind.COMMAND))
+        self._session.listen(pattern(TopicKind.RUN, fleet), *own)
         session = asyncio.create_task(self._session.run())
         resending = asyncio.create_task(self._resend_on_timer())
         try:
@@ -146,6 +149,9 @@ class Node:
         while True:
             await asyncio.sleep(self.settings.resend_seconds)
             self._send_pending()
+            if self._gate.has_missed_a_run:
+                self._gate.has_missed_a_run = False
+                await self._session.read_again(pattern(TopicKind.RUN, self.settings.fleet))
 
     # ---- devices ----
 
@@ -220,8 +226,10 @@ class Node:
             return False
         return isinstance(order, AdaptOrder) or order.command.round <= run.round + 1
 
-    def _count(self, reason: Reason, where: str, why: object, rejections: Rejections | None = None) -> None:
-        (rejections or self._rejections).add(reason, where, why)
+    def _count(
+        self, reason: Reason, where: str, why: object, rejections: Rejections | None = None, count: int = 1
+    ) -> None:
+        (rejections or self._rejections).add(reason, where, why, count)
         for pacer in self._pacers.values():
             pacer.rejected(self.rejected)
 
@@ -246,6 +254,10 @@ class Node:
             self._count(Reason.TOPIC, message.topic, error)
         except ProtocolError as error:
             self._count(Reason.FORMAT, message.topic, error)
+
+    def dropped(self, count: int, topic: str) -> None:
+        """Called by the session for what the gate did not admit."""
+        self._count(Reason.FLOOD, topic, "more of this kind than is read", count=count)
 
     def _do(self, request: intake.Request) -> None:
         match request:
@@ -272,6 +284,7 @@ class Node:
             self._count(Reason.MODEL, f"run {run.run}", f"this node has not what it trains ({own}): {error}")
             return
         self._run = run
+        self._gate.run = run.run
         self._model_is_known = True
         for device in self._devices.values():
             device.drop(self._is_obsolete)

@@ -1,10 +1,13 @@
-"""One MQTT 5 identity that stays connected: it connects again whenever the broker goes away (M6).
+"""Two connections to a broker that stand and fall together, and come again whenever the broker goes away (M6).
+
+All that anyone may write to, known by its wildcards, comes on the *wide* connection. What is published, and topics that
+few know, have the other one: what waits there does not wait behind a flood, here or in the broker (P3).
 
 What is to be sent waits here until the broker has acknowledged it. Retained messages are remembered and published
 again on each connect, so a broker that lost everything is filled again by whoever is connected to it.
 
 A message is handed to the listener while the client library reads it, before it is acknowledged and before the next is
-read. Nothing queues in this process: a flood waits in the socket and in the broker, whose queues are bounded (P3).
+read. Nothing queues in this process (P3). A gate decides which messages are read at all, before the library sees them.
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, Protocol, cast
@@ -26,8 +29,11 @@ from typing import Any, Protocol, cast
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from jaragua.errors import BrokerError
+from jaragua.node.sieve import Gate, Sieve
+from jaragua.node.sieved_socket import sieve_of
 from jaragua.node.url import BrokerUrl
 from jaragua.reasons import reason_of
 
@@ -55,9 +61,11 @@ _SESSION_TAKEN_OVER = 0x8E
 _PASSING = frozenset({0x88, 0x89, 0x97, 0x9F})
 #: The broker drops what is larger instead of sending it: far more than the weights of a microcontroller's network.
 LARGEST_PACKET_BYTES = 16 * 2**20
-#: Messages that wait for the broker's acknowledgement at once, and how long each may.
+#: Messages that wait for the broker's acknowledgement at once, and how long each, and each other request, may.
 _MOST_IN_FLIGHT = 64
-_PUBLISH_SECONDS = 30.0
+_ANSWER_SECONDS = 30.0
+#: Of one request to the broker.
+_MOST_FILTERS = 50
 #: Messages without a key that wait to be sent; the oldest is given up for one more.
 _MOST_WITHOUT_KEY = 256
 
@@ -73,6 +81,8 @@ class Incoming:
     payload: bytes
     response_topic: str | None = None
     correlation: bytes | None = None
+    is_retained: bool = False
+    """Sent because of a subscription, not because it was published now."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,10 @@ class Listener(Protocol):
         """A message of one of the subscriptions."""
         ...
 
+    def dropped(self, count: int, topic: str) -> None:
+        """So many messages were not admitted by the gate; topic: of the last one, as it was sent."""
+        ...
+
 
 @asynccontextmanager
 async def _connection(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
@@ -158,11 +172,12 @@ class _Handover(asyncio.Queue[Any]):
 
 
 class Session:
-    """The connection of one client identity.
+    """The connections of one participant, which the broker knows as `identifier` and `identifier`-wide.
 
     will: topic and payload the broker publishes, retained, when the connection is lost. next_epoch: a number that rises
     with each connection. patience_seconds: how long the first connection is tried before BrokerError, None for ever;
     once there has been one, `run` goes on for ever. absent_hint: what the user can do if there never was one.
+    gate, wide_gate: which messages the listener gets of each connection; None: all.
     """
 
     def __init__(
@@ -174,6 +189,8 @@ class Session:
         listener: Listener,
         patience_seconds: float | None = 3.0,
         absent_hint: str = "start one with `jaragua broker start`, or check --broker",
+        gate: Gate | None = None,
+        wide_gate: Gate | None = None,
     ) -> None:
         self._url = url
         self._identifier = identifier
@@ -182,11 +199,18 @@ class Session:
         self._listener = listener
         self._patience_seconds = patience_seconds
         self._absent_hint = absent_hint
+        self._gate = gate
+        self._wide_gate = wide_gate
         self._has_connected = False
         self._complaints: set[str] = set()
         self._client: aiomqtt.Client | None = None
+        self._wide_client: aiomqtt.Client | None = None
         self._epoch = 0
         self._subscriptions: set[str] = set()
+        self._wide: list[str] = []
+        self._followed: frozenset[str] = frozenset()
+        self._told: set[str] = set()
+        """Of the topics that are or were followed, those that the broker knows."""
         self._retained: dict[str, _Outgoing] = {}
         self._outgoing: dict[Hashable, _Outgoing] = {}
         self._without_key: deque[Hashable] = deque()
@@ -235,15 +259,28 @@ class Session:
         self._retained.pop(topic, None)
         self._enqueue(("retained", topic), _Outgoing(topic, b"", retain=True))
 
+    def listen(self, *topic_filters: str) -> None:
+        """Subscribe on the wide connection; before `run`."""
+        self._wide += topic_filters
+
+    async def read_again(self, *topic_filters: str) -> None:
+        """Have what is retained under these of the wide connection sent once more, if there is a connection."""
+        await self._tell(self._wide_client, lambda client: _subscribe(client, topic_filters))
+
+    def follow(self, topics: frozenset[str]) -> None:
+        """Subscribe to just these topics in place of those before, ahead of what is published next."""
+        self._followed = topics
+        self._wake.set()
+
     async def subscribe(self, topic_filter: str) -> None:
         """Subscribe, now and on each connect."""
         self._subscriptions.add(topic_filter)
-        await self._tell(lambda client: client.subscribe(topic_filter, qos=QOS))
+        await self._tell(self._client, lambda client: _subscribe(client, [topic_filter]))
 
     async def unsubscribe(self, topic_filter: str) -> None:
         """End a subscription."""
         self._subscriptions.discard(topic_filter)
-        await self._tell(lambda client: client.unsubscribe(topic_filter))
+        await self._tell(self._client, lambda client: client.unsubscribe(topic_filter, timeout=_ANSWER_SECONDS))
 
     async def run(self) -> None:
         """Stay connected until cancelled. BrokerError: the first connection failed, or another process has our name."""
@@ -287,38 +324,45 @@ class Session:
         self._outgoing[key] = message
         self._wake.set()
 
-    async def _tell(self, request: Callable[[aiomqtt.Client], object]) -> None:
+    async def _tell(
+        self, client: aiomqtt.Client | None, request: Callable[[aiomqtt.Client], Awaitable[object]]
+    ) -> None:
         """Make a request if there is a connection; if it breaks, the next connect makes up for it."""
-        if self._client is None:
+        if client is None:
             return
         try:
-            await request(self._client)  # type: ignore[misc]
+            await request(client)
         except aiomqtt.MqttError as error:
             LOGGER.debug("request to the broker failed: %s", error)
 
     async def _one_connection(self, attempts: _Backoff) -> None:
         """Connect, serve until the connection breaks (MqttError) or we are cancelled (clean DISCONNECT)."""
         self._epoch = self._next_epoch()
-        async with _connection(self._make_client()) as client:
+        async with AsyncExitStack() as stack:
+            if self._wide:
+                wide = self._make_client(f"{self._identifier}-wide", self._wide_gate)
+                self._wide_client = await stack.enter_async_context(_connection(wide))
+            client = self._make_client(self._identifier, self._gate, self._make_will())
+            self._client = await stack.enter_async_context(_connection(client))
             client.pending_calls_threshold = 1000
-            self._client = client
             try:
                 await self._serve(client, attempts)
             finally:
-                self._client = None
+                self._client = self._wide_client = None
 
     async def _serve(self, client: aiomqtt.Client, attempts: _Backoff) -> None:
-        reading = asyncio.create_task(self._read(client))
-        writing = asyncio.create_task(self._write(client, attempts))
+        clients = [client] if self._wide_client is None else [self._wide_client, client]
+        readers = [asyncio.create_task(self._read(one)) for one in clients]
+        tasks = [*readers, asyncio.create_task(self._write(client, attempts))]
         try:
-            await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             # A write fails because the connection is gone; why it is gone, the reader knows.
-            await asyncio.wait([reading], timeout=_REASON_SECONDS)
+            await asyncio.wait(readers, timeout=_REASON_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (reading, writing):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(reading, writing, return_exceptions=True)
-        for task in (reading, writing):
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in tasks:
             if not task.cancelled():
                 task.result()
 
@@ -335,12 +379,18 @@ class Session:
                 payload=bytes(message.payload),
                 response_topic=getattr(properties, "ResponseTopic", None),
                 correlation=getattr(properties, "CorrelationData", None),
+                is_retained=bool(message.retain),
             )
         )
 
+    def _make_sieve(self, gate: Gate) -> Sieve:
+        return Sieve(gate, lambda count, topic: self._listener.dropped(count, topic.decode(errors="replace")))
+
     async def _write(self, client: aiomqtt.Client, attempts: _Backoff) -> None:
-        for topic_filter in list(self._subscriptions):
-            await client.subscribe(topic_filter, qos=QOS)
+        if self._wide_client is not None:
+            await _subscribe(self._wide_client, self._wide)
+        self._told |= self._followed
+        await _subscribe(client, [*self._subscriptions, *self._followed])
         for topic, message in self._retained.items():
             self._outgoing.setdefault(("retained", topic), message)
         LOGGER.info("connected to the broker at %s", self._url.public)
@@ -350,6 +400,7 @@ class Session:
         self._listener.connected()
         while True:
             await self._write_all(client)
+            await self._stop_following(client)
             self._flushed.set()
             await self._wake.wait()
             self._wake.clear()
@@ -357,6 +408,7 @@ class Session:
     async def _write_all(self, client: aiomqtt.Client) -> None:
         """In their order, many at once: while others flood the broker, each acknowledgement takes its time."""
         while self._outgoing:
+            await self._start_following(client)
             batch = list(islice(self._outgoing.items(), _MOST_IN_FLIGHT))
             results = await asyncio.gather(
                 *(self._write_one(client, key, message) for key, message in batch), return_exceptions=True
@@ -364,6 +416,18 @@ class Session:
             for result in results:
                 if isinstance(result, BaseException):
                     raise result
+
+    async def _start_following(self, client: aiomqtt.Client) -> None:
+        if new := self._followed - self._told:
+            self._told |= new
+            await _subscribe(client, list(new))
+
+    async def _stop_following(self, client: aiomqtt.Client) -> None:
+        await self._start_following(client)
+        old = list(self._told - self._followed)
+        self._told -= set(old)
+        for first in range(0, len(old), _MOST_FILTERS):
+            await client.unsubscribe(old[first : first + _MOST_FILTERS], timeout=_ANSWER_SECONDS)
 
     async def _write_one(self, client: aiomqtt.Client, key: Hashable, message: _Outgoing) -> None:
         payload = message.payload if isinstance(message.payload, bytes) else message.payload(self._epoch)
@@ -373,34 +437,40 @@ class Session:
             qos=QOS,
             retain=message.retain,
             properties=message.properties(),
-            timeout=_PUBLISH_SECONDS,
+            timeout=_ANSWER_SECONDS,
         )
         # Replaced meanwhile by a newer one: that one is still to be sent.
         if self._outgoing.get(key) is message:
             del self._outgoing[key]
 
-    def _make_client(self) -> aiomqtt.Client:
+    def _make_will(self) -> aiomqtt.Will:
         topic, payload = self._will
+        will = payload if isinstance(payload, bytes) else payload(self._epoch)
+        return aiomqtt.Will(topic, will, qos=QOS, retain=True)
+
+    def _make_client(self, identifier: str, gate: Gate | None, will: aiomqtt.Will | None = None) -> aiomqtt.Client:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = _BROKER_KEEPS_SECONDS
         properties.MaximumPacketSize = LARGEST_PACKET_BYTES
-        will = payload if isinstance(payload, bytes) else payload(self._epoch)
-        return aiomqtt.Client(
+        client = aiomqtt.Client(
             self._url.host,
             self._url.port,
             username=self._url.username,
             password=self._url.password,
-            identifier=self._identifier,
+            identifier=identifier,
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: _Handover(self._take)),
             logger=_CLIENT_LOGGER,
             protocol=aiomqtt.ProtocolVersion.V5,
-            will=aiomqtt.Will(topic, will, qos=QOS, retain=True),
+            will=will,
             clean_start=False,
             properties=properties,
             keepalive=_KEEPALIVE_SECONDS,
             socket_options=_SOCKET_OPTIONS,
             tls_context=ssl.create_default_context() if self._url.tls else None,
         )
+        if gate is not None:
+            sieve_of(client, lambda: self._make_sieve(gate))
+        return client
 
     def _give_up_if_hopeless(self, error: Exception, deadline: float) -> None:
         code = _reason_code(error)
@@ -417,6 +487,13 @@ class Session:
                 f"there is no connection to the broker at {self._url.public}: {reason_of(error)}",
                 self._absent_hint,
             ) from error
+
+
+async def _subscribe(client: aiomqtt.Client, topic_filters: Sequence[str]) -> None:
+    """With few requests: what is retained then comes before what is published meanwhile."""
+    for first in range(0, len(topic_filters), _MOST_FILTERS):
+        some = topic_filters[first : first + _MOST_FILTERS]
+        await client.subscribe([(one, SubscribeOptions(qos=QOS)) for one in some], timeout=_ANSWER_SECONDS)
 
 
 class _Backoff:

@@ -75,15 +75,15 @@ class Rejections:
         """Numbers by the names of reasons, sorted; reasons that never applied are left out."""
         return {str(reason): self._counts[reason] for reason in sorted(self._counts)}
 
-    def add(self, reason: Reason, where: str, why: object = "") -> None:
-        """Count one, and write a line if none of that reason was written lately. where, why: may hold what was sent."""
-        self._counts[reason] += 1
+    def add(self, reason: Reason, where: str, why: object = "", count: int = 1) -> None:
+        """Count so many; write a line if none of that reason was written lately. where, why: may hold what was sent."""
+        self._counts[reason] += count
         now = self._clock()
-        last, count = self._said.get(reason, (-SECONDS_BETWEEN_LINES, 0))
+        last, before = self._said.get(reason, (-SECONDS_BETWEEN_LINES, 0))
         if now - last < SECONDS_BETWEEN_LINES:
             return
         self._said[reason] = (now, self._counts[reason])
-        more = self._counts[reason] - count - 1
+        more = self._counts[reason] - before - 1
         also = f" ({more} more of this kind since the last line)" if more else ""
         LOGGER.warning("%s rejected a message on %s, %s: %s%s", self._who, shown(where), reason, shown(why), also)
 

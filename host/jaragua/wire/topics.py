@@ -24,6 +24,8 @@ _PARTS: Final = {
     "verb": _ID,
     "run": _ID,
     "round": r"0|[1-9][0-9]{0,9}",
+    "asker": _ID,
+    "since": r"0|[1-9][0-9]{0,15}",
     "sha256": rf"[0-9a-f]{{{2 * HASH_BYTES}}}",
 }
 _ROOT: Final = f"jaragua/{PROTOCOL_MAJOR}/{{fleet}}/"
@@ -38,7 +40,8 @@ class TopicKind(Enum):
 
     HOST_STATE = "host/$state"
     HOST_CLAIM = "host/claim"
-    REPLY = "host/reply"
+    CLAIM_TO = "host/claim/{since}"
+    REPLY = "host/reply/{asker}"
     RUN = "run"
     BLOB = "blob/{sha256}"
     DIFFERENCE = "diff/{sha256}"
@@ -64,6 +67,8 @@ class Topic:
     run: str = ""
     round: int = 0
     sha256: str = ""
+    asker: str = ""
+    since: str = ""
 
 
 def is_id(text: str) -> bool:

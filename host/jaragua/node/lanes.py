@@ -1,0 +1,65 @@
+"""What gates share: so many messages a second of each kind, and a first look at CBOR. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Final
+
+from jaragua.token_bucket import TokenBucket
+
+#: CBOR (RFC 8949, 3.1): a text of up to 23 bytes has its length in the head; one of up to 255 has it in the next byte.
+_TEXT: Final = 0x60
+_SHORTEST_TEXT_WITH_LENGTH: Final = 24
+_TEXT_WITH_LENGTH: Final = 0x78
+#: Buckets of single topics that are remembered; a full one is like one that is not remembered.
+_MOST_BUCKETS: Final = 8192
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A share of a receiver's time: so many messages a second, and so many at once after a quiet time."""
+
+    name: str
+    a_second: float
+    at_once: float
+
+
+class Lanes:
+    """The shares of one receiver. A lane is one for all, or one for each key."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[tuple[str, Hashable], TokenBucket] = {}
+
+    def has_room(self, lane: Lane, now_s: float, key: Hashable = None) -> bool:
+        """Whether another message may take the lane, and take it."""
+        name = (lane.name, key)
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            if len(self._buckets) >= _MOST_BUCKETS:
+                self._buckets.clear()
+            bucket = self._buckets[name] = TokenBucket(lane.a_second, lane.at_once)
+        return bucket.take(now_s)
+
+
+def cbor_text(text: str) -> bytes:
+    """A text of at most 255 bytes, as CBOR has it."""
+    data = text.encode()
+    if len(data) < _SHORTEST_TEXT_WITH_LENGTH:
+        return bytes([_TEXT | len(data)]) + data
+    return bytes([_TEXT_WITH_LENGTH, len(data)]) + data
+
+
+def text_of(head: bytes, key: bytes) -> str:
+    """The text under a key of a CBOR map somewhere in `head`, "" if there is none. key: `cbor_text` of it."""
+    at = head.find(key)
+    if at < 0 or (at := at + len(key)) >= len(head):
+        return ""
+    first = head[at]
+    if _TEXT <= first < _TEXT + _SHORTEST_TEXT_WITH_LENGTH:
+        begin, count = at + 1, first - _TEXT
+    elif first == _TEXT_WITH_LENGTH and at + 1 < len(head):
+        begin, count = at + 2, head[at + 1]
+    else:
+        return ""
+    return head[begin : begin + count].decode("ascii", "replace")
