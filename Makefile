@@ -64,8 +64,8 @@ reptile-search: setup-demo ## TinyReptile against batch Reptile at equal accurac
 random-networks: setup-test ## COUNT random networks (200): reference = native = Cortex-M4 = Cortex-M0; SEED repeats a run
 	@$(BIN)/python tests/compiler/differential.py --count $(or $(COUNT),200) $(if $(SEED),--seed $(SEED))
 
-flood: setup-test ## RATE messages a second (10000) for SECONDS (60) at a coordinator and its nodes: rounds, memory, what was rejected
-	@$(BIN)/python tests/coordinator/flood.py --rate $(or $(RATE),10000) --seconds $(or $(SECONDS),60)
+flood: setup-test ## RATE messages a second (10000) for SECONDS (60) at a coordinator and its nodes, ON=strangers|others|both|admitted|all
+	@$(BIN)/python tests/coordinator/flood.py --rate $(or $(RATE),10000) --seconds $(or $(SECONDS),60) --on $(or $(ON),all)
 
 accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/accuracy.md (about 6 minutes)
 	@$(BIN)/python -m jaragua_compiler.accuracy

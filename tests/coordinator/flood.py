@@ -1,7 +1,13 @@
 """Flood a coordinator and its nodes through a real broker, and say what it costs: `make flood` (P3, M15).
 
-A mosquitto, `jaragua run` and two `jaragua client` are processes of their own. Another process publishes, at a rate, on
-every topic that the coordinator or a node reads: what is malformed, and what is well-formed of invented peers.
+A mosquitto, `jaragua run` and two `jaragua client` are processes of their own. Another process publishes, at a rate,
+what is malformed, and what is well-formed of invented peers. On which topics, `--on` says:
+
+strangers  of nodes and devices that are invented
+others     of the real nodes and of the coordinator, but none that the open round needs
+admitted   those that the open round needs: updates, commands and acknowledgements of the first node
+both       strangers and others
+all        all of these
 """
 
 from __future__ import annotations
@@ -9,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import multiprocessing
 import random
 import socket
@@ -19,8 +26,10 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
+import cbor2
 
 import jaragua_models
 from jaragua.store import read_run
@@ -33,7 +42,9 @@ FLEET = "flooded"
 NODES = ("pi-1", "pi-2")
 MODEL = "sine"
 _PACKETS = 4000
+_PACKETS_OF_A_ROUND = 200
 _BATCHES_A_SECOND = 100
+_ROUND = cbor2.dumps("round")
 _CONFIGURATION = """
 [run]
 rounds = 1000000
@@ -46,7 +57,8 @@ clients_per_round = 2
 [client]
 shots = 4
 [round]
-deadline_s = 30
+quorum = 1
+deadline_s = 10
 [devices]
 minimum = 2
 wait_s = 300
@@ -76,46 +88,157 @@ def _length(count: int) -> bytes:
             return encoded
 
 
-def hostile_messages(run: RunState, draw: random.Random) -> Iterator[tuple[str, bytes]]:
-    """Topics and payloads without end. Of the well-formed, only updates and commands have the name of a real node."""
-    root, architecture = f"jaragua/1/{FLEET}", plan(jaragua_models.get(MODEL).network).architecture
-    header = UpdateHeader(run.run, run.round, "pi-1", 1, bytes(32), "blob", 4, 0.5, "mse", 0.5, 0, 3, bytes(32))
-    command = TrainCommand(run.run, run.round, "pi-1", 1, bytes(32), 0.1, 5, 4, 1, 7, 0)
+Messages = Iterator[tuple[str, bytes]]
+ROOT = f"jaragua/1/{FLEET}"
+
+
+def of_strangers(run: RunState, draw: random.Random) -> Messages:
+    """What invented nodes and devices may say, without end."""
+    architecture = plan(jaragua_models.get(MODEL).network).architecture
+    device = DeviceState("ready", 1, "pi", MODEL, architecture)
     while True:
-        name, node = f"n-{draw.randrange(10**9)}", draw.choice(NODES)
-        yield f"{root}/node/{name}/$state", messages.encode(NodeState("ready", draw.randrange(2**40), "gateway"))
-        device = DeviceState("ready", 1, "pi", MODEL, architecture)
-        yield f"{root}/node/{name}/dev/{name}/$state", messages.encode(device)
-        yield f"{root}/node/{node}/$state", draw.randbytes(40)
-        yield f"{root}/node/{node}/dev/{node}/$state", b"\xa3" + draw.randbytes(60)
-        yield f"{root}/node/{name}/up/{run.run}/{run.round}", messages.pack_update(replace(header, device=name), b"abc")
-        yield f"{root}/node/{node}/up/{run.run}/{run.round}", messages.pack_update(replace(header, device=name), b"abc")
-        yield f"{root}/node/{node}/up/{run.run}/{run.round + draw.randrange(50)}", draw.randbytes(300)
-        yield f"{root}/host/claim", messages.encode(HostClaim("ask", draw.randbytes(8), 1, draw.randbytes(8)))
-        yield f"{root}/host/$state", messages.encode(HostState(draw.randrange(2) == 1, 1, draw.randrange(2**50), 1))
-        yield f"{root}/host/reply", draw.randbytes(50)
-        yield f"{root}/node/{node}/cmd/train", draw.randbytes(100)
-        yield f"{root}/node/{node}/cmd/train", messages.encode(replace(command, device=name))
-        yield f"{root}/node/{node}/cmd/stop", draw.randbytes(20)
-        yield f"{root}/node/{node}/ack/{run.run}/{run.round}", draw.randbytes(30)
+        name = f"n-{draw.randrange(10**9)}"
+        node = f"{ROOT}/node/{name}"
+        yield f"{node}/$state", messages.encode(NodeState("ready", draw.randrange(2**40), "gateway"))
+        yield f"{node}/dev/{name}/$state", messages.encode(device)
+        yield f"{node}/dev/{name}/$state", draw.randbytes(50)
+        yield f"{node}/up/{run.run}/{run.round}", messages.pack_update(_header(run, name), b"abc")
+        yield f"{node}/up/{run.run}/{run.round}", draw.randbytes(300)
 
 
-def flood(port: int, run: RunState, rate: int, seconds: float, seed: int, sent: object) -> None:
-    """Publish for so long; the number sent is left in `sent`, a shared counter."""
-    source = hostile_messages(run, random.Random(seed))
-    packets = [publish_packet(*next(source), number) for number in range(_PACKETS)]
+def of_others(run: RunState, draw: random.Random) -> Messages:
+    """What has the topics of real peers, but is of no use to the round that is open, without end."""
+    other = f"other-{run.run}"[:32]
+    while True:
+        node = draw.choice(NODES)
+        name = f"n-{draw.randrange(10**9)}"
+        yield f"{ROOT}/node/{node}/$state", draw.randbytes(40)
+        yield f"{ROOT}/node/{node}/dev/{node}/$state", b"\xa3" + draw.randbytes(60)
+        yield f"{ROOT}/node/{node}/dev/{node}/tele", draw.randbytes(60)
+        yield f"{ROOT}/node/{node}/up/{other}/{run.round}", messages.pack_update(_header(run, name), b"abc")
+        yield f"{ROOT}/node/{node}/up/{run.run}/{10**6 + draw.randrange(50)}", draw.randbytes(300)
+        yield f"{ROOT}/node/{node}/ack/{other}/{run.round}", draw.randbytes(30)
+        yield f"{ROOT}/node/{node}/cmd/v-{name}", draw.randbytes(30)
+        yield f"{ROOT}/host/claim", messages.encode(HostClaim("ask", draw.randbytes(8), 1, draw.randbytes(8)))
+        yield f"{ROOT}/host/$state", messages.encode(HostState(draw.randrange(2) == 1, 1, draw.randrange(2**50), 1))
+        yield f"{ROOT}/host/reply/{name}", draw.randbytes(50)
+        yield f"{ROOT}/run", draw.randbytes(60)
+
+
+def of_admitted(run: RunState, draw: random.Random) -> Messages:
+    """What has the topics that the first node needs in the open round, or soon will, without end."""
+    node = f"{ROOT}/node/{NODES[0]}"
+    command = TrainCommand(run.run, run.round, NODES[0], 1, bytes(32), 0.1, 5, 4, 1, 7, 0)
+    while True:
+        name = f"n-{draw.randrange(10**9)}"
+        number = run.round + draw.randrange(5)
+        header = replace(_header(run, NODES[0]), round=number)
+        yield f"{node}/up/{run.run}/{number}", messages.pack_update(header, b"abc")
+        yield f"{node}/up/{run.run}/{number}", messages.pack_update(_header(run, name), b"abc")
+        yield f"{node}/up/{run.run}/{number}", draw.randbytes(300)
+        yield f"{node}/cmd/train", draw.randbytes(100)
+        yield f"{node}/cmd/train", messages.encode(replace(command, device=name))
+        yield f"{node}/cmd/stop", draw.randbytes(20)
+        yield f"{node}/ack/{run.run}/{number}", draw.randbytes(30)
+
+
+def _header(run: RunState, device: str) -> UpdateHeader:
+    return UpdateHeader(run.run, run.round, device, 1, bytes(32), "blob", 4, 0.5, "mse", 0.5, 0, 3, bytes(32))
+
+
+def of_both(run: RunState, draw: random.Random) -> Messages:
+    """Strangers and others by turns, without end."""
+    for some in zip(of_strangers(run, draw), of_others(run, draw), strict=True):
+        yield from some
+
+
+def of_all(run: RunState, draw: random.Random) -> Messages:
+    """The three by turns, without end."""
+    for some in zip(of_strangers(run, draw), of_others(run, draw), of_admitted(run, draw), strict=True):
+        yield from some
+
+
+KINDS = {"strangers": of_strangers, "others": of_others, "admitted": of_admitted, "both": of_both, "all": of_all}
+FOLLOWING = "admitted", "all"
+
+
+@dataclass(frozen=True)
+class Flood:
+    """What is sent: messages a second, for how long, on which topics, and drawn from which seed.
+
+    until_rounds: it goes on until so many rounds are closed meanwhile, but not longer than `most_seconds`.
+    """
+
+    rate: int
+    seconds: float
+    on: str = "all"
+    seed: int = 1
+    until_rounds: int = 0
+    most_seconds: float = 0.0
+
+    @property
+    def ends_after(self) -> float:
+        """Seconds after which it ends in any case."""
+        return max(self.seconds, self.most_seconds)
+
+    def is_enough(self, rounds: int, seconds: float) -> bool:
+        """Whether it may end now."""
+        return seconds >= self.seconds and rounds >= self.until_rounds
+
+
+def flood(port: int, run: RunState, what: Flood, sent: Any, end: Any) -> None:
+    """Publish until `end`, a shared event, is set; the number sent is left in `sent`, a shared counter."""
+    draw = random.Random(what.seed)
+    packets, rounds = _packets(run, what.on, draw), _Rounds(port)
     with socket.create_connection(("127.0.0.1", port)) as line:
-        line.sendall(b"\x10\x12\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x05flood")
+        line.sendall(_connect("flood"))
         line.recv(64)
         line.setblocking(False)
         began, count = time.monotonic(), 0
-        while (passed := time.monotonic() - began) < seconds:
-            wanted = int(passed * rate) - count
-            batch = [packets[(count + index) % _PACKETS] for index in range(min(wanted, 1000))]
-            _send(line, b"".join(batch), began + seconds)
+        while (passed := time.monotonic() - began) < what.ends_after and not end.is_set():
+            wanted = int(passed * what.rate) - count
+            batch = [packets[(count + index) % len(packets)] for index in range(min(wanted, 1000))]
+            _send(line, b"".join(batch), began + what.ends_after)
             count += len(batch)
-            sent.value = count  # type: ignore[attr-defined]
+            sent.value = count
+            if what.on in FOLLOWING and (newer := rounds.newer_than(run)) is not None:
+                run, packets = newer, _packets(newer, what.on, draw)
             time.sleep(1 / _BATCHES_A_SECOND)
+
+
+def _packets(run: RunState, on: str, draw: random.Random) -> list[bytes]:
+    """Enough for a while; few where they are made anew for every round."""
+    source = KINDS[on](run, draw)
+    count = _PACKETS_OF_A_ROUND if on in FOLLOWING else _PACKETS
+    return [publish_packet(*next(source), number) for number in range(count)]
+
+
+def _connect(name: str) -> bytes:
+    """MQTT 5.0, 3.1: CONNECT with a clean start and without keep-alive."""
+    body = b"\x00\x04MQTT\x05\x02\x00\x00\x00\x00" + bytes([len(name)]) + name.encode()
+    return b"\x10" + bytes([len(body)]) + body
+
+
+class _Rounds:
+    """The rounds of a run, as a subscriber reads them."""
+
+    def __init__(self, port: int) -> None:
+        topic = f"{ROOT}/run".encode()
+        body = b"\x00\x01\x00" + struct.pack(">H", len(topic)) + topic + b"\x00"
+        self._line = socket.create_connection(("127.0.0.1", port))
+        self._line.sendall(_connect("rounds"))
+        self._line.recv(64)
+        self._line.sendall(b"\x82" + bytes([len(body)]) + body)
+        self._line.setblocking(False)
+
+    def newer_than(self, run: RunState) -> RunState | None:
+        """The run in the round of the last message that has come since; None if that is no later one."""
+        with contextlib.suppress(BlockingIOError, cbor2.CBORDecodeError):
+            data = self._line.recv(1 << 16)
+            at = data.rfind(_ROUND)
+            number = cbor2.loads(data[at + len(_ROUND) :]) if at >= 0 else 0
+            return replace(run, round=number) if number > run.round else None
+        return None
 
 
 def _send(line: socket.socket, data: bytes, until: float) -> None:
@@ -227,6 +350,11 @@ class Fleet:
         metrics = self._folder / "run" / "metrics.jsonl"
         return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
 
+    def seconds_of_rounds(self) -> list[float]:
+        """As the metrics have them."""
+        lines = (self._folder / "run" / "metrics.jsonl").read_text().splitlines()
+        return [json.loads(line)["seconds"] for line in lines if line.endswith("}")]
+
     async def until_rounds(self, count: int, seconds: float) -> None:
         """Wait for more rounds."""
         wanted = self.rounds() + count
@@ -235,7 +363,7 @@ class Fleet:
                 await asyncio.sleep(0.05)
 
 
-async def measure(rate: int, seconds: float, seed: int, folder: Path) -> Result:
+async def measure(what: Flood, folder: Path) -> Result:
     """Start everything, flood it, and end it."""
     with Broker() as broker:
         path = folder / "flooded.toml"
@@ -249,15 +377,14 @@ async def measure(rate: int, seconds: float, seed: int, folder: Path) -> Result:
             coordinator = await stack.enter_async_context(process(folder / "run.log", "run", str(path)))
             fleet = Fleet(folder, pids | {"coordinator": coordinator.pid})
             await fleet.until_rounds(20, 120)
-            return await _flooded(broker.port, fleet, folder, (rate, seconds, seed))
+            return await _flooded(broker.port, fleet, folder, what)
 
 
-async def _flooded(port: int, fleet: Fleet, folder: Path, what: tuple[int, float, int]) -> Result:
-    rate, seconds, seed = what
+async def _flooded(port: int, fleet: Fleet, folder: Path, what: Flood) -> Result:
     spawn = multiprocessing.get_context("spawn")
-    before, sent = fleet.sample(), spawn.Value("q", 0)
+    before, sent, end = fleet.sample(), spawn.Value("q", 0), spawn.Event()
     run = await run_state(port)
-    flooder = spawn.Process(target=flood, args=(port, run, rate, seconds, seed, sent))
+    flooder = spawn.Process(target=flood, args=(port, run, what, sent, end))
     flooder.start()
     while flooder.is_alive() and not sent.value:
         await asyncio.sleep(0.01)
@@ -270,7 +397,10 @@ async def _flooded(port: int, fleet: Fleet, folder: Path, what: tuple[int, float
         if now.rounds > last_count:
             last_round, last_count = time.monotonic(), now.rounds
         longest = max(longest, time.monotonic() - last_round)
+        if what.is_enough(now.rounds - before.rounds, time.monotonic() - began):
+            end.set()
     took = time.monotonic() - began
+    longest = max([longest, *fleet.seconds_of_rounds()[before.rounds : worst.rounds]])
     await fleet.until_rounds(20, 240)
     after = fleet.sample()
     return Result(before, worst, after, sent.value, took, longest, read_run(folder / "run")["rejected"])
@@ -281,10 +411,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, default=10_000, help="messages a second")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--on", choices=KINDS, default="all", help="topics")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="jaragua-flood-") as folder:
-        print(asyncio.run(measure(given.rate, given.seconds, given.seed, Path(folder))).table())
+        what = Flood(given.rate, given.seconds, given.on, given.seed)
+        print(asyncio.run(measure(what, Path(folder))).table())
 
 
 if __name__ == "__main__":
