@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -116,12 +116,13 @@ class Seen:
 
 
 class Headquarters:
-    """The coordinator's side of section M, played by a test: it sees every message on the broker."""
+    """The coordinator's side of section M, played by a test: it sees every message on the broker, or of `topics`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, topics: Sequence[str] = ("#",)) -> None:
         parsed = parse_broker_url(url)
         # (an own client: nothing of the node's session is used to judge it)
         self._client = aiomqtt.Client(parsed.host, parsed.port, protocol=aiomqtt.ProtocolVersion.V5)
+        self._topics = topics
         self.seen: list[Seen] = []
         self.answers: list[tuple[AdaptResult, bytes | None]] = []
         self.other_topics: list[str] = []
@@ -130,7 +131,8 @@ class Headquarters:
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
-        await self._client.subscribe("#", qos=1)
+        for topic in self._topics:
+            await self._client.subscribe(topic, qos=1)
         self._reading = asyncio.create_task(self._read())
         return self
 

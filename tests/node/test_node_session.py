@@ -130,6 +130,24 @@ def test_m6_everything_retained_comes_back_after_the_broker_lost_it(tmp_path: Pa
     run(story())
 
 
+def test_m16_a_node_that_loses_one_connection_has_both_anew(broker: Broker, tmp_path: Path) -> None:
+    """Another client takes the name of the wide one, and goes: what is asked afterwards is heard."""
+
+    async def story() -> None:
+        async with Headquarters(broker.url) as headquarters, pi(broker.url, tmp_path, name="pi-9"):
+            before = await headquarters.node_is("pi-9", "ready")
+            async with aiomqtt.Client(
+                "127.0.0.1", broker.port, identifier="jaragua-home-pi-9-wide", protocol=aiomqtt.ProtocolVersion.V5
+            ):
+                pass
+            await until(lambda: headquarters.node_states("pi-9")[-1].epoch > before.epoch)
+            await headquarters.publish_blob(BLOB)
+            await headquarters.command("pi-9", "train", train_command(BLOB, device="pi-9"))
+            assert (await headquarters.update_number(1))[0].device == "pi-9"
+
+    run(story())
+
+
 def test_update_follows_the_command(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
         trainer = CountingTrainer()
