@@ -68,7 +68,7 @@ flood: setup-test ## RATE messages a second (10000) for SECONDS (60) at a coordi
 	@$(BIN)/python tests/coordinator/flood.py --rate $(or $(RATE),10000) --seconds $(or $(SECONDS),60) --on $(or $(ON),all)
 
 accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/accuracy.md (about 6 minutes)
-	@$(BIN)/python -m jaragua_compiler.accuracy
+	@$(BIN)/python -m jaragua_bench.accuracy
 
 online: setup-test ## What learning after deployment forgets and notices, and its cost: figures of docs/online.md (about 10 minutes)
 	@for task in digits keywords; do $(BIN)/python -m jaragua.online.measure --task $$task && $(BIN)/python -m jaragua.online.cost --task $$task || exit 1; done

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.host_build import is_strict
+from jaragua_compiler.engines.host_build import is_strict
 
 STRICT: tuple[str, ...] = ("-Werror",) if is_strict() else ()

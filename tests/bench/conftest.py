@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jaragua_compiler import Dense, Network, plan
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.planning.plan import Plan
 
 SINE = Network("sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1, "linear")), "mean_squared_error")
 MLP = Network("mlp", 64, (Dense(32, "relu"), Dense(10, "linear")), "softmax_cross_entropy")

@@ -10,8 +10,8 @@ import pytest
 from jaragua.cli.main import run
 from jaragua.errors import UsageError
 from jaragua.reptile_search.grid import TASKS, Order
-from jaragua_compiler.bench import batch_reptile
-from jaragua_compiler.bench.batch_reptile import Case, Work, cases, cases_text
+from jaragua_bench import batch_reptile
+from jaragua_bench.batch_reptile import Case, Work, cases, cases_text
 
 
 @pytest.mark.board

@@ -10,11 +10,11 @@ import dataclasses
 
 import pytest
 
+from jaragua_bench import board, toolchain
+from jaragua_bench.random_steps import random_steps
+from jaragua_bench.steps import Outcome, Step, mismatches, run
 from jaragua_compiler import NativeEngine, ReferenceEngine
-from jaragua_compiler.bench import board, toolchain
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.bench.steps import Outcome, Step, mismatches, run
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.planning.plan import Plan
 
 STEPS = 1000
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaragua_bench import emulator, float32, toolchain
 from jaragua_compiler import initial_weights
-from jaragua_compiler.bench import emulator, float32, toolchain
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.planning.plan import Plan
 
 pytestmark = pytest.mark.board
 

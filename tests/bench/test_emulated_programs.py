@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from jaragua_bench import board, emulator, toolchain
+from jaragua_bench.random_steps import random_steps
+from jaragua_bench.steps import Step, run, write_input
+from jaragua_bench.toolchain import ToolError
 from jaragua_compiler import Plan, ReferenceEngine
-from jaragua_compiler.bench import board, emulator, toolchain
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.bench.steps import Step, run, write_input
-from jaragua_compiler.bench.toolchain import ToolError
 
 pytestmark = pytest.mark.board
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_compiler.bench import board, toolchain
-from jaragua_compiler.bench.float_code import float_code
-from jaragua_compiler.plan import Plan
+from jaragua_bench import board, toolchain
+from jaragua_bench.float_code import float_code
+from jaragua_compiler.planning.plan import Plan
 
 FLOAT_PROGRAM = """
 #include "bench_board.h"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jaragua_compiler.bench.frozen import cost
-from jaragua_compiler.initial import initial_weights
+from jaragua_bench.frozen import cost
+from jaragua_compiler.graph.initial_weights import initial_weights
 from jaragua_models import get
 
 pytestmark = pytest.mark.board

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from jaragua_bench import board, toolchain
 from jaragua_compiler import Plan
-from jaragua_compiler.bench import board, toolchain
 
 pytestmark = pytest.mark.board
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from jaragua_bench.rows import row_model
+from jaragua_bench.workload import meta_train, packed, task_steps
 from jaragua_compiler import NativeEngine, plan
-from jaragua_compiler.bench.rows import row_model
-from jaragua_compiler.bench.workload import meta_train, packed, task_steps
-from jaragua_compiler.float_engine import activations
+from jaragua_compiler.floating.engine import activations
 
 TASKS = 30
 

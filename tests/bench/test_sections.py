@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 
+from jaragua_bench import board
+from jaragua_bench.random_steps import random_steps
+from jaragua_bench.sections import OperatorCount, marked
 from jaragua_compiler import Conv2D, Dense, Flatten, MaxPool2D, Network, plan
-from jaragua_compiler.bench import board
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.bench.sections import OperatorCount, marked
-from jaragua_compiler.emitter import SOURCE_NAME, emitted_files
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.codegen.emitter import SOURCE_NAME, emitted_files
+from jaragua_compiler.planning.plan import Plan
 
 pytestmark = pytest.mark.board
 

@@ -19,9 +19,9 @@ from safetensors.numpy import save_file
 import jaragua_models
 from jaragua.cli.main import run
 from jaragua_compiler import LearningRate
-from jaragua_compiler.boards import boards
 from jaragua_compiler.export import load_model
 from jaragua_compiler.export.readme import example
+from jaragua_compiler.planning.boards import boards
 from strict_c import STRICT
 
 KERAS = Path(__file__).parents[1] / "compiler" / "data" / "small.keras"

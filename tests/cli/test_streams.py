@@ -28,8 +28,8 @@ from jaragua.demo.image import ImageSize
 from jaragua.monitor.lines import Line
 from jaragua.report.intervals import Interval
 from jaragua.store import Initialisation, open_run
-from jaragua_compiler.bench.measure import Result
-from jaragua_compiler.boards import boards
+from jaragua_bench.measure import Result
+from jaragua_compiler.planning.boards import boards
 
 ENCODINGS = ("ascii", "latin-1", "cp1252")
 REPOSITORY = Path(__file__).parents[2]

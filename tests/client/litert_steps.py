@@ -11,11 +11,11 @@ import numpy.typing as npt
 from litert_networks import NETWORKS
 
 from jaragua_compiler import initial_weights, plan
-from jaragua_compiler.float_form import pack_floats
+from jaragua_compiler.floating.form import pack_floats
+from jaragua_compiler.graph.network import Network
 from jaragua_compiler.litert.engine import LitertEngine
 from jaragua_compiler.litert.runtime import runtime_name
 from jaragua_compiler.litert.training_file import read_training_file
-from jaragua_compiler.network import Network
 
 STEPS = 100
 RATE = 0.02

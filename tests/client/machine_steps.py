@@ -11,10 +11,10 @@ from litert_networks import NETWORKS
 from litert_steps import FOLDER, RATE, samples
 
 from jaragua_compiler import NativeEngine, initial_weights, plan
-from jaragua_compiler.float_form import pack_floats
+from jaragua_compiler.floating.form import pack_floats
+from jaragua_compiler.graph.network import Network
 from jaragua_compiler.litert.engine import LitertEngine
 from jaragua_compiler.litert.training_file import read_training_file
-from jaragua_compiler.network import Network
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "compiler"))
 from random_cases import random_blob, random_sample

@@ -26,12 +26,12 @@ from jaragua.node.pull import WHOLE_WAY
 from jaragua.wire.messages import TrainCommand
 from jaragua_broker import Broker
 from jaragua_compiler import LearningRate, NativeEngine, exponents, initial_weights, pack, plan, unpack
-from jaragua_compiler.float_engine import FloatEngine
-from jaragua_compiler.float_form import pack_floats, unpack_floats
-from jaragua_compiler.initial import Weights
+from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.floating.form import pack_floats, unpack_floats
+from jaragua_compiler.graph.initial_weights import Weights
 from jaragua_compiler.litert import export
 from jaragua_compiler.litert.training_file import find_training_files
-from jaragua_compiler.visits import visits
 
 FOLDER = Path(__file__).parent / "litert"
 DIGITS = jaragua_models.get("digits")

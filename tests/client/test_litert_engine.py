@@ -17,8 +17,8 @@ from litert_steps import FOLDER, RATE, STEPS, samples
 
 import jaragua_compiler.litert.runtime as runtime
 from jaragua_compiler import CompileError, initial_weights, plan
-from jaragua_compiler.float_engine import FloatEngine
-from jaragua_compiler.float_form import pack_floats
+from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.floating.form import pack_floats
 from jaragua_compiler.litert.engine import LitertEngine
 from jaragua_compiler.litert.training_file import find_training_files, read_training_file
 

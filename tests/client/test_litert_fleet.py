@@ -18,8 +18,8 @@ from safetensors.numpy import load_file
 
 import jaragua_models
 from jaragua_broker import Broker
-from jaragua_compiler.float_engine import FloatEngine
-from jaragua_compiler.initial import Weights
+from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.graph.initial_weights import Weights
 from limits import GENEROUS_S
 
 FILE = Path(__file__).parent / "litert" / "digits.tflite"

@@ -36,7 +36,7 @@ from jaragua_compiler import (
     quantise_least_loss,
     quantise_targets,
 )
-from jaragua_compiler.visits import visits
+from jaragua_compiler.engines.replay_order import visits
 
 BLOB = digits_blob()
 

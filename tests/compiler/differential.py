@@ -23,15 +23,15 @@ import numpy as np
 from image_networks import random_conv_network, random_graph_network
 from random_cases import random_frozen, random_network, with_sums
 
+from jaragua_bench import board, toolchain
+from jaragua_bench.random_steps import random_steps
+from jaragua_bench.steps import Outcome, Step, mismatches, run
 from jaragua_compiler import CompileError, Network, Plan, ReferenceEngine, plan
-from jaragua_compiler.bench import board, toolchain
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.bench.steps import Outcome, Step, mismatches, run
-from jaragua_compiler.boards import Core
-from jaragua_compiler.layers import Layer, WeightedLayer
-from jaragua_compiler.native import NativeEngine
-from jaragua_compiler.plan_operators import DepthwisePlan
-from jaragua_compiler.stack import stack_bound
+from jaragua_compiler.engines.native import NativeEngine
+from jaragua_compiler.graph.layers import Layer, WeightedLayer
+from jaragua_compiler.planning.boards import Core
+from jaragua_compiler.planning.operators import DepthwisePlan
+from jaragua_compiler.planning.stack import stack_bound
 
 NATIVE = "native"
 UNOPTIMISED = "native, -O0"  # built in a third of the time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from jaragua_compiler import CompileError, Network, plan
-from jaragua_compiler.layers import (
+from jaragua_compiler.graph.layers import (
     Activation,
     ActivationKind,
     Add,

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaragua_bench.random_steps import random_weight_exponents
+from jaragua_bench.steps import Step
 from jaragua_compiler import Dense, Exponents, LearningRate, Network, Plan, initial_weights, plan
-from jaragua_compiler.bench.random_steps import random_weight_exponents
-from jaragua_compiler.bench.steps import Step
-from jaragua_compiler.blob import Int16Array, IntegerWeights, pack_integers
-from jaragua_compiler.exponents import fitted_exponents
-from jaragua_compiler.freeze import freeze, freeze_integers
-from jaragua_compiler.layers import DepthwiseConv2D, Layer, WeightedLayer
+from jaragua_compiler.graph.layers import DepthwiseConv2D, Layer, WeightedLayer
+from jaragua_compiler.quantisation.blob import Int16Array, IntegerWeights, pack_integers
+from jaragua_compiler.quantisation.exponents import fitted_exponents
+from jaragua_compiler.quantisation.freeze import freeze, freeze_integers
 
 SINE = Network("sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1)), "mean_squared_error")
 MLP = Network("mlp", 64, (Dense(32, "relu"), Dense(10)))

@@ -8,9 +8,9 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
+from jaragua_bench import toolchain
 from jaragua_compiler import Plan, emit
-from jaragua_compiler.bench import toolchain
-from jaragua_compiler.native import kernel_folder
+from jaragua_compiler.engines.native import kernel_folder
 
 LIBRARY_BYTES = 32  # of a function of the C library (memcpy, a division): the graph does not tell; measured less
 _NODE = re.compile(r'node: \{ title: "([^"]+)" label: "[^"]*?(\d+) bytes \((\w+)\)')

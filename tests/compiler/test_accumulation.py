@@ -10,16 +10,16 @@ import pytest
 from image_networks import CNN, DEPTHWISE
 from random_cases import MLP, SINE, with_sums
 
+from jaragua_bench.random_steps import random_steps
+from jaragua_bench.steps import Step, mismatches, run
 from jaragua_compiler import CompileError, Dense, NativeEngine, Network, Plan, ReferenceEngine, plan
-from jaragua_compiler.arithmetic import clipped
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.bench.steps import Step, mismatches, run
-from jaragua_compiler.blob import unpack_integers
 from jaragua_compiler.export import Choice
 from jaragua_compiler.export.choice import planned
-from jaragua_compiler.freeze import freeze
-from jaragua_compiler.initial import initial_weights
-from jaragua_compiler.reference_sums import mean_factor
+from jaragua_compiler.graph.initial_weights import initial_weights
+from jaragua_compiler.quantisation.blob import unpack_integers
+from jaragua_compiler.quantisation.freeze import freeze
+from jaragua_compiler.reference.accumulation import mean_factor
+from jaragua_compiler.reference.arithmetic import clipped
 
 SAMPLES = 5
 

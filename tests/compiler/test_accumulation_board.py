@@ -9,10 +9,10 @@ import pytest
 from image_networks import CNN, DEPTHWISE, random_graph_network
 from random_cases import with_sums
 
+from jaragua_bench import board, toolchain
+from jaragua_bench.random_steps import random_steps
+from jaragua_bench.steps import mismatches, run
 from jaragua_compiler import Conv2D, Dense, Network, ReferenceEngine, plan
-from jaragua_compiler.bench import board, toolchain
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.bench.steps import mismatches, run
 
 pytestmark = pytest.mark.board
 

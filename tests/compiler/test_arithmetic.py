@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaragua_compiler.arithmetic import block_error, rshift, sats, satu, softmax_error, squared_error
+from jaragua_compiler.reference.arithmetic import block_error, rshift, sats, satu, softmax_error, squared_error
 
 
 @given(st.integers(-(2**40), 2**40), st.integers(0, 31))

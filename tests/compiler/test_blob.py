@@ -31,7 +31,7 @@ from jaragua_compiler import (
     quantise_targets,
     unpack,
 )
-from jaragua_compiler.native import kernel_folder
+from jaragua_compiler.engines.native import kernel_folder
 
 ODD = Network("odd", 5, (Dense(3, "relu"), Dense(4)))
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from random_cases import random_blob, random_sample
 
+from jaragua_bench import board
+from jaragua_bench.steps import Step, mismatches, run
 from jaragua_compiler import Dense, Network, Plan, ReferenceEngine, plan
-from jaragua_compiler.bench import board
-from jaragua_compiler.bench.steps import Step, mismatches, run
 
 pytestmark = pytest.mark.board
 

@@ -11,6 +11,8 @@ import pytest
 from image_networks import random_conv_network, random_graph_network
 from random_cases import random_network
 
+from jaragua_bench.random_steps import random_steps
+from jaragua_bench.steps import mismatches, run
 from jaragua_compiler import (
     CompileError,
     Network,
@@ -23,18 +25,12 @@ from jaragua_compiler import (
     plan,
     quantise_inputs,
 )
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.bench.steps import mismatches, run
-from jaragua_compiler.blob import IntegerWeights, pack_integers, unpack_integers
-from jaragua_compiler.boards import find_board
-from jaragua_compiler.channel_list import ChannelList, read_channels, write_channels
-from jaragua_compiler.channel_order import Orders, channel_orders, layer_orders, reordered
+from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.export import Choice, compile_model
 from jaragua_compiler.export.choice import orders, planned
-from jaragua_compiler.float_engine import FloatEngine
-from jaragua_compiler.freeze import freeze
-from jaragua_compiler.initial import Weights
-from jaragua_compiler.layers import (
+from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.graph.initial_weights import Weights
+from jaragua_compiler.graph.layers import (
     Activation,
     Add,
     AveragePool2D,
@@ -45,8 +41,12 @@ from jaragua_compiler.layers import (
     GlobalAveragePool2D,
     MaxPool2D,
 )
-from jaragua_compiler.native import NativeEngine
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.planning.boards import find_board
+from jaragua_compiler.planning.channel_list import ChannelList, read_channels, write_channels
+from jaragua_compiler.planning.channel_order import Orders, channel_orders, layer_orders, reordered
+from jaragua_compiler.quantisation.blob import IntegerWeights, pack_integers, unpack_integers
+from jaragua_compiler.quantisation.freeze import freeze
+from jaragua_compiler.quantisation.rate import LearningRate
 
 NETWORKS = 32
 STEPS = 24
@@ -306,13 +306,14 @@ def integers_reordered(network: Network, weights: IntegerWeights, order: Orders)
 
 def without_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every dither of A5.9, A7.7 and A11.5 is half of its range, whatever its row and column."""
-    for name, half in (("reference_conv.plane", 1 << 31), ("reference_dense.sum", 1 << 31)):
+    for name, half in (("conv.plane", 1 << 31), ("dense.sum", 1 << 31)):
         monkeypatch.setattr(
-            f"jaragua_compiler.{name}_dithers", lambda _, rows, columns, half=half: np.full((rows, columns), half)
+            f"jaragua_compiler.reference.{name}_dithers",
+            lambda _, rows, columns, half=half: np.full((rows, columns), half),
         )
     for name, half in (("factor", 1 << 31), ("column", 1 << 15)):
         monkeypatch.setattr(
-            f"jaragua_compiler.reference_dense.{name}_dithers", lambda _, places, half=half: np.full(places, half)
+            f"jaragua_compiler.reference.dense.{name}_dithers", lambda _, places, half=half: np.full(places, half)
         )
 
 

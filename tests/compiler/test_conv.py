@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from image_networks import CNN, DEPTHWISE, ONE_CHANNEL, random_conv_network
 from random_cases import random_blob, random_sample
 
+from jaragua_bench.random_steps import random_steps
+from jaragua_bench.steps import mismatches, run
 from jaragua_compiler import (
     CompileError,
     Conv2D,
@@ -22,16 +24,14 @@ from jaragua_compiler import (
     ReferenceEngine,
     plan,
 )
-from jaragua_compiler.arithmetic import Block
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.bench.steps import mismatches, run
-from jaragua_compiler.blob import exponents, pack_integers, unpack_integers
-from jaragua_compiler.dither import PAIR, ROW, Dither, plane_dithers
-from jaragua_compiler.exponents import LayerScale, layer_scale
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.plan_operators import ConvPlan
-from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.reference_conv import ReferenceWindow
+from jaragua_compiler.planning.operators import ConvPlan
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import exponents, pack_integers, unpack_integers
+from jaragua_compiler.quantisation.dither import PAIR, ROW, Dither, plane_dithers
+from jaragua_compiler.quantisation.exponents import LayerScale, layer_scale
+from jaragua_compiler.quantisation.rate import LearningRate
+from jaragua_compiler.reference.arithmetic import Block
+from jaragua_compiler.reference.conv import ReferenceWindow
 
 
 def _compare(compiled: Plan, seed: int, steps: int, cache: Path) -> None:

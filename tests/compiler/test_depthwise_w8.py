@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaragua_bench.random_steps import random_steps
 from jaragua_compiler import Dense, DepthwiseConv2D, Flatten, LearningRate, Network, Plan, ReferenceEngine, plan
-from jaragua_compiler.arithmetic import Block
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.blob import IntArray, pack_integers, unpack_integers
-from jaragua_compiler.dither import dithers, row_keys
-from jaragua_compiler.exponents import Exponents, LayerScale, layer_scale
-from jaragua_compiler.native import NativeEngine
-from jaragua_compiler.reference import ReferenceLayer
+from jaragua_compiler.engines.native import NativeEngine
+from jaragua_compiler.quantisation.blob import IntArray, pack_integers, unpack_integers
+from jaragua_compiler.quantisation.dither import dithers, row_keys
+from jaragua_compiler.quantisation.exponents import Exponents, LayerScale, layer_scale
+from jaragua_compiler.reference.arithmetic import Block
+from jaragua_compiler.reference.engine import ReferenceLayer
 
 HEIGHT, WIDTH, CHANNELS = 5, 4, 3
 KERNEL_Y, KERNEL_X, STRIDE_Y, PAD_TOP, PAD_LEFT = 3, 2, 2, 1, 1

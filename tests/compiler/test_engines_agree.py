@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from random_cases import MLP, SINE, random_blob, random_network, random_sample
 
 from jaragua_compiler import NativeEngine, Network, Plan, ReferenceEngine, plan
-from jaragua_compiler.blob import exponents, pack_integers, unpack_integers
+from jaragua_compiler.quantisation.blob import exponents, pack_integers, unpack_integers
 
 
 class _Pair:

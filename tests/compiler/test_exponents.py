@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from random_cases import MLP, SINE, random_network
 
 from jaragua_compiler import CompileError, Dense, Network, Plan, calibrate, initial_weights, pack, plan
-from jaragua_compiler.exponents import Exponents, check_exponents
-from jaragua_compiler.initial import Weights
+from jaragua_compiler.graph.initial_weights import Weights
+from jaragua_compiler.quantisation.exponents import Exponents, check_exponents
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from jaragua_bench import toolchain
+from jaragua_bench.float_code import float_code
 from jaragua_compiler import Dense, Network, initial_weights
-from jaragua_compiler.bench import toolchain
-from jaragua_compiler.bench.float_code import float_code
-from jaragua_compiler.boards import find_board
 from jaragua_compiler.export import Choice, Compiled, compile_model, write_folder
-from jaragua_compiler.network import (
+from jaragua_compiler.graph.network import (
     Add,
     AveragePool2D,
     Conv2D,
@@ -25,6 +24,7 @@ from jaragua_compiler.network import (
     GlobalAveragePool2D,
     MaxPool2D,
 )
+from jaragua_compiler.planning.boards import find_board
 from strict_c import STRICT
 
 FLAGS = ("-std=c11", "-Wall", "-Wextra", *STRICT)

@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 from image_networks import DEPTHWISE
 
+from jaragua_bench import board as bench_board
+from jaragua_bench import toolchain
 from jaragua_compiler import CompileError, Dense, Network, initial_weights, plan
-from jaragua_compiler.bench import board as bench_board
-from jaragua_compiler.bench import toolchain
-from jaragua_compiler.boards import Board, Core, boards, find_board
 from jaragua_compiler.export import Choice
 from jaragua_compiler.export.choice import planned
 from jaragua_compiler.export.fit import check_fits, choose_layers, resolved
 from jaragua_compiler.export.memory import figures
-from jaragua_compiler.freeze import freeze
-from jaragua_compiler.network import (
+from jaragua_compiler.graph.network import (
     Add,
     AveragePool2D,
     Conv2D,
@@ -26,6 +24,8 @@ from jaragua_compiler.network import (
     GlobalAveragePool2D,
     MaxPool2D,
 )
+from jaragua_compiler.planning.boards import Board, Core, boards, find_board
+from jaragua_compiler.quantisation.freeze import freeze
 from jaragua_models import get
 
 NETWORKS = {

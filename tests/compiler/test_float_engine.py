@@ -22,9 +22,9 @@ from jaragua_compiler import (
     Network,
     initial_weights,
 )
-from jaragua_compiler.float_engine import FloatEngine, activations
-from jaragua_compiler.initial import Weights
-from jaragua_compiler.network import Layer
+from jaragua_compiler.floating.engine import FloatEngine, activations
+from jaragua_compiler.graph.initial_weights import Weights
+from jaragua_compiler.graph.network import Layer
 
 IMAGE = (7, 6, 2)
 HEAD = (Flatten(), Dense(3))

@@ -7,7 +7,7 @@ import pytest
 
 import jaragua_models
 from jaragua_compiler import CompileError, initial_weights, plan
-from jaragua_compiler.float_form import float_bytes, pack_floats, unpack_floats
+from jaragua_compiler.floating.form import float_bytes, pack_floats, unpack_floats
 
 NAMES = ("digits", "sine", "omniglot-cnn")
 

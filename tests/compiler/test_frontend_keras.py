@@ -22,8 +22,8 @@ import numpy as np
 import pytest
 
 from jaragua_compiler import CompileError, Dense, Network, from_keras
-from jaragua_compiler.float_engine import FloatEngine
-from jaragua_compiler.initial import Weights
+from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.graph.initial_weights import Weights
 
 pytest.importorskip("h5py", reason="reading .keras files needs h5py")
 

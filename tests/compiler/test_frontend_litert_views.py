@@ -11,11 +11,11 @@ import pytest
 from litert_models import File, computed
 
 from jaragua_compiler import CompileError, Conv2D, Dense, Flatten, GlobalAveragePool2D, Network
-from jaragua_compiler.float_engine import FloatEngine
+from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.frontends.litert import read_litert
 from jaragua_compiler.frontends.litert_file import Tensor
 from jaragua_compiler.frontends.model_file import ModelFile
-from jaragua_compiler.sample_layout import SampleLayout
+from jaragua_compiler.graph.sample_layout import SampleLayout
 
 LOSS = "mean_squared_error"
 Body = Callable[[File], int]

@@ -21,10 +21,10 @@ from jaragua_compiler import (
     GlobalAveragePool2D,
     Network,
 )
-from jaragua_compiler.float_engine import FloatEngine
+from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.frontends import from_onnx
-from jaragua_compiler.initial import Weights
-from jaragua_compiler.network import Loss
+from jaragua_compiler.graph.initial_weights import Weights
+from jaragua_compiler.graph.network import Loss
 
 onnx = pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from jaragua_compiler import CompileError, Network, calibrate, initial_weights, pack, plan
-from jaragua_compiler.float_engine import FloatEngine
+from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.frontends import from_keras, from_litert, from_onnx
-from jaragua_compiler.initial import Weights
+from jaragua_compiler.graph.initial_weights import Weights
 
 FIXTURES = Path(__file__).parent / "fixtures"
 READERS: dict[str, Callable[..., tuple[Network, Weights]]] = {

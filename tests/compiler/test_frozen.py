@@ -11,17 +11,17 @@ import pytest
 from image_networks import CNN
 from random_cases import MLP, random_frozen
 
+from jaragua_bench import board, toolchain
+from jaragua_bench.random_steps import random_steps
+from jaragua_bench.steps import mismatches, run
 from jaragua_compiler import CompileError, Dense, Network, Plan, ReferenceEngine, calibrate, emit, exponents, pack, plan
-from jaragua_compiler.bench import board, toolchain
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.bench.steps import mismatches, run
-from jaragua_compiler.blob import unpack_integers
-from jaragua_compiler.emitter import emitted_files
+from jaragua_compiler.codegen.emitter import emitted_files
+from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.export import Choice
 from jaragua_compiler.export.choice import planned
-from jaragua_compiler.freeze import freeze
-from jaragua_compiler.initial import Weights, initial_weights
-from jaragua_compiler.native import NativeEngine
+from jaragua_compiler.graph.initial_weights import Weights, initial_weights
+from jaragua_compiler.quantisation.blob import unpack_integers
+from jaragua_compiler.quantisation.freeze import freeze
 from jaragua_models import get
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_compiler import host_build
-from jaragua_compiler.bench import toolchain
+from jaragua_bench import toolchain
+from jaragua_compiler.engines import host_build
 from jaragua_compiler.errors import ToolchainError
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,7 @@ WARNED = host_build.Sources(
 _TEXTS = {".py", ".toml", ".ini", ".json", ".sh", ".txt"}
 ANSWER = (
     "import pathlib, sys\n"
-    "from jaragua_compiler import host_build as b\n"
+    "from jaragua_compiler.engines import host_build as b\n"
     "sources = b.Sources({'a.c': 'int answer(void); int answer(void) { return 42; }'})\n"
     "library = b.build(sources, (), cache=pathlib.Path(sys.argv[1]))\n"
     "print(b.load_private_copy(library).answer(), library)\n"
@@ -61,7 +61,11 @@ def test_warnings_are_errors_only_where_ci_asks_for_it(monkeypatch: pytest.Monke
 
 def test_no_other_file_asks_for_werror() -> None:
     """`strict` of firmware/flags.toml and host_build.py are the only places; firmware builds read the former."""
-    places = {"firmware/flags.toml", "tools/jaragua_compiler/host_build.py", "tests/compiler/test_host_build.py"}
+    places = {
+        "firmware/flags.toml",
+        "tools/jaragua_compiler/engines/host_build.py",
+        "tests/compiler/test_host_build.py",
+    }
     folders = ("firmware", "host", "models", "broker", "tools", "tests")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in _TEXTS]
     stopping = re.compile(r"-Werror\b|fatal-warnings")

@@ -13,14 +13,14 @@ import pytest
 from onnx_models import Graph, computed
 
 from jaragua_compiler import CompileError
-from jaragua_compiler.boards import find_board
 from jaragua_compiler.export import Choice, Compiled, compile_model, load_model, read_samples, write_folder
-from jaragua_compiler.float_engine import FloatEngine
+from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.frontends.keras import read_keras
 from jaragua_compiler.frontends.litert import read_litert
 from jaragua_compiler.frontends.model_file import ModelFile
 from jaragua_compiler.frontends.onnx import read_onnx
-from jaragua_compiler.sample_layout import SampleLayout, strides_of
+from jaragua_compiler.graph.sample_layout import SampleLayout, strides_of
+from jaragua_compiler.planning.boards import find_board
 
 pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
 

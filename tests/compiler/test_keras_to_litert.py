@@ -15,8 +15,8 @@ from random_cases import random_network
 
 from jaragua.cli.main import run as run_command
 from jaragua_compiler import CompileError, Dense, Network, initial_weights, plan
-from jaragua_compiler.float_engine import FloatEngine
-from jaragua_compiler.float_form import pack_floats
+from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.floating.form import pack_floats
 from jaragua_compiler.frontends import from_keras
 from jaragua_compiler.frontends.flatbuffer import root
 

@@ -13,15 +13,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from jaragua_compiler.arithmetic import Block
-from jaragua_compiler.bench import emulator, toolchain
-from jaragua_compiler.dither import Dither
-from jaragua_compiler.exponents import LayerScale, bias_shift
-from jaragua_compiler.host_build import base_flags
-from jaragua_compiler.native import COMPILER_FLAGS, kernel_folder
-from jaragua_compiler.plan_operators import DensePlan
-from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.reference_dense_w8 import ReferenceDenseW8
+from jaragua_bench import emulator, toolchain
+from jaragua_compiler.engines.host_build import base_flags
+from jaragua_compiler.engines.native import COMPILER_FLAGS, kernel_folder
+from jaragua_compiler.planning.operators import DensePlan
+from jaragua_compiler.quantisation.dither import Dither
+from jaragua_compiler.quantisation.exponents import LayerScale, bias_shift
+from jaragua_compiler.quantisation.rate import LearningRate
+from jaragua_compiler.reference.arithmetic import Block
+from jaragua_compiler.reference.dense_w8 import ReferenceDenseW8
 
 HERE = Path(__file__).parent
 PLACES = np.array([0, 2, 1, 3])  # A8.6

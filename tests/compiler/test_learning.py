@@ -19,7 +19,7 @@ from jaragua_compiler import (
     quantise_inputs,
     quantise_targets,
 )
-from jaragua_compiler.initial import FloatArray, Weights
+from jaragua_compiler.graph.initial_weights import FloatArray, Weights
 
 CLASSES = Network("blobs", 8, (Dense(16, "relu"), Dense(3)))
 SEED = 11

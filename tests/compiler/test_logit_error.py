@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jaragua_compiler.logit_error import logit_error
+from jaragua_bench.logit_error import logit_error
 
 SEED = 4
 

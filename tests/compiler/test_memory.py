@@ -8,8 +8,8 @@ from image_networks import CNN, random_graph_network
 from random_cases import MLP, SINE
 
 from jaragua_compiler import plan
-from jaragua_compiler.memory import ALIGNMENT_BYTES, Buffer, MemoryPlan, Place, live_entries
-from jaragua_compiler.stack import stack_bound
+from jaragua_compiler.planning.memory import ALIGNMENT_BYTES, Buffer, MemoryPlan, Place, live_entries
+from jaragua_compiler.planning.stack import stack_bound
 
 
 def _overlaps(memory: MemoryPlan) -> list[tuple[str, str]]:

@@ -24,9 +24,9 @@ from jaragua_compiler import (
     ReferenceEngine,
     plan,
 )
-from jaragua_compiler.blob import pack_integers
-from jaragua_compiler.host_build import default_cache
-from jaragua_compiler.native import build_library
+from jaragua_compiler.engines.host_build import default_cache
+from jaragua_compiler.engines.native import build_library
+from jaragua_compiler.quantisation.blob import pack_integers
 
 RATE = LearningRate.from_float(0.1)
 

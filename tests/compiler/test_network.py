@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jaragua_compiler import CompileError, Dense, Network, plan
-from jaragua_compiler.network import WeightFormat
+from jaragua_compiler.graph.network import WeightFormat
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "name": ({"name": "My Net"}, "not an identifier"),

@@ -11,7 +11,7 @@ import pytest
 from random_cases import MLP, SINE
 
 from jaragua_compiler import Dense, Network, emit, plan
-from jaragua_compiler.native import kernel_folder
+from jaragua_compiler.engines.native import kernel_folder
 
 WIDE = Network("wide", 300, (Dense(67, "relu"), Dense(35), Dense(9, "relu"), Dense(2)))
 COMPILER = "arm-none-eabi-gcc"

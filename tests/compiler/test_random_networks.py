@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from differential import NATIVE, STEPS, UNOPTIMISED, compare_all, learns_int8_depthwise, random_case
 
+from jaragua_bench.random_steps import random_steps
+from jaragua_bench.steps import mismatches, run
 from jaragua_compiler import CompileError, Network, ReferenceEngine, plan
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.bench.steps import mismatches, run
-from jaragua_compiler.layers import Add, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool2D, MaxPool2D
-from jaragua_compiler.native import NativeEngine
+from jaragua_compiler.engines.native import NativeEngine
+from jaragua_compiler.graph.layers import Add, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool2D, MaxPool2D
 
 NETWORKS = int(os.environ.get("JARAGUA_RANDOM_NETWORKS", "200"))
 BATCHES = 20

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from jaragua_compiler import CompileError, Exponents, Plan, ReferenceEngine, calibrate, pack, plan, quantise_inputs
-from jaragua_compiler.boards import find_board
-from jaragua_compiler.exponents import tensor_exponents
 from jaragua_compiler.export import Choice, compile_model, load_model
 from jaragua_compiler.export.choice import planned
 from jaragua_compiler.export.samples import assumed_samples
-from jaragua_compiler.float_engine import FloatEngine
-from jaragua_compiler.freeze import freeze
+from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.frontends.flatbuffer import Table, root
 from jaragua_compiler.frontends.litert import read_litert
 from jaragua_compiler.frontends.litert_file import Graph, Operator, Tensor, read_graph
 from jaragua_compiler.frontends.model_file import ModelFile
-from jaragua_compiler.initial import FloatArray
-from jaragua_compiler.ranges import Range, Ranges
+from jaragua_compiler.graph.initial_weights import FloatArray
+from jaragua_compiler.planning.boards import find_board
+from jaragua_compiler.quantisation.exponents import tensor_exponents
+from jaragua_compiler.quantisation.freeze import freeze
+from jaragua_compiler.quantisation.ranges import Range, Ranges
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LOSS = "softmax_cross_entropy"

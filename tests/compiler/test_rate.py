@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaragua_compiler import CompileError, LearningRate
-from jaragua_compiler.rate import effective_rate, loss_factor
+from jaragua_compiler.quantisation.rate import effective_rate, loss_factor
 
 
 @given(st.floats(2.0**-32, 1.0, exclude_max=True))

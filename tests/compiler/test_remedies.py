@@ -12,12 +12,12 @@ from image_networks import random_conv_network, random_graph_network
 from random_cases import random_network
 
 from jaragua_compiler import CompileError, Conv2D, Dense, DepthwiseConv2D, Flatten, GlobalAveragePool2D, Network
-from jaragua_compiler.boards import Board, find_board
 from jaragua_compiler.export import Choice
 from jaragua_compiler.export.choice import planned
 from jaragua_compiler.export.fit import check_fits, narrowed, width_groups
 from jaragua_compiler.export.memory import figures
-from jaragua_compiler.layers import Activation, Add, MaxPool2D
+from jaragua_compiler.graph.layers import Activation, Add, MaxPool2D
+from jaragua_compiler.planning.boards import Board, find_board
 
 FUZZED = 40
 SAME = {"kernel": (3, 3), "padding": "same"}

@@ -14,7 +14,7 @@ from onnx_models import Graph
 
 from jaragua_compiler import CompileError, Network
 from jaragua_compiler.frontends import from_keras, from_litert, from_onnx
-from jaragua_compiler.initial import Weights
+from jaragua_compiler.graph.initial_weights import Weights
 
 pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
 

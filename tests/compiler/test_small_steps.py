@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from jaragua_bench.small_steps import FORMATS, learned, learned_in_float, slow_task
 from jaragua_compiler import Dense, LearningRate, Network, calibrate, initial_weights, pack, plan, quantise_inputs
-from jaragua_compiler.blob import exponents, unpack
-from jaragua_compiler.layers import WeightFormat
-from jaragua_compiler.reference import ReferenceEngine
-from jaragua_compiler.small_steps import FORMATS, learned, learned_in_float, slow_task
+from jaragua_compiler.graph.layers import WeightFormat
+from jaragua_compiler.quantisation.blob import exponents, unpack
+from jaragua_compiler.reference.engine import ReferenceEngine
 
 RATE = 0.0003
 SMALL_RATE = 2e-8

@@ -16,12 +16,12 @@ from random_cases import MLP, SINE
 from stack_usage import worst_stack_bytes
 from test_export_memory import NETWORKS
 
+from jaragua_bench import board
+from jaragua_bench.random_steps import random_steps
 from jaragua_compiler import Dense, Network, Plan, plan
-from jaragua_compiler.bench import board
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.boards import Core
 from jaragua_compiler.export.memory import figures
-from jaragua_compiler.stack import stack_bound
+from jaragua_compiler.planning.boards import Core
+from jaragua_compiler.planning.stack import stack_bound
 
 KWS = Network("kws", 650, (Dense(25, "relu"), Dense(3)))
 LONG = Network("long", 3, (*(Dense(2, "relu") for _ in range(24)), Dense(2)))

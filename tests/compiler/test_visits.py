@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaragua_compiler.visits import visits
+from jaragua_compiler.engines.replay_order import visits
 
 
 @pytest.mark.parametrize("memory", [0, 5, 9])

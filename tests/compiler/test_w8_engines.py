@@ -10,6 +10,9 @@ import pytest
 from image_networks import DEPTHWISE
 from random_cases import random_blob, random_sample
 
+from jaragua_bench import board, toolchain
+from jaragua_bench.random_steps import random_steps
+from jaragua_bench.steps import Step, mismatches, run
 from jaragua_compiler import (
     Conv2D,
     Dense,
@@ -21,9 +24,6 @@ from jaragua_compiler import (
     ReferenceEngine,
     plan,
 )
-from jaragua_compiler.bench import board, toolchain
-from jaragua_compiler.bench.random_steps import random_steps
-from jaragua_compiler.bench.steps import Step, mismatches, run
 
 NETWORKS = {
     "MLP": Network("mlp", 64, (Dense(32, "relu"), Dense(10, weights="w8")), weights="w8"),

@@ -29,9 +29,9 @@ from jaragua_compiler import (
     quantise_least_loss,
     quantise_targets,
 )
-from jaragua_compiler.float_engine import FloatEngine
-from jaragua_compiler.float_form import pack_floats, unpack_floats
-from jaragua_compiler.visits import visits
+from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.floating.form import pack_floats, unpack_floats
 
 #: May change an update before it is published: returns the payloads to send in its place.
 Tamper = Callable[[messages.UpdateHeader, bytes], list[bytes]]

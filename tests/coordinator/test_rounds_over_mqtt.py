@@ -25,7 +25,7 @@ from jaragua.strategies import TinyReptile
 from jaragua.wire import messages
 from jaragua_broker import Broker
 from jaragua_compiler import exponents, plan
-from jaragua_compiler.blob import pack_integers, unpack_integers
+from jaragua_compiler.quantisation.blob import pack_integers, unpack_integers
 from limits import GENEROUS_S
 
 MakeConfig = Callable[..., RunConfig]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaragua_bench.accuracy import STUDIES, Row, Study, compare, main, study_model
 from jaragua_compiler import CompileError, initial_weights
-from jaragua_compiler.accuracy import STUDIES, Row, Study, compare, main, study_model
 from jaragua_models import get
 
 BAR_POINTS = 0.5

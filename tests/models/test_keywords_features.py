@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jaragua_compiler.host_build import base_flags
+from jaragua_compiler.engines.host_build import base_flags
 from jaragua_models.data.wav import decode
 from jaragua_models.keywords import clips, features, tables
 from jaragua_models.keywords.tables import BANDS, CLIP_SAMPLES, FRAME_SAMPLES, FRAMES, HOP_SAMPLES

@@ -15,8 +15,8 @@ from jaragua.node import jobs
 from jaragua.node.feeder import Feeder
 from jaragua.node.trainer import LARGEST_LEAST_LOSS, SampleSet
 from jaragua_compiler import initial_weights, plan
-from jaragua_compiler.float_form import pack_floats
-from jaragua_compiler.visits import visits
+from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.floating.form import pack_floats
 
 BLOB = digits_blob()
 FEEDER = Feeder.of("digits")

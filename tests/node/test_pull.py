@@ -16,8 +16,8 @@ from jaragua.node.outbox import OutboxEntry
 from jaragua.node.pull import WHOLE_WAY, pulled
 from jaragua.wire.messages import unpack_update
 from jaragua_compiler import NativeEngine, ReferenceEngine, plan
-from jaragua_compiler.blob import unpack_integers
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.quantisation.blob import unpack_integers
+from jaragua_compiler.quantisation.rate import LearningRate
 
 BLOB, OTHER = digits_blob(1), digits_blob(2)
 FEEDER = Feeder.of("digits")

@@ -15,7 +15,7 @@ from jaragua.models import model_of_images
 from jaragua.node.device import Device, Order
 from jaragua.node.trainer import Trainer
 from jaragua.serial.failures import update_command
-from jaragua_compiler.plan import plan
+from jaragua_compiler.planning.plan import plan
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, calibrate, initial_weights, pack, plan
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.planning.plan import Plan
 
 NETWORKS = {
     "even": Network("even", 6, (Dense(8, "relu"), Dense(5, "linear")), loss="softmax_cross_entropy"),

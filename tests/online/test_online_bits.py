@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from jaragua_compiler import Dense, Network, plan
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.online import NativeLearner, ReferenceLearner, Settings
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.rate import LearningRate
 
 STEPS = 40
 _cache: dict[bytes, tuple[ReferenceLearner, NativeLearner]] = {}

@@ -17,7 +17,7 @@ from jaragua.wire.definitions import JobPhase, Operator
 from jaragua.wire.messages import OnlineState
 from jaragua_compiler import calibrate, initial_weights, pack, plan
 from jaragua_compiler.online import ReferenceLearner, Settings
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.quantisation.rate import LearningRate
 
 PLAN = plan(jaragua_models.get("digits").network)
 RATE = LearningRate.from_float(0.05)

@@ -26,7 +26,7 @@ from jaragua.simulate.samples import Batch, joined
 from jaragua.simulate.settings import default_cache
 from jaragua.strategies import WHOLE_SET, ClientWork
 from jaragua_compiler import Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPool2D, Network
-from jaragua_compiler.host_build import MARCH_VARIABLE
+from jaragua_compiler.engines.host_build import MARCH_VARIABLE
 from jaragua_models import Model
 from jaragua_models.random_rows import Named
 

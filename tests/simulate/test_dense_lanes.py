@@ -21,9 +21,9 @@ from jaragua.simulate.settings import default_cache
 from jaragua.strategies import ClientWork, Vector
 from jaragua.strategies.aggregation import UpdateRows, row_lengths
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, plan
-from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.reference import ReferenceEngine
+from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
+from jaragua_compiler.reference.engine import ReferenceEngine
 from jaragua_models import Model, Samples
 
 DIGITS = jaragua_models.get("digits")

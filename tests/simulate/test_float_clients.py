@@ -29,10 +29,10 @@ from jaragua_compiler import (
     Network,
     initial_weights,
 )
-from jaragua_compiler.float_engine import FloatEngine
-from jaragua_compiler.initial import Weights
-from jaragua_compiler.network import Layer
-from jaragua_compiler.visits import visits
+from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.graph.initial_weights import Weights
+from jaragua_compiler.graph.network import Layer
 from jaragua_models import Model, Samples
 
 RATE = 0.05

@@ -24,7 +24,7 @@ from jaragua.simulate.pretraining import Server, require_held
 from jaragua.simulate.settings import default_cache
 from jaragua.strategies.vectors import flat, layers_of
 from jaragua_compiler import initial_weights
-from jaragua_compiler.float_engine import FloatEngine
+from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_models import get
 from jaragua_models.digits.tasks import DigitTasks
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jaragua.simulate.samples import Batch, in_one_pass, joined
 from jaragua.strategies import ClientWork
-from jaragua_compiler.visits import visits
+from jaragua_compiler.engines.replay_order import visits
 from jaragua_models import Samples
 
 

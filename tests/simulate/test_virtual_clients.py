@@ -31,8 +31,8 @@ from jaragua_compiler import (
     quantise_targets,
     unpack,
 )
-from jaragua_compiler.blob import exponents, pack_integers, unpack_integers
-from jaragua_compiler.visits import visits
+from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.quantisation.blob import exponents, pack_integers, unpack_integers
 from jaragua_models import Samples
 
 RATE = 0.02

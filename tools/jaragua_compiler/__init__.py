@@ -1,15 +1,12 @@
 """How a device computes a network: description -> graph -> plan -> C, the NumPy reference, and the native engine."""
 
-from jaragua_compiler.blob import exponents, pack, quantise_inputs, quantise_least_loss, quantise_targets, unpack
-from jaragua_compiler.emitter import emit
-from jaragua_compiler.engine import Engine, StepResult
+from jaragua_compiler.codegen.emitter import emit
+from jaragua_compiler.engines.native import NativeEngine
+from jaragua_compiler.engines.protocol import Engine, StepResult
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.exponents import Exponents, calibrate
-from jaragua_compiler.freeze import freeze
 from jaragua_compiler.frontends import from_keras
-from jaragua_compiler.initial import initial_weights
-from jaragua_compiler.native import NativeEngine
-from jaragua_compiler.network import (
+from jaragua_compiler.graph.initial_weights import initial_weights
+from jaragua_compiler.graph.network import (
     Activation,
     Add,
     AveragePool2D,
@@ -21,9 +18,19 @@ from jaragua_compiler.network import (
     MaxPool2D,
     Network,
 )
-from jaragua_compiler.plan import Plan, plan
-from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.reference import ReferenceEngine
+from jaragua_compiler.planning.plan import Plan, plan
+from jaragua_compiler.quantisation.blob import (
+    exponents,
+    pack,
+    quantise_inputs,
+    quantise_least_loss,
+    quantise_targets,
+    unpack,
+)
+from jaragua_compiler.quantisation.exponents import Exponents, calibrate
+from jaragua_compiler.quantisation.freeze import freeze
+from jaragua_compiler.quantisation.rate import LearningRate
+from jaragua_compiler.reference.engine import ReferenceEngine
 
 __all__ = [
     "Activation",

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from jaragua_compiler.codegen.emitter import emit
 from jaragua_compiler.command_line import exit_code_of
-from jaragua_compiler.emitter import emit
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export import load_model
-from jaragua_compiler.network import Loss
-from jaragua_compiler.plan import plan
+from jaragua_compiler.graph.network import Loss
+from jaragua_compiler.planning.plan import plan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

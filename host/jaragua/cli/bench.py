@@ -13,8 +13,8 @@ from jaragua.cli import output
 from jaragua.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
-    from jaragua_compiler.bench.batch_reptile import Comparison
-    from jaragua_compiler.bench.measure import Result
+    from jaragua_bench.batch_reptile import Comparison
+    from jaragua_bench.measure import Result
 
 app = typer.Typer()
 
@@ -33,7 +33,7 @@ def bench(
     if batches:
         _bench_batches(model, json)
         return
-    from jaragua_compiler.bench.measure import MODELS, measure
+    from jaragua_bench.measure import MODELS, measure
 
     results = []
     for name in _chosen(model or list(MODELS), list(MODELS)):
@@ -47,7 +47,7 @@ def bench(
 
 
 def _bench_batches(wanted: Sequence[str] | None, json: bool) -> None:
-    from jaragua_compiler.bench.batch_reptile import cases, compare
+    from jaragua_bench.batch_reptile import cases, compare
 
     found: list[Comparison] = []
     known = cases()
@@ -95,7 +95,7 @@ def _chosen(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
 @contextmanager
 def _tool_errors() -> Iterator[None]:
     """The compiler does not know this package's errors: here a missing or failing program gets its exit code."""
-    from jaragua_compiler.bench import toolchain
+    from jaragua_bench import toolchain
 
     try:
         yield

@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command()
 def boards(json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False) -> None:
     """List the boards known by name, with their memory and what of it is kept for the rest of a firmware."""
-    from jaragua_compiler.boards import boards as known
+    from jaragua_compiler.planning.boards import boards as known
 
     if json:
         output.print_result({"boards": [asdict(board) for board in known()]})
@@ -24,7 +24,7 @@ def boards(json: Annotated[bool, typer.Option("--json", help="Print one JSON doc
 
 
 def _print_table() -> None:
-    from jaragua_compiler.boards import boards as known
+    from jaragua_compiler.planning.boards import boards as known
 
     title = "Memory for a network (of all there is), in bytes"
     columns = ((heading, heading in ("RAM", "flash")) for heading in ("board", "", "core", "RAM", "flash"))

@@ -13,11 +13,11 @@ from jaragua.cli import output
 from jaragua.errors import UsageError
 
 if TYPE_CHECKING:
-    from jaragua_compiler.boards import Board
     from jaragua_compiler.export import Attempt, Choice, Compiled, LoadedModel, Row, Source
-    from jaragua_compiler.initial import FloatArray
-    from jaragua_compiler.network import Loss, Network, WeightFormat
-    from jaragua_compiler.ranges import Ranges
+    from jaragua_compiler.graph.initial_weights import FloatArray
+    from jaragua_compiler.graph.network import Loss, Network, WeightFormat
+    from jaragua_compiler.planning.boards import Board
+    from jaragua_compiler.quantisation.ranges import Ranges
 
 app = typer.Typer()
 
@@ -67,8 +67,8 @@ def compile(
 
 
 def _board(name: str, ram_budget: int | None) -> Board:
-    from jaragua_compiler.boards import find_board, with_budget
     from jaragua_compiler.errors import CompileError
+    from jaragua_compiler.planning.boards import find_board, with_budget
 
     try:
         board = find_board(name)
@@ -120,14 +120,14 @@ def _attempt(network: Network, attempt: Attempt, board: Board) -> str:
 
 
 def _weights(wanted: str | None) -> WeightFormat | None:
-    from jaragua_compiler.network import WeightFormat
+    from jaragua_compiler.graph.network import WeightFormat
 
     return cast("WeightFormat | None", _one_of("--weights", wanted, get_args(WeightFormat)))
 
 
 def loss_of(wanted: str | None) -> Loss | None:
     """The loss that an option names; UsageError if there is none of that name."""
-    from jaragua_compiler.network import Loss
+    from jaragua_compiler.graph.network import Loss
 
     return cast("Loss | None", _one_of("--loss", wanted, get_args(Loss)))
 

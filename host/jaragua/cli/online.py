@@ -54,7 +54,7 @@ def online(
     from jaragua.online.start import saved_weights, trained_start
     from jaragua.simulate.models import model_named
     from jaragua_compiler.online import Settings
-    from jaragua_compiler.rate import LearningRate
+    from jaragua_compiler.quantisation.rate import LearningRate
 
     if sum((bool(port), emulate, native)) != 1:
         raise UsageError("give one of --port, --emulate and --native", "Without hardware: jaragua online --emulate")
@@ -97,7 +97,7 @@ async def _student(start: Start, task: str, port: str, *, native: bool) -> Async
     from jaragua.emulate import EmulatedFleet, build_image
     from jaragua.online.students import BoardStudent, EngineStudent, board_events
     from jaragua.serial import Board
-    from jaragua_compiler.native import NativeEngine
+    from jaragua_compiler.engines.native import NativeEngine
     from jaragua_compiler.online import NativeLearner
 
     if native:

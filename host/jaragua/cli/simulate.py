@@ -179,7 +179,7 @@ def _run(wanted: Simulation, state: Path | None, how: dict[str, Any]) -> Simulat
 
 
 def _say_without_a_compiler() -> None:
-    from jaragua_compiler.host_build import has_compiler
+    from jaragua_compiler.engines.host_build import has_compiler
 
     if not has_compiler():
         output.say(
@@ -231,7 +231,7 @@ def _numbers(options: list[str]) -> dict[str, float]:
 
 def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
     """The result as the data of the JSON document; before and after are means over the held-out tasks."""
-    from jaragua_compiler.host_build import has_compiler
+    from jaragua_compiler.engines.host_build import has_compiler
 
     name = result.metric
     return {

@@ -12,8 +12,8 @@ from jaragua.node.device import Device
 from jaragua.node.feeder import Feeder
 from jaragua.node.node import Node, NodeSettings
 from jaragua.node.program import until_first_ends
-from jaragua_compiler.engine import Engine
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.engines.protocol import Engine
+from jaragua_compiler.planning.plan import Plan
 
 
 async def run_client(settings: NodeSettings, make_engine: Callable[[Plan], Engine]) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from jaragua.node.trainer import Figures, Progress, SampleSet
-from jaragua_compiler.blob import Int16Array, exponents
-from jaragua_compiler.engine import Engine, StepResult
-from jaragua_compiler.plan import LOGIT_EXPONENT, Plan
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.engines.protocol import Engine, StepResult
+from jaragua_compiler.planning.plan import LOGIT_EXPONENT, Plan
+from jaragua_compiler.quantisation.blob import Int16Array, exponents
+from jaragua_compiler.quantisation.rate import LearningRate
 
 # Samples between two looks at the event loop: progress, and an end of the work when it is cancelled.
 _SLICE = 16

@@ -12,15 +12,15 @@ import numpy.typing as npt
 
 from jaragua.node.trainer import Figures, Progress, SampleSet
 from jaragua.wire.figures import LARGEST_LOSS, within
-from jaragua_compiler.blob import exponents, pack, unpack
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.exponents import Exponents, tensor_exponents
-from jaragua_compiler.float_engine import FloatStep
-from jaragua_compiler.float_form import pack_floats, unpack_floats
+from jaragua_compiler.floating.engine import FloatStep
+from jaragua_compiler.floating.form import pack_floats, unpack_floats
 from jaragua_compiler.litert.engine import LitertEngine
 from jaragua_compiler.litert.training_file import TrainingFile
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import exponents, pack, unpack
+from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
+from jaragua_compiler.quantisation.rate import LearningRate
 
 # Samples between two looks at the event loop: progress, and an end of the work when it is cancelled.
 _SLICE = 16

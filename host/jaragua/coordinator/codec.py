@@ -13,8 +13,8 @@ from jaragua.strategies.compression import decode
 from jaragua.strategies.vectors import Layers, flat, layers_of, shared_blocks
 from jaragua_compiler import calibrate, initial_weights, pack, plan, unpack
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.float_form import float_bytes, pack_floats
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.floating.form import float_bytes, pack_floats
+from jaragua_compiler.planning.plan import Plan
 from jaragua_models import Model
 
 #: Of the calibration samples, evenly taken: ranges hardly need more, and they are estimated anew in every round.

@@ -12,8 +12,8 @@ from jaragua.serial.failures import BoardRestarted, BoardSilent
 from jaragua.serial.jobs import samples_of
 from jaragua.wire.definitions import Operator
 from jaragua.wire.messages import Health, Identity, JobState
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.rate import LearningRate
 
 
 class BoardRequests(Protocol):

@@ -15,7 +15,7 @@ from jaragua.node.trainer import Trainer, TrainerGone, TrainerRestarted
 from jaragua.wire.messages import AdaptCommand, DeviceState, TrainCommand
 from jaragua.wire.rejections import Reason
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.planning.plan import Plan
 
 LOGGER = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from jaragua.strategies.compression import Rest, decode, encode_with_rest
 from jaragua.strategies.vectors import flat, layers_of, shared_blocks
 from jaragua.wire.messages import StartDifference, TrainCommand, pack_update
 from jaragua_compiler import pack, unpack
-from jaragua_compiler.blob import IntegerWeights, exponents, pack_integers
-from jaragua_compiler.initial import initial_weights
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.graph.initial_weights import initial_weights
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import IntegerWeights, exponents, pack_integers
 
 #: Of the raw deflate: no zlib header.
 _WINDOW_BITS = -15

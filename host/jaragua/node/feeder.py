@@ -13,8 +13,8 @@ from jaragua.models import model_named, zoo_model_named
 from jaragua.node.ranges import MOST_SAMPLES
 from jaragua.node.trainer import LARGEST_LEAST_LOSS, Metric, SampleSet
 from jaragua.wire.messages import AdaptCommand, TrainCommand
-from jaragua_compiler.blob import exponents, quantise_inputs, quantise_targets
-from jaragua_compiler.plan import Plan, plan
+from jaragua_compiler.planning.plan import Plan, plan
+from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
 
 # Of models that runs named lately; making one plans its network.
 _FEEDERS_KEPT = 8

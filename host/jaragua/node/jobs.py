@@ -11,8 +11,8 @@ from jaragua.node.outbox import OutboxEntry, UpdateKey
 from jaragua.node.pull import pulled, pulled_floats
 from jaragua.node.trainer import Figures, SampleSet, Trainer
 from jaragua.wire.messages import AdaptCommand, AdaptResult, TrainCommand, UpdateHeader, pack_update
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.rate import LearningRate
 
 
 async def train(

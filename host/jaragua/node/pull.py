@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.blob import IntegerWeights, exponents, pack_integers, unpack_integers
-from jaragua_compiler.float_form import pack_floats, unpack_floats
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.floating.form import pack_floats, unpack_floats
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import IntegerWeights, exponents, pack_integers, unpack_integers
 
 #: `pull` of a train-command: all of the way is kept.
 WHOLE_WAY = 1 << 15

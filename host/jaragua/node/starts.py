@@ -12,7 +12,7 @@ from jaragua.node.blobs import FETCH_SECONDS, Blobs, Subscriber
 from jaragua.wire.messages import StartDifference, unpack_difference
 from jaragua.wire.topics import TopicKind, build
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.planning.plan import Plan
 
 LOGGER = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua.errors import BoardError
-from jaragua_compiler.blob import exponents, quantise_least_loss
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.visits import visits
+from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import exponents, quantise_least_loss
+from jaragua_compiler.quantisation.rate import LearningRate
 
 Metric = Literal["accuracy", "mse"]
 #: More than losses are; in the unit of any blob's it is far from where float64 ends.

@@ -22,7 +22,7 @@ from jaragua_compiler.command_line import exit_code_of
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.online import Settings
 from jaragua_compiler.online.learner import known_mask
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_models import ModelError
 
 SAMPLES = 64

@@ -11,7 +11,7 @@ from jaragua.online.pools import Pools
 from jaragua.online.start import Start
 from jaragua_compiler.online import Learner, Settings
 from jaragua_compiler.online.learner import known_mask
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_models.base import Features
 
 LEARNING_RATE = 0.02

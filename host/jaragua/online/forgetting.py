@@ -13,10 +13,10 @@ import numpy as np
 
 from jaragua.online.pools import Pools
 from jaragua.online.start import Start
-from jaragua_compiler.native import NativeEngine
+from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.online import Learner, Settings
 from jaragua_compiler.online.learner import known_mask
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.quantisation.rate import LearningRate
 
 LEARNING_RATE = 0.02
 FAMILIAR_SAMPLES = 15

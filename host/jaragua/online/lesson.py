@@ -10,10 +10,10 @@ import numpy as np
 from jaragua.online.pools import Pools
 from jaragua.online.start import Start
 from jaragua.online.students import Student
-from jaragua_compiler.blob import Int16Array
 from jaragua_compiler.online import Report, Settings
 from jaragua_compiler.online.learner import known_mask
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.quantisation.blob import Int16Array
+from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_models.base import Features
 
 JUDGED_A_CLASS = 20

@@ -22,9 +22,9 @@ from jaragua.report.intervals import mean_interval
 from jaragua.simulate.models import model_named
 from jaragua_compiler.command_line import exit_code_of
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.initial import Weights
+from jaragua_compiler.graph.initial_weights import Weights
 from jaragua_compiler.online import NativeLearner
-from jaragua_compiler.plan import plan
+from jaragua_compiler.planning.plan import plan
 from jaragua_models import Model, ModelError
 
 REPLAYS = (0, 1, 4, 8, 16)

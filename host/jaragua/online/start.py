@@ -16,11 +16,11 @@ from jaragua.online.pools import Pools
 from jaragua.reasons import reason_of
 from jaragua.strategies.vectors import layers_of
 from jaragua_compiler import calibrate, initial_weights, pack
-from jaragua_compiler.blob import Int16Array, exponents, quantise_inputs
-from jaragua_compiler.initial import FloatArray, Weights
-from jaragua_compiler.native import NativeEngine
-from jaragua_compiler.plan import Plan, plan
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.engines.native import NativeEngine
+from jaragua_compiler.graph.initial_weights import FloatArray, Weights
+from jaragua_compiler.planning.plan import Plan, plan
+from jaragua_compiler.quantisation.blob import Int16Array, exponents, quantise_inputs
+from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_models import Model
 from jaragua_models.base import Features
 

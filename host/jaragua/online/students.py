@@ -14,10 +14,10 @@ from jaragua.online.start import Start
 from jaragua.serial import Board, BoardEvent, samples_of
 from jaragua.wire.definitions import Operator
 from jaragua.wire.messages import OnlineState
-from jaragua_compiler.blob import Int16Array
-from jaragua_compiler.native import NativeEngine
+from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.online import Learner, Report, Settings
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.quantisation.blob import Int16Array
+from jaragua_compiler.quantisation.rate import LearningRate
 
 _EVENT_SAMPLES = 16
 

@@ -14,12 +14,12 @@ from jaragua.reproduce.records import Costs
 from jaragua.simulate.simulation import create_strategy
 from jaragua.strategies import WHOLE_SET, ClientWork
 from jaragua.strategies.registry import find
+from jaragua_bench import board, toolchain
+from jaragua_bench.workload import prepare
 from jaragua_compiler import Plan, plan
-from jaragua_compiler.bench import board, toolchain
-from jaragua_compiler.bench.workload import prepare
-from jaragua_compiler.emitter import emitted_files
+from jaragua_compiler.codegen.emitter import emitted_files
+from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.export.memory import figures
-from jaragua_compiler.native import kernel_folder
 from jaragua_models import Defaults
 
 #: Of meta-training before steps are counted: by then about as many rows are dead as later.

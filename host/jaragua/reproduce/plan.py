@@ -15,7 +15,7 @@ from jaragua.simulate.models import model_for, model_named
 from jaragua.simulate.simulation import with_options
 from jaragua.strategies.registry import find
 from jaragua_compiler import plan as compiled
-from jaragua_compiler.plan_operators import WeightedPlan, WindowPlan
+from jaragua_compiler.planning.operators import WeightedPlan, WindowPlan
 from jaragua_models import Model
 
 Scale: TypeAlias = Literal["short", "plain", "full"]

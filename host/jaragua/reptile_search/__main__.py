@@ -19,7 +19,7 @@ from jaragua.reproduce import Store
 from jaragua.reptile_search import table
 from jaragua.reptile_search.grid import TASKS, shortened
 from jaragua.reptile_search.run import Simulations, Size, counted, searched
-from jaragua_compiler.bench import batch_reptile
+from jaragua_bench import batch_reptile
 from jaragua_compiler.command_line import exit_code_of
 from jaragua_compiler.errors import CompileError
 from jaragua_models import ModelError

@@ -13,7 +13,7 @@ from jaragua.reproduce.run import outcome_of
 from jaragua.reptile_search.grid import Order, Task
 from jaragua.reptile_search.search import Equal, Found, Judge, Learned, search
 from jaragua.simulate import Simulation
-from jaragua_compiler.bench.batch_reptile import Case, Comparison, Work, compare
+from jaragua_bench.batch_reptile import Case, Comparison, Work, compare
 
 OnProgress: TypeAlias = Callable[[str], None]
 _EVERY: Final = 10  # simulations between two lines of progress

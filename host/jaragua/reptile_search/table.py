@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from jaragua.report.intervals import mean_interval
 from jaragua.reptile_search.run import Row, Size
 from jaragua.reptile_search.search import EQUAL_POINTS, Learned
-from jaragua_compiler.bench.batch_reptile import Comparison
+from jaragua_bench.batch_reptile import Comparison
 
 _COLUMNS = (
     "task",

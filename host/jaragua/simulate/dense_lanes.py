@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from jaragua.simulate import library
 from jaragua.simulate.figures import FIGURES
 from jaragua.strategies import NO_PULL, ClientWork, Vector
-from jaragua_compiler.exponents import Exponents, bias_shift, layer_scale
-from jaragua_compiler.native import kernel_folder
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.plan_operators import DensePlan
-from jaragua_compiler.rate import LearningRate, effective_rate, loss_factor
+from jaragua_compiler.engines.native import kernel_folder
+from jaragua_compiler.planning.operators import DensePlan
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.exponents import Exponents, bias_shift, layer_scale
+from jaragua_compiler.quantisation.rate import LearningRate, effective_rate, loss_factor
 
 _SOURCES: Final = ("dense_lanes.c", "dense_lanes_plain.h", "dense_lanes_vectors.h")
 _MOST_WIDE: Final = 256

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulate import library
 from jaragua.strategies import Vector
-from jaragua_compiler.blob import header
-from jaragua_compiler.exponents import exponents_for
+from jaragua_compiler.quantisation.blob import header
+from jaragua_compiler.quantisation.exponents import exponents_for
 
 _SOURCE: Final = "dense_start.c"
 #: Within which sums in another order may differ, and more; relative.

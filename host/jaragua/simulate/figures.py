@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua_compiler.blob import exponents
-from jaragua_compiler.plan import LOGIT_EXPONENT, Plan
+from jaragua_compiler.planning.plan import LOGIT_EXPONENT, Plan
+from jaragua_compiler.quantisation.blob import exponents
 from jaragua_models import Model
 
 #: Of one device: right answers, and the sum of the losses in the engine's unit; as C has the structure.

@@ -1,6 +1,6 @@
 /* Many virtual devices in float32, in one call: plain stochastic gradient descent on any network of the zoo.
  *
- * What jaragua_compiler.float_engine does sample by sample in NumPy, for a whole client task at a time. A network is a
+ * What jaragua_compiler.floating.engine does sample by sample in NumPy, for a whole client task at a time. A network is a
  * table of layers; all memory belongs to the caller, so threads share nothing. Images are height, width, channel.
  *
  * Every sum has an order that does not depend on the processor, and no compiler flag may change it: a long sum is that of

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from jaragua_compiler.network import (
+from jaragua_compiler.graph.network import (
     ActivatedLayer,
     Add,
     AveragePool2D,

@@ -26,12 +26,12 @@ from jaragua.simulate.layout import regions, units
 from jaragua.simulate.samples import Batch, asked_of, in_one_pass
 from jaragua.simulate.workers import Workers
 from jaragua.strategies import ClientWork, Vector
-from jaragua_compiler.blob import exponents, quantise_inputs, quantise_least_loss, quantise_targets
-from jaragua_compiler.emitter import emitted_files
-from jaragua_compiler.exponents import Exponents, tensor_exponents
-from jaragua_compiler.native import kernel_folder
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.codegen.emitter import emitted_files
+from jaragua_compiler.engines.native import kernel_folder
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_least_loss, quantise_targets
+from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
+from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_models import Model
 
 _SOURCE: Final = "virtual_clients.c"

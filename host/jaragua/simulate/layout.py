@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua_compiler.exponents import Exponents
-from jaragua_compiler.plan import Plan, WeightedPlan
+from jaragua_compiler.planning.plan import Plan, WeightedPlan
+from jaragua_compiler.quantisation.exponents import Exponents
 
 _FIELDS: Final = ("offset_bytes", "rows", "row_numbers", "row_used", "width_bytes", "quads")
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from jaragua_compiler import host_build
+from jaragua_compiler.engines import host_build
 
 #: No comparison is waited for to trap, or loops with one would not be done in vectors; no result depends on it.
 _FLAGS: Final = ("-O3", "-funroll-loops", "-fno-trapping-math")

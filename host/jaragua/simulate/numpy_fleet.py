@@ -23,10 +23,16 @@ from jaragua.simulate.samples import Batch, asked_of, in_one_pass, require_class
 from jaragua.strategies import WHOLE_SET, ClientWork, Vector
 from jaragua.strategies.vectors import flat, layers_of
 from jaragua_compiler import LearningRate, ReferenceEngine
-from jaragua_compiler.blob import Int16Array, exponents, quantise_inputs, quantise_least_loss, quantise_targets
-from jaragua_compiler.float_engine import FloatEngine
-from jaragua_compiler.host_build import has_compiler
-from jaragua_compiler.initial import Weights
+from jaragua_compiler.engines.host_build import has_compiler
+from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.graph.initial_weights import Weights
+from jaragua_compiler.quantisation.blob import (
+    Int16Array,
+    exponents,
+    quantise_inputs,
+    quantise_least_loss,
+    quantise_targets,
+)
 from jaragua_models import Model
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from jaragua.coordinator import rules
 from jaragua.simulate import library
 from jaragua.simulate.settings import default_cache
-from jaragua_compiler.host_build import has_compiler
+from jaragua_compiler.engines.host_build import has_compiler
 from jaragua_models.random_rows import Named, Seeds, unit_rows_of
 
 _SOURCES: Final = ("quick_rows.c", "sha256_lanes.h")

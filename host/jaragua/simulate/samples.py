@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jaragua.errors import ModelError
 from jaragua.strategies import ClientWork
 from jaragua_compiler import Network
-from jaragua_compiler.visits import visits
+from jaragua_compiler.engines.replay_order import visits
 from jaragua_models import Samples
 
 

@@ -185,6 +185,6 @@ def device_names(count: int) -> tuple[str, ...]:
 
 def default_cache() -> Path:
     """Where built libraries are kept: with the compiler's."""
-    from jaragua_compiler.host_build import default_cache as engines
+    from jaragua_compiler.engines.host_build import default_cache as engines
 
     return engines()

@@ -41,7 +41,7 @@ from jaragua.strategies.aggregation import UpdateRows
 from jaragua.strategies.guarded import Trust, moved
 from jaragua.strategies.registry import find, options_of, work_of
 from jaragua.strategies.robust import aggregation_of
-from jaragua_compiler.host_build import has_compiler
+from jaragua_compiler.engines.host_build import has_compiler
 from jaragua_models import Model
 
 SAVE_EVERY_SECONDS: Final = 10.0

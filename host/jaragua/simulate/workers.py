@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from jaragua_compiler.host_build import load_private_copy
+from jaragua_compiler.engines.host_build import load_private_copy
 
 Share = TypeVar("Share")
 Result = TypeVar("Result")

@@ -36,7 +36,7 @@ class ClientWork:
     least_loss: float = 0.0
     """Of a sample that teaches anything: nats, or the mean of an output's squared errors (A11.8); 0: any."""
     memory: int = 0
-    """Samples a device holds while it goes over them more than once (`jaragua_compiler.visits`); 0: all."""
+    """Samples a device holds while it goes over them more than once (`engines.replay_order`); 0: all."""
     proximal: float = 0.0
     """μ of FedProx: how strongly the weights are pulled to the start, after each pass."""
     pooled: bool = False

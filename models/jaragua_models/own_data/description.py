@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
 
 from jaragua_compiler.frontends.naming import identifier
-from jaragua_compiler.network import NAME_HINT, is_name
+from jaragua_compiler.graph.network import NAME_HINT, is_name
 from jaragua_models.base import Defaults
 from jaragua_models.errors import ModelError
 

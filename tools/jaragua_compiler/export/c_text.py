@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jaragua_compiler.exponents import Exponents, tensor_exponents
 from jaragua_compiler.export.source import Source, StartWeights
 from jaragua_compiler.export.vector import TestVector, VectorStep
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.sample_layout import SampleLayout
+from jaragua_compiler.graph.sample_layout import SampleLayout
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
 
 LICENCE_LINE = "/* SPDX-License-Identifier: Apache-2.0 */\n"
 _PER_LINE = 16

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from jaragua_compiler.channel_list import ChannelList, read_channels
-from jaragua_compiler.channel_order import Orders, channel_orders
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.network import Layer, Network, WeightedLayer, WeightFormat
-from jaragua_compiler.plan import Plan, plan
+from jaragua_compiler.graph.network import Layer, Network, WeightedLayer, WeightFormat
+from jaragua_compiler.planning.channel_list import ChannelList, read_channels
+from jaragua_compiler.planning.channel_order import Orders, channel_orders
+from jaragua_compiler.planning.plan import Plan, plan
 
 ALL, LAST, AUTO = "all", "last", "auto"
 

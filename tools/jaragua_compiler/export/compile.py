@@ -6,11 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 
-from jaragua_compiler.blob import pack
-from jaragua_compiler.boards import Board
-from jaragua_compiler.channel_order import LayerOrder, layer_orders, reordered
-from jaragua_compiler.emitter import CONFIG_NAME, SOURCE_NAME, emitted_files
-from jaragua_compiler.exponents import Exponents, calibrate
+from jaragua_compiler.codegen.emitter import CONFIG_NAME, SOURCE_NAME, emitted_files
 from jaragua_compiler.export import c_text
 from jaragua_compiler.export.choice import Choice, orders, planned
 from jaragua_compiler.export.fit import check_fits, resolved
@@ -21,11 +17,15 @@ from jaragua_compiler.export.readme import Facts, readme
 from jaragua_compiler.export.samples import assumed_samples
 from jaragua_compiler.export.source import Source
 from jaragua_compiler.export.vector import make_vector
-from jaragua_compiler.freeze import freeze
-from jaragua_compiler.initial import FloatArray, Weights
-from jaragua_compiler.network import Network
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.ranges import Ranges
+from jaragua_compiler.graph.initial_weights import FloatArray, Weights
+from jaragua_compiler.graph.network import Network
+from jaragua_compiler.planning.boards import Board
+from jaragua_compiler.planning.channel_order import LayerOrder, layer_orders, reordered
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import pack
+from jaragua_compiler.quantisation.exponents import Exponents, calibrate
+from jaragua_compiler.quantisation.freeze import freeze
+from jaragua_compiler.quantisation.ranges import Ranges
 
 INTERFACE_NAME = "jrg_model.h"
 WEIGHTS_HEADER, WEIGHTS_SOURCE, WEIGHTS_BLOB = "jrg_model_weights.h", "jrg_model_weights.c", "jrg_model_weights.bin"

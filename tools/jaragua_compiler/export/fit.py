@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from jaragua_compiler.boards import Board, boards
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.choice import AUTO, LAST, Choice, planned
 from jaragua_compiler.export.memory import ARENA, Figures, Row, figures
-from jaragua_compiler.network import Conv2D, Dense, Layer, Network
+from jaragua_compiler.graph.network import Conv2D, Dense, Layer, Network
+from jaragua_compiler.planning.boards import Board, boards
 
 _LARGEST_NAMED = 3
 _INPUT = -1  # in the place of a layer's number: the network's input

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.c_text import LICENCE_LINE
-from jaragua_compiler.native import kernel_folder
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jaragua_compiler.boards import Board, Core
-from jaragua_compiler.plan import SUM_BYTES, Plan
-from jaragua_compiler.plan_operators import (
+from jaragua_compiler.planning.boards import Board, Core
+from jaragua_compiler.planning.operators import (
     ActivationPlan,
     AddPlan,
     ConvPlan,
@@ -17,7 +16,8 @@ from jaragua_compiler.plan_operators import (
     PoolPlan,
     WeightedPlan,
 )
-from jaragua_compiler.stack import stack_bound
+from jaragua_compiler.planning.plan import SUM_BYTES, Plan
+from jaragua_compiler.planning.stack import stack_bound
 
 ARENA = "arena: activations, errors, scratch"
 _STATE_BYTES = 20  # beside the exponents: pointer to the weights, rate, fy, least loss, clip

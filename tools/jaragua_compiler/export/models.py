@@ -13,9 +13,9 @@ from jaragua_compiler.export.source import Source, TrainingDefaults
 from jaragua_compiler.frontends.keras import read_keras
 from jaragua_compiler.frontends.litert import read_litert
 from jaragua_compiler.frontends.onnx import read_onnx
-from jaragua_compiler.initial import FloatArray, Weights, initial_weights
-from jaragua_compiler.network import Loss, Network
-from jaragua_compiler.ranges import Ranges
+from jaragua_compiler.graph.initial_weights import FloatArray, Weights, initial_weights
+from jaragua_compiler.graph.network import Loss, Network
+from jaragua_compiler.quantisation.ranges import Ranges
 
 if TYPE_CHECKING:
     from jaragua_models import Model, TaskSource

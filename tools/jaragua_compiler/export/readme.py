@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 
-from jaragua_compiler.boards import Board
-from jaragua_compiler.channel_list import ChannelList, spans
-from jaragua_compiler.channel_order import LayerOrder
-from jaragua_compiler.exponents import Exponents, tensor_exponents
 from jaragua_compiler.export.memory import Figures, Row
 from jaragua_compiler.export.source import Source, StartWeights, TrainingDefaults
 from jaragua_compiler.export.vector import STEPS
-from jaragua_compiler.layers import ActivatedLayer, Conv2D, DepthwiseConv2D, PoolLayer
-from jaragua_compiler.network import Network
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.ranges import Ranges
-from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.sample_layout import SampleLayout
+from jaragua_compiler.graph.layers import ActivatedLayer, Conv2D, DepthwiseConv2D, PoolLayer
+from jaragua_compiler.graph.network import Network
+from jaragua_compiler.graph.sample_layout import SampleLayout
+from jaragua_compiler.planning.boards import Board
+from jaragua_compiler.planning.channel_list import ChannelList, spans
+from jaragua_compiler.planning.channel_order import LayerOrder
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
+from jaragua_compiler.quantisation.ranges import Ranges
+from jaragua_compiler.quantisation.rate import LearningRate
 
 EXAMPLE_RATE = 0.01
 _RATES = (0.1, 0.03, 0.01, 0.003, 0.001)

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.initial import FloatArray
-from jaragua_compiler.network import Network
-from jaragua_compiler.ranges import Ranges
-from jaragua_compiler.sample_layout import SampleLayout
+from jaragua_compiler.graph.initial_weights import FloatArray
+from jaragua_compiler.graph.network import Network
+from jaragua_compiler.graph.sample_layout import SampleLayout
+from jaragua_compiler.quantisation.ranges import Ranges
 
 MOST_SAMPLES = 1024
 _ASSUMED_SAMPLES = 256

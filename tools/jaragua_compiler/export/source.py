@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from jaragua_compiler.sample_layout import SampleLayout
+from jaragua_compiler.graph.sample_layout import SampleLayout
 
 StartWeights = Literal["file", "random", "start"]
 """Those of the model file; random ones, from a fixed seed; those of --start."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.initial import FloatArray, Weights
-from jaragua_compiler.network import Network, Shape
+from jaragua_compiler.graph.initial_weights import FloatArray, Weights
+from jaragua_compiler.graph.network import Network, Shape
 
 _HINT = "Give weights/final.safetensors of a run with this model."
 

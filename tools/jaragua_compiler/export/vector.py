@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaragua_compiler.blob import Int16Array, quantise_inputs, quantise_targets
-from jaragua_compiler.engine import StepResult
-from jaragua_compiler.exponents import Exponents
+from jaragua_compiler.engines.protocol import StepResult
 from jaragua_compiler.export.samples import evenly
-from jaragua_compiler.initial import FloatArray
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.reference import ReferenceEngine
+from jaragua_compiler.graph.initial_weights import FloatArray
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import Int16Array, quantise_inputs, quantise_targets
+from jaragua_compiler.quantisation.exponents import Exponents
+from jaragua_compiler.quantisation.rate import LearningRate
+from jaragua_compiler.reference.engine import ReferenceEngine
 
 STEPS = 8
 RATE = LearningRate.from_float(1 / 16)  # large enough to move weights in a few steps

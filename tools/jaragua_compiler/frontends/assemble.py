@@ -24,8 +24,8 @@ from jaragua_compiler.frontends.draft import (
     refusal,
 )
 from jaragua_compiler.frontends.model_file import ModelFile
-from jaragua_compiler.initial import FloatArray
-from jaragua_compiler.layers import (
+from jaragua_compiler.graph.initial_weights import FloatArray
+from jaragua_compiler.graph.layers import (
     ActivatedLayer,
     Activation,
     ActivationKind,
@@ -36,10 +36,10 @@ from jaragua_compiler.layers import (
     Layer,
     Pads,
 )
-from jaragua_compiler.network import Loss, Network
-from jaragua_compiler.ranges import Range, Ranges
-from jaragua_compiler.sample_layout import SampleLayout
-from jaragua_compiler.shapes import Shape, ShapeProblem, window_of
+from jaragua_compiler.graph.network import Loss, Network
+from jaragua_compiler.graph.sample_layout import SampleLayout
+from jaragua_compiler.graph.shapes import Shape, ShapeProblem, window_of
+from jaragua_compiler.quantisation.ranges import Range, Ranges
 
 _INPUT = 0  # the tensor every shape of the input is
 

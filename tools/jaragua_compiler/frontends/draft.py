@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.initial import FloatArray
-from jaragua_compiler.layers import (
+from jaragua_compiler.graph.initial_weights import FloatArray
+from jaragua_compiler.graph.layers import (
     DEFAULT_SLOPE,
     LARGEST_WIDTH,
     Activation,
@@ -33,7 +33,7 @@ from jaragua_compiler.layers import (
     Pads,
     Pair,
 )
-from jaragua_compiler.shapes import Shape, ShapeProblem, output_shape, window_of
+from jaragua_compiler.graph.shapes import Shape, ShapeProblem, output_shape, window_of
 
 Handle = int
 """A value of the draft."""

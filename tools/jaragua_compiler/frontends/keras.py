@@ -20,9 +20,9 @@ from jaragua_compiler.frontends.draft import Draft, Handle, Softmax, refusal
 from jaragua_compiler.frontends.keras_archive import KerasConfig, KerasWeights, layer_configs, read_archive
 from jaragua_compiler.frontends.model_file import ModelFile
 from jaragua_compiler.frontends.naming import identifier
-from jaragua_compiler.initial import FloatArray, Weights
-from jaragua_compiler.layers import ActivationKind, Padding, Pads, Pair
-from jaragua_compiler.network import Loss, Network
+from jaragua_compiler.graph.initial_weights import FloatArray, Weights
+from jaragua_compiler.graph.layers import ActivationKind, Padding, Pads, Pair
+from jaragua_compiler.graph.network import Loss, Network
 
 _CROSS_ENTROPY = {"sparse_categorical_crossentropy", "categorical_crossentropy"}
 _SQUARED_ERROR = {"mse", "mean_squared_error"}

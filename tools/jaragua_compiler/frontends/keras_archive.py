@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.initial import FloatArray
+from jaragua_compiler.graph.initial_weights import FloatArray
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.weights.h5"

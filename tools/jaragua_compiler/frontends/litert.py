@@ -21,11 +21,11 @@ from jaragua_compiler.frontends.flatbuffer import FlatbufferError
 from jaragua_compiler.frontends.litert_file import Graph, Operator, read_graph
 from jaragua_compiler.frontends.model_file import ModelFile
 from jaragua_compiler.frontends.naming import identifier
-from jaragua_compiler.initial import FloatArray, Weights
-from jaragua_compiler.layers import DEFAULT_SLOPE, ActivationKind, Padding, Pads, Pair
-from jaragua_compiler.network import Loss, Network
-from jaragua_compiler.ranges import Range
-from jaragua_compiler.shapes import Shape
+from jaragua_compiler.graph.initial_weights import FloatArray, Weights
+from jaragua_compiler.graph.layers import DEFAULT_SLOPE, ActivationKind, Padding, Pads, Pair
+from jaragua_compiler.graph.network import Loss, Network
+from jaragua_compiler.graph.shapes import Shape
+from jaragua_compiler.quantisation.ranges import Range
 
 _FUSED: dict[int, ActivationKind] = {0: "linear", 1: "relu", 3: "relu6", 4: "tanh"}
 _SHAPE_ARITHMETIC = ("SHAPE", "STRIDED_SLICE", "PACK")

@@ -14,8 +14,8 @@ import numpy as np
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frontends.flatbuffer import FlatbufferError, Table, root
-from jaragua_compiler.initial import FloatArray
-from jaragua_compiler.ranges import Range
+from jaragua_compiler.graph.initial_weights import FloatArray
+from jaragua_compiler.quantisation.ranges import Range
 
 LARGEST_FILE_BYTES = 256 << 20  # far above any network of a microcontroller
 _IDENTIFIER = b"TFL3"

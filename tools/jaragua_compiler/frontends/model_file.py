@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaragua_compiler.initial import Weights
-from jaragua_compiler.network import Network
-from jaragua_compiler.ranges import Ranges
-from jaragua_compiler.sample_layout import SampleLayout
+from jaragua_compiler.graph.initial_weights import Weights
+from jaragua_compiler.graph.network import Network
+from jaragua_compiler.graph.sample_layout import SampleLayout
+from jaragua_compiler.quantisation.ranges import Ranges
 
 
 class ModelFile(NamedTuple):

@@ -21,9 +21,9 @@ from jaragua_compiler.frontends.naming import identifier
 from jaragua_compiler.frontends.onnx_constants import resolved_shape
 from jaragua_compiler.frontends.onnx_graph import DAMAGED, OnnxNode, read_graph
 from jaragua_compiler.frontends.onnx_reader import Layout, OnnxReader, OnnxValue, Takers
-from jaragua_compiler.initial import FloatArray, Weights
-from jaragua_compiler.layers import Padding, Pads, Pair
-from jaragua_compiler.network import Loss, Network
+from jaragua_compiler.graph.initial_weights import FloatArray, Weights
+from jaragua_compiler.graph.layers import Padding, Pads, Pair
+from jaragua_compiler.graph.network import Loss, Network
 
 
 def from_onnx(path: str | Path, loss: Loss | None = None) -> tuple[Network, Weights]:

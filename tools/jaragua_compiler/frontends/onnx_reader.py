@@ -14,9 +14,9 @@ from jaragua_compiler.frontends.draft import Draft, Handle, Stored, refusal
 from jaragua_compiler.frontends.model_file import ModelFile
 from jaragua_compiler.frontends.onnx_constants import VIEWS, Constant, fold, stored_tensor
 from jaragua_compiler.frontends.onnx_graph import DAMAGED, OnnxNode, constant_of, node_of
-from jaragua_compiler.initial import FloatArray
-from jaragua_compiler.network import Loss
-from jaragua_compiler.sample_layout import Places, strides_of
+from jaragua_compiler.graph.initial_weights import FloatArray
+from jaragua_compiler.graph.network import Loss
+from jaragua_compiler.graph.sample_layout import Places, strides_of
 
 Layout = Literal["flat", "first", "last"]
 """In which order an image's numbers lie: channels first or last; 'flat' of what is no image."""

@@ -11,10 +11,10 @@ import flatbuffers
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 
-from jaragua_compiler.initial import Weights
+from jaragua_compiler.graph.initial_weights import Weights
 from jaragua_compiler.litert.traced_network import TracedNetwork
 from jaragua_compiler.litert.training_file import FORMAT, METADATA_NAME
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.planning.plan import Plan
 
 
 def convert(plan: Plan, weights: Weights) -> bytes:

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.float_engine import FloatStep
-from jaragua_compiler.float_form import float_bytes, unpack_floats
+from jaragua_compiler.floating.engine import FloatStep
+from jaragua_compiler.floating.form import float_bytes, unpack_floats
 from jaragua_compiler.litert.runtime import open_interpreter
 from jaragua_compiler.litert.training_file import TrainingFile
-from jaragua_compiler.plan import Plan
+from jaragua_compiler.planning.plan import Plan
 
 Float32Array = npt.NDArray[np.float32]
 

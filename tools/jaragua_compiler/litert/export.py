@@ -9,9 +9,9 @@ from pathlib import Path
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.models import load_model
+from jaragua_compiler.graph.network import Loss
 from jaragua_compiler.litert.training_file import TrainingFile, read_training_file
-from jaragua_compiler.network import Loss
-from jaragua_compiler.plan import plan
+from jaragua_compiler.planning.plan import plan
 
 #: After four bytes, in every LiteRT file.
 _SIGNATURE = b"TFL3"

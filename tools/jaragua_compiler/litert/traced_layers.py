@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from jaragua_compiler.network import (
+from jaragua_compiler.graph.network import (
     ActivatedLayer,
     Add,
     AveragePool2D,

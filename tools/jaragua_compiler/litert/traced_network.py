@@ -7,9 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from jaragua_compiler.initial import Weights
+from jaragua_compiler.graph.initial_weights import Weights
+from jaragua_compiler.graph.network import Network
 from jaragua_compiler.litert.traced_layers import TracedLayer, TracedWeighted, plain_layer, weighted_layer
-from jaragua_compiler.network import Network
 
 Tensor = Any
 

@@ -9,11 +9,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.blob import Int16Array
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.plan_operators import DensePlan
-from jaragua_compiler.rate import LearningRate
+from jaragua_compiler.planning.operators import DensePlan
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import Int16Array
+from jaragua_compiler.quantisation.rate import LearningRate
 
 MOST_OUTPUTS = 64
 MOST_REPLAYS = 64

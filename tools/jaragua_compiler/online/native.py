@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler import host_build
-from jaragua_compiler.blob import Int16Array, unpack_integers
-from jaragua_compiler.emitter import emitted_files
+from jaragua_compiler.codegen.emitter import emitted_files
+from jaragua_compiler.engines import host_build
+from jaragua_compiler.engines.native import COMPILER_FLAGS, kernel_folder
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.native import COMPILER_FLAGS, kernel_folder
 from jaragua_compiler.online.learner import Outcome, Report, Settings, Statistics, head_of
-from jaragua_compiler.plan import Plan
-from jaragua_compiler.rate import LearningRate
-from jaragua_compiler.reference import checked_vector
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import Int16Array, unpack_integers
+from jaragua_compiler.quantisation.rate import LearningRate
+from jaragua_compiler.reference.engine import checked_vector
 
 LIBRARY = "jrg_online"
 _WARMING_UP = 4  # jrg_online_status

@@ -1,0 +1,87 @@
+"""Which rows of a network are dead in a training step (A5.6, A7.2), and steps in which none is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from jaragua_bench.steps import Step
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.graph.initial_weights import Weights, initial_weights
+from jaragua_compiler.planning.operators import WindowPlan
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import IntArray, exponents, pack, quantise_inputs, quantise_targets
+from jaragua_compiler.quantisation.exponents import calibrate
+from jaragua_compiler.quantisation.rate import LearningRate
+from jaragua_compiler.reference.engine import ReferenceEngine
+
+TOLERATED_PART = 0.03
+_SEEDS = 20
+_MARGIN = 0.2  # how far above zero a bias lifts its unit's lowest sum, as a part of the range of the sums
+
+
+def rows(plan: Plan) -> int:
+    """Errors of all layers together: one a row of a dense layer, one a channel and position of a convolution."""
+    return sum(plan.graph.tensors[layer.output_tensor].size for layer in plan.layers)
+
+
+def dead_row_counts(plan: Plan, steps: Sequence[Step]) -> list[int]:
+    """For each step the number of rows whose error is zero, all layers together. The first step must bring a blob."""
+    engine = ReferenceEngine(plan)
+    counts = []
+    for step in steps:
+        if step.blob is not None:
+            engine.load(step.blob)
+        engine.train_step(step.x, step.target, step.rate)
+        counts.append(rows(plan) - sum(_live(layer.scaled_error) for layer in engine.layers))
+    return counts
+
+
+def lively_steps(plan: Plan, x: npt.ArrayLike, y: npt.ArrayLike, rate: LearningRate) -> list[Step]:
+    """Steps on samples (x [n, inputs]; y labels [n] or [n, outputs]) in none of which any row is dead.
+
+    Every step starts from the same weights: random ones, with the biases of the hidden layers so large that no ReLU
+    cuts off. Samples with an error that happens to round to zero are left out (of a convolution's hundreds of errors
+    a few always do: up to TOLERATED_PART of all); raises CompileError if most are.
+    """
+    for seed in range(_SEEDS):
+        steps = _steps(plan, _lively_blob(plan, x, seed), x, y, rate)
+        counts = dead_row_counts(plan, steps)
+        lively = [step for step, dead in zip(steps, counts, strict=True) if dead <= _tolerance(plan)]
+        if 2 * len(lively) > len(steps):
+            return lively
+    raise CompileError(f"network {plan.network.name!r}: no weights without a dead row found in {_SEEDS} tries.")
+
+
+def _tolerance(plan: Plan) -> int:
+    images = any(isinstance(layer, WindowPlan) for layer in plan.layers)
+    return int(TOLERATED_PART * rows(plan)) if images else 0
+
+
+def _steps(plan: Plan, blob: bytes, x: npt.ArrayLike, y: npt.ArrayLike, rate: LearningRate) -> list[Step]:
+    found = exponents(plan, blob)
+    pairs = zip(quantise_inputs(plan, found, x), quantise_targets(plan, found, y), strict=True)
+    return [Step(inputs, target, rate, blob) for inputs, target in pairs]
+
+
+def _live(error: IntArray | None) -> int:
+    return 0 if error is None else int(np.count_nonzero(error))
+
+
+def _lively_blob(plan: Plan, x: npt.ArrayLike, seed: int) -> bytes:
+    network = plan.network
+    weights: Weights = initial_weights(network, seed)
+    values = np.asarray(x, dtype=np.float64)
+    for number, index in enumerate(network.weighted):
+        matrix, bias = weights[number]
+        sums = FloatEngine(network, weights, np.float64).trace(values).before_activation[index]
+        if plan.layers[number].relu:
+            each = tuple(range(sums.ndim - 1))
+            bias = _MARGIN * (np.ptp(sums, axis=each) + 1.0) - sums.min(axis=each)
+        else:  # small outputs: a softmax that is sure of itself has errors of zero
+            matrix = matrix / np.abs(sums).max()
+        weights[number] = (matrix, bias)
+    return pack(plan, weights, calibrate(plan, weights, x))

@@ -1,0 +1,157 @@
+"""Build bare-metal programs for the bench with arm-none-eabi-gcc; what is unchanged is compiled once and kept.
+
+Objects are kept beside the programs: two programs of one model differ in their main file, or only in how they are
+linked (footprint.py), and its C takes nearly all of the time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from jaragua_compiler.engines.host_build import is_strict
+from jaragua_compiler.engines.native import kernel_folder
+from jaragua_compiler.errors import CompileError
+
+COMPILER = "arm-none-eabi-gcc"
+EMULATOR = "qemu-system-arm"
+CORTEX_M4 = "cortex_m4"
+CORTEX_M0PLUS = "cortex_m0plus"
+
+_LIBRARIES = ("-lm",)
+_TO_THE_LINKER = "-Wl,"
+_C_FLAG_GROUPS = ("standard", "warnings", "layout", "environment", "optimise")
+# Program -> the Debian packages that bring it.
+_PACKAGES = {
+    COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    EMULATOR: "qemu-system-arm",
+}
+
+
+class ToolError(CompileError):
+    """A program the bench needs (cross compiler, emulator) is missing or failed."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one ELF is made from: the files to compile, the folders to search for headers, and the compiler's flags."""
+
+    sources: tuple[Path, ...]
+    include_folders: tuple[Path, ...]
+    flags: tuple[str, ...]
+
+
+def require_tools() -> None:
+    """Raise ToolError with the command that installs what is missing, if the compiler or the emulator is."""
+    missing = [name for name in _PACKAGES if shutil.which(name) is None]
+    if missing:
+        packages = " ".join(_PACKAGES[name] for name in missing)
+        raise ToolError(
+            f"the bench needs {' and '.join(missing)}: not found on the PATH.", f"sudo apt-get install {packages}"
+        )
+
+
+def find_tool(name: str) -> str:
+    """Return the path of a program; raises ToolError if it is not there."""
+    path = shutil.which(name)
+    if path is None:
+        require_tools()
+        raise ToolError(f"the bench needs {name}: not found on the PATH.")
+    return path
+
+
+def bench_folder() -> Path:
+    """The bench's own C: board, linker script, programs."""
+    return _firmware_folder() / "bench"
+
+
+def c_flags(core: str) -> tuple[str, ...]:
+    """Flags of the product's image for `core`, from firmware/flags.toml, without those of the linker."""
+    flags = _flags()
+    groups = (*_C_FLAG_GROUPS, "strict") if is_strict() else _C_FLAG_GROUPS
+    common: list[str] = [flag for group in groups for flag in flags["c"][group]]
+    return (*flags["core"][core], *common)
+
+
+def link_flags() -> tuple[str, ...]:
+    """Linker flags of the product's images, and the bench's memory map."""
+    link = _flags()["link"]
+    return (*link["arm"], *(link["strict"] if is_strict() else []), "-T", str(bench_folder() / "bench_m4.ld"))
+
+
+def build(program: Program) -> Path:
+    """Compile and link; returns the ELF, from the cache if the very same program was built before."""
+    compiler = find_tool(COMPILER)
+    common = _common_digest(compiler, program)
+    elf = cache_folder() / f"{_fingerprint(common, (*program.flags, *link_flags()), program.sources)}.elf"
+    if not elf.exists():
+        elf.parent.mkdir(parents=True, exist_ok=True)
+        objects = [_object(compiler, common, program, source) for source in program.sources]
+        _make(elf, [compiler, *program.flags, *link_flags(), *map(str, objects), *_LIBRARIES])
+    return elf
+
+
+def cache_folder() -> Path:
+    """Where built programs are kept (XDG_CACHE_HOME, else ~/.cache)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaragua" / "bench"
+
+
+def _firmware_folder() -> Path:
+    return kernel_folder().parents[1]
+
+
+def _flags() -> dict[str, dict[str, list[str]]]:
+    return tomllib.loads((_firmware_folder() / "flags.toml").read_text(encoding="utf-8"))
+
+
+def _object(compiler: str, common: bytes, program: Program, source: Path) -> Path:
+    """One compiled file of a program, from the cache if it was compiled before with the same flags and headers."""
+    flags = [flag for flag in program.flags if not flag.startswith(_TO_THE_LINKER)]
+    path = cache_folder() / f"{_fingerprint(common, flags, (source,))}.o"
+    if not path.exists():
+        includes = [f"-I{folder}" for folder in program.include_folders]
+        _make(path, [compiler, *flags, *includes, "-c", str(source)])
+    return path
+
+
+def _make(path: Path, command: Sequence[str]) -> None:
+    """Made beside its place and moved there: two threads or runs at once never see half a file."""
+    with TemporaryDirectory(prefix="build-", dir=path.parent) as name:
+        draft = Path(name) / path.name
+        _run([*command, "-o", str(draft)])
+        draft.replace(path)
+
+
+def _common_digest(compiler: str, program: Program) -> bytes:
+    """Hash of what each file of a program depends on: the compiler, the headers, the memory map."""
+    digest = hashlib.sha256(_run([compiler, "--version"]).encode())
+    headers = (path for folder in program.include_folders for path in sorted(folder.glob("*.h")))
+    for path in (*headers, bench_folder() / "bench_m4.ld"):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.digest()
+
+
+def _fingerprint(common: bytes, flags: Sequence[str], sources: Sequence[Path]) -> str:
+    digest = hashlib.sha256(common + "\0".join(flags).encode())
+    for path in sources:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def _run(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+    if done.returncode != 0:
+        raise ToolError(f"{Path(command[0]).name} failed: {_first_error(done.stderr)}")
+    return done.stdout
+
+
+def _first_error(text: str) -> str:
+    lines = text.strip().splitlines() or ["it said nothing"]
+    return next((line for line in lines if "error" in line), lines[-1])

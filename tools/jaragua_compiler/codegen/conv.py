@@ -1,0 +1,34 @@
+"""C of a convolution: calls of jrg_nn's kernels with constant geometry."""
+
+from __future__ import annotations
+
+from jaragua_compiler.codegen.convolutional import WindowEmitter
+
+INCLUDES = (
+    ("jrg_nn_conv_forward.h", "jrg_nn_conv_forward"),
+    ("jrg_nn_conv_backward.h", "jrg_nn_conv_backward"),
+    ("jrg_nn_conv_update.h", "jrg_nn_conv_update"),
+)
+SUM_INCLUDES = (("jrg_nn_conv_sum.h", "jrg_nn_conv_sum"),)
+
+_EMITTER = WindowEmitter(
+    forward="""\
+const jrg_nn_window window = {window};
+    jrg_nn_conv_forward(&window, {x}, {weights}, {biases}, {y}, {patch}, {outputs}u,
+                        (uint32_t)jrg_model_exponents[{index}].forward_shift, {output_width}u, {relu});""",
+    declarations="""\
+const jrg_nn_conv layer = {layer};""",
+    shape="layer",
+    pass_down="""\
+jrg_nn_error below = jrg_nn_conv_backward(&layer, {scaled}, {x}, {input_rectified},
+                                              (jrg_nn_row_error *)(void *){column}, {below});
+    below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
+    """,
+    update="""\
+jrg_nn_conv_update(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}], jrg_model_rate,
+                       {key}, {column});""",
+    sum="""\
+jrg_nn_conv_sum(&layer, {scaled}, error.exponent, {x}, jrg_model_exponents[{index}], jrg_model_rate,
+                    {column}, {sums});""",
+)
+forward_code, backward_code, sum_code = _EMITTER.forward_code, _EMITTER.backward_code, _EMITTER.sum_code

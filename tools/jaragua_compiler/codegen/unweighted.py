@@ -1,0 +1,86 @@
+"""C of operators without weights: pools, sums, activations."""
+
+from __future__ import annotations
+
+from jaragua_compiler.codegen.convolutional import window_code
+from jaragua_compiler.codegen.names import boolean, buffer, exponent, tensor
+from jaragua_compiler.planning.memory import error_name
+from jaragua_compiler.planning.operators import ActivationPlan, AddPlan, OperatorPlan, PoolPlan
+from jaragua_compiler.planning.plan import Plan
+
+INCLUDES = (
+    ("jrg_nn_errors.h", "jrg_nn_spread_errors"),
+    ("jrg_nn_pool.h", "jrg_nn_pool_forward"),
+    ("jrg_nn_add.h", "jrg_nn_add_forward"),
+    ("jrg_nn_activate.h", "jrg_nn_activate_forward"),
+)
+
+_FORWARD = """\
+static void jrg_model_step{step}_forward(void)
+{{
+    {body}
+}}
+"""
+
+_BACKWARD = """\
+static jrg_nn_error jrg_model_step{step}_backward{suffix}(jrg_nn_error error)
+{{
+    {take}{body}
+    below.exponent += error.exponent;
+    return below;
+}}
+"""
+
+
+def forward_code(step: OperatorPlan, plan: Plan) -> str:
+    """The function `jrg_model_step<step>_forward`: reads the inputs' tensors, writes the output's."""
+    return _FORWARD.format(step=step.step, body=_forward(step, plan))
+
+
+def backward_code(step: OperatorPlan, plan: Plan, below: str, operand: int = 0) -> str:
+    """The function `jrg_model_step<step>_backward` (`_backward1` of the second operand): its error, in `below`."""
+    output = step.output_tensor
+    g = buffer(f"g{output}")
+    size = plan.graph.tensors[output].size
+    listed = error_name(plan.graph, output).startswith("list")
+    take = f"jrg_nn_spread_errors({buffer(f'list{output}')}, &error, {g}, {size}u);\n    " if listed else ""
+    suffix = str(operand) if operand else ""
+    return _BACKWARD.format(step=step.step, suffix=suffix, take=take, body=_backward(step, plan, g, below, operand))
+
+
+def _forward(step: OperatorPlan, plan: Plan) -> str:
+    x, y = tensor(step.input_tensor), tensor(step.output_tensor)
+    if isinstance(step, PoolPlan):
+        width = plan.scales.widths[step.output_tensor]
+        average = boolean(step.kind == "average")
+        return f"const jrg_nn_window window = {window_code(step)};\n    " + (
+            f"jrg_nn_pool_forward(&window, {average}, {x}, {y}, {width}u);"
+        )
+    if isinstance(step, AddPlan):
+        output = exponent(plan, step.output_tensor)
+        shifts = [f"(uint32_t)({exponent(plan, source)} - {output})" for source in step.input_tensors]
+        other = tensor(step.input_tensors[1])
+        numbers = f"{step.size}u, {shifts[0]}, {shifts[1]}, {step.output_width}u, {boolean(step.relu)}"
+        return f"jrg_nn_add_forward({x}, {other}, {y}, {numbers});"
+    assert isinstance(step, ActivationPlan)
+    return f"{_activation(step, plan)}\n    jrg_nn_activate_forward(&activation, {x}, {y}, {step.size}u);"
+
+
+def _backward(step: OperatorPlan, plan: Plan, g: str, below: str, operand: int) -> str:
+    x, rectified = tensor(step.input_tensors[operand]), boolean(step.rectified[operand])
+    if isinstance(step, PoolPlan):
+        average = boolean(step.kind == "average")
+        call = f"jrg_nn_pool_backward(&window, {average}, {step.head_room}u, {g}, {x}, {rectified}, {below})"
+        return f"const jrg_nn_window window = {window_code(step)};\n    jrg_nn_error below = {call};"
+    if isinstance(step, AddPlan):
+        return f"jrg_nn_error below = jrg_nn_add_backward({g}, {x}, {step.size}u, {rectified}, {below});"
+    assert isinstance(step, ActivationPlan)
+    y = tensor(step.output_tensor)
+    call = f"jrg_nn_activate_backward(&activation, {g}, {x}, {y}, {step.size}u, {rectified}, {below})"
+    return f"{_activation(step, plan)}\n    jrg_nn_error below = {call};"
+
+
+def _activation(step: ActivationPlan, plan: Plan) -> str:
+    exponents = f"{exponent(plan, step.input_tensor)}, {exponent(plan, step.output_tensor)}"
+    numbers = f"JRG_NN_{step.kind.upper()}, {step.width}u, {step.output_width}u, {step.slope}, {exponents}"
+    return f"const jrg_nn_activate activation = {{{numbers}}};"

@@ -1,0 +1,51 @@
+"""What every engine offers: the same calls, the same bits."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy.typing as npt
+
+from jaragua_compiler.quantisation.blob import Int16Array
+from jaragua_compiler.quantisation.rate import LearningRate
+
+
+class StepResult(NamedTuple):
+    """One sample's figures: was the class right (always False for a regression), and the loss (A4.4)."""
+
+    correct: bool
+    loss: int
+
+
+class Engine(Protocol):
+    """A device's arithmetic on one set of weights. x is int16 [inputs]; target int16 [1] (label) or [outputs]."""
+
+    def load(self, blob: bytes) -> None:
+        """Compute on a copy of these weights from now on. Raises CompileError if the blob is bad (A6.1)."""
+
+    def blob(self) -> bytes:
+        """The weights as they are now (A6.3)."""
+
+    def set_seed(self, seed: int) -> None:
+        """Begin the dither of the steps that follow anew; 32 bits (A5.9, A7.7, A8.5)."""
+
+    def set_accumulation(self, samples: int) -> None:
+        """Samples of one step, 1 to 65535 (A11.1); what is summed is dropped. Raises CompileError without sums."""
+
+    def set_clip(self, limit: int) -> None:
+        """The largest output error of the steps that follow, in its own unit (A11.7); 0: any."""
+
+    def set_least_loss(self, least: int) -> None:
+        """The least loss, as StepResult has it, of a sample that teaches anything (A11.8); 0: any."""
+
+    def apply(self) -> None:
+        """The step of the samples since the last one, if there are any (A11.5)."""
+
+    def forward(self, x: npt.ArrayLike) -> Int16Array:
+        """The network's outputs, int16 [outputs] (A3)."""
+
+    def evaluate(self, x: npt.ArrayLike, target: npt.ArrayLike) -> StepResult:
+        """Forward and loss; the weights stay (A4.4)."""
+
+    def train_step(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
+        """One step of training on one sample (A5.8), or one sample of a step (A11.1)."""

@@ -1,0 +1,1 @@
+"""What a network is: layers, shapes, the tensors between them, and the weights it begins with."""

@@ -1,0 +1,43 @@
+"""Seeded initial weights, in float64, as the coordinator keeps them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from jaragua_compiler.graph.network import Dense, DepthwiseConv2D, Layer, Network, Shape, WeightedLayer
+
+FloatArray = npt.NDArray[np.float64]
+Weights = list[tuple[FloatArray, FloatArray]]
+
+
+def initial_weights(network: Network, seed: int) -> Weights:
+    """Per layer with weights (W, b) (layers.py): He normal before any ReLU, Glorot normal else; biases zero.
+
+    Of logits nothing is common to all classes (A2.7).
+    """
+    generator = np.random.default_rng(seed)
+    weights: Weights = []
+    for index in network.weighted:
+        shape, bias_shape = network.weight_shapes(index)
+        deviation = _deviation(network.layers[index], shape)
+        weights.append((generator.normal(0.0, deviation, size=shape), np.zeros(bias_shape)))
+    if _gives_logits(network):
+        rows, biases = weights[-1]
+        weights[-1] = (rows - rows.mean(axis=0), biases)
+    return weights
+
+
+def _gives_logits(network: Network) -> bool:
+    """True if the last layer computes logits."""
+    return network.classifier and isinstance(network.layers[-1], Dense)
+
+
+def _deviation(layer: Layer, shape: Shape) -> float:
+    """Fan in and fan out count the window's pixels; of a depthwise layer each channel sees only itself."""
+    inputs = math.prod(shape[1:])
+    outputs = math.prod(shape[1:] if isinstance(layer, DepthwiseConv2D) else (shape[0], *shape[1:-1]))
+    relu = isinstance(layer, WeightedLayer) and layer.kind in ("relu", "relu6", "leaky_relu")
+    return math.sqrt(2.0 / inputs if relu else 2.0 / (inputs + outputs))
