@@ -78,11 +78,11 @@ def write_version(folder: Path) -> None:
 def generate() -> None:
     """Make the three libraries and let PlatformIO find them."""
     definitions, messages, network = (folder_of(name) for name in ("jrg_defs", "jrg_messages", "jrg_generated"))
-    run("jaragua_compiler.definitions_c", str(definitions))
+    run("jaragua.wire.codegen.constants", str(definitions))
     write_version(definitions)
-    run("jaragua_compiler.messages_c", str(messages))
+    run("jaragua.wire.codegen.messages", str(messages))
     options = ["--accumulate"] if accumulates() else []
-    run("jaragua_compiler", "emit", "--model", model, "--out", str(network), *options)
+    run("jaragua_models", "emit", "--model", model, "--out", str(network), *options)
     env.Append(LIBSOURCE_DIRS=[str(network.parent)])  # noqa: F821
 
 

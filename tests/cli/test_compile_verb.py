@@ -19,9 +19,9 @@ from safetensors.numpy import save_file
 import jaragua_models
 from jaragua.cli.main import run
 from jaragua_compiler import LearningRate
-from jaragua_compiler.export import load_model
 from jaragua_compiler.export.readme import example
 from jaragua_compiler.planning.boards import boards
+from jaragua_models.loading import load_model
 from strict_c import STRICT
 
 KERAS = Path(__file__).parents[1] / "compiler" / "data" / "small.keras"
@@ -389,7 +389,7 @@ def test_a_network_too_large_for_its_board(capsys: pytest.CaptureFixture[str], m
 
     large = Network("large", 784, (Dense(40, "relu"), Dense(10)))
     loaded = LoadedModel(large, initial_weights(large, 1), Source())
-    monkeypatch.setattr("jaragua_compiler.export.load_model", lambda *_: loaded)
+    monkeypatch.setattr("jaragua_models.loading.load_model", lambda *_: loaded)
     said = refused(capsys, 7, "compile", "large", "--board", "zero")
     assert "network 'large' needs " in said
     assert "the largest: weights: layer 0, Dense 784 -> 40" in said

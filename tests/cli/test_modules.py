@@ -10,8 +10,8 @@ import pytest
 from jaragua.errors import ModelError
 from jaragua.online import cost, measure
 from jaragua_bench import accuracy, frozen
-from jaragua_compiler import __main__ as emit
 from jaragua_compiler.command_line import exit_code_of
+from jaragua_models import __main__ as emit
 
 Command = Callable[[Sequence[str]], int]
 

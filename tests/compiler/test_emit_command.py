@@ -1,4 +1,4 @@
-"""`python -m jaragua_compiler emit`: what a firmware build calls."""
+"""`python -m jaragua_models emit`: what a firmware build calls."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from jaragua_compiler import emit, plan
-from jaragua_compiler.__main__ import main
 from jaragua_models import get
+from jaragua_models.__main__ import main
 
 DATA = Path(__file__).parent / "data"
 FIXTURES = Path(__file__).parent / "fixtures"

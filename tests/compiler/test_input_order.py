@@ -13,7 +13,7 @@ import pytest
 from onnx_models import Graph, computed
 
 from jaragua_compiler import CompileError
-from jaragua_compiler.export import Choice, Compiled, compile_model, load_model, read_samples, write_folder
+from jaragua_compiler.export import Choice, Compiled, compile_model, read_samples, write_folder
 from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.frontends.keras import read_keras
 from jaragua_compiler.frontends.litert import read_litert
@@ -21,6 +21,7 @@ from jaragua_compiler.frontends.model_file import ModelFile
 from jaragua_compiler.frontends.onnx import read_onnx
 from jaragua_compiler.graph.sample_layout import SampleLayout, strides_of
 from jaragua_compiler.planning.boards import find_board
+from jaragua_models.loading import load_model
 
 pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
 

@@ -26,6 +26,7 @@ from jaragua_compiler.litert.convert import convert
 from jaragua_compiler.litert.engine import LitertEngine
 from jaragua_compiler.litert.export import export
 from jaragua_compiler.litert.training_file import read_training_file
+from jaragua_models.loading import load_model
 
 SMALL = Path(__file__).parent / "data" / "small.keras"
 CUSTOM, STEPS, RATE = 32, 30, 0.02
@@ -66,7 +67,7 @@ def test_steps_of_a_random_network_equal_the_float_engine(tmp_path: Path, number
 
 def test_a_keras_file_gives_a_training_file_of_built_in_operators(tmp_path: Path) -> None:
     network, weights = from_keras(SMALL)
-    file = export(str(SMALL), tmp_path / "small.tflite")
+    file = export(load_model(str(SMALL)), tmp_path / "small.tflite")
     assert (file.network, file.architecture) == (network.name, plan(network).architecture)
     assert LitertEngine(plan(network), file).weights() == pack_floats(plan(network), weights)
     codes = root(file.path.read_bytes()).tables(1)
@@ -89,7 +90,7 @@ def test_a10_6_a_network_with_frozen_layers_is_refused() -> None:
 
 
 def test_a_model_of_the_zoo_by_its_name_and_nothing_half_written(tmp_path: Path) -> None:
-    assert export("sine", tmp_path / "sine.tflite").network == "sine"
+    assert export(load_model("sine"), tmp_path / "sine.tflite").network == "sine"
     with pytest.raises(CompileError, match="There is no folder"):
-        export("sine", tmp_path / "absent" / "sine.tflite")
+        export(load_model("sine"), tmp_path / "absent" / "sine.tflite")
     assert [path.name for path in tmp_path.iterdir()] == ["sine.tflite"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaragua_compiler import CompileError, Exponents, Plan, ReferenceEngine, calibrate, pack, plan, quantise_inputs
-from jaragua_compiler.export import Choice, compile_model, load_model
+from jaragua_compiler.export import Choice, compile_model
 from jaragua_compiler.export.choice import planned
 from jaragua_compiler.export.samples import assumed_samples
 from jaragua_compiler.floating.engine import FloatEngine
@@ -23,6 +23,7 @@ from jaragua_compiler.planning.boards import find_board
 from jaragua_compiler.quantisation.exponents import tensor_exponents
 from jaragua_compiler.quantisation.freeze import freeze
 from jaragua_compiler.quantisation.ranges import Range, Ranges
+from jaragua_models.loading import load_model
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LOSS = "softmax_cross_entropy"

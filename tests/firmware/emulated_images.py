@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jaragua.emulate import qemu
-from jaragua_compiler.definitions_c import write_header
+from jaragua.wire.codegen.constants import write_header
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 PORT = FIRMWARE / "ports" / "qemu_m4"

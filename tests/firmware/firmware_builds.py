@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from jaragua_compiler.definitions_c import write_header
-from jaragua_compiler.messages_c import COMPILER_FLAGS, write_messages
+from jaragua.wire.codegen.constants import write_header
+from jaragua.wire.codegen.messages import COMPILER_FLAGS, write_messages
 from strict_c import STRICT
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from emulated_images import FIRMWARE
 
-from jaragua_compiler.definitions_c import write_header
+from jaragua.wire.codegen.constants import write_header
 from strict_c import STRICT
 
 PORT = FIRMWARE / "ports" / "nano33ble" / "jrg_port.cpp"

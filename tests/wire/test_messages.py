@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from zcbor import CddlValidationError, DataTranslator
 
 from jaragua.wire import cddl, messages, plain_cbor, schema
+from jaragua.wire.codegen.constants import load_definitions
 from jaragua.wire.definitions import MAX_PAYLOAD_BYTES
 from jaragua.wire.messages import (
     AdaptCommand,
@@ -46,7 +47,6 @@ from jaragua.wire.messages import (
     UpdateHeader,
 )
 from jaragua_compiler import CompileError, Dense, Network
-from jaragua_compiler.definitions_c import load_definitions
 
 TEXT = (files("jaragua.wire") / "messages.cddl").read_text(encoding="utf-8")
 

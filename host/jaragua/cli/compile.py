@@ -44,7 +44,8 @@ def compile(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
     """Write the C of a network that trains on a board: a folder that builds on its own, in anyone's firmware."""
-    from jaragua_compiler.export import Choice, check_fits, check_replaceable, compile_model, load_model, write_folder
+    from jaragua_compiler.export import Choice, check_fits, check_replaceable, compile_model, write_folder
+    from jaragua_models.loading import load_model
 
     target = _board(board, ram_budget)
     choice = Choice(_weights(weights), train)

@@ -25,9 +25,10 @@ def export_litert(
     from jaragua.cli.compile import loss_of
     from jaragua.errors import ToolError
     from jaragua_compiler.litert.export import TensorFlowMissing, export
+    from jaragua_models.loading import load_model
 
     try:
-        file = export(model, out, loss_of(loss))
+        file = export(load_model(model, loss_of(loss)), out)
     except TensorFlowMissing as error:
         raise ToolError(error.message, error.hint) from error
     size_bytes = file.path.stat().st_size

@@ -1,7 +1,7 @@
 """`jaragua compile`: a network as a folder of C that builds on its own, in anyone's firmware (docs/compile.md).
 
-`load_model` reads what the user names, `Choice` says how it is to be trained, `compile_model` makes the files and their
-figures (pure but for reading), `write_folder` puts them on disk, whole or not at all.
+`load_file` reads a model file of another tool, `Choice` says how it is to be trained, `compile_model` makes the files
+and their figures (pure but for reading), `write_folder` puts them on disk, whole or not at all.
 """
 
 from jaragua_compiler.export.choice import Choice
@@ -9,7 +9,7 @@ from jaragua_compiler.export.compile import Compiled, compile_model
 from jaragua_compiler.export.fit import Attempt, check_fits, choose_layers, resolved
 from jaragua_compiler.export.folder import check_replaceable, write_folder
 from jaragua_compiler.export.memory import Figures, Row
-from jaragua_compiler.export.models import LoadedModel, load_model
+from jaragua_compiler.export.model_files import LoadedModel, load_file
 from jaragua_compiler.export.samples import read_samples
 from jaragua_compiler.export.source import Source
 from jaragua_compiler.export.start import read_start
@@ -26,7 +26,7 @@ __all__ = [
     "check_replaceable",
     "choose_layers",
     "compile_model",
-    "load_model",
+    "load_file",
     "read_samples",
     "read_start",
     "resolved",

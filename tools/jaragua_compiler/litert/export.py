@@ -8,8 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.export.models import load_model
-from jaragua_compiler.graph.network import Loss
+from jaragua_compiler.export.model_files import LoadedModel
 from jaragua_compiler.litert.training_file import TrainingFile, read_training_file
 from jaragua_compiler.planning.plan import plan
 
@@ -21,15 +20,12 @@ class TensorFlowMissing(CompileError):
     """The export needs it."""
 
 
-def export(model: str, path: Path | None = None, loss: Loss | None = None) -> TrainingFile:
+def export(loaded: LoadedModel, path: Path | None = None) -> TrainingFile:
     """Write the training file of a model, whole or not at all; path: none is NETWORK.tflite.
 
-    model: of the zoo, a model file, or the TOML file of a task of one's own (docs/tasks.md).
-
-    A file's own weights are where its variables start; a client sets them anew in every round. Raises CompileError if
-    the model cannot be read or the file cannot be written, TensorFlowMissing.
+    A file's own weights are where its variables start; a client sets them anew in every round. Raises:
+    CompileError if the file cannot be written, TensorFlowMissing.
     """
-    loaded = load_model(model, loss)
     layout = plan(loaded.network)
     target = path or Path(f"{loaded.network.name}.tflite")
     _check_place(target)

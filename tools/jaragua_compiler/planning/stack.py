@@ -10,13 +10,11 @@ less than 16 bytes above that; but how GCC divides registers has outliers, so th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 from jaragua_compiler.planning.boards import Core
-from jaragua_compiler.planning.operators import DensePlan, DepthwisePlan, OperatorPlan
-
-if TYPE_CHECKING:
-    from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.planning.operators import DensePlan, DepthwisePlan, OperatorPlan, WeightedPlan
 
 _EXPONENTS_BYTES = 4  # of a layer, which jrg_model_bind keeps until a blob is known to be good
 _ERROR_BYTES = 12  # jrg_nn_error
@@ -27,7 +25,20 @@ _SPLIT_BYTES = 96  # more where a layer has rows that learn and rows that do not
 _DEPTHWISE_W8_BYTES = 64  # more where int8 weights of a depthwise convolution learn: gradients of a channel (A8.7)
 
 
-def stack_bound(plan: Plan, core: Core) -> int:
+class Planned(Protocol):
+    """What the bound depends on: the part of a plan that this module reads."""
+
+    @property
+    def steps(self) -> Sequence[OperatorPlan]: ...
+
+    @property
+    def layers(self) -> Sequence[WeightedPlan]: ...
+
+    @property
+    def branches(self) -> bool: ...
+
+
+def stack_bound(plan: Planned, core: Core) -> int:
     """Bytes below the caller's frame that no call of jrg_model.h exceeds, with the flags of firmware/flags.toml."""
     dense = all(isinstance(step, DensePlan) for step in plan.steps)
     errors = sum(step.has_backward for step in plan.steps) if plan.branches else 0

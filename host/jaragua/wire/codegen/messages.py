@@ -1,6 +1,6 @@
 """Make the board's C of ``host/jaragua/wire/messages.cddl`` with zcbor: bounds-checked; zcbor's own sources come along.
 
-``python -m jaragua_compiler.messages_c FOLDER`` writes into FOLDER, which it then makes a PlatformIO library.
+``python -m jaragua.wire.codegen.messages FOLDER`` writes into FOLDER, which it then makes a PlatformIO library.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import sys
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from jaragua_compiler.definitions_c import load_definitions
-from jaragua_compiler.errors import CompileError
+from jaragua.errors import ToolError
+from jaragua.wire.codegen.constants import load_definitions
 
 # zcbor's code and its warnings are not ours. Canonical: arrays of known length only, one way to write a message.
 COMPILER_FLAGS = ["-w", "-DZCBOR_CANONICAL"]
@@ -39,7 +39,7 @@ def write_messages(folder: Path) -> None:
 
 def _run_zcbor(cddl: Path, folder: Path) -> None:
     if importlib.util.find_spec("zcbor") is None:
-        raise CompileError(
+        raise ToolError(
             "zcbor is not installed, which makes a board's C of the messages.",
             "Install it with: pip install 'zcbor<0.10'",
         )
@@ -50,7 +50,7 @@ def _run_zcbor(cddl: Path, folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines()
-        raise CompileError(f"zcbor could not make C from {cddl.name}: {lines[-1] if lines else 'no reason given'}")
+        raise ToolError(f"zcbor could not make C from {cddl.name}: {lines[-1] if lines else 'no reason given'}")
 
 
 if __name__ == "__main__":

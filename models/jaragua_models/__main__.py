@@ -1,4 +1,4 @@
-"""`python -m jaragua_compiler emit --model NAME|FILE --out FOLDER`: the C of a network, for a firmware build."""
+"""`python -m jaragua_models emit --model NAME|FILE --out FOLDER`: the C of a network, for a firmware build."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import get_args
 from jaragua_compiler.codegen.emitter import emit
 from jaragua_compiler.command_line import exit_code_of
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.export import load_model
 from jaragua_compiler.graph.network import Loss
 from jaragua_compiler.planning.plan import plan
+from jaragua_models.loading import load_model
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def _emit(options: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m jaragua_compiler", description="Networks to C for devices.")
+    parser = argparse.ArgumentParser(prog="python -m jaragua_models", description="Networks to C for devices.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     verb = verbs.add_parser("emit", help="write jrg_model.c and jrg_model_config.h")
     verb.add_argument(

@@ -1,6 +1,6 @@
 """Make ``jrg_defs.h`` from ``host/jaragua/wire/definitions.toml``: the protocol's numbers as C constants.
 
-``python -m jaragua_compiler.definitions_c FOLDER`` writes the header into FOLDER.
+``python -m jaragua.wire.codegen.constants FOLDER`` writes the header into FOLDER.
 """
 
 from __future__ import annotations

@@ -1,0 +1,62 @@
+"""What the user names -> a network and its weights: a model of the zoo, a task of one's own, or a model file."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.export.model_files import LoadedModel, load_file
+from jaragua_compiler.export.source import Source, TrainingDefaults
+from jaragua_compiler.graph.initial_weights import initial_weights
+from jaragua_compiler.graph.network import Loss
+from jaragua_models.base import Model
+from jaragua_models.catalogue import get, names
+from jaragua_models.errors import ModelError
+from jaragua_models.own_data import from_toml
+
+ZOO_SEED = 1  # of a zoo model's initial weights
+_OWN_DATA = ".toml"
+
+
+def load_model(model: str, loss: Loss | None = None) -> LoadedModel:
+    """A zoo name, the path of a model file, or the TOML file of one's own data (docs/tasks.md).
+
+    The first and the last come with seeded initial weights. loss: of a model file that does not say its own.
+    Raises: CompileError; ModelError for data.
+    """
+    path = Path(model)
+    own_data = path.suffix.lower() == _OWN_DATA
+    if is_file(model) and not own_data:
+        return load_file(path, loss)
+    if loss is not None:
+        raise CompileError("--loss is for model files; a model of the zoo names its own loss.", "Leave it out.")
+    return _described(from_toml(path) if own_data else _of_zoo(model))
+
+
+def is_file(model: str) -> bool:
+    """True if `model` names a file: by its suffix, by a separator in it, or a file of a name the zoo has not."""
+    path = Path(model)
+    return path.suffix != "" or len(path.parts) != 1 or (path.exists() and model not in names())
+
+
+def _described(model: Model) -> LoadedModel:
+    """A model that is described and was not trained."""
+    told = model.defaults
+    defaults = TrainingDefaults(told.learning_rate, told.ways, told.shots, told.passes, told.training_passes)
+    weights = initial_weights(model.network, ZOO_SEED)
+    return LoadedModel(model.network, weights, Source("random", None, defaults), None, model.tasks.calibration)
+
+
+def _of_zoo(name: str) -> Model:
+    known = names()
+    if name.partition("@")[0] not in known:  # digits@w8: its network with int8 weights
+        near = get_close_matches(name.lower(), known, n=1)
+        suggestion = f"Did you mean {near[0]!r}? " if near else ""
+        raise CompileError(
+            f"there is no model {name!r} in the zoo.", f"{suggestion}It has: {', '.join(known)}; or give a file."
+        )
+    try:
+        return get(name)
+    except ModelError as error:
+        raise CompileError(error.message, error.hint) from error
