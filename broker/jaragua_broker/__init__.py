@@ -2,7 +2,17 @@
 
 from jaragua_broker.broker import Broker, find_mosquitto
 from jaragua_broker.configuration import Limits, render
+from jaragua_broker.errors import MissingError, StartError
 from jaragua_broker.ports import USUAL_PORT
 from jaragua_broker.probe import accepts_mqtt
 
-__all__ = ["USUAL_PORT", "Broker", "Limits", "accepts_mqtt", "find_mosquitto", "render"]
+__all__ = [
+    "USUAL_PORT",
+    "Broker",
+    "Limits",
+    "MissingError",
+    "StartError",
+    "accepts_mqtt",
+    "find_mosquitto",
+    "render",
+]

@@ -17,10 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jaragua.errors import BrokerError, ToolError
-from jaragua.reasons import reason_of
 from jaragua_broker import guard, ports
 from jaragua_broker.configuration import LOOPBACK, render
+from jaragua_broker.errors import MissingError, StartError
 from jaragua_broker.probe import accepts_mqtt
 
 # Debian puts daemons where an ordinary user's PATH does not look.
@@ -36,11 +35,11 @@ class _PortTaken(Exception):
 
 
 def find_mosquitto() -> Path:
-    """The mosquitto executable, on PATH or where distributions put daemons; ToolError if there is none."""
+    """The mosquitto executable, on PATH or where distributions put daemons; MissingError if there is none."""
     search = os.pathsep.join((os.environ.get("PATH", ""), *_EXTRA_PATH))
     found = shutil.which("mosquitto", path=search)
     if found is None:
-        raise ToolError(
+        raise MissingError(
             "mosquitto is not installed (looked on PATH and in /usr/sbin)",
             "install it: sudo apt-get install mosquitto",
         )
@@ -52,7 +51,7 @@ class Broker:
 
     port: this one or none; None takes the one that the data folder's broker had, else `first_port` if it is free, else
     another. data_dir: where retained messages and the port persist; None uses a temporary folder that is removed at the
-    end. Errors: ToolError (mosquitto missing), BrokerError (port refused, folder in use, no start).
+    end. Errors: MissingError (mosquitto missing), StartError (port refused, folder in use, no start).
     """
 
     def __init__(
@@ -109,8 +108,8 @@ class Broker:
             self._data_dir.mkdir(parents=True, exist_ok=True)
             self._lock = self._resources.enter_context(_locked(self._data_dir))
         except OSError as error:
-            raise BrokerError(
-                f"the broker's data folder {self._data_dir} cannot be used: {reason_of(error)}",
+            raise StartError(
+                f"the broker's data folder {self._data_dir} cannot be used: {_reason(error)}",
                 "give a folder you may write to with --data",
             ) from error
         return self._data_dir
@@ -125,7 +124,7 @@ class Broker:
                 raise _no_start(refused, choice.whose)
             self._passed_over.append(refused)
         else:
-            raise BrokerError("the broker cannot start: no free port was found", "give one with --port")
+            raise StartError("the broker cannot start: no free port was found", "give one with --port")
         if self._data_dir:
             ports.keep(folder, port)
 
@@ -164,7 +163,7 @@ class Broker:
             if " running" in log.read_text(encoding="utf-8", errors="replace") and accepts_mqtt(LOOPBACK, port):
                 return
             time.sleep(0.01)
-        raise BrokerError(
+        raise StartError(
             f"mosquitto did not accept a connection within {_START_SECONDS:.0f} s", "look at its log: " + str(log)
         )
 
@@ -191,26 +190,24 @@ class Broker:
 
 
 def _check_name(folder: Path) -> None:
-    """mosquitto reads its configuration line by line, as UTF-8. Raises: BrokerError."""
+    """mosquitto reads its configuration line by line, as UTF-8. Raises: StartError."""
     try:
         str(folder).encode()
     except UnicodeEncodeError:
-        raise BrokerError(
-            f"the data folder {folder} has a name that is not UTF-8", "give another with --data"
-        ) from None
+        raise StartError(f"the data folder {folder} has a name that is not UTF-8", "give another with --data") from None
     if any(unicodedata.category(letter) == "Cc" for letter in str(folder)):
-        raise BrokerError(
+        raise StartError(
             f"the data folder {str(folder)!r} has a name with control characters", "give another with --data"
         )
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[int]:
-    """The folder is this broker's alone; the lock as a descriptor. Raises: BrokerError if another has it, OSError."""
+    """The folder is this broker's alone; the lock as a descriptor. Raises: StartError if another has it, OSError."""
     with (folder / "lock").open("ab") as lock:
         if not _within_patience(lambda: _take(lock.fileno())):
             hint = "use that broker, end it, or give another folder with --data"
-            raise BrokerError(f"a broker that runs already has the data folder {folder}", hint)
+            raise StartError(f"a broker that runs already has the data folder {folder}", hint)
         yield lock.fileno()
 
 
@@ -238,11 +235,11 @@ def _within_patience(condition: Callable[[], bool]) -> bool:
     return True
 
 
-def _no_start(refused: ports.Refused, whose: str) -> BrokerError:
+def _no_start(refused: ports.Refused, whose: str) -> StartError:
     """whose: why no other port is taken, "" if the user said it."""
     message = f"the broker cannot start: port {refused.port} {refused.reason}"
     hint = f"{refused.hint} ({whose})" if whose else refused.hint
-    return BrokerError(message, hint)
+    return StartError(message, hint)
 
 
 def _why_not_started(log: str) -> Exception:
@@ -251,4 +248,12 @@ def _why_not_started(log: str) -> Exception:
         return _PortTaken()
     lines = [line for line in log.splitlines() if "Error" in line] or log.splitlines()[-1:]
     reason = lines[0].partition(": ")[2] or lines[0] if lines else "it said nothing"
-    return BrokerError(f"mosquitto did not start: {reason}", "look at the data folder, its rights and its disk")
+    return StartError(f"mosquitto did not start: {reason}", "look at the data folder, its rights and its disk")
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileExistsError):
+        return "a file is in its place"
+    if isinstance(error, NotADirectoryError):
+        return "a part of its path is a file"
+    return error.strerror or str(error)

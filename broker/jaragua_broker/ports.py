@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaragua.errors import BrokerError
 from jaragua_broker.configuration import LOOPBACK
+from jaragua_broker.errors import StartError
 from jaragua_broker.probe import accepts_mqtt
 
 #: The port of MQTT (IANA), and what a run's configuration takes if it says nothing.
@@ -104,7 +104,7 @@ def _lowest_of_users() -> int:
 
 
 def kept(data_dir: Path) -> int | None:
-    """The port that a data folder's broker had last, None if it had none. Raises: BrokerError if that is not known."""
+    """The port that a data folder's broker had last, None if it had none. Raises: StartError if that is not known."""
     path = data_dir / _KEPT
     try:
         port = int(path.read_text(encoding="ascii"))
@@ -114,7 +114,7 @@ def kept(data_dir: Path) -> int | None:
         return None
     except (OSError, ValueError):
         pass
-    raise BrokerError(f"{path} does not hold a port", "remove that file, and give the port that nodes use with --port")
+    raise StartError(f"{path} does not hold a port", "remove that file, and give the port that nodes use with --port")
 
 
 def keep(data_dir: Path, port: int) -> None:

@@ -153,11 +153,13 @@ class Interrupted(JaraguaError):
     remedy = "Nothing stored is lost; a run goes on with `jaragua run CONFIG --resume`."
 
 
-#: The compiler and the zoo do not know this package and have trees of their own: module and class of their errors,
-#: special ones first -> name and exit code.
+#: The compiler, the zoo and the broker do not know this package and have trees of their own: module and class of their
+#: errors, special ones first -> name and exit code.
 OTHER_TREES = {
     ("jaragua_compiler.errors", "ToolchainError"): (ToolError.code, ToolError.exit_code),
     ("jaragua_compiler.errors", "CompileError"): ("compile", ModelError.exit_code),
+    ("jaragua_broker.errors", "MissingError"): (ToolError.code, ToolError.exit_code),
+    ("jaragua_broker.errors", "StartError"): (BrokerError.code, BrokerError.exit_code),
     ("jaragua_models.errors", "DataError"): (DataError.code, DataError.exit_code),
     ("jaragua_models.errors", "ModelError"): (ModelError.code, ModelError.exit_code),
 }

@@ -18,8 +18,8 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from jaragua.errors import BrokerError, ToolError
 from jaragua_broker import Broker, accepts_mqtt, find_mosquitto, ports, render
+from jaragua_broker.errors import MissingError, StartError
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -67,14 +67,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_taken_port_is_named_with_what_to_do() -> None:
-    with taken_port() as port, pytest.raises(BrokerError, match=f"port {port} is taken by another program") as caught:
+    with (
+        taken_port() as port,
+        pytest.raises(StartError, match=f"port {port} is taken by another program") as caught,
+    ):
         Broker(port=port).start()
     assert "--port" in caught.value.hint
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_port_of_another_broker_is_named_as_such() -> None:
-    with Broker() as other, pytest.raises(BrokerError, match="is taken by another MQTT broker") as caught:
+    with Broker() as other, pytest.raises(StartError, match="is taken by another MQTT broker") as caught:
         Broker(port=other.port).start()
     assert f"use that broker ({other.url})" in caught.value.hint
 
@@ -116,7 +119,7 @@ def test_a_data_folder_keeps_its_port(tmp_path: Path) -> None:
         assert again.port == kept
     with taken_port() as other:
         (tmp_path / "port").write_text(f"{other}\n")
-        with pytest.raises(BrokerError, match=f"port {other} is taken") as caught:
+        with pytest.raises(StartError, match=f"port {other} is taken") as caught:
             Broker(data_dir=tmp_path, first_port=first).start()
     assert "nodes look for it there" in caught.value.hint
     with Broker(port=first, data_dir=tmp_path) as moved:
@@ -127,13 +130,16 @@ def test_a_data_folder_keeps_its_port(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "0", "65536", "x", "18 83"])
 def test_a_kept_port_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "port").write_text(text)
-    with pytest.raises(BrokerError, match="does not hold a port"):
+    with pytest.raises(StartError, match="does not hold a port"):
         Broker(data_dir=tmp_path).start()
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_data_folder_has_one_broker(tmp_path: Path) -> None:
-    with Broker(data_dir=tmp_path), pytest.raises(BrokerError, match="a broker that runs already has the data folder"):
+    with (
+        Broker(data_dir=tmp_path),
+        pytest.raises(StartError, match="a broker that runs already has the data folder"),
+    ):
         Broker(port=ports.free_port(), data_dir=tmp_path).start()
     with Broker(data_dir=tmp_path) as again:
         assert again.alive
@@ -144,7 +150,7 @@ def test_a_data_folder_may_have_any_name_that_is_text(tmp_path: Path) -> None:
         assert broker.alive
     assert (tmp_path / "a b ü" / "mosquitto.db").exists()
     for name in ("line\nbreak", "gr\udcfc"):
-        with pytest.raises(BrokerError, match="has a name"):
+        with pytest.raises(StartError, match="has a name"):
             Broker(data_dir=tmp_path / name).start()
 
 
@@ -200,7 +206,7 @@ def test_the_verb_takes_the_usual_port_or_says_why_not(tmp_path: Path) -> None:
 def test_missing_mosquitto_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("jaragua_broker.broker._EXTRA_PATH", ())
-    with pytest.raises(ToolError, match="not installed") as caught:
+    with pytest.raises(MissingError, match="not installed") as caught:
         find_mosquitto()
     assert "apt-get install mosquitto" in caught.value.hint
 
@@ -208,7 +214,7 @@ def test_missing_mosquitto_names_the_package(monkeypatch: pytest.MonkeyPatch) ->
 def test_unusable_data_folder_is_named(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
-    with pytest.raises(BrokerError, match="data folder"):
+    with pytest.raises(StartError, match="data folder"):
         Broker(data_dir=blocked / "inside").start()
 
 
