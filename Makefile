@@ -59,7 +59,7 @@ fuzz-node: setup-test ## libFuzzer on the board's node with a generated model (M
 	@PYTHONPATH=tests $(BIN)/python tests/firmware/fuzz_node.py --model $(or $(MODEL),digits) --seconds $(or $(SECONDS),300)
 
 reptile-search: setup-demo ## TinyReptile against batch Reptile at equal accuracy: the tables of docs/benchmarks.md; goes on where it was stopped
-	@$(BIN)/python -m jaragua.reptile_search --write
+	@$(BIN)/python -m jaragua.experiments.reptile_search --write
 
 random-networks: setup-test ## COUNT random networks (200): reference = native = Cortex-M4 = Cortex-M0; SEED repeats a run
 	@$(BIN)/python tests/compiler/differential.py --count $(or $(COUNT),200) $(if $(SEED),--seed $(SEED))
@@ -71,7 +71,7 @@ accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table 
 	@$(BIN)/python -m jaragua_bench.accuracy
 
 online: setup-test ## What learning after deployment forgets and notices, and its cost: figures of docs/online.md (about 10 minutes)
-	@for task in digits keywords; do $(BIN)/python -m jaragua.online.measure --task $$task && $(BIN)/python -m jaragua.online.cost --task $$task || exit 1; done
+	@for task in digits keywords; do $(BIN)/python -m jaragua.experiments.online.measure --task $$task && $(BIN)/python -m jaragua.experiments.online.cost --task $$task || exit 1; done
 
 bench-flower: ## Simulated client tasks per second, beside Flower's simulation (in an environment of its own)
 	@tools/setup/setup.sh flower

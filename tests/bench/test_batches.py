@@ -9,7 +9,7 @@ import pytest
 
 from jaragua.cli.main import run
 from jaragua.errors import UsageError
-from jaragua.reptile_search.grid import TASKS, Order
+from jaragua.experiments.reptile_search.grid import TASKS, Order
 from jaragua_bench import batch_reptile
 from jaragua_bench.batch_reptile import Case, Work, cases, cases_text
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from jaragua.errors import ModelError
-from jaragua.online import cost, measure
+from jaragua.experiments.online import cost, measure
 from jaragua_bench import accuracy, frozen
 from jaragua_compiler.command_line import exit_code_of
 from jaragua_models import __main__ as emit

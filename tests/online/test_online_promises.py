@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import jaragua_models
-from jaragua.online.drift import Change, inverted, rolled, unchanged, watch
-from jaragua.online.forgetting import measure
-from jaragua.online.measure import drift_is_as_stated
+from jaragua.experiments.online.drift import Change, inverted, rolled, unchanged, watch
+from jaragua.experiments.online.forgetting import measure
+from jaragua.experiments.online.measure import drift_is_as_stated
 from jaragua.online.pools import Pools, pools
 from jaragua.online.start import Start, trained_start
 from jaragua_compiler import plan

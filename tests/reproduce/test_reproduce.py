@@ -15,13 +15,13 @@ import pytest
 
 from jaragua.cli.main import run as run_command
 from jaragua.errors import StoreError
+from jaragua.experiments.reproduce import Plan, Progress, Store, costs, figures, markdown, read_plan, run
+from jaragua.experiments.reproduce import plan as plans
+from jaragua.experiments.reproduce.plan import SCALES, Scale, _said
+from jaragua.experiments.reproduce.run import Found, recorded
+from jaragua.experiments.reproduce.summary import lines
 from jaragua.report.intervals import paired_interval
-from jaragua.reproduce import Plan, Progress, Store, costs, figures, markdown, read_plan, run
-from jaragua.reproduce import plan as plans
-from jaragua.reproduce.plan import SCALES, Scale, _said
-from jaragua.reproduce.run import Found, recorded
-from jaragua.reproduce.summary import lines
-from jaragua.simulate import Means
+from jaragua.simulation import Means
 
 HEADER = markdown.Header("jaragua reproduce --short --only sine", "2 cores", "0")
 JARAGUA = (sys.executable, "-m", "jaragua.cli.main", "reproduce", "--short", "--no-figures")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from jaragua.reproduce import Store
-from jaragua.reptile_search import __main__ as command
-from jaragua.reptile_search import table
-from jaragua.reptile_search.grid import STREAM, TASKS, Order, Task, Trials, shortened
-from jaragua.reptile_search.run import Simulations, Size, searched
-from jaragua.reptile_search.search import EQUAL_POINTS, Found, Judge, at_best_rate, search
+from jaragua.experiments.reproduce import Store
+from jaragua.experiments.reptile_search import __main__ as command
+from jaragua.experiments.reptile_search import table
+from jaragua.experiments.reptile_search.grid import STREAM, TASKS, Order, Task, Trials, shortened
+from jaragua.experiments.reptile_search.run import Simulations, Size, searched
+from jaragua.experiments.reptile_search.search import EQUAL_POINTS, Found, Judge, at_best_rate, search
 from jaragua_bench.batch_reptile import Case, Comparison, Cost, Work
 
 TRIALS = Trials((0.1, 0.2, 0.4), (1, 2))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jaragua.simulate import Simulation, device_names
+from jaragua.simulation import Simulation, device_names
 
 Make = Callable[..., Simulation]
 

@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate import Simulation, numpy_fleet, simulate
-from jaragua.simulate.dense_lanes import LearnedInStep
-from jaragua.simulate.dense_start import DenseStart
-from jaragua.simulate.engine import Judged, VirtualFleet
-from jaragua.simulate.float_fleet import FloatFleet
-from jaragua.simulate.integer_fleet import IntegerFleet
-from jaragua.simulate.quick_rows import PlainRows, QuickRows, quick_rows
-from jaragua.simulate.samples import Batch, joined
-from jaragua.simulate.settings import default_cache
+from jaragua.simulation import Simulation, simulate
+from jaragua.simulation.clients import numpy_clients
+from jaragua.simulation.clients.batched_dense import LearnedInStep
+from jaragua.simulation.clients.batched_packing import DenseStart
+from jaragua.simulation.clients.engine import Judged, VirtualFleet
+from jaragua.simulation.clients.float_clients import FloatFleet
+from jaragua.simulation.clients.integer_clients import IntegerFleet
+from jaragua.simulation.clients.samples import Batch, joined
+from jaragua.simulation.scheduling.batched_random import PlainRows, QuickRows, quick_rows
+from jaragua.simulation.settings import default_cache
 from jaragua.strategies import WHOLE_SET, ClientWork
 from jaragua_compiler import Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPool2D, Network
 from jaragua_compiler.engines.host_build import MARCH_VARIABLE
@@ -182,12 +183,12 @@ def test_plain_rows_are_the_quick_ones(tmp_path: Path) -> None:
 
 
 def test_a_label_that_is_no_class_is_refused_in_numpy_too() -> None:
-    fleet, codec, batch = numpy_fleet.NumpyFloatFleet(DIGITS), ModelCodec(DIGITS), batch_of(DIGITS)
+    fleet, codec, batch = numpy_clients.NumpyFloatFleet(DIGITS), ModelCodec(DIGITS), batch_of(DIGITS)
     wrong = replace(batch, y=np.where(batch.y == 1, 10, batch.y))
     with pytest.raises(Exception, match="not a class of 'digits'"):
         fleet.train(fleet.start(codec.initial(1)), ONE_BY_ONE, wrong)
 
 
 def test_the_whole_set_is_one_step(make: Callable[..., Simulation]) -> None:
-    assert numpy_fleet._step_size(ClientWork(0.1, batch=WHOLE_SET), 7) == 7
-    assert numpy_fleet._step_size(ClientWork(0.1, batch=9), 7) == 7
+    assert numpy_clients._step_size(ClientWork(0.1, batch=WHOLE_SET), 7) == 7
+    assert numpy_clients._step_size(ClientWork(0.1, batch=9), 7) == 7

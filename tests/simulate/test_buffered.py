@@ -10,7 +10,7 @@ import pytest
 
 from jaragua.cli.main import run
 from jaragua.errors import ConfigurationError, StoreError
-from jaragua.simulate import Buffered, SimulationProgress, SimulationResult, device_names, simulate
+from jaragua.simulation import Buffered, SimulationProgress, SimulationResult, device_names, simulate
 
 SLOW = Buffered(2, most_age=2, slow_share=0.4, slow_factor=6.0)
 

@@ -26,8 +26,8 @@ from jaragua.models import model_named
 from jaragua.node import jobs
 from jaragua.node.feeder import Feeder
 from jaragua.node.outbox import Outbox
-from jaragua.simulate import Buffered, Simulation, device_names, simulate
-from jaragua.simulate.virtual_time import Arrival, course
+from jaragua.simulation import Buffered, Simulation, device_names, simulate
+from jaragua.simulation.scheduling.virtual_time import Arrival, course
 from jaragua.store import Initialisation, open_run
 from jaragua.wire import messages
 from jaragua.wire.rejections import Rejections

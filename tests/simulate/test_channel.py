@@ -11,10 +11,10 @@ import pytest
 
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate import Buffered, device_names, simulate
-from jaragua.simulate.channel import Differences
-from jaragua.simulate.integer_fleet import IntegerFleet
-from jaragua.simulate.state import State
+from jaragua.simulation import Buffered, device_names, simulate
+from jaragua.simulation.clients.integer_clients import IntegerFleet
+from jaragua.simulation.rounds.state import State
+from jaragua.simulation.transport.channel import Differences
 from jaragua.strategies import ClientWork, Strategy
 
 FIVE_SHARED_LAYER = ClientWork(0.01, local_layers=1, upload_share=0.5, delta_bits=8)

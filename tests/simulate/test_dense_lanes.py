@@ -13,11 +13,19 @@ import pytest
 
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate import Simulation, device_names, integer_fleet, simulate
-from jaragua.simulate.dense_lanes import WORTH_LANES, DenseLanes, LearnedInStep, MovedInStep, lanes_can, lanes_fit
-from jaragua.simulate.integer_fleet import IntegerFleet
-from jaragua.simulate.samples import Batch, joined
-from jaragua.simulate.settings import default_cache
+from jaragua.simulation import Simulation, device_names, simulate
+from jaragua.simulation.clients import integer_clients
+from jaragua.simulation.clients.batched_dense import (
+    WORTH_LANES,
+    DenseLanes,
+    LearnedInStep,
+    MovedInStep,
+    lanes_can,
+    lanes_fit,
+)
+from jaragua.simulation.clients.integer_clients import IntegerFleet
+from jaragua.simulation.clients.samples import Batch, joined
+from jaragua.simulation.settings import default_cache
 from jaragua.strategies import ClientWork, Vector
 from jaragua.strategies.aggregation import UpdateRows, row_lengths
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, plan
@@ -82,7 +90,7 @@ def test_the_same_bits_as_one_by_one(
             batch, work = batch_of(network, devices, 6, seed), ClientWork(rate, passes=passes)
             quick = fleet.train(start, work, batch)
             with monkeypatch.context() as patched:
-                patched.setattr(integer_fleet, "lanes_can", lambda *_: False)
+                patched.setattr(integer_clients, "lanes_can", lambda *_: False)
                 slow = fleet.train(start, work, batch)
             np.testing.assert_array_equal(quick.learned, slow.learned)
             assert quick.learned.any() or rate < 0.01  # so small a rate may round to no step at all
@@ -110,7 +118,7 @@ def test_a11_8_a_lane_passes_a_sample_over_beside_others_that_learn(
         batch, work = batch_of(network, devices, 6, seed), ClientWork(0.02, passes=3, least_loss=least, memory=2)
         quick = fleet.train(start, work, batch)
         assert isinstance(quick.rows, LearnedInStep)
-        monkeypatch.setattr(integer_fleet, "lanes_can", lambda *_: False)
+        monkeypatch.setattr(integer_clients, "lanes_can", lambda *_: False)
         slow = fleet.train(start, work, batch)
         np.testing.assert_array_equal(quick.learned, slow.learned)
         assert quick.loss == slow.loss
@@ -231,7 +239,7 @@ def test_a51_the_smallest_errors(flags: tuple[str, ...], seed: int, monkeypatch:
         y = ((output - np.arange(-4, 5)) * 2.0**-scale.output).astype(np.float32).reshape(-1, 1)
         batch = joined([Samples(x[n : n + 1], y[n : n + 1]) for n in range(9)], range(9))
         quick = fleet.train(start, ClientWork(0.9), batch)
-        monkeypatch.setattr(integer_fleet, "lanes_can", lambda *_: False)
+        monkeypatch.setattr(integer_clients, "lanes_can", lambda *_: False)
         np.testing.assert_array_equal(quick.learned, fleet.train(start, ClientWork(0.9), batch).learned)
         assert [bool(row.any()) for row in quick.learned] == [True] * 3 + [False] * 2 + [True] * 4
 
@@ -265,7 +273,7 @@ def test_several_threads_learn_the_same_bits(seed: int, monkeypatch: pytest.Monk
     codec = ModelCodec(model)
     found = []
     for worth, threads in ((10**9, 2), (1, 2), (1, 4), (1, 1000)):
-        monkeypatch.setattr(integer_fleet, "_WORTH_A_THREAD_IN_STEP", worth)
+        monkeypatch.setattr(integer_clients, "_WORTH_A_THREAD_IN_STEP", worth)
         with IntegerFleet(model, codec, 1, default_cache()) as fleet:
             fleet._count = threads
             assert fleet._threads_for(batch, 1, worth) == (threads if worth == 1 else 1)

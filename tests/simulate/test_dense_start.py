@@ -9,9 +9,9 @@ import pytest
 from test_dense_lanes import NETWORKS, model_of
 
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate import dense_start
-from jaragua.simulate.dense_start import DenseStart
-from jaragua.simulate.settings import default_cache
+from jaragua.simulation.clients import batched_packing
+from jaragua.simulation.clients.batched_packing import DenseStart
+from jaragua.simulation.settings import default_cache
 from jaragua.strategies import Vector
 from jaragua_compiler import Network
 from jaragua_compiler.errors import CompileError
@@ -53,12 +53,12 @@ def test_what_is_in_doubt_is_left_to_the_codec(seed: int, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("magnitude", [0.0, 1e-10, 0.5, 1.0, 1 + 1e-12, 1 - 1e-12, 4096.0, np.inf, np.nan])
 def test_doubtful_magnitudes(magnitude: float) -> None:
-    assert dense_start._is_doubtful(magnitude)
+    assert batched_packing._is_doubtful(magnitude)
 
 
 @pytest.mark.parametrize("magnitude", [1e-8, 0.75, 1.001, 1.999, 3000.0])
 def test_magnitudes_without_doubt(magnitude: float) -> None:
-    assert not dense_start._is_doubtful(magnitude)
+    assert not batched_packing._is_doubtful(magnitude)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

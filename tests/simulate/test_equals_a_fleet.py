@@ -14,7 +14,7 @@ import pytest
 from forked import Forker
 from images import built_image
 from jaragua.emulate import EmulatedFleet
-from jaragua.simulate import Simulation, device_names, simulate
+from jaragua.simulation import Simulation, device_names, simulate
 from jaragua_broker import Broker
 
 FLEET = "same"

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 import jaragua_models
 from jaragua.errors import ModelError
-from jaragua.simulate.float_fleet import FloatFleet
-from jaragua.simulate.samples import Batch, joined
-from jaragua.simulate.settings import default_cache
+from jaragua.simulation.clients.float_clients import FloatFleet
+from jaragua.simulation.clients.samples import Batch, joined
+from jaragua.simulation.settings import default_cache
 from jaragua.strategies import WHOLE_SET, ClientWork, Vector
 from jaragua_compiler import (
     Activation,

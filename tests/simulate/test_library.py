@@ -6,7 +6,7 @@ import ctypes
 import os
 from pathlib import Path
 
-from jaragua.simulate import library
+from jaragua.simulation.native import library
 
 SOURCE = {"answer.c": '#include "number.h"\n\nint answer(void);\n\nint answer(void)\n{\n    return NUMBER;\n}\n'}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jaragua.simulate import device_names, simulate
+from jaragua.simulation import device_names, simulate
 
 NUMBERS = {"engine": "w8", "clients": 10, "shots": 16, "rounds": 200, "eval_tasks": 300, "float_share": 0.2}
 

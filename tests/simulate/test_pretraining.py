@@ -14,14 +14,15 @@ import pytest
 from jaragua.cli.main import run
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError, RunError
-from jaragua.simulate import Buffered, SimulationProgress, pretraining, simulate
-from jaragua.simulate.draws import draw_round, draws
-from jaragua.simulate.engine import VirtualFleet
-from jaragua.simulate.float_fleet import FloatFleet
-from jaragua.simulate.integer_fleet import IntegerFleet
-from jaragua.simulate.models import model_for
-from jaragua.simulate.pretraining import Server, require_held
-from jaragua.simulate.settings import default_cache
+from jaragua.simulation import Buffered, SimulationProgress, simulate
+from jaragua.simulation.clients.engine import VirtualFleet
+from jaragua.simulation.clients.float_clients import FloatFleet
+from jaragua.simulation.clients.integer_clients import IntegerFleet
+from jaragua.simulation.evaluation import pretraining
+from jaragua.simulation.evaluation.pretraining import Server, require_held
+from jaragua.simulation.models import model_for
+from jaragua.simulation.scheduling.draws import draw_round, draws
+from jaragua.simulation.settings import default_cache
 from jaragua.strategies.vectors import flat, layers_of
 from jaragua_compiler import initial_weights
 from jaragua_compiler.floating.engine import FloatEngine

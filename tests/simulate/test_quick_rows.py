@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaragua.coordinator import rules
-from jaragua.simulate.quick_rows import QuickRows
-from jaragua.simulate.settings import default_cache
+from jaragua.simulation.scheduling.batched_random import QuickRows
+from jaragua.simulation.settings import default_cache
 from jaragua_models.random_rows import Named, unit_rows_of
 from jaragua_models.randomness import generator_for
 

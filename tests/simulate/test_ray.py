@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jaragua.errors import ConfigurationError, ToolError
-from jaragua.simulate import device_names, simulate
+from jaragua.simulation import device_names, simulate
 
 
 @pytest.mark.parametrize("clients", [5, 24])

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaragua.simulate.samples import Batch, in_one_pass, joined
+from jaragua.simulation.clients.samples import Batch, in_one_pass, joined
 from jaragua.strategies import ClientWork
 from jaragua_compiler.engines.replay_order import visits
 from jaragua_models import Samples

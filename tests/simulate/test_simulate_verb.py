@@ -16,7 +16,7 @@ import pytest
 import jaragua_models
 from jaragua import strategies
 from jaragua.cli.main import run
-from jaragua.simulate import ENGINES
+from jaragua.simulation import ENGINES
 from limits import GENEROUS_S
 
 SHORT = ("--rounds", "2", "--clients", "2", "--eval-tasks", "3", "--json")

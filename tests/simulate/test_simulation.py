@@ -13,12 +13,12 @@ import pytest
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError, DataError, RunError, StoreError
-from jaragua.simulate import Buffered, SimulationProgress, device_names, simulate
-from jaragua.simulate.draws import draw_round, draws
-from jaragua.simulate.models import model_for, model_named
-from jaragua.simulate.samples import joined
-from jaragua.simulate.simulation import fleet_of_one_thread
-from jaragua.simulate.state import StateFolder
+from jaragua.simulation import Buffered, SimulationProgress, device_names, simulate
+from jaragua.simulation.clients.samples import joined
+from jaragua.simulation.models import model_for, model_named
+from jaragua.simulation.rounds.simulation import fleet_of_one_thread
+from jaragua.simulation.rounds.state import StateFolder
+from jaragua.simulation.scheduling.draws import draw_round, draws
 from jaragua.strategies import ClientWork
 
 

@@ -16,7 +16,7 @@ import pytest
 from jaragua.cli import start_file
 from jaragua.cli.main import run
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate import Simulation, simulate
+from jaragua.simulation import Simulation, simulate
 from jaragua_compiler.export.start import read_start
 from jaragua_models import get
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulate.integer_fleet import IntegerFleet
-from jaragua.simulate.layout import regions, units
-from jaragua.simulate.samples import Batch, joined
-from jaragua.simulate.settings import default_cache
+from jaragua.simulation.clients.integer_clients import IntegerFleet
+from jaragua.simulation.clients.layout import regions, units
+from jaragua.simulation.clients.samples import Batch, joined
+from jaragua.simulation.settings import default_cache
 from jaragua.strategies import WHOLE_SET, ClientWork
 from jaragua_compiler import (
     Conv2D,

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from jaragua.coordinator import machine
 from jaragua.coordinator.judge import Expected
 from jaragua.coordinator.machine import Action, Memory, RoundMachine, Rules
-from jaragua.simulate import Buffered, Simulation, device_names
-from jaragua.simulate.virtual_time import TICKS_IN_A_UNIT, Arrival, Durations, Tally, VirtualRound, course
+from jaragua.simulation import Buffered, Simulation, device_names
+from jaragua.simulation.scheduling.virtual_time import TICKS_IN_A_UNIT, Arrival, Durations, Tally, VirtualRound, course
 from jaragua.store.records import Assignment
 from jaragua.wire.messages import UpdateHeader
 

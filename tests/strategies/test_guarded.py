@@ -13,8 +13,8 @@ import pytest
 from jaragua import strategies
 from jaragua.cli.main import run
 from jaragua.errors import ConfigurationError, RunError
-from jaragua.simulate import Buffered, device_names, simulate
-from jaragua.simulate.settings import Simulation
+from jaragua.simulation import Buffered, device_names, simulate
+from jaragua.simulation.settings import Simulation
 from jaragua.strategies import Facts, Settings, Strategy
 from jaragua.strategies.guarded import moved
 from jaragua.strategies.registry import options_of, step_size_of, work_of

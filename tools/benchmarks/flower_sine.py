@@ -39,7 +39,7 @@ from flwr.serverapp.strategy import FedAvg
 from flwr.simulation import run_simulation
 from numpy.typing import NDArray
 
-from jaragua.simulate import EngineName, Simulation, device_names, simulate
+from jaragua.simulation import EngineName, Simulation, device_names, simulate
 from jaragua_compiler import initial_weights
 from jaragua_models import get
 

@@ -9,9 +9,9 @@ from typing import Any, Final, TypeAlias
 
 from jaragua.cli import output
 from jaragua.errors import UsageError
-from jaragua.simulate import Buffered, Simulation
-from jaragua.simulate.models import model_named
-from jaragua.simulate.simulation import create_strategy, with_options
+from jaragua.simulation import Buffered, Simulation
+from jaragua.simulation.models import model_named
+from jaragua.simulation.rounds.simulation import create_strategy, with_options
 from jaragua.strategies import REGISTRY, Strategy
 from jaragua.strategies.registry import work_of
 from jaragua_models import HasOwners

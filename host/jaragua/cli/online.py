@@ -52,7 +52,7 @@ def online(
     from jaragua.online.lesson import Script, known_classes, teach
     from jaragua.online.pools import pools
     from jaragua.online.start import saved_weights, trained_start
-    from jaragua.simulate.models import model_named
+    from jaragua.simulation.models import model_named
     from jaragua_compiler.online import Settings
     from jaragua_compiler.quantisation.rate import LearningRate
 

@@ -18,8 +18,8 @@ from jaragua.errors import Interrupted, StoreError, UsageError
 from jaragua.reasons import reason_of
 
 if TYPE_CHECKING:
-    from jaragua.reproduce import Plan, Progress, Scale
-    from jaragua.reproduce.run import Found, OnProgress
+    from jaragua.experiments.reproduce import Plan, Progress, Scale
+    from jaragua.experiments.reproduce.run import Found, OnProgress
 
 app = typer.Typer()
 
@@ -39,7 +39,7 @@ def reproduce(
 ) -> None:
     """Make the tables and figures of docs/results.md. Stopped and started again, it goes on where it was."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from jaragua.reproduce import Store, read_plan
+    from jaragua.experiments.reproduce import Store, read_plan
 
     _require_effect(list_only=list_only, render_only=render_only, workers=workers, folder=folder, document=document)
     scale = _scale(short, full)
@@ -97,8 +97,8 @@ def _command(scale: Scale, only: list[str], document: Path | None) -> str:
 
 
 def _run(plan: Plan, store: Any, workers: int | None, render_only: bool) -> Found:
-    from jaragua.reproduce import run
-    from jaragua.reproduce.run import recorded
+    from jaragua.experiments.reproduce import run
+    from jaragua.experiments.reproduce.run import recorded
 
     if render_only:
         found = recorded(plan, store)
@@ -114,7 +114,7 @@ def _run(plan: Plan, store: Any, workers: int | None, render_only: bool) -> Foun
 
 def _write(plan: Plan, found: Found, target: Path, command: str, with_figures: bool) -> list[str]:
     """The document and its figures; the files of the figures."""
-    from jaragua.reproduce import figures, markdown
+    from jaragua.experiments.reproduce import figures, markdown
 
     drawn = figures.figures(plan, found) if with_figures else []
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
@@ -130,7 +130,7 @@ def _write(plan: Plan, found: Found, target: Path, command: str, with_figures: b
 
 
 def _tell(plan: Plan, found: Found, target: Path, drawn: list[str], json: bool) -> None:
-    from jaragua.reproduce.summary import total_seconds
+    from jaragua.experiments.reproduce.summary import total_seconds
 
     if json:
         data = {

@@ -13,7 +13,7 @@ from jaragua.cli import output
 from jaragua.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from jaragua.simulate import Buffered, EngineName, Simulation, SimulationResult, VirtualTime
+    from jaragua.simulation import Buffered, EngineName, Simulation, SimulationResult, VirtualTime
 
 app = typer.Typer()
 
@@ -106,8 +106,8 @@ def simulate(
     # Simulations have workers of their own: more threads in a product of small matrices only get in their way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from jaragua.cli import idle_options, start_file
-    from jaragua.simulate import Simulation, device_names
-    from jaragua.simulate.models import model_named
+    from jaragua.simulation import Simulation, device_names
+    from jaragua.simulation.models import model_named
     from jaragua.strategies.registry import canonical, find
     from jaragua.strategies.robust import NEAR
 
@@ -167,7 +167,7 @@ def simulate(
 
 def _run(wanted: Simulation, state: Path | None, how: dict[str, Any]) -> SimulationResult:
     from jaragua.cli.simulate_progress import progress
-    from jaragua.simulate import simulate as run_simulation
+    from jaragua.simulation import simulate as run_simulation
 
     _say_without_a_compiler()
     try:
@@ -195,7 +195,7 @@ def _given(context: typer.Context) -> set[str]:
 
 
 def _engine(name: str) -> EngineName:
-    from jaragua.simulate import ENGINES
+    from jaragua.simulation import ENGINES
 
     if name not in ENGINES:
         raise UsageError(f"there is no engine '{name}'", f"known: {', '.join(ENGINES)}")
@@ -204,7 +204,7 @@ def _engine(name: str) -> EngineName:
 
 def _buffered(buffer: int, **more: float | None) -> Buffered | None:
     """What goes with a buffer; what is None has its default."""
-    from jaragua.simulate import Buffered
+    from jaragua.simulation import Buffered
 
     said: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
     if buffer:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jaragua.cli import output
-from jaragua.simulate import SimulationProgress
-from jaragua.simulate.settings import OnProgress
+from jaragua.simulation import SimulationProgress
+from jaragua.simulation.settings import OnProgress
 
 _LINE_EVERY_SECONDS = 5.0
 _BAR_EVERY_SECONDS = 0.1

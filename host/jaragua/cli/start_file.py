@@ -7,8 +7,8 @@ from pathlib import Path
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import StoreError
-from jaragua.simulate import Simulation, SimulationResult
-from jaragua.simulate.models import model_for
+from jaragua.simulation import Simulation, SimulationResult
+from jaragua.simulation.models import model_for
 from jaragua.store.files import write_whole
 from jaragua.store.run_folder import weights_content
 from jaragua.strategies import Vector

@@ -1,0 +1,1 @@
+"""Measurements behind the documents. Nothing in the product imports them."""

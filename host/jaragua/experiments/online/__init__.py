@@ -1,0 +1,1 @@
+"""What learning after deployment forgets and notices, and what it costs."""

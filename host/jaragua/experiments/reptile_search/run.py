@@ -1,0 +1,156 @@
+"""The search on simulations, one after the other; and what was found, counted on the emulated board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final, TypeAlias
+
+from jaragua.experiments.reproduce import Experiment, Outcome, Store
+from jaragua.experiments.reproduce.plan import TaskOfPlan
+from jaragua.experiments.reproduce.run import outcome_of
+from jaragua.experiments.reptile_search.grid import Order, Task
+from jaragua.experiments.reptile_search.search import Equal, Found, Judge, Learned, search
+from jaragua.simulation import Simulation
+from jaragua_bench.batch_reptile import Case, Comparison, Work, compare
+
+OnProgress: TypeAlias = Callable[[str], None]
+_EVERY: Final = 10  # simulations between two lines of progress
+
+
+@dataclass(frozen=True)
+class Row:
+    """One of TinyReptile's rivals. comparison: None where nothing was counted."""
+
+    learned: Learned
+    comparison: Comparison | None
+    learns_as_well: bool = True
+
+    @property
+    def instructions(self) -> int:
+        """0 where nothing was counted."""
+        return self.comparison.batch_reptile.instructions if self.comparison else 0
+
+
+@dataclass(frozen=True)
+class Size:
+    """All that is known of one support-set size. comparisons: of what was found, in the order of `works`."""
+
+    task: Task
+    shots: int
+    found: Found
+    comparisons: tuple[Comparison, ...] = ()
+
+    @property
+    def samples(self) -> int:
+        """In the support set."""
+        return self.task.samples(self.shots)
+
+    @property
+    def works(self) -> tuple[Learned, ...]:
+        """All that the bench is to count."""
+        return (*(one for equal in self._equals for one in equal.found), *self.found.accumulations)
+
+    @property
+    def case(self) -> Case:
+        """The same for the bench."""
+        return self._case(self.works)
+
+    @property
+    def cheapest(self) -> Case:
+        """The same without what learns as well for more instructions."""
+        return self._case([*(row.learned for row in self.batch_reptile), *self.found.accumulations])
+
+    @property
+    def is_selective(self) -> bool:
+        """Whether TinyReptile passes over what it knows (B6)."""
+        return self.found.alike is not None
+
+    @property
+    def batch_reptile(self) -> list[Row]:
+        """The one with the fewest instructions; that of several passes, if that has one pass; that of `alike`."""
+        rows = iter(self._rows())
+        return [_cheapest(list(islice(rows, len(equal.found))), equal) for equal in self._equals]
+
+    @property
+    def accumulations(self) -> list[Row]:
+        """The single passes that keep nothing."""
+        rows = self._rows()
+        return rows[len(rows) - len(self.found.accumulations) :]
+
+    @property
+    def _equals(self) -> list[Equal]:
+        return [equal for equal in (self.found.equal, self.found.several, self.found.alike) if equal]
+
+    def _rows(self) -> list[Row]:
+        counted = self.comparisons or [None] * len(self.works)
+        return [Row(learned, comparison) for learned, comparison in zip(self.works, counted, strict=True)]
+
+    def _case(self, learned: Sequence[Learned]) -> Case:
+        return Case(self.shots, _work(self.found.stream), tuple(_work(one) for one in learned), self.task.rounds)
+
+
+def _work(learned: Learned) -> Work:
+    order = learned.order
+    return Work(order.passes, order.batch, learned.rate, order.least_loss, order.memory)
+
+
+def _cheapest(rows: list[Row], equal: Equal) -> Row:
+    return replace(min(rows, key=lambda row: row.instructions), learns_as_well=equal.learns_as_well)
+
+
+class Simulations:
+    """Judges one task's orders by simulations; a store keeps each, so none is done twice."""
+
+    def __init__(self, task: Task, store: Store, workers: int | None, on_progress: OnProgress) -> None:
+        self._task = task
+        self._store = store
+        self._workers = workers
+        self._on_progress = on_progress
+        self.outcomes: dict[str, Outcome] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Of wall time that all of them took, in this start of the command or an earlier one."""
+        return sum(outcome.seconds for outcome in self.outcomes.values())
+
+    def judge(self, shots: int) -> Judge:
+        """Of one support-set size."""
+        return lambda order, rate, seed: self._outcome(shots, order, rate, seed).after.mean / self._task.point
+
+    def _outcome(self, shots: int, order: Order, rate: float, seed: int) -> Outcome:
+        experiment = _experiment(self._task, self._task.simulation(order, rate, shots, seed), order)
+        if experiment.key not in self.outcomes:
+            if len(self.outcomes) % _EVERY == 0:
+                self._on_progress(f"{experiment.name}, {len(self.outcomes)} simulations done")
+            self.outcomes[experiment.key] = outcome_of(experiment, self._store, self._workers)
+        return self.outcomes[experiment.key]
+
+
+def searched(simulations: Simulations, task: Task) -> list[Size]:
+    """Every support-set size of a task. Raises: what `simulate` raises, StoreError.
+
+    Who passes over some samples takes fewer steps, and none smaller than who takes them all (B6).
+    """
+    sizes: list[Size] = []
+    rates: dict[tuple[int, int], float] = {}
+    for shots, order in task.streams:
+        least_rate = rates[shots, order.passes] if order.least_loss else 0.0
+        found = search(task.trials, simulations.judge(shots), order, least_rate)
+        rates.setdefault((shots, order.passes), found.stream.rate)
+        sizes.append(Size(task, shots, found))
+    return sizes
+
+
+def counted(sizes: list[Size]) -> list[Size]:
+    """The sizes of one task with what the emulated board counts. Raises: ToolError of the bench."""
+    comparisons = compare(sizes[0].task.model, [size.case for size in sizes])
+    return [replace(size, comparisons=tuple(islice(comparisons, len(size.works)))) for size in sizes]
+
+
+def _experiment(task: Task, simulation: Simulation, order: Order) -> Experiment:
+    """As `jaragua reproduce` keeps them."""
+    name = f"{task.model}, {order} at rate {simulation.learning_rate:g}, {simulation.adapt_shots} shots"
+    row = TaskOfPlan(task.model, task.model, task.model, len(task.trials.seeds))
+    return Experiment(name, row, str(order), "support", str(simulation.adapt_shots), simulation)

@@ -1,0 +1,102 @@
+"""The search, on figures that a judge gives: no simulation is known here. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Final, TypeAlias
+
+from jaragua.experiments.reptile_search.grid import ACCUMULATIONS, BATCHES, STREAM, Order, Trials
+from jaragua.report.intervals import Interval, paired_interval
+
+#: By how many points batch Reptile may be behind TinyReptile and still count as equal.
+EQUAL_POINTS: Final = 1.0
+#: Rates that all seeds judge: the best of the first ones'.
+_RATES_KEPT: Final = 2
+
+#: Of an order at a rate under a seed: what the metric is after adapting, in points (more is better).
+Judge: TypeAlias = Callable[[Order, float, int], float]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """An order at its best rate. points: one for each seed. at_edge: no rate beyond this one was tried."""
+
+    order: Order
+    rate: float
+    points: tuple[float, ...]
+    at_edge: bool
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return fmean(self.points)
+
+    def ahead_of(self, other: Learned) -> Interval:
+        """Points by which this one is better, paired by seeds."""
+        return paired_interval(self.points, other.points)
+
+
+@dataclass(frozen=True)
+class Equal:
+    """Batch Reptile of the fewest passes that learns as well: one for each mini-batch that does.
+
+    learns_as_well: False if none does, and these are those of the most passes.
+    """
+
+    found: tuple[Learned, ...]
+    learns_as_well: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """Of one support-set size.
+
+    equal: of any number of passes. several: of two or more, over a set that is kept; None if `equal` is that.
+    accumulations: single passes in smaller steps, beside a stream's single pass. alike: of any number of passes, and
+    passing over what the stream passes over; None where it passes over nothing.
+    """
+
+    stream: Learned
+    equal: Equal
+    several: Equal | None
+    accumulations: tuple[Learned, ...]
+    alike: Equal | None = None
+
+
+def search(trials: Trials, judge: Judge, order: Order = STREAM, least_rate: float = 0.0) -> Found:
+    """TinyReptile in this order at its best rate; then batch Reptile, with more passes until it learns as well.
+
+    least_rate: of TinyReptile.
+    """
+    stream = at_best_rate(order, trials, judge, least_rate)
+    in_steps = ACCUMULATIONS if order == STREAM else ()
+    accumulations = tuple(at_best_rate(Order(1, batch), trials, judge) for batch in in_steps)
+
+    def equal_from(least_passes: int, least_loss: float = 0.0) -> Equal:
+        tried: tuple[Learned, ...] = ()
+        for passes in range(least_passes, trials.most_passes + 1):
+            tried = tuple(at_best_rate(Order(passes, batch, least_loss), trials, judge) for batch in BATCHES)
+            equal = tuple(one for one in tried if one.mean >= stream.mean - EQUAL_POINTS)
+            if equal:
+                return Equal(equal, True)
+        return Equal(tried, False)
+
+    equal = equal_from(1)
+    several = equal_from(2) if equal.found[0].order.passes == 1 else None
+    alike = equal_from(1, order.least_loss) if order.least_loss else None
+    return Found(stream, equal, several, accumulations, alike)
+
+
+def at_best_rate(order: Order, trials: Trials, judge: Judge, least_rate: float = 0.0) -> Learned:
+    """The best mean over all seeds, among the rates of the best means over the first seeds."""
+    rates = [rate for rate in trials.rates if rate >= least_rate]
+    means = {rate: fmean(judge(order, rate, seed) for seed in trials.seeds[: trials.scouts]) for rate in rates}
+    kept = sorted(rates, key=lambda rate: -means[rate])[:_RATES_KEPT]
+    return max((_under_all_seeds(order, rate, trials, judge) for rate in kept), key=lambda one: one.mean)
+
+
+def _under_all_seeds(order: Order, rate: float, trials: Trials, judge: Judge) -> Learned:
+    points = tuple(judge(order, rate, seed) for seed in trials.seeds)
+    return Learned(order, rate, points, rate in (min(trials.rates), max(trials.rates)))

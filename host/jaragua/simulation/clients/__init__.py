@@ -1,0 +1,1 @@
+"""Many devices on one machine: their samples, and the engines that train them together."""

@@ -1,0 +1,87 @@
+"""What the rounds of a simulation need of an arithmetic."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua.simulation.clients.samples import Batch
+from jaragua.strategies import ClientWork, Vector
+from jaragua.strategies.aggregation import LazyRows, Told
+
+
+class Learned(Protocol):
+    """What devices learned, their weights less the start's, before anybody made a matrix of it."""
+
+    def matrix(self) -> Vector:
+        """float64 [devices, parameters], which the caller may change."""
+        ...
+
+    def onto(self, vector: Vector) -> LazyRows:
+        """The same, added to a vector: the rows of matrix() + vector."""
+        ...
+
+
+def learned_onto(vector: Vector, learned: Vector | Learned) -> Vector | LazyRows:
+    """What devices learned, added to a vector; a matrix itself is changed."""
+    if not isinstance(learned, np.ndarray):
+        return learned.onto(vector)
+    learned += vector
+    return learned
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the devices of a round made of a start.
+
+    rows: what they learned. loss: mean over all samples. told: bool [devices, parameters], what of it a device of
+    coarser weights than others has anything to say of (R14).
+    """
+
+    rows: Vector | Learned
+    loss: float
+    told: Told | None = None
+
+    @functools.cached_property
+    def learned(self) -> Vector:
+        """float64 [devices, parameters], their weights less the start's; the caller may change it."""
+        return self.rows if isinstance(self.rows, np.ndarray) else self.rows.matrix()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One figure for each task, float64 [tasks], in the metric of the model."""
+
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+
+
+class VirtualFleet(Protocol):
+    """Devices of one arithmetic. A start is what they are sent: the bytes of a model."""
+
+    def __enter__(self) -> VirtualFleet: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def start(self, vector: Vector) -> bytes:
+        """What devices are sent for a vector."""
+        ...
+
+    def numbers(self, start: bytes) -> Vector:
+        """What a start stands for: the vector, as far as the devices' format holds it; the caller may change it."""
+        ...
+
+    def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
+        """Every device of the batch does the work, from the same start."""
+        ...
+
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+        """Every device is judged on its query samples before and after it did the work on its support samples."""
+        ...

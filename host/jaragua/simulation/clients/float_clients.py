@@ -1,0 +1,173 @@
+"""Virtual devices that compute in float32: what the boards' integers are compared with.
+
+The C adds in an order of its own that depends on neither processor nor compiler: the same libm repeats to the bit,
+whatever the number of workers; another libm may differ in the last bit of an exponential, a logarithm or a tanh.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua.simulation.clients.engine import Judged, Trained
+from jaragua.simulation.clients.float_table import Table, table_of
+from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes
+from jaragua.simulation.clients.workers import Workers
+from jaragua.simulation.native import library
+from jaragua.strategies import ClientWork, Vector
+from jaragua_compiler import Network
+from jaragua_models import Model
+
+_SOURCE: Final = "float_clients.c"
+#: No order of a sum is given up: results depend on neither processor nor compiler.
+_FLAGS: Final = ("-fno-math-errno",)
+#: Training steps times parameters below which a second thread costs more than it brings.
+_WORTH_A_THREAD: Final = 1_000_000
+
+Floats = NDArray[np.float32]
+Figures = NDArray[np.float64]
+
+
+class _Memory(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_void_p) for name in ("weights", "start", "gradients", "values", "errors", "patches", "row")
+    )
+
+
+class _Work(ctypes.Structure):
+    _fields_ = (
+        ("passes", ctypes.c_int32),
+        ("batch", ctypes.c_int32),
+        ("rate", ctypes.c_float),
+        ("pull", ctypes.c_float),
+        ("least_loss", ctypes.c_double),
+    )
+
+
+class _Samples(ctypes.Structure):
+    _fields_ = (
+        ("clients", ctypes.c_int32),
+        ("counts", ctypes.c_void_p),
+        ("inputs", ctypes.c_void_p),
+        ("targets", ctypes.c_void_p),
+    )
+
+
+class _Arrays:
+    """A batch as C reads it; keeps what the structure points to."""
+
+    def __init__(self, batch: Batch, network: Network) -> None:
+        """Raises: ModelError for a label that is no class: C would write where it says."""
+        require_classes(batch, network)
+        self._counts = batch.counts.astype(np.int32)
+        self._inputs = np.ascontiguousarray(batch.x, np.float32)
+        self._targets = np.ascontiguousarray(batch.y, np.float32)
+        pointers = (array.ctypes.data for array in (self._counts, self._inputs, self._targets))
+        self.structure = _Samples(len(batch), *pointers)
+
+
+class _EngineMemory:
+    """The memory of one engine; keeps what the structure points to."""
+
+    def __init__(self, table: Table, start: bytes) -> None:
+        head = table.head
+        sizes = (head.parameters, head.parameters, head.values_count, head.values_count, table.patches, table.row)
+        weights, gradients, *scratch = (np.zeros(max(size, 1), np.float32) for size in sizes)
+        self._arrays = (weights, np.frombuffer(start, np.float32).copy(), gradients, *scratch)
+        self.structure = _Memory(*(array.ctypes.data for array in self._arrays))
+
+
+class FloatFleet:
+    """Devices of one network."""
+
+    def __init__(self, model: Model, workers: int, cache: Path, samples: int | None = None) -> None:
+        """samples: of a task as it is asked for, by which FedProx pulls. Raises: ToolchainError without the C."""
+        self._model = model
+        self._samples = samples
+        self._table = table_of(model.network)
+        built = library.build({_SOURCE: library.own_source(_SOURCE)}, None, cache, _FLAGS, ("-lm",))
+        self._workers = Workers(built, workers, _declare)
+
+    def __enter__(self) -> FloatFleet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._workers.__exit__(kind, value, trace)
+
+    def start(self, vector: Vector) -> bytes:
+        """All weights in float32, little endian."""
+        return vector.astype("<f4").tobytes()
+
+    def numbers(self, start: bytes) -> Vector:
+        """The weights in float32."""
+        return np.frombuffer(start, "<f4").astype(np.float64)
+
+    def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
+        """Every device of the batch does the work, from the same weights."""
+        work, batch = in_one_pass(work, batch)
+        wanted = _work(work, asked_of(batch, self._samples))
+
+        def one(copy: ctypes.CDLL, share: Batch) -> tuple[Floats, Figures]:
+            return self._train_share(copy, start, wanted, share)
+
+        results = self._workers.run(one, batch.shares(self._threads_for(batch, work.passes)))
+        trained = results[0][0] if len(results) == 1 else np.concatenate([weights for weights, _ in results])
+        learned = trained.astype(np.float64)
+        learned -= np.frombuffer(start, "<f4").astype(np.float64)
+        losses = np.concatenate([figures for _, figures in results])[:, 1]
+        samples = int(batch.counts.sum()) * work.passes
+        return Trained(learned, float(losses.sum()) / samples)
+
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+        """Before and after adaptation, each device on its own query samples."""
+        work, support = in_one_pass(work, support)
+        wanted = _work(work, asked_of(support, self._samples))
+
+        def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures]:
+            return self._adapt_share(copy, start, wanted, *share)
+
+        count = self._threads_for(support, work.passes)
+        results = self._workers.run(one, list(zip(support.shares(count), query.shares(count), strict=True)))
+        before, after = (np.concatenate([result[side] for result in results]) for side in (0, 1))
+        column = 0 if self._model.metric == "accuracy" else 1
+        return Judged(before[:, column] / query.counts, after[:, column] / query.counts)
+
+    def _train_share(self, copy: ctypes.CDLL, start: bytes, work: _Work, share: Batch) -> tuple[Floats, Figures]:
+        samples, memory = _Arrays(share, self._model.network), _EngineMemory(self._table, start)
+        trained = np.empty((len(share), self._table.head.parameters), np.float32)
+        figures = np.zeros((len(share), 2))
+        structures = (self._table.head, memory.structure, work, samples.structure)
+        copy.jrg_float_train(*map(ctypes.byref, structures), trained.ctypes.data, figures.ctypes.data)
+        return trained, figures
+
+    def _adapt_share(
+        self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
+    ) -> tuple[Figures, Figures]:
+        learnt, asked = (_Arrays(batch, self._model.network) for batch in (support, query))
+        memory = _EngineMemory(self._table, start)
+        before, after = np.zeros((len(support), 2)), np.zeros((len(support), 2))
+        structures = (self._table.head, memory.structure, work, learnt.structure, asked.structure)
+        copy.jrg_float_adapt(*map(ctypes.byref, structures), before.ctypes.data, after.ctypes.data)
+        return before, after
+
+    def _threads_for(self, batch: Batch, passes: int) -> int:
+        steps = int(batch.counts.sum()) * passes
+        return self._workers.count if steps * self._table.head.parameters > _WORTH_A_THREAD else 1
+
+
+def _work(work: ClientWork, samples: int) -> _Work:
+    return _Work(work.passes, work.batch, work.learning_rate, work.kept_after_a_pass(samples), work.least_loss)
+
+
+def _declare(copy: ctypes.CDLL) -> None:
+    pointer = ctypes.c_void_p
+    copy.jrg_float_train.argtypes = [pointer] * 6
+    copy.jrg_float_adapt.argtypes = [pointer] * 7
+    copy.jrg_float_train.restype = copy.jrg_float_adapt.restype = None

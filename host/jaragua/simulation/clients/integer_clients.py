@@ -1,0 +1,276 @@
+"""Virtual devices that compute in the boards' integers: the generated C itself (docs/arithmetic.md)."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import math
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.errors import ModelError
+from jaragua.simulation.clients.batched_dense import DenseLanes, Integers, LearnedInStep, Task, lanes_can, lanes_fit
+from jaragua.simulation.clients.batched_packing import DenseStart
+from jaragua.simulation.clients.engine import Judged, Trained
+from jaragua.simulation.clients.layout import regions, units
+from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass
+from jaragua.simulation.clients.workers import Workers
+from jaragua.simulation.evaluation.figures import FIGURES, Figures, loss_unit, scores
+from jaragua.simulation.native import library
+from jaragua.strategies import ClientWork, Vector
+from jaragua_compiler.codegen.emitter import emitted_files
+from jaragua_compiler.engines.native import kernel_folder
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_least_loss, quantise_targets
+from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
+from jaragua_compiler.quantisation.rate import LearningRate
+from jaragua_models import Model
+
+_SOURCE: Final = "integer_clients.c"
+#: Training steps times bytes of weights below which a second thread costs more than it brings; of devices in step.
+_WORTH_A_THREAD: Final = 2_000_000
+_WORTH_A_THREAD_IN_STEP: Final = 20_000_000
+
+#: Magnitude bits of the outputs (A2.5), and the largest of all finite numbers.
+_WIDEST: Final = 15
+_FINITE: Final = sys.float_info.max
+
+
+class _Work(ctypes.Structure):
+    _fields_ = (
+        ("regions", ctypes.c_void_p),
+        ("units", ctypes.c_void_p),
+        ("regions_count", ctypes.c_uint32),
+        ("passes", ctypes.c_uint32),
+        ("batch", ctypes.c_uint32),
+        ("pull", ctypes.c_int32),
+        ("rate_mantissa", ctypes.c_uint16),
+        ("rate_exponent", ctypes.c_uint8),
+        ("least_loss", ctypes.c_uint32),
+    )
+
+
+class _Samples(ctypes.Structure):
+    _fields_ = (
+        ("clients", ctypes.c_uint32),
+        ("counts", ctypes.c_void_p),
+        ("seeds", ctypes.c_void_p),
+        ("inputs", ctypes.c_void_p),
+        ("targets", ctypes.c_void_p),
+    )
+
+
+@dataclass(frozen=True)
+class _Quantised:
+    """A batch in the device's integers, in arrays that C can read."""
+
+    inputs: NDArray[np.int16]
+    targets: NDArray[np.int16]
+    counts: NDArray[np.uint32]
+    seeds: NDArray[np.uint32]
+
+    def structure(self) -> _Samples:
+        """Points into this object's arrays."""
+        arrays = (self.counts, self.seeds, self.inputs, self.targets)
+        return _Samples(len(self.counts), *(array.ctypes.data for array in arrays))
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """What the numbers of a blob stand for; units: one for each row of each region (layout.py)."""
+
+    start: bytes
+    exponents: Exponents
+    units: NDArray[np.float64]
+
+
+class IntegerFleet:
+    """Devices of one network. Same start, work and samples give the same bits as a board (tests/simulate)."""
+
+    def __init__(self, model: Model, codec: ModelCodec, workers: int, cache: Path, samples: int | None = None) -> None:
+        """samples: of a task as it is asked for, by which FedProx pulls. Raises: ToolchainError without the C."""
+        self._model = model
+        self._codec = codec
+        self._samples = samples
+        self._plan = codec.plan
+        self._regions = regions(self._plan)
+        self._parameters = len(codec.initial(0))
+        self._count, self._cache = workers, cache
+        self._open = ExitStack()
+        self._workers = {False: self._new_workers(accumulate=False)}
+        """By whether their image has sums (A11.1): it has them only where a step takes several samples."""
+        self._lanes = DenseLanes(self._plan, cache) if lanes_fit(self._plan) else None
+        self._pack = DenseStart(codec, cache).pack if lanes_fit(self._plan) else codec.pack
+        self._last = _Scale(b"", Exponents((), (), 0), np.zeros(0))
+
+    def __enter__(self) -> IntegerFleet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def start(self, vector: Vector) -> bytes:
+        """The blob, with exponents estimated anew (A2.6)."""
+        return self._pack(vector)
+
+    def numbers(self, start: bytes) -> Vector:
+        """The numbers of the blob."""
+        return self._codec.unpacked(start)
+
+    def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
+        """Every device of the batch does the work, from the same blob."""
+        work, batch = in_one_pass(work, batch)
+        samples = int(batch.counts.sum()) * work.passes
+        learned: Vector | LearnedInStep
+        if self._lanes and lanes_can(work, batch.counts):
+            learned, figures = self._in_step(self._lanes, start, work, batch)
+        else:
+            learned, figures = self._one_by_one(start, work, batch)
+        return Trained(learned, float(figures["loss"].sum()) * loss_unit(self._plan, start) / samples)
+
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+        """Before and after adaptation, each device on its own query samples."""
+        work, support = in_one_pass(work, support)
+        wanted = self._work(start, work, support)
+
+        def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures]:
+            return self._adapt_share(copy, start, wanted, *share)
+
+        count = self._threads_for(support, wanted.passes)
+        results = self._workers_for(work).run(one, list(zip(support.shares(count), query.shares(count), strict=True)))
+        before, after = (np.concatenate([result[side] for result in results]) for side in (0, 1))
+        unit = loss_unit(self._plan, start)
+        return Judged(*(scores(self._model, unit, figures, query.counts) for figures in (before, after)))
+
+    # ---- C ----
+
+    def _workers_for(self, work: ClientWork) -> Workers:
+        accumulate = work.batch != 1
+        if accumulate not in self._workers:
+            self._workers[accumulate] = self._new_workers(accumulate)
+        return self._workers[accumulate]
+
+    def _new_workers(self, accumulate: bool) -> Workers:
+        library_path = _build(replace(self._plan, accumulate=accumulate), self._cache)
+        return self._open.enter_context(Workers(library_path, self._count, _declare))
+
+    def _one_by_one(self, start: bytes, work: ClientWork, batch: Batch) -> tuple[Vector, Figures]:
+        """What each device learned, and its figures."""
+        wanted = self._work(start, work, batch)
+
+        def train(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
+            samples = self._quantised(start, share)
+            learned = np.empty((len(share), self._parameters))
+            figures = np.zeros(len(share), FIGURES)
+            structures = ctypes.byref(wanted), start, ctypes.byref(samples.structure())
+            _require_good(copy.jrg_virtual_train(*structures, learned.ctypes.data, figures.ctypes.data))
+            return learned, figures
+
+        results = self._workers_for(work).run(train, batch.shares(self._threads_for(batch, work.passes)))
+        learned, figures = (np.concatenate([result[side] for result in results]) for side in (0, 1))
+        return learned, figures
+
+    def _in_step(
+        self, lanes: DenseLanes, start: bytes, work: ClientWork, batch: Batch
+    ) -> tuple[LearnedInStep, Figures]:
+        """The same; C takes the batch apart."""
+        scale, rate = self._scale(start), _rate(work.learning_rate)
+        threads = self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP)
+        arrays = *self._quantised_in_c(lanes, scale.exponents, batch), _seeds(batch)
+        least_loss = quantise_least_loss(self._plan, scale.exponents, work.least_loss)
+        task = Task(rate, work.passes, least_loss)
+        return lanes.train(start, scale.exponents, scale.units, task, arrays, threads)
+
+    def _adapt_share(
+        self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
+    ) -> tuple[Figures, Figures]:
+        learnt, asked = self._quantised(start, support), self._quantised(start, query)
+        before, after = np.zeros(len(support), FIGURES), np.zeros(len(support), FIGURES)
+        structures = learnt.structure(), asked.structure()
+        status = copy.jrg_virtual_adapt(
+            ctypes.byref(work), start, *map(ctypes.byref, structures), before.ctypes.data, after.ctypes.data
+        )
+        _require_good(status)
+        return before, after
+
+    def _work(self, start: bytes, work: ClientWork, batch: Batch) -> _Work:
+        rate = _rate(work.learning_rate)
+        return _Work(
+            ctypes.cast(self._regions, ctypes.c_void_p),
+            self._scale(start).units.ctypes.data,
+            len(self._regions),
+            work.passes,
+            work.batch,
+            work.pull(asked_of(batch, self._samples)),
+            rate.mantissa,
+            rate.exponent,
+            quantise_least_loss(self._plan, self._scale(start).exponents, work.least_loss),
+        )
+
+    def _quantised(self, start: bytes, batch: Batch) -> _Quantised:
+        found = self._scale(start).exponents
+        return _Quantised(
+            inputs=np.ascontiguousarray(quantise_inputs(self._plan, found, batch.x)),
+            targets=np.ascontiguousarray(quantise_targets(self._plan, found, batch.y)),
+            counts=batch.counts.astype(np.uint32),
+            seeds=_seeds(batch),
+        )
+
+    def _quantised_in_c(self, lanes: DenseLanes, found: Exponents, batch: Batch) -> tuple[Integers, Integers]:
+        """Inputs and targets. What C will not have the compiler refuses, in words."""
+        plan = self._plan
+        inputs = lanes.quantised(batch.x, tensor_exponents(plan, found)[0], plan.input_width, _FINITE)
+        targets = None
+        if not plan.network.classifier:
+            targets = lanes.quantised(batch.y, found.output, _WIDEST, math.ldexp(1.0, _WIDEST - found.output))
+        return (
+            quantise_inputs(plan, found, batch.x) if inputs is None else inputs,
+            np.ascontiguousarray(quantise_targets(plan, found, batch.y)) if targets is None else targets,
+        )
+
+    def _threads_for(self, batch: Batch, passes: int, worth: int = _WORTH_A_THREAD) -> int:
+        weights = int(batch.counts.sum()) * passes * self._plan.blob_bytes
+        return self._count if weights > worth else 1
+
+    def _scale(self, start: bytes) -> _Scale:
+        """Of a blob; that of the last one is remembered."""
+        if self._last.start != start:
+            found, last = exponents(self._plan, start), self._last
+            self._last = _Scale(start, found, last.units if found == last.exponents else units(self._plan, found))
+        return self._last
+
+
+def _seeds(batch: Batch) -> NDArray[np.uint32]:
+    """Of the devices' dither (A8.5)."""
+    return (batch.seeds & 0xFFFFFFFF).astype(np.uint32)
+
+
+@functools.lru_cache
+def _rate(value: float) -> LearningRate:
+    return LearningRate.from_float(value)
+
+
+def _build(plan: Plan, cache: Path) -> Path:
+    sources = emitted_files(plan) | {_SOURCE: library.own_source(_SOURCE)}
+    return library.build(sources, kernel_folder(), cache, (), ())
+
+
+def _declare(copy: ctypes.CDLL) -> None:
+    pointer = ctypes.c_void_p
+    copy.jrg_virtual_train.argtypes = [pointer, ctypes.c_char_p, pointer, pointer, pointer]
+    copy.jrg_virtual_adapt.argtypes = [pointer, ctypes.c_char_p, pointer, pointer, pointer, pointer]
+
+
+def _require_good(status: int) -> None:
+    if status:
+        raise ModelError(f"the engine refuses a blob or the learning rate (jrg_nn_status {status})")

@@ -1,0 +1,68 @@
+"""Boards and Pis in one run: some devices of each round compute in float32, the others in the boards' integers."""
+
+from __future__ import annotations
+
+import math
+from types import TracebackType
+
+import numpy as np
+
+from jaragua.simulation.clients.engine import Judged, Trained, VirtualFleet
+from jaragua.simulation.clients.samples import Batch
+from jaragua.strategies import ClientWork, Vector
+
+
+def floats_among(devices: int, float_share: float) -> int:
+    """How many devices of a round compute in float32: the share, rounded up."""
+    return min(devices, math.ceil(float_share * devices))
+
+
+class MixedFleet:
+    """Of the devices of a round, sorted, the first ones compute in float32; so does who judges."""
+
+    def __init__(self, floats: VirtualFleet, integers: VirtualFleet, float_share: float) -> None:
+        """float_share: of each round's devices, 0 to 1, rounded up."""
+        self._floats = floats
+        self._integers = integers
+        self._share = float_share
+        self._last = (b"", b"")
+
+    def __enter__(self) -> MixedFleet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._floats.__exit__(kind, value, trace)
+        self._integers.__exit__(kind, value, trace)
+
+    def start(self, vector: Vector) -> bytes:
+        """The blob; its float32 form, which is not rounded to the blob's format, goes beside it (M9)."""
+        blob = self._integers.start(vector)
+        self._last = blob, self._floats.start(vector)
+        return blob
+
+    def numbers(self, start: bytes) -> Vector:
+        """The numbers of the blob."""
+        return self._integers.numbers(start)
+
+    def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
+        """Every device from its own form of the start. Integers have nothing to say of a weight that did not move."""
+        first = floats_among(len(batch), self._share)
+        if first == len(batch):
+            return self._floats.train(self._in_float32(start), work, batch)
+        boards = self._integers.train(start, work, batch.share(first, len(batch)))
+        pis = self._floats.train(self._in_float32(start), work, batch.share(0, first))
+        learned = np.concatenate([pis.learned, boards.learned])
+        told = learned != 0
+        told[:first] = True
+        loss = (first * pis.loss + (len(batch) - first) * boards.loss) / len(batch)
+        return Trained(learned, loss, told)
+
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+        """In float32."""
+        return self._floats.adapt(self._in_float32(start), work, support, query)
+
+    def _in_float32(self, start: bytes) -> bytes:
+        blob, floats = self._last
+        return floats if blob == start else self._floats.start(self._integers.numbers(start))

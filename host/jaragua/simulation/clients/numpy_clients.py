@@ -1,0 +1,221 @@
+"""Virtual devices in NumPy, for machines without a C compiler.
+
+The integer devices run the compiler's reference engine, so they give the same bits as the C (docs/arithmetic.md).
+Those of float32 add in another order than the C, so they differ from it in the last bits. Both are a hundred times
+slower than the C and more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.node.pull import WHOLE_WAY, pulled
+from jaragua.simulation.clients.engine import Judged, Trained, VirtualFleet
+from jaragua.simulation.clients.float_clients import FloatFleet
+from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes
+from jaragua.simulation.evaluation.figures import FIGURES, loss_unit, scores
+from jaragua.strategies import WHOLE_SET, ClientWork, Vector
+from jaragua.strategies.vectors import flat, layers_of
+from jaragua_compiler import LearningRate, ReferenceEngine
+from jaragua_compiler.engines.host_build import has_compiler
+from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.graph.initial_weights import Weights
+from jaragua_compiler.quantisation.blob import (
+    Int16Array,
+    exponents,
+    quantise_inputs,
+    quantise_least_loss,
+    quantise_targets,
+)
+from jaragua_models import Model
+
+
+def _devices(batch: Batch) -> Iterator[Batch]:
+    """Each device's samples alone."""
+    return (batch.share(one, one + 1) for one in range(len(batch)))
+
+
+def _step_size(work: ClientWork, samples: int) -> int:
+    """Samples of one step. samples: those of a pass."""
+    return samples if work.batch == WHOLE_SET else min(work.batch, samples)
+
+
+class _Closed:
+    """A fleet that holds nothing that must be given back."""
+
+    def __enter__(self) -> _Closed:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class ReferenceFleet(_Closed):
+    """Devices of one network in the boards' integers: the same bits as IntegerFleet."""
+
+    def __init__(self, model: Model, codec: ModelCodec, samples: int | None = None) -> None:
+        """samples: of a task as it is asked for, by which FedProx pulls."""
+        self._model, self._codec, self._samples = model, codec, samples
+        self._engines = {many: ReferenceEngine(replace(codec.plan, accumulate=many)) for many in (False, True)}
+        """By whether a step takes several samples (A11.1)."""
+
+    def __enter__(self) -> ReferenceFleet:
+        return self
+
+    def start(self, vector: Vector) -> bytes:
+        """The blob, with exponents estimated anew (A2.6)."""
+        return self._codec.pack(vector)
+
+    def numbers(self, start: bytes) -> Vector:
+        """The numbers of the blob."""
+        return self._codec.unpacked(start)
+
+    def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
+        """Every device of the batch does the work, from the same blob."""
+        work, batch = in_one_pass(work, batch)
+        begun, figures = self.numbers(start), np.zeros(len(batch), FIGURES)
+        learned = np.empty((len(batch), len(begun)))
+        pull = work.pull(asked_of(batch, self._samples))
+        for row, one in enumerate(_devices(batch)):
+            learned[row] = self.numbers(self._learn(start, work, pull, one, figures[row]).blob()) - begun
+        samples = int(batch.counts.sum()) * work.passes
+        return Trained(learned, float(figures["loss"].sum()) * loss_unit(self._codec.plan, start) / samples)
+
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+        """Before and after adaptation, each device on its own query samples."""
+        work, support = in_one_pass(work, support)
+        before, after, unused = (np.zeros(len(support), FIGURES) for _ in range(3))
+        pull = work.pull(asked_of(support, self._samples))
+        for row, (learnt, asked) in enumerate(zip(_devices(support), _devices(query), strict=True)):
+            engine = self._engines[False]
+            engine.load(start)
+            self._evaluate(engine, start, asked, before[row])
+            self._evaluate(self._learn(start, work, pull, learnt, unused[row]), start, asked, after[row])
+        unit = loss_unit(self._codec.plan, start)
+        return Judged(*(scores(self._model, unit, figures, query.counts) for figures in (before, after)))
+
+    def _learn(self, start: bytes, work: ClientWork, pull: int, one: Batch, figures: np.void) -> ReferenceEngine:
+        """The engine after one device's work: what integer_clients.c does (jrg_virtual_learn)."""
+        step, seed = _step_size(work, len(one.x)), int(one.seeds[0])
+        engine = self._engines[step > 1]
+        engine.load(start)
+        engine.set_accumulation(step)
+        found = exponents(self._codec.plan, start)
+        engine.set_least_loss(quantise_least_loss(self._codec.plan, found, work.least_loss))
+        engine.set_seed(seed & 0xFFFFFFFF)
+        for number in range(work.passes):
+            self._pass(engine, start, work, one, figures)
+            if pull != WHOLE_WAY:
+                engine.load(pulled(self._codec.plan, start, engine.blob(), pull))
+            if pull != WHOLE_WAY or len(one.x) % step:
+                engine.set_seed((seed + number + 1) & 0xFFFFFFFF)  # on a board the next pass is a job of its own
+        return engine
+
+    def _pass(self, engine: ReferenceEngine, start: bytes, work: ClientWork, one: Batch, figures: np.void) -> None:
+        rate = LearningRate.from_float(work.learning_rate)
+        for x, target in self._quantised(start, one):
+            result = engine.train_step(x, target, rate)
+            figures["correct"] += result.correct
+            figures["loss"] += result.loss
+        engine.apply()
+
+    def _evaluate(self, engine: ReferenceEngine, start: bytes, one: Batch, figures: np.void) -> None:
+        for x, target in self._quantised(start, one):
+            result = engine.evaluate(x, target)
+            figures["correct"] += result.correct
+            figures["loss"] += result.loss
+
+    def _quantised(self, start: bytes, one: Batch) -> Iterator[tuple[Int16Array, Int16Array]]:
+        plan, found = self._codec.plan, exponents(self._codec.plan, start)
+        return zip(quantise_inputs(plan, found, one.x), quantise_targets(plan, found, one.y), strict=True)
+
+
+class NumpyFloatFleet(_Closed):
+    """Devices of one network in float32: what FloatFleet does in C."""
+
+    def __init__(self, model: Model, samples: int | None = None) -> None:
+        """samples: of a task as it is asked for, by which FedProx pulls."""
+        self._model, self._network, self._samples = model, model.network, samples
+        self._shapes = [model.network.weight_shapes(index) for index in model.network.weighted]
+
+    def __enter__(self) -> NumpyFloatFleet:
+        return self
+
+    def start(self, vector: Vector) -> bytes:
+        """All weights in float32, little endian."""
+        return vector.astype("<f4").tobytes()
+
+    def numbers(self, start: bytes) -> Vector:
+        """The weights in float32."""
+        return np.frombuffer(start, "<f4").astype(np.float64)
+
+    def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
+        """Every device of the batch does the work, from the same weights."""
+        require_classes(batch, self._network)
+        work, batch = in_one_pass(work, batch)
+        begun, kept, loss = self.numbers(start), work.kept_after_a_pass(asked_of(batch, self._samples)), 0.0
+        learned = np.empty((len(batch), len(begun)))
+        for row, one in enumerate(_devices(batch)):
+            weights, lost = self._learn(begun, work, kept, one)
+            learned[row], loss = weights - begun, loss + lost
+        return Trained(learned, loss / (int(batch.counts.sum()) * work.passes))
+
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+        """Before and after adaptation, each device on its own query samples."""
+        work, support = in_one_pass(work, support)
+        begun, kept = self.numbers(start), work.kept_after_a_pass(asked_of(support, self._samples))
+        found = np.empty((2, len(support)))
+        for row, (learnt, asked) in enumerate(zip(_devices(support), _devices(query), strict=True)):
+            found[0, row] = self._score(begun, asked)
+            found[1, row] = self._score(self._learn(begun, work, kept, learnt)[0], asked)
+        return Judged(found[0], found[1])
+
+    def _learn(self, begun: Vector, work: ClientWork, kept: float, one: Batch) -> tuple[Vector, float]:
+        """Weights in float64 after one device's work, and the sum of the losses it saw."""
+        engine, loss = self._engine(begun), 0.0
+        step = _step_size(work, len(one.x))
+        for _ in range(work.passes):
+            for first in range(0, len(one.x), step):
+                engine, lost = self._one_step(engine, work, one, range(first, min(first + step, len(one.x))))
+                loss += lost
+            if kept < 1.0:
+                engine = self._engine(begun + kept * (flat(engine.weights) - begun))
+        return flat(engine.weights), loss
+
+    def _one_step(self, engine: FloatEngine, work: ClientWork, one: Batch, places: range) -> tuple[FloatEngine, float]:
+        """The engine after one step on these samples, and the sum of their losses."""
+        if len(places) == 1:
+            sample = places.start
+            return engine, engine.train_step(one.x[sample], one.y[sample], work.learning_rate, work.least_loss).loss
+        total, loss = np.zeros(len(flat(engine.weights))), 0.0
+        for sample in places:
+            found = engine.train_step(one.x[sample], one.y[sample], 0.0, work.least_loss)
+            loss += found.loss
+            if not found.loss < work.least_loss:
+                total += flat(engine.gradients)
+        return self._engine(flat(engine.weights) - work.learning_rate / len(places) * total), loss
+
+    def _score(self, weights: Vector, one: Batch) -> float:
+        """The model's metric on one device's samples."""
+        outputs = self._engine(weights).forward(one.x)
+        if self._model.metric == "accuracy":
+            return float(np.mean(outputs.argmax(axis=1) == one.y))
+        return float(np.mean((outputs - one.y.reshape(outputs.shape)) ** 2))
+
+    def _engine(self, weights: Vector) -> FloatEngine:
+        return FloatEngine(self._network, self._layers(weights))
+
+    def _layers(self, weights: Vector) -> Weights:
+        return list(layers_of(weights, self._shapes))
+
+
+def float_fleet(model: Model, workers: int, cache: Path, samples: int | None = None) -> VirtualFleet:
+    """Devices in float32: in C, or without a compiler in NumPy. Raises: ToolchainError if the compiler fails."""
+    return FloatFleet(model, workers, cache, samples) if has_compiler() else NumpyFloatFleet(model, samples)

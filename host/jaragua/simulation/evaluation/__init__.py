@@ -1,0 +1,1 @@
+"""How good an initialisation is, on held-out tasks."""

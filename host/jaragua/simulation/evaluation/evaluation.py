@@ -1,0 +1,153 @@
+"""Held-out tasks: how well new devices adapt from what was learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+import jaragua_models
+from jaragua.errors import ConfigurationError, DataError, RunError
+from jaragua.models import is_file
+from jaragua.report.intervals import mean_interval
+from jaragua.simulation.clients.engine import Judged, VirtualFleet
+from jaragua.simulation.clients.samples import Batch, joined
+from jaragua.simulation.models import model_named
+from jaragua.simulation.settings import CurvePoint, Means, Natural, Simulation
+from jaragua.strategies import ClientWork, Vector
+from jaragua.strategies.base import check_work
+from jaragua_models import AsTheyCome, Samples
+
+#: Tasks that are in memory at once.
+_TASKS_AT_ONCE: Final = 100
+#: Of those with queries as they come, which are many.
+NATURAL_TASKS: Final = 40
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Several tasks: what is learned, and what is asked."""
+
+    support: Batch
+    query: Batch
+
+
+def held_out(simulation: Simulation) -> Iterator[HeldOut]:
+    """Tasks 0, 1, 2, … of the model: the same for every strategy, engine and seed. Raises: DataError."""
+    for first in range(0, simulation.eval_tasks, _TASKS_AT_ONCE):
+        yield held_out_tasks(simulation, range(first, min(first + _TASKS_AT_ONCE, simulation.eval_tasks)))
+
+
+def held_out_tasks(simulation: Simulation, seeds: range) -> HeldOut:
+    """The tasks of these seeds."""
+    source = model_named(simulation.task).tasks
+    shots = simulation.adapt_shots or simulation.shots
+    try:
+        tasks = [source.held_out_task(seed, simulation.ways, shots, simulation.queries) for seed in seeds]
+    except jaragua_models.ModelError as error:
+        raise DataError(error.message, error.hint) from error
+    return HeldOut(joined([task.support for task in tasks], seeds), joined([task.query for task in tasks], seeds))
+
+
+def check(simulation: Simulation) -> None:
+    """What judging would find out only after all the training: tasks that cannot be drawn, numbers without sense.
+
+    Of one's own data every task is tried: some held-out device may have too few samples. Of the zoo's all are alike.
+    Raises: ConfigurationError, DataError.
+    """
+    if simulation.memory and simulation.adapt_batch != 1:
+        message = (
+            f"memory is {simulation.memory}, which takes a step a sample, and adapt_batch {simulation.adapt_batch}"
+        )
+        raise ConfigurationError(message, "leave one of the two out")
+    try:
+        check_work(_adaptation(simulation))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"adapt_{error.message}", error.hint) from error
+    for tried in held_out(simulation if is_file(simulation.task) else replace(simulation, eval_tasks=1)):
+        del tried
+
+
+def judge(simulation: Simulation, fleet: VirtualFleet, vector: Vector) -> Judged:
+    """All held-out tasks from one start, adapted as a new device does."""
+    start, work = fleet.start(vector), _adaptation(simulation)
+    return _together([fleet.adapt(start, work, tasks.support, tasks.query) for tasks in held_out(simulation)])
+
+
+def judge_starts(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[Vector]) -> Judged:
+    """Every held-out task from a start of its own."""
+    work, found = _adaptation(simulation), []
+    for number, vector in zip(range(simulation.eval_tasks), vectors, strict=False):
+        tasks = held_out_tasks(simulation, range(number, number + 1))
+        found.append(fleet.adapt(fleet.start(vector), work, tasks.support, tasks.query))
+    return _together(found)
+
+
+def judge_natural(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[Vector]) -> Natural | None:
+    """Held-out tasks on their queries as they come, one from each vector; None if the tasks do not know them.
+
+    Each class is asked alone: the parts that are answered rightly give how many were found and how many false alarms.
+    """
+    model = model_named(simulation.task)
+    source = model.tasks
+    if not isinstance(source, AsTheyCome) or model.network.outputs != 2:
+        return None
+    work, shots = _adaptation(simulation), simulation.adapt_shots or simulation.shots
+    figures = []
+    for seed, vector in zip(range(min(simulation.eval_tasks, NATURAL_TASKS)), vectors, strict=False):
+        task = source.natural_task(seed, simulation.ways, shots, simulation.queries)
+        start, support = fleet.start(vector), joined([task.support], [seed])
+        classes = [joined([_of_class(task.query, label)], [seed]) for label in (0, 1)]
+        found = [float(fleet.adapt(start, work, support, query).after[0]) for query in classes]
+        figures.append(_natural(found, [len(query.x) for query in classes]))
+    balanced, f1 = (means(np.array(column)) for column in zip(*figures, strict=True))
+    return Natural(balanced, f1)
+
+
+def _of_class(query: Samples, label: int) -> Samples:
+    return Samples(query.x[query.y == label], query.y[query.y == label])
+
+
+def _natural(right: list[float], counts: list[int]) -> tuple[float, float]:
+    """Balanced accuracy and F1 of class 1, from the part of each class that is answered rightly."""
+    hits, false_alarms = right[1] * counts[1], (1 - right[0]) * counts[0]
+    asked = counts[1] + hits + false_alarms
+    return (right[0] + right[1]) / 2, 2 * hits / asked if asked else 0.0
+
+
+def curve(simulation: Simulation, fleet: VirtualFleet, vectors: Mapping[int, Vector]) -> tuple[CurvePoint, ...]:
+    """Each of the vectors, by the rounds it took, judged on `curve_tasks` held-out tasks."""
+    fewer = replace(simulation, eval_tasks=simulation.curve_tasks)
+    judged = {rounds: judge(fewer, fleet, vector) for rounds, vector in sorted(vectors.items())}
+    return tuple(CurvePoint(rounds, means(found.before), means(found.after)) for rounds, found in judged.items())
+
+
+def means(values: NDArray[np.float64]) -> Means:
+    """Mean and half the width of its 95 % interval; 0 wide for a single task."""
+    if len(values) < 2:
+        return Means(float(values.mean()), 0.0)
+    interval = mean_interval(values.tolist())
+    return Means(interval.mean, interval.high - interval.mean)
+
+
+def _adaptation(simulation: Simulation) -> ClientWork:
+    asked = simulation.adapt_learning_rate
+    rate = simulation.learning_rate if asked is None else asked
+    return ClientWork(
+        rate,
+        passes=simulation.adapt_passes,
+        batch=simulation.adapt_batch,
+        least_loss=simulation.least_loss,
+        memory=simulation.memory,
+    )
+
+
+def _together(parts: list[Judged]) -> Judged:
+    before, after = (np.concatenate([getattr(part, side) for part in parts]) for side in ("before", "after"))
+    if lost := int(np.count_nonzero(~np.isfinite(after))):
+        message = f"in {lost} of {len(after)} held-out tasks the error is no number after adapting: training diverged"
+        raise RunError(message, "take a smaller --adapt-learning-rate, or --learning-rate")
+    return Judged(before, after)

@@ -1,0 +1,384 @@
+"""Rounds without wires: the coordinator's aggregation over virtual devices (R1, R2, R5)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from jaragua import strategies
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.errors import ConfigurationError
+from jaragua.models import facts_of
+from jaragua.simulation.clients.engine import Judged, Trained, VirtualFleet, learned_onto
+from jaragua.simulation.clients.integer_clients import IntegerFleet
+from jaragua.simulation.clients.mixed_clients import MixedFleet
+from jaragua.simulation.clients.numpy_clients import ReferenceFleet, float_fleet
+from jaragua.simulation.clients.ray_clients import RayFleet
+from jaragua.simulation.evaluation import evaluation, pretraining
+from jaragua.simulation.models import model_for
+from jaragua.simulation.rounds import buffered
+from jaragua.simulation.rounds.buffered import BufferedRounds
+from jaragua.simulation.rounds.state import State, StateFolder
+from jaragua.simulation.scheduling import draws
+from jaragua.simulation.scheduling.draws import Draw
+from jaragua.simulation.settings import (
+    CurvePoint,
+    OnProgress,
+    Simulation,
+    SimulationProgress,
+    SimulationResult,
+    VirtualTime,
+    default_cache,
+)
+from jaragua.simulation.transport.channel import Channel, channel_for
+from jaragua.strategies import Settings, Strategy, Vector
+from jaragua.strategies.aggregation import UpdateRows
+from jaragua.strategies.guarded import Trust, moved
+from jaragua.strategies.registry import find, options_of, work_of
+from jaragua.strategies.robust import aggregation_of
+from jaragua_compiler.engines.host_build import has_compiler
+from jaragua_models import Model
+
+SAVE_EVERY_SECONDS: Final = 10.0
+
+
+def simulate(
+    simulation: Simulation,
+    *,
+    workers: int | None = None,
+    state_folder: Path | None = None,
+    save_every_seconds: float = SAVE_EVERY_SECONDS,
+    on_progress: OnProgress = lambda progress: None,
+    cache: Path | None = None,
+    ray: str | None = None,
+    start: Vector | None = None,
+) -> SimulationResult:
+    """Run a simulation from where its folder stands (or from the start) to its end, and judge what was learned.
+
+    workers: threads that train, and processes that draw; None: one for each core. ray: address of a cluster that trains
+    in their place (ray_fleet.py). start: first weights, float64 [parameters], in place of the seed's; 0 rounds judge
+    them. Raises: ConfigurationError, ModelError, DataError, ToolError, StoreError.
+    """
+    simulation = replace(with_options(simulation), start="" if start is None else start_hash(start))
+    count = workers or os.cpu_count() or 1
+    model = model_for(simulation)
+    codec = ModelCodec(model)
+    strategy = create_strategy(simulation)
+    check(simulation, strategy)
+    with (
+        StateFolder(state_folder, simulation) if state_folder else nullcontext() as folder,
+        _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
+    ):
+        school = _school(simulation, codec, fleet, cache, start)
+        rounds = _Rounds(simulation, codec, strategy, school, folder, save_every_seconds, on_progress)
+        trained = rounds.run(count)
+        state = replace(trained, vector=school.start_of(trained.vector))
+        if strategy.TRUE_CLASSES:
+            pretraining.require_held(fleet, codec, state.vector)
+        judged = _judge(simulation, strategy, codec, fleet, state.vector)
+        return replace(
+            _result(simulation, model, fleet, state, judged, rounds),
+            curve=_curve(simulation, strategy, school, fleet, state),
+            natural=evaluation.judge_natural(simulation, fleet, _starts(simulation, strategy, codec, state.vector)),
+        )
+
+
+def check(simulation: Simulation, strategy: Strategy) -> None:
+    """Whatever can be known to be wrong before anything is learned. Raises: ConfigurationError, DataError."""
+    clients, devices = simulation.clients, len(simulation.devices)
+    if clients > devices:
+        message = f"clients = {clients} is more than the {devices} devices there are"
+        raise ConfigurationError(message, f"at least as many devices, or at most {devices} clients")
+    if simulation.float_share and (reason := _no_mixed_fleet(simulation, strategy)):
+        raise ConfigurationError(f"no share of float32 (--float-share) among these devices: {reason}", "leave it out")
+    if simulation.start and (strategy.TRUE_CLASSES or not strategy.TRAINS):
+        message = f"'{simulation.strategy}' has first weights of its own, and would take none of --start"
+        raise ConfigurationError(message, "leave it out, or take another strategy")
+    buffered.check(simulation, strategy)
+    pretraining.check(simulation, strategy)
+    evaluation.check(simulation)
+    draws.check(simulation)
+
+
+def _no_mixed_fleet(simulation: Simulation, strategy: Strategy) -> str:
+    """Why devices of several precisions cannot train together, "" if they can (R14)."""
+    if simulation.engine == "float32":
+        return "they all compute in float32"
+    if strategy.TRUE_CLASSES:
+        return "it trains in one place, and all of it in float32"
+    if work_of(strategy, 1).compressed:
+        return "a strategy that sends differences takes its model's format only (R14)"
+    return ""
+
+
+def with_options(simulation: Simulation) -> Simulation:
+    """The same with the strategy's own options filled in, so that records and saved states say what was done."""
+    own = options_of(find(simulation.strategy), facts_of(model_for(simulation)))
+    return replace(simulation, options=own | simulation.options)
+
+
+def create_strategy(simulation: Simulation) -> Strategy:
+    """The strategy with the simulation's numbers. Raises: ConfigurationError."""
+    settings = Settings(
+        rounds=simulation.rounds,
+        alpha=simulation.alpha,
+        alpha_final=simulation.alpha_final,
+        learning_rate=simulation.learning_rate,
+        passes=simulation.passes,
+        batch=simulation.batch,
+        least_loss=simulation.least_loss,
+        memory=simulation.memory,
+        facts=facts_of(model_for(simulation)),
+        options=simulation.options,
+        aggregation=aggregation_of(simulation.combine, simulation.trim, simulation.clip, simulation.near),
+    )
+    return strategies.create(simulation.strategy, settings)
+
+
+class _School(Protocol):
+    """Who trains, and on what numbers."""
+
+    @property
+    def fleet(self) -> VirtualFleet:
+        """What trains."""
+        ...
+
+    @property
+    def first(self) -> Vector:
+        """With which numbers it begins."""
+        ...
+
+    def start_of(self, vector: Vector) -> Vector:
+        """What devices start from, once training has come to such numbers."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Devices:
+    """The devices themselves train, and what they learn is what they start from."""
+
+    fleet: VirtualFleet
+    first: Vector
+
+    def start_of(self, vector: Vector) -> Vector:
+        """The vector itself."""
+        return vector
+
+
+def start_hash(start: Vector) -> str:
+    """SHA-256 of first weights in float64, little endian."""
+    return hashlib.sha256(start.astype("<f8").tobytes()).hexdigest()
+
+
+def _school(
+    simulation: Simulation, codec: ModelCodec, fleet: VirtualFleet, cache: Path | None, start: Vector | None
+) -> _School:
+    if pretraining.trains_by_class(simulation):
+        return pretraining.Server(simulation, codec, cache or default_cache())
+    return _Devices(fleet, codec.initial(simulation.seed) if start is None else start)
+
+
+class _WholeRounds:
+    """Rounds that wait for their own devices; nothing here asks when."""
+
+    def __init__(self, simulation: Simulation, strategy: Strategy, school: _School, channel: Channel) -> None:
+        self._simulation = simulation
+        self._strategy = strategy
+        self._school = school
+        self._channel = channel
+        self._trust = Trust()
+
+    def given(self) -> None:
+        """As R1 has it."""
+
+    def play(self, state: State, draw: Draw) -> tuple[State, Trained]:
+        """All devices of a round train, and the round closes with what they learned."""
+        number = draw.round_number
+        work = work_of(self._strategy, number)
+        batch = draw.batch.interleaved() if work.pooled else draw.batch
+        names = draw.devices[: len(batch)]
+        start, bytes_down = self._channel.send(state.vector, names)
+        trained = self._school.fleet.train(start, work, batch)
+        arrived, bytes_up = self._channel.receive(names, trained.rows)
+        samples = (batch.counts * work.passes).tolist()
+        told = None if work.compressed else trained.told
+        updates = UpdateRows(names, learned_onto(state.vector, arrived), samples, told)
+        vector = moved(self._strategy, number, state.vector, updates)
+        left_out = self._trust.checked(self._strategy, number, state.vector, updates)
+        after = state.after(
+            number,
+            vector,
+            left_out=left_out,
+            start=self._school.start_of(vector),
+            memory=self._channel.memory(),
+            client_tasks=len(draw.devices),
+            bytes_up=bytes_up,
+            bytes_down=bytes_down,
+            checkpoints=self._simulation.checkpoints,
+        )
+        return after, trained
+
+    def time(self) -> None:
+        """Nobody looked at a clock."""
+
+
+def _rounds_of(
+    simulation: Simulation, codec: ModelCodec, strategy: Strategy, school: _School, state: State
+) -> _WholeRounds | BufferedRounds:
+    work = work_of(strategy, 1)
+    channel = channel_for(school.fleet, codec, work, school.first, state.memory, simulation)
+    if simulation.buffered is not None:
+        return BufferedRounds(simulation, simulation.buffered, strategy, school.fleet, channel, state.rounds_done)
+    return _WholeRounds(simulation, strategy, school, channel)
+
+
+class _Rounds:
+    """The rounds of one simulation in this process."""
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        codec: ModelCodec,
+        strategy: Strategy,
+        school: _School,
+        folder: StateFolder | None,
+        save_every_seconds: float,
+        on_progress: OnProgress,
+    ) -> None:
+        self._simulation = simulation
+        self._strategy = strategy
+        self._folder = folder
+        self._save_every_seconds = save_every_seconds
+        self._on_progress = on_progress
+        self._state = (folder.load() if folder else None) or State(school.first)
+        self._rounds = _rounds_of(simulation, codec, strategy, school, self._state)
+        self._begun_with = self._state.client_tasks
+        self._saved = time.monotonic()
+        self.seconds = 0.0
+
+    @property
+    def time(self) -> VirtualTime | None:
+        """What the clock of a simulation with a buffer says."""
+        return self._rounds.time()
+
+    @property
+    def client_tasks_per_second(self) -> float:
+        """Of this process."""
+        return (self._state.client_tasks - self._begun_with) / self.seconds if self.seconds else 0.0
+
+    def run(self, workers: int) -> State:
+        """All rounds that are left; what was done is saved even if this ends early."""
+        if not self._strategy.TRAINS:
+            return self._state
+        try:
+            self._train(draws.draws(self._simulation, self._state.rounds_done + 1, workers, self._rounds.given()))
+        finally:
+            self._save()
+        return self._state
+
+    def _train(self, drawn: Iterator[Draw]) -> None:
+        begun = time.perf_counter()
+        for draw in drawn:
+            self._state, trained = self._rounds.play(self._state, draw)
+            self.seconds = time.perf_counter() - begun
+            progress = SimulationProgress(
+                draw.round_number, self._simulation.rounds, trained.loss, self.client_tasks_per_second
+            )
+            self._on_progress(progress)
+            self._save_now_and_then()
+
+    def _save_now_and_then(self) -> None:
+        if self._folder and time.monotonic() - self._saved > self._save_every_seconds:
+            self._save()
+
+    def _save(self) -> None:
+        if self._folder:
+            self._folder.save(self._state)
+            self._saved = time.monotonic()
+
+
+def _fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path | None) -> VirtualFleet:
+    """In C; without a C compiler in NumPy, which gives the same integers."""
+    folder, samples = cache or default_cache(), simulation.ways * simulation.shots  # as the coordinator commands them
+
+    def floats() -> VirtualFleet:
+        return float_fleet(codec.model, workers, folder, samples)
+
+    def integers() -> VirtualFleet:
+        if has_compiler():
+            return IntegerFleet(codec.model, codec, workers, folder, samples)
+        return ReferenceFleet(codec.model, codec, samples)
+
+    if simulation.engine == "float32":
+        return floats()
+    return MixedFleet(floats(), integers(), simulation.float_share) if simulation.float_share else integers()
+
+
+def _ray_fleet(simulation: Simulation, address: str, workers: int | None) -> VirtualFleet:
+    """Raises: ConfigurationError, ToolError."""
+    if simulation.float_share:  # who computes in float32 goes by the place in a round, and a share of it has its own
+        message = "no share of float32 (--float-share) on a cluster (--ray): each worker has some devices of a round"
+        raise ConfigurationError(message, "leave one of the two out")
+    return RayFleet(partial(fleet_of_one_thread, simulation), address, workers)
+
+
+def fleet_of_one_thread(simulation: Simulation) -> VirtualFleet:
+    """On whatever machine this is called."""
+    return _fleet(simulation, ModelCodec(model_for(simulation)), 1, None)
+
+
+def _judge(
+    simulation: Simulation, strategy: Strategy, codec: ModelCodec, fleet: VirtualFleet, vector: Vector
+) -> Judged:
+    if strategy.TRAINS:
+        return evaluation.judge(simulation, fleet, vector)
+    return evaluation.judge_starts(simulation, fleet, _starts(simulation, strategy, codec, vector))
+
+
+#: More than anybody counts seeds: so the random starts of one seed's held-out tasks are not those of another's.
+_SEEDS = 1 << 64
+
+
+def _starts(simulation: Simulation, strategy: Strategy, codec: ModelCodec, vector: Vector) -> Iterator[Vector]:
+    """What each held-out task begins with: what was learned, or random weights of its own."""
+    for number in range(simulation.eval_tasks):
+        yield vector if strategy.TRAINS else codec.initial(simulation.seed + number * _SEEDS)
+
+
+def _curve(
+    simulation: Simulation, strategy: Strategy, school: _School, fleet: VirtualFleet, state: State
+) -> tuple[CurvePoint, ...]:
+    if not (simulation.checkpoints and simulation.curve_tasks and strategy.TRAINS):
+        return ()
+    ends = {0: school.start_of(school.first), state.rounds_done: state.vector}
+    return evaluation.curve(simulation, fleet, state.checkpoints | ends)
+
+
+def _result(
+    simulation: Simulation, model: Model, fleet: VirtualFleet, state: State, judged: Judged, rounds: _Rounds
+) -> SimulationResult:
+    return SimulationResult(
+        metric=model.metric,
+        before=evaluation.means(judged.before),
+        after=evaluation.means(judged.after),
+        tasks=len(judged.after),
+        rounds=state.rounds_done,
+        client_tasks=state.client_tasks,
+        client_tasks_per_second=rounds.client_tasks_per_second,
+        seconds=rounds.seconds,
+        final_hash=hashlib.sha256(fleet.start(state.vector)).hexdigest(),
+        bytes_up=state.bytes_up,
+        bytes_down=state.bytes_down,
+        parameters=len(state.vector),
+        left_out=state.left_out,
+        scores=tuple(judged.after.tolist()),
+        time=rounds.time,
+        learned=state.vector,
+    )

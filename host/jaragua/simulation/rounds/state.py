@@ -1,0 +1,179 @@
+"""Where a simulation stands, in a folder, so that it can be gone on with after any end (`--state`)."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua.errors import StoreError
+from jaragua.models import is_file
+from jaragua.reasons import reason_of
+from jaragua.simulation.models import model_for
+from jaragua.simulation.settings import Simulation
+from jaragua.store.files import write_whole
+from jaragua.strategies import Vector
+
+_FILE: Final = "simulation.npz"
+_LOCK: Final = "simulation.lock"
+_VERSION: Final = 1
+_CHECKPOINT: Final = "checkpoint:"
+#: Fields of a state that are saved together; in this order they follow its vector.
+_NUMBERS: Final = ("rounds_done", "client_tasks", "bytes_up", "bytes_down", "left_out")
+
+Memory: TypeAlias = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class State:
+    """After `rounds_done` rounds. vector: float64 [parameters], what the server knows; memory: arrays by name.
+
+    checkpoints: what devices start from after each of these rounds.
+    """
+
+    vector: Vector
+    rounds_done: int = 0
+    client_tasks: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    left_out: int = 0
+    """Updates that were not believed (R17)."""
+    memory: Memory = field(default_factory=dict)
+    checkpoints: dict[int, Vector] = field(default_factory=dict)
+
+    def after(
+        self,
+        round_number: int,
+        moved: Vector,
+        *,
+        memory: Memory,
+        client_tasks: int,
+        bytes_up: int,
+        bytes_down: int,
+        left_out: int,
+        checkpoints: Collection[int],
+        start: Vector | None = None,
+    ) -> State:
+        """After another round that moved the vector; client_tasks, bytes and left_out: of that round alone.
+
+        start: what devices start from; None: the vector.
+        """
+        kept = {round_number: moved if start is None else start} if round_number in checkpoints else {}
+        return replace(
+            self,
+            vector=moved,
+            checkpoints=self.checkpoints | kept,
+            rounds_done=round_number,
+            client_tasks=self.client_tasks + client_tasks,
+            bytes_up=self.bytes_up + bytes_up,
+            bytes_down=self.bytes_down + bytes_down,
+            left_out=self.left_out + left_out,
+            memory=memory,
+        )
+
+
+class StateFolder:
+    """One simulation a folder, and one process. A kill or a power cut in a save leaves the one before."""
+
+    def __init__(self, folder: Path, simulation: Simulation) -> None:
+        """Raises: StoreError if the folder cannot be used, or another process works in it."""
+        self._lock = _locked(folder)
+        self._path = folder / _FILE
+        self._identity = json.dumps(simulation.identity() | {"version": _VERSION} | _data(simulation), sort_keys=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Another process may have it."""
+        os.close(self._lock)
+
+    def load(self) -> State | None:
+        """What was saved last, None if nothing was. Raises: StoreError if it is damaged or of another simulation."""
+        if not self._path.exists():
+            return None
+        try:
+            with np.load(io.BytesIO(self._path.read_bytes()), allow_pickle=False) as found:
+                arrays = {name: found[name] for name in found.files}
+            identity = dict(json.loads(str(arrays.pop("identity"))))
+            rounds_done, *more = arrays.pop("numbers").tolist()
+            vector = arrays.pop("vector")
+            checkpoints = {
+                int(name.removeprefix(_CHECKPOINT)): arrays.pop(name)
+                for name in list(arrays)
+                if name.startswith(_CHECKPOINT)
+            }
+        except OSError as error:
+            raise _unreadable(self._path, reason_of(error)) from error
+        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise _unreadable(self._path, "it is damaged, or no saved simulation") from error
+        self._require_same(identity)
+        known = dict(zip(_NUMBERS, (rounds_done, *more), strict=False))  # earlier versions saved fewer
+        return State(vector, **known, memory=arrays, checkpoints=checkpoints)
+
+    def save(self, state: State) -> None:
+        """Replace what was saved. Raises: StoreError."""
+        numbers = np.array([getattr(state, name) for name in _NUMBERS])
+        content = io.BytesIO()
+        arrays: dict[str, Any] = {f"{_CHECKPOINT}{number}": vector for number, vector in state.checkpoints.items()}
+        arrays |= state.memory
+        np.savez(content, identity=self._identity, numbers=numbers, vector=state.vector, **arrays)
+        try:
+            write_whole(self._path, content.getvalue())
+        except StoreError as error:
+            hint = "make room, or mend its rights, and give the same command to go on; what was saved before is kept"
+            raise StoreError(error.message, hint) from error
+
+    def _require_same(self, saved: dict[str, Any]) -> None:
+        wanted = json.loads(self._identity)
+        if saved == wanted:
+            return
+        changed = sorted(name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name))
+        raise StoreError(
+            f"{self._path.parent} holds a simulation with other values of {', '.join(changed)}",
+            "give the same options to go on, or another folder to begin",
+        )
+
+
+def _locked(folder: Path) -> int:
+    """The folder, made if need be, for this process alone; the system frees it when the process dies."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        message = f"the state folder {folder} cannot be used: {reason_of(error)}"
+        raise StoreError(message, "check the path and its rights, or give another folder") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise StoreError(
+            f"another process works in the state folder {folder}", "wait for it, or give another folder"
+        ) from error
+    return handle
+
+
+def _data(simulation: Simulation) -> dict[str, str]:
+    """Of one's own data what they are, as far as training devices show it; the zoo's are what their names say."""
+    if not is_file(simulation.task):
+        return {}
+    model = model_for(simulation)
+    samples = np.ascontiguousarray(model.tasks.calibration(), np.float32)
+    return {"data": hashlib.sha256(repr(model.network).encode() + samples.tobytes()).hexdigest()}
+
+
+def _unreadable(path: Path, why: str) -> StoreError:
+    return StoreError(f"{path} cannot be read: {why}", "delete it, or give another folder")

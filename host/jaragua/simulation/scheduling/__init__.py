@@ -1,0 +1,1 @@
+"""Who trains when, and what is drawn for it."""

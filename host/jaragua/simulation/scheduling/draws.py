@@ -1,0 +1,164 @@
+"""Which devices train in which round, and on which samples: all of it follows from the run's seed (R1, R2).
+
+None of it depends on what is learned: the tasks of later rounds are drawn while one trains. A source that can
+draws those of many rounds at once (`DrawsMany`), in a thread, as most of it is C; for others worker processes draw.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import accumulate, chain, islice, pairwise
+from typing import Final, TypeAlias
+
+import numpy as np
+
+import jaragua_models
+from jaragua.coordinator import rules
+from jaragua.errors import DataError
+from jaragua.simulation.clients.samples import Batch, joined, of_equal_tasks
+from jaragua.simulation.evaluation import pretraining
+from jaragua.simulation.models import model_named
+from jaragua.simulation.scheduling.batched_random import quick_rows
+from jaragua.simulation.settings import Simulation
+from jaragua.strategies.registry import find
+from jaragua_models import ChecksDevices, DrawsMany, Samples
+
+#: Tasks that are drawn at once, and below which no worker is started.
+_TASKS_AT_ONCE: Final = 400
+_WORTH_WORKERS: Final = 4000
+#: Pieces of work that are drawn ahead, for each worker.
+_AHEAD: Final = 3
+
+#: Who is given work in some rounds, in their order.
+Given: TypeAlias = list[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One round: its devices, sorted, and their samples in the same order."""
+
+    round_number: int
+    devices: tuple[str, ...]
+    batch: Batch
+
+
+def check(simulation: Simulation) -> None:
+    """Raises: DataError if a device has too few samples to train: else it would be said when its turn comes."""
+    source = model_named(simulation.task).tasks
+    if not (simulation.rounds and find(simulation.strategy).TRAINS and isinstance(source, ChecksDevices)):
+        return
+    try:
+        source.check_devices(simulation.devices, simulation.ways, simulation.shots)
+    except jaragua_models.ModelError as error:
+        raise DataError(error.message, error.hint) from error
+
+
+def draw_round(simulation: Simulation, round_number: int) -> Draw:
+    """What the coordinator would command in that round. Raises: DataError."""
+    return _draw_piece(simulation, range(round_number, round_number + 1))[0]
+
+
+def draws(
+    simulation: Simulation, first_round: int, workers: int, given: Iterator[tuple[str, ...]] | None = None
+) -> Iterator[Draw]:
+    """The rounds from `first_round` on, in order. given: who is given work in each of them; None: as R1 has it."""
+    rounds = range(first_round, simulation.rounds + 1)
+    quick = _draws_many(simulation) is not None
+    if workers < 2 or (not quick and len(rounds) * simulation.clients < _WORTH_WORKERS):
+        for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE if quick else 1):
+            yield from _draw_piece(simulation, piece, _next(given, piece))
+        return
+    with ThreadPoolExecutor(1) if quick else _processes(workers) as pool:
+        yield from _drawn_ahead(pool, simulation, rounds, 1 if quick else workers, given)
+
+
+def _processes(count: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, context, initializer=_leave_interrupts_to_the_parent)
+
+
+def _pieces(simulation: Simulation, rounds: range, tasks: int) -> list[range]:
+    """The rounds in their order, in pieces of about so many tasks each. The first is waited for, so it is one round."""
+    size = max(1, tasks // simulation.clients)
+    first, later = rounds[:1], rounds[1:]
+    return [*([first] if first else []), *(later[start : start + size] for start in range(0, len(later), size))]
+
+
+def _next(given: Iterator[tuple[str, ...]] | None, rounds: range) -> Given | None:
+    return None if given is None else list(islice(given, len(rounds)))
+
+
+def _drawn_ahead(
+    pool: Executor, simulation: Simulation, rounds: range, workers: int, given: Iterator[tuple[str, ...]] | None
+) -> Iterator[Draw]:
+    pending: deque[Future[list[Draw]]] = deque()
+    try:
+        for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE):
+            pending.append(pool.submit(_draw_piece, simulation, piece, _next(given, piece)))
+            if len(pending) > _AHEAD * workers:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _draw_piece(simulation: Simulation, rounds: range, given: Given | None = None) -> list[Draw]:
+    chosen = _chosen(simulation, rounds) if given is None else given
+    try:
+        batches = _batches(simulation, rounds, chosen)
+    except jaragua_models.ModelError as error:
+        raise DataError(error.message, error.hint) from error
+    return [Draw(*drawn) for drawn in zip(rounds, chosen, batches, strict=True)]
+
+
+def _chosen(simulation: Simulation, rounds: range) -> Given:
+    """R1."""
+    return [tuple(rules.choose(simulation.seed, number, simulation.devices, simulation.clients)) for number in rounds]
+
+
+def _batches(simulation: Simulation, rounds: range, chosen: Given) -> list[Batch]:
+    """One for each round."""
+    source = _draws_many(simulation)
+    if source is not None:
+        return _all_at_once(simulation, source, rounds, chosen)
+    return [_one_by_one(simulation, *named) for named in zip(rounds, chosen, strict=True)]
+
+
+def _draws_many(simulation: Simulation) -> DrawsMany | None:
+    """The source of tasks that are drawn at once."""
+    source = model_named(simulation.task).tasks
+    return source if isinstance(source, DrawsMany) and not pretraining.trains_by_class(simulation) else None
+
+
+def _all_at_once(simulation: Simulation, source: DrawsMany, rounds: range, chosen: Given) -> list[Batch]:
+    rows = quick_rows()
+    seeds = np.concatenate([rows.train_seeds(simulation.seed, *named) for named in zip(rounds, chosen, strict=True)])
+    devices = list(chain.from_iterable(chosen))
+    samples = source.train_supports(devices, seeds, simulation.ways, simulation.shots, rows.unit_rows)
+    whole = of_equal_tasks(samples, seeds)
+    edges = accumulate(map(len, chosen), initial=0)
+    return [whole.share(first, last) for first, last in pairwise(edges)]
+
+
+def _one_by_one(simulation: Simulation, round_number: int, devices: tuple[str, ...]) -> Batch:
+    seeds = [rules.train_seed(simulation.seed, round_number, device) for device in devices]
+    tasks = [_support(simulation, device, seed) for device, seed in zip(devices, seeds, strict=True)]
+    return joined(tasks, seeds)
+
+
+def _support(simulation: Simulation, device: str, seed: int) -> Samples:
+    """What a device trains on in a round."""
+    asked = device, seed, simulation.ways, simulation.shots
+    if pretraining.trains_by_class(simulation):
+        return pretraining.source_for(simulation).train_support_by_class(*asked)
+    return model_named(simulation.task).tasks.train_task(*asked).support
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,1 @@
+"""What a round sends, as a fleet would."""
