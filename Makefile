@@ -36,10 +36,11 @@ test-litert: setup-test ## The Pi client's LiteRT engine on both runtimes, witho
 test-arm64: setup-test ## The Pi client's engines on aarch64, under emulation (Debian, as root; docs/litert.md)
 	@tools/setup/arm64.sh
 
-lint: setup-test ## ruff, mypy --strict
+lint: setup-test ## ruff, mypy --strict, and who may import whom (import-linter)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
 format: setup-test ## Let ruff format the Python code
 	@$(BIN)/ruff format .

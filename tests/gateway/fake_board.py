@@ -18,7 +18,7 @@ from jaragua.serial.failures import BoardRestarted, BoardSilent
 from jaragua.wire.definitions import JobKind, JobPhase
 from jaragua.wire.messages import Health, Identity, JobState, Progress
 from jaragua_compiler import LearningRate, ReferenceEngine, plan
-from jaragua_compiler.engines.protocol import StepResult
+from jaragua_compiler.engine_protocol import StepResult
 
 
 class FakeBoard:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaragua_compiler.engines.protocol import Engine, StepResult
+from jaragua_compiler.engine_protocol import Engine, StepResult
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import Int16Array, unpack_integers
 from jaragua_compiler.quantisation.rate import LearningRate

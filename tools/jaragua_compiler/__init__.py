@@ -1,8 +1,8 @@
 """How a device computes a network: description -> graph -> plan -> C, the NumPy reference, and the native engine."""
 
 from jaragua_compiler.codegen.emitter import emit
+from jaragua_compiler.engine_protocol import Engine, StepResult
 from jaragua_compiler.engines.native import NativeEngine
-from jaragua_compiler.engines.protocol import Engine, StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frontends import from_keras
 from jaragua_compiler.graph.initial_weights import initial_weights

@@ -12,7 +12,7 @@ from jaragua.node.device import Device
 from jaragua.node.feeder import Feeder
 from jaragua.node.node import Node, NodeSettings
 from jaragua.node.program import until_first_ends
-from jaragua_compiler.engines.protocol import Engine
+from jaragua_compiler.engine_protocol import Engine
 from jaragua_compiler.planning.plan import Plan
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua_compiler.codegen.emitter import emitted_files
+from jaragua_compiler.engine_protocol import StepResult
 from jaragua_compiler.engines import host_build
-from jaragua_compiler.engines.protocol import StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import Int16Array, exponents, unpack_integers

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaragua_compiler.engines.protocol import StepResult
+from jaragua_compiler.engine_protocol import StepResult
 from jaragua_compiler.export.samples import evenly
 from jaragua_compiler.graph.initial_weights import FloatArray
 from jaragua_compiler.planning.plan import Plan

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.engines.protocol import StepResult
+from jaragua_compiler.engine_protocol import StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.planning.operators import (
     ActivationPlan,
