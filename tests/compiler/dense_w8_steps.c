@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "bench_board.h"
-#include "jrg_nn_dense_backward_w8.h"
-#include "jrg_nn_dense_forward_w8.h"
-#include "jrg_nn_dense_update_w8.h"
-#include "jrg_nn_live_rows_w8.h"
+#include "dense_w8/jrg_nn_dense_backward_w8.h"
+#include "dense_w8/jrg_nn_dense_forward_w8.h"
+#include "dense_w8/jrg_nn_dense_update_w8.h"
+#include "weighted/jrg_nn_live_rows_w8.h"
 
 #define STRIDE ((INPUTS + 3) / 4 * 4)
 

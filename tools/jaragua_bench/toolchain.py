@@ -132,7 +132,7 @@ def _make(path: Path, command: Sequence[str]) -> None:
 def _common_digest(compiler: str, program: Program) -> bytes:
     """Hash of what each file of a program depends on: the compiler, the headers, the memory map."""
     digest = hashlib.sha256(_run([compiler, "--version"]).encode())
-    headers = (path for folder in program.include_folders for path in sorted(folder.glob("*.h")))
+    headers = (path for folder in program.include_folders for path in sorted(folder.rglob("*.h")))
     for path in (*headers, bench_folder() / "bench_m4.ld"):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.digest()

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "jrg_nn_status.h" // jrg_nn_status
+#include "core/jrg_nn_status.h" // jrg_nn_status
 
 /* Bits of jrg_model_info.operators. */
 #define JRG_MODEL_OPERATOR_DENSE (1u << 0)

@@ -3,7 +3,7 @@
 #include "jrg_bytes.h" // jrg_bytes_get_u16
 #include "jrg_crc32.h" // jrg_crc32
 #include "jrg_model.h" // jrg_model_train
-#include "jrg_nn_rate.h" // jrg_nn_rate_is_valid
+#include "core/jrg_nn_rate.h" // jrg_nn_rate_is_valid
 #include "jrg_node_parts.h"
 #include "jrg_node_status.h" // jrg_node_status_of
 

@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-#include "jrg_nn_dense_forward.h" // jrg_nn_dense_forward
-#include "jrg_nn_dense_update.h"  // jrg_nn_dense_update
-#include "jrg_nn_dither.h"        // jrg_nn_dither_step
-#include "jrg_nn_live_rows.h"     // jrg_nn_live_rows
-#include "jrg_nn_softmax.h"       // jrg_nn_softmax_error
-#include "jrg_nn_wide.h"          // jrg_nn_wide_forward
+#include "dense/jrg_nn_dense_forward.h" // jrg_nn_dense_forward
+#include "dense/jrg_nn_dense_update.h"  // jrg_nn_dense_update
+#include "core/jrg_nn_dither.h"        // jrg_nn_dither_step
+#include "weighted/jrg_nn_live_rows.h"     // jrg_nn_live_rows
+#include "loss/jrg_nn_softmax.h"       // jrg_nn_softmax_error
+#include "core/jrg_nn_wide.h"          // jrg_nn_wide_forward
 #include "jrg_online_open.h"      // jrg_online_open_row
 
 enum {

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "jrg_nn_layer.h"     // jrg_nn_dense
-#include "jrg_nn_status.h"    // JRG_NN_MUST_USE
+#include "weighted/jrg_nn_layer.h"     // jrg_nn_dense
+#include "core/jrg_nn_status.h"    // JRG_NN_MUST_USE
 #include "jrg_online_drift.h" // jrg_online_drift
 #include "jrg_online_stats.h" // jrg_online_stat
 

@@ -2,7 +2,7 @@
 
 #include <stddef.h>
 
-#include "jrg_nn_rate.h" // jrg_nn_rate_is_valid
+#include "core/jrg_nn_rate.h" // jrg_nn_rate_is_valid
 
 #ifdef JRG_MODEL_HEAD_INPUTS
 enum { LOGIT_EXPONENT = 11, ANY_SHIFT = 2 };

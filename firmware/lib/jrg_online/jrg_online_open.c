@@ -1,6 +1,6 @@
 #include "jrg_online_open.h"
 
-#include "jrg_nn_wide.h" // jrg_nn_wide_row
+#include "core/jrg_nn_wide.h" // jrg_nn_wide_row
 
 enum { IMPRINT_BITS = 8, LOGIT_WIDTH = 15, WEIGHT_WIDTH = 15, STEP_WIDTH = 17, SHARE_EXPONENT = 15 };
 #define MOST_IMPRINT ((1ll << 46) - 1)

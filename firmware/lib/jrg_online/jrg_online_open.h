@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "jrg_nn_layer.h" // jrg_nn_dense
+#include "weighted/jrg_nn_layer.h" // jrg_nn_dense
 
 /* Writes row `label`. known: bit set of the known rows, not empty; features: of its first sample; shift: of A3.3; logits:
  * of that sample before. */

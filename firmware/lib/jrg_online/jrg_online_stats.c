@@ -1,6 +1,6 @@
 #include "jrg_online_stats.h"
 
-#include "jrg_nn_arith.h" // jrg_nn_rshift_wide
+#include "core/jrg_nn_arith.h" // jrg_nn_rshift_wide
 
 enum { MEAN_EXPONENT = 15, GAIN_EXPONENT = 24, SCALE_EXPONENT = 30 };
 

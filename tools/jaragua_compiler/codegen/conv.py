@@ -5,11 +5,11 @@ from __future__ import annotations
 from jaragua_compiler.codegen.convolutional import WindowEmitter
 
 INCLUDES = (
-    ("jrg_nn_conv_forward.h", "jrg_nn_conv_forward"),
-    ("jrg_nn_conv_backward.h", "jrg_nn_conv_backward"),
-    ("jrg_nn_conv_update.h", "jrg_nn_conv_update"),
+    ("conv/jrg_nn_conv_forward.h", "jrg_nn_conv_forward"),
+    ("conv/jrg_nn_conv_backward.h", "jrg_nn_conv_backward"),
+    ("conv/jrg_nn_conv_update.h", "jrg_nn_conv_update"),
 )
-SUM_INCLUDES = (("jrg_nn_conv_sum.h", "jrg_nn_conv_sum"),)
+SUM_INCLUDES = (("conv/jrg_nn_conv_sum.h", "jrg_nn_conv_sum"),)
 
 _EMITTER = WindowEmitter(
     forward="""\

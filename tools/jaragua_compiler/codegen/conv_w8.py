@@ -5,11 +5,11 @@ from __future__ import annotations
 from jaragua_compiler.codegen.convolutional import WindowEmitter
 
 INCLUDES = (
-    ("jrg_nn_conv_w8.h", "jrg_nn_conv_forward_w8"),
-    ("jrg_nn_conv_backward_w8.h", "jrg_nn_conv_backward_w8"),
-    ("jrg_nn_conv_update_w8.h", "jrg_nn_conv_update_w8"),
+    ("conv_w8/jrg_nn_conv_w8.h", "jrg_nn_conv_forward_w8"),
+    ("conv_w8/jrg_nn_conv_backward_w8.h", "jrg_nn_conv_backward_w8"),
+    ("conv_w8/jrg_nn_conv_update_w8.h", "jrg_nn_conv_update_w8"),
 )
-SUM_INCLUDES = (("jrg_nn_conv_sum_w8.h", "jrg_nn_conv_sum_w8"),)
+SUM_INCLUDES = (("conv_w8/jrg_nn_conv_sum_w8.h", "jrg_nn_conv_sum_w8"),)
 
 _EMITTER = WindowEmitter(
     forward="""\

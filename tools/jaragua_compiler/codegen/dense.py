@@ -8,14 +8,14 @@ from jaragua_compiler.planning.operators import DensePlan
 from jaragua_compiler.planning.plan import Plan
 
 INCLUDES = (
-    ("jrg_nn_dense_forward.h", "jrg_nn_dense_forward"),
-    ("jrg_nn_wide.h", "jrg_nn_wide_forward"),
-    ("jrg_nn_live_rows.h", "jrg_nn_live_rows"),
-    ("jrg_nn_dense_update.h", "jrg_nn_dense_update"),
-    ("jrg_nn_dense_backward.h", "jrg_nn_dense_backward"),
-    ("jrg_nn_errors.h", "jrg_nn_spread_errors"),
+    ("dense/jrg_nn_dense_forward.h", "jrg_nn_dense_forward"),
+    ("core/jrg_nn_wide.h", "jrg_nn_wide_forward"),
+    ("weighted/jrg_nn_live_rows.h", "jrg_nn_live_rows"),
+    ("dense/jrg_nn_dense_update.h", "jrg_nn_dense_update"),
+    ("dense/jrg_nn_dense_backward.h", "jrg_nn_dense_backward"),
+    ("weighted/jrg_nn_errors.h", "jrg_nn_spread_errors"),
 )
-SUM_INCLUDES = (("jrg_nn_dense_sum.h", "jrg_nn_dense_sum"), ("jrg_nn_dense_pass.h", "jrg_nn_dense_pass"))
+SUM_INCLUDES = (("dense/jrg_nn_dense_sum.h", "jrg_nn_dense_sum"), ("dense/jrg_nn_dense_pass.h", "jrg_nn_dense_pass"))
 
 _FORWARD = """\
 static void jrg_model_step{step}_forward(void)

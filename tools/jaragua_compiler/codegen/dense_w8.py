@@ -18,13 +18,16 @@ from jaragua_compiler.planning.operators import DensePlan
 from jaragua_compiler.planning.plan import Plan
 
 INCLUDES = (
-    ("jrg_nn_dense_forward_w8.h", "jrg_nn_dense_forward_w8"),
-    ("jrg_nn_live_rows_w8.h", "jrg_nn_live_rows_w8"),
-    ("jrg_nn_dense_update_w8.h", "jrg_nn_dense_update_w8"),
-    ("jrg_nn_dense_backward_w8.h", "jrg_nn_dense_backward_w8"),
-    ("jrg_nn_errors.h", "jrg_nn_spread_errors"),
+    ("dense_w8/jrg_nn_dense_forward_w8.h", "jrg_nn_dense_forward_w8"),
+    ("weighted/jrg_nn_live_rows_w8.h", "jrg_nn_live_rows_w8"),
+    ("dense_w8/jrg_nn_dense_update_w8.h", "jrg_nn_dense_update_w8"),
+    ("dense_w8/jrg_nn_dense_backward_w8.h", "jrg_nn_dense_backward_w8"),
+    ("weighted/jrg_nn_errors.h", "jrg_nn_spread_errors"),
 )
-SUM_INCLUDES = (("jrg_nn_dense_sum_w8.h", "jrg_nn_dense_sum_w8"), ("jrg_nn_dense_pass_w8.h", "jrg_nn_dense_pass_w8"))
+SUM_INCLUDES = (
+    ("dense_w8/jrg_nn_dense_sum_w8.h", "jrg_nn_dense_sum_w8"),
+    ("dense_w8/jrg_nn_dense_pass_w8.h", "jrg_nn_dense_pass_w8"),
+)
 
 _FORWARD = """\
 static void jrg_model_step{step}_forward(void)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from jaragua_compiler.codegen.convolutional import WindowEmitter
 
-INCLUDES = (("jrg_nn_depthwise.h", "jrg_nn_depthwise_forward"),)
-SUM_INCLUDES = (("jrg_nn_depthwise_sum.h", "jrg_nn_depthwise_sum_steps"),)
+INCLUDES = (("depthwise/jrg_nn_depthwise.h", "jrg_nn_depthwise_forward"),)
+SUM_INCLUDES = (("depthwise/jrg_nn_depthwise_sum.h", "jrg_nn_depthwise_sum_steps"),)
 
 _EMITTER = WindowEmitter(
     forward="""\

@@ -5,10 +5,10 @@ from __future__ import annotations
 from jaragua_compiler.codegen.convolutional import WindowEmitter
 
 INCLUDES = (
-    ("jrg_nn_depthwise_w8.h", "jrg_nn_depthwise_forward_w8"),
-    ("jrg_nn_depthwise_update_w8.h", "jrg_nn_depthwise_update_w8"),
+    ("depthwise/jrg_nn_depthwise_w8.h", "jrg_nn_depthwise_forward_w8"),
+    ("depthwise/jrg_nn_depthwise_update_w8.h", "jrg_nn_depthwise_update_w8"),
 )
-SUM_INCLUDES = (("jrg_nn_depthwise_sum_w8.h", "jrg_nn_depthwise_sum_steps_w8"),)
+SUM_INCLUDES = (("depthwise/jrg_nn_depthwise_sum_w8.h", "jrg_nn_depthwise_sum_steps_w8"),)
 
 _EMITTER = WindowEmitter(
     forward="""\

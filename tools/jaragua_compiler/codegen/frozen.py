@@ -12,13 +12,13 @@ from jaragua_compiler.planning.operators import ConvPlan, DensePlan, WeightedPla
 from jaragua_compiler.planning.plan import Plan
 
 INCLUDES = (
-    ("jrg_nn_dense_forward_w8.h", "jrg_nn_dense_forward_w8"),
-    ("jrg_nn_frozen_w8.h", "jrg_nn_frozen_rows_w8"),
-    ("jrg_nn_dense_pass_w8.h", "jrg_nn_dense_pass_w8"),
-    ("jrg_nn_conv_w8.h", "jrg_nn_conv_forward_w8"),
-    ("jrg_nn_conv_backward_w8.h", "jrg_nn_conv_backward_w8"),
-    ("jrg_nn_depthwise_w8.h", "jrg_nn_depthwise_forward_w8"),
-    ("jrg_nn_errors.h", "jrg_nn_spread_errors"),
+    ("dense_w8/jrg_nn_dense_forward_w8.h", "jrg_nn_dense_forward_w8"),
+    ("weighted/jrg_nn_frozen_w8.h", "jrg_nn_frozen_rows_w8"),
+    ("dense_w8/jrg_nn_dense_pass_w8.h", "jrg_nn_dense_pass_w8"),
+    ("conv_w8/jrg_nn_conv_w8.h", "jrg_nn_conv_forward_w8"),
+    ("conv_w8/jrg_nn_conv_backward_w8.h", "jrg_nn_conv_backward_w8"),
+    ("depthwise/jrg_nn_depthwise_w8.h", "jrg_nn_depthwise_forward_w8"),
+    ("weighted/jrg_nn_errors.h", "jrg_nn_spread_errors"),
 )
 
 _NUMBERS_PER_LINE = 16

@@ -10,12 +10,15 @@ from jaragua_compiler.planning.operators import ConvPlan, DensePlan, WeightedPla
 from jaragua_compiler.planning.plan import Plan
 
 INCLUDES = (
-    ("jrg_nn_split_w8.h", "jrg_nn_split_rows_w8"),
-    ("jrg_nn_dense_pass_w8.h", "jrg_nn_dense_pass_w8"),
-    ("jrg_nn_conv_update_w8.h", "jrg_nn_conv_update_w8"),
-    ("jrg_nn_errors.h", "jrg_nn_spread_errors"),
+    ("weighted/jrg_nn_split_w8.h", "jrg_nn_split_rows_w8"),
+    ("dense_w8/jrg_nn_dense_pass_w8.h", "jrg_nn_dense_pass_w8"),
+    ("conv_w8/jrg_nn_conv_update_w8.h", "jrg_nn_conv_update_w8"),
+    ("weighted/jrg_nn_errors.h", "jrg_nn_spread_errors"),
 )
-SUM_INCLUDES = (("jrg_nn_dense_sum_w8.h", "jrg_nn_dense_sum_w8"), ("jrg_nn_conv_sum_w8.h", "jrg_nn_conv_sum_w8"))
+SUM_INCLUDES = (
+    ("dense_w8/jrg_nn_dense_sum_w8.h", "jrg_nn_dense_sum_w8"),
+    ("conv_w8/jrg_nn_conv_sum_w8.h", "jrg_nn_conv_sum_w8"),
+)
 
 _DENSE_FORWARD = """\
 static void jrg_model_step{step}_forward(void)

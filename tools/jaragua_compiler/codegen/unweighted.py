@@ -9,10 +9,10 @@ from jaragua_compiler.planning.operators import ActivationPlan, AddPlan, Operato
 from jaragua_compiler.planning.plan import Plan
 
 INCLUDES = (
-    ("jrg_nn_errors.h", "jrg_nn_spread_errors"),
-    ("jrg_nn_pool.h", "jrg_nn_pool_forward"),
-    ("jrg_nn_add.h", "jrg_nn_add_forward"),
-    ("jrg_nn_activate.h", "jrg_nn_activate_forward"),
+    ("weighted/jrg_nn_errors.h", "jrg_nn_spread_errors"),
+    ("unweighted/jrg_nn_pool.h", "jrg_nn_pool_forward"),
+    ("unweighted/jrg_nn_add.h", "jrg_nn_add_forward"),
+    ("unweighted/jrg_nn_activate.h", "jrg_nn_activate_forward"),
 )
 
 _FORWARD = """\

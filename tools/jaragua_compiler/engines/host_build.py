@@ -201,9 +201,8 @@ def _content_key(sources: Sources, command: Sequence[str], processor: tuple[str,
 
 
 def _headers_of(folder: Path) -> tuple[tuple[str, int], ...]:
-    """Names of a folder's headers, and when each was changed."""
-    found = [(entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(folder) if entry.name.endswith(".h")]
-    return tuple(sorted(found))
+    """Places of the headers in a folder and below it, and when each was changed."""
+    return tuple((str(path.relative_to(folder)), path.stat().st_mtime_ns) for path in sorted(folder.rglob("*.h")))
 
 
 @functools.lru_cache(maxsize=8)

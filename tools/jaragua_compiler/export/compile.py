@@ -11,7 +11,7 @@ from jaragua_compiler.export import c_text
 from jaragua_compiler.export.choice import Choice, orders, planned
 from jaragua_compiler.export.fit import check_fits, resolved
 from jaragua_compiler.export.folder import with_manifest
-from jaragua_compiler.export.kernels import NOTICE, licence_text, needed_headers
+from jaragua_compiler.export.kernels import NOTICE, flat, licence_text, needed_headers
 from jaragua_compiler.export.memory import Figures
 from jaragua_compiler.export.readme import Facts, readme
 from jaragua_compiler.export.samples import assumed_samples
@@ -85,7 +85,8 @@ def compile_model(
 def _code(compiled: Plan) -> dict[str, str]:
     """Generated source and sizes, and the headers they need."""
     emitted = {name: c_text.LICENCE_LINE + text for name, text in emitted_files(compiled).items()}
-    return emitted | needed_headers(emitted[SOURCE_NAME], {CONFIG_NAME})
+    headers = needed_headers(emitted[SOURCE_NAME], {CONFIG_NAME})
+    return {name: flat(text) for name, text in emitted.items()} | headers
 
 
 def _data(compiled: Plan, exponents: Exponents, blob: bytes, samples: FloatArray) -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""The headers of jrg_nn a generated source needs, and the licence they come under."""
+"""The headers of jrg_nn a generated source needs, in one flat folder, and the licence they come under."""
 
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.errors import CompileError
@@ -18,7 +19,7 @@ Apache License, Version 2.0, which is in the file LICENSE.
 
 
 def needed_headers(source: str, generated: set[str]) -> dict[str, str]:
-    """Headers a source includes, and theirs in turn: name -> text, licensed. `generated` come from elsewhere.
+    """Headers a source includes, and theirs in turn: name -> text, licensed, flat. `generated` come from elsewhere.
 
     Both paths of a kernel (portable, DSP) are taken: which one is compiled is decided by the core.
     """
@@ -26,13 +27,19 @@ def needed_headers(source: str, generated: set[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     wanted = _INCLUDE.findall(source)
     while wanted:
-        name = wanted.pop()
+        place = wanted.pop()
+        name = PurePosixPath(place).name
         if name in found or name in generated:
             continue
-        text = (folder / name).read_text(encoding="utf-8")
-        found[name] = LICENCE_LINE + text
+        text = (folder / place).read_text(encoding="utf-8")
+        found[name] = LICENCE_LINE + flat(text)
         wanted += _INCLUDE.findall(text)
     return found
+
+
+def flat(source: str) -> str:
+    """A source whose headers lie beside it, not in the folders of jrg_nn."""
+    return _INCLUDE.sub(lambda found: found[0].replace(found[1], PurePosixPath(found[1]).name), source)
 
 
 def licence_text() -> str:

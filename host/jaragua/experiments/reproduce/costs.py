@@ -42,7 +42,7 @@ def costs_key(experiment: Experiment, batch: int | None = None) -> str:
 @functools.cache
 def _program(layout: Plan) -> str:
     """All that RAM and instructions of an engine depend on, but for the compiler: its C, and what is planned for it."""
-    kernels = {path.name: path.read_text(encoding="utf-8") for path in sorted(kernel_folder().glob("*.[ch]"))}
+    kernels = {path.name: path.read_text(encoding="utf-8") for path in sorted(kernel_folder().rglob("*.[ch]"))}
     content = json.dumps([emitted_files(layout), kernels, figures(layout, _CORE).ram_bytes], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 

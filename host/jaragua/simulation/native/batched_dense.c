@@ -25,12 +25,12 @@
 #endif
 
 #include "jrg_model.h"        // jrg_nn_result
-#include "jrg_nn_arith.h"     // jrg_nn_rshift
-#include "jrg_nn_dense_update.h" // jrg_nn_stepped_weight
-#include "jrg_nn_dither.h"    // jrg_nn_dither_step
-#include "jrg_nn_layer.h"     // jrg_nn_row_error
-#include "jrg_nn_live_rows.h" // jrg_nn_error_shift
-#include "jrg_nn_softmax.h"   // jrg_nn_softmax_error
+#include "core/jrg_nn_arith.h"     // jrg_nn_rshift
+#include "dense/jrg_nn_dense_update.h" // jrg_nn_stepped_weight
+#include "core/jrg_nn_dither.h"    // jrg_nn_dither_step
+#include "weighted/jrg_nn_layer.h"     // jrg_nn_row_error
+#include "weighted/jrg_nn_live_rows.h" // jrg_nn_error_shift
+#include "loss/jrg_nn_softmax.h"   // jrg_nn_softmax_error
 
 #if JRG_LANES_VECTORS && defined(__AVX512BW__)
 #define JRG_LANES 16u /* of 32 bits fill a vector */

@@ -1,0 +1,155 @@
+/* A7: a window that moves over an image: its geometry, the patch under one position, one weight's inputs as a column. */
+#ifndef JRG_NN_WINDOW_H
+#define JRG_NN_WINDOW_H
+
+#include "core/jrg_nn_arith.h" // JRG_NN_INLINE
+#if JRG_NN_DSP
+#include "conv/jrg_nn_window_dsp.h" // jrg_nn_copy4_dsp
+#endif
+
+/* Images lie in memory as [height][width][channels], without gaps and without borders. */
+typedef struct {
+    uint32_t height; /* of the input */
+    uint32_t width;
+    uint32_t channels;
+    uint32_t rows; /* positions */
+    uint32_t columns;
+    uint32_t kernel_height;
+    uint32_t kernel_width;
+    uint32_t stride_y;
+    uint32_t stride_x;
+    uint32_t pad_top;
+    uint32_t pad_left;
+} jrg_nn_window;
+
+/* The taps first..end-1 of one axis that meet the image. start: where tap 0 lies, it may be outside. */
+typedef struct {
+    int32_t start;
+    uint32_t first;
+    uint32_t end;
+} jrg_nn_span;
+
+/* position: along the axis; size: of the image. */
+JRG_NN_INLINE jrg_nn_span jrg_nn_span_at(uint32_t position, uint32_t stride, uint32_t pad, uint32_t kernel, uint32_t size)
+{
+    const int32_t start = (int32_t)(position * stride) - (int32_t)pad;
+    const int32_t left = (int32_t)size - start;
+    const uint32_t first = start < 0 ? (uint32_t)-start : 0u;
+    const uint32_t end = left < (int32_t)kernel ? (uint32_t)(left < 0 ? 0 : left) : kernel;
+    return (jrg_nn_span){start, first, end < first ? first : end};
+}
+
+/* The rows of the kernel that meet the image at a row of positions. */
+JRG_NN_INLINE jrg_nn_span jrg_nn_row_span(const jrg_nn_window *window, uint32_t row)
+{
+    return jrg_nn_span_at(row, window->stride_y, window->pad_top, window->kernel_height, window->height);
+}
+
+/* The columns of the kernel that meet the image at a column of positions. */
+JRG_NN_INLINE jrg_nn_span jrg_nn_column_span(const jrg_nn_window *window, uint32_t column)
+{
+    return jrg_nn_span_at(column, window->stride_x, window->pad_left, window->kernel_width, window->width);
+}
+
+/* Copies count numbers. even: both pointers are 4-aligned and count is even. */
+JRG_NN_INLINE void jrg_nn_copy(const int16_t *from, int16_t *to, uint32_t count, bool even)
+{
+#if JRG_NN_DSP
+    if (even) {
+        jrg_nn_copy_dsp(from, to, count / 2u);
+    } else {
+        jrg_nn_copy_any_dsp(from, to, count);
+    }
+#else
+    (void)even;
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = from[i];
+    }
+#endif
+}
+
+/* What lies under a position: patch [kernel_height][kernel_width][channels], 0 where the window leaves the image.
+ * patch: 4-aligned, padded to even; the padding is left alone. */
+JRG_NN_INLINE void jrg_nn_patch(const jrg_nn_window *window, const int16_t *x, jrg_nn_span rows, jrg_nn_span columns,
+                                int16_t *patch)
+{
+    const uint32_t line = window->kernel_width * window->channels;
+    const bool even = window->channels % 2u == 0u;
+    const bool inside = rows.first == 0u && rows.end == window->kernel_height && columns.first == 0u &&
+                        columns.end == window->kernel_width;
+    if (inside) {
+        const uint32_t pixel = (uint32_t)rows.start * window->width + (uint32_t)columns.start;
+        const int16_t *from = x + pixel * window->channels;
+        for (uint32_t ky = 0; ky < window->kernel_height; ky++) {
+            jrg_nn_copy(from, patch, line, even);
+            from += window->width * window->channels;
+            patch += line;
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < window->kernel_height * line; i++) {
+        patch[i] = 0;
+    }
+    const uint32_t count = (columns.end - columns.first) * window->channels;
+    for (uint32_t ky = rows.first; ky < rows.end; ky++) {
+        const int32_t pixel = (rows.start + (int32_t)ky) * (int32_t)window->width + columns.start;
+        const int16_t *from = x + (pixel + (int32_t)columns.first) * (int32_t)window->channels;
+        jrg_nn_copy(from, patch + ky * line + columns.first * window->channels, count, even);
+    }
+}
+
+/* The positions first..end-1 along one axis at which a tap meets the image. */
+typedef struct {
+    uint32_t first;
+    uint32_t end;
+} jrg_nn_positions;
+
+JRG_NN_INLINE jrg_nn_positions jrg_nn_positions_of(uint32_t tap, uint32_t stride, uint32_t pad, uint32_t positions,
+                                                   uint32_t size)
+{
+    const uint32_t first = tap >= pad ? 0u : (pad - tap + stride - 1u) / stride;
+    const uint32_t end = size + pad > tap ? (size + pad - tap - 1u) / stride + 1u : 0u;
+    const uint32_t bounded = end < positions ? end : positions;
+    return (jrg_nn_positions){first < bounded ? first : bounded, bounded};
+}
+
+/* One row of a column: from: the number at the first position that meets the image; step: to the next one. */
+JRG_NN_INLINE void jrg_nn_column_row(const int16_t *from, uint32_t step, jrg_nn_positions meets, uint32_t columns,
+                                     int16_t *column)
+{
+    for (uint32_t i = 0; i < meets.first; i++) {
+        *column++ = 0;
+    }
+    for (uint32_t i = meets.first; i < meets.end; i++) {
+        *column++ = *from;
+        from += step;
+    }
+    for (uint32_t i = meets.end; i < columns; i++) {
+        *column++ = 0;
+    }
+}
+
+/* The inputs that one weight (tap ky, kx; channel) meets at all positions: column [rows * columns, padded to even], 0
+ * where the window leaves the image, and in the padding. */
+JRG_NN_INLINE void jrg_nn_column(const jrg_nn_window *window, const int16_t *x, uint32_t ky, uint32_t kx,
+                                 uint32_t channel, int16_t *column)
+{
+    const jrg_nn_positions down =
+        jrg_nn_positions_of(ky, window->stride_y, window->pad_top, window->rows, window->height);
+    const jrg_nn_positions across =
+        jrg_nn_positions_of(kx, window->stride_x, window->pad_left, window->columns, window->width);
+    const jrg_nn_positions none = {window->columns, window->columns};
+    const uint32_t left = across.first * window->stride_x + kx - window->pad_left;
+    for (uint32_t row = 0; row < window->rows; row++) {
+        const bool inside = row >= down.first && row < down.end && across.first < across.end;
+        const uint32_t y = row * window->stride_y + ky - window->pad_top;
+        const int16_t *from = inside ? x + (y * window->width + left) * window->channels + channel : x;
+        jrg_nn_column_row(from, window->stride_x * window->channels, inside ? across : none, window->columns, column);
+        column += window->columns;
+    }
+    if ((window->rows * window->columns & 1u) != 0u) {
+        *column = 0;
+    }
+}
+
+#endif

@@ -1,0 +1,70 @@
+/* A8 for weights that move over an image: constants of a layer, its live channels, its forward pass. */
+#ifndef JRG_NN_CONV_W8_H
+#define JRG_NN_CONV_W8_H
+
+#include "conv/jrg_nn_conv.h"             // jrg_nn_conv_scale
+#include "dense_w8/jrg_nn_dense_forward_w8.h" // jrg_nn_dense_forward_w8
+#include "weighted/jrg_nn_layer_w8.h"         // jrg_nn_live_row_w8
+#include "conv/jrg_nn_window.h"           // jrg_nn_patch
+
+/* Constants and memory of one layer. */
+typedef struct {
+    jrg_nn_window window;
+    int8_t *weights;        /* [outputs][K padded to quads], 4-aligned, each quad stored as A8.6 says */
+    int32_t *biases;        /* [outputs] */
+    const int8_t *channels; /* fw_o: [outputs] */
+    uint32_t outputs;
+    uint32_t error_width; /* be */
+} jrg_nn_conv_w8;
+
+/* K: weights of one output channel. */
+JRG_NN_INLINE uint32_t jrg_nn_conv_inputs_w8(const jrg_nn_conv_w8 *conv)
+{
+    return conv->window.kernel_height * conv->window.kernel_width * conv->window.channels;
+}
+
+/* What jrg_nn_conv_scale and jrg_nn_conv_scale_list look at. */
+JRG_NN_INLINE jrg_nn_conv jrg_nn_conv_shape_w8(const jrg_nn_conv_w8 *conv)
+{
+    return (jrg_nn_conv){conv->window, NULL, conv->biases, conv->outputs, conv->error_width};
+}
+
+/* One position of any number of outputs: y need not be aligned. */
+JRG_NN_INLINE void jrg_nn_conv_position_w8(const jrg_nn_dense_w8 *dense, const int16_t *patch, int16_t *y,
+                                           int32_t shift, uint32_t output_width, bool relu)
+{
+    const uint32_t stride = jrg_nn_stride_w8(dense->inputs);
+    for (uint32_t j = 0; j < dense->outputs; j++) {
+        const int32_t sum = dense->biases[j] + jrg_nn_dot_w8(dense->weights + j * stride, patch, dense->inputs);
+        y[j] = jrg_nn_activation(jrg_nn_rshift(sum, (uint32_t)(shift + dense->channels[j])), output_width, relu);
+    }
+}
+
+/* x: [height][width][channels] within bx. y: [positions][outputs]. patch: scratch, [K padded to quads]. All are 4-aligned.
+ * shift: fx - fy; with a channel's fw_o it lies in 2..30 (A3.3). */
+JRG_NN_INLINE void jrg_nn_conv_forward_w8(const jrg_nn_conv_w8 *conv, const int16_t *x, int16_t *y, int16_t *patch,
+                                          int32_t shift, uint32_t output_width, bool relu)
+{
+    const jrg_nn_window *window = &conv->window;
+    const uint32_t inputs = jrg_nn_conv_inputs_w8(conv);
+    const jrg_nn_dense_w8 dense = {conv->weights, conv->biases, conv->channels, inputs, conv->outputs, 0, 0};
+    for (uint32_t i = inputs; i < jrg_nn_stride_w8(inputs); i++) {
+        patch[i] = 0;
+    }
+#pragma GCC unroll 1
+    for (uint32_t row = 0; row < window->rows; row++) {
+        const jrg_nn_span rows = jrg_nn_row_span(window, row);
+#pragma GCC unroll 1
+        for (uint32_t column = 0; column < window->columns; column++) {
+            jrg_nn_patch(window, x, rows, jrg_nn_column_span(window, column), patch);
+            if (conv->outputs % 2u == 0u) {
+                jrg_nn_dense_forward_w8(&dense, patch, y, shift, output_width, relu);
+            } else {
+                jrg_nn_conv_position_w8(&dense, patch, y, shift, output_width, relu);
+            }
+            y += conv->outputs;
+        }
+    }
+}
+
+#endif
