@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test random-networks flood test-keras test-ray test-litert test-arm64 test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test clean
+.PHONY: help demo test random-networks flood test-keras test-ray test-litert test-arm64 test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test setup-lint clean
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -9,6 +9,9 @@ TEST_PROCESSES ?= 3
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+setup-lint:
+	@tools/setup/setup.sh lint
 
 setup-demo:
 	@tools/setup/setup.sh demo
@@ -36,15 +39,18 @@ test-litert: setup-test ## The Pi client's LiteRT engine on both runtimes, witho
 test-arm64: setup-test ## The Pi client's engines on aarch64, under emulation (Debian, as root; docs/litert.md)
 	@tools/setup/arm64.sh
 
-lint: setup-test ## ruff, mypy --strict, and who may import whom (import-linter)
+lint: setup-lint ## ruff, mypy --strict, who may import whom (import-linter), clang-format, cppcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
+	@git ls-files '*.c' '*.h' '*.cpp' | xargs $(BIN)/clang-format --dry-run --Werror
+	@tools/setup/cppcheck.sh $(BIN)/cppcheck
 
-format: setup-test ## Let ruff format the Python code
+format: setup-lint ## Let ruff format the Python code, clang-format the C
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@git ls-files '*.c' '*.h' '*.cpp' | xargs $(BIN)/clang-format -i
 
 reproduce: setup-test ## Simulate all tasks and strategies and write docs/results.md; goes on where it was stopped
 	@$(BIN)/jaragua reproduce --document docs/results.md

@@ -10,8 +10,8 @@
 
 #define MAGIC 0x32334642u /* "BF32" */
 
-static inline void float32_dense_forward(const float *x, const float *weights, const float *biases, float *y, int inputs, int outputs,
-                                  bool relu)
+static inline void float32_dense_forward(const float *x, const float *weights, const float *biases, float *y,
+                                         int inputs, int outputs, bool relu)
 {
     for (int j = 0; j < outputs; j++) {
         const float *row = weights + j * inputs;
@@ -37,7 +37,8 @@ static inline void float32_dense_backward(const float *dy, const float *weights,
     }
 }
 
-static inline void float32_dense_update(const float *x, const float *dy, float *weights, float *biases, int inputs, int outputs, float rate)
+static inline void float32_dense_update(const float *x, const float *dy, float *weights, float *biases, int inputs,
+                                        int outputs, float rate)
 {
     for (int j = 0; j < outputs; j++) {
         float *row = weights + j * inputs;
@@ -59,8 +60,8 @@ struct float32_conv {
     int outputs;
 };
 
-static inline void float32_conv_forward(struct float32_conv c, const float *x, const float *weights, const float *biases,
-                                        float *y, bool relu)
+static inline void float32_conv_forward(struct float32_conv c, const float *x, const float *weights,
+                                        const float *biases, float *y, bool relu)
 {
     for (int row = 0; row < c.rows; row++) {
         for (int column = 0; column < c.columns; column++) {

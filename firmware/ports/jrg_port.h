@@ -16,13 +16,13 @@ extern "C" {
 enum { JRG_PORT_UID_MAX_BYTES = 16 };
 
 typedef struct {
-    const char *board;                       /* name of the board, at most 24 characters */
-    uint8_t uid[JRG_PORT_UID_MAX_BYTES];     /* unique to the chip */
-    uint8_t uid_len_bytes;                   /* 4..16 */
-    uint16_t boot_nonce;                     /* another one at every start */
-    jrg_reset_cause reset_cause;             /* why the board started */
-    uint32_t ram_bytes;                      /* statically used, the reserved stack included; 0 if not known */
-    uint32_t flash_bytes;                    /* size of the image; 0 if not known */
+    const char *board;                   /* name of the board, at most 24 characters */
+    uint8_t uid[JRG_PORT_UID_MAX_BYTES]; /* unique to the chip */
+    uint8_t uid_len_bytes;               /* 4..16 */
+    uint16_t boot_nonce;                 /* another one at every start */
+    jrg_reset_cause reset_cause;         /* why the board started */
+    uint32_t ram_bytes;                  /* statically used, the reserved stack included; 0 if not known */
+    uint32_t flash_bytes;                /* size of the image; 0 if not known */
 } jrg_port_info;
 
 /* Once, first: clocks, serial line, time. */

@@ -31,7 +31,8 @@ void fake_host_write(void *context, const uint8_t *bytes, size_t len_bytes)
     note(context, &frame);
 }
 
-size_t fake_host_frame_bytes(fake_host *host, jrg_frame_type type, const void *payload, uint16_t len_bytes, uint8_t *out)
+size_t fake_host_frame_bytes(fake_host *host, jrg_frame_type type, const void *payload, uint16_t len_bytes,
+                             uint8_t *out)
 {
     jrg_frame frame = {
         .major = JRG_PROTOCOL_MAJOR,

@@ -23,7 +23,8 @@ typedef struct {
 void fake_host_write(void *context, const uint8_t *bytes, size_t len_bytes);
 
 /* Encodes a frame of this host; sequenced types take the next number. Returns the length. */
-size_t fake_host_frame_bytes(fake_host *host, jrg_frame_type type, const void *payload, uint16_t len_bytes, uint8_t *out);
+size_t fake_host_frame_bytes(fake_host *host, jrg_frame_type type, const void *payload, uint16_t len_bytes,
+                             uint8_t *out);
 
 size_t fake_host_hello_bytes(uint16_t nonce, uint8_t window, uint8_t *out);
 

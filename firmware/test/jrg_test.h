@@ -17,29 +17,29 @@ typedef struct jrg_test {
 
 void jrg_test_register(jrg_test *test);
 
-#define TEST(test_name)                                                                                     \
-    static void test_name(void);                                                                            \
-    __attribute__((constructor)) static void register_##test_name(void)                                     \
-    {                                                                                                       \
-        static jrg_test test = {.name = #test_name, .run = test_name};                                      \
-        jrg_test_register(&test);                                                                           \
-    }                                                                                                       \
+#define TEST(test_name)                                                                                                \
+    static void test_name(void);                                                                                       \
+    __attribute__((constructor)) static void register_##test_name(void)                                                \
+    {                                                                                                                  \
+        static jrg_test test = {.name = #test_name, .run = test_name};                                                 \
+        jrg_test_register(&test);                                                                                      \
+    }                                                                                                                  \
     static void test_name(void)
 
-#define CHECK(condition)                                                                                    \
-    do {                                                                                                    \
-        if (!(condition)) {                                                                                 \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                         \
-            exit(1);                                                                                        \
-        }                                                                                                   \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                    \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
-#define CHECK_EQUAL(is, should_be)                                                                          \
-    do {                                                                                                    \
-        long long is_ = (long long)(is), should_be_ = (long long)(should_be);                               \
-        if (is_ != should_be_) {                                                                            \
-            fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #is, is_, should_be_);     \
-            exit(1);                                                                                        \
-        }                                                                                                   \
+#define CHECK_EQUAL(is, should_be)                                                                                     \
+    do {                                                                                                               \
+        long long is_ = (long long)(is), should_be_ = (long long)(should_be);                                          \
+        if (is_ != should_be_) {                                                                                       \
+            fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #is, is_, should_be_);                \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
     } while (0)
 #endif

@@ -9,7 +9,8 @@
 #include "jrg_app.h"
 #include "jrg_port.h"
 
-namespace {
+namespace
+{
 
 constexpr uint32_t kPacketBytes = 64;
 constexpr size_t kMessageBytes = 200;
@@ -30,19 +31,22 @@ struct {
 unsigned long now_ms;
 unsigned hungry_turns; // waits of the framework that found the watchdog not fed since the one before
 
-void check(bool condition, const char *what) {
+void check(bool condition, const char *what)
+{
     if (!condition) {
         fprintf(stderr, "not so: %s\n", what);
         exit(1);
     }
 }
 
-void expect_feed() {
+void expect_feed()
+{
     hungry_turns += wdt.RR[0] != WDT_RR_RR_Reload;
     wdt.RR[0] = 0;
 }
 
-void plug_in(unsigned packets) {
+void plug_in(unsigned packets)
+{
     host = {};
     host.connected = true;
     host.packets_left = packets;
@@ -50,14 +54,16 @@ void plug_in(unsigned packets) {
     wdt.RR[0] = WDT_RR_RR_Reload;
 }
 
-void write_message(uint8_t (&message)[kMessageBytes]) {
+void write_message(uint8_t (&message)[kMessageBytes])
+{
     for (size_t i = 0; i < kMessageBytes; i++) {
         message[i] = static_cast<uint8_t>(7 * i);
     }
     jrg_port_write(message, kMessageBytes);
 }
 
-void test_a_slow_host_gets_everything_and_is_no_hang() {
+void test_a_slow_host_gets_everything_and_is_no_hang()
+{
     uint8_t message[kMessageBytes];
     plug_in(100);
     write_message(message);
@@ -65,14 +71,16 @@ void test_a_slow_host_gets_everything_and_is_no_hang() {
     check(hungry_turns == 0, "the watchdog was fed at each turn");
 }
 
-void test_a_host_that_closes_the_port_ends_the_wait() {
+void test_a_host_that_closes_the_port_ends_the_wait()
+{
     uint8_t message[kMessageBytes];
     plug_in(2);
     write_message(message);
     check(host.got_bytes == 2 * kPacketBytes, "two packets came");
 }
 
-void test_nothing_waits_for_a_host_that_is_not_there() {
+void test_nothing_waits_for_a_host_that_is_not_there()
+{
     uint8_t message[kMessageBytes];
     plug_in(0);
     host.connected = false;
@@ -80,7 +88,8 @@ void test_nothing_waits_for_a_host_that_is_not_there() {
     check(host.got_bytes == 0, "nothing was sent");
 }
 
-void test_idling_feeds_for_as_long_as_it_lasts() {
+void test_idling_feeds_for_as_long_as_it_lasts()
+{
     plug_in(0);
     jrg_port_idle(20000);
     check(now_ms >= 20000, "it slept");
@@ -99,12 +108,14 @@ WdtStub *NRF_WDT = &wdt;
 SerialStub Serial;
 UsbSerialStub _SerialUSB;
 
-bool UsbSerialStub::connected() {
+bool UsbSerialStub::connected()
+{
     return host.connected;
 }
 
 // Three refusals, then a packet.
-void UsbSerialStub::send_nb(uint8_t *buffer, uint32_t size, uint32_t *actual, bool) {
+void UsbSerialStub::send_nb(uint8_t *buffer, uint32_t size, uint32_t *actual, bool)
+{
     *actual = 0;
     if (host.refusals_left > 0) {
         host.refusals_left--;
@@ -117,41 +128,51 @@ void UsbSerialStub::send_nb(uint8_t *buffer, uint32_t size, uint32_t *actual, bo
     host.connected = --host.packets_left > 0;
 }
 
-void SerialStub::begin(unsigned long) {
+void SerialStub::begin(unsigned long)
+{
 }
 
-int SerialStub::available() {
+int SerialStub::available()
+{
     return 0;
 }
 
-int SerialStub::read() {
+int SerialStub::read()
+{
     return -1;
 }
 
-SerialStub::operator bool() {
+SerialStub::operator bool()
+{
     return host.connected;
 }
 
-unsigned long millis() {
+unsigned long millis()
+{
     return now_ms;
 }
 
-void delay(unsigned long milliseconds) {
+void delay(unsigned long milliseconds)
+{
     now_ms += milliseconds;
     expect_feed();
 }
 
-void yield() {
+void yield()
+{
     expect_feed();
 }
 
-void jrg_app_start(void) {
+void jrg_app_start(void)
+{
 }
 
-void jrg_app_serve(void) {
+void jrg_app_serve(void)
+{
 }
 
-int main() {
+int main()
+{
     test_a_slow_host_gets_everything_and_is_no_hang();
     test_a_host_that_closes_the_port_ends_the_wait();
     test_nothing_waits_for_a_host_that_is_not_there();

@@ -350,7 +350,8 @@ TEST(l3_7_an_acknowledgement_of_a_part_goes_on_from_there)
 {
     connect(8);
     send_long(0);
-    jrg_frame frame = {.major = JRG_PROTOCOL_MAJOR, .type = JRG_FRAME_TYPE_NAK, .session = host.session, .ack_offset = 60};
+    jrg_frame frame = {
+        .major = JRG_PROTOCOL_MAJOR, .type = JRG_FRAME_TYPE_NAK, .session = host.session, .ack_offset = 60};
     uint8_t bytes[JRG_LIMIT_MAX_ENCODED_BYTES];
     fake_host_forget(&host);
     jrg_link_receive(&board, bytes, jrg_frame_encode(&frame, bytes), 1);

@@ -204,7 +204,8 @@ TEST(l4_4_a_job_counts_its_samples_and_ends)
     CHECK_EQUAL(state.job_state_loss_sum, 300);
     CHECK_EQUAL(state.job_state_loss_exponent, 11);
     CHECK(state.job_state_instructions > 0);
-    CHECK_EQUAL(state.job_state_blob_crc, jrg_crc32(0, (const uint8_t *)JRG_NODE_WORKING(&node_bench_node), JRG_MODEL_BLOB_BYTES));
+    CHECK_EQUAL(state.job_state_blob_crc,
+                jrg_crc32(0, (const uint8_t *)JRG_NODE_WORKING(&node_bench_node), JRG_MODEL_BLOB_BYTES));
 }
 
 static void say_part(uint16_t index, uint16_t offset, const uint8_t *bytes, uint16_t len_bytes)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
-# usage: setup.sh demo|test|keras|flower|litert|tflite|clang   (test adds the test tools; keras is test in .venv-keras, with TensorFlow;
+# usage: setup.sh demo|test|lint|keras|flower|litert|tflite|clang   (test adds the test tools, lint the linters; keras is test in .venv-keras, with TensorFlow;
 # flower is what benchmarks and Ray's tests need, in .venv-flower;
 # clang is the second compiler that CI tests the C of this machine with, and what `make fuzz-node` needs;
 # litert and tflite are a Pi's client with one of the two LiteRT runtimes, in .venv-litert and .venv-tflite: no compiler)
@@ -12,13 +12,14 @@ venv=.venv
 case $what in
 demo) extras=firmware ;;
 test) extras=firmware,keras,test ;;
+lint) extras=firmware,keras,test,lint ;;
 keras) extras=firmware,keras,test,tensorflow venv=.venv-keras ;;
 flower) extras=test,ray,bench-flower venv=.venv-flower ;;
 litert) extras=litert venv=.venv-litert ;;
 tflite) extras=tflite venv=.venv-tflite ;;
 clang) ;;
 *)
-    echo "setup: unknown set-up '$what': use demo, test, keras, flower, litert, tflite or clang" >&2
+    echo "setup: unknown set-up '$what': use demo, test, lint, keras, flower, litert, tflite or clang" >&2
     exit 2
     ;;
 esac

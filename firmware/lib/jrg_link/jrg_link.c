@@ -39,8 +39,7 @@ static void write_frame(jrg_link *link, jrg_frame *frame)
 /* A frame without a number, never in segments. */
 static void write_whole(jrg_link *link, jrg_frame_type type, const uint8_t *payload, uint16_t len_bytes)
 {
-    jrg_frame frame = {
-        .type = (uint8_t)type, .total = (uint8_t)len_bytes, .len_bytes = len_bytes, .payload = payload};
+    jrg_frame frame = {.type = (uint8_t)type, .total = (uint8_t)len_bytes, .len_bytes = len_bytes, .payload = payload};
     write_frame(link, &frame);
 }
 
@@ -115,7 +114,8 @@ uint8_t jrg_link_room(const jrg_link *link)
     return link->session == 0 ? 0 : (uint8_t)(link->window - link->send_count);
 }
 
-jrg_status jrg_link_send(jrg_link *link, jrg_frame_type type, const uint8_t *payload, uint16_t len_bytes, uint32_t now_ms)
+jrg_status jrg_link_send(jrg_link *link, jrg_frame_type type, const uint8_t *payload, uint16_t len_bytes,
+                         uint32_t now_ms)
 {
     if (link->session == 0)
         return JRG_STATUS_NO_SESSION;
@@ -326,7 +326,8 @@ static void receive_segment(jrg_link *link, const jrg_frame *frame)
         link->counters.bad_frames++;
     else if (frame->offset > link->part_bytes && !link->refused)
         report_gap(link);
-    else if (frame->offset <= link->part_bytes && frame->offset + frame->len_bytes <= link->part_bytes && frame->total > 0)
+    else if (frame->offset <= link->part_bytes && frame->offset + frame->len_bytes <= link->part_bytes &&
+             frame->total > 0)
         repeat_acknowledgement(link);
     else if (frame->offset <= link->part_bytes)
         take_segment(link, frame);

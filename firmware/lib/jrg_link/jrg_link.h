@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "jrg_defs.h" // limits, jrg_frame_type, jrg_status
-#include "jrg_rto.h"  // jrg_rto
+#include "jrg_defs.h"    // limits, jrg_frame_type, jrg_status
+#include "jrg_rto.h"     // jrg_rto
 #include "jrg_segment.h" // jrg_segment
 
 /* What jrg_link_wait_ms returns when no timer runs. */
@@ -68,7 +68,7 @@ typedef struct {
     jrg_rto rto;
     jrg_segment segment; /* of the line: a new session goes on with it */
     jrg_link_slot slots[JRG_LIMIT_MAX_WINDOW];
-    jrg_link_position acked, next, highest; /* acknowledged, to be sent next, ever sent */
+    jrg_link_position acked, next, highest;             /* acknowledged, to be sent next, ever sent */
     jrg_link_under_way under_way[JRG_LIMIT_MAX_WINDOW]; /* oldest first */
     uint8_t under_way_count;
 

@@ -46,7 +46,8 @@ typedef struct {
 #ifndef JRG_NODE_ONLINE
 #if !defined(JRG_MODEL_HEAD_INPUTS) || JRG_NODE_BUFFERS == 1
 #define JRG_NODE_ONLINE 0
-#elif JRG_MODEL_OUTPUTS > JRG_ONLINE_MOST_OUTPUTS || 2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_ONLINE_MODEL_BYTES > 229376u
+#elif JRG_MODEL_OUTPUTS > JRG_ONLINE_MOST_OUTPUTS ||                                                                   \
+    2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_ONLINE_MODEL_BYTES > 229376u
 #define JRG_NODE_ONLINE 0
 #else
 #define JRG_NODE_ONLINE 1
@@ -69,7 +70,7 @@ typedef struct {
     jrg_job_state state;
     uint32_t samples, done, correct;
     uint64_t loss_sum;
-    uint32_t instructions; /* least seen for one sample */
+    uint32_t instructions;             /* least seen for one sample */
     int16_t target[JRG_MODEL_TARGETS]; /* of the sample that is coming in; its inputs are in jrg_model_input() */
     uint32_t sample_bytes;             /* received of it */
     bool complained;
@@ -97,7 +98,7 @@ typedef struct {
 #if JRG_NODE_BUFFERS == 2
     uint32_t working[(JRG_MODEL_BLOB_BYTES + 3) / 4];
 #endif
-    bool bound; /* the working blob is one */
+    bool bound;       /* the working blob is one */
     bool has_learner; /* one was begun on the working blob (L4.11) */
     jrg_node_job job;
     jrg_node_prediction prediction;

@@ -36,7 +36,8 @@ void jrg_node_answer_status(jrg_node *node, uint32_t id, jrg_status code, uint32
 void jrg_node_tell(jrg_node *node, const struct response_r *event)
 {
     uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES];
-    jrg_link_tell(&node->link, JRG_FRAME_TYPE_EVENT, payload, encode(event, payload));
+    const uint16_t len_bytes = encode(event, payload);
+    jrg_link_tell(&node->link, JRG_FRAME_TYPE_EVENT, payload, len_bytes);
 }
 
 void jrg_node_log(jrg_node *node, jrg_log_level level, const char *text)

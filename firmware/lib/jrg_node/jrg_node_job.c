@@ -1,8 +1,8 @@
 #include <string.h>
 
-#include "jrg_bytes.h" // jrg_bytes_get_u16
-#include "jrg_crc32.h" // jrg_crc32
-#include "jrg_model.h" // jrg_model_train
+#include "jrg_bytes.h"        // jrg_bytes_get_u16
+#include "jrg_crc32.h"        // jrg_crc32
+#include "jrg_model.h"        // jrg_model_train
 #include "core/jrg_nn_rate.h" // jrg_nn_rate_is_valid
 #include "jrg_node_parts.h"
 #include "jrg_node_status.h" // jrg_node_status_of
@@ -109,7 +109,7 @@ static jrg_status check_training(const struct job_begin *request)
     if (!jrg_nn_rate_is_valid(rate_of(request)))
         return JRG_STATUS_BAD_RATE;
     return request->job_begin_batch == 0u || (request->job_begin_batch > 1u && !has_sums) ? JRG_STATUS_UNSUPPORTED
-                                                                                         : JRG_STATUS_OK;
+                                                                                          : JRG_STATUS_OK;
 }
 
 static jrg_status check_job(const jrg_node *node, const struct job_begin *request)

@@ -16,7 +16,8 @@ _Static_assert(JRG_MODEL_TARGETS >= 1u && JRG_MODEL_TARGETS <= JRG_MODEL_OUTPUTS
 _Static_assert(JRG_MODEL_BLOB_BYTES % 4u == 0u, "a blob is read as words");
 
 /* prediction: one message has room for so many outputs, and its offset reaches the last of them (L4.6). */
-_Static_assert(ELEMENTS(struct prediction, prediction_outputs_int) == JRG_LIMIT_PREDICTION_OUTPUTS, "prediction.outputs");
+_Static_assert(ELEMENTS(struct prediction, prediction_outputs_int) == JRG_LIMIT_PREDICTION_OUTPUTS,
+               "prediction.outputs");
 
 /* online-begin.known and online-state.known: a bit for each output (O1.1). */
 _Static_assert(!JRG_NODE_ONLINE || JRG_MODEL_OUTPUTS <= 64u, "online-begin.known");

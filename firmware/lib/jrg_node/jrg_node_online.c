@@ -65,9 +65,9 @@ static jrg_status begin_learner(jrg_node *node, const struct online_begin *reque
         status = jrg_node_prepare_job(node, &request->online_begin_base);
     if (status != JRG_STATUS_OK)
         return status;
-    const jrg_online_status begun =
-        is_fresh(request) ? jrg_online_model_begin(JRG_NODE_WORKING(node), &settings, rate_of(request))
-                          : jrg_online_model_resume(JRG_NODE_WORKING(node), &settings, rate_of(request));
+    const jrg_online_status begun = is_fresh(request)
+                                        ? jrg_online_model_begin(JRG_NODE_WORKING(node), &settings, rate_of(request))
+                                        : jrg_online_model_resume(JRG_NODE_WORKING(node), &settings, rate_of(request));
     if (begun != JRG_ONLINE_OK)
         return status_of(begun);
     node->has_learner = true;

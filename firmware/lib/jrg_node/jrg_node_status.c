@@ -21,7 +21,7 @@ jrg_status jrg_node_status_of(jrg_nn_status status)
         return JRG_STATUS_UNSUPPORTED;
     case JRG_NN_NOT_BOUND:
         return JRG_STATUS_NOT_BOUND;
-    case JRG_NN_NO_RATE: /* a job of kind train brings one, so this is no fault of the host's either */
+    case JRG_NN_NO_RATE:       /* a job of kind train brings one, so this is no fault of the host's either */
     case JRG_NN_BAD_ALIGNMENT: /* our buffers are aligned, so this is no fault of the host's */
         break;
     }

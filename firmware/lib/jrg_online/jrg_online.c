@@ -4,11 +4,11 @@
 
 #include "dense/jrg_nn_dense_forward.h" // jrg_nn_dense_forward
 #include "dense/jrg_nn_dense_update.h"  // jrg_nn_dense_update
-#include "core/jrg_nn_dither.h"        // jrg_nn_dither_step
-#include "weighted/jrg_nn_live_rows.h"     // jrg_nn_live_rows
-#include "loss/jrg_nn_softmax.h"       // jrg_nn_softmax_error
-#include "core/jrg_nn_wide.h"          // jrg_nn_wide_forward
-#include "jrg_online_open.h"      // jrg_online_open_row
+#include "core/jrg_nn_dither.h"         // jrg_nn_dither_step
+#include "weighted/jrg_nn_live_rows.h"  // jrg_nn_live_rows
+#include "loss/jrg_nn_softmax.h"        // jrg_nn_softmax_error
+#include "core/jrg_nn_wide.h"           // jrg_nn_wide_forward
+#include "jrg_online_open.h"            // jrg_online_open_row
 
 enum {
     FULL_WIDTH = 15,
@@ -16,11 +16,11 @@ enum {
     MOST_REPLAYS = 64,
     LEAST_HORIZON_LOG2 = 4,
     MOST_HORIZON_LOG2 = 14,
-    PROTOTYPE_SAMPLES = 16,    /* O5.1 */
-    STALE = 255,               /* O7.3: a count of a prototype that the next sample replaces */
-    RECENT_SAMPLES = 64,       /* O8 */
-    YOUNG_SAMPLES = 30,        /* O7.2 */
-    SEEN_AFTER_DRIFT = 16,     /* O7.3 */
+    PROTOTYPE_SAMPLES = 16, /* O5.1 */
+    STALE = 255,            /* O7.3: a count of a prototype that the next sample replaces */
+    RECENT_SAMPLES = 64,    /* O8 */
+    YOUNG_SAMPLES = 30,     /* O7.2 */
+    SEEN_AFTER_DRIFT = 16,  /* O7.3 */
     SMALL_GAIN_EXPONENT = 15,
     LEAST_SHIFT = 2,
     MOST_SHIFT = 30,

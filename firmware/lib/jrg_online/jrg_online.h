@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "weighted/jrg_nn_layer.h"     // jrg_nn_dense
+#include "weighted/jrg_nn_layer.h" // jrg_nn_dense
 #include "core/jrg_nn_status.h"    // JRG_NN_MUST_USE
-#include "jrg_online_drift.h" // jrg_online_drift
-#include "jrg_online_stats.h" // jrg_online_stat
+#include "jrg_online_drift.h"      // jrg_online_drift
+#include "jrg_online_stats.h"      // jrg_online_stat
 
 typedef enum {
     JRG_ONLINE_OK = 0,
@@ -28,20 +28,20 @@ typedef enum {
 
 /* The settings of a learner; the numbers in brackets are good ones. */
 typedef struct {
-    uint64_t known;        /* O4.1: bit j says that output j is known at the beginning */
-    bool standardise;      /* O3 */
-    uint16_t warm_up;      /* O3.1 (32) */
-    uint8_t horizon_log2;  /* O2.1: h, 4..14 (10), or 0: no statistics, and so no O3 */
-    uint8_t replays;       /* O5.2: 0..64 (8) */
-    uint16_t slack;        /* O7.1, Q11 nats (410) */
-    uint32_t threshold;    /* O7.1, Q11 nats, up to 2^24 (30720); 0: no detector */
+    uint64_t known;       /* O4.1: bit j says that output j is known at the beginning */
+    bool standardise;     /* O3 */
+    uint16_t warm_up;     /* O3.1 (32) */
+    uint8_t horizon_log2; /* O2.1: h, 4..14 (10), or 0: no statistics, and so no O3 */
+    uint8_t replays;      /* O5.2: 0..64 (8) */
+    uint16_t slack;       /* O7.1, Q11 nats (410) */
+    uint32_t threshold;   /* O7.1, Q11 nats, up to 2^24 (30720); 0: no detector */
 } jrg_online_settings;
 
 /* What a layer's own constants do not say of the network around it. */
 typedef struct {
-    uint16_t inputs;        /* of the network */
-    uint8_t input_width;    /* bx of the network's input */
-    int8_t input_exponent;  /* fx of the network's input, as its blob has it */
+    uint16_t inputs;       /* of the network */
+    uint8_t input_width;   /* bx of the network's input */
+    int8_t input_exponent; /* fx of the network's input, as its blob has it */
 } jrg_online_network;
 
 /* Memory for the learner, all of it 4-aligned. n: features, padded to even; k: outputs, 1..64. */

@@ -1,7 +1,7 @@
 #include "jrg_online_drift.h"
 
-#include "core/jrg_nn_arith.h"     // jrg_nn_rshift
-#include "jrg_online_stats.h" // jrg_online_gain
+#include "core/jrg_nn_arith.h" // jrg_nn_rshift
+#include "jrg_online_stats.h"  // jrg_online_gain
 
 enum { MOST_LOSS = 1 << 13, MEAN_SHIFT = 12, GAIN_EXPONENT = 24, LONGEST_MEAN = 4096, LEAST_SAMPLES = 30 };
 

@@ -11,8 +11,8 @@
 #define JRG_ONLINE_MODEL_STRIDE (JRG_MODEL_HEAD_INPUTS + (JRG_MODEL_HEAD_INPUTS & 1u))
 /* RAM of the learner on a 32-bit machine: statistics, prototypes, scratch, and what is left of it. */
 #define JRG_ONLINE_MODEL_BYTES                                                                                         \
-    (8u * JRG_MODEL_INPUTS + 2u * JRG_ONLINE_MODEL_STRIDE * (JRG_MODEL_OUTPUTS + 1u) + 20u * (JRG_MODEL_OUTPUTS + 2u) + \
-     192u)
+    (8u * JRG_MODEL_INPUTS + 2u * JRG_ONLINE_MODEL_STRIDE * (JRG_MODEL_OUTPUTS + 1u) +                                 \
+     20u * (JRG_MODEL_OUTPUTS + 2u) + 192u)
 
 /* Would a begin (`fresh`) or a resume take these settings and this rate? No side effect. */
 JRG_NN_MUST_USE jrg_online_status jrg_online_model_check(const jrg_online_settings *settings, jrg_nn_rate rate,

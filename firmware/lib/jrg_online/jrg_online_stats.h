@@ -20,5 +20,6 @@ static inline uint32_t jrg_online_gain(uint32_t count)
 void jrg_online_stats_add(jrg_online_stat *stats, const int16_t *x, uint32_t inputs, uint32_t gain);
 
 /* O3.2, in place. x: [inputs]; width and exponent: bx and fx of the network's input. */
-void jrg_online_standardise(const jrg_online_stat *stats, int16_t *x, uint32_t inputs, uint32_t width, int32_t exponent);
+void jrg_online_standardise(const jrg_online_stat *stats, int16_t *x, uint32_t inputs, uint32_t width,
+                            int32_t exponent);
 #endif

@@ -86,11 +86,13 @@ void jrg_port_reset(void)
 
 void jrg_port_stack(uint32_t *size_bytes, uint32_t *free_bytes)
 {
-    const uint32_t *word = jrg_port_stack_end;
-    while (word < jrg_port_stack_top && *word == JRG_PORT_STACK_PAINT)
-        word++;
-    *size_bytes = (uint32_t)((uintptr_t)jrg_port_stack_top - (uintptr_t)jrg_port_stack_end);
-    *free_bytes = (uint32_t)((uintptr_t)word - (uintptr_t)jrg_port_stack_end);
+    const uint32_t words =
+        (uint32_t)(((uintptr_t)jrg_port_stack_top - (uintptr_t)jrg_port_stack_end) / sizeof(uint32_t));
+    uint32_t painted = 0;
+    while (painted < words && jrg_port_stack_end[painted] == JRG_PORT_STACK_PAINT)
+        painted++;
+    *size_bytes = words * (uint32_t)sizeof(uint32_t);
+    *free_bytes = painted * (uint32_t)sizeof(uint32_t);
 }
 
 typedef void (*vector)(void);
@@ -99,11 +101,14 @@ __attribute__((section(".vectors"), used)) static const vector vectors[16 + 10] 
     (vector)jrg_port_stack_top,
     jrg_port_reset,
     on_watchdog, /* NMI */
-    on_fault, /* hard fault */
-    on_fault, /* memory */
-    on_fault, /* bus */
-    on_fault, /* usage */
-    0, 0, 0, 0,
+    on_fault,    /* hard fault */
+    on_fault,    /* memory */
+    on_fault,    /* bus */
+    on_fault,    /* usage */
+    0,
+    0,
+    0,
+    0,
     on_fault, /* SVC */
     on_fault, /* debug */
     0,

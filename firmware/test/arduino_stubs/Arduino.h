@@ -3,8 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-class SerialStub {
-public:
+class SerialStub
+{
+  public:
     void begin(unsigned long baud);
     int available();
     int read();

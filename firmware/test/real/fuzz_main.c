@@ -36,8 +36,9 @@ static void do_run(void)
 static void say_counts(void)
 {
     const fuzz_node_counts *counts = fuzz_node_counted();
-    printf("frames %lu\nrefused %lu\nsessions %lu\nblobs_verified %lu\nupdates_read %lu\npredictions %lu\n", counts->frames,
-           counts->refused, counts->sessions, counts->blobs_verified, counts->updates_read, counts->predictions);
+    printf("frames %lu\nrefused %lu\nsessions %lu\nblobs_verified %lu\nupdates_read %lu\npredictions %lu\n",
+           counts->frames, counts->refused, counts->sessions, counts->blobs_verified, counts->updates_read,
+           counts->predictions);
     for (unsigned kind = 0; kind < 4; kind++)
         printf("jobs_done_%u %lu\n", kind, counts->jobs_done[kind]);
 }

@@ -220,7 +220,8 @@ static void send_request(struct request_r *request)
 {
     uint8_t payload[JRG_LIMIT_MAX_PAYLOAD_BYTES];
     size_t len_bytes = 0;
-    memcpy(&request->request_identify_m, &(uint32_t){UINT16_MAX}, sizeof(uint32_t)); /* `id` is the first field of each */
+    memcpy(&request->request_identify_m, &(uint32_t){UINT16_MAX},
+           sizeof(uint32_t)); /* `id` is the first field of each */
     if (cbor_encode_request(payload, sizeof payload, request, &len_bytes) != 0)
         return; /* a field has a value that the definition rules out */
     const uint32_t id = give_id(payload);
@@ -353,7 +354,8 @@ static void stage_blob(void)
     end.request_blob_end_m = (struct blob_end){1, hash};
     send_request(&begin);
     const bool had_it = node_bench_node.staged.verified;
-    for (uint32_t i = 0; i < JRG_MODEL_BLOB_BYTES / REAL_PART_BYTES + 3u && !had_it && choices_left > 0 && !once_in(100); i++)
+    for (uint32_t i = 0;
+         i < JRG_MODEL_BLOB_BYTES / REAL_PART_BYTES + 3u && !had_it && choices_left > 0 && !once_in(100); i++)
         send_data(blob);
     send_request(&end);
     counts.blobs_verified += !had_it && node_bench_node.staged.verified;
@@ -445,8 +447,8 @@ static void send_wild_frame(void)
 static void act(void)
 {
     static void (*const acts[])(void) = {
-        do_job,      do_job,      do_job,           do_job,          do_job,     draw_request, draw_request, stage_blob,
-        read_update, read_update, send_sample_part, send_wild_frame, feed_noise, say_hello,
+        do_job,     do_job,      do_job,      do_job,           do_job,          draw_request, draw_request,
+        stage_blob, read_update, read_update, send_sample_part, send_wild_frame, feed_noise,   say_hello,
     };
     acts[draw(sizeof acts / sizeof acts[0])]();
 }

@@ -21,7 +21,8 @@ static bool weights_have_moved(void)
     return memcmp(weights, real_blobs[0], sizeof real_blobs[0]) != 0;
 }
 
-static const jrg_online_settings settings = {.known = 7, .warm_up = 2, .horizon_log2 = 6, .standardise = true, .replays = 1};
+static const jrg_online_settings settings = {
+    .known = 7, .warm_up = 2, .horizon_log2 = 6, .standardise = true, .replays = 1};
 
 TEST(before_begin_nothing_is_learned_online)
 {

@@ -72,7 +72,8 @@ static void send_part(uint32_t number, uint32_t from, uint32_t to)
 static void send_sample(uint32_t number)
 {
     for (uint32_t from = 0; from < REAL_SAMPLE_BYTES; from += REAL_PART_BYTES)
-        send_part(number, from, from + REAL_PART_BYTES < REAL_SAMPLE_BYTES ? from + REAL_PART_BYTES : REAL_SAMPLE_BYTES);
+        send_part(number, from,
+                  from + REAL_PART_BYTES < REAL_SAMPLE_BYTES ? from + REAL_PART_BYTES : REAL_SAMPLE_BYTES);
 }
 
 static void check_told(uint32_t number)

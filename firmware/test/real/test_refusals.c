@@ -6,7 +6,15 @@
 #include "jrg_test.h"
 #include "real_bench.h"
 
-enum { JOB = 4, OTHER_JOB = 5, UNKNOWN_JOB = 99, SAMPLES = 8, TAKEN = 4, PART = REAL_SAMPLE_BYTES < 12 ? 2 : 6, MOST_ROWS = 192 };
+enum {
+    JOB = 4,
+    OTHER_JOB = 5,
+    UNKNOWN_JOB = 99,
+    SAMPLES = 8,
+    TAKEN = 4,
+    PART = REAL_SAMPLE_BYTES < 12 ? 2 : 6,
+    MOST_ROWS = 192
+};
 
 /* What the board is doing; a row holds for a set of them. */
 enum {
@@ -63,8 +71,8 @@ static struct request_r good(int choice)
     struct request_r request = {0};
     request.request_choice = (__typeof__(request.request_choice))choice; /* zcbor gives the enum no name */
     if (choice == request_blob_begin_m_c)
-        request.request_blob_begin_m =
-            (struct blob_begin){.blob_begin_id = 1, .blob_begin_sha256 = unknown(32), .blob_begin_size_bytes = JRG_MODEL_BLOB_BYTES};
+        request.request_blob_begin_m = (struct blob_begin){
+            .blob_begin_id = 1, .blob_begin_sha256 = unknown(32), .blob_begin_size_bytes = JRG_MODEL_BLOB_BYTES};
     if (choice == request_blob_end_m_c)
         request.request_blob_end_m = (struct blob_end){.blob_end_id = 1, .blob_end_sha256 = unknown(32)};
     if (choice == request_job_begin_m_c)
@@ -173,14 +181,14 @@ static void add_update_rows(void)
 
 #if JRG_NODE_ONLINE
 /* A field of a good request with another value; `base`: also for a board that is to begin with another blob. */
-#define ADD_SETTING(field, value)                                                                           \
-    do {                                                                                                    \
-        struct request_r changed_ = real_bench_online(OTHER_JOB, REAL_NO_BASE, 2);                          \
-        changed_.request_online_begin_m.field = (value);                                                    \
-        add("online-begin: " #field " " #value, BOUND, &changed_, JRG_STATUS_BAD_SETTING);                  \
-        changed_ = real_bench_online(OTHER_JOB, 0, 2);                                                      \
-        changed_.request_online_begin_m.field = (value);                                                    \
-        add("online-begin from a blob: " #field " " #value, BOUND, &changed_, JRG_STATUS_BAD_SETTING);      \
+#define ADD_SETTING(field, value)                                                                                      \
+    do {                                                                                                               \
+        struct request_r changed_ = real_bench_online(OTHER_JOB, REAL_NO_BASE, 2);                                     \
+        changed_.request_online_begin_m.field = (value);                                                               \
+        add("online-begin: " #field " " #value, BOUND, &changed_, JRG_STATUS_BAD_SETTING);                             \
+        changed_ = real_bench_online(OTHER_JOB, 0, 2);                                                                 \
+        changed_.request_online_begin_m.field = (value);                                                               \
+        add("online-begin from a blob: " #field " " #value, BOUND, &changed_, JRG_STATUS_BAD_SETTING);                 \
     } while (0)
 
 static void add_online_rows(void)
@@ -226,7 +234,8 @@ static void add_data(const char *name, unsigned doing, uint32_t offset, uint16_t
     added->len_bytes = len_bytes;
 }
 
-static void add_sample(const char *name, unsigned doing, uint16_t index, uint16_t offset, uint16_t len_bytes, jrg_status code)
+static void add_sample(const char *name, unsigned doing, uint16_t index, uint16_t offset, uint16_t len_bytes,
+                       jrg_status code)
 {
     row *added = add_frame(name, doing, JRG_FRAME_TYPE_SAMPLE, code);
     memset(added->payload, 0xFF, sizeof added->payload);
@@ -247,7 +256,8 @@ static void add_stream_rows(void)
     if (REAL_SAMPLE_BYTES < REAL_PART_BYTES)
         add_sample("SAMPLE: too long", WHOLE, TAKEN, 0, (uint16_t)(4u + REAL_SAMPLE_BYTES + 1u), JRG_STATUS_BAD_SAMPLE);
     if (jrg_model.classifier && REAL_SAMPLE_BYTES <= REAL_PART_BYTES)
-        add_sample("SAMPLE: a label that is no output", WHOLE, TAKEN, 0, (uint16_t)(4u + REAL_SAMPLE_BYTES), JRG_STATUS_BAD_SAMPLE);
+        add_sample("SAMPLE: a label that is no output", WHOLE, TAKEN, 0, (uint16_t)(4u + REAL_SAMPLE_BYTES),
+                   JRG_STATUS_BAD_SAMPLE);
 }
 
 static void add_rows(void)
@@ -270,8 +280,8 @@ static void stage(unsigned which)
 
 static void begin_work(unsigned doing)
 {
-    const struct request_r request = doing == ONLINE ? real_bench_online(JOB, 0, SAMPLES)
-                                                     : real_bench_job(JOB, JRG_JOB_KIND_TRAIN, 0, SAMPLES);
+    const struct request_r request =
+        doing == ONLINE ? real_bench_online(JOB, 0, SAMPLES) : real_bench_job(JOB, JRG_JOB_KIND_TRAIN, 0, SAMPLES);
     stage(0);
     CHECK_EQUAL(node_bench_ask(&request).response_choice, response_job_state_m_c);
     for (uint32_t i = 0; i < TAKEN; i++)
@@ -359,7 +369,8 @@ static void put_to_the_board(const row *refused)
     CHECK_EQUAL(answer.response_choice, response_status_m_c);
     CHECK_EQUAL(answer.response_status_m.status_code, refused->code);
     real_bench_note(&after);
-    if (before.job.sample_bytes == 0) /* of a sample with a bad label all bytes come again (L4.4): the buffer is not kept */
+    if (before.job.sample_bytes ==
+        0) /* of a sample with a bad label all bytes come again (L4.4): the buffer is not kept */
         memcpy(before.job.target, after.job.target, sizeof before.job.target);
     CHECK(memcmp(&before, &after, sizeof before) == 0);
 }
@@ -448,8 +459,10 @@ TEST(l4_12_a_blob_that_is_refused_ends_its_transfer_and_nothing_else)
 {
     static real_bench_state undisturbed, disturbed;
     const bad_blob all[] = {
-        {40, 0x55, false, JRG_STATUS_BAD_HASH},          {0, 'X', true, JRG_STATUS_BAD_MAGIC},
-        {8, 0x55, true, JRG_STATUS_BAD_ARCHITECTURE},    {16, 99, true, JRG_STATUS_BAD_EXPONENT},
+        {40, 0x55, false, JRG_STATUS_BAD_HASH},
+        {0, 'X', true, JRG_STATUS_BAD_MAGIC},
+        {8, 0x55, true, JRG_STATUS_BAD_ARCHITECTURE},
+        {16, 99, true, JRG_STATUS_BAD_EXPONENT},
         {REAL_BIAS_OFFSET + 3, 0x7F, true, JRG_STATUS_BAD_VALUE},
     };
     if (JRG_NODE_BUFFERS == 1) /* there the download takes the working weights (L4.3) */

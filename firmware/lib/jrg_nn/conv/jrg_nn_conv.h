@@ -4,7 +4,7 @@
 
 #include "weighted/jrg_nn_layer.h"     // jrg_nn_error
 #include "weighted/jrg_nn_live_rows.h" // jrg_nn_error_shift
-#include "conv/jrg_nn_window.h"    // jrg_nn_window
+#include "conv/jrg_nn_window.h"        // jrg_nn_window
 #if JRG_NN_DSP
 #include "conv/jrg_nn_conv_dsp.h" // jrg_nn_conv_scale_dsp
 #endif
@@ -39,8 +39,7 @@ JRG_NN_INLINE void jrg_nn_conv_scale_list(const jrg_nn_conv *conv, const jrg_nn_
     for (uint32_t i = 0; i < error->count; i++) {
         const uint32_t position = errors[i].row / conv->outputs;
         const uint32_t channel = errors[i].row % conv->outputs;
-        scaled[channel * stride + position] =
-            (int16_t)jrg_nn_scaled_error(errors[i].value, shift, conv->error_width);
+        scaled[channel * stride + position] = (int16_t)jrg_nn_scaled_error(errors[i].value, shift, conv->error_width);
     }
 }
 

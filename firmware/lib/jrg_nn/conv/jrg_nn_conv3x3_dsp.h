@@ -4,7 +4,7 @@
 #define JRG_NN_CONV3X3_DSP_H
 
 #include "dense/jrg_nn_dense_forward_dsp.h" // jrg_nn_activation_dsp
-#include "core/jrg_nn_dsp.h"               // jrg_nn_load_pair
+#include "core/jrg_nn_dsp.h"                // jrg_nn_load_pair
 
 /* The 9 inputs of a position as they meet a stored row of weights; what stands in the high half of the last one meets the
  * row's padding, which is 0. */

@@ -3,7 +3,7 @@
 #ifndef JRG_NN_CONV3X3_FORWARD_H
 #define JRG_NN_CONV3X3_FORWARD_H
 
-#include "conv/jrg_nn_border.h"        // jrg_nn_border
+#include "conv/jrg_nn_border.h"         // jrg_nn_border
 #include "dense/jrg_nn_dense_forward.h" // jrg_nn_activation
 #if JRG_NN_DSP
 #include "conv/jrg_nn_conv3x3_dsp.h" // jrg_nn_conv3x3_position_dsp

@@ -2,7 +2,7 @@
 #ifndef JRG_NN_CONV_BACKWARD_H
 #define JRG_NN_CONV_BACKWARD_H
 
-#include "conv/jrg_nn_conv.h"   // jrg_nn_conv
+#include "conv/jrg_nn_conv.h"       // jrg_nn_conv
 #include "weighted/jrg_nn_errors.h" // jrg_nn_mask_errors
 #if JRG_NN_DSP
 #include "conv/jrg_nn_conv_backward_dsp.h" // jrg_nn_conv_add_tap_dsp

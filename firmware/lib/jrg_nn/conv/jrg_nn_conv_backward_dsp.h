@@ -2,7 +2,7 @@
 #ifndef JRG_NN_CONV_BACKWARD_DSP_H
 #define JRG_NN_CONV_BACKWARD_DSP_H
 
-#include "core/jrg_nn_dsp.h"   // jrg_nn_pair
+#include "core/jrg_nn_dsp.h"       // jrg_nn_pair
 #include "weighted/jrg_nn_layer.h" // jrg_nn_row_error
 
 /* 8 weights of the row whose place is in r1; e in the low half of r2. */
@@ -30,10 +30,8 @@ JRG_NN_INLINE void jrg_nn_conv_add_tap_dsp(const jrg_nn_row_error *rows, const i
                          "push {r2}\n"
                          "1:\n\t"
                          "ldrd r2, r1, [%[list]], #8\n\t"
-                         "cbz r2, 2f\n\t" JRG_NN_CONV_ROW8
-                         "ldrd r2, r1, [%[list]], #8\n\t"
-                         "cbz r2, 2f\n\t" JRG_NN_CONV_ROW8
-                         "b 1b\n"
+                         "cbz r2, 2f\n\t" JRG_NN_CONV_ROW8 "ldrd r2, r1, [%[list]], #8\n\t"
+                         "cbz r2, 2f\n\t" JRG_NN_CONV_ROW8 "b 1b\n"
                          "2:\n\t"
                          "pop {r2}\n\t"
                          "stmia r2, {r4, r5, r6, r8, r9, r10, r11, lr}"

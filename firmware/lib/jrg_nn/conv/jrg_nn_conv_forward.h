@@ -3,7 +3,7 @@
 #define JRG_NN_CONV_FORWARD_H
 
 #include "conv/jrg_nn_conv3x3_forward.h" // jrg_nn_conv3x3_forward
-#include "dense/jrg_nn_dense_forward.h"   // jrg_nn_dense_forward
+#include "dense/jrg_nn_dense_forward.h"  // jrg_nn_dense_forward
 #include "core/jrg_nn_wide.h"            // jrg_nn_wide_forward
 #include "conv/jrg_nn_window.h"          // jrg_nn_patch
 
@@ -45,8 +45,8 @@ JRG_NN_INLINE void jrg_nn_conv_forward(const jrg_nn_window *window, const int16_
         for (uint32_t column = 0; column < window->columns; column++) {
             jrg_nn_patch(window, x, rows, jrg_nn_column_span(window, column), patch);
             if (inputs > JRG_NN_CONV_NARROW_INPUTS) {
-                jrg_nn_wide_forward(patch, weights, biases, y, inputs, outputs, jrg_nn_wide_part(JRG_NN_CONV_WIDE_INPUT), shift,
-                                    output_width, relu);
+                jrg_nn_wide_forward(patch, weights, biases, y, inputs, outputs,
+                                    jrg_nn_wide_part(JRG_NN_CONV_WIDE_INPUT), shift, output_width, relu);
             } else if (outputs % 2u == 0u) {
                 jrg_nn_dense_forward(patch, weights, biases, y, inputs, outputs, shift, output_width, relu);
             } else {

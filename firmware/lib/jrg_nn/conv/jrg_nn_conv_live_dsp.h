@@ -125,8 +125,8 @@ JRG_NN_INLINE void jrg_nn_live_list_of(const jrg_nn_window *window, const int16_
 #pragma GCC unroll 1
         for (uint32_t j = 0; j < columns.count; j++) {
             list->start[i * columns.count + j] = (uint16_t)(entry - entries);
-            entry = jrg_nn_live_zone(window, errors, jrg_nn_zone(&rows, i), jrg_nn_zone(&columns, j), entry,
-                                     &list->sum);
+            entry =
+                jrg_nn_live_zone(window, errors, jrg_nn_zone(&rows, i), jrg_nn_zone(&columns, j), entry, &list->sum);
         }
     }
     list->start[rows.count * columns.count] = (uint16_t)(entry - entries);
@@ -154,10 +154,8 @@ JRG_NN_INLINE void jrg_nn_live_add8(const uint32_t *entries, uintptr_t x, int32_
                      "push {r2}\n"
                      "1:\n\t"
                      "ldr r2, [%[entries]], #4\n\t"
-                     "cbz r2, 2f\n\t" JRG_NN_CONV_LIVE8
-                     "ldr r2, [%[entries]], #4\n\t"
-                     "cbz r2, 2f\n\t" JRG_NN_CONV_LIVE8
-                     "b 1b\n"
+                     "cbz r2, 2f\n\t" JRG_NN_CONV_LIVE8 "ldr r2, [%[entries]], #4\n\t"
+                     "cbz r2, 2f\n\t" JRG_NN_CONV_LIVE8 "b 1b\n"
                      "2:\n\t"
                      "pop {r2}\n\t"
                      "stmia r2, {r4, r5, r6, r8, r9, r10, r11, lr}"
@@ -203,7 +201,8 @@ JRG_NN_INLINE void jrg_nn_live_gradients(const jrg_nn_window *window, const jrg_
 }
 
 /* A7.5 of two weights. */
-JRG_NN_INLINE uint32_t jrg_nn_stepped_pair(uint32_t weights, int32_t gradient0, int32_t gradient1, jrg_nn_conv_rate rate)
+JRG_NN_INLINE uint32_t jrg_nn_stepped_pair(uint32_t weights, int32_t gradient0, int32_t gradient1,
+                                           jrg_nn_conv_rate rate)
 {
     const int32_t low = jrg_nn_conv_stepped_weight((int16_t)weights, gradient0, rate.factor, rate.dither);
     const uint32_t rho1 = jrg_nn_weight_dither(rate.dither, 1u);
@@ -216,7 +215,8 @@ JRG_NN_INLINE void jrg_nn_live_update_channel(const jrg_nn_window *window, const
                                               const int16_t *x, int16_t *weights, jrg_nn_conv_rate rate)
 {
     jrg_nn_pair *pair = (jrg_nn_pair *)(void *)weights;
-    const uintptr_t origin = (uintptr_t)x - 2u * (window->pad_top * window->width + window->pad_left) * window->channels;
+    const uintptr_t origin =
+        (uintptr_t)x - 2u * (window->pad_top * window->width + window->pad_left) * window->channels;
 #pragma GCC unroll 1
     for (uint32_t ky = 0; ky < window->kernel_height; ky++) {
         const jrg_nn_positions down =

@@ -24,8 +24,7 @@ typedef struct {
 JRG_NN_INLINE jrg_nn_conv_rate jrg_nn_conv_rate_of(jrg_nn_step_rate rate, int32_t error_exponent,
                                                    jrg_nn_exponents exponents, uint32_t layer_key)
 {
-    const int32_t shift =
-        rate.exponent + error_exponent + exponents.input_exponent - exponents.weight_exponent - 16;
+    const int32_t shift = rate.exponent + error_exponent + exponents.input_exponent - exponents.weight_exponent - 16;
     const int64_t mantissa = (int64_t)rate.mantissa << 16;
     return (jrg_nn_conv_rate){
         .factor = -(int32_t)jrg_nn_rshift_wide(mantissa, (uint32_t)jrg_nn_clamp(shift, 1, 32)),
@@ -37,8 +36,7 @@ JRG_NN_INLINE jrg_nn_conv_rate jrg_nn_conv_rate_of(jrg_nn_step_rate rate, int32_
 JRG_NN_INLINE jrg_nn_conv_bias_rate jrg_nn_conv_bias_rate_of(jrg_nn_step_rate rate, int32_t error_exponent,
                                                              jrg_nn_exponents exponents)
 {
-    const int32_t shift =
-        rate.exponent + error_exponent - exponents.weight_exponent - exponents.input_exponent - 16;
+    const int32_t shift = rate.exponent + error_exponent - exponents.weight_exponent - exponents.input_exponent - 16;
     return (jrg_nn_conv_bias_rate){rate.mantissa, jrg_nn_clamp(shift, -31, 31)};
 }
 

@@ -68,8 +68,8 @@ JRG_NN_INLINE void jrg_nn_conv_update(const jrg_nn_conv *conv, const int16_t *sc
     }
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         const int16_t *errors = scaled + channel * jrg_nn_conv_error_stride(conv);
-        jrg_nn_conv_step_bias(&conv->biases[channel],
-                              jrg_nn_conv_error_sum(errors, window->rows * window->columns), bias_rate);
+        jrg_nn_conv_step_bias(&conv->biases[channel], jrg_nn_conv_error_sum(errors, window->rows * window->columns),
+                              bias_rate);
     }
 }
 

@@ -2,9 +2,9 @@
 #ifndef JRG_NN_CONV_UPDATE_DSP_H
 #define JRG_NN_CONV_UPDATE_DSP_H
 
-#include "conv/jrg_nn_conv_rate.h"         // jrg_nn_conv_stepped_weight
+#include "conv/jrg_nn_conv_rate.h"          // jrg_nn_conv_stepped_weight
 #include "dense/jrg_nn_dense_forward_dsp.h" // jrg_nn_two_rows
-#include "core/jrg_nn_dsp.h"               // jrg_nn_smmulr
+#include "core/jrg_nn_dsp.h"                // jrg_nn_smmulr
 
 /* Weight number k of all channels. weights: that of channel 0, the next one `stride` numbers on. scaled: [outputs]
  * [error_stride]; column: [error_stride]; both 4-aligned, error_stride is even. rate.dither: rho of channel 0. */

@@ -30,7 +30,8 @@ typedef struct {
 } jrg_nn_span;
 
 /* position: along the axis; size: of the image. */
-JRG_NN_INLINE jrg_nn_span jrg_nn_span_at(uint32_t position, uint32_t stride, uint32_t pad, uint32_t kernel, uint32_t size)
+JRG_NN_INLINE jrg_nn_span jrg_nn_span_at(uint32_t position, uint32_t stride, uint32_t pad, uint32_t kernel,
+                                         uint32_t size)
 {
     const int32_t start = (int32_t)(position * stride) - (int32_t)pad;
     const int32_t left = (int32_t)size - start;

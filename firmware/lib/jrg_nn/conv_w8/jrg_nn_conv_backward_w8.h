@@ -3,7 +3,7 @@
 #define JRG_NN_CONV_BACKWARD_W8_H
 
 #include "conv/jrg_nn_conv_backward.h" // jrg_nn_mask_errors
-#include "conv_w8/jrg_nn_conv_w8.h"       // jrg_nn_conv_w8
+#include "conv_w8/jrg_nn_conv_w8.h"    // jrg_nn_conv_w8
 #if JRG_NN_DSP
 #include "conv_w8/jrg_nn_conv_backward_w8_dsp.h" // jrg_nn_conv_add_quad_w8_dsp
 #endif
@@ -83,8 +83,8 @@ JRG_NN_INLINE void jrg_nn_conv_backward_position_w8(const jrg_nn_window *window,
 
 /* Adds the shares of all positions to the errors below. weight_exponent: F. rows: scratch,
  * [outputs made even, and one]. */
-JRG_NN_INLINE void jrg_nn_conv_add_errors_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled,
-                                             int32_t weight_exponent, jrg_nn_live_row_w8 *rows, int32_t *below)
+JRG_NN_INLINE void jrg_nn_conv_add_errors_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, int32_t weight_exponent,
+                                             jrg_nn_live_row_w8 *rows, int32_t *below)
 {
 #pragma GCC unroll 1
     for (uint32_t row = 0; row < conv->window.rows; row++) {

@@ -2,14 +2,14 @@
 #ifndef JRG_NN_CONV_SUM_W8_H
 #define JRG_NN_CONV_SUM_W8_H
 
-#include "conv/jrg_nn_conv_sum.h"       // jrg_nn_conv_summed_step
+#include "conv/jrg_nn_conv_sum.h"          // jrg_nn_conv_summed_step
 #include "conv_w8/jrg_nn_conv_update_w8.h" // jrg_nn_quad_columns
 
 /* As jrg_nn_conv_update_w8, but sums [outputs][K padded to quads], in the order of the columns, and the layer's biases,
  * which are sums, take the steps. */
 JRG_NN_INLINE void jrg_nn_conv_sum_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, int32_t error_exponent,
-                                      const int16_t *x, int32_t input_exponent, jrg_nn_step_rate rate,
-                                      int16_t *columns, int32_t *sums)
+                                      const int16_t *x, int32_t input_exponent, jrg_nn_step_rate rate, int16_t *columns,
+                                      int32_t *sums)
 {
     const uint32_t pairs = (conv->window.rows * conv->window.columns + 1u) / 2u;
     const uint32_t stride = jrg_nn_stride_w8(jrg_nn_conv_inputs_w8(conv));

@@ -3,7 +3,7 @@
 #define JRG_NN_CONV_UPDATE_W8_H
 
 #include "conv/jrg_nn_conv_update.h" // jrg_nn_conv_step_bias
-#include "conv_w8/jrg_nn_conv_w8.h"     // jrg_nn_conv_w8
+#include "conv_w8/jrg_nn_conv_w8.h"  // jrg_nn_conv_w8
 #include "core/jrg_nn_dither.h"      // jrg_nn_dither
 #if JRG_NN_DSP
 #include "conv_w8/jrg_nn_conv_update_w8_dsp.h" // jrg_nn_quad_sums_dsp

@@ -2,10 +2,10 @@
 #ifndef JRG_NN_CONV_W8_H
 #define JRG_NN_CONV_W8_H
 
-#include "conv/jrg_nn_conv.h"             // jrg_nn_conv_scale
+#include "conv/jrg_nn_conv.h"                 // jrg_nn_conv_scale
 #include "dense_w8/jrg_nn_dense_forward_w8.h" // jrg_nn_dense_forward_w8
 #include "weighted/jrg_nn_layer_w8.h"         // jrg_nn_live_row_w8
-#include "conv/jrg_nn_window.h"           // jrg_nn_patch
+#include "conv/jrg_nn_window.h"               // jrg_nn_patch
 
 /* Constants and memory of one layer. */
 typedef struct {

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "jrg_model.h"    // jrg_model_info
-#include "core/jrg_nn_arith.h" // JRG_NN_INLINE
+#include "jrg_model.h"             // jrg_model_info
+#include "core/jrg_nn_arith.h"     // JRG_NN_INLINE
 #include "weighted/jrg_nn_layer.h" // jrg_nn_exponents
 
 /* A model with int8 weights defines JRG_NN_BLOB_CHANNELS before it includes this (A8.6). */
@@ -32,7 +32,7 @@ typedef struct {
     uint32_t weights_offset;
     uint32_t biases_offset;
     uint16_t inputs;
-    uint16_t outputs; /* of the rows in the blob */
+    uint16_t outputs;         /* of the rows in the blob */
     uint16_t input_exponent;  /* offset of the exponent its own fx must agree with: other layers may read the same */
     uint16_t output_exponent; /* offset of fy */
     uint8_t input_width;

@@ -8,7 +8,8 @@
 
 /* errors: [error.count], the largest |value| below 2^16. limit: at least 1. Rewrites the list; numbers that become 0 are
  * left out. Call it where error.magnitude >= limit: below it, no |value| is above the limit. */
-static __attribute__((noinline)) jrg_nn_error jrg_nn_clip_error(jrg_nn_row_error *errors, jrg_nn_error error, uint32_t limit)
+static __attribute__((noinline)) jrg_nn_error jrg_nn_clip_error(jrg_nn_row_error *errors, jrg_nn_error error,
+                                                                uint32_t limit)
 {
     uint32_t largest = 0;
     for (uint32_t i = 0; i < error.count; i++) {

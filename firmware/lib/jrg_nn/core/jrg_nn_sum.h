@@ -2,8 +2,8 @@
 #ifndef JRG_NN_SUM_H
 #define JRG_NN_SUM_H
 
-#include "core/jrg_nn_arith.h"    // jrg_nn_rshift
-#include "core/jrg_nn_dither.h"   // jrg_nn_dither
+#include "core/jrg_nn_arith.h"        // jrg_nn_rshift
+#include "core/jrg_nn_dither.h"       // jrg_nn_dither
 #include "weighted/jrg_nn_layer_w8.h" // jrg_nn_place_w8
 #if JRG_NN_DSP
 #include "core/jrg_nn_sum_dsp.h" // jrg_nn_apply_quads_dsp
@@ -82,8 +82,8 @@ JRG_NN_INLINE void jrg_nn_apply_weights_w8(int8_t *weights, int32_t *sums, uint3
         const uint32_t key = jrg_nn_dither_row(layer_key, row);
         for (uint32_t i = 0; i < inputs; i++) {
             int8_t *weight = &weights[jrg_nn_place_w8(i)];
-            const int64_t mean = jrg_nn_rshift_wide((int64_t)sums[i] * factor,
-                                                    JRG_NN_MEAN_BITS + JRG_NN_SUM_BITS - JRG_NN_DITHER_BITS);
+            const int64_t mean =
+                jrg_nn_rshift_wide((int64_t)sums[i] * factor, JRG_NN_MEAN_BITS + JRG_NN_SUM_BITS - JRG_NN_DITHER_BITS);
             const int64_t limit = 1 << 30;
             const int32_t step = (int32_t)(mean < -limit ? -limit : mean > limit - 1 ? limit - 1 : mean);
             *weight = (int8_t)jrg_nn_sats(*weight + ((step + jrg_nn_dither(key, i)) >> JRG_NN_DITHER_BITS), 7u);

@@ -23,19 +23,19 @@ JRG_NN_INLINE void jrg_nn_apply_quads_dsp(int16_t *weights, int32_t *sums, uint3
                          "orr r9, r4, r5\n\t"
                          "orr r10, r6, r8\n\t"
                          "orrs r9, r9, r10\n\t"
-                         "beq 1f\n\t" JRG_NN_MEAN("r4") JRG_NN_MEAN("r5") JRG_NN_MEAN("r6") JRG_NN_MEAN("r8")
-                         "ldrd r9, r10, [%[w]]\n\t"
-                         "pkhbt r4, r4, r5, lsl #16\n\t"
-                         "pkhbt r6, r6, r8, lsl #16\n\t"
-                         "qadd16 r9, r9, r4\n\t"
-                         "qadd16 r10, r10, r6\n\t"
-                         "strd r9, r10, [%[w]]\n\t"
-                         "strd %[zero], %[zero], [%[s]]\n\t"
-                         "strd %[zero], %[zero], [%[s], #8]\n"
-                         "1:\n\t"
-                         "add %[w], %[w], #8\n\t"
-                         "add %[s], %[s], #16\n\t"
-                         "add %[rho], %[rho], %[golden]"
+                         "beq 1f\n\t" JRG_NN_MEAN("r4") JRG_NN_MEAN("r5") JRG_NN_MEAN("r6")
+                             JRG_NN_MEAN("r8") "ldrd r9, r10, [%[w]]\n\t"
+                                               "pkhbt r4, r4, r5, lsl #16\n\t"
+                                               "pkhbt r6, r6, r8, lsl #16\n\t"
+                                               "qadd16 r9, r9, r4\n\t"
+                                               "qadd16 r10, r10, r6\n\t"
+                                               "strd r9, r10, [%[w]]\n\t"
+                                               "strd %[zero], %[zero], [%[s]]\n\t"
+                                               "strd %[zero], %[zero], [%[s], #8]\n"
+                                               "1:\n\t"
+                                               "add %[w], %[w], #8\n\t"
+                                               "add %[s], %[s], #16\n\t"
+                                               "add %[rho], %[rho], %[golden]"
                          : [w] "+&r"(weights), [s] "+&r"(sums), [rho] "+&r"(rho)
                          : [factor] "r"(factor), [zero] "r"(zero), [golden] "r"(JRG_NN_DITHER_GOLDEN),
                            [shift] "I"(shift), [fine] "I"(32u - shift)

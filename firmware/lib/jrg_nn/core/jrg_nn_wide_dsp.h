@@ -18,12 +18,13 @@
 /* Adds `runs` times 64 products to *sum; moves both pointers on. runs: not 0. */
 JRG_NN_INLINE void jrg_nn_wide_runs(const int16_t **x, const int16_t **w, uint32_t runs, int64_t *sum)
 {
-    __asm__ volatile("1:\n\t" JRG_NN_WIDE8 JRG_NN_WIDE8 JRG_NN_WIDE8 JRG_NN_WIDE8 JRG_NN_WIDE8 JRG_NN_WIDE8 JRG_NN_WIDE8
-                         JRG_NN_WIDE8 "subs %[n], %[n], #1\n\t"
-                     "bne 1b"
-                     : [x] "+r"(*x), [w] "+r"(*w), [s] "+r"(*sum), [n] "+r"(runs)
-                     :
-                     : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "cc", "memory");
+    __asm__ volatile(
+        "1:\n\t" JRG_NN_WIDE8 JRG_NN_WIDE8 JRG_NN_WIDE8 JRG_NN_WIDE8 JRG_NN_WIDE8 JRG_NN_WIDE8 JRG_NN_WIDE8 JRG_NN_WIDE8
+        "subs %[n], %[n], #1\n\t"
+        "bne 1b"
+        : [x] "+r"(*x), [w] "+r"(*w), [s] "+r"(*sum), [n] "+r"(runs)
+        :
+        : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "cc", "memory");
 }
 
 /* Adds 8 products. */

@@ -3,7 +3,7 @@
 #define JRG_NN_DENSE_BACKWARD_H
 
 #include "dense/jrg_nn_dense_update.h" // jrg_nn_stepped_weight
-#include "weighted/jrg_nn_layer.h"        // jrg_nn_list_error
+#include "weighted/jrg_nn_layer.h"     // jrg_nn_list_error
 #if JRG_NN_DSP
 #include "dense/jrg_nn_dense_backward_dsp.h" // jrg_nn_dense_backward_dsp
 #endif

@@ -3,8 +3,8 @@
 #define JRG_NN_DENSE_BACKWARD_DSP_H
 
 #include "dense/jrg_nn_dense_update_dsp.h" // jrg_nn_shifted_pair
-#include "core/jrg_nn_dsp.h"              // jrg_nn_pair
-#include "weighted/jrg_nn_layer.h"            // jrg_nn_live_row
+#include "core/jrg_nn_dsp.h"               // jrg_nn_pair
+#include "weighted/jrg_nn_layer.h"         // jrg_nn_live_row
 
 #define JRG_NN_PANEL_COLUMNS 32u /* columns reached from one row pointer with constant offsets */
 
@@ -36,17 +36,15 @@ JRG_NN_INLINE void jrg_nn_backward_block4(const jrg_nn_live_row *rows, uint32_t 
                                           uint32_t rho, int32_t sums[4])
 {
     uint32_t row, factor, w0, w1, t0, t1;
-    __asm__ volatile("1:\n\t"
-                     "ldrd %[row], %[ed], [%[list]], #8\n\t"
-                     "cbz %[row], 2f\n\t" JRG_NN_BACKWARD_ROW4
-                     "ldrd %[row], %[ed], [%[list]], #8\n\t" JRG_NN_BACKWARD_ROW4
-                     "b 1b\n"
-                     "2:"
-                     : [list] "+r"(rows), [g0] "+r"(sums[0]), [g1] "+r"(sums[1]), [g2] "+r"(sums[2]),
-                       [g3] "+r"(sums[3]), [row] "=&l"(row), [ed] "=&r"(factor), [w0] "=&r"(w0), [w1] "=&r"(w1),
-                       [t0] "=&r"(t0), [t1] "=&r"(t1)
-                     : [x0] "r"(x0), [x1] "r"(x1), [rho] "r"(rho), [offset] "i"(offset_bytes)
-                     : "memory");
+    __asm__ volatile(
+        "1:\n\t"
+        "ldrd %[row], %[ed], [%[list]], #8\n\t"
+        "cbz %[row], 2f\n\t" JRG_NN_BACKWARD_ROW4 "ldrd %[row], %[ed], [%[list]], #8\n\t" JRG_NN_BACKWARD_ROW4 "b 1b\n"
+        "2:"
+        : [list] "+r"(rows), [g0] "+r"(sums[0]), [g1] "+r"(sums[1]), [g2] "+r"(sums[2]), [g3] "+r"(sums[3]),
+          [row] "=&l"(row), [ed] "=&r"(factor), [w0] "=&r"(w0), [w1] "=&r"(w1), [t0] "=&r"(t0), [t1] "=&r"(t1)
+        : [x0] "r"(x0), [x1] "r"(x1), [rho] "r"(rho), [offset] "i"(offset_bytes)
+        : "memory");
 }
 
 /* As jrg_nn_backward_block4, for two columns. */
@@ -65,8 +63,7 @@ JRG_NN_INLINE void jrg_nn_backward_block2(const jrg_nn_live_row *rows, uint32_t 
                          "qsub16 %[w], %[w], %[ed]\n\t"
                          "str %[w], [%[row], %[offset]]"
                          : [g0] "+r"(sums[0]), [g1] "+r"(sums[1]), [ed] "+r"(factor), [w] "=&r"(pair), [t] "=&r"(top)
-                         : [row] "r"(live->weights), [x] "r"(x0), [rho] "r"(rho),
-                           [offset] "i"(offset_bytes)
+                         : [row] "r"(live->weights), [x] "r"(x0), [rho] "r"(rho), [offset] "i"(offset_bytes)
                          : "memory");
     }
 }
@@ -113,8 +110,7 @@ JRG_NN_INLINE void jrg_nn_backward_columns2(const jrg_nn_dense *layer, const jrg
                                             uint32_t offset, uint32_t first, uint32_t columns, bool input_rectified,
                                             uint32_t layer_key, jrg_nn_error_list *list)
 {
-    const uint32_t shifted =
-        jrg_nn_shifted_pair(*(const jrg_nn_pair *)(const void *)(x + first), layer->input_width);
+    const uint32_t shifted = jrg_nn_shifted_pair(*(const jrg_nn_pair *)(const void *)(x + first), layer->input_width);
     if (!input_rectified || shifted != 0u) {
         int32_t sums[2] = {0};
         const uint32_t rho = jrg_nn_column_dither(layer_key, first / JRG_NN_DITHER_COLUMN_BLOCK);
@@ -125,8 +121,8 @@ JRG_NN_INLINE void jrg_nn_backward_columns2(const jrg_nn_dense *layer, const jrg
 
 /* Up to 32 columns from `first` on, to which the rows' pointers point. */
 JRG_NN_INLINE void jrg_nn_backward_panel(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, const int16_t *x,
-                                         uint32_t first, uint32_t columns, bool input_rectified,
-                                         uint32_t layer_key, jrg_nn_error_list *list)
+                                         uint32_t first, uint32_t columns, bool input_rectified, uint32_t layer_key,
+                                         jrg_nn_error_list *list)
 {
 #pragma GCC unroll 8
     for (uint32_t offset = 0; offset + 2u < columns; offset += 4u) {
@@ -143,8 +139,7 @@ JRG_NN_INLINE void jrg_nn_backward_panel(const jrg_nn_dense *layer, const jrg_nn
 
 /* As jrg_nn_dense_backward. x is 4-aligned and padded with 0. The list's pointers are moved along the rows. */
 JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_dsp(const jrg_nn_dense *layer, jrg_nn_live_row *rows, const int16_t *x,
-                                                     bool input_rectified, uint32_t layer_key,
-                                                     jrg_nn_row_error *below)
+                                                     bool input_rectified, uint32_t layer_key, jrg_nn_row_error *below)
 {
     jrg_nn_error_list list = {below, 0u};
     const uint32_t rest = layer->inputs % JRG_NN_PANEL_COLUMNS;

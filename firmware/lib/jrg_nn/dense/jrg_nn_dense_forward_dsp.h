@@ -18,51 +18,51 @@ typedef struct {
 /* 8 columns. */
 JRG_NN_INLINE void jrg_nn_two_rows8(jrg_nn_two_rows *rows)
 {
-    __asm__ volatile("ldmia %[x]!, {r4, r5, r6, r8}\n\t"
-                     "ldmia %[w0]!, {r9, r10, r11, r12}\n\t"
-                     "smlad %[s0], r9, r4, %[s0]\n\t"
-                     "smlad %[s0], r10, r5, %[s0]\n\t"
-                     "smlad %[s0], r11, r6, %[s0]\n\t"
-                     "smlad %[s0], r12, r8, %[s0]\n\t"
-                     "ldmia %[w1]!, {r9, r10, r11, r12}\n\t"
-                     "smlad %[s1], r9, r4, %[s1]\n\t"
-                     "smlad %[s1], r10, r5, %[s1]\n\t"
-                     "smlad %[s1], r11, r6, %[s1]\n\t"
-                     "smlad %[s1], r12, r8, %[s1]"
-                     : [x] "+r"(rows->x), [w0] "+r"(rows->w0), [w1] "+r"(rows->w1), [s0] "+r"(rows->sum0),
-                       [s1] "+r"(rows->sum1)
-                     :
-                     : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "memory");
+    __asm__ volatile(
+        "ldmia %[x]!, {r4, r5, r6, r8}\n\t"
+        "ldmia %[w0]!, {r9, r10, r11, r12}\n\t"
+        "smlad %[s0], r9, r4, %[s0]\n\t"
+        "smlad %[s0], r10, r5, %[s0]\n\t"
+        "smlad %[s0], r11, r6, %[s0]\n\t"
+        "smlad %[s0], r12, r8, %[s0]\n\t"
+        "ldmia %[w1]!, {r9, r10, r11, r12}\n\t"
+        "smlad %[s1], r9, r4, %[s1]\n\t"
+        "smlad %[s1], r10, r5, %[s1]\n\t"
+        "smlad %[s1], r11, r6, %[s1]\n\t"
+        "smlad %[s1], r12, r8, %[s1]"
+        : [x] "+r"(rows->x), [w0] "+r"(rows->w0), [w1] "+r"(rows->w1), [s0] "+r"(rows->sum0), [s1] "+r"(rows->sum1)
+        :
+        : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "memory");
 }
 
 /* 4 columns. */
 JRG_NN_INLINE void jrg_nn_two_rows4(jrg_nn_two_rows *rows)
 {
-    __asm__ volatile("ldrd r4, r5, [%[x]], #8\n\t"
-                     "ldrd r6, r8, [%[w0]], #8\n\t"
-                     "smlad %[s0], r6, r4, %[s0]\n\t"
-                     "smlad %[s0], r8, r5, %[s0]\n\t"
-                     "ldrd r6, r8, [%[w1]], #8\n\t"
-                     "smlad %[s1], r6, r4, %[s1]\n\t"
-                     "smlad %[s1], r8, r5, %[s1]"
-                     : [x] "+r"(rows->x), [w0] "+r"(rows->w0), [w1] "+r"(rows->w1), [s0] "+r"(rows->sum0),
-                       [s1] "+r"(rows->sum1)
-                     :
-                     : "r4", "r5", "r6", "r8", "memory");
+    __asm__ volatile(
+        "ldrd r4, r5, [%[x]], #8\n\t"
+        "ldrd r6, r8, [%[w0]], #8\n\t"
+        "smlad %[s0], r6, r4, %[s0]\n\t"
+        "smlad %[s0], r8, r5, %[s0]\n\t"
+        "ldrd r6, r8, [%[w1]], #8\n\t"
+        "smlad %[s1], r6, r4, %[s1]\n\t"
+        "smlad %[s1], r8, r5, %[s1]"
+        : [x] "+r"(rows->x), [w0] "+r"(rows->w0), [w1] "+r"(rows->w1), [s0] "+r"(rows->sum0), [s1] "+r"(rows->sum1)
+        :
+        : "r4", "r5", "r6", "r8", "memory");
 }
 
 /* 2 columns. */
 JRG_NN_INLINE void jrg_nn_two_rows2(jrg_nn_two_rows *rows)
 {
-    __asm__ volatile("ldr r4, [%[x]], #4\n\t"
-                     "ldr r5, [%[w0]], #4\n\t"
-                     "smlad %[s0], r5, r4, %[s0]\n\t"
-                     "ldr r5, [%[w1]], #4\n\t"
-                     "smlad %[s1], r5, r4, %[s1]"
-                     : [x] "+r"(rows->x), [w0] "+r"(rows->w0), [w1] "+r"(rows->w1), [s0] "+r"(rows->sum0),
-                       [s1] "+r"(rows->sum1)
-                     :
-                     : "r4", "r5", "memory");
+    __asm__ volatile(
+        "ldr r4, [%[x]], #4\n\t"
+        "ldr r5, [%[w0]], #4\n\t"
+        "smlad %[s0], r5, r4, %[s0]\n\t"
+        "ldr r5, [%[w1]], #4\n\t"
+        "smlad %[s1], r5, r4, %[s1]"
+        : [x] "+r"(rows->x), [w0] "+r"(rows->w0), [w1] "+r"(rows->w1), [s0] "+r"(rows->sum0), [s1] "+r"(rows->sum1)
+        :
+        : "r4", "r5", "memory");
 }
 
 /* words: pairs of columns, at most JRG_NN_NARROW_WORDS. */

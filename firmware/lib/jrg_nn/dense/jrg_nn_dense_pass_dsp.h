@@ -18,8 +18,7 @@ JRG_NN_INLINE void jrg_nn_pass_block4(const jrg_nn_live_row *rows, uint32_t offs
     uint32_t row, factor, w0, w1;
     __asm__ volatile("1:\n\t"
                      "ldrd %[row], %[ed], [%[list]], #8\n\t"
-                     "cbz %[row], 2f\n\t" JRG_NN_PASS_ROW4
-                     "ldrd %[row], %[ed], [%[list]], #8\n\t" JRG_NN_PASS_ROW4
+                     "cbz %[row], 2f\n\t" JRG_NN_PASS_ROW4 "ldrd %[row], %[ed], [%[list]], #8\n\t" JRG_NN_PASS_ROW4
                      "b 1b\n"
                      "2:"
                      : [list] "+&r"(rows), [g0] "+&r"(sums[0]), [g1] "+&r"(sums[1]), [g2] "+&r"(sums[2]),

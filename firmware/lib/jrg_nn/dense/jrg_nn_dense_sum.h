@@ -3,7 +3,7 @@
 #define JRG_NN_DENSE_SUM_H
 
 #include "weighted/jrg_nn_layer.h" // jrg_nn_live_row
-#include "core/jrg_nn_sum.h"   // jrg_nn_sum_less
+#include "core/jrg_nn_sum.h"       // jrg_nn_sum_less
 #if JRG_NN_DSP
 #include "dense/jrg_nn_dense_sum_dsp.h" // jrg_nn_dense_sum_dsp
 #endif

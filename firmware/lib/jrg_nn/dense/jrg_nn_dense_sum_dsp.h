@@ -2,7 +2,7 @@
 #ifndef JRG_NN_DENSE_SUM_DSP_H
 #define JRG_NN_DENSE_SUM_DSP_H
 
-#include "core/jrg_nn_dsp.h"   // jrg_nn_pair
+#include "core/jrg_nn_dsp.h"       // jrg_nn_pair
 #include "weighted/jrg_nn_layer.h" // jrg_nn_live_row
 
 /* Two pairs x, four sums. */

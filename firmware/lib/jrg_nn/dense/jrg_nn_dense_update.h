@@ -2,9 +2,9 @@
 #ifndef JRG_NN_DENSE_UPDATE_H
 #define JRG_NN_DENSE_UPDATE_H
 
-#include "core/jrg_nn_arith.h"  // jrg_nn_sats
-#include "core/jrg_nn_dither.h" // jrg_nn_column_dither
-#include "weighted/jrg_nn_layer.h"  // jrg_nn_dense
+#include "core/jrg_nn_arith.h"     // jrg_nn_sats
+#include "core/jrg_nn_dither.h"    // jrg_nn_column_dither
+#include "weighted/jrg_nn_layer.h" // jrg_nn_dense
 #if JRG_NN_DSP
 #include "dense/jrg_nn_dense_update_dsp.h" // jrg_nn_dense_update_dsp
 #endif

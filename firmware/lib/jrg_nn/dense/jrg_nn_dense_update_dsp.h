@@ -4,9 +4,9 @@
 #ifndef JRG_NN_DENSE_UPDATE_DSP_H
 #define JRG_NN_DENSE_UPDATE_DSP_H
 
-#include "core/jrg_nn_dither.h" // jrg_nn_column_dither
-#include "core/jrg_nn_dsp.h"    // jrg_nn_pair
-#include "weighted/jrg_nn_layer.h"  // jrg_nn_live_row
+#include "core/jrg_nn_dither.h"    // jrg_nn_column_dither
+#include "core/jrg_nn_dsp.h"       // jrg_nn_pair
+#include "weighted/jrg_nn_layer.h" // jrg_nn_live_row
 
 /* Both halves of a pair x, shifted left by 15 - input_width. */
 JRG_NN_INLINE uint32_t jrg_nn_shifted_pair(uint32_t pair, uint32_t input_width)

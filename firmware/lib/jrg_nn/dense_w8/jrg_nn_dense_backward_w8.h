@@ -14,7 +14,8 @@ JRG_NN_INLINE void jrg_nn_dense_backward_row_w8(const jrg_nn_dense_w8 *layer, co
     for (uint32_t i = 0; i < layer->inputs; i++) {
         int8_t *weight = &row->weights[jrg_nn_place_w8(i)];
         below[i].value += (int32_t)*weight * row->error;
-        *weight = jrg_nn_stepped_weight_w8(*weight, row->factor, x[i], jrg_nn_dither(row->dither, i), layer->input_width);
+        *weight =
+            jrg_nn_stepped_weight_w8(*weight, row->factor, x[i], jrg_nn_dither(row->dither, i), layer->input_width);
     }
 }
 

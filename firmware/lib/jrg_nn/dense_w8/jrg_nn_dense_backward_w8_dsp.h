@@ -3,8 +3,8 @@
 #define JRG_NN_DENSE_BACKWARD_W8_DSP_H
 
 #include "dense/jrg_nn_dense_backward_dsp.h" // jrg_nn_list_block
-#include "core/jrg_nn_dither.h"             // JRG_NN_DITHER_GOLDEN
-#include "weighted/jrg_nn_layer_w8.h"           // jrg_nn_live_row_w8
+#include "core/jrg_nn_dither.h"              // JRG_NN_DITHER_GOLDEN
+#include "weighted/jrg_nn_layer_w8.h"        // jrg_nn_live_row_w8
 
 /* Four columns of one row (r4: weights, r5: e' | d, r6: key): adds w * e' to the four sums with the weights as they
  * were, then steps the weights by the top bytes of d * x' + rho. */

@@ -3,7 +3,7 @@
 #define JRG_NN_DENSE_FORWARD_W8_H
 
 #include "dense/jrg_nn_dense_forward.h" // jrg_nn_activation
-#include "weighted/jrg_nn_layer_w8.h"      // jrg_nn_dense_w8
+#include "weighted/jrg_nn_layer_w8.h"   // jrg_nn_dense_w8
 #if JRG_NN_DSP
 #include "dense_w8/jrg_nn_dense_forward_w8_dsp.h" // jrg_nn_dense_forward_w8_dsp
 #endif

@@ -3,8 +3,8 @@
 #define JRG_NN_DENSE_FORWARD_W8_DSP_H
 
 #include "dense/jrg_nn_dense_forward_dsp.h" // jrg_nn_activation_dsp
-#include "core/jrg_nn_dsp.h"               // jrg_nn_pair
-#include "weighted/jrg_nn_layer_w8.h"          // jrg_nn_dense_w8
+#include "core/jrg_nn_dsp.h"                // jrg_nn_pair
+#include "weighted/jrg_nn_layer_w8.h"       // jrg_nn_dense_w8
 
 /* Two rows of weights on their way along x, and their sums. All pointers are 4-aligned. */
 typedef struct {
@@ -25,27 +25,26 @@ typedef struct {
 /* 8 columns. */
 JRG_NN_INLINE void jrg_nn_two_rows8_w8(jrg_nn_two_rows_w8 *rows)
 {
-    __asm__ volatile("ldmia %[x]!, {r4, r5, r6, r8}\n\t"
-                     "ldrd r9, r10, [%[w0]], #8\n\t" JRG_NN_QUAD_W8("r9", "r4", "r5", "%[s0]")
-                         JRG_NN_QUAD_W8("r10", "r6", "r8", "%[s0]") "ldrd r9, r10, [%[w1]], #8\n\t"
-                             JRG_NN_QUAD_W8("r9", "r4", "r5", "%[s1]") JRG_NN_QUAD_W8("r10", "r6", "r8", "%[s1]")
-                     : [x] "+&r"(rows->x), [w0] "+&r"(rows->w0), [w1] "+&r"(rows->w1), [s0] "+&r"(rows->sum0),
-                       [s1] "+&r"(rows->sum1)
-                     :
-                     : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "memory");
+    __asm__ volatile(
+        "ldmia %[x]!, {r4, r5, r6, r8}\n\t"
+        "ldrd r9, r10, [%[w0]], #8\n\t" JRG_NN_QUAD_W8("r9", "r4", "r5", "%[s0]") JRG_NN_QUAD_W8(
+            "r10", "r6", "r8", "%[s0]") "ldrd r9, r10, [%[w1]], #8\n\t" JRG_NN_QUAD_W8("r9", "r4", "r5", "%[s1]")
+            JRG_NN_QUAD_W8("r10", "r6", "r8", "%[s1]")
+        : [x] "+&r"(rows->x), [w0] "+&r"(rows->w0), [w1] "+&r"(rows->w1), [s0] "+&r"(rows->sum0), [s1] "+&r"(rows->sum1)
+        :
+        : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "memory");
 }
 
 /* 4 columns. */
 JRG_NN_INLINE void jrg_nn_two_rows4_w8(jrg_nn_two_rows_w8 *rows)
 {
-    __asm__ volatile("ldrd r4, r5, [%[x]], #8\n\t"
-                     "ldr r9, [%[w0]], #4\n\t"
-                     "ldr r10, [%[w1]], #4\n\t" JRG_NN_QUAD_W8("r9", "r4", "r5", "%[s0]")
-                         JRG_NN_QUAD_W8("r10", "r4", "r5", "%[s1]")
-                     : [x] "+&r"(rows->x), [w0] "+&r"(rows->w0), [w1] "+&r"(rows->w1), [s0] "+&r"(rows->sum0),
-                       [s1] "+&r"(rows->sum1)
-                     :
-                     : "r4", "r5", "r9", "r10", "r11", "r12", "memory");
+    __asm__ volatile(
+        "ldrd r4, r5, [%[x]], #8\n\t"
+        "ldr r9, [%[w0]], #4\n\t"
+        "ldr r10, [%[w1]], #4\n\t" JRG_NN_QUAD_W8("r9", "r4", "r5", "%[s0]") JRG_NN_QUAD_W8("r10", "r4", "r5", "%[s1]")
+        : [x] "+&r"(rows->x), [w0] "+&r"(rows->w0), [w1] "+&r"(rows->w1), [s0] "+&r"(rows->sum0), [s1] "+&r"(rows->sum1)
+        :
+        : "r4", "r5", "r9", "r10", "r11", "r12", "memory");
 }
 
 /* 4 columns of one row; moves both pointers on. */
@@ -88,9 +87,9 @@ JRG_NN_INLINE void jrg_nn_dense_forward_w8_dsp(const jrg_nn_dense_w8 *layer, con
         jrg_nn_two_rows_w8 rows = {x, w, w + 4u * quads, layer->biases[j], layer->biases[j + 1u]};
         jrg_nn_two_rows_add_w8(&rows, quads);
         w = rows.w1;
-        *pairs++ = jrg_nn_pack_pair(
-            jrg_nn_channel_output(rows.sum0, shift + layer->channels[j], output_width, relu),
-            jrg_nn_channel_output(rows.sum1, shift + layer->channels[j + 1u], output_width, relu));
+        *pairs++ =
+            jrg_nn_pack_pair(jrg_nn_channel_output(rows.sum0, shift + layer->channels[j], output_width, relu),
+                             jrg_nn_channel_output(rows.sum1, shift + layer->channels[j + 1u], output_width, relu));
     }
     if (j < layer->outputs) {
         int32_t sum = layer->biases[j];

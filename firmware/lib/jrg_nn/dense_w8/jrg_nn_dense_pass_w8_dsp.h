@@ -3,7 +3,7 @@
 #define JRG_NN_DENSE_PASS_W8_DSP_H
 
 #include "dense/jrg_nn_dense_backward_dsp.h" // jrg_nn_list_block
-#include "weighted/jrg_nn_layer_w8.h"           // jrg_nn_live_row_w8
+#include "weighted/jrg_nn_layer_w8.h"        // jrg_nn_live_row_w8
 
 /* Four columns of one row (r4: weights, r5: e' | d): adds w * e' to the four sums. */
 #define JRG_NN_PASS_ROW4_W8                                                                                            \

@@ -3,7 +3,7 @@
 #define JRG_NN_DENSE_SUM_W8_H
 
 #include "weighted/jrg_nn_layer_w8.h" // jrg_nn_live_row_w8
-#include "core/jrg_nn_sum.h"      // jrg_nn_sum_less
+#include "core/jrg_nn_sum.h"          // jrg_nn_sum_less
 
 /* A11.2: s of one weight. input_width: bx, 7..15. */
 JRG_NN_INLINE int32_t jrg_nn_summed_step_w8(int32_t factor, int32_t x, uint32_t input_width)

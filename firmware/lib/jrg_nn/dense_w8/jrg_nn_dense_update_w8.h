@@ -2,7 +2,7 @@
 #ifndef JRG_NN_DENSE_UPDATE_W8_H
 #define JRG_NN_DENSE_UPDATE_W8_H
 
-#include "core/jrg_nn_dither.h"   // jrg_nn_dither
+#include "core/jrg_nn_dither.h"       // jrg_nn_dither
 #include "weighted/jrg_nn_layer_w8.h" // jrg_nn_live_row_w8
 #if JRG_NN_DSP
 #include "dense_w8/jrg_nn_dense_update_w8_dsp.h" // jrg_nn_dense_update_w8_dsp

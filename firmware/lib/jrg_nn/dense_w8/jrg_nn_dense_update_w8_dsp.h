@@ -5,8 +5,8 @@
 #define JRG_NN_DENSE_UPDATE_W8_DSP_H
 
 #include "dense/jrg_nn_dense_update_dsp.h" // jrg_nn_shift_inputs
-#include "core/jrg_nn_dither.h"           // JRG_NN_DITHER_GOLDEN
-#include "weighted/jrg_nn_layer_w8.h"         // jrg_nn_live_row_w8
+#include "core/jrg_nn_dither.h"            // JRG_NN_DITHER_GOLDEN
+#include "weighted/jrg_nn_layer_w8.h"      // jrg_nn_live_row_w8
 
 /* One quad w of weights under d (top half of ed), two pairs of x', and the draw R, which moves on. Spoils x0, x1. */
 #define JRG_NN_STEP_QUAD_W8(w, x0, x1)                                                                                 \
@@ -35,25 +35,25 @@ typedef struct {
 JRG_NN_INLINE void jrg_nn_update8_w8(jrg_nn_updated_row_w8 *row)
 {
     uint32_t rho, product;
-    __asm__ volatile("ldmia %[x]!, {r4, r5, r6, r8}\n\t"
-                     "ldrd r9, r10, [%[w]]\n\t" JRG_NN_STEP_QUAD_W8("r9", "r4", "r5")
-                         JRG_NN_STEP_QUAD_W8("r10", "r6", "r8") "strd r9, r10, [%[w]], #8"
-                     : [x] "+&r"(row->x), [w] "+&r"(row->weights), [draw] "+&r"(row->draw), [t] "=&r"(product),
-                       [rho] "=&r"(rho)
-                     : [ed] "r"(row->factor), [golden] "r"(JRG_NN_DITHER_GOLDEN)
-                     : "r4", "r5", "r6", "r8", "r9", "r10", "memory");
+    __asm__ volatile(
+        "ldmia %[x]!, {r4, r5, r6, r8}\n\t"
+        "ldrd r9, r10, [%[w]]\n\t" JRG_NN_STEP_QUAD_W8("r9", "r4", "r5")
+            JRG_NN_STEP_QUAD_W8("r10", "r6", "r8") "strd r9, r10, [%[w]], #8"
+        : [x] "+&r"(row->x), [w] "+&r"(row->weights), [draw] "+&r"(row->draw), [t] "=&r"(product), [rho] "=&r"(rho)
+        : [ed] "r"(row->factor), [golden] "r"(JRG_NN_DITHER_GOLDEN)
+        : "r4", "r5", "r6", "r8", "r9", "r10", "memory");
 }
 
 /* 4 weights. */
 JRG_NN_INLINE void jrg_nn_update4_w8(jrg_nn_updated_row_w8 *row)
 {
     uint32_t rho, product;
-    __asm__ volatile("ldrd r4, r5, [%[x]], #8\n\t"
-                     "ldr r9, [%[w]]\n\t" JRG_NN_STEP_QUAD_W8("r9", "r4", "r5") "str r9, [%[w]], #4"
-                     : [x] "+&r"(row->x), [w] "+&r"(row->weights), [draw] "+&r"(row->draw), [t] "=&r"(product),
-                       [rho] "=&r"(rho)
-                     : [ed] "r"(row->factor), [golden] "r"(JRG_NN_DITHER_GOLDEN)
-                     : "r4", "r5", "r9", "memory");
+    __asm__ volatile(
+        "ldrd r4, r5, [%[x]], #8\n\t"
+        "ldr r9, [%[w]]\n\t" JRG_NN_STEP_QUAD_W8("r9", "r4", "r5") "str r9, [%[w]], #4"
+        : [x] "+&r"(row->x), [w] "+&r"(row->weights), [draw] "+&r"(row->draw), [t] "=&r"(product), [rho] "=&r"(rho)
+        : [ed] "r"(row->factor), [golden] "r"(JRG_NN_DITHER_GOLDEN)
+        : "r4", "r5", "r9", "memory");
 }
 
 /* As jrg_nn_dense_update_w8. x is 4-aligned; it is overwritten with x'. */

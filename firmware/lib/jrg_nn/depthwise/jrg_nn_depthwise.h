@@ -2,10 +2,10 @@
 #ifndef JRG_NN_DEPTHWISE_H
 #define JRG_NN_DEPTHWISE_H
 
-#include "conv/jrg_nn_conv_update.h"   // jrg_nn_conv_stepped_weight
+#include "conv/jrg_nn_conv_update.h"    // jrg_nn_conv_stepped_weight
 #include "dense/jrg_nn_dense_forward.h" // jrg_nn_activation
-#include "weighted/jrg_nn_errors.h"        // jrg_nn_mask_errors
-#include "core/jrg_nn_wide.h"          // jrg_nn_rshift_cut
+#include "weighted/jrg_nn_errors.h"     // jrg_nn_mask_errors
+#include "core/jrg_nn_wide.h"           // jrg_nn_rshift_cut
 #if JRG_NN_DSP
 #include "depthwise/jrg_nn_depthwise_dsp.h" // jrg_nn_depthwise_forward_dsp
 #endif

@@ -3,9 +3,9 @@
 #ifndef JRG_NN_DEPTHWISE_DSP_H
 #define JRG_NN_DEPTHWISE_DSP_H
 
-#include "conv/jrg_nn_conv_rate.h"         // jrg_nn_conv
+#include "conv/jrg_nn_conv_rate.h"          // jrg_nn_conv
 #include "dense/jrg_nn_dense_forward_dsp.h" // jrg_nn_activation_dsp
-#include "core/jrg_nn_dsp.h"               // jrg_nn_load_pair
+#include "core/jrg_nn_dsp.h"                // jrg_nn_load_pair
 
 #define JRG_NN_DEPTHWISE_MOST_TAPS 25u /* more have the portable kernel: code and registers would be too many */
 

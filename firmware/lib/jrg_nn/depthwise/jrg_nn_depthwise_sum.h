@@ -2,14 +2,14 @@
 #ifndef JRG_NN_DEPTHWISE_SUM_H
 #define JRG_NN_DEPTHWISE_SUM_H
 
-#include "conv/jrg_nn_conv_sum.h"  // jrg_nn_conv_summed_step
+#include "conv/jrg_nn_conv_sum.h"       // jrg_nn_conv_summed_step
 #include "depthwise/jrg_nn_depthwise.h" // jrg_nn_depthwise_update
 
 /* As jrg_nn_depthwise_update, but sums [channels][taps padded to even] and the layer's biases, which are sums, take the
  * steps. */
 JRG_NN_INLINE void jrg_nn_depthwise_sum_steps(const jrg_nn_conv *conv, const int16_t *scaled, int32_t error_exponent,
-                                              const int16_t *x, jrg_nn_exponents exponents,
-                                              jrg_nn_step_rate step_rate, int16_t *column, int32_t *sums)
+                                              const int16_t *x, jrg_nn_exponents exponents, jrg_nn_step_rate step_rate,
+                                              int16_t *column, int32_t *sums)
 {
     const jrg_nn_window *window = &conv->window;
     const int32_t shift =

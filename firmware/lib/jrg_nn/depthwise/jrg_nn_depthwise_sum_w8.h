@@ -2,7 +2,7 @@
 #ifndef JRG_NN_DEPTHWISE_SUM_W8_H
 #define JRG_NN_DEPTHWISE_SUM_W8_H
 
-#include "conv/jrg_nn_conv_sum.h"            // jrg_nn_conv_summed_step
+#include "conv/jrg_nn_conv_sum.h"                 // jrg_nn_conv_summed_step
 #include "depthwise/jrg_nn_depthwise_update_w8.h" // jrg_nn_depthwise_quad_gradients
 
 /* The steps of one channel go into its sums: [taps padded to quads]. */

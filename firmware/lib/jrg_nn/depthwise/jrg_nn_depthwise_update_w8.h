@@ -3,8 +3,8 @@
 #define JRG_NN_DEPTHWISE_UPDATE_W8_H
 
 #include "conv_w8/jrg_nn_conv_update_w8.h" // jrg_nn_conv_step_quad_w8
-#include "depthwise/jrg_nn_depthwise.h"      // jrg_nn_depthwise_channel_gradients
-#include "depthwise/jrg_nn_depthwise_w8.h"   // jrg_nn_conv_w8
+#include "depthwise/jrg_nn_depthwise.h"    // jrg_nn_depthwise_channel_gradients
+#include "depthwise/jrg_nn_depthwise_w8.h" // jrg_nn_conv_w8
 
 /* One channel of a layer in one step. */
 typedef struct {
@@ -59,9 +59,9 @@ JRG_NN_INLINE void jrg_nn_depthwise_update_channel_w8(const jrg_nn_depthwise_cha
 }
 
 /* As jrg_nn_conv_update_w8. column: scratch, [positions padded to even], 4-aligned. */
-JRG_NN_INLINE void jrg_nn_depthwise_update_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled,
-                                              int32_t error_exponent, const int16_t *x, int32_t input_exponent,
-                                              jrg_nn_step_rate rate, uint32_t layer_key, int16_t *column)
+JRG_NN_INLINE void jrg_nn_depthwise_update_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, int32_t error_exponent,
+                                              const int16_t *x, int32_t input_exponent, jrg_nn_step_rate rate,
+                                              uint32_t layer_key, int16_t *column)
 {
     const jrg_nn_conv shape = jrg_nn_conv_shape_w8(conv);
     const uint32_t stride = jrg_nn_stride_w8(conv->window.kernel_height * conv->window.kernel_width);

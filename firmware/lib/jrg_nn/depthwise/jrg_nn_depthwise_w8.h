@@ -3,7 +3,7 @@
 #define JRG_NN_DEPTHWISE_W8_H
 
 #include "conv_w8/jrg_nn_conv_w8.h" // jrg_nn_conv_w8
-#include "weighted/jrg_nn_errors.h"  // jrg_nn_mask_errors
+#include "weighted/jrg_nn_errors.h" // jrg_nn_mask_errors
 #if JRG_NN_DSP
 #include "depthwise/jrg_nn_depthwise_w8_dsp.h" // jrg_nn_depthwise_forward_w8_dsp
 #endif
@@ -33,8 +33,8 @@ JRG_NN_INLINE int32_t jrg_nn_depthwise_sum_w8(const jrg_nn_window *window, const
 /* A8.2. conv: its outputs are the channels, its K is that of the kernel's taps. x: [height][width][channels] within bx.
  * y: [positions][channels]. patch: scratch, [taps][channels], padded to even. All are 4-aligned. shift: fx - fy; with a
  * channel's fw_o it lies in 2..30 (A3.3). */
-JRG_NN_INLINE void jrg_nn_depthwise_forward_w8(const jrg_nn_conv_w8 *conv, const int16_t *x, int16_t *y,
-                                               int16_t *patch, int32_t shift, uint32_t output_width, bool relu)
+JRG_NN_INLINE void jrg_nn_depthwise_forward_w8(const jrg_nn_conv_w8 *conv, const int16_t *x, int16_t *y, int16_t *patch,
+                                               int32_t shift, uint32_t output_width, bool relu)
 {
     const jrg_nn_window *window = &conv->window;
 #if JRG_NN_DSP

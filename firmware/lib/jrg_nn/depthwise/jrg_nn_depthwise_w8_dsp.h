@@ -3,9 +3,9 @@
 #ifndef JRG_NN_DEPTHWISE_W8_DSP_H
 #define JRG_NN_DEPTHWISE_W8_DSP_H
 
-#include "conv_w8/jrg_nn_conv_w8.h"              // jrg_nn_conv_w8
+#include "conv_w8/jrg_nn_conv_w8.h"               // jrg_nn_conv_w8
 #include "dense_w8/jrg_nn_dense_forward_w8_dsp.h" // jrg_nn_channel_output
-#include "depthwise/jrg_nn_depthwise_dsp.h"        // jrg_nn_depthwise_under
+#include "depthwise/jrg_nn_depthwise_dsp.h"       // jrg_nn_depthwise_under
 
 /* The channels `channel` and `channel + 1` of one position. under: its first number is the first channel's under tap 0.
  * y: two numbers, any alignment. */
@@ -36,9 +36,8 @@ JRG_NN_INLINE void jrg_nn_depthwise_pair_w8_dsp(const jrg_nn_conv_w8 *conv, uint
         }
     }
     jrg_nn_store_pair(
-        y, jrg_nn_pack_pair(
-               jrg_nn_channel_output(sum0, shift + conv->channels[channel], output_width, relu),
-               jrg_nn_channel_output(sum1, shift + conv->channels[channel + 1u], output_width, relu)));
+        y, jrg_nn_pack_pair(jrg_nn_channel_output(sum0, shift + conv->channels[channel], output_width, relu),
+                            jrg_nn_channel_output(sum1, shift + conv->channels[channel + 1u], output_width, relu)));
 }
 
 /* One channel of one position, the last of an odd number. As jrg_nn_depthwise_pair_w8_dsp. */

@@ -2,8 +2,8 @@
 #ifndef JRG_NN_SOFTMAX_H
 #define JRG_NN_SOFTMAX_H
 
-#include "jrg_model.h"    // jrg_nn_result
-#include "core/jrg_nn_arith.h" // jrg_nn_leading_zeros
+#include "jrg_model.h"             // jrg_nn_result
+#include "core/jrg_nn_arith.h"     // jrg_nn_leading_zeros
 #include "weighted/jrg_nn_layer.h" // jrg_nn_error
 
 #define JRG_NN_LOG2_E_Q14 23637u
@@ -21,9 +21,8 @@ static const uint16_t jrg_nn_exp2_table[33] = {
 
 /* A4.4: Lg[k] = round(2^11 log2(1 + k/32)). */
 static const uint16_t jrg_nn_log2_table[33] = {
-    0,    91,   179,  265,  348,  429,  508,  585,  659,  732,  803,
-    873,  941,  1007, 1072, 1136, 1198, 1259, 1319, 1377, 1435, 1491,
-    1546, 1600, 1653, 1706, 1757, 1808, 1857, 1906, 1954, 2001, 2048,
+    0,    91,   179,  265,  348,  429,  508,  585,  659,  732,  803,  873,  941,  1007, 1072, 1136, 1198,
+    1259, 1319, 1377, 1435, 1491, 1546, 1600, 1653, 1706, 1757, 1808, 1857, 1906, 1954, 2001, 2048,
 };
 
 /* A4.1: t, how far a logit lies below the largest, Q11 to base 2. */

@@ -26,12 +26,11 @@ typedef struct {
 
 /* A9.4: T[k] = round(2^15 tanh(k/16)). */
 static const uint16_t jrg_nn_tanh_table[65] = {
-    0, 2045, 4075, 6073, 8025, 9919, 11743, 13486, 15143, 16706, 18173,
-    19542, 20813, 21986, 23066, 24054, 24956, 25776, 26519, 27191, 27797, 28341,
-    28830, 29268, 29660, 30010, 30322, 30600, 30847, 31067, 31262, 31435, 31589,
-    31726, 31846, 31953, 32048, 32132, 32206, 32271, 32329, 32381, 32426, 32466,
-    32501, 32532, 32560, 32584, 32606, 32625, 32642, 32657, 32670, 32681, 32691,
-    32700, 32708, 32715, 32721, 32727, 32732, 32736, 32740, 32743, 32746,
+    0,     2045,  4075,  6073,  8025,  9919,  11743, 13486, 15143, 16706, 18173, 19542, 20813,
+    21986, 23066, 24054, 24956, 25776, 26519, 27191, 27797, 28341, 28830, 29268, 29660, 30010,
+    30322, 30600, 30847, 31067, 31262, 31435, 31589, 31726, 31846, 31953, 32048, 32132, 32206,
+    32271, 32329, 32381, 32426, 32466, 32501, 32532, 32560, 32584, 32606, 32625, 32642, 32657,
+    32670, 32681, 32691, 32700, 32708, 32715, 32721, 32727, 32732, 32736, 32740, 32743, 32746,
 };
 
 /* A9.2: 6 in the tensor's format, or the largest value where 6 does not fit. */
@@ -142,8 +141,8 @@ JRG_NN_INLINE uint32_t jrg_nn_relu6_backward(const int32_t *errors, const int16_
 
 /* errors: [count]; x, y: of the forward pass; rectified: a ReLU made x. below: [count], written. */
 JRG_NN_INLINE jrg_nn_error jrg_nn_activate_backward(const jrg_nn_activate *activation, const int32_t *errors,
-                                                    const int16_t *x, const int16_t *y, uint32_t count,
-                                                    bool rectified, int32_t *below)
+                                                    const int16_t *x, const int16_t *y, uint32_t count, bool rectified,
+                                                    int32_t *below)
 {
     if (activation->kind == JRG_NN_RELU6) {
         const int32_t six = jrg_nn_six(activation->input_exponent, activation->output_width);

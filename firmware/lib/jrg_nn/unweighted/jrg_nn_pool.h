@@ -3,7 +3,7 @@
 #define JRG_NN_POOL_H
 
 #include "weighted/jrg_nn_errors.h" // jrg_nn_mask_errors
-#include "conv/jrg_nn_window.h" // jrg_nn_window
+#include "conv/jrg_nn_window.h"     // jrg_nn_window
 #if JRG_NN_DSP
 #include "unweighted/jrg_nn_pool_dsp.h" // jrg_nn_largest_pair
 #endif
@@ -74,10 +74,10 @@ JRG_NN_INLINE void jrg_nn_pool_forward(const jrg_nn_window *window, bool average
             const uint32_t line = window->width * window->channels;
             for (; channel + 1u < window->channels; channel += 2u) {
                 const int16_t *first = x + under.first * window->channels + channel;
-                jrg_nn_store_pair(y, average ? jrg_nn_mean_pair(first, under.rows, under.columns, line,
-                                                                window->channels, jrg_nn_share(under), width)
-                                             : jrg_nn_largest_pair(first, under.rows, under.columns, line,
-                                                                   window->channels));
+                jrg_nn_store_pair(
+                    y, average ? jrg_nn_mean_pair(first, under.rows, under.columns, line, window->channels,
+                                                  jrg_nn_share(under), width)
+                               : jrg_nn_largest_pair(first, under.rows, under.columns, line, window->channels));
                 y += 2;
             }
 #endif
@@ -105,8 +105,7 @@ JRG_NN_INLINE void jrg_nn_add_share(const jrg_nn_window *window, jrg_nn_pixels u
 /* errors: [rows][columns][channels]. head_room: h of A9.5. x: of the forward pass; rectified: a ReLU made it. below:
  * [height][width][channels], written. Returns the error below; its exponent is -h. */
 JRG_NN_INLINE jrg_nn_error jrg_nn_pool_backward(const jrg_nn_window *window, bool average, uint32_t head_room,
-                                                const int32_t *errors, const int16_t *x, bool rectified,
-                                                int32_t *below)
+                                                const int32_t *errors, const int16_t *x, bool rectified, int32_t *below)
 {
     const uint32_t inputs = window->height * window->width * window->channels;
     for (uint32_t i = 0; i < inputs; i++) {

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "core/jrg_nn_arith.h" // JRG_NN_INLINE
+#include "core/jrg_nn_arith.h"     // JRG_NN_INLINE
 #include "weighted/jrg_nn_layer.h" // jrg_nn_row_error
 
 /* Constants and memory of one dense layer. */

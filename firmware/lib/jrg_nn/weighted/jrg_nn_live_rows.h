@@ -4,9 +4,9 @@
 
 #include <stddef.h>
 
-#include "core/jrg_nn_arith.h"  // jrg_nn_rshift
-#include "core/jrg_nn_dither.h" // jrg_nn_factor_dither
-#include "weighted/jrg_nn_layer.h"  // jrg_nn_live_row
+#include "core/jrg_nn_arith.h"     // jrg_nn_rshift
+#include "core/jrg_nn_dither.h"    // jrg_nn_factor_dither
+#include "weighted/jrg_nn_layer.h" // jrg_nn_live_row
 #if JRG_NN_DSP
 #include "weighted/jrg_nn_live_rows_dsp.h" // jrg_nn_live_rows_dsp
 #endif
@@ -17,9 +17,9 @@ JRG_NN_INLINE int32_t jrg_nn_error_shift(uint32_t magnitude, uint32_t error_widt
     return (int32_t)(32u - jrg_nn_leading_zeros(magnitude)) - (int32_t)error_width;
 }
 
-#define JRG_NN_FACTOR_SHIFT_MAX 45 /* A5.4: what is above leaves nothing of a mantissa */
+#define JRG_NN_FACTOR_SHIFT_MAX 45    /* A5.4: what is above leaves nothing of a mantissa */
 #define JRG_NN_FACTOR_SHIFT_WHOLE 30u /* up to here the mantissa keeps all its bits */
-#define JRG_NN_BIAS_SHIFT_MIN (-16) /* A5.6: below, a bias stays */
+#define JRG_NN_BIAS_SHIFT_MIN (-16)   /* A5.6: below, a bias stays */
 
 /* A5.4: the shift of the row factors. */
 JRG_NN_INLINE uint32_t jrg_nn_factor_shift(int32_t error_exponent, jrg_nn_step_rate rate, jrg_nn_exponents exponents,
@@ -81,10 +81,8 @@ JRG_NN_INLINE uint32_t jrg_nn_live_rows_portable(const jrg_nn_dense *layer, jrg_
             const uint32_t rho = jrg_nn_factor_dither(layer_key, errors[i].row);
             const int32_t factor = jrg_nn_dithered_factor(scaled, mantissa, factor_shift, rho);
             int32_t *bias = &layer->biases[errors[i].row];
-            *bias = jrg_nn_dithered_bias(*bias, factor, exponents.bias_shift,
-                                         jrg_nn_bias_dither(layer_key));
-            rows[count] =
-                (jrg_nn_live_row){layer->weights + errors[i].row * stride, (int16_t)scaled, (int16_t)factor};
+            *bias = jrg_nn_dithered_bias(*bias, factor, exponents.bias_shift, jrg_nn_bias_dither(layer_key));
+            rows[count] = (jrg_nn_live_row){layer->weights + errors[i].row * stride, (int16_t)scaled, (int16_t)factor};
             count++;
         }
     }

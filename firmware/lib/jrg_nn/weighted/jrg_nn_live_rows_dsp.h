@@ -2,9 +2,9 @@
 #ifndef JRG_NN_LIVE_ROWS_DSP_H
 #define JRG_NN_LIVE_ROWS_DSP_H
 
-#include "core/jrg_nn_dither.h" // jrg_nn_factor_dither
-#include "core/jrg_nn_dsp.h"    // jrg_nn_smlal_top
-#include "weighted/jrg_nn_layer.h"  // jrg_nn_live_row
+#include "core/jrg_nn_dither.h"    // jrg_nn_factor_dither
+#include "core/jrg_nn_dsp.h"       // jrg_nn_smlal_top
+#include "weighted/jrg_nn_layer.h" // jrg_nn_live_row
 
 /* One step's multipliers for the three shifts of a row. */
 typedef struct {
@@ -38,7 +38,8 @@ JRG_NN_INLINE uint32_t jrg_nn_live_rows_dsp(const jrg_nn_dense *layer, jrg_nn_ro
     jrg_nn_live_row *next = rows;
     for (const jrg_nn_row_error *error = errors; error != errors + count; error++) {
         const int32_t normal = (int32_t)((uint32_t)error->value << scale.error_left);
-        const int32_t scaled = jrg_nn_ssat(jrg_nn_smmulr(normal, (int32_t)(2u << layer->error_width)), layer->error_width);
+        const int32_t scaled =
+            jrg_nn_ssat(jrg_nn_smmulr(normal, (int32_t)(2u << layer->error_width)), layer->error_width);
         if (scaled != 0) {
             const int32_t shifted = (int32_t)((uint32_t)scaled << scale.factor_left);
             const uint32_t row = error->row; /* read once: a bias might be it, for all the compiler knows */

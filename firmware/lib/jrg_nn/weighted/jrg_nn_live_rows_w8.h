@@ -2,7 +2,7 @@
 #ifndef JRG_NN_LIVE_ROWS_W8_H
 #define JRG_NN_LIVE_ROWS_W8_H
 
-#include "core/jrg_nn_dither.h"    // jrg_nn_dither_row
+#include "core/jrg_nn_dither.h"        // jrg_nn_dither_row
 #include "weighted/jrg_nn_layer_w8.h"  // jrg_nn_live_row_w8
 #include "weighted/jrg_nn_live_rows.h" // jrg_nn_scaled_error
 
@@ -27,8 +27,8 @@ JRG_NN_INLINE int32_t jrg_nn_row_factor(int32_t error, int32_t mantissa, uint32_
 /* A8.4: a bias after its step. factor: int16; shift: q in -30..14. */
 JRG_NN_INLINE int32_t jrg_nn_stepped_bias(int32_t bias, int32_t factor, int32_t shift)
 {
-    const int32_t step = shift >= 0 ? (int32_t)((uint32_t)factor << (uint32_t)shift)
-                                    : jrg_nn_rshift(factor, (uint32_t)-shift);
+    const int32_t step =
+        shift >= 0 ? (int32_t)((uint32_t)factor << (uint32_t)shift) : jrg_nn_rshift(factor, (uint32_t)-shift);
     return jrg_nn_sats(bias - step, 30u);
 }
 
@@ -68,8 +68,7 @@ JRG_NN_INLINE uint32_t jrg_nn_live_rows_w8(const jrg_nn_dense_w8 *layer, jrg_nn_
     error->exponent -= error_shift;
     const jrg_nn_rows_w8 shared = {
         .error_shift = error_shift,
-        .factor_shift =
-            rate.exponent + error->exponent + exponents.input_exponent - (int32_t)layer->input_width - 9,
+        .factor_shift = rate.exponent + error->exponent + exponents.input_exponent - (int32_t)layer->input_width - 9,
         .mantissa = rate.mantissa,
         .bias_shift = exponents.bias_shift,
         .weight_exponent = exponents.weight_exponent,

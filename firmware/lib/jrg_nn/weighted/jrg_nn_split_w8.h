@@ -3,8 +3,8 @@
 #define JRG_NN_SPLIT_W8_H
 
 #include "conv_w8/jrg_nn_conv_backward_w8.h" // jrg_nn_conv_add_errors_w8
-#include "dense_w8/jrg_nn_dense_update_w8.h"  // jrg_nn_dense_update_w8
-#include "weighted/jrg_nn_frozen_w8.h"        // jrg_nn_add_passing_rows_w8
+#include "dense_w8/jrg_nn_dense_update_w8.h" // jrg_nn_dense_update_w8
+#include "weighted/jrg_nn_frozen_w8.h"       // jrg_nn_add_passing_rows_w8
 
 /* Outputs of one block, which may start anywhere in y. */
 JRG_NN_INLINE void jrg_nn_dense_block_w8(const jrg_nn_dense_w8 *block, const int16_t *x, int16_t *y, bool aligned,

@@ -2,8 +2,9 @@
 #pragma once
 #include <stdint.h>
 
-class UsbSerialStub {
-public:
+class UsbSerialStub
+{
+  public:
     bool connected();
     void send_nb(uint8_t *buffer, uint32_t size, uint32_t *actual, bool now = true);
 };

@@ -24,13 +24,13 @@
 #define JRG_LANES_VECTORS 0
 #endif
 
-#include "jrg_model.h"        // jrg_nn_result
-#include "core/jrg_nn_arith.h"     // jrg_nn_rshift
+#include "jrg_model.h"                 // jrg_nn_result
+#include "core/jrg_nn_arith.h"         // jrg_nn_rshift
 #include "dense/jrg_nn_dense_update.h" // jrg_nn_stepped_weight
-#include "core/jrg_nn_dither.h"    // jrg_nn_dither_step
+#include "core/jrg_nn_dither.h"        // jrg_nn_dither_step
 #include "weighted/jrg_nn_layer.h"     // jrg_nn_row_error
 #include "weighted/jrg_nn_live_rows.h" // jrg_nn_error_shift
-#include "loss/jrg_nn_softmax.h"   // jrg_nn_softmax_error
+#include "loss/jrg_nn_softmax.h"       // jrg_nn_softmax_error
 
 #if JRG_LANES_VECTORS && defined(__AVX512BW__)
 #define JRG_LANES 16u /* of 32 bits fill a vector */
@@ -83,7 +83,7 @@ typedef struct {
 
 typedef struct {
     uint32_t clients;
-    uint32_t samples; /* of each */
+    uint32_t samples;      /* of each */
     const uint32_t *seeds; /* [clients] of the dither (A8.5) */
     const int16_t *inputs;
     const int16_t *targets;
@@ -182,8 +182,9 @@ static bool jrg_lanes_error(const jrg_lanes_work *work, jrg_lanes_pair *outputs,
                             jrg_lanes_word *errors, jrg_lanes_figures *figures)
 {
     const uint32_t count = work->layers[work->layers_count - 1u].outputs;
-    const uint32_t loss = work->is_classifier ? jrg_lanes_classifier_error(outputs, count, lane, target[0], errors, figures)
-                                              : jrg_lanes_squared_error(outputs, count, lane, target, errors);
+    const uint32_t loss = work->is_classifier
+                              ? jrg_lanes_classifier_error(outputs, count, lane, target[0], errors, figures)
+                              : jrg_lanes_squared_error(outputs, count, lane, target, errors);
     figures->loss += loss;
     if (loss >= work->least_loss) {
         return true;
@@ -201,7 +202,8 @@ static bool jrg_lanes_error(const jrg_lanes_work *work, jrg_lanes_pair *outputs,
 static void jrg_lanes_find_shifts(const jrg_lanes_work *work, const jrg_lanes_layer *layer, const int32_t *magnitude,
                                   int32_t *restrict exponents, jrg_lanes_shifts *restrict shifts)
 {
-    const int32_t rest = work->rate_exponent + layer->input_exponent - layer->weight_exponent - (int32_t)layer->input_width - 1;
+    const int32_t rest =
+        work->rate_exponent + layer->input_exponent - layer->weight_exponent - (int32_t)layer->input_width - 1;
     for (uint32_t p = 0; p < JRG_LANES; p++) {
         const int32_t found = jrg_nn_error_shift((uint32_t)magnitude[p] | 1u, layer->error_width);
         const int32_t shift = magnitude[p] != 0 ? found : 32;
@@ -329,7 +331,8 @@ static void jrg_lanes_learn(const jrg_lanes_work *work, const jrg_lanes_memory *
     for (uint32_t l = 0; l < JRG_LANES; l++) {
         jrg_lanes_figures unused = {0};
         jrg_lanes_figures *own = l < used ? &figures[l] : &unused;
-        const int16_t *target = support->targets + ((size_t)(first + (l < used ? l : 0u)) * support->samples + sample) * targets;
+        const int16_t *target =
+            support->targets + ((size_t)(first + (l < used ? l : 0u)) * support->samples + sample) * targets;
         learns |= jrg_lanes_error(work, outputs, l, target, memory->errors, own);
     }
     if (learns) {
@@ -425,14 +428,16 @@ static void jrg_lanes_add_block(const jrg_lanes_reader *reader, const jrg_lanes_
     }
 }
 
-static void jrg_lanes_read_bias(const jrg_lanes_reader *reader, const int32_t *bias, int32_t was, double unit, uint32_t place)
+static void jrg_lanes_read_bias(const jrg_lanes_reader *reader, const int32_t *bias, int32_t was, double unit,
+                                uint32_t place)
 {
     for (uint32_t l = 0; l < reader->used; l++) {
         reader->result[(size_t)l * reader->parameters + place] = (double)((int64_t)bias[l] - was) * unit;
     }
 }
 
-static void jrg_lanes_add_bias(const jrg_lanes_reader *reader, const int32_t *bias, int32_t was, double unit, uint32_t place)
+static void jrg_lanes_add_bias(const jrg_lanes_reader *reader, const int32_t *bias, int32_t was, double unit,
+                               uint32_t place)
 {
     double sum = reader->result[place];
     for (uint32_t l = 0; l < reader->used; l++) {
@@ -469,7 +474,8 @@ static void jrg_lanes_take(const jrg_lanes_work *work, const uint8_t *blob, cons
         place += layer->inputs * layer->outputs;
         for (uint32_t j = 0; j < layer->outputs; j++, place++) {
             const int32_t was = jrg_lanes_word_at(blob + layer->biases_offset + 4u * j);
-            (reader->start ? jrg_lanes_add_bias : jrg_lanes_read_bias)(reader, bias[j], was, units[layer->outputs + j], place);
+            (reader->start ? jrg_lanes_add_bias : jrg_lanes_read_bias)(reader, bias[j], was, units[layer->outputs + j],
+                                                                       place);
         }
         units += 2u * layer->outputs;
         w += jrg_lanes_pairs(layer->inputs) * layer->outputs;
@@ -519,7 +525,8 @@ void jrg_lanes_sum(const jrg_lanes_work *work, const void *start, const jrg_lane
 
 /* Each lane's row of weights: the square of what it moved by, added to `squares`. In units the sum is exact, at most
  * 256 (2^16 - 1)^2 < 2^53, so it has one result whichever way a compiler adds. */
-static void jrg_lanes_square_row(const uint8_t *row, const jrg_lanes_pair *w, uint32_t inputs, double unit, double *squares)
+static void jrg_lanes_square_row(const uint8_t *row, const jrg_lanes_pair *w, uint32_t inputs, double unit,
+                                 double *squares)
 {
     double sum[JRG_LANES] = {0};
     for (uint32_t i = 0; i < inputs; i++) {
@@ -552,7 +559,8 @@ static void jrg_lanes_square_group(const jrg_lanes_work *work, const uint8_t *bl
         const jrg_lanes_layer *layer = &work->layers[k];
         for (uint32_t j = 0; j < layer->outputs; j++, bias++, w += jrg_lanes_pairs(layer->inputs)) {
             const int32_t was = jrg_lanes_word_at(blob + layer->biases_offset + 4u * j);
-            jrg_lanes_square_row(blob + layer->weights_offset + j * layer->row_bytes, w, layer->inputs, units[j], squares);
+            jrg_lanes_square_row(blob + layer->weights_offset + j * layer->row_bytes, w, layer->inputs, units[j],
+                                 squares);
             jrg_lanes_square_bias(*bias, was, units[layer->outputs + j], squares);
         }
         units += 2u * layer->outputs;
@@ -560,8 +568,8 @@ static void jrg_lanes_square_group(const jrg_lanes_work *work, const uint8_t *bl
 }
 
 /* The squared length of what each client learned, one number a client. Rows, each with its bias, are added in their order. */
-void jrg_lanes_squares(const jrg_lanes_work *work, const void *start, const jrg_lanes_devices *devices, uint32_t clients,
-                       double *squares)
+void jrg_lanes_squares(const jrg_lanes_work *work, const void *start, const jrg_lanes_devices *devices,
+                       uint32_t clients, double *squares)
 {
     for (uint32_t first = 0; first < clients; first += JRG_LANES) {
         const size_t group = first / JRG_LANES;

@@ -48,7 +48,8 @@ static void jrg_lanes_outputs(const jrg_lanes_layer *layer, const jrg_lanes_pair
 }
 
 /* The OR of A5.1 in each lane. outputs, if not NULL: of the layer, whose ReLU lets no error pass where it was shut (A5.7). */
-static void jrg_lanes_magnitude(jrg_lanes_word *errors, uint32_t count, const jrg_lanes_pair *outputs, int32_t *magnitude)
+static void jrg_lanes_magnitude(jrg_lanes_word *errors, uint32_t count, const jrg_lanes_pair *outputs,
+                                int32_t *magnitude)
 {
     memset(magnitude, 0, sizeof(jrg_lanes_word));
     for (uint32_t j = 0; j < count; j++) {
@@ -68,7 +69,8 @@ static void jrg_lanes_scale(const jrg_lanes_layer *layer, const jrg_lanes_shifts
         for (uint32_t l = 0; l < JRG_LANES; l++) {
             const int32_t shifted = (int32_t)((uint32_t)(errors[j][l] >> shifts->right[l]) << shifts->left[l]);
             const int32_t rounded = (shifted + 1) >> 1;
-            const int32_t e = rounded < limit ? rounded : limit - 1; /* by its magnitude it cannot be less than -limit */
+            const int32_t e =
+                rounded < limit ? rounded : limit - 1; /* by its magnitude it cannot be less than -limit */
             const uint32_t rho = jrg_nn_factor_dither((uint32_t)shifts->key[l], j);
             const int32_t product = e * shifts->mantissa[l] + (int32_t)((rho >> 1) >> shifts->dither[l]);
             const int32_t d = jrg_nn_clamp(product >> shifts->factor[l], -32768, 32767);
@@ -105,9 +107,9 @@ static void jrg_lanes_step_first(const jrg_lanes_layer *layer, const jrg_lanes_p
 }
 
 /* A5.7 and A5.6 of all rows of a layer that is not the first. below: of its inputs, and one more if their count is odd. */
-static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, const jrg_lanes_word *errors, const jrg_lanes_pair *factors,
-                                const jrg_lanes_pair *x, const int32_t *keys, jrg_lanes_pair *w,
-                                jrg_lanes_word *restrict below)
+static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, const jrg_lanes_word *errors,
+                                const jrg_lanes_pair *factors, const jrg_lanes_pair *x, const int32_t *keys,
+                                jrg_lanes_pair *w, jrg_lanes_word *restrict below)
 {
     const uint32_t row_pairs = jrg_lanes_pairs(layer->inputs);
     memset(below, 0, 2u * row_pairs * sizeof *below);

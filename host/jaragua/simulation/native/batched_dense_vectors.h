@@ -16,7 +16,8 @@ typedef __m256i jrg_lanes_vector;
 #endif
 #define JRG_LANES_FIRST_HALF 0xFFFF
 #define JRG_LANES_SECOND_HALF ((int32_t)0xFFFF0000u)
-#define JRG_LANES_INLINE static inline __attribute__((always_inline)) /* counts are constants there: loops are unrolled */
+#define JRG_LANES_INLINE                                                                                               \
+    static inline __attribute__((always_inline)) /* counts are constants there: loops are unrolled */
 
 /* Where in its pair number n of a lane stands. */
 static inline uint32_t jrg_lanes_place(uint32_t n, uint32_t lane)
@@ -70,7 +71,8 @@ static inline jrg_lanes_vector jrg_lanes_rshift(jrg_lanes_vector v, uint32_t shi
 
 /* Four lanes of four pairs, of each lane one after the other: a matrix of words is turned by interleaving its rows with those
  * two further on, twice. */
-static inline void jrg_lanes_turn_four(const jrg_lanes_pair *w, uint32_t lane, int16_t (*own)[JRG_LANES_BLOCK], uint32_t n)
+static inline void jrg_lanes_turn_four(const jrg_lanes_pair *w, uint32_t lane, int16_t (*own)[JRG_LANES_BLOCK],
+                                       uint32_t n)
 {
     __m128i rows[4];
     for (uint32_t p = 0; p < 4u; p++) {
@@ -168,7 +170,8 @@ static void jrg_lanes_outputs(const jrg_lanes_layer *layer, const jrg_lanes_pair
 /* ---- backward (A5) ---- */
 
 /* The OR of A5.1 in each lane. outputs, if not NULL: of the layer, whose ReLU lets no error pass where it was shut (A5.7). */
-static void jrg_lanes_magnitude(jrg_lanes_word *errors, uint32_t count, const jrg_lanes_pair *outputs, int32_t *magnitude)
+static void jrg_lanes_magnitude(jrg_lanes_word *errors, uint32_t count, const jrg_lanes_pair *outputs,
+                                int32_t *magnitude)
 {
     jrg_lanes_vector found = JRG_LANES_ALL(setzero)();
     for (uint32_t j = 0; j < count; j++) {
@@ -198,13 +201,13 @@ static inline jrg_lanes_vector jrg_lanes_scaled_error(const jrg_lanes_scaling *b
 
 /* A5.4, in both numbers of a pair. Error and mantissa fit 16 bits, so VPMADDWD multiplies their lower halves; the
  * mantissa's upper one is 0. VPACKSSDW saturates. */
-static inline jrg_lanes_vector jrg_lanes_factor(const jrg_lanes_scaling *by, jrg_lanes_vector scaled_error, uint32_t row)
+static inline jrg_lanes_vector jrg_lanes_factor(const jrg_lanes_scaling *by, jrg_lanes_vector scaled_error,
+                                                uint32_t row)
 {
     const jrg_lanes_vector product = JRG_LANES_OP(madd_epi16)(scaled_error, by->mantissa);
     const jrg_lanes_vector turn = JRG_LANES_OP(set1_epi32)((int32_t)jrg_nn_factor_dither(0, row));
     const jrg_lanes_vector half_rho = JRG_LANES_OP(srli_epi32)(JRG_LANES_OP(add_epi32)(by->key, turn), 1);
-    const jrg_lanes_vector dithered =
-        JRG_LANES_OP(add_epi32)(product, JRG_LANES_OP(srlv_epi32)(half_rho, by->dither));
+    const jrg_lanes_vector dithered = JRG_LANES_OP(add_epi32)(product, JRG_LANES_OP(srlv_epi32)(half_rho, by->dither));
     const jrg_lanes_vector rounded = JRG_LANES_OP(srav_epi32)(dithered, by->factor);
     const jrg_lanes_vector packed = JRG_LANES_OP(packs_epi32)(rounded, rounded);
     return JRG_LANES_OP(unpacklo_epi16)(packed, packed);
@@ -220,7 +223,8 @@ static inline jrg_lanes_vector jrg_lanes_bias_step(jrg_lanes_vector factor, jrg_
     if (shift < JRG_NN_BIAS_SHIFT_MIN) {
         return JRG_LANES_ALL(setzero)();
     }
-    const jrg_lanes_vector rho = JRG_LANES_OP(srl_epi32)(JRG_LANES_OP(slli_epi32)(key, 16), _mm_cvtsi32_si128(32 + shift));
+    const jrg_lanes_vector rho =
+        JRG_LANES_OP(srl_epi32)(JRG_LANES_OP(slli_epi32)(key, 16), _mm_cvtsi32_si128(32 + shift));
     return JRG_LANES_OP(sra_epi32)(JRG_LANES_OP(sub_epi32)(rho, factor), _mm_cvtsi32_si128(-shift));
 }
 
@@ -327,8 +331,9 @@ JRG_LANES_INLINE void jrg_lanes_step_inputs(const jrg_lanes_layer *layer, uint32
 
 /* A5.7 and A5.6 of all rows of a layer that is not the first. below: of its inputs, and one more
  * if their count is odd. */
-static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, const jrg_lanes_word *errors, const jrg_lanes_pair *factors,
-                                const jrg_lanes_pair *x, const int32_t *keys, jrg_lanes_pair *w, jrg_lanes_word *below)
+static void jrg_lanes_step_rows(const jrg_lanes_layer *layer, const jrg_lanes_word *errors,
+                                const jrg_lanes_pair *factors, const jrg_lanes_pair *x, const int32_t *keys,
+                                jrg_lanes_pair *w, jrg_lanes_word *below)
 {
     const uint32_t row_pairs = jrg_lanes_pairs(layer->inputs);
     uint32_t p = 0;

@@ -25,7 +25,7 @@ typedef struct {
     const jrg_start_layer *layers;
     uint32_t layers_count;
     uint32_t samples;
-    const double *inputs;  /* [inputs, samples] */
+    const double *inputs;      /* [inputs, samples] */
     double *room, *other_room; /* each for the widest tensor, [width, samples] */
 } jrg_start_network;
 
@@ -51,7 +51,8 @@ static double jrg_start_largest(const double *numbers, size_t count)
 }
 
 /* An output of a layer before its ReLU for some samples, `stride` numbers from one input's to the next one's. */
-static void jrg_start_sum_samples(const double *weights, uint32_t inputs, double bias, const double *x, uint32_t stride, double *y)
+static void jrg_start_sum_samples(const double *weights, uint32_t inputs, double bias, const double *x, uint32_t stride,
+                                  double *y)
 {
     jrg_start_vector sum[JRG_START_TOGETHER];
     for (uint32_t v = 0; v < JRG_START_TOGETHER; v++) {
@@ -77,8 +78,8 @@ static double jrg_start_sum(const double *weights, uint32_t inputs, double bias,
 }
 
 /* The outputs of a layer for all samples. */
-static void jrg_start_forward(const jrg_start_layer *layer, uint32_t samples, const double *weights, const double *biases,
-                              const double *restrict x, double *restrict y)
+static void jrg_start_forward(const jrg_start_layer *layer, uint32_t samples, const double *weights,
+                              const double *biases, const double *restrict x, double *restrict y)
 {
     for (uint32_t j = 0; j < layer->outputs; j++, y += samples, weights += layer->inputs) {
         uint32_t n = 0;

@@ -227,7 +227,8 @@ const uint32_t jrg_rows_lanes = JRG_SHA256_LANES;
 
 /* R2 of each name: the first 8 bytes of SHA-256 of `head` and the name, big endian, halved. room: jrg_rows_lanes times
  * stride_bytes, which are those of the longest text with its padding. */
-void jrg_rows_seeds(const jrg_rows_text *head, const jrg_rows_names *names, uint8_t *room, size_t stride_bytes, uint64_t *seeds)
+void jrg_rows_seeds(const jrg_rows_text *head, const jrg_rows_names *names, uint8_t *room, size_t stride_bytes,
+                    uint64_t *seeds)
 {
     const jrg_rows_texts texts = {head, names, NULL, NULL};
     for (uint32_t first = 0; first < names->count; first += JRG_SHA256_LANES) {
@@ -241,8 +242,9 @@ void jrg_rows_seeds(const jrg_rows_text *head, const jrg_rows_names *names, uint
 
 /* Row i: of the doubles of the generator that is seeded with SHA-256 of `head`, name i, a comma, a space, seed i and
  * `tail`, `count` after the first `skipped`. room: as above. */
-void jrg_rows_units(const jrg_rows_text *head, const jrg_rows_names *names, const uint64_t *seeds, const jrg_rows_text *tail,
-                    uint8_t *room, size_t stride_bytes, uint32_t skipped, uint32_t count, double *rows)
+void jrg_rows_units(const jrg_rows_text *head, const jrg_rows_names *names, const uint64_t *seeds,
+                    const jrg_rows_text *tail, uint8_t *room, size_t stride_bytes, uint32_t skipped, uint32_t count,
+                    double *rows)
 {
     const jrg_rows_texts texts = {head, names, seeds, tail};
     const jrg_rows_jump jump = jrg_rows_jump_of(skipped);

@@ -11,7 +11,14 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { JRG_FLOAT_WEIGHTED, JRG_FLOAT_DEPTHWISE, JRG_FLOAT_MAX_POOL, JRG_FLOAT_AVERAGE_POOL, JRG_FLOAT_ADD, JRG_FLOAT_SAME };
+enum {
+    JRG_FLOAT_WEIGHTED,
+    JRG_FLOAT_DEPTHWISE,
+    JRG_FLOAT_MAX_POOL,
+    JRG_FLOAT_AVERAGE_POOL,
+    JRG_FLOAT_ADD,
+    JRG_FLOAT_SAME
+};
 enum { JRG_FLOAT_LINEAR, JRG_FLOAT_RELU, JRG_FLOAT_RELU6, JRG_FLOAT_LEAKY_RELU, JRG_FLOAT_TANH };
 
 typedef struct {
@@ -123,8 +130,8 @@ typedef float jrg_float_block __attribute__((vector_size(64)));
 enum { JRG_FLOAT_TOGETHER = 4, JRG_FLOAT_SHORT = 16, JRG_FLOAT_BLOCK = 16 };
 
 /* sums[k] = rows[k] . a and sums[4 + k] = rows[k] . b, of four rows that lie one after the other. */
-static void jrg_float_eight_dots(const float *restrict rows, const float *restrict a, const float *restrict b, int32_t n,
-                                 float *restrict sums)
+static void jrg_float_eight_dots(const float *restrict rows, const float *restrict a, const float *restrict b,
+                                 int32_t n, float *restrict sums)
 {
     jrg_float_sum_lanes of_a[JRG_FLOAT_TOGETHER] = {{{{0}}}}, of_b[JRG_FLOAT_TOGETHER] = {{{{0}}}};
     int32_t i = 0;
@@ -222,7 +229,8 @@ static int32_t jrg_float_block_size(const jrg_float_layer *layer, int32_t first)
 /* Where in the input image the tap of a window is, as an offset, or -1 in the padding. */
 static int32_t jrg_float_pixel(const jrg_float_layer *layer, int32_t position, int32_t tap)
 {
-    const int32_t row = position / layer->out_columns * layer->stride_rows + tap / layer->kernel_columns - layer->pad_top;
+    const int32_t row =
+        position / layer->out_columns * layer->stride_rows + tap / layer->kernel_columns - layer->pad_top;
     const int32_t column =
         position % layer->out_columns * layer->stride_columns + tap % layer->kernel_columns - layer->pad_left;
     const bool is_inside = row >= 0 && row < layer->in_rows && column >= 0 && column < layer->in_columns;
@@ -580,8 +588,8 @@ static void jrg_float_weighted_errors(const jrg_float_layer *layer, const jrg_fl
 }
 
 /* to += factor * gradient of up to 16 channels whose rows are too short to fill a vector; four taps at a time. */
-static void jrg_float_step_of_block(const jrg_float_layer *layer, const jrg_float_memory *memory, float *to, float factor,
-                                    int32_t first)
+static void jrg_float_step_of_block(const jrg_float_layer *layer, const jrg_float_memory *memory, float *to,
+                                    float factor, int32_t first)
 {
     const int32_t length = jrg_float_taps(layer) * layer->in_channels;
     const int32_t channels = jrg_float_block_size(layer, first);
@@ -615,7 +623,8 @@ static void jrg_float_step_of_block(const jrg_float_layer *layer, const jrg_floa
 }
 
 /* to += factor * gradient, of weights and biases. */
-static void jrg_float_weighted_step(const jrg_float_layer *layer, const jrg_float_memory *memory, float *to, float factor)
+static void jrg_float_weighted_step(const jrg_float_layer *layer, const jrg_float_memory *memory, float *to,
+                                    float factor)
 {
     const int32_t length = jrg_float_taps(layer) * layer->in_channels;
     if (jrg_float_is_short(layer)) {
@@ -650,7 +659,8 @@ static void jrg_float_depthwise_errors(const jrg_float_layer *layer, const jrg_f
     }
 }
 
-static void jrg_float_depthwise_step(const jrg_float_layer *layer, const jrg_float_memory *memory, float *to, float factor)
+static void jrg_float_depthwise_step(const jrg_float_layer *layer, const jrg_float_memory *memory, float *to,
+                                     float factor)
 {
     const int32_t taps = jrg_float_taps(layer);
     const float *error = memory->errors + layer->output;
@@ -741,8 +751,8 @@ static void jrg_float_backward(const jrg_float_engine *engine, float *to, float 
 /* ---- a client task ---- */
 
 /* A sample of too small a loss teaches nothing (A11.8). */
-static void jrg_float_learn_sample(const jrg_float_engine *engine, const jrg_float_work *work, const float *x, const float *y,
-                                   float *to, float factor, jrg_float_figures *figures)
+static void jrg_float_learn_sample(const jrg_float_engine *engine, const jrg_float_work *work, const float *x,
+                                   const float *y, float *to, float factor, jrg_float_figures *figures)
 {
     jrg_float_forward(engine, x);
     if (!(jrg_float_loss(engine, y, figures) < work->least_loss)) { /* what is no number is not passed over */

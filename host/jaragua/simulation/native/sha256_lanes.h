@@ -45,8 +45,10 @@ static inline void jrg_sha256_make_word(jrg_sha256_words ring[16], uint32_t roun
 {
     const jrg_sha256_words before_2 = ring[(round - 2u) % 16u];
     const jrg_sha256_words before_15 = ring[(round - 15u) % 16u];
-    const jrg_sha256_words sigma_1 = JRG_SHA256_ROTATED(before_2, 17) ^ JRG_SHA256_ROTATED(before_2, 19) ^ before_2 >> 10;
-    const jrg_sha256_words sigma_0 = JRG_SHA256_ROTATED(before_15, 7) ^ JRG_SHA256_ROTATED(before_15, 18) ^ before_15 >> 3;
+    const jrg_sha256_words sigma_1 =
+        JRG_SHA256_ROTATED(before_2, 17) ^ JRG_SHA256_ROTATED(before_2, 19) ^ before_2 >> 10;
+    const jrg_sha256_words sigma_0 =
+        JRG_SHA256_ROTATED(before_15, 7) ^ JRG_SHA256_ROTATED(before_15, 18) ^ before_15 >> 3;
     ring[round % 16u] += sigma_1 + ring[(round - 7u) % 16u] + sigma_0;
 }
 
@@ -114,7 +116,8 @@ static void jrg_sha256_of_lanes(jrg_sha256_digests *state, const uint8_t *texts,
         const jrg_sha256_digests before = *state;
         jrg_sha256_words ring[16];
         for (uint32_t lane = 0; lane < JRG_SHA256_LANES; lane++) {
-            const uint8_t *own = texts + lane * stride_bytes + (block < blocks[lane] ? block : 0u) * JRG_SHA256_BLOCK_BYTES;
+            const uint8_t *own =
+                texts + lane * stride_bytes + (block < blocks[lane] ? block : 0u) * JRG_SHA256_BLOCK_BYTES;
             for (uint32_t word = 0; word < 16u; word++) {
                 ring[word][lane] = jrg_sha256_word_at(own + 4u * word);
             }
