@@ -27,8 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # a process that starts others, or the only one
         make_run_folder()
         config.add_cleanup(remove_run_folder)
-        if config.cache is not None:
-            _keep_in(config.cache.mkdir("built"))
+        cache: pytest.Cache | None = getattr(config, "cache", None)  # without -p cacheprovider there is none
+        if cache is not None:
+            _keep_in(cache.mkdir("built"))
 
 
 def _keep_in(folder: Path) -> None:

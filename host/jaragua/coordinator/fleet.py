@@ -378,6 +378,9 @@ class Fleet:
         """Called by the session for what the gate did not admit."""
         self.rejections.add(Reason.FLOOD, topic, "more of this kind than is read", count)
 
+    def overwritten(self, topic: str) -> None:
+        """Never called: this session guards nothing. What others write on our topics, `_take_run` and the like see."""
+
     def _take(self, message: Incoming) -> None:
         topic, payload = parse(message.topic), message.payload
         if topic.kind is TopicKind.UPDATE:

@@ -17,6 +17,8 @@ _RETAINED: Final = Lane("retained", 100, 1000)
 _STARTS: Final = Lane("starts", 20, 50)
 #: Where the run stands, published now.
 _RUN: Final = Lane("run", 20, 50)
+#: States of this node and its devices that another client published: each is put right.
+_STATES: Final = Lane("states", 5, 10)
 #: All else: enough to count it under its reason.
 _OTHERS: Final = Lane("others", 10, 20)
 
@@ -24,6 +26,7 @@ _DEVICE, _RUN_KEY = cbor_text("device"), cbor_text("run")
 #: Topics below `node/<node>/` that have a share of their own.
 _WITH_DEVICE: Final = (b"cmd/train", b"cmd/adapt", b"ack/")
 _STOP: Final = b"cmd/stop"
+_STATE: Final = b"$state"
 
 
 class NodeGate:
@@ -56,6 +59,8 @@ class NodeGate:
             return is_read
         if topic.startswith(self._starts):
             return self._lanes.has_room(_STARTS, now_s)
+        if topic.startswith(self._own) and topic.endswith(_STATE):
+            return self._lanes.has_room(_STATES, now_s)
         kind = self._kind(topic, head)
         return self._lanes.has_room(_OURS, now_s, key=kind) if kind else self._lanes.has_room(_OTHERS, now_s)
 

@@ -66,6 +66,8 @@ _MOST_IN_FLIGHT = 64
 _ANSWER_SECONDS = 30.0
 #: Of one request to the broker.
 _MOST_FILTERS = 50
+#: A retained message of ours that another client overwrites is published again so much later, so once a second at most.
+_RESTORED_AFTER_SECONDS = 1.0
 #: Messages without a key that wait to be sent; the oldest is given up for one more.
 _MOST_WITHOUT_KEY = 256
 
@@ -131,6 +133,10 @@ class Listener(Protocol):
 
     def dropped(self, count: int, topic: str) -> None:
         """So many messages were not admitted by the gate; topic: of the last one, as it was sent."""
+        ...
+
+    def overwritten(self, topic: str) -> None:
+        """Another client published on a guarded topic; ours is published again soon."""
         ...
 
 
@@ -212,6 +218,9 @@ class Session:
         self._told: set[str] = set()
         """Of the topics that are or were followed, those that the broker knows."""
         self._retained: dict[str, _Outgoing] = {}
+        self._guarded: list[str] = []
+        self._overwritten: set[str] = set()
+        self._restoring: asyncio.TimerHandle | None = None
         self._outgoing: dict[Hashable, _Outgoing] = {}
         self._without_key: deque[Hashable] = deque()
         self._wake = asyncio.Event()
@@ -259,6 +268,10 @@ class Session:
         self._retained.pop(topic, None)
         self._enqueue(("retained", topic), _Outgoing(topic, b"", retain=True))
 
+    def guard(self, *topic_filters: str) -> None:
+        """Publish again what another client overwrites of our retained messages under these filters; before `run`."""
+        self._guarded += topic_filters
+
     def listen(self, *topic_filters: str) -> None:
         """Subscribe on the wide connection; before `run`."""
         self._wide += topic_filters
@@ -284,6 +297,12 @@ class Session:
 
     async def run(self) -> None:
         """Stay connected until cancelled. BrokerError: the first connection failed, or another process has our name."""
+        try:
+            await self._stay_connected()
+        finally:
+            self._forget_restoring()
+
+    async def _stay_connected(self) -> None:
         attempts = _Backoff()
         deadline = _from_now(self._patience_seconds)
         while True:
@@ -295,6 +314,11 @@ class Session:
             if attempts.ended() == _SHORT_CONNECTIONS_UNTIL_WARNING:
                 LOGGER.warning("connections as %s end at once: does another process use that name?", self._identifier)
             await attempts.pause()
+
+    def _forget_restoring(self) -> None:
+        if self._restoring is not None:
+            self._restoring.cancel()
+            self._restoring = None
 
     async def flush(self, timeout_seconds: float) -> bool:
         """Wait until all that was to be sent is with the broker; False if that did not happen in time."""
@@ -372,10 +396,14 @@ class Session:
             pass
 
     def _take(self, message: aiomqtt.Message) -> None:
-        properties = message.properties
+        properties, topic = message.properties, str(message.topic)
+        if self._is_guarded(topic):
+            if not message.retain:  # what was retained before we connected is replaced anyway
+                self._restore(topic)
+            return
         self._listener.received(
             Incoming(
-                topic=str(message.topic),
+                topic=topic,
                 payload=bytes(message.payload),
                 response_topic=getattr(properties, "ResponseTopic", None),
                 correlation=getattr(properties, "CorrelationData", None),
@@ -384,13 +412,35 @@ class Session:
         )
 
     def _make_sieve(self, gate: Gate) -> Sieve:
-        return Sieve(gate, lambda count, topic: self._listener.dropped(count, topic.decode(errors="replace")))
+        return Sieve(gate, lambda count, topic: self._dropped(count, topic.decode(errors="replace")))
+
+    def _dropped(self, count: int, topic: str) -> None:
+        self._listener.dropped(count, topic)
+        if self._is_guarded(topic):
+            self._restore(topic)
+
+    def _is_guarded(self, topic: str) -> bool:
+        """The wide connection has no guarded topics, and who guards none gets messages on its own topics."""
+        return bool(self._guarded) and topic in self._retained
+
+    def _restore(self, topic: str) -> None:
+        self._listener.overwritten(topic)
+        self._overwritten.add(topic)
+        if self._restoring is None:
+            self._restoring = asyncio.get_running_loop().call_later(_RESTORED_AFTER_SECONDS, self._restore_all)
+
+    def _restore_all(self) -> None:
+        self._restoring = None
+        for topic in self._overwritten & self._retained.keys():
+            self._enqueue(("retained", topic), self._retained[topic])
+        self._overwritten.clear()
 
     async def _write(self, client: aiomqtt.Client, attempts: _Backoff) -> None:
         if self._wide_client is not None:
             await _subscribe(self._wide_client, self._wide)
         self._told |= self._followed
         await _subscribe(client, [*self._subscriptions, *self._followed])
+        await _subscribe(client, self._guarded, no_local=True)
         for topic, message in self._retained.items():
             self._outgoing.setdefault(("retained", topic), message)
         LOGGER.info("connected to the broker at %s", self._url.public)
@@ -489,11 +539,15 @@ class Session:
             ) from error
 
 
-async def _subscribe(client: aiomqtt.Client, topic_filters: Sequence[str]) -> None:
-    """With few requests: what is retained then comes before what is published meanwhile."""
+async def _subscribe(client: aiomqtt.Client, topic_filters: Sequence[str], *, no_local: bool = False) -> None:
+    """With few requests: what is retained then comes before what is published meanwhile.
+
+    no_local: what this client publishes itself does not come back.
+    """
+    options = SubscribeOptions(qos=QOS, noLocal=no_local)
     for first in range(0, len(topic_filters), _MOST_FILTERS):
         some = topic_filters[first : first + _MOST_FILTERS]
-        await client.subscribe([(one, SubscribeOptions(qos=QOS)) for one in some], timeout=_ANSWER_SECONDS)
+        await client.subscribe([(one, options) for one in some], timeout=_ANSWER_SECONDS)
 
 
 class _Backoff:
