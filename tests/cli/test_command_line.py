@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,9 @@ import typer
 
 from jaragua import __version__
 from jaragua.cli.main import VERBS, run
+
+#: For a shell: the folder of this Python may have a space in its name.
+PYTHON = shlex.quote(sys.executable)
 
 MINIMAL = '[model]\nname = "sine"\n[broker]\nurl = "mqtt://127.0.0.1:1"\n'
 HELP_SECONDS = 0.3
@@ -224,7 +228,7 @@ def test_a_full_disk_behind_stdout_is_one_sentence(arguments: tuple[str, ...]) -
 
 
 def test_a_closed_stdout_is_one_sentence() -> None:
-    script = f"{sys.executable} -m jaragua.cli.main boards --json >&-"
+    script = f"{PYTHON} -m jaragua.cli.main boards --json >&-"
     done = subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("error: the result cannot be printed: stdout is closed\n")
@@ -233,7 +237,7 @@ def test_a_closed_stdout_is_one_sentence() -> None:
 @pytest.mark.parametrize("stderr", [f"2>{NO_ROOM}", "2>&-"])
 def test_chatter_that_cannot_be_told_ends_nothing(stderr: str) -> None:
     words = "simulate --task sine --rounds 1 --clients 1 --eval-tasks 1 --workers 1 --json"
-    script = f"{sys.executable} -m jaragua.cli.main {words} {stderr}"
+    script = f"{PYTHON} -m jaragua.cli.main {words} {stderr}"
     done = subprocess.run(["sh", "-c", script], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     assert json.loads(done.stdout)["status"] == "ok"
     assert done.returncode == 0

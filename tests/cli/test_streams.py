@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import unicodedata
@@ -30,6 +31,9 @@ from jaragua.report.intervals import Interval
 from jaragua.store import Initialisation, open_run
 from jaragua_bench.measure import Result
 from jaragua_compiler.planning.boards import boards
+
+#: For a shell: the folder of this Python may have a space in its name.
+PYTHON = shlex.quote(sys.executable)
 
 ENCODINGS = ("ascii", "latin-1", "cp1252")
 REPOSITORY = Path(__file__).parents[2]
@@ -273,7 +277,7 @@ def _is_text(node: ast.AST) -> TypeGuard[ast.Constant]:
 
 def typed(script: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """A line in a shell; `jaragua` is the command under test."""
-    command = f'jaragua() {{ {sys.executable} -m jaragua.cli.main "$@"; }}; {script}'
+    command = f'jaragua() {{ {PYTHON} -m jaragua.cli.main "$@"; }}; {script}'
     variables = {**os.environ, **environment}
     return subprocess.run(["bash", "-c", command], capture_output=True, timeout=120, check=False, env=variables)
 
@@ -303,5 +307,5 @@ def test_a_reader_that_leaves_a_table_is_no_error() -> None:
 def test_closed_streams_are_not_given_to_files() -> None:
     """Else what a child prints on its stdout would go into the first file that was opened."""
     code = "import os; from jaragua.cli import streams; streams.prepare(); os.write(3, b'%d' % os.open('/dev/null', 0))"
-    done = typed(f'{sys.executable} -c "{code}" 3>&1 >&- 2>&- <&-')
+    done = typed(f'{PYTHON} -c "{code}" 3>&1 >&- 2>&- <&-')
     assert int(done.stdout) > 2

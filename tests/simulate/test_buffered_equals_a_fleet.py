@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +51,7 @@ class NoBroker:
         self.rejections = Rejections("the coordinator")
         self.acks: list[messages.UpdateAck] = []
         self.given: dict[int, list[str]] = {}
+        self.expected: frozenset[tuple[str, str, int]] = frozenset()
         self.tensor_bytes = 0
         self._outbox = outbox
         self._blobs: dict[bytes, bytes] = {}
@@ -59,11 +60,15 @@ class NoBroker:
         self._trainer = EngineTrainer(NativeEngine, lambda progress: None)
 
     def arrived(self, arrival: Arrival) -> Arrived:
-        """What the broker would hand to the driver."""
+        """What the broker would hand to the driver, which has said that it waits for all that is not late (M16)."""
+        assert arrival.is_late or (NODE, arrival.device, arrival.round_number) in self.expected
         payload = self._updates.pop((arrival.round_number, arrival.device))
         header, update = messages.unpack_update(payload)
         self.tensor_bytes += len(update)
         return Arrived(NODE, header, update, len(payload))
+
+    def expect(self, run: str, updates: Collection[tuple[str, str, int]]) -> None:
+        self.expected = frozenset(updates)
 
     def train(self, node: str, command: messages.TrainCommand) -> None:
         self.given.setdefault(command.round, []).append(command.device)
