@@ -13,7 +13,6 @@ from typing import Any
 
 from jaragua.config import RunConfig
 from jaragua.coordinator import events, machine
-from jaragua.coordinator.budget import Budget
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.figures import mean_of, tamed
 from jaragua.coordinator.fleet import Arrived, Fleet, Happening, Moved, unix_ms
@@ -28,6 +27,7 @@ from jaragua.strategies import ClientUpdate, ClientWork, Strategy
 from jaragua.strategies.guarded import Trust, moved
 from jaragua.strategies.registry import step_size_of, work_of
 from jaragua.strategies.stale import counted
+from jaragua.token_bucket import TokenBucket
 from jaragua.wire import messages
 from jaragua.wire.rejections import Reason, shown
 
@@ -79,7 +79,7 @@ class Driver:
         self._of_no_use: dict[str, str] = {}
         """Of devices of the open round: why their last update was rejected."""
         self._told_waiting_ms = -_MS_BETWEEN_WAITING
-        self._refusals = Budget(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
+        self._refusals = TokenBucket(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
         self._trust = Trust()
         self._current = self._store.initialisation(record.run)
         self._work = work_of(strategy, 1)
@@ -227,7 +227,7 @@ class Driver:
         where = f"{arrived.node}/up/{arrived.header.run}/{arrived.header.round} of {arrived.header.device}"
         if verdict.result == "rejected":
             self._broker.rejections.add(Reason.UPDATE, where, verdict.reason)
-        if not verdict.retry and not self._refusals.spend():
+        if not verdict.retry and not self._refusals.take(time.monotonic()):
             self._broker.rejections.add(Reason.FLOOD, where, "more updates that cannot be stored than are answered")
             return False
         return True

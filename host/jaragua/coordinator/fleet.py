@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from jaragua.coordinator.budget import Budget
 from jaragua.coordinator.claim import Claim, Role
 from jaragua.coordinator.gate import PublicGate, RoundsGate
 from jaragua.coordinator.roster import Change, Roster
 from jaragua.errors import BrokerError, ProtocolError, RunError
 from jaragua.node.session import Incoming, Reply, Session
 from jaragua.node.url import parse_broker_url
+from jaragua.token_bucket import TokenBucket
 from jaragua.wire import messages
 from jaragua.wire.rejections import Reason, RejectedError, Rejections
 from jaragua.wire.topics import Topic, TopicError, TopicKind, build, parse, pattern
@@ -102,8 +102,8 @@ class Fleet:
         self._run_states: deque[bytes] = deque(maxlen=_RUN_STATES_REMEMBERED)
         self._rival: int | None = None
         """`since` of another one that says that it serves, while we do."""
-        self._to_claims = Budget(_CLAIMS_A_SECOND, _CLAIMS_AT_ONCE)
-        self._to_claims_to_us = Budget(_CLAIMS_A_SECOND, _CLAIMS_AT_ONCE)
+        self._to_claims = TokenBucket(_CLAIMS_A_SECOND, _CLAIMS_AT_ONCE)
+        self._to_claims_to_us = TokenBucket(_CLAIMS_A_SECOND, _CLAIMS_AT_ONCE)
         self._mending: asyncio.TimerHandle | None = None
         self._url = parse_broker_url(url)
         self._state_topic = build(TopicKind.HOST_STATE, name)
@@ -378,9 +378,6 @@ class Fleet:
         """Called by the session for what the gate did not admit."""
         self.rejections.add(Reason.FLOOD, topic, "more of this kind than is read", count)
 
-    def overwritten(self, topic: str) -> None:
-        """Never called: this session guards nothing. What others write on our topics, `_take_run` and the like see."""
-
     def _take(self, message: Incoming) -> None:
         topic, payload = parse(message.topic), message.payload
         if topic.kind is TopicKind.UPDATE:
@@ -418,8 +415,8 @@ class Fleet:
         return build(TopicKind.CLAIM_TO, self.name, since=since)
 
     def _take_claim(self, claim: messages.HostClaim, *, is_to_us: bool) -> None:
-        budget = self._to_claims_to_us if is_to_us else self._to_claims
-        if claim.says == "ask" and not budget.spend():
+        bucket = self._to_claims_to_us if is_to_us else self._to_claims
+        if claim.says == "ask" and not bucket.take(time.monotonic()):
             raise RejectedError("more questions than are answered", Reason.FLOOD)
         for answer in self._claim.take(claim):
             self._session.send(self._topic_to(claim.since), messages.encode(answer))
