@@ -126,7 +126,7 @@ class Node:
         own = (pattern(kind, fleet, node=node) for kind in (TopicKind.ACK, TopicKind.COMMAND))
         self._session.listen(pattern(TopicKind.RUN, fleet), *own)
         states = (TopicKind.NODE_STATE, TopicKind.DEVICE_STATE)
-        self._session.guard(*(pattern(kind, fleet, node=node) for kind in states))
+        self._session.guard(self._on_overwritten, *(pattern(kind, fleet, node=node) for kind in states))
         session = asyncio.create_task(self._session.run())
         resending = asyncio.create_task(self._resend_on_timer())
         try:
@@ -261,8 +261,8 @@ class Node:
         """Called by the session for what the gate did not admit."""
         self._count(Reason.FLOOD, topic, "more of this kind than is read", count=count)
 
-    def overwritten(self, topic: str) -> None:
-        """Called by the session, which publishes our state again (M14)."""
+    def _on_overwritten(self, topic: str) -> None:
+        """The session publishes our state again (M14)."""
         self._count(Reason.IMPOSTOR, topic, "only this node may write there")
 
     def _do(self, request: intake.Request) -> None:

@@ -135,10 +135,6 @@ class Listener(Protocol):
         """So many messages were not admitted by the gate; topic: of the last one, as it was sent."""
         ...
 
-    def overwritten(self, topic: str) -> None:
-        """Another client published on a guarded topic; ours is published again soon."""
-        ...
-
 
 @asynccontextmanager
 async def _connection(client: aiomqtt.Client) -> AsyncIterator[aiomqtt.Client]:
@@ -219,6 +215,7 @@ class Session:
         """Of the topics that are or were followed, those that the broker knows."""
         self._retained: dict[str, _Outgoing] = {}
         self._guarded: list[str] = []
+        self._on_overwritten: Callable[[str], None] = lambda topic: None
         self._overwritten: set[str] = set()
         self._restoring: asyncio.TimerHandle | None = None
         self._outgoing: dict[Hashable, _Outgoing] = {}
@@ -268,9 +265,12 @@ class Session:
         self._retained.pop(topic, None)
         self._enqueue(("retained", topic), _Outgoing(topic, b"", retain=True))
 
-    def guard(self, *topic_filters: str) -> None:
-        """Publish again what another client overwrites of our retained messages under these filters; before `run`."""
-        self._guarded += topic_filters
+    def guard(self, on_overwritten: Callable[[str], None], *topic_filters: str) -> None:
+        """Publish again what another client overwrites of our retained messages under these filters; before `run`.
+
+        on_overwritten: called with the topic of each such message; it returns at once and raises nothing.
+        """
+        self._guarded, self._on_overwritten = list(topic_filters), on_overwritten
 
     def listen(self, *topic_filters: str) -> None:
         """Subscribe on the wide connection; before `run`."""
@@ -424,7 +424,7 @@ class Session:
         return bool(self._guarded) and topic in self._retained
 
     def _restore(self, topic: str) -> None:
-        self._listener.overwritten(topic)
+        self._on_overwritten(topic)
         self._overwritten.add(topic)
         if self._restoring is None:
             self._restoring = asyncio.get_running_loop().call_later(_RESTORED_AFTER_SECONDS, self._restore_all)
