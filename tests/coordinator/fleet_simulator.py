@@ -16,6 +16,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 import jaragua_models
+from jaragua.node.program import ended
 from jaragua.node.url import parse_broker_url
 from jaragua.wire import messages
 from jaragua.wire.topics import TopicKind, build, parse
@@ -102,8 +103,12 @@ class SimulatedNode:
             await client.subscribe(f"jaragua/1/{self.fleet}/node/{self.node}/ack/+/+", qos=1)
             await self._say_ready(client, state_topic)
             async with asyncio.TaskGroup() as group:
-                async for message in client.messages:
-                    group.create_task(self._handle(client, message))
+                children: list[asyncio.Task[None]] = []
+                try:
+                    async for message in client.messages:
+                        children.append(group.create_task(self._handle(client, message)))
+                finally:
+                    await ended(*children)  # a task group cancels only once
 
     async def _say_ready(self, client: aiomqtt.Client, state_topic: str) -> None:
         await client.publish(

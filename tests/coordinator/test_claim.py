@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 import pytest
@@ -21,6 +22,7 @@ from jaragua.coordinator import fleet as fleet_module
 from jaragua.coordinator.claim import Claim, Role
 from jaragua.coordinator.fleet import Fleet
 from jaragua.errors import RunError
+from jaragua.node.session import Session
 from jaragua.wire.messages import HostClaim, HostState, decode, encode
 from jaragua_broker import Broker
 from limits import GENEROUS_S
@@ -217,3 +219,24 @@ def test_r10_jaragua_run_refuses_takes_over_and_needs_no_flag_after_a_crash(
             assert (await ended(third))[0] == 130
 
     asyncio.run(everything())
+
+
+def test_a_fleet_is_left_though_a_cancellation_is_lost(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python before 3.12 loses a cancellation that meets the end of a `wait_for`: the task goes on."""
+    write, lost = Session._write, []
+
+    async def write_and_lose_one(session: Session, client: aiomqtt.Client, attempts: Any) -> None:
+        try:
+            await write(session, client, attempts)
+        except asyncio.CancelledError:
+            lost.append(True)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Session, "_write", write_and_lose_one)
+
+    async def story() -> None:
+        async with asyncio.timeout(GENEROUS_S), Fleet(broker.url, "lost-cancellation"):
+            pass
+
+    asyncio.run(story())
+    assert lost

@@ -20,6 +20,7 @@ from jaragua.config import RunConfig
 from jaragua.coordinator import RunResult, run_coordinator
 from jaragua.coordinator.events import RoundFinished, RunEvent, UpdateJudged, UpdateLeftOut
 from jaragua.errors import BrokerError, RunError
+from jaragua.node.program import ended
 from jaragua.store import open_run, read_run
 from jaragua.strategies import TinyReptile
 from jaragua.wire import messages
@@ -40,9 +41,7 @@ async def nodes_at_work(*nodes: SimulatedNode) -> AsyncIterator[None]:
             await asyncio.wait_for(node.ready.wait(), GENEROUS_S)
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*tasks)
 
 
 def two_nodes(config: RunConfig) -> tuple[SimulatedNode, SimulatedNode]:
@@ -277,7 +276,7 @@ def test_a_device_that_is_lost_and_comes_back_gets_another_attempt(make_config: 
 
                 client.tamper = cut_once
                 run = asyncio.create_task(run_coordinator(config, store=folder))
-                await asyncio.gather(work, return_exceptions=True)
+                await ended(work)
                 again = SimulatedNode(gateway.url, gateway.fleet, gateway.node, gateway.devices, epoch=50)
                 async with nodes_at_work(again), asyncio.timeout(240):
                     return await run

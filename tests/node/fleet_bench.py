@@ -17,6 +17,7 @@ from paho.mqtt.properties import Properties
 
 import jaragua_models
 from jaragua.node.node import NodeSettings
+from jaragua.node.program import ended
 from jaragua.node.trainer import Figures, SampleSet
 from jaragua.node.url import parse_broker_url
 from jaragua.wire.messages import (
@@ -138,8 +139,7 @@ class Headquarters:
 
     async def __aexit__(self, *error: object) -> None:
         assert self._reading is not None
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
+        await ended(self._reading)
         with contextlib.suppress(aiomqtt.MqttError):
             await self._client.__aexit__(None, None, None)
 

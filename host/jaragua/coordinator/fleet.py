@@ -20,6 +20,7 @@ from jaragua.coordinator.claim import Claim, Role
 from jaragua.coordinator.gate import PublicGate, RoundsGate
 from jaragua.coordinator.roster import Change, Roster
 from jaragua.errors import BrokerError, ProtocolError, RunError
+from jaragua.node.program import ended
 from jaragua.node.session import Incoming, Reply, Session
 from jaragua.node.url import parse_broker_url
 from jaragua.token_bucket import TokenBucket
@@ -245,10 +246,7 @@ class Fleet:
         return self._task
 
     async def _end(self) -> None:
-        tasks = [task for task in (self._task, self._reading_again) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*(task for task in (self._task, self._reading_again) if task is not None))
 
     async def _read_states_again(self) -> None:
         """M6: a flood may have hidden who came and went; what they said last is retained."""

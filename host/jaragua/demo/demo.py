@@ -30,6 +30,7 @@ from jaragua.demo.image import ImageSize, image_size
 from jaragua.demo.programs import Program
 from jaragua.emulate import EmulatedFleet, build_image
 from jaragua.models import model_of_images
+from jaragua.node.program import ended
 from jaragua.report.intervals import Interval, paired_interval
 from jaragua.store import open_run
 from jaragua.strategies.registry import find
@@ -223,5 +224,4 @@ async def _while_alive(work: Coroutine[None, None, Outcome], programs: Sequence[
                 program.check_alive()
         return task.result()
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await ended(task)

@@ -14,7 +14,7 @@ Work = Coroutine[Any, Any, None]
 _CANCEL_AGAIN_SECONDS = 5.0
 
 
-async def ended(*tasks: asyncio.Task[None], again_seconds: float = _CANCEL_AGAIN_SECONDS) -> None:
+async def ended(*tasks: asyncio.Task[Any], again_seconds: float = _CANCEL_AGAIN_SECONDS) -> None:
     """Cancel tasks, all at once, and wait until they are over, whatever they raise.
 
     A task is cancelled once: a second cancellation would interrupt how it ends. But Python before 3.12 loses a

@@ -32,6 +32,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from jaragua.errors import BrokerError
+from jaragua.node.program import ended
 from jaragua.node.sieve import Gate, Sieve
 from jaragua.node.sieved_socket import sieve_of
 from jaragua.node.url import BrokerUrl
@@ -383,9 +384,7 @@ class Session:
             # A write fails because the connection is gone; why it is gone, the reader knows.
             await asyncio.wait(readers, timeout=_REASON_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await ended(*tasks)
         for task in tasks:
             if not task.cancelled():
                 task.result()
