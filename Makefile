@@ -36,7 +36,7 @@ test-litert: setup-test ## The Pi client's LiteRT engine on both runtimes, witho
 	@tools/setup/setup.sh tflite
 	@JARAGUA_LITERT_BOTH=1 $(BIN)/python -m pytest tests/client -k litert
 
-test-arm64: setup-test ## The Pi client's engines on aarch64, under emulation (Debian, as root; docs/litert.md)
+test-arm64: setup-test ## The Pi client's engines on aarch64, under emulation (Debian, as root; docs/reference/litert.md)
 	@tools/setup/arm64.sh
 
 lint: setup-lint ## ruff, mypy --strict, who may import whom (import-linter), clang-format, cppcheck
@@ -52,20 +52,20 @@ format: setup-lint ## Let ruff format the Python code, clang-format the C
 	@$(BIN)/ruff check --fix .
 	@git ls-files '*.c' '*.h' '*.cpp' | xargs $(BIN)/clang-format -i
 
-reproduce: setup-test ## Simulate all tasks and strategies and write docs/results.md; goes on where it was stopped
-	@$(BIN)/jaragua reproduce --document docs/results.md
+reproduce: setup-test ## Simulate all tasks and strategies and write docs/results/results.md; goes on where it was stopped
+	@$(BIN)/jaragua reproduce --document docs/results/results.md
 
 bench: setup-demo ## Instructions per training step on the emulated Cortex-M4, with the float32 baseline
 	@$(BIN)/jaragua bench
 
-line-noise: setup-demo ## Throughput of the serial link against the error rate of its line: the table of docs/protocol.md
+line-noise: setup-demo ## Throughput of the serial link against the error rate of its line: the table of docs/reference/protocol.md
 	@$(BIN)/python -m jaragua.wire.noise
 
 fuzz-node: setup-test ## libFuzzer on the board's node with a generated model (MODEL, SECONDS); needs clang
 	@tools/setup/setup.sh clang || true
 	@PYTHONPATH=tests $(BIN)/python tests/firmware/fuzz_node.py --model $(or $(MODEL),digits) --seconds $(or $(SECONDS),300)
 
-reptile-search: setup-demo ## TinyReptile against batch Reptile at equal accuracy: the tables of docs/benchmarks.md; goes on where it was stopped
+reptile-search: setup-demo ## TinyReptile against batch Reptile at equal accuracy: the tables of docs/results/benchmarks.md; goes on where it was stopped
 	@$(BIN)/python -m jaragua.experiments.reptile_search --write
 
 random-networks: setup-test ## COUNT random networks (200): reference = native = Cortex-M4 = Cortex-M0; SEED repeats a run
@@ -74,10 +74,10 @@ random-networks: setup-test ## COUNT random networks (200): reference = native =
 flood: setup-test ## RATE messages a second (10000) for SECONDS (60) at a coordinator and its nodes, ON=strangers|others|both|admitted|all
 	@$(BIN)/python tests/coordinator/flood.py --rate $(or $(RATE),10000) --seconds $(or $(SECONDS),60) --on $(or $(ON),all)
 
-accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/accuracy.md (about 6 minutes)
+accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/results/accuracy.md (about 6 minutes)
 	@$(BIN)/python -m jaragua_bench.accuracy
 
-online: setup-test ## What learning after deployment forgets and notices, and its cost: figures of docs/online.md (about 10 minutes)
+online: setup-test ## What learning after deployment forgets and notices, and its cost: figures of docs/reference/online.md (about 10 minutes)
 	@for task in digits keywords; do $(BIN)/python -m jaragua.experiments.online.measure --task $$task && $(BIN)/python -m jaragua.experiments.online.cost --task $$task || exit 1; done
 
 bench-flower: ## Simulated client tasks per second, beside Flower's simulation (in an environment of its own)

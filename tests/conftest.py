@@ -52,7 +52,7 @@ def _hear_signals() -> None:
             signal.signal(number, handler)
 
 
-#: Factor on all times that decide about a board (docs/protocol.md, L5.4), here and in every process a test starts: a
+#: Factor on all times that decide about a board (protocol.md, L5.4), here and in every process a test starts: a
 #: loaded machine must not make a slow board a silent one. Tests of silence give a patience of their own.
 os.environ.setdefault("JARAGUA_BOARD_PATIENCE", "12")
 
@@ -83,7 +83,7 @@ def use_data(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
 
     def use(folder: str) -> Path:
         if not (base / folder).is_dir():
-            where = f"set {DATA_VARIABLE} to a folder that has it (docs/tasks.md)"
+            where = f"set {DATA_VARIABLE} to a folder that has it (docs/reference/tasks.md)"
             pytest.skip(f"NO DATA: {folder} is not in {base}; {where}")
         monkeypatch.setenv(DATA_VARIABLE, str(base))
         return base / folder

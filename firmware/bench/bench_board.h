@@ -1,5 +1,5 @@
 /* The bare board of the bench: start-up, files of the host through semihosting, the instruction counter, the stack's mark.
- * It runs on QEMU's mps2-an386 and serves nothing but measuring (docs/benchmarks.md). */
+ * It runs on QEMU's mps2-an386 and serves nothing but measuring (docs/results/benchmarks.md). */
 #ifndef BENCH_BOARD_H
 #define BENCH_BOARD_H
 

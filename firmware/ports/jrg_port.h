@@ -1,5 +1,5 @@
 /* What a board gives to the firmware: start, bytes, time, identity. The only interface that knows a chip.
- * docs/porting.md says how to write one. */
+ * docs/how-to/new-board.md says how to write one. */
 #ifndef JRG_PORT_H
 #define JRG_PORT_H
 
@@ -40,7 +40,7 @@ size_t jrg_port_read(uint8_t *bytes, size_t capacity_bytes);
 /* Sends all of the bytes; waits while the line is full, and feeds the watchdog meanwhile. */
 void jrg_port_write(const uint8_t *bytes, size_t len_bytes);
 
-/* Feeds the watchdog (docs/porting.md, W2); sleeps until a byte comes or `timeout_ms` is over. It may return early. */
+/* Feeds the watchdog (new-board.md, W2); sleeps until a byte comes or `timeout_ms` is over. It may return early. */
 void jrg_port_idle(uint32_t timeout_ms);
 
 /* Instructions between start and stop, without those of the two calls; 0 if the board cannot count. */

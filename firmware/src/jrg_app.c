@@ -1,4 +1,4 @@
-/* The firmware: one line for a person, then frames (docs/protocol.md). */
+/* The firmware: one line for a person, then frames (docs/reference/protocol.md). */
 #include "jrg_app.h"
 
 #include <string.h>

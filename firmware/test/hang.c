@@ -1,4 +1,4 @@
-/* A board that hangs when it is told to, and says at each start why it started (docs/emulator.md, Watchdog).
+/* A board that hangs when it is told to, and says at each start why it started (docs/design/emulator.md, Watchdog).
  * One letter chooses what it does; built with a short JRG_PORT_WATCHDOG_MS. */
 #include <string.h>
 

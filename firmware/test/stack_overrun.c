@@ -1,4 +1,4 @@
-/* A board that runs over its stack once, and says so after the restart (docs/emulator.md, Faults). */
+/* A board that runs over its stack once, and says so after the restart (docs/design/emulator.md, Faults). */
 #include <string.h>
 
 #include "jrg_port.h"

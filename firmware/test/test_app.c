@@ -60,7 +60,7 @@ void jrg_port_stack(uint32_t *size_bytes, uint32_t *free_bytes)
     *free_bytes = 0;
 }
 
-/* docs/porting.md */
+/* docs/how-to/new-board.md */
 TEST(w2_the_main_loop_idles_each_time_round_even_if_the_host_never_pauses)
 {
     jrg_app_start();

@@ -1,7 +1,7 @@
 """Everything that can go wrong, as one tree: each error says what happened, how to mend it, and how the command ends.
 
 `code` is the stable name that `--json` prints; `exit_code` is the number the shell sees. Both are documented in
-`docs/errors.md`, and a test keeps that page and this file the same.
+`docs/reference/errors.md`, and a test keeps that page and this file the same.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def kinds(root: type[JaraguaError] = JaraguaError) -> Iterator[type[JaraguaError
 
 
 def exit_code_table() -> str:
-    """The table of `docs/errors.md`, as Markdown."""
+    """The table of `docs/reference/errors.md`, as Markdown."""
     rows = [(kind.exit_code, kind.code, kind.meaning, kind.remedy) for kind in kinds()]
     rows.append((ModelError.exit_code, "compile", COMPILE_MEANING, COMPILE_REMEDY))
     lines = ["| exit code | name | what happened | what to do |", "|---|---|---|---|"]

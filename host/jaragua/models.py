@@ -1,4 +1,4 @@
-"""The model that a name stands for: one of the zoo, or one described in a TOML file of one's own (docs/tasks.md)."""
+"""The model that a name stands for: one of the zoo, or one described in a TOML file of one's own (tasks.md)."""
 
 from __future__ import annotations
 

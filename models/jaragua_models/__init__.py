@@ -2,7 +2,7 @@
 
 `from_toml(path)` makes a model of files of one's own.
 
-A model is one folder of this package; docs/tasks.md tells how to add one.
+A model is one folder of this package; docs/reference/tasks.md tells how to add one.
 """
 
 from jaragua_models.base import (

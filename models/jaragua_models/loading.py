@@ -20,7 +20,7 @@ _OWN_DATA = ".toml"
 
 
 def load_model(model: str, loss: Loss | None = None) -> LoadedModel:
-    """A zoo name, the path of a model file, or the TOML file of one's own data (docs/tasks.md).
+    """A zoo name, the path of a model file, or the TOML file of one's own data (docs/reference/tasks.md).
 
     The first and the last come with seeded initial weights. loss: of a model file that does not say its own.
     Raises: CompileError; ModelError for data.

@@ -1,4 +1,4 @@
-"""Promise 2 of the design (A1..A5 of docs/arithmetic.md): every machine computes the same bits.
+"""Promise 2 of the design (A1..A5 of docs/reference/arithmetic.md): every machine computes the same bits.
 
 1,000 random training steps, half from ordinary weights and half over the whole ranges of the formats; after every step
 all outputs, the result, all weights and all biases are compared.

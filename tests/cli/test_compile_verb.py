@@ -415,7 +415,7 @@ def documented_commands(page: str, first: str) -> str:
 
 
 def test_the_commands_of_the_page_can_be_run_again_and_again() -> None:
-    script = documented_commands("compile.md", "jaragua compile digits --board pico --out digits-c")
+    script = documented_commands("reference/compile.md", "jaragua compile digits --board pico --out digits-c")
     assert "-o selftest && ./selftest" in script
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     for notes in ("", "my own notes"):

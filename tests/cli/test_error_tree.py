@@ -14,11 +14,12 @@ from jaragua.node.outbox import Outbox
 from jaragua_compiler.errors import CompileError
 from jaragua_models import DataError, ModelError
 
-PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
 
 
 def test_the_page_is_what_the_definitions_say() -> None:
-    assert PAGE.read_text(encoding="utf-8") == error_page.page(), "python -m jaragua.cli.error_page > docs/errors.md"
+    command = "python -m jaragua.cli.error_page > docs/reference/errors.md"
+    assert PAGE.read_text(encoding="utf-8") == error_page.page(), command
 
 
 def test_every_kind_has_a_name_of_its_own_and_says_what_to_do() -> None:

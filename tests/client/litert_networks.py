@@ -1,6 +1,6 @@
 """The networks whose training files are in `litert/`: digits, sine, and one with every kind of layer.
 
-sine has one input: there tflite-runtime 2.14 gets a gradient wrong that is a reshape and a product (docs/litert.md).
+sine has one input: there tflite-runtime 2.14 gets a gradient wrong that is a reshape and a product (litert.md).
 """
 
 from __future__ import annotations

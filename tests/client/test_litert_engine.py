@@ -23,7 +23,7 @@ from jaragua_compiler.litert.engine import LitertEngine
 from jaragua_compiler.litert.training_file import find_training_files, read_training_file
 
 TOLERANCE = 1e-5
-# Not drawn anew in each run: docs/litert.md says what happens with one seed in twenty-four.
+# Not drawn anew in each run: docs/reference/litert.md says what happens with one seed in twenty-four.
 SEED = 7
 
 
@@ -155,7 +155,7 @@ def test_no_runtime_and_tflite_runtime_with_numpy_2_are_said(monkeypatch: pytest
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_no_input_of_a_signature_is_a_scalar(network: str) -> None:
-    """The runtimes of aarch64 resize one out of bounds (docs/litert.md)."""
+    """The runtimes of aarch64 resize one out of bounds (docs/reference/litert.md)."""
     interpreter = runtime.open_interpreter(FOLDER / f"{network}.tflite")
     ranks = {
         (signature, name): len(details["shape"])

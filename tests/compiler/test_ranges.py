@@ -100,7 +100,7 @@ def forward_error(name: str, ranges: Ranges | None) -> float:
 
 @pytest.mark.parametrize("name", ["trio", "residual"])
 def test_a2_6_the_ranges_of_a_file_serve_better_than_an_assumption(name: str) -> None:
-    """Measured: trio 0.294 without and 0.0035 with them, residual 0.161 and 0.0114 (docs/compiler.md)."""
+    """Measured: trio 0.294 without and 0.0035 with them, residual 0.161 and 0.0114 (docs/design/compiler.md)."""
     with_them, without = forward_error(name, read(name)[1]), forward_error(name, None)
     assert with_them < 0.015
     assert with_them < without / 5

@@ -13,7 +13,7 @@ from jaragua.config.schema import SECTIONS
 from jaragua.errors import ConfigurationError
 from jaragua.store.run_folder import FREE_TO_CHANGE
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
 MINIMAL = '[model]\nname = "digits"\n'
 
 

@@ -1,6 +1,6 @@
 """Nodes for the tests of the coordinator: real MQTT, the device's own arithmetic (the NumPy reference), no boards.
 
-A node here does what docs/protocol.md, M asks of one and nothing more; it is written against that page alone.
+A node here does what docs/reference/protocol.md, M asks of one and nothing more; it is written against that page alone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The round machine alone: rules R1 to R9 of docs/rounds.md, and that no order of events changes the result."""
+"""The round machine alone: rules R1 to R9 of docs/design/rounds.md, and that no order of events changes the result."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A board that hangs comes back by itself and says why; one that waits, or whose host does not read, is left alone.
 
-The board's clock runs with its instructions here, and jumps to its next timer while it sleeps (docs/emulator.md): a
+The board's clock runs with its instructions here, and jumps to its next timer while it sleeps (emulator.md): a
 busy machine can make these tests slow, but no time-out comes early.
 """
 

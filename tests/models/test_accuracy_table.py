@@ -1,4 +1,4 @@
-"""The accuracy table (docs/accuracy.md) in short: `make accuracy` is the long form, with 1,000 tasks and more a row."""
+"""The accuracy table (accuracy.md) in short: `make accuracy` is the long form, with 1,000 tasks and more a row."""
 
 from __future__ import annotations
 

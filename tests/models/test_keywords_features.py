@@ -1,4 +1,4 @@
-"""Log-mel features (docs/features.md): do NumPy and the board's C give the same bits, and are they log-mel?"""
+"""Log-mel features (features.md): do NumPy and the board's C give the same bits, and are they log-mel?"""
 
 import ctypes
 import subprocess

@@ -1,4 +1,4 @@
-"""Omniglot: are splits, rotations and devices what the literature and docs/tasks.md say?"""
+"""Omniglot: are splits, rotations and devices what the literature and docs/reference/tasks.md say?"""
 
 import zipfile
 from collections.abc import Callable

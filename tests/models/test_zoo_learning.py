@@ -1,7 +1,7 @@
 """Do the tasks of the zoo let a fleet learn to learn, in the device's integers?
 
-TinyReptile with the defaults of docs/tasks.md, few rounds, no wires: the native engine is every device, the
-initialisation is float64 and moves by the mean of what the devices learned (docs/architecture.md).
+TinyReptile with the defaults of docs/reference/tasks.md, few rounds, no wires: the native engine is every device, the
+initialisation is float64 and moves by the mean of what the devices learned (docs/design/architecture.md).
 """
 
 from collections.abc import Callable

@@ -151,7 +151,7 @@ def test_a_broker_that_stays_away_costs_next_to_no_writes(tmp_path: Path) -> Non
 
 
 def test_an_acknowledged_update_is_one_transaction_of_few_bytes(tmp_path: Path) -> None:
-    """docs/nodes.md, Outbox: the figure for updates of 5,000 bytes."""
+    """docs/reference/nodes.md, Outbox: the figure for updates of 5,000 bytes."""
     outbox = Outbox(tmp_path / "outbox.sqlite3")
     statements: list[str] = []
     outbox._database.set_trace_callback(statements.append)

@@ -1,4 +1,4 @@
-"""What docs/online.md states: how much is forgotten at most, how soon drift is noticed, how rare false alarms are.
+"""What online.md states: how much is forgotten at most, how soon drift is noticed, how rare false alarms are.
 
 The short form, on digits; `make online` holds more seeds and keywords to the same numbers.
 """

@@ -111,7 +111,7 @@ def test_a_channel_goes_on_from_its_memory(codec: ModelCodec) -> None:
     np.testing.assert_array_equal(again.receive(["b"], learned[:1])[0], whole.receive(["b"], learned[:1])[0])
 
 
-#: What a point is (docs/strategies.md): of a squared error of sines, a hundredth of that of predicting zero.
+#: What a point is (docs/reference/strategies.md): of a squared error of sines, a hundredth of that of predicting zero.
 SINE_POINT = 0.0463
 
 

@@ -129,7 +129,7 @@ def test_no_end_of_the_scale_is_offered_that_is_refused(capsys: pytest.CaptureFi
 
 
 def test_it_says_whose_data_lies_idle(use_data: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
-    """As many devices as train in a round is not always what a new user means (docs/tasks.md, Keywords)."""
+    """As many devices as train in a round is not always what a new user means (docs/reference/tasks.md, Keywords)."""
     use_data("room_occupancy_estimation")
     words = ("simulate", "--task", "presence", "--eval-tasks", "2", "--rounds", "1", "--workers", "1", "--json")
     code, note = told(capsys, *words, "--clients", "2")

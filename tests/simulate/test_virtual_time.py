@@ -1,4 +1,4 @@
-"""V1 to V6 of docs/simulate.md: the virtual clock, and that the coordinator's machine (R13) plays the same course."""
+"""V1 to V6 of simulate.md: the virtual clock, and that the coordinator's machine (R13) plays the same course."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example of docs/strategies.md works as it stands there."""
+"""The example of docs/reference/strategies.md works as it stands there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "strategies.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "strategies.md"
 
 
 def test_the_example_simulates(tmp_path: Path) -> None:

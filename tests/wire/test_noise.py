@@ -21,7 +21,7 @@ from jaragua.wire.frames import Frame, pack
 from jaragua.wire.link import LinkLost, LinkPhase, Received
 from jaragua.wire.noise import RATES, FixedSize, Noise, best_size, goodput, survival, table, transfer
 
-PROTOCOL_PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
+PROTOCOL_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "protocol.md"
 
 
 @pytest.mark.parametrize("payload_bytes", [0, 1, 15, 239, 240])

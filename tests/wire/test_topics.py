@@ -10,7 +10,7 @@ from jaragua.wire import topics
 from jaragua.wire.topics import Topic, TopicError, TopicKind
 
 HASH = "ab" * 32
-# The table of docs/protocol.md.
+# The table of docs/reference/protocol.md.
 TABLE: list[tuple[TopicKind, dict[str, Any], str]] = [
     (TopicKind.HOST_STATE, {}, "jaragua/1/home/host/$state"),
     (TopicKind.HOST_CLAIM, {}, "jaragua/1/home/host/claim"),

@@ -4,7 +4,7 @@
 
 Every format starts from the same real numbers (a start that was meta-trained), learns the same samples of a held-out
 task in the same order at the same rate, and is judged on the same queries. Without --model it prints the table of
-docs/accuracy.md.
+docs/results/accuracy.md.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def study_model(name: str, study: Study) -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
-    """The lines of docs/accuracy.md's table."""
+    """The lines of docs/results/accuracy.md's table."""
     columns = ["model", "passes", "tasks", "float32, %", *(f"{name}, points from float32" for name in FORMATS)]
     yield f"| {' | '.join(columns)} |"
     yield "|" + len(columns) * "---|"

@@ -3,7 +3,7 @@
 TinyReptile takes a step a sample, batch Reptile one of the mean of several samples' steps: its image has sums (A11.1).
 Whoever goes through the support set more than once keeps it, or as much of it as the work's memory has room for; a
 single pass, as of a stream, keeps one sample. The inputs of the sample at hand are in the engine's own buffer.
-Which work of the two learns equally well is what `make reptile-search` finds by simulations (docs/benchmarks.md).
+Which work of the two learns equally well is what `make reptile-search` finds by simulations (benchmarks.md).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from jaragua_compiler.codegen.emitter import SOURCE_NAME, emit
 from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.planning.plan import Plan
 
-# The calls a node makes (docs/architecture.md); rooted by hand so that the footprint holds all of the engine.
+# The calls a node makes (docs/design/architecture.md); rooted by hand so that the footprint holds all of the engine.
 _INTERFACE = (
     "jrg_model",
     "jrg_model_check",

@@ -52,7 +52,7 @@ def logit_error(fan_in: int, weight_format: WeightFormat, seed: int) -> float:
 
 
 def table(seeds: Sequence[int]) -> Iterator[str]:
-    """The lines of docs/accuracy.md's table: means over the seeds."""
+    """The lines of docs/results/accuracy.md's table: means over the seeds."""
     columns = ["inputs of the last layer", *(f"{name}: bits of its input" for name in FORMATS)]
     columns += [f"{name}: error, % of the spread" for name in FORMATS]
     yield f"| {' | '.join(columns)} |"

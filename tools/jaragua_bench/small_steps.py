@@ -84,7 +84,7 @@ def learned(task: SlowTask, rate: float, weight_format: WeightFormat) -> float:
 
 
 def table(seeds: Sequence[int], rates: Sequence[float]) -> Iterator[str]:
-    """The lines of docs/accuracy.md's table: the mean over the seeds, and differences with their 95 %."""
+    """The lines of docs/results/accuracy.md's table: the mean over the seeds, and differences with their 95 %."""
     columns = ["rate", "seeds", "float32, %", *(f"{name}, points from float32" for name in FORMATS)]
     yield f"| {' | '.join(columns)} |"
     yield "|" + len(columns) * "---|"

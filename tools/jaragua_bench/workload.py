@@ -71,7 +71,7 @@ def meta_train(model: Model, plan: Plan, work: DeviceWork | None = None) -> Weig
     """TinyReptile with the model's defaults: the start moves towards the mean of what its clients' training made of it.
 
     work: what a client does with its samples; None: a step a sample, in as many passes as the defaults say.
-    One client a round would not do: on digits it ends worse than a random start (docs/tasks.md), with other dead rows.
+    One client a round would not do: on digits it ends worse than a random start (tasks.md), with other dead rows.
     """
     engine = NativeEngine(plan, flags=QUICK, march=NATIVE)
     weights = initial_weights(plan.network, SEED)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tests a Pi's client on aarch64 under emulation, in a root of Debian in build/arm64 (docs/litert.md). Run by make test-arm64, as root.
+# Tests a Pi's client on aarch64 under emulation, in a root of Debian in build/arm64 (docs/reference/litert.md). Run by make test-arm64, as root.
 # DEBIAN_MIRROR names a mirror of Debian where the system's own apt has none.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -1,4 +1,4 @@
-/* Log-mel features of one second of sound: docs/features.md, whose numbers (F1 to F8) the code names.
+/* Log-mel features of one second of sound: docs/reference/features.md, whose numbers (F1 to F8) the code names.
  *
  * Whole numbers only, no allocation, no state: call jrg_feat_frame for each frame as its samples arrive, then
  * jrg_feat_clip once. The bits are those of jaragua_models.keywords.features.

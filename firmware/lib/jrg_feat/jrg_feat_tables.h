@@ -1,4 +1,4 @@
-/* Constants of docs/features.md, written by jaragua_models.keywords.tables.c_header(). */
+/* Constants of docs/reference/features.md, written by jaragua_models.keywords.tables.c_header(). */
 #ifndef JRG_FEAT_TABLES_H
 #define JRG_FEAT_TABLES_H
 

@@ -1,4 +1,4 @@
-/* The board's side of the reliable link (docs/protocol.md, L1 to L3): bytes and time in, bytes and frames out.
+/* The board's side of the reliable link (protocol.md, L1 to L3): bytes and time in, bytes and frames out.
  *
  * Sans-I/O: the link owns no port, no clock and no memory but this struct. Call jrg_link_receive with whatever came, and
  * jrg_link_poll when nothing more is waiting and whenever jrg_link_wait_ms has passed. */

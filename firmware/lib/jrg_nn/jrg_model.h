@@ -1,6 +1,6 @@
 /* The interface of a compiled model: what generated code implements, and all that node, native engine and bench know.
  *
- * One model per image, no allocation, not reentrant. Numbers as A1.1 are rules of docs/arithmetic.md.
+ * One model per image, no allocation, not reentrant. Numbers as A1.1 are rules of docs/reference/arithmetic.md.
  * A call that can fail returns a status, and a result by pointer; anything but JRG_NN_OK means that nothing changed and
  * no result was written. jrg_model_bind comes before what computes (JRG_NN_NOT_BOUND otherwise), jrg_model_set_rate before
  * training (JRG_NN_NO_RATE). The other settings may be given in any order; they hold until they are given again.
@@ -87,7 +87,7 @@ int16_t *jrg_model_input(void);
 JRG_NN_MUST_USE jrg_nn_status jrg_model_forward(const int16_t *x, int16_t *outputs);
 
 /* What the last layer was fed by the call of jrg_model_forward just before: JRG_MODEL_HEAD_INPUTS numbers. Only models with
- * that number in jrg_model_config.h have it (docs/online.md, O1.1). */
+ * that number in jrg_model_config.h have it (docs/reference/online.md, O1.1). */
 const int16_t *jrg_model_features(void);
 
 /* Forward and loss (A4.4); the weights stay. target: jrg_model.targets numbers. */

@@ -1,4 +1,4 @@
-/* The board as the host sees it (docs/protocol.md, L4): says what it is, takes blobs, does jobs, gives the result back.
+/* The board as the host sees it (protocol.md, L4): says what it is, takes blobs, does jobs, gives the result back.
  *
  * Sans-I/O, and nothing is allocated: the struct holds all there is. Call jrg_node_receive with whatever came, and
  * jrg_node_poll when nothing more is waiting and whenever jrg_node_wait_ms has passed. */

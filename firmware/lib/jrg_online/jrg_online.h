@@ -1,4 +1,4 @@
-/* A network's last layer that goes on learning from a labelled stream (docs/online.md).
+/* A network's last layer that goes on learning from a labelled stream (docs/reference/online.md).
  *
  * Nothing is allocated and nothing is read or written but what the caller hands over. Order of calls: jrg_online_begin, then
  * for each sample jrg_online_prepare with the network's input and, unless it answers JRG_ONLINE_WARMING_UP, a forward pass

@@ -20,7 +20,7 @@ enum { JRG_PORT_IRQ_UART_RX = 0, JRG_PORT_IRQ_UART_TX = 1, JRG_PORT_IRQ_ALARM = 
 #define JRG_PORT_BOOT_MAGIC 0x4247524Au /* "JRGB" */
 #define JRG_PORT_KEPT_MAGIC 0x4B47524Au /* "JRGK" */
 
-/* Written by whoever launches the emulator (docs/emulator.md); all zero if nobody did. */
+/* Written by whoever launches the emulator (docs/design/emulator.md); all zero if nobody did. */
 typedef struct {
     uint32_t magic;
     uint32_t nanoseconds_log2; /* of one instruction under -icount shift=N; 0 if instructions are not counted */

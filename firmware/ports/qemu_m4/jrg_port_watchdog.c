@@ -1,4 +1,4 @@
-/* The watchdog of the emulated Cortex-M4: a board that hangs comes back by itself (docs/emulator.md, Watchdog). */
+/* The watchdog of the emulated Cortex-M4: a board that hangs comes back by itself (emulator.md, Watchdog). */
 #include "jrg_port_qemu_m4.h"
 
 /* CMSDK APB watchdog (Cortex-M System Design Kit, ARM DDI 0479): counts down from LOAD. At zero it raises NMI and

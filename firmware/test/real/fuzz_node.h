@@ -1,5 +1,5 @@
 /* Any bytes, and the board still answers: no crash, no hang, nothing read or written outside of an array (P1 of
- * docs/protocol.md); what it refuses changes nothing (L4.12). The node is the real one, and so are its model and learner. */
+ * protocol.md); what it refuses changes nothing (L4.12). The node is the real one, and so are its model and learner. */
 #ifndef FUZZ_NODE_H
 #define FUZZ_NODE_H
 

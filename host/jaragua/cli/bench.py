@@ -110,7 +110,7 @@ def _print_table(results: Sequence[Result]) -> None:
 
 def _lines(results: Sequence[Result]) -> Iterator[str]:
     yield "One training step at batch 1: instructions on an emulated Cortex-M4, not cycles;"
-    yield "RAM and flash in bytes. docs/benchmarks.md tells what is counted."
+    yield "RAM and flash in bytes. docs/results/benchmarks.md tells what is counted."
     yield ""
     yield _OVERVIEW.format("", "mean", "forward", "dead", "none dead", "float32", "RAM", "flash")
     for result in results:

@@ -1,4 +1,4 @@
-"""Writes `docs/errors.md` from the definitions: `python -m jaragua.cli.error_page > docs/errors.md`."""
+"""Writes the page of errors: `python -m jaragua.cli.error_page > docs/reference/errors.md`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaragua.errors import exit_code_table
 
 _PAGE = """# Errors
 
-This page is written from the code: `python -m jaragua.cli.error_page > docs/errors.md`; a test compares the two.
+This page is generated: `python -m jaragua.cli.error_page > docs/reference/errors.md`. A test compares the two.
 
 Every command ends with one of these exit codes (0: all went well). It prints one sentence on stderr (`error: …`) and
 what to do (`hint: …`). With `--json` it also prints one document on stdout:
@@ -27,14 +27,14 @@ a pipe or a file, tables are complete.
 
 ## Status codes of a board
 
-What a board answers when it cannot do what it was asked (docs/protocol.md, L4.9); a message of the host that passes one
+What a board answers when it cannot do what it was asked ([L4.9](protocol.md#l4-jobs)). A command that passes one
 on ends with the exit code of `board`.
 
 {statuses}
 
 ## Why a board restarted or gave up a session
 
-The reset cause in a board's identity, and in a RESET frame (docs/protocol.md, L2.3).
+The reset cause in a board's identity, and in a RESET frame (docs/reference/protocol.md, L2.3).
 
 {causes}
 """

@@ -26,7 +26,7 @@ VERBS = {
     "run": "Run the rounds of a configuration (the coordinator).",
     "status": "Show where a run stands.",
     "simulate": "Simulate a fleet on this machine, in the boards' own arithmetic.",
-    "reproduce": "Make the tables and figures of docs/results.md.",
+    "reproduce": "Make the tables and figures of docs/results/results.md.",
     "broker": "Start or check an MQTT broker.",
     "gateway": "Put the boards on serial ports into the fleet.",
     "client": "Put this machine into the fleet as a device (Pi class).",

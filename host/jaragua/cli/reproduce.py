@@ -37,7 +37,7 @@ def reproduce(
     list_only: Annotated[bool, typer.Option("--list", help="Only name the experiments.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
-    """Make the tables and figures of docs/results.md. Stopped and started again, it goes on where it was."""
+    """Make the tables and figures of docs/results/results.md. Stopped and started again, it goes on where it was."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from jaragua.experiments.reproduce import Store, read_plan
 

@@ -23,7 +23,7 @@ app = typer.Typer()
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(help="The run's TOML; docs/configuration.md lists its keys.")],
+    config: Annotated[Path, typer.Argument(help="The run's TOML; docs/reference/configuration.md lists its keys.")],
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Only go on with a run that was begun; rounds that were lost are done again."),

@@ -27,7 +27,7 @@ MOST_WORKERS = 1024
 def simulate(
     context: typer.Context,
     task: Annotated[str, typer.Option(help="Model of the zoo, or a TOML file of your own data.")],
-    strategy: Annotated[str, typer.Option(help="docs/strategies.md, or module:Class.")] = "tinyreptile",
+    strategy: Annotated[str, typer.Option(help="docs/reference/strategies.md, or module:Class.")] = "tinyreptile",
     engine: Annotated[str | None, typer.Option(help="w16 or w8 (boards), or float32; default: the model's.")] = None,
     ways: Annotated[int | None, typer.Option(min=1, help="Classes of a task; default: the model's.")] = None,
     shots: Annotated[int | None, typer.Option(min=1, help="Samples of each class; default: the model's.")] = None,
@@ -57,7 +57,7 @@ def simulate(
         int, typer.Option(min=0, help="Samples a device holds while it goes over them in passes; 0: all.")
     ] = 0,
     option: Annotated[list[str] | None, typer.Option(help="name=number, an option of the strategy; repeat.")] = None,
-    combine: Annotated[str, typer.Option(help="How updates become one; docs/configuration.md.")] = "own",
+    combine: Annotated[str, typer.Option(help="How updates become one; docs/reference/configuration.md.")] = "own",
     trim: Annotated[float, typer.Option(min=0, max=0.499, help="Left out at either end by trimmed-mean.")] = 0.2,
     clip: Annotated[float, typer.Option(min=0, help="Longest update, in median lengths; 0: any.")] = 0.0,
     float_share: Annotated[
@@ -284,7 +284,7 @@ def _print(wanted: Simulation, result: SimulationResult) -> None:
     output.show(f"  speed            {result.client_tasks_per_second:.0f} client tasks a second, judging not counted")
     output.show(f"  weights          {result.parameters}, {result.bytes_up} bytes up, {result.bytes_down} bytes down")
     if result.left_out:
-        output.show(f"  left out         {result.left_out} updates that were not believed (docs/rounds.md, R17)")
+        output.show(f"  left out         {result.left_out} updates that were not believed (docs/design/rounds.md, R17)")
     if result.time:
         output.show(f"  virtual time     {_in_words(result.time)}")
     output.show(f"  model            {result.final_hash}")

@@ -132,7 +132,7 @@ def _fill_from_model(filled: Document, defaults: Defaults) -> None:
 def _fill_from_strategy(filled: Document, model: Model | None) -> None:
     """How often and in what batches a device goes through its samples; of an unknown strategy: once, one by one.
 
-    Some models learn nothing from one pass a round (docs/tasks.md): theirs is the least. And the strategy's options.
+    Some models learn nothing from one pass a round (tasks.md): theirs is the least. And the strategy's options.
     """
     name = filled["strategy"].get("name", "tinyreptile")
     if isinstance(name, str):
@@ -178,7 +178,7 @@ def _configuration_error(problems: list[Problem], text: str, path: Path) -> Conf
     described = sorted((_line(problem.place, lines), problem) for problem in dict.fromkeys(problems))
     listing = [f"  {path.name}:{line}: {problem.sentence}" for line, problem in described]
     count = f"{len(listing)} problems" if len(listing) > 1 else "1 problem"
-    hint = "mend them all and start again; docs/configuration.md lists every key"
+    hint = "mend them all and start again; docs/reference/configuration.md lists every key"
     return ConfigurationError("\n".join([f"{count} in the configuration {path}:", *listing]), hint)
 
 

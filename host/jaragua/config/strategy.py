@@ -39,7 +39,8 @@ def strategy_problems(config: RunConfig) -> list[Problem]:
     if not reason:
         return []
     message = f"a fleet cannot run '{config.strategy.name}': {reason}"
-    return [Problem(("strategy", "name"), message, "`jaragua simulate` can; docs/strategies.md says which run where")]
+    hint = "`jaragua simulate` can; docs/reference/strategies.md says which run where"
+    return [Problem(("strategy", "name"), message, hint)]
 
 
 def _place_of(error: ConfigurationError) -> tuple[str, str]:

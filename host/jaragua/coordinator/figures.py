@@ -1,4 +1,4 @@
-"""The ranges of what a device reports of its work (docs/protocol.md, M11). Pure.
+"""The ranges of what a device reports of its work (docs/reference/protocol.md, M11). Pure.
 
 A figure outside its range is never stored. A run folder of an older version may hold one: it is read as the nearest
 number inside, so that means are finite and such a run goes on.

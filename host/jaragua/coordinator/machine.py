@@ -1,4 +1,4 @@
-"""The rounds of a run as a pure state machine: no socket, no clock, no file (docs/rounds.md).
+"""The rounds of a run as a pure state machine: no socket, no clock, no file (docs/design/rounds.md).
 
 Every method takes what happened and the time, changes the state, and returns the actions that the rim carries out in
 their order. `Keep`, `OpenRound` and `Assign` are to be on the disk before what follows them is published. Times are

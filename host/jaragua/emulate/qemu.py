@@ -1,4 +1,4 @@
-"""QEMU's arguments for the emulated Cortex-M4; docs/emulator.md says why each is there."""
+"""QEMU's arguments for the emulated Cortex-M4; docs/design/emulator.md says why each is there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 PROGRAM: Final = "qemu-system-arm"
 UID_BYTES: Final = 8
-#: Words of the boot block (docs/emulator.md).
+#: Words of the boot block (docs/design/emulator.md).
 _BOOT_MAGIC_AT: Final = 0x2003FFC0
 _UID_AT: Final = 0x2003FFC8
 _NONCE_AT: Final = 0x2003FFD0

@@ -92,7 +92,7 @@ class BoardTrainer:
     def _check_sums(self, step: int) -> None:
         if step > 1 and not self._board.identity.operators >> Operator.ACCUMULATION & 1:
             raise ModelError(
-                f"the board's image takes one sample a step, the run {step} (docs/arithmetic.md, A11.1)",
+                f"the board's image takes one sample a step, the run {step} (docs/reference/arithmetic.md, A11.1)",
                 "build and flash its image with JARAGUA_ACCUMULATE=1",
             )
 

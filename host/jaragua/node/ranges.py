@@ -1,4 +1,4 @@
-"""The ranges of what a node may be asked, checked before anything is done (docs/protocol.md, M12). Pure."""
+"""The ranges of what a node may be asked, checked before anything is done (docs/reference/protocol.md, M12). Pure."""
 
 from __future__ import annotations
 

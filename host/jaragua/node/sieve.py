@@ -1,7 +1,7 @@
 """What comes from a broker, looked at before the client library reads it (P3). Pure.
 
 The library takes so long for a message that a flood would stand between a node and what it waits for. Here a message
-that a gate does not admit is acknowledged and left out of the stream; docs/protocol.md, M16, has what both cost.
+that a gate does not admit is acknowledged and left out of the stream; protocol.md, M16, has what both cost.
 """
 
 from __future__ import annotations

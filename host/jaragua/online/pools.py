@@ -51,7 +51,7 @@ def pools(model: Model, seed: int) -> Pools:
 
 
 def _digits(random: np.random.Generator) -> Pools:
-    """All ten digits; tested on those of other people (docs/tasks.md)."""
+    """All ten digits; tested on those of other people (docs/reference/tasks.md)."""
     data = digit_images.load()
     mixed = [random.permutation(rows) for rows in data.training_rows]
     return Pools(

@@ -57,7 +57,7 @@ class BoardStudent:
         if not self._board.identity.operators >> Operator.ONLINE & 1:
             raise BoardError(
                 f"{self._board.url}: the board's image cannot learn after deployment",
-                "Its network needs a dense last layer, and RAM for the learner: docs/online.md, O1 and O9.",
+                "Its network needs a dense last layer, and RAM for the learner: docs/reference/online.md, O1 and O9.",
             )
         self._base, self._settings, self._rate = start.blob, settings, rate
 

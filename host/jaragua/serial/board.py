@@ -1,4 +1,4 @@
-"""`Board`: what a host asks of a board (docs/protocol.md, L4), over any port, through link losses and reboots."""
+"""`Board`: what a host asks of a board (protocol.md, L4), over any port, through link losses and reboots."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ class Board:
         *,
         fresh: bool = False,
     ) -> JobState:
-        """Predicts, then learns, sample by sample (docs/online.md, L4.11); `correct`: predictions that were right.
+        """Predicts, then learns, sample by sample (online.md, L4.11); `correct`: predictions that were right.
 
         `base` or `fresh`: a new learner begins, on these weights or the working ones; else the one there is goes on.
         """

@@ -1,4 +1,4 @@
-"""How long a host waits for a board before it says something of it (docs/protocol.md, L5)."""
+"""How long a host waits for a board before it says something of it (docs/reference/protocol.md, L5)."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _LATER = ("float_share", "start", "least_loss", "memory")
 
 @dataclass(frozen=True)
 class Buffered:
-    """Semi-asynchronous rounds (R13) on a virtual clock (docs/simulate.md, V)."""
+    """Semi-asynchronous rounds (R13) on a virtual clock (docs/reference/simulate.md, V)."""
 
     buffer: int
     """Updates, from whichever start, that close a round."""

@@ -92,7 +92,7 @@ class RoundRecord:
 class Totals:
     """Sums over a run. By device, sorted: updates, accepted ones; left_out, those of them that were not believed.
 
-    rejected: messages by reason (docs/protocol.md, P2).
+    rejected: messages by reason (docs/reference/protocol.md, P2).
     """
 
     rounds: int

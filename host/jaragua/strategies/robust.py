@@ -5,8 +5,8 @@
 A check looks at all updates of a round and hands on those it believes, changed or not. Norms are Euclidean, of what a
 device learned (its weights less the initialisation).
 
-What every run checks unless it says otherwise is rule R17 of docs/rounds.md; its three numbers stand here, and
-docs/strategies.md has the measurements they come from.
+What every run checks unless it says otherwise is rule R17 of docs/design/rounds.md; its three numbers stand here, and
+docs/reference/strategies.md has the measurements they come from.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ class Cancel(SerialMessage):
 
 @dataclass(frozen=True, slots=True)
 class OnlineBegin(SerialMessage):
-    """L4.11. `base` as in JobBegin; what follows `samples`: docs/online.md, O2 to O7."""
+    """L4.11. `base` as in JobBegin; what follows `samples`: docs/reference/online.md, O2 to O7."""
 
     id: int
     job: int
@@ -363,7 +363,7 @@ class DeviceState(Message):
 
 @dataclass(frozen=True, slots=True)
 class TrainCommand(Message):
-    """Train on the device's own few-shot task drawn with `seed` (M3). pull: docs/strategies.md, FedProx; start: M9.
+    """Train on the device's own few-shot task drawn with `seed` (M3). pull: strategies.md, FedProx; start: M9.
 
     batch: samples of a step, 0 for all of a pass, None for one (A11.1).
     bits, share, local, stored: what was learned is wanted as a difference (M10); until: R13.

@@ -1,4 +1,4 @@
-"""A line that damages, drops and doubles bytes, and what the link makes of it (docs/protocol.md, L3.8 to L3.12).
+"""A line that damages, drops and doubles bytes, and what the link makes of it (protocol.md, L3.8 to L3.12).
 
 ``python -m jaragua.wire.noise`` prints throughput against error rate: two ends of the real delivery code, a line of
 115200 baud with 1 ms of delay, a clock of 1 ms steps. The same seed gives the same table on every machine.

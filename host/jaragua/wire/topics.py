@@ -1,4 +1,4 @@
-"""The topics of the broker (docs/protocol.md, M): one table of templates, from which topics are built and parsed.
+"""The topics of the broker (protocol.md, M): one table of templates, from which topics are built and parsed.
 
 build(TopicKind.UPDATE, "home", node="gateway-1", run="r1", round=3)  -> "jaragua/1/home/node/gateway-1/up/r1/3"
 pattern(TopicKind.UPDATE, "home", run="r1")                           -> "jaragua/1/home/node/+/up/r1/+"
@@ -32,7 +32,7 @@ _ROOT: Final = f"jaragua/{PROTOCOL_MAJOR}/{{fleet}}/"
 
 
 class TopicError(ProtocolError):
-    """A topic or an id that is not of the form docs/protocol.md, M gives."""
+    """A topic or an id that is not of the form docs/reference/protocol.md, M gives."""
 
 
 class TopicKind(Enum):

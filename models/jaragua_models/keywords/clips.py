@@ -64,7 +64,7 @@ Recordings: TypeAlias = dict[Take, bytes]
 
 @dataclass(frozen=True)
 class Clips:
-    """Features int16 [n, 650] (docs/features.md), and of each clip its word (place in WORDS) and its speaker."""
+    """Features int16 [n, 650] (features.md), and of each clip its word (place in WORDS) and its speaker."""
 
     features: NDArray[np.int16]
     words: NDArray[np.int64]

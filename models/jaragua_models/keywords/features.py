@@ -1,4 +1,4 @@
-"""Log-mel features in whole numbers: the NumPy side of docs/features.md. firmware/lib/jrg_feat gives the same bits."""
+"""Log-mel features in whole numbers: the NumPy side of features.md. firmware/lib/jrg_feat gives the same bits."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""The constants of the log-mel features (docs/features.md, F2 to F6), and the C header that carries the same."""
+"""The constants of the log-mel features (features.md, F2 to F6), and the C header that carries the same."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,7 @@ def c_header() -> str:
 
 
 _FRAME = """\
-/* Constants of docs/features.md, written by jaragua_models.keywords.tables.c_header(). */
+/* Constants of docs/reference/features.md, written by jaragua_models.keywords.tables.c_header(). */
 #ifndef JRG_FEAT_TABLES_H
 #define JRG_FEAT_TABLES_H
 

@@ -1,4 +1,4 @@
-"""Omniglot with the smallest network, two convolutions: what docs/benchmarks.md calls CNN."""
+"""Omniglot with the smallest network, two convolutions: what docs/results/benchmarks.md calls CNN."""
 
 from dataclasses import replace
 

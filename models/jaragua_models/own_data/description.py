@@ -29,12 +29,12 @@ _COMMON = frozenset({"name", "summary", "kind", "path"})
 _SECTIONS = frozenset({"task", "network", "defaults"})
 _DEFAULTS = frozenset(START.__dataclass_fields__)
 _MOST: Mapping[str, float] = dict.fromkeys(_DEFAULTS, 1e9) | {"alpha": 1.0, "learning_rate": math.nextafter(1.0, 0)}
-"""Of a default: what a step and a rate can be (docs/configuration.md), and a count that nobody means."""
+"""Of a default: what a step and a rate can be (docs/reference/configuration.md), and a count that nobody means."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """A task as its TOML file describes it. `path` is absolute; empty tuples: as docs/tasks.md says."""
+    """A task as its TOML file describes it. `path` is absolute; empty tuples: as docs/reference/tasks.md says."""
 
     name: str
     summary: str

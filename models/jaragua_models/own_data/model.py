@@ -19,7 +19,7 @@ USUAL_WAYS = 5
 
 
 def from_toml(path: str | Path) -> Model:
-    """The model a TOML file describes (docs/tasks.md); its data are read now. Raises: ModelError, with the place."""
+    """The model a TOML file describes (tasks.md); its data are read now. Raises: ModelError, with the place."""
     description = told.read(Path(path))
     table = files.read(description)
     kept = _held_out(description, table)

@@ -1,6 +1,6 @@
 """The readings of Room Occupancy Estimation: four sensor nodes in one room, a row about every 30 s, seven days.
 
-The Christmas days and 11 January are empty, and three quarters of all occupied rows lie in two days: see docs/tasks.md.
+The Christmas days and 11 January are empty, and three quarters of all occupied rows lie in two days: see tasks.md.
 """
 
 import csv

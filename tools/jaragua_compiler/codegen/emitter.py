@@ -94,7 +94,7 @@ _CONFIG = """\
 """
 
 _HEAD_CONFIG = """
-/* The last layer, if a board can go on learning with it (docs/online.md, O1.1); offsets are bytes into the blob. */
+/* The last layer, if a board can go on learning with it (online.md, O1.1); offsets are bytes into the blob. */
 #define JRG_MODEL_HEAD_INPUTS {inputs}u
 #define JRG_MODEL_HEAD_WEIGHTS_OFFSET {weights_offset}u
 #define JRG_MODEL_HEAD_BIASES_OFFSET {biases_offset}u

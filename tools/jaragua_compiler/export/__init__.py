@@ -1,4 +1,4 @@
-"""`jaragua compile`: a network as a folder of C that builds on its own, in anyone's firmware (docs/compile.md).
+"""`jaragua compile`: a network as a folder of C that builds on its own, in anyone's firmware (compile.md).
 
 `load_file` reads a model file of another tool, `Choice` says how it is to be trained, `compile_model` makes the files
 and their figures (pure but for reading), `write_folder` puts them on disk, whole or not at all.

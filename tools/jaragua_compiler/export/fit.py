@@ -25,7 +25,7 @@ class Attempt:
 
 
 def choose_layers(network: Network, choice: Choice, board: Board) -> list[Attempt]:
-    """Which layers train: from the last one down, each one with which everything still fits (docs/compile.md).
+    """Which layers train: from the last one down, each one with which everything still fits (compile.md).
 
     If the last one does not fit there is but one attempt. Raises CompileError if the device cannot train it.
     """

@@ -13,7 +13,7 @@ StartWeights = Literal["file", "random", "start"]
 
 @dataclass(frozen=True)
 class TrainingDefaults:
-    """The numbers a model of the zoo is trained with where nobody says another (docs/tasks.md)."""
+    """The numbers a model of the zoo is trained with where nobody says another (docs/reference/tasks.md)."""
 
     learning_rate: float
     ways: int

@@ -1,4 +1,4 @@
-"""The weights a network starts with, from a run's folder: `weights/final.safetensors` (docs/rounds.md)."""
+"""The weights a network starts with, from a run's folder: `weights/final.safetensors` (docs/design/rounds.md)."""
 
 from __future__ import annotations
 

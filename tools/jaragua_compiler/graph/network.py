@@ -146,7 +146,7 @@ class Network:
 
         A layer that does not learn, or not with all its channels, has int8 weights (A10.1, A10.7).
         The last layer of a network of int8 weights keeps int16 unless it says else: in few-shot learning it moves the
-        furthest, and int8 costs more accuracy there than in all other layers together (docs/accuracy.md).
+        furthest, and int8 costs more accuracy there than in all other layers together (docs/results/accuracy.md).
         """
         layer = self.layers[index]
         if not self.trains_whole(index):

@@ -18,7 +18,7 @@ from jaragua_compiler.planning.plan import Plan
 
 
 def convert(plan: Plan, weights: Weights) -> bytes:
-    """The file's bytes: five signatures (docs/litert.md) over variables that start with these weights.
+    """The file's bytes: five signatures (docs/reference/litert.md) over variables that start with these weights.
 
     Only built-in operators are allowed: the converter refuses any other. Raises CompileError if layers are frozen.
     """
@@ -35,7 +35,7 @@ def _functions(plan: Plan, network: TracedNetwork) -> dict[str, Any]:
     x = tf.TensorSpec([1, plan.network.input_size], tf.float32, "x")
     label, numbers = tf.TensorSpec([1], tf.int32, "y"), tf.TensorSpec([1, plan.network.outputs], tf.float32, "y")
     y = label if plan.network.classifier else numbers
-    # No input is a scalar: on aarch64, runtimes resize one out of bounds (docs/litert.md).
+    # No input is a scalar: on aarch64, runtimes resize one out of bounds (docs/reference/litert.md).
     rate = tf.TensorSpec([1], tf.float32, "rate")
     parameters = sum(math.prod(one.shape) for one in network.variables)
     weights = tf.TensorSpec([parameters], tf.float32, "weights")

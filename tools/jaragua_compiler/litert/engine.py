@@ -1,4 +1,4 @@
-"""Training steps of a network in LiteRT, float32: the same steps as FloatEngine's (docs/litert.md)."""
+"""Training steps of a network in LiteRT, float32: the same steps as FloatEngine's (docs/reference/litert.md)."""
 
 from __future__ import annotations
 

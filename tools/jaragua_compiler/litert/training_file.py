@@ -12,7 +12,7 @@ from jaragua_compiler.frontends.flatbuffer import FlatbufferError, Table, root
 
 #: Name of the metadata entry; its buffer is JSON: format, architecture (hex, A6.2), network.
 METADATA_NAME = "jaragua"
-#: Of the signatures train, evaluate, infer, save, restore (docs/litert.md).
+#: Of the signatures train, evaluate, infer, save, restore (docs/reference/litert.md).
 #: 2: the rate has the shape (1,); in format 1 it was a scalar, which ends a process on aarch64.
 FORMAT = 2
 

@@ -1,4 +1,4 @@
-"""Learning after deployment (docs/online.md): the NumPy reference and the device's own C, built for this machine."""
+"""Learning after deployment (online.md): the NumPy reference and the device's own C, built for this machine."""
 
 from jaragua_compiler.online.learner import Learner, Outcome, Report, Settings
 from jaragua_compiler.online.native import NativeLearner

@@ -45,7 +45,7 @@ class Settings:
         ranges = 0 <= self.replays <= MOST_REPLAYS and 0 <= self.threshold <= MOST_THRESHOLD
         if not (horizon and ranges and self.known & ((1 << outputs) - 1)):
             raise CompileError(
-                f"{self} cannot be: a number is outside its range.", "See docs/online.md for the ranges."
+                f"{self} cannot be: a number is outside its range.", "See docs/reference/online.md for the ranges."
             )
 
 

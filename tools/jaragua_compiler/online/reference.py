@@ -1,4 +1,4 @@
-"""The NumPy reference of docs/online.md: one function a rule."""
+"""The NumPy reference of docs/reference/online.md: one function a rule."""
 
 from __future__ import annotations
 

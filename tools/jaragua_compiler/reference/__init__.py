@@ -1,1 +1,1 @@
-"""The device's arithmetic in NumPy: one expression for each rule of docs/arithmetic.md."""
+"""The device's arithmetic in NumPy: one expression for each rule of docs/reference/arithmetic.md."""

@@ -1,4 +1,4 @@
-"""The scalar rules and tables of docs/arithmetic.md, on int64 arrays, as the C kernels must compute them."""
+"""The scalar rules and tables of docs/reference/arithmetic.md, on int64 arrays, as the C kernels must compute them."""
 
 from __future__ import annotations
 

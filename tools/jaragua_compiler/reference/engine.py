@@ -1,4 +1,4 @@
-"""The NumPy reference of the device's arithmetic (docs/arithmetic.md): what every other engine must agree with."""
+"""The NumPy reference of the device's arithmetic (arithmetic.md): what every other engine must agree with."""
 
 from __future__ import annotations
 

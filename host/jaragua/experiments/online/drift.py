@@ -1,4 +1,4 @@
-"""How soon a board notices that its inputs have changed, and how often it is wrong about it (docs/online.md, O7)."""
+"""How soon a board notices that its inputs have changed, and how often it is wrong about it (online.md, O7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much a board forgets when it takes in a class it has not seen (docs/online.md, O6): measured, per seed.
+"""How much a board forgets when it takes in a class it has not seen (docs/reference/online.md, O6): measured, per seed.
 
 A board that knows all classes but one meets some samples of them; then come samples of the new class, alone (`pure`,
 the hard case) or mixed with others. Both times it is judged on samples of people or speakers it never met.

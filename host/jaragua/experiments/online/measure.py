@@ -1,4 +1,4 @@
-"""The figures of docs/online.md: `python -m jaragua.experiments.online.measure --task digits`.
+"""The figures of docs/reference/online.md: `python -m jaragua.experiments.online.measure --task digits`.
 
 Forgetting: each seed has other classes or samples, another start and another new class. Drift: a stream as it is, and
 one whose inputs are changed after 300 samples.
@@ -29,7 +29,7 @@ from jaragua_models import Model, ModelError
 
 REPLAYS = (0, 1, 4, 8, 16)
 CHANGED_SAMPLES = 300
-# What docs/online.md states (O9.1, O9.3): points lost with the default replays, mean over tasks; false alarms; and
+# What online.md states (O9.1, O9.3): points lost with the default replays, mean over tasks; false alarms; and
 # after how many samples a change is noticed at the latest.
 STATED_REPLAYS = 8
 STATED_POINTS = 10.0

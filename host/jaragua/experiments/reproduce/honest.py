@@ -1,4 +1,4 @@
-"""How long honest updates are, and how far from each other: the measurements behind R17 (docs/strategies.md).
+"""How long honest updates are, and how far from each other: the measurements behind R17 (docs/reference/strategies.md).
 
 `python -m jaragua.experiments.reproduce.honest --rounds 1000` simulates the zoo's tasks with the checks that every run
 has, and prints a row of the table for each kind of run. What is counted is what would have been left out: nothing

@@ -1,4 +1,4 @@
 """Which batch Reptile is the cheapest that learns as well as TinyReptile, and what the two cost a board.
 
-The definition is in docs/benchmarks.md, "TinyReptile against batch Reptile".
+The definition is in docs/results/benchmarks.md, "TinyReptile against batch Reptile".
 """

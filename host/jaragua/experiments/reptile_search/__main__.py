@@ -1,4 +1,4 @@
-"""`make reptile-search`: the tables of docs/benchmarks.md, "TinyReptile against batch Reptile".
+"""`make reptile-search`: the tables of docs/results/benchmarks.md, "TinyReptile against batch Reptile".
 
 It goes on where it was stopped. --write puts what was found where `jaragua bench --batches` counts it.
 """

@@ -1,4 +1,4 @@
-"""What is searched: tasks, rates, works. Small rounds on purpose; docs/benchmarks.md says so."""
+"""What is searched: tasks, rates, works. Small rounds on purpose; docs/results/benchmarks.md says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md from what was found. Pure."""
+"""The tables of docs/results/benchmarks.md from what was found. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Virtual devices that compute in the boards' integers: the generated C itself (docs/arithmetic.md)."""
+"""Virtual devices that compute in the boards' integers: the generated C itself (docs/reference/arithmetic.md)."""
 
 from __future__ import annotations
 

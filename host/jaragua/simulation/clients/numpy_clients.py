@@ -1,6 +1,6 @@
 """Virtual devices in NumPy, for machines without a C compiler.
 
-The integer devices run the compiler's reference engine, so they give the same bits as the C (docs/arithmetic.md).
+The integer devices run the compiler's reference engine, so they give the same bits as the C (arithmetic.md).
 Those of float32 add in another order than the C, so they differ from it in the last bits. Both are a hundred times
 slower than the C and more.
 """

@@ -52,7 +52,7 @@ def source_for(simulation: Simulation) -> KnowsClasses:
     source = model_named(simulation.task).tasks
     if not isinstance(source, KnowsClasses):
         message = f"The tasks of '{simulation.task}' do not tell which class a sample is of."
-        raise ModelError(message, "Give their source the methods of KnowsClasses (docs/tasks.md).")
+        raise ModelError(message, "Give their source the methods of KnowsClasses (docs/reference/tasks.md).")
     return source
 
 

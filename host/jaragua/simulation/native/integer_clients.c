@@ -1,6 +1,6 @@
 /* Many virtual devices in one call: each loads a blob, trains or adapts on its samples, and hands its blob back.
  *
- * Built together with the generated jrg_model.c of a network (docs/simulate.md). Everything is the device's own C;
+ * Built together with the generated jrg_model.c of a network (simulate.md). Everything is the device's own C;
  * what stands here is what a device's host does: order of the samples, size of a step, and FedProx's pull.
  * State is static as in jrg_model.c: one loaded copy of the library belongs to one thread.
  */

@@ -1,4 +1,4 @@
-"""When which virtual device is done: R13 of docs/rounds.md on a virtual clock (docs/simulate.md, V). Pure.
+"""When which virtual device is done: R13 of rounds.md on a virtual clock (simulate.md, V). Pure.
 
 Nothing here depends on what is learned, so the whole course of a simulation follows from its settings: it is played
 again, and not stored, when a simulation goes on.

@@ -13,7 +13,7 @@ from typing import Any
 
 HEADER_NAME = "jrg_defs.h"
 
-# Table of the TOML file -> (prefix of the C constants, page of docs/protocol.md).
+# Table of the TOML file -> (prefix of the C constants, page of docs/reference/protocol.md).
 _CONSTANT_TABLES = {
     "protocol": "JRG_PROTOCOL",
     "limits": "JRG_LIMIT",

@@ -1,0 +1,39 @@
+"""Every relative link of every Markdown page leads to a file of this project, and its fragment to a heading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from documents.pages import ROOT, anchors, links, pages
+
+
+def broken(page: Path) -> list[str]:
+    """ "line: target, what is wrong" for each link that leads nowhere."""
+    return [f"{number}: {target}: {fault}" for number, target in links(page) if (fault := fault_of(page, target))]
+
+
+def fault_of(page: Path, target: str) -> str:
+    if target.startswith(("https://", "http://", "mailto:")):
+        return ""
+    name, _, fragment = target.partition("#")
+    aim = (page.parent / name).resolve() if name else page
+    if not aim.exists():
+        return "no such file in this project"
+    if fragment and aim.suffix == ".md" and fragment not in anchors(aim):
+        return "no such heading"
+    return ""
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken(page) == []
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# One two\n\n[here](#one-two) [there](#three) `[code](gone.md)`\n\n```\n[code](gone.md)\n```\n")
+    assert broken(page) == ["3: #three: no such heading"]
+    page.write_text("[`code`](gone.md)\n![picture](gone.svg)\n")
+    assert [line.split(": ")[1] for line in broken(page)] == ["gone.md", "gone.svg"]
