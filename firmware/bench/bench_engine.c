@@ -30,7 +30,7 @@ struct step_head {
     uint16_t batch; /* samples of a step (A11.1), if a blob follows */
     uint8_t flush;  /* the step of the samples there are follows (A11.5) */
     uint8_t reserved;
-    uint32_t least_loss; /* A11.8 */
+    uint32_t loss_threshold; /* A11.8 */
 };
 
 struct step_record {
@@ -76,7 +76,7 @@ static bool read_step(void)
         require(jrg_model_set_accumulation(head.batch) == JRG_NN_OK, BENCH_EXIT_REFUSED);
     }
     jrg_model_set_clip(head.clip);
-    jrg_model_set_least_loss(head.least_loss);
+    jrg_model_set_loss_threshold(head.loss_threshold);
     bench_board_read(input, sizeof input);
     bench_board_read(target, sizeof target);
     const jrg_nn_rate rate = {head.mantissa, head.exponent};

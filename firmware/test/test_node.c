@@ -356,7 +356,7 @@ TEST(l4_4_the_seed_of_a_job_reaches_the_model_once)
 
 uint32_t fake_model_summed(void); /* in fake/fake_model.c */
 uint32_t fake_model_clip(void);
-uint32_t fake_model_least_loss(void);
+uint32_t fake_model_loss_threshold(void);
 
 static struct response_r begin_batches(uint32_t job, uint32_t batch, uint32_t samples)
 {
@@ -368,7 +368,7 @@ static struct response_r begin_batches(uint32_t job, uint32_t batch, uint32_t sa
     request.request_job_begin_m.job_begin_samples = samples;
     request.request_job_begin_m.job_begin_batch = batch;
     request.request_job_begin_m.job_begin_clip = 77;
-    request.request_job_begin_m.job_begin_least_loss = 99;
+    request.request_job_begin_m.job_begin_loss_threshold = 99;
     return node_bench_ask(&request);
 }
 
@@ -377,7 +377,7 @@ TEST(l4_4_the_rest_of_a_jobs_samples_is_a_step_when_the_job_ends)
     connect_and_stage(1);
     (void)begin_batches(4, 3, 5);
     CHECK_EQUAL(fake_model_clip(), 77);
-    CHECK_EQUAL(fake_model_least_loss(), 99);
+    CHECK_EQUAL(fake_model_loss_threshold(), 99);
     for (uint16_t i = 0; i < 4; i++)
         node_bench_sample(i, 0, 1, 1, 1);
     CHECK_EQUAL(fake_model_summed(), 1);

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jaragua_models
 from jaragua.errors import DataError, ModelError
-from jaragua.strategies import Facts
+from jaragua.strategies import ModelProperties
 from jaragua_compiler import plan
 from jaragua_models import Model
 
@@ -16,11 +16,11 @@ NO_IMAGE = "no image for a board can be built for one yet"
 WITHOUT_BOARDS = "let a Pi train it (jaragua client --model FILE.toml), simulate it, or take a model of the zoo"
 
 
-def facts_of(model: Model) -> Facts:
+def properties_of(model: Model) -> ModelProperties:
     """What a strategy may know of the model."""
     shapes = plan(model.network).shapes
     numbers = [sum(math.prod(part) for part in layer) for layer in shapes]
-    return Facts(model.own_labels, numbers[-1] / sum(numbers), len(shapes))
+    return ModelProperties(model.own_labels, numbers[-1] / sum(numbers), len(shapes))
 
 
 def is_file(name: str) -> bool:

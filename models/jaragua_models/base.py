@@ -35,7 +35,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Task:
-    """What one device has to learn: adapt on `support`, be judged on `query`. They share no sample."""
+    """What one device has to learn: adapt on `support`, be evaluated on `query`. They share no sample."""
 
     support: Samples
     query: Samples
@@ -156,7 +156,7 @@ class Defaults:
 
 @dataclass(frozen=True)
 class Model:
-    """One entry of the zoo. `metric` is what its tasks are judged by: accuracy (up) or mse (down)."""
+    """One entry of the zoo. `metric` is what its tasks are evaluated by: accuracy (up) or mse (down)."""
 
     name: str
     summary: str

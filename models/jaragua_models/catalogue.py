@@ -45,6 +45,6 @@ def _with_weights(model: Model, weights: str) -> Model:
 def _suggestion(name: str) -> str:
     if Path(name).suffix:
         return "Your own data take a file NAME.toml that says what they are (docs/reference/tasks.md, Your own data)."
-    near = difflib.get_close_matches(name.lower(), names(), n=1)
+    matches = difflib.get_close_matches(name.lower(), names(), n=1)
     listing = f"The zoo has: {', '.join(names())}."
-    return f"Did you mean {near[0]!r}? {listing}" if near else listing
+    return f"Did you mean {matches[0]!r}? {listing}" if matches else listing

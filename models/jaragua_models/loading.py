@@ -51,8 +51,8 @@ def _described(model: Model) -> LoadedModel:
 def _of_zoo(name: str) -> Model:
     known = names()
     if name.partition("@")[0] not in known:  # digits@w8: its network with int8 weights
-        near = get_close_matches(name.lower(), known, n=1)
-        suggestion = f"Did you mean {near[0]!r}? " if near else ""
+        matches = get_close_matches(name.lower(), known, n=1)
+        suggestion = f"Did you mean {matches[0]!r}? " if matches else ""
         raise CompileError(
             f"there is no model {name!r} in the zoo.", f"{suggestion}It has: {', '.join(known)}; or give a file."
         )

@@ -9,7 +9,7 @@ import pytest
 
 from jaragua.cli.main import run
 from jaragua.errors import UsageError
-from jaragua.experiments.reptile_search.grid import TASKS, Order
+from jaragua.experiments.reptile_search.grid import TASKS, Schedule
 from jaragua_bench import batch_reptile
 from jaragua_bench.batch_reptile import Case, Work, cases, cases_text
 
@@ -20,7 +20,9 @@ def test_batch_reptile_costs_more_instructions_and_the_ram_of_sums_and_samples(
 ) -> None:
     case = Case(8, Work(1, 1, 0.01), (Work(2, 4, 0.04), Work(1, 2, 0.02)), 3)
     twice = Case(8, Work(2, 1, 0.01), (Work(2, 4, 0.04),), 3)
-    choosy_work = Case(8, Work(2, 1, 0.01, least_loss=0.2, memory=3), (Work(2, 4, 0.04, least_loss=0.2),), 3)
+    choosy_work = Case(
+        8, Work(2, 1, 0.01, loss_threshold=0.2, replay_buffer_size=3), (Work(2, 4, 0.04, loss_threshold=0.2),), 3
+    )
     monkeypatch.setattr(batch_reptile, "cases", lambda: {"sine": [case, twice, choosy_work]})
     assert run(["bench", "--batches", "--json"]) == 0
     several, single, kept, choosy = json.loads(capsys.readouterr().out)["data"]["comparisons"]
@@ -34,7 +36,7 @@ def test_batch_reptile_costs_more_instructions_and_the_ram_of_sums_and_samples(
     assert tiny["instructions"] < single["batch_reptile"]["instructions"] < batch["instructions"]
     assert (kept["tiny_passes"], kept["tiny_reptile"]["samples_bytes"]) == (2, 30)  # B5: several passes keep all
     assert kept["tiny_reptile"]["instructions"] > 1.5 * tiny["instructions"]
-    # The same work, from the start that two passes make: other rows are dead, the same bytes are taken.
+    # The same work, from the start that two passes make: other rows have a zero gradient, the same bytes are taken.
     assert kept["batch_reptile"]["ram_bytes"] == batch["ram_bytes"]
     # B6: what teaches nothing costs its forward pass alone, and of 8 samples 3 are held.
     assert choosy["tiny_reptile"]["samples_bytes"] == 2 * 2 + 3 * 2
@@ -49,10 +51,13 @@ def test_every_task_of_the_search_has_its_works() -> None:
     assert set(known) == set(TASKS)
     for name, of_task in known.items():
         streams = [(case.stream, case.shots) for case in of_task]
-        found = [(shots, Order(one.passes, one.batch, one.least_loss, one.memory)) for one, shots in streams]
+        found = [
+            (shots, Schedule(one.passes, one.batch, one.loss_threshold, one.replay_buffer_size))
+            for one, shots in streams
+        ]
         assert found == [stream for task in TASKS[name] for stream in task.streams]
         for case in of_task:
-            accumulations = [(1, 2), (1, 3)] if (case.stream.passes, case.stream.least_loss) == (1, 0) else []
+            accumulations = [(1, 2), (1, 3)] if (case.stream.passes, case.stream.loss_threshold) == (1, 0) else []
             orders = [(work.passes, work.batch) for work in case.works]
             assert orders[len(orders) - len(accumulations) :] == accumulations
             assert all(batch >= 5 for _, batch in orders[: len(orders) - len(accumulations)])

@@ -1,4 +1,4 @@
-"""The starts that the bench measures from have learned something: else most rows are dead for want of learning."""
+"""The starts that the bench measures from have learned something: else most rows would have a zero gradient."""
 
 from __future__ import annotations
 

@@ -22,11 +22,11 @@ from jaragua.cli.main import run as run_command
 from jaragua.client.client import run_client, run_litert_client
 from jaragua.client.litert_trainer import TrainingFiles
 from jaragua.coordinator.figures import implausible
-from jaragua.node.pull import WHOLE_WAY
+from jaragua.node.proximal_decay import NO_DECAY
 from jaragua.wire.messages import TrainCommand
 from jaragua_broker import Broker
 from jaragua_compiler import LearningRate, NativeEngine, exponents, initial_weights, pack, plan, unpack
-from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.floating.form import pack_floats, unpack_floats
 from jaragua_compiler.graph.initial_weights import Weights
@@ -41,13 +41,13 @@ BLOB = digits_blob()
 CHANGES = [
     {},
     {"passes": 3},
-    {"passes": 3, "pull": WHOLE_WAY // 2},
+    {"passes": 3, "proximal_decay": NO_DECAY // 2},
     {"passes": 2, "batch": 10},
     {"passes": 2, "batch": 0},
-    {"passes": 3, "least_loss": 1.8},
-    {"passes": 3, "memory": 4, "least_loss": 1.8},
-    {"passes": 3, "batch": 10, "least_loss": 1.8},
-    {"passes": 2, "pull": WHOLE_WAY // 2, "least_loss": 1.8},
+    {"passes": 3, "loss_threshold": 1.8},
+    {"passes": 3, "replay_buffer_size": 4, "loss_threshold": 1.8},
+    {"passes": 3, "batch": 10, "loss_threshold": 1.8},
+    {"passes": 2, "proximal_decay": NO_DECAY // 2, "loss_threshold": 1.8},
 ]
 
 
@@ -64,12 +64,14 @@ def by_hand(command: TrainCommand, start: Weights) -> tuple[np.ndarray, float]:
     support = DIGITS.tasks.train_task(command.device, command.seed, command.ways, command.shots).support
     batch = len(support.y) if command.batch == 0 else command.batch or 1
     weights, losses = start, []
-    for each_pass in np.split(visits(len(support.y), command.passes, command.memory or 0), command.passes):
+    for each_pass in np.split(
+        replay_order(len(support.y), command.passes, command.replay_buffer_size or 0), command.passes
+    ):
         for first in range(0, len(support.y), batch):
             some = each_pass[first : first + batch]
             weights = batch_step(weights, support.x[some], support.y[some], command, losses)
-        if command.pull is not None:
-            weights = moved(start, moved(weights, start, -1.0), command.pull / WHOLE_WAY)
+        if command.proximal_decay is not None:
+            weights = moved(start, moved(weights, start, -1.0), command.proximal_decay / NO_DECAY)
     return flat(weights), float(np.mean(losses))
 
 
@@ -79,13 +81,13 @@ def batch_step(weights: Weights, xs: np.ndarray, ys: np.ndarray, command: TrainC
     engine = FloatEngine(DIGITS.network, weights)
     for x, y in zip(xs, ys, strict=True):
         losses.append(engine.train_step(x, y, 0.0).loss)
-        if losses[-1] >= (command.least_loss or 0.0):
+        if losses[-1] >= (command.loss_threshold or 0.0):
             weights = moved(weights, engine.gradients, -step)
     return weights
 
 
-def moved(weights: Weights, by: Weights, share: float) -> Weights:
-    return [(w + share * v, b + share * c) for (w, b), (v, c) in zip(weights, by, strict=True)]
+def moved(weights: Weights, by: Weights, fraction: float) -> Weights:
+    return [(w + fraction * v, b + fraction * c) for (w, b), (v, c) in zip(weights, by, strict=True)]
 
 
 def flat(weights: Weights) -> np.ndarray:
@@ -115,8 +117,8 @@ def test_m9_a_start_in_float32_gives_an_update_in_float32(
             assert (header.encoding, header.base) == ("f32", command.start)
             assert header.samples == 25 * command.passes
             assert distance(flat(unpack_floats(PLAN, update)), expected) < 1e-5
-            if command.least_loss:
-                every, _ = by_hand(replace(command, least_loss=None), unpack_floats(PLAN, START))
+            if command.loss_threshold:
+                every, _ = by_hand(replace(command, loss_threshold=None), unpack_floats(PLAN, START))
                 assert distance(every, expected) > 0.01  # some are passed over
             assert header.loss == pytest.approx(loss, rel=1e-4)
 
@@ -145,7 +147,7 @@ def test_m11_training_that_leaves_the_finite_numbers_is_sent_with_figures_inside
     run(story())
 
 
-@pytest.mark.parametrize("changes", [{}, {"least_loss": 1.8}], ids=str)
+@pytest.mark.parametrize("changes", [{}, {"loss_threshold": 1.8}], ids=str)
 def test_m9_a_command_without_start_is_answered_with_a_blob(
     broker: Broker, tmp_path: Path, changes: dict[str, Any]
 ) -> None:

@@ -123,11 +123,11 @@ def test_a_file_that_is_not_there_or_no_training_file_is_refused(tmp_path: Path)
         read_training_file(other)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 0.999])
-def test_a_file_cut_short_is_refused(tmp_path: Path, share: float) -> None:
+@pytest.mark.parametrize("fraction", [0.02, 0.3, 0.9, 0.999])
+def test_a_file_cut_short_is_refused(tmp_path: Path, fraction: float) -> None:
     whole = (FOLDER / "digits.tflite").read_bytes()
     path = tmp_path / "cut.tflite"
-    path.write_bytes(whole[: int(share * len(whole))])
+    path.write_bytes(whole[: int(fraction * len(whole))])
     with pytest.raises(CompileError, match=r"cut\.tflite"):
         LitertEngine(plan(NETWORKS["digits"]), read_training_file(path))
 

@@ -18,8 +18,8 @@ import jaragua_models
 from jaragua.client.client import run_client
 from jaragua.client.engine_trainer import EngineTrainer
 from jaragua.node import jobs
-from jaragua.node.feeder import Feeder
 from jaragua.node.jobs import dither_seed
+from jaragua.node.task_sampler import TaskSampler
 from jaragua.wire.messages import TrainCommand, decode, unpack_update
 from jaragua.wire.topics import TopicKind
 from jaragua_broker import Broker
@@ -33,10 +33,10 @@ from jaragua_compiler import (
     pack,
     plan,
     quantise_inputs,
-    quantise_least_loss,
+    quantise_loss_threshold,
     quantise_targets,
 )
-from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.engines.replay_order import replay_order
 
 BLOB = digits_blob()
 
@@ -51,8 +51,8 @@ def update_by_hand(model_name: str, blob: bytes, command: TrainCommand) -> tuple
     engine, rate = ReferenceEngine(layout), LearningRate.from_float(command.learning_rate)
     engine.load(blob)
     engine.set_seed(dither_seed(command))
-    engine.set_least_loss(quantise_least_loss(layout, exponents(layout, blob), command.least_loss or 0.0))
-    order = visits(len(inputs), command.passes, command.memory or 0)
+    engine.set_loss_threshold(quantise_loss_threshold(layout, exponents(layout, blob), command.loss_threshold or 0.0))
+    order = replay_order(len(inputs), command.passes, command.replay_buffer_size or 0)
     steps = [engine.train_step(inputs[index], targets[index], rate) for index in order]
     return engine.blob(), sum(step.correct for step in steps)
 
@@ -85,7 +85,7 @@ async def client_process(url: str, folder: Path, *options: str) -> AsyncIterator
     [
         {"passes": 1},
         {"passes": 3},
-        {"passes": 3, "memory": 4, "least_loss": 0.9},
+        {"passes": 3, "replay_buffer_size": 4, "loss_threshold": 0.9},
     ],
     ids=str,
 )
@@ -107,15 +107,24 @@ def test_update_equals_the_reference_run_by_hand(broker: Broker, tmp_path: Path,
     run(story())
 
 
-@pytest.mark.parametrize(("model", "least_loss"), [("digits", 0.9), ("sine", 0.3)])
-def test_a11_8_the_least_loss_of_a_job_is_not_that_of_the_next(model: str, least_loss: float) -> None:
+@pytest.mark.parametrize(("model", "loss_threshold"), [("digits", 0.9), ("sine", 0.3)])
+def test_a11_8_the_loss_threshold_of_a_job_is_not_that_of_the_next(model: str, loss_threshold: float) -> None:
     """Engines are kept between jobs. Of the four ways to train none gives another's bits; nor does a second time."""
-    blob, feeder, trainer = blob_of(model), Feeder.of(model), EngineTrainer(NativeEngine, lambda progress: None)
+    blob, task_sampler, trainer = (
+        blob_of(model),
+        TaskSampler.of(model),
+        EngineTrainer(NativeEngine, lambda progress: None),
+    )
     ways = {"ways": 3, "shots": 8} if model == "digits" else {"ways": 1, "shots": 12}
     found = set()
-    for changes in ({"memory": 3, "least_loss": least_loss}, {"memory": 3}, {"least_loss": least_loss}, {}) * 2:
+    for changes in (
+        {"replay_buffer_size": 3, "loss_threshold": loss_threshold},
+        {"replay_buffer_size": 3},
+        {"loss_threshold": loss_threshold},
+        {},
+    ) * 2:
         command = train_command(blob, passes=2, learning_rate=0.02, **ways, **changes)
-        header, update = unpack_update(run(jobs.train(trainer, feeder, command, blob)).payload)
+        header, update = unpack_update(run(jobs.train(trainer, task_sampler, command, blob)).payload)
         assert update == update_by_hand(model, blob, command)[0]
         assert header.samples == 2 * command.ways * command.shots  # those passed over count
         found.add(update)

@@ -9,7 +9,7 @@
 #include "dense_w8/jrg_nn_dense_backward_w8.h"
 #include "dense_w8/jrg_nn_dense_forward_w8.h"
 #include "dense_w8/jrg_nn_dense_update_w8.h"
-#include "weighted/jrg_nn_live_rows_w8.h"
+#include "weighted/jrg_nn_active_rows_w8.h"
 
 #define STRIDE ((INPUTS + 3) / 4 * 4)
 
@@ -36,7 +36,7 @@ struct outcome {
 static struct step step;
 static struct outcome outcome;
 static jrg_nn_row_error errors[INPUTS > OUTPUTS ? INPUTS : OUTPUTS];
-static jrg_nn_live_row_w8 rows[OUTPUTS + 2];
+static jrg_nn_active_row_w8 rows[OUTPUTS + 2];
 
 /* The counter is the emulated board's. */
 static uint32_t ticks(void)
@@ -55,7 +55,7 @@ static jrg_nn_error learn(jrg_nn_error error)
                                         (int8_t)step.bias_shift};
     const jrg_nn_step_rate rate = {(int16_t)step.mantissa, (int16_t)step.rate_exponent};
     const uint32_t key = jrg_nn_dither_layer(jrg_nn_dither_step(step.seed, step.number), (uint32_t)step.layer);
-    const uint32_t count = jrg_nn_live_rows_w8(&layer, exponents, rate, key, errors, &error, rows);
+    const uint32_t count = jrg_nn_active_rows_w8(&layer, exponents, rate, key, errors, &error, rows);
 #if PASSES_DOWN
     jrg_nn_error below = jrg_nn_dense_backward_w8(&layer, rows, count, step.x, RECTIFIED, errors);
     below.exponent = error.exponent + step.weight_exponent;

@@ -41,7 +41,7 @@ ONE_CHANNEL = Network(
     ),
 )
 
-# Channels in eights, of which kernels list the live positions: edges on all sides, strides 1 to 3, one position.
+# Channels in eights, of which kernels list the active positions: edges on all sides, strides 1 to 3, one position.
 EIGHTS = Network(
     "eights",
     (9, 8, 8),

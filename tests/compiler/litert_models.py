@@ -75,16 +75,16 @@ class File:
         bias = self.constant(np.zeros(outputs, np.float32)) if bias is None else bias
         return self.operator("FULLY_CONNECTED", (x, weights, bias), (1, outputs), schema.FullyConnectedOptionsT())
 
-    def view(self, name: str, x: int, output: tuple[int, ...], told: tuple[int, ...]) -> int:
+    def view(self, name: str, x: int, output: tuple[int, ...], arguments: tuple[int, ...]) -> int:
         """RESHAPE to a shape, EXPAND_DIMS at an axis, SQUEEZE of axes."""
         if name == "SQUEEZE":
             options = schema.SqueezeOptionsT()
-            options.squeezeDims = list(told)
+            options.squeezeDims = list(arguments)
             return self.operator(name, (x,), output, options)
         options = schema.ReshapeOptionsT() if name == "RESHAPE" else schema.ExpandDimsOptionsT()
         if name == "RESHAPE":
-            options.newShape = list(told)
-        return self.operator(name, (x, self.shape(*told)), output, options)
+            options.newShape = list(arguments)
+        return self.operator(name, (x, self.shape(*arguments)), output, options)
 
     def mean(self, x: int, output: tuple[int, ...], axes: tuple[int, ...], keep: bool = False) -> int:
         options = schema.ReducerOptionsT()

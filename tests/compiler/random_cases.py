@@ -102,7 +102,7 @@ def random_sample(generator: np.random.Generator, plan: Plan) -> Sample:
 def with_sums(generator: np.random.Generator, steps: Sequence[Step]) -> list[Step]:
     """The same steps, several samples each (A11.1) from every blob on, clipped (A11.7), some rests applied (A11.5).
 
-    Of some a least loss is asked for (A11.8).
+    Of some a loss threshold is asked for (A11.8).
     """
     batch, drawn = 1, []
     for step in steps:
@@ -110,7 +110,7 @@ def with_sums(generator: np.random.Generator, steps: Sequence[Step]) -> list[Ste
         clip = int(generator.choice([0, 0, 1, 300, 9000, 40000]))
         least = int(generator.choice([0, 0, 0, 200, 4000, 1 << 20]))
         flush = bool(generator.random() < 0.1)
-        drawn.append(replace(step, batch=batch, clip=clip, least_loss=least, flush=flush))
+        drawn.append(replace(step, batch=batch, clip=clip, loss_threshold=least, flush=flush))
     return drawn
 
 

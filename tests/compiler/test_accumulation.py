@@ -183,7 +183,7 @@ def _evaluated(native: NativeEngine, blob: bytes, step: Step) -> int:
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_a11_8_a_sample_below_the_least_loss_counts_and_moves_nothing(engine_cache: Path, batch: int) -> None:
+def test_a11_8_a_sample_below_the_loss_threshold_counts_and_moves_nothing(engine_cache: Path, batch: int) -> None:
     compiled = plan(_int8(MLP), accumulate=True)
     steps = [replace(step, batch=batch) for step in _ordinary(compiled, 13, 4)[:4]]
     native = NativeEngine(compiled, engine_cache)
@@ -192,11 +192,11 @@ def test_a11_8_a_sample_below_the_least_loss_counts_and_moves_nothing(engine_cac
     assert free[-1].blob != steps[0].blob
     # The weights stay as they are, so every sample meets those of the blob, and each loss is that of `evaluate`.
     losses = [_evaluated(native, steps[0].blob or b"", step) for step in steps]
-    passed_over = run(native, [replace(step, least_loss=max(losses) + 1) for step in steps])
+    passed_over = run(native, [replace(step, loss_threshold=max(losses) + 1) for step in steps])
     assert [outcome.result.loss for outcome in passed_over] == losses
     assert {outcome.blob for outcome in passed_over} == {steps[0].blob}
     # A loss that is the least is no longer below it.
-    exactly = run(native, [replace(step, least_loss=free[0].result.loss) for step in steps[:1]])
+    exactly = run(native, [replace(step, loss_threshold=free[0].result.loss) for step in steps[:1]])
     assert (exactly[0].result, exactly[0].blob) == (free[0].result, free[0].blob)
 
 
@@ -204,9 +204,9 @@ def test_a11_8_the_dithers_count_of_steps_goes_on_with_a_sample_passed_over(engi
     compiled = plan(_int8(MLP))
     steps = _ordinary(compiled, 14, 1)[:2]
     native = NativeEngine(compiled, engine_cache)
-    after_one = run(native, [replace(steps[0], least_loss=0xFFFFFFFF), steps[1]])[-1].blob
+    after_one = run(native, [replace(steps[0], loss_threshold=0xFFFFFFFF), steps[1]])[-1].blob
     alone = run(native, [replace(steps[1], blob=steps[0].blob, seed=steps[0].seed)])[-1].blob
-    expected = run(ReferenceEngine(compiled), [replace(steps[0], least_loss=0xFFFFFFFF), steps[1]])[-1].blob
+    expected = run(ReferenceEngine(compiled), [replace(steps[0], loss_threshold=0xFFFFFFFF), steps[1]])[-1].blob
     assert after_one == expected != alone
 
 

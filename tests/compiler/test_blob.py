@@ -27,7 +27,7 @@ from jaragua_compiler import (
     pack,
     plan,
     quantise_inputs,
-    quantise_least_loss,
+    quantise_loss_threshold,
     quantise_targets,
     unpack,
 )
@@ -224,15 +224,15 @@ def test_exponents_are_plain_data() -> None:
 
 
 @pytest.mark.parametrize("network", [SINE, MLP, ODD], ids=lambda network: network.name)
-def test_a11_8_a_least_loss_has_the_unit_of_the_loss_and_32_bits(network: Network) -> None:
+def test_a11_8_a_loss_threshold_has_the_unit_of_the_loss_and_32_bits(network: Network) -> None:
     compiled, blob = _good(network)
     found = exponents(compiled, blob)
     exponent = 11 if network.classifier else 2 * found.output
     outputs = 1 if network.classifier else network.outputs
     for least, wanted in ((0.0, 0), (1e-30, 1), (0.5, round(0.5 * outputs * 2.0**exponent))):
-        assert quantise_least_loss(compiled, found, least) == wanted
+        assert quantise_loss_threshold(compiled, found, least) == wanted
     for least in (2.0**40, 1.7e308):
-        assert quantise_least_loss(compiled, found, least) == 2**32 - 1
+        assert quantise_loss_threshold(compiled, found, least) == 2**32 - 1
     for least in (-0.1, math.inf, math.nan):
         with pytest.raises(CompileError, match="is not possible"):
-            quantise_least_loss(compiled, found, least)
+            quantise_loss_threshold(compiled, found, least)

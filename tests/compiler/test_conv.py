@@ -31,7 +31,7 @@ from jaragua_compiler.quantisation.dither import PAIR, ROW, Dither, plane_dither
 from jaragua_compiler.quantisation.exponents import LayerScale, layer_scale
 from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_compiler.reference.arithmetic import Block
-from jaragua_compiler.reference.conv import ReferenceWindow
+from jaragua_compiler.reference.conv import ReferenceConvolution
 
 
 def _compare(compiled: Plan, seed: int, steps: int, cache: Path) -> None:
@@ -117,14 +117,14 @@ def test_a3_3_a_wide_sum_is_cut_to_the_output_at_any_shift(shift: int, engine_ca
 PIXEL = Network("net", (2, 2, 3), (Conv2D(2, (1, 1)), Flatten(), Dense(2)))  # rows of 3 weights, padded to 4
 
 
-def _learned(error: int, shift: int, seed: int, bias: int = 0) -> tuple[ReferenceWindow, np.ndarray]:
+def _learned(error: int, shift: int, seed: int, bias: int = 0) -> tuple[ReferenceConvolution, np.ndarray]:
     """A convolution after a step whose gradient is `error` for every weight, under s of A7.5; and what it was."""
     layer = plan(PIXEL).layers[0]
     assert isinstance(layer, ConvPlan)
     dither = Dither()
     dither.restart(seed)
     before = np.arange(6).reshape(2, 1, 1, 3) * 100 - 250
-    window = ReferenceWindow(layer, before, np.full(2, bias), LayerScale(0, 0, 0, 8), dither)
+    window = ReferenceConvolution(layer, before, np.full(2, bias), LayerScale(0, 0, 0, 8), dither)
     errors = np.zeros((4, 2), dtype=np.int64)
     errors[0] = error
     rate = LearningRate(24576, shift + 16)  # weights and inputs at exponent 0: s is le' - 16

@@ -153,8 +153,8 @@ def test_a8_7_the_widths_leave_room_for_the_sums_of_all_three_passes() -> None:
     assert POSITIONS * 2 ** (layer.input_width + layer.error_width) <= 2**30
 
 
-def test_a8_7_no_list_of_live_rows_is_kept_for_it() -> None:
-    assert _compiled().live_elements("w8") == 0  # the dense layer is int16
+def test_a8_7_no_list_of_active_rows_is_kept_for_it() -> None:
+    assert _compiled().active_elements("w8") == 0  # the dense layer is int16
 
 
 def test_a8_5_the_seed_decides_the_dither_of_a_depthwise_layer(engine_cache: Path) -> None:

@@ -80,7 +80,7 @@ def test_the_rows_are_the_blob_the_arena_and_what_the_caller_has(network: Networ
     found = figures(compiled, "cortex_m4")
     rows = {row.name: row.bytes for row in found.ram}
     assert sum(size for name, size in rows.items() if name.startswith("weights: ")) == compiled.blob_bytes
-    assert rows["arena: activations, errors, scratch"] + rows["list of live rows"] == compiled.arena_bytes
+    assert rows["arena: activations, errors, scratch"] + rows["list of active rows"] == compiled.arena_bytes
     assert {row.name.partition(":")[0]: row.bytes for row in found.buffers} == {
         place.buffer.name: place.buffer.bytes for place in compiled.memory.places
     }
@@ -103,7 +103,7 @@ def test_the_figures_are_those_of_the_linked_program(network: Network, core: str
     found = figures(compiled, core_of(core))
     measured = bench_board.footprint(compiled, core)
     rows = {row.name: row.bytes for row in found.ram}
-    static = sum(rows[name] for name in ("arena: activations, errors, scratch", "list of live rows", "state"))
+    static = sum(rows[name] for name in ("arena: activations, errors, scratch", "list of active rows", "state"))
     assert abs(measured.ram_bytes - static) <= 8
     code = found.flash_bytes - compiled.blob_bytes
     assert measured.flash_bytes <= code <= 2 * measured.flash_bytes
@@ -181,7 +181,7 @@ def test_the_figures_of_frozen_layers_are_those_of_the_linked_program(name: str,
     compiled = freeze(planned(network, Choice(train=train)), initial_weights(network, 1), samples)
     found, measured = figures(compiled, core_of(core)), bench_board.footprint(compiled, core)
     rows = {row.name: row.bytes for row in found.ram}
-    static = sum(rows[name] for name in ("arena: activations, errors, scratch", "list of live rows", "state"))
+    static = sum(rows[name] for name in ("arena: activations, errors, scratch", "list of active rows", "state"))
     assert abs(measured.ram_bytes - static) <= 8
     assert measured.flash_bytes <= found.flash_bytes - compiled.blob_bytes <= 2 * measured.flash_bytes
 

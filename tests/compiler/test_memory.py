@@ -8,7 +8,7 @@ from image_networks import CNN, random_graph_network
 from random_cases import MLP, SINE
 
 from jaragua_compiler import plan
-from jaragua_compiler.planning.memory import ALIGNMENT_BYTES, Buffer, MemoryPlan, Place, live_entries
+from jaragua_compiler.planning.memory import ALIGNMENT_BYTES, Buffer, MemoryPlan, Place, active_entries
 from jaragua_compiler.planning.stack import stack_bound
 
 
@@ -42,8 +42,8 @@ def test_what_grows_may_grow_over_what_is_no_longer_in_use() -> None:
 
 
 @pytest.mark.parametrize(("rows", "entries"), [(1, 3), (2, 3), (7, 9), (8, 9)])
-def test_a_list_of_live_rows_has_room_for_an_odd_ones_pair_and_its_end(rows: int, entries: int) -> None:
-    assert live_entries(rows) == entries
+def test_a_list_of_active_rows_has_room_for_an_odd_ones_pair_and_its_end(rows: int, entries: int) -> None:
+    assert active_entries(rows) == entries
 
 
 def test_a_cnn_trains_in_less_than_the_sum_of_its_buffers() -> None:

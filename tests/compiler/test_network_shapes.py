@@ -75,8 +75,8 @@ def test_a_windows_padding_is_what_it_touches(
     size: int, kernel: int, stride: int, padding: Any, positions: int, pads: tuple[int, int]
 ) -> None:
     layer = Conv2D(2, (kernel, kernel), (stride, stride), padding)
-    window = Network("net", (size, size, 1), (layer, GlobalAveragePool2D())).window(0)
-    assert (window.positions, window.pads) == ((positions, positions), (pads, pads))
+    geometry = Network("net", (size, size, 1), (layer, GlobalAveragePool2D())).conv_geometry(0)
+    assert (geometry.positions, geometry.pads) == ((positions, positions), (pads, pads))
 
 
 def test_errors_are_needed_only_above_something_that_learns() -> None:

@@ -55,12 +55,12 @@ def test_only_the_documented_names_are_visible(tmp_path: Path) -> None:
     symbols = {
         line.split()[-1] for line in _output("arm-none-eabi-nm", "-g", "--defined-only", str(target)).splitlines()
     }
-    calls = {"check", "bind", "set_rate", "set_seed", "set_accumulation", "set_clip", "set_least_loss", "apply"}
+    calls = {"check", "bind", "set_rate", "set_seed", "set_accumulation", "set_clip", "set_loss_threshold", "apply"}
     calls |= {"input", "forward", "features", "evaluate", "train", "loss_exponent"}
     assert symbols == {"jrg_model"} | {f"jrg_model_{call}" for call in calls}
 
 
-def test_the_dsp_path_is_taken_on_a_cortex_m4_and_left_out_on_a_cortex_m0plus(tmp_path: Path) -> None:
+def test_the_dsp_path_is_taken_on_a_cortex_m4_and_absent_on_a_cortex_m0plus(tmp_path: Path) -> None:
     for core, expected in (("cortex_m4", True), ("cortex_m0plus", False)):
         code = _output("arm-none-eabi-objdump", "-d", str(_object(MLP, core, "-O2", tmp_path)))
         assert ("smlad" in code and "smmulr" in code and "qsub16" in code) == expected

@@ -115,8 +115,8 @@ def test_the_nearest_name_is_suggested(text: str, sentence: str) -> None:
         MINIMAL + "[client]\nlearning_rate = 1.0",
         MINIMAL + "[client]\nlearning_rate = 0",
         MINIMAL + "[client]\nbatch = -1",
-        MINIMAL + '[client]\nleast_loss = "0.1"',
-        MINIMAL + "[client]\nmemory = 1.5",
+        MINIMAL + '[client]\nloss_threshold = "0.1"',
+        MINIMAL + "[client]\nreplay_buffer_size = 1.5",
         MINIMAL + "[strategy]\noptions = 3",
         MINIMAL + '[strategy]\nname = "no_module:Strategy"',
         MINIMAL + "[round]\ndeadline_s = inf",
@@ -140,38 +140,41 @@ def test_the_strategy_fills_in_how_devices_train() -> None:
 @pytest.mark.parametrize(
     ("client", "sentence"),
     [
-        ("least_loss = -0.1", "client.least_loss: -0.1 must be greater than or equal to 0"),
-        ("least_loss = nan", "client.least_loss: nan must be a finite number"),
-        ("least_loss = inf", "client.least_loss: inf must be a finite number"),
-        ("least_loss = 1e300", "client.least_loss: 1e+300 must be less than or equal to 1000000000000"),
-        ("memory = -1", "client.memory: -1 must be greater than or equal to 0"),
+        ("loss_threshold = -0.1", "client.loss_threshold: -0.1 must be greater than or equal to 0"),
+        ("loss_threshold = nan", "client.loss_threshold: nan must be a finite number"),
+        ("loss_threshold = inf", "client.loss_threshold: inf must be a finite number"),
+        ("loss_threshold = 1e300", "client.loss_threshold: 1e+300 must be less than or equal to 1000000000000"),
+        ("replay_buffer_size = -1", "client.replay_buffer_size: -1 must be greater than or equal to 0"),
     ],
 )
-def test_a_least_loss_or_a_memory_that_is_none_is_one_sentence(client: str, sentence: str) -> None:
+def test_a_loss_threshold_or_a_replay_buffer_that_is_impossible_is_one_sentence(client: str, sentence: str) -> None:
     assert problems(MINIMAL + f"[client]\n{client}") == [f"my run.toml:4: {sentence}"]
 
 
 @pytest.mark.parametrize(
     ("strategy", "client"),
     [
-        ("tinyreptile", "batch = 5\nmemory = 3"),
-        ("tinyreptile", "batch = 0\nmemory = 3"),
-        ("reptile", "passes = 2\nmemory = 3"),  # its batch is 5 unless the file says another
-        ("fedprox", "batch = 1\nmemory = 3"),
+        ("tinyreptile", "batch = 5\nreplay_buffer_size = 3"),
+        ("tinyreptile", "batch = 0\nreplay_buffer_size = 3"),
+        ("reptile", "passes = 2\nreplay_buffer_size = 3"),  # its batch is 5 unless the file says another
+        ("fedprox", "batch = 1\nreplay_buffer_size = 3"),
     ],
 )
-def test_a_memory_takes_a_step_a_sample_and_no_pull(strategy: str, client: str) -> None:
+def test_a_replay_buffer_takes_a_batch_of_one_and_no_proximal_term(strategy: str, client: str) -> None:
     assert problems(MINIMAL + f'[strategy]\nname = "{strategy}"\n[client]\n{client}') == [
-        "my run.toml:7: client.memory: memory is 3, which takes a step a sample and no pull to the start "
+        "my run.toml:7: client.replay_buffer_size: replay_buffer_size is 3, "
+        "which takes a batch of 1 and no proximal term "
         "(leave it at 0, or take a batch of 1 and another strategy than fedprox)"
     ]
 
 
 def test_what_a_device_passes_over_and_holds_is_the_strategys_work() -> None:
-    work = strategy_of(read(MINIMAL + "[client]\npasses = 3\nleast_loss = 0.05\nmemory = 4")).client_work(1)
-    assert (work.passes, work.least_loss, work.memory) == (3, 0.05, 4)
+    work = strategy_of(
+        read(MINIMAL + "[client]\npasses = 3\nloss_threshold = 0.05\nreplay_buffer_size = 4")
+    ).client_work(1)
+    assert (work.passes, work.loss_threshold, work.replay_buffer_size) == (3, 0.05, 4)
     plain = strategy_of(read(MINIMAL)).client_work(1)
-    assert (plain.least_loss, plain.memory) == (0.0, 0)
+    assert (plain.loss_threshold, plain.replay_buffer_size) == (0.0, 0)
 
 
 @pytest.mark.parametrize("name", ["transfer", "pretrained"])
@@ -182,12 +185,12 @@ def test_a_strategy_that_no_fleet_can_run_is_refused_with_the_reason(name: str) 
 
 @pytest.mark.parametrize(("model", "local_layers"), [("digits", 1), ("sine", 0)])
 def test_a_strategys_options_are_filled_in_as_the_network_asks(model: str, local_layers: int) -> None:
-    text = MINIMAL.replace("digits", model) + '[strategy]\nname = "tinymetafed"\noptions = { upload_share = 0.3 }'
+    text = MINIMAL.replace("digits", model) + '[strategy]\nname = "tinymetafed"\noptions = { upload_fraction = 0.3 }'
     config = read(text)
     assert config.strategy.options == {
         "local_layers": local_layers,
-        "upload_share": 0.3,
-        "download_share": 0.25,
+        "upload_fraction": 0.3,
+        "download_fraction": 0.25,
         "delta_bits": 8,
     }
     assert strategy_of(config).client_work(1).local_layers == local_layers

@@ -27,10 +27,10 @@ from jaragua_compiler import (
     exponents,
     plan,
     quantise_inputs,
-    quantise_least_loss,
+    quantise_loss_threshold,
     quantise_targets,
 )
-from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.floating.form import pack_floats, unpack_floats
 
@@ -200,8 +200,8 @@ class SimulatedNode:
         rate = LearningRate.from_float(command.learning_rate)
         self._engine.load(base)
         self._engine.set_seed(command.seed & 0xFFFFFFFF)  # A8.5, as a node does
-        self._engine.set_least_loss(quantise_least_loss(self._plan, found, command.least_loss or 0.0))
-        for index in visits(len(inputs), command.passes, command.memory or 0):
+        self._engine.set_loss_threshold(quantise_loss_threshold(self._plan, found, command.loss_threshold or 0.0))
+        for index in replay_order(len(inputs), command.passes, command.replay_buffer_size or 0):
             self._engine.train_step(inputs[index], targets[index], rate)
         return len(inputs) * command.passes, self._engine.blob()
 

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from test_rounds_over_mqtt import FOUR, run_to_end
 
 from jaragua.config import RunConfig
-from jaragua.coordinator.events import RunEvent, UpdateLeftOut
+from jaragua.coordinator.events import RunEvent, UpdateExcluded
 from jaragua.errors import RunError
 from jaragua.store import read_run
 from jaragua.strategies.guarded import MAX_UNBELIEVED
@@ -49,16 +49,16 @@ def moved(config: RunConfig) -> float:
 
 
 @pytest.mark.parametrize("value", [3e38, 1e30, 1e6, float("inf"), float("nan")])
-def test_r17_one_absurd_device_of_three_is_left_out(make_config: MakeConfig, value: float) -> None:
+def test_r17_one_absurd_device_of_three_is_excluded(make_config: MakeConfig, value: float) -> None:
     config = make_config(clients=3, quorum=3, minimum=3, rounds=2)
     liar = pi(config)
     liar.tamper = telling(value)
     seen: list[RunEvent] = []
     run_to_end(config, (two_boards(config), liar), seen.append)
-    left_out = [(one.round_number, one.device) for one in seen if isinstance(one, UpdateLeftOut)]
-    assert left_out == [(1, LIAR), (2, LIAR)]
+    excluded = [(one.round_number, one.device) for one in seen if isinstance(one, UpdateExcluded)]
+    assert excluded == [(1, LIAR), (2, LIAR)]
     assert {ack.result for ack in liar.acks} == {"stored"}
-    assert read_run(config.run.directory)["left_out"] == {LIAR: 2}
+    assert read_run(config.run.directory)["excluded"] == {LIAR: 2}
     honest = make_config(clients=3, quorum=3, minimum=3, rounds=2, directory=config.run.directory.with_name("honest"))
     run_to_end(honest, (two_boards(honest), pi(honest)))
     assert moved(config) < 2 * moved(honest)

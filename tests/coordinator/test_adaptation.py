@@ -1,4 +1,4 @@
-"""M4: judging starts on devices, through a real broker and simulated nodes."""
+"""M4: evaluating starts on devices, through a real broker and simulated nodes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_answers_come_in_the_order_of_the_questions(make_config: MakeConfig) -> 
 
 
 def test_the_same_question_has_the_same_answer(make_config: MakeConfig) -> None:
-    """Two starts are judged on the same task: equal seeds, equal starts, equal figures."""
+    """Two starts are evaluated on the same task: equal seeds, equal starts, equal figures."""
     config = make_config()
     start = blobs()[0]
     found = ask(config, [trial("board-1", number, start) for number in range(2)], node(config, "board-1"))
@@ -63,7 +63,7 @@ def test_a_trial_says_what_to_pass_over_and_how_much_to_hold(make_config: MakeCo
     """Of a loss that nothing reaches no sample teaches; another order of the samples teaches something else."""
     config = make_config()
     plain = trial("board-1", 0, blobs()[0])
-    trials = [plain, replace(plain, number=1, least_loss=1e6), replace(plain, number=2, memory=1)]
+    trials = [plain, replace(plain, number=1, loss_threshold=1e6), replace(plain, number=2, replay_buffer_size=1)]
     whole, nothing, held = ask(config, trials, node(config, "board-1"))
     assert nothing.after == nothing.before == whole.before
     assert len({whole.after, nothing.after, held.after}) == 3

@@ -24,7 +24,12 @@ from jaragua.strategies.stale import staleness_weight
 from jaragua.wire import messages
 
 MakeConfig = Callable[..., RunConfig]
-BUFFERED = {"rounds": 8, "clients": 4, "quorum": 2, "buffered": "buffer = 2\nmost_age = 5\nstaleness = 0.7"}
+BUFFERED = {
+    "rounds": 8,
+    "clients": 4,
+    "quorum": 2,
+    "buffered": "buffer = 2\nmax_staleness = 5\nstaleness_exponent = 0.7",
+}
 
 
 class SlowNode:
@@ -59,7 +64,7 @@ def played_again(config: RunConfig) -> str:
             now, updates = vectors[-1], []
             for one in store.updates(record.run, number):
                 learned = codec.learned("blob", codec.pack(vectors[one.round_number - 1]), one.blob)
-                weight = staleness_weight(number - one.round_number, config.round.staleness)
+                weight = staleness_weight(number - one.round_number, config.round.staleness_exponent)
                 updates.append(ClientUpdate(one.device, now + weight * learned, one.samples))
             vectors.append(strategy.aggregate(number, now, updates))
     return hashlib.sha256(codec.pack(vectors[-1])).hexdigest()

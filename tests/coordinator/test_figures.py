@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from test_rounds_over_mqtt import FOUR, run_to_end, two_nodes
 
 from jaragua.config import RunConfig
-from jaragua.coordinator.events import RoundFinished, RunEvent, UpdateJudged
+from jaragua.coordinator.events import RoundFinished, RunEvent, UpdateChecked
 from jaragua.coordinator.figures import LARGEST_LOSS, implausible, mean_of, tamed
 from jaragua.errors import Interrupted
 from jaragua.store import StoredUpdate, read_run
@@ -70,7 +70,7 @@ def test_m11_an_update_with_an_impossible_figure_is_rejected_and_the_run_ends_we
     client.tamper = lie_once
     seen: list[RunEvent] = []
     result = run_to_end(config, (gateway, client), seen.append)
-    (rejected,) = [one for one in seen if isinstance(one, UpdateJudged) and one.result == "rejected"]
+    (rejected,) = [one for one in seen if isinstance(one, UpdateChecked) and one.result == "rejected"]
     assert rejected.device == FOUR[3]
     assert "outside" in rejected.reason
     assert result.rounds == 2
@@ -83,7 +83,7 @@ def test_m11_a_folder_that_holds_an_impossible_update_goes_on(make_config: MakeC
     gateway, client = two_nodes(config)
 
     def stop_in_round_two(event: RunEvent) -> None:
-        if isinstance(event, UpdateJudged) and event.round_number == 2:
+        if isinstance(event, UpdateChecked) and event.round_number == 2:
             raise Interrupted("enough")
 
     with pytest.raises(Interrupted):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import aiomqtt
 import pytest
 
-from jaragua.coordinator.fleet import Arrived, Fleet, Happening, split_update
+from jaragua.coordinator.fleet import Arrived, Fleet, FleetEvent, split_update
 from jaragua.errors import BrokerError, ProtocolError
 from jaragua.wire.messages import HostState, UpdateHeader, decode, encode, pack_update
 from jaragua_broker import Broker
@@ -85,7 +85,7 @@ async def send_update(stranger: aiomqtt.Client, fleet: str, number: int) -> None
 
 
 def test_p3_an_update_that_is_waited_for_comes_once_though_two_connections_bring_it(broker: Broker, fleet: str) -> None:
-    seen: list[Happening] = []
+    seen: list[FleetEvent] = []
 
     def rounds() -> list[int]:
         return sorted(one.header.round for one in seen if isinstance(one, Arrived))
@@ -112,7 +112,7 @@ def test_p3_an_update_that_is_waited_for_comes_once_though_two_connections_bring
 
 
 def test_m6_what_is_waited_for_is_subscribed_to_again_after_the_broker_lost_it(fleet: str) -> None:
-    seen: list[Happening] = []
+    seen: list[FleetEvent] = []
 
     async def everything(first: Broker) -> None:
         async with Fleet(first.url, fleet, on_happening=seen.append) as coordinator:

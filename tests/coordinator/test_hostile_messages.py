@@ -83,8 +83,8 @@ class Bench:
 
     def receive(self, topic: str, payload: bytes, correlation: bytes | None = None) -> None:
         self.fleet.received(Incoming(topic, payload, None, correlation))
-        while (happening := self.inbox.take()) is not None:
-            self.driver.handle(happening)
+        while (event := self.inbox.take()) is not None:
+            self.driver.handle(event)
 
     def honest_updates(self) -> list[tuple[UpdateHeader, bytes]]:
         """Of the open commands, as the simulated devices train them."""
@@ -92,7 +92,7 @@ class Bench:
         for one in list(self.folder.store.assignments(self.run)):
             if one.device in FOUR and one.round_number == self.driver.rounds_done + 1:
                 command = self.driver._train_command(one, 0)
-                start = self.driver._starts.blob_of(one.round_number)
+                start = self.driver._publisher.blob_of(one.round_number)
                 found.append(self.node._learn(command, start))
         return found
 

@@ -14,7 +14,7 @@ from test_rounds_over_mqtt import FOUR, run_to_end, two_nodes
 import jaragua_models
 from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.coordinator.events import RunEvent, UpdateJudged
+from jaragua.coordinator.events import RunEvent, UpdateChecked
 from jaragua.errors import RunError
 from jaragua.store import Store
 from jaragua.strategies import ClientUpdate
@@ -97,7 +97,7 @@ def test_r14_what_started_from_another_format_is_rejected(make_config: MakeConfi
     seen: list[RunEvent] = []
     with pytest.raises(RunError):
         run_to_end(config, (node,), seen.append)
-    reasons = {one.reason for one in seen if isinstance(one, UpdateJudged)}
+    reasons = {one.reason for one in seen if isinstance(one, UpdateChecked)}
     assert reasons == {"it is a blob, which its start is not"}
 
 

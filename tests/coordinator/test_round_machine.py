@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaragua.coordinator import machine, rules
-from jaragua.coordinator.judge import Expected, Verdict
-from jaragua.coordinator.machine import Memory, RoundMachine, Rules
+from jaragua.coordinator.machine import ResumeState, RoundMachine, Rules
 from jaragua.coordinator.roster import Change, Presence
+from jaragua.coordinator.validation import Expected, Verdict
 from jaragua.store.records import Assignment
 from jaragua.wire.messages import UpdateHeader
 
@@ -69,7 +69,7 @@ class World:
     present: dict[str, str] = field(default_factory=lambda: dict.fromkeys(DEVICES, "gateway-1"))
     now_ms: int = 0
     core: RoundMachine = field(init=False)
-    memory: Memory = field(default_factory=Memory)
+    resumed: ResumeState = field(default_factory=ResumeState)
     bases: dict[int, bytes] = field(default_factory=dict)
     updates: dict[tuple[int, str], bytes] = field(default_factory=dict)
     taken_in: dict[tuple[int, str], int] = field(default_factory=dict)
@@ -84,9 +84,9 @@ class World:
 
     def begin(self) -> None:
         """Start the coordinator, or start it again from what was kept."""
-        self.bases[self.memory.rounds_done + 1] = self.base
-        self.memory = replace(self.memory, bases={number: (base,) for number, base in self.bases.items()})
-        self.core = RoundMachine(self.rules, self.memory, (self.base,))
+        self.bases[self.resumed.rounds_done + 1] = self.base
+        self.resumed = replace(self.resumed, bases={number: (base,) for number, base in self.bases.items()})
+        self.core = RoundMachine(self.rules, self.resumed, (self.base,))
         self.perform(self.core.start(dict(self.present), self.now_ms))
 
     def perform(self, actions: list[machine.Action]) -> None:
@@ -97,7 +97,7 @@ class World:
         match action:
             case machine.OpenRound(_, members, assignments):
                 self.opened.append(action)
-                self.memory = replace(self.memory, open_members=members, last_members=members)
+                self.resumed = replace(self.resumed, open_members=members, last_members=members)
                 self.keep_assignments(assignments)
             case machine.Assign(assignment):
                 self.keep_assignments((assignment,))
@@ -109,8 +109,8 @@ class World:
             case machine.Keep(header, blob, _, taken_in):
                 self.taken_in[header.round, header.device] = taken_in
                 self.updates[header.round, header.device] = blob
-                stored = self.memory.stored | {(header.round, header.device)}
-                self.memory = replace(self.memory, stored=stored, taken=self.memory.taken + 1)
+                stored = self.resumed.stored | {(header.round, header.device)}
+                self.resumed = replace(self.resumed, stored=stored, taken=self.resumed.taken + 1)
             case machine.Acknowledge(_, header, verdict):
                 self.verdicts.append((header.device, verdict))
             case machine.CloseRound(number):
@@ -119,14 +119,14 @@ class World:
                 self.gave_up = message
 
     def keep_assignments(self, more: tuple[Assignment, ...]) -> None:
-        self.memory = replace(self.memory, assignments=self.memory.assignments + more)
+        self.resumed = replace(self.resumed, assignments=self.resumed.assignments + more)
 
     def close(self, number: int) -> None:
         """Aggregate in the order of devices (R5): the hash stands for the sum."""
         parts = [blob for key, blob in sorted(self.updates.items()) if self.taken_in[key] == number]
         self.base = hashlib.sha256(self.base + b"".join(parts)).digest()
         silent = frozenset(self.core.silent)
-        self.memory = replace(self.memory, rounds_done=number, open_members=None, taken=0, silent=silent)
+        self.resumed = replace(self.resumed, rounds_done=number, open_members=None, taken=0, silent=silent)
         self.bases[number + 1] = self.base
         self.perform(self.core.closed((self.base,), self.now_ms))
 
@@ -244,7 +244,7 @@ def test_r3_too_few_devices_stop_the_run() -> None:
 
 def test_r3_a_run_that_goes_on_waits_for_who_took_part_then_does_with_a_quorum() -> None:
     world = World(fixed())
-    world.memory = Memory(rounds_done=1, last_members=DEVICES)
+    world.resumed = ResumeState(rounds_done=1, last_members=DEVICES)
     world.present = dict.fromkeys(DEVICES[:4], "gateway-1")
     world.opened.clear()
     world.begin()
@@ -254,14 +254,14 @@ def test_r3_a_run_that_goes_on_waits_for_who_took_part_then_does_with_a_quorum()
     assert world.opened[0].members == DEVICES[:4]
 
 
-def judged(header: UpdateHeader, blob: bytes, *, node: str = "gateway-1", world: World | None = None) -> Verdict:
+def evaluated(header: UpdateHeader, blob: bytes, *, node: str = "gateway-1", world: World | None = None) -> Verdict:
     world = world or World(fixed())
     world.perform(world.core.update(node, header, blob, len(blob)))
     return world.verdicts[-1][1]
 
 
 def test_r4_an_expected_update_is_stored() -> None:
-    assert judged(*World(fixed()).sent[0]) == Verdict("stored")
+    assert evaluated(*World(fixed()).sent[0]) == Verdict("stored")
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_r4_an_expected_update_is_stored() -> None:
         ({"base": b"\x22" * 32}, "it started from 222222222222, this round starts from 111111111111"),
         ({"bytes": 38}, "39 bytes of weights came, its header says 38"),
         ({"sha256": b"\0" * 32}, "the weights do not have the SHA-256 of its header"),
-        ({"metric": "mse"}, "it reports mse, this run is judged by accuracy"),
+        ({"metric": "mse"}, "it reports mse, this run is evaluated by accuracy"),
         ({"loss": float("nan")}, "its loss is nan, outside 0 to 1e+06"),
         ({"loss": 1e308}, "its loss is 1e+308, outside 0 to 1e+06"),
         ({"loss": -1e-9}, "its loss is -1e-09, outside 0 to 1e+06"),
@@ -288,7 +288,7 @@ def test_r4_an_expected_update_is_stored() -> None:
 )
 def test_r4_what_does_not_fit_is_rejected_with_its_reason(change: dict[str, object], reason: str) -> None:
     header, blob = World(fixed()).sent[0]
-    verdict = judged(replace(header, **change), blob)  # type: ignore[arg-type]
+    verdict = evaluated(replace(header, **change), blob)  # type: ignore[arg-type]
     assert (verdict.result, verdict.reason) == ("rejected", reason)
 
 
@@ -296,11 +296,11 @@ def test_r4_weights_of_another_network_are_rejected() -> None:
     header, _ = World(fixed()).sent[0]
     blob = b"something else"
     header = replace(header, bytes=len(blob), sha256=hashlib.sha256(blob).digest())
-    assert judged(header, blob).reason == "it is not a blob"
+    assert evaluated(header, blob).reason == "it is not a blob"
 
 
 def test_r4_another_node_cannot_answer_for_a_device() -> None:
-    assert judged(*World(fixed()).sent[0], node="gateway-2").result == "rejected"
+    assert evaluated(*World(fixed()).sent[0], node="gateway-2").result == "rejected"
 
 
 def test_r4_a_second_update_of_a_device_is_a_duplicate_whatever_its_attempt() -> None:
@@ -308,8 +308,8 @@ def test_r4_a_second_update_of_a_device_is_a_duplicate_whatever_its_attempt() ->
     header, blob = world.sent[0]
     world.lose(header.device)
     world.bring(header.device)
-    assert judged(header, blob, world=world).result == "stored"
-    assert judged(replace(header, attempt=2), blob, world=world).result == "duplicate"
+    assert evaluated(header, blob, world=world).result == "stored"
+    assert evaluated(replace(header, attempt=2), blob, world=world).result == "duplicate"
 
 
 def test_r4_an_update_of_a_closed_round_is_late() -> None:
@@ -318,7 +318,7 @@ def test_r4_an_update_of_a_closed_round_is_late() -> None:
     world.deliver(0)
     world.deliver(0)
     world.pass_deadline()
-    assert judged(header, blob, world=world).result == "late"
+    assert evaluated(header, blob, world=world).result == "late"
 
 
 def test_r6_a_lost_device_gets_another_attempt_with_the_same_seed() -> None:
@@ -413,7 +413,7 @@ def test_m11_with_a_smaller_quorum_a_device_whose_loss_is_nan_costs_one_deadline
     """R7 closes its first round with the others; R15 waits for it in none after."""
     world = World(fixed(minimum=3, quorum=2), present=dict.fromkeys(DEVICES[:3], "gateway-1"))
     deliver_all_but_one(world, DEVICES[0])
-    assert (world.core.phase, world.memory.rounds_done) == (machine.Phase.TRAINING, 0)
+    assert (world.core.phase, world.resumed.rounds_done) == (machine.Phase.TRAINING, 0)
     world.pass_deadline()
     deliver_all_but_one(world, DEVICES[0])
     assert world.core.phase is machine.Phase.FINISHED
@@ -447,7 +447,7 @@ def test_r9_a_device_that_is_at_another_node_now_gets_another_attempt() -> None:
     world = World(fixed())
     first = world.commands[0].assignment
     world.present[first.device] = "gateway-2"
-    world.core = RoundMachine(world.rules, world.memory, (world.base,))
+    world.core = RoundMachine(world.rules, world.resumed, (world.base,))
     again = world.core.start(dict(world.present), 0)
     assert machine.Assign(replace(first, attempt=2, node="gateway-2")) in again
 
@@ -455,7 +455,7 @@ def test_r9_a_device_that_is_at_another_node_now_gets_another_attempt() -> None:
 def test_r9_a_round_whose_updates_are_all_stored_is_closed_at_once() -> None:
     world = World(fixed())
     numbers = {one.device for one in world.opened[0].assignments}
-    world.memory = replace(world.memory, stored=frozenset((1, device) for device in numbers), taken=len(numbers))
+    world.resumed = replace(world.resumed, stored=frozenset((1, device) for device in numbers), taken=len(numbers))
     world.updates = {(1, device): b"weights" for device in numbers}
     world.taken_in = {(1, device): 1 for device in numbers}
     world.begin()
@@ -470,7 +470,7 @@ def test_k_of_one_is_the_serial_form() -> None:
 
 def buffered(**changes: object) -> Rules:
     """R13: four of six devices at work, two updates make a step."""
-    return fixed(**{"clients": 4, "quorum": 2, "buffer": 2, "most_age": 3, "rounds": 6} | changes)
+    return fixed(**{"clients": 4, "quorum": 2, "buffer": 2, "max_staleness": 3, "rounds": 6} | changes)
 
 
 def deliver_of(world: World, device: str) -> Verdict:
@@ -502,7 +502,7 @@ def test_r13_an_update_of_an_earlier_start_counts_in_the_open_round() -> None:
 
 
 def test_r13_an_update_that_is_too_old_is_late_and_its_device_is_let_off() -> None:
-    world = World(buffered(most_age=1))
+    world = World(buffered(max_staleness=1))
     slow = world.opened[0].assignments[0].device
     while world.core.phase is machine.Phase.TRAINING and world.opened[-1].round_number < 3:
         quick = next(header.device for header, _ in world.sent if header.device != slow)

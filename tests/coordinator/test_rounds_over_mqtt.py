@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 import jaragua_models
 from jaragua.config import RunConfig
 from jaragua.coordinator import RunResult, run_coordinator
-from jaragua.coordinator.events import RoundFinished, RunEvent, UpdateJudged, UpdateLeftOut
+from jaragua.coordinator.events import RoundFinished, RunEvent, UpdateChecked, UpdateExcluded
 from jaragua.errors import BrokerError, RunError
 from jaragua.node.program import ended
 from jaragua.store import open_run, read_run
@@ -100,7 +100,7 @@ def test_bytes_up_and_down_are_the_payloads_that_crossed(make_config: MakeConfig
     config = make_config(rounds=1, clients=4, quorum=4)
     seen: list[RunEvent] = []
     result = run_to_end(config, two_nodes(config), seen.append)
-    assert result.bytes_up == sum(one.payload_bytes for one in seen if isinstance(one, UpdateJudged))
+    assert result.bytes_up == sum(one.payload_bytes for one in seen if isinstance(one, UpdateChecked))
     assert result.bytes_down == 2 * len(result.final_blob)  # one for the gateway, one for the pi
 
 
@@ -131,12 +131,17 @@ def test_two_runs_with_the_same_seed_end_with_the_same_model(make_config: MakeCo
 
 def test_m3_devices_are_told_what_to_pass_over_and_how_much_to_hold(make_config: MakeConfig, tmp_path: Path) -> None:
     found = []
-    for name, client in (("plain", "passes = 3"), ("some", "passes = 3\nleast_loss = 0.05\nmemory = 2")):
+    for name, client in (
+        ("plain", "passes = 3"),
+        ("some", "passes = 3\nloss_threshold = 0.05\nreplay_buffer_size = 2"),
+    ):
         config = make_config(client=client, directory=tmp_path / name)
         nodes = two_nodes(config)
         result = run_to_end(config, nodes)
         commands = [command for node in nodes for command in node.commands]
-        found.append(({(one.passes, one.least_loss, one.memory) for one in commands}, result.model_hash))
+        found.append(
+            ({(one.passes, one.loss_threshold, one.replay_buffer_size) for one in commands}, result.model_hash)
+        )
     (plain, plain_hash), (some, some_hash) = found
     assert (plain, some) == ({(3, None, None)}, {(3, 0.05, 2)})
     assert plain_hash != some_hash
@@ -174,7 +179,7 @@ def test_an_update_with_broken_bytes_is_rejected_and_tried_again(make_config: Ma
     gateway.tamper = break_first_attempt
     seen: list[RunEvent] = []
     result = run_to_end(config, (gateway, client), seen.append)
-    rejected = [one for one in seen if isinstance(one, UpdateJudged) and one.result == "rejected"]
+    rejected = [one for one in seen if isinstance(one, UpdateChecked) and one.result == "rejected"]
     assert len(rejected) == 9
     assert all("SHA-256" in one.reason for one in rejected)
     assert {one.device: one.updates for one in result.devices} == dict.fromkeys(FOUR, 3)
@@ -192,13 +197,22 @@ def spoiled(header: messages.UpdateHeader, blob: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize(
     "robust",
-    ["", "near = 3.0", 'near = 0.0\ncombine = "median"', 'near = 0.0\ncombine = "trimmed-mean"\ntrim = 0.3'],
+    [
+        "",
+        "outlier_factor = 3.0",
+        'outlier_factor = 0.0\ncombine = "median"',
+        'outlier_factor = 0.0\ncombine = "trimmed-mean"\ntrim = 0.3',
+    ],
 )
 def test_one_device_that_lies_does_not_spoil_the_fleet(make_config: MakeConfig, tmp_path: Path, robust: str) -> None:
     """R5: the model is as far from where it started as without the liar, not farther."""
     wanted = {"clients": 4, "quorum": 4, "rounds": 1}
     far, seen = {}, list[RunEvent]()
-    for name, more, tamper in (("honest", "", honest), ("lied to", "near = 0.0", spoiled), ("robust", robust, spoiled)):
+    for name, more, tamper in (
+        ("honest", "", honest),
+        ("lied to", "outlier_factor = 0.0", spoiled),
+        ("robust", robust, spoiled),
+    ):
         config = make_config(**wanted, directory=tmp_path / name, robust=more)
         nodes = two_nodes(config)
         nodes[0].tamper = tamper
@@ -206,12 +220,12 @@ def test_one_device_that_lies_does_not_spoil_the_fleet(make_config: MakeConfig, 
         first, last = (load_file(tmp_path / name / "weights" / f"{when}.safetensors") for when in ("initial", "final"))
         far[name] = max(float(abs(last[key] - first[key]).max()) for key in first)
     assert far["robust"] < 2 * far["honest"] < far["lied to"] / 2
-    if "near = 0.0" not in robust:
-        left_out = [one for one in seen if isinstance(one, UpdateLeftOut)]
-        assert [(one.device, one.round_number) for one in left_out] == [("board-1", 1)]
+    if "outlier_factor = 0.0" not in robust:
+        excluded = [one for one in seen if isinstance(one, UpdateExcluded)]
+        assert [(one.device, one.round_number) for one in excluded] == [("board-1", 1)]
         summary = read_run(tmp_path / "robust")
-        assert summary["left_out"] == {"board-1": 1}
-        assert f"{'3' if robust else '10'} times as far" in summary["last_round"]["left_out"]["board-1"]
+        assert summary["excluded"] == {"board-1": 1}
+        assert f"{'3' if robust else '10'} times as far" in summary["last_round"]["excluded"]["board-1"]
 
 
 def test_an_update_sent_twice_is_a_duplicate(make_config: MakeConfig) -> None:
@@ -223,7 +237,7 @@ def test_an_update_sent_twice_is_a_duplicate(make_config: MakeConfig) -> None:
     enough = asyncio.Event()
 
     def watch(event: RunEvent) -> None:
-        if isinstance(event, UpdateJudged):
+        if isinstance(event, UpdateChecked):
             results.append(event.result)
             if results.count("duplicate") >= 2:
                 enough.set()

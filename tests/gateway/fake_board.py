@@ -33,7 +33,7 @@ class FakeBoard:
         self.uploads = 0
         self.jobs: list[tuple[int, JobKind, int]] = []
         self.faults: list[Exception] = []
-        self.least_losses: list[int] = []
+        self.loss_thresholds: list[int] = []
         self.on_event: Callable[[BoardEvent], None] = lambda event: None
         self._working = False
         self._job = 0
@@ -92,12 +92,12 @@ class FakeBoard:
         seed: int = 0,
         batch: int = 1,
         *,
-        least_loss: int = 0,
+        loss_threshold: int = 0,
     ) -> JobState:
         assert batch == 1, "the fake board has no sums"
         self._engine.set_seed(seed)
-        self._engine.set_least_loss(least_loss)
-        self.least_losses.append(least_loss)
+        self._engine.set_loss_threshold(loss_threshold)
+        self.loss_thresholds.append(loss_threshold)
         return self._run(job, JobKind.TRAIN, samples, base, LearningRate(*rate))
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:

@@ -91,7 +91,7 @@ def test_two_boards_train_and_a_staged_blob_is_not_sent_again(broker: Broker, tm
     run(story())
 
 
-def test_m4_board_is_judged_before_and_after(broker: Broker, tmp_path: Path) -> None:
+def test_m4_board_is_evaluated_before_and_after(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
         ports = two_boards()
         async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
@@ -106,7 +106,7 @@ def test_m4_board_is_judged_before_and_after(broker: Broker, tmp_path: Path) -> 
     run(story())
 
 
-def test_a11_8_a_board_is_given_the_least_loss_in_the_unit_of_its_losses(broker: Broker, tmp_path: Path) -> None:
+def test_a11_8_a_board_is_given_the_loss_threshold_in_the_unit_of_its_losses(broker: Broker, tmp_path: Path) -> None:
     """Nats in the command, 2^-11 nats in the board's job; the next job that has none is given 0."""
 
     def updates(headquarters: Headquarters) -> dict[int, bytes]:
@@ -117,12 +117,14 @@ def test_a11_8_a_board_is_given_the_least_loss_in_the_unit_of_its_losses(broker:
         async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
             await headquarters.device_is(ONE, "ready")
             await headquarters.publish_blob(BLOB)
-            for number, least_loss in enumerate((1.5, None, 0.0001), start=1):
-                command = train_command(BLOB, ONE, number, passes=2, memory=3, least_loss=least_loss)
+            for number, loss_threshold in enumerate((1.5, None, 0.0001), start=1):
+                command = train_command(
+                    BLOB, ONE, number, passes=2, replay_buffer_size=3, loss_threshold=loss_threshold
+                )
                 await headquarters.command("gw", "train", command)
                 await until(lambda number=number: number in updates(headquarters))  # type: ignore[misc]
-            assert (await headquarters.ask("gw", adapt_command(BLOB, ONE, least_loss=2.0))).ok
-            assert ports.boards["/dev/a"].least_losses == [3072, 0, 1, 4096]
+            assert (await headquarters.ask("gw", adapt_command(BLOB, ONE, loss_threshold=2.0))).ok
+            assert ports.boards["/dev/a"].loss_thresholds == [3072, 0, 1, 4096]
             some, every, almost_every = (updates(headquarters)[number] for number in (1, 2, 3))
             assert some != every == almost_every
 
@@ -138,7 +140,7 @@ def test_a11_8_a_board_is_given_the_least_loss_in_the_unit_of_its_losses(broker:
 def test_work_is_begun_again_after_a_fault(
     broker: Broker, tmp_path: Path, fault: Exception, requests_before: int
 ) -> None:
-    """L4.3, L4.5: wherever the board is lost within a judgement, the figures are those of an undisturbed one."""
+    """L4.3, L4.5: wherever the board is lost within an evaluation, the figures are those of an undisturbed one."""
 
     class FaultLater(FakeBoard):
         requests = 0

@@ -19,8 +19,8 @@ from jaragua.emulate.fleet import EmulatedFleet
 from jaragua.emulate.image import NATIVE, QEMU
 from jaragua.gateway.gateway import board_opener, port_settings, run_gateway
 from jaragua.gateway.port import PortSettings
-from jaragua.node.feeder import Feeder
 from jaragua.node.jobs import dither_seed
+from jaragua.node.task_sampler import TaskSampler
 from jaragua.node.trainer import SampleSet
 from jaragua.serial.patience import patience_of
 from jaragua.serial.transport import open_transport
@@ -35,12 +35,12 @@ NAMES = ["left", "right"]
 
 def update_of_reference(command: TrainCommand) -> tuple[bytes, int]:
     """The weights, and the right answers on the way, of the reference on the same samples."""
-    feeder = Feeder.of("digits")
-    samples: SampleSet = feeder.support(command, BLOB).visited(command.passes, command.memory or 0)
-    engine, rate = ReferenceEngine(feeder.plan), LearningRate.from_float(command.learning_rate)
+    task_sampler = TaskSampler.of("digits")
+    samples: SampleSet = task_sampler.support(command, BLOB).replayed(command.passes, command.replay_buffer_size or 0)
+    engine, rate = ReferenceEngine(task_sampler.plan), LearningRate.from_float(command.learning_rate)
     engine.load(BLOB)
     engine.set_seed(dither_seed(command))
-    engine.set_least_loss(samples.integer_least_loss(feeder.plan, BLOB))
+    engine.set_loss_threshold(samples.integer_loss_threshold(task_sampler.plan, BLOB))
     steps = [engine.train_step(x, target, rate) for x, target in zip(samples.inputs, samples.targets, strict=True)]
     return engine.blob(), sum(step.correct for step in steps)
 
@@ -55,7 +55,7 @@ def ports(fleet: EmulatedFleet) -> list[PortSettings]:
     return [PortSettings(url, name) for url, name in zip(fleet.urls, NAMES, strict=True)]
 
 
-@pytest.mark.parametrize("changes", [{}, {"least_loss": 0.9, "memory": 4}], ids=str)
+@pytest.mark.parametrize("changes", [{}, {"loss_threshold": 0.9, "replay_buffer_size": 4}], ids=str)
 def test_boards_train_to_the_bits_of_the_reference(
     broker: Broker, fleet: EmulatedFleet, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
@@ -128,7 +128,7 @@ def test_l5_6_a_board_completes_rounds_beside_a_babbling_and_an_absent_port(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The babbling port is never given up here, which is worse than what L5.7 allows."""
-    monkeypatch.setattr("jaragua.serial.driver.BABBLE_BYTES", 1 << 60)
+    monkeypatch.setattr("jaragua.serial.link_driver.BABBLE_BYTES", 1 << 60)
     command = train_command(BLOB, "left", ways=5, shots=6, passes=2)
 
     async def story() -> None:

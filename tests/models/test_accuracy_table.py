@@ -51,5 +51,5 @@ def test_the_table_has_digits_keywords_and_omniglot_over_a_thousand_tasks() -> N
 
 def test_a_regression_is_refused_with_what_can_be_studied(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "sine"]) == CompileError.exit_code
-    assert "sine is judged by its error" in (said := capsys.readouterr().err)
+    assert "sine is evaluated by its error" in (said := capsys.readouterr().err)
     assert "Take one of digits, keywords, omniglot-cnn." in said

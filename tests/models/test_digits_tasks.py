@@ -102,10 +102,10 @@ def test_no_held_out_image_is_ever_trained_on() -> None:
             for task in (TASKS.train_task(device, seed, 10, 5) for seed in range(20))
         )
     )
-    judged = set().union(
+    evaluated = set().union(
         *(pictures(task.support, task.query) for task in (TASKS.held_out_task(seed, 10, 5, 100) for seed in range(20)))
     )
-    assert not trained & judged
+    assert not trained & evaluated
     assert not trained & {images.load().pixels[row].tobytes() for rows in images.load().held_out_rows for row in rows}
 
 

@@ -99,9 +99,11 @@ def test_held_out_speakers_are_never_heard_in_training(speech: Path) -> None:
     assert (len(split.training), len(split.held_out)) == (29, 10)
     assert not set(split.training) & set(split.held_out)
     trained = [TASKS.train_task(f"board-{seed}", seed, 5, 1) for seed in range(60)]
-    judged = [TASKS.held_out_task(seed, 5, 1, 10) for seed in range(60)]
+    evaluated = [TASKS.held_out_task(seed, 5, 1, 10) for seed in range(60)]
     assert speakers_of(*(task.support for task in trained), *(task.query for task in trained)) <= set(split.training)
-    assert speakers_of(*(task.support for task in judged), *(task.query for task in judged)) == set(split.held_out)
+    assert speakers_of(*(task.support for task in evaluated), *(task.query for task in evaluated)) == set(
+        split.held_out
+    )
 
 
 def test_a_task_is_one_speaker_with_one_name_for_each_word(speech: Path) -> None:

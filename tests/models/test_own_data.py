@@ -123,9 +123,9 @@ def test_a_held_out_device_never_trains_and_does_not_count_for_scaling(tmp_path:
         for task in [model.tasks.train_task(f"d{seed}", seed, 2, 5)]
         for x in (*task.support.x, *task.query.x)
     }
-    judged = model.tasks.held_out_task(1, 2, 5, 2)
+    evaluated = model.tasks.held_out_task(1, 2, 5, 2)
     assert max(trained) < 0.5  # +- 1.7 deviations of evenly spread rows, of four
-    assert not trained & {float(x[0]) for x in (*judged.support.x, *judged.query.x)}
+    assert not trained & {float(x[0]) for x in (*evaluated.support.x, *evaluated.query.x)}
 
 
 def test_a_device_is_named_or_decided_by_its_name(table: Path) -> None:

@@ -1,4 +1,4 @@
-"""Presence: is the split by time kept, and are rare answers judged for what they are?"""
+"""Presence: is the split by time kept, and are rare answers evaluated for what they are?"""
 
 import zipfile
 from collections.abc import Callable
@@ -104,8 +104,8 @@ def test_classes_are_balanced_so_that_accuracy_is_balanced_accuracy(room: Path, 
     assert np.bincount(task.query.y).tolist() == [queries - queries // 2, queries // 2]
     answers = np.random.default_rng(0).integers(0, 2, queries)
     if queries % 2 == 0:
-        judged = scores(task.query.y, answers)
-        assert judged.accuracy == pytest.approx(judged.balanced_accuracy)
+        evaluated = scores(task.query.y, answers)
+        assert evaluated.accuracy == pytest.approx(evaluated.balanced_accuracy)
 
 
 def test_natural_rows_are_as_unbalanced_as_life(room: Path) -> None:

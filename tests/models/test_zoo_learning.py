@@ -98,7 +98,7 @@ def meta_train(device: Device, rounds: int) -> Layers:
     return layers
 
 
-def judged(name: str, rounds: int) -> NDArray[np.float64]:
+def evaluated(name: str, rounds: int) -> NDArray[np.float64]:
     """[held-out tasks, 3]: before, after, and after from a random start of each task's own."""
     device = Device(jaragua_models.get(name))
     defaults = device.model.defaults
@@ -127,7 +127,7 @@ def test_a_learned_start_knows_presence_better_after_it_adapted(use_data: Callab
 
 
 def _check_gain(name: str, rounds: int, least_gain: float) -> None:
-    figures = judged(name, rounds)
+    figures = evaluated(name, rounds)
     better = 1 if jaragua_models.get(name).metric == "accuracy" else -1
     before, after, from_random = figures.T
     print(f"{name}, {rounds} rounds: before {before.mean():.3f}, after {after.mean():.3f}, "

@@ -121,7 +121,7 @@ class Headquarters:
 
     def __init__(self, url: str, topics: Sequence[str] = ("#",)) -> None:
         parsed = parse_broker_url(url)
-        # (an own client: nothing of the node's session is used to judge it)
+        # (an own client: nothing of the node's session is used to evaluate it)
         self._client = aiomqtt.Client(parsed.host, parsed.port, protocol=aiomqtt.ProtocolVersion.V5)
         self._topics = topics
         self.seen: list[Seen] = []

@@ -39,9 +39,9 @@ def genuine(hashes: list[bytes], blob: bytes) -> dict[str, list[bytes]]:
     """Real messages by topic; commands name one of the hashes."""
     commands = [
         train_command(blob),
-        train_command(blob, bits=8, share=0.5, local=1, stored=0, until=4, number=3),
-        train_command(blob, batch=4, pull=100, passes=2),
-        train_command(blob, memory=2, passes=3, least_loss=0.5, attempt=1),
+        train_command(blob, bits=8, fraction=0.5, local=1, stored=0, until=4, number=3),
+        train_command(blob, batch=4, proximal_decay=100, passes=2),
+        train_command(blob, replay_buffer_size=2, passes=3, loss_threshold=0.5, attempt=1),
         train_command(blob, start=hashes[0]),
     ]
     acks = [UpdateAck("r1", 1, "pi-1", 0, result, "no reason") for result in ("stored", "rejected")]
@@ -60,7 +60,7 @@ def exchanged(draw: st.DrawFn, payload: bytes, hashes: list[bytes]) -> bytes:
     """A real message with one to three of its fields exchanged for others of their type, taken away, or added."""
     message: dict[str, Any] = cbor2.loads(payload)
     for _ in range(draw(st.integers(1, 3))):
-        field = draw(st.sampled_from([*message, "until", "memory"]))
+        field = draw(st.sampled_from([*message, "until", "replay_buffer_size"]))
         if draw(st.integers(0, 9)) == 0:
             message.pop(field, None)
         else:

@@ -31,10 +31,10 @@ from hypothesis import settings as examples
 from test_sieve import publish
 
 from jaragua.errors import ProtocolError
-from jaragua.node import intake, ranges, starts
+from jaragua.node import intake, model_fetcher, ranges
 from jaragua.node.blobs import Blobs
 from jaragua.node.description import DeviceFacts
-from jaragua.node.device import MOST_ORDERS
+from jaragua.node.device import MOST_JOBS
 from jaragua.node.node import Node
 from jaragua.node.outbox import UpdateKey
 from jaragua.node.session import Incoming
@@ -52,10 +52,10 @@ RUN = hostile.ROOT + "run"
 
 @contextlib.asynccontextmanager
 async def served(folder: Path, **changes: Any) -> AsyncIterator[Node]:
-    """A node with one device that carries out its orders; no broker: messages are handed to it."""
+    """A node with one device that carries out its jobs; no broker: messages are handed to it."""
     node = Node(settings("mqtt://127.0.0.1:1", folder, **changes))
     device = node.add_device(
-        "pi-1", "pi", DeviceFacts("somewhere/pi-1", "pi-1"), "digits", node.feeder.plan.architecture
+        "pi-1", "pi", DeviceFacts("somewhere/pi-1", "pi-1"), "digits", node.task_sampler.plan.architecture
     )
     for sha256, blob in zip(HASHES, KEPT, strict=True):
         node._blobs.keep(sha256, blob)
@@ -83,14 +83,14 @@ async def trains(node: Node, number: int) -> None:
     # Orders that came earlier and wait for the device may still be refused, and counted, from here on.
     assert node.rejected == before
     await until(lambda: node._outbox.get(UpdateKey("r1", number, "pi-1", 0)))
-    assert node.feeder.model == "digits"
+    assert node.task_sampler.model == "digits"
 
 
 @pytest.fixture(autouse=True)
 def no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A blob that nobody published is missed soon."""
     monkeypatch.setattr(Blobs.fetch, "__defaults__", (0.02,))
-    monkeypatch.setattr(starts, "FETCH_SECONDS", 0.02)
+    monkeypatch.setattr(model_fetcher, "FETCH_SECONDS", 0.02)
 
 
 @examples(
@@ -143,7 +143,7 @@ def test_p1_a_retained_run_of_a_model_that_is_none_does_not_end_a_node(broker: B
                 await headquarters.node_is("pi-1", "ready")
                 await until(lambda: node.rejected)
                 await headquarters.publish_run("sine")
-                await until(lambda: node.feeder.model == "sine")
+                await until(lambda: node.task_sampler.model == "sine")
                 assert not work.done()
 
     run(story())
@@ -158,13 +158,13 @@ WRONG: list[tuple[str, Message, dict[str, Any]]] = [
     *((TRAIN, train_command(BLOB), {name: 0}) for name in ("ways", "shots", "passes")),
     *((TRAIN, train_command(BLOB), {name: 10**6}) for name in ("ways", "shots", "passes")),
     *((TRAIN, train_command(BLOB), {"learning_rate": rate}) for rate in (0.0, -0.1, 1.0, 1e308)),
-    *((TRAIN, train_command(BLOB), {"share": share}) for share in (0.0, -1.0, 1.5)),
+    *((TRAIN, train_command(BLOB), {"fraction": share}) for share in (0.0, -1.0, 1.5)),
     *((TRAIN, train_command(BLOB), {"bits": bits}) for bits in (0, 7, 32, 2**63)),
-    *((TRAIN, train_command(BLOB), {"least_loss": loss}) for loss in (-0.1, 1e308)),
+    *((TRAIN, train_command(BLOB), {"loss_threshold": loss}) for loss in (-0.1, 1e308)),
     (TRAIN, train_command(BLOB), {"deadline": 2**53}),
-    (TRAIN, train_command(BLOB), {"pull": 2**15 + 1}),
+    (TRAIN, train_command(BLOB), {"proximal_decay": 2**15 + 1}),
     (TRAIN, train_command(BLOB), {"local": 1001}),
-    (TRAIN, train_command(BLOB), {"memory": 2**63}),
+    (TRAIN, train_command(BLOB), {"replay_buffer_size": 2**63}),
     (TRAIN, train_command(BLOB), {"batch": 2**63}),
     (TRAIN, train_command(BLOB), {"run": "Not An Id"}),
     (TRAIN, train_command(BLOB), {"ways": 1000, "shots": 1000}),
@@ -211,7 +211,13 @@ def test_m12_the_ends_of_a_range_belong_to_it() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"local": 2, "bits": 8}, {"local": 3, "bits": 16}, {"ways": 11}, {"memory": 3, "pull": 5}, {"hash": HASHES[2]}],
+    [
+        {"local": 2, "bits": 8},
+        {"local": 3, "bits": 16},
+        {"ways": 11},
+        {"replay_buffer_size": 3, "proximal_decay": 5},
+        {"hash": HASHES[2]},
+    ],
     ids=str,
 )
 def test_m12_what_does_not_suit_the_network_is_refused_and_counted(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -238,14 +244,14 @@ def test_p3_orders_that_wait_are_bounded_and_those_of_the_run_go_first(tmp_path:
     async def story() -> None:
         node = Node(settings("mqtt://127.0.0.1:1", tmp_path))
         facts = DeviceFacts("somewhere/pi-1", "pi-1")
-        device = node.add_device("pi-1", "pi", facts, "digits", node.feeder.plan.architecture)
+        device = node.add_device("pi-1", "pi", facts, "digits", node.task_sampler.plan.architecture)
         node._blobs.keep(HASHES[0], BLOB)
         given_to(node, RUN, run_state())
-        for number in range(3 * MOST_ORDERS):
+        for number in range(3 * MOST_JOBS):
             given_to(node, TRAIN, train_command(BLOB, run="flood", attempt=number))
         given_to(node, TRAIN, train_command(BLOB, number=1))
-        assert len(device._orders) == MOST_ORDERS
-        assert node.rejected == 2 * MOST_ORDERS + 1
+        assert len(device._jobs) == MOST_JOBS
+        assert node.rejected == 2 * MOST_JOBS + 1
         async with running(device.serve(CountingTrainer())):
             await until(node._outbox.pending)
             assert node._outbox.pending()[0].key == UpdateKey("r1", 1, "pi-1", 0)
@@ -259,7 +265,9 @@ def test_p3_a_node_that_is_flooded_keeps_nothing_and_goes_on_serving(broker: Bro
 
     async def story() -> None:
         node = Node(settings(broker.url, tmp_path))
-        device = node.add_device("pi-1", "pi", DeviceFacts("x/pi-1", "pi-1"), "digits", node.feeder.plan.architecture)
+        device = node.add_device(
+            "pi-1", "pi", DeviceFacts("x/pi-1", "pi-1"), "digits", node.task_sampler.plan.architecture
+        )
         async with (
             Headquarters(broker.url, ("answers/#", hostile.NODE + "$state")) as headquarters,
             running(node.run()),
@@ -279,7 +287,7 @@ def test_p3_a_node_that_is_flooded_keeps_nothing_and_goes_on_serving(broker: Bro
                 await flooding
             assert (await headquarters.ask("pi-1", adapt_command(BLOB))).ok
             assert len(node._session._outgoing) < 10
-            assert len(device._orders) == 0
+            assert len(device._jobs) == 0
 
     run(story())
 

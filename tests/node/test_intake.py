@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jaragua.errors import ProtocolError
 from jaragua.node import intake
-from jaragua.node.device import AdaptOrder, TrainOrder
+from jaragua.node.device import AdaptJob, TrainJob
 from jaragua.node.session import Incoming
 from jaragua.wire.messages import encode
 
@@ -43,8 +43,8 @@ def test_genuine_commands_are_orders() -> None:
         Incoming(f"jaragua/1/home/node/pi-1/cmd/{verb}", payload, "answers/here", b"7")
         for verb, payload in zip(("train", "adapt"), GENUINE, strict=True)
     )
-    assert intake.read(train) == TrainOrder(train_command(BLOB))
-    assert intake.read(adapt) == AdaptOrder(adapt_command(BLOB), "answers/here", b"7")
+    assert intake.read(train) == TrainJob(train_command(BLOB))
+    assert intake.read(adapt) == AdaptJob(adapt_command(BLOB), "answers/here", b"7")
 
 
 @pytest.mark.parametrize("response", [None, "", "answers/+", "#", "a\0b", "x" * 70000])
@@ -54,7 +54,7 @@ def test_m4_response_topic_must_be_one_that_can_be_published_to(response: str | 
 
 
 @pytest.mark.parametrize(
-    "changes", [{"attempt": 2**31}, {"number": 2**63}, {"run": "Not An Id"}, {"run": ""}, {"pull": 32769}]
+    "changes", [{"attempt": 2**31}, {"number": 2**63}, {"run": "Not An Id"}, {"run": ""}, {"proximal_decay": 32769}]
 )
 def test_m2_key_that_could_not_be_kept_is_refused(changes: dict[str, object]) -> None:
     payload = encode(train_command(BLOB, **changes))  # type: ignore[arg-type]

@@ -51,7 +51,7 @@ async def serve(node: Node, device: Device, trainer: CountingTrainer) -> None:
 @asynccontextmanager
 async def pi(url: str, folder: Path, trainer: CountingTrainer | None = None, name: str = "pi-1") -> AsyncIterator[Node]:
     node = Node(settings(url, folder, name))
-    device = node.add_device(name, "pi", FACTS, "digits", node.feeder.plan.architecture)
+    device = node.add_device(name, "pi", FACTS, "digits", node.task_sampler.plan.architecture)
     async with running(serve(node, device, trainer or CountingTrainer())):
         yield node
 

@@ -204,25 +204,34 @@ INSERT INTO epochs VALUES (1, 9999999999);
 INSERT INTO updates VALUES ('r1', 2, 'board-1', 0, x'61', 'stored'), ('r1', 3, 'board-1', 0, x'62', NULL);
 PRAGMA user_version = 1;
 """
-LEFT_OUT_OF_VERSION_1 = """
-CREATE TABLE left_out(
-    run TEXT NOT NULL, device TEXT NOT NULL, round INTEGER NOT NULL, numbers BLOB NOT NULL,
-    PRIMARY KEY (run, device, round)
+VERSION_2 = """
+CREATE TABLE updates(
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL, round INTEGER NOT NULL, device TEXT NOT NULL, attempt INTEGER NOT NULL,
+    payload BLOB NOT NULL
 );
-INSERT INTO left_out VALUES ('r1', 'board-1', 3, x'63');
+CREATE TABLE acknowledged(id INTEGER PRIMARY KEY);
+CREATE TABLE epochs(only_row INTEGER PRIMARY KEY CHECK (only_row = 1), last INTEGER NOT NULL);
+INSERT INTO epochs VALUES (1, 9999999999);
+INSERT INTO updates VALUES (1, 'r1', 2, 'board-1', 0, x'61'), (2, 'r1', 3, 'board-1', 0, x'62');
+INSERT INTO acknowledged VALUES (1);
+PRAGMA user_version = 2;
 """
 
 
-@pytest.mark.parametrize("left_out", ["", LEFT_OUT_OF_VERSION_1], ids=["before differences", "with differences"])
-def test_an_outbox_of_version_1_is_taken_over(tmp_path: Path, left_out: str) -> None:
+@pytest.mark.parametrize("earlier", [VERSION_1, VERSION_2], ids=["version 1", "version 2"])
+def test_an_outbox_of_an_earlier_version_is_taken_over(tmp_path: Path, earlier: str) -> None:
+    """Updates and epochs are; a residual is not, so the device goes on from zero."""
     path = tmp_path / "outbox.sqlite3"
     with closing(sqlite3.connect(path)) as database:
-        database.executescript(VERSION_1 + left_out)
+        database.executescript(earlier)
     outbox = Outbox(path)
     assert outbox.pending() == [entry(3, b"b")]
     assert outbox.get(entry(2).key) == entry(2, b"a")
     assert outbox.next_epoch() == 10_000_000_000
-    assert outbox.left_out("r1", "board-1", 3) == (b"c" if left_out else b"")
+    assert outbox.residual("r1", "board-1", 3) == b""
+    outbox.put(OutboxEntry(UpdateKey("r1", 4, "board-1", 0), b"weights", b"rest"))
+    assert outbox.residual("r1", "board-1", 4) == b"rest"
     outbox.close()
     Outbox(path).close()
 
@@ -251,20 +260,20 @@ def test_outbox_of_another_version_is_refused(tmp_path: Path) -> None:
         Outbox(path)
 
 
-def test_m10_what_was_left_out_is_kept_with_its_update(tmp_path: Path) -> None:
+def test_m10_a_residual_is_kept_with_its_update(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite3")
     outbox.put(OutboxEntry(KEY, b"weights", b"rest"))
     outbox.close()
     outbox = Outbox(tmp_path / "outbox.sqlite3")
-    assert outbox.left_out("r1", "board-1", 3) == b"rest"
-    assert outbox.left_out("r1", "board-1", 2) == outbox.left_out("r2", "board-1", 3) == b""
+    assert outbox.residual("r1", "board-1", 3) == b"rest"
+    assert outbox.residual("r1", "board-1", 2) == outbox.residual("r2", "board-1", 3) == b""
     outbox.close()
 
 
 def test_m10_a_killed_node_has_either_both_or_neither(tmp_path: Path) -> None:
     """The second write of the transaction fails: the update is not there either."""
     outbox = Outbox(tmp_path / "outbox.sqlite3")
-    outbox._database.execute("DROP TABLE left_out")
+    outbox._database.execute("DROP TABLE residuals")
     with pytest.raises(StoreError):
         outbox.put(OutboxEntry(KEY, b"weights", b"rest"))
     assert outbox.pending() == []
@@ -276,21 +285,21 @@ def test_m10_old_rounds_are_forgotten(tmp_path: Path) -> None:
     for number in range(20):
         outbox.put(OutboxEntry(UpdateKey("r1", number, "board-1", 0), b"weights", b"rest"))
     outbox.put(OutboxEntry(UpdateKey("r1", 0, "board-2", 0), b"weights", b"rest"))
-    assert [outbox.left_out("r1", "board-1", number) for number in (11, 12, 19)] == [b"", b"rest", b"rest"]
-    assert outbox.left_out("r1", "board-2", 0) == b"rest"
+    assert [outbox.residual("r1", "board-1", number) for number in (11, 12, 19)] == [b"", b"rest", b"rest"]
+    assert outbox.residual("r1", "board-2", 0) == b"rest"
     outbox.close()
 
 
-def test_m10_what_the_coordinators_last_update_left_out_outlives_any_number_of_late_ones(tmp_path: Path) -> None:
+def test_m10_the_residual_of_the_coordinators_last_update_outlives_any_number_of_late_ones(tmp_path: Path) -> None:
     """R13: late updates are not stored, so the device goes on owing what the stored one left out."""
     outbox = Outbox(tmp_path / "outbox.sqlite3")
     outbox.put(OutboxEntry(UpdateKey("r1", 3, "board-1", 1), b"payload", b"owed"))
     for number in range(4, 30):
-        assert outbox.left_out("r1", "board-1", 3) == b"owed"
+        assert outbox.residual("r1", "board-1", 3) == b"owed"
         outbox.put(OutboxEntry(UpdateKey("r1", number, "board-1", 1), b"payload", b"late", stored=3))
-    assert outbox.left_out("r1", "board-1", 20) == b""
+    assert outbox.residual("r1", "board-1", 20) == b""
     outbox.put(OutboxEntry(UpdateKey("r1", 30, "board-1", 1), b"payload", b"late", stored=29))
-    assert outbox.left_out("r1", "board-1", 3) == b""
+    assert outbox.residual("r1", "board-1", 3) == b""
     outbox.close()
 
 

@@ -34,7 +34,7 @@ def last_payload(headquarters: Headquarters, kind: TopicKind) -> bytes:
 
 async def served(broker: Broker, folder: Path, story: Callable[[Node, Headquarters], Any]) -> None:
     node = Node(settings(broker.url, folder))
-    device = node.add_device("pi-1", "pi", DeviceFacts("x/pi-1", "pi-1"), "digits", node.feeder.plan.architecture)
+    device = node.add_device("pi-1", "pi", DeviceFacts("x/pi-1", "pi-1"), "digits", node.task_sampler.plan.architecture)
     async with (
         Headquarters(broker.url) as headquarters,
         running(node.run()),

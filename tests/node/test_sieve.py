@@ -60,7 +60,7 @@ PACKETS = st.one_of(
 )
 
 
-def is_left_out(packet: bytes) -> bool:
+def is_dropped(packet: bytes) -> bool:
     """As the gate above decides, of QoS 0 and 1."""
     if packet[0] & 0xF4 != 0x30:
         return False
@@ -75,7 +75,7 @@ def test_p3_a_stream_is_sifted_alike_wherever_it_is_cut(packets: list[bytes], cu
     sieve = Sieve(ByTopic(), lambda count, topic: dropped.append(count))
     ends = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
     sifted = [sieve.sift(stream[begin:end], 0.0) for begin, end in itertools.pairwise(ends)]
-    gone = [packet for packet in packets if is_left_out(packet)]
+    gone = [packet for packet in packets if is_dropped(packet)]
     assert b"".join(kept for kept, _ in sifted) == b"".join(one for one in packets if one not in gone)
     answered = b"".join(answers for _, answers in sifted)
     assert len(answered) == 4 * sum(packet[0] & 0x02 != 0 for packet in gone)
@@ -104,7 +104,7 @@ def test_p3_a_gate_sees_the_first_bytes_of_a_payload_and_whether_it_was_retained
     assert gate.seen == [(b"r/1", (b"\0" + bytes(range(256)) * 100)[:HEAD_BYTES], True)]
 
 
-def test_p3_acknowledgements_of_what_is_left_out_go_between_the_packets_of_the_library() -> None:
+def test_p3_acknowledgements_of_what_is_dropped_go_between_the_packets_of_the_library() -> None:
     ours, brokers = socket.socketpair()
     with ours, brokers:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

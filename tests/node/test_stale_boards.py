@@ -12,7 +12,7 @@ from jaragua.cli.main import run
 from jaragua.commands import firmware, pio
 from jaragua.errors import ModelError
 from jaragua.models import model_of_images
-from jaragua.node.device import Device, Order
+from jaragua.node.device import Device, DeviceJob
 from jaragua.node.trainer import Trainer
 from jaragua.serial.failures import update_command
 from jaragua_compiler.planning.plan import plan
@@ -20,13 +20,13 @@ from jaragua_compiler.planning.plan import plan
 REPOSITORY = Path(__file__).parents[2]
 
 
-class NoOffice:
-    """Of a device whose orders are of no interest."""
+class NoHost:
+    """Of a device whose jobs are of no interest."""
 
-    async def perform(self, trainer: Trainer, order: Order) -> None:
+    async def perform(self, trainer: Trainer, job: DeviceJob) -> None:
         raise NotImplementedError
 
-    def refuse(self, order: Order, reason: str) -> None:
+    def refuse(self, job: DeviceJob, reason: str) -> None:
         raise NotImplementedError
 
     def state_changed(self, device: Device) -> None:
@@ -35,7 +35,7 @@ class NoOffice:
 
 def reason(wanted: str) -> str:
     """Why a board with another network is left out of a run of that model."""
-    board = Device(NoOffice(), "board-1", "cortex-m4", "sine", b"another!")
+    board = Device(NoHost(), "board-1", "cortex-m4", "sine", b"another!")
     board.update_command = update_command("/dev/ttyACM0")
     board.expect(wanted, plan(jaragua_models.get("digits").network))
     assert board.stale_reason is not None

@@ -15,7 +15,7 @@ from jaragua.experiments.online.drift import Change, inverted, rolled, unchanged
 from jaragua.experiments.online.forgetting import measure
 from jaragua.experiments.online.measure import drift_is_as_stated
 from jaragua.online.pools import Pools, pools
-from jaragua.online.start import Start, trained_start
+from jaragua.online.trained_model import TrainedModel, train_model
 from jaragua_compiler import plan
 from jaragua_compiler.online import NativeLearner
 
@@ -32,9 +32,9 @@ def learner() -> NativeLearner:
 
 
 @cache
-def deployed(seed: int, known: tuple[int, ...]) -> tuple[Start, Pools]:
+def deployed(seed: int, known: tuple[int, ...]) -> tuple[TrainedModel, Pools]:
     drawn = pools(MODEL, seed)
-    return trained_start(MODEL, drawn, known, seed), drawn
+    return train_model(MODEL, drawn, known, seed), drawn
 
 
 @pytest.mark.parametrize("pure", [True, False], ids=["alone", "mixed"])

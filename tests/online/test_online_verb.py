@@ -12,7 +12,7 @@ from images import built_image
 from jaragua.cli.main import run
 from jaragua.emulate import QemuBoard
 from jaragua.errors import StoreError
-from jaragua.online.start import saved_weights
+from jaragua.online.trained_model import saved_weights
 from jaragua_models import get
 
 

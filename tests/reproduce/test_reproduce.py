@@ -47,7 +47,7 @@ def test_every_strategy_has_a_row_with_its_figures(sine: Plan, found: Found) -> 
         assert " ± " in cells[3]
         assert int(cells[6].replace(",", "")) > 0
     assert "Support-set size" in text
-    assert "the share that is sent" in text
+    assert "the fraction that is sent" in text
     assert "| w8 |" in text
 
 
@@ -82,7 +82,7 @@ def test_a_serial_row_chooses_among_the_devices_of_the_others() -> None:
 
 
 def test_a_classifier_of_thousands_is_more_work_than_what_devices_have() -> None:
-    """What is left is judged by it."""
+    """What is left is evaluated by it."""
     both = [read_plan("plain").only([f"omniglot-5-way-1-shot/{row}"]) for row in ("transfer-true-classes", "transfer")]
     mine, others = (plan.experiments[0].multiplications for plan in both)
     assert mine - others == 3 * (4800 - 5) * 784
@@ -115,7 +115,7 @@ def test_unbalanced_queries_are_those_of_the_tasks_that_are_said(
     use_data("room_occupancy_estimation")
     part = read_plan("short").only(["presence/tinyreptile"])
     text = markdown.document(part, run(part, Store(tmp_path), lambda now: None, workers=1), HEADER, [])
-    assert "Judged: 8 held-out tasks" in text
+    assert "Evaluated on: 8 held-out tasks" in text
     assert "All rows: the first 8 of them, on queries as they came." in text
 
 
@@ -163,7 +163,7 @@ def test_the_same_records_give_the_same_document_and_figures(sine: Plan, found: 
         figures.save(drawn, place)
         place.joinpath("results.md").write_text(markdown.document(sine, found, HEADER, drawn))
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert {f"results-sine-{kind}.svg" for kind in ("curve", "support", "share")} < set(files)
+    assert {f"results-sine-{kind}.svg" for kind in ("curve", "support", "fraction")} < set(files)
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
@@ -190,17 +190,17 @@ def test_nothing_is_done_twice(sine: Plan, tmp_path: Path) -> None:
 def test_keys_depend_on_content(sine: Plan) -> None:
     one = sine.experiments[0]
     assert replace(one, name="another").key == one.key
-    judged = replace(one, simulation=replace(one.simulation, eval_tasks=9))
+    evaluated = replace(one, simulation=replace(one.simulation, eval_tasks=9))
     trained = replace(one, simulation=replace(one.simulation, seed=9))
-    assert judged.key != one.key
-    assert judged.training_key == one.training_key != trained.training_key
+    assert evaluated.key != one.key
+    assert evaluated.training_key == one.training_key != trained.training_key
     assert len({experiment.key for experiment in read_plan("plain").experiments}) == len(read_plan("plain").experiments)
 
 
 def test_a_number_that_was_added_later_changes_no_key_while_it_is_0(sine: Plan) -> None:
     one = sine.experiments[0]
-    assert {"least_loss", "memory"}.isdisjoint(_said(one.simulation) | one.simulation.identity())
-    for changed in (replace(one.simulation, least_loss=0.1), replace(one.simulation, memory=4)):
+    assert {"loss_threshold", "replay_buffer_size"}.isdisjoint(_said(one.simulation) | one.simulation.identity())
+    for changed in (replace(one.simulation, loss_threshold=0.1), replace(one.simulation, replay_buffer_size=4)):
         other = replace(one, simulation=changed)
         assert other.key != one.key
         assert other.training_key != one.training_key
@@ -208,7 +208,12 @@ def test_a_number_that_was_added_later_changes_no_key_while_it_is_0(sine: Plan) 
 
 def test_keys_say_what_a_strategy_does_by_default(sine: Plan) -> None:
     one = sine.only(["sine/tinymetafed"]).experiments[0]
-    assert one.simulation.options == {"local_layers": 0, "upload_share": 0.1, "download_share": 0.25, "delta_bits": 8}
+    assert one.simulation.options == {
+        "local_layers": 0,
+        "upload_fraction": 0.1,
+        "download_fraction": 0.25,
+        "delta_bits": 8,
+    }
     local = replace(one, simulation=replace(one.simulation, options=one.simulation.options | {"local_layers": 1}))
     assert local.training_key != one.training_key
 
@@ -265,7 +270,7 @@ def test_an_unknown_name_is_refused() -> None:
 
 
 def test_costs_are_counted_again_when_the_rate_or_the_c_is_another(sine: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many rows are dead, and so what a step costs, hangs on the start, and that on the model's rate."""
+    """How many rows have a zero gradient, and what a step costs, depends on the start, and that on the rate."""
     one = next(one for one in sine.experiments if one.row == "TinyReptile")
     key, model = costs.costs_key(one), one.model
     assert costs.costs_key(replace(one, simulation=replace(one.simulation, seed=7))) == key

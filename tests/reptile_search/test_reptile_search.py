@@ -1,4 +1,4 @@
-"""`make reptile-search`: the search on a made-up judge, the tables, and a tiny search on simulations."""
+"""`make reptile-search`: the search on made-up evaluations, the tables, and a tiny search on simulations."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pytest
 from jaragua.experiments.reproduce import Store
 from jaragua.experiments.reptile_search import __main__ as command
 from jaragua.experiments.reptile_search import table
-from jaragua.experiments.reptile_search.grid import STREAM, TASKS, Order, Task, Trials, shortened
+from jaragua.experiments.reptile_search.grid import STREAM, TASKS, Schedule, Task, Trials, shortened
 from jaragua.experiments.reptile_search.run import Simulations, Size, searched
-from jaragua.experiments.reptile_search.search import EQUAL_POINTS, Found, Judge, at_best_rate, search
+from jaragua.experiments.reptile_search.search import EQUAL_POINTS, Evaluate, Found, at_best_rate, search
 from jaragua_bench.batch_reptile import Case, Comparison, Cost, Work
 
 TRIALS = Trials((0.1, 0.2, 0.4), (1, 2))
 
 
-def judge_of(points: Callable[[Order], float], best_rate: float = 0.2) -> Judge:
-    """An order is as good as said at its best rate, and worse at any other; seeds differ a little."""
-    return lambda order, rate, seed: points(order) - 50 * abs(rate - best_rate) + 0.1 * seed
+def evaluate_of(points: Callable[[Schedule], float], best_rate: float = 0.2) -> Evaluate:
+    """An schedule is as good as said at its best rate, and worse at any other; seeds differ a little."""
+    return lambda schedule, rate, seed: points(schedule) - 50 * abs(rate - best_rate) + 0.1 * seed
 
 
 def test_the_best_rate_is_that_of_all_seeds_among_the_scouts_best() -> None:
@@ -33,51 +33,55 @@ def test_the_best_rate_is_that_of_all_seeds_among_the_scouts_best() -> None:
     }  # fmt: skip
     asked: set[tuple[float, int]] = set()
 
-    def judge(_: Order, rate: float, seed: int) -> float:
+    def evaluate(_: Schedule, rate: float, seed: int) -> float:
         asked.add((rate, seed))
         return points[rate, seed]
 
-    found = at_best_rate(STREAM, Trials((0.1, 0.2, 0.3, 0.4), (1, 2, 3), scouts=2), judge)
+    found = at_best_rate(STREAM, Trials((0.1, 0.2, 0.3, 0.4), (1, 2, 3), scouts=2), evaluate)
     assert (found.rate, found.points, found.at_edge) == (0.2, (79.0, 79.0, 79.0), False)
     assert asked == set(points) - {(0.3, 3), (0.4, 3)}
 
 
 def test_a_rate_at_the_end_of_the_grid_is_marked() -> None:
-    assert at_best_rate(STREAM, TRIALS, judge_of(lambda order: 80, best_rate=0.5)).at_edge
+    assert at_best_rate(STREAM, TRIALS, evaluate_of(lambda schedule: 80, best_rate=0.5)).at_edge
 
 
 def test_b6_no_rate_below_the_least_one_is_tried() -> None:
-    found = search(TRIALS, judge_of(lambda order: 80, best_rate=0.1), Order(2, 1, 0.1), least_rate=0.2)
+    found = search(TRIALS, evaluate_of(lambda schedule: 80, best_rate=0.1), Schedule(2, 1, 0.1), least_rate=0.2)
     assert found.stream.rate == 0.2
     assert not found.stream.at_edge
     assert {one.rate for one in found.equal.found} == {0.1}
 
 
 def test_the_fewest_passes_that_learn_within_a_point_are_taken() -> None:
-    def points(order: Order) -> float:
-        return 80 if order == STREAM else {1: 70, 2: 80 - EQUAL_POINTS - 0.1, 3: 80 - EQUAL_POINTS + 0.1}[order.passes]
+    def points(schedule: Schedule) -> float:
+        return (
+            80
+            if schedule == STREAM
+            else {1: 70, 2: 80 - EQUAL_POINTS - 0.1, 3: 80 - EQUAL_POINTS + 0.1}[schedule.passes]
+        )
 
-    found = search(TRIALS, judge_of(points))
-    assert [one.order for one in found.equal.found] == [Order(3, 5), Order(3, 10)]
+    found = search(TRIALS, evaluate_of(points))
+    assert [one.schedule for one in found.equal.found] == [Schedule(3, 5), Schedule(3, 10)]
     assert found.equal.learns_as_well
     assert found.several is None
-    assert [one.order for one in found.accumulations] == [Order(1, 2), Order(1, 3)]
+    assert [one.schedule for one in found.accumulations] == [Schedule(1, 2), Schedule(1, 3)]
 
 
 def test_where_one_pass_is_enough_that_of_several_passes_is_found_too() -> None:
-    found = search(TRIALS, judge_of(lambda order: 80 if order.batch != 5 else 70))
-    assert [one.order for one in found.equal.found] == [Order(1, 10)]
+    found = search(TRIALS, evaluate_of(lambda schedule: 80 if schedule.batch != 5 else 70))
+    assert [one.schedule for one in found.equal.found] == [Schedule(1, 10)]
     assert found.several
-    assert [one.order for one in found.several.found] == [Order(2, 10)]
+    assert [one.schedule for one in found.several.found] == [Schedule(2, 10)]
 
 
 def test_tinyreptile_of_two_passes_is_compared_too() -> None:
-    def points(order: Order) -> float:
-        return 80 if order == Order(2, 1) or order.passes == 3 else 70
+    def points(schedule: Schedule) -> float:
+        return 80 if schedule == Schedule(2, 1) or schedule.passes == 3 else 70
 
-    found = search(TRIALS, judge_of(points), Order(2, 1))
-    assert found.stream.order == Order(2, 1)
-    assert [one.order for one in found.equal.found] == [Order(3, 5), Order(3, 10)]
+    found = search(TRIALS, evaluate_of(points), Schedule(2, 1))
+    assert found.stream.schedule == Schedule(2, 1)
+    assert [one.schedule for one in found.equal.found] == [Schedule(3, 5), Schedule(3, 10)]
     assert (found.several, found.accumulations) == (None, ())
     size = counted_size(found, 2000)
     (row,) = table.batch_table([size]).splitlines()[2:]
@@ -87,28 +91,28 @@ def test_tinyreptile_of_two_passes_is_compared_too() -> None:
 
 
 def test_b6_a_stream_that_passes_over_what_it_knows_meets_batch_reptile_that_does_not_and_that_does() -> None:
-    choosy = Order(2, 1, 0.1, 20)
+    choosy = Schedule(2, 1, 0.1, 20)
 
-    def points(order: Order) -> float:
-        passes_needed = 2 if order.least_loss else 3
-        return 80 if order == choosy or order.passes == passes_needed else 70
+    def points(schedule: Schedule) -> float:
+        passes_needed = 2 if schedule.loss_threshold else 3
+        return 80 if schedule == choosy or schedule.passes == passes_needed else 70
 
-    found = search(TRIALS, judge_of(points), choosy)
-    assert [one.order for one in found.equal.found] == [Order(3, 5), Order(3, 10)]
+    found = search(TRIALS, evaluate_of(points), choosy)
+    assert [one.schedule for one in found.equal.found] == [Schedule(3, 5), Schedule(3, 10)]
     assert found.alike
-    assert [one.order for one in found.alike.found] == [Order(2, 5, 0.1), Order(2, 10, 0.1)]
+    assert [one.schedule for one in found.alike.found] == [Schedule(2, 5, 0.1), Schedule(2, 10, 0.1)]
     size = counted_size(found, 2000)
     assert size.cheapest == Case(5, Work(2, 1, 0.2, 0.1, 20), (Work(3, 10, 0.2), Work(2, 10, 0.2, 0.1)), 300)
     plain, alike = table.selective_table([size]).splitlines()[2:]
-    assert "| 2 × 1, memory 20, least loss 0.1, 0.2: 0.801 ± 0.006 | 3 × 10, 0.2: " in plain
-    assert "| 2 × 10, least loss 0.1, 0.2: " in alike
+    assert "| 2 × 1, replay buffer 20, loss threshold 0.1, 0.2: 0.801 ± 0.006 | 3 × 10, 0.2: " in plain
+    assert "| 2 × 10, loss threshold 0.1, 0.2: " in alike
     assert plain.endswith("| 2.00 | 25% | 0% | yes |")
     assert table.batch_table([size]).splitlines()[2:] == []
 
 
 def test_b6_every_size_of_every_task_has_its_memory() -> None:
     for task in [tasks[0] for tasks in TASKS.values()]:
-        sizes = [shots for shots, order in task.streams if order.least_loss]
+        sizes = [shots for shots, schedule in task.streams if schedule.loss_threshold]
         assert sizes == list(task.shots)
         assert len(task.streams) == len(task.shots) * (len(task.stream_passes) + 1)
     longer = TASKS["omniglot-cnn"][1]
@@ -116,9 +120,9 @@ def test_b6_every_size_of_every_task_has_its_memory() -> None:
 
 
 def test_that_none_learns_as_well_is_said() -> None:
-    found = search(TRIALS, judge_of(lambda order: 80 if order == STREAM else 50))
+    found = search(TRIALS, evaluate_of(lambda schedule: 80 if schedule == STREAM else 50))
     assert not found.equal.learns_as_well
-    assert {one.order.passes for one in found.equal.found} == {8}
+    assert {one.schedule.passes for one in found.equal.found} == {8}
     rows = table.batch_table([Size(TASKS["digits"][0], 1, found)]).splitlines()
     assert rows[2].endswith("| none learns as well |")
 
@@ -126,20 +130,20 @@ def test_that_none_learns_as_well_is_said() -> None:
 def counted_size(found: Found, ram_bytes: int) -> Size:
     """Every work costs three times TinyReptile's instructions, less the more samples a step has."""
     size = Size(TASKS["digits"][0], 5, found)
-    tiny, passes = Cost(1000, 1000, 0, 0.25), found.stream.order.passes
+    tiny, passes = Cost(1000, 1000, 0, 0.25), found.stream.schedule.passes
 
     def cost(batch: int) -> Cost:
         return Cost(3000 - batch, ram_bytes, 0)
 
     comparisons = [
-        Comparison("digits", 25, passes, one.order.passes, one.order.batch, tiny, cost(one.order.batch))
+        Comparison("digits", 25, passes, one.schedule.passes, one.schedule.batch, tiny, cost(one.schedule.batch))
         for one in size.works
     ]
     return replace(size, comparisons=tuple(comparisons))
 
 
 def test_the_cheapest_of_those_that_learn_as_well_has_the_row() -> None:
-    found = search(TRIALS, judge_of(lambda order: 80 if order == STREAM or order.passes == 2 else 40))
+    found = search(TRIALS, evaluate_of(lambda schedule: 80 if schedule == STREAM or schedule.passes == 2 else 40))
     size = counted_size(found, 2000)
     (row,) = table.batch_table([size]).splitlines()[2:]
     assert "| 2 × 10, 0.2: 0.801 ± 0.006 | +0.0 ± 0.0 | 1,000 | 2,990 | 2.99 | 1,000 | 2,000 | 2.00 | yes |" in row
@@ -180,5 +184,5 @@ def test_the_command_prints_all_tables(tmp_path: Path, capsys: pytest.CaptureFix
     assert shown.count("| sine | 8 |") >= 3
     assert "bar met" in shown
     assert "2 × 1, " not in shown
-    assert "| sine | 8 | 1 × 1, memory 16, least loss 0.1, " in shown
+    assert "| sine | 8 | 1 × 1, replay buffer 16, loss threshold 0.1, " in shown
     assert "Simulations: " in shown

@@ -91,7 +91,7 @@ class Lesson:
         steps = [engine.train_step(x, y, self.rate) for x, y in zip(self.inputs, self.labels, strict=True)]
         return engine.blob(), sum(step.correct for step in steps), sum(step.loss for step in steps)
 
-    def judged(self, blob: bytes) -> tuple[int, int]:
+    def evaluated(self, blob: bytes) -> tuple[int, int]:
         """Right answers and sum of losses without training."""
         engine = self.engine(blob)
         steps = [engine.evaluate(x, y) for x, y in zip(self.inputs, self.labels, strict=True)]

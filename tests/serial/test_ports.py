@@ -17,7 +17,7 @@ import pytest
 
 from jaragua.errors import PortError
 from jaragua.serial import Transport, open_transport
-from jaragua.serial.driver import LinkDriver
+from jaragua.serial.link_driver import LinkDriver
 from limits import GENEROUS_S
 
 

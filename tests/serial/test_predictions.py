@@ -12,7 +12,7 @@ def test_parts_are_put_together_in_order() -> None:
     assert whole_predictions([*first, *second], 7, 3) == {0: [1, 2, 3], 1: [4, 5, 6]}
 
 
-def test_a_sample_that_a_lost_session_cut_off_is_left_out() -> None:
+def test_a_sample_that_a_lost_session_cut_off_is_omitted() -> None:
     parts = [Prediction(7, 0, 0, (1, 2)), Prediction(7, 1, 0, (4, 5)), Prediction(7, 1, 2, (6,))]
     assert whole_predictions(parts, 7, 3) == {1: [4, 5, 6]}
 

@@ -19,11 +19,11 @@ from jaragua.simulation import Simulation, simulate
 from jaragua.simulation.clients import numpy_clients
 from jaragua.simulation.clients.batched_dense import LearnedInStep
 from jaragua.simulation.clients.batched_packing import DenseStart
-from jaragua.simulation.clients.engine import Judged, VirtualFleet
+from jaragua.simulation.clients.engine import Evaluation, VirtualFleet
 from jaragua.simulation.clients.float_clients import FloatFleet
 from jaragua.simulation.clients.integer_clients import IntegerFleet
 from jaragua.simulation.clients.samples import Batch, joined
-from jaragua.simulation.scheduling.batched_random import PlainRows, QuickRows, quick_rows
+from jaragua.simulation.scheduling.batched_random import PlainRows, QuickRows, batched_random
 from jaragua.simulation.settings import default_cache
 from jaragua.strategies import WHOLE_SET, ClientWork
 from jaragua_compiler import Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPool2D, Network
@@ -118,8 +118,8 @@ def trained(fleet: VirtualFleet, codec: ModelCodec, works: Sequence[ClientWork])
     done = [fleet.train(start, work, batch) for work in works]
     found: list[NDArray[Any]] = [one.learned for one in done]
     found += [one.rows.squares() for one in done if isinstance(one.rows, LearnedInStep)]
-    judged: Judged = fleet.adapt(start, works[0], batch, batch)
-    return b"".join(array.tobytes() for array in (*found, judged.before, judged.after))
+    evaluated: Evaluation = fleet.adapt(start, works[0], batch, batch)
+    return b"".join(array.tobytes() for array in (*found, evaluated.before, evaluated.after))
 
 
 def rows_of(rows: QuickRows | PlainRows) -> bytes:
@@ -137,10 +137,10 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]
 
     def take_away() -> None:
         monkeypatch.setenv("CC", "no-such-compiler")
-        quick_rows.cache_clear()
+        batched_random.cache_clear()
 
     yield take_away
-    quick_rows.cache_clear()
+    batched_random.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,15 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]
         {},
         {"strategy": "fedprox", "passes": 2},
         {"strategy": "reptile", "batch": 3, "passes": 2},
-        {"task": "digits", "engine": "w8", "ways": 3, "shots": 2, "least_loss": 0.5, "passes": 2, "memory": 3},
+        {
+            "task": "digits",
+            "engine": "w8",
+            "ways": 3,
+            "shots": 2,
+            "loss_threshold": 0.5,
+            "passes": 2,
+            "replay_buffer_size": 3,
+        },
         {"strategy": "tinymetafed", "clients": 2},
     ],
     ids=lambda changes: "-".join(map(str, changes.values())) or "plain",
@@ -178,7 +186,7 @@ def test_without_a_compiler_float32_comes_within_its_rounding(
     np.testing.assert_allclose(in_numpy.scores, in_c.scores, rtol=1e-3)
 
 
-def test_plain_rows_are_the_quick_ones(tmp_path: Path) -> None:
+def test_scalar_rows_are_the_batched_ones(tmp_path: Path) -> None:
     assert rows_of(PlainRows()) == rows_of(QuickRows(tmp_path))
 
 

@@ -12,7 +12,7 @@ from jaragua.cli.main import run
 from jaragua.errors import ConfigurationError, StoreError
 from jaragua.simulation import Buffered, SimulationProgress, SimulationResult, device_names, simulate
 
-SLOW = Buffered(2, most_age=2, slow_share=0.4, slow_factor=6.0)
+SLOW = Buffered(2, max_staleness=2, slow_fraction=0.4, slow_factor=6.0)
 
 
 class Stop(Exception):
@@ -35,7 +35,7 @@ def slow(make: Any) -> Any:
 
 
 @pytest.mark.parametrize("engine", ["w16", "w8", "float32"])
-@pytest.mark.parametrize("buffered", [Buffered(3), Buffered(3, slow_share=0.4, staleness=1.0)])
+@pytest.mark.parametrize("buffered", [Buffered(3), Buffered(3, slow_fraction=0.4, staleness_exponent=1.0)])
 def test_r13_a_buffer_for_all_at_work_is_a_round(make: Any, engine: str, buffered: Buffered) -> None:
     whole, with_a_clock = simulate(make(engine=engine)), simulate(make(engine=engine, buffered=buffered))
     assert with_a_clock.final_hash == whole.final_hash
@@ -46,7 +46,7 @@ def test_r13_a_buffer_for_all_at_work_is_a_round(make: Any, engine: str, buffere
 
 
 def test_r13_3_staleness_and_age_decide_what_is_learned(slow: Any) -> None:
-    results = [simulate(slow(buffered=Buffered(2, 4, power, slow_share=0.4))) for power in (0.0, 0.5, 1.0)]
+    results = [simulate(slow(buffered=Buffered(2, 4, power, slow_fraction=0.4))) for power in (0.0, 0.5, 1.0)]
     assert len({result.final_hash for result in results}) == 3
     assert len({result.time for result in results}) == 1
     assert results[0].time is not None
@@ -56,7 +56,7 @@ def test_r13_3_staleness_and_age_decide_what_is_learned(slow: Any) -> None:
 def test_slow_devices_cost_rounds_that_wait_for_them_more_than_buffered_ones(slow: Any) -> None:
     """The same number of updates."""
     waiting, taking = (
-        simulate(slow(rounds=24 // buffer, buffered=Buffered(buffer, slow_share=0.4, slow_factor=6.0))).time
+        simulate(slow(rounds=24 // buffer, buffered=Buffered(buffer, slow_fraction=0.4, slow_factor=6.0))).time
         for buffer in (6, 2)
     )
     assert waiting is not None
@@ -74,7 +74,7 @@ def test_it_repeats_and_the_number_of_workers_changes_nothing(slow: Any) -> None
 
 def test_what_worker_processes_draw_is_what_would_be_drawn_here(slow: Any) -> None:
     """Enough tasks that another process draws them ahead."""
-    wanted = slow(rounds=900, clients=5, shots=2, buffered=Buffered(4, slow_share=0.2), task="digits", ways=2)
+    wanted = slow(rounds=900, clients=5, shots=2, buffered=Buffered(4, slow_fraction=0.2), task="digits", ways=2)
     assert learned(simulate(wanted, workers=1)) == learned(simulate(wanted, workers=2))
 
 
@@ -101,7 +101,11 @@ def test_the_state_keeps_what_devices_at_work_will_return_and_no_more(slow: Any,
 
 
 @pytest.mark.parametrize(
-    ("other", "names"), [(Buffered(2, 3, slow_share=0.4, slow_factor=6.0), "most_age"), (None, "buffer, most_age")]
+    ("other", "names"),
+    [
+        (Buffered(2, 3, slow_fraction=0.4, slow_factor=6.0), "max_staleness"),
+        (None, "buffer, compute_time_sigma, max_staleness"),
+    ],
 )
 def test_a_folder_of_another_clock_is_refused(slow: Any, tmp_path: Path, other: Buffered | None, names: str) -> None:
     simulate(slow(), state_folder=tmp_path)
@@ -114,14 +118,14 @@ def test_a_folder_of_another_clock_is_refused(slow: Any, tmp_path: Path, other: 
     [
         ({"buffered": Buffered(7)}, "a buffer of 7 is more than clients = 6"),
         ({"buffered": Buffered(0)}, "buffer is 0"),
-        ({"buffered": Buffered(2, 0)}, "most_age is 0"),
-        ({"buffered": Buffered(2, staleness=float("nan"))}, "staleness is nan"),
-        ({"buffered": Buffered(2, spread=9.0)}, "spread is 9"),
-        ({"buffered": Buffered(2, slow_share=1.1)}, r"slow_share is 1\.1"),
+        ({"buffered": Buffered(2, 0)}, "max_staleness is 0"),
+        ({"buffered": Buffered(2, staleness_exponent=float("nan"))}, "staleness_exponent is nan"),
+        ({"buffered": Buffered(2, compute_time_sigma=9.0)}, "compute_time_sigma is 9"),
+        ({"buffered": Buffered(2, slow_fraction=1.1)}, r"slow_fraction is 1\.1"),
         ({"buffered": Buffered(2, slow_factor=0.5)}, r"slow_factor is 0\.5"),
         ({"strategy": "transfer"}, "'transfer' cannot be simulated with a buffer: it trains on the samples of all"),
         ({"strategy": "scratch"}, "it trains nothing"),
-        ({"float_share": 0.5}, "float-share"),
+        ({"float_fraction": 0.5}, "float-fraction"),
     ],
 )
 def test_what_does_not_go_together_is_refused(slow: Any, changes: dict[str, Any], sentence: str) -> None:
@@ -133,11 +137,22 @@ SHORT = ("simulate", "--task", "sine", "--rounds", "4", "--clients", "4", "--eva
 
 
 def test_the_verb_says_what_the_clock_says(capsys: pytest.CaptureFixture[str]) -> None:
-    clock = ("--buffer", "2", "--most-age", "3", "--staleness", "1", "--slow-share", "0.5", "--slow-factor", "8")
+    clock = (
+        "--buffer",
+        "2",
+        "--max-staleness",
+        "3",
+        "--staleness-exponent",
+        "1",
+        "--slow-fraction",
+        "0.5",
+        "--slow-factor",
+        "8",
+    )
     assert run([*SHORT, *clock]) == 0
     assert "of a median device's work; mean age" in capsys.readouterr().out
 
 
 def test_numbers_of_a_clock_without_a_buffer_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([*SHORT, "--most-age", "3", "--slow-share", "0.5"]) == 2
-    assert "without --buffer there is no clock: --most-age, --slow-share would" in capsys.readouterr().err
+    assert run([*SHORT, "--max-staleness", "3", "--slow-fraction", "0.5"]) == 2
+    assert "without --buffer there is no clock: --max-staleness, --slow-fraction would" in capsys.readouterr().err

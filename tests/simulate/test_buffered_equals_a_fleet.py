@@ -24,8 +24,8 @@ from jaragua.coordinator.formats import Formats
 from jaragua.coordinator.roster import Roster
 from jaragua.models import model_named
 from jaragua.node import jobs
-from jaragua.node.feeder import Feeder
 from jaragua.node.outbox import Outbox
+from jaragua.node.task_sampler import TaskSampler
 from jaragua.simulation import Buffered, Simulation, device_names, simulate
 from jaragua.simulation.scheduling.virtual_time import Arrival, course
 from jaragua.store import Initialisation, open_run
@@ -34,7 +34,7 @@ from jaragua.wire.rejections import Rejections
 from jaragua_compiler import NativeEngine
 
 NODE = "gateway"
-BUFFERED = Buffered(2, most_age=2, staleness=0.7, slow_share=0.4, slow_factor=6.0)
+BUFFERED = Buffered(2, max_staleness=2, staleness_exponent=0.7, slow_fraction=0.4, slow_factor=6.0)
 
 
 class NoBroker:
@@ -56,7 +56,7 @@ class NoBroker:
         self._outbox = outbox
         self._blobs: dict[bytes, bytes] = {}
         self._updates: dict[tuple[int, str], bytes] = {}
-        self._feeder = Feeder.of(wanted.task)
+        self._sampler = TaskSampler.of(wanted.task)
         self._trainer = EngineTrainer(NativeEngine, lambda progress: None)
 
     def arrived(self, arrival: Arrival) -> Arrived:
@@ -72,9 +72,9 @@ class NoBroker:
 
     def train(self, node: str, command: messages.TrainCommand) -> None:
         self.given.setdefault(command.round, []).append(command.device)
-        left_out = self._outbox.left_out(command.run, command.device, command.stored or 0)
+        residual = self._outbox.residual(command.run, command.device, command.stored or 0)
         blob = self._blobs[command.hash]
-        done = asyncio.run(jobs.train(self._trainer, self._feeder, command, blob, left_out))
+        done = asyncio.run(jobs.train(self._trainer, self._sampler, command, blob, residual))
         self._outbox.put(done)
         self._updates[command.round, command.device] = done.payload
 
@@ -103,7 +103,8 @@ class NoBroker:
 def coordinator(wanted: Simulation, buffered: Buffered, folder: Path) -> Iterator[tuple[Driver, NoBroker]]:
     """A run of its own store, begun, or gone on with."""
     text = configuration(wanted, "mqtt://127.0.0.1:1883", folder)
-    text += f"[round]\nbuffer = {buffered.buffer}\nmost_age = {buffered.most_age}\nstaleness = {buffered.staleness}\n"
+    text += f"[round]\nbuffer = {buffered.buffer}\nmax_staleness = {buffered.max_staleness}\n"
+    text += f"staleness_exponent = {buffered.staleness_exponent}\n"
     config, codec = parse(text, folder / "run.toml"), ModelCodec(model_named(wanted.task))
     strategy = strategy_of(config)
     formats = Formats(codec, alone=strategy.client_work(1).compressed)
@@ -132,7 +133,7 @@ def final_hash(folder: Path) -> str:
         {"strategy": "reptile", "passes": 2, "batch": 4, "alpha_final": 0.5},
         {"strategy": "fedavg", "passes": 2},
         {"task": "digits@w8", "ways": 5, "shots": 2, "learning_rate": 0.1, "engine": "w8"},
-        {"buffered": Buffered(1, most_age=1, staleness=0.0, slow_share=0.5, slow_factor=9.0)},
+        {"buffered": Buffered(1, max_staleness=1, staleness_exponent=0.0, slow_fraction=0.5, slow_factor=9.0)},
         {"strategy": "tinymetafed", "rounds": 14},  # differences (R12); a regression: the head travels
         {"strategy": "tinymetafed", "task": "digits", "ways": 5, "shots": 2, "learning_rate": 0.1},  # a local head
         {"strategy": "fedavg", "options": {"delta_bits": 8}},

@@ -17,10 +17,10 @@ from jaragua.simulation.rounds.state import State
 from jaragua.simulation.transport.channel import Differences
 from jaragua.strategies import ClientWork, Strategy
 
-FIVE_SHARED_LAYER = ClientWork(0.01, local_layers=1, upload_share=0.5, delta_bits=8)
+FIVE_SHARED_LAYER = ClientWork(0.01, local_layers=1, upload_fraction=0.5, delta_bits=8)
 
 
-class Starts:
+class FakeFleet:
     """A fleet that only packs."""
 
     def start(self, vector: Any) -> bytes:
@@ -36,7 +36,7 @@ def codec() -> ModelCodec:
 
 
 def channel(codec: ModelCodec, memory: Any = None) -> Differences:
-    return Differences(Starts(), codec, FIVE_SHARED_LAYER, codec.initial(1), memory or {})  # type: ignore[arg-type]
+    return Differences(FakeFleet(), codec, FIVE_SHARED_LAYER, codec.initial(1), memory or {})  # type: ignore[arg-type]
 
 
 def test_whole_blobs_cost_a_blob_each_way(make: Any, codec: ModelCodec) -> None:
@@ -47,7 +47,7 @@ def test_whole_blobs_cost_a_blob_each_way(make: Any, codec: ModelCodec) -> None:
 def test_a_device_in_float32_among_boards_costs_float32_each_way(make: Any) -> None:
     """M9: three of four bytes of a mixed fleet of int8 boards would be missing."""
     blobs, codec = simulate(make(engine="w8")), ModelCodec(jaragua_models.get("sine@w8"))
-    mixed = simulate(make(engine="w8", float_share=0.5))
+    mixed = simulate(make(engine="w8", float_fraction=0.5))
     assert blobs.bytes_up == 6 * 3 * codec.blob_bytes
     assert mixed.bytes_up == mixed.bytes_down == 6 * (2 * 4 * mixed.parameters + codec.blob_bytes)
 
@@ -106,7 +106,7 @@ def test_a_channel_goes_on_from_its_memory(codec: ModelCodec) -> None:
     for vector in vectors[:2]:
         whole.send(vector, ["a"])
         whole.receive(["a", "b"], learned)
-    again = channel(codec, whole.memory())
+    again = channel(codec, whole.arrays())
     assert again.send(vectors[2], ["a", "b"]) == whole.send(vectors[2], ["a", "b"])
     np.testing.assert_array_equal(again.receive(["b"], learned[:1])[0], whole.receive(["b"], learned[:1])[0])
 
@@ -151,7 +151,7 @@ class Interrupt:
         return done
 
 
-@pytest.mark.parametrize("buffered", [None, Buffered(1, slow_share=0.5)])
+@pytest.mark.parametrize("buffered", [None, Buffered(1, slow_fraction=0.5)])
 @pytest.mark.parametrize(
     ("room", "name", "after"),
     [(IntegerFleet, "train", False), (Strategy, "aggregate", False), (State, "after", True)],

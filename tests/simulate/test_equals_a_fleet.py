@@ -22,7 +22,7 @@ FLEET = "same"
 
 def configuration(wanted: Simulation, url: str, folder: Path) -> str:
     options = ", ".join(f"{name} = {value}" for name, value in wanted.options.items())
-    said = {key: getattr(wanted, key) for key in ("passes", "batch", "least_loss", "memory")}
+    said = {key: getattr(wanted, key) for key in ("passes", "batch", "loss_threshold", "replay_buffer_size")}
     work = "".join(f"{key} = {value}\n" for key, value in said.items() if value is not None)
     return f"""
 [run]
@@ -98,8 +98,8 @@ def url() -> Iterator[str]:
         ("reptile", {"passes": 2, "batch": 5}),
         ("fedsgd", {}),
         ("fedavg", {"passes": 2}),
-        ("fedavg", {"passes": 3, "memory": 4, "least_loss": 0.05}),
-        ("reptile", {"passes": 2, "batch": 5, "least_loss": 0.05}),
+        ("fedavg", {"passes": 3, "replay_buffer_size": 4, "loss_threshold": 0.05}),
+        ("reptile", {"passes": 2, "batch": 5, "loss_threshold": 0.05}),
         ("fedprox", {"passes": 2, "options": {"proximal": 2.0, "delta_bits": 8}}),
         ("tinymetafed", {}),  # a regression: the head travels
         ("tinymetafed", {"task": "digits", "ways": 5, "shots": 2, "learning_rate": 0.1}),  # a local head
@@ -118,7 +118,7 @@ def test_pi_clients_and_the_simulation_learn_the_same_bits(
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("changes", [{}, {"passes": 3, "memory": 4, "least_loss": 0.3}])
+@pytest.mark.parametrize("changes", [{}, {"passes": 3, "replay_buffer_size": 4, "loss_threshold": 0.3}])
 def test_emulated_boards_and_the_simulation_learn_the_same_bits(
     make: Any, forker: Forker, url: str, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
@@ -138,7 +138,7 @@ def test_boards_with_sums_and_the_simulation_learn_the_same_bits(
 ) -> None:
     """A11.1 and A11.8 over the whole road: steps of four samples, two passes of ten, so with a rest."""
     changes = {"task": "digits", "ways": 5, "shots": 2, "learning_rate": 0.1, "strategy": "reptile", "passes": 2}
-    wanted = make(clients=2, devices=device_names(2), rounds=3, batch=4, least_loss=1.3, **changes)
+    wanted = make(clients=2, devices=device_names(2), rounds=3, batch=4, loss_threshold=1.3, **changes)
     with (
         EmulatedFleet(built_image("native", "digits", accumulate=True), len(wanted.devices)) as boards,
         programs(forker, [gateway(wanted, url, tmp_path, boards.urls)]),

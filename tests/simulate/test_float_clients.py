@@ -29,7 +29,7 @@ from jaragua_compiler import (
     Network,
     initial_weights,
 )
-from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.graph.initial_weights import Weights
 from jaragua_compiler.graph.network import Layer
@@ -80,11 +80,11 @@ def in_layers(vector: Vector, like: Weights) -> Weights:
 
 
 def stepped(
-    network: Network, weights: Weights, batch: Batch, order: Iterable[int], least_loss: float = 0.0
+    network: Network, weights: Weights, batch: Batch, order: Iterable[int], loss_threshold: float = 0.0
 ) -> NDArray[np.float64]:
     engine = FloatEngine(network, weights)
     for sample in order:
-        engine.train_step(batch.x[sample], batch.y[sample], RATE, least_loss)
+        engine.train_step(batch.x[sample], batch.y[sample], RATE, loss_threshold)
     return flat(engine.weights)
 
 
@@ -95,14 +95,14 @@ def losses(network: Network, weights: Weights, batch: Batch) -> NDArray[np.float
 
 
 def averaged(
-    network: Network, weights: Weights, batch: Batch, size: int, least_loss: float = 0.0
+    network: Network, weights: Weights, batch: Batch, size: int, loss_threshold: float = 0.0
 ) -> NDArray[np.float64]:
     """Mini-batches, from the gradients of single samples at the same weights."""
     for first in range(0, len(batch.x), size):
         gradients = []
         for x, y in zip(batch.x[first : first + size], batch.y[first : first + size], strict=True):
             engine = FloatEngine(network, weights)
-            learns = engine.train_step(x, y, 0.0).loss >= least_loss
+            learns = engine.train_step(x, y, 0.0).loss >= loss_threshold
             gradients.append(flat(engine.gradients) * learns)
         moved = flat(weights) - RATE * np.mean(gradients, axis=0)
         weights = in_layers(moved, weights)
@@ -117,7 +117,7 @@ def test_steps_on_single_samples(body: str, loss: str) -> None:
     with FloatFleet(model_of(network), 2, default_cache()) as fleet:
         found = fleet.train(fleet.start(start), ClientWork(RATE, passes=2), batch)
     for device, learned in enumerate(found.learned):
-        share = batch.share(device, device + 1)
+        share = batch.part(device, device + 1)
         wanted = stepped(network, weights, share, list(range(len(share.x))) * 2)
         np.testing.assert_allclose(learned, wanted - start.astype(np.float32), rtol=2e-3, atol=2e-5)
 
@@ -143,30 +143,32 @@ def test_a11_8_samples_of_small_loss_teach_nothing(body: str, loss: str) -> None
     least = float(np.sort(found)[3:5].mean())  # nearest to none of them
     with FloatFleet(model_of(network), 1, default_cache()) as fleet:
         for size in (1, 3, WHOLE_SET):
-            learned = fleet.train(fleet.start(start), ClientWork(RATE, batch=size, least_loss=least), batch).learned[0]
+            learned = fleet.train(
+                fleet.start(start), ClientWork(RATE, batch=size, loss_threshold=least), batch
+            ).learned[0]
             plain = fleet.train(fleet.start(start), ClientWork(RATE, batch=size), batch).learned[0]
             wanted = averaged(network, weights, batch, size or 7, least)
             np.testing.assert_allclose(learned, wanted - start.astype(np.float32), rtol=2e-3, atol=2e-5)
             assert np.abs(learned - plain).max() > 1e-3
-        known = fleet.train(fleet.start(start), ClientWork(RATE, passes=2, least_loss=1e6), batch)
+        known = fleet.train(fleet.start(start), ClientWork(RATE, passes=2, loss_threshold=1e6), batch)
     assert not known.learned.any()
     np.testing.assert_allclose(known.loss, found.mean(), rtol=1e-4)
 
 
-def test_samples_are_learned_in_the_order_of_their_visits() -> None:
+def test_samples_are_learned_in_replay_order() -> None:
     """Each device has its own number of samples, and so its own order."""
     network = Network("net", IMAGE, BODIES["dense"])
     weights, batch = initial_weights(network, 3), batch_of(network, [5, 2, 7], 5)
-    start, work = flat(weights), ClientWork(RATE, passes=3, least_loss=0.3, memory=3)
+    start, work = flat(weights), ClientWork(RATE, passes=3, loss_threshold=0.3, replay_buffer_size=3)
     with FloatFleet(model_of(network), 2, default_cache()) as fleet:
         found = fleet.train(fleet.start(start), work, batch)
     for device, learned in enumerate(found.learned):
-        share = batch.share(device, device + 1)
-        wanted = stepped(network, weights, share, visits(len(share.x), 3, 3), 0.3)
+        share = batch.part(device, device + 1)
+        wanted = stepped(network, weights, share, replay_order(len(share.x), 3, 3), 0.3)
         np.testing.assert_allclose(learned, wanted - start.astype(np.float32), rtol=2e-3, atol=2e-5)
 
 
-def test_the_pull_keeps_a_share_of_the_way() -> None:
+def test_proximal_decay_keeps_a_fraction_of_the_way() -> None:
     network = Network("net", IMAGE, BODIES["same"])
     batch, start = batch_of(network, [3], 5), flat(initial_weights(network, 3))
     with FloatFleet(model_of(network), 1, default_cache()) as fleet:
@@ -198,11 +200,11 @@ def test_before_and_after_adaptation(loss: str) -> None:
     weights = initial_weights(network, 3)
     support, query = batch_of(network, [4, 3], 5), batch_of(network, [6, 5], 6)
     with FloatFleet(model_of(network), 2, default_cache()) as fleet:
-        judged = fleet.adapt(fleet.start(flat(weights)), ClientWork(RATE), support, query)
+        evaluated = fleet.adapt(fleet.start(flat(weights)), ClientWork(RATE), support, query)
     for device in range(2):
-        learnt, asked = support.share(device, device + 1), query.share(device, device + 1)
+        learnt, asked = support.part(device, device + 1), query.part(device, device + 1)
         trained = in_layers(stepped(network, weights, learnt, range(len(learnt.x))), weights)
-        for found, start in ((judged.before, weights), (judged.after, trained)):
+        for found, start in ((evaluated.before, weights), (evaluated.after, trained)):
             outputs = FloatEngine(network, start).forward(asked.x)
             right = np.mean(outputs.argmax(axis=1) == asked.y) if network.classifier else None
             wanted = right if network.classifier else np.mean((outputs - asked.y) ** 2)

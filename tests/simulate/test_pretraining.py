@@ -155,7 +155,7 @@ def test_workers_and_stops_change_nothing(digits: Any, tmp_path: Path) -> None:
     assert simulate(wanted, state_folder=tmp_path).client_tasks_per_second == 0.0
 
 
-def test_a_checkpoint_is_judged_as_a_simulation_that_ended_there(digits: Any) -> None:
+def test_a_checkpoint_is_evaluated_as_a_simulation_that_ended_there(digits: Any) -> None:
     result = simulate(digits(checkpoints=(2, 4), curve_tasks=5))
     assert [point.rounds for point in result.curve] == [0, 2, 4, 6]
     for point in result.curve[1:]:
@@ -177,8 +177,8 @@ def test_own_data_with_names_of_the_tasks_own(make: Any, tmp_path: Path) -> None
         ({"task": "sine", "ways": 1}, r"labels of a task's own: those of 'sine' mean the same in every task"),
         ({"task": "presence", "ways": 2}, r"labels of a task's own: those of 'presence' mean the same"),
         ({"buffered": Buffered(2)}, "with a buffer: it trains on the samples of all devices in one place"),
-        ({"float_share": 0.5}, r"float-share.*it trains in one place, and all of it in float32"),
-        ({"options": {"upload_share": 0.5}}, "sends nothing but raw samples"),
+        ({"float_fraction": 0.5}, r"float-fraction.*it trains in one place, and all of it in float32"),
+        ({"options": {"upload_fraction": 0.5}}, "sends nothing but raw samples"),
     ],
 )
 def test_what_makes_no_sense_is_refused(digits: Any, changes: dict[str, Any], sentence: str) -> None:

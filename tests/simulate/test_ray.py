@@ -22,7 +22,7 @@ def test_the_model_is_that_of_one_process(make: Any, clients: int) -> None:
     assert (there.bytes_up, there.client_tasks) == (here.bytes_up, here.client_tasks)
 
 
-def test_a_classifier_is_trained_here_and_judged_there(make: Any) -> None:
+def test_a_classifier_is_trained_here_and_evaluated_there(make: Any) -> None:
     pytest.importorskip("ray")
     wanted = make(task="digits", strategy="pretrained", ways=5, shots=5, learning_rate=0.1, eval_tasks=7)
     here, there = simulate(wanted, workers=1), simulate(wanted, workers=2, ray="local")
@@ -38,5 +38,5 @@ def test_without_ray_the_extra_is_named(make: Any, monkeypatch: pytest.MonkeyPat
 
 def test_a_mixed_fleet_is_refused(make: Any) -> None:
     """On a worker the first devices of its share would compute in float32, and R14 would be lost on the way back."""
-    with pytest.raises(ConfigurationError, match=r"--float-share.*--ray"):
-        simulate(make(engine="w8", float_share=0.2), ray="local")
+    with pytest.raises(ConfigurationError, match=r"--float-fraction.*--ray"):
+        simulate(make(engine="w8", float_fraction=0.2), ray="local")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jaragua.simulation.clients.samples import Batch, in_one_pass, joined
 from jaragua.strategies import ClientWork
-from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_models import Samples
 
 
@@ -32,19 +32,22 @@ def test_shares_put_together_are_the_batch(counts: list[int], workers: int) -> N
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.integers(1, 4), st.integers(0, 12))
-def test_devices_that_hold_some_samples_take_them_in_the_order_of_their_visits(
-    counts: list[int], passes: int, memory: int
+def test_devices_that_hold_some_samples_take_them_in_replay_order(
+    counts: list[int], passes: int, replay_buffer_size: int
 ) -> None:
-    batch, asked = batch_of(counts), ClientWork(0.1, passes=passes, memory=memory, least_loss=0.5)
+    batch, asked = (
+        batch_of(counts),
+        ClientWork(0.1, passes=passes, replay_buffer_size=replay_buffer_size, loss_threshold=0.5),
+    )
     work, found = in_one_pass(asked, batch)
     for device, count in enumerate(counts):
-        share = found.share(device, device + 1)
+        share = found.part(device, device + 1)
         order = np.tile(np.arange(len(share.x)), work.passes)
-        assert (share.y[order] - 100 * device).tolist() == visits(count, passes, memory).tolist()
+        assert (share.y[order] - 100 * device).tolist() == replay_order(count, passes, replay_buffer_size).tolist()
         assert share.x[:, 0].tolist() == share.y.tolist()
     assert found.seeds.tolist() == batch.seeds.tolist()
-    assert work.memory == 0 or work.passes == 1
-    assert work.least_loss == 0.5
+    assert work.replay_buffer_size == 0 or work.passes == 1
+    assert work.loss_threshold == 0.5
 
 
 def test_samples_are_taken_in_turn() -> None:

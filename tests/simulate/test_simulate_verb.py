@@ -70,7 +70,18 @@ def test_a_strategy_may_be_written_with_a_hyphen(capsys: pytest.CaptureFixture[s
     assert one["final_hash"] == other["final_hash"]
 
 
-CLOCK = ("--buffer", "3", "--most-age", "2", "--staleness", "1", "--slow-share", "0.3", "--slow-factor", "6")
+CLOCK = (
+    "--buffer",
+    "3",
+    "--max-staleness",
+    "2",
+    "--staleness-exponent",
+    "1",
+    "--slow-fraction",
+    "0.3",
+    "--slow-factor",
+    "6",
+)
 
 
 def test_r13_the_document_of_a_buffer_says_what_the_clock_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,14 +89,14 @@ def test_r13_the_document_of_a_buffer_says_what_the_clock_says(capsys: pytest.Ca
     words = ("--task", "sine", "--rounds", "30", "--clients", "10", "--eval-tasks", "3", "--json")
     plain, found = simulated(capsys, *words), simulated(capsys, *words, *CLOCK)
     added = {name: found[name] for name in found.keys() - plain.keys()}
-    assert {name: added.pop(name) for name in ("buffer", "most_age", "staleness")} == {
+    assert {name: added.pop(name) for name in ("buffer", "max_staleness", "staleness_exponent")} == {
         "buffer": 3,
-        "most_age": 2,
-        "staleness": 1.0,
+        "max_staleness": 2,
+        "staleness_exponent": 1.0,
     }
-    assert {name: added.pop(name) for name in ("spread", "slow_share", "slow_factor")} == {
-        "spread": 0.25,
-        "slow_share": 0.3,
+    assert {name: added.pop(name) for name in ("compute_time_sigma", "slow_fraction", "slow_factor")} == {
+        "compute_time_sigma": 0.25,
+        "slow_fraction": 0.3,
         "slow_factor": 6.0,
     }
     assert added.keys() == {"virtual_time", "updates", "mean_age", "late"}

@@ -68,14 +68,14 @@ def test_what_was_stopped_goes_on_to_the_same_end(make: Any, tmp_path: Path) -> 
     assert (result.bytes_up, result.client_tasks) == (undisturbed.bytes_up, undisturbed.client_tasks)
 
 
-def test_a_finished_one_is_only_judged_again(make: Any, tmp_path: Path) -> None:
+def test_a_finished_one_is_only_evaluated_again(make: Any, tmp_path: Path) -> None:
     first = simulate(make(), state_folder=tmp_path)
     again = simulate(make(eval_tasks=9), state_folder=tmp_path)
     assert again.final_hash == first.final_hash
     assert (again.tasks, again.client_tasks_per_second) == (9, 0.0)
 
 
-def test_the_shots_of_judging_do_not_change_what_is_learned(make: Any, tmp_path: Path) -> None:
+def test_the_shots_of_evaluation_do_not_change_what_is_learned(make: Any, tmp_path: Path) -> None:
     first = simulate(make(), state_folder=tmp_path)
     fewer = simulate(make(adapt_shots=1), state_folder=tmp_path)
     assert fewer.final_hash == first.final_hash
@@ -84,12 +84,14 @@ def test_the_shots_of_judging_do_not_change_what_is_learned(make: Any, tmp_path:
 
 
 @pytest.mark.parametrize("engine", ["w16", "w8", "float32"])
-def test_least_loss_and_memory_hold_in_rounds_and_in_adapting(make: Any, tmp_path: Path, engine: str) -> None:
-    plain, numbers = make(engine=engine, passes=2, adapt_passes=3), {"least_loss": 0.02, "memory": 4}
+def test_loss_threshold_and_replay_buffer_hold_in_rounds_and_in_adapting(
+    make: Any, tmp_path: Path, engine: str
+) -> None:
+    plain, numbers = make(engine=engine, passes=2, adapt_passes=3), {"loss_threshold": 0.02, "replay_buffer_size": 4}
     wanted = replace(plain, **numbers)
     with pytest.raises(Stop):
         simulate(wanted, state_folder=tmp_path, on_progress=stopping_after(4))
-    with pytest.raises(StoreError, match="other values of least_loss, memory"):
+    with pytest.raises(StoreError, match="other values of loss_threshold, replay_buffer_size"):
         simulate(plain, state_folder=tmp_path)
     gone_on, whole = simulate(wanted, state_folder=tmp_path), simulate(wanted, workers=1)
     assert (gone_on.final_hash, gone_on.scores) == (whole.final_hash, whole.scores)
@@ -97,10 +99,11 @@ def test_least_loss_and_memory_hold_in_rounds_and_in_adapting(make: Any, tmp_pat
         simulate(replace(plain, **{name: numbers[name]})).final_hash for name in numbers
     }
     assert len(found | {whole.final_hash}) == 4
-    judged = [
-        simulate(replace(plain, rounds=0, **changed)).scores for changed in ({}, {"memory": 4}, {"least_loss": 0.02})
+    evaluated = [
+        simulate(replace(plain, rounds=0, **changed)).scores
+        for changed in ({}, {"replay_buffer_size": 4}, {"loss_threshold": 0.02})
     ]
-    assert len(set(judged)) == 3
+    assert len(set(evaluated)) == 3
 
 
 def test_who_trains_elsewhere_keeps_to_them_too(make: Any) -> None:
@@ -108,21 +111,24 @@ def test_who_trains_elsewhere_keeps_to_them_too(make: Any) -> None:
     digits = {"task": "digits", "ways": 5, "shots": 5, "learning_rate": 0.1}
     ways = (
         {"strategy": "transfer"},
-        {"float_share": 0.5},
+        {"float_fraction": 0.5},
         {"strategy": "pretrained"} | digits,
         {"buffered": Buffered(2)},
     )
     for changes in ways:
         plain = make(passes=2, **changes)
-        found = [simulate(replace(plain, **more)) for more in ({}, {"least_loss": 0.1}, {"memory": 3})]
+        found = [simulate(replace(plain, **more)) for more in ({}, {"loss_threshold": 0.1}, {"replay_buffer_size": 3})]
         assert len({one.final_hash for one in found}) == 3, changes
         assert len({one.client_tasks for one in found}) == 1
 
 
 def test_a_simulation_without_them_is_what_it_was(make: Any) -> None:
     """Saved states and records of earlier versions stay good."""
-    assert {"least_loss", "memory"}.isdisjoint(make().identity())
-    assert make(least_loss=0.1, memory=5).identity().items() >= {"least_loss": 0.1, "memory": 5}.items()
+    assert {"loss_threshold", "replay_buffer_size"}.isdisjoint(make().identity())
+    assert (
+        make(loss_threshold=0.1, replay_buffer_size=5).identity().items()
+        >= {"loss_threshold": 0.1, "replay_buffer_size": 5}.items()
+    )
 
 
 def test_a_folder_of_another_simulation_is_refused(make: Any, tmp_path: Path) -> None:
@@ -159,10 +165,10 @@ def test_two_simulations_do_not_share_a_folder(make: Any, tmp_path: Path) -> Non
 
 def test_a_folder_that_cannot_be_made_is_said_before_anything_is_learned(make: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    told: list[Any] = []
+    events: list[Any] = []
     with pytest.raises(StoreError, match=r"the state folder .*file cannot be used: a file is in its place"):
-        simulate(make(), state_folder=tmp_path / "file", on_progress=told.append)
-    assert not told
+        simulate(make(), state_folder=tmp_path / "file", on_progress=events.append)
+    assert not events
 
 
 def test_a_full_disk_leaves_what_was_saved_before(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +217,7 @@ def test_tasks_are_the_same_for_every_seed_and_strategy(make: Any) -> None:
     assert results[0].scores == results[1].scores
 
 
-def test_checkpoints_are_judged_as_a_simulation_that_ended_there_would_be(make: Any, tmp_path: Path) -> None:
+def test_checkpoints_are_evaluated_as_a_simulation_that_ended_there_would_be(make: Any, tmp_path: Path) -> None:
     """With a constant alpha the rounds do not depend on how many are to come."""
     whole = make(alpha_final=1.0, checkpoints=(2, 4), curve_tasks=5)
     result = simulate(whole, state_folder=tmp_path)
@@ -230,8 +236,8 @@ def test_more_ways_than_the_model_has_outputs_get_a_network_with_more(make: Any)
     ("changes", "sentence"),
     [
         ({"clients": 6}, "clients = 6 is more than the 5 devices there are"),
-        ({"float_share": 0.5, "engine": "float32"}, "they all compute in float32"),
-        ({"float_share": 0.5, "strategy": "tinymetafed"}, "takes its model's format only"),
+        ({"float_fraction": 0.5, "engine": "float32"}, "they all compute in float32"),
+        ({"float_fraction": 0.5, "strategy": "tinymetafed"}, "takes its model's format only"),
         ({"learning_rate": 0.0}, "learning_rate is 0"),
         ({"learning_rate": -0.1, "engine": "float32"}, r"learning_rate is -0\.1"),
         ({"adapt_learning_rate": 0.0}, "learning_rate is 0"),
@@ -253,15 +259,15 @@ def test_a_held_out_device_with_too_few_samples_is_said_before_the_training(make
     (tmp_path / "own.csv").write_text("\n".join(["x,label,device", *rows]))
     text = '[task]\nkind = "table"\npath = "own.csv"\nlabel = "label"\ndevice = "device"\nheld_out = ["full", "m3"]\n'
     (tmp_path / "own.toml").write_text(text)
-    told: list[Any] = []
+    events: list[Any] = []
     own = {"task": str(tmp_path / "own.toml"), "ways": 2, "shots": 2, "queries": 10, "eval_tasks": 30}
     with pytest.raises(DataError, match="device 'm3' has 0 classes with 7 samples"):
-        simulate(make(**own), on_progress=told.append)
-    assert not told
+        simulate(make(**own), on_progress=events.append)
+    assert not events
 
 
 @pytest.mark.parametrize("engine", ["w16", "float32"])
-def test_fedprox_pulls_all_devices_alike(make: Any, tmp_path: Path, engine: str) -> None:
+def test_fedprox_decays_all_devices_alike(make: Any, tmp_path: Path, engine: str) -> None:
     """As a coordinator commands it: by the samples that are asked for, though `few` has none of class c."""
     rows = [f"{n},{'abc'[n % 3]},m{device}" for device in range(3) for n in range(30)]
     rows += [f"{n},{'ab'[n % 2]},few" for n in range(30)]
@@ -274,7 +280,7 @@ def test_fedprox_pulls_all_devices_alike(make: Any, tmp_path: Path, engine: str)
     tasks = [model.tasks.train_task(device, 1, 3, 3).support for device in ("few", "m0")]
     assert [len(task) for task in tasks] == [6, 9]
     work = ClientWork(0.1, proximal=2.0)
-    assert work.pull(6) != work.pull(9)
+    assert work.proximal_decay(6) != work.proximal_decay(9)
     with fleet_of_one_thread(wanted) as fleet:
         start = fleet.start(ModelCodec(model_for(wanted)).initial(1))
         free = fleet.train(start, replace(work, proximal=0.0), joined(tasks, [1, 1])).learned
@@ -289,12 +295,12 @@ def test_a_training_device_with_too_few_samples_is_said_before_the_training(make
     (tmp_path / "own.csv").write_text("\n".join(["x,label,device", *rows]))
     text = '[task]\nkind = "table"\npath = "own.csv"\nlabel = "label"\ndevice = "device"\nheld_out = ["m3"]\n'
     (tmp_path / "own.toml").write_text(text)
-    told: list[Any] = []
+    events: list[Any] = []
     own = {"task": str(tmp_path / "own.toml"), "ways": 2, "shots": 2, "queries": 10, "clients": 1, "rounds": 40}
     with pytest.raises(DataError, match="device 'm0' has 1 class with 2 samples"):
-        simulate(make(**own, devices=device_names(1000)), on_progress=told.append)
-    assert not told
-    assert simulate(make(**own | {"rounds": 0})).rounds == 0  # who only judges needs none of them
+        simulate(make(**own, devices=device_names(1000)), on_progress=events.append)
+    assert not events
+    assert simulate(make(**own | {"rounds": 0})).rounds == 0  # who only evaluates needs none of them
 
 
 def test_a_training_that_diverges_is_said(make: Any) -> None:

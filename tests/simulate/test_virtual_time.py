@@ -16,8 +16,8 @@ from hypothesis import settings as rounds_of
 from hypothesis import strategies as st
 
 from jaragua.coordinator import machine
-from jaragua.coordinator.judge import Expected
-from jaragua.coordinator.machine import Action, Memory, RoundMachine, Rules
+from jaragua.coordinator.machine import Action, ResumeState, RoundMachine, Rules
+from jaragua.coordinator.validation import Expected
 from jaragua.simulation import Buffered, Simulation, device_names
 from jaragua.simulation.scheduling.virtual_time import TICKS_IN_A_UNIT, Arrival, Durations, Tally, VirtualRound, course
 from jaragua.store.records import Assignment
@@ -43,7 +43,7 @@ def units(durations: Durations, device: str, rounds: int = 2000) -> list[float]:
 
 
 def test_v2_times_are_log_normal_with_a_median_of_one_unit() -> None:
-    logarithms = [math.log(one) for one in units(Durations(3, ["a"], Buffered(1, spread=0.4)), "a", 8000)]
+    logarithms = [math.log(one) for one in units(Durations(3, ["a"], Buffered(1, compute_time_sigma=0.4)), "a", 8000)]
     assert abs(median(logarithms)) < 0.02
     assert abs(fmean(logarithms)) < 0.02
     assert abs(stdev(logarithms) - 0.4) < 0.01
@@ -57,29 +57,31 @@ def test_v2_a_time_is_drawn_from_seed_round_and_device_alone() -> None:
 
 
 def test_v1_times_are_whole_ticks_and_one_at_least() -> None:
-    assert Durations(3, ["a"], Buffered(1, spread=0.0)).ticks(1, "a") == TICKS_IN_A_UNIT
-    wide = Durations(3, ["a"], Buffered(1, spread=3.0))
+    assert Durations(3, ["a"], Buffered(1, compute_time_sigma=0.0)).ticks(1, "a") == TICKS_IN_A_UNIT
+    wide = Durations(3, ["a"], Buffered(1, compute_time_sigma=3.0))
     assert min(wide.ticks(number, "a") for number in range(2000)) >= 1
 
 
 def test_v1_every_machine_gets_the_same_ticks() -> None:
     """Another machine or library must get these, too; device-1 is the slow one."""
-    durations = Durations(1, device_names(4), Buffered(1, slow_share=0.25))
+    durations = Durations(1, device_names(4), Buffered(1, slow_fraction=0.25))
     assert durations.slow == {"device-1"}
     assert [durations.ticks(number, "device-1") for number in (1, 2, 3)] == [5605587, 3811040, 3909186]
 
 
-@pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.2, 4), (0.22, 4), (0.23, 5), (1.0, 20)])
-def test_v3_the_slow_share_is_counted_and_takes_so_many_times_as_long(share: float, count: int) -> None:
+@pytest.mark.parametrize(("fraction", "count"), [(0.0, 0), (0.2, 4), (0.22, 4), (0.23, 5), (1.0, 20)])
+def test_v3_the_slow_fraction_is_counted_and_takes_so_many_times_as_long(fraction: float, count: int) -> None:
     names = device_names(20)
-    slow = Durations(5, names, Buffered(1, slow_share=share, slow_factor=4.0, spread=0.0))
+    slow = Durations(5, names, Buffered(1, slow_fraction=fraction, slow_factor=4.0, compute_time_sigma=0.0))
     assert len(slow.slow) == count
     for name in names:
         assert slow.ticks(1, name) == TICKS_IN_A_UNIT * (4 if name in slow.slow else 1)
 
 
 def test_v3_a_larger_share_takes_in_a_smaller_one_and_another_seed_others() -> None:
-    few, many, others = (Durations(seed, device_names(20), Buffered(1, slow_share=share)).slow for seed, share in SLOW)
+    few, many, others = (
+        Durations(seed, device_names(20), Buffered(1, slow_fraction=fraction)).slow for seed, fraction in SLOW
+    )
     assert few < many
     assert others != few
 
@@ -91,7 +93,7 @@ SLOW = ((5, 0.2), (5, 0.4), (6, 0.2))
 
 
 def test_v5_devices_that_are_done_at_once_come_in_the_order_of_their_names(make: Any) -> None:
-    wanted = make(clients=5, devices=device_names(12), buffered=Buffered(5, spread=0.0))
+    wanted = make(clients=5, devices=device_names(12), buffered=Buffered(5, compute_time_sigma=0.0))
     for one in played(wanted):
         assert [arrival.device for arrival in one.arrivals] == list(one.given)
         assert {arrival.ticks for arrival in one.arrivals} == {one.number * TICKS_IN_A_UNIT}
@@ -99,7 +101,7 @@ def test_v5_devices_that_are_done_at_once_come_in_the_order_of_their_names(make:
 
 def test_v4_a_device_never_does_two_things_at_a_time(make: Any) -> None:
     """Its updates are at least as far from each other as the later one takes."""
-    buffered = Buffered(2, most_age=1, slow_share=0.4, slow_factor=9.0)
+    buffered = Buffered(2, max_staleness=1, slow_fraction=0.4, slow_factor=9.0)
     wanted = make(rounds=300, clients=6, devices=device_names(9), buffered=buffered)
     durations = Durations(wanted.seed, wanted.devices, buffered)
     rounds = played(wanted)
@@ -112,7 +114,7 @@ def test_v4_a_device_never_does_two_things_at_a_time(make: Any) -> None:
 
 def test_v4_what_is_too_old_before_it_is_begun_is_never_done(make: Any) -> None:
     """A device so slow that it is let off twice while it does its first work."""
-    buffered = Buffered(1, most_age=1, slow_share=0.25, slow_factor=50.0, spread=0.0)
+    buffered = Buffered(1, max_staleness=1, slow_fraction=0.25, slow_factor=50.0, compute_time_sigma=0.0)
     wanted = make(rounds=120, clients=4, devices=device_names(4), buffered=buffered)
     (slow,) = Durations(wanted.seed, wanted.devices, buffered).slow
     rounds = played(wanted)
@@ -123,7 +125,9 @@ def test_v4_what_is_too_old_before_it_is_begun_is_never_done(make: Any) -> None:
 
 
 def test_v6_the_figures_are_those_of_the_arrivals(make: Any) -> None:
-    wanted = make(rounds=50, clients=6, devices=device_names(9), buffered=Buffered(2, most_age=2, slow_share=0.3))
+    wanted = make(
+        rounds=50, clients=6, devices=device_names(9), buffered=Buffered(2, max_staleness=2, slow_fraction=0.3)
+    )
     rounds, tally = played(wanted), Tally()
     for one in rounds:
         tally.add(one)
@@ -165,9 +169,9 @@ class Coordinator:
                 wait_ms=0,
                 expected=Expected(metric="mse", most_samples=lambda number: 1_000_000, check_update=lambda *update: ""),
                 buffer=buffered.buffer,
-                most_age=buffered.most_age,
+                max_staleness=buffered.max_staleness,
             ),
-            Memory(),
+            ResumeState(),
             (b"start",),
         )
         self._perform(self._machine.start(dict.fromkeys(wanted.devices, NODE), 0))
@@ -209,9 +213,9 @@ def fleets(draw: st.DrawFn) -> tuple[dict[str, Any], Buffered]:
     devices, clients = draw(st.integers(1, 12)), draw(st.integers(1, 14))
     buffered = Buffered(
         buffer=draw(st.integers(1, clients)),
-        most_age=draw(st.integers(1, 5)),
-        spread=draw(st.sampled_from([0.0, 0.25, 1.5])),
-        slow_share=draw(st.sampled_from([0.0, 0.2, 0.6])),
+        max_staleness=draw(st.integers(1, 5)),
+        compute_time_sigma=draw(st.sampled_from([0.0, 0.25, 1.5])),
+        slow_fraction=draw(st.sampled_from([0.0, 0.2, 0.6])),
         slow_factor=draw(st.sampled_from([1.0, 4.0, 30.0])),
     )
     changes = {"devices": device_names(devices), "clients": clients, "seed": draw(st.integers(0, 2**32))}

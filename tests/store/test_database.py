@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from jaragua.errors import StoreError
-from jaragua.store import Assignment, Initialisation, RunRecord, Store, StoredStart, StoredUpdate
+from jaragua.store import Assignment, Initialisation, RunRecord, Store, StoredUpdate, StoredVersion
 from jaragua.store.database import _SCHEMA
 
 RECORD = RunRecord("run-1", "run", 7, 2, "training", {"model": {"name": "sine"}})
@@ -148,7 +148,7 @@ def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
     database = sqlite3.connect(path)
     database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(StoreError, match="of version 99, this program reads version 3"):
+    with pytest.raises(StoreError, match="of version 99, this program reads version 4"):
         Store(path)
 
 
@@ -178,7 +178,7 @@ def test_a_database_of_version_1_is_read_and_gone_on_with(tmp_path: Path) -> Non
 def test_of_starts_only_the_newest_has_its_blob(store: Store) -> None:
     for number in (1, 2):
         store.open_round("run-1", number, ["board-1"], [])
-        start = StoredStart(number, bytes(32), b"blob", b"payload", 7 * number)
+        start = StoredVersion(number, bytes(32), b"blob", b"payload", 7 * number)
         result = Initialisation(number, INITIAL.vector, b"")
         store.close_round("run-1", number, {}, result, start, finished=False)
     assert [(one.rounds_done, one.blob, one.payload) for one in store.starts("run-1")] == [

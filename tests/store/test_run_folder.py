@@ -71,17 +71,17 @@ def test_another_configuration_is_refused_with_every_difference(tmp_path: Path) 
 
 def test_a_key_that_came_after_the_folder_had_its_default_there(tmp_path: Path) -> None:
     """A run of an older version goes on, but not with something that it did not do."""
-    settings, other = config(tmp_path), config(tmp_path, "[client]\nleast_loss = 0.1")
+    settings, other = config(tmp_path), config(tmp_path, "[client]\nloss_threshold = 0.1")
     with open_run(settings.run.directory) as folder:
         folder.store.open_round(folder.begin(settings, INITIAL).run, 1, [], [])
     with sqlite3.connect(settings.run.directory / DATABASE) as database:
         ((text,),) = database.execute("SELECT settings FROM runs").fetchall()
         older = json.loads(text)
-        del older["client"]["least_loss"], older["client"]["memory"]
+        del older["client"]["loss_threshold"], older["client"]["replay_buffer_size"]
         database.execute("UPDATE runs SET settings = ?", (json.dumps(older),))
     with open_run(settings.run.directory) as folder:
         assert folder.resume(settings) is not None
-        with pytest.raises(ConfigurationError, match=r"client\.least_loss is 0\.0 there and 0\.1 here"):
+        with pytest.raises(ConfigurationError, match=r"client\.loss_threshold is 0\.0 there and 0\.1 here"):
             folder.resume(other)
 
 

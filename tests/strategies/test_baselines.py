@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from updates import updates
 
 from jaragua import strategies
-from jaragua.models import facts_of, model_named
-from jaragua.strategies import WHOLE_SET, ClientWork, Facts, Settings, Strategy
+from jaragua.models import model_named, properties_of
+from jaragua.strategies import WHOLE_SET, ClientWork, ModelProperties, Settings, Strategy
 
 SETTINGS = Settings(rounds=10, alpha=0.5, alpha_final=0.1, learning_rate=0.2)
 
@@ -47,14 +47,14 @@ def test_fedsgd_is_fedavg_with_one_step_on_all_samples() -> None:
     np.testing.assert_allclose(moved, [4.65], rtol=1e-15)
 
 
-def test_fedprox_is_fedavg_with_a_pull() -> None:
+def test_fedprox_is_fedavg_with_a_proximal_term() -> None:
     assert made("fedprox").client_work(1) == ClientWork(0.2, proximal=0.1)
     assert made("fedprox", proximal=0.7).client_work(1).proximal == 0.7
 
 
 def test_tinymetafed_sends_part_of_the_weights() -> None:
-    work = made("tinymetafed", upload_share=0.1, local_layers=2).client_work(1)
-    assert (work.local_layers, work.upload_share, work.delta_bits) == (2, 0.1, 8)
+    work = made("tinymetafed", upload_fraction=0.1, local_layers=2).client_work(1)
+    assert (work.local_layers, work.upload_fraction, work.delta_bits) == (2, 0.1, 8)
     assert work.compressed
 
 
@@ -65,14 +65,17 @@ def test_tinymetafed_sends_part_of_the_weights() -> None:
 def test_tinymetafed_keeps_the_head_where_labels_are_a_tasks_own_unless_it_is_too_large(
     model: str, local_layers: int
 ) -> None:
-    facts = facts_of(model_named(model))
-    assert strategies.create("tinymetafed", Settings(10, facts=facts)).client_work(1).local_layers == local_layers
-    asked = Settings(10, facts=facts, options={"local_layers": 1 - local_layers})
+    properties = properties_of(model_named(model))
+    assert (
+        strategies.create("tinymetafed", Settings(10, properties=properties)).client_work(1).local_layers
+        == local_layers
+    )
+    asked = Settings(10, properties=properties, options={"local_layers": 1 - local_layers})
     assert strategies.create("tinymetafed", asked).client_work(1).local_layers == 1 - local_layers
 
 
-def test_the_head_share_is_that_of_all_numbers() -> None:
-    assert facts_of(model_named("sine")) == Facts(False, 33 / (64 + 1056 + 33), 3)
+def test_the_head_fraction_is_that_of_all_numbers() -> None:
+    assert properties_of(model_named("sine")) == ModelProperties(False, 33 / (64 + 1056 + 33), 3)
 
 
 def test_tinymetafed_falls_by_a_cosine() -> None:

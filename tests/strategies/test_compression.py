@@ -43,9 +43,9 @@ def test_no_number_is_off_by_more_than_half_a_unit(numbers: list[float], bits: i
 
 @settings(deadline=None)
 @given(NUMBERS, st.floats(0.05, 1.0))
-def test_not_more_is_sent_than_the_share(numbers: list[float], share: float) -> None:
-    decoded = decode(encode(np.array(numbers), BLOCKS, share, 8), BLOCKS)
-    assert np.count_nonzero(decoded) <= max(1, round(share * 5))
+def test_not_more_is_sent_than_the_fraction(numbers: list[float], fraction: float) -> None:
+    decoded = decode(encode(np.array(numbers), BLOCKS, fraction, 8), BLOCKS)
+    assert np.count_nonzero(decoded) <= max(1, round(fraction * 5))
 
 
 def test_nothing_is_sent_of_nothing() -> None:
@@ -66,7 +66,7 @@ def test_a_tenth_in_eight_bits_is_less_than_a_tenth_of_whole_weights() -> None:
     assert len(encoded) >= 0.1 * len(difference), "2,000 values and their places cannot take less"
 
 
-def test_what_is_left_out_comes_later() -> None:
+def test_the_residual_comes_later() -> None:
     """With error feedback the sum of what arrived stays near the sum of what was learned."""
     draw = np.random.default_rng(2)
     learned, arrived, left = np.zeros(50), np.zeros(50), np.zeros(50)

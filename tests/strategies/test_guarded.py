@@ -15,8 +15,8 @@ from jaragua.cli.main import run
 from jaragua.errors import ConfigurationError, RunError
 from jaragua.simulation import Buffered, device_names, simulate
 from jaragua.simulation.settings import Simulation
-from jaragua.strategies import Facts, Settings, Strategy
-from jaragua.strategies.guarded import moved
+from jaragua.strategies import ModelProperties, Settings, Strategy
+from jaragua.strategies.guarded import checked_aggregate
 from jaragua.strategies.registry import options_of, step_size_of, work_of
 
 START = np.zeros(4)
@@ -52,7 +52,7 @@ def test_what_is_no_set_of_weights_is_refused(answer: Any, sentence: str) -> Non
     strategy = Answers(Settings(5))
     strategy.answer = answer
     with pytest.raises(RunError, match=sentence):
-        moved(strategy, 7, START, [])
+        checked_aggregate(strategy, 7, START, [])
 
 
 def test_a_step_size_that_fails_is_named_and_what_it_prints_is_no_result(capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,7 +71,7 @@ def test_weights_in_another_type_of_number_are_taken() -> None:
     strategy = Answers(Settings(5))
     for kind in (np.float32, np.int64):
         strategy.answer = np.ones(4, kind)
-        found = moved(strategy, 1, START, [])
+        found = checked_aggregate(strategy, 1, START, [])
         assert (found.dtype, found.tolist()) == (np.dtype(np.float64), [1.0] * 4)
 
 
@@ -93,8 +93,8 @@ class NoOptions(Strategy):
     """Fails before it is made."""
 
     @classmethod
-    def own_options(cls, facts: Facts) -> dict[str, float]:
-        return {"share": 1 / facts.layers}
+    def own_options(cls, properties: ModelProperties) -> dict[str, float]:
+        return {"fraction": 1 / properties.layers}
 
 
 def test_work_that_is_none_is_named_with_its_round() -> None:
@@ -106,7 +106,7 @@ def test_a_class_that_cannot_be_made_or_asked_is_named() -> None:
     with pytest.raises(RunError, match="NoSettings failed when it was made: TypeError"):
         strategies.create(f"{__name__}:NoSettings", Settings(5))
     with pytest.raises(RunError, match="NoOptions failed when asked for its options: ZeroDivisionError"):
-        options_of(NoOptions, Facts())
+        options_of(NoOptions, ModelProperties())
 
 
 @pytest.mark.parametrize("rate", [-0.1, 0.0, 1.0, float("nan"), float("inf")])
@@ -125,7 +125,7 @@ def test_a_rate_no_engine_takes_is_refused(rate: float) -> None:
 )
 def test_an_option_that_no_network_can_follow_is_refused(options: dict[str, float], sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
-        strategies.create("tinymetafed", Settings(5, facts=Facts(layers=3), options=options))
+        strategies.create("tinymetafed", Settings(5, properties=ModelProperties(layers=3), options=options))
 
 
 OWN = """

@@ -72,7 +72,7 @@ def test_an_option_that_the_strategy_has_not_is_refused() -> None:
         strategies.create("fedprox", Settings(5, options={"proximal": 1.0, "mu": 1.0}))
     assert (caught.value.message, caught.value.hint) == (
         "this strategy has no option 'mu'",
-        "its options: delta_bits, download_share, proximal, upload_share",
+        "its options: delta_bits, download_fraction, proximal, upload_fraction",
     )
 
 
@@ -82,7 +82,7 @@ def test_an_option_that_the_strategy_has_not_is_refused() -> None:
         ("tinyreptile", Settings(5, passes=0)),
         ("reptile", Settings(5, batch=-1)),
         ("fedprox", Settings(5, options={"proximal": -1.0})),
-        ("tinymetafed", Settings(5, options={"upload_share": 0.0})),
+        ("tinymetafed", Settings(5, options={"upload_fraction": 0.0})),
         ("tinymetafed", Settings(5, options={"delta_bits": 4})),
     ],
 )
@@ -115,5 +115,5 @@ def test_a_step_has_no_more_samples_than_a_board_counts() -> None:
 
 def test_any_strategy_may_send_differences() -> None:
     work = strategies.create("tinyreptile", Settings(5, options={"delta_bits": 8})).client_work(1)
-    assert (work.compressed, work.delta_bits, work.upload_share) == (True, 8, 1.0)
+    assert (work.compressed, work.delta_bits, work.upload_fraction) == (True, 8, 1.0)
     assert not strategies.create("tinyreptile", Settings(5)).client_work(1).compressed

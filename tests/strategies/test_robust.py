@@ -16,12 +16,12 @@ from jaragua.strategies.aggregation import UpdateRows
 from jaragua.strategies.guarded import MAX_UNBELIEVED, Trust
 from jaragua.strategies.robust import (
     LONGEST,
-    NEAR,
+    OUTLIER_FACTOR,
     Bounded,
     ClippedNorm,
-    ClippedToTheMedianNorm,
     Finite,
-    NearTheFleet,
+    MedianNormClip,
+    OutlierFilter,
     aggregation_of,
     median,
     norms,
@@ -45,10 +45,10 @@ def test_a_trimmed_mean_leaves_out_both_ends() -> None:
     np.testing.assert_array_equal(trimmed_mean(0.19)(five), [202])
 
 
-@pytest.mark.parametrize("share", [-0.1, 0.5, 1.0])
-def test_a_trimmed_mean_of_nothing_is_refused(share: float) -> None:
+@pytest.mark.parametrize("fraction", [-0.1, 0.5, 1.0])
+def test_a_trimmed_mean_of_nothing_is_refused(fraction: float) -> None:
     with pytest.raises(ConfigurationError):
-        trimmed_mean(share)
+        trimmed_mean(fraction)
 
 
 @given(ROWS, st.integers(0, 8), st.floats(1e3, 1e9))
@@ -71,7 +71,7 @@ def test_a_long_update_is_shortened_and_keeps_its_direction() -> None:
 
 
 def test_the_median_length_is_the_measure() -> None:
-    kept = ClippedToTheMedianNorm(2.0)(ZERO, updates([1, 0], [0, 2], [30, 40]))
+    kept = MedianNormClip(2.0)(ZERO, updates([1, 0], [0, 2], [30, 40]))
     np.testing.assert_allclose(norms(ZERO, kept), [1, 2, 4])
 
 
@@ -81,29 +81,29 @@ def test_no_clipped_update_is_longer_than_the_limit(rows: list[list[float]], lim
     assert (norms(ZERO, ClippedNorm(limit)(ZERO, updates(*rows))) <= limit * (1 + 1e-12)).all()
 
 
-def test_an_update_far_from_the_fleet_is_left_out_by_name() -> None:
+def test_an_update_far_from_the_fleet_is_excluded_by_name() -> None:
     rows = updates([1, 1], [1, 2], [2, 1], [-40, 60])
-    kept, left_out = Aggregation((NearTheFleet(5.0),)).checked(ZERO, rows)
+    kept, excluded = Aggregation((OutlierFilter(5.0),)).checked(ZERO, rows)
     assert [one.device for one in kept] == ["board-0", "board-1", "board-2"]
-    assert left_out == {"board-3": "it is more than 5 times as far from the round's median as is usual"}
+    assert excluded == {"board-3": "it is more than 5 times as far from the round's median as is usual"}
 
 
 def test_two_updates_cannot_be_told_apart() -> None:
-    assert len(NearTheFleet(1.0)(ZERO, updates([0, 0], [1e9, 0]))) == 2
+    assert len(OutlierFilter(1.0)(ZERO, updates([0, 0], [1e9, 0]))) == 2
 
 
 def test_equal_updates_all_stay() -> None:
-    assert len(NearTheFleet(1.0)(ZERO, updates([1, 1], [1, 1], [1, 1]))) == 3
+    assert len(OutlierFilter(1.0)(ZERO, updates([1, 1], [1, 1], [1, 1]))) == 3
 
 
-def test_numbers_that_are_none_are_left_out() -> None:
+def test_numbers_that_are_none_are_excluded() -> None:
     kept = Finite()(ZERO, updates([1, float("nan")], [float("inf"), 0], [1, 2]))
     assert [one.device for one in kept] == ["board-2"]
 
 
 def test_checks_come_in_their_order_before_the_strategy_combines() -> None:
     """The far one is gone before the median length is taken: (2 + 2 + 2) / 3, not what 400 would make of it."""
-    aggregation = aggregation_of("own", 0.2, clip=1.0, near=3.0)
+    aggregation = aggregation_of("own", 0.2, norm_clip_factor=1.0, outlier_factor=3.0)
     strategy = TinyReptile(Settings(1, aggregation=aggregation))
     start = np.array([0.0, 100.0])
     moved = strategy.aggregate(1, start, updates([2, 100], [2, 100.5], [2, 99.5], [400, 100]))
@@ -129,7 +129,7 @@ def test_an_unknown_way_to_combine_is_named() -> None:
 
 # ---- R17: what every run leaves out ----
 
-DEFAULT = aggregation_of("own", 0.2, clip=0.0, near=NEAR)
+DEFAULT = aggregation_of("own", 0.2, norm_clip_factor=0.0, outlier_factor=OUTLIER_FACTOR)
 
 
 def honest_rows(count: int, parameters: int = 300, seed: int = 17) -> tuple[Vector, Vector]:
@@ -150,25 +150,25 @@ def rows_of(rows: Vector, wrapped: bool) -> Sequence[ClientUpdate]:
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 20])
 @pytest.mark.parametrize("lie", [3e38, 3.4e38 * 32767, 1e30, 1e6, -1e4, float("inf"), float("nan")])
-def test_r17_one_absurd_update_is_left_out_of_a_round_of_any_size(count: int, lie: float, wrapped: bool) -> None:
+def test_r17_one_absurd_update_is_excluded_of_a_round_of_any_size(count: int, lie: float, wrapped: bool) -> None:
     """All its weights, and one of them only."""
     for places in (slice(None), slice(7, 8)):
         start, rows = honest_rows(count)
         rows[-1, places] = lie
-        kept, left_out = DEFAULT.checked(start, rows_of(rows, wrapped))
-        assert list(left_out) == [f"board-{count - 1}"]
+        kept, excluded = DEFAULT.checked(start, rows_of(rows, wrapped))
+        assert list(excluded) == [f"board-{count - 1}"]
         moved = TinyReptile(Settings(1, aggregation=DEFAULT)).aggregate(1, start, rows_of(rows, wrapped))
         np.testing.assert_array_equal(moved, start + (np.mean(rows[:-1], axis=0) - start) if count > 1 else start)
         assert len(kept) == count - 1
 
 
 @pytest.mark.parametrize("lie", [3e38, 1e30, 1e6, float("nan")])
-def test_r17_a_majority_of_absurd_updates_is_left_out(lie: float) -> None:
+def test_r17_a_majority_of_absurd_updates_is_excluded(lie: float) -> None:
     start, rows = honest_rows(3)
     rows[:2] = lie
-    kept, left_out = DEFAULT.checked(start, rows_of(rows, wrapped=False))
+    kept, excluded = DEFAULT.checked(start, rows_of(rows, wrapped=False))
     assert [one.device for one in kept] == ["board-2"]
-    assert len(left_out) == 2
+    assert len(excluded) == 2
 
 
 def test_r17_nothing_moves_where_all_are_absurd() -> None:
@@ -177,12 +177,12 @@ def test_r17_nothing_moves_where_all_are_absurd() -> None:
     np.testing.assert_array_equal(moved, start)
 
 
-def test_r17_what_is_far_from_the_others_and_long_is_left_out() -> None:
+def test_r17_what_is_far_from_the_others_and_long_is_excluded() -> None:
     """Of three, three times as long as the start: bounds alone would believe it."""
     start, rows = honest_rows(3)
     rows[0] = start + (rows[0] - start) * 30
-    _, left_out = DEFAULT.checked(start, rows_of(rows, wrapped=False))
-    assert left_out == {"board-0": "it is more than 10 times as far from the round's median as is usual"}
+    _, excluded = DEFAULT.checked(start, rows_of(rows, wrapped=False))
+    assert excluded == {"board-0": "it is more than 10 times as far from the round's median as is usual"}
 
 
 def test_r17_who_alone_learns_something_is_believed() -> None:

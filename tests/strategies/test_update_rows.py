@@ -13,17 +13,17 @@ from jaragua.strategies.aggregation import (
     Combine,
     UpdateRows,
     Vector,
+    masked_mean,
     mean,
     row_lengths,
     sample_weighted_mean,
-    told_mean,
 )
 from jaragua.strategies.robust import (
     LONGEST,
-    NEAR,
-    ClippedToTheMedianNorm,
+    OUTLIER_FACTOR,
     Finite,
-    NearTheFleet,
+    MedianNormClip,
+    OutlierFilter,
     aggregation_of,
     median,
     start_length,
@@ -31,31 +31,32 @@ from jaragua.strategies.robust import (
 )
 
 #: What every run checks (R17).
-R17 = aggregation_of("own", 0, 0, NEAR)
+R17 = aggregation_of("own", 0, 0, OUTLIER_FACTOR)
 
 
-@pytest.mark.parametrize("is_told", [False, True])
-def test_rows_of_one_matrix_combine_like_updates_one_by_one(is_told: bool, seed: int) -> None:
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_rows_of_one_matrix_combine_like_updates_one_by_one(is_masked: bool, seed: int) -> None:
     """To the bit, whatever combines them."""
     draw = np.random.default_rng(seed)
-    weights, told = draw.normal(size=(9, 50)), draw.random((9, 50)) < 0.5 if is_told else None
+    weights, update_mask = draw.normal(size=(9, 50)), draw.random((9, 50)) < 0.5 if is_masked else None
     weights[4] *= 3  # far from the others
     devices, samples = [f"board-{number}" for number in range(9)], draw.integers(1, 40, 9).tolist()
-    rows = UpdateRows(devices, weights, samples, told)
+    rows = UpdateRows(devices, weights, samples, update_mask)
     singly = [
-        ClientUpdate(*one) for one in zip(devices, weights, samples, [None] * 9 if told is None else told, strict=True)
+        ClientUpdate(*one)
+        for one in zip(devices, weights, samples, [None] * 9 if update_mask is None else update_mask, strict=True)
     ]
     combiners: list[Combine] = [
         mean,
         sample_weighted_mean,
         median,
         trimmed_mean(0.2),
-        told_mean,
-        partial(told_mean, by_samples=True),
+        masked_mean,
+        partial(masked_mean, by_samples=True),
     ]
     for combine in combiners:
         np.testing.assert_array_equal(combine(rows), combine(singly))
-    checks = Aggregation((Finite(), NearTheFleet(1.5), ClippedToTheMedianNorm(0.9)))
+    checks = Aggregation((Finite(), OutlierFilter(1.5), MedianNormClip(0.9)))
     for found, wanted in zip(*(checks.checked(weights[0], updates)[0] for updates in (rows, singly)), strict=True):
         assert found.device == wanted.device
         np.testing.assert_array_equal(found.weights, wanted.weights)
@@ -63,12 +64,12 @@ def test_rows_of_one_matrix_combine_like_updates_one_by_one(is_told: bool, seed:
     assert [update.samples for update in rows[2:5]] == samples[2:5]
 
 
-def test_a_row_that_is_not_finite_is_left_out() -> None:
+def test_a_row_that_is_not_finite_is_excluded() -> None:
     weights = np.ones((3, 4))
     weights[1, 2] = np.inf
-    kept, left_out = Aggregation((Finite(),)).checked(np.zeros(4), UpdateRows(["a", "b", "c"], weights, [1, 1, 1]))
+    kept, excluded = Aggregation((Finite(),)).checked(np.zeros(4), UpdateRows(["a", "b", "c"], weights, [1, 1, 1]))
     assert [update.device for update in kept] == ["a", "c"]
-    assert list(left_out) == ["b"]
+    assert list(excluded) == ["b"]
 
 
 class Lazy:
@@ -98,10 +99,10 @@ def test_who_only_wants_a_mean_makes_no_matrix(seed: int) -> None:
     devices = [f"board-{number}" for number in range(9)]
     lazy = Lazy(weights)
     updates = UpdateRows(devices, lazy, [1] * 9)
-    kept, left_out = R17.checked(weights[0], updates)
-    np.testing.assert_array_equal(told_mean(kept), np.mean(weights, axis=0))
+    kept, excluded = R17.checked(weights[0], updates)
+    np.testing.assert_array_equal(masked_mean(kept), np.mean(weights, axis=0))
     assert lazy.asked == ["mean"]
-    assert not left_out
+    assert not excluded
     np.testing.assert_array_equal(median(kept), np.median(weights, axis=0))
     np.testing.assert_array_equal(updates[3].weights, weights[3])
     assert lazy.asked == ["mean", "matrix", "matrix"]
@@ -120,26 +121,26 @@ def test_r17_leaves_out_the_same_rows_with_and_without_a_matrix(slack: float, ab
     assert lazy[1] == plain[1]
 
 
-def test_r17_lazy_rows_that_are_far_are_left_out(seed: int) -> None:
+def test_r17_lazy_rows_that_are_far_are_excluded(seed: int) -> None:
     rows = np.random.default_rng(seed).normal(0, 0.01, (9, 50))
     rows[5] += 3
     lazy = Lazy(rows)
-    kept, left_out = R17.checked(
+    kept, excluded = R17.checked(
         np.full(50, 1.0), UpdateRows([f"board-{number}" for number in range(9)], lazy, [1] * 9)
     )
     assert len(kept) == 8
-    assert list(left_out) == ["board-5"]
+    assert list(excluded) == ["board-5"]
     assert "matrix" in lazy.asked
 
 
-def test_lazy_rows_that_are_not_finite_are_left_out() -> None:
+def test_lazy_rows_that_are_not_finite_are_excluded() -> None:
     weights = np.ones((3, 4))
     weights[2, 1] = np.nan
-    kept, left_out = Aggregation((Finite(),)).checked(
+    kept, excluded = Aggregation((Finite(),)).checked(
         np.zeros(4), UpdateRows(["a", "b", "c"], Lazy(weights), [1, 1, 1])
     )
     assert [update.device for update in kept] == ["a", "b"]
-    assert list(left_out) == ["c"]
+    assert list(excluded) == ["c"]
 
 
 def test_large_weights_are_finite_though_their_sum_is_not() -> None:

@@ -31,6 +31,7 @@ from jaragua.wire.messages import (
     JobState,
     Message,
     MessageError,
+    ModelDelta,
     NodeState,
     Prediction,
     Progress,
@@ -38,7 +39,6 @@ from jaragua.wire.messages import (
     Response,
     RunState,
     SerialMessage,
-    StartDifference,
     Status,
     StopCommand,
     Telemetry,
@@ -327,13 +327,13 @@ def test_m_the_keys_of_a_map_may_come_in_any_order() -> None:
         DeviceState("stale", 2, "cortex-m4", "digits", bytes(8), "protocol 2.0"),
         DeviceState("ready", 2, "pi", "digits", bytes(8), format="f32"),
         dataclasses.replace(TRAIN, start=bytes(32)),
-        dataclasses.replace(TRAIN, bits=8, share=0.25, local=1, stored=0, until=7),
-        dataclasses.replace(TRAIN, least_loss=0.05, memory=8),
-        StartDifference(b"", 0, b"deflated", 1, 7),
-        StartDifference(bytes(32), 900, b"deflated", 0),
+        dataclasses.replace(TRAIN, bits=8, fraction=0.25, local=1, stored=0, until=7),
+        dataclasses.replace(TRAIN, loss_threshold=0.05, replay_buffer_size=8),
+        ModelDelta(b"", 0, b"deflated", 1, 7),
+        ModelDelta(bytes(32), 900, b"deflated", 0),
         AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7),
         AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7, bytes(32)),
-        AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7, least_loss=2.0, memory=3),
+        AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7, loss_threshold=2.0, replay_buffer_size=3),
         AdaptResult("r", "d", 1, bytes(32), True, "accuracy", 0.2, 0.9, 50, 9000),
         StopCommand("r"),
         UpdateAck("r", 1, "d", 0, "duplicate", ""),
@@ -345,21 +345,31 @@ def test_m_payloads_come_back(message: Message) -> None:
     assert messages.decode(type(message), messages.encode(message)) == message
 
 
-def test_m3_the_fields_that_came_later_are_left_out_where_nothing_asks_for_them() -> None:
+def test_m3_the_fields_that_came_later_are_omitted_where_nothing_asks_for_them() -> None:
     """What an older coordinator says is what this one says of a run that needs none of them."""
     old = {"run", "round", "device", "attempt", "hash", "learning-rate", "ways", "shots", "passes", "seed", "deadline"}
     assert cbor2.loads(messages.encode(TRAIN)).keys() == old
-    named = cbor2.loads(messages.encode(dataclasses.replace(TRAIN, least_loss=1, memory=2)))
-    assert named.keys() - old == {"least-loss", "memory"}
-    assert type(named["least-loss"]) is float
+    named = cbor2.loads(messages.encode(dataclasses.replace(TRAIN, loss_threshold=1, replay_buffer_size=2)))
+    assert named.keys() - old == {"loss-threshold", "replay-buffer-size"}
+    assert type(named["loss-threshold"]) is float
     assert messages.decode(TrainCommand, cbor2.dumps({key: named[key] for key in old})) == TRAIN
 
 
-@pytest.mark.parametrize("bad", [{"memory": -1}, {"memory": 1.5}, {"least-loss": "0"}, {"least-loss": float("nan")}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"replay-buffer-size": -1},
+        {"replay-buffer-size": 1.5},
+        {"loss-threshold": "0"},
+        {"loss-threshold": float("nan")},
+    ],
+)
 @pytest.mark.parametrize(
     "command", [TRAIN, AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7)], ids=["m3", "m4"]
 )
-def test_m3_a_memory_is_a_count_and_a_least_loss_a_number(command: Message, bad: dict[str, Any]) -> None:
+def test_m3_a_replay_buffer_size_is_a_count_and_a_loss_threshold_a_number(
+    command: Message, bad: dict[str, Any]
+) -> None:
     (field,) = bad
     with pytest.raises(MessageError, match=rf"-command\.{field}"):
         messages.decode(type(command), cbor2.dumps(cbor2.loads(messages.encode(command)) | bad))
@@ -390,7 +400,7 @@ def test_m9_an_update_may_be_in_float32() -> None:
 
 
 def test_m10_a_difference_of_a_start_is_length_header_bytes() -> None:
-    header = StartDifference(bytes(32), 900, b"deflated", 0)
+    header = ModelDelta(bytes(32), 900, b"deflated", 0)
     payload = messages.pack_update(header, b"gaps and values")
     assert messages.unpack_difference(payload) == (header, b"gaps and values")
     with pytest.raises(MessageError, match="cut off"):

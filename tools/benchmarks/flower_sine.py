@@ -8,7 +8,7 @@ compute in NumPy (float32), Jaragua's in the boards' integers (w16) and in float
 
 - whole: all client tasks by the time from the call of a simulation to its return, start-up included;
 - steady: those of later rounds by their time: without start-up, Flower's first round (it starts Ray's workers) and
-  Jaragua's judging.
+  Jaragua's evaluation.
 
 Flower 1.x with its Message API is the only dependency that Jaragua itself does not have.
 """

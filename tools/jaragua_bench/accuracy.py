@@ -3,7 +3,7 @@
     python -m jaragua_bench.accuracy [--model digits] [--tasks 1000]
 
 Every format starts from the same real numbers (a start that was meta-trained), learns the same samples of a held-out
-task in the same order at the same rate, and is judged on the same queries. Without --model it prints the table of
+task in the same order at the same rate, and is evaluated on the same queries. Without --model it prints the table of
 docs/results/accuracy.md.
 """
 
@@ -39,7 +39,7 @@ Scores = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Study:
-    """How a model is studied: after how many passes over the support set it is judged, and on how many tasks.
+    """How a model is studied: after how many passes over the support set it is evaluated, and on how many tasks.
 
     `rounds` of meta-training come before, None for the model's default.
     """
@@ -138,10 +138,10 @@ def compare(model: Model, weights: Weights, study: Study) -> list[Row]:
 
 
 def study_model(name: str, study: Study) -> list[Row]:
-    """Meta-train a start for a model of the zoo and compare. Raises CompileError if accuracy does not judge it."""
+    """Meta-train a start for a model of the zoo and compare. Raises CompileError if its metric is not accuracy."""
     model = get(name)
     if not model.network.classifier:
-        raise CompileError(f"{name} is judged by its error, not by accuracy.", f"Take one of {', '.join(STUDIES)}.")
+        raise CompileError(f"{name} is evaluated by its error, not by accuracy.", f"Take one of {', '.join(STUDIES)}.")
     model = replace(model, defaults=replace(model.defaults, rounds=study.rounds or model.defaults.rounds))
     return compare(model, meta_train(model, plan(model.network)), study)
 

@@ -1,8 +1,8 @@
 """TinyReptile against batch Reptile on the board: what a device's work of one round costs, by the size of its task.
 
 TinyReptile takes a step a sample, batch Reptile one of the mean of several samples' steps: its image has sums (A11.1).
-Whoever goes through the support set more than once keeps it, or as much of it as the work's memory has room for; a
-single pass, as of a stream, keeps one sample. The inputs of the sample at hand are in the engine's own buffer.
+Whoever goes through the support set more than once keeps it, or as much of it as the work's replay buffer has room for;
+a single pass, as of a stream, keeps one sample. The inputs of the sample at hand are in the engine's own buffer.
 Which work of the two learns equally well is what `make reptile-search` finds by simulations (benchmarks.md).
 """
 
@@ -19,9 +19,9 @@ from jaragua_bench.steps import Counts, Outcome, Step, mismatches, run
 from jaragua_bench.toolchain import ToolError, require_tools
 from jaragua_bench.workload import meta_train, packed, task_steps
 from jaragua_compiler.engines.native import NativeEngine
-from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.planning.plan import Plan, plan
-from jaragua_compiler.quantisation.blob import exponents, quantise_least_loss
+from jaragua_compiler.quantisation.blob import exponents, quantise_loss_threshold
 from jaragua_models import Model, Samples, get
 
 TASK_SEED = 40
@@ -33,18 +33,19 @@ CASES_NAME = "batch_cases.json"  # in this package, written by `make reptile-sea
 class Work:
     """What a device does in one round: passes over its support set, and samples a step.
 
-    least_loss: of a sample that teaches anything (A11.8). memory: samples it holds (`visits`); 0: all.
+    loss_threshold: of a sample that teaches anything (A11.8). replay_buffer_size: samples it holds (`replay_order`); 0:
+    all.
     """
 
     passes: int
     batch: int
     learning_rate: float
-    least_loss: float = 0.0
-    memory: int = 0
+    loss_threshold: float = 0.0
+    replay_buffer_size: int = 0
 
     def held(self, samples: int) -> int:
         """How many of a support set's samples the device holds."""
-        return 1 if self.passes == 1 else min(self.memory or samples, samples)
+        return 1 if self.passes == 1 else min(self.replay_buffer_size or samples, samples)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Case:
     """Works to compare with TinyReptile's (a sample a step), on support sets of so many shots (of each way).
 
     rounds: of meta-training in which devices do TinyReptile's work. What they make of it is the start of all works:
-    which rows are dead, and what is known already, depends on it.
+    which rows have a zero gradient, and what is known already, depends on it.
     """
 
     shots: int
@@ -132,15 +133,15 @@ def _start(model: Model, layout: Plan, case: Case) -> bytes:
 def _all_steps(layout: Plan, blob: bytes, work: Work, support: Samples) -> list[Step]:
     """All visits to the samples of a task; what a step's size leaves over at the end of a pass is a step (A11.5)."""
     samples = len(support)
-    least = quantise_least_loss(layout, exponents(layout, blob), work.least_loss)
+    least = quantise_loss_threshold(layout, exponents(layout, blob), work.loss_threshold)
     batch = min(work.batch, samples)
     once = [
-        replace(step, blob=None, batch=batch, least_loss=least)
+        replace(step, blob=None, batch=batch, loss_threshold=least)
         for step in task_steps(layout, blob, support, work.learning_rate)
     ]
     if work.batch > 1:
         once[-1] = replace(once[-1], flush=True)
-    first, *others = (once[index] for index in visits(samples, work.passes, work.memory))
+    first, *others = (once[index] for index in replay_order(samples, work.passes, work.replay_buffer_size))
     return [replace(first, blob=blob), *others]
 
 
@@ -168,4 +169,4 @@ def _samples_bytes(layout: Plan, held: int) -> int:
 
 def _passed_over(steps: Sequence[Step], outcomes: Sequence[Outcome]) -> float:
     pairs = zip(steps, outcomes, strict=True)
-    return sum(outcome.result.loss < step.least_loss for step, outcome in pairs) / len(steps)
+    return sum(outcome.result.loss < step.loss_threshold for step, outcome in pairs) / len(steps)

@@ -23,7 +23,7 @@ _INTERFACE = (
     "jrg_model_set_seed",
     "jrg_model_set_accumulation",
     "jrg_model_set_clip",
-    "jrg_model_set_least_loss",
+    "jrg_model_set_loss_threshold",
     "jrg_model_apply",
     "jrg_model_input",
     "jrg_model_forward",

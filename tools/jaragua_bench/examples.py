@@ -2,7 +2,8 @@
 
     python -m jaragua_bench.examples [--weights w8]
 
-The weights are random initial ones, so fewer rows are dead than on a task; every step is checked against the reference.
+The weights are random initial ones, so fewer rows have a zero gradient than on a task; every step is checked against
+the reference.
 """
 
 from __future__ import annotations

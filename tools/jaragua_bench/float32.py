@@ -126,10 +126,10 @@ def _layers(network: Network) -> Iterator[_FloatLayer]:
 
 
 def _geometry(network: Network, index: int) -> str:
-    window, source = network.window(index), network.shapes[network.operands(index)[0]]
-    (top, _), (left, _) = window.pads
+    geometry, source = network.conv_geometry(index), network.shapes[network.operands(index)[0]]
+    (top, _), (left, _) = geometry.pads
     outputs = network.shapes[index + 1][2]
-    numbers = [*source, *window.positions, *window.kernel, *window.stride, top, left, outputs]
+    numbers = [*source, *geometry.positions, *geometry.kernel, *geometry.stride, top, left, outputs]
     return "(struct float32_conv){" + ", ".join(map(str, numbers)) + "}"
 
 

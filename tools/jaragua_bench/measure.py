@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaragua_bench import board, dead_rows, float32
+from jaragua_bench import board, float32, zero_gradient_rows
 from jaragua_bench.rows import ROWS, row_model
 from jaragua_bench.sections import OperatorCount
 from jaragua_bench.steps import Counts, Outcome, mismatches, run
@@ -28,9 +28,9 @@ MODELS: Sequence[str] = tuple(ROWS)
 class Result:
     """One row of the bench. Instructions are means over `samples` training steps, except where the name says else.
 
-    `task` is the zoo's task the samples come from, or "synthetic". `dead_rows` is the part of all rows that is dead
-    (0..1); RAM is weights, activations, scratch and stack. The fields of float32 are None if it does not fit the board.
-    The instructions of `operators` add up to `instructions`.
+    `task` is the zoo's task the samples come from, or "synthetic". `zero_gradient_rows` is the fraction of all rows
+    with a zero gradient (0..1); RAM is weights, activations, scratch and stack. The fields of float32 are None if it
+    does not fit the board. The instructions of `operators` add up to `instructions`.
     """
 
     model: str
@@ -41,8 +41,8 @@ class Result:
     instructions_max: int
     forward_instructions: int
     backward_update_instructions: int
-    dead_rows: float
-    instructions_no_dead_rows: int
+    zero_gradient_rows: float
+    instructions_no_zero_gradient_rows: int
     float32_instructions: int | None
     float32_forward_instructions: int | None
     float32_flags: str | None
@@ -64,7 +64,7 @@ def measure(name: str) -> Result:
     row = ROWS[name]
     workload = prepare(model, layout, row.tasks)
     counts = _counted(layout, workload)
-    without_dead_rows = _counts_without_dead_rows(model, layout, workload)
+    without_zero_gradient_rows = _counts_without_zero_gradient_rows(model, layout, workload)
     baseline = _float32(model, workload) if row.float32 else None
     size = board.footprint(layout)
     stack = max(max(count.forward_stack_bytes, count.train_stack_bytes) for count in counts)
@@ -79,8 +79,8 @@ def measure(name: str) -> Result:
         instructions_max=max(train),
         forward_instructions=forward,
         backward_update_instructions=_mean(train) - forward,
-        dead_rows=_dead_part(layout, workload),
-        instructions_no_dead_rows=_mean([count.train_instructions for count in without_dead_rows]),
+        zero_gradient_rows=_zero_gradient_part(layout, workload),
+        instructions_no_zero_gradient_rows=_mean([count.train_instructions for count in without_zero_gradient_rows]),
         float32_instructions=round(baseline.instructions) if baseline else None,
         float32_forward_instructions=round(baseline.forward_instructions) if baseline else None,
         float32_flags=baseline.compiler_flags if baseline else None,
@@ -104,10 +104,10 @@ def _counted(layout: Plan, workload: Workload) -> list[Counts]:
     return counts
 
 
-def _counts_without_dead_rows(model: Model, layout: Plan, workload: Workload) -> list[Counts]:
+def _counts_without_zero_gradient_rows(model: Model, layout: Plan, workload: Workload) -> list[Counts]:
     x, y = _stacked(workload)
     rate = LearningRate.from_float(model.defaults.learning_rate)
-    return _split(board.run(layout, dead_rows.lively_steps(layout, x, y, rate), counted=True))[0]
+    return _split(board.run(layout, zero_gradient_rows.fully_active_steps(layout, x, y, rate), counted=True))[0]
 
 
 def _float32(model: Model, workload: Workload) -> float32.Float32Figures:
@@ -122,9 +122,9 @@ def _stacked(workload: Workload) -> tuple[Features, Targets]:
     return x, np.concatenate([samples.y for samples in workload.samples])
 
 
-def _dead_part(layout: Plan, workload: Workload) -> float:
-    counts = dead_rows.dead_row_counts(layout, workload.steps)
-    return round(sum(counts) / (len(counts) * dead_rows.rows(layout)), 4)
+def _zero_gradient_part(layout: Plan, workload: Workload) -> float:
+    counts = zero_gradient_rows.zero_gradient_row_counts(layout, workload.steps)
+    return round(sum(counts) / (len(counts) * zero_gradient_rows.rows(layout)), 4)
 
 
 def _split(records: Sequence[tuple[Counts, Outcome]]) -> tuple[list[Counts], list[Outcome]]:

@@ -11,7 +11,7 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.graph.network import Conv2D, Dense, Flatten, Network
 from jaragua_models import Model, ModelError, get
 
-_ROUNDS_MOST = 300  # of meta-training the start: by then the part of dead rows has settled
+_ROUNDS_MOST = 300  # of meta-training the start: by then the part of zero-gradient rows has settled
 
 
 @dataclass(frozen=True)

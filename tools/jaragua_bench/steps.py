@@ -24,8 +24,8 @@ class Step:
     """One training step: input int16 [inputs], target int16 [targets], rate.
 
     `blob` replaces the weights before it; then `seed` begins the dither anew (A8.5), and from there on `batch` samples
-    make one step (A11.1). `clip`: A11.7. `least_loss`: A11.8. `flush`: the weights take the step of the samples there
-    are (A11.5), counted with this one.
+    make one step (A11.1). `clip`: A11.7. `loss_threshold`: A11.8. `flush`: the weights take the step of the samples
+    there are (A11.5), counted with this one.
     """
 
     x: Int16Array
@@ -35,7 +35,7 @@ class Step:
     seed: int = 0
     batch: int = 1
     clip: int = 0
-    least_loss: int = 0
+    loss_threshold: int = 0
     flush: bool = False
 
 
@@ -109,7 +109,7 @@ def _run_one(engine: Engine, step: Step) -> Outcome:
         engine.set_seed(step.seed)
         engine.set_accumulation(step.batch)
     engine.set_clip(step.clip)
-    engine.set_least_loss(step.least_loss)
+    engine.set_loss_threshold(step.loss_threshold)
     outputs = engine.forward(step.x)
     result = engine.train_step(step.x, step.target, step.rate)
     if step.flush:
@@ -118,7 +118,7 @@ def _run_one(engine: Engine, step: Step) -> Outcome:
 
 
 def _step_bytes(step: Step) -> bytes:
-    settings = (step.seed, step.clip, step.batch, step.flush, 0, step.least_loss)
+    settings = (step.seed, step.clip, step.batch, step.flush, 0, step.loss_threshold)
     head = _STEP_HEAD.pack(*step.rate, step.blob is not None, *settings)
     return b"".join((head, step.blob or b"", step.x.astype("<i2").tobytes(), step.target.astype("<i2").tobytes()))
 

@@ -1,6 +1,7 @@
 """The samples a model of the zoo is measured on: support samples of held-out tasks, from a start that was meta-trained.
 
-Untrained weights would have other dead rows than a real device's, and how many rows are dead decides what a step costs.
+Untrained weights would have other zero-gradient rows than a real device's, and how many rows have a zero gradient
+decides what a step costs.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def meta_train(model: Model, plan: Plan, work: DeviceWork | None = None) -> Weig
     """TinyReptile with the model's defaults: the start moves towards the mean of what its clients' training made of it.
 
     work: what a client does with its samples; None: a step a sample, in as many passes as the defaults say.
-    One client a round would not do: on digits it ends worse than a random start (tasks.md), with other dead rows.
+    One client a round would not do: on digits it ends worse than a random start (tasks.md), with other
+    zero-gradient rows.
     """
     engine = NativeEngine(plan, flags=QUICK, march=NATIVE)
     weights = initial_weights(plan.network, SEED)
@@ -96,7 +98,7 @@ def _adapted(engine: NativeEngine, plan: Plan, steps: Sequence[Step]) -> Weights
     for step in steps:
         if step.blob is not None:
             engine.load(step.blob)
-        engine.set_least_loss(step.least_loss)
+        engine.set_loss_threshold(step.loss_threshold)
         engine.train_step(step.x, step.target, step.rate)
     return unpack(plan, engine.blob())
 

@@ -23,7 +23,7 @@ from jaragua_compiler.quantisation.blob import (
     exponents,
     pack,
     quantise_inputs,
-    quantise_least_loss,
+    quantise_loss_threshold,
     quantise_targets,
     unpack,
 )
@@ -60,7 +60,7 @@ __all__ = [
     "pack",
     "plan",
     "quantise_inputs",
-    "quantise_least_loss",
+    "quantise_loss_threshold",
     "quantise_targets",
     "unpack",
 ]

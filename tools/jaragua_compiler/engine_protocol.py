@@ -35,8 +35,8 @@ class Engine(Protocol):
     def set_clip(self, limit: int) -> None:
         """The largest output error of the steps that follow, in its own unit (A11.7); 0: any."""
 
-    def set_least_loss(self, least: int) -> None:
-        """The least loss, as StepResult has it, of a sample that teaches anything (A11.8); 0: any."""
+    def set_loss_threshold(self, least: int) -> None:
+        """The loss threshold, as StepResult has it, of a sample that teaches anything (A11.8); 0: any."""
 
     def apply(self) -> None:
         """The step of the samples since the last one, if there are any (A11.5)."""

@@ -34,7 +34,7 @@ typedef struct {
     uint16_t outputs; /* int16 numbers of one output */
     uint16_t targets; /* int16 numbers of one target: 1 (a class label) or as many as outputs */
     bool classifier;
-    uint32_t arena_bytes; /* RAM beside the blob: activations, errors, list of live rows */
+    uint32_t arena_bytes; /* RAM beside the blob: activations, errors, list of active rows */
     uint32_t operators;
 } jrg_model_info;
 
@@ -75,9 +75,9 @@ JRG_NN_MUST_USE jrg_nn_status jrg_model_apply(void);
 /* The largest output error of the training steps that follow, in its own unit (A11.7); 0: any, as before this is called. */
 void jrg_model_set_clip(uint32_t limit);
 
-/* The least loss, as jrg_nn_result counts it, of a sample that teaches anything in the training steps that follow
+/* The loss threshold, as jrg_nn_result counts it, of a sample that teaches anything in the training steps that follow
  * (A11.8); 0: any, as before this is called. */
-void jrg_model_set_least_loss(uint32_t least);
+void jrg_model_set_loss_threshold(uint32_t least);
 
 /* The engine's own buffer for a sample, jrg_model.inputs numbers, 4-aligned. Who has no other puts the sample here and
  * hands it over as x below; the engine may write to it whenever it computes, so it holds one sample for one call. */

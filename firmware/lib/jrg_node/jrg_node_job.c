@@ -97,7 +97,7 @@ static jrg_status set_training(const struct job_begin *request)
         status = jrg_node_status_of(jrg_model_set_accumulation(request->job_begin_batch));
     if (status == JRG_STATUS_OK) {
         jrg_model_set_clip(request->job_begin_clip);
-        jrg_model_set_least_loss(request->job_begin_least_loss);
+        jrg_model_set_loss_threshold(request->job_begin_loss_threshold);
     }
     return status;
 }
@@ -219,7 +219,7 @@ static void note_instructions(jrg_node_job *job, uint32_t instructions)
         job->instructions = instructions;
 }
 
-static jrg_status learn_or_judge(jrg_node *node)
+static jrg_status learn_or_evaluate(jrg_node *node)
 {
     jrg_node_job *job = &node->job;
     jrg_nn_result result = {0};
@@ -290,7 +290,7 @@ static jrg_status work_on_sample(jrg_node *node)
 {
     if (node->job.kind == JRG_JOB_KIND_INFER)
         return infer(node);
-    return node->job.kind == JRG_JOB_KIND_ONLINE ? learn_online(node) : learn_or_judge(node);
+    return node->job.kind == JRG_JOB_KIND_ONLINE ? learn_online(node) : learn_or_evaluate(node);
 }
 
 /* The sample is used, and dropped with the bytes of the next (L4.4). */

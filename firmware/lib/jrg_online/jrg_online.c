@@ -2,13 +2,13 @@
 
 #include <string.h>
 
-#include "dense/jrg_nn_dense_forward.h" // jrg_nn_dense_forward
-#include "dense/jrg_nn_dense_update.h"  // jrg_nn_dense_update
-#include "core/jrg_nn_dither.h"         // jrg_nn_dither_step
-#include "weighted/jrg_nn_live_rows.h"  // jrg_nn_live_rows
-#include "loss/jrg_nn_softmax.h"        // jrg_nn_softmax_error
-#include "core/jrg_nn_wide.h"           // jrg_nn_wide_forward
-#include "jrg_online_open.h"            // jrg_online_open_row
+#include "dense/jrg_nn_dense_forward.h"  // jrg_nn_dense_forward
+#include "dense/jrg_nn_dense_update.h"   // jrg_nn_dense_update
+#include "core/jrg_nn_dither.h"          // jrg_nn_dither_step
+#include "weighted/jrg_nn_active_rows.h" // jrg_nn_active_rows
+#include "loss/jrg_nn_softmax.h"         // jrg_nn_softmax_error
+#include "core/jrg_nn_wide.h"            // jrg_nn_wide_forward
+#include "jrg_online_open.h"             // jrg_online_open_row
 
 enum {
     FULL_WIDTH = 15,
@@ -179,7 +179,7 @@ static JRG_ONLINE_ONCE void work_out_logits(jrg_online *online)
 }
 
 /* O4.2 for memory.features; the list of errors is written. */
-static JRG_ONLINE_ONCE jrg_nn_error judge(jrg_online *online, uint32_t label, jrg_nn_result *result)
+static JRG_ONLINE_ONCE jrg_nn_error evaluate_head(jrg_online *online, uint32_t label, jrg_nn_result *result)
 {
     const jrg_nn_dense *head = &online->head;
     work_out_logits(online);
@@ -191,12 +191,12 @@ JRG_NN_INLINE uint32_t list_rows(jrg_online *online, uint32_t key, jrg_nn_error 
 {
     jrg_nn_dense head = online->head;
     head.error_width = error_width;
-    return jrg_nn_live_rows(&head, online->exponents, online->rate, key, online->memory.errors, error,
-                            online->memory.rows);
+    return jrg_nn_active_rows(&head, online->exponents, online->rate, key, online->memory.errors, error,
+                              online->memory.rows);
 }
 
 /* A5.5: 15 - ceil(log2 outputs), of 1 to 64 outputs. */
-static uint32_t live_rows(jrg_online *online, uint32_t key, jrg_nn_error *error)
+static uint32_t active_rows(jrg_online *online, uint32_t key, jrg_nn_error *error)
 {
     switch (online->head.error_width) {
     case 9:
@@ -222,7 +222,7 @@ static JRG_ONLINE_ONCE void step(jrg_online *online, jrg_nn_error error)
     const uint32_t key = jrg_nn_dither_step(0, online->steps++);
     if (error.magnitude == 0u)
         return;
-    const uint32_t count = live_rows(online, key, &error);
+    const uint32_t count = active_rows(online, key, &error);
     jrg_nn_dense_update(&online->head, online->memory.rows, count, online->memory.features, key);
 }
 
@@ -276,7 +276,7 @@ static void replay(jrg_online *online)
     jrg_nn_result ignored;
     const uint32_t label = next_in_ring(online);
     recall(online, label);
-    step(online, judge(online, label, &ignored));
+    step(online, evaluate_head(online, label, &ignored));
 }
 
 /* ---- events ------------------------------------------------------------------------------------------------------- */
@@ -333,12 +333,12 @@ static jrg_online_outcome learn(jrg_online *online, const int16_t *features, uin
 {
     jrg_nn_result result;
     memcpy(online->memory.features, features, 2u * online->head.inputs);
-    jrg_nn_error error = judge(online, label, &result);
+    jrg_nn_error error = evaluate_head(online, label, &result);
     count(&online->report, result.correct);
     jrg_online_outcome outcome = {.correct = result.correct, .loss = result.loss, .opened = !is_known(online, label)};
     if (outcome.opened) {
         open_class(online, label);
-        error = judge(online, label, &result);
+        error = evaluate_head(online, label, &result);
     } else {
         outcome.drift = watch(online, label, result.loss);
     }

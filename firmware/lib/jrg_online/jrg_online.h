@@ -53,7 +53,7 @@ typedef struct {
     int16_t *features;        /* [n] */
     int16_t *logits;          /* [k] */
     jrg_nn_row_error *errors; /* [k] */
-    jrg_nn_live_row *rows;    /* [k + 2] */
+    jrg_nn_active_row *rows;  /* [k + 2] */
 } jrg_online_memory;
 
 /* O8, since the learner began. */

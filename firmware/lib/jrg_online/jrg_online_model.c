@@ -15,7 +15,7 @@ static uint8_t ages[JRG_MODEL_OUTPUTS];
 static _Alignas(4) int16_t features[JRG_ONLINE_MODEL_STRIDE];
 static _Alignas(4) int16_t logits[JRG_MODEL_OUTPUTS];
 static jrg_nn_row_error errors[JRG_MODEL_OUTPUTS];
-static jrg_nn_live_row rows[JRG_MODEL_OUTPUTS + 2u];
+static jrg_nn_active_row rows[JRG_MODEL_OUTPUTS + 2u];
 
 static jrg_nn_exponents exponents_of(const uint8_t *blob)
 {

@@ -11,7 +11,7 @@ static uint32_t weights_seed;
 static uint32_t step_samples = 1; /* the fake moves at once, and counts */
 static uint32_t summed_samples;
 static uint32_t clip_limit;
-static uint32_t least_loss_limit;
+static uint32_t loss_threshold_limit;
 
 const jrg_model_info jrg_model = {
     .name = JRG_MODEL_NAME,
@@ -68,14 +68,14 @@ void jrg_model_set_clip(uint32_t limit)
     clip_limit = limit;
 }
 
-void jrg_model_set_least_loss(uint32_t least)
+void jrg_model_set_loss_threshold(uint32_t least)
 {
-    least_loss_limit = least;
+    loss_threshold_limit = least;
 }
 
 uint32_t fake_model_summed(void);
 uint32_t fake_model_clip(void);
-uint32_t fake_model_least_loss(void);
+uint32_t fake_model_loss_threshold(void);
 
 uint32_t fake_model_summed(void)
 {
@@ -87,9 +87,9 @@ uint32_t fake_model_clip(void)
     return clip_limit;
 }
 
-uint32_t fake_model_least_loss(void)
+uint32_t fake_model_loss_threshold(void)
 {
-    return least_loss_limit;
+    return loss_threshold_limit;
 }
 
 uint32_t fake_model_seed(void);

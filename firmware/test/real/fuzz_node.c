@@ -267,7 +267,7 @@ static void draw_job_begin(struct request_r *request)
     begin->job_begin_seed = draw(65536);
     begin->job_begin_batch = about(has_sums ? 1 + draw(5) : 1, 16);
     begin->job_begin_clip = draw(3) == 1 ? draw_word() : 0;
-    begin->job_begin_least_loss = draw(3) == 1 ? draw(8192) : 0;
+    begin->job_begin_loss_threshold = draw(3) == 1 ? draw(8192) : 0;
 }
 
 static void draw_online_begin(struct request_r *request)

@@ -6,8 +6,8 @@
 
 enum { JOB = 4, SAMPLES = 3, NOTHING_MORE = 100 };
 
-static int16_t told[SAMPLES][JRG_MODEL_OUTPUTS];
-static uint32_t told_count[SAMPLES];
+static int16_t predictions[SAMPLES][JRG_MODEL_OUTPUTS];
+static uint32_t outputs_received[SAMPLES];
 
 /* Notes the predictions that have come, each of which goes on where the one before ended. */
 static void note_predictions(void)
@@ -24,10 +24,10 @@ static void note_predictions(void)
         const struct prediction *part = &response.response_prediction_m;
         const uint32_t index = part->prediction_index;
         CHECK_EQUAL(part->prediction_job, JOB);
-        CHECK(index < SAMPLES && part->prediction_offset == told_count[index]);
+        CHECK(index < SAMPLES && part->prediction_offset == outputs_received[index]);
         CHECK(part->prediction_offset + part->prediction_outputs_int_count <= JRG_MODEL_OUTPUTS);
         for (unsigned j = 0; j < part->prediction_outputs_int_count; j++)
-            told[index][told_count[index]++] = (int16_t)part->prediction_outputs_int[j];
+            predictions[index][outputs_received[index]++] = (int16_t)part->prediction_outputs_int[j];
     }
     fake_host_forget(&node_bench_host);
 }
@@ -35,8 +35,8 @@ static void note_predictions(void)
 static void begin_job(uint8_t window)
 {
     const struct request_r request = real_bench_job(JOB, JRG_JOB_KIND_INFER, 0, SAMPLES);
-    memset(told, 0, sizeof told);
-    memset(told_count, 0, sizeof told_count);
+    memset(predictions, 0, sizeof predictions);
+    memset(outputs_received, 0, sizeof outputs_received);
     node_bench_connect(window);
     node_bench_stage(real_blobs[0], real_bench_hash(0));
     CHECK_EQUAL(node_bench_ask(&request).response_choice, response_job_state_m_c);
@@ -81,8 +81,8 @@ static void check_told(uint32_t number)
     static int16_t x[JRG_MODEL_TARGETS + JRG_MODEL_INPUTS], outputs[JRG_MODEL_OUTPUTS];
     real_bench_make_sample(number, (uint8_t *)x);
     CHECK_EQUAL(jrg_model_forward(x + JRG_MODEL_TARGETS, outputs), JRG_NN_OK);
-    CHECK_EQUAL(told_count[number], JRG_MODEL_OUTPUTS);
-    CHECK(memcmp(told[number], outputs, sizeof outputs) == 0);
+    CHECK_EQUAL(outputs_received[number], JRG_MODEL_OUTPUTS);
+    CHECK(memcmp(predictions[number], outputs, sizeof outputs) == 0);
 }
 
 static void check_window(uint8_t window)
@@ -120,7 +120,7 @@ TEST(l4_6_a_prediction_does_not_outlive_its_session)
     fake_host_forget(&node_bench_host);
     node_bench_settle();
     CHECK_EQUAL(fake_host_count(&node_bench_host, JRG_FRAME_TYPE_MSG), 0);
-    told_count[1] = 0;
+    outputs_received[1] = 0;
     send_sample(1);
     for (unsigned i = 0; i < NOTHING_MORE; i++) {
         node_bench_settle();

@@ -112,14 +112,14 @@ def _lines(results: Sequence[Result]) -> Iterator[str]:
     yield "One training step at batch 1: instructions on an emulated Cortex-M4, not cycles;"
     yield "RAM and flash in bytes. docs/results/benchmarks.md tells what is counted."
     yield ""
-    yield _OVERVIEW.format("", "mean", "forward", "dead", "none dead", "float32", "RAM", "flash")
+    yield _OVERVIEW.format("", "mean", "forward", "zero", "none zero", "float32", "RAM", "flash")
     for result in results:
         yield _OVERVIEW.format(
             result.model,
             _number(result.instructions),
             _number(result.forward_instructions),
-            f"{result.dead_rows:.0%}",
-            _number(result.instructions_no_dead_rows),
+            f"{result.zero_gradient_rows:.0%}",
+            _number(result.instructions_no_zero_gradient_rows),
             _number(result.float32_instructions),
             _number(result.ram_bytes),
             _number(result.flash_bytes),

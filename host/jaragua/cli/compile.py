@@ -93,11 +93,11 @@ def _chosen(network: Network, choice: Choice, board: Board) -> Choice:
 
 def _started(loaded: LoadedModel, start: Path | None) -> LoadedModel:
     """The model with the weights it is to start with."""
-    from jaragua_compiler.export import read_start
+    from jaragua_compiler.export import read_weights
 
     if start is None:
         return loaded
-    return replace(loaded, weights=read_start(start, loaded.network), source=replace(loaded.source, weights="start"))
+    return replace(loaded, weights=read_weights(start, loaded.network), source=replace(loaded.source, weights="start"))
 
 
 def _say_what_is_unusual(source: Source, compiled: Compiled) -> None:

@@ -23,7 +23,7 @@ app = typer.Typer()
 def demo(
     boards: Annotated[int, typer.Option(min=1, max=32, help="Emulated Cortex-M4 boards that train.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of training.")] = 100,
-    tasks: Annotated[int, typer.Option(min=2, max=1000, help="Held-out tasks the new board is judged on.")] = 24,
+    tasks: Annotated[int, typer.Option(min=2, max=1000, help="Held-out tasks the new board is evaluated on.")] = 24,
     model: Annotated[str, typer.Option(help="Model of the zoo.")] = "digits",
     strategy: Annotated[
         str, typer.Option(help="How the first weights move: tinyreptile, tinymetafed …")

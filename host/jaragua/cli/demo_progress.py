@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from jaragua.cli import output, run_progress
-from jaragua.demo.demo import DemoEvent, Judged, Phase
+from jaragua.demo.demo import DemoEvent, Phase, TaskEvaluated
 
 _PHASES = list(Phase)
 #: Without a terminal, every so many tasks are a line.
@@ -21,14 +21,14 @@ def watcher() -> Iterator[Callable[[DemoEvent], None]]:
         def watch(event: DemoEvent) -> None:
             if isinstance(event, Phase):
                 output.say(f"[{_PHASES.index(event) + 1}/{len(_PHASES)}] {event.value}")
-            elif isinstance(event, Judged):
-                _judged(event)
+            elif isinstance(event, TaskEvaluated):
+                _evaluated(event)
             else:
                 watching_run(event)
 
         yield watch
 
 
-def _judged(event: Judged) -> None:
+def _evaluated(event: TaskEvaluated) -> None:
     if event.done % _LINE_EVERY == 0 or event.done == event.total:
         output.say(f"  {event.done} of {event.total} adaptations")

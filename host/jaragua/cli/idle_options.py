@@ -19,12 +19,12 @@ from jaragua_models import HasOwners
 #: Of training alone, in the order of the help.
 _OF_TRAINING: Final = (
     *("train_shots", "rounds", "clients", "devices", "learning_rate", "alpha", "alpha_final", "passes", "batch"),
-    *("option", "combine", "trim", "clip", "near", "state", "save_every"),
+    *("option", "combine", "trim", "norm_clip_factor", "outlier_factor", "state", "save_every"),
 )
 #: Options, and why they change nothing.
 Idle: TypeAlias = tuple[list[str], str]
-#: Fewer updates cannot be told apart (`NearTheFleet`).
-_FEWEST_NEAR: Final = 3
+#: Fewer updates cannot be told apart (`OutlierFilter`).
+_FEWEST_FOR_OUTLIERS: Final = 3
 
 
 def check(given: Collection[str], wanted: Simulation) -> None:
@@ -32,16 +32,16 @@ def check(given: Collection[str], wanted: Simulation) -> None:
     _require("trim", given, wanted.combine == "trimmed-mean", "--combine trimmed-mean")
     _require("save_every", given, "state" in given, "--state FOLDER")
     clock = wanted.buffered
-    _require("slow_factor", given, clock is None or clock.slow_share > 0, "--slow-share")
+    _require("slow_factor", given, clock is None or clock.slow_fraction > 0, "--slow-fraction")
     whole = with_options(wanted)
     strategy = create_strategy(whole)
     trains = strategy.TRAINS and whole.rounds > 0
     for options, reason in (_in_training if trains else _without_training)(given, whole, strategy):
         output.say(f"note: {', '.join(map(_written, options))}: {reason}")
-    if "memory" in given and _visits_once(whole, strategy, trains):
-        output.say("note: --memory: devices go over their samples once, so it changes nothing")
-    if trains and (left_out := _owners_left_out(given, whole)):
-        output.say(f"note: {left_out}")
+    if "replay_buffer_size" in given and _passes_once(whole, strategy, trains):
+        output.say("note: --replay-buffer-size: devices go over their samples once, so it changes nothing")
+    if trains and (excluded := _owners_excluded(given, whole)):
+        output.say(f"note: {excluded}")
 
 
 def _require(name: str, given: Collection[str], works: bool, with_what: str) -> None:
@@ -60,7 +60,7 @@ def _in_training(given: Collection[str], wanted: Simulation, strategy: Strategy)
 
 
 def _without_training(given: Collection[str], wanted: Simulation, strategy: Strategy) -> Iterator[Idle]:
-    why = "'--rounds 0' only judges" if strategy.TRAINS else f"'{wanted.strategy}' trains nothing"
+    why = "'--rounds 0' only evaluates" if strategy.TRAINS else f"'{wanted.strategy}' trains nothing"
     kept = {"rounds"} if strategy.TRAINS else set[str]()
     if "adapt_learning_rate" not in given:
         kept.add("learning_rate")  # devices adapt with it
@@ -68,13 +68,13 @@ def _without_training(given: Collection[str], wanted: Simulation, strategy: Stra
         yield options, f"{why}, so it changes nothing"
 
 
-def _visits_once(wanted: Simulation, strategy: Strategy, trains: bool) -> bool:
+def _passes_once(wanted: Simulation, strategy: Strategy, trains: bool) -> bool:
     """Whether devices meet each sample once, whenever they learn; a strategy of one's own may ask for anything."""
     once = wanted.strategy in REGISTRY and work_of(strategy, 1).passes == 1
     return wanted.adapt_passes == 1 and (once or not trains)
 
 
-def _owners_left_out(given: Collection[str], wanted: Simulation) -> str:
+def _owners_excluded(given: Collection[str], wanted: Simulation) -> str:
     """What nobody asked for: data that lies idle, as a simulation has only as many devices as train in a round."""
     tasks, devices = model_named(wanted.task).tasks, len(wanted.devices)
     if "devices" in given or not isinstance(tasks, HasOwners) or tasks.owners() <= devices:
@@ -85,30 +85,30 @@ def _owners_left_out(given: Collection[str], wanted: Simulation) -> str:
 
 def _with_few_updates(given: Collection[str], wanted: Simulation, updates: int) -> Iterator[Idle]:
     if updates == 1:
-        alone = ("combine", "trim", "near", *(["clip"] if wanted.clip >= 1 else []))
+        alone = ("combine", "trim", "outlier_factor", *(["norm_clip_factor"] if wanted.norm_clip_factor >= 1 else []))
         if options := [name for name in alone if name in given]:
             yield options, "there is one update in a round, so it changes nothing"
         return
     if wanted.combine == "trimmed-mean" and not int(wanted.trim * updates):
-        share = f"{wanted.trim:g} of {updates} updates is less than one"
-        yield ["combine"], f"{share}: nothing is left out, and it is the mean"
-    if "near" in given and wanted.near and updates < _FEWEST_NEAR:
-        yield ["near"], f"of {updates} updates none can be told to be far: nothing is left out"
+        trimmed = f"{wanted.trim:g} of {updates} updates is less than one"
+        yield ["combine"], f"{trimmed}: nothing is left out, and it is the mean"
+    if "outlier_factor" in given and wanted.outlier_factor and updates < _FEWEST_FOR_OUTLIERS:
+        yield ["outlier_factor"], f"of {updates} updates none can be told to be far: nothing is left out"
 
 
 def _on_the_clock(given: Collection[str], wanted: Simulation, clock: Buffered) -> Iterator[Idle]:
-    aged = [name for name in ("most_age", "staleness") if name in given]
+    aged = [name for name in ("max_staleness", "staleness_exponent") if name in given]
     if aged and clock.buffer == wanted.clients:
         yield aged, "rounds whose buffer is as large as --clients have no older starts"
-    if clock.slow_share and not math.floor(clock.slow_share * len(wanted.devices) + 0.5):  # V3
-        yield ["slow_share"], f"of {len(wanted.devices)} devices it is none, rounded to whole ones"
+    if clock.slow_fraction and not math.floor(clock.slow_fraction * len(wanted.devices) + 0.5):  # V3
+        yield ["slow_fraction"], f"of {len(wanted.devices)} devices it is none, rounded to whole ones"
 
 
 def _unmoved(name: str, given: Collection[str], wanted: Simulation) -> bool:
     """Whether a strategy of ours does the same whatever an option says; one's own may read it anywhere."""
     if name not in given or wanted.strategy not in REGISTRY:
         return False
-    wanted = replace(wanted, memory=0)  # which does not go with every other value, and hides none
+    wanted = replace(wanted, replay_buffer_size=0)  # which does not go with every other value, and hides none
     value = getattr(wanted, name)
     changes: dict[str, Any] = {name: _another(name, value)}
     other = replace(wanted, **changes)

@@ -16,8 +16,8 @@ from jaragua.errors import UsageError
 
 if TYPE_CHECKING:
     from jaragua.online.lesson import Part, Result
-    from jaragua.online.start import Start
     from jaragua.online.students import Student
+    from jaragua.online.trained_model import TrainedModel
     from jaragua_compiler.online import Report
 
 app = typer.Typer()
@@ -51,7 +51,7 @@ def online(
     """Stream labelled samples to a board that predicts each, then learns it: known classes, a new one, a drift."""
     from jaragua.online.lesson import Script, known_classes, teach
     from jaragua.online.pools import pools
-    from jaragua.online.start import saved_weights, trained_start
+    from jaragua.online.trained_model import saved_weights, train_model
     from jaragua.simulation.models import model_named
     from jaragua_compiler.online import Settings
     from jaragua_compiler.quantisation.rate import LearningRate
@@ -69,7 +69,7 @@ def online(
         asyncio.run(_greet(port))
     say(f"training a start on {len(known)} of {drawn.classes} classes")
     weights = saved_weights(start, model) if start else None
-    trained = trained_start(model, drawn, known, seed, weights, standardise=standardise)
+    trained = train_model(model, drawn, known, seed, weights, standardise=standardise)
     script = Script(seed, unknown, changed=changed, pure=pure, learning_rate=learning_rate)
     settings = Settings(known=known_classes(drawn, unknown), replays=replays, standardise=standardise)
 
@@ -93,7 +93,7 @@ async def _greet(port: str) -> None:
 
 
 @asynccontextmanager
-async def _student(start: Start, task: str, port: str, *, native: bool) -> AsyncIterator[Student]:
+async def _student(start: TrainedModel, task: str, port: str, *, native: bool) -> AsyncIterator[Student]:
     from jaragua.emulate import EmulatedFleet, build_image
     from jaragua.online.students import BoardStudent, EngineStudent, board_events
     from jaragua.serial import Board

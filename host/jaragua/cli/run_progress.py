@@ -34,9 +34,9 @@ def describe(event: events.RunEvent) -> str:
             return f"waiting for devices: {len(present)} of {minimum} ready{others}"
         case events.RoundFinished(_, rounds, metrics):
             return _round_line(rounds, metrics)
-        case events.UpdateJudged(number, device, attempt, "rejected" | "late" as result, reason):
+        case events.UpdateChecked(number, device, attempt, "rejected" | "late" as result, reason):
             return f"update of {device} for round {number} (attempt {attempt}) is {result}: {reason}"
-        case events.UpdateLeftOut(number, device, reason):
+        case events.UpdateExcluded(number, device, reason):
             return f"update of {device} for round {number} is left out: {reason}"
         case events.BrokerLost():
             return "the broker is away; trying again"

@@ -34,7 +34,7 @@ def simulate(
     train_shots: Annotated[
         int | None, typer.Option(min=1, help="The same in training; default: --shots or, if more, the model's.")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=0, help="Default: the model's; 0: only judge.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=0, help="Default: the model's; 0: only evaluate.")] = None,
     clients: Annotated[
         int | None, typer.Option(min=1, max=MOST_DEVICES, help="Devices that train in a round; default: the model's.")
     ] = None,
@@ -42,49 +42,62 @@ def simulate(
         int | None, typer.Option(min=1, max=MOST_DEVICES, help="Devices there are; default: as many as train.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the first weights, the choice of devices, their tasks.")] = 1,
-    learning_rate: Annotated[float | None, typer.Option(help="Of a device; default: the model's.")] = None,
-    alpha: Annotated[float | None, typer.Option(min=0, max=1, help="Server's step in the first round.")] = None,
-    alpha_final: Annotated[float, typer.Option(min=0, max=1, help="Towards which alpha falls.")] = 0.0,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate of a device; default: the model's.")
+    ] = None,
+    alpha: Annotated[float | None, typer.Option(min=0, max=1, help="Server step size in the first round.")] = None,
+    alpha_final: Annotated[float, typer.Option(min=0, max=1, help="Final server step size (linear decay).")] = 0.0,
     passes: Annotated[
         int | None,
         typer.Option(min=1, help="Over a task in a round; default: the strategy's or, if more, the model's."),
     ] = None,
     batch: Annotated[int | None, typer.Option(min=0, help="Mini-batch; 0: all; default: the strategy's.")] = None,
-    least_loss: Annotated[
-        float, typer.Option(min=0, help="Of a sample that teaches anything: nats, or mean squared error; 0: any.")
+    loss_threshold: Annotated[
+        float,
+        typer.Option(min=0, help="Skip the backward pass below this loss (nats, or mean squared error). 0 disables."),
     ] = 0.0,
-    memory: Annotated[
-        int, typer.Option(min=0, help="Samples a device holds while it goes over them in passes; 0: all.")
+    replay_buffer_size: Annotated[
+        int, typer.Option(min=0, help="Samples a device keeps to repeat in its passes; 0 keeps all.")
     ] = 0,
     option: Annotated[list[str] | None, typer.Option(help="name=number, an option of the strategy; repeat.")] = None,
     combine: Annotated[str, typer.Option(help="How updates become one; docs/reference/configuration.md.")] = "own",
     trim: Annotated[float, typer.Option(min=0, max=0.499, help="Left out at either end by trimmed-mean.")] = 0.2,
-    clip: Annotated[float, typer.Option(min=0, help="Longest update, in median lengths; 0: any.")] = 0.0,
-    float_share: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of a round's devices that compute in float32 among boards.")
+    norm_clip_factor: Annotated[
+        float, typer.Option(min=0, help="Shorten updates to this many median norms. 0 disables.")
     ] = 0.0,
-    near: Annotated[
-        float | None, typer.Option(min=0, help="Farthest update, in median distances; 0: any; default: a run's.")
+    float_fraction: Annotated[
+        float, typer.Option(min=0, max=1, help="Fraction of a round's devices that compute in float32, as Pis do.")
+    ] = 0.0,
+    outlier_factor: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Reject updates farther than this many median distances. 0 disables; default: a run's.",
+        ),
     ] = None,
     buffer: Annotated[
         int, typer.Option(min=0, help="Updates that close a round, from whichever start (R13); 0: a round's own.")
     ] = 0,
-    most_age: Annotated[
-        int | None, typer.Option(min=1, help="With --buffer: oldest start that counts, in rounds; default: a run's.")
+    max_staleness: Annotated[
+        int | None, typer.Option(min=1, help="With --buffer: oldest update that counts, in rounds; default: a run's.")
     ] = None,
-    staleness: Annotated[
-        float | None, typer.Option(min=0, help="With --buffer: how much less an older start counts; default: a run's.")
+    staleness_exponent: Annotated[
+        float | None,
+        typer.Option(min=0, help="With --buffer: an update n rounds old counts (1 + n)^-this; default: a run's."),
     ] = None,
-    spread: Annotated[
-        float | None, typer.Option(min=0, help="With --buffer: of log-normal times of devices; default: 0.25.")
+    compute_time_sigma: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="With --buffer: standard deviation of the log of a device's compute time; default: 0.25."
+        ),
     ] = None,
-    slow_share: Annotated[
-        float | None, typer.Option(min=0, max=1, help="With --buffer: share of slow devices; default: 0.")
+    slow_fraction: Annotated[
+        float | None, typer.Option(min=0, max=1, help="With --buffer: fraction of devices that are slow; default: 0.")
     ] = None,
     slow_factor: Annotated[
-        float | None, typer.Option(min=1, help="With --buffer: how much longer these take; default: 4.")
+        float | None, typer.Option(min=1, help="With --buffer: how many times longer slow devices take; default: 4.")
     ] = None,
-    eval_tasks: Annotated[int, typer.Option(min=1, help="Held-out tasks to judge with.")] = 100,
+    eval_tasks: Annotated[int, typer.Option(min=1, help="Held-out tasks to evaluate with.")] = 100,
     queries: Annotated[int | None, typer.Option(min=1, help="Query samples of a held-out task.")] = None,
     adapt_passes: Annotated[int | None, typer.Option(min=1, help="Passes when a new device adapts.")] = None,
     adapt_learning_rate: Annotated[float | None, typer.Option(help="Default: that of training.")] = None,
@@ -99,17 +112,17 @@ def simulate(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
-    """Simulate a fleet on this machine, then judge what was learned on held-out tasks.
+    """Simulate a fleet on this machine, then evaluate what was learned on held-out tasks.
 
     The same seed, devices (device-1, device-2, …) and numbers as a run of a fleet give the same model, to the bit.
     """
     # Simulations have workers of their own: more threads in a product of small matrices only get in their way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from jaragua.cli import idle_options, start_file
+    from jaragua.cli import idle_options, weights_file
     from jaragua.simulation import Simulation, device_names
     from jaragua.simulation.models import model_named
     from jaragua.strategies.registry import canonical, find
-    from jaragua.strategies.robust import NEAR
+    from jaragua.strategies.robust import OUTLIER_FACTOR
 
     model = model_named(task)
     defaults = model.defaults
@@ -129,14 +142,14 @@ def simulate(
         alpha_final=alpha_final,
         passes=passes or max(find(strategy).PASSES, defaults.training_passes),
         batch=batch,
-        least_loss=least_loss,
-        memory=memory,
+        loss_threshold=loss_threshold,
+        replay_buffer_size=replay_buffer_size,
         options=_numbers(option or []),
         combine=combine,
         trim=trim,
-        clip=clip,
-        near=NEAR if near is None else near,
-        float_share=float_share,
+        norm_clip_factor=norm_clip_factor,
+        outlier_factor=OUTLIER_FACTOR if outlier_factor is None else outlier_factor,
+        float_fraction=float_fraction,
         eval_tasks=eval_tasks,
         queries=queries or defaults.queries,
         adapt_shots=shots or defaults.shots,
@@ -145,22 +158,22 @@ def simulate(
         adapt_batch=adapt_batch,
         buffered=_buffered(
             buffer,
-            most_age=most_age,
-            staleness=staleness,
-            spread=spread,
-            slow_share=slow_share,
+            max_staleness=max_staleness,
+            staleness_exponent=staleness_exponent,
+            compute_time_sigma=compute_time_sigma,
+            slow_fraction=slow_fraction,
             slow_factor=slow_factor,
         ),
     )
     idle_options.check(_given(context), wanted)
     if save:
-        start_file.check_place(save)
-    first = start_file.read(start, wanted) if start else None
+        weights_file.check_place(save)
+    first = weights_file.read(start, wanted) if start else None
     result = _run(wanted, state, {"workers": workers, "save_every_seconds": save_every, "ray": ray, "start": first})
     if not json:
         _print(wanted, result)
     if save:
-        start_file.write(save, wanted, result)
+        weights_file.write(save, wanted, result)
     if json:  # last: whatever fails is a document of its own
         output.print_result(document(wanted, result))
 
@@ -259,7 +272,7 @@ def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
         "computed_by": "c" if has_compiler() else "numpy",
         "bytes_up": result.bytes_up,
         "bytes_down": result.bytes_down,
-        "left_out": result.left_out,
+        "excluded": result.excluded,
     } | (_clock(wanted.buffered, result.time) if wanted.buffered and result.time else {})
 
 
@@ -281,10 +294,12 @@ def _print(wanted: Simulation, result: SimulationResult) -> None:
     output.show(
         f"  after adapting   {name} {result.after.mean:.4f} ± {result.after.ci95:.4f}, {result.tasks} held-out tasks"
     )
-    output.show(f"  speed            {result.client_tasks_per_second:.0f} client tasks a second, judging not counted")
+    output.show(
+        f"  speed            {result.client_tasks_per_second:.0f} client tasks a second, evaluation not counted"
+    )
     output.show(f"  weights          {result.parameters}, {result.bytes_up} bytes up, {result.bytes_down} bytes down")
-    if result.left_out:
-        output.show(f"  left out         {result.left_out} updates that were not believed (docs/design/rounds.md, R17)")
+    if result.excluded:
+        output.show(f"  excluded         {result.excluded} updates that were not believed (docs/design/rounds.md, R17)")
     if result.time:
         output.show(f"  virtual time     {_in_words(result.time)}")
     output.show(f"  model            {result.final_hash}")

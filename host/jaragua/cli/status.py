@@ -47,8 +47,8 @@ def _print(summary: dict[str, Any]) -> None:
         output.show(f"  last round         loss {last['loss']:.4f}, {last['metric']} {last['score']:.4f}")
     if summary["curves"]:
         output.show(f"  device by device   {_first_and_last(summary)}")
-    if summary["left_out"]:
-        output.show(f"  left out           {_left_out(summary)}")
+    if summary["excluded"]:
+        output.show(f"  excluded           {_excluded(summary)}")
     if summary["rejected"]:
         counts = ", ".join(f"{reason} ({count})" for reason, count in summary["rejected"].items())
         output.show(f"  messages rejected  {counts}")
@@ -58,12 +58,12 @@ def _print(summary: dict[str, Any]) -> None:
         output.show(f"if it was stopped, go on with: jaragua run {Path(summary['run_dir']) / 'config.toml'} --resume")
 
 
-def _left_out(summary: dict[str, Any]) -> str:
+def _excluded(summary: dict[str, Any]) -> str:
     """Whose updates were not believed, how often, and why if it was so in the last round."""
-    reasons = summary["last_round"].get("left_out", {})
+    reasons = summary["last_round"].get("excluded", {})
     return "; ".join(
         f"{device} ({count})" + (f": {reasons[device]}" if device in reasons else "")
-        for device, count in summary["left_out"].items()
+        for device, count in summary["excluded"].items()
     )
 
 

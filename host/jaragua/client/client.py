@@ -9,9 +9,9 @@ from jaragua.client.engine_trainer import EngineTrainer
 from jaragua.client.litert_trainer import LitertTrainer, TrainingFiles
 from jaragua.node.description import DeviceFacts
 from jaragua.node.device import Device
-from jaragua.node.feeder import Feeder
 from jaragua.node.node import Node, NodeSettings
 from jaragua.node.program import until_first_ends
+from jaragua.node.task_sampler import TaskSampler
 from jaragua_compiler.engine_protocol import Engine
 from jaragua_compiler.planning.plan import Plan
 
@@ -31,7 +31,7 @@ async def run_litert_client(settings: NodeSettings, files: TrainingFiles) -> Non
     decides, and a run that has no file here leaves this device out, with the reason in its state.
     """
     if settings.model is not None:
-        files.engine(Feeder.of(settings.model).plan)
+        files.engine(TaskSampler.of(settings.model).plan)
     node = Node(settings)
     device = _device(node, "litert")
     device.format, device.lacks = "f32", files.lacks
@@ -40,13 +40,13 @@ async def run_litert_client(settings: NodeSettings, files: TrainingFiles) -> Non
 
 
 async def _serve(node: Node, device: Device, trainer: EngineTrainer) -> None:
-    await trainer.prepare(node.feeder.plan)  # now, so that the first round does not wait for the C compiler
+    await trainer.prepare(node.task_sampler.plan)  # now, so that the first round does not wait for the C compiler
     await device.serve(trainer)
 
 
 def _device(node: Node, engine: str) -> Device:
-    model, name = node.feeder.model, node.settings.node
-    return node.add_device(name, "pi", _facts(node.settings, model, engine), model, node.feeder.plan.architecture)
+    model, name = node.task_sampler.model, node.settings.node
+    return node.add_device(name, "pi", _facts(node.settings, model, engine), model, node.task_sampler.plan.architecture)
 
 
 def _facts(settings: NodeSettings, model: str, engine: str) -> DeviceFacts:

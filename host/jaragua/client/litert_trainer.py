@@ -80,7 +80,7 @@ class LitertTrainer:
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
         """A step for every `samples.step` samples, at the very rate the boards take. The seed is unused: no dither."""
         engine = await self._start(plan, samples, blob)
-        numbers = rate.to_float(), samples.least_loss
+        numbers = rate.to_float(), samples.loss_threshold
         if samples.step > 1:
             return await self._work(plan, samples, samples.step, lambda x, y: _batch_step(engine, x, y, *numbers))
         step = _one_by_one(lambda x, target: _train_step(engine, x, target, *numbers))
@@ -131,25 +131,25 @@ def _one_by_one(step: _Step) -> _Steps:
 
 
 def _train_step(
-    engine: LitertEngine, x: npt.NDArray[np.float32], target: npt.NDArray[Any], rate: float, least_loss: float
+    engine: LitertEngine, x: npt.NDArray[np.float32], target: npt.NDArray[Any], rate: float, loss_threshold: float
 ) -> FloatStep:
-    """A training step; of a sample below the least loss only the look at it (A11.8, in real numbers)."""
-    if least_loss and (seen := engine.evaluate(x, target)).loss < least_loss:
+    """A training step; of a sample below the loss threshold only the look at it (A11.8, in real numbers)."""
+    if loss_threshold and (seen := engine.evaluate(x, target)).loss < loss_threshold:
         return seen
     return engine.train_step(x, target, rate)
 
 
 def _batch_step(
-    engine: LitertEngine, xs: npt.NDArray[np.float32], targets: npt.NDArray[Any], rate: float, least_loss: float
+    engine: LitertEngine, xs: npt.NDArray[np.float32], targets: npt.NDArray[Any], rate: float, loss_threshold: float
 ) -> list[FloatStep]:
-    """A step by the mean of the gradients, 0 for a sample below the least loss, which counts in the mean (A11.8).
+    """A step by the mean of the gradients, 0 for a sample below the loss threshold, which counts in the mean (A11.8).
 
     The mean over all is the mean over the others times their share, so the rate is taken times that share.
     """
-    if not least_loss:
+    if not loss_threshold:
         return engine.batch_step(xs, targets, rate)
     seen = [engine.evaluate(x, target) for x, target in zip(xs, targets, strict=True)]
-    teaches = np.array([step.loss >= least_loss for step in seen])
+    teaches = np.array([step.loss >= loss_threshold for step in seen])
     if teaches.any():
         engine.batch_step(xs[teaches], targets[teaches], rate * float(teaches.mean()))
     return seen

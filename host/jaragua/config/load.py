@@ -15,7 +15,7 @@ from jaragua.config.problems import Problem, cross_problems, from_pydantic, unkn
 from jaragua.config.schema import SECTIONS, RunConfig
 from jaragua.config.strategy import strategy_problems
 from jaragua.errors import ConfigurationError, DataError, ModelError
-from jaragua.models import facts_of, is_file, model_named
+from jaragua.models import is_file, model_named, properties_of
 from jaragua.strategies import registry
 from jaragua_models import Defaults, Model
 
@@ -142,7 +142,7 @@ def _fill_from_strategy(filled: Document, model: Model | None) -> None:
     filled["client"].setdefault("batch", strategy.BATCH)
     options = filled["strategy"].get("options", {})
     if isinstance(options, dict) and model is not None:
-        filled["strategy"]["options"] = registry.options_of(strategy, facts_of(model)) | options
+        filled["strategy"]["options"] = registry.options_of(strategy, properties_of(model)) | options
 
 
 def _class_of(name: Any) -> type[strategies.Strategy]:

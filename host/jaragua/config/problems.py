@@ -93,5 +93,5 @@ def _number(filled: Mapping[str, Any], section: str, key: str) -> float | None:
 
 
 def _did_you_mean(word: str, known: list[str]) -> str:
-    near = get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+    matches = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean '{matches[0]}'?" if matches else f"known: {', '.join(known)}"

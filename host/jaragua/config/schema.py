@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from jaragua.errors import BrokerError
-from jaragua.node.trainer import LARGEST_LEAST_LOSS
+from jaragua.node.trainer import LARGEST_LOSS_THRESHOLD
 from jaragua.node.url import parse_broker_url
-from jaragua.strategies.robust import NEAR
-from jaragua.strategies.stale import MOST_AGE, POWER
+from jaragua.strategies.robust import OUTLIER_FACTOR
+from jaragua.strategies.stale import MAX_STALENESS, STALENESS_EXPONENT
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 #: A run's name becomes part of its identifier on the broker, with nine characters more.
@@ -21,7 +21,7 @@ Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Batch = Annotated[int, Field(ge=0, le=1_000_000)]
-LeastLoss = Annotated[float, Field(ge=0, le=LARGEST_LEAST_LOSS, allow_inf_nan=False)]
+LossThreshold = Annotated[float, Field(ge=0, le=LARGEST_LOSS_THRESHOLD, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 StepSize = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -61,12 +61,15 @@ class StrategySection(Section):
 
     name: str = "tinyreptile"
     clients_per_round: Count = Field(description="K, devices that train in a round; default: the model's")
-    alpha: StepSize = Field(description="step of the first round; default: the model's")
-    alpha_final: StepSize = Field(default=0.0, description="towards which alpha falls")
+    alpha: StepSize = Field(description="server step size in the first round; default: the model's")
+    alpha_final: StepSize = Field(default=0.0, description="final server step size (linear decay)")
     combine: str = Field(default="own", description="own, mean, sample-weighted-mean, median or trimmed-mean")
     trim: Annotated[float, Field(ge=0, lt=0.5)] = Field(default=0.2, description="trimmed-mean: left out at either end")
-    clip: Factor = Field(default=0.0, description="longest update, in median lengths; 0: any")
-    near: Factor = Field(default=NEAR, description="farthest update, in median distances; 0: any")
+    norm_clip_factor: Factor = Field(default=0.0, description="shorten updates to this many median norms; 0 disables")
+    outlier_factor: Factor = Field(
+        default=OUTLIER_FACTOR,
+        description="reject updates farther from the median than this many median distances; 0 disables",
+    )
     options: dict[str, float] = Field(default={}, strict=False, description="numbers that only this strategy has")
 
 
@@ -78,8 +81,12 @@ class ClientSection(Section):
     shots: Count
     passes: Count = Field(description="over the task's stream in a round; default: the strategy's")
     batch: Batch = Field(description="samples whose steps are averaged, 0 for all; default: the strategy's")
-    least_loss: LeastLoss = Field(default=0.0, description="of a sample that teaches anything; 0: any")
-    memory: Batch = Field(default=0, description="samples held while it goes over them more than once; 0: all")
+    loss_threshold: LossThreshold = Field(
+        default=0.0, description="skip the backward pass for samples whose loss is below this; 0 disables"
+    )
+    replay_buffer_size: Batch = Field(
+        default=0, description="samples a device keeps to repeat in its passes; 0 keeps all"
+    )
 
 
 class BrokerSection(Section):
@@ -94,8 +101,10 @@ class RoundSection(Section):
     quorum: Count = Field(description="updates that are enough at the deadline; default: clients_per_round")
     deadline_s: Seconds = 120.0
     buffer: Batch = Field(default=0, description="updates, from whichever start, that make a step; 0: a round's own")
-    staleness: Factor = Field(default=POWER, description="power with which an older start counts less")
-    most_age: Count = Field(default=MOST_AGE, description="oldest start from which an update counts, in rounds")
+    staleness_exponent: Factor = Field(
+        default=STALENESS_EXPONENT, description="an update n rounds old counts (1 + n)^-this"
+    )
+    max_staleness: Count = Field(default=MAX_STALENESS, description="oldest update that counts, in rounds")
 
 
 class DevicesSection(Section):

@@ -6,7 +6,7 @@ from jaragua import strategies
 from jaragua.config.problems import Problem
 from jaragua.config.schema import RunConfig
 from jaragua.errors import ConfigurationError
-from jaragua.models import facts_of, model_named
+from jaragua.models import model_named, properties_of
 from jaragua.strategies.robust import aggregation_of
 
 
@@ -19,12 +19,15 @@ def strategy_of(config: RunConfig) -> strategies.Strategy:
         learning_rate=config.client.learning_rate,
         passes=config.client.passes,
         batch=config.client.batch,
-        least_loss=config.client.least_loss,
-        memory=config.client.memory,
-        facts=facts_of(model_named(config.model.name)),
+        loss_threshold=config.client.loss_threshold,
+        replay_buffer_size=config.client.replay_buffer_size,
+        properties=properties_of(model_named(config.model.name)),
         options=config.strategy.options,
         aggregation=aggregation_of(
-            config.strategy.combine, config.strategy.trim, config.strategy.clip, config.strategy.near
+            config.strategy.combine,
+            config.strategy.trim,
+            config.strategy.norm_clip_factor,
+            config.strategy.outlier_factor,
         ),
     )
     return strategies.create(config.strategy.name, settings)
@@ -44,5 +47,5 @@ def strategy_problems(config: RunConfig) -> list[Problem]:
 
 
 def _place_of(error: ConfigurationError) -> tuple[str, str]:
-    """A memory is the client's; whatever else makes no sense came with the strategy. The number's name comes first."""
-    return ("client", "memory") if error.message.startswith("memory ") else ("strategy", "name")
+    """Where a refused number stands: the message begins with its name."""
+    return ("client", "replay_buffer_size") if error.message.startswith("replay_buffer_size ") else ("strategy", "name")

@@ -1,4 +1,4 @@
-"""Judge starts on devices: publish a blob, have a device adapt to a held-out task from it, get the figures (M4)."""
+"""Evaluate starts on devices: publish a blob, have a device adapt to a held-out task from it, get the figures (M4)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from jaragua.coordinator.fleet import Fleet, Happening
+from jaragua.coordinator.fleet import Fleet, FleetEvent
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.wire import messages
 from jaragua.wire.figures import LARGEST_SCORE
@@ -20,7 +20,7 @@ _ATTEMPTS = 2
 class Trial:
     """One question to a device. `number` and `seed` are the caller's: equal seeds draw equal tasks.
 
-    least_loss, memory: as `strategies.ClientWork` has them.
+    loss_threshold, replay_buffer_size: as `strategies.ClientWork` has them.
     """
 
     device: str
@@ -32,8 +32,8 @@ class Trial:
     shots: int
     passes: int
     queries: int
-    least_loss: float = 0.0
-    memory: int = 0
+    loss_threshold: float = 0.0
+    replay_buffer_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ async def wait_for_devices(session: Fleet, devices: Iterable[str], timeout_s: fl
     wanted = set(devices)
     arrived = asyncio.Event()
 
-    def look(_: Happening | None = None) -> None:
+    def look(_: FleetEvent | None = None) -> None:
         if wanted <= set(session.roster.present()):
             arrived.set()
 
@@ -143,8 +143,8 @@ def _command(run: str, trial: Trial, sha256: bytes) -> messages.AdaptCommand:
         passes=trial.passes,
         queries=trial.queries,
         seed=trial.seed,
-        least_loss=trial.least_loss or None,
-        memory=trial.memory or None,
+        loss_threshold=trial.loss_threshold or None,
+        replay_buffer_size=trial.replay_buffer_size or None,
     )
 
 

@@ -15,16 +15,16 @@ from jaragua.config import RunConfig
 from jaragua.coordinator import events, machine
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.figures import mean_of, tamed
-from jaragua.coordinator.fleet import Arrived, Fleet, Happening, Moved, unix_ms
+from jaragua.coordinator.fleet import Arrived, Fleet, FleetEvent, PresenceChanged, unix_ms
 from jaragua.coordinator.formats import Formats
-from jaragua.coordinator.judge import Expected, Verdict
-from jaragua.coordinator.machine import Action, Bases, Memory, RoundMachine, Rules
-from jaragua.coordinator.publication import Hashes, Starts
-from jaragua.coordinator.starts import Start, StartMaker
+from jaragua.coordinator.machine import Action, Bases, ResumeState, RoundMachine, Rules
+from jaragua.coordinator.model_version import ModelVersion, ModelVersionMaker
+from jaragua.coordinator.publication import Hashes, ModelPublisher
+from jaragua.coordinator.validation import Expected, Verdict
 from jaragua.errors import RunError
 from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, RunRecord, StoredUpdate
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
-from jaragua.strategies.guarded import Trust, moved
+from jaragua.strategies.guarded import Trust, checked_aggregate
 from jaragua.strategies.registry import step_size_of, work_of
 from jaragua.strategies.stale import counted
 from jaragua.token_bucket import TokenBucket
@@ -78,13 +78,15 @@ class Driver:
         self._rejected: dict[str, int] = {}
         self._of_no_use: dict[str, str] = {}
         """Of devices of the open round: why their last update was rejected."""
-        self._told_waiting_ms = -_MS_BETWEEN_WAITING
+        self._waiting_event_ms = -_MS_BETWEEN_WAITING
         self._refusals = TokenBucket(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
         self._trust = Trust()
         self._current = self._store.initialisation(record.run)
         self._work = work_of(strategy, 1)
-        self._starts = Starts(StartMaker(codec, self._work, record.seed), folder.store, record, self._current)
-        self.machine = RoundMachine(self._rules(), self._memory(), self._bases(self._current.rounds_done + 1))
+        self._publisher = ModelPublisher(
+            ModelVersionMaker(codec, self._work, record.seed), folder.store, record, self._current
+        )
+        self.machine = RoundMachine(self._rules(), self._resume_state(), self._bases(self._current.rounds_done + 1))
 
     @property
     def finished(self) -> bool:
@@ -108,20 +110,20 @@ class Driver:
         self._fleet = fleet
         fleet.roster.is_stranger = self.machine.is_stranger
         self._clear_old_blobs(fleet)
-        self._starts.publish(fleet, self.machine.rounds_at_work)
+        self._publisher.publish(fleet, self.machine.rounds_at_work)
         # Before any device is ready: a node that was given no model learns it from here.
         fleet.publish_run(self._run_state(self._next_round, 0, "training"))
         self._perform(self.machine.start(fleet.roster.present(), monotonic_ms()))
         self._tell_waiting()
 
-    def handle(self, happening: Happening) -> None:
+    def handle(self, event: FleetEvent) -> None:
         """Take in what came from the broker."""
         with self._own_time():
-            if isinstance(happening, Moved):
-                self._perform(self.machine.devices(happening.changes, monotonic_ms()))
+            if isinstance(event, PresenceChanged):
+                self._perform(self.machine.devices(event.changes, monotonic_ms()))
                 self._tell_waiting()
             else:
-                self._handle_update(happening)
+                self._handle_update(event)
 
     def tick(self) -> None:
         """Time has passed."""
@@ -136,7 +138,7 @@ class Driver:
         phase = "finished" if self.finished else "stopped"
         self._store.set_status(self._record.run, "finished" if self.finished else "stopped")
         self._folder.write_summary()
-        self._starts.withdraw(self._fleet)
+        self._publisher.withdraw(self._fleet)
         self._fleet.expect(self._record.run, ())
         self._fleet.publish_run(self._run_state(self._next_round, 0, phase))
         for node in sorted({node for node in self._nodes_at_work() if node}):
@@ -199,17 +201,17 @@ class Driver:
         verdict = next(action.verdict for action in actions if isinstance(action, machine.Acknowledge))
         if verdict.result != "stored" and not self._may_refuse(arrived, verdict):
             return
-        self._tell_judged(arrived, verdict)
+        self._tell_checked(arrived, verdict)
         self._perform(actions)
 
-    def _tell_judged(self, arrived: Arrived, verdict: Verdict) -> None:
+    def _tell_checked(self, arrived: Arrived, verdict: Verdict) -> None:
         """Of what nobody had asked for, the rejections are told (P4)."""
         if verdict.result == "rejected" and not verdict.retry:
             return
         header = arrived.header
         if verdict.retry:
             self._of_no_use[header.device] = verdict.reason
-        judged = events.UpdateJudged(
+        checked = events.UpdateChecked(
             header.round,
             header.device,
             header.attempt,
@@ -219,7 +221,7 @@ class Driver:
             header.score,
             arrived.payload_bytes,
         )
-        self._on_event(judged)
+        self._on_event(checked)
 
     def _may_refuse(self, arrived: Arrived, verdict: Verdict) -> bool:
         """Count an update that is not stored; whether it is answered, too (P3: so many a second)."""
@@ -246,17 +248,17 @@ class Driver:
         stored = self._store.updates(self._record.run, number)
         updates = [tamed(one, self._most_samples(one.round_number)) for one in stored]
         learned = self._client_updates(number, updates)
-        vector = moved(self._strategy, number, self._current.vector, learned)
-        _, left_out = self._strategy.settings.aggregation.checked(self._current.vector, learned)
+        vector = checked_aggregate(self._strategy, number, self._current.vector, learned)
+        _, excluded = self._strategy.settings.aggregation.checked(self._current.vector, learned)
         self._current = Initialisation(number, vector, hashlib.sha256(self._codec.pack(vector)).digest())
-        start = self._starts.after(self._current)
-        self._write_round(number, updates, left_out, start)
-        self._starts.move_to(start, self._broker)
+        start = self._publisher.after(self._current)
+        self._write_round(number, updates, excluded, start)
+        self._publisher.move_to(start, self._broker)
         if number == self._record.rounds:
-            self._starts.replace_by(self._codec.pack(vector), self._broker)
+            self._publisher.replace_by(self._codec.pack(vector), self._broker)
         actions = self.machine.closed(self._bases(number + 1), monotonic_ms())
-        self._starts.clear(self._broker, self.machine.rounds_at_work)
-        self._trust.saw(number, len(learned), left_out)
+        self._publisher.clear(self._broker, self.machine.rounds_at_work)
+        self._trust.saw(number, len(learned), excluded)
         return actions
 
     def _client_updates(self, number: int, updates: Sequence[StoredUpdate]) -> list[ClientUpdate]:
@@ -267,32 +269,34 @@ class Driver:
     def _client_update(self, one: StoredUpdate, number: int, finest: int) -> ClientUpdate:
         """What a device learned, the less the older its start (R13); of one coarser than others, what moved (R14)."""
         codec = self._codec_of(one.encoding, one.blob)
-        base = self._starts.base_of(one.round_number, one.encoding, codec)
+        base = self._publisher.base_of(one.round_number, one.encoding, codec)
         learned = codec.learned(one.encoding, base, one.blob, self._work.local_layers)
-        told = learned != 0 if self._formats.precision(one.encoding, one.blob) < finest else None
-        age, power = number - one.round_number, self._config.round.staleness
-        return counted(one.device, self._current.vector, learned, one.samples, age=age, power=power, told=told)
+        update_mask = learned != 0 if self._formats.precision(one.encoding, one.blob) < finest else None
+        age, power = number - one.round_number, self._config.round.staleness_exponent
+        return counted(
+            one.device, self._current.vector, learned, one.samples, age=age, power=power, update_mask=update_mask
+        )
 
     def _bases(self, number: int) -> Bases:
         """Hashes of what the devices of a round start from; there is no float32 form of a difference (M10)."""
-        own = self._starts.sha256_of(number)
+        own = self._publisher.sha256_of(number)
         if self._work.compressed:
             return Hashes(own)
-        others = [partial(self._starts.in_format, number, codec) for codec in self._formats.others]
-        return Hashes(own, partial(self._starts.float_of, number), *others)
+        others = [partial(self._publisher.in_format, number, codec) for codec in self._formats.others]
+        return Hashes(own, partial(self._publisher.float_of, number), *others)
 
     def _write_round(
-        self, number: int, updates: Sequence[StoredUpdate], left_out: Mapping[str, str], start: Start
+        self, number: int, updates: Sequence[StoredUpdate], excluded: Mapping[str, str], start: ModelVersion
     ) -> None:
-        metrics = self._metrics(number, updates) | {"left_out": dict(left_out), "silent": self.machine.silent}
+        metrics = self._metrics(number, updates) | {"excluded": dict(excluded), "silent": self.machine.silent}
         metrics["rejected"] = self._rejected_since_last_round()
         finished = number == self._record.rounds
-        stored = self._starts.record_of(start, number)
+        stored = self._publisher.record_of(start, number)
         self._store.close_round(self._record.run, number, metrics, self._current, stored, finished=finished)
         self._folder.append_metrics(metrics)
         self._folder.write_latest(self._record, self._codec.arrays)
-        for device, reason in left_out.items():
-            self._on_event(events.UpdateLeftOut(number, device, reason))
+        for device, reason in excluded.items():
+            self._on_event(events.UpdateExcluded(number, device, reason))
         self._on_event(events.RoundFinished(number, self._record.rounds, metrics))
 
     def _rejected_since_last_round(self) -> dict[str, int]:
@@ -342,8 +346,8 @@ class Driver:
         others = [form for form in forms if form is not None and form is not self._codec]
         read = sum(form.blob_bytes for form in others)
         if None in forms:
-            read += len(self._starts.float_of(number))
-        return read + (self._starts.bytes_for(node, number) if not forms or self._codec in forms else 0)
+            read += len(self._publisher.float_of(number))
+        return read + (self._publisher.bytes_for(node, number) if not forms or self._codec in forms else 0)
 
     def _codec_of(self, encoding: str, update: bytes) -> ModelCodec:
         """What reads an update; a difference does not say, and is of the run's own format."""
@@ -359,7 +363,7 @@ class Driver:
             phase=phase,
             model=self._codec.model.name,
             network=self._codec.architecture.hex(),
-            hash=self._starts.newest.sha256,
+            hash=self._publisher.newest.sha256,
             deadline=_to_unix_ms(deadline_ms) if deadline_ms else 0,
             quorum=self._config.round.quorum,
         )
@@ -379,11 +383,11 @@ class Driver:
             seed=one.seed,
             deadline=_to_unix_ms(deadline_ms),
             batch=None if work.batch == 1 else work.batch,
-            pull=work.pull(client.ways * client.shots) if work.proximal else None,
+            proximal_decay=work.proximal_decay(client.ways * client.shots) if work.proximal else None,
             start=self._float_start(one, work),
-            until=one.round_number + self._config.round.most_age if self._config.round.buffer else None,
-            least_loss=work.least_loss or None,
-            memory=work.memory or None,
+            until=one.round_number + self._config.round.max_staleness if self._config.round.buffer else None,
+            loss_threshold=work.loss_threshold or None,
+            replay_buffer_size=work.replay_buffer_size or None,
             **self._difference_wanted(one.device, work),
         )
 
@@ -391,16 +395,16 @@ class Driver:
         """The hash of the blob in the device's format; another than the run's own is put on the broker."""
         codec = self._formats.of(self._broker.roster.architecture(one.device))
         if codec is self._codec:
-            return self._starts.sha256_of(one.round_number)
-        return self._starts.publish_form(
-            one.round_number, self._starts.in_format(one.round_number, codec), self._broker
+            return self._publisher.sha256_of(one.round_number)
+        return self._publisher.publish_form(
+            one.round_number, self._publisher.in_format(one.round_number, codec), self._broker
         )
 
     def _float_start(self, one: Assignment, work: ClientWork) -> bytes | None:
         """M9: the start of a device that computes in float32, put on the broker."""
         if work.compressed or self._broker.roster.format(one.device) != "f32":
             return None
-        return self._starts.publish_form(one.round_number, self._starts.float_of(one.round_number), self._broker)
+        return self._publisher.publish_form(one.round_number, self._publisher.float_of(one.round_number), self._broker)
 
     def _difference_wanted(self, device: str, work: ClientWork) -> dict[str, Any]:
         """M10: the fields that ask for one."""
@@ -411,7 +415,7 @@ class Driver:
         )
         return {
             "bits": work.delta_bits or 16,
-            "share": float(work.upload_share),
+            "fraction": float(work.upload_fraction),
             "local": work.local_layers,
             "stored": stored,
         }
@@ -432,7 +436,7 @@ class Driver:
             expected=Expected(self._codec.model.metric, self._most_samples, self._check_update),
             exclude=frozenset(config.devices.exclude),
             buffer=config.round.buffer,
-            most_age=config.round.most_age if config.round.buffer else 0,
+            max_staleness=config.round.max_staleness if config.round.buffer else 0,
         )
 
     def _most_samples(self, number: int) -> int:
@@ -453,13 +457,13 @@ class Driver:
     def _hash_for(self, header: messages.UpdateHeader, codec: ModelCodec) -> bytes:
         """What an update of that form must have started from."""
         if header.encoding != "f32" and codec is self._codec:
-            return self._starts.sha256_of(header.round)
-        return hashlib.sha256(self._starts.base_of(header.round, header.encoding, codec)).digest()
+            return self._publisher.sha256_of(header.round)
+        return hashlib.sha256(self._publisher.base_of(header.round, header.encoding, codec)).digest()
 
-    def _memory(self) -> Memory:
+    def _resume_state(self) -> ResumeState:
         rounds = self._store.rounds(self._record.run)
         is_open = bool(rounds) and rounds[-1].metrics is None
-        return Memory(
+        return ResumeState(
             rounds_done=self._current.rounds_done,
             open_members=rounds[-1].members if is_open else None,
             last_members=rounds[-1].members if rounds else (),
@@ -478,17 +482,17 @@ class Driver:
     def _earlier_rounds(self) -> range:
         """Those of whose updates one can still count (R13)."""
         following = self._current.rounds_done + 1
-        back = self._config.round.most_age if self._config.round.buffer else 0
+        back = self._config.round.max_staleness if self._config.round.buffer else 0
         return range(max(1, following - back), following)
 
     def _clear_old_blobs(self, fleet: Fleet) -> None:
         """Whatever this run's last process, or the fleet's run before, may have left behind."""
-        at_work = {self._starts.sha256_of(number) for number in self.machine.rounds_at_work}
+        at_work = {self._publisher.sha256_of(number) for number in self.machine.rounds_at_work}
         left = _BLOBS_LEFT_BEHIND + len(self._earlier_rounds())
         old = set(self._store.blob_hashes(self._record.run)[-left:]) - at_work
         if fleet.last_run is not None:
             old.add(fleet.last_run.hash)
-        for sha256 in old - {self._starts.newest.sha256}:
+        for sha256 in old - {self._publisher.newest.sha256}:
             fleet.clear_blob(sha256)
             fleet.clear_difference(sha256)
 
@@ -516,8 +520,8 @@ class Driver:
     def _tell_waiting(self) -> None:
         """Once a second at most: devices may come and go as fast as anyone likes."""
         now_ms = monotonic_ms()
-        if self.machine.phase is machine.Phase.WAITING and now_ms >= self._told_waiting_ms + _MS_BETWEEN_WAITING:
-            self._told_waiting_ms = now_ms
+        if self.machine.phase is machine.Phase.WAITING and now_ms >= self._waiting_event_ms + _MS_BETWEEN_WAITING:
+            self._waiting_event_ms = now_ms
             present, unfit = tuple(self.machine.present), tuple(self._broker.roster.unfit())
             self._on_event(events.Waiting(present, self._config.devices.minimum, unfit))
 

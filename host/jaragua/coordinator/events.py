@@ -38,7 +38,7 @@ class RoundStarted:
 
 
 @dataclass(frozen=True)
-class UpdateJudged:
+class UpdateChecked:
     """An update came and was answered (M2)."""
 
     round_number: int
@@ -52,7 +52,7 @@ class UpdateJudged:
 
 
 @dataclass(frozen=True)
-class UpdateLeftOut:
+class UpdateExcluded:
     """A stored update was not believed when its round was closed (R5)."""
 
     round_number: int
@@ -79,7 +79,9 @@ class BrokerBack:
     """The connection to the broker is there again."""
 
 
-RunEvent = RunStarted | Waiting | RoundStarted | UpdateJudged | UpdateLeftOut | RoundFinished | BrokerLost | BrokerBack
+RunEvent = (
+    RunStarted | Waiting | RoundStarted | UpdateChecked | UpdateExcluded | RoundFinished | BrokerLost | BrokerBack
+)
 
 
 @dataclass(frozen=True)

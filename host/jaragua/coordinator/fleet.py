@@ -50,7 +50,7 @@ _STATES = TopicKind.NODE_STATE, TopicKind.DEVICE_STATE
 
 
 @dataclass(frozen=True)
-class Moved:
+class PresenceChanged:
     """Devices came or went."""
 
     changes: list[Change]
@@ -66,9 +66,9 @@ class Arrived:
     payload_bytes: int
 
 
-Happening = Moved | Arrived
-#: What to do with a happening; False: there is no room for it (P3).
-Watcher = Callable[[Happening], object]
+FleetEvent = PresenceChanged | Arrived
+#: What to do with an event; False: there is no room for it (P3).
+Watcher = Callable[[FleetEvent], object]
 
 
 class Fleet:
@@ -475,7 +475,7 @@ class Fleet:
     def _take_state(self, topic: Topic, payload: bytes) -> None:
         changes = self._state_changes(topic, payload)
         if changes:
-            self._tell(Moved(changes))
+            self._tell(PresenceChanged(changes))
 
     def _state_changes(self, topic: Topic, payload: bytes) -> list[Change]:
         if topic.kind is TopicKind.NODE_STATE:
@@ -494,9 +494,9 @@ class Fleet:
         if not self._tell(Arrived(topic.node, header, blob, len(payload))):
             raise RejectedError("more of its node wait already than may", Reason.FLOOD)
 
-    def _tell(self, happening: Happening) -> bool:
+    def _tell(self, event: FleetEvent) -> bool:
         """Whether every watcher had room for it."""
-        had_room = [watcher(happening) is not False for watcher in list(self._watchers)]
+        had_room = [watcher(event) is not False for watcher in list(self._watchers)]
         return all(had_room)
 
 
@@ -505,7 +505,7 @@ def _state_filters(fleet: str) -> list[str]:
 
 
 def split_update(payload: bytes) -> tuple[messages.UpdateHeader, bytes]:
-    """Header and the rest of an update, unjudged: an update with wrong bytes must be answered under its key (R4).
+    """Header and the rest of an update, not validated: an update with wrong bytes must be answered under its key (R4).
 
     Raises: ProtocolError if there is no readable header.
     """

@@ -6,10 +6,10 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from jaragua.coordinator.fleet import Arrived, Happening, Moved
+from jaragua.coordinator.fleet import Arrived, FleetEvent, PresenceChanged
 from jaragua.coordinator.roster import Change
 
-#: P3: updates of one node, and the bytes of one node's and of all nodes' updates that wait to be judged.
+#: P3: updates of one node, and the bytes of one node's and of all nodes' updates that wait to be validated.
 MOST_UPDATES: Final = 1024
 MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_BYTES_IN_ALL: Final = 64 * 1024 * 1024
@@ -34,16 +34,16 @@ class Inbox:
         """Of all updates that wait."""
         return sum(self._bytes.values())
 
-    def put(self, happening: Happening) -> bool:
+    def put(self, event: FleetEvent) -> bool:
         """Take it in; False if its peer has as much waiting as it may: then it is dropped."""
-        if isinstance(happening, Moved):
-            for change in happening.changes:
+        if isinstance(event, PresenceChanged):
+            for change in event.changes:
                 self._changes[change.device] = change
-        elif not self._has_room(happening):
+        elif not self._has_room(event):
             return False
         else:
-            self._lanes.setdefault(happening.node, deque()).append(happening)
-            self._bytes[happening.node] = self._bytes.get(happening.node, 0) + happening.payload_bytes
+            self._lanes.setdefault(event.node, deque()).append(event)
+            self._bytes[event.node] = self._bytes.get(event.node, 0) + event.payload_bytes
         self._filled.set()
         return True
 
@@ -51,29 +51,29 @@ class Inbox:
         """Whoever reads from now on knows where every device is."""
         self._changes.clear()
 
-    def take(self) -> Happening | None:
+    def take(self) -> FleetEvent | None:
         """The next, None if there is none."""
         if self._changes:
             changes, self._changes = list(self._changes.values()), {}
-            return Moved(changes)
+            return PresenceChanged(changes)
         if not self._lanes:
             self._filled.clear()
             return None
         node = next(iter(self._lanes))
         lane = self._lanes.pop(node)
-        happening = lane.popleft()
-        self._bytes[node] -= happening.payload_bytes
+        event = lane.popleft()
+        self._bytes[node] -= event.payload_bytes
         if lane:
             self._lanes[node] = lane  # behind the others
         else:
             del self._bytes[node]
-        return happening
+        return event
 
-    async def next(self) -> Happening:
+    async def next(self) -> FleetEvent:
         """The next, when there is one."""
-        while (happening := self.take()) is None:
+        while (event := self.take()) is None:
             await self._filled.wait()
-        return happening
+        return event
 
     def _has_room(self, update: Arrived) -> bool:
         """An update as long as the bound is taken when nothing else of its node waits."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from jaragua.coordinator import judge, rules
-from jaragua.coordinator.judge import Verdict
+from jaragua.coordinator import rules, validation
 from jaragua.coordinator.roster import Change, Presence
 from jaragua.coordinator.standing import Choice, Place, Standing
+from jaragua.coordinator.validation import Verdict
 from jaragua.store.records import Assignment
 from jaragua.wire.messages import UpdateHeader
 
@@ -43,16 +43,16 @@ class Rules:
     minimum: int
     deadline_ms: int
     wait_ms: int
-    expected: judge.Expected
+    expected: validation.Expected
     exclude: frozenset[str] = frozenset()
     buffer: int = 0
     """R13: updates that make a step, from whichever start; 0: a round waits for its own."""
-    most_age: int = 0
+    max_staleness: int = 0
     """R13: the oldest start, in rounds, from which an update counts."""
 
 
 @dataclass(frozen=True)
-class Memory:
+class ResumeState:
     """What the store knows of a run that is resumed; empty for a new one."""
 
     rounds_done: int = 0
@@ -175,22 +175,22 @@ class _Round:
 class RoundMachine:
     """One run. Call `start` once, then `devices`, `update`, `tick` as things happen; `closed` after `CloseRound`."""
 
-    def __init__(self, fixed: Rules, memory: Memory, bases: Bases) -> None:
+    def __init__(self, fixed: Rules, resumed: ResumeState, bases: Bases) -> None:
         """bases: of the next (or the open) round."""
         self._fixed = fixed
-        self._bases = {**memory.bases, memory.rounds_done + 1: bases}
-        self._rounds_done = memory.rounds_done
-        self._members = set(memory.open_members or memory.last_members)
+        self._bases = {**resumed.bases, resumed.rounds_done + 1: bases}
+        self._rounds_done = resumed.rounds_done
+        self._members = set(resumed.open_members or resumed.last_members)
         self._present: dict[str, str] = {}
-        self._assigned = {(one.round_number, one.device, one.attempt): one for one in memory.assignments}
-        self._stored = set(memory.stored)
-        self._standing = Standing((device for _, device in memory.stored), memory.silent)
+        self._assigned = {(one.round_number, one.device, one.attempt): one for one in resumed.assignments}
+        self._stored = set(resumed.stored)
+        self._standing = Standing((device for _, device in resumed.stored), resumed.silent)
         self._waits_until_ms = 0
-        self._behind = self._remembered_behind(memory)
+        self._behind = self._resumed_behind(resumed)
         """R13: what devices that are there still work on from earlier rounds."""
         self._expected = set(self._members)
         self._started_rounds = False
-        self._round = None if memory.open_members is None else self._remembered(memory, memory.open_members)
+        self._round = None if resumed.open_members is None else self._resumed_round(resumed, resumed.open_members)
         self.phase = Phase.FINISHED if self._rounds_done == fixed.rounds else Phase.WAITING
 
     @property
@@ -271,7 +271,7 @@ class RoundMachine:
 
     def update(self, node: str, header: UpdateHeader, blob: bytes, payload_bytes: int) -> list[Action]:
         """An update came (R4); every one is answered, whatever it is, but for one that can count in the next round."""
-        verdict = self._judge(node, header, blob)
+        verdict = self._validate(node, header, blob)
         if verdict is None:
             return []
         answer = Acknowledge(node, header, verdict)
@@ -288,7 +288,7 @@ class RoundMachine:
         self._rounds_done += 1
         self._leave_behind()
         self._bases[self._rounds_done + 1] = bases
-        self._bases.pop(self._rounds_done - self._fixed.most_age, None)
+        self._bases.pop(self._rounds_done - self._fixed.max_staleness, None)
         self._round = None
         self._waits_until_ms = now_ms + self._fixed.wait_ms
         if self._rounds_done == self._fixed.rounds:
@@ -366,35 +366,35 @@ class RoundMachine:
 
     # ---- going on with an open round ----
 
-    def _remembered(self, memory: Memory, members: tuple[str, ...]) -> _Round:
-        number = memory.rounds_done + 1
-        before = Standing((device for round_number, device in memory.stored if round_number < number), memory.silent)
+    def _resumed_round(self, resumed: ResumeState, members: tuple[str, ...]) -> _Round:
+        number = resumed.rounds_done + 1
+        before = Standing((device for round_number, device in resumed.stored if round_number < number), resumed.silent)
         fixed = self._fixed
         choice = before.choose(Place(fixed.seed, number, fixed.clients, fixed.quorum), members, ())
-        current = _Round(number, members, self._target(len(choice.waited_for)), 0, taken=memory.taken)
-        for one in sorted(memory.assignments, key=lambda one: one.attempt):
+        current = _Round(number, members, self._target(len(choice.waited_for)), 0, taken=resumed.taken)
+        for one in sorted(resumed.assignments, key=lambda one: one.attempt):
             if one.round_number == number:
                 current.slots[one.device] = _Slot(one, beside=one.device in choice.beside)
-        current.stored = {device for round_number, device in memory.stored if round_number == number}
+        current.stored = {device for round_number, device in resumed.stored if round_number == number}
         if not fixed.buffer:
             current.target += len(current.stored & set(choice.beside))
         return current
 
-    def _remembered_behind(self, memory: Memory) -> dict[str, Assignment]:
+    def _resumed_behind(self, resumed: ResumeState) -> dict[str, Assignment]:
         """The last part of every device that was given one in the rounds before, is not done, and can still count."""
         if not self._fixed.buffer:
             return {}
-        last = {one.device: one for one in sorted(memory.assignments, key=lambda one: (one.round_number, one.attempt))}
+        last = {one.device: one for one in sorted(resumed.assignments, key=lambda one: (one.round_number, one.attempt))}
         return {
             device: one
             for device, one in last.items()
-            if one.round_number <= memory.rounds_done
-            and not self._is_too_old(one.round_number, memory.rounds_done + 1)
-            and (one.round_number, device) not in memory.stored
+            if one.round_number <= resumed.rounds_done
+            and not self._is_too_old(one.round_number, resumed.rounds_done + 1)
+            and (one.round_number, device) not in resumed.stored
         }
 
     def _is_too_old(self, round_number: int, open_round: int) -> bool:
-        return rules.is_too_old(round_number, open_round, self._fixed.most_age)
+        return rules.is_too_old(round_number, open_round, self._fixed.max_staleness)
 
     def _behind_again(self, now_ms: int) -> list[Action]:
         """R9 for parts of earlier rounds: the command again with the key it had; who is not there is let off."""
@@ -473,7 +473,7 @@ class RoundMachine:
             return []
         return [Assign(self._new_assignment(current, device)), *self._command(current, device)]
 
-    def _judge(self, node: str, header: UpdateHeader, blob: bytes) -> Verdict | None:
+    def _validate(self, node: str, header: UpdateHeader, blob: bytes) -> Verdict | None:
         """None: it could count in the round that is opened next, and comes again (M2)."""
         fixed = self._fixed
         if header.run != fixed.run:
@@ -487,7 +487,7 @@ class RoundMachine:
             return Verdict("late", "the round is closed")
         if self._round is None or self.phase is not Phase.TRAINING:
             return None if fixed.buffer else Verdict("late", "the round is closed")
-        return judge.content(header, blob, self._bases[header.round], fixed.expected)
+        return validation.content(header, blob, self._bases[header.round], fixed.expected)
 
     def _take(self, current: _Round, header: UpdateHeader) -> None:
         self._stored.add((header.round, header.device))

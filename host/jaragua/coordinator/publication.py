@@ -8,17 +8,17 @@ from typing import overload
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.fleet import Fleet
-from jaragua.coordinator.starts import Start, StartMaker
-from jaragua.store import Initialisation, RunRecord, Store, StoredStart
+from jaragua.coordinator.model_version import ModelVersion, ModelVersionMaker
+from jaragua.store import Initialisation, RunRecord, Store, StoredVersion
 from jaragua.strategies import Vector
 
 _FORMS_REMEMBERED = 16
 
 
-class Starts:
+class ModelPublisher:
     """The starts of one run, in the order of its rounds."""
 
-    def __init__(self, maker: StartMaker, store: Store, record: RunRecord, current: Initialisation) -> None:
+    def __init__(self, maker: ModelVersionMaker, store: Store, record: RunRecord, current: Initialisation) -> None:
         self._maker = maker
         self._store = store
         self._kept: dict[bytes, bytes] = {}
@@ -28,16 +28,16 @@ class Starts:
         self._forms: dict[int, set[bytes]] = {}
         """Hashes of other forms on the broker, by round."""
         first = maker.first(store.initialisation(record.run, 0).vector)
-        self._chain = [_stored(first, 0), *store.starts(record.run)] if first.payload else []
+        self._delta_history = [_stored(first, 0), *store.starts(record.run)] if first.payload else []
         """Of the start of round n + 1 at n; empty if there are no differences."""
-        last = self._chain[-1] if self._chain else None
-        self.newest = Start(last.blob, last.payload, last.total) if last else maker.first(current.vector)
+        last = self._delta_history[-1] if self._delta_history else None
+        self.newest = ModelVersion(last.blob, last.payload, last.total) if last else maker.first(current.vector)
 
-    def after(self, current: Initialisation) -> Start:
+    def after(self, current: Initialisation) -> ModelVersion:
         """What the next round starts from."""
         return self._maker.next(self.newest, current.vector)
 
-    def record_of(self, start: Start, rounds_done: int) -> StoredStart | None:
+    def record_of(self, start: ModelVersion, rounds_done: int) -> StoredVersion | None:
         """What is to be stored of it: nothing of a packed initialisation."""
         return _stored(start, rounds_done) if start.payload else None
 
@@ -50,8 +50,8 @@ class Starts:
 
     def sha256_of(self, round_number: int) -> bytes:
         """The hash of what the devices of a round started from."""
-        if self._chain:
-            return self._chain[round_number - 1].sha256
+        if self._delta_history:
+            return self._delta_history[round_number - 1].sha256
         return self._store.initialisation(self._run, round_number - 1).blob_hash
 
     def float_of(self, round_number: int) -> bytes:
@@ -87,19 +87,19 @@ class Starts:
     def publish(self, fleet: Fleet, earlier: Collection[int] = ()) -> None:
         """Put the newest start on the broker, and the differences that lead to it; earlier: rounds still at work."""
         fleet.publish_blob(self.newest.blob)
-        for number in earlier if not self._chain else ():
+        for number in earlier if not self._delta_history else ():
             self._kept[self.sha256_of(number)] = blob = self.blob_of(number)
             fleet.publish_blob(blob)
         for one in self._leading():
             fleet.publish_difference(one.sha256, one.payload)
 
-    def move_to(self, start: Start, fleet: Fleet) -> None:
+    def move_to(self, start: ModelVersion, fleet: Fleet) -> None:
         """The next round starts here; the blobs of earlier ones stay until `clear`."""
         before, led = self.newest, self._leading()
         self.newest = start
         fleet.publish_blob(start.blob)
         if start.payload:
-            self._chain.append(_stored(start, len(self._chain)))
+            self._delta_history.append(_stored(start, len(self._delta_history)))
         if before.sha256 == start.sha256:
             return
         self._kept[before.sha256] = before.blob
@@ -129,30 +129,30 @@ class Starts:
         self._kept[self.newest.sha256] = self.newest.blob
         fleet.publish_blob(blob)
         self.withdraw(fleet)
-        self.newest, self._chain, self._forms = Start(blob), [], {}
+        self.newest, self._delta_history, self._forms = ModelVersion(blob), [], {}
         self.clear(fleet)
 
     def bytes_for(self, node: str, round_number: int) -> int:
         """What a node reads to have the start of the open round: what it missed, a blob at most."""
-        if not self._chain:
+        if not self._delta_history:
             return len(self.newest.blob)
         known = self._store.last_round_of_node(self._run, node, round_number)
-        has = self._chain[known - 1].total if known else 0
+        has = self._delta_history[known - 1].total if known else 0
         return min(self.newest.total - has, len(self.newest.blob))
 
-    def _leading(self) -> list[StoredStart]:
+    def _leading(self) -> list[StoredVersion]:
         """Those from which it is shorter to read differences than the newest blob."""
         least = self.newest.total - len(self.newest.blob)
-        found: dict[bytes, StoredStart] = {}
-        for one in reversed(self._chain):
+        found: dict[bytes, StoredVersion] = {}
+        for one in reversed(self._delta_history):
             if one.total - len(one.payload) < least:
                 break
             found.setdefault(one.sha256, one)
         return list(found.values())
 
 
-def _stored(start: Start, rounds_done: int) -> StoredStart:
-    return StoredStart(rounds_done, start.sha256, start.blob, start.payload, start.total)
+def _stored(start: ModelVersion, rounds_done: int) -> StoredVersion:
+    return StoredVersion(rounds_done, start.sha256, start.blob, start.payload, start.total)
 
 
 class Hashes(Sequence[bytes]):

@@ -63,8 +63,8 @@ class _Node:
 class _Device:
     node: str
     state: DeviceState
-    told: Presence = Presence.AWAY
-    told_place: tuple[str, int] = ("", 0)
+    announced: Presence = Presence.AWAY
+    announced_place: tuple[str, int] = ("", 0)
     """Node and epoch of the last change."""
 
 
@@ -134,7 +134,7 @@ class Roster:
         """One that is gone, or a stranger that never answered, is forgotten. Raises: CrowdError if there is none."""
         if len(self._devices) < MOST_DEVICES:
             return []
-        gone = next((name for name, one in self._devices.items() if one.told is not Presence.PRESENT), None)
+        gone = next((name for name, one in self._devices.items() if one.announced is not Presence.PRESENT), None)
         place = gone or next((name for name in self._devices if self.is_stranger(name)), None)
         if place is None:
             raise CrowdError(f"{device} would be one device more than {MOST_DEVICES}")
@@ -147,7 +147,7 @@ class Roster:
             return []
         del self._devices[device]
         self._leave(node, device)
-        return [] if known.told is Presence.AWAY else [Change(device, node, Presence.AWAY)]
+        return [] if known.announced is Presence.AWAY else [Change(device, node, Presence.AWAY)]
 
     def _leave(self, node: str, device: str) -> None:
         self._at[node].discard(device)
@@ -197,10 +197,10 @@ class Roster:
     def _change(self, name: str) -> Change | None:
         device = self._devices[name]
         presence, place = self._presence(device), (device.node, device.state.epoch)
-        again = presence is device.told is Presence.PRESENT and place != device.told_place
-        if presence is device.told and not again:
+        again = presence is device.announced is Presence.PRESENT and place != device.announced_place
+        if presence is device.announced and not again:
             return None
-        device.told, device.told_place = presence, place
+        device.announced, device.announced_place = presence, place
         return Change(name, device.node, presence, again)
 
     def _presence(self, device: _Device) -> Presence:
@@ -212,7 +212,7 @@ class Roster:
         if node is None or node.state not in _PRESENT:
             return Presence.AWAY
         # The node has connected anew and has not yet said how its device is: what is known of it still holds.
-        return device.told if device.state.epoch < node.epoch else Presence.PRESENT
+        return device.announced if device.state.epoch < node.epoch else Presence.PRESENT
 
     def _fits(self, device: _Device) -> bool:
         return self._architectures is None or device.state.architecture in self._architectures

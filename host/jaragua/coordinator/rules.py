@@ -45,9 +45,9 @@ def updates_that_close(buffer: int, at_work: int) -> int:
     return min(buffer or at_work, at_work)
 
 
-def is_too_old(round_number: int, open_round: int, most_age: int) -> bool:
+def is_too_old(round_number: int, open_round: int, max_staleness: int) -> bool:
     """R13.2: whether what was learned from the start of a round counts no more in the open one."""
-    return open_round - round_number > most_age
+    return open_round - round_number > max_staleness
 
 
 def digest(purpose: str, run_seed: int, round_number: int, device: str) -> bytes:

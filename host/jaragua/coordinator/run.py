@@ -110,9 +110,9 @@ async def _loop(driver: Driver, fleet: Fleet, inbox: Inbox, watch: _BrokerWatch)
                 driver.handle(await inbox.next())
         # What came before a deadline counts, and a full inbox must not keep the connection from being read and written.
         for _ in range(inbox.waiting):
-            if driver.finished or (happening := inbox.take()) is None:
+            if driver.finished or (event := inbox.take()) is None:
                 break
-            driver.handle(happening)
+            driver.handle(event)
             await asyncio.sleep(0)
         fleet.raise_if_broken()
         watch.look()
@@ -174,8 +174,8 @@ def _result(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> events.R
 
 def _require_believed(closed: Sequence[Any]) -> None:
     """R17: what no update that was believed has moved is no result. Raises: RunError."""
-    if all(len(metrics.get("left_out", {})) >= len(metrics["devices"]) for metrics in closed):
-        device, reason = next(iter(closed[-1]["left_out"].items()))
+    if all(len(metrics.get("excluded", {})) >= len(metrics["devices"]) for metrics in closed):
+        device, reason = next(iter(closed[-1]["excluded"].items()))
         message = f"no update of this run was believed, and its model is the one it began with; of {device}: {reason}"
         raise RunError(message, "look at the devices, then begin anew: `jaragua run CONFIG --new`")
 

@@ -1,4 +1,4 @@
-"""The demonstration, step by step: build, start the fleet, train, then judge a board that was not there.
+"""The demonstration, step by step: build, start the fleet, train, then evaluate a board that was not there.
 
 Everything in it is the product: the image that `pio run -e qemu_m4` builds, on emulated boards; a real broker; the
 gateway and the client as processes of their own; the coordinator. Only the boards' hardware is emulated.
@@ -53,7 +53,7 @@ class Phase(Enum):
     BUILD = "building the firmware image"
     START = "starting the broker, the boards, the gateway and the Pi client"
     TRAIN = "learning to learn"
-    JUDGE = "a board that nobody has seen adapts to tasks of its own"
+    EVALUATE = "a board that nobody has seen adapts to tasks of its own"
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,14 @@ class DemoResult:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One more held-out task is judged."""
+class TaskEvaluated:
+    """One more held-out task is evaluated."""
 
     done: int
     total: int
 
 
-DemoEvent = Phase | RunEvent | Judged
+DemoEvent = Phase | RunEvent | TaskEvaluated
 OnEvent = Callable[[DemoEvent], None]
 
 
@@ -120,9 +120,9 @@ class Demonstration:
         with Broker() as broker:
             async with self._training_fleet(image, broker.url) as programs:
                 run = await _while_alive(self._train(broker.url), programs)
-            self._on_event(Phase.JUDGE)
+            self._on_event(Phase.EVALUATE)
             async with self._newcomer(image, broker.url) as programs:
-                held_out = await _while_alive(self._judge(broker.url, run), programs)
+                held_out = await _while_alive(self._evaluate(broker.url, run), programs)
         return DemoResult(run, held_out, size)
 
     @asynccontextmanager
@@ -179,7 +179,7 @@ class Demonstration:
         ]
         return configuration.parse("\n".join(lines), wanted.directory / "config.toml")
 
-    async def _judge(self, url: str, run: RunResult) -> HeldOut:
+    async def _evaluate(self, url: str, run: RunResult) -> HeldOut:
         """The same tasks from the learned and from the random start, on the same board."""
         async with open_fleet(url, FLEET) as session:
             await wait_for_devices(session, [NEWCOMER], _READY_SECONDS)
@@ -189,7 +189,7 @@ class Demonstration:
             for blob, results in ((run.final_blob, learned), (run.initial_blob, random)):
                 for number in range(self._settings.tasks):
                     results.append(await request_adaptation(session, run.run, self._trial(number, blob)))
-                    self._on_event(Judged(len(learned) + len(random), total))
+                    self._on_event(TaskEvaluated(len(learned) + len(random), total))
         return summarise(learned, random)
 
     def _trial(self, number: int, blob: bytes) -> Trial:

@@ -35,7 +35,7 @@ class BoardRequests(Protocol):
         seed: int = 0,
         batch: int = 1,
         *,
-        least_loss: int = 0,
+        loss_threshold: int = 0,
     ) -> JobState: ...
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState: ...
@@ -68,10 +68,10 @@ class BoardTrainer:
         self._check_architecture(plan)
         self._check_sums(samples.step)
         packed = samples_of(samples.inputs, samples.targets)
-        least = samples.integer_least_loss(plan, blob)
+        least = samples.integer_loss_threshold(plan, blob)
         with translated():
             job = self._board.new_job()
-            state = await self._board.train(job, packed, rate, blob, seed, samples.step, least_loss=least)
+            state = await self._board.train(job, packed, rate, blob, seed, samples.step, loss_threshold=least)
         self._trained = state
         return _figures(plan, state)
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from jaragua.errors import PortError
 from jaragua.serial import failures
-from jaragua.serial.driver import LinkDriver, LinkInterrupted
+from jaragua.serial.link_driver import LinkDriver, LinkInterrupted
 from jaragua.serial.transport import PortNameError, Transport, open_transport
 from jaragua.wire import link, messages
 from jaragua.wire.counters import LinkCounters

@@ -91,7 +91,7 @@ def describe_device(place: Place, device: str, facts: DeviceFacts) -> bytes:
         },
         "actions": {
             "train": _action(place.href(TopicKind.COMMAND, verb="train"), "Train on the device's own task"),
-            "adapt": _action(place.href(TopicKind.COMMAND, verb="adapt"), "Judge a start on a held-out task"),
+            "adapt": _action(place.href(TopicKind.COMMAND, verb="adapt"), "Evaluate a start on a held-out task"),
         },
         **{f"jrg:{name}": value for name, value in facts.facts.items()},
     }

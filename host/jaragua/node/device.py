@@ -1,4 +1,4 @@
-"""One device of a node: its state on the broker and its orders, one at a time."""
+"""One device of a node: its state on the broker and its jobs, one at a time."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ LOGGER = logging.getLogger(__name__)
 
 DeviceKind = Literal["cortex-m4", "pi"]
 StateName = Literal["init", "ready", "training", "sleeping", "disconnected", "lost", "stale"]
-#: P3: orders that wait for a device.
-MOST_ORDERS = 64
-# A board that goes away each time it is given the same order is not helped by another try.
+#: P3: jobs that wait for a device.
+MOST_JOBS = 64
+# A board that goes away each time it is given the same job is not helped by another try.
 _MOST_TRIES = 5
 
 
 @dataclass(frozen=True)
-class TrainOrder:
+class TrainJob:
     """A train-command on its way through a device."""
 
     command: TrainCommand
 
 
 @dataclass(frozen=True)
-class AdaptOrder:
+class AdaptJob:
     """An adapt-command, and where its answer goes."""
 
     command: AdaptCommand
@@ -43,22 +43,22 @@ class AdaptOrder:
     correlation: bytes | None
 
 
-Order = TrainOrder | AdaptOrder
+DeviceJob = TrainJob | AdaptJob
 
 
-class Office(Protocol):
+class DeviceHost(Protocol):
     """What a device needs of its node."""
 
-    async def perform(self, trainer: Trainer, order: Order) -> None:
-        """Carry the order out and hand the result on."""
+    async def perform(self, trainer: Trainer, job: DeviceJob) -> None:
+        """Carry the job out and hand the result on."""
         ...
 
-    def refuse(self, order: Order, why: str, reason: Reason = Reason.COMMAND) -> None:
+    def refuse(self, job: DeviceJob, why: str, reason: Reason = Reason.COMMAND) -> None:
         """Tell whoever asked that it will not be done, and count it."""
         ...
 
-    def is_of_the_run(self, order: Order) -> bool:
-        """Whether an order belongs to what the coordinator says of the run: it goes before others."""
+    def is_of_the_run(self, job: DeviceJob) -> bool:
+        """Whether a job belongs to what the coordinator says of the run: it goes before others."""
         ...
 
     def state_changed(self, device: Device) -> None:
@@ -69,20 +69,20 @@ class Office(Protocol):
 class Device:
     """A device under its name in the fleet. A board's model and architecture are its image's, a Pi's the run's."""
 
-    def __init__(self, office: Office, name: str, kind: DeviceKind, model: str, architecture: bytes) -> None:
+    def __init__(self, host: DeviceHost, name: str, kind: DeviceKind, model: str, architecture: bytes) -> None:
         self.name = name
         self.kind = kind
         self.update_command = ""  # what puts another image on the board
         self.format: str | None = None  # "f32" of one that computes in float32 (M9)
         self.lacks: Callable[[str, Plan], str | None] = lambda model, plan: None  # why a Pi cannot follow the run
-        self._office = office
+        self._host = host
         self._model = model
         self._architecture = architecture
         self._state: StateName = "init"
         self._reason: str | None = None
         self._stale_reason: str | None = None
-        self._orders: deque[Order] = deque()
-        self._current: Order | None = None
+        self._jobs: deque[DeviceJob] = deque()
+        self._current: DeviceJob | None = None
         self._tries = 0
         self._wake = asyncio.Event()
 
@@ -107,10 +107,10 @@ class Device:
         """Change the state and publish it, if it is another one."""
         if (state, reason) != (self._state, self._reason):
             self._state, self._reason = state, reason
-            self._office.state_changed(self)
+            self._host.state_changed(self)
 
     def link_broken(self, reason: str) -> None:
-        """The link to an idle device is gone for now; with an order under way, the order finds out by itself."""
+        """The link to an idle device is gone for now; with a job under way, the job finds out by itself."""
         if self._current is None:
             self.set_state("lost", reason)
 
@@ -123,17 +123,17 @@ class Device:
         """What the device turned out to compute."""
         if (model, architecture) != (self._model, self._architecture):
             self._model, self._architecture = model, architecture
-            self._office.state_changed(self)
+            self._host.state_changed(self)
 
     def mark_stale(self, reason: str | None) -> None:
-        """Leave the device out (its orders are refused), or take it in again with None. Said once."""
+        """Leave the device out (its jobs are refused), or take it in again with None. Said once."""
         if reason == self._stale_reason:
             return
         self._stale_reason = reason
         if reason:
             LOGGER.warning("%s is left out: %s", self.name, reason)
             self._refuse_all(reason)
-        self._office.state_changed(self)
+        self._host.state_changed(self)
 
     def expect(self, model: str, plan: Plan) -> None:
         """The run computes this network: a Pi follows, a board built for another one is stale."""
@@ -144,81 +144,81 @@ class Device:
         matches = plan.architecture == self._architecture
         self.mark_stale(None if matches else self._wrong_architecture(model))
 
-    def submit(self, order: Order) -> None:
-        """Take an order; one that is waiting or under way already is not taken twice.
+    def submit(self, job: DeviceJob) -> None:
+        """Take a job; one that is waiting or under way already is not taken twice.
 
         A bounded number waits (P3): for one of the run another has to go.
         """
-        order = order if self.format == "f32" else _in_integers(order)
+        job = job if self.format == "f32" else _in_integers(job)
         if self._stale_reason:
-            self._office.refuse(order, self._stale_reason)
-        elif order != self._current and order not in self._orders:
-            self._orders.append(order)
+            self._host.refuse(job, self._stale_reason)
+        elif job != self._current and job not in self._jobs:
+            self._jobs.append(job)
             self._wake.set()
-            if len(self._orders) > MOST_ORDERS:
+            if len(self._jobs) > MOST_JOBS:
                 self._give_up_one()
 
     def _give_up_one(self) -> None:
         """The newest of those that are not of the run; if all are, the newest."""
-        of_the_run = self._office.is_of_the_run
-        surplus = next((order for order in reversed(self._orders) if not of_the_run(order)), self._orders[-1])
-        self._orders.remove(surplus)
-        self._office.refuse(surplus, f"{MOST_ORDERS} orders wait for {self.name} already", Reason.FLOOD)
+        of_the_run = self._host.is_of_the_run
+        surplus = next((job for job in reversed(self._jobs) if not of_the_run(job)), self._jobs[-1])
+        self._jobs.remove(surplus)
+        self._host.refuse(surplus, f"{MOST_JOBS} jobs wait for {self.name} already", Reason.FLOOD)
 
-    def drop(self, unwanted: Callable[[Order], bool]) -> None:
-        """Forget waiting orders; the one under way ends by itself."""
-        self._orders = deque(order for order in self._orders if not unwanted(order))
+    def drop(self, unwanted: Callable[[DeviceJob], bool]) -> None:
+        """Forget waiting jobs; the one under way ends by itself."""
+        self._jobs = deque(job for job in self._jobs if not unwanted(job))
 
     async def serve(self, trainer: Trainer) -> None:
-        """Carry out orders until the trainer is gone (TrainerGone); the order under way is kept for the next."""
+        """Carry out jobs until the trainer is gone (TrainerGone); the job under way is kept for the next."""
         while True:
             self.set_state("ready", self._reason if self._state in ("ready", "training") else None)
-            order = await self._next()
+            job = await self._next()
             self.set_state("training")
-            failure = await self._try(trainer, order)
+            failure = await self._try(trainer, job)
             self.set_state("ready", failure)
 
-    async def _next(self) -> Order:
+    async def _next(self) -> DeviceJob:
         while self._current is None:
-            if self._orders:
+            if self._jobs:
                 self._current, self._tries = self._first(), 0
             else:
                 self._wake.clear()
                 await self._wake.wait()
         return self._current
 
-    def _first(self) -> Order:
-        """Take the order that is next: of those of the run the oldest, else the oldest."""
-        first = next(filter(self._office.is_of_the_run, self._orders), self._orders[0])
-        self._orders.remove(first)
+    def _first(self) -> DeviceJob:
+        """Take the job that is next: of those of the run the oldest, else the oldest."""
+        first = next(filter(self._host.is_of_the_run, self._jobs), self._jobs[0])
+        self._jobs.remove(first)
         return first
 
-    async def _try(self, trainer: Trainer, order: Order) -> str | None:
+    async def _try(self, trainer: Trainer, job: DeviceJob) -> str | None:
         """One attempt; the sentence why it failed, if it did."""
         self._tries += 1
         try:
-            await self._office.perform(trainer, order)
+            await self._host.perform(trainer, job)
         except (TrainerGone, TrainerRestarted) as error:
             if self._tries >= _MOST_TRIES:
-                self._fail(order, error)
+                self._fail(job, error)
             if isinstance(error, TrainerGone):
                 raise
             LOGGER.info("%s: %s; begun again", self.name, error)
             return None
         except (JaraguaError, CompileError) as error:
-            return self._fail(order, error)
+            return self._fail(job, error)
         self._current = None
         return None
 
-    def _fail(self, order: Order, error: JaraguaError | CompileError) -> str:
+    def _fail(self, job: DeviceJob, error: JaraguaError | CompileError) -> str:
         self._current = None
         reason = f"{error.message} ({error.hint})" if error.hint else error.message
-        self._office.refuse(order, reason)
+        self._host.refuse(job, reason)
         return reason
 
     def _refuse_all(self, reason: str) -> None:
-        while self._orders:
-            self._office.refuse(self._orders.popleft(), reason)
+        while self._jobs:
+            self._host.refuse(self._jobs.popleft(), reason)
 
     def _wrong_architecture(self, wanted: str) -> str:
         told = f"its image computes the network of '{self._model}', the run that of '{wanted}'"
@@ -227,10 +227,10 @@ class Device:
         return f"{told}, a task of one's own, and {NO_IMAGE}: {WITHOUT_BOARDS}"
 
 
-def _in_integers(order: Order) -> Order:
-    """The order without a start in float32, which is for other devices (M9)."""
-    if order.command.start is None:
-        return order
-    if isinstance(order, TrainOrder):
-        return replace(order, command=replace(order.command, start=None))
-    return replace(order, command=replace(order.command, start=None))
+def _in_integers(job: DeviceJob) -> DeviceJob:
+    """The job without a start in float32, which is for other devices (M9)."""
+    if job.command.start is None:
+        return job
+    if isinstance(job, TrainJob):
+        return replace(job, command=replace(job.command, start=None))
+    return replace(job, command=replace(job.command, start=None))

@@ -9,9 +9,9 @@ import numpy as np
 
 from jaragua.errors import ProtocolError
 from jaragua.strategies.aggregation import Vector
-from jaragua.strategies.compression import Rest, decode, encode_with_rest
+from jaragua.strategies.compression import Residual, decode, encode_with_residual
 from jaragua.strategies.vectors import flat, layers_of, shared_blocks
-from jaragua.wire.messages import StartDifference, TrainCommand, pack_update
+from jaragua.wire.messages import ModelDelta, TrainCommand, pack_update
 from jaragua_compiler import pack, unpack
 from jaragua_compiler.graph.initial_weights import initial_weights
 from jaragua_compiler.planning.plan import Plan
@@ -26,7 +26,7 @@ class Wanted:
     """What a train-command asks for as a difference."""
 
     bits: int
-    share: float
+    fraction: float
     local_layers: int
     stored_round: int
     """The last round of which the coordinator has an update of the device; 0: none."""
@@ -36,35 +36,35 @@ def wanted_of(command: TrainCommand) -> Wanted | None:
     """None if the command asks for a blob."""
     if command.bits is None:
         return None
-    share = 1.0 if command.share is None else command.share
-    return Wanted(command.bits, share, command.local or 0, command.stored or 0)
+    fraction = 1.0 if command.fraction is None else command.fraction
+    return Wanted(command.bits, fraction, command.local or 0, command.stored or 0)
 
 
-def update_of(plan: Plan, wanted: Wanted, base: bytes, trained: bytes, left_out: bytes) -> tuple[bytes, bytes]:
+def update_of(plan: Plan, wanted: Wanted, base: bytes, trained: bytes, withheld: bytes) -> tuple[bytes, bytes]:
     """The difference a device sends, and what it leaves out for the next.
 
-    left_out: float32 little endian, what was left out before; of another length: nothing was. Raises: CompileError,
-    ProtocolError if no layer is left to send.
+    withheld: float32 little endian, the residual of the update before; of another length: nothing was. Raises:
+    CompileError, ProtocolError if no layer is left to send.
     """
     blocks = _blocks(plan, wanted.local_layers)
     count = sum(blocks)
     learned = flat(unpack(plan, trained)) - flat(unpack(plan, base))
-    owed: Rest = np.frombuffer(left_out, "<f4") if len(left_out) == 4 * count else np.zeros(count, np.float32)
-    data, rest = encode_with_rest(learned[:count] + owed, blocks, wanted.share, wanted.bits)
-    return data, rest.astype("<f4").tobytes()
+    owed: Residual = np.frombuffer(withheld, "<f4") if len(withheld) == 4 * count else np.zeros(count, np.float32)
+    data, residual = encode_with_residual(learned[:count] + owed, blocks, wanted.fraction, wanted.bits)
+    return data, residual.astype("<f4").tobytes()
 
 
 def first_payload(plan: Plan, seed: int, local_layers: int, blob: bytes) -> bytes:
     """How the first start follows from the run's seed."""
-    return pack_update(StartDifference(b"", 0, _bare(plan, blob), local_layers, seed), b"")
+    return pack_update(ModelDelta(b"", 0, _bare(plan, blob), local_layers, seed), b"")
 
 
 def next_payload(plan: Plan, base: bytes, total: int, local_layers: int, blob: bytes, data: bytes) -> bytes:
     """How `blob` follows from the start whose hash is `base`, given the difference `data`."""
-    return pack_update(StartDifference(base, total, _bare(plan, blob), local_layers), data)
+    return pack_update(ModelDelta(base, total, _bare(plan, blob), local_layers), data)
 
 
-def moved(plan: Plan, numbers: Vector, local_layers: int, data: bytes) -> Vector:
+def with_delta(plan: Plan, numbers: Vector, local_layers: int, data: bytes) -> Vector:
     """A start's numbers after a difference. Raises: ProtocolError if the bytes are none, or no layer is sent."""
     blocks = _blocks(plan, local_layers)
     result = numbers.copy()
@@ -72,7 +72,7 @@ def moved(plan: Plan, numbers: Vector, local_layers: int, data: bytes) -> Vector
     return result
 
 
-def blob_from(plan: Plan, header: StartDifference, data: bytes, base: bytes) -> bytes:
+def blob_from(plan: Plan, header: ModelDelta, data: bytes, base: bytes) -> bytes:
     """The blob that a payload describes; base: the blob it starts from, unused if it starts from the seed.
 
     Raises: ProtocolError, CompileError.
@@ -80,7 +80,7 @@ def blob_from(plan: Plan, header: StartDifference, data: bytes, base: bytes) -> 
     if not header.base:
         weights = initial_weights(plan.network, header.seed or 0)
     else:
-        numbers = moved(plan, flat(unpack(plan, base)), header.local, data)
+        numbers = with_delta(plan, flat(unpack(plan, base)), header.local, data)
         weights = layers_of(numbers, plan.shapes)
     return pack(plan, weights, exponents(plan, _inflated(header.exponents, plan.blob_bytes)))
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from jaragua.errors import ProtocolError
 from jaragua.node import ranges
-from jaragua.node.device import AdaptOrder, TrainOrder
+from jaragua.node.device import AdaptJob, TrainJob
 from jaragua.node.session import Incoming
 from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, decode
 from jaragua.wire.topics import Topic, TopicError, TopicKind, parse
@@ -22,9 +22,9 @@ LONGEST_CORRELATION_BYTES = 256
 class NotPossible(ProtocolError):
     """An adapt command that can be answered, with a field outside its range."""
 
-    def __init__(self, order: AdaptOrder, message: str) -> None:
+    def __init__(self, job: AdaptJob, message: str) -> None:
         super().__init__(message)
-        self.order = order
+        self.job = job
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class BlobArrived:
 
 @dataclass(frozen=True)
 class DifferenceArrived:
-    """Bytes on the topic of a difference; what they make is for `Starts` to say."""
+    """Bytes on the topic of a difference; what they make is for `ModelFetcher` to say."""
 
     sha256_hex: str
     payload: bytes
 
 
-Request = RunState | UpdateAck | BlobArrived | DifferenceArrived | TrainOrder | AdaptOrder | StopCommand
+Request = RunState | UpdateAck | BlobArrived | DifferenceArrived | TrainJob | AdaptJob | StopCommand
 
 
 def read(message: Incoming) -> Request:
@@ -74,7 +74,7 @@ def _read_ack(topic: Topic, payload: bytes) -> UpdateAck:
 
 def _read_command(verb: str, message: Incoming) -> Request:
     if verb == "train":
-        return TrainOrder(_checked(decode(TrainCommand, message.payload)))
+        return TrainJob(_checked(decode(TrainCommand, message.payload)))
     if verb == "adapt":
         return _read_adapt(message)
     if verb == "stop":
@@ -82,16 +82,16 @@ def _read_command(verb: str, message: Incoming) -> Request:
     raise TopicError(f"there is no command {verb!r}")
 
 
-def _read_adapt(message: Incoming) -> AdaptOrder:
+def _read_adapt(message: Incoming) -> AdaptJob:
     command = decode(AdaptCommand, message.payload)
     if len(message.correlation or b"") > LONGEST_CORRELATION_BYTES:
         raise ProtocolError(f"the correlation data have more than {LONGEST_CORRELATION_BYTES} bytes")
-    order = AdaptOrder(command, _response_topic(message), message.correlation)
+    job = AdaptJob(command, _response_topic(message), message.correlation)
     try:
         _checked(command)
     except ProtocolError as error:
-        raise NotPossible(order, error.message) from error
-    return order
+        raise NotPossible(job, error.message) from error
+    return job
 
 
 def _checked(message: M) -> M:

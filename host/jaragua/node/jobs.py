@@ -1,4 +1,4 @@
-"""What a command means for a trainer: the one place where training and judging are put together (M3, M4)."""
+"""What a command means for a trainer: the one place where training and evaluation are put together (M3, M4)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 
 from jaragua.node.differences import update_of, wanted_of
-from jaragua.node.feeder import Feeder
 from jaragua.node.outbox import OutboxEntry, UpdateKey
-from jaragua.node.pull import pulled, pulled_floats
+from jaragua.node.proximal_decay import decayed, decayed_floats
+from jaragua.node.task_sampler import TaskSampler
 from jaragua.node.trainer import Figures, SampleSet, Trainer
 from jaragua.wire.messages import AdaptCommand, AdaptResult, TrainCommand, UpdateHeader, pack_update
 from jaragua_compiler.planning.plan import Plan
@@ -16,25 +16,25 @@ from jaragua_compiler.quantisation.rate import LearningRate
 
 
 async def train(
-    trainer: Trainer, feeder: Feeder, command: TrainCommand, blob: bytes, left_out: bytes = b""
+    trainer: Trainer, task_sampler: TaskSampler, command: TrainCommand, blob: bytes, residual: bytes = b""
 ) -> OutboxEntry:
     """Train from `blob` (or the float32 form, M9) on the device's task; returns the update as it goes out.
 
-    left_out: what the device left out in the last round that the coordinator has (M10).
+    residual: what the device left out in the last round that the coordinator has (M10).
     """
     # Drawing a task may read a data set: not on the event loop.
-    samples = await asyncio.to_thread(feeder.support, command, blob)
+    samples = await asyncio.to_thread(task_sampler.support, command, blob)
     samples = samples.in_steps_of(1 if command.batch is None else command.batch)
-    by_pass = command.pull is not None or len(samples) % samples.step
+    by_pass = command.proximal_decay is not None or len(samples) % samples.step
     work = _train_pass_by_pass if by_pass else _train_at_once
-    figures, update = await work(trainer, feeder.plan, command, samples, blob)
+    figures, update = await work(trainer, task_sampler.plan, command, samples, blob)
     wanted = wanted_of(command)
     if command.start is not None or wanted is None:
-        header = _header(feeder, command, figures, update, "blob" if command.start is None else "f32")
+        header = _header(task_sampler, command, figures, update, "blob" if command.start is None else "f32")
         return OutboxEntry(key_of(command), pack_update(header, update))
-    data, rest = update_of(feeder.plan, wanted, blob, update, left_out)
-    header = _header(feeder, command, figures, data, "difference")
-    return OutboxEntry(key_of(command), pack_update(header, data), rest, wanted.stored_round)
+    data, residual = update_of(task_sampler.plan, wanted, blob, update, residual)
+    header = _header(task_sampler, command, figures, data, "difference")
+    return OutboxEntry(key_of(command), pack_update(header, data), residual, wanted.stored_round)
 
 
 async def _train_at_once(
@@ -42,8 +42,8 @@ async def _train_at_once(
 ) -> tuple[Figures, bytes]:
     """All passes are one job."""
     rate = LearningRate.from_float(command.learning_rate)
-    visited = samples.visited(command.passes, command.memory or 0)
-    figures = await trainer.train(plan, visited, rate, blob, dither_seed(command))
+    replayed = samples.replayed(command.passes, command.replay_buffer_size or 0)
+    figures = await trainer.train(plan, replayed, rate, blob, dither_seed(command))
     return figures, await trainer.read_update()
 
 
@@ -52,34 +52,34 @@ async def _train_pass_by_pass(
 ) -> tuple[Figures, bytes]:
     """Every pass is a job, with the next seed of the dither (M3); after each the weights are drawn back (FedProx)."""
     rate = LearningRate.from_float(command.learning_rate)
-    drawn_back = pulled_floats if samples.in_float32 else pulled
+    decay = decayed_floats if samples.in_float32 else decayed
     figures, weights = None, blob
     for number in range(command.passes):
         seed = (dither_seed(command) + number) & 0xFFFFFFFF
         counted = await trainer.train(plan, samples, rate, weights, seed)
         figures = counted if figures is None else figures.and_then(counted)
         weights = await trainer.read_update()
-        weights = weights if command.pull is None else drawn_back(plan, blob, weights, command.pull)
+        weights = weights if command.proximal_decay is None else decay(plan, blob, weights, command.proximal_decay)
     assert figures is not None, "a command asks for at least one pass"
     return figures, weights
 
 
-async def adapt(trainer: Trainer, feeder: Feeder, command: AdaptCommand, blob: bytes) -> AdaptResult:
-    """Judge `blob` on a held-out task: before and after adaptation, figures only (M4)."""
-    task = await asyncio.to_thread(feeder.held_out, command, blob)
-    before = await trainer.evaluate(feeder.plan, task.query, blob)
+async def adapt(trainer: Trainer, task_sampler: TaskSampler, command: AdaptCommand, blob: bytes) -> AdaptResult:
+    """Evaluate `blob` on a held-out task: before and after adaptation, figures only (M4)."""
+    task = await asyncio.to_thread(task_sampler.held_out, command, blob)
+    before = await trainer.evaluate(task_sampler.plan, task.query, blob)
     rate = LearningRate.from_float(command.learning_rate)
-    trained = await trainer.train(feeder.plan, task.support, rate, blob, dither_seed(command))
-    after = await trainer.evaluate(feeder.plan, task.query, b"")
+    trained = await trainer.train(task_sampler.plan, task.support, rate, blob, dither_seed(command))
+    after = await trainer.evaluate(task_sampler.plan, task.query, b"")
     return AdaptResult(
         run=command.run,
         device=command.device,
         trial=command.trial,
         hash=command.hash,
         ok=True,
-        metric=feeder.metric,
-        before=before.score(feeder.metric),
-        after=after.score(feeder.metric),
+        metric=task_sampler.metric,
+        before=before.score(task_sampler.metric),
+        after=after.score(task_sampler.metric),
         queries=len(task.query),
         instructions=trained.instructions,
     )
@@ -113,7 +113,7 @@ def key_of(command: TrainCommand) -> UpdateKey:
 
 
 def _header(
-    feeder: Feeder, command: TrainCommand, figures: Figures, update: bytes, encoding: str = "blob"
+    task_sampler: TaskSampler, command: TrainCommand, figures: Figures, update: bytes, encoding: str = "blob"
 ) -> UpdateHeader:
     return UpdateHeader(
         run=command.run,
@@ -124,8 +124,8 @@ def _header(
         encoding=encoding,
         samples=figures.samples,
         loss=figures.loss,
-        metric=feeder.metric,
-        score=figures.score(feeder.metric),
+        metric=task_sampler.metric,
+        score=figures.score(task_sampler.metric),
         instructions=figures.instructions,
         bytes=len(update),
         sha256=hashlib.sha256(update).digest(),

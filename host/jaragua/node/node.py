@@ -16,15 +16,15 @@ from jaragua.folders import state_folder
 from jaragua.node import intake, jobs
 from jaragua.node.blobs import Blobs
 from jaragua.node.description import DeviceFacts, Place, describe_device, describe_node
-from jaragua.node.device import AdaptOrder, Device, DeviceKind, Order, TrainOrder
-from jaragua.node.feeder import Feeder
+from jaragua.node.device import AdaptJob, Device, DeviceJob, DeviceKind, TrainJob
 from jaragua.node.gate import NodeGate
 from jaragua.node.intake import BlobArrived, DifferenceArrived
+from jaragua.node.model_fetcher import ModelFetcher
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
 from jaragua.node.program import ended
 from jaragua.node.session import Incoming, Session
-from jaragua.node.starts import Starts
-from jaragua.node.telemetry import Pacer
+from jaragua.node.task_sampler import TaskSampler
+from jaragua.node.telemetry import TelemetryThrottle
 from jaragua.node.trainer import Trainer
 from jaragua.node.url import BrokerUrl
 from jaragua.wire.messages import (
@@ -92,11 +92,11 @@ class Node:
 
     def __init__(self, settings: NodeSettings) -> None:
         self.settings = settings
-        self._feeder = self._own = Feeder.of(settings.model or _MODEL_BEFORE_ANY_RUN)
+        self._sampler = self._own = TaskSampler.of(settings.model or _MODEL_BEFORE_ANY_RUN)
         self._model_is_known = settings.model is not None
         self._outbox = Outbox(settings.outbox_path)
         self._devices: dict[str, Device] = {}
-        self._pacers: dict[str, Pacer] = {}
+        self._throttles: dict[str, TelemetryThrottle] = {}
         self._run: RunState | None = None
         self._stopped_runs: deque[str] = deque(maxlen=_STOPPED_RUNS_KEPT)
         self._rejections = Rejections(f"node {settings.node}")
@@ -114,7 +114,7 @@ class Node:
             wide_gate=self._gate,
         )
         self._blobs = Blobs(self._session, settings.fleet)
-        self._starts = Starts(self._session, settings.fleet, self._blobs)
+        self._fetcher = ModelFetcher(self._session, settings.fleet, self._blobs)
 
     # ---- life ----
 
@@ -138,7 +138,7 @@ class Node:
         session.result()
 
     async def _farewell(self, session: asyncio.Task[None]) -> None:
-        for pacer in self._pacers.values():
+        for pacer in self._throttles.values():
             pacer.close()
         for device in self._devices.values():
             device.set_state("disconnected")
@@ -163,7 +163,7 @@ class Node:
         device = self._devices.get(name)
         if device is None:
             device = self._devices[name] = Device(self, name, kind, model, architecture)
-            self._pacers[name] = Pacer(lambda message: self._publish_telemetry(name, message))
+            self._throttles[name] = TelemetryThrottle(lambda message: self._publish_telemetry(name, message))
             self._rejections_of[name] = Rejections(f"device {name}")
         device.set_identity(model, architecture)
         description = describe_device(self._place, name, facts)
@@ -174,11 +174,11 @@ class Node:
     def expect_of(self, device: Device) -> None:
         """Compare what the device computes with what the run computes, if that is known yet."""
         if self._model_is_known:
-            device.expect(self._feeder.model, self._feeder.plan)
+            device.expect(self._sampler.model, self._sampler.plan)
 
-    def telemetry_of(self, device: Device) -> Pacer:
+    def telemetry_of(self, device: Device) -> TelemetryThrottle:
         """Where the device's progress and health go."""
-        return self._pacers[device.name]
+        return self._throttles[device.name]
 
     @property
     def rejected(self) -> int:
@@ -186,53 +186,53 @@ class Node:
         return self._rejections.total + sum(one.total for one in self._rejections_of.values())
 
     @property
-    def feeder(self) -> Feeder:
+    def task_sampler(self) -> TaskSampler:
         """The samples of the run's model."""
-        return self._feeder
+        return self._sampler
 
-    # ---- Office: what devices need ----
+    # ---- DeviceHost: what devices need ----
 
-    async def perform(self, trainer: Trainer, order: Order) -> None:
-        """Carry out an order on a trainer; the result goes to the outbox or to whoever asked."""
-        feeder = self._feeder
-        if isinstance(order, AdaptOrder):
-            blob = await self._blobs.fetch(order.command.start or order.command.hash)
-            self._answer(order, await jobs.adapt(trainer, feeder, order.command, blob))
+    async def perform(self, trainer: Trainer, job: DeviceJob) -> None:
+        """Carry out a job on a trainer; the result goes to the outbox or to whoever asked."""
+        task_sampler = self._sampler
+        if isinstance(job, AdaptJob):
+            blob = await self._blobs.fetch(job.command.start or job.command.hash)
+            self._answer(job, await jobs.adapt(trainer, task_sampler, job.command, blob))
             return
-        entry = await self._train(trainer, feeder, order.command)
-        if order.command.run not in self._stopped_runs:
+        entry = await self._train(trainer, task_sampler, job.command)
+        if job.command.run not in self._stopped_runs:
             self._outbox.put(entry)
             self._send(entry)
 
-    async def _train(self, trainer: Trainer, feeder: Feeder, command: TrainCommand) -> OutboxEntry:
+    async def _train(self, trainer: Trainer, task_sampler: TaskSampler, command: TrainCommand) -> OutboxEntry:
         if command.start is not None or command.bits is None:
             start = await self._blobs.fetch(command.start or command.hash)
-            return await jobs.train(trainer, feeder, command, start)
-        blob = await self._starts.fetch(command.hash, feeder.plan)
-        left_out = self._outbox.left_out(command.run, command.device, command.stored or 0)
-        return await jobs.train(trainer, feeder, command, blob, left_out)
+            return await jobs.train(trainer, task_sampler, command, start)
+        blob = await self._fetcher.fetch(command.hash, task_sampler.plan)
+        residual = self._outbox.residual(command.run, command.device, command.stored or 0)
+        return await jobs.train(trainer, task_sampler, command, blob, residual)
 
-    def refuse(self, order: Order, why: str, reason: Reason = Reason.COMMAND) -> None:
+    def refuse(self, job: DeviceJob, why: str, reason: Reason = Reason.COMMAND) -> None:
         """An adapt command is answered with the reason; a train command has none, its round goes on without it."""
-        if isinstance(order, AdaptOrder):
-            self._answer(order, jobs.refusal(order.command, self._feeder.metric, why))
-            where = f"cmd/adapt (run {order.command.run})"
+        if isinstance(job, AdaptJob):
+            self._answer(job, jobs.refusal(job.command, self._sampler.metric, why))
+            where = f"cmd/adapt (run {job.command.run})"
         else:
-            where = f"cmd/train (run {order.command.run}, round {order.command.round})"
-        self._count(reason, where, why, self._rejections_of.get(order.command.device, self._rejections))
+            where = f"cmd/train (run {job.command.run}, round {job.command.round})"
+        self._count(reason, where, why, self._rejections_of.get(job.command.device, self._rejections))
 
-    def is_of_the_run(self, order: Order) -> bool:
+    def is_of_the_run(self, job: DeviceJob) -> bool:
         """Whether the run that the coordinator announces asks for it, now or in its next round."""
         run = self._run
-        if run is None or order.command.run != run.run:
+        if run is None or job.command.run != run.run:
             return False
-        return isinstance(order, AdaptOrder) or order.command.round <= run.round + 1
+        return isinstance(job, AdaptJob) or job.command.round <= run.round + 1
 
     def _count(
         self, reason: Reason, where: str, why: object, rejections: Rejections | None = None, count: int = 1
     ) -> None:
         (rejections or self._rejections).add(reason, where, why, count)
-        for pacer in self._pacers.values():
+        for pacer in self._throttles.values():
             pacer.rejected(self.rejected)
 
     def state_changed(self, device: Device) -> None:
@@ -251,7 +251,7 @@ class Node:
         try:
             self._do(intake.read(message))
         except intake.NotPossible as error:
-            self.refuse(error.order, error.message, Reason.FORMAT)
+            self.refuse(error.job, error.message, Reason.FORMAT)
         except TopicError as error:
             self._count(Reason.TOPIC, message.topic, error)
         except ProtocolError as error:
@@ -274,17 +274,17 @@ class Node:
             case BlobArrived(sha256_hex, payload):
                 self._blobs.offer(sha256_hex, payload)
             case DifferenceArrived(sha256_hex, payload):
-                self._starts.offer(sha256_hex, payload)
-            case TrainOrder():
+                self._fetcher.offer(sha256_hex, payload)
+            case TrainJob():
                 self._on_train(request)
-            case AdaptOrder():
+            case AdaptJob():
                 self._submit(request)
             case StopCommand():
                 self._on_stop(request)
 
     def _on_run(self, run: RunState) -> None:
         try:
-            self._feeder = self._feeder_of(run.model)
+            self._sampler = self._sampler_of(run.model)
         except ModelError as error:
             own = "a task of one's own is given with --model FILE.toml"
             self._count(Reason.MODEL, f"run {run.run}", f"this node has not what it trains ({own}): {error}")
@@ -297,9 +297,9 @@ class Node:
         for device in self._devices.values():
             self.expect_of(device)
 
-    def _feeder_of(self, model: str) -> Feeder:
+    def _sampler_of(self, model: str) -> TaskSampler:
         """What a run names is the node's own model or one of the zoo, never a path. Raises: ModelError."""
-        return self._own if model == self._own.model else Feeder.of_zoo(model)
+        return self._own if model == self._own.model else TaskSampler.of_zoo(model)
 
     def _on_ack(self, ack: UpdateAck) -> None:
         key = UpdateKey(ack.run, ack.round, ack.device, ack.attempt)
@@ -308,34 +308,34 @@ class Node:
                 "the coordinator rejected the update of %s in round %d: %s", ack.device, ack.round, shown(ack.reason)
             )
 
-    def _on_train(self, order: TrainOrder) -> None:
-        known = self._outbox.get(jobs.key_of(order.command))
+    def _on_train(self, job: TrainJob) -> None:
+        known = self._outbox.get(jobs.key_of(job.command))
         if known is not None:
             self._send(known)  # M3
             return
         with contextlib.suppress(ValueError):
-            self._stopped_runs.remove(order.command.run)
-        self._submit(order)
+            self._stopped_runs.remove(job.command.run)
+        self._submit(job)
 
     def _on_stop(self, command: StopCommand) -> None:
         if command.run not in self._stopped_runs:
             self._stopped_runs.append(command.run)
         for device in self._devices.values():
-            device.drop(lambda order: order.command.run == command.run)
+            device.drop(lambda job: job.command.run == command.run)
 
-    def _submit(self, order: Order) -> None:
-        device = self._devices.get(order.command.device)
+    def _submit(self, job: DeviceJob) -> None:
+        device = self._devices.get(job.command.device)
         if device is None:
-            self.refuse(order, f"node {self.settings.node} has no device {order.command.device!r}")
+            self.refuse(job, f"node {self.settings.node} has no device {job.command.device!r}")
         else:
-            device.submit(order)
+            device.submit(job)
 
-    def _is_obsolete(self, order: Order) -> bool:
-        """A training order whose round is over: its update would be late."""
+    def _is_obsolete(self, job: DeviceJob) -> bool:
+        """A training job whose round is over: its update would be late."""
         run = self._run
-        if run is None or not isinstance(order, TrainOrder) or order.command.run != run.run:
+        if run is None or not isinstance(job, TrainJob) or job.command.run != run.run:
             return False
-        return run.phase != "training" or max(order.command.round, order.command.until or 0) < run.round
+        return run.phase != "training" or max(job.command.round, job.command.until or 0) < run.round
 
     # ---- what goes out ----
 
@@ -346,8 +346,8 @@ class Node:
     def _send(self, entry: OutboxEntry) -> None:
         self._session.send(self._update_topic(entry.key.run, entry.key.round), entry.payload, key=entry.key)
 
-    def _answer(self, order: AdaptOrder, result: AdaptResult) -> None:
-        self._session.send(order.response_topic, encode(result), correlation=order.correlation)
+    def _answer(self, job: AdaptJob, result: AdaptResult) -> None:
+        self._session.send(job.response_topic, encode(result), correlation=job.correlation)
 
     def _publish_telemetry(self, device: str, message: Telemetry) -> None:
         topic = self._topic(TopicKind.TELEMETRY, device=device)

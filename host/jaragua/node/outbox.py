@@ -17,7 +17,7 @@ from jaragua.reasons import reason_of
 
 LOGGER = logging.getLogger(__name__)
 
-_VERSION = 2
+_VERSION = 3
 #: Small pages: a commit writes whole ones, and a table of a few rows is one page.
 _PAGE_BYTES = 1024
 #: Pages of the log before they go to their places: the more, the more often one was overwritten meanwhile.
@@ -30,7 +30,7 @@ CREATE TABLE updates(
     payload BLOB NOT NULL       -- as published on up/<run>/<round>
 );
 CREATE TABLE acknowledged(id INTEGER PRIMARY KEY); -- beside `updates`: a change there would write the payload again
-CREATE TABLE left_out(          -- what devices have not sent yet (M10)
+CREATE TABLE residuals(         -- what devices have not sent yet (M10)
     id INTEGER PRIMARY KEY,
     run TEXT NOT NULL, round INTEGER NOT NULL, device TEXT NOT NULL,
     numbers BLOB NOT NULL       -- float32
@@ -38,24 +38,24 @@ CREATE TABLE left_out(          -- what devices have not sent yet (M10)
 CREATE TABLE epochs(only_row INTEGER PRIMARY KEY CHECK (only_row = 1), last INTEGER NOT NULL);
 INSERT INTO epochs VALUES (1, 0);
 """
-#: From version 1, which had an index and a result in each update.
+_RESIDUALS_TABLE = _SCHEMA[_SCHEMA.index("CREATE TABLE residuals") : _SCHEMA.index("CREATE TABLE epochs")]
+#: From version 1, which had an index and a result in each update. Residuals of earlier versions are not taken over: a
+#: device without one goes on from zero.
 _FROM_VERSION_1 = f"""
 ALTER TABLE updates RENAME TO old_updates;
 ALTER TABLE epochs RENAME TO old_epochs;
-CREATE TABLE IF NOT EXISTS left_out(run, device, round, numbers);
-ALTER TABLE left_out RENAME TO old_left_out;
 {_SCHEMA}
 INSERT INTO updates SELECT rowid, run, round, device, attempt, payload FROM old_updates;
 INSERT INTO acknowledged SELECT rowid FROM old_updates WHERE result IS NOT NULL;
-INSERT INTO left_out SELECT rowid, run, round, device, numbers FROM old_left_out;
 UPDATE epochs SET last = (SELECT last FROM old_epochs);
 DROP TABLE old_updates;
-DROP TABLE old_left_out;
 DROP TABLE old_epochs;
 """
-# What a device left out in a round is wanted until an update of a later round is stored: beside these newest ones that
+#: What makes the tables of this version, by the version of the file; 0: a new file.
+_UPGRADES = {0: _SCHEMA, 1: _FROM_VERSION_1, 2: _RESIDUALS_TABLE}
+# The residual of a round is wanted until an update of a later round is stored: beside these newest ones that
 # of the round which the coordinator said it has, however many updates were late since (R13).
-_LEFT_OUT_KEPT = 8
+_RESIDUALS_KEPT = 8
 # Acknowledged updates are kept for commands that are repeated late (M3); a device has at most one open at a time,
 # so a few rounds are plenty.
 _ACKNOWLEDGED_KEPT = 64
@@ -79,13 +79,13 @@ class UpdateKey:
 class OutboxEntry:
     """An update as it goes out: its key, and the payload of `up/<run>/<round>`.
 
-    left_out: what it does not say of what was learned (M10), to be kept with it; not given back by the outbox. stored:
+    residual: what it does not say of what was learned (M10), to be kept with it; not given back by the outbox. stored:
     the last round of which the coordinator has an update of the device; 0: none.
     """
 
     key: UpdateKey
     payload: bytes
-    left_out: bytes = field(default=b"", compare=False, repr=False)
+    residual: bytes = field(default=b"", compare=False, repr=False)
     stored: int = field(default=0, compare=False, repr=False)
 
 
@@ -131,8 +131,8 @@ class Outbox:
             self._write_acknowledgements()
             self._database.executemany("DELETE FROM updates WHERE id = ?", [(one,) for one in surplus])
             self._database.executemany("DELETE FROM acknowledged WHERE id = ?", [(one,) for one in surplus])
-            if entry.left_out:
-                self._keep_left_out(entry)
+            if entry.residual:
+                self._keep_residual(entry)
         self._unwritten.clear()
         self._ids[entry.key], self._pending[number] = number, entry.key
         for one in surplus:
@@ -143,10 +143,10 @@ class Outbox:
         number = self._ids.get(key)
         return None if number is None else self._entry(number, key)
 
-    def left_out(self, run: str, device: str, round_number: int) -> bytes:
+    def residual(self, run: str, device: str, round_number: int) -> bytes:
         """What a device left out in a round (M10), b"" if that is not known."""
         row = self._row(
-            "SELECT numbers FROM left_out WHERE run = ? AND device = ? AND round = ? ORDER BY id DESC",
+            "SELECT numbers FROM residuals WHERE run = ? AND device = ? AND round = ? ORDER BY id DESC",
             (run, device, round_number),
         )
         return b"" if row is None else bytes(row[0])
@@ -194,17 +194,17 @@ class Outbox:
             "INSERT OR IGNORE INTO acknowledged VALUES (?)", [(number,) for number in self._unwritten]
         )
 
-    def _keep_left_out(self, entry: OutboxEntry) -> None:
+    def _keep_residual(self, entry: OutboxEntry) -> None:
         key = entry.key
         self._database.execute(
-            "INSERT INTO left_out(run, round, device, numbers) VALUES (?, ?, ?, ?)",
-            (key.run, key.round, key.device, entry.left_out),
+            "INSERT INTO residuals(run, round, device, numbers) VALUES (?, ?, ?, ?)",
+            (key.run, key.round, key.device, entry.residual),
         )
         self._database.execute(
-            "DELETE FROM left_out WHERE device = ? AND id NOT IN"
-            " (SELECT id FROM left_out WHERE device = ? ORDER BY id DESC LIMIT ?)"
+            "DELETE FROM residuals WHERE device = ? AND id NOT IN"
+            " (SELECT id FROM residuals WHERE device = ? ORDER BY id DESC LIMIT ?)"
             " AND NOT (run = ? AND round = ?)",
-            (key.device, key.device, _LEFT_OUT_KEPT, key.run, entry.stored),
+            (key.device, key.device, _RESIDUALS_KEPT, key.run, entry.stored),
         )
 
     def _reserve_epochs(self) -> None:
@@ -264,15 +264,14 @@ class Outbox:
             raise sqlite3.DatabaseError(found)
         self._database.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
         version = self._database.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, 1, _VERSION):
+        if version not in (*_UPGRADES, _VERSION):
             self._release()
             raise StoreError(
                 f"the outbox {self._path} has format {version}, this jaragua reads {_VERSION}",
                 "update jaragua, or give another folder with --data-dir",
             )
         if version != _VERSION:
-            statements = _FROM_VERSION_1 if version else _SCHEMA
-            self._database.executescript(f"BEGIN; {statements} PRAGMA user_version = {_VERSION}; COMMIT;")
+            self._database.executescript(f"BEGIN; {_UPGRADES[version]} PRAGMA user_version = {_VERSION}; COMMIT;")
 
     def _read(self) -> None:
         """The keys, in the order in which they were put."""

@@ -6,8 +6,8 @@ import math
 from typing import Final
 
 from jaragua.errors import ProtocolError
-from jaragua.node.pull import WHOLE_WAY
-from jaragua.node.trainer import LARGEST_LEAST_LOSS
+from jaragua.node.proximal_decay import NO_DECAY
+from jaragua.node.trainer import LARGEST_LOSS_THRESHOLD
 from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, rule_field
 from jaragua.wire.topics import is_id
 
@@ -42,11 +42,11 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "seed": (0, 2**64 - 1),
     "deadline": (0, _LARGEST_TIME_MS),
     "batch": (0, _MOST_HELD),
-    "memory": (0, _MOST_HELD),
-    "pull": (0, WHOLE_WAY),
-    "share": (math.ulp(0.0), 1.0),
+    "replay_buffer_size": (0, _MOST_HELD),
+    "proximal_decay": (0, NO_DECAY),
+    "fraction": (math.ulp(0.0), 1.0),
     "local": (0, _MOST_LAYERS),
-    "least_loss": (0.0, LARGEST_LEAST_LOSS),
+    "loss_threshold": (0.0, LARGEST_LOSS_THRESHOLD),
 }
 _BITS: Final = (8, 16)
 _NAMES: Final = ("model", "network")

@@ -12,7 +12,7 @@ from jaragua.wire.messages import Telemetry
 PERIOD_SECONDS = 1.0
 
 
-class Pacer:
+class TelemetryThrottle:
     """Calls `publish` at once for the first offer, then once a period while offers come."""
 
     def __init__(self, publish: Callable[[Telemetry], None], period_seconds: float = PERIOD_SECONDS) -> None:

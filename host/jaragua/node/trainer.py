@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua.errors import BoardError
-from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.planning.plan import Plan
-from jaragua_compiler.quantisation.blob import exponents, quantise_least_loss
+from jaragua_compiler.quantisation.blob import exponents, quantise_loss_threshold
 from jaragua_compiler.quantisation.rate import LearningRate
 
 Metric = Literal["accuracy", "mse"]
 #: More than losses are; in the unit of any blob's it is far from where float64 ends.
-LARGEST_LEAST_LOSS = 1e12
+LARGEST_LOSS_THRESHOLD = 1e12
 
 
 class TrainerGone(BoardError):
@@ -33,14 +33,14 @@ class SampleSet:
     """Labelled samples: inputs [n, inputs]; targets [n, 1] (labels) or [n, outputs].
 
     All int16, in the formats of a blob; or inputs float32 and targets as they are, for a job in float32 (M9).
-    `step` of them make one training step (A11.1). One whose loss is below `least_loss` teaches nothing (A11.8): real
-    numbers in both cases, nats or the mean of the squared errors over the outputs.
+    `step` of them make one training step (A11.1). One whose loss is below `loss_threshold` teaches nothing (A11.8):
+    real numbers in both cases, nats or the mean of the squared errors over the outputs.
     """
 
     inputs: npt.NDArray[Any]
     targets: npt.NDArray[Any]
     step: int = 1
-    least_loss: float = 0.0
+    loss_threshold: float = 0.0
 
     @property
     def in_float32(self) -> bool:
@@ -50,18 +50,18 @@ class SampleSet:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def visited(self, passes: int, memory: int = 0) -> SampleSet:
-        """Each sample `passes` times, in the order of a device that holds `memory` of them (`visits`)."""
-        order = visits(len(self), passes, memory)
+    def replayed(self, passes: int, replay_buffer_size: int = 0) -> SampleSet:
+        """Each sample `passes` times, in the order of a replay buffer of that size (`replay_order`)."""
+        order = replay_order(len(self), passes, replay_buffer_size)
         return replace(self, inputs=self.inputs[order], targets=self.targets[order])
 
     def in_steps_of(self, batch: int) -> SampleSet:
         """The same samples, `batch` of them each training step; 0: all."""
         return replace(self, step=min(batch, len(self)) if batch else len(self))
 
-    def integer_least_loss(self, plan: Plan, blob: bytes) -> int:
-        """`least_loss` as an engine on this blob takes it (A11.8). Raises: CompileError if the blob is bad."""
-        return quantise_least_loss(plan, exponents(plan, blob), self.least_loss) if self.least_loss else 0
+    def integer_loss_threshold(self, plan: Plan, blob: bytes) -> int:
+        """`loss_threshold` as an engine on this blob takes it (A11.8). Raises: CompileError if the blob is bad."""
+        return quantise_loss_threshold(plan, exponents(plan, blob), self.loss_threshold) if self.loss_threshold else 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Trainer(Protocol):
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
         """A training step for every `samples.step` of the samples, in order, and one for the rest (A11.5).
 
-        seed: of the dither, 32 bits (A5.9, A7.7, A8.5). A least loss takes a blob: its exponents are the unit.
+        seed: of the dither, 32 bits (A5.9, A7.7, A8.5). A loss threshold takes a blob: its exponents are the unit.
         """
         ...
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaragua.online.pools import Pools
-from jaragua.online.start import Start
 from jaragua.online.students import Student
+from jaragua.online.trained_model import TrainedModel
 from jaragua_compiler.online import Report, Settings
 from jaragua_compiler.online.learner import known_mask
 from jaragua_compiler.quantisation.blob import Int16Array
 from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_models.base import Features
 
-JUDGED_A_CLASS = 20
+TEST_SAMPLES_OF_A_CLASS = 20
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a script. Accuracies are judged on samples the board never met."""
+    """What came of a script. Accuracies are evaluated on samples the board never met."""
 
     parts: tuple[Part, ...]
     old_before: float
@@ -69,7 +69,12 @@ class Result:
 
 
 async def teach(
-    student: Student, start: Start, pools: Pools, script: Script, settings: Settings, on_part: Callable[[Part], None]
+    student: Student,
+    start: TrainedModel,
+    pools: Pools,
+    script: Script,
+    settings: Settings,
+    on_part: Callable[[Part], None],
 ) -> Result:
     """Run the script. `settings.known` is replaced by the script's known classes."""
     stream = _Stream(student, start, pools, script, on_part)
@@ -89,7 +94,7 @@ def known_classes(pools: Pools, new: int) -> int:
 
 class _Stream:
     def __init__(
-        self, student: Student, start: Start, pools: Pools, script: Script, on_part: Callable[[Part], None]
+        self, student: Student, start: TrainedModel, pools: Pools, script: Script, on_part: Callable[[Part], None]
     ) -> None:
         self.old = [label for label in range(pools.classes) if label != script.new]
         self.parts: list[Part] = []
@@ -133,7 +138,9 @@ class _Stream:
 
     async def accuracy(self, labels: Sequence[int]) -> float:
         """On test samples of these classes."""
-        chosen: list[Int16Array] = [self._start.integers(self._pools.test[one][:JUDGED_A_CLASS]) for one in labels]
+        chosen: list[Int16Array] = [
+            self._start.integers(self._pools.test[one][:TEST_SAMPLES_OF_A_CLASS]) for one in labels
+        ]
         y = np.concatenate([np.full(len(x), label) for label, x in zip(labels, chosen, strict=True)])
         return await self._student.right(np.concatenate(chosen), y.astype(np.int16)) / len(y)
 

@@ -1,6 +1,6 @@
 """Labelled samples of a task of the zoo, class by class, as a board in one place would meet them over its life.
 
-Label j is output j of the network. What trained a start, what streams past the board and what judges it share nothing.
+Label j is output j of the network. What trained a start, what streams past the board and what tests it share nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OMNIGLOT_STREAMED = 7
 
 @dataclass(frozen=True)
 class Pools:
-    """Per label the samples float32 [n, inputs]: the start's training, the board's stream, and the judge's."""
+    """Per label the samples float32 [n, inputs]: the start's training, the board's stream, and the test's."""
 
     training: tuple[Features, ...]
     stream: tuple[Features, ...]
@@ -62,7 +62,7 @@ def _digits(random: np.random.Generator) -> Pools:
 
 
 def _keywords(random: np.random.Generator) -> Pools:
-    """Five words of all speakers; three groups of speakers, the judge's being the zoo's held-out ones."""
+    """Five words of all speakers; three groups of speakers, the test's being the zoo's held-out ones."""
     data, split = clips.load(), keyword_tasks.split()
     words = random.permutation(len(clips.WORDS))[:5]
     training = random.permutation(split.training)

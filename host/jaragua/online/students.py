@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from jaragua.errors import BoardError
-from jaragua.online.start import Start
+from jaragua.online.trained_model import TrainedModel
 from jaragua.serial import Board, BoardEvent, samples_of
 from jaragua.wire.definitions import Operator
 from jaragua.wire.messages import OnlineState
@@ -27,7 +27,7 @@ OnReport = Callable[[Report], None]
 class Student(Protocol):
     """A learner that is spoken to in parts of a stream: x int16 [n, inputs], labels int16 [n]."""
 
-    async def begin(self, start: Start, settings: Settings, rate: LearningRate) -> None:
+    async def begin(self, start: TrainedModel, settings: Settings, rate: LearningRate) -> None:
         """A new learner on these weights."""
 
     async def learn(self, x: Int16Array, labels: Int16Array) -> int:
@@ -52,7 +52,7 @@ class BoardStudent:
         self._base = b""
         self.instructions: int | None = None
 
-    async def begin(self, start: Start, settings: Settings, rate: LearningRate) -> None:
+    async def begin(self, start: TrainedModel, settings: Settings, rate: LearningRate) -> None:
         """A new learner on these weights: the first part of the stream brings them. Raises: BoardError."""
         if not self._board.identity.operators >> Operator.ONLINE & 1:
             raise BoardError(
@@ -87,7 +87,7 @@ class EngineStudent:
     def __init__(self, learner: Learner, engine: NativeEngine, on_report: OnReport) -> None:
         self._learner, self._engine, self._on_report = learner, engine, on_report
 
-    async def begin(self, start: Start, settings: Settings, rate: LearningRate) -> None:
+    async def begin(self, start: TrainedModel, settings: Settings, rate: LearningRate) -> None:
         """A new learner on these weights."""
         self._learner.begin(start.blob, settings, rate)
 

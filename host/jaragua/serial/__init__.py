@@ -11,7 +11,7 @@ from jaragua.serial.board import (
     SessionEnded,
     samples_of,
 )
-from jaragua.serial.driver import LinkDriver, LinkInterrupted
+from jaragua.serial.link_driver import LinkDriver, LinkInterrupted
 from jaragua.serial.transport import Transport, open_transport
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.serial import failures
-from jaragua.serial.driver import LinkDriver, LinkInterrupted
+from jaragua.serial.link_driver import LinkDriver, LinkInterrupted
 from jaragua.serial.patience import Patience
 from jaragua.serial.transport import open_transport
 from jaragua.wire import link, messages

@@ -35,7 +35,7 @@ class Job:
     """One job as the host sees it. `rate`: A5.2, (0, 0) where nothing is trained. `base`: a blob, or empty (L4.3).
 
     `seed`: A8.5. `batch`: samples of a step (A11.1). `clip`: largest output error in its own unit, 0 for any (A11.7).
-    `least_loss`: of a sample that teaches anything, in the unit of the figures (A4.4), 0 for any (A11.8).
+    `loss_threshold`: of a sample that teaches anything, in the unit of the figures (A4.4), 0 for any (A11.8).
     """
 
     number: int
@@ -46,7 +46,7 @@ class Job:
     seed: int = 0
     batch: int = 1
     clip: int = 0
-    least_loss: int = 0
+    loss_threshold: int = 0
     online: Settings | None = None
     """Of a job of kind online (L4.11)."""
     fresh: bool = False
@@ -96,7 +96,7 @@ async def _begin(board: Conversation, job: Job, mtu: int) -> JobState:
 def _request(job: Job, request_id: int, base: bytes) -> JobBegin | OnlineBegin:
     mantissa, exponent = job.rate
     if job.online is None:
-        settings = (mantissa, exponent, len(job.samples), job.seed, job.batch, job.clip, job.least_loss)
+        settings = (mantissa, exponent, len(job.samples), job.seed, job.batch, job.clip, job.loss_threshold)
         return JobBegin(request_id, job.number, job.kind, base, *settings)
     return OnlineBegin(
         id=request_id,

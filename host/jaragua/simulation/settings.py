@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from jaragua.strategies import Vector
-from jaragua.strategies.robust import NEAR
-from jaragua.strategies.stale import MOST_AGE, POWER
+from jaragua.strategies.robust import OUTLIER_FACTOR
+from jaragua.strategies.stale import MAX_STALENESS, STALENESS_EXPONENT
 
 EngineName: TypeAlias = Literal["w16", "w8", "float32"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
 #: Fields of a simulation that nothing of what is learned depends on.
-_OF_JUDGING = frozenset(
+_OF_EVALUATION = frozenset(
     {"adapt_shots", "eval_tasks", "queries", "adapt_passes", "adapt_learning_rate", "adapt_batch", "curve_tasks"}
 )
 #: Fields that saved states of earlier versions do not name.
-_LATER = ("float_share", "start", "least_loss", "memory")
+_LATER = ("float_fraction", "start", "loss_threshold", "replay_buffer_size")
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Buffered:
 
     buffer: int
     """Updates, from whichever start, that close a round."""
-    most_age: int = MOST_AGE
-    """The oldest start, in rounds, from which an update counts."""
-    staleness: float = POWER
-    """The power with which an older start counts less."""
-    spread: float = 0.25
-    """Of the logarithm of a device's time for its work."""
-    slow_share: float = 0.0
-    """Of all devices, that take `slow_factor` times as long."""
+    max_staleness: int = MAX_STALENESS
+    """Oldest update that counts, in rounds."""
+    staleness_exponent: float = STALENESS_EXPONENT
+    """An update n rounds old counts (1 + n)^-staleness_exponent."""
+    compute_time_sigma: float = 0.25
+    """Standard deviation of the log of a device's compute time."""
+    slow_fraction: float = 0.0
+    """Fraction of devices that take `slow_factor` times as long."""
     slow_factor: float = 4.0
 
 
@@ -59,15 +59,15 @@ class Simulation:
     alpha_final: float
     passes: int | None = None
     batch: int | None = None
-    least_loss: float = 0.0
+    loss_threshold: float = 0.0
     """Of a sample that teaches anything, in a round and when a new device adapts: nats, or squared error; 0: any."""
-    memory: int = 0
+    replay_buffer_size: int = 0
     """Samples a device holds while it goes over them more than once, likewise; 0: all."""
     options: dict[str, float] = field(default_factory=dict)
     combine: str = "own"
     trim: float = 0.2
-    clip: float = 0.0
-    near: float = NEAR
+    norm_clip_factor: float = 0.0
+    outlier_factor: float = OUTLIER_FACTOR
     eval_tasks: int = 100
     queries: int = 50
     adapt_shots: int | None = None
@@ -77,10 +77,10 @@ class Simulation:
     """None: that of training."""
     adapt_batch: int = 1
     """Samples of one step when a new device adapts; 0: all of a pass."""
-    float_share: float = 0.0
-    """Of each round's devices, in float32 among those of an integer engine; they judge, too (mixed_fleet.py)."""
+    float_fraction: float = 0.0
+    """Of each round's devices, in float32 among those of an integer engine; they evaluate, too (mixed_fleet.py)."""
     checkpoints: tuple[int, ...] = ()
-    """Rounds after which the weights are kept, to be judged at the end: a learning curve."""
+    """Rounds after which the weights are kept, to be evaluated at the end: a learning curve."""
     curve_tasks: int = 100
     """Held-out tasks for each point of that curve."""
     buffered: Buffered | None = None
@@ -92,8 +92,8 @@ class Simulation:
         """All that decides what is learned, as JSON values: what a saved state must agree with."""
         values = asdict(self) | {"devices": list(self.devices), "checkpoints": list(self.checkpoints)}
         of_the_clock = values.pop("buffered") or {}
-        left_out = _OF_JUDGING | {name for name in _LATER if not values[name]}
-        return {name: value for name, value in (values | of_the_clock).items() if name not in left_out}
+        ignored = _OF_EVALUATION | {name for name in _LATER if not values[name]}
+        return {name: value for name, value in (values | of_the_clock).items() if name not in ignored}
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,13 @@ class SimulationResult:
     rounds: int
     client_tasks: int
     client_tasks_per_second: float
-    """Of this process: drawing, training and aggregation, without start-up and judging; 0 if nothing was left to do."""
+    """Of this process: drawing, training and aggregation, without start-up and evaluation; 0 if nothing was to do."""
     seconds: float
     final_hash: str
     bytes_up: int
     bytes_down: int
     parameters: int
-    left_out: int
+    excluded: int
     """Updates that were not believed (R17)."""
     scores: tuple[float, ...]
     """After adaptation, one per held-out task."""

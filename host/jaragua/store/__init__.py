@@ -1,7 +1,7 @@
 """The truth of a run: one SQLite file in the run's folder, and what people read beside it."""
 
 from jaragua.store.database import Store
-from jaragua.store.records import Assignment, Initialisation, RoundRecord, RunRecord, StoredStart, StoredUpdate
+from jaragua.store.records import Assignment, Initialisation, RoundRecord, RunRecord, StoredUpdate, StoredVersion
 from jaragua.store.run_folder import RunFolder, holds_run, open_run, read_run
 
 __all__ = [
@@ -11,8 +11,8 @@ __all__ = [
     "RunFolder",
     "RunRecord",
     "Store",
-    "StoredStart",
     "StoredUpdate",
+    "StoredVersion",
     "holds_run",
     "open_run",
     "read_run",

@@ -22,16 +22,17 @@ from jaragua.store.records import (
     RoundRecord,
     RunRecord,
     RunStatus,
-    StoredStart,
     StoredUpdate,
+    StoredVersion,
     Totals,
 )
 
-SCHEMA_VERSION = 3
+#: Version 4 has the tables of version 3; metrics and settings have other names.
+SCHEMA_VERSION = 4
 #: Of a file whose tables were never made: it holds no run.
 _BLANK = 0
 #: What reads a run's figures reads these too.
-_READABLE = (_BLANK, 1, 2, SCHEMA_VERSION)
+_READABLE = (_BLANK, 1, 2, 3, SCHEMA_VERSION)
 _SCHEMA = """
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, name TEXT NOT NULL, seed INTEGER NOT NULL, rounds INTEGER NOT NULL,
@@ -65,6 +66,7 @@ CREATE TABLE starts (
     payload BLOB NOT NULL, total INTEGER NOT NULL,
     PRIMARY KEY (run, rounds_done)) STRICT;
 """
+_CHECKED_SINCE = 3
 #: From version 2 to 3: SHA-256 of what SQLite does not check, empty for rows of earlier versions.
 _CHECKED = """
 ALTER TABLE updates ADD COLUMN blob_check BLOB NOT NULL DEFAULT x'';
@@ -88,7 +90,7 @@ class Store:
                 self._connection.close()
                 raise
         self._blank = version == _BLANK
-        self._vector_check = "vector_check" if version == SCHEMA_VERSION else "x''"
+        self._vector_check = "vector_check" if version >= _CHECKED_SINCE else "x''"
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
@@ -164,7 +166,7 @@ class Store:
         round_number: int,
         metrics: Mapping[str, Any],
         result: Initialisation,
-        start: StoredStart | None = None,
+        start: StoredVersion | None = None,
         *,
         finished: bool,
     ) -> None:
@@ -204,17 +206,17 @@ class Store:
         )
         rounds, bytes_up, bytes_down = self._rows(query, (run,))[0]
         not_believed = (
-            "SELECT key, count(*) FROM rounds, json_each(metrics, '$.left_out') WHERE run = ? AND type = 'text' "
+            "SELECT key, count(*) FROM rounds, json_each(metrics, '$.excluded') WHERE run = ? AND type = 'text' "
             "AND typeof(key) = 'text' GROUP BY key ORDER BY key"
         )
-        left_out = dict(self._rows(not_believed, (run,)))
+        excluded = dict(self._rows(not_believed, (run,)))
         counts = "SELECT device, count(*) FROM updates WHERE run = ? GROUP BY device ORDER BY device"
         sums = (
             "SELECT key, sum(value) FROM rounds, json_each(metrics, '$.rejected') WHERE run = ? "
             "GROUP BY key ORDER BY key"
         )
         rejected = dict(self._rows(sums, (run,)))
-        return Totals(rounds, bytes_up, bytes_down, dict(self._rows(counts, (run,))), left_out, rejected)
+        return Totals(rounds, bytes_up, bytes_down, dict(self._rows(counts, (run,))), excluded, rejected)
 
     def curves(self, run: str) -> dict[str, list[dict[str, Any]]]:
         """By device, sorted: round, loss, score (and age, R13) of every update that counted in a closed round."""
@@ -244,10 +246,10 @@ class Store:
         query = "SELECT coalesce(max(round), 0) FROM updates WHERE run = ? AND device = ?"
         return int(self._rows(query, (run, device))[0][0])
 
-    def starts(self, run: str) -> list[StoredStart]:
+    def starts(self, run: str) -> list[StoredVersion]:
         """What rounds started from, in order, where that is more than a packed initialisation."""
         query = "SELECT rounds_done, sha256, blob, payload, total FROM starts WHERE run = ? ORDER BY rounds_done"
-        return [StoredStart(*row) for row in self._rows(query, (run,))]
+        return [StoredVersion(*row) for row in self._rows(query, (run,))]
 
     def updates(self, run: str, round_number: int) -> list[StoredUpdate]:
         """The accepted updates that count in a round, sorted by device and age."""
@@ -376,7 +378,7 @@ def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> int:
 def _create_tables(connection: sqlite3.Connection) -> None:
     """In one transaction, so that a kill leaves either no tables or all of them; an older version is made newer."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    missing = {_BLANK: _SCHEMA + _NEWER + _CHECKED, 1: _NEWER + _CHECKED, 2: _CHECKED}.get(version)
+    missing = {_BLANK: _SCHEMA + _NEWER + _CHECKED, 1: _NEWER + _CHECKED, 2: _CHECKED, 3: ""}.get(version)
     if missing is not None:
         connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
@@ -397,7 +399,7 @@ def _check_of(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()
 
 
-def _insert_start(execute: _Execute, run: str, one: StoredStart) -> None:
+def _insert_start(execute: _Execute, run: str, one: StoredVersion) -> None:
     """Of older ones only what leads to the newest is kept."""
     execute("UPDATE starts SET blob = x'' WHERE run = ?", (run,))
     values = (run, one.rounds_done, one.sha256, one.blob, one.payload, one.total)

@@ -66,7 +66,7 @@ class StoredUpdate:
 
 
 @dataclass(frozen=True)
-class StoredStart:
+class StoredVersion:
     """What a round was started from, where that is more than the packed initialisation (M10).
 
     blob: empty but for the newest. total: bytes of all payloads up to this one.
@@ -90,7 +90,7 @@ class RoundRecord:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over a run. By device, sorted: updates, accepted ones; left_out, those of them that were not believed.
+    """Sums over a run. By device, sorted: updates, accepted ones; excluded, those of them that were not believed.
 
     rejected: messages by reason (docs/reference/protocol.md, P2).
     """
@@ -99,5 +99,5 @@ class Totals:
     bytes_up: int
     bytes_down: int
     updates: Mapping[str, int]
-    left_out: Mapping[str, int]
+    excluded: Mapping[str, int]
     rejected: Mapping[str, int]

@@ -195,9 +195,9 @@ def _totals(store: Store, run: str) -> dict[str, Any]:
         "bytes_up": totals.bytes_up,
         "bytes_down": totals.bytes_down,
         "updates": dict(totals.updates),
-        "left_out": dict(totals.left_out),
+        "excluded": dict(totals.excluded),
         "rejected": dict(totals.rejected),
-        "last_round": {key: last[key] for key in ("loss", "metric", "score", "left_out") if key in last},
+        "last_round": {key: last[key] for key in ("loss", "metric", "score", "excluded") if key in last},
     }
 
 

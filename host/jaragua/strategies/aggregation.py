@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 #: All trainable numbers of a network in one row, float64 [parameters].
 Vector: TypeAlias = NDArray[np.float64]
-Told: TypeAlias = NDArray[np.bool_]
+UpdateMask: TypeAlias = NDArray[np.bool_]
 #: So few that their differences stay in the processor's cache.
 _ROWS_AT_ONCE: Final = 16
 
@@ -21,14 +21,14 @@ _ROWS_AT_ONCE: Final = 16
 class ClientUpdate:
     """What one device made of the initialisation.
 
-    weights: float64 [parameters], the device's weights after training. samples: how many it trained on. told: bool
-    [parameters], what of the weights the device has anything to say of (R14); None: of all.
+    weights: float64 [parameters], the device's weights after training. samples: how many it trained on. update_mask:
+    bool [parameters], what of the weights the device has anything to say of (R14); None: of all.
     """
 
     device: str
     weights: Vector
     samples: int
-    told: Told | None = None
+    update_mask: UpdateMask | None = None
 
 
 class LazyRows(Protocol):
@@ -53,10 +53,14 @@ class UpdateRows(Sequence[ClientUpdate]):
     """Updates whose weights are the rows of one matrix: to combine them takes no copy of it, and no object for each."""
 
     def __init__(
-        self, devices: Sequence[str], weights: Vector | LazyRows, samples: Sequence[int], told: Told | None = None
+        self,
+        devices: Sequence[str],
+        weights: Vector | LazyRows,
+        samples: Sequence[int],
+        update_mask: UpdateMask | None = None,
     ) -> None:
-        """weights: float64 [devices, parameters]; told: bool of the same shape, None where all are."""
-        self.devices, self.samples, self.told = devices, samples, told
+        """weights: float64 [devices, parameters]; update_mask: bool of the same shape, None where all are."""
+        self.devices, self.samples, self.update_mask = devices, samples, update_mask
         self._rows = weights
         self._lengths: tuple[Vector, Vector] | None = None
 
@@ -98,8 +102,8 @@ class UpdateRows(Sequence[ClientUpdate]):
     def __getitem__(self, place: int | slice) -> ClientUpdate | list[ClientUpdate]:
         if isinstance(place, slice):
             return [self[index] for index in range(len(self))[place]]
-        told = None if self.told is None else self.told[place]
-        return ClientUpdate(self.devices[place], self.weights[place], self.samples[place], told)
+        update_mask = None if self.update_mask is None else self.update_mask[place]
+        return ClientUpdate(self.devices[place], self.weights[place], self.samples[place], update_mask)
 
 
 def weight_rows(updates: Sequence[ClientUpdate]) -> Vector:
@@ -176,19 +180,22 @@ def sample_weighted_mean(updates: Sequence[ClientUpdate]) -> Vector:
     return result
 
 
-def told_mean(updates: Sequence[ClientUpdate], *, by_samples: bool = False) -> Vector:
+def masked_mean(updates: Sequence[ClientUpdate], *, by_samples: bool = False) -> Vector:
     """R14: of each weight the mean over the devices that have anything to say of it; over all if none has.
 
     by_samples: every sample counts the same, else every device. Where all have a say of everything it is the mean.
     """
-    if _all_told(updates):
+    if _is_unmasked(updates):
         return sample_weighted_mean(updates) if by_samples else mean(updates)
     counted = np.array([float(samples) if by_samples else 1.0 for samples in _samples(updates)])
     rows = weight_rows(updates)
-    all_told = np.ones(rows.shape[1], np.bool_)
-    told = np.array([all_told if update.told is None else update.told for update in updates]) * counted[:, None]
-    told[:, ~told.any(axis=0)] = 1.0
-    result: Vector = (rows * told).sum(axis=0) / told.sum(axis=0)
+    everything = np.ones(rows.shape[1], np.bool_)
+    update_mask = (
+        np.array([everything if update.update_mask is None else update.update_mask for update in updates])
+        * counted[:, None]
+    )
+    update_mask[:, ~update_mask.any(axis=0)] = 1.0
+    result: Vector = (rows * update_mask).sum(axis=0) / update_mask.sum(axis=0)
     return result
 
 
@@ -196,7 +203,7 @@ def _samples(updates: Sequence[ClientUpdate]) -> Sequence[int]:
     return updates.samples if isinstance(updates, UpdateRows) else [update.samples for update in updates]
 
 
-def _all_told(updates: Sequence[ClientUpdate]) -> bool:
+def _is_unmasked(updates: Sequence[ClientUpdate]) -> bool:
     if isinstance(updates, UpdateRows):
-        return updates.told is None
-    return all(update.told is None for update in updates)
+        return updates.update_mask is None
+    return all(update.update_mask is None for update in updates)

@@ -12,7 +12,7 @@ from numbers import Integral
 from typing import ClassVar, Final
 
 from jaragua.errors import ConfigurationError
-from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector, told_mean
+from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector, masked_mean
 
 #: `ClientWork.batch`: all samples of a pass make one step.
 WHOLE_SET = 0
@@ -20,8 +20,8 @@ WHOLE_SET = 0
 LARGEST_BATCH = 65535
 #: The lowest rate an engine takes (A5.2); one that computes in float32 takes the same.
 LEAST_RATE = 2.0**-32
-#: `ClientWork.pull`: all of the way is kept, 1 in Q15.
-NO_PULL = 1 << 15
+#: `ClientWork.proximal_decay`: all of the way is kept, 1 in Q15.
+NO_DECAY = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,20 @@ class ClientWork:
     """Over the samples, which the device's host keeps for it."""
     batch: int = 1
     """Samples whose steps are averaged before the weights move; WHOLE_SET for all of them."""
-    least_loss: float = 0.0
-    """Of a sample that teaches anything: nats, or the mean of an output's squared errors (A11.8); 0: any."""
-    memory: int = 0
+    loss_threshold: float = 0.0
+    """Skip the backward pass below this loss (A11.8): nats, or the mean squared error of the outputs. 0 disables."""
+    replay_buffer_size: int = 0
     """Samples a device holds while it goes over them more than once (`engines.replay_order`); 0: all."""
     proximal: float = 0.0
-    """μ of FedProx: how strongly the weights are pulled to the start, after each pass."""
+    """μ of FedProx: how strongly the weights are drawn back to the start after each pass."""
     pooled: bool = False
     """The raw samples are brought together and one engine trains on them: nothing a fleet may do (M5)."""
     local_layers: int = 0
     """Last layers with weights that stay on the device: neither sent nor moved by the server."""
-    upload_share: float = 1.0
-    """Share of the other weights that is sent: those that moved most."""
-    download_share: float = 1.0
-    """Share of the initialisation's changes that devices are sent, chosen the same way."""
+    upload_fraction: float = 1.0
+    """Fraction of the other weights that is sent: those that changed most."""
+    download_fraction: float = 1.0
+    """Fraction of the initialisation's changes that devices are sent, chosen the same way."""
     delta_bits: int = 0
     """8 or 16: what changed travels, in both directions, in so many bits; 0: whole weights, or 16 if a part is sent."""
 
@@ -55,23 +55,23 @@ class ClientWork:
         steps = 1 if self.batch == WHOLE_SET else -(-samples // self.batch)
         return max(0.0, 1 - self.learning_rate * self.proximal) ** steps
 
-    def pull(self, samples: int) -> int:
-        """The same in Q15, as integer engines take it; NO_PULL if nothing is pulled."""
-        return round(NO_PULL * self.kept_after_a_pass(samples))
+    def proximal_decay(self, samples: int) -> int:
+        """The same in Q15, as integer engines take it; NO_DECAY if nothing decays."""
+        return round(NO_DECAY * self.kept_after_a_pass(samples))
 
     @property
     def compressed(self) -> bool:
         """Whether anything but whole blobs travels."""
-        return self.local_layers > 0 or min(self.upload_share, self.download_share) < 1.0 or self.delta_bits > 0
+        return self.local_layers > 0 or min(self.upload_fraction, self.download_fraction) < 1.0 or self.delta_bits > 0
 
 
 @dataclass(frozen=True)
-class Facts:
+class ModelProperties:
     """All that a strategy may know of the model: defaults of its options may depend on it."""
 
     own_labels: bool = False
     """A label means another class in every task."""
-    head_share: float = 0.0
+    head_fraction: float = 0.0
     """Of all trainable numbers, those of the last layer."""
     layers: int = 0
     """With numbers that train; 0: not known."""
@@ -87,9 +87,9 @@ class Settings:
     learning_rate: float = 0.1
     passes: int | None = None
     batch: int | None = None
-    least_loss: float = 0.0
-    memory: int = 0
-    facts: Facts = Facts()
+    loss_threshold: float = 0.0
+    replay_buffer_size: int = 0
+    properties: ModelProperties = ModelProperties()
     options: dict[str, float] = field(default_factory=dict)
     """Numbers that only some strategies have, by the names in their OPTIONS."""
     aggregation: Aggregation = field(default_factory=Aggregation)
@@ -107,7 +107,11 @@ class Strategy:
     #: Names of `Settings.options` it takes, with their defaults.
     OPTIONS: ClassVar[dict[str, float]] = {}
     #: Options of every strategy, with their defaults: whole blobs travel (M10).
-    TRAVEL: ClassVar[dict[str, float]] = {"upload_share": 1.0, "download_share": 1.0, "delta_bits": 0}
+    COMMUNICATION_OPTIONS: ClassVar[dict[str, float]] = {
+        "upload_fraction": 1.0,
+        "download_fraction": 1.0,
+        "delta_bits": 0,
+    }
     #: False for a baseline that has no rounds.
     TRAINS: ClassVar[bool] = True
     #: True for a baseline that trains a classifier of all training classes; devices start from its hidden layers.
@@ -118,7 +122,7 @@ class Strategy:
 
     def __init__(self, settings: Settings) -> None:
         """Raises: ConfigurationError for an option the strategy does not have."""
-        self._defaults = self.TRAVEL | self.own_options(settings.facts)
+        self._defaults = self.COMMUNICATION_OPTIONS | self.own_options(settings.properties)
         for name in settings.options:
             if name not in self._defaults:
                 known = ", ".join(sorted(self._defaults))
@@ -126,7 +130,7 @@ class Strategy:
         self.settings = settings
 
     @classmethod
-    def own_options(cls, facts: Facts) -> dict[str, float]:
+    def own_options(cls, properties: ModelProperties) -> dict[str, float]:
         """OPTIONS with their defaults for such a model."""
         return cls.OPTIONS
 
@@ -153,16 +157,16 @@ class Strategy:
             learning_rate=settings.learning_rate,
             passes=self.PASSES if settings.passes is None else settings.passes,
             batch=self.BATCH if settings.batch is None else settings.batch,
-            least_loss=settings.least_loss,
-            memory=settings.memory,
-            upload_share=self.option("upload_share"),
-            download_share=self.option("download_share"),
+            loss_threshold=settings.loss_threshold,
+            replay_buffer_size=settings.replay_buffer_size,
+            upload_fraction=self.option("upload_fraction"),
+            download_fraction=self.option("download_fraction"),
             delta_bits=self.whole_option("delta_bits"),
         )
 
     def combine(self, updates: Sequence[ClientUpdate]) -> Vector:
         """The one set of weights that stands for all updates: their mean (R14: over those that were told)."""
-        return told_mean(updates)
+        return masked_mean(updates)
 
     def aggregate(self, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Vector:
         """The next initialisation, φ + α_t · (combined - φ), float64 [parameters].
@@ -203,7 +207,7 @@ def image_needed(work: ClientWork) -> str:
 _WHOLE_NUMBERS: Final = (
     ("passes", 1, 10_000),
     ("batch", 0, 1_000_000),
-    ("memory", 0, 1_000_000),
+    ("replay_buffer_size", 0, 1_000_000),
     ("local_layers", 0, 1_000),
 )
 
@@ -216,15 +220,15 @@ def check_work(work: ClientWork) -> ClientWork:
             raise _out_of_range(f"{name} is {value}", f"a whole number, {least} to {most}, is possible")
     if not LEAST_RATE <= work.learning_rate < 1:
         raise _out_of_range(f"learning_rate is {work.learning_rate:g}", "2.4e-10 to below 1 is possible (A5.2)")
-    for name in ("upload_share", "download_share"):
+    for name in ("upload_fraction", "download_fraction"):
         if not 0 < getattr(work, name) <= 1:
             raise _out_of_range(f"{name} is {getattr(work, name):g}", "more than 0, at most 1 is possible")
-    for name in ("proximal", "least_loss"):
+    for name in ("proximal", "loss_threshold"):
         if not 0 <= getattr(work, name) < math.inf:
             raise _out_of_range(f"{name} is {getattr(work, name):g}", "0 or more is possible")
-    if work.memory and (work.batch != 1 or work.proximal):
+    if work.replay_buffer_size and (work.batch != 1 or work.proximal):
         raise ConfigurationError(
-            f"memory is {work.memory}, which takes a step a sample and no pull to the start",
+            f"replay_buffer_size is {work.replay_buffer_size}, which takes a batch of 1 and no proximal term",
             "leave it at 0, or take a batch of 1 and another strategy than fedprox",
         )
     if work.delta_bits not in (0, 8, 16):
@@ -236,8 +240,8 @@ def _out_of_range(found: str, possible: str) -> ConfigurationError:
     return ConfigurationError(f"{found}, which is out of range", possible)
 
 
-def check_layers(work: ClientWork, facts: Facts) -> None:
+def check_layers(work: ClientWork, properties: ModelProperties) -> None:
     """Raises: ConfigurationError if no layer of the model would be sent."""
-    if facts.layers and work.local_layers >= facts.layers:
-        message = f"local_layers is {work.local_layers}, but the network has {facts.layers} layers that train"
-        raise ConfigurationError(message, f"0 to {facts.layers - 1} is possible: one at least must be sent")
+    if properties.layers and work.local_layers >= properties.layers:
+        message = f"local_layers is {work.local_layers}, but the network has {properties.layers} layers that train"
+        raise ConfigurationError(message, f"0 to {properties.layers - 1} is possible: one at least must be sent")

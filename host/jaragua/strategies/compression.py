@@ -30,16 +30,16 @@ _MEMORY_LEVEL: Final = 9
 
 Indices = NDArray[np.int64]
 #: What was learned and not sent yet.
-Rest = NDArray[np.float32]
+Residual = NDArray[np.float32]
 
 
-def encode(difference: Vector, blocks: Sequence[int], share: float, bits: int) -> bytes:
-    """The `share` (0..1] of the difference that is largest in magnitude, in `bits` (8 or 16) each.
+def encode(difference: Vector, blocks: Sequence[int], fraction: float, bits: int) -> bytes:
+    """The `fraction` (0..1] of the difference that is largest in magnitude, in `bits` (8 or 16) each.
 
     difference: float64 [sum of blocks]; blocks: how many numbers have a scale in common. What rounds to zero is not
     sent.
     """
-    kept = largest(difference, share)
+    kept = largest(difference, fraction)
     scales = _scales(difference, kept, blocks, bits)
     with np.errstate(divide="ignore", invalid="ignore"):
         rounded = np.rint(difference[kept] / np.repeat(scales, blocks)[kept])
@@ -49,9 +49,9 @@ def encode(difference: Vector, blocks: Sequence[int], share: float, bits: int) -
     return _HEADER.pack(bits, len(kept)) + scales.astype("<f4").tobytes() + _deflated(body)
 
 
-def encode_with_rest(wanted: Vector, blocks: Sequence[int], share: float, bits: int) -> tuple[bytes, Rest]:
+def encode_with_residual(wanted: Vector, blocks: Sequence[int], fraction: float, bits: int) -> tuple[bytes, Residual]:
     """`encode`, and what it leaves out, float32: to be added to what is wanted next (error feedback)."""
-    data = encode(wanted, blocks, share, bits)
+    data = encode(wanted, blocks, fraction, bits)
     return data, (wanted - decode(data, blocks)).astype(np.float32)
 
 
@@ -77,9 +77,9 @@ def decode(data: bytes, blocks: Sequence[int]) -> Vector:
     return result
 
 
-def largest(difference: Vector, share: float) -> Indices:
-    """Where the share of a difference is that is largest in magnitude, in order; of equals the first."""
-    count = max(1, round(share * len(difference)))
+def largest(difference: Vector, fraction: float) -> Indices:
+    """Where the fraction of a difference is that is largest in magnitude, in order; of equals the first."""
+    count = max(1, round(fraction * len(difference)))
     if count >= len(difference):
         return np.arange(len(difference))
     order = np.argsort(-np.abs(difference), kind="stable")

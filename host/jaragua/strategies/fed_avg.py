@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from jaragua.strategies.aggregation import ClientUpdate, Vector, told_mean
+from jaragua.strategies.aggregation import ClientUpdate, Vector, masked_mean
 from jaragua.strategies.base import Strategy
 
 
@@ -24,4 +24,4 @@ class FedAvg(Strategy):
 
     def combine(self, updates: Sequence[ClientUpdate]) -> Vector:
         """Every sample counts the same."""
-        return told_mean(updates, by_samples=True)
+        return masked_mean(updates, by_samples=True)

@@ -17,7 +17,7 @@ class FedProx(FedAvg):
     of the proximal term alone would do.
     """
 
-    SUMMARY: ClassVar[str] = "federated averaging with a pull towards the start"
+    SUMMARY: ClassVar[str] = "federated averaging with a proximal term"
     OPTIONS: ClassVar[dict[str, float]] = {"proximal": 0.1}
 
     def client_work(self, round_number: int) -> ClientWork:

@@ -19,12 +19,14 @@ MAX_UNBELIEVED = 4
 _HINT = "mend the class; a run, and a simulation with --state, goes on from the round before"
 
 
-def moved(strategy: Strategy, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Vector:
+def checked_aggregate(
+    strategy: Strategy, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate]
+) -> Vector:
     """`Strategy.aggregate`, believed only if it gives weights of the network that float32 can hold.
 
     Raises: RunError that names the strategy's class, the round, and the line of a class of one's own.
     """
-    with blamed(strategy, f"in round {round_number}"):
+    with strategy_errors(strategy, f"in round {round_number}"):
         found = strategy.aggregate(round_number, initialisation, updates)
     whose = f"the strategy {type(strategy).__name__} gave for round {round_number}"
     if not isinstance(found, np.ndarray) or found.shape != initialisation.shape or found.dtype.kind not in "fiu":
@@ -47,15 +49,15 @@ class Trust:
         self, strategy: Strategy, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate]
     ) -> int:
         """How many updates of a round the strategy's checks left out. Raises: RunError, as `saw`."""
-        _, left_out = strategy.settings.aggregation.checked(initialisation, updates)
-        self.saw(round_number, len(updates), left_out)
-        return len(left_out)
+        _, excluded = strategy.settings.aggregation.checked(initialisation, updates)
+        self.saw(round_number, len(updates), excluded)
+        return len(excluded)
 
-    def saw(self, round_number: int, updates: int, left_out: Mapping[str, str]) -> None:
-        """A round was closed. left_out: why, by device. Raises: RunError after too many with nothing but such."""
-        self._unbelieved = 0 if len(left_out) < updates else self._unbelieved + 1
+    def saw(self, round_number: int, updates: int, excluded: Mapping[str, str]) -> None:
+        """A round was closed. excluded: why, by device. Raises: RunError after too many with nothing but such."""
+        self._unbelieved = 0 if len(excluded) < updates else self._unbelieved + 1
         if self._unbelieved >= MAX_UNBELIEVED:
-            device, reason = next(iter(left_out.items()))
+            device, reason = next(iter(excluded.items()))
             message = (
                 f"no update of the last {self._unbelieved} rounds is believed, and nothing has moved since round "
                 f"{round_number - self._unbelieved}; of {device}: {reason}"
@@ -64,7 +66,7 @@ class Trust:
 
 
 @contextmanager
-def blamed(strategy: Strategy | type[Strategy], when: str) -> Iterator[None]:
+def strategy_errors(strategy: Strategy | type[Strategy], when: str) -> Iterator[None]:
     """Whatever a strategy raises that is no error of this project becomes a RunError that says where.
 
     To leave the program is no way to end a round. What it prints goes to stderr: stdout is for the result.

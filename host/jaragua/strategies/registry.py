@@ -9,11 +9,11 @@ from contextlib import redirect_stdout
 from difflib import get_close_matches
 
 from jaragua.errors import ConfigurationError
-from jaragua.strategies.base import ClientWork, Facts, Settings, Strategy, check_layers, check_work, obstacle
+from jaragua.strategies.base import ClientWork, ModelProperties, Settings, Strategy, check_layers, check_work, obstacle
 from jaragua.strategies.fed_avg import FedAvg
 from jaragua.strategies.fed_prox import FedProx
 from jaragua.strategies.fed_sgd import FedSGD
-from jaragua.strategies.guarded import blamed
+from jaragua.strategies.guarded import strategy_errors
 from jaragua.strategies.pretrained import Pretrained
 from jaragua.strategies.reptile import Reptile
 from jaragua.strategies.scratch import Scratch
@@ -59,15 +59,15 @@ def find(name: str) -> type[Strategy]:
 def create(name: str, settings: Settings) -> Strategy:
     """The strategy of that name. Raises: ConfigurationError if there is none, or its settings make no sense."""
     kind = find(name)
-    with blamed(kind, "when it was made"):
+    with strategy_errors(kind, "when it was made"):
         strategy = kind(settings)
-    check_layers(work_of(strategy, 1), settings.facts)
+    check_layers(work_of(strategy, 1), settings.properties)
     return strategy
 
 
 def work_of(strategy: Strategy, round_number: int) -> ClientWork:
     """`Strategy.client_work`. Raises: RunError if it fails, ConfigurationError if its numbers make no sense."""
-    with blamed(strategy, f"when asked for the work of round {round_number}"):
+    with strategy_errors(strategy, f"when asked for the work of round {round_number}"):
         work = strategy.client_work(round_number)
         if not isinstance(work, ClientWork):
             raise TypeError(f"{type(work).__name__} is no ClientWork")
@@ -76,14 +76,14 @@ def work_of(strategy: Strategy, round_number: int) -> ClientWork:
 
 def step_size_of(strategy: Strategy, round_number: int) -> float:
     """`Strategy.step_size`. Raises: RunError if it fails, or is no number."""
-    with blamed(strategy, f"when asked for the step size of round {round_number}"):
+    with strategy_errors(strategy, f"when asked for the step size of round {round_number}"):
         return float(strategy.step_size(round_number))
 
 
-def options_of(kind: type[Strategy], facts: Facts) -> dict[str, float]:
+def options_of(kind: type[Strategy], properties: ModelProperties) -> dict[str, float]:
     """`Strategy.own_options`. Raises: RunError if it fails."""
-    with blamed(kind, "when asked for its options"):
-        options = dict(kind.own_options(facts))
+    with strategy_errors(kind, "when asked for its options"):
+        options = dict(kind.own_options(properties))
         for name, value in options.items():
             if not isinstance(value, int | float):
                 raise TypeError(f"option {name!r} is {value!r}, which is no number")
@@ -99,9 +99,9 @@ def fleet_obstacle(strategy: Strategy) -> str:
 
 def suggestion(name: str) -> str:
     """What to write in its place."""
-    near = get_close_matches(name.lower(), names(), n=1)
+    matches = get_close_matches(name.lower(), names(), n=1)
     known = f"known: {', '.join(names())}"
-    return f"did you mean '{near[0]}'? {known}" if near else known
+    return f"did you mean '{matches[0]}'? {known}" if matches else known
 
 
 def _of_a_user(name: str) -> type[Strategy]:

@@ -1,6 +1,6 @@
 """Aggregation that a few broken or hostile devices cannot spoil: checks, clipping and combiners to put together.
 
-    Aggregation(checks=(Finite(), NearTheFleet(5.0), ClippedToTheMedianNorm(2.0)), combine=trimmed_mean(0.2))
+    Aggregation(checks=(Finite(), OutlierFilter(5.0), MedianNormClip(2.0)), combine=trimmed_mean(0.2))
 
 A check looks at all updates of a round and hands on those it believes, changed or not. Norms are Euclidean, of what a
 device learned (its weights less the initialisation).
@@ -36,10 +36,10 @@ from jaragua.strategies.aggregation import (
 
 #: R17: an update longer than so many lengths of the start is left out, whatever the others send.
 LONGEST: Final = 10.0
-#: R17: `strategy.near` unless a run says otherwise.
-NEAR: Final = 10.0
+#: R17: `strategy.outlier_factor` unless a run says otherwise.
+OUTLIER_FACTOR: Final = 10.0
 #: R17: an update shorter than so many lengths of the start is never left out for being far from the others.
-NEVER_FAR: Final = 1.0
+MIN_OUTLIER_LENGTHS: Final = 1.0
 #: R17: a start counts as having weights of this root mean square at least, so that one of zeros has a length.
 LEAST_RMS: Final = 0.1
 _LARGEST: Final = float(np.finfo(np.float64).max)
@@ -56,17 +56,17 @@ def median(updates: Sequence[ClientUpdate]) -> Vector:
     return result
 
 
-def trimmed_mean(share: float) -> Combine:
-    """Of each weight the mean without the `share` (0 to below 0.5) of devices at either end (Yin et al., 2018).
+def trimmed_mean(fraction: float) -> Combine:
+    """Of each weight the mean without the `fraction` (0 to below 0.5) of devices at either end (Yin et al., 2018).
 
-    Of n devices floor(share · n) are left out at either end.
+    Of n devices floor(fraction · n) are left out at either end.
     """
-    if not 0 <= share < 0.5:
-        raise ConfigurationError(f"a trimmed mean cannot leave out {share:g} at either end", "0 to below 0.5")
+    if not 0 <= fraction < 0.5:
+        raise ConfigurationError(f"a trimmed mean cannot leave out {fraction:g} at either end", "0 to below 0.5")
 
     def combine(updates: Sequence[ClientUpdate]) -> Vector:
         ordered = np.sort(weight_rows(updates), axis=0)
-        cut = int(share * len(updates))
+        cut = int(fraction * len(updates))
         result: Vector = np.mean(ordered[cut : len(updates) - cut], axis=0)
         return result
 
@@ -125,7 +125,7 @@ class ClippedNorm:
 
 
 @dataclass(frozen=True)
-class ClippedToTheMedianNorm:
+class MedianNormClip:
     """Shortens what a device learned to at most `factor` times the median length of the round."""
 
     factor: float
@@ -142,17 +142,17 @@ class ClippedToTheMedianNorm:
 
 
 @dataclass(frozen=True)
-class NearTheFleet:
+class OutlierFilter:
     """Leaves out updates that are much farther from the fleet's than is usual.
 
     The distance of an update is that to the weight-by-weight median of the round; the usual one is the median of these
-    distances. Left out is what is more than `factor` times as far, and longer than `never_far` lengths of the start:
-    where devices learn next to nothing, or all the same, one that learns something is many times as far, and harmless.
-    Fewer than three updates cannot be told apart.
+    distances. Left out is what is more than `factor` times as far, and longer than `min_outlier_lengths` lengths of the
+    start: where devices learn next to nothing, or all the same, one that learns something is many times as far, and
+    harmless. Fewer than three updates cannot be told apart.
     """
 
     factor: float
-    never_far: float = NEVER_FAR
+    min_outlier_lengths: float = MIN_OUTLIER_LENGTHS
 
     @property
     def reason(self) -> str:
@@ -161,7 +161,7 @@ class NearTheFleet:
 
     def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
         """The others as they are."""
-        short = self.never_far * start_length(initialisation)
+        short = self.min_outlier_lengths * start_length(initialisation)
         if len(updates) < 3 or _surely_within(initialisation, updates, short):
             return updates
         learned = lengths(initialisation, updates)
@@ -178,7 +178,7 @@ def norms(origin: Vector, updates: Sequence[ClientUpdate]) -> NDArray[np.float64
     return np.asarray(np.linalg.norm(rows, axis=1), dtype=np.float64)
 
 
-#: Ways to combine by their names; "own" is the strategy's, and "trimmed-mean" takes a share.
+#: Ways to combine by their names; "own" is the strategy's, and "trimmed-mean" takes a fraction.
 COMBINERS: dict[str, Callable[[float], Combine | None]] = {
     "own": lambda trim: None,
     "mean": lambda trim: mean,
@@ -188,23 +188,23 @@ COMBINERS: dict[str, Callable[[float], Combine | None]] = {
 }
 
 
-def aggregation_of(combine: str, trim: float, clip: float, near: float) -> Aggregation:
-    """What a configuration's four keys mean; clip and near are factors, 0 for none.
+def aggregation_of(combine: str, trim: float, norm_clip_factor: float, outlier_factor: float) -> Aggregation:
+    """What a configuration's four keys mean; norm_clip_factor and outlier_factor are factors, 0 for none.
 
     Raises: ConfigurationError for an unknown way to combine, or a factor that is none.
     """
     if combine not in COMBINERS:
         raise ConfigurationError(f"there is no way to combine '{combine}'", f"known: {', '.join(COMBINERS)}")
-    for name, factor in (("clip", clip), ("near", near)):
+    for name, factor in (("norm_clip_factor", norm_clip_factor), ("outlier_factor", outlier_factor)):
         if not 0 <= factor < math.inf:
             raise ConfigurationError(
                 f"{name} is {factor:g}, which is out of range", "a number from 0 on is possible; 0 is for none"
             )
     checks: list[Check] = [Finite(), Bounded()]
-    if near:
-        checks.append(NearTheFleet(near))
-    if clip:
-        checks.append(ClippedToTheMedianNorm(clip))
+    if outlier_factor:
+        checks.append(OutlierFilter(outlier_factor))
+    if norm_clip_factor:
+        checks.append(MedianNormClip(norm_clip_factor))
     return Aggregation(tuple(checks), COMBINERS[combine](trim))
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from jaragua.strategies.aggregation import ClientUpdate, Told, Vector
+from jaragua.strategies.aggregation import ClientUpdate, UpdateMask, Vector
 
-#: What `round.staleness` and `round.most_age` are unless something else is said.
-POWER: Final = 0.5
-MOST_AGE: Final = 10
+#: What `round.staleness_exponent` and `round.max_staleness` are unless something else is said.
+STALENESS_EXPONENT: Final = 0.5
+MAX_STALENESS: Final = 10
 
 
-def staleness_weight(age: int, power: float = POWER) -> float:
+def staleness_weight(age: int, power: float = STALENESS_EXPONENT) -> float:
     """s(age) = (1 + age)^-power: 1 for an update of the newest start, falling with every version since.
 
     Raises: ValueError for a negative age.
@@ -27,7 +27,14 @@ def staleness_weight(age: int, power: float = POWER) -> float:
 
 
 def counted(
-    device: str, vector: Vector, learned: Vector, samples: int, *, age: int, power: float, told: Told | None = None
+    device: str,
+    vector: Vector,
+    learned: Vector,
+    samples: int,
+    *,
+    age: int,
+    power: float,
+    update_mask: UpdateMask | None = None,
 ) -> ClientUpdate:
     """R13.3: an update as it counts for the initialisation as it is now; age: of its start, in rounds."""
-    return ClientUpdate(device, vector + staleness_weight(age, power) * learned, samples, told)
+    return ClientUpdate(device, vector + staleness_weight(age, power) * learned, samples, update_mask)

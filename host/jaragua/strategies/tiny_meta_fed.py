@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import ClassVar
 
-from jaragua.strategies.base import ClientWork, Facts, Strategy
+from jaragua.strategies.base import ClientWork, ModelProperties, Strategy
 
 
 class TinyMetaFed(Strategy):
@@ -14,9 +14,9 @@ class TinyMetaFed(Strategy):
 
     "TinyMetaFed: Efficient Federated Meta-Learning for TinyML" (Ren, Li, Anicic and Runkler, 2023). Local
     reconstruction is that of "Federated Reconstruction" (Singhal et al., 2021): the last `local_layers` layers are
-    drawn from the run's seed, learnt anew by each device in each round, and never sent. Of the other weights the share
-    `upload_share` that moved most is sent, in 8 bits; what is left out is added to the device's next update (error
-    feedback). α_t = α_final + (α - α_final) · (1 + cos(π (t - 1) / rounds)) / 2.
+    drawn from the run's seed, learnt anew by each device in each round, and never sent. Of the other weights the
+    fraction `upload_fraction` that moved most is sent, in 8 bits; what is left out is added to the device's next update
+    (error feedback). α_t = α_final + (α - α_final) · (1 + cos(π (t - 1) / rounds)) / 2.
 
     Where labels mean the same on every device, or the head is most of the network, it travels like any other layer.
     """
@@ -24,17 +24,17 @@ class TinyMetaFed(Strategy):
     SUMMARY: ClassVar[str] = "TinyReptile with a local head, the largest changes only, and a cosine schedule"
     OPTIONS: ClassVar[dict[str, float]] = {
         "local_layers": 0,
-        "upload_share": 0.1,
-        "download_share": 0.25,
+        "upload_fraction": 0.1,
+        "download_fraction": 0.25,
         "delta_bits": 8,
     }
     #: A last layer with more of all trainable numbers is no head, but most of the network.
     LARGEST_HEAD: ClassVar[float] = 0.5
 
     @classmethod
-    def own_options(cls, facts: Facts) -> dict[str, float]:
+    def own_options(cls, properties: ModelProperties) -> dict[str, float]:
         """The head is local where labels are a task's own, unless it is too large."""
-        is_local = facts.own_labels and facts.head_share <= cls.LARGEST_HEAD
+        is_local = properties.own_labels and properties.head_fraction <= cls.LARGEST_HEAD
         return cls.OPTIONS | {"local_layers": int(is_local)}
 
     def step_size(self, round_number: int) -> float:

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 #: By metric: nats, or the squared error of one output.
 LARGEST_LOSS: Final = {"accuracy": 1e6, "mse": 1e24}
-#: By metric: a share of right answers, or a squared error.
+#: By metric: a fraction of right answers, or a squared error.
 LARGEST_SCORE: Final = {"accuracy": 1.0, "mse": 1e24}
 #: What a board's counter holds.
 LARGEST_INSTRUCTIONS: Final = 2**32 - 1

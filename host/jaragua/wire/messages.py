@@ -84,7 +84,7 @@ class BlobEnd(SerialMessage):
 class JobBegin(SerialMessage):
     """L4.4. `base`: hash of the staged blob, or empty to go on with the working weights. Rate: A5.2; seed: A8.5.
 
-    batch: samples of a step (A11.1); clip: A11.7; least_loss: A11.8.
+    batch: samples of a step (A11.1); clip: A11.7; loss_threshold: A11.8.
     """
 
     id: int
@@ -97,7 +97,7 @@ class JobBegin(SerialMessage):
     seed: int
     batch: int
     clip: int
-    least_loss: int
+    loss_threshold: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,11 +363,13 @@ class DeviceState(Message):
 
 @dataclass(frozen=True, slots=True)
 class TrainCommand(Message):
-    """Train on the device's own few-shot task drawn with `seed` (M3). pull: strategies.md, FedProx; start: M9.
+    """Train on the device's own few-shot task drawn with `seed` (M3). proximal_decay: strategies.md, FedProx;
+    start: M9.
 
     batch: samples of a step, 0 for all of a pass, None for one (A11.1).
-    bits, share, local, stored: what was learned is wanted as a difference (M10); until: R13.
-    least_loss: of a sample that teaches anything, None for any (A11.8); memory: samples held, None for all.
+    bits, fraction, local, stored: what was learned is wanted as a difference (M10); until: R13.
+    loss_threshold: of a sample that teaches anything, None for any (A11.8); replay_buffer_size: samples held, None for
+    all.
     """
 
     run: str
@@ -382,20 +384,23 @@ class TrainCommand(Message):
     seed: int
     deadline: int
     batch: int | None = None
-    pull: int | None = None
+    proximal_decay: int | None = None
     start: bytes | None = None
     bits: int | None = None
-    share: float | None = None
+    fraction: float | None = None
     local: int | None = None
     stored: int | None = None
     until: int | None = None
-    least_loss: float | None = None
-    memory: int | None = None
+    loss_threshold: float | None = None
+    replay_buffer_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptCommand(Message):
-    """Judge a start on the device's held-out task (M4). start: M9; least_loss, memory: as in a train-command."""
+    """Evaluate a model on the device's held-out task (M4).
+
+    start: M9; loss_threshold, replay_buffer_size: as in a train-command.
+    """
 
     run: str
     device: str
@@ -408,8 +413,8 @@ class AdaptCommand(Message):
     queries: int
     seed: int
     start: bytes | None = None
-    least_loss: float | None = None
-    memory: int | None = None
+    loss_threshold: float | None = None
+    replay_buffer_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,7 +461,7 @@ class UpdateHeader(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class StartDifference(Message):
+class ModelDelta(Message):
     """How a start follows from the one before (M10). exponents: deflated blob whose weights are all zero."""
 
     base: bytes
@@ -534,7 +539,7 @@ def decode_response(data: bytes) -> Response:
     return message
 
 
-def pack_update(header: UpdateHeader | StartDifference, blob: bytes) -> bytes:
+def pack_update(header: UpdateHeader | ModelDelta, blob: bytes) -> bytes:
     """The payload of an update, or of the difference of a start: `u16 length | header CBOR | bytes`."""
     encoded = encode(header)
     return _HEADER_LENGTH.pack(len(encoded)) + encoded + blob
@@ -550,9 +555,9 @@ def unpack_update(payload: bytes) -> tuple[UpdateHeader, bytes]:
     return header, blob
 
 
-def unpack_difference(payload: bytes) -> tuple[StartDifference, bytes]:
+def unpack_difference(payload: bytes) -> tuple[ModelDelta, bytes]:
     """What stands on `diff/<sha256>`; MessageError if it is none. What it makes is checked by its SHA-256."""
-    return _split(StartDifference, payload)
+    return _split(ModelDelta, payload)
 
 
 def _split(kind: type[M], payload: bytes) -> tuple[M, bytes]:

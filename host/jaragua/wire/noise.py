@@ -38,7 +38,7 @@ def survival(payload_bytes: int, error_rate: float) -> float:
 
 
 def goodput(payload_bytes: int, error_rate: float, under_way: int = 1) -> float:
-    """L3.11: the share of the line's bytes that is payload which arrives, with go-back-N of `under_way` frames."""
+    """L3.11: the fraction of the line's bytes that is payload which arrives, with go-back-N of `under_way` frames."""
     arrives = survival(payload_bytes, error_rate)
     useful = payload_bytes / (payload_bytes + FRAME_OVERHEAD_BYTES)
     return useful * arrives / (arrives + under_way * (1 - arrives))

@@ -168,8 +168,8 @@ class _Reader:
 
     def _only(self, section: str, keys: set[str], known: frozenset[str]) -> None:
         for key in sorted(keys - known):
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
+            matches = difflib.get_close_matches(key, known, n=1)
+            hint = f"Did you mean {matches[0]!r}? " if matches else ""
             problem = "nothing of that name belongs here" if section else "there is no such section"
             raise self._error(
                 section or key, key if section else "", problem, f"{hint}Known: {', '.join(sorted(known))}."

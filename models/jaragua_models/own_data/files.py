@@ -104,8 +104,8 @@ def _csv_text(path: Path) -> str:
 
 def _check_column(path: Path, column: str, row: Row) -> None:
     if column not in row:
-        near = difflib.get_close_matches(column, row, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
+        matches = difflib.get_close_matches(column, row, n=1)
+        hint = f"Did you mean {matches[0]!r}? " if matches else ""
         raise DataError(f"{path}: there is no column {column!r}.", f"{hint}It has: {', '.join(row)}.")
 
 

@@ -39,7 +39,7 @@ TRAINING_END = datetime(2017, 12, 25)
 """22 to 24 December train; what comes after is held out."""
 SUPPORT_END = datetime(2018, 1, 10, 16, 40)
 QUERY_START = datetime(2018, 1, 10, 16, 45)
-"""Held-out tasks adapt on what came before, and are judged on what came after: neighbouring rows are nearly equal."""
+"""Held-out tasks adapt on what came before, and are evaluated on what came after: neighbours are nearly equal."""
 
 CENTRE = (25.568, 37.660, 0.18539)
 SCALE = (0.58517, 65.555, 0.39411)

@@ -18,7 +18,7 @@ class Scores:
 
 
 def scores(labels: ArrayLike, predictions: ArrayLike) -> Scores:
-    """Judge predictions against labels, both [n] with n > 0."""
+    """Evaluate predictions against labels, both [n] with n > 0."""
     truth, found = np.asarray(labels), np.asarray(predictions)
     right = truth == found
     hits = int((right & (truth == 1)).sum())

@@ -1,7 +1,7 @@
 """Presence in a room from what one sensor node measures: temperature, light, sound.
 
-Split by time: the first days train, a new task adapts on later ones and is judged on later ones still. Labels mean the
-same in every task; what differs is the place of the node and the day.
+Split by time: the first days train, a new task adapts on later ones and is evaluated on later ones still. Labels mean
+the same in every task; what differs is the place of the node and the day.
 """
 
 from dataclasses import dataclass

@@ -133,7 +133,7 @@ def _apply_calls(plan: Plan, layer: WeightedPlan) -> str:
         own += f"                            {dither_key(layer)});"
     else:
         dense = isinstance(layer, DensePlan)
-        kernel = "jrg_nn_apply_weights" if dense else "jrg_nn_apply_window_weights"
+        kernel = "jrg_nn_apply_weights" if dense else "jrg_nn_apply_conv_weights"
         rows, columns = layer.trained_rows, layer.row_elements
         count = f"{rows * columns}u" if dense else f"{rows}u, {columns}u"
         unit = f"{layer.input_width + 1}u, " if dense else ""

@@ -27,7 +27,7 @@ def backward_calls(plan: Plan, verb: str = "backward") -> list[str]:
     verb: what layers that learn do: "backward" moves them, "sum" sums their steps (A11.1).
     """
     if not plan.branches:
-        return _chain(plan, verb)
+        return _sequential(plan, verb)
     lines = [f"    jrg_nn_error error{tensor} = {{0}};" for tensor, step in _made(plan) if step.has_backward]
     lines.append(f"    error{plan.graph.output} = jrg_model_loss(target, result);")
     for step in reversed(plan.steps):
@@ -35,7 +35,7 @@ def backward_calls(plan: Plan, verb: str = "backward") -> list[str]:
     return lines
 
 
-def _chain(plan: Plan, verb: str) -> list[str]:
+def _sequential(plan: Plan, verb: str) -> list[str]:
     lines = ["    jrg_nn_error error = jrg_model_loss(target, result);"]
     for step in reversed(plan.steps):
         if step.has_backward:

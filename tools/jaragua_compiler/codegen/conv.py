@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.codegen.convolutional import WindowEmitter
+from jaragua_compiler.codegen.convolutional import ConvolutionEmitter
 
 INCLUDES = (
     ("conv/jrg_nn_conv_forward.h", "jrg_nn_conv_forward"),
@@ -11,10 +11,10 @@ INCLUDES = (
 )
 SUM_INCLUDES = (("conv/jrg_nn_conv_sum.h", "jrg_nn_conv_sum"),)
 
-_EMITTER = WindowEmitter(
+_EMITTER = ConvolutionEmitter(
     forward="""\
-const jrg_nn_window window = {window};
-    jrg_nn_conv_forward(&window, {x}, {weights}, {biases}, {y}, {patch}, {outputs}u,
+const jrg_nn_conv_geometry geometry = {geometry};
+    jrg_nn_conv_forward(&geometry, {x}, {weights}, {biases}, {y}, {patch}, {outputs}u,
                         (uint32_t)jrg_model_exponents[{index}].forward_shift, {output_width}u, {relu});""",
     declarations="""\
 const jrg_nn_conv layer = {layer};""",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.codegen.convolutional import WindowEmitter
+from jaragua_compiler.codegen.convolutional import ConvolutionEmitter
 
 INCLUDES = (
     ("conv_w8/jrg_nn_conv_w8.h", "jrg_nn_conv_forward_w8"),
@@ -11,7 +11,7 @@ INCLUDES = (
 )
 SUM_INCLUDES = (("conv_w8/jrg_nn_conv_sum_w8.h", "jrg_nn_conv_sum_w8"),)
 
-_EMITTER = WindowEmitter(
+_EMITTER = ConvolutionEmitter(
     forward="""\
 const jrg_nn_conv_w8 layer = {layer};
     jrg_nn_conv_forward_w8(&layer, {x}, {y}, {patch}, jrg_model_exponents[{index}].forward_shift,

@@ -10,7 +10,7 @@ from jaragua_compiler.planning.plan import Plan
 INCLUDES = (
     ("dense/jrg_nn_dense_forward.h", "jrg_nn_dense_forward"),
     ("core/jrg_nn_wide.h", "jrg_nn_wide_forward"),
-    ("weighted/jrg_nn_live_rows.h", "jrg_nn_live_rows"),
+    ("weighted/jrg_nn_active_rows.h", "jrg_nn_active_rows"),
     ("dense/jrg_nn_dense_update.h", "jrg_nn_dense_update"),
     ("dense/jrg_nn_dense_backward.h", "jrg_nn_dense_backward"),
     ("weighted/jrg_nn_errors.h", "jrg_nn_spread_errors"),
@@ -39,10 +39,10 @@ _BACKWARD = """\
 static jrg_nn_error jrg_model_step{step}_{verb}(jrg_nn_error error)
 {{
     const jrg_nn_dense layer = {{{weights}, {biases}, {inputs}u, {outputs}u, {input_width}u, {error_width}u}};
-    jrg_nn_live_row *const rows = JRG_MODEL_ROWS({list});
+    jrg_nn_active_row *const rows = JRG_MODEL_ROWS({list});
     const uint32_t key = {key};
-    {take}const uint32_t count = jrg_nn_live_rows(&layer, jrg_model_exponents[{index}], jrg_model_rate, key,
-                                            {list}, &error, rows);
+    {take}const uint32_t count = jrg_nn_active_rows(&layer, jrg_model_exponents[{index}], jrg_model_rate, key,
+                                              {list}, &error, rows);
     {learn}
 }}
 """

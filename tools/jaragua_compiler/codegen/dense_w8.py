@@ -19,7 +19,7 @@ from jaragua_compiler.planning.plan import Plan
 
 INCLUDES = (
     ("dense_w8/jrg_nn_dense_forward_w8.h", "jrg_nn_dense_forward_w8"),
-    ("weighted/jrg_nn_live_rows_w8.h", "jrg_nn_live_rows_w8"),
+    ("weighted/jrg_nn_active_rows_w8.h", "jrg_nn_active_rows_w8"),
     ("dense_w8/jrg_nn_dense_update_w8.h", "jrg_nn_dense_update_w8"),
     ("dense_w8/jrg_nn_dense_backward_w8.h", "jrg_nn_dense_backward_w8"),
     ("weighted/jrg_nn_errors.h", "jrg_nn_spread_errors"),
@@ -41,9 +41,9 @@ _BACKWARD = """\
 static jrg_nn_error jrg_model_step{step}_{verb}(jrg_nn_error error)
 {{
     const jrg_nn_dense_w8 layer = {layer};
-    {take}const uint32_t count = jrg_nn_live_rows_w8(&layer, jrg_model_exponents[{index}], jrg_model_rate,
-                                               {key},
-                                               {list}, &error, jrg_model_rows_w8);
+    {take}const uint32_t count = jrg_nn_active_rows_w8(&layer, jrg_model_exponents[{index}], jrg_model_rate,
+                                                 {key},
+                                                 {list}, &error, jrg_model_rows_w8);
     {learn}
 }}
 """

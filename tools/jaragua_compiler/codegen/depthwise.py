@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.codegen.convolutional import WindowEmitter
+from jaragua_compiler.codegen.convolutional import ConvolutionEmitter
 
 INCLUDES = (("depthwise/jrg_nn_depthwise.h", "jrg_nn_depthwise_forward"),)
 SUM_INCLUDES = (("depthwise/jrg_nn_depthwise_sum.h", "jrg_nn_depthwise_sum_steps"),)
 
-_EMITTER = WindowEmitter(
+_EMITTER = ConvolutionEmitter(
     forward="""\
 const jrg_nn_conv layer = {layer};
     jrg_nn_depthwise_forward(&layer, {x}, {y}, {patch}, (uint32_t)jrg_model_exponents[{index}].forward_shift,

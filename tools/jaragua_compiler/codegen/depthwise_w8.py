@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.codegen.convolutional import WindowEmitter
+from jaragua_compiler.codegen.convolutional import ConvolutionEmitter
 
 INCLUDES = (
     ("depthwise/jrg_nn_depthwise_w8.h", "jrg_nn_depthwise_forward_w8"),
@@ -10,7 +10,7 @@ INCLUDES = (
 )
 SUM_INCLUDES = (("depthwise/jrg_nn_depthwise_sum_w8.h", "jrg_nn_depthwise_sum_steps_w8"),)
 
-_EMITTER = WindowEmitter(
+_EMITTER = ConvolutionEmitter(
     forward="""\
 const jrg_nn_conv_w8 layer = {layer};
     jrg_nn_depthwise_forward_w8(&layer, {x}, {y}, {patch}, jrg_model_exponents[{index}].forward_shift,

@@ -26,13 +26,13 @@ from jaragua_compiler.planning.operators import (
     EXPONENT_BYTES,
     ActivationPlan,
     AddPlan,
+    ConvolutionPlan,
     ConvPlan,
     DensePlan,
     DepthwisePlan,
     OperatorPlan,
     PoolPlan,
     WeightedPlan,
-    WindowPlan,
 )
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.rate import loss_factor
@@ -154,9 +154,9 @@ void jrg_model_set_clip(uint32_t limit)
     jrg_model_not_clip = limit == 0u ? ~JRG_NN_NO_CLIP : ~limit;
 }}
 
-void jrg_model_set_least_loss(uint32_t least)
+void jrg_model_set_loss_threshold(uint32_t least)
 {{
-    jrg_model_least_loss = least;
+    jrg_model_loss_threshold = least;
 }}
 
 {accumulation}
@@ -169,7 +169,7 @@ static void jrg_model_infer(const int16_t *x)
 static jrg_nn_error jrg_model_loss(const int16_t *target, jrg_nn_result *result)
 {{
     const jrg_nn_error error = {loss_call};
-    if (result->loss < jrg_model_least_loss) {{
+    if (result->loss < jrg_model_loss_threshold) {{
         return (jrg_nn_error){{0}};
     }}
     const uint32_t clip = ~jrg_model_not_clip;
@@ -279,7 +279,7 @@ def _source(plan: Plan) -> str:
     pairs = list(zip(modules, plan.steps, strict=True))
     forward = [module.forward_code(step, plan) for module, step in pairs]
     backward = [code for module, step in reversed(pairs) for code in backward_functions(module, step, plan)]
-    if any(isinstance(step, WindowPlan) for step in plan.steps):
+    if any(isinstance(step, ConvolutionPlan) for step in plan.steps):
         backward = [_own_frame(code) for code in backward]
     applying = accumulation.apply_functions(plan)
     learning = [*backward, *applying, *([accumulation.DROP] if plan.accumulate else [])]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jaragua_compiler.codegen.convolutional import window_code
+from jaragua_compiler.codegen.convolutional import conv_geometry_code
 from jaragua_compiler.codegen.names import boolean, buffer, tensor
 from jaragua_compiler.planning.frozen import FrozenRows
 from jaragua_compiler.planning.memory import error_name, needs_own_list
-from jaragua_compiler.planning.operators import ConvPlan, DensePlan, WeightedPlan, WindowPlan
+from jaragua_compiler.planning.operators import ConvolutionPlan, ConvPlan, DensePlan, WeightedPlan
 from jaragua_compiler.planning.plan import Plan
 
 INCLUDES = (
@@ -121,7 +121,7 @@ def constants_code(plan: Plan) -> str:
 def forward_code(layer: WeightedPlan, plan: Plan) -> str:
     """The function `jrg_model_step<step>_forward`: reads the input's tensor, writes the output's."""
     fields = common_fields(layer, plan, "")
-    if isinstance(layer, WindowPlan):
+    if isinstance(layer, ConvolutionPlan):
         return (_CONV_FORWARD if isinstance(layer, ConvPlan) else _DEPTHWISE_FORWARD).format(**fields)
     return _DENSE_FORWARD.format(**fields)
 
@@ -129,7 +129,7 @@ def forward_code(layer: WeightedPlan, plan: Plan) -> str:
 def backward_code(layer: WeightedPlan, plan: Plan, below: str) -> str:
     """The function `jrg_model_step<step>_backward`: leaves the errors of its inputs in `below`."""
     fields = common_fields(layer, plan, below)
-    if isinstance(layer, WindowPlan):
+    if isinstance(layer, ConvolutionPlan):
         return (_CONV_BACKWARD if isinstance(layer, ConvPlan) else _DEPTHWISE_BACKWARD).format(**fields)
     assert isinstance(layer, DensePlan)
     own_list = needs_own_list(plan.graph, layer)
@@ -166,8 +166,8 @@ def frozen_layer(layer: WeightedPlan) -> str:
     """The jrg_nn_dense_w8 or jrg_nn_conv_w8 of a layer's frozen rows; they are only read."""
     name = f"jrg_model_frozen{layer.index}"
     pointers = f"(int8_t *){name}_weights, (int32_t *){name}_biases, {name}_channels"
-    if isinstance(layer, WindowPlan):
-        return f"{{{window_code(layer)},\n                                  {pointers},\n" + (
+    if isinstance(layer, ConvolutionPlan):
+        return f"{{{conv_geometry_code(layer)},\n                                  {pointers},\n" + (
             f"                                  {layer.frozen_rows}u, {layer.error_width}u}}"
         )
     sizes = f"{layer.inputs}u, {layer.frozen_rows}u, {layer.input_width}u, {layer.error_width}u"

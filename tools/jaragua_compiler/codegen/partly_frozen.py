@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.codegen.convolutional import window_code
+from jaragua_compiler.codegen.convolutional import conv_geometry_code
 from jaragua_compiler.codegen.frozen import common_fields, frozen_layer
 from jaragua_compiler.codegen.names import bias_sums, biases, buffer, channels, dither_key, sums, weights_w8
 from jaragua_compiler.planning.memory import error_name, needs_own_list
@@ -10,7 +10,7 @@ from jaragua_compiler.planning.operators import ConvPlan, DensePlan, WeightedPla
 from jaragua_compiler.planning.plan import Plan
 
 INCLUDES = (
-    ("weighted/jrg_nn_split_w8.h", "jrg_nn_split_rows_w8"),
+    ("weighted/jrg_nn_partly_frozen_w8.h", "jrg_nn_partly_frozen_rows_w8"),
     ("dense_w8/jrg_nn_dense_pass_w8.h", "jrg_nn_dense_pass_w8"),
     ("conv_w8/jrg_nn_conv_update_w8.h", "jrg_nn_conv_update_w8"),
     ("weighted/jrg_nn_errors.h", "jrg_nn_spread_errors"),
@@ -25,8 +25,8 @@ static void jrg_model_step{step}_forward(void)
 {{
     const jrg_nn_dense_w8 trained = {trained};
     const jrg_nn_dense_w8 frozen = {frozen};
-    jrg_nn_dense_forward_split_w8(&trained, &frozen, {x}, {y}, jrg_model_exponents[{index}].forward_shift,
-                                  {output_width}u, {relu});
+    jrg_nn_dense_forward_partly_frozen_w8(&trained, &frozen, {x}, {y}, jrg_model_exponents[{index}].forward_shift,
+                                          {output_width}u, {relu});
 }}
 """
 
@@ -35,8 +35,8 @@ static void jrg_model_step{step}_forward(void)
 {{
     const jrg_nn_conv_w8 trained = {trained};
     const jrg_nn_conv_w8 frozen = {frozen};
-    jrg_nn_conv_forward_split_w8(&trained, &frozen, {x}, {y}, {patch}, jrg_model_exponents[{index}].forward_shift,
-                                 {output_width}u, {relu});
+    jrg_nn_conv_forward_partly_frozen_w8(&trained, &frozen, {x}, {y}, {patch},
+                                         jrg_model_exponents[{index}].forward_shift, {output_width}u, {relu});
 }}
 """
 
@@ -46,22 +46,23 @@ static jrg_nn_error jrg_model_step{step}_{verb}(jrg_nn_error error)
     const jrg_nn_dense_w8 trained = {trained};
     jrg_nn_error below = {{0}};
     {take}{pass_down}error.count = jrg_nn_first_errors({list}, error.count, {trained_rows}u);
-    const uint32_t count = jrg_nn_live_rows_w8(&trained, jrg_model_exponents[{index}], jrg_model_rate,
-                                               {key},
-                                               {list}, &error, jrg_model_rows_w8);
+    const uint32_t count = jrg_nn_active_rows_w8(&trained, jrg_model_exponents[{index}], jrg_model_rate,
+                                                 {key},
+                                                 {list}, &error, jrg_model_rows_w8);
     {learn}
     {spread}return below;
 }}
 """
 
-_DENSE_UPDATE = "jrg_nn_dense_update_split_w8(&trained, jrg_model_rows_w8, count, {x});"
+_DENSE_UPDATE = "jrg_nn_dense_update_partly_frozen_w8(&trained, jrg_model_rows_w8, count, {x});"
 _DENSE_SUM = "jrg_nn_dense_sum_w8(&trained, jrg_model_rows_w8, count, {x}, {sums});"
 
 _DENSE_PASS_DOWN = """\
 const jrg_nn_dense_w8 frozen = {frozen};
     jrg_nn_error passed = error;
-    const uint32_t passing = jrg_nn_split_rows_w8(&trained, &frozen, jrg_model_exponents[{index}].weight_exponent,
-                                                  {list}, &passed, jrg_model_rows_w8);
+    const uint32_t passing = jrg_nn_partly_frozen_rows_w8(&trained, &frozen,
+                                                          jrg_model_exponents[{index}].weight_exponent,
+                                                          {list}, &passed, jrg_model_rows_w8);
     below = jrg_nn_dense_pass_w8(&trained, jrg_model_rows_w8, passing, {x}, {input_rectified}, {down});
     below.exponent = passed.exponent + jrg_model_exponents[{index}].weight_exponent;
     """
@@ -78,7 +79,7 @@ _CONV_BACKWARD = """\
 static jrg_nn_error jrg_model_step{step}_{verb}(jrg_nn_error error)
 {{
     const jrg_nn_conv_w8 trained = {trained};
-    const jrg_nn_conv shape = {{{window}, NULL, NULL, {outputs}u, {error_width}u}};
+    const jrg_nn_conv shape = {{{geometry}, NULL, NULL, {outputs}u, {error_width}u}};
     jrg_nn_error below = {{0}};
     {scale}(&shape, {above}, &error, {scaled});
     {pass_down}{learn}
@@ -96,7 +97,7 @@ jrg_nn_conv_sum_w8(&trained, {scaled}, error.exponent, {x}, jrg_model_exponents[
 
 _CONV_PASS_DOWN = """\
 const jrg_nn_conv_w8 frozen = {frozen};
-    below = jrg_nn_conv_backward_split_w8(&trained, &frozen, {scaled}, {x}, {input_rectified},
+    below = jrg_nn_conv_backward_partly_frozen_w8(&trained, &frozen, {scaled}, {x}, {input_rectified},
                                           jrg_model_exponents[{index}].weight_exponent, jrg_model_rows_w8, {below});
     below.exponent = error.exponent + jrg_model_exponents[{index}].weight_exponent;
     """
@@ -142,7 +143,7 @@ def _fields(layer: WeightedPlan, plan: Plan, below: str, bias_pointer: str) -> d
         "frozen": frozen_layer(layer),
         "trained_rows": layer.trained_rows,
         "error_width": layer.error_width,
-        "window": window_code(layer) if isinstance(layer, ConvPlan) else "",
+        "geometry": conv_geometry_code(layer) if isinstance(layer, ConvPlan) else "",
         "key": dither_key(layer),
         "columns": buffer(f"column{layer.index}"),
     }
@@ -152,6 +153,6 @@ def _trained_layer(layer: WeightedPlan, bias_pointer: str) -> str:
     """The jrg_nn_dense_w8 or jrg_nn_conv_w8 of the rows that learn."""
     pointers = f"{weights_w8(layer)}, {bias_pointer},\n                                   {channels(layer)}"
     if isinstance(layer, ConvPlan):
-        return f"{{{window_code(layer)}, {pointers}, {layer.trained_rows}u, {layer.error_width}u}}"
+        return f"{{{conv_geometry_code(layer)}, {pointers}, {layer.trained_rows}u, {layer.error_width}u}}"
     sizes = f"{layer.inputs}u, {layer.trained_rows}u, {layer.input_width}u, {layer.error_width}u"
     return f"{{{pointers}, {sizes}}}"

@@ -55,22 +55,22 @@ static uint8_t *jrg_model_blob;
 static jrg_nn_exponents jrg_model_exponents[{layers}];
 static jrg_nn_step_rate jrg_model_rate;
 static int8_t jrg_model_output_exponent;
-static uint32_t jrg_model_least_loss;
+static uint32_t jrg_model_loss_threshold;
 static uint32_t jrg_model_not_clip; /* ~ of the limit: what starts as 0 takes no initial value */
 {dither}{sums}"""
 
 _ROWS = """\
-/* A layer's live rows take the place of the errors they come from, where they are as long. */
+/* A layer's active rows take the place of the errors they come from, where they are as long. */
 #if UINTPTR_MAX == UINT32_MAX
-#define JRG_MODEL_ROWS(errors) ((jrg_nn_live_row *)(void *)(errors))
+#define JRG_MODEL_ROWS(errors) ((jrg_nn_active_row *)(void *)(errors))
 #else
-static jrg_nn_live_row jrg_model_rows[{entries}];
+static jrg_nn_active_row jrg_model_rows[{entries}];
 #define JRG_MODEL_ROWS(errors) jrg_model_rows
 #endif
 """
 
 _ROWS_W8 = """\
-static jrg_nn_live_row_w8 jrg_model_rows_w8[{entries}];
+static jrg_nn_active_row_w8 jrg_model_rows_w8[{entries}];
 """
 
 _DITHER = """\
@@ -110,11 +110,13 @@ def state_code(plan: Plan) -> str:
 
 def _rows(plan: Plan) -> str:
     lists: tuple[tuple[WeightFormat, str], ...] = (("w16", _ROWS), ("w8", _ROWS_W8))
-    return "".join(text.format(entries=plan.live_elements(name)) for name, text in lists if plan.live_elements(name))
+    return "".join(
+        text.format(entries=plan.active_elements(name)) for name, text in lists if plan.active_elements(name)
+    )
 
 
 def _variables_beside_the_arena(plan: Plan) -> list[str]:
-    rows = ["sizeof jrg_model_rows_w8"] if plan.live_elements("w8") else []
+    rows = ["sizeof jrg_model_rows_w8"] if plan.active_elements("w8") else []
     return [*rows, f"{SUM_BYTES * plan.sums}u"]
 
 

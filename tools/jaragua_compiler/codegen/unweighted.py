@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.codegen.convolutional import window_code
+from jaragua_compiler.codegen.convolutional import conv_geometry_code
 from jaragua_compiler.codegen.names import boolean, buffer, exponent, tensor
 from jaragua_compiler.planning.memory import error_name
 from jaragua_compiler.planning.operators import ActivationPlan, AddPlan, OperatorPlan, PoolPlan
@@ -53,8 +53,8 @@ def _forward(step: OperatorPlan, plan: Plan) -> str:
     if isinstance(step, PoolPlan):
         width = plan.scales.widths[step.output_tensor]
         average = boolean(step.kind == "average")
-        return f"const jrg_nn_window window = {window_code(step)};\n    " + (
-            f"jrg_nn_pool_forward(&window, {average}, {x}, {y}, {width}u);"
+        return f"const jrg_nn_conv_geometry geometry = {conv_geometry_code(step)};\n    " + (
+            f"jrg_nn_pool_forward(&geometry, {average}, {x}, {y}, {width}u);"
         )
     if isinstance(step, AddPlan):
         output = exponent(plan, step.output_tensor)
@@ -70,8 +70,8 @@ def _backward(step: OperatorPlan, plan: Plan, g: str, below: str, operand: int) 
     x, rectified = tensor(step.input_tensors[operand]), boolean(step.rectified[operand])
     if isinstance(step, PoolPlan):
         average = boolean(step.kind == "average")
-        call = f"jrg_nn_pool_backward(&window, {average}, {step.head_room}u, {g}, {x}, {rectified}, {below})"
-        return f"const jrg_nn_window window = {window_code(step)};\n    jrg_nn_error below = {call};"
+        call = f"jrg_nn_pool_backward(&geometry, {average}, {step.head_room}u, {g}, {x}, {rectified}, {below})"
+        return f"const jrg_nn_conv_geometry geometry = {conv_geometry_code(step)};\n    jrg_nn_error below = {call};"
     if isinstance(step, AddPlan):
         return f"jrg_nn_error below = jrg_nn_add_backward({g}, {x}, {step.size}u, {rectified}, {below});"
     assert isinstance(step, ActivationPlan)

@@ -23,7 +23,7 @@ from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_compiler.reference.engine import (
     checked_batch,
     checked_clip,
-    checked_least_loss,
+    checked_loss_threshold,
     checked_seed,
     checked_vector,
 )
@@ -120,10 +120,10 @@ class NativeEngine:
         with self._lock:
             self._library.jrg_model_set_clip(checked_clip(limit))
 
-    def set_least_loss(self, least: int) -> None:
-        """The least loss, as StepResult has it, of a sample that teaches anything (A11.8); 0: any."""
+    def set_loss_threshold(self, least: int) -> None:
+        """The loss threshold, as StepResult has it, of a sample that teaches anything (A11.8); 0: any."""
         with self._lock:
-            self._library.jrg_model_set_least_loss(checked_least_loss(least))
+            self._library.jrg_model_set_loss_threshold(checked_loss_threshold(least))
 
     def apply(self) -> None:
         """The step of the samples since the last one, if there are any (A11.5)."""
@@ -195,8 +195,8 @@ def _declare(library: ctypes.CDLL) -> None:
     library.jrg_model_set_accumulation.argtypes = [ctypes.c_uint32]
     library.jrg_model_set_clip.argtypes = [ctypes.c_uint32]
     library.jrg_model_set_clip.restype = None
-    library.jrg_model_set_least_loss.argtypes = [ctypes.c_uint32]
-    library.jrg_model_set_least_loss.restype = None
+    library.jrg_model_set_loss_threshold.argtypes = [ctypes.c_uint32]
+    library.jrg_model_set_loss_threshold.restype = None
     library.jrg_model_apply.argtypes = []
     library.jrg_model_forward.argtypes = [pointer, pointer]
     for function in (library.jrg_model_evaluate, library.jrg_model_train):

@@ -12,7 +12,7 @@ from jaragua_compiler.export.memory import Figures, Row
 from jaragua_compiler.export.model_files import LoadedModel, load_file
 from jaragua_compiler.export.samples import read_samples
 from jaragua_compiler.export.source import Source
-from jaragua_compiler.export.start import read_start
+from jaragua_compiler.export.weights_file import read_weights
 
 __all__ = [
     "Attempt",
@@ -28,7 +28,7 @@ __all__ = [
     "compile_model",
     "load_file",
     "read_samples",
-    "read_start",
+    "read_weights",
     "resolved",
     "write_folder",
 ]

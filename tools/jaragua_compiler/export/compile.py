@@ -13,7 +13,7 @@ from jaragua_compiler.export.fit import check_fits, resolved
 from jaragua_compiler.export.folder import with_manifest
 from jaragua_compiler.export.kernels import NOTICE, flat, licence_text, needed_headers
 from jaragua_compiler.export.memory import Figures
-from jaragua_compiler.export.readme import Facts, readme
+from jaragua_compiler.export.readme import ReadmeContents, readme
 from jaragua_compiler.export.samples import assumed_samples
 from jaragua_compiler.export.source import Source
 from jaragua_compiler.export.vector import make_vector
@@ -74,8 +74,10 @@ def compile_model(
     texts = _code(compiled) | _data(compiled, exponents, blob, shown)
     texts[WEIGHTS_HEADER] = c_text.weights_header(compiled, exponents, source)
     changed = layer_orders(network, order)
-    facts = Facts(compiled, board, found, exponents, changed, source, assumed=samples is None, ranges=ranges)
-    texts |= {"README.md": readme(facts), "NOTICE": NOTICE, "LICENSE": licence_text()}
+    contents = ReadmeContents(
+        compiled, board, found, exponents, changed, source, assumed=samples is None, ranges=ranges
+    )
+    texts |= {"README.md": readme(contents), "NOTICE": NOTICE, "LICENSE": licence_text()}
     content = {name: text.encode() for name, text in texts.items()} | {WEIGHTS_BLOB: blob}
     return Compiled(
         compiled, found, with_manifest(content, _identity(compiled, board, changed) | source.facts()), changed

@@ -20,7 +20,7 @@ from jaragua_compiler.planning.plan import SUM_BYTES, Plan
 from jaragua_compiler.planning.stack import stack_bound
 
 ARENA = "arena: activations, errors, scratch"
-_STATE_BYTES = 20  # beside the exponents: pointer to the weights, rate, fy, least loss, clip
+_STATE_BYTES = 20  # beside the exponents: pointer to the weights, rate, fy, loss threshold, clip
 _EXPONENTS_BYTES = 4  # a layer's
 _DITHER_BYTES = 8  # of the next step and of this one
 # Code at -O2, on the safe side of what was measured (tests/compiler/test_export_memory.py): once, and an operator.
@@ -139,7 +139,7 @@ def _part(layer: WeightedPlan, rows: int) -> str:
 def _static(compiled: Plan) -> Iterator[Row]:
     yield Row(ARENA, compiled.memory.bytes)
     sums_bytes = SUM_BYTES * compiled.sums
-    yield Row("list of live rows", compiled.arena_bytes - compiled.memory.bytes - sums_bytes)
+    yield Row("list of active rows", compiled.arena_bytes - compiled.memory.bytes - sums_bytes)
     if sums_bytes:
         yield Row("sums of steps", sums_bytes)
     dither = _DITHER_BYTES if compiled.dithered else 0

@@ -88,7 +88,7 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def _format_of(start: bytes) -> FileFormat | None:
-    """Told by the first eight bytes. ONNX, a bare protobuf message, begins with nothing of its own."""
+    """Recognised by the first eight bytes. ONNX, a bare protobuf message, begins with nothing of its own."""
     if start.startswith(b"PK\x03\x04"):
         return "keras"
     return "tflite" if start[4:8] == b"TFL3" else None

@@ -66,7 +66,7 @@ jrg_nn_status learn(jrg_nn_result *result) /* fill input and target; result->los
 
 
 @dataclass(frozen=True)
-class Facts:
+class ReadmeContents:
     """All a README tells. `assumed`: no samples were given, so the formats are made for the `ranges` of the model file,
     or where it gives none for inputs in -1..1.
 
@@ -83,28 +83,28 @@ class Facts:
     ranges: Ranges | None = None
 
 
-def readme(facts: Facts) -> str:
+def readme(contents: ReadmeContents) -> str:
     """The text of README.md."""
-    network = facts.plan.network
+    network = contents.plan.network
     template = files("jaragua_compiler.export").joinpath("readme.template.md").read_text(encoding="utf-8")
     return template.format(
         name=network.name,
         loss=network.loss.replace("_", " "),
-        layers=_layers(network, facts.orders),
-        channel_order=_channel_order(facts.orders),
+        layers=_layers(network, contents.orders),
+        channel_order=_channel_order(contents.orders),
         formats=", ".join(_formats_of(network)),
-        architecture=facts.plan.architecture.hex(),
-        ram_table=_table(facts.figures.ram, facts.figures.ram_bytes),
-        buffer_table=_table(facts.figures.buffers),
-        flash_table=_table(facts.figures.flash, facts.figures.flash_bytes),
-        start=_START[facts.source.weights],
-        defaults=_defaults(facts.source.defaults),
-        sample_order=_sample_order(facts.source.samples),
-        example=example(network, _rate(facts.source)),
-        rates="\n".join(_rate_row(rate) for rate in sorted({*_RATES, _rate(facts.source)}, reverse=True)),
+        architecture=contents.plan.architecture.hex(),
+        ram_table=_table(contents.figures.ram, contents.figures.ram_bytes),
+        buffer_table=_table(contents.figures.buffers),
+        flash_table=_table(contents.figures.flash, contents.figures.flash_bytes),
+        start=_START[contents.source.weights],
+        defaults=_defaults(contents.source.defaults),
+        sample_order=_sample_order(contents.source.samples),
+        example=example(network, _rate(contents.source)),
+        rates="\n".join(_rate_row(rate) for rate in sorted({*_RATES, _rate(contents.source)}, reverse=True)),
         steps=STEPS,
-        **_board(facts.board),
-        **_formats(facts),
+        **_board(contents.board),
+        **_formats(contents),
     )
 
 
@@ -182,34 +182,34 @@ def _board(board: Board) -> dict[str, object]:
     }
 
 
-def _formats(facts: Facts) -> dict[str, object]:
-    network, output = facts.plan.network, facts.exponents.output
-    limit = 1 << facts.plan.input_width
+def _formats(contents: ReadmeContents) -> dict[str, object]:
+    network, output = contents.plan.network, contents.exponents.output
+    limit = 1 << contents.plan.input_width
     shape = network.shapes[0]
     return {
         "inputs": f"{network.input_size:,}",
         "input_shape": f" ({' x '.join(map(str, shape))}, in this order)" if len(shape) > 1 else "",
         "input_limit": limit,
         "input_limit_less": limit - 1,
-        "input_exponent": tensor_exponents(facts.plan, facts.exponents)[0],
+        "input_exponent": tensor_exponents(contents.plan, contents.exponents)[0],
         "outputs": network.outputs,
         "output_meaning": f"{'logit' if network.classifier else 'value'} · 2^{output}",
         "targets": "1 number" if network.classifier else f"{network.targets} numbers",
         "target_meaning": f"the class, 0..{network.outputs - 1}" if network.classifier else f"value · 2^{output}",
         "loss_meaning": "nats · 2^11" if network.classifier else f"sum of the squared errors · 2^{2 * output}",
-        "calibration": _calibration(facts),
+        "calibration": _calibration(contents),
     }
 
 
-def _calibration(facts: Facts) -> str:
+def _calibration(contents: ReadmeContents) -> str:
     """What the exponents were chosen from."""
-    if not facts.assumed:
+    if not contents.assumed:
         return _SHOWN
-    if facts.ranges is None:
+    if contents.ranges is None:
         return _ASSUMED
-    said = facts.ranges.input
+    said = contents.ranges.input
     zero = f"{'-' if said.zero >= 0 else '+'} {abs(said.zero)}"
-    return _FROM_FILE.format(ranges=facts.ranges, zero=zero, step=said.step)
+    return _FROM_FILE.format(ranges=contents.ranges, zero=zero, step=said.step)
 
 
 _SHOWN = "they were chosen from sample inputs."
@@ -273,9 +273,9 @@ def _layer(network: Network, index: int) -> str:
     layer = network.layers[index]
     words = [type(layer).__name__]
     if isinstance(layer, Conv2D | DepthwiseConv2D | PoolLayer):
-        window = network.window(index)
-        kernel, stride = (" x ".join(map(str, pair)) for pair in (window.kernel, window.stride))
-        words.append(f"{kernel}, stride {stride}, padding {window.pads}")
+        geometry = network.conv_geometry(index)
+        kernel, stride = (" x ".join(map(str, pair)) for pair in (geometry.kernel, geometry.stride))
+        words.append(f"{kernel}, stride {stride}, padding {geometry.pads}")
     if isinstance(layer, ActivatedLayer) and layer.kind != "linear":
         words.append(f"{layer.kind} {layer.slope}" if layer.kind == "leaky_relu" else layer.kind)
     if network.operands(index) != (index,):

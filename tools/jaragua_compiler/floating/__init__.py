@@ -1,1 +1,1 @@
-"""The same network in float32: the engine that calibrates formats and judges what integers cost."""
+"""The same network in float32: the engine that calibrates formats and evaluates what integers cost."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.floating.layers import FloatLayer, Floats, FloatWeighted, plain_layer, weighted_layer
+from jaragua_compiler.floating.layers import FloatLayer, Floats, FloatWeighted, unweighted_layer, weighted_layer
 from jaragua_compiler.graph.initial_weights import Weights
 from jaragua_compiler.graph.network import Network
 
@@ -49,7 +49,9 @@ class FloatEngine:
         self._dtype = np.dtype(dtype)
         pairs = iter([(np.array(matrix, self._dtype), np.array(bias, self._dtype)) for matrix, bias in weights])
         self._layers: list[FloatLayer] = [
-            weighted_layer(network, index, next(pairs)) if index in network.weighted else plain_layer(network, index)
+            weighted_layer(network, index, next(pairs))
+            if index in network.weighted
+            else unweighted_layer(network, index)
             for index in range(len(network.layers))
         ]
 
@@ -79,14 +81,16 @@ class FloatEngine:
             tensors.append(layer.forward(*(tensors[tensor] for tensor in self.network.operands(index))))
         return Trace(tensors, [layer.before_activation for layer in self._layers])
 
-    def train_step(self, sample: npt.ArrayLike, target: npt.ArrayLike, rate: float, least_loss: float = 0) -> FloatStep:
+    def train_step(
+        self, sample: npt.ArrayLike, target: npt.ArrayLike, rate: float, loss_threshold: float = 0
+    ) -> FloatStep:
         """One step on one sample [inputs]; target: a class label, or the numbers of a regression [outputs].
 
-        A sample whose loss is below `least_loss` teaches nothing (A11.8): `gradients` are then of an earlier one.
+        A sample whose loss is below `loss_threshold` teaches nothing (A11.8): `gradients` are then of an earlier one.
         """
         outputs = self.forward(np.asarray(sample, self._dtype)[None])
         step, error = self._loss(outputs, np.asarray(target))
-        if step.loss < least_loss:
+        if step.loss < loss_threshold:
             return step
         self._backward(error)
         for layer in self._weighted_layers():

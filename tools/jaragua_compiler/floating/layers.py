@@ -17,6 +17,7 @@ from jaragua_compiler.graph.network import (
     Add,
     AveragePool2D,
     Conv2D,
+    ConvGeometry,
     Dense,
     DepthwiseConv2D,
     Flatten,
@@ -24,7 +25,6 @@ from jaragua_compiler.graph.network import (
     Layer,
     MaxPool2D,
     Network,
-    Window,
 )
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -90,14 +90,14 @@ class FloatConv(FloatWeighted):
 
     def __init__(self, network: Network, index: int, weights: Pair) -> None:
         super().__init__(network, index, weights)
-        self._window = network.window(index)
+        self._geometry = network.conv_geometry(index)
         self._input_shape = network.shapes[network.operands(index)[0]]
 
     def _raw(self, *inputs: Floats) -> Floats:
-        taps = np.stack(list(_taps(_padded(inputs[0], self._window), self._window)), axis=3)
+        taps = np.stack(list(_taps(_padded(inputs[0], self._geometry), self._geometry)), axis=3)
         self._read = taps.reshape(-1, taps.shape[3] * taps.shape[4])
         outputs = self._read @ self._matrix().T + self.biases
-        return cast(Floats, outputs.reshape(len(inputs[0]), *self._window.positions, -1))
+        return cast(Floats, outputs.reshape(len(inputs[0]), *self._geometry.positions, -1))
 
     def _errors(self, error: Floats) -> tuple[Floats, ...]:
         rows = error.reshape(-1, error.shape[-1])
@@ -105,7 +105,7 @@ class FloatConv(FloatWeighted):
         if not self._wants_error:
             return ()
         taps = (rows @ self._matrix()).reshape(*error.shape[:3], -1, self._input_shape[2])
-        return (_gathered(np.moveaxis(taps, 3, 0), self._window, (len(error), *self._input_shape)),)
+        return (_gathered(np.moveaxis(taps, 3, 0), self._geometry, (len(error), *self._input_shape)),)
 
     def _matrix(self) -> Floats:
         return self.weights.reshape(len(self.weights), -1)
@@ -116,7 +116,7 @@ class FloatDepthwise(FloatWeighted):
 
     def __init__(self, network: Network, index: int, weights: Pair) -> None:
         super().__init__(network, index, weights)
-        self._window = network.window(index)
+        self._geometry = network.conv_geometry(index)
 
     def _raw(self, *inputs: Floats) -> Floats:
         self._read = inputs[0]
@@ -128,10 +128,10 @@ class FloatDepthwise(FloatWeighted):
         self.gradients = (by_tap.reshape(self.weights.shape), error.sum(axis=(0, 1, 2)))
         if not self._wants_error:
             return ()
-        return (_gathered((error * weight for weight in self._tap_weights()), self._window, self._read.shape),)
+        return (_gathered((error * weight for weight in self._tap_weights()), self._geometry, self._read.shape),)
 
     def _input_taps(self) -> Iterator[Floats]:
-        return _taps(_padded(self._read, self._window), self._window)
+        return _taps(_padded(self._read, self._geometry), self._geometry)
 
     def _tap_weights(self) -> Floats:
         """One row of weights [channels] for each tap."""
@@ -143,19 +143,19 @@ class FloatMaxPool(FloatLayer):
 
     def __init__(self, network: Network, index: int) -> None:
         super().__init__(network, index)
-        self._window = network.window(index)
+        self._geometry = network.conv_geometry(index)
         self._input_shape = network.shapes[network.operands(index)[0]]
         self._winner: npt.NDArray[np.intp] = np.zeros(0, dtype=np.intp)
 
     def _raw(self, *inputs: Floats) -> Floats:
-        taps = np.stack(list(_taps(_padded(inputs[0], self._window, -np.inf), self._window)))
+        taps = np.stack(list(_taps(_padded(inputs[0], self._geometry, -np.inf), self._geometry)))
         self._winner = taps.argmax(axis=0)
         return cast(Floats, taps.max(axis=0))
 
     def _errors(self, error: Floats) -> tuple[Floats, ...]:
-        count = self._window.kernel[0] * self._window.kernel[1]
+        count = self._geometry.kernel[0] * self._geometry.kernel[1]
         taps = (np.where(self._winner == tap, error, 0) for tap in range(count))
-        return (_gathered(taps, self._window, (len(error), *self._input_shape)),)
+        return (_gathered(taps, self._geometry, (len(error), *self._input_shape)),)
 
 
 class FloatAveragePool(FloatLayer):
@@ -163,19 +163,19 @@ class FloatAveragePool(FloatLayer):
 
     def __init__(self, network: Network, index: int) -> None:
         super().__init__(network, index)
-        self._window = network.window(index)
+        self._geometry = network.conv_geometry(index)
         self._input_shape = network.shapes[network.operands(index)[0]]
 
     def _raw(self, *inputs: Floats) -> Floats:
         return self._sums(inputs[0]) / self._counts(inputs[0].dtype)
 
     def _errors(self, error: Floats) -> tuple[Floats, ...]:
-        count = self._window.kernel[0] * self._window.kernel[1]
+        count = self._geometry.kernel[0] * self._geometry.kernel[1]
         share = error / self._counts(error.dtype)
-        return (_gathered((share for _ in range(count)), self._window, (len(error), *self._input_shape)),)
+        return (_gathered((share for _ in range(count)), self._geometry, (len(error), *self._input_shape)),)
 
     def _sums(self, images: Floats) -> Floats:
-        return cast(Floats, sum(_taps(_padded(images, self._window), self._window)))
+        return cast(Floats, sum(_taps(_padded(images, self._geometry), self._geometry)))
 
     def _counts(self, dtype: np.dtype[Any]) -> Floats:
         return self._sums(np.ones((1, *self._input_shape[:2], 1), dtype))
@@ -228,7 +228,7 @@ _WEIGHTED: dict[type[Layer], Callable[[Network, int, Pair], FloatWeighted]] = {
 }
 
 
-def plain_layer(network: Network, index: int) -> FloatLayer:
+def unweighted_layer(network: Network, index: int) -> FloatLayer:
     """Layer number `index`, which has no weights (an Activation is the plain layer itself)."""
     return _PLAIN.get(type(network.layers[index]), FloatLayer)(network, index)
 
@@ -266,31 +266,33 @@ def _slope(layer: Layer) -> float:
     return layer.slope if isinstance(layer, ActivatedLayer) else 0.0
 
 
-def _padded(images: Floats, window: Window, value: float = 0.0) -> Floats:
+def _padded(images: Floats, geometry: ConvGeometry, value: float = 0.0) -> Floats:
     return (
-        np.pad(images, ((0, 0), *window.pads, (0, 0)), constant_values=value) if any(map(any, window.pads)) else images
+        np.pad(images, ((0, 0), *geometry.pads, (0, 0)), constant_values=value)
+        if any(map(any, geometry.pads))
+        else images
     )
 
 
-def _tap_slices(window: Window) -> Iterator[tuple[slice, slice]]:
+def _tap_slices(geometry: ConvGeometry) -> Iterator[tuple[slice, slice]]:
     """For each pixel of the window, row by row, the rows and columns of the padded image it visits."""
-    (rows, columns), (down, right) = window.positions, window.stride
-    for y in range(window.kernel[0]):
-        for x in range(window.kernel[1]):
+    (rows, columns), (down, right) = geometry.positions, geometry.stride
+    for y in range(geometry.kernel[0]):
+        for x in range(geometry.kernel[1]):
             yield slice(y, y + down * (rows - 1) + 1, down), slice(x, x + right * (columns - 1) + 1, right)
 
 
-def _taps(padded: Floats, window: Window) -> Iterator[Floats]:
+def _taps(padded: Floats, geometry: ConvGeometry) -> Iterator[Floats]:
     """For each pixel of the window what it sees at all positions: [n, rows, columns, channels]."""
-    for rows, columns in _tap_slices(window):
+    for rows, columns in _tap_slices(geometry):
         yield padded[:, rows, columns]
 
 
-def _gathered(taps: Any, window: Window, shape: tuple[int, ...]) -> Floats:
+def _gathered(taps: Any, geometry: ConvGeometry, shape: tuple[int, ...]) -> Floats:
     """The reverse of `_taps`: the sum of all that each pixel of the unpadded images [n, h, w, c] was seen as."""
-    (top, bottom), (left, right) = window.pads
+    (top, bottom), (left, right) = geometry.pads
     padded: Floats | None = None
-    for (rows, columns), tap in zip(_tap_slices(window), taps, strict=True):
+    for (rows, columns), tap in zip(_tap_slices(geometry), taps, strict=True):
         if padded is None:
             padded = np.zeros((shape[0], shape[1] + top + bottom, shape[2] + left + right, shape[3]), tap.dtype)
         padded[:, rows, columns] += tap

@@ -38,7 +38,7 @@ from jaragua_compiler.graph.layers import (
 )
 from jaragua_compiler.graph.network import Loss, Network
 from jaragua_compiler.graph.sample_layout import SampleLayout
-from jaragua_compiler.graph.shapes import Shape, ShapeProblem, window_of
+from jaragua_compiler.graph.shapes import Shape, ShapeProblem, conv_geometry_of
 from jaragua_compiler.quantisation.ranges import Range, Ranges
 
 _INPUT = 0  # the tensor every shape of the input is
@@ -212,7 +212,7 @@ class _Assembly:
             return layer
         padded = self._draft.shape(node.operands[0])
         inner = (padded[0] - sum(around.pads[0]), padded[1] - sum(around.pads[1]), padded[2])
-        own = window_of(layer, padded).pads
+        own = conv_geometry_of(layer, padded).pads
         whole = replace(layer, padding=_sum(around.pads, own))
         try:
             return replace(layer, padding=canonical_padding(whole, inner))

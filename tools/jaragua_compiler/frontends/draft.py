@@ -33,7 +33,7 @@ from jaragua_compiler.graph.layers import (
     Pads,
     Pair,
 )
-from jaragua_compiler.graph.shapes import Shape, ShapeProblem, output_shape, window_of
+from jaragua_compiler.graph.shapes import Shape, ShapeProblem, conv_geometry_of, output_shape
 
 Handle = int
 """A value of the draft."""
@@ -270,11 +270,11 @@ class Draft:
 
 def canonical_padding(layer: Layer, shape: Shape) -> Padding:
     """Of all ways to write a layer's padding on an image of this shape the simplest. Raises ShapeProblem."""
-    pads = window_of(layer, shape).pads
+    pads = conv_geometry_of(layer, shape).pads
     if not any(map(any, pads)):
         return "valid"
-    same = window_of(_with_same_padding(layer), shape)
-    return "same" if same == window_of(layer, shape) else pads
+    same = conv_geometry_of(_with_same_padding(layer), shape)
+    return "same" if same == conv_geometry_of(layer, shape) else pads
 
 
 def _with_same_padding(layer: Layer) -> Layer:

@@ -31,7 +31,7 @@ from jaragua_compiler.graph.layers import (
     WeightFormat,
     is_width,
 )
-from jaragua_compiler.graph.shapes import Shape, ShapeProblem, Window, output_shape, window_of
+from jaragua_compiler.graph.shapes import ConvGeometry, Shape, ShapeProblem, conv_geometry_of, output_shape
 
 __all__ = [
     "ActivatedLayer",
@@ -40,6 +40,7 @@ __all__ = [
     "Add",
     "AveragePool2D",
     "Conv2D",
+    "ConvGeometry",
     "Dense",
     "DepthwiseConv2D",
     "Flatten",
@@ -51,7 +52,6 @@ __all__ = [
     "Shape",
     "WeightFormat",
     "WeightedLayer",
-    "Window",
 ]
 
 Loss = Literal["softmax_cross_entropy", "mean_squared_error"]
@@ -121,9 +121,9 @@ class Network:
         source = index if layer.source is None else layer.source + 1
         return (source, layer.skip + 1) if isinstance(layer, Add) else (source,)
 
-    def window(self, index: int) -> Window:
+    def conv_geometry(self, index: int) -> ConvGeometry:
         """Kernel, stride and true padding of layer number `index`, a convolution or a pool."""
-        return window_of(self.layers[index], self.shapes[self.operands(index)[0]])
+        return conv_geometry_of(self.layers[index], self.shapes[self.operands(index)[0]])
 
     @cached_property
     def weighted(self) -> tuple[int, ...]:

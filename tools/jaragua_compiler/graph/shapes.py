@@ -35,7 +35,7 @@ class ShapeProblem(Exception):
 
 
 @dataclass(frozen=True)
-class Window:
+class ConvGeometry:
     """A window that moves over an image, as it really is: `pads` are the rows and columns of padding it touches."""
 
     kernel: Pair
@@ -45,15 +45,15 @@ class Window:
     """Rows and columns of the output."""
 
 
-def window_of(layer: Layer, shape: Shape) -> Window:
+def conv_geometry_of(layer: Layer, shape: Shape) -> ConvGeometry:
     """The window of a convolution or a pool on an image of this shape. Raises ShapeProblem."""
     if len(shape) != 3:
         raise ShapeProblem(f"{type(layer).__name__} reads a flat vector of {shape[0]}", _IMAGE_HINT)
-    kernel, stride, padding = _window_numbers(layer)
+    kernel, stride, padding = _geometry_numbers(layer)
     names = ("high", "wide")
     axes = [_axis(*numbers) for numbers in zip(names, shape, kernel, stride, _axis_paddings(padding), strict=False)]
     (rows, vertical), (columns, horizontal) = axes
-    return Window(kernel, stride, (vertical, horizontal), (rows, columns))
+    return ConvGeometry(kernel, stride, (vertical, horizontal), (rows, columns))
 
 
 def output_shape(layer: Layer, shape: Shape, skip_shape: Shape | None = None) -> Shape:
@@ -61,9 +61,9 @@ def output_shape(layer: Layer, shape: Shape, skip_shape: Shape | None = None) ->
     if isinstance(layer, Dense):
         return _dense_shape(layer, shape)
     if isinstance(layer, Conv2D):
-        return (*window_of(layer, shape).positions, layer.filters)
+        return (*conv_geometry_of(layer, shape).positions, layer.filters)
     if isinstance(layer, DepthwiseConv2D | PoolLayer):
-        return (*window_of(layer, shape).positions, shape[2])
+        return (*conv_geometry_of(layer, shape).positions, shape[2])
     if isinstance(layer, GlobalAveragePool2D):
         return _global_pool_shape(shape)
     if isinstance(layer, Flatten):
@@ -85,7 +85,7 @@ def _global_pool_shape(shape: Shape) -> Shape:
     return shape[2:]
 
 
-def _window_numbers(layer: Layer) -> tuple[Pair, Pair, Padding]:
+def _geometry_numbers(layer: Layer) -> tuple[Pair, Pair, Padding]:
     if isinstance(layer, PoolLayer):
         return layer.pool, layer.stride or layer.pool, layer.padding
     if isinstance(layer, Conv2D | DepthwiseConv2D):

@@ -15,6 +15,7 @@ from jaragua_compiler.graph.network import (
     Activation,
     Add,
     Conv2D,
+    ConvGeometry,
     Dense,
     DepthwiseConv2D,
     Flatten,
@@ -23,7 +24,6 @@ from jaragua_compiler.graph.network import (
     MaxPool2D,
     Network,
     Shape,
-    Window,
 )
 
 
@@ -63,14 +63,14 @@ class DenseOperator(Operator):
 class ConvOperator(Operator):
     """A dense layer at every position of a window, then ReLU if the tensor `output` is rectified."""
 
-    window: Window
+    geometry: ConvGeometry
 
 
 @dataclass(frozen=True, kw_only=True)
 class DepthwiseOperator(Operator):
     """One kernel a channel at every position of a window, then ReLU if the tensor `output` is rectified."""
 
-    window: Window
+    geometry: ConvGeometry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class PoolOperator(Operator):
     """The largest or the mean value of every window, channel by channel."""
 
     kind: Literal["max", "average"]
-    window: Window
+    geometry: ConvGeometry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,17 +161,17 @@ def _operator(network: Network, index: int, inputs: tuple[int, ...], output: int
     if isinstance(layer, Dense):
         return DenseOperator(layer=index, inputs=inputs, output=output)
     if isinstance(layer, Conv2D):
-        return ConvOperator(layer=index, inputs=inputs, output=output, window=network.window(index))
+        return ConvOperator(layer=index, inputs=inputs, output=output, geometry=network.conv_geometry(index))
     if isinstance(layer, DepthwiseConv2D):
-        return DepthwiseOperator(layer=index, inputs=inputs, output=output, window=network.window(index))
+        return DepthwiseOperator(layer=index, inputs=inputs, output=output, geometry=network.conv_geometry(index))
     if isinstance(layer, Add):
         return AddOperator(layer=index, inputs=inputs, output=output)
     kind: Literal["max", "average"] = "max" if isinstance(layer, MaxPool2D) else "average"
-    window = _whole(network, index) if isinstance(layer, GlobalAveragePool2D) else network.window(index)
-    return PoolOperator(layer=index, inputs=inputs, output=output, kind=kind, window=window)
+    geometry = _whole(network, index) if isinstance(layer, GlobalAveragePool2D) else network.conv_geometry(index)
+    return PoolOperator(layer=index, inputs=inputs, output=output, kind=kind, geometry=geometry)
 
 
-def _whole(network: Network, index: int) -> Window:
+def _whole(network: Network, index: int) -> ConvGeometry:
     """The window of a global pool: the whole image, at one position."""
     height, width, _ = network.shapes[network.operands(index)[0]]
-    return Window(kernel=(height, width), stride=(height, width), pads=((0, 0), (0, 0)), positions=(1, 1))
+    return ConvGeometry(kernel=(height, width), stride=(height, width), pads=((0, 0), (0, 0)), positions=(1, 1))

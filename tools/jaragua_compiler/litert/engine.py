@@ -69,7 +69,7 @@ class LitertEngine:
         return results
 
     def evaluate(self, x: Float32Array, target: npt.NDArray[Any]) -> FloatStep:
-        """Loss and judgement of one sample, without learning."""
+        """Loss and correctness of one sample, without learning."""
         return _step(self._signatures["evaluate"](x=_row(x), y=self._target(target)))
 
     def _restore(self, packed: bytes) -> None:

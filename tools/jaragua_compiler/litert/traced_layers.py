@@ -18,6 +18,7 @@ from jaragua_compiler.graph.network import (
     Add,
     AveragePool2D,
     Conv2D,
+    ConvGeometry,
     Dense,
     DepthwiseConv2D,
     Flatten,
@@ -25,7 +26,6 @@ from jaragua_compiler.graph.network import (
     Layer,
     MaxPool2D,
     Network,
-    Window,
 )
 
 Tensor = Any
@@ -89,61 +89,61 @@ class TracedDense(TracedWeighted):
         return (tf.matmul(error, self._weights),) if self._wants_error else ()
 
 
-class TracedWindowed(TracedWeighted):
+class TracedConvolution(TracedWeighted):
     """What convolutions share: the padded input."""
 
     def __init__(self, network: Network, index: int, weights: Tensor, biases: Tensor) -> None:
         super().__init__(network, index, weights, biases)
-        self._window = network.window(index)
+        self._geometry = network.conv_geometry(index)
 
     def _pad(self, images: Tensor) -> Tensor:
-        self._read = _padded(images, self._window)
+        self._read = _padded(images, self._geometry)
         return self._read
 
 
-class TracedConv(TracedWindowed):
+class TracedConv(TracedConvolution):
     """A dense layer at each position of a window."""
 
     def _raw(self, *inputs: Tensor) -> Tensor:
-        return tf.nn.conv2d(self._pad(inputs[0]), self._kernel(), self._window.stride, "VALID") + self._biases
+        return tf.nn.conv2d(self._pad(inputs[0]), self._kernel(), self._geometry.stride, "VALID") + self._biases
 
     def _errors(self, error: Tensor) -> tuple[Tensor, ...]:
         self._gradients = (self._weights_gradient(error), tf.reduce_sum(error, [0, 1, 2]))
         if not self._wants_error:
             return ()
-        padded = tf.nn.conv2d_transpose(error, self._kernel(), self._read.shape, self._window.stride, "VALID")
-        return (_unpadded(padded, self._window, self._input_shape),)
+        padded = tf.nn.conv2d_transpose(error, self._kernel(), self._read.shape, self._geometry.stride, "VALID")
+        return (_unpadded(padded, self._geometry, self._input_shape),)
 
     def _weights_gradient(self, error: Tensor) -> Tensor:
         """The input, its channels as the batch, under the error as a kernel spread by the stride."""
-        (height, width), by_channel = self._window.kernel, tf.transpose(self._read, [3, 1, 2, 0])
+        (height, width), by_channel = self._geometry.kernel, tf.transpose(self._read, [3, 1, 2, 0])
         kernel = tf.transpose(error, [1, 2, 0, 3])
-        sums = tf.nn.conv2d(by_channel, kernel, [1, 1], "VALID", dilations=self._window.stride)
+        sums = tf.nn.conv2d(by_channel, kernel, [1, 1], "VALID", dilations=self._geometry.stride)
         return tf.transpose(sums[:, :height, :width, :], [3, 1, 2, 0])
 
     def _kernel(self) -> Tensor:
         return tf.transpose(self._weights, [1, 2, 3, 0])
 
 
-class TracedDepthwise(TracedWindowed):
+class TracedDepthwise(TracedConvolution):
     """One kernel a channel."""
 
     def _raw(self, *inputs: Tensor) -> Tensor:
-        taps = _taps(self._pad(inputs[0]), self._window)
+        taps = _taps(self._pad(inputs[0]), self._geometry)
         return sum((tap * weight for tap, weight in zip(taps, self._tap_weights(), strict=True)), start=self._biases)
 
     def _errors(self, error: Tensor) -> tuple[Tensor, ...]:
-        by_tap = [tf.reduce_sum(tap * error, [0, 1, 2]) for tap in _taps(self._read, self._window)]
+        by_tap = [tf.reduce_sum(tap * error, [0, 1, 2]) for tap in _taps(self._read, self._geometry)]
         weights = tf.reshape(tf.stack(by_tap, axis=1), self._weights.shape)
         self._gradients = (weights, tf.reduce_sum(error, [0, 1, 2]))
         if not self._wants_error:
             return ()
         taps = (error * weight for weight in self._tap_weights())
-        return (_gathered(taps, self._window, self._input_shape),)
+        return (_gathered(taps, self._geometry, self._input_shape),)
 
     def _tap_weights(self) -> list[Tensor]:
         """Weights [channels] of each tap."""
-        height, width = self._window.kernel
+        height, width = self._geometry.kernel
         return [self._weights[:, y, x] for y in range(height) for x in range(width)]
 
 
@@ -152,11 +152,11 @@ class TracedMaxPool(TracedLayer):
 
     def __init__(self, network: Network, index: int) -> None:
         super().__init__(network, index)
-        self._window = network.window(index)
+        self._geometry = network.conv_geometry(index)
         self._taps: list[Tensor] = []
 
     def _raw(self, *inputs: Tensor) -> Tensor:
-        self._taps = list(_taps(_padded(inputs[0], self._window, _LOWEST), self._window))
+        self._taps = list(_taps(_padded(inputs[0], self._geometry, _LOWEST), self._geometry))
         largest = self._taps[0]
         for tap in self._taps[1:]:
             largest = tf.maximum(largest, tap)
@@ -164,7 +164,7 @@ class TracedMaxPool(TracedLayer):
         return largest
 
     def _errors(self, error: Tensor) -> tuple[Tensor, ...]:
-        return (_gathered(self._tap_errors(error), self._window, self._input_shape),)
+        return (_gathered(self._tap_errors(error), self._geometry, self._input_shape),)
 
     def _tap_errors(self, error: Tensor) -> Iterator[Tensor]:
         free = tf.ones_like(error)
@@ -179,21 +179,21 @@ class TracedAveragePool(TracedLayer):
 
     def __init__(self, network: Network, index: int) -> None:
         super().__init__(network, index)
-        self._window = network.window(index)
+        self._geometry = network.conv_geometry(index)
 
     def _raw(self, *inputs: Tensor) -> Tensor:
-        taps = list(_taps(_padded(inputs[0], self._window), self._window))
+        taps = list(_taps(_padded(inputs[0], self._geometry), self._geometry))
         return sum(taps[1:], start=taps[0]) / self._counts()
 
     def _errors(self, error: Tensor) -> tuple[Tensor, ...]:
         share = error / self._counts()
-        taps = [share] * (self._window.kernel[0] * self._window.kernel[1])
-        return (_gathered(taps, self._window, self._input_shape),)
+        taps = [share] * (self._geometry.kernel[0] * self._geometry.kernel[1])
+        return (_gathered(taps, self._geometry, self._input_shape),)
 
     def _counts(self) -> Tensor:
         """Pixels under each window, a constant [1, rows, columns, 1]."""
-        image = np.pad(np.ones(self._input_shape[:2], np.float32), self._window.pads)[None, :, :, None]
-        return tf.constant(sum(image[:, rows, columns] for rows, columns in _tap_slices(self._window)))
+        image = np.pad(np.ones(self._input_shape[:2], np.float32), self._geometry.pads)[None, :, :, None]
+        return tf.constant(sum(image[:, rows, columns] for rows, columns in _tap_slices(self._geometry)))
 
 
 class TracedGlobalAveragePool(TracedLayer):
@@ -242,7 +242,7 @@ _WEIGHTED: dict[type[Layer], Callable[[Network, int, Tensor, Tensor], TracedWeig
 }
 
 
-def plain_layer(network: Network, index: int) -> TracedLayer:
+def unweighted_layer(network: Network, index: int) -> TracedLayer:
     """Layer number `index`, which has no weights (an Activation is the plain layer itself)."""
     return _PLAIN.get(type(network.layers[index]), TracedLayer)(network, index)
 
@@ -294,40 +294,40 @@ def _as_float(condition: Tensor) -> Tensor:
     return tf.cast(condition, tf.float32)
 
 
-def _padded(images: Tensor, window: Window, value: float = 0.0) -> Tensor:
-    if not any(map(any, window.pads)):
+def _padded(images: Tensor, geometry: ConvGeometry, value: float = 0.0) -> Tensor:
+    if not any(map(any, geometry.pads)):
         return images
-    return tf.pad(images, [[0, 0], *window.pads, [0, 0]], constant_values=value)
+    return tf.pad(images, [[0, 0], *geometry.pads, [0, 0]], constant_values=value)
 
 
-def _unpadded(padded: Tensor, window: Window, shape: tuple[int, ...]) -> Tensor:
-    (top, _), (left, _) = window.pads
+def _unpadded(padded: Tensor, geometry: ConvGeometry, shape: tuple[int, ...]) -> Tensor:
+    (top, _), (left, _) = geometry.pads
     return padded[:, top : top + shape[0], left : left + shape[1], :]
 
 
-def _tap_slices(window: Window) -> Iterator[tuple[slice, slice]]:
+def _tap_slices(geometry: ConvGeometry) -> Iterator[tuple[slice, slice]]:
     """For each pixel of the window, row by row, the rows and columns of the padded image it visits."""
-    (rows, columns), (down, right) = window.positions, window.stride
-    for y in range(window.kernel[0]):
-        for x in range(window.kernel[1]):
+    (rows, columns), (down, right) = geometry.positions, geometry.stride
+    for y in range(geometry.kernel[0]):
+        for x in range(geometry.kernel[1]):
             yield slice(y, y + down * (rows - 1) + 1, down), slice(x, x + right * (columns - 1) + 1, right)
 
 
-def _taps(padded: Tensor, window: Window) -> Iterator[Tensor]:
+def _taps(padded: Tensor, geometry: ConvGeometry) -> Iterator[Tensor]:
     """For each pixel of the window what it sees at all positions: [1, rows, columns, channels]."""
-    for rows, columns in _tap_slices(window):
+    for rows, columns in _tap_slices(geometry):
         yield padded[:, rows, columns, :]
 
 
-def _gathered(taps: Iterable[Tensor], window: Window, shape: tuple[int, ...]) -> Tensor:
+def _gathered(taps: Iterable[Tensor], geometry: ConvGeometry, shape: tuple[int, ...]) -> Tensor:
     """The reverse of `_taps`: the sum of all that each pixel of the unpadded image [1, h, w, c] was seen as."""
-    (top, bottom), (left, right) = window.pads
+    (top, bottom), (left, right) = geometry.pads
     height, width = shape[0] + top + bottom, shape[1] + left + right
     placed = [
-        _placed(tap, window.stride, (rows.start, columns.start), (height, width))
-        for tap, (rows, columns) in zip(taps, _tap_slices(window), strict=True)
+        _placed(tap, geometry.stride, (rows.start, columns.start), (height, width))
+        for tap, (rows, columns) in zip(taps, _tap_slices(geometry), strict=True)
     ]
-    return _unpadded(sum(placed[1:], start=placed[0]), window, shape)
+    return _unpadded(sum(placed[1:], start=placed[0]), geometry, shape)
 
 
 def _placed(tap: Tensor, stride: tuple[int, int], start: tuple[int, int], size: tuple[int, int]) -> Tensor:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from jaragua_compiler.graph.initial_weights import Weights
 from jaragua_compiler.graph.network import Network
-from jaragua_compiler.litert.traced_layers import TracedLayer, TracedWeighted, plain_layer, weighted_layer
+from jaragua_compiler.litert.traced_layers import TracedLayer, TracedWeighted, unweighted_layer, weighted_layer
 
 Tensor = Any
 
@@ -28,12 +28,12 @@ class TracedNetwork:
 
     def evaluate(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         """Loss and whether the sample is right; y as in `train`."""
-        return self._judge(_forward(self._network, self._layers(), x), y)[0]
+        return self._evaluate(_forward(self._network, self._layers(), x), y)[0]
 
     def train(self, x: Tensor, y: Tensor, rate: Tensor) -> dict[str, Tensor]:
         """One step on one sample. y: a label int32 [1], or the numbers of a regression [1, outputs]; rate: [1]."""
         layers = self._layers()
-        result, error = self._judge(_forward(self._network, layers, x), y)
+        result, error = self._evaluate(_forward(self._network, layers, x), y)
         _backward(self._network, layers, error)
         for layer in layers:
             if isinstance(layer, TracedWeighted) and layer.trains:
@@ -58,13 +58,13 @@ class TracedNetwork:
         return [
             weighted_layer(self._network, index, next(variables), next(variables))
             if index in self._network.weighted
-            else plain_layer(self._network, index)
+            else unweighted_layer(self._network, index)
             for index in range(len(self._network.layers))
         ]
 
-    def _judge(self, outputs: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        judge = _cross_entropy if self._network.classifier else _squared_error
-        loss, correct, error = judge(outputs, y)
+    def _evaluate(self, outputs: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        loss_of = _cross_entropy if self._network.classifier else _squared_error
+        loss, correct, error = loss_of(outputs, y)
         return {"loss": loss, "correct": correct}, error
 
 

@@ -145,18 +145,18 @@ class ReferenceLearner:
         if values is None:
             return None
         features = self._engine.features(values.astype(np.int16))
-        judged = softmax_error(self._head.forward([features]), label)
-        self._count(judged.correct)
+        evaluated = softmax_error(self._head.forward([features]), label)
+        self._count(evaluated.correct)
         opened, drift = not self._is_known(label), False
         if opened:
             self._open(label, features)
         else:
-            drift = self._watch(label, judged.loss)
+            drift = self._watch(label, evaluated.loss)
         self._step(features, label)
         self._remember(features, label)
         for _ in range(self._settings.replays):
             self._replay()
-        return Outcome(judged.correct, opened, drift, judged.loss)
+        return Outcome(evaluated.correct, opened, drift, evaluated.loss)
 
     def blob(self) -> bytes:
         """The weights as they are now."""

@@ -67,6 +67,6 @@ def find_board(name: str) -> Board:
     known = {board.name: board for board in boards()}
     if name in known:
         return known[name]
-    near = get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.4)
-    suggestion = f"Did you mean {near[0]!r}? " if near else ""
+    matches = get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.4)
+    suggestion = f"Did you mean {matches[0]!r}? " if matches else ""
     raise UnknownBoardError(f"there is no board {name!r}.", f"{suggestion}`jaragua boards` lists them.")

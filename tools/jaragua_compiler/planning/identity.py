@@ -6,11 +6,11 @@ from jaragua_compiler.planning.frozen import FrozenRows
 from jaragua_compiler.planning.operators import (
     ActivationPlan,
     AddPlan,
+    ConvolutionPlan,
     DepthwisePlan,
     OperatorPlan,
     PoolPlan,
     WeightedPlan,
-    WindowPlan,
 )
 
 Identity = dict[str, object]
@@ -21,7 +21,7 @@ def operator_identity(step: OperatorPlan, constants: FrozenRows | None = None) -
 
     Tensors are named where they do not follow one another.
     """
-    identity = _weighted(step) if isinstance(step, WeightedPlan) else _plain(step)
+    identity = _weighted(step) if isinstance(step, WeightedPlan) else _unweighted(step)
     if isinstance(step, WeightedPlan) and constants is not None:
         identity |= {"frozen": constants.digest(), "trained_rows": step.trained_rows}
     if (*step.input_tensors, step.output_tensor) != (step.step, step.step + 1):
@@ -41,27 +41,27 @@ def _weighted(step: WeightedPlan) -> Identity:
     }
     if step.per_channel:
         identity["weights"] = step.weight_format
-    if isinstance(step, WindowPlan):
+    if isinstance(step, ConvolutionPlan):
         identity["kind"] = "depthwise" if isinstance(step, DepthwisePlan) else "conv"
-        identity |= _window(step)
+        identity |= _geometry(step)
     return identity
 
 
-def _plain(step: OperatorPlan) -> Identity:
+def _unweighted(step: OperatorPlan) -> Identity:
     if isinstance(step, PoolPlan):
-        return {"kind": f"{step.kind}_pool", **_window(step)}
+        return {"kind": f"{step.kind}_pool", **_geometry(step)}
     if isinstance(step, AddPlan):
         return {"kind": "add", "relu": step.relu, "size": step.size, "output_width": step.output_width}
     assert isinstance(step, ActivationPlan)
     return {"kind": step.kind, "slope": step.slope, "size": step.size, "output_width": step.output_width}
 
 
-def _window(step: WindowPlan | PoolPlan) -> Identity:
-    window = step.window
+def _geometry(step: ConvolutionPlan | PoolPlan) -> Identity:
+    geometry = step.geometry
     return {
         "input_shape": list(step.input_shape),
         "output_shape": list(step.output_shape),
-        "kernel": list(window.kernel),
-        "stride": list(window.stride),
-        "pads": [list(pads) for pads in window.pads],
+        "kernel": list(geometry.kernel),
+        "stride": list(geometry.stride),
+        "pads": [list(pads) for pads in geometry.pads],
     }

@@ -14,16 +14,16 @@ from functools import cached_property
 from jaragua_compiler.graph.tensors import DenseOperator, Graph
 from jaragua_compiler.planning.operators import (
     ActivationPlan,
+    ConvolutionPlan,
     ConvPlan,
     DensePlan,
     DepthwisePlan,
     OperatorPlan,
     WeightedPlan,
-    WindowPlan,
 )
 
 ALIGNMENT_BYTES = 4  # what the kernels' widest loads need
-LIST_ENTRY_BYTES = 8  # jrg_nn_row_error, and jrg_nn_live_row
+LIST_ENTRY_BYTES = 8  # jrg_nn_row_error, and jrg_nn_active_row
 
 
 @dataclass(frozen=True)
@@ -239,17 +239,17 @@ def _error_buffers(
 
 
 def rows_replace_errors(step: OperatorPlan) -> bool:
-    """True if a layer's live rows take the place of the errors they come from: those of int16 dense layers do."""
+    """True if a layer's active rows take the place of the errors they come from: those of int16 dense layers do."""
     return isinstance(step, DensePlan) and not step.per_channel
 
 
-def live_entries(rows: int) -> int:
-    """Of a list of live rows: one row more if they are odd, and one entry that ends it."""
+def active_entries(rows: int) -> int:
+    """Of a list of active rows: one row more if they are odd, and one entry that ends it."""
     return _even(rows) + 1
 
 
 def _list_bytes(step: OperatorPlan, size: int) -> int:
-    return LIST_ENTRY_BYTES * (live_entries(size) if rows_replace_errors(step) else size)
+    return LIST_ENTRY_BYTES * (active_entries(size) if rows_replace_errors(step) else size)
 
 
 def _last_look(moments: Moments, step: OperatorPlan) -> int:
@@ -266,7 +266,7 @@ def _scratch_buffers(graph: Graph, moments: Moments, step: OperatorPlan) -> Iter
     if isinstance(step, DensePlan) and step.has_backward and needs_own_list(graph, step):
         learn = moments.learn(step.step)
         yield Buffer(f"down{step.index}", LIST_ENTRY_BYTES * step.inputs, learn, learn)
-    if isinstance(step, WindowPlan) and step.has_backward:
+    if isinstance(step, ConvolutionPlan) and step.has_backward:
         errors = 2 * step.outputs * _even(step.positions)
         yield Buffer(f"e{step.index}", errors, moments.take_error(step.step), moments.learn(step.step))
     if isinstance(step, ConvPlan | DepthwisePlan):
@@ -278,8 +278,8 @@ def _scratch_buffers(graph: Graph, moments: Moments, step: OperatorPlan) -> Iter
         yield Buffer(f"column{step.index}", max(2 * _update_elements(step), channels), learn, learn)
 
 
-def _lists_channels(step: WindowPlan) -> bool:
-    """True if a layer's way back has a list of the live channels of a position in its scratch."""
+def _lists_channels(step: ConvolutionPlan) -> bool:
+    """True if a layer's way back has a list of the active channels of a position in its scratch."""
     return isinstance(step, ConvPlan) and step.passes_error[0] and not step.per_channel
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from jaragua_compiler.graph.network import Shape, Window
+from jaragua_compiler.graph.network import ConvGeometry, Shape
 
 EXPONENT_BYTES = 2  # A6: fw and fx of a layer with weights
 
@@ -135,10 +135,10 @@ class DensePlan(WeightedPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WindowPlan(WeightedPlan):
+class ConvolutionPlan(WeightedPlan):
     """Weights that move over an image with a window (A7, A9)."""
 
-    window: Window
+    geometry: ConvGeometry
     input_shape: Shape
     output_shape: Shape
 
@@ -150,22 +150,22 @@ class WindowPlan(WeightedPlan):
     @property
     def positions(self) -> int:
         """P: how often the weights are used in a forward pass."""
-        return math.prod(self.window.positions)
+        return math.prod(self.geometry.positions)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvPlan(WindowPlan):
+class ConvPlan(ConvolutionPlan):
     """A convolution: `inputs` is K = kernel height · kernel width · channels (A7)."""
 
     @property
     def weights_shape(self) -> Shape:
         """[out, ky, kx, in]."""
-        return (self.outputs, *self.window.kernel, self.channels)
+        return (self.outputs, *self.geometry.kernel, self.channels)
 
     @property
     def is_first_layer_kind(self) -> bool:
         """True for 3 x 3 int16 weights over one channel, which have kernels of their own (jrg_nn_conv3x3_forward.h)."""
-        return self.window.kernel == (3, 3) and self.channels == 1 and not self.per_channel
+        return self.geometry.kernel == (3, 3) and self.channels == 1 and not self.per_channel
 
     @property
     def bordered_elements(self) -> int:
@@ -173,20 +173,20 @@ class ConvPlan(WindowPlan):
         height, width = (
             (positions - 1) * stride + kernel
             for positions, stride, kernel in zip(
-                self.window.positions, self.window.stride, self.window.kernel, strict=True
+                self.geometry.positions, self.geometry.stride, self.geometry.kernel, strict=True
             )
         )
         return height * (width + width % 2)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DepthwisePlan(WindowPlan):
+class DepthwisePlan(ConvolutionPlan):
     """A depthwise convolution: `outputs` is the number of channels, `inputs` that of the kernel's taps."""
 
     @property
     def weights_shape(self) -> Shape:
         """[channel, ky, kx]."""
-        return (self.outputs, *self.window.kernel)
+        return (self.outputs, *self.geometry.kernel)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +194,7 @@ class PoolPlan(OperatorPlan):
     """A max or average pool (A9). `head_room` is h: how far errors are shifted right before windows' are summed."""
 
     kind: str
-    window: Window
+    geometry: ConvGeometry
     input_shape: Shape
     output_shape: Shape
     head_room: int

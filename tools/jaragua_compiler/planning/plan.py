@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import get_args
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.graph.conv_geometry import overlap_bits, windows_over_a_pixel
+from jaragua_compiler.graph.conv_geometry import overlap_bits, positions_over_a_pixel
 from jaragua_compiler.graph.layers import WeightFormat
 from jaragua_compiler.graph.network import Network, Shape
 from jaragua_compiler.graph.tensors import (
@@ -26,7 +26,7 @@ from jaragua_compiler.graph.tensors import (
 from jaragua_compiler.planning.boards import Core
 from jaragua_compiler.planning.frozen import FrozenRows
 from jaragua_compiler.planning.identity import operator_identity
-from jaragua_compiler.planning.memory import MemoryPlan, live_entries, plan_memory
+from jaragua_compiler.planning.memory import MemoryPlan, active_entries, plan_memory
 from jaragua_compiler.planning.operators import (
     ActivationPlan,
     AddPlan,
@@ -55,7 +55,7 @@ BLOB_FORMAT_CHANNELS = 2  # A8.6: some layer has int8 weights, with an exponent 
 HEADER_FIXED_BYTES = 16  # magic, format, layers, reserved, architecture id
 WEIGHT_FORMAT = "w16"
 SUM_BYTES = 4
-LIVE_ROW_BYTES = 12  # jrg_nn_live_row_w8
+ACTIVE_ROW_BYTES = 12  # jrg_nn_active_row_w8
 
 OPERATOR_DENSE = 1 << 0
 OPERATOR_RELU = 1 << 1
@@ -188,8 +188,8 @@ class Plan:
 
     @property
     def arena_bytes(self) -> int:
-        """RAM of activations, errors, the list of int8 layers' live rows and the sums of A11 on a 32-bit machine."""
-        return self.memory.bytes + LIVE_ROW_BYTES * self.live_elements("w8") + SUM_BYTES * self.sums
+        """RAM of activations, errors, the list of int8 layers' active rows and the sums of A11 on a 32-bit machine."""
+        return self.memory.bytes + ACTIVE_ROW_BYTES * self.active_elements("w8") + SUM_BYTES * self.sums
 
     @property
     def sums(self) -> int:
@@ -200,14 +200,14 @@ class Plan:
         """Where the sums of a layer's weights start among all sums; those of its biases follow them."""
         return sum(other.sums for other in self.layers[: layer.index])
 
-    def live_elements(self, weight_format: WeightFormat) -> int:
-        """Entries of the list of live rows of int8 layers, or of int16 dense layers; 0 if there are none.
+    def active_elements(self, weight_format: WeightFormat) -> int:
+        """Entries of the list of active rows of int8 layers, or of int16 dense layers; 0 if there are none.
 
         That of int16 layers is in the arena (`rows_replace_errors`), where pointers have 4 bytes.
         """
         listed = [layer for layer in self.layers if isinstance(layer, DensePlan) or _lists_channels(layer)]
         rows = [layer.outputs for layer in listed if layer.has_backward and layer.weight_format == weight_format]
-        return live_entries(max(rows)) if rows else 0
+        return active_entries(max(rows)) if rows else 0
 
     @cached_property
     def architecture(self) -> bytes:
@@ -263,7 +263,7 @@ class _Planner:
         }
         if isinstance(operator, _WEIGHTED):
             return self._weighted(operator, common)
-        return self._plain(operator, common)
+        return self._unweighted(operator, common)
 
     def _weighted(self, operator: Operator, common: dict[str, object]) -> WeightedPlan:
         layer = operator.layer
@@ -300,7 +300,7 @@ class _Planner:
         }
         assert isinstance(operator, ConvOperator | DepthwiseOperator)
         kind = ConvPlan if isinstance(operator, ConvOperator) else DepthwisePlan
-        return kind(window=operator.window, **shapes, **numbers)  # type: ignore[arg-type]
+        return kind(geometry=operator.geometry, **shapes, **numbers)  # type: ignore[arg-type]
 
     def _error_width(self, operator: Operator, input_width: int) -> int:
         """A5.5, A7.3."""
@@ -323,13 +323,13 @@ class _Planner:
         )
         return max(NARROWEST, min(_width(terms, weights) if passes else OUTPUT_WIDTH, most))
 
-    def _plain(self, operator: Operator, common: dict[str, object]) -> OperatorPlan:
+    def _unweighted(self, operator: Operator, common: dict[str, object]) -> OperatorPlan:
         source, output = self._graph.tensors[operator.input], self._graph.tensors[operator.output]
         output_width = self._scales.widths[operator.output]
         if isinstance(operator, PoolOperator):
-            head_room = overlap_bits(operator.window, source.shape, average=operator.kind == "average")
-            shapes = {"input_shape": source.shape, "output_shape": (*operator.window.positions, source.shape[2])}
-            return PoolPlan(kind=operator.kind, window=operator.window, head_room=head_room, **shapes, **common)  # type: ignore[arg-type]
+            head_room = overlap_bits(operator.geometry, source.shape, average=operator.kind == "average")
+            shapes = {"input_shape": source.shape, "output_shape": (*operator.geometry.positions, source.shape[2])}
+            return PoolPlan(kind=operator.kind, geometry=operator.geometry, head_room=head_room, **shapes, **common)  # type: ignore[arg-type]
         if isinstance(operator, AddOperator):
             return AddPlan(size=source.size, relu=output.rectified, output_width=output_width, **common)  # type: ignore[arg-type]
         assert isinstance(operator, ActivationOperator)
@@ -344,7 +344,7 @@ class _Planner:
 
 
 def _lists_channels(layer: WeightedPlan) -> bool:
-    """Whether the way back lists the live channels of a position: int8 convolutions; depthwise ones have one each."""
+    """Whether the way back lists the active channels of a position: int8 convolutions; depthwise ones have one each."""
     return isinstance(layer, ConvPlan) and layer.per_channel
 
 
@@ -363,7 +363,7 @@ def _fan(graph: Graph, operator: Operator) -> tuple[int, int]:
     if isinstance(operator, DenseOperator):
         return source.size, output.size
     assert isinstance(operator, ConvOperator | DepthwiseOperator)
-    taps = operator.window.kernel[0] * operator.window.kernel[1]
+    taps = operator.geometry.kernel[0] * operator.geometry.kernel[1]
     return taps * (source.shape[2] if isinstance(operator, ConvOperator) else 1), output.shape[2]
 
 
@@ -372,8 +372,8 @@ def _error_terms(graph: Graph, operator: Operator) -> int:
     if isinstance(operator, DenseOperator):
         return graph.tensors[operator.output].size
     assert isinstance(operator, ConvOperator | DepthwiseOperator)
-    windows = windows_over_a_pixel(operator.window)
-    return windows * (graph.tensors[operator.output].shape[2] if isinstance(operator, ConvOperator) else 1)
+    positions = positions_over_a_pixel(operator.geometry)
+    return positions * (graph.tensors[operator.output].shape[2] if isinstance(operator, ConvOperator) else 1)
 
 
 def _input_width(network: Network, graph: Graph, operator: Operator) -> int:
@@ -399,7 +399,7 @@ def _is_wide(graph: Graph, operator: Operator, terms: int) -> bool:
 
 def _positions(operator: Operator) -> int:
     assert isinstance(operator, ConvOperator | DepthwiseOperator)
-    return operator.window.positions[0] * operator.window.positions[1]
+    return operator.geometry.positions[0] * operator.geometry.positions[1]
 
 
 def _width(terms: int, weights: str) -> int:

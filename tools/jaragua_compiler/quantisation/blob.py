@@ -15,7 +15,7 @@ from jaragua_compiler.planning.plan import LOGIT_EXPONENT, Plan
 from jaragua_compiler.quantisation.exponents import Exponents, check_exponents, tensor_exponents
 
 MAGIC = b"JRGW"
-_LARGEST_LEAST_LOSS = (1 << 32) - 1
+_LARGEST_LOSS_THRESHOLD = (1 << 32) - 1
 BIAS_LIMIT = 1 << 30  # A2.3
 QUAD_ORDER = [0, 2, 1, 3]  # A8.6; its own inverse
 _HEADER = struct.Struct("<4sBBH8s")
@@ -119,16 +119,16 @@ def quantise_targets(plan: Plan, exponents: Exponents, y: npt.ArrayLike) -> Int1
     return _labels(plan, np.asarray(y)) if plan.network.classifier else _regression_targets(plan, exponents, y)
 
 
-def quantise_least_loss(plan: Plan, exponents: Exponents, least: float) -> int:
-    """A11.8: a least loss, nats or the mean of an output's squared errors, in the unit of A4.4; above 0 at least 1.
+def quantise_loss_threshold(plan: Plan, exponents: Exponents, least: float) -> int:
+    """A11.8: a loss threshold, nats or the mean of an output's squared errors, in the unit of A4.4; above 0 at least 1.
 
     Raises CompileError for one below 0, or that is no number.
     """
     if not 0 <= least < math.inf:
-        raise CompileError(f"a least loss of {least:g} is not possible.", "Give 0 (any) or more.")
+        raise CompileError(f"a loss threshold of {least:g} is not possible.", "Give 0 (any) or more.")
     outputs, exponent = (1, LOGIT_EXPONENT) if plan.network.classifier else (plan.network.outputs, 2 * exponents.output)
-    if least * outputs >= math.ldexp(_LARGEST_LEAST_LOSS, -exponent):  # before it is scaled: float64 has an end
-        return _LARGEST_LEAST_LOSS
+    if least * outputs >= math.ldexp(_LARGEST_LOSS_THRESHOLD, -exponent):  # before it is scaled: float64 has an end
+        return _LARGEST_LOSS_THRESHOLD
     return max(round(math.ldexp(least * outputs, exponent)), 1) if least else 0
 
 

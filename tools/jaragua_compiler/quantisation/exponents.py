@@ -237,20 +237,20 @@ def _found_rules(plan: Plan, weight_exponents: tuple[int, ...], channels: Channe
             yield from _weighted_rules(step, weights, slots[step.input_tensor], slots[step.output_tensor])
             yield from _frozen_rules(plan, step)
         else:
-            yield from _plain_rules(plan, step)
+            yield from _unweighted_rules(plan, step)
 
 
 def blob_rules(plan: Plan) -> list[tuple[int, int, int, int]]:
     """The rules of operators without weights as jrg_nn_blob_rule: offsets into the blob (0: none), and limits."""
     found = []
     for step in plan.steps:
-        for rule in [] if isinstance(step, WeightedPlan) else _plain_rules(plan, step):
+        for rule in [] if isinstance(step, WeightedPlan) else _unweighted_rules(plan, step):
             low = 0 if rule.low is None else plan.slot_offset(rule.low)
             found.append((plan.slot_offset(rule.high), low, rule.least, rule.most))
     return found
 
 
-def _plain_rules(plan: Plan, step: OperatorPlan) -> Iterator[Rule]:
+def _unweighted_rules(plan: Plan, step: OperatorPlan) -> Iterator[Rule]:
     slots = plan.scales.slots
     output = slots[step.output_tensor]
     if isinstance(step, AddPlan):

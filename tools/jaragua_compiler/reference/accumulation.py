@@ -61,7 +61,7 @@ def mean_factor(count: int) -> int:
     return ((1 << MEAN_BITS) + count // 2) // count
 
 
-def summed_window_steps(products: IntArray, shift: int) -> IntArray:
+def summed_convolution_steps(products: IntArray, shift: int) -> IntArray:
     """A11.3: t of the products T under one shift s."""
     if shift >= SHIFT_MAX:
         return np.zeros_like(products)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from jaragua_compiler.graph.conv_geometry import covered
-from jaragua_compiler.planning.operators import DepthwisePlan, WindowPlan
+from jaragua_compiler.planning.operators import ConvolutionPlan, DepthwisePlan
 from jaragua_compiler.quantisation.blob import IntArray
 from jaragua_compiler.quantisation.dither import Dither, plane_dithers
 from jaragua_compiler.quantisation.exponents import LayerScale
 from jaragua_compiler.quantisation.rate import LearningRate
-from jaragua_compiler.reference.accumulation import StepSums, summed_window_steps
+from jaragua_compiler.reference.accumulation import StepSums, summed_convolution_steps
 from jaragua_compiler.reference.arithmetic import Block, rshift, sats, satu, scaled_error
 from jaragua_compiler.reference.dense import BIAS_WIDTH, WEIGHT_WIDTH
 
@@ -20,14 +20,16 @@ FINE_BITS = 32  # A7.5: behind the point of a step
 STEP_SHIFT_MAX = 31  # A7.5, of biases
 
 
-class ReferenceWindow:
+class ReferenceConvolution:
     """Weights that move over an image, as the device's integers: int64 arrays W (outputs first) and b [out].
 
     `scaled_error` is e of A5.1 of the last step that came here, [positions, out]; `sums` are there while a step takes
     several samples.
     """
 
-    def __init__(self, layer: WindowPlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither) -> None:
+    def __init__(
+        self, layer: ConvolutionPlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither
+    ) -> None:
         self.layer = layer
         self.matrix = matrix
         self.bias = bias
@@ -61,8 +63,8 @@ class ReferenceWindow:
         """A7.2, with the weights as they were."""
         shares = np.einsum(self._backward, errors, self.matrix)
         image = np.zeros(self.layer.input_shape, dtype=np.int64)
-        for row, column, (top, rows, tap_y), (left, columns, tap_x) in covered(self.layer.window, image.shape):
-            share = shares[row * self.layer.window.positions[1] + column]
+        for row, column, (top, rows, tap_y), (left, columns, tap_x) in covered(self.layer.geometry, image.shape):
+            share = shares[row * self.layer.geometry.positions[1] + column]
             under = share[tap_y : tap_y + rows, tap_x : tap_x + columns]
             image[top : top + rows, left : left + columns] += under
         sums = image.reshape(-1)
@@ -75,7 +77,7 @@ class ReferenceWindow:
         bias_steps = self._bias_steps(errors, rate)
         if self.sums:
             products = rshift(gradient * rate.mantissa, 16)
-            self.sums.take(summed_window_steps(products, shift), bias_steps)
+            self.sums.take(summed_convolution_steps(products, shift), bias_steps)
             return
         bounded = min(max(shift, FACTOR_SHIFT_MIN), FACTOR_SHIFT_MAX)
         self._move_by(-gradient * rshift(np.array(rate.mantissa << FACTOR_BITS), bounded))
@@ -103,9 +105,9 @@ class ReferenceWindow:
     def _patches(self, x: IntArray) -> IntArray:
         """x [h·w·c] -> what lies under every position, [positions, ky, kx, c]; 0 where there is padding."""
         image = x.reshape(self.layer.input_shape)
-        found = np.zeros((self.layer.positions, *self.layer.window.kernel, image.shape[2]), dtype=np.int64)
-        for row, column, (top, rows, tap_y), (left, columns, tap_x) in covered(self.layer.window, image.shape):
+        found = np.zeros((self.layer.positions, *self.layer.geometry.kernel, image.shape[2]), dtype=np.int64)
+        for row, column, (top, rows, tap_y), (left, columns, tap_x) in covered(self.layer.geometry, image.shape):
             under = image[top : top + rows, left : left + columns]
-            position = row * self.layer.window.positions[1] + column
+            position = row * self.layer.geometry.positions[1] + column
             found[position, tap_y : tap_y + rows, tap_x : tap_x + columns] = under
         return found

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaragua_compiler.planning.operators import WindowPlan
+from jaragua_compiler.planning.operators import ConvolutionPlan
 from jaragua_compiler.quantisation.blob import IntArray
 from jaragua_compiler.quantisation.dither import FRACTION_BITS, Dither, dithers
 from jaragua_compiler.quantisation.exponents import LayerScale
 from jaragua_compiler.quantisation.rate import LearningRate
-from jaragua_compiler.reference.accumulation import summed_window_steps
+from jaragua_compiler.reference.accumulation import summed_convolution_steps
 from jaragua_compiler.reference.arithmetic import Block, rshift, sats, satu
-from jaragua_compiler.reference.conv import STEP_SHIFT_MAX, ReferenceWindow
+from jaragua_compiler.reference.conv import STEP_SHIFT_MAX, ReferenceConvolution
 from jaragua_compiler.reference.dense import BIAS_WIDTH
 from jaragua_compiler.reference.dense_w8 import WEIGHT_WIDTH, rounded, with_frozen_rows
 
@@ -19,10 +19,12 @@ FINE_WIDTH = 30  # A8.4: t
 SHIFT_MAX = 55  # A8.4: nothing is left of a step
 
 
-class ReferenceConvW8(ReferenceWindow):
-    """A convolution with int8 weights; otherwise as ReferenceWindow."""
+class ReferenceConvW8(ReferenceConvolution):
+    """A convolution with int8 weights; otherwise as ReferenceConvolution."""
 
-    def __init__(self, layer: WindowPlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither) -> None:
+    def __init__(
+        self, layer: ConvolutionPlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither
+    ) -> None:
         super().__init__(layer, matrix, bias, scale, dither)
         self._rows = np.array(scale.rows, dtype=np.int64)
 
@@ -41,7 +43,7 @@ class ReferenceConvW8(ReferenceWindow):
         """A7.4, A8.4, A11.3."""
         gradient = np.einsum(self._gradient, errors.values, self._patches(x)).reshape(self.layer.outputs, -1)
         shifts = np.clip(rate.exponent + errors.exponent + self._scale.inputs - self._rows - 16, 0, SHIFT_MAX)
-        rule = summed_window_steps if self.sums else _fine_step
+        rule = summed_convolution_steps if self.sums else _fine_step
         rows = zip(rshift(gradient * rate.mantissa, 16), shifts, strict=True)
         steps = np.array([rule(row, int(shift)) for row, shift in rows])
         bias_steps = self._bias_steps(errors, rate)

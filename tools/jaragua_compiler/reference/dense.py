@@ -65,7 +65,7 @@ class ReferenceDense:
         whole = min(shift, WHOLE_SHIFT)
         rho = factor_dithers(self._key, self.layer.outputs) >> (32 - whole)
         factors = (rows.values * (rate.mantissa >> (shift - whole)) + rho) >> whole
-        return np.where(rows.values == 0, 0, sats(factors, WEIGHT_WIDTH))  # A5.6: a dead row is skipped
+        return np.where(rows.values == 0, 0, sats(factors, WEIGHT_WIDTH))  # A5.6: a zero-gradient row is skipped
 
     def _update(self, x: IntArray, factors: IntArray) -> None:
         """A5.6, A11.2."""

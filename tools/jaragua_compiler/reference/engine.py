@@ -12,11 +12,11 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.planning.operators import (
     ActivationPlan,
     AddPlan,
+    ConvolutionPlan,
     DensePlan,
     OperatorPlan,
     PoolPlan,
     WeightedPlan,
-    WindowPlan,
 )
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import Int16Array, IntArray, exponents, pack_integers, unpack_integers
@@ -35,7 +35,7 @@ from jaragua_compiler.reference.arithmetic import (
     squared_error,
     summed_errors,
 )
-from jaragua_compiler.reference.conv import ReferenceWindow
+from jaragua_compiler.reference.conv import ReferenceConvolution
 from jaragua_compiler.reference.conv_w8 import ReferenceConvW8
 from jaragua_compiler.reference.dense import ReferenceDense
 from jaragua_compiler.reference.dense_w8 import ReferenceDenseW8
@@ -54,7 +54,7 @@ class ReferenceOperator(Protocol):
         """Learn, if there is anything to learn, and give the error of every input; `error`'s magnitude is not 0."""
 
 
-ReferenceLayer = ReferenceDense | ReferenceDenseW8 | ReferenceWindow
+ReferenceLayer = ReferenceDense | ReferenceDenseW8 | ReferenceConvolution
 
 
 class ReferenceEngine:
@@ -68,7 +68,7 @@ class ReferenceEngine:
         self._batch = 1
         self._summed = 0
         self._clip = 0
-        self._least_loss = 0
+        self._loss_threshold = 0
 
     def load(self, blob: bytes) -> None:
         """Compute on a copy of these weights from now on. Raises CompileError if the blob is bad (A6.1)."""
@@ -101,9 +101,9 @@ class ReferenceEngine:
         """A11.7: the largest output error of the steps that follow, in its own unit; 0: any."""
         self._clip = checked_clip(limit)
 
-    def set_least_loss(self, least: int) -> None:
-        """A11.8: the least loss, as StepResult has it, of a sample that teaches anything; 0: any."""
-        self._least_loss = checked_least_loss(least)
+    def set_loss_threshold(self, least: int) -> None:
+        """A11.8: the loss threshold, as StepResult has it, of a sample that teaches anything; 0: any."""
+        self._loss_threshold = checked_loss_threshold(least)
 
     def apply(self) -> None:
         """A11.5: the step of the samples since the last one, if there are any."""
@@ -142,7 +142,9 @@ class ReferenceEngine:
         tensors = self._tensors(x)
         result = self._loss(tensors[self.plan.graph.output], target)
         exponent = PROBABILITY_EXPONENT if self.plan.network.classifier else self._exponents.output
-        values = clipped(result.error, self._clip) if result.loss >= self._least_loss else np.zeros_like(result.error)
+        values = (
+            clipped(result.error, self._clip) if result.loss >= self._loss_threshold else np.zeros_like(result.error)
+        )
         self._dither.sum_steps(self._batch > 1)
         self._learn(tensors, Block(values, exponent), effective_rate(LearningRate(*rate), self._factor))
         self._count_sample()
@@ -197,12 +199,12 @@ def _operator(
         scale = layer_scale(plan, found, step)
         if isinstance(step, DensePlan) and step.per_channel:
             return ReferenceDenseW8(step, matrix, bias, scale, dither)
-        if isinstance(step, WindowPlan) and step.per_channel:
+        if isinstance(step, ConvolutionPlan) and step.per_channel:
             return ReferenceConvW8(step, matrix, bias, scale, dither)
         if isinstance(step, DensePlan):
             return ReferenceDense(step, matrix, bias, scale, dither)
-        if isinstance(step, WindowPlan):
-            return ReferenceWindow(step, matrix, bias, scale, dither)
+        if isinstance(step, ConvolutionPlan):
+            return ReferenceConvolution(step, matrix, bias, scale, dither)
     if isinstance(step, PoolPlan):
         return ReferencePool(step, plan.scales.widths[step.output_tensor])
     if isinstance(step, AddPlan):
@@ -238,10 +240,12 @@ def checked_clip(limit: int) -> int:
     return limit
 
 
-def checked_least_loss(least: int) -> int:
+def checked_loss_threshold(least: int) -> int:
     """The loss itself. Raises CompileError unless it has 32 bits (A11.8)."""
     if not 0 <= least < 1 << 32:
-        raise CompileError(f"the least loss {least} does not fit 32 bits.", "Give a number from 0 (any) to 4294967295.")
+        raise CompileError(
+            f"the loss threshold {least} does not fit 32 bits.", "Give a number from 0 (any) to 4294967295."
+        )
     return least
 
 

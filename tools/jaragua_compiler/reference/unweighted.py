@@ -34,7 +34,7 @@ class ReferencePool:
         """x [h·w·c] -> y [positions · c]."""
         image = inputs[0].reshape(self._step.input_shape)
         output = np.zeros(self._step.output_shape, dtype=np.int64)
-        for row, column, (top, rows, _), (left, columns, _) in covered(self._step.window, image.shape):
+        for row, column, (top, rows, _), (left, columns, _) in covered(self._step.geometry, image.shape):
             under = image[top : top + rows, left : left + columns].reshape(rows * columns, -1)
             output[row, column] = under.max(axis=0) if self._step.kind == "max" else self._mean(under)
         return output.reshape(-1)
@@ -45,7 +45,7 @@ class ReferencePool:
         image = x.reshape(self._step.input_shape)
         below = np.zeros(image.shape, dtype=np.int64)
         errors = error.values.reshape(self._step.output_shape)
-        for row, column, (top, rows, _), (left, columns, _) in covered(self._step.window, image.shape):
+        for row, column, (top, rows, _), (left, columns, _) in covered(self._step.geometry, image.shape):
             place = (slice(top, top + rows), slice(left, left + columns))
             below[place] += self._shares(image[place], errors[row, column])
         values = masked(below.reshape(-1), x, self._step.input_rectified)

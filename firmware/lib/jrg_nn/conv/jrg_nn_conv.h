@@ -2,16 +2,16 @@
 #ifndef JRG_NN_CONV_H
 #define JRG_NN_CONV_H
 
-#include "weighted/jrg_nn_layer.h"     // jrg_nn_error
-#include "weighted/jrg_nn_live_rows.h" // jrg_nn_error_shift
-#include "conv/jrg_nn_window.h"        // jrg_nn_window
+#include "weighted/jrg_nn_layer.h"       // jrg_nn_error
+#include "weighted/jrg_nn_active_rows.h" // jrg_nn_error_shift
+#include "conv/jrg_nn_conv_geometry.h"   // jrg_nn_conv_geometry
 #if JRG_NN_DSP
 #include "conv/jrg_nn_conv_dsp.h" // jrg_nn_conv_scale_dsp
 #endif
 
 /* Constants and memory of one layer of weights that move over an image. */
 typedef struct {
-    jrg_nn_window window;
+    jrg_nn_conv_geometry geometry;
     int16_t *weights; /* [outputs][K padded to even], 4-aligned */
     int32_t *biases;  /* [outputs] */
     uint32_t outputs;
@@ -21,7 +21,7 @@ typedef struct {
 /* Numbers in one channel of the scaled errors: the positions, padded to even. */
 JRG_NN_INLINE uint32_t jrg_nn_conv_error_stride(const jrg_nn_conv *conv)
 {
-    const uint32_t positions = conv->window.rows * conv->window.columns;
+    const uint32_t positions = conv->geometry.rows * conv->geometry.columns;
     return positions + (positions & 1u);
 }
 
@@ -47,7 +47,7 @@ JRG_NN_INLINE void jrg_nn_conv_scale_list(const jrg_nn_conv *conv, const jrg_nn_
 JRG_NN_INLINE void jrg_nn_conv_scale(const jrg_nn_conv *conv, const int32_t *errors, jrg_nn_error *error,
                                      int16_t *scaled)
 {
-    const uint32_t positions = conv->window.rows * conv->window.columns;
+    const uint32_t positions = conv->geometry.rows * conv->geometry.columns;
     const uint32_t stride = jrg_nn_conv_error_stride(conv);
     const int32_t shift = jrg_nn_error_shift(error->magnitude, conv->error_width);
     error->exponent -= shift;

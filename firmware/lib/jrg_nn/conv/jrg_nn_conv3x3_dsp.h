@@ -1,5 +1,5 @@
-/* 3 x 3 weights over one channel on the DSP extension: forward, a channel of a position in 11 instructions; gradient, a live
- * position in 17, two dead ones in 5. */
+/* 3 x 3 weights over one channel on the DSP extension: forward, a channel of a position in 11 instructions; gradient, an
+ * active position in 17, two with a zero gradient in 5. */
 #ifndef JRG_NN_CONV3X3_DSP_H
 #define JRG_NN_CONV3X3_DSP_H
 

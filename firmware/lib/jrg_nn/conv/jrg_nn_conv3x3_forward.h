@@ -12,9 +12,9 @@
 #define JRG_NN_CONV3X3_STRIDE 10u /* numbers in a stored row of weights: 9, padded to even (A6) */
 
 /* True if a window is this kernel's. */
-JRG_NN_INLINE bool jrg_nn_is_conv3x3(const jrg_nn_window *window)
+JRG_NN_INLINE bool jrg_nn_is_conv3x3(const jrg_nn_conv_geometry *geometry)
 {
-    return window->kernel_height == 3u && window->kernel_width == 3u && window->channels == 1u;
+    return geometry->kernel_height == 3u && geometry->kernel_width == 3u && geometry->channels == 1u;
 }
 
 /* One position. x: its first input; line: numbers in a row of x. y: [outputs]. As jrg_nn_conv3x3_forward. */
@@ -37,19 +37,19 @@ JRG_NN_INLINE void jrg_nn_conv3x3_position(const int16_t *x, uint32_t line, cons
 }
 
 /* As jrg_nn_conv_forward, for a window of 3 x 3 and one channel. bordered: scratch of jrg_nn_border, 4-aligned. */
-JRG_NN_INLINE void jrg_nn_conv3x3_forward(const jrg_nn_window *window, const int16_t *x, const int16_t *weights,
-                                          const int32_t *biases, int16_t *y, int16_t *bordered, uint32_t outputs,
-                                          uint32_t shift, uint32_t output_width, bool relu)
+JRG_NN_INLINE void jrg_nn_conv3x3_forward(const jrg_nn_conv_geometry *geometry, const int16_t *x,
+                                          const int16_t *weights, const int32_t *biases, int16_t *y, int16_t *bordered,
+                                          uint32_t outputs, uint32_t shift, uint32_t output_width, bool relu)
 {
-    const uint32_t line = jrg_nn_border_stride(window);
-    jrg_nn_border(window, x, bordered);
+    const uint32_t line = jrg_nn_border_stride(geometry);
+    jrg_nn_border(geometry, x, bordered);
 #pragma GCC unroll 1
-    for (uint32_t row = 0; row < window->rows; row++) {
-        const int16_t *at = bordered + row * window->stride_y * line;
+    for (uint32_t row = 0; row < geometry->rows; row++) {
+        const int16_t *at = bordered + row * geometry->stride_y * line;
 #pragma GCC unroll 1
-        for (uint32_t column = 0; column < window->columns; column++) {
+        for (uint32_t column = 0; column < geometry->columns; column++) {
             jrg_nn_conv3x3_position(at, line, weights, biases, y, outputs, shift, output_width, relu);
-            at += window->stride_x;
+            at += geometry->stride_x;
             y += outputs;
         }
     }

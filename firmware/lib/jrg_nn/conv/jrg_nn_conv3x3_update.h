@@ -7,21 +7,21 @@
 #include "conv/jrg_nn_conv_rate.h"       // jrg_nn_conv_stepped_weight
 
 /* A7.4 of one channel: its 9 gradients. errors: [positions], of jrg_nn_conv_scale, 4-aligned; bordered: of jrg_nn_border. */
-JRG_NN_INLINE void jrg_nn_conv3x3_gradients(const jrg_nn_window *window, const int16_t *errors, const int16_t *bordered,
-                                            int32_t gradients[9])
+JRG_NN_INLINE void jrg_nn_conv3x3_gradients(const jrg_nn_conv_geometry *geometry, const int16_t *errors,
+                                            const int16_t *bordered, int32_t gradients[9])
 {
-    const uint32_t line = jrg_nn_border_stride(window);
+    const uint32_t line = jrg_nn_border_stride(geometry);
 #if JRG_NN_DSP
-    jrg_nn_conv3x3_gradients_dsp(errors, bordered, window->rows, window->columns, window->stride_y * line,
-                                 window->stride_x, line, gradients);
+    jrg_nn_conv3x3_gradients_dsp(errors, bordered, geometry->rows, geometry->columns, geometry->stride_y * line,
+                                 geometry->stride_x, line, gradients);
 #else
     for (uint32_t tap = 0; tap < 9u; tap++) {
         gradients[tap] = 0;
     }
-    for (uint32_t position = 0; position < window->rows * window->columns; position++) {
-        const uint32_t row = position / window->columns;
-        const uint32_t column = position % window->columns;
-        const int16_t *at = bordered + row * window->stride_y * line + column * window->stride_x;
+    for (uint32_t position = 0; position < geometry->rows * geometry->columns; position++) {
+        const uint32_t row = position / geometry->columns;
+        const uint32_t column = position % geometry->columns;
+        const int16_t *at = bordered + row * geometry->stride_y * line + column * geometry->stride_x;
         for (uint32_t tap = 0; tap < 9u && errors[position] != 0; tap++) {
             gradients[tap] += (int32_t)errors[position] * at[tap / 3u * line + tap % 3u];
         }
@@ -34,18 +34,18 @@ JRG_NN_INLINE void jrg_nn_conv3x3_update(const jrg_nn_conv *conv, const int16_t 
                                          jrg_nn_conv_rate rate, jrg_nn_conv_bias_rate bias_rate, int16_t *bordered)
 {
     const uint32_t stride = jrg_nn_conv_error_stride(conv);
-    jrg_nn_border(&conv->window, x, bordered);
+    jrg_nn_border(&conv->geometry, x, bordered);
 #pragma GCC unroll 1
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         int16_t *weights = conv->weights + channel * JRG_NN_CONV3X3_STRIDE;
         int32_t gradients[9];
-        jrg_nn_conv3x3_gradients(&conv->window, scaled, bordered, gradients);
+        jrg_nn_conv3x3_gradients(&conv->geometry, scaled, bordered, gradients);
         for (uint32_t tap = 0; tap < 9u; tap++) {
             const uint32_t rho = jrg_nn_weight_dither(rate.dither, tap);
             weights[tap] = jrg_nn_conv_stepped_weight(weights[tap], gradients[tap], rate.factor, rho);
         }
         rate.dither = jrg_nn_plane_dither(rate.dither, 0, 1u);
-        const int32_t sum = jrg_nn_conv_error_sum(scaled, conv->window.rows * conv->window.columns);
+        const int32_t sum = jrg_nn_conv_error_sum(scaled, conv->geometry.rows * conv->geometry.columns);
         jrg_nn_conv_step_bias(&conv->biases[channel], sum, bias_rate);
         scaled += stride;
     }

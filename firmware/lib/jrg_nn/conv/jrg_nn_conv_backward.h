@@ -10,9 +10,10 @@
 
 /* Lists the channels whose error at a position is not 0: e, and the place of their weights; ended by an entry of 0. errors:
  * the position's error in channel 0. rows: [outputs + 1]. Returns their number. */
-JRG_NN_INLINE uint32_t jrg_nn_conv_live_channels(const jrg_nn_conv *conv, const int16_t *errors, jrg_nn_row_error *rows)
+JRG_NN_INLINE uint32_t jrg_nn_conv_active_channels(const jrg_nn_conv *conv, const int16_t *errors,
+                                                   jrg_nn_row_error *rows)
 {
-    const uint32_t inputs = conv->window.kernel_height * conv->window.kernel_width * conv->window.channels;
+    const uint32_t inputs = conv->geometry.kernel_height * conv->geometry.kernel_width * conv->geometry.channels;
     const uint32_t stride = inputs + (inputs & 1u);
     const uint32_t error_stride = jrg_nn_conv_error_stride(conv);
     uint32_t count = 0;
@@ -44,22 +45,22 @@ JRG_NN_INLINE void jrg_nn_conv_add_tap(const jrg_nn_row_error *rows, const int16
     }
 }
 
-/* One position: adds its share to all inputs under it. rows: its live channels. */
+/* One position: adds its share to all inputs under it. rows: its active channels. */
 JRG_NN_INLINE void jrg_nn_conv_backward_position(const jrg_nn_conv *conv, const jrg_nn_row_error *rows,
                                                  jrg_nn_span row_span, jrg_nn_span column_span, int32_t *below)
 {
-    const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
 #pragma GCC unroll 1
     for (uint32_t ky = row_span.first; ky < row_span.end; ky++) {
         const uint32_t y = (uint32_t)(row_span.start + (int32_t)ky);
         const uint32_t x = (uint32_t)(column_span.start + (int32_t)column_span.first);
-        int32_t *to = below + (y * window->width + x) * window->channels;
-        uint32_t offset = (ky * window->kernel_width + column_span.first) * window->channels;
+        int32_t *to = below + (y * geometry->width + x) * geometry->channels;
+        uint32_t offset = (ky * geometry->kernel_width + column_span.first) * geometry->channels;
 #pragma GCC unroll 1
         for (uint32_t kx = column_span.first; kx < column_span.end; kx++) {
-            jrg_nn_conv_add_tap(rows, conv->weights + offset, window->channels, to);
-            to += window->channels;
-            offset += window->channels;
+            jrg_nn_conv_add_tap(rows, conv->weights + offset, geometry->channels, to);
+            to += geometry->channels;
+            offset += geometry->channels;
         }
     }
 }
@@ -69,17 +70,17 @@ JRG_NN_INLINE void jrg_nn_conv_backward_position(const jrg_nn_conv *conv, const 
 JRG_NN_INLINE jrg_nn_error jrg_nn_conv_backward(const jrg_nn_conv *conv, const int16_t *scaled, const int16_t *x,
                                                 bool rectified, jrg_nn_row_error *rows, int32_t *below)
 {
-    const uint32_t inputs = conv->window.height * conv->window.width * conv->window.channels;
+    const uint32_t inputs = conv->geometry.height * conv->geometry.width * conv->geometry.channels;
     for (uint32_t i = 0; i < inputs; i++) {
         below[i] = 0;
     }
 #pragma GCC unroll 1
-    for (uint32_t row = 0; row < conv->window.rows; row++) {
-        const jrg_nn_span row_span = jrg_nn_row_span(&conv->window, row);
+    for (uint32_t row = 0; row < conv->geometry.rows; row++) {
+        const jrg_nn_span row_span = jrg_nn_row_span(&conv->geometry, row);
 #pragma GCC unroll 1
-        for (uint32_t column = 0; column < conv->window.columns; column++) {
-            if (jrg_nn_conv_live_channels(conv, scaled, rows) != 0u) {
-                jrg_nn_conv_backward_position(conv, rows, row_span, jrg_nn_column_span(&conv->window, column), below);
+        for (uint32_t column = 0; column < conv->geometry.columns; column++) {
+            if (jrg_nn_conv_active_channels(conv, scaled, rows) != 0u) {
+                jrg_nn_conv_backward_position(conv, rows, row_span, jrg_nn_column_span(&conv->geometry, column), below);
             }
             scaled++;
         }

@@ -1,4 +1,4 @@
-/* A7.2 on the DSP extension: 8 inputs of one tap stay in registers while all live channels pass: 13 instructions each. */
+/* A7.2 on the DSP extension: 8 inputs of one tap stay in registers while all active channels pass: 13 instructions each. */
 #ifndef JRG_NN_CONV_BACKWARD_DSP_H
 #define JRG_NN_CONV_BACKWARD_DSP_H
 

@@ -69,7 +69,7 @@ JRG_NN_INLINE void jrg_nn_conv_sum_biases(const jrg_nn_conv *conv, const int16_t
 {
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         const int16_t *errors = scaled + channel * jrg_nn_conv_error_stride(conv);
-        const int32_t sum = jrg_nn_conv_error_sum(errors, conv->window.rows * conv->window.columns);
+        const int32_t sum = jrg_nn_conv_error_sum(errors, conv->geometry.rows * conv->geometry.columns);
         jrg_nn_conv_step_bias(&conv->biases[channel], sum, rate);
     }
 }
@@ -79,18 +79,18 @@ JRG_NN_INLINE void jrg_nn_conv_sum(const jrg_nn_conv *conv, const int16_t *scale
                                    const int16_t *x, jrg_nn_exponents exponents, jrg_nn_step_rate step_rate,
                                    int16_t *column, int32_t *sums)
 {
-    const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
     const int32_t shift =
         step_rate.exponent + error_exponent + exponents.input_exponent - exponents.weight_exponent - 16;
     const jrg_nn_sum_rate rate = jrg_nn_sum_rate_of(step_rate.mantissa, shift);
-    const uint32_t inputs = window->kernel_height * window->kernel_width * window->channels;
+    const uint32_t inputs = geometry->kernel_height * geometry->kernel_width * geometry->channels;
 #pragma GCC unroll 1
-    for (uint32_t ky = 0; ky < window->kernel_height; ky++) {
+    for (uint32_t ky = 0; ky < geometry->kernel_height; ky++) {
 #pragma GCC unroll 1
-        for (uint32_t kx = 0; kx < window->kernel_width; kx++) {
+        for (uint32_t kx = 0; kx < geometry->kernel_width; kx++) {
 #pragma GCC unroll 1
-            for (uint32_t channel = 0; channel < window->channels; channel++) {
-                jrg_nn_column(window, x, ky, kx, channel, column);
+            for (uint32_t channel = 0; channel < geometry->channels; channel++) {
+                jrg_nn_column(geometry, x, ky, kx, channel, column);
                 jrg_nn_conv_sum_column(conv, scaled, column, sums++, inputs + (inputs & 1u), rate);
             }
         }

@@ -6,7 +6,7 @@
 #include "conv/jrg_nn_conv3x3_update.h" // jrg_nn_conv3x3_update
 #include "conv/jrg_nn_conv_rate.h"      // jrg_nn_conv_stepped_weight
 #if JRG_NN_DSP
-#include "conv/jrg_nn_conv_live_dsp.h"   // jrg_nn_conv_live_update_dsp
+#include "conv/jrg_nn_conv_active_dsp.h" // jrg_nn_conv_active_update_dsp
 #include "conv/jrg_nn_conv_update_dsp.h" // jrg_nn_conv_update_column_dsp
 #endif
 
@@ -39,28 +39,29 @@ JRG_NN_INLINE void jrg_nn_conv_update(const jrg_nn_conv *conv, const int16_t *sc
                                       const int16_t *x, jrg_nn_exponents exponents, jrg_nn_step_rate step_rate,
                                       uint32_t layer_key, int16_t *column)
 {
-    const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
     const jrg_nn_conv_rate rate = jrg_nn_conv_rate_of(step_rate, error_exponent, exponents, layer_key);
     const jrg_nn_conv_bias_rate bias_rate = jrg_nn_conv_bias_rate_of(step_rate, error_exponent, exponents);
-    if (jrg_nn_is_conv3x3(window)) {
+    if (jrg_nn_is_conv3x3(geometry)) {
         jrg_nn_conv3x3_update(conv, scaled, x, rate, bias_rate, column);
         return;
     }
 #if JRG_NN_DSP
-    if (jrg_nn_is_conv_live(window) && jrg_nn_few_are_live(scaled, conv->outputs * jrg_nn_conv_error_stride(conv))) {
-        jrg_nn_conv_live_update_dsp(conv, scaled, x, rate, bias_rate, (uint32_t *)(void *)column);
+    if (jrg_nn_is_conv_active(geometry) &&
+        jrg_nn_few_are_active(scaled, conv->outputs * jrg_nn_conv_error_stride(conv))) {
+        jrg_nn_conv_active_update_dsp(conv, scaled, x, rate, bias_rate, (uint32_t *)(void *)column);
         return;
     }
 #endif
-    const uint32_t inputs = window->kernel_height * window->kernel_width * window->channels;
+    const uint32_t inputs = geometry->kernel_height * geometry->kernel_width * geometry->channels;
     uint32_t k = 0;
 #pragma GCC unroll 1
-    for (uint32_t ky = 0; ky < window->kernel_height; ky++) {
+    for (uint32_t ky = 0; ky < geometry->kernel_height; ky++) {
 #pragma GCC unroll 1
-        for (uint32_t kx = 0; kx < window->kernel_width; kx++) {
+        for (uint32_t kx = 0; kx < geometry->kernel_width; kx++) {
 #pragma GCC unroll 1
-            for (uint32_t channel = 0; channel < window->channels; channel++) {
-                jrg_nn_column(window, x, ky, kx, channel, column);
+            for (uint32_t channel = 0; channel < geometry->channels; channel++) {
+                jrg_nn_column(geometry, x, ky, kx, channel, column);
                 jrg_nn_conv_update_column(conv, scaled, column, k, inputs + (inputs & 1u), rate);
                 k++;
             }
@@ -68,7 +69,7 @@ JRG_NN_INLINE void jrg_nn_conv_update(const jrg_nn_conv *conv, const int16_t *sc
     }
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         const int16_t *errors = scaled + channel * jrg_nn_conv_error_stride(conv);
-        jrg_nn_conv_step_bias(&conv->biases[channel], jrg_nn_conv_error_sum(errors, window->rows * window->columns),
+        jrg_nn_conv_step_bias(&conv->biases[channel], jrg_nn_conv_error_sum(errors, geometry->rows * geometry->columns),
                               bias_rate);
     }
 }

@@ -11,25 +11,25 @@
 #include "core/jrg_nn_w8_avx2.h" // jrg_nn_conv_add_16_w8_avx2
 #endif
 
-/* Lists the channels whose e' at a position is not 0, ended as jrg_nn_live_row_w8 says. errors: the position's error in
+/* Lists the channels whose e' at a position is not 0, ended as jrg_nn_active_row_w8 says. errors: the position's error in
  * channel 0; weight_exponent: F. Returns their number. */
-JRG_NN_INLINE uint32_t jrg_nn_conv_live_channels_w8(const jrg_nn_conv_w8 *conv, const int16_t *errors,
-                                                    int32_t weight_exponent, jrg_nn_live_row_w8 *rows)
+JRG_NN_INLINE uint32_t jrg_nn_conv_active_channels_w8(const jrg_nn_conv_w8 *conv, const int16_t *errors,
+                                                      int32_t weight_exponent, jrg_nn_active_row_w8 *rows)
 {
     const uint32_t stride = jrg_nn_stride_w8(jrg_nn_conv_inputs_w8(conv));
-    const uint32_t positions = conv->window.rows * conv->window.columns;
+    const uint32_t positions = conv->geometry.rows * conv->geometry.columns;
     const uint32_t error_stride = positions + (positions & 1u);
     uint32_t count = 0;
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         const uint32_t shift = (uint32_t)(conv->channels[channel] - weight_exponent);
         const int32_t error = shift == 0u ? *errors : jrg_nn_rshift(*errors, shift);
         if (error != 0) {
-            rows[count++] = (jrg_nn_live_row_w8){conv->weights + channel * stride, (int16_t)error, 0, 0};
+            rows[count++] = (jrg_nn_active_row_w8){conv->weights + channel * stride, (int16_t)error, 0, 0};
         }
         errors += error_stride;
     }
     if ((count & 1u) != 0u) {
-        rows[count] = (jrg_nn_live_row_w8){conv->weights, 0, 0, 0};
+        rows[count] = (jrg_nn_active_row_w8){conv->weights, 0, 0, 0};
     }
     rows[count + (count & 1u)].weights = NULL;
     return count;
@@ -37,7 +37,7 @@ JRG_NN_INLINE uint32_t jrg_nn_conv_live_channels_w8(const jrg_nn_conv_w8 *conv, 
 
 /* Adds w * e' of all listed channels (there is one at least) to the errors of `count` inputs. offset: of their weights in a
  * row. */
-JRG_NN_INLINE void jrg_nn_conv_add_tap_w8(const jrg_nn_live_row_w8 *rows, uint32_t offset, uint32_t count,
+JRG_NN_INLINE void jrg_nn_conv_add_tap_w8(const jrg_nn_active_row_w8 *rows, uint32_t offset, uint32_t count,
                                           int32_t *below)
 {
 #if JRG_NN_DSP
@@ -55,28 +55,29 @@ JRG_NN_INLINE void jrg_nn_conv_add_tap_w8(const jrg_nn_live_row_w8 *rows, uint32
         return;
     }
 #endif
-    for (const jrg_nn_live_row_w8 *row = rows; row->weights != NULL; row++) {
+    for (const jrg_nn_active_row_w8 *row = rows; row->weights != NULL; row++) {
         for (uint32_t i = 0; i < count; i++) {
             below[i] += (int32_t)row->weights[jrg_nn_place_w8(offset + i)] * row->error;
         }
     }
 }
 
-/* One position: adds its share to all inputs under it. rows: its live channels. */
-JRG_NN_INLINE void jrg_nn_conv_backward_position_w8(const jrg_nn_window *window, const jrg_nn_live_row_w8 *rows,
-                                                    jrg_nn_span row_span, jrg_nn_span column_span, int32_t *below)
+/* One position: adds its share to all inputs under it. rows: its active channels. */
+JRG_NN_INLINE void jrg_nn_conv_backward_position_w8(const jrg_nn_conv_geometry *geometry,
+                                                    const jrg_nn_active_row_w8 *rows, jrg_nn_span row_span,
+                                                    jrg_nn_span column_span, int32_t *below)
 {
 #pragma GCC unroll 1
     for (uint32_t ky = row_span.first; ky < row_span.end; ky++) {
         const uint32_t y = (uint32_t)(row_span.start + (int32_t)ky);
         const uint32_t x = (uint32_t)(column_span.start + (int32_t)column_span.first);
-        int32_t *to = below + (y * window->width + x) * window->channels;
-        uint32_t offset = (ky * window->kernel_width + column_span.first) * window->channels;
+        int32_t *to = below + (y * geometry->width + x) * geometry->channels;
+        uint32_t offset = (ky * geometry->kernel_width + column_span.first) * geometry->channels;
 #pragma GCC unroll 1
         for (uint32_t kx = column_span.first; kx < column_span.end; kx++) {
-            jrg_nn_conv_add_tap_w8(rows, offset, window->channels, to);
-            to += window->channels;
-            offset += window->channels;
+            jrg_nn_conv_add_tap_w8(rows, offset, geometry->channels, to);
+            to += geometry->channels;
+            offset += geometry->channels;
         }
     }
 }
@@ -84,16 +85,16 @@ JRG_NN_INLINE void jrg_nn_conv_backward_position_w8(const jrg_nn_window *window,
 /* Adds the shares of all positions to the errors below. weight_exponent: F. rows: scratch,
  * [outputs made even, and one]. */
 JRG_NN_INLINE void jrg_nn_conv_add_errors_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, int32_t weight_exponent,
-                                             jrg_nn_live_row_w8 *rows, int32_t *below)
+                                             jrg_nn_active_row_w8 *rows, int32_t *below)
 {
 #pragma GCC unroll 1
-    for (uint32_t row = 0; row < conv->window.rows; row++) {
-        const jrg_nn_span row_span = jrg_nn_row_span(&conv->window, row);
+    for (uint32_t row = 0; row < conv->geometry.rows; row++) {
+        const jrg_nn_span row_span = jrg_nn_row_span(&conv->geometry, row);
 #pragma GCC unroll 1
-        for (uint32_t column = 0; column < conv->window.columns; column++) {
-            if (jrg_nn_conv_live_channels_w8(conv, scaled, weight_exponent, rows) != 0u) {
-                jrg_nn_conv_backward_position_w8(&conv->window, rows, row_span,
-                                                 jrg_nn_column_span(&conv->window, column), below);
+        for (uint32_t column = 0; column < conv->geometry.columns; column++) {
+            if (jrg_nn_conv_active_channels_w8(conv, scaled, weight_exponent, rows) != 0u) {
+                jrg_nn_conv_backward_position_w8(&conv->geometry, rows, row_span,
+                                                 jrg_nn_column_span(&conv->geometry, column), below);
             }
             scaled++;
         }
@@ -102,10 +103,10 @@ JRG_NN_INLINE void jrg_nn_conv_add_errors_w8(const jrg_nn_conv_w8 *conv, const i
 
 /* As jrg_nn_conv_backward. weight_exponent: F. rows: scratch, [outputs made even, and one]. */
 JRG_NN_INLINE jrg_nn_error jrg_nn_conv_backward_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, const int16_t *x,
-                                                   bool rectified, int32_t weight_exponent, jrg_nn_live_row_w8 *rows,
+                                                   bool rectified, int32_t weight_exponent, jrg_nn_active_row_w8 *rows,
                                                    int32_t *below)
 {
-    const uint32_t inputs = conv->window.height * conv->window.width * conv->window.channels;
+    const uint32_t inputs = conv->geometry.height * conv->geometry.width * conv->geometry.channels;
     for (uint32_t i = 0; i < inputs; i++) {
         below[i] = 0;
     }

@@ -1,8 +1,8 @@
-/* A8.3 on the DSP extension: 4 inputs of one tap stay in registers while all live channels pass: 10 instructions each. */
+/* A8.3 on the DSP extension: 4 inputs of one tap stay in registers while all active channels pass: 10 instructions each. */
 #ifndef JRG_NN_CONV_BACKWARD_W8_DSP_H
 #define JRG_NN_CONV_BACKWARD_W8_DSP_H
 
-#include "weighted/jrg_nn_layer_w8.h" // jrg_nn_live_row_w8
+#include "weighted/jrg_nn_layer_w8.h" // jrg_nn_active_row_w8
 
 /* One row of the list: 4 weights times e', added to the four sums. */
 #define JRG_NN_CONV_ROW4_W8                                                                                            \
@@ -17,7 +17,7 @@
     "smlatb %[g3], %[w], %[e], %[g3]\n\t"
 
 /* Four inputs whose weights stand at `offset` in a row, a multiple of 4. below: [4]. */
-JRG_NN_INLINE void jrg_nn_conv_add_quad_w8_dsp(const jrg_nn_live_row_w8 *rows, uint32_t offset, int32_t *below)
+JRG_NN_INLINE void jrg_nn_conv_add_quad_w8_dsp(const jrg_nn_active_row_w8 *rows, uint32_t offset, int32_t *below)
 {
     uint32_t row, e, w, t;
     __asm__ volatile("1:\n\t" JRG_NN_CONV_ROW4_W8 JRG_NN_CONV_ROW4_W8 "b 1b\n"

@@ -11,12 +11,12 @@ JRG_NN_INLINE void jrg_nn_conv_sum_w8(const jrg_nn_conv_w8 *conv, const int16_t 
                                       const int16_t *x, int32_t input_exponent, jrg_nn_step_rate rate, int16_t *columns,
                                       int32_t *sums)
 {
-    const uint32_t pairs = (conv->window.rows * conv->window.columns + 1u) / 2u;
+    const uint32_t pairs = (conv->geometry.rows * conv->geometry.columns + 1u) / 2u;
     const uint32_t stride = jrg_nn_stride_w8(jrg_nn_conv_inputs_w8(conv));
     const int32_t common = rate.exponent + error_exponent - 16;
 #pragma GCC unroll 1
     for (uint32_t first = 0; first < stride; first += 4u) {
-        jrg_nn_quad_columns(&conv->window, x, first, columns);
+        jrg_nn_quad_columns(&conv->geometry, x, first, columns);
 #pragma GCC unroll 1
         for (uint32_t channel = 0; channel < conv->outputs; channel++) {
             int32_t gradients[4];

@@ -40,27 +40,28 @@ JRG_NN_INLINE int32_t jrg_nn_conv_fine_step_w8(int32_t gradient, jrg_nn_conv_rat
 
 /* The inputs that the weights first..first+3 of a row meet at all positions, 0 where the window leaves the image, behind the
  * last position and behind the last weight. columns: [position pairs][4][2]. */
-JRG_NN_INLINE void jrg_nn_quad_columns(const jrg_nn_window *window, const int16_t *x, uint32_t first, int16_t *columns)
+JRG_NN_INLINE void jrg_nn_quad_columns(const jrg_nn_conv_geometry *geometry, const int16_t *x, uint32_t first,
+                                       int16_t *columns)
 {
-    const uint32_t line = window->kernel_width * window->channels;
+    const uint32_t line = geometry->kernel_width * geometry->channels;
 #pragma GCC unroll 1
     for (uint32_t i = 0; i < 4u; i++) {
         const uint32_t k = first + i;
         const uint32_t ky = k / line;
-        const uint32_t kx = k % line / window->channels;
-        const uint32_t channel = k % window->channels;
-        const bool exists = ky < window->kernel_height;
+        const uint32_t kx = k % line / geometry->channels;
+        const uint32_t channel = k % geometry->channels;
+        const bool exists = ky < geometry->kernel_height;
         uint32_t position = 0;
-        for (uint32_t row = 0; row < window->rows; row++) {
-            const int32_t y = (int32_t)(row * window->stride_y + ky) - (int32_t)window->pad_top;
-            const bool inside = exists && y >= 0 && y < (int32_t)window->height;
-            const int16_t *from = x + y * (int32_t)(window->width * window->channels) + (int32_t)channel;
-            int32_t left = (int32_t)kx - (int32_t)window->pad_left;
-            for (uint32_t column = 0; column < window->columns; column++) {
-                const bool meets = inside && left >= 0 && left < (int32_t)window->width;
+        for (uint32_t row = 0; row < geometry->rows; row++) {
+            const int32_t y = (int32_t)(row * geometry->stride_y + ky) - (int32_t)geometry->pad_top;
+            const bool inside = exists && y >= 0 && y < (int32_t)geometry->height;
+            const int16_t *from = x + y * (int32_t)(geometry->width * geometry->channels) + (int32_t)channel;
+            int32_t left = (int32_t)kx - (int32_t)geometry->pad_left;
+            for (uint32_t column = 0; column < geometry->columns; column++) {
+                const bool meets = inside && left >= 0 && left < (int32_t)geometry->width;
                 columns[(position >> 1) * 8u + 2u * i + (position & 1u)] =
-                    meets ? from[left * (int32_t)window->channels] : (int16_t)0;
-                left += (int32_t)window->stride_x;
+                    meets ? from[left * (int32_t)geometry->channels] : (int16_t)0;
+                left += (int32_t)geometry->stride_x;
                 position++;
             }
         }
@@ -105,7 +106,7 @@ JRG_NN_INLINE void jrg_nn_conv_step_quad_w8(int8_t *quad, const int32_t sums[4],
 JRG_NN_INLINE void jrg_nn_conv_step_biases_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, int32_t mantissa,
                                               int32_t common, int32_t input_exponent)
 {
-    const uint32_t positions = conv->window.rows * conv->window.columns;
+    const uint32_t positions = conv->geometry.rows * conv->geometry.columns;
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         const int32_t shift = jrg_nn_clamp(common - conv->channels[channel] - input_exponent, -31, 31);
         const jrg_nn_conv_bias_rate rate = {mantissa, shift};
@@ -120,14 +121,14 @@ JRG_NN_INLINE void jrg_nn_conv_update_w8(const jrg_nn_conv_w8 *conv, const int16
                                          const int16_t *x, int32_t input_exponent, jrg_nn_step_rate rate,
                                          uint32_t layer_key, int16_t *columns)
 {
-    const jrg_nn_window *window = &conv->window;
-    const uint32_t positions = window->rows * window->columns;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
+    const uint32_t positions = geometry->rows * geometry->columns;
     const uint32_t pairs = (positions + 1u) / 2u;
     const uint32_t stride = jrg_nn_stride_w8(jrg_nn_conv_inputs_w8(conv));
     const int32_t common = rate.exponent + error_exponent - 16;
 #pragma GCC unroll 1
     for (uint32_t first = 0; first < stride; first += 4u) {
-        jrg_nn_quad_columns(window, x, first, columns);
+        jrg_nn_quad_columns(geometry, x, first, columns);
 #pragma GCC unroll 1
         for (uint32_t channel = 0; channel < conv->outputs; channel++) {
             int32_t sums[4];

@@ -1,15 +1,15 @@
-/* A8 for weights that move over an image: constants of a layer, its live channels, its forward pass. */
+/* A8 for weights that move over an image: constants of a layer, its active channels, its forward pass. */
 #ifndef JRG_NN_CONV_W8_H
 #define JRG_NN_CONV_W8_H
 
 #include "conv/jrg_nn_conv.h"                 // jrg_nn_conv_scale
 #include "dense_w8/jrg_nn_dense_forward_w8.h" // jrg_nn_dense_forward_w8
-#include "weighted/jrg_nn_layer_w8.h"         // jrg_nn_live_row_w8
-#include "conv/jrg_nn_window.h"               // jrg_nn_patch
+#include "weighted/jrg_nn_layer_w8.h"         // jrg_nn_active_row_w8
+#include "conv/jrg_nn_conv_geometry.h"        // jrg_nn_patch
 
 /* Constants and memory of one layer. */
 typedef struct {
-    jrg_nn_window window;
+    jrg_nn_conv_geometry geometry;
     int8_t *weights;        /* [outputs][K padded to quads], 4-aligned, each quad stored as A8.6 says */
     int32_t *biases;        /* [outputs] */
     const int8_t *channels; /* fw_o: [outputs] */
@@ -20,13 +20,13 @@ typedef struct {
 /* K: weights of one output channel. */
 JRG_NN_INLINE uint32_t jrg_nn_conv_inputs_w8(const jrg_nn_conv_w8 *conv)
 {
-    return conv->window.kernel_height * conv->window.kernel_width * conv->window.channels;
+    return conv->geometry.kernel_height * conv->geometry.kernel_width * conv->geometry.channels;
 }
 
 /* What jrg_nn_conv_scale and jrg_nn_conv_scale_list look at. */
 JRG_NN_INLINE jrg_nn_conv jrg_nn_conv_shape_w8(const jrg_nn_conv_w8 *conv)
 {
-    return (jrg_nn_conv){conv->window, NULL, conv->biases, conv->outputs, conv->error_width};
+    return (jrg_nn_conv){conv->geometry, NULL, conv->biases, conv->outputs, conv->error_width};
 }
 
 /* One position of any number of outputs: y need not be aligned. */
@@ -45,18 +45,18 @@ JRG_NN_INLINE void jrg_nn_conv_position_w8(const jrg_nn_dense_w8 *dense, const i
 JRG_NN_INLINE void jrg_nn_conv_forward_w8(const jrg_nn_conv_w8 *conv, const int16_t *x, int16_t *y, int16_t *patch,
                                           int32_t shift, uint32_t output_width, bool relu)
 {
-    const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
     const uint32_t inputs = jrg_nn_conv_inputs_w8(conv);
     const jrg_nn_dense_w8 dense = {conv->weights, conv->biases, conv->channels, inputs, conv->outputs, 0, 0};
     for (uint32_t i = inputs; i < jrg_nn_stride_w8(inputs); i++) {
         patch[i] = 0;
     }
 #pragma GCC unroll 1
-    for (uint32_t row = 0; row < window->rows; row++) {
-        const jrg_nn_span rows = jrg_nn_row_span(window, row);
+    for (uint32_t row = 0; row < geometry->rows; row++) {
+        const jrg_nn_span rows = jrg_nn_row_span(geometry, row);
 #pragma GCC unroll 1
-        for (uint32_t column = 0; column < window->columns; column++) {
-            jrg_nn_patch(window, x, rows, jrg_nn_column_span(window, column), patch);
+        for (uint32_t column = 0; column < geometry->columns; column++) {
+            jrg_nn_patch(geometry, x, rows, jrg_nn_column_span(geometry, column), patch);
             if (conv->outputs % 2u == 0u) {
                 jrg_nn_dense_forward_w8(&dense, patch, y, shift, output_width, relu);
             } else {

@@ -55,8 +55,8 @@ JRG_NN_INLINE void jrg_nn_apply_weights(int16_t *weights, int32_t *sums, uint32_
 
 /* A11.5 for int16 weights that move over an image: [rows][columns], columns even. layer_key: jrg_nn_dither_layer of this
  * layer (A7.7). The sums are 0 again. */
-JRG_NN_INLINE void jrg_nn_apply_window_weights(int16_t *weights, int32_t *sums, uint32_t rows, uint32_t columns,
-                                               int32_t factor, uint32_t layer_key)
+JRG_NN_INLINE void jrg_nn_apply_conv_weights(int16_t *weights, int32_t *sums, uint32_t rows, uint32_t columns,
+                                             int32_t factor, uint32_t layer_key)
 {
     uint32_t first = jrg_nn_dither_row(layer_key, 0);
     for (uint32_t row = 0; row < rows; row++) {

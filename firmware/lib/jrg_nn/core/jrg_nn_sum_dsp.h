@@ -1,4 +1,4 @@
-/* A11.5 on the DSP extension: 4 weights in 38 instructions, or in 8 if nothing was summed for them (dead rows). */
+/* A11.5 on the DSP extension: 4 weights in 38 instructions, or in 8 if nothing was summed for them (zero-gradient rows). */
 #ifndef JRG_NN_SUM_DSP_H
 #define JRG_NN_SUM_DSP_H
 

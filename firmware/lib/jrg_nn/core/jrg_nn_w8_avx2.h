@@ -4,7 +4,7 @@
 
 #include <immintrin.h>
 
-#include "weighted/jrg_nn_layer_w8.h" // jrg_nn_live_row_w8
+#include "weighted/jrg_nn_layer_w8.h" // jrg_nn_active_row_w8
 
 #define JRG_NN_AVX2_WEIGHTS 16u /* that one load brings */
 
@@ -61,7 +61,7 @@ JRG_NN_INLINE void jrg_nn_quad_sums_avx2(const int16_t *columns, const int16_t *
 }
 
 /* As jrg_nn_conv_add_tap_w8 for 16 inputs: two rows at a time, as the list has an even number. */
-JRG_NN_INLINE void jrg_nn_conv_add_16_w8_avx2(const jrg_nn_live_row_w8 *rows, uint32_t offset, int32_t *below)
+JRG_NN_INLINE void jrg_nn_conv_add_16_w8_avx2(const jrg_nn_active_row_w8 *rows, uint32_t offset, int32_t *below)
 {
     __m256i low = _mm256_setzero_si256();
     __m256i high = low;

@@ -9,7 +9,7 @@
 #endif
 
 /* One row: adds w * e to the errors below, with the weights as they were, then updates the weights. */
-JRG_NN_INLINE void jrg_nn_dense_backward_row(const jrg_nn_dense *layer, const jrg_nn_live_row *row,
+JRG_NN_INLINE void jrg_nn_dense_backward_row(const jrg_nn_dense *layer, const jrg_nn_active_row *row,
                                              const int16_t *restrict x, uint32_t layer_key,
                                              jrg_nn_row_error *restrict below)
 {
@@ -25,7 +25,7 @@ JRG_NN_INLINE void jrg_nn_dense_backward_row(const jrg_nn_dense *layer, const jr
 }
 
 /* As jrg_nn_dense_backward. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_portable(const jrg_nn_dense *layer, const jrg_nn_live_row *rows,
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_portable(const jrg_nn_dense *layer, const jrg_nn_active_row *rows,
                                                           uint32_t count, const int16_t *x, bool input_rectified,
                                                           uint32_t layer_key, jrg_nn_row_error *below)
 {
@@ -42,10 +42,10 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_portable(const jrg_nn_dense *la
     return error;
 }
 
-/* rows: [count] of this layer (jrg_nn_live_rows), at most 511 (A5.5). x: [inputs] of the forward pass; input_rectified:
+/* rows: [count] of this layer (jrg_nn_active_rows), at most 511 (A5.5). x: [inputs] of the forward pass; input_rectified:
  * a ReLU made it, so no error passes where it is 0. layer_key: jrg_nn_dither_layer of this layer. below: [inputs], its list is written. rows' pointers
  * may be moved. Returns magnitude and count of the error below; its exponent is 0. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward(const jrg_nn_dense *layer, jrg_nn_live_row *rows, uint32_t count,
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward(const jrg_nn_dense *layer, jrg_nn_active_row *rows, uint32_t count,
                                                  const int16_t *x, bool input_rectified, uint32_t layer_key,
                                                  jrg_nn_row_error *below)
 {

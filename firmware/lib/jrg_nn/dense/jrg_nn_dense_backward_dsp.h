@@ -4,7 +4,7 @@
 
 #include "dense/jrg_nn_dense_update_dsp.h" // jrg_nn_shifted_pair
 #include "core/jrg_nn_dsp.h"               // jrg_nn_pair
-#include "weighted/jrg_nn_layer.h"         // jrg_nn_live_row
+#include "weighted/jrg_nn_layer.h"         // jrg_nn_active_row
 
 #define JRG_NN_PANEL_COLUMNS 32u /* columns reached from one row pointer with constant offsets */
 
@@ -32,8 +32,8 @@ typedef struct {
     "strd %[w0], %[w1], [%[row], %[offset]]\n\t"
 
 /* All rows of a list, four columns at offset_bytes from the rows' pointers. x0, x1: x' of the columns; rho: of the columns. */
-JRG_NN_INLINE void jrg_nn_backward_block4(const jrg_nn_live_row *rows, uint32_t offset_bytes, uint32_t x0, uint32_t x1,
-                                          uint32_t rho, int32_t sums[4])
+JRG_NN_INLINE void jrg_nn_backward_block4(const jrg_nn_active_row *rows, uint32_t offset_bytes, uint32_t x0,
+                                          uint32_t x1, uint32_t rho, int32_t sums[4])
 {
     uint32_t row, factor, w0, w1, t0, t1;
     __asm__ volatile(
@@ -48,11 +48,11 @@ JRG_NN_INLINE void jrg_nn_backward_block4(const jrg_nn_live_row *rows, uint32_t 
 }
 
 /* As jrg_nn_backward_block4, for two columns. */
-JRG_NN_INLINE void jrg_nn_backward_block2(const jrg_nn_live_row *rows, uint32_t offset_bytes, uint32_t x0, uint32_t rho,
-                                          int32_t sums[2])
+JRG_NN_INLINE void jrg_nn_backward_block2(const jrg_nn_active_row *rows, uint32_t offset_bytes, uint32_t x0,
+                                          uint32_t rho, int32_t sums[2])
 {
-    for (const jrg_nn_live_row *live = rows; live->weights != NULL; live++) {
-        uint32_t factor = *(const jrg_nn_pair *)(const void *)&live->error;
+    for (const jrg_nn_active_row *active = rows; active->weights != NULL; active++) {
+        uint32_t factor = *(const jrg_nn_pair *)(const void *)&active->error;
         uint32_t pair, top;
         __asm__ volatile("ldr %[w], [%[row], %[offset]]\n\t"
                          "smlabb %[g0], %[w], %[ed], %[g0]\n\t"
@@ -63,7 +63,7 @@ JRG_NN_INLINE void jrg_nn_backward_block2(const jrg_nn_live_row *rows, uint32_t 
                          "qsub16 %[w], %[w], %[ed]\n\t"
                          "str %[w], [%[row], %[offset]]"
                          : [g0] "+r"(sums[0]), [g1] "+r"(sums[1]), [ed] "+r"(factor), [w] "=&r"(pair), [t] "=&r"(top)
-                         : [row] "r"(live->weights), [x] "r"(x0), [rho] "r"(rho), [offset] "i"(offset_bytes)
+                         : [row] "r"(active->weights), [x] "r"(x0), [rho] "r"(rho), [offset] "i"(offset_bytes)
                          : "memory");
     }
 }
@@ -90,7 +90,7 @@ JRG_NN_INLINE void jrg_nn_list_block(jrg_nn_error_list *list, const int32_t *sum
 }
 
 /* Four (or, at the end, three) columns: sums over all rows, the update, the list below. */
-JRG_NN_INLINE void jrg_nn_backward_columns4(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, const int16_t *x,
+JRG_NN_INLINE void jrg_nn_backward_columns4(const jrg_nn_dense *layer, const jrg_nn_active_row *rows, const int16_t *x,
                                             uint32_t offset, uint32_t first, uint32_t columns, bool input_rectified,
                                             uint32_t layer_key, jrg_nn_error_list *list)
 {
@@ -106,7 +106,7 @@ JRG_NN_INLINE void jrg_nn_backward_columns4(const jrg_nn_dense *layer, const jrg
 }
 
 /* The last one or two columns. */
-JRG_NN_INLINE void jrg_nn_backward_columns2(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, const int16_t *x,
+JRG_NN_INLINE void jrg_nn_backward_columns2(const jrg_nn_dense *layer, const jrg_nn_active_row *rows, const int16_t *x,
                                             uint32_t offset, uint32_t first, uint32_t columns, bool input_rectified,
                                             uint32_t layer_key, jrg_nn_error_list *list)
 {
@@ -120,7 +120,7 @@ JRG_NN_INLINE void jrg_nn_backward_columns2(const jrg_nn_dense *layer, const jrg
 }
 
 /* Up to 32 columns from `first` on, to which the rows' pointers point. */
-JRG_NN_INLINE void jrg_nn_backward_panel(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, const int16_t *x,
+JRG_NN_INLINE void jrg_nn_backward_panel(const jrg_nn_dense *layer, const jrg_nn_active_row *rows, const int16_t *x,
                                          uint32_t first, uint32_t columns, bool input_rectified, uint32_t layer_key,
                                          jrg_nn_error_list *list)
 {
@@ -138,8 +138,9 @@ JRG_NN_INLINE void jrg_nn_backward_panel(const jrg_nn_dense *layer, const jrg_nn
 }
 
 /* As jrg_nn_dense_backward. x is 4-aligned and padded with 0. The list's pointers are moved along the rows. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_dsp(const jrg_nn_dense *layer, jrg_nn_live_row *rows, const int16_t *x,
-                                                     bool input_rectified, uint32_t layer_key, jrg_nn_row_error *below)
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_dsp(const jrg_nn_dense *layer, jrg_nn_active_row *rows,
+                                                     const int16_t *x, bool input_rectified, uint32_t layer_key,
+                                                     jrg_nn_row_error *below)
 {
     jrg_nn_error_list list = {below, 0u};
     const uint32_t rest = layer->inputs % JRG_NN_PANEL_COLUMNS;
@@ -148,7 +149,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_dsp(const jrg_nn_dense *layer, 
     while (first + JRG_NN_PANEL_COLUMNS <= layer->inputs) {
         jrg_nn_backward_panel(layer, rows, x, first, JRG_NN_PANEL_COLUMNS, input_rectified, layer_key, &list);
         first += JRG_NN_PANEL_COLUMNS;
-        for (jrg_nn_live_row *row = rows; first != layer->inputs && row->weights != NULL; row++) {
+        for (jrg_nn_active_row *row = rows; first != layer->inputs && row->weights != NULL; row++) {
             row->weights += JRG_NN_PANEL_COLUMNS;
         }
     }

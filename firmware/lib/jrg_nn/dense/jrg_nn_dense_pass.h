@@ -8,7 +8,7 @@
 #endif
 
 /* As jrg_nn_dense_backward, but for the update. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_dense_pass(const jrg_nn_dense *layer, jrg_nn_live_row *rows, uint32_t count,
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_pass(const jrg_nn_dense *layer, jrg_nn_active_row *rows, uint32_t count,
                                              const int16_t *x, bool input_rectified, jrg_nn_row_error *below)
 {
 #if JRG_NN_DSP

@@ -13,7 +13,7 @@
     "smlatb %[g3], %[w1], %[ed], %[g3]\n\t"
 
 /* All rows of a list, four columns at offset_bytes from the rows' pointers. */
-JRG_NN_INLINE void jrg_nn_pass_block4(const jrg_nn_live_row *rows, uint32_t offset_bytes, int32_t sums[4])
+JRG_NN_INLINE void jrg_nn_pass_block4(const jrg_nn_active_row *rows, uint32_t offset_bytes, int32_t sums[4])
 {
     uint32_t row, factor, w0, w1;
     __asm__ volatile("1:\n\t"
@@ -28,17 +28,17 @@ JRG_NN_INLINE void jrg_nn_pass_block4(const jrg_nn_live_row *rows, uint32_t offs
 }
 
 /* As jrg_nn_pass_block4, for two columns. */
-JRG_NN_INLINE void jrg_nn_pass_block2(const jrg_nn_live_row *rows, uint32_t offset_bytes, int32_t sums[2])
+JRG_NN_INLINE void jrg_nn_pass_block2(const jrg_nn_active_row *rows, uint32_t offset_bytes, int32_t sums[2])
 {
-    for (const jrg_nn_live_row *live = rows; live->weights != NULL; live++) {
-        const int16_t *weights = live->weights + offset_bytes / 2u;
-        sums[0] += (int32_t)weights[0] * live->error;
-        sums[1] += (int32_t)weights[1] * live->error;
+    for (const jrg_nn_active_row *active = rows; active->weights != NULL; active++) {
+        const int16_t *weights = active->weights + offset_bytes / 2u;
+        sums[0] += (int32_t)weights[0] * active->error;
+        sums[1] += (int32_t)weights[1] * active->error;
     }
 }
 
 /* Up to four columns from `first` on, at `offset` from the rows' pointers. */
-JRG_NN_INLINE void jrg_nn_pass_columns(const jrg_nn_live_row *rows, const int16_t *x, uint32_t offset, uint32_t first,
+JRG_NN_INLINE void jrg_nn_pass_columns(const jrg_nn_active_row *rows, const int16_t *x, uint32_t offset, uint32_t first,
                                        uint32_t columns, bool input_rectified, jrg_nn_error_list *list)
 {
     const jrg_nn_pair *pairs = (const jrg_nn_pair *)(const void *)(x + first);
@@ -55,7 +55,7 @@ JRG_NN_INLINE void jrg_nn_pass_columns(const jrg_nn_live_row *rows, const int16_
 }
 
 /* Up to 32 columns from `first` on, to which the rows' pointers point. */
-JRG_NN_INLINE void jrg_nn_pass_panel(const jrg_nn_live_row *rows, const int16_t *x, uint32_t first, uint32_t columns,
+JRG_NN_INLINE void jrg_nn_pass_panel(const jrg_nn_active_row *rows, const int16_t *x, uint32_t first, uint32_t columns,
                                      bool input_rectified, jrg_nn_error_list *list)
 {
 #pragma GCC unroll 8
@@ -66,7 +66,7 @@ JRG_NN_INLINE void jrg_nn_pass_panel(const jrg_nn_live_row *rows, const int16_t 
 }
 
 /* As jrg_nn_dense_pass. x is 4-aligned and padded with 0. The list's pointers are moved along the rows. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_dense_pass_dsp(const jrg_nn_dense *layer, jrg_nn_live_row *rows, const int16_t *x,
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_pass_dsp(const jrg_nn_dense *layer, jrg_nn_active_row *rows, const int16_t *x,
                                                  bool input_rectified, jrg_nn_row_error *below)
 {
     jrg_nn_error_list list = {below, 0u};
@@ -76,7 +76,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_dense_pass_dsp(const jrg_nn_dense *layer, jrg_
     while (first + JRG_NN_PANEL_COLUMNS <= layer->inputs) {
         jrg_nn_pass_panel(rows, x, first, JRG_NN_PANEL_COLUMNS, input_rectified, &list);
         first += JRG_NN_PANEL_COLUMNS;
-        for (jrg_nn_live_row *row = rows; first != layer->inputs && row->weights != NULL; row++) {
+        for (jrg_nn_active_row *row = rows; first != layer->inputs && row->weights != NULL; row++) {
             row->weights += JRG_NN_PANEL_COLUMNS;
         }
     }

@@ -3,7 +3,7 @@
 #define JRG_NN_DENSE_SUM_DSP_H
 
 #include "core/jrg_nn_dsp.h"       // jrg_nn_pair
-#include "weighted/jrg_nn_layer.h" // jrg_nn_live_row
+#include "weighted/jrg_nn_layer.h" // jrg_nn_active_row
 
 /* Two pairs x, four sums. */
 #define JRG_NN_SUM_FOUR(x0, x1)                                                                                        \
@@ -45,11 +45,11 @@ JRG_NN_INLINE void jrg_nn_sum2(const int16_t **x, int32_t **sums, uint32_t facto
 }
 
 /* As jrg_nn_dense_sum. x is 4-aligned. */
-JRG_NN_INLINE void jrg_nn_dense_sum_dsp(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, uint32_t count,
+JRG_NN_INLINE void jrg_nn_dense_sum_dsp(const jrg_nn_dense *layer, const jrg_nn_active_row *rows, uint32_t count,
                                         const int16_t *x, int32_t *sums)
 {
     const uint32_t words = (layer->inputs + 1u) / 2u;
-    for (const jrg_nn_live_row *row = rows; row != rows + count; row++) {
+    for (const jrg_nn_active_row *row = rows; row != rows + count; row++) {
         const uint32_t factor = *(const jrg_nn_pair *)(const void *)&row->error;
         const int16_t *from = x;
         int32_t *to = sums + (row->weights - layer->weights);

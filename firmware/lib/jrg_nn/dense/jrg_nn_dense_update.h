@@ -30,7 +30,7 @@ JRG_NN_INLINE uint32_t jrg_nn_block_columns(uint32_t inputs, uint32_t first)
 }
 
 /* A5.6 of one row. */
-JRG_NN_INLINE void jrg_nn_dense_update_row(const jrg_nn_dense *layer, const jrg_nn_live_row *row,
+JRG_NN_INLINE void jrg_nn_dense_update_row(const jrg_nn_dense *layer, const jrg_nn_active_row *row,
                                            const int16_t *restrict x, uint32_t layer_key)
 {
     for (uint32_t first = 0; first < layer->inputs; first += JRG_NN_DITHER_COLUMN_BLOCK) {
@@ -43,9 +43,9 @@ JRG_NN_INLINE void jrg_nn_dense_update_row(const jrg_nn_dense *layer, const jrg_
     }
 }
 
-/* rows: [count] of this layer (jrg_nn_live_rows). x: [inputs] of the forward pass; its buffer may be overwritten.
+/* rows: [count] of this layer (jrg_nn_active_rows). x: [inputs] of the forward pass; its buffer may be overwritten.
  * layer_key: jrg_nn_dither_layer of this layer. */
-JRG_NN_INLINE void jrg_nn_dense_update(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, uint32_t count,
+JRG_NN_INLINE void jrg_nn_dense_update(const jrg_nn_dense *layer, const jrg_nn_active_row *rows, uint32_t count,
                                        int16_t *x, uint32_t layer_key)
 {
 #if JRG_NN_DSP

@@ -6,7 +6,7 @@
 
 #include "core/jrg_nn_dither.h"    // jrg_nn_column_dither
 #include "core/jrg_nn_dsp.h"       // jrg_nn_pair
-#include "weighted/jrg_nn_layer.h" // jrg_nn_live_row
+#include "weighted/jrg_nn_layer.h" // jrg_nn_active_row
 
 /* Both halves of a pair x, shifted left by 15 - input_width. */
 JRG_NN_INLINE uint32_t jrg_nn_shifted_pair(uint32_t pair, uint32_t input_width)
@@ -84,14 +84,14 @@ JRG_NN_INLINE void jrg_nn_update_row(const int16_t *x, int16_t *weights, uint32_
 }
 
 /* As jrg_nn_dense_update. x is 4-aligned and padded with 0; it is overwritten with x'. */
-JRG_NN_INLINE void jrg_nn_dense_update_dsp(const jrg_nn_dense *layer, const jrg_nn_live_row *rows, uint32_t count,
+JRG_NN_INLINE void jrg_nn_dense_update_dsp(const jrg_nn_dense *layer, const jrg_nn_active_row *rows, uint32_t count,
                                            int16_t *x, uint32_t layer_key)
 {
     const uint32_t words = (layer->inputs + 1u) / 2u;
     if (layer->input_width < 15u) {
         jrg_nn_shift_inputs(x, words, layer->input_width);
     }
-    for (const jrg_nn_live_row *row = rows; row != rows + count; row++) {
+    for (const jrg_nn_active_row *row = rows; row != rows + count; row++) {
         const uint32_t factor = *(const jrg_nn_pair *)(const void *)&row->error;
         jrg_nn_update_row(x, row->weights, words, factor, layer_key);
     }

@@ -8,7 +8,7 @@
 #endif
 
 /* One row: adds w * e' to the errors below, with the weights as they were, then updates the weights. */
-JRG_NN_INLINE void jrg_nn_dense_backward_row_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_live_row_w8 *row,
+JRG_NN_INLINE void jrg_nn_dense_backward_row_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_active_row_w8 *row,
                                                 const int16_t *x, jrg_nn_row_error *below)
 {
     for (uint32_t i = 0; i < layer->inputs; i++) {
@@ -21,7 +21,7 @@ JRG_NN_INLINE void jrg_nn_dense_backward_row_w8(const jrg_nn_dense_w8 *layer, co
 
 /* As jrg_nn_dense_backward_w8. */
 JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_w8_portable(const jrg_nn_dense_w8 *layer,
-                                                             const jrg_nn_live_row_w8 *rows, uint32_t count,
+                                                             const jrg_nn_active_row_w8 *rows, uint32_t count,
                                                              const int16_t *x, bool input_rectified,
                                                              jrg_nn_row_error *below)
 {
@@ -39,7 +39,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_w8_portable(const jrg_nn_dense_
 }
 
 /* As jrg_nn_dense_backward, for int8 rows. x is padded with 0 to quads. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_w8(const jrg_nn_dense_w8 *layer, jrg_nn_live_row_w8 *rows,
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_w8(const jrg_nn_dense_w8 *layer, jrg_nn_active_row_w8 *rows,
                                                     uint32_t count, const int16_t *x, bool input_rectified,
                                                     jrg_nn_row_error *below)
 {

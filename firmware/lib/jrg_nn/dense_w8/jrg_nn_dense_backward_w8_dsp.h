@@ -4,7 +4,7 @@
 
 #include "dense/jrg_nn_dense_backward_dsp.h" // jrg_nn_list_block
 #include "core/jrg_nn_dither.h"              // JRG_NN_DITHER_GOLDEN
-#include "weighted/jrg_nn_layer_w8.h"        // jrg_nn_live_row_w8
+#include "weighted/jrg_nn_layer_w8.h"        // jrg_nn_active_row_w8
 
 /* Four columns of one row (r4: weights, r5: e' | d, r6: key): adds w * e' to the four sums with the weights as they
  * were, then steps the weights by the top bytes of d * x' + rho. */
@@ -32,7 +32,7 @@
 
 /* All rows of a list (there is one at least), four columns at `offset` from the rows' pointers. x0, x1: x' of the columns. draw: what R of this quad
  * is beyond the row's key (A8.5). */
-JRG_NN_INLINE void jrg_nn_backward_block4_w8(const jrg_nn_live_row_w8 *rows, uint32_t offset, uint32_t draw,
+JRG_NN_INLINE void jrg_nn_backward_block4_w8(const jrg_nn_active_row_w8 *rows, uint32_t offset, uint32_t draw,
                                              const uint32_t x[2], int32_t sums[4])
 {
     uint32_t w, t, u;
@@ -48,7 +48,7 @@ JRG_NN_INLINE void jrg_nn_backward_block4_w8(const jrg_nn_live_row_w8 *rows, uin
 }
 
 /* Up to four columns: sums over all rows, the update, the list below. quad: their place in the row. */
-JRG_NN_INLINE void jrg_nn_backward_quad_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_live_row_w8 *rows,
+JRG_NN_INLINE void jrg_nn_backward_quad_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_active_row_w8 *rows,
                                            const int16_t *x, uint32_t offset, uint32_t quad, uint32_t columns,
                                            bool input_rectified, jrg_nn_error_list *list)
 {
@@ -63,7 +63,7 @@ JRG_NN_INLINE void jrg_nn_backward_quad_w8(const jrg_nn_dense_w8 *layer, const j
 }
 
 /* Up to 32 columns from `first` on, to which the rows' pointers point. */
-JRG_NN_INLINE void jrg_nn_backward_panel_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_live_row_w8 *rows,
+JRG_NN_INLINE void jrg_nn_backward_panel_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_active_row_w8 *rows,
                                             const int16_t *x, uint32_t first, uint32_t columns, bool input_rectified,
                                             jrg_nn_error_list *list)
 {
@@ -76,7 +76,7 @@ JRG_NN_INLINE void jrg_nn_backward_panel_w8(const jrg_nn_dense_w8 *layer, const 
 }
 
 /* As jrg_nn_dense_backward_w8. x is 4-aligned. The list's pointers are moved along the rows. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_w8_dsp(const jrg_nn_dense_w8 *layer, jrg_nn_live_row_w8 *rows,
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_w8_dsp(const jrg_nn_dense_w8 *layer, jrg_nn_active_row_w8 *rows,
                                                         const int16_t *x, bool input_rectified, jrg_nn_row_error *below)
 {
     jrg_nn_error_list list = {below, 0u};
@@ -86,7 +86,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_dense_backward_w8_dsp(const jrg_nn_dense_w8 *l
     while (first + JRG_NN_PANEL_COLUMNS <= layer->inputs) {
         jrg_nn_backward_panel_w8(layer, rows, x, first, JRG_NN_PANEL_COLUMNS, input_rectified, &list);
         first += JRG_NN_PANEL_COLUMNS;
-        for (jrg_nn_live_row_w8 *row = rows; first != layer->inputs && row->weights != NULL; row++) {
+        for (jrg_nn_active_row_w8 *row = rows; first != layer->inputs && row->weights != NULL; row++) {
             row->weights += JRG_NN_PANEL_COLUMNS;
         }
     }

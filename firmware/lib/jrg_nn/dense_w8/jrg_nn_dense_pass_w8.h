@@ -2,14 +2,15 @@
 #ifndef JRG_NN_DENSE_PASS_W8_H
 #define JRG_NN_DENSE_PASS_W8_H
 
-#include "weighted/jrg_nn_layer_w8.h" // jrg_nn_live_row_w8
+#include "weighted/jrg_nn_layer_w8.h" // jrg_nn_active_row_w8
 #if JRG_NN_DSP
 #include "dense_w8/jrg_nn_dense_pass_w8_dsp.h" // jrg_nn_dense_pass_w8_dsp
 #endif
 
 /* As jrg_nn_dense_backward_w8, but for the update. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_dense_pass_w8(const jrg_nn_dense_w8 *layer, jrg_nn_live_row_w8 *rows, uint32_t count,
-                                                const int16_t *x, bool input_rectified, jrg_nn_row_error *below)
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_pass_w8(const jrg_nn_dense_w8 *layer, jrg_nn_active_row_w8 *rows,
+                                                uint32_t count, const int16_t *x, bool input_rectified,
+                                                jrg_nn_row_error *below)
 {
 #if JRG_NN_DSP
     (void)count;

@@ -3,7 +3,7 @@
 #define JRG_NN_DENSE_PASS_W8_DSP_H
 
 #include "dense/jrg_nn_dense_backward_dsp.h" // jrg_nn_list_block
-#include "weighted/jrg_nn_layer_w8.h"        // jrg_nn_live_row_w8
+#include "weighted/jrg_nn_layer_w8.h"        // jrg_nn_active_row_w8
 
 /* Four columns of one row (r4: weights, r5: e' | d): adds w * e' to the four sums. */
 #define JRG_NN_PASS_ROW4_W8                                                                                            \
@@ -16,7 +16,7 @@
     "smlatb %[g3], %[t], r5, %[g3]\n\t"
 
 /* All rows of a list (there is one at least), four columns at `offset` from the rows' pointers. */
-JRG_NN_INLINE void jrg_nn_pass_block4_w8(const jrg_nn_live_row_w8 *rows, uint32_t offset, int32_t sums[4])
+JRG_NN_INLINE void jrg_nn_pass_block4_w8(const jrg_nn_active_row_w8 *rows, uint32_t offset, int32_t sums[4])
 {
     uint32_t w, t;
     __asm__ volatile("ldmia %[list]!, {r4, r5, r6}\n"
@@ -31,7 +31,7 @@ JRG_NN_INLINE void jrg_nn_pass_block4_w8(const jrg_nn_live_row_w8 *rows, uint32_
 }
 
 /* Up to 32 columns from `first` on, to which the rows' pointers point. */
-JRG_NN_INLINE void jrg_nn_pass_panel_w8(const jrg_nn_live_row_w8 *rows, const int16_t *x, uint32_t first,
+JRG_NN_INLINE void jrg_nn_pass_panel_w8(const jrg_nn_active_row_w8 *rows, const int16_t *x, uint32_t first,
                                         uint32_t columns, bool input_rectified, jrg_nn_error_list *list)
 {
 #pragma GCC unroll 8
@@ -48,7 +48,7 @@ JRG_NN_INLINE void jrg_nn_pass_panel_w8(const jrg_nn_live_row_w8 *rows, const in
 }
 
 /* As jrg_nn_dense_pass_w8. x is 4-aligned. The list's pointers are moved along the rows. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_dense_pass_w8_dsp(const jrg_nn_dense_w8 *layer, jrg_nn_live_row_w8 *rows,
+JRG_NN_INLINE jrg_nn_error jrg_nn_dense_pass_w8_dsp(const jrg_nn_dense_w8 *layer, jrg_nn_active_row_w8 *rows,
                                                     const int16_t *x, bool input_rectified, jrg_nn_row_error *below)
 {
     jrg_nn_error_list list = {below, 0u};
@@ -58,7 +58,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_dense_pass_w8_dsp(const jrg_nn_dense_w8 *layer
     while (first + JRG_NN_PANEL_COLUMNS <= layer->inputs) {
         jrg_nn_pass_panel_w8(rows, x, first, JRG_NN_PANEL_COLUMNS, input_rectified, &list);
         first += JRG_NN_PANEL_COLUMNS;
-        for (jrg_nn_live_row_w8 *row = rows; first != layer->inputs && row->weights != NULL; row++) {
+        for (jrg_nn_active_row_w8 *row = rows; first != layer->inputs && row->weights != NULL; row++) {
             row->weights += JRG_NN_PANEL_COLUMNS;
         }
     }

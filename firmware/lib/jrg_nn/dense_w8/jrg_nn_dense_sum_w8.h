@@ -2,7 +2,7 @@
 #ifndef JRG_NN_DENSE_SUM_W8_H
 #define JRG_NN_DENSE_SUM_W8_H
 
-#include "weighted/jrg_nn_layer_w8.h" // jrg_nn_live_row_w8
+#include "weighted/jrg_nn_layer_w8.h" // jrg_nn_active_row_w8
 #include "core/jrg_nn_sum.h"          // jrg_nn_sum_less
 
 /* A11.2: s of one weight. input_width: bx, 7..15. */
@@ -12,7 +12,7 @@ JRG_NN_INLINE int32_t jrg_nn_summed_step_w8(int32_t factor, int32_t x, uint32_t 
 }
 
 /* As jrg_nn_dense_sum. sums: [outputs][inputs padded to quads], in the order of the columns. */
-JRG_NN_INLINE void jrg_nn_dense_sum_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_live_row_w8 *rows, uint32_t count,
+JRG_NN_INLINE void jrg_nn_dense_sum_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_active_row_w8 *rows, uint32_t count,
                                        const int16_t *x, int32_t *sums)
 {
     for (uint32_t r = 0; r < count; r++) {

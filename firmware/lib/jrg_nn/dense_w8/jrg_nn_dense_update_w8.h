@@ -3,7 +3,7 @@
 #define JRG_NN_DENSE_UPDATE_W8_H
 
 #include "core/jrg_nn_dither.h"       // jrg_nn_dither
-#include "weighted/jrg_nn_layer_w8.h" // jrg_nn_live_row_w8
+#include "weighted/jrg_nn_layer_w8.h" // jrg_nn_active_row_w8
 #if JRG_NN_DSP
 #include "dense_w8/jrg_nn_dense_update_w8_dsp.h" // jrg_nn_dense_update_w8_dsp
 #endif
@@ -16,10 +16,10 @@ JRG_NN_INLINE int8_t jrg_nn_stepped_weight_w8(int32_t weight, int32_t factor, in
     return (int8_t)jrg_nn_sats(weight - ((factor * widened + dither) >> JRG_NN_DITHER_BITS), 7u);
 }
 
-/* rows: [count] of this layer (jrg_nn_live_rows_w8). x: [inputs] of the forward pass, padded with 0 to quads; its buffer
+/* rows: [count] of this layer (jrg_nn_active_rows_w8). x: [inputs] of the forward pass, padded with 0 to quads; its buffer
  * may be overwritten. */
-JRG_NN_INLINE void jrg_nn_dense_update_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_live_row_w8 *rows, uint32_t count,
-                                          int16_t *x)
+JRG_NN_INLINE void jrg_nn_dense_update_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_active_row_w8 *rows,
+                                          uint32_t count, int16_t *x)
 {
 #if JRG_NN_DSP
     jrg_nn_dense_update_w8_dsp(layer, rows, count, x);

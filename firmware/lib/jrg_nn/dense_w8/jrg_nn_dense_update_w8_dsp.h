@@ -6,7 +6,7 @@
 
 #include "dense/jrg_nn_dense_update_dsp.h" // jrg_nn_shift_inputs
 #include "core/jrg_nn_dither.h"            // JRG_NN_DITHER_GOLDEN
-#include "weighted/jrg_nn_layer_w8.h"      // jrg_nn_live_row_w8
+#include "weighted/jrg_nn_layer_w8.h"      // jrg_nn_active_row_w8
 
 /* One quad w of weights under d (top half of ed), two pairs of x', and the draw R, which moves on. Spoils x0, x1. */
 #define JRG_NN_STEP_QUAD_W8(w, x0, x1)                                                                                 \
@@ -57,15 +57,16 @@ JRG_NN_INLINE void jrg_nn_update4_w8(jrg_nn_updated_row_w8 *row)
 }
 
 /* As jrg_nn_dense_update_w8. x is 4-aligned; it is overwritten with x'. */
-JRG_NN_INLINE void jrg_nn_dense_update_w8_dsp(const jrg_nn_dense_w8 *layer, const jrg_nn_live_row_w8 *rows,
+JRG_NN_INLINE void jrg_nn_dense_update_w8_dsp(const jrg_nn_dense_w8 *layer, const jrg_nn_active_row_w8 *rows,
                                               uint32_t count, int16_t *x)
 {
     const uint32_t quads = (layer->inputs + 3u) / 4u;
     if (layer->input_width < 15u) {
         jrg_nn_shift_inputs(x, 2u * quads, layer->input_width);
     }
-    for (const jrg_nn_live_row_w8 *live = rows; live != rows + count; live++) {
-        jrg_nn_updated_row_w8 row = {x, live->weights, live->dither, *(const jrg_nn_pair *)(const void *)&live->error};
+    for (const jrg_nn_active_row_w8 *active = rows; active != rows + count; active++) {
+        jrg_nn_updated_row_w8 row = {x, active->weights, active->dither,
+                                     *(const jrg_nn_pair *)(const void *)&active->error};
 #pragma GCC unroll 8
         for (uint32_t blocks = quads / 2u; blocks > 0u; blocks--) {
             jrg_nn_update8_w8(&row);

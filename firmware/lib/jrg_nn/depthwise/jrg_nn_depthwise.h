@@ -11,15 +11,16 @@
 #endif
 
 /* The exact sum of one channel at one position. weights: [kernel_height][kernel_width] of the channel. */
-JRG_NN_INLINE int64_t jrg_nn_depthwise_sum(const jrg_nn_window *window, const int16_t *x, const int16_t *weights,
-                                           jrg_nn_span rows, jrg_nn_span columns, uint32_t channel)
+JRG_NN_INLINE int64_t jrg_nn_depthwise_sum(const jrg_nn_conv_geometry *geometry, const int16_t *x,
+                                           const int16_t *weights, jrg_nn_span rows, jrg_nn_span columns,
+                                           uint32_t channel)
 {
     int64_t sum = 0;
     for (uint32_t ky = rows.first; ky < rows.end; ky++) {
-        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * window->width;
+        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * geometry->width;
         for (uint32_t kx = columns.first; kx < columns.end; kx++) {
             const uint32_t pixel = line + (uint32_t)(columns.start + (int32_t)kx);
-            sum += (int32_t)weights[ky * window->kernel_width + kx] * x[pixel * window->channels + channel];
+            sum += (int32_t)weights[ky * geometry->kernel_width + kx] * x[pixel * geometry->channels + channel];
         }
     }
     return sum;
@@ -31,22 +32,22 @@ JRG_NN_INLINE int64_t jrg_nn_depthwise_sum(const jrg_nn_window *window, const in
 JRG_NN_INLINE void jrg_nn_depthwise_forward(const jrg_nn_conv *conv, const int16_t *x, int16_t *y, int16_t *patch,
                                             uint32_t shift, uint32_t output_width, bool relu)
 {
-    const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
 #if JRG_NN_DSP
-    if (jrg_nn_is_depthwise_dsp(window)) {
+    if (jrg_nn_is_depthwise_dsp(geometry)) {
         jrg_nn_depthwise_forward_dsp(conv, x, y, patch, shift, output_width, relu);
         return;
     }
 #endif
     (void)patch;
-    const uint32_t taps = window->kernel_height * window->kernel_width;
-    for (uint32_t row = 0; row < window->rows; row++) {
-        const jrg_nn_span rows = jrg_nn_row_span(window, row);
-        for (uint32_t column = 0; column < window->columns; column++) {
-            const jrg_nn_span columns = jrg_nn_column_span(window, column);
+    const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
+    for (uint32_t row = 0; row < geometry->rows; row++) {
+        const jrg_nn_span rows = jrg_nn_row_span(geometry, row);
+        for (uint32_t column = 0; column < geometry->columns; column++) {
+            const jrg_nn_span columns = jrg_nn_column_span(geometry, column);
             const int16_t *weights = conv->weights;
-            for (uint32_t channel = 0; channel < window->channels; channel++) {
-                const int64_t sum = jrg_nn_depthwise_sum(window, x, weights, rows, columns, channel);
+            for (uint32_t channel = 0; channel < geometry->channels; channel++) {
+                const int64_t sum = jrg_nn_depthwise_sum(geometry, x, weights, rows, columns, channel);
                 const int32_t value = jrg_nn_rshift_cut(sum + conv->biases[channel], shift);
                 *y++ = jrg_nn_activation(value, output_width, relu);
                 weights += taps + (taps & 1u);
@@ -56,14 +57,14 @@ JRG_NN_INLINE void jrg_nn_depthwise_forward(const jrg_nn_conv *conv, const int16
 }
 
 /* Adds the share of one position and channel to the inputs under it. */
-JRG_NN_INLINE void jrg_nn_depthwise_spread(const jrg_nn_window *window, const int16_t *weights, int32_t error,
+JRG_NN_INLINE void jrg_nn_depthwise_spread(const jrg_nn_conv_geometry *geometry, const int16_t *weights, int32_t error,
                                            jrg_nn_span rows, jrg_nn_span columns, uint32_t channel, int32_t *below)
 {
     for (uint32_t ky = rows.first; ky < rows.end; ky++) {
-        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * window->width;
+        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * geometry->width;
         for (uint32_t kx = columns.first; kx < columns.end; kx++) {
             const uint32_t pixel = line + (uint32_t)(columns.start + (int32_t)kx);
-            below[pixel * window->channels + channel] += (int32_t)weights[ky * window->kernel_width + kx] * error;
+            below[pixel * geometry->channels + channel] += (int32_t)weights[ky * geometry->kernel_width + kx] * error;
         }
     }
 }
@@ -72,30 +73,31 @@ JRG_NN_INLINE void jrg_nn_depthwise_spread(const jrg_nn_window *window, const in
 JRG_NN_INLINE jrg_nn_error jrg_nn_depthwise_backward(const jrg_nn_conv *conv, const int16_t *scaled, const int16_t *x,
                                                      bool rectified, int32_t *below)
 {
-    const jrg_nn_window *window = &conv->window;
-    const uint32_t inputs = window->height * window->width * window->channels;
-    const uint32_t taps = window->kernel_height * window->kernel_width;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
+    const uint32_t inputs = geometry->height * geometry->width * geometry->channels;
+    const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
     for (uint32_t i = 0; i < inputs; i++) {
         below[i] = 0;
     }
-    for (uint32_t channel = 0; channel < window->channels; channel++) {
+    for (uint32_t channel = 0; channel < geometry->channels; channel++) {
         const int16_t *weights = conv->weights + channel * (taps + (taps & 1u));
         const int16_t *error = scaled + channel * jrg_nn_conv_error_stride(conv);
-        for (uint32_t row = 0; row < window->rows; row++) {
-            const jrg_nn_span rows = jrg_nn_row_span(window, row);
-            for (uint32_t column = 0; column < window->columns; column++) {
+        for (uint32_t row = 0; row < geometry->rows; row++) {
+            const jrg_nn_span rows = jrg_nn_row_span(geometry, row);
+            for (uint32_t column = 0; column < geometry->columns; column++) {
                 const int32_t e = *error++;
                 if (e == 0) {
                     continue;
                 }
 #if JRG_NN_DSP
-                if (jrg_nn_is_depthwise_dsp(window) && jrg_nn_is_inside(window, row, column)) {
-                    int32_t *to = below + jrg_nn_place_under(window, row, column) + channel;
-                    jrg_nn_depthwise_spread_dsp(window, weights, e, to);
+                if (jrg_nn_is_depthwise_dsp(geometry) && jrg_nn_is_inside(geometry, row, column)) {
+                    int32_t *to = below + jrg_nn_place_under(geometry, row, column) + channel;
+                    jrg_nn_depthwise_spread_dsp(geometry, weights, e, to);
                     continue;
                 }
 #endif
-                jrg_nn_depthwise_spread(window, weights, e, rows, jrg_nn_column_span(window, column), channel, below);
+                jrg_nn_depthwise_spread(geometry, weights, e, rows, jrg_nn_column_span(geometry, column), channel,
+                                        below);
             }
         }
     }
@@ -103,43 +105,43 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_depthwise_backward(const jrg_nn_conv *conv, co
 }
 
 /* Adds e * x of one position to the gradients of a channel: sums [kernel_height][kernel_width]. */
-JRG_NN_INLINE void jrg_nn_depthwise_gradients(const jrg_nn_window *window, const int16_t *x, int32_t error,
+JRG_NN_INLINE void jrg_nn_depthwise_gradients(const jrg_nn_conv_geometry *geometry, const int16_t *x, int32_t error,
                                               jrg_nn_span rows, jrg_nn_span columns, uint32_t channel, int32_t *sums)
 {
     for (uint32_t ky = rows.first; ky < rows.end; ky++) {
-        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * window->width;
+        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * geometry->width;
         for (uint32_t kx = columns.first; kx < columns.end; kx++) {
             const uint32_t pixel = line + (uint32_t)(columns.start + (int32_t)kx);
-            sums[ky * window->kernel_width + kx] += error * x[pixel * window->channels + channel];
+            sums[ky * geometry->kernel_width + kx] += error * x[pixel * geometry->channels + channel];
         }
     }
 }
 
 #if JRG_NN_DSP
 /* A7.4 of one channel: its gradients [kernel_height][kernel_width]. errors: of the channel. At most 25 taps. */
-JRG_NN_INLINE void jrg_nn_depthwise_channel_gradients(const jrg_nn_window *window, const int16_t *x,
+JRG_NN_INLINE void jrg_nn_depthwise_channel_gradients(const jrg_nn_conv_geometry *geometry, const int16_t *x,
                                                       const int16_t *errors, uint32_t channel, int32_t *gradients)
 {
-    const uint32_t taps = window->kernel_height * window->kernel_width;
+    const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
     int32_t inside[JRG_NN_DEPTHWISE_MOST_TAPS] = {0};
     for (uint32_t tap = 0; tap < taps; tap++) {
         gradients[tap] = 0;
     }
 #pragma GCC unroll 1
-    for (uint32_t row = 0; row < window->rows; row++) {
-        const jrg_nn_span rows = jrg_nn_row_span(window, row);
+    for (uint32_t row = 0; row < geometry->rows; row++) {
+        const jrg_nn_span rows = jrg_nn_row_span(geometry, row);
 #pragma GCC unroll 1
-        for (uint32_t column = 0; column < window->columns; column++) {
+        for (uint32_t column = 0; column < geometry->columns; column++) {
             const int32_t error = *errors++;
             if (error == 0) {
                 continue;
             }
-            if (jrg_nn_is_inside(window, row, column)) {
-                const int16_t *at = x + jrg_nn_place_under(window, row, column) + channel;
-                jrg_nn_depthwise_gradients_dsp(window, at, error, inside);
+            if (jrg_nn_is_inside(geometry, row, column)) {
+                const int16_t *at = x + jrg_nn_place_under(geometry, row, column) + channel;
+                jrg_nn_depthwise_gradients_dsp(geometry, at, error, inside);
             } else {
-                const jrg_nn_span columns = jrg_nn_column_span(window, column);
-                jrg_nn_depthwise_gradients(window, x, error, rows, columns, channel, gradients);
+                const jrg_nn_span columns = jrg_nn_column_span(geometry, column);
+                jrg_nn_depthwise_gradients(geometry, x, error, rows, columns, channel, gradients);
             }
         }
     }
@@ -151,15 +153,15 @@ JRG_NN_INLINE void jrg_nn_depthwise_channel_gradients(const jrg_nn_window *windo
 #endif
 
 /* The weights of one channel. errors: its own; rate.dither: rho of its first pair; column: scratch of jrg_nn_column. */
-JRG_NN_INLINE void jrg_nn_depthwise_update_channel(const jrg_nn_window *window, const int16_t *errors, const int16_t *x,
-                                                   uint32_t channel, int16_t *weights, jrg_nn_conv_rate rate,
-                                                   int16_t *column)
+JRG_NN_INLINE void jrg_nn_depthwise_update_channel(const jrg_nn_conv_geometry *geometry, const int16_t *errors,
+                                                   const int16_t *x, uint32_t channel, int16_t *weights,
+                                                   jrg_nn_conv_rate rate, int16_t *column)
 {
-    const uint32_t taps = window->kernel_height * window->kernel_width;
+    const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
 #if JRG_NN_DSP
     int32_t gradients[JRG_NN_DEPTHWISE_MOST_TAPS];
-    if (jrg_nn_is_depthwise_dsp(window)) {
-        jrg_nn_depthwise_channel_gradients(window, x, errors, channel, gradients);
+    if (jrg_nn_is_depthwise_dsp(geometry)) {
+        jrg_nn_depthwise_channel_gradients(geometry, x, errors, channel, gradients);
         for (uint32_t tap = 0; tap < taps; tap++) {
             const uint32_t rho = jrg_nn_weight_dither(rate.dither, tap);
             weights[tap] = jrg_nn_conv_stepped_weight(weights[tap], gradients[tap], rate.factor, rho);
@@ -167,9 +169,9 @@ JRG_NN_INLINE void jrg_nn_depthwise_update_channel(const jrg_nn_window *window, 
         return;
     }
 #endif
-    const uint32_t positions = window->rows * window->columns;
+    const uint32_t positions = geometry->rows * geometry->columns;
     for (uint32_t tap = 0; tap < taps; tap++) {
-        jrg_nn_column(window, x, tap / window->kernel_width, tap % window->kernel_width, channel, column);
+        jrg_nn_column(geometry, x, tap / geometry->kernel_width, tap % geometry->kernel_width, channel, column);
         const int32_t gradient = jrg_nn_dot(errors, column, positions + (positions & 1u));
         const uint32_t rho = jrg_nn_weight_dither(rate.dither, tap);
         weights[tap] = jrg_nn_conv_stepped_weight(weights[tap], gradient, rate.factor, rho);
@@ -181,15 +183,15 @@ JRG_NN_INLINE void jrg_nn_depthwise_update(const jrg_nn_conv *conv, const int16_
                                            const int16_t *x, jrg_nn_exponents exponents, jrg_nn_step_rate step_rate,
                                            uint32_t layer_key, int16_t *column)
 {
-    const jrg_nn_window *window = &conv->window;
-    const uint32_t taps = window->kernel_height * window->kernel_width;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
+    const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
     const uint32_t row = taps + (taps & 1u);
     const jrg_nn_conv_bias_rate bias_rate = jrg_nn_conv_bias_rate_of(step_rate, error_exponent, exponents);
     jrg_nn_conv_rate rate = jrg_nn_conv_rate_of(step_rate, error_exponent, exponents, layer_key);
-    for (uint32_t channel = 0; channel < window->channels; channel++) {
+    for (uint32_t channel = 0; channel < geometry->channels; channel++) {
         const int16_t *errors = scaled + channel * jrg_nn_conv_error_stride(conv);
-        jrg_nn_depthwise_update_channel(window, errors, x, channel, conv->weights + channel * row, rate, column);
-        const int32_t sum = jrg_nn_conv_error_sum(errors, window->rows * window->columns);
+        jrg_nn_depthwise_update_channel(geometry, errors, x, channel, conv->weights + channel * row, rate, column);
+        const int32_t sum = jrg_nn_conv_error_sum(errors, geometry->rows * geometry->columns);
         jrg_nn_conv_step_bias(&conv->biases[channel], sum, bias_rate);
         rate.dither = jrg_nn_plane_dither(rate.dither, 0, 1u);
     }

@@ -11,15 +11,15 @@ JRG_NN_INLINE void jrg_nn_depthwise_sum_steps(const jrg_nn_conv *conv, const int
                                               const int16_t *x, jrg_nn_exponents exponents, jrg_nn_step_rate step_rate,
                                               int16_t *column, int32_t *sums)
 {
-    const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
     const int32_t shift =
         step_rate.exponent + error_exponent + exponents.input_exponent - exponents.weight_exponent - 16;
     const jrg_nn_sum_rate rate = jrg_nn_sum_rate_of(step_rate.mantissa, shift);
     const uint32_t stride = jrg_nn_conv_error_stride(conv);
-    const uint32_t taps = window->kernel_height * window->kernel_width;
-    for (uint32_t channel = 0; channel < window->channels; channel++) {
+    const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
+    for (uint32_t channel = 0; channel < geometry->channels; channel++) {
         for (uint32_t tap = 0; tap < taps; tap++) {
-            jrg_nn_column(window, x, tap / window->kernel_width, tap % window->kernel_width, channel, column);
+            jrg_nn_column(geometry, x, tap / geometry->kernel_width, tap % geometry->kernel_width, channel, column);
             const int32_t gradient = jrg_nn_dot(scaled + channel * stride, column, stride);
             sums[tap] = jrg_nn_sum_less(sums[tap], jrg_nn_conv_summed_step(gradient, rate));
         }

@@ -9,8 +9,8 @@
 JRG_NN_INLINE void jrg_nn_depthwise_sum_channel_w8(const jrg_nn_depthwise_channel *channel, int32_t *sums,
                                                    jrg_nn_sum_rate rate)
 {
-    const jrg_nn_window *window = channel->window;
-    const uint32_t taps = window->kernel_height * window->kernel_width;
+    const jrg_nn_conv_geometry *geometry = channel->geometry;
+    const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
 #pragma GCC unroll 1
     for (uint32_t first = 0; first < taps; first += 4u) {
         int32_t gradients[4];
@@ -28,12 +28,12 @@ JRG_NN_INLINE void jrg_nn_depthwise_sum_steps_w8(const jrg_nn_conv_w8 *conv, con
                                                  jrg_nn_step_rate rate, int16_t *column, int32_t *sums)
 {
     const jrg_nn_conv shape = jrg_nn_conv_shape_w8(conv);
-    const uint32_t stride = jrg_nn_stride_w8(conv->window.kernel_height * conv->window.kernel_width);
+    const uint32_t stride = jrg_nn_stride_w8(conv->geometry.kernel_height * conv->geometry.kernel_width);
     const int32_t common = rate.exponent + error_exponent - 16;
 #pragma GCC unroll 1
     for (uint32_t number = 0; number < conv->outputs; number++) {
         const int16_t *errors = scaled + number * jrg_nn_conv_error_stride(&shape);
-        const jrg_nn_depthwise_channel channel = {&conv->window, x, errors, column, number};
+        const jrg_nn_depthwise_channel channel = {&conv->geometry, x, errors, column, number};
         jrg_nn_depthwise_sum_channel_w8(
             &channel, sums + number * stride,
             jrg_nn_sum_rate_of(rate.mantissa, common + input_exponent - conv->channels[number]));

@@ -8,7 +8,7 @@
 
 /* One channel of a layer in one step. */
 typedef struct {
-    const jrg_nn_window *window;
+    const jrg_nn_conv_geometry *geometry;
     const int16_t *x;      /* [height][width][channels] */
     const int16_t *errors; /* the channel's, [positions padded with 0 to even], 4-aligned */
     int16_t *column;       /* scratch, [positions padded to even], 4-aligned */
@@ -19,15 +19,15 @@ typedef struct {
 JRG_NN_INLINE void jrg_nn_depthwise_quad_gradients(const jrg_nn_depthwise_channel *channel, uint32_t first,
                                                    int32_t gradients[4])
 {
-    const jrg_nn_window *window = channel->window;
-    const uint32_t positions = window->rows * window->columns;
+    const jrg_nn_conv_geometry *geometry = channel->geometry;
+    const uint32_t positions = geometry->rows * geometry->columns;
 #pragma GCC unroll 1
     for (uint32_t i = 0; i < 4u; i++) {
         const uint32_t tap = first + i;
         gradients[i] = 0;
-        if (tap < window->kernel_height * window->kernel_width) {
-            jrg_nn_column(window, channel->x, tap / window->kernel_width, tap % window->kernel_width, channel->number,
-                          channel->column);
+        if (tap < geometry->kernel_height * geometry->kernel_width) {
+            jrg_nn_column(geometry, channel->x, tap / geometry->kernel_width, tap % geometry->kernel_width,
+                          channel->number, channel->column);
             gradients[i] = jrg_nn_dot(channel->errors, channel->column, positions + (positions & 1u));
         }
     }
@@ -37,12 +37,12 @@ JRG_NN_INLINE void jrg_nn_depthwise_quad_gradients(const jrg_nn_depthwise_channe
 JRG_NN_INLINE void jrg_nn_depthwise_update_channel_w8(const jrg_nn_depthwise_channel *channel, int8_t *weights,
                                                       uint32_t key, jrg_nn_conv_rate_w8 rate)
 {
-    const jrg_nn_window *window = channel->window;
-    const uint32_t taps = window->kernel_height * window->kernel_width;
+    const jrg_nn_conv_geometry *geometry = channel->geometry;
+    const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
 #if JRG_NN_DSP
-    if (jrg_nn_is_depthwise_dsp(window)) {
+    if (jrg_nn_is_depthwise_dsp(geometry)) {
         int32_t gradients[JRG_NN_DEPTHWISE_MOST_TAPS + 3u] = {0};
-        jrg_nn_depthwise_channel_gradients(window, channel->x, channel->errors, channel->number, gradients);
+        jrg_nn_depthwise_channel_gradients(geometry, channel->x, channel->errors, channel->number, gradients);
 #pragma GCC unroll 1
         for (uint32_t first = 0; first < taps; first += 4u) {
             jrg_nn_conv_step_quad_w8(weights + first, gradients + first, first, key, rate);
@@ -64,12 +64,12 @@ JRG_NN_INLINE void jrg_nn_depthwise_update_w8(const jrg_nn_conv_w8 *conv, const 
                                               uint32_t layer_key, int16_t *column)
 {
     const jrg_nn_conv shape = jrg_nn_conv_shape_w8(conv);
-    const uint32_t stride = jrg_nn_stride_w8(conv->window.kernel_height * conv->window.kernel_width);
+    const uint32_t stride = jrg_nn_stride_w8(conv->geometry.kernel_height * conv->geometry.kernel_width);
     const int32_t common = rate.exponent + error_exponent - 16;
 #pragma GCC unroll 1
     for (uint32_t number = 0; number < conv->outputs; number++) {
         const int16_t *errors = scaled + number * jrg_nn_conv_error_stride(&shape);
-        const jrg_nn_depthwise_channel channel = {&conv->window, x, errors, column, number};
+        const jrg_nn_depthwise_channel channel = {&conv->geometry, x, errors, column, number};
         jrg_nn_depthwise_update_channel_w8(
             &channel, conv->weights + number * stride, jrg_nn_dither_row(layer_key, number),
             jrg_nn_conv_rate_of_w8(rate.mantissa, common + input_exponent - conv->channels[number]));

@@ -15,16 +15,16 @@ typedef struct {
 } jrg_nn_meeting;
 
 /* The exact sum of one channel at one position. weights: [taps padded to quads] of the channel (A8.6). */
-JRG_NN_INLINE int32_t jrg_nn_depthwise_sum_w8(const jrg_nn_window *window, const int16_t *x, const int8_t *weights,
-                                              jrg_nn_meeting at, uint32_t channel)
+JRG_NN_INLINE int32_t jrg_nn_depthwise_sum_w8(const jrg_nn_conv_geometry *geometry, const int16_t *x,
+                                              const int8_t *weights, jrg_nn_meeting at, uint32_t channel)
 {
     int32_t sum = 0;
     for (uint32_t ky = at.rows.first; ky < at.rows.end; ky++) {
-        const uint32_t line = (uint32_t)(at.rows.start + (int32_t)ky) * window->width;
+        const uint32_t line = (uint32_t)(at.rows.start + (int32_t)ky) * geometry->width;
         for (uint32_t kx = at.columns.first; kx < at.columns.end; kx++) {
             const uint32_t pixel = line + (uint32_t)(at.columns.start + (int32_t)kx);
-            const int32_t weight = weights[jrg_nn_place_w8(ky * window->kernel_width + kx)];
-            sum += weight * x[pixel * window->channels + channel];
+            const int32_t weight = weights[jrg_nn_place_w8(ky * geometry->kernel_width + kx)];
+            sum += weight * x[pixel * geometry->channels + channel];
         }
     }
     return sum;
@@ -36,21 +36,21 @@ JRG_NN_INLINE int32_t jrg_nn_depthwise_sum_w8(const jrg_nn_window *window, const
 JRG_NN_INLINE void jrg_nn_depthwise_forward_w8(const jrg_nn_conv_w8 *conv, const int16_t *x, int16_t *y, int16_t *patch,
                                                int32_t shift, uint32_t output_width, bool relu)
 {
-    const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
 #if JRG_NN_DSP
-    if (jrg_nn_is_depthwise_dsp(window)) {
+    if (jrg_nn_is_depthwise_dsp(geometry)) {
         jrg_nn_depthwise_forward_w8_dsp(conv, x, y, patch, shift, output_width, relu);
         return;
     }
 #endif
     (void)patch;
-    const uint32_t stride = jrg_nn_stride_w8(window->kernel_height * window->kernel_width);
-    for (uint32_t row = 0; row < window->rows; row++) {
-        for (uint32_t column = 0; column < window->columns; column++) {
-            const jrg_nn_meeting at = {jrg_nn_row_span(window, row), jrg_nn_column_span(window, column)};
-            for (uint32_t channel = 0; channel < window->channels; channel++) {
+    const uint32_t stride = jrg_nn_stride_w8(geometry->kernel_height * geometry->kernel_width);
+    for (uint32_t row = 0; row < geometry->rows; row++) {
+        for (uint32_t column = 0; column < geometry->columns; column++) {
+            const jrg_nn_meeting at = {jrg_nn_row_span(geometry, row), jrg_nn_column_span(geometry, column)};
+            for (uint32_t channel = 0; channel < geometry->channels; channel++) {
                 const int8_t *weights = conv->weights + channel * stride;
-                const int32_t sum = conv->biases[channel] + jrg_nn_depthwise_sum_w8(window, x, weights, at, channel);
+                const int32_t sum = conv->biases[channel] + jrg_nn_depthwise_sum_w8(geometry, x, weights, at, channel);
                 const uint32_t down = (uint32_t)(shift + conv->channels[channel]);
                 *y++ = jrg_nn_activation(jrg_nn_rshift(sum, down), output_width, relu);
             }
@@ -59,15 +59,15 @@ JRG_NN_INLINE void jrg_nn_depthwise_forward_w8(const jrg_nn_conv_w8 *conv, const
 }
 
 /* Adds the share of one position and channel to the inputs under it. */
-JRG_NN_INLINE void jrg_nn_depthwise_spread_w8(const jrg_nn_window *window, const int8_t *weights, int32_t error,
-                                              jrg_nn_meeting at, uint32_t channel, int32_t *below)
+JRG_NN_INLINE void jrg_nn_depthwise_spread_w8(const jrg_nn_conv_geometry *geometry, const int8_t *weights,
+                                              int32_t error, jrg_nn_meeting at, uint32_t channel, int32_t *below)
 {
     for (uint32_t ky = at.rows.first; ky < at.rows.end; ky++) {
-        const uint32_t line = (uint32_t)(at.rows.start + (int32_t)ky) * window->width;
+        const uint32_t line = (uint32_t)(at.rows.start + (int32_t)ky) * geometry->width;
         for (uint32_t kx = at.columns.first; kx < at.columns.end; kx++) {
             const uint32_t pixel = line + (uint32_t)(at.columns.start + (int32_t)kx);
-            below[pixel * window->channels + channel] +=
-                weights[jrg_nn_place_w8(ky * window->kernel_width + kx)] * error;
+            below[pixel * geometry->channels + channel] +=
+                weights[jrg_nn_place_w8(ky * geometry->kernel_width + kx)] * error;
         }
     }
 }
@@ -76,29 +76,30 @@ JRG_NN_INLINE void jrg_nn_depthwise_spread_w8(const jrg_nn_window *window, const
 JRG_NN_INLINE void jrg_nn_depthwise_add_errors_w8(const jrg_nn_conv_w8 *conv, const int16_t *scaled, uint32_t channel,
                                                   int32_t weight_exponent, int32_t *below)
 {
-    const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
     const uint32_t shift = (uint32_t)(conv->channels[channel] - weight_exponent);
-    const int8_t *weights = conv->weights + channel * jrg_nn_stride_w8(window->kernel_height * window->kernel_width);
+    const int8_t *weights =
+        conv->weights + channel * jrg_nn_stride_w8(geometry->kernel_height * geometry->kernel_width);
 #if JRG_NN_DSP
     _Alignas(4) int16_t row_w16[JRG_NN_DEPTHWISE_MOST_TAPS + 3u];
-    if (jrg_nn_is_depthwise_dsp(window)) {
-        jrg_nn_depthwise_unpack_dsp(window, weights, row_w16);
+    if (jrg_nn_is_depthwise_dsp(geometry)) {
+        jrg_nn_depthwise_unpack_dsp(geometry, weights, row_w16);
     }
 #endif
-    for (uint32_t row = 0; row < window->rows; row++) {
-        for (uint32_t column = 0; column < window->columns; column++) {
+    for (uint32_t row = 0; row < geometry->rows; row++) {
+        for (uint32_t column = 0; column < geometry->columns; column++) {
             const int32_t error = shift == 0u ? *scaled : jrg_nn_rshift(*scaled, shift);
 #if JRG_NN_DSP
-            if (error != 0 && jrg_nn_is_depthwise_dsp(window) && jrg_nn_is_inside(window, row, column)) {
-                int32_t *to = below + jrg_nn_place_under(window, row, column) + channel;
-                jrg_nn_depthwise_spread_dsp(window, row_w16, error, to);
+            if (error != 0 && jrg_nn_is_depthwise_dsp(geometry) && jrg_nn_is_inside(geometry, row, column)) {
+                int32_t *to = below + jrg_nn_place_under(geometry, row, column) + channel;
+                jrg_nn_depthwise_spread_dsp(geometry, row_w16, error, to);
                 scaled++;
                 continue;
             }
 #endif
             if (error != 0) {
-                const jrg_nn_meeting at = {jrg_nn_row_span(window, row), jrg_nn_column_span(window, column)};
-                jrg_nn_depthwise_spread_w8(window, weights, error, at, channel, below);
+                const jrg_nn_meeting at = {jrg_nn_row_span(geometry, row), jrg_nn_column_span(geometry, column)};
+                jrg_nn_depthwise_spread_w8(geometry, weights, error, at, channel, below);
             }
             scaled++;
         }
@@ -111,7 +112,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_depthwise_backward_w8(const jrg_nn_conv_w8 *co
                                                         int32_t *below)
 {
     const jrg_nn_conv shape = jrg_nn_conv_shape_w8(conv);
-    const uint32_t inputs = conv->window.height * conv->window.width * conv->window.channels;
+    const uint32_t inputs = conv->geometry.height * conv->geometry.width * conv->geometry.channels;
     for (uint32_t i = 0; i < inputs; i++) {
         below[i] = 0;
     }

@@ -12,8 +12,8 @@
 JRG_NN_INLINE void jrg_nn_depthwise_pair_w8_dsp(const jrg_nn_conv_w8 *conv, uint32_t channel, jrg_nn_under under,
                                                 int16_t *y, int32_t shift, uint32_t output_width, bool relu)
 {
-    const jrg_nn_window *window = &conv->window;
-    const uint32_t stride = jrg_nn_stride_w8(window->kernel_height * window->kernel_width);
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
+    const uint32_t stride = jrg_nn_stride_w8(geometry->kernel_height * geometry->kernel_width);
     const jrg_nn_pair *first = (const jrg_nn_pair *)(const void *)(conv->weights + channel * stride);
     const jrg_nn_pair *second = first + stride / 4u;
     int32_t sum0 = conv->biases[channel];
@@ -21,8 +21,9 @@ JRG_NN_INLINE void jrg_nn_depthwise_pair_w8_dsp(const jrg_nn_conv_w8 *conv, uint
     uint32_t w0 = 0;
     uint32_t w1 = 0;
 #pragma GCC unroll 25
-    for (uint32_t tap = 0; tap < window->kernel_height * window->kernel_width; tap++) {
-        const uint32_t place = tap / window->kernel_width * under.line + tap % window->kernel_width * window->channels;
+    for (uint32_t tap = 0; tap < geometry->kernel_height * geometry->kernel_width; tap++) {
+        const uint32_t place =
+            tap / geometry->kernel_width * under.line + tap % geometry->kernel_width * geometry->channels;
         const uint32_t two = jrg_nn_load_pair(under.x + place);
         if (tap % 2u == 0u) {
             const uint32_t quad = tap / 4u;
@@ -44,12 +45,13 @@ JRG_NN_INLINE void jrg_nn_depthwise_pair_w8_dsp(const jrg_nn_conv_w8 *conv, uint
 JRG_NN_INLINE int16_t jrg_nn_depthwise_one_w8_dsp(const jrg_nn_conv_w8 *conv, uint32_t channel, jrg_nn_under under,
                                                   int32_t shift, uint32_t output_width, bool relu)
 {
-    const jrg_nn_window *window = &conv->window;
-    const uint32_t taps = window->kernel_height * window->kernel_width;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
+    const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
     const int8_t *w = conv->weights + channel * jrg_nn_stride_w8(taps);
     int32_t sum = conv->biases[channel];
     for (uint32_t tap = 0; tap < taps; tap++) {
-        const uint32_t place = tap / window->kernel_width * under.line + tap % window->kernel_width * window->channels;
+        const uint32_t place =
+            tap / geometry->kernel_width * under.line + tap % geometry->kernel_width * geometry->channels;
         sum += (int32_t)w[jrg_nn_place_w8(tap)] * under.x[place];
     }
     return (int16_t)jrg_nn_channel_output(sum, shift + conv->channels[channel], output_width, relu);
@@ -59,31 +61,31 @@ JRG_NN_INLINE int16_t jrg_nn_depthwise_one_w8_dsp(const jrg_nn_conv_w8 *conv, ui
 JRG_NN_INLINE void jrg_nn_depthwise_forward_w8_dsp(const jrg_nn_conv_w8 *conv, const int16_t *x, int16_t *y,
                                                    int16_t *patch, int32_t shift, uint32_t output_width, bool relu)
 {
-    const jrg_nn_window *window = &conv->window;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
 #pragma GCC unroll 1
-    for (uint32_t row = 0; row < window->rows; row++) {
+    for (uint32_t row = 0; row < geometry->rows; row++) {
 #pragma GCC unroll 1
-        for (uint32_t column = 0; column < window->columns; column++) {
-            jrg_nn_under under = jrg_nn_depthwise_under(window, x, row, column, patch);
+        for (uint32_t column = 0; column < geometry->columns; column++) {
+            jrg_nn_under under = jrg_nn_depthwise_under(geometry, x, row, column, patch);
 #pragma GCC unroll 1
-            for (uint32_t channel = 0; channel + 1u < window->channels; channel += 2u) {
+            for (uint32_t channel = 0; channel + 1u < geometry->channels; channel += 2u) {
                 jrg_nn_depthwise_pair_w8_dsp(conv, channel, under, y, shift, output_width, relu);
                 under.x += 2;
                 y += 2;
             }
-            if (window->channels % 2u != 0u) {
-                *y++ = jrg_nn_depthwise_one_w8_dsp(conv, window->channels - 1u, under, shift, output_width, relu);
+            if (geometry->channels % 2u != 0u) {
+                *y++ = jrg_nn_depthwise_one_w8_dsp(conv, geometry->channels - 1u, under, shift, output_width, relu);
             }
         }
     }
 }
 
 /* A channel's weights as int16 numbers: to [taps padded to quads], 4-aligned. */
-JRG_NN_INLINE void jrg_nn_depthwise_unpack_dsp(const jrg_nn_window *window, const int8_t *weights, int16_t *to)
+JRG_NN_INLINE void jrg_nn_depthwise_unpack_dsp(const jrg_nn_conv_geometry *geometry, const int8_t *weights, int16_t *to)
 {
     const jrg_nn_pair *from = (const jrg_nn_pair *)(const void *)weights;
     jrg_nn_pair *pairs = (jrg_nn_pair *)(void *)to;
-    const uint32_t quads = (window->kernel_height * window->kernel_width + 3u) / 4u;
+    const uint32_t quads = (geometry->kernel_height * geometry->kernel_width + 3u) / 4u;
     for (uint32_t quad = 0; quad < quads; quad++) {
         pairs[2u * quad] = jrg_nn_first_two_w8(from[quad]);
         pairs[2u * quad + 1u] = jrg_nn_last_two_w8(from[quad]);

@@ -1,4 +1,4 @@
-/* What the kernels of a trained layer share: its run-time exponents, the rate, and the list of live rows. */
+/* What the kernels of a trained layer share: its run-time exponents, the rate, and the list of active rows. */
 #ifndef JRG_NN_LAYER_H
 #define JRG_NN_LAYER_H
 
@@ -36,12 +36,12 @@ typedef struct {
 
 /* One row of weights that learns in this step (A5.6): its weights, its error e (A5.1) and its factor d (A5.4).
  * A list of rows is followed by a row without weights, at an even place: a kernel takes two at a time.
- * may_alias: a row may be written where an error was read before (jrg_nn_live_rows). */
+ * may_alias: a row may be written where an error was read before (jrg_nn_active_rows). */
 typedef struct __attribute__((may_alias)) {
     int16_t *weights;
     int16_t error;
     int16_t factor;
-} jrg_nn_live_row;
+} jrg_nn_active_row;
 
 /* Constants and memory of one dense layer, for the kernels of the backward pass. */
 typedef struct {

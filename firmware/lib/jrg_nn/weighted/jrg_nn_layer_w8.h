@@ -25,7 +25,7 @@ typedef struct {
     int16_t error;
     int16_t factor;
     uint32_t dither;
-} jrg_nn_live_row_w8;
+} jrg_nn_active_row_w8;
 
 /* Bytes of a stored row. */
 JRG_NN_INLINE uint32_t jrg_nn_stride_w8(uint32_t inputs)

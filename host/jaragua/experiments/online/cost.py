@@ -15,7 +15,7 @@ import numpy as np
 from jaragua.emulate import EmulatedFleet, build_image
 from jaragua.errors import JaraguaError
 from jaragua.online.pools import pools
-from jaragua.online.start import Start, trained_start
+from jaragua.online.trained_model import TrainedModel, train_model
 from jaragua.serial import Board, samples_of
 from jaragua.simulation.models import model_named
 from jaragua_compiler.command_line import exit_code_of
@@ -41,7 +41,7 @@ def _print_costs(task: str) -> None:
     model = model_named(task)
     drawn = pools(model, 1)
     everything = range(drawn.classes)
-    start = trained_start(model, drawn, everything, 1)
+    start = train_model(model, drawn, everything, 1)
     places = [(label, n) for n in range(SAMPLES) for label in everything if n < len(drawn.stream[label])][:SAMPLES]
     x = start.integers(np.stack([drawn.stream[label][n] for label, n in places]))
     samples = samples_of(x, np.array([label for label, _ in places], dtype=np.int16))
@@ -49,7 +49,7 @@ def _print_costs(task: str) -> None:
         asyncio.run(_count(fleet.urls[0], start, samples, known_mask(everything)))
 
 
-async def _count(url: str, start: Start, samples: list[bytes], known: int) -> None:
+async def _count(url: str, start: TrainedModel, samples: list[bytes], known: int) -> None:
     rows = {
         "predict, learn": Settings(known, horizon_log2=0, replays=0, threshold=0),
         "and detector": Settings(known, horizon_log2=0, replays=0),
@@ -58,9 +58,9 @@ async def _count(url: str, start: Start, samples: list[bytes], known: int) -> No
         "and standardised": Settings(known, standardise=True, warm_up=0),
     }
     async with Board(url) as board:
-        judged = await board.evaluate(board.new_job(), samples, start.blob)
+        evaluated = await board.evaluate(board.new_job(), samples, start.blob)
         trained = await board.train(board.new_job(), samples, RATE, start.blob)
-        sys.stdout.write(f"forward alone {judged.instructions:,}; a step of all layers {trained.instructions:,}\n")
+        sys.stdout.write(f"forward alone {evaluated.instructions:,}; a step of all layers {trained.instructions:,}\n")
         for name, settings in rows.items():
             state = await board.learn_online(board.new_job(), samples, settings, RATE, start.blob)
             sys.stdout.write(f"{name} {state.instructions:,}\n")

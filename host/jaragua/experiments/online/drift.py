@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaragua.online.pools import Pools
-from jaragua.online.start import Start
+from jaragua.online.trained_model import TrainedModel
 from jaragua_compiler.online import Learner, Settings
 from jaragua_compiler.online.learner import known_mask
 from jaragua_compiler.quantisation.rate import LearningRate
@@ -59,7 +59,7 @@ CHANGES: dict[str, Change] = {"inverted": inverted, "moved": rolled, "faded": fa
 
 
 def watch(
-    start: Start,
+    start: TrainedModel,
     pools: Pools,
     learner: Learner,
     seed: int,

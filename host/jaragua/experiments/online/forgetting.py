@@ -1,7 +1,7 @@
 """How much a board forgets when it takes in a class it has not seen (docs/reference/online.md, O6): measured, per seed.
 
 A board that knows all classes but one meets some samples of them; then come samples of the new class, alone (`pure`,
-the hard case) or mixed with others. Both times it is judged on samples of people or speakers it never met.
+the hard case) or mixed with others. Both times it is evaluated on samples of people or speakers it never met.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaragua.online.pools import Pools
-from jaragua.online.start import Start
+from jaragua.online.trained_model import TrainedModel
 from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.online import Learner, Settings
 from jaragua_compiler.online.learner import known_mask
@@ -38,7 +38,7 @@ class Forgetting:
 
 
 def measure(
-    start: Start, pools: Pools, new: int, learner: Learner, seed: int, *, pure: bool, replays: int
+    start: TrainedModel, pools: Pools, new: int, learner: Learner, seed: int, *, pure: bool, replays: int
 ) -> Forgetting:
     """Stream past `learner`: first the old classes, then `new`."""
     random = np.random.default_rng(seed)
@@ -69,12 +69,12 @@ def _second_part(
     yield from stream
 
 
-def _feed(learner: Learner, start: Start, pools: Pools, order: object) -> None:
+def _feed(learner: Learner, start: TrainedModel, pools: Pools, order: object) -> None:
     for label, place in np.asarray(order).tolist():
         learner.learn(start.integers(pools.stream[label][place]), label)
 
 
-def accuracy(start: Start, pools: Pools, blob: bytes, labels: list[int]) -> float:
+def accuracy(start: TrainedModel, pools: Pools, blob: bytes, labels: list[int]) -> float:
     """The part of right answers on the test samples of these labels."""
     engine = NativeEngine(start.plan)
     engine.load(blob)

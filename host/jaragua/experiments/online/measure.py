@@ -17,7 +17,7 @@ from jaragua.errors import JaraguaError
 from jaragua.experiments.online.drift import CHANGES, unchanged, watch
 from jaragua.experiments.online.forgetting import accuracy, measure
 from jaragua.online.pools import pools
-from jaragua.online.start import saved_weights, trained_start
+from jaragua.online.trained_model import saved_weights, train_model
 from jaragua.report.intervals import mean_interval
 from jaragua.simulation.models import model_named
 from jaragua_compiler.command_line import exit_code_of
@@ -73,7 +73,7 @@ def _forgetting(model: Model, weights: Weights | None, seeds: int) -> bool:
             for seed in range(seeds):
                 drawn, new = pools(model, seed), seed % pools(model, seed).classes
                 known = [label for label in range(drawn.classes) if label != new]
-                start = trained_start(model, drawn, known, seed, weights)
+                start = train_model(model, drawn, known, seed, weights)
                 found.append(measure(start, drawn, new, learner, seed, pure=pure, replays=replays))
             means = [
                 np.mean([getattr(one, name) for one in found]) for name in ("old_before", "old_after", "new_after")
@@ -94,7 +94,7 @@ def _together(model: Model, weights: Weights | None, seeds: int) -> None:
     old, new = [], []
     for seed in range(seeds):
         drawn, last = pools(model, seed), seed % pools(model, seed).classes
-        start = trained_start(model, drawn, range(drawn.classes), seed, weights)
+        start = train_model(model, drawn, range(drawn.classes), seed, weights)
         old.append(accuracy(start, drawn, start.blob, [label for label in range(drawn.classes) if label != last]))
         new.append(accuracy(start, drawn, start.blob, [last]))
     _say(f"all classes trained at once: old {np.mean(old):.3f}, new {np.mean(new):.3f}")
@@ -107,7 +107,7 @@ def _drift(model: Model, weights: Weights | None, seeds: int, samples: int, *, s
     alarms = 0
     for seed in range(seeds):
         drawn = pools(model, seed)
-        start = trained_start(model, drawn, range(drawn.classes), seed, weights, standardise=standardise)
+        start = train_model(model, drawn, range(drawn.classes), seed, weights, standardise=standardise)
         alarms += watch(start, drawn, learner, seed, samples, unchanged).false_alarms
         for name, change in CHANGES.items():
             seen = watch(start, drawn, learner, seed, 300 + CHANGED_SAMPLES, change)

@@ -64,9 +64,11 @@ def _of_task(every: Sequence[Line], task: TaskOfPlan) -> Iterator[Figure]:
     support = over_support(every, task)
     if support:
         yield _figure(task, "support", "by support-set size", lambda axes: _supports(axes, support))
-    shares = of_task(every, task, "share")
-    if shares:
-        yield _figure(task, "share", "by the share of the update that is sent", lambda axes: _shares(axes, shares))
+    fractions = of_task(every, task, "fraction")
+    if fractions:
+        yield _figure(
+            task, "fraction", "by the fraction of the update that is sent", lambda axes: _fractions(axes, fractions)
+        )
 
 
 def _figure(task: TaskOfPlan, kind: str, text: str, draw: Callable[[Axes], None]) -> Figure:
@@ -88,11 +90,11 @@ def _supports(axes: Axes, support: dict[str, dict[int, Line]]) -> None:
     _label(axes, next(iter(next(iter(support.values())).values())))
 
 
-def _shares(axes: Axes, shares: Sequence[Line]) -> None:
-    points = sorted((float(one.experiment.value), one.after.mean, one.after.ci95) for one in shares)
-    _band(axes, shares[0].experiment.row, points)
+def _fractions(axes: Axes, fractions: Sequence[Line]) -> None:
+    points = sorted((float(one.experiment.value), one.after.mean, one.after.ci95) for one in fractions)
+    _band(axes, fractions[0].experiment.row, points)
     axes.set_xlabel("% of the update that is sent")
-    _label(axes, shares[0])
+    _label(axes, fractions[0])
 
 
 def _band(axes: Axes, label: str, points: Sequence[tuple[float, float, float]]) -> None:

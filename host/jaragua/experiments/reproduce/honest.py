@@ -45,10 +45,10 @@ _VARIANTS: Final[dict[str, dict[str, Any]]] = {
     "fedprox": {"strategy": "fedprox"},
     "int8 weights": {"engine": "w8"},
     "float32": {"engine": "float32"},
-    "one of three in float32": {"float_share": 0.3},
-    "the same, int8 weights": {"float_share": 0.3, "engine": "w8"},
+    "one of three in float32": {"float_fraction": 0.3},
+    "the same, int8 weights": {"float_fraction": 0.3, "engine": "w8"},
     "10 passes": {"passes": 10},
-    "a loss threshold of 0.3": {"least_loss": 0.3},
+    "a loss threshold of 0.3": {"loss_threshold": 0.3},
     "three times the rate": {"learning_rate": 3.0},
 }
 _STRATEGIES: Final = ("tinyreptile", "fedavg", "tinymetafed")
@@ -60,18 +60,18 @@ class Tally:
 
     rounds: int = 0
     updates: int = 0
-    left_out: int = 0
+    excluded: int = 0
     longest: float = 0.0
     farthest: float = 0.0
     longest_of_far: float = 0.0
-    """Of those that are more than ten median distances away: what `near` alone would have left out."""
+    """Of those that are more than ten median distances away: what `outlier_factor` alone would have left out."""
 
     def add(self, strategy: Strategy, start: Vector, updates: Sequence[ClientUpdate]) -> None:
         """Another round."""
-        _, left_out = strategy.settings.aggregation.checked(start, updates)
+        _, excluded = strategy.settings.aggregation.checked(start, updates)
         self.rounds += 1
         self.updates += len(updates)
-        self.left_out += len(left_out)
+        self.excluded += len(excluded)
         learned = lengths(start, updates) / start_length(start)
         self.longest = max(self.longest, float(learned.max()))
         if len(updates) >= 3:
@@ -179,7 +179,7 @@ def measure(task: str, row: Row, rounds: int, seeds: Sequence[int]) -> Tally:
 def line(task: str, row: Row, found: Tally) -> str:
     """A row of the table, as Markdown."""
     clients = ", ".join(map(str, row.clients))
-    figures = f"{found.longest:.2f} | {found.farthest:.0f} | {found.longest_of_far:.2f} | {found.left_out}"
+    figures = f"{found.longest:.2f} | {found.farthest:.0f} | {found.longest_of_far:.2f} | {found.excluded}"
     return f"| {task} | {row.name} | {clients} | {found.rounds} | {found.updates} | {figures} |"
 
 

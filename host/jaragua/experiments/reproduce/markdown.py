@@ -84,9 +84,9 @@ def _section(plan: Plan, every: Sequence[Line], task: TaskOfPlan, figures: Seque
     if support:
         yield "**Support-set size** (samples a class with which a new device adapts; one start for all of a row):"
         yield _support(support)
-    shares = of_task(every, task, "share")
-    if shares:
-        yield "**TinyMetaFed by the share that is sent**:\n\n" + _shares(shares, _row(table, REFERENCE))
+    fractions = of_task(every, task, "fraction")
+    if fractions:
+        yield "**TinyMetaFed by the fraction that is sent**:\n\n" + _fractions(fractions, _row(table, REFERENCE))
     formats = of_task(every, task, "format")
     if formats:
         yield "**TinyReptile by number format**:\n\n" + _formats([*_row(table, REFERENCE), *formats])
@@ -103,7 +103,7 @@ def _what_was_done(table: Sequence[Line]) -> str:
     unbalanced = f" All rows: the first {natural} of them, on queries as they came." if _natural(table) else ""
     return (
         f"Model `{wanted.task}`, rate {wanted.learning_rate:g}; a round gives each device {samples}."
-        f" Judged: {wanted.eval_tasks} held-out tasks, {adapted} samples and {wanted.adapt_passes} pass"
+        f" Evaluated on: {wanted.eval_tasks} held-out tasks, {adapted} samples and {wanted.adapt_passes} pass"
         f"{'es' if wanted.adapt_passes > 1 else ''} to adapt, {wanted.queries} queries each.{unbalanced}"
     )
 
@@ -156,8 +156,8 @@ def _support(support: Mapping[str, Mapping[int, Line]]) -> str:
     return _table(["samples a class", *map(str, shots)], [*rows, *instructions[1:]])
 
 
-def _shares(shares: Sequence[Line], whole: Sequence[Line]) -> str:
-    rows = [[f"{one.experiment.value} %", *_traffic(one, whole)] for one in shares]
+def _fractions(fractions: Sequence[Line], whole: Sequence[Line]) -> str:
+    rows = [[f"{one.experiment.value} %", *_traffic(one, whole)] for one in fractions]
     rows += [["TinyReptile, all of it", *_traffic(one, whole)] for one in whole]
     return _table(["of the update is sent", "after adapting", "bytes up", "bytes down", "times fewer bytes"], rows)
 
@@ -186,7 +186,7 @@ def _row(table: Sequence[Line], name: str) -> list[Line]:
 
 
 def _natural(table: Sequence[Line]) -> bool:
-    """Whether it was judged on queries as unbalanced as they come, too."""
+    """Whether it was evaluated on queries as unbalanced as they come, too."""
     return any(one.f1 for one in table)
 
 

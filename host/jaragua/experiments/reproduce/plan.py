@@ -16,13 +16,13 @@ from jaragua.simulation.models import model_for, model_named
 from jaragua.simulation.rounds.simulation import with_options
 from jaragua.strategies.registry import find
 from jaragua_compiler import plan as compiled
-from jaragua_compiler.planning.operators import WeightedPlan, WindowPlan
+from jaragua_compiler.planning.operators import ConvolutionPlan, WeightedPlan
 from jaragua_models import Model
 
 Scale: TypeAlias = Literal["short", "plain", "full"]
 SCALES: Final[tuple[Scale, ...]] = get_args(Scale)
 #: What an experiment is for: the table of strategies, or a figure over one number.
-Purpose: TypeAlias = Literal["strategies", "support", "share", "format"]
+Purpose: TypeAlias = Literal["strategies", "support", "fraction", "format"]
 
 Table: TypeAlias = Mapping[str, Any]
 #: Keys of a row that are no fields of a simulation, but what they mean is.
@@ -65,19 +65,19 @@ class Experiment:
 
     @property
     def training_key(self) -> str:
-        """The same for all that differ in how they are judged only: they share what was trained."""
+        """The same for all that differ in how they are evaluated only: they share what was trained."""
         architecture = compiled(self.model.network).architecture.hex()
         return _digest({"architecture": architecture, "simulation": self.simulation.identity()})
 
     @property
     def steps(self) -> int:
-        """Training steps on single samples, of all rounds and devices; what it takes to judge is counted alike."""
+        """Training steps on single samples, of all rounds and devices; what it takes to evaluate is counted alike."""
         wanted, defaults = self.simulation, self.model.defaults
         samples = wanted.ways * wanted.shots * (wanted.passes or 1)
         adapted = wanted.ways * (wanted.adapt_shots or 1) * wanted.adapt_passes + 2 * defaults.queries // 3
-        judged = wanted.eval_tasks + wanted.curve_tasks * (len(wanted.checkpoints) + 2 if wanted.checkpoints else 0)
+        evaluated = wanted.eval_tasks + wanted.curve_tasks * (len(wanted.checkpoints) + 2 if wanted.checkpoints else 0)
         trained = wanted.rounds * wanted.clients * samples if find(wanted.strategy).TRAINS else 0
-        return trained + judged * adapted
+        return trained + evaluated * adapted
 
     @property
     def multiplications(self) -> int:
@@ -160,9 +160,9 @@ class _PlannedTask:
 
     def _shares(self) -> Iterator[Experiment]:
         plain = self._simulation(self._row("TinyMetaFed"))
-        for share in self._whole["shares"]:
-            wanted = replace(plain, options=plain.options | {"upload_share": share}, checkpoints=())
-            yield from self._seeded("TinyMetaFed", "share", f"{100 * share:g}", wanted)
+        for fraction in self._whole["fractions"]:
+            wanted = replace(plain, options=plain.options | {"upload_fraction": fraction}, checkpoints=())
+            yield from self._seeded("TinyMetaFed", "fraction", f"{100 * fraction:g}", wanted)
 
     def _formats(self) -> Iterator[Experiment]:
         plain = self._simulation(self._row("TinyReptile"))
@@ -225,7 +225,7 @@ def _said(simulation: Simulation) -> dict[str, Any]:
 
 
 def _positions(layer: WeightedPlan) -> int:
-    return layer.positions if isinstance(layer, WindowPlan) else 1
+    return layer.positions if isinstance(layer, ConvolutionPlan) else 1
 
 
 def _belongs(name: str, wanted: str) -> bool:

@@ -20,7 +20,7 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one simulation under one seed. seconds: of wall time, judging included."""
+    """Of one simulation under one seed. seconds: of wall time, evaluation included."""
 
     seed: int
     metric: str

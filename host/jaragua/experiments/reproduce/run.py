@@ -15,7 +15,7 @@ from jaragua.simulation import simulate
 
 @dataclass(frozen=True)
 class Progress:
-    """Before the next piece of work. seconds_left: None until there is something to judge it by."""
+    """Before the next piece of work. seconds_left: None until there is something to estimate it from."""
 
     done: int
     of: int

@@ -19,32 +19,33 @@ _WAVE_MEAN_SQUARE: Final = (5.0**3 - 0.1**3) / (5.0 - 0.1) / 3 / 2
 
 
 @dataclass(frozen=True)
-class Order:
+class Schedule:
     """How a device goes through its samples, in a round and when it is new: passes, and samples a step.
 
-    least_loss: of a sample that teaches anything (A11.8). memory: samples it holds; 0: all (`visits`).
+    loss_threshold: of a sample that teaches anything (A11.8). replay_buffer_size: samples it holds; 0: all
+    (`replay_order`).
     """
 
     passes: int
     batch: int
-    least_loss: float = 0.0
-    memory: int = 0
+    loss_threshold: float = 0.0
+    replay_buffer_size: int = 0
 
     def __str__(self) -> str:
-        memory = f", memory {self.memory}" if self.memory else ""
-        least = f", least loss {self.least_loss:g}" if self.least_loss else ""
-        return f"{self.passes} × {self.batch}{memory}{least}"
+        buffer = f", replay buffer {self.replay_buffer_size}" if self.replay_buffer_size else ""
+        least = f", loss threshold {self.loss_threshold:g}" if self.loss_threshold else ""
+        return f"{self.passes} × {self.batch}{buffer}{least}"
 
 
-STREAM: Final = Order(1, 1)
+STREAM: Final = Schedule(1, 1)
 
 
 @dataclass(frozen=True)
 class Trials:
-    """What every order of work is tried with.
+    """What every schedule of work is tried with.
 
     seeds: of all figures; the held-out tasks are the same for each.
-    scouts: how many of them, the first ones, judge every rate. most_passes: of batch Reptile.
+    scouts: how many of them, the first ones, evaluate every rate. most_passes: of batch Reptile.
     """
 
     rates: tuple[float, ...]
@@ -57,8 +58,9 @@ class Trials:
 class Task:
     """shots: the support-set sizes (samples of each class) that new devices adapt with; one start serves them all.
 
-    stream_passes: of TinyReptile; more than one is over a support set that is kept (B5). selective: the least loss and
-    the memory, for each size, of TinyReptile that passes over what it knows, in the last of these passes (B6); or none.
+    stream_passes: of TinyReptile; more than one is over a support set that is kept (B5). selective: the loss threshold
+    and the replay buffer, for each size, of TinyReptile that passes over what it knows, in the last of these passes
+    (B6); or none.
     name: of its rows; default: the model's.
     """
 
@@ -80,22 +82,22 @@ class Task:
         return 0.01 if model_named(self.model).network.classifier else -0.01 * _WAVE_MEAN_SQUARE
 
     @property
-    def streams(self) -> list[tuple[int, Order]]:
-        """What TinyReptile is tried with: shots, and the order of work."""
-        plain = [(shots, Order(passes, 1)) for passes in self.stream_passes for shots in self.shots]
+    def streams(self) -> list[tuple[int, Schedule]]:
+        """What TinyReptile is tried with: shots, and the schedule of work."""
+        plain = [(shots, Schedule(passes, 1)) for passes in self.stream_passes for shots in self.shots]
         sizes = zip(self.shots, self.selective, strict=bool(self.selective))
-        return plain + [(shots, Order(self.stream_passes[-1], 1, *numbers)) for shots, numbers in sizes]
+        return plain + [(shots, Schedule(self.stream_passes[-1], 1, *numbers)) for shots, numbers in sizes]
 
     def samples(self, shots: int) -> int:
         """In a support set."""
         return shots * model_named(self.model).defaults.ways
 
-    def simulation(self, order: Order, rate: float, shots: int, seed: int) -> Simulation:
+    def simulation(self, schedule: Schedule, rate: float, shots: int, seed: int) -> Simulation:
         """Devices do in a round what new ones do to adapt, at the same rate."""
         defaults = model_named(self.model).defaults
         return Simulation(
             task=self.model,
-            strategy="tinyreptile" if order.batch == 1 else "reptile",
+            strategy="tinyreptile" if schedule.batch == 1 else "reptile",
             engine="w16",
             seed=seed,
             rounds=self.rounds,
@@ -106,15 +108,15 @@ class Task:
             learning_rate=rate,
             alpha=defaults.alpha,
             alpha_final=0.0,
-            passes=order.passes,
-            batch=order.batch,
-            least_loss=order.least_loss,
-            memory=order.memory,
+            passes=schedule.passes,
+            batch=schedule.batch,
+            loss_threshold=schedule.loss_threshold,
+            replay_buffer_size=schedule.replay_buffer_size,
             eval_tasks=self.eval_tasks,
             queries=defaults.queries,
             adapt_shots=shots,
-            adapt_passes=order.passes,
-            adapt_batch=order.batch,
+            adapt_passes=schedule.passes,
+            adapt_batch=schedule.batch,
         )
 
 

@@ -10,8 +10,8 @@ from typing import Final, TypeAlias
 from jaragua.experiments.reproduce import Experiment, Outcome, Store
 from jaragua.experiments.reproduce.plan import TaskOfPlan
 from jaragua.experiments.reproduce.run import outcome_of
-from jaragua.experiments.reptile_search.grid import Order, Task
-from jaragua.experiments.reptile_search.search import Equal, Found, Judge, Learned, search
+from jaragua.experiments.reptile_search.grid import Schedule, Task
+from jaragua.experiments.reptile_search.search import Equal, Evaluate, Found, Learned, search
 from jaragua.simulation import Simulation
 from jaragua_bench.batch_reptile import Case, Comparison, Work, compare
 
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Size:
-    """All that is known of one support-set size. comparisons: of what was found, in the order of `works`."""
+    """All that is known of one support-set size. comparisons: of what was found, in the schedule of `works`."""
 
     task: Task
     shots: int
@@ -92,8 +92,8 @@ class Size:
 
 
 def _work(learned: Learned) -> Work:
-    order = learned.order
-    return Work(order.passes, order.batch, learned.rate, order.least_loss, order.memory)
+    schedule = learned.schedule
+    return Work(schedule.passes, schedule.batch, learned.rate, schedule.loss_threshold, schedule.replay_buffer_size)
 
 
 def _cheapest(rows: list[Row], equal: Equal) -> Row:
@@ -101,7 +101,7 @@ def _cheapest(rows: list[Row], equal: Equal) -> Row:
 
 
 class Simulations:
-    """Judges one task's orders by simulations; a store keeps each, so none is done twice."""
+    """Evaluates one task's schedules by simulations; a store keeps each, so none is done twice."""
 
     def __init__(self, task: Task, store: Store, workers: int | None, on_progress: OnProgress) -> None:
         self._task = task
@@ -115,12 +115,12 @@ class Simulations:
         """Of wall time that all of them took, in this start of the command or an earlier one."""
         return sum(outcome.seconds for outcome in self.outcomes.values())
 
-    def judge(self, shots: int) -> Judge:
+    def evaluate(self, shots: int) -> Evaluate:
         """Of one support-set size."""
-        return lambda order, rate, seed: self._outcome(shots, order, rate, seed).after.mean / self._task.point
+        return lambda schedule, rate, seed: self._outcome(shots, schedule, rate, seed).after.mean / self._task.point
 
-    def _outcome(self, shots: int, order: Order, rate: float, seed: int) -> Outcome:
-        experiment = _experiment(self._task, self._task.simulation(order, rate, shots, seed), order)
+    def _outcome(self, shots: int, schedule: Schedule, rate: float, seed: int) -> Outcome:
+        experiment = _experiment(self._task, self._task.simulation(schedule, rate, shots, seed), schedule)
         if experiment.key not in self.outcomes:
             if len(self.outcomes) % _EVERY == 0:
                 self._on_progress(f"{experiment.name}, {len(self.outcomes)} simulations done")
@@ -135,10 +135,10 @@ def searched(simulations: Simulations, task: Task) -> list[Size]:
     """
     sizes: list[Size] = []
     rates: dict[tuple[int, int], float] = {}
-    for shots, order in task.streams:
-        least_rate = rates[shots, order.passes] if order.least_loss else 0.0
-        found = search(task.trials, simulations.judge(shots), order, least_rate)
-        rates.setdefault((shots, order.passes), found.stream.rate)
+    for shots, schedule in task.streams:
+        least_rate = rates[shots, schedule.passes] if schedule.loss_threshold else 0.0
+        found = search(task.trials, simulations.evaluate(shots), schedule, least_rate)
+        rates.setdefault((shots, schedule.passes), found.stream.rate)
         sizes.append(Size(task, shots, found))
     return sizes
 
@@ -149,8 +149,8 @@ def counted(sizes: list[Size]) -> list[Size]:
     return [replace(size, comparisons=tuple(islice(comparisons, len(size.works)))) for size in sizes]
 
 
-def _experiment(task: Task, simulation: Simulation, order: Order) -> Experiment:
+def _experiment(task: Task, simulation: Simulation, schedule: Schedule) -> Experiment:
     """As `jaragua reproduce` keeps them."""
-    name = f"{task.model}, {order} at rate {simulation.learning_rate:g}, {simulation.adapt_shots} shots"
+    name = f"{task.model}, {schedule} at rate {simulation.learning_rate:g}, {simulation.adapt_shots} shots"
     row = TaskOfPlan(task.model, task.model, task.model, len(task.trials.seeds))
-    return Experiment(name, row, str(order), "support", str(simulation.adapt_shots), simulation)
+    return Experiment(name, row, str(schedule), "support", str(simulation.adapt_shots), simulation)

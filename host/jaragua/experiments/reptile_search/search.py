@@ -1,4 +1,4 @@
-"""The search, on figures that a judge gives: no simulation is known here. Pure."""
+"""The search, on figures that are handed in: no simulation is known here. Pure."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Final, TypeAlias
 
-from jaragua.experiments.reptile_search.grid import ACCUMULATIONS, BATCHES, STREAM, Order, Trials
+from jaragua.experiments.reptile_search.grid import ACCUMULATIONS, BATCHES, STREAM, Schedule, Trials
 from jaragua.report.intervals import Interval, paired_interval
 
 #: By how many points batch Reptile may be behind TinyReptile and still count as equal.
 EQUAL_POINTS: Final = 1.0
-#: Rates that all seeds judge: the best of the first ones'.
+#: Rates that all seeds evaluate: the best of the first ones'.
 _RATES_KEPT: Final = 2
 
-#: Of an order at a rate under a seed: what the metric is after adapting, in points (more is better).
-Judge: TypeAlias = Callable[[Order, float, int], float]
+#: Of an schedule at a rate under a seed: what the metric is after adapting, in points (more is better).
+Evaluate: TypeAlias = Callable[[Schedule, float, int], float]
 
 
 @dataclass(frozen=True)
 class Learned:
-    """An order at its best rate. points: one for each seed. at_edge: no rate beyond this one was tried."""
+    """An schedule at its best rate. points: one for each seed. at_edge: no rate beyond this one was tried."""
 
-    order: Order
+    schedule: Schedule
     rate: float
     points: tuple[float, ...]
     at_edge: bool
@@ -65,38 +65,38 @@ class Found:
     alike: Equal | None = None
 
 
-def search(trials: Trials, judge: Judge, order: Order = STREAM, least_rate: float = 0.0) -> Found:
-    """TinyReptile in this order at its best rate; then batch Reptile, with more passes until it learns as well.
+def search(trials: Trials, evaluate: Evaluate, schedule: Schedule = STREAM, least_rate: float = 0.0) -> Found:
+    """TinyReptile in this schedule at its best rate; then batch Reptile, with more passes until it learns as well.
 
     least_rate: of TinyReptile.
     """
-    stream = at_best_rate(order, trials, judge, least_rate)
-    in_steps = ACCUMULATIONS if order == STREAM else ()
-    accumulations = tuple(at_best_rate(Order(1, batch), trials, judge) for batch in in_steps)
+    stream = at_best_rate(schedule, trials, evaluate, least_rate)
+    in_steps = ACCUMULATIONS if schedule == STREAM else ()
+    accumulations = tuple(at_best_rate(Schedule(1, batch), trials, evaluate) for batch in in_steps)
 
-    def equal_from(least_passes: int, least_loss: float = 0.0) -> Equal:
+    def equal_from(least_passes: int, loss_threshold: float = 0.0) -> Equal:
         tried: tuple[Learned, ...] = ()
         for passes in range(least_passes, trials.most_passes + 1):
-            tried = tuple(at_best_rate(Order(passes, batch, least_loss), trials, judge) for batch in BATCHES)
+            tried = tuple(at_best_rate(Schedule(passes, batch, loss_threshold), trials, evaluate) for batch in BATCHES)
             equal = tuple(one for one in tried if one.mean >= stream.mean - EQUAL_POINTS)
             if equal:
                 return Equal(equal, True)
         return Equal(tried, False)
 
     equal = equal_from(1)
-    several = equal_from(2) if equal.found[0].order.passes == 1 else None
-    alike = equal_from(1, order.least_loss) if order.least_loss else None
+    several = equal_from(2) if equal.found[0].schedule.passes == 1 else None
+    alike = equal_from(1, schedule.loss_threshold) if schedule.loss_threshold else None
     return Found(stream, equal, several, accumulations, alike)
 
 
-def at_best_rate(order: Order, trials: Trials, judge: Judge, least_rate: float = 0.0) -> Learned:
+def at_best_rate(schedule: Schedule, trials: Trials, evaluate: Evaluate, least_rate: float = 0.0) -> Learned:
     """The best mean over all seeds, among the rates of the best means over the first seeds."""
     rates = [rate for rate in trials.rates if rate >= least_rate]
-    means = {rate: fmean(judge(order, rate, seed) for seed in trials.seeds[: trials.scouts]) for rate in rates}
+    means = {rate: fmean(evaluate(schedule, rate, seed) for seed in trials.seeds[: trials.scouts]) for rate in rates}
     kept = sorted(rates, key=lambda rate: -means[rate])[:_RATES_KEPT]
-    return max((_under_all_seeds(order, rate, trials, judge) for rate in kept), key=lambda one: one.mean)
+    return max((_under_all_seeds(schedule, rate, trials, evaluate) for rate in kept), key=lambda one: one.mean)
 
 
-def _under_all_seeds(order: Order, rate: float, trials: Trials, judge: Judge) -> Learned:
-    points = tuple(judge(order, rate, seed) for seed in trials.seeds)
-    return Learned(order, rate, points, rate in (min(trials.rates), max(trials.rates)))
+def _under_all_seeds(schedule: Schedule, rate: float, trials: Trials, evaluate: Evaluate) -> Learned:
+    points = tuple(evaluate(schedule, rate, seed) for seed in trials.seeds)
+    return Learned(schedule, rate, points, rate in (min(trials.rates), max(trials.rates)))

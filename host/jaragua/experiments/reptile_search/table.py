@@ -79,7 +79,7 @@ def _rate(learned: Learned) -> str:
 
 
 def _learned(size: Size, learned: Learned) -> str:
-    return f"{learned.order}, {_rate(learned)}: {_score(size, learned)}"
+    return f"{learned.schedule}, {_rate(learned)}: {_score(size, learned)}"
 
 
 def _score(size: Size, learned: Learned) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jaragua.simulation.evaluation.figures import FIGURES
 from jaragua.simulation.native import library
-from jaragua.strategies import NO_PULL, ClientWork, Vector
+from jaragua.strategies import NO_DECAY, ClientWork, Vector
 from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.planning.operators import DensePlan
 from jaragua_compiler.planning.plan import Plan
@@ -55,7 +55,7 @@ class _Work(ctypes.Structure):
         ("output_exponent", ctypes.c_int32),
         ("rate_mantissa", ctypes.c_int32),
         ("rate_exponent", ctypes.c_int32),
-        ("least_loss", ctypes.c_uint32),
+        ("loss_threshold", ctypes.c_uint32),
     )
 
 
@@ -96,16 +96,16 @@ def lanes_fit(plan: Plan) -> bool:
 
 def lanes_can(work: ClientWork, counts: NDArray[np.int64]) -> bool:
     """Whether these devices can: a step a sample, and each as many samples."""
-    plain = work.batch == 1 and work.pull(int(counts[0])) == NO_PULL
+    plain = work.batch == 1 and work.proximal_decay(int(counts[0])) == NO_DECAY
     return plain and len(counts) >= WORTH_LANES and bool((counts == counts[0]).all())
 
 
 class Task(NamedTuple):
-    """What each device does, a step a sample. least_loss: of a sample that teaches anything, in integers (A11.8)."""
+    """What each device does, a step a sample. loss_threshold: as the engine takes it (A11.8)."""
 
     rate: LearningRate
     passes: int
-    least_loss: int
+    loss_threshold: int
 
 
 class _Scaled(NamedTuple):
@@ -248,7 +248,7 @@ class DenseLanes:
         whole = _whole_rate(task.rate, network.outputs, network.classifier)
         exponent = _PROBABILITY_EXPONENT if network.classifier else found.output
         pointers = layers.ctypes.data, units.ctypes.data
-        numbers = network.classifier, exponent, whole.mantissa, whole.exponent, task.least_loss
+        numbers = network.classifier, exponent, whole.mantissa, whole.exponent, task.loss_threshold
         return _Work(*pointers, len(layers), task.passes, *numbers)
 
     def _memories(self, count: int) -> ctypes.Array[_Memory]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jaragua.simulation.clients.samples import Batch
 from jaragua.strategies import ClientWork, Vector
-from jaragua.strategies.aggregation import LazyRows, Told
+from jaragua.strategies.aggregation import LazyRows, UpdateMask
 
 
 class Learned(Protocol):
@@ -39,13 +39,13 @@ def learned_onto(vector: Vector, learned: Vector | Learned) -> Vector | LazyRows
 class Trained:
     """What the devices of a round made of a start.
 
-    rows: what they learned. loss: mean over all samples. told: bool [devices, parameters], what of it a device of
-    coarser weights than others has anything to say of (R14).
+    rows: what they learned. loss: mean over all samples. update_mask: bool [devices, parameters], what of it a device
+    of coarser weights than others has anything to say of (R14).
     """
 
     rows: Vector | Learned
     loss: float
-    told: Told | None = None
+    update_mask: UpdateMask | None = None
 
     @functools.cached_property
     def learned(self) -> Vector:
@@ -54,7 +54,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluation:
     """One figure for each task, float64 [tasks], in the metric of the model."""
 
     before: NDArray[np.float64]
@@ -82,6 +82,6 @@ class VirtualFleet(Protocol):
         """Every device of the batch does the work, from the same start."""
         ...
 
-    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
-        """Every device is judged on its query samples before and after it did the work on its support samples."""
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Evaluation:
+        """Every device is evaluated on its query samples before and after it did the work on its support samples."""
         ...

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.simulation.clients.engine import Judged, Trained
+from jaragua.simulation.clients.engine import Evaluation, Trained
 from jaragua.simulation.clients.float_table import Table, table_of
 from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes
 from jaragua.simulation.clients.workers import Workers
@@ -44,8 +44,8 @@ class _Work(ctypes.Structure):
         ("passes", ctypes.c_int32),
         ("batch", ctypes.c_int32),
         ("rate", ctypes.c_float),
-        ("pull", ctypes.c_float),
-        ("least_loss", ctypes.c_double),
+        ("proximal_decay", ctypes.c_float),
+        ("loss_threshold", ctypes.c_double),
     )
 
 
@@ -86,7 +86,7 @@ class FloatFleet:
     """Devices of one network."""
 
     def __init__(self, model: Model, workers: int, cache: Path, samples: int | None = None) -> None:
-        """samples: of a task as it is asked for, by which FedProx pulls. Raises: ToolchainError without the C."""
+        """samples: of a task as asked for, for FedProx's proximal decay. Raises: ToolchainError without the C."""
         self._model = model
         self._samples = samples
         self._table = table_of(model.network)
@@ -115,7 +115,7 @@ class FloatFleet:
         wanted = _work(work, asked_of(batch, self._samples))
 
         def one(copy: ctypes.CDLL, share: Batch) -> tuple[Floats, Figures]:
-            return self._train_share(copy, start, wanted, share)
+            return self._train_part(copy, start, wanted, share)
 
         results = self._workers.run(one, batch.shares(self._threads_for(batch, work.passes)))
         trained = results[0][0] if len(results) == 1 else np.concatenate([weights for weights, _ in results])
@@ -125,21 +125,21 @@ class FloatFleet:
         samples = int(batch.counts.sum()) * work.passes
         return Trained(learned, float(losses.sum()) / samples)
 
-    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Evaluation:
         """Before and after adaptation, each device on its own query samples."""
         work, support = in_one_pass(work, support)
         wanted = _work(work, asked_of(support, self._samples))
 
         def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures]:
-            return self._adapt_share(copy, start, wanted, *share)
+            return self._adapt_part(copy, start, wanted, *share)
 
         count = self._threads_for(support, work.passes)
         results = self._workers.run(one, list(zip(support.shares(count), query.shares(count), strict=True)))
         before, after = (np.concatenate([result[side] for result in results]) for side in (0, 1))
         column = 0 if self._model.metric == "accuracy" else 1
-        return Judged(before[:, column] / query.counts, after[:, column] / query.counts)
+        return Evaluation(before[:, column] / query.counts, after[:, column] / query.counts)
 
-    def _train_share(self, copy: ctypes.CDLL, start: bytes, work: _Work, share: Batch) -> tuple[Floats, Figures]:
+    def _train_part(self, copy: ctypes.CDLL, start: bytes, work: _Work, share: Batch) -> tuple[Floats, Figures]:
         samples, memory = _Arrays(share, self._model.network), _EngineMemory(self._table, start)
         trained = np.empty((len(share), self._table.head.parameters), np.float32)
         figures = np.zeros((len(share), 2))
@@ -147,7 +147,7 @@ class FloatFleet:
         copy.jrg_float_train(*map(ctypes.byref, structures), trained.ctypes.data, figures.ctypes.data)
         return trained, figures
 
-    def _adapt_share(
+    def _adapt_part(
         self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
     ) -> tuple[Figures, Figures]:
         learnt, asked = (_Arrays(batch, self._model.network) for batch in (support, query))
@@ -163,7 +163,7 @@ class FloatFleet:
 
 
 def _work(work: ClientWork, samples: int) -> _Work:
-    return _Work(work.passes, work.batch, work.learning_rate, work.kept_after_a_pass(samples), work.least_loss)
+    return _Work(work.passes, work.batch, work.learning_rate, work.kept_after_a_pass(samples), work.loss_threshold)
 
 
 def _declare(copy: ctypes.CDLL) -> None:

@@ -12,6 +12,7 @@ from jaragua_compiler.graph.network import (
     Add,
     AveragePool2D,
     Conv2D,
+    ConvGeometry,
     Dense,
     DepthwiseConv2D,
     Flatten,
@@ -19,7 +20,6 @@ from jaragua_compiler.graph.network import (
     Layer,
     MaxPool2D,
     Network,
-    Window,
 )
 
 _WEIGHTED, _DEPTHWISE, _MAX_POOL, _AVERAGE_POOL, _ADD, _SAME = range(6)
@@ -137,21 +137,21 @@ class _Maker:
         numbers: dict[str, int] = {}
         for shape, three in zip(shapes, names, strict=True):
             numbers |= dict(zip(three, shape if len(shape) == 3 else (1, 1, *shape), strict=True))
-        window = self._window(index, layer)
-        numbers["kernel_rows"], numbers["kernel_columns"] = window.kernel
-        numbers["stride_rows"], numbers["stride_columns"] = window.stride
-        numbers["pad_top"], numbers["pad_left"] = window.pads[0][0], window.pads[1][0]
+        geometry = self._geometry(index, layer)
+        numbers["kernel_rows"], numbers["kernel_columns"] = geometry.kernel
+        numbers["stride_rows"], numbers["stride_columns"] = geometry.stride
+        numbers["pad_top"], numbers["pad_left"] = geometry.pads[0][0], geometry.pads[1][0]
         return numbers
 
-    def _window(self, index: int, layer: Layer) -> Window:
+    def _geometry(self, index: int, layer: Layer) -> ConvGeometry:
         """A layer without a window has one of a single pixel."""
         if isinstance(layer, Conv2D | DepthwiseConv2D | MaxPool2D | AveragePool2D):
-            return self._network.window(index)
+            return self._network.conv_geometry(index)
         kernel = (1, 1)
         if isinstance(layer, GlobalAveragePool2D):
             rows, columns, _ = self._network.shapes[self._network.operands(index)[0]]
             kernel = (rows, columns)
-        return Window(kernel, kernel, ((0, 0), (0, 0)), (1, 1))
+        return ConvGeometry(kernel, kernel, ((0, 0), (0, 0)), (1, 1))
 
     def _weights(self, index: int, layer: Layer) -> dict[str, int]:
         network = self._network
@@ -169,5 +169,5 @@ class _Maker:
 
     def _patches(self, index: int, length: int) -> int:
         place = self.patches
-        self.patches += math.prod(self._network.window(index).positions) * length
+        self.patches += math.prod(self._network.conv_geometry(index).positions) * length
         return place

@@ -19,7 +19,7 @@ from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.simulation.clients.batched_dense import DenseLanes, Integers, LearnedInStep, Task, lanes_can, lanes_fit
 from jaragua.simulation.clients.batched_packing import DenseStart
-from jaragua.simulation.clients.engine import Judged, Trained
+from jaragua.simulation.clients.engine import Evaluation, Trained
 from jaragua.simulation.clients.layout import regions, units
 from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass
 from jaragua.simulation.clients.workers import Workers
@@ -29,7 +29,7 @@ from jaragua.strategies import ClientWork, Vector
 from jaragua_compiler.codegen.emitter import emitted_files
 from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.planning.plan import Plan
-from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_least_loss, quantise_targets
+from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_loss_threshold, quantise_targets
 from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
 from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_models import Model
@@ -51,10 +51,10 @@ class _Work(ctypes.Structure):
         ("regions_count", ctypes.c_uint32),
         ("passes", ctypes.c_uint32),
         ("batch", ctypes.c_uint32),
-        ("pull", ctypes.c_int32),
+        ("proximal_decay", ctypes.c_int32),
         ("rate_mantissa", ctypes.c_uint16),
         ("rate_exponent", ctypes.c_uint8),
-        ("least_loss", ctypes.c_uint32),
+        ("loss_threshold", ctypes.c_uint32),
     )
 
 
@@ -96,7 +96,7 @@ class IntegerFleet:
     """Devices of one network. Same start, work and samples give the same bits as a board (tests/simulate)."""
 
     def __init__(self, model: Model, codec: ModelCodec, workers: int, cache: Path, samples: int | None = None) -> None:
-        """samples: of a task as it is asked for, by which FedProx pulls. Raises: ToolchainError without the C."""
+        """samples: of a task as asked for, for FedProx's proximal decay. Raises: ToolchainError without the C."""
         self._model = model
         self._codec = codec
         self._samples = samples
@@ -138,19 +138,19 @@ class IntegerFleet:
             learned, figures = self._one_by_one(start, work, batch)
         return Trained(learned, float(figures["loss"].sum()) * loss_unit(self._plan, start) / samples)
 
-    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Evaluation:
         """Before and after adaptation, each device on its own query samples."""
         work, support = in_one_pass(work, support)
         wanted = self._work(start, work, support)
 
         def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures]:
-            return self._adapt_share(copy, start, wanted, *share)
+            return self._adapt_part(copy, start, wanted, *share)
 
         count = self._threads_for(support, wanted.passes)
         results = self._workers_for(work).run(one, list(zip(support.shares(count), query.shares(count), strict=True)))
         before, after = (np.concatenate([result[side] for result in results]) for side in (0, 1))
         unit = loss_unit(self._plan, start)
-        return Judged(*(scores(self._model, unit, figures, query.counts) for figures in (before, after)))
+        return Evaluation(*(scores(self._model, unit, figures, query.counts) for figures in (before, after)))
 
     # ---- C ----
 
@@ -173,7 +173,7 @@ class IntegerFleet:
             learned = np.empty((len(share), self._parameters))
             figures = np.zeros(len(share), FIGURES)
             structures = ctypes.byref(wanted), start, ctypes.byref(samples.structure())
-            _require_good(copy.jrg_virtual_train(*structures, learned.ctypes.data, figures.ctypes.data))
+            _require_good(copy.jrg_integer_train(*structures, learned.ctypes.data, figures.ctypes.data))
             return learned, figures
 
         results = self._workers_for(work).run(train, batch.shares(self._threads_for(batch, work.passes)))
@@ -187,17 +187,17 @@ class IntegerFleet:
         scale, rate = self._scale(start), _rate(work.learning_rate)
         threads = self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP)
         arrays = *self._quantised_in_c(lanes, scale.exponents, batch), _seeds(batch)
-        least_loss = quantise_least_loss(self._plan, scale.exponents, work.least_loss)
-        task = Task(rate, work.passes, least_loss)
+        loss_threshold = quantise_loss_threshold(self._plan, scale.exponents, work.loss_threshold)
+        task = Task(rate, work.passes, loss_threshold)
         return lanes.train(start, scale.exponents, scale.units, task, arrays, threads)
 
-    def _adapt_share(
+    def _adapt_part(
         self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
     ) -> tuple[Figures, Figures]:
         learnt, asked = self._quantised(start, support), self._quantised(start, query)
         before, after = np.zeros(len(support), FIGURES), np.zeros(len(support), FIGURES)
         structures = learnt.structure(), asked.structure()
-        status = copy.jrg_virtual_adapt(
+        status = copy.jrg_integer_adapt(
             ctypes.byref(work), start, *map(ctypes.byref, structures), before.ctypes.data, after.ctypes.data
         )
         _require_good(status)
@@ -211,10 +211,10 @@ class IntegerFleet:
             len(self._regions),
             work.passes,
             work.batch,
-            work.pull(asked_of(batch, self._samples)),
+            work.proximal_decay(asked_of(batch, self._samples)),
             rate.mantissa,
             rate.exponent,
-            quantise_least_loss(self._plan, self._scale(start).exponents, work.least_loss),
+            quantise_loss_threshold(self._plan, self._scale(start).exponents, work.loss_threshold),
         )
 
     def _quantised(self, start: bytes, batch: Batch) -> _Quantised:
@@ -267,8 +267,8 @@ def _build(plan: Plan, cache: Path) -> Path:
 
 def _declare(copy: ctypes.CDLL) -> None:
     pointer = ctypes.c_void_p
-    copy.jrg_virtual_train.argtypes = [pointer, ctypes.c_char_p, pointer, pointer, pointer]
-    copy.jrg_virtual_adapt.argtypes = [pointer, ctypes.c_char_p, pointer, pointer, pointer, pointer]
+    copy.jrg_integer_train.argtypes = [pointer, ctypes.c_char_p, pointer, pointer, pointer]
+    copy.jrg_integer_adapt.argtypes = [pointer, ctypes.c_char_p, pointer, pointer, pointer, pointer]
 
 
 def _require_good(status: int) -> None:

@@ -15,7 +15,7 @@ _FIELDS: Final = ("offset_bytes", "rows", "row_numbers", "row_used", "width_byte
 
 
 class Region(ctypes.Structure):
-    """jrg_virtual_region: rows of numbers, of which the first `row_used` count; the others are padding."""
+    """jrg_integer_region: rows of numbers, of which the first `row_used` count; the others are padding."""
 
     _fields_ = tuple((name, ctypes.c_uint32) for name in _FIELDS)
 

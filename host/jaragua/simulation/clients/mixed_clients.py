@@ -7,24 +7,24 @@ from types import TracebackType
 
 import numpy as np
 
-from jaragua.simulation.clients.engine import Judged, Trained, VirtualFleet
+from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet
 from jaragua.simulation.clients.samples import Batch
 from jaragua.strategies import ClientWork, Vector
 
 
-def floats_among(devices: int, float_share: float) -> int:
+def floats_among(devices: int, float_fraction: float) -> int:
     """How many devices of a round compute in float32: the share, rounded up."""
-    return min(devices, math.ceil(float_share * devices))
+    return min(devices, math.ceil(float_fraction * devices))
 
 
 class MixedFleet:
-    """Of the devices of a round, sorted, the first ones compute in float32; so does who judges."""
+    """Of the devices of a round, sorted, the first ones compute in float32; so does who evaluates."""
 
-    def __init__(self, floats: VirtualFleet, integers: VirtualFleet, float_share: float) -> None:
-        """float_share: of each round's devices, 0 to 1, rounded up."""
+    def __init__(self, floats: VirtualFleet, integers: VirtualFleet, float_fraction: float) -> None:
+        """float_fraction: of each round's devices, 0 to 1, rounded up."""
         self._floats = floats
         self._integers = integers
-        self._share = float_share
+        self._share = float_fraction
         self._last = (b"", b"")
 
     def __enter__(self) -> MixedFleet:
@@ -51,15 +51,15 @@ class MixedFleet:
         first = floats_among(len(batch), self._share)
         if first == len(batch):
             return self._floats.train(self._in_float32(start), work, batch)
-        boards = self._integers.train(start, work, batch.share(first, len(batch)))
-        pis = self._floats.train(self._in_float32(start), work, batch.share(0, first))
+        boards = self._integers.train(start, work, batch.part(first, len(batch)))
+        pis = self._floats.train(self._in_float32(start), work, batch.part(0, first))
         learned = np.concatenate([pis.learned, boards.learned])
-        told = learned != 0
-        told[:first] = True
+        update_mask = learned != 0
+        update_mask[:first] = True
         loss = (first * pis.loss + (len(batch) - first) * boards.loss) / len(batch)
-        return Trained(learned, loss, told)
+        return Trained(learned, loss, update_mask)
 
-    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Evaluation:
         """In float32."""
         return self._floats.adapt(self._in_float32(start), work, support, query)
 

@@ -15,8 +15,8 @@ from types import TracebackType
 import numpy as np
 
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.node.pull import WHOLE_WAY, pulled
-from jaragua.simulation.clients.engine import Judged, Trained, VirtualFleet
+from jaragua.node.proximal_decay import NO_DECAY, decayed
+from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet
 from jaragua.simulation.clients.float_clients import FloatFleet
 from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes
 from jaragua.simulation.evaluation.figures import FIGURES, loss_unit, scores
@@ -30,7 +30,7 @@ from jaragua_compiler.quantisation.blob import (
     Int16Array,
     exponents,
     quantise_inputs,
-    quantise_least_loss,
+    quantise_loss_threshold,
     quantise_targets,
 )
 from jaragua_models import Model
@@ -38,7 +38,7 @@ from jaragua_models import Model
 
 def _devices(batch: Batch) -> Iterator[Batch]:
     """Each device's samples alone."""
-    return (batch.share(one, one + 1) for one in range(len(batch)))
+    return (batch.part(one, one + 1) for one in range(len(batch)))
 
 
 def _step_size(work: ClientWork, samples: int) -> int:
@@ -61,7 +61,7 @@ class ReferenceFleet(_Closed):
     """Devices of one network in the boards' integers: the same bits as IntegerFleet."""
 
     def __init__(self, model: Model, codec: ModelCodec, samples: int | None = None) -> None:
-        """samples: of a task as it is asked for, by which FedProx pulls."""
+        """samples: asked for of a task; FedProx's proximal decay depends on it."""
         self._model, self._codec, self._samples = model, codec, samples
         self._engines = {many: ReferenceEngine(replace(codec.plan, accumulate=many)) for many in (False, True)}
         """By whether a step takes several samples (A11.1)."""
@@ -82,39 +82,41 @@ class ReferenceFleet(_Closed):
         work, batch = in_one_pass(work, batch)
         begun, figures = self.numbers(start), np.zeros(len(batch), FIGURES)
         learned = np.empty((len(batch), len(begun)))
-        pull = work.pull(asked_of(batch, self._samples))
+        proximal_decay = work.proximal_decay(asked_of(batch, self._samples))
         for row, one in enumerate(_devices(batch)):
-            learned[row] = self.numbers(self._learn(start, work, pull, one, figures[row]).blob()) - begun
+            learned[row] = self.numbers(self._learn(start, work, proximal_decay, one, figures[row]).blob()) - begun
         samples = int(batch.counts.sum()) * work.passes
         return Trained(learned, float(figures["loss"].sum()) * loss_unit(self._codec.plan, start) / samples)
 
-    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Evaluation:
         """Before and after adaptation, each device on its own query samples."""
         work, support = in_one_pass(work, support)
         before, after, unused = (np.zeros(len(support), FIGURES) for _ in range(3))
-        pull = work.pull(asked_of(support, self._samples))
+        proximal_decay = work.proximal_decay(asked_of(support, self._samples))
         for row, (learnt, asked) in enumerate(zip(_devices(support), _devices(query), strict=True)):
             engine = self._engines[False]
             engine.load(start)
             self._evaluate(engine, start, asked, before[row])
-            self._evaluate(self._learn(start, work, pull, learnt, unused[row]), start, asked, after[row])
+            self._evaluate(self._learn(start, work, proximal_decay, learnt, unused[row]), start, asked, after[row])
         unit = loss_unit(self._codec.plan, start)
-        return Judged(*(scores(self._model, unit, figures, query.counts) for figures in (before, after)))
+        return Evaluation(*(scores(self._model, unit, figures, query.counts) for figures in (before, after)))
 
-    def _learn(self, start: bytes, work: ClientWork, pull: int, one: Batch, figures: np.void) -> ReferenceEngine:
-        """The engine after one device's work: what integer_clients.c does (jrg_virtual_learn)."""
+    def _learn(
+        self, start: bytes, work: ClientWork, proximal_decay: int, one: Batch, figures: np.void
+    ) -> ReferenceEngine:
+        """The engine after one device's work: what integer_clients.c does (jrg_integer_learn)."""
         step, seed = _step_size(work, len(one.x)), int(one.seeds[0])
         engine = self._engines[step > 1]
         engine.load(start)
         engine.set_accumulation(step)
         found = exponents(self._codec.plan, start)
-        engine.set_least_loss(quantise_least_loss(self._codec.plan, found, work.least_loss))
+        engine.set_loss_threshold(quantise_loss_threshold(self._codec.plan, found, work.loss_threshold))
         engine.set_seed(seed & 0xFFFFFFFF)
         for number in range(work.passes):
             self._pass(engine, start, work, one, figures)
-            if pull != WHOLE_WAY:
-                engine.load(pulled(self._codec.plan, start, engine.blob(), pull))
-            if pull != WHOLE_WAY or len(one.x) % step:
+            if proximal_decay != NO_DECAY:
+                engine.load(decayed(self._codec.plan, start, engine.blob(), proximal_decay))
+            if proximal_decay != NO_DECAY or len(one.x) % step:
                 engine.set_seed((seed + number + 1) & 0xFFFFFFFF)  # on a board the next pass is a job of its own
         return engine
 
@@ -141,7 +143,7 @@ class NumpyFloatFleet(_Closed):
     """Devices of one network in float32: what FloatFleet does in C."""
 
     def __init__(self, model: Model, samples: int | None = None) -> None:
-        """samples: of a task as it is asked for, by which FedProx pulls."""
+        """samples: asked for of a task; FedProx's proximal decay depends on it."""
         self._model, self._network, self._samples = model, model.network, samples
         self._shapes = [model.network.weight_shapes(index) for index in model.network.weighted]
 
@@ -167,7 +169,7 @@ class NumpyFloatFleet(_Closed):
             learned[row], loss = weights - begun, loss + lost
         return Trained(learned, loss / (int(batch.counts.sum()) * work.passes))
 
-    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Evaluation:
         """Before and after adaptation, each device on its own query samples."""
         work, support = in_one_pass(work, support)
         begun, kept = self.numbers(start), work.kept_after_a_pass(asked_of(support, self._samples))
@@ -175,7 +177,7 @@ class NumpyFloatFleet(_Closed):
         for row, (learnt, asked) in enumerate(zip(_devices(support), _devices(query), strict=True)):
             found[0, row] = self._score(begun, asked)
             found[1, row] = self._score(self._learn(begun, work, kept, learnt)[0], asked)
-        return Judged(found[0], found[1])
+        return Evaluation(found[0], found[1])
 
     def _learn(self, begun: Vector, work: ClientWork, kept: float, one: Batch) -> tuple[Vector, float]:
         """Weights in float64 after one device's work, and the sum of the losses it saw."""
@@ -193,12 +195,12 @@ class NumpyFloatFleet(_Closed):
         """The engine after one step on these samples, and the sum of their losses."""
         if len(places) == 1:
             sample = places.start
-            return engine, engine.train_step(one.x[sample], one.y[sample], work.learning_rate, work.least_loss).loss
+            return engine, engine.train_step(one.x[sample], one.y[sample], work.learning_rate, work.loss_threshold).loss
         total, loss = np.zeros(len(flat(engine.weights))), 0.0
         for sample in places:
-            found = engine.train_step(one.x[sample], one.y[sample], 0.0, work.least_loss)
+            found = engine.train_step(one.x[sample], one.y[sample], 0.0, work.loss_threshold)
             loss += found.loss
-            if not found.loss < work.least_loss:
+            if not found.loss < work.loss_threshold:
                 total += flat(engine.gradients)
         return self._engine(flat(engine.weights) - work.learning_rate / len(places) * total), loss
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from jaragua.errors import ToolError
-from jaragua.simulation.clients.engine import Judged, Trained, VirtualFleet
+from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet
 from jaragua.simulation.clients.samples import Batch
 from jaragua.strategies import ClientWork, Vector
 
@@ -63,13 +63,13 @@ class RayFleet:
         loss = sum(one.loss * count for one, count in zip(found, samples, strict=True)) / sum(samples)
         return Trained(np.concatenate([one.learned for one in found]), loss)
 
-    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Evaluation:
         """A share of the devices each."""
         count = len(self._workers)
         shares = list(zip(support.shares(count), query.shares(count), strict=True))
-        found: list[Judged] = self._all("adapt", start, work, shares)
+        found: list[Evaluation] = self._all("adapt", start, work, shares)
         before, after = (np.concatenate([getattr(one, side) for one in found]) for side in ("before", "after"))
-        return Judged(before, after)
+        return Evaluation(before, after)
 
     def _all(self, verb: str, start: bytes, work: ClientWork, shares: list[Any]) -> Any:
         workers = zip(self._workers, shares, strict=False)
@@ -86,7 +86,7 @@ class _Worker:
         found = self._fleet.train(start, work, batch)
         return replace(found, rows=found.learned)  # what C left does not travel
 
-    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Judged:
+    def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Evaluation:
         return self._fleet.adapt(start, work, support, query)
 
 

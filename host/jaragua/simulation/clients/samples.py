@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jaragua.errors import ModelError
 from jaragua.strategies import ClientWork
 from jaragua_compiler import Network
-from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_models import Samples
 
 
@@ -31,7 +31,7 @@ class Batch:
     def __len__(self) -> int:
         return len(self.counts)
 
-    def share(self, first: int, last: int) -> Batch:
+    def part(self, first: int, last: int) -> Batch:
         """The samples of devices first to last - 1."""
         begin, end = int(self.counts[:first].sum()), int(self.counts[:last].sum())
         return Batch(self.x[begin:end], self.y[begin:end], self.counts[first:last], self.seeds[first:last])
@@ -41,12 +41,12 @@ class Batch:
         if min(count, len(self)) == 1:
             return [self]
         edges = np.linspace(0, len(self), min(count, len(self)) + 1).round().astype(int)
-        return [self.share(first, last) for first, last in itertools.pairwise(edges.tolist())]
+        return [self.part(first, last) for first, last in itertools.pairwise(edges.tolist())]
 
-    def visited(self, passes: int, memory: int) -> Batch:
-        """Devices that learn each sample as often as one with such a memory visits it, in that order (visits.py)."""
+    def replayed(self, passes: int, replay_buffer_size: int) -> Batch:
+        """Each device's samples in replay order (`replay_order`)."""
         starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
-        order = {count: visits(count, passes, memory) for count in set(self.counts.tolist())}
+        order = {count: replay_order(count, passes, replay_buffer_size) for count in set(self.counts.tolist())}
         places = [start + order[count] for start, count in zip(starts, self.counts.tolist(), strict=True)]
         place = np.concatenate(places)
         return Batch(self.x[place], self.y[place], self.counts * passes, self.seeds)
@@ -62,10 +62,10 @@ class Batch:
 
 
 def in_one_pass(work: ClientWork, batch: Batch) -> tuple[ClientWork, Batch]:
-    """The same steps as one pass over samples in the order of their visits, if devices hold only some of them."""
-    if not work.memory or work.passes == 1:
+    """The same steps as one pass over samples in replay order, if devices hold only some of them."""
+    if not work.replay_buffer_size or work.passes == 1:
         return work, batch
-    return replace(work, passes=1, memory=0), batch.visited(work.passes, work.memory)
+    return replace(work, passes=1, replay_buffer_size=0), batch.replayed(work.passes, work.replay_buffer_size)
 
 
 def require_classes(batch: Batch, network: Network) -> None:

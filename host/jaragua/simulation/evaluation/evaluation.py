@@ -13,7 +13,7 @@ import jaragua_models
 from jaragua.errors import ConfigurationError, DataError, RunError
 from jaragua.models import is_file
 from jaragua.report.intervals import mean_interval
-from jaragua.simulation.clients.engine import Judged, VirtualFleet
+from jaragua.simulation.clients.engine import Evaluation, VirtualFleet
 from jaragua.simulation.clients.samples import Batch, joined
 from jaragua.simulation.models import model_named
 from jaragua.simulation.settings import CurvePoint, Means, Natural, Simulation
@@ -53,14 +53,15 @@ def held_out_tasks(simulation: Simulation, seeds: range) -> HeldOut:
 
 
 def check(simulation: Simulation) -> None:
-    """What judging would find out only after all the training: tasks that cannot be drawn, numbers without sense.
+    """What evaluation would find out only after all the training: tasks that cannot be drawn, numbers without sense.
 
     Of one's own data every task is tried: some held-out device may have too few samples. Of the zoo's all are alike.
     Raises: ConfigurationError, DataError.
     """
-    if simulation.memory and simulation.adapt_batch != 1:
+    if simulation.replay_buffer_size and simulation.adapt_batch != 1:
         message = (
-            f"memory is {simulation.memory}, which takes a step a sample, and adapt_batch {simulation.adapt_batch}"
+            f"replay_buffer_size is {simulation.replay_buffer_size}, which takes a batch of 1, "
+            f"and adapt_batch is {simulation.adapt_batch}"
         )
         raise ConfigurationError(message, "leave one of the two out")
     try:
@@ -71,13 +72,13 @@ def check(simulation: Simulation) -> None:
         del tried
 
 
-def judge(simulation: Simulation, fleet: VirtualFleet, vector: Vector) -> Judged:
+def evaluate(simulation: Simulation, fleet: VirtualFleet, vector: Vector) -> Evaluation:
     """All held-out tasks from one start, adapted as a new device does."""
     start, work = fleet.start(vector), _adaptation(simulation)
     return _together([fleet.adapt(start, work, tasks.support, tasks.query) for tasks in held_out(simulation)])
 
 
-def judge_starts(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[Vector]) -> Judged:
+def evaluate_starts(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[Vector]) -> Evaluation:
     """Every held-out task from a start of its own."""
     work, found = _adaptation(simulation), []
     for number, vector in zip(range(simulation.eval_tasks), vectors, strict=False):
@@ -86,7 +87,7 @@ def judge_starts(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[
     return _together(found)
 
 
-def judge_natural(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[Vector]) -> Natural | None:
+def evaluate_natural(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[Vector]) -> Natural | None:
     """Held-out tasks on their queries as they come, one from each vector; None if the tasks do not know them.
 
     Each class is asked alone: the parts that are answered rightly give how many were found and how many false alarms.
@@ -119,10 +120,10 @@ def _natural(right: list[float], counts: list[int]) -> tuple[float, float]:
 
 
 def curve(simulation: Simulation, fleet: VirtualFleet, vectors: Mapping[int, Vector]) -> tuple[CurvePoint, ...]:
-    """Each of the vectors, by the rounds it took, judged on `curve_tasks` held-out tasks."""
+    """Each of the vectors, by the rounds it took, evaluated on `curve_tasks` held-out tasks."""
     fewer = replace(simulation, eval_tasks=simulation.curve_tasks)
-    judged = {rounds: judge(fewer, fleet, vector) for rounds, vector in sorted(vectors.items())}
-    return tuple(CurvePoint(rounds, means(found.before), means(found.after)) for rounds, found in judged.items())
+    evaluated = {rounds: evaluate(fewer, fleet, vector) for rounds, vector in sorted(vectors.items())}
+    return tuple(CurvePoint(rounds, means(found.before), means(found.after)) for rounds, found in evaluated.items())
 
 
 def means(values: NDArray[np.float64]) -> Means:
@@ -140,14 +141,14 @@ def _adaptation(simulation: Simulation) -> ClientWork:
         rate,
         passes=simulation.adapt_passes,
         batch=simulation.adapt_batch,
-        least_loss=simulation.least_loss,
-        memory=simulation.memory,
+        loss_threshold=simulation.loss_threshold,
+        replay_buffer_size=simulation.replay_buffer_size,
     )
 
 
-def _together(parts: list[Judged]) -> Judged:
+def _together(parts: list[Evaluation]) -> Evaluation:
     before, after = (np.concatenate([getattr(part, side) for part in parts]) for side in ("before", "after"))
     if lost := int(np.count_nonzero(~np.isfinite(after))):
         message = f"in {lost} of {len(after)} held-out tasks the error is no number after adapting: training diverged"
         raise RunError(message, "take a smaller --adapt-learning-rate, or --learning-rate")
-    return Judged(before, after)
+    return Evaluation(before, after)

@@ -39,7 +39,9 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
         message = f"'{simulation.strategy}' is for labels of a task's own: those of '{simulation.task}' mean the same"
         raise ConfigurationError(f"{message} in every task", "take 'transfer', which trains on them as they are")
     if work_of(strategy, 1).compressed:
-        message = f"'{simulation.strategy}' sends nothing but raw samples: upload_share, download_share and delta_bits"
+        message = (
+            f"'{simulation.strategy}' sends nothing but raw samples: upload_fraction, download_fraction and delta_bits"
+        )
         raise ConfigurationError(f"{message} would change nothing", "leave them out")
     try:
         classifier_for(simulation)

@@ -24,13 +24,13 @@
 #define JRG_LANES_VECTORS 0
 #endif
 
-#include "jrg_model.h"                 // jrg_nn_result
-#include "core/jrg_nn_arith.h"         // jrg_nn_rshift
-#include "dense/jrg_nn_dense_update.h" // jrg_nn_stepped_weight
-#include "core/jrg_nn_dither.h"        // jrg_nn_dither_step
-#include "weighted/jrg_nn_layer.h"     // jrg_nn_row_error
-#include "weighted/jrg_nn_live_rows.h" // jrg_nn_error_shift
-#include "loss/jrg_nn_softmax.h"       // jrg_nn_softmax_error
+#include "jrg_model.h"                   // jrg_nn_result
+#include "core/jrg_nn_arith.h"           // jrg_nn_rshift
+#include "dense/jrg_nn_dense_update.h"   // jrg_nn_stepped_weight
+#include "core/jrg_nn_dither.h"          // jrg_nn_dither_step
+#include "weighted/jrg_nn_layer.h"       // jrg_nn_row_error
+#include "weighted/jrg_nn_active_rows.h" // jrg_nn_error_shift
+#include "loss/jrg_nn_softmax.h"         // jrg_nn_softmax_error
 
 #if JRG_LANES_VECTORS && defined(__AVX512BW__)
 #define JRG_LANES 16u /* of 32 bits fill a vector */
@@ -64,7 +64,7 @@ typedef struct {
     uint32_t is_classifier;
     int32_t output_exponent;
     int32_t rate_mantissa, rate_exponent; /* with the loss factor in it (A5.3) */
-    uint32_t least_loss;                  /* of a sample that teaches anything (A11.8); 0: any */
+    uint32_t loss_threshold;              /* of a sample that teaches anything (A11.8); 0: any */
 } jrg_lanes_work;
 
 /* What a thread needs for a group of devices. */
@@ -186,7 +186,7 @@ static bool jrg_lanes_error(const jrg_lanes_work *work, jrg_lanes_pair *outputs,
                               ? jrg_lanes_classifier_error(outputs, count, lane, target[0], errors, figures)
                               : jrg_lanes_squared_error(outputs, count, lane, target, errors);
     figures->loss += loss;
-    if (loss >= work->least_loss) {
+    if (loss >= work->loss_threshold) {
         return true;
     }
     for (uint32_t j = 0; j < count; j++) {

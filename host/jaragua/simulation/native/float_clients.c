@@ -56,8 +56,8 @@ typedef struct {
 typedef struct {
     int32_t passes, batch; /* samples a step; 0: all of a pass */
     float rate;
-    float pull;        /* of the way from the start that is kept after a pass; 1: all */
-    double least_loss; /* of a sample that teaches anything; 0: any */
+    float proximal_decay;  /* of the way from the start that is kept after a pass; 1: all */
+    double loss_threshold; /* of a sample that teaches anything; 0: any */
 } jrg_float_work;
 
 typedef struct {
@@ -755,7 +755,7 @@ static void jrg_float_learn_sample(const jrg_float_engine *engine, const jrg_flo
                                    const float *y, float *to, float factor, jrg_float_figures *figures)
 {
     jrg_float_forward(engine, x);
-    if (!(jrg_float_loss(engine, y, figures) < work->least_loss)) { /* what is no number is not passed over */
+    if (!(jrg_float_loss(engine, y, figures) < work->loss_threshold)) { /* what is no number is not passed over */
         jrg_float_backward(engine, to, factor);
     }
 }
@@ -795,15 +795,15 @@ static void jrg_float_learn(const jrg_float_engine *engine, const jrg_float_work
     memcpy(engine->memory.weights, engine->memory.start, bytes);
     for (int32_t pass = 0; pass < work->passes; pass++) {
         jrg_float_pass(engine, work, x, y, n, figures);
-        for (int32_t i = 0; work->pull < 1.0f && i < engine->network->parameters; i++) {
+        for (int32_t i = 0; work->proximal_decay < 1.0f && i < engine->network->parameters; i++) {
             const float start = engine->memory.start[i];
-            engine->memory.weights[i] = start + work->pull * (engine->memory.weights[i] - start);
+            engine->memory.weights[i] = start + work->proximal_decay * (engine->memory.weights[i] - start);
         }
     }
 }
 
-static void jrg_float_judge(const jrg_float_engine *engine, const float *x, const float *y, int32_t n,
-                            jrg_float_figures *figures)
+static void jrg_float_evaluate(const jrg_float_engine *engine, const float *x, const float *y, int32_t n,
+                               jrg_float_figures *figures)
 {
     const int32_t targets = engine->network->classifier ? 1 : engine->network->outputs;
     for (int32_t i = 0; i < n; i++) {
@@ -828,7 +828,7 @@ void jrg_float_train(const jrg_float_network *network, const jrg_float_memory *m
     }
 }
 
-/* Judges every client on its query samples before and after it learns its support samples. */
+/* Evaluates every client on its query samples before and after it learns its support samples. */
 void jrg_float_adapt(const jrg_float_network *network, const jrg_float_memory *memory, const jrg_float_work *work,
                      const jrg_float_samples *support, const jrg_float_samples *query, jrg_float_figures *before,
                      jrg_float_figures *after)
@@ -842,10 +842,10 @@ void jrg_float_adapt(const jrg_float_network *network, const jrg_float_memory *m
     for (int32_t c = 0; c < support->clients; c++) {
         memcpy(memory->weights, memory->start, (size_t)network->parameters * sizeof(float));
         const float *x = query->inputs + asked * inputs;
-        jrg_float_judge(&engine, x, query->targets + asked * targets, query->counts[c], &before[c]);
+        jrg_float_evaluate(&engine, x, query->targets + asked * targets, query->counts[c], &before[c]);
         jrg_float_learn(&engine, work, support->inputs + first * inputs, support->targets + first * targets,
                         support->counts[c], &unused);
-        jrg_float_judge(&engine, x, query->targets + asked * targets, query->counts[c], &after[c]);
+        jrg_float_evaluate(&engine, x, query->targets + asked * targets, query->counts[c], &after[c]);
         first += (size_t)support->counts[c];
         asked += (size_t)query->counts[c];
     }

@@ -1,7 +1,7 @@
 /* Many virtual devices in one call: each loads a blob, trains or adapts on its samples, and hands its blob back.
  *
  * Built together with the generated jrg_model.c of a network (simulate.md). Everything is the device's own C;
- * what stands here is what a device's host does: order of the samples, size of a step, and FedProx's pull.
+ * what stands here is what a device's host does: order of the samples, size of a step, and FedProx's proximal decay.
  * State is static as in jrg_model.c: one loaded copy of the library belongs to one thread.
  */
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 #include "jrg_model.h"        // the device's arithmetic
 #include "jrg_model_config.h" // sizes
 
-#define JRG_VIRTUAL_NO_PULL 32768
+#define JRG_INTEGER_NO_DECAY 32768
 
 typedef struct {
     uint32_t offset_bytes;
@@ -20,19 +20,19 @@ typedef struct {
     uint32_t row_used;    /* of these the first are the row's */
     uint32_t width_bytes; /* of one number: 1, 2 or 4 */
     uint32_t quads;       /* each four are stored 0, 2, 1, 3 (A8.6) */
-} jrg_virtual_region;
+} jrg_integer_region;
 
 typedef struct {
-    const jrg_virtual_region *regions; /* where the blob has weights and biases */
+    const jrg_integer_region *regions; /* where the blob has weights and biases */
     const double *units;               /* real value of one, for each row of each region */
     uint32_t regions_count;
     uint32_t passes;
-    uint32_t batch; /* samples a step (A11.1); 0: all of a pass */
-    int32_t pull;   /* of the way from the start that is kept after a pass, Q15 */
+    uint32_t batch;         /* samples a step (A11.1); 0: all of a pass */
+    int32_t proximal_decay; /* of the way from the start that is kept after a pass, Q15 */
     uint16_t rate_mantissa;
     uint8_t rate_exponent;
-    uint32_t least_loss; /* of a sample that teaches anything (A11.8); 0: any */
-} jrg_virtual_work;
+    uint32_t loss_threshold; /* of a sample that teaches anything (A11.8); 0: any */
+} jrg_integer_work;
 
 typedef struct {
     uint32_t clients;
@@ -40,16 +40,16 @@ typedef struct {
     const uint32_t *seeds;  /* [clients] of the dither (A8.5) */
     const int16_t *inputs;  /* the samples of all clients, one after the other */
     const int16_t *targets;
-} jrg_virtual_samples;
+} jrg_integer_samples;
 
 typedef struct {
     uint32_t correct;
     uint64_t loss;
-} jrg_virtual_figures;
+} jrg_integer_figures;
 
-static uint32_t jrg_virtual_memory[JRG_MODEL_BLOB_BYTES / 4u]; /* the weights the engine computes on */
+static uint32_t jrg_integer_memory[JRG_MODEL_BLOB_BYTES / 4u]; /* the weights the engine computes on */
 
-static int32_t jrg_virtual_read(const void *memory, uint32_t at_bytes, uint32_t width_bytes)
+static int32_t jrg_integer_read(const void *memory, uint32_t at_bytes, uint32_t width_bytes)
 {
     const uint8_t *place = (const uint8_t *)memory + at_bytes;
     int16_t half;
@@ -66,7 +66,7 @@ static int32_t jrg_virtual_read(const void *memory, uint32_t at_bytes, uint32_t 
 }
 
 /* Stores a number, saturated to what a weight or a bias of that width may be (A5.6). */
-static void jrg_virtual_write(void *memory, uint32_t at_bytes, uint32_t width_bytes, int64_t value)
+static void jrg_integer_write(void *memory, uint32_t at_bytes, uint32_t width_bytes, int64_t value)
 {
     uint8_t *place = (uint8_t *)memory + at_bytes;
     const int64_t limit = width_bytes == 4u ? (int64_t)1 << 30 : (int64_t)1 << (8u * width_bytes - 1u);
@@ -83,40 +83,40 @@ static void jrg_virtual_write(void *memory, uint32_t at_bytes, uint32_t width_by
     }
 }
 
-static uint32_t jrg_virtual_count_of(jrg_virtual_region region)
+static uint32_t jrg_integer_count_of(jrg_integer_region region)
 {
     return region.rows * region.row_numbers;
 }
 
-/* weights = start + rshift((weights - start) * pull, 15) (A1.1). */
-static void jrg_virtual_pull(const jrg_virtual_work *work, const void *start)
+/* weights = start + rshift((weights - start) * proximal_decay, 15) (A1.1). */
+static void jrg_integer_proximal_decay(const jrg_integer_work *work, const void *start)
 {
     for (uint32_t r = 0; r < work->regions_count; r++) {
-        const jrg_virtual_region region = work->regions[r];
-        for (uint32_t i = 0; i < jrg_virtual_count_of(region); i++) {
+        const jrg_integer_region region = work->regions[r];
+        for (uint32_t i = 0; i < jrg_integer_count_of(region); i++) {
             const uint32_t at = region.offset_bytes + i * region.width_bytes;
-            const int64_t origin = jrg_virtual_read(start, at, region.width_bytes);
-            const int64_t way = jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) - origin;
-            const int64_t kept = (way * work->pull + (1 << 14)) >> 15;
-            jrg_virtual_write(jrg_virtual_memory, at, region.width_bytes, origin + kept);
+            const int64_t origin = jrg_integer_read(start, at, region.width_bytes);
+            const int64_t way = jrg_integer_read(jrg_integer_memory, at, region.width_bytes) - origin;
+            const int64_t kept = (way * work->proximal_decay + (1 << 14)) >> 15;
+            jrg_integer_write(jrg_integer_memory, at, region.width_bytes, origin + kept);
         }
     }
 }
 
-static void jrg_virtual_count(jrg_virtual_figures *figures, jrg_nn_result result)
+static void jrg_integer_count(jrg_integer_figures *figures, jrg_nn_result result)
 {
     figures->correct += result.correct ? 1u : 0u;
     figures->loss += result.loss;
 }
 
 /* Samples of one step. n: those of a pass. */
-static uint32_t jrg_virtual_step_size(const jrg_virtual_work *work, uint32_t n)
+static uint32_t jrg_integer_step_size(const jrg_integer_work *work, uint32_t n)
 {
     return work->batch == 0u || work->batch > n ? n : work->batch;
 }
 
 /* What a step's size leaves over at the end of a pass is a step of its own (A11.5). */
-static jrg_nn_status jrg_virtual_pass(const int16_t *x, const int16_t *y, uint32_t n, jrg_virtual_figures *figures)
+static jrg_nn_status jrg_integer_pass(const int16_t *x, const int16_t *y, uint32_t n, jrg_integer_figures *figures)
 {
     jrg_nn_result result;
     for (uint32_t i = 0; i < n; i++) {
@@ -125,46 +125,46 @@ static jrg_nn_status jrg_virtual_pass(const int16_t *x, const int16_t *y, uint32
         if (status != JRG_NN_OK) {
             return status;
         }
-        jrg_virtual_count(figures, result);
+        jrg_integer_count(figures, result);
     }
     return jrg_model_apply();
 }
 
 /* n: samples of a pass. */
-static jrg_nn_status jrg_virtual_load(const jrg_virtual_work *work, const void *start, uint32_t n, uint32_t seed)
+static jrg_nn_status jrg_integer_load(const jrg_integer_work *work, const void *start, uint32_t n, uint32_t seed)
 {
-    memcpy(jrg_virtual_memory, start, sizeof jrg_virtual_memory);
-    jrg_nn_status status = jrg_model_bind(jrg_virtual_memory);
+    memcpy(jrg_integer_memory, start, sizeof jrg_integer_memory);
+    jrg_nn_status status = jrg_model_bind(jrg_integer_memory);
     if (status == JRG_NN_OK) {
         status = jrg_model_set_rate((jrg_nn_rate){work->rate_mantissa, work->rate_exponent});
         jrg_model_set_seed(seed);
-        jrg_model_set_least_loss(work->least_loss);
+        jrg_model_set_loss_threshold(work->loss_threshold);
     }
     if (status == JRG_NN_OK) {
-        status = jrg_model_set_accumulation(jrg_virtual_step_size(work, n));
+        status = jrg_model_set_accumulation(jrg_integer_step_size(work, n));
     }
     return status;
 }
 
-static jrg_nn_status jrg_virtual_learn(const jrg_virtual_work *work, const void *start, const int16_t *x,
-                                       const int16_t *y, uint32_t n, uint32_t seed, jrg_virtual_figures *figures)
+static jrg_nn_status jrg_integer_learn(const jrg_integer_work *work, const void *start, const int16_t *x,
+                                       const int16_t *y, uint32_t n, uint32_t seed, jrg_integer_figures *figures)
 {
-    const bool pulls = work->pull != JRG_VIRTUAL_NO_PULL;
+    const bool decays = work->proximal_decay != JRG_INTEGER_NO_DECAY;
     jrg_nn_status status = JRG_NN_OK;
     for (uint32_t pass = 0; pass < work->passes && status == JRG_NN_OK; pass++) {
-        status = jrg_virtual_pass(x, y, n, figures);
-        if (pulls) {
-            jrg_virtual_pull(work, start);
+        status = jrg_integer_pass(x, y, n, figures);
+        if (decays) {
+            jrg_integer_proximal_decay(work, start);
         }
-        if (pulls || n % jrg_virtual_step_size(work, n) != 0u) {
+        if (decays || n % jrg_integer_step_size(work, n) != 0u) {
             jrg_model_set_seed(seed + pass + 1u); /* on a board the next pass is a job of its own */
         }
     }
     return status;
 }
 
-static jrg_nn_status jrg_virtual_judge(const jrg_virtual_samples *query, uint32_t first, uint32_t n,
-                                       jrg_virtual_figures *figures)
+static jrg_nn_status jrg_integer_evaluate(const jrg_integer_samples *query, uint32_t first, uint32_t n,
+                                          jrg_integer_figures *figures)
 {
     jrg_nn_result result;
     for (uint32_t i = first; i < first + n; i++) {
@@ -173,84 +173,84 @@ static jrg_nn_status jrg_virtual_judge(const jrg_virtual_samples *query, uint32_
         if (status != JRG_NN_OK) {
             return status;
         }
-        jrg_virtual_count(figures, result);
+        jrg_integer_count(figures, result);
     }
     return JRG_NN_OK;
 }
 
 /* How far a row is from where it was at the start, in real numbers; differences of such integers are exact. */
-static double *jrg_virtual_row_learned(jrg_virtual_region region, uint32_t at_bytes, const void *start, double unit,
+static double *jrg_integer_row_learned(jrg_integer_region region, uint32_t at_bytes, const void *start, double unit,
                                        double *learned)
 {
     static const uint32_t in_quad[4] = {0, 2, 1, 3};
     for (uint32_t i = 0; i < region.row_used; i++) {
         const uint32_t place = region.quads ? (i & ~3u) + in_quad[i & 3u] : i;
         const uint32_t at = at_bytes + place * region.width_bytes;
-        const int64_t was = jrg_virtual_read(start, at, region.width_bytes);
-        *learned++ = (double)(jrg_virtual_read(jrg_virtual_memory, at, region.width_bytes) - was) * unit;
+        const int64_t was = jrg_integer_read(start, at, region.width_bytes);
+        *learned++ = (double)(jrg_integer_read(jrg_integer_memory, at, region.width_bytes) - was) * unit;
     }
     return learned;
 }
 
-static double *jrg_virtual_learned(const jrg_virtual_work *work, const void *start, double *learned)
+static double *jrg_integer_learned(const jrg_integer_work *work, const void *start, double *learned)
 {
     const double *unit = work->units;
     for (uint32_t r = 0; r < work->regions_count; r++) {
-        const jrg_virtual_region region = work->regions[r];
+        const jrg_integer_region region = work->regions[r];
         for (uint32_t row = 0; row < region.rows; row++) {
             const uint32_t at = region.offset_bytes + row * region.row_numbers * region.width_bytes;
-            learned = jrg_virtual_row_learned(region, at, start, *unit++, learned);
+            learned = jrg_integer_row_learned(region, at, start, *unit++, learned);
         }
     }
     return learned;
 }
 
 /* Trains client c, which is loaded, on its support samples, which begin with sample `first`. */
-static jrg_nn_status jrg_virtual_learn_support(const jrg_virtual_work *work, const void *start,
-                                               const jrg_virtual_samples *support, uint32_t c, uint32_t first,
-                                               jrg_virtual_figures *figures)
+static jrg_nn_status jrg_integer_learn_support(const jrg_integer_work *work, const void *start,
+                                               const jrg_integer_samples *support, uint32_t c, uint32_t first,
+                                               jrg_integer_figures *figures)
 {
     const int16_t *x = support->inputs + (size_t)first * JRG_MODEL_INPUTS;
     const int16_t *y = support->targets + (size_t)first * JRG_MODEL_TARGETS;
-    return jrg_virtual_learn(work, start, x, y, support->counts[c], support->seeds[c], figures);
+    return jrg_integer_learn(work, start, x, y, support->counts[c], support->seeds[c], figures);
 }
 
 /* Trains every client from `start`; what it learned goes to `learned`, a vector after the other. 0, or a jrg_nn_status. */
-int jrg_virtual_train(const jrg_virtual_work *work, const void *start, const jrg_virtual_samples *support,
-                      double *learned, jrg_virtual_figures *figures)
+int jrg_integer_train(const jrg_integer_work *work, const void *start, const jrg_integer_samples *support,
+                      double *learned, jrg_integer_figures *figures)
 {
     uint32_t first = 0;
     for (uint32_t c = 0; c < support->clients; c++) {
-        jrg_nn_status status = jrg_virtual_load(work, start, support->counts[c], support->seeds[c]);
+        jrg_nn_status status = jrg_integer_load(work, start, support->counts[c], support->seeds[c]);
         if (status == JRG_NN_OK) {
-            status = jrg_virtual_learn_support(work, start, support, c, first, &figures[c]);
+            status = jrg_integer_learn_support(work, start, support, c, first, &figures[c]);
         }
         if (status != JRG_NN_OK) {
             return (int)status;
         }
-        learned = jrg_virtual_learned(work, start, learned);
+        learned = jrg_integer_learned(work, start, learned);
         first += support->counts[c];
     }
     return 0;
 }
 
-/* Judges every client on its query samples before and after it learns its support samples. 0, or a jrg_nn_status. */
-int jrg_virtual_adapt(const jrg_virtual_work *work, const void *start, const jrg_virtual_samples *support,
-                      const jrg_virtual_samples *query, jrg_virtual_figures *before, jrg_virtual_figures *after)
+/* Evaluates every client on its query samples before and after it learns its support samples. 0, or a jrg_nn_status. */
+int jrg_integer_adapt(const jrg_integer_work *work, const void *start, const jrg_integer_samples *support,
+                      const jrg_integer_samples *query, jrg_integer_figures *before, jrg_integer_figures *after)
 {
     uint32_t first = 0;
     uint32_t first_query = 0;
-    jrg_virtual_figures unused = {0};
+    jrg_integer_figures unused = {0};
     for (uint32_t c = 0; c < support->clients; c++) {
-        jrg_nn_status status = jrg_virtual_load(work, start, support->counts[c], support->seeds[c]);
+        jrg_nn_status status = jrg_integer_load(work, start, support->counts[c], support->seeds[c]);
         if (status == JRG_NN_OK) {
-            status = jrg_virtual_judge(query, first_query, query->counts[c], &before[c]);
+            status = jrg_integer_evaluate(query, first_query, query->counts[c], &before[c]);
         }
         if (status == JRG_NN_OK) {
-            status = jrg_virtual_learn_support(work, start, support, c, first, &unused);
+            status = jrg_integer_learn_support(work, start, support, c, first, &unused);
         }
         if (status == JRG_NN_OK) {
-            status = jrg_virtual_judge(query, first_query, query->counts[c], &after[c]);
+            status = jrg_integer_evaluate(query, first_query, query->counts[c], &after[c]);
         }
         if (status != JRG_NN_OK) {
             return (int)status;

@@ -18,26 +18,26 @@ from numpy.typing import NDArray
 from jaragua import strategies
 from jaragua.errors import ConfigurationError
 from jaragua.simulation.clients.engine import Trained, VirtualFleet
-from jaragua.simulation.rounds.state import Memory, State
+from jaragua.simulation.rounds.state import SavedArrays, State
 from jaragua.simulation.scheduling.draws import Draw
 from jaragua.simulation.scheduling.virtual_time import Arrival, Tally, VirtualRound, course
 from jaragua.simulation.settings import Buffered, Simulation, VirtualTime
 from jaragua.simulation.transport.channel import NOTHING, Channel
 from jaragua.strategies import ClientUpdate, Strategy, Vector
-from jaragua.strategies.guarded import Trust, moved
+from jaragua.strategies.guarded import Trust, checked_aggregate
 from jaragua.strategies.registry import work_of
 from jaragua.strategies.stale import counted
 
 #: Least and most of each number; beyond them the clock's figures say nothing of any fleet.
 _LIMITS: Final = {
     "buffer": (1, math.inf),
-    "most_age": (1, math.inf),
-    "staleness": (0, math.inf),
-    "spread": (0, 3),
-    "slow_share": (0, 1),
+    "max_staleness": (1, math.inf),
+    "staleness_exponent": (0, math.inf),
+    "compute_time_sigma": (0, 3),
+    "slow_fraction": (0, 1),
     "slow_factor": (1, 1e6),
 }
-#: Of names in the memory.
+#: Of names in the arrays.
 _SIZE: Final = "bytes:"
 _WITHOUT: Final = "leave the buffer out: rounds then wait for their own devices"
 
@@ -76,19 +76,19 @@ class BufferedRounds:
         start, bytes_down = self._channel.send(state.vector, now.given)
         work = work_of(self._strategy, now.number)
         trained = self._fleet.train(start, work, draw.batch)
-        memory = state.memory | self._kept(now, trained.learned, draw.batch.counts * work.passes)
-        updates = [self._counted(state.vector, memory, one) for one in now.taken]
-        vector = moved(self._strategy, now.number, state.vector, updates)
-        left_out = self._trust.checked(self._strategy, now.number, state.vector, updates)
+        arrays = state.arrays | self._kept(now, trained.learned, draw.batch.counts * work.passes)
+        updates = [self._counted(state.vector, arrays, one) for one in now.taken]
+        vector = checked_aggregate(self._strategy, now.number, state.vector, updates)
+        excluded = self._trust.checked(self._strategy, now.number, state.vector, updates)
         blob = np.array(len(start))  # of what was saved by a version that knew only whole blobs
         self._tally.add(now)
         after = state.after(
             now.number,
             vector,
-            left_out=left_out,
-            memory=_still_wanted(memory, now) | self._channel.memory(),
+            excluded=excluded,
+            arrays=_still_wanted(arrays, now) | self._channel.arrays(),
             client_tasks=len(now.given),
-            bytes_up=sum(int(memory.get(_size_key(one.round_number, one.device), blob)) for one in now.arrivals),
+            bytes_up=sum(int(arrays.get(_size_key(one.round_number, one.device), blob)) for one in now.arrivals),
             bytes_down=bytes_down,
             checkpoints=self._simulation.checkpoints,
         )
@@ -98,20 +98,20 @@ class BufferedRounds:
         """What the clock says now."""
         return self._tally.figures()
 
-    def _kept(self, now: VirtualRound, learned: Vector, samples: NDArray[np.int64]) -> Memory:
-        kept: Memory = {}
+    def _kept(self, now: VirtualRound, learned: Vector, samples: NDArray[np.int64]) -> SavedArrays:
+        kept: SavedArrays = {}
         for device, row, count in zip(now.given, learned, samples, strict=True):
             sent = self._channel.sent(device, row)
-            values = (sent.learned, np.array(count), sent.left_out)
+            values = (sent.learned, np.array(count), sent.residual)
             kept |= dict(zip(_keys(now.number, device), values, strict=True))
             kept[_size_key(now.number, device)] = np.array(sent.bytes)
         return kept
 
-    def _counted(self, vector: Vector, memory: Memory, one: Arrival) -> ClientUpdate:
+    def _counted(self, vector: Vector, arrays: SavedArrays, one: Arrival) -> ClientUpdate:
         learned, count, owed = _keys(one.round_number, one.device)
-        self._channel.counted(one.device, memory.get(owed, NOTHING))
-        samples, power = int(memory[count]), self._buffered.staleness
-        return counted(one.device, vector, memory[learned], samples, age=one.age, power=power)
+        self._channel.counted(one.device, arrays.get(owed, NOTHING))
+        samples, power = int(arrays[count]), self._buffered.staleness_exponent
+        return counted(one.device, vector, arrays[learned], samples, age=one.age, power=power)
 
 
 def check(simulation: Simulation, strategy: Strategy) -> None:
@@ -137,8 +137,8 @@ def _possible(least: float, most: float) -> str:
 def _obstacle(simulation: Simulation, strategy: Strategy) -> str:
     if reason := strategies.fleet_obstacle(strategy):
         return reason
-    if simulation.float_share:
-        return "who computes in float32 goes by the place in a round of its own (--float-share)"
+    if simulation.float_fraction:
+        return "who computes in float32 goes by the place in a round of its own (--float-fraction)"
     return ""
 
 
@@ -152,15 +152,15 @@ def _size_key(round_number: int, device: str) -> str:
     return f"{_SIZE}{round_number}:{device}"
 
 
-def _still_wanted(memory: Memory, now: VirtualRound) -> Memory:
+def _still_wanted(arrays: SavedArrays, now: VirtualRound) -> SavedArrays:
     """Of all work that can still count; the size of what comes late, until the device's next update has come."""
     arrived = {one.device: one.round_number for one in now.arrivals}
     sizes = {
         name: value
-        for name, value in memory.items()
+        for name, value in arrays.items()
         if name.startswith(_SIZE) and _is_after(name.removeprefix(_SIZE), arrived)
     }
-    return {key: memory[key] for left in now.left for key in _keys(*left) if key in memory} | sizes
+    return {key: arrays[key] for left in now.left for key in _keys(*left) if key in arrays} | sizes
 
 
 def _is_after(work: str, arrived: Mapping[str, int]) -> bool:

@@ -15,8 +15,8 @@ from typing import Final, Protocol
 from jaragua import strategies
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError
-from jaragua.models import facts_of
-from jaragua.simulation.clients.engine import Judged, Trained, VirtualFleet, learned_onto
+from jaragua.models import properties_of
+from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet, learned_onto
 from jaragua.simulation.clients.integer_clients import IntegerFleet
 from jaragua.simulation.clients.mixed_clients import MixedFleet
 from jaragua.simulation.clients.numpy_clients import ReferenceFleet, float_fleet
@@ -40,7 +40,7 @@ from jaragua.simulation.settings import (
 from jaragua.simulation.transport.channel import Channel, channel_for
 from jaragua.strategies import Settings, Strategy, Vector
 from jaragua.strategies.aggregation import UpdateRows
-from jaragua.strategies.guarded import Trust, moved
+from jaragua.strategies.guarded import Trust, checked_aggregate
 from jaragua.strategies.registry import find, options_of, work_of
 from jaragua.strategies.robust import aggregation_of
 from jaragua_compiler.engines.host_build import has_compiler
@@ -60,10 +60,10 @@ def simulate(
     ray: str | None = None,
     start: Vector | None = None,
 ) -> SimulationResult:
-    """Run a simulation from where its folder stands (or from the start) to its end, and judge what was learned.
+    """Run a simulation from where its folder stands (or from the start) to its end, and evaluate what was learned.
 
     workers: threads that train, and processes that draw; None: one for each core. ray: address of a cluster that trains
-    in their place (ray_fleet.py). start: first weights, float64 [parameters], in place of the seed's; 0 rounds judge
+    in their place (ray_fleet.py). start: first weights, float64 [parameters], in place of the seed's; 0 rounds evaluate
     them. Raises: ConfigurationError, ModelError, DataError, ToolError, StoreError.
     """
     simulation = replace(with_options(simulation), start="" if start is None else start_hash(start))
@@ -76,17 +76,17 @@ def simulate(
         StateFolder(state_folder, simulation) if state_folder else nullcontext() as folder,
         _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
     ):
-        school = _school(simulation, codec, fleet, cache, start)
-        rounds = _Rounds(simulation, codec, strategy, school, folder, save_every_seconds, on_progress)
+        backend = _backend(simulation, codec, fleet, cache, start)
+        rounds = _Rounds(simulation, codec, strategy, backend, folder, save_every_seconds, on_progress)
         trained = rounds.run(count)
-        state = replace(trained, vector=school.start_of(trained.vector))
+        state = replace(trained, vector=backend.start_of(trained.vector))
         if strategy.TRUE_CLASSES:
             pretraining.require_held(fleet, codec, state.vector)
-        judged = _judge(simulation, strategy, codec, fleet, state.vector)
+        evaluated = _evaluate(simulation, strategy, codec, fleet, state.vector)
         return replace(
-            _result(simulation, model, fleet, state, judged, rounds),
-            curve=_curve(simulation, strategy, school, fleet, state),
-            natural=evaluation.judge_natural(simulation, fleet, _starts(simulation, strategy, codec, state.vector)),
+            _result(simulation, model, fleet, state, evaluated, rounds),
+            curve=_curve(simulation, strategy, backend, fleet, state),
+            natural=evaluation.evaluate_natural(simulation, fleet, _starts(simulation, strategy, codec, state.vector)),
         )
 
 
@@ -96,8 +96,10 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
     if clients > devices:
         message = f"clients = {clients} is more than the {devices} devices there are"
         raise ConfigurationError(message, f"at least as many devices, or at most {devices} clients")
-    if simulation.float_share and (reason := _no_mixed_fleet(simulation, strategy)):
-        raise ConfigurationError(f"no share of float32 (--float-share) among these devices: {reason}", "leave it out")
+    if simulation.float_fraction and (reason := _no_mixed_fleet(simulation, strategy)):
+        raise ConfigurationError(
+            f"no fraction in float32 (--float-fraction) among these devices: {reason}", "leave it out"
+        )
     if simulation.start and (strategy.TRUE_CLASSES or not strategy.TRAINS):
         message = f"'{simulation.strategy}' has first weights of its own, and would take none of --start"
         raise ConfigurationError(message, "leave it out, or take another strategy")
@@ -120,7 +122,7 @@ def _no_mixed_fleet(simulation: Simulation, strategy: Strategy) -> str:
 
 def with_options(simulation: Simulation) -> Simulation:
     """The same with the strategy's own options filled in, so that records and saved states say what was done."""
-    own = options_of(find(simulation.strategy), facts_of(model_for(simulation)))
+    own = options_of(find(simulation.strategy), properties_of(model_for(simulation)))
     return replace(simulation, options=own | simulation.options)
 
 
@@ -133,16 +135,18 @@ def create_strategy(simulation: Simulation) -> Strategy:
         learning_rate=simulation.learning_rate,
         passes=simulation.passes,
         batch=simulation.batch,
-        least_loss=simulation.least_loss,
-        memory=simulation.memory,
-        facts=facts_of(model_for(simulation)),
+        loss_threshold=simulation.loss_threshold,
+        replay_buffer_size=simulation.replay_buffer_size,
+        properties=properties_of(model_for(simulation)),
         options=simulation.options,
-        aggregation=aggregation_of(simulation.combine, simulation.trim, simulation.clip, simulation.near),
+        aggregation=aggregation_of(
+            simulation.combine, simulation.trim, simulation.norm_clip_factor, simulation.outlier_factor
+        ),
     )
     return strategies.create(simulation.strategy, settings)
 
 
-class _School(Protocol):
+class TrainingBackend(Protocol):
     """Who trains, and on what numbers."""
 
     @property
@@ -177,9 +181,9 @@ def start_hash(start: Vector) -> str:
     return hashlib.sha256(start.astype("<f8").tobytes()).hexdigest()
 
 
-def _school(
+def _backend(
     simulation: Simulation, codec: ModelCodec, fleet: VirtualFleet, cache: Path | None, start: Vector | None
-) -> _School:
+) -> TrainingBackend:
     if pretraining.trains_by_class(simulation):
         return pretraining.Server(simulation, codec, cache or default_cache())
     return _Devices(fleet, codec.initial(simulation.seed) if start is None else start)
@@ -188,10 +192,10 @@ def _school(
 class _WholeRounds:
     """Rounds that wait for their own devices; nothing here asks when."""
 
-    def __init__(self, simulation: Simulation, strategy: Strategy, school: _School, channel: Channel) -> None:
+    def __init__(self, simulation: Simulation, strategy: Strategy, backend: TrainingBackend, channel: Channel) -> None:
         self._simulation = simulation
         self._strategy = strategy
-        self._school = school
+        self._backend = backend
         self._channel = channel
         self._trust = Trust()
 
@@ -205,19 +209,19 @@ class _WholeRounds:
         batch = draw.batch.interleaved() if work.pooled else draw.batch
         names = draw.devices[: len(batch)]
         start, bytes_down = self._channel.send(state.vector, names)
-        trained = self._school.fleet.train(start, work, batch)
+        trained = self._backend.fleet.train(start, work, batch)
         arrived, bytes_up = self._channel.receive(names, trained.rows)
         samples = (batch.counts * work.passes).tolist()
-        told = None if work.compressed else trained.told
-        updates = UpdateRows(names, learned_onto(state.vector, arrived), samples, told)
-        vector = moved(self._strategy, number, state.vector, updates)
-        left_out = self._trust.checked(self._strategy, number, state.vector, updates)
+        update_mask = None if work.compressed else trained.update_mask
+        updates = UpdateRows(names, learned_onto(state.vector, arrived), samples, update_mask)
+        vector = checked_aggregate(self._strategy, number, state.vector, updates)
+        excluded = self._trust.checked(self._strategy, number, state.vector, updates)
         after = state.after(
             number,
             vector,
-            left_out=left_out,
-            start=self._school.start_of(vector),
-            memory=self._channel.memory(),
+            excluded=excluded,
+            start=self._backend.start_of(vector),
+            arrays=self._channel.arrays(),
             client_tasks=len(draw.devices),
             bytes_up=bytes_up,
             bytes_down=bytes_down,
@@ -230,13 +234,13 @@ class _WholeRounds:
 
 
 def _rounds_of(
-    simulation: Simulation, codec: ModelCodec, strategy: Strategy, school: _School, state: State
+    simulation: Simulation, codec: ModelCodec, strategy: Strategy, backend: TrainingBackend, state: State
 ) -> _WholeRounds | BufferedRounds:
     work = work_of(strategy, 1)
-    channel = channel_for(school.fleet, codec, work, school.first, state.memory, simulation)
+    channel = channel_for(backend.fleet, codec, work, backend.first, state.arrays, simulation)
     if simulation.buffered is not None:
-        return BufferedRounds(simulation, simulation.buffered, strategy, school.fleet, channel, state.rounds_done)
-    return _WholeRounds(simulation, strategy, school, channel)
+        return BufferedRounds(simulation, simulation.buffered, strategy, backend.fleet, channel, state.rounds_done)
+    return _WholeRounds(simulation, strategy, backend, channel)
 
 
 class _Rounds:
@@ -247,7 +251,7 @@ class _Rounds:
         simulation: Simulation,
         codec: ModelCodec,
         strategy: Strategy,
-        school: _School,
+        backend: TrainingBackend,
         folder: StateFolder | None,
         save_every_seconds: float,
         on_progress: OnProgress,
@@ -257,8 +261,8 @@ class _Rounds:
         self._folder = folder
         self._save_every_seconds = save_every_seconds
         self._on_progress = on_progress
-        self._state = (folder.load() if folder else None) or State(school.first)
-        self._rounds = _rounds_of(simulation, codec, strategy, school, self._state)
+        self._state = (folder.load() if folder else None) or State(backend.first)
+        self._rounds = _rounds_of(simulation, codec, strategy, backend, self._state)
         self._begun_with = self._state.client_tasks
         self._saved = time.monotonic()
         self.seconds = 0.0
@@ -318,13 +322,15 @@ def _fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path 
 
     if simulation.engine == "float32":
         return floats()
-    return MixedFleet(floats(), integers(), simulation.float_share) if simulation.float_share else integers()
+    return MixedFleet(floats(), integers(), simulation.float_fraction) if simulation.float_fraction else integers()
 
 
 def _ray_fleet(simulation: Simulation, address: str, workers: int | None) -> VirtualFleet:
     """Raises: ConfigurationError, ToolError."""
-    if simulation.float_share:  # who computes in float32 goes by the place in a round, and a share of it has its own
-        message = "no share of float32 (--float-share) on a cluster (--ray): each worker has some devices of a round"
+    if simulation.float_fraction:  # who computes in float32 goes by the place in a round, and a share of it has its own
+        message = (
+            "no fraction in float32 (--float-fraction) on a cluster (--ray): each worker has some devices of a round"
+        )
         raise ConfigurationError(message, "leave one of the two out")
     return RayFleet(partial(fleet_of_one_thread, simulation), address, workers)
 
@@ -334,12 +340,12 @@ def fleet_of_one_thread(simulation: Simulation) -> VirtualFleet:
     return _fleet(simulation, ModelCodec(model_for(simulation)), 1, None)
 
 
-def _judge(
+def _evaluate(
     simulation: Simulation, strategy: Strategy, codec: ModelCodec, fleet: VirtualFleet, vector: Vector
-) -> Judged:
+) -> Evaluation:
     if strategy.TRAINS:
-        return evaluation.judge(simulation, fleet, vector)
-    return evaluation.judge_starts(simulation, fleet, _starts(simulation, strategy, codec, vector))
+        return evaluation.evaluate(simulation, fleet, vector)
+    return evaluation.evaluate_starts(simulation, fleet, _starts(simulation, strategy, codec, vector))
 
 
 #: More than anybody counts seeds: so the random starts of one seed's held-out tasks are not those of another's.
@@ -353,22 +359,22 @@ def _starts(simulation: Simulation, strategy: Strategy, codec: ModelCodec, vecto
 
 
 def _curve(
-    simulation: Simulation, strategy: Strategy, school: _School, fleet: VirtualFleet, state: State
+    simulation: Simulation, strategy: Strategy, backend: TrainingBackend, fleet: VirtualFleet, state: State
 ) -> tuple[CurvePoint, ...]:
     if not (simulation.checkpoints and simulation.curve_tasks and strategy.TRAINS):
         return ()
-    ends = {0: school.start_of(school.first), state.rounds_done: state.vector}
+    ends = {0: backend.start_of(backend.first), state.rounds_done: state.vector}
     return evaluation.curve(simulation, fleet, state.checkpoints | ends)
 
 
 def _result(
-    simulation: Simulation, model: Model, fleet: VirtualFleet, state: State, judged: Judged, rounds: _Rounds
+    simulation: Simulation, model: Model, fleet: VirtualFleet, state: State, evaluated: Evaluation, rounds: _Rounds
 ) -> SimulationResult:
     return SimulationResult(
         metric=model.metric,
-        before=evaluation.means(judged.before),
-        after=evaluation.means(judged.after),
-        tasks=len(judged.after),
+        before=evaluation.means(evaluated.before),
+        after=evaluation.means(evaluated.after),
+        tasks=len(evaluated.after),
         rounds=state.rounds_done,
         client_tasks=state.client_tasks,
         client_tasks_per_second=rounds.client_tasks_per_second,
@@ -377,8 +383,8 @@ def _result(
         bytes_up=state.bytes_up,
         bytes_down=state.bytes_down,
         parameters=len(state.vector),
-        left_out=state.left_out,
-        scores=tuple(judged.after.tolist()),
+        excluded=state.excluded,
+        scores=tuple(evaluated.after.tolist()),
         time=rounds.time,
         learned=state.vector,
     )

@@ -27,17 +27,17 @@ from jaragua.strategies import Vector
 
 _FILE: Final = "simulation.npz"
 _LOCK: Final = "simulation.lock"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _CHECKPOINT: Final = "checkpoint:"
 #: Fields of a state that are saved together; in this order they follow its vector.
-_NUMBERS: Final = ("rounds_done", "client_tasks", "bytes_up", "bytes_down", "left_out")
+_NUMBERS: Final = ("rounds_done", "client_tasks", "bytes_up", "bytes_down", "excluded")
 
-Memory: TypeAlias = dict[str, NDArray[Any]]
+SavedArrays: TypeAlias = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class State:
-    """After `rounds_done` rounds. vector: float64 [parameters], what the server knows; memory: arrays by name.
+    """After `rounds_done` rounds. vector: float64 [parameters], what the server knows; arrays: arrays by name.
 
     checkpoints: what devices start from after each of these rounds.
     """
@@ -47,9 +47,9 @@ class State:
     client_tasks: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
-    left_out: int = 0
+    excluded: int = 0
     """Updates that were not believed (R17)."""
-    memory: Memory = field(default_factory=dict)
+    arrays: SavedArrays = field(default_factory=dict)
     checkpoints: dict[int, Vector] = field(default_factory=dict)
 
     def after(
@@ -57,15 +57,15 @@ class State:
         round_number: int,
         moved: Vector,
         *,
-        memory: Memory,
+        arrays: SavedArrays,
         client_tasks: int,
         bytes_up: int,
         bytes_down: int,
-        left_out: int,
+        excluded: int,
         checkpoints: Collection[int],
         start: Vector | None = None,
     ) -> State:
-        """After another round that moved the vector; client_tasks, bytes and left_out: of that round alone.
+        """After another round that moved the vector; client_tasks, bytes and excluded: of that round alone.
 
         start: what devices start from; None: the vector.
         """
@@ -78,8 +78,8 @@ class State:
             client_tasks=self.client_tasks + client_tasks,
             bytes_up=self.bytes_up + bytes_up,
             bytes_down=self.bytes_down + bytes_down,
-            left_out=self.left_out + left_out,
-            memory=memory,
+            excluded=self.excluded + excluded,
+            arrays=arrays,
         )
 
 
@@ -122,14 +122,14 @@ class StateFolder:
             raise _unreadable(self._path, "it is damaged, or no saved simulation") from error
         self._require_same(identity)
         known = dict(zip(_NUMBERS, (rounds_done, *more), strict=False))  # earlier versions saved fewer
-        return State(vector, **known, memory=arrays, checkpoints=checkpoints)
+        return State(vector, **known, arrays=arrays, checkpoints=checkpoints)
 
     def save(self, state: State) -> None:
         """Replace what was saved. Raises: StoreError."""
         numbers = np.array([getattr(state, name) for name in _NUMBERS])
         content = io.BytesIO()
         arrays: dict[str, Any] = {f"{_CHECKPOINT}{number}": vector for number, vector in state.checkpoints.items()}
-        arrays |= state.memory
+        arrays |= state.arrays
         np.savez(content, identity=self._identity, numbers=numbers, vector=state.vector, **arrays)
         try:
             write_whole(self._path, content.getvalue())

@@ -84,7 +84,7 @@ class PlainRows:
 
 
 @functools.cache
-def quick_rows() -> QuickRows | PlainRows:
+def batched_random() -> QuickRows | PlainRows:
     """Of this process. Raises: ToolchainError if there is a compiler and it fails."""
     return QuickRows(default_cache()) if has_compiler() else PlainRows()
 

@@ -23,7 +23,7 @@ from jaragua.errors import DataError
 from jaragua.simulation.clients.samples import Batch, joined, of_equal_tasks
 from jaragua.simulation.evaluation import pretraining
 from jaragua.simulation.models import model_named
-from jaragua.simulation.scheduling.batched_random import quick_rows
+from jaragua.simulation.scheduling.batched_random import batched_random
 from jaragua.simulation.settings import Simulation
 from jaragua.strategies.registry import find
 from jaragua_models import ChecksDevices, DrawsMany, Samples
@@ -137,13 +137,13 @@ def _draws_many(simulation: Simulation) -> DrawsMany | None:
 
 
 def _all_at_once(simulation: Simulation, source: DrawsMany, rounds: range, chosen: Given) -> list[Batch]:
-    rows = quick_rows()
+    rows = batched_random()
     seeds = np.concatenate([rows.train_seeds(simulation.seed, *named) for named in zip(rounds, chosen, strict=True)])
     devices = list(chain.from_iterable(chosen))
     samples = source.train_supports(devices, seeds, simulation.ways, simulation.shots, rows.unit_rows)
     whole = of_equal_tasks(samples, seeds)
     edges = accumulate(map(len, chosen), initial=0)
-    return [whole.share(first, last) for first, last in pairwise(edges)]
+    return [whole.part(first, last) for first, last in pairwise(edges)]
 
 
 def _one_by_one(simulation: Simulation, round_number: int, devices: tuple[str, ...]) -> Batch:

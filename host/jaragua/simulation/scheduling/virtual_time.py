@@ -62,13 +62,13 @@ class Durations:
         self._seed = seed
         self._buffered = buffered
         ranked = sorted(devices, key=lambda device: rules.digest("slow", seed, 0, device))
-        self.slow = frozenset(ranked[: math.floor(buffered.slow_share * len(ranked) + 0.5)])
+        self.slow = frozenset(ranked[: math.floor(buffered.slow_fraction * len(ranked) + 0.5)])
 
     def ticks(self, round_number: int, device: str) -> int:
         """Log-normal with a median of a unit, of a slow device so many times as long; a tick at least."""
         drawn = int.from_bytes(rules.digest("duration", self._seed, round_number, device)[:8], "big")
-        share = ((drawn >> (64 - _BITS)) + 0.5) / 2**_BITS
-        units = math.exp(self._buffered.spread * NormalDist().inv_cdf(share))
+        fraction = ((drawn >> (64 - _BITS)) + 0.5) / 2**_BITS
+        units = math.exp(self._buffered.compute_time_sigma * NormalDist().inv_cdf(fraction))
         factor = self._buffered.slow_factor if device in self.slow else 1.0
         return max(1, round(units * factor * TICKS_IN_A_UNIT))
 
@@ -140,7 +140,7 @@ class _VirtualClock:
                 del work[device]
 
     def _is_too_old(self, number: int, open_round: int) -> bool:
-        return rules.is_too_old(number, open_round, self._buffered.most_age)
+        return rules.is_too_old(number, open_round, self._buffered.max_staleness)
 
 
 @dataclass

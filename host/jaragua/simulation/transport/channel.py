@@ -12,25 +12,25 @@ from numpy.typing import NDArray
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulation.clients.engine import Learned, VirtualFleet
 from jaragua.simulation.clients.mixed_clients import floats_among
-from jaragua.simulation.rounds.state import Memory
+from jaragua.simulation.rounds.state import SavedArrays
 from jaragua.simulation.settings import Simulation
 from jaragua.strategies import ClientWork, Vector
-from jaragua.strategies.compression import Rest, decode, encode, encode_with_rest
+from jaragua.strategies.compression import Residual, decode, encode, encode_with_residual
 from jaragua.strategies.vectors import shared_blocks
 
 #: A weight in the float32 form (M9).
 _FLOAT_BYTES: Final = 4
 #: Of who sends all it learned.
-NOTHING: Final[Rest] = np.zeros(0, np.float32)
+NOTHING: Final[Residual] = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What one device sends. learned: float64 [parameters], what arrives; left_out: what it owes once this counted."""
+    """What one device sends. learned: float64 [parameters], what arrives; residual: what it owes once this counted."""
 
     learned: Vector
     bytes: int
-    left_out: Rest
+    residual: Residual
 
 
 class Channel(Protocol):
@@ -48,11 +48,11 @@ class Channel(Protocol):
         """What a device makes of float64 [parameters]; it owes what it owed before until `counted`."""
         ...
 
-    def counted(self, device: str, left_out: Rest) -> None:
+    def counted(self, device: str, residual: Residual) -> None:
         """The server has that update: from now on the device owes what it left out."""
         ...
 
-    def memory(self) -> Memory:
+    def arrays(self) -> SavedArrays:
         """All it must remember if it is to go on later; what comes after changes no array of it."""
         ...
 
@@ -60,17 +60,17 @@ class Channel(Protocol):
 class WholeBlobs:
     """Every device is sent the whole start and returns its whole weights."""
 
-    def __init__(self, fleet: VirtualFleet, float_share: float) -> None:
-        """float_share: of the devices of a round, that exchange float32 (M9) in the place of blobs."""
+    def __init__(self, fleet: VirtualFleet, float_fraction: float) -> None:
+        """float_fraction: of the devices of a round, that exchange float32 (M9) in the place of blobs."""
         self._fleet = fleet
-        self._float_share = float_share
+        self.float_fraction = float_fraction
         self._blob_bytes = 0
         self._bytes = 0
 
     def send(self, vector: Vector, devices: Sequence[str]) -> tuple[bytes, int]:
         """A blob each."""
         start = self._fleet.start(vector)
-        in_float32 = floats_among(len(devices), self._float_share)
+        in_float32 = floats_among(len(devices), self.float_fraction)
         self._blob_bytes = len(start)
         self._bytes = len(start) * (len(devices) - in_float32) + _FLOAT_BYTES * len(vector) * in_float32
         return start, self._bytes
@@ -83,10 +83,10 @@ class WholeBlobs:
         """A blob."""
         return Sent(learned.copy(), self._blob_bytes, NOTHING)
 
-    def counted(self, device: str, left_out: Rest) -> None:
+    def counted(self, device: str, residual: Residual) -> None:
         """Nothing was left out."""
 
-    def memory(self) -> Memory:
+    def arrays(self) -> SavedArrays:
         """Nothing."""
         return {}
 
@@ -106,11 +106,11 @@ class Differences:
         codec: ModelCodec,
         work: ClientWork,
         first: Vector,
-        memory: Memory,
+        arrays: SavedArrays,
         *,
         is_drawn: bool = True,
     ) -> None:
-        """first: the run's first weights; is_drawn: from its seed. memory: what `memory` gave, empty for a new run."""
+        """first: the run's first weights; is_drawn: from its seed. arrays: what `arrays` gave, empty for a new run."""
         self._fleet = fleet
         self._work = work
         self._whole_bytes = len(fleet.start(first))
@@ -119,10 +119,10 @@ class Differences:
         self._shared = sum(self._blocks)
         self._bits = work.delta_bits or 16
         self._first = first
-        self._start = memory["start"].tobytes() if "start" in memory else fleet.start(first)
-        self._sent_bytes: NDArray[np.int64] = memory.get("sent_bytes", np.zeros(0, np.int64))
-        self._versions = _by_device(memory, "version:")
-        self._left_out = _by_device(memory, "left-out:")
+        self._start = arrays["start"].tobytes() if "start" in arrays else fleet.start(first)
+        self._sent_bytes: NDArray[np.int64] = arrays.get("sent_bytes", np.zeros(0, np.int64))
+        self._versions = _by_device(arrays, "version:")
+        self._residuals = _by_device(arrays, "residual:")
 
     def send(self, vector: Vector, devices: Sequence[str]) -> tuple[bytes, int]:
         """Publish what changed since the last round; in the first one the start is drawn, or sent whole."""
@@ -137,29 +137,29 @@ class Differences:
         arrived, up = np.zeros_like(learned), 0
         for row, device in enumerate(devices):
             sent = self.sent(device, learned[row])
-            self.counted(device, sent.left_out)
+            self.counted(device, sent.residual)
             arrived[row] = sent.learned
             up += sent.bytes
         return arrived, up
 
     def sent(self, device: str, learned: Vector) -> Sent:
         """What it learned and what it owes, as far as it is sent."""
-        wanted = learned[: self._shared] + self._left_out.get(device, 0.0)
-        data, left_out = encode_with_rest(wanted, self._blocks, self._work.upload_share, self._bits)
+        wanted = learned[: self._shared] + self._residuals.get(device, 0.0)
+        data, residual = encode_with_residual(wanted, self._blocks, self._work.upload_fraction, self._bits)
         arrived = np.zeros_like(learned)
         arrived[: self._shared] = decode(data, self._blocks)
-        return Sent(arrived, len(data), left_out)
+        return Sent(arrived, len(data), residual)
 
-    def counted(self, device: str, left_out: Rest) -> None:
+    def counted(self, device: str, residual: Residual) -> None:
         """It owes this from now on, and nothing else."""
-        self._left_out[device] = left_out
+        self._residuals[device] = residual
 
-    def memory(self) -> Memory:
+    def arrays(self) -> SavedArrays:
         """What is published, who has which version of it, and what every device has not sent yet."""
         start = np.frombuffer(self._start, np.uint8)
-        named: Memory = {"start": start, "sent_bytes": self._sent_bytes}
+        named: SavedArrays = {"start": start, "sent_bytes": self._sent_bytes}
         named |= {f"version:{device}": version for device, version in self._versions.items()}
-        return named | {f"left-out:{device}": rest for device, rest in self._left_out.items()}
+        return named | {f"residual:{device}": residual for device, residual in self._residuals.items()}
 
     def _publish(self, vector: Vector) -> int:
         """The next start: the last one's numbers and what is sent of the way to the vector. Bytes of what is sent."""
@@ -167,7 +167,7 @@ class Differences:
         changed = vector[: self._shared] - published[: self._shared]
         if not changed.any():
             return 0
-        data = encode(changed, self._blocks, self._work.download_share, self._bits)
+        data = encode(changed, self._blocks, self._work.download_fraction, self._bits)
         published[: self._shared] += decode(data, self._blocks)
         self._start = self._fleet.start(published)
         return len(data)
@@ -180,13 +180,13 @@ class Differences:
 
 
 def channel_for(
-    fleet: VirtualFleet, codec: ModelCodec, work: ClientWork, first: Vector, memory: Memory, simulation: Simulation
+    fleet: VirtualFleet, codec: ModelCodec, work: ClientWork, first: Vector, arrays: SavedArrays, simulation: Simulation
 ) -> Channel:
     """Whole blobs, unless the work says that less is sent."""
     if work.compressed:
-        return Differences(fleet, codec, work, first, memory, is_drawn=not simulation.start)
-    return WholeBlobs(fleet, simulation.float_share)
+        return Differences(fleet, codec, work, first, arrays, is_drawn=not simulation.start)
+    return WholeBlobs(fleet, simulation.float_fraction)
 
 
-def _by_device(memory: Memory, prefix: str) -> Memory:
-    return {name.removeprefix(prefix): value for name, value in memory.items() if name.startswith(prefix)}
+def _by_device(arrays: SavedArrays, prefix: str) -> SavedArrays:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}

@@ -1,6 +1,6 @@
 /* A10.7: layers of which only the first output channels learn; the others are a layer of their own, in flash. */
-#ifndef JRG_NN_SPLIT_W8_H
-#define JRG_NN_SPLIT_W8_H
+#ifndef JRG_NN_PARTLY_FROZEN_W8_H
+#define JRG_NN_PARTLY_FROZEN_W8_H
 
 #include "conv_w8/jrg_nn_conv_backward_w8.h" // jrg_nn_conv_add_errors_w8
 #include "dense_w8/jrg_nn_dense_update_w8.h" // jrg_nn_dense_update_w8
@@ -18,9 +18,9 @@ JRG_NN_INLINE void jrg_nn_dense_block_w8(const jrg_nn_dense_w8 *block, const int
 }
 
 /* A8.2 of both blocks, trained rows first. As jrg_nn_dense_forward_w8. */
-JRG_NN_INLINE void jrg_nn_dense_forward_split_w8(const jrg_nn_dense_w8 *trained, const jrg_nn_dense_w8 *frozen,
-                                                 const int16_t *x, int16_t *y, int32_t shift, uint32_t output_width,
-                                                 bool relu)
+JRG_NN_INLINE void jrg_nn_dense_forward_partly_frozen_w8(const jrg_nn_dense_w8 *trained, const jrg_nn_dense_w8 *frozen,
+                                                         const int16_t *x, int16_t *y, int32_t shift,
+                                                         uint32_t output_width, bool relu)
 {
     const bool aligned = trained->outputs % 2u == 0u;
     jrg_nn_dense_forward_w8(trained, x, y, shift, output_width, relu);
@@ -35,11 +35,11 @@ JRG_NN_INLINE jrg_nn_dense_w8 jrg_nn_conv_dense_w8(const jrg_nn_conv_w8 *conv)
 }
 
 /* A8.2 of both blocks. As jrg_nn_conv_forward_w8; y: [positions][outputs of both]. */
-JRG_NN_INLINE void jrg_nn_conv_forward_split_w8(const jrg_nn_conv_w8 *trained, const jrg_nn_conv_w8 *frozen,
-                                                const int16_t *x, int16_t *y, int16_t *patch, int32_t shift,
-                                                uint32_t output_width, bool relu)
+JRG_NN_INLINE void jrg_nn_conv_forward_partly_frozen_w8(const jrg_nn_conv_w8 *trained, const jrg_nn_conv_w8 *frozen,
+                                                        const int16_t *x, int16_t *y, int16_t *patch, int32_t shift,
+                                                        uint32_t output_width, bool relu)
 {
-    const jrg_nn_window *window = &trained->window;
+    const jrg_nn_conv_geometry *geometry = &trained->geometry;
     const jrg_nn_dense_w8 first = jrg_nn_conv_dense_w8(trained);
     const jrg_nn_dense_w8 second = jrg_nn_conv_dense_w8(frozen);
     const bool aligned = first.outputs % 2u == 0u && second.outputs % 2u == 0u;
@@ -47,11 +47,11 @@ JRG_NN_INLINE void jrg_nn_conv_forward_split_w8(const jrg_nn_conv_w8 *trained, c
         patch[i] = 0;
     }
 #pragma GCC unroll 1
-    for (uint32_t row = 0; row < window->rows; row++) {
-        const jrg_nn_span rows = jrg_nn_row_span(window, row);
+    for (uint32_t row = 0; row < geometry->rows; row++) {
+        const jrg_nn_span rows = jrg_nn_row_span(geometry, row);
 #pragma GCC unroll 1
-        for (uint32_t column = 0; column < window->columns; column++) {
-            jrg_nn_patch(window, x, rows, jrg_nn_column_span(window, column), patch);
+        for (uint32_t column = 0; column < geometry->columns; column++) {
+            jrg_nn_patch(geometry, x, rows, jrg_nn_column_span(geometry, column), patch);
             jrg_nn_dense_block_w8(&first, patch, y, aligned, shift, output_width, relu);
             jrg_nn_dense_block_w8(&second, patch, y + first.outputs, aligned, shift, output_width, relu);
             y += first.outputs + second.outputs;
@@ -70,9 +70,9 @@ JRG_NN_INLINE uint32_t jrg_nn_first_errors(const jrg_nn_row_error *errors, uint3
 }
 
 /* As jrg_nn_frozen_rows_w8, for the rows of both blocks. rows: [outputs of both + 2]. */
-JRG_NN_INLINE uint32_t jrg_nn_split_rows_w8(const jrg_nn_dense_w8 *trained, const jrg_nn_dense_w8 *frozen,
-                                            int32_t weight_exponent, const jrg_nn_row_error *errors,
-                                            jrg_nn_error *error, jrg_nn_live_row_w8 *rows)
+JRG_NN_INLINE uint32_t jrg_nn_partly_frozen_rows_w8(const jrg_nn_dense_w8 *trained, const jrg_nn_dense_w8 *frozen,
+                                                    int32_t weight_exponent, const jrg_nn_row_error *errors,
+                                                    jrg_nn_error *error, jrg_nn_active_row_w8 *rows)
 {
     const int32_t shift = jrg_nn_error_shift(error->magnitude, trained->error_width);
     const uint32_t first = jrg_nn_first_errors(errors, error->count, trained->outputs);
@@ -85,8 +85,8 @@ JRG_NN_INLINE uint32_t jrg_nn_split_rows_w8(const jrg_nn_dense_w8 *trained, cons
 }
 
 /* As jrg_nn_dense_update_w8, but x is left as it was. */
-JRG_NN_INLINE void jrg_nn_dense_update_split_w8(const jrg_nn_dense_w8 *trained, const jrg_nn_live_row_w8 *rows,
-                                                uint32_t count, int16_t *x)
+JRG_NN_INLINE void jrg_nn_dense_update_partly_frozen_w8(const jrg_nn_dense_w8 *trained,
+                                                        const jrg_nn_active_row_w8 *rows, uint32_t count, int16_t *x)
 {
     jrg_nn_dense_update_w8(trained, rows, count, x);
 #if JRG_NN_DSP
@@ -97,13 +97,14 @@ JRG_NN_INLINE void jrg_nn_dense_update_split_w8(const jrg_nn_dense_w8 *trained, 
 }
 
 /* A8.3 of both blocks. scaled: of all channels. As jrg_nn_conv_backward_w8. */
-JRG_NN_INLINE jrg_nn_error jrg_nn_conv_backward_split_w8(const jrg_nn_conv_w8 *trained, const jrg_nn_conv_w8 *frozen,
-                                                         const int16_t *scaled, const int16_t *x, bool rectified,
-                                                         int32_t weight_exponent, jrg_nn_live_row_w8 *rows,
-                                                         int32_t *below)
+JRG_NN_INLINE jrg_nn_error jrg_nn_conv_backward_partly_frozen_w8(const jrg_nn_conv_w8 *trained,
+                                                                 const jrg_nn_conv_w8 *frozen, const int16_t *scaled,
+                                                                 const int16_t *x, bool rectified,
+                                                                 int32_t weight_exponent, jrg_nn_active_row_w8 *rows,
+                                                                 int32_t *below)
 {
-    const jrg_nn_window *window = &trained->window;
-    const uint32_t inputs = window->height * window->width * window->channels;
+    const jrg_nn_conv_geometry *geometry = &trained->geometry;
+    const uint32_t inputs = geometry->height * geometry->width * geometry->channels;
     const jrg_nn_conv shape = jrg_nn_conv_shape_w8(trained);
     for (uint32_t i = 0; i < inputs; i++) {
         below[i] = 0;

@@ -1,6 +1,6 @@
-/* Copying for jrg_nn_window.h: 8 numbers in 2 instructions, 2 in 2 where nothing is aligned. */
-#ifndef JRG_NN_WINDOW_DSP_H
-#define JRG_NN_WINDOW_DSP_H
+/* Copying for jrg_nn_conv_geometry.h: 8 numbers in 2 instructions, 2 in 2 where nothing is aligned. */
+#ifndef JRG_NN_CONV_GEOMETRY_DSP_H
+#define JRG_NN_CONV_GEOMETRY_DSP_H
 
 #include "core/jrg_nn_dsp.h" // jrg_nn_pair
 

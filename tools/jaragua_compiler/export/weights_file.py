@@ -13,7 +13,7 @@ from jaragua_compiler.graph.network import Network, Shape
 _HINT = "Give weights/final.safetensors of a run with this model."
 
 
-def read_start(path: Path, network: Network) -> Weights:
+def read_weights(path: Path, network: Network) -> Weights:
     """Weights as a run writes them -> per layer (W, outputs first; b [out]). Raises CompileError if they do not fit."""
     arrays = _arrays(path)
     shapes = [network.weight_shapes(index) for index in network.weighted]

@@ -1,14 +1,14 @@
 /* A5.1, A5.4 and the biases of A5.6, rounded as A5.9 says: from an error vector to the list of rows that learn. */
-#ifndef JRG_NN_LIVE_ROWS_H
-#define JRG_NN_LIVE_ROWS_H
+#ifndef JRG_NN_ACTIVE_ROWS_H
+#define JRG_NN_ACTIVE_ROWS_H
 
 #include <stddef.h>
 
 #include "core/jrg_nn_arith.h"     // jrg_nn_rshift
 #include "core/jrg_nn_dither.h"    // jrg_nn_factor_dither
-#include "weighted/jrg_nn_layer.h" // jrg_nn_live_row
+#include "weighted/jrg_nn_layer.h" // jrg_nn_active_row
 #if JRG_NN_DSP
-#include "weighted/jrg_nn_live_rows_dsp.h" // jrg_nn_live_rows_dsp
+#include "weighted/jrg_nn_active_rows_dsp.h" // jrg_nn_active_rows_dsp
 #endif
 
 /* A5.1: how far the errors are shifted right (negative: left) to fill error_width bits. magnitude is not 0. */
@@ -58,20 +58,20 @@ JRG_NN_INLINE int32_t jrg_nn_dithered_bias(int32_t bias, int32_t factor, int32_t
     return jrg_nn_sats(bias + (((int32_t)(rho >> (uint32_t)(32 + shift)) - factor) >> (uint32_t)-shift), 30u);
 }
 
-/* A5.6: ends a list of count rows as jrg_nn_live_row says, with a row that learns nothing where a place is left. */
-JRG_NN_INLINE void jrg_nn_end_rows(const jrg_nn_dense *layer, jrg_nn_live_row *rows, uint32_t count)
+/* A5.6: ends a list of count rows as jrg_nn_active_row says, with a row that learns nothing where a place is left. */
+JRG_NN_INLINE void jrg_nn_end_rows(const jrg_nn_dense *layer, jrg_nn_active_row *rows, uint32_t count)
 {
     if ((count & 1u) != 0u) {
-        rows[count] = (jrg_nn_live_row){layer->weights, 0, 0};
+        rows[count] = (jrg_nn_active_row){layer->weights, 0, 0};
     }
     rows[count + (count & 1u)].weights = NULL;
 }
 
-/* As jrg_nn_live_rows, without the end of the list. */
-JRG_NN_INLINE uint32_t jrg_nn_live_rows_portable(const jrg_nn_dense *layer, jrg_nn_exponents exponents,
-                                                 int32_t mantissa, int32_t error_shift, uint32_t factor_shift,
-                                                 uint32_t layer_key, const jrg_nn_row_error *errors,
-                                                 uint32_t error_count, jrg_nn_live_row *rows)
+/* As jrg_nn_active_rows, without the end of the list. */
+JRG_NN_INLINE uint32_t jrg_nn_active_rows_portable(const jrg_nn_dense *layer, jrg_nn_exponents exponents,
+                                                   int32_t mantissa, int32_t error_shift, uint32_t factor_shift,
+                                                   uint32_t layer_key, const jrg_nn_row_error *errors,
+                                                   uint32_t error_count, jrg_nn_active_row *rows)
 {
     const uint32_t stride = layer->inputs + (layer->inputs & 1u);
     uint32_t count = 0;
@@ -82,7 +82,8 @@ JRG_NN_INLINE uint32_t jrg_nn_live_rows_portable(const jrg_nn_dense *layer, jrg_
             const int32_t factor = jrg_nn_dithered_factor(scaled, mantissa, factor_shift, rho);
             int32_t *bias = &layer->biases[errors[i].row];
             *bias = jrg_nn_dithered_bias(*bias, factor, exponents.bias_shift, jrg_nn_bias_dither(layer_key));
-            rows[count] = (jrg_nn_live_row){layer->weights + errors[i].row * stride, (int16_t)scaled, (int16_t)factor};
+            rows[count] =
+                (jrg_nn_active_row){layer->weights + errors[i].row * stride, (int16_t)scaled, (int16_t)factor};
             count++;
         }
     }
@@ -93,9 +94,9 @@ JRG_NN_INLINE uint32_t jrg_nn_live_rows_portable(const jrg_nn_dense *layer, jrg_
  * errors. Steps the biases and lists the rows with a scaled error that is not 0 (A5.6: the others are dead). rows:
  * [outputs made even, and one]; where a row is as long as an error they may begin with errors: an error is read before
  * its place is written. layer_key: jrg_nn_dither_layer of this layer. Returns their number. */
-JRG_NN_INLINE uint32_t jrg_nn_live_rows(const jrg_nn_dense *layer, jrg_nn_exponents exponents, jrg_nn_step_rate rate,
-                                        uint32_t layer_key, const jrg_nn_row_error *errors, jrg_nn_error *error,
-                                        jrg_nn_live_row *rows)
+JRG_NN_INLINE uint32_t jrg_nn_active_rows(const jrg_nn_dense *layer, jrg_nn_exponents exponents, jrg_nn_step_rate rate,
+                                          uint32_t layer_key, const jrg_nn_row_error *errors, jrg_nn_error *error,
+                                          jrg_nn_active_row *rows)
 {
     const int32_t error_shift = jrg_nn_error_shift(error->magnitude, layer->error_width);
     error->exponent -= error_shift;
@@ -103,10 +104,10 @@ JRG_NN_INLINE uint32_t jrg_nn_live_rows(const jrg_nn_dense *layer, jrg_nn_expone
 #if JRG_NN_DSP
     const jrg_nn_row_scale scale =
         jrg_nn_row_scale_of(error->magnitude, factor_shift, rate.mantissa, exponents.bias_shift);
-    const uint32_t count = jrg_nn_live_rows_dsp(layer, scale, layer_key, errors, error->count, rows);
+    const uint32_t count = jrg_nn_active_rows_dsp(layer, scale, layer_key, errors, error->count, rows);
 #else
-    const uint32_t count = jrg_nn_live_rows_portable(layer, exponents, rate.mantissa, error_shift, factor_shift,
-                                                     layer_key, errors, error->count, rows);
+    const uint32_t count = jrg_nn_active_rows_portable(layer, exponents, rate.mantissa, error_shift, factor_shift,
+                                                       layer_key, errors, error->count, rows);
 #endif
     jrg_nn_end_rows(layer, rows, count);
     return count;

@@ -35,7 +35,7 @@ class Expected:
 
 
 def content(header: UpdateHeader, blob: bytes, bases: Sequence[bytes], expected: Expected) -> Verdict:
-    """Judge an update that is expected: its start, its length, its hash, its figures, its weights, in this order."""
+    """Validate an expected update: its start, its length, its hash, its figures, its weights, in this order."""
     reason = _wrong_start(header, bases) or _wrong_bytes(header, blob) or _wrong_figures(header, expected)
     reason = reason or expected.check_update(header, blob)
     return Verdict("rejected", reason, retry=True) if reason else Verdict("stored")
@@ -57,5 +57,5 @@ def _wrong_bytes(header: UpdateHeader, blob: bytes) -> str:
 
 def _wrong_figures(header: UpdateHeader, expected: Expected) -> str:
     if header.metric != expected.metric:
-        return f"it reports {header.metric}, this run is judged by {expected.metric}"
+        return f"it reports {header.metric}, this run is evaluated by {expected.metric}"
     return implausible(header, expected.most_samples(header.round))

@@ -9,7 +9,7 @@ import logging
 from jaragua.errors import BrokerError, ProtocolError
 from jaragua.node import differences
 from jaragua.node.blobs import FETCH_SECONDS, Blobs, Subscriber
-from jaragua.wire.messages import StartDifference, unpack_difference
+from jaragua.wire.messages import ModelDelta, unpack_difference
 from jaragua.wire.topics import TopicKind, build
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.planning.plan import Plan
@@ -17,10 +17,10 @@ from jaragua_compiler.planning.plan import Plan
 LOGGER = logging.getLogger(__name__)
 
 #: A start that is to be made, and how: payloads from the newest back.
-_Chain = list[tuple[bytes, StartDifference, bytes]]
+_DeltaHistory = list[tuple[bytes, ModelDelta, bytes]]
 
 
-class Starts:
+class ModelFetcher:
     """Reads back from the start that is wanted to one that is known, or to the run's seed, and makes it from there."""
 
     def __init__(self, subscriber: Subscriber, fleet: str, blobs: Blobs) -> None:
@@ -61,20 +61,20 @@ class Starts:
 
     async def _made(self, sha256: bytes, plan: Plan) -> bytes | None:
         """None if the blob itself is shorter than all that would have to be read."""
-        chain: _Chain = []
+        delta_history: _DeltaHistory = []
         wanted, read_bytes, left_bytes, blob = sha256, 0, 0, None
         while blob is None:
             payload = await self._shared_payload(wanted)
             header, data = unpack_difference(payload)
             read_bytes += len(payload)
-            if not chain:
+            if not delta_history:
                 left_bytes = self._bytes_to(sha256, header.total + len(payload))
             if max(read_bytes, left_bytes) > plan.blob_bytes:
                 return None
-            chain.append((wanted, header, data))
+            delta_history.append((wanted, header, data))
             wanted = header.base
             blob = self._blobs.kept(wanted) if wanted else b""
-        for name, header, data in reversed(chain):
+        for name, header, data in reversed(delta_history):
             blob = differences.blob_from(plan, header, data, blob)
             _check(name, blob)
             self._blobs.keep(name, blob)

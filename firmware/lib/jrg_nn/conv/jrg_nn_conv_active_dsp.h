@@ -1,11 +1,11 @@
 /* A7.4, A7.5 on the DSP extension, for input channels in eights: 8 gradients of an output channel stay in registers while
  * its positions with an error pass: 8 products in 14 instructions, and nothing for a position or a channel without one. */
-#ifndef JRG_NN_CONV_LIVE_DSP_H
-#define JRG_NN_CONV_LIVE_DSP_H
+#ifndef JRG_NN_CONV_ACTIVE_DSP_H
+#define JRG_NN_CONV_ACTIVE_DSP_H
 
-#include "conv/jrg_nn_conv_rate.h" // jrg_nn_conv_rate
-#include "core/jrg_nn_dsp.h"       // jrg_nn_smmulr
-#include "conv/jrg_nn_window.h"    // jrg_nn_positions_of
+#include "conv/jrg_nn_conv_rate.h"     // jrg_nn_conv_rate
+#include "core/jrg_nn_dsp.h"           // jrg_nn_smmulr
+#include "conv/jrg_nn_conv_geometry.h" // jrg_nn_positions_of
 
 /* The positions along one axis fall into zones: number 0 are those at which every tap meets the image (there may be none),
  * and each other position is a zone of its own. So a tap meets the image in all of a zone or nowhere in it. */
@@ -26,14 +26,16 @@ JRG_NN_INLINE jrg_nn_zones jrg_nn_zones_of(uint32_t kernel, uint32_t stride, uin
 }
 
 /* The zones of the columns, and those of the rows. */
-JRG_NN_INLINE jrg_nn_zones jrg_nn_column_zones(const jrg_nn_window *window)
+JRG_NN_INLINE jrg_nn_zones jrg_nn_column_zones(const jrg_nn_conv_geometry *geometry)
 {
-    return jrg_nn_zones_of(window->kernel_width, window->stride_x, window->pad_left, window->columns, window->width);
+    return jrg_nn_zones_of(geometry->kernel_width, geometry->stride_x, geometry->pad_left, geometry->columns,
+                           geometry->width);
 }
 
-JRG_NN_INLINE jrg_nn_zones jrg_nn_row_zones(const jrg_nn_window *window)
+JRG_NN_INLINE jrg_nn_zones jrg_nn_row_zones(const jrg_nn_conv_geometry *geometry)
 {
-    return jrg_nn_zones_of(window->kernel_height, window->stride_y, window->pad_top, window->rows, window->height);
+    return jrg_nn_zones_of(geometry->kernel_height, geometry->stride_y, geometry->pad_top, geometry->rows,
+                           geometry->height);
 }
 
 /* The positions of zone number n. */
@@ -54,32 +56,32 @@ JRG_NN_INLINE bool jrg_nn_meets_zone(const jrg_nn_zones *zones, uint32_t n, jrg_
 }
 
 /* Bytes of x from the patch under position (0, 0) to that under (row, column). */
-JRG_NN_INLINE uint32_t jrg_nn_patch_offset(const jrg_nn_window *window, uint32_t row, uint32_t column)
+JRG_NN_INLINE uint32_t jrg_nn_patch_offset(const jrg_nn_conv_geometry *geometry, uint32_t row, uint32_t column)
 {
-    const uint32_t pixel = row * window->stride_y * window->width + column * window->stride_x;
-    return 2u * pixel * window->channels;
+    const uint32_t pixel = row * geometry->stride_y * geometry->width + column * geometry->stride_x;
+    return 2u * pixel * geometry->channels;
 }
 
 /* True if a window is this kernel's: an entry of its list has 16 bits for the offset of a patch. */
-JRG_NN_INLINE bool jrg_nn_is_conv_live(const jrg_nn_window *window)
+JRG_NN_INLINE bool jrg_nn_is_conv_active(const jrg_nn_conv_geometry *geometry)
 {
-    return window->channels % 8u == 0u && jrg_nn_row_zones(window).count <= JRG_NN_MOST_ZONES &&
-           jrg_nn_column_zones(window).count <= JRG_NN_MOST_ZONES &&
-           jrg_nn_patch_offset(window, window->rows - 1u, window->columns - 1u) <= 65535u &&
-           window->rows * window->columns <= 65535u;
+    return geometry->channels % 8u == 0u && jrg_nn_row_zones(geometry).count <= JRG_NN_MOST_ZONES &&
+           jrg_nn_column_zones(geometry).count <= JRG_NN_MOST_ZONES &&
+           jrg_nn_patch_offset(geometry, geometry->rows - 1u, geometry->columns - 1u) <= 65535u &&
+           geometry->rows * geometry->columns <= 65535u;
 }
 
 /* True if so many of count errors are 0 that this kernel is the faster one. count is even; errors: 4-aligned. */
-JRG_NN_INLINE bool jrg_nn_few_are_live(const int16_t *errors, uint32_t count)
+JRG_NN_INLINE bool jrg_nn_few_are_active(const int16_t *errors, uint32_t count)
 {
     const jrg_nn_pair *pair = (const jrg_nn_pair *)(const void *)errors;
     const jrg_nn_pair *end = pair + count / 2u;
-    uint32_t live = 0;
+    uint32_t active = 0;
 #pragma GCC unroll 8
     while (pair != end) {
-        live += *pair++ != 0u ? 1u : 0u;
+        active += *pair++ != 0u ? 1u : 0u;
     }
-    return live <= count / 8u * 3u;
+    return active <= count / 8u * 3u;
 }
 
 /* The positions of one output channel with an error, as words e | offset of the patch, zone by zone. */
@@ -90,14 +92,14 @@ typedef struct {
 } jrg_nn_live_list;
 
 /* Lists the positions of one zone; returns the end of the list. errors: of the output channel. */
-JRG_NN_INLINE uint32_t *jrg_nn_live_zone(const jrg_nn_window *window, const int16_t *errors, jrg_nn_positions rows,
-                                         jrg_nn_positions columns, uint32_t *entry, int32_t *sum)
+JRG_NN_INLINE uint32_t *jrg_nn_live_zone(const jrg_nn_conv_geometry *geometry, const int16_t *errors,
+                                         jrg_nn_positions rows, jrg_nn_positions columns, uint32_t *entry, int32_t *sum)
 {
 #pragma GCC unroll 1
     for (uint32_t row = rows.first; row < rows.end; row++) {
-        const int16_t *at = errors + row * window->columns + columns.first;
-        uint32_t offset = jrg_nn_patch_offset(window, row, columns.first);
-        const uint32_t end = jrg_nn_patch_offset(window, row, columns.end);
+        const int16_t *at = errors + row * geometry->columns + columns.first;
+        uint32_t offset = jrg_nn_patch_offset(geometry, row, columns.first);
+        const uint32_t end = jrg_nn_patch_offset(geometry, row, columns.end);
 #pragma GCC unroll 1
         while (offset != end) {
             const int32_t error = *at++;
@@ -105,18 +107,18 @@ JRG_NN_INLINE uint32_t *jrg_nn_live_zone(const jrg_nn_window *window, const int1
                 *entry++ = jrg_nn_pack_pair((int32_t)offset, error);
                 *sum += error;
             }
-            offset += jrg_nn_patch_offset(window, 0, 1u);
+            offset += jrg_nn_patch_offset(geometry, 0, 1u);
         }
     }
     return entry;
 }
 
 /* entries: [positions + 1]. */
-JRG_NN_INLINE void jrg_nn_live_list_of(const jrg_nn_window *window, const int16_t *errors, uint32_t *entries,
+JRG_NN_INLINE void jrg_nn_live_list_of(const jrg_nn_conv_geometry *geometry, const int16_t *errors, uint32_t *entries,
                                        jrg_nn_live_list *list)
 {
-    const jrg_nn_zones rows = jrg_nn_row_zones(window);
-    const jrg_nn_zones columns = jrg_nn_column_zones(window);
+    const jrg_nn_zones rows = jrg_nn_row_zones(geometry);
+    const jrg_nn_zones columns = jrg_nn_column_zones(geometry);
     uint32_t *entry = entries;
     list->entries = entries;
     list->sum = 0;
@@ -126,14 +128,14 @@ JRG_NN_INLINE void jrg_nn_live_list_of(const jrg_nn_window *window, const int16_
         for (uint32_t j = 0; j < columns.count; j++) {
             list->start[i * columns.count + j] = (uint16_t)(entry - entries);
             entry =
-                jrg_nn_live_zone(window, errors, jrg_nn_zone(&rows, i), jrg_nn_zone(&columns, j), entry, &list->sum);
+                jrg_nn_live_zone(geometry, errors, jrg_nn_zone(&rows, i), jrg_nn_zone(&columns, j), entry, &list->sum);
         }
     }
     list->start[rows.count * columns.count] = (uint16_t)(entry - entries);
 }
 
 /* One entry: 8 inputs at r1 times e. */
-#define JRG_NN_CONV_LIVE8                                                                                              \
+#define JRG_NN_CONV_ACTIVE8                                                                                            \
     "uxtah r1, %[x], r2\n\t"                                                                                           \
     "ldrd r3, r12, [r1]\n\t"                                                                                           \
     "smlabt r4, r3, r2, r4\n\t"                                                                                        \
@@ -154,8 +156,8 @@ JRG_NN_INLINE void jrg_nn_live_add8(const uint32_t *entries, uintptr_t x, int32_
                      "push {r2}\n"
                      "1:\n\t"
                      "ldr r2, [%[entries]], #4\n\t"
-                     "cbz r2, 2f\n\t" JRG_NN_CONV_LIVE8 "ldr r2, [%[entries]], #4\n\t"
-                     "cbz r2, 2f\n\t" JRG_NN_CONV_LIVE8 "b 1b\n"
+                     "cbz r2, 2f\n\t" JRG_NN_CONV_ACTIVE8 "ldr r2, [%[entries]], #4\n\t"
+                     "cbz r2, 2f\n\t" JRG_NN_CONV_ACTIVE8 "b 1b\n"
                      "2:\n\t"
                      "pop {r2}\n\t"
                      "stmia r2, {r4, r5, r6, r8, r9, r10, r11, lr}"
@@ -177,11 +179,11 @@ JRG_NN_INLINE void jrg_nn_live_add_run(const jrg_nn_live_list *list, uint32_t fi
 }
 
 /* A7.4 of 8 weights at one tap: all entries in whose zones the tap meets the image, neighbours in one run. */
-JRG_NN_INLINE void jrg_nn_live_gradients(const jrg_nn_window *window, const jrg_nn_live_list *list,
+JRG_NN_INLINE void jrg_nn_live_gradients(const jrg_nn_conv_geometry *geometry, const jrg_nn_live_list *list,
                                          jrg_nn_positions down, jrg_nn_positions across, uintptr_t x, int32_t sums[8])
 {
-    const jrg_nn_zones rows = jrg_nn_row_zones(window);
-    const jrg_nn_zones columns = jrg_nn_column_zones(window);
+    const jrg_nn_zones rows = jrg_nn_row_zones(geometry);
+    const jrg_nn_zones columns = jrg_nn_column_zones(geometry);
     uint32_t begun = 0;
     for (uint32_t i = 0; i < 8u; i++) {
         sums[i] = 0;
@@ -211,25 +213,25 @@ JRG_NN_INLINE uint32_t jrg_nn_stepped_pair(uint32_t weights, int32_t gradient0, 
 }
 
 /* All weights of one output channel. weights: 4-aligned. rate.dither: rho of its first pair. */
-JRG_NN_INLINE void jrg_nn_live_update_channel(const jrg_nn_window *window, const jrg_nn_live_list *list,
+JRG_NN_INLINE void jrg_nn_live_update_channel(const jrg_nn_conv_geometry *geometry, const jrg_nn_live_list *list,
                                               const int16_t *x, int16_t *weights, jrg_nn_conv_rate rate)
 {
     jrg_nn_pair *pair = (jrg_nn_pair *)(void *)weights;
     const uintptr_t origin =
-        (uintptr_t)x - 2u * (window->pad_top * window->width + window->pad_left) * window->channels;
+        (uintptr_t)x - 2u * (geometry->pad_top * geometry->width + geometry->pad_left) * geometry->channels;
 #pragma GCC unroll 1
-    for (uint32_t ky = 0; ky < window->kernel_height; ky++) {
+    for (uint32_t ky = 0; ky < geometry->kernel_height; ky++) {
         const jrg_nn_positions down =
-            jrg_nn_positions_of(ky, window->stride_y, window->pad_top, window->rows, window->height);
+            jrg_nn_positions_of(ky, geometry->stride_y, geometry->pad_top, geometry->rows, geometry->height);
 #pragma GCC unroll 1
-        for (uint32_t kx = 0; kx < window->kernel_width; kx++) {
+        for (uint32_t kx = 0; kx < geometry->kernel_width; kx++) {
             const jrg_nn_positions across =
-                jrg_nn_positions_of(kx, window->stride_x, window->pad_left, window->columns, window->width);
-            const uintptr_t tap = origin + 2u * (ky * window->width + kx) * window->channels;
+                jrg_nn_positions_of(kx, geometry->stride_x, geometry->pad_left, geometry->columns, geometry->width);
+            const uintptr_t tap = origin + 2u * (ky * geometry->width + kx) * geometry->channels;
 #pragma GCC unroll 1
-            for (uint32_t first = 0; first < window->channels; first += 8u) {
+            for (uint32_t first = 0; first < geometry->channels; first += 8u) {
                 int32_t sums[8];
-                jrg_nn_live_gradients(window, list, down, across, tap + 2u * first, sums);
+                jrg_nn_live_gradients(geometry, list, down, across, tap + 2u * first, sums);
 #pragma GCC unroll 4
                 for (uint32_t i = 0; i < 8u; i += 2u) {
                     *pair = jrg_nn_stepped_pair(*pair, sums[i], sums[i + 1u], rate);
@@ -242,18 +244,18 @@ JRG_NN_INLINE void jrg_nn_live_update_channel(const jrg_nn_window *window, const
 }
 
 /* As jrg_nn_conv_update. entries: scratch, [positions + 1]. */
-JRG_NN_INLINE void jrg_nn_conv_live_update_dsp(const jrg_nn_conv *conv, const int16_t *scaled, const int16_t *x,
-                                               jrg_nn_conv_rate rate, jrg_nn_conv_bias_rate bias_rate,
-                                               uint32_t *entries)
+JRG_NN_INLINE void jrg_nn_conv_active_update_dsp(const jrg_nn_conv *conv, const int16_t *scaled, const int16_t *x,
+                                                 jrg_nn_conv_rate rate, jrg_nn_conv_bias_rate bias_rate,
+                                                 uint32_t *entries)
 {
-    const jrg_nn_window *window = &conv->window;
-    const uint32_t stride = window->kernel_height * window->kernel_width * window->channels;
+    const jrg_nn_conv_geometry *geometry = &conv->geometry;
+    const uint32_t stride = geometry->kernel_height * geometry->kernel_width * geometry->channels;
 #pragma GCC unroll 1
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         jrg_nn_live_list list;
-        jrg_nn_live_list_of(window, scaled, entries, &list);
-        if (list.start[jrg_nn_row_zones(window).count * jrg_nn_column_zones(window).count] != 0u) {
-            jrg_nn_live_update_channel(window, &list, x, conv->weights + channel * stride, rate);
+        jrg_nn_live_list_of(geometry, scaled, entries, &list);
+        if (list.start[jrg_nn_row_zones(geometry).count * jrg_nn_column_zones(geometry).count] != 0u) {
+            jrg_nn_live_update_channel(geometry, &list, x, conv->weights + channel * stride, rate);
             jrg_nn_conv_step_bias(&conv->biases[channel], list.sum, bias_rate);
         }
         rate.dither = jrg_nn_plane_dither(rate.dither, 0, 1u);

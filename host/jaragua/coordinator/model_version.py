@@ -13,7 +13,7 @@ from jaragua.strategies.vectors import shared_blocks
 
 
 @dataclass(frozen=True)
-class Start:
+class ModelVersion:
     """A blob that is handed out. payload: of `diff/<sha256>`, empty if there is none; total: bytes of all up to it."""
 
     blob: bytes
@@ -26,7 +26,7 @@ class Start:
         return hashlib.sha256(self.blob).digest()
 
 
-class StartMaker:
+class ModelVersionMaker:
     """Makes the starts of a run one after the other."""
 
     def __init__(self, codec: ModelCodec, work: ClientWork, seed: int) -> None:
@@ -38,31 +38,31 @@ class StartMaker:
         """Whether these starts are of that format."""
         return codec is self._codec
 
-    def first(self, vector: Vector) -> Start:
+    def first(self, vector: Vector) -> ModelVersion:
         """Of a run's first weights, which are drawn from its seed."""
         blob = self._codec.pack(vector)
         if not self._work.compressed:
-            return Start(blob)
+            return ModelVersion(blob)
         payload = differences.first_payload(self._codec.plan, self._seed, self._work.local_layers, blob)
-        return Start(blob, payload, len(payload))
+        return ModelVersion(blob, payload, len(payload))
 
     def in_float32(self, vector: Vector) -> bytes:
         """The vector for devices that compute in float32 (M9)."""
         return self._codec.pack_floats(vector)
 
-    def next(self, before: Start, vector: Vector) -> Start:
+    def next(self, before: ModelVersion, vector: Vector) -> ModelVersion:
         """After a round. What the encoding or the blob's format leaves out is part of the difference after it.
 
         Raises: CompileError if a weight is not finite or does not fit any format.
         """
         if not self._work.compressed:
-            return Start(self._codec.pack(vector))
+            return ModelVersion(self._codec.pack(vector))
         work, plan, published = self._work, self._codec.plan, self._codec.unpacked(before.blob)
         blocks = shared_blocks(plan.shapes, work.local_layers)
         changed = vector[: sum(blocks)] - published[: sum(blocks)]
         if not changed.any():
             return before
-        data = encode(changed, blocks, work.download_share, work.delta_bits or 16)
-        blob = self._codec.pack(differences.moved(plan, published, work.local_layers, data))
+        data = encode(changed, blocks, work.download_fraction, work.delta_bits or 16)
+        blob = self._codec.pack(differences.with_delta(plan, published, work.local_layers, data))
         payload = differences.next_payload(plan, before.sha256, before.total, work.local_layers, blob, data)
-        return Start(blob, payload, before.total + len(payload))
+        return ModelVersion(blob, payload, before.total + len(payload))

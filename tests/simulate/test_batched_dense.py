@@ -108,14 +108,17 @@ def test_a11_8_a_lane_passes_a_sample_over_beside_others_that_learn(
         fleet._lanes = DenseLanes(plan(network), default_cache(), flags)
         start = fleet.start(ModelCodec(model).initial(seed))
         first = batch_of(network, devices, 1, seed)
-        losses = np.array([fleet.train(start, ClientWork(0.02), first.share(n, n + 1)).loss for n in range(devices)])
+        losses = np.array([fleet.train(start, ClientWork(0.02), first.part(n, n + 1)).loss for n in range(devices)])
         least = float(np.median(losses))
-        once = fleet.train(start, ClientWork(0.02, least_loss=least), first)
+        once = fleet.train(start, ClientWork(0.02, loss_threshold=least), first)
         assert 0 < np.count_nonzero(losses < least) < devices
         np.testing.assert_array_equal(once.learned.any(axis=1), losses >= least)
         np.testing.assert_allclose(once.loss, losses.mean())
-        np.testing.assert_array_equal(fleet.train(start, ClientWork(0.02, least_loss=1e6), first).learned, 0)
-        batch, work = batch_of(network, devices, 6, seed), ClientWork(0.02, passes=3, least_loss=least, memory=2)
+        np.testing.assert_array_equal(fleet.train(start, ClientWork(0.02, loss_threshold=1e6), first).learned, 0)
+        batch, work = (
+            batch_of(network, devices, 6, seed),
+            ClientWork(0.02, passes=3, loss_threshold=least, replay_buffer_size=2),
+        )
         quick = fleet.train(start, work, batch)
         assert isinstance(quick.rows, LearnedInStep)
         monkeypatch.setattr(integer_clients, "lanes_can", lambda *_: False)
@@ -202,7 +205,7 @@ def test_r17_a_round_of_believed_updates_makes_no_matrix(
         with_matrix = simulate(wanted, workers=1)
         assert made == [20, 20]
     assert without.final_hash == with_matrix.final_hash
-    assert without.left_out == with_matrix.left_out == 0
+    assert without.excluded == with_matrix.excluded == 0
 
 
 def test_what_was_learned_stays_while_others_learn(seed: int) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaragua.cli import start_file
+from jaragua.cli import weights_file
 from jaragua.cli.main import run
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulation import Simulation, simulate
-from jaragua_compiler.export.start import read_start
+from jaragua_compiler.export.weights_file import read_weights
 from jaragua_models import get
 
 Make = Callable[..., Simulation]
@@ -45,18 +45,18 @@ def trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[Path, d
     return file, document["data"]
 
 
-def judged(capsys: pytest.CaptureFixture[str], file: Path, engine: str) -> dict[str, Any]:
+def evaluated(capsys: pytest.CaptureFixture[str], file: Path, engine: str) -> dict[str, Any]:
     code, document = told(capsys, *DIGITS, "--engine", engine, "--rounds", "0", "--start", str(file))
     assert code == 0, document
     found: dict[str, Any] = document["data"]
     return found
 
 
-def test_what_was_saved_is_judged_as_it_was(
+def test_what_was_saved_is_evaluated_as_it_was(
     trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, before = trained
-    again = judged(capsys, file, "float32")
+    again = evaluated(capsys, file, "float32")
     assert again["final_hash"] == before["final_hash"]
     assert again["accuracy_mean"] == before["accuracy_mean"]
     assert (again["rounds"], again["client_tasks"]) == (0, 0)
@@ -66,17 +66,17 @@ def test_boards_adapt_from_what_float32_learned(
     trained: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str], digits: Simulation
 ) -> None:
     file, before = trained
-    boards = judged(capsys, file, "w16")
+    boards = evaluated(capsys, file, "w16")
     assert boards["accuracy_mean"] == pytest.approx(before["accuracy_mean"], abs=0.05)
-    packed = ModelCodec(get("digits@w16")).pack(start_file.read(file, digits))
+    packed = ModelCodec(get("digits@w16")).pack(weights_file.read(file, digits))
     assert boards["final_hash"] == hashlib.sha256(packed).hexdigest()
 
 
 def test_the_compiler_takes_the_file(trained: tuple[Path, dict[str, Any]], digits: Simulation) -> None:
     file, _ = trained
-    weights = read_start(file, get("digits").network)
+    weights = read_weights(file, get("digits").network)
     flat = np.concatenate([part.ravel() for layer in weights for part in layer])
-    np.testing.assert_array_equal(flat, start_file.read(file, digits))
+    np.testing.assert_array_equal(flat, weights_file.read(file, digits))
 
 
 def test_first_weights_that_are_the_seeds_change_nothing(digits: Simulation) -> None:
@@ -162,4 +162,4 @@ def test_what_is_no_file_of_weights_is_not_replaced(
     (tmp_path / "empty").write_bytes(b"")
     for file in (trained[0], tmp_path / "empty"):
         assert told(capsys, *DIGITS, "--rounds", "1", "--save", str(file))[0] == 0
-        assert judged(capsys, file, "w16")["rounds"] == 0
+        assert evaluated(capsys, file, "w16")["rounds"] == 0

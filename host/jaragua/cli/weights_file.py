@@ -13,7 +13,7 @@ from jaragua.store.files import write_whole
 from jaragua.store.run_folder import weights_content
 from jaragua.strategies import Vector
 from jaragua.strategies.vectors import flat
-from jaragua_compiler.export.start import read_start
+from jaragua_compiler.export.weights_file import read_weights
 
 #: Of a safetensors file, in bytes; eight letters of a text are a far larger number.
 _LONGEST_HEADER = 1 << 32
@@ -21,7 +21,7 @@ _LONGEST_HEADER = 1 << 32
 
 def read(path: Path, simulation: Simulation) -> Vector:
     """First weights of the simulation's model, float64 [parameters]. Raises: CompileError if they do not fit it."""
-    return flat(read_start(path, model_for(simulation).network))
+    return flat(read_weights(path, model_for(simulation).network))
 
 
 def check_place(path: Path) -> None:
@@ -45,7 +45,7 @@ def _is_replaceable(path: Path) -> bool:
         with path.open("rb") as file:
             begin = file.read(9)
     except OSError:
-        return True  # what cannot be read is judged by the folder's rights
+        return True  # what cannot be read is decided by the folder's rights
     return not begin or (begin[8:] == b"{" and int.from_bytes(begin[:8], "little") < _LONGEST_HEADER)
 
 

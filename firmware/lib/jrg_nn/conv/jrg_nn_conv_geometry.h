@@ -1,10 +1,10 @@
 /* A7: a window that moves over an image: its geometry, the patch under one position, one weight's inputs as a column. */
-#ifndef JRG_NN_WINDOW_H
-#define JRG_NN_WINDOW_H
+#ifndef JRG_NN_CONV_GEOMETRY_H
+#define JRG_NN_CONV_GEOMETRY_H
 
 #include "core/jrg_nn_arith.h" // JRG_NN_INLINE
 #if JRG_NN_DSP
-#include "conv/jrg_nn_window_dsp.h" // jrg_nn_copy4_dsp
+#include "conv/jrg_nn_conv_geometry_dsp.h" // jrg_nn_copy4_dsp
 #endif
 
 /* Images lie in memory as [height][width][channels], without gaps and without borders. */
@@ -20,7 +20,7 @@ typedef struct {
     uint32_t stride_x;
     uint32_t pad_top;
     uint32_t pad_left;
-} jrg_nn_window;
+} jrg_nn_conv_geometry;
 
 /* The taps first..end-1 of one axis that meet the image. start: where tap 0 lies, it may be outside. */
 typedef struct {
@@ -41,15 +41,15 @@ JRG_NN_INLINE jrg_nn_span jrg_nn_span_at(uint32_t position, uint32_t stride, uin
 }
 
 /* The rows of the kernel that meet the image at a row of positions. */
-JRG_NN_INLINE jrg_nn_span jrg_nn_row_span(const jrg_nn_window *window, uint32_t row)
+JRG_NN_INLINE jrg_nn_span jrg_nn_row_span(const jrg_nn_conv_geometry *geometry, uint32_t row)
 {
-    return jrg_nn_span_at(row, window->stride_y, window->pad_top, window->kernel_height, window->height);
+    return jrg_nn_span_at(row, geometry->stride_y, geometry->pad_top, geometry->kernel_height, geometry->height);
 }
 
 /* The columns of the kernel that meet the image at a column of positions. */
-JRG_NN_INLINE jrg_nn_span jrg_nn_column_span(const jrg_nn_window *window, uint32_t column)
+JRG_NN_INLINE jrg_nn_span jrg_nn_column_span(const jrg_nn_conv_geometry *geometry, uint32_t column)
 {
-    return jrg_nn_span_at(column, window->stride_x, window->pad_left, window->kernel_width, window->width);
+    return jrg_nn_span_at(column, geometry->stride_x, geometry->pad_left, geometry->kernel_width, geometry->width);
 }
 
 /* Copies count numbers. even: both pointers are 4-aligned and count is even. */
@@ -71,31 +71,31 @@ JRG_NN_INLINE void jrg_nn_copy(const int16_t *from, int16_t *to, uint32_t count,
 
 /* What lies under a position: patch [kernel_height][kernel_width][channels], 0 where the window leaves the image.
  * patch: 4-aligned, padded to even; the padding is left alone. */
-JRG_NN_INLINE void jrg_nn_patch(const jrg_nn_window *window, const int16_t *x, jrg_nn_span rows, jrg_nn_span columns,
-                                int16_t *patch)
+JRG_NN_INLINE void jrg_nn_patch(const jrg_nn_conv_geometry *geometry, const int16_t *x, jrg_nn_span rows,
+                                jrg_nn_span columns, int16_t *patch)
 {
-    const uint32_t line = window->kernel_width * window->channels;
-    const bool even = window->channels % 2u == 0u;
-    const bool inside = rows.first == 0u && rows.end == window->kernel_height && columns.first == 0u &&
-                        columns.end == window->kernel_width;
+    const uint32_t line = geometry->kernel_width * geometry->channels;
+    const bool even = geometry->channels % 2u == 0u;
+    const bool inside = rows.first == 0u && rows.end == geometry->kernel_height && columns.first == 0u &&
+                        columns.end == geometry->kernel_width;
     if (inside) {
-        const uint32_t pixel = (uint32_t)rows.start * window->width + (uint32_t)columns.start;
-        const int16_t *from = x + pixel * window->channels;
-        for (uint32_t ky = 0; ky < window->kernel_height; ky++) {
+        const uint32_t pixel = (uint32_t)rows.start * geometry->width + (uint32_t)columns.start;
+        const int16_t *from = x + pixel * geometry->channels;
+        for (uint32_t ky = 0; ky < geometry->kernel_height; ky++) {
             jrg_nn_copy(from, patch, line, even);
-            from += window->width * window->channels;
+            from += geometry->width * geometry->channels;
             patch += line;
         }
         return;
     }
-    for (uint32_t i = 0; i < window->kernel_height * line; i++) {
+    for (uint32_t i = 0; i < geometry->kernel_height * line; i++) {
         patch[i] = 0;
     }
-    const uint32_t count = (columns.end - columns.first) * window->channels;
+    const uint32_t count = (columns.end - columns.first) * geometry->channels;
     for (uint32_t ky = rows.first; ky < rows.end; ky++) {
-        const int32_t pixel = (rows.start + (int32_t)ky) * (int32_t)window->width + columns.start;
-        const int16_t *from = x + (pixel + (int32_t)columns.first) * (int32_t)window->channels;
-        jrg_nn_copy(from, patch + ky * line + columns.first * window->channels, count, even);
+        const int32_t pixel = (rows.start + (int32_t)ky) * (int32_t)geometry->width + columns.start;
+        const int16_t *from = x + (pixel + (int32_t)columns.first) * (int32_t)geometry->channels;
+        jrg_nn_copy(from, patch + ky * line + columns.first * geometry->channels, count, even);
     }
 }
 
@@ -132,23 +132,24 @@ JRG_NN_INLINE void jrg_nn_column_row(const int16_t *from, uint32_t step, jrg_nn_
 
 /* The inputs that one weight (tap ky, kx; channel) meets at all positions: column [rows * columns, padded to even], 0
  * where the window leaves the image, and in the padding. */
-JRG_NN_INLINE void jrg_nn_column(const jrg_nn_window *window, const int16_t *x, uint32_t ky, uint32_t kx,
+JRG_NN_INLINE void jrg_nn_column(const jrg_nn_conv_geometry *geometry, const int16_t *x, uint32_t ky, uint32_t kx,
                                  uint32_t channel, int16_t *column)
 {
     const jrg_nn_positions down =
-        jrg_nn_positions_of(ky, window->stride_y, window->pad_top, window->rows, window->height);
+        jrg_nn_positions_of(ky, geometry->stride_y, geometry->pad_top, geometry->rows, geometry->height);
     const jrg_nn_positions across =
-        jrg_nn_positions_of(kx, window->stride_x, window->pad_left, window->columns, window->width);
-    const jrg_nn_positions none = {window->columns, window->columns};
-    const uint32_t left = across.first * window->stride_x + kx - window->pad_left;
-    for (uint32_t row = 0; row < window->rows; row++) {
+        jrg_nn_positions_of(kx, geometry->stride_x, geometry->pad_left, geometry->columns, geometry->width);
+    const jrg_nn_positions none = {geometry->columns, geometry->columns};
+    const uint32_t left = across.first * geometry->stride_x + kx - geometry->pad_left;
+    for (uint32_t row = 0; row < geometry->rows; row++) {
         const bool inside = row >= down.first && row < down.end && across.first < across.end;
-        const uint32_t y = row * window->stride_y + ky - window->pad_top;
-        const int16_t *from = inside ? x + (y * window->width + left) * window->channels + channel : x;
-        jrg_nn_column_row(from, window->stride_x * window->channels, inside ? across : none, window->columns, column);
-        column += window->columns;
+        const uint32_t y = row * geometry->stride_y + ky - geometry->pad_top;
+        const int16_t *from = inside ? x + (y * geometry->width + left) * geometry->channels + channel : x;
+        jrg_nn_column_row(from, geometry->stride_x * geometry->channels, inside ? across : none, geometry->columns,
+                          column);
+        column += geometry->columns;
     }
-    if ((window->rows * window->columns & 1u) != 0u) {
+    if ((geometry->rows * geometry->columns & 1u) != 0u) {
         *column = 0;
     }
 }

@@ -1,4 +1,4 @@
-"""Which rows of a network are dead in a training step (A5.6, A7.2), and steps in which none is."""
+"""Which rows of a network have a zero gradient in a training step (A5.6, A7.2), and steps in which none is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaragua_bench.steps import Step
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.graph.initial_weights import Weights, initial_weights
-from jaragua_compiler.planning.operators import WindowPlan
+from jaragua_compiler.planning.operators import ConvolutionPlan
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import IntArray, exponents, pack, quantise_inputs, quantise_targets
 from jaragua_compiler.quantisation.exponents import calibrate
@@ -28,7 +28,7 @@ def rows(plan: Plan) -> int:
     return sum(plan.graph.tensors[layer.output_tensor].size for layer in plan.layers)
 
 
-def dead_row_counts(plan: Plan, steps: Sequence[Step]) -> list[int]:
+def zero_gradient_row_counts(plan: Plan, steps: Sequence[Step]) -> list[int]:
     """For each step the number of rows whose error is zero, all layers together. The first step must bring a blob."""
     engine = ReferenceEngine(plan)
     counts = []
@@ -36,28 +36,30 @@ def dead_row_counts(plan: Plan, steps: Sequence[Step]) -> list[int]:
         if step.blob is not None:
             engine.load(step.blob)
         engine.train_step(step.x, step.target, step.rate)
-        counts.append(rows(plan) - sum(_live(layer.scaled_error) for layer in engine.layers))
+        counts.append(rows(plan) - sum(_active(layer.scaled_error) for layer in engine.layers))
     return counts
 
 
-def lively_steps(plan: Plan, x: npt.ArrayLike, y: npt.ArrayLike, rate: LearningRate) -> list[Step]:
-    """Steps on samples (x [n, inputs]; y labels [n] or [n, outputs]) in none of which any row is dead.
+def fully_active_steps(plan: Plan, x: npt.ArrayLike, y: npt.ArrayLike, rate: LearningRate) -> list[Step]:
+    """Steps on samples (x [n, inputs]; y labels [n] or [n, outputs]) in none of which any row has a zero gradient.
 
     Every step starts from the same weights: random ones, with the biases of the hidden layers so large that no ReLU
     cuts off. Samples with an error that happens to round to zero are left out (of a convolution's hundreds of errors
     a few always do: up to TOLERATED_PART of all); raises CompileError if most are.
     """
     for seed in range(_SEEDS):
-        steps = _steps(plan, _lively_blob(plan, x, seed), x, y, rate)
-        counts = dead_row_counts(plan, steps)
-        lively = [step for step, dead in zip(steps, counts, strict=True) if dead <= _tolerance(plan)]
-        if 2 * len(lively) > len(steps):
-            return lively
-    raise CompileError(f"network {plan.network.name!r}: no weights without a dead row found in {_SEEDS} tries.")
+        steps = _steps(plan, _fully_active_blob(plan, x, seed), x, y, rate)
+        counts = zero_gradient_row_counts(plan, steps)
+        active = [step for step, zeros in zip(steps, counts, strict=True) if zeros <= _tolerance(plan)]
+        if 2 * len(active) > len(steps):
+            return active
+    raise CompileError(
+        f"network {plan.network.name!r}: no weights without a zero-gradient row found in {_SEEDS} tries."
+    )
 
 
 def _tolerance(plan: Plan) -> int:
-    images = any(isinstance(layer, WindowPlan) for layer in plan.layers)
+    images = any(isinstance(layer, ConvolutionPlan) for layer in plan.layers)
     return int(TOLERATED_PART * rows(plan)) if images else 0
 
 
@@ -67,11 +69,11 @@ def _steps(plan: Plan, blob: bytes, x: npt.ArrayLike, y: npt.ArrayLike, rate: Le
     return [Step(inputs, target, rate, blob) for inputs, target in pairs]
 
 
-def _live(error: IntArray | None) -> int:
+def _active(error: IntArray | None) -> int:
     return 0 if error is None else int(np.count_nonzero(error))
 
 
-def _lively_blob(plan: Plan, x: npt.ArrayLike, seed: int) -> bytes:
+def _fully_active_blob(plan: Plan, x: npt.ArrayLike, seed: int) -> bytes:
     network = plan.network
     weights: Weights = initial_weights(network, seed)
     values = np.asarray(x, dtype=np.float64)

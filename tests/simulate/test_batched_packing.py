@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_dense_lanes import NETWORKS, model_of
+from test_batched_dense import NETWORKS, model_of
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulation.clients import batched_packing

@@ -1,10 +1,10 @@
 /* A5.1, A5.4 and the biases of A5.6 on the DSP extension: A5.1 is an SMMULR, a dithered shift the top half of an SMLAL. */
-#ifndef JRG_NN_LIVE_ROWS_DSP_H
-#define JRG_NN_LIVE_ROWS_DSP_H
+#ifndef JRG_NN_ACTIVE_ROWS_DSP_H
+#define JRG_NN_ACTIVE_ROWS_DSP_H
 
 #include "core/jrg_nn_dither.h"    // jrg_nn_factor_dither
 #include "core/jrg_nn_dsp.h"       // jrg_nn_smlal_top
-#include "weighted/jrg_nn_layer.h" // jrg_nn_live_row
+#include "weighted/jrg_nn_layer.h" // jrg_nn_active_row
 
 /* One step's multipliers for the three shifts of a row. */
 typedef struct {
@@ -29,13 +29,13 @@ JRG_NN_INLINE jrg_nn_row_scale jrg_nn_row_scale_of(uint32_t magnitude, uint32_t 
     };
 }
 
-/* As jrg_nn_live_rows, without the end of the list. */
-JRG_NN_INLINE uint32_t jrg_nn_live_rows_dsp(const jrg_nn_dense *layer, jrg_nn_row_scale scale, uint32_t layer_key,
-                                            const jrg_nn_row_error *errors, uint32_t count, jrg_nn_live_row *rows)
+/* As jrg_nn_active_rows, without the end of the list. */
+JRG_NN_INLINE uint32_t jrg_nn_active_rows_dsp(const jrg_nn_dense *layer, jrg_nn_row_scale scale, uint32_t layer_key,
+                                              const jrg_nn_row_error *errors, uint32_t count, jrg_nn_active_row *rows)
 {
     const uint32_t stride_bytes = 4u * ((layer->inputs + 1u) / 2u);
     const uint32_t bias_rho = jrg_nn_bias_dither(layer_key);
-    jrg_nn_live_row *next = rows;
+    jrg_nn_active_row *next = rows;
     for (const jrg_nn_row_error *error = errors; error != errors + count; error++) {
         const int32_t normal = (int32_t)((uint32_t)error->value << scale.error_left);
         const int32_t scaled =

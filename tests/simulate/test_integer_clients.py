@@ -1,4 +1,4 @@
-"""The C of a whole client task does what the engine does step by step (A5.8), and mini-batches and pulls as stated."""
+"""The C of a whole client task does what the engine does step by step (A5.8), mini-batches and FedProx included."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from jaragua_compiler import (
     Network,
     plan,
     quantise_inputs,
-    quantise_least_loss,
+    quantise_loss_threshold,
     quantise_targets,
     unpack,
 )
-from jaragua_compiler.engines.replay_order import visits
+from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.quantisation.blob import exponents, pack_integers, unpack_integers
 from jaragua_models import Samples
 
@@ -74,10 +74,10 @@ class Bench:
         tasks = [source.train_task(f"device-{one}", one, ways, shots).support for one in range(devices)]
         return joined(tasks, range(devices))
 
-    def stepped(self, blob: bytes, batch: Batch, order: Iterable[int], least_loss: float = 0.0) -> bytes:
+    def stepped(self, blob: bytes, batch: Batch, order: Iterable[int], loss_threshold: float = 0.0) -> bytes:
         """The engine's blob after one step on each of these samples, in this order."""
         found, rate = exponents(self.plan, blob), LearningRate.from_float(RATE)
-        self.engine.set_least_loss(quantise_least_loss(self.plan, found, least_loss))
+        self.engine.set_loss_threshold(quantise_loss_threshold(self.plan, found, loss_threshold))
         self.engine.load(blob)
         self.engine.set_seed(int(batch.seeds[0]))
         x, y = quantise_inputs(self.plan, found, batch.x), quantise_targets(self.plan, found, batch.y)
@@ -116,39 +116,42 @@ def test_one_step_a_sample_is_what_the_engine_does(bench: Bench) -> None:
     batch = bench.batch(3, 4)
     learned = bench.learned(ClientWork(RATE, passes=2), batch)
     for device, row in enumerate(learned):
-        share = batch.share(device, device + 1)
+        share = batch.part(device, device + 1)
         order = list(range(len(share.x))) * 2
         np.testing.assert_array_equal(row, bench.moved(bench.stepped(bench.blob, share, order)))
 
 
-@pytest.mark.parametrize("memory", [0, 1, 3])
-def test_a11_8_devices_pass_over_and_visit_samples_as_the_engine_does(bench: Bench, memory: int) -> None:
+@pytest.mark.parametrize("replay_buffer_size", [0, 1, 3])
+def test_a11_8_devices_pass_over_and_visit_samples_as_the_engine_does(bench: Bench, replay_buffer_size: int) -> None:
     """Devices of several counts of samples; in a round and to adapt, the steps are the same."""
     tasks = [bench.batch(1, shots) for shots in (4, 2, 3)]
     batch = joined([Samples(one.x, one.y) for one in tasks], range(3))
     least = float(np.median(bench.losses(batch)))
-    work = ClientWork(RATE, passes=3, least_loss=least, memory=memory)
+    work = ClientWork(RATE, passes=3, loss_threshold=least, replay_buffer_size=replay_buffer_size)
     found = bench.learned(work, batch)
-    assert (found != bench.learned(ClientWork(RATE, passes=3, memory=memory), batch)).any()
+    assert (found != bench.learned(ClientWork(RATE, passes=3, replay_buffer_size=replay_buffer_size), batch)).any()
     blobs = []
     for device, row in enumerate(found):
-        share = batch.share(device, device + 1)
-        blobs.append(bench.stepped(bench.blob, share, visits(len(share.x), 3, memory), least))
+        share = batch.part(device, device + 1)
+        blobs.append(bench.stepped(bench.blob, share, replay_order(len(share.x), 3, replay_buffer_size), least))
         np.testing.assert_array_equal(row, bench.moved(blobs[-1]))
     adapted = bench.fleet.adapt(bench.blob, work, batch, batch)
     for device, blob in enumerate(blobs):
-        share = batch.share(device, device + 1)
+        share = batch.part(device, device + 1)
         again = bench.fleet.adapt(blob, ClientWork(RATE), share, share)
         assert adapted.after[device] == again.before[0]
 
 
-def test_a_least_loss_beyond_all_losses_lets_nothing_be_learned(bench: Bench) -> None:
-    assert not bench.learned(ClientWork(RATE, least_loss=1.7e308), bench.batch(2, 3)).any()
+def test_a_loss_threshold_beyond_all_losses_lets_nothing_be_learned(bench: Bench) -> None:
+    assert not bench.learned(ClientWork(RATE, loss_threshold=1.7e308), bench.batch(2, 3)).any()
 
 
 def test_a_memory_changes_no_single_pass(bench: Bench) -> None:
     batch = bench.batch(2, 3)
-    held, plain = (bench.fleet.train(bench.blob, ClientWork(RATE, memory=memory), batch) for memory in (2, 0))
+    held, plain = (
+        bench.fleet.train(bench.blob, ClientWork(RATE, replay_buffer_size=replay_buffer_size), batch)
+        for replay_buffer_size in (2, 0)
+    )
     np.testing.assert_array_equal(held.learned, plain.learned)
     assert held.loss == plain.loss
 
@@ -167,14 +170,14 @@ def test_a11_1_a_mini_batch_is_what_the_engine_makes_of_it(bench: Bench, size: i
     x, y = quantise_inputs(bench.plan, found, batch.x), quantise_targets(bench.plan, found, batch.y)
     engine.load(bench.blob)
     engine.set_accumulation(size)
-    engine.set_least_loss(quantise_least_loss(bench.plan, found, least))
+    engine.set_loss_threshold(quantise_loss_threshold(bench.plan, found, least))
     for number in range(2):
         if number == 0 or len(x) % size:
             engine.set_seed(int(batch.seeds[0]) + number)
         for sample, target in zip(x, y, strict=True):
             engine.train_step(sample, target, rate)
         engine.apply()
-    learned = bench.learned(ClientWork(RATE, passes=2, batch=size, least_loss=least), batch)[0]
+    learned = bench.learned(ClientWork(RATE, passes=2, batch=size, loss_threshold=least), batch)[0]
     np.testing.assert_array_equal(learned, bench.moved(engine.blob()))
 
 
@@ -185,34 +188,34 @@ def test_the_whole_set_as_one_batch(bench: Bench) -> None:
     np.testing.assert_array_equal(whole, bench.learned(ClientWork(RATE, batch=10_000), batch))
 
 
-def test_the_pull_keeps_a_share_of_the_way(bench: Bench) -> None:
+def test_proximal_decay_keeps_a_fraction_of_the_way(bench: Bench) -> None:
     """FedProx: w ← start + (1 - η μ)^n (w - start), rounded half up, in Q15."""
     batch, work = bench.batch(1, 4), ClientWork(RATE, proximal=3.0)
     trained = bench.integers(bench.stepped(bench.blob, batch, list(range(len(batch.x)))))
-    kept = work.pull(len(batch.x))
+    kept = work.proximal_decay(len(batch.x))
     assert kept == round(32768 * (1 - RATE * 3.0) ** len(batch.x))
-    pulled = [
+    decayed = [
         tuple(old + (((new - old) * kept + (1 << 14)) >> 15) for new, old in zip(after, before, strict=True))
         for after, before in zip(trained, bench.integers(bench.blob), strict=True)
     ]
-    blob = bench.packed([(weights, biases) for weights, biases in pulled])
+    blob = bench.packed([(weights, biases) for weights, biases in decayed])
     np.testing.assert_array_equal(bench.learned(work, batch)[0], bench.moved(blob))
 
 
-def test_adaptation_is_judged_before_and_after(bench: Bench) -> None:
+def test_adaptation_is_evaluated_before_and_after(bench: Bench) -> None:
     defaults = bench.model.defaults
     task = bench.model.tasks.held_out_task(1, defaults.ways, 4, 20)
     support, query = joined([task.support], [1]), joined([task.query], [1])
-    judged = bench.fleet.adapt(bench.blob, ClientWork(RATE), support, query)
+    evaluated = bench.fleet.adapt(bench.blob, ClientWork(RATE), support, query)
     before = bench.fleet.adapt(bench.blob, ClientWork(2**-32), query, query)
-    assert judged.before == before.before
+    assert evaluated.before == before.before
     if bench.model.metric == "accuracy":
         trained = bench.stepped(bench.blob, support, list(range(len(support.x))))
         bench.engine.load(trained)
         found = exponents(bench.plan, trained)
         x, y = quantise_inputs(bench.plan, found, query.x), quantise_targets(bench.plan, found, query.y)
         right = [bench.engine.evaluate(a, b).correct for a, b in zip(x, y, strict=True)]
-        assert judged.after == [np.mean(right)]
+        assert evaluated.after == [np.mean(right)]
 
 
 def test_a_vector_has_a_number_for_every_weight_and_bias(bench: Bench) -> None:

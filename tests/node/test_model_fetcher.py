@@ -18,24 +18,24 @@ from hypothesis import strategies as st
 
 import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.coordinator.starts import Start, StartMaker
+from jaragua.coordinator.model_version import ModelVersion, ModelVersionMaker
 from jaragua.errors import ProtocolError
-from jaragua.node import starts
+from jaragua.node import model_fetcher
 from jaragua.node.blobs import Blobs
-from jaragua.node.differences import blob_from, moved
-from jaragua.node.starts import Starts
+from jaragua.node.differences import blob_from, with_delta
+from jaragua.node.model_fetcher import ModelFetcher
 from jaragua.strategies import ClientWork
 from jaragua.wire.messages import pack_update, unpack_difference
 from jaragua.wire.topics import TopicKind, parse
 
 CODEC = ModelCodec(jaragua_models.get("sine"))
 SEED = 5
-WORK = ClientWork(0.1, local_layers=1, download_share=0.25, delta_bits=8)
+WORK = ClientWork(0.1, local_layers=1, download_fraction=0.25, delta_bits=8)
 
 
-def starts_of_a_run(rounds: int) -> list[Start]:
+def versions_of_a_run(rounds: int) -> list[ModelVersion]:
     """The starts of a run whose initialisation walks at random."""
-    maker, draw = StartMaker(CODEC, WORK, SEED), np.random.default_rng(1)
+    maker, draw = ModelVersionMaker(CODEC, WORK, SEED), np.random.default_rng(1)
     vector = CODEC.initial(SEED)
     made = [maker.first(vector)]
     for _ in range(rounds):
@@ -48,7 +48,7 @@ def starts_of_a_run(rounds: int) -> list[Start]:
 class Broker:
     """Has what a coordinator retained, and counts what is read of it."""
 
-    published: list[Start]
+    published: list[ModelVersion]
     read: list[tuple[str, int]] = field(default_factory=list)
     offer: Callable[[str, str, bytes], None] = lambda kind, name, payload: None
 
@@ -73,21 +73,21 @@ class Reader:
 
     def __post_init__(self) -> None:
         self.blobs = Blobs(self.broker, "home")
-        self.starts = Starts(self.broker, "home", self.blobs)
+        self.fetcher = ModelFetcher(self.broker, "home", self.blobs)
         self.broker.offer = self._offer
 
     def _offer(self, kind: str, name: str, payload: bytes) -> None:
-        (self.blobs if kind == "blob" else self.starts).offer(name, payload)
+        (self.blobs if kind == "blob" else self.fetcher).offer(name, payload)
 
-    def fetch(self, start: Start) -> list[tuple[str, int]]:
+    def fetch(self, start: ModelVersion) -> list[tuple[str, int]]:
         """What had to be read for a start."""
         self.broker.read.clear()
-        assert run(self.starts.fetch(start.sha256, CODEC.plan)) == start.blob
+        assert run(self.fetcher.fetch(start.sha256, CODEC.plan)) == start.blob
         return list(self.broker.read)
 
 
 def test_m10_every_start_is_made_from_the_seed_and_differences_alone() -> None:
-    made = starts_of_a_run(5)
+    made = versions_of_a_run(5)
     reader = Reader(Broker(made))
     for start in made:
         assert reader.fetch(start) == [("diff", len(start.payload))]
@@ -95,7 +95,7 @@ def test_m10_every_start_is_made_from_the_seed_and_differences_alone() -> None:
 
 
 def test_m10_who_missed_rounds_reads_back_to_what_it_has() -> None:
-    made = starts_of_a_run(3)
+    made = versions_of_a_run(3)
     reader = Reader(Broker(made))
     reader.fetch(made[0])
     assert reader.fetch(made[3]) == [("diff", len(start.payload)) for start in reversed(made[1:])]
@@ -103,26 +103,26 @@ def test_m10_who_missed_rounds_reads_back_to_what_it_has() -> None:
 
 
 def test_m10_who_missed_too_much_reads_the_blob_and_goes_on_from_it() -> None:
-    made = starts_of_a_run(30)
+    made = versions_of_a_run(30)
     reader = Reader(Broker(made))
     assert reader.fetch(made[29])[1:] == [("blob", CODEC.blob_bytes)]
     assert reader.fetch(made[30]) == [("diff", len(made[30].payload))]
 
 
 def test_m10_what_makes_another_blob_is_not_believed() -> None:
-    made = starts_of_a_run(1)
-    wrong = Start(made[1].blob, made[1].payload[:-1] + bytes([made[1].payload[-1] ^ 1]), made[1].total)
+    made = versions_of_a_run(1)
+    wrong = ModelVersion(made[1].blob, made[1].payload[:-1] + bytes([made[1].payload[-1] ^ 1]), made[1].total)
     reader = Reader(Broker([made[0], wrong]))
     reader.fetch(made[0])
     assert ("blob", CODEC.blob_bytes) in reader.fetch(wrong)
 
 
 def test_m10_several_devices_that_ask_at_once_read_once() -> None:
-    made = starts_of_a_run(1)
+    made = versions_of_a_run(1)
     reader = Reader(Broker(made))
 
     async def three() -> set[bytes]:
-        return set(await asyncio.gather(*(reader.starts.fetch(made[1].sha256, CODEC.plan) for _ in range(3))))
+        return set(await asyncio.gather(*(reader.fetcher.fetch(made[1].sha256, CODEC.plan) for _ in range(3))))
 
     assert run(three()) == {made[1].blob}
     assert len(reader.broker.read) == 2
@@ -130,11 +130,11 @@ def test_m10_several_devices_that_ask_at_once_read_once() -> None:
 
 def test_m10_starts_that_follow_from_one_another_are_made_at_once() -> None:
     """Both read the first difference: who asks for it second takes nothing from who asked first."""
-    made = starts_of_a_run(2)
+    made = versions_of_a_run(2)
     reader = Reader(Broker(made))
 
     async def all_at_once() -> list[bytes]:
-        return await asyncio.gather(*(reader.starts.fetch(start.sha256, CODEC.plan) for start in reversed(made)))
+        return await asyncio.gather(*(reader.fetcher.fetch(start.sha256, CODEC.plan) for start in reversed(made)))
 
     assert run(all_at_once()) == [start.blob for start in reversed(made)]
 
@@ -153,23 +153,23 @@ def test_m10_starts_that_follow_from_one_another_are_made_at_once() -> None:
 def test_p1_a_difference_that_says_anything_ends_in_the_blob(
     changes: dict[str, Any],
 ) -> None:
-    made = starts_of_a_run(1)
+    made = versions_of_a_run(1)
     header, data = unpack_difference(made[1].payload)
-    wrong = Start(made[1].blob, pack_update(replace(header, **changes), data), made[1].total)
+    wrong = ModelVersion(made[1].blob, pack_update(replace(header, **changes), data), made[1].total)
     with short_wait():
         reader = Reader(Broker([made[0], wrong]))
         reader.fetch(made[0])
         assert reader.fetch(wrong)
-    assert reader.starts._awaited == reader.starts._reading == {}
+    assert reader.fetcher._awaited == reader.fetcher._reading == {}
 
 
 @given(place=st.integers(0, 10_000), junk=st.binary(max_size=4))
 def test_p1_a_damaged_difference_ends_in_the_blob(place: int, junk: bytes) -> None:
-    made = starts_of_a_run(1)
+    made = versions_of_a_run(1)
     place %= len(made[1].payload)
     payload = made[1].payload[:place] + junk + made[1].payload[place + 1 :]
     with short_wait():
-        reader = Reader(Broker([made[0], Start(made[1].blob, payload, made[1].total)]))
+        reader = Reader(Broker([made[0], ModelVersion(made[1].blob, payload, made[1].total)]))
         reader.fetch(made[0])
         assert reader.fetch(made[1])
 
@@ -177,30 +177,30 @@ def test_p1_a_damaged_difference_ends_in_the_blob(place: int, junk: bytes) -> No
 @contextmanager
 def short_wait() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(starts, "FETCH_SECONDS", 0.05)
+        patched.setattr(model_fetcher, "FETCH_SECONDS", 0.05)
         yield
 
 
 def test_m10_the_local_layer_is_that_of_the_seed_in_every_start() -> None:
-    made = starts_of_a_run(4)
+    made = versions_of_a_run(4)
     local = sum(np.prod(shape) for shape in CODEC.plan.shapes[-1])
     first, last = (CODEC.unpacked(start.blob)[-int(local) :] for start in (made[0], made[-1]))
     np.testing.assert_allclose(first, last, atol=1e-3)
 
 
 def test_m10_exponents_that_are_none_are_refused() -> None:
-    header, data = unpack_difference(starts_of_a_run(1)[1].payload)
+    header, data = unpack_difference(versions_of_a_run(1)[1].payload)
     with pytest.raises(ProtocolError, match="exponents of a start"):
         blob_from(CODEC.plan, type(header)(header.base, 0, b"\xff\xff", 1), data, CODEC.pack(CODEC.initial(1)))
 
 
 def test_m10_a_start_comes_ever_nearer_to_an_initialisation_that_rests() -> None:
     """What is left out is part of the next difference."""
-    maker, start = StartMaker(CODEC, WORK, SEED), starts_of_a_run(1)[0]
+    maker, start = ModelVersionMaker(CODEC, WORK, SEED), versions_of_a_run(1)[0]
     vector = CODEC.unpacked(start.blob) + np.random.default_rng(2).normal(scale=0.1, size=len(CODEC.initial(SEED)))
     for _ in range(12):
         start = maker.next(start, vector)
     shared = len(vector) - int(sum(np.prod(shape) for shape in CODEC.plan.shapes[-1]))
     assert np.abs(CODEC.unpacked(start.blob) - vector)[:shared].max() < 2e-3
     assert hashlib.sha256(start.blob).digest() == start.sha256
-    assert moved(CODEC.plan, vector, 1, unpack_difference(start.payload)[1]).shape == vector.shape
+    assert with_delta(CODEC.plan, vector, 1, unpack_difference(start.payload)[1]).shape == vector.shape

@@ -1,16 +1,14 @@
-"""FedProx on a device that knows nothing of it: its host draws the weights back between two passes. Pure."""
+"""FedProx: the host moves the weights back towards the start between two passes; the board computes no more. Pure."""
 
 from __future__ import annotations
 
+from jaragua.strategies.base import NO_DECAY as NO_DECAY
 from jaragua_compiler.floating.form import pack_floats, unpack_floats
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import IntegerWeights, exponents, pack_integers, unpack_integers
 
-#: `pull` of a train-command: all of the way is kept.
-WHOLE_WAY = 1 << 15
 
-
-def pulled(plan: Plan, start: bytes, trained: bytes, kept: int) -> bytes:
+def decayed(plan: Plan, start: bytes, trained: bytes, kept: int) -> bytes:
     """start + rshift((trained - start) · kept, 15) for every weight and bias (A1.1); kept: 0..2^15.
 
     Both blobs have the same exponents: training never changes them.
@@ -22,8 +20,8 @@ def pulled(plan: Plan, start: bytes, trained: bytes, kept: int) -> bytes:
     return pack_integers(plan, layers, exponents(plan, start))
 
 
-def pulled_floats(plan: Plan, start: bytes, trained: bytes, kept: int) -> bytes:
+def decayed_floats(plan: Plan, start: bytes, trained: bytes, kept: int) -> bytes:
     """start + (trained - start) · kept / 2^15 for every weight and bias of two float32 forms (M9); kept: 0..2^15."""
-    share = kept / WHOLE_WAY
+    kept_fraction = kept / NO_DECAY
     layers = zip(unpack_floats(plan, start), unpack_floats(plan, trained), strict=True)
-    return pack_floats(plan, [(w + (v - w) * share, b + (c - b) * share) for (w, b), (v, c) in layers])
+    return pack_floats(plan, [(w + (v - w) * kept_fraction, b + (c - b) * kept_fraction) for (w, b), (v, c) in layers])

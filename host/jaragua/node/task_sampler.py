@@ -11,24 +11,24 @@ import jaragua_models
 from jaragua.errors import DataError
 from jaragua.models import model_named, zoo_model_named
 from jaragua.node.ranges import MOST_SAMPLES
-from jaragua.node.trainer import LARGEST_LEAST_LOSS, Metric, SampleSet
+from jaragua.node.trainer import LARGEST_LOSS_THRESHOLD, Metric, SampleSet
 from jaragua.wire.messages import AdaptCommand, TrainCommand
 from jaragua_compiler.planning.plan import Plan, plan
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
 
 # Of models that runs named lately; making one plans its network.
-_FEEDERS_KEPT = 8
+_SAMPLERS_KEPT = 8
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A held-out task: adapt on `support`, be judged on `query` (M4)."""
+    """A held-out task: adapt on `support`, be evaluated on `query` (M4)."""
 
     support: SampleSet
     query: SampleSet
 
 
-class Feeder:
+class TaskSampler:
     """The samples of one model of the zoo. Pure but for the data set it reads.
 
     start: what a job begins with. The header of a blob gives the samples' exponents; if the command names a start in
@@ -40,14 +40,14 @@ class Feeder:
         self.plan: Plan = plan(model.network)
 
     @classmethod
-    def of(cls, model: str) -> Feeder:
+    def of(cls, model: str) -> TaskSampler:
         """Of the user's own choice: a name in the zoo, or the TOML file of one's own. Raises: ModelError."""
         return cls(model_named(model))
 
     @staticmethod
-    def of_zoo(name: str) -> Feeder:
+    def of_zoo(name: str) -> TaskSampler:
         """Of a name that a run says: only the zoo is asked, no file is looked for. Raises: ModelError."""
-        return _feeder_of_zoo(name)
+        return _sampler_of_zoo(name)
 
     @property
     def model(self) -> str:
@@ -56,7 +56,7 @@ class Feeder:
 
     @property
     def metric(self) -> Metric:
-        """What its tasks are judged by."""
+        """What its tasks are evaluated by."""
         return self._model.metric
 
     def support(self, command: TrainCommand, start: bytes) -> SampleSet:
@@ -78,7 +78,7 @@ class Feeder:
             task = self._model.tasks.held_out_task(command.seed, command.ways, command.shots, command.queries)
         except jaragua_models.ModelError as error:
             raise DataError(error.message, error.hint) from error
-        support = self._samples(task.support, command, start).visited(command.passes, command.memory or 0)
+        support = self._samples(task.support, command, start).replayed(command.passes, command.replay_buffer_size or 0)
         return HeldOut(support, self._samples(task.query, command, start))
 
     def _check_local(self, command: TrainCommand) -> None:
@@ -92,18 +92,18 @@ class Feeder:
     def _samples(
         self, samples: jaragua_models.Samples, command: TrainCommand | AdaptCommand, start: bytes
     ) -> SampleSet:
-        least_loss = _checked_least_loss(command)
+        loss_threshold = _checked_loss_threshold(command)
         if command.start is not None:
             targets = samples.y.reshape(len(samples.y), -1)
-            return SampleSet(samples.x.astype(np.float32), targets, least_loss=least_loss)
+            return SampleSet(samples.x.astype(np.float32), targets, loss_threshold=loss_threshold)
         found = exponents(self.plan, start)
         inputs = quantise_inputs(self.plan, found, samples.x)
-        return SampleSet(inputs, quantise_targets(self.plan, found, samples.y), least_loss=least_loss)
+        return SampleSet(inputs, quantise_targets(self.plan, found, samples.y), loss_threshold=loss_threshold)
 
 
-@functools.lru_cache(_FEEDERS_KEPT)
-def _feeder_of_zoo(name: str) -> Feeder:
-    return Feeder(zoo_model_named(name))
+@functools.lru_cache(_SAMPLERS_KEPT)
+def _sampler_of_zoo(name: str) -> TaskSampler:
+    return TaskSampler(zoo_model_named(name))
 
 
 def _check_size(samples: int) -> None:
@@ -115,18 +115,19 @@ def _check_size(samples: int) -> None:
 
 
 def _check_memory(command: TrainCommand) -> None:
-    if command.memory and (command.batch not in (None, 1) or command.pull is not None):
+    if command.replay_buffer_size and (command.batch not in (None, 1) or command.proximal_decay is not None):
         raise DataError(
-            f"a command asks for a memory of {command.memory} samples, which takes a step a sample and no pull (M3)",
-            "leave out memory, or batch and pull",
+            f"a command asks for a replay buffer of {command.replay_buffer_size} samples, "
+            "which takes a batch of 1 and no proximal term (M3)",
+            "leave out replay-buffer-size, or batch and proximal-decay",
         )
 
 
-def _checked_least_loss(command: TrainCommand | AdaptCommand) -> float:
-    least_loss = command.least_loss or 0.0
-    if not 0 <= least_loss <= LARGEST_LEAST_LOSS:
+def _checked_loss_threshold(command: TrainCommand | AdaptCommand) -> float:
+    loss_threshold = command.loss_threshold or 0.0
+    if not 0 <= loss_threshold <= LARGEST_LOSS_THRESHOLD:
         raise DataError(
-            f"a command asks for a least loss of {least_loss:g}; 0 to {LARGEST_LEAST_LOSS:g} are possible",
-            "change least-loss",
+            f"a command asks for a loss threshold of {loss_threshold:g}; 0 to {LARGEST_LOSS_THRESHOLD:g} are possible",
+            "change loss-threshold",
         )
-    return least_loss
+    return loss_threshold

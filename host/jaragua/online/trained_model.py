@@ -54,7 +54,7 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class Start:
+class TrainedModel:
     """Trained weights (A6), and how inputs become the device's integers for them.
 
     `scaling`: the network wants standardised inputs, and a board in its stream makes them itself (O3).
@@ -78,7 +78,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Schooling:
+class TrainingSchedule:
     """How a start is trained."""
 
     passes: int
@@ -86,10 +86,14 @@ class Schooling:
 
 
 #: Found by trying, on other seeds than the measured ones.
-SCHOOLING = {"digits": Schooling(2, 0.05), "keywords": Schooling(4, 0.02), "omniglot": Schooling(4, 0.05)}
+TRAINING = {
+    "digits": TrainingSchedule(2, 0.05),
+    "keywords": TrainingSchedule(4, 0.02),
+    "omniglot": TrainingSchedule(4, 0.05),
+}
 
 
-def trained_start(
+def train_model(
     model: Model,
     pools: Pools,
     known: Sequence[int],
@@ -97,7 +101,7 @@ def trained_start(
     weights: Weights | None = None,
     *,
     standardise: bool = False,
-) -> Start:
+) -> TrainedModel:
     """A start that knows the classes `known`, trained from `weights` (None: random ones) on their training pools."""
     layout = plan(model.network)
     first = weights or initial_weights(model.network, seed)
@@ -105,9 +109,9 @@ def trained_start(
     samples = model.tasks.calibration()
     samples = samples[:: -(-len(samples) // _CALIBRATION_SAMPLES)]
     ranges = np.clip(scaling.standardised(samples), -_MOST_DEVIATIONS, _MOST_DEVIATIONS) if scaling else samples
-    start = Start(layout, pack(layout, first, calibrate(layout, first, ranges)), scaling)
-    schooling = SCHOOLING[model.name.partition("-")[0]]
-    return replace(start, blob=_trained(start, pools, known, seed, schooling))
+    start = TrainedModel(layout, pack(layout, first, calibrate(layout, first, ranges)), scaling)
+    schedule = TRAINING[model.name.partition("-")[0]]
+    return replace(start, blob=_trained(start, pools, known, seed, schedule))
 
 
 def saved_weights(folder: Path, model: Model) -> Weights:
@@ -129,13 +133,13 @@ def saved_weights(folder: Path, model: Model) -> Weights:
     return layers_of(vector, shapes)
 
 
-def _trained(start: Start, pools: Pools, known: Sequence[int], seed: int, schooling: Schooling) -> bytes:
-    random, rate = np.random.default_rng(seed), LearningRate.from_float(schooling.learning_rate)
+def _trained(start: TrainedModel, pools: Pools, known: Sequence[int], seed: int, schedule: TrainingSchedule) -> bytes:
+    random, rate = np.random.default_rng(seed), LearningRate.from_float(schedule.learning_rate)
     x = start.integers(np.concatenate([pools.training[label] for label in known]))
     y = np.concatenate([np.full(len(pools.training[label]), label, dtype=np.int16) for label in known])
     engine = NativeEngine(start.plan)
     engine.load(start.blob)
-    for _ in range(schooling.passes):
+    for _ in range(schedule.passes):
         for row in random.permutation(len(y)):
             engine.train_step(x[row], y[row : row + 1], rate)
     return engine.blob()
