@@ -51,9 +51,19 @@ RETIRED = (
         "active_rows, zero-gradient rows",
         ("jrg_nn_live_rows", "LIVE_ROW_BYTES", "dead_rows", "instructions_no_dead_rows", "a dead row", "live rows"),
     ),
-    Retired(r"dense_lanes", "batched_dense", ("test_dense_lanes.py",)),
-    Retired(r"dense_start", "batched_packing", ("dense_start.c",)),
-    Retired(r"quick_rows?\b", "batched_random", ("quick_rows(3)",)),
+    Retired(r"dense_lanes|DenseLanes", "batched_dense, BatchedDense", ("test_dense_lanes.py", "DenseLanes(plan)")),
+    Retired(r"dense_start|DenseStart", "batched_packing, BatchedPacking", ("dense_start.c", "DenseStart(codec)")),
+    Retired(
+        r"quick_rows?\b|QuickRows|PlainRows|(Learned|Moved)InStep",
+        "batched_random, BatchedUpdates",
+        ("quick_rows(3)", "QuickRows(cache)", "PlainRows()", "LearnedInStep", "MovedInStep"),
+    ),
+    Retired(r"class Trust\b|\bTrust\(|UNBELIEVED", "ExclusionCounter", ("class Trust:", "Trust()", "MAX_UNBELIEVED")),
+    Retired(
+        r"\b(Board|Engine)Student\b|class Student\b|OutOfStep|AsTheyCome",
+        "OnlineLearner, OutOfSync, NaturalTasks",
+        ("BoardStudent(board)", "class Student(Protocol)", "OutOfStep", "AsTheyCome"),
+    ),
     Retired(r"virtual_clients|jrg_virtual_", "integer_clients", ("virtual_clients.c", "jrg_virtual_train")),
     Retired(
         r"\bStarts?\(|\bimport (\w+, )*Starts?\b|(: |-> |\[)Starts?\b(?= *[=,)\]:])|class Starts?\b|\bStartMaker\b"

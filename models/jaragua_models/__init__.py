@@ -6,7 +6,6 @@ A model is one folder of this package; docs/reference/tasks.md tells how to add 
 """
 
 from jaragua_models.base import (
-    AsTheyCome,
     ChecksDevices,
     Defaults,
     DrawsMany,
@@ -14,6 +13,7 @@ from jaragua_models.base import (
     KnowsClasses,
     Metric,
     Model,
+    NaturalTasks,
     Samples,
     Task,
     TaskSource,
@@ -23,7 +23,6 @@ from jaragua_models.errors import DataError, ModelError
 from jaragua_models.own_data import from_toml
 
 __all__ = [
-    "AsTheyCome",
     "ChecksDevices",
     "DataError",
     "Defaults",
@@ -33,6 +32,7 @@ __all__ = [
     "Metric",
     "Model",
     "ModelError",
+    "NaturalTasks",
     "Samples",
     "Task",
     "TaskSource",

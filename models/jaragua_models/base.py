@@ -83,7 +83,7 @@ class DrawsMany(Protocol):
 
 
 @runtime_checkable
-class AsTheyCome(Protocol):
+class NaturalTasks(Protocol):
     """What the source of a yes-or-no question may have besides: queries as unbalanced as life asks them."""
 
     def natural_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:

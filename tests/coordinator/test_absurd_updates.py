@@ -17,7 +17,7 @@ from jaragua.config import RunConfig
 from jaragua.coordinator.events import RunEvent, UpdateExcluded
 from jaragua.errors import RunError
 from jaragua.store import read_run
-from jaragua.strategies.guarded import MAX_UNBELIEVED
+from jaragua.strategies.guarded import MAX_EXCLUDED_ROUNDS
 from jaragua.wire import messages
 
 MakeConfig = Callable[..., RunConfig]
@@ -69,7 +69,7 @@ def test_r17_a_run_of_absurd_devices_alone_ends_with_an_error_and_the_model_it_h
     nodes = pi(config, "pi-1"), pi(config, "pi-2")
     for node in nodes:
         node.tamper = telling(3e38)
-    with pytest.raises(RunError, match=rf"no update of the last {MAX_UNBELIEVED} rounds is believed") as caught:
+    with pytest.raises(RunError, match=rf"no update of the last {MAX_EXCLUDED_ROUNDS} rounds is believed") as caught:
         run_to_end(config, nodes)
     assert caught.value.exit_code == 9
     lines = (config.run.directory / "metrics.jsonl").read_text().splitlines()

@@ -17,13 +17,13 @@ import jaragua_models
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulation import Simulation, simulate
 from jaragua.simulation.clients import numpy_clients
-from jaragua.simulation.clients.batched_dense import LearnedInStep
-from jaragua.simulation.clients.batched_packing import DenseStart
+from jaragua.simulation.clients.batched_dense import BatchedUpdates
+from jaragua.simulation.clients.batched_packing import BatchedPacking
 from jaragua.simulation.clients.engine import Evaluation, VirtualFleet
 from jaragua.simulation.clients.float_clients import FloatFleet
 from jaragua.simulation.clients.integer_clients import IntegerFleet
 from jaragua.simulation.clients.samples import Batch, joined
-from jaragua.simulation.scheduling.batched_random import PlainRows, QuickRows, batched_random
+from jaragua.simulation.scheduling.batched_random import BatchedRandom, ScalarRandom, batched_random
 from jaragua.simulation.settings import default_cache
 from jaragua.strategies import WHOLE_SET, ClientWork
 from jaragua_compiler import Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPool2D, Network
@@ -93,9 +93,9 @@ def test_c_gives_the_same_bits_for_every_processor_and_compiler(
 
 def computed(cache: Path) -> dict[str, bytes]:
     """The results of all C of a simulation, by what made them."""
-    found = {"rows": rows_of(QuickRows(cache))}
+    found = {"rows": rows_of(BatchedRandom(cache))}
     sine = ModelCodec(SINE)
-    found["start"] = DenseStart(sine, cache).pack(sine.initial(5))
+    found["start"] = BatchedPacking(sine, cache).pack(sine.initial(5))
     for name, model in INTEGER_MODELS.items():
         codec = ModelCodec(model)
         works = (ONE_BY_ONE, IN_BATCHES) if name == "sine" else (ONE_BY_ONE,)  # each takes C of its own
@@ -117,12 +117,12 @@ def trained(fleet: VirtualFleet, codec: ModelCodec, works: Sequence[ClientWork])
     start, batch = fleet.start(codec.initial(5)), batch_of(codec.model)
     done = [fleet.train(start, work, batch) for work in works]
     found: list[NDArray[Any]] = [one.learned for one in done]
-    found += [one.rows.squares() for one in done if isinstance(one.rows, LearnedInStep)]
+    found += [one.rows.squares() for one in done if isinstance(one.rows, BatchedUpdates)]
     evaluated: Evaluation = fleet.adapt(start, works[0], batch, batch)
     return b"".join(array.tobytes() for array in (*found, evaluated.before, evaluated.after))
 
 
-def rows_of(rows: QuickRows | PlainRows) -> bytes:
+def rows_of(rows: BatchedRandom | ScalarRandom) -> bytes:
     names = [f"device-{n}" for n in range(37)]
     seeds = rows.train_seeds(3, 9, names)
     return seeds.tobytes() + rows.unit_rows(Named(("task", 4), names, seeds, ("phase",)), 2, 5).tobytes()
@@ -187,7 +187,7 @@ def test_without_a_compiler_float32_comes_within_its_rounding(
 
 
 def test_scalar_rows_are_the_batched_ones(tmp_path: Path) -> None:
-    assert rows_of(PlainRows()) == rows_of(QuickRows(tmp_path))
+    assert rows_of(ScalarRandom()) == rows_of(BatchedRandom(tmp_path))
 
 
 def test_a_label_that_is_no_class_is_refused_in_numpy_too() -> None:

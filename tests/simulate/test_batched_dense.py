@@ -17,9 +17,9 @@ from jaragua.simulation import Simulation, device_names, simulate
 from jaragua.simulation.clients import integer_clients
 from jaragua.simulation.clients.batched_dense import (
     WORTH_LANES,
-    DenseLanes,
-    LearnedInStep,
-    MovedInStep,
+    BatchedDense,
+    BatchedRows,
+    BatchedUpdates,
     lanes_can,
     lanes_fit,
 )
@@ -84,7 +84,7 @@ def test_the_same_bits_as_one_by_one(
     network = NETWORKS[name]
     model = model_of(network)
     with IntegerFleet(model, ModelCodec(model), 1, default_cache()) as fleet:
-        fleet._lanes = DenseLanes(plan(network), default_cache(), flags)
+        fleet._lanes = BatchedDense(plan(network), default_cache(), flags)
         start = fleet.start(ModelCodec(model).initial(seed))
         for devices, rate, passes in ((WORTH_LANES, 0.02, 2), (33, 0.9, 1), (40, 1e-4, 1)):
             batch, work = batch_of(network, devices, 6, seed), ClientWork(rate, passes=passes)
@@ -105,7 +105,7 @@ def test_a11_8_a_lane_passes_a_sample_over_beside_others_that_learn(
     network, devices = NETWORKS[name], 33
     model = model_of(network)
     with IntegerFleet(model, ModelCodec(model), 1, default_cache()) as fleet:
-        fleet._lanes = DenseLanes(plan(network), default_cache(), flags)
+        fleet._lanes = BatchedDense(plan(network), default_cache(), flags)
         start = fleet.start(ModelCodec(model).initial(seed))
         first = batch_of(network, devices, 1, seed)
         losses = np.array([fleet.train(start, ClientWork(0.02), first.part(n, n + 1)).loss for n in range(devices)])
@@ -120,7 +120,7 @@ def test_a11_8_a_lane_passes_a_sample_over_beside_others_that_learn(
             ClientWork(0.02, passes=3, loss_threshold=least, replay_buffer_size=2),
         )
         quick = fleet.train(start, work, batch)
-        assert isinstance(quick.rows, LearnedInStep)
+        assert isinstance(quick.rows, BatchedUpdates)
         monkeypatch.setattr(integer_clients, "lanes_can", lambda *_: False)
         slow = fleet.train(start, work, batch)
         np.testing.assert_array_equal(quick.learned, slow.learned)
@@ -135,11 +135,11 @@ def test_r5_the_mean_in_c_is_that_of_the_matrix(name: str, flags: tuple[str, ...
     model = model_of(network)
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
-        fleet._lanes = DenseLanes(plan(network), default_cache(), flags)
+        fleet._lanes = BatchedDense(plan(network), default_cache(), flags)
         start = fleet.start(codec.initial(seed))
         for devices in (WORTH_LANES, 33, 64):
             trained = fleet.train(start, ClientWork(0.02), batch_of(network, devices, 3, seed))
-            assert isinstance(trained.rows, LearnedInStep)
+            assert isinstance(trained.rows, BatchedUpdates)
             for vector in (codec.initial(seed), np.random.default_rng(seed).normal(0, 1e3, len(codec.initial(seed)))):
                 moved = trained.rows.onto(vector)
                 np.testing.assert_array_equal(moved.matrix, trained.learned + vector)
@@ -154,12 +154,12 @@ def test_r17_the_lengths_in_c_bound_those_of_the_matrix(name: str, flags: tuple[
     model = model_of(network)
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
-        fleet._lanes = DenseLanes(plan(network), default_cache(), flags)
+        fleet._lanes = BatchedDense(plan(network), default_cache(), flags)
         vector = codec.initial(seed)
         start = fleet.start(vector)
         for devices in (WORTH_LANES, 33, 64):
             rows = fleet.train(start, ClientWork(0.02), batch_of(network, devices, 3, seed)).rows
-            assert isinstance(rows, LearnedInStep)
+            assert isinstance(rows, BatchedUpdates)
             np.testing.assert_allclose(rows.squares(), (rows.matrix() ** 2).sum(axis=1), rtol=1e-12)
             for onto in (vector, 1e9 * vector):
                 moved, names = rows.onto(onto), [f"d{number}" for number in range(devices)]
@@ -178,7 +178,7 @@ def test_r17_no_bound_is_known_of_another_start_or_one_that_is_not_finite(seed: 
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
         batch = batch_of(NETWORKS["sine"], WORTH_LANES, 3, seed)
         rows = fleet.train(fleet.start(vector), ClientWork(0.02), batch).rows
-        assert isinstance(rows, LearnedInStep)
+        assert isinstance(rows, BatchedUpdates)
         endless, broken = np.full(len(vector), np.inf), np.full(len(vector), np.nan)
         for origin, onto in ((vector, vector + 1), (endless, endless), (broken, broken)):
             moved = UpdateRows(["d"] * WORTH_LANES, rows.onto(onto), [1] * WORTH_LANES)
@@ -190,18 +190,18 @@ def test_r17_a_round_of_believed_updates_makes_no_matrix(
 ) -> None:
     """A simulated round of TinyReptile wants a mean, and checks all lengths."""
     made = list[int]()
-    matrix = DenseLanes.matrix
+    matrix = BatchedDense.matrix
 
-    def counted(lanes: DenseLanes, learned: LearnedInStep) -> Vector:
+    def counted(lanes: BatchedDense, learned: BatchedUpdates) -> Vector:
         made.append(learned.devices)
         return matrix(lanes, learned)
 
     wanted = make(clients=20, devices=device_names(20), rounds=2, eval_tasks=2)
     with monkeypatch.context() as patched:
-        patched.setattr(DenseLanes, "matrix", counted)
+        patched.setattr(BatchedDense, "matrix", counted)
         without = simulate(wanted, workers=1)
         assert made == []
-        patched.setattr(MovedInStep, "lengths_at_most", lambda moved, origin: np.full(20, np.inf))
+        patched.setattr(BatchedRows, "lengths_at_most", lambda moved, origin: np.full(20, np.inf))
         with_matrix = simulate(wanted, workers=1)
         assert made == [20, 20]
     assert without.final_hash == with_matrix.final_hash
@@ -216,13 +216,13 @@ def test_what_was_learned_stays_while_others_learn(seed: int) -> None:
         start = fleet.start(codec.initial(seed))
         batches = [batch_of(NETWORKS["sine"], devices, 4, seed + devices) for devices in (40, 20, 20)]
         kept = [fleet.train(start, ClientWork(0.02), batch).rows for batch in batches]
-        rows = [found.matrix() for found in kept if isinstance(found, LearnedInStep)]
+        rows = [found.matrix() for found in kept if isinstance(found, BatchedUpdates)]
         place = kept.pop().room.structure.weights  # type: ignore[union-attr]
         again = fleet.train(start, ClientWork(0.02), batches[2]).rows
-        assert isinstance(again, LearnedInStep)
+        assert isinstance(again, BatchedUpdates)
         assert again.room.structure.weights == place
         for found, wanted in zip([*kept, again], rows, strict=True):
-            assert isinstance(found, LearnedInStep)
+            assert isinstance(found, BatchedUpdates)
             np.testing.assert_array_equal(found.matrix(), wanted)
 
 
@@ -232,7 +232,7 @@ def test_a51_the_smallest_errors(flags: tuple[str, ...], seed: int, monkeypatch:
     model = model_of(replace(NETWORKS["sine"], weights="w16"))
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
-        fleet._lanes = DenseLanes(codec.plan, default_cache(), flags)
+        fleet._lanes = BatchedDense(codec.plan, default_cache(), flags)
         start = fleet.start(codec.initial(seed))
         scale = exponents(codec.plan, start)
         engine = ReferenceEngine(codec.plan)
@@ -253,7 +253,7 @@ def test_a22_samples_are_quantised_as_the_compiler_does(flags: tuple[str, ...], 
     model = model_of(NETWORKS["numbers"])
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
-        lanes = DenseLanes(codec.plan, default_cache(), flags)
+        lanes = BatchedDense(codec.plan, default_cache(), flags)
         found = exponents(codec.plan, fleet.start(codec.initial(seed)))
         most = 2.0 ** (15 - found.output)
         batch = batch_of(NETWORKS["numbers"], 9, 7, seed)
@@ -306,5 +306,5 @@ def test_what_networks_do_not_go_in_step() -> None:
 
 def test_the_c_is_built_once_for_all_networks(tmp_path: Path) -> None:
     for name in ("sine", "digits"):
-        DenseLanes(plan(NETWORKS[name]), tmp_path)
+        BatchedDense(plan(NETWORKS[name]), tmp_path)
     assert len(list(tmp_path.glob("*.so"))) == 1

@@ -10,7 +10,7 @@ from test_batched_dense import NETWORKS, model_of
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.simulation.clients import batched_packing
-from jaragua.simulation.clients.batched_packing import DenseStart
+from jaragua.simulation.clients.batched_packing import BatchedPacking
 from jaragua.simulation.settings import default_cache
 from jaragua.strategies import Vector
 from jaragua_compiler import Network
@@ -34,7 +34,7 @@ def vectors(codec: ModelCodec, seed: int) -> list[Vector]:
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_a26_the_same_blob_as_the_codec(name: str, seed: int) -> None:
     codec = codec_of(NETWORKS[name])
-    quick = DenseStart(codec, default_cache())
+    quick = BatchedPacking(codec, default_cache())
     for vector in vectors(codec, seed):
         assert quick.pack(vector) == codec.pack(vector)
     apart = np.repeat(codec.initial(seed), 2)[::2]  # numbers that do not stand side by side
@@ -43,7 +43,7 @@ def test_a26_the_same_blob_as_the_codec(name: str, seed: int) -> None:
 
 def test_what_is_in_doubt_is_left_to_the_codec(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     codec = codec_of(NETWORKS["sine"])
-    quick, asked = DenseStart(codec, default_cache()), []
+    quick, asked = BatchedPacking(codec, default_cache()), []
     monkeypatch.setattr(codec, "pack", lambda vector: asked.append(vector) or b"the codec's")
     vector = codec.initial(seed)
     assert quick.pack(vector) != b"the codec's"
@@ -69,4 +69,4 @@ def test_numbers_that_are_none_are_refused(bad: float, seed: int) -> None:
     with pytest.raises((CompileError, ValueError, OverflowError)) as expected:
         codec.pack(vector)
     with pytest.raises(expected.type):
-        DenseStart(codec, default_cache()).pack(vector)
+        BatchedPacking(codec, default_cache()).pack(vector)

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaragua.coordinator import rules
-from jaragua.simulation.scheduling.batched_random import QuickRows
+from jaragua.simulation.scheduling.batched_random import BatchedRandom
 from jaragua.simulation.settings import default_cache
 from jaragua_models.random_rows import Named, unit_rows_of
 from jaragua_models.randomness import generator_for
 
 #: What the processor can do, and products of 128 bits from those of 32.
-ROWS = [QuickRows(default_cache(), flags) for flags in ((), ("-DJRG_ROWS_PORTABLE",))]
+ROWS = [BatchedRandom(default_cache(), flags) for flags in ((), ("-DJRG_ROWS_PORTABLE",))]
 #: Long and odd ones as well: their texts take several blocks of SHA-256.
 NAMES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=150), min_size=1, max_size=40)
 
@@ -22,7 +22,9 @@ NAMES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=150)
 @pytest.mark.parametrize("rows", ROWS)
 @settings(deadline=None)  # other work on the machine is no fault of theirs
 @given(names=NAMES, run_seed=st.integers(-5, 2**64), round_number=st.integers(1, 10**6))
-def test_seeds_of_devices_are_those_of_r2(rows: QuickRows, names: list[str], run_seed: int, round_number: int) -> None:
+def test_seeds_of_devices_are_those_of_r2(
+    rows: BatchedRandom, names: list[str], run_seed: int, round_number: int
+) -> None:
     found = rows.train_seeds(run_seed, round_number, names)
     assert found.tolist() == [rules.train_seed(run_seed, round_number, name) for name in names]
 
@@ -30,7 +32,7 @@ def test_seeds_of_devices_are_those_of_r2(rows: QuickRows, names: list[str], run
 @pytest.mark.parametrize("rows", ROWS)
 @settings(deadline=None)  # other work on the machine is no fault of theirs
 @given(names=NAMES, first=st.integers(0, 2**62), skipped=st.integers(0, 70), count=st.integers(1, 70))
-def test_rows_are_what_numpy_draws(rows: QuickRows, names: list[str], first: int, skipped: int, count: int) -> None:
+def test_rows_are_what_numpy_draws(rows: BatchedRandom, names: list[str], first: int, skipped: int, count: int) -> None:
     named = Named(("sine", 7), names, [first * (row % 2) + row for row in range(len(names))], (32, "it's"))
     found = rows.unit_rows(named, skipped, count)
     np.testing.assert_array_equal(found, unit_rows_of(named, skipped, count))
@@ -39,7 +41,7 @@ def test_rows_are_what_numpy_draws(rows: QuickRows, names: list[str], first: int
 
 
 @pytest.mark.parametrize("rows", ROWS)
-def test_texts_of_any_length_are_hashed(rows: QuickRows) -> None:
+def test_texts_of_any_length_are_hashed(rows: BatchedRandom) -> None:
     names = ["x" * length for length in range(200)]
     assert rows.train_seeds(1, 1, names).tolist() == [rules.train_seed(1, 1, name) for name in names]
 

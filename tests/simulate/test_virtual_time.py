@@ -113,7 +113,7 @@ def test_v4_a_device_never_does_two_things_at_a_time(make: Any) -> None:
 
 
 def test_v4_what_is_too_old_before_it_is_begun_is_never_done(make: Any) -> None:
-    """A device so slow that it is let off twice while it does its first work."""
+    """A device so slow that it loses its assignment twice while it does its first work."""
     buffered = Buffered(1, max_staleness=1, slow_fraction=0.25, slow_factor=50.0, compute_time_sigma=0.0)
     wanted = make(rounds=120, clients=4, devices=device_names(4), buffered=buffered)
     (slow,) = Durations(wanted.seed, wanted.devices, buffered).slow

@@ -13,7 +13,7 @@ from updates import updates
 from jaragua.errors import ConfigurationError, RunError
 from jaragua.strategies import Aggregation, ClientUpdate, Settings, TinyReptile, Vector
 from jaragua.strategies.aggregation import UpdateRows
-from jaragua.strategies.guarded import MAX_UNBELIEVED, Trust
+from jaragua.strategies.guarded import MAX_EXCLUDED_ROUNDS, ExclusionCounter
 from jaragua.strategies.robust import (
     LONGEST,
     OUTLIER_FACTOR,
@@ -213,13 +213,13 @@ def test_r17_a_start_of_zeros_has_a_length() -> None:
 
 
 def test_r17_four_rounds_without_an_update_that_is_believed_end_a_run() -> None:
-    trust = Trust()
+    trust = ExclusionCounter()
     why = {"board-1": "a weight is not a number"}
     for _ in range(2):
-        for number in range(1, MAX_UNBELIEVED):
+        for number in range(1, MAX_EXCLUDED_ROUNDS):
             trust.saw(number, 1, why)
-        trust.saw(MAX_UNBELIEVED, 2, why)
-    for number in range(5, 4 + MAX_UNBELIEVED):
+        trust.saw(MAX_EXCLUDED_ROUNDS, 2, why)
+    for number in range(5, 4 + MAX_EXCLUDED_ROUNDS):
         trust.saw(number, 1, why)
     with pytest.raises(
         RunError, match=r"last 4 rounds is believed, and nothing has moved since round 4; of board-1: a"

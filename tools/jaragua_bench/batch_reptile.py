@@ -33,7 +33,7 @@ CASES_NAME = "batch_cases.json"  # in this package, written by `make reptile-sea
 class Work:
     """What a device does in one round: passes over its support set, and samples a step.
 
-    loss_threshold: of a sample that teaches anything (A11.8). replay_buffer_size: samples it holds (`replay_order`); 0:
+    loss_threshold: A11.8; 0 disables. replay_buffer_size: samples it holds (`replay_order`); 0:
     all.
     """
 

@@ -36,7 +36,7 @@ class Engine(Protocol):
         """The largest output error of the steps that follow, in its own unit (A11.7); 0: any."""
 
     def set_loss_threshold(self, least: int) -> None:
-        """The loss threshold, as StepResult has it, of a sample that teaches anything (A11.8); 0: any."""
+        """The loss threshold, in the unit of StepResult.loss (A11.8); 0 disables."""
 
     def apply(self) -> None:
         """The step of the samples since the last one, if there are any (A11.5)."""

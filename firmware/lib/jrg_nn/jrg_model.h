@@ -75,12 +75,12 @@ JRG_NN_MUST_USE jrg_nn_status jrg_model_apply(void);
 /* The largest output error of the training steps that follow, in its own unit (A11.7); 0: any, as before this is called. */
 void jrg_model_set_clip(uint32_t limit);
 
-/* The loss threshold, as jrg_nn_result counts it, of a sample that teaches anything in the training steps that follow
- * (A11.8); 0: any, as before this is called. */
+/* The loss threshold, as jrg_nn_result counts it, of the training steps that follow: a sample below it makes no update
+ * (A11.8); 0 disables, as before this is called. */
 void jrg_model_set_loss_threshold(uint32_t least);
 
-/* The engine's own buffer for a sample, jrg_model.inputs numbers, 4-aligned. Who has no other puts the sample here and
- * hands it over as x below; the engine may write to it whenever it computes, so it holds one sample for one call. */
+/* Optional zero-copy input buffer, jrg_model.inputs numbers, 4-aligned, to be passed as x below. Its contents are undefined
+ * after any call. */
 int16_t *jrg_model_input(void);
 
 /* A3. x: jrg_model.inputs numbers, clamped to the input's range (A3.0); outputs: jrg_model.outputs numbers. */

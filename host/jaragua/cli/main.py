@@ -69,7 +69,7 @@ def _settled(code: int) -> int:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    """To be terminated is to be stopped: a verb that has no handler of its own ends as by Ctrl-C."""
+    """Treat SIGTERM and SIGHUP like Ctrl-C, in a verb that has no handler of its own."""
     raise KeyboardInterrupt
 
 

@@ -15,8 +15,8 @@ from jaragua.cli.output import print_result, say, show
 from jaragua.errors import UsageError
 
 if TYPE_CHECKING:
+    from jaragua.online.learners import OnlineLearner
     from jaragua.online.lesson import Part, Result
-    from jaragua.online.students import Student
     from jaragua.online.trained_model import TrainedModel
     from jaragua_compiler.online import Report
 
@@ -74,8 +74,8 @@ def online(
     settings = Settings(known=known_classes(drawn, unknown), replays=replays, standardise=standardise)
 
     async def run() -> Result:
-        async with _student(trained, model.name, port, native=native) as student:
-            return await teach(student, trained, drawn, script, settings, _show_part)
+        async with _learner(trained, model.name, port, native=native) as learner:
+            return await teach(learner, trained, drawn, script, settings, _show_part)
 
     result = asyncio.run(run())
     if json:
@@ -93,24 +93,24 @@ async def _greet(port: str) -> None:
 
 
 @asynccontextmanager
-async def _student(start: TrainedModel, task: str, port: str, *, native: bool) -> AsyncIterator[Student]:
+async def _learner(start: TrainedModel, task: str, port: str, *, native: bool) -> AsyncIterator[OnlineLearner]:
     from jaragua.emulate import EmulatedFleet, build_image
-    from jaragua.online.students import BoardStudent, EngineStudent, board_events
+    from jaragua.online.learners import BoardLearner, EngineLearner, board_events
     from jaragua.serial import Board
     from jaragua_compiler.engines.native import NativeEngine
     from jaragua_compiler.online import NativeLearner
 
     if native:
-        yield EngineStudent(NativeLearner(start.plan), NativeEngine(start.plan), _show_report)
+        yield EngineLearner(NativeLearner(start.plan), NativeEngine(start.plan), _show_report)
     elif port:
         async with Board(port, on_event=board_events(_show_report)) as board:
-            yield BoardStudent(board)
+            yield BoardLearner(board)
     else:
         say(f"building the image of {task} for qemu_m4")
         image = await asyncio.to_thread(build_image, "qemu_m4", task)
         with EmulatedFleet(image, 1) as fleet:
             async with Board(fleet.urls[0], on_event=board_events(_show_report)) as board:
-                yield BoardStudent(board)
+                yield BoardLearner(board)
 
 
 def _show_report(report: Report) -> None:

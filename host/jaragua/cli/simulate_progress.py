@@ -19,14 +19,14 @@ _BAR_EVERY_SECONDS = 0.1
 def progress(rounds: int) -> Iterator[OnProgress]:
     """What to give a simulation as `on_progress`."""
     if not sys.stderr.isatty():
-        yield _Sparing(lambda now: output.say(describe(now)), _LINE_EVERY_SECONDS)
+        yield _Throttled(lambda now: output.say(describe(now)), _LINE_EVERY_SECONDS)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"), TimeRemainingColumn())
     with Progress(*columns, console=output.console(stderr=True)) as bar:
         task = bar.add_task("rounds", total=rounds, figures="")
-        yield _Sparing(
+        yield _Throttled(
             lambda now: bar.update(task, completed=now.rounds_done, figures=_figures(now)), _BAR_EVERY_SECONDS
         )
 
@@ -40,7 +40,7 @@ def _figures(now: SimulationProgress) -> str:
     return f"loss {now.loss:.4f}, {now.client_tasks_per_second:.0f} client tasks a second"
 
 
-class _Sparing:
+class _Throttled:
     """Tells the first round, the last, and between them not more than one each so many seconds."""
 
     def __init__(self, tell: OnProgress, seconds: float) -> None:

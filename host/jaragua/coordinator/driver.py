@@ -24,7 +24,7 @@ from jaragua.coordinator.validation import Expected, Verdict
 from jaragua.errors import RunError
 from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, RunRecord, StoredUpdate
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
-from jaragua.strategies.guarded import Trust, checked_aggregate
+from jaragua.strategies.guarded import ExclusionCounter, checked_aggregate
 from jaragua.strategies.registry import step_size_of, work_of
 from jaragua.strategies.stale import counted
 from jaragua.token_bucket import TokenBucket
@@ -80,7 +80,7 @@ class Driver:
         """Of devices of the open round: why their last update was rejected."""
         self._waiting_event_ms = -_MS_BETWEEN_WAITING
         self._refusals = TokenBucket(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
-        self._trust = Trust()
+        self._exclusions = ExclusionCounter()
         self._current = self._store.initialisation(record.run)
         self._work = work_of(strategy, 1)
         self._publisher = ModelPublisher(
@@ -258,7 +258,7 @@ class Driver:
             self._publisher.replace_by(self._codec.pack(vector), self._broker)
         actions = self.machine.closed(self._bases(number + 1), monotonic_ms())
         self._publisher.clear(self._broker, self.machine.rounds_at_work)
-        self._trust.saw(number, len(learned), excluded)
+        self._exclusions.saw(number, len(learned), excluded)
         return actions
 
     def _client_updates(self, number: int, updates: Sequence[StoredUpdate]) -> list[ClientUpdate]:

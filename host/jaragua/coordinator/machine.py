@@ -397,7 +397,7 @@ class RoundMachine:
         return rules.is_too_old(round_number, open_round, self._fixed.max_staleness)
 
     def _behind_again(self, now_ms: int) -> list[Action]:
-        """R9 for parts of earlier rounds: the command again with the key it had; who is not there is let off."""
+        """R9 for parts of earlier rounds: the same command again; a device that is away loses its assignment."""
         self._behind = {device: one for device, one in self._behind.items() if self._present.get(device) == one.node}
         deadline_ms = now_ms + self._fixed.deadline_ms
         return [Command(one, deadline_ms) for _, one in sorted(self._behind.items())]

@@ -22,7 +22,7 @@ _WINDOW_BITS = -15
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DeltaRequest:
     """What a train-command asks for as a difference."""
 
     bits: int
@@ -32,25 +32,25 @@ class Wanted:
     """The last round of which the coordinator has an update of the device; 0: none."""
 
 
-def wanted_of(command: TrainCommand) -> Wanted | None:
+def delta_request(command: TrainCommand) -> DeltaRequest | None:
     """None if the command asks for a blob."""
     if command.bits is None:
         return None
     fraction = 1.0 if command.fraction is None else command.fraction
-    return Wanted(command.bits, fraction, command.local or 0, command.stored or 0)
+    return DeltaRequest(command.bits, fraction, command.local or 0, command.stored or 0)
 
 
-def update_of(plan: Plan, wanted: Wanted, base: bytes, trained: bytes, withheld: bytes) -> tuple[bytes, bytes]:
+def update_of(plan: Plan, request: DeltaRequest, base: bytes, trained: bytes, withheld: bytes) -> tuple[bytes, bytes]:
     """The difference a device sends, and what it leaves out for the next.
 
     withheld: float32 little endian, the residual of the update before; of another length: nothing was. Raises:
     CompileError, ProtocolError if no layer is left to send.
     """
-    blocks = _blocks(plan, wanted.local_layers)
+    blocks = _blocks(plan, request.local_layers)
     count = sum(blocks)
     learned = flat(unpack(plan, trained)) - flat(unpack(plan, base))
     owed: Residual = np.frombuffer(withheld, "<f4") if len(withheld) == 4 * count else np.zeros(count, np.float32)
-    data, residual = encode_with_residual(learned[:count] + owed, blocks, wanted.fraction, wanted.bits)
+    data, residual = encode_with_residual(learned[:count] + owed, blocks, request.fraction, request.bits)
     return data, residual.astype("<f4").tobytes()
 
 

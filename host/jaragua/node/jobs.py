@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
-from jaragua.node.differences import update_of, wanted_of
+from jaragua.node.differences import delta_request, update_of
 from jaragua.node.outbox import OutboxEntry, UpdateKey
 from jaragua.node.proximal_decay import decayed, decayed_floats
 from jaragua.node.task_sampler import TaskSampler
@@ -28,7 +28,7 @@ async def train(
     by_pass = command.proximal_decay is not None or len(samples) % samples.step
     work = _train_pass_by_pass if by_pass else _train_at_once
     figures, update = await work(trainer, task_sampler.plan, command, samples, blob)
-    wanted = wanted_of(command)
+    wanted = delta_request(command)
     if command.start is not None or wanted is None:
         header = _header(task_sampler, command, figures, update, "blob" if command.start is None else "f32")
         return OutboxEntry(key_of(command), pack_update(header, update))

@@ -81,7 +81,7 @@ class ModelFetcher:
         return blob
 
     def _bytes_to(self, sha256: bytes, total: int) -> int:
-        """What is to be read from the newest start that is kept to this one."""
+        """Bytes of deltas between the cached model and this one."""
         self._totals = {kept: bytes_to for kept, bytes_to in self._totals.items() if self._blobs.kept(kept)}
         known = max(self._totals.values(), default=0)
         self._totals[sha256] = total

@@ -33,7 +33,7 @@ class SampleSet:
     """Labelled samples: inputs [n, inputs]; targets [n, 1] (labels) or [n, outputs].
 
     All int16, in the formats of a blob; or inputs float32 and targets as they are, for a job in float32 (M9).
-    `step` of them make one training step (A11.1). One whose loss is below `loss_threshold` teaches nothing (A11.8):
+    `step` of them make one training step (A11.1). One whose loss is below `loss_threshold` makes no update (A11.8):
     real numbers in both cases, nats or the mean of the squared errors over the outputs.
     """
 

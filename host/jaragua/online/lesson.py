@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jaragua.online.learners import OnlineLearner
 from jaragua.online.pools import Pools
-from jaragua.online.students import Student
 from jaragua.online.trained_model import TrainedModel
 from jaragua_compiler.online import Report, Settings
 from jaragua_compiler.online.learner import known_mask
@@ -69,7 +69,7 @@ class Result:
 
 
 async def teach(
-    student: Student,
+    learner: OnlineLearner,
     start: TrainedModel,
     pools: Pools,
     script: Script,
@@ -77,14 +77,14 @@ async def teach(
     on_part: Callable[[Part], None],
 ) -> Result:
     """Run the script. `settings.known` is replaced by the script's known classes."""
-    stream = _Stream(student, start, pools, script, on_part)
-    await student.begin(start, settings, LearningRate.from_float(script.learning_rate))
+    stream = _Stream(learner, start, pools, script, on_part)
+    await learner.begin(start, settings, LearningRate.from_float(script.learning_rate))
     await stream.part("known classes", stream.familiar())
     old_before = await stream.accuracy(stream.old)
     await stream.part("a new class", stream.unseen())
     old_after, new_after = await stream.accuracy(stream.old), await stream.accuracy([script.new])
     await stream.part("changed inputs", stream.changed(), inverted=True)
-    return Result(tuple(stream.parts), old_before, old_after, new_after, await student.report(), student.instructions)
+    return Result(tuple(stream.parts), old_before, old_after, new_after, await learner.report(), learner.instructions)
 
 
 def known_classes(pools: Pools, new: int) -> int:
@@ -94,11 +94,11 @@ def known_classes(pools: Pools, new: int) -> int:
 
 class _Stream:
     def __init__(
-        self, student: Student, start: TrainedModel, pools: Pools, script: Script, on_part: Callable[[Part], None]
+        self, learner: OnlineLearner, start: TrainedModel, pools: Pools, script: Script, on_part: Callable[[Part], None]
     ) -> None:
         self.old = [label for label in range(pools.classes) if label != script.new]
         self.parts: list[Part] = []
-        self._student, self._start, self._pools, self._script, self._on_part = student, start, pools, script, on_part
+        self._learner, self._start, self._pools, self._script, self._on_part = learner, start, pools, script, on_part
         self._random = np.random.default_rng(script.seed)
         self._before = Report()
 
@@ -127,8 +127,8 @@ class _Stream:
         x = np.stack([self._pools.stream[label][place] for label, place in order])
         labels = np.array([label for label, _ in order], dtype=np.int16)
         integers = self._start.streamed(self._inverted(x) if inverted else x)
-        correct = await self._student.learn(integers, labels)
-        report = await self._student.report()
+        correct = await self._learner.learn(integers, labels)
+        report = await self._learner.report()
         drifts = report.drifts - self._before.drifts
         noticed = report.drift_at - self._before.samples if drifts else None
         predicted = report.samples - self._before.samples
@@ -142,7 +142,7 @@ class _Stream:
             self._start.integers(self._pools.test[one][:TEST_SAMPLES_OF_A_CLASS]) for one in labels
         ]
         y = np.concatenate([np.full(len(x), label) for label, x in zip(labels, chosen, strict=True)])
-        return await self._student.right(np.concatenate(chosen), y.astype(np.int16)) / len(y)
+        return await self._learner.right(np.concatenate(chosen), y.astype(np.int16)) / len(y)
 
     def _inverted(self, x: Features) -> Features:
         """Light where it was dark: the ends of the training samples' range change places."""

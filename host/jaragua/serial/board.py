@@ -170,8 +170,7 @@ class Board:
         `base`: the blob to start from (staged first if need be), or empty to go on with the working weights. `seed`: of
         the dither, 32 bits (A5.9, A7.7, A8.5). The same job number again answers from the board's memory and
         trains nothing twice (L4.5). More than one sample a step takes an image with sums (A11.1). `clip`: the largest
-        output error, in its own unit; 0: any (A11.7). `loss_threshold`: of a sample that teaches anything, in the unit
-        of `loss_sum`; 0: any (A11.8).
+        output error, in its own unit; 0: any (A11.7). `loss_threshold`: in the unit of `loss_sum`; 0: any (A11.8).
         """
         return await self._run(Job(job, JobKind.TRAIN, samples, rate, base, seed, batch, clip, loss_threshold))
 

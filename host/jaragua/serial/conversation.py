@@ -31,7 +31,7 @@ _STEP_FORWARD: Final = 8
 MOST_UNREAD: Final = 4096
 
 
-class OutOfStep(Exception):
+class OutOfSync(Exception):
     """The board stands elsewhere than the host thought: ask it where, and go on there. `error`: if that is no help."""
 
     def __init__(self, error: BoardError) -> None:
@@ -109,7 +109,7 @@ class Conversation:
                 except LinkInterrupted:
                     attempts.broke_off(self.driver.counters.delivered - delivered)
                     problem = failures.interrupted(self.url, attempts.made)
-                except OutOfStep as error:
+                except OutOfSync as error:
                     attempts.broke_off(0)
                     problem = error.error
                 if attempts.used_up:
@@ -129,12 +129,12 @@ class Conversation:
         await self.ask(make, messages.Status)
 
     async def send(self, frame_type: FrameType, payload: bytes) -> None:
-        """Streams DATA or SAMPLE. OutOfStep if the board reports an error meanwhile."""
+        """Streams DATA or SAMPLE. OutOfSync if the board reports an error meanwhile."""
         await self.driver.send(frame_type, payload)
         while self._inbox:
             item = self._inbox.popleft()
             if isinstance(item, messages.Status) and item.code != Status.OK:
-                raise OutOfStep(failures.refused(self.url, item))
+                raise OutOfSync(failures.refused(self.url, item))
 
     async def next(self) -> Response | bytes:
         """The next message, or the payload of the next DATA. LinkInterrupted if the session ends first."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from jaragua.serial import failures
 from jaragua.serial.answers import checked_job_state
-from jaragua.serial.conversation import Conversation, OutOfStep
+from jaragua.serial.conversation import Conversation, OutOfSync
 from jaragua.serial.failures import BoardRefused
 from jaragua.serial.transfers import stage
 from jaragua.wire.definitions import PREDICTION_OUTPUTS, FrameType, JobKind, JobPhase, Status
@@ -35,7 +35,7 @@ class Job:
     """One job as the host sees it. `rate`: A5.2, (0, 0) where nothing is trained. `base`: a blob, or empty (L4.3).
 
     `seed`: A8.5. `batch`: samples of a step (A11.1). `clip`: largest output error in its own unit, 0 for any (A11.7).
-    `loss_threshold`: of a sample that teaches anything, in the unit of the figures (A4.4), 0 for any (A11.8).
+    `loss_threshold`: in the unit of the figures (A4.4); no update below it, 0 disables (A11.8).
     """
 
     number: int
@@ -137,4 +137,4 @@ async def _end(board: Conversation, job: Job) -> JobState:
         if state.state == JobPhase.UNKNOWN:
             break
         await asyncio.sleep(_WORKING_S)
-    raise OutOfStep(failures.stuck(board.url, job.number))
+    raise OutOfSync(failures.stuck(board.url, job.number))

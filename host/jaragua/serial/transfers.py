@@ -7,7 +7,7 @@ import struct
 from typing import Final
 
 from jaragua.serial import failures
-from jaragua.serial.conversation import Conversation, OutOfStep
+from jaragua.serial.conversation import Conversation, OutOfSync
 from jaragua.serial.failures import BoardRefused
 from jaragua.wire.definitions import FrameType, Status
 from jaragua.wire.messages import BlobBegin, BlobEnd, BlobState, UpdateRead
@@ -30,7 +30,7 @@ async def stage(board: Conversation, blob: bytes, mtu: int) -> bytes:
         await board.command(lambda i: BlobEnd(i, sha256))
     except BoardRefused as error:
         if error.status in _RESUMABLE:
-            raise OutOfStep(error) from error
+            raise OutOfSync(error) from error
         raise
     return sha256
 

@@ -60,7 +60,7 @@ class Simulation:
     passes: int | None = None
     batch: int | None = None
     loss_threshold: float = 0.0
-    """Of a sample that teaches anything, in a round and when a new device adapts: nats, or squared error; 0: any."""
+    """Skip the backward pass below this loss (nats, or squared error), in rounds and in adaptation. 0 disables."""
     replay_buffer_size: int = 0
     """Samples a device holds while it goes over them more than once, likewise; 0: all."""
     options: dict[str, float] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Simulation:
 
 @dataclass(frozen=True)
 class Means:
-    """Of one figure over the held-out tasks: its mean, and half the width of Student's 95 % interval."""
+    """Of one figure over the held-out tasks: its mean, and half the width of OnlineLearner's 95 % interval."""
 
     mean: float
     ci95: float
@@ -160,7 +160,7 @@ class SimulationResult:
     curve: tuple[CurvePoint, ...] = ()
     """From the first weights over the checkpoints to the last, if there are checkpoints."""
     natural: Natural | None = None
-    """For tasks that know their queries as they come (`AsTheyCome`)."""
+    """For tasks that know their queries as they come (`NaturalTasks`)."""
     time: VirtualTime | None = None
     """With a buffer."""
 

@@ -1,4 +1,4 @@
-"""What a strategy of one's own does wrong, in one sentence: its errors, and answers that are no weights or no work."""
+"""Validates user-defined strategies and reports their failures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jaragua.strategies.aggregation import ClientUpdate, Vector
 from jaragua.strategies.base import Strategy
 
 #: R17: rounds in a row in which no update is believed, after which a run or a simulation stops.
-MAX_UNBELIEVED = 4
+MAX_EXCLUDED_ROUNDS = 4
 _HINT = "mend the class; a run, and a simulation with --state, goes on from the round before"
 
 
@@ -39,11 +39,11 @@ def checked_aggregate(
     return found.astype(np.float64, copy=False)
 
 
-class Trust:
-    """Counts rounds in a row in which no update was believed (R17)."""
+class ExclusionCounter:
+    """Counts rounds in a row in which every update was excluded (R17)."""
 
     def __init__(self) -> None:
-        self._unbelieved = 0
+        self._excluded_rounds = 0
 
     def checked(
         self, strategy: Strategy, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate]
@@ -55,12 +55,12 @@ class Trust:
 
     def saw(self, round_number: int, updates: int, excluded: Mapping[str, str]) -> None:
         """A round was closed. excluded: why, by device. Raises: RunError after too many with nothing but such."""
-        self._unbelieved = 0 if len(excluded) < updates else self._unbelieved + 1
-        if self._unbelieved >= MAX_UNBELIEVED:
+        self._excluded_rounds = 0 if len(excluded) < updates else self._excluded_rounds + 1
+        if self._excluded_rounds >= MAX_EXCLUDED_ROUNDS:
             device, reason = next(iter(excluded.items()))
             message = (
-                f"no update of the last {self._unbelieved} rounds is believed, and nothing has moved since round "
-                f"{round_number - self._unbelieved}; of {device}: {reason}"
+                f"no update of the last {self._excluded_rounds} rounds is believed, and nothing has moved since round "
+                f"{round_number - self._excluded_rounds}; of {device}: {reason}"
             )
             raise RunError(message, "look at the devices; lower client.learning_rate if what they learn diverges")
 

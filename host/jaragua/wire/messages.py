@@ -368,7 +368,7 @@ class TrainCommand(Message):
 
     batch: samples of a step, 0 for all of a pass, None for one (A11.1).
     bits, fraction, local, stored: what was learned is wanted as a difference (M10); until: R13.
-    loss_threshold: of a sample that teaches anything, None for any (A11.8); replay_buffer_size: samples held, None for
+    loss_threshold: A11.8, None disables; replay_buffer_size: samples held, None for
     all.
     """
 

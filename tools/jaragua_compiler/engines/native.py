@@ -121,7 +121,7 @@ class NativeEngine:
             self._library.jrg_model_set_clip(checked_clip(limit))
 
     def set_loss_threshold(self, least: int) -> None:
-        """The loss threshold, as StepResult has it, of a sample that teaches anything (A11.8); 0: any."""
+        """The loss threshold, in the unit of StepResult.loss (A11.8); 0 disables."""
         with self._lock:
             self._library.jrg_model_set_loss_threshold(checked_loss_threshold(least))
 

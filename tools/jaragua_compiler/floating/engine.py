@@ -86,7 +86,7 @@ class FloatEngine:
     ) -> FloatStep:
         """One step on one sample [inputs]; target: a class label, or the numbers of a regression [outputs].
 
-        A sample whose loss is below `loss_threshold` teaches nothing (A11.8): `gradients` are then of an earlier one.
+        A sample whose loss is below `loss_threshold` makes no update (A11.8): `gradients` are then of an earlier one.
         """
         outputs = self.forward(np.asarray(sample, self._dtype)[None])
         step, error = self._loss(outputs, np.asarray(target))

@@ -102,7 +102,7 @@ class ReferenceEngine:
         self._clip = checked_clip(limit)
 
     def set_loss_threshold(self, least: int) -> None:
-        """A11.8: the loss threshold, as StepResult has it, of a sample that teaches anything; 0: any."""
+        """A11.8: the loss threshold, in the unit of StepResult.loss; 0 disables."""
         self._loss_threshold = checked_loss_threshold(least)
 
     def apply(self) -> None:

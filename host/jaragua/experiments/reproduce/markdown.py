@@ -14,14 +14,14 @@ from jaragua.simulation.evaluation.evaluation import NATURAL_TASKS
 
 _HOW_TO_READ = """\
 Every row was simulated with the boards' own arithmetic (`w16`, unless it says else) on the same held-out tasks, none of
-whose data was trained on. "±" is Student's 95 % interval over the means of the seeds: it says how well training
+whose data was trained on. "±" is OnlineLearner's 95 % interval over the means of the seeds: it says how well training
 repeats, and nothing of other held-out tasks, which are the same for all seeds. Each support-set size has held-out tasks
 of its own: compare the rows of one column. Where nothing is said, numbers are the model's defaults
 ([tasks.md](../reference/tasks.md)); the rate of keywords and TinyMetaFed's rule for the head were chosen on these very
 tasks. What the strategies do stands in [strategies.md](../reference/strategies.md).
 
 - **Paired difference**: after adapting, this row less TinyReptile under the same seed, so that what a seed does to both
-  counts for neither; Student's 95 % interval over the seeds. Of an error, less is better.
+  counts for neither; OnlineLearner's 95 % interval over the seeds. Of an error, less is better.
 - **RAM**: weights, activations, errors and stack, as the compiler plans them for a Cortex-M4; "+" is what samples take
   if a device meets them more than once, in a round or when it is new, and keeps them itself.
 - **Instructions**: training steps times instructions a step, counted on the emulated Cortex-M4

@@ -32,7 +32,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Line:
-    """All seeds of an experiment: intervals are Student's over the seeds' means; bytes are means."""
+    """All seeds of an experiment: intervals are OnlineLearner's over the seeds' means; bytes are means."""
 
     experiment: Experiment
     seeds: int
@@ -122,7 +122,7 @@ def _line(experiment: Experiment, outcomes: Sequence[Outcome], found: Found, ref
 
 
 def _difference(outcomes: Sequence[Outcome], references: Mapping[int, float]) -> Means | None:
-    """Student's interval over the seeds that both have; None if that is none."""
+    """OnlineLearner's interval over the seeds that both have; None if that is none."""
     paired = [one.after.mean - references[one.seed] for one in outcomes if one.seed in references]
     return _means(paired) if paired else None
 

@@ -22,7 +22,7 @@ _WAVE_MEAN_SQUARE: Final = (5.0**3 - 0.1**3) / (5.0 - 0.1) / 3 / 2
 class Schedule:
     """How a device goes through its samples, in a round and when it is new: passes, and samples a step.
 
-    loss_threshold: of a sample that teaches anything (A11.8). replay_buffer_size: samples it holds; 0: all
+    loss_threshold: A11.8; 0 disables. replay_buffer_size: samples it holds; 0: all
     (`replay_order`).
     """
 
@@ -59,7 +59,7 @@ class Task:
     """shots: the support-set sizes (samples of each class) that new devices adapt with; one start serves them all.
 
     stream_passes: of TinyReptile; more than one is over a support set that is kept (B5). selective: the loss threshold
-    and the replay buffer, for each size, of TinyReptile that passes over what it knows, in the last of these passes
+    and the replay buffer, for each size, of TinyReptile with loss-threshold skipping, in the last of these passes
     (B6); or none.
     name: of its rows; default: the model's.
     """

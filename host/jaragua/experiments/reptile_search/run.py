@@ -64,7 +64,7 @@ class Size:
 
     @property
     def is_selective(self) -> bool:
-        """Whether TinyReptile passes over what it knows (B6)."""
+        """Whether TinyReptile skips samples below the loss threshold (B6)."""
         return self.found.alike is not None
 
     @property

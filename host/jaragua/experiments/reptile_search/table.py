@@ -32,7 +32,7 @@ def batch_table(sizes: Sequence[Size]) -> str:
 
 
 def selective_table(sizes: Sequence[Size]) -> str:
-    """TinyReptile that passes over what it knows beside batch Reptile that does not, and that does (B6)."""
+    """TinyReptile with loss-threshold skipping beside batch Reptile without it, and with it (B6)."""
     rows = [_row(size, row, _passed_over(row)) for size in sizes if size.is_selective for row in size.batch_reptile]
     return "\n".join([*_head("batch Reptile", "passed over, TinyReptile", "batch Reptile", "both at most half"), *rows])
 

@@ -123,7 +123,7 @@ class _Room(NamedTuple):
     arrays: list[NDArray[np.generic]]
 
 
-class DenseLanes:
+class BatchedDense:
     """The library for one network. Threads may call it at once."""
 
     def __init__(self, plan: Plan, cache: Path, flags: tuple[str, ...] = ()) -> None:
@@ -161,7 +161,7 @@ class DenseLanes:
         task: Task,
         samples: tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.uint32]],
         threads: int = 1,
-    ) -> tuple[LearnedInStep, NDArray[np.void]]:
+    ) -> tuple[BatchedUpdates, NDArray[np.void]]:
         """What the devices learned, and the figures of each.
 
         found: the exponents of `start`; units as layout.units; samples: inputs, targets, and the devices' seeds (A8.5).
@@ -176,7 +176,7 @@ class DenseLanes:
         figures = np.zeros(devices, FIGURES)
         arrays = seeds.ctypes.data, inputs.ctypes.data, targets.ctypes.data
         batch = _Samples(devices, len(inputs) // devices, *arrays)
-        learned = LearnedInStep(self, start, work, devices, (layers, units))
+        learned = BatchedUpdates(self, start, work, devices, (layers, units))
         structures = ctypes.byref(batch), ctypes.byref(learned.room.structure)
         self._library.jrg_lanes_train(ctypes.byref(work), memories, threads, start, *structures, figures.ctypes.data)
         return learned, figures
@@ -209,19 +209,19 @@ class DenseLanes:
         arrays = [_aligned(groups * self._lanes * count * _WORD_BYTES) for count in counts]
         return _Room(_Devices(*(array.ctypes.data for array in arrays), *counts), groups, arrays)
 
-    def matrix(self, learned: LearnedInStep) -> Vector:
+    def matrix(self, learned: BatchedUpdates) -> Vector:
         """Of each device, float64 [devices, parameters]."""
         found = np.empty((learned.devices, self._parameters))
         self._library.jrg_lanes_read(*learned.arguments, self._parameters, found.ctypes.data)
         return found
 
-    def sum(self, learned: LearnedInStep, vector: Vector) -> Vector:
+    def sum(self, learned: BatchedUpdates, vector: Vector) -> Vector:
         """Over the devices, in their order, of the vector and what each learned."""
         found, vector = np.empty(self._parameters), np.ascontiguousarray(vector)
         self._library.jrg_lanes_sum(*learned.arguments, self._parameters, vector.ctypes.data, found.ctypes.data)
         return found
 
-    def squares(self, learned: LearnedInStep) -> Vector:
+    def squares(self, learned: BatchedUpdates) -> Vector:
         """The squared length of what each device learned, float64 [devices]."""
         found = np.empty(learned.devices)
         self._library.jrg_lanes_squares(*learned.arguments, found.ctypes.data)
@@ -271,10 +271,10 @@ class DenseLanes:
         return _Memory(*(array.ctypes.data for array in arrays)), arrays
 
 
-class LearnedInStep:
+class BatchedUpdates:
     """What devices learned from a start, as C left it; whoever wants numbers asks for them."""
 
-    def __init__(self, lanes: DenseLanes, start: bytes, work: _Work, devices: int, keeps: tuple[object, ...]) -> None:
+    def __init__(self, lanes: BatchedDense, start: bytes, work: _Work, devices: int, keeps: tuple[object, ...]) -> None:
         """keeps: what `work` points to."""
         self._lanes, self._start, self._work, self.devices, self._keeps = lanes, start, work, devices, keeps
         self.room = lanes.room(devices)
@@ -291,9 +291,9 @@ class LearnedInStep:
         """float64 [devices, parameters], the weights of each less the start's."""
         return self._lanes.matrix(self)
 
-    def onto(self, vector: Vector) -> MovedInStep:
+    def onto(self, vector: Vector) -> BatchedRows:
         """The same, added to a vector."""
-        return MovedInStep(self, vector)
+        return BatchedRows(self, vector)
 
     def mean_onto(self, vector: Vector) -> Vector:
         """np.mean(matrix + vector, axis=0), to the bit: rows are added in their order."""
@@ -306,10 +306,10 @@ class LearnedInStep:
         return self._lanes.squares(self)
 
 
-class MovedInStep:
+class BatchedRows:
     """Rows of weights (strategies.aggregation.LazyRows): a vector and what each device learned."""
 
-    def __init__(self, learned: LearnedInStep, vector: Vector) -> None:
+    def __init__(self, learned: BatchedUpdates, vector: Vector) -> None:
         self._learned, self._vector = learned, vector
 
     @functools.cached_property

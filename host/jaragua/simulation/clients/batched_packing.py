@@ -35,7 +35,7 @@ class _Network(ctypes.Structure):
     )
 
 
-class DenseStart:
+class BatchedPacking:
     """The library for one codec; of one thread."""
 
     def __init__(self, codec: ModelCodec, cache: Path) -> None:

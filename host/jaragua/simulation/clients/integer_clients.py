@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
-from jaragua.simulation.clients.batched_dense import DenseLanes, Integers, LearnedInStep, Task, lanes_can, lanes_fit
-from jaragua.simulation.clients.batched_packing import DenseStart
+from jaragua.simulation.clients.batched_dense import BatchedDense, BatchedUpdates, Integers, Task, lanes_can, lanes_fit
+from jaragua.simulation.clients.batched_packing import BatchedPacking
 from jaragua.simulation.clients.engine import Evaluation, Trained
 from jaragua.simulation.clients.layout import regions, units
 from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass
@@ -107,8 +107,8 @@ class IntegerFleet:
         self._open = ExitStack()
         self._workers = {False: self._new_workers(accumulate=False)}
         """By whether their image has sums (A11.1): it has them only where a step takes several samples."""
-        self._lanes = DenseLanes(self._plan, cache) if lanes_fit(self._plan) else None
-        self._pack = DenseStart(codec, cache).pack if lanes_fit(self._plan) else codec.pack
+        self._lanes = BatchedDense(self._plan, cache) if lanes_fit(self._plan) else None
+        self._pack = BatchedPacking(codec, cache).pack if lanes_fit(self._plan) else codec.pack
         self._last = _Scale(b"", Exponents((), (), 0), np.zeros(0))
 
     def __enter__(self) -> IntegerFleet:
@@ -131,7 +131,7 @@ class IntegerFleet:
         """Every device of the batch does the work, from the same blob."""
         work, batch = in_one_pass(work, batch)
         samples = int(batch.counts.sum()) * work.passes
-        learned: Vector | LearnedInStep
+        learned: Vector | BatchedUpdates
         if self._lanes and lanes_can(work, batch.counts):
             learned, figures = self._in_step(self._lanes, start, work, batch)
         else:
@@ -181,8 +181,8 @@ class IntegerFleet:
         return learned, figures
 
     def _in_step(
-        self, lanes: DenseLanes, start: bytes, work: ClientWork, batch: Batch
-    ) -> tuple[LearnedInStep, Figures]:
+        self, lanes: BatchedDense, start: bytes, work: ClientWork, batch: Batch
+    ) -> tuple[BatchedUpdates, Figures]:
         """The same; C takes the batch apart."""
         scale, rate = self._scale(start), _rate(work.learning_rate)
         threads = self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP)
@@ -226,7 +226,7 @@ class IntegerFleet:
             seeds=_seeds(batch),
         )
 
-    def _quantised_in_c(self, lanes: DenseLanes, found: Exponents, batch: Batch) -> tuple[Integers, Integers]:
+    def _quantised_in_c(self, lanes: BatchedDense, found: Exponents, batch: Batch) -> tuple[Integers, Integers]:
         """Inputs and targets. What C will not have the compiler refuses, in words."""
         plan = self._plan
         inputs = lanes.quantised(batch.x, tensor_exponents(plan, found)[0], plan.input_width, _FINITE)

@@ -19,7 +19,7 @@ from jaragua.simulation.models import model_named
 from jaragua.simulation.settings import CurvePoint, Means, Natural, Simulation
 from jaragua.strategies import ClientWork, Vector
 from jaragua.strategies.base import check_work
-from jaragua_models import AsTheyCome, Samples
+from jaragua_models import NaturalTasks, Samples
 
 #: Tasks that are in memory at once.
 _TASKS_AT_ONCE: Final = 100
@@ -94,7 +94,7 @@ def evaluate_natural(simulation: Simulation, fleet: VirtualFleet, vectors: Itera
     """
     model = model_named(simulation.task)
     source = model.tasks
-    if not isinstance(source, AsTheyCome) or model.network.outputs != 2:
+    if not isinstance(source, NaturalTasks) or model.network.outputs != 2:
         return None
     work, shots = _adaptation(simulation), simulation.adapt_shots or simulation.shots
     figures = []

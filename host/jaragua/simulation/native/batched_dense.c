@@ -64,7 +64,7 @@ typedef struct {
     uint32_t is_classifier;
     int32_t output_exponent;
     int32_t rate_mantissa, rate_exponent; /* with the loss factor in it (A5.3) */
-    uint32_t loss_threshold;              /* of a sample that teaches anything (A11.8); 0: any */
+    uint32_t loss_threshold;              /* no update below it (A11.8); 0 disables */
 } jrg_lanes_work;
 
 /* What a thread needs for a group of devices. */

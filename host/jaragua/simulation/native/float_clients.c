@@ -57,7 +57,7 @@ typedef struct {
     int32_t passes, batch; /* samples a step; 0: all of a pass */
     float rate;
     float proximal_decay;  /* of the way from the start that is kept after a pass; 1: all */
-    double loss_threshold; /* of a sample that teaches anything; 0: any */
+    double loss_threshold; /* no update below it; 0 disables */
 } jrg_float_work;
 
 typedef struct {
@@ -750,7 +750,7 @@ static void jrg_float_backward(const jrg_float_engine *engine, float *to, float 
 
 /* ---- a client task ---- */
 
-/* A sample of too small a loss teaches nothing (A11.8). */
+/* A sample below the loss threshold makes no update (A11.8). */
 static void jrg_float_learn_sample(const jrg_float_engine *engine, const jrg_float_work *work, const float *x,
                                    const float *y, float *to, float factor, jrg_float_figures *figures)
 {

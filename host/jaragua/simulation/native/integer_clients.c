@@ -31,7 +31,7 @@ typedef struct {
     int32_t proximal_decay; /* of the way from the start that is kept after a pass, Q15 */
     uint16_t rate_mantissa;
     uint8_t rate_exponent;
-    uint32_t loss_threshold; /* of a sample that teaches anything (A11.8); 0: any */
+    uint32_t loss_threshold; /* no update below it (A11.8); 0 disables */
 } jrg_integer_work;
 
 typedef struct {

@@ -24,7 +24,7 @@ from jaragua.simulation.scheduling.virtual_time import Arrival, Tally, VirtualRo
 from jaragua.simulation.settings import Buffered, Simulation, VirtualTime
 from jaragua.simulation.transport.channel import NOTHING, Channel
 from jaragua.strategies import ClientUpdate, Strategy, Vector
-from jaragua.strategies.guarded import Trust, checked_aggregate
+from jaragua.strategies.guarded import ExclusionCounter, checked_aggregate
 from jaragua.strategies.registry import work_of
 from jaragua.strategies.stale import counted
 
@@ -60,7 +60,7 @@ class BufferedRounds:
         self._fleet = fleet
         self._channel = channel
         self._tally = Tally()
-        self._trust = Trust()
+        self._exclusions = ExclusionCounter()
         rounds = course(simulation, buffered)
         for _ in range(rounds_done):
             self._tally.add(next(rounds))
@@ -79,7 +79,7 @@ class BufferedRounds:
         arrays = state.arrays | self._kept(now, trained.learned, draw.batch.counts * work.passes)
         updates = [self._counted(state.vector, arrays, one) for one in now.taken]
         vector = checked_aggregate(self._strategy, now.number, state.vector, updates)
-        excluded = self._trust.checked(self._strategy, now.number, state.vector, updates)
+        excluded = self._exclusions.checked(self._strategy, now.number, state.vector, updates)
         blob = np.array(len(start))  # of what was saved by a version that knew only whole blobs
         self._tally.add(now)
         after = state.after(

@@ -40,7 +40,7 @@ from jaragua.simulation.settings import (
 from jaragua.simulation.transport.channel import Channel, channel_for
 from jaragua.strategies import Settings, Strategy, Vector
 from jaragua.strategies.aggregation import UpdateRows
-from jaragua.strategies.guarded import Trust, checked_aggregate
+from jaragua.strategies.guarded import ExclusionCounter, checked_aggregate
 from jaragua.strategies.registry import find, options_of, work_of
 from jaragua.strategies.robust import aggregation_of
 from jaragua_compiler.engines.host_build import has_compiler
@@ -197,7 +197,7 @@ class _WholeRounds:
         self._strategy = strategy
         self._backend = backend
         self._channel = channel
-        self._trust = Trust()
+        self._exclusions = ExclusionCounter()
 
     def given(self) -> None:
         """As R1 has it."""
@@ -215,7 +215,7 @@ class _WholeRounds:
         update_mask = None if work.compressed else trained.update_mask
         updates = UpdateRows(names, learned_onto(state.vector, arrived), samples, update_mask)
         vector = checked_aggregate(self._strategy, number, state.vector, updates)
-        excluded = self._trust.checked(self._strategy, number, state.vector, updates)
+        excluded = self._exclusions.checked(self._strategy, number, state.vector, updates)
         after = state.after(
             number,
             vector,

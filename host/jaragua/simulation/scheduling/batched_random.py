@@ -31,7 +31,7 @@ class _Text(ctypes.Structure):
     _fields_ = (("bytes", ctypes.c_char_p), ("len_bytes", ctypes.c_size_t))
 
 
-class QuickRows:
+class BatchedRandom:
     """The library. Threads may call it at once."""
 
     def __init__(self, cache: Path, flags: tuple[str, ...] = ()) -> None:
@@ -71,7 +71,7 @@ class QuickRows:
         return ctypes.create_string_buffer(self._lanes * stride), stride
 
 
-class PlainRows:
+class ScalarRandom:
     """The same in NumPy and Python, for machines without a C compiler."""
 
     def train_seeds(self, run_seed: int, round_number: int, devices: Sequence[str]) -> Seeds:
@@ -84,9 +84,9 @@ class PlainRows:
 
 
 @functools.cache
-def batched_random() -> QuickRows | PlainRows:
+def batched_random() -> BatchedRandom | ScalarRandom:
     """Of this process. Raises: ToolchainError if there is a compiler and it fails."""
-    return QuickRows(default_cache()) if has_compiler() else PlainRows()
+    return BatchedRandom(default_cache()) if has_compiler() else ScalarRandom()
 
 
 class _Listed:

@@ -20,7 +20,7 @@ from jaragua.strategies.vectors import shared_blocks
 
 #: A weight in the float32 form (M9).
 _FLOAT_BYTES: Final = 4
-#: Of who sends all it learned.
+#: Empty residual: nothing was withheld.
 NOTHING: Final[Residual] = np.zeros(0, np.float32)
 
 

@@ -24,7 +24,7 @@ _EVENT_SAMPLES = 16
 OnReport = Callable[[Report], None]
 
 
-class Student(Protocol):
+class OnlineLearner(Protocol):
     """A learner that is spoken to in parts of a stream: x int16 [n, inputs], labels int16 [n]."""
 
     async def begin(self, start: TrainedModel, settings: Settings, rate: LearningRate) -> None:
@@ -44,7 +44,7 @@ class Student(Protocol):
         """Of one sample, the least seen; None where nobody counts."""
 
 
-class BoardStudent:
+class BoardLearner:
     """A board in online mode (L4.11)."""
 
     def __init__(self, board: Board) -> None:
@@ -79,7 +79,7 @@ class BoardStudent:
         return report_of(await self._board.online_state())
 
 
-class EngineStudent:
+class EngineLearner:
     """The device's C on this machine."""
 
     instructions: int | None = None
