@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test random-networks flood test-keras test-ray test-litert test-arm64 test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test setup-lint clean
+.PHONY: help demo test docs random-networks flood test-keras test-ray test-litert test-arm64 test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test setup-lint setup-docs clean
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -12,6 +12,9 @@ help: ## Show the targets
 
 setup-lint:
 	@tools/setup/setup.sh lint
+
+setup-docs:
+	@tools/setup/setup.sh docs
 
 setup-demo:
 	@tools/setup/setup.sh demo
@@ -46,6 +49,9 @@ lint: setup-lint ## ruff, mypy --strict, who may import whom (import-linter), cl
 	@$(BIN)/lint-imports --no-logo
 	@git ls-files '*.c' '*.h' '*.cpp' | xargs $(BIN)/clang-format --dry-run --Werror
 	@tools/setup/cppcheck.sh $(BIN)/cppcheck
+
+docs: setup-docs ## Build the documentation as a site (site/index.html); strict, offline
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 format: setup-lint ## Let ruff format the Python code, clang-format the C
 	@$(BIN)/ruff format .
@@ -96,4 +102,4 @@ firmware: setup-demo ## Build the images (emulated Cortex-M4 and host process)
 	@$(BIN)/pio run -e qemu_m4 -e native
 
 clean: ## Remove what was built; .venv stays
-	@rm -rf .pio build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .pio build site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -104,10 +104,9 @@ class RunError(JaraguaError):
     code = "run"
     exit_code = 9
     meaning = (
-        "A run cannot go on: too few devices, no quorum, another process in its folder, another coordinator of its "
-        "fleet, a strategy that fails."
+        "A run cannot continue: too few devices, no quorum, folder or fleet already in use, a strategy that fails."
     )
-    remedy = "`jaragua status RUN_DIR` shows where it stands; `jaragua run CONFIG --resume` goes on."
+    remedy = "`jaragua status RUN_DIR` shows where it stands; `jaragua run CONFIG --resume` continues it."
 
 
 class StoreError(RunError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import jaragua_models
+from documents.blocks import blocks
 from jaragua.cli.main import run
 from jaragua_compiler import LearningRate
 from jaragua_compiler.export.readme import example
@@ -408,10 +408,9 @@ def test_a_folder_of_somebody_else_stays(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def documented_commands(page: str, first: str) -> str:
-    """The indented block of a page of docs/ that begins with these words, as a script for the shell."""
-    lines = Path(__file__).parents[2].joinpath("docs", page).read_text().splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith(f"    {first}"))
-    return "\n".join(line.strip() for line in itertools.takewhile(str.strip, lines[start:]))
+    """The block of a page of docs/ that begins with these words, as a script for the shell."""
+    text = Path(__file__).parents[2].joinpath("docs", page).read_text()
+    return next(block.body for block in blocks(text) if block.body.startswith(first))
 
 
 def test_the_commands_of_the_page_can_be_run_again_and_again() -> None:

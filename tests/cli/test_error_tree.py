@@ -9,17 +9,10 @@ from pathlib import Path
 import pytest
 
 from jaragua import errors
-from jaragua.cli import error_page, failure
+from jaragua.cli import failure
 from jaragua.node.outbox import Outbox
 from jaragua_compiler.errors import CompileError
 from jaragua_models import DataError, ModelError
-
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
-
-
-def test_the_page_is_what_the_definitions_say() -> None:
-    command = "python -m jaragua.cli.error_page > docs/reference/errors.md"
-    assert PAGE.read_text(encoding="utf-8") == error_page.page(), command
 
 
 def test_every_kind_has_a_name_of_its_own_and_says_what_to_do() -> None:

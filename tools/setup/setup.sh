@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
-# usage: setup.sh demo|test|lint|keras|flower|litert|tflite|clang   (test adds the test tools, lint the linters; keras is test in .venv-keras, with TensorFlow;
+# usage: setup.sh demo|test|lint|docs|keras|flower|litert|tflite|clang   (test adds the test tools, lint the linters;
+# docs is what builds the site; keras is test in .venv-keras, with TensorFlow;
 # flower is what benchmarks and Ray's tests need, in .venv-flower;
 # clang is the second compiler that CI tests the C of this machine with, and what `make fuzz-node` needs;
 # litert and tflite are a Pi's client with one of the two LiteRT runtimes, in .venv-litert and .venv-tflite: no compiler)
@@ -13,22 +14,23 @@ case $what in
 demo) extras=firmware ;;
 test) extras=firmware,keras,test ;;
 lint) extras=firmware,keras,test,lint ;;
+docs) extras=docs ;;
 keras) extras=firmware,keras,test,tensorflow venv=.venv-keras ;;
 flower) extras=test,ray,bench-flower venv=.venv-flower ;;
 litert) extras=litert venv=.venv-litert ;;
 tflite) extras=tflite venv=.venv-tflite ;;
 clang) ;;
 *)
-    echo "setup: unknown set-up '$what': use demo, test, lint, keras, flower, litert, tflite or clang" >&2
+    echo "setup: unknown set-up '$what': use demo, test, lint, docs, keras, flower, litert, tflite or clang" >&2
     exit 2
     ;;
 esac
 
-# What a Pi needs is Python alone; tflite-runtime was last built for Python 3.11.
-is_pi=false newest=99
+# A Pi and the site need Python alone; tflite-runtime was last built for Python 3.11.
+python_only=false newest=99
 case $what in
-litert) is_pi=true ;;
-tflite) is_pi=true newest=11 ;;
+litert | docs) python_only=true ;;
+tflite) python_only=true newest=11 ;;
 esac
 is_wanted="import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $newest))"
 
@@ -52,7 +54,7 @@ missing_packages() {
         [ -e "$(clang -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer-$(uname -m).a" ] || echo clang libclang-rt-dev
         return
     fi
-    $is_pi || missing_tools
+    $python_only || missing_tools
     # Debian splits venv (ensurepip) off python3.
     if [ -z "$python" ]; then
         echo python3 python3-venv
@@ -124,4 +126,4 @@ if ! "$venv/bin/python" -c "$is_wanted" 2>/dev/null; then
     "$python" -m venv "$venv"
 fi
 install_python_packages
-[ "$what" = flower ] || $is_pi || "$venv/bin/python" tools/setup/pio_fallback.py
+[ "$what" = flower ] || $python_only || "$venv/bin/python" tools/setup/pio_fallback.py

@@ -1,0 +1,33 @@
+"""Which generated part is made by what, and in which pages such parts stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from jaragua_documents import command_line, errors, lists, run_file
+from jaragua_documents.regions import filled, names_in
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+MAKERS: Mapping[str, Callable[[], str]] = {
+    "verbs": command_line.verbs,
+    "command-line": command_line.reference,
+    "run-file-keys": run_file.keys,
+    "exit-codes": errors.exit_codes,
+    "board-statuses": errors.statuses,
+    "reset-causes": errors.reset_causes,
+    "strategies": lists.strategies,
+    "boards": lists.boards,
+    "model-defaults": lists.model_defaults,
+}
+
+
+def pages() -> list[Path]:
+    """Pages with generated parts."""
+    return [page for page in sorted(DOCS.rglob("*.md")) if names_in(page.read_text(encoding="utf-8"))]
+
+
+def current(page: Path) -> str:
+    """The page as it should be."""
+    return filled(page.read_text(encoding="utf-8"), MAKERS)

@@ -1,0 +1,47 @@
+"""What there is by name: strategies, boards, models of the zoo."""
+
+from __future__ import annotations
+
+from jaragua.strategies.registry import REGISTRY
+from jaragua_compiler.planning.boards import boards as known_boards
+from jaragua_documents.markdown import code, table
+from jaragua_models import get, names
+
+
+def strategies() -> str:
+    """Every strategy with its own options and their defaults."""
+    return table(
+        ("name", "what it is", "its own options, with defaults"),
+        (
+            (code(name), kind.SUMMARY, ", ".join(code(f"{key} = {value:g}") for key, value in kind.OPTIONS.items()))
+            for name, kind in REGISTRY.items()
+        ),
+    )
+
+
+def boards() -> str:
+    """Every board that `jaragua compile` knows by name, with the memory that a network may take."""
+    return table(
+        ("name", "board", "core", "RAM for a network (of all), bytes", "flash for a network (of all), bytes"),
+        (
+            (
+                code(board.name),
+                board.title,
+                board.core,
+                f"{board.free_ram_bytes:,} ({board.ram_bytes:,})",
+                f"{board.free_flash_bytes:,} ({board.flash_bytes:,})",
+            )
+            for board in known_boards()
+        ),
+    )
+
+
+def model_defaults() -> str:
+    """The defaults of each model of the zoo."""
+    rows = []
+    for name in names():
+        values = get(name).defaults
+        counts = (values.ways, values.shots, values.passes, values.queries, values.clients, values.rounds)
+        rows.append((code(name), f"{values.learning_rate:g}", f"{values.alpha:g}", *map(str, counts)))
+    header = ("model", "learning_rate", "alpha", "ways", "shots", "passes", "queries", "clients", "rounds")
+    return table(header, rows)
