@@ -17,6 +17,7 @@ LONGEST_CELL = 120
 #: Lines of README: two screens.
 LONGEST_README = 110
 
+_ITEM = re.compile(r"^([-*]|\d+\.) ")
 _END = re.compile(r"(?<=[.!?:])\s+(?=[A-Z`\[*(])")
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 
@@ -52,6 +53,25 @@ USER_PAGES = [p for p in pages() if name_of(p).startswith(("README.md", "docs/tu
 TABLES = [p for p in pages() if p in USER_PAGES or name_of(p).startswith(("docs/reference/", "docs/glossary.md"))]
 
 
+def run_in_lists(page: Path) -> list[int]:
+    """Lines where a list begins without an empty line before it: mkdocs would take it for text."""
+    lines, is_list = ["", *prose_lines(page)], False
+    found = []
+    for number, line in enumerate(lines):
+        begins = bool(_ITEM.match(line))
+        if begins and not is_list and lines[number - 1].strip() and not lines[number - 1].startswith(("#", "|")):
+            found.append(number)
+        is_list = begins or (is_list and (not line.strip() or line.startswith(" ") or bool(lines[number - 1].strip())))
+    return found
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in pages() if "/" not in name_of(p) or name_of(p).startswith("docs/")], ids=name_of
+)
+def test_a_list_is_parted_from_the_text_before_it(page: Path) -> None:
+    assert run_in_lists(page) == []
+
+
 @pytest.mark.parametrize("page", USER_PAGES, ids=name_of)
 def test_no_sentence_is_too_long(page: Path) -> None:
     assert [sentence for sentence in sentences(page) if len(sentence.split()) > LONGEST_SENTENCE] == []
@@ -75,3 +95,6 @@ def test_sentences_and_cells_are_found(tmp_path: Path) -> None:
     )
     assert sentences(page) == ["One two.", "Three four six.", "Item one.", "More.", "Item two."]
     assert cells(page) == ["", "a", "b\\|c", ""]
+    assert run_in_lists(page) == []
+    page.write_text("Text:\n- item\n  more\n- item\n\nText\n1. one\n")
+    assert run_in_lists(page) == [2, 7]

@@ -1,4 +1,4 @@
-"""Hooks of mkdocs: CONTRIBUTING.md and CHANGELOG.md stand at the top of the repository, and in the site too."""
+"""Hooks of mkdocs: pages from outside docs/ (CONTRIBUTING.md, CHANGELOG.md), and no page that loads from a network."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 _ROOT = Path(__file__).parents[2]
 #: Pages of the site that are not in docs/.
 _OUTSIDE = ("CONTRIBUTING.md", "CHANGELOG.md")
+#: A script, picture, style sheet or font that a browser would load from another server.
+_LOADED = re.compile(r"""(?:src="|rel="stylesheet" href="|url\()(?P<address>(?:https?:)?//[^")]+)""")
 _LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 
 
@@ -36,3 +38,18 @@ def in_site(source: str, target: str) -> str:
         if target.partition("#")[0] == up + name:
             return target.removeprefix("../")
     return target
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Raises: PluginError for a page that needs a network."""
+    from mkdocs.exceptions import PluginError
+
+    if address := loaded_from(output):
+        raise PluginError(f"{page.file.src_uri} loads {address}: the site must work offline")
+    return output
+
+
+def loaded_from(html: str) -> str:
+    """The first address of another server that a browser loads with the page, or ""."""
+    found = _LOADED.search(html)
+    return found["address"] if found else ""
