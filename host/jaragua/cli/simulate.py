@@ -299,7 +299,7 @@ def _print(wanted: Simulation, result: SimulationResult) -> None:
     )
     output.show(f"  weights          {result.parameters}, {result.bytes_up} bytes up, {result.bytes_down} bytes down")
     if result.excluded:
-        output.show(f"  excluded         {result.excluded} updates that were not believed (docs/design/rounds.md, R17)")
+        output.show(f"  excluded         {result.excluded} implausible updates left out (docs/design/rounds.md, R17)")
     if result.time:
         output.show(f"  virtual time     {_in_words(result.time)}")
     output.show(f"  model            {result.final_hash}")

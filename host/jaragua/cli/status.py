@@ -59,7 +59,7 @@ def _print(summary: dict[str, Any]) -> None:
 
 
 def _excluded(summary: dict[str, Any]) -> str:
-    """Whose updates were not believed, how often, and why if it was so in the last round."""
+    """Devices whose updates were excluded (R17): how often, and why in the last round."""
     reasons = summary["last_round"].get("excluded", {})
     return "; ".join(
         f"{device} ({count})" + (f": {reasons[device]}" if device in reasons else "")

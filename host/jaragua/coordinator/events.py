@@ -53,7 +53,7 @@ class UpdateChecked:
 
 @dataclass(frozen=True)
 class UpdateExcluded:
-    """A stored update was not believed when its round was closed (R5)."""
+    """A stored update was excluded when its round closed (R5, R17)."""
 
     round_number: int
     device: str

@@ -152,7 +152,7 @@ class SimulationResult:
     bytes_down: int
     parameters: int
     excluded: int
-    """Updates that were not believed (R17)."""
+    """Updates that were excluded (R17)."""
     scores: tuple[float, ...]
     """After adaptation, one per held-out task."""
     learned: Vector = field(repr=False, compare=False)

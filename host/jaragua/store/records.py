@@ -90,7 +90,7 @@ class RoundRecord:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over a run. By device, sorted: updates, accepted ones; excluded, those of them that were not believed.
+    """Sums over a run. By device, sorted: updates, accepted ones; excluded, those of them left out (R17).
 
     rejected: messages by reason (docs/reference/protocol.md, P2).
     """

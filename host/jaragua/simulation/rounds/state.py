@@ -48,7 +48,7 @@ class State:
     bytes_up: int = 0
     bytes_down: int = 0
     excluded: int = 0
-    """Updates that were not believed (R17)."""
+    """Updates that were excluded (R17)."""
     arrays: SavedArrays = field(default_factory=dict)
     checkpoints: dict[int, Vector] = field(default_factory=dict)
 
