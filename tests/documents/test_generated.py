@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_documents import generate, regions
+from jaragua_documents import generate, layers, regions
 
 
 @pytest.mark.parametrize("page", generate.pages(), ids=lambda page: page.name)
 def test_the_page_is_what_the_code_says(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == generate.current(page), "python -m jaragua_documents"
+
+
+def test_the_picture_of_the_layers_is_that_of_the_contracts() -> None:
+    drawn = layers.picture()
+    assert layers.PICTURE.read_text(encoding="utf-8") == drawn, "python -m jaragua_documents"
+    rooms = [room for column in layers.contracts() for layer in column for room in layer]
+    assert drawn.count("<rect") == len(rooms)
+    assert all(f">{room}</text>" in drawn for room in rooms)
 
 
 def test_every_generated_part_stands_in_a_page() -> None:

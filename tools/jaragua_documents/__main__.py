@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from jaragua_documents import layers
 from jaragua_documents.generate import DOCS, current, pages
 
 
 def main() -> None:
-    """Write every page whose generated parts are not as the code says."""
+    """Write every page whose generated parts are not as the code says, and the picture of the layers."""
+    layers.PICTURE.write_text(layers.picture(), encoding="utf-8")
     for page in pages():
         text = current(page)
         if text != page.read_text(encoding="utf-8"):
