@@ -14,6 +14,8 @@ from documents.pages import ROOT, pages, prose_lines
 LONGEST_SENTENCE = 35
 #: Characters of a table's cell in the pages of users.
 LONGEST_CELL = 120
+#: Characters of a line of prose.
+LONGEST_LINE = 120
 #: Lines of README: two screens.
 LONGEST_README = 110
 
@@ -51,6 +53,22 @@ def cells(page: Path) -> list[str]:
 
 USER_PAGES = [p for p in pages() if name_of(p).startswith(("README.md", "docs/tutorials/", "docs/how-to/"))]
 TABLES = [p for p in pages() if p in USER_PAGES or name_of(p).startswith(("docs/reference/", "docs/glossary.md"))]
+
+
+def long_lines(page: Path) -> list[str]:
+    """Lines of prose that are too long and could be broken; tables, pictures and generated texts cannot."""
+    return [
+        line
+        for line in prose_lines(page)
+        if len(line) > LONGEST_LINE and not line.startswith(("|", "!", "<!--")) and " " in line.strip()[:LONGEST_LINE]
+    ]
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in pages() if p in TABLES or name_of(p).startswith("docs/design/")], ids=name_of
+)
+def test_lines_of_prose_are_broken(page: Path) -> None:
+    assert long_lines(page) == []
 
 
 def run_in_lists(page: Path) -> list[int]:
