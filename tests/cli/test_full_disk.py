@@ -75,7 +75,7 @@ SHORT = ("simulate", "--task", "sine", "--rounds", "1", "--clients", "1", "--eva
     "words",
     [
         ("run", "{outside}/run.toml"),
-        (*SHORT, "--state", "{disk}/state"),
+        (*SHORT, "--directory", "{disk}/state"),
         (*SHORT, "--save", "{disk}/weights.safetensors"),
         ("compile", "sine", "--board", "qemu_m4", "--out", "{disk}/out"),
         ("reproduce", "--short", "--only", "sine/from-scratch", "--folder", "{disk}/records", "--no-figures"),

@@ -9,8 +9,8 @@ import pytest
 
 import jaragua_models
 from jaragua.config import RunConfig, load, parse, strategy_of
-from jaragua.config.schema import SECTIONS
 from jaragua.errors import ConfigurationError
+from jaragua.settings import all_keys
 from jaragua.store.run_folder import FREE_TO_CHANGE
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"
@@ -220,7 +220,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_the_document_lists_every_key_and_no_other() -> None:
     listed = set(re.findall(r"^\| `([a-z]+\.[a-z_]+)`", DOCUMENT.read_text(), re.MULTILINE))
-    assert listed == {f"{name}.{key}" for name, section in SECTIONS.items() for key in section.model_fields}
+    assert listed == {key.path for key in all_keys()}
 
 
 def test_the_document_marks_what_may_change_when_a_run_goes_on() -> None:

@@ -424,7 +424,7 @@ def test_a_number_that_changes_little_tells_the_classes_apart(table: Path, offse
 
 
 def test_a_number_that_float32_holds_is_scaled_as_ever(table: Path) -> None:
-    """To the bit: what was learned goes on (`--state`)."""
+    """To the bit: what was learned goes on (`--directory`)."""
     tasks = from_toml(write(table.parent, TABLE_TOML + 'held_out = ["m5"]\n')).tasks
     rows = [line.split(",")[1:3] for line in valves().split("\n")[1:] if line and not line.startswith("m5")]
     x = np.array(rows, np.float64).astype(np.float32)

@@ -13,7 +13,8 @@ import jaragua_models
 from jaragua.errors import DataError
 from jaragua.node import jobs
 from jaragua.node.task_sampler import TaskSampler
-from jaragua.node.trainer import LARGEST_LOSS_THRESHOLD, SampleSet
+from jaragua.node.trainer import SampleSet
+from jaragua.settings import LARGEST_LOSS_THRESHOLD
 from jaragua_compiler import initial_weights, plan
 from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.floating.form import pack_floats

@@ -67,7 +67,7 @@ def test_a_port_without_a_board_is_said_before_a_start_is_trained(
 
 def test_a_start_of_another_task_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Weights of any larger network were cut to size, silently."""
-    words = ["--rounds", "1", "--clients", "1", "--eval-tasks", "1", "--workers", "1", "--state", str(tmp_path)]
+    words = ["--rounds", "1", "--clients", "1", "--eval-tasks", "1", "--workers", "1", "--directory", str(tmp_path)]
     assert run(["simulate", "--task", "digits", *words]) == 0
     digits = saved_weights(tmp_path, get("digits"))
     assert [weights.shape for weights, _ in digits] == [(32, 64), (10, 32)]

@@ -17,7 +17,7 @@ from jaragua.cli.main import run as run_command
 from jaragua.errors import StoreError
 from jaragua.experiments.reproduce import Plan, Progress, Store, costs, figures, markdown, read_plan, run
 from jaragua.experiments.reproduce import plan as plans
-from jaragua.experiments.reproduce.plan import SCALES, Scale, _said
+from jaragua.experiments.reproduce.plan import SCALES, Experiment, Scale, _said
 from jaragua.experiments.reproduce.run import Found, recorded
 from jaragua.experiments.reproduce.summary import lines
 from jaragua.report.intervals import paired_interval
@@ -144,13 +144,16 @@ def test_a_task_may_have_more_seeds_than_the_others(sine: Plan, found: Found) ->
     assert "seeds 1 to 2 (Sine: 1 to 9)" in markdown.document(both, found, HEADER, [])
 
 
+def held_out_of(one: Experiment) -> tuple[int | None, int]:
+    return one.simulation.evaluation.shots, one.simulation.evaluation.queries
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_held_out_task_of_the_plan_can_be_drawn(scale: Scale, use_data: Callable[[str], Path]) -> None:
     for folder in ("omniglot", "speech_commands", "room_occupancy_estimation"):
         use_data(folder)
     wanted = {
-        (one.simulation.task, one.simulation.ways, one.simulation.adapt_shots, one.simulation.queries): one.model
-        for one in read_plan(scale).experiments
+        (one.simulation.task, one.simulation.ways, *held_out_of(one)): one.model for one in read_plan(scale).experiments
     }
     for (_, ways, shots, queries), model in wanted.items():
         shots, queries = shots or model.defaults.shots, queries or model.defaults.queries
@@ -190,7 +193,7 @@ def test_nothing_is_done_twice(sine: Plan, tmp_path: Path) -> None:
 def test_keys_depend_on_content(sine: Plan) -> None:
     one = sine.experiments[0]
     assert replace(one, name="another").key == one.key
-    evaluated = replace(one, simulation=replace(one.simulation, eval_tasks=9))
+    evaluated = replace(one, simulation=one.simulation.changed({"tasks": 9}))
     trained = replace(one, simulation=replace(one.simulation, seed=9))
     assert evaluated.key != one.key
     assert evaluated.training_key == one.training_key != trained.training_key

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from jaragua.settings import EvaluationSettings
 from jaragua.simulation import Simulation, device_names
 
 Make = Callable[..., Simulation]
@@ -29,10 +29,12 @@ def make() -> Make:
         learning_rate=0.01,
         alpha=1.0,
         alpha_final=0.0,
-        eval_tasks=5,
+        evaluation=EvaluationSettings(tasks=5),
     )
 
     def changed(**changes: Any) -> Simulation:
-        return replace(plain, **changes)
+        """A name that begins with eval_ is one of the evaluation."""
+        evaluation = {name[5:]: value for name, value in changes.items() if name.startswith("eval_")}
+        return plain.changed(evaluation, **{name: changes[name] for name in changes if not name.startswith("eval_")})
 
     return changed

@@ -138,21 +138,21 @@ SHORT = ("simulate", "--task", "sine", "--rounds", "4", "--clients", "4", "--eva
 
 def test_the_verb_says_what_the_clock_says(capsys: pytest.CaptureFixture[str]) -> None:
     clock = (
-        "--buffer",
-        "2",
-        "--max-staleness",
-        "3",
-        "--staleness-exponent",
-        "1",
-        "--slow-fraction",
-        "0.5",
-        "--slow-factor",
-        "8",
+        "--set",
+        "round.buffer=2",
+        "--set",
+        "round.max_staleness=3",
+        "--set",
+        "round.staleness_exponent=1",
+        "--set",
+        "simulation.slow_fraction=0.5",
+        "--set",
+        "simulation.slow_factor=8",
     )
     assert run([*SHORT, *clock]) == 0
     assert "of a median device's work; mean age" in capsys.readouterr().out
 
 
 def test_numbers_of_a_clock_without_a_buffer_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([*SHORT, "--max-staleness", "3", "--slow-fraction", "0.5"]) == 2
-    assert "without --buffer there is no clock: --max-staleness, --slow-fraction would" in capsys.readouterr().err
+    assert run([*SHORT, "--set", "round.max_staleness=3", "--set", "simulation.slow_fraction=0.5"]) == 2
+    assert "without round.buffer, round.max_staleness would change nothing" in capsys.readouterr().err

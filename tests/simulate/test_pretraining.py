@@ -135,7 +135,7 @@ def test_devices_hold_what_was_learned_in_float32(digits: Any, tmp_path: Path, e
 
 @pytest.mark.parametrize("engine", ["w16", "w8", "float32"])
 def test_it_beats_from_scratch_after_adapting(digits: Any, engine: str) -> None:
-    numbers = {"engine": engine, "rounds": 60, "eval_tasks": 50, "queries": 50}
+    numbers = {"engine": engine, "rounds": 60, "eval_tasks": 50, "eval_queries": 50}
     learned, scratch = (simulate(digits(strategy=name, **numbers)) for name in ("pretrained", "scratch"))
     print(f"after: pretrained {learned.after}, from scratch {scratch.after}")
     assert learned.after.mean - learned.after.ci95 > scratch.after.mean + scratch.after.ci95 + 0.1
@@ -166,7 +166,7 @@ def test_own_data_with_names_of_the_tasks_own(make: Any, tmp_path: Path) -> None
     rows = [f"{n % 4},{n},{'abcd'[n % 4]},m{device}" for device in range(6) for n in range(24)]
     (tmp_path / "own.csv").write_text("\n".join(["x,z,label,device", *rows]))
     (tmp_path / "own.toml").write_text(f"[task]\n{OWN_TOML}[defaults]\nways = 3\n")
-    wanted = make(task=str(tmp_path / "own.toml"), strategy="pretrained", ways=3, shots=2, queries=6)
+    wanted = make(task=str(tmp_path / "own.toml"), strategy="pretrained", ways=3, shots=2, eval_queries=6)
     assert pretraining.classifier_for(wanted).network.outputs == 4
     assert simulate(wanted).parameters == 32 * 3 + 3 * 33  # two columns, three ways
 

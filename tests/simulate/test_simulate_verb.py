@@ -71,16 +71,16 @@ def test_a_strategy_may_be_written_with_a_hyphen(capsys: pytest.CaptureFixture[s
 
 
 CLOCK = (
-    "--buffer",
-    "3",
-    "--max-staleness",
-    "2",
-    "--staleness-exponent",
-    "1",
-    "--slow-fraction",
-    "0.3",
-    "--slow-factor",
-    "6",
+    "--set",
+    "round.buffer=3",
+    "--set",
+    "round.max_staleness=2",
+    "--set",
+    "round.staleness_exponent=1",
+    "--set",
+    "simulation.slow_fraction=0.3",
+    "--set",
+    "simulation.slow_factor=6",
 )
 
 
@@ -111,7 +111,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_end(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, clock: tuple[str, ...]
 ) -> None:
     words = ["--task", "sine", "--rounds", "1000", "--clients", "20", "--eval-tasks", "2", *clock, "--json"]
-    command = [sys.executable, "-m", "jaragua.cli.main", "simulate", *words, "--state", str(tmp_path)]
+    command = [sys.executable, "-m", "jaragua.cli.main", "simulate", *words, "--directory", str(tmp_path)]
     command += ["--save-every", "0.1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
         deadline = time.monotonic() + DEADLINE_S
@@ -120,7 +120,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_end(
             assert program.poll() is None, "it ended before it could be killed"
             time.sleep(0.01)
         program.kill()
-    gone_on, whole = simulated(capsys, *words, "--state", str(tmp_path)), simulated(capsys, *words)
+    gone_on, whole = simulated(capsys, *words, "--directory", str(tmp_path)), simulated(capsys, *words)
     of_this_process = ("seconds", "client_tasks_per_second")
     assert all(gone_on[name] == whole[name] for name in whole if name not in of_this_process)
 
@@ -145,7 +145,7 @@ def undisturbed() -> str:
 def test_a_signal_ends_it_with_all_saved_and_one_sentence(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, undisturbed: str, number: signal.Signals
 ) -> None:
-    command = [sys.executable, "-m", "jaragua.cli.main", "simulate", *STOPPED, "--state", str(tmp_path), "--json"]
+    command = [sys.executable, "-m", "jaragua.cli.main", "simulate", *STOPPED, "--directory", str(tmp_path), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         assert program.stderr is not None
         assert program.stderr.readline().startswith("round 1/300")
@@ -155,5 +155,5 @@ def test_a_signal_ends_it_with_all_saved_and_one_sentence(
     assert json.loads(out)["error"]["message"] == "stopped; what was learned is saved"
     assert "Traceback" not in err
     assert (tmp_path / "simulation.npz").exists()
-    gone_on = simulated(capsys, *STOPPED, "--json", "--state", str(tmp_path))
+    gone_on = simulated(capsys, *STOPPED, "--json", "--directory", str(tmp_path))
     assert gone_on["final_hash"] == undisturbed

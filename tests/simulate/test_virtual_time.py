@@ -222,7 +222,19 @@ def fleets(draw: st.DrawFn) -> tuple[dict[str, Any], Buffered]:
     return changes, buffered
 
 
-PLAIN = Simulation("sine", "tinyreptile", "w16", 3, 20, 3, device_names(5), 1, 8, 0.01, 1.0, 0.0)
+PLAIN = Simulation(
+    task="sine",
+    strategy="tinyreptile",
+    engine="w16",
+    seed=3,
+    rounds=20,
+    clients=3,
+    devices=device_names(5),
+    ways=1,
+    shots=8,
+    learning_rate=0.01,
+    alpha=1.0,
+)
 
 
 @given(fleets())

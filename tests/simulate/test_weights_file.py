@@ -90,7 +90,7 @@ def test_a_state_of_another_start_is_not_gone_on_with(
     trained: tuple[Path, dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, _ = trained
-    words = (*DIGITS, "--rounds", "2", "--state", str(tmp_path / "state"))
+    words = (*DIGITS, "--rounds", "2", "--directory", str(tmp_path / "state"))
     assert told(capsys, *words)[0] == 0
     code, document = told(capsys, *words, "--start", str(file))
     assert code == 9

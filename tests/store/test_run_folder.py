@@ -6,6 +6,7 @@ import json
 import sqlite3
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_the_kept_configuration_is_the_run_again(tmp_path: Path) -> None:
         folder.rewrite(settings, record, name_arrays)
         kept = load(folder.path / "config.toml")
         assert folder.resume(kept) == record
-    assert kept.model_copy(update={"broker": settings.broker}) == settings
+    assert replace(kept, broker=settings.broker) == settings
 
 
 def test_the_folder_keeps_no_password(tmp_path: Path) -> None:

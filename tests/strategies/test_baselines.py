@@ -10,18 +10,19 @@ from updates import updates
 
 from jaragua import strategies
 from jaragua.models import model_named, properties_of
+from jaragua.settings import TrainingSettings
 from jaragua.strategies import WHOLE_SET, ClientWork, ModelProperties, Settings, Strategy
 
-SETTINGS = Settings(rounds=10, alpha=0.5, alpha_final=0.1, learning_rate=0.2)
+SETTINGS = Settings(rounds=10, alpha=0.5, alpha_final=0.1, training=TrainingSettings(0.2))
 
 
 def made(name: str, **options: float) -> Strategy:
-    return strategies.create(name, Settings(10, 0.5, 0.1, 0.2, options=options))
+    return strategies.create(name, Settings(10, 0.5, 0.1, TrainingSettings(0.2), options=options))
 
 
 def test_reptile_goes_through_a_stored_set_in_mini_batches() -> None:
     assert made("reptile").client_work(1) == ClientWork(0.2, passes=5, batch=5)
-    asked = strategies.create("reptile", Settings(10, learning_rate=0.2, passes=3, batch=1))
+    asked = strategies.create("reptile", Settings(10, training=TrainingSettings(0.2, passes=3, batch=1)))
     assert asked.client_work(1) == ClientWork(0.2, passes=3, batch=1)
 
 

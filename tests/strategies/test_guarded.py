@@ -13,6 +13,7 @@ import pytest
 from jaragua import strategies
 from jaragua.cli.main import run
 from jaragua.errors import ConfigurationError, RunError
+from jaragua.settings import EvaluationSettings, TrainingSettings
 from jaragua.simulation import Buffered, device_names, simulate
 from jaragua.simulation.settings import Simulation
 from jaragua.strategies import ModelProperties, Settings, Strategy
@@ -112,7 +113,7 @@ def test_a_class_that_cannot_be_made_or_asked_is_named() -> None:
 @pytest.mark.parametrize("rate", [-0.1, 0.0, 1.0, float("nan"), float("inf")])
 def test_a_rate_no_engine_takes_is_refused(rate: float) -> None:
     with pytest.raises(ConfigurationError, match="learning_rate is "):
-        strategies.create("tinyreptile", Settings(5, learning_rate=rate))
+        strategies.create("tinyreptile", Settings(5, training=TrainingSettings(rate)))
 
 
 @pytest.mark.parametrize(
@@ -145,9 +146,20 @@ def test_a_simulation_keeps_the_rounds_before_the_one_that_failed_and_goes_on_on
     (tmp_path / f"{module}.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
     wanted = Simulation(
-        "sine", f"{module}:FailsLater", "w16", 3, 6, 3, device_names(4), 1, 8, 0.01, 1.0, 0.0, eval_tasks=2
+        task="sine",
+        strategy=f"{module}:FailsLater",
+        engine="w16",
+        seed=3,
+        rounds=6,
+        clients=3,
+        devices=device_names(4),
+        ways=1,
+        shots=8,
+        learning_rate=0.01,
+        alpha=1.0,
+        evaluation=EvaluationSettings(tasks=2),
+        buffered=buffered,
     )
-    wanted = wanted if buffered is None else Simulation(**(vars(wanted) | {"buffered": buffered}))
     state, kind = tmp_path / "state", strategies.registry.find(wanted.strategy)
     with pytest.raises(RunError, match=rf"failed in round 4: ZeroDivisionError: .*\({module}\.py, line 6\)"):
         simulate(wanted, state_folder=state)

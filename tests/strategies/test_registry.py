@@ -8,6 +8,7 @@ import pytest
 
 from jaragua import strategies
 from jaragua.errors import ConfigurationError
+from jaragua.settings import TrainingSettings
 from jaragua.strategies import Settings, Strategy, TinyReptile
 from jaragua.strategies.base import image_needed
 
@@ -79,8 +80,8 @@ def test_an_option_that_the_strategy_has_not_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("tinyreptile", Settings(5, passes=0)),
-        ("reptile", Settings(5, batch=-1)),
+        ("tinyreptile", Settings(5, training=TrainingSettings(0.1, passes=0))),
+        ("reptile", Settings(5, training=TrainingSettings(0.1, batch=-1))),
         ("fedprox", Settings(5, options={"proximal": -1.0})),
         ("tinymetafed", Settings(5, options={"upload_fraction": 0.0})),
         ("tinymetafed", Settings(5, options={"delta_bits": 4})),
@@ -109,7 +110,7 @@ def test_mini_batches_take_an_image_with_sums() -> None:
 
 
 def test_a_step_has_no_more_samples_than_a_board_counts() -> None:
-    too_many = strategies.create("reptile", Settings(5, batch=65536))
+    too_many = strategies.create("reptile", Settings(5, training=TrainingSettings(0.1, batch=65536)))
     assert "65535" in strategies.fleet_obstacle(too_many)
 
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from updates import updates
 
 from jaragua.errors import ConfigurationError, RunError
+from jaragua.settings import AggregationSettings
 from jaragua.strategies import Aggregation, ClientUpdate, Settings, TinyReptile, Vector
 from jaragua.strategies.aggregation import UpdateRows
 from jaragua.strategies.guarded import MAX_EXCLUDED_ROUNDS, ExclusionCounter
 from jaragua.strategies.robust import (
     LONGEST,
-    OUTLIER_FACTOR,
     Bounded,
     ClippedNorm,
     Finite,
@@ -103,7 +103,7 @@ def test_numbers_that_are_none_are_excluded() -> None:
 
 def test_checks_come_in_their_order_before_the_strategy_combines() -> None:
     """The far one is gone before the median length is taken: (2 + 2 + 2) / 3, not what 400 would make of it."""
-    aggregation = aggregation_of("own", 0.2, norm_clip_factor=1.0, outlier_factor=3.0)
+    aggregation = aggregation_of(AggregationSettings(norm_clip_factor=1.0, outlier_factor=3.0))
     strategy = TinyReptile(Settings(1, aggregation=aggregation))
     start = np.array([0.0, 100.0])
     moved = strategy.aggregate(1, start, updates([2, 100], [2, 100.5], [2, 99.5], [400, 100]))
@@ -111,25 +111,26 @@ def test_checks_come_in_their_order_before_the_strategy_combines() -> None:
 
 
 def test_another_way_to_combine_takes_the_place_of_the_strategys() -> None:
-    strategy = TinyReptile(Settings(1, alpha=0.5, aggregation=aggregation_of("median", 0.2, 0, 0)))
+    median = aggregation_of(AggregationSettings(combine="median", outlier_factor=0))
+    strategy = TinyReptile(Settings(1, alpha=0.5, aggregation=median))
     start = np.array([10.0, 0.0])
     np.testing.assert_array_equal(strategy.aggregate(1, start, updates([1, 0], [4, 0], [100, 0])), [7, 0])
 
 
 def test_nothing_moves_if_nothing_is_believed() -> None:
-    strategy = TinyReptile(Settings(1, aggregation=aggregation_of("own", 0.2, 0, 0)))
+    strategy = TinyReptile(Settings(1, aggregation=aggregation_of(AggregationSettings(outlier_factor=0))))
     start = np.array([1.0, 2.0])
     np.testing.assert_array_equal(strategy.aggregate(1, start, updates([float("nan"), 0.0])), start)
 
 
 def test_an_unknown_way_to_combine_is_named() -> None:
     with pytest.raises(ConfigurationError, match="no way to combine 'average'"):
-        aggregation_of("average", 0.2, 0, 0)
+        aggregation_of(AggregationSettings(combine="average"))
 
 
 # ---- R17: what every run leaves out ----
 
-DEFAULT = aggregation_of("own", 0.2, norm_clip_factor=0.0, outlier_factor=OUTLIER_FACTOR)
+DEFAULT = aggregation_of(AggregationSettings())
 
 
 def honest_rows(count: int, parameters: int = 300, seed: int = 17) -> tuple[Vector, Vector]:

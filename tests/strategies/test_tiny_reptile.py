@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from updates import updates
 
+from jaragua.settings import TrainingSettings
 from jaragua.strategies import ClientWork, Settings, TinyReptile, Vector
 
 
@@ -55,4 +56,5 @@ def test_float64_is_kept() -> None:
 
 
 def test_a_device_takes_one_step_a_sample_and_goes_through_its_stream_once() -> None:
-    assert TinyReptile(Settings(1, learning_rate=0.05)).client_work(1) == ClientWork(0.05, passes=1, batch=1)
+    strategy = TinyReptile(Settings(1, training=TrainingSettings(0.05)))
+    assert strategy.client_work(1) == ClientWork(0.05, passes=1, batch=1)

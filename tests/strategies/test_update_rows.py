@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from jaragua.settings import AggregationSettings
 from jaragua.strategies.aggregation import (
     Aggregation,
     ClientUpdate,
@@ -20,7 +21,6 @@ from jaragua.strategies.aggregation import (
 )
 from jaragua.strategies.robust import (
     LONGEST,
-    OUTLIER_FACTOR,
     Finite,
     MedianNormClip,
     OutlierFilter,
@@ -31,7 +31,7 @@ from jaragua.strategies.robust import (
 )
 
 #: What every run checks (R17).
-R17 = aggregation_of("own", 0, 0, OUTLIER_FACTOR)
+R17 = aggregation_of(AggregationSettings())
 
 
 @pytest.mark.parametrize("is_masked", [False, True])

@@ -39,6 +39,7 @@ from flwr.serverapp.strategy import FedAvg
 from flwr.simulation import run_simulation
 from numpy.typing import NDArray
 
+from jaragua.settings import EvaluationSettings
 from jaragua.simulation import EngineName, Simulation, device_names, simulate
 from jaragua_compiler import initial_weights
 from jaragua_models import get
@@ -185,7 +186,7 @@ def jaragua_rates(clients: int, rounds: int, engine: EngineName) -> Rates:
         learning_rate=RATE,
         alpha=1.0,
         alpha_final=0.0,
-        eval_tasks=1,
+        evaluation=EvaluationSettings(tasks=1),
     )
     found = [_timed(wanted) for _ in range(REPEATS)]
     return Rates(*(statistics.median(getattr(rates, name) for rates in found) for name in ("whole", "steady")))

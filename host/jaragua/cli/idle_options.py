@@ -18,9 +18,28 @@ from jaragua_models import HasOwners
 
 #: Of training alone, in the order of the help.
 _OF_TRAINING: Final = (
-    *("train_shots", "rounds", "clients", "devices", "learning_rate", "alpha", "alpha_final", "passes", "batch"),
-    *("option", "combine", "trim", "norm_clip_factor", "outlier_factor", "state", "save_every"),
+    *("client.shots", "run.rounds", "strategy.clients_per_round", "simulation.devices", "client.learning_rate"),
+    *("strategy.alpha", "strategy.alpha_final", "client.passes", "client.batch", "strategy.options"),
+    *("strategy.combine", "strategy.trim", "strategy.norm_clip_factor", "strategy.outlier_factor"),
+    *("directory", "save_every"),
 )
+#: Settings of the virtual clock, which only a simulation with a buffer has.
+_OF_THE_CLOCK: Final = (
+    *("round.max_staleness", "round.staleness_exponent"),
+    *("simulation.compute_time_sigma", "simulation.slow_fraction", "simulation.slow_factor"),
+)
+#: Options of `jaragua simulate` whose names are not their keys'.
+_SHORT: Final = {
+    "model.name": "task",
+    "strategy.name": "strategy",
+    "strategy.clients_per_round": "clients",
+    "evaluation.tasks": "eval-tasks",
+}
+_LIKE_THEIR_KEYS: Final = frozenset(
+    {"simulation.engine", "run.rounds", "simulation.devices", "client.ways", "evaluation.shots"}
+    | {"client.learning_rate", "client.passes", "run.seed"}
+)
+_OF_A_STRATEGY: Final = ("strategy.alpha", "strategy.alpha_final", "client.passes", "client.batch")
 #: Options, and why they change nothing.
 Idle: TypeAlias = tuple[list[str], str]
 #: Fewer updates cannot be told apart (`OutlierFilter`).
@@ -28,18 +47,23 @@ _FEWEST_FOR_OUTLIERS: Final = 3
 
 
 def check(given: Collection[str], wanted: Simulation) -> None:
-    """given: names of the options on the command line. Raises: UsageError, ConfigurationError."""
-    _require("trim", given, wanted.combine == "trimmed-mean", "--combine trimmed-mean")
-    _require("save_every", given, "state" in given, "--state FOLDER")
+    """given: what stands on the command line, keys of settings and names of other options.
+
+    Raises: UsageError, ConfigurationError.
+    """
+    _require("strategy.trim", given, wanted.combine == "trimmed-mean", "strategy.combine=trimmed-mean")
+    _require("save_every", given, bool({"directory", "run"} & set(given)), "--directory FOLDER or a run's file")
     clock = wanted.buffered
-    _require("slow_factor", given, clock is None or clock.slow_fraction > 0, "--slow-fraction")
+    for name in _OF_THE_CLOCK:
+        _require(name, given, clock is not None, "round.buffer")
+    _require("simulation.slow_factor", given, clock is None or clock.slow_fraction > 0, "simulation.slow_fraction")
     whole = with_options(wanted)
     strategy = create_strategy(whole)
     trains = strategy.TRAINS and whole.rounds > 0
     for options, reason in (_in_training if trains else _without_training)(given, whole, strategy):
         output.say(f"note: {', '.join(map(_written, options))}: {reason}")
-    if "replay_buffer_size" in given and _passes_once(whole, strategy, trains):
-        output.say("note: --replay-buffer-size: devices go over their samples once, so it changes nothing")
+    if "client.replay_buffer_size" in given and _passes_once(whole, strategy, trains):
+        output.say("note: client.replay_buffer_size: devices go over their samples once, so it changes nothing")
     if trains and (excluded := _owners_excluded(given, whole)):
         output.say(f"note: {excluded}")
 
@@ -52,7 +76,7 @@ def _require(name: str, given: Collection[str], works: bool, with_what: str) -> 
 
 def _in_training(given: Collection[str], wanted: Simulation, strategy: Strategy) -> Iterator[Idle]:
     """What changes nothing in this training: left to who compares strategies by one command."""
-    if options := [name for name in ("alpha", "alpha_final", "passes", "batch") if _unmoved(name, given, wanted)]:
+    if options := [name for name in _OF_A_STRATEGY if _unmoved(name, given, wanted)]:
         yield options, f"'{wanted.strategy}' does not ask for it, or not in so few rounds: it changes nothing"
     yield from _with_few_updates(given, wanted, _updates(strategy, wanted))
     if wanted.buffered:
@@ -61,9 +85,9 @@ def _in_training(given: Collection[str], wanted: Simulation, strategy: Strategy)
 
 def _without_training(given: Collection[str], wanted: Simulation, strategy: Strategy) -> Iterator[Idle]:
     why = "'--rounds 0' only evaluates" if strategy.TRAINS else f"'{wanted.strategy}' trains nothing"
-    kept = {"rounds"} if strategy.TRAINS else set[str]()
-    if "adapt_learning_rate" not in given:
-        kept.add("learning_rate")  # devices adapt with it
+    kept = {"run.rounds"} if strategy.TRAINS else set[str]()
+    if "evaluation.learning_rate" not in given:
+        kept.add("client.learning_rate")  # devices adapt with it
     if options := [name for name in _OF_TRAINING if name in given and name not in kept]:
         yield options, f"{why}, so it changes nothing"
 
@@ -71,13 +95,13 @@ def _without_training(given: Collection[str], wanted: Simulation, strategy: Stra
 def _passes_once(wanted: Simulation, strategy: Strategy, trains: bool) -> bool:
     """Whether devices meet each sample once, whenever they learn; a strategy of one's own may ask for anything."""
     once = wanted.strategy in REGISTRY and work_of(strategy, 1).passes == 1
-    return wanted.adapt_passes == 1 and (once or not trains)
+    return wanted.evaluation.passes == 1 and (once or not trains)
 
 
 def _owners_excluded(given: Collection[str], wanted: Simulation) -> str:
     """What nobody asked for: data that lies idle, as a simulation has only as many devices as train in a round."""
     tasks, devices = model_named(wanted.task).tasks, len(wanted.devices)
-    if "devices" in given or not isinstance(tasks, HasOwners) or tasks.owners() <= devices:
+    if "simulation.devices" in given or not isinstance(tasks, HasOwners) or tasks.owners() <= devices:
         return ""
     owners, verb = tasks.owners(), "has a device" if devices == 1 else "have devices"
     return f"{devices} of the {owners} who own training data {verb}; --devices {owners} lets all take turns"
@@ -85,34 +109,34 @@ def _owners_excluded(given: Collection[str], wanted: Simulation) -> str:
 
 def _with_few_updates(given: Collection[str], wanted: Simulation, updates: int) -> Iterator[Idle]:
     if updates == 1:
-        alone = ("combine", "trim", "outlier_factor", *(["norm_clip_factor"] if wanted.norm_clip_factor >= 1 else []))
+        clipping = ["strategy.norm_clip_factor"] if wanted.norm_clip_factor >= 1 else []
+        alone = ("strategy.combine", "strategy.trim", "strategy.outlier_factor", *clipping)
         if options := [name for name in alone if name in given]:
             yield options, "there is one update in a round, so it changes nothing"
         return
     if wanted.combine == "trimmed-mean" and not int(wanted.trim * updates):
         trimmed = f"{wanted.trim:g} of {updates} updates is less than one"
-        yield ["combine"], f"{trimmed}: nothing is left out, and it is the mean"
-    if "outlier_factor" in given and wanted.outlier_factor and updates < _FEWEST_FOR_OUTLIERS:
-        yield ["outlier_factor"], f"of {updates} updates none can be told to be far: nothing is left out"
+        yield ["strategy.combine"], f"{trimmed}: nothing is left out, and it is the mean"
+    if "strategy.outlier_factor" in given and wanted.outlier_factor and updates < _FEWEST_FOR_OUTLIERS:
+        yield ["strategy.outlier_factor"], f"of {updates} updates none can be told to be far: nothing is left out"
 
 
 def _on_the_clock(given: Collection[str], wanted: Simulation, clock: Buffered) -> Iterator[Idle]:
-    aged = [name for name in ("max_staleness", "staleness_exponent") if name in given]
+    aged = [name for name in ("round.max_staleness", "round.staleness_exponent") if name in given]
     if aged and clock.buffer == wanted.clients:
         yield aged, "rounds whose buffer is as large as --clients have no older starts"
     if clock.slow_fraction and not math.floor(clock.slow_fraction * len(wanted.devices) + 0.5):  # V3
-        yield ["slow_fraction"], f"of {len(wanted.devices)} devices it is none, rounded to whole ones"
+        yield ["simulation.slow_fraction"], f"of {len(wanted.devices)} devices it is none, rounded to whole ones"
 
 
-def _unmoved(name: str, given: Collection[str], wanted: Simulation) -> bool:
-    """Whether a strategy of ours does the same whatever an option says; one's own may read it anywhere."""
-    if name not in given or wanted.strategy not in REGISTRY:
+def _unmoved(key: str, given: Collection[str], wanted: Simulation) -> bool:
+    """Whether a strategy of ours does the same whatever a setting says; one's own may read it anywhere."""
+    if key not in given or wanted.strategy not in REGISTRY:
         return False
+    name = key.partition(".")[2]
     wanted = replace(wanted, replay_buffer_size=0)  # which does not go with every other value, and hides none
-    value = getattr(wanted, name)
-    changes: dict[str, Any] = {name: _another(name, value)}
-    other = replace(wanted, **changes)
-    one, two = create_strategy(wanted), create_strategy(other)
+    changes: dict[str, Any] = {name: _another(name, getattr(wanted, name))}
+    one, two = create_strategy(wanted), create_strategy(replace(wanted, **changes))
     ends = (1, wanted.rounds)
     return all(one.step_size(n) == two.step_size(n) and one.client_work(n) == two.client_work(n) for n in ends)
 
@@ -132,4 +156,7 @@ def _updates(strategy: Strategy, wanted: Simulation) -> int:
 
 
 def _written(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    """As a user writes it: an option, or the key that --set takes."""
+    if "." not in name or name in _SHORT or name in _LIKE_THEIR_KEYS:
+        return f"--{_SHORT.get(name, name.rpartition('.')[2]).replace('_', '-')}"
+    return name

@@ -44,7 +44,7 @@ def online(
     ] = False,
     learning_rate: Annotated[float, typer.Option(help="Of the last layer.")] = 0.02,
     start: Annotated[
-        Path | None, typer.Option(help="Folder of `jaragua simulate --state`: weights the start is trained from.")
+        Path | None, typer.Option(help="Folder of `jaragua simulate --directory`: weights the start is trained from.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:

@@ -43,8 +43,11 @@ def _print(summary: dict[str, Any]) -> None:
     output.show(f"{summary['run']}: {summary['status']}, {summary['rounds_done']} of {summary['rounds']} rounds")
     output.show(f"  model              {summary['model']}, strategy {summary['strategy']}, seed {summary['seed']}")
     output.show(f"  devices (updates)  {devices}")
-    if last:
-        output.show(f"  last round         loss {last['loss']:.4f}, {last['metric']} {last['score']:.4f}")
+    if last.get("loss") is not None:
+        scored = f", {last['metric']} {last['score']:.4f}" if "score" in last else ""
+        output.show(f"  last round         loss {last['loss']:.4f}{scored}")
+    if evaluated := summary.get("evaluation"):
+        output.show(f"  held-out tasks     {_evaluated(evaluated)}")
     if summary["curves"]:
         output.show(f"  device by device   {_first_and_last(summary)}")
     if summary["excluded"]:
@@ -55,7 +58,21 @@ def _print(summary: dict[str, Any]) -> None:
     output.show(f"  broker traffic     {summary['bytes_up']} bytes up, {summary['bytes_down']} bytes down")
     output.show(f"  weights            {summary['model_hash']}")
     if summary["status"] != "finished":
-        output.show(f"if it was stopped, go on with: jaragua run {Path(summary['run_dir']) / 'config.toml'} --resume")
+        output.show(f"if it was stopped, go on with: {_again(summary)}")
+
+
+def _again(summary: dict[str, Any]) -> str:
+    """The command that goes on with it."""
+    folder = Path(summary["run_dir"])
+    if summary.get("kind") == "simulation":
+        return f"jaragua simulate {folder / 'config.toml'} --directory {folder}"
+    return f"jaragua run {folder / 'config.toml'} --resume"
+
+
+def _evaluated(found: dict[str, Any]) -> str:
+    """What new devices reached in a simulation's evaluation."""
+    before, after = (f"{found[when]['mean']:.4f} ± {found[when]['ci95']:.4f}" for when in ("before", "after"))
+    return f"{found['tasks']}: {found['metric']} {before} before adapting, {after} after"
 
 
 def _excluded(summary: dict[str, Any]) -> str:

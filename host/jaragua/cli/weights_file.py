@@ -55,5 +55,5 @@ def write(path: Path, simulation: Simulation, result: SimulationResult) -> None:
     try:
         write_whole(path, weights_content(arrays, result.rounds, result.final_hash))
     except StoreError as error:
-        hint = "make room, or name another place; with --state the same command trains nothing again"
+        hint = "make room, or name another place; with --directory the same command trains nothing again"
         raise StoreError(error.message, hint) from error

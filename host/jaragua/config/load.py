@@ -4,52 +4,78 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from jaragua import strategies
-from jaragua.config.problems import Problem, cross_problems, from_pydantic, unknown_sections
-from jaragua.config.schema import SECTIONS, RunConfig
+from jaragua.config.problems import Problem, cross_problems, fleet_problems, from_pydantic, unknown_sections
+from jaragua.config.schema import validated
 from jaragua.config.strategy import strategy_problems
 from jaragua.errors import ConfigurationError, DataError, ModelError
 from jaragua.models import is_file, model_named, properties_of
+from jaragua.settings import SECTIONS, RunConfig
 from jaragua.strategies import registry
 from jaragua_models import Defaults, Model
 
 Document = dict[str, Any]
 
 
-def load(path: Path) -> RunConfig:
-    """The configuration in a file. Raises: ConfigurationError that lists every problem."""
+Changes = Mapping[str, Any]
+"""Values by `section.key` that take the place of the file's."""
+
+
+def load(path: Path, changes: Changes | None = None, *, fleet: bool = True) -> RunConfig:
+    """The configuration in a file. Arguments and errors as in `parse`."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigurationError(f"cannot read the configuration {path}: {reason}", "check the path") from error
-    return parse(text, path)
+    return parse(text, path, changes, fleet=fleet)
 
 
-def parse(text: str, path: Path) -> RunConfig:
-    """The configuration in `text`; `path` gives the default name, the base of relative folders, and the messages."""
-    document = _with_model_placed(_toml(text, path), path)
+def parse(text: str, path: Path, changes: Changes | None = None, *, fleet: bool = True) -> RunConfig:
+    """The configuration in `text`, every default filled in.
+
+    path: gives the default name, the base of relative folders, and the messages. changes: values that take the place
+    of the text's, by `section.key`. fleet: a fleet is to run it, which can do less than a simulation.
+    Raises: ConfigurationError that lists every problem.
+    """
+    changed = changes or {}
+    document = _with_model_placed(_changed(_toml(text, path), changed), path)
     problems = unknown_sections(document)
     model, model_problems = _known_model(document)
     problems += model_problems + _strategy_problems(document)
     filled = _with_defaults(document, model, path)
-    problems += cross_problems(filled) + _way_problems(document, filled)
+    problems += cross_problems(filled) + _way_problems(document, filled) + (fleet_problems(filled) if fleet else [])
     config: RunConfig | None = None
     try:
-        config = RunConfig.model_validate({name: filled[name] for name in SECTIONS})
+        config = validated(filled)
     except ValidationError as error:
         problems += from_pydantic(error, defaults_known=model is not None)
     if config is not None and not problems:
-        problems = strategy_problems(config)
+        problems = strategy_problems(config, fleet=fleet)
     if problems or config is None:
-        raise _configuration_error(problems, text, path)
+        raise _configuration_error(problems, text, path, changed)
     return config
+
+
+def _changed(document: Document, changes: Changes) -> Document:
+    """The document with some values changed; a section that is no table is left for the checks to refuse."""
+    for path, value in changes.items():
+        document = _placed(document, path.split("."), value)
+    return document
+
+
+def _placed(table: Document, place: Sequence[str], value: Any) -> Document:
+    first, *rest = place
+    if not rest:
+        return table | {first: value}
+    inner = table.get(first, {})
+    return table | {first: _placed(inner, rest, value)} if isinstance(inner, dict) else table
 
 
 def _toml(text: str, path: Path) -> Document:
@@ -113,6 +139,8 @@ def _with_defaults(document: Document, model: Model | None, path: Path) -> Docum
     filled = {name: dict(table) for name, table in filled.items()}
     if model is not None:
         _fill_from_model(filled, model.defaults)
+        _fill_shots(filled, model.defaults)
+        filled["simulation"].setdefault("engine", model.network.weights)
     filled["run"].setdefault("name", _name_of(path))
     _fill_from_strategy(filled, model)
     _fill_from_clients(filled)
@@ -124,9 +152,16 @@ def _fill_from_model(filled: Document, defaults: Defaults) -> None:
     filled["run"].setdefault("rounds", defaults.rounds)
     filled["strategy"].setdefault("clients_per_round", defaults.clients)
     filled["strategy"].setdefault("alpha", defaults.alpha)
-    filled["client"].setdefault("shots", defaults.shots_of_a_round)
     for key in ("learning_rate", "ways"):
         filled["client"].setdefault(key, getattr(defaults, key))
+    for key in ("shots", "queries", "passes"):
+        filled["evaluation"].setdefault(key, getattr(defaults, key))
+
+
+def _fill_shots(filled: Document, defaults: Defaults) -> None:
+    """Devices train with as many samples as new devices adapt to, or with what the model needs if that is more."""
+    held_out = filled["evaluation"]["shots"]
+    filled["client"].setdefault("shots", max(held_out, defaults.training_shots) if isinstance(held_out, int) else 1)
 
 
 def _fill_from_strategy(filled: Document, model: Model | None) -> None:
@@ -154,10 +189,16 @@ def _class_of(name: Any) -> type[strategies.Strategy]:
 
 
 def _fill_from_clients(filled: Document) -> None:
-    """Wait for K devices and close a round with K updates, unless the file says otherwise."""
+    """Wait for K devices and close a round with K updates, unless the file says otherwise.
+
+    A new device adapts at the rate of training.
+    """
+    if "learning_rate" in filled["client"]:
+        filled["evaluation"].setdefault("learning_rate", filled["client"]["learning_rate"])
     clients = filled["strategy"].get("clients_per_round")
     if not isinstance(clients, int):
         return
+    filled["simulation"].setdefault("devices", clients)
     minimum = filled["devices"].setdefault("minimum", clients)
     filled["round"].setdefault("quorum", min(clients, minimum) if isinstance(minimum, int) else clients)
 
@@ -173,13 +214,21 @@ def _place(run: Document, path: Path) -> None:
         run["directory"] = str((path.absolute().parent / run["directory"]).resolve())
 
 
-def _configuration_error(problems: list[Problem], text: str, path: Path) -> ConfigurationError:
+def _configuration_error(problems: list[Problem], text: str, path: Path, changes: Changes) -> ConfigurationError:
     lines = _lines_of_keys(text)
     described = sorted((_line(problem.place, lines), problem) for problem in dict.fromkeys(problems))
-    listing = [f"  {path.name}:{line}: {problem.sentence}" for line, problem in described]
+    listing = [
+        f"  {'--set' if _is_changed(problem.place, changes) else f'{path.name}:{line}:'} {problem.sentence}"
+        for line, problem in described
+    ]
     count = f"{len(listing)} problems" if len(listing) > 1 else "1 problem"
     hint = "mend them all and start again; docs/reference/configuration.md lists every key"
     return ConfigurationError("\n".join([f"{count} in the configuration {path}:", *listing]), hint)
+
+
+def _is_changed(place: tuple[str, ...], changes: Changes) -> bool:
+    """Whether a key, or a whole section, is not the file's."""
+    return any(path.split(".")[: len(place)] == list(place) for path in changes)
 
 
 def _line(place: tuple[str, ...], lines: Mapping[tuple[str, ...], int]) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from jaragua.config.schema import SECTIONS
 from jaragua.reasons import value_in_words
+from jaragua.settings import SECTIONS, keys_of
 
 
 @dataclass(frozen=True, order=True)
@@ -54,7 +54,7 @@ def _described(details: ErrorDetails) -> Problem:
     place = tuple(str(part) for part in details["loc"])
     section = SECTIONS.get(place[0]) if place else None
     if details["type"] == "extra_forbidden" and section is not None:
-        return Problem(place, "there is no such key", _did_you_mean(place[-1], list(section.model_fields)))
+        return Problem(place, "there is no such key", _did_you_mean(place[-1], list(keys_of(place[0]))))
     if details["type"] == "missing":
         return Problem(place, "this key is needed")
     if details["type"] == "string_pattern_mismatch":
@@ -84,6 +84,13 @@ def cross_problems(filled: Mapping[str, Any]) -> list[Problem]:
     if alpha is not None and final is not None and final > alpha:
         problems.append(Problem(("strategy", "alpha_final"), f"{final:g} is more than alpha = {alpha:g}"))
     return problems
+
+
+def fleet_problems(filled: Mapping[str, Any]) -> list[Problem]:
+    """What only a simulation can do."""
+    if _number(filled, "run", "rounds") != 0:
+        return []
+    return [Problem(("run", "rounds"), "a fleet cannot run 0 rounds", "at least 1; `jaragua simulate` takes 0")]
 
 
 def _number(filled: Mapping[str, Any], section: str, key: str) -> float | None:

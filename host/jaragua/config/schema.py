@@ -1,29 +1,25 @@
-"""The keys of a run's TOML: the one definition, from which messages and suggestions come."""
+"""The sections of a run's file as pydantic models, made from `jaragua.settings`: they check every value."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping
+from dataclasses import MISSING
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 from jaragua.errors import BrokerError
-from jaragua.node.trainer import LARGEST_LOSS_THRESHOLD
 from jaragua.node.url import parse_broker_url
-from jaragua.strategies.robust import OUTLIER_FACTOR
-from jaragua.strategies.stale import MAX_STALENESS, STALENESS_EXPONENT
+from jaragua.settings import SECTIONS, Key, RunConfig, keys_of
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
-#: A run's name becomes part of its identifier on the broker, with nine characters more.
-RunName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,23}$")]
-#: What CBOR, SQLite and NumPy's generators all take.
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Factor = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Batch = Annotated[int, Field(ge=0, le=1_000_000)]
-LossThreshold = Annotated[float, Field(ge=0, le=LARGEST_LOSS_THRESHOLD, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
-StepSize = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+#: Types that TOML has no values of, or that a file may write in another way.
+_CONVERTED: Final = ("run.directory", "strategy.options", "devices.exclude")
+
+
+class Section(BaseModel):
+    """A table of the file: no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 def _check_url(url: str) -> str:
@@ -34,138 +30,55 @@ def _check_url(url: str) -> str:
     return url
 
 
-class Section(BaseModel):
-    """A table of the file: no unknown keys, no silent conversions, never changed after it was read."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class RunSection(Section):
-    """[run]: which run this is and where it is kept."""
-
-    name: RunName = Field(description="Name of the run: 1 to 23 of a-z, 0-9 and -; default: the file's name")
-    seed: Seed = Field(default=1, description="Seed of the first weights, the choice of devices and their tasks.")
-    rounds: Count = Field(description="Number of rounds; default: the model's")
-    fleet: Identifier = Field(default="home", description="Name of the fleet, part of its topics on the broker.")
-    directory: Path = Field(strict=False, description="Folder of the run, relative to the file; default: `runs/<name>`")
+def _type_of(key: Key) -> Any:
+    """The type of a key with its checks."""
+    pattern = key.setting.pattern
+    if key.path == "broker.url":
+        return Annotated[str, AfterValidator(_check_url)]
+    if key.type == tuple[str, ...]:
+        return tuple[Annotated[str, StringConstraints(pattern=pattern)], ...]
+    return Annotated[str, StringConstraints(pattern=pattern)] if pattern else key.type
 
 
-class ModelSection(Section):
-    """[model]: what is trained."""
+def _field_of(key: Key) -> Any:
+    setting, checks = key.setting, dict[str, Any]()
+    if key.type in (int, float):
+        checks |= {"ge": setting.least, "le": setting.most, "gt": setting.above, "lt": setting.below}
+    if key.type is float:
+        checks["allow_inf_nan"] = False
+    if key.path in _CONVERTED:
+        checks["strict"] = False
+    needed = key.is_filled_in or key.default is MISSING
+    return Field(... if needed else key.default, description=setting.help, **checks)
 
-    name: str = Field(description="A model of the zoo, or the TOML file of your own data, relative to this file.")
+
+def _model(section: str) -> type[Section]:
+    keys: dict[str, Any] = {name: (_type_of(key), _field_of(key)) for name, key in keys_of(section).items()}
+    return create_model(f"{section.capitalize()}Section", __base__=Section, **keys)
 
 
-class StrategySection(Section):
-    """[strategy]: how the initialisation moves."""
+_MODELS: Final[dict[str, type[Section]]] = {section: _model(section) for section in SECTIONS}
+_WHOLE: Final[type[Section]] = create_model("Run", __base__=Section, **{n: (m, ...) for n, m in _MODELS.items()})  # type: ignore[call-overload]
 
-    name: str = Field(default="tinyreptile", description="A strategy by name, or `module:Class` for your own.")
-    clients_per_round: Count = Field(
-        description="K, devices that train in a round; 1 is the serial form of TinyReptile; default: the model's"
-    )
-    alpha: StepSize = Field(description="Server step size of the first round; default: the model's")
-    alpha_final: StepSize = Field(default=0.0, description="Final server step size (linear decay).")
-    combine: str = Field(
-        default="own",
-        description="How updates become one: own (the strategy's), mean, sample-weighted-mean, median, trimmed-mean.",
-    )
-    trim: Annotated[float, Field(ge=0, lt=0.5)] = Field(
-        default=0.2, description="Fraction of the devices that trimmed-mean leaves out at either end."
-    )
-    norm_clip_factor: Factor = Field(
-        default=0.0, description="Shorten an update to this multiple of the round's median norm. 0 disables."
-    )
-    outlier_factor: Factor = Field(
-        default=OUTLIER_FACTOR,
-        description="Leave out an update this many median distances from the round's median (R17). 0 disables.",
-    )
-    options: dict[str, float] = Field(
-        default={},
-        strict=False,
-        description="The strategy's own options, and delta_bits, upload_fraction, download_fraction.",
+
+def validated(filled: Mapping[str, Any]) -> RunConfig:
+    """The configuration of a document with every default filled in. Raises: pydantic.ValidationError."""
+    found = _WHOLE.model_validate({name: filled[name] for name in SECTIONS})
+    sections = {name: getattr(found, name) for name in SECTIONS}
+    return RunConfig(
+        **{
+            name: kind(**{key: getattr(sections[name], key) for key in keys_of(name)})
+            for name, kind in SECTIONS.items()
+        }
     )
 
 
-class ClientSection(Section):
-    """[client]: what a device does in a round."""
-
-    learning_rate: Annotated[float, Field(ge=2**-32, lt=1, allow_inf_nan=False)] = Field(
-        description="Learning rate of a device (inner learning rate); default: the model's"
-    )
-    ways: Count = Field(description="Classes of a device's task; default: the model's")
-    shots: Count = Field(description="Samples per class of a device's task; default: the model's")
-    passes: Count = Field(
-        description="Passes over the samples in a round; default: the strategy's, at least the model's"
-    )
-    batch: Batch = Field(
-        description="Samples whose steps are averaged; 0: all. Other than 1 needs JARAGUA_ACCUMULATE=1 images; "
-        "default: the strategy's"
-    )
-    loss_threshold: LossThreshold = Field(
-        default=0.0,
-        description="Skip the backward pass for samples with a lower loss (nats or squared error, A11.8). 0 disables.",
-    )
-    replay_buffer_size: Batch = Field(
-        default=0,
-        description="Samples that a device keeps for further passes; 0: all. Needs a batch of 1; not for fedprox.",
-    )
+def as_json(config: RunConfig) -> dict[str, dict[str, Any]]:
+    """Section by section as JSON and TOML values."""
+    return {name: {key: _plain(getattr(getattr(config, name), key)) for key in keys_of(name)} for name in SECTIONS}
 
 
-class BrokerSection(Section):
-    """[broker]: where the fleet meets."""
-
-    url: Annotated[str, AfterValidator(_check_url)] = Field(
-        default="mqtt://127.0.0.1:1883",
-        description="`mqtt://[user:password@]host[:port]` or `mqtts://…`. The run's folder keeps no password.",
-    )
-
-
-class RoundSection(Section):
-    """[round]: when a round is over."""
-
-    quorum: Count = Field(
-        description="Updates that suffice at the deadline; default: clients_per_round, or devices.minimum if less"
-    )
-    deadline_s: Seconds = Field(default=120.0, description="Seconds until a round's deadline.")
-    buffer: Batch = Field(
-        default=0, description="Updates, from any earlier round, that close a round (R13). 0: wait for the round's own."
-    )
-    staleness_exponent: Factor = Field(
-        default=STALENESS_EXPONENT, description="With a buffer: an update that is n rounds old counts (1 + n)^-this."
-    )
-    max_staleness: Count = Field(
-        default=MAX_STALENESS, description="With a buffer: oldest start, in rounds, from which an update counts."
-    )
-
-
-class DevicesSection(Section):
-    """[devices]: who takes part."""
-
-    minimum: Count = Field(description="Devices to wait for before the first round; default: clients_per_round")
-    wait_s: Seconds = Field(default=60.0, description="Seconds to wait for these devices.")
-    exclude: tuple[Identifier, ...] = Field(
-        default=(), strict=False, description="Devices that never train in this run."
-    )
-
-
-class RunConfig(Section):
-    """A whole run, every default filled in."""
-
-    run: RunSection
-    model: ModelSection
-    strategy: StrategySection
-    client: ClientSection
-    broker: BrokerSection
-    round: RoundSection
-    devices: DevicesSection
-
-
-SECTIONS: dict[str, type[Section]] = {
-    "run": RunSection,
-    "model": ModelSection,
-    "strategy": StrategySection,
-    "client": ClientSection,
-    "broker": BrokerSection,
-    "round": RoundSection,
-    "devices": DevicesSection,
-}
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, dict | bool | int | float | str) or value is None else str(value)

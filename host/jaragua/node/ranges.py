@@ -7,7 +7,7 @@ from typing import Final
 
 from jaragua.errors import ProtocolError
 from jaragua.node.proximal_decay import NO_DECAY
-from jaragua.node.trainer import LARGEST_LOSS_THRESHOLD
+from jaragua.settings import LARGEST_LOSS_THRESHOLD, MOST, SMALLEST_RATE
 from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, rule_field
 from jaragua.wire.topics import is_id
 
@@ -17,10 +17,8 @@ Checked = TrainCommand | AdaptCommand | StopCommand | UpdateAck | RunState
 LARGEST_NUMBER: Final = 2**31 - 1
 #: One command that asks for more would hold a device for hours.
 MOST_SAMPLES: Final = 100_000
-_MOST_HELD: Final = 1_000_000
 _MOST_LAYERS: Final = 1_000
 _LARGEST_TIME_MS: Final = 2**53 - 1
-_SMALLEST_RATE: Final = 2.0**-32
 _LONGEST_NAME: Final = 200
 
 _NUMBER: Final = (0, LARGEST_NUMBER)
@@ -34,15 +32,15 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "quorum": _NUMBER,
     "stored": _NUMBER,
     "until": _NUMBER,
-    "learning_rate": (_SMALLEST_RATE, math.nextafter(1.0, 0.0)),
+    "learning_rate": (SMALLEST_RATE, math.nextafter(1.0, 0.0)),
     "ways": _SAMPLES,
     "shots": _SAMPLES,
     "passes": _SAMPLES,
     "queries": _SAMPLES,
     "seed": (0, 2**64 - 1),
     "deadline": (0, _LARGEST_TIME_MS),
-    "batch": (0, _MOST_HELD),
-    "replay_buffer_size": (0, _MOST_HELD),
+    "batch": (0, MOST),
+    "replay_buffer_size": (0, MOST),
     "proximal_decay": (0, NO_DECAY),
     "fraction": (math.ulp(0.0), 1.0),
     "local": (0, _MOST_LAYERS),

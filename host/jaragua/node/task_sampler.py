@@ -11,7 +11,8 @@ import jaragua_models
 from jaragua.errors import DataError
 from jaragua.models import model_named, zoo_model_named
 from jaragua.node.ranges import MOST_SAMPLES
-from jaragua.node.trainer import LARGEST_LOSS_THRESHOLD, Metric, SampleSet
+from jaragua.node.trainer import Metric, SampleSet
+from jaragua.settings import LARGEST_LOSS_THRESHOLD
 from jaragua.wire.messages import AdaptCommand, TrainCommand
 from jaragua_compiler.planning.plan import Plan, plan
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets

@@ -17,7 +17,6 @@ from jaragua_compiler.quantisation.rate import LearningRate
 
 Metric = Literal["accuracy", "mse"]
 #: More than losses are; in the unit of any blob's it is far from where float64 ends.
-LARGEST_LOSS_THRESHOLD = 1e12
 
 
 class TrainerGone(BoardError):

@@ -115,9 +115,9 @@ def train_model(
 
 
 def saved_weights(folder: Path, model: Model) -> Weights:
-    """What `jaragua simulate --state` has learned. Raises: StoreError if it is of another task, or nothing."""
+    """What `jaragua simulate --directory` has learned. Raises: StoreError if it is of another task, or nothing."""
     path, shapes = folder / "simulation.npz", plan(model.network).shapes
-    hint = f"give the folder of `jaragua simulate --task {model.name} --state`"
+    hint = f"give the folder of `jaragua simulate --task {model.name} --directory`"
     try:
         with np.load(path, allow_pickle=False) as found:
             vector = np.asarray(found["vector"], dtype=np.float64)

@@ -19,7 +19,7 @@ class Interval:
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """OnlineLearner's interval of the mean of independent values. ValueError for fewer than two."""
+    """Student's interval of the mean of independent values. ValueError for fewer than two."""
     if len(values) < 2:
         raise ValueError(f"an interval needs at least two values, not {len(values)}")
     mean = fmean(values)
@@ -33,7 +33,7 @@ def paired_interval(after: Sequence[float], before: Sequence[float], confidence:
 
 
 def student_quantile(probability: float, freedom: int) -> float:
-    """Quantile of OnlineLearner's t for a probability of 0.5 or more.
+    """Quantile of Student's t for a probability of 0.5 or more.
 
     Below 15 degrees of freedom from the finite series of Abramowitz & Stegun 26.7.3 and 26.7.4, else by their expansion
     26.7.5, which is within 1e-4 there for 0.975.

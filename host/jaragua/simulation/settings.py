@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from jaragua.errors import ConfigurationError
+from jaragua.settings import (
+    AggregationSettings,
+    BufferSettings,
+    ClockSettings,
+    EvaluationSettings,
+    RunConfig,
+    TrainingSettings,
+)
 from jaragua.strategies import Vector
-from jaragua.strategies.robust import OUTLIER_FACTOR
-from jaragua.strategies.stale import MAX_STALENESS, STALENESS_EXPONENT
 
 EngineName: TypeAlias = Literal["w16", "w8", "float32"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
 #: Fields of a simulation that nothing of what is learned depends on.
-_OF_EVALUATION = frozenset(
-    {"adapt_shots", "eval_tasks", "queries", "adapt_passes", "adapt_learning_rate", "adapt_batch", "curve_tasks"}
-)
-#: Fields that saved states of earlier versions do not name.
-_LATER = ("float_fraction", "start", "loss_threshold", "replay_buffer_size")
+_OF_EVALUATION = frozenset({"evaluation", "curve_tasks"})
 
 
 @dataclass(frozen=True)
-class Buffered:
+class Buffered(BufferSettings, ClockSettings):
     """Semi-asynchronous rounds (R13) on a virtual clock (docs/reference/simulate.md, V)."""
 
-    buffer: int
-    """Updates, from whichever start, that close a round."""
-    max_staleness: int = MAX_STALENESS
-    """Oldest update that counts, in rounds."""
-    staleness_exponent: float = STALENESS_EXPONENT
-    """An update n rounds old counts (1 + n)^-staleness_exponent."""
-    compute_time_sigma: float = 0.25
-    """Standard deviation of the log of a device's compute time."""
-    slow_fraction: float = 0.0
-    """Fraction of devices that take `slow_factor` times as long."""
-    slow_factor: float = 4.0
 
-
-@dataclass(frozen=True)
-class Simulation:
+@dataclass(frozen=True, kw_only=True)
+class Simulation(AggregationSettings, TrainingSettings):
     """One simulated run, every default filled in. Equal values give equal results, whatever the number of workers."""
 
     task: str
@@ -54,29 +45,10 @@ class Simulation:
     ways: int
     shots: int
     """Support samples of each class in a round of training."""
-    learning_rate: float
     alpha: float
-    alpha_final: float
-    passes: int | None = None
-    batch: int | None = None
-    loss_threshold: float = 0.0
-    """Skip the backward pass below this loss (nats, or squared error), in rounds and in adaptation. 0 disables."""
-    replay_buffer_size: int = 0
-    """Samples a device holds while it goes over them more than once, likewise; 0: all."""
+    alpha_final: float = 0.0
     options: dict[str, float] = field(default_factory=dict)
-    combine: str = "own"
-    trim: float = 0.2
-    norm_clip_factor: float = 0.0
-    outlier_factor: float = OUTLIER_FACTOR
-    eval_tasks: int = 100
-    queries: int = 50
-    adapt_shots: int | None = None
-    """Support samples of each class of a held-out task; None: as in training."""
-    adapt_passes: int = 1
-    adapt_learning_rate: float | None = None
-    """None: that of training."""
-    adapt_batch: int = 1
-    """Samples of one step when a new device adapts; 0: all of a pass."""
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     float_fraction: float = 0.0
     """Of each round's devices, in float32 among those of an integer engine; they evaluate, too (mixed_fleet.py)."""
     checkpoints: tuple[int, ...] = ()
@@ -88,17 +60,64 @@ class Simulation:
     start: str = ""
     """Of first weights that are given, their `start_hash`; "": the seed's."""
 
+    def changed(self, evaluation: Mapping[str, Any] | None = None, **changes: Any) -> Simulation:
+        """The same with some values changed; `evaluation`: values of its own, by name."""
+        return replace(self, evaluation=replace(self.evaluation, **(evaluation or {})), **changes)
+
     def identity(self) -> dict[str, Any]:
-        """All that decides what is learned, as JSON values: what a saved state must agree with."""
+        """All that decides what is learned, as JSON values: what a saved state must agree with.
+
+        What is as it is by default is left out, so that a setting that is added later makes no other identity.
+        """
+        defaults = {one.name: one.default for one in fields(self)}
         values = asdict(self) | {"devices": list(self.devices), "checkpoints": list(self.checkpoints)}
         of_the_clock = values.pop("buffered") or {}
-        ignored = _OF_EVALUATION | {name for name in _LATER if not values[name]}
-        return {name: value for name, value in (values | of_the_clock).items() if name not in ignored}
+        said = {name: value for name, value in values.items() if getattr(self, name) != defaults[name]}
+        return {name: value for name, value in (said | of_the_clock).items() if name not in _OF_EVALUATION}
+
+
+def simulation_of(config: RunConfig) -> Simulation:
+    """The simulation that a run's file describes. Raises: ConfigurationError if there is no such engine."""
+    whole, copied = config.simulation, (*fields(AggregationSettings), *fields(TrainingSettings))
+    sections = {one.name: config.strategy if hasattr(config.strategy, one.name) else config.client for one in copied}
+    return Simulation(
+        **{name: getattr(section, name) for name, section in sections.items()},
+        task=config.model.name,
+        strategy=config.strategy.name,
+        engine=engine_named(whole.engine),
+        seed=config.run.seed,
+        rounds=config.run.rounds,
+        clients=config.strategy.clients_per_round,
+        devices=device_names(whole.devices),
+        ways=config.client.ways,
+        shots=config.client.shots,
+        alpha=config.strategy.alpha,
+        alpha_final=config.strategy.alpha_final,
+        options=config.strategy.options,
+        evaluation=config.evaluation,
+        float_fraction=whole.float_fraction,
+        buffered=_buffered(config) if config.round.buffer else None,
+    )
+
+
+def _buffered(config: RunConfig) -> Buffered:
+    rounds, clock = config.round, config.simulation
+    return Buffered(
+        **{one.name: getattr(rounds, one.name) for one in fields(BufferSettings)},
+        **{one.name: getattr(clock, one.name) for one in fields(ClockSettings)},
+    )
+
+
+def engine_named(name: str) -> EngineName:
+    """The engine of that name. Raises: ConfigurationError."""
+    if name not in ENGINES:
+        raise ConfigurationError(f"there is no engine '{name}'", f"known: {', '.join(ENGINES)}")
+    return ENGINES[ENGINES.index(name)]
 
 
 @dataclass(frozen=True)
 class Means:
-    """Of one figure over the held-out tasks: its mean, and half the width of OnlineLearner's 95 % interval."""
+    """Of one figure over the held-out tasks: its mean, and half the width of Student's 95 % interval."""
 
     mean: float
     ci95: float

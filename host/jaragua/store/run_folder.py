@@ -10,9 +10,11 @@ earlier-<n>/      what was here before the run was begun anew (`--new`), or lost
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import MISSING
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,10 +24,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from jaragua.config import RunConfig
-from jaragua.config.schema import SECTIONS
+from jaragua.config.schema import as_json
 from jaragua.errors import ConfigurationError, RunError, StoreError
 from jaragua.node.url import parse_broker_url
 from jaragua.reasons import reason_of
+from jaragua.settings import SECTIONS, all_keys, keys_of
 from jaragua.store import files
 from jaragua.store.aside import LOCK, copy_aside, move_aside
 from jaragua.store.database import Store
@@ -37,14 +40,7 @@ CONFIGURATION = "config.toml"
 #: From an initialisation to named arrays: what a safetensors file holds.
 NameArrays = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
 #: May differ when a run is resumed: they do not change what is learned.
-FREE_TO_CHANGE = {
-    "run.directory",
-    "broker.url",
-    "round.deadline_s",
-    "round.quorum",
-    "devices.wait_s",
-    "devices.minimum",
-}
+FREE_TO_CHANGE = {key.path for key in all_keys() if key.setting.free}
 
 
 def weights_content(arrays: Mapping[str, NDArray[np.float64]], rounds_done: int, blob_sha256: str) -> bytes:
@@ -89,7 +85,7 @@ class RunFolder:
         """Write a new run. Its identifier is fresh: nodes remember the updates of an older run by theirs."""
         identifier = f"{config.run.name}-{secrets.token_hex(4)}"
         record = RunRecord(
-            identifier, config.run.name, config.run.seed, config.run.rounds, "training", _settings(config)
+            identifier, config.run.name, config.run.seed, config.run.rounds, "training", settings_of(config)
         )
         self.store.create_run(record, initial)
         return record
@@ -102,7 +98,7 @@ class RunFolder:
         record = self.store.run()
         if record is None:
             return None
-        different = _differences(record.settings, _settings(config))
+        different = _differences(record.settings, settings_of(config))
         if different and not self.store.rounds(record.run):
             self.store.forget(record.run)
             return None
@@ -112,7 +108,7 @@ class RunFolder:
 
     def rewrite(self, config: RunConfig, record: RunRecord, name_arrays: NameArrays) -> None:
         """Make every file beside the database what the database says: whatever a kill left, this mends it."""
-        files.write_whole(self.path / CONFIGURATION, files.to_toml(_settings(config)).encode())
+        files.write_whole(self.path / CONFIGURATION, files.to_toml(settings_of(config)).encode())
         rounds = self.store.rounds(record.run)
         closed = [files.json_line(one.metrics) for one in rounds if one.metrics is not None]
         files.write_lines(self.path / METRICS, closed)
@@ -158,12 +154,25 @@ def holds_run(path: Path) -> bool:
 
 def read_run(path: Path) -> dict[str, Any]:
     """The summary of a run and its learning curves. Raises: StoreError if the folder holds none, LostRunError."""
+    if simulated := _simulation_in(path):
+        return simulated | {"curves": {}}
     _require_nothing_lost(path)
     if not (path / DATABASE).is_file():
         raise StoreError(f"{path} is not the folder of a run", "give the folder that `jaragua run` printed")
     with Store(path / DATABASE, read_only=True) as store:
         summary = summary_of(store, path)
         return summary | {"curves": store.curves(summary["run"])}
+
+
+def _simulation_in(path: Path) -> dict[str, Any]:
+    """The summary of a simulation's folder, which has no database; empty if it is another folder."""
+    if (path / DATABASE).exists() or not (path / SUMMARY).is_file():
+        return {}
+    try:
+        found = json.loads((path / SUMMARY).read_bytes())
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path / SUMMARY} cannot be read: {error}", "give the folder of another run") from error
+    return found if isinstance(found, dict) and found.get("kind") == "simulation" else {}
 
 
 def summary_of(store: Store, path: Path) -> dict[str, Any]:
@@ -201,9 +210,9 @@ def _totals(store: Store, run: str) -> dict[str, Any]:
     }
 
 
-def _settings(config: RunConfig) -> dict[str, dict[str, Any]]:
+def settings_of(config: RunConfig) -> dict[str, dict[str, Any]]:
     """The configuration as JSON values, without the broker's password: a run's folder is made to be shown around."""
-    settings = config.model_dump(mode="json")
+    settings = as_json(config)
     settings["broker"]["url"] = parse_broker_url(config.broker.url).public
     return settings
 
@@ -261,8 +270,8 @@ def _differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[s
 
 def _later_keys(section: str) -> dict[str, Any]:
     """What a folder says of keys that came after it: the run did what their defaults are."""
-    fields = SECTIONS[section].model_fields if section in SECTIONS else {}
-    return {key: field.default for key, field in fields.items() if not field.is_required()}
+    keys = keys_of(section) if section in SECTIONS else {}
+    return {name: key.default for name, key in keys.items() if key.default is not MISSING}
 
 
 def _refuse(different: list[str], path: Path) -> None:

@@ -7,36 +7,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from numbers import Integral
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from jaragua.errors import ConfigurationError
+from jaragua.settings import SMALLEST_RATE, TrainingSettings
 from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector, masked_mean
 
 #: `ClientWork.batch`: all samples of a pass make one step.
 WHOLE_SET = 0
 #: Most samples of a step on a board (A11.1).
 LARGEST_BATCH = 65535
-#: The lowest rate an engine takes (A5.2); one that computes in float32 takes the same.
-LEAST_RATE = 2.0**-32
 #: `ClientWork.proximal_decay`: all of the way is kept, 1 in Q15.
 NO_DECAY = 1 << 15
 
 
 @dataclass(frozen=True)
-class ClientWork:
+class ClientWork(TrainingSettings):
     """What each device of a round does with the samples of its task. One step a sample, once, unless it says more."""
 
-    learning_rate: float
     passes: int = 1
-    """Over the samples, which the device's host keeps for it."""
     batch: int = 1
-    """Samples whose steps are averaged before the weights move; WHOLE_SET for all of them."""
-    loss_threshold: float = 0.0
-    """Skip the backward pass below this loss (A11.8): nats, or the mean squared error of the outputs. 0 disables."""
-    replay_buffer_size: int = 0
-    """Samples a device holds while it goes over them more than once (`engines.replay_order`); 0: all."""
+    """WHOLE_SET: all samples of a pass make one step."""
     proximal: float = 0.0
     """μ of FedProx: how strongly the weights are drawn back to the start after each pass."""
     pooled: bool = False
@@ -84,11 +77,7 @@ class Settings:
     rounds: int
     alpha: float = 1.0
     alpha_final: float = 0.0
-    learning_rate: float = 0.1
-    passes: int | None = None
-    batch: int | None = None
-    loss_threshold: float = 0.0
-    replay_buffer_size: int = 0
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(0.1))
     properties: ModelProperties = ModelProperties()
     options: dict[str, float] = field(default_factory=dict)
     """Numbers that only some strategies have, by the names in their OPTIONS."""
@@ -116,7 +105,7 @@ class Strategy:
     TRAINS: ClassVar[bool] = True
     #: True for a baseline that trains a classifier of all training classes; devices start from its hidden layers.
     TRUE_CLASSES: ClassVar[bool] = False
-    #: What `Settings.passes` and `Settings.batch` are where they are None.
+    #: What `passes` and `batch` of the training settings are where they are None.
     PASSES: ClassVar[int] = 1
     BATCH: ClassVar[int] = 1
 
@@ -152,17 +141,18 @@ class Strategy:
 
     def client_work(self, round_number: int) -> ClientWork:
         """What each device of the round does."""
-        settings = self.settings
         return ClientWork(
-            learning_rate=settings.learning_rate,
-            passes=self.PASSES if settings.passes is None else settings.passes,
-            batch=self.BATCH if settings.batch is None else settings.batch,
-            loss_threshold=settings.loss_threshold,
-            replay_buffer_size=settings.replay_buffer_size,
+            **self._training(),
             upload_fraction=self.option("upload_fraction"),
             download_fraction=self.option("download_fraction"),
             delta_bits=self.whole_option("delta_bits"),
         )
+
+    def _training(self) -> dict[str, Any]:
+        """The training settings by name; what is None is the strategy's own."""
+        training = self.settings.training
+        own = {"passes": self.PASSES, "batch": self.BATCH}
+        return asdict(training) | {name: value for name, value in own.items() if getattr(training, name) is None}
 
     def combine(self, updates: Sequence[ClientUpdate]) -> Vector:
         """The one set of weights that stands for all updates: their mean (R14: over those that were told)."""
@@ -218,7 +208,7 @@ def check_work(work: ClientWork) -> ClientWork:
         value = getattr(work, name)
         if not (isinstance(value, Integral) and least <= int(value) <= most):
             raise _out_of_range(f"{name} is {value}", f"a whole number, {least} to {most}, is possible")
-    if not LEAST_RATE <= work.learning_rate < 1:
+    if not SMALLEST_RATE <= work.learning_rate < 1:
         raise _out_of_range(f"learning_rate is {work.learning_rate:g}", "2.4e-10 to below 1 is possible (A5.2)")
     for name in ("upload_fraction", "download_fraction"):
         if not 0 < getattr(work, name) <= 1:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.errors import ConfigurationError
+from jaragua.settings import AggregationSettings
 from jaragua.strategies.aggregation import (
     Aggregation,
     Check,
@@ -37,7 +38,7 @@ from jaragua.strategies.aggregation import (
 #: R17: an update longer than so many lengths of the start is left out, whatever the others send.
 LONGEST: Final = 10.0
 #: R17: `strategy.outlier_factor` unless a run says otherwise.
-OUTLIER_FACTOR: Final = 10.0
+OUTLIER_FACTOR: Final = AggregationSettings.outlier_factor
 #: R17: an update shorter than so many lengths of the start is never left out for being far from the others.
 MIN_OUTLIER_LENGTHS: Final = 1.0
 #: R17: a start counts as having weights of this root mean square at least, so that one of zeros has a length.
@@ -188,24 +189,25 @@ COMBINERS: dict[str, Callable[[float], Combine | None]] = {
 }
 
 
-def aggregation_of(combine: str, trim: float, norm_clip_factor: float, outlier_factor: float) -> Aggregation:
-    """What a configuration's four keys mean; norm_clip_factor and outlier_factor are factors, 0 for none.
+def aggregation_of(settings: AggregationSettings) -> Aggregation:
+    """The checks and the combiner that a run's settings ask for.
 
-    Raises: ConfigurationError for an unknown way to combine, or a factor that is none.
+    Raises: ConfigurationError for an unknown way to combine, or a factor that is out of range.
     """
-    if combine not in COMBINERS:
-        raise ConfigurationError(f"there is no way to combine '{combine}'", f"known: {', '.join(COMBINERS)}")
-    for name, factor in (("norm_clip_factor", norm_clip_factor), ("outlier_factor", outlier_factor)):
+    if settings.combine not in COMBINERS:
+        raise ConfigurationError(f"there is no way to combine '{settings.combine}'", f"known: {', '.join(COMBINERS)}")
+    for name in ("norm_clip_factor", "outlier_factor"):
+        factor = getattr(settings, name)
         if not 0 <= factor < math.inf:
             raise ConfigurationError(
                 f"{name} is {factor:g}, which is out of range", "a number from 0 on is possible; 0 is for none"
             )
     checks: list[Check] = [Finite(), Bounded()]
-    if outlier_factor:
-        checks.append(OutlierFilter(outlier_factor))
-    if norm_clip_factor:
-        checks.append(MedianNormClip(norm_clip_factor))
-    return Aggregation(tuple(checks), COMBINERS[combine](trim))
+    if settings.outlier_factor:
+        checks.append(OutlierFilter(settings.outlier_factor))
+    if settings.norm_clip_factor:
+        checks.append(MedianNormClip(settings.norm_clip_factor))
+    return Aggregation(tuple(checks), COMBINERS[settings.combine](settings.trim))
 
 
 def _within(updates: Sequence[ClientUpdate], figures: Vector, limit: float) -> Sequence[ClientUpdate]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from jaragua.settings import BufferSettings
 from jaragua.strategies.aggregation import ClientUpdate, UpdateMask, Vector
 
 #: What `round.staleness_exponent` and `round.max_staleness` are unless something else is said.
-STALENESS_EXPONENT: Final = 0.5
-MAX_STALENESS: Final = 10
+STALENESS_EXPONENT: Final = BufferSettings.staleness_exponent
+MAX_STALENESS: Final = BufferSettings.max_staleness
 
 
 def staleness_weight(age: int, power: float = STALENESS_EXPONENT) -> float:

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--task", default="digits")
     options.add_argument("--seeds", type=int, default=20)
     options.add_argument("--samples", type=int, default=5000, help="of each stream without a change")
-    options.add_argument("--start", type=Path, help="folder of `jaragua simulate --state`")
+    options.add_argument("--start", type=Path, help="folder of `jaragua simulate --directory`")
     options.add_argument("--standardise", action="store_true", help="drift only: inputs standardised by the board (O3)")
     chosen = options.parse_args(arguments)
     return exit_code_of(lambda: _measure(chosen), JaraguaError, CompileError, ModelError)

@@ -100,7 +100,7 @@ def samples_of_a_round(experiment: Experiment) -> int:
 def stored_bytes(experiment: Experiment) -> int:
     """Of samples that a device keeps: all of a round or of a new task, if it meets them more than once; else none."""
     network = experiment.model.network
-    kept = samples_to_adapt(experiment) if experiment.simulation.adapt_passes > 1 else 0
+    kept = samples_to_adapt(experiment) if experiment.simulation.evaluation.passes > 1 else 0
     if trains_on_devices(experiment) and work_of(experiment).passes > 1:
         kept = max(kept, samples_of_a_round(experiment))
     return kept * (network.input_size + network.targets) * _NUMBER_BYTES
@@ -119,9 +119,9 @@ def steps_of_a_round(experiment: Experiment) -> int:
 def samples_to_adapt(experiment: Experiment) -> int:
     """Of a new device."""
     wanted = experiment.simulation
-    return wanted.ways * (wanted.adapt_shots or wanted.shots)
+    return wanted.ways * (wanted.evaluation.shots or wanted.shots)
 
 
 def steps_to_adapt(experiment: Experiment) -> int:
     """On single samples, of a new device."""
-    return samples_to_adapt(experiment) * experiment.simulation.adapt_passes
+    return samples_to_adapt(experiment) * experiment.simulation.evaluation.passes

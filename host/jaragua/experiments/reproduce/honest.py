@@ -17,6 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
+from jaragua.settings import EvaluationSettings
 from jaragua.simulation import Simulation, device_names, simulate
 from jaragua.simulation.models import model_named
 from jaragua.strategies import (
@@ -160,8 +161,7 @@ def simulations(task: str, row: Row, rounds: int, seeds: Sequence[int]) -> Itera
             alpha=defaults.alpha,
             alpha_final=0.0,
             passes=max(kind.PASSES, defaults.training_passes),
-            queries=defaults.queries,
-            eval_tasks=1,
+            evaluation=EvaluationSettings(tasks=1, queries=defaults.queries),
         )
         for seed in seeds:
             yield replace(plain, seed=seed, **changes)

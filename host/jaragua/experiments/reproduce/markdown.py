@@ -14,14 +14,14 @@ from jaragua.simulation.evaluation.evaluation import NATURAL_TASKS
 
 _HOW_TO_READ = """\
 Every row was simulated with the boards' own arithmetic (`w16`, unless it says else) on the same held-out tasks, none of
-whose data was trained on. "±" is OnlineLearner's 95 % interval over the means of the seeds: it says how well training
+whose data was trained on. "±" is Student's 95 % interval over the means of the seeds: it says how well training
 repeats, and nothing of other held-out tasks, which are the same for all seeds. Each support-set size has held-out tasks
 of its own: compare the rows of one column. Where nothing is said, numbers are the model's defaults
 ([tasks.md](../reference/tasks.md)); the rate of keywords and TinyMetaFed's rule for the head were chosen on these very
 tasks. What the strategies do stands in [strategies.md](../reference/strategies.md).
 
 - **Paired difference**: after adapting, this row less TinyReptile under the same seed, so that what a seed does to both
-  counts for neither; OnlineLearner's 95 % interval over the seeds. Of an error, less is better.
+  counts for neither; Student's 95 % interval over the seeds. Of an error, less is better.
 - **RAM**: weights, activations, errors and stack, as the compiler plans them for a Cortex-M4; "+" is what samples take
   if a device meets them more than once, in a round or when it is new, and keeps them itself.
 - **Instructions**: training steps times instructions a step, counted on the emulated Cortex-M4
@@ -98,13 +98,14 @@ def _what_was_done(table: Sequence[Line]) -> str:
     samples = f"{wanted.ways * wanted.shots} samples" + (
         f" ({wanted.ways} × {wanted.shots})" if wanted.ways > 1 else ""
     )
-    adapted = wanted.ways * (wanted.adapt_shots or wanted.shots)
-    natural = min(wanted.eval_tasks, NATURAL_TASKS)
+    adapted = wanted.ways * (wanted.evaluation.shots or wanted.shots)
+    natural = min(wanted.evaluation.tasks, NATURAL_TASKS)
     unbalanced = f" All rows: the first {natural} of them, on queries as they came." if _natural(table) else ""
+    held_out = wanted.evaluation
     return (
         f"Model `{wanted.task}`, rate {wanted.learning_rate:g}; a round gives each device {samples}."
-        f" Evaluated on: {wanted.eval_tasks} held-out tasks, {adapted} samples and {wanted.adapt_passes} pass"
-        f"{'es' if wanted.adapt_passes > 1 else ''} to adapt, {wanted.queries} queries each.{unbalanced}"
+        f" Evaluated on: {held_out.tasks} held-out tasks, {adapted} samples and {held_out.passes} pass"
+        f"{'es' if held_out.passes > 1 else ''} to adapt, {held_out.queries} queries each.{unbalanced}"
     )
 
 

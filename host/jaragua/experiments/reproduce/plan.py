@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+from jaragua.settings import EvaluationSettings
 from jaragua.simulation import Simulation, device_names
 from jaragua.simulation.evaluation import pretraining
 from jaragua.simulation.models import model_for, model_named
@@ -74,8 +75,9 @@ class Experiment:
         """Training steps on single samples, of all rounds and devices; what it takes to evaluate is counted alike."""
         wanted, defaults = self.simulation, self.model.defaults
         samples = wanted.ways * wanted.shots * (wanted.passes or 1)
-        adapted = wanted.ways * (wanted.adapt_shots or 1) * wanted.adapt_passes + 2 * defaults.queries // 3
-        evaluated = wanted.eval_tasks + wanted.curve_tasks * (len(wanted.checkpoints) + 2 if wanted.checkpoints else 0)
+        held_out = wanted.evaluation
+        adapted = wanted.ways * (held_out.shots or 1) * held_out.passes + 2 * defaults.queries // 3
+        evaluated = held_out.tasks + wanted.curve_tasks * (len(wanted.checkpoints) + 2 if wanted.checkpoints else 0)
         trained = wanted.rounds * wanted.clients * samples if find(wanted.strategy).TRAINS else 0
         return trained + evaluated * adapted
 
@@ -153,10 +155,8 @@ class _PlannedTask:
         for name in ("from scratch", "Reptile", "TinyReptile"):
             plain = self._simulation(self._row(name))
             for shots in self._numbers.get("support", ()):
-                if shots != plain.adapt_shots:
-                    yield from self._seeded(
-                        name, "support", str(shots), replace(plain, adapt_shots=shots, curve_tasks=0)
-                    )
+                if shots != plain.evaluation.shots:
+                    yield from self._seeded(name, "support", str(shots), plain.changed({"shots": shots}, curve_tasks=0))
 
     def _shares(self) -> Iterator[Experiment]:
         plain = self._simulation(self._row("TinyMetaFed"))
@@ -201,15 +201,17 @@ class _PlannedTask:
             alpha=alpha,
             alpha_final=0.0,
             passes=max(find(row["strategy"]).PASSES, defaults.training_passes),
-            eval_tasks=numbers.get("eval_tasks", self._whole["eval_tasks"]),
-            queries=numbers.get("queries", defaults.queries),
-            adapt_shots=shots,
-            adapt_passes=defaults.passes,
+            evaluation=EvaluationSettings(
+                tasks=numbers.get("eval_tasks", self._whole["eval_tasks"]),
+                queries=numbers.get("queries", defaults.queries),
+                shots=shots,
+                passes=defaults.passes,
+            ),
             checkpoints=_spread(rounds, self._whole["curve_points"]),
             curve_tasks=self._whole["curve_tasks"],
         )
         own = {name: value for name, value in row.items() if name not in _OF_A_ROW}
-        return with_options(replace(plain, **own, **numbers.get("change", {}).get(row["name"], {})))
+        return with_options(plain.changed(**own).changed(**numbers.get("change", {}).get(row["name"], {})))
 
 
 def _spread(rounds: int, points: int) -> tuple[int, ...]:

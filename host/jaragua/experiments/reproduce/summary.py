@@ -32,7 +32,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Line:
-    """All seeds of an experiment: intervals are OnlineLearner's over the seeds' means; bytes are means."""
+    """All seeds of an experiment: intervals are Student's over the seeds' means; bytes are means."""
 
     experiment: Experiment
     seeds: int
@@ -86,7 +86,7 @@ def total_seconds(outcomes: Iterable[Outcome]) -> float:
 
 
 def _shots(line: Line) -> int:
-    return line.experiment.simulation.adapt_shots or 0
+    return line.experiment.simulation.evaluation.shots or 0
 
 
 def _references(plan: Plan, found: Found) -> dict[str, dict[int, float]]:
@@ -122,7 +122,7 @@ def _line(experiment: Experiment, outcomes: Sequence[Outcome], found: Found, ref
 
 
 def _difference(outcomes: Sequence[Outcome], references: Mapping[int, float]) -> Means | None:
-    """OnlineLearner's interval over the seeds that both have; None if that is none."""
+    """Student's interval over the seeds that both have; None if that is none."""
     paired = [one.after.mean - references[one.seed] for one in outcomes if one.seed in references]
     return _means(paired) if paired else None
 
@@ -139,7 +139,7 @@ def _cost(experiment: Experiment, found: Found) -> Cost:
     if measured is None or experiment.simulation.engine == "float32":
         return Cost(0, 0, 0, 0)
     of_a_round = costs.steps_of_a_round(experiment) if costs.trains_on_devices(experiment) else 0
-    adapting = found.costs.get(costs.costs_key(experiment, experiment.simulation.adapt_batch), measured)
+    adapting = found.costs.get(costs.costs_key(experiment, experiment.simulation.evaluation.batch), measured)
     return Cost(
         measured.ram_bytes,
         costs.stored_bytes(experiment),

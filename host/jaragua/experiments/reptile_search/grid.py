@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from jaragua.settings import EvaluationSettings
 from jaragua.simulation import Simulation, device_names
 from jaragua.simulation.models import model_named
 
@@ -112,11 +113,13 @@ class Task:
             batch=schedule.batch,
             loss_threshold=schedule.loss_threshold,
             replay_buffer_size=schedule.replay_buffer_size,
-            eval_tasks=self.eval_tasks,
-            queries=defaults.queries,
-            adapt_shots=shots,
-            adapt_passes=schedule.passes,
-            adapt_batch=schedule.batch,
+            evaluation=EvaluationSettings(
+                tasks=self.eval_tasks,
+                queries=defaults.queries,
+                shots=shots,
+                passes=schedule.passes,
+                batch=schedule.batch,
+            ),
         )
 
 

@@ -151,6 +151,6 @@ def counted(sizes: list[Size]) -> list[Size]:
 
 def _experiment(task: Task, simulation: Simulation, schedule: Schedule) -> Experiment:
     """As `jaragua reproduce` keeps them."""
-    name = f"{task.model}, {schedule} at rate {simulation.learning_rate:g}, {simulation.adapt_shots} shots"
+    name = f"{task.model}, {schedule} at rate {simulation.learning_rate:g}, {simulation.evaluation.shots} shots"
     row = TaskOfPlan(task.model, task.model, task.model, len(task.trials.seeds))
-    return Experiment(name, row, str(schedule), "support", str(simulation.adapt_shots), simulation)
+    return Experiment(name, row, str(schedule), "support", str(simulation.evaluation.shots), simulation)

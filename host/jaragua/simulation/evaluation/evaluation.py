@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -37,16 +37,16 @@ class HeldOut:
 
 def held_out(simulation: Simulation) -> Iterator[HeldOut]:
     """Tasks 0, 1, 2, … of the model: the same for every strategy, engine and seed. Raises: DataError."""
-    for first in range(0, simulation.eval_tasks, _TASKS_AT_ONCE):
-        yield held_out_tasks(simulation, range(first, min(first + _TASKS_AT_ONCE, simulation.eval_tasks)))
+    for first in range(0, simulation.evaluation.tasks, _TASKS_AT_ONCE):
+        yield held_out_tasks(simulation, range(first, min(first + _TASKS_AT_ONCE, simulation.evaluation.tasks)))
 
 
 def held_out_tasks(simulation: Simulation, seeds: range) -> HeldOut:
     """The tasks of these seeds."""
     source = model_named(simulation.task).tasks
-    shots = simulation.adapt_shots or simulation.shots
+    shots = simulation.evaluation.shots or simulation.shots
     try:
-        tasks = [source.held_out_task(seed, simulation.ways, shots, simulation.queries) for seed in seeds]
+        tasks = [source.held_out_task(seed, simulation.ways, shots, simulation.evaluation.queries) for seed in seeds]
     except jaragua_models.ModelError as error:
         raise DataError(error.message, error.hint) from error
     return HeldOut(joined([task.support for task in tasks], seeds), joined([task.query for task in tasks], seeds))
@@ -58,17 +58,17 @@ def check(simulation: Simulation) -> None:
     Of one's own data every task is tried: some held-out device may have too few samples. Of the zoo's all are alike.
     Raises: ConfigurationError, DataError.
     """
-    if simulation.replay_buffer_size and simulation.adapt_batch != 1:
+    if simulation.replay_buffer_size and simulation.evaluation.batch != 1:
         message = (
             f"replay_buffer_size is {simulation.replay_buffer_size}, which takes a batch of 1, "
-            f"and adapt_batch is {simulation.adapt_batch}"
+            f"and evaluation.batch is {simulation.evaluation.batch}"
         )
         raise ConfigurationError(message, "leave one of the two out")
     try:
         check_work(_adaptation(simulation))
     except ConfigurationError as error:
-        raise ConfigurationError(f"adapt_{error.message}", error.hint) from error
-    for tried in held_out(simulation if is_file(simulation.task) else replace(simulation, eval_tasks=1)):
+        raise ConfigurationError(f"evaluation.{error.message}", error.hint) from error
+    for tried in held_out(simulation if is_file(simulation.task) else simulation.changed({"tasks": 1})):
         del tried
 
 
@@ -81,7 +81,7 @@ def evaluate(simulation: Simulation, fleet: VirtualFleet, vector: Vector) -> Eva
 def evaluate_starts(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[Vector]) -> Evaluation:
     """Every held-out task from a start of its own."""
     work, found = _adaptation(simulation), []
-    for number, vector in zip(range(simulation.eval_tasks), vectors, strict=False):
+    for number, vector in zip(range(simulation.evaluation.tasks), vectors, strict=False):
         tasks = held_out_tasks(simulation, range(number, number + 1))
         found.append(fleet.adapt(fleet.start(vector), work, tasks.support, tasks.query))
     return _together(found)
@@ -96,10 +96,10 @@ def evaluate_natural(simulation: Simulation, fleet: VirtualFleet, vectors: Itera
     source = model.tasks
     if not isinstance(source, NaturalTasks) or model.network.outputs != 2:
         return None
-    work, shots = _adaptation(simulation), simulation.adapt_shots or simulation.shots
+    work, shots = _adaptation(simulation), simulation.evaluation.shots or simulation.shots
     figures = []
-    for seed, vector in zip(range(min(simulation.eval_tasks, NATURAL_TASKS)), vectors, strict=False):
-        task = source.natural_task(seed, simulation.ways, shots, simulation.queries)
+    for seed, vector in zip(range(min(simulation.evaluation.tasks, NATURAL_TASKS)), vectors, strict=False):
+        task = source.natural_task(seed, simulation.ways, shots, simulation.evaluation.queries)
         start, support = fleet.start(vector), joined([task.support], [seed])
         classes = [joined([_of_class(task.query, label)], [seed]) for label in (0, 1)]
         found = [float(fleet.adapt(start, work, support, query).after[0]) for query in classes]
@@ -121,7 +121,7 @@ def _natural(right: list[float], counts: list[int]) -> tuple[float, float]:
 
 def curve(simulation: Simulation, fleet: VirtualFleet, vectors: Mapping[int, Vector]) -> tuple[CurvePoint, ...]:
     """Each of the vectors, by the rounds it took, evaluated on `curve_tasks` held-out tasks."""
-    fewer = replace(simulation, eval_tasks=simulation.curve_tasks)
+    fewer = simulation.changed({"tasks": simulation.curve_tasks})
     evaluated = {rounds: evaluate(fewer, fleet, vector) for rounds, vector in sorted(vectors.items())}
     return tuple(CurvePoint(rounds, means(found.before), means(found.after)) for rounds, found in evaluated.items())
 
@@ -135,12 +135,12 @@ def means(values: NDArray[np.float64]) -> Means:
 
 
 def _adaptation(simulation: Simulation) -> ClientWork:
-    asked = simulation.adapt_learning_rate
+    asked = simulation.evaluation.learning_rate
     rate = simulation.learning_rate if asked is None else asked
     return ClientWork(
         rate,
-        passes=simulation.adapt_passes,
-        batch=simulation.adapt_batch,
+        passes=simulation.evaluation.passes,
+        batch=simulation.evaluation.batch,
         loss_threshold=simulation.loss_threshold,
         replay_buffer_size=simulation.replay_buffer_size,
     )

@@ -16,6 +16,7 @@ from jaragua import strategies
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError
 from jaragua.models import properties_of
+from jaragua.settings import RunConfig, training_of
 from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet, learned_onto
 from jaragua.simulation.clients.integer_clients import IntegerFleet
 from jaragua.simulation.clients.mixed_clients import MixedFleet
@@ -25,6 +26,7 @@ from jaragua.simulation.evaluation import evaluation, pretraining
 from jaragua.simulation.models import model_for
 from jaragua.simulation.rounds import buffered
 from jaragua.simulation.rounds.buffered import BufferedRounds
+from jaragua.simulation.rounds.run_files import RunFiles
 from jaragua.simulation.rounds.state import State, StateFolder
 from jaragua.simulation.scheduling import draws
 from jaragua.simulation.scheduling.draws import Draw
@@ -41,7 +43,7 @@ from jaragua.simulation.transport.channel import Channel, channel_for
 from jaragua.strategies import Settings, Strategy, Vector
 from jaragua.strategies.aggregation import UpdateRows
 from jaragua.strategies.guarded import ExclusionCounter, checked_aggregate
-from jaragua.strategies.registry import find, options_of, work_of
+from jaragua.strategies.registry import find, options_of, step_size_of, work_of
 from jaragua.strategies.robust import aggregation_of
 from jaragua_compiler.engines.host_build import has_compiler
 from jaragua_models import Model
@@ -54,6 +56,7 @@ def simulate(
     *,
     workers: int | None = None,
     state_folder: Path | None = None,
+    config: RunConfig | None = None,
     save_every_seconds: float = SAVE_EVERY_SECONDS,
     on_progress: OnProgress = lambda progress: None,
     cache: Path | None = None,
@@ -62,6 +65,7 @@ def simulate(
 ) -> SimulationResult:
     """Run a simulation from where its folder stands (or from the start) to its end, and evaluate what was learned.
 
+    config: what the simulation comes from; with it the folder has the files of a run's folder, too (run_files.py).
     workers: threads that train, and processes that draw; None: one for each core. ray: address of a cluster that trains
     in their place (ray_fleet.py). start: first weights, float64 [parameters], in place of the seed's; 0 rounds evaluate
     them. Raises: ConfigurationError, ModelError, DataError, ToolError, StoreError.
@@ -77,17 +81,28 @@ def simulate(
         _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
     ):
         backend = _backend(simulation, codec, fleet, cache, start)
-        rounds = _Rounds(simulation, codec, strategy, backend, folder, save_every_seconds, on_progress)
+        saver = _Saver(folder, _run_files(state_folder, config, codec, fleet), save_every_seconds)
+        rounds = _Rounds(simulation, codec, strategy, backend, saver, on_progress)
         trained = rounds.run(count)
         state = replace(trained, vector=backend.start_of(trained.vector))
         if strategy.TRUE_CLASSES:
             pretraining.require_held(fleet, codec, state.vector)
         evaluated = _evaluate(simulation, strategy, codec, fleet, state.vector)
-        return replace(
+        result = replace(
             _result(simulation, model, fleet, state, evaluated, rounds),
             curve=_curve(simulation, strategy, backend, fleet, state),
             natural=evaluation.evaluate_natural(simulation, fleet, _starts(simulation, strategy, codec, state.vector)),
         )
+        saver.finish(trained, result)
+        return result
+
+
+def _run_files(
+    folder: Path | None, config: RunConfig | None, codec: ModelCodec, fleet: VirtualFleet
+) -> RunFiles | None:
+    if folder is None or config is None:
+        return None
+    return RunFiles(folder, config, codec, lambda vector: hashlib.sha256(fleet.start(vector)).hexdigest())
 
 
 def check(simulation: Simulation, strategy: Strategy) -> None:
@@ -132,16 +147,10 @@ def create_strategy(simulation: Simulation) -> Strategy:
         rounds=simulation.rounds,
         alpha=simulation.alpha,
         alpha_final=simulation.alpha_final,
-        learning_rate=simulation.learning_rate,
-        passes=simulation.passes,
-        batch=simulation.batch,
-        loss_threshold=simulation.loss_threshold,
-        replay_buffer_size=simulation.replay_buffer_size,
+        training=training_of(simulation),
         properties=properties_of(model_for(simulation)),
         options=simulation.options,
-        aggregation=aggregation_of(
-            simulation.combine, simulation.trim, simulation.norm_clip_factor, simulation.outlier_factor
-        ),
+        aggregation=aggregation_of(simulation),
     )
     return strategies.create(simulation.strategy, settings)
 
@@ -243,6 +252,48 @@ def _rounds_of(
     return _WholeRounds(simulation, strategy, backend, channel)
 
 
+class _Saver:
+    """What is kept on the disk while rounds go on: nothing without a folder."""
+
+    def __init__(self, folder: StateFolder | None, run_files: RunFiles | None, every_seconds: float) -> None:
+        self._folder = folder
+        self._files = run_files
+        self._every_seconds = every_seconds
+        self._saved = time.monotonic()
+
+    def begin(self, first: Vector) -> State:
+        """Where the folder stands, or the first state."""
+        state = (self._folder.load() if self._folder else None) or State(first)
+        if self._files:
+            self._files.begin(state, first)
+        return state
+
+    def note(self, state: State, before: State, loss: float, alpha: float) -> None:
+        """Keep what a round did, until the next save."""
+        if self._files:
+            self._files.add(state, before, loss, alpha)
+
+    def save_now_and_then(self, state: State) -> None:
+        """Save if it is time. Raises: StoreError."""
+        if self._folder and time.monotonic() - self._saved > self._every_seconds:
+            self.save(state)
+
+    def save(self, state: State) -> None:
+        """Raises: StoreError."""
+        if self._files:
+            self._files.save_metrics()
+        if self._folder:
+            self._folder.save(state)
+            self._saved = time.monotonic()
+        if self._files:
+            self._files.save_state(state)
+
+    def finish(self, state: State, result: SimulationResult) -> None:
+        """The simulation is over."""
+        if self._files:
+            self._files.save_state(state, result)
+
+
 class _Rounds:
     """The rounds of one simulation in this process."""
 
@@ -252,19 +303,16 @@ class _Rounds:
         codec: ModelCodec,
         strategy: Strategy,
         backend: TrainingBackend,
-        folder: StateFolder | None,
-        save_every_seconds: float,
+        saver: _Saver,
         on_progress: OnProgress,
     ) -> None:
         self._simulation = simulation
         self._strategy = strategy
-        self._folder = folder
-        self._save_every_seconds = save_every_seconds
+        self._saver = saver
         self._on_progress = on_progress
-        self._state = (folder.load() if folder else None) or State(backend.first)
+        self._state = saver.begin(backend.first)
         self._rounds = _rounds_of(simulation, codec, strategy, backend, self._state)
         self._begun_with = self._state.client_tasks
-        self._saved = time.monotonic()
         self.seconds = 0.0
 
     @property
@@ -284,28 +332,23 @@ class _Rounds:
         try:
             self._train(draws.draws(self._simulation, self._state.rounds_done + 1, workers, self._rounds.given()))
         finally:
-            self._save()
+            self._saver.save(self._state)
         return self._state
 
     def _train(self, drawn: Iterator[Draw]) -> None:
         begun = time.perf_counter()
         for draw in drawn:
-            self._state, trained = self._rounds.play(self._state, draw)
+            state, trained = self._rounds.play(self._state, draw)
             self.seconds = time.perf_counter() - begun
-            progress = SimulationProgress(
-                draw.round_number, self._simulation.rounds, trained.loss, self.client_tasks_per_second
+            # Noted before the state counts: a signal between the two leaves a line too many, which is cut off later.
+            self._saver.note(state, self._state, trained.loss, step_size_of(self._strategy, draw.round_number))
+            self._state = state
+            self._on_progress(
+                SimulationProgress(
+                    draw.round_number, self._simulation.rounds, trained.loss, self.client_tasks_per_second
+                )
             )
-            self._on_progress(progress)
-            self._save_now_and_then()
-
-    def _save_now_and_then(self) -> None:
-        if self._folder and time.monotonic() - self._saved > self._save_every_seconds:
-            self._save()
-
-    def _save(self) -> None:
-        if self._folder:
-            self._folder.save(self._state)
-            self._saved = time.monotonic()
+            self._saver.save_now_and_then(self._state)
 
 
 def _fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path | None) -> VirtualFleet:
@@ -354,7 +397,7 @@ _SEEDS = 1 << 64
 
 def _starts(simulation: Simulation, strategy: Strategy, codec: ModelCodec, vector: Vector) -> Iterator[Vector]:
     """What each held-out task begins with: what was learned, or random weights of its own."""
-    for number in range(simulation.eval_tasks):
+    for number in range(simulation.evaluation.tasks):
         yield vector if strategy.TRAINS else codec.initial(simulation.seed + number * _SEEDS)
 
 

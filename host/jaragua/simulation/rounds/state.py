@@ -1,4 +1,4 @@
-"""Where a simulation stands, in a folder, so that it can be gone on with after any end (`--state`)."""
+"""Where a simulation stands, in a folder, so that it can be gone on with after any end (`--directory`)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,128 @@
+"""A simulation's folder has the files of a run's folder: config.toml, metrics.jsonl, weights/ and run.json.
+
+`simulation.npz` (state.py) is the truth. Lines of metrics are on the disk before the state that they lead to, so after
+a kill there may be too many of them, never too few: those of rounds that are to be done again are cut off.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from jaragua.coordinator.codec import ModelCodec
+from jaragua.settings import RunConfig
+from jaragua.simulation.rounds.state import State
+from jaragua.simulation.settings import SimulationResult
+from jaragua.store import files
+from jaragua.store.run_folder import CONFIGURATION, settings_of, weights_content
+from jaragua.store.traces import METRICS, SUMMARY, WEIGHTS
+from jaragua.strategies import Vector
+
+
+class RunFiles:
+    """What a simulation writes beside its state. Errors: StoreError if a file cannot be written."""
+
+    def __init__(self, folder: Path, config: RunConfig, codec: ModelCodec, hash_of: Callable[[Vector], str]) -> None:
+        """hash_of: hexadecimal hash of what devices start from, for a vector of the server's."""
+        self._folder = folder
+        self._config = config
+        self._codec = codec
+        self._hash_of = hash_of
+        self._lines: list[str] = []
+
+    def begin(self, state: State, first: Vector) -> None:
+        """Before the first round of this process: files that are there agree with the state."""
+        files.write_whole(self._folder / CONFIGURATION, files.to_toml(settings_of(self._config)).encode())
+        files.write_lines(self._folder / METRICS, _until(self._folder / METRICS, state.rounds_done))
+        if state.rounds_done == 0:
+            self._write_weights("initial", 0, first)
+
+    def add(self, state: State, before: State, loss: float, alpha: float) -> None:
+        """The line of a round, which `save` writes."""
+        line = {
+            "round": state.rounds_done,
+            "alpha": alpha,
+            "loss": loss if math.isfinite(loss) else None,
+            "updates": state.client_tasks - before.client_tasks,
+            "excluded": state.excluded - before.excluded,
+            "bytes_up": state.bytes_up - before.bytes_up,
+            "bytes_down": state.bytes_down - before.bytes_down,
+        }
+        self._lines.append(files.json_line(line))
+
+    def save_metrics(self) -> None:
+        """Append the lines since the last save; before the state is saved."""
+        if self._lines:
+            files.append_line(self._folder / METRICS, "\n".join(self._lines))
+            self._lines.clear()
+
+    def save_state(self, state: State, result: SimulationResult | None = None) -> None:
+        """The newest weights and where the simulation stands; with a result it is finished."""
+        self._write_weights("latest", state.rounds_done, state.vector)
+        if result is not None:
+            self._write_weights("final", state.rounds_done, state.vector)
+        content = files.json_line(self._summary(state, result)) + "\n"
+        files.write_whole(self._folder / SUMMARY, content.encode())
+
+    def _write_weights(self, name: str, rounds_done: int, vector: Vector) -> None:
+        content = weights_content(self._codec.arrays(vector), rounds_done, self._hash_of(vector))
+        files.write_whole(self._folder / WEIGHTS / f"{name}.safetensors", content)
+
+    def _summary(self, state: State, result: SimulationResult | None) -> dict[str, Any]:
+        """As `run.json` of a fleet's run (`store.run_folder.summary_of`); a simulation counts no single devices."""
+        config = self._config
+        return {
+            "schema_version": 1,
+            "kind": "simulation",
+            "run": config.run.name,
+            "name": config.run.name,
+            "model": config.model.name,
+            "strategy": config.strategy.name,
+            "seed": config.run.seed,
+            "status": "training" if result is None else "finished",
+            "rounds": config.run.rounds,
+            "rounds_done": state.rounds_done,
+            "model_hash": self._hash_of(state.vector),
+            "run_dir": str(self._folder),
+            "bytes_up": state.bytes_up,
+            "bytes_down": state.bytes_down,
+            "updates": {"all devices": state.client_tasks},
+            "excluded": {"all devices": state.excluded} if state.excluded else {},
+            "rejected": {},
+            "last_round": _last_round(self._folder / METRICS),
+            "evaluation": _evaluation(result) if result else {},
+        }
+
+
+def _evaluation(result: SimulationResult) -> dict[str, Any]:
+    return {
+        "metric": result.metric,
+        "tasks": result.tasks,
+        "before": {"mean": result.before.mean, "ci95": result.before.ci95},
+        "after": {"mean": result.after.mean, "ci95": result.after.ci95},
+    }
+
+
+def _lines_of(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """Whole lines of a file of metrics, parsed and as they stand."""
+    if not path.is_file():
+        return
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            return  # torn by a kill; nothing behind it is whole
+        yield found, line
+
+
+def _until(path: Path, rounds_done: int) -> list[str]:
+    return [line for found, line in _lines_of(path) if found["round"] <= rounds_done]
+
+
+def _last_round(path: Path) -> dict[str, Any]:
+    last = deque((found["loss"] for found, _ in _lines_of(path)), maxlen=1)
+    return {"loss": last[0]} if last else {}
