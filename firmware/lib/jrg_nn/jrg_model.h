@@ -8,10 +8,10 @@
 #ifndef JRG_MODEL_H
 #define JRG_MODEL_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/jrg_nn_status.h" // jrg_nn_status
+#include "core/jrg_nn_types.h"  // jrg_model_info
 
 /* Bits of jrg_model_info.operators. */
 #define JRG_MODEL_OPERATOR_DENSE (1u << 0)
@@ -25,30 +25,6 @@
 #define JRG_MODEL_OPERATOR_ADD (1u << 8)
 #define JRG_MODEL_OPERATOR_ACTIVATION (1u << 9)
 #define JRG_MODEL_OPERATOR_ACCUMULATION (1u << 16) /* the image has sums for steps of several samples (A11.1) */
-
-typedef struct {
-    const char *name;
-    uint8_t architecture[8]; /* A6.2 */
-    uint32_t blob_bytes;
-    uint16_t inputs;  /* int16 numbers of one input */
-    uint16_t outputs; /* int16 numbers of one output */
-    uint16_t targets; /* int16 numbers of one target: 1 (a class label) or as many as outputs */
-    bool classifier;
-    uint32_t arena_bytes; /* RAM beside the blob: activations, errors, list of active rows */
-    uint32_t operators;
-} jrg_model_info;
-
-/* Learning rate mantissa * 2^-exponent (A5.2). */
-typedef struct {
-    uint16_t mantissa;
-    uint8_t exponent;
-} jrg_nn_rate;
-
-/* Figures of one sample (A4.4). `correct` is always false for a regression. */
-typedef struct {
-    bool correct;
-    uint32_t loss;
-} jrg_nn_result;
 
 extern const jrg_model_info jrg_model;
 

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "jrg_model.h"             // jrg_model_info
 #include "core/jrg_nn_arith.h"     // JRG_NN_INLINE
+#include "core/jrg_nn_types.h"     // jrg_model_info
 #include "weighted/jrg_nn_layer.h" // jrg_nn_exponents
 
 /* A model with int8 weights defines JRG_NN_BLOB_CHANNELS before it includes this (A8.6). */

@@ -2,8 +2,8 @@
 #ifndef JRG_NN_RATE_H
 #define JRG_NN_RATE_H
 
-#include "jrg_model.h"             // jrg_nn_rate
 #include "core/jrg_nn_arith.h"     // JRG_NN_INLINE
+#include "core/jrg_nn_types.h"     // jrg_nn_rate
 #include "weighted/jrg_nn_layer.h" // jrg_nn_step_rate
 
 /* A5.3: the factor of the loss gradient, mantissa * 2^-exponent; mantissa 0 stands for a factor of one. */

@@ -2,8 +2,8 @@
 #ifndef JRG_NN_SOFTMAX_H
 #define JRG_NN_SOFTMAX_H
 
-#include "jrg_model.h"             // jrg_nn_result
 #include "core/jrg_nn_arith.h"     // jrg_nn_leading_zeros
+#include "core/jrg_nn_types.h"     // jrg_nn_result
 #include "weighted/jrg_nn_layer.h" // jrg_nn_error
 
 #define JRG_NN_LOG2_E_Q14 23637u

@@ -2,7 +2,7 @@
 #ifndef JRG_NN_SQUARED_ERROR_H
 #define JRG_NN_SQUARED_ERROR_H
 
-#include "jrg_model.h"             // jrg_nn_result
+#include "core/jrg_nn_types.h"     // jrg_nn_result
 #include "weighted/jrg_nn_layer.h" // jrg_nn_list_error
 
 /* outputs, target: [count], exponent fy. errors: [count], its list is written. Returns the error, exponent fy. */

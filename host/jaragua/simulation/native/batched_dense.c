@@ -24,10 +24,10 @@
 #define JRG_LANES_VECTORS 0
 #endif
 
-#include "jrg_model.h"                   // jrg_nn_result
 #include "core/jrg_nn_arith.h"           // jrg_nn_rshift
-#include "dense/jrg_nn_dense_update.h"   // jrg_nn_stepped_weight
 #include "core/jrg_nn_dither.h"          // jrg_nn_dither_step
+#include "core/jrg_nn_types.h"           // jrg_nn_result
+#include "dense/jrg_nn_dense_update.h"   // jrg_nn_stepped_weight
 #include "weighted/jrg_nn_layer.h"       // jrg_nn_row_error
 #include "weighted/jrg_nn_active_rows.h" // jrg_nn_error_shift
 #include "loss/jrg_nn_softmax.h"         // jrg_nn_softmax_error
