@@ -142,11 +142,11 @@ def selftest(folder: Path, *flags: str) -> int:
     return run("./selftest", folder=folder)
 
 
-def board_program(folder: Path, core: str) -> Path:
-    """The folder and the bench's start-up code as a program for a bare board."""
+def board_program(folder: Path, core: str, *flags: str) -> Path:
+    """The folder and the bench's start-up code as a program for a bare board; `flags` behind the product's."""
     bench = toolchain.bench_folder()
     files = (bench / "bench_board.c", *sources(folder))
-    return toolchain.build(toolchain.Program(files, (bench, folder), toolchain.c_flags(core)))
+    return toolchain.build(toolchain.Program(files, (bench, folder), (*toolchain.c_flags(core), *flags)))
 
 
 def emulated(program: Path, folder: Path) -> int:
@@ -160,7 +160,10 @@ def test_a_folder_builds_with_any_c_compiler_and_finds_its_bits_right(folder: Pa
 
 
 @pytest.mark.cross
-@pytest.mark.parametrize(("core", "level"), [("cortex-m4", "-O0"), ("cortex-m0plus", "-Os")])
+@pytest.mark.parametrize(
+    ("core", "level"),
+    [("cortex-m4", "-O0"), ("cortex-m4", "-Og"), ("cortex-m4", "-O1"), ("cortex-m4", "-O3"), ("cortex-m0plus", "-Os")],
+)
 def test_a_folder_builds_for_a_board_with_nothing_beside_it(core: str, level: str, folder: Path) -> None:
     for source in sources(folder):
         flags = (f"-mcpu={core}", "-mthumb", "-ffreestanding", *FLAGS, level)
@@ -173,6 +176,12 @@ def test_the_self_test_passes_on_the_emulated_board_without_a_float(core: str, f
     program = board_program(folder, core)
     assert emulated(program, folder) == 0
     assert float_code(program) == []
+
+
+@pytest.mark.board
+@pytest.mark.parametrize("level", ["-O0", "-Og", "-O3"])
+def test_other_flags_than_the_documented_ones_give_the_same_bits(level: str, folder: Path) -> None:
+    assert emulated(board_program(folder, toolchain.CORTEX_M4, level), folder) == 0
 
 
 @pytest.mark.board

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from jaragua_compiler.codegen.emitter import CONFIG_NAME, SOURCE_NAME, emitted_files
 from jaragua_compiler.export import c_text
+from jaragua_compiler.export.build_flags import LANGUAGE, core_flags, optimise_flags
 from jaragua_compiler.export.choice import Choice, orders, planned
 from jaragua_compiler.export.fit import check_fits, resolved
 from jaragua_compiler.export.folder import with_manifest
@@ -105,5 +106,6 @@ def _identity(compiled: Plan, board: Board, orders: Mapping[int, LayerOrder]) ->
         "network": compiled.network.name,
         "architecture": compiled.architecture.hex(),
         "board": board.name,
+        "build": {"core": core_flags(board.core), "flags": [LANGUAGE, *optimise_flags()]},
         "channel_order": {str(index): asdict(order) for index, order in orders.items()},
     }

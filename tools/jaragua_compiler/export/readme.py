@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 
+from jaragua_compiler.export.build_flags import LANGUAGE, core_flags, optimise_flags
 from jaragua_compiler.export.memory import Figures, Row
 from jaragua_compiler.export.source import Source, StartWeights, TrainingDefaults
 from jaragua_compiler.export.vector import STEPS
@@ -22,7 +23,6 @@ from jaragua_compiler.quantisation.rate import LearningRate
 
 EXAMPLE_RATE = 0.01
 _RATES = (0.1, 0.03, 0.01, 0.003, 0.001)
-_CORE_FLAGS = {"cortex_m4": "-mcpu=cortex-m4 -mthumb", "cortex_m0plus": "-mcpu=cortex-m0plus -mthumb"}
 
 _EXAMPLE = """\
 #include <string.h>
@@ -172,7 +172,10 @@ def _board(board: Board) -> dict[str, object]:
     return {
         "board": board.name,
         "title": board.title,
-        "core_flags": _CORE_FLAGS[board.core],
+        "core_flags": " ".join(core_flags(board.core)),
+        "language": LANGUAGE,
+        "optimise_flags": " ".join(optimise_flags()),
+        "optimise_list": ";".join(optimise_flags()),
         "ram": board.ram_bytes,
         "ram_free": board.free_ram_bytes,
         "ram_reserve": board.reserve_ram_bytes,

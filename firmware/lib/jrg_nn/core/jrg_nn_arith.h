@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && !defined(JRG_NN_PORTABLE)
+/* The DSP path is written for GCC that optimises: instructions such as SSAT take constants that -O0 does not fold, and
+ * Clang does not find the registers its assembler needs. Elsewhere the portable path computes the same bits. */
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && !defined(JRG_NN_PORTABLE) && defined(__OPTIMIZE__) &&         \
+    defined(__GNUC__) && !defined(__clang__)
 #define JRG_NN_DSP 1
 #else
 #define JRG_NN_DSP 0

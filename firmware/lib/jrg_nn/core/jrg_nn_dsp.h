@@ -21,17 +21,23 @@ JRG_NN_INLINE int32_t jrg_nn_smlal_top(int32_t high, uint32_t low, int32_t a, in
     return high;
 }
 
-/* SSAT: clamp to [-2^bits, 2^bits - 1] (A1.2). bits: a constant, 0..31. */
+/* SSAT: clamp to [-2^bits, 2^bits - 1] (A1.2). bits: a constant, 0..31; -Og does not find out that it is one. */
 JRG_NN_INLINE int32_t jrg_nn_ssat(int32_t v, uint32_t bits)
 {
+    if (!__builtin_constant_p(bits)) {
+        return jrg_nn_sats(v, bits);
+    }
     int32_t result;
     __asm__("ssat %0, %1, %2" : "=r"(result) : "I"(bits + 1u), "r"(v));
     return result;
 }
 
-/* USAT: clamp to [0, 2^bits - 1] (A1.2). bits: a constant, 0..31. */
+/* USAT: clamp to [0, 2^bits - 1] (A1.2). bits: as of SSAT. */
 JRG_NN_INLINE int32_t jrg_nn_usat(int32_t v, uint32_t bits)
 {
+    if (!__builtin_constant_p(bits)) {
+        return jrg_nn_clamp(v, 0, (int32_t)(1u << bits) - 1);
+    }
     int32_t result;
     __asm__("usat %0, %1, %2" : "=r"(result) : "I"(bits), "r"(v));
     return result;

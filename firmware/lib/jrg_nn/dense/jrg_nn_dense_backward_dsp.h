@@ -31,23 +31,7 @@ typedef struct {
     "qsub16 %[w1], %[w1], %[t0]\n\t"                                                                                   \
     "strd %[w0], %[w1], [%[row], %[offset]]\n\t"
 
-/* All rows of a list, four columns at offset_bytes from the rows' pointers. x0, x1: x' of the columns; rho: of the columns. */
-JRG_NN_INLINE void jrg_nn_backward_block4(const jrg_nn_active_row *rows, uint32_t offset_bytes, uint32_t x0,
-                                          uint32_t x1, uint32_t rho, int32_t sums[4])
-{
-    uint32_t row, factor, w0, w1, t0, t1;
-    __asm__ volatile(
-        "1:\n\t"
-        "ldrd %[row], %[ed], [%[list]], #8\n\t"
-        "cbz %[row], 2f\n\t" JRG_NN_BACKWARD_ROW4 "ldrd %[row], %[ed], [%[list]], #8\n\t" JRG_NN_BACKWARD_ROW4 "b 1b\n"
-        "2:"
-        : [list] "+r"(rows), [g0] "+r"(sums[0]), [g1] "+r"(sums[1]), [g2] "+r"(sums[2]), [g3] "+r"(sums[3]),
-          [row] "=&l"(row), [ed] "=&r"(factor), [w0] "=&r"(w0), [w1] "=&r"(w1), [t0] "=&r"(t0), [t1] "=&r"(t1)
-        : [x0] "r"(x0), [x1] "r"(x1), [rho] "r"(rho), [offset] "i"(offset_bytes)
-        : "memory");
-}
-
-/* As jrg_nn_backward_block4, for two columns. */
+/* All rows of a list, two columns at offset_bytes from the rows' pointers. x0: x' of the columns; rho: of the columns. */
 JRG_NN_INLINE void jrg_nn_backward_block2(const jrg_nn_active_row *rows, uint32_t offset_bytes, uint32_t x0,
                                           uint32_t rho, int32_t sums[2])
 {
@@ -63,9 +47,31 @@ JRG_NN_INLINE void jrg_nn_backward_block2(const jrg_nn_active_row *rows, uint32_
                          "qsub16 %[w], %[w], %[ed]\n\t"
                          "str %[w], [%[row], %[offset]]"
                          : [g0] "+r"(sums[0]), [g1] "+r"(sums[1]), [ed] "+r"(factor), [w] "=&r"(pair), [t] "=&r"(top)
-                         : [row] "r"(active->weights), [x] "r"(x0), [rho] "r"(rho), [offset] "i"(offset_bytes)
+                         : [row] "r"(active->weights), [x] "r"(x0), [rho] "r"(rho), [offset] "ri"(offset_bytes)
                          : "memory");
     }
+}
+
+/* All rows of a list, four columns at offset_bytes from the rows' pointers: a part of the instructions, or at -Og, where
+ * loops stay loops, two columns at a time. x0, x1: x' of the columns; rho: of the columns. */
+JRG_NN_INLINE void jrg_nn_backward_block4(const jrg_nn_active_row *rows, uint32_t offset_bytes, uint32_t x0,
+                                          uint32_t x1, uint32_t rho, int32_t sums[4])
+{
+    if (!__builtin_constant_p(offset_bytes)) {
+        jrg_nn_backward_block2(rows, offset_bytes, x0, rho, sums);
+        jrg_nn_backward_block2(rows, offset_bytes + 4u, x1, rho, sums + 2);
+        return;
+    }
+    uint32_t row, factor, w0, w1, t0, t1;
+    __asm__ volatile(
+        "1:\n\t"
+        "ldrd %[row], %[ed], [%[list]], #8\n\t"
+        "cbz %[row], 2f\n\t" JRG_NN_BACKWARD_ROW4 "ldrd %[row], %[ed], [%[list]], #8\n\t" JRG_NN_BACKWARD_ROW4 "b 1b\n"
+        "2:"
+        : [list] "+r"(rows), [g0] "+r"(sums[0]), [g1] "+r"(sums[1]), [g2] "+r"(sums[2]), [g3] "+r"(sums[3]),
+          [row] "=&l"(row), [ed] "=&r"(factor), [w0] "=&r"(w0), [w1] "=&r"(w1), [t0] "=&r"(t0), [t1] "=&r"(t1)
+        : [x0] "r"(x0), [x1] "r"(x1), [rho] "r"(rho), [offset] "i"(offset_bytes)
+        : "memory");
 }
 
 /* Lists the error of one column, unless a ReLU stopped it: then its half of the pair x is 0. */

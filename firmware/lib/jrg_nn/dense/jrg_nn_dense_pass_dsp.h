@@ -12,9 +12,25 @@
     "smlabb %[g2], %[w1], %[ed], %[g2]\n\t"                                                                            \
     "smlatb %[g3], %[w1], %[ed], %[g3]\n\t"
 
-/* All rows of a list, four columns at offset_bytes from the rows' pointers. */
+/* All rows of a list, two columns at offset_bytes from the rows' pointers. */
+JRG_NN_INLINE void jrg_nn_pass_block2(const jrg_nn_active_row *rows, uint32_t offset_bytes, int32_t sums[2])
+{
+    for (const jrg_nn_active_row *active = rows; active->weights != NULL; active++) {
+        const int16_t *weights = active->weights + offset_bytes / 2u;
+        sums[0] += (int32_t)weights[0] * active->error;
+        sums[1] += (int32_t)weights[1] * active->error;
+    }
+}
+
+/* All rows of a list, four columns at offset_bytes from the rows' pointers: a part of the instructions, or at -Og, where
+ * loops stay loops, two columns at a time. */
 JRG_NN_INLINE void jrg_nn_pass_block4(const jrg_nn_active_row *rows, uint32_t offset_bytes, int32_t sums[4])
 {
+    if (!__builtin_constant_p(offset_bytes)) {
+        jrg_nn_pass_block2(rows, offset_bytes, sums);
+        jrg_nn_pass_block2(rows, offset_bytes + 4u, sums + 2);
+        return;
+    }
     uint32_t row, factor, w0, w1;
     __asm__ volatile("1:\n\t"
                      "ldrd %[row], %[ed], [%[list]], #8\n\t"
@@ -25,16 +41,6 @@ JRG_NN_INLINE void jrg_nn_pass_block4(const jrg_nn_active_row *rows, uint32_t of
                        [g3] "+&r"(sums[3]), [row] "=&l"(row), [ed] "=&r"(factor), [w0] "=&r"(w0), [w1] "=&r"(w1)
                      : [offset] "i"(offset_bytes)
                      : "memory");
-}
-
-/* As jrg_nn_pass_block4, for two columns. */
-JRG_NN_INLINE void jrg_nn_pass_block2(const jrg_nn_active_row *rows, uint32_t offset_bytes, int32_t sums[2])
-{
-    for (const jrg_nn_active_row *active = rows; active->weights != NULL; active++) {
-        const int16_t *weights = active->weights + offset_bytes / 2u;
-        sums[0] += (int32_t)weights[0] * active->error;
-        sums[1] += (int32_t)weights[1] * active->error;
-    }
 }
 
 /* Up to four columns from `first` on, at `offset` from the rows' pointers. */

@@ -47,24 +47,41 @@ JRG_NN_INLINE void jrg_nn_backward_block4_w8(const jrg_nn_active_row_w8 *rows, u
                      : "r4", "r5", "r6", "cc", "memory");
 }
 
+/* The same at an offset that is no constant (at -Og, where loops stay loops): the rows' pointers are moved there and back. */
+JRG_NN_INLINE void jrg_nn_backward_block4_at_w8(jrg_nn_active_row_w8 *rows, uint32_t offset, uint32_t draw,
+                                                const uint32_t x[2], int32_t sums[4])
+{
+    for (jrg_nn_active_row_w8 *row = rows; row->weights != NULL; row++) {
+        row->weights += offset;
+    }
+    jrg_nn_backward_block4_w8(rows, 0, draw, x, sums);
+    for (jrg_nn_active_row_w8 *row = rows; row->weights != NULL; row++) {
+        row->weights -= offset;
+    }
+}
+
 /* Up to four columns: sums over all rows, the update, the list below. quad: their place in the row. */
-JRG_NN_INLINE void jrg_nn_backward_quad_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_active_row_w8 *rows,
-                                           const int16_t *x, uint32_t offset, uint32_t quad, uint32_t columns,
-                                           bool input_rectified, jrg_nn_error_list *list)
+JRG_NN_INLINE void jrg_nn_backward_quad_w8(const jrg_nn_dense_w8 *layer, jrg_nn_active_row_w8 *rows, const int16_t *x,
+                                           uint32_t offset, uint32_t quad, uint32_t columns, bool input_rectified,
+                                           jrg_nn_error_list *list)
 {
     const jrg_nn_pair *pairs = (const jrg_nn_pair *)(const void *)(x + 4u * quad);
     const uint32_t shifted[2] = {jrg_nn_shifted_pair(pairs[0], layer->input_width),
                                  jrg_nn_shifted_pair(pairs[1], layer->input_width)};
     if (!input_rectified || (shifted[0] | shifted[1]) != 0u) {
         int32_t sums[4] = {0};
-        jrg_nn_backward_block4_w8(rows, offset, quad * JRG_NN_DITHER_GOLDEN, shifted, sums);
+        if (__builtin_constant_p(offset)) {
+            jrg_nn_backward_block4_w8(rows, offset, quad * JRG_NN_DITHER_GOLDEN, shifted, sums);
+        } else {
+            jrg_nn_backward_block4_at_w8(rows, offset, quad * JRG_NN_DITHER_GOLDEN, shifted, sums);
+        }
         jrg_nn_list_block(list, sums, 4u * quad, columns, shifted, input_rectified);
     }
 }
 
 /* Up to 32 columns from `first` on, to which the rows' pointers point. */
-JRG_NN_INLINE void jrg_nn_backward_panel_w8(const jrg_nn_dense_w8 *layer, const jrg_nn_active_row_w8 *rows,
-                                            const int16_t *x, uint32_t first, uint32_t columns, bool input_rectified,
+JRG_NN_INLINE void jrg_nn_backward_panel_w8(const jrg_nn_dense_w8 *layer, jrg_nn_active_row_w8 *rows, const int16_t *x,
+                                            uint32_t first, uint32_t columns, bool input_rectified,
                                             jrg_nn_error_list *list)
 {
 #pragma GCC unroll 8

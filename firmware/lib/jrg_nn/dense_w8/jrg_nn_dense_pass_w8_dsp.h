@@ -26,7 +26,7 @@ JRG_NN_INLINE void jrg_nn_pass_block4_w8(const jrg_nn_active_row_w8 *rows, uint3
                      "bne 1b"
                      : [list] "+&r"(rows), [g0] "+&r"(sums[0]), [g1] "+&r"(sums[1]), [g2] "+&r"(sums[2]),
                        [g3] "+&r"(sums[3]), [w] "=&r"(w), [t] "=&r"(t)
-                     : [offset] "i"(offset)
+                     : [offset] "ri"(offset)
                      : "r4", "r5", "r6", "cc", "memory");
 }
 
