@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-ROUNDS = 24
-TASKS = 20
+ROUNDS = 16
+TASKS = 12
 
 
 @pytest.fixture(scope="module")
