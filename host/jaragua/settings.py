@@ -247,13 +247,13 @@ class ClockSettings:
     """The virtual clock of a simulation with a buffer (docs/reference/simulate.md, V)."""
 
     compute_time_sigma: Annotated[
-        float, Setting("Standard deviation of the log of a device's compute time; with round.buffer.", least=0)
+        float, Setting("Standard deviation of the log of a device's compute time; with round.buffer.", least=0, most=3)
     ] = 0.25
     slow_fraction: Annotated[
         float, Setting("Fraction of devices that take slow_factor times as long; with round.buffer.", least=0, most=1)
     ] = 0.0
     slow_factor: Annotated[
-        float, Setting("How many times longer the slow devices take; with round.buffer.", least=1)
+        float, Setting("How many times longer the slow devices take; with round.buffer.", least=1, most=MOST)
     ] = 4.0
 
 

@@ -101,7 +101,7 @@ def stopping_after(rounds: int) -> Callable[[SimulationProgress], None]:
 
 def kept(config: RunConfig, folder: Path, on_progress: Callable[[SimulationProgress], None]) -> str:
     wanted = simulation_of(config)
-    return simulate(wanted, state_folder=folder, config=config, on_progress=on_progress).final_hash
+    return simulate(wanted, state_folder=folder, on_progress=on_progress).final_hash
 
 
 @pytest.mark.parametrize("leftover", ["", '{"round": 6, "loss": 0.5}\n', '{"round": 6, "lo'])

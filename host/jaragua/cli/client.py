@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jaragua.cli.options import from_fields
 from jaragua.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
@@ -25,38 +27,42 @@ class EngineName(StrEnum):
     LITERT = "litert"
 
 
-@app.command()
-def client(
-    broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")],
-    fleet: Annotated[str, typer.Option(help="Name of the fleet.")],
-    node: Annotated[str, typer.Option(help="Name of this machine in the fleet: a-z, 0-9 and -.")],
-    model: Annotated[str | None, typer.Option(help="Model of the zoo; none: what the run says.")] = None,
-    engine: Annotated[EngineName, typer.Option(help="native: the boards' C; litert: float32.")] = EngineName.NATIVE,
-    litert: Annotated[
-        Path | None, typer.Option(help="Training file, or a folder of them, for --engine litert.")
-    ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; none: ~/.local/state/jaragua.")] = None,
+@dataclass(frozen=True)
+class ClientOptions:
+    """The options of `jaragua client`."""
+
+    broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")]
+    fleet: Annotated[str, typer.Option(help="Name of the fleet.")]
+    node: Annotated[str, typer.Option(help="Name of this machine in the fleet: a-z, 0-9 and -.")]
+    model: Annotated[str | None, typer.Option(help="Model of the zoo; none: what the run says.")] = None
+    engine: Annotated[EngineName, typer.Option(help="native: the boards' C; litert: float32.")] = EngineName.NATIVE
+    litert: Annotated[Path | None, typer.Option(help="Training file, or a folder of them, for --engine litert.")] = None
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; none: ~/.local/state/jaragua.")] = None
     patience: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; none: for ever.")
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
-) -> None:
+    ] = None
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False
+
+
+@app.command()
+@from_fields(ClientOptions)
+def client(options: ClientOptions) -> None:
     """Put this machine into the fleet as a device (Pi class); runs until Ctrl-C."""
     from jaragua.node.node import NodeSettings, default_data_dir
     from jaragua.node.program import run_until_signal, say_log
     from jaragua.node.url import parse_broker_url
 
-    say_log(verbose)
+    say_log(options.verbose)
     settings = NodeSettings(
-        url=parse_broker_url(broker),
-        fleet=fleet,
-        node=node,
+        url=parse_broker_url(options.broker),
+        fleet=options.fleet,
+        node=options.node,
         kind="pi",
-        model=model,
-        data_dir=data_dir or default_data_dir(),
-        patience_seconds=patience,
+        model=options.model,
+        data_dir=options.data_dir or default_data_dir(),
+        patience_seconds=options.patience,
     )
-    run_until_signal(_work(settings, engine, litert))
+    run_until_signal(_work(settings, options.engine, options.litert))
 
 
 def _work(settings: NodeSettings, engine: EngineName, litert: Path | None) -> Coroutine[Any, Any, None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
 from jaragua.cli import output
+from jaragua.cli.options import from_fields
 from jaragua.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,46 +23,52 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command()
-def compile(
+@dataclass(frozen=True)
+class CompileOptions:
+    """The options of `jaragua compile`."""
+
     model: Annotated[
         str, typer.Argument(help="A model of the zoo, a model file (.keras, .onnx, .tflite) or a task's .toml.")
-    ],
-    board: Annotated[str, typer.Option(help="Board it is for; `jaragua boards` lists them.")],
-    weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8.")] = None,
+    ]
+    board: Annotated[str, typer.Option(help="Board it is for; `jaragua boards` lists them.")]
+    weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8.")] = None
     train: Annotated[
         str | None,
         typer.Option(help="What trains: all, last, auto, or layers (0,2; 0:8 or 0:1-3+7 for some channels)."),
-    ] = None,
-    ram_budget: Annotated[
-        int | None, typer.Option(help="Bytes of RAM it may take; by default all the board has.")
-    ] = None,
-    start: Annotated[Path | None, typer.Option(help="Weights to start with: a run's .safetensors file.")] = None,
-    loss: Annotated[str | None, typer.Option(help="Loss of a model file that does not say its own.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to make; by default NETWORK-BOARD here.")] = None,
-    samples: Annotated[Path | None, typer.Option(help="Typical inputs: a .npy file, one row a sample.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over files that are of somebody else.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
-) -> None:
+    ] = None
+    ram_budget: Annotated[int | None, typer.Option(help="Bytes of RAM it may take; by default all the board has.")] = (
+        None
+    )
+    start: Annotated[Path | None, typer.Option(help="Weights to start with: a run's .safetensors file.")] = None
+    loss: Annotated[str | None, typer.Option(help="Loss of a model file that does not say its own.")] = None
+    out: Annotated[Path | None, typer.Option(help="Folder to make; by default NETWORK-BOARD here.")] = None
+    samples: Annotated[Path | None, typer.Option(help="Typical inputs: a .npy file, one row a sample.")] = None
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are of somebody else.")] = False
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False
+
+
+@app.command()
+@from_fields(CompileOptions)
+def compile(options: CompileOptions) -> None:
     """Write the C of a network that trains on a board: a folder that builds on its own, in anyone's firmware."""
     from jaragua_compiler.export import Choice, check_fits, check_replaceable, compile_model, write_folder
     from jaragua_models.loading import load_model
 
-    target = _board(board, ram_budget)
-    choice = Choice(_weights(weights), train)
-    loaded = load_model(model, loss_of(loss))
+    target = _board(options.board, options.ram_budget)
+    choice = Choice(_weights(options.weights), options.train)
+    loaded = load_model(options.model, loss_of(options.loss))
     network = loaded.network
-    folder = out or Path(f"{network.name}-{target.name}")
-    check_replaceable(folder, force=force)
+    folder = options.out or Path(f"{network.name}-{target.name}")
+    check_replaceable(folder, force=options.force)
     choice = _chosen(network, choice, target)
     check_fits(network, choice, target)  # before any data is read
-    shown, ranges = _samples(loaded, samples), _ranges(loaded, start)
+    shown, ranges = _samples(loaded, options.samples), _ranges(loaded, options.start)
     _say_what_decides_the_formats(shown, ranges)
-    loaded = _started(loaded, start)
+    loaded = _started(loaded, options.start)
     compiled = compile_model(network, loaded.weights, target, choice, shown, ranges, loaded.source)
     _say_what_is_unusual(loaded.source, compiled)
-    write_folder(compiled.files, folder, force=force)
-    if json:
+    write_folder(compiled.files, folder, force=options.force)
+    if options.json:
         output.print_result(_document(compiled, loaded.source, target, folder))
     else:
         _print(compiled, target, folder)

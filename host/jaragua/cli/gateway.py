@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import platform
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from jaragua.cli.options import from_fields
+
 app = typer.Typer()
 
 
-@app.command()
-def gateway(
-    port: Annotated[list[str], typer.Option(help="/dev/tty…, a pty, or socket://host:port; once a board.")],
-    broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")],
-    fleet: Annotated[str, typer.Option(help="Name of the fleet.")],
-    node: Annotated[str | None, typer.Option(help="Name of this gateway: a-z, 0-9 and -; none: the host's.")] = None,
-    id: Annotated[list[str] | None, typer.Option(help="Name of a board, in the order of the ports.")] = None,
-    model: Annotated[str | None, typer.Option(help="Model of the zoo; none: what the run says.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; none: ~/.local/state/jaragua.")] = None,
+@dataclass(frozen=True)
+class GatewayOptions:
+    """The options of `jaragua gateway`."""
+
+    port: Annotated[list[str], typer.Option(help="/dev/tty…, a pty, or socket://host:port; once a board.")]
+    broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")]
+    fleet: Annotated[str, typer.Option(help="Name of the fleet.")]
+    node: Annotated[str | None, typer.Option(help="Name of this gateway: a-z, 0-9 and -; none: the host's.")] = None
+    id: Annotated[list[str] | None, typer.Option(help="Name of a board, in the order of the ports.")] = None
+    model: Annotated[str | None, typer.Option(help="Model of the zoo; none: what the run says.")] = None
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; none: ~/.local/state/jaragua.")] = None
     patience: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; none: for ever.")
-    ] = None,
+    ] = None
     require_ports: Annotated[
         bool, typer.Option("--require-ports", help="End with exit code 4 if a port is absent at the start.")
-    ] = False,
+    ] = False
     board_patience: Annotated[
         float | None, typer.Option(help="Factor on the times a board may be silent or slow; 10 for a slow machine.")
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
-) -> None:
+    ] = None
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False
+
+
+@app.command()
+@from_fields(GatewayOptions)
+def gateway(options: GatewayOptions) -> None:
     """Put the boards on serial ports into the fleet; runs until Ctrl-C."""
     from jaragua.gateway.gateway import board_opener, port_settings, run_gateway
     from jaragua.node.node import NodeSettings, default_data_dir
@@ -39,17 +48,17 @@ def gateway(
     from jaragua.node.url import parse_broker_url
     from jaragua.serial.patience import patience_of
 
-    say_log(verbose)
-    ports = port_settings(port, id or [], required=require_ports)
-    opener = board_opener(patience_of(board_patience))
+    say_log(options.verbose)
+    ports = port_settings(options.port, options.id or [], required=options.require_ports)
+    opener = board_opener(patience_of(options.board_patience))
     settings = NodeSettings(
-        url=parse_broker_url(broker),
-        fleet=fleet,
-        node=node or _name_of_host(),
+        url=parse_broker_url(options.broker),
+        fleet=options.fleet,
+        node=options.node or _name_of_host(),
         kind="gateway",
-        model=model,
-        data_dir=data_dir or default_data_dir(),
-        patience_seconds=patience,
+        model=options.model,
+        data_dir=options.data_dir or default_data_dir(),
+        patience_seconds=options.patience,
     )
     run_until_signal(run_gateway(settings, ports, opener))
 

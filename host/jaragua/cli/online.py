@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jaragua.cli.options import from_fields
 from jaragua.cli.output import print_result, say, show
 from jaragua.errors import UsageError
 
@@ -26,28 +27,32 @@ app = typer.Typer()
 MOST_CHANGED = 100_000
 
 
-@app.command()
-def online(
-    task: Annotated[str, typer.Option(help="digits, keywords, or a model of omniglot.")] = "digits",
-    port: Annotated[str, typer.Option(help="A board: /dev/tty…, a pty, or socket://host:port.")] = "",
-    emulate: Annotated[bool, typer.Option("--emulate", help="Build the image and start a board on QEMU.")] = False,
-    native: Annotated[bool, typer.Option("--native", help="This machine's own engine (a Pi).")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split, the first weights and the stream.")] = 1,
-    new: Annotated[
-        int | None, typer.Option(min=0, help="The class that is not known at first; default: drawn.")
-    ] = None,
-    pure: Annotated[bool, typer.Option("--pure", help="The new class comes alone, not mixed with others.")] = False,
-    changed: Annotated[int, typer.Option(min=1, max=MOST_CHANGED, help="Samples after the inputs have changed.")] = 150,
-    replays: Annotated[int, typer.Option(min=0, max=64, help="Prototypes learned again with each sample.")] = 8,
+@dataclass(frozen=True)
+class OnlineOptions:
+    """The options of `jaragua online`."""
+
+    task: Annotated[str, typer.Option(help="digits, keywords, or a model of omniglot.")] = "digits"
+    port: Annotated[str, typer.Option(help="A board: /dev/tty…, a pty, or socket://host:port.")] = ""
+    emulate: Annotated[bool, typer.Option("--emulate", help="Build the image and start a board on QEMU.")] = False
+    native: Annotated[bool, typer.Option("--native", help="This machine's own engine (a Pi).")] = False
+    seed: Annotated[int, typer.Option(min=0, help="Of the split, the first weights and the stream.")] = 1
+    new: Annotated[int | None, typer.Option(min=0, help="The class that is not known at first; default: drawn.")] = None
+    pure: Annotated[bool, typer.Option("--pure", help="The new class comes alone, not mixed with others.")] = False
+    changed: Annotated[int, typer.Option(min=1, max=MOST_CHANGED, help="Samples after the inputs have changed.")] = 150
+    replays: Annotated[int, typer.Option(min=0, max=64, help="Prototypes learned again with each sample.")] = 8
     standardise: Annotated[
         bool, typer.Option("--standardise", help="The board standardises its inputs with running statistics.")
-    ] = False,
-    learning_rate: Annotated[float, typer.Option(help="Of the last layer.")] = 0.02,
+    ] = False
+    learning_rate: Annotated[float, typer.Option(help="Of the last layer.")] = 0.02
     start: Annotated[
         Path | None, typer.Option(help="Folder of `jaragua simulate --directory`: weights the start is trained from.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
-) -> None:
+    ] = None
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False
+
+
+@app.command()
+@from_fields(OnlineOptions)
+def online(options: OnlineOptions) -> None:
     """Stream labelled samples to a board that predicts each, then learns it: known classes, a new one, a drift."""
     from jaragua.online.lesson import Script, known_classes, teach
     from jaragua.online.pools import pools
@@ -56,30 +61,32 @@ def online(
     from jaragua_compiler.online import Settings
     from jaragua_compiler.quantisation.rate import LearningRate
 
-    if sum((bool(port), emulate, native)) != 1:
+    if sum((bool(options.port), options.emulate, options.native)) != 1:
         raise UsageError("give one of --port, --emulate and --native", "Without hardware: jaragua online --emulate")
-    LearningRate.from_float(learning_rate)  # one that is none is said before a start is trained
-    model = model_named(task)
-    drawn = pools(model, seed)
-    unknown = seed % drawn.classes if new is None else new
+    LearningRate.from_float(options.learning_rate)  # one that is none is said before a start is trained
+    model = model_named(options.task)
+    drawn = pools(model, options.seed)
+    unknown = options.seed % drawn.classes if options.new is None else options.new
     if unknown >= drawn.classes:
         raise UsageError(f"there is no class {unknown}", f"Give --new 0 to {drawn.classes - 1}.")
     known = [label for label in range(drawn.classes) if label != unknown]
-    if port:
-        asyncio.run(_greet(port))
+    if options.port:
+        asyncio.run(_greet(options.port))
     say(f"training a start on {len(known)} of {drawn.classes} classes")
-    weights = saved_weights(start, model) if start else None
-    trained = train_model(model, drawn, known, seed, weights, standardise=standardise)
-    script = Script(seed, unknown, changed=changed, pure=pure, learning_rate=learning_rate)
-    settings = Settings(known=known_classes(drawn, unknown), replays=replays, standardise=standardise)
+    weights = saved_weights(options.start, model) if options.start else None
+    trained = train_model(model, drawn, known, options.seed, weights, standardise=options.standardise)
+    script = Script(
+        options.seed, unknown, changed=options.changed, pure=options.pure, learning_rate=options.learning_rate
+    )
+    settings = Settings(known=known_classes(drawn, unknown), replays=options.replays, standardise=options.standardise)
 
     async def run() -> Result:
-        async with _learner(trained, model.name, port, native=native) as learner:
+        async with _learner(trained, model.name, options.port, native=options.native) as learner:
             return await teach(learner, trained, drawn, script, settings, _show_part)
 
     result = asyncio.run(run())
-    if json:
-        print_result({"task": model.name, "seed": seed, "new_class": unknown, **_document(result)})
+    if options.json:
+        print_result({"task": model.name, "seed": options.seed, "new_class": unknown, **_document(result)})
     else:
         show(_summary(result, unknown))
 

@@ -11,7 +11,7 @@ import inspect
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
 
 import typer
 
@@ -61,6 +61,7 @@ class Given:
 
 
 Verb: TypeAlias = Callable[[Given], None]
+Options = TypeVar("Options")
 
 
 def setting(key: str, name: str = "", help: str = "") -> Option:
@@ -75,6 +76,23 @@ def setting(key: str, name: str = "", help: str = "") -> Option:
         most=about.most,
         key=key,
     )
+
+
+def from_fields(kind: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
+    """Give a verb the fields of a dataclass as its options, in one value; the fields are annotated as typer wants."""
+
+    def decorated(verb: Callable[[Options], None]) -> Callable[..., None]:
+        def called(**values: Any) -> None:
+            verb(kind(**values))
+
+        hints = get_type_hints(kind, include_extras=True)
+        parameters = [one.replace(annotation=hints[one.name]) for one in inspect.signature(kind).parameters.values()]
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        called.__name__, called.__doc__ = verb.__name__, verb.__doc__
+        return called
+
+    return decorated
 
 
 def takes(*options: Option) -> Callable[[Verb], Callable[..., None]]:

@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ import typer
 
 from jaragua import __version__
 from jaragua.cli import output
+from jaragua.cli.options import from_fields
 from jaragua.errors import Interrupted, StoreError, UsageError
 from jaragua.reasons import reason_of
 
@@ -24,48 +26,56 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
+@dataclass(frozen=True)
+class ReproduceOptions:
+    """The options of `jaragua reproduce`."""
+
+    short: Annotated[bool, typer.Option("--short", help="A minute: that everything works, not what it gives.")] = False
+    full: Annotated[bool, typer.Option("--full", help="The papers' sizes: days on two cores.")] = False
+    only: Annotated[list[str] | None, typer.Option(help="task, or task/strategy; repeat.")] = None
+    folder: Annotated[Path | None, typer.Option(help="Of the records; default: runs/reproduce-<scale>.")] = None
+    document: Annotated[Path | None, typer.Option(help="Default: results.md in that folder.")] = None
+    figures: Annotated[bool, typer.Option(help="Draw figures beside the document (extra `plots`).")] = True
+    workers: Annotated[int | None, typer.Option(min=1, help="Default: one for each core.")] = None
+    render_only: Annotated[bool, typer.Option("--render-only", help="From the records there are.")] = False
+    list_only: Annotated[bool, typer.Option("--list", help="Only name the experiments.")] = False
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False
+
+
 @app.command()
-def reproduce(
-    short: Annotated[bool, typer.Option("--short", help="A minute: that everything works, not what it gives.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="The papers' sizes: days on two cores.")] = False,
-    only: Annotated[list[str] | None, typer.Option(help="task, or task/strategy; repeat.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Of the records; default: runs/reproduce-<scale>.")] = None,
-    document: Annotated[Path | None, typer.Option(help="Default: results.md in that folder.")] = None,
-    figures: Annotated[bool, typer.Option(help="Draw figures beside the document (extra `plots`).")] = True,
-    workers: Annotated[int | None, typer.Option(min=1, help="Default: one for each core.")] = None,
-    render_only: Annotated[bool, typer.Option("--render-only", help="From the records there are.")] = False,
-    list_only: Annotated[bool, typer.Option("--list", help="Only name the experiments.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
-) -> None:
+@from_fields(ReproduceOptions)
+def reproduce(options: ReproduceOptions) -> None:
     """Make the tables and figures of docs/results/results.md. Stopped and started again, it goes on where it was."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from jaragua.experiments.reproduce import Store, read_plan
 
-    _require_effect(list_only=list_only, render_only=render_only, workers=workers, folder=folder, document=document)
-    scale = _scale(short, full)
-    plan = read_plan(scale).only(only or [])
+    _require_effect(options)
+    scale = _scale(options.short, options.full)
+    plan = read_plan(scale).only(options.only or [])
     if not plan.experiments:
         known = ", ".join(task.name for task in read_plan(scale).tasks)
-        raise UsageError(f"no experiment has a name like {', '.join(only or [])}", f"tasks: {known}; see --list")
-    if list_only:
+        raise UsageError(
+            f"no experiment has a name like {', '.join(options.only or [])}", f"tasks: {known}; see --list"
+        )
+    if options.list_only:
         names = list(dict.fromkeys(one.name for one in plan.experiments))
-        output.print_result({"experiments": names}) if json else output.show("\n".join(names))
+        output.print_result({"experiments": names}) if options.json else output.show("\n".join(names))
         return
-    place = folder or Path("runs") / f"reproduce-{scale}"
+    place = options.folder or Path("runs") / f"reproduce-{scale}"
     store = Store(place)
-    target = document or place / "results.md"
+    target = options.document or place / "results.md"
     _check_place(target)
-    found = _run(plan, store, workers, render_only)
-    drawn = _write(plan, found, target, _command(scale, only or [], document), figures)
-    _tell(plan, found, target, drawn, json)
+    found = _run(plan, store, options.workers, options.render_only)
+    drawn = _write(plan, found, target, _command(scale, options.only or [], options.document), options.figures)
+    _tell(plan, found, target, drawn, options.json)
 
 
-def _require_effect(
-    *, list_only: bool, render_only: bool, workers: int | None, folder: Path | None, document: Path | None
-) -> None:
+def _require_effect(options: ReproduceOptions) -> None:
     """Raises: UsageError for an option that would be ignored."""
-    idle = {"--workers": workers is not None and (list_only or render_only)}
-    idle |= {"--folder": folder is not None and list_only, "--document": document is not None and list_only}
+    list_only, render_only = options.list_only, options.render_only
+    idle = {"--workers": options.workers is not None and (list_only or render_only)}
+    idle |= {"--folder": options.folder is not None and list_only}
+    idle |= {"--document": options.document is not None and list_only}
     idle |= {"--render-only": render_only and list_only}
     if said := [name for name, is_idle in idle.items() if is_idle]:
         other = "--list" if list_only else "--render-only"

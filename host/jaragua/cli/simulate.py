@@ -74,7 +74,7 @@ def simulate(given: Given) -> None:
         weights_file.check_place(given["save"])
     first = weights_file.read(given["start"], wanted) if given["start"] else None
     how = {"workers": given["workers"], "save_every_seconds": given["save_every"], "ray": given["ray"], "start": first}
-    result = _run(wanted, config if folder else None, folder, how)
+    result = _run(wanted, folder, how)
     if not given["json"]:
         _print(wanted, result, folder)
     if given["save"]:
@@ -107,14 +107,14 @@ def _asked(given: Given, changed: dict[str, Any]) -> set[str]:
     return keys | (set(given.named) - {one.name for one in SETTINGS} - {"set_"})
 
 
-def _run(wanted: Simulation, config: RunConfig | None, folder: Path | None, how: dict[str, Any]) -> SimulationResult:
+def _run(wanted: Simulation, folder: Path | None, how: dict[str, Any]) -> SimulationResult:
     from jaragua.cli.simulate_progress import progress
     from jaragua.simulation import simulate as run_simulation
 
     _say_without_a_compiler()
     try:
         with progress(wanted.rounds) as on_progress:
-            return run_simulation(wanted, state_folder=folder, config=config, on_progress=on_progress, **how)
+            return run_simulation(wanted, state_folder=folder, on_progress=on_progress, **how)
     except KeyboardInterrupt:
         hint = "give the same command to go on" if folder else "with --directory FOLDER it could be gone on with"
         raise Interrupted("stopped" + ("; what was learned is saved" if folder else ""), hint) from None

@@ -21,7 +21,7 @@ from jaragua.coordinator.gate import PublicGate, RoundsGate
 from jaragua.coordinator.roster import Change, Roster
 from jaragua.errors import BrokerError, ProtocolError, RunError
 from jaragua.node.program import ended
-from jaragua.node.session import Incoming, Reply, Session
+from jaragua.node.session import Gates, Incoming, Reply, Session
 from jaragua.node.url import parse_broker_url
 from jaragua.token_bucket import TokenBucket
 from jaragua.wire import messages
@@ -127,8 +127,7 @@ class Fleet:
             self,
             _PATIENCE_SECONDS,
             _ABSENT_HINT,
-            self._gate,
-            self._public_gate,
+            Gates(self._gate, self._public_gate),
         )
         self._task: asyncio.Task[None] | None = None
         self._reading_again: asyncio.Task[None] | None = None

@@ -22,7 +22,7 @@ from jaragua.node.intake import BlobArrived, DifferenceArrived
 from jaragua.node.model_fetcher import ModelFetcher
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
 from jaragua.node.program import ended
-from jaragua.node.session import Incoming, Session
+from jaragua.node.session import Gates, Incoming, Session
 from jaragua.node.task_sampler import TaskSampler
 from jaragua.node.telemetry import TelemetryThrottle
 from jaragua.node.trainer import Trainer
@@ -110,8 +110,7 @@ class Node:
             next_epoch=self._outbox.next_epoch,
             listener=self,
             patience_seconds=settings.patience_seconds,
-            gate=self._gate,
-            wide_gate=self._gate,
+            gates=Gates(self._gate, self._gate),
         )
         self._blobs = Blobs(self._session, settings.fleet)
         self._fetcher = ModelFetcher(self._session, settings.fleet, self._blobs)

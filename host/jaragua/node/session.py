@@ -24,7 +24,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import count, islice
-from typing import Any, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -174,13 +174,23 @@ class _Handover(asyncio.Queue[Any]):
         raise await super().get()
 
 
+class Gates(NamedTuple):
+    """Which messages the listener gets of each of the two connections; None: all."""
+
+    own: Gate | None = None
+    wide: Gate | None = None
+
+
+NO_GATES: Final = Gates()
+
+
 class Session:
     """The connections of one participant, which the broker knows as `identifier` and `identifier`-wide.
 
     will: topic and payload the broker publishes, retained, when the connection is lost. next_epoch: a number that rises
     with each connection. patience_seconds: how long the first connection is tried before BrokerError, None for ever;
     once there has been one, `run` goes on for ever. absent_hint: what the user can do if there never was one.
-    gate, wide_gate: which messages the listener gets of each connection; None: all.
+    gates: which messages the listener gets.
     """
 
     def __init__(
@@ -192,8 +202,7 @@ class Session:
         listener: Listener,
         patience_seconds: float | None = 3.0,
         absent_hint: str = "start one with `jaragua broker start`, or check --broker",
-        gate: Gate | None = None,
-        wide_gate: Gate | None = None,
+        gates: Gates = NO_GATES,
     ) -> None:
         self._url = url
         self._identifier = identifier
@@ -202,8 +211,7 @@ class Session:
         self._listener = listener
         self._patience_seconds = patience_seconds
         self._absent_hint = absent_hint
-        self._gate = gate
-        self._wide_gate = wide_gate
+        self._gates = gates
         self._has_connected = False
         self._complaints: set[str] = set()
         self._client: aiomqtt.Client | None = None
@@ -365,9 +373,9 @@ class Session:
         self._epoch = self._next_epoch()
         async with AsyncExitStack() as stack:
             if self._wide:
-                wide = self._make_client(f"{self._identifier}-wide", self._wide_gate)
+                wide = self._make_client(f"{self._identifier}-wide", self._gates.wide)
                 self._wide_client = await stack.enter_async_context(_connection(wide))
-            client = self._make_client(self._identifier, self._gate, self._make_will())
+            client = self._make_client(self._identifier, self._gates.own, self._make_will())
             self._client = await stack.enter_async_context(_connection(client))
             client.pending_calls_threshold = 1000
             try:

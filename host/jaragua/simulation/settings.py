@@ -23,7 +23,7 @@ ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
 #: Fields of a simulation that nothing of what is learned depends on.
-_OF_EVALUATION = frozenset({"evaluation", "curve_tasks"})
+_NOT_LEARNED_WITH = frozenset({"evaluation", "curve_tasks", "config"})
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Simulation(AggregationSettings, TrainingSettings):
     """Held-out tasks for each point of that curve."""
     buffered: Buffered | None = None
     """None: every round waits for its own devices."""
+    config: RunConfig | None = field(default=None, compare=False, repr=False)
+    """What it comes from; with it the folder of the simulation has the files of a run's folder, too (run_files.py)."""
     start: str = ""
     """Of first weights that are given, their `start_hash`; "": the seed's."""
 
@@ -73,7 +75,7 @@ class Simulation(AggregationSettings, TrainingSettings):
         values = asdict(self) | {"devices": list(self.devices), "checkpoints": list(self.checkpoints)}
         of_the_clock = values.pop("buffered") or {}
         said = {name: value for name, value in values.items() if getattr(self, name) != defaults[name]}
-        return {name: value for name, value in (said | of_the_clock).items() if name not in _OF_EVALUATION}
+        return {name: value for name, value in (said | of_the_clock).items() if name not in _NOT_LEARNED_WITH}
 
 
 def simulation_of(config: RunConfig) -> Simulation:
@@ -96,6 +98,7 @@ def simulation_of(config: RunConfig) -> Simulation:
         options=config.strategy.options,
         evaluation=config.evaluation,
         float_fraction=whole.float_fraction,
+        config=config,
         buffered=_buffered(config) if config.round.buffer else None,
     )
 

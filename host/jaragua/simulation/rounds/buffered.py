@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from itertools import tee
 from typing import Final
 
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 
 from jaragua import strategies
 from jaragua.errors import ConfigurationError
+from jaragua.settings import all_keys
 from jaragua.simulation.clients.engine import Trained, VirtualFleet
-from jaragua.simulation.rounds.state import SavedArrays, State
+from jaragua.simulation.rounds.state import RoundCounts, SavedArrays, State
 from jaragua.simulation.scheduling.draws import Draw
 from jaragua.simulation.scheduling.virtual_time import Arrival, Tally, VirtualRound, course
 from jaragua.simulation.settings import Buffered, Simulation, VirtualTime
@@ -29,14 +31,6 @@ from jaragua.strategies.registry import work_of
 from jaragua.strategies.stale import counted
 
 #: Least and most of each number; beyond them the clock's figures say nothing of any fleet.
-_LIMITS: Final = {
-    "buffer": (1, math.inf),
-    "max_staleness": (1, math.inf),
-    "staleness_exponent": (0, math.inf),
-    "compute_time_sigma": (0, 3),
-    "slow_fraction": (0, 1),
-    "slow_factor": (1, 1e6),
-}
 #: Of names in the arrays.
 _SIZE: Final = "bytes:"
 _WITHOUT: Final = "leave the buffer out: rounds then wait for their own devices"
@@ -81,15 +75,13 @@ class BufferedRounds:
         vector = checked_aggregate(self._strategy, now.number, state.vector, updates)
         excluded = self._exclusions.checked(self._strategy, now.number, state.vector, updates)
         blob = np.array(len(start))  # of what was saved by a version that knew only whole blobs
+        bytes_up = sum(int(arrays.get(_size_key(one.round_number, one.device), blob)) for one in now.arrivals)
         self._tally.add(now)
         after = state.after(
             now.number,
             vector,
-            excluded=excluded,
             arrays=_still_wanted(arrays, now) | self._channel.arrays(),
-            client_tasks=len(now.given),
-            bytes_up=sum(int(arrays.get(_size_key(one.round_number, one.device), blob)) for one in now.arrivals),
-            bytes_down=bytes_down,
+            counts=RoundCounts(len(now.given), bytes_up, bytes_down, excluded),
             checkpoints=self._simulation.checkpoints,
         )
         return after, trained
@@ -124,14 +116,18 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
         raise ConfigurationError(message, f"at most {simulation.clients}: so many devices are at work")
     if obstacle := _obstacle(simulation, strategy):
         raise ConfigurationError(f"'{simulation.strategy}' cannot be simulated with a buffer: {obstacle}", _WITHOUT)
-    for name, (least, most) in _LIMITS.items():
-        value = getattr(buffered, name)
-        if not (least <= value <= most and math.isfinite(value)):
-            raise ConfigurationError(f"{name} is {value:g}", _possible(least, most))
+    for name in (one.name for one in fields(buffered)):
+        _check_range(name, getattr(buffered, name))
 
 
-def _possible(least: float, most: float) -> str:
-    return f"{least:g} to {most:g} is possible" if math.isfinite(most) else f"a number from {least:g} on is possible"
+def _check_range(name: str, value: float) -> None:
+    """Raises: ConfigurationError for a value that a run's file could not have."""
+    setting = next(one.setting for one in all_keys() if one.name == name)
+    least, most = setting.least or 0, math.inf if setting.most is None else setting.most
+    least = max(least, 1) if name == "buffer" else least  # 0 in a file is a simulation without one
+    if not (least <= value <= most and math.isfinite(value)):
+        possible = f"{least:g} to {most:g}" if math.isfinite(most) else f"a number from {least:g} on"
+        raise ConfigurationError(f"{name} is {value:g}", f"{possible} is possible")
 
 
 def _obstacle(simulation: Simulation, strategy: Strategy) -> str:

@@ -27,7 +27,7 @@ from jaragua.simulation.models import model_for
 from jaragua.simulation.rounds import buffered
 from jaragua.simulation.rounds.buffered import BufferedRounds
 from jaragua.simulation.rounds.run_files import RunFiles
-from jaragua.simulation.rounds.state import State, StateFolder
+from jaragua.simulation.rounds.state import RoundCounts, State, StateFolder
 from jaragua.simulation.scheduling import draws
 from jaragua.simulation.scheduling.draws import Draw
 from jaragua.simulation.settings import (
@@ -56,7 +56,6 @@ def simulate(
     *,
     workers: int | None = None,
     state_folder: Path | None = None,
-    config: RunConfig | None = None,
     save_every_seconds: float = SAVE_EVERY_SECONDS,
     on_progress: OnProgress = lambda progress: None,
     cache: Path | None = None,
@@ -65,7 +64,6 @@ def simulate(
 ) -> SimulationResult:
     """Run a simulation from where its folder stands (or from the start) to its end, and evaluate what was learned.
 
-    config: what the simulation comes from; with it the folder has the files of a run's folder, too (run_files.py).
     workers: threads that train, and processes that draw; None: one for each core. ray: address of a cluster that trains
     in their place (ray_fleet.py). start: first weights, float64 [parameters], in place of the seed's; 0 rounds evaluate
     them. Raises: ConfigurationError, ModelError, DataError, ToolError, StoreError.
@@ -81,7 +79,7 @@ def simulate(
         _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
     ):
         backend = _backend(simulation, codec, fleet, cache, start)
-        saver = _Saver(folder, _run_files(state_folder, config, codec, fleet), save_every_seconds)
+        saver = _Saver(folder, _run_files(state_folder, simulation.config, codec, fleet), save_every_seconds)
         rounds = _Rounds(simulation, codec, strategy, backend, saver, on_progress)
         trained = rounds.run(count)
         state = replace(trained, vector=backend.start_of(trained.vector))
@@ -228,12 +226,9 @@ class _WholeRounds:
         after = state.after(
             number,
             vector,
-            excluded=excluded,
             start=self._backend.start_of(vector),
             arrays=self._channel.arrays(),
-            client_tasks=len(draw.devices),
-            bytes_up=bytes_up,
-            bytes_down=bytes_down,
+            counts=RoundCounts(len(draw.devices), bytes_up, bytes_down, excluded),
             checkpoints=self._simulation.checkpoints,
         )
         return after, trained

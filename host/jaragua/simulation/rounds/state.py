@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,16 @@ _CHECKPOINT: Final = "checkpoint:"
 _NUMBERS: Final = ("rounds_done", "client_tasks", "bytes_up", "bytes_down", "excluded")
 
 SavedArrays: TypeAlias = dict[str, NDArray[Any]]
+
+
+class RoundCounts(NamedTuple):
+    """What one round counted."""
+
+    client_tasks: int
+    bytes_up: int
+    bytes_down: int
+    excluded: int
+    """Updates that were not believed (R17)."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +68,11 @@ class State:
         moved: Vector,
         *,
         arrays: SavedArrays,
-        client_tasks: int,
-        bytes_up: int,
-        bytes_down: int,
-        excluded: int,
+        counts: RoundCounts,
         checkpoints: Collection[int],
         start: Vector | None = None,
     ) -> State:
-        """After another round that moved the vector; client_tasks, bytes and excluded: of that round alone.
+        """After another round that moved the vector; counts: of that round alone.
 
         start: what devices start from; None: the vector.
         """
@@ -75,10 +82,10 @@ class State:
             vector=moved,
             checkpoints=self.checkpoints | kept,
             rounds_done=round_number,
-            client_tasks=self.client_tasks + client_tasks,
-            bytes_up=self.bytes_up + bytes_up,
-            bytes_down=self.bytes_down + bytes_down,
-            excluded=self.excluded + excluded,
+            client_tasks=self.client_tasks + counts.client_tasks,
+            bytes_up=self.bytes_up + counts.bytes_up,
+            bytes_down=self.bytes_down + counts.bytes_down,
+            excluded=self.excluded + counts.excluded,
             arrays=arrays,
         )
 
