@@ -42,7 +42,7 @@ class ConfigurationError(JaraguaError):
     code = "configuration"
     exit_code = 3
     meaning = "The run's TOML cannot be read, or has unknown keys or values that do not fit."
-    remedy = "Every problem is listed with its line and key: mend them all and start again."
+    remedy = "Every problem is listed with its line and key: correct them all and start again."
 
 
 class PortError(JaraguaError):
@@ -114,7 +114,7 @@ class StoreError(RunError):
 
     code = "store"
     meaning = "A folder or database is damaged, of another version, or cannot be written; a disk is full or read-only."
-    remedy = "Make room on the disk, or mend the rights of the folder; a damaged one: put a copy back, or name another."
+    remedy = "Make room on the disk, or correct the folder's permissions. Damaged: restore a copy, or name another."
 
 
 class LostRunError(StoreError):
@@ -149,7 +149,7 @@ class Interrupted(JaraguaError):
     code = "interrupted"
     exit_code = 130
     meaning = "Ctrl-C or a termination signal stopped the command."
-    remedy = "Nothing stored is lost; a run goes on with `jaragua run CONFIG --resume`."
+    remedy = "Nothing stored is lost; a run continues with `jaragua run CONFIG --resume`."
 
 
 #: The compiler, the zoo and the broker do not know this package and have trees of their own: module and class of their

@@ -36,7 +36,7 @@ def is_in_zoo(name: str) -> bool:
 def model_of_images(name: str) -> Model:
     """The model of the zoo that an image is built for. Raises: ModelError, also for a file of one's own."""
     if is_file(name):
-        raise ModelError(f"{name} is a task of one's own: {NO_IMAGE}", WITHOUT_BOARDS)
+        raise ModelError(f"{name} is a task of your own: {NO_IMAGE}", WITHOUT_BOARDS)
     return model_named(name)
 
 

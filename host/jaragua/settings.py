@@ -348,7 +348,7 @@ class Key:
 
     @property
     def default_in_words(self) -> str:
-        """Where a default comes from that is no number: the model's, the strategy's, another key."""
+        """Where a default comes from that is not a number: the model's, the strategy's, another key."""
         origin = self.setting.default_from
         return f"the {origin}'s" if origin in ("model", "strategy") else origin
 

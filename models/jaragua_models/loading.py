@@ -1,4 +1,4 @@
-"""What the user names -> a network and its weights: a model of the zoo, a task of one's own, or a model file."""
+"""What the user names -> a network and its weights: a model of the zoo, a task of your own, or a model file."""
 
 from __future__ import annotations
 

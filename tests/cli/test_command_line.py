@@ -140,13 +140,13 @@ def test_a_broker_that_is_not_there(tmp_path: Path) -> None:
     said = failed(5, "run", str(path))
     assert "there is no connection to the broker at mqtt://127.0.0.1:1" in said
     assert "jaragua broker start" in said
-    assert "there is no run to go on with" in failed(9, "run", str(path), "--resume")
+    assert "there is no run to continue" in failed(9, "run", str(path), "--resume")
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text(MINIMAL)
-    assert "there is no run to go on with" in failed(9, "run", str(path), "--resume")
+    assert "there is no run to continue" in failed(9, "run", str(path), "--resume")
     assert not (tmp_path / "runs").exists()
 
 

@@ -328,7 +328,7 @@ def test_a_budget_that_holds_not_even_the_last_layer(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize("budget", ["0", "-5", "999999999"])
 def test_a_budget_the_board_has_not(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = refused(capsys, 2, "compile", "sine", "--board", "pico", "--ram-budget", budget)
-    assert "bytes is not to be had: pico has" in said
+    assert "bytes is not available: pico has" in said
 
 
 def test_a_layer_that_is_not_there_to_train(capsys: pytest.CaptureFixture[str]) -> None:

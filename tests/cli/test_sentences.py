@@ -35,7 +35,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("client --engine lite", 2, "'--engine': 'lite' is not one of 'native', 'litert'", "jaragua client --help"),
         ("broker stop", 2, "`jaragua broker` has no verb 'stop'", "there are: start, check; see"),
         ("broker", 2, "missing command", "see `jaragua broker --help`"),
-        ("run section.toml", 3, "section.toml:1: model: 3 must be a section, with its keys below", "mend them all"),
+        ("run section.toml", 3, "section.toml:1: model: 3 must be a section, with its keys below", "correct them all"),
         ("run folder", 3, "cannot read the configuration folder: Is a directory", "check the path"),
         ("status nowhere", 9, "there is no folder nowhere", "that `jaragua run` printed"),
         ("status folder", 9, "folder is not the folder of a run", "that `jaragua run` printed"),
@@ -45,7 +45,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("broker check --broker http://x", 5, "the broker URL has the scheme 'http', not mqtt", "write it as mqtt://"),
         ("broker check --broker mqtt://127.0.0.1:1", 5, "does not serve: Connection refused", "broker start"),
         ("broker start --data file", 5, "file cannot be used: a file is in its place", "--data"),
-        ("simulate --task sine --learning-rate 5", 3, "--set client.learning_rate: 5.0 must be less than 1", "mend"),
+        ("simulate --task sine --learning-rate 5", 3, "--set client.learning_rate: 5.0 must be less than 1", "correct"),
         ("demo --strategy nope", 3, "there is no strategy 'nope'", "known: "),
     ],
 )

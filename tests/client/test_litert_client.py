@@ -292,8 +292,8 @@ def test_an_export_replaces_nothing_but_a_file_of_its_kind(
     (tmp_path / "table.csv").write_text("machine,pressure,state")
     os.mkfifo(tmp_path / "null")
     for name, sentence in (
-        ("null", "is no ordinary file"),
-        (".", "is no ordinary file"),
+        ("null", "is not an ordinary file"),
+        (".", "is not an ordinary file"),
         ("table.csv", "is there, and no .tflite file"),
         ("no/digits.tflite", "There is no folder"),
     ):

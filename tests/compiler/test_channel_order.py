@@ -187,8 +187,8 @@ def test_channels_are_written_as_they_are_read() -> None:
         ("10+2", "layer 2 has no channel 10"),
         ("3-10", "layer 2 has no channel 10"),
         ("0-999999999", "layer 2 has no channel 999999999"),
-        ("11", "'11' is no number of channels, it has 10"),
-        ("0", "'0' is no number of channels, it has 10"),
+        ("11", "'11' is not a number of channels, it has 10"),
+        ("0", "'0' is not a number of channels, it has 10"),
         ("0-3+2", r"'0-3\+2' names channel 2 twice"),
         ("5+5", r"'5\+5' names channel 5 twice"),
         *(

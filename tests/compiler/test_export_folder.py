@@ -142,7 +142,7 @@ def test_force_does_not_replace_the_home_or_the_working_folder(tmp_path: Path, m
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path / "home" / "work")
     for folder in (Path("."), tmp_path / "home", tmp_path, Path("/")):
-        assert "is not to be replaced" in refused(folder, force=True).message
+        assert "must not be replaced" in refused(folder, force=True).message
     assert (tmp_path / "home" / "work").is_dir()
 
 
@@ -160,7 +160,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_place_to_be_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CompileError, match="is no folder to make 'out' in"):
+    with pytest.raises(CompileError, match="is not a folder, so 'out' cannot be made"):
         check_replaceable(tmp_path / "none" / "out", force=False)
 
 

@@ -150,7 +150,7 @@ def test_how_a_disk_is_mounted(
 
 def test_a_folder_without_room_or_without_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
-    assert places.problem_of(tmp_path / "file" / "x") == f"{tmp_path / 'file'} is no folder"
+    assert places.problem_of(tmp_path / "file" / "x") == f"{tmp_path / 'file'} is not a folder"
     monkeypatch.setattr(places, "ENOUGH_BYTES", 1 << 62)
     assert "MB left" in places.problem_of(tmp_path)
     monkeypatch.setattr(os, "access", lambda *_: False)
@@ -215,5 +215,5 @@ def test_people_read_a_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--for", "coordinator", "--broker", "mqtt://127.0.0.1:1"]) == 10
     said = capsys.readouterr().out
     assert "missing broker" in said
-    assert "mend it with: start a broker there, or check --broker" in said
+    assert "fix it with: start a broker there, or check --broker" in said
     assert said.endswith("for coordinator: not ready, missing: broker\n")

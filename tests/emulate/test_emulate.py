@@ -132,13 +132,13 @@ def test_a_model_that_is_none_is_told_in_the_words_of_the_build() -> None:
 
 
 def test_a_board_that_is_none_is_told() -> None:
-    with pytest.raises(UsageError, match="no emulated board"):
+    with pytest.raises(UsageError, match="is not an emulated board"):
         image_path("abacus", "digits")
 
 
 def test_the_verb_says_an_environment_that_is_none_before_anything_else(capfd: pytest.CaptureFixture[str]) -> None:
     assert run_command(["emulate", "--environment", "m7"]) == 2
-    assert capfd.readouterr().err.startswith("error: 'm7' is no emulated board")
+    assert capfd.readouterr().err.startswith("error: 'm7' is not an emulated board")
 
 
 def test_every_model_has_an_image_of_its_own() -> None:

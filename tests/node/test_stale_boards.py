@@ -71,4 +71,4 @@ def test_without_a_clone_it_is_said_where_images_are_built(tmp_path: Path, monke
 def test_images_are_of_the_zoo(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = ["--directory", str(tmp_path / "run")] if verb == "demo" else []
     assert run([verb, "--model", "valves.toml", *place]) == ModelError.exit_code
-    assert "valves.toml is a task of one's own: no image for a board" in capsys.readouterr().err
+    assert "valves.toml is a task of your own: no image for a board" in capsys.readouterr().err

@@ -155,7 +155,7 @@ def test_a_baud_rate_that_is_none_is_told() -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("tcp://127.0.0.1:4000", "no port"),
+        ("tcp://127.0.0.1:4000", "is not a port"),
         ("socket://127.0.0.1", "no host and port"),
         ("socket://:4000", "no host and port"),
         ("socket://127.0.0.1:x", "no host and port"),

@@ -295,7 +295,7 @@ def test_a_training_device_with_too_few_samples_is_said_before_the_training(make
 
 
 def test_a_training_that_diverges_is_said(make: Any) -> None:
-    with pytest.raises(RunError, match="of 5 held-out tasks the error is no number after adapting"):
+    with pytest.raises(RunError, match="of 5 held-out tasks the error is not a number after adapting"):
         simulate(make(strategy="scratch", engine="float32", eval_learning_rate=0.99, eval_shots=200))
 
 

@@ -129,7 +129,7 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path: Path, capsys: pytest.Captu
     os.mkfifo(device)
     code, document = told(capsys, *DIGITS, "--rounds", "1000000", "--save", str(device))
     assert code == 9
-    assert "is no ordinary file" in document["error"]["message"]
+    assert "is not an ordinary file" in document["error"]["message"]
     assert device.is_fifo()
 
 

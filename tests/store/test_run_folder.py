@@ -157,5 +157,5 @@ def test_the_learning_curves_of_devices_can_be_read_and_drawn(tmp_path: Path) ->
     }
     draw(summary, tmp_path / "pictures" / "curves.svg")
     assert "board-1" in (tmp_path / "pictures" / "curves.svg").read_text()
-    with pytest.raises(UsageError, match="is no picture"):
+    with pytest.raises(UsageError, match="is not a picture"):
         draw(summary, tmp_path / "curves.docx")

@@ -190,7 +190,7 @@ LEAVING = "import sys\nfrom jaragua.strategies import Strategy\nclass Own(Strate
         ("PASSES = 1.5", 3, "PASSES of 'own:Own' is 1.5"),
         ("PASSES = 0", 3, "PASSES of 'own:Own' is 0"),
         ("BATCH = -1", 3, "BATCH of 'own:Own' is -1"),
-        ("OPTIONS = {'doubt': 'much'}", 9, "option 'doubt' is 'much', which is no number"),
+        ("OPTIONS = {'doubt': 'much'}", 9, "option 'doubt' is 'much', which is not a number"),
     ],
 )
 def test_a_class_with_a_wrong_inside_ends_with_a_sentence(

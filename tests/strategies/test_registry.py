@@ -64,7 +64,7 @@ def test_a_strategy_that_cannot_be_loaded_is_named(own_module: str, name: str) -
 
 
 def test_a_class_that_is_no_strategy_is_refused(own_module: str) -> None:
-    with pytest.raises(ConfigurationError, match="no strategy"):
+    with pytest.raises(ConfigurationError, match="is not a strategy"):
         strategies.create(f"{own_module}:NoStrategy", Settings(5))
 
 

@@ -271,7 +271,7 @@ def test_l4_9_a_damaged_message_is_a_message_or_a_message_error(place: int, byte
         ("8101", "1 items instead of 2"),
         ("8218630a", "no message has the number 99"),
         ("82f501", "not an array that begins with a number"),
-        ("62c328", "no CBOR"),  # not UTF-8
+        ("62c328", "not CBOR"),  # not UTF-8
     ],
 )
 def test_l4_9_malformed_requests_are_refused_by_name(data: str, why: str) -> None:

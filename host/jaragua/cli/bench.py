@@ -26,10 +26,14 @@ _OPERATOR = "  {:<28} {:>10} {:>20} {:>12}"
 @app.command()
 def bench(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
-    model: Annotated[list[str] | None, typer.Option("--model", help="Measure only this one (may be repeated).")] = None,
-    batches: Annotated[bool, typer.Option("--batches", help="TinyReptile beside batch Reptile, by task size.")] = False,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="Measure only this model; may be repeated.")
+    ] = None,
+    batches: Annotated[
+        bool, typer.Option("--batches", help="Compare TinyReptile with batch Reptile, by task size.")
+    ] = False,
 ) -> None:
-    """Count the instructions of a training step on an emulated Cortex-M4, beside float32 in plain loops."""
+    """Count the instructions of a training step on an emulated Cortex-M4, and of the same in float32."""
     if batches:
         _bench_batches(model, json)
         return

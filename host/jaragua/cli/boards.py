@@ -14,7 +14,7 @@ app = typer.Typer()
 
 @app.command()
 def boards(json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False) -> None:
-    """List the boards known by name, with their memory and what of it is kept for the rest of a firmware."""
+    """List the boards known by name, with their memory and the part of it that a network may use."""
     from jaragua_compiler.planning.boards import boards as known
 
     if json:

@@ -19,14 +19,14 @@ _LOOK_SECONDS = 0.25
 def start(
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port; none: that of --data, else 1883, else the next free one."),
+        typer.Option(min=1, max=65535, help="Port; default: that of --data, else 1883, else the next free one."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder for retained messages and the port.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the URL as a JSON document.")] = False,
 ) -> None:
-    """Start mosquitto on this machine's loopback; prints its URL and runs until Ctrl-C.
+    """Start mosquitto on the loopback interface; print its URL and run until Ctrl-C.
 
-    Started again it has the same port: 1883 if that is free, or what its data folder had before.
+    A restarted broker has the same port: that of its data folder, or 1883 if that is free.
     """
     from jaragua.node.program import run_until_signal
     from jaragua_broker import USUAL_PORT, Broker
@@ -40,7 +40,7 @@ def check(
     broker: Annotated[str, typer.Option(help="URL of the broker, e.g. mqtt://127.0.0.1:1883.")],
     json: Annotated[bool, typer.Option("--json", help="Print the result as a JSON document.")] = False,
 ) -> None:
-    """See whether an MQTT 5 broker answers at a URL and lets this user in."""
+    """Check that an MQTT 5 broker answers at a URL and accepts this user."""
     import asyncio
 
     from jaragua.cli import output

@@ -34,20 +34,22 @@ class ClientOptions:
     broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")]
     fleet: Annotated[str, typer.Option(help="Name of the fleet.")]
     node: Annotated[str, typer.Option(help="Name of this machine in the fleet: a-z, 0-9 and -.")]
-    model: Annotated[str | None, typer.Option(help="Model of the zoo; none: what the run says.")] = None
+    model: Annotated[str | None, typer.Option(help="Model of the zoo, or a TOML file; default: that of the run.")] = (
+        None
+    )
     engine: Annotated[EngineName, typer.Option(help="native: the boards' C; litert: float32.")] = EngineName.NATIVE
     litert: Annotated[Path | None, typer.Option(help="Training file, or a folder of them, for --engine litert.")] = None
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; none: ~/.local/state/jaragua.")] = None
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; default: ~/.local/state/jaragua.")] = None
     patience: Annotated[
-        float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; none: for ever.")
+        float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; default: for ever.")
     ] = None
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False
 
 
 @app.command()
 @from_fields(ClientOptions)
 def client(options: ClientOptions) -> None:
-    """Put this machine into the fleet as a device (Pi class); runs until Ctrl-C."""
+    """Make this machine a device of the fleet (Pi class); run until Ctrl-C."""
     from jaragua.node.node import NodeSettings, default_data_dir
     from jaragua.node.program import run_until_signal, say_log
     from jaragua.node.url import parse_broker_url

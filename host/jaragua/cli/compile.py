@@ -28,29 +28,34 @@ class CompileOptions:
     """The options of `jaragua compile`."""
 
     model: Annotated[
-        str, typer.Argument(help="A model of the zoo, a model file (.keras, .onnx, .tflite) or a task's .toml.")
+        str,
+        typer.Argument(help="A model of the zoo, a model file (.keras, .onnx, .tflite) or the TOML file of a task."),
     ]
-    board: Annotated[str, typer.Option(help="Board it is for; `jaragua boards` lists them.")]
+    board: Annotated[str, typer.Option(help="Target board; `jaragua boards` lists them.")]
     weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8.")] = None
     train: Annotated[
         str | None,
-        typer.Option(help="What trains: all, last, auto, or layers (0,2; 0:8 or 0:1-3+7 for some channels)."),
+        typer.Option(help="Layers that train: all, last, auto, or numbers (0,2; 0:8 or 0:1-3+7 for some channels)."),
     ] = None
-    ram_budget: Annotated[int | None, typer.Option(help="Bytes of RAM it may take; by default all the board has.")] = (
-        None
+    ram_budget: Annotated[
+        int | None, typer.Option(help="Bytes of RAM that the network may use; default: all of the table.")
+    ] = None
+    start: Annotated[
+        Path | None, typer.Option(help="Weights to start from: the .safetensors file of a run or simulation.")
+    ] = None
+    loss: Annotated[str | None, typer.Option(help="Loss, for a model file that does not name one.")] = None
+    out: Annotated[Path | None, typer.Option(help="Folder to write; default: NETWORK-BOARD.")] = None
+    samples: Annotated[Path | None, typer.Option(help="Typical inputs: a .npy file, one row per sample.")] = None
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that `jaragua compile` did not write.")] = (
+        False
     )
-    start: Annotated[Path | None, typer.Option(help="Weights to start with: a run's .safetensors file.")] = None
-    loss: Annotated[str | None, typer.Option(help="Loss of a model file that does not say its own.")] = None
-    out: Annotated[Path | None, typer.Option(help="Folder to make; by default NETWORK-BOARD here.")] = None
-    samples: Annotated[Path | None, typer.Option(help="Typical inputs: a .npy file, one row a sample.")] = None
-    force: Annotated[bool, typer.Option("--force", help="Write over files that are of somebody else.")] = False
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False
 
 
 @app.command()
 @from_fields(CompileOptions)
 def compile(options: CompileOptions) -> None:
-    """Write the C of a network that trains on a board: a folder that builds on its own, in anyone's firmware."""
+    """Write a network as a folder of C that trains on a board, for any firmware."""
     from jaragua_compiler.export import Choice, check_fits, check_replaceable, compile_model, write_folder
     from jaragua_models.loading import load_model
 

@@ -25,14 +25,12 @@ def demo(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of training.")] = 100,
     tasks: Annotated[int, typer.Option(min=2, max=1000, help="Held-out tasks the new board is evaluated on.")] = 24,
     model: Annotated[str, typer.Option(help="Model of the zoo.")] = "digits",
-    strategy: Annotated[
-        str, typer.Option(help="How the first weights move: tinyreptile, tinymetafed …")
-    ] = "tinyreptile",
-    seed: Annotated[int, typer.Option(min=0, help="Of the first weights and the tasks.")] = 1,
-    directory: Annotated[Path | None, typer.Option(help="Run folder; none: runs/demo-<time>.")] = None,
+    strategy: Annotated[str, typer.Option(help="Strategy: tinyreptile, tinymetafed …")] = "tinyreptile",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first weights and the tasks.")] = 1,
+    directory: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/demo-<time>.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
-    """Watch emulated boards learn to learn over a real broker, then a new board adapt."""
+    """Train emulated boards over a real broker, then adapt a new board to its own tasks."""
     from jaragua.cli.demo_progress import watcher
     from jaragua.demo import Demonstration, DemoSettings
 

@@ -22,16 +22,18 @@ app = typer.Typer()
 def doctor(
     role: Annotated[
         str | None,
-        typer.Option("--for", help="client, gateway, coordinator, demo, or any; none: demo in a clone, else any."),
+        typer.Option("--for", help="client, gateway, coordinator, demo, or any; default: demo in a clone, else any."),
     ] = None,
-    broker: Annotated[str | None, typer.Option(help="URL of the broker that has to answer.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; none: ~/.local/state/jaragua.")] = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Folder of runs; none: runs, here.")] = None,
+    broker: Annotated[str | None, typer.Option(help="URL of a broker that must answer.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the outbox; default: ~/.local/state/jaragua.")
+    ] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Folder of runs; default: runs.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Check that this machine has what its role needs; say how to get what is missing.
+    """Check that this machine has what its role needs, and say how to install what is missing.
 
-    The exit code is 10 if the role cannot do without something that is missing. What is optional is a note.
+    The exit code is 10 if a requirement is missing. Optional items are notes.
     """
     from jaragua.doctor import Wanted, checks_of, default_role
 
@@ -67,4 +69,4 @@ def _lines(checks: Sequence[Check], role: Role) -> list[str]:
 def _of_check(check: Check, width: int) -> list[str]:
     mark = "ok" if check.ok else "missing" if check.needed else "note"
     lines = [f"{mark:7} {check.name:{width}} {check.found or check.purpose}"]
-    return lines if check.ok else [*lines, f"        {check.purpose}; mend it with: {check.mend}"]
+    return lines if check.ok else [*lines, f"        {check.purpose}; fix it with: {check.mend}"]

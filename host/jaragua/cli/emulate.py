@@ -20,14 +20,14 @@ _CHECK_SECONDS = 0.5
 
 @app.command()
 def emulate(
-    count: Annotated[int, typer.Option(min=1, max=256, help="How many boards.")] = 1,
+    count: Annotated[int, typer.Option(min=1, max=256, help="Number of boards.")] = 1,
     model: Annotated[str, typer.Option(help="Model of the zoo the image is built for.")] = "digits",
     environment: Annotated[
         str, typer.Option(help="qemu_m4 (Cortex-M4 on QEMU) or native (a process on a pty).")
     ] = "qemu_m4",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document with the ports.")] = False,
 ) -> None:
-    """Start emulated boards; prints one port a line and runs until Ctrl-C."""
+    """Start emulated boards; print one port per line and run until Ctrl-C."""
     from jaragua.emulate import EmulatedFleet, build_image
     from jaragua.emulate.image import check_environment
     from jaragua.models import model_of_images

@@ -15,13 +15,14 @@ app = typer.Typer()
 @app.command()
 def export_litert(
     model: Annotated[
-        str, typer.Argument(help="A model of the zoo, a model file (.keras, .onnx, .tflite) or a task's .toml.")
+        str,
+        typer.Argument(help="A model of the zoo, a model file (.keras, .onnx, .tflite) or the TOML file of a task."),
     ],
-    out: Annotated[Path | None, typer.Option(help="File to write; by default NETWORK.tflite here.")] = None,
-    loss: Annotated[str | None, typer.Option(help="Loss of a model file that does not say its own.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; default: NETWORK.tflite.")] = None,
+    loss: Annotated[str | None, typer.Option(help="Loss, for a model file that does not name one.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
-    """Write a .tflite file that trains: for `jaragua client --engine litert`. Needs TensorFlow; the client does not."""
+    """Write a training file (.tflite) for `jaragua client --engine litert`. Needs TensorFlow; the client does not."""
     from jaragua.cli.compile import loss_of
     from jaragua.errors import ToolError
     from jaragua_compiler.litert.export import TensorFlowMissing, export

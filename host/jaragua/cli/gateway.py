@@ -19,29 +19,31 @@ app = typer.Typer()
 class GatewayOptions:
     """The options of `jaragua gateway`."""
 
-    port: Annotated[list[str], typer.Option(help="/dev/tty…, a pty, or socket://host:port; once a board.")]
+    port: Annotated[list[str], typer.Option(help="/dev/tty…, a pty, or socket://host:port; once per board.")]
     broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")]
     fleet: Annotated[str, typer.Option(help="Name of the fleet.")]
-    node: Annotated[str | None, typer.Option(help="Name of this gateway: a-z, 0-9 and -; none: the host's.")] = None
+    node: Annotated[str | None, typer.Option(help="Name of this gateway: a-z, 0-9 and -; default: the host's.")] = None
     id: Annotated[list[str] | None, typer.Option(help="Name of a board, in the order of the ports.")] = None
-    model: Annotated[str | None, typer.Option(help="Model of the zoo; none: what the run says.")] = None
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; none: ~/.local/state/jaragua.")] = None
+    model: Annotated[str | None, typer.Option(help="Model of the zoo, or a TOML file; default: that of the run.")] = (
+        None
+    )
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; default: ~/.local/state/jaragua.")] = None
     patience: Annotated[
-        float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; none: for ever.")
+        float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; default: for ever.")
     ] = None
     require_ports: Annotated[
-        bool, typer.Option("--require-ports", help="End with exit code 4 if a port is absent at the start.")
+        bool, typer.Option("--require-ports", help="End with exit code 4 if a port is missing at the start.")
     ] = False
     board_patience: Annotated[
-        float | None, typer.Option(help="Factor on the times a board may be silent or slow; 10 for a slow machine.")
+        float | None, typer.Option(help="Factor on all time-outs of a board; 10 for a slow machine.")
     ] = None
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False
 
 
 @app.command()
 @from_fields(GatewayOptions)
 def gateway(options: GatewayOptions) -> None:
-    """Put the boards on serial ports into the fleet; runs until Ctrl-C."""
+    """Connect boards on serial ports to the fleet; run until Ctrl-C."""
     from jaragua.gateway.gateway import board_opener, port_settings, run_gateway
     from jaragua.node.node import NodeSettings, default_data_dir
     from jaragua.node.program import run_until_signal, say_log

@@ -93,7 +93,7 @@ def _without_training(given: Collection[str], wanted: Simulation, strategy: Stra
 
 
 def _passes_once(wanted: Simulation, strategy: Strategy, trains: bool) -> bool:
-    """Whether devices meet each sample once, whenever they learn; a strategy of one's own may ask for anything."""
+    """Whether devices meet each sample once, whenever they learn; a strategy of your own may ask for anything."""
     once = wanted.strategy in REGISTRY and work_of(strategy, 1).passes == 1
     return wanted.evaluation.passes == 1 and (once or not trains)
 

@@ -22,22 +22,22 @@ from jaragua.errors import Interrupted, JaraguaError, UsageError
 
 #: Every verb with the line that `jaragua --help` shows; the order is the order of the list.
 VERBS = {
-    "demo": "Watch emulated boards learn, end to end, without hardware.",
+    "demo": "Train a fleet of emulated boards, end to end, without hardware.",
     "run": "Run the rounds of a configuration (the coordinator).",
     "status": "Show where a run stands.",
-    "simulate": "Simulate a fleet on this machine, in the boards' own arithmetic.",
+    "simulate": "Simulate a fleet on this machine, in the arithmetic of the boards.",
     "reproduce": "Make the tables and figures of docs/results/results.md.",
     "broker": "Start or check an MQTT broker.",
-    "gateway": "Put the boards on serial ports into the fleet.",
-    "client": "Put this machine into the fleet as a device (Pi class).",
-    "monitor": "Show what a board says, decoded live.",
+    "gateway": "Connect boards on serial ports to the fleet.",
+    "client": "Make this machine a device of the fleet (Pi class).",
+    "monitor": "Show what a board sends, decoded live.",
     "emulate": "Start emulated boards.",
-    "online": "Let a board go on learning from a stream: a new class, a drift.",
-    "compile": "Write a network's C for a board: a folder that builds on its own.",
-    "export-litert": "Write the file with which a Pi learns in LiteRT (needs TensorFlow).",
+    "online": "Train a deployed board on a stream: a new class, a drift.",
+    "compile": "Write a network as a folder of C for a board.",
+    "export-litert": "Write a training file for a Pi with LiteRT (needs TensorFlow).",
     "boards": "List the boards known by name, with their memory.",
     "bench": "Count the instructions of a training step (emulated board).",
-    "doctor": "Check that this machine has what its role needs; say how to get the rest.",
+    "doctor": "Check that this machine has what its role needs.",
 }
 
 

@@ -26,10 +26,10 @@ _KIND_WIDTH = 9
 def monitor(
     port: Annotated[str, typer.Option(help="/dev/tty…, a pty, or socket://host:port.")],
     baud: Annotated[int, typer.Option(help="Baud rate of a serial port.")] = 115200,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a port that is not there yet.")] = False,
 ) -> None:
-    """Show what a board says, decoded live; Ctrl-C ends with the link's health."""
+    """Show what a board sends, decoded live; Ctrl-C prints the state of the link."""
     from jaragua.monitor import lines
     from jaragua.monitor.limit import LineLimit
     from jaragua.monitor.session import Monitor

@@ -34,16 +34,16 @@ class OnlineOptions:
     task: Annotated[str, typer.Option(help="digits, keywords, or a model of omniglot.")] = "digits"
     port: Annotated[str, typer.Option(help="A board: /dev/tty…, a pty, or socket://host:port.")] = ""
     emulate: Annotated[bool, typer.Option("--emulate", help="Build the image and start a board on QEMU.")] = False
-    native: Annotated[bool, typer.Option("--native", help="This machine's own engine (a Pi).")] = False
-    seed: Annotated[int, typer.Option(min=0, help="Of the split, the first weights and the stream.")] = 1
-    new: Annotated[int | None, typer.Option(min=0, help="The class that is not known at first; default: drawn.")] = None
-    pure: Annotated[bool, typer.Option("--pure", help="The new class comes alone, not mixed with others.")] = False
-    changed: Annotated[int, typer.Option(min=1, max=MOST_CHANGED, help="Samples after the inputs have changed.")] = 150
-    replays: Annotated[int, typer.Option(min=0, max=64, help="Prototypes learned again with each sample.")] = 8
+    native: Annotated[bool, typer.Option("--native", help="Run the board's C on this machine (a Pi).")] = False
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the split, the first weights and the stream.")] = 1
+    new: Annotated[int | None, typer.Option(min=0, help="The class that is unknown at first; default: drawn.")] = None
+    pure: Annotated[bool, typer.Option("--pure", help="Send the new class alone, not mixed with others.")] = False
+    changed: Annotated[int, typer.Option(min=1, max=MOST_CHANGED, help="Number of samples with changed inputs.")] = 150
+    replays: Annotated[int, typer.Option(min=0, max=64, help="Prototypes to train on after each sample.")] = 8
     standardise: Annotated[
-        bool, typer.Option("--standardise", help="The board standardises its inputs with running statistics.")
+        bool, typer.Option("--standardise", help="Standardise the inputs on the board with running statistics.")
     ] = False
-    learning_rate: Annotated[float, typer.Option(help="Of the last layer.")] = 0.02
+    learning_rate: Annotated[float, typer.Option(help="Learning rate of the last layer.")] = 0.02
     start: Annotated[
         Path | None, typer.Option(help="Folder of `jaragua simulate --directory`: weights the start is trained from.")
     ] = None
@@ -53,7 +53,7 @@ class OnlineOptions:
 @app.command()
 @from_fields(OnlineOptions)
 def online(options: OnlineOptions) -> None:
-    """Stream labelled samples to a board that predicts each, then learns it: known classes, a new one, a drift."""
+    """Stream labelled samples to a board. It predicts each, then trains on it: known classes, a new class, a drift."""
     from jaragua.online.lesson import Script, known_classes, teach
     from jaragua.online.pools import pools
     from jaragua.online.trained_model import saved_weights, train_model

@@ -121,7 +121,7 @@ def changes(given: Given, options: Sequence[Option], assignments: Sequence[str])
     for text in assignments:
         key, value = _assigned(text)
         if key in found:
-            raise UsageError(f"{key} is given twice", "give it once: which of them counts is not to be seen")
+            raise UsageError(f"{key} is given twice", "give it once: it is unclear which one counts")
         found[key] = value
     return found
 

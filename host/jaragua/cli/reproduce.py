@@ -30,22 +30,26 @@ app = typer.Typer()
 class ReproduceOptions:
     """The options of `jaragua reproduce`."""
 
-    short: Annotated[bool, typer.Option("--short", help="A minute: that everything works, not what it gives.")] = False
-    full: Annotated[bool, typer.Option("--full", help="The papers' sizes: days on two cores.")] = False
-    only: Annotated[list[str] | None, typer.Option(help="task, or task/strategy; repeat.")] = None
-    folder: Annotated[Path | None, typer.Option(help="Of the records; default: runs/reproduce-<scale>.")] = None
-    document: Annotated[Path | None, typer.Option(help="Default: results.md in that folder.")] = None
+    short: Annotated[
+        bool, typer.Option("--short", help="A minute: checks that everything works; the figures mean nothing.")
+    ] = False
+    full: Annotated[bool, typer.Option("--full", help="The sizes of the papers: days on two cores.")] = False
+    only: Annotated[list[str] | None, typer.Option(help="Only this task, or task/strategy; may be repeated.")] = None
+    folder: Annotated[Path | None, typer.Option(help="Folder of the records; default: runs/reproduce-<scale>.")] = None
+    document: Annotated[Path | None, typer.Option(help="Document to write; default: results.md in that folder.")] = None
     figures: Annotated[bool, typer.Option(help="Draw figures beside the document (extra `plots`).")] = True
-    workers: Annotated[int | None, typer.Option(min=1, help="Default: one for each core.")] = None
-    render_only: Annotated[bool, typer.Option("--render-only", help="From the records there are.")] = False
-    list_only: Annotated[bool, typer.Option("--list", help="Only name the experiments.")] = False
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")] = None
+    render_only: Annotated[
+        bool, typer.Option("--render-only", help="Write the document from existing records; simulate nothing.")
+    ] = False
+    list_only: Annotated[bool, typer.Option("--list", help="List the experiments and end.")] = False
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False
 
 
 @app.command()
 @from_fields(ReproduceOptions)
 def reproduce(options: ReproduceOptions) -> None:
-    """Make the tables and figures of docs/results/results.md. Stopped and started again, it goes on where it was."""
+    """Make the tables and figures of docs/results/results.md. Stopped and started again, it continues."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from jaragua.experiments.reproduce import Store, read_plan
 
@@ -119,7 +123,7 @@ def _run(plan: Plan, store: Any, workers: int | None, render_only: bool) -> Foun
         with _progress() as on_progress:
             return run(plan, store, on_progress, workers)
     except KeyboardInterrupt:
-        raise Interrupted("stopped; what is done is kept", "give the same command to go on") from None
+        raise Interrupted("stopped; what is done is kept", "give the same command to continue") from None
 
 
 def _write(plan: Plan, found: Found, target: Path, command: str, with_figures: bool) -> list[str]:

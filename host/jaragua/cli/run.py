@@ -23,30 +23,34 @@ app = typer.Typer()
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(help="The run's TOML; docs/reference/configuration.md lists its keys.")],
+    config: Annotated[
+        Path, typer.Argument(help="The run file (TOML); docs/reference/configuration.md lists its keys.")
+    ],
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Only go on with a run that was begun; rounds that were lost are done again."),
+        typer.Option("--resume", help="Continue an existing run only; repeat rounds that were lost."),
     ] = False,
     new: Annotated[
-        bool, typer.Option("--new", help="Begin anew; what is in the run's folder is kept in earlier-<n> there.")
+        bool,
+        typer.Option("--new", help="Start from the beginning; the folder's content is moved to earlier-<n> in it."),
     ] = False,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="End another coordinator that serves the fleet, and go on in its place.")
+        bool,
+        typer.Option("--take-over", help="End another coordinator that serves the fleet, and continue in its place."),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Run the rounds of a configuration (the coordinator).
 
-    A run that was stopped or killed goes on where it was when the same command is given again. If its database knows
-    less than the files beside it, nothing is changed without --resume or --new.
+    A run that was stopped or killed continues when the same command is given again. If its database knows fewer rounds
+    than the files beside it, nothing is changed without --resume or --new.
     """
     from jaragua.cli.run_progress import watcher
     from jaragua.config import load
     from jaragua.store import open_run
 
     if resume and new:
-        raise UsageError("--resume goes on with a run and --new begins one", "leave one of the two out")
+        raise UsageError("--resume continues a run and --new starts one", "leave one of the two out")
     settings = load(config)
     _refuse_nothing_to_resume(settings, resume)
     _say_what_boards_need(settings)
@@ -64,7 +68,7 @@ def _refuse_nothing_to_resume(settings: RunConfig, resume: bool) -> None:
     from jaragua.store import holds_run
 
     if resume and not holds_run(settings.run.directory):
-        message = f"there is no run to go on with in {settings.run.directory}"
+        message = f"there is no run to continue in {settings.run.directory}"
         raise RunError(message, "begin it: the same command without --resume")
 
 

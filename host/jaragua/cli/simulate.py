@@ -116,7 +116,7 @@ def _run(wanted: Simulation, folder: Path | None, how: dict[str, Any]) -> Simula
         with progress(wanted.rounds) as on_progress:
             return run_simulation(wanted, state_folder=folder, on_progress=on_progress, **how)
     except KeyboardInterrupt:
-        hint = "give the same command to go on" if folder else "with --directory FOLDER it could be gone on with"
+        hint = "give the same command to continue" if folder else "with --directory FOLDER it could be continued"
         raise Interrupted("stopped" + ("; what was learned is saved" if folder else ""), hint) from None
 
 

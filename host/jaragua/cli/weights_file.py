@@ -30,7 +30,7 @@ def check_place(path: Path) -> None:
     if path.is_dir():
         raise StoreError(f"{path} is a folder", "name a file in it, for example start.safetensors")
     if path.exists() and not path.is_file():
-        raise StoreError(f"{path} is no ordinary file: a device would be replaced by one", "name another place")
+        raise StoreError(f"{path} is not an ordinary file: a device would be replaced by one", "name another place")
     if path.exists() and not _is_replaceable(path):
         raise StoreError(f"{path} is there, and no file of weights", "name another place, or take it away")
     if not folder.is_dir():

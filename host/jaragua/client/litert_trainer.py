@@ -94,7 +94,7 @@ class LitertTrainer:
     async def read_update(self) -> bytes:
         """The weights of the engine that worked last, in the form of its start.
 
-        Raises: CompileError if a blob is wanted and a weight is no finite number.
+        Raises: CompileError if a blob is wanted and a weight is not a finite number.
         """
         if self._engine is None or self._plan is None:
             raise RuntimeError("read_update before train")

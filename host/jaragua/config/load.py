@@ -222,7 +222,7 @@ def _configuration_error(problems: list[Problem], text: str, path: Path, changes
         for line, problem in described
     ]
     count = f"{len(listing)} problems" if len(listing) > 1 else "1 problem"
-    hint = "mend them all and start again; docs/reference/configuration.md lists every key"
+    hint = "correct them all and start again; docs/reference/configuration.md lists every key"
     return ConfigurationError("\n".join([f"{count} in the configuration {path}:", *listing]), hint)
 
 

@@ -132,5 +132,5 @@ def _require_numbers(vector: Vector) -> None:
         count = len(finite) - int(finite.sum())
         raise CompileError(
             f"{count} of {len(finite)} weights are no finite numbers, or too large for float32.",
-            "Look at what made them: the training diverged, or a strategy of one's own divided by zero.",
+            "Look at what made them: the training diverged, or a strategy of your own divided by zero.",
         )

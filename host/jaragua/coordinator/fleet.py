@@ -189,7 +189,7 @@ class Fleet:
     def raise_if_broken(self) -> None:
         """Raise what ended the connection for good, if anything did."""
         if self._is_superseded:
-            hint = "one coordinator serves a fleet; this run can be gone on with when the other one has ended"
+            hint = "one coordinator serves a fleet; this run can be continued when the other one has ended"
             raise RunError(f"another coordinator has taken over the fleet '{self.name}'", hint)
         if self._task is not None and self._task.done() and not self._task.cancelled():
             self._task.result()

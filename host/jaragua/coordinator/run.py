@@ -70,8 +70,8 @@ def _check_packing(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> N
     newest = folder.store.initialisation(record.run)
     if _sha256(codec.pack(newest.vector)) != newest.blob_hash:
         raise StoreError(
-            f"the run in {folder.path} was begun with a model or a compiler that packs other bytes",
-            "go on with the version of Jaragua it was begun with, or start a run in another folder",
+            f"the run in {folder.path} was started with a model or a compiler that packs other bytes",
+            "continue with the version of Jaragua that started it, or start a run in another folder",
         )
 
 
@@ -177,7 +177,7 @@ def _require_believed(closed: Sequence[Any]) -> None:
     if all(len(metrics.get("excluded", {})) >= len(metrics["devices"]) for metrics in closed):
         device, reason = next(iter(closed[-1]["excluded"].items()))
         message = f"no update of this run was believed, and its model is the one it began with; of {device}: {reason}"
-        raise RunError(message, "look at the devices, then begin anew: `jaragua run CONFIG --new`")
+        raise RunError(message, "look at the devices, then start from the beginning: `jaragua run CONFIG --new`")
 
 
 def _tallies(closed: list[Any]) -> tuple[events.DeviceTally, ...]:

@@ -24,7 +24,7 @@ def problem_of(folder: Path, *, is_run_from: bool = False) -> str:
     """What is wrong with a folder, "" if nothing is."""
     there = _nearest(folder)
     if not there.is_dir():
-        return f"{there} is no folder"
+        return f"{there} is not a folder"
     if _is_read_only(there):
         return "its disk is read-only"
     if not os.access(there, os.W_OK | os.X_OK):

@@ -48,7 +48,7 @@ def _folder(environment: str, model: str, accumulate: bool) -> str:
 def check_environment(environment: str) -> None:
     """Raises: UsageError if it is none whose image runs on an emulator or as a process."""
     if environment not in _PROGRAMS:
-        raise UsageError(f"{environment!r} is no emulated board", f"Take one of: {', '.join(_PROGRAMS)}.")
+        raise UsageError(f"{environment!r} is not an emulated board", f"Take one of: {', '.join(_PROGRAMS)}.")
 
 
 def _built_path(environment: str, model: str, accumulate: bool) -> Path:

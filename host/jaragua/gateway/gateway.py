@@ -48,7 +48,7 @@ def _names(urls: Sequence[str], device_ids: Sequence[str]) -> Sequence[str | Non
         )
     for name in device_ids:
         if not is_id(name):
-            raise UsageError(f"--id {name!r} is no name", "use a-z, 0-9 and -, 1 to 32 characters")
+            raise UsageError(f"--id {name!r} is not a name", "use a-z, 0-9 and -, 1 to 32 characters")
     return device_ids
 
 

@@ -224,7 +224,7 @@ class Device:
         told = f"its image computes the network of '{self._model}', the run that of '{wanted}'"
         if is_in_zoo(wanted):
             return f"{told}; update it: JARAGUA_MODEL={wanted} {self.update_command}"
-        return f"{told}, a task of one's own, and {NO_IMAGE}: {WITHOUT_BOARDS}"
+        return f"{told}, a task of your own, and {NO_IMAGE}: {WITHOUT_BOARDS}"
 
 
 def _in_integers(job: DeviceJob) -> DeviceJob:

@@ -75,7 +75,7 @@ class NodeSettings:
     def __post_init__(self) -> None:
         for what, name in (("fleet", self.fleet), ("node", self.node)):
             if not is_id(name):
-                raise UsageError(f"--{what} {name!r} is no name", "use a-z, 0-9 and -, 1 to 32 characters")
+                raise UsageError(f"--{what} {name!r} is not a name", "use a-z, 0-9 and -, 1 to 32 characters")
 
     @property
     def outbox_path(self) -> Path:
@@ -285,7 +285,7 @@ class Node:
         try:
             self._sampler = self._sampler_of(run.model)
         except ModelError as error:
-            own = "a task of one's own is given with --model FILE.toml"
+            own = "a task of your own is given with --model FILE.toml"
             self._count(Reason.MODEL, f"run {run.run}", f"this node has not what it trains ({own}): {error}")
             return
         self._run = run

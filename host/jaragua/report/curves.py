@@ -18,7 +18,7 @@ def draw(summary: dict[str, Any], path: Path) -> None:
     nothing can be written.
     """
     if path.suffix not in _FORMATS:
-        raise UsageError(f"{path} is no picture", f"its name must end in {', '.join(_FORMATS)}")
+        raise UsageError(f"{path} is not a picture", f"its name must end in {', '.join(_FORMATS)}")
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

@@ -25,16 +25,17 @@ class Patience:
     """For how long an answer may take while frames come (L5.3)."""
 
     def times(self, factor: float) -> Patience:
-        """All times longer or shorter. UsageError if the factor is no positive number."""
+        """All times longer or shorter. UsageError if the factor is not a positive number."""
         if not (math.isfinite(factor) and factor > 0):
             raise UsageError(
-                f"a board's patience of {factor:g} is no positive number", "1 is the default, 10 is for a slow machine"
+                f"a board's patience of {factor:g} is not a positive number",
+                "1 is the default, 10 is for a slow machine",
             )
         return Patience(factor * self.greeting_s, factor * self.silence_s, factor * self.answer_s)
 
 
 def patience_of(factor: float | None) -> Patience:
-    """The defaults times `factor`; with None, times JARAGUA_BOARD_PATIENCE. UsageError if either is no number."""
+    """The defaults times `factor`; with None, times JARAGUA_BOARD_PATIENCE. UsageError if either is not a number."""
     if factor is not None:
         return Patience().times(factor)
     text = os.environ.get(PATIENCE_VARIABLE) or "1"
@@ -42,5 +43,5 @@ def patience_of(factor: float | None) -> Patience:
         return Patience().times(float(text))
     except ValueError:
         raise UsageError(
-            f"{PATIENCE_VARIABLE}={text!r} is no number", "set it to 1, or to 10 on a slow machine"
+            f"{PATIENCE_VARIABLE}={text!r} is not a number", "set it to 1, or to 10 on a slow machine"
         ) from None

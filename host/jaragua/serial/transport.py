@@ -73,7 +73,7 @@ def check_port(url: str) -> None:
     scheme, separator, rest = url.partition("://")
     if separator and scheme not in _OPENERS:
         raise PortNameError(
-            f"{url!r} is no port: Jaragua knows no {scheme}://",
+            f"{url!r} is not a port: Jaragua knows no {scheme}://",
             "Give a device such as /dev/ttyACM0, socket://host:port or unix://path.",
         )
     if scheme == "socket" and separator:

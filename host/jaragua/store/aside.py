@@ -35,7 +35,7 @@ def _set_aside(path: Path, *, move: bool) -> Path | None:
             _keep(one, target / one.name, move=move)
     except OSError as error:
         message = f"what is in {path} cannot be kept in {target.name}: {reason_of(error)}"
-        raise StoreError(message, "make room, or mend the rights of the folder; nothing was begun") from error
+        raise StoreError(message, "make room, or correct the permissions of the folder; nothing was started") from error
     return target
 
 

@@ -316,7 +316,7 @@ class Store:
         try:
             return json.loads(text)
         except ValueError as error:
-            raise self._damaged(f"a text of it is no JSON: {error}") from error
+            raise self._damaged(f"a text of it is not JSON: {error}") from error
 
     def _require_check(self, content: bytes, check: bytes, what: str) -> None:
         if check and bytes(check) != _check_of(content):
@@ -347,7 +347,7 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            hint = "make room on the disk, or mend the rights of the folder; if the file is damaged, put a copy back"
+            hint = "make room on the disk, or correct the folder's permissions; if the file is damaged, restore a copy"
             raise StoreError(f"the run's database {self.path} fails: {error}", hint) from error
 
 

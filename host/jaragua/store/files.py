@@ -47,7 +47,7 @@ def _named_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "make room on that disk, or mend its rights, and give the same command again; nothing stored is lost"
+        hint = "make room on that disk, or correct its permissions, and repeat the command; nothing stored is lost"
         raise StoreError(f"{path} cannot be written: {reason_of(error)}", hint) from error
 
 

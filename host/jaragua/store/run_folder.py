@@ -179,7 +179,7 @@ def summary_of(store: Store, path: Path) -> dict[str, Any]:
     """Where a run stands, as JSON values."""
     record = store.run()
     if record is None:
-        raise StoreError(f"the run in {path} was never begun", "start it again: `jaragua run CONFIG`")
+        raise StoreError(f"the run in {path} was never started", "start it again: `jaragua run CONFIG`")
     newest = store.initialisation(record.run)
     return {
         "schema_version": 1,

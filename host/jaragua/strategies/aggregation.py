@@ -112,7 +112,7 @@ def weight_rows(updates: Sequence[ClientUpdate]) -> Vector:
 
 
 def row_lengths(rows: Vector, origin: Vector) -> Vector:
-    """Of each row the Euclidean distance to `origin`; infinite or NaN where that is no number. Not by BLAS."""
+    """Of each row the Euclidean distance to `origin`; infinite or NaN where that is not a number. Not by BLAS."""
     squares = np.empty(len(rows))
     with np.errstate(over="ignore", invalid="ignore"):
         for first in range(0, len(rows), _ROWS_AT_ONCE):

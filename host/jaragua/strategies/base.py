@@ -128,10 +128,10 @@ class Strategy:
         return self.settings.options.get(name, self._defaults[name])
 
     def whole_option(self, name: str) -> int:
-        """An option that counts something. Raises: ConfigurationError if it is no whole number."""
+        """An option that counts something. Raises: ConfigurationError if it is not a whole number."""
         value = self.option(name)
         if not float(value).is_integer():
-            raise ConfigurationError(f"{name} is {value:g}, which is no whole number", "a whole number is possible")
+            raise ConfigurationError(f"{name} is {value:g}, which is not a whole number", "a whole number is possible")
         return int(value)
 
     def step_size(self, round_number: int) -> float:

@@ -16,7 +16,7 @@ from jaragua.strategies.base import Strategy
 
 #: R17: rounds in a row in which no update is believed, after which a run or a simulation stops.
 MAX_EXCLUDED_ROUNDS = 4
-_HINT = "mend the class; a run, and a simulation with --directory, goes on from the round before"
+_HINT = "correct the class; a run, and a simulation with --directory, continues from the round before"
 
 
 def checked_aggregate(

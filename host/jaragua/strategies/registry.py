@@ -70,12 +70,12 @@ def work_of(strategy: Strategy, round_number: int) -> ClientWork:
     with strategy_errors(strategy, f"when asked for the work of round {round_number}"):
         work = strategy.client_work(round_number)
         if not isinstance(work, ClientWork):
-            raise TypeError(f"{type(work).__name__} is no ClientWork")
+            raise TypeError(f"{type(work).__name__} is not a ClientWork")
         return check_work(work)
 
 
 def step_size_of(strategy: Strategy, round_number: int) -> float:
-    """`Strategy.step_size`. Raises: RunError if it fails, or is no number."""
+    """`Strategy.step_size`. Raises: RunError if it fails, or is not a number."""
     with strategy_errors(strategy, f"when asked for the step size of round {round_number}"):
         return float(strategy.step_size(round_number))
 
@@ -86,7 +86,7 @@ def options_of(kind: type[Strategy], properties: ModelProperties) -> dict[str, f
         options = dict(kind.own_options(properties))
         for name, value in options.items():
             if not isinstance(value, int | float):
-                raise TypeError(f"option {name!r} is {value!r}, which is no number")
+                raise TypeError(f"option {name!r} is {value!r}, which is not a number")
         return options
 
 
@@ -116,7 +116,7 @@ def _of_a_user(name: str) -> type[Strategy]:
         message = f"the strategy '{name}' cannot be loaded: {type(error).__name__}: {error}"
         raise ConfigurationError(message, f"mend the module {module_name}") from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
-        raise ConfigurationError(f"'{name}' is no strategy", "derive it from jaragua.strategies.Strategy")
+        raise ConfigurationError(f"'{name}' is not a strategy", "derive it from jaragua.strategies.Strategy")
     for attribute, least in (("PASSES", 1), ("BATCH", 0)):
         value = getattr(found, attribute)
         if not isinstance(value, int) or value < least:

@@ -28,7 +28,7 @@ def loads(data: bytes) -> Any:
     try:
         return cbor2.loads(data)
     except (cbor2.CBORDecodeError, ValueError, TypeError) as error:
-        raise MessageError(f"the message is no CBOR: {error}") from error
+        raise MessageError(f"the message is not CBOR: {error}") from error
 
 
 def _skip(data: bytes, at: int, depth: int) -> int:

@@ -61,7 +61,7 @@ def read(path: Path) -> Description:
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: cannot be read: it is not UTF-8 text.", "Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
-        raise ModelError(f"{path}: it is not TOML: {error}.", "Mend the line that is named.") from error
+        raise ModelError(f"{path}: it is not TOML: {error}.", "Correct the line that is named.") from error
     return _Reader(path, document).description()
 
 

@@ -59,7 +59,7 @@ def _features(description: Description, row: Row) -> tuple[str, ...]:
         raise DataError(f"{path}: no column is left for features.", "Add columns of numbers.")
     twice = [column for column in columns if columns.count(column) > 1]
     if twice:
-        raise DataError(f"{path}: column {twice[0]!r} stands in features twice.", "Name it once.")
+        raise DataError(f"{path}: column {twice[0]!r} is in features twice.", "Name it once.")
     if "" in columns:
         place = list(row).index("") + 1
         message = f"{path}: column {place} has no name; many programs write the number of the row there."
@@ -82,7 +82,9 @@ def _csv_rows(path: Path) -> Lines:
         raise DataError(f"{path}: it has no rows.", "Give a line of names and a line for each sample.")
     for line, row in rows:
         if None in row or None in row.values():
-            raise DataError(f"{path}, line {line}: it has another number of cells than the first.", "Mend the line.")
+            raise DataError(
+                f"{path}, line {line}: it does not have as many cells as the first line.", "Correct the line."
+            )
     return rows
 
 
@@ -154,12 +156,12 @@ def _number(path: Path, line: int, row: Row, column: str) -> float:
     if not math.isfinite(number):
         raise DataError(
             f"{path}, line {line}, column {column!r}: {row[column]!r} is not a number.",
-            "Mend the cell, or name the columns to use as features = [...].",
+            "Correct the cell, or name the columns to use as features = [...].",
         )
     if abs(number) > LARGEST_NUMBER:
         raise DataError(
             f"{path}, line {line}, column {column!r}: {row[column]} is larger than {LARGEST_NUMBER:g}.",
-            "Mend the cell, or give the column in a larger unit.",
+            "Correct the cell, or give the column in a larger unit.",
         )
     return number
 
@@ -245,7 +247,7 @@ def _check_none_empty(root: Path, classes: Iterable[Path], files: Sequence[Seque
             others = sorted({path.suffix for path in folder.iterdir() if path.is_file() and not _is_hidden(path)})
             instead = f" (but {', '.join(others)})" if others else ""
             raise DataError(
-                f"{folder}: there is no {suffix} file in it{instead}.", "Add or convert some, or take the folder away."
+                f"{folder}: there is no {suffix} file in it{instead}.", "Add or convert some, or remove the folder."
             )
 
 
@@ -255,10 +257,10 @@ def _check_speakers(root: Path, files: Sequence[Sequence[Path]]) -> None:
         if not any(_folders(speaker)):
             raise DataError(
                 f"{speaker}: there is no folder of a word in it.",
-                "Lay its files out as <speaker>/<word>/<file>.wav, or take the folder away.",
+                "Lay its files out as <speaker>/<word>/<file>.wav, or remove the folder.",
             )
 
 
 def _check_any(folder: Path, files: Sequence[object], form: str) -> None:
     if not files:
-        raise DataError(f"{folder}: there is no file {form} in it.", "Lay the files out like this.")
+        raise DataError(f"{folder}: there is no file {form} in it.", "Arrange the files like this.")

@@ -53,7 +53,7 @@ def held_out(origin: Path, what: str, names: list[str], asked: tuple[str, ...], 
         raise DataError(f"{origin}: there is no {what} {missing[0]!r} to hold out.", f"There are: {_some(known)}.")
     twice = [name for name in asked if asked.count(name) > 1]
     if twice:
-        raise DataError(f"{origin}: {what} {twice[0]!r} stands in held_out twice.", "Name it once.")
+        raise DataError(f"{origin}: {what} {twice[0]!r} is in held_out twice.", "Name it once.")
     shuffled = sorted(known, key=lambda name: number_for("held-out", what, name))
     kept = asked or tuple(shuffled[: max(least, math.ceil(len(known) / HELD_OUT_PART))])
     if min(len(set(kept)), len(known) - len(set(kept))) < least:

@@ -82,7 +82,7 @@ def load() -> Readings:
 
 
 def parse(text: str) -> Readings:
-    """The table. Raises: KeyError, ValueError, TypeError if a column is missing or a cell is no number or not there."""
+    """The table. Raises: KeyError, ValueError, TypeError if a column or a cell is missing or is not a number."""
     rows = sorted(csv.DictReader(io.StringIO(text)), key=_time)
     return Readings(
         values=np.array([[[float(row[f"{node}_{kind}"]) for kind in KINDS] for node in NODES] for row in rows]),

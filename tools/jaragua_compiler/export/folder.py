@@ -32,13 +32,13 @@ def check_replaceable(folder: Path, *, force: bool, names: Collection[str] = ())
     """
     folder = _absolute(folder)
     if not folder.parent.is_dir():
-        raise CompileError(f"{folder.parent} is no folder to make {folder.name!r} in.", "Make it first.")
+        raise CompileError(f"{folder.parent} is not a folder, so {folder.name!r} cannot be made.", "Make it first.")
     if not folder.exists():
         return
     if not folder.is_dir():
         raise CompileError(f"{folder} is a file.", "Name another folder with --out.")
     if folder in (Path.home(), *(Path.cwd() / "here").parents):
-        raise CompileError(f"{folder} is not to be replaced.", "Name a folder inside it with --out.")
+        raise CompileError(f"{folder} must not be replaced.", "Name a folder inside it with --out.")
     try:
         reason = _in_the_way(folder, names) or (None if force else _foreign(folder, names))
     except OSError as error:

@@ -43,7 +43,7 @@ def _check_place(path: Path) -> None:
     if not path.exists():
         return
     if not path.is_file():
-        raise CompileError(f"{path} is no ordinary file.", "Give another --out: the name of a file.")
+        raise CompileError(f"{path} is not an ordinary file.", "Give another --out: the name of a file.")
     with path.open("rb") as file:
         begin = file.read(8)
     if begin and begin[4:] != _SIGNATURE:

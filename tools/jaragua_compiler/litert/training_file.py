@@ -72,7 +72,7 @@ def _words(model: Table) -> dict[str, Any]:
 
 def _check_format(path: Path, found: object) -> None:
     if type(found) is not int:
-        raise ValueError("the format is no number")
+        raise ValueError("the format is not a number")
     if found != FORMAT:
         raise CompileError(
             f"{path} is a training file of format {found}; this jaragua reads format {FORMAT}.",

@@ -45,7 +45,7 @@ def with_budget(board: Board, budget_bytes: int) -> Board:
     """The board with a budget of RAM for the network. Raises CompileError if the board has not so much."""
     if not 1 <= budget_bytes <= board.free_ram_bytes:
         raise CompileError(
-            f"a RAM budget of {budget_bytes:,} bytes is not to be had: {board.name} has {board.free_ram_bytes:,}.",
+            f"a RAM budget of {budget_bytes:,} bytes is not available: {board.name} has {board.free_ram_bytes:,}.",
             f"Give 1 to {board.free_ram_bytes}, or leave it out to use all.",
         )
     return replace(board, budget_bytes=budget_bytes)

@@ -47,7 +47,7 @@ def spans(channels: Sequence[int]) -> Iterator[str]:
 
 def _first(number: int, place: str, count: int) -> ChannelList:
     if not 1 <= number <= count:
-        reason = f"{place}: '{number}' is no number of channels, it has {count}"
+        reason = f"{place}: '{number}' is not a number of channels, it has {count}"
         raise CompileError(f"{reason}.", _hint(count))
     return tuple(range(number))
 

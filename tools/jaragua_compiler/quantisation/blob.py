@@ -122,7 +122,7 @@ def quantise_targets(plan: Plan, exponents: Exponents, y: npt.ArrayLike) -> Int1
 def quantise_loss_threshold(plan: Plan, exponents: Exponents, least: float) -> int:
     """A11.8: a loss threshold, nats or the mean of an output's squared errors, in the unit of A4.4; above 0 at least 1.
 
-    Raises CompileError for one below 0, or that is no number.
+    Raises CompileError for one below 0, or that is not a number.
     """
     if not 0 <= least < math.inf:
         raise CompileError(f"a loss threshold of {least:g} is not possible.", "Give 0 (any) or more.")

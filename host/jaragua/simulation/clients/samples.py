@@ -72,7 +72,7 @@ def require_classes(batch: Batch, network: Network) -> None:
     """Raises: ModelError for a label that is no class of the network: an engine would write where it says."""
     if network.classifier and not ((batch.y >= 0) & (batch.y < network.outputs)).all():
         message = f"A label is not a class of {network.name!r}: they go from 0 to {network.outputs - 1}."
-        raise ModelError(message, "Mend the model's source of tasks.")
+        raise ModelError(message, "Correct the model's source of tasks.")
 
 
 def asked_of(batch: Batch, samples: int | None) -> int:

@@ -149,6 +149,8 @@ def _adaptation(simulation: Simulation) -> ClientWork:
 def _together(parts: list[Evaluation]) -> Evaluation:
     before, after = (np.concatenate([getattr(part, side) for part in parts]) for side in ("before", "after"))
     if lost := int(np.count_nonzero(~np.isfinite(after))):
-        message = f"in {lost} of {len(after)} held-out tasks the error is no number after adapting: training diverged"
+        message = (
+            f"in {lost} of {len(after)} held-out tasks the error is not a number after adapting: training diverged"
+        )
         raise RunError(message, "take a smaller --adapt-learning-rate, or --learning-rate")
     return Evaluation(before, after)

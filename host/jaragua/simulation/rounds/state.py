@@ -141,7 +141,7 @@ class StateFolder:
         try:
             write_whole(self._path, content.getvalue())
         except StoreError as error:
-            hint = "make room, or mend its rights, and give the same command to go on; what was saved before is kept"
+            hint = "make room, or correct its permissions, and repeat the command; what was saved before is kept"
             raise StoreError(error.message, hint) from error
 
     def _require_same(self, saved: dict[str, Any]) -> None:
