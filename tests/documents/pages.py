@@ -16,8 +16,19 @@ _CODE = re.compile(r"`[^`]*`")
 
 def pages() -> list[Path]:
     """All Markdown files under version control, or that are about to be."""
+    return _listed("*.md")
+
+
+def text_files() -> list[Path]:
+    """All files in which people read: code, configuration, Markdown."""
+    return _listed(
+        *(f"*.{ending}" for ending in ("md", "py", "toml", "c", "h", "cpp", "cddl", "sh", "ini")), "Makefile"
+    )
+
+
+def _listed(*patterns: str) -> list[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *patterns],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from documents.pages import ROOT, anchors, links, pages
+from documents.pages import ROOT, anchors, links, pages, text_files
+
+#: A page as code, help texts and error messages name it.
+_PAGE = re.compile(r"\bdocs/[a-z-]+(?:/[a-z-]+)*\.md\b")
 
 
 def broken(page: Path) -> list[str]:
@@ -29,6 +33,19 @@ def fault_of(page: Path, target: str) -> str:
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     assert broken(page) == []
+
+
+def named_in_text() -> dict[str, list[str]]:
+    """The pages of docs/ that any file of the project names, and who names them."""
+    names: dict[str, list[str]] = {}
+    for place in text_files():
+        for page in _PAGE.findall(place.read_text(encoding="utf-8", errors="ignore")):
+            names.setdefault(page, []).append(str(place.relative_to(ROOT)))
+    return names
+
+
+def test_every_page_that_code_names_exists() -> None:
+    assert {page: places for page, places in named_in_text().items() if not (ROOT / page).is_file()} == {}
 
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:
