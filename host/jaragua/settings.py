@@ -272,6 +272,10 @@ class SimulationSettings(ClockSettings):
         float,
         Setting("Fraction of a round's devices that compute in float32 (R14).", least=0, most=1, free=True),
     ] = 0.0
+    checkpoints: Annotated[
+        tuple[int, ...],
+        Setting("Rounds after which the weights are kept, and evaluated at the end: a learning curve."),
+    ] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -357,6 +361,22 @@ class Key:
         """Whether the default comes from the model, the strategy or another key."""
         return bool(self.setting.default_from)
 
+
+#: Settings that have a short name: an option of `jaragua simulate`, an argument of `jaragua.simulate`.
+SHORT_NAMES: Final[dict[str, str]] = {
+    "task": "model.name",
+    "strategy": "strategy.name",
+    "engine": "simulation.engine",
+    "rounds": "run.rounds",
+    "clients": "strategy.clients_per_round",
+    "devices": "simulation.devices",
+    "ways": "client.ways",
+    "shots": "evaluation.shots",
+    "learning_rate": "client.learning_rate",
+    "passes": "client.passes",
+    "seed": "run.seed",
+    "eval_tasks": "evaluation.tasks",
+}
 
 SECTIONS: Final[dict[str, type]] = {
     one.name: kind for one in fields(RunConfig) for kind in [get_type_hints(RunConfig)[one.name]]

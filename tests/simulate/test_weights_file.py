@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaragua.cli import weights_file
 from jaragua.cli.main import run
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.simulation import Simulation, simulate
+from jaragua.simulation import Simulation, simulate, weights_file
 from jaragua_compiler.export.weights_file import read_weights
 from jaragua_models import get
 

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from jaragua.cli import output
 from jaragua.errors import UsageError
+from jaragua.settings import SHORT_NAMES
 from jaragua.simulation import Buffered, Simulation
 from jaragua.simulation.models import model_named
 from jaragua.simulation.rounds.simulation import create_strategy, with_options
@@ -28,17 +29,8 @@ _OF_THE_CLOCK: Final = (
     *("round.max_staleness", "round.staleness_exponent"),
     *("simulation.compute_time_sigma", "simulation.slow_fraction", "simulation.slow_factor"),
 )
-#: Options of `jaragua simulate` whose names are not their keys'.
-_SHORT: Final = {
-    "model.name": "task",
-    "strategy.name": "strategy",
-    "strategy.clients_per_round": "clients",
-    "evaluation.tasks": "eval-tasks",
-}
-_LIKE_THEIR_KEYS: Final = frozenset(
-    {"simulation.engine", "run.rounds", "simulation.devices", "client.ways", "evaluation.shots"}
-    | {"client.learning_rate", "client.passes", "run.seed"}
-)
+#: Options of `jaragua simulate`, by their keys.
+_OPTIONS: Final = {key: name for name, key in SHORT_NAMES.items()}
 _OF_A_STRATEGY: Final = ("strategy.alpha", "strategy.alpha_final", "client.passes", "client.batch")
 #: Options, and why they change nothing.
 Idle: TypeAlias = tuple[list[str], str]
@@ -157,6 +149,6 @@ def _updates(strategy: Strategy, wanted: Simulation) -> int:
 
 def _written(name: str) -> str:
     """As a user writes it: an option, or the key that --set takes."""
-    if "." not in name or name in _SHORT or name in _LIKE_THEIR_KEYS:
-        return f"--{_SHORT.get(name, name.rpartition('.')[2]).replace('_', '-')}"
-    return name
+    if "." in name and name not in _OPTIONS:
+        return name
+    return f"--{_OPTIONS.get(name, name).replace('_', '-')}"

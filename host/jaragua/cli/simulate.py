@@ -12,6 +12,7 @@ import typer
 from jaragua.cli import output
 from jaragua.cli.options import Given, Option, changes, setting, takes
 from jaragua.errors import Interrupted, UsageError
+from jaragua.settings import SHORT_NAMES
 
 if TYPE_CHECKING:
     from jaragua.settings import RunConfig
@@ -25,19 +26,9 @@ MOST_WORKERS: Final = 1024
 SIMULATED: Final = "-simulated"
 
 #: Settings that have an option of their own; all others are given by --set.
-SETTINGS: Final = (
-    setting("model.name", "task", help="A model of the zoo, or the TOML file of your own data."),
-    setting("strategy.name", "strategy"),
-    setting("simulation.engine"),
-    setting("run.rounds"),
-    setting("strategy.clients_per_round", "clients"),
-    setting("simulation.devices"),
-    setting("client.ways"),
-    setting("evaluation.shots"),
-    setting("client.learning_rate"),
-    setting("client.passes"),
-    setting("run.seed"),
-    setting("evaluation.tasks", "eval_tasks"),
+SETTINGS: Final = tuple(
+    setting(key, name, help="A model of the zoo, or the TOML file of your own data." if name == "task" else "")
+    for name, key in SHORT_NAMES.items()
 )
 OPTIONS: Final = (
     Option("run", Path, "A run's file, as `jaragua run` takes it; without one: --task.", argument=True),
@@ -62,7 +53,8 @@ def simulate(given: Given) -> None:
     """
     # Simulations have workers of their own: more threads in a product of small matrices only get in their way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from jaragua.cli import idle_options, weights_file
+    from jaragua.cli import idle_options
+    from jaragua.simulation import weights_file
     from jaragua.simulation.settings import simulation_of
 
     changed = changes(given, SETTINGS, given["set_"] or [])
@@ -85,15 +77,11 @@ def simulate(given: Given) -> None:
 
 def _configuration(given: Given, changed: dict[str, Any]) -> RunConfig:
     """The run's file with the changes, or the changes alone."""
-    from jaragua.config import load, parse
-    from jaragua.simulation.models import model_named
+    from jaragua.config import for_simulation
 
-    if given["run"]:
-        return load(given["run"], changed, fleet=False)
-    if "model.name" not in changed:
+    if not given["run"] and "model.name" not in changed:
         raise UsageError("there is nothing to simulate", "give a run's file, or --task digits")
-    model_named(changed["model.name"])  # what is wrong with it is not wrong with a file
-    return parse("", Path("simulation"), changed, fleet=False)
+    return for_simulation(given["run"], changed, "--set")
 
 
 def _folder_of(run: Path | None, config: RunConfig) -> Path | None:
@@ -161,6 +149,7 @@ def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
         "bytes_up": result.bytes_up,
         "bytes_down": result.bytes_down,
         "excluded": result.excluded,
+        "curve": [asdict(point) for point in result.curve],
     } | (_clock(wanted.buffered, result.time) if wanted.buffered and result.time else {})
 
 
@@ -181,6 +170,12 @@ def _print(wanted: Simulation, result: SimulationResult, folder: Path | None) ->
     output.show(
         f"  after adapting   {name} {result.after.mean:.4f} ± {result.after.ci95:.4f}, {result.tasks} held-out tasks"
     )
+    for point in result.curve:
+        before, after = point.before, point.after
+        output.show(
+            f"  after round {point.rounds:<5}{name} {before.mean:.4f} ± {before.ci95:.4f} before adapting, "
+            f"{after.mean:.4f} ± {after.ci95:.4f} after"
+        )
     output.show(
         f"  speed            {result.client_tasks_per_second:.0f} client tasks a second, evaluation not counted"
     )

@@ -27,21 +27,35 @@ Changes = Mapping[str, Any]
 """Values by `section.key` that take the place of the file's."""
 
 
-def load(path: Path, changes: Changes | None = None, *, fleet: bool = True) -> RunConfig:
+def for_simulation(path: Path | None, changes: Changes, source: str) -> RunConfig:
+    """What is to be simulated: a run's file with changes, or the changes alone, which name a model then.
+
+    source: where the changes come from, for messages. Raises: ConfigurationError; ModelError, DataError for the model.
+    """
+    if path is not None:
+        return load(path, changes, fleet=False, source=source)
+    model_named(changes["model.name"])  # what is wrong with it is not wrong with a file
+    return parse("", Path("simulation"), changes, fleet=False, source=source)
+
+
+def load(path: Path, changes: Changes | None = None, *, fleet: bool = True, source: str = "--set") -> RunConfig:
     """The configuration in a file. Arguments and errors as in `parse`."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigurationError(f"cannot read the configuration {path}: {reason}", "check the path") from error
-    return parse(text, path, changes, fleet=fleet)
+    return parse(text, path, changes, fleet=fleet, source=source)
 
 
-def parse(text: str, path: Path, changes: Changes | None = None, *, fleet: bool = True) -> RunConfig:
+def parse(
+    text: str, path: Path, changes: Changes | None = None, *, fleet: bool = True, source: str = "--set"
+) -> RunConfig:
     """The configuration in `text`, every default filled in.
 
     path: gives the default name, the base of relative folders, and the messages. changes: values that take the place
-    of the text's, by `section.key`. fleet: a fleet is to run it, which can do less than a simulation.
+    of the text's, by `section.key`. fleet: a fleet is to run it, which can do less than a simulation. source: what
+    gave the changes, for messages.
     Raises: ConfigurationError that lists every problem.
     """
     changed = changes or {}
@@ -59,7 +73,7 @@ def parse(text: str, path: Path, changes: Changes | None = None, *, fleet: bool 
     if config is not None and not problems:
         problems = strategy_problems(config, fleet=fleet)
     if problems or config is None:
-        raise _configuration_error(problems, text, path, changed)
+        raise _configuration_error(problems, text, path, changed, source)
     return config
 
 
@@ -214,11 +228,13 @@ def _place(run: Document, path: Path) -> None:
         run["directory"] = str((path.absolute().parent / run["directory"]).resolve())
 
 
-def _configuration_error(problems: list[Problem], text: str, path: Path, changes: Changes) -> ConfigurationError:
+def _configuration_error(
+    problems: list[Problem], text: str, path: Path, changes: Changes, source: str
+) -> ConfigurationError:
     lines = _lines_of_keys(text)
     described = sorted((_line(problem.place, lines), problem) for problem in dict.fromkeys(problems))
     listing = [
-        f"  {'--set' if _is_changed(problem.place, changes) else f'{path.name}:{line}:'} {problem.sentence}"
+        f"  {source if _is_changed(problem.place, changes) else f'{path.name}:{line}:'} {problem.sentence}"
         for line, problem in described
     ]
     count = f"{len(listing)} problems" if len(listing) > 1 else "1 problem"

@@ -10,10 +10,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from jaragua.errors import BrokerError
 from jaragua.node.url import parse_broker_url
-from jaragua.settings import SECTIONS, Key, RunConfig, keys_of
+from jaragua.settings import MOST, SECTIONS, Key, RunConfig, keys_of
 
 #: Types that TOML has no values of, or that a file may write in another way.
-_CONVERTED: Final = ("run.directory", "strategy.options", "devices.exclude")
+_CONVERTED: Final = ("run.directory", "strategy.options", "devices.exclude", "simulation.checkpoints")
 
 
 class Section(BaseModel):
@@ -35,6 +35,8 @@ def _type_of(key: Key) -> Any:
     pattern = key.setting.pattern
     if key.path == "broker.url":
         return Annotated[str, AfterValidator(_check_url)]
+    if key.type == tuple[int, ...]:
+        return tuple[Annotated[int, Field(strict=True, ge=1, le=MOST)], ...]
     if key.type == tuple[str, ...]:
         return tuple[Annotated[str, StringConstraints(pattern=pattern)], ...]
     return Annotated[str, StringConstraints(pattern=pattern)] if pattern else key.type

@@ -99,6 +99,7 @@ def simulation_of(config: RunConfig) -> Simulation:
         evaluation=config.evaluation,
         float_fraction=whole.float_fraction,
         config=config,
+        checkpoints=whole.checkpoints,
         buffered=_buffered(config) if config.round.buffer else None,
     )
 
@@ -156,6 +157,25 @@ class VirtualTime:
     """Updates that came too late to count."""
 
 
+@dataclass(frozen=True, slots=True)
+class RoundRecord:
+    """What one round did, and a line of `metrics.jsonl`."""
+
+    round: int
+    """1 for the first."""
+    alpha: float
+    """Step of the server."""
+    loss: float | None
+    """Mean over the samples that the devices trained on, nats or squared error; None if it is no finite number."""
+    updates: int
+    """That came from devices."""
+    excluded: int
+    """Of these, left out as implausible (R17)."""
+    bytes_up: int
+    """Of tensors, from the devices to the server."""
+    bytes_down: int
+
+
 @dataclass(frozen=True)
 class SimulationResult:
     """A finished simulation. bytes: tensors only, as devices and server would exchange them."""
@@ -185,6 +205,8 @@ class SimulationResult:
     """For tasks that know their queries as they come (`NaturalTasks`)."""
     time: VirtualTime | None = None
     """With a buffer."""
+    history: tuple[RoundRecord, ...] = field(default=(), repr=False, compare=False)
+    """Its rounds; without a folder that has them, those of this process."""
 
 
 @dataclass(frozen=True)

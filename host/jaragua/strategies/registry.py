@@ -35,6 +35,10 @@ REGISTRY: Mapping[str, type[Strategy]] = {
 }
 
 
+#: Classes that Python code gave to `register`, by `module:Class`; one need not be found by an import.
+_GIVEN: dict[str, type[Strategy]] = {}
+
+
 def names() -> list[str]:
     """Every strategy there is, sorted."""
     return sorted(REGISTRY)
@@ -46,8 +50,23 @@ def canonical(name: str) -> str:
     return plain if plain in REGISTRY else name
 
 
+def register(kind: type[Strategy]) -> str:
+    """The name by which `find` gives a class in this process: its own, or `module:Class`, wherever it was defined.
+
+    A class of the same name that is given later takes its place. Raises: ConfigurationError if it is no strategy.
+    """
+    own = next((name for name, known in REGISTRY.items() if known is kind), "")
+    if own:
+        return own
+    name = f"{getattr(kind, '__module__', '')}:{getattr(kind, '__qualname__', kind)}"
+    _GIVEN[name] = _checked(name, kind)
+    return name
+
+
 def find(name: str) -> type[Strategy]:
     """The class of that name, or of `module:Class`. Raises: ConfigurationError if there is none."""
+    if name in _GIVEN:
+        return _GIVEN[name]
     if ":" in name:
         return _of_a_user(name)
     known = canonical(name)
@@ -115,6 +134,11 @@ def _of_a_user(name: str) -> type[Strategy]:
     except (Exception, SystemExit) as error:
         message = f"the strategy '{name}' cannot be loaded: {type(error).__name__}: {error}"
         raise ConfigurationError(message, f"mend the module {module_name}") from error
+    return _checked(name, found)
+
+
+def _checked(name: str, found: object) -> type[Strategy]:
+    """Raises: ConfigurationError if it is no strategy, or its defaults make no sense."""
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise ConfigurationError(f"'{name}' is not a strategy", "derive it from jaragua.strategies.Strategy")
     for attribute, least in (("PASSES", 1), ("BATCH", 0)):

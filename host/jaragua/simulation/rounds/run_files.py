@@ -7,16 +7,16 @@ a kill there may be too many of them, never too few: those of rounds that are to
 from __future__ import annotations
 
 import json
-import math
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.settings import RunConfig
 from jaragua.simulation.rounds.state import State
-from jaragua.simulation.settings import SimulationResult
+from jaragua.simulation.settings import RoundRecord, SimulationResult
 from jaragua.store import files
 from jaragua.store.run_folder import CONFIGURATION, settings_of, weights_content
 from jaragua.store.traces import METRICS, SUMMARY, WEIGHTS
@@ -34,25 +34,20 @@ class RunFiles:
         self._hash_of = hash_of
         self._lines: list[str] = []
 
-    def begin(self, state: State, first: Vector) -> None:
-        """Before the first round of this process: files that are there agree with the state."""
+    def begin(self, state: State, first: Vector) -> list[RoundRecord]:
+        """Before the first round of this process: files that are there agree with the state. The rounds done so far."""
         files.write_whole(self._folder / CONFIGURATION, files.to_toml(settings_of(self._config)).encode())
-        files.write_lines(self._folder / METRICS, _until(self._folder / METRICS, state.rounds_done))
+        done = [
+            (found, line) for found, line in _lines_of(self._folder / METRICS) if found["round"] <= state.rounds_done
+        ]
+        files.write_lines(self._folder / METRICS, [line for _, line in done])
         if state.rounds_done == 0:
             self._write_weights("initial", 0, first)
+        return [RoundRecord(**found) for found, _ in done]
 
-    def add(self, state: State, before: State, loss: float, alpha: float) -> None:
-        """The line of a round, which `save` writes."""
-        line = {
-            "round": state.rounds_done,
-            "alpha": alpha,
-            "loss": loss if math.isfinite(loss) else None,
-            "updates": state.client_tasks - before.client_tasks,
-            "excluded": state.excluded - before.excluded,
-            "bytes_up": state.bytes_up - before.bytes_up,
-            "bytes_down": state.bytes_down - before.bytes_down,
-        }
-        self._lines.append(files.json_line(line))
+    def add(self, record: RoundRecord) -> None:
+        """The line of a round, which `save_metrics` writes."""
+        self._lines.append(files.json_line(asdict(record)))
 
     def save_metrics(self) -> None:
         """Append the lines since the last save; before the state is saved."""
@@ -117,10 +112,6 @@ def _lines_of(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
         except ValueError:
             return  # torn by a kill; nothing behind it is whole
         yield found, line
-
-
-def _until(path: Path, rounds_done: int) -> list[str]:
-    return [line for found, line in _lines_of(path) if found["round"] <= rounds_done]
 
 
 def _last_round(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from jaragua.simulation.scheduling.draws import Draw
 from jaragua.simulation.settings import (
     CurvePoint,
     OnProgress,
+    RoundRecord,
     Simulation,
     SimulationProgress,
     SimulationResult,
@@ -89,6 +91,7 @@ def simulate(
         result = replace(
             _result(simulation, model, fleet, state, evaluated, rounds),
             curve=_curve(simulation, strategy, backend, fleet, state),
+            history=tuple(saver.history),
             natural=evaluation.evaluate_natural(simulation, fleet, _starts(simulation, strategy, codec, state.vector)),
         )
         saver.finish(trained, result)
@@ -255,18 +258,22 @@ class _Saver:
         self._files = run_files
         self._every_seconds = every_seconds
         self._saved = time.monotonic()
+        self.history: list[RoundRecord] = []
+        """One record a round: of the folder's files, and of this process."""
 
     def begin(self, first: Vector) -> State:
         """Where the folder stands, or the first state."""
         state = (self._folder.load() if self._folder else None) or State(first)
         if self._files:
-            self._files.begin(state, first)
+            self.history = self._files.begin(state, first)
         return state
 
     def note(self, state: State, before: State, loss: float, alpha: float) -> None:
-        """Keep what a round did, until the next save."""
+        """Keep what a round did; in the folder from the next save on."""
+        record = _record_of(state, before, loss, alpha)
+        self.history.append(record)
         if self._files:
-            self._files.add(state, before, loss, alpha)
+            self._files.add(record)
 
     def save_now_and_then(self, state: State) -> None:
         """Save if it is time. Raises: StoreError."""
@@ -287,6 +294,18 @@ class _Saver:
         """The simulation is over."""
         if self._files:
             self._files.save_state(state, result)
+
+
+def _record_of(state: State, before: State, loss: float, alpha: float) -> RoundRecord:
+    return RoundRecord(
+        round=state.rounds_done,
+        alpha=alpha,
+        loss=loss if math.isfinite(loss) else None,
+        updates=state.client_tasks - before.client_tasks,
+        excluded=state.excluded - before.excluded,
+        bytes_up=state.bytes_up - before.bytes_up,
+        bytes_down=state.bytes_down - before.bytes_down,
+    )
 
 
 class _Rounds:

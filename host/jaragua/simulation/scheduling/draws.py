@@ -6,13 +6,16 @@ draws those of many rounds at once (`DrawsMany`), in a thread, as most of it is 
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
+import sys
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice, pairwise
+from multiprocessing.context import SpawnContext, SpawnProcess
+from types import ModuleType
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -33,6 +36,9 @@ _TASKS_AT_ONCE: Final = 400
 _WORTH_WORKERS: Final = 4000
 #: Pieces of work that are drawn ahead, for each worker.
 _AHEAD: Final = 3
+
+#: Held while a worker starts.
+_HIDING: Final = threading.Lock()
 
 #: Who is given work in some rounds, in their order.
 Given: TypeAlias = list[tuple[str, ...]]
@@ -60,7 +66,7 @@ def check(simulation: Simulation) -> None:
 
 def draw_round(simulation: Simulation, round_number: int) -> Draw:
     """What the coordinator would command in that round. Raises: DataError."""
-    return _draw_piece(simulation, range(round_number, round_number + 1))[0]
+    return _draw_piece(_drawer(simulation), range(round_number, round_number + 1))[0]
 
 
 def draws(
@@ -68,18 +74,54 @@ def draws(
 ) -> Iterator[Draw]:
     """The rounds from `first_round` on, in order. given: who is given work in each of them; None: as R1 has it."""
     rounds = range(first_round, simulation.rounds + 1)
-    quick = _draws_many(simulation) is not None
+    drawer = _drawer(simulation)
+    quick = drawer.draws_many() is not None
     if workers < 2 or (not quick and len(rounds) * simulation.clients < _WORTH_WORKERS):
         for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE if quick else 1):
-            yield from _draw_piece(simulation, piece, _next(given, piece))
+            yield from _draw_piece(drawer, piece, _next(given, piece))
         return
     with ThreadPoolExecutor(1) if quick else _processes(workers) as pool:
-        yield from _drawn_ahead(pool, simulation, rounds, 1 if quick else workers, given)
+        yield from _drawn_ahead(pool, drawer, rounds, 1 if quick else workers, given)
+
+
+@dataclass(frozen=True)
+class _Drawer:
+    """What a worker needs, which knows no strategy: its class may exist in the process that simulates alone."""
+
+    simulation: Simulation
+    by_class: bool
+    """Samples come with their true classes."""
+
+    def draws_many(self) -> DrawsMany | None:
+        """The source of tasks that are drawn at once."""
+        source = model_named(self.simulation.task).tasks
+        return source if isinstance(source, DrawsMany) and not self.by_class else None
+
+
+def _drawer(simulation: Simulation) -> _Drawer:
+    return _Drawer(simulation, pretraining.trains_by_class(simulation))
 
 
 def _processes(count: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count, context, initializer=_leave_interrupts_to_the_parent)
+    return ProcessPoolExecutor(count, _WorkerContext(), initializer=_leave_interrupts_to_the_parent)
+
+
+class _WorkerProcess(SpawnProcess):
+    """A worker that does not import the caller's script: a script that simulates would do so in every worker again."""
+
+    def start(self) -> None:
+        """As every process, while the script is not to be seen."""
+        with _HIDING:
+            script = sys.modules["__main__"]
+            sys.modules["__main__"] = ModuleType("__main__")
+            try:
+                super().start()
+            finally:
+                sys.modules["__main__"] = script
+
+
+class _WorkerContext(SpawnContext):
+    Process = _WorkerProcess
 
 
 def _pieces(simulation: Simulation, rounds: range, tasks: int) -> list[range]:
@@ -94,12 +136,12 @@ def _next(given: Iterator[tuple[str, ...]] | None, rounds: range) -> Given | Non
 
 
 def _drawn_ahead(
-    pool: Executor, simulation: Simulation, rounds: range, workers: int, given: Iterator[tuple[str, ...]] | None
+    pool: Executor, drawer: _Drawer, rounds: range, workers: int, given: Iterator[tuple[str, ...]] | None
 ) -> Iterator[Draw]:
     pending: deque[Future[list[Draw]]] = deque()
     try:
-        for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE):
-            pending.append(pool.submit(_draw_piece, simulation, piece, _next(given, piece)))
+        for piece in _pieces(drawer.simulation, rounds, _TASKS_AT_ONCE):
+            pending.append(pool.submit(_draw_piece, drawer, piece, _next(given, piece)))
             if len(pending) > _AHEAD * workers:
                 yield from pending.popleft().result()
         while pending:
@@ -108,10 +150,10 @@ def _drawn_ahead(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _draw_piece(simulation: Simulation, rounds: range, given: Given | None = None) -> list[Draw]:
-    chosen = _chosen(simulation, rounds) if given is None else given
+def _draw_piece(drawer: _Drawer, rounds: range, given: Given | None = None) -> list[Draw]:
+    chosen = _chosen(drawer.simulation, rounds) if given is None else given
     try:
-        batches = _batches(simulation, rounds, chosen)
+        batches = _batches(drawer, rounds, chosen)
     except jaragua_models.ModelError as error:
         raise DataError(error.message, error.hint) from error
     return [Draw(*drawn) for drawn in zip(rounds, chosen, batches, strict=True)]
@@ -122,18 +164,12 @@ def _chosen(simulation: Simulation, rounds: range) -> Given:
     return [tuple(rules.choose(simulation.seed, number, simulation.devices, simulation.clients)) for number in rounds]
 
 
-def _batches(simulation: Simulation, rounds: range, chosen: Given) -> list[Batch]:
+def _batches(drawer: _Drawer, rounds: range, chosen: Given) -> list[Batch]:
     """One for each round."""
-    source = _draws_many(simulation)
+    source = drawer.draws_many()
     if source is not None:
-        return _all_at_once(simulation, source, rounds, chosen)
-    return [_one_by_one(simulation, *named) for named in zip(rounds, chosen, strict=True)]
-
-
-def _draws_many(simulation: Simulation) -> DrawsMany | None:
-    """The source of tasks that are drawn at once."""
-    source = model_named(simulation.task).tasks
-    return source if isinstance(source, DrawsMany) and not pretraining.trains_by_class(simulation) else None
+        return _all_at_once(drawer.simulation, source, rounds, chosen)
+    return [_one_by_one(drawer, *named) for named in zip(rounds, chosen, strict=True)]
 
 
 def _all_at_once(simulation: Simulation, source: DrawsMany, rounds: range, chosen: Given) -> list[Batch]:
@@ -146,16 +182,17 @@ def _all_at_once(simulation: Simulation, source: DrawsMany, rounds: range, chose
     return [whole.part(first, last) for first, last in pairwise(edges)]
 
 
-def _one_by_one(simulation: Simulation, round_number: int, devices: tuple[str, ...]) -> Batch:
-    seeds = [rules.train_seed(simulation.seed, round_number, device) for device in devices]
-    tasks = [_support(simulation, device, seed) for device, seed in zip(devices, seeds, strict=True)]
+def _one_by_one(drawer: _Drawer, round_number: int, devices: tuple[str, ...]) -> Batch:
+    seeds = [rules.train_seed(drawer.simulation.seed, round_number, device) for device in devices]
+    tasks = [_support(drawer, device, seed) for device, seed in zip(devices, seeds, strict=True)]
     return joined(tasks, seeds)
 
 
-def _support(simulation: Simulation, device: str, seed: int) -> Samples:
+def _support(drawer: _Drawer, device: str, seed: int) -> Samples:
     """What a device trains on in a round."""
+    simulation = drawer.simulation
     asked = device, seed, simulation.ways, simulation.shots
-    if pretraining.trains_by_class(simulation):
+    if drawer.by_class:
         return pretraining.source_for(simulation).train_support_by_class(*asked)
     return model_named(simulation.task).tasks.train_task(*asked).support
 

@@ -1,4 +1,4 @@
-"""The weights that a simulation starts from and ends with, as files: `--start` and `--save`."""
+"""The weights that a simulation starts from and ends with, as files (`--start`, `--save`, `Result.save`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import StoreError
-from jaragua.simulation import Simulation, SimulationResult
 from jaragua.simulation.models import model_for
+from jaragua.simulation.settings import Simulation, SimulationResult
 from jaragua.store.files import write_whole
 from jaragua.store.run_folder import weights_content
 from jaragua.strategies import Vector
@@ -55,5 +55,5 @@ def write(path: Path, simulation: Simulation, result: SimulationResult) -> None:
     try:
         write_whole(path, weights_content(arrays, result.rounds, result.final_hash))
     except StoreError as error:
-        hint = "make room, or name another place; with --directory the same command trains nothing again"
+        hint = "make room, or name another place; a simulation that has a directory trains nothing again"
         raise StoreError(error.message, hint) from error
