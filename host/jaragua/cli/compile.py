@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
@@ -56,7 +56,7 @@ class CompileOptions:
 @from_fields(CompileOptions)
 def compile(options: CompileOptions) -> None:
     """Write a network as a folder of C that trains on a board, for any firmware."""
-    from jaragua_compiler.export import Choice, check_fits, check_replaceable, compile_model, write_folder
+    from jaragua_compiler.export import Choice, check_fits, check_replaceable, compile_model, read_weights, write_folder
     from jaragua_models.loading import load_model
 
     target = _board(options.board, options.ram_budget)
@@ -67,10 +67,10 @@ def compile(options: CompileOptions) -> None:
     check_replaceable(folder, force=options.force)
     choice = _chosen(network, choice, target)
     check_fits(network, choice, target)  # before any data is read
-    shown, ranges = _samples(loaded, options.samples), _ranges(loaded, options.start)
-    _say_what_decides_the_formats(shown, ranges)
-    loaded = _started(loaded, options.start)
-    compiled = compile_model(network, loaded.weights, target, choice, shown, ranges, loaded.source)
+    shown, start = _samples(loaded, options.samples), options.start
+    loaded = loaded if start is None else loaded.started(read_weights(start, network))
+    _say_what_decides_the_formats(shown, loaded.ranges)
+    compiled = compile_model(network, loaded.weights, target, choice, shown, loaded.ranges, loaded.source)
     _say_what_is_unusual(loaded.source, compiled)
     write_folder(compiled.files, folder, force=options.force)
     if options.json:
@@ -81,11 +81,10 @@ def compile(options: CompileOptions) -> None:
 
 def _board(name: str, ram_budget: int | None) -> Board:
     from jaragua_compiler.errors import CompileError
-    from jaragua_compiler.planning.boards import find_board, with_budget
+    from jaragua_compiler.planning.boards import find_board
 
     try:
-        board = find_board(name)
-        return board if ram_budget is None else with_budget(board, ram_budget)
+        return find_board(name, ram_budget)
     except CompileError as error:
         raise UsageError(error.message, error.hint) from error
 
@@ -101,15 +100,6 @@ def _chosen(network: Network, choice: Choice, board: Board) -> Choice:
     for attempt in attempts if attempts[0].trains else ():
         output.say(_attempt(network, attempt, board))
     return resolved(network, choice, board)
-
-
-def _started(loaded: LoadedModel, start: Path | None) -> LoadedModel:
-    """The model with the weights it is to start with."""
-    from jaragua_compiler.export import read_weights
-
-    if start is None:
-        return loaded
-    return replace(loaded, weights=read_weights(start, loaded.network), source=replace(loaded.source, weights="start"))
 
 
 def _say_what_is_unusual(source: Source, compiled: Compiled) -> None:
@@ -155,11 +145,6 @@ def _samples(loaded: LoadedModel, path: Path | None) -> FloatArray | None:
     from jaragua_compiler.export import read_samples
 
     return loaded.typical_inputs() if path is None else read_samples(path, loaded.network, loaded.source.samples)
-
-
-def _ranges(loaded: LoadedModel, start: Path | None) -> Ranges | None:
-    """Those of a model file; under other weights than its own that of its input still holds."""
-    return loaded.ranges if loaded.ranges is None or start is None else loaded.ranges.of_input_alone()
 
 
 def _say_what_decides_the_formats(samples: FloatArray | None, ranges: Ranges | None) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jaragua.errors import StoreError, ToolError, UsageError
-from jaragua.reasons import reason_of
-
-_FORMATS = (".svg", ".png", ".pdf")
+from jaragua.errors import ToolError
+from jaragua.report.pictures import NO_MATPLOTLIB, WITH_MATPLOTLIB, check_format, write
 
 
 def draw(summary: dict[str, Any], path: Path) -> None:
@@ -17,12 +15,11 @@ def draw(summary: dict[str, Any], path: Path) -> None:
     summary: of `read_run`. Raises: ToolError without matplotlib, UsageError for an unknown kind of file, StoreError if
     nothing can be written.
     """
-    if path.suffix not in _FORMATS:
-        raise UsageError(f"{path} is not a picture", f"its name must end in {', '.join(_FORMATS)}")
+    check_format(path)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ToolError("pictures need matplotlib", "pip install 'jaragua[plots]'") from error
+        raise ToolError(NO_MATPLOTLIB, WITH_MATPLOTLIB) from error
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     for device, points in summary["curves"].items():
@@ -31,8 +28,4 @@ def draw(summary: dict[str, Any], path: Path) -> None:
     axes.set_ylabel(summary["last_round"].get("metric", ""))
     if summary["curves"]:
         axes.legend(fontsize="small")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: {reason_of(error)}", "check the folder and its rights") from error
+    write(figure, path)

@@ -10,9 +10,9 @@ from jaragua_compiler.export.fit import Attempt, check_fits, choose_layers, reso
 from jaragua_compiler.export.folder import check_replaceable, write_folder
 from jaragua_compiler.export.memory import Figures, Row
 from jaragua_compiler.export.model_files import LoadedModel, load_file
-from jaragua_compiler.export.samples import read_samples
+from jaragua_compiler.export.samples import read_samples, shaped_samples
 from jaragua_compiler.export.source import Source
-from jaragua_compiler.export.weights_file import read_weights
+from jaragua_compiler.export.weights_file import named_weights, read_weights
 
 __all__ = [
     "Attempt",
@@ -27,8 +27,10 @@ __all__ = [
     "choose_layers",
     "compile_model",
     "load_file",
+    "named_weights",
     "read_samples",
     "read_weights",
     "resolved",
+    "shaped_samples",
     "write_folder",
 ]

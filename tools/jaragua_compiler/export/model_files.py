@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +44,11 @@ class LoadedModel:
     def typical_inputs(self) -> FloatArray | None:
         """Inputs [n, inputs] of the training data; None of a model file, which brings none."""
         return None if self.calibration is None else self.calibration().astype(float)
+
+    def started(self, weights: Weights) -> LoadedModel:
+        """The same with other weights, under which only the range of the input still holds."""
+        ranges = None if self.ranges is None else self.ranges.of_input_alone()
+        return replace(self, weights=weights, ranges=ranges, source=replace(self.source, weights="start"))
 
 
 def load_file(path: Path, loss: Loss | None = None) -> LoadedModel:

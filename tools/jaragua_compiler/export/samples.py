@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.graph.initial_weights import FloatArray
@@ -33,6 +35,16 @@ def read_samples(path: Path, network: Network, layout: SampleLayout | None = Non
         raise CompileError(f"{path} is not a whole .npy file.", "Save it with numpy.save.") from error
     if not isinstance(stored, np.ndarray) or stored.dtype.kind not in "fiu":
         raise CompileError(f"{path} is not one array of numbers.", "Save it with numpy.save.")
+    return shaped_samples(stored, network, layout, str(path))
+
+
+def shaped_samples(
+    stored: npt.NDArray[Any], network: Network, layout: SampleLayout | None = None, origin: str = "the samples"
+) -> FloatArray:
+    """An array of numbers -> what `read_samples` gives for a file that holds it. origin: what it is, for messages.
+
+    Raises CompileError.
+    """
     shape = network.shapes[0]
     layout = layout or SampleLayout(shape, shape)
     own = (layout.shape, (math.prod(shape),))
@@ -40,7 +52,7 @@ def read_samples(path: Path, network: Network, layout: SampleLayout | None = Non
     if stored.shape[1:] not in known or not len(stored):
         expected = " or ".join("[n, " + ", ".join(map(str, each)) + "]" for each in known)
         raise CompileError(
-            f"{path}: its shape is {list(stored.shape)}, network {network.name!r} takes {expected}.",
+            f"{origin}: its shape is {list(stored.shape)}, network {network.name!r} takes {expected}.",
             "Give one row a sample, at least one.",
         )
     chosen = np.asarray(evenly(len(stored), MOST_SAMPLES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,20 @@ _HINT = "Give weights/final.safetensors of a run with this model."
 
 def read_weights(path: Path, network: Network) -> Weights:
     """Weights as a run writes them -> per layer (W, outputs first; b [out]). Raises CompileError if they do not fit."""
-    arrays = _arrays(path)
+    return named_weights(_arrays(path), network, str(path))
+
+
+def named_weights(arrays: Mapping[str, FloatArray], network: Network, origin: str) -> Weights:
+    """Weights by `layers.0.weight`, `layers.0.bias`, … -> per layer (W, outputs first; b [out]).
+
+    origin: what they are, for messages. Raises CompileError if they do not fit.
+    """
     shapes = [network.weight_shapes(index) for index in network.weighted]
     names = [(f"layers.{number}.weight", f"layers.{number}.bias") for number in range(len(shapes))]
     if set(arrays) != {name for pair in names for name in pair}:
-        raise CompileError(f"{path} has not the {len(shapes)} layers of network {network.name!r}.", _HINT)
+        raise CompileError(f"{origin} has not the {len(shapes)} layers of network {network.name!r}.", _HINT)
     return [
-        (_checked(path, weight, arrays[weight], shape), _checked(path, bias, arrays[bias], bias_shape))
+        (_checked(origin, weight, arrays[weight], shape), _checked(origin, bias, arrays[bias], bias_shape))
         for (weight, bias), (shape, bias_shape) in zip(names, shapes, strict=True)
     ]
 
@@ -38,8 +46,8 @@ def _arrays(path: Path) -> dict[str, FloatArray]:
         raise CompileError(f"{path} is not a whole safetensors file.", _HINT) from error
 
 
-def _checked(path: Path, name: str, values: FloatArray, shape: Shape) -> FloatArray:
+def _checked(origin: str, name: str, values: FloatArray, shape: Shape) -> FloatArray:
     if values.shape != shape or values.dtype.kind != "f" or not np.isfinite(values).all():
         found = f"{values.dtype} of shape {list(values.shape)}"
-        raise CompileError(f"{path}: {name} is {found}, the network has finite numbers of {list(shape)}.", _HINT)
+        raise CompileError(f"{origin}: {name} is {found}, the network has finite numbers of {list(shape)}.", _HINT)
     return values.astype(np.float64)

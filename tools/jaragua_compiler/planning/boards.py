@@ -62,11 +62,14 @@ def boards() -> tuple[Board, ...]:
     return tuple(Board(name=name, **entry) for name, entry in tomllib.loads(text)["boards"].items())
 
 
-def find_board(name: str) -> Board:
-    """The board of that name. Raises UnknownBoardError, which names the nearest."""
+def find_board(name: str, budget_bytes: int | None = None) -> Board:
+    """The board of that name, with a budget of RAM if one is given.
+
+    Raises UnknownBoardError, which names the nearest; CompileError if the board has not so much RAM.
+    """
     known = {board.name: board for board in boards()}
     if name in known:
-        return known[name]
+        return known[name] if budget_bytes is None else with_budget(known[name], budget_bytes)
     matches = get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.4)
     suggestion = f"Did you mean {matches[0]!r}? " if matches else ""
     raise UnknownBoardError(f"there is no board {name!r}.", f"{suggestion}`jaragua boards` lists them.")
