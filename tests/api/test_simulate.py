@@ -112,7 +112,7 @@ def test_a_strategy_is_a_class_wherever_it_was_defined(trained: jaragua.Result) 
     assert [record.alpha for record in found.history] == [0.5] * 4
     assert registry.register(registry.REGISTRY["fedavg"]) == "fedavg"
     assert jaragua.simulate("sine", strategy=registry.REGISTRY["tinyreptile"], **FEW).final_hash == trained.final_hash
-    with pytest.raises(ConfigurationError, match="no strategy"):
+    with pytest.raises(ConfigurationError, match="not a strategy"):
         jaragua.simulate("sine", strategy=int, **FEW)  # type: ignore[arg-type]
 
 

@@ -17,7 +17,7 @@ from jaragua.api.tasks import LearningTask, load_task
 from jaragua.config import for_simulation
 from jaragua.errors import ConfigurationError
 from jaragua.models import is_file
-from jaragua.settings import SHORT_NAMES, RunConfig
+from jaragua.settings import SHORT_NAMES
 from jaragua.simulation import simulate as run_simulation
 from jaragua.simulation.models import model_for
 from jaragua.simulation.settings import OnProgress, Simulation, simulation_of
@@ -83,27 +83,26 @@ def simulate(
         jaragua.errors.RunError: The strategy failed, or the directory cannot be used.
         TypeError: A short name that there is not.
     """
-    wanted, config = _wanted(run, _changes(strategy, settings or {}, short))
+    wanted = _wanted(run, _changes(strategy, settings or {}, short))
     outcome = run_simulation(
         wanted,
         workers=workers,
         state_folder=None if directory is None else Path(directory),
-        config=None if directory is None else config,
         on_progress=on_progress or (lambda progress: None),
         start=None if start is None else _first_weights(start, wanted),
     )
     return Result(wanted, outcome)
 
 
-def _wanted(run: str | os.PathLike[str] | LearningTask, changes: dict[str, Any]) -> tuple[Simulation, RunConfig]:
-    """What to simulate, and the configuration that it comes from."""
+def _wanted(run: str | os.PathLike[str] | LearningTask, changes: dict[str, Any]) -> Simulation:
+    """What to simulate."""
     source = run.source if isinstance(run, LearningTask) else os.fspath(run)
     if is_file(source) and not _describes_a_task(Path(source)):
         config = for_simulation(Path(source), changes, _SOURCE)
     else:
         named = run if isinstance(run, LearningTask) else load_task(source)
         config = for_simulation(None, changes | {"model.name": named.source}, _SOURCE)
-    return simulation_of(config), config
+    return simulation_of(config)
 
 
 def _describes_a_task(path: Path) -> bool:
