@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from jaragua.api.loop_thread import LoopThread
 from jaragua.api.one_tree import one_tree
-from jaragua.api.starts import NamedWeights, Start, weights_of
+from jaragua.api.start_weights import NamedWeights, StartWeights, weights_of
 from jaragua.api.tasks import LearningTask, load_task
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import BoardError, ModelError
@@ -40,7 +40,7 @@ from jaragua_compiler.export.samples import assumed_samples
 from jaragua_compiler.quantisation.exponents import Exponents
 from jaragua_models.loading import ZOO_SEED
 
-Loadable: TypeAlias = Start | bytes
+Loadable: TypeAlias = StartWeights | bytes
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class ConnectedBoard:
             raise ModelError(f"the network {self.network.name!r} has no default", "give learning_rate")
         return self._task.defaults.learning_rate
 
-    def _packed(self, start: Start | None) -> bytes:
+    def _packed(self, start: StartWeights | None) -> bytes:
         """The blob of weights; those of a model that is known are packed as a coordinator packs them."""
         network = self.network
         weights = initial_weights(network, ZOO_SEED) if start is None else weights_of(start, network)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua.api.one_tree import one_tree
-from jaragua.api.starts import Start, weights_of
+from jaragua.api.start_weights import StartWeights, weights_of
 from jaragua.api.tasks import LearningTask
 from jaragua_compiler import Network, Plan
 from jaragua_compiler.export import (
@@ -121,7 +121,7 @@ def compile_network(
     weights: WeightFormat | None = None,
     train: str | None = None,
     ram_budget: int | None = None,
-    start: Start | None = None,
+    start: StartWeights | None = None,
     samples: Samples | None = None,
     loss: Loss | None = None,
 ) -> CompiledNetwork:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaragua.api.one_tree import one_tree
-from jaragua.api.starts import NamedWeights
+from jaragua.api.start_weights import NamedWeights
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ToolError
 from jaragua.report.pictures import NO_MATPLOTLIB, WITH_MATPLOTLIB

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaragua.api.one_tree import one_tree
 from jaragua.api.result import Result
-from jaragua.api.starts import Start, weights_of
+from jaragua.api.start_weights import StartWeights, weights_of
 from jaragua.api.tasks import LearningTask, load_task
 from jaragua.config import for_simulation
 from jaragua.errors import ConfigurationError
@@ -50,7 +50,7 @@ def simulate(
     strategy: str | type[Strategy] | None = None,
     settings: Mapping[str, Any] | None = None,
     directory: str | os.PathLike[str] | None = None,
-    start: Start | None = None,
+    start: StartWeights | None = None,
     workers: int | None = None,
     on_progress: OnProgress | None = None,
     **short: Unpack[ShortSettings],
@@ -136,5 +136,5 @@ def _key_of(short: str) -> str:
     return SHORT_NAMES[short]
 
 
-def _first_weights(start: Start, wanted: Simulation) -> Vector:
+def _first_weights(start: StartWeights, wanted: Simulation) -> Vector:
     return flat(weights_of(start, model_for(wanted).network))

@@ -27,10 +27,10 @@ class HasWeights(Protocol):
         ...
 
 
-Start: TypeAlias = HasWeights | str | os.PathLike[str]
+StartWeights: TypeAlias = HasWeights | str | os.PathLike[str]
 
 
-def weights_of(start: Start, network: Network) -> Weights:
+def weights_of(start: StartWeights, network: Network) -> Weights:
     """Per layer (W, outputs first; b [out]), float64. Raises: CompileError if they are not of that network."""
     if isinstance(start, HasWeights):
         return named_weights(start.weights, network, "the result")
