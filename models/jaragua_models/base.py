@@ -127,7 +127,7 @@ class HasOwners(Protocol):
 
 @dataclass(frozen=True)
 class Defaults:
-    """What `jaragua run` takes where a configuration is silent; the reasons stand in docs/reference/tasks.md."""
+    """What `jaragua run` takes where a configuration is silent; the reasons are in docs/results/tasks.md."""
 
     learning_rate: float
     """Of the device, in training and in adaptation."""

@@ -239,7 +239,7 @@ def test_what_is_wrong_with_a_setting_is_said_at_once_with_where_it_was_given(
 
 
 def test_it_says_whose_data_lies_idle(use_data: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
-    """As many devices as train in a round is not always what a new user means (docs/reference/tasks.md, Keywords)."""
+    """As many devices as train in a round is not always what a new user means (docs/results/tasks.md, Keywords)."""
     use_data("room_occupancy_estimation")
     words = ("simulate", "--task", "presence", "--eval-tasks", "2", "--rounds", "1", "--workers", "1", "--json")
     code, note = told(capsys, *words, "--clients", "2")
