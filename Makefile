@@ -92,7 +92,7 @@ bench-flower: ## Simulated client tasks per second, beside Flower's simulation (
 
 test-ray: ## Simulations on Ray's workers (in the same environment)
 	@tools/setup/setup.sh flower
-	@.venv-flower/bin/python -m pytest tests/simulate/test_ray.py -W ignore
+	@.venv-flower/bin/python -m pytest tests/simulation/clients/test_ray.py -W ignore
 
 test-paths: ## Set-up, firmware and demo in a fresh clone in a folder named "a b ü" (build/a b ü)
 	@rm -rf "build/a b ü" && mkdir -p build && git clone --quiet . "build/a b ü"

@@ -23,7 +23,7 @@ ARENA = "arena: activations, errors, scratch"
 _STATE_BYTES = 20  # beside the exponents: pointer to the weights, rate, fy, loss threshold, clip
 _EXPONENTS_BYTES = 4  # a layer's
 _DITHER_BYTES = 8  # of the next step and of this one
-# Code at -O2, on the safe side of what was measured (tests/compiler/test_export_memory.py): once, and an operator.
+# Code at -O2, on the safe side of what was measured (tests/compiler/export/test_export_memory): once, and an operator.
 _CODE_ONCE_BYTES: dict[Core, int] = {"cortex_m4": 1664, "cortex_m0plus": 2624}
 _CODE_BYTES: dict[Core, dict[tuple[type[OperatorPlan], str], int]] = {
     "cortex_m4": {

@@ -3,9 +3,10 @@
 The generated C calls its kernels inlined and without recursion, so the deepest call is known: the frame of a training
 step, which holds the errors of a graph with branches, and below it the frames of one operator. Where registers are few
 (no DSP extension) operators are functions of their own, so that their frames lie in the same bytes; elsewhere GCC gives
-their variables the same bytes of one frame. What the operators need is measured (tests/compiler/test_stack.py: GCC's
-own call graph with every frame, and painted stacks of random networks). Over 1,700 random networks the bound was never
-less than 16 bytes above that; but how GCC divides registers has outliers, so the tests draw new networks each time.
+their variables the same bytes of one frame. What the operators need is measured (tests/compiler/planning/test_stack.py:
+GCC's own call graph with every frame, and painted stacks of random networks). Over 1,700 random networks the bound was
+never less than 16 bytes above that; but how GCC divides registers has outliers, so the tests draw new networks each
+time.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class _Scale:
 
 
 class IntegerFleet:
-    """Devices of one network. Same start, work and samples give the same bits as a board (tests/simulate)."""
+    """Devices of one network. Same start, work and samples give the same bits as a board (tests/simulation)."""
 
     def __init__(self, model: Model, codec: ModelCodec, workers: int, cache: Path, samples: int | None = None) -> None:
         """samples: of a task as asked for, for FedProx's proximal decay. Raises: ToolchainError without the C."""

@@ -17,7 +17,7 @@ from jaragua_compiler.export.choice import Choice
 from jaragua_compiler.export.compile import compile_model
 from jaragua_compiler.planning.boards import find_board
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NETWORK = Network(
     "flags",
     (8, 8, 1),

@@ -11,8 +11,8 @@ from jaragua_compiler import emit, plan
 from jaragua_models import get
 from jaragua_models.__main__ import main
 
-DATA = Path(__file__).parent / "data"
-FIXTURES = Path(__file__).parent / "fixtures"
+DATA = Path(__file__).parents[1] / "data"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 def _texts(folder: Path) -> dict[str, str]:

@@ -25,7 +25,7 @@ from jaragua_compiler.quantisation.freeze import freeze
 from jaragua_compiler.quantisation.ranges import Range, Ranges
 from jaragua_models.loading import load_model
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 LOSS = "softmax_cross_entropy"
 KEPT = {"trio": [0, 12, 13, 14, 18, 20, 21], "residual": [0, 8, 9, 11, 12, 13, 14]}
 """Of each file the tensors that are the network's input and its layers' outputs."""

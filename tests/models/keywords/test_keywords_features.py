@@ -14,7 +14,7 @@ from jaragua_models.data.wav import decode
 from jaragua_models.keywords import clips, features, tables
 from jaragua_models.keywords.tables import BANDS, CLIP_SAMPLES, FRAME_SAMPLES, FRAMES, HOP_SAMPLES
 
-FOLDER = Path(__file__).parents[2] / "firmware" / "lib" / "jrg_feat"
+FOLDER = Path(__file__).parents[3] / "firmware" / "lib" / "jrg_feat"
 Clip = NDArray[np.int16]
 
 

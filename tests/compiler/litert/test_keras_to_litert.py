@@ -28,7 +28,7 @@ from jaragua_compiler.litert.export import export
 from jaragua_compiler.litert.training_file import read_training_file
 from jaragua_models.loading import load_model
 
-SMALL = Path(__file__).parent / "data" / "small.keras"
+SMALL = Path(__file__).parents[1] / "data" / "small.keras"
 CUSTOM, STEPS, RATE = 32, 30, 0.02
 
 

@@ -5,35 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from named_networks import RESIDUAL
 
 from jaragua_compiler import (
-    Activation,
     Add,
-    AveragePool2D,
     CompileError,
     Conv2D,
     Dense,
-    DepthwiseConv2D,
     Flatten,
     GlobalAveragePool2D,
     MaxPool2D,
     Network,
-)
-
-RESIDUAL = Network(
-    "residual",
-    (12, 10, 3),
-    (
-        Conv2D(8, (3, 3), (2, 2), "same", "relu6"),
-        DepthwiseConv2D((3, 3), padding="same", activation="tanh"),
-        Conv2D(8, (1, 1)),
-        Add(0, "relu"),
-        MaxPool2D(),
-        AveragePool2D((2, 2), (1, 1)),
-        Activation("leaky_relu", slope=0.1),
-        GlobalAveragePool2D(),
-        Dense(5),
-    ),
 )
 
 

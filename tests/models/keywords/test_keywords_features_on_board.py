@@ -10,7 +10,7 @@ from jaragua_bench import emulator, toolchain
 from jaragua_models.keywords import features, tables
 
 HERE = Path(__file__).parent
-LIBRARY = HERE.parents[1] / "firmware" / "lib" / "jrg_feat"
+LIBRARY = HERE.parents[2] / "firmware" / "lib" / "jrg_feat"
 
 pytestmark = [
     pytest.mark.board,

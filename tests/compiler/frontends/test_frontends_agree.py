@@ -17,7 +17,7 @@ from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.frontends import from_keras, from_litert, from_onnx
 from jaragua_compiler.graph.initial_weights import Weights
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 READERS: dict[str, Callable[..., tuple[Network, Weights]]] = {
     ".keras": from_keras,
     ".onnx": from_onnx,

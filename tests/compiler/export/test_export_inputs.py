@@ -20,8 +20,8 @@ from jaragua_compiler.planning.boards import find_board
 from jaragua_models import get
 from jaragua_models.loading import load_model
 
-DATA = Path(__file__).parent / "data"
-FIXTURES = Path(__file__).parent / "fixtures"
+DATA = Path(__file__).parents[1] / "data"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 NETWORK = Network("net", 6, (Dense(4, "relu"), Dense(3)))
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from test_network_shapes import RESIDUAL
+from named_networks import RESIDUAL
 
 from jaragua_compiler import (
     Activation,

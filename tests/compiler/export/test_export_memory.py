@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from image_networks import DEPTHWISE
+from named_networks import NETWORKS
 
 from jaragua_bench import board as bench_board
 from jaragua_bench import toolchain
@@ -15,57 +15,10 @@ from jaragua_compiler.export import Choice
 from jaragua_compiler.export.choice import planned
 from jaragua_compiler.export.fit import check_fits, choose_layers, resolved
 from jaragua_compiler.export.memory import figures
-from jaragua_compiler.graph.network import (
-    Add,
-    AveragePool2D,
-    Conv2D,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    MaxPool2D,
-)
 from jaragua_compiler.planning.boards import Board, Core, boards, find_board
 from jaragua_compiler.quantisation.freeze import freeze
 from jaragua_models import get
 
-NETWORKS = {
-    "one layer": Network("one", 64, (Dense(10),)),
-    "mlp": Network("mlp", 64, (Dense(32, "relu"), Dense(10))),
-    "sine": Network("sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1)), "mean_squared_error"),
-    "deep": Network("deep", 301, (Dense(61), Dense(31, "relu"), Dense(37, "relu"), Dense(17, "relu"), Dense(7))),
-    "cnn": Network(
-        "cnn",
-        (28, 28, 1),
-        (
-            Conv2D(8, stride=(2, 2), padding="same", activation="relu"),
-            Conv2D(16, stride=(2, 2), padding="same", activation="relu"),
-            Flatten(),
-            Dense(5),
-        ),
-    ),
-}
-NETWORKS |= {
-    "mlp w8": replace(NETWORKS["mlp"], weights="w8"),
-    "cnn w8": replace(NETWORKS["cnn"], weights="w8"),
-    "every kind": Network(
-        "every-kind",
-        (9, 8, 2),
-        (
-            Conv2D(4, padding="same", activation="leaky_relu"),
-            DepthwiseConv2D(padding="same", activation="relu6"),
-            Add(skip=0),
-            MaxPool2D(),
-            AveragePool2D((2, 1)),
-            Conv2D(6, activation="tanh", padding="same"),
-            GlobalAveragePool2D(),
-            Dense(3),
-        ),
-    ),
-}
-NETWORKS |= {
-    "every kind w8": replace(NETWORKS["every kind"], weights="w8"),
-    "depthwise w8": replace(DEPTHWISE, weights="w8"),
-}
 SMALL = replace(find_board("zero"), name="small", ram_bytes=20000, flash_bytes=200000)
 
 

@@ -15,7 +15,7 @@ from jaragua_bench import toolchain
 from jaragua_compiler.engines import host_build
 from jaragua_compiler.errors import ToolchainError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 #: GCC and clang warn of the unused function with -Wall.
 WARNED = host_build.Sources(
     {"warned.c": "static int unused(void) { return 1; }\nint answer(void);\nint answer(void) { return 42; }\n"}
@@ -64,7 +64,7 @@ def test_no_other_file_asks_for_werror() -> None:
     places = {
         "firmware/flags.toml",
         "tools/jaragua_compiler/engines/host_build.py",
-        "tests/compiler/test_host_build.py",
+        "tests/compiler/engines/test_host_build.py",
     }
     folders = ("firmware", "host", "models", "broker", "tools", "tests")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in _TEXTS]

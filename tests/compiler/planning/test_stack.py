@@ -12,9 +12,9 @@ from typing import get_args
 import pytest
 from differential import random_case
 from image_networks import CNN
+from named_networks import NETWORKS
 from random_cases import MLP, SINE
 from stack_usage import worst_stack_bytes
-from test_export_memory import NETWORKS
 
 from jaragua_bench import board
 from jaragua_bench.random_steps import random_steps

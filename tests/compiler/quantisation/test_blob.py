@@ -177,7 +177,7 @@ def _python_takes(compiled: Plan, blob: bytes) -> bool:
 def _run_sanitized(compiled: Plan, blobs: list[bytes], folder: Path) -> list[int]:
     emit(compiled, folder)
     program = folder / "check_blobs"
-    sources = [str(Path(__file__).parent / "data" / "check_blobs.c"), str(folder / "jrg_model.c")]
+    sources = [str(Path(__file__).parents[1] / "data" / "check_blobs.c"), str(folder / "jrg_model.c")]
     flags = ["-std=c11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     subprocess.run(
         ["cc", *flags, "-I", str(kernel_folder()), "-I", str(folder), "-o", str(program), *sources], check=True

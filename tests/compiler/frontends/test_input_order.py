@@ -25,7 +25,7 @@ from jaragua_models.loading import load_model
 
 pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 RANDOM_MODELS = 80
 LOSS = "mean_squared_error"
 Maker = Callable[[Graph], str]

@@ -18,7 +18,7 @@ from jaragua_compiler.graph.initial_weights import Weights
 
 pytest.importorskip("onnx", reason="reading .onnx files needs onnx")
 
-SMALL = Path(__file__).parent / "data" / "small.keras"
+SMALL = Path(__file__).parents[1] / "data" / "small.keras"
 LOSS = "mean_squared_error"
 Maker = Callable[[Graph], str]
 

@@ -14,7 +14,7 @@ from jaragua_compiler.frontends import from_keras, from_litert
 from jaragua_compiler.frontends.flatbuffer import FlatbufferError, Table, root
 from jaragua_compiler.frontends.litert_file import Tensor, read_graph
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 TRIO = FIXTURES / "trio.tflite"
 
 

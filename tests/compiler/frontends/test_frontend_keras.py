@@ -27,7 +27,7 @@ from jaragua_compiler.graph.initial_weights import Weights
 
 pytest.importorskip("h5py", reason="reading .keras files needs h5py")
 
-ARCHIVE = Path(__file__).parent / "data" / "small.keras"
+ARCHIVE = Path(__file__).parents[1] / "data" / "small.keras"
 PREDICTED = [
     [0.3487601578235626, 0.33607128262519836, 0.315168559551239],
     [0.4270433783531189, 0.3326058089733124, 0.24035078287124635],
