@@ -9,7 +9,6 @@ import sys
 from statistics import fmean
 
 import jaragua
-from jaragua.report.intervals import paired_interval
 
 rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 60
 common = {"rounds": rounds, "clients": 5, "devices": 20, "seed": 1, "eval_tasks": 60}
@@ -22,7 +21,7 @@ print(tinyreptile)
 print(fedavg)
 
 # Equal seeds evaluate on equal tasks, so the difference is paired: its interval is narrower than those of the means.
-difference = paired_interval(tinyreptile.scores, fedavg.scores)
+difference = tinyreptile.difference(fedavg)
 print(f"difference {difference.mean:+.3f}, 95 % interval {difference.low:+.3f} … {difference.high:+.3f}")
 print(f"loss of the last ten rounds: {fmean(record.loss or 0.0 for record in tinyreptile.history[-10:]):.3f}")
 

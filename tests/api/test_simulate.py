@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 import jaragua
 from jaragua.cli.main import run
 from jaragua.errors import ConfigurationError, Interrupted, ModelError, StoreError, ToolError, UsageError
+from jaragua.report.intervals import paired_interval
 from jaragua.simulation import SimulationProgress
 from jaragua.strategies import registry
 
@@ -131,6 +132,15 @@ def test_a_script_needs_no_guard_for_its_main_module(tmp_path: Path) -> None:
     begun, hashes = done.stdout.splitlines()
     assert begun == "begun"
     assert len(set(hashes.split())) == 1
+
+
+def test_two_results_differ_by_a_paired_interval(trained: jaragua.Result) -> None:
+    other = jaragua.simulate("sine", strategy=Twice, **FEW)
+    found = trained.difference(other)
+    expected = paired_interval(trained.scores, other.scores)
+    assert (found.low, found.mean, found.high) == (expected.low, expected.mean, expected.high)
+    with pytest.raises(ConfigurationError, match="same held-out tasks"):
+        trained.difference(jaragua.simulate("sine", **(FEW | {"rounds": 0, "seed": 2})))
 
 
 def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:

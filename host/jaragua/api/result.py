@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from jaragua.api.one_tree import one_tree
 from jaragua.api.start_weights import NamedWeights
 from jaragua.coordinator.codec import ModelCodec
-from jaragua.errors import ToolError
+from jaragua.errors import ConfigurationError, ToolError
+from jaragua.report.intervals import Interval, paired_interval
 from jaragua.report.pictures import NO_MATPLOTLIB, WITH_MATPLOTLIB
 from jaragua.simulation import CurvePoint, Means, RoundRecord, Simulation, SimulationResult, weights_file
 from jaragua.simulation.models import model_for
@@ -85,6 +86,22 @@ class Result:
         with one_tree():
             return ModelCodec(model_for(self.simulation)).arrays(self.outcome.learned)
 
+    def difference(self, other: Result) -> Interval:
+        """How much the score after adaptation differs from another result's, task by task: self - other.
+
+        Returns:
+            `mean`, and `low` and `high` of its 95 % interval (Student's, of paired values), in the unit of `metric`.
+
+        Raises:
+            jaragua.errors.ConfigurationError: The two were not evaluated on the same held-out tasks, or on one alone.
+        """
+        if _tasks_of(self) != _tasks_of(other) or len(self.scores) < 2:
+            raise ConfigurationError(
+                "these results were not evaluated on the same held-out tasks, two or more",
+                "simulate both with the same task, seed, ways, shots and eval_tasks",
+            )
+        return paired_interval(self.scores, other.scores)
+
     @one_tree()
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weights as a safetensors file; `jaragua compile --start` and `simulate(start=…)` take it.
@@ -141,3 +158,10 @@ class Result:
             ("weights", f"{outcome.parameters}, {outcome.bytes_up} bytes up, {outcome.bytes_down} bytes down"),
             ("model", self.final_hash),
         ]
+
+
+def _tasks_of(result: Result) -> tuple[object, ...]:
+    """What decides which held-out tasks a simulation is evaluated on."""
+    wanted = result.simulation
+    evaluation = wanted.evaluation
+    return wanted.task, wanted.seed, wanted.ways, evaluation.shots or wanted.shots, evaluation.tasks, evaluation.queries
