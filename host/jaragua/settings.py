@@ -10,6 +10,7 @@ A setting with `default_from` has no default of its own: `jaragua.config` fills 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
@@ -117,8 +118,23 @@ class StrategySettings(AggregationSettings):
     ] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepSettings:
+    """What a training step passes over: nothing but a device's engine looks at it."""
+
+    loss_threshold: Annotated[
+        float,
+        Setting(
+            "Skip the backward pass for samples with a lower loss (A11.8). 0 disables.",
+            unit="nats, or squared error",
+            least=0,
+            most=LARGEST_LOSS_THRESHOLD,
+        ),
+    ] = 0.0
+
+
 @dataclass(frozen=True)
-class TrainingSettings:
+class TrainingSettings(StepSettings):
     """What a device does with its support set, in a round and when a new device adapts."""
 
     learning_rate: Annotated[float, Setting("Inner learning rate.", least=SMALLEST_RATE, below=1, default_from="model")]
@@ -140,15 +156,6 @@ class TrainingSettings:
         ),
     ] = None
     """None: the strategy's own."""
-    loss_threshold: Annotated[
-        float,
-        Setting(
-            "Skip the backward pass for samples with a lower loss (A11.8). 0 disables.",
-            unit="nats, or squared error",
-            least=0,
-            most=LARGEST_LOSS_THRESHOLD,
-        ),
-    ] = 0.0
     replay_buffer_size: Annotated[
         int,
         Setting(
@@ -158,6 +165,36 @@ class TrainingSettings:
             most=MOST,
         ),
     ] = 0
+
+
+STEP_SETTINGS: Final = tuple(one.name for one in fields(StepSettings))
+#: What a message says nothing of: a neutral value (M3).
+_NEUTRAL: Final = {one.name: one.default for one in fields(StepSettings)} | {"replay_buffer_size": 0}
+
+
+def sent(settings: TrainingSettings) -> dict[str, Any]:
+    """The optional fields of a train- and an adapt-command: None where a setting is neutral."""
+    values = {name: getattr(settings, name) for name in _NEUTRAL}
+    return {name: None if value == _NEUTRAL[name] else value for name, value in values.items()}
+
+
+def step_settings_of(command: object) -> StepSettings:
+    """The settings of a step that a command has fields for; an absent one is neutral."""
+    said = {one.name: getattr(command, one.name) for one in fields(StepSettings)}
+    return StepSettings(**{name: value for name, value in said.items() if value is not None})
+
+
+#: Settings of a step that engines in float32 have, too.
+_IN_FLOAT: Final = frozenset({"loss_threshold"})
+
+
+def only_in_integers(settings: StepSettings) -> str:
+    """Names of settings that are not neutral and that no engine in float32 has; "" if there are none."""
+    return ", ".join(
+        name
+        for name in (one.name for one in fields(StepSettings))
+        if name not in _IN_FLOAT and getattr(settings, name) != _NEUTRAL[name]
+    )
 
 
 def training_of(settings: TrainingSettings) -> TrainingSettings:
@@ -406,10 +443,13 @@ def key(path: str) -> Key:
     return keys_of(section)[name]
 
 
-def limits(path: str) -> tuple[float | None, float | None]:
-    """The least and the greatest value of a numeric key; None where it has none."""
+def limits(path: str) -> tuple[float, float]:
+    """The least and the greatest value of a numeric key; without bounds, those of a float."""
     setting = key(path).setting
-    return setting.least, setting.most
+    return (
+        -math.inf if setting.least is None else setting.least,
+        math.inf if setting.most is None else setting.most,
+    )
 
 
 def _key(section: str, name: str, hint: Any, default: Any) -> Key:

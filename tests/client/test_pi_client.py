@@ -19,7 +19,9 @@ from jaragua.client.client import run_client
 from jaragua.client.engine_trainer import EngineTrainer
 from jaragua.node import jobs
 from jaragua.node.jobs import dither_seed
+from jaragua.node.step_limits import step_limits
 from jaragua.node.task_sampler import TaskSampler
+from jaragua.settings import step_settings_of
 from jaragua.wire.messages import TrainCommand, decode, unpack_update
 from jaragua.wire.topics import TopicKind
 from jaragua_broker import Broker
@@ -33,7 +35,6 @@ from jaragua_compiler import (
     pack,
     plan,
     quantise_inputs,
-    quantise_loss_threshold,
     quantise_targets,
 )
 from jaragua_compiler.engines.replay_order import replay_order
@@ -51,7 +52,7 @@ def update_by_hand(model_name: str, blob: bytes, command: TrainCommand) -> tuple
     engine, rate = ReferenceEngine(layout), LearningRate.from_float(command.learning_rate)
     engine.load(blob)
     engine.set_seed(dither_seed(command))
-    engine.set_loss_threshold(quantise_loss_threshold(layout, exponents(layout, blob), command.loss_threshold or 0.0))
+    engine.set_limits(step_limits(layout, exponents(layout, blob), step_settings_of(command)))
     order = replay_order(len(inputs), command.passes, command.replay_buffer_size or 0)
     steps = [engine.train_step(inputs[index], targets[index], rate) for index in order]
     return engine.blob(), sum(step.correct for step in steps)

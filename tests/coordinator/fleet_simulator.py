@@ -17,7 +17,9 @@ from paho.mqtt.properties import Properties
 
 import jaragua_models
 from jaragua.node.program import ended
+from jaragua.node.step_limits import step_limits
 from jaragua.node.url import parse_broker_url
+from jaragua.settings import step_settings_of
 from jaragua.wire import messages
 from jaragua.wire.topics import TopicKind, build, parse
 from jaragua_compiler import (
@@ -27,7 +29,6 @@ from jaragua_compiler import (
     exponents,
     plan,
     quantise_inputs,
-    quantise_loss_threshold,
     quantise_targets,
 )
 from jaragua_compiler.engines.replay_order import replay_order
@@ -200,7 +201,7 @@ class SimulatedNode:
         rate = LearningRate.from_float(command.learning_rate)
         self._engine.load(base)
         self._engine.set_seed(command.seed & 0xFFFFFFFF)  # A8.5, as a node does
-        self._engine.set_loss_threshold(quantise_loss_threshold(self._plan, found, command.loss_threshold or 0.0))
+        self._engine.set_limits(step_limits(self._plan, found, step_settings_of(command)))
         for index in replay_order(len(inputs), command.passes, command.replay_buffer_size or 0):
             self._engine.train_step(inputs[index], targets[index], rate)
         return len(inputs) * command.passes, self._engine.blob()

@@ -18,7 +18,7 @@ from jaragua.serial.failures import BoardRestarted, BoardSilent
 from jaragua.wire.definitions import JobKind, JobPhase
 from jaragua.wire.messages import Health, Identity, JobState, Progress
 from jaragua_compiler import LearningRate, ReferenceEngine, plan
-from jaragua_compiler.engine_protocol import StepResult
+from jaragua_compiler.engine_protocol import NO_LIMITS, StepLimits, StepResult
 
 
 class FakeBoard:
@@ -91,13 +91,12 @@ class FakeBoard:
         base: bytes = b"",
         seed: int = 0,
         batch: int = 1,
-        *,
-        loss_threshold: int = 0,
+        limits: StepLimits = NO_LIMITS,
     ) -> JobState:
         assert batch == 1, "the fake board has no sums"
         self._engine.set_seed(seed)
-        self._engine.set_loss_threshold(loss_threshold)
-        self.loss_thresholds.append(loss_threshold)
+        self._engine.set_limits(limits)
+        self.loss_thresholds.append(limits.loss_threshold)
         return self._run(job, JobKind.TRAIN, samples, base, LearningRate(*rate))
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:

@@ -40,7 +40,7 @@ def update_of_reference(command: TrainCommand) -> tuple[bytes, int]:
     engine, rate = ReferenceEngine(task_sampler.plan), LearningRate.from_float(command.learning_rate)
     engine.load(BLOB)
     engine.set_seed(dither_seed(command))
-    engine.set_loss_threshold(samples.integer_loss_threshold(task_sampler.plan, BLOB))
+    engine.set_limits(samples.limits(task_sampler.plan, BLOB))
     steps = [engine.train_step(x, target, rate) for x, target in zip(samples.inputs, samples.targets, strict=True)]
     return engine.blob(), sum(step.correct for step in steps)
 

@@ -14,7 +14,7 @@ from jaragua.errors import DataError
 from jaragua.node import jobs
 from jaragua.node.task_sampler import TaskSampler
 from jaragua.node.trainer import SampleSet
-from jaragua.settings import LARGEST_LOSS_THRESHOLD
+from jaragua.settings import LARGEST_LOSS_THRESHOLD, StepSettings
 from jaragua_compiler import initial_weights, plan
 from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.floating.form import pack_floats
@@ -59,15 +59,15 @@ def test_m4_a_support_set_is_gone_over_in_the_same_order_and_a_query_set_once() 
     "changes", [{"passes": 2}, {"passes": 2, "batch": 5}, {"passes": 2, "proximal_decay": 1 << 14}], ids=str
 )
 def test_a11_8_every_job_of_a_command_has_its_loss_threshold(changes: dict[str, Any]) -> None:
-    assert {samples.loss_threshold for samples in fed(**changes)} == {0.0}
-    assert {samples.loss_threshold for samples in fed(loss_threshold=0.25, **changes)} == {0.25}
+    assert {samples.settings.loss_threshold for samples in fed(**changes)} == {0.0}
+    assert {samples.settings.loss_threshold for samples in fed(loss_threshold=0.25, **changes)} == {0.25}
 
 
 def test_a11_8_adaptation_has_the_loss_threshold_of_its_command() -> None:
     trainer = CountingTrainer()
     for loss_threshold in (0.25, None):
         run(jobs.adapt(trainer, SAMPLER, adapt_command(BLOB, loss_threshold=loss_threshold), BLOB))
-    assert [samples.loss_threshold for samples in trainer.trained] == [0.25, 0.0]
+    assert [samples.settings.loss_threshold for samples in trainer.trained] == [0.25, 0.0]
 
 
 def test_m9_samples_in_float32_have_the_same_order_and_loss_threshold() -> None:
@@ -79,7 +79,7 @@ def test_m9_samples_in_float32_have_the_same_order_and_loss_threshold() -> None:
     run(jobs.train(trainer, SAMPLER, command, start))
     (floats,), (integers,) = trainer.trained, fed(passes=3, replay_buffer_size=3, loss_threshold=0.25)
     assert floats.in_float32
-    assert floats.loss_threshold == 0.25
+    assert floats.settings.loss_threshold == 0.25
     assert np.array_equal(floats.targets, integers.targets)
 
 
@@ -102,9 +102,9 @@ def test_a11_8_the_unit_is_that_of_the_blobs_losses() -> None:
     """Q11 nats; the largest that is taken fits 32 bits; 0 is any loss, and next to nothing is not 0."""
     samples = SAMPLER.support(train_command(BLOB), BLOB)
     found = {
-        least: SampleSet(samples.inputs, samples.targets, loss_threshold=least).integer_loss_threshold(
-            plan_of("digits"), BLOB
-        )
+        least: SampleSet(samples.inputs, samples.targets, settings=StepSettings(loss_threshold=least))
+        .limits(plan_of("digits"), BLOB)
+        .loss_threshold
         for least in (0.0, 1e-9, 0.5, LARGEST_LOSS_THRESHOLD)
     }
     assert list(found.values()) == [0, 1, 1024, (1 << 32) - 1]

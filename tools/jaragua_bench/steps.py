@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaragua_compiler.engine_protocol import Engine, StepResult
+from jaragua_compiler.engine_protocol import Engine, StepLimits, StepResult
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import Int16Array, unpack_integers
 from jaragua_compiler.quantisation.rate import LearningRate
@@ -108,8 +108,7 @@ def _run_one(engine: Engine, step: Step) -> Outcome:
         engine.load(step.blob)
         engine.set_seed(step.seed)
         engine.set_accumulation(step.batch)
-    engine.set_clip(step.clip)
-    engine.set_loss_threshold(step.loss_threshold)
+    engine.set_limits(StepLimits(step.loss_threshold, step.clip))
     outputs = engine.forward(step.x)
     result = engine.train_step(step.x, step.target, step.rate)
     if step.flush:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua_bench.steps import Step
+from jaragua_compiler.engine_protocol import StepLimits
 from jaragua_compiler.engines.host_build import NATIVE
 from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.graph.initial_weights import Weights, initial_weights
@@ -98,7 +99,7 @@ def _adapted(engine: NativeEngine, plan: Plan, steps: Sequence[Step]) -> Weights
     for step in steps:
         if step.blob is not None:
             engine.load(step.blob)
-        engine.set_loss_threshold(step.loss_threshold)
+        engine.set_limits(StepLimits(step.loss_threshold))
         engine.train_step(step.x, step.target, step.rate)
     return unpack(plan, engine.blob())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy.typing as npt
 
@@ -15,6 +15,18 @@ class StepResult(NamedTuple):
 
     correct: bool
     loss: int
+
+
+class StepLimits(NamedTuple):
+    """What a training step passes over or cuts, in integers of the engine; 0 disables each."""
+
+    loss_threshold: int = 0
+    """In the unit of StepResult.loss: samples of a lower loss teach nothing (A11.8)."""
+    clip: int = 0
+    """The largest output error, in its own unit (A11.7)."""
+
+
+NO_LIMITS: Final = StepLimits()
 
 
 class Engine(Protocol):
@@ -32,11 +44,8 @@ class Engine(Protocol):
     def set_accumulation(self, samples: int) -> None:
         """Samples of one step, 1 to 65535 (A11.1); what is summed is dropped. Raises CompileError without sums."""
 
-    def set_clip(self, limit: int) -> None:
-        """The largest output error of the steps that follow, in its own unit (A11.7); 0: any."""
-
-    def set_loss_threshold(self, least: int) -> None:
-        """The loss threshold, in the unit of StepResult.loss (A11.8); 0 disables."""
+    def set_limits(self, limits: StepLimits) -> None:
+        """The limits of the steps that follow. Raises CompileError unless each has 32 bits."""
 
     def apply(self) -> None:
         """The step of the samples since the last one, if there are any (A11.5)."""

@@ -39,7 +39,7 @@ class EngineTrainer:
         engine = await self._start(replace(plan, accumulate=samples.step > 1), blob)
         engine.set_seed(seed)
         engine.set_accumulation(samples.step)
-        engine.set_loss_threshold(samples.integer_loss_threshold(plan, blob))
+        engine.set_limits(samples.limits(plan, blob))
         figures = await self._work(plan, engine, samples, lambda x, target: engine.train_step(x, target, rate))
         engine.apply()
         return figures

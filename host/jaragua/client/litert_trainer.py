@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from jaragua.errors import DataError
 from jaragua.node.trainer import Figures, Progress, SampleSet
+from jaragua.settings import only_in_integers
 from jaragua.wire.figures import LARGEST_LOSS, within
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.floating.engine import FloatStep
@@ -79,8 +81,10 @@ class LitertTrainer:
 
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
         """A step for every `samples.step` samples, at the very rate the boards take. The seed is unused: no dither."""
+        if names := only_in_integers(samples.settings):
+            raise DataError(f"LiteRT computes in float32, which has no {names}", "leave it out, or use --engine native")
         engine = await self._start(plan, samples, blob)
-        numbers = rate.to_float(), samples.loss_threshold
+        numbers = rate.to_float(), samples.settings.loss_threshold
         if samples.step > 1:
             return await self._work(plan, samples, samples.step, lambda x, y: _batch_step(engine, x, y, *numbers))
         step = _one_by_one(lambda x, target: _train_step(engine, x, target, *numbers))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from jaragua.coordinator.fleet import Fleet, FleetEvent
 from jaragua.errors import BoardError, ProtocolError
+from jaragua.settings import TrainingSettings, sent
 from jaragua.wire import messages
 from jaragua.wire.figures import LARGEST_SCORE
 from jaragua.wire.rejections import shown
@@ -20,20 +21,17 @@ _ATTEMPTS = 2
 class Trial:
     """One question to a device. `number` and `seed` are the caller's: equal seeds draw equal tasks.
 
-    loss_threshold, replay_buffer_size: as `strategies.ClientWork` has them.
+    training: its batch is not used; a pass is one if it says nothing.
     """
 
     device: str
     number: int
     blob: bytes
     seed: int
-    learning_rate: float
+    training: TrainingSettings
     ways: int
     shots: int
-    passes: int
     queries: int
-    loss_threshold: float = 0.0
-    replay_buffer_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,14 +135,13 @@ def _command(run: str, trial: Trial, sha256: bytes) -> messages.AdaptCommand:
         device=trial.device,
         trial=trial.number,
         hash=sha256,
-        learning_rate=trial.learning_rate,
+        learning_rate=trial.training.learning_rate,
         ways=trial.ways,
         shots=trial.shots,
-        passes=trial.passes,
+        passes=trial.training.passes or 1,
         queries=trial.queries,
         seed=trial.seed,
-        loss_threshold=trial.loss_threshold or None,
-        replay_buffer_size=trial.replay_buffer_size or None,
+        **sent(trial.training),
     )
 
 

@@ -22,6 +22,7 @@ from jaragua.coordinator.model_version import ModelVersion, ModelVersionMaker
 from jaragua.coordinator.publication import Hashes, ModelPublisher
 from jaragua.coordinator.validation import Expected, Verdict
 from jaragua.errors import RunError
+from jaragua.settings import sent
 from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, RunRecord, StoredUpdate
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
 from jaragua.strategies.guarded import ExclusionCounter, checked_aggregate
@@ -386,8 +387,7 @@ class Driver:
             proximal_decay=work.proximal_decay(client.ways * client.shots) if work.proximal else None,
             start=self._float_start(one, work),
             until=one.round_number + self._config.round.max_staleness if self._config.round.buffer else None,
-            loss_threshold=work.loss_threshold or None,
-            replay_buffer_size=work.replay_buffer_size or None,
+            **sent(work),
             **self._difference_wanted(one.device, work),
         )
 

@@ -32,6 +32,7 @@ from jaragua.emulate import EmulatedFleet, build_image
 from jaragua.models import model_of_images
 from jaragua.node.program import ended
 from jaragua.report.intervals import Interval, paired_interval
+from jaragua.settings import TrainingSettings
 from jaragua.store import open_run
 from jaragua.strategies.registry import find
 from jaragua_broker import Broker
@@ -199,10 +200,9 @@ class Demonstration:
             number=number,
             blob=blob,
             seed=_FIRST_TASK_SEED + number,
-            learning_rate=defaults.learning_rate,
+            training=TrainingSettings(defaults.learning_rate, passes=defaults.passes),
             ways=defaults.ways,
             shots=defaults.shots,
-            passes=defaults.passes,
             queries=defaults.queries,
         )
 

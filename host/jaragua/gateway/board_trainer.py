@@ -12,6 +12,7 @@ from jaragua.serial.failures import BoardRestarted, BoardSilent
 from jaragua.serial.jobs import samples_of
 from jaragua.wire.definitions import Operator
 from jaragua.wire.messages import Health, Identity, JobState
+from jaragua_compiler.engine_protocol import NO_LIMITS, StepLimits
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.rate import LearningRate
 
@@ -34,8 +35,7 @@ class BoardRequests(Protocol):
         base: bytes = b"",
         seed: int = 0,
         batch: int = 1,
-        *,
-        loss_threshold: int = 0,
+        limits: StepLimits = NO_LIMITS,
     ) -> JobState: ...
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState: ...
@@ -68,10 +68,10 @@ class BoardTrainer:
         self._check_architecture(plan)
         self._check_sums(samples.step)
         packed = samples_of(samples.inputs, samples.targets)
-        least = samples.integer_loss_threshold(plan, blob)
+        limits = samples.limits(plan, blob)
         with translated():
             job = self._board.new_job()
-            state = await self._board.train(job, packed, rate, blob, seed, samples.step, loss_threshold=least)
+            state = await self._board.train(job, packed, rate, blob, seed, samples.step, limits)
         self._trained = state
         return _figures(plan, state)
 

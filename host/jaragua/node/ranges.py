@@ -7,7 +7,7 @@ from typing import Final
 
 from jaragua.errors import ProtocolError
 from jaragua.node.proximal_decay import NO_DECAY
-from jaragua.settings import LARGEST_LOSS_THRESHOLD, MOST, SMALLEST_RATE
+from jaragua.settings import MOST, SMALLEST_RATE, STEP_SETTINGS, limits
 from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, rule_field
 from jaragua.wire.topics import is_id
 
@@ -44,7 +44,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "proximal_decay": (0, NO_DECAY),
     "fraction": (math.ulp(0.0), 1.0),
     "local": (0, _MOST_LAYERS),
-    "loss_threshold": (0.0, LARGEST_LOSS_THRESHOLD),
+    **{name: limits(f"client.{name}") for name in STEP_SETTINGS},
 }
 _BITS: Final = (8, 16)
 _NAMES: Final = ("model", "network")

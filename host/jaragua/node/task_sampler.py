@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from jaragua.errors import DataError
 from jaragua.models import model_named, zoo_model_named
 from jaragua.node.ranges import MOST_SAMPLES
 from jaragua.node.trainer import Metric, SampleSet
-from jaragua.settings import LARGEST_LOSS_THRESHOLD
+from jaragua.settings import StepSettings, limits, step_settings_of
 from jaragua.wire.messages import AdaptCommand, TrainCommand
 from jaragua_compiler.planning.plan import Plan, plan
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
@@ -93,13 +93,13 @@ class TaskSampler:
     def _samples(
         self, samples: jaragua_models.Samples, command: TrainCommand | AdaptCommand, start: bytes
     ) -> SampleSet:
-        loss_threshold = _checked_loss_threshold(command)
+        settings = _checked_settings(command)
         if command.start is not None:
             targets = samples.y.reshape(len(samples.y), -1)
-            return SampleSet(samples.x.astype(np.float32), targets, loss_threshold=loss_threshold)
+            return SampleSet(samples.x.astype(np.float32), targets, settings=settings)
         found = exponents(self.plan, start)
         inputs = quantise_inputs(self.plan, found, samples.x)
-        return SampleSet(inputs, quantise_targets(self.plan, found, samples.y), loss_threshold=loss_threshold)
+        return SampleSet(inputs, quantise_targets(self.plan, found, samples.y), settings=settings)
 
 
 @functools.lru_cache(_SAMPLERS_KEPT)
@@ -124,11 +124,15 @@ def _check_memory(command: TrainCommand) -> None:
         )
 
 
-def _checked_loss_threshold(command: TrainCommand | AdaptCommand) -> float:
-    loss_threshold = command.loss_threshold or 0.0
-    if not 0 <= loss_threshold <= LARGEST_LOSS_THRESHOLD:
-        raise DataError(
-            f"a command asks for a loss threshold of {loss_threshold:g}; 0 to {LARGEST_LOSS_THRESHOLD:g} are possible",
-            "change loss-threshold",
-        )
-    return loss_threshold
+def _checked_settings(command: TrainCommand | AdaptCommand) -> StepSettings:
+    """Raises: DataError for a setting that no run's file could have."""
+    settings = step_settings_of(command)
+    for name, value in asdict(settings).items():
+        least, most = limits(f"client.{name}")
+        if not least <= value <= most:
+            words = name.replace("_", " ")
+            raise DataError(
+                f"a command asks for a {words} of {value:g}; {least:g} to {most:g} are possible",
+                f"change {name.replace('_', '-')}",
+            )
+    return settings

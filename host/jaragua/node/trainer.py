@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from jaragua.errors import BoardError
+from jaragua.node.step_limits import step_limits
+from jaragua.settings import StepSettings
+from jaragua_compiler.engine_protocol import StepLimits
 from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.planning.plan import Plan
-from jaragua_compiler.quantisation.blob import exponents, quantise_loss_threshold
+from jaragua_compiler.quantisation.blob import exponents
 from jaragua_compiler.quantisation.rate import LearningRate
 
 Metric = Literal["accuracy", "mse"]
@@ -32,14 +35,13 @@ class SampleSet:
     """Labelled samples: inputs [n, inputs]; targets [n, 1] (labels) or [n, outputs].
 
     All int16, in the formats of a blob; or inputs float32 and targets as they are, for a job in float32 (M9).
-    `step` of them make one training step (A11.1). One whose loss is below `loss_threshold` makes no update (A11.8):
-    real numbers in both cases, nats or the mean of the squared errors over the outputs.
+    `step` of them make one training step (A11.1), under `settings`, which are real numbers in both cases.
     """
 
     inputs: npt.NDArray[Any]
     targets: npt.NDArray[Any]
     step: int = 1
-    loss_threshold: float = 0.0
+    settings: StepSettings = field(default_factory=StepSettings)
 
     @property
     def in_float32(self) -> bool:
@@ -58,9 +60,9 @@ class SampleSet:
         """The same samples, `batch` of them each training step; 0: all."""
         return replace(self, step=min(batch, len(self)) if batch else len(self))
 
-    def integer_loss_threshold(self, plan: Plan, blob: bytes) -> int:
-        """`loss_threshold` as an engine on this blob takes it (A11.8). Raises: CompileError if the blob is bad."""
-        return quantise_loss_threshold(plan, exponents(plan, blob), self.loss_threshold) if self.loss_threshold else 0
+    def limits(self, plan: Plan, blob: bytes) -> StepLimits:
+        """`settings` as an engine on this blob takes them. Raises: CompileError if the blob is bad."""
+        return step_limits(plan, exponents(plan, blob), self.settings)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from jaragua.wire.messages import (
     Progress,
 )
 from jaragua.wire.rejections import Reason
+from jaragua_compiler.engine_protocol import NO_LIMITS, StepLimits
 from jaragua_compiler.online.learner import Settings
 
 __all__ = [
@@ -162,17 +163,16 @@ class Board:
         base: bytes = b"",
         seed: int = 0,
         batch: int = 1,
-        clip: int = 0,
-        loss_threshold: int = 0,
+        limits: StepLimits = NO_LIMITS,
     ) -> JobState:
         """Trains on `samples` (see `samples_of`) with the rate (mantissa, exponent) of A5.2, `batch` of them each step.
 
         `base`: the blob to start from (staged first if need be), or empty to go on with the working weights. `seed`: of
         the dither, 32 bits (A5.9, A7.7, A8.5). The same job number again answers from the board's memory and
-        trains nothing twice (L4.5). More than one sample a step takes an image with sums (A11.1). `clip`: the largest
-        output error, in its own unit; 0: any (A11.7). `loss_threshold`: in the unit of `loss_sum`; 0: any (A11.8).
+        trains nothing twice (L4.5). More than one sample a step takes an image with sums (A11.1). `limits`: A11.7,
+        A11.8.
         """
-        return await self._run(Job(job, JobKind.TRAIN, samples, rate, base, seed, batch, clip, loss_threshold))
+        return await self._run(Job(job, JobKind.TRAIN, samples, rate, base, seed, batch, limits))
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:
         """Forward only; counts right answers (`correct`) or adds squared errors (`loss_sum`). L4.6."""

@@ -18,6 +18,7 @@ from jaragua.serial.failures import BoardRefused
 from jaragua.serial.transfers import stage
 from jaragua.wire.definitions import PREDICTION_OUTPUTS, FrameType, JobKind, JobPhase, Status
 from jaragua.wire.messages import JobBegin, JobEnd, JobState, OnlineBegin, Prediction
+from jaragua_compiler.engine_protocol import NO_LIMITS, StepLimits
 from jaragua_compiler.online.learner import Settings
 
 Int16Array = npt.NDArray[np.int16]
@@ -34,8 +35,7 @@ _WORKING_POLLS: Final = 100
 class Job:
     """One job as the host sees it. `rate`: A5.2, (0, 0) where nothing is trained. `base`: a blob, or empty (L4.3).
 
-    `seed`: A8.5. `batch`: samples of a step (A11.1). `clip`: largest output error in its own unit, 0 for any (A11.7).
-    `loss_threshold`: in the unit of the figures (A4.4); no update below it, 0 disables (A11.8).
+    `seed`: A8.5. `batch`: samples of a step (A11.1). `limits`: A11.7, A11.8.
     """
 
     number: int
@@ -45,8 +45,7 @@ class Job:
     base: bytes = b""
     seed: int = 0
     batch: int = 1
-    clip: int = 0
-    loss_threshold: int = 0
+    limits: StepLimits = NO_LIMITS
     online: Settings | None = None
     """Of a job of kind online (L4.11)."""
     fresh: bool = False
@@ -96,7 +95,15 @@ async def _begin(board: Conversation, job: Job, mtu: int) -> JobState:
 def _request(job: Job, request_id: int, base: bytes) -> JobBegin | OnlineBegin:
     mantissa, exponent = job.rate
     if job.online is None:
-        settings = (mantissa, exponent, len(job.samples), job.seed, job.batch, job.clip, job.loss_threshold)
+        settings = (
+            mantissa,
+            exponent,
+            len(job.samples),
+            job.seed,
+            job.batch,
+            job.limits.clip,
+            job.limits.loss_threshold,
+        )
         return JobBegin(request_id, job.number, job.kind, base, *settings)
     return OnlineBegin(
         id=request_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from fleet_simulator import SimulatedNode
@@ -15,12 +16,13 @@ from jaragua.config import RunConfig
 from jaragua.coordinator import AdaptResult, Trial, adapt_devices, open_fleet, wait_for_devices
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import BoardError
+from jaragua.settings import TrainingSettings
 
 MakeConfig = Callable[..., RunConfig]
 
 
 def trial(device: str, number: int, blob: bytes, seed: int = 5) -> Trial:
-    return Trial(device, number, blob, seed, learning_rate=0.02, ways=1, shots=5, passes=2, queries=10)
+    return Trial(device, number, blob, seed, TrainingSettings(0.02, passes=2), ways=1, shots=5, queries=10)
 
 
 def blobs() -> list[bytes]:
@@ -63,7 +65,11 @@ def test_a_trial_says_what_to_pass_over_and_how_much_to_hold(make_config: MakeCo
     """Of a loss that nothing reaches no sample teaches; another order of the samples teaches something else."""
     config = make_config()
     plain = trial("board-1", 0, blobs()[0])
-    trials = [plain, replace(plain, number=1, loss_threshold=1e6), replace(plain, number=2, replay_buffer_size=1)]
+    changes: tuple[dict[str, Any], ...] = ({}, {"loss_threshold": 1e6}, {"replay_buffer_size": 1})
+    trials = [
+        replace(plain, number=number, training=replace(plain.training, **changed))
+        for number, changed in enumerate(changes)
+    ]
     whole, nothing, held = ask(config, trials, node(config, "board-1"))
     assert nothing.after == nothing.before == whole.before
     assert len({whole.after, nothing.after, held.after}) == 3

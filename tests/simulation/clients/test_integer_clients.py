@@ -31,6 +31,7 @@ from jaragua_compiler import (
     quantise_targets,
     unpack,
 )
+from jaragua_compiler.engine_protocol import StepLimits
 from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.quantisation.blob import exponents, pack_integers, unpack_integers
 from jaragua_models import Samples
@@ -77,7 +78,7 @@ class Bench:
     def stepped(self, blob: bytes, batch: Batch, order: Iterable[int], loss_threshold: float = 0.0) -> bytes:
         """The engine's blob after one step on each of these samples, in this order."""
         found, rate = exponents(self.plan, blob), LearningRate.from_float(RATE)
-        self.engine.set_loss_threshold(quantise_loss_threshold(self.plan, found, loss_threshold))
+        self.engine.set_limits(StepLimits(quantise_loss_threshold(self.plan, found, loss_threshold)))
         self.engine.load(blob)
         self.engine.set_seed(int(batch.seeds[0]))
         x, y = quantise_inputs(self.plan, found, batch.x), quantise_targets(self.plan, found, batch.y)
@@ -170,7 +171,7 @@ def test_a11_1_a_mini_batch_is_what_the_engine_makes_of_it(bench: Bench, size: i
     x, y = quantise_inputs(bench.plan, found, batch.x), quantise_targets(bench.plan, found, batch.y)
     engine.load(bench.blob)
     engine.set_accumulation(size)
-    engine.set_loss_threshold(quantise_loss_threshold(bench.plan, found, least))
+    engine.set_limits(StepLimits(quantise_loss_threshold(bench.plan, found, least)))
     for number in range(2):
         if number == 0 or len(x) % size:
             engine.set_seed(int(batch.seeds[0]) + number)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua_compiler.codegen.emitter import emitted_files
-from jaragua_compiler.engine_protocol import StepResult
+from jaragua_compiler.engine_protocol import StepLimits, StepResult
 from jaragua_compiler.engines import host_build
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.planning.plan import Plan
@@ -22,8 +22,7 @@ from jaragua_compiler.quantisation.blob import Int16Array, exponents, unpack_int
 from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_compiler.reference.engine import (
     checked_batch,
-    checked_clip,
-    checked_loss_threshold,
+    checked_limits,
     checked_seed,
     checked_vector,
 )
@@ -115,15 +114,12 @@ class NativeEngine:
             if self._library.jrg_model_set_accumulation(samples) != 0:
                 raise CompileError(f"the native engine refuses {samples} samples a step.")
 
-    def set_clip(self, limit: int) -> None:
-        """The largest output error of the steps that follow, in its own unit (A11.7); 0: any."""
+    def set_limits(self, limits: StepLimits) -> None:
+        """The limits of the steps that follow (A11.7, A11.8). Raises CompileError unless each has 32 bits."""
+        checked_limits(limits)
         with self._lock:
-            self._library.jrg_model_set_clip(checked_clip(limit))
-
-    def set_loss_threshold(self, least: int) -> None:
-        """The loss threshold, in the unit of StepResult.loss (A11.8); 0 disables."""
-        with self._lock:
-            self._library.jrg_model_set_loss_threshold(checked_loss_threshold(least))
+            self._library.jrg_model_set_loss_threshold(limits.loss_threshold)
+            self._library.jrg_model_set_clip(limits.clip)
 
     def apply(self) -> None:
         """The step of the samples since the last one, if there are any (A11.5)."""

@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.online.learner import Outcome, Report, Settings, Statistics, head_of
-from jaragua_compiler.planning.plan import LOGIT_EXPONENT, Plan
+from jaragua_compiler.planning.plan import LOGIT_EXPONENT, PROBABILITY_EXPONENT, Plan
 from jaragua_compiler.quantisation.blob import Int16Array, IntArray, exponents
 from jaragua_compiler.quantisation.exponents import tensor_exponents
 from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_compiler.reference.arithmetic import Block, magnitude, rshift, sats, softmax_error
 from jaragua_compiler.reference.dense import ReferenceDense
-from jaragua_compiler.reference.engine import PROBABILITY_EXPONENT, ReferenceEngine, checked_vector
+from jaragua_compiler.reference.engine import ReferenceEngine, checked_vector
 
 CLOSED_BIAS = -(1 << 30)  # O4.1
 FULL_WIDTH = 15

@@ -44,6 +44,7 @@ __all__ = ["ActivationPlan", "AddPlan", "ConvPlan", "DensePlan", "DepthwisePlan"
 
 OUTPUT_WIDTH = 15  # A2.5
 LOGIT_EXPONENT = 11  # A2.5
+PROBABILITY_EXPONENT = 15  # A4.2
 LARGEST_ERROR_TERMS = {"w16": 511, "w8": 65536}  # A5.5, A7.3, A8.1: so many products of A5.7 or A7.2 fit int32
 FACTOR_BITS = {"w16": 15, "w8": 23}  # A2.4, A8.1: what 30 bits leave for a factor of a weight
 NARROWEST = 7  # A2.2

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.engine_protocol import StepResult
+from jaragua_compiler.engine_protocol import StepLimits, StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.planning.operators import (
     ActivationPlan,
@@ -18,14 +18,13 @@ from jaragua_compiler.planning.operators import (
     PoolPlan,
     WeightedPlan,
 )
-from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.planning.plan import PROBABILITY_EXPONENT, Plan
 from jaragua_compiler.quantisation.blob import Int16Array, IntArray, exponents, pack_integers, unpack_integers
 from jaragua_compiler.quantisation.dither import Dither
 from jaragua_compiler.quantisation.exponents import Exponents, layer_scale, tensor_exponents
 from jaragua_compiler.quantisation.rate import LearningRate, effective_rate, loss_factor
 from jaragua_compiler.reference.accumulation import LARGEST_BATCH, StepSums
 from jaragua_compiler.reference.arithmetic import (
-    PROBABILITY_ONE,
     Block,
     LossError,
     clipped,
@@ -40,8 +39,6 @@ from jaragua_compiler.reference.conv_w8 import ReferenceConvW8
 from jaragua_compiler.reference.dense import ReferenceDense
 from jaragua_compiler.reference.dense_w8 import ReferenceDenseW8
 from jaragua_compiler.reference.unweighted import ReferenceActivation, ReferenceAdd, ReferencePool
-
-PROBABILITY_EXPONENT = PROBABILITY_ONE.bit_length() - 1
 
 
 class ReferenceOperator(Protocol):
@@ -67,8 +64,7 @@ class ReferenceEngine:
         self._dither = Dither()
         self._batch = 1
         self._summed = 0
-        self._clip = 0
-        self._loss_threshold = 0
+        self._limits = StepLimits()
 
     def load(self, blob: bytes) -> None:
         """Compute on a copy of these weights from now on. Raises CompileError if the blob is bad (A6.1)."""
@@ -97,13 +93,9 @@ class ReferenceEngine:
         self._batch = checked_batch(self.plan, samples)
         self._drop_sums()
 
-    def set_clip(self, limit: int) -> None:
-        """A11.7: the largest output error of the steps that follow, in its own unit; 0: any."""
-        self._clip = checked_clip(limit)
-
-    def set_loss_threshold(self, least: int) -> None:
-        """A11.8: the loss threshold, in the unit of StepResult.loss; 0 disables."""
-        self._loss_threshold = checked_loss_threshold(least)
+    def set_limits(self, limits: StepLimits) -> None:
+        """A11.7, A11.8: the limits of the steps that follow. Raises CompileError unless each has 32 bits."""
+        self._limits = checked_limits(limits)
 
     def apply(self) -> None:
         """A11.5: the step of the samples since the last one, if there are any."""
@@ -142,9 +134,9 @@ class ReferenceEngine:
         tensors = self._tensors(x)
         result = self._loss(tensors[self.plan.graph.output], target)
         exponent = PROBABILITY_EXPONENT if self.plan.network.classifier else self._exponents.output
-        values = (
-            clipped(result.error, self._clip) if result.loss >= self._loss_threshold else np.zeros_like(result.error)
-        )
+        values = np.zeros_like(result.error)
+        if result.loss >= self._limits.loss_threshold:
+            values = clipped(result.error, self._limits.clip)
         self._dither.sum_steps(self._batch > 1)
         self._learn(tensors, Block(values, exponent), effective_rate(LearningRate(*rate), self._factor))
         self._count_sample()
@@ -233,20 +225,15 @@ def checked_batch(plan: Plan, samples: int) -> int:
     return samples
 
 
-def checked_clip(limit: int) -> int:
-    """The limit itself. Raises CompileError unless it has 32 bits (A11.7)."""
-    if not 0 <= limit < 1 << 32:
-        raise CompileError(f"the clip limit {limit} does not fit 32 bits.", "Give a number from 0 (off) to 4294967295.")
-    return limit
-
-
-def checked_loss_threshold(least: int) -> int:
-    """The loss itself. Raises CompileError unless it has 32 bits (A11.8)."""
-    if not 0 <= least < 1 << 32:
-        raise CompileError(
-            f"the loss threshold {least} does not fit 32 bits.", "Give a number from 0 (any) to 4294967295."
-        )
-    return least
+def checked_limits(limits: StepLimits) -> StepLimits:
+    """The limits themselves. Raises CompileError unless each has 32 bits (A11.7, A11.8)."""
+    for name, value in limits._asdict().items():
+        if not 0 <= value < 1 << 32:
+            words = name.replace("_", " ")
+            raise CompileError(
+                f"the {words} {value} does not fit 32 bits.", "Give a number from 0 (off) to 4294967295."
+            )
+    return limits
 
 
 def checked_seed(seed: int) -> int:

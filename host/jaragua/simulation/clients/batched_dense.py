@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from jaragua.settings import only_in_integers
 from jaragua.simulation.evaluation.figures import FIGURES
 from jaragua.simulation.native import library
 from jaragua.strategies import NO_DECAY, ClientWork, Vector
@@ -95,8 +96,8 @@ def lanes_fit(plan: Plan) -> bool:
 
 
 def lanes_can(work: ClientWork, counts: NDArray[np.int64]) -> bool:
-    """Whether these devices can: a step a sample, and each as many samples."""
-    plain = work.batch == 1 and work.proximal_decay(int(counts[0])) == NO_DECAY
+    """Whether these devices can: a step a sample, no setting of a step but those of float32, as many samples each."""
+    plain = not only_in_integers(work) and work.batch == 1 and work.proximal_decay(int(counts[0])) == NO_DECAY
     return plain and len(counts) >= WORTH_LANES and bool((counts == counts[0]).all())
 
 

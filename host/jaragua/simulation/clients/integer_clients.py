@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ModelError
+from jaragua.node.step_limits import step_limits
 from jaragua.simulation.clients.batched_dense import BatchedDense, BatchedUpdates, Integers, Task, lanes_can, lanes_fit
 from jaragua.simulation.clients.batched_packing import BatchedPacking
 from jaragua.simulation.clients.engine import Evaluation, Trained
@@ -27,9 +28,10 @@ from jaragua.simulation.evaluation.figures import FIGURES, Figures, loss_unit, s
 from jaragua.simulation.native import library
 from jaragua.strategies import ClientWork, Vector
 from jaragua_compiler.codegen.emitter import emitted_files
+from jaragua_compiler.engine_protocol import StepLimits
 from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.planning.plan import Plan
-from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_loss_threshold, quantise_targets
+from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
 from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_models import Model
@@ -44,6 +46,10 @@ _WIDEST: Final = 15
 _FINITE: Final = sys.float_info.max
 
 
+class _Limits(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_uint32) for name in StepLimits._fields)
+
+
 class _Work(ctypes.Structure):
     _fields_ = (
         ("regions", ctypes.c_void_p),
@@ -54,7 +60,7 @@ class _Work(ctypes.Structure):
         ("proximal_decay", ctypes.c_int32),
         ("rate_mantissa", ctypes.c_uint16),
         ("rate_exponent", ctypes.c_uint8),
-        ("loss_threshold", ctypes.c_uint32),
+        ("limits", _Limits),
     )
 
 
@@ -187,8 +193,7 @@ class IntegerFleet:
         scale, rate = self._scale(start), _rate(work.learning_rate)
         threads = self._threads_for(batch, work.passes, _WORTH_A_THREAD_IN_STEP)
         arrays = *self._quantised_in_c(lanes, scale.exponents, batch), _seeds(batch)
-        loss_threshold = quantise_loss_threshold(self._plan, scale.exponents, work.loss_threshold)
-        task = Task(rate, work.passes, loss_threshold)
+        task = Task(rate, work.passes, step_limits(self._plan, scale.exponents, work).loss_threshold)
         return lanes.train(start, scale.exponents, scale.units, task, arrays, threads)
 
     def _adapt_part(
@@ -214,7 +219,7 @@ class IntegerFleet:
             work.proximal_decay(asked_of(batch, self._samples)),
             rate.mantissa,
             rate.exponent,
-            quantise_loss_threshold(self._plan, self._scale(start).exponents, work.loss_threshold),
+            _Limits(*step_limits(self._plan, self._scale(start).exponents, work)),
         )
 
     def _quantised(self, start: bytes, batch: Batch) -> _Quantised:

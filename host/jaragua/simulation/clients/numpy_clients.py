@@ -16,6 +16,7 @@ import numpy as np
 
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.node.proximal_decay import NO_DECAY, decayed
+from jaragua.node.step_limits import step_limits
 from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet
 from jaragua.simulation.clients.float_clients import FloatFleet
 from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes
@@ -30,7 +31,6 @@ from jaragua_compiler.quantisation.blob import (
     Int16Array,
     exponents,
     quantise_inputs,
-    quantise_loss_threshold,
     quantise_targets,
 )
 from jaragua_models import Model
@@ -110,7 +110,7 @@ class ReferenceFleet(_Closed):
         engine.load(start)
         engine.set_accumulation(step)
         found = exponents(self._codec.plan, start)
-        engine.set_loss_threshold(quantise_loss_threshold(self._codec.plan, found, work.loss_threshold))
+        engine.set_limits(step_limits(self._codec.plan, found, work))
         engine.set_seed(seed & 0xFFFFFFFF)
         for number in range(work.passes):
             self._pass(engine, start, work, one, figures)

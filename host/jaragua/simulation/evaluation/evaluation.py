@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,7 @@ import jaragua_models
 from jaragua.errors import ConfigurationError, DataError, RunError
 from jaragua.models import is_file
 from jaragua.report.intervals import mean_interval
+from jaragua.settings import training_of
 from jaragua.simulation.clients.engine import Evaluation, VirtualFleet
 from jaragua.simulation.clients.samples import Batch, joined
 from jaragua.simulation.models import model_named
@@ -137,13 +138,9 @@ def means(values: NDArray[np.float64]) -> Means:
 def _adaptation(simulation: Simulation) -> ClientWork:
     asked = simulation.evaluation.learning_rate
     rate = simulation.learning_rate if asked is None else asked
-    return ClientWork(
-        rate,
-        passes=simulation.evaluation.passes,
-        batch=simulation.evaluation.batch,
-        loss_threshold=simulation.loss_threshold,
-        replay_buffer_size=simulation.replay_buffer_size,
-    )
+    held_out = simulation.evaluation
+    own = {"learning_rate": rate, "passes": held_out.passes, "batch": held_out.batch}
+    return ClientWork(**(asdict(training_of(simulation)) | own))
 
 
 def _together(parts: list[Evaluation]) -> Evaluation:

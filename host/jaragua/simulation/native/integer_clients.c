@@ -22,6 +22,12 @@ typedef struct {
     uint32_t quads;       /* each four are stored 0, 2, 1, 3 (A8.6) */
 } jrg_integer_region;
 
+/* engine_protocol.StepLimits */
+typedef struct {
+    uint32_t loss_threshold; /* no update below it (A11.8); 0 disables */
+    uint32_t clip;           /* largest output error (A11.7); 0: any */
+} jrg_integer_limits;
+
 typedef struct {
     const jrg_integer_region *regions; /* where the blob has weights and biases */
     const double *units;               /* real value of one, for each row of each region */
@@ -31,7 +37,7 @@ typedef struct {
     int32_t proximal_decay; /* of the way from the start that is kept after a pass, Q15 */
     uint16_t rate_mantissa;
     uint8_t rate_exponent;
-    uint32_t loss_threshold; /* no update below it (A11.8); 0 disables */
+    jrg_integer_limits limits;
 } jrg_integer_work;
 
 typedef struct {
@@ -138,7 +144,8 @@ static jrg_nn_status jrg_integer_load(const jrg_integer_work *work, const void *
     if (status == JRG_NN_OK) {
         status = jrg_model_set_rate((jrg_nn_rate){work->rate_mantissa, work->rate_exponent});
         jrg_model_set_seed(seed);
-        jrg_model_set_loss_threshold(work->loss_threshold);
+        jrg_model_set_loss_threshold(work->limits.loss_threshold);
+        jrg_model_set_clip(work->limits.clip);
     }
     if (status == JRG_NN_OK) {
         status = jrg_model_set_accumulation(jrg_integer_step_size(work, n));

@@ -17,7 +17,7 @@ from jaragua import strategies
 from jaragua.coordinator.codec import ModelCodec
 from jaragua.errors import ConfigurationError
 from jaragua.models import properties_of
-from jaragua.settings import RunConfig, training_of
+from jaragua.settings import RunConfig, only_in_integers, training_of
 from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet, learned_onto
 from jaragua.simulation.clients.integer_clients import IntegerFleet
 from jaragua.simulation.clients.mixed_clients import MixedFleet
@@ -119,6 +119,9 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
     if simulation.start and (strategy.TRUE_CLASSES or not strategy.TRAINS):
         message = f"'{simulation.strategy}' has first weights of its own, and would take none of --start"
         raise ConfigurationError(message, "leave it out, or take another strategy")
+    in_float = simulation.engine == "float32" or simulation.float_fraction or strategy.TRUE_CLASSES
+    if in_float and (names := only_in_integers(simulation)):
+        raise ConfigurationError(f"devices in float32 have no {names}", "leave it out, or take the engine w16 or w8")
     buffered.check(simulation, strategy)
     pretraining.check(simulation, strategy)
     evaluation.check(simulation)
