@@ -23,8 +23,9 @@ MOST: Final = 1_000_000
 LARGEST_SEED: Final = 2**63 - 1
 #: The lowest rate an engine takes (A5.2); one that computes in float32 takes the same.
 SMALLEST_RATE: Final = 2.0**-32
-#: Above it an integer engine saturates (A11.8).
+#: Above it an integer engine saturates (A11.8, A11.7).
 LARGEST_LOSS_THRESHOLD: Final = 1e12
+_LARGEST_ERROR_CLIP: Final = 1e12
 _WEEK_S: Final = 7 * 24 * 3600.0
 IDENTIFIER: Final = r"^[a-z0-9-]{1,32}$"
 #: A run's name becomes part of its identifier on the broker, with nine characters more.
@@ -129,6 +130,16 @@ class StepSettings:
             unit="nats, or squared error",
             least=0,
             most=LARGEST_LOSS_THRESHOLD,
+        ),
+    ] = 0.0
+
+    error_clip: Annotated[
+        float,
+        Setting(
+            "Scale a sample's output error down to at most this (A11.7). 0 disables. Not in float32.",
+            unit="probability, or the target's unit",
+            least=0,
+            most=_LARGEST_ERROR_CLIP,
         ),
     ] = 0.0
 

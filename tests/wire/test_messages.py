@@ -328,7 +328,7 @@ def test_m_the_keys_of_a_map_may_come_in_any_order() -> None:
         DeviceState("ready", 2, "pi", "digits", bytes(8), format="f32"),
         dataclasses.replace(TRAIN, start=bytes(32)),
         dataclasses.replace(TRAIN, bits=8, fraction=0.25, local=1, stored=0, until=7),
-        dataclasses.replace(TRAIN, loss_threshold=0.05, replay_buffer_size=8),
+        dataclasses.replace(TRAIN, loss_threshold=0.05, replay_buffer_size=8, error_clip=0.25),
         ModelDelta(b"", 0, b"deflated", 1, 7),
         ModelDelta(bytes(32), 900, b"deflated", 0),
         AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7),

@@ -22,6 +22,7 @@ from jaragua_compiler.planning.plan import Plan, plan
 from jaragua_compiler.quantisation.blob import (
     exponents,
     pack,
+    quantise_error_clip,
     quantise_inputs,
     quantise_loss_threshold,
     quantise_targets,
@@ -59,6 +60,7 @@ __all__ = [
     "initial_weights",
     "pack",
     "plan",
+    "quantise_error_clip",
     "quantise_inputs",
     "quantise_loss_threshold",
     "quantise_targets",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from jaragua.settings import StepSettings
 from jaragua_compiler.engine_protocol import StepLimits
 from jaragua_compiler.planning.plan import Plan
-from jaragua_compiler.quantisation.blob import quantise_loss_threshold
+from jaragua_compiler.quantisation.blob import quantise_error_clip, quantise_loss_threshold
 from jaragua_compiler.quantisation.exponents import Exponents
 
 
 def step_limits(plan: Plan, found: Exponents, settings: StepSettings) -> StepLimits:
-    """The limits for weights of these exponents (A11.8). Raises: CompileError for a setting that is out of range."""
-    return StepLimits(quantise_loss_threshold(plan, found, settings.loss_threshold))
+    """For weights of these exponents (A11.7, A11.8). Raises: CompileError for a setting that is out of range."""
+    least = quantise_loss_threshold(plan, found, settings.loss_threshold)
+    return StepLimits(least, quantise_error_clip(plan, found, settings.error_clip))

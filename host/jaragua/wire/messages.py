@@ -393,6 +393,7 @@ class TrainCommand(Message):
     until: int | None = None
     loss_threshold: float | None = None
     replay_buffer_size: int | None = None
+    error_clip: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +416,7 @@ class AdaptCommand(Message):
     start: bytes | None = None
     loss_threshold: float | None = None
     replay_buffer_size: int | None = None
+    error_clip: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

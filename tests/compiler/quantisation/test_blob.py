@@ -26,6 +26,7 @@ from jaragua_compiler import (
     initial_weights,
     pack,
     plan,
+    quantise_error_clip,
     quantise_inputs,
     quantise_loss_threshold,
     quantise_targets,
@@ -221,6 +222,18 @@ def test_a2_5_targets_have_the_outputs_exponent_and_must_fit() -> None:
 
 def test_exponents_are_plain_data() -> None:
     assert Exponents((9, 10), (3, 4), 11).slots == (3, 4, 11)
+
+
+@pytest.mark.parametrize("network", [SINE, MLP, ODD], ids=lambda network: network.name)
+def test_a11_7_an_error_clip_has_the_unit_of_the_output_error_and_32_bits(network: Network) -> None:
+    compiled, blob = _good(network)
+    found = exponents(compiled, blob)
+    exponent = 15 if network.classifier else found.output
+    for clip, wanted in ((0.0, 0), (1e-30, 1), (0.5, round(0.5 * 2.0**exponent)), (1e300, 2**32 - 1)):
+        assert quantise_error_clip(compiled, found, clip) == wanted
+    for clip in (-0.1, math.inf, math.nan):
+        with pytest.raises(CompileError, match="is not possible"):
+            quantise_error_clip(compiled, found, clip)
 
 
 @pytest.mark.parametrize("network", [SINE, MLP, ODD], ids=lambda network: network.name)

@@ -26,6 +26,7 @@ from jaragua_compiler import (
     NativeEngine,
     Network,
     plan,
+    quantise_error_clip,
     quantise_inputs,
     quantise_loss_threshold,
     quantise_targets,
@@ -77,14 +78,19 @@ class Bench:
 
     def stepped(self, blob: bytes, batch: Batch, order: Iterable[int], loss_threshold: float = 0.0) -> bytes:
         """The engine's blob after one step on each of these samples, in this order."""
-        found, rate = exponents(self.plan, blob), LearningRate.from_float(RATE)
+        found = exponents(self.plan, blob)
         self.engine.set_limits(StepLimits(quantise_loss_threshold(self.plan, found, loss_threshold)))
         self.engine.load(blob)
         self.engine.set_seed(int(batch.seeds[0]))
-        x, y = quantise_inputs(self.plan, found, batch.x), quantise_targets(self.plan, found, batch.y)
-        for sample in order:
-            self.engine.train_step(x[sample], y[sample], rate)
+        self.trained(batch, order)
         return self.engine.blob()
+
+    def trained(self, batch: Batch, order: Iterable[int] | None = None) -> None:
+        """The engine takes a step on each of these samples: in this order, or once each in theirs."""
+        found, rate = exponents(self.plan, self.blob), LearningRate.from_float(RATE)
+        x, y = quantise_inputs(self.plan, found, batch.x), quantise_targets(self.plan, found, batch.y)
+        for sample in range(len(x)) if order is None else order:
+            self.engine.train_step(x[sample], y[sample], rate)
 
     def losses(self, batch: Batch) -> NDArray[np.float64]:
         """Of each sample, before anything is learned."""
@@ -141,6 +147,21 @@ def test_a11_8_devices_pass_over_and_visit_samples_as_the_engine_does(bench: Ben
         share = batch.part(device, device + 1)
         again = bench.fleet.adapt(blob, ClientWork(RATE), share, share)
         assert adapted.after[device] == again.before[0]
+
+
+@pytest.mark.parametrize("largest", [1e-9, 0.1, 1e9])
+def test_a11_7_devices_cut_the_output_error_as_the_engine_does(bench: Bench, largest: float) -> None:
+    """A clip that no error reaches changes nothing; a smaller one changes what is learned."""
+    batch = bench.batch(1, 4)
+    found = bench.learned(ClientWork(RATE, error_clip=largest), batch)
+    bench.engine.set_limits(
+        StepLimits(clip=quantise_error_clip(bench.plan, exponents(bench.plan, bench.blob), largest))
+    )
+    bench.engine.load(bench.blob)
+    bench.engine.set_seed(int(batch.seeds[0]))
+    bench.trained(batch)
+    np.testing.assert_array_equal(found[0], bench.moved(bench.engine.blob()))
+    assert (found == bench.learned(ClientWork(RATE), batch)).all() == (largest == 1e9)
 
 
 def test_a_loss_threshold_beyond_all_losses_lets_nothing_be_learned(bench: Bench) -> None:

@@ -106,6 +106,12 @@ def test_loss_threshold_and_replay_buffer_hold_in_rounds_and_in_adapting(
     assert len(set(evaluated)) == 3
 
 
+@pytest.mark.parametrize("changes", [{"engine": "float32"}, {"float_fraction": 0.5}])
+def test_a_setting_that_float32_has_not_is_refused(make: Any, changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="devices in float32 have no error_clip"):
+        simulate(make(error_clip=0.1, **changes))
+
+
 def test_who_trains_elsewhere_keeps_to_them_too(make: Any) -> None:
     """In one place, as Pis among boards, as a classifier of true classes, and on a clock."""
     digits = {"task": "digits", "ways": 5, "shots": 5, "learning_rate": 0.1}

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.graph.initial_weights import FloatArray, Weights
 from jaragua_compiler.planning.operators import WeightedPlan
-from jaragua_compiler.planning.plan import LOGIT_EXPONENT, Plan
+from jaragua_compiler.planning.plan import LOGIT_EXPONENT, PROBABILITY_EXPONENT, Plan
 from jaragua_compiler.quantisation.exponents import Exponents, check_exponents, tensor_exponents
 
 MAGIC = b"JRGW"
-_LARGEST_LOSS_THRESHOLD = (1 << 32) - 1
+_LARGEST_LIMIT = (1 << 32) - 1
 BIAS_LIMIT = 1 << 30  # A2.3
 QUAD_ORDER = [0, 2, 1, 3]  # A8.6; its own inverse
 _HEADER = struct.Struct("<4sBBH8s")
@@ -127,9 +127,22 @@ def quantise_loss_threshold(plan: Plan, exponents: Exponents, least: float) -> i
     if not 0 <= least < math.inf:
         raise CompileError(f"a loss threshold of {least:g} is not possible.", "Give 0 (any) or more.")
     outputs, exponent = (1, LOGIT_EXPONENT) if plan.network.classifier else (plan.network.outputs, 2 * exponents.output)
-    if least * outputs >= math.ldexp(_LARGEST_LOSS_THRESHOLD, -exponent):  # before it is scaled: float64 has an end
-        return _LARGEST_LOSS_THRESHOLD
+    if least * outputs >= math.ldexp(_LARGEST_LIMIT, -exponent):  # before it is scaled: float64 has an end
+        return _LARGEST_LIMIT
     return max(round(math.ldexp(least * outputs, exponent)), 1) if least else 0
+
+
+def quantise_error_clip(plan: Plan, exponents: Exponents, limit: float) -> int:
+    """A11.7: the largest output error, a probability or in the targets' unit, in the engine's unit; above 0 at least 1.
+
+    Raises CompileError for one below 0, or that is no number.
+    """
+    if not 0 <= limit < math.inf:
+        raise CompileError(f"an error clip of {limit:g} is not possible.", "Give 0 (off) or more.")
+    exponent = PROBABILITY_EXPONENT if plan.network.classifier else exponents.output
+    if limit >= math.ldexp(_LARGEST_LIMIT, -exponent):
+        return _LARGEST_LIMIT
+    return max(round(math.ldexp(limit, exponent)), 1) if limit else 0
 
 
 def _labels(plan: Plan, labels: npt.NDArray[np.generic]) -> Int16Array:
