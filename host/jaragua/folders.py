@@ -12,12 +12,12 @@ VARIABLES = {"XDG_STATE_HOME": "~/.local/state", "XDG_CACHE_HOME": "~/.cache"}
 
 
 def state_folder() -> Path:
-    """Of outboxes and logs. Raises: StoreError if this user has no home folder and XDG_STATE_HOME is not set."""
+    """Folder of outboxes and logs. Raises: StoreError if this user has no home folder and XDG_STATE_HOME is not set."""
     return _base("XDG_STATE_HOME") / "jaragua"
 
 
 def cache_folder() -> Path:
-    """Of what can be built or fetched again. Raises: StoreError as `state_folder`, for XDG_CACHE_HOME."""
+    """Folder of what can be built or fetched again. Raises: StoreError as `state_folder`, for XDG_CACHE_HOME."""
     return _base("XDG_CACHE_HOME") / "jaragua"
 
 

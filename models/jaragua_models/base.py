@@ -130,7 +130,7 @@ class Defaults:
     """What `jaragua run` takes where a configuration is silent; the reasons are in docs/results/tasks.md."""
 
     learning_rate: float
-    """Of the device, in training and in adaptation."""
+    """Learning rate of a device, in training and in adaptation."""
     ways: int
     shots: int
     """Support samples a way when a new device adapts; a device trains on ways · shots samples a round, each once

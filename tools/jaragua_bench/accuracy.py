@@ -157,7 +157,7 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _row(model: str, passes: int, scores: Scores) -> Row:
-    """Of scores [1 + formats, tasks], float32 first."""
+    """Row of the table for scores [1 + formats, tasks], float32 first."""
     differences = 100.0 * (scores[1:] - scores[0])
     half_widths = NORMAL_95 * differences.std(axis=1, ddof=1) / differences.shape[1] ** 0.5
     pairs = zip(differences.mean(axis=1).tolist(), half_widths.tolist(), strict=True)

@@ -163,7 +163,7 @@ def _cost(layout: Plan, blob: bytes, work: Work, tasks: Sequence[Samples]) -> Co
 
 
 def _samples_bytes(layout: Plan, held: int) -> int:
-    """Of samples held, inputs and targets in int16, less the inputs that are in the engine's own buffer."""
+    """Bytes of kept samples, inputs and targets in int16, less the inputs in the engine's own buffer."""
     return 2 * (layout.network.input_size * (held - 1) + layout.network.targets * held)
 
 

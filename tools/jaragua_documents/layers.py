@@ -21,7 +21,7 @@ _STYLE = (
 
 
 def contracts() -> list[list[list[str]]]:
-    """Of each contract its layers from top to bottom, of each layer its rooms."""
+    """The layers of each contract from top to bottom, and the rooms of each layer."""
     described = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
         "contracts"
     ]

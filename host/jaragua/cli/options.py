@@ -31,7 +31,7 @@ class Option:
     most: float | None = None
     argument: bool = False
     key: str = ""
-    """Of a setting, `section.key`."""
+    """Key of a setting, `section.key`."""
 
     @property
     def parameter(self) -> inspect.Parameter:

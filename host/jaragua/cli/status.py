@@ -85,6 +85,6 @@ def _excluded(summary: dict[str, Any]) -> str:
 
 
 def _first_and_last(summary: dict[str, Any]) -> str:
-    """Of each device what it reached when it first took part, and last."""
+    """First and last score of each device."""
     ends = {device: (points[0], points[-1]) for device, points in summary["curves"].items()}
     return ", ".join(f"{device} {first['score']:.3f} → {last['score']:.3f}" for device, (first, last) in ends.items())

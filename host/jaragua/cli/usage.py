@@ -42,7 +42,7 @@ def _usage(error: Exception, verb: str) -> UsageError:
 
 
 def _unknown_verb(sentence: str, context: Any, help_line: str) -> UsageError:
-    """Of a verb that has verbs of its own, such as `jaragua broker`."""
+    """The error for an unknown verb of a group such as `jaragua broker`."""
     known = list(getattr(getattr(context, "command", None), "commands", ()))
     hint = f"there are: {', '.join(known)}; {help_line}" if known else help_line
     return UsageError(

@@ -71,7 +71,7 @@ class LitertTrainer:
         self._engine: LitertEngine | None = None
         self._plan: Plan | None = None
         self._formats: Exponents | None = None
-        """Of the blob the job started from; None if it started in float32."""
+        """Exponents of the blob that the job started from; None if it started in float32."""
 
     async def prepare(self, plan: Plan) -> LitertEngine:
         """The engine of `plan`, loaded when it is first asked for."""

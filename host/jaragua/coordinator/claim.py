@@ -40,7 +40,7 @@ class Claim:
         self.is_free = False
         """Whoever served before has let go."""
         self.since = since
-        """Of two that serve, the one with the lower number stays."""
+        """If two coordinators serve, the one with the lower number stays."""
         self._take_over = take_over
         self._token = token
         self._who = token(_TOKEN_BYTES)
@@ -53,7 +53,7 @@ class Claim:
         return self._who
 
     def ask(self) -> HostClaim:
-        """Who else is there?"""
+        """Ask which other coordinator serves."""
         nonce = self._token(_TOKEN_BYTES)
         self._asked.append(nonce)
         return self._say("ask", nonce)

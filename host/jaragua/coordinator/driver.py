@@ -78,7 +78,7 @@ class Driver:
         self._traffic = _Traffic()
         self._rejected: dict[str, int] = {}
         self._of_no_use: dict[str, str] = {}
-        """Of devices of the open round: why their last update was rejected."""
+        """Why the last update of a device was rejected, in the open round."""
         self._waiting_event_ms = -_MS_BETWEEN_WAITING
         self._refusals = TokenBucket(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
         self._exclusions = ExclusionCounter()
@@ -440,7 +440,7 @@ class Driver:
         )
 
     def _most_samples(self, number: int) -> int:
-        """That a device counts in a round: every one of its task as often as it is gone over."""
+        """Samples of a device in a round: those of its task times the passes."""
         client = self._config.client
         return client.ways * client.shots * work_of(self._strategy, number).passes
 

@@ -31,7 +31,7 @@ class Inbox:
 
     @property
     def waiting_bytes(self) -> int:
-        """Of all updates that wait."""
+        """Bytes of all updates that wait."""
         return sum(self._bytes.values())
 
     def put(self, event: FleetEvent) -> bool:

@@ -39,7 +39,7 @@ class ModelVersionMaker:
         return codec is self._codec
 
     def first(self, vector: Vector) -> ModelVersion:
-        """Of a run's first weights, which are drawn from its seed."""
+        """The version of a run's first weights, which are drawn from its seed."""
         blob = self._codec.pack(vector)
         if not self._work.compressed:
             return ModelVersion(blob)

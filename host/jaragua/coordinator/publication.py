@@ -29,7 +29,7 @@ class ModelPublisher:
         """Hashes of other forms on the broker, by round."""
         first = maker.first(store.initialisation(record.run, 0).vector)
         self._delta_history = [_stored(first, 0), *store.starts(record.run)] if first.payload else []
-        """Of the start of round n + 1 at n; empty if there are no differences."""
+        """Element n belongs to the start of round n + 1; empty without differences."""
         last = self._delta_history[-1] if self._delta_history else None
         self.newest = ModelVersion(last.blob, last.payload, last.total) if last else maker.first(current.vector)
 

@@ -1,4 +1,4 @@
-"""Who is there: the states of nodes and devices as they come from the broker, made into changes (M7, M8). Pure."""
+"""Presence of nodes and devices: turns their states from the broker into changes (M7, M8). Pure."""
 
 from __future__ import annotations
 

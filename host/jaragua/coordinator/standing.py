@@ -10,7 +10,7 @@ from jaragua.coordinator import rules
 
 @dataclass(frozen=True)
 class Choice:
-    """Who trains in a round, both sorted. beside: asked, but the round does not wait for them."""
+    """Devices that train in a round, both sorted. beside: asked, but the round does not wait for them."""
 
     waited_for: tuple[str, ...]
     beside: tuple[str, ...]

@@ -62,7 +62,7 @@ class Monitor:
         self._wait = wait
         self._again_s = _AGAIN_FIRST_S
         self.counters = LinkCounters()
-        """Of all times that the port was there."""
+        """Sums over all times that the port was open."""
 
     async def run(self) -> None:
         """Watches until it is cancelled. PortError if the port is missing at the start; BoardVersionError (L2.4)."""

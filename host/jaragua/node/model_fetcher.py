@@ -31,7 +31,7 @@ class ModelFetcher:
         self._reading: dict[bytes, asyncio.Task[bytes]] = {}
         self._making: dict[bytes, asyncio.Task[bytes]] = {}
         self._totals: dict[bytes, int] = {}
-        """Of starts that are kept: bytes of all payloads up to it."""
+        """For each cached start: bytes of all payloads up to it."""
 
     async def fetch(self, sha256: bytes, plan: Plan) -> bytes:
         """The blob with that hash. Errors: those of `Blobs.fetch`."""

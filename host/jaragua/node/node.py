@@ -57,7 +57,7 @@ def default_data_dir() -> Path:
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """Who a node is.
+    """Identity and model of a node.
 
     model: what it trains until a run says otherwise; None believes the run alone. resend_seconds: M2's timer.
     patience_seconds: how long the first connection to the broker is tried, None for ever.

@@ -119,7 +119,7 @@ class _Outgoing:
 
 
 class Listener(Protocol):
-    """Who a session works for. Both calls return at once: they are made from the event loop's reader.
+    """The owner of a session. Both calls return at once: they are made from the event loop's reader.
 
     What a peer sent must not make them raise (P1): what they raise ends `Session.run`.
     """
@@ -221,7 +221,7 @@ class Session:
         self._wide: list[str] = []
         self._followed: frozenset[str] = frozenset()
         self._told: set[str] = set()
-        """Of the topics that are or were followed, those that the broker knows."""
+        """Topics that are or were followed and that the broker knows."""
         self._retained: dict[str, _Outgoing] = {}
         self._guarded: list[str] = []
         self._on_overwritten: Callable[[str], None] = lambda topic: None

@@ -42,12 +42,12 @@ class TaskSampler:
 
     @classmethod
     def of(cls, model: str) -> TaskSampler:
-        """Of the user's own choice: a name in the zoo, or the TOML file of one's own. Raises: ModelError."""
+        """The model that the user chose: a name in the zoo, or a TOML file. Raises: ModelError."""
         return cls(model_named(model))
 
     @staticmethod
     def of_zoo(name: str) -> TaskSampler:
-        """Of a name that a run says: only the zoo is asked, no file is looked for. Raises: ModelError."""
+        """The model that a run names: a name in the zoo only, never a file. Raises: ModelError."""
         return _sampler_of_zoo(name)
 
     @property

@@ -1,4 +1,4 @@
-"""Who learns: a board over its port, or this machine's own engine (a Pi). Both report alike."""
+"""Online learners: a board on its port, or the native engine of this machine (a Pi). Both report alike."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class OnlineLearner(Protocol):
 
     @property
     def instructions(self) -> int | None:
-        """Of one sample, the least seen; None where nobody counts."""
+        """Fewest instructions of a sample so far; None if they are not counted."""
 
 
 class BoardLearner:

@@ -47,7 +47,7 @@ class Job:
     batch: int = 1
     limits: StepLimits = NO_LIMITS
     online: Settings | None = None
-    """Of a job of kind online (L4.11)."""
+    """Settings of a job of kind online (L4.11)."""
     fresh: bool = False
     """A new learner."""
 

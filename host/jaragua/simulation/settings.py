@@ -50,7 +50,7 @@ class Simulation(AggregationSettings, TrainingSettings):
     options: dict[str, float] = field(default_factory=dict)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     float_fraction: float = 0.0
-    """Of each round's devices, in float32 among those of an integer engine; they evaluate, too (mixed_fleet.py)."""
+    """Fraction of a round's devices in float32 beside an integer engine; they evaluate too (mixed_fleet.py)."""
     checkpoints: tuple[int, ...] = ()
     """Rounds after which the weights are kept, to be evaluated at the end: a learning curve."""
     curve_tasks: int = 100
@@ -60,7 +60,7 @@ class Simulation(AggregationSettings, TrainingSettings):
     config: RunConfig | None = field(default=None, compare=False, repr=False)
     """What it comes from; with it the folder of the simulation has the files of a run's folder, too (run_files.py)."""
     start: str = ""
-    """Of first weights that are given, their `start_hash`; "": the seed's."""
+    """`start_hash` of given first weights; "" for those of the seed."""
 
     def changed(self, evaluation: Mapping[str, Any] | None = None, **changes: Any) -> Simulation:
         """The same with some values changed; `evaluation`: values of its own, by name."""
@@ -121,7 +121,7 @@ def engine_named(name: str) -> EngineName:
 
 @dataclass(frozen=True)
 class Means:
-    """Of one figure over the held-out tasks: its mean, and half the width of Student's 95 % interval."""
+    """Mean of a figure over the held-out tasks, and half the width of its 95 % interval (Student)."""
 
     mean: float
     ci95: float
@@ -146,13 +146,13 @@ class Natural:
 
 @dataclass(frozen=True)
 class VirtualTime:
-    """Of a simulation with a buffer (V6). finish: when its last round closed, in times of a median device's work."""
+    """Figures of the virtual clock (V6). finish: when the last round closed, in units of a median device's work."""
 
     finish: float
     updates: int
-    """That counted."""
+    """Updates that counted."""
     mean_age: float
-    """Of the starts of these, in rounds."""
+    """Mean age of their starts, in rounds."""
     late: int
     """Updates that came too late to count."""
 
@@ -168,11 +168,11 @@ class RoundRecord:
     loss: float | None
     """Mean over the samples that the devices trained on, nats or squared error; None if it is no finite number."""
     updates: int
-    """That came from devices."""
+    """Updates that came from devices."""
     excluded: int
-    """Of these, left out as implausible (R17)."""
+    """Those left out as implausible (R17)."""
     bytes_up: int
-    """Of tensors, from the devices to the server."""
+    """Bytes of tensors, from the devices to the server."""
     bytes_down: int
 
 
@@ -187,7 +187,7 @@ class SimulationResult:
     rounds: int
     client_tasks: int
     client_tasks_per_second: float
-    """Of this process: drawing, training and aggregation, without start-up and evaluation; 0 if nothing was to do."""
+    """Drawing, training and aggregation of this process, without start-up and evaluation; 0 if nothing was done."""
     seconds: float
     final_hash: str
     bytes_up: int

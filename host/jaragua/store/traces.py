@@ -110,7 +110,7 @@ def _of_summary(path: Path) -> Iterator[Trace]:
 
 
 def _of_metrics(path: Path) -> Iterator[Trace]:
-    """Of its last whole line; a kill may have left half of one."""
+    """Traces in its last complete line; a kill may have left half of one."""
     with suppress(OSError):
         for line in reversed(path.read_bytes().splitlines()):
             with suppress(ValueError, KeyError, TypeError):

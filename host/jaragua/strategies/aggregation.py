@@ -71,7 +71,7 @@ class UpdateRows(Sequence[ClientUpdate]):
 
     @cached_property
     def mean(self) -> Vector:
-        """Of the weights, float64 [parameters]; not to be changed."""
+        """Mean of the weights, float64 [parameters]; read-only."""
         if not isinstance(self._rows, np.ndarray):
             return self._rows.mean
         with np.errstate(over="ignore", invalid="ignore"):
@@ -112,7 +112,7 @@ def weight_rows(updates: Sequence[ClientUpdate]) -> Vector:
 
 
 def row_lengths(rows: Vector, origin: Vector) -> Vector:
-    """Of each row the Euclidean distance to `origin`; infinite or NaN where that is not a number. Not by BLAS."""
+    """Euclidean distance of each row to `origin`; infinite or NaN where that is not a number. Not by BLAS."""
     squares = np.empty(len(rows))
     with np.errstate(over="ignore", invalid="ignore"):
         for first in range(0, len(rows), _ROWS_AT_ONCE):

@@ -65,9 +65,9 @@ class ModelProperties:
     own_labels: bool = False
     """A label means another class in every task."""
     head_fraction: float = 0.0
-    """Of all trainable numbers, those of the last layer."""
+    """Fraction of the trainable numbers that is in the last layer."""
     layers: int = 0
-    """With numbers that train; 0: not known."""
+    """Layers with numbers that train; 0: unknown."""
 
 
 @dataclass(frozen=True)

@@ -52,13 +52,13 @@ def start_length(start: Vector) -> float:
 
 
 def median(updates: Sequence[ClientUpdate]) -> Vector:
-    """Of each weight the median over the devices (Yin et al., "Byzantine-Robust Distributed Learning", 2018)."""
+    """Median of each weight over the devices (Yin et al., "Byzantine-Robust Distributed Learning", 2018)."""
     result: Vector = np.median(weight_rows(updates), axis=0)
     return result
 
 
 def trimmed_mean(fraction: float) -> Combine:
-    """Of each weight the mean without the `fraction` (0 to below 0.5) of devices at either end (Yin et al., 2018).
+    """Mean of each weight without the `fraction` (0 to below 0.5) of devices at either end (Yin et al., 2018).
 
     Of n devices floor(fraction · n) are left out at either end.
     """

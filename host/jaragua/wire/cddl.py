@@ -54,7 +54,7 @@ class Element:
 
     @property
     def children(self) -> tuple[Element, ...]:
-        """Of a list, a map or a union."""
+        """Elements of a list, a map or a union."""
         assert isinstance(self.value, tuple)
         return self.value
 

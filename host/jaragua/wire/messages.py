@@ -314,7 +314,7 @@ class HostState(Message):
 
 @dataclass(frozen=True, slots=True)
 class HostClaim(Message):
-    """Who serves a fleet (R10). says: ask, serve, take or yield."""
+    """Which coordinator serves a fleet (R10). says: ask, serve, take or yield."""
 
     says: str
     who: bytes

@@ -53,6 +53,6 @@ def check_counts(model: str, ways: range, asked: int, shots: int, queries: int =
 
 
 def group(keys: NDArray[np.str_] | Labels, rows: Rows) -> Mapping[str, Rows]:
-    """Of `rows`, those with each value of `keys` (one key a row of the whole table), by the value's text."""
+    """Groups `rows` by the value of `keys` (one key per row of the whole table), by the value's text."""
     own = keys[rows]
     return {str(value): rows[own == value] for value in np.unique(own)}

@@ -15,11 +15,11 @@ class Source:
     """One file of a data set, as its makers publish it."""
 
     folder: str
-    """Of the data set: <data folder>/<folder>/<file>."""
+    """Folder of the data set; the file is <data folder>/<folder>/<file>."""
     file: str
     url: str
     sha256: str | None = None
-    """Of the official file, where somebody has published it; what is inside is checked when it is read in any case."""
+    """SHA-256 of the official file, where published; the content is checked on reading in any case."""
 
 
 def find(source: Source) -> Path:

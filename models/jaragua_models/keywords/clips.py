@@ -96,7 +96,7 @@ def recordings() -> Recordings:
 
 
 def selected(everything: Recordings) -> Recordings:
-    """Of all recordings those that are used (LEAST_TAKES, MOST_TAKES), in order."""
+    """The recordings that are used (LEAST_TAKES, MOST_TAKES), in order."""
     of_speaker: dict[str, dict[str, list[Take]]] = defaultdict(lambda: {word: [] for word in WORDS})
     for take in sorted(everything):
         of_speaker[take.speaker][take.word].append(take)

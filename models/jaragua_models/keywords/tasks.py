@@ -17,7 +17,7 @@ from jaragua_models.keywords.features import EXPONENT
 from jaragua_models.randomness import generator_for, own_of
 
 HELD_OUT_SPEAKERS = 10
-"""Of 39, drawn from a fixed name."""
+"""Held-out speakers of 39, drawn from a fixed name."""
 
 
 class KeywordTasks:
@@ -100,7 +100,7 @@ def features(rows: Rows) -> Features:
 
 @functools.cache
 def _takes() -> Mapping[str, tuple[Rows, ...]]:
-    """Of each speaker the rows of every word."""
+    """The rows of every word, for each speaker."""
     data = clips.load()
     return {
         str(speaker): tuple(

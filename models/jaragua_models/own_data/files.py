@@ -23,7 +23,7 @@ Lines = list[tuple[int, Row]]
 """The rows of a table, each with the number of its line in the file."""
 
 LARGEST_NUMBER = 1e15
-"""Of a table's cell, in magnitude: the squares of larger ones are more than float32 holds."""
+"""Largest magnitude of a cell: squares of larger ones overflow float32."""
 
 
 def read(description: Description) -> Table:
@@ -136,7 +136,7 @@ def _check_numbers(path: Path, classes: Sequence[str]) -> None:
 
 
 def _names(path: Path, rows: Lines, column: str) -> list[str]:
-    """Of a class or a device in each row; a cell without one is said, not made a class or a device of its own."""
+    """Class or device of each row. An empty cell is an error, not a class or device of its own."""
     names = [row[column].strip() for _, row in rows]
     if "" in names:
         first, count = names.index(""), names.count("")

@@ -18,7 +18,7 @@ from jaragua_models.randomness import generator_for, own_of
 Label: TypeAlias = Literal["presence", "count"]
 
 TRAINING_QUERIES = 25
-"""Of each class, in a training task."""
+"""Query samples of each class in a training task."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.planning.boards import Core
 
 LANGUAGE: Final = "-std=c11"
-"""Of every C file of a folder."""
+"""The C standard of every file of a folder."""
 
 
 def optimise_flags() -> tuple[str, ...]:

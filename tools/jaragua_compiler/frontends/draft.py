@@ -269,7 +269,7 @@ class Draft:
 
 
 def canonical_padding(layer: Layer, shape: Shape) -> Padding:
-    """Of all ways to write a layer's padding on an image of this shape the simplest. Raises ShapeProblem."""
+    """The simplest way to write a layer's padding on an image of this shape. Raises ShapeProblem."""
     pads = conv_geometry_of(layer, shape).pads
     if not any(map(any, pads)):
         return "valid"

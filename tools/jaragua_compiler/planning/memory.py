@@ -244,7 +244,7 @@ def rows_replace_errors(step: OperatorPlan) -> bool:
 
 
 def active_entries(rows: int) -> int:
-    """Of a list of active rows: one row more if they are odd, and one entry that ends it."""
+    """Entries of a list of active rows: one more if the rows are odd, and one that ends it."""
     return _even(rows) + 1
 
 

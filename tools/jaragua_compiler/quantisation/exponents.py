@@ -279,7 +279,7 @@ def _frozen_rules(plan: Plan, step: WeightedPlan) -> Iterator[Rule]:
 
 
 def _magnitude(values: Floats) -> float:
-    """Of the largest value; not a number if one is not."""
+    """Largest magnitude; NaN if a value is NaN."""
     return max(float(values.max()), -float(values.min()))
 
 

@@ -83,7 +83,7 @@ class Experiment:
 
     @property
     def multiplications(self) -> int:
-        """Of one training step, about: forward, errors and update."""
+        """Approximate multiplications of one training step: forward, errors and update."""
         *hidden, head = compiled(self.model.network).layers
         outputs = pretraining.outputs_of(self.simulation) or head.outputs
         body = sum(layer.outputs * layer.inputs * _positions(layer) for layer in hidden)
@@ -96,7 +96,7 @@ class Plan:
 
     scale: Scale
     seeds: int
-    """Of the tasks that have no number of their own."""
+    """Seeds of tasks that have no number of their own."""
     tasks: tuple[TaskOfPlan, ...]
     rows: tuple[str, ...]
     experiments: tuple[Experiment, ...]

@@ -20,7 +20,7 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one simulation under one seed. seconds: of wall time, evaluation included."""
+    """Record of one simulation under one seed. seconds: of wall time, evaluation included."""
 
     seed: int
     metric: str
@@ -67,7 +67,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Costs:
-    """Of one network on a Cortex-M4: RAM after the compiler's table, instructions counted on the emulated board.
+    """Record of one network on a Cortex-M4: RAM after the compiler's table, instructions counted on the emulated board.
 
     step_instructions: the mean of training steps on one sample each, in mini-batches of `batch`; 0 without the tools.
     """
@@ -90,11 +90,11 @@ class Store:
         return self._states / training_key
 
     def outcome(self, key: str) -> Outcome | None:
-        """Of a simulation, None if it was not finished. Raises: StoreError."""
+        """Record of a simulation, None if it was not finished. Raises: StoreError."""
         return self._read(f"simulation-{key}", Outcome.from_json)
 
     def costs(self, key: str) -> Costs | None:
-        """Of a network, None if it was not measured. Raises: StoreError."""
+        """Record of a network, None if it was not measured. Raises: StoreError."""
         return self._read(f"costs-{key}", lambda found: Costs(**found))
 
     def put(self, key: str, name: str, record: Outcome | Costs) -> None:

@@ -256,7 +256,7 @@ class IntegerFleet:
 
 
 def _seeds(batch: Batch) -> NDArray[np.uint32]:
-    """Of the devices' dither (A8.5)."""
+    """Seeds of the devices' dither (A8.5)."""
     return (batch.seeds & 0xFFFFFFFF).astype(np.uint32)
 
 

@@ -18,7 +18,7 @@ def floats_among(devices: int, float_fraction: float) -> int:
 
 
 class MixedFleet:
-    """Of the devices of a round, sorted, the first ones compute in float32; so does who evaluates."""
+    """The first devices of a round, sorted, compute in float32, and so does the evaluation."""
 
     def __init__(self, floats: VirtualFleet, integers: VirtualFleet, float_fraction: float) -> None:
         """float_fraction: of each round's devices, 0 to 1, rounded up."""

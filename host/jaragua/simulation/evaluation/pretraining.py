@@ -50,7 +50,7 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
 
 
 def source_for(simulation: Simulation) -> KnowsClasses:
-    """Whose samples come with their true classes. Raises: ModelError if the task's do not."""
+    """The source of tasks with true classes. Raises: ModelError if the task has none."""
     source = model_named(simulation.task).tasks
     if not isinstance(source, KnowsClasses):
         message = f"The tasks of '{simulation.task}' do not tell which class a sample is of."

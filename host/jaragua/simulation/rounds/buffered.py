@@ -61,7 +61,7 @@ class BufferedRounds:
         self._rounds, self._ahead = tee(rounds)
 
     def given(self) -> Iterator[tuple[str, ...]]:
-        """Who is given work, round by round, from the next one on."""
+        """Devices that are given work, round by round, from the next round on."""
         return (one.given for one in self._ahead)
 
     def play(self, state: State, draw: Draw) -> tuple[State, Trained]:

@@ -160,20 +160,20 @@ def create_strategy(simulation: Simulation) -> Strategy:
 
 
 class TrainingBackend(Protocol):
-    """Who trains, and on what numbers."""
+    """What a simulation trains with: the fleet, its first weights, and the start that weights become."""
 
     @property
     def fleet(self) -> VirtualFleet:
-        """What trains."""
+        """The virtual devices."""
         ...
 
     @property
     def first(self) -> Vector:
-        """With which numbers it begins."""
+        """First weights, float64 [parameters]."""
         ...
 
     def start_of(self, vector: Vector) -> Vector:
-        """What devices start from, once training has come to such numbers."""
+        """Weights that devices start from after training to `vector`, float64 [parameters]."""
         ...
 
 

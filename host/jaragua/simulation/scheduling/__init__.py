@@ -1,1 +1,1 @@
-"""Who trains when, and what is drawn for it."""
+"""When each device trains, and the samples drawn for it."""

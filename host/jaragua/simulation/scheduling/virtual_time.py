@@ -34,7 +34,7 @@ class Arrival:
 
     @property
     def age(self) -> int:
-        """Of its start, in rounds."""
+        """Age of its start, in rounds."""
         return self.taken_in - self.round_number
 
 
