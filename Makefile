@@ -65,7 +65,7 @@ bench: setup-demo ## Instructions per training step on the emulated Cortex-M4, w
 	@$(BIN)/jaragua bench
 
 line-noise: setup-demo ## Throughput of the serial link against the error rate of its line: the table of docs/reference/protocol.md
-	@$(BIN)/python -m jaragua.wire.noise
+	@$(BIN)/python -m jaragua.wire.link.noise
 
 fuzz-node: setup-test ## libFuzzer on the board's node with a generated model (MODEL, SECONDS); needs clang
 	@tools/setup/setup.sh clang || true

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Exit codes, read by jaragua_bench.emulator. */
+/* Exit codes, read by jaragua_bench.emulated.emulator. */
 enum {
     BENCH_EXIT_OK = 0,
     BENCH_EXIT_INPUT = 2,   /* the input file is missing, too short, or of another program */

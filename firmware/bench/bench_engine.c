@@ -3,7 +3,7 @@
  *
  * in.bin:  header, then per step: step_head | blob if step_head.blob_follows | input int16[] | target int16[]
  * out.bin: per step: step_record | outputs int16[] | blob, and with BENCH_MARKS: marks uint32 | per mark: ticks uint32, place uint32
- * (little endian, nothing padded; jaragua_bench.steps writes and reads them) */
+ * (little endian, nothing padded; jaragua_bench.steps.steps writes and reads them) */
 #include "bench_board.h"
 #include "bench_marks.h"
 #include "jrg_model.h"

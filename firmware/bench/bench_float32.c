@@ -1,5 +1,5 @@
 /* The float32 baseline: the same network in plain loops, batch 1: forward, loss gradient, backward, SGD update.
- * bench_float32_network.h is made by jaragua_bench.float32 and holds the arrays and the two passes of one network,
+ * bench_float32_network.h is made by jaragua_bench.steps.float32 and holds the arrays and the two passes of one network,
  * with constant dimensions, as calls of the loops below.
  *
  * in.bin:  magic u32 | steps u32 | rate float | per layer: weights float[out][in], biases float[out] | per step: input float[], target float[]

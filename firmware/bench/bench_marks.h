@@ -1,4 +1,4 @@
-/* Marks in a step: where an operator begins and ends (jaragua_bench.sections puts them in the engine's C).
+/* Marks in a step: where an operator begins and ends (jaragua_bench.emulated.sections puts them in the engine's C).
  * A mark is one instruction, `svc #place`, whose exception keeps all registers: the code between marks is what it is
  * without them. Each takes the same number of instructions, which the host finds from two marks with nothing between. */
 #ifndef BENCH_MARKS_H

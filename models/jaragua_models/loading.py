@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.export.model_files import LoadedModel, load_file
-from jaragua_compiler.export.source import Source, TrainingDefaults
+from jaragua_compiler.export.inputs.model_files import LoadedModel, load_file
+from jaragua_compiler.export.inputs.source import Source, TrainingDefaults
 from jaragua_compiler.graph.initial_weights import initial_weights
 from jaragua_compiler.graph.network import Loss
 from jaragua_models.base import Model

@@ -12,7 +12,7 @@ import pytest
 
 import jaragua
 from jaragua.api.simulating import ShortSettings
-from jaragua.cli.simulate import SETTINGS
+from jaragua.cli.verbs.simulate import SETTINGS
 from jaragua.settings import SHORT_NAMES, key
 
 HEAVY = ("numpy", "pydantic", "asyncio", "typer", "safetensors", "matplotlib", "jaragua.api", "jaragua_compiler")

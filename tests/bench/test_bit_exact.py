@@ -10,9 +10,9 @@ import dataclasses
 
 import pytest
 
-from jaragua_bench import board, toolchain
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import Outcome, Step, mismatches, run
+from jaragua_bench.emulated import board, toolchain
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import Outcome, Step, mismatches, run
 from jaragua_compiler import NativeEngine, ReferenceEngine
 from jaragua_compiler.planning.plan import Plan
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaragua_bench import emulator, float32, toolchain
+from jaragua_bench.emulated import emulator, toolchain
+from jaragua_bench.steps import float32
 from jaragua_compiler import initial_weights
 from jaragua_compiler.planning.plan import Plan
 

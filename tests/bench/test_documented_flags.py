@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_bench import emulator, toolchain
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import Step, read_output, write_input
+from jaragua_bench.emulated import emulator, toolchain
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import Step, read_output, write_input
 from jaragua_compiler import Conv2D, Dense, DepthwiseConv2D, Flatten, Network, emit
 from jaragua_compiler.codegen.emitter import SOURCE_NAME
 from jaragua_compiler.engines.native import kernel_folder

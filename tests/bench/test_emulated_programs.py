@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_bench import board, emulator, toolchain
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import Step, run, write_input
-from jaragua_bench.toolchain import ToolError
+from jaragua_bench.emulated import board, emulator, toolchain
+from jaragua_bench.emulated.toolchain import ToolError
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import Step, run, write_input
 from jaragua_compiler import Plan, ReferenceEngine
 
 pytestmark = pytest.mark.board

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_bench import board, toolchain
-from jaragua_bench.float_code import float_code
+from jaragua_bench.emulated import board, toolchain
+from jaragua_bench.emulated.float_code import float_code
 from jaragua_compiler.planning.plan import Plan
 
 FLOAT_PROGRAM = """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_bench import board, toolchain
+from jaragua_bench.emulated import board, toolchain
 from jaragua_compiler import Plan
 
 pytestmark = pytest.mark.board

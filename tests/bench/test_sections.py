@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from jaragua_bench import board
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.sections import OperatorCount, marked
+from jaragua_bench.emulated import board
+from jaragua_bench.emulated.sections import OperatorCount, marked
+from jaragua_bench.steps.random_steps import random_steps
 from jaragua_compiler import Conv2D, Dense, Flatten, MaxPool2D, Network, plan
 from jaragua_compiler.codegen.emitter import SOURCE_NAME, emitted_files
 from jaragua_compiler.planning.plan import Plan

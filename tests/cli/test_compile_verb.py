@@ -19,7 +19,7 @@ import jaragua_models
 from documents.blocks import blocks
 from jaragua.cli.main import run
 from jaragua_compiler import LearningRate
-from jaragua_compiler.export.readme import example
+from jaragua_compiler.export.files.readme import example
 from jaragua_compiler.planning.boards import boards
 from jaragua_models.loading import load_model
 from strict_c import STRICT

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from jaragua.config import parse
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import StoreError
 from jaragua.models import model_named
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey

@@ -20,9 +20,10 @@ import numpy as np
 import pytest
 
 from jaragua import config as configuration
-from jaragua.cli import bench, broker, demo, monitor, output, streams
-from jaragua.cli import run as run_verb
+from jaragua.cli import output, streams
 from jaragua.cli.main import VERBS, run
+from jaragua.cli.verbs import bench, broker, demo, monitor
+from jaragua.cli.verbs import run as run_verb
 from jaragua.coordinator.events import DeviceTally, RunResult
 from jaragua.demo.demo import DemoResult, HeldOut
 from jaragua.demo.image import ImageSize

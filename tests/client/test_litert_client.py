@@ -21,8 +21,8 @@ import jaragua_models
 from jaragua.cli.main import run as run_command
 from jaragua.client.client import run_client, run_litert_client
 from jaragua.client.litert_trainer import TrainingFiles
-from jaragua.coordinator.figures import implausible
-from jaragua.node.proximal_decay import NO_DECAY
+from jaragua.coordinator.rounds.figures import implausible
+from jaragua.node.training.proximal_decay import NO_DECAY
 from jaragua.wire.messages import TrainCommand
 from jaragua_broker import Broker
 from jaragua_compiler import LearningRate, NativeEngine, exponents, initial_weights, pack, plan, unpack

@@ -17,10 +17,10 @@ from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, 
 import jaragua_models
 from jaragua.client.client import run_client
 from jaragua.client.engine_trainer import EngineTrainer
-from jaragua.node import jobs
-from jaragua.node.jobs import dither_seed
 from jaragua.node.step_limits import step_limits
-from jaragua.node.task_sampler import TaskSampler
+from jaragua.node.training import jobs
+from jaragua.node.training.jobs import dither_seed
+from jaragua.node.training.task_sampler import TaskSampler
 from jaragua.settings import step_settings_of
 from jaragua.wire.messages import TrainCommand, decode, unpack_update
 from jaragua.wire.topics import TopicKind

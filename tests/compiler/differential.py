@@ -23,9 +23,9 @@ import numpy as np
 from image_networks import random_conv_network, random_graph_network
 from random_cases import random_frozen, random_network, with_sums
 
-from jaragua_bench import board, toolchain
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import Outcome, Step, mismatches, run
+from jaragua_bench.emulated import board, toolchain
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import Outcome, Step, mismatches, run
 from jaragua_compiler import CompileError, Network, Plan, ReferenceEngine, plan
 from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.graph.layers import Layer, WeightedLayer

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaragua_bench.random_steps import random_weight_exponents
-from jaragua_bench.steps import Step
+from jaragua_bench.steps.random_steps import random_weight_exponents
+from jaragua_bench.steps.steps import Step
 from jaragua_compiler import Dense, Exponents, LearningRate, Network, Plan, initial_weights, plan
 from jaragua_compiler.graph.layers import DepthwiseConv2D, Layer, WeightedLayer
 from jaragua_compiler.quantisation.blob import Int16Array, IntegerWeights, pack_integers

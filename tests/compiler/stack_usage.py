@@ -8,7 +8,7 @@ from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
-from jaragua_bench import toolchain
+from jaragua_bench.emulated import toolchain
 from jaragua_compiler import Plan, emit
 from jaragua_compiler.engines.native import kernel_folder
 

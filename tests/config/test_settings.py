@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jaragua.cli.simulate import SETTINGS
+from jaragua.cli.verbs.simulate import SETTINGS
 from jaragua.config import load, parse
 from jaragua.config.schema import as_json
 from jaragua.errors import ConfigurationError

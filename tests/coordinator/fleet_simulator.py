@@ -16,9 +16,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 import jaragua_models
+from jaragua.node.connection.url import parse_broker_url
 from jaragua.node.program import ended
 from jaragua.node.step_limits import step_limits
-from jaragua.node.url import parse_broker_url
 from jaragua.settings import step_settings_of
 from jaragua.wire import messages
 from jaragua.wire.topics import TopicKind, build, parse

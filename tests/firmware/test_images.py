@@ -18,7 +18,7 @@ from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from jaragua.serial import Board
 from jaragua.wire.definitions import Operator, ResetCause
 from jaragua.wire.messages import Health, Identity
-from jaragua_bench.float_code import float_code
+from jaragua_bench.emulated.float_code import float_code
 
 RAM = range(0x2000_0000, 0x2004_0000)
 FLASH = range(0x0010_0000)

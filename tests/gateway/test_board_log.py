@@ -11,7 +11,7 @@ import pytest
 
 from jaragua.gateway.board_log import BURST_LINES, LINES_PER_S, BoardLog
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType, LogLevel
-from jaragua.wire.frames import Frame, Hello, Splitter, pack, unpack
+from jaragua.wire.link.frames import Frame, Hello, Splitter, pack, unpack
 
 FLOOD = 5000
 

@@ -19,13 +19,13 @@ from jaragua.emulate.fleet import EmulatedFleet
 from jaragua.emulate.image import NATIVE, QEMU
 from jaragua.gateway.gateway import board_opener, port_settings, run_gateway
 from jaragua.gateway.port import PortSettings
-from jaragua.node.jobs import dither_seed
-from jaragua.node.task_sampler import TaskSampler
-from jaragua.node.trainer import SampleSet
+from jaragua.node.training.jobs import dither_seed
+from jaragua.node.training.task_sampler import TaskSampler
+from jaragua.node.training.trainer import SampleSet
 from jaragua.serial.patience import patience_of
 from jaragua.serial.transport import open_transport
+from jaragua.wire.link.noise import Noise
 from jaragua.wire.messages import TrainCommand
-from jaragua.wire.noise import Noise
 from jaragua_broker import Broker
 from jaragua_compiler import LearningRate, ReferenceEngine
 

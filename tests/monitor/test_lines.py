@@ -8,10 +8,11 @@ import json
 import pytest
 
 from jaragua.monitor import lines
-from jaragua.wire import link, messages
-from jaragua.wire.counters import LinkCounters
+from jaragua.wire import messages
 from jaragua.wire.definitions import FrameType, LogLevel, ResetCause
-from jaragua.wire.frames import Hello
+from jaragua.wire.link import link
+from jaragua.wire.link.counters import LinkCounters
+from jaragua.wire.link.frames import Hello
 
 IDENTITY = messages.Identity(
     1, 1, 0, "0.1.0", bytes(8), "qemu_m4", b"\x01\x02\x03\x04", "digits", bytes(8), 4928, 64, 10, True,

@@ -22,7 +22,7 @@ import pytest
 from images import built_image
 from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
-from jaragua.wire.frames import Frame, Hello, Splitter, pack, unpack
+from jaragua.wire.link.frames import Frame, Hello, Splitter, pack, unpack
 from limits import GENEROUS_S
 
 

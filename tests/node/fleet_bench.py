@@ -16,10 +16,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 import jaragua_models
+from jaragua.node.connection.url import parse_broker_url
 from jaragua.node.node import NodeSettings
 from jaragua.node.program import ended
-from jaragua.node.trainer import Figures, SampleSet
-from jaragua.node.url import parse_broker_url
+from jaragua.node.training.trainer import Figures, SampleSet
 from jaragua.wire.messages import (
     AdaptCommand,
     AdaptResult,

@@ -10,7 +10,7 @@ import cbor2
 from fleet_bench import FLEET, adapt_command, train_command
 from hypothesis import strategies as st
 
-from jaragua.node.session import Incoming
+from jaragua.node.connection.session import Incoming
 from jaragua.wire.messages import RunState, StopCommand, UpdateAck, encode
 
 ROOT = f"jaragua/1/{FLEET}/"

@@ -17,13 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import jaragua_models
-from jaragua.coordinator.codec import ModelCodec
-from jaragua.coordinator.model_version import ModelVersion, ModelVersionMaker
+from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.model_version import ModelVersion, ModelVersionMaker
 from jaragua.errors import ProtocolError
-from jaragua.node import model_fetcher
-from jaragua.node.blobs import Blobs
-from jaragua.node.differences import blob_from, with_delta
-from jaragua.node.model_fetcher import ModelFetcher
+from jaragua.node.weights import model_fetcher
+from jaragua.node.weights.blobs import Blobs
+from jaragua.node.weights.differences import blob_from, with_delta
+from jaragua.node.weights.model_fetcher import ModelFetcher
 from jaragua.strategies import ClientWork
 from jaragua.wire.messages import pack_update, unpack_difference
 from jaragua.wire.topics import TopicKind, parse

@@ -20,8 +20,8 @@ from images import built_image
 from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from jaragua.serial import Transport, open_transport, samples_of
 from jaragua.wire.definitions import FrameType
-from jaragua.wire.frames import DELIMITER, Frame, FrameError, Hello, Splitter, pack, unpack
-from jaragua.wire.noise import Noise
+from jaragua.wire.link.frames import DELIMITER, Frame, FrameError, Hello, Splitter, pack, unpack
+from jaragua.wire.link.noise import Noise
 from jaragua_compiler import (
     LearningRate,
     Plan,

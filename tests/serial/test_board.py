@@ -17,9 +17,9 @@ from jaragua.emulate import EmulatedBoard
 from jaragua.serial import Board, BoardEvent, BoardRefused, BoardRestarted, BoardSilent, LogLine, SessionEnded
 from jaragua.serial.patience import Patience
 from jaragua.wire.definitions import MAX_PAYLOAD_BYTES, FrameType, JobPhase, ResetCause, Status
-from jaragua.wire.frames import DELIMITER, unpack
+from jaragua.wire.link.frames import DELIMITER, unpack
+from jaragua.wire.link.noise import Noise
 from jaragua.wire.messages import Health, JobState, Progress
-from jaragua.wire.noise import Noise
 from limits import GENEROUS_S
 
 Lesson = Any

@@ -19,9 +19,10 @@ from jaragua.monitor import lines
 from jaragua.serial import Board
 from jaragua.serial.board import BoardEvent
 from jaragua.serial.patience import Patience
-from jaragua.wire import link, schema
+from jaragua.wire.cbor import schema
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
-from jaragua.wire.frames import Frame, Hello, Splitter, pack, unpack
+from jaragua.wire.link import link
+from jaragua.wire.link.frames import Frame, Hello, Splitter, pack, unpack
 from jaragua.wire.messages import Health, Identity, JobState, Progress, decode_request, decode_response, encode
 
 HASTY = Patience(greeting_s=30, silence_s=0.2, answer_s=0.5)

@@ -17,7 +17,7 @@ from jaragua.serial.failures import BoardBabbles
 from jaragua.serial.patience import PATIENCE_VARIABLE, Patience, patience_of
 from jaragua.wire import messages
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
-from jaragua.wire.frames import Frame, Splitter, pack, unpack
+from jaragua.wire.link.frames import Frame, Splitter, pack, unpack
 from jaragua.wire.messages import Identity
 
 #: For what must end in silence.

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from jaragua.wire.counters import LinkCounters
 from jaragua.wire.definitions import (
     MAX_WINDOW,
     PROTOCOL_MAJOR,
@@ -16,11 +15,12 @@ from jaragua.wire.definitions import (
     FrameType,
     ResetCause,
 )
-from jaragua.wire.delivery import Delivery
-from jaragua.wire.frames import DELIMITER, Frame, FrameError, Hello, Splitter, pack, unpack
-from jaragua.wire.link import Link, LinkEvent
-from jaragua.wire.noise import Noise
-from jaragua.wire.segments import SegmentSize
+from jaragua.wire.link.counters import LinkCounters
+from jaragua.wire.link.delivery import Delivery
+from jaragua.wire.link.frames import DELIMITER, Frame, FrameError, Hello, Splitter, pack, unpack
+from jaragua.wire.link.link import Link, LinkEvent
+from jaragua.wire.link.noise import Noise
+from jaragua.wire.link.segments import SegmentSize
 
 
 class BoardEnd:

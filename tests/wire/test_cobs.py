@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaragua.errors import ProtocolError
-from jaragua.wire import cobs
+from jaragua.wire.link import cobs
 
 # From the paper of Cheshire and Baker, and the edges of its 254-byte runs.
 VECTORS = [

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaragua.wire import cobs
 from jaragua.wire.definitions import (
     HELLO_BYTES,
     MAX_ENCODED_BYTES,
@@ -18,7 +17,8 @@ from jaragua.wire.definitions import (
     SEQUENCED,
     FrameType,
 )
-from jaragua.wire.frames import BadCrcError, Frame, FrameError, Hello, Splitter, pack, unpack
+from jaragua.wire.link import cobs
+from jaragua.wire.link.frames import BadCrcError, Frame, FrameError, Hello, Splitter, pack, unpack
 
 
 @st.composite

@@ -24,8 +24,8 @@ from jaragua.wire.definitions import (
     ResetCause,
     protocol_problem,
 )
-from jaragua.wire.frames import DELIMITER, Frame, Hello, pack, unpack
-from jaragua.wire.link import (
+from jaragua.wire.link.frames import DELIMITER, Frame, Hello, pack, unpack
+from jaragua.wire.link.link import (
     Announced,
     Link,
     LinkLost,
@@ -36,7 +36,7 @@ from jaragua.wire.link import (
     SessionEnded,
     SessionOpened,
 )
-from jaragua.wire.retransmission import RetransmissionTimer
+from jaragua.wire.link.retransmission import RetransmissionTimer
 
 Make = Callable[..., Any]
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zcbor import CddlValidationError, DataTranslator
 
-from jaragua.wire import cddl, messages, plain_cbor, schema
+from jaragua.wire import messages
+from jaragua.wire.cbor import cddl, plain_cbor, schema
 from jaragua.wire.codegen.constants import load_definitions
 from jaragua.wire.definitions import MAX_PAYLOAD_BYTES
 from jaragua.wire.messages import (
@@ -156,7 +157,7 @@ for name in ("zcbor", "yaml", "regex"):
 def test_38_the_host_needs_no_zcbor() -> None:
     """It is a tool of the build: a Pi has neither it nor what it brings."""
     program = NO_ZCBOR + (
-        "import jaragua.cli.main, jaragua.cli.client, jaragua.cli.gateway\n"
+        "import jaragua.cli.main, jaragua.cli.verbs.client, jaragua.cli.verbs.gateway\n"
         "import jaragua.client.client, jaragua.gateway.gateway\n"
         "from jaragua.wire import messages\n"
         "kind = messages.StopCommand\n"

@@ -17,9 +17,9 @@ from jaragua.wire.definitions import (
     MIN_SEGMENT_BYTES,
     FrameType,
 )
-from jaragua.wire.frames import Frame, pack
-from jaragua.wire.link import LinkLost, LinkPhase, Received
-from jaragua.wire.noise import RATES, FixedSize, Noise, best_size, goodput, survival, table, transfer
+from jaragua.wire.link.frames import Frame, pack
+from jaragua.wire.link.link import LinkLost, LinkPhase, Received
+from jaragua.wire.link.noise import RATES, FixedSize, Noise, best_size, goodput, survival, table, transfer
 
 PROTOCOL_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "protocol.md"
 

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from typing import Any
 
-from jaragua_bench import board
-from jaragua_bench.steps import Counts, Outcome, Step, mismatches, run
-from jaragua_bench.toolchain import ToolError, require_tools
+from jaragua_bench.emulated import board
+from jaragua_bench.emulated.toolchain import ToolError, require_tools
+from jaragua_bench.steps.steps import Counts, Outcome, Step, mismatches, run
 from jaragua_bench.workload import meta_train, packed, task_steps
 from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.engines.replay_order import replay_order

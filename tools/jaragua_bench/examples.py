@@ -15,10 +15,10 @@ from dataclasses import replace
 from statistics import mean
 from typing import get_args
 
-from jaragua_bench import board
-from jaragua_bench.random_steps import STEPS_PER_BLOB, random_steps
-from jaragua_bench.steps import mismatches, run
-from jaragua_bench.toolchain import ToolError
+from jaragua_bench.emulated import board
+from jaragua_bench.emulated.toolchain import ToolError
+from jaragua_bench.steps.random_steps import STEPS_PER_BLOB, random_steps
+from jaragua_bench.steps.steps import mismatches, run
 from jaragua_compiler.command_line import exit_code_of
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.graph.layers import (

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jaragua_bench import board
-from jaragua_bench.steps import mismatches, run
-from jaragua_bench.toolchain import ToolError, require_tools
+from jaragua_bench.emulated import board
+from jaragua_bench.emulated.toolchain import ToolError, require_tools
+from jaragua_bench.steps.steps import mismatches, run
 from jaragua_bench.workload import SEED, meta_train, task_steps
 from jaragua_compiler.command_line import exit_code_of
 from jaragua_compiler.engines.native import NativeEngine

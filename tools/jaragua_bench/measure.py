@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaragua_bench import board, float32, zero_gradient_rows
+from jaragua_bench.emulated import board
+from jaragua_bench.emulated.sections import OperatorCount
+from jaragua_bench.emulated.toolchain import ToolError, require_tools
 from jaragua_bench.rows import ROWS, row_model
-from jaragua_bench.sections import OperatorCount
-from jaragua_bench.steps import Counts, Outcome, mismatches, run
-from jaragua_bench.toolchain import ToolError, require_tools
+from jaragua_bench.steps import float32, zero_gradient_rows
+from jaragua_bench.steps.steps import Counts, Outcome, mismatches, run
 from jaragua_bench.workload import QUICK, Workload, prepare
 from jaragua_compiler.engines.host_build import NATIVE
 from jaragua_compiler.engines.native import NativeEngine

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_bench.steps import Step
+from jaragua_bench.steps.steps import Step
 from jaragua_compiler.engine_protocol import StepLimits
 from jaragua_compiler.engines.host_build import NATIVE
 from jaragua_compiler.engines.native import NativeEngine

@@ -1,5 +1,5 @@
 /* How many bytes of a message one frame carries (L3.8): fewer while the line damages frames, more when it is clean. The host
- * has the same rule in host/jaragua/wire/segments.py. */
+ * has the same rule in host/jaragua/wire/link/segments.py. */
 #ifndef JRG_SEGMENT_H
 #define JRG_SEGMENT_H
 

@@ -15,11 +15,11 @@ from jaragua.api.loop_thread import LoopThread
 from jaragua.api.one_tree import one_tree
 from jaragua.api.start_weights import NamedWeights, StartWeights, weights_of
 from jaragua.api.tasks import LearningTask, load_task
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import BoardError, ModelError
 from jaragua.gateway.board_trainer import BoardTrainer
 from jaragua.models import zoo_model_named
-from jaragua.node.trainer import Figures, SampleSet
+from jaragua.node.training.trainer import Figures, SampleSet
 from jaragua.serial import Board, BoardEvent, samples_of
 from jaragua.strategies.vectors import flat
 from jaragua.wire.messages import Identity
@@ -36,7 +36,7 @@ from jaragua_compiler import (
     quantise_targets,
     unpack,
 )
-from jaragua_compiler.export.samples import assumed_samples
+from jaragua_compiler.export.inputs.samples import assumed_samples
 from jaragua_compiler.quantisation.exponents import Exponents
 from jaragua_models.loading import ZOO_SEED
 

@@ -27,7 +27,7 @@ from jaragua_compiler.export import (
     shaped_samples,
     write_folder,
 )
-from jaragua_compiler.export.source import Source
+from jaragua_compiler.export.inputs.source import Source
 from jaragua_compiler.graph.initial_weights import FloatArray, initial_weights
 from jaragua_compiler.graph.network import Loss, WeightFormat
 from jaragua_compiler.planning.boards import Board, find_board

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from jaragua.api.one_tree import one_tree
 from jaragua.api.start_weights import NamedWeights
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import ConfigurationError, ToolError
 from jaragua.report.intervals import Interval, paired_interval
 from jaragua.report.pictures import NO_MATPLOTLIB, WITH_MATPLOTLIB

@@ -1,6 +1,6 @@
 """The command `jaragua`: finds the verb, loads only its module, and renders every error the same way.
 
-A verb is a module `jaragua.cli.<verb>` with `app = typer.Typer()`. One unnamed command in it is the verb itself
+A verb is a module `jaragua.cli.verbs.<verb>` with `app = typer.Typer()`. One unnamed command in it is the verb itself
 (`jaragua run …`); several, a callback, or a command with a name of its own make it a group (`jaragua broker start`).
 Modules import what is heavy (NumPy, aiomqtt, rich) inside their commands, so that `jaragua --help` stays quick; for the
 same reason help is plain text, not drawn by rich.
@@ -143,7 +143,7 @@ def _not_loaded() -> None:
 
 
 def _load(verb: str) -> typer.Typer:
-    module = importlib.import_module(f"jaragua.cli.{verb.replace('-', '_')}")
+    module = importlib.import_module(f"jaragua.cli.verbs.{verb.replace('-', '_')}")
     app: typer.Typer = module.app
     return app
 

@@ -11,7 +11,7 @@ from jaragua.node.description import DeviceFacts
 from jaragua.node.device import Device
 from jaragua.node.node import Node, NodeSettings
 from jaragua.node.program import until_first_ends
-from jaragua.node.task_sampler import TaskSampler
+from jaragua.node.training.task_sampler import TaskSampler
 from jaragua_compiler.engine_protocol import Engine
 from jaragua_compiler.planning.plan import Plan
 

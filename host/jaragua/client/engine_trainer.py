@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from jaragua.node.trainer import Figures, Progress, SampleSet
+from jaragua.node.training.trainer import Figures, Progress, SampleSet
 from jaragua_compiler.engine_protocol import Engine, StepResult
 from jaragua_compiler.planning.plan import LOGIT_EXPONENT, Plan
 from jaragua_compiler.quantisation.blob import Int16Array, exponents

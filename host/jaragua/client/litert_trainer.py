@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua.errors import DataError
-from jaragua.node.trainer import Figures, Progress, SampleSet
+from jaragua.node.training.trainer import Figures, Progress, SampleSet
 from jaragua.settings import only_in_integers
 from jaragua.wire.figures import LARGEST_LOSS, within
 from jaragua_compiler.errors import CompileError

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 from jaragua.errors import BrokerError
-from jaragua.node.url import parse_broker_url
+from jaragua.node.connection.url import parse_broker_url
 from jaragua.settings import MOST, SECTIONS, Key, RunConfig, keys_of
 
 #: Types that TOML has no values of, or that a file may write in another way.

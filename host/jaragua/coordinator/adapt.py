@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from jaragua.coordinator.fleet import Fleet, FleetEvent
+from jaragua.coordinator.connection.fleet import Fleet, FleetEvent
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.settings import TrainingSettings, sent
 from jaragua.wire import messages

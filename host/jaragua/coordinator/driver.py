@@ -12,15 +12,16 @@ from itertools import groupby
 from typing import Any
 
 from jaragua.config import RunConfig
-from jaragua.coordinator import events, machine
-from jaragua.coordinator.codec import ModelCodec
-from jaragua.coordinator.figures import mean_of, tamed
-from jaragua.coordinator.fleet import Arrived, Fleet, FleetEvent, PresenceChanged, unix_ms
-from jaragua.coordinator.formats import Formats
-from jaragua.coordinator.machine import Action, Bases, ResumeState, RoundMachine, Rules
-from jaragua.coordinator.model_version import ModelVersion, ModelVersionMaker
-from jaragua.coordinator.publication import Hashes, ModelPublisher
-from jaragua.coordinator.validation import Expected, Verdict
+from jaragua.coordinator import events
+from jaragua.coordinator.connection.fleet import Arrived, Fleet, FleetEvent, PresenceChanged, unix_ms
+from jaragua.coordinator.rounds import machine
+from jaragua.coordinator.rounds.figures import mean_of, tamed
+from jaragua.coordinator.rounds.machine import Action, Bases, ResumeState, RoundMachine, Rules
+from jaragua.coordinator.rounds.validation import Expected, Verdict
+from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.formats import Formats
+from jaragua.coordinator.weights.model_version import ModelVersion, ModelVersionMaker
+from jaragua.coordinator.weights.publication import Hashes, ModelPublisher
 from jaragua.errors import RunError
 from jaragua.settings import sent
 from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, RunRecord, StoredUpdate

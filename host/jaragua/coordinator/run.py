@@ -11,11 +11,11 @@ from typing import Any
 from jaragua import strategies
 from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator import events
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.connection.fleet import Fleet
+from jaragua.coordinator.connection.inbox import Inbox
 from jaragua.coordinator.driver import Driver, monotonic_ms
-from jaragua.coordinator.fleet import Fleet
-from jaragua.coordinator.formats import Formats
-from jaragua.coordinator.inbox import Inbox
+from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.formats import Formats
 from jaragua.errors import BrokerError, RunError, StoreError
 from jaragua.models import model_named
 from jaragua.store import Initialisation, RunFolder, RunRecord

@@ -55,8 +55,8 @@ def _answers(url: str) -> tuple[bool, str]:
     import asyncio
 
     try:
-        from jaragua.node.check import check_broker as ask
-        from jaragua.node.url import parse_broker_url
+        from jaragua.node.connection.check import check_broker as ask
+        from jaragua.node.connection.url import parse_broker_url
 
         address = parse_broker_url(url)
         milliseconds = asyncio.run(ask(address))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from jaragua.errors import ModelError, PortError
-from jaragua.node.trainer import Figures, SampleSet, TrainerGone, TrainerRestarted
+from jaragua.node.training.trainer import Figures, SampleSet, TrainerGone, TrainerRestarted
 from jaragua.serial.failures import BoardRestarted, BoardSilent
 from jaragua.serial.jobs import samples_of
 from jaragua.wire.definitions import Operator

@@ -17,7 +17,7 @@ from jaragua.node.description import DeviceFacts, facts_of_board
 from jaragua.node.device import Device
 from jaragua.node.node import Node
 from jaragua.node.program import until_first_ends
-from jaragua.node.trainer import Progress, TrainerGone
+from jaragua.node.training.trainer import Progress, TrainerGone
 from jaragua.serial.board import BoardEvent, LogLine, SessionEnded
 from jaragua.serial.failures import BoardBabbles, BoardSilent, BoardVersionError, update_command
 from jaragua.wire import messages

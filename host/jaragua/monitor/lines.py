@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from jaragua.wire import link, messages
-from jaragua.wire.counters import LinkCounters
+from jaragua.wire import messages
 from jaragua.wire.definitions import (
     FrameType,
     JobKind,
@@ -18,6 +17,8 @@ from jaragua.wire.definitions import (
     ResetCause,
     status_text,
 )
+from jaragua.wire.link import link
+from jaragua.wire.link.counters import LinkCounters
 from jaragua.wire.messages import MessageError
 
 

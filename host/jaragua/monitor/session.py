@@ -14,9 +14,10 @@ from jaragua.errors import PortError
 from jaragua.serial import failures
 from jaragua.serial.link_driver import LinkDriver, LinkInterrupted
 from jaragua.serial.transport import PortNameError, Transport, open_transport
-from jaragua.wire import link, messages
-from jaragua.wire.counters import LinkCounters
+from jaragua.wire import messages
 from jaragua.wire.definitions import FrameType, protocol_problem
+from jaragua.wire.link import link
+from jaragua.wire.link.counters import LinkCounters
 
 #: How long to listen before HELLO: a board that was just reset prints its line first.
 _LISTEN_S: Final = 0.3

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jaragua import __version__
-from jaragua.node.url import BrokerUrl
+from jaragua.node.connection.url import BrokerUrl
 from jaragua.wire.messages import Identity
 from jaragua.wire.topics import TopicKind, build
 

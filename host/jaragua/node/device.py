@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from jaragua.errors import JaraguaError
 from jaragua.models import NO_IMAGE, WITHOUT_BOARDS, is_in_zoo
-from jaragua.node.trainer import Trainer, TrainerGone, TrainerRestarted
+from jaragua.node.training.trainer import Trainer, TrainerGone, TrainerRestarted
 from jaragua.wire.messages import AdaptCommand, DeviceState, TrainCommand
 from jaragua.wire.rejections import Reason
 from jaragua_compiler.errors import CompileError

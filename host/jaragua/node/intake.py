@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from jaragua.errors import ProtocolError
-from jaragua.node import ranges
+from jaragua.node.connection.session import Incoming
 from jaragua.node.device import AdaptJob, TrainJob
-from jaragua.node.session import Incoming
+from jaragua.node.training import ranges
 from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, decode
 from jaragua.wire.topics import Topic, TopicError, TopicKind, parse
 

@@ -13,20 +13,21 @@ from typing import Literal
 
 from jaragua.errors import ModelError, ProtocolError, UsageError
 from jaragua.folders import state_folder
-from jaragua.node import intake, jobs
-from jaragua.node.blobs import Blobs
+from jaragua.node import intake
+from jaragua.node.connection.gate import NodeGate
+from jaragua.node.connection.session import Gates, Incoming, Session
+from jaragua.node.connection.url import BrokerUrl
 from jaragua.node.description import DeviceFacts, Place, describe_device, describe_node
 from jaragua.node.device import AdaptJob, Device, DeviceJob, DeviceKind, TrainJob
-from jaragua.node.gate import NodeGate
 from jaragua.node.intake import BlobArrived, DifferenceArrived
-from jaragua.node.model_fetcher import ModelFetcher
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
 from jaragua.node.program import ended
-from jaragua.node.session import Gates, Incoming, Session
-from jaragua.node.task_sampler import TaskSampler
 from jaragua.node.telemetry import TelemetryThrottle
-from jaragua.node.trainer import Trainer
-from jaragua.node.url import BrokerUrl
+from jaragua.node.training import jobs
+from jaragua.node.training.task_sampler import TaskSampler
+from jaragua.node.training.trainer import Trainer
+from jaragua.node.weights.blobs import Blobs
+from jaragua.node.weights.model_fetcher import ModelFetcher
 from jaragua.wire.messages import (
     AdaptResult,
     NodeState,

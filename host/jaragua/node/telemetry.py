@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from jaragua.node.trainer import Progress
+from jaragua.node.training.trainer import Progress
 from jaragua.wire.messages import Telemetry
 
 PERIOD_SECONDS = 1.0

@@ -19,9 +19,10 @@ from jaragua.serial.jobs import Int16Array, Job, prediction_messages, run_job, s
 from jaragua.serial.patience import Patience, patience_of
 from jaragua.serial.transfers import read_rest, stage
 from jaragua.serial.transport import DEFAULT_BAUD
-from jaragua.wire import link, messages
-from jaragua.wire.counters import LinkCounters
+from jaragua.wire import messages
 from jaragua.wire.definitions import JobKind, LogLevel
+from jaragua.wire.link import link
+from jaragua.wire.link.counters import LinkCounters
 from jaragua.wire.messages import (
     Cancel,
     Health,

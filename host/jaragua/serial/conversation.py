@@ -14,8 +14,9 @@ from jaragua.serial import failures
 from jaragua.serial.link_driver import LinkDriver, LinkInterrupted
 from jaragua.serial.patience import Patience
 from jaragua.serial.transport import open_transport
-from jaragua.wire import link, messages
+from jaragua.wire import messages
 from jaragua.wire.definitions import FrameType, Status, protocol_problem
+from jaragua.wire.link import link
 from jaragua.wire.messages import MessageError, Prediction, Request, Response
 from jaragua.wire.rejections import Reason, Rejections
 

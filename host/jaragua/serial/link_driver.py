@@ -10,9 +10,9 @@ from typing import Final
 from jaragua.errors import PortError
 from jaragua.serial.transport import Transport
 from jaragua.token_bucket import TokenBucket
-from jaragua.wire.counters import LinkCounters
 from jaragua.wire.definitions import MAX_WINDOW, FrameType
-from jaragua.wire.link import Link, LinkEvent, LinkPhase
+from jaragua.wire.link.counters import LinkCounters
+from jaragua.wire.link.link import Link, LinkEvent, LinkPhase
 
 #: Enough to refill a window at once; what is queued beyond that would only be dropped with a lost session.
 _MOST_WAITING: Final = 2 * MAX_WINDOW
@@ -30,7 +30,7 @@ class LinkInterrupted(Exception):
 class LinkDriver:
     """A link on a transport.
 
-    `on_event` is called with every event of the link (`jaragua.wire.link.LinkEvent`), from the event loop. `babbles`
+    `on_event` is called with every event of the link (`wire.link.link.LinkEvent`), from the event loop. `babbles`
     makes the error with which a port ends that sends no frames (L5.7); None: it is listened to for ever.
     """
 

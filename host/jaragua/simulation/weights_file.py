@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import StoreError
 from jaragua.simulation.models import model_for
 from jaragua.simulation.settings import Simulation, SimulationResult
@@ -13,7 +13,7 @@ from jaragua.store.files import write_whole
 from jaragua.store.run_folder import weights_content
 from jaragua.strategies import Vector
 from jaragua.strategies.vectors import flat
-from jaragua_compiler.export.weights_file import read_weights
+from jaragua_compiler.export.inputs.weights_file import read_weights
 
 #: Of a safetensors file, in bytes; eight letters of a text are a far larger number.
 _LONGEST_HEADER = 1 << 32

@@ -26,7 +26,7 @@ from safetensors.numpy import save
 from jaragua.config import RunConfig
 from jaragua.config.schema import as_json
 from jaragua.errors import ConfigurationError, RunError, StoreError
-from jaragua.node.url import parse_broker_url
+from jaragua.node.connection.url import parse_broker_url
 from jaragua.reasons import reason_of
 from jaragua.settings import SECTIONS, all_keys, keys_of
 from jaragua.store import files

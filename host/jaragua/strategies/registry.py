@@ -9,17 +9,17 @@ from contextlib import redirect_stdout
 from difflib import get_close_matches
 
 from jaragua.errors import ConfigurationError
+from jaragua.strategies.algorithms.fed_avg import FedAvg
+from jaragua.strategies.algorithms.fed_prox import FedProx
+from jaragua.strategies.algorithms.fed_sgd import FedSGD
+from jaragua.strategies.algorithms.pretrained import Pretrained
+from jaragua.strategies.algorithms.reptile import Reptile
+from jaragua.strategies.algorithms.scratch import Scratch
+from jaragua.strategies.algorithms.tiny_meta_fed import TinyMetaFed
+from jaragua.strategies.algorithms.tiny_reptile import TinyReptile
+from jaragua.strategies.algorithms.transfer import Transfer
 from jaragua.strategies.base import ClientWork, ModelProperties, Settings, Strategy, check_layers, check_work, obstacle
-from jaragua.strategies.fed_avg import FedAvg
-from jaragua.strategies.fed_prox import FedProx
-from jaragua.strategies.fed_sgd import FedSGD
 from jaragua.strategies.guarded import strategy_errors
-from jaragua.strategies.pretrained import Pretrained
-from jaragua.strategies.reptile import Reptile
-from jaragua.strategies.scratch import Scratch
-from jaragua.strategies.tiny_meta_fed import TinyMetaFed
-from jaragua.strategies.tiny_reptile import TinyReptile
-from jaragua.strategies.transfer import Transfer
 
 #: The strategies that Jaragua brings.
 REGISTRY: Mapping[str, type[Strategy]] = {

@@ -21,8 +21,8 @@ from typing import Any, ClassVar, Final, TypeVar, get_args
 
 import cbor2
 
-from jaragua.wire import plain_cbor, schema
-from jaragua.wire.schema import MessageError
+from jaragua.wire.cbor import plain_cbor, schema
+from jaragua.wire.cbor.schema import MessageError
 
 __all__ = [
     "MessageError",

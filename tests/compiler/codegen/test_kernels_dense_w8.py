@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from jaragua_bench import emulator, toolchain
+from jaragua_bench.emulated import emulator, toolchain
 from jaragua_compiler.engines.host_build import base_flags
 from jaragua_compiler.engines.native import COMPILER_FLAGS, kernel_folder
 from jaragua_compiler.planning.operators import DensePlan

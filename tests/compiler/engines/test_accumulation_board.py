@@ -9,9 +9,9 @@ import pytest
 from image_networks import CNN, DEPTHWISE, random_graph_network
 from random_cases import with_sums
 
-from jaragua_bench import board, toolchain
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import mismatches, run
+from jaragua_bench.emulated import board, toolchain
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import mismatches, run
 from jaragua_compiler import Conv2D, Dense, Network, ReferenceEngine, plan
 
 pytestmark = pytest.mark.board

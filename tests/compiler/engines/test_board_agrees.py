@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from random_cases import random_blob, random_sample
 
-from jaragua_bench import board
-from jaragua_bench.steps import Step, mismatches, run
+from jaragua_bench.emulated import board
+from jaragua_bench.steps.steps import Step, mismatches, run
 from jaragua_compiler import Dense, Network, Plan, ReferenceEngine, plan
 
 pytestmark = pytest.mark.board

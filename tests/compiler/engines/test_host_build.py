@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_bench import toolchain
+from jaragua_bench.emulated import toolchain
 from jaragua_compiler.engines import host_build
 from jaragua_compiler.errors import ToolchainError
 

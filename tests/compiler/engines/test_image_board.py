@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from image_networks import CNN, DEPTHWISE, EIGHTS, ONE_CHANNEL
 
-from jaragua_bench import board, toolchain
+from jaragua_bench.emulated import board, toolchain
 from jaragua_bench.examples import MOBILE, RESIDUAL
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import mismatches, run
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import mismatches, run
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, ReferenceEngine, plan
 from jaragua_compiler.graph.layers import WeightFormat
 

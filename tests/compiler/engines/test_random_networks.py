@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from differential import NATIVE, STEPS, UNOPTIMISED, compare_all, learns_int8_depthwise, random_case
 
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import mismatches, run
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import mismatches, run
 from jaragua_compiler import CompileError, Network, ReferenceEngine, plan
 from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.graph.layers import Add, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool2D, MaxPool2D

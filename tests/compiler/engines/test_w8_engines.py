@@ -10,9 +10,9 @@ import pytest
 from image_networks import DEPTHWISE
 from random_cases import random_blob, random_sample
 
-from jaragua_bench import board, toolchain
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import Step, mismatches, run
+from jaragua_bench.emulated import board, toolchain
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import Step, mismatches, run
 from jaragua_compiler import (
     Conv2D,
     Dense,

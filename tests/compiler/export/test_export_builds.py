@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_bench import toolchain
-from jaragua_bench.float_code import float_code
+from jaragua_bench.emulated import toolchain
+from jaragua_bench.emulated.float_code import float_code
 from jaragua_compiler import Dense, Network, initial_weights
 from jaragua_compiler.export import Choice, Compiled, compile_model, write_folder
 from jaragua_compiler.graph.network import (

@@ -13,7 +13,7 @@ import pytest
 from jaragua_compiler import CompileError, Dense, Network, initial_weights
 from jaragua_compiler.export import Choice, compile_model, read_samples
 from jaragua_compiler.export.choice import planned
-from jaragua_compiler.export.samples import evenly
+from jaragua_compiler.export.inputs.samples import evenly
 from jaragua_compiler.graph.initial_weights import Weights
 from jaragua_compiler.graph.network import DepthwiseConv2D, Flatten, Loss
 from jaragua_compiler.planning.boards import find_board

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from named_networks import NETWORKS
 
-from jaragua_bench import board as bench_board
-from jaragua_bench import toolchain
+from jaragua_bench.emulated import board as bench_board
+from jaragua_bench.emulated import toolchain
 from jaragua_compiler import CompileError, Dense, Network, initial_weights, plan
 from jaragua_compiler.export import Choice
 from jaragua_compiler.export.choice import planned

@@ -12,7 +12,7 @@ import pytest
 from jaragua_compiler import CompileError, Exponents, Plan, ReferenceEngine, calibrate, pack, plan, quantise_inputs
 from jaragua_compiler.export import Choice, compile_model
 from jaragua_compiler.export.choice import planned
-from jaragua_compiler.export.samples import assumed_samples
+from jaragua_compiler.export.inputs.samples import assumed_samples
 from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.frontends.flatbuffer import Table, root
 from jaragua_compiler.frontends.litert import read_litert

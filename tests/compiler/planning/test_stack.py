@@ -16,8 +16,8 @@ from named_networks import NETWORKS
 from random_cases import MLP, SINE
 from stack_usage import worst_stack_bytes
 
-from jaragua_bench import board
-from jaragua_bench.random_steps import random_steps
+from jaragua_bench.emulated import board
+from jaragua_bench.steps.random_steps import random_steps
 from jaragua_compiler import Dense, Network, Plan, plan
 from jaragua_compiler.export.memory import figures
 from jaragua_compiler.planning.boards import Core

@@ -11,8 +11,8 @@ import pytest
 from image_networks import random_conv_network, random_graph_network
 from random_cases import random_network
 
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import mismatches, run
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import mismatches, run
 from jaragua_compiler import (
     CompileError,
     Network,

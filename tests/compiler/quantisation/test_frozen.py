@@ -11,9 +11,9 @@ import pytest
 from image_networks import CNN
 from random_cases import MLP, random_frozen
 
-from jaragua_bench import board, toolchain
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import mismatches, run
+from jaragua_bench.emulated import board, toolchain
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import mismatches, run
 from jaragua_compiler import CompileError, Dense, Network, Plan, ReferenceEngine, calibrate, emit, exponents, pack, plan
 from jaragua_compiler.codegen.emitter import emitted_files
 from jaragua_compiler.engines.native import NativeEngine

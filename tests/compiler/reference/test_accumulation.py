@@ -10,8 +10,8 @@ import pytest
 from image_networks import CNN, DEPTHWISE
 from random_cases import MLP, SINE, with_sums
 
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import Step, mismatches, run
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import Step, mismatches, run
 from jaragua_compiler import CompileError, Dense, NativeEngine, Network, Plan, ReferenceEngine, plan
 from jaragua_compiler.export import Choice
 from jaragua_compiler.export.choice import planned

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from image_networks import CNN, DEPTHWISE, ONE_CHANNEL, random_conv_network
 from random_cases import random_blob, random_sample
 
-from jaragua_bench.random_steps import random_steps
-from jaragua_bench.steps import mismatches, run
+from jaragua_bench.steps.random_steps import random_steps
+from jaragua_bench.steps.steps import mismatches, run
 from jaragua_compiler import (
     CompileError,
     Conv2D,

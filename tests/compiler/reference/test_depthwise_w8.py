@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaragua_bench.random_steps import random_steps
+from jaragua_bench.steps.random_steps import random_steps
 from jaragua_compiler import Dense, DepthwiseConv2D, Flatten, LearningRate, Network, Plan, ReferenceEngine, plan
 from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.quantisation.blob import IntArray, pack_integers, unpack_integers

@@ -14,7 +14,7 @@ from test_rounds_over_mqtt import nodes_at_work, retained
 import jaragua_models
 from jaragua.config import RunConfig
 from jaragua.coordinator import AdaptResult, Trial, adapt_devices, open_fleet, wait_for_devices
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import BoardError
 from jaragua.settings import TrainingSettings
 

@@ -16,8 +16,8 @@ from test_rounds_over_mqtt import FOUR, nodes_at_work, run_to_end, two_nodes
 import jaragua_models
 from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator import RunResult, run_coordinator
-from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.events import RoundFinished, RunEvent
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.store import Store, open_run
 from jaragua.strategies import ClientUpdate
 from jaragua.strategies.stale import staleness_weight

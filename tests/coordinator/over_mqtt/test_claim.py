@@ -18,11 +18,11 @@ from test_killed_and_resumed import begin, line_of
 from test_rounds_over_mqtt import nodes_at_work, two_nodes
 
 from jaragua.config import RunConfig
-from jaragua.coordinator import fleet as fleet_module
-from jaragua.coordinator.claim import Claim, Role
-from jaragua.coordinator.fleet import Fleet
+from jaragua.coordinator.connection import fleet as fleet_module
+from jaragua.coordinator.connection.claim import Claim, Role
+from jaragua.coordinator.connection.fleet import Fleet
 from jaragua.errors import RunError
-from jaragua.node.session import Session
+from jaragua.node.connection.session import Session
 from jaragua.wire.messages import HostClaim, HostState, decode, encode
 from jaragua_broker import Broker
 from limits import GENEROUS_S

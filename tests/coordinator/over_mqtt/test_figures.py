@@ -15,7 +15,7 @@ from test_rounds_over_mqtt import FOUR, run_to_end, two_nodes
 
 from jaragua.config import RunConfig
 from jaragua.coordinator.events import RoundFinished, RunEvent, UpdateChecked
-from jaragua.coordinator.figures import LARGEST_LOSS, implausible, mean_of, tamed
+from jaragua.coordinator.rounds.figures import LARGEST_LOSS, implausible, mean_of, tamed
 from jaragua.errors import Interrupted
 from jaragua.store import StoredUpdate, read_run
 from jaragua.wire import messages

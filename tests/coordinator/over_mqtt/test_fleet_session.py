@@ -8,7 +8,7 @@ from collections.abc import Callable
 import aiomqtt
 import pytest
 
-from jaragua.coordinator.fleet import Arrived, Fleet, FleetEvent, split_update
+from jaragua.coordinator.connection.fleet import Arrived, Fleet, FleetEvent, split_update
 from jaragua.errors import BrokerError, ProtocolError
 from jaragua.wire.messages import HostState, UpdateHeader, decode, encode, pack_update
 from jaragua_broker import Broker

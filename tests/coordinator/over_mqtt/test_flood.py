@@ -17,7 +17,7 @@ from test_claim import until_broken
 from test_rounds_over_mqtt import nodes_at_work
 
 from jaragua.coordinator import request_adaptation, wait_for_devices
-from jaragua.coordinator.fleet import Fleet
+from jaragua.coordinator.connection.fleet import Fleet
 from jaragua.errors import RunError
 from jaragua.wire.messages import NodeState, RunState, encode
 from jaragua.wire.topics import TopicKind, build

@@ -12,14 +12,14 @@ from fleet_simulator import SimulatedNode
 
 import jaragua_models
 from jaragua.config import RunConfig, strategy_of
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.connection.fleet import Fleet
+from jaragua.coordinator.connection.inbox import Inbox
 from jaragua.coordinator.driver import Driver
 from jaragua.coordinator.events import RoundFinished, RunEvent
-from jaragua.coordinator.fleet import Fleet
-from jaragua.coordinator.formats import Formats
-from jaragua.coordinator.inbox import Inbox
-from jaragua.coordinator.machine import MAX_DEADLINES
-from jaragua.node.session import Incoming
+from jaragua.coordinator.rounds.machine import MAX_DEADLINES
+from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.formats import Formats
+from jaragua.node.connection.session import Incoming
 from jaragua.store import RunFolder, open_run
 from jaragua.wire import messages
 from jaragua.wire.messages import (

@@ -13,8 +13,8 @@ from test_rounds_over_mqtt import FOUR, run_to_end, two_nodes
 
 import jaragua_models
 from jaragua.config import RunConfig, strategy_of
-from jaragua.coordinator.codec import ModelCodec
 from jaragua.coordinator.events import RunEvent, UpdateChecked
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import RunError
 from jaragua.store import Store
 from jaragua.strategies import ClientUpdate

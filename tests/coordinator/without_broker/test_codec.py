@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaragua_models
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.models import model_named
 from jaragua_compiler import exponents
 from jaragua_compiler.errors import CompileError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaragua.coordinator.gate import PublicGate, RoundsGate
-from jaragua.coordinator.roster import Roster
-from jaragua.node.sieve import Verdict
+from jaragua.coordinator.connection.gate import PublicGate, RoundsGate
+from jaragua.coordinator.connection.roster import Roster
+from jaragua.node.connection.sieve import Verdict
 from jaragua.wire.messages import DeviceState, NodeState, UpdateHeader, pack_update
 
 ROOT = b"jaragua/1/home/"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jaragua.coordinator import roster as roster_module
-from jaragua.coordinator.roster import EPOCH_AHEAD_MS, Change, CrowdError, EpochError, Presence
-from jaragua.coordinator.roster import Roster as TrueRoster
+from jaragua.coordinator.connection import roster as roster_module
+from jaragua.coordinator.connection.roster import EPOCH_AHEAD_MS, Change, CrowdError, EpochError, Presence
+from jaragua.coordinator.connection.roster import Roster as TrueRoster
 from jaragua.wire.messages import DeviceState, NodeState
 from jaragua.wire.rejections import LONGEST_TEXT
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaragua.coordinator import machine, rules
-from jaragua.coordinator.machine import ResumeState, RoundMachine, Rules
-from jaragua.coordinator.roster import Change, Presence
-from jaragua.coordinator.validation import Expected, Verdict
+from jaragua.coordinator.connection.roster import Change, Presence
+from jaragua.coordinator.rounds import machine, rules
+from jaragua.coordinator.rounds.machine import ResumeState, RoundMachine, Rules
+from jaragua.coordinator.rounds.validation import Expected, Verdict
 from jaragua.store.records import Assignment
 from jaragua.wire.messages import UpdateHeader
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_round_machine import DEVICES, World, fixed
 
-from jaragua.coordinator import machine, rules
-from jaragua.coordinator.roster import Change, Presence
-from jaragua.coordinator.standing import Place, Standing
+from jaragua.coordinator.connection.roster import Change, Presence
+from jaragua.coordinator.rounds import machine, rules
+from jaragua.coordinator.rounds.standing import Place, Standing
 
 HONEST = frozenset(DEVICES[:4])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaragua_bench import emulator, toolchain
+from jaragua_bench.emulated import emulator, toolchain
 from jaragua_models.keywords import features, tables
 
 HERE = Path(__file__).parent

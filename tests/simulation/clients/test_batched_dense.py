@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import jaragua_models
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.simulation import Simulation, device_names, simulate
 from jaragua.simulation.clients import integer_clients
 from jaragua.simulation.clients.batched_dense import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from test_batched_dense import NETWORKS, model_of
 
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.simulation.clients import batched_packing
 from jaragua.simulation.clients.batched_packing import BatchedPacking
 from jaragua.simulation.settings import default_cache

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import jaragua_models
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.simulation.clients.integer_clients import IntegerFleet
 from jaragua.simulation.clients.layout import regions, units
 from jaragua.simulation.clients.samples import Batch, joined

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaragua.cli.main import run
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import ConfigurationError, RunError
 from jaragua.simulation import Buffered, SimulationProgress, simulate
 from jaragua.simulation.clients.engine import VirtualFleet

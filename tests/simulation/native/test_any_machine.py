@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import jaragua_models
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.simulation import Simulation, simulate
 from jaragua.simulation.clients import numpy_clients
 from jaragua.simulation.clients.batched_dense import BatchedUpdates

@@ -17,15 +17,15 @@ from test_equals_a_fleet import configuration
 
 from jaragua.client.engine_trainer import EngineTrainer
 from jaragua.config import parse, strategy_of
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.connection.fleet import Arrived, Fleet
+from jaragua.coordinator.connection.roster import Roster
 from jaragua.coordinator.driver import Driver
-from jaragua.coordinator.fleet import Arrived, Fleet
-from jaragua.coordinator.formats import Formats
-from jaragua.coordinator.roster import Roster
+from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.formats import Formats
 from jaragua.models import model_named
-from jaragua.node import jobs
 from jaragua.node.outbox import Outbox
-from jaragua.node.task_sampler import TaskSampler
+from jaragua.node.training import jobs
+from jaragua.node.training.task_sampler import TaskSampler
 from jaragua.simulation import Buffered, Simulation, device_names, simulate
 from jaragua.simulation.scheduling.virtual_time import Arrival, course
 from jaragua.store import Initialisation, open_run

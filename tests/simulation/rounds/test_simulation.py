@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import ConfigurationError, DataError, RunError, StoreError
 from jaragua.simulation import Buffered, SimulationProgress, device_names, simulate
 from jaragua.simulation.clients.samples import joined

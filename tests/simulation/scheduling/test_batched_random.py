@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaragua.coordinator import rules
+from jaragua.coordinator.rounds import rules
 from jaragua.simulation.scheduling.batched_random import BatchedRandom
 from jaragua.simulation.settings import default_cache
 from jaragua_models.random_rows import Named, unit_rows_of

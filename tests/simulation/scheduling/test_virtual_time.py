@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import settings as rounds_of
 from hypothesis import strategies as st
 
-from jaragua.coordinator import machine
-from jaragua.coordinator.machine import Action, ResumeState, RoundMachine, Rules
-from jaragua.coordinator.validation import Expected
+from jaragua.coordinator.rounds import machine
+from jaragua.coordinator.rounds.machine import Action, ResumeState, RoundMachine, Rules
+from jaragua.coordinator.rounds.validation import Expected
 from jaragua.simulation import Buffered, Simulation, device_names
 from jaragua.simulation.scheduling.virtual_time import TICKS_IN_A_UNIT, Arrival, Durations, Tally, VirtualRound, course
 from jaragua.store.records import Assignment

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import jaragua_models
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.simulation import Buffered, device_names, simulate
 from jaragua.simulation.clients.integer_clients import IntegerFleet
 from jaragua.simulation.rounds.state import State

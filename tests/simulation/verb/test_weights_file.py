@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from jaragua.cli.main import run
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.simulation import Simulation, simulate, weights_file
-from jaragua_compiler.export.weights_file import read_weights
+from jaragua_compiler.export.inputs.weights_file import read_weights
 from jaragua_models import get
 
 Make = Callable[..., Simulation]

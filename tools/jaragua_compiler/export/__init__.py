@@ -8,11 +8,11 @@ from jaragua_compiler.export.choice import Choice
 from jaragua_compiler.export.compile import Compiled, compile_model
 from jaragua_compiler.export.fit import Attempt, check_fits, choose_layers, resolved
 from jaragua_compiler.export.folder import check_replaceable, write_folder
+from jaragua_compiler.export.inputs.model_files import LoadedModel, load_file
+from jaragua_compiler.export.inputs.samples import read_samples, shaped_samples
+from jaragua_compiler.export.inputs.source import Source
+from jaragua_compiler.export.inputs.weights_file import named_weights, read_weights
 from jaragua_compiler.export.memory import Figures, Row
-from jaragua_compiler.export.model_files import LoadedModel, load_file
-from jaragua_compiler.export.samples import read_samples, shaped_samples
-from jaragua_compiler.export.source import Source
-from jaragua_compiler.export.weights_file import named_weights, read_weights
 
 __all__ = [
     "Attempt",

@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 
 from jaragua_compiler.codegen.emitter import CONFIG_NAME, SOURCE_NAME, emitted_files
-from jaragua_compiler.export import c_text
-from jaragua_compiler.export.build_flags import LANGUAGE, core_flags, optimise_flags
 from jaragua_compiler.export.choice import Choice, orders, planned
+from jaragua_compiler.export.files import c_text
+from jaragua_compiler.export.files.build_flags import LANGUAGE, core_flags, optimise_flags
+from jaragua_compiler.export.files.kernels import NOTICE, flat, licence_text, needed_headers
+from jaragua_compiler.export.files.readme import ReadmeContents, readme
+from jaragua_compiler.export.files.vector import make_vector
 from jaragua_compiler.export.fit import check_fits, resolved
 from jaragua_compiler.export.folder import with_manifest
-from jaragua_compiler.export.kernels import NOTICE, flat, licence_text, needed_headers
+from jaragua_compiler.export.inputs.samples import assumed_samples
+from jaragua_compiler.export.inputs.source import Source
 from jaragua_compiler.export.memory import Figures
-from jaragua_compiler.export.readme import ReadmeContents, readme
-from jaragua_compiler.export.samples import assumed_samples
-from jaragua_compiler.export.source import Source
-from jaragua_compiler.export.vector import make_vector
 from jaragua_compiler.graph.initial_weights import FloatArray, Weights
 from jaragua_compiler.graph.network import Network
 from jaragua_compiler.planning.boards import Board
@@ -96,7 +96,7 @@ def _data(compiled: Plan, exponents: Exponents, blob: bytes, samples: FloatArray
     """Weights, test vector and self-test."""
     vector = c_text.vector_header(make_vector(compiled, exponents, blob, samples))
     texts = {WEIGHTS_SOURCE: c_text.weights_source(blob), VECTOR_HEADER: vector}
-    own = files("jaragua_compiler.export")
+    own = files("jaragua_compiler.export.files")
     selftest = {name: c_text.LICENCE_LINE + own.joinpath(name).read_text(encoding="utf-8") for name in SELFTEST_FILES}
     return texts | selftest
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.export.model_files import LoadedModel
+from jaragua_compiler.export.inputs.model_files import LoadedModel
 from jaragua_compiler.litert.training_file import TrainingFile, read_training_file
 from jaragua_compiler.planning.plan import plan
 

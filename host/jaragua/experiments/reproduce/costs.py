@@ -14,7 +14,7 @@ from jaragua.experiments.reproduce.records import Costs
 from jaragua.simulation.rounds.simulation import create_strategy
 from jaragua.strategies import WHOLE_SET, ClientWork
 from jaragua.strategies.registry import find
-from jaragua_bench import board, toolchain
+from jaragua_bench.emulated import board, toolchain
 from jaragua_bench.workload import prepare
 from jaragua_compiler import Plan, plan
 from jaragua_compiler.codegen.emitter import emitted_files

@@ -20,19 +20,9 @@ import numpy as np
 from jaragua.settings import EvaluationSettings
 from jaragua.simulation import Simulation, device_names, simulate
 from jaragua.simulation.models import model_named
-from jaragua.strategies import (
-    REGISTRY,
-    ClientUpdate,
-    Strategy,
-    Vector,
-    fed_avg,
-    fed_prox,
-    fed_sgd,
-    reptile,
-    tiny_meta_fed,
-    tiny_reptile,
-)
+from jaragua.strategies import REGISTRY, ClientUpdate, Strategy, Vector
 from jaragua.strategies.aggregation import lengths, row_lengths, weight_rows
+from jaragua.strategies.algorithms import fed_avg, fed_prox, fed_sgd, reptile, tiny_meta_fed, tiny_reptile
 from jaragua.strategies.robust import median, start_length
 
 #: Devices of a round; with fewer than three none can be told to be far.

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.simulation.native import library
 from jaragua.strategies import Vector
 from jaragua_compiler.quantisation.blob import header

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import ModelError
 from jaragua.node.step_limits import step_limits
 from jaragua.simulation.clients.batched_dense import BatchedDense, BatchedUpdates, Integers, Task, lanes_can, lanes_fit

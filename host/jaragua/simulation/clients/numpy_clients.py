@@ -14,9 +14,9 @@ from types import TracebackType
 
 import numpy as np
 
-from jaragua.coordinator.codec import ModelCodec
-from jaragua.node.proximal_decay import NO_DECAY, decayed
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.node.step_limits import step_limits
+from jaragua.node.training.proximal_decay import NO_DECAY, decayed
 from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet
 from jaragua.simulation.clients.float_clients import FloatFleet
 from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes

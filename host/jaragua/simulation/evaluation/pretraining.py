@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import ConfigurationError, RunError
 from jaragua.simulation.clients.engine import VirtualFleet
 from jaragua.simulation.clients.numpy_clients import float_fleet

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.settings import RunConfig
 from jaragua.simulation.rounds.state import State
 from jaragua.simulation.settings import RoundRecord, SimulationResult

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from jaragua import strategies
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import ConfigurationError
 from jaragua.models import properties_of
 from jaragua.settings import RunConfig, only_in_integers, training_of

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.coordinator import rules
+from jaragua.coordinator.rounds import rules
 from jaragua.simulation.native import library
 from jaragua.simulation.settings import default_cache
 from jaragua_compiler.engines.host_build import has_compiler

@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 import jaragua_models
-from jaragua.coordinator import rules
+from jaragua.coordinator.rounds import rules
 from jaragua.errors import DataError
 from jaragua.simulation.clients.samples import Batch, joined, of_equal_tasks
 from jaragua.simulation.evaluation import pretraining

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
-from jaragua.coordinator import rules
+from jaragua.coordinator.rounds import rules
 from jaragua.simulation.settings import Buffered, Simulation, VirtualTime
 
 #: V1: of the work of a median device.

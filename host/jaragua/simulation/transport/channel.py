@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.coordinator.codec import ModelCodec
+from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.simulation.clients.engine import Learned, VirtualFleet
 from jaragua.simulation.clients.mixed_clients import floats_among
 from jaragua.simulation.rounds.state import SavedArrays

@@ -1,0 +1,70 @@
+"""`jaragua gateway`: the boards on this machine's ports as devices of the fleet."""
+
+from __future__ import annotations
+
+import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jaragua.cli.options import from_fields
+
+app = typer.Typer()
+
+
+@dataclass(frozen=True)
+class GatewayOptions:
+    """The options of `jaragua gateway`."""
+
+    port: Annotated[list[str], typer.Option(help="/dev/tty…, a pty, or socket://host:port; once per board.")]
+    broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")]
+    fleet: Annotated[str, typer.Option(help="Name of the fleet.")]
+    node: Annotated[str | None, typer.Option(help="Name of this gateway: a-z, 0-9 and -; default: the host's.")] = None
+    id: Annotated[list[str] | None, typer.Option(help="Name of a board, in the order of the ports.")] = None
+    model: Annotated[str | None, typer.Option(help="Model of the zoo, or a TOML file; default: that of the run.")] = (
+        None
+    )
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; default: ~/.local/state/jaragua.")] = None
+    patience: Annotated[
+        float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; default: for ever.")
+    ] = None
+    require_ports: Annotated[
+        bool, typer.Option("--require-ports", help="End with exit code 4 if a port is missing at the start.")
+    ] = False
+    board_patience: Annotated[
+        float | None, typer.Option(help="Factor on all time-outs of a board; 10 for a slow machine.")
+    ] = None
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False
+
+
+@app.command()
+@from_fields(GatewayOptions)
+def gateway(options: GatewayOptions) -> None:
+    """Connect boards on serial ports to the fleet; run until Ctrl-C."""
+    from jaragua.gateway.gateway import board_opener, port_settings, run_gateway
+    from jaragua.node.connection.url import parse_broker_url
+    from jaragua.node.node import NodeSettings, default_data_dir
+    from jaragua.node.program import run_until_signal, say_log
+    from jaragua.serial.patience import patience_of
+
+    say_log(options.verbose)
+    ports = port_settings(options.port, options.id or [], required=options.require_ports)
+    opener = board_opener(patience_of(options.board_patience))
+    settings = NodeSettings(
+        url=parse_broker_url(options.broker),
+        fleet=options.fleet,
+        node=options.node or _name_of_host(),
+        kind="gateway",
+        model=options.model,
+        data_dir=options.data_dir or default_data_dir(),
+        patience_seconds=options.patience,
+    )
+    run_until_signal(run_gateway(settings, ports, opener))
+
+
+def _name_of_host() -> str:
+    """The host's name as an id."""
+    return re.sub(r"[^a-z0-9-]+", "-", platform.node().lower()).strip("-")[:32] or "gateway"

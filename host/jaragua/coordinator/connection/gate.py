@@ -1,0 +1,130 @@
+"""Which messages the coordinator reads while somebody floods it (P3, M15). Pure: the time is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from jaragua.coordinator.connection.roster import Roster
+from jaragua.node.connection.lanes import Lane, Lanes, cbor_text, text_of
+from jaragua.node.connection.sieve import Verdict
+from jaragua.wire.topics import TopicKind, build, pattern
+
+#: An update's node, device, run and round, as topic and header have them.
+Missing = tuple[str, str, str, str]
+
+#: Updates that name a device whose update is missing, by topic; other updates of a topic that is followed.
+_MISSING: Final = Lane("missing", 100, 200)
+_FOLLOWED: Final = Lane("followed", 10, 20)
+#: Other updates: a fleet that comes back sends what is in its outboxes.
+_UNASKED: Final = Lane("unasked", 50, 100)
+#: What a subscription brings: the states of a whole fleet.
+_RETAINED: Final = Lane("retained", 1000, 16384)
+#: States of one node or device that is known; of all that are known; of all that are not. What is missed is read again.
+_KNOWN_STATE: Final = Lane("known state", 20, 40)
+_KNOWN_STATES: Final = Lane("known states", 100, 300)
+_NEW_STATES: Final = Lane("new states", 30, 100)
+#: R10: what is said to this coordinator; other questions.
+_CLAIMS_TO_US: Final = Lane("claims to us", 50, 100)
+_CLAIMS: Final = Lane("claims", 10, 20)
+#: Answers that somebody waits for.
+_ANSWERS: Final = Lane("answers", 1000, 8192)
+#: All else, by topic where the topic is one of a few.
+_OTHERS: Final = Lane("others", 10, 20)
+
+_DEVICE: Final = cbor_text("device")
+_SECONDS_UNTIL_FORGOTTEN: Final = 10.0
+_MOST_LEFT: Final = 16384
+
+
+class RoundsGate:
+    """Of the connection on which updates come that are waited for, and what is said to this coordinator alone.
+
+    questions: correlation data of the questions that are not answered.
+    """
+
+    def __init__(self, fleet: str, questions: Collection[bytes]) -> None:
+        self.missing: Collection[Missing] = ()
+        """The updates that are waited for."""
+        self._nodes = _nodes(fleet)
+        self._questions = questions
+        self._claim, self._reply = (
+            f"{build(TopicKind.HOST_CLAIM, fleet)[: -len('claim')]}{end}/".encode() for end in ("claim", "reply")
+        )
+        self._lanes = Lanes()
+
+    def admits(self, topic: bytes, head: bytes, now_s: float, *, is_retained: bool) -> Verdict:
+        """See `Gate`."""
+        lane, key = self._lane(topic, head)
+        return Verdict.of(is_read=self._lanes.has_room(lane, now_s, key))
+
+    def _lane(self, topic: bytes, head: bytes) -> tuple[Lane, bytes]:
+        if topic.startswith(self._nodes):
+            return self._lane_of_update(topic, head), topic
+        if topic.startswith(self._claim):
+            return _CLAIMS_TO_US, b""
+        if topic.startswith(self._reply) and any(question in head for question in self._questions):
+            return _ANSWERS, b""
+        return _OTHERS, b""
+
+    def _lane_of_update(self, topic: bytes, head: bytes) -> Lane:
+        parts = topic.decode("ascii", "replace").split("/")
+        if len(parts) != 8:
+            return _FOLLOWED
+        return _MISSING if (parts[4], text_of(head, _DEVICE), parts[6], parts[7]) in self.missing else _FOLLOWED
+
+
+class PublicGate:
+    """Of the connection on which all else comes. own_name: what marks a claim of this coordinator, or for it."""
+
+    def __init__(self, fleet: str, roster: Roster, own_name: bytes) -> None:
+        self.has_missed_some = False
+        """Something was not read here; what the broker has left out for lack of room nobody can know."""
+        self._roster = roster
+        self._own_name = own_name
+        self._nodes = _nodes(fleet)
+        self._claim = build(TopicKind.HOST_CLAIM, fleet).encode()
+        self._few = frozenset(build(kind, fleet).encode() for kind in (TopicKind.RUN, TopicKind.HOST_STATE))
+        self._followed: frozenset[bytes] = frozenset()
+        self._left: dict[bytes, float] = {}
+        self._lanes = Lanes()
+
+    def leave_out(self, topics: Iterable[str], now_s: float) -> None:
+        """What comes on these, and for a while on those before, is read on the other connection."""
+        followed = frozenset(topic.encode() for topic in topics)
+        self._left = {topic: until_s for topic, until_s in self._left.items() if until_s > now_s}
+        if len(self._left) < _MOST_LEFT:
+            self._left.update(dict.fromkeys(self._followed - followed, now_s + _SECONDS_UNTIL_FORGOTTEN))
+        self._followed = followed
+
+    def admits(self, topic: bytes, head: bytes, now_s: float, *, is_retained: bool) -> Verdict:
+        """See `Gate`."""
+        if topic in self._followed or self._left.get(topic, now_s) > now_s:
+            return Verdict.READ_ELSEWHERE
+        is_read = self._has_room(topic, head, now_s, is_retained=is_retained)
+        self.has_missed_some = self.has_missed_some or not is_read
+        return Verdict.of(is_read=is_read)
+
+    def _has_room(self, topic: bytes, head: bytes, now_s: float, *, is_retained: bool) -> bool:
+        if is_retained:
+            return self._lanes.has_room(_RETAINED, now_s)
+        if topic.startswith(self._nodes):
+            return self._has_room_for_node(topic, now_s)
+        if topic == self._claim:
+            return self._lanes.has_room(_CLAIMS_TO_US if self._own_name in head else _CLAIMS, now_s)
+        return self._lanes.has_room(_OTHERS, now_s, key=topic if topic in self._few else None)
+
+    def _has_room_for_node(self, topic: bytes, now_s: float) -> bool:
+        parts = topic.decode("ascii", "replace").split("/")
+        if len(parts) == 8 and parts[5] == "up":
+            return self._lanes.has_room(_UNASKED, now_s)
+        if parts[-1] != "$state" or len(parts) not in (6, 8):
+            return self._lanes.has_room(_OTHERS, now_s)
+        if not self._roster.knows(parts[4], parts[6] if len(parts) == 8 else ""):
+            return self._lanes.has_room(_NEW_STATES, now_s)
+        return self._lanes.has_room(_KNOWN_STATE, now_s, key=topic) and self._lanes.has_room(_KNOWN_STATES, now_s)
+
+
+def _nodes(fleet: str) -> bytes:
+    """How the topics of nodes begin."""
+    return pattern(TopicKind.NODE_STATE, fleet).removesuffix("+/$state").encode()

@@ -1,0 +1,61 @@
+"""R4: what becomes of an update. The bytes come from a network and are believed only after every check here. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jaragua.coordinator.rounds.figures import implausible
+from jaragua.wire.messages import UpdateHeader
+
+#: Why an update does not fit the run's network, "" if it does.
+Check = Callable[[UpdateHeader, bytes], str]
+
+Result = Literal["stored", "duplicate", "late", "rejected"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The word on an update (M2). retry: its content was of no use, so the device may try again."""
+
+    result: Result
+    reason: str = ""
+    retry: bool = False
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What every update of a run must be like. most_samples: that a command of a round asks for."""
+
+    metric: str
+    most_samples: Callable[[int], int]
+    check_update: Check
+
+
+def content(header: UpdateHeader, blob: bytes, bases: Sequence[bytes], expected: Expected) -> Verdict:
+    """Validate an expected update: its start, its length, its hash, its figures, its weights, in this order."""
+    reason = _wrong_start(header, bases) or _wrong_bytes(header, blob) or _wrong_figures(header, expected)
+    reason = reason or expected.check_update(header, blob)
+    return Verdict("rejected", reason, retry=True) if reason else Verdict("stored")
+
+
+def _wrong_start(header: UpdateHeader, bases: Sequence[bytes]) -> str:
+    if header.base in bases:
+        return ""
+    return f"it started from {header.base.hex()[:12]}, this round starts from {bases[0].hex()[:12]}"
+
+
+def _wrong_bytes(header: UpdateHeader, blob: bytes) -> str:
+    if len(blob) != header.bytes:
+        return f"{len(blob)} bytes of weights came, its header says {header.bytes}"
+    if hashlib.sha256(blob).digest() != header.sha256:
+        return "the weights do not have the SHA-256 of its header"
+    return ""
+
+
+def _wrong_figures(header: UpdateHeader, expected: Expected) -> str:
+    if header.metric != expected.metric:
+        return f"it reports {header.metric}, this run is evaluated by {expected.metric}"
+    return implausible(header, expected.most_samples(header.round))

@@ -1,0 +1,63 @@
+"""The forms in which devices of one run compute: the model's own, float32, and the other format of weights (R14)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua_compiler.errors import CompileError
+
+_WEIGHTS: tuple[Literal["w16", "w8"], ...] = ("w16", "w8")
+#: Where a blob names its architecture (A6).
+_ARCHITECTURE = slice(8, 16)
+#: Of a device in float32, of integer weights of 16 and of 8 bits.
+FLOAT, WORDS, BYTES = 2, 1, 0
+
+
+class Formats:
+    """Codecs by architecture. `own` is the model's; devices of the others are sent blobs of their own."""
+
+    def __init__(self, own: ModelCodec, *, alone: bool) -> None:
+        """alone: devices of other formats do not take part."""
+        self.own = own
+        found = [own] if alone else [own, *_others(own)]
+        self._codecs = {codec.architecture: codec for codec in found}
+
+    @property
+    def architectures(self) -> frozenset[bytes]:
+        """Of all devices that can take part."""
+        return frozenset(self._codecs)
+
+    @property
+    def others(self) -> list[ModelCodec]:
+        """All but the model's own."""
+        return [codec for codec in self._codecs.values() if codec is not self.own]
+
+    def of(self, architecture: bytes) -> ModelCodec:
+        """The codec of devices of that architecture; the model's own for one that is not known."""
+        return self._codecs.get(architecture, self.own)
+
+    def of_blob(self, blob: bytes) -> ModelCodec:
+        """The codec of the device that a blob comes from."""
+        return self.of(blob[_ARCHITECTURE])
+
+    def precision(self, encoding: str, update: bytes) -> int:
+        """How fine the weights are that an update speaks of: the more the finer."""
+        if encoding == "f32":
+            return FLOAT
+        return BYTES if self.of_blob(update).plan.per_channel else WORDS
+
+
+def _others(own: ModelCodec) -> list[ModelCodec]:
+    """Of the same network; a format that some layer of it cannot have is left out."""
+    found = []
+    for weights in _WEIGHTS:
+        network = own.model.network
+        try:
+            codec = ModelCodec(replace(own.model, network=replace(network, weights=weights)))
+        except CompileError:
+            continue
+        if codec.architecture != own.architecture:
+            found.append(codec)
+    return found

@@ -1,0 +1,75 @@
+"""Which messages a node reads while somebody floods it (P3, M14). Pure: the time is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Final
+
+from jaragua.node.connection.lanes import Lane, Lanes, cbor_text, text_of
+from jaragua.node.connection.sieve import Verdict
+from jaragua.wire.topics import TopicKind, build, pattern
+
+#: Commands and acknowledgements that name a device of the node; a gateway sends hundreds of updates after an outage.
+_OURS: Final = Lane("ours", 100, 300)
+#: Retained messages that a subscription brings: blobs, differences, the run.
+_RETAINED: Final = Lane("retained", 100, 1000)
+#: Blobs and differences that are published while they are waited for.
+_STARTS: Final = Lane("starts", 20, 50)
+#: Where the run stands, published now.
+_RUN: Final = Lane("run", 20, 50)
+#: States of this node and its devices that another client published: each is put right.
+_STATES: Final = Lane("states", 5, 10)
+#: All else: enough to count it under its reason.
+_OTHERS: Final = Lane("others", 10, 20)
+
+_DEVICE, _RUN_KEY = cbor_text("device"), cbor_text("run")
+#: Topics below `node/<node>/` that have a share of their own.
+_WITH_DEVICE: Final = (b"cmd/train", b"cmd/adapt", b"ack/")
+_STOP: Final = b"cmd/stop"
+_STATE: Final = b"$state"
+
+
+class NodeGate:
+    """What names a device of the node has a share for each kind of message; what does not has a small one in all."""
+
+    def __init__(self, fleet: str, node: str, devices: Container[str]) -> None:
+        """devices: of the node, at any time."""
+        self.run = ""
+        """The run that the coordinator announces, "" before."""
+        self.has_missed_a_run = False
+        """A message of where the run stands was not read."""
+        self._run_topic = build(TopicKind.RUN, fleet).encode()
+        self._own = pattern(TopicKind.COMMAND, fleet, node=node).removesuffix("cmd/+").encode()
+        self._starts = tuple(
+            pattern(kind, fleet).removesuffix("+").encode() for kind in (TopicKind.BLOB, TopicKind.DIFFERENCE)
+        )
+        self._devices = devices
+        self._lanes = Lanes()
+
+    def admits(self, topic: bytes, head: bytes, now_s: float, *, is_retained: bool) -> Verdict:
+        """See `Gate`."""
+        return Verdict.of(is_read=self._has_room(topic, head, now_s, is_retained=is_retained))
+
+    def _has_room(self, topic: bytes, head: bytes, now_s: float, *, is_retained: bool) -> bool:
+        if is_retained:
+            return self._lanes.has_room(_RETAINED, now_s)
+        if topic == self._run_topic:
+            is_read = self._lanes.has_room(_RUN, now_s)
+            self.has_missed_a_run = self.has_missed_a_run or not is_read
+            return is_read
+        if topic.startswith(self._starts):
+            return self._lanes.has_room(_STARTS, now_s)
+        if topic.startswith(self._own) and topic.endswith(_STATE):
+            return self._lanes.has_room(_STATES, now_s)
+        kind = self._kind(topic, head)
+        return self._lanes.has_room(_OURS, now_s, key=kind) if kind else self._lanes.has_room(_OTHERS, now_s)
+
+    def _kind(self, topic: bytes, head: bytes) -> bytes:
+        """Of a message that may be meant for the node: what it is; else b""."""
+        if not topic.startswith(self._own):
+            return b""
+        rest = topic[len(self._own) :]
+        if rest == _STOP:
+            return rest if self.run and text_of(head, _RUN_KEY) == self.run else b""
+        kind = next((one for one in _WITH_DEVICE if rest.startswith(one)), b"")
+        return kind if kind and text_of(head, _DEVICE) in self._devices else b""

@@ -1,0 +1,1 @@
+"""From a command to an update: ranges, samples, passes over them, results."""

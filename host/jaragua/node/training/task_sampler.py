@@ -1,0 +1,138 @@
+"""From a command to samples in the device's integers. Labelled samples exist on this side of the broker only (M5)."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+import jaragua_models
+from jaragua.errors import DataError
+from jaragua.models import model_named, zoo_model_named
+from jaragua.node.training.ranges import MOST_SAMPLES
+from jaragua.node.training.trainer import Metric, SampleSet
+from jaragua.settings import StepSettings, limits, step_settings_of
+from jaragua.wire.messages import AdaptCommand, TrainCommand
+from jaragua_compiler.planning.plan import Plan, plan
+from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
+
+# Of models that runs named lately; making one plans its network.
+_SAMPLERS_KEPT = 8
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A held-out task: adapt on `support`, be evaluated on `query` (M4)."""
+
+    support: SampleSet
+    query: SampleSet
+
+
+class TaskSampler:
+    """The samples of one model of the zoo. Pure but for the data set it reads.
+
+    start: what a job begins with. The header of a blob gives the samples' exponents; if the command names a start in
+    float32 (M9), samples are float32.
+    """
+
+    def __init__(self, model: jaragua_models.Model) -> None:
+        self._model = model
+        self.plan: Plan = plan(model.network)
+
+    @classmethod
+    def of(cls, model: str) -> TaskSampler:
+        """The model that the user chose: a name in the zoo, or a TOML file. Raises: ModelError."""
+        return cls(model_named(model))
+
+    @staticmethod
+    def of_zoo(name: str) -> TaskSampler:
+        """The model that a run names: a name in the zoo only, never a file. Raises: ModelError."""
+        return _sampler_of_zoo(name)
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._model.name
+
+    @property
+    def metric(self) -> Metric:
+        """What its tasks are evaluated by."""
+        return self._model.metric
+
+    def support(self, command: TrainCommand, start: bytes) -> SampleSet:
+        """The samples a train-command asks for, once: the device's task under its seed."""
+        _check_size(command.ways * command.shots * command.passes)
+        _check_memory(command)
+        self._check_local(command)
+        try:
+            task = self._model.tasks.train_task(command.device, command.seed, command.ways, command.shots)
+        except jaragua_models.ModelError as error:
+            raise DataError(error.message, error.hint) from error
+        return self._samples(task.support, command, start)
+
+    def held_out(self, command: AdaptCommand, start: bytes) -> HeldOut:
+        """The held-out task an adapt command asks for; the support set as often as it is gone over."""
+        _check_size(command.ways * command.shots * command.passes)
+        _check_size(command.queries)
+        try:
+            task = self._model.tasks.held_out_task(command.seed, command.ways, command.shots, command.queries)
+        except jaragua_models.ModelError as error:
+            raise DataError(error.message, error.hint) from error
+        support = self._samples(task.support, command, start).replayed(command.passes, command.replay_buffer_size or 0)
+        return HeldOut(support, self._samples(task.query, command, start))
+
+    def _check_local(self, command: TrainCommand) -> None:
+        layers = len(self.plan.shapes)
+        if (command.local or 0) >= layers:
+            raise DataError(
+                f"a command keeps {command.local} layers local; the network of '{self.model}' has {layers} that learn",
+                "change the number of local layers",
+            )
+
+    def _samples(
+        self, samples: jaragua_models.Samples, command: TrainCommand | AdaptCommand, start: bytes
+    ) -> SampleSet:
+        settings = _checked_settings(command)
+        if command.start is not None:
+            targets = samples.y.reshape(len(samples.y), -1)
+            return SampleSet(samples.x.astype(np.float32), targets, settings=settings)
+        found = exponents(self.plan, start)
+        inputs = quantise_inputs(self.plan, found, samples.x)
+        return SampleSet(inputs, quantise_targets(self.plan, found, samples.y), settings=settings)
+
+
+@functools.lru_cache(_SAMPLERS_KEPT)
+def _sampler_of_zoo(name: str) -> TaskSampler:
+    return TaskSampler(zoo_model_named(name))
+
+
+def _check_size(samples: int) -> None:
+    if not 0 < samples <= MOST_SAMPLES:
+        raise DataError(
+            f"a command asks for {samples} samples; 1 to {MOST_SAMPLES} are possible",
+            "change ways, shots, passes or queries",
+        )
+
+
+def _check_memory(command: TrainCommand) -> None:
+    if command.replay_buffer_size and (command.batch not in (None, 1) or command.proximal_decay is not None):
+        raise DataError(
+            f"a command asks for a replay buffer of {command.replay_buffer_size} samples, "
+            "which takes a batch of 1 and no proximal term (M3)",
+            "leave out replay-buffer-size, or batch and proximal-decay",
+        )
+
+
+def _checked_settings(command: TrainCommand | AdaptCommand) -> StepSettings:
+    """Raises: DataError for a setting that no run's file could have."""
+    settings = step_settings_of(command)
+    for name, value in asdict(settings).items():
+        least, most = limits(f"client.{name}")
+        if not least <= value <= most:
+            words = name.replace("_", " ")
+            raise DataError(
+                f"a command asks for a {words} of {value:g}; {least:g} to {most:g} are possible",
+                f"change {name.replace('_', '-')}",
+            )
+    return settings

@@ -1,0 +1,1 @@
+"""The strategies that come with Jaragua, one class each."""

@@ -1,0 +1,1 @@
+"""Build programs for the emulated board, run them, and look at their code."""

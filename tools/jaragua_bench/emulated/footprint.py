@@ -1,0 +1,28 @@
+"""How much flash and RAM a linked program takes, from its ELF sections."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaragua_bench.emulated.toolchain import find_tool
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes in flash (code, constants, initial values of variables) and static bytes in RAM (variables; no stack)."""
+
+    flash_bytes: int
+    ram_bytes: int
+
+    def __sub__(self, other: Sizes) -> Sizes:
+        return Sizes(self.flash_bytes - other.flash_bytes, self.ram_bytes - other.ram_bytes)
+
+
+def sizes(elf: Path) -> Sizes:
+    """Sum the sections of `elf` as arm-none-eabi-size reports them: text, data and bss."""
+    command = [find_tool("arm-none-eabi-size"), str(elf)]
+    report = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True).stdout
+    text, data, bss = (int(field) for field in report.splitlines()[1].split()[:3])
+    return Sizes(flash_bytes=text + data, ram_bytes=data + bss)

@@ -1,0 +1,1 @@
+"""The files of an exported folder: C, headers, self-test, README."""

@@ -1,0 +1,300 @@
+"""The README of a folder: what is in it, what it takes, what its numbers mean, and how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+
+from jaragua_compiler.export.files.build_flags import LANGUAGE, core_flags, optimise_flags
+from jaragua_compiler.export.files.vector import STEPS
+from jaragua_compiler.export.inputs.source import Source, StartWeights, TrainingDefaults
+from jaragua_compiler.export.memory import Figures, Row
+from jaragua_compiler.graph.layers import ActivatedLayer, Conv2D, DepthwiseConv2D, PoolLayer
+from jaragua_compiler.graph.network import Network
+from jaragua_compiler.graph.sample_layout import SampleLayout
+from jaragua_compiler.planning.boards import Board
+from jaragua_compiler.planning.channel_list import ChannelList, spans
+from jaragua_compiler.planning.channel_order import LayerOrder
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
+from jaragua_compiler.quantisation.ranges import Ranges
+from jaragua_compiler.quantisation.rate import LearningRate
+
+EXAMPLE_RATE = 0.01
+_RATES = (0.1, 0.03, 0.01, 0.003, 0.001)
+
+_EXAMPLE = """\
+#include <string.h>
+
+#include "jrg_model.h"
+#include "jrg_model_config.h"
+#include "jrg_model_weights.h"
+
+static _Alignas(4) uint8_t weights[JRG_MODEL_BLOB_BYTES]; /* trained in place */
+static int16_t input[JRG_MODEL_INPUTS], output[JRG_MODEL_OUTPUTS], target[JRG_MODEL_TARGETS];
+
+jrg_nn_status start(void) /* once */
+{{
+    memcpy(weights, jrg_model_initial_weights, sizeof weights);
+{seed}    const jrg_nn_status status = jrg_model_bind(weights);
+    return status != JRG_NN_OK ? status : jrg_model_set_rate((jrg_nn_rate){{{mantissa}u, {exponent}u}}); /* {rate} */
+}}
+
+{learn}
+
+jrg_nn_status answer(void) /* fill input; the answer is in output */
+{{
+    return jrg_model_forward(input, output);
+}}
+"""
+
+_SEED = "    jrg_model_set_seed(1u); /* of the rounding of int8 weights: any number */\n"
+
+_LEARN_CLASS = """\
+jrg_nn_status learn(int16_t label, jrg_nn_result *result) /* fill input; result->correct: before this step */
+{
+    target[0] = label;
+    return jrg_model_train(input, target, result);
+}"""
+
+_LEARN_NUMBERS = """\
+jrg_nn_status learn(jrg_nn_result *result) /* fill input and target; result->loss: before this step */
+{
+    return jrg_model_train(input, target, result);
+}"""
+
+
+@dataclass(frozen=True)
+class ReadmeContents:
+    """All a README tells. `assumed`: no samples were given, so the formats are made for the `ranges` of the model file,
+    or where it gives none for inputs in -1..1.
+
+    `orders` are those of the layers with weights that are not in the model's order of channels.
+    """
+
+    plan: Plan
+    board: Board
+    figures: Figures
+    exponents: Exponents
+    orders: Mapping[int, LayerOrder]
+    source: Source
+    assumed: bool
+    ranges: Ranges | None = None
+
+
+def readme(contents: ReadmeContents) -> str:
+    """The text of README.md."""
+    network = contents.plan.network
+    template = files("jaragua_compiler.export.files").joinpath("readme.template.md").read_text(encoding="utf-8")
+    return template.format(
+        name=network.name,
+        loss=network.loss.replace("_", " "),
+        layers=_layers(network, contents.orders),
+        channel_order=_channel_order(contents.orders),
+        formats=", ".join(_formats_of(network)),
+        architecture=contents.plan.architecture.hex(),
+        ram_table=_table(contents.figures.ram, contents.figures.ram_bytes),
+        buffer_table=_table(contents.figures.buffers),
+        flash_table=_table(contents.figures.flash, contents.figures.flash_bytes),
+        start=_START[contents.source.weights],
+        defaults=_defaults(contents.source.defaults),
+        sample_order=_sample_order(contents.source.samples),
+        example=example(network, _rate(contents.source)),
+        rates="\n".join(_rate_row(rate) for rate in sorted({*_RATES, _rate(contents.source)}, reverse=True)),
+        steps=STEPS,
+        **_board(contents.board),
+        **_formats(contents),
+    )
+
+
+def example(network: Network, rate: float) -> str:
+    """C that calls the folder's: what a user begins with."""
+    found = LearningRate.from_float(rate)
+    learn = _LEARN_CLASS if network.classifier else _LEARN_NUMBERS
+    seed = _SEED if "w8" in _formats_of(network) else ""
+    return _EXAMPLE.format(mantissa=found.mantissa, exponent=found.exponent, rate=rate, seed=seed, learn=learn)
+
+
+def _rate(source: Source) -> float:
+    """The model's own learning rate, or one to begin with."""
+    return EXAMPLE_RATE if source.defaults is None else source.defaults.learning_rate
+
+
+_START: dict[StartWeights, str] = {
+    "file": "The weights it starts with are those of the model file.",
+    "random": """\
+**The weights it starts with are random**, from a fixed seed: nothing was trained yet, and its answers mean nothing
+before training. `jaragua compile … --start runs/NAME/weights/final.safetensors` takes the weights of a run.""",
+    "start": "The weights it starts with are those of the file given with `--start`.",
+}
+
+
+def _defaults(defaults: TrainingDefaults | None) -> str:
+    """The paragraph on the numbers a model of the zoo is trained with; nothing for a file."""
+    if defaults is None:
+        return ""
+    return "\n" + _DEFAULTS.format(**asdict(defaults)) + "\n"
+
+
+_DEFAULTS = """\
+The model's own defaults: learning rate {learning_rate}; {ways} ways and {shots} shots a task; passes over the
+samples: {passes} when a device adapts, {training_passes} in a round of training."""
+
+
+def _sample_order(layout: SampleLayout | None) -> str:
+    """The paragraph on how the samples of a model file lie; nothing where the network reads them as they are."""
+    if layout is None or (layout.strides is None and layout.shape == layout.inputs):
+        return ""
+    shape = " x ".join(map(str, layout.shape))
+    if layout.strides is None:
+        return "\n" + _IN_ORDER.format(shape=shape) + "\n"
+    inputs = " x ".join(map(str, layout.inputs))
+    axes = " + ".join(f"{axis} · {stride}" for axis, stride in zip("hwc", layout.strides, strict=False) if stride)
+    return "\n" + _TRANSPOSED.format(shape=shape, inputs=inputs, axes=axes) + "\n"
+
+
+_IN_ORDER = """\
+A sample of the model file has the shape {shape}; the input takes its numbers in the same order."""
+
+_TRANSPOSED = """\
+**The input has another order than the model file's samples**, whose shape is {shape}: the C takes them as {inputs}
+(h, w, c). Number [h, w, c] of the input is number {axes} of the sample, flat, counted from 0; for
+number n of the input that is `JRG_MODEL_SAMPLE_PLACE(n)` of `jrg_model_weights.h`. `--samples` takes samples in the
+file's own order."""
+
+
+def _formats_of(network: Network) -> list[str]:
+    return sorted({network.weight_format(index) for index in network.weighted if network.trains(index)})
+
+
+def _board(board: Board) -> dict[str, object]:
+    return {
+        "board": board.name,
+        "title": board.title,
+        "core_flags": " ".join(core_flags(board.core)),
+        "language": LANGUAGE,
+        "optimise_flags": " ".join(optimise_flags()),
+        "optimise_list": ";".join(optimise_flags()),
+        "ram": board.ram_bytes,
+        "ram_free": board.free_ram_bytes,
+        "ram_reserve": board.reserve_ram_bytes,
+        "flash": board.flash_bytes,
+        "flash_free": board.free_flash_bytes,
+        "flash_reserve": board.reserve_flash_bytes,
+    }
+
+
+def _formats(contents: ReadmeContents) -> dict[str, object]:
+    network, output = contents.plan.network, contents.exponents.output
+    limit = 1 << contents.plan.input_width
+    shape = network.shapes[0]
+    return {
+        "inputs": f"{network.input_size:,}",
+        "input_shape": f" ({' x '.join(map(str, shape))}, in this order)" if len(shape) > 1 else "",
+        "input_limit": limit,
+        "input_limit_less": limit - 1,
+        "input_exponent": tensor_exponents(contents.plan, contents.exponents)[0],
+        "outputs": network.outputs,
+        "output_meaning": f"{'logit' if network.classifier else 'value'} · 2^{output}",
+        "targets": "1 number" if network.classifier else f"{network.targets} numbers",
+        "target_meaning": f"the class, 0..{network.outputs - 1}" if network.classifier else f"value · 2^{output}",
+        "loss_meaning": "nats · 2^11" if network.classifier else f"sum of the squared errors · 2^{2 * output}",
+        "calibration": _calibration(contents),
+    }
+
+
+def _calibration(contents: ReadmeContents) -> str:
+    """What the exponents were chosen from."""
+    if not contents.assumed:
+        return _SHOWN
+    if contents.ranges is None:
+        return _ASSUMED
+    said = contents.ranges.input
+    zero = f"{'-' if said.zero >= 0 else '+'} {abs(said.zero)}"
+    return _FROM_FILE.format(ranges=contents.ranges, zero=zero, step=said.step)
+
+
+_SHOWN = "they were chosen from sample inputs."
+_ASSUMED = "no samples were given, so they hold inputs from -1 to 1 (`--samples` gives better ones)."
+
+_FROM_FILE = """\
+no samples were given, so they were chosen for {ranges} (`--samples` gives better
+ones). Feed the real values, not the model file's own integers q, which stand for (q {zero}) · {step:.6g}."""
+
+
+def _layers(network: Network, orders: Mapping[int, LayerOrder]) -> str:
+    lines = ["| layer | | output | weights | trains |", "|---|---|---|---|---|"]
+    for index in range(len(network.layers)):
+        weighted = index in network.weighted
+        shapes = " + ".join(" x ".join(map(str, shape)) for shape in network.weight_shapes(index)) if weighted else ""
+        trains = _trains(network, index, orders.get(index)) if weighted else ""
+        output = " x ".join(map(str, network.shapes[index + 1]))
+        lines.append(f"| {index} | {_layer(network, index)} | {output} | {shapes} | {trains} |")
+    return "\n".join(lines)
+
+
+def _trains(network: Network, index: int, order: LayerOrder | None) -> str:
+    if not network.trains(index):
+        return "no: int8 in flash"
+    rows, trained = network.weight_shapes(index)[1][0], network.trained_rows(index)
+    if rows == trained:
+        return "yes"
+    which = f" ({_numbers(sorted(order.rows[:trained]))})" if order and order.rows else ""
+    return f"{trained} of {rows} channels{which}; int8"
+
+
+def _channel_order(orders: Mapping[int, LayerOrder]) -> str:
+    """The paragraph on layers whose channels changed places (A10.7); nothing if none did."""
+    if not orders:
+        return ""
+    lines = [
+        _ORDER,
+        "",
+        "| layer | its rows are the model's channels | its input channels are the model's |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {index} | {_places(order.rows)} | {_places(order.inputs)} |" for index, order in orders.items()]
+    return "\n".join(["", *lines, ""])
+
+
+_ORDER = """\
+Channels that train come first, so some weights lie in another order than in the model; what the network computes is
+the same, and so is the order of its inputs and outputs. From the first row, or input channel, to the last:"""
+
+
+def _places(order: ChannelList) -> str:
+    return _numbers(order) if order else "in their order"
+
+
+def _numbers(channels: Iterable[int]) -> str:
+    return ", ".join(spans(tuple(channels)))
+
+
+def _layer(network: Network, index: int) -> str:
+    """A layer in words: its kind, its window, its activation, and what it reads if that is not the layer before."""
+    layer = network.layers[index]
+    words = [type(layer).__name__]
+    if isinstance(layer, Conv2D | DepthwiseConv2D | PoolLayer):
+        geometry = network.conv_geometry(index)
+        kernel, stride = (" x ".join(map(str, pair)) for pair in (geometry.kernel, geometry.stride))
+        words.append(f"{kernel}, stride {stride}, padding {geometry.pads}")
+    if isinstance(layer, ActivatedLayer) and layer.kind != "linear":
+        words.append(f"{layer.kind} {layer.slope}" if layer.kind == "leaky_relu" else layer.kind)
+    if network.operands(index) != (index,):
+        words.append("of " + " and ".join(_tensor(tensor) for tensor in network.operands(index)))
+    return ", ".join(words)
+
+
+def _tensor(tensor: int) -> str:
+    return f"layer {tensor - 1}" if tensor else "the input"
+
+
+def _table(rows: Iterable[Row], total: int | None = None) -> str:
+    lines = ["| | bytes |", "|---|---|", *(f"| {row.name} | {row.bytes:,} |" for row in rows)]
+    return "\n".join(lines if total is None else [*lines, f"| **all** | **{total:,}** |"])
+
+
+def _rate_row(rate: float) -> str:
+    found = LearningRate.from_float(rate)
+    return f"| {rate} | `{{{found.mantissa}u, {found.exponent}u}}` |"

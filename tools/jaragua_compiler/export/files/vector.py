@@ -1,0 +1,73 @@
+"""A test vector: samples, steps, and what the NumPy reference makes of them; selftest.c compares it with the board."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaragua_compiler.engine_protocol import StepResult
+from jaragua_compiler.export.inputs.samples import evenly
+from jaragua_compiler.graph.initial_weights import FloatArray
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import Int16Array, quantise_inputs, quantise_targets
+from jaragua_compiler.quantisation.exponents import Exponents
+from jaragua_compiler.quantisation.rate import LearningRate
+from jaragua_compiler.reference.engine import ReferenceEngine
+
+STEPS = 8
+RATE = LearningRate.from_float(1 / 16)  # large enough to move weights in a few steps
+_MOST_SAMPLES = 4
+_MOST_SAMPLE_BYTES = 16384  # what all inputs may take of the board's flash
+_SEED = 1
+
+
+@dataclass(frozen=True)
+class VectorStep:
+    """One training step and its results: outputs and loss before it, CRC-32 of all weights after it."""
+
+    sample: int
+    target: Int16Array
+    outputs: Int16Array
+    result: StepResult
+    weights_crc32: int
+
+
+@dataclass(frozen=True)
+class TestVector:
+    """`inputs` int16 [samples, inputs]; the steps go round them."""
+
+    inputs: Int16Array
+    rate: LearningRate
+    seed: int
+    blob_crc32: int
+    steps: tuple[VectorStep, ...]
+
+
+def make_vector(plan: Plan, exponents: Exponents, blob: bytes, samples: FloatArray) -> TestVector:
+    """Train the blob for a few steps on the first samples (float64 [n, inputs]), in the reference engine."""
+    most = min(_MOST_SAMPLES, max(1, _MOST_SAMPLE_BYTES // (2 * plan.network.input_size)))
+    inputs = quantise_inputs(plan, exponents, samples[evenly(len(samples), most)])
+    targets = _targets(plan, exponents)
+    engine = ReferenceEngine(plan)
+    engine.load(blob)
+    engine.set_seed(_SEED)
+    steps = tuple(_step(engine, number % len(inputs), inputs, targets[number]) for number in range(STEPS))
+    return TestVector(inputs, RATE, _SEED, zlib.crc32(blob), steps)
+
+
+def _step(engine: ReferenceEngine, sample: int, inputs: Int16Array, target: Int16Array) -> VectorStep:
+    outputs = engine.forward(inputs[sample])
+    result = engine.train_step(inputs[sample], target, RATE)
+    return VectorStep(sample, target, outputs, result, zlib.crc32(engine.blob()))
+
+
+def _targets(plan: Plan, exponents: Exponents) -> Int16Array:
+    """int16 [steps, targets]: the classes in turn, or numbers in the inner half of a regression's range."""
+    network = plan.network
+    if network.classifier:
+        return (np.arange(STEPS, dtype=np.int16) % network.outputs).astype(np.int16).reshape(STEPS, 1)
+    half = network.output_range / 2
+    values = np.random.default_rng(_SEED).uniform(-half, half, size=(STEPS, network.outputs))
+    return quantise_targets(plan, exponents, values)

@@ -1,0 +1,1 @@
+"""What `jaragua compile` is given: model files, weights, samples."""
