@@ -19,6 +19,7 @@ from jaragua_compiler.graph.layers import (
     MaxPool2D,
     Padding,
 )
+from jaragua_compiler.operators.registry import KINDS
 
 CNN = Network(
     "cnn",
@@ -143,7 +144,7 @@ class _RandomLayers:
         return Network("random", inputs, tuple(self._layers), loss)  # type: ignore[arg-type]
 
     def _activation(self) -> ActivationKind:
-        kinds: list[ActivationKind] = ["linear", "relu", "relu", "relu6", "leaky_relu", "tanh"]
+        kinds: list[ActivationKind] = ["linear", "relu", *KINDS[1:]]
         return kinds[int(self._generator.integers(len(kinds)))]
 
     def _image_layer(self) -> Layer:

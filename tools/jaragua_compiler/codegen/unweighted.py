@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from jaragua_compiler.codegen.convolutional import conv_geometry_code
 from jaragua_compiler.codegen.names import boolean, buffer, exponent, tensor
+from jaragua_compiler.operators.registry import ACTIVATIONS, UNWEIGHTED
 from jaragua_compiler.planning.memory import error_name
 from jaragua_compiler.planning.operators import ActivationPlan, AddPlan, OperatorPlan, PoolPlan
 from jaragua_compiler.planning.plan import Plan
 
 INCLUDES = (
     ("weighted/jrg_nn_errors.h", "jrg_nn_spread_errors"),
-    ("unweighted/jrg_nn_pool.h", "jrg_nn_pool_forward"),
-    ("unweighted/jrg_nn_add.h", "jrg_nn_add_forward"),
-    ("unweighted/jrg_nn_activate.h", "jrg_nn_activate_forward"),
+    *dict.fromkeys(tuple(one.kernel) for one in UNWEIGHTED),
 )
 
 _FORWARD = """\
@@ -82,5 +81,5 @@ def _backward(step: OperatorPlan, plan: Plan, g: str, below: str, operand: int) 
 
 def _activation(step: ActivationPlan, plan: Plan) -> str:
     exponents = f"{exponent(plan, step.input_tensor)}, {exponent(plan, step.output_tensor)}"
-    numbers = f"JRG_NN_{step.kind.upper()}, {step.width}u, {step.output_width}u, {step.slope}, {exponents}"
+    numbers = f"{ACTIVATIONS[step.kind].c_name}, {step.width}u, {step.output_width}u, {step.slope}, {exponents}"
     return f"const jrg_nn_activate activation = {{{numbers}}};"

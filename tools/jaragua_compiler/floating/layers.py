@@ -26,6 +26,7 @@ from jaragua_compiler.graph.network import (
     MaxPool2D,
     Network,
 )
+from jaragua_compiler.operators.registry import ACTIVATIONS
 
 Floats = npt.NDArray[np.floating[Any]]
 Pair = tuple[Floats, Floats]
@@ -240,26 +241,13 @@ def weighted_layer(network: Network, index: int, weights: Pair) -> FloatWeighted
 
 def _activated(layer: Layer, values: Floats) -> Floats:
     kind = layer.kind if isinstance(layer, ActivatedLayer) else "linear"
-    if kind == "linear":
-        return values
-    if kind == "tanh":
-        return np.tanh(values)
-    if kind == "leaky_relu":
-        return np.where(values >= 0, values, values * values.dtype.type(_slope(layer)))
-    return np.clip(values, 0, 6) if kind == "relu6" else np.maximum(values, 0)
+    return values if kind == "linear" else ACTIVATIONS[kind].float_forward(values, _slope(layer))
 
 
 def _error_before_activation(layer: Layer, output: Floats, error: Floats) -> Floats:
     """The error through the activation, told from its output alone."""
     kind = layer.kind if isinstance(layer, ActivatedLayer) else "linear"
-    if kind == "linear":
-        return error
-    if kind == "tanh":
-        return cast(Floats, error * (1 - output * output))
-    if kind == "leaky_relu":
-        return np.where(output >= 0, error, error * error.dtype.type(_slope(layer)))
-    open_ = (output > 0) & (output < 6) if kind == "relu6" else output > 0
-    return np.where(open_, error, 0).astype(error.dtype, copy=False)
+    return error if kind == "linear" else ACTIVATIONS[kind].float_backward(error, output, _slope(layer))
 
 
 def _slope(layer: Layer) -> float:

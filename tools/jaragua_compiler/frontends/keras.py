@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,9 +23,11 @@ from jaragua_compiler.frontends.naming import identifier
 from jaragua_compiler.graph.initial_weights import FloatArray, Weights
 from jaragua_compiler.graph.layers import ActivationKind, Padding, Pads, Pair
 from jaragua_compiler.graph.network import Loss, Network
+from jaragua_compiler.operators.registry import activations_of, labels
 
 _CROSS_ENTROPY = {"sparse_categorical_crossentropy", "categorical_crossentropy"}
 _SQUARED_ERROR = {"mse", "mean_squared_error"}
+_ACTIVATIONS = activations_of("keras")
 _KERAS_SLOPE = 0.2  # of the activation named 'leaky_relu'
 
 
@@ -322,9 +324,11 @@ def _activated(reader: _Reader, layer: KerasConfig, value: Handle) -> Handle:
     activation = layer["config"].get("activation") or "linear"
     if activation == "softmax":
         return reader.draft.softmax(_place(layer), value)
-    if activation not in get_args(ActivationKind):
-        raise _refused(layer, f"there is no activation {activation!r}", "linear, relu, relu6, leaky_relu or tanh")
-    return reader.draft.activation(_place(layer), value, cast(ActivationKind, activation), _KERAS_SLOPE)
+    if activation == "linear":
+        return value
+    if activation not in _ACTIVATIONS:
+        raise _refused(layer, f"there is no activation {activation!r}", labels())
+    return reader.draft.activation(_place(layer), value, _ACTIVATIONS[activation], _KERAS_SLOPE)
 
 
 def _kernel_and_bias(reader: _Reader, layer: KerasConfig, axes: int) -> tuple[FloatArray, FloatArray | None]:

@@ -25,9 +25,11 @@ from jaragua_compiler.graph.initial_weights import FloatArray, Weights
 from jaragua_compiler.graph.layers import DEFAULT_SLOPE, ActivationKind, Padding, Pads, Pair
 from jaragua_compiler.graph.network import Loss, Network
 from jaragua_compiler.graph.shapes import Shape
+from jaragua_compiler.operators.registry import activations_of, fused_activations
 from jaragua_compiler.quantisation.ranges import Range
 
-_FUSED: dict[int, ActivationKind] = {0: "linear", 1: "relu", 3: "relu6", 4: "tanh"}
+_ACTIVATIONS = activations_of("litert")
+_FUSED = fused_activations()
 _SHAPE_ARITHMETIC = ("SHAPE", "STRIDED_SLICE", "PACK")
 _SAME = 0
 
@@ -256,12 +258,8 @@ def _take_mean(reader: _Reader, operator: Operator) -> LitertValue:
     return LitertValue(reader.draft.global_average_pool(operator.place, handle), reader.output_shape(operator))
 
 
-def _take_relu(reader: _Reader, operator: Operator) -> LitertValue:
-    return _activated(reader, operator, reader.value(operator), "relu6" if operator.name == "RELU6" else "relu")
-
-
-def _take_tanh(reader: _Reader, operator: Operator) -> LitertValue:
-    return _activated(reader, operator, reader.value(operator), "tanh")
+def _take_activation(reader: _Reader, operator: Operator) -> LitertValue:
+    return _activated(reader, operator, reader.value(operator), _ACTIVATIONS[operator.name])
 
 
 def _take_leaky_relu(reader: _Reader, operator: Operator) -> LitertValue:
@@ -329,10 +327,8 @@ _TAKERS: dict[str, Callable[[_Reader, Operator], LitertValue]] = {
     "MAX_POOL_2D": _take_max_pool,
     "AVERAGE_POOL_2D": _take_average_pool,
     "MEAN": _take_mean,
-    "RELU": _take_relu,
-    "RELU6": _take_relu,
+    **dict.fromkeys(_ACTIVATIONS, _take_activation),
     "LEAKY_RELU": _take_leaky_relu,
-    "TANH": _take_tanh,
     "ADD": _take_add,
     "SUB": _take_factors,
     "MUL": _take_factors,

@@ -24,6 +24,9 @@ from jaragua_compiler.frontends.onnx_reader import Layout, OnnxReader, OnnxValue
 from jaragua_compiler.graph.initial_weights import FloatArray, Weights
 from jaragua_compiler.graph.layers import Padding, Pads, Pair
 from jaragua_compiler.graph.network import Loss, Network
+from jaragua_compiler.operators.registry import activations_of
+
+_ACTIVATIONS = activations_of("onnx")
 
 
 def from_onnx(path: str | Path, loss: Loss | None = None) -> tuple[Network, Weights]:
@@ -138,9 +141,9 @@ def _take_mean(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     return OnnxValue(reader.draft.global_average_pool(node.place, value.handle), kept, "flat")
 
 
-def _take_relu(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
+def _take_activation(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value = reader.elements(node)
-    return replace(value, handle=reader.draft.activation(node.place, value.handle, "relu"))
+    return replace(value, handle=reader.draft.activation(node.place, value.handle, _ACTIVATIONS[node.operator]))
 
 
 def _take_clip(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
@@ -158,11 +161,6 @@ def _take_clip(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
 def _take_leaky_relu(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     value, slope = reader.elements(node), _slope(node)
     return replace(value, handle=reader.draft.activation(node.place, value.handle, "leaky_relu", slope))
-
-
-def _take_tanh(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
-    value = reader.elements(node)
-    return replace(value, handle=reader.draft.activation(node.place, value.handle, "tanh"))
 
 
 def _take_add(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
@@ -280,10 +278,9 @@ _TAKERS: Takers = {
     "AveragePool": _take_average_pool,
     "GlobalAveragePool": _take_global_average,
     "ReduceMean": _take_mean,
-    "Relu": _take_relu,
+    **dict.fromkeys(_ACTIVATIONS, _take_activation),
     "Clip": _take_clip,
     "LeakyRelu": _take_leaky_relu,
-    "Tanh": _take_tanh,
     "Add": _take_add,
     "Sub": _take_factors,
     "Mul": _take_factors,

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-ActivationKind = Literal["linear", "relu", "relu6", "leaky_relu", "tanh"]
+from jaragua_compiler.operators.registry import KINDS
+from jaragua_compiler.operators.registry import ActivationKind as ActivationKind
+
 WeightFormat = Literal["w16", "w8"]
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
@@ -18,7 +20,6 @@ Padding = Literal["same", "valid"] | Pads
 Problem = tuple[str, str]
 """(What is wrong, what to do about it); both sentences' parts, without the place."""
 
-ACTIVATION_NAMES = {"relu": "ReLU", "relu6": "ReLU6", "leaky_relu": "leaky ReLU", "tanh": "tanh"}
 LARGEST_WIDTH = 65535  # jrg_model_info.inputs is a u16
 LARGEST_WINDOW = 255
 DEFAULT_SLOPE = 0.01
@@ -51,8 +52,8 @@ class ActivatedLayer(Layer):
     def problems(self) -> Iterator[Problem]:
         """Everything wrong with the layer's own numbers."""
         yield from super().problems()
-        if self.kind not in get_args(ActivationKind):
-            yield f"unknown activation {self.kind!r}", f"Use one of: {', '.join(get_args(ActivationKind))}."
+        if self.kind not in KINDS:
+            yield f"unknown activation {self.kind!r}", f"Use one of: {', '.join(KINDS)}."
         if self.kind == "leaky_relu" and not 0 < self.slope < 1:
             yield f"a leaky ReLU's slope is {self.slope!r}", "Give a number between 0 and 1, e.g. 0.01."
 

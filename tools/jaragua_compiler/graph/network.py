@@ -11,7 +11,6 @@ from typing import Literal, get_args
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.graph.layers import (
-    ACTIVATION_NAMES,
     LARGEST_WIDTH,
     LAYERS,
     ActivatedLayer,
@@ -32,6 +31,7 @@ from jaragua_compiler.graph.layers import (
     is_width,
 )
 from jaragua_compiler.graph.shapes import ConvGeometry, Shape, ShapeProblem, conv_geometry_of, output_shape
+from jaragua_compiler.operators.registry import ACTIVATIONS
 
 __all__ = [
     "ActivatedLayer",
@@ -284,7 +284,7 @@ def _head_problems(network: Network) -> Iterator[Problem]:
     kind = _last_activation(network)
     if kind != "linear":
         hint = "End with a linear layer: the loss works on its raw outputs."
-        yield f"the last layer has a {ACTIVATION_NAMES[kind]}", hint
+        yield f"the last layer has a {ACTIVATIONS[kind].properties.label}", hint
     if not is_width(network.outputs):
         yield f"it has {network.outputs} outputs", f"Give it 1 to {LARGEST_WIDTH}."
     if network.classifier and network.outputs < 2:

@@ -25,6 +25,8 @@ from jaragua_compiler.graph.network import (
     Network,
     Shape,
 )
+from jaragua_compiler.operators.descriptor import Unweighted
+from jaragua_compiler.operators.registry import ACTIVATIONS, ADD, POOLS
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,16 @@ class Operator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnweightedOperator(Operator):
+    """An operator without weights; what it is stands in its descriptor (jaragua_compiler.operators)."""
+
+    @property
+    def properties(self) -> Unweighted:
+        """The properties of its descriptor."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
 class DenseOperator(Operator):
     """output = W · input + bias, then ReLU if the tensor `output` is rectified."""
 
@@ -74,24 +86,39 @@ class DepthwiseOperator(Operator):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoolOperator(Operator):
+class PoolOperator(UnweightedOperator):
     """The largest or the mean value of every window, channel by channel."""
 
     kind: Literal["max", "average"]
     geometry: ConvGeometry
 
+    @property
+    def properties(self) -> Unweighted:
+        """Of a pool of its kind."""
+        return POOLS[self.kind]
+
 
 @dataclass(frozen=True, kw_only=True)
-class AddOperator(Operator):
+class AddOperator(UnweightedOperator):
     """The sum of two tensors, then ReLU if the tensor `output` is rectified."""
 
+    @property
+    def properties(self) -> Unweighted:
+        """Of a sum."""
+        return ADD
+
 
 @dataclass(frozen=True, kw_only=True)
-class ActivationOperator(Operator):
+class ActivationOperator(UnweightedOperator):
     """An activation of its own: `kind` as in layers.py; `slope` of a leaky ReLU."""
 
     kind: str
     slope: float
+
+    @property
+    def properties(self) -> Unweighted:
+        """Of an activation of its kind."""
+        return ACTIVATIONS[self.kind].properties
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from jaragua_compiler.graph.network import (
     MaxPool2D,
     Network,
 )
+from jaragua_compiler.operators.registry import ACTIVATIONS
 
 Tensor = Any
 # What a window sees beyond the image when the largest value counts: smaller than any, and finite as LiteRT wants it.
@@ -254,27 +255,13 @@ def weighted_layer(network: Network, index: int, weights: Tensor, biases: Tensor
 
 def _activated(layer: Layer, values: Tensor) -> Tensor:
     kind = layer.kind if isinstance(layer, ActivatedLayer) else "linear"
-    if kind == "linear":
-        return values
-    if kind == "tanh":
-        return tf.tanh(values)
-    if kind == "leaky_relu":
-        return tf.maximum(values, 0.0) + _slope(layer) * tf.minimum(values, 0.0)
-    return tf.nn.relu6(values) if kind == "relu6" else tf.nn.relu(values)
+    return values if kind == "linear" else ACTIVATIONS[kind].traced_forward(tf, values, _slope(layer))
 
 
 def _error_before_activation(layer: Layer, output: Tensor, error: Tensor) -> Tensor:
     """The error through the activation, told from its output alone: a comparison, a cast and a product."""
     kind = layer.kind if isinstance(layer, ActivatedLayer) else "linear"
-    if kind == "linear":
-        return error
-    if kind == "tanh":
-        return error * (1.0 - output * output)
-    if kind == "leaky_relu":
-        open_ = _as_float(tf.greater_equal(output, 0.0))
-        return error * (open_ + _slope(layer) * (1.0 - open_))
-    open_ = _as_float(tf.greater(output, 0.0))
-    return error * (open_ * _as_float(tf.less(output, 6.0)) if kind == "relu6" else open_)
+    return error if kind == "linear" else ACTIVATIONS[kind].traced_backward(tf, error, output, _slope(layer))
 
 
 def _slope(layer: Layer) -> float:

@@ -13,12 +13,12 @@ from functools import cached_property
 
 from jaragua_compiler.graph.tensors import DenseOperator, Graph
 from jaragua_compiler.planning.operators import (
-    ActivationPlan,
     ConvolutionPlan,
     ConvPlan,
     DensePlan,
     DepthwisePlan,
     OperatorPlan,
+    UnweightedPlan,
     WeightedPlan,
 )
 
@@ -200,7 +200,7 @@ def _activation_buffer(
     for step in steps:
         if step.output_tensor == tensor:
             first = moments.forward(step.step)
-            kept = isinstance(step, ActivationPlan) and step.has_backward
+            kept = isinstance(step, UnweightedPlan) and step.properties.reads_output and step.has_backward
             last = max(last, moments.learn(step.step) if kept else first)
         if tensor in step.input_tensors:
             last = max(last, moments.learn(step.step) if _reads_again(step) else moments.forward(step.step))

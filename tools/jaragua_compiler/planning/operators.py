@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from jaragua_compiler.graph.network import ConvGeometry, Shape
+from jaragua_compiler.operators.descriptor import Unweighted
 
 EXPONENT_BYTES = 2  # A6: fw and fx of a layer with weights
 
@@ -190,7 +191,14 @@ class DepthwisePlan(ConvolutionPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoolPlan(OperatorPlan):
+class UnweightedPlan(OperatorPlan):
+    """An operator without weights; `properties` are those of its descriptor (jaragua_compiler.operators)."""
+
+    properties: Unweighted
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolPlan(UnweightedPlan):
     """A max or average pool (A9). `head_room` is h: how far errors are shifted right before windows' are summed."""
 
     kind: str
@@ -201,7 +209,7 @@ class PoolPlan(OperatorPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddPlan(OperatorPlan):
+class AddPlan(UnweightedPlan):
     """The sum of two tensors (A9)."""
 
     size: int
@@ -210,8 +218,11 @@ class AddPlan(OperatorPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActivationPlan(OperatorPlan):
-    """relu, relu6, leaky_relu or tanh of a tensor (A9). `slope` is round(slope · 2^15) of a leaky ReLU, else 0."""
+class ActivationPlan(UnweightedPlan):
+    """A function of each number of a tensor (A9), `kind` as in operators/registry.py.
+
+    `slope` is round(slope · 2^15) of a leaky ReLU, else 0.
+    """
 
     kind: str
     size: int

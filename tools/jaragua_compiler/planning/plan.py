@@ -21,6 +21,7 @@ from jaragua_compiler.graph.tensors import (
     Graph,
     Operator,
     PoolOperator,
+    UnweightedOperator,
     build_graph,
 )
 from jaragua_compiler.planning.boards import Core
@@ -325,11 +326,16 @@ class _Planner:
         return max(NARROWEST, min(_width(terms, weights) if passes else OUTPUT_WIDTH, most))
 
     def _unweighted(self, operator: Operator, common: dict[str, object]) -> OperatorPlan:
+        assert isinstance(operator, UnweightedOperator)
         source, output = self._graph.tensors[operator.input], self._graph.tensors[operator.output]
         output_width = self._scales.widths[operator.output]
+        common = {**common, "properties": operator.properties}
         if isinstance(operator, PoolOperator):
             head_room = overlap_bits(operator.geometry, source.shape, average=operator.kind == "average")
-            shapes = {"input_shape": source.shape, "output_shape": (*operator.geometry.positions, source.shape[2])}
+            shapes = {
+                "input_shape": source.shape,
+                "output_shape": (*operator.geometry.positions, source.shape[2]),
+            }
             return PoolPlan(kind=operator.kind, geometry=operator.geometry, head_room=head_room, **shapes, **common)  # type: ignore[arg-type]
         if isinstance(operator, AddOperator):
             return AddPlan(size=source.size, relu=output.rectified, output_width=output_width, **common)  # type: ignore[arg-type]

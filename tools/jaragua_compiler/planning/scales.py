@@ -1,8 +1,8 @@
 """Which tensors share a width and an exponent, and where in a blob's header each exponent stands (A2.4, A6, A9.1).
 
-A pool and an activation other than tanh do not change the scale of what they read: their tensors form one group. The
-exponent of a group is stored as fx of every layer with weights that reads one of its tensors, as fy if the network's
-output is in it, and as an extra one behind fy if it would be stored nowhere else.
+An operator whose descriptor says so (`keeps_scale`) does not change the scale of what it reads: their tensors form one
+group. The exponent of a group is stored as fx of every layer with weights that reads one of its tensors, as fy if the
+network's output is in it, and as an extra one behind fy if it would be stored nowhere else.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaragua_compiler.graph.tensors import (
-    ActivationOperator,
     ConvOperator,
     DenseOperator,
     DepthwiseOperator,
     Graph,
     Operator,
-    PoolOperator,
+    UnweightedOperator,
 )
 
 OUTPUT_WIDTH = 15
@@ -78,4 +77,4 @@ def _groups(graph: Graph) -> list[int]:
 
 
 def _keeps_scale(operator: Operator) -> bool:
-    return isinstance(operator, PoolOperator) or (isinstance(operator, ActivationOperator) and operator.kind != "tanh")
+    return isinstance(operator, UnweightedOperator) and operator.properties.keeps_scale

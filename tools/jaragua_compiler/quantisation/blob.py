@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.graph.initial_weights import FloatArray, Weights
+from jaragua_compiler.operators.rounding import IntArray as IntArray
 from jaragua_compiler.planning.operators import WeightedPlan
 from jaragua_compiler.planning.plan import LOGIT_EXPONENT, PROBABILITY_EXPONENT, Plan
 from jaragua_compiler.quantisation.exponents import Exponents, check_exponents, tensor_exponents
@@ -20,7 +21,6 @@ BIAS_LIMIT = 1 << 30  # A2.3
 QUAD_ORDER = [0, 2, 1, 3]  # A8.6; its own inverse
 _HEADER = struct.Struct("<4sBBH8s")
 
-IntArray = npt.NDArray[np.int64]
 Int16Array = npt.NDArray[np.int16]
 IntegerWeights = list[tuple[IntArray, IntArray]]
 

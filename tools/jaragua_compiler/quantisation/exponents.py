@@ -16,7 +16,7 @@ from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.floating.layers import Floats
 from jaragua_compiler.graph.initial_weights import FloatArray, Weights
 from jaragua_compiler.graph.layers import ActivatedLayer
-from jaragua_compiler.planning.operators import ActivationPlan, AddPlan, DensePlan, OperatorPlan, WeightedPlan
+from jaragua_compiler.planning.operators import DensePlan, OperatorPlan, UnweightedPlan, WeightedPlan
 from jaragua_compiler.planning.plan import LOGIT_EXPONENT, Plan
 from jaragua_compiler.quantisation.ranges import Ranges
 
@@ -28,9 +28,6 @@ FROZEN_LARGEST = 127.5  # A10.1: what rounds to the largest int8
 ACTIVATION_HEADROOM = 2.0  # A2.6
 SHIFT_MIN, SHIFT_MAX = 2, 30  # A3.3
 BIAS_SHIFT_MIN, BIAS_SHIFT_MAX = -30, 14  # A5.6
-ADD_SHIFT_MAX = 30  # A9.6
-TANH_INPUT_MIN, TANH_INPUT_MAX = -4, 30  # A9.4
-TANH_OUTPUT_MIN, TANH_OUTPUT_MAX = 0, 15  # A9.4
 ANY_MIN, ANY_MAX = -63, 63  # what no rule limits
 
 Channels = tuple[tuple[int, ...], ...]
@@ -251,15 +248,16 @@ def blob_rules(plan: Plan) -> list[tuple[int, int, int, int]]:
 
 
 def _unweighted_rules(plan: Plan, step: OperatorPlan) -> Iterator[Rule]:
+    """The limits of an operator's descriptor, in terms of slots."""
+    assert isinstance(step, UnweightedPlan)
     slots = plan.scales.slots
     output = slots[step.output_tensor]
-    if isinstance(step, AddPlan):
-        for tensor in step.input_tensors:
-            yield Rule(slots[tensor], output, 0, ADD_SHIFT_MAX, f"shift of operator {step.step}", "A9.6")
-    if isinstance(step, ActivationPlan) and step.kind == "tanh":
-        source = slots[step.input_tensor]
-        yield Rule(source, None, TANH_INPUT_MIN, TANH_INPUT_MAX, f"input of operator {step.step}", "A9.4")
-        yield Rule(output, None, TANH_OUTPUT_MIN, TANH_OUTPUT_MAX, f"output of operator {step.step}", "A9.4")
+    for limit in step.properties.limits:
+        name = f"{limit.of} of operator {step.step}"
+        tensors = (step.output_tensor,) if limit.of == "output" else step.input_tensors
+        for tensor in tensors:
+            low = output if limit.of == "shift" else None
+            yield Rule(slots[tensor], low, limit.least, limit.most, name, step.properties.rule)
 
 
 def _weighted_rules(step: WeightedPlan, weights: tuple[int, ...], source: int, output: int) -> Iterator[Rule]:

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaragua_compiler.operators.rounding import rshift as rshift
+from jaragua_compiler.operators.rounding import sats as sats
+from jaragua_compiler.operators.rounding import satu as satu
 from jaragua_compiler.quantisation.blob import IntArray
 
 LOG2_E_Q14 = 23637  # A4.1
@@ -33,21 +36,6 @@ class Block(NamedTuple):
 
     values: IntArray
     exponent: int
-
-
-def rshift(values: IntArray, shift: int) -> IntArray:
-    """A1.1: divide by 2^shift, round half up."""
-    return values if shift == 0 else (values + (1 << (shift - 1))) >> shift
-
-
-def sats(values: IntArray, bits: int) -> IntArray:
-    """A1.2: clamp to [-2^bits, 2^bits - 1]."""
-    return np.clip(values, -(1 << bits), (1 << bits) - 1)
-
-
-def satu(values: IntArray, bits: int) -> IntArray:
-    """A1.2: clamp to [0, 2^bits - 1]."""
-    return np.clip(values, 0, (1 << bits) - 1)
 
 
 def summed_errors(first: Block, second: Block) -> Block:

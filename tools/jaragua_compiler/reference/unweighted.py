@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from jaragua_compiler.graph.conv_geometry import covered
+from jaragua_compiler.operators.descriptor import ONE_Q15, Format
+from jaragua_compiler.operators.registry import ACTIVATIONS
 from jaragua_compiler.planning.operators import ActivationPlan, AddPlan, PoolPlan
 from jaragua_compiler.quantisation.blob import IntArray
 from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_compiler.reference.arithmetic import Block, rshift, sats, satu
-
-ONE_Q15 = 1 << 15
-TANH_TABLE = [round(2**15 * math.tanh(k / 16)) for k in range(65)]  # A9.4: T
-TANH_INPUT_EXPONENT = 11
-TANH_INPUT_LIMIT = 8191
 
 
 def masked(error: IntArray, x: IntArray, rectified: bool) -> IntArray:
@@ -89,53 +84,20 @@ class ReferenceAdd:
 
 
 class ReferenceActivation:
-    """A9.1 to A9.4."""
+    """A9.1 to A9.4: the function of the plan's kind, and what A5.7 masks."""
 
     def __init__(self, step: ActivationPlan, exponents: tuple[int, ...]) -> None:
         self._step = step
-        self._input_exponent = exponents[step.input_tensor]
-        self._output_exponent = exponents[step.output_tensor]
+        self._function = ACTIVATIONS[step.kind]
+        source, output = exponents[step.input_tensor], exponents[step.output_tensor]
+        self._format = Format(source, output, step.output_width, step.slope)
 
     def forward(self, inputs: list[IntArray]) -> IntArray:
         """The activation of every number."""
-        (x,) = inputs
-        kind = self._step.kind
-        if kind == "relu":
-            return np.maximum(x, 0)
-        if kind == "relu6":
-            return np.clip(x, 0, self._six())
-        if kind == "leaky_relu":
-            return np.where(x < 0, rshift(x * self._step.slope, 15), x)
-        return sats(rshift(self._tanh(x), 15 - self._output_exponent), self._step.output_width)
+        return self._function.forward(inputs[0], self._format)
 
     def backward(self, inputs: list[IntArray], error: Block, rate: LearningRate) -> list[Block]:
         """The error times the activation's slope."""
         (x,) = inputs
-        values = error.values if self._step.kind == "relu" else rshift(error.values * self._slopes(x), 15)
+        values = self._function.backward(error.values, x, self._format)
         return [Block(masked(values, x, self._step.input_rectified), error.exponent)]
-
-    def _slopes(self, x: IntArray) -> IntArray:
-        """Q15."""
-        if self._step.kind == "relu6":
-            return np.where((x > 0) & (x < self._six()), ONE_Q15, 0)
-        if self._step.kind == "leaky_relu":
-            return np.where(x < 0, self._step.slope, ONE_Q15)
-        y = sats(self.forward([x]) << (15 - self._output_exponent), 15)
-        return ONE_Q15 - ((y * y) >> 15)
-
-    def _six(self) -> int:
-        """A9.2."""
-        largest = (1 << self._step.output_width) - 1
-        if self._input_exponent < 0:
-            return (6 + (1 << (-self._input_exponent - 1))) >> -self._input_exponent
-        return min(6 << self._input_exponent, largest)
-
-    def _tanh(self, x: IntArray) -> IntArray:
-        """A9.4: Q15."""
-        shift = self._input_exponent - TANH_INPUT_EXPONENT
-        q11 = rshift(x, shift) if shift > 0 else x << -shift
-        size = np.minimum(np.abs(q11), TANH_INPUT_LIMIT)
-        table = np.array(TANH_TABLE, dtype=np.int64)
-        low, high = table[size >> 7], table[(size >> 7) + 1]
-        value: IntArray = low + (((high - low) * (size & 127)) >> 7)
-        return np.where(q11 < 0, -value, value)

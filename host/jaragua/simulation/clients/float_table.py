@@ -21,6 +21,7 @@ from jaragua_compiler.graph.network import (
     MaxPool2D,
     Network,
 )
+from jaragua_compiler.operators.registry import ACTIVATIONS
 
 _WEIGHTED, _DEPTHWISE, _MAX_POOL, _AVERAGE_POOL, _ADD, _SAME = range(6)
 _KINDS: Final[dict[type[Layer], int]] = {
@@ -32,7 +33,7 @@ _KINDS: Final[dict[type[Layer], int]] = {
     GlobalAveragePool2D: _AVERAGE_POOL,
     Add: _ADD,
 }
-_ACTIVATIONS: Final = ("linear", "relu", "relu6", "leaky_relu", "tanh")
+_ACTIVATIONS: Final = ("linear", *ACTIVATIONS)  # the enumeration of float_clients.c
 _NUMBERS: Final = (
     *("source", "skip", "output"),
     *("in_rows", "in_columns", "in_channels", "out_rows", "out_columns", "out_channels"),
