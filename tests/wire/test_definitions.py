@@ -19,7 +19,6 @@ TABLES = tomllib.loads((files("jaragua.wire") / "definitions.toml").read_text(en
         (definitions.LogLevel, "log_levels"),
         (definitions.JobKind, "job_kinds"),
         (definitions.JobPhase, "job_states"),
-        (definitions.Operator, "operators"),
         (definitions.ResetCause, "reset_causes"),
     ],
 )

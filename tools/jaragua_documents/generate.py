@@ -17,6 +17,7 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "exit-codes": errors.exit_codes,
     "board-statuses": errors.statuses,
     "reset-causes": errors.reset_causes,
+    "operator-bits": lists.operator_bits,
     "strategies": lists.strategies,
     "boards": lists.boards,
     "model-defaults": lists.model_defaults,

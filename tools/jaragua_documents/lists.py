@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jaragua.strategies.registry import REGISTRY
+from jaragua.wire.definitions import OPERATOR_TEXTS
 from jaragua_compiler.planning.boards import boards as known_boards
 from jaragua_documents.markdown import code, table
 from jaragua_models import get, names
@@ -34,6 +35,12 @@ def boards() -> str:
             for board in known_boards()
         ),
     )
+
+
+def operator_bits() -> str:
+    """The bits of an identity's operators."""
+    rows = ((str(row.bit), code(row.name), row.meaning) for row in OPERATOR_TEXTS.values())
+    return table(("bit", "name", "meaning"), rows)
 
 
 def model_defaults() -> str:

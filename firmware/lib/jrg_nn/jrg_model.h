@@ -10,21 +10,9 @@
 
 #include <stdint.h>
 
-#include "core/jrg_nn_status.h" // jrg_nn_status
-#include "core/jrg_nn_types.h"  // jrg_model_info
-
-/* Bits of jrg_model_info.operators. */
-#define JRG_MODEL_OPERATOR_DENSE (1u << 0)
-#define JRG_MODEL_OPERATOR_RELU (1u << 1)
-#define JRG_MODEL_OPERATOR_SOFTMAX_CROSS_ENTROPY (1u << 2)
-#define JRG_MODEL_OPERATOR_MEAN_SQUARED_ERROR (1u << 3)
-#define JRG_MODEL_OPERATOR_CONV (1u << 4)
-#define JRG_MODEL_OPERATOR_DEPTHWISE (1u << 5)
-#define JRG_MODEL_OPERATOR_MAX_POOL (1u << 6)
-#define JRG_MODEL_OPERATOR_AVERAGE_POOL (1u << 7)
-#define JRG_MODEL_OPERATOR_ADD (1u << 8)
-#define JRG_MODEL_OPERATOR_ACTIVATION (1u << 9)
-#define JRG_MODEL_OPERATOR_ACCUMULATION (1u << 16) /* the image has sums for steps of several samples (A11.1) */
+#include "core/jrg_nn_operators.h" // JRG_MODEL_OPERATOR_DENSE
+#include "core/jrg_nn_status.h"    // jrg_nn_status
+#include "core/jrg_nn_types.h"     // jrg_model_info
 
 extern const jrg_model_info jrg_model;
 

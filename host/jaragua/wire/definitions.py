@@ -86,15 +86,36 @@ class JobPhase(IntEnum):
     CANCELLED = _number("job_states", "cancelled")
 
 
+@dataclass(frozen=True, slots=True)
+class OperatorText:
+    """One row of the table of operator bits: whether it is `of` a "model" or of the "board", and what it means."""
+
+    name: str
+    bit: int
+    of: str
+    meaning: str
+
+
+#: identity.operators: name -> bit and meaning.
+OPERATOR_TEXTS: Final[dict[str, OperatorText]] = {row["name"]: OperatorText(**row) for row in _TABLES["operator"]}
+_OPERATOR_BITS: Final = {name: row.bit for name, row in OPERATOR_TEXTS.items()}
+
+
 class Operator(IntEnum):
     """Bit numbers of identity.operators."""
 
-    DENSE = _number("operators", "dense")
-    RELU = _number("operators", "relu")
-    SOFTMAX_CROSS_ENTROPY = _number("operators", "softmax_cross_entropy")
-    MEAN_SQUARED_ERROR = _number("operators", "mean_squared_error")
-    ACCUMULATION = _number("operators", "accumulation")
-    ONLINE = _number("operators", "online")
+    DENSE = _OPERATOR_BITS["dense"]
+    RELU = _OPERATOR_BITS["relu"]
+    SOFTMAX_CROSS_ENTROPY = _OPERATOR_BITS["softmax_cross_entropy"]
+    MEAN_SQUARED_ERROR = _OPERATOR_BITS["mean_squared_error"]
+    CONV = _OPERATOR_BITS["conv"]
+    DEPTHWISE = _OPERATOR_BITS["depthwise"]
+    MAX_POOL = _OPERATOR_BITS["max_pool"]
+    AVERAGE_POOL = _OPERATOR_BITS["average_pool"]
+    ADD = _OPERATOR_BITS["add"]
+    ACTIVATION = _OPERATOR_BITS["activation"]
+    ACCUMULATION = _OPERATOR_BITS["accumulation"]
+    ONLINE = _OPERATOR_BITS["online"]
 
 
 class ResetCause(IntEnum):

@@ -24,6 +24,7 @@ from jaragua_compiler.graph.tensors import (
     UnweightedOperator,
     build_graph,
 )
+from jaragua_compiler.operators.bits import BITS
 from jaragua_compiler.planning.boards import Core
 from jaragua_compiler.planning.frozen import FrozenRows
 from jaragua_compiler.planning.identity import operator_identity
@@ -59,24 +60,10 @@ WEIGHT_FORMAT = "w16"
 SUM_BYTES = 4
 ACTIVE_ROW_BYTES = 12  # jrg_nn_active_row_w8
 
-OPERATOR_DENSE = 1 << 0
-OPERATOR_RELU = 1 << 1
-OPERATOR_SOFTMAX_CROSS_ENTROPY = 1 << 2
-OPERATOR_MEAN_SQUARED_ERROR = 1 << 3
-OPERATOR_CONV = 1 << 4
-OPERATOR_DEPTHWISE = 1 << 5
-OPERATOR_MAX_POOL = 1 << 6
-OPERATOR_AVERAGE_POOL = 1 << 7
-OPERATOR_ADD = 1 << 8
-OPERATOR_ACTIVATION = 1 << 9
-OPERATOR_ACCUMULATION = 1 << 16
-
-_OPERATOR_BITS: dict[type[Operator], int] = {
-    DenseOperator: OPERATOR_DENSE,
-    ConvOperator: OPERATOR_CONV,
-    DepthwiseOperator: OPERATOR_DEPTHWISE,
-    AddOperator: OPERATOR_ADD,
-    ActivationOperator: OPERATOR_ACTIVATION,
+_OPERATOR_NAMES: dict[type[Operator], str] = {
+    DenseOperator: "dense",
+    ConvOperator: "conv",
+    DepthwiseOperator: "depthwise",
 }
 _WEIGHTED = (DenseOperator, ConvOperator, DepthwiseOperator)
 
@@ -169,12 +156,11 @@ class Plan:
 
     @property
     def operators(self) -> int:
-        """Bit set of the operators an image for this network has (jrg_model.h)."""
-        loss = OPERATOR_SOFTMAX_CROSS_ENTROPY if self.network.classifier else OPERATOR_MEAN_SQUARED_ERROR
-        bits = loss | (OPERATOR_RELU if any(tensor.rectified for tensor in self.graph.tensors) else 0)
-        for operator in self.graph.operators:
-            bits |= _operator_bit(operator)
-        return bits | (OPERATOR_ACCUMULATION if self.accumulate else 0)
+        """Bit set of the operators an image for this network has (definitions.toml)."""
+        names = {_operator_name(operator) for operator in self.graph.operators} | {self.network.loss}
+        names |= {"relu"} if any(tensor.rectified for tensor in self.graph.tensors) else set()
+        names |= {"accumulation"} if self.accumulate else set()
+        return sum(BITS[name] for name in names)
 
     @property
     def branches(self) -> bool:
@@ -422,7 +408,5 @@ def _header_bytes(layers: int, scales: Scales) -> int:
     return (HEADER_FIXED_BYTES + 2 * layers + 1 + len(scales.extra) + 3) // 4 * 4
 
 
-def _operator_bit(operator: Operator) -> int:
-    if isinstance(operator, PoolOperator):
-        return OPERATOR_MAX_POOL if operator.kind == "max" else OPERATOR_AVERAGE_POOL
-    return _OPERATOR_BITS[type(operator)]
+def _operator_name(operator: Operator) -> str:
+    return operator.properties.bit if isinstance(operator, UnweightedOperator) else _OPERATOR_NAMES[type(operator)]

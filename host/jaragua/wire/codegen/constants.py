@@ -19,7 +19,6 @@ _CONSTANT_TABLES = {
     "limits": "JRG_LIMIT",
     "timing_ms": "JRG_MS",
     "counts": "JRG_COUNT",
-    "operators": "JRG_OPERATOR",
 }
 _ENUM_TABLES = {
     "frame_types": "jrg_frame_type",
@@ -52,6 +51,7 @@ def header_text(definitions: dict[str, Any]) -> str:
     """Return the C header for ``definitions``: constants, enums and ``jrg_status``."""
     parts = [_TOP]
     parts += [_constants(table, prefix, definitions[table]) for table, prefix in _CONSTANT_TABLES.items()]
+    parts.append(_operators(definitions["operator"]))
     parts += [_enum(name, definitions[table]) for table, name in _ENUM_TABLES.items()]
     parts.append(_enum("jrg_status", {entry["name"]: entry["number"] for entry in definitions["status"]}))
     protocol = definitions["protocol"]
@@ -73,9 +73,13 @@ def write_header(folder: Path) -> Path:
 def _constants(table: str, prefix: str, entries: dict[str, int]) -> str:
     lines = [f"/* [{table}] */"]
     for name, value in entries.items():
-        text = f"(1u << {value})" if table == "operators" else f"{value}u"
-        lines.append(f"#define {prefix}_{name.upper()} {text}")
+        lines.append(f"#define {prefix}_{name.upper()} {value}u")
     return "\n".join(lines) + "\n"
+
+
+def _operators(entries: list[dict[str, Any]]) -> str:
+    lines = [f"#define JRG_OPERATOR_{entry['name'].upper()} (1u << {entry['bit']})" for entry in entries]
+    return "\n".join(["/* [[operator]] */", *lines]) + "\n"
 
 
 def _enum(name: str, entries: dict[str, int]) -> str:
