@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.operators.descriptor import Activation, Format
-from jaragua_compiler.operators.registry import ACTIVATIONS, KINDS, UNWEIGHTED
+from jaragua_compiler.operators.registry import ACTIVATIONS, KINDS, UNWEIGHTED, activations_of
 
 ROOT = Path(__file__).parents[2]
 FORM = Format(input_exponent=10, output_exponent=12, output_width=15, slope=round(0.1 * 2**15))
@@ -57,6 +58,40 @@ def test_the_slope_is_that_of_finite_differences(name: str) -> None:
 
 def test_the_kinds_of_layers_are_the_activations_there_are() -> None:
     assert ("linear", *ACTIVATIONS) == KINDS
+
+
+class ArrayTensorFlow:
+    """The few functions of TensorFlow that a traced activation calls, on arrays."""
+
+    float32 = np.float32
+    nn = SimpleNamespace(relu=lambda x: np.maximum(x, 0), relu6=lambda x: np.clip(x, 0, 6))
+    tanh, maximum, minimum, greater, greater_equal, less = (
+        staticmethod(one) for one in (np.tanh, np.maximum, np.minimum, np.greater, np.greater_equal, np.less)
+    )
+
+    @staticmethod
+    def sigmoid(x: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-x))
+
+    @staticmethod
+    def cast(x: np.ndarray, dtype: type[np.float32]) -> np.ndarray:
+        return x.astype(dtype)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_traced_function_is_the_one_on_floats(name: str) -> None:
+    function, tf = ACTIVATIONS[name], ArrayTensorFlow()
+    x = np.linspace(-7, 7, 100).astype(np.float32)
+    y, error = function.float_forward(x, SLOPE), np.cos(3 * x)
+    assert function.traced_forward(tf, x, SLOPE) == pytest.approx(y, abs=1e-6)
+    back = function.float_backward(error, y, SLOPE)
+    assert function.traced_backward(tf, error, y, SLOPE) == pytest.approx(back, abs=1e-6)
+
+
+def test_front_ends_know_an_activation_by_its_own_name() -> None:
+    assert activations_of("keras") == {kind: kind for kind in KINDS[1:]}
+    assert activations_of("onnx") == {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid"}
+    assert activations_of("litert")["LOGISTIC"] == "sigmoid"
 
 
 def enumeration(path: Path, prefix: str) -> list[str]:

@@ -79,6 +79,17 @@ NETWORKS |= {
             Dense(3),
         ),
     ),
+    "sigmoids": Network(
+        "sigmoids",
+        (7, 6, 2),
+        (
+            Conv2D(4, activation="sigmoid"),
+            DepthwiseConv2D(padding="same", activation="sigmoid"),
+            Flatten(),
+            Dense(5, "sigmoid"),
+            Dense(3),
+        ),
+    ),
     "some channels": Network(
         "channels",
         (8, 8, 1),

@@ -30,6 +30,12 @@ IMAGE = (7, 6, 2)
 HEAD = (Flatten(), Dense(3))
 BODIES: dict[str, tuple[Layer, ...]] = {
     "dense": (Flatten(), Dense(5, "tanh"), Dense(3)),
+    "sigmoid": (
+        DepthwiseConv2D((3, 2), padding="same", activation="sigmoid"),
+        Flatten(),
+        Dense(5, "sigmoid"),
+        Dense(3),
+    ),
     "convolution, same": (Conv2D(4, (3, 2), (2, 1), "same", "tanh"), *HEAD),
     "convolution, padded": (Conv2D(3, (3, 3), (2, 2), ((0, 2), (1, 0)), "leaky_relu", slope=0.2), *HEAD),
     "two convolutions": (Conv2D(3, (2, 3), activation="relu"), Conv2D(2, (3, 3), (1, 2), "same"), *HEAD),

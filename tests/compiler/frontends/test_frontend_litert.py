@@ -12,6 +12,7 @@ import pytest
 from jaragua_compiler import CompileError
 from jaragua_compiler.frontends import from_keras, from_litert
 from jaragua_compiler.frontends.flatbuffer import FlatbufferError, Table, root
+from jaragua_compiler.frontends.litert import read_litert
 from jaragua_compiler.frontends.litert_file import Tensor, read_graph
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -33,9 +34,9 @@ def _options(model: Table, operator: int) -> Table:
 
 
 def _other_kind(model: Table) -> dict[int, bytes]:
-    """The first operator becomes a LOGISTIC (14), in both fields that number it."""
+    """The first operator becomes a FLOOR (8), in both fields that number it."""
     code = model.tables(1)[0]
-    return {_place(code, 0): b"\x0e", _place(code, 3): struct.pack("<i", 14)}
+    return {_place(code, 0): b"\x08", _place(code, 3): struct.pack("<i", 8)}
 
 
 def _no_input(model: Table) -> dict[int, bytes]:
@@ -55,7 +56,7 @@ def _other_shape(model: Table) -> dict[int, bytes]:
 
 
 REFUSED: dict[str, tuple[Callable[[Table], dict[int, bytes]], str]] = {
-    "unknown operator": (_other_kind, r"LiteRT operator 0 \(LOGISTIC\): there is no kernel for it"),
+    "unknown operator": (_other_kind, r"LiteRT operator 0 \(FLOOR\): there is no kernel for it"),
     "activation": (
         lambda m: {_place(_options(m, 0), 3): b"\x05"},
         r"operator 0 \(CONV_2D\): its activation is number 5",
@@ -111,6 +112,22 @@ def test_a_quantised_tensor_is_scaled_along_its_axis() -> None:
 def test_a_tensor_that_is_not_whole_is_refused(tensor: Tensor, message: str) -> None:
     with pytest.raises(CompileError, match=message):
         tensor.values()
+
+
+def test_a_logistic_operator_is_a_sigmoid(tmp_path: Path) -> None:
+    """The TANH (28) of a file becomes a LOGISTIC (14), in both fields that number it."""
+    content = bytearray(TRIO.read_bytes())
+    codes = root(bytes(content)).tables(1)
+    (code,) = [code for code in codes if content[_place(code, 0)] == 28]
+    content[_place(code, 0)] = 14
+    content[_place(code, 3) : _place(code, 3) + 4] = struct.pack("<i", 14)
+    (tmp_path / "logistic.tflite").write_bytes(content)
+    layers, others = (read_litert(path).network.layers for path in (tmp_path / "logistic.tflite", TRIO))
+    kinds = [getattr(layer, "activation", None) for layer in others]
+    assert [getattr(layer, "activation", None) for layer in layers] == [
+        "sigmoid" if kind == "tanh" else kind for kind in kinds
+    ]
+    assert "tanh" in kinds
 
 
 def test_operators_have_their_schemas_names() -> None:

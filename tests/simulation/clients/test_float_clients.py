@@ -40,6 +40,7 @@ IMAGE = (7, 6, 2)
 HEAD = (Flatten(), Dense(3))
 BODIES: dict[str, tuple[Layer, ...]] = {
     "dense": (Flatten(), Dense(5, "tanh"), Dense(4, "relu"), Dense(3)),
+    "sigmoid": (Conv2D(3, activation="sigmoid"), Flatten(), Dense(5, "sigmoid"), Dense(3)),
     "same": (Conv2D(4, (3, 2), (2, 1), "same", "relu"), Conv2D(3, (2, 2), activation="relu6"), *HEAD),
     "padded": (Conv2D(3, (3, 3), (2, 2), ((0, 2), (1, 0)), "leaky_relu", slope=0.2), *HEAD),
     "long rows, channels left over": (Conv2D(6, (3, 3), (2, 1), "same", "relu"), *HEAD),

@@ -8,15 +8,16 @@ from jaragua_compiler.operators.descriptor import Activation, ExponentLimit, Ker
 from jaragua_compiler.operators.leaky_relu import LeakyRelu
 from jaragua_compiler.operators.relu import Relu
 from jaragua_compiler.operators.relu6 import Relu6
+from jaragua_compiler.operators.sigmoid import Sigmoid
 from jaragua_compiler.operators.tanh import Tanh
 
-ActivationKind = Literal["linear", "relu", "relu6", "leaky_relu", "tanh"]
+ActivationKind = Literal["linear", "relu", "relu6", "leaky_relu", "tanh", "sigmoid"]
 """What a layer may end in; "linear" is none."""
 KINDS: Final[tuple[ActivationKind, ...]] = get_args(ActivationKind)
 
 #: By their names, in the order in which float_clients.c numbers them from 1 on.
 ACTIVATIONS: Final[dict[str, Activation]] = {
-    function.properties.name: function for function in (Relu(), Relu6(), LeakyRelu(), Tanh())
+    function.properties.name: function for function in (Relu(), Relu6(), LeakyRelu(), Tanh(), Sigmoid())
 }
 
 _POOL: Final = Kernel("unweighted/jrg_nn_pool.h", "jrg_nn_pool_forward")

@@ -1,4 +1,4 @@
-/* A9.1 to A9.4: activations that are operators of their own. */
+/* A9.1 to A9.4, A9.9: activations that are operators of their own. */
 #ifndef JRG_NN_ACTIVATE_H
 #define JRG_NN_ACTIVATE_H
 
@@ -12,6 +12,7 @@ typedef enum {
     JRG_NN_RELU6,
     JRG_NN_LEAKY_RELU,
     JRG_NN_TANH,
+    JRG_NN_SIGMOID,
 } jrg_nn_activation_kind;
 
 /* What one activation needs to know. */
@@ -54,6 +55,12 @@ JRG_NN_INLINE int32_t jrg_nn_tanh_q15(int32_t x, int32_t exponent)
     return q11 < 0 ? -value : value;
 }
 
+/* A9.9: sigmoid of x, Q15. */
+JRG_NN_INLINE int32_t jrg_nn_sigmoid_q15(int32_t x, int32_t exponent)
+{
+    return jrg_nn_rshift(32768 + jrg_nn_tanh_q15(x, exponent + 1), 1u);
+}
+
 /* One number. */
 JRG_NN_INLINE int16_t jrg_nn_activated(const jrg_nn_activate *activation, int32_t x)
 {
@@ -68,7 +75,8 @@ JRG_NN_INLINE int16_t jrg_nn_activated(const jrg_nn_activate *activation, int32_
     default:
         break;
     }
-    const int32_t value = jrg_nn_tanh_q15(x, activation->input_exponent);
+    const int32_t value = activation->kind == JRG_NN_SIGMOID ? jrg_nn_sigmoid_q15(x, activation->input_exponent)
+                                                             : jrg_nn_tanh_q15(x, activation->input_exponent);
     return (int16_t)jrg_nn_sats((int32_t)jrg_nn_rshift_any(value, (uint32_t)(15 - activation->output_exponent)), width);
 }
 
@@ -86,7 +94,7 @@ JRG_NN_INLINE int32_t jrg_nn_activation_error(const jrg_nn_activate *activation,
         break;
     default: {
         const int32_t q15 = jrg_nn_sats(y * (1 << (15 - activation->output_exponent)), 15u);
-        factor = 32768 - ((q15 * q15) >> 15);
+        factor = activation->kind == JRG_NN_SIGMOID ? (q15 * (32768 - q15)) >> 15 : 32768 - ((q15 * q15) >> 15);
         break;
     }
     }

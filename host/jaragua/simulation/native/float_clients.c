@@ -19,7 +19,7 @@ enum {
     JRG_FLOAT_ADD,
     JRG_FLOAT_SAME
 };
-enum { JRG_FLOAT_LINEAR, JRG_FLOAT_RELU, JRG_FLOAT_RELU6, JRG_FLOAT_LEAKY_RELU, JRG_FLOAT_TANH };
+enum { JRG_FLOAT_LINEAR, JRG_FLOAT_RELU, JRG_FLOAT_RELU6, JRG_FLOAT_LEAKY_RELU, JRG_FLOAT_TANH, JRG_FLOAT_SIGMOID };
 
 typedef struct {
     int32_t kind;
@@ -428,6 +428,8 @@ static float jrg_float_activated(const jrg_float_layer *layer, float value)
         return value >= 0.0f ? value : value * layer->slope;
     case JRG_FLOAT_TANH:
         return tanhf(value);
+    case JRG_FLOAT_SIGMOID:
+        return 0.5f * (1.0f + tanhf(0.5f * value));
     default:
         return value;
     }
@@ -540,6 +542,8 @@ static float jrg_float_slope_at(const jrg_float_layer *layer, float output)
         return output >= 0.0f ? 1.0f : layer->slope;
     case JRG_FLOAT_TANH:
         return 1.0f - output * output;
+    case JRG_FLOAT_SIGMOID:
+        return output * (1.0f - output);
     default:
         return 1.0f;
     }
