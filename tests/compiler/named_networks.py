@@ -69,6 +69,16 @@ NETWORKS |= {
         ),
     ),
 }
+NETWORKS["sigmoids"] = Network(
+    "sigmoids",
+    (9, 8, 2),
+    (
+        Conv2D(4, activation="sigmoid"),
+        DepthwiseConv2D(padding="same", activation="sigmoid"),
+        Flatten(),
+        Dense(3),
+    ),
+)
 NETWORKS |= {
     "every kind w8": replace(NETWORKS["every kind"], weights="w8"),
     "depthwise w8": replace(DEPTHWISE, weights="w8"),

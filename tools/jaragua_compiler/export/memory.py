@@ -56,7 +56,7 @@ _CODE_BYTES: dict[Core, dict[tuple[type[OperatorPlan], str], int]] = {
         (DepthwisePlan, "frozen"): 1600,
         (PoolPlan, ""): 600,
         (AddPlan, ""): 700,
-        (ActivationPlan, ""): 700,
+        (ActivationPlan, ""): 800,
     },
 }
 _BUFFER_KINDS = {

@@ -13,7 +13,7 @@ from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.operators.descriptor import Activation, Format
 from jaragua_compiler.operators.registry import ACTIVATIONS, KINDS, UNWEIGHTED, activations_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FORM = Format(input_exponent=10, output_exponent=12, output_width=15, slope=round(0.1 * 2**15))
 SLOPE = 0.1
 
