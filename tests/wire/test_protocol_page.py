@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jaragua.node.ranges import RANGES
+from jaragua.node.training.ranges import RANGES
 from jaragua.wire import definitions as wire
 
 PAGE = " ".join((Path(__file__).parents[2] / "docs" / "reference" / "protocol.md").read_text("utf-8").split())
