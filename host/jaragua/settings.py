@@ -2,8 +2,8 @@
 
 A section of a run's file is a frozen dataclass here; its fields are annotated with a `Setting`. What derives from them:
 the run file (`jaragua.config`), the options and `--set` of `jaragua simulate`, what a strategy asks of devices
-(`strategies.ClientWork`), the simulator (`simulation.Simulation`), the ranges of the messages (`node.ranges`), and the
-table in docs/reference/configuration.md.
+(`strategies.ClientWork`), the simulator (`simulation.Simulation`), the ranges of the messages (`node.training.ranges`),
+and the table in docs/reference/configuration.md.
 
 A setting with `default_from` has no default of its own: `jaragua.config` fills it in from the model or the strategy.
 """

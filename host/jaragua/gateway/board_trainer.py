@@ -47,7 +47,7 @@ class BoardRequests(Protocol):
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The board's errors in the words of `node.trainer`."""
+    """The board's errors in the words of `node.training.trainer`."""
     try:
         yield
     except BoardRestarted as error:
