@@ -37,7 +37,8 @@ def test_a3_to_a11_random_networks_give_the_same_bits(batch: int, engine_cache: 
 
 
 def test_the_random_networks_have_every_layer_kind_and_branches() -> None:
-    plans = [random_case(seed).compiled for batch in range(BATCHES) for seed in _seeds(batch)]
+    """Of 200, however many are compared: fewer need not have all of it."""
+    plans = [random_case(1_000_000 * SEED + number).compiled for number in range(200)]
     layers = [layer for compiled in plans for layer in compiled.network.layers]
     kinds = {type(layer).__name__ for layer in layers}
     activations = {getattr(layer, "activation", "linear") for layer in layers}
