@@ -12,7 +12,7 @@ import numpy.typing as npt
 from jaragua.errors import BoardError
 from jaragua.node.step_limits import step_limits
 from jaragua.settings import StepSettings
-from jaragua_compiler.engine_protocol import StepLimits
+from jaragua_compiler.engine_protocol import NO_LIMITS, StepLimits
 from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import exponents
@@ -61,7 +61,12 @@ class SampleSet:
         return replace(self, step=min(batch, len(self)) if batch else len(self))
 
     def limits(self, plan: Plan, blob: bytes) -> StepLimits:
-        """`settings` as an engine on this blob takes them. Raises: CompileError if the blob is bad."""
+        """`settings` as an engine on this blob takes them. Raises: CompileError if the blob is bad.
+
+        Settings that limit nothing need no blob: a job that continues with the working weights has none (L4.3).
+        """
+        if self.settings == StepSettings():
+            return NO_LIMITS
         return step_limits(plan, exponents(plan, blob), self.settings)
 
 
