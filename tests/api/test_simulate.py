@@ -140,7 +140,7 @@ def test_two_results_differ_by_a_paired_interval(trained: jaragua.Result) -> Non
     expected = paired_interval(trained.scores, other.scores)
     assert (found.low, found.mean, found.high) == (expected.low, expected.mean, expected.high)
     with pytest.raises(ConfigurationError, match="same held-out tasks"):
-        trained.difference(jaragua.simulate("sine", **(FEW | {"rounds": 0, "seed": 2})))
+        trained.difference(jaragua.simulate("sine", seed=2, **FEW))
 
 
 def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
@@ -154,6 +154,16 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         jaragua.simulate("sine", rounds=-1)
     with pytest.raises(ConfigurationError, match="No such file"):
         jaragua.simulate(tmp_path / "run.toml")
+
+
+def test_settings_that_change_nothing_are_not_silently_ignored() -> None:
+    with pytest.warns(UserWarning, match=r"^rounds, strategy\.combine: 'scratch' trains nothing") as caught:
+        jaragua.simulate("sine", strategy="scratch", settings={"strategy.combine": "median"}, rounds=3, eval_tasks=2)
+    assert [one.filename for one in caught] == [__file__]
+    with pytest.warns(UserWarning, match=r"^client\.shots: 'rounds=0' only evaluates"):
+        jaragua.simulate("sine", rounds=0, eval_tasks=2, settings={"client.shots": 4})
+    with pytest.raises(UsageError, match=r"without round\.buffer, round\.max_staleness would change nothing"):
+        jaragua.simulate("sine", settings={"round.max_staleness": 3}, **FEW)
 
 
 def test_a_result_is_readable(trained: jaragua.Result) -> None:

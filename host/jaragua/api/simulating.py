@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -20,6 +21,7 @@ from jaragua.models import is_file
 from jaragua.settings import SHORT_NAMES
 from jaragua.simulation import simulate as run_simulation
 from jaragua.simulation.models import model_for
+from jaragua.simulation.notes import PYTHON, notes_on, settings_in
 from jaragua.simulation.settings import OnProgress, Simulation, simulation_of
 from jaragua.strategies import Strategy, Vector, registry
 from jaragua.strategies.vectors import flat
@@ -82,8 +84,15 @@ def simulate(
         jaragua.errors.DataError: The data are missing, or too few.
         jaragua.errors.RunError: The strategy failed, or the directory cannot be used.
         TypeError: A short name that there is not.
+
+    Warns:
+        UserWarning: A setting that changes nothing here, data that no device has, or no C compiler (slow).
     """
-    wanted = _wanted(run, _changes(strategy, settings or {}, short))
+    changes = _changes(strategy, settings or {}, short)
+    wanted = _wanted(run, changes)
+    given = settings_in(changes) | ({"directory"} if directory is not None else set())
+    for note in notes_on(given, wanted, PYTHON):
+        warnings.warn(note, stacklevel=3)  # of the caller: `one_tree` stands between
     outcome = run_simulation(
         wanted,
         workers=workers,

@@ -53,15 +53,15 @@ def simulate(given: Given) -> None:
     """
     # Simulations have workers of their own: more threads in a product of small matrices only get in their way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from jaragua.cli import idle_options
-    from jaragua.simulation import weights_file
+    from jaragua.simulation import notes, weights_file
     from jaragua.simulation.settings import simulation_of
 
     changed = changes(given, SETTINGS, given["set_"] or [])
     config = _configuration(given, changed)
     wanted = simulation_of(config)
     folder = given["directory"] or _folder_of(given["run"], config)
-    idle_options.check(_asked(given, changed), wanted)
+    for note in notes.notes_on(_asked(given, changed), wanted, notes.COMMAND_LINE):
+        output.say(f"note: {note}")
     if given["save"]:
         weights_file.check_place(given["save"])
     first = weights_file.read(given["start"], wanted) if given["start"] else None
@@ -91,31 +91,21 @@ def _folder_of(run: Path | None, config: RunConfig) -> Path | None:
 
 def _asked(given: Given, changed: dict[str, Any]) -> set[str]:
     """What stands on the command line: keys of settings, and names of the other options."""
-    keys = {".".join(key.split(".")[:2]) for key in changed}
-    return keys | (set(given.named) - {one.name for one in SETTINGS} - {"set_"})
+    from jaragua.simulation.notes import settings_in
+
+    return settings_in(changed) | (set(given.named) - {one.name for one in SETTINGS} - {"set_"})
 
 
 def _run(wanted: Simulation, folder: Path | None, how: dict[str, Any]) -> SimulationResult:
     from jaragua.cli.simulate_progress import progress
     from jaragua.simulation import simulate as run_simulation
 
-    _say_without_a_compiler()
     try:
         with progress(wanted.rounds) as on_progress:
             return run_simulation(wanted, state_folder=folder, on_progress=on_progress, **how)
     except KeyboardInterrupt:
         hint = "give the same command to continue" if folder else "with --directory FOLDER it could be continued"
         raise Interrupted("stopped" + ("; what was learned is saved" if folder else ""), hint) from None
-
-
-def _say_without_a_compiler() -> None:
-    from jaragua_compiler.engines.host_build import has_compiler
-
-    if not has_compiler():
-        output.say(
-            "note: there is no C compiler on the PATH, so NumPy computes the devices: the same integers, but a hundred "
-            "times slower. Install one (sudo apt install gcc libc6-dev) to simulate many devices."
-        )
 
 
 def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:

@@ -1,20 +1,24 @@
-"""Options of `jaragua simulate` that were given and change nothing: refused, or said, but never silently ignored."""
+"""What a user is told before a simulation begins, on the command line and in Python.
+
+Settings that were given and change nothing are refused, or said, but never silently ignored. So are data that no device
+has, and a missing C compiler.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
-from jaragua.cli import output
 from jaragua.errors import UsageError
 from jaragua.settings import SHORT_NAMES
-from jaragua.simulation import Buffered, Simulation
 from jaragua.simulation.models import model_named
 from jaragua.simulation.rounds.simulation import create_strategy, with_options
+from jaragua.simulation.settings import Buffered, Simulation
 from jaragua.strategies import REGISTRY, Strategy
 from jaragua.strategies.registry import work_of
+from jaragua_compiler.engines.host_build import has_compiler
 from jaragua_models import HasOwners
 
 #: Of training alone, in the order of the help.
@@ -29,54 +33,99 @@ _OF_THE_CLOCK: Final = (
     *("round.max_staleness", "round.staleness_exponent"),
     *("simulation.compute_time_sigma", "simulation.slow_fraction", "simulation.slow_factor"),
 )
-#: Options of `jaragua simulate`, by their keys.
+#: Short names of settings, by their keys.
 _OPTIONS: Final = {key: name for name, key in SHORT_NAMES.items()}
 _OF_A_STRATEGY: Final = ("strategy.alpha", "strategy.alpha_final", "client.passes", "client.batch")
 #: Options, and why they change nothing.
 Idle: TypeAlias = tuple[list[str], str]
+_NO_COMPILER: Final = (
+    "there is no C compiler on the PATH, so NumPy computes the devices: the same integers, but a hundred times slower. "
+    "Install one (sudo apt install gcc libc6-dev) to simulate many devices."
+)
 #: Fewer updates cannot be told apart (`OutlierFilter`).
 _FEWEST_FOR_OUTLIERS: Final = 3
 
 
-def check(given: Collection[str], wanted: Simulation) -> None:
-    """given: what stands on the command line, keys of settings and names of other options.
+@dataclass(frozen=True)
+class Spelling:
+    """How a user writes settings that have a short name, and other options."""
 
-    Raises: UsageError, ConfigurationError.
+    prefix: str
+    space: str
+    """In a name of several words."""
+    joint: str
+    """Between a name and its value."""
+
+    def name(self, key: str) -> str:
+        """A setting by its short name or its key, or another option."""
+        if "." in key and key not in _OPTIONS:
+            return key
+        return self.prefix + _OPTIONS.get(key, key).replace("_", self.space)
+
+    def value(self, key: str, value: object) -> str:
+        """Such a setting with a value."""
+        return f"{self.name(key)}{self.joint}{value}"
+
+
+COMMAND_LINE: Final = Spelling("--", "-", " ")
+PYTHON: Final = Spelling("", "_", "=")
+
+
+def settings_in(changes: Iterable[str]) -> set[str]:
+    """The settings among keys of changes, which may reach into options: `strategy.options.proximal`."""
+    return {".".join(key.split(".")[:2]) for key in changes}
+
+
+def notes_on(given: Collection[str], wanted: Simulation, spelling: Spelling) -> list[str]:
+    """Sentences for the user. given: what was asked for, keys of settings and names of other options.
+
+    Raises: UsageError for what cannot be meant, ConfigurationError.
     """
-    _require("strategy.trim", given, wanted.combine == "trimmed-mean", "strategy.combine=trimmed-mean")
-    _require("save_every", given, bool({"directory", "run"} & set(given)), "--directory FOLDER or a run's file")
-    clock = wanted.buffered
-    for name in _OF_THE_CLOCK:
-        _require(name, given, clock is not None, "round.buffer")
-    _require("simulation.slow_factor", given, clock is None or clock.slow_fraction > 0, "simulation.slow_fraction")
+    _check(given, wanted, spelling)
     whole = with_options(wanted)
     strategy = create_strategy(whole)
     trains = strategy.TRAINS and whole.rounds > 0
-    for options, reason in (_in_training if trains else _without_training)(given, whole, strategy):
-        output.say(f"note: {', '.join(map(_written, options))}: {reason}")
+    found = [
+        f"{', '.join(map(spelling.name, options))}: {reason}"
+        for options, reason in (_in_training if trains else _without_training)(given, whole, strategy, spelling)
+    ]
     if "client.replay_buffer_size" in given and _passes_once(whole, strategy, trains):
-        output.say("note: client.replay_buffer_size: devices go over their samples once, so it changes nothing")
-    if trains and (excluded := _owners_excluded(given, whole)):
-        output.say(f"note: {excluded}")
+        found.append("client.replay_buffer_size: devices go over their samples once, so it changes nothing")
+    if trains and (excluded := _owners_excluded(given, whole, spelling)):
+        found.append(excluded)
+    return found if has_compiler() else [*found, _NO_COMPILER]
 
 
-def _require(name: str, given: Collection[str], works: bool, with_what: str) -> None:
-    if name in given and not works:
-        message = f"without {with_what}, {_written(name)} would change nothing"
-        raise UsageError(message, f"add {with_what}, or leave {_written(name)} out")
+def _check(given: Collection[str], wanted: Simulation, spelling: Spelling) -> None:
+    """Raises: UsageError for a setting that takes another one."""
+
+    def require(name: str, works: bool, with_what: str) -> None:
+        if name in given and not works:
+            message = f"without {with_what}, {spelling.name(name)} would change nothing"
+            raise UsageError(message, f"add {with_what}, or leave {spelling.name(name)} out")
+
+    require("strategy.trim", wanted.combine == "trimmed-mean", "strategy.combine=trimmed-mean")
+    require("save_every", bool({"directory", "run"} & set(given)), "--directory FOLDER or a run's file")
+    clock = wanted.buffered
+    for name in _OF_THE_CLOCK:
+        require(name, clock is not None, "round.buffer")
+    require("simulation.slow_factor", clock is None or clock.slow_fraction > 0, "simulation.slow_fraction")
 
 
-def _in_training(given: Collection[str], wanted: Simulation, strategy: Strategy) -> Iterator[Idle]:
+def _in_training(given: Collection[str], wanted: Simulation, strategy: Strategy, spelling: Spelling) -> Iterator[Idle]:
     """What changes nothing in this training: left to who compares strategies by one command."""
     if options := [name for name in _OF_A_STRATEGY if _unmoved(name, given, wanted)]:
         yield options, f"'{wanted.strategy}' does not ask for it, or not in so few rounds: it changes nothing"
     yield from _with_few_updates(given, wanted, _updates(strategy, wanted))
     if wanted.buffered:
-        yield from _on_the_clock(given, wanted, wanted.buffered)
+        yield from _on_the_clock(given, wanted, wanted.buffered, spelling)
 
 
-def _without_training(given: Collection[str], wanted: Simulation, strategy: Strategy) -> Iterator[Idle]:
-    why = "'--rounds 0' only evaluates" if strategy.TRAINS else f"'{wanted.strategy}' trains nothing"
+def _without_training(
+    given: Collection[str], wanted: Simulation, strategy: Strategy, spelling: Spelling
+) -> Iterator[Idle]:
+    evaluates = f"'{spelling.value('run.rounds', 0)}' only evaluates"
+    why = evaluates if strategy.TRAINS else f"'{wanted.strategy}' trains nothing"
     kept = {"run.rounds"} if strategy.TRAINS else set[str]()
     if "evaluation.learning_rate" not in given:
         kept.add("client.learning_rate")  # devices adapt with it
@@ -90,13 +139,14 @@ def _passes_once(wanted: Simulation, strategy: Strategy, trains: bool) -> bool:
     return wanted.evaluation.passes == 1 and (once or not trains)
 
 
-def _owners_excluded(given: Collection[str], wanted: Simulation) -> str:
+def _owners_excluded(given: Collection[str], wanted: Simulation, spelling: Spelling) -> str:
     """What nobody asked for: data that lies idle, as a simulation has only as many devices as train in a round."""
     tasks, devices = model_named(wanted.task).tasks, len(wanted.devices)
     if "simulation.devices" in given or not isinstance(tasks, HasOwners) or tasks.owners() <= devices:
         return ""
     owners, verb = tasks.owners(), "has a device" if devices == 1 else "have devices"
-    return f"{devices} of the {owners} who own training data {verb}; --devices {owners} lets all take turns"
+    all_of_them = spelling.value("simulation.devices", owners)
+    return f"{devices} of the {owners} who own training data {verb}; {all_of_them} lets all take turns"
 
 
 def _with_few_updates(given: Collection[str], wanted: Simulation, updates: int) -> Iterator[Idle]:
@@ -113,10 +163,11 @@ def _with_few_updates(given: Collection[str], wanted: Simulation, updates: int) 
         yield ["strategy.outlier_factor"], f"of {updates} updates none can be told to be far: nothing is left out"
 
 
-def _on_the_clock(given: Collection[str], wanted: Simulation, clock: Buffered) -> Iterator[Idle]:
+def _on_the_clock(given: Collection[str], wanted: Simulation, clock: Buffered, spelling: Spelling) -> Iterator[Idle]:
     aged = [name for name in ("round.max_staleness", "round.staleness_exponent") if name in given]
     if aged and clock.buffer == wanted.clients:
-        yield aged, "rounds whose buffer is as large as --clients have no older starts"
+        clients = spelling.name("strategy.clients_per_round")
+        yield aged, f"rounds whose buffer is as large as {clients} have no older starts"
     if clock.slow_fraction and not math.floor(clock.slow_fraction * len(wanted.devices) + 0.5):  # V3
         yield ["simulation.slow_fraction"], f"of {len(wanted.devices)} devices it is none, rounded to whole ones"
 
@@ -145,10 +196,3 @@ def _updates(strategy: Strategy, wanted: Simulation) -> int:
     if work_of(strategy, 1).pooled:
         return 1
     return wanted.buffered.buffer if wanted.buffered else wanted.clients
-
-
-def _written(name: str) -> str:
-    """As a user writes it: an option, or the key that --set takes."""
-    if "." in name and name not in _OPTIONS:
-        return name
-    return f"--{_OPTIONS.get(name, name).replace('_', '-')}"
