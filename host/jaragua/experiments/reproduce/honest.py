@@ -151,7 +151,7 @@ def simulations(task: str, row: Row, rounds: int, seeds: Sequence[int]) -> Itera
             alpha=defaults.alpha,
             alpha_final=0.0,
             passes=max(kind.PASSES, defaults.training_passes),
-            evaluation=EvaluationSettings(tasks=1, queries=defaults.queries),
+            evaluation=EvaluationSettings(tasks=1, shots=defaults.shots, queries=defaults.queries),
         )
         for seed in seeds:
             yield replace(plain, seed=seed, **changes)
