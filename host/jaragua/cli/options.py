@@ -1,8 +1,7 @@
-"""Options from tables: of a verb that has many, and of settings, whose help and range stand in `jaragua.settings`.
+"""The options of a verb that has many, in one value.
 
-@app.command()
-@takes(setting("run.seed"), Option("json", bool, "Print one JSON document.", False))
-def verb(given: Given) -> None: ...
+`from_fields(Options)` takes them from the fields of a dataclass, annotated as typer wants. `takes(…)` takes them from a
+table, which may have settings in it: their help and range stand in `jaragua.settings`.
 """
 
 from __future__ import annotations

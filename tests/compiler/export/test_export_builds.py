@@ -9,21 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import named_networks
 import pytest
 
 from jaragua_bench.emulated import toolchain
 from jaragua_bench.emulated.float_code import float_code
 from jaragua_compiler import Dense, Network, initial_weights
 from jaragua_compiler.export import Choice, Compiled, compile_model, write_folder
-from jaragua_compiler.graph.network import (
-    Add,
-    AveragePool2D,
-    Conv2D,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    MaxPool2D,
-)
+from jaragua_compiler.graph.network import Conv2D, DepthwiseConv2D, Flatten
 from jaragua_compiler.planning.boards import find_board
 from strict_c import STRICT
 
@@ -52,20 +45,7 @@ NETWORKS = {
 NETWORKS |= {
     "int8": replace(NETWORKS["classifier"], weights="w8"),
     "int8 convolutions": replace(NETWORKS["convolutions"], weights="w8"),
-    "every kind": Network(
-        "every-kind",
-        (9, 8, 2),
-        (
-            Conv2D(4, padding="same", activation="leaky_relu"),
-            DepthwiseConv2D(padding="same", activation="relu6"),
-            Add(skip=0),
-            MaxPool2D(),
-            AveragePool2D((2, 1)),
-            Conv2D(6, activation="tanh", padding="same"),
-            GlobalAveragePool2D(),
-            Dense(3),
-        ),
-    ),
+    "every kind": named_networks.NETWORKS["every kind"],
 }
 
 NETWORKS |= {

@@ -38,5 +38,5 @@ def test_without_ray_the_extra_is_named(make: Any, monkeypatch: pytest.MonkeyPat
 
 def test_a_mixed_fleet_is_refused(make: Any) -> None:
     """On a worker the first devices of its share would compute in float32, and R14 would be lost on the way back."""
-    with pytest.raises(ConfigurationError, match=r"--float-fraction.*--ray"):
+    with pytest.raises(ConfigurationError, match=r"float_fraction.*--ray"):
         simulate(make(engine="w8", float_fraction=0.2), ray="local")

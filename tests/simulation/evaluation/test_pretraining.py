@@ -177,7 +177,7 @@ def test_own_data_with_names_of_the_tasks_own(make: Any, tmp_path: Path) -> None
         ({"task": "sine", "ways": 1}, r"labels of a task's own: those of 'sine' mean the same in every task"),
         ({"task": "presence", "ways": 2}, r"labels of a task's own: those of 'presence' mean the same"),
         ({"buffered": Buffered(2)}, "with a buffer: it trains on the samples of all devices in one place"),
-        ({"float_fraction": 0.5}, r"float-fraction.*it trains in one place, and all of it in float32"),
+        ({"float_fraction": 0.5}, r"float_fraction.*it trains in one place, and all of it in float32"),
         ({"options": {"upload_fraction": 0.5}}, "sends nothing but raw samples"),
     ],
 )

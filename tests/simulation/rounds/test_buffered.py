@@ -125,7 +125,7 @@ def test_a_folder_of_another_clock_is_refused(slow: Any, tmp_path: Path, other: 
         ({"buffered": Buffered(2, slow_factor=0.5)}, r"slow_factor is 0\.5"),
         ({"strategy": "transfer"}, "'transfer' cannot be simulated with a buffer: it trains on the samples of all"),
         ({"strategy": "scratch"}, "it trains nothing"),
-        ({"float_fraction": 0.5}, "float-fraction"),
+        ({"float_fraction": 0.5}, r"simulation\.float_fraction"),
     ],
 )
 def test_what_does_not_go_together_is_refused(slow: Any, changes: dict[str, Any], sentence: str) -> None:

@@ -7,6 +7,7 @@ An activation other than ReLU is an operator of its own, behind the layer that e
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,13 +58,13 @@ class Operator:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnweightedOperator(Operator):
+class UnweightedOperator(Operator, ABC):
     """An operator without weights; what it is stands in its descriptor (jaragua_compiler.operators)."""
 
     @property
+    @abstractmethod
     def properties(self) -> Unweighted:
         """The properties of its descriptor."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from jaragua import strategies
 from jaragua.errors import ConfigurationError
-from jaragua.settings import all_keys
+from jaragua.settings import keys_of, limits
 from jaragua.simulation.clients.engine import Trained, VirtualFleet
 from jaragua.simulation.rounds.state import RoundCounts, SavedArrays, State
 from jaragua.simulation.scheduling.draws import Draw
@@ -122,8 +122,8 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
 
 def _check_range(name: str, value: float) -> None:
     """Raises: ConfigurationError for a value that a run's file could not have."""
-    setting = next(one.setting for one in all_keys() if one.name == name)
-    least, most = setting.least or 0, math.inf if setting.most is None else setting.most
+    section = "round" if name in keys_of("round") else "simulation"
+    least, most = limits(f"{section}.{name}")
     least = max(least, 1) if name == "buffer" else least  # 0 in a file is a simulation without one
     if not (least <= value <= most and math.isfinite(value)):
         possible = f"{least:g} to {most:g}" if math.isfinite(most) else f"a number from {least:g} on"
@@ -134,7 +134,7 @@ def _obstacle(simulation: Simulation, strategy: Strategy) -> str:
     if reason := strategies.fleet_obstacle(strategy):
         return reason
     if simulation.float_fraction:
-        return "who computes in float32 goes by the place in a round of its own (--float-fraction)"
+        return "who computes in float32 goes by the place in a round of its own (simulation.float_fraction)"
     return ""
 
 

@@ -114,7 +114,7 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
         raise ConfigurationError(message, f"at least as many devices, or at most {devices} clients")
     if simulation.float_fraction and (reason := _no_mixed_fleet(simulation, strategy)):
         raise ConfigurationError(
-            f"no fraction in float32 (--float-fraction) among these devices: {reason}", "leave it out"
+            f"no fraction in float32 (simulation.float_fraction) among these devices: {reason}", "leave it out"
         )
     if simulation.start and (strategy.TRUE_CLASSES or not strategy.TRAINS):
         message = f"'{simulation.strategy}' has first weights of its own, and would take none of --start"
@@ -389,7 +389,8 @@ def _ray_fleet(simulation: Simulation, address: str, workers: int | None) -> Vir
     """Raises: ConfigurationError, ToolError."""
     if simulation.float_fraction:  # who computes in float32 goes by the place in a round, and a share of it has its own
         message = (
-            "no fraction in float32 (--float-fraction) on a cluster (--ray): each worker has some devices of a round"
+            "no fraction in float32 (simulation.float_fraction) on a cluster (--ray): "
+            "each worker has some devices of a round"
         )
         raise ConfigurationError(message, "leave one of the two out")
     return RayFleet(partial(fleet_of_one_thread, simulation), address, workers)
