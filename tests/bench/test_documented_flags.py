@@ -9,9 +9,10 @@ import pytest
 from jaragua_bench.emulated import emulator, toolchain
 from jaragua_bench.steps.random_steps import random_steps
 from jaragua_bench.steps.steps import Step, read_output, write_input
-from jaragua_compiler import Conv2D, Dense, DepthwiseConv2D, Flatten, Network, emit
+from jaragua_compiler import Network, emit
 from jaragua_compiler.codegen.emitter import SOURCE_NAME
 from jaragua_compiler.engines.native import kernel_folder
+from jaragua_compiler.graph import layers
 from jaragua_compiler.planning.plan import Plan, plan
 
 pytestmark = pytest.mark.board
@@ -19,14 +20,14 @@ pytestmark = pytest.mark.board
 PRAGMA = '#pragma GCC optimize("O2", "no-schedule-insns")\n'
 STEPS = 12
 LAYERS = (
-    Conv2D(8, stride=(2, 2), padding="same", activation="relu"),
-    DepthwiseConv2D(padding="same", activation="relu"),
-    Conv2D(16, padding="same", activation="tanh"),
-    Flatten(),
-    Dense(5),
+    layers.Conv2D(8, stride=(2, 2), padding="same", activation="relu"),
+    layers.DepthwiseConv2D(padding="same", activation="relu"),
+    layers.Conv2D(16, padding="same", activation="tanh"),
+    layers.Flatten(),
+    layers.Dense(5),
 )
 NETWORKS = {
-    "dense": Network("dense", 64, (Dense(32, "relu"), Dense(10))),
+    "dense": Network("dense", 64, (layers.Dense(32, "relu"), layers.Dense(10))),
     "images": Network("images", (12, 12, 1), LAYERS),
     "int8": Network("int8", (12, 12, 1), LAYERS, weights="w8"),
 }

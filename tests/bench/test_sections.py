@@ -9,14 +9,18 @@ import pytest
 from jaragua_bench.emulated import board
 from jaragua_bench.emulated.sections import OperatorCount, marked
 from jaragua_bench.steps.random_steps import random_steps
-from jaragua_compiler import Conv2D, Dense, Flatten, MaxPool2D, Network, plan
+from jaragua_compiler import Network, plan
 from jaragua_compiler.codegen.emitter import SOURCE_NAME, emitted_files
+from jaragua_compiler.graph import layers
 from jaragua_compiler.planning.plan import Plan
 
 pytestmark = pytest.mark.board
 
 IMAGES = Network(
-    "images", (8, 8, 1), (Conv2D(4, padding="same", activation="tanh"), MaxPool2D(), Flatten(), Dense(3)), weights="w8"
+    "images",
+    (8, 8, 1),
+    (layers.Conv2D(4, padding="same", activation="tanh"), layers.MaxPool2D(), layers.Flatten(), layers.Dense(3)),
+    weights="w8",
 )
 CALL_INSTRUCTIONS = 40  # of a step that belong to no operator: entry, return, the result
 UNLIKE_PART = 0.001  # of a step that the compiler may do another way because of a mark

@@ -5,26 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from jaragua_compiler import CompileError, Network, plan
-from jaragua_compiler.graph.layers import (
-    Activation,
-    ActivationKind,
-    Add,
-    AveragePool2D,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    Layer,
-    MaxPool2D,
-    Padding,
-)
+from jaragua_compiler.graph import layers as kinds
+from jaragua_compiler.graph.layers import ActivationKind, Padding
 from jaragua_compiler.operators.registry import KINDS
 
 CNN = Network(
     "cnn",
     (28, 28, 1),
-    (Conv2D(8, (3, 3), (2, 2), "same", "relu"), Conv2D(16, (3, 3), (2, 2), "same", "relu"), Flatten(), Dense(5)),
+    (
+        kinds.Conv2D(8, (3, 3), (2, 2), "same", "relu"),
+        kinds.Conv2D(16, (3, 3), (2, 2), "same", "relu"),
+        kinds.Flatten(),
+        kinds.Dense(5),
+    ),
 )
 
 # 3 x 3 weights over one channel (kernels of their own), three times: uneven padding, strides 1 to 3, one position.
@@ -32,13 +25,13 @@ ONE_CHANNEL = Network(
     "onechannel",
     (14, 13, 1),
     (
-        Conv2D(1, (3, 3), (1, 2), ((2, 0), (0, 1)), "relu"),
-        Conv2D(1, (3, 3), (2, 1), "valid"),
-        Conv2D(5, (3, 3), (3, 3), ((0, 1), (1, 0)), "relu"),
-        Conv2D(1, (2, 1)),
-        Conv2D(4, (3, 3), (3, 1), "same"),
-        Flatten(),
-        Dense(3),
+        kinds.Conv2D(1, (3, 3), (1, 2), ((2, 0), (0, 1)), "relu"),
+        kinds.Conv2D(1, (3, 3), (2, 1), "valid"),
+        kinds.Conv2D(5, (3, 3), (3, 3), ((0, 1), (1, 0)), "relu"),
+        kinds.Conv2D(1, (2, 1)),
+        kinds.Conv2D(4, (3, 3), (3, 1), "same"),
+        kinds.Flatten(),
+        kinds.Dense(3),
     ),
 )
 
@@ -47,15 +40,15 @@ EIGHTS = Network(
     "eights",
     (9, 8, 8),
     (
-        Conv2D(16, (3, 3), (1, 1), "same", "relu"),
-        Conv2D(8, (2, 3), (2, 1), ((1, 0), (2, 0)), "relu"),
-        Conv2D(24, (1, 1), (1, 1), "valid", "relu"),
-        Conv2D(8, (3, 2), (3, 2), ((2, 2), (0, 1)), "relu"),
-        Conv2D(9, (5, 5), (1, 1), "same", "relu"),
-        Conv2D(8, (2, 3), (1, 3), "valid", "relu"),
-        Conv2D(5, (1, 1)),
-        Flatten(),
-        Dense(3),
+        kinds.Conv2D(16, (3, 3), (1, 1), "same", "relu"),
+        kinds.Conv2D(8, (2, 3), (2, 1), ((1, 0), (2, 0)), "relu"),
+        kinds.Conv2D(24, (1, 1), (1, 1), "valid", "relu"),
+        kinds.Conv2D(8, (3, 2), (3, 2), ((2, 2), (0, 1)), "relu"),
+        kinds.Conv2D(9, (5, 5), (1, 1), "same", "relu"),
+        kinds.Conv2D(8, (2, 3), (1, 3), "valid", "relu"),
+        kinds.Conv2D(5, (1, 1)),
+        kinds.Flatten(),
+        kinds.Dense(3),
     ),
 )
 
@@ -64,15 +57,15 @@ DEPTHWISE = Network(
     "depthwise",
     (9, 8, 3),
     (
-        DepthwiseConv2D((3, 3), (1, 1), "same", "relu"),
-        Conv2D(6, (1, 1), activation="relu"),
-        DepthwiseConv2D((5, 5), (1, 2), ((3, 1), (2, 4)), "relu"),
-        DepthwiseConv2D((2, 3), (3, 1), ((0, 1), (1, 0))),
-        DepthwiseConv2D((1, 1)),
-        DepthwiseConv2D((6, 5), (1, 1), "same", "relu6"),
-        DepthwiseConv2D((3, 4), (1, 2), "valid"),
-        Flatten(),
-        Dense(3),
+        kinds.DepthwiseConv2D((3, 3), (1, 1), "same", "relu"),
+        kinds.Conv2D(6, (1, 1), activation="relu"),
+        kinds.DepthwiseConv2D((5, 5), (1, 2), ((3, 1), (2, 4)), "relu"),
+        kinds.DepthwiseConv2D((2, 3), (3, 1), ((0, 1), (1, 0))),
+        kinds.DepthwiseConv2D((1, 1)),
+        kinds.DepthwiseConv2D((6, 5), (1, 1), "same", "relu6"),
+        kinds.DepthwiseConv2D((3, 4), (1, 2), "valid"),
+        kinds.Flatten(),
+        kinds.Dense(3),
     ),
 )
 
@@ -82,21 +75,25 @@ def random_conv_network(generator: np.random.Generator) -> Network:
     while True:
         shape = (int(generator.integers(1, 13)), int(generator.integers(1, 13)), int(generator.choice([1, 1, 2, 3, 8])))
         layers = [random_conv(generator) for _ in range(int(generator.integers(1, 4)))]
-        hidden = [Dense(int(generator.integers(1, 9)), "relu")] if generator.random() < 0.3 else []
+        hidden = [kinds.Dense(int(generator.integers(1, 9)), "relu")] if generator.random() < 0.3 else []
         try:
-            network = Network("random", shape, (*layers, Flatten(), *hidden, Dense(int(generator.integers(2, 5)))))
+            network = Network(
+                "random", shape, (*layers, kinds.Flatten(), *hidden, kinds.Dense(int(generator.integers(2, 5))))
+            )
             plan(network)
         except CompileError:
             continue
         return network
 
 
-def random_conv(generator: np.random.Generator) -> Layer:
+def random_conv(generator: np.random.Generator) -> kinds.Layer:
     """A convolution; it may not fit any image."""
     kernel = (int(generator.integers(1, 5)), int(generator.integers(1, 5)))
     stride = (int(generator.integers(1, 4)), int(generator.integers(1, 4)))
     filters = int(generator.choice([1, 2, 3, 5, 8, 16]))
-    return Conv2D(filters, kernel, stride, random_padding(generator, kernel), str(generator.choice(["relu", "linear"])))  # type: ignore[arg-type]
+    return kinds.Conv2D(
+        filters, kernel, stride, random_padding(generator, kernel), str(generator.choice(["relu", "linear"]))
+    )  # type: ignore[arg-type]
 
 
 def random_padding(generator: np.random.Generator, kernel: tuple[int, int]) -> Padding:
@@ -127,7 +124,7 @@ class _RandomLayers:
 
     def __init__(self, generator: np.random.Generator) -> None:
         self._generator = generator
-        self._layers: list[Layer] = []
+        self._layers: list[kinds.Layer] = []
 
     def network(self) -> Network:
         sizes = [int(size) for size in self._generator.integers(1, 9, 2)]
@@ -136,10 +133,10 @@ class _RandomLayers:
             self._layers.append(self._image_layer())
             if self._generator.random() < 0.3:
                 self._residual()
-        self._layers.append(Flatten() if self._generator.random() < 0.6 else GlobalAveragePool2D())
+        self._layers.append(kinds.Flatten() if self._generator.random() < 0.6 else kinds.GlobalAveragePool2D())
         if self._generator.random() < 0.5:
-            self._layers.append(Dense(int(self._generator.integers(1, 9)), self._activation()))
-        self._layers.append(Dense(int(self._generator.integers(2, 5))))
+            self._layers.append(kinds.Dense(int(self._generator.integers(1, 9)), self._activation()))
+        self._layers.append(kinds.Dense(int(self._generator.integers(2, 5))))
         loss = "softmax_cross_entropy" if self._generator.random() < 0.5 else "mean_squared_error"
         return Network("random", inputs, tuple(self._layers), loss)  # type: ignore[arg-type]
 
@@ -147,7 +144,7 @@ class _RandomLayers:
         kinds: list[ActivationKind] = ["linear", "relu", *KINDS[1:]]
         return kinds[int(self._generator.integers(len(kinds)))]
 
-    def _image_layer(self) -> Layer:
+    def _image_layer(self) -> kinds.Layer:
         generator = self._generator
         window = (int(generator.integers(1, 4)), int(generator.integers(1, 4)))
         stride = (int(generator.integers(1, 3)), int(generator.integers(1, 3)))
@@ -156,15 +153,19 @@ class _RandomLayers:
         kind = generator.integers(8)
         if kind <= 1:
             filters = int(generator.choice([1, 2, 3, 8]))
-            return Conv2D(filters, window, stride, padding, self._activation(), slope=slope)
+            return kinds.Conv2D(filters, window, stride, padding, self._activation(), slope=slope)
         if kind in (2, 6, 7):
-            return DepthwiseConv2D(window, stride, padding, self._activation(), slope=slope)
+            return kinds.DepthwiseConv2D(window, stride, padding, self._activation(), slope=slope)
         if kind == 3:
-            return MaxPool2D(window, stride, padding)
-        return AveragePool2D(window, stride, padding) if kind == 4 else Activation(self._activation(), slope=slope)
+            return kinds.MaxPool2D(window, stride, padding)
+        return (
+            kinds.AveragePool2D(window, stride, padding)
+            if kind == 4
+            else kinds.Activation(self._activation(), slope=slope)
+        )
 
     def _residual(self) -> None:
         """A convolution that keeps the shape if it has as many filters as channels, added to what it reads."""
         skip = len(self._layers) - 1
-        self._layers.append(Conv2D(int(self._generator.choice([1, 2, 3, 8])), (3, 3), padding="same"))
-        self._layers.append(Add(skip, self._activation()))
+        self._layers.append(kinds.Conv2D(int(self._generator.choice([1, 2, 3, 8])), (3, 3), padding="same"))
+        self._layers.append(kinds.Add(skip, self._activation()))

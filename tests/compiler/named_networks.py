@@ -6,48 +6,50 @@ from dataclasses import replace
 
 from image_networks import DEPTHWISE
 
-from jaragua_compiler import (
-    Activation,
-    Add,
-    AveragePool2D,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    MaxPool2D,
-    Network,
-)
+from jaragua_compiler import Network
+from jaragua_compiler.graph import layers
 
 RESIDUAL = Network(
     "residual",
     (12, 10, 3),
     (
-        Conv2D(8, (3, 3), (2, 2), "same", "relu6"),
-        DepthwiseConv2D((3, 3), padding="same", activation="tanh"),
-        Conv2D(8, (1, 1)),
-        Add(0, "relu"),
-        MaxPool2D(),
-        AveragePool2D((2, 2), (1, 1)),
-        Activation("leaky_relu", slope=0.1),
-        GlobalAveragePool2D(),
-        Dense(5),
+        layers.Conv2D(8, (3, 3), (2, 2), "same", "relu6"),
+        layers.DepthwiseConv2D((3, 3), padding="same", activation="tanh"),
+        layers.Conv2D(8, (1, 1)),
+        layers.Add(0, "relu"),
+        layers.MaxPool2D(),
+        layers.AveragePool2D((2, 2), (1, 1)),
+        layers.Activation("leaky_relu", slope=0.1),
+        layers.GlobalAveragePool2D(),
+        layers.Dense(5),
     ),
 )
 
 NETWORKS = {
-    "one layer": Network("one", 64, (Dense(10),)),
-    "mlp": Network("mlp", 64, (Dense(32, "relu"), Dense(10))),
-    "sine": Network("sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1)), "mean_squared_error"),
-    "deep": Network("deep", 301, (Dense(61), Dense(31, "relu"), Dense(37, "relu"), Dense(17, "relu"), Dense(7))),
+    "one layer": Network("one", 64, (layers.Dense(10),)),
+    "mlp": Network("mlp", 64, (layers.Dense(32, "relu"), layers.Dense(10))),
+    "sine": Network(
+        "sine", 1, (layers.Dense(32, "relu"), layers.Dense(32, "relu"), layers.Dense(1)), "mean_squared_error"
+    ),
+    "deep": Network(
+        "deep",
+        301,
+        (
+            layers.Dense(61),
+            layers.Dense(31, "relu"),
+            layers.Dense(37, "relu"),
+            layers.Dense(17, "relu"),
+            layers.Dense(7),
+        ),
+    ),
     "cnn": Network(
         "cnn",
         (28, 28, 1),
         (
-            Conv2D(8, stride=(2, 2), padding="same", activation="relu"),
-            Conv2D(16, stride=(2, 2), padding="same", activation="relu"),
-            Flatten(),
-            Dense(5),
+            layers.Conv2D(8, stride=(2, 2), padding="same", activation="relu"),
+            layers.Conv2D(16, stride=(2, 2), padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dense(5),
         ),
     ),
 }
@@ -58,14 +60,14 @@ NETWORKS |= {
         "every-kind",
         (9, 8, 2),
         (
-            Conv2D(4, padding="same", activation="leaky_relu"),
-            DepthwiseConv2D(padding="same", activation="relu6"),
-            Add(skip=0),
-            MaxPool2D(),
-            AveragePool2D((2, 1)),
-            Conv2D(6, activation="tanh", padding="same"),
-            GlobalAveragePool2D(),
-            Dense(3),
+            layers.Conv2D(4, padding="same", activation="leaky_relu"),
+            layers.DepthwiseConv2D(padding="same", activation="relu6"),
+            layers.Add(skip=0),
+            layers.MaxPool2D(),
+            layers.AveragePool2D((2, 1)),
+            layers.Conv2D(6, activation="tanh", padding="same"),
+            layers.GlobalAveragePool2D(),
+            layers.Dense(3),
         ),
     ),
 }
@@ -73,10 +75,10 @@ NETWORKS["sigmoids"] = Network(
     "sigmoids",
     (9, 8, 2),
     (
-        Conv2D(4, activation="sigmoid"),
-        DepthwiseConv2D(padding="same", activation="sigmoid"),
-        Flatten(),
-        Dense(3),
+        layers.Conv2D(4, activation="sigmoid"),
+        layers.DepthwiseConv2D(padding="same", activation="sigmoid"),
+        layers.Flatten(),
+        layers.Dense(3),
     ),
 )
 NETWORKS |= {

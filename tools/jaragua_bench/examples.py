@@ -21,15 +21,7 @@ from jaragua_bench.steps.random_steps import STEPS_PER_BLOB, random_steps
 from jaragua_bench.steps.steps import mismatches, run
 from jaragua_compiler.command_line import exit_code_of
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.graph.layers import (
-    Add,
-    AveragePool2D,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    GlobalAveragePool2D,
-    MaxPool2D,
-)
+from jaragua_compiler.graph import layers
 from jaragua_compiler.graph.network import Network, WeightFormat
 from jaragua_compiler.planning.plan import plan
 from jaragua_compiler.reference.engine import ReferenceEngine
@@ -41,13 +33,13 @@ MOBILE = Network(
     "mobile",
     (32, 32, 1),
     (
-        Conv2D(8, (3, 3), (2, 2), "same", "relu"),
-        DepthwiseConv2D((3, 3), (1, 1), "same", "relu6"),
-        Conv2D(16, (1, 1), activation="relu6"),
-        DepthwiseConv2D((3, 3), (2, 2), "same", "relu6"),
-        Conv2D(32, (1, 1), activation="relu6"),
-        GlobalAveragePool2D(),
-        Dense(5),
+        layers.Conv2D(8, (3, 3), (2, 2), "same", "relu"),
+        layers.DepthwiseConv2D((3, 3), (1, 1), "same", "relu6"),
+        layers.Conv2D(16, (1, 1), activation="relu6"),
+        layers.DepthwiseConv2D((3, 3), (2, 2), "same", "relu6"),
+        layers.Conv2D(32, (1, 1), activation="relu6"),
+        layers.GlobalAveragePool2D(),
+        layers.Dense(5),
     ),
 )
 
@@ -56,16 +48,16 @@ RESIDUAL = Network(
     "residual",
     (16, 16, 3),
     (
-        Conv2D(8, (3, 3), (1, 1), "same", "relu"),
-        MaxPool2D((2, 2)),
-        Conv2D(8, (3, 3), (1, 1), "same", "relu"),
-        Conv2D(8, (3, 3), (1, 1), "same"),
-        Add(1, "relu"),
-        AveragePool2D((2, 2)),
-        Conv2D(16, (3, 3), (1, 1), "same", "leaky_relu"),
-        GlobalAveragePool2D(),
-        Dense(8, "tanh"),
-        Dense(5),
+        layers.Conv2D(8, (3, 3), (1, 1), "same", "relu"),
+        layers.MaxPool2D((2, 2)),
+        layers.Conv2D(8, (3, 3), (1, 1), "same", "relu"),
+        layers.Conv2D(8, (3, 3), (1, 1), "same"),
+        layers.Add(1, "relu"),
+        layers.AveragePool2D((2, 2)),
+        layers.Conv2D(16, (3, 3), (1, 1), "same", "leaky_relu"),
+        layers.GlobalAveragePool2D(),
+        layers.Dense(8, "tanh"),
+        layers.Dense(5),
     ),
 )
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_compiler import Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPool2D, Network, initial_weights, plan
+from jaragua_compiler import Network, initial_weights, plan
 from jaragua_compiler.codegen.emitter import emitted_files
 from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.export.choice import Choice
 from jaragua_compiler.export.compile import compile_model
+from jaragua_compiler.graph import layers as kinds
 from jaragua_compiler.planning.boards import find_board
 
 ROOT = Path(__file__).parents[3]
@@ -22,12 +23,12 @@ NETWORK = Network(
     "flags",
     (8, 8, 1),
     (
-        Conv2D(3, padding="same", activation="relu"),
-        MaxPool2D(),
-        DepthwiseConv2D(padding="same", activation="tanh"),
-        Flatten(),
-        Dense(5, "relu", trained_channels=2),
-        Dense(3),
+        kinds.Conv2D(3, padding="same", activation="relu"),
+        kinds.MaxPool2D(),
+        kinds.DepthwiseConv2D(padding="same", activation="tanh"),
+        kinds.Flatten(),
+        kinds.Dense(5, "relu", trained_channels=2),
+        kinds.Dense(3),
     ),
 )
 COUNTED = ("SINE", "MLP", "KWS", "CNN")
@@ -63,7 +64,7 @@ def test_no_generated_code_and_no_kernel_sets_compiler_flags(files: dict[str, by
 
 def network(weights: str) -> Network:
     """The network without frozen channels, whose constants a plan alone does not know."""
-    layers = (*NETWORK.layers[:-2], Dense(5, "relu"), Dense(3))
+    layers = (*NETWORK.layers[:-2], kinds.Dense(5, "relu"), kinds.Dense(3))
     return Network("flags", (8, 8, 1), layers, weights="w8" if weights == "w8" else "w16")
 
 

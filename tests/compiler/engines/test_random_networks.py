@@ -17,7 +17,7 @@ from jaragua_bench.steps.random_steps import random_steps
 from jaragua_bench.steps.steps import mismatches, run
 from jaragua_compiler import CompileError, Network, ReferenceEngine, plan
 from jaragua_compiler.engines.native import NativeEngine
-from jaragua_compiler.graph.layers import Add, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool2D, MaxPool2D
+from jaragua_compiler.graph import layers as kinds
 from jaragua_compiler.operators.registry import KINDS
 
 NETWORKS = int(os.environ.get("JARAGUA_RANDOM_NETWORKS", "200"))
@@ -58,26 +58,28 @@ def test_the_random_networks_have_every_layer_kind_and_branches() -> None:
 
 BRANCHES = {
     "a dense layer is added to what it reads": Network(
-        "net", 5, (Dense(7, "relu"), Dense(7), Add(0, "relu"), Dense(2))
+        "net", 5, (kinds.Dense(7, "relu"), kinds.Dense(7), kinds.Add(0, "relu"), kinds.Dense(2))
     ),
     "the input is read three times": Network(
-        "net", 5, (Dense(5, "relu"), Dense(5, source=-1), Add(0, "relu"), Add(-1), Dense(2))
+        "net",
+        5,
+        (kinds.Dense(5, "relu"), kinds.Dense(5, source=-1), kinds.Add(0, "relu"), kinds.Add(-1), kinds.Dense(2)),
     ),
     "a residual block behind a pool": Network(
         "net",
         (8, 8, 3),
         (
-            Conv2D(8),
-            MaxPool2D(),
-            Conv2D(8, padding="same"),
-            Add(1, "relu6"),
-            GlobalAveragePool2D(),
-            Dense(3, "tanh"),
-            Dense(2),
+            kinds.Conv2D(8),
+            kinds.MaxPool2D(),
+            kinds.Conv2D(8, padding="same"),
+            kinds.Add(1, "relu6"),
+            kinds.GlobalAveragePool2D(),
+            kinds.Dense(3, "tanh"),
+            kinds.Dense(2),
         ),
     ),
     "logits straight from a pool": Network(
-        "net", (6, 6, 2), (DepthwiseConv2D((3, 3)), Conv2D(3), GlobalAveragePool2D())
+        "net", (6, 6, 2), (kinds.DepthwiseConv2D((3, 3)), kinds.Conv2D(3), kinds.GlobalAveragePool2D())
     ),
 }
 

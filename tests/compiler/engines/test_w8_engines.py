@@ -13,41 +13,48 @@ from random_cases import random_blob, random_sample
 from jaragua_bench.emulated import board, toolchain
 from jaragua_bench.steps.random_steps import random_steps
 from jaragua_bench.steps.steps import Step, mismatches, run
-from jaragua_compiler import (
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    NativeEngine,
-    Network,
-    Plan,
-    ReferenceEngine,
-    plan,
-)
+from jaragua_compiler import NativeEngine, Network, Plan, ReferenceEngine, plan
+from jaragua_compiler.graph import layers
 
 NETWORKS = {
-    "MLP": Network("mlp", 64, (Dense(32, "relu"), Dense(10, weights="w8")), weights="w8"),
+    "MLP": Network("mlp", 64, (layers.Dense(32, "relu"), layers.Dense(10, weights="w8")), weights="w8"),
     "SINE": Network(
-        "sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1, weights="w8")), "mean_squared_error", weights="w8"
+        "sine",
+        1,
+        (layers.Dense(32, "relu"), layers.Dense(32, "relu"), layers.Dense(1, weights="w8")),
+        "mean_squared_error",
+        weights="w8",
     ),
-    "odd": Network("odd", 7, (Dense(5, "relu"), Dense(3), Dense(9, "relu"), Dense(3, weights="w8")), weights="w8"),
-    "wide": Network("wide", 1301, (Dense(67, "relu"), Dense(2)), "mean_squared_error", weights="w8"),
-    "mixed": Network("mixed", 9, (Dense(6, "relu", weights="w8"), Dense(9, "relu"), Dense(3, weights="w8"))),
+    "odd": Network(
+        "odd",
+        7,
+        (layers.Dense(5, "relu"), layers.Dense(3), layers.Dense(9, "relu"), layers.Dense(3, weights="w8")),
+        weights="w8",
+    ),
+    "wide": Network("wide", 1301, (layers.Dense(67, "relu"), layers.Dense(2)), "mean_squared_error", weights="w8"),
+    "mixed": Network(
+        "mixed", 9, (layers.Dense(6, "relu", weights="w8"), layers.Dense(9, "relu"), layers.Dense(3, weights="w8"))
+    ),
     "conv": Network(
         "conv",
         (9, 9, 1),
         (
-            Conv2D(8, (3, 3), (2, 2), "same", "relu"),
-            Conv2D(6, (3, 3), (2, 2), "same", "relu"),
-            Flatten(),
-            Dense(5),
+            layers.Conv2D(8, (3, 3), (2, 2), "same", "relu"),
+            layers.Conv2D(6, (3, 3), (2, 2), "same", "relu"),
+            layers.Flatten(),
+            layers.Dense(5),
         ),
         weights="w8",
     ),
     "odd conv": Network(
         "odd-conv",
         (7, 6, 3),
-        (Conv2D(5, (3, 2), (1, 2), "same", "relu"), Conv2D(4, (3, 3), (2, 2), "valid"), Flatten(), Dense(5)),
+        (
+            layers.Conv2D(5, (3, 2), (1, 2), "same", "relu"),
+            layers.Conv2D(4, (3, 3), (2, 2), "valid"),
+            layers.Flatten(),
+            layers.Dense(5),
+        ),
         weights="w8",
     ),
     "depthwise": replace(DEPTHWISE, weights="w8"),
@@ -55,20 +62,20 @@ NETWORKS = {
         "depthwise-mixed",
         (7, 6, 3),
         (
-            DepthwiseConv2D((3, 2), (1, 2), "same", "relu"),
-            DepthwiseConv2D((2, 3), (2, 1), "same", "relu", weights="w8"),
-            Flatten(),
-            Dense(3),
+            layers.DepthwiseConv2D((3, 2), (1, 2), "same", "relu"),
+            layers.DepthwiseConv2D((2, 3), (2, 1), "same", "relu", weights="w8"),
+            layers.Flatten(),
+            layers.Dense(3),
         ),
     ),
     "conv of both formats": Network(
         "conv-mixed",
         (6, 6, 2),
         (
-            Conv2D(4, (3, 3), (1, 1), "same", "relu"),
-            Conv2D(8, (2, 2), (2, 2), "valid", "relu", weights="w8"),
-            Flatten(),
-            Dense(3),
+            layers.Conv2D(4, (3, 3), (1, 1), "same", "relu"),
+            layers.Conv2D(8, (2, 2), (2, 2), "valid", "relu", weights="w8"),
+            layers.Flatten(),
+            layers.Dense(3),
         ),
     ),
 }

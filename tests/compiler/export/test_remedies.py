@@ -11,12 +11,12 @@ import pytest
 from image_networks import random_conv_network, random_graph_network
 from random_cases import random_network
 
-from jaragua_compiler import CompileError, Conv2D, Dense, DepthwiseConv2D, Flatten, GlobalAveragePool2D, Network
+from jaragua_compiler import CompileError, Network
 from jaragua_compiler.export import Choice
 from jaragua_compiler.export.choice import planned
 from jaragua_compiler.export.fit import check_fits, narrowed, width_groups
 from jaragua_compiler.export.memory import figures
-from jaragua_compiler.graph.layers import Activation, Add, MaxPool2D
+from jaragua_compiler.graph import layers as kinds
 from jaragua_compiler.planning.boards import Board, find_board
 
 FUZZED = 40
@@ -28,7 +28,13 @@ NETWORKS: dict[str, tuple[Network, list[tuple[int, ...]]]] = {
         Network(
             "residual",
             (8, 8, 1),
-            (Conv2D(16, **SAME), Conv2D(16, **SAME), Add(0, "relu"), GlobalAveragePool2D(), Dense(3)),
+            (
+                kinds.Conv2D(16, **SAME),
+                kinds.Conv2D(16, **SAME),
+                kinds.Add(0, "relu"),
+                kinds.GlobalAveragePool2D(),
+                kinds.Dense(3),
+            ),
         ),
         [(0, 1)],
     ),
@@ -37,39 +43,61 @@ NETWORKS: dict[str, tuple[Network, list[tuple[int, ...]]]] = {
             "chain",
             (8, 8, 1),
             (
-                Conv2D(16, **SAME),
-                DepthwiseConv2D(**SAME),
-                Add(0, "relu"),
-                Conv2D(4, (1, 1)),
-                Conv2D(16, (1, 1)),
-                Add(2),
-                Flatten(),
-                Dense(3),
+                kinds.Conv2D(16, **SAME),
+                kinds.DepthwiseConv2D(**SAME),
+                kinds.Add(0, "relu"),
+                kinds.Conv2D(4, (1, 1)),
+                kinds.Conv2D(16, (1, 1)),
+                kinds.Add(2),
+                kinds.Flatten(),
+                kinds.Dense(3),
             ),
         ),
         [(0, 4), (3,)],
     ),
     "added to the input": (
-        Network("input", (8, 8, 2), (Conv2D(9, **SAME), Conv2D(2, **SAME), Add(-1), Flatten(), Dense(3))),
+        Network(
+            "input",
+            (8, 8, 2),
+            (kinds.Conv2D(9, **SAME), kinds.Conv2D(2, **SAME), kinds.Add(-1), kinds.Flatten(), kinds.Dense(3)),
+        ),
         [(0,)],
     ),
     "added to the outputs": (
-        Network("outputs", (8, 8, 1), (Conv2D(5, **SAME), Conv2D(5, **SAME), Add(0), GlobalAveragePool2D())),
+        Network(
+            "outputs",
+            (8, 8, 1),
+            (kinds.Conv2D(5, **SAME), kinds.Conv2D(5, **SAME), kinds.Add(0), kinds.GlobalAveragePool2D()),
+        ),
         [],
     ),
     "dense branches": (
-        Network("dense", 20, (Dense(16, "relu"), Dense(16, "relu"), Add(0), Activation("tanh"), Dense(3))),
+        Network(
+            "dense",
+            20,
+            (kinds.Dense(16, "relu"), kinds.Dense(16, "relu"), kinds.Add(0), kinds.Activation("tanh"), kinds.Dense(3)),
+        ),
         [(0, 1)],
     ),
     "image and vector": (
-        Network("both", (4, 4, 1), (Conv2D(2, **SAME), Flatten(), Dense(32), Add(1), Dense(2))),
+        Network(
+            "both", (4, 4, 1), (kinds.Conv2D(2, **SAME), kinds.Flatten(), kinds.Dense(32), kinds.Add(1), kinds.Dense(2))
+        ),
         [(0, 2)],
     ),
     "pools between": (
         Network(
             "pools",
             (8, 8, 1),
-            (Conv2D(6, **SAME), MaxPool2D(), Conv2D(6, **SAME), Add(1), GlobalAveragePool2D(), Dense(4), Dense(2)),
+            (
+                kinds.Conv2D(6, **SAME),
+                kinds.MaxPool2D(),
+                kinds.Conv2D(6, **SAME),
+                kinds.Add(1),
+                kinds.GlobalAveragePool2D(),
+                kinds.Dense(4),
+                kinds.Dense(2),
+            ),
         ),
         [(0, 2), (5,)],
     ),
@@ -102,7 +130,7 @@ def remedies(hint: str) -> Iterator[tuple[Choice | None, dict[int, int], int | N
 def with_widths(network: Network, widths: dict[int, int]) -> Network:
     layers = list(network.layers)
     for index, width in widths.items():
-        name = "units" if isinstance(layers[index], Dense) else "filters"
+        name = "units" if isinstance(layers[index], kinds.Dense) else "filters"
         layers[index] = replace(layers[index], **{name: width})
     return replace(network, layers=tuple(layers))
 
@@ -135,7 +163,13 @@ def test_a_residual_network_is_told_the_width_of_both_its_layers() -> None:
     network = Network(
         "residual",
         (32, 32, 1),
-        (Conv2D(32, **SAME, activation="relu"), Conv2D(32, **SAME), Add(0, "relu"), GlobalAveragePool2D(), Dense(10)),
+        (
+            kinds.Conv2D(32, **SAME, activation="relu"),
+            kinds.Conv2D(32, **SAME),
+            kinds.Add(0, "relu"),
+            kinds.GlobalAveragePool2D(),
+            kinds.Dense(10),
+        ),
     )
     error = refusal(network, Choice(), find_board("qemu_m4"))
     assert "network 'residual' needs 548,966 bytes of RAM, qemu_m4 has 245,760 for it" in error.message
@@ -148,7 +182,7 @@ def test_a_width_that_gives_no_network_is_none() -> None:
 
 
 def test_a_width_below_the_channels_that_train_is_none() -> None:
-    network = Network("channels", 64, (Dense(32, "relu", trained_channels=20), Dense(3)))
+    network = Network("channels", 64, (kinds.Dense(32, "relu", trained_channels=20), kinds.Dense(3)))
     assert narrowed(network, (0,), 19) is None
     assert narrowed(network, (0,), 20) is not None
 
@@ -156,7 +190,7 @@ def test_a_width_below_the_channels_that_train_is_none() -> None:
 def random_choice(network: Network, generator: np.random.Generator) -> Choice:
     """All layers, the last one, int8, or some channels of the first layer that can train in part beside the last."""
     *others, last = network.weighted
-    in_part = [index for index in others if not isinstance(network.layers[index], DepthwiseConv2D)]
+    in_part = [index for index in others if not isinstance(network.layers[index], kinds.DepthwiseConv2D)]
     if in_part and generator.random() < 0.4:
         rows = network.weight_shapes(in_part[0])[1][0]
         return Choice(train=f"{in_part[0]}:{int(generator.integers(1, rows + 1))},{last}")

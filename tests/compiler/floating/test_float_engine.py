@@ -8,45 +8,43 @@ import numpy as np
 import pytest
 from named_networks import RESIDUAL
 
-from jaragua_compiler import (
-    Activation,
-    Add,
-    AveragePool2D,
-    CompileError,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    MaxPool2D,
-    Network,
-    initial_weights,
-)
+from jaragua_compiler import CompileError, Network, initial_weights
 from jaragua_compiler.floating.engine import FloatEngine, activations
+from jaragua_compiler.graph import layers as kinds
 from jaragua_compiler.graph.initial_weights import Weights
-from jaragua_compiler.graph.network import Layer
 
 IMAGE = (7, 6, 2)
-HEAD = (Flatten(), Dense(3))
-BODIES: dict[str, tuple[Layer, ...]] = {
-    "dense": (Flatten(), Dense(5, "tanh"), Dense(3)),
+HEAD = (kinds.Flatten(), kinds.Dense(3))
+BODIES: dict[str, tuple[kinds.Layer, ...]] = {
+    "dense": (kinds.Flatten(), kinds.Dense(5, "tanh"), kinds.Dense(3)),
     "sigmoid": (
-        DepthwiseConv2D((3, 2), padding="same", activation="sigmoid"),
-        Flatten(),
-        Dense(5, "sigmoid"),
-        Dense(3),
+        kinds.DepthwiseConv2D((3, 2), padding="same", activation="sigmoid"),
+        kinds.Flatten(),
+        kinds.Dense(5, "sigmoid"),
+        kinds.Dense(3),
     ),
-    "convolution, same": (Conv2D(4, (3, 2), (2, 1), "same", "tanh"), *HEAD),
-    "convolution, padded": (Conv2D(3, (3, 3), (2, 2), ((0, 2), (1, 0)), "leaky_relu", slope=0.2), *HEAD),
-    "two convolutions": (Conv2D(3, (2, 3), activation="relu"), Conv2D(2, (3, 3), (1, 2), "same"), *HEAD),
-    "depthwise": (Conv2D(3), DepthwiseConv2D((3, 2), (2, 1), "same", "relu6"), *HEAD),
-    "max pool": (Conv2D(3), MaxPool2D((3, 2), (2, 2), "same"), *HEAD),
-    "average pool": (Conv2D(3), AveragePool2D((2, 3), (1, 2), "same"), *HEAD),
-    "global average pool": (Conv2D(4, activation="tanh"), GlobalAveragePool2D(), Dense(3)),
-    "residual": (Conv2D(2, padding="same"), Conv2D(2, padding="same", activation="tanh"), Add(0, "relu"), *HEAD),
-    "branches": (Conv2D(2, padding="same"), Conv2D(2, (1, 1), source=-1), Add(0), Activation("leaky_relu"), *HEAD),
-    "residual of the input": (Conv2D(2, (1, 1)), Add(-1), *HEAD),
-    "frozen in the middle": (Conv2D(2), Conv2D(3, trainable=False, activation="tanh"), *HEAD),
+    "convolution, same": (kinds.Conv2D(4, (3, 2), (2, 1), "same", "tanh"), *HEAD),
+    "convolution, padded": (kinds.Conv2D(3, (3, 3), (2, 2), ((0, 2), (1, 0)), "leaky_relu", slope=0.2), *HEAD),
+    "two convolutions": (kinds.Conv2D(3, (2, 3), activation="relu"), kinds.Conv2D(2, (3, 3), (1, 2), "same"), *HEAD),
+    "depthwise": (kinds.Conv2D(3), kinds.DepthwiseConv2D((3, 2), (2, 1), "same", "relu6"), *HEAD),
+    "max pool": (kinds.Conv2D(3), kinds.MaxPool2D((3, 2), (2, 2), "same"), *HEAD),
+    "average pool": (kinds.Conv2D(3), kinds.AveragePool2D((2, 3), (1, 2), "same"), *HEAD),
+    "global average pool": (kinds.Conv2D(4, activation="tanh"), kinds.GlobalAveragePool2D(), kinds.Dense(3)),
+    "residual": (
+        kinds.Conv2D(2, padding="same"),
+        kinds.Conv2D(2, padding="same", activation="tanh"),
+        kinds.Add(0, "relu"),
+        *HEAD,
+    ),
+    "branches": (
+        kinds.Conv2D(2, padding="same"),
+        kinds.Conv2D(2, (1, 1), source=-1),
+        kinds.Add(0),
+        kinds.Activation("leaky_relu"),
+        *HEAD,
+    ),
+    "residual of the input": (kinds.Conv2D(2, (1, 1)), kinds.Add(-1), *HEAD),
+    "frozen in the middle": (kinds.Conv2D(2), kinds.Conv2D(3, trainable=False, activation="tanh"), *HEAD),
 }
 LOSSES = ("softmax_cross_entropy", "mean_squared_error")
 
@@ -90,14 +88,16 @@ def test_a_step_moves_against_the_gradient_and_leaves_frozen_layers_alone() -> N
 
 
 def test_a_max_pool_sends_its_error_to_the_first_largest() -> None:
-    network = Network("net", (2, 2, 1), (Conv2D(1, (1, 1)), MaxPool2D(), Flatten()), "mean_squared_error")
+    network = Network(
+        "net", (2, 2, 1), (kinds.Conv2D(1, (1, 1)), kinds.MaxPool2D(), kinds.Flatten()), "mean_squared_error"
+    )
     engine = FloatEngine(network, [(np.ones((1, 1, 1, 1)), np.zeros(1))])
     engine.train_step([1.0, 3.0, 3.0, 2.0], [0.0], 0.0)
     assert engine.gradients[0][1] == pytest.approx(2 * 3)
 
 
 def test_an_average_pool_does_not_count_its_padding() -> None:
-    layers = (AveragePool2D((2, 2), (2, 2), "same"), Flatten(), Dense(4))
+    layers = (kinds.AveragePool2D((2, 2), (2, 2), "same"), kinds.Flatten(), kinds.Dense(4))
     network = Network("net", (3, 3, 1), layers, "mean_squared_error")
     found = activations(network, initial_weights(network, 1), [np.arange(9.0)])[1]
     assert found.reshape(-1).tolist() == [2.0, 3.5, 6.5, 8.0]
@@ -121,13 +121,18 @@ def test_a_network_of_every_kind_learns_two_images() -> None:
 
 
 def test_the_cross_entropy_of_huge_logits_stays_finite() -> None:
-    network = Network("net", 1, (Dense(2),))
+    network = Network("net", 1, (kinds.Dense(2),))
     engine = FloatEngine(network, [(np.array([[1e4], [-1e4]]), np.zeros(2))])
     assert math.isclose(engine.train_step([1.0], 1, 0.0).loss, 2e4)
 
 
 def test_initial_weights_are_scaled_by_what_a_neuron_sees() -> None:
-    layers = (Conv2D(64, (3, 3), padding="same", activation="relu"), DepthwiseConv2D((3, 3)), Flatten(), Dense(4))
+    layers = (
+        kinds.Conv2D(64, (3, 3), padding="same", activation="relu"),
+        kinds.DepthwiseConv2D((3, 3)),
+        kinds.Flatten(),
+        kinds.Dense(4),
+    )
     network = Network("net", (8, 8, 16), layers)
     spreads = [float(matrix.std()) for matrix, _ in initial_weights(network, 1)]
     less_their_mean = 3 / 4  # of four rows (A2.7)
@@ -137,7 +142,7 @@ def test_initial_weights_are_scaled_by_what_a_neuron_sees() -> None:
 
 @pytest.mark.parametrize("outputs", [2, 5])
 def test_a2_7_logits_have_nothing_in_common_before_and_after_training(outputs: int) -> None:
-    network = Network("net", 6, (Dense(8, "relu"), Dense(outputs)))
+    network = Network("net", 6, (kinds.Dense(8, "relu"), kinds.Dense(outputs)))
     engine = FloatEngine(network, initial_weights(network, 4), np.float64)
     generator = np.random.default_rng(4)
     for _ in range(20):
@@ -148,7 +153,7 @@ def test_a2_7_logits_have_nothing_in_common_before_and_after_training(outputs: i
 
 
 def test_a2_7_leaves_a_regression_alone() -> None:
-    network = Network("net", 6, (Dense(8, "relu"), Dense(3)), "mean_squared_error")
+    network = Network("net", 6, (kinds.Dense(8, "relu"), kinds.Dense(3)), "mean_squared_error")
     rows, _ = initial_weights(network, 4)[-1]
     assert np.abs(rows.mean(axis=0)).min() > 0
 

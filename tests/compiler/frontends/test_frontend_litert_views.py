@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from litert_models import File, computed
 
-from jaragua_compiler import CompileError, Conv2D, Dense, Flatten, GlobalAveragePool2D, Network
+from jaragua_compiler import CompileError, Network
 from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.frontends.litert import read_litert
 from jaragua_compiler.frontends.litert_file import Tensor
 from jaragua_compiler.frontends.model_file import ModelFile
+from jaragua_compiler.graph import layers
 from jaragua_compiler.graph.sample_layout import SampleLayout
 
 LOSS = "mean_squared_error"
@@ -63,34 +64,38 @@ def one_channel_behind_a_convolution(file: File) -> int:
     return head(file, x, 4)
 
 
-LAYERS = (Flatten(), Dense(3))
+LAYERS = (layers.Flatten(), layers.Dense(3))
 CASES: dict[str, tuple[Body, tuple[int, ...], Network]] = {
-    "T rows": (steps_by_one, (20,), Network("file", (20, 1, 1), (Conv2D(4, (5, 1), activation="relu"), *LAYERS), LOSS)),
+    "T rows": (
+        steps_by_one,
+        (20,),
+        Network("file", (20, 1, 1), (layers.Conv2D(4, (5, 1), activation="relu"), *LAYERS), LOSS),
+    ),
     "T columns": (
         one_by_steps,
         (20,),
-        Network("file", (1, 20, 1), (Conv2D(4, (1, 5), activation="relu"), *LAYERS), LOSS),
+        Network("file", (1, 20, 1), (layers.Conv2D(4, (1, 5), activation="relu"), *LAYERS), LOSS),
     ),
-    "an axis more": (expanded, (20, 1), Network("file", (20, 1, 1), (Conv2D(4, (5, 1)), *LAYERS), LOSS)),
+    "an axis more": (expanded, (20, 1), Network("file", (20, 1, 1), (layers.Conv2D(4, (5, 1)), *LAYERS), LOSS)),
     "sequences": (
         chain_of_sequences,
         (12, 3),
         Network(
             "file",
             (1, 12, 3),
-            (Conv2D(4, (1, 3), activation="relu"), Conv2D(5, (1, 3), activation="relu"), *LAYERS),
+            (layers.Conv2D(4, (1, 3), activation="relu"), layers.Conv2D(5, (1, 3), activation="relu"), *LAYERS),
             LOSS,
         ),
     ),
     "mean of steps": (
         mean_of_steps,
         (12, 3),
-        Network("file", (1, 12, 3), (Conv2D(4, (1, 3)), GlobalAveragePool2D(), Dense(3)), LOSS),
+        Network("file", (1, 12, 3), (layers.Conv2D(4, (1, 3)), layers.GlobalAveragePool2D(), layers.Dense(3)), LOSS),
     ),
     "one channel": (
         one_channel_behind_a_convolution,
         (6, 1, 2),
-        Network("file", (6, 1, 2), (Conv2D(1, (3, 1)), *LAYERS), LOSS),
+        Network("file", (6, 1, 2), (layers.Conv2D(1, (3, 1)), *LAYERS), LOSS),
     ),
 }
 

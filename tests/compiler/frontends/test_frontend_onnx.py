@@ -10,19 +10,10 @@ import numpy as np
 import pytest
 from onnx_models import Graph
 
-from jaragua_compiler import (
-    Add,
-    AveragePool2D,
-    CompileError,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    Network,
-)
+from jaragua_compiler import CompileError, Network
 from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.frontends import from_onnx
+from jaragua_compiler.graph import layers
 from jaragua_compiler.graph.initial_weights import Weights
 from jaragua_compiler.graph.network import Loss
 
@@ -116,7 +107,7 @@ def test_a_head_of_one_position_is_flattened_before_its_softmax(tmp_path: Path) 
         return graph.node("Softmax", graph.node("Flatten", graph.conv(pooled, 3, 3, (1, 1))))
 
     network, _ = _read(tmp_path, _model(make), None)
-    assert (network.layers[-1], network.loss) == (Flatten(), "softmax_cross_entropy")
+    assert (network.layers[-1], network.loss) == (layers.Flatten(), "softmax_cross_entropy")
 
 
 def test_images_may_come_channels_last(tmp_path: Path) -> None:
@@ -125,7 +116,7 @@ def test_images_may_come_channels_last(tmp_path: Path) -> None:
         return _head(graph, graph.node("Transpose", graph.node("Relu", image), perm=[0, 2, 3, 1]), 3 * 4 * 3)
 
     network = _agrees(tmp_path, make, (1, 6, 5, 2), last=True)
-    assert network.layers[:2] == (Conv2D(3, activation="relu"), Flatten())
+    assert network.layers[:2] == (layers.Conv2D(3, activation="relu"), layers.Flatten())
 
 
 def test_a_flat_input_may_become_an_image_of_one_channel(tmp_path: Path) -> None:
@@ -148,12 +139,12 @@ def test_what_stands_apart_in_a_file_becomes_one_layer(tmp_path: Path) -> None:
         return graph.dense(graph.node("Flatten", graph.node("GlobalAveragePool", pooled)), 4)
 
     assert _agrees(tmp_path, make).layers == (
-        Conv2D(4, padding="same", activation="relu"),
-        DepthwiseConv2D(padding="same"),
-        Add(0),
-        AveragePool2D(),
-        GlobalAveragePool2D(),
-        Dense(3),
+        layers.Conv2D(4, padding="same", activation="relu"),
+        layers.DepthwiseConv2D(padding="same"),
+        layers.Add(0),
+        layers.AveragePool2D(),
+        layers.GlobalAveragePool2D(),
+        layers.Dense(3),
     )
 
 

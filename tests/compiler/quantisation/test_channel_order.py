@@ -29,18 +29,8 @@ from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.export import Choice, compile_model
 from jaragua_compiler.export.choice import orders, planned
 from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.graph import layers
 from jaragua_compiler.graph.initial_weights import Weights
-from jaragua_compiler.graph.layers import (
-    Activation,
-    Add,
-    AveragePool2D,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    MaxPool2D,
-)
 from jaragua_compiler.planning.boards import find_board
 from jaragua_compiler.planning.channel_list import ChannelList, read_channels, write_channels
 from jaragua_compiler.planning.channel_order import Orders, channel_orders, layer_orders, reordered
@@ -51,36 +41,51 @@ from jaragua_compiler.quantisation.rate import LearningRate
 NETWORKS = 32
 STEPS = 24
 
-CHAIN = Network("chain", 6, (Dense(8, "relu"), Dense(7, "tanh"), Dense(3)))
+CHAIN = Network("chain", 6, (layers.Dense(8, "relu"), layers.Dense(7, "tanh"), layers.Dense(3)))
 IMAGE = Network(
     "image",
     (7, 6, 2),
     (
-        Conv2D(6, padding="same", activation="leaky_relu"),
-        MaxPool2D((2, 1)),
-        DepthwiseConv2D(padding="same", activation="relu6"),
-        Activation("tanh"),
-        Flatten(),
-        Dense(5, "relu"),
-        Dense(3),
+        layers.Conv2D(6, padding="same", activation="leaky_relu"),
+        layers.MaxPool2D((2, 1)),
+        layers.DepthwiseConv2D(padding="same", activation="relu6"),
+        layers.Activation("tanh"),
+        layers.Flatten(),
+        layers.Dense(5, "relu"),
+        layers.Dense(3),
     ),
 )
 BRANCH = Network(
     "branch",
     (6, 6, 2),
     (
-        Conv2D(6, padding="same", activation="relu"),
-        Conv2D(6, padding="same"),
-        Add(skip=0, activation="relu"),
-        AveragePool2D(),
-        Conv2D(4),
-        GlobalAveragePool2D(),
-        Dense(3),
+        layers.Conv2D(6, padding="same", activation="relu"),
+        layers.Conv2D(6, padding="same"),
+        layers.Add(skip=0, activation="relu"),
+        layers.AveragePool2D(),
+        layers.Conv2D(4),
+        layers.GlobalAveragePool2D(),
+        layers.Dense(3),
     ),
 )
-TO_THE_INPUT = Network("input", (6, 6, 2), (Conv2D(2, padding="same"), Add(-1), GlobalAveragePool2D(), Dense(3)))
-POOLED = Network("pooled", (6, 6, 2), (Conv2D(4), GlobalAveragePool2D()))
-FLAT = Network("flat", (2, 3, 4), (Flatten(), Dense(24), Conv2D(4, (1, 1), source=-1), Flatten(), Add(1), Dense(3)))
+TO_THE_INPUT = Network(
+    "input",
+    (6, 6, 2),
+    (layers.Conv2D(2, padding="same"), layers.Add(-1), layers.GlobalAveragePool2D(), layers.Dense(3)),
+)
+POOLED = Network("pooled", (6, 6, 2), (layers.Conv2D(4), layers.GlobalAveragePool2D()))
+FLAT = Network(
+    "flat",
+    (2, 3, 4),
+    (
+        layers.Flatten(),
+        layers.Dense(24),
+        layers.Conv2D(4, (1, 1), source=-1),
+        layers.Flatten(),
+        layers.Add(1),
+        layers.Dense(3),
+    ),
+)
 
 
 def random_weights(network: Network, seed: int) -> Weights:
@@ -124,7 +129,7 @@ def test_a10_7_channels_that_are_the_first_ones_stay_where_they_are(train: str) 
 
 
 def test_a10_7_the_channels_of_a_flattened_image_move_at_each_of_its_pixels() -> None:
-    network = Network("net", (1, 2, 1), (Conv2D(3, (1, 1)), Flatten(), Dense(2)))
+    network = Network("net", (1, 2, 1), (layers.Conv2D(3, (1, 1)), layers.Flatten(), layers.Dense(2)))
     weights: Weights = [
         (np.arange(3.0).reshape(3, 1, 1, 1), np.arange(3.0)),
         (np.arange(12.0).reshape(2, 6), np.zeros(2)),
@@ -232,7 +237,7 @@ def random_choice(generator: np.random.Generator, network: Network) -> dict[int,
     """Some channels of some layers with a choice: never none."""
     chosen = {}
     for index in network.weighted:
-        if isinstance(network.layers[index], DepthwiseConv2D) or generator.random() < 0.3:
+        if isinstance(network.layers[index], layers.DepthwiseConv2D) or generator.random() < 0.3:
             continue
         rows = network.weight_shapes(index)[1][0]
         count = int(generator.integers(1, rows + 1))

@@ -16,42 +16,41 @@ from jaragua.simulation.clients.float_clients import FloatFleet
 from jaragua.simulation.clients.samples import Batch, joined
 from jaragua.simulation.settings import default_cache
 from jaragua.strategies import WHOLE_SET, ClientWork, Vector
-from jaragua_compiler import (
-    Activation,
-    Add,
-    AveragePool2D,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    MaxPool2D,
-    Network,
-    initial_weights,
-)
+from jaragua_compiler import Network, initial_weights
 from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_compiler.floating.engine import FloatEngine
+from jaragua_compiler.graph import layers
 from jaragua_compiler.graph.initial_weights import Weights
-from jaragua_compiler.graph.network import Layer
 from jaragua_models import Model, Samples
 
 RATE = 0.05
 IMAGE = (7, 6, 2)
-HEAD = (Flatten(), Dense(3))
-BODIES: dict[str, tuple[Layer, ...]] = {
-    "dense": (Flatten(), Dense(5, "tanh"), Dense(4, "relu"), Dense(3)),
-    "sigmoid": (Conv2D(3, activation="sigmoid"), Flatten(), Dense(5, "sigmoid"), Dense(3)),
-    "same": (Conv2D(4, (3, 2), (2, 1), "same", "relu"), Conv2D(3, (2, 2), activation="relu6"), *HEAD),
-    "padded": (Conv2D(3, (3, 3), (2, 2), ((0, 2), (1, 0)), "leaky_relu", slope=0.2), *HEAD),
-    "long rows, channels left over": (Conv2D(6, (3, 3), (2, 1), "same", "relu"), *HEAD),
-    "short rows, several blocks": (Conv2D(18, (2, 2), (1, 2), "same", "tanh"), Conv2D(3, (2, 2)), *HEAD),
-    "depthwise": (Conv2D(3), DepthwiseConv2D((3, 2), (2, 1), "same", "relu6"), *HEAD),
-    "max pool": (Conv2D(3), MaxPool2D((3, 2), (2, 2), "same"), *HEAD),
-    "average pool": (Conv2D(3), AveragePool2D((2, 3), (1, 2), "same"), *HEAD),
-    "global average pool": (Conv2D(4, activation="tanh"), GlobalAveragePool2D(), Dense(3)),
-    "residual": (Conv2D(2, padding="same"), Conv2D(2, padding="same", activation="tanh"), Add(0, "relu"), *HEAD),
-    "branches": (Conv2D(2, padding="same"), Conv2D(2, (1, 1), source=-1), Add(0), Activation("leaky_relu"), *HEAD),
-    "frozen in the middle": (Conv2D(2), Conv2D(3, trainable=False, activation="tanh"), *HEAD),
+HEAD = (layers.Flatten(), layers.Dense(3))
+BODIES: dict[str, tuple[layers.Layer, ...]] = {
+    "dense": (layers.Flatten(), layers.Dense(5, "tanh"), layers.Dense(4, "relu"), layers.Dense(3)),
+    "sigmoid": (layers.Conv2D(3, activation="sigmoid"), layers.Flatten(), layers.Dense(5, "sigmoid"), layers.Dense(3)),
+    "same": (layers.Conv2D(4, (3, 2), (2, 1), "same", "relu"), layers.Conv2D(3, (2, 2), activation="relu6"), *HEAD),
+    "padded": (layers.Conv2D(3, (3, 3), (2, 2), ((0, 2), (1, 0)), "leaky_relu", slope=0.2), *HEAD),
+    "long rows, channels left over": (layers.Conv2D(6, (3, 3), (2, 1), "same", "relu"), *HEAD),
+    "short rows, several blocks": (layers.Conv2D(18, (2, 2), (1, 2), "same", "tanh"), layers.Conv2D(3, (2, 2)), *HEAD),
+    "depthwise": (layers.Conv2D(3), layers.DepthwiseConv2D((3, 2), (2, 1), "same", "relu6"), *HEAD),
+    "max pool": (layers.Conv2D(3), layers.MaxPool2D((3, 2), (2, 2), "same"), *HEAD),
+    "average pool": (layers.Conv2D(3), layers.AveragePool2D((2, 3), (1, 2), "same"), *HEAD),
+    "global average pool": (layers.Conv2D(4, activation="tanh"), layers.GlobalAveragePool2D(), layers.Dense(3)),
+    "residual": (
+        layers.Conv2D(2, padding="same"),
+        layers.Conv2D(2, padding="same", activation="tanh"),
+        layers.Add(0, "relu"),
+        *HEAD,
+    ),
+    "branches": (
+        layers.Conv2D(2, padding="same"),
+        layers.Conv2D(2, (1, 1), source=-1),
+        layers.Add(0),
+        layers.Activation("leaky_relu"),
+        *HEAD,
+    ),
+    "frozen in the middle": (layers.Conv2D(2), layers.Conv2D(3, trainable=False, activation="tanh"), *HEAD),
 }
 CASES = list(itertools.product(BODIES, ("softmax_cross_entropy", "mean_squared_error")))
 

@@ -26,26 +26,31 @@ from jaragua.simulation.clients.samples import Batch, joined
 from jaragua.simulation.scheduling.batched_random import BatchedRandom, ScalarRandom, batched_random
 from jaragua.simulation.settings import default_cache
 from jaragua.strategies import WHOLE_SET, ClientWork
-from jaragua_compiler import Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPool2D, Network
+from jaragua_compiler import Network
 from jaragua_compiler.engines.host_build import MARCH_VARIABLE
+from jaragua_compiler.graph import layers
 from jaragua_models import Model
 from jaragua_models.random_rows import Named
 
 SINE = jaragua_models.get("sine")
 DIGITS = jaragua_models.get("digits")
 #: Rows, channels and positions that fill vectors, and that leave some over.
-IMAGES = Network("images", (8, 8, 1), (Conv2D(16, (2, 2)), Conv2D(5, (3, 3), activation="relu"), Flatten(), Dense(10)))
+IMAGES = Network(
+    "images",
+    (8, 8, 1),
+    (layers.Conv2D(16, (2, 2)), layers.Conv2D(5, (3, 3), activation="relu"), layers.Flatten(), layers.Dense(10)),
+)
 #: Every kernel in float32.
 KINDS = Network(
     "kinds",
     (8, 8, 1),
     (
-        Conv2D(16, (3, 3), activation="relu"),
-        DepthwiseConv2D((2, 2)),
-        MaxPool2D((2, 2)),
-        Conv2D(5, (2, 2), activation="tanh"),
-        Flatten(),
-        Dense(10),
+        layers.Conv2D(16, (3, 3), activation="relu"),
+        layers.DepthwiseConv2D((2, 2)),
+        layers.MaxPool2D((2, 2)),
+        layers.Conv2D(5, (2, 2), activation="tanh"),
+        layers.Flatten(),
+        layers.Dense(10),
     ),
 )
 INTEGER_MODELS = {

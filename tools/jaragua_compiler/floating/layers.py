@@ -12,20 +12,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.graph.network import (
-    ActivatedLayer,
-    Add,
-    AveragePool2D,
-    Conv2D,
-    ConvGeometry,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    Layer,
-    MaxPool2D,
-    Network,
-)
+from jaragua_compiler.graph import layers
+from jaragua_compiler.graph.network import ConvGeometry, Network
 from jaragua_compiler.operators.registry import ACTIVATIONS
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -36,7 +24,7 @@ class FloatLayer:
     """One layer of a network. A subclass computes `_raw`, the value before the activation, and the errors below it."""
 
     def __init__(self, network: Network, index: int) -> None:
-        self._layer: Layer = network.layers[index]
+        self._layer: layers.Layer = network.layers[index]
         self._wants_error = any(network.needs_error[tensor] for tensor in network.operands(index))
         self.before_activation: Floats = np.zeros(0)
         self._output: Floats = np.zeros(0)
@@ -215,17 +203,17 @@ class FloatAdd(FloatLayer):
         return error, error
 
 
-_PLAIN: dict[type[Layer], Callable[[Network, int], FloatLayer]] = {
-    MaxPool2D: FloatMaxPool,
-    AveragePool2D: FloatAveragePool,
-    GlobalAveragePool2D: FloatGlobalAveragePool,
-    Flatten: FloatFlatten,
-    Add: FloatAdd,
+_PLAIN: dict[type[layers.Layer], Callable[[Network, int], FloatLayer]] = {
+    layers.MaxPool2D: FloatMaxPool,
+    layers.AveragePool2D: FloatAveragePool,
+    layers.GlobalAveragePool2D: FloatGlobalAveragePool,
+    layers.Flatten: FloatFlatten,
+    layers.Add: FloatAdd,
 }
-_WEIGHTED: dict[type[Layer], Callable[[Network, int, Pair], FloatWeighted]] = {
-    Dense: FloatDense,
-    Conv2D: FloatConv,
-    DepthwiseConv2D: FloatDepthwise,
+_WEIGHTED: dict[type[layers.Layer], Callable[[Network, int, Pair], FloatWeighted]] = {
+    layers.Dense: FloatDense,
+    layers.Conv2D: FloatConv,
+    layers.DepthwiseConv2D: FloatDepthwise,
 }
 
 
@@ -239,19 +227,19 @@ def weighted_layer(network: Network, index: int, weights: Pair) -> FloatWeighted
     return _WEIGHTED[type(network.layers[index])](network, index, weights)
 
 
-def _activated(layer: Layer, values: Floats) -> Floats:
-    kind = layer.kind if isinstance(layer, ActivatedLayer) else "linear"
+def _activated(layer: layers.Layer, values: Floats) -> Floats:
+    kind = layer.kind if isinstance(layer, layers.ActivatedLayer) else "linear"
     return values if kind == "linear" else ACTIVATIONS[kind].float_forward(values, _slope(layer))
 
 
-def _error_before_activation(layer: Layer, output: Floats, error: Floats) -> Floats:
+def _error_before_activation(layer: layers.Layer, output: Floats, error: Floats) -> Floats:
     """The error through the activation, told from its output alone."""
-    kind = layer.kind if isinstance(layer, ActivatedLayer) else "linear"
+    kind = layer.kind if isinstance(layer, layers.ActivatedLayer) else "linear"
     return error if kind == "linear" else ACTIVATIONS[kind].float_backward(error, output, _slope(layer))
 
 
-def _slope(layer: Layer) -> float:
-    return layer.slope if isinstance(layer, ActivatedLayer) else 0.0
+def _slope(layer: layers.Layer) -> float:
+    return layer.slope if isinstance(layer, layers.ActivatedLayer) else 0.0
 
 
 def _padded(images: Floats, geometry: ConvGeometry, value: float = 0.0) -> Floats:

@@ -24,18 +24,9 @@ from jaragua_compiler.frontends.draft import (
     refusal,
 )
 from jaragua_compiler.frontends.model_file import ModelFile
+from jaragua_compiler.graph import layers
 from jaragua_compiler.graph.initial_weights import FloatArray
-from jaragua_compiler.graph.layers import (
-    ActivatedLayer,
-    Activation,
-    ActivationKind,
-    Add,
-    Conv2D,
-    DepthwiseConv2D,
-    Flatten,
-    Layer,
-    Pads,
-)
+from jaragua_compiler.graph.layers import ActivationKind, Pads
 from jaragua_compiler.graph.network import Loss, Network
 from jaragua_compiler.graph.sample_layout import SampleLayout
 from jaragua_compiler.graph.shapes import Shape, ShapeProblem, conv_geometry_of
@@ -48,7 +39,7 @@ _INPUT = 0  # the tensor every shape of the input is
 class _Entry:
     """A layer to be: it reads tensors, and makes the tensor of its place in the list plus 1."""
 
-    layer: Layer
+    layer: layers.Layer
     operands: tuple[int, ...]
     weights: tuple[FloatArray, FloatArray] | None
 
@@ -67,7 +58,7 @@ def assemble(
     order = _walk(draft, last)
     _check_none_shared(draft, order)
     assembly = _Assembly(draft, order)
-    network = Network(name, assembly.inputs(), tuple(assembly.layers()), found)
+    network = Network(name, assembly.inputs(), tuple(assembly.connected()), found)
     weights = [entry.weights for entry in assembly.entries if entry.weights is not None]
     samples = SampleLayout(draft.sample_shape, network.shapes[0], draft.sample_strides)
     return ModelFile(network, weights, samples, assembly.ranges(ranges or {}))
@@ -133,7 +124,7 @@ class _Assembly:
         height, width, channels = self._input_shape
         return height, width, channels
 
-    def layers(self) -> list[Layer]:
+    def connected(self) -> list[layers.Layer]:
         """The layers, each told what it reads where that is not the one before it."""
         return [_connected(entry, index) for index, entry in enumerate(self.entries)]
 
@@ -144,7 +135,7 @@ class _Assembly:
         for handle, tensor in self._tensors.items():
             step = self._draft.nodes[handle].step
             earlier = after.pop(tensor, None)
-            if isinstance(step, Activation) and earlier is not None:
+            if isinstance(step, layers.Activation) and earlier is not None:
                 before[tensor] = earlier
             found = known.get(handle)
             if found is not None:
@@ -165,16 +156,16 @@ class _Assembly:
             return self._take_affine(node, node.step)
         if isinstance(node.step, Softmax):
             raise refusal(node.place, "other layers stand behind its softmax", "a softmax at the end")
-        if isinstance(node.step, Activation):
+        if isinstance(node.step, layers.Activation):
             return self._take_activation(node, node.step)
-        if isinstance(node.step, Conv2D | DepthwiseConv2D):
+        if isinstance(node.step, layers.Conv2D | layers.DepthwiseConv2D):
             return self._append(self._with_pads(node, node.step), self._tensors_of(node), node)
         return self._append(node.step, self._unpadded(node), node)
 
     def _take_input(self, node: Node) -> int:
         if node.shape == self._input_shape:
             return _INPUT
-        return self._append(Flatten(), (_INPUT,), node)
+        return self._append(layers.Flatten(), (_INPUT,), node)
 
     def _take_affine(self, node: Node, step: Affine) -> int:
         tensor = self._unpadded(node)[0]
@@ -190,10 +181,10 @@ class _Assembly:
         entry.weights = (weights * scale, bias * step.scale + step.shift)
         return tensor
 
-    def _take_activation(self, node: Node, step: Activation) -> int:
+    def _take_activation(self, node: Node, step: layers.Activation) -> int:
         tensor = self._unpadded(node)[0]
         entry = self._own_layer(node, tensor)
-        if entry is not None and isinstance(entry.layer, ActivatedLayer):
+        if entry is not None and isinstance(entry.layer, layers.ActivatedLayer):
             kind = _both(_kind(entry.layer), step.activation)
             if kind is not None:
                 entry.layer = _activated(entry.layer, kind, step.slope)
@@ -205,7 +196,7 @@ class _Assembly:
         alone = self._readers[node.operands[0]] == 1
         return self.entries[tensor - 1] if alone and tensor != _INPUT else None
 
-    def _with_pads(self, node: Node, layer: Conv2D | DepthwiseConv2D) -> Layer:
+    def _with_pads(self, node: Node, layer: layers.Conv2D | layers.DepthwiseConv2D) -> layers.Layer:
         """A convolution whose padding takes in the zeros around what it reads."""
         around = self._pads.get(node.operands[0])
         if around is None:
@@ -232,7 +223,7 @@ class _Assembly:
     def _tensors_of(self, node: Node) -> tuple[int, ...]:
         return tuple(self._tensors[operand] for operand in node.operands)
 
-    def _append(self, layer: Layer, operands: tuple[int, ...], node: Node) -> int:
+    def _append(self, layer: layers.Layer, operands: tuple[int, ...], node: Node) -> int:
         self.entries.append(_Entry(layer, operands, node.weights))
         return len(self.entries)
 
@@ -247,15 +238,15 @@ class _Assembly:
         return images[0] if images else shapes.pop()
 
 
-def _connected(entry: _Entry, index: int) -> Layer:
+def _connected(entry: _Entry, index: int) -> layers.Layer:
     """A layer with its source and skip; of an Add the latest tensor is the source."""
     source, *rest = sorted(entry.operands, reverse=True)
-    layer = replace(entry.layer, skip=rest[0] - 1) if isinstance(entry.layer, Add) else entry.layer
+    layer = replace(entry.layer, skip=rest[0] - 1) if isinstance(entry.layer, layers.Add) else entry.layer
     return layer if source == index else replace(layer, source=source - 1)
 
 
-def _kind(layer: Layer) -> ActivationKind:
-    return layer.kind if isinstance(layer, ActivatedLayer) else "linear"
+def _kind(layer: layers.Layer) -> ActivationKind:
+    return layer.kind if isinstance(layer, layers.ActivatedLayer) else "linear"
 
 
 def _both(first: ActivationKind, second: ActivationKind) -> ActivationKind | None:
@@ -267,7 +258,7 @@ def _both(first: ActivationKind, second: ActivationKind) -> ActivationKind | Non
     return None
 
 
-def _activated(layer: ActivatedLayer, kind: ActivationKind, slope: float) -> ActivatedLayer:
+def _activated(layer: layers.ActivatedLayer, kind: ActivationKind, slope: float) -> layers.ActivatedLayer:
     return replace(layer, activation=kind, slope=slope if kind == "leaky_relu" else layer.slope)  # type: ignore[call-arg]
 
 

@@ -14,25 +14,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from jaragua_compiler.errors import CompileError
+from jaragua_compiler.graph import layers
 from jaragua_compiler.graph.initial_weights import FloatArray
-from jaragua_compiler.graph.layers import (
-    DEFAULT_SLOPE,
-    LARGEST_WIDTH,
-    Activation,
-    ActivationKind,
-    Add,
-    AveragePool2D,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    Layer,
-    MaxPool2D,
-    Padding,
-    Pads,
-    Pair,
-)
+from jaragua_compiler.graph.layers import DEFAULT_SLOPE, LARGEST_WIDTH, ActivationKind, Padding, Pads, Pair
 from jaragua_compiler.graph.shapes import Shape, ShapeProblem, conv_geometry_of, output_shape
 
 Handle = int
@@ -69,7 +53,7 @@ class Node:
     """One step of a draft. `place` names it as its file does; `weights` are (W, b) as layers.py has them."""
 
     place: str
-    step: Layer | Input | Affine | ZeroPad | Softmax
+    step: layers.Layer | Input | Affine | ZeroPad | Softmax
     operands: tuple[Handle, ...]
     shape: Shape
     weights: tuple[FloatArray, FloatArray] | None = None
@@ -121,7 +105,7 @@ class Draft:
             return self._append(Node(before.place, Input(), (), shape))
         if len(shape) != 1:
             raise refusal(place, f"it reshapes {before.shape} to {shape}", "a Flatten, or an image as the input")
-        return self._layer(place, Flatten(), (value,))
+        return self._layer(place, layers.Flatten(), (value,))
 
     def learns_from(self, value: Handle, stored: Iterable[Stored]) -> None:
         """Which weights of the file a value's layer learns: no other layer may have the same ones."""
@@ -135,7 +119,7 @@ class Draft:
         self, place: str, value: Handle, weights: FloatArray, bias: FloatArray | None, trainable: bool = True
     ) -> Handle:
         """weights [out, in]."""
-        layer = Dense(_axis_size(place, weights, 2), trainable=trainable)
+        layer = layers.Dense(_axis_size(place, weights, 2), trainable=trainable)
         return self._weighted(
             place, layer, value, weights, bias, weights.shape[0], (weights.shape[0], *self.shape(value))
         )
@@ -153,8 +137,8 @@ class Draft:
         """weights [out, ky, kx, in]."""
         filters = _axis_size(place, weights, 4)
         kernel = (weights.shape[1], weights.shape[2])
-        found = self._padding(place, Conv2D(filters, kernel, stride, padding), value)
-        layer = Conv2D(filters, kernel, stride, found, trainable=trainable)
+        found = self._padding(place, layers.Conv2D(filters, kernel, stride, padding), value)
+        layer = layers.Conv2D(filters, kernel, stride, found, trainable=trainable)
         wanted = (filters, *kernel, *self.shape(value)[2:])
         return self._weighted(place, layer, value, weights, bias, filters, wanted)
 
@@ -171,32 +155,32 @@ class Draft:
         """weights [channel, ky, kx]."""
         channels = _axis_size(place, weights, 3)
         kernel = (weights.shape[1], weights.shape[2])
-        found = self._padding(place, DepthwiseConv2D(kernel, stride, padding), value)
-        layer = DepthwiseConv2D(kernel, stride, found, trainable=trainable)
+        found = self._padding(place, layers.DepthwiseConv2D(kernel, stride, padding), value)
+        layer = layers.DepthwiseConv2D(kernel, stride, found, trainable=trainable)
         return self._weighted(place, layer, value, weights, bias, channels, (*self.shape(value)[2:], *kernel))
 
     def pool(
         self, place: str, value: Handle, kind: Literal["max", "average"], pool: Pair, stride: Pair, padding: Padding
     ) -> Handle:
         """Padding never counts in a mean and never is a maximum."""
-        layer = MaxPool2D if kind == "max" else AveragePool2D
+        layer = layers.MaxPool2D if kind == "max" else layers.AveragePool2D
         found = self._padding(place, layer(pool, stride, padding), value)
         return self._layer(place, layer(pool, None if stride == pool else stride, found), (value,))
 
     def global_average_pool(self, place: str, value: Handle) -> Handle:
         """The mean of each channel, flat."""
-        return self._layer(place, GlobalAveragePool2D(), (value,))
+        return self._layer(place, layers.GlobalAveragePool2D(), (value,))
 
     def activation(self, place: str, value: Handle, kind: ActivationKind, slope: float = DEFAULT_SLOPE) -> Handle:
         """`slope` only matters to a leaky ReLU."""
         if kind == "linear":
             return value
-        layer = Activation(kind, slope=slope) if kind == "leaky_relu" else Activation(kind)
+        layer = layers.Activation(kind, slope=slope) if kind == "leaky_relu" else layers.Activation(kind)
         return self._layer(place, layer, (value,))
 
     def add(self, place: str, first: Handle, second: Handle) -> Handle:
         """The sum of two values of one shape."""
-        return self._layer(place, Add(-1), (first, second))
+        return self._layer(place, layers.Add(-1), (first, second))
 
     def affine(self, place: str, value: Handle, scale: FloatArray, shift: FloatArray) -> Handle:
         """scale · x + shift; both have one number per channel, or one for all."""
@@ -220,7 +204,7 @@ class Draft:
         """Probabilities."""
         return self._append(Node(place, Softmax(), (value,), self.shape(value)))
 
-    def _padding(self, place: str, layer: Layer, value: Handle) -> Padding:
+    def _padding(self, place: str, layer: layers.Layer, value: Handle) -> Padding:
         """The one way to say a layer's padding: 'valid', 'same', or the rows and columns its window touches."""
         for problem, hint in layer.problems():
             raise CompileError(f"{place}: {problem}.", hint)
@@ -232,7 +216,7 @@ class Draft:
     def _weighted(
         self,
         place: str,
-        layer: Layer,
+        layer: layers.Layer,
         value: Handle,
         weights: FloatArray,
         bias: FloatArray | None,
@@ -249,13 +233,13 @@ class Draft:
     def _layer(
         self,
         place: str,
-        layer: Layer,
+        layer: layers.Layer,
         operands: tuple[Handle, ...],
         weights: tuple[FloatArray, FloatArray] | None = None,
     ) -> Handle:
         return self._append(Node(place, layer, operands, self._output_shape(place, layer, operands), weights))
 
-    def _output_shape(self, place: str, layer: Layer, operands: tuple[Handle, ...]) -> Shape:
+    def _output_shape(self, place: str, layer: layers.Layer, operands: tuple[Handle, ...]) -> Shape:
         for problem, hint in layer.problems():
             raise CompileError(f"{place}: {problem}.", hint)
         try:
@@ -268,7 +252,7 @@ class Draft:
         return len(self.nodes) - 1
 
 
-def canonical_padding(layer: Layer, shape: Shape) -> Padding:
+def canonical_padding(layer: layers.Layer, shape: Shape) -> Padding:
     """The simplest way to write a layer's padding on an image of this shape. Raises ShapeProblem."""
     pads = conv_geometry_of(layer, shape).pads
     if not any(map(any, pads)):
@@ -277,11 +261,11 @@ def canonical_padding(layer: Layer, shape: Shape) -> Padding:
     return "same" if same == conv_geometry_of(layer, shape) else pads
 
 
-def _with_same_padding(layer: Layer) -> Layer:
-    if isinstance(layer, MaxPool2D | AveragePool2D):
-        return MaxPool2D(layer.pool, layer.stride, "same")
-    assert isinstance(layer, Conv2D | DepthwiseConv2D)
-    return DepthwiseConv2D(layer.kernel, layer.stride, "same")
+def _with_same_padding(layer: layers.Layer) -> layers.Layer:
+    if isinstance(layer, layers.MaxPool2D | layers.AveragePool2D):
+        return layers.MaxPool2D(layer.pool, layer.stride, "same")
+    assert isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)
+    return layers.DepthwiseConv2D(layer.kernel, layer.stride, "same")
 
 
 def _axis_size(place: str, weights: FloatArray, axes: int) -> int:

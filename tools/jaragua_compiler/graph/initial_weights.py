@@ -7,7 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.graph.network import Dense, DepthwiseConv2D, Layer, Network, Shape, WeightedLayer
+from jaragua_compiler.graph import layers
+from jaragua_compiler.graph.network import Network, Shape
 
 FloatArray = npt.NDArray[np.float64]
 Weights = list[tuple[FloatArray, FloatArray]]
@@ -32,12 +33,12 @@ def initial_weights(network: Network, seed: int) -> Weights:
 
 def _gives_logits(network: Network) -> bool:
     """True if the last layer computes logits."""
-    return network.classifier and isinstance(network.layers[-1], Dense)
+    return network.classifier and isinstance(network.layers[-1], layers.Dense)
 
 
-def _deviation(layer: Layer, shape: Shape) -> float:
+def _deviation(layer: layers.Layer, shape: Shape) -> float:
     """Fan in and fan out count the window's pixels; of a depthwise layer each channel sees only itself."""
     inputs = math.prod(shape[1:])
-    outputs = math.prod(shape[1:] if isinstance(layer, DepthwiseConv2D) else (shape[0], *shape[1:-1]))
-    relu = isinstance(layer, WeightedLayer) and layer.kind in ("relu", "relu6", "leaky_relu")
+    outputs = math.prod(shape[1:] if isinstance(layer, layers.DepthwiseConv2D) else (shape[0], *shape[1:-1]))
+    relu = isinstance(layer, layers.WeightedLayer) and layer.kind in ("relu", "relu6", "leaky_relu")
     return math.sqrt(2.0 / inputs if relu else 2.0 / (inputs + outputs))

@@ -5,19 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from jaragua_compiler.graph.layers import (
-    Add,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    Layer,
-    Padding,
-    Pads,
-    Pair,
-    PoolLayer,
-)
+from jaragua_compiler.graph import layers
+from jaragua_compiler.graph.layers import Padding, Pads, Pair
 
 Shape = tuple[int, ...]
 """(n,) of a flat vector, or (height, width, channels)."""
@@ -45,7 +34,7 @@ class ConvGeometry:
     """Rows and columns of the output."""
 
 
-def conv_geometry_of(layer: Layer, shape: Shape) -> ConvGeometry:
+def conv_geometry_of(layer: layers.Layer, shape: Shape) -> ConvGeometry:
     """The window of a convolution or a pool on an image of this shape. Raises ShapeProblem."""
     if len(shape) != 3:
         raise ShapeProblem(f"{type(layer).__name__} reads a flat vector of {shape[0]}", _IMAGE_HINT)
@@ -56,24 +45,24 @@ def conv_geometry_of(layer: Layer, shape: Shape) -> ConvGeometry:
     return ConvGeometry(kernel, stride, (vertical, horizontal), (rows, columns))
 
 
-def output_shape(layer: Layer, shape: Shape, skip_shape: Shape | None = None) -> Shape:
+def output_shape(layer: layers.Layer, shape: Shape, skip_shape: Shape | None = None) -> Shape:
     """The shape a layer makes of what it reads (Add: and of what it adds to that). Raises ShapeProblem."""
-    if isinstance(layer, Dense):
+    if isinstance(layer, layers.Dense):
         return _dense_shape(layer, shape)
-    if isinstance(layer, Conv2D):
+    if isinstance(layer, layers.Conv2D):
         return (*conv_geometry_of(layer, shape).positions, layer.filters)
-    if isinstance(layer, DepthwiseConv2D | PoolLayer):
+    if isinstance(layer, layers.DepthwiseConv2D | layers.PoolLayer):
         return (*conv_geometry_of(layer, shape).positions, shape[2])
-    if isinstance(layer, GlobalAveragePool2D):
+    if isinstance(layer, layers.GlobalAveragePool2D):
         return _global_pool_shape(shape)
-    if isinstance(layer, Flatten):
+    if isinstance(layer, layers.Flatten):
         return (math.prod(shape),)
-    if isinstance(layer, Add) and shape != skip_shape:
+    if isinstance(layer, layers.Add) and shape != skip_shape:
         raise ShapeProblem(f"it adds {skip_shape} to {shape}", "Add tensors of one shape, e.g. behind a 1×1 Conv2D.")
     return shape
 
 
-def _dense_shape(layer: Dense, shape: Shape) -> Shape:
+def _dense_shape(layer: layers.Dense, shape: Shape) -> Shape:
     if len(shape) != 1:
         raise ShapeProblem(f"Dense reads an image {shape}", "Put a Flatten or a GlobalAveragePool2D before it.")
     return (layer.units,)
@@ -85,10 +74,10 @@ def _global_pool_shape(shape: Shape) -> Shape:
     return shape[2:]
 
 
-def _geometry_numbers(layer: Layer) -> tuple[Pair, Pair, Padding]:
-    if isinstance(layer, PoolLayer):
+def _geometry_numbers(layer: layers.Layer) -> tuple[Pair, Pair, Padding]:
+    if isinstance(layer, layers.PoolLayer):
         return layer.pool, layer.stride or layer.pool, layer.padding
-    if isinstance(layer, Conv2D | DepthwiseConv2D):
+    if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
         return layer.kernel, layer.stride, layer.padding
     raise TypeError(f"{type(layer).__name__} has no window")
 

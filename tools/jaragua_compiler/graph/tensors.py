@@ -11,21 +11,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
-from jaragua_compiler.graph.network import (
-    ActivatedLayer,
-    Activation,
-    Add,
-    Conv2D,
-    ConvGeometry,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    Layer,
-    MaxPool2D,
-    Network,
-    Shape,
-)
+from jaragua_compiler.graph import layers
+from jaragua_compiler.graph.network import ConvGeometry, Network, Shape
 from jaragua_compiler.operators.descriptor import Unweighted
 from jaragua_compiler.operators.registry import ACTIVATIONS, ADD, POOLS
 
@@ -156,23 +143,23 @@ class _Builder:
         """Add the operators of layer number `index`."""
         layer = self._network.layers[index]
         output = self.made[self._network.operands(index)[0]]
-        if not isinstance(layer, Flatten | Activation):
+        if not isinstance(layer, layers.Flatten | layers.Activation):
             output = self._layer(index, layer)
-        if isinstance(layer, ActivatedLayer) and self._has_operator(layer):
+        if isinstance(layer, layers.ActivatedLayer) and self._has_operator(layer):
             output = self._activation(index, layer, output)
         self.made.append(output)
 
-    def _has_operator(self, layer: ActivatedLayer) -> bool:
-        return layer.kind != "linear" and (isinstance(layer, Activation) or layer.kind != "relu")
+    def _has_operator(self, layer: layers.ActivatedLayer) -> bool:
+        return layer.kind != "linear" and (isinstance(layer, layers.Activation) or layer.kind != "relu")
 
-    def _layer(self, index: int, layer: Layer) -> int:
+    def _layer(self, index: int, layer: layers.Layer) -> int:
         inputs = tuple(self.made[tensor] for tensor in self._network.operands(index))
-        rectified = isinstance(layer, ActivatedLayer) and layer.kind == "relu"
+        rectified = isinstance(layer, layers.ActivatedLayer) and layer.kind == "relu"
         output = self._new_tensor(index, rectified)
         self.operators.append(_operator(self._network, index, inputs, output))
         return output
 
-    def _activation(self, index: int, layer: ActivatedLayer, tensor: int) -> int:
+    def _activation(self, index: int, layer: layers.ActivatedLayer, tensor: int) -> int:
         output = self._new_tensor(index, layer.kind == "relu")
         self.operators.append(
             ActivationOperator(layer=index, inputs=(tensor,), output=output, kind=layer.kind, slope=layer.slope)
@@ -186,16 +173,16 @@ class _Builder:
 
 def _operator(network: Network, index: int, inputs: tuple[int, ...], output: int) -> Operator:
     layer = network.layers[index]
-    if isinstance(layer, Dense):
+    if isinstance(layer, layers.Dense):
         return DenseOperator(layer=index, inputs=inputs, output=output)
-    if isinstance(layer, Conv2D):
+    if isinstance(layer, layers.Conv2D):
         return ConvOperator(layer=index, inputs=inputs, output=output, geometry=network.conv_geometry(index))
-    if isinstance(layer, DepthwiseConv2D):
+    if isinstance(layer, layers.DepthwiseConv2D):
         return DepthwiseOperator(layer=index, inputs=inputs, output=output, geometry=network.conv_geometry(index))
-    if isinstance(layer, Add):
+    if isinstance(layer, layers.Add):
         return AddOperator(layer=index, inputs=inputs, output=output)
-    kind: Literal["max", "average"] = "max" if isinstance(layer, MaxPool2D) else "average"
-    geometry = _whole(network, index) if isinstance(layer, GlobalAveragePool2D) else network.conv_geometry(index)
+    kind: Literal["max", "average"] = "max" if isinstance(layer, layers.MaxPool2D) else "average"
+    geometry = _whole(network, index) if isinstance(layer, layers.GlobalAveragePool2D) else network.conv_geometry(index)
     return PoolOperator(layer=index, inputs=inputs, output=output, kind=kind, geometry=geometry)
 
 

@@ -13,20 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from jaragua_compiler.graph.network import (
-    ActivatedLayer,
-    Add,
-    AveragePool2D,
-    Conv2D,
-    ConvGeometry,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    Layer,
-    MaxPool2D,
-    Network,
-)
+from jaragua_compiler.graph import layers
+from jaragua_compiler.graph.network import ConvGeometry, Network
 from jaragua_compiler.operators.registry import ACTIVATIONS
 
 Tensor = Any
@@ -38,7 +26,7 @@ class TracedLayer:
     """One layer. A subclass computes `_raw`, the value before the activation, and the errors below it."""
 
     def __init__(self, network: Network, index: int) -> None:
-        self._layer: Layer = network.layers[index]
+        self._layer: layers.Layer = network.layers[index]
         self._input_shape = network.shapes[network.operands(index)[0]]
         self._wants_error = any(network.needs_error[tensor] for tensor in network.operands(index))
         self._output: Tensor = None
@@ -229,17 +217,17 @@ class TracedAdd(TracedLayer):
         return error, error
 
 
-_PLAIN: dict[type[Layer], Callable[[Network, int], TracedLayer]] = {
-    MaxPool2D: TracedMaxPool,
-    AveragePool2D: TracedAveragePool,
-    GlobalAveragePool2D: TracedGlobalAveragePool,
-    Flatten: TracedFlatten,
-    Add: TracedAdd,
+_PLAIN: dict[type[layers.Layer], Callable[[Network, int], TracedLayer]] = {
+    layers.MaxPool2D: TracedMaxPool,
+    layers.AveragePool2D: TracedAveragePool,
+    layers.GlobalAveragePool2D: TracedGlobalAveragePool,
+    layers.Flatten: TracedFlatten,
+    layers.Add: TracedAdd,
 }
-_WEIGHTED: dict[type[Layer], Callable[[Network, int, Tensor, Tensor], TracedWeighted]] = {
-    Dense: TracedDense,
-    Conv2D: TracedConv,
-    DepthwiseConv2D: TracedDepthwise,
+_WEIGHTED: dict[type[layers.Layer], Callable[[Network, int, Tensor, Tensor], TracedWeighted]] = {
+    layers.Dense: TracedDense,
+    layers.Conv2D: TracedConv,
+    layers.DepthwiseConv2D: TracedDepthwise,
 }
 
 
@@ -253,19 +241,19 @@ def weighted_layer(network: Network, index: int, weights: Tensor, biases: Tensor
     return _WEIGHTED[type(network.layers[index])](network, index, weights, biases)
 
 
-def _activated(layer: Layer, values: Tensor) -> Tensor:
-    kind = layer.kind if isinstance(layer, ActivatedLayer) else "linear"
+def _activated(layer: layers.Layer, values: Tensor) -> Tensor:
+    kind = layer.kind if isinstance(layer, layers.ActivatedLayer) else "linear"
     return values if kind == "linear" else ACTIVATIONS[kind].traced_forward(tf, values, _slope(layer))
 
 
-def _error_before_activation(layer: Layer, output: Tensor, error: Tensor) -> Tensor:
+def _error_before_activation(layer: layers.Layer, output: Tensor, error: Tensor) -> Tensor:
     """The error through the activation, told from its output alone: a comparison, a cast and a product."""
-    kind = layer.kind if isinstance(layer, ActivatedLayer) else "linear"
+    kind = layer.kind if isinstance(layer, layers.ActivatedLayer) else "linear"
     return error if kind == "linear" else ACTIVATIONS[kind].traced_backward(tf, error, output, _slope(layer))
 
 
-def _slope(layer: Layer) -> float:
-    return layer.slope if isinstance(layer, ActivatedLayer) else 0.0
+def _slope(layer: layers.Layer) -> float:
+    return layer.slope if isinstance(layer, layers.ActivatedLayer) else 0.0
 
 
 def _copied(vector: Tensor) -> Tensor:

@@ -7,31 +7,19 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from jaragua_compiler.graph.network import (
-    ActivatedLayer,
-    Add,
-    AveragePool2D,
-    Conv2D,
-    ConvGeometry,
-    Dense,
-    DepthwiseConv2D,
-    Flatten,
-    GlobalAveragePool2D,
-    Layer,
-    MaxPool2D,
-    Network,
-)
+from jaragua_compiler.graph import layers
+from jaragua_compiler.graph.network import ConvGeometry, Network
 from jaragua_compiler.operators.registry import ACTIVATIONS
 
 _WEIGHTED, _DEPTHWISE, _MAX_POOL, _AVERAGE_POOL, _ADD, _SAME = range(6)
-_KINDS: Final[dict[type[Layer], int]] = {
-    Dense: _WEIGHTED,
-    Conv2D: _WEIGHTED,
-    DepthwiseConv2D: _DEPTHWISE,
-    MaxPool2D: _MAX_POOL,
-    AveragePool2D: _AVERAGE_POOL,
-    GlobalAveragePool2D: _AVERAGE_POOL,
-    Add: _ADD,
+_KINDS: Final[dict[type[layers.Layer], int]] = {
+    layers.Dense: _WEIGHTED,
+    layers.Conv2D: _WEIGHTED,
+    layers.DepthwiseConv2D: _DEPTHWISE,
+    layers.MaxPool2D: _MAX_POOL,
+    layers.AveragePool2D: _AVERAGE_POOL,
+    layers.GlobalAveragePool2D: _AVERAGE_POOL,
+    layers.Add: _ADD,
 }
 _ACTIVATIONS: Final = ("linear", *ACTIVATIONS)  # the enumeration of float_clients.c
 _NUMBERS: Final = (
@@ -78,7 +66,9 @@ class Table:
 def table_of(network: Network) -> Table:
     """The table of a network. Weights are in the order of a vector: each layer's, then its biases."""
     maker = _Maker(network)
-    rows = [maker.row(index, layer) for index, layer in enumerate(network.layers) if not isinstance(layer, Flatten)]
+    rows = [
+        maker.row(index, layer) for index, layer in enumerate(network.layers) if not isinstance(layer, layers.Flatten)
+    ]
     array = (TableRow * len(rows))(*rows)
     head = TableHead(
         ctypes.cast(array, ctypes.c_void_p),
@@ -105,21 +95,21 @@ class _Maker:
         for index, layer in enumerate(network.layers):
             self.places.append(self._place(index, layer))
 
-    def _place(self, index: int, layer: Layer) -> int:
-        if isinstance(layer, Flatten):
+    def _place(self, index: int, layer: layers.Layer) -> int:
+        if isinstance(layer, layers.Flatten):
             return self.places[self._network.operands(index)[0]]
         place, self.values = self.values, self.values + math.prod(self._network.shapes[index + 1])
         return place
 
-    def row(self, index: int, layer: Layer) -> TableRow:
+    def row(self, index: int, layer: layers.Layer) -> TableRow:
         """The row of layer number `index`; call once for each, in order."""
         network = self._network
         operands = network.operands(index)
         numbers = self._tensors(index, operands) | self._shapes(index, layer) | self._weights(index, layer)
         numbers["passes_error"] = network.needs_error[operands[0]]
         numbers["skip_passes_error"] = network.needs_error[operands[-1]]
-        kind = layer.kind if isinstance(layer, ActivatedLayer) else "linear"
-        slope = layer.slope if isinstance(layer, ActivatedLayer) else 0.0
+        kind = layer.kind if isinstance(layer, layers.ActivatedLayer) else "linear"
+        slope = layer.slope if isinstance(layer, layers.ActivatedLayer) else 0.0
         return TableRow(
             _KINDS.get(type(layer), _SAME), _ACTIVATIONS.index(kind), slope, *(numbers[one] for one in _NUMBERS)
         )
@@ -131,7 +121,7 @@ class _Maker:
             "output": self.places[index + 1],
         }
 
-    def _shapes(self, index: int, layer: Layer) -> dict[str, int]:
+    def _shapes(self, index: int, layer: layers.Layer) -> dict[str, int]:
         network = self._network
         shapes = network.shapes[network.operands(index)[0]], network.shapes[index + 1]
         names = ("in_rows", "in_columns", "in_channels"), ("out_rows", "out_columns", "out_channels")
@@ -144,17 +134,17 @@ class _Maker:
         numbers["pad_top"], numbers["pad_left"] = geometry.pads[0][0], geometry.pads[1][0]
         return numbers
 
-    def _geometry(self, index: int, layer: Layer) -> ConvGeometry:
+    def _geometry(self, index: int, layer: layers.Layer) -> ConvGeometry:
         """A layer without a window has one of a single pixel."""
-        if isinstance(layer, Conv2D | DepthwiseConv2D | MaxPool2D | AveragePool2D):
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.MaxPool2D | layers.AveragePool2D):
             return self._network.conv_geometry(index)
         kernel = (1, 1)
-        if isinstance(layer, GlobalAveragePool2D):
+        if isinstance(layer, layers.GlobalAveragePool2D):
             rows, columns, _ = self._network.shapes[self._network.operands(index)[0]]
             kernel = (rows, columns)
         return ConvGeometry(kernel, kernel, ((0, 0), (0, 0)), (1, 1))
 
-    def _weights(self, index: int, layer: Layer) -> dict[str, int]:
+    def _weights(self, index: int, layer: layers.Layer) -> dict[str, int]:
         network = self._network
         if index not in network.weighted:
             return {"weights": 0, "biases": 0, "patches": -1, "learns": 0}
@@ -164,7 +154,7 @@ class _Maker:
         return {
             "weights": place,
             "biases": place + weights,
-            "patches": self._patches(index, weights // biases) if isinstance(layer, Conv2D) else -1,
+            "patches": self._patches(index, weights // biases) if isinstance(layer, layers.Conv2D) else -1,
             "learns": network.trains(index),
         }
 
