@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaragua_compiler.codegen.backward import backward_calls
-from jaragua_compiler.codegen.names import bias_sums, biases, dither_key, sums, weights, weights_w8
+from jaragua_compiler.codegen.names import bias_sums, biases, dither_key, sums, weights
 from jaragua_compiler.planning.operators import DensePlan, WeightedPlan
 from jaragua_compiler.planning.plan import Plan
 
@@ -129,7 +129,7 @@ def _apply_calls(plan: Plan, layer: WeightedPlan) -> str:
     """A11.5 of one layer."""
     summed, shape = sums(plan, layer), f"{layer.trained_rows}u, {layer.inputs}u"
     if layer.per_channel:
-        own = f"jrg_nn_apply_weights_w8({weights_w8(layer)}, {summed}, {shape}, factor,\n"
+        own = f"jrg_nn_apply_weights_w8({weights(layer)}, {summed}, {shape}, factor,\n"
         own += f"                            {dither_key(layer)});"
     else:
         dense = isinstance(layer, DensePlan)

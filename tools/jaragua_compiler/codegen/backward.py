@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from typing import Any
 
 from jaragua_compiler.codegen.names import buffer
 from jaragua_compiler.planning.memory import error_name, share_name
 from jaragua_compiler.planning.operators import OperatorPlan, WeightedPlan
 from jaragua_compiler.planning.plan import Plan
 
+Emitter = Any
+"""What has the forward_code, backward_code and INCLUDES of an operator: a module or a table of kernels."""
 
-def backward_functions(module: ModuleType, step: OperatorPlan, plan: Plan) -> list[str]:
+
+def backward_functions(module: Emitter, step: OperatorPlan, plan: Plan) -> list[str]:
     """The functions of one operator: one for each operand that wants its error, and one at least if it learns."""
     if not step.has_backward:
         return []

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import ModuleType
 
-from jaragua_compiler.codegen import (
-    accumulation,
-    conv,
-    conv_w8,
-    dense,
-    dense_w8,
-    depthwise,
-    depthwise_w8,
-    frozen,
-    partly_frozen,
-    unweighted,
-)
-from jaragua_compiler.codegen.backward import backward_calls, backward_functions
+from jaragua_compiler.codegen import accumulation, frozen, partly_frozen, unweighted
+from jaragua_compiler.codegen.backward import Emitter, backward_calls, backward_functions
+from jaragua_compiler.codegen.convolutional import CONV, CONV_W8, DEPTHWISE, DEPTHWISE_W8
+from jaragua_compiler.codegen.dense import DENSE, DENSE_W8
 from jaragua_compiler.codegen.names import buffer, tensor
 from jaragua_compiler.codegen.state import state_code
 from jaragua_compiler.planning.memory import error_name, padded_size
@@ -40,20 +30,18 @@ from jaragua_compiler.quantisation.rate import loss_factor
 SOURCE_NAME = "jrg_model.c"
 CONFIG_NAME = "jrg_model_config.h"
 
-# An operator is emitted by the module with its forward_code, backward_code and INCLUDES.
-_EMITTERS: dict[type[OperatorPlan], ModuleType] = {
-    DensePlan: dense,
-    ConvPlan: conv,
-    DepthwisePlan: depthwise,
+_EMITTERS: dict[type[OperatorPlan], Emitter] = {
+    DensePlan: DENSE,
+    ConvPlan: CONV,
+    DepthwisePlan: DEPTHWISE,
     PoolPlan: unweighted,
     AddPlan: unweighted,
     ActivationPlan: unweighted,
 }
-
-_EMITTERS_W8: dict[type[OperatorPlan], ModuleType] = {
-    DensePlan: dense_w8,
-    ConvPlan: conv_w8,
-    DepthwisePlan: depthwise_w8,
+_EMITTERS_W8: dict[type[OperatorPlan], Emitter] = {
+    DensePlan: DENSE_W8,
+    ConvPlan: CONV_W8,
+    DepthwisePlan: DEPTHWISE_W8,
 }
 
 # With constant geometry GCC warns of reads outside the arena on paths that jrg_nn_patch's conditions rule out.
@@ -294,14 +282,14 @@ def _own_frame(code: str) -> str:
     return code.replace("static jrg_nn_error", "static __attribute__((noinline)) jrg_nn_error")
 
 
-def _emitter(step: OperatorPlan) -> ModuleType:
+def _emitter(step: OperatorPlan) -> Emitter:
     if isinstance(step, WeightedPlan) and step.frozen_rows:
         return partly_frozen if step.trains else frozen
     emitters = _EMITTERS_W8 if isinstance(step, WeightedPlan) and step.per_channel else _EMITTERS
     return emitters[type(step)]
 
 
-def _preamble(plan: Plan, modules: list[ModuleType]) -> str:
+def _preamble(plan: Plan, modules: list[Emitter]) -> str:
     loss = ("softmax", "softmax_error") if plan.network.classifier else ("squared_error", "squared_error")
     includes = [("core/jrg_nn_blob.h", "jrg_nn_blob_check"), ("weighted/jrg_nn_input.h", "jrg_nn_input")]
     includes += [include for module in dict.fromkeys(modules) for include in module.INCLUDES]
