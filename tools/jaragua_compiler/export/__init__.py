@@ -8,6 +8,7 @@ from jaragua_compiler.export.choice import Choice
 from jaragua_compiler.export.compile import Compiled, compile_model
 from jaragua_compiler.export.fit import Attempt, check_fits, choose_layers, resolved
 from jaragua_compiler.export.folder import check_replaceable, write_folder
+from jaragua_compiler.export.inputs.input_format import InputColumn, InputFormat, fitted_format
 from jaragua_compiler.export.inputs.model_files import LoadedModel, load_file
 from jaragua_compiler.export.inputs.samples import read_samples, shaped_samples
 from jaragua_compiler.export.inputs.source import Source
@@ -19,6 +20,8 @@ __all__ = [
     "Choice",
     "Compiled",
     "Figures",
+    "InputColumn",
+    "InputFormat",
     "LoadedModel",
     "Row",
     "Source",
@@ -26,6 +29,7 @@ __all__ = [
     "check_replaceable",
     "choose_layers",
     "compile_model",
+    "fitted_format",
     "load_file",
     "named_weights",
     "read_samples",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.inputs.foreign import foreign, is_other_archive, of_folder
+from jaragua_compiler.export.inputs.input_format import InputFormat
 from jaragua_compiler.export.inputs.source import Source
 from jaragua_compiler.frontends.keras import read_keras
 from jaragua_compiler.frontends.litert import read_litert
@@ -32,7 +33,8 @@ class LoadedModel:
     """A network, per layer with weights (W, outputs first; b [out]), and what else is known of it.
 
     `ranges` are those of a quantised model file; `calibration` gives inputs [n, inputs] of the training data, if there
-    are any.
+    are any. `inputs`: how readings become inputs; `classes`: the names of the labels in their order. The generated C
+    has functions for both, where they are known.
     """
 
     network: Network
@@ -40,6 +42,8 @@ class LoadedModel:
     source: Source
     ranges: Ranges | None = None
     calibration: Callable[[], npt.NDArray[np.floating[Any]]] | None = None
+    inputs: InputFormat | None = None
+    classes: tuple[str, ...] = ()
 
     def typical_inputs(self) -> FloatArray | None:
         """Inputs [n, inputs] of the training data; None of a model file, which brings none."""
