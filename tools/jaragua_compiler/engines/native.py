@@ -16,6 +16,7 @@ import numpy.typing as npt
 from jaragua_compiler.codegen.emitter import emitted_files
 from jaragua_compiler.engine_protocol import StepLimits, StepResult
 from jaragua_compiler.engines import host_build
+from jaragua_compiler.engines.c_structure import members
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import Int16Array, exponents, unpack_integers
@@ -31,12 +32,14 @@ from jaragua_compiler.reference.engine import (
 COMPILER_FLAGS: Final = ("-O2",)
 
 
-class _Rate(ctypes.Structure):
-    _fields_ = (("mantissa", ctypes.c_uint16), ("exponent", ctypes.c_uint8))
+class Rate(ctypes.Structure):
+    """jrg_nn_rate."""
+
+    _fields_ = members("uint16_t mantissa; uint8_t exponent")
 
 
 class _Result(ctypes.Structure):
-    _fields_ = (("correct", ctypes.c_bool), ("loss", ctypes.c_uint32))
+    _fields_ = members("bool correct; uint32_t loss")
 
 
 def kernel_folder() -> Path:
@@ -149,7 +152,7 @@ class NativeEngine:
         values, targets = self._sample(x, target)
         with self._lock:
             self._require_weights()
-            if self._library.jrg_model_set_rate(_Rate(*rate)) != 0:
+            if self._library.jrg_model_set_rate(Rate(*rate)) != 0:
                 raise CompileError(f"the native engine refuses the learning rate {tuple(rate)}.")
             return self._result(self._library.jrg_model_train, values, targets)
 
@@ -185,7 +188,7 @@ def _declare(library: ctypes.CDLL) -> None:
     pointer = ctypes.c_void_p
     library.jrg_model_check.argtypes = [ctypes.c_char_p, ctypes.c_uint32]
     library.jrg_model_bind.argtypes = [pointer]
-    library.jrg_model_set_rate.argtypes = [_Rate]
+    library.jrg_model_set_rate.argtypes = [Rate]
     library.jrg_model_set_seed.argtypes = [ctypes.c_uint32]
     library.jrg_model_set_seed.restype = None
     library.jrg_model_set_accumulation.argtypes = [ctypes.c_uint32]

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from jaragua_compiler.codegen.emitter import emitted_files
 from jaragua_compiler.engines import host_build
-from jaragua_compiler.engines.native import COMPILER_FLAGS, kernel_folder
+from jaragua_compiler.engines.c_structure import members, structure
+from jaragua_compiler.engines.native import COMPILER_FLAGS, Rate, kernel_folder
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.online.learner import Outcome, Report, Settings, Statistics, head_of
 from jaragua_compiler.planning.plan import Plan
@@ -23,95 +24,52 @@ LIBRARY = "jrg_online"
 _WARMING_UP = 4  # jrg_online_status
 
 
-class _Rate(ctypes.Structure):
-    _fields_ = (("mantissa", ctypes.c_uint16), ("exponent", ctypes.c_uint8))
-
-
 class _Settings(ctypes.Structure):
-    _fields_ = (
-        ("known", ctypes.c_uint64),
-        ("standardise", ctypes.c_bool),
-        ("warm_up", ctypes.c_uint16),
-        ("horizon_log2", ctypes.c_uint8),
-        ("replays", ctypes.c_uint8),
-        ("slack", ctypes.c_uint16),
-        ("threshold", ctypes.c_uint32),
+    """jrg_online_settings."""
+
+    _fields_ = members(
+        "uint64_t known; bool standardise; uint16_t warm_up; uint8_t horizon_log2, replays; uint16_t slack; "
+        "uint32_t threshold"
     )
 
 
 class _Outcome(ctypes.Structure):
-    _fields_ = (
-        ("correct", ctypes.c_bool),
-        ("opened", ctypes.c_bool),
-        ("drift", ctypes.c_bool),
-        ("loss", ctypes.c_uint32),
-    )
+    """jrg_online_outcome."""
+
+    _fields_ = members("bool correct, opened, drift; uint32_t loss")
 
 
 class _Stat(ctypes.Structure):
-    _fields_ = (("mean", ctypes.c_int32), ("variance", ctypes.c_uint32))
+    """jrg_online_stat."""
 
-
-class _Head(ctypes.Structure):
-    _fields_ = (
-        ("weights", ctypes.c_void_p),
-        ("biases", ctypes.c_void_p),
-        ("inputs", ctypes.c_uint32),
-        ("outputs", ctypes.c_uint32),
-        ("input_width", ctypes.c_uint32),
-        ("error_width", ctypes.c_uint32),
-    )
-
-
-class _Network(ctypes.Structure):
-    _fields_ = (
-        ("inputs", ctypes.c_uint16),
-        ("input_width", ctypes.c_uint8),
-        ("input_exponent", ctypes.c_int8),
-    )
+    _fields_ = members("int32_t mean; uint32_t variance")
 
 
 class _Memory(ctypes.Structure):
+    """jrg_online_memory."""
+
     _fields_ = (
         ("stats", ctypes.POINTER(_Stat)),
         ("prototypes", ctypes.POINTER(ctypes.c_int16)),
-        *((name, ctypes.c_void_p) for name in ("counts", "ages", "features", "logits", "errors", "rows")),
-    )
-
-
-class _Drift(ctypes.Structure):
-    _fields_ = (("samples", ctypes.c_uint32), ("mean", ctypes.c_int32), ("excess", ctypes.c_int32))
-
-
-class _Report(ctypes.Structure):
-    _fields_ = (
-        ("samples", ctypes.c_uint32),
-        ("correct", ctypes.c_uint32),
-        ("recent", ctypes.c_uint16),
-        ("known", ctypes.c_uint64),
-        ("opened", ctypes.c_uint32),
-        ("opened_at", ctypes.c_uint32),
-        ("opened_label", ctypes.c_uint16),
-        ("drifts", ctypes.c_uint32),
-        ("drift_at", ctypes.c_uint32),
+        *members("void *counts, *ages, *features, *logits, *errors, *rows"),
     )
 
 
 class _Online(ctypes.Structure):
     """jrg_online."""
 
-    _fields_ = (
-        ("head", _Head),
-        ("exponents", ctypes.c_int8 * 4),
-        ("rate", ctypes.c_int16 * 2),
-        ("network", _Network),
-        ("memory", _Memory),
-        ("settings", _Settings),
-        ("seen", ctypes.c_uint32),
-        ("steps", ctypes.c_uint32),
-        ("drift", _Drift),
-        ("ring", ctypes.c_uint32),
-        ("report", _Report),
+    _fields_ = members(
+        "jrg_nn_dense head; int8_t exponents[4]; int16_t rate[2]; jrg_online_network network; _Memory memory; "
+        "_Settings settings; uint32_t seen, steps; jrg_online_drift drift; uint32_t ring; jrg_online_report report",
+        _Memory=_Memory,
+        _Settings=_Settings,
+        jrg_nn_dense=structure("void *weights, *biases; uint32_t inputs, outputs, input_width, error_width"),
+        jrg_online_network=structure("uint16_t inputs; uint8_t input_width; int8_t input_exponent"),
+        jrg_online_drift=structure("uint32_t samples; int32_t mean, excess"),
+        jrg_online_report=structure(
+            "uint32_t samples, correct; uint16_t recent; uint64_t known; uint32_t opened, opened_at; "
+            "uint16_t opened_label; uint32_t drifts, drift_at"
+        ),
     )
 
 
@@ -132,13 +90,13 @@ class NativeLearner:
         rate.check()
         unpack_integers(self.plan, blob)
         ctypes.memmove(self._memory, blob, len(blob))
-        _require(self._library.jrg_online_model_begin(self._memory, _settings(settings), _Rate(*rate)))
+        _require(self._library.jrg_online_model_begin(self._memory, _settings(settings), Rate(*rate)))
 
     def resume(self, settings: Settings, rate: LearningRate) -> None:
         """Go on with other settings (all but `known`) and another rate. Raises CompileError."""
         settings.check(self._head.outputs)
         rate.check()
-        _require(self._library.jrg_online_model_resume(self._memory, _settings(settings), _Rate(*rate)))
+        _require(self._library.jrg_online_model_resume(self._memory, _settings(settings), Rate(*rate)))
 
     def learn(self, x: npt.ArrayLike, label: int) -> Outcome | None:
         """Predict, then learn from one sample, int16 [inputs]; None while the statistics warm up (O3.1)."""
@@ -159,7 +117,7 @@ class NativeLearner:
     def report(self) -> Report:
         """Where the learner stands (O8)."""
         state = self._state()
-        values = {name: getattr(state.report, name) for name, _ in _Report._fields_}
+        values = {name: getattr(state.report, name) for name, *_ in state.report._fields_}
         return Report(**values, mean_loss=state.drift.mean, excess=state.drift.excess)
 
     def statistics(self) -> Statistics:
@@ -191,7 +149,7 @@ def _require(status: int) -> None:
 def _declare(library: ctypes.CDLL) -> None:
     pointer = ctypes.c_void_p
     for function in (library.jrg_online_model_begin, library.jrg_online_model_resume):
-        function.argtypes = [pointer, ctypes.POINTER(_Settings), _Rate]
+        function.argtypes = [pointer, ctypes.POINTER(_Settings), Rate]
     library.jrg_online_model_learn.argtypes = [pointer, ctypes.c_uint32, ctypes.POINTER(_Outcome)]
     library.jrg_online_model_state.restype = ctypes.POINTER(_Online)
 

@@ -16,6 +16,7 @@ from jaragua.settings import only_in_integers
 from jaragua.simulation.evaluation.figures import FIGURES
 from jaragua.simulation.native import library
 from jaragua.strategies import NO_DECAY, ClientWork, Vector
+from jaragua_compiler.engines.c_structure import members
 from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.planning.operators import DensePlan
 from jaragua_compiler.planning.plan import Plan
@@ -47,40 +48,18 @@ Integers: TypeAlias = NDArray[np.int16]
 
 
 class _Work(ctypes.Structure):
-    _fields_ = (
-        ("layers", ctypes.c_void_p),
-        ("units", ctypes.c_void_p),
-        ("layers_count", ctypes.c_uint32),
-        ("passes", ctypes.c_uint32),
-        ("is_classifier", ctypes.c_uint32),
-        ("output_exponent", ctypes.c_int32),
-        ("rate_mantissa", ctypes.c_int32),
-        ("rate_exponent", ctypes.c_int32),
-        ("loss_threshold", ctypes.c_uint32),
+    _fields_ = members(
+        "void *layers, *units; uint32_t layers_count, passes, is_classifier; "
+        "int32_t output_exponent, rate_mantissa, rate_exponent; uint32_t loss_threshold"
     )
 
 
 class _Memory(ctypes.Structure):
-    _fields_ = tuple((name, ctypes.c_void_p) for name in ("values", "errors", "below", "factors"))
-
-
-class _Devices(ctypes.Structure):
-    _fields_ = (
-        ("weights", ctypes.c_void_p),
-        ("biases", ctypes.c_void_p),
-        ("weights_count", ctypes.c_uint32),
-        ("biases_count", ctypes.c_uint32),
-    )
+    _fields_ = members("void *values, *errors, *below, *factors")
 
 
 class _Samples(ctypes.Structure):
-    _fields_ = (
-        ("clients", ctypes.c_uint32),
-        ("samples", ctypes.c_uint32),
-        ("seeds", ctypes.c_void_p),
-        ("inputs", ctypes.c_void_p),
-        ("targets", ctypes.c_void_p),
-    )
+    _fields_ = members("uint32_t clients, samples; void *seeds, *inputs, *targets")
 
 
 def lanes_fit(plan: Plan) -> bool:
@@ -114,6 +93,10 @@ class _Scaled(NamedTuple):
 
     exponents: Exponents | None
     layers: NDArray[np.void]
+
+
+class _Devices(ctypes.Structure):
+    _fields_ = members("void *weights, *biases; uint32_t weights_count, biases_count")
 
 
 class _Room(NamedTuple):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.simulation.native import library
 from jaragua.strategies import Vector
+from jaragua_compiler.engines.c_structure import members
 from jaragua_compiler.quantisation.blob import header
 from jaragua_compiler.quantisation.exponents import exponents_for
 
@@ -25,14 +26,7 @@ _LAYER: Final = np.dtype(
 
 
 class _Network(ctypes.Structure):
-    _fields_ = (
-        ("layers", ctypes.c_void_p),
-        ("layers_count", ctypes.c_uint32),
-        ("samples", ctypes.c_uint32),
-        ("inputs", ctypes.c_void_p),
-        ("room", ctypes.c_void_p),
-        ("other_room", ctypes.c_void_p),
-    )
+    _fields_ = members("void *layers; uint32_t layers_count, samples; void *inputs, *room, *other_room")
 
 
 class BatchedPacking:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,14 +61,25 @@ class Evaluation:
     after: NDArray[np.float64]
 
 
+class Closing:
+    """A context manager that closes on its way out what was entered into `_open`."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._open.close()
+
+
 class VirtualFleet(Protocol):
     """Devices of one arithmetic. A start is what they are sent: the bytes of a model."""
 
     def __enter__(self) -> VirtualFleet: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *exception: object) -> None: ...
 
     def start(self, vector: Vector) -> bytes:
         """What devices are sent for a vector."""

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.simulation.clients.engine import Evaluation, Trained
+from jaragua.simulation.clients.engine import Closing, Evaluation, Trained
 from jaragua.simulation.clients.float_table import Table, table_of
 from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes
 from jaragua.simulation.clients.workers import Workers
 from jaragua.simulation.native import library
 from jaragua.strategies import ClientWork, Vector
 from jaragua_compiler import Network
+from jaragua_compiler.engines.c_structure import members
 from jaragua_models import Model
 
 _SOURCE: Final = "float_clients.c"
@@ -33,29 +33,8 @@ Floats = NDArray[np.float32]
 Figures = NDArray[np.float64]
 
 
-class _Memory(ctypes.Structure):
-    _fields_ = tuple(
-        (name, ctypes.c_void_p) for name in ("weights", "start", "gradients", "values", "errors", "patches", "row")
-    )
-
-
-class _Work(ctypes.Structure):
-    _fields_ = (
-        ("passes", ctypes.c_int32),
-        ("batch", ctypes.c_int32),
-        ("rate", ctypes.c_float),
-        ("proximal_decay", ctypes.c_float),
-        ("loss_threshold", ctypes.c_double),
-    )
-
-
 class _Samples(ctypes.Structure):
-    _fields_ = (
-        ("clients", ctypes.c_int32),
-        ("counts", ctypes.c_void_p),
-        ("inputs", ctypes.c_void_p),
-        ("targets", ctypes.c_void_p),
-    )
+    _fields_ = members("int32_t clients; void *counts, *inputs, *targets")
 
 
 class _Arrays:
@@ -71,6 +50,10 @@ class _Arrays:
         self.structure = _Samples(len(batch), *pointers)
 
 
+class _Memory(ctypes.Structure):
+    _fields_ = members("void *weights, *start, *gradients, *values, *errors, *patches, *row")
+
+
 class _EngineMemory:
     """The memory of one engine; keeps what the structure points to."""
 
@@ -82,24 +65,17 @@ class _EngineMemory:
         self.structure = _Memory(*(array.ctypes.data for array in self._arrays))
 
 
-class FloatFleet:
+class FloatFleet(Closing):
     """Devices of one network."""
 
     def __init__(self, model: Model, workers: int, cache: Path, samples: int | None = None) -> None:
         """samples: of a task as asked for, for FedProx's proximal decay. Raises: ToolchainError without the C."""
+        super().__init__()
         self._model = model
         self._samples = samples
         self._table = table_of(model.network)
         built = library.build({_SOURCE: library.own_source(_SOURCE)}, None, cache, _FLAGS, ("-lm",))
-        self._workers = Workers(built, workers, _declare)
-
-    def __enter__(self) -> FloatFleet:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._workers.__exit__(kind, value, trace)
+        self._workers = self._open.enter_context(Workers(built, workers, _declare))
 
     def start(self, vector: Vector) -> bytes:
         """All weights in float32, little endian."""
@@ -160,6 +136,10 @@ class FloatFleet:
     def _threads_for(self, batch: Batch, passes: int) -> int:
         steps = int(batch.counts.sum()) * passes
         return self._workers.count if steps * self._table.head.parameters > _WORTH_A_THREAD else 1
+
+
+class _Work(ctypes.Structure):
+    _fields_ = members("int32_t passes, batch; float rate, proximal_decay; double loss_threshold")
 
 
 def _work(work: ClientWork, samples: int) -> _Work:

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from jaragua_compiler.engines.c_structure import members
 from jaragua_compiler.graph import layers
 from jaragua_compiler.graph.network import ConvGeometry, Network
 from jaragua_compiler.operators.registry import ACTIVATIONS
@@ -33,23 +34,14 @@ _NUMBERS: Final = (
 class TableRow(ctypes.Structure):
     """jrg_float_layer."""
 
-    _fields_ = (
-        ("kind", ctypes.c_int32),
-        ("activation", ctypes.c_int32),
-        ("slope", ctypes.c_float),
-        *((name, ctypes.c_int32) for name in _NUMBERS),
-    )
+    _fields_ = members(f"int32_t kind, activation; float slope; int32_t {', '.join(_NUMBERS)}")
 
 
 class TableHead(ctypes.Structure):
     """jrg_float_network."""
 
-    _fields_ = (
-        ("layers", ctypes.c_void_p),
-        *(
-            (name, ctypes.c_int32)
-            for name in ("layers_count", "inputs", "outputs", "output", "values_count", "parameters", "classifier")
-        ),
+    _fields_ = members(
+        "void *layers; int32_t layers_count, inputs, outputs, output, values_count, parameters, classifier"
     )
 
 

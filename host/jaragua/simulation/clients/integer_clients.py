@@ -6,10 +6,8 @@ import ctypes
 import functools
 import math
 import sys
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import numpy as np
@@ -20,7 +18,7 @@ from jaragua.errors import ModelError
 from jaragua.node.step_limits import step_limits
 from jaragua.simulation.clients.batched_dense import BatchedDense, BatchedUpdates, Integers, Task, lanes_can, lanes_fit
 from jaragua.simulation.clients.batched_packing import BatchedPacking
-from jaragua.simulation.clients.engine import Evaluation, Trained
+from jaragua.simulation.clients.engine import Closing, Evaluation, Trained
 from jaragua.simulation.clients.layout import regions, units
 from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass
 from jaragua.simulation.clients.workers import Workers
@@ -29,6 +27,7 @@ from jaragua.simulation.native import library
 from jaragua.strategies import ClientWork, Vector
 from jaragua_compiler.codegen.emitter import emitted_files
 from jaragua_compiler.engine_protocol import StepLimits
+from jaragua_compiler.engines.c_structure import members
 from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
@@ -51,27 +50,15 @@ class _Limits(ctypes.Structure):
 
 
 class _Work(ctypes.Structure):
-    _fields_ = (
-        ("regions", ctypes.c_void_p),
-        ("units", ctypes.c_void_p),
-        ("regions_count", ctypes.c_uint32),
-        ("passes", ctypes.c_uint32),
-        ("batch", ctypes.c_uint32),
-        ("proximal_decay", ctypes.c_int32),
-        ("rate_mantissa", ctypes.c_uint16),
-        ("rate_exponent", ctypes.c_uint8),
-        ("limits", _Limits),
+    _fields_ = members(
+        "void *regions, *units; uint32_t regions_count, passes, batch; int32_t proximal_decay; "
+        "uint16_t rate_mantissa; uint8_t rate_exponent; _Limits limits",
+        _Limits=_Limits,
     )
 
 
 class _Samples(ctypes.Structure):
-    _fields_ = (
-        ("clients", ctypes.c_uint32),
-        ("counts", ctypes.c_void_p),
-        ("seeds", ctypes.c_void_p),
-        ("inputs", ctypes.c_void_p),
-        ("targets", ctypes.c_void_p),
-    )
+    _fields_ = members("uint32_t clients; void *counts, *seeds, *inputs, *targets")
 
 
 @dataclass(frozen=True)
@@ -98,11 +85,12 @@ class _Scale:
     units: NDArray[np.float64]
 
 
-class IntegerFleet:
+class IntegerFleet(Closing):
     """Devices of one network. Same start, work and samples give the same bits as a board (tests/simulation)."""
 
     def __init__(self, model: Model, codec: ModelCodec, workers: int, cache: Path, samples: int | None = None) -> None:
         """samples: of a task as asked for, for FedProx's proximal decay. Raises: ToolchainError without the C."""
+        super().__init__()
         self._model = model
         self._codec = codec
         self._samples = samples
@@ -110,20 +98,11 @@ class IntegerFleet:
         self._regions = regions(self._plan)
         self._parameters = len(codec.initial(0))
         self._count, self._cache = workers, cache
-        self._open = ExitStack()
         self._workers = {False: self._new_workers(accumulate=False)}
         """By whether their image has sums (A11.1): it has them only where a step takes several samples."""
         self._lanes = BatchedDense(self._plan, cache) if lanes_fit(self._plan) else None
         self._pack = BatchedPacking(codec, cache).pack if lanes_fit(self._plan) else codec.pack
         self._last = _Scale(b"", Exponents((), (), 0), np.zeros(0))
-
-    def __enter__(self) -> IntegerFleet:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
 
     def start(self, vector: Vector) -> bytes:
         """The blob, with exponents estimated anew (A2.6)."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from types import TracebackType
 
 import numpy as np
 
-from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet
+from jaragua.simulation.clients.engine import Closing, Evaluation, Trained, VirtualFleet
 from jaragua.simulation.clients.samples import Batch
 from jaragua.strategies import ClientWork, Vector
 
@@ -17,24 +16,16 @@ def floats_among(devices: int, float_fraction: float) -> int:
     return min(devices, math.ceil(float_fraction * devices))
 
 
-class MixedFleet:
+class MixedFleet(Closing):
     """The first devices of a round, sorted, compute in float32, and so does the evaluation."""
 
     def __init__(self, floats: VirtualFleet, integers: VirtualFleet, float_fraction: float) -> None:
         """float_fraction: of each round's devices, 0 to 1, rounded up."""
-        self._floats = floats
-        self._integers = integers
+        super().__init__()
+        self._integers = self._open.enter_context(integers)
+        self._floats = self._open.enter_context(floats)
         self._share = float_fraction
         self._last = (b"", b"")
-
-    def __enter__(self) -> MixedFleet:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._floats.__exit__(kind, value, trace)
-        self._integers.__exit__(kind, value, trace)
 
     def start(self, vector: Vector) -> bytes:
         """The blob; its float32 form, which is not rounded to the blob's format, goes beside it (M9)."""

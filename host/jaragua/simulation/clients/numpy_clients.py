@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.node.step_limits import step_limits
 from jaragua.node.training.proximal_decay import NO_DECAY, decayed
-from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet
+from jaragua.simulation.clients.engine import Closing, Evaluation, Trained, VirtualFleet
 from jaragua.simulation.clients.float_clients import FloatFleet
 from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes
 from jaragua.simulation.evaluation.figures import FIGURES, loss_unit, scores
@@ -46,28 +45,15 @@ def _step_size(work: ClientWork, samples: int) -> int:
     return samples if work.batch == WHOLE_SET else min(work.batch, samples)
 
 
-class _Closed:
-    """A fleet that holds nothing that must be given back."""
-
-    def __enter__(self) -> _Closed:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-class ReferenceFleet(_Closed):
+class ReferenceFleet(Closing):
     """Devices of one network in the boards' integers: the same bits as IntegerFleet."""
 
     def __init__(self, model: Model, codec: ModelCodec, samples: int | None = None) -> None:
         """samples: asked for of a task; FedProx's proximal decay depends on it."""
+        super().__init__()
         self._model, self._codec, self._samples = model, codec, samples
         self._engines = {many: ReferenceEngine(replace(codec.plan, accumulate=many)) for many in (False, True)}
         """By whether a step takes several samples (A11.1)."""
-
-    def __enter__(self) -> ReferenceFleet:
-        return self
 
     def start(self, vector: Vector) -> bytes:
         """The blob, with exponents estimated anew (A2.6)."""
@@ -139,16 +125,14 @@ class ReferenceFleet(_Closed):
         return zip(quantise_inputs(plan, found, one.x), quantise_targets(plan, found, one.y), strict=True)
 
 
-class NumpyFloatFleet(_Closed):
+class NumpyFloatFleet(Closing):
     """Devices of one network in float32: what FloatFleet does in C."""
 
     def __init__(self, model: Model, samples: int | None = None) -> None:
         """samples: asked for of a task; FedProx's proximal decay depends on it."""
+        super().__init__()
         self._model, self._network, self._samples = model, model.network, samples
         self._shapes = [model.network.weight_shapes(index) for index in model.network.weighted]
-
-    def __enter__(self) -> NumpyFloatFleet:
-        return self
 
     def start(self, vector: Vector) -> bytes:
         """All weights in float32, little endian."""

@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
 
 from jaragua.errors import ToolError
-from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet
+from jaragua.simulation.clients.engine import Closing, Evaluation, Trained, VirtualFleet
 from jaragua.simulation.clients.samples import Batch
 from jaragua.strategies import ClientWork, Vector
 
@@ -23,7 +22,7 @@ from jaragua.strategies import ClientWork, Vector
 LOCAL: Final = "local"
 
 
-class RayFleet:
+class RayFleet(Closing):
     """Devices of one network, on all processors of a cluster; what does not need many is done here."""
 
     def __init__(self, make: Callable[[], VirtualFleet], address: str, workers: int | None) -> None:
@@ -31,21 +30,13 @@ class RayFleet:
 
         workers: None for one a processor. Raises: ToolError without Ray, or if the cluster is not there.
         """
+        super().__init__()
         self._ray = _connected(address, workers)
-        self._here = make()
+        self._open.callback(self._ray.shutdown)
+        self._here = self._open.enter_context(make())
         count = workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         worker = self._ray.remote(num_cpus=1)(_Worker)
         self._workers = [worker.remote(make) for _ in range(count)]
-
-    def __enter__(self) -> RayFleet:
-        self._here.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._here.__exit__(kind, value, trace)
-        self._ray.shutdown()
 
     def start(self, vector: Vector) -> bytes:
         """As one machine."""

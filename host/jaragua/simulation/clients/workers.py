@@ -7,34 +7,27 @@ import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
+from jaragua.simulation.clients.engine import Closing
 from jaragua_compiler.engines.host_build import load_private_copy
 
 Share = TypeVar("Share")
 Result = TypeVar("Result")
 
 
-class Workers:
+class Workers(Closing):
     """Runs shares of work on private copies of a library, the results in the order of the shares."""
 
     def __init__(self, library: Path, count: int, declare: Callable[[ctypes.CDLL], None]) -> None:
+        super().__init__()
         self.count = count
         self._idle: queue.SimpleQueue[ctypes.CDLL] = queue.SimpleQueue()
         for _ in range(count):
             copy = load_private_copy(library)
             declare(copy)
             self._idle.put(copy)
-        self._threads = ThreadPoolExecutor(count)
-
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._threads.shutdown()
+        self._threads = self._open.enter_context(ThreadPoolExecutor(count))
 
     def run(self, work: Callable[[ctypes.CDLL, Share], Result], shares: Sequence[Share]) -> list[Result]:
         """`work` on every share; a single one runs in the caller's thread."""

@@ -16,9 +16,12 @@ from jaragua.coordinator.rounds import rules
 from jaragua.simulation.native import library
 from jaragua.simulation.settings import default_cache
 from jaragua_compiler.engines.host_build import has_compiler
+from jaragua_compiler.engines.native import kernel_folder
 from jaragua_models.random_rows import Named, Seeds, unit_rows_of
 
 _SOURCES: Final = ("batched_random.c", "sha256_lanes.h")
+#: Of the firmware: what one digest and several in step share.
+_WORDS: Final = "jrg_sha256_words.h"
 #: Bytes of a seed in a text, of what stands before it, and of SHA-256's padding.
 _MOST_DIGITS, _COMMA, _MOST_PADDING = 20, 2, 72
 
@@ -37,6 +40,7 @@ class BatchedRandom:
     def __init__(self, cache: Path, flags: tuple[str, ...] = ()) -> None:
         """flags: for the compiler. Raises: ToolchainError if the C cannot be built."""
         sources = {name: library.own_source(name) for name in _SOURCES}
+        sources[_WORDS] = (kernel_folder().parent / "jrg_node" / _WORDS).read_text(encoding="utf-8")
         built = ctypes.CDLL(str(library.build(sources, None, cache, flags, ())))
         pointer, size, count = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32
         built.jrg_rows_seeds.argtypes = [pointer, pointer, pointer, size, pointer]
