@@ -5,6 +5,7 @@ jrg_defs (the protocol's numbers), jrg_messages (zcbor's C of messages.cddl) and
 
 import hashlib
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def choose_model() -> str:
     default = env.GetProjectOption("custom_jaragua_model")  # noqa: F821
     model = os.environ.get("JARAGUA_MODEL") or default
     if model != default or accumulates():
-        folder = f"$PIOENV-{model}" + ("-sums" if accumulates() else "")
+        label = re.sub(r"[^A-Za-z0-9._-]", "_", Path(model).stem) if model.endswith(".toml") else model
+        folder = f"$PIOENV-{label}" + ("-sums" if accumulates() else "")
         env.Replace(BUILD_DIR=os.path.join("$PROJECT_BUILD_DIR", folder))  # noqa: F821
     return model
 

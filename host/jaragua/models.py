@@ -12,9 +12,6 @@ from jaragua.strategies import ModelProperties
 from jaragua_compiler import plan
 from jaragua_models import Model
 
-NO_IMAGE = "no image for a board can be built for one yet"
-WITHOUT_BOARDS = "let a Pi train it (jaragua client --model FILE.toml), simulate it, or take a model of the zoo"
-
 
 def properties_of(model: Model) -> ModelProperties:
     """What a strategy may know of the model."""
@@ -28,16 +25,9 @@ def is_file(name: str) -> bool:
     return name.endswith(".toml")
 
 
-def is_in_zoo(name: str) -> bool:
-    """Whether an image for a board can be built for that model: one of the zoo, in any format of weights."""
-    return name.partition("@")[0] in jaragua_models.names()
-
-
-def model_of_images(name: str) -> Model:
-    """The model of the zoo that an image is built for. Raises: ModelError, also for a file of one's own."""
-    if is_file(name):
-        raise ModelError(f"{name} is a task of your own: {NO_IMAGE}", WITHOUT_BOARDS)
-    return model_named(name)
+def absolute(name: str) -> str:
+    """The name of a model of the zoo, or the absolute path of a task's file: the same from any working directory."""
+    return str(Path(name).absolute()) if is_file(name) else name
 
 
 def zoo_model_named(name: str) -> Model:

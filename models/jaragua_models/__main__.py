@@ -34,7 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     verb = verbs.add_parser("emit", help="write jrg_model.c and jrg_model_config.h")
     verb.add_argument(
-        "--model", required=True, help="a model of the zoo (digits, digits@w8), or a Keras, ONNX or LiteRT file"
+        "--model",
+        required=True,
+        help="a model of the zoo (digits, digits@w8), a task's TOML file, or a Keras, ONNX or LiteRT file",
     )
     verb.add_argument("--loss", choices=get_args(Loss), help="loss of a file, if it does not say")
     verb.add_argument("--accumulate", action="store_true", help="with sums: a step can take several samples (A11.1)")

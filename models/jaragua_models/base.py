@@ -108,6 +108,15 @@ class KnowsClasses(Protocol):
 
 
 @runtime_checkable
+class HasRows(Protocol):
+    """What a task source may have besides: a list of all its samples, held-out ones among them."""
+
+    def rows(self) -> Samples:
+        """All samples in the order of the data, with the numbers of their classes. Raises: ModelError."""
+        ...
+
+
+@runtime_checkable
 class ChecksDevices(Protocol):
     """What a task source may have besides: it tells before any training which device has too few samples."""
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from jaragua_bench.emulated import board
 from jaragua_bench.emulated.sections import OperatorCount
 from jaragua_bench.emulated.toolchain import ToolError, require_tools
-from jaragua_bench.rows import ROWS, row_model
+from jaragua_bench.rows import ROWS, row_model, row_named
 from jaragua_bench.steps import float32, zero_gradient_rows
 from jaragua_bench.steps.steps import Counts, Outcome, mismatches, run
 from jaragua_bench.workload import QUICK, Workload, prepare
 from jaragua_compiler.engines.host_build import NATIVE
 from jaragua_compiler.engines.native import NativeEngine
+from jaragua_compiler.export.inputs.weights_file import read_weights
 from jaragua_compiler.planning.plan import Plan, plan
 from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_models import Model
@@ -57,13 +59,18 @@ class Result:
     operators: tuple[OperatorCount, ...]
 
 
-def measure(name: str) -> Result:
-    """Build, run and count one model of MODELS. Raises CompileError for another name, ToolError without the tools."""
+def measure(name: str, start: Path | None = None) -> Result:
+    """Build, run and count one model of MODELS, or the task of a TOML file.
+
+    start: trained weights (safetensors); without them a start is meta-trained. Raises: CompileError for another name
+    or weights that do not fit, ToolError without the tools, ModelError for one's own data.
+    """
     require_tools()
     model, task = row_model(name)
     layout = plan(model.network)
-    row = ROWS[name]
-    workload = prepare(model, layout, row.tasks)
+    row = row_named(name)
+    weights = None if start is None else read_weights(start, model.network)
+    workload = prepare(model, layout, row.tasks, weights)
     counts = _counted(layout, workload)
     without_zero_gradient_rows = _counts_without_zero_gradient_rows(model, layout, workload)
     baseline = _float32(model, workload) if row.float32 else None
@@ -72,7 +79,7 @@ def measure(name: str) -> Result:
     train = [count.train_instructions for count in counts]
     forward = _mean([count.forward_instructions for count in counts])
     return Result(
-        model=name,
+        model=model.name if name not in ROWS else name,
         weights=model.network.weights,
         task=task,
         instructions=_mean(train),

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from jaragua_bench.synthetic import SyntheticTasks
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.graph.network import Conv2D, Dense, Flatten, Network
-from jaragua_models import Model, ModelError, get
+from jaragua_models import Model, ModelError, from_toml, get
 
 _ROUNDS_MOST = 300  # of meta-training the start: by then the part of zero-gradient rows has settled
 
 
 @dataclass(frozen=True)
 class Row:
-    """A network, or None for the zoo's own, and a model of the zoo with samples for it."""
+    """A network, or None for the zoo's own, and a model of the zoo (or a TOML file) with samples for it."""
 
     zoo: str
     network: Network | None = None
@@ -50,15 +50,27 @@ ROWS: Mapping[str, Row] = {
 }
 
 
+def row_named(name: str) -> Row:
+    """The row of that name, or one for the TOML file of a task. Raises: CompileError for a row there is not."""
+    if is_task(name):
+        return Row(name)
+    if name not in ROWS:
+        raise CompileError(f"the bench has no model {name!r}.", f"It has: {', '.join(ROWS)}, or a task's TOML file.")
+    return ROWS[name]
+
+
+def is_task(name: str) -> bool:
+    """Whether a name is that of a file that describes one's own data."""
+    return name.endswith(".toml")
+
+
 def row_model(name: str) -> tuple[Model, str]:
     """The model of a row, and what its samples are: a task of the zoo, or a made-up one where its data is missing.
 
-    Raises CompileError for a row there is not.
+    Raises: CompileError for a row there is not; ModelError for one's own data.
     """
-    if name not in ROWS:
-        raise CompileError(f"the bench has no model {name!r}.", f"It has: {', '.join(ROWS)}.")
-    row = ROWS[name]
-    model = get(row.zoo)
+    row = row_named(name)
+    model = from_toml(name) if is_task(name) else get(row.zoo)
     network = row.network or model.network
     defaults = dataclasses.replace(
         model.defaults,

@@ -49,9 +49,9 @@ class Workload:
     weights: Weights
 
 
-def prepare(model: Model, plan: Plan, tasks: int = TASKS) -> Workload:
-    """Meta-train a start for the model's default number of rounds; the steps learn held-out tasks from it."""
-    weights = meta_train(model, plan)
+def prepare(model: Model, plan: Plan, tasks: int = TASKS, weights: Weights | None = None) -> Workload:
+    """The steps learn held-out tasks from a start: `weights`, or one meta-trained for the default number of rounds."""
+    weights = weights or meta_train(model, plan)
     defaults = model.defaults
     drawn = [model.tasks.held_out_task(SEED + n, defaults.ways, defaults.shots, defaults.ways) for n in range(tasks)]
     samples = tuple(task.support for task in drawn)

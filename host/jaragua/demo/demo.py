@@ -29,7 +29,7 @@ from jaragua.coordinator import (
 from jaragua.demo.image import ImageSize, image_size
 from jaragua.demo.programs import Program
 from jaragua.emulate import EmulatedFleet, build_image
-from jaragua.models import model_of_images
+from jaragua.models import model_named
 from jaragua.node.program import ended
 from jaragua.report.intervals import Interval, paired_interval
 from jaragua.settings import TrainingSettings
@@ -108,7 +108,7 @@ class Demonstration:
     def __init__(self, settings: DemoSettings, on_event: OnEvent = lambda event: None) -> None:
         self._settings = settings
         self._on_event = on_event
-        self._model = model_of_images(settings.model)
+        self._model = model_named(settings.model)
         find(settings.strategy)  # one that is none is said before an image is built
         self._logs = settings.directory / "logs"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import configparser
 import fcntl
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,8 @@ QEMU: Final = "qemu_m4"
 NATIVE: Final = "native"
 #: What tools/platform/builder/main.py calls the image.
 _PROGRAMS: Final = {QEMU: "firmware.elf", NATIVE: "program"}
+#: What the file of a task of one's own ends in.
+_TASK: Final = ".toml"
 _CONFIGURATION: Final = "platformio.ini"
 _LINES_SHOWN: Final = 15
 
@@ -36,13 +40,18 @@ def project_folder() -> Path:
 
 
 def image_path(environment: str, model: str, accumulate: bool = False) -> Path:
-    """Where `build_image` puts the image of `model` for `environment` (`qemu_m4` or `native`)."""
+    """Where `build_image` puts the image of `model` (of the zoo, or a TOML file) for `environment`."""
     check_environment(environment)
-    return project_folder() / ".pio" / "jaragua" / _folder(environment, model, accumulate) / _PROGRAMS[environment]
+    name = _folder(environment, model, accumulate)
+    if model.endswith(_TASK):  # two files of one name in different folders have an image each
+        name += "-" + hashlib.sha256(str(Path(model).absolute()).encode()).hexdigest()[:8]
+    return project_folder() / ".pio" / "jaragua" / name / _PROGRAMS[environment]
 
 
 def _folder(environment: str, model: str, accumulate: bool) -> str:
-    return f"{environment}-{model}" + ("-sums" if accumulate else "")
+    """As firmware/scripts/generate.py names it."""
+    label = re.sub(r"[^A-Za-z0-9._-]", "_", Path(model).stem) if model.endswith(_TASK) else model
+    return f"{environment}-{label}" + ("-sums" if accumulate else "")
 
 
 def check_environment(environment: str) -> None:
@@ -62,7 +71,8 @@ def _built_path(environment: str, model: str, accumulate: bool) -> Path:
 def build_image(environment: str = QEMU, model: str = "digits", accumulate: bool | None = None) -> Path:
     """Builds the image if anything it is made from has changed; returns its path.
 
-    accumulate: with sums, so that a step can take several samples (A11.1); None: as JARAGUA_ACCUMULATE says.
+    model: of the zoo, or the TOML file of a task of one's own. accumulate: with sums, so that a step can take several
+    samples (A11.1); None: as JARAGUA_ACCUMULATE says.
     What is returned is a copy: PlatformIO empties its own folder when a source file is added, whoever still needs it.
     ToolError, with the last lines of the build, if it cannot be built.
     """
@@ -75,7 +85,8 @@ def build_image(environment: str = QEMU, model: str = "digits", accumulate: bool
 
 
 def _run_platformio(environment: str, model: str, accumulate: bool) -> None:
-    choice = {"JARAGUA_MODEL": model, "JARAGUA_ACCUMULATE": "1" if accumulate else "0"}
+    named = str(Path(model).absolute()) if model.endswith(_TASK) else model
+    choice = {"JARAGUA_MODEL": named, "JARAGUA_ACCUMULATE": "1" if accumulate else "0"}
     done = subprocess.run(
         [sys.executable, "-m", "platformio", "run", "--environment", environment],
         cwd=project_folder(),

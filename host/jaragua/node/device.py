@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from jaragua.errors import JaraguaError
-from jaragua.models import NO_IMAGE, WITHOUT_BOARDS, is_in_zoo
 from jaragua.node.training.trainer import Trainer, TrainerGone, TrainerRestarted
 from jaragua.wire.messages import AdaptCommand, DeviceState, TrainCommand
 from jaragua.wire.rejections import Reason
@@ -135,14 +135,17 @@ class Device:
             self._refuse_all(reason)
         self._host.state_changed(self)
 
-    def expect(self, model: str, plan: Plan) -> None:
-        """The run computes this network: a Pi follows, a board built for another one is stale."""
+    def expect(self, model: str, plan: Plan, image: str) -> None:
+        """The run computes this network: a Pi follows, a board built for another one is stale.
+
+        image: what an image of it is built for, as JARAGUA_MODEL takes it.
+        """
         if self.kind == "pi":
             self.set_identity(model, plan.architecture)
             self.mark_stale(self.lacks(model, plan))
             return
         matches = plan.architecture == self._architecture
-        self.mark_stale(None if matches else self._wrong_architecture(model))
+        self.mark_stale(None if matches else self._wrong_architecture(model, image))
 
     def submit(self, job: DeviceJob) -> None:
         """Take a job; one that is waiting or under way already is not taken twice.
@@ -220,11 +223,9 @@ class Device:
         while self._jobs:
             self._host.refuse(self._jobs.popleft(), reason)
 
-    def _wrong_architecture(self, wanted: str) -> str:
+    def _wrong_architecture(self, wanted: str, image: str) -> str:
         told = f"its image computes the network of '{self._model}', the run that of '{wanted}'"
-        if is_in_zoo(wanted):
-            return f"{told}; update it: JARAGUA_MODEL={wanted} {self.update_command}"
-        return f"{told}, a task of your own, and {NO_IMAGE}: {WITHOUT_BOARDS}"
+        return f"{told}; update it: JARAGUA_MODEL={shlex.quote(image)} {self.update_command}"
 
 
 def _in_integers(job: DeviceJob) -> DeviceJob:

@@ -174,7 +174,7 @@ class Node:
     def expect_of(self, device: Device) -> None:
         """Compare what the device computes with what the run computes, if that is known yet."""
         if self._model_is_known:
-            device.expect(self._sampler.model, self._sampler.plan)
+            device.expect(self._sampler.model, self._sampler.plan, self._sampler.image)
 
     def telemetry_of(self, device: Device) -> TelemetryThrottle:
         """Where the device's progress and health go."""

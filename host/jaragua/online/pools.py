@@ -1,4 +1,4 @@
-"""Labelled samples of a task of the zoo, class by class, as a board in one place would meet them over its life.
+"""Labelled samples of a model's task, class by class, as a board in one place would meet them over its life.
 
 Label j is output j of the network. What trained a start, what streams past the board and what tests it share nothing.
 """
@@ -20,11 +20,14 @@ from jaragua_models.keywords import clips
 from jaragua_models.keywords import tasks as keyword_tasks
 from jaragua_models.omniglot import images as omniglot_images
 from jaragua_models.omniglot import tasks as omniglot_tasks
+from jaragua_models.own_data.tasks import ClassTasks, DeviceTasks
 
 DIGITS_TRAINED = 60
 KEYWORD_STREAM_SPEAKERS = 9
 OMNIGLOT_TRAINED = 5
 OMNIGLOT_STREAMED = 7
+OWN_DATA_PART, OWN_DATA_LEAST = 3, 2
+"""Of the samples of a class one in three is streamed; fewer than two are no stream."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,13 @@ class Pools:
 def pools(model: Model, seed: int) -> Pools:
     """The samples of a model's task: `seed` draws the classes and the split. Raises: DataError, ModelError."""
     name = model.name
+    if isinstance(model.tasks, DeviceTasks | ClassTasks):
+        return _own_data(model.tasks, model.network.outputs, np.random.default_rng(seed))
     for prefix, draw in _SOURCES.items():
         if name == prefix or name.startswith(f"{prefix}-"):
             return draw(np.random.default_rng(seed))
-    raise DataError(f"{name!r} has no stream of labelled classes", f"Take one of: {', '.join(_SOURCES)}.")
+    hint = f"Take one of: {', '.join(_SOURCES)}, or the TOML file of your own data."
+    raise DataError(f"{name!r} has no stream of labelled classes", hint)
 
 
 def _digits(random: np.random.Generator) -> Pools:
@@ -90,6 +96,28 @@ def _omniglot(random: np.random.Generator) -> Pools:
 
     streamed = OMNIGLOT_TRAINED + OMNIGLOT_STREAMED
     return Pools(of(slice(OMNIGLOT_TRAINED)), of(slice(OMNIGLOT_TRAINED, streamed)), of(slice(streamed, None)))
+
+
+def _own_data(tasks: DeviceTasks | ClassTasks, outputs: int, random: np.random.Generator) -> Pools:
+    """As many classes as the network has outputs. Devices that are held out test; where no device is, rows do."""
+    table = tasks.table
+    shared = ~np.isin(table.devices, tasks.held_out)
+    classes = range(outputs) if outputs == len(table.classes) else random.permutation(len(table.classes))[:outputs]
+    training, stream, test = [], [], []
+    for label in classes:
+        mixed = random.permutation(np.flatnonzero((table.labels == label) & shared))
+        tested = np.flatnonzero((table.labels == label) & ~shared)
+        if not len(tested):
+            mixed, tested = mixed[len(mixed) // OWN_DATA_PART :], mixed[: len(mixed) // OWN_DATA_PART]
+        streamed = len(mixed) // OWN_DATA_PART
+        if min(streamed, len(tested)) < OWN_DATA_LEAST:
+            name = table.classes[label]
+            message = f"{table.origin}: of {name!r} there are too few samples to train on, to stream and to test"
+            raise DataError(message, f"Give {2 * OWN_DATA_PART * OWN_DATA_LEAST} or more of each class.")
+        training.append(table.x[mixed[streamed:]])
+        stream.append(table.x[mixed[:streamed]])
+        test.append(table.x[tested])
+    return Pools(tuple(training), tuple(stream), tuple(test))
 
 
 _SOURCES: dict[str, Callable[[np.random.Generator], Pools]] = {

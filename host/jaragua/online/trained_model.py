@@ -12,16 +12,18 @@ from pathlib import Path
 import numpy as np
 
 from jaragua.errors import StoreError
+from jaragua.models import is_file
 from jaragua.online.pools import Pools
 from jaragua.reasons import reason_of
 from jaragua.strategies.vectors import layers_of
 from jaragua_compiler import calibrate, initial_weights, pack
 from jaragua_compiler.engines.native import NativeEngine
+from jaragua_compiler.export.inputs.weights_file import read_weights
 from jaragua_compiler.graph.initial_weights import FloatArray, Weights
 from jaragua_compiler.planning.plan import Plan, plan
 from jaragua_compiler.quantisation.blob import Int16Array, exponents, quantise_inputs
 from jaragua_compiler.quantisation.rate import LearningRate
-from jaragua_models import Model
+from jaragua_models import HasRows, Model
 from jaragua_models.base import Features
 
 _CALIBRATION_SAMPLES = 200
@@ -85,6 +87,7 @@ class TrainingSchedule:
     learning_rate: float
 
 
+OWN_DATA_PASSES = 4
 #: Found by trying, on other seeds than the measured ones.
 TRAINING = {
     "digits": TrainingSchedule(2, 0.05),
@@ -110,12 +113,19 @@ def train_model(
     samples = samples[:: -(-len(samples) // _CALIBRATION_SAMPLES)]
     ranges = np.clip(scaling.standardised(samples), -_MOST_DEVIATIONS, _MOST_DEVIATIONS) if scaling else samples
     start = TrainedModel(layout, pack(layout, first, calibrate(layout, first, ranges)), scaling)
-    schedule = TRAINING[model.name.partition("-")[0]]
+    schedule = TRAINING.get(model.name.partition("-")[0])
+    if schedule is None or isinstance(model.tasks, HasRows):
+        schedule = TrainingSchedule(OWN_DATA_PASSES, model.defaults.learning_rate)
     return replace(start, blob=_trained(start, pools, known, seed, schedule))
 
 
 def saved_weights(folder: Path, model: Model) -> Weights:
-    """What `jaragua simulate --directory` has learned. Raises: StoreError if it is of another task, or nothing."""
+    """What `jaragua simulate` has learned: the folder of its --directory, or a safetensors file.
+
+    Raises: StoreError if it is of another task, or nothing; CompileError for such a file.
+    """
+    if folder.is_file():
+        return read_weights(folder, model.network)
     path, shapes = folder / "simulation.npz", plan(model.network).shapes
     hint = f"give the folder of `jaragua simulate --task {model.name} --directory`"
     try:
@@ -127,7 +137,8 @@ def saved_weights(folder: Path, model: Model) -> Weights:
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise StoreError(f"{path} cannot be read: it is damaged, or no saved simulation", hint) from error
     count = sum(math.prod(part) for layer in shapes for part in layer)
-    if task.partition("@")[0] != model.name or vector.shape != (count,):
+    other = not is_file(task) and task.partition("@")[0] != model.name
+    if other or vector.shape != (count,):
         message = f"{path} holds {vector.size} weights of {task!r}; {model.name!r} has {count}"
         raise StoreError(message, hint)
     return layers_of(vector, shapes)

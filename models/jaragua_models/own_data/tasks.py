@@ -68,6 +68,10 @@ class DeviceTasks:
         """Samples of the training devices, evenly spread over them."""
         return _some(self.table.x, np.flatnonzero(~np.isin(self.table.devices, self.held_out)))
 
+    def rows(self) -> Samples:
+        """All rows, with the numbers of their classes."""
+        return Samples(self.table.x, self.table.labels)
+
     def _training(self) -> list[str]:
         return [name for name in np.unique(self.table.devices).tolist() if name not in self.held_out]
 
@@ -128,6 +132,10 @@ class ClassTasks:
         """Samples of the training classes, evenly spread over them."""
         kept = [label for label, name in enumerate(self.table.classes) if name in self.held_out]
         return _some(self.table.x, np.flatnonzero(~np.isin(self.table.labels, kept)))
+
+    def rows(self) -> Samples:
+        """All images, with the numbers of their classes."""
+        return Samples(self.table.x, self.table.labels)
 
     def _drawn_to_train(self, device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
         """Support and query of a training task."""

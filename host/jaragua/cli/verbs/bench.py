@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +28,11 @@ _OPERATOR = "  {:<28} {:>10} {:>20} {:>12}"
 def bench(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="Measure only this model; may be repeated.")
+        list[str] | None,
+        typer.Option("--model", help="Measure only this model, or the task of a TOML file; may be repeated."),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights of the one --model: the .safetensors file of a run or simulation.")
     ] = None,
     batches: Annotated[
         bool, typer.Option("--batches", help="Compare TinyReptile with batch Reptile, by task size.")
@@ -39,11 +44,13 @@ def bench(
         return
     from jaragua_bench.measure import MODELS, measure
 
+    if start is not None and len(model or ()) != 1:
+        raise UsageError("--start has the weights of one model", "name it with --model, once")
     results = []
     for name in _chosen(model or list(MODELS), list(MODELS)):
         output.say(f"measuring {name} …")
         with _tool_errors():
-            results.append(measure(name))
+            results.append(measure(name, start))
     if json:
         output.print_result({"results": [asdict(result) for result in results]})
     else:
@@ -55,7 +62,7 @@ def _bench_batches(wanted: Sequence[str] | None, json: bool) -> None:
 
     found: list[Comparison] = []
     known = cases()
-    for name in _chosen(wanted or list(known), list(known)):
+    for name in _chosen(wanted or list(known), list(known), tasks=False):
         output.say(f"measuring {name} …")
         with _tool_errors():
             found.extend(compare(name, known[name]))
@@ -88,11 +95,15 @@ def _batch_lines(comparisons: Sequence[Comparison]) -> Iterator[str]:
         )
 
 
-def _chosen(wanted: Sequence[str], known: Sequence[str]) -> list[str]:
+def _chosen(wanted: Sequence[str], known: Sequence[str], *, tasks: bool = True) -> list[str]:
+    """Names in the form in which the bench has them. tasks: files that describe one's own data are known, too."""
+    from jaragua.models import is_file
+
     names = [next((one for one in known if one.lower() == name.lower()), name) for name in wanted]
     for name in names:
-        if name not in known:
-            raise UsageError(f"the bench has no model '{name}'", f"it has {', '.join(known)}")
+        if name not in known and not (tasks and is_file(name)):
+            more = ", or a task's TOML file" if tasks else ""
+            raise UsageError(f"the bench has no model '{name}'", f"it has {', '.join(known)}{more}")
     return list(dict.fromkeys(names))
 
 

@@ -24,7 +24,7 @@ def demo(
     boards: Annotated[int, typer.Option(min=1, max=32, help="Emulated Cortex-M4 boards that train.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of training.")] = 100,
     tasks: Annotated[int, typer.Option(min=2, max=1000, help="Held-out tasks the new board is evaluated on.")] = 24,
-    model: Annotated[str, typer.Option(help="Model of the zoo.")] = "digits",
+    model: Annotated[str, typer.Option(help="Model of the zoo, or a TOML file.")] = "digits",
     strategy: Annotated[str, typer.Option(help="Strategy: tinyreptile, tinymetafed …")] = "tinyreptile",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first weights and the tasks.")] = 1,
     directory: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/demo-<time>.")] = None,
@@ -33,9 +33,10 @@ def demo(
     """Train emulated boards over a real broker, then adapt a new board to its own tasks."""
     from jaragua.cli.demo_progress import watcher
     from jaragua.demo import Demonstration, DemoSettings
+    from jaragua.models import absolute
 
     folder = (directory or Path("runs") / time.strftime("demo-%Y%m%d-%H%M%S")).absolute()
-    settings = DemoSettings(folder, model, boards, tasks, rounds, seed, strategy)
+    settings = DemoSettings(folder, absolute(model), boards, tasks, rounds, seed, strategy)
     with watcher() as watching:
         result = _run(Demonstration(settings, watching), folder)
     if json:

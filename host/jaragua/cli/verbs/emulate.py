@@ -3,46 +3,92 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jaragua.cli.options import from_fields
 from jaragua.cli.output import print_result, say, show
+from jaragua.errors import BoardError, UsageError
 
 if TYPE_CHECKING:
     from jaragua.emulate import EmulatedFleet
+    from jaragua.gateway.deployed import Comparison, Deployed
 
 app = typer.Typer()
 
 _CHECK_SECONDS = 0.5
 
 
+@dataclass(frozen=True)
+class EmulateOptions:
+    """The options of `jaragua emulate`."""
+
+    count: Annotated[int, typer.Option(min=1, max=256, help="Number of boards.")] = 1
+    model: Annotated[str, typer.Option(help="Model of the zoo, or a TOML file, that the image is built for.")] = (
+        "digits"
+    )
+    start: Annotated[
+        Path | None, typer.Option(help="Weights the boards begin with: the .safetensors file of a run or simulation.")
+    ] = None
+    check: Annotated[
+        bool, typer.Option("--check", help="Ask a board for every row of the data, compare with the simulator, end.")
+    ] = False
+    environment: Annotated[str, typer.Option(help="qemu_m4 (Cortex-M4 on QEMU) or native (a process on a pty).")] = (
+        "qemu_m4"
+    )
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document with the ports.")] = False
+
+
 @app.command()
-def emulate(
-    count: Annotated[int, typer.Option(min=1, max=256, help="Number of boards.")] = 1,
-    model: Annotated[str, typer.Option(help="Model of the zoo the image is built for.")] = "digits",
-    environment: Annotated[
-        str, typer.Option(help="qemu_m4 (Cortex-M4 on QEMU) or native (a process on a pty).")
-    ] = "qemu_m4",
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document with the ports.")] = False,
-) -> None:
+@from_fields(EmulateOptions)
+def emulate(options: EmulateOptions) -> None:
     """Start emulated boards; print one port per line and run until Ctrl-C."""
     from jaragua.emulate import EmulatedFleet, build_image
     from jaragua.emulate.image import check_environment
-    from jaragua.models import model_of_images
+    from jaragua.gateway.deployed import start_of
+    from jaragua.models import model_named
     from jaragua.node.program import run_until_signal
 
-    check_environment(environment)
-    name = model_of_images(model).name
-    say(f"building the image of {name} for {environment}")
-    image = build_image(environment, name)
-    with EmulatedFleet(image, count) as fleet:
-        run_until_signal(_announce_and_watch(fleet, image, json))
+    check_environment(options.environment)
+    if options.check and options.start is None:
+        raise UsageError("--check compares the answers of trained weights", "give them with --start")
+    model = model_named(options.model)
+    start = start_of(model, options.start) if options.start else None
+    say(f"building the image of {model.name} for {options.environment}")
+    image = build_image(options.environment, options.model)
+    with EmulatedFleet(image, 1 if options.check else options.count) as fleet:
+        if start is not None and options.check:
+            _check(fleet, start, options.json)
+        else:
+            run_until_signal(_announce_and_watch(fleet, image, start, options.json))
 
 
-async def _announce_and_watch(fleet: EmulatedFleet, image: Path, json: bool) -> None:
+def _check(fleet: EmulatedFleet, start: Deployed, json: bool) -> None:
+    from jaragua.gateway.deployed import compare
+
+    found = asyncio.run(compare(fleet.urls[0], start))
+    if found.different:
+        message = f"the board answers {len(found.different)} of {found.rows} rows otherwise than the simulator"
+        raise BoardError(message, f"report it, with your data if you can; the first such row is {found.different[0]}")
+    _print_equal(found, json)
+
+
+def _print_equal(found: Comparison, json: bool) -> None:
+    if json:
+        print_result({"rows": found.rows, "equal": found.rows})
+    else:
+        show(f"{found.rows} rows: the board's answers equal the simulator's, to the bit")
+
+
+async def _announce_and_watch(fleet: EmulatedFleet, image: Path, start: Deployed | None, json: bool) -> None:
     """Whoever reads the ports may end us at once, and well. ToolError as soon as a board ends by itself."""
+    from jaragua.gateway.deployed import deploy
+
+    if start is not None:
+        await deploy(fleet.urls, start)
     if json:
         print_result({"image": str(image), "ports": fleet.urls})
     else:

@@ -20,16 +20,22 @@ def export_litert(
     ],
     out: Annotated[Path | None, typer.Option(help="File to write; default: NETWORK.tflite.")] = None,
     loss: Annotated[str | None, typer.Option(help="Loss, for a model file that does not name one.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights in the file: the .safetensors file of a run or simulation.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
 ) -> None:
     """Write a training file (.tflite) for `jaragua client --engine litert`. Needs TensorFlow; the client does not."""
     from jaragua.cli.verbs.compile import loss_of
     from jaragua.errors import ToolError
+    from jaragua_compiler.export.inputs.weights_file import read_weights
     from jaragua_compiler.litert.export import TensorFlowMissing, export
     from jaragua_models.loading import load_model
 
     try:
-        file = export(load_model(model, loss_of(loss)), out)
+        loaded = load_model(model, loss_of(loss))
+        loaded = loaded if start is None else loaded.started(read_weights(start, loaded.network))
+        file = export(loaded, out)
     except TensorFlowMissing as error:
         raise ToolError(error.message, error.hint) from error
     size_bytes = file.path.stat().st_size

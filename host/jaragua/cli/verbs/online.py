@@ -31,7 +31,7 @@ MOST_CHANGED = 100_000
 class OnlineOptions:
     """The options of `jaragua online`."""
 
-    task: Annotated[str, typer.Option(help="digits, keywords, or a model of omniglot.")] = "digits"
+    task: Annotated[str, typer.Option(help="digits, keywords, a model of omniglot, or a TOML file.")] = "digits"
     port: Annotated[str, typer.Option(help="A board: /dev/tty…, a pty, or socket://host:port.")] = ""
     emulate: Annotated[bool, typer.Option("--emulate", help="Build the image and start a board on QEMU.")] = False
     native: Annotated[bool, typer.Option("--native", help="Run the board's C on this machine (a Pi).")] = False
@@ -45,7 +45,8 @@ class OnlineOptions:
     ] = False
     learning_rate: Annotated[float, typer.Option(help="Learning rate of the last layer.")] = 0.02
     start: Annotated[
-        Path | None, typer.Option(help="Folder of `jaragua simulate --directory`: weights the start is trained from.")
+        Path | None,
+        typer.Option(help="Weights the start is trained from: the .safetensors file of a simulation, or its folder."),
     ] = None
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False
 
@@ -81,7 +82,7 @@ def online(options: OnlineOptions) -> None:
     settings = Settings(known=known_classes(drawn, unknown), replays=options.replays, standardise=options.standardise)
 
     async def run() -> Result:
-        async with _learner(trained, model.name, options.port, native=options.native) as learner:
+        async with _learner(trained, options.task, options.port, native=options.native) as learner:
             return await teach(learner, trained, drawn, script, settings, _show_part)
 
     result = asyncio.run(run())

@@ -9,7 +9,7 @@ import numpy as np
 
 import jaragua_models
 from jaragua.errors import DataError
-from jaragua.models import model_named, zoo_model_named
+from jaragua.models import absolute, model_named, zoo_model_named
 from jaragua.node.training.ranges import MOST_SAMPLES
 from jaragua.node.training.trainer import Metric, SampleSet
 from jaragua.settings import StepSettings, limits, step_settings_of
@@ -36,14 +36,16 @@ class TaskSampler:
     float32 (M9), samples are float32.
     """
 
-    def __init__(self, model: jaragua_models.Model) -> None:
+    def __init__(self, model: jaragua_models.Model, image: str = "") -> None:
+        """image: what an image of the model is built for, if that is not its name: the path of a TOML file."""
         self._model = model
+        self.image = image or model.name
         self.plan: Plan = plan(model.network)
 
     @classmethod
     def of(cls, model: str) -> TaskSampler:
         """The model that the user chose: a name in the zoo, or a TOML file. Raises: ModelError."""
-        return cls(model_named(model))
+        return cls(model_named(model), absolute(model))
 
     @staticmethod
     def of_zoo(name: str) -> TaskSampler:
@@ -104,7 +106,7 @@ class TaskSampler:
 
 @functools.lru_cache(_SAMPLERS_KEPT)
 def _sampler_of_zoo(name: str) -> TaskSampler:
-    return TaskSampler(zoo_model_named(name))
+    return TaskSampler(zoo_model_named(name), name)
 
 
 def _check_size(samples: int) -> None:
