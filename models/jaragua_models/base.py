@@ -68,12 +68,7 @@ class DrawsMany(Protocol):
     """What a task source may have besides: simulations of many devices draw with it."""
 
     def train_supports(
-        self,
-        devices: Sequence[str],
-        seeds: Sequence[int] | Seeds,
-        ways: int,
-        shots: int,
-        unit_rows: UnitRows = unit_rows_of,
+        self, devices: Sequence[str], seeds: Seeds, ways: int, shots: int, unit_rows: UnitRows = unit_rows_of
     ) -> Samples:
         """The support samples of `train_task` for each device and its seed, to the bit, one task after the other.
 

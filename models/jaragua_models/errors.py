@@ -1,15 +1,10 @@
 """The errors of the zoo."""
 
+from jaragua_compiler.errors import HintedError
 
-class ModelError(Exception):
+
+class ModelError(HintedError):
     """Something asked of the zoo that it cannot give: one sentence, and what to do about it."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
 
 
 class DataError(ModelError):

@@ -31,7 +31,7 @@ _STATE_FIRST, _STATE_FACTOR = 0x8B51F9DD, 0x58F38DED
 _MIX_LEFT, _MIX_RIGHT = np.uint32(0xCA01F9DD), np.uint32(0x4973F715)
 _HALF = np.uint32(16)
 
-Seeds: TypeAlias = NDArray[np.int64]
+Seeds: TypeAlias = Sequence[int] | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Named:
 
     before: tuple[str | int, ...]
     devices: Sequence[str]
-    seeds: Sequence[int] | Seeds
+    seeds: Seeds
     after: tuple[str | int, ...]
 
     @property

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 
-class CompileError(Exception):
-    """A network, its weights, a blob or a build tool is not usable.
-
-    `message` says what is wrong and where in one sentence, `hint` what to do about it.
-    """
+class HintedError(Exception):
+    """An error a person can act on: `message` says what is wrong and where in one sentence, `hint` what to do."""
 
     exit_code = 1
 
@@ -15,6 +12,10 @@ class CompileError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class CompileError(HintedError):
+    """A network, its weights, a blob or a build tool is not usable."""
 
 
 class ToolchainError(CompileError):

@@ -7,12 +7,7 @@ from jaragua_models.digits.tasks import DigitTasks
 MODEL = Model(
     name="digits",
     summary="tell five handwritten digits apart, each under a name only this device gives it",
-    network=Network(
-        name="digits",
-        inputs=64,
-        layers=(Dense(32, "relu"), Dense(10, "linear")),
-        loss="softmax_cross_entropy",
-    ),
+    network=Network("digits", 64, (Dense(32, "relu"), Dense(10))),
     tasks=DigitTasks(),
     defaults=Defaults(learning_rate=0.1, ways=5, shots=5, passes=1, queries=50, clients=5, alpha=1.0, rounds=150),
     metric="accuracy",

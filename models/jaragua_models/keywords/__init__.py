@@ -7,12 +7,7 @@ from jaragua_models.keywords.tasks import KeywordTasks
 MODEL = Model(
     name="keywords",
     summary="tell five spoken words of one speaker apart, from three takes of each",
-    network=Network(
-        name="keywords",
-        inputs=650,
-        layers=(Dense(25, "relu"), Dense(5, "linear")),
-        loss="softmax_cross_entropy",
-    ),
+    network=Network("keywords", 650, (Dense(25, "relu"), Dense(5))),
     tasks=KeywordTasks(),
     defaults=Defaults(
         learning_rate=0.03,

@@ -10,12 +10,7 @@ __all__ = ["MODEL", "PresenceTasks", "Scores", "scores"]
 MODEL = Model(
     name="presence",
     summary="tell whether somebody is in a room from temperature, light and sound at one sensor node",
-    network=Network(
-        name="presence",
-        inputs=3,
-        layers=(Dense(16, "relu"), Dense(8, "relu"), Dense(2, "linear")),
-        loss="softmax_cross_entropy",
-    ),
+    network=Network("presence", 3, (Dense(16, "relu"), Dense(8, "relu"), Dense(2))),
     tasks=PresenceTasks(),
     defaults=Defaults(learning_rate=0.05, ways=2, shots=10, passes=1, queries=100, clients=4, alpha=1.0, rounds=200),
     metric="accuracy",

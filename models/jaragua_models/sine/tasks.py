@@ -34,12 +34,7 @@ class SineTasks:
         return _draw_task(random, shots, _points(random, TRAINING_QUERIES))
 
     def train_supports(
-        self,
-        devices: Sequence[str],
-        seeds: Sequence[int] | Seeds,
-        ways: int,
-        shots: int,
-        unit_rows: UnitRows = unit_rows_of,
+        self, devices: Sequence[str], seeds: Seeds, ways: int, shots: int, unit_rows: UnitRows = unit_rows_of
     ) -> Samples:
         """The support samples of `train_task` for each device and its seed, one after the other, drawn all at once."""
         _check_counts(ways, shots, TRAINING_QUERIES)

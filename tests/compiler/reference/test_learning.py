@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from random_cases import SINE
 
 from jaragua_compiler import (
@@ -20,6 +22,8 @@ from jaragua_compiler import (
     quantise_targets,
 )
 from jaragua_compiler.graph.initial_weights import FloatArray, Weights
+from jaragua_compiler.quantisation.blob import Int16Array
+from jaragua_compiler.quantisation.exponents import Exponents
 
 CLASSES = Network("blobs", 8, (Dense(16, "relu"), Dense(3)))
 SEED = 11
@@ -52,20 +56,38 @@ def _copy(weights: Weights) -> Weights:
     return [(matrix.copy(), bias.copy()) for matrix, bias in weights]
 
 
+class _Taught(NamedTuple):
+    """An integer engine and float weights after the same samples; x and targets are those of all samples."""
+
+    engine: NativeEngine
+    weights: Weights
+    found: Exponents
+    x: Int16Array
+    targets: Int16Array
+
+
+def _taught(
+    network: Network, samples: FloatArray, answers: NDArray[Any], floats: FloatArray, rate: float, cache: Path
+) -> _Taught:
+    """Both learn from the first samples, one for each row of `floats`: the answers as float SGD wants them."""
+    start = initial_weights(network, SEED)
+    compiled = plan(network)
+    found = calibrate(compiled, start, samples)
+    x, targets = quantise_inputs(compiled, found, samples), quantise_targets(compiled, found, answers)
+    engine, weights = NativeEngine(compiled, cache), _copy(start)
+    engine.load(pack(compiled, start, found))
+    for n, answer in enumerate(floats):
+        engine.train_step(x[n], targets[n], LearningRate.from_float(rate))
+        _float_step(weights, samples[n], answer, rate, network)
+    return _Taught(engine, weights, found, x, targets)
+
+
 def test_three_clusters_are_told_apart_as_well_as_by_float_sgd(engine_cache: Path) -> None:
     generator = np.random.default_rng(SEED)
     centres = generator.normal(size=(3, 8))
     labels = generator.integers(0, 3, 400)
     samples = 0.5 * centres[labels] + 0.35 * generator.normal(size=(400, 8))
-    start = initial_weights(CLASSES, SEED)
-    compiled = plan(CLASSES)
-    found = calibrate(compiled, start, samples)
-    x, targets = quantise_inputs(compiled, found, samples), quantise_targets(compiled, found, labels)
-    engine, weights, rate = NativeEngine(compiled, engine_cache), _copy(start), 0.05
-    engine.load(pack(compiled, start, found))
-    for n in range(300):
-        engine.train_step(x[n], targets[n], LearningRate.from_float(rate))
-        _float_step(weights, samples[n], np.eye(3)[labels[n]], rate, CLASSES)
+    engine, weights, _, x, targets = _taught(CLASSES, samples, labels, np.eye(3)[labels[:300]], 0.05, engine_cache)
     rest = range(300, 400)
     integer_right = sum(engine.evaluate(x[n], targets[n]).correct for n in rest)
     float_right = sum(int(np.argmax(_forward(weights, samples[n], CLASSES)[-1])) == labels[n] for n in rest)
@@ -77,15 +99,7 @@ def test_a_sine_is_fitted_as_well_as_by_float_sgd(engine_cache: Path) -> None:
     generator = np.random.default_rng(SEED)
     samples = generator.uniform(-1, 1, (3000, 1))
     waves = 2.0 * np.sin(3.0 * samples + 0.5)
-    start = initial_weights(SINE, SEED)
-    compiled = plan(SINE)
-    found = calibrate(compiled, start, samples)
-    x, targets = quantise_inputs(compiled, found, samples), quantise_targets(compiled, found, waves)
-    engine, weights, rate = NativeEngine(compiled, engine_cache), _copy(start), 0.01
-    engine.load(pack(compiled, start, found))
-    for n in range(2900):
-        engine.train_step(x[n], targets[n], LearningRate.from_float(rate))
-        _float_step(weights, samples[n], waves[n], rate, SINE)
+    engine, weights, found, x, targets = _taught(SINE, samples, waves, waves[:2900], 0.01, engine_cache)
     rest = range(2900, 3000)
     unit = 2.0 ** (-2 * found.output)
     integer_loss = float(np.mean([engine.evaluate(x[n], targets[n]).loss * unit for n in rest]))

@@ -11,37 +11,26 @@ from jaragua_compiler.codegen.convolutional import CONV, CONV_W8, DEPTHWISE, DEP
 from jaragua_compiler.codegen.dense import DENSE, DENSE_W8
 from jaragua_compiler.codegen.names import buffer, tensor
 from jaragua_compiler.codegen.state import state_code
+from jaragua_compiler.planning import operators
 from jaragua_compiler.planning.memory import error_name, padded_size
-from jaragua_compiler.planning.operators import (
-    EXPONENT_BYTES,
-    ActivationPlan,
-    AddPlan,
-    ConvolutionPlan,
-    ConvPlan,
-    DensePlan,
-    DepthwisePlan,
-    OperatorPlan,
-    PoolPlan,
-    WeightedPlan,
-)
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.rate import loss_factor
 
 SOURCE_NAME = "jrg_model.c"
 CONFIG_NAME = "jrg_model_config.h"
 
-_EMITTERS: dict[type[OperatorPlan], Emitter] = {
-    DensePlan: DENSE,
-    ConvPlan: CONV,
-    DepthwisePlan: DEPTHWISE,
-    PoolPlan: unweighted,
-    AddPlan: unweighted,
-    ActivationPlan: unweighted,
+_EMITTERS: dict[type[operators.OperatorPlan], Emitter] = {
+    operators.DensePlan: DENSE,
+    operators.ConvPlan: CONV,
+    operators.DepthwisePlan: DEPTHWISE,
+    operators.PoolPlan: unweighted,
+    operators.AddPlan: unweighted,
+    operators.ActivationPlan: unweighted,
 }
-_EMITTERS_W8: dict[type[OperatorPlan], Emitter] = {
-    DensePlan: DENSE_W8,
-    ConvPlan: CONV_W8,
-    DepthwisePlan: DEPTHWISE_W8,
+_EMITTERS_W8: dict[type[operators.OperatorPlan], Emitter] = {
+    operators.DensePlan: DENSE_W8,
+    operators.ConvPlan: CONV_W8,
+    operators.DepthwisePlan: DEPTHWISE_W8,
 }
 
 # With constant geometry GCC warns of reads outside the arena on paths that jrg_nn_patch's conditions rule out.
@@ -243,7 +232,7 @@ def _head_config(plan: Plan) -> str:
         inputs=head.inputs,
         weights_offset=head.weights_offset,
         biases_offset=head.biases_offset,
-        exponents_offset=plan.exponents_offset + EXPONENT_BYTES * head.index,
+        exponents_offset=plan.exponents_offset + operators.EXPONENT_BYTES * head.index,
         input_width=head.input_width,
         error_width=head.error_width,
         network_input_width=plan.input_width,
@@ -260,7 +249,7 @@ def _source(plan: Plan) -> str:
     pairs = list(zip(modules, plan.steps, strict=True))
     forward = [module.forward_code(step, plan) for module, step in pairs]
     backward = [code for module, step in reversed(pairs) for code in backward_functions(module, step, plan)]
-    if any(isinstance(step, ConvolutionPlan) for step in plan.steps):
+    if any(isinstance(step, operators.ConvolutionPlan) for step in plan.steps):
         backward = [_own_frame(code) for code in backward]
     applying = accumulation.apply_functions(plan)
     learning = [*backward, *applying, *([accumulation.DROP] if plan.accumulate else [])]
@@ -282,10 +271,10 @@ def _own_frame(code: str) -> str:
     return code.replace("static jrg_nn_error", "static __attribute__((noinline)) jrg_nn_error")
 
 
-def _emitter(step: OperatorPlan) -> Emitter:
-    if isinstance(step, WeightedPlan) and step.frozen_rows:
+def _emitter(step: operators.OperatorPlan) -> Emitter:
+    if isinstance(step, operators.WeightedPlan) and step.frozen_rows:
         return partly_frozen if step.trains else frozen
-    emitters = _EMITTERS_W8 if isinstance(step, WeightedPlan) and step.per_channel else _EMITTERS
+    emitters = _EMITTERS_W8 if isinstance(step, operators.WeightedPlan) and step.per_channel else _EMITTERS
     return emitters[type(step)]
 
 

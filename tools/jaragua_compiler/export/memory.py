@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from jaragua_compiler.planning import operators
 from jaragua_compiler.planning.boards import Board, Core
-from jaragua_compiler.planning.operators import (
-    ActivationPlan,
-    AddPlan,
-    ConvPlan,
-    DensePlan,
-    DepthwisePlan,
-    OperatorPlan,
-    PoolPlan,
-    WeightedPlan,
-)
 from jaragua_compiler.planning.plan import SUM_BYTES, Plan
 from jaragua_compiler.planning.stack import stack_bound
 
@@ -23,41 +14,29 @@ ARENA = "arena: activations, errors, scratch"
 _STATE_BYTES = 20  # beside the exponents: pointer to the weights, rate, fy, loss threshold, clip
 _EXPONENTS_BYTES = 4  # a layer's
 _DITHER_BYTES = 8  # of the next step and of this one
+
+
+def _on_cores(cortex_m4: int, cortex_m0plus: int) -> dict[Core, int]:
+    return {"cortex_m4": cortex_m4, "cortex_m0plus": cortex_m0plus}
+
+
 # Code at -O2, on the safe side of what was measured (tests/compiler/export/test_export_memory): once, and an operator.
-_CODE_ONCE_BYTES: dict[Core, int] = {"cortex_m4": 1664, "cortex_m0plus": 2624}
-_CODE_BYTES: dict[Core, dict[tuple[type[OperatorPlan], str], int]] = {
-    "cortex_m4": {
-        (DensePlan, "w16"): 3600,
-        (DensePlan, "w8"): 4700,
-        (ConvPlan, "w16"): 5100,
-        (ConvPlan, "w8"): 4900,
-        (DensePlan, "frozen"): 2000,
-        (ConvPlan, "frozen"): 2100,
-        (DensePlan, "split"): 4200,
-        (ConvPlan, "split"): 6000,
-        (DepthwisePlan, "w16"): 2700,
-        (DepthwisePlan, "w8"): 4700,
-        (DepthwisePlan, "frozen"): 3000,
-        (PoolPlan, ""): 1000,
-        (AddPlan, ""): 700,
-        (ActivationPlan, ""): 500,
-    },
-    "cortex_m0plus": {
-        (DensePlan, "w16"): 1100,
-        (DensePlan, "w8"): 1400,
-        (ConvPlan, "w16"): 2400,
-        (ConvPlan, "w8"): 3200,
-        (DensePlan, "frozen"): 1300,
-        (ConvPlan, "frozen"): 1600,
-        (DensePlan, "split"): 2600,
-        (ConvPlan, "split"): 3900,
-        (DepthwisePlan, "w16"): 1800,
-        (DepthwisePlan, "w8"): 2900,
-        (DepthwisePlan, "frozen"): 1600,
-        (PoolPlan, ""): 600,
-        (AddPlan, ""): 700,
-        (ActivationPlan, ""): 800,
-    },
+_CODE_ONCE_BYTES = _on_cores(1664, 2624)
+_CODE_BYTES: dict[tuple[type[operators.OperatorPlan], str], dict[Core, int]] = {
+    (operators.DensePlan, "w16"): _on_cores(3600, 1100),
+    (operators.DensePlan, "w8"): _on_cores(4700, 1400),
+    (operators.ConvPlan, "w16"): _on_cores(5100, 2400),
+    (operators.ConvPlan, "w8"): _on_cores(4900, 3200),
+    (operators.DensePlan, "frozen"): _on_cores(2000, 1300),
+    (operators.ConvPlan, "frozen"): _on_cores(2100, 1600),
+    (operators.DensePlan, "split"): _on_cores(4200, 2600),
+    (operators.ConvPlan, "split"): _on_cores(6000, 3900),
+    (operators.DepthwisePlan, "w16"): _on_cores(2700, 1800),
+    (operators.DepthwisePlan, "w8"): _on_cores(4700, 2900),
+    (operators.DepthwisePlan, "frozen"): _on_cores(3000, 1600),
+    (operators.PoolPlan, ""): _on_cores(1000, 600),
+    (operators.AddPlan, ""): _on_cores(700, 700),
+    (operators.ActivationPlan, ""): _on_cores(500, 800),
 }
 _BUFFER_KINDS = {
     "x": "tensor {0}, stored",
@@ -126,13 +105,13 @@ def _frozen(compiled: Plan) -> Iterator[Row]:
             yield Row(name, layer.frozen_bytes)
 
 
-def _layer_name(compiled: Plan, layer: WeightedPlan) -> str:
+def _layer_name(compiled: Plan, layer: operators.WeightedPlan) -> str:
     number = compiled.network.weighted[layer.index]
     kind = type(compiled.network.layers[number]).__name__
     return f"layer {number}, {kind} {layer.inputs} -> {layer.outputs}"
 
 
-def _part(layer: WeightedPlan, rows: int) -> str:
+def _part(layer: operators.WeightedPlan, rows: int) -> str:
     return "" if rows == layer.outputs else f", {rows} channels"
 
 
@@ -166,7 +145,7 @@ def _buffer_name(name: str) -> str:
 
 
 def _flash(compiled: Plan, core: Core) -> tuple[Row, ...]:
-    code = _CODE_ONCE_BYTES[core] + sum(_CODE_BYTES[core][_code_kind(step)] for step in compiled.steps)
+    code = _CODE_ONCE_BYTES[core] + sum(_CODE_BYTES[_code_kind(step)][core] for step in compiled.steps)
     return (
         Row("initial weights", compiled.blob_bytes),
         *_frozen(compiled),
@@ -174,9 +153,9 @@ def _flash(compiled: Plan, core: Core) -> tuple[Row, ...]:
     )
 
 
-def _code_kind(step: OperatorPlan) -> tuple[type[OperatorPlan], str]:
+def _code_kind(step: operators.OperatorPlan) -> tuple[type[operators.OperatorPlan], str]:
     """What the size of an operator's code depends on."""
-    if not isinstance(step, WeightedPlan):
+    if not isinstance(step, operators.WeightedPlan):
         return type(step), ""
     if step.frozen_rows:
         return type(step), "split" if step.trains else "frozen"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,7 @@ from jaragua_compiler.graph.initial_weights import Weights
 from jaragua_compiler.graph.network import Network
 
 
-@dataclass(frozen=True)
-class FloatStep:
+class FloatStep(NamedTuple):
     """What one training step saw before it learned."""
 
     loss: float

@@ -12,38 +12,23 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from jaragua_compiler.floating.layer_steps import LayerSteps, tap_slices
 from jaragua_compiler.graph import layers
 from jaragua_compiler.graph.network import ConvGeometry, Network
-from jaragua_compiler.operators.registry import ACTIVATIONS
+from jaragua_compiler.operators.descriptor import Activation
 
 Floats = npt.NDArray[np.floating[Any]]
 Pair = tuple[Floats, Floats]
 
 
-class FloatLayer:
-    """One layer of a network. A subclass computes `_raw`, the value before the activation, and the errors below it."""
+class FloatLayer(LayerSteps[Floats]):
+    """One layer of a network, on arrays."""
 
-    def __init__(self, network: Network, index: int) -> None:
-        self._layer: layers.Layer = network.layers[index]
-        self._wants_error = any(network.needs_error[tensor] for tensor in network.operands(index))
-        self.before_activation: Floats = np.zeros(0)
-        self._output: Floats = np.zeros(0)
+    def _activated(self, activation: Activation, values: Floats) -> Floats:
+        return activation.float_forward(values, self._slope)
 
-    def forward(self, *inputs: Floats) -> Floats:
-        """The layer's output [n, ...] of what it reads."""
-        self.before_activation = self._raw(*inputs)
-        self._output = _activated(self._layer, self.before_activation)
-        return self._output
-
-    def backward(self, error: Floats) -> tuple[Floats, ...]:
-        """The errors of all it read, of the error of its output; () if none below learns."""
-        return self._errors(_error_before_activation(self._layer, self._output, error))
-
-    def _raw(self, *inputs: Floats) -> Floats:
-        return inputs[0]
-
-    def _errors(self, error: Floats) -> tuple[Floats, ...]:
-        return (error,)
+    def _below_activation(self, activation: Activation, error: Floats) -> Floats:
+        return activation.float_backward(error, self._output, self._slope)
 
 
 class FloatWeighted(FloatLayer):
@@ -80,7 +65,6 @@ class FloatConv(FloatWeighted):
     def __init__(self, network: Network, index: int, weights: Pair) -> None:
         super().__init__(network, index, weights)
         self._geometry = network.conv_geometry(index)
-        self._input_shape = network.shapes[network.operands(index)[0]]
 
     def _raw(self, *inputs: Floats) -> Floats:
         taps = np.stack(list(_taps(_padded(inputs[0], self._geometry), self._geometry)), axis=3)
@@ -133,7 +117,6 @@ class FloatMaxPool(FloatLayer):
     def __init__(self, network: Network, index: int) -> None:
         super().__init__(network, index)
         self._geometry = network.conv_geometry(index)
-        self._input_shape = network.shapes[network.operands(index)[0]]
         self._winner: npt.NDArray[np.intp] = np.zeros(0, dtype=np.intp)
 
     def _raw(self, *inputs: Floats) -> Floats:
@@ -153,7 +136,6 @@ class FloatAveragePool(FloatLayer):
     def __init__(self, network: Network, index: int) -> None:
         super().__init__(network, index)
         self._geometry = network.conv_geometry(index)
-        self._input_shape = network.shapes[network.operands(index)[0]]
 
     def _raw(self, *inputs: Floats) -> Floats:
         return self._sums(inputs[0]) / self._counts(inputs[0].dtype)
@@ -227,21 +209,6 @@ def weighted_layer(network: Network, index: int, weights: Pair) -> FloatWeighted
     return _WEIGHTED[type(network.layers[index])](network, index, weights)
 
 
-def _activated(layer: layers.Layer, values: Floats) -> Floats:
-    kind = layer.kind if isinstance(layer, layers.ActivatedLayer) else "linear"
-    return values if kind == "linear" else ACTIVATIONS[kind].float_forward(values, _slope(layer))
-
-
-def _error_before_activation(layer: layers.Layer, output: Floats, error: Floats) -> Floats:
-    """The error through the activation, told from its output alone."""
-    kind = layer.kind if isinstance(layer, layers.ActivatedLayer) else "linear"
-    return error if kind == "linear" else ACTIVATIONS[kind].float_backward(error, output, _slope(layer))
-
-
-def _slope(layer: layers.Layer) -> float:
-    return layer.slope if isinstance(layer, layers.ActivatedLayer) else 0.0
-
-
 def _padded(images: Floats, geometry: ConvGeometry, value: float = 0.0) -> Floats:
     return (
         np.pad(images, ((0, 0), *geometry.pads, (0, 0)), constant_values=value)
@@ -250,17 +217,9 @@ def _padded(images: Floats, geometry: ConvGeometry, value: float = 0.0) -> Float
     )
 
 
-def _tap_slices(geometry: ConvGeometry) -> Iterator[tuple[slice, slice]]:
-    """For each pixel of the window, row by row, the rows and columns of the padded image it visits."""
-    (rows, columns), (down, right) = geometry.positions, geometry.stride
-    for y in range(geometry.kernel[0]):
-        for x in range(geometry.kernel[1]):
-            yield slice(y, y + down * (rows - 1) + 1, down), slice(x, x + right * (columns - 1) + 1, right)
-
-
 def _taps(padded: Floats, geometry: ConvGeometry) -> Iterator[Floats]:
     """For each pixel of the window what it sees at all positions: [n, rows, columns, channels]."""
-    for rows, columns in _tap_slices(geometry):
+    for rows, columns in tap_slices(geometry):
         yield padded[:, rows, columns]
 
 
@@ -268,7 +227,7 @@ def _gathered(taps: Any, geometry: ConvGeometry, shape: tuple[int, ...]) -> Floa
     """The reverse of `_taps`: the sum of all that each pixel of the unpadded images [n, h, w, c] was seen as."""
     (top, bottom), (left, right) = geometry.pads
     padded: Floats | None = None
-    for (rows, columns), tap in zip(_tap_slices(geometry), taps, strict=True):
+    for (rows, columns), tap in zip(tap_slices(geometry), taps, strict=True):
         if padded is None:
             padded = np.zeros((shape[0], shape[1] + top + bottom, shape[2] + left + right, shape[3]), tap.dtype)
         padded[:, rows, columns] += tap

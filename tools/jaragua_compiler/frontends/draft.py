@@ -23,6 +23,14 @@ Handle = int
 """A value of the draft."""
 
 
+class Learned(NamedTuple):
+    """The numbers of a layer with weights, outputs first, and whether it trains; without a bias it has zeros."""
+
+    weights: FloatArray
+    bias: FloatArray | None = None
+    trainable: bool = True
+
+
 @dataclass(frozen=True)
 class Input:
     """The network's input, or the same numbers seen in another shape."""
@@ -115,49 +123,27 @@ class Draft:
         """All numbers as a vector, in the order height, width, channel."""
         return self.reshape(place, value, (math.prod(self.shape(value)),))
 
-    def dense(
-        self, place: str, value: Handle, weights: FloatArray, bias: FloatArray | None, trainable: bool = True
-    ) -> Handle:
+    def dense(self, place: str, value: Handle, learned: Learned) -> Handle:
         """weights [out, in]."""
-        layer = layers.Dense(_axis_size(place, weights, 2), trainable=trainable)
-        return self._weighted(
-            place, layer, value, weights, bias, weights.shape[0], (weights.shape[0], *self.shape(value))
-        )
+        units = _axis_size(place, learned.weights, 2)
+        layer = layers.Dense(units, trainable=learned.trainable)
+        return self._weighted(place, layer, value, learned, (units, *self.shape(value)))
 
-    def conv(
-        self,
-        place: str,
-        value: Handle,
-        weights: FloatArray,
-        bias: FloatArray | None,
-        stride: Pair,
-        padding: Padding,
-        trainable: bool = True,
-    ) -> Handle:
+    def conv(self, place: str, value: Handle, learned: Learned, stride: Pair, padding: Padding) -> Handle:
         """weights [out, ky, kx, in]."""
-        filters = _axis_size(place, weights, 4)
-        kernel = (weights.shape[1], weights.shape[2])
+        filters = _axis_size(place, learned.weights, 4)
+        kernel = learned.weights.shape[1:3]
         found = self._padding(place, layers.Conv2D(filters, kernel, stride, padding), value)
-        layer = layers.Conv2D(filters, kernel, stride, found, trainable=trainable)
-        wanted = (filters, *kernel, *self.shape(value)[2:])
-        return self._weighted(place, layer, value, weights, bias, filters, wanted)
+        layer = layers.Conv2D(filters, kernel, stride, found, trainable=learned.trainable)
+        return self._weighted(place, layer, value, learned, (filters, *kernel, *self.shape(value)[2:]))
 
-    def depthwise(
-        self,
-        place: str,
-        value: Handle,
-        weights: FloatArray,
-        bias: FloatArray | None,
-        stride: Pair,
-        padding: Padding,
-        trainable: bool = True,
-    ) -> Handle:
+    def depthwise(self, place: str, value: Handle, learned: Learned, stride: Pair, padding: Padding) -> Handle:
         """weights [channel, ky, kx]."""
-        channels = _axis_size(place, weights, 3)
-        kernel = (weights.shape[1], weights.shape[2])
+        _axis_size(place, learned.weights, 3)
+        kernel = learned.weights.shape[1:3]
         found = self._padding(place, layers.DepthwiseConv2D(kernel, stride, padding), value)
-        layer = layers.DepthwiseConv2D(kernel, stride, found, trainable=trainable)
-        return self._weighted(place, layer, value, weights, bias, channels, (*self.shape(value)[2:], *kernel))
+        layer = layers.DepthwiseConv2D(kernel, stride, found, trainable=learned.trainable)
+        return self._weighted(place, layer, value, learned, (*self.shape(value)[2:], *kernel))
 
     def pool(
         self, place: str, value: Handle, kind: Literal["max", "average"], pool: Pair, stride: Pair, padding: Padding
@@ -213,17 +199,10 @@ class Draft:
         except ShapeProblem as error:
             raise CompileError(f"{place}: {error.problem}.", error.hint) from None
 
-    def _weighted(
-        self,
-        place: str,
-        layer: layers.Layer,
-        value: Handle,
-        weights: FloatArray,
-        bias: FloatArray | None,
-        outputs: int,
-        wanted: Shape,
-    ) -> Handle:
-        bias = np.zeros(outputs) if bias is None else bias
+    def _weighted(self, place: str, layer: layers.Layer, value: Handle, learned: Learned, wanted: Shape) -> Handle:
+        """wanted: the shape of weights that fit what the layer reads."""
+        weights, outputs = learned.weights, learned.weights.shape[0]
+        bias = np.zeros(outputs) if learned.bias is None else learned.bias
         self._output_shape(place, layer, (value,))
         if weights.shape != wanted or bias.shape != (outputs,):
             shapes = f"{weights.shape} and {bias.shape}"

@@ -16,7 +16,7 @@ import numpy as np
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frontends.assemble import assemble
-from jaragua_compiler.frontends.draft import Draft, Handle, Softmax, refusal
+from jaragua_compiler.frontends.draft import Draft, Handle, Learned, Softmax, refusal
 from jaragua_compiler.frontends.keras_archive import KerasConfig, KerasWeights, layer_configs, read_archive
 from jaragua_compiler.frontends.model_file import ModelFile
 from jaragua_compiler.frontends.naming import identifier
@@ -198,10 +198,14 @@ def _take_reshape(reader: _Reader, layer: KerasConfig, inputs: list[Handle]) -> 
     return reader.draft.reshape(_place(layer), inputs[0], shape)
 
 
+def _learned(layer: KerasConfig, weights: FloatArray, bias: FloatArray | None) -> Learned:
+    return Learned(weights, bias, bool(layer["config"].get("trainable", True)))
+
+
 def _take_dense(reader: _Reader, layer: KerasConfig, inputs: list[Handle]) -> Handle:
     kernel, bias = _kernel_and_bias(reader, layer, 2)
-    place, trainable = _place(layer), bool(layer["config"].get("trainable", True))
-    return _activated(reader, layer, reader.draft.dense(place, inputs[0], kernel.T, bias, trainable))
+    value = reader.draft.dense(_place(layer), inputs[0], _learned(layer, kernel.T, bias))
+    return _activated(reader, layer, value)
 
 
 def _take_conv(reader: _Reader, layer: KerasConfig, inputs: list[Handle]) -> Handle:
@@ -209,9 +213,8 @@ def _take_conv(reader: _Reader, layer: KerasConfig, inputs: list[Handle]) -> Han
     _check_window(layer)
     if layer["config"].get("groups", 1) != 1:
         raise _refused(layer, f"it has {layer['config']['groups']} groups", "groups=1, or DepthwiseConv2D")
-    weights, trainable = np.moveaxis(kernel, 3, 0), bool(layer["config"].get("trainable", True))
-    stride, padding = _pair(layer, "strides"), _padding(layer)
-    value = reader.draft.conv(_place(layer), inputs[0], weights, bias, stride, padding, trainable)
+    learned = _learned(layer, np.moveaxis(kernel, 3, 0), bias)
+    value = reader.draft.conv(_place(layer), inputs[0], learned, _pair(layer, "strides"), _padding(layer))
     return _activated(reader, layer, value)
 
 
@@ -220,9 +223,8 @@ def _take_depthwise(reader: _Reader, layer: KerasConfig, inputs: list[Handle]) -
     _check_window(layer)
     if kernel.shape[3] != 1:
         raise _refused(layer, f"its depth multiplier is {kernel.shape[3]}", "depth_multiplier=1, or Conv2D")
-    weights, trainable = np.moveaxis(kernel[..., 0], 2, 0), bool(layer["config"].get("trainable", True))
-    stride, padding = _pair(layer, "strides"), _padding(layer)
-    value = reader.draft.depthwise(_place(layer), inputs[0], weights, bias, stride, padding, trainable)
+    learned = _learned(layer, np.moveaxis(kernel[..., 0], 2, 0), bias)
+    value = reader.draft.depthwise(_place(layer), inputs[0], learned, _pair(layer, "strides"), _padding(layer))
     return _activated(reader, layer, value)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frontends.assemble import assemble
-from jaragua_compiler.frontends.draft import Draft, Handle, Stored, refusal
+from jaragua_compiler.frontends.draft import Draft, Handle, Learned, Stored, refusal
 from jaragua_compiler.frontends.flatbuffer import FlatbufferError
 from jaragua_compiler.frontends.litert_file import Graph, Operator, read_graph
 from jaragua_compiler.frontends.model_file import ModelFile
@@ -195,20 +195,14 @@ def _take_dense(reader: _Reader, operator: Operator) -> LitertValue:
     if operator.setting(2, "?") and len(value.dims) != 1:
         raise refusal(operator.place, f"it keeps the axes of {value.dims}", "a Flatten before it")
     flat = reader.reshaped(operator.place, value, (math.prod(value.dims),))
-    handle = reader.draft.dense(operator.place, flat, weights, reader.bias(operator))
+    handle = reader.draft.dense(operator.place, flat, Learned(weights, reader.bias(operator)))
     return _learning(reader, operator, handle, 0)
 
 
 def _take_conv(reader: _Reader, operator: Operator) -> LitertValue:
     _check_dilation(operator, 4)
-    handle = reader.draft.conv(
-        operator.place,
-        reader.image(operator),
-        reader.constant(operator, 1),
-        reader.bias(operator),
-        _stride(operator),
-        _padding(operator),
-    )
+    source, learned = reader.image(operator), Learned(reader.constant(operator, 1), reader.bias(operator))
+    handle = reader.draft.conv(operator.place, source, learned, _stride(operator), _padding(operator))
     return _learning(reader, operator, handle, 3)
 
 
@@ -218,8 +212,8 @@ def _take_depthwise(reader: _Reader, operator: Operator) -> LitertValue:
     if weights.ndim != 4 or weights.shape[3] != reader.draft.shape(source)[-1]:
         reason = f"its weights {weights.shape} are not one kernel a channel"
         raise refusal(operator.place, reason, "a depth multiplier of 1, or CONV_2D")
-    by_channel, bias = np.moveaxis(weights[0], 2, 0), reader.bias(operator)
-    handle = reader.draft.depthwise(operator.place, source, by_channel, bias, _stride(operator), _padding(operator))
+    learned = Learned(np.moveaxis(weights[0], 2, 0), reader.bias(operator))
+    handle = reader.draft.depthwise(operator.place, source, learned, _stride(operator), _padding(operator))
     return _learning(reader, operator, handle, 4)
 
 

@@ -131,16 +131,25 @@ class Graph:
     outputs: tuple[int, ...]
 
 
-def read_graph(path: Path) -> Graph:
-    """The graph of a `.tflite` file. Raises CompileError if it is no whole one."""
+def read_file(path: Path, missing: str, foreign: str) -> bytes:
+    """The bytes of a `.tflite` file.
+
+    Raises CompileError with the hint `missing` if it cannot be read, with `foreign` if it is something else.
+    """
     try:
         if path.stat().st_size > LARGEST_FILE_BYTES:
             raise CompileError(f"{path} has {path.stat().st_size} bytes; this is no network for a microcontroller.")
         data = path.read_bytes()
     except OSError as error:
-        raise CompileError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
+        raise CompileError(f"{path} cannot be read: {error.strerror or error}.", missing) from error
     if data[4:8] != _IDENTIFIER:
-        raise CompileError(f"{path} is not a LiteRT file.", "Give a .tflite file written by a LiteRT converter.")
+        raise CompileError(f"{path} is not a LiteRT file.", foreign)
+    return data
+
+
+def read_graph(path: Path) -> Graph:
+    """The graph of a `.tflite` file. Raises CompileError if it is no whole one."""
+    data = read_file(path, "Check the path.", "Give a .tflite file written by a LiteRT converter.")
     try:
         return _graph(root(data))
     except FlatbufferError as error:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from jaragua_compiler.errors import CompileError
-from jaragua_compiler.frontends.draft import Handle
+from jaragua_compiler.frontends.draft import Handle, Learned
 from jaragua_compiler.frontends.model_file import ModelFile
 from jaragua_compiler.frontends.naming import identifier
 from jaragua_compiler.frontends.onnx_constants import resolved_shape
@@ -57,7 +57,7 @@ def _take_dense(reader: OnnxReader, node: OnnxNode, weights: FloatArray, bias: F
     if weights.shape[1:] == value.dims[1:]:
         weights = weights[:, reader.columns(value)]
     flat = reader.draft.flatten(node.place, value.handle)
-    handle = reader.draft.dense(node.place, flat, weights, bias)
+    handle = reader.draft.dense(node.place, flat, Learned(weights, bias))
     reader.learns(node, handle, (1,))
     return OnnxValue(handle, (1, weights.shape[0]), "flat")
 
@@ -91,10 +91,10 @@ def _take_conv(reader: OnnxReader, node: OnnxNode) -> OnnxValue:
     biases = None if bias is None else bias.astype(np.float64)
     groups, stride, padding = int(node.attributes.get("group", 1)), _stride(node), _padding(node)
     if groups == 1:
-        weights = weights.transpose(0, 2, 3, 1)
-        handle = reader.draft.conv(node.place, value.handle, weights, biases, stride, padding)
+        learned = Learned(weights.transpose(0, 2, 3, 1), biases)
+        handle = reader.draft.conv(node.place, value.handle, learned, stride, padding)
     elif weights.shape[:2] == (groups, 1) and value.dims[1] == groups:
-        handle = reader.draft.depthwise(node.place, value.handle, weights[:, 0], biases, stride, padding)
+        handle = reader.draft.depthwise(node.place, value.handle, Learned(weights[:, 0], biases), stride, padding)
     else:
         raise node.refused(f"it has {groups} groups for {value.dims[1]} channels", "group=1, or one group a channel")
     reader.learns(node, handle, (1,))

@@ -19,20 +19,14 @@ _DAMAGED = "Save the model again."
 
 _BFLOAT16 = 16
 
+_IN_INT32 = {2: "<u1", 3: "<i1", 4: "<u2", 5: "<i2", 6: "<i4", 9: "?", 10: "<f2", _BFLOAT16: "<u2"}
 _DTYPES: dict[int, tuple[str, str]] = {
+    **{kind: (dtype, "int32_data") for kind, dtype in _IN_INT32.items()},
     1: ("<f4", "float_data"),
-    2: ("<u1", "int32_data"),
-    3: ("<i1", "int32_data"),
-    4: ("<u2", "int32_data"),
-    5: ("<i2", "int32_data"),
-    6: ("<i4", "int32_data"),
     7: ("<i8", "int64_data"),
-    9: ("?", "int32_data"),
-    10: ("<f2", "int32_data"),
     11: ("<f8", "double_data"),
     12: ("<u4", "uint64_data"),
     13: ("<u8", "uint64_data"),
-    _BFLOAT16: ("<u2", "int32_data"),
 }
 """Of each TensorProto.DataType known here: the NumPy type of its bytes, and the field its numbers are in if not raw.
 

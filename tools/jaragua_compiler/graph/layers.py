@@ -90,8 +90,7 @@ class Dense(WeightedLayer):
     def problems(self) -> Iterator[Problem]:
         """Everything wrong with the layer's own numbers."""
         yield from super().problems()
-        if not is_width(self.units):
-            yield f"Dense has {self.units!r} units", f"Give a whole number of units here, 1 to {LARGEST_WIDTH}."
+        yield from _count_problems("Dense", "units", self.units)
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,7 @@ class Conv2D(WeightedLayer):
     def problems(self) -> Iterator[Problem]:
         """Everything wrong with the layer's own numbers."""
         yield from super().problems()
-        if not is_width(self.filters):
-            yield f"Conv2D has {self.filters!r} filters", f"Give a whole number of filters, 1 to {LARGEST_WIDTH}."
+        yield from _count_problems("Conv2D", "filters", self.filters)
         yield from _window_problems(self.kernel, self.stride, self.padding)
 
 
@@ -202,6 +200,11 @@ def is_width(value: object) -> bool:
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _count_problems(layer: str, noun: str, count: object) -> Iterator[Problem]:
+    if not is_width(count):
+        yield f"{layer} has {count!r} {noun}", f"Give a whole number of {noun}, 1 to {LARGEST_WIDTH}."
 
 
 def _window_problems(kernel: object, stride: object, padding: object) -> Iterator[Problem]:

@@ -60,17 +60,20 @@ class DenseOperator(Operator):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvOperator(Operator):
-    """A dense layer at every position of a window, then ReLU if the tensor `output` is rectified."""
+class WindowOperator(Operator):
+    """Weights that move over an image with a window."""
 
     geometry: ConvGeometry
 
 
 @dataclass(frozen=True, kw_only=True)
-class DepthwiseOperator(Operator):
-    """One kernel a channel at every position of a window, then ReLU if the tensor `output` is rectified."""
+class ConvOperator(WindowOperator):
+    """A dense layer at every position of a window, then ReLU if the tensor `output` is rectified."""
 
-    geometry: ConvGeometry
+
+@dataclass(frozen=True, kw_only=True)
+class DepthwiseOperator(WindowOperator):
+    """One kernel a channel at every position of a window, then ReLU if the tensor `output` is rectified."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,38 +13,24 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from jaragua_compiler.floating.layer_steps import LayerSteps, tap_slices
 from jaragua_compiler.graph import layers
 from jaragua_compiler.graph.network import ConvGeometry, Network
-from jaragua_compiler.operators.registry import ACTIVATIONS
+from jaragua_compiler.operators.descriptor import Activation
 
 Tensor = Any
 # What a window sees beyond the image when the largest value counts: smaller than any, and finite as LiteRT wants it.
 _LOWEST = float(np.finfo(np.float32).min)
 
 
-class TracedLayer:
-    """One layer. A subclass computes `_raw`, the value before the activation, and the errors below it."""
+class TracedLayer(LayerSteps[Tensor]):
+    """One layer of a network, on tensors that TensorFlow traces."""
 
-    def __init__(self, network: Network, index: int) -> None:
-        self._layer: layers.Layer = network.layers[index]
-        self._input_shape = network.shapes[network.operands(index)[0]]
-        self._wants_error = any(network.needs_error[tensor] for tensor in network.operands(index))
-        self._output: Tensor = None
+    def _activated(self, activation: Activation, values: Tensor) -> Tensor:
+        return activation.traced_forward(tf, values, self._slope)
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """The layer's output of what it reads."""
-        self._output = _activated(self._layer, self._raw(*inputs))
-        return self._output
-
-    def backward(self, error: Tensor) -> tuple[Tensor, ...]:
-        """The errors of all it read, of the error of its output; () if none below learns."""
-        return self._errors(_error_before_activation(self._layer, self._output, error))
-
-    def _raw(self, *inputs: Tensor) -> Tensor:
-        return inputs[0]
-
-    def _errors(self, error: Tensor) -> tuple[Tensor, ...]:
-        return (error,)
+    def _below_activation(self, activation: Activation, error: Tensor) -> Tensor:
+        return activation.traced_backward(tf, error, self._output, self._slope)
 
 
 class TracedWeighted(TracedLayer):
@@ -182,7 +168,7 @@ class TracedAveragePool(TracedLayer):
     def _counts(self) -> Tensor:
         """Pixels under each window, a constant [1, rows, columns, 1]."""
         image = np.pad(np.ones(self._input_shape[:2], np.float32), self._geometry.pads)[None, :, :, None]
-        return tf.constant(sum(image[:, rows, columns] for rows, columns in _tap_slices(self._geometry)))
+        return tf.constant(sum(image[:, rows, columns] for rows, columns in tap_slices(self._geometry)))
 
 
 class TracedGlobalAveragePool(TracedLayer):
@@ -241,21 +227,6 @@ def weighted_layer(network: Network, index: int, weights: Tensor, biases: Tensor
     return _WEIGHTED[type(network.layers[index])](network, index, weights, biases)
 
 
-def _activated(layer: layers.Layer, values: Tensor) -> Tensor:
-    kind = layer.kind if isinstance(layer, layers.ActivatedLayer) else "linear"
-    return values if kind == "linear" else ACTIVATIONS[kind].traced_forward(tf, values, _slope(layer))
-
-
-def _error_before_activation(layer: layers.Layer, output: Tensor, error: Tensor) -> Tensor:
-    """The error through the activation, told from its output alone: a comparison, a cast and a product."""
-    kind = layer.kind if isinstance(layer, layers.ActivatedLayer) else "linear"
-    return error if kind == "linear" else ACTIVATIONS[kind].traced_backward(tf, error, output, _slope(layer))
-
-
-def _slope(layer: layers.Layer) -> float:
-    return layer.slope if isinstance(layer, layers.ActivatedLayer) else 0.0
-
-
 def _copied(vector: Tensor) -> Tensor:
     """A vector [1, n] in memory of its own.
 
@@ -280,17 +251,9 @@ def _unpadded(padded: Tensor, geometry: ConvGeometry, shape: tuple[int, ...]) ->
     return padded[:, top : top + shape[0], left : left + shape[1], :]
 
 
-def _tap_slices(geometry: ConvGeometry) -> Iterator[tuple[slice, slice]]:
-    """For each pixel of the window, row by row, the rows and columns of the padded image it visits."""
-    (rows, columns), (down, right) = geometry.positions, geometry.stride
-    for y in range(geometry.kernel[0]):
-        for x in range(geometry.kernel[1]):
-            yield slice(y, y + down * (rows - 1) + 1, down), slice(x, x + right * (columns - 1) + 1, right)
-
-
 def _taps(padded: Tensor, geometry: ConvGeometry) -> Iterator[Tensor]:
     """For each pixel of the window what it sees at all positions: [1, rows, columns, channels]."""
-    for rows, columns in _tap_slices(geometry):
+    for rows, columns in tap_slices(geometry):
         yield padded[:, rows, columns, :]
 
 
@@ -300,7 +263,7 @@ def _gathered(taps: Iterable[Tensor], geometry: ConvGeometry, shape: tuple[int, 
     height, width = shape[0] + top + bottom, shape[1] + left + right
     placed = [
         _placed(tap, geometry.stride, (rows.start, columns.start), (height, width))
-        for tap, (rows, columns) in zip(taps, _tap_slices(geometry), strict=True)
+        for tap, (rows, columns) in zip(taps, tap_slices(geometry), strict=True)
     ]
     return _unpadded(sum(placed[1:], start=placed[0]), geometry, shape)
 

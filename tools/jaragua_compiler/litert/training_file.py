@@ -9,6 +9,7 @@ from typing import Any
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frontends.flatbuffer import FlatbufferError, Table, root
+from jaragua_compiler.frontends.litert_file import read_file
 
 #: Name of the metadata entry; its buffer is JSON: format, architecture (hex, A6.2), network.
 METADATA_NAME = "jaragua"
@@ -16,7 +17,6 @@ METADATA_NAME = "jaragua"
 #: 2: the rate has the shape (1,); in format 1 it was a scalar, which ends a process on aarch64.
 FORMAT = 2
 
-_LARGEST_BYTES = 256 << 20  # far above any network of a microcontroller
 _EXPORT = "Make one with `jaragua export-litert MODEL` on a machine with TensorFlow."
 # Fields of the table Model in TensorFlow Lite's schema, version 3.
 _BUFFERS, _METADATA = 4, 6
@@ -33,14 +33,7 @@ class TrainingFile:
 
 def read_training_file(path: Path) -> TrainingFile:
     """What the file says of itself. Raises CompileError if it is not there, broken, or no training file."""
-    try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise CompileError(f"{path} has {path.stat().st_size} bytes; this is no network of a small machine.")
-        data = path.read_bytes()
-    except OSError as error:
-        raise CompileError(f"{path} cannot be read: {error.strerror or error}.", _EXPORT) from error
-    if data[4:8] != b"TFL3":
-        raise CompileError(f"{path} is not a LiteRT file.", _EXPORT)
+    data = read_file(path, _EXPORT, _EXPORT)
     try:
         words = _words(root(data))
         _check_format(path, words["format"])

@@ -33,23 +33,11 @@ class _Settings(ctypes.Structure):
     )
 
 
-class _Outcome(ctypes.Structure):
-    """jrg_online_outcome."""
-
-    _fields_ = members("bool correct, opened, drift; uint32_t loss")
-
-
-class _Stat(ctypes.Structure):
-    """jrg_online_stat."""
-
-    _fields_ = members("int32_t mean; uint32_t variance")
-
-
 class _Memory(ctypes.Structure):
     """jrg_online_memory."""
 
     _fields_ = (
-        ("stats", ctypes.POINTER(_Stat)),
+        ("stats", ctypes.POINTER(structure("int32_t mean; uint32_t variance"))),
         ("prototypes", ctypes.POINTER(ctypes.c_int16)),
         *members("void *counts, *ages, *features, *logits, *errors, *rows"),
     )
@@ -71,6 +59,12 @@ class _Online(ctypes.Structure):
             "uint16_t opened_label; uint32_t drifts, drift_at"
         ),
     )
+
+
+class _Outcome(ctypes.Structure):
+    """jrg_online_outcome."""
+
+    _fields_ = members("bool correct, opened, drift; uint32_t loss")
 
 
 class NativeLearner:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.operators.rounding import IntArray
+from jaragua_compiler.operators.rounding import IntArray, sats
 
 Floats = npt.NDArray[np.floating[Any]]
 ONE_Q15 = 1 << 15
@@ -109,6 +109,31 @@ class Activation(ABC):
         """float_backward, with TensorFlow's module: comparisons, casts and products, which every runtime has."""
 
 
+class SaturatingCurve(Activation):
+    """A curve whose slope follows from its output, which lies within 1 of 0 (A9.4, A9.9)."""
+
+    @abstractmethod
+    def slopes_q15(self, y: IntArray) -> IntArray:
+        """The slopes where the curve gave y, both in Q15."""
+
+    @abstractmethod
+    def slopes(self, output: Any) -> Any:
+        """The same in floating point, for arrays and for tensors."""
+
+    def backward(self, error: IntArray, x: IntArray, form: Format) -> IntArray:
+        """The error times the slopes."""
+        y = sats(self.forward(x, form) << (15 - form.output_exponent), 15)
+        return times_slopes(error, self.slopes_q15(y))
+
+    def float_backward(self, error: Floats, output: Floats, slope: float) -> Floats:
+        """The error times the slopes."""
+        return cast(Floats, error * self.slopes(output))
+
+    def traced_backward(self, tf: Any, error: Any, output: Any, slope: float) -> Any:
+        """The error times the slopes."""
+        return error * self.slopes(output)
+
+
 def times_slopes(error: IntArray, slopes: IntArray) -> IntArray:
     """The error times slopes in Q15."""
     product: IntArray = error * slopes
@@ -121,3 +146,9 @@ def activation(name: str, label: str, rule: str, **more: Any) -> Unweighted:
     return Unweighted(
         name=name, label=label, rule=rule, bit="activation", kernel=kernel, **{"keeps_scale": True, **more}
     )
+
+
+def saturating(name: str, rule: str, least: int, most: int) -> Unweighted:
+    """The properties of a SaturatingCurve, whose input has an exponent of least to most."""
+    limits = (ExponentLimit("input", least, most), ExponentLimit("output", 0, 15))
+    return activation(name, name, rule, keeps_scale=False, reads_output=True, limits=limits)

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from jaragua_compiler.operators.descriptor import (
-    ONE_Q15,
-    Activation,
-    ExponentLimit,
-    Floats,
-    Format,
-    activation,
-    times_slopes,
-)
+from jaragua_compiler.operators.descriptor import ONE_Q15, Floats, Format, SaturatingCurve, saturating
 from jaragua_compiler.operators.rounding import IntArray, rshift, sats
 
 TANH_TABLE = [round(2**15 * math.tanh(k / 16)) for k in range(65)]  # A9.4: T
@@ -23,43 +15,31 @@ _TABLE_EXPONENT = 11
 _TABLE_LIMIT = 8191
 
 
-class Tanh(Activation):
+class Tanh(SaturatingCurve):
     """The hyperbolic tangent."""
 
-    properties = activation(
-        "tanh",
-        "tanh",
-        "A9.4",
-        keeps_scale=False,
-        reads_output=True,
-        limits=(ExponentLimit("input", -4, 30), ExponentLimit("output", 0, 15)),
-    )
+    properties = saturating("tanh", "A9.4", -4, 30)
     keras, onnx, litert, litert_fused = "tanh", "Tanh", "TANH", 4
 
     def forward(self, x: IntArray, form: Format) -> IntArray:
         """The table's value in the format of the output."""
         return sats(rshift(tanh_q15(x, form.input_exponent), 15 - form.output_exponent), form.output_width)
 
-    def backward(self, error: IntArray, x: IntArray, form: Format) -> IntArray:
-        """The error times 1 - y²."""
-        y = sats(self.forward(x, form) << (15 - form.output_exponent), 15)
-        return times_slopes(error, ONE_Q15 - ((y * y) >> 15))
+    def slopes_q15(self, y: IntArray) -> IntArray:
+        """1 - y²."""
+        return ONE_Q15 - ((y * y) >> 15)
+
+    def slopes(self, output: Any) -> Any:
+        """1 - y²."""
+        return 1.0 - output * output
 
     def float_forward(self, x: Floats, slope: float) -> Floats:
         """tanh(x)."""
         return np.tanh(x)
 
-    def float_backward(self, error: Floats, output: Floats, slope: float) -> Floats:
-        """The error times 1 - y²."""
-        return cast(Floats, error * (1 - output * output))
-
     def traced_forward(self, tf: Any, x: Any, slope: float) -> Any:
         """tanh(x)."""
         return tf.tanh(x)
-
-    def traced_backward(self, tf: Any, error: Any, output: Any, slope: float) -> Any:
-        """The error times 1 - y²."""
-        return error * (1.0 - output * output)
 
 
 def tanh_q15(x: IntArray, exponent: int) -> IntArray:

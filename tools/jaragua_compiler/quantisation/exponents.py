@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.floating.engine import FloatEngine
@@ -140,11 +140,7 @@ def _check_weights(plan: Plan, layer: WeightedPlan, exponents: Exponents) -> Non
 
 
 def calibrate(
-    plan: Plan,
-    weights: Weights,
-    samples: npt.ArrayLike,
-    targets: npt.ArrayLike | None = None,
-    ranges: Ranges | None = None,
+    plan: Plan, weights: Weights, samples: ArrayLike, targets: ArrayLike | None = None, ranges: Ranges | None = None
 ) -> Exponents:
     """Choose the exponents for initial weights and typical inputs (A2.6).
 
@@ -160,8 +156,8 @@ def calibrate_channels(
     plan: Plan,
     weights: Weights,
     channels: Channels,
-    samples: npt.ArrayLike,
-    targets: npt.ArrayLike | None = None,
+    samples: ArrayLike,
+    targets: ArrayLike | None = None,
     ranges: Ranges | None = None,
 ) -> Exponents:
     """As calibrate, with the exponents of int8 rows chosen already: per layer one a row, () for int16 weights."""
@@ -323,7 +319,7 @@ def _fixed_slots(plan: Plan) -> dict[int, int]:
 
 
 def _magnitudes(
-    plan: Plan, weights: Weights, samples: FloatArray, targets: npt.ArrayLike | None, ranges: Ranges | None
+    plan: Plan, weights: Weights, samples: FloatArray, targets: ArrayLike | None, ranges: Ranges | None
 ) -> list[float]:
     """Largest magnitude of every tensor of the network, head-room included."""
     if samples.ndim != 2 or samples.shape[1] != plan.network.input_size or not len(samples):

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike, NDArray
 
 from jaragua_compiler.graph.initial_weights import FloatArray, Weights
 from jaragua_compiler.planning.frozen import FrozenRows
@@ -26,11 +26,7 @@ BIAS_BITS = 30  # A2.3
 
 
 def freeze(
-    plan: Plan,
-    weights: Weights,
-    samples: npt.ArrayLike,
-    targets: npt.ArrayLike | None = None,
-    ranges: Ranges | None = None,
+    plan: Plan, weights: Weights, samples: ArrayLike, targets: ArrayLike | None = None, ranges: Ranges | None = None
 ) -> Plan:
     """The plan with the constants of its frozen rows, from real weights and typical inputs as `calibrate` takes them.
 
@@ -57,7 +53,7 @@ def freeze_integers(plan: Plan, weights: IntegerWeights, exponents: Exponents) -
 
 
 def _frozen_rows(
-    layer: WeightedPlan, matrix: npt.NDArray[np.int64], bias: npt.NDArray[np.int64], exponents: Exponents
+    layer: WeightedPlan, matrix: NDArray[np.int64], bias: NDArray[np.int64], exponents: Exponents
 ) -> FrozenRows:
     first = layer.trained_rows
     return FrozenRows(

@@ -10,9 +10,10 @@ from jaragua_compiler.quantisation.blob import IntArray
 from jaragua_compiler.quantisation.dither import Dither, plane_dithers
 from jaragua_compiler.quantisation.exponents import LayerScale
 from jaragua_compiler.quantisation.rate import LearningRate
-from jaragua_compiler.reference.accumulation import StepSums, summed_convolution_steps
+from jaragua_compiler.reference.accumulation import summed_convolution_steps
 from jaragua_compiler.reference.arithmetic import Block, rshift, sats, satu, scaled_error
 from jaragua_compiler.reference.dense import BIAS_WIDTH, WEIGHT_WIDTH
+from jaragua_compiler.reference.weighted import ReferenceWeighted
 
 FACTOR_SHIFT_MIN, FACTOR_SHIFT_MAX = 1, 32  # A7.5
 FACTOR_BITS = 16  # A7.5: of F beyond the rate
@@ -20,23 +21,13 @@ FINE_BITS = 32  # A7.5: behind the point of a step
 STEP_SHIFT_MAX = 31  # A7.5, of biases
 
 
-class ReferenceConvolution:
-    """Weights that move over an image, as the device's integers: int64 arrays W (outputs first) and b [out].
-
-    `scaled_error` is e of A5.1 of the last step that came here, [positions, out]; `sums` are there while a step takes
-    several samples.
-    """
+class ReferenceConvolution(ReferenceWeighted[ConvolutionPlan]):
+    """Weights that move over an image: W (outputs first) and b [out]; `scaled_error` is [positions, out]."""
 
     def __init__(
         self, layer: ConvolutionPlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither
     ) -> None:
-        self.layer = layer
-        self.matrix = matrix
-        self.bias = bias
-        self.scaled_error: IntArray | None = None
-        self.sums: StepSums | None = None
-        self._scale = scale
-        self._dither = dither
+        super().__init__(layer, matrix, bias, scale, dither)
         taps = "yx" if isinstance(layer, DepthwisePlan) else "yxc"
         out = "c" if isinstance(layer, DepthwisePlan) else "o"
         self._forward = f"pyxc,{out}{taps}->p{out}"

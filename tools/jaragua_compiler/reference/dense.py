@@ -9,8 +9,8 @@ from jaragua_compiler.quantisation.blob import IntArray
 from jaragua_compiler.quantisation.dither import Dither, bias_dither, column_dithers, factor_dithers, sum_dithers
 from jaragua_compiler.quantisation.exponents import LayerScale, bias_shift
 from jaragua_compiler.quantisation.rate import LearningRate
-from jaragua_compiler.reference.accumulation import StepSums
 from jaragua_compiler.reference.arithmetic import Block, rshift, sats, satu, scaled_error
+from jaragua_compiler.reference.weighted import ReferenceWeighted
 
 BIAS_WIDTH = 30  # A2.3
 WEIGHT_WIDTH = 15  # A2.1
@@ -18,21 +18,12 @@ WHOLE_SHIFT, LARGEST_SHIFT = 30, 45  # A5.4
 LEAST_BIAS_SHIFT = -16  # A5.6
 
 
-class ReferenceDense:
-    """One dense layer with its weights as the device's integers: int64 arrays W [out, in] and b [out].
-
-    `scaled_error` is e of A5.1 of the last step that came here; `sums` are there while a step takes several samples.
-    """
+class ReferenceDense(ReferenceWeighted[DensePlan]):
+    """One dense layer: W [out, in] and b [out]."""
 
     def __init__(self, layer: DensePlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither) -> None:
-        self.layer = layer
+        super().__init__(layer, matrix, bias, scale, dither)
         self.dither_layer = layer.index
-        self.matrix = matrix
-        self.bias = bias
-        self.scaled_error: IntArray | None = None
-        self.sums: StepSums | None = None
-        self._scale = scale
-        self._dither = dither
 
     def forward(self, inputs: list[IntArray]) -> IntArray:
         """A3: x [in] -> y [out]."""
@@ -41,7 +32,7 @@ class ReferenceDense:
         return saturate(rshift(sums, self._scale.forward_shift), self.layer.output_width)
 
     def backward(self, inputs: list[IntArray], error: Block, rate: LearningRate) -> list[Block]:
-        """A5: learn from the error of the outputs; the error of the inputs.
+        """A5, A8: learn from the error of the outputs; the error of the inputs.
 
         inputs: those of this step's forward pass; error: of a magnitude that is not 0; rate: with the loss factor in
         it (A5.3).

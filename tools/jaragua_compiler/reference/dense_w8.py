@@ -9,9 +9,8 @@ from jaragua_compiler.quantisation.blob import IntArray
 from jaragua_compiler.quantisation.dither import FRACTION_BITS, Dither, dithers
 from jaragua_compiler.quantisation.exponents import LayerScale, bias_shift
 from jaragua_compiler.quantisation.rate import LearningRate
-from jaragua_compiler.reference.accumulation import StepSums
-from jaragua_compiler.reference.arithmetic import Block, rshift, sats, satu, scaled_error
-from jaragua_compiler.reference.dense import BIAS_WIDTH
+from jaragua_compiler.reference.arithmetic import Block, rshift, sats, satu
+from jaragua_compiler.reference.dense import BIAS_WIDTH, ReferenceDense
 
 FACTOR_WIDTH = 15  # A8.4
 WEIGHT_WIDTH = 7  # A8.1
@@ -19,39 +18,18 @@ ACTIVATION_WIDTH = 15
 SUM_GUARD = 7  # A11.2: a product of bx + 15 bits is summed with 22
 
 
-class ReferenceDenseW8:
-    """One dense layer with its weights as the device's integers: int64 arrays W [out, in] and b [out].
-
-    `scaled_error` is e of A5.1 of the last step that came here; `sums` are there while a step takes several samples.
-    """
+class ReferenceDenseW8(ReferenceDense):
+    """One dense layer with int8 weights; otherwise as ReferenceDense."""
 
     def __init__(self, layer: DensePlan, matrix: IntArray, bias: IntArray, scale: LayerScale, dither: Dither) -> None:
-        self.layer = layer
-        self.matrix = matrix
-        self.bias = bias
-        self.scaled_error: IntArray | None = None
-        self.sums: StepSums | None = None
-        self._scale = scale
+        super().__init__(layer, matrix, bias, scale, dither)
         self._rows = np.array(scale.rows, dtype=np.int64)
-        self._dither = dither
 
     def forward(self, inputs: list[IntArray]) -> IntArray:
         """A8.2: x [in] -> y [out]."""
         sums = self.bias + self.matrix @ inputs[0]
         saturate = satu if self.layer.relu else sats
         return saturate(rounded(sums, self._rows + self._scale.inputs - self._scale.output), self.layer.output_width)
-
-    def backward(self, inputs: list[IntArray], error: Block, rate: LearningRate) -> list[Block]:
-        """A8.3, A8.4: learn from the error of the outputs; the error of the inputs.
-
-        inputs: those of this step's forward pass; error: not all zero; rate: with the loss factor in it (A5.3).
-        """
-        (x,) = inputs
-        rows = scaled_error(error, self.layer.error_width)
-        self.scaled_error = rows.values
-        below = self._input_error(x, rows)
-        self._update(x, self._row_factors(rows, rate))
-        return [below]
 
     def _input_error(self, x: IntArray, rows: Block) -> Block:
         """A8.3, with the weights as they were."""

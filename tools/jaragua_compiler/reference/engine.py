@@ -51,7 +51,7 @@ class ReferenceOperator(Protocol):
         """Learn, if there is anything to learn, and give the error of every input; `error`'s magnitude is not 0."""
 
 
-ReferenceLayer = ReferenceDense | ReferenceDenseW8 | ReferenceConvolution
+ReferenceLayer = ReferenceDense | ReferenceConvolution
 
 
 class ReferenceEngine:

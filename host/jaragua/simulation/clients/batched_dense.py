@@ -47,15 +47,15 @@ _LAYER: Final = np.dtype(
 Integers: TypeAlias = NDArray[np.int16]
 
 
+class _Memory(ctypes.Structure):
+    _fields_ = members("void *values, *errors, *below, *factors")
+
+
 class _Work(ctypes.Structure):
     _fields_ = members(
         "void *layers, *units; uint32_t layers_count, passes, is_classifier; "
         "int32_t output_exponent, rate_mantissa, rate_exponent; uint32_t loss_threshold"
     )
-
-
-class _Memory(ctypes.Structure):
-    _fields_ = members("void *values, *errors, *below, *factors")
 
 
 class _Samples(ctypes.Structure):
