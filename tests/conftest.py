@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from forked import Forker
+from images import built_image
+from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from run_folder import make_run_folder, remove_run_folder
 from schedule import sort_longest_first
 
@@ -96,6 +98,27 @@ def forker() -> Iterator[Forker]:
     """What starts commands of `jaragua` without their imports (forked.py)."""
     with Forker() as started:
         yield started
+
+
+@pytest.fixture
+def native_board() -> Iterator[EmulatedBoard]:
+    """The firmware as a process of this computer: the same C, on a pty."""
+    with NativeBoard(built_image("native", "digits")) as board:
+        yield board
+
+
+@pytest.fixture
+def qemu_board() -> Iterator[EmulatedBoard]:
+    """The real image on the emulated Cortex-M4."""
+    with QemuBoard(built_image("qemu_m4", "digits")) as board:
+        yield board
+
+
+@pytest.fixture(params=["native", pytest.param("qemu", marks=pytest.mark.board)])
+def emulated(request: pytest.FixtureRequest) -> EmulatedBoard:
+    """Both kinds of board, one after the other."""
+    board: EmulatedBoard = request.getfixturevalue(f"{request.param}_board")
+    return board
 
 
 @pytest.fixture(scope="session")

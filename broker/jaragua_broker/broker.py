@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import unicodedata
@@ -17,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jaragua_broker import guard, ports
+from jaragua_broker import guarded, ports
 from jaragua_broker.configuration import LOOPBACK, render
 from jaragua_broker.errors import MissingError, StartError
 from jaragua_broker.probe import accepts_mqtt
@@ -27,7 +26,6 @@ _EXTRA_PATH = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 _START_SECONDS = 20.0
 #: What an earlier broker takes to end after whoever started it was killed.
 _PATIENCE_SECONDS = 3.0
-_STOP_SECONDS = guard.GRACE_SECONDS + 5.0
 
 
 class _PortTaken(Exception):
@@ -142,14 +140,8 @@ class Broker:
         configuration.write_bytes(os.fsencode(text))  # a folder's name may be no text
         log = folder / "mosquitto.log"
         with log.open("wb") as sink:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", guard.__file__, str(executable), "-c", str(configuration)],
-                stdin=subprocess.PIPE,
-                stdout=sink,
-                stderr=sink,
-                pass_fds=() if self._lock is None else (self._lock,),  # held until mosquitto has ended
-                start_new_session=True,  # a Ctrl-C in the terminal is ours to handle
-            )
+            held = () if self._lock is None else (self._lock,)  # until mosquitto has ended
+            self._process = guarded.start([str(executable), "-c", str(configuration)], sink, held)
         self._port = port
         self._await_ready(log, port)
 
@@ -169,15 +161,8 @@ class Broker:
 
     def _end_process(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            guarded.end(process)
 
     def __enter__(self) -> Self:
         self.start()

@@ -6,19 +6,22 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 import jaragua_models
+from identity import IDENTITY
 from jaragua.errors import PortError
 from jaragua.gateway.board_trainer import BoardRequests
 from jaragua.serial.board import BoardEvent
 from jaragua.serial.failures import BoardRestarted, BoardSilent
+from jaragua.serial.jobs import PLAIN_STEPS, Steps
 from jaragua.wire.definitions import JobKind, JobPhase
 from jaragua.wire.messages import Health, Identity, JobState, Progress
 from jaragua_compiler import LearningRate, ReferenceEngine, plan
-from jaragua_compiler.engine_protocol import NO_LIMITS, StepLimits, StepResult
+from jaragua_compiler.engine_protocol import StepResult
 
 
 class FakeBoard:
@@ -43,13 +46,8 @@ class FakeBoard:
     @property
     def identity(self) -> Identity:
         network = self._plan.network
-        return Identity(
-            id=1,
-            major=1,
-            minor=0,
-            firmware="0.1.0",
-            build=bytes(8),
-            board="fake",
+        return replace(
+            IDENTITY,
             uid=self.uid,
             model=self._model.name,
             architecture=self._plan.architecture,
@@ -58,13 +56,6 @@ class FakeBoard:
             outputs=network.outputs,
             classifier=network.classifier,
             staged=self.staged,
-            working=b"",
-            mtu=240,
-            window=8,
-            reset_cause=1,
-            ram_bytes=262144,
-            flash_bytes=1048576,
-            arena_bytes=1000,
             operators=self._plan.operators,
         )
 
@@ -84,19 +75,12 @@ class FakeBoard:
         return Health(1, *range(10, 22))
 
     async def train(
-        self,
-        job: int,
-        samples: Sequence[bytes],
-        rate: tuple[int, int],
-        base: bytes = b"",
-        seed: int = 0,
-        batch: int = 1,
-        limits: StepLimits = NO_LIMITS,
+        self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"", steps: Steps = PLAIN_STEPS
     ) -> JobState:
-        assert batch == 1, "the fake board has no sums"
-        self._engine.set_seed(seed)
-        self._engine.set_limits(limits)
-        self.loss_thresholds.append(limits.loss_threshold)
+        assert steps.batch == 1, "the fake board has no sums"
+        self._engine.set_seed(steps.seed)
+        self._engine.set_limits(steps.limits)
+        self.loss_thresholds.append(steps.limits.loss_threshold)
         return self._run(job, JobKind.TRAIN, samples, base, LearningRate(*rate))
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:

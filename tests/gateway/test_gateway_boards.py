@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_board import FakeBoard, FakePorts
-from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
+from fleet_bench import Headquarters, adapt_command, beside, digits_blob, run, running, settings, train_command, until
 
 from jaragua.commands import pio
 from jaragua.errors import PortError, UsageError
 from jaragua.gateway.gateway import port_settings, run_gateway
 from jaragua.gateway.port import PortSettings, device_id_of, device_id_of_port
 from jaragua.node.node import NodeSettings
-from jaragua.serial.board import SessionEnded
 from jaragua.serial.failures import BoardRestarted, BoardSilent, version_error
 from jaragua.serial.transport import PortNameError
 from jaragua.wire.definitions import JobKind
+from jaragua.wire.link.link import SessionEnded
 from jaragua.wire.messages import JobState, Telemetry, decode
 from jaragua.wire.topics import TopicKind, check_id
 from jaragua_broker import Broker
@@ -39,6 +41,17 @@ def two_boards() -> FakePorts:
 
 def work(where: NodeSettings, ports: FakePorts) -> Any:
     return run_gateway(where, [PortSettings(url) for url in ports.boards], ports.open)
+
+
+@asynccontextmanager
+async def two_ready(broker: Broker, folder: Path) -> AsyncIterator[tuple[Headquarters, FakePorts]]:
+    """A gateway with two boards that are ready, and the blob on its broker."""
+    ports = two_boards()
+    async with beside(broker.url, work(gateway(broker.url, folder), ports)) as headquarters:
+        await headquarters.device_is(ONE, "ready")
+        await headquarters.device_is(TWO, "ready")
+        await headquarters.publish_blob(BLOB)
+        yield headquarters, ports
 
 
 def test_m1_every_board_is_a_device_named_after_its_unique_id(broker: Broker, tmp_path: Path) -> None:
@@ -73,11 +86,7 @@ def test_l4_1_description_comes_from_the_identity(broker: Broker, tmp_path: Path
 
 def test_two_boards_train_and_a_staged_blob_is_not_sent_again(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        ports = two_boards()
-        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
-            await headquarters.device_is(ONE, "ready")
-            await headquarters.device_is(TWO, "ready")
-            await headquarters.publish_blob(BLOB)
+        async with two_ready(broker, tmp_path) as (headquarters, ports):
             for number in (1, 2):
                 for name in (ONE, TWO):
                     await headquarters.command("gw", "train", train_command(BLOB, name, number, passes=3))
@@ -93,10 +102,7 @@ def test_two_boards_train_and_a_staged_blob_is_not_sent_again(broker: Broker, tm
 
 def test_m4_board_is_evaluated_before_and_after(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        ports = two_boards()
-        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
-            await headquarters.device_is(ONE, "ready")
-            await headquarters.publish_blob(BLOB)
+        async with two_ready(broker, tmp_path) as (headquarters, ports):
             result = await headquarters.ask("gw", adapt_command(BLOB, ONE, passes=8))
             assert result.ok
             assert result.after > result.before + 0.2
@@ -113,10 +119,7 @@ def test_a11_8_a_board_is_given_the_loss_threshold_in_the_unit_of_its_losses(bro
         return {header.round: update for header, update in headquarters.updates()}
 
     async def story() -> None:
-        ports = two_boards()
-        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
-            await headquarters.device_is(ONE, "ready")
-            await headquarters.publish_blob(BLOB)
+        async with two_ready(broker, tmp_path) as (headquarters, ports):
             for number, loss_threshold in enumerate((1.5, None, 0.0001), start=1):
                 command = train_command(
                     BLOB, ONE, number, passes=2, replay_buffer_size=3, loss_threshold=loss_threshold
@@ -170,10 +173,7 @@ def test_work_is_begun_again_after_a_fault(
 
 def test_unplugged_board_is_lost_and_comes_back(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        ports = two_boards()
-        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
-            await headquarters.device_is(ONE, "ready")
-            await headquarters.publish_blob(BLOB)
+        async with two_ready(broker, tmp_path) as (headquarters, ports):
             ports.plugged.discard("/dev/a")
             ports.boards["/dev/a"].faults.append(PortError("the port went away"))
             await headquarters.command("gw", "train", train_command(BLOB, ONE))
@@ -188,9 +188,7 @@ def test_unplugged_board_is_lost_and_comes_back(broker: Broker, tmp_path: Path) 
 
 def test_idle_board_that_restarts_is_lost_and_ready_again(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        ports = two_boards()
-        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
-            await headquarters.device_is(ONE, "ready")
+        async with two_ready(broker, tmp_path) as (headquarters, ports):
             ports.boards["/dev/a"].answers.clear()
             ports.boards["/dev/a"].on_event(SessionEnded(1))
             await headquarters.device_is(ONE, "lost")
@@ -204,10 +202,7 @@ def test_a_board_whose_image_has_no_sums_says_what_it_needs(broker: Broker, tmp_
     """A11.1: it is asked for steps of five samples."""
 
     async def story() -> None:
-        ports = two_boards()
-        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
-            await headquarters.device_is(ONE, "ready")
-            await headquarters.publish_blob(BLOB)
+        async with two_ready(broker, tmp_path) as (headquarters, _):
             await headquarters.command("gw", "train", train_command(BLOB, ONE, batch=5))
             await until(lambda: "JARAGUA_ACCUMULATE=1" in (headquarters.device_states(ONE)[-1].reason or ""))
             await headquarters.command("gw", "train", train_command(BLOB, ONE, number=2))
@@ -219,7 +214,7 @@ def test_a_board_whose_image_has_no_sums_says_what_it_needs(broker: Broker, tmp_
 def test_board_of_another_architecture_is_stale_until_the_run_fits(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
         ports = FakePorts({"/dev/a": FakeBoard(UID_A), "/dev/b": FakeBoard(UID_B, "sine")})
-        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+        async with beside(broker.url, work(gateway(broker.url, tmp_path), ports)) as headquarters:
             await headquarters.device_is(TWO, "ready")  # nobody has said yet what the run computes
             await headquarters.publish_run("digits")
             stale = await headquarters.device_is(TWO, "stale")
@@ -239,7 +234,7 @@ def test_l2_4_board_of_another_protocol_is_stale_and_let_be(
     async def story() -> None:
         ports = two_boards()
         ports.refusals["/dev/a"] = version_error("/dev/a", "the board speaks protocol 2.0, this host 1.0")
-        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+        async with beside(broker.url, work(gateway(broker.url, tmp_path), ports)) as headquarters:
             stale = await headquarters.device_is("gw-dev-a", "stale")
             assert "protocol 2.0" in (stale.reason or "")
             assert "pio run" in (stale.reason or "")
@@ -264,7 +259,7 @@ def test_a_port_that_does_not_exist_is_said_once_and_tried_until_it_is_there(
     async def story() -> None:
         ports = two_boards()
         ports.plugged.discard("/dev/b")
-        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
+        async with beside(broker.url, work(gateway(broker.url, tmp_path), ports)) as headquarters:
             await headquarters.device_is(ONE, "ready")
             await until(lambda: ports.opened.count("/dev/b") >= 3)
             assert caplog.text.count("there is no port /dev/b") == 1
@@ -330,9 +325,7 @@ def test_gateway_trains_on_without_the_broker(tmp_path: Path) -> None:
 
 def test_telemetry_has_progress_and_health(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        ports = two_boards()
-        async with Headquarters(broker.url) as headquarters, running(work(gateway(broker.url, tmp_path), ports)):
-            await headquarters.device_is(ONE, "ready")
+        async with two_ready(broker, tmp_path) as (headquarters, ports):
             ports.boards["/dev/a"].on_event(await ports.boards["/dev/a"].health())
             seen = await until(lambda: headquarters.of(TopicKind.TELEMETRY))
             health = decode(Telemetry, seen[0].payload).health

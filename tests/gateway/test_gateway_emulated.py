@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import random
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from jaragua.wire.link.noise import Noise
 from jaragua.wire.messages import TrainCommand
 from jaragua_broker import Broker
 from jaragua_compiler import LearningRate, ReferenceEngine
+from socket_ports import socket_port
 
 BLOB = digits_blob()
 NAMES = ["left", "right"]
@@ -88,33 +89,6 @@ def test_adaptation_on_a_board_helps(broker: Broker, fleet: EmulatedFleet, tmp_p
             assert result.after > result.before + 0.2
 
     run(story())
-
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
-
-
-@contextlib.asynccontextmanager
-async def socket_port(serve: Serve) -> AsyncIterator[str]:
-    """A port that is a socket; yields its URL. What is still connected at the end is cut off."""
-    writers: list[asyncio.StreamWriter] = []
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        with contextlib.suppress(ConnectionError):
-            await serve(reader, writer)
-        writer.close()
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield "socket://{}:{}".format(*server.sockets[0].getsockname())
-    finally:
-        server.close()
-        for _ in range(5):  # who connected a moment ago is still to be handed to `accept`
-            await asyncio.sleep(0)
-        for writer in writers:
-            writer.transport.abort()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
 
 
 async def babble(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

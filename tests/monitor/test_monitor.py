@@ -20,7 +20,7 @@ from queue import Queue
 import pytest
 
 from images import built_image
-from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
+from jaragua.emulate import EmulatedBoard, NativeBoard
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
 from jaragua.wire.link.frames import Frame, Hello, Splitter, pack, unpack
 from limits import GENEROUS_S
@@ -74,24 +74,6 @@ def monitoring(url: str, *options: str) -> Iterator[Verb]:
             yield Verb(process)
         finally:
             process.kill()
-
-
-@pytest.fixture
-def native_board(native_image: Path) -> Iterator[EmulatedBoard]:
-    with NativeBoard(native_image) as board:
-        yield board
-
-
-@pytest.fixture
-def qemu_board() -> Iterator[EmulatedBoard]:
-    with QemuBoard(built_image("qemu_m4", "digits")) as board:
-        yield board
-
-
-@pytest.fixture(params=["native", pytest.param("qemu", marks=pytest.mark.board)])
-def emulated(request: pytest.FixtureRequest) -> EmulatedBoard:
-    board: EmulatedBoard = request.getfixturevalue(f"{request.param}_board")
-    return board
 
 
 def test_lines_for_a_person_and_a_summary_at_the_end(emulated: EmulatedBoard) -> None:

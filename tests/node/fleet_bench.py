@@ -259,3 +259,10 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task
         await asyncio.wait([task])
     if not task.cancelled():
         task.result()
+
+
+@contextlib.asynccontextmanager
+async def beside(url: str, work: Coroutine[Any, Any, None]) -> AsyncIterator[Headquarters]:
+    """Headquarters on the broker of a node that is at work."""
+    async with Headquarters(url) as headquarters, running(work):
+        yield headquarters

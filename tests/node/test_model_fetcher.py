@@ -160,7 +160,7 @@ def test_p1_a_difference_that_says_anything_ends_in_the_blob(
         reader = Reader(Broker([made[0], wrong]))
         reader.fetch(made[0])
         assert reader.fetch(wrong)
-    assert reader.fetcher._awaited == reader.fetcher._reading == {}
+    assert reader.fetcher._awaited == reader.fetcher._reading._tasks == {}
 
 
 @given(place=st.integers(0, 10_000), junk=st.binary(max_size=4))

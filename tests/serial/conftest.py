@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,6 @@ import numpy.typing as npt
 import pytest
 
 import jaragua_models
-from images import built_image
-from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from jaragua.serial import Transport, open_transport, samples_of
 from jaragua.wire.definitions import FrameType
 from jaragua.wire.link.frames import DELIMITER, Frame, FrameError, Hello, Splitter, pack, unpack
@@ -33,37 +30,7 @@ from jaragua_compiler import (
     quantise_targets,
 )
 from jaragua_compiler import pack as pack_blob
-
-
-@pytest.fixture(scope="session")
-def native_image() -> Path:
-    return built_image("native", "digits")
-
-
-@pytest.fixture(scope="session")
-def qemu_image() -> Path:
-    return built_image("qemu_m4", "digits")
-
-
-@pytest.fixture
-def native_board(native_image: Path) -> Iterator[EmulatedBoard]:
-    """The firmware as a process of this computer: the same C, on a pty."""
-    with NativeBoard(native_image) as board:
-        yield board
-
-
-@pytest.fixture
-def qemu_board(qemu_image: Path) -> Iterator[EmulatedBoard]:
-    """The real image on the emulated Cortex-M4."""
-    with QemuBoard(qemu_image) as board:
-        yield board
-
-
-@pytest.fixture(params=["native", pytest.param("qemu", marks=pytest.mark.board)])
-def emulated(request: pytest.FixtureRequest) -> EmulatedBoard:
-    """Both kinds of board, one after the other."""
-    board: EmulatedBoard = request.getfixturevalue(f"{request.param}_board")
-    return board
+from socket_ports import socket_port
 
 
 @dataclass
@@ -220,8 +187,7 @@ Answer = Callable[[Frame], list[Frame]]
 def open_fake() -> Callable[[Answer], AbstractAsyncContextManager[str]]:
     """A board that answers as a test says: for what no real board does. Yields its URL."""
 
-    @asynccontextmanager
-    async def opened(answer: Answer) -> AsyncIterator[str]:
+    def opened(answer: Answer) -> AbstractAsyncContextManager[str]:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             splitter = Splitter()
             while data := await reader.read(4096):
@@ -231,13 +197,8 @@ def open_fake() -> Callable[[Answer], AbstractAsyncContextManager[str]]:
                     except FrameError:
                         continue
                     writer.write(b"".join(map(pack, frames)))
-            writer.close()
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        try:
-            yield "socket://{}:{}".format(*server.sockets[0].getsockname())
-        finally:
-            server.close()
+        return socket_port(serve)
 
     return opened
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import zlib
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pytest
 
 from jaragua import __version__
 from jaragua.emulate import EmulatedBoard
-from jaragua.serial import Board, BoardEvent, BoardRefused, BoardRestarted, BoardSilent, LogLine, SessionEnded
+from jaragua.serial import Board, BoardEvent, BoardRefused, BoardRestarted, BoardSilent, Logged, SessionEnded
 from jaragua.serial.patience import Patience
 from jaragua.wire.definitions import MAX_PAYLOAD_BYTES, FrameType, JobPhase, ResetCause, Status
 from jaragua.wire.link.frames import DELIMITER, unpack
@@ -37,6 +37,15 @@ async def until(condition: Callable[[], bool], timeout_s: float = 3 * GENEROUS_S
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def noisy_board(open_line: OpenLine, board: EmulatedBoard, seed: int, spoiled: float) -> AsyncIterator[Board]:
+    """A board behind a line that damages, drops and doubles so many bytes of each direction, as a fraction."""
+    async with open_line(board.url, seed) as line:
+        line.noise = Noise(line.rng, spoiled)
+        async with Board(line.url) as opened:
+            yield opened
 
 
 def test_l4_1_identify_says_what_the_board_is(emulated: EmulatedBoard, lesson: Lesson) -> None:
@@ -251,13 +260,11 @@ def test_l3_8_one_percent_of_spoiled_bytes_gives_the_same_hash(
     """A round of a fleet: upload, train, read back; bytes damaged, dropped and doubled in both directions."""
 
     async def main() -> None:
-        async with open_line(emulated.url, seed) as line:
-            line.noise = Noise(line.rng, 0.01)
-            async with Board(line.url) as board:
-                state = await board.train(board.new_job(), lesson.samples, lesson.rate, lesson.blob)
-                update = await board.read_update(state)
-                assert hashlib.sha256(update).digest() == hashlib.sha256(lesson.trained()[0]).digest()
-                assert board.segment_bytes < MAX_PAYLOAD_BYTES
+        async with noisy_board(open_line, emulated, seed, 0.01) as board:
+            state = await board.train(board.new_job(), lesson.samples, lesson.rate, lesson.blob)
+            update = await board.read_update(state)
+            assert hashlib.sha256(update).digest() == hashlib.sha256(lesson.trained()[0]).digest()
+            assert board.segment_bytes < MAX_PAYLOAD_BYTES
 
     asyncio.run(main())
 
@@ -266,13 +273,11 @@ def test_l3_8_two_percent_still_make_progress(
     native_board: EmulatedBoard, lesson: Lesson, open_line: OpenLine, seed: int
 ) -> None:
     async def main() -> None:
-        async with open_line(native_board.url, seed) as line:
-            line.noise = Noise(line.rng, 0.02)
-            async with Board(line.url) as board:
-                upload = asyncio.create_task(board.upload(lesson.blob))
-                await until(lambda: board.counters.delivered > 40 or upload.done(), 300)
-                upload.cancel()
-                await asyncio.wait([upload])
+        async with noisy_board(open_line, native_board, seed, 0.02) as board:
+            upload = asyncio.create_task(board.upload(lesson.blob))
+            await until(lambda: board.counters.delivered > 40 or upload.done(), 300)
+            upload.cancel()
+            await asyncio.wait([upload])
 
     asyncio.run(main())
 
@@ -322,7 +327,7 @@ def test_l4_8_health_and_progress_come_by_themselves(emulated: EmulatedBoard, le
     progress = [event for event in events if isinstance(event, Progress)]
     assert [event.done for event in progress] == [16, 32, 40]
     assert (progress[-1].job, progress[-1].loss_sum, progress[-1].correct) == (state.job, state.loss_sum, state.correct)
-    assert any(isinstance(event, LogLine) and "verified" in event.text for event in events)
+    assert any(isinstance(event, Logged) and "verified" in event.text for event in events)
 
 
 @pytest.mark.board

@@ -14,6 +14,7 @@ from typing import Any
 import cbor2
 import pytest
 
+from identity import IDENTITY
 from jaragua.errors import JaraguaError
 from jaragua.monitor import lines
 from jaragua.serial import Board
@@ -23,7 +24,7 @@ from jaragua.wire.cbor import schema
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
 from jaragua.wire.link import link
 from jaragua.wire.link.frames import Frame, Hello, Splitter, pack, unpack
-from jaragua.wire.messages import Health, Identity, JobState, Progress, decode_request, decode_response, encode
+from jaragua.wire.messages import Health, JobState, Progress, decode_request, decode_response, encode
 
 HASTY = Patience(greeting_s=30, silence_s=0.2, answer_s=0.5)
 TAGS = sorted(schema.tag(name) for name in (*schema.choices("request"), *schema.choices("response")))
@@ -41,10 +42,6 @@ def wild_message(rng: random.Random) -> bytes:
     return bytes(good)
 
 
-IDENTITY = Identity(
-    1, PROTOCOL_MAJOR, PROTOCOL_MINOR, "1", bytes(8), "fake", bytes(8), "digits", bytes(8), 64, 2, 3, True, b"", b"",
-    240, 8, 1, 1, 1, 1, 1,
-)  # fmt: skip
 GOOD = (
     IDENTITY,
     Health(1, *range(12)),

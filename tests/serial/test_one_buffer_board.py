@@ -10,21 +10,14 @@ import asyncio
 import numpy as np
 import pytest
 
+import jaragua_compiler as compiler
 import jaragua_models
 from images import built_image
 from jaragua.emulate import QemuBoard
 from jaragua.serial import Board, samples_of
+from jaragua.serial.jobs import Steps
 from jaragua.wire.definitions import JobPhase
-from jaragua_compiler import (
-    LearningRate,
-    NativeEngine,
-    calibrate,
-    initial_weights,
-    pack,
-    plan,
-    quantise_inputs,
-    quantise_targets,
-)
+from jaragua_compiler import LearningRate, NativeEngine
 
 RATE = LearningRate.from_float(0.02)
 SEED = 20_261_120
@@ -35,13 +28,14 @@ RAM_BYTES = 256 * 1024
 def test_a8_the_network_of_the_reptile_paper_trains_on_256_kilobytes() -> None:
     """Two jobs from one start: the second one's blob comes again; the same seed gives the same bits."""
     network = jaragua_models.get("omniglot-reptile").network
-    layout = plan(network)
+    layout = compiler.plan(network)
     generator = np.random.default_rng(SEED)
-    weights = initial_weights(network, SEED)
+    weights = compiler.initial_weights(network, SEED)
     images = (generator.random((3, network.input_size)) < 0.15).astype(np.float32)
-    exponents = calibrate(layout, weights, images)
-    blob = pack(layout, weights, exponents)
-    inputs, labels = quantise_inputs(layout, exponents, images), quantise_targets(layout, exponents, np.arange(3))
+    exponents = compiler.calibrate(layout, weights, images)
+    blob = compiler.pack(layout, weights, exponents)
+    inputs = compiler.quantise_inputs(layout, exponents, images)
+    labels = compiler.quantise_targets(layout, exponents, np.arange(3))
 
     engine = NativeEngine(layout)
     engine.load(blob)
@@ -53,7 +47,7 @@ def test_a8_the_network_of_the_reptile_paper_trains_on_256_kilobytes() -> None:
             assert link.identity.blob_bytes == len(blob)
             assert link.identity.ram_bytes <= RAM_BYTES
             for _ in range(2):
-                state = await link.train(link.new_job(), samples_of(inputs, labels), RATE, blob, SEED)
+                state = await link.train(link.new_job(), samples_of(inputs, labels), RATE, blob, Steps(SEED))
                 assert (state.state, state.done) == (JobPhase.DONE, 3)
                 assert state.loss_sum == sum(step.loss for step in steps)
                 assert await link.read_update(state) == engine.blob()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from identity import IDENTITY
 from jaragua.errors import JaraguaError, ProtocolError, UsageError
 from jaragua.serial import Board, BoardSilent, BoardVersionError
 from jaragua.serial.conversation import Attempts
@@ -19,35 +20,21 @@ from jaragua.wire import messages
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
 from jaragua.wire.link.frames import Frame, Splitter, pack, unpack
 from jaragua.wire.messages import Identity
+from socket_ports import Serve, socket_port
 
 #: For what must end in silence.
 HASTY = Patience(greeting_s=0.3, silence_s=0.3, answer_s=60)
-IDENTITY = Identity(
-    id=1,
-    major=PROTOCOL_MAJOR,
-    minor=PROTOCOL_MINOR,
-    firmware="1",
-    build=bytes(8),
-    board="fake",
-    uid=bytes(8),
-    model="digits",
-    architecture=bytes(8),
-    blob_bytes=4,
-    inputs=1,
-    outputs=1,
-    classifier=True,
-    staged=b"",
-    working=b"",
-    mtu=240,
-    window=8,
-    reset_cause=1,
-    ram_bytes=1,
-    flash_bytes=1,
-    arena_bytes=1,
-    operators=1,
-)
-
 OpenFake = Callable[[Callable[[Frame], list[Frame]]], AbstractAsyncContextManager[str]]
+
+
+def identity_on(serve: Serve, patience: Patience | None = None) -> Identity:
+    """What says who it is on a port that `serve` answers."""
+
+    async def main() -> Identity:
+        async with socket_port(serve) as url, Board(url, patience=patience) as board:
+            return board.identity
+
+    return asyncio.run(main())
 
 
 def failure_of(
@@ -92,15 +79,8 @@ def test_other_firmware_is_quoted() -> None:
             writer.write(b"MicroPython v1.24\r\n>>> \x00")
         writer.close()
 
-    async def main() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        url = "socket://{}:{}".format(*server.sockets[0].getsockname())
-        with pytest.raises(BoardSilent, match="it printed"):
-            async with Board(url, patience=HASTY):
-                pass
-        server.close()
-
-    asyncio.run(main())
+    with pytest.raises(BoardSilent, match="it printed"):
+        identity_on(serve, HASTY)
 
 
 def test_l5_2_a_session_without_answers_is_silence(open_fake: OpenFake, greet: Any) -> None:
@@ -140,14 +120,7 @@ def test_l5_2_an_answer_that_takes_longer_than_silence_may_is_waited_for_while_f
                 writer.write(b"".join(map(pack, in_session(frame, answer))))
         writer.close()
 
-    async def main() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        url = "socket://{}:{}".format(*server.sockets[0].getsockname())
-        async with Board(url, patience=Patience(greeting_s=60, silence_s=1, answer_s=60)) as board:
-            assert board.identity.model == IDENTITY.model
-        server.close()
-
-    asyncio.run(main())
+    assert identity_on(serve, Patience(greeting_s=60, silence_s=1, answer_s=60)).model == IDENTITY.model
 
 
 def test_l5_4_the_factor_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,15 +151,8 @@ def test_l5_7_a_port_that_only_babbles_is_named() -> None:
                 writer.write(b"\x01" * 4096)
                 await writer.drain()
 
-    async def main() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        url = "socket://{}:{}".format(*server.sockets[0].getsockname())
-        with pytest.raises(BoardBabbles, match="not one frame"):
-            async with Board(url):
-                pass
-        server.close()
-
-    asyncio.run(main())
+    with pytest.raises(BoardBabbles, match="not one frame"):
+        identity_on(serve)
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff" * 9, bytes.fromhex("821901f401"), bytes.fromhex("8218630a")])
@@ -215,15 +181,8 @@ def test_a_port_that_goes_away_during_a_request_is_told() -> None:
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
-    async def main() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        url = "socket://{}:{}".format(*server.sockets[0].getsockname())
-        with pytest.raises(JaraguaError, match="went away"):
-            async with Board(url):
-                pass
-        server.close()
-
-    asyncio.run(main())
+    with pytest.raises(JaraguaError, match="went away"):
+        identity_on(serve)
 
 
 def test_a_board_that_was_not_opened_says_so() -> None:

@@ -11,6 +11,7 @@ import pty
 import socket
 import sys
 import tty
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -76,41 +77,43 @@ def test_a_socket_passes_bytes(family: str, tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_port_that_takes_nothing_is_closed_all_the_same() -> None:
-    async def main() -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
+@contextlib.asynccontextmanager
+async def both_ends() -> AsyncIterator[tuple[Transport, socket.socket]]:
+    """An open port that is a socket, and the socket of the board's side."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         transport = await open_transport(f"socket://127.0.0.1:{listener.getsockname()[1]}")
         connection, _ = listener.accept()
-        for _ in range(64):
-            transport.write(bytes(1 << 16))
-        assert transport._writer.transport.get_write_buffer_size() > 0
-        async with asyncio.timeout(GENEROUS_S):
-            await transport.close()
-        connection.settimeout(GENEROUS_S)
-        with contextlib.suppress(ConnectionResetError):
-            while await asyncio.to_thread(connection.recv, 1 << 20):
-                pass
-        connection.close()
-        listener.close()
+        with connection:
+            yield transport, connection
+
+
+def test_a_port_that_takes_nothing_is_closed_all_the_same() -> None:
+    async def main() -> None:
+        async with both_ends() as (transport, connection):
+            for _ in range(64):
+                transport.write(bytes(1 << 16))
+            assert transport._writer.transport.get_write_buffer_size() > 0
+            async with asyncio.timeout(GENEROUS_S):
+                await transport.close()
+            connection.settimeout(GENEROUS_S)
+            with contextlib.suppress(ConnectionResetError):
+                while await asyncio.to_thread(connection.recv, 1 << 20):
+                    pass
 
     asyncio.run(main())
 
 
 def test_a_port_is_closed_although_its_closing_is_cancelled() -> None:
     async def main() -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        transport = await open_transport(f"socket://127.0.0.1:{listener.getsockname()[1]}")
-        connection, _ = listener.accept()
-        driver = LinkDriver(transport, lambda event: None)
-        driver.start()
-        closing = asyncio.create_task(driver.close())
-        await asyncio.sleep(0)  # it waits for the reader now
-        closing.cancel()
-        await asyncio.wait([closing])
-        assert closing.cancelled()
-        assert await asyncio.to_thread(connection.recv, 1) == b""
-        connection.close()
-        listener.close()
+        async with both_ends() as (transport, connection):
+            driver = LinkDriver(transport, lambda event: None)
+            driver.start()
+            closing = asyncio.create_task(driver.close())
+            await asyncio.sleep(0)  # it waits for the reader now
+            closing.cancel()
+            await asyncio.wait([closing])
+            assert closing.cancelled()
+            assert await asyncio.to_thread(connection.recv, 1) == b""
 
     asyncio.run(main())
 

@@ -34,6 +34,7 @@ from jaragua.wire.messages import (
     MessageError,
     ModelDelta,
     NodeState,
+    NumberedMessage,
     Prediction,
     Progress,
     Request,
@@ -60,7 +61,7 @@ def zcbor_rules() -> Any:
 KINDS = [
     kind
     for kind in vars(messages).values()
-    if isinstance(kind, type) and issubclass(kind, Message) and kind not in (Message, SerialMessage)
+    if isinstance(kind, type) and issubclass(kind, Message) and kind not in (Message, SerialMessage, NumberedMessage)
 ]
 HELPER_RULES = {
     "model-name",

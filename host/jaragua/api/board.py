@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
+import jaragua_compiler as compiler
 from jaragua.api.loop_thread import LoopThread
 from jaragua.api.one_tree import one_tree
 from jaragua.api.start_weights import NamedWeights, StartWeights, weights_of
 from jaragua.api.tasks import LearningTask, load_task
+from jaragua.closing import Closing
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import BoardError, ModelError
 from jaragua.gateway.board_trainer import BoardTrainer
@@ -23,19 +24,7 @@ from jaragua.node.training.trainer import Figures, SampleSet
 from jaragua.serial import Board, BoardEvent, samples_of
 from jaragua.strategies.vectors import flat
 from jaragua.wire.messages import Identity
-from jaragua_compiler import (
-    LearningRate,
-    Network,
-    Plan,
-    calibrate,
-    exponents,
-    initial_weights,
-    pack,
-    plan,
-    quantise_inputs,
-    quantise_targets,
-    unpack,
-)
+from jaragua_compiler import Network, Plan
 from jaragua_compiler.export.inputs.samples import assumed_samples
 from jaragua_compiler.quantisation.exponents import Exponents
 from jaragua_models.loading import ZOO_SEED
@@ -53,7 +42,7 @@ class Inference:
     """int64 [samples]: the class with the largest logit, the first of equal ones. None for a regression."""
 
 
-class ConnectedBoard:
+class ConnectedBoard(Closing):
     """A board on a port, with the network that it computes. `connect` returns one; `with` or `close` ends it.
 
     A request waits until the board has answered. One thread at a time may use it. Errors of every request:
@@ -70,7 +59,7 @@ class ConnectedBoard:
         try:
             self._loop.call(self._board.__aenter__())
             self._task, computed = _known(network, self._board.identity)
-            self._plan = plan(computed)
+            self._plan = compiler.plan(computed)
             _check_architecture(port, self._board.identity, self._plan)
         except BaseException:
             self.close()
@@ -80,14 +69,6 @@ class ConnectedBoard:
         """What was loaded last: its exponents are those of all samples."""
         self._pending = b""
         """The same until a job has begun with it; empty: jobs go on with the weights that the board has."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the port; the board keeps its weights. A second call does nothing."""
@@ -122,7 +103,7 @@ class ConnectedBoard:
             jaragua.errors.ModelError: The weights are of another network.
         """
         blob = bytes(start) if isinstance(start, bytes | bytearray) else self._packed(start)
-        exponents(self._plan, blob)
+        compiler.exponents(self._plan, blob)
         digest = self._loop.call(self._board.upload(blob))
         self._base = self._pending = blob
         return digest.hex()
@@ -154,9 +135,9 @@ class ConnectedBoard:
             jaragua.errors.ModelError: Shapes, labels or the learning rate do not fit.
         """
         formats = self._formats()
-        rate = LearningRate.from_float(self._rate(learning_rate))
-        inputs = quantise_inputs(self._plan, formats, np.atleast_2d(np.asarray(samples)))
-        targets = quantise_targets(self._plan, formats, np.asarray(labels))
+        rate = compiler.LearningRate.from_float(self._rate(learning_rate))
+        inputs = compiler.quantise_inputs(self._plan, formats, np.atleast_2d(np.asarray(samples)))
+        targets = compiler.quantise_targets(self._plan, formats, np.asarray(labels))
         if not 0 < len(inputs) == len(targets):
             raise ModelError(f"{len(inputs)} samples with {len(targets)} labels", "give one label for each sample")
         wanted = SampleSet(inputs, targets).replayed(passes)
@@ -175,7 +156,7 @@ class ConnectedBoard:
             jaragua.errors.ModelError: The shape does not fit.
         """
         formats = self._formats()
-        inputs = quantise_inputs(self._plan, formats, np.atleast_2d(np.asarray(samples)))
+        inputs = compiler.quantise_inputs(self._plan, formats, np.atleast_2d(np.asarray(samples)))
         packed = samples_of(inputs, np.zeros((len(inputs), self.network.targets), np.int16))
         outputs = self._loop.call(self._board.infer(self._board.new_job(), packed, self._pending))
         self._pending = b""
@@ -196,7 +177,7 @@ class ConnectedBoard:
     def weights(self) -> NamedWeights:
         """The same weights as float64 arrays: `layers.0.weight` [outputs, …], `layers.0.bias` [outputs], …"""
         named: dict[str, NDArray[np.float64]] = {}
-        for number, (weights, biases) in enumerate(unpack(self._plan, self.blob())):
+        for number, (weights, biases) in enumerate(compiler.unpack(self._plan, self.blob())):
             named |= {f"layers.{number}.weight": weights, f"layers.{number}.bias": biases}
         return named
 
@@ -207,7 +188,7 @@ class ConnectedBoard:
     def _formats(self) -> Exponents:
         if not self._base:
             raise BoardError(f"{self._board.url}: no weights were loaded", "call load first, for example with a Result")
-        return exponents(self._plan, self._base)
+        return compiler.exponents(self._plan, self._base)
 
     def _rate(self, given: float | None) -> float:
         if given is not None:
@@ -219,10 +200,10 @@ class ConnectedBoard:
     def _packed(self, start: StartWeights | None) -> bytes:
         """The blob of weights; those of a model that is known are packed as a coordinator packs them."""
         network = self.network
-        weights = initial_weights(network, ZOO_SEED) if start is None else weights_of(start, network)
+        weights = compiler.initial_weights(network, ZOO_SEED) if start is None else weights_of(start, network)
         if self._task is not None:
             return ModelCodec(self._task.model).pack(flat(weights))
-        return pack(self._plan, weights, calibrate(self._plan, weights, assumed_samples(network)))
+        return compiler.pack(self._plan, weights, compiler.calibrate(self._plan, weights, assumed_samples(network)))
 
 
 @one_tree()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jaragua.value import Value
 
-@dataclass(frozen=True)
-class RunStarted:
+
+class RunStarted(Value):
     """The run has its folder and the broker."""
 
     run: str
@@ -19,8 +19,7 @@ class RunStarted:
     run_dir: Path
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(Value):
     """The first round waits for devices; unfit: those that are there but built for another network."""
 
     present: tuple[str, ...]
@@ -28,8 +27,7 @@ class Waiting:
     unfit: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class RoundStarted:
+class RoundStarted(Value):
     """A round was opened for these devices."""
 
     round_number: int
@@ -37,8 +35,7 @@ class RoundStarted:
     devices: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class UpdateChecked:
+class UpdateChecked(Value):
     """An update came and was answered (M2)."""
 
     round_number: int
@@ -51,8 +48,7 @@ class UpdateChecked:
     payload_bytes: int
 
 
-@dataclass(frozen=True)
-class UpdateExcluded:
+class UpdateExcluded(Value):
     """A stored update was excluded when its round closed (R5, R17)."""
 
     round_number: int
@@ -60,8 +56,7 @@ class UpdateExcluded:
     reason: str
 
 
-@dataclass(frozen=True)
-class RoundFinished:
+class RoundFinished(Value):
     """A round was closed; `metrics` is its line in metrics.jsonl."""
 
     round_number: int
@@ -69,13 +64,11 @@ class RoundFinished:
     metrics: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class BrokerLost:
+class BrokerLost(Value):
     """The connection to the broker broke; it is tried again."""
 
 
-@dataclass(frozen=True)
-class BrokerBack:
+class BrokerBack(Value):
     """The connection to the broker is there again."""
 
 
@@ -84,8 +77,7 @@ RunEvent = (
 )
 
 
-@dataclass(frozen=True)
-class DeviceTally:
+class DeviceTally(Value):
     """What one device gave to a run."""
 
     device: str
@@ -93,8 +85,7 @@ class DeviceTally:
     updates: int
 
 
-@dataclass(frozen=True)
-class RunResult:
+class RunResult(Value):
     """A finished run. Blobs are those that devices get (A6); bytes are MQTT payloads of updates and blobs."""
 
     run: str

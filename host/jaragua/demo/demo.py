@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from statistics import fmean
@@ -35,6 +34,7 @@ from jaragua.report.intervals import Interval, paired_interval
 from jaragua.settings import TrainingSettings
 from jaragua.store import open_run
 from jaragua.strategies.registry import find
+from jaragua.value import Value
 from jaragua_broker import Broker
 
 Outcome = TypeVar("Outcome")
@@ -57,8 +57,7 @@ class Phase(Enum):
     EVALUATE = "a board that nobody has seen adapts to tasks of its own"
 
 
-@dataclass(frozen=True)
-class DemoSettings:
+class DemoSettings(Value):
     """What to show. rounds: fewer than a run takes by default, so that it is over in about two minutes."""
 
     directory: Path
@@ -70,8 +69,7 @@ class DemoSettings:
     strategy: str = "tinyreptile"
 
 
-@dataclass(frozen=True)
-class HeldOut:
+class HeldOut(Value):
     """Means over the held-out tasks; `gain` pairs adapting from the learned start with adapting from a random one."""
 
     metric: str
@@ -81,8 +79,7 @@ class HeldOut:
     gain: Interval
 
 
-@dataclass(frozen=True)
-class DemoResult:
+class DemoResult(Value):
     """All that is shown at the end."""
 
     run: RunResult
@@ -90,8 +87,7 @@ class DemoResult:
     image: ImageSize
 
 
-@dataclass(frozen=True)
-class TaskEvaluated:
+class TaskEvaluated(Value):
     """One more held-out task is evaluated."""
 
     done: int

@@ -5,18 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
+from jaragua.closing import Closing
 from jaragua.errors import RunError, StoreError
 from jaragua.reasons import reason_of
-from jaragua_broker import guard
+from jaragua_broker import guarded
 
-_STOP_SECONDS = guard.GRACE_SECONDS + 5.0
 _LAST_LINES = 5
 
 
-class Program:
+class Program(Closing):
     """`jaragua VERB …` as a process; it ends with the `with` block, and with this process if that one is killed."""
 
     def __init__(self, name: str, arguments: list[str], log: Path) -> None:
@@ -28,13 +27,7 @@ class Program:
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "jaragua.cli.main", *self._arguments]
         with self._open_log() as sink:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", guard.__file__, *command],
-                stdin=subprocess.PIPE,
-                stdout=sink,
-                stderr=sink,
-                start_new_session=True,  # a Ctrl-C in the terminal is the demonstration's to handle
-            )
+            self._process = guarded.start(command, sink)
         return self
 
     def _open_log(self) -> BinaryIO:
@@ -48,18 +41,10 @@ class Program:
                 "give a folder you may write to with --directory",
             ) from None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        process = self._process
-        if process is None or process.stdin is None:
-            return
-        process.stdin.close()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    def close(self) -> None:
+        """End the process and wait until it has ended."""
+        if self._process is not None:
+            guarded.end(self._process)
 
     def check_alive(self) -> None:
         """Raises RunError with the last lines of its log if it has ended."""

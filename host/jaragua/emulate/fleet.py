@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 import shutil
 import socket
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
+from jaragua.closing import Closing
 from jaragua.commands import pio
 from jaragua.emulate import qemu
 from jaragua.emulate.process import BoundProcess
@@ -19,7 +20,31 @@ from jaragua.errors import ToolError
 UID_BYTES = qemu.UID_BYTES
 
 
-class EmulatedBoard(ABC):
+class Switched(Closing):
+    """What a `with` block switches on and off."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Switches it on."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Switches off all that `start` has switched on, though it failed half-way."""
+
+    def close(self) -> None:
+        """The same as `stop`."""
+        self.stop()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+
+class EmulatedBoard(Switched):
     """One board. The process ends with `stop`, with the `with` block, or when the thread that called `start` ends."""
 
     def __init__(self, image: Path, uid: bytes = b"") -> None:
@@ -57,19 +82,6 @@ class EmulatedBoard(ABC):
     def stop(self) -> None:
         """Switches the board off; a second call does nothing."""
         self._end()
-
-    def __enter__(self) -> EmulatedBoard:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _end(self) -> None:
         if self._process is not None:
@@ -121,7 +133,7 @@ class NativeBoard(EmulatedBoard):
         return process
 
 
-class EmulatedFleet:
+class EmulatedFleet(Switched):
     """Several boards of one image: `with EmulatedFleet(build_image(), 4) as fleet: … fleet.urls …`."""
 
     def __init__(self, image: Path, count: int, uids: Sequence[bytes] = ()) -> None:
@@ -145,18 +157,9 @@ class EmulatedFleet:
         while self.boards:
             self.boards.pop().stop()
 
-    def __enter__(self) -> EmulatedFleet:
+    def start(self) -> None:
+        """Switches all boards on. ToolError if the emulator or the image is missing."""
         kind = QemuBoard if self._image.suffix == ".elf" else NativeBoard
-        try:
-            for uid in self._uids:
-                self.boards.append(kind(self._image, uid))
-                self.boards[-1].start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        for uid in self._uids:
+            self.boards.append(kind(self._image, uid))
+            self.boards[-1].start()

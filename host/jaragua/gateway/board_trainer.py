@@ -9,10 +9,9 @@ from typing import Protocol
 from jaragua.errors import ModelError, PortError
 from jaragua.node.training.trainer import Figures, SampleSet, TrainerGone, TrainerRestarted
 from jaragua.serial.failures import BoardRestarted, BoardSilent
-from jaragua.serial.jobs import samples_of
+from jaragua.serial.jobs import PLAIN_STEPS, Steps, samples_of
 from jaragua.wire.definitions import Operator
 from jaragua.wire.messages import Health, Identity, JobState
-from jaragua_compiler.engine_protocol import NO_LIMITS, StepLimits
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.rate import LearningRate
 
@@ -28,14 +27,7 @@ class BoardRequests(Protocol):
     async def identify(self) -> Identity: ...
 
     async def train(
-        self,
-        job: int,
-        samples: Sequence[bytes],
-        rate: tuple[int, int],
-        base: bytes = b"",
-        seed: int = 0,
-        batch: int = 1,
-        limits: StepLimits = NO_LIMITS,
+        self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"", steps: Steps = PLAIN_STEPS
     ) -> JobState: ...
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState: ...
@@ -68,10 +60,10 @@ class BoardTrainer:
         self._check_architecture(plan)
         self._check_sums(samples.step)
         packed = samples_of(samples.inputs, samples.targets)
-        limits = samples.limits(plan, blob)
+        steps = Steps(seed, samples.step, samples.limits(plan, blob))
         with translated():
             job = self._board.new_job()
-            state = await self._board.train(job, packed, rate, blob, seed, samples.step, limits)
+            state = await self._board.train(job, packed, rate, blob, steps)
         self._trained = state
         return _figures(plan, state)
 

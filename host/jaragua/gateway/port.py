@@ -18,9 +18,10 @@ from jaragua.node.device import Device
 from jaragua.node.node import Node
 from jaragua.node.program import until_first_ends
 from jaragua.node.training.trainer import Progress, TrainerGone
-from jaragua.serial.board import BoardEvent, LogLine, SessionEnded
+from jaragua.serial.board import BoardEvent
 from jaragua.serial.failures import BoardBabbles, BoardSilent, BoardVersionError, update_command
 from jaragua.wire import messages
+from jaragua.wire.link.link import Logged, SessionEnded
 from jaragua.wire.messages import Identity
 
 LOGGER = logging.getLogger(__name__)
@@ -166,7 +167,7 @@ class PortWorker:
             self._on_health(event)
         elif isinstance(event, messages.Progress):
             self._on_progress(event)
-        elif isinstance(event, LogLine):
+        elif isinstance(event, Logged):
             self._board_log.say(self._name(), event.level, event.text)
 
     def _on_health(self, health: messages.Health) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 from jaragua.errors import ProtocolError
 from jaragua.node.connection.session import Incoming
 from jaragua.node.device import AdaptJob, TrainJob
 from jaragua.node.training import ranges
+from jaragua.value import Value
 from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, decode
 from jaragua.wire.topics import Topic, TopicError, TopicKind, parse
 
@@ -27,16 +27,14 @@ class NotPossible(ProtocolError):
         self.job = job
 
 
-@dataclass(frozen=True)
-class BlobArrived:
+class BlobArrived(Value):
     """Bytes on the topic of a blob; whether they are that blob is for `Blobs` to say."""
 
     sha256_hex: str
     payload: bytes
 
 
-@dataclass(frozen=True)
-class DifferenceArrived:
+class DifferenceArrived(Value):
     """Bytes on the topic of a difference; what they make is for `ModelFetcher` to say."""
 
     sha256_hex: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from jaragua.online.learners import OnlineLearner
 from jaragua.online.pools import Pools
 from jaragua.online.trained_model import TrainedModel
+from jaragua.value import Value
 from jaragua_compiler.online import Report, Settings
 from jaragua_compiler.online.learner import known_mask
 from jaragua_compiler.quantisation.blob import Int16Array
@@ -19,8 +19,7 @@ from jaragua_models.base import Features
 TEST_SAMPLES_OF_A_CLASS = 20
 
 
-@dataclass(frozen=True)
-class Script:
+class Script(Value):
     """How long the parts are, in samples: of each known class, of the new class, after the inputs have changed."""
 
     seed: int
@@ -33,8 +32,7 @@ class Script:
     learning_rate: float = 0.02
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(Value):
     """One part of the stream: predictions before each sample was learned (prequential)."""
 
     name: str
@@ -51,8 +49,7 @@ class Part:
         return self.correct / self.samples if self.samples else 0.0
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(Value):
     """What came of a script. Accuracies are evaluated on samples the board never met."""
 
     parts: tuple[Part, ...]

@@ -6,7 +6,6 @@ import hashlib
 import secrets
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
@@ -14,15 +13,22 @@ import numpy as np
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.serial.answers import checked_identity
 from jaragua.serial.conversation import MOST_UNREAD, Attempts, Conversation
-from jaragua.serial.failures import BoardRefused, BoardRestarted, BoardSilent, BoardVersionError
-from jaragua.serial.jobs import Int16Array, Job, prediction_messages, run_job, samples_of, whole_predictions
+from jaragua.serial.jobs import (
+    PLAIN_STEPS,
+    Int16Array,
+    Job,
+    Steps,
+    prediction_messages,
+    run_job,
+    whole_predictions,
+)
 from jaragua.serial.patience import Patience, patience_of
 from jaragua.serial.transfers import read_rest, stage
 from jaragua.serial.transport import DEFAULT_BAUD
 from jaragua.wire import messages
 from jaragua.wire.definitions import JobKind, LogLevel
-from jaragua.wire.link import link
 from jaragua.wire.link.counters import LinkCounters
+from jaragua.wire.link.link import Announced, LinkEvent, Logged, Noise, SessionEnded
 from jaragua.wire.messages import (
     Cancel,
     Health,
@@ -36,38 +42,11 @@ from jaragua.wire.messages import (
     Progress,
 )
 from jaragua.wire.rejections import Reason
-from jaragua_compiler.engine_protocol import NO_LIMITS, StepLimits
 from jaragua_compiler.online.learner import Settings
 
-__all__ = [
-    "Board",
-    "BoardEvent",
-    "BoardRefused",
-    "BoardRestarted",
-    "BoardSilent",
-    "BoardVersionError",
-    "LogLine",
-    "SessionEnded",
-    "samples_of",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """A LOG frame (L3.6), or text outside of any frame (L1.4, level info); level: `definitions.LogLevel`."""
-
-    level: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEnded:
-    """The session was lost: the board was restarted or gave the link up (L2.3). Requests go on by themselves."""
-
-    cause: int
-
-
-BoardEvent = LogLine | SessionEnded | Progress | Health | OnlineState
+#: What `on_event` is told. Text outside of any frame (L1.4) is Logged, too, at level info. Requests go on by themselves
+#: after SessionEnded.
+BoardEvent = Logged | SessionEnded | Progress | Health | OnlineState
 
 
 class Board:
@@ -157,23 +136,14 @@ class Board:
         return hashlib.sha256(blob).digest()
 
     async def train(
-        self,
-        job: int,
-        samples: Sequence[bytes],
-        rate: tuple[int, int],
-        base: bytes = b"",
-        seed: int = 0,
-        batch: int = 1,
-        limits: StepLimits = NO_LIMITS,
+        self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"", steps: Steps = PLAIN_STEPS
     ) -> JobState:
-        """Trains on `samples` (see `samples_of`) with the rate (mantissa, exponent) of A5.2, `batch` of them each step.
+        """Trains on `samples` (see `samples_of`) with the rate (mantissa, exponent) of A5.2.
 
-        `base`: the blob to start from (staged first if need be), or empty to go on with the working weights. `seed`: of
-        the dither, 32 bits (A5.9, A7.7, A8.5). The same job number again answers from the board's memory and
-        trains nothing twice (L4.5). More than one sample a step takes an image with sums (A11.1). `limits`: A11.7,
-        A11.8.
+        `base`: the blob to start from (staged first if need be), or empty to go on with the working weights. The same
+        job number again answers from the board's memory and trains nothing twice (L4.5).
         """
-        return await self._run(Job(job, JobKind.TRAIN, samples, rate, base, seed, batch, limits))
+        return await self._run(Job(job, JobKind.TRAIN, samples, rate, base, steps))
 
     async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:
         """Forward only; counts right answers (`correct`) or adds squared errors (`loss_sum`). L4.6."""
@@ -237,17 +207,15 @@ class Board:
     async def _run(self, job: Job) -> JobState:
         return await self._conversation.resumed(lambda: run_job(self._conversation, job, self.identity.mtu))
 
-    def _receive_event(self, event: link.LinkEvent) -> None:
+    def _receive_event(self, event: LinkEvent) -> None:
         if self._on_event is None:
             return
         match event:
-            case link.SessionEnded(cause=cause):
-                self._on_event(SessionEnded(cause))
-            case link.Logged(level=level, text=text):
-                self._on_event(LogLine(level, text))
-            case link.Noise(text=text):
-                self._on_event(LogLine(LogLevel.INFO, text))
-            case link.Announced(payload=payload):
+            case SessionEnded() | Logged():
+                self._on_event(event)
+            case Noise(text=text):
+                self._on_event(Logged(LogLevel.INFO, text))
+            case Announced(payload=payload):
                 self._announce(payload, self._on_event)
 
     def _announce(self, payload: bytes, on_event: Callable[[BoardEvent], None]) -> None:

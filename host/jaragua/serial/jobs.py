@@ -31,21 +31,31 @@ _WORKING_S: Final = 0.02
 _WORKING_POLLS: Final = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How a board takes the steps of a job of kind train."""
+
+    seed: int = 0
+    """Of the dither, 32 bits (A5.9, A7.7, A8.5)."""
+    batch: int = 1
+    """Samples of a step. More than one takes an image with sums (A11.1)."""
+    limits: StepLimits = NO_LIMITS
+    """A11.7, A11.8."""
+
+
+PLAIN_STEPS: Final = Steps()
+
+
 @dataclass(slots=True)
 class Job:
-    """One job as the host sees it. `rate`: A5.2, (0, 0) where nothing is trained. `base`: a blob, or empty (L4.3).
-
-    `seed`: A8.5. `batch`: samples of a step (A11.1). `limits`: A11.7, A11.8.
-    """
+    """One job as the host sees it. `rate`: A5.2, (0, 0) where nothing is trained. `base`: a blob, or empty (L4.3)."""
 
     number: int
     kind: JobKind
     samples: Sequence[bytes]
     rate: tuple[int, int] = (0, 0)
     base: bytes = b""
-    seed: int = 0
-    batch: int = 1
-    limits: StepLimits = NO_LIMITS
+    steps: Steps = PLAIN_STEPS
     online: Settings | None = None
     """Settings of a job of kind online (L4.11)."""
     fresh: bool = False
@@ -95,16 +105,9 @@ async def _begin(board: Conversation, job: Job, mtu: int) -> JobState:
 def _request(job: Job, request_id: int, base: bytes) -> JobBegin | OnlineBegin:
     mantissa, exponent = job.rate
     if job.online is None:
-        settings = (
-            mantissa,
-            exponent,
-            len(job.samples),
-            job.seed,
-            job.batch,
-            job.limits.clip,
-            job.limits.loss_threshold,
-        )
-        return JobBegin(request_id, job.number, job.kind, base, *settings)
+        steps = job.steps
+        settings = (steps.seed, steps.batch, steps.limits.clip, steps.limits.loss_threshold)
+        return JobBegin(request_id, job.number, job.kind, base, mantissa, exponent, len(job.samples), *settings)
     return OnlineBegin(
         id=request_id,
         job=job.number,

@@ -17,6 +17,7 @@ from jaragua.settings import (
     TrainingSettings,
 )
 from jaragua.strategies import Vector
+from jaragua.value import Value
 
 EngineName: TypeAlias = Literal["w16", "w8", "float32"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
@@ -119,16 +120,14 @@ def engine_named(name: str) -> EngineName:
     return ENGINES[ENGINES.index(name)]
 
 
-@dataclass(frozen=True)
-class Means:
+class Means(Value):
     """Mean of a figure over the held-out tasks, and half the width of its 95 % interval (Student)."""
 
     mean: float
     ci95: float
 
 
-@dataclass(frozen=True)
-class CurvePoint:
+class CurvePoint(Value):
     """What new devices made of the weights after some rounds."""
 
     rounds: int
@@ -136,16 +135,14 @@ class CurvePoint:
     after: Means
 
 
-@dataclass(frozen=True)
-class Natural:
+class Natural(Value):
     """After adaptation, on queries as unbalanced as they come; class 1 is the rare one. All in 0..1."""
 
     balanced_accuracy: Means
     f1: Means
 
 
-@dataclass(frozen=True)
-class VirtualTime:
+class VirtualTime(Value):
     """Figures of the virtual clock (V6). finish: when the last round closed, in units of a median device's work."""
 
     finish: float
@@ -157,8 +154,7 @@ class VirtualTime:
     """Updates that came too late to count."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoundRecord:
+class RoundRecord(Value):
     """What one round did, and a line of `metrics.jsonl`."""
 
     round: int
@@ -176,8 +172,7 @@ class RoundRecord:
     bytes_down: int
 
 
-@dataclass(frozen=True)
-class SimulationResult:
+class SimulationResult(Value):
     """A finished simulation. bytes: tensors only, as devices and server would exchange them."""
 
     metric: str
@@ -209,8 +204,7 @@ class SimulationResult:
     """Its rounds; without a folder that has them, those of this process."""
 
 
-@dataclass(frozen=True)
-class SimulationProgress:
+class SimulationProgress(Value):
     """After a round; loss: mean over the samples that its devices trained on."""
 
     rounds_done: int

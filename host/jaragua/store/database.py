@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jaragua.closing import Closing
 from jaragua.errors import StoreError
 from jaragua.store.records import (
     Assignment,
@@ -74,7 +74,7 @@ ALTER TABLE initialisations ADD COLUMN vector_check BLOB NOT NULL DEFAULT x'';
 """
 
 
-class Store:
+class Store(Closing):
     """The store of one run. Not for several threads; one process writes at a time.
 
     Errors: StoreError if the file is damaged, of another version, or cannot be written.
@@ -95,14 +95,6 @@ class Store:
     def close(self) -> None:
         """Close the file; what was committed stays."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # ---- the run ----
 

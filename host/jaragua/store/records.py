@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jaragua.value import Value
+
 RunStatus = Literal["training", "stopped", "finished"]
 
 
-@dataclass(frozen=True)
-class RunRecord:
+class RunRecord(Value):
     """One run. `run` is its identifier on the broker; `settings` is the whole configuration, as JSON values."""
 
     run: str
@@ -24,8 +24,7 @@ class RunRecord:
     settings: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Initialisation:
+class Initialisation(Value):
     """What the fleet knows after `rounds_done` rounds: float64 [parameters], and the SHA-256 of its packed blob."""
 
     rounds_done: int
@@ -33,8 +32,7 @@ class Initialisation:
     blob_hash: bytes
 
 
-@dataclass(frozen=True)
-class Assignment:
+class Assignment(Value):
     """A device's part in a round. The key (run, round, device, attempt) is that of its update (M2)."""
 
     round_number: int
@@ -44,8 +42,7 @@ class Assignment:
     seed: int
 
 
-@dataclass(frozen=True)
-class StoredUpdate:
+class StoredUpdate(Value):
     """An update that was accepted: its bytes as they came (M2, M9, M10), and the figures of its header.
 
     taken_in: the round it was counted in (R13).
@@ -65,8 +62,7 @@ class StoredUpdate:
     encoding: str = "blob"
 
 
-@dataclass(frozen=True)
-class StoredVersion:
+class StoredVersion(Value):
     """What a round was started from, where that is more than the packed initialisation (M10).
 
     blob: empty but for the newest. total: bytes of all payloads up to this one.
@@ -79,8 +75,7 @@ class StoredVersion:
     total: int
 
 
-@dataclass(frozen=True)
-class RoundRecord:
+class RoundRecord(Value):
     """A round that was opened; `metrics` is None until it is closed."""
 
     round_number: int
@@ -88,8 +83,7 @@ class RoundRecord:
     metrics: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True)
-class Totals:
+class Totals(Value):
     """Sums over a run. By device, sorted: updates, accepted ones; excluded, those of them left out (R17).
 
     rejected: messages by reason (docs/reference/protocol.md, P2).

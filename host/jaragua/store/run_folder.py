@@ -16,13 +16,13 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from jaragua.closing import Closing
 from jaragua.config import RunConfig
 from jaragua.config.schema import as_json
 from jaragua.errors import ConfigurationError, RunError, StoreError
@@ -48,7 +48,7 @@ def weights_content(arrays: Mapping[str, NDArray[np.float64]], rounds_done: int,
     return save(dict(arrays), metadata={"rounds_done": str(rounds_done), "blob_sha256": blob_sha256})
 
 
-class RunFolder:
+class RunFolder(Closing):
     """A run's folder, held by one process at a time (a lock file; the lock ends with the process).
 
     note: what was set aside when it was opened, for people; "" if nothing was.
@@ -72,14 +72,6 @@ class RunFolder:
         """Let go of the folder."""
         self.store.close()
         os.close(self._lock)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def begin(self, config: RunConfig, initial: Initialisation) -> RunRecord:
         """Write a new run. Its identifier is fresh: nodes remember the updates of an older run by theirs."""

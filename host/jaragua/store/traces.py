@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from jaragua.errors import LostRunError
 from jaragua.store.aside import EARLIER
 from jaragua.store.database import Store
+from jaragua.value import Value
 
 DATABASE: Final = "run.sqlite"
 METRICS: Final = "metrics.jsonl"
@@ -27,8 +27,7 @@ _MOST_BYTES_CHECKED: Final = 256 << 20
 _MOST_HEADER_BYTES: Final = 1 << 20
 
 
-@dataclass(frozen=True)
-class Trace:
+class Trace(Value):
     """What one file tells. run: "" if it names none; model_hash: hexadecimal, of the packed initialisation."""
 
     file: str
@@ -37,8 +36,7 @@ class Trace:
     run: str = ""
 
 
-@dataclass(frozen=True)
-class Loss:
+class Loss(Value):
     """A database that knows less than the traces. redo: it can be gone on with, and the lost rounds done again."""
 
     message: str

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Protocol, TypeAlias, overload
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from jaragua.lazy_sequence import LazySequence
 
 #: All trainable numbers of a network in one row, float64 [parameters].
 Vector: TypeAlias = NDArray[np.float64]
@@ -49,7 +51,7 @@ class LazyRows(Protocol):
         ...
 
 
-class UpdateRows(Sequence[ClientUpdate]):
+class UpdateRows(LazySequence[ClientUpdate]):
     """Updates whose weights are the rows of one matrix: to combine them takes no copy of it, and no object for each."""
 
     def __init__(
@@ -93,15 +95,8 @@ class UpdateRows(Sequence[ClientUpdate]):
     def __len__(self) -> int:
         return len(self.devices)
 
-    @overload
-    def __getitem__(self, place: int) -> ClientUpdate: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> list[ClientUpdate]: ...
-
-    def __getitem__(self, place: int | slice) -> ClientUpdate | list[ClientUpdate]:
-        if isinstance(place, slice):
-            return [self[index] for index in range(len(self))[place]]
+    def item(self, place: int) -> ClientUpdate:
+        """The update of the device at that place."""
         update_mask = None if self.update_mask is None else self.update_mask[place]
         return ClientUpdate(self.devices[place], self.weights[place], self.samples[place], update_mask)
 

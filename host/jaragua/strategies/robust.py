@@ -12,6 +12,7 @@ docs/reference/strategies.md has the measurements they come from.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -109,37 +110,44 @@ class Bounded:
         return _within(updates, lengths(initialisation, updates), limit)
 
 
+class Clip(ABC):
+    """Shortens what a device learned to a limit."""
+
+    @property
+    def reason(self) -> str:
+        """For people."""
+        return "it is longer than allowed"
+
+    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
+        """All updates, the long ones shortened."""
+        limit = self.longest(initialisation, updates) if updates else 0.0
+        return [_shortened(initialisation, update, limit) for update in updates]
+
+    @abstractmethod
+    def longest(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> float:
+        """The length to which these updates of a round, at least one, are shortened."""
+
+
 @dataclass(frozen=True)
-class ClippedNorm:
-    """Shortens what a device learned to at most `limit` (Sun et al., "Can You Really Backdoor Federated Learning?")."""
+class ClippedNorm(Clip):
+    """At most `limit` (Sun et al., "Can You Really Backdoor Federated Learning?")."""
 
     limit: float
 
-    @property
-    def reason(self) -> str:
-        """For people."""
-        return "it is longer than allowed"
-
-    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
-        """All updates, the long ones shortened."""
-        return [_shortened(initialisation, update, self.limit) for update in updates]
+    def longest(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> float:
+        """The same in every round."""
+        return self.limit
 
 
 @dataclass(frozen=True)
-class MedianNormClip:
-    """Shortens what a device learned to at most `factor` times the median length of the round."""
+class MedianNormClip(Clip):
+    """At most `factor` times the median length of the round."""
 
     factor: float
 
-    @property
-    def reason(self) -> str:
-        """For people."""
-        return "it is longer than allowed"
-
-    def __call__(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Sequence[ClientUpdate]:
-        """All updates, the long ones shortened."""
-        limit = self.factor * float(np.median(norms(initialisation, updates))) if updates else 0.0
-        return [_shortened(initialisation, update, limit) for update in updates]
+    def longest(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> float:
+        """Of this round."""
+        return self.factor * float(np.median(norms(initialisation, updates)))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from importlib.resources import files
@@ -13,6 +14,11 @@ _TABLES: Final[dict[str, Any]] = tomllib.loads((files(__package__) / "definition
 
 def _number(table: str, name: str) -> int:
     return int(_TABLES[table][name])
+
+
+def _numbers(table: Mapping[str, int], *names: str) -> tuple[int, ...]:
+    """Of members of an enumeration, in their order."""
+    return tuple(table[name] for name in names)
 
 
 PROTOCOL_MAJOR: Final = _number("protocol", "major")
@@ -44,15 +50,9 @@ PROGRESS_SAMPLES: Final = _number("counts", "progress_samples")
 class FrameType(IntEnum):
     """L1.2."""
 
-    HELLO = _number("frame_types", "hello")
-    MSG = _number("frame_types", "msg")
-    DATA = _number("frame_types", "data")
-    SAMPLE = _number("frame_types", "sample")
-    ACK = _number("frame_types", "ack")
-    NAK = _number("frame_types", "nak")
-    LOG = _number("frame_types", "log")
-    EVENT = _number("frame_types", "event")
-    RESET = _number("frame_types", "reset")
+    HELLO, MSG, DATA, SAMPLE, ACK, NAK, LOG, EVENT, RESET = _numbers(
+        _TABLES["frame_types"], "hello", "msg", "data", "sample", "ack", "nak", "log", "event", "reset"
+    )
 
 
 #: L1.2: numbered, acknowledged, sent again.
@@ -62,28 +62,19 @@ SEQUENCED: Final = frozenset({FrameType.MSG, FrameType.DATA, FrameType.SAMPLE})
 class LogLevel(IntEnum):
     """L3.6."""
 
-    ERROR = _number("log_levels", "error")
-    WARNING = _number("log_levels", "warning")
-    INFO = _number("log_levels", "info")
-    DEBUG = _number("log_levels", "debug")
+    ERROR, WARNING, INFO, DEBUG = _numbers(_TABLES["log_levels"], "error", "warning", "info", "debug")
 
 
 class JobKind(IntEnum):
     """L4.6."""
 
-    TRAIN = _number("job_kinds", "train")
-    EVALUATE = _number("job_kinds", "evaluate")
-    INFER = _number("job_kinds", "infer")
-    ONLINE = _number("job_kinds", "online")
+    TRAIN, EVALUATE, INFER, ONLINE = _numbers(_TABLES["job_kinds"], "train", "evaluate", "infer", "online")
 
 
 class JobPhase(IntEnum):
     """L4.5: the `state` of a job-state message."""
 
-    UNKNOWN = _number("job_states", "unknown")
-    RUNNING = _number("job_states", "running")
-    DONE = _number("job_states", "done")
-    CANCELLED = _number("job_states", "cancelled")
+    UNKNOWN, RUNNING, DONE, CANCELLED = _numbers(_TABLES["job_states"], "unknown", "running", "done", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,31 +95,19 @@ _OPERATOR_BITS: Final = {name: row.bit for name, row in OPERATOR_TEXTS.items()}
 class Operator(IntEnum):
     """Bit numbers of identity.operators."""
 
-    DENSE = _OPERATOR_BITS["dense"]
-    RELU = _OPERATOR_BITS["relu"]
-    SOFTMAX_CROSS_ENTROPY = _OPERATOR_BITS["softmax_cross_entropy"]
-    MEAN_SQUARED_ERROR = _OPERATOR_BITS["mean_squared_error"]
-    CONV = _OPERATOR_BITS["conv"]
-    DEPTHWISE = _OPERATOR_BITS["depthwise"]
-    MAX_POOL = _OPERATOR_BITS["max_pool"]
-    AVERAGE_POOL = _OPERATOR_BITS["average_pool"]
-    ADD = _OPERATOR_BITS["add"]
-    ACTIVATION = _OPERATOR_BITS["activation"]
-    ACCUMULATION = _OPERATOR_BITS["accumulation"]
-    ONLINE = _OPERATOR_BITS["online"]
+    DENSE, RELU, SOFTMAX_CROSS_ENTROPY, MEAN_SQUARED_ERROR = _numbers(
+        _OPERATOR_BITS, "dense", "relu", "softmax_cross_entropy", "mean_squared_error"
+    )
+    CONV, DEPTHWISE, MAX_POOL, AVERAGE_POOL = _numbers(_OPERATOR_BITS, "conv", "depthwise", "max_pool", "average_pool")
+    ADD, ACTIVATION, ACCUMULATION, ONLINE = _numbers(_OPERATOR_BITS, "add", "activation", "accumulation", "online")
 
 
 class ResetCause(IntEnum):
     """L2.3 (payload of RESET) and identity.reset-cause."""
 
-    UNKNOWN = _number("reset_causes", "unknown")
-    POWER_ON = _number("reset_causes", "power_on")
-    PIN = _number("reset_causes", "pin")
-    WATCHDOG = _number("reset_causes", "watchdog")
-    SOFTWARE = _number("reset_causes", "software")
-    FAULT = _number("reset_causes", "fault")
-    SESSION = _number("reset_causes", "session")
-    LINK_LOST = _number("reset_causes", "link_lost")
+    UNKNOWN, POWER_ON, PIN, WATCHDOG, SOFTWARE, FAULT, SESSION, LINK_LOST = _numbers(
+        _TABLES["reset_causes"], "unknown", "power_on", "pin", "watchdog", "software", "fault", "session", "link_lost"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +128,12 @@ _STATUS_NUMBERS: Final = {row.name: number for number, row in STATUS_TEXTS.items
 class Status(IntEnum):
     """The codes the host acts upon by name; every other one is only shown (`STATUS_TEXTS`)."""
 
-    OK = _STATUS_NUMBERS["ok"]
-    MALFORMED = _STATUS_NUMBERS["malformed"]
-    UNSUPPORTED = _STATUS_NUMBERS["unsupported"]
-    BAD_SIZE = _STATUS_NUMBERS["bad_size"]
-    BAD_OFFSET = _STATUS_NUMBERS["bad_offset"]
-    BAD_HASH = _STATUS_NUMBERS["bad_hash"]
-    INCOMPLETE = _STATUS_NUMBERS["incomplete"]
-    NO_TRANSFER = _STATUS_NUMBERS["no_transfer"]
-    NO_BLOB = _STATUS_NUMBERS["no_blob"]
-    NO_JOB = _STATUS_NUMBERS["no_job"]
-    BUSY = _STATUS_NUMBERS["busy"]
-    BAD_SAMPLE = _STATUS_NUMBERS["bad_sample"]
-    NOT_BOUND = _STATUS_NUMBERS["not_bound"]
+    OK, MALFORMED, UNSUPPORTED = _numbers(_STATUS_NUMBERS, "ok", "malformed", "unsupported")
+    BAD_SIZE, BAD_OFFSET, BAD_HASH, INCOMPLETE = _numbers(
+        _STATUS_NUMBERS, "bad_size", "bad_offset", "bad_hash", "incomplete"
+    )
+    NO_TRANSFER, NO_BLOB, NO_JOB = _numbers(_STATUS_NUMBERS, "no_transfer", "no_blob", "no_job")
+    BUSY, BAD_SAMPLE, NOT_BOUND = _numbers(_STATUS_NUMBERS, "busy", "bad_sample", "not_bound")
 
 
 def status_text(number: int) -> StatusText:

@@ -15,12 +15,12 @@ import dataclasses
 import hashlib
 import re
 import struct
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Final, TypeVar, get_args
 
 import cbor2
 
+from jaragua.value import Value
 from jaragua.wire.cbor import plain_cbor, schema
 from jaragua.wire.cbor.schema import MessageError
 
@@ -38,56 +38,52 @@ __all__ = [
 _HEADER_LENGTH: Final = struct.Struct("<H")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Value):
     """What all messages share."""
 
     #: Serial messages are arrays that begin with a tag, MQTT payloads maps.
     is_array: ClassVar[bool] = False
 
 
-@dataclass(frozen=True, slots=True)
 class SerialMessage(Message):
     """A message of the serial link: `[tag, …]`."""
 
     is_array: ClassVar[bool] = True
 
 
+class NumberedMessage(SerialMessage):
+    """A request, or what answers it."""
+
+    id: int
+    """Of the request; its answers repeat it."""
+
+
 # ---- host to board ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Identify(SerialMessage):
+class Identify(NumberedMessage):
     """L4.1."""
 
-    id: int
 
-
-@dataclass(frozen=True, slots=True)
-class BlobBegin(SerialMessage):
+class BlobBegin(NumberedMessage):
     """L4.2."""
 
-    id: int
     sha256: bytes
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class BlobEnd(SerialMessage):
+class BlobEnd(NumberedMessage):
     """L4.2."""
 
-    id: int
     sha256: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class JobBegin(SerialMessage):
+class JobBegin(NumberedMessage):
     """L4.4. `base`: hash of the staged blob, or empty to go on with the working weights. Rate: A5.2; seed: A8.5.
 
     batch: samples of a step (A11.1); clip: A11.7; loss_threshold: A11.8.
     """
 
-    id: int
     job: int
     kind: int
     base: bytes
@@ -100,43 +96,32 @@ class JobBegin(SerialMessage):
     loss_threshold: int
 
 
-@dataclass(frozen=True, slots=True)
-class JobEnd(SerialMessage):
+class JobEnd(NumberedMessage):
     """L4.4."""
 
-    id: int
     job: int
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateRead(SerialMessage):
+class UpdateRead(NumberedMessage):
     """L4.7."""
 
-    id: int
     job: int
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class HealthRead(SerialMessage):
+class HealthRead(NumberedMessage):
     """L4.8."""
 
-    id: int
 
-
-@dataclass(frozen=True, slots=True)
-class Cancel(SerialMessage):
+class Cancel(NumberedMessage):
     """Ends a job before its last sample."""
 
-    id: int
     job: int
 
 
-@dataclass(frozen=True, slots=True)
-class OnlineBegin(SerialMessage):
+class OnlineBegin(NumberedMessage):
     """L4.11. `base` as in JobBegin; what follows `samples`: docs/reference/online.md, O2 to O7."""
 
-    id: int
     job: int
     base: bytes
     rate_mantissa: int
@@ -152,30 +137,23 @@ class OnlineBegin(SerialMessage):
     threshold: int
 
 
-@dataclass(frozen=True, slots=True)
-class OnlineRead(SerialMessage):
+class OnlineRead(NumberedMessage):
     """L4.11."""
-
-    id: int
 
 
 # ---- board to host ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Status(SerialMessage):
+class Status(NumberedMessage):
     """L4.9. `code`: `definitions.Status`, text in `definitions.STATUS_TEXTS`."""
 
-    id: int
     code: int
     detail: int
 
 
-@dataclass(frozen=True, slots=True)
-class Identity(SerialMessage):
+class Identity(NumberedMessage):
     """L4.1: all that is known of a board. `operators`: bits, `definitions.Operator`."""
 
-    id: int
     major: int
     minor: int
     firmware: str
@@ -199,20 +177,16 @@ class Identity(SerialMessage):
     operators: int
 
 
-@dataclass(frozen=True, slots=True)
-class BlobState(SerialMessage):
+class BlobState(NumberedMessage):
     """L4.2."""
 
-    id: int
     offset: int
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
-class JobState(SerialMessage):
+class JobState(NumberedMessage):
     """L4.4, L4.5. `state`: `definitions.JobPhase`. Real loss sum = loss_sum * 2**-loss_exponent (A4.4)."""
 
-    id: int
     job: int
     kind: int
     state: int
@@ -226,10 +200,9 @@ class JobState(SerialMessage):
     @property
     def loss(self) -> float:
         """Mean loss of a sample: nats, or squared error summed over the outputs. 0 before the first sample."""
-        return float(self.loss_sum) * 2.0**-self.loss_exponent / self.done if self.done else 0.0
+        return _mean_loss(self)
 
 
-@dataclass(frozen=True, slots=True)
 class Prediction(SerialMessage):
     """L4.6. `outputs`: int16 each, as A3.3 gives them; number `offset` of the sample's and those that follow."""
 
@@ -239,11 +212,9 @@ class Prediction(SerialMessage):
     outputs: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Health(SerialMessage):
+class Health(NumberedMessage):
     """L4.8: the board's own counters (L3.5) and memory."""
 
-    id: int
     uptime_ms: int
     frames_in: int
     frames_out: int
@@ -258,7 +229,6 @@ class Health(SerialMessage):
     stack_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
 class Progress(SerialMessage):
     """L4.8."""
 
@@ -272,14 +242,12 @@ class Progress(SerialMessage):
     @property
     def loss(self) -> float:
         """Mean loss so far; see JobState.loss."""
-        return float(self.loss_sum) * 2.0**-self.loss_exponent / self.done if self.done else 0.0
+        return _mean_loss(self)
 
 
-@dataclass(frozen=True, slots=True)
-class OnlineState(SerialMessage):
+class OnlineState(NumberedMessage):
     """L4.11, O8: where a board's learner stands, since it began. `known`: a bit an output; samples count from 1."""
 
-    id: int
     samples: int
     correct: int
     recent: int
@@ -302,7 +270,6 @@ Response = Status | Identity | BlobState | JobState | Prediction | Health | Prog
 # ---- MQTT ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class HostState(Message):
     """The coordinator is there, or is not."""
 
@@ -312,7 +279,6 @@ class HostState(Message):
     since: int
 
 
-@dataclass(frozen=True, slots=True)
 class HostClaim(Message):
     """Which coordinator serves a fleet (R10). says: ask, serve, take or yield."""
 
@@ -324,7 +290,6 @@ class HostClaim(Message):
     key: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class RunState(Message):
     """Where a run stands."""
 
@@ -339,7 +304,6 @@ class RunState(Message):
     quorum: int
 
 
-@dataclass(frozen=True, slots=True)
 class NodeState(Message):
     """A gateway or a Pi; its will is `lost` (M7)."""
 
@@ -348,7 +312,6 @@ class NodeState(Message):
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
 class DeviceState(Message):
     """One device of a node. format: "f32" if it computes in float32 (M9), None if in the blob's integers."""
 
@@ -361,7 +324,6 @@ class DeviceState(Message):
     format: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class TrainCommand(Message):
     """Train on the device's own few-shot task drawn with `seed` (M3). proximal_decay: strategies.md, FedProx;
     start: M9.
@@ -396,7 +358,6 @@ class TrainCommand(Message):
     error_clip: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class AdaptCommand(Message):
     """Evaluate a model on the device's held-out task (M4).
 
@@ -419,7 +380,6 @@ class AdaptCommand(Message):
     error_clip: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class AdaptResult(Message):
     """Figures only (M4, M5)."""
 
@@ -436,14 +396,12 @@ class AdaptResult(Message):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class StopCommand(Message):
     """End what the run still asks of this node."""
 
     run: str
 
 
-@dataclass(frozen=True, slots=True)
 class UpdateHeader(Message):
     """What stands before the weights of an update (M2, M9); key: (run, round, device, attempt)."""
 
@@ -462,7 +420,6 @@ class UpdateHeader(Message):
     sha256: builtins.bytes
 
 
-@dataclass(frozen=True, slots=True)
 class ModelDelta(Message):
     """How a start follows from the one before (M10). exponents: deflated blob whose weights are all zero."""
 
@@ -473,7 +430,6 @@ class ModelDelta(Message):
     seed: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class UpdateAck(Message):
     """The coordinator's word on an update, after its commit (M2)."""
 
@@ -485,7 +441,6 @@ class UpdateAck(Message):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
 class Telemetry(Message):
     """Health and progress of a device, for whoever watches."""
 
@@ -495,6 +450,10 @@ class Telemetry(Message):
 
 
 M = TypeVar("M", bound=Message)
+
+
+def _mean_loss(figures: JobState | Progress) -> float:
+    return float(figures.loss_sum) * 2.0**-figures.loss_exponent / figures.done if figures.done else 0.0
 
 
 def rule_name(kind: type[Message]) -> str:

@@ -13,22 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fleet_bench as bench
 import hostile_bytes as hostile
 import pytest
-from fleet_bench import (
-    CountingTrainer,
-    Headquarters,
-    adapt_command,
-    digits_blob,
-    run,
-    running,
-    settings,
-    train_command,
-    until,
-)
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
-from test_sieve import publish
 
 from jaragua.errors import ProtocolError
 from jaragua.node import intake
@@ -42,8 +31,9 @@ from jaragua.node.weights import model_fetcher
 from jaragua.node.weights.blobs import Blobs
 from jaragua.wire.messages import AdaptCommand, Message, RunState, StopCommand, TrainCommand, UpdateAck, encode
 from jaragua_broker import Broker
+from mqtt_packets import publish
 
-BLOB = digits_blob()
+BLOB = bench.digits_blob()
 #: Blobs that have the hash they are asked under, and of which only the first is one of the network.
 KEPT = [BLOB, BLOB[:-5], bytes(len(BLOB)), b"\xff" * len(BLOB), b"\0"]
 HASHES = [hashlib.sha256(blob).digest() for blob in KEPT]
@@ -55,14 +45,14 @@ RUN = hostile.ROOT + "run"
 @contextlib.asynccontextmanager
 async def served(folder: Path, **changes: Any) -> AsyncIterator[Node]:
     """A node with one device that carries out its jobs; no broker: messages are handed to it."""
-    node = Node(settings("mqtt://127.0.0.1:1", folder, **changes))
+    node = Node(bench.settings("mqtt://127.0.0.1:1", folder, **changes))
     device = node.add_device(
         "pi-1", "pi", DeviceFacts("somewhere/pi-1", "pi-1"), "digits", node.task_sampler.plan.architecture
     )
     for sha256, blob in zip(HASHES, KEPT, strict=True):
         node._blobs.keep(sha256, blob)
     try:
-        async with running(device.serve(CountingTrainer())) as serving:
+        async with bench.running(device.serve(bench.CountingTrainer())) as serving:
             yield node
             assert not serving.done(), "the device's task has ended"
     finally:
@@ -81,10 +71,10 @@ async def trains(node: Node, number: int) -> None:
     """The node takes a good run message and a good command, and carries the command out."""
     before = node.rejected
     given_to(node, RUN, run_state(round=number))
-    given_to(node, TRAIN, train_command(BLOB, number=number))
+    given_to(node, TRAIN, bench.train_command(BLOB, number=number))
     # Orders that came earlier and wait for the device may still be refused, and counted, from here on.
     assert node.rejected == before
-    await until(lambda: node._outbox.get(UpdateKey("r1", number, "pi-1", 0)))
+    await bench.until(lambda: node._outbox.get(UpdateKey("r1", number, "pi-1", 0)))
     assert node.task_sampler.model == "digits"
 
 
@@ -113,7 +103,7 @@ def test_p1_whatever_is_published_is_done_or_counted_and_the_node_goes_on(
                 assert node.rejected == rejected + 1
             await trains(node, 2_000_000_000)
 
-    run(story())
+    bench.run(story())
 
 
 HOSTILE_MODELS = ["\0.toml", "../../etc/passwd", "/dev/zero", "/dev/zero.toml", "pipe.toml", "x" * 5000, "x" * 150]
@@ -133,47 +123,47 @@ def test_p1_a_run_names_no_path_that_a_node_opens(tmp_path: Path, monkeypatch: p
             assert node.rejected == 2
             await trains(node, 1)
 
-    run(story())
+    bench.run(story())
 
 
 def test_p1_a_retained_run_of_a_model_that_is_none_does_not_end_a_node(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        node = Node(settings(broker.url, tmp_path))
-        async with Headquarters(broker.url) as headquarters:
+        node = Node(bench.settings(broker.url, tmp_path))
+        async with bench.Headquarters(broker.url) as headquarters:
             await headquarters.publish_run("\0.toml")
-            async with running(node.run()) as work:
+            async with bench.running(node.run()) as work:
                 await headquarters.node_is("pi-1", "ready")
-                await until(lambda: node.rejected)
+                await bench.until(lambda: node.rejected)
                 await headquarters.publish_run("sine")
-                await until(lambda: node.task_sampler.model == "sine")
+                await bench.until(lambda: node.task_sampler.model == "sine")
                 assert not work.done()
 
-    run(story())
+    bench.run(story())
 
 
 WRONG: list[tuple[str, Message, dict[str, Any]]] = [
     *(
-        (TRAIN, train_command(BLOB), {name: value})
+        (TRAIN, bench.train_command(BLOB), {name: value})
         for name in ("round", "attempt", "stored", "until")
         for value in (2**31, 2**63)
     ),
-    *((TRAIN, train_command(BLOB), {name: 0}) for name in ("ways", "shots", "passes")),
-    *((TRAIN, train_command(BLOB), {name: 10**6}) for name in ("ways", "shots", "passes")),
-    *((TRAIN, train_command(BLOB), {"learning_rate": rate}) for rate in (0.0, -0.1, 1.0, 1e308)),
-    *((TRAIN, train_command(BLOB), {"fraction": share}) for share in (0.0, -1.0, 1.5)),
-    *((TRAIN, train_command(BLOB), {"bits": bits}) for bits in (0, 7, 32, 2**63)),
-    *((TRAIN, train_command(BLOB), {"loss_threshold": loss}) for loss in (-0.1, 1e308)),
-    (TRAIN, train_command(BLOB), {"deadline": 2**53}),
-    (TRAIN, train_command(BLOB), {"proximal_decay": 2**15 + 1}),
-    (TRAIN, train_command(BLOB), {"local": 1001}),
-    (TRAIN, train_command(BLOB), {"replay_buffer_size": 2**63}),
-    (TRAIN, train_command(BLOB), {"batch": 2**63}),
-    (TRAIN, train_command(BLOB), {"run": "Not An Id"}),
-    (TRAIN, train_command(BLOB), {"ways": 1000, "shots": 1000}),
-    (ADAPT, adapt_command(BLOB), {"queries": 0}),
-    (ADAPT, adapt_command(BLOB), {"queries": 10**6}),
-    (ADAPT, adapt_command(BLOB), {"trial": 2**31}),
-    (ADAPT, adapt_command(BLOB), {"passes": 10**9}),
+    *((TRAIN, bench.train_command(BLOB), {name: 0}) for name in ("ways", "shots", "passes")),
+    *((TRAIN, bench.train_command(BLOB), {name: 10**6}) for name in ("ways", "shots", "passes")),
+    *((TRAIN, bench.train_command(BLOB), {"learning_rate": rate}) for rate in (0.0, -0.1, 1.0, 1e308)),
+    *((TRAIN, bench.train_command(BLOB), {"fraction": share}) for share in (0.0, -1.0, 1.5)),
+    *((TRAIN, bench.train_command(BLOB), {"bits": bits}) for bits in (0, 7, 32, 2**63)),
+    *((TRAIN, bench.train_command(BLOB), {"loss_threshold": loss}) for loss in (-0.1, 1e308)),
+    (TRAIN, bench.train_command(BLOB), {"deadline": 2**53}),
+    (TRAIN, bench.train_command(BLOB), {"proximal_decay": 2**15 + 1}),
+    (TRAIN, bench.train_command(BLOB), {"local": 1001}),
+    (TRAIN, bench.train_command(BLOB), {"replay_buffer_size": 2**63}),
+    (TRAIN, bench.train_command(BLOB), {"batch": 2**63}),
+    (TRAIN, bench.train_command(BLOB), {"run": "Not An Id"}),
+    (TRAIN, bench.train_command(BLOB), {"ways": 1000, "shots": 1000}),
+    (ADAPT, bench.adapt_command(BLOB), {"queries": 0}),
+    (ADAPT, bench.adapt_command(BLOB), {"queries": 10**6}),
+    (ADAPT, bench.adapt_command(BLOB), {"trial": 2**31}),
+    (ADAPT, bench.adapt_command(BLOB), {"passes": 10**9}),
     (RUN, run_state(), {"round": 2**31}),
     (RUN, run_state(), {"quorum": 2**63}),
     (RUN, run_state(), {"network": "a\nb"}),
@@ -208,7 +198,7 @@ def test_m12_every_number_of_every_message_that_a_node_reads_has_a_range() -> No
 def test_m12_the_ends_of_a_range_belong_to_it() -> None:
     for name in set(ranges.RANGES) & set(TrainCommand.__annotations__) - {"ways", "shots", "passes", "learning_rate"}:
         for value in ranges.RANGES[name]:
-            ranges.check(replace(train_command(BLOB), **{name: value}))
+            ranges.check(replace(bench.train_command(BLOB), **{name: value}))
 
 
 @pytest.mark.parametrize(
@@ -225,78 +215,85 @@ def test_m12_the_ends_of_a_range_belong_to_it() -> None:
 def test_m12_what_does_not_suit_the_network_is_refused_and_counted(tmp_path: Path, changes: dict[str, Any]) -> None:
     async def story() -> None:
         async with served(tmp_path) as node:
-            given_to(node, TRAIN, train_command(BLOB, **changes))
-            await until(lambda: node.rejected == 1)
+            given_to(node, TRAIN, bench.train_command(BLOB, **changes))
+            await bench.until(lambda: node.rejected == 1)
             await trains(node, 2)
 
-    run(story())
+    bench.run(story())
 
 
 def test_m12_an_adapt_command_outside_its_range_is_answered(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        async with Headquarters(broker.url) as headquarters, running(Node(settings(broker.url, tmp_path)).run()):
-            answer = await headquarters.ask("pi-1", adapt_command(BLOB, queries=2**40))
+        async with (
+            bench.Headquarters(broker.url) as headquarters,
+            bench.running(Node(bench.settings(broker.url, tmp_path)).run()),
+        ):
+            answer = await headquarters.ask("pi-1", bench.adapt_command(BLOB, queries=2**40))
             assert not answer.ok
             assert answer.reason == "queries = 1099511627776 is not in 1 to 100000"
 
-    run(story())
+    bench.run(story())
 
 
 def test_p3_orders_that_wait_are_bounded_and_those_of_the_run_go_first(tmp_path: Path) -> None:
     async def story() -> None:
-        node = Node(settings("mqtt://127.0.0.1:1", tmp_path))
+        node = Node(bench.settings("mqtt://127.0.0.1:1", tmp_path))
         facts = DeviceFacts("somewhere/pi-1", "pi-1")
         device = node.add_device("pi-1", "pi", facts, "digits", node.task_sampler.plan.architecture)
         node._blobs.keep(HASHES[0], BLOB)
         given_to(node, RUN, run_state())
         for number in range(3 * MOST_JOBS):
-            given_to(node, TRAIN, train_command(BLOB, run="flood", attempt=number))
-        given_to(node, TRAIN, train_command(BLOB, number=1))
+            given_to(node, TRAIN, bench.train_command(BLOB, run="flood", attempt=number))
+        given_to(node, TRAIN, bench.train_command(BLOB, number=1))
         assert len(device._jobs) == MOST_JOBS
         assert node.rejected == 2 * MOST_JOBS + 1
-        async with running(device.serve(CountingTrainer())):
-            await until(node._outbox.pending)
+        async with bench.running(device.serve(bench.CountingTrainer())):
+            await bench.until(node._outbox.pending)
             assert node._outbox.pending()[0].key == UpdateKey("r1", 1, "pi-1", 0)
         node._outbox.close()
 
-    run(story())
+    bench.run(story())
 
 
 def test_p3_a_node_that_is_flooded_keeps_nothing_and_goes_on_serving(broker: Broker, tmp_path: Path) -> None:
     """Each message is handled before the next is read: at the end nothing waits anywhere in the node."""
 
     async def story() -> None:
-        node = Node(settings(broker.url, tmp_path))
+        node = Node(bench.settings(broker.url, tmp_path))
         device = node.add_device(
             "pi-1", "pi", DeviceFacts("x/pi-1", "pi-1"), "digits", node.task_sampler.plan.architecture
         )
         async with (
-            Headquarters(broker.url, ("answers/#", hostile.NODE + "$state")) as headquarters,
-            running(node.run()),
-            running(device.serve(CountingTrainer())),
+            bench.Headquarters(broker.url, ("answers/#", hostile.NODE + "$state")) as headquarters,
+            bench.running(node.run()),
+            bench.running(device.serve(bench.CountingTrainer())),
         ):
             await headquarters.publish_blob(BLOB)
             await headquarters.node_is("pi-1", "ready")
             end = threading.Event()
             flooding = asyncio.create_task(asyncio.to_thread(flood, broker.port, end))
             try:
-                await until(lambda: node.rejected > 5000)
+                await bench.until(lambda: node.rejected > 5000)
                 for trial in range(3):  # the first blob is fetched during the flood
-                    answer = await headquarters.ask("pi-1", adapt_command(BLOB, trial=trial))
+                    answer = await headquarters.ask("pi-1", bench.adapt_command(BLOB, trial=trial))
                     assert answer.ok, answer.reason
             finally:
                 end.set()
                 await flooding
-            assert (await headquarters.ask("pi-1", adapt_command(BLOB))).ok
+            assert (await headquarters.ask("pi-1", bench.adapt_command(BLOB))).ok
             assert len(node._session._outgoing) < 10
             assert len(device._jobs) == 0
 
-    run(story())
+    bench.run(story())
 
 
 def flood(port: int, end: threading.Event) -> None:
     """10,000 messages a second, of every kind that a node rejects, QoS 0, in a thread of its own."""
-    payloads = [b"\xff" * 200, encode(train_command(BLOB, attempt=2**63)), encode(train_command(BLOB, device="nobody"))]
+    payloads = [
+        b"\xff" * 200,
+        encode(bench.train_command(BLOB, attempt=2**63)),
+        encode(bench.train_command(BLOB, device="nobody")),
+    ]
     packets = [publish(TRAIN.encode(), payload, qos=0) for payload in payloads]
     with socket.create_connection(("127.0.0.1", port)) as line:
         line.sendall(b"\x10\x10\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x03any")

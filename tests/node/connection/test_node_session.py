@@ -56,6 +56,20 @@ async def pi(url: str, folder: Path, trainer: CountingTrainer | None = None, nam
         yield node
 
 
+@asynccontextmanager
+async def known_pi(
+    url: str, folder: Path, *, held: bool = False
+) -> AsyncIterator[tuple[Headquarters, CountingTrainer]]:
+    """A device that is ready, beside the blob. held: its trainer waits for `proceed`."""
+    trainer = CountingTrainer()
+    if held:
+        trainer.proceed.clear()
+    async with Headquarters(url) as headquarters, pi(url, folder, trainer):
+        await headquarters.device_is("pi-1", "ready")
+        await headquarters.publish_blob(BLOB)
+        yield headquarters, trainer
+
+
 def test_node_says_ready_and_at_the_end_disconnected(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
         async with Headquarters(broker.url) as headquarters:
@@ -150,10 +164,7 @@ def test_m16_a_node_that_loses_one_connection_has_both_anew(broker: Broker, tmp_
 
 def test_update_follows_the_command(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        trainer = CountingTrainer()
-        async with Headquarters(broker.url) as headquarters, pi(broker.url, tmp_path, trainer):
-            await headquarters.device_is("pi-1", "ready")
-            await headquarters.publish_blob(BLOB)
+        async with known_pi(broker.url, tmp_path) as (headquarters, trainer):
             await headquarters.command("pi-1", "train", train_command(BLOB, passes=2))
             header, update = await headquarters.update_number(1)
             assert (header.run, header.round, header.device, header.attempt) == ("r1", 1, "pi-1", 0)
@@ -170,9 +181,7 @@ def test_update_follows_the_command(broker: Broker, tmp_path: Path) -> None:
 
 def test_m2_update_is_published_until_it_is_acknowledged(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        async with Headquarters(broker.url) as headquarters, pi(broker.url, tmp_path):
-            await headquarters.device_is("pi-1", "ready")
-            await headquarters.publish_blob(BLOB)
+        async with known_pi(broker.url, tmp_path) as (headquarters, _):
             await headquarters.command("pi-1", "train", train_command(BLOB))
             first, again = await headquarters.update_number(1), await headquarters.update_number(3)
             assert first == again
@@ -205,9 +214,7 @@ def test_m3_repeated_command_is_answered_and_not_trained_again(
     broker: Broker, tmp_path: Path, acknowledged: bool
 ) -> None:
     async def story() -> None:
-        trainer = CountingTrainer()
-        async with Headquarters(broker.url) as headquarters, pi(broker.url, tmp_path, trainer):
-            await headquarters.publish_blob(BLOB)
+        async with known_pi(broker.url, tmp_path) as (headquarters, trainer):
             await headquarters.command("pi-1", "train", train_command(BLOB))
             first = await headquarters.update_number(1)
             if acknowledged:
@@ -225,10 +232,7 @@ def test_m3_repeated_command_is_answered_and_not_trained_again(
 
 def test_m3_command_repeated_while_it_is_worked_on_is_trained_once(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        trainer = CountingTrainer()
-        trainer.proceed.clear()
-        async with Headquarters(broker.url) as headquarters, pi(broker.url, tmp_path, trainer):
-            await headquarters.publish_blob(BLOB)
+        async with known_pi(broker.url, tmp_path, held=True) as (headquarters, trainer):
             await headquarters.command("pi-1", "train", train_command(BLOB))
             await headquarters.device_is("pi-1", "training")
             await headquarters.command("pi-1", "train", train_command(BLOB))
@@ -260,10 +264,7 @@ def test_blob_with_other_bytes_than_its_name_is_not_used(broker: Broker, tmp_pat
 
 def test_m4_answer_carries_the_correlation_data(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        trainer = CountingTrainer()
-        async with Headquarters(broker.url) as headquarters, pi(broker.url, tmp_path, trainer):
-            await headquarters.device_is("pi-1", "ready")
-            await headquarters.publish_blob(BLOB)
+        async with known_pi(broker.url, tmp_path) as (headquarters, trainer):
             answer = await headquarters.ask("pi-1", adapt_command(BLOB))
             assert (answer.ok, answer.metric, answer.queries, answer.instructions) == (True, "accuracy", 30, 7000)
             assert (answer.before, answer.after) == (0.5, 0.5)
@@ -275,9 +276,7 @@ def test_m4_answer_carries_the_correlation_data(broker: Broker, tmp_path: Path) 
 
 def test_m4_what_cannot_be_done_is_answered_with_the_reason(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        async with Headquarters(broker.url) as headquarters, pi(broker.url, tmp_path):
-            await headquarters.device_is("pi-1", "ready")
-            await headquarters.publish_blob(BLOB)
+        async with known_pi(broker.url, tmp_path) as (headquarters, _):
             for command, reason in (
                 (adapt_command(BLOB, device="nobody"), "no device 'nobody'"),
                 (adapt_command(BLOB, learning_rate=2.0), "learning-rate"),
@@ -321,10 +320,7 @@ def test_malformed_messages_are_dropped_and_the_node_goes_on(broker: Broker, tmp
 
 def test_stop_command_drops_what_waits(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        trainer = CountingTrainer()
-        trainer.proceed.clear()
-        async with Headquarters(broker.url) as headquarters, pi(broker.url, tmp_path, trainer):
-            await headquarters.publish_blob(BLOB)
+        async with known_pi(broker.url, tmp_path, held=True) as (headquarters, trainer):
             await headquarters.command("pi-1", "train", train_command(BLOB))
             await headquarters.command("pi-1", "train", train_command(BLOB, number=2))
             await headquarters.device_is("pi-1", "training")
@@ -340,10 +336,7 @@ def test_stop_command_drops_what_waits(broker: Broker, tmp_path: Path) -> None:
 
 def test_round_that_is_over_is_not_trained(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        trainer = CountingTrainer()
-        trainer.proceed.clear()
-        async with Headquarters(broker.url) as headquarters, pi(broker.url, tmp_path, trainer):
-            await headquarters.publish_blob(BLOB)
+        async with known_pi(broker.url, tmp_path, held=True) as (headquarters, trainer):
             for number in (1, 2):
                 await headquarters.command("pi-1", "train", train_command(BLOB, number=number))
             await headquarters.device_is("pi-1", "training")

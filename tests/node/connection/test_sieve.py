@@ -12,23 +12,9 @@ from hypothesis import strategies as st
 
 from jaragua.node.connection.sieve import HEAD_BYTES, Sieve, Verdict
 from jaragua.node.connection.sieved_socket import SievedSocket
+from mqtt_packets import publish
 
 PINGRESP = b"\xd0\x00"
-
-
-def length(count: int) -> bytes:
-    encoded = b""
-    while True:
-        count, low = divmod(count, 128)
-        encoded += bytes([low | (0x80 if count else 0)])
-        if not count:
-            return encoded
-
-
-def publish(topic: bytes, payload: bytes = b"", qos: int = 1, number: int = 7, retain: bool = False) -> bytes:
-    """MQTT 5.0, 3.3, without properties."""
-    body = struct.pack(">H", len(topic)) + topic + (struct.pack(">H", number) if qos else b"") + b"\0" + payload
-    return bytes([0x30 | qos << 1 | retain]) + length(len(body)) + body
 
 
 def puback(number: int) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
+from enum import Enum, auto
 from typing import Final
 
 from jaragua.wire.messages import HostClaim
@@ -22,11 +22,11 @@ _TOKEN_BYTES: Final = 8
 class Role(Enum):
     """Where a coordinator is."""
 
-    ASKING = "asking"
-    REFUSED = "refused"
+    ASKING = auto()
+    REFUSED = auto()
     """Another one serves."""
-    SERVING = "serving"
-    SUPERSEDED = "superseded"
+    SERVING = auto()
+    SUPERSEDED = auto()
     """Another one has taken over."""
 
 

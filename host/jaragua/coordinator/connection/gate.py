@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from jaragua.coordinator.connection.roster import Roster
-from jaragua.node.connection.lanes import Lane, Lanes, cbor_text, text_of
+from jaragua.node.connection.lanes import OTHERS, Lane, Lanes, cbor_text, text_of
 from jaragua.node.connection.sieve import Verdict
 from jaragua.wire.topics import TopicKind, build, pattern
 
@@ -29,8 +29,6 @@ _CLAIMS_TO_US: Final = Lane("claims to us", 50, 100)
 _CLAIMS: Final = Lane("claims", 10, 20)
 #: Answers that somebody waits for.
 _ANSWERS: Final = Lane("answers", 1000, 8192)
-#: All else, by topic where the topic is one of a few.
-_OTHERS: Final = Lane("others", 10, 20)
 
 _DEVICE: Final = cbor_text("device")
 _SECONDS_UNTIL_FORGOTTEN: Final = 10.0
@@ -65,7 +63,7 @@ class RoundsGate:
             return _CLAIMS_TO_US, b""
         if topic.startswith(self._reply) and any(question in head for question in self._questions):
             return _ANSWERS, b""
-        return _OTHERS, b""
+        return OTHERS, b""
 
     def _lane_of_update(self, topic: bytes, head: bytes) -> Lane:
         parts = topic.decode("ascii", "replace").split("/")
@@ -112,14 +110,15 @@ class PublicGate:
             return self._has_room_for_node(topic, now_s)
         if topic == self._claim:
             return self._lanes.has_room(_CLAIMS_TO_US if self._own_name in head else _CLAIMS, now_s)
-        return self._lanes.has_room(_OTHERS, now_s, key=topic if topic in self._few else None)
+        # By topic where the topic is one of a few.
+        return self._lanes.has_room(OTHERS, now_s, key=topic if topic in self._few else None)
 
     def _has_room_for_node(self, topic: bytes, now_s: float) -> bool:
         parts = topic.decode("ascii", "replace").split("/")
         if len(parts) == 8 and parts[5] == "up":
             return self._lanes.has_room(_UNASKED, now_s)
         if parts[-1] != "$state" or len(parts) not in (6, 8):
-            return self._lanes.has_room(_OTHERS, now_s)
+            return self._lanes.has_room(OTHERS, now_s)
         if not self._roster.knows(parts[4], parts[6] if len(parts) == 8 else ""):
             return self._lanes.has_room(_NEW_STATES, now_s)
         return self._lanes.has_room(_KNOWN_STATE, now_s, key=topic) and self._lanes.has_room(_KNOWN_STATES, now_s)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
+from jaragua.value import Value
 from jaragua.wire.messages import DeviceState, NodeState
 from jaragua.wire.rejections import LONGEST_TEXT, Reason, RejectedError
 
@@ -43,8 +44,7 @@ class Presence(Enum):
     AWAY = "away"
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Value):
     """A device's presence is now this. `again`: it was present before, and has connected anew without being lost."""
 
     device: str

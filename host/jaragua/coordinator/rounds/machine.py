@@ -17,6 +17,7 @@ from jaragua.coordinator.rounds import rules, validation
 from jaragua.coordinator.rounds.standing import Choice, Place, Standing
 from jaragua.coordinator.rounds.validation import Verdict
 from jaragua.store.records import Assignment
+from jaragua.value import Value
 from jaragua.wire.messages import UpdateHeader
 
 #: R8: attempts that a device has in a round before the round does without it.
@@ -31,8 +32,7 @@ _MOST_NAMES = 10
 Bases: TypeAlias = Sequence[bytes]
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(Value):
     """What stays the same in a run."""
 
     run: str
@@ -51,8 +51,7 @@ class Rules:
     """R13: the oldest start, in rounds, from which an update counts."""
 
 
-@dataclass(frozen=True)
-class ResumeState:
+class ResumeState(Value):
     """What the store knows of a run that is resumed; empty for a new one."""
 
     rounds_done: int = 0
@@ -69,8 +68,7 @@ class ResumeState:
     """R15: when the last round was closed."""
 
 
-@dataclass(frozen=True)
-class OpenRound:
+class OpenRound(Value):
     """Write a round and its first assignments down."""
 
     round_number: int
@@ -78,31 +76,27 @@ class OpenRound:
     assignments: tuple[Assignment, ...]
 
 
-@dataclass(frozen=True)
-class Announce:
+class Announce(Value):
     """Publish where the run stands."""
 
     round_number: int
     deadline_ms: int
 
 
-@dataclass(frozen=True)
-class Assign:
+class Assign(Value):
     """Write another assignment down."""
 
     assignment: Assignment
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Value):
     """Publish the train command of an assignment."""
 
     assignment: Assignment
     deadline_ms: int
 
 
-@dataclass(frozen=True)
-class Keep:
+class Keep(Value):
     """Write an accepted update down. taken_in: the round it counts in (R13)."""
 
     header: UpdateHeader
@@ -111,8 +105,7 @@ class Keep:
     taken_in: int
 
 
-@dataclass(frozen=True)
-class Acknowledge:
+class Acknowledge(Value):
     """Tell a node what became of its update."""
 
     node: str
@@ -120,15 +113,13 @@ class Acknowledge:
     verdict: Verdict
 
 
-@dataclass(frozen=True)
-class CloseRound:
+class CloseRound(Value):
     """Aggregate the stored updates of the round, then call `closed`."""
 
     round_number: int
 
 
-@dataclass(frozen=True)
-class GiveUp:
+class GiveUp(Value):
     """The run cannot go on by itself. missing: the devices that it waited for."""
 
     message: str

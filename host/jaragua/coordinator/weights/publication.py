@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
-from typing import overload
+from collections.abc import Callable, Collection
 
 from jaragua.coordinator.connection.fleet import Fleet
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.model_version import ModelVersion, ModelVersionMaker
+from jaragua.lazy_sequence import LazySequence
 from jaragua.store import Initialisation, RunRecord, Store, StoredVersion
 from jaragua.strategies import Vector
 
@@ -155,7 +155,7 @@ def _stored(start: ModelVersion, rounds_done: int) -> StoredVersion:
     return StoredVersion(rounds_done, start.sha256, start.blob, start.payload, start.total)
 
 
-class Hashes(Sequence[bytes]):
+class Hashes(LazySequence[bytes]):
     """Hashes that are computed when they are asked for: most updates are of the first form."""
 
     def __init__(self, first: bytes, *others: Callable[[], bytes]) -> None:
@@ -166,13 +166,6 @@ class Hashes(Sequence[bytes]):
     def __len__(self) -> int:
         return 1 + len(self._others)
 
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[bytes]: ...
-    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        return hashlib.sha256(self._others[index - 1]()).digest() if index else self._first
+    def item(self, place: int) -> bytes:
+        """The hash of the form at that place."""
+        return hashlib.sha256(self._others[place - 1]()).digest() if place else self._first

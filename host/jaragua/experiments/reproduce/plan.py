@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from importlib.resources import files
 from typing import Any, Final, Literal, TypeAlias, get_args
 
@@ -16,6 +16,7 @@ from jaragua.simulation.evaluation import pretraining
 from jaragua.simulation.models import model_for, model_named
 from jaragua.simulation.rounds.simulation import with_options
 from jaragua.strategies.registry import find
+from jaragua.value import Value
 from jaragua_compiler import plan as compiled
 from jaragua_compiler.planning.operators import ConvolutionPlan, WeightedPlan
 from jaragua_models import Model
@@ -30,8 +31,7 @@ Table: TypeAlias = Mapping[str, Any]
 _OF_A_ROW: Final = frozenset({"name", "strategy", "serial", "own_labels"})
 
 
-@dataclass(frozen=True)
-class TaskOfPlan:
+class TaskOfPlan(Value):
     """One section of the document."""
 
     name: str
@@ -42,8 +42,7 @@ class TaskOfPlan:
     """What else a reader of the section must know, in Markdown; or empty."""
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(Value):
     """One simulation under one seed. name: `task/row` or `task/row/purpose-value`, the same for all its seeds."""
 
     name: str
@@ -90,8 +89,7 @@ class Experiment:
         return 3 * (body + outputs * head.inputs * _positions(head))
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Value):
     """All experiments of a scale, in the order of the document."""
 
     scale: Scale

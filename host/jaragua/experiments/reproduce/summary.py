@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
@@ -14,13 +13,13 @@ from jaragua.experiments.reproduce.run import Found
 from jaragua.report.intervals import mean_interval
 from jaragua.simulation import Means
 from jaragua.strategies.registry import find
+from jaragua.value import Value
 
 #: The row that every other one is compared with.
 REFERENCE: Final = "TinyReptile"
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(Value):
     """Of one device. Instructions are 0 where nothing was counted, or no device does it."""
 
     ram_bytes: int
@@ -30,8 +29,7 @@ class Cost:
     adapt_instructions: int
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Value):
     """All seeds of an experiment: intervals are Student's over the seeds' means; bytes are means."""
 
     experiment: Experiment

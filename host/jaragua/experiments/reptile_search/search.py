@@ -21,7 +21,7 @@ Evaluate: TypeAlias = Callable[[Schedule, float, int], float]
 
 @dataclass(frozen=True)
 class Learned:
-    """An schedule at its best rate. points: one for each seed. at_edge: no rate beyond this one was tried."""
+    """A schedule at its best rate. points: one for each seed. at_edge: no rate beyond this one was tried."""
 
     schedule: Schedule
     rate: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Final
 
-from jaragua.node.connection.lanes import Lane, Lanes, cbor_text, text_of
+from jaragua.node.connection.lanes import OTHERS, Lane, Lanes, cbor_text, text_of
 from jaragua.node.connection.sieve import Verdict
 from jaragua.wire.topics import TopicKind, build, pattern
 
@@ -19,8 +19,6 @@ _STARTS: Final = Lane("starts", 20, 50)
 _RUN: Final = Lane("run", 20, 50)
 #: States of this node and its devices that another client published: each is put right.
 _STATES: Final = Lane("states", 5, 10)
-#: All else: enough to count it under its reason.
-_OTHERS: Final = Lane("others", 10, 20)
 
 _DEVICE, _RUN_KEY = cbor_text("device"), cbor_text("run")
 #: Topics below `node/<node>/` that have a share of their own.
@@ -62,7 +60,7 @@ class NodeGate:
         if topic.startswith(self._own) and topic.endswith(_STATE):
             return self._lanes.has_room(_STATES, now_s)
         kind = self._kind(topic, head)
-        return self._lanes.has_room(_OURS, now_s, key=kind) if kind else self._lanes.has_room(_OTHERS, now_s)
+        return self._lanes.has_room(_OURS, now_s, key=kind) if kind else self._lanes.has_room(OTHERS, now_s)
 
     def _kind(self, topic: bytes, head: bytes) -> bytes:
         """Of a message that may be meant for the node: what it is; else b""."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Final
 
 from jaragua.token_bucket import TokenBucket
+from jaragua.value import Value
 
 #: CBOR (RFC 8949, 3.1): a text of up to 23 bytes has its length in the head; one of up to 255 has it in the next byte.
 _TEXT: Final = 0x60
@@ -16,13 +16,17 @@ _TEXT_WITH_LENGTH: Final = 0x78
 _MOST_BUCKETS: Final = 8192
 
 
-@dataclass(frozen=True)
-class Lane:
+class Lane(Value):
     """A share of a receiver's time: so many messages a second, and so many at once after a quiet time."""
 
     name: str
+    """Unlike that of any other lane of the receiver."""
     a_second: float
     at_once: float
+
+
+#: What no gate has a share for: enough to count it under its reason.
+OTHERS: Final = Lane("others", a_second=10, at_once=20)
 
 
 class Lanes:

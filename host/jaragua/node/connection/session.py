@@ -22,7 +22,6 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, Final, NamedTuple, Protocol, cast
 
@@ -37,6 +36,7 @@ from jaragua.node.connection.sieved_socket import sieve_of
 from jaragua.node.connection.url import BrokerUrl
 from jaragua.node.program import ended
 from jaragua.reasons import reason_of
+from jaragua.value import Value
 
 LOGGER = logging.getLogger(__name__)
 # The client library's own words about a lost connection: this module says it better.
@@ -76,8 +76,7 @@ _MOST_WITHOUT_KEY = 256
 Payload = bytes | Callable[[int], bytes]
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(Value):
     """A message from the broker."""
 
     topic: str
@@ -88,16 +87,14 @@ class Incoming:
     """Sent because of a subscription, not because it was published now."""
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(Value):
     """Where and under which name the answer to a command is wanted (MQTT 5, request and response)."""
 
     topic: str
     correlation: bytes
 
 
-@dataclass(frozen=True)
-class _Outgoing:
+class _Outgoing(Value):
     topic: str
     payload: Payload
     retain: bool = False

@@ -7,7 +7,7 @@ that a gate does not admit is acknowledged and left out of the stream; protocol.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
+from enum import Enum, auto
 from typing import Final, NamedTuple, Protocol
 
 _PUBLISH: Final = 0x30
@@ -20,10 +20,10 @@ HEAD_BYTES: Final = 2048
 class Verdict(Enum):
     """What becomes of a message."""
 
-    READ = "read"
-    TOO_MUCH = "too much"
+    READ = auto()
+    TOO_MUCH = auto()
     """It is dropped and counted."""
-    READ_ELSEWHERE = "read elsewhere"
+    READ_ELSEWHERE = auto()
     """It comes on another connection, too."""
 
     @classmethod

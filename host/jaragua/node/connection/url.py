@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from jaragua.errors import BrokerError
+from jaragua.value import Value
 
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _FORM = "write it as mqtt://[user:password@]host[:port], or mqtts:// for TLS"
 
 
-@dataclass(frozen=True)
-class BrokerUrl:
+class BrokerUrl(Value):
     """A parsed broker address. The password is left out of `repr`, and of `public`."""
 
     host: str

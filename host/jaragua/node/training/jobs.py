@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from typing import Any
 
 from jaragua.node.outbox import OutboxEntry, UpdateKey
 from jaragua.node.training.proximal_decay import decayed, decayed_floats
@@ -71,11 +72,8 @@ async def adapt(trainer: Trainer, task_sampler: TaskSampler, command: AdaptComma
     rate = LearningRate.from_float(command.learning_rate)
     trained = await trainer.train(task_sampler.plan, task.support, rate, blob, dither_seed(command))
     after = await trainer.evaluate(task_sampler.plan, task.query, b"")
-    return AdaptResult(
-        run=command.run,
-        device=command.device,
-        trial=command.trial,
-        hash=command.hash,
+    return _answer(
+        command,
         ok=True,
         metric=task_sampler.metric,
         before=before.score(task_sampler.metric),
@@ -87,19 +85,11 @@ async def adapt(trainer: Trainer, task_sampler: TaskSampler, command: AdaptComma
 
 def refusal(command: AdaptCommand, metric: str, reason: str) -> AdaptResult:
     """The answer to an adapt command that could not be carried out."""
-    return AdaptResult(
-        run=command.run,
-        device=command.device,
-        trial=command.trial,
-        hash=command.hash,
-        ok=False,
-        reason=reason,
-        metric=metric,
-        before=0.0,
-        after=0.0,
-        queries=0,
-        instructions=0,
-    )
+    return _answer(command, ok=False, reason=reason, metric=metric, before=0.0, after=0.0, queries=0, instructions=0)
+
+
+def _answer(command: AdaptCommand, **figures: Any) -> AdaptResult:
+    return AdaptResult(run=command.run, device=command.device, trial=command.trial, hash=command.hash, **figures)
 
 
 def dither_seed(command: TrainCommand | AdaptCommand) -> int:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import Protocol
 
 from jaragua.errors import BrokerError, ProtocolError
+from jaragua.node.weights.shared_work import SharedWork
 from jaragua.wire.topics import TopicKind, build
 
 _CAPACITY = 8
@@ -31,17 +32,14 @@ class Blobs:
         self._fleet = fleet
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
         self._awaited: dict[bytes, asyncio.Future[bytes]] = {}
-        self._fetches: dict[bytes, asyncio.Task[bytes]] = {}
+        self._fetches = SharedWork()
 
     async def fetch(self, sha256: bytes, timeout_seconds: float = FETCH_SECONDS) -> bytes:
         """The blob with that hash. BrokerError: it did not come; ProtocolError: its topic holds something else."""
         kept = self.kept(sha256)
         if kept is not None:
             return kept
-        # Several devices ask for the same blob at once: one fetch serves them, and outlives any one of them.
-        if sha256 not in self._fetches:
-            self._fetches[sha256] = asyncio.create_task(self._fetch(sha256, timeout_seconds))
-        return await asyncio.shield(self._fetches[sha256])
+        return await self._fetches.result(sha256, lambda: self._fetch(sha256, timeout_seconds))
 
     def offer(self, sha256_hex: str, payload: bytes) -> None:
         """What came on a blob topic; an empty payload says that the blob was cleared."""
@@ -87,5 +85,5 @@ class Blobs:
                 "check that the coordinator runs and is connected to the same broker",
             ) from error
         finally:
-            del self._awaited[sha256], self._fetches[sha256]
+            del self._awaited[sha256]
             await self._subscriber.unsubscribe(topic)

@@ -9,6 +9,7 @@ import logging
 from jaragua.errors import BrokerError, ProtocolError
 from jaragua.node.weights import differences
 from jaragua.node.weights.blobs import FETCH_SECONDS, Blobs, Subscriber
+from jaragua.node.weights.shared_work import SharedWork
 from jaragua.wire.messages import ModelDelta, unpack_difference
 from jaragua.wire.topics import TopicKind, build
 from jaragua_compiler.errors import CompileError
@@ -28,8 +29,8 @@ class ModelFetcher:
         self._fleet = fleet
         self._blobs = blobs
         self._awaited: dict[str, asyncio.Future[bytes]] = {}
-        self._reading: dict[bytes, asyncio.Task[bytes]] = {}
-        self._making: dict[bytes, asyncio.Task[bytes]] = {}
+        self._reading = SharedWork()
+        self._making = SharedWork()
         self._totals: dict[bytes, int] = {}
         """For each cached start: bytes of all payloads up to it."""
 
@@ -38,10 +39,7 @@ class ModelFetcher:
         kept = self._blobs.kept(sha256)
         if kept is not None:
             return kept
-        # Several devices ask for the same start at once: one of them makes it for all.
-        if sha256 not in self._making:
-            self._making[sha256] = asyncio.create_task(self._made_or_fetched(sha256, plan))
-        return await asyncio.shield(self._making[sha256])
+        return await self._making.result(sha256, lambda: self._made_or_fetched(sha256, plan))
 
     def offer(self, sha256_hex: str, payload: bytes) -> None:
         """What came on the topic of a difference; an empty payload says that it was cleared."""
@@ -55,8 +53,6 @@ class ModelFetcher:
         except (BrokerError, ProtocolError, CompileError) as error:
             LOGGER.info("start %s… is fetched whole: %s", sha256.hex()[:12], error)
             made = None
-        finally:
-            del self._making[sha256]
         return await self._blobs.fetch(sha256) if made is None else made
 
     async def _made(self, sha256: bytes, plan: Plan) -> bytes | None:
@@ -64,7 +60,7 @@ class ModelFetcher:
         delta_history: _DeltaHistory = []
         wanted, read_bytes, left_bytes, blob = sha256, 0, 0, None
         while blob is None:
-            payload = await self._shared_payload(wanted)
+            payload = await self._read(wanted)
             header, data = unpack_difference(payload)
             read_bytes += len(payload)
             if not delta_history:
@@ -87,11 +83,9 @@ class ModelFetcher:
         self._totals[sha256] = total
         return total - known
 
-    async def _shared_payload(self, sha256: bytes) -> bytes:
+    async def _read(self, sha256: bytes) -> bytes:
         """Two starts that are made at once may follow from the same one: it is read once for both."""
-        if sha256 not in self._reading:
-            self._reading[sha256] = asyncio.create_task(self._payload(sha256))
-        return await asyncio.shield(self._reading[sha256])
+        return await self._reading.result(sha256, lambda: self._payload(sha256))
 
     async def _payload(self, sha256: bytes) -> bytes:
         waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -107,7 +101,7 @@ class ModelFetcher:
             finally:
                 await self._subscriber.unsubscribe(topic)
         finally:
-            del self._awaited[sha256.hex()], self._reading[sha256]
+            del self._awaited[sha256.hex()]
 
 
 def _check(sha256: bytes, blob: bytes) -> None:

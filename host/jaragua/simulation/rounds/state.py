@@ -11,12 +11,12 @@ import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jaragua.closing import Closing
 from jaragua.errors import StoreError
 from jaragua.models import is_file
 from jaragua.reasons import reason_of
@@ -90,7 +90,7 @@ class State:
         )
 
 
-class StateFolder:
+class StateFolder(Closing):
     """One simulation a folder, and one process. A kill or a power cut in a save leaves the one before."""
 
     def __init__(self, folder: Path, simulation: Simulation) -> None:
@@ -99,12 +99,7 @@ class StateFolder:
         self._path = folder / _FILE
         self._identity = json.dumps(simulation.identity() | {"version": _VERSION} | _data(simulation), sort_keys=True)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """Another process may have it."""
         os.close(self._lock)
 

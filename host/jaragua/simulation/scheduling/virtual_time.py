@@ -15,6 +15,7 @@ from typing import Final
 
 from jaragua.coordinator.rounds import rules
 from jaragua.simulation.settings import Buffered, Simulation, VirtualTime
+from jaragua.value import Value
 
 #: V1: of the work of a median device.
 TICKS_IN_A_UNIT: Final = 1_000_000
@@ -22,8 +23,7 @@ TICKS_IN_A_UNIT: Final = 1_000_000
 _BITS: Final = 52
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(Value):
     """An update that came. round_number: of the start that it was learned from; taken_in: the round open then."""
 
     ticks: int
@@ -38,8 +38,7 @@ class Arrival:
         return self.taken_in - self.round_number
 
 
-@dataclass(frozen=True)
-class VirtualRound:
+class VirtualRound(Value):
     """One round, from its opening to its end. given: who was given work when it opened, sorted."""
 
     number: int

@@ -10,11 +10,11 @@ events = link.poll(now_ms)                # whenever link.next_poll_ms() has com
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from jaragua.errors import ProtocolError
+from jaragua.value import Value
 from jaragua.wire.definitions import (
     HEALTH_PERIOD_MS,
     MAX_WINDOW,
@@ -42,51 +42,44 @@ class LinkPhase(Enum):
     LOST = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class SessionOpened:
+class SessionOpened(Value):
     """The board answered HELLO (L2.1)."""
 
     session: int
     hello: Hello
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEnded:
+class SessionEnded(Value):
     """The board does not know the session: it was restarted or gave up. HELLO is said again by itself. L2.3."""
 
     cause: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinkLost:
+class LinkLost(Value):
     """Nothing was answered for the timeouts of L3.3; `connect` tries again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Value):
     """The payload of a sequenced frame, once and in order."""
 
     frame_type: int
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(Value):
     """LOG (L3.6)."""
 
     level: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(Value):
     """EVENT (L3.6): one CBOR message, not checked yet."""
 
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Noise:
+class Noise(Value):
     """Text that is no frame, such as the line a board prints when it boots (L1.4)."""
 
     text: str
