@@ -78,7 +78,7 @@ random-networks: setup-test ## COUNT random networks (200): reference = native =
 	@$(BIN)/python tests/compiler/differential.py --count $(or $(COUNT),200) $(if $(SEED),--seed $(SEED))
 
 flood: setup-test ## RATE messages a second (10000) for SECONDS (60) at a coordinator and its nodes, ON=strangers|others|both|admitted|all
-	@$(BIN)/python tests/coordinator/flood.py --rate $(or $(RATE),10000) --seconds $(or $(SECONDS),60) --on $(or $(ON),all)
+	@PYTHONPATH=tests $(BIN)/python tests/coordinator/flood.py --rate $(or $(RATE),10000) --seconds $(or $(SECONDS),60) --on $(or $(ON),all)
 
 accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/results/accuracy.md (about 6 minutes)
 	@$(BIN)/python -m jaragua_bench.accuracy

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
+from fleet_bench import Headquarters, adapt_command, beside, digits_blob, run, settings, train_command, until
 
 import jaragua_models
 from jaragua.cli.main import run as run_command
@@ -105,10 +105,7 @@ def test_m9_a_start_in_float32_gives_an_update_in_float32(
     command = float_command(ways=5, shots=5, **changes)
 
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_litert_client(settings(broker.url, tmp_path), files())),
-        ):
+        async with beside(broker.url, run_litert_client(settings(broker.url, tmp_path), files())) as headquarters:
             assert (await headquarters.device_is("pi-1", "ready")).format == "f32"
             await headquarters.publish_blob(START)
             await headquarters.command("pi-1", "train", command)
@@ -133,10 +130,7 @@ def test_m11_training_that_leaves_the_finite_numbers_is_sent_with_figures_inside
     command = train_command(BLOB, start=hashlib.sha256(far).digest(), ways=5, shots=5)
 
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_litert_client(settings(broker.url, tmp_path), files())),
-        ):
+        async with beside(broker.url, run_litert_client(settings(broker.url, tmp_path), files())) as headquarters:
             await headquarters.publish_blob(far)
             await headquarters.command("pi-1", "train", command)
             header, update = await headquarters.update_number(1)
@@ -155,10 +149,7 @@ def test_m9_a_command_without_start_is_answered_with_a_blob(
     command = train_command(BLOB, ways=5, shots=5, **changes)
 
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_litert_client(settings(broker.url, tmp_path), files())),
-        ):
+        async with beside(broker.url, run_litert_client(settings(broker.url, tmp_path), files())) as headquarters:
             await headquarters.publish_blob(BLOB)
             await headquarters.command("pi-1", "train", command)
             header, update = await headquarters.update_number(1)
@@ -177,10 +168,7 @@ def test_m4_adaptation_helps(broker: Broker, tmp_path: Path, in_float32: bool) -
     start = {"start": hashlib.sha256(START).digest()} if in_float32 else {}
 
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_litert_client(settings(broker.url, tmp_path), files())),
-        ):
+        async with beside(broker.url, run_litert_client(settings(broker.url, tmp_path), files())) as headquarters:
             await headquarters.publish_blob(START if in_float32 else BLOB)
             result = await headquarters.ask("pi-1", adapt_command(BLOB, passes=8, **start))
             assert result.ok, result.reason
@@ -193,10 +181,7 @@ def test_m9_a_start_that_is_not_finite_is_refused_with_the_reason(broker: Broker
     bad = START[:-4] + np.float32(np.nan).tobytes()
 
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_litert_client(settings(broker.url, tmp_path), files())),
-        ):
+        async with beside(broker.url, run_litert_client(settings(broker.url, tmp_path), files())) as headquarters:
             await headquarters.publish_blob(bad)
             result = await headquarters.ask("pi-1", adapt_command(BLOB, start=hashlib.sha256(bad).digest()))
             assert not result.ok
@@ -207,10 +192,7 @@ def test_m9_a_start_that_is_not_finite_is_refused_with_the_reason(broker: Broker
 
 def test_m9_a_device_of_integers_takes_the_blob_whatever_start_says(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_client(settings(broker.url, tmp_path), NativeEngine)),
-        ):
+        async with beside(broker.url, run_client(settings(broker.url, tmp_path), NativeEngine)) as headquarters:
             assert (await headquarters.device_is("pi-1", "ready")).format is None
             await headquarters.publish_blob(BLOB)
             await headquarters.command("pi-1", "train", float_command())
@@ -222,10 +204,7 @@ def test_m9_a_device_of_integers_takes_the_blob_whatever_start_says(broker: Brok
 
 def test_a_run_without_a_training_file_leaves_the_device_out_until_there_is_one(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_litert_client(settings(broker.url, tmp_path), files())),
-        ):
+        async with beside(broker.url, run_litert_client(settings(broker.url, tmp_path), files())) as headquarters:
             await headquarters.device_is("pi-1", "ready")
             await headquarters.publish_run("presence")
             reason = (await headquarters.device_is("pi-1", "stale")).reason or ""

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
+from fleet_bench import Headquarters, adapt_command, beside, digits_blob, run, running, settings, train_command, until
 
+import jaragua_compiler as compiler
 import jaragua_models
 from jaragua.client.client import run_client
 from jaragua.client.engine_trainer import EngineTrainer
@@ -25,18 +26,7 @@ from jaragua.settings import step_settings_of
 from jaragua.wire.messages import TrainCommand, decode, unpack_update
 from jaragua.wire.topics import TopicKind
 from jaragua_broker import Broker
-from jaragua_compiler import (
-    LearningRate,
-    NativeEngine,
-    ReferenceEngine,
-    calibrate,
-    exponents,
-    initial_weights,
-    pack,
-    plan,
-    quantise_inputs,
-    quantise_targets,
-)
+from jaragua_compiler import LearningRate, NativeEngine, ReferenceEngine
 from jaragua_compiler.engines.replay_order import replay_order
 
 BLOB = digits_blob()
@@ -45,14 +35,14 @@ BLOB = digits_blob()
 def update_by_hand(model_name: str, blob: bytes, command: TrainCommand) -> tuple[bytes, int]:
     """The weights the reference has after the same samples, and how many it had right on the way."""
     model = jaragua_models.get(model_name)
-    layout = plan(model.network)
+    layout = compiler.plan(model.network)
     support = model.tasks.train_task(command.device, command.seed, command.ways, command.shots).support
-    inputs = quantise_inputs(layout, exponents(layout, blob), support.x)
-    targets = quantise_targets(layout, exponents(layout, blob), support.y)
+    inputs = compiler.quantise_inputs(layout, compiler.exponents(layout, blob), support.x)
+    targets = compiler.quantise_targets(layout, compiler.exponents(layout, blob), support.y)
     engine, rate = ReferenceEngine(layout), LearningRate.from_float(command.learning_rate)
     engine.load(blob)
     engine.set_seed(dither_seed(command))
-    engine.set_limits(step_limits(layout, exponents(layout, blob), step_settings_of(command)))
+    engine.set_limits(step_limits(layout, compiler.exponents(layout, blob), step_settings_of(command)))
     order = replay_order(len(inputs), command.passes, command.replay_buffer_size or 0)
     steps = [engine.train_step(inputs[index], targets[index], rate) for index in order]
     return engine.blob(), sum(step.correct for step in steps)
@@ -60,9 +50,9 @@ def update_by_hand(model_name: str, blob: bytes, command: TrainCommand) -> tuple
 
 def blob_of(model_name: str) -> bytes:
     model = jaragua_models.get(model_name)
-    layout = plan(model.network)
-    weights = initial_weights(model.network, 3)
-    return pack(layout, weights, calibrate(layout, weights, model.tasks.calibration()))
+    layout = compiler.plan(model.network)
+    weights = compiler.initial_weights(model.network, 3)
+    return compiler.pack(layout, weights, compiler.calibrate(layout, weights, model.tasks.calibration()))
 
 
 @contextlib.asynccontextmanager
@@ -94,10 +84,7 @@ def test_update_equals_the_reference_run_by_hand(broker: Broker, tmp_path: Path,
     command = train_command(BLOB, ways=5, shots=7, **changes)
 
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_client(settings(broker.url, tmp_path), NativeEngine)),
-        ):
+        async with beside(broker.url, run_client(settings(broker.url, tmp_path), NativeEngine)) as headquarters:
             await headquarters.publish_blob(BLOB)
             await headquarters.command("pi-1", "train", command)
             header, update = await headquarters.update_number(1)
@@ -137,10 +124,9 @@ def test_regression_update_equals_the_reference(broker: Broker, tmp_path: Path) 
     command = train_command(blob, ways=1, shots=10, learning_rate=0.01)
 
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_client(settings(broker.url, tmp_path, model="sine"), NativeEngine)),
-        ):
+        async with beside(
+            broker.url, run_client(settings(broker.url, tmp_path, model="sine"), NativeEngine)
+        ) as headquarters:
             await headquarters.publish_blob(blob)
             await headquarters.command("pi-1", "train", command)
             header, update = await headquarters.update_number(1)
@@ -155,10 +141,7 @@ def test_client_follows_the_model_of_the_run(broker: Broker, tmp_path: Path) -> 
     blob = blob_of("sine")
 
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_client(settings(broker.url, tmp_path), NativeEngine)),
-        ):
+        async with beside(broker.url, run_client(settings(broker.url, tmp_path), NativeEngine)) as headquarters:
             assert (await headquarters.device_is("pi-1", "ready")).model == "digits"
             await headquarters.publish_run("sine")
             await until(lambda: headquarters.device_states("pi-1")[-1].model == "sine")
@@ -172,10 +155,7 @@ def test_client_follows_the_model_of_the_run(broker: Broker, tmp_path: Path) -> 
 
 def test_adaptation_helps(broker: Broker, tmp_path: Path) -> None:
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_client(settings(broker.url, tmp_path), NativeEngine)),
-        ):
+        async with beside(broker.url, run_client(settings(broker.url, tmp_path), NativeEngine)) as headquarters:
             await headquarters.device_is("pi-1", "ready")
             await headquarters.publish_blob(BLOB)
             result = await headquarters.ask("pi-1", adapt_command(BLOB, passes=8))
@@ -189,9 +169,9 @@ def test_m5_nothing_but_known_messages_crosses_the_broker(broker: Broker, tmp_pa
     """Every payload is a message of the protocol, a blob, or JSON; and no sample of the task is inside any of them."""
     command = train_command(BLOB, ways=5, shots=5)
     model = jaragua_models.get("digits")
-    layout = plan(model.network)
+    layout = compiler.plan(model.network)
     support = model.tasks.train_task(command.device, command.seed, 5, 5).support
-    samples = quantise_inputs(layout, exponents(layout, BLOB), support.x)
+    samples = compiler.quantise_inputs(layout, compiler.exponents(layout, BLOB), support.x)
     raw = [sample.tobytes() for sample in samples] + [sample.tobytes() for sample in support.x]
 
     async def story() -> None:
@@ -259,10 +239,7 @@ def test_telemetry_comes_with_the_work_and_at_most_once_a_second(broker: Broker,
     from jaragua.wire.messages import Telemetry
 
     async def story() -> None:
-        async with (
-            Headquarters(broker.url) as headquarters,
-            running(run_client(settings(broker.url, tmp_path), NativeEngine)),
-        ):
+        async with beside(broker.url, run_client(settings(broker.url, tmp_path), NativeEngine)) as headquarters:
             await headquarters.device_is("pi-1", "ready")
             await headquarters.publish_blob(BLOB)
             for number in range(1, 9):

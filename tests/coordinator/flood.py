@@ -37,6 +37,7 @@ from jaragua.wire import messages
 from jaragua.wire.messages import DeviceState, HostClaim, HostState, NodeState, RunState, TrainCommand, UpdateHeader
 from jaragua_broker import Broker
 from jaragua_compiler import plan
+from mqtt_packets import publish
 
 FLEET = "flooded"
 NODES = ("pi-1", "pi-2")
@@ -72,20 +73,7 @@ url = "{url}"
 
 def publish_packet(topic: str, payload: bytes, number: int) -> bytes:
     """An MQTT 5 PUBLISH; every other one with QoS 1."""
-    qos = number % 2
-    identifier = struct.pack(">H", 1 + number % 0xFFFF) if qos else b""
-    name = topic.encode()
-    body = struct.pack(">H", len(name)) + name + identifier + b"\0" + payload
-    return bytes([0x30 | qos << 1]) + _length(len(body)) + body
-
-
-def _length(count: int) -> bytes:
-    encoded = b""
-    while True:
-        count, low = divmod(count, 128)
-        encoded += bytes([low | (0x80 if count else 0)])
-        if not count:
-            return encoded
+    return publish(topic.encode(), payload, qos=number % 2, number=1 + number % 0xFFFF)
 
 
 Messages = Iterator[tuple[str, bytes]]

@@ -12,19 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import jaragua_compiler as compiler
 import jaragua_models
-from jaragua_compiler import (
-    Exponents,
-    LearningRate,
-    NativeEngine,
-    calibrate,
-    initial_weights,
-    pack,
-    plan,
-    quantise_inputs,
-    quantise_targets,
-    unpack,
-)
+from jaragua_compiler import Exponents, LearningRate, NativeEngine
 from jaragua_models import Model, Samples, Task
 
 Layers = list[NDArray[np.float64]]
@@ -39,7 +29,7 @@ class Device:
     model: Model
 
     def __post_init__(self) -> None:
-        self.plan = plan(self.model.network)
+        self.plan = compiler.plan(self.model.network)
         self.engine = NativeEngine(self.plan)
         self.rate = LearningRate.from_float(self.model.defaults.learning_rate)
         self.typical = self.model.tasks.calibration()
@@ -47,13 +37,13 @@ class Device:
 
     def start(self, layers: Layers) -> bytes:
         weights = list(zip(layers[::2], layers[1::2], strict=True))
-        self.exponents = calibrate(self.plan, weights, self.typical)
-        blob = pack(self.plan, weights, self.exponents)
+        self.exponents = compiler.calibrate(self.plan, weights, self.typical)
+        blob = compiler.pack(self.plan, weights, self.exponents)
         self.engine.load(blob)
         return blob
 
     def layers(self, blob: bytes) -> Layers:
-        return [tensor for pair in unpack(self.plan, blob) for tensor in pair]
+        return [tensor for pair in compiler.unpack(self.plan, blob) for tensor in pair]
 
     def learn(self, samples: Samples) -> Layers:
         """Every sample once, one step each."""
@@ -62,8 +52,8 @@ class Device:
         return self.layers(self.engine.blob())
 
     def quantised(self, samples: Samples) -> list[tuple[NDArray[np.int16], NDArray[np.int16]]]:
-        x = quantise_inputs(self.plan, self.exponents, samples.x)
-        return list(zip(x, quantise_targets(self.plan, self.exponents, samples.y), strict=True))
+        x = compiler.quantise_inputs(self.plan, self.exponents, samples.x)
+        return list(zip(x, compiler.quantise_targets(self.plan, self.exponents, samples.y), strict=True))
 
     def score(self, samples: Samples) -> float:
         if self.model.metric == "accuracy":
@@ -79,7 +69,7 @@ class Device:
 
 
 def random_start(model: Model, seed: int) -> Layers:
-    return [tensor for pair in initial_weights(model.network, seed) for tensor in pair]
+    return [tensor for pair in compiler.initial_weights(model.network, seed) for tensor in pair]
 
 
 def meta_train(device: Device, rounds: int) -> Layers:

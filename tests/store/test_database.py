@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from databases import database_of_version
 from jaragua.errors import StoreError
 from jaragua.store import Assignment, Initialisation, RunRecord, Store, StoredUpdate, StoredVersion
 from jaragua.store.database import _SCHEMA
@@ -144,12 +145,8 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "run.sqlite"
-    database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version = 99")
-    database.close()
     with pytest.raises(StoreError, match="of version 99, this program reads version 4"):
-        Store(path)
+        Store(database_of_version(tmp_path / "run.sqlite", 99))
 
 
 def as_of_version_1(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from jaragua.cli.main import run
 from jaragua.errors import ConfigurationError, RunError
 from jaragua.settings import EvaluationSettings, TrainingSettings
 from jaragua.simulation import Buffered, device_names, simulate
-from jaragua.simulation.settings import Simulation
 from jaragua.strategies import ModelProperties, Settings, Strategy
 from jaragua.strategies.guarded import checked_aggregate
 from jaragua.strategies.registry import options_of, step_size_of, work_of
+from plain_simulation import PLAIN
 
 START = np.zeros(4)
 
@@ -145,18 +146,10 @@ def test_a_simulation_keeps_the_rounds_before_the_one_that_failed_and_goes_on_on
     module = f"fails_later_{bool(buffered)}".lower()
     (tmp_path / f"{module}.py").write_text(OWN)
     monkeypatch.syspath_prepend(tmp_path)
-    wanted = Simulation(
-        task="sine",
+    wanted = replace(
+        PLAIN,
         strategy=f"{module}:FailsLater",
-        engine="w16",
-        seed=3,
-        rounds=6,
-        clients=3,
         devices=device_names(4),
-        ways=1,
-        shots=8,
-        learning_rate=0.01,
-        alpha=1.0,
         evaluation=EvaluationSettings(tasks=2),
         buffered=buffered,
     )

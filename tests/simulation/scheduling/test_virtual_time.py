@@ -22,6 +22,7 @@ from jaragua.simulation import Buffered, Simulation, device_names
 from jaragua.simulation.scheduling.virtual_time import TICKS_IN_A_UNIT, Arrival, Durations, Tally, VirtualRound, course
 from jaragua.store.records import Assignment
 from jaragua.wire.messages import UpdateHeader
+from plain_simulation import PLAIN
 
 NODE = "gateway"
 
@@ -222,26 +223,11 @@ def fleets(draw: st.DrawFn) -> tuple[dict[str, Any], Buffered]:
     return changes, buffered
 
 
-PLAIN = Simulation(
-    task="sine",
-    strategy="tinyreptile",
-    engine="w16",
-    seed=3,
-    rounds=20,
-    clients=3,
-    devices=device_names(5),
-    ways=1,
-    shots=8,
-    learning_rate=0.01,
-    alpha=1.0,
-)
-
-
 @given(fleets())
 @rounds_of(max_examples=150, deadline=None)
 def test_r13_the_coordinator_takes_the_same_arrivals_in_the_same_rounds(fleet: tuple[dict[str, Any], Buffered]) -> None:
     changes, buffered = fleet
-    wanted = replace(PLAIN, buffered=buffered, **changes)
+    wanted = replace(PLAIN, rounds=20, buffered=buffered, **changes)
     coordinator, rounds = Coordinator(wanted), played(wanted)
     for arrival in arrivals_of(rounds):
         assert not coordinator.finished
