@@ -32,12 +32,12 @@ import aiomqtt
 import cbor2
 
 import jaragua_models
+from common.mqtt_packets import publish
 from jaragua.store import read_run
 from jaragua.wire import messages
 from jaragua.wire.messages import DeviceState, HostClaim, HostState, NodeState, RunState, TrainCommand, UpdateHeader
 from jaragua_broker import Broker
 from jaragua_compiler import plan
-from mqtt_packets import publish
 
 FLEET = "flooded"
 NODES = ("pi-1", "pi-2")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import jaragua_models
-from identity import IDENTITY
+from common.identity import IDENTITY
 from jaragua.errors import PortError
 from jaragua.gateway.board_trainer import BoardRequests
 from jaragua.serial.board import BoardEvent

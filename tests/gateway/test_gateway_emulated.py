@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
 
+from common.socket_ports import socket_port
 from images import built_image
 from jaragua.emulate.fleet import EmulatedFleet
 from jaragua.emulate.image import NATIVE, QEMU
@@ -28,7 +29,6 @@ from jaragua.wire.link.noise import Noise
 from jaragua.wire.messages import TrainCommand
 from jaragua_broker import Broker
 from jaragua_compiler import LearningRate, ReferenceEngine
-from socket_ports import socket_port
 
 BLOB = digits_blob()
 NAMES = ["left", "right"]

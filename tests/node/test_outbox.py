@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from databases import database_of_version
+from common.databases import database_of_version
 from jaragua.errors import StoreError
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 
 import jaragua_models
+from common.socket_ports import socket_port
 from jaragua.serial import Transport, open_transport, samples_of
 from jaragua.wire.definitions import FrameType
 from jaragua.wire.link.frames import DELIMITER, Frame, FrameError, Hello, Splitter, pack, unpack
@@ -30,7 +31,6 @@ from jaragua_compiler import (
     quantise_targets,
 )
 from jaragua_compiler import pack as pack_blob
-from socket_ports import socket_port
 
 
 @dataclass

@@ -39,13 +39,21 @@ async def until(condition: Callable[[], bool], timeout_s: float = 3 * GENEROUS_S
             await asyncio.sleep(0.01)
 
 
-@asynccontextmanager
-async def noisy_board(open_line: OpenLine, board: EmulatedBoard, seed: int, spoiled: float) -> AsyncIterator[Board]:
+OpenNoisy = Callable[[EmulatedBoard, float], AbstractAsyncContextManager[Board]]
+
+
+@pytest.fixture
+def open_noisy(open_line: OpenLine, seed: int) -> OpenNoisy:
     """A board behind a line that damages, drops and doubles so many bytes of each direction, as a fraction."""
-    async with open_line(board.url, seed) as line:
-        line.noise = Noise(line.rng, spoiled)
-        async with Board(line.url) as opened:
-            yield opened
+
+    @asynccontextmanager
+    async def opened(board: EmulatedBoard, spoiled: float) -> AsyncIterator[Board]:
+        async with open_line(board.url, seed) as line:
+            line.noise = Noise(line.rng, spoiled)
+            async with Board(line.url) as behind:
+                yield behind
+
+    return opened
 
 
 def test_l4_1_identify_says_what_the_board_is(emulated: EmulatedBoard, lesson: Lesson) -> None:
@@ -255,12 +263,12 @@ def test_l3_a_bad_line_gives_the_right_bits_all_the_same(
 
 
 def test_l3_8_one_percent_of_spoiled_bytes_gives_the_same_hash(
-    emulated: EmulatedBoard, lesson: Lesson, open_line: OpenLine, seed: int
+    emulated: EmulatedBoard, lesson: Lesson, open_noisy: OpenNoisy
 ) -> None:
     """A round of a fleet: upload, train, read back; bytes damaged, dropped and doubled in both directions."""
 
     async def main() -> None:
-        async with noisy_board(open_line, emulated, seed, 0.01) as board:
+        async with open_noisy(emulated, 0.01) as board:
             state = await board.train(board.new_job(), lesson.samples, lesson.rate, lesson.blob)
             update = await board.read_update(state)
             assert hashlib.sha256(update).digest() == hashlib.sha256(lesson.trained()[0]).digest()
@@ -270,10 +278,10 @@ def test_l3_8_one_percent_of_spoiled_bytes_gives_the_same_hash(
 
 
 def test_l3_8_two_percent_still_make_progress(
-    native_board: EmulatedBoard, lesson: Lesson, open_line: OpenLine, seed: int
+    native_board: EmulatedBoard, lesson: Lesson, open_noisy: OpenNoisy
 ) -> None:
     async def main() -> None:
-        async with noisy_board(open_line, native_board, seed, 0.02) as board:
+        async with open_noisy(native_board, 0.02) as board:
             upload = asyncio.create_task(board.upload(lesson.blob))
             await until(lambda: board.counters.delivered > 40 or upload.done(), 300)
             upload.cancel()

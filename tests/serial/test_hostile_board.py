@@ -14,7 +14,7 @@ from typing import Any
 import cbor2
 import pytest
 
-from identity import IDENTITY
+from common.identity import IDENTITY
 from jaragua.errors import JaraguaError
 from jaragua.monitor import lines
 from jaragua.serial import Board

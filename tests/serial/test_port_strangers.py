@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from identity import IDENTITY
+from common.identity import IDENTITY
+from common.socket_ports import Serve, socket_port
 from jaragua.errors import JaraguaError, ProtocolError, UsageError
 from jaragua.serial import Board, BoardSilent, BoardVersionError
 from jaragua.serial.conversation import Attempts
@@ -20,7 +21,6 @@ from jaragua.wire import messages
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
 from jaragua.wire.link.frames import Frame, Splitter, pack, unpack
 from jaragua.wire.messages import Identity
-from socket_ports import Serve, socket_port
 
 #: For what must end in silence.
 HASTY = Patience(greeting_s=0.3, silence_s=0.3, answer_s=60)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from common.plain_simulation import PLAIN
 from jaragua.settings import EvaluationSettings
 from jaragua.simulation import Simulation
-from plain_simulation import PLAIN
 
 Make = Callable[..., Simulation]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from databases import database_of_version
+from common.databases import database_of_version
 from jaragua.errors import StoreError
 from jaragua.store import Assignment, Initialisation, RunRecord, Store, StoredUpdate, StoredVersion
 from jaragua.store.database import _SCHEMA
@@ -124,7 +124,8 @@ with Store(sys.argv[1]) as store:
 def test_what_a_killed_writer_had_returned_from_is_there(store: Store, tmp_path: Path) -> None:
     """M2: an update may be acknowledged once `add_update` has returned."""
     script = KILLED_WRITER.replace("Store(sys.argv[1])", "Store(__import__('pathlib').Path(sys.argv[1]))")
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    rooms = (Path(__file__).parent, Path(__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, rooms))}
     with subprocess.Popen(
         [sys.executable, "-c", script, str(store.path)], stdout=subprocess.PIPE, text=True, env=environment
     ) as writer:

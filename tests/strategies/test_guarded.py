@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.plain_simulation import PLAIN
 from jaragua import strategies
 from jaragua.cli.main import run
 from jaragua.errors import ConfigurationError, RunError
@@ -19,7 +20,6 @@ from jaragua.simulation import Buffered, device_names, simulate
 from jaragua.strategies import ModelProperties, Settings, Strategy
 from jaragua.strategies.guarded import checked_aggregate
 from jaragua.strategies.registry import options_of, step_size_of, work_of
-from plain_simulation import PLAIN
 
 START = np.zeros(4)
 

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 
+from common.mqtt_packets import publish
 from jaragua.errors import ProtocolError
 from jaragua.node import intake
 from jaragua.node.connection.session import Incoming
@@ -31,7 +32,6 @@ from jaragua.node.weights import model_fetcher
 from jaragua.node.weights.blobs import Blobs
 from jaragua.wire.messages import AdaptCommand, Message, RunState, StopCommand, TrainCommand, UpdateAck, encode
 from jaragua_broker import Broker
-from mqtt_packets import publish
 
 BLOB = bench.digits_blob()
 #: Blobs that have the hash they are asked under, and of which only the first is one of the network.

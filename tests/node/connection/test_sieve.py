@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.mqtt_packets import publish
 from jaragua.node.connection.sieve import HEAD_BYTES, Sieve, Verdict
 from jaragua.node.connection.sieved_socket import SievedSocket
-from mqtt_packets import publish
 
 PINGRESP = b"\xd0\x00"
 

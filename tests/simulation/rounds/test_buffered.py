@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.command_lines import with_settings
 from jaragua.cli.main import run
 from jaragua.errors import ConfigurationError, StoreError
 from jaragua.simulation import Buffered, SimulationProgress, SimulationResult, device_names, simulate
@@ -137,16 +138,11 @@ SHORT = ("simulate", "--task", "sine", "--rounds", "4", "--clients", "4", "--eva
 
 
 def test_the_verb_says_what_the_clock_says(capsys: pytest.CaptureFixture[str]) -> None:
-    clock = (
-        "--set",
+    clock = with_settings(
         "round.buffer=2",
-        "--set",
         "round.max_staleness=3",
-        "--set",
         "round.staleness_exponent=1",
-        "--set",
         "simulation.slow_fraction=0.5",
-        "--set",
         "simulation.slow_factor=8",
     )
     assert run([*SHORT, *clock]) == 0

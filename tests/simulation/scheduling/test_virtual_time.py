@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import settings as rounds_of
 from hypothesis import strategies as st
 
+from common.plain_simulation import PLAIN
 from jaragua.coordinator.rounds import machine
 from jaragua.coordinator.rounds.machine import Action, ResumeState, RoundMachine, Rules
 from jaragua.coordinator.rounds.validation import Expected
@@ -22,7 +23,6 @@ from jaragua.simulation import Buffered, Simulation, device_names
 from jaragua.simulation.scheduling.virtual_time import TICKS_IN_A_UNIT, Arrival, Durations, Tally, VirtualRound, course
 from jaragua.store.records import Assignment
 from jaragua.wire.messages import UpdateHeader
-from plain_simulation import PLAIN
 
 NODE = "gateway"
 
