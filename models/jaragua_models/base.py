@@ -39,6 +39,10 @@ class Task:
 
     support: Samples
     query: Samples
+    device: str = ""
+    """Whose samples they are, of data that have owners."""
+    classes: tuple[str, ...] = ()
+    """What each label means, "" for one that the task lacks; () where classes have no names, or too many."""
 
 
 class TaskSource(Protocol):
@@ -126,6 +130,15 @@ class HasOwners(Protocol):
 
     def owners(self) -> int:
         """How many own training data; more devices than that share it. Raises: ModelError."""
+        ...
+
+
+@runtime_checkable
+class KnowsTrainingSamples(Protocol):
+    """What a task source with fixed labels may have besides: all that devices train on, in one set."""
+
+    def training_samples(self) -> Samples:
+        """All samples of all training devices, in any order; their labels are those of every task."""
         ...
 
 

@@ -16,7 +16,8 @@ from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import ConfigurationError, ToolError
 from jaragua.report.intervals import Interval, paired_interval
 from jaragua.report.pictures import NO_MATPLOTLIB, WITH_MATPLOTLIB
-from jaragua.simulation import CurvePoint, Means, RoundRecord, Simulation, SimulationResult, weights_file
+from jaragua.simulation import Comparison, CurvePoint, Means, RoundRecord, Simulation, SimulationResult, weights_file
+from jaragua.simulation.comparison.text import rows as comparison_rows
 from jaragua.simulation.models import model_for
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ class Result:
     def scores(self) -> tuple[float, ...]:
         """After adaptation, one for each held-out task: equal seeds have equal tasks, so results compare in pairs."""
         return self.outcome.scores
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """Simple methods on the same held-out tasks, with accuracies per class and device; None if not asked for."""
+        return self.outcome.comparison
 
     @property
     def history(self) -> tuple[RoundRecord, ...]:
@@ -155,6 +161,7 @@ class Result:
         return [
             ("before adapting", f"{self.metric} {self.before.mean:.4f} ± {self.before.ci95:.4f}"),
             ("after adapting", f"{self.metric} {self.after.mean:.4f} ± {self.after.ci95:.4f}, {outcome.tasks} tasks"),
+            *(comparison_rows(self.comparison) if self.comparison else ()),
             ("weights", f"{outcome.parameters}, {outcome.bytes_up} bytes up, {outcome.bytes_down} bytes down"),
             ("model", self.final_hash),
         ]

@@ -55,6 +55,7 @@ def simulate(
     start: StartWeights | None = None,
     workers: int | None = None,
     on_progress: OnProgress | None = None,
+    comparing: bool = True,
     **short: Unpack[ShortSettings],
 ) -> Result:
     """Train a fleet of devices on this machine, then evaluate what was learned on held-out tasks.
@@ -72,6 +73,7 @@ def simulate(
         workers: Threads that train. None: one for each core. The result does not depend on it.
         on_progress: Called after every round with a `SimulationProgress`: rounds_done, rounds, loss,
             client_tasks_per_second.
+        comparing: Whether simple methods answer the same held-out tasks, too (`Result.comparison`); takes seconds.
         **short: `rounds`, `clients` (devices of a round), `devices`, `seed`, `learning_rate`, `passes`, `ways`,
             `shots` and `eval_tasks` (of the evaluation), `engine` (`w16`, `w8` or `float32`).
 
@@ -89,7 +91,7 @@ def simulate(
         UserWarning: A setting that changes nothing here, data that no device has, or no C compiler (slow).
     """
     changes = _changes(strategy, settings or {}, short)
-    wanted = _wanted(run, changes)
+    wanted = _wanted(run, changes).changed(comparing=comparing)
     given = settings_in(changes) | ({"directory"} if directory is not None else set())
     for note in notes_on(given, wanted, PYTHON):
         warnings.warn(note, stacklevel=3)  # of the caller: `one_tree` stands between

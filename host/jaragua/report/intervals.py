@@ -32,6 +32,22 @@ def paired_interval(after: Sequence[float], before: Sequence[float], confidence:
     return mean_interval([a - b for a, b in zip(after, before, strict=True)], confidence)
 
 
+def clustered_interval(values: Sequence[float], clusters: Sequence[str], confidence: float = 0.95) -> Interval | None:
+    """The interval of the mean of values that are alike within a cluster (tasks of one device); None for one cluster.
+
+    The variance is that of the clusters' sums of deviations, times G / (G - 1) for G clusters, and Student's quantile
+    has G - 1 degrees of freedom. With one value in each cluster it is `mean_interval`.
+    """
+    mean, sums = fmean(values), dict.fromkeys(clusters, 0.0)
+    if len(sums) < 2:
+        return None
+    for value, cluster in zip(values, clusters, strict=True):
+        sums[cluster] += value - mean
+    variance = len(sums) / (len(sums) - 1) * sum(one * one for one in sums.values()) / len(values) ** 2
+    half = student_quantile(0.5 + confidence / 2, len(sums) - 1) * math.sqrt(variance)
+    return Interval(mean, mean - half, mean + half, len(sums))
+
+
 def student_quantile(probability: float, freedom: int) -> float:
     """Quantile of Student's t for a probability of 0.5 or more.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from jaragua.errors import ConfigurationError
 from jaragua.settings import (
@@ -19,12 +19,15 @@ from jaragua.settings import (
 from jaragua.strategies import Vector
 from jaragua.value import Value
 
+if TYPE_CHECKING:
+    from jaragua.simulation.comparison.figures import Comparison
+
 EngineName: TypeAlias = Literal["w16", "w8", "float32"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
 #: Fields of a simulation that nothing of what is learned depends on.
-_NOT_LEARNED_WITH = frozenset({"evaluation", "curve_tasks", "config"})
+_NOT_LEARNED_WITH = frozenset({"evaluation", "curve_tasks", "comparing", "config"})
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Simulation(AggregationSettings, TrainingSettings):
     """Rounds after which the weights are kept, to be evaluated at the end: a learning curve."""
     curve_tasks: int = 100
     """Held-out tasks for each point of that curve."""
+    comparing: bool = field(default=False, compare=False)
+    """Whether simple methods answer the same held-out tasks, too (comparison/)."""
     buffered: Buffered | None = None
     """None: every round waits for its own devices."""
     config: RunConfig | None = field(default=None, compare=False, repr=False)
@@ -200,6 +205,8 @@ class SimulationResult(Value):
     """For tasks that know their queries as they come (`NaturalTasks`)."""
     time: VirtualTime | None = None
     """With a buffer."""
+    comparison: Comparison | None = field(default=None, repr=False)
+    """With simple methods on the same tasks, if it was asked for."""
     history: tuple[RoundRecord, ...] = field(default=(), repr=False, compare=False)
     """Its rounds; without a folder that has them, those of this process."""
 

@@ -35,6 +35,14 @@ def shuffled(random: np.random.Generator, by_label: Sequence[Rows]) -> Drawn:
     return Drawn(np.concatenate(list(by_label))[order], labels[order])
 
 
+def class_names(drawn: Drawn, names: Sequence[str]) -> tuple[str, ...]:
+    """What each label of a set of samples means, "" for one that no sample has. names: of the class of each sample."""
+    found = [""] * (int(drawn.labels.max(initial=-1)) + 1)
+    for label, name in zip(drawn.labels.tolist(), names, strict=True):
+        found[label] = str(name)
+    return tuple(found)
+
+
 def spread(total: int, parts: int) -> list[int]:
     """`total` in `parts` whole numbers that differ by one at most."""
     return [total // parts + (part < total % parts) for part in range(parts)]

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from jaragua_models.base import Features, Samples, Task
-from jaragua_models.data.drawing import Drawn, Rows
+from jaragua_models.data.drawing import Drawn, Rows, class_names
 from jaragua_models.digits import images
 from jaragua_models.errors import DataError
 from jaragua_models.randomness import generator_for, number_for
@@ -105,7 +105,8 @@ def _shuffled(random: np.random.Generator, naming: Naming, rows: Mapping[int, Ro
 
 def _task(drawn: tuple[Drawn, Drawn]) -> Task:
     support, query = drawn
-    return Task(_samples(support), _samples(query))
+    names = class_names(support, [str(digit) for digit in images.load().digits[support.rows]])
+    return Task(_samples(support), _samples(query), classes=names)
 
 
 def _samples(drawn: Drawn) -> Samples:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaragua_models.base import Features, Samples, Task
-from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
+from jaragua_models.data.drawing import Drawn, Rows, check_counts, class_names, draw, spread
 from jaragua_models.errors import DataError
 from jaragua_models.keywords import clips
 from jaragua_models.keywords.features import EXPONENT
@@ -140,7 +140,9 @@ def _drawn_to_train(device: str, seed: int, ways: int, shots: int) -> tuple[Draw
 
 def _task(drawn: tuple[Drawn, Drawn]) -> Task:
     support, query = drawn
-    return Task(_samples(support), _samples(query))
+    data = clips.load()
+    names = class_names(support, [clips.WORDS[word] for word in data.words[support.rows]])
+    return Task(_samples(support), _samples(query), str(data.speakers[support.rows[0]]), names)
 
 
 def _samples(drawn: Drawn) -> Samples:

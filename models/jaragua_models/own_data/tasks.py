@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua_models.base import Features, Samples, Task
-from jaragua_models.data.drawing import Drawn, Rows, check_counts, draw, spread
+from jaragua_models.data.drawing import Drawn, Rows, check_counts, class_names, draw, spread
 from jaragua_models.errors import DataError
 from jaragua_models.own_data.description import Naming
 from jaragua_models.own_data.samples import Table, counted
@@ -63,6 +63,11 @@ class DeviceTasks:
     def owners(self) -> int:
         """The devices of the data that train."""
         return len(self._training())
+
+    def training_samples(self) -> Samples:
+        """Those of the training devices, by the numbers of their classes."""
+        rows = np.flatnonzero(~np.isin(self.table.devices, self.held_out))
+        return Samples(self.table.x[rows], self.table.labels[rows])
 
     def calibration(self) -> Features:
         """Samples of the training devices, evenly spread over them."""
@@ -190,7 +195,9 @@ def _standardised(x: NDArray[np.floating], training: Rows) -> Features:
 
 def _task(table: Table, drawn: tuple[Drawn, Drawn]) -> Task:
     support, query = (Samples(table.x[part.rows], part.labels) for part in drawn)
-    return Task(support, query)
+    rows = drawn[0].rows
+    classes = class_names(drawn[0], [table.classes[label] for label in table.labels[rows]])
+    return Task(support, query, str(table.devices[rows[0]]) if len(rows) else "", classes)
 
 
 def _some(x: Features, rows: Rows) -> Features:

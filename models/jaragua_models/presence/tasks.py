@@ -51,7 +51,7 @@ class PresenceTasks:
         _check_rows(pools, shots + TRAINING_QUERIES)
         node = self._own_node(device)
         support, query = draw(random, pools, shots, [TRAINING_QUERIES] * ways)
-        return Task(_samples(node, support), _samples(node, query))
+        return Task(_samples(node, support), _samples(node, query), node, self._classes())
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A node on later days: support from before SUPPORT_END, queries from after QUERY_START."""
@@ -60,7 +60,7 @@ class PresenceTasks:
     def natural_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """The support set of that held-out task, and all query rows of its node as they came."""
         node, task = self._held_out(seed, ways, shots, queries)
-        return Task(task.support, self.natural(node))
+        return Task(task.support, self.natural(node), node, self._classes())
 
     def _held_out(self, seed: int, ways: int, shots: int, queries: int) -> tuple[str, Task]:
         """The node, and its task."""
@@ -79,7 +79,7 @@ class PresenceTasks:
             random, [rows if label in share else rows[:0] for label, rows in enumerate(before)], shots, [0] * ways
         )
         _, query = draw(random, after, 0, [share.get(label, 0) for label in range(ways)])
-        return node, Task(_samples(node, support), _samples(node, query))
+        return node, Task(_samples(node, support), _samples(node, query), node, self._classes())
 
     def natural(self, node: str) -> Samples:
         """All held-out query rows of a node, in order of time, as unbalanced as they are."""
@@ -89,6 +89,12 @@ class PresenceTasks:
     def owners(self) -> int:
         """The nodes that train."""
         return len(self._training_nodes())
+
+    def training_samples(self) -> Samples:
+        """All training rows of all nodes that train."""
+        rows = readings.load().rows(None, readings.TRAINING_END)
+        parts = [_samples(node, Drawn(rows, self._labels(rows))) for node in self._training_nodes()]
+        return Samples(np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts]))
 
     def calibration(self) -> Features:
         """All training rows of all nodes that train."""
@@ -101,6 +107,9 @@ class PresenceTasks:
 
     def _own_node(self, device: str) -> str:
         return own_of(device, self._training_nodes(), "presence", "node")
+
+    def _classes(self) -> tuple[str, ...]:
+        return ("empty", "occupied") if self.label == "presence" else tuple(f"{count} people" for count in range(4))
 
     def _labels(self, rows: Rows) -> Rows:
         people = readings.load().people[rows]

@@ -19,7 +19,7 @@ from jaragua.cli.main import run
 from jaragua.simulation import ENGINES
 from limits import GENEROUS_S
 
-SHORT = ("--rounds", "2", "--clients", "2", "--eval-tasks", "3", "--json")
+SHORT = ("--rounds", "2", "--clients", "2", "--eval-tasks", "3", "--no-comparison", "--json")
 TASKS = ("sine", "digits", "keywords", "omniglot-cnn", "presence")
 DEADLINE_S = GENEROUS_S
 

@@ -40,6 +40,7 @@ OPTIONS: Final = (
     Option("save_every", float, "Seconds between two saves in that folder.", 10.0, least=0),
     Option("start", Path, "First weights: a file of --save, or a run's."),
     Option("save", Path, "File for what is learned (safetensors), which `jaragua compile` takes, too."),
+    Option("no_comparison", bool, "Leave out the simple methods on the same held-out tasks.", False),
     Option("json", bool, "Print the result as one JSON document.", False),
 )
 
@@ -58,7 +59,7 @@ def simulate(given: Given) -> None:
 
     changed = changes(given, SETTINGS, given["set_"] or [])
     config = _configuration(given, changed)
-    wanted = simulation_of(config)
+    wanted = simulation_of(config).changed(comparing=not given["no_comparison"])
     folder = given["directory"] or _folder_of(given["run"], config)
     for note in notes.notes_on(_asked(given, changed), wanted, notes.COMMAND_LINE):
         output.say(f"note: {note}")
@@ -140,6 +141,8 @@ def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
         "bytes_down": result.bytes_down,
         "excluded": result.excluded,
         "curve": [asdict(point) for point in result.curve],
+        "scores": list(result.scores),
+        "comparison": result.comparison.as_json() if result.comparison else None,
     } | (_clock(wanted.buffered, result.time) if wanted.buffered and result.time else {})
 
 
@@ -153,6 +156,8 @@ def _clock(buffered: Buffered, time: VirtualTime) -> dict[str, object]:
 
 
 def _print(wanted: Simulation, result: SimulationResult, folder: Path | None) -> None:
+    from jaragua.simulation.comparison.text import lines
+
     name = result.metric
     devices = f"{wanted.clients} of {len(wanted.devices)} devices"
     output.show(f"{_shown(wanted.task)}: {result.rounds} rounds of {wanted.strategy}, {devices}")
@@ -160,6 +165,9 @@ def _print(wanted: Simulation, result: SimulationResult, folder: Path | None) ->
     output.show(
         f"  after adapting   {name} {result.after.mean:.4f} ± {result.after.ci95:.4f}, {result.tasks} held-out tasks"
     )
+    if result.comparison:
+        for line in lines(result.comparison):
+            output.show(f"  {line}")
     for point in result.curve:
         before, after = point.before, point.after
         output.show(

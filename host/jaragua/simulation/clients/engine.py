@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Protocol, Self
 
 import numpy as np
@@ -55,10 +56,19 @@ class Trained:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One figure for each task, float64 [tasks], in the metric of the model."""
+    """One figure for each task, float64 [tasks], in the metric of the model.
+
+    answers: int64 [query samples of all tasks], the first largest output after adaptation: of a classifier its class.
+    """
 
     before: NDArray[np.float64]
     after: NDArray[np.float64]
+    answers: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+def joined_evaluations(parts: Sequence[Evaluation]) -> Evaluation:
+    """Several evaluations as one, in their order."""
+    return Evaluation(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Evaluation)))
 
 
 class Closing:

@@ -31,6 +31,7 @@ _WORTH_A_THREAD: Final = 1_000_000
 
 Floats = NDArray[np.float32]
 Figures = NDArray[np.float64]
+Answers = NDArray[np.int32]
 
 
 class _Samples(ctypes.Structure):
@@ -106,14 +107,15 @@ class FloatFleet(Closing):
         work, support = in_one_pass(work, support)
         wanted = _work(work, asked_of(support, self._samples))
 
-        def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures]:
+        def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures, Answers]:
             return self._adapt_part(copy, start, wanted, *share)
 
         count = self._threads_for(support, work.passes)
         results = self._workers.run(one, list(zip(support.shares(count), query.shares(count), strict=True)))
         before, after = (np.concatenate([result[side] for result in results]) for side in (0, 1))
         column = 0 if self._model.metric == "accuracy" else 1
-        return Evaluation(before[:, column] / query.counts, after[:, column] / query.counts)
+        answers = np.concatenate([result[2] for result in results]).astype(np.int64)
+        return Evaluation(before[:, column] / query.counts, after[:, column] / query.counts, answers)
 
     def _train_part(self, copy: ctypes.CDLL, start: bytes, work: _Work, share: Batch) -> tuple[Floats, Figures]:
         samples, memory = _Arrays(share, self._model.network), _EngineMemory(self._table, start)
@@ -125,13 +127,15 @@ class FloatFleet(Closing):
 
     def _adapt_part(
         self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
-    ) -> tuple[Figures, Figures]:
+    ) -> tuple[Figures, Figures, Answers]:
         learnt, asked = (_Arrays(batch, self._model.network) for batch in (support, query))
         memory = _EngineMemory(self._table, start)
         before, after = np.zeros((len(support), 2)), np.zeros((len(support), 2))
+        answers = np.zeros(len(query.x), np.int32)
         structures = (self._table.head, memory.structure, work, learnt.structure, asked.structure)
-        copy.jrg_float_adapt(*map(ctypes.byref, structures), before.ctypes.data, after.ctypes.data)
-        return before, after
+        results = (before.ctypes.data, after.ctypes.data, answers.ctypes.data)
+        copy.jrg_float_adapt(*map(ctypes.byref, structures), *results)
+        return before, after, answers
 
     def _threads_for(self, batch: Batch, passes: int) -> int:
         steps = int(batch.counts.sum()) * passes
@@ -149,5 +153,5 @@ def _work(work: ClientWork, samples: int) -> _Work:
 def _declare(copy: ctypes.CDLL) -> None:
     pointer = ctypes.c_void_p
     copy.jrg_float_train.argtypes = [pointer] * 6
-    copy.jrg_float_adapt.argtypes = [pointer] * 7
+    copy.jrg_float_adapt.argtypes = [pointer] * 8
     copy.jrg_float_train.restype = copy.jrg_float_adapt.restype = None

@@ -45,6 +45,9 @@ _WIDEST: Final = 15
 _FINITE: Final = sys.float_info.max
 
 
+Answers = NDArray[np.int32]
+
+
 class _Limits(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_uint32) for name in StepLimits._fields)
 
@@ -128,14 +131,18 @@ class IntegerFleet(Closing):
         work, support = in_one_pass(work, support)
         wanted = self._work(start, work, support)
 
-        def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures]:
+        def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures, Answers]:
             return self._adapt_part(copy, start, wanted, *share)
 
         count = self._threads_for(support, wanted.passes)
         results = self._workers_for(work).run(one, list(zip(support.shares(count), query.shares(count), strict=True)))
         before, after = (np.concatenate([result[side] for result in results]) for side in (0, 1))
         unit = loss_unit(self._plan, start)
-        return Evaluation(*(scores(self._model, unit, figures, query.counts) for figures in (before, after)))
+        return Evaluation(
+            scores(self._model, unit, before, query.counts),
+            scores(self._model, unit, after, query.counts),
+            np.concatenate([result[2] for result in results]).astype(np.int64),
+        )
 
     # ---- C ----
 
@@ -177,15 +184,14 @@ class IntegerFleet(Closing):
 
     def _adapt_part(
         self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
-    ) -> tuple[Figures, Figures]:
+    ) -> tuple[Figures, Figures, Answers]:
         learnt, asked = self._quantised(start, support), self._quantised(start, query)
         before, after = np.zeros(len(support), FIGURES), np.zeros(len(support), FIGURES)
+        answers = np.zeros(len(query.x), np.int32)
         structures = learnt.structure(), asked.structure()
-        status = copy.jrg_integer_adapt(
-            ctypes.byref(work), start, *map(ctypes.byref, structures), before.ctypes.data, after.ctypes.data
-        )
-        _require_good(status)
-        return before, after
+        results = (before.ctypes.data, after.ctypes.data, answers.ctypes.data)
+        _require_good(copy.jrg_integer_adapt(ctypes.byref(work), start, *map(ctypes.byref, structures), *results))
+        return before, after, answers
 
     def _work(self, start: bytes, work: ClientWork, batch: Batch) -> _Work:
         rate = _rate(work.learning_rate)
@@ -252,7 +258,7 @@ def _build(plan: Plan, cache: Path) -> Path:
 def _declare(copy: ctypes.CDLL) -> None:
     pointer = ctypes.c_void_p
     copy.jrg_integer_train.argtypes = [pointer, ctypes.c_char_p, pointer, pointer, pointer]
-    copy.jrg_integer_adapt.argtypes = [pointer, ctypes.c_char_p, pointer, pointer, pointer, pointer]
+    copy.jrg_integer_adapt.argtypes = [pointer, ctypes.c_char_p, *[pointer] * 5]
 
 
 def _require_good(status: int) -> None:

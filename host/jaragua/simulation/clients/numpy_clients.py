@@ -78,14 +78,18 @@ class ReferenceFleet(Closing):
         """Before and after adaptation, each device on its own query samples."""
         work, support = in_one_pass(work, support)
         before, after, unused = (np.zeros(len(support), FIGURES) for _ in range(3))
+        answers: list[int] = []
         proximal_decay = work.proximal_decay(asked_of(support, self._samples))
         for row, (learnt, asked) in enumerate(zip(_devices(support), _devices(query), strict=True)):
             engine = self._engines[False]
             engine.load(start)
             self._evaluate(engine, start, asked, before[row])
-            self._evaluate(self._learn(start, work, proximal_decay, learnt, unused[row]), start, asked, after[row])
+            adapted = self._learn(start, work, proximal_decay, learnt, unused[row])
+            self._evaluate(adapted, start, asked, after[row])
+            answers += [int(adapted.forward(x).argmax()) for x, _ in self._quantised(start, asked)]
         unit = loss_unit(self._codec.plan, start)
-        return Evaluation(*(scores(self._model, unit, figures, query.counts) for figures in (before, after)))
+        one, other = (scores(self._model, unit, figures, query.counts) for figures in (before, after))
+        return Evaluation(one, other, np.array(answers, np.int64))
 
     def _learn(
         self, start: bytes, work: ClientWork, proximal_decay: int, one: Batch, figures: np.void
@@ -157,11 +161,13 @@ class NumpyFloatFleet(Closing):
         """Before and after adaptation, each device on its own query samples."""
         work, support = in_one_pass(work, support)
         begun, kept = self.numbers(start), work.kept_after_a_pass(asked_of(support, self._samples))
-        found = np.empty((2, len(support)))
+        found, answers = np.empty((2, len(support))), np.zeros(0, np.int64)
         for row, (learnt, asked) in enumerate(zip(_devices(support), _devices(query), strict=True)):
             found[0, row] = self._score(begun, asked)
-            found[1, row] = self._score(self._learn(begun, work, kept, learnt)[0], asked)
-        return Evaluation(found[0], found[1])
+            adapted = self._learn(begun, work, kept, learnt)[0]
+            found[1, row] = self._score(adapted, asked)
+            answers = np.append(answers, self._engine(adapted).forward(asked.x).argmax(axis=1))
+        return Evaluation(found[0], found[1], answers)
 
     def _learn(self, begun: Vector, work: ClientWork, kept: float, one: Batch) -> tuple[Vector, float]:
         """Weights in float64 after one device's work, and the sum of the losses it saw."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from jaragua.errors import ToolError
-from jaragua.simulation.clients.engine import Closing, Evaluation, Trained, VirtualFleet
+from jaragua.simulation.clients.engine import Closing, Evaluation, Trained, VirtualFleet, joined_evaluations
 from jaragua.simulation.clients.samples import Batch
 from jaragua.strategies import ClientWork, Vector
 
@@ -59,8 +59,7 @@ class RayFleet(Closing):
         count = len(self._workers)
         shares = list(zip(support.shares(count), query.shares(count), strict=True))
         found: list[Evaluation] = self._all("adapt", start, work, shares)
-        before, after = (np.concatenate([getattr(one, side) for one in found]) for side in ("before", "after"))
-        return Evaluation(before, after)
+        return joined_evaluations(found)
 
     def _all(self, verb: str, start: bytes, work: ClientWork, shares: list[Any]) -> Any:
         workers = zip(self._workers, shares, strict=False)

@@ -14,13 +14,13 @@ from jaragua.errors import ConfigurationError, DataError, RunError
 from jaragua.models import is_file
 from jaragua.report.intervals import mean_interval
 from jaragua.settings import training_of
-from jaragua.simulation.clients.engine import Evaluation, VirtualFleet
+from jaragua.simulation.clients.engine import Evaluation, VirtualFleet, joined_evaluations
 from jaragua.simulation.clients.samples import Batch, joined
 from jaragua.simulation.models import model_named
 from jaragua.simulation.settings import CurvePoint, Means, Natural, Simulation
 from jaragua.strategies import ClientWork, Vector
 from jaragua.strategies.base import check_work
-from jaragua_models import NaturalTasks, Samples
+from jaragua_models import NaturalTasks, Samples, Task
 
 #: Tasks that are in memory at once.
 _TASKS_AT_ONCE: Final = 100
@@ -44,13 +44,18 @@ def held_out(simulation: Simulation) -> Iterator[HeldOut]:
 
 def held_out_tasks(simulation: Simulation, seeds: range) -> HeldOut:
     """The tasks of these seeds."""
+    tasks = drawn_tasks(simulation, seeds)
+    return HeldOut(joined([task.support for task in tasks], seeds), joined([task.query for task in tasks], seeds))
+
+
+def drawn_tasks(simulation: Simulation, seeds: range) -> list[Task]:
+    """The same, one by one. Raises: DataError."""
     source = model_named(simulation.task).tasks
     shots = simulation.evaluation.shots or simulation.shots
     try:
-        tasks = [source.held_out_task(seed, simulation.ways, shots, simulation.evaluation.queries) for seed in seeds]
+        return [source.held_out_task(seed, simulation.ways, shots, simulation.evaluation.queries) for seed in seeds]
     except jaragua_models.ModelError as error:
         raise DataError(error.message, error.hint) from error
-    return HeldOut(joined([task.support for task in tasks], seeds), joined([task.query for task in tasks], seeds))
 
 
 def check(simulation: Simulation) -> None:
@@ -66,7 +71,7 @@ def check(simulation: Simulation) -> None:
         )
         raise ConfigurationError(message, "leave one of the two out")
     try:
-        check_work(_adaptation(simulation))
+        check_work(adaptation(simulation))
     except ConfigurationError as error:
         raise ConfigurationError(f"evaluation.{error.message}", error.hint) from error
     for tried in held_out(simulation if is_file(simulation.task) else simulation.changed({"tasks": 1})):
@@ -75,13 +80,13 @@ def check(simulation: Simulation) -> None:
 
 def evaluate(simulation: Simulation, fleet: VirtualFleet, vector: Vector) -> Evaluation:
     """All held-out tasks from one start, adapted as a new device does."""
-    start, work = fleet.start(vector), _adaptation(simulation)
+    start, work = fleet.start(vector), adaptation(simulation)
     return _together([fleet.adapt(start, work, tasks.support, tasks.query) for tasks in held_out(simulation)])
 
 
 def evaluate_starts(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[Vector]) -> Evaluation:
     """Every held-out task from a start of its own."""
-    work, found = _adaptation(simulation), []
+    work, found = adaptation(simulation), []
     for number, vector in zip(range(simulation.evaluation.tasks), vectors, strict=False):
         tasks = held_out_tasks(simulation, range(number, number + 1))
         found.append(fleet.adapt(fleet.start(vector), work, tasks.support, tasks.query))
@@ -97,7 +102,7 @@ def evaluate_natural(simulation: Simulation, fleet: VirtualFleet, vectors: Itera
     source = model.tasks
     if not isinstance(source, NaturalTasks) or model.network.outputs != 2:
         return None
-    work, shots = _adaptation(simulation), simulation.evaluation.shots or simulation.shots
+    work, shots = adaptation(simulation), simulation.evaluation.shots or simulation.shots
     figures = []
     for seed, vector in zip(range(min(simulation.evaluation.tasks, NATURAL_TASKS)), vectors, strict=False):
         task = source.natural_task(seed, simulation.ways, shots, simulation.evaluation.queries)
@@ -135,7 +140,8 @@ def means(values: NDArray[np.float64]) -> Means:
     return Means(interval.mean, interval.high - interval.mean)
 
 
-def _adaptation(simulation: Simulation) -> ClientWork:
+def adaptation(simulation: Simulation) -> ClientWork:
+    """What a new device does with its support set."""
     asked = simulation.evaluation.learning_rate
     rate = simulation.learning_rate if asked is None else asked
     held_out = simulation.evaluation
@@ -144,10 +150,11 @@ def _adaptation(simulation: Simulation) -> ClientWork:
 
 
 def _together(parts: list[Evaluation]) -> Evaluation:
-    before, after = (np.concatenate([getattr(part, side) for part in parts]) for side in ("before", "after"))
+    whole = joined_evaluations(parts)
+    after = whole.after
     if lost := int(np.count_nonzero(~np.isfinite(after))):
         message = (
             f"in {lost} of {len(after)} held-out tasks the error is not a number after adapting: training diverged"
         )
         raise RunError(message, "take a smaller --adapt-learning-rate, or --learning-rate")
-    return Evaluation(before, after)
+    return whole

@@ -816,6 +816,20 @@ static void jrg_float_evaluate(const jrg_float_engine *engine, const float *x, c
     }
 }
 
+/* The first largest output of each query sample. */
+static void jrg_float_answer(const jrg_float_engine *engine, const float *x, int32_t n, int32_t *answers)
+{
+    const jrg_float_network *network = engine->network;
+    const float *outputs = engine->memory.values + network->output;
+    for (int32_t i = 0; i < n; i++) {
+        jrg_float_forward(engine, x + i * network->inputs);
+        answers[i] = 0;
+        for (int32_t j = 1; j < network->outputs; j++) {
+            answers[i] = outputs[j] > outputs[answers[i]] ? j : answers[i];
+        }
+    }
+}
+
 /* Trains every client from memory->start; its weights go to `trained`, [clients][parameters]. */
 void jrg_float_train(const jrg_float_network *network, const jrg_float_memory *memory, const jrg_float_work *work,
                      const jrg_float_samples *support, float *trained, jrg_float_figures *figures)
@@ -832,10 +846,11 @@ void jrg_float_train(const jrg_float_network *network, const jrg_float_memory *m
     }
 }
 
-/* Evaluates every client on its query samples before and after it learns its support samples. */
+/* Evaluates every client on its query samples before and after it learns its support samples.
+ * answers: [query samples], what is answered after. */
 void jrg_float_adapt(const jrg_float_network *network, const jrg_float_memory *memory, const jrg_float_work *work,
                      const jrg_float_samples *support, const jrg_float_samples *query, jrg_float_figures *before,
-                     jrg_float_figures *after)
+                     jrg_float_figures *after, int32_t *answers)
 {
     const jrg_float_engine engine = {network, *memory};
     const size_t inputs = (size_t)network->inputs;
@@ -850,6 +865,7 @@ void jrg_float_adapt(const jrg_float_network *network, const jrg_float_memory *m
         jrg_float_learn(&engine, work, support->inputs + first * inputs, support->targets + first * targets,
                         support->counts[c], &unused);
         jrg_float_evaluate(&engine, x, query->targets + asked * targets, query->counts[c], &after[c]);
+        jrg_float_answer(&engine, x, query->counts[c], answers + asked);
         first += (size_t)support->counts[c];
         asked += (size_t)query->counts[c];
     }

@@ -199,6 +199,23 @@ static double *jrg_integer_row_learned(jrg_integer_region region, uint32_t at_by
     return learned;
 }
 
+/* The first largest output of each query sample: what the engine answers (A4.2). */
+static jrg_nn_status jrg_integer_answer(const int16_t *x, uint32_t n, int32_t *answers)
+{
+    int16_t outputs[JRG_MODEL_OUTPUTS];
+    for (uint32_t i = 0; i < n; i++) {
+        const jrg_nn_status status = jrg_model_forward(x + (size_t)i * JRG_MODEL_INPUTS, outputs);
+        if (status != JRG_NN_OK) {
+            return status;
+        }
+        answers[i] = 0;
+        for (int32_t j = 1; j < (int32_t)JRG_MODEL_OUTPUTS; j++) {
+            answers[i] = outputs[j] > outputs[answers[i]] ? j : answers[i];
+        }
+    }
+    return JRG_NN_OK;
+}
+
 static double *jrg_integer_learned(const jrg_integer_work *work, const void *start, double *learned)
 {
     const double *unit = work->units;
@@ -241,9 +258,11 @@ int jrg_integer_train(const jrg_integer_work *work, const void *start, const jrg
     return 0;
 }
 
-/* Evaluates every client on its query samples before and after it learns its support samples. 0, or a jrg_nn_status. */
+/* Evaluates every client on its query samples before and after it learns its support samples. 0, or a jrg_nn_status.
+ * answers: [query samples], what is answered after. */
 int jrg_integer_adapt(const jrg_integer_work *work, const void *start, const jrg_integer_samples *support,
-                      const jrg_integer_samples *query, jrg_integer_figures *before, jrg_integer_figures *after)
+                      const jrg_integer_samples *query, jrg_integer_figures *before, jrg_integer_figures *after,
+                      int32_t *answers)
 {
     uint32_t first = 0;
     uint32_t first_query = 0;
@@ -258,6 +277,10 @@ int jrg_integer_adapt(const jrg_integer_work *work, const void *start, const jrg
         }
         if (status == JRG_NN_OK) {
             status = jrg_integer_evaluate(query, first_query, query->counts[c], &after[c]);
+        }
+        if (status == JRG_NN_OK) {
+            const int16_t *x = query->inputs + (size_t)first_query * JRG_MODEL_INPUTS;
+            status = jrg_integer_answer(x, query->counts[c], answers + first_query);
         }
         if (status != JRG_NN_OK) {
             return (int)status;

@@ -99,7 +99,8 @@ def _evaluation(result: SimulationResult) -> dict[str, Any]:
         "tasks": result.tasks,
         "before": {"mean": result.before.mean, "ci95": result.before.ci95},
         "after": {"mean": result.after.mean, "ci95": result.after.ci95},
-    }
+        "scores": list(result.scores),
+    } | ({"comparison": result.comparison.as_json()} if result.comparison else {})
 
 
 def _lines_of(path: Path) -> Iterator[tuple[dict[str, Any], str]]:

@@ -23,6 +23,7 @@ from jaragua.simulation.clients.integer_clients import IntegerFleet
 from jaragua.simulation.clients.mixed_clients import MixedFleet
 from jaragua.simulation.clients.numpy_clients import ReferenceFleet, float_fleet
 from jaragua.simulation.clients.ray_clients import RayFleet
+from jaragua.simulation.comparison.compare import compared
 from jaragua.simulation.evaluation import evaluation, pretraining
 from jaragua.simulation.models import model_for
 from jaragua.simulation.rounds import buffered
@@ -93,6 +94,7 @@ def simulate(
             curve=_curve(simulation, strategy, backend, fleet, state),
             history=tuple(saver.history),
             natural=evaluation.evaluate_natural(simulation, fleet, _starts(simulation, strategy, codec, state.vector)),
+            comparison=compared(simulation, fleet, codec, evaluated) if simulation.comparing else None,
         )
         saver.finish(trained, result)
         return result
