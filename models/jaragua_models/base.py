@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua_compiler import Dense, Network
+from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_models.errors import ModelError
 from jaragua_models.random_rows import Seeds, UnitRows, unit_rows_of
 
@@ -125,6 +126,19 @@ class ChecksDevices(Protocol):
 
 
 @runtime_checkable
+class NamesDevices(Protocol):
+    """What a task source may have besides: the devices of its data are called by their names."""
+
+    def check_name(self, device: str) -> None:
+        """Raises: ModelError if that device does not train: it is held out, or no data is of it."""
+        ...
+
+    def is_held_out(self, device: str) -> bool:
+        """Whether that device never trains."""
+        ...
+
+
+@runtime_checkable
 class HasOwners(Protocol):
     """What a task source may have besides: people, nodes or machines who own its data, one of them a device."""
 
@@ -183,6 +197,8 @@ class Model:
     metric: Metric
     own_labels: bool = False
     """A label means another class in every task, so that the last layer is each device's own."""
+    interface: ModelInterface | None = None
+    """Of one's own data: what goes in and comes out, in the user's words."""
 
     def with_outputs(self, count: int) -> Self:
         """The same with `count` outputs, for tasks of other ways. Raises: ModelError if it is no classifier."""

@@ -44,7 +44,7 @@ def _with_weights(model: Model, weights: str) -> Model:
 
 def _suggestion(name: str) -> str:
     if Path(name).suffix:
-        return "Your own data take a file NAME.toml that says what they are (docs/reference/tasks.md, Your own data)."
+        return "Your own data take a file NAME.toml that says what they are (docs/reference/own-data.md)."
     matches = difflib.get_close_matches(name.lower(), names(), n=1)
     listing = f"The zoo has: {', '.join(names())}."
     return f"Did you mean {matches[0]!r}? {listing}" if matches else listing

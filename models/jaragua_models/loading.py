@@ -42,10 +42,15 @@ def is_file(model: str) -> bool:
 
 def _described(model: Model) -> LoadedModel:
     """A model that is described and was not trained."""
-    told = model.defaults
-    defaults = TrainingDefaults(told.learning_rate, told.ways, told.shots, told.passes, told.training_passes)
+    own = model.defaults
+    defaults = TrainingDefaults(own.learning_rate, own.ways, own.shots, own.passes, own.training_passes)
     weights = initial_weights(model.network, ZOO_SEED)
-    return LoadedModel(model.network, weights, Source("random", None, defaults), None, model.tasks.calibration)
+    interface = model.interface
+    source = Source("random", None, defaults, interface)
+    if interface is None:
+        return LoadedModel(model.network, weights, source, None, model.tasks.calibration)
+    told = (interface.inputs, interface.classes)
+    return LoadedModel(model.network, weights, source, None, model.tasks.calibration, *told)
 
 
 def _of_zoo(name: str) -> Model:

@@ -101,7 +101,7 @@ def test_a_zoo_model_says_that_its_weights_are_random_and_with_what_it_is_traine
     told = json.loads(Path("made/jaragua.json").read_text())
     assert told["weights"] == "random"
     data = document(capsys, "compile", "digits", "--board", "pico", "--out", "made")
-    assert data["source"] == {name: told[name] for name in ("weights", "samples", "defaults")}
+    assert data["source"] == {name: told[name] for name in ("weights", "samples", "defaults", "data")}
     own = jaragua_models.get("digits").defaults
     assert told["defaults"]["learning_rate"] == own.learning_rate == 0.1
     assert f"learning rate {own.learning_rate}; {own.ways} ways and {own.shots} shots" in readme

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from common.own_task import write_valves
 from jaragua.cli.main import run
 from jaragua.errors import UsageError
-from own_task import write_valves
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import exponents, pack, quantise_inputs, quantise_targets, unpack
 from jaragua_compiler.quantisation.exponents import calibrate
 from jaragua_compiler.quantisation.rate import LearningRate
-from jaragua_models import Defaults, Model, Samples
+from jaragua_models import Defaults, Model, NamesDevices, Samples
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -79,11 +79,14 @@ def meta_train(model: Model, plan: Plan, work: DeviceWork | None = None) -> Weig
     engine = NativeEngine(plan, flags=QUICK, march=NATIVE)
     weights = initial_weights(plan.network, SEED)
     defaults = model.defaults
+    names = [
+        f"device-{n + 1}" if isinstance(model.tasks, NamesDevices) else f"bench-{n}" for n in range(defaults.clients)
+    ]
     for number in range(defaults.rounds):
         blob = packed(model, plan, weights)
         trained = []
-        for client in range(defaults.clients):
-            task = model.tasks.train_task(f"bench-{client}", number, defaults.ways, defaults.shots)
+        for name in names:
+            task = model.tasks.train_task(name, number, defaults.ways, defaults.shots)
             steps = work(blob, task.support) if work else _default_steps(plan, blob, task.support, defaults)
             trained.append(_adapted(engine, plan, steps))
         weights = _moved(weights, trained, defaults.alpha * (1.0 - number / defaults.rounds))

@@ -20,6 +20,10 @@ class PngError(Exception):
     """What is wrong with an image, or not supported, in half a sentence."""
 
 
+class OtherPng(PngError):
+    """An image of a kind that is not read here; other libraries may."""
+
+
 def decode(data: bytes) -> tuple[Grey, int]:
     """The pixels uint8 [height, width] and the value of white (1, 3, 15 or 255). Raises: PngError."""
     chunks = _chunks(data)
@@ -34,7 +38,7 @@ def decode(data: bytes) -> tuple[Grey, int]:
 def _chunks(data: bytes) -> dict[bytes, bytes]:
     """Content of the chunks by type; several of one type are joined, as IDAT demands."""
     if data[:8] != SIGNATURE:
-        raise PngError("it is not a PNG file")
+        raise OtherPng("it is not a PNG file")
     found: dict[bytes, bytes] = {}
     place = 8
     while place + 12 <= len(data):
@@ -56,9 +60,9 @@ def _header(content: bytes) -> tuple[int, int, int]:
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", content)
     if colour != 0 or depth not in (1, 2, 4, 8):
         kind = COLOURS.get(colour, f"greyscale of {depth} bits")
-        raise PngError(f"it has {kind}; only greyscale of 1, 2, 4 or 8 bits can be read")
+        raise OtherPng(f"it has {kind}; only greyscale of 1, 2, 4 or 8 bits can be read")
     if interlaced:
-        raise PngError("it is interlaced, which cannot be read")
+        raise OtherPng("it is interlaced, which cannot be read")
     if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
         raise PngError(f"it measures {width} x {height}; 1 to {LARGEST_SIDE} pixels a side can be read")
     return width, height, depth

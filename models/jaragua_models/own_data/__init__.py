@@ -1,4 +1,4 @@
-"""A task from files of one's own, described in a TOML file: docs/reference/tasks.md, "Your own data"."""
+"""A task from files of one's own, described in a TOML file: docs/reference/own-data.md."""
 
 from jaragua_models.own_data.model import from_toml
 

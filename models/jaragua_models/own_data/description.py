@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
 
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.export.inputs.input_format import InputFormat
 from jaragua_compiler.frontends.naming import identifier
 from jaragua_compiler.graph.network import NAME_HINT, is_name
 from jaragua_models.base import Defaults
@@ -15,19 +17,22 @@ from jaragua_models.errors import ModelError
 
 Kind: TypeAlias = Literal["table", "audio", "images"]
 Naming: TypeAlias = Literal["fixed", "shuffled"]
+Windows: TypeAlias = Literal["statistics", "raw"]
 T = TypeVar("T")
 
 START = Defaults(learning_rate=0.05, ways=0, shots=5, passes=1, queries=0, clients=5, alpha=1.0, rounds=200)
 """Where [defaults] is silent; 0 ways and queries: see `Description`."""
 
 _KEYS: Mapping[Kind, frozenset[str]] = {
-    "table": frozenset({"label", "device", "features", "held_out", "naming"}),
-    "audio": frozenset({"held_out", "naming"}),
-    "images": frozenset({"side", "dark_on_light", "held_out"}),
+    "table": frozenset({"label", "device", "features", "classes", "held_out", "naming", "window", "hop", "windows"}),
+    "audio": frozenset({"classes", "held_out", "naming"}),
+    "images": frozenset({"side", "channels", "dark_on_light", "held_out"}),
 }
 _COMMON = frozenset({"name", "summary", "kind", "path"})
-_SECTIONS = frozenset({"task", "network", "defaults"})
+_SECTIONS = frozenset({"task", "network", "defaults", "scaling"})
 _DEFAULTS = frozenset(START.__dataclass_fields__)
+MOST_ROWS = 4096
+SCALING_HINT = "Write NAME = { offset = 4.1, scale = 5.2 }; `jaragua data TASK.toml --scaling` prints all of it."
 _MOST: Mapping[str, float] = dict.fromkeys(_DEFAULTS, 1e9) | {"alpha": 1.0, "learning_rate": math.nextafter(1.0, 0)}
 """Of a default: what a step and a rate can be (docs/reference/configuration.md), and a count that nobody means."""
 
@@ -43,9 +48,17 @@ class Description:
     label: str = ""
     device: str = ""
     features: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
     naming: Naming = "fixed"
+    window: int = 0
+    """Rows of a sample; 0: each row is one."""
+    hop: int = 0
+    """Rows from one window to the next; 0: a window's length."""
+    windows: Windows = "statistics"
+    scaling: InputFormat | None = None
     side: int = 28
+    channels: int = 1
     dark_on_light: bool = True
     hidden: tuple[int, ...] = (32,)
     filters: tuple[int, ...] = (8, 16)
@@ -75,6 +88,8 @@ class _Reader:
     def description(self) -> Description:
         self._only("", set(self._document), _SECTIONS)
         kind = self._kind()
+        if kind != "table" and self._keys("scaling"):
+            raise self._error("scaling", "", f"there is nothing to scale in {kind}", "Take the section out.")
         self._only("task", self._keys("task"), _COMMON | _KEYS[kind])
         self._only("network", self._keys("network"), frozenset({"filters"} if kind == "images" else {"hidden"}))
         self._only("defaults", self._keys("defaults"), _DEFAULTS)
@@ -87,10 +102,16 @@ class _Reader:
             label=self._take("task", "label", str, None if kind == "table" else ""),
             device=self._take("task", "device", str, None if kind == "table" else ""),
             features=self._several("features", str),
+            classes=self._several("classes", str),
             held_out=self._several("held_out", str),
             naming=self._naming(kind),
+            window=self._count("window", 2, MOST_ROWS),
+            hop=self._count("hop", 1, MOST_ROWS),
+            windows=self._windows(),
+            scaling=self._scaling(),
             side=self._side(),
-            dark_on_light=self._take("task", "dark_on_light", bool, True),
+            channels=self._channels(),
+            dark_on_light=self._take("task", "dark_on_light", bool, self._channels() == 1),
             hidden=self._several("hidden", int, (32,), "network"),
             filters=self._several("filters", int, (8, 16), "network"),
             defaults=self._defaults(),
@@ -122,6 +143,43 @@ class _Reader:
         if naming not in get_args(Naming):
             raise self._error("task", "naming", f"{naming!r} is none", f"Use one of: {', '.join(get_args(Naming))}.")
         return cast(Naming, naming)
+
+    def _windows(self) -> Windows:
+        windows = self._take("task", "windows", str, "statistics")
+        if windows not in get_args(Windows):
+            raise self._error("task", "windows", f"{windows!r} is none", f"Use one of: {', '.join(get_args(Windows))}.")
+        if "window" not in self._keys("task"):
+            for key in {"hop", "windows"} & self._keys("task"):
+                raise self._error("task", key, "there are no windows", "Say how many rows one has: window = 50.")
+        return cast(Windows, windows)
+
+    def _count(self, key: str, least: int, most: int) -> int:
+        """A number of rows; 0 if it is not given."""
+        count = self._take("task", key, int, 0)
+        if key in self._keys("task") and not least <= count <= most:
+            raise self._error("task", key, f"{count} rows", f"Give {least} to {most} rows.")
+        return count
+
+    def _scaling(self) -> InputFormat | None:
+        """[scaling]: of each column its offset and scale, and how it becomes an integer (compile.md, I1)."""
+        section = self._section("scaling")
+        if not section:
+            return None
+        columns = []
+        for name, told in section.items():
+            if not isinstance(told, dict):
+                raise self._error("scaling", name, f"{told!r} is no scaling", SCALING_HINT)
+            columns.append({"per_unit": 1.0, "wide": False, **told, "name": name})
+        try:
+            return InputFormat.from_facts({"columns": columns})
+        except CompileError as error:
+            raise ModelError(f"{self._path}: [scaling]: {error.message}", SCALING_HINT) from error
+
+    def _channels(self) -> int:
+        channels = self._take("task", "channels", int, 1)
+        if channels not in (1, 3):
+            raise self._error("task", "channels", f"{channels} channels", "Give 1 (grey) or 3 (red, green and blue).")
+        return channels
 
     def _side(self) -> int:
         side = self._take("task", "side", int, 28)

@@ -17,22 +17,46 @@ HELD_OUT_PART = 4
 
 @dataclass(frozen=True)
 class Table:
-    """x float32 [n, inputs]; class number [n], its names sorted; device [n]. `origin` is named in messages.
+    """x float [n, inputs]; class number [n], its names in order; device [n]. `origin` is named in messages.
 
-    exact: the same numbers as they were read, before they are standardised.
+    columns: of a table, in its own units: what input n is, column n modulo their count. sounds: of recordings.
     """
 
     origin: Path
-    x: NDArray[np.float32]
+    x: NDArray[np.floating]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     devices: NDArray[np.str_]
-    exact: NDArray[np.float64] | None = None
+    columns: tuple[str, ...] = ()
+    sounds: tuple["Sound", ...] = ()
 
 
-def numbered(origin: Path, names: list[str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Class numbers of class names, and the names in order. Raises: DataError if there are too few or too many."""
-    classes = tuple(sorted(set(names)))
+@dataclass(frozen=True)
+class Sound:
+    """How a recording was before it became one second of 16 kHz.
+
+    loudness_db: of full scale; clipped: the fraction of its samples at the ends of the range.
+    """
+
+    rate_hz: int
+    channels: int
+    seconds: float
+    loudness_db: float
+    clipped: float
+
+
+def numbered(origin: Path, names: list[str], told: tuple[str, ...] = ()) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Class numbers of class names, and the names in order: as told, else those there are.
+
+    Raises: DataError if there are too few or too many, or one that was not told.
+    """
+    other = sorted(set(names) - set(told)) if told else []
+    if other:
+        hint = "Add it to classes in every copy of the TOML file, or take its samples out."
+        raise DataError(f"{origin}: class {other[0]!r} is not in classes: {_some(list(told))}.", hint)
+    classes = told or tuple(sorted(set(names)))
+    if len(set(classes)) < len(classes):
+        raise DataError(f"{origin}: a class is in classes twice.", "Name it once.")
     if not FEWEST_CLASSES <= len(classes) <= MOST_CLASSES:
         raise DataError(
             f"{origin}: there {_are(len(classes), 'class', 'classes')}: {_some(list(classes))}.",
@@ -45,15 +69,18 @@ def numbered(origin: Path, names: list[str]) -> tuple[NDArray[np.int64], tuple[s
 def held_out(origin: Path, what: str, names: list[str], asked: tuple[str, ...], least: int) -> tuple[str, ...]:
     """Which devices or classes (`what`) are kept from training: those asked for, else one in four, by their names.
 
+    A file may have rows of none of the devices that are asked for: a node may hold only its own (N3).
     Raises: DataError if there are not `least` of them on either side.
     """
     known = sorted(set(names))
     missing = [name for name in asked if name not in known]
-    if missing:
+    if missing and what == "class":
         raise DataError(f"{origin}: there is no {what} {missing[0]!r} to hold out.", f"There are: {_some(known)}.")
     twice = [name for name in asked if asked.count(name) > 1]
     if twice:
         raise DataError(f"{origin}: {what} {twice[0]!r} is in held_out twice.", "Name it once.")
+    if asked and what == "device":
+        return asked
     shuffled = sorted(known, key=lambda name: number_for("held-out", what, name))
     kept = asked or tuple(shuffled[: max(least, math.ceil(len(known) / HELD_OUT_PART))])
     if min(len(set(kept)), len(known) - len(set(kept))) < least:

@@ -4,19 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, class_names, draw, spread
 from jaragua_models.errors import DataError
 from jaragua_models.own_data.description import Naming
+from jaragua_models.own_data.devices import is_held_out, owner_of
 from jaragua_models.own_data.samples import Table, counted
-from jaragua_models.randomness import generator_for, own_of
+from jaragua_models.own_data.statistics import DEVIATIONS
+from jaragua_models.randomness import generator_for
 
-DEVIATIONS = 4
 MOST_CALIBRATION_ROWS = 2000
-MOST_OFF = 2.0**-10
-"""Of a standardised number, -1..1, that float32 computed."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,8 @@ class DeviceTasks:
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A task of a held-out device; `queries` are spread evenly over its classes."""
         random = generator_for(self.name, "held-out", seed, ways, shots, queries)
-        own = self.held_out[random.integers(len(self.held_out))]
+        kept = self._kept()
+        own = kept[random.integers(len(kept))]
         pools = self._pools(random, own, ways, shots, queries)
         shares = iter(spread(queries, sum(len(pool) > 0 for pool in pools)))
         return _task(self.table, draw(random, pools, shots, [next(shares) if len(pool) else 0 for pool in pools]))
@@ -57,7 +56,7 @@ class DeviceTasks:
         """Raises: DataError that names a device of the data with too few samples to train."""
         training = self._training()
         random = generator_for(self.name, "check")
-        for own in sorted({own_of(device, training, self.name, "device") for device in devices}):
+        for own in sorted({owner_of(name, training, self.held_out, self.table.origin) for name in devices}):
             self._pools(random, own, ways, shots, 0)
 
     def owners(self) -> int:
@@ -77,12 +76,28 @@ class DeviceTasks:
         """All rows, with the numbers of their classes."""
         return Samples(self.table.x, self.table.labels)
 
+    def check_name(self, device: str) -> None:
+        """Raises: DataError if the device is held out, or no row is of it (N4)."""
+        owner_of(device, self._training(), self.held_out, self.table.origin)
+
+    def is_held_out(self, device: str) -> bool:
+        """Whether the device never trains (N4)."""
+        return is_held_out(device, self.held_out)
+
+    def _kept(self) -> list[str]:
+        """Devices of these rows that are held out. Raises: DataError if there are none."""
+        kept = [name for name in np.unique(self.table.devices).tolist() if name in self.held_out]
+        if not kept:
+            message = f"{self.table.origin}: no row is of a held-out device ({', '.join(self.held_out)})."
+            raise DataError(message, f"Hold out others: there are {', '.join(self._training()[:8])}.")
+        return kept
+
     def _training(self) -> list[str]:
         return [name for name in np.unique(self.table.devices).tolist() if name not in self.held_out]
 
     def _drawn_to_train(self, device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
         """Support and query of a training task."""
-        own = own_of(device, self._training(), self.name, "device")
+        own = owner_of(device, self._training(), self.held_out, self.table.origin)
         random = generator_for(self.name, "train", device, seed, ways, shots)
         pools = self._pools(random, own, ways, shots, 0)
         left = min(len(pool) for pool in pools if len(pool)) - shots
@@ -169,27 +184,14 @@ class ClassTasks:
 def standardised(table: Table, training: Rows) -> Features:
     """Columns less their mean, by four standard deviations, both over the training rows; clipped to -1..1.
 
-    In float32, and from float64 where that would be off: a large number that changes little, changes below 1e-19.
-    Raises: DataError if no column changes.
+    For columns that integers of 32 bits cannot hold (I1): numbers that change little, or below 1e-19.
     """
     with np.errstate(under="ignore", over="ignore"):
-        plain = _standardised(table.x, training)
-        if table.exact is None:
-            return plain
-        first = table.exact[training[0]]
-        reach = np.ptp(table.exact[training], axis=0)
-        if not reach.any():
-            message = f"{table.origin}: no feature changes: each has one value in all rows of the devices that train."
-            raise DataError(message, "Add columns that tell the classes apart, or hold out other devices (held_out).")
-        exact = _standardised((table.exact - first) / np.where(reach > 0, reach, 1), training)
-    off = np.abs(exact - plain).max(axis=0) > MOST_OFF
-    return np.where(off, exact, plain)
-
-
-def _standardised(x: NDArray[np.floating], training: Rows) -> Features:
-    mean, deviation = x[training].mean(axis=0), x[training].std(axis=0)
-    scale = DEVIATIONS * np.where(deviation > 0, deviation, 1)
-    standard: Features = np.clip((x - mean) / scale, -1, 1).astype(np.float32)
+        reach = np.ptp(table.x[training], axis=0)
+        x = (table.x - table.x[training[0]]) / np.where(reach > 0, reach, 1)
+        mean, deviation = x[training].mean(axis=0), x[training].std(axis=0)
+        scale = DEVIATIONS * np.where(deviation > 0, deviation, 1)
+        standard: Features = np.clip((x - mean) / scale, -1, 1).astype(np.float32)
     return standard
 
 

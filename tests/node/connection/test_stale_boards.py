@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 import jaragua_models
+from common.own_task import write_valves
 from jaragua.commands import firmware, pio
 from jaragua.node.device import Device, DeviceJob
 from jaragua.node.training.task_sampler import TaskSampler
 from jaragua.node.training.trainer import Trainer
 from jaragua.serial.failures import update_command
 from jaragua_compiler.planning.plan import plan
-from own_task import write_valves
 
 REPOSITORY = Path(__file__).parents[3]
 

@@ -311,7 +311,7 @@ def test_a_folder_of_other_data_is_refused(make: Any, tmp_path: Path) -> None:
     text = '[task]\nkind = "table"\npath = "own.csv"\nlabel = "label"\ndevice = "device"\n'
     (tmp_path / "own.toml").write_text(text)
     for place, factor in enumerate((1, 1, 3)):
-        rows = [f"{factor * n * n},{'ab'[n % 2]},m{device}" for device in range(5) for n in range(20 + device)]
+        rows = [f"{n ** (factor + 1)},{'ab'[n % 2]},m{device}" for device in range(5) for n in range(20 + device)]
         rows[0] = "7,a,m0" if factor > 1 else rows[0]
         (tmp_path / "own.csv").write_text("\n".join(["x,label,device", *rows]))
         model_named.cache_clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.graph.sample_layout import SampleLayout
 
 StartWeights = Literal["file", "random", "start"]
@@ -26,12 +27,13 @@ class TrainingDefaults:
 class Source:
     """`samples`: how those of a model file lie; None for a model of the zoo, whose samples are the network's inputs.
 
-    `defaults` are None for a model file, which has none.
+    `defaults` are None for a model file, which has none; `interface` is that of one's own data.
     """
 
     weights: StartWeights = "file"
     samples: SampleLayout | None = None
     defaults: TrainingDefaults | None = None
+    interface: ModelInterface | None = None
 
     @property
     def transposed(self) -> bool:
@@ -39,9 +41,11 @@ class Source:
         return self.samples is not None and self.samples.strides is not None
 
     def facts(self) -> dict[str, Any]:
-        """For jaragua.json."""
+        """For jaragua.json, which has columns and classes beside them."""
         defaults = None if self.defaults is None else asdict(self.defaults)
-        return {"weights": self.weights, "samples": self._sample_facts(), "defaults": defaults}
+        told = None if self.interface is None else self.interface.facts()
+        data = None if told is None else {name: told[name] for name in ("kind", "front_end")}
+        return {"weights": self.weights, "samples": self._sample_facts(), "defaults": defaults, "data": data}
 
     def _sample_facts(self) -> dict[str, Any] | None:
         if self.samples is None:

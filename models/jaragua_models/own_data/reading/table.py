@@ -1,47 +1,40 @@
-"""Read one's own files: a CSV table, a folder of WAV files, a folder of PNG images."""
+"""Read a table: rows of cells, each with its place in the file, from CSV or Parquet; and numbers from them."""
 
 import csv
 import difflib
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jaragua_models.data import png, wav
-from jaragua_models.data.area import area_sums
 from jaragua_models.errors import DataError
-from jaragua_models.keywords import tables
-from jaragua_models.keywords.features import EXPONENT, clip_features
 from jaragua_models.own_data.description import Description
+from jaragua_models.own_data.reading.extras import needs
+from jaragua_models.own_data.reading.windows import windows_of
 from jaragua_models.own_data.samples import Table, numbered
 
 Row = dict[str, str]
 Lines = list[tuple[int, Row]]
 """The rows of a table, each with the number of its line in the file."""
 
+PARQUET = ".parquet"
 LARGEST_NUMBER = 1e15
 """Largest magnitude of a cell: squares of larger ones overflow float32."""
 
 
 def read(description: Description) -> Table:
-    """All samples. Raises: DataError that names file and line, or the file in the folder."""
-    readers = {"table": _table, "audio": _audio, "images": _images}
-    return readers[description.kind](description)
-
-
-def _table(description: Description) -> Table:
+    """A sample for each row, or for each window of rows (D7). Raises: DataError that names file and line."""
     path = description.path
-    rows = _csv_rows(path)
+    rows = _parquet_rows(path) if path.suffix.lower() == PARQUET else _csv_rows(path)
     columns = _features(description, rows[0][1])
     x = np.array([[_number(path, line, row, column) for column in columns] for line, row in rows])
-    labels, classes = numbered(path, _names(path, rows, description.label))
-    _check_numbers(path, classes)
-    with np.errstate(under="ignore"):
-        rounded = x.astype(np.float32)
-    return Table(path, rounded, labels, classes, np.array(_names(path, rows, description.device)), x)
+    names = _names(path, rows, description.label)
+    _check_numbers(path, sorted(set(names)))
+    labels, classes = numbered(path, names, description.classes)
+    table = Table(path, x, labels, classes, np.array(_names(path, rows, description.device)), columns)
+    return windows_of(table, description) if description.window else table
 
 
 def _features(description: Description, row: Row) -> tuple[str, ...]:
@@ -86,6 +79,24 @@ def _csv_rows(path: Path) -> Lines:
                 f"{path}, line {line}: it does not have as many cells as the first line.", "Correct the line."
             )
     return rows
+
+
+def _parquet_rows(path: Path) -> Lines:
+    """Cells as text, as a CSV file would have them; the first row is line 1. An empty one is empty text."""
+    parquet = needs("pyarrow.parquet", "parquet", path)
+    try:
+        table = parquet.read_table(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"{path}: cannot be read as Parquet: {reason}.", "Check the file, or save it as CSV."
+        ) from error
+    names = [str(name).strip() for name in table.column_names]
+    _check_names(path, names)
+    columns = [["" if cell is None else str(cell) for cell in column.to_pylist()] for column in table.columns]
+    if not names or not columns[0]:
+        raise DataError(f"{path}: it has no rows.", "Give columns with a row for each sample.")
+    return [(line, dict(zip(names, cells, strict=True))) for line, cells in enumerate(zip(*columns, strict=True), 1)]
 
 
 def _csv_text(path: Path) -> str:
@@ -164,103 +175,3 @@ def _number(path: Path, line: int, row: Row, column: str) -> float:
             "Correct the cell, or give the column in a larger unit.",
         )
     return number
-
-
-def _audio(description: Description) -> Table:
-    """<path>/<speaker>/<word>/<file>.wav"""
-    folder = description.path
-    files = [
-        (speaker, word, file)
-        for speaker in _folders(folder)
-        for word in _folders(speaker)
-        for file in _files(word, ".wav")
-    ]
-    _check_speakers(folder, files)
-    _check_none_empty(folder, (word for speaker in _folders(folder) for word in _folders(speaker)), files, ".wav")
-    _check_any(folder, files, "<speaker>/<word>/<file>.wav")
-    x = np.stack([_clip(file) for _, _, file in files]).astype(np.float32) / np.float32(1 << EXPONENT)
-    labels, classes = numbered(folder, [word.name for _, word, _ in files])
-    return Table(folder, x, labels, classes, np.array([speaker.name for speaker, _, _ in files]))
-
-
-def _clip(file: Path) -> NDArray[np.int16]:
-    """Features of a recording; one shorter than a second is followed by silence."""
-    try:
-        samples = wav.decode(file.read_bytes(), tables.RATE_HZ)
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}.", "Check the file, or the link.") from error
-    except wav.WavError as error:
-        raise DataError(f"{file}: {error}.", "Convert it to WAV: PCM, mono, 16 bits, 16 kHz.") from error
-    if not len(samples):
-        raise DataError(f"{file}: there are no samples in it.", "Record it again, or take it away.")
-    if len(samples) > tables.CLIP_SAMPLES:
-        message = f"{file}: it lasts {len(samples) / tables.RATE_HZ:.2f} s ({len(samples)} samples)."
-        raise DataError(message, f"Cut it to one second at most: {tables.CLIP_SAMPLES} samples.")
-    return clip_features(np.pad(samples, (0, tables.CLIP_SAMPLES - len(samples))))
-
-
-def _images(description: Description) -> Table:
-    """<path>/<class>/<file>.png"""
-    folder = description.path
-    files = [(kind, file) for kind in _folders(folder) for file in _files(kind, ".png")]
-    _check_none_empty(folder, _folders(folder), files, ".png")
-    _check_any(folder, files, "<class>/<file>.png")
-    x = np.stack([_image(file, description) for _, file in files])
-    labels, classes = numbered(folder, [kind.name for kind, _ in files])
-    return Table(folder, x, labels, classes, np.full(len(files), ""))
-
-
-def _image(file: Path, description: Description) -> NDArray[np.float32]:
-    try:
-        pixels, white = png.decode(file.read_bytes())
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}.", "Check the file, or the link.") from error
-    except png.PngError as error:
-        raise DataError(f"{file}: {error}.", "Convert it to a greyscale PNG.") from error
-    sums, whole = area_sums(pixels, description.side, description.side)
-    bright = sums.ravel() / (whole * white)
-    return (1 - bright if description.dark_on_light else bright).astype(np.float32)
-
-
-def _folders(folder: Path) -> Iterator[Path]:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder.", "Check path; it is relative to the TOML file.")
-    return (path for path in sorted(folder.iterdir()) if path.is_dir() and not _is_hidden(path))
-
-
-def _files(folder: Path, suffix: str) -> Iterator[Path]:
-    """A link to nowhere is one, too: left out silently, its sample would be missing."""
-    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() == suffix and not _is_hidden(path))
-    return (path for path in found if not path.is_dir())
-
-
-def _is_hidden(path: Path) -> bool:
-    """What programs leave beside the data: ._take.wav, .ipynb_checkpoints."""
-    return path.name.startswith(".")
-
-
-def _check_none_empty(root: Path, classes: Iterable[Path], files: Sequence[Sequence[Path]], suffix: str) -> None:
-    """A class without a file would go unnoticed; if there is no file at all, the layout is what is wrong."""
-    full = {file[-2] for file in files}
-    for folder in classes if full else ():
-        if folder not in full:
-            others = sorted({path.suffix for path in folder.iterdir() if path.is_file() and not _is_hidden(path)})
-            instead = f" (but {', '.join(others)})" if others else ""
-            raise DataError(
-                f"{folder}: there is no {suffix} file in it{instead}.", "Add or convert some, or remove the folder."
-            )
-
-
-def _check_speakers(root: Path, files: Sequence[Sequence[Path]]) -> None:
-    """A speaker whose files lie beside the folders of words would go unnoticed."""
-    for speaker in _folders(root) if files else ():
-        if not any(_folders(speaker)):
-            raise DataError(
-                f"{speaker}: there is no folder of a word in it.",
-                "Lay its files out as <speaker>/<word>/<file>.wav, or remove the folder.",
-            )
-
-
-def _check_any(folder: Path, files: Sequence[object], form: str) -> None:
-    if not files:
-        raise DataError(f"{folder}: there is no file {form} in it.", "Arrange the files like this.")
