@@ -118,17 +118,23 @@ TEST(l4_2_more_bytes_than_the_blob_has_are_refused)
     check_status(node_bench_newest(JRG_FRAME_TYPE_MSG), JRG_STATUS_BAD_SIZE, 400);
 }
 
+/* All of the blob is sent; its end is answered with `code`, and no job begins with it. */
+static void check_refused_blob(jrg_status code)
+{
+    (void)node_bench_begin_blob(hash, JRG_MODEL_BLOB_BYTES);
+    node_bench_data(0, blob, 200);
+    node_bench_data(200, blob + 200, 200);
+    node_bench_data(400, blob + 400, 100);
+    CHECK_EQUAL(node_bench_end_blob(hash).response_status_m.status_code, code);
+    check_status(node_bench_begin_job(1, JRG_JOB_KIND_TRAIN, hash, 1), JRG_STATUS_NO_BLOB, 0);
+}
+
 TEST(l4_2_other_bytes_than_announced_are_not_used)
 {
     node_bench_connect(8);
     node_bench_make_blob(1, blob, hash);
     blob[300] = 1;
-    (void)node_bench_begin_blob(hash, JRG_MODEL_BLOB_BYTES);
-    node_bench_data(0, blob, 200);
-    node_bench_data(200, blob + 200, 200);
-    node_bench_data(400, blob + 400, 100);
-    CHECK_EQUAL(node_bench_end_blob(hash).response_status_m.status_code, JRG_STATUS_BAD_HASH);
-    check_status(node_bench_begin_job(1, JRG_JOB_KIND_TRAIN, hash, 1), JRG_STATUS_NO_BLOB, 0);
+    check_refused_blob(JRG_STATUS_BAD_HASH);
     CHECK_EQUAL(node_bench_begin_blob(hash, JRG_MODEL_BLOB_BYTES).response_blob_state_m.blob_state_offset, 0);
 }
 
@@ -138,12 +144,7 @@ TEST(l4_2_a_blob_the_model_refuses_is_not_used)
     node_bench_make_blob(1, blob, hash);
     blob[0] = 'X';
     jrg_sha256(blob, sizeof blob, hash);
-    (void)node_bench_begin_blob(hash, JRG_MODEL_BLOB_BYTES);
-    node_bench_data(0, blob, 200);
-    node_bench_data(200, blob + 200, 200);
-    node_bench_data(400, blob + 400, 100);
-    CHECK_EQUAL(node_bench_end_blob(hash).response_status_m.status_code, JRG_STATUS_BAD_MAGIC);
-    check_status(node_bench_begin_job(1, JRG_JOB_KIND_TRAIN, hash, 1), JRG_STATUS_NO_BLOB, 0);
+    check_refused_blob(JRG_STATUS_BAD_MAGIC);
 }
 
 TEST(l4_3_training_leaves_the_staged_blob_as_it_was)

@@ -120,3 +120,18 @@ void real_bench_note(real_bench_state *state)
     memcpy(&state->learner, jrg_online_model_state(), sizeof state->learner);
 #endif
 }
+
+uint32_t real_bench_weights[(JRG_MODEL_BLOB_BYTES + 3) / 4];
+int16_t real_bench_x[JRG_MODEL_INPUTS];
+
+void real_bench_load_weights(void)
+{
+    memcpy(real_bench_weights, real_blobs[0], sizeof real_blobs[0]);
+    for (unsigned i = 0; i < JRG_MODEL_INPUTS; i++)
+        real_bench_x[i] = (int16_t)(100 + i % 1000u);
+}
+
+bool real_bench_weights_have_moved(void)
+{
+    return memcmp(real_bench_weights, real_blobs[0], sizeof real_blobs[0]) != 0;
+}

@@ -38,5 +38,15 @@ typedef struct {
 #endif
 } real_bench_state;
 
+/* For calls of the model without a node: weights as they are bound, and a sample. */
+extern uint32_t real_bench_weights[(JRG_MODEL_BLOB_BYTES + 3) / 4];
+extern int16_t real_bench_x[JRG_MODEL_INPUTS];
+
+/* The weights become those of blob 0, the sample that of the tests. */
+void real_bench_load_weights(void);
+
+/* True if the weights are no longer those of blob 0. */
+bool real_bench_weights_have_moved(void);
+
 void real_bench_note(real_bench_state *state);
 #endif

@@ -5,36 +5,21 @@
 
 enum { UNTOUCHED = 0x5A5A };
 
-static uint32_t weights[(JRG_MODEL_BLOB_BYTES + 3) / 4];
-static int16_t x[JRG_MODEL_INPUTS];
 static const jrg_nn_rate rate = {20000, 19};
-
-static void load_weights(void)
-{
-    memcpy(weights, real_blobs[0], sizeof real_blobs[0]);
-    for (unsigned i = 0; i < JRG_MODEL_INPUTS; i++)
-        x[i] = (int16_t)(100 + i % 1000u);
-}
-
-static bool weights_have_moved(void)
-{
-    return memcmp(weights, real_blobs[0], sizeof real_blobs[0]) != 0;
-}
-
 static const jrg_online_settings settings = {
     .known = 7, .warm_up = 2, .horizon_log2 = 6, .standardise = true, .replays = 1};
 
 TEST(before_begin_nothing_is_learned_online)
 {
     jrg_online_outcome outcome = {.loss = UNTOUCHED};
-    load_weights();
-    CHECK_EQUAL(jrg_online_model_learn(x, 1, &outcome), JRG_ONLINE_NOT_BEGUN);
-    CHECK_EQUAL(jrg_online_model_learn(x, JRG_MODEL_OUTPUTS, &outcome), JRG_ONLINE_NOT_BEGUN);
-    CHECK_EQUAL(jrg_online_model_resume(weights, &settings, rate), JRG_ONLINE_NOT_BEGUN);
-    CHECK_EQUAL(jrg_online_model_begin(weights, &settings, (jrg_nn_rate){0, 0}), JRG_ONLINE_BAD_SETTINGS);
-    weights[0] ^= 1u;
-    CHECK_EQUAL(jrg_online_model_begin(weights, &settings, rate), JRG_ONLINE_BAD_WEIGHTS);
-    CHECK_EQUAL(jrg_online_model_learn(x, 1, &outcome), JRG_ONLINE_NOT_BEGUN);
+    real_bench_load_weights();
+    CHECK_EQUAL(jrg_online_model_learn(real_bench_x, 1, &outcome), JRG_ONLINE_NOT_BEGUN);
+    CHECK_EQUAL(jrg_online_model_learn(real_bench_x, JRG_MODEL_OUTPUTS, &outcome), JRG_ONLINE_NOT_BEGUN);
+    CHECK_EQUAL(jrg_online_model_resume(real_bench_weights, &settings, rate), JRG_ONLINE_NOT_BEGUN);
+    CHECK_EQUAL(jrg_online_model_begin(real_bench_weights, &settings, (jrg_nn_rate){0, 0}), JRG_ONLINE_BAD_SETTINGS);
+    real_bench_weights[0] ^= 1u;
+    CHECK_EQUAL(jrg_online_model_begin(real_bench_weights, &settings, rate), JRG_ONLINE_BAD_WEIGHTS);
+    CHECK_EQUAL(jrg_online_model_learn(real_bench_x, 1, &outcome), JRG_ONLINE_NOT_BEGUN);
     CHECK_EQUAL(outcome.loss, UNTOUCHED);
 }
 
@@ -44,21 +29,21 @@ TEST(a_head_of_ones_own_is_asked_for_too)
     jrg_online_outcome outcome = {0};
     const jrg_online_step step = {.exponents = {.forward_shift = 2}, .rate = {20000, 19}};
     const jrg_nn_dense head = {0};
-    CHECK_EQUAL(jrg_online_prepare(&own, x), JRG_ONLINE_NOT_BEGUN);
-    CHECK_EQUAL(jrg_online_learn(&own, x, 0, &outcome), JRG_ONLINE_NOT_BEGUN);
+    CHECK_EQUAL(jrg_online_prepare(&own, real_bench_x), JRG_ONLINE_NOT_BEGUN);
+    CHECK_EQUAL(jrg_online_learn(&own, real_bench_x, 0, &outcome), JRG_ONLINE_NOT_BEGUN);
     CHECK_EQUAL(jrg_online_change(&own, &head, &settings, &step), JRG_ONLINE_NOT_BEGUN);
 }
 
 TEST(an_online_sample_is_learned_or_refused_by_name)
 {
     jrg_online_outcome outcome = {.loss = UNTOUCHED};
-    load_weights();
-    CHECK_EQUAL(jrg_online_model_begin(weights, &settings, rate), JRG_ONLINE_OK); /* binds the model, too */
-    CHECK_EQUAL(jrg_online_model_learn(x, JRG_MODEL_OUTPUTS, &outcome), JRG_ONLINE_BAD_LABEL);
-    CHECK_EQUAL(jrg_online_model_learn(x, 1, &outcome), JRG_ONLINE_WARMING_UP);
-    CHECK_EQUAL(jrg_online_model_learn(x, 1, &outcome), JRG_ONLINE_WARMING_UP);
+    real_bench_load_weights();
+    CHECK_EQUAL(jrg_online_model_begin(real_bench_weights, &settings, rate), JRG_ONLINE_OK); /* binds the model, too */
+    CHECK_EQUAL(jrg_online_model_learn(real_bench_x, JRG_MODEL_OUTPUTS, &outcome), JRG_ONLINE_BAD_LABEL);
+    CHECK_EQUAL(jrg_online_model_learn(real_bench_x, 1, &outcome), JRG_ONLINE_WARMING_UP);
+    CHECK_EQUAL(jrg_online_model_learn(real_bench_x, 1, &outcome), JRG_ONLINE_WARMING_UP);
     CHECK_EQUAL(outcome.loss, UNTOUCHED);
-    CHECK_EQUAL(jrg_online_model_learn(x, 1, &outcome), JRG_ONLINE_OK);
+    CHECK_EQUAL(jrg_online_model_learn(real_bench_x, 1, &outcome), JRG_ONLINE_OK);
     CHECK_EQUAL(jrg_online_model_state()->report.samples, 1);
 }
 
@@ -67,12 +52,12 @@ TEST(a_learner_goes_on_with_weights_at_another_place)
     static uint32_t other[(JRG_MODEL_BLOB_BYTES + 3) / 4];
     jrg_online_settings known = {.known = 7, .replays = 1};
     jrg_online_outcome outcome;
-    load_weights();
-    CHECK_EQUAL(jrg_online_model_begin(weights, &known, rate), JRG_ONLINE_OK);
-    memcpy(other, weights, sizeof other);
+    real_bench_load_weights();
+    CHECK_EQUAL(jrg_online_model_begin(real_bench_weights, &known, rate), JRG_ONLINE_OK);
+    memcpy(other, real_bench_weights, sizeof other);
     CHECK_EQUAL(jrg_online_model_resume(other, &known, rate), JRG_ONLINE_OK);
-    load_weights();
-    CHECK_EQUAL(jrg_online_model_learn(x, 1, &outcome), JRG_ONLINE_OK);
-    CHECK(!weights_have_moved());
-    CHECK(memcmp(other, weights, sizeof other) != 0);
+    real_bench_load_weights();
+    CHECK_EQUAL(jrg_online_model_learn(real_bench_x, 1, &outcome), JRG_ONLINE_OK);
+    CHECK(!real_bench_weights_have_moved());
+    CHECK(memcmp(other, real_bench_weights, sizeof other) != 0);
 }

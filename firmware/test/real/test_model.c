@@ -5,32 +5,19 @@
 
 enum { UNTOUCHED = 0x5A5A };
 
-static uint32_t weights[(JRG_MODEL_BLOB_BYTES + 3) / 4];
-static int16_t x[JRG_MODEL_INPUTS], outputs[JRG_MODEL_OUTPUTS], target[JRG_MODEL_TARGETS];
 static const jrg_nn_rate rate = {20000, 19};
-
-static void load_weights(void)
-{
-    memcpy(weights, real_blobs[0], sizeof real_blobs[0]);
-    for (unsigned i = 0; i < JRG_MODEL_INPUTS; i++)
-        x[i] = (int16_t)(100 + i % 1000u);
-}
-
-static bool weights_have_moved(void)
-{
-    return memcmp(weights, real_blobs[0], sizeof real_blobs[0]) != 0;
-}
+static int16_t outputs[JRG_MODEL_OUTPUTS], target[JRG_MODEL_TARGETS];
 
 TEST(before_bind_nothing_computes)
 {
     jrg_nn_result result = {.correct = true, .loss = UNTOUCHED};
-    load_weights();
+    real_bench_load_weights();
     outputs[0] = UNTOUCHED;
     CHECK_EQUAL(jrg_model_set_rate(rate), JRG_NN_OK);
     CHECK_EQUAL(jrg_model_set_accumulation(1), JRG_NN_OK);
-    CHECK_EQUAL(jrg_model_forward(x, outputs), JRG_NN_NOT_BOUND);
-    CHECK_EQUAL(jrg_model_evaluate(x, target, &result), JRG_NN_NOT_BOUND);
-    CHECK_EQUAL(jrg_model_train(x, target, &result), JRG_NN_NOT_BOUND);
+    CHECK_EQUAL(jrg_model_forward(real_bench_x, outputs), JRG_NN_NOT_BOUND);
+    CHECK_EQUAL(jrg_model_evaluate(real_bench_x, target, &result), JRG_NN_NOT_BOUND);
+    CHECK_EQUAL(jrg_model_train(real_bench_x, target, &result), JRG_NN_NOT_BOUND);
     CHECK_EQUAL(jrg_model_apply(), JRG_NN_NOT_BOUND);
     CHECK_EQUAL(outputs[0], UNTOUCHED);
     CHECK(result.correct && result.loss == UNTOUCHED);
@@ -39,39 +26,39 @@ TEST(before_bind_nothing_computes)
 TEST(without_a_rate_nothing_trains)
 {
     jrg_nn_result result = {.loss = UNTOUCHED};
-    load_weights();
-    CHECK_EQUAL(jrg_model_bind(weights), JRG_NN_OK);
-    CHECK_EQUAL(jrg_model_train(x, target, &result), JRG_NN_NO_RATE);
+    real_bench_load_weights();
+    CHECK_EQUAL(jrg_model_bind(real_bench_weights), JRG_NN_OK);
+    CHECK_EQUAL(jrg_model_train(real_bench_x, target, &result), JRG_NN_NO_RATE);
     CHECK_EQUAL(jrg_model_set_rate((jrg_nn_rate){1, 1}), JRG_NN_BAD_RATE);
-    CHECK_EQUAL(jrg_model_train(x, target, &result), JRG_NN_NO_RATE);
+    CHECK_EQUAL(jrg_model_train(real_bench_x, target, &result), JRG_NN_NO_RATE);
     CHECK_EQUAL(result.loss, UNTOUCHED);
-    CHECK(!weights_have_moved());
-    CHECK_EQUAL(jrg_model_evaluate(x, target, &result), JRG_NN_OK);
-    CHECK_EQUAL(jrg_model_forward(x, outputs), JRG_NN_OK);
+    CHECK(!real_bench_weights_have_moved());
+    CHECK_EQUAL(jrg_model_evaluate(real_bench_x, target, &result), JRG_NN_OK);
+    CHECK_EQUAL(jrg_model_forward(real_bench_x, outputs), JRG_NN_OK);
     CHECK_EQUAL(jrg_model_apply(), JRG_NN_OK);
 }
 
 TEST(with_weights_and_a_rate_it_trains)
 {
     jrg_nn_result result;
-    load_weights();
+    real_bench_load_weights();
     CHECK_EQUAL(jrg_model_set_rate(rate), JRG_NN_OK);
-    CHECK_EQUAL(jrg_model_bind(weights), JRG_NN_OK);
-    CHECK_EQUAL(jrg_model_train(x, target, &result), JRG_NN_OK);
-    CHECK(weights_have_moved());
+    CHECK_EQUAL(jrg_model_bind(real_bench_weights), JRG_NN_OK);
+    CHECK_EQUAL(jrg_model_train(real_bench_x, target, &result), JRG_NN_OK);
+    CHECK(real_bench_weights_have_moved());
 }
 
 TEST(weights_that_are_refused_leave_the_model_as_it_was)
 {
     jrg_nn_result result;
     static uint32_t other[(JRG_MODEL_BLOB_BYTES + 3) / 4];
-    load_weights();
+    real_bench_load_weights();
     CHECK_EQUAL(jrg_model_set_rate(rate), JRG_NN_OK);
     CHECK_EQUAL(jrg_model_bind(other), JRG_NN_BAD_MAGIC);
-    CHECK_EQUAL(jrg_model_train(x, target, &result), JRG_NN_NOT_BOUND);
-    CHECK_EQUAL(jrg_model_bind(weights), JRG_NN_OK);
+    CHECK_EQUAL(jrg_model_train(real_bench_x, target, &result), JRG_NN_NOT_BOUND);
+    CHECK_EQUAL(jrg_model_bind(real_bench_weights), JRG_NN_OK);
     CHECK_EQUAL(jrg_model_bind(other), JRG_NN_BAD_MAGIC);
     CHECK_EQUAL(jrg_model_set_rate((jrg_nn_rate){1, 1}), JRG_NN_BAD_RATE);
-    CHECK_EQUAL(jrg_model_train(x, target, &result), JRG_NN_OK);
-    CHECK(weights_have_moved());
+    CHECK_EQUAL(jrg_model_train(real_bench_x, target, &result), JRG_NN_OK);
+    CHECK(real_bench_weights_have_moved());
 }

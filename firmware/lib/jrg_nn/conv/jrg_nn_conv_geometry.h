@@ -52,6 +52,43 @@ JRG_NN_INLINE jrg_nn_span jrg_nn_column_span(const jrg_nn_conv_geometry *geometr
     return jrg_nn_span_at(column, geometry->stride_x, geometry->pad_left, geometry->kernel_width, geometry->width);
 }
 
+/* Where the window of one position meets the image. */
+typedef struct {
+    jrg_nn_span rows;
+    jrg_nn_span columns;
+} jrg_nn_meeting;
+
+/* Of the window at a row and a column of positions. */
+JRG_NN_INLINE jrg_nn_meeting jrg_nn_meeting_at(const jrg_nn_conv_geometry *geometry, uint32_t row, uint32_t column)
+{
+    return (jrg_nn_meeting){jrg_nn_row_span(geometry, row), jrg_nn_column_span(geometry, column)};
+}
+
+/* The pixel under a tap, counted from the first of the image. */
+JRG_NN_INLINE uint32_t jrg_nn_pixel_under(const jrg_nn_conv_geometry *geometry, jrg_nn_meeting at, uint32_t ky,
+                                          uint32_t kx)
+{
+    const uint32_t line = (uint32_t)(at.rows.start + (int32_t)ky) * geometry->width;
+    return line + (uint32_t)(at.columns.start + (int32_t)kx);
+}
+
+/* The taps of one row of the kernel under a position: their place in a row of weights, and the errors of their inputs. */
+typedef struct {
+    int32_t *below;
+    uint32_t weights;
+} jrg_nn_line;
+
+/* From the first column of the kernel that meets the image on. ky: the row of the kernel, one of `rows`. below:
+ * [height][width][channels]. */
+JRG_NN_INLINE jrg_nn_line jrg_nn_line_under(const jrg_nn_conv_geometry *geometry, jrg_nn_span rows, jrg_nn_span columns,
+                                            uint32_t ky, int32_t *below)
+{
+    const uint32_t y = (uint32_t)(rows.start + (int32_t)ky);
+    const uint32_t x = (uint32_t)(columns.start + (int32_t)columns.first);
+    return (jrg_nn_line){below + (y * geometry->width + x) * geometry->channels,
+                         (ky * geometry->kernel_width + columns.first) * geometry->channels};
+}
+
 /* Copies count numbers. even: both pointers are 4-aligned and count is even. */
 JRG_NN_INLINE void jrg_nn_copy(const int16_t *from, int16_t *to, uint32_t count, bool even)
 {

@@ -20,6 +20,22 @@ typedef struct {
     uint32_t dither; /* h of the layer (A7.7) */
 } jrg_nn_conv_rate;
 
+/* How T becomes a step with bits behind the point (A8.4, A11.3). */
+typedef struct {
+    int32_t mantissa; /* m' */
+    uint32_t left;    /* T goes so far to the left, 0..`unit`, where it is clamped to `bits` bits first ... */
+    uint32_t bits;    /* `width` - left */
+    uint32_t right;   /* ... or so far to the right, 0..31: 31 leaves nothing */
+} jrg_nn_fine_rate;
+
+/* shift: s; unit: bits behind the point; width: those of a step in all. */
+JRG_NN_INLINE jrg_nn_fine_rate jrg_nn_fine_rate_of(int32_t mantissa, int32_t shift, int32_t unit, uint32_t width)
+{
+    const int32_t bounded = jrg_nn_clamp(shift, 0, unit + 31);
+    const uint32_t left = bounded < unit ? (uint32_t)(unit - bounded) : 0u;
+    return (jrg_nn_fine_rate){mantissa, left, width - left, bounded > unit ? (uint32_t)(bounded - unit) : 0u};
+}
+
 /* A7.5. error_exponent: of the scaled errors; layer_key: jrg_nn_dither_layer of this layer. */
 JRG_NN_INLINE jrg_nn_conv_rate jrg_nn_conv_rate_of(jrg_nn_step_rate rate, int32_t error_exponent,
                                                    jrg_nn_exponents exponents, uint32_t layer_key)

@@ -5,25 +5,22 @@
 #include "conv/jrg_nn_conv_update.h" // jrg_nn_conv_step_bias
 #include "core/jrg_nn_sum.h"         // jrg_nn_sum_less
 
-/* One step's numbers of A11.3. */
-typedef struct {
-    int32_t mantissa; /* m' */
-    uint32_t left;    /* T goes so far to the left, 0..16, where it is clamped to `bits` bits first ... */
-    uint32_t bits;    /* 31 - left */
-    uint32_t right;   /* ... or so far to the right, 0..31: 31 leaves nothing */
-} jrg_nn_sum_rate;
-
 /* A11.3. shift: s. */
-JRG_NN_INLINE jrg_nn_sum_rate jrg_nn_sum_rate_of(int32_t mantissa, int32_t shift)
+JRG_NN_INLINE jrg_nn_fine_rate jrg_nn_sum_rate_of(int32_t mantissa, int32_t shift)
 {
-    const int32_t unit = (int32_t)JRG_NN_SUM_BITS;
-    const int32_t bounded = jrg_nn_clamp(shift, 0, unit + 31);
-    const uint32_t left = bounded < unit ? (uint32_t)(unit - bounded) : 0u;
-    return (jrg_nn_sum_rate){mantissa, left, 31u - left, bounded > unit ? (uint32_t)(bounded - unit) : 0u};
+    return jrg_nn_fine_rate_of(mantissa, shift, (int32_t)JRG_NN_SUM_BITS, 31u);
+}
+
+/* A11.3 of int16 weights. error_exponent: of the scaled errors. */
+JRG_NN_INLINE jrg_nn_fine_rate jrg_nn_conv_sum_rate_of(jrg_nn_step_rate rate, int32_t error_exponent,
+                                                       jrg_nn_exponents exponents)
+{
+    const int32_t shift = rate.exponent + error_exponent + exponents.input_exponent - exponents.weight_exponent - 16;
+    return jrg_nn_sum_rate_of(rate.mantissa, shift);
 }
 
 /* A11.3: t of a gradient. */
-JRG_NN_INLINE int32_t jrg_nn_conv_summed_step(int32_t gradient, jrg_nn_sum_rate rate)
+JRG_NN_INLINE int32_t jrg_nn_conv_summed_step(int32_t gradient, jrg_nn_fine_rate rate)
 {
 #if JRG_NN_DSP
     const int32_t product = jrg_nn_smmulr(gradient, (int32_t)((uint32_t)rate.mantissa << 16));
@@ -38,7 +35,7 @@ JRG_NN_INLINE int32_t jrg_nn_conv_summed_step(int32_t gradient, jrg_nn_sum_rate 
 
 /* The sums number k of all channels. column: of jrg_nn_column. stride: of the sums of a channel. */
 JRG_NN_INLINE void jrg_nn_conv_sum_column(const jrg_nn_conv *conv, const int16_t *scaled, const int16_t *column,
-                                          int32_t *sums, uint32_t stride, jrg_nn_sum_rate rate)
+                                          int32_t *sums, uint32_t stride, jrg_nn_fine_rate rate)
 {
     const uint32_t error_stride = jrg_nn_conv_error_stride(conv);
     uint32_t channel = 0;
@@ -80,9 +77,7 @@ JRG_NN_INLINE void jrg_nn_conv_sum(const jrg_nn_conv *conv, const int16_t *scale
                                    int16_t *column, int32_t *sums)
 {
     const jrg_nn_conv_geometry *geometry = &conv->geometry;
-    const int32_t shift =
-        step_rate.exponent + error_exponent + exponents.input_exponent - exponents.weight_exponent - 16;
-    const jrg_nn_sum_rate rate = jrg_nn_sum_rate_of(step_rate.mantissa, shift);
+    const jrg_nn_fine_rate rate = jrg_nn_conv_sum_rate_of(step_rate, error_exponent, exponents);
     const uint32_t inputs = geometry->kernel_height * geometry->kernel_width * geometry->channels;
 #pragma GCC unroll 1
     for (uint32_t ky = 0; ky < geometry->kernel_height; ky++) {

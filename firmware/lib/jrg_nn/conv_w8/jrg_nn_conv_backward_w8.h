@@ -69,15 +69,12 @@ JRG_NN_INLINE void jrg_nn_conv_backward_position_w8(const jrg_nn_conv_geometry *
 {
 #pragma GCC unroll 1
     for (uint32_t ky = row_span.first; ky < row_span.end; ky++) {
-        const uint32_t y = (uint32_t)(row_span.start + (int32_t)ky);
-        const uint32_t x = (uint32_t)(column_span.start + (int32_t)column_span.first);
-        int32_t *to = below + (y * geometry->width + x) * geometry->channels;
-        uint32_t offset = (ky * geometry->kernel_width + column_span.first) * geometry->channels;
+        jrg_nn_line line = jrg_nn_line_under(geometry, row_span, column_span, ky, below);
 #pragma GCC unroll 1
         for (uint32_t kx = column_span.first; kx < column_span.end; kx++) {
-            jrg_nn_conv_add_tap_w8(rows, offset, geometry->channels, to);
-            to += geometry->channels;
-            offset += geometry->channels;
+            jrg_nn_conv_add_tap_w8(rows, line.weights, geometry->channels, line.below);
+            line.below += geometry->channels;
+            line.weights += geometry->channels;
         }
     }
 }
@@ -107,9 +104,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_conv_backward_w8(const jrg_nn_conv_w8 *conv, c
                                                    int32_t *below)
 {
     const uint32_t inputs = conv->geometry.height * conv->geometry.width * conv->geometry.channels;
-    for (uint32_t i = 0; i < inputs; i++) {
-        below[i] = 0;
-    }
+    jrg_nn_clear_errors(below, inputs);
     jrg_nn_conv_add_errors_w8(conv, scaled, weight_exponent, rows, below);
     return (jrg_nn_error){.magnitude = jrg_nn_mask_errors(below, x, inputs, rectified)};
 }

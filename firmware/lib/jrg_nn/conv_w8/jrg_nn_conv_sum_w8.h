@@ -22,7 +22,7 @@ JRG_NN_INLINE void jrg_nn_conv_sum_w8(const jrg_nn_conv_w8 *conv, const int16_t 
             int32_t gradients[4];
             jrg_nn_quad_sums(columns, scaled + channel * 2u * pairs, pairs, gradients);
             if ((gradients[0] | gradients[1] | gradients[2] | gradients[3]) != 0) {
-                const jrg_nn_sum_rate channel_rate =
+                const jrg_nn_fine_rate channel_rate =
                     jrg_nn_sum_rate_of(rate.mantissa, common + input_exponent - conv->channels[channel]);
                 int32_t *quad = sums + channel * stride + first;
                 for (uint32_t i = 0; i < 4u; i++) {

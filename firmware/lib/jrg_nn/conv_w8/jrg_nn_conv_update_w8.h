@@ -12,24 +12,14 @@
 #include "core/jrg_nn_w8_avx2.h" // jrg_nn_quad_sums_avx2
 #endif
 
-/* One step's numbers of one output channel (A8.4). */
-typedef struct {
-    int32_t mantissa; /* m' */
-    uint32_t left;    /* T goes so far to the left, 0..24, where it is clamped to `bits` bits first ... */
-    uint32_t bits;    /* 30 - left */
-    uint32_t right;   /* ... or so far to the right, 0..31: 31 leaves nothing */
-} jrg_nn_conv_rate_w8;
-
 /* A8.4. shift: s of the channel. */
-JRG_NN_INLINE jrg_nn_conv_rate_w8 jrg_nn_conv_rate_of_w8(int32_t mantissa, int32_t shift)
+JRG_NN_INLINE jrg_nn_fine_rate jrg_nn_conv_rate_of_w8(int32_t mantissa, int32_t shift)
 {
-    const int32_t bounded = jrg_nn_clamp(shift, 0, 55);
-    const uint32_t left = bounded < 24 ? (uint32_t)(24 - bounded) : 0u;
-    return (jrg_nn_conv_rate_w8){mantissa, left, 30u - left, bounded > 24 ? (uint32_t)(bounded - 24) : 0u};
+    return jrg_nn_fine_rate_of(mantissa, shift, 24, 30u);
 }
 
 /* A8.4: t, the step of a weight with 24 bits behind the point, at most 2^30 in magnitude. */
-JRG_NN_INLINE int32_t jrg_nn_conv_fine_step_w8(int32_t gradient, jrg_nn_conv_rate_w8 rate)
+JRG_NN_INLINE int32_t jrg_nn_conv_fine_step_w8(int32_t gradient, jrg_nn_fine_rate rate)
 {
     int32_t product = jrg_nn_conv_product(gradient, rate.mantissa);
     if (rate.right != 0u) {
@@ -92,7 +82,7 @@ JRG_NN_INLINE void jrg_nn_quad_sums(const int16_t *columns, const int16_t *error
 
 /* Steps the quad of weights number first..first+3 of one channel. */
 JRG_NN_INLINE void jrg_nn_conv_step_quad_w8(int8_t *quad, const int32_t sums[4], uint32_t first, uint32_t dither,
-                                            jrg_nn_conv_rate_w8 rate)
+                                            jrg_nn_fine_rate rate)
 {
     for (uint32_t i = 0; i < 4u; i++) {
         const int32_t step = jrg_nn_conv_fine_step_w8(sums[i], rate);
@@ -134,7 +124,7 @@ JRG_NN_INLINE void jrg_nn_conv_update_w8(const jrg_nn_conv_w8 *conv, const int16
             int32_t sums[4];
             jrg_nn_quad_sums(columns, scaled + channel * 2u * pairs, pairs, sums);
             if ((sums[0] | sums[1] | sums[2] | sums[3]) != 0) {
-                const jrg_nn_conv_rate_w8 channel_rate =
+                const jrg_nn_fine_rate channel_rate =
                     jrg_nn_conv_rate_of_w8(rate.mantissa, common + input_exponent - conv->channels[channel]);
                 jrg_nn_conv_step_quad_w8(conv->weights + channel * stride + first, sums, first,
                                          jrg_nn_dither_row(layer_key, channel), channel_rate);

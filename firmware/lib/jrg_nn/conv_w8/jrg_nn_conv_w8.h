@@ -40,15 +40,31 @@ JRG_NN_INLINE void jrg_nn_conv_position_w8(const jrg_nn_dense_w8 *dense, const i
     }
 }
 
-/* x: [height][width][channels] within bx. y: [positions][outputs]. patch: scratch, [K padded to quads]. All are 4-aligned.
- * shift: fx - fy; with a channel's fw_o it lies in 2..30 (A3.3). */
-JRG_NN_INLINE void jrg_nn_conv_forward_w8(const jrg_nn_conv_w8 *conv, const int16_t *x, int16_t *y, int16_t *patch,
-                                          int32_t shift, uint32_t output_width, bool relu)
+/* Outputs of a dense layer, which may start anywhere in y. */
+JRG_NN_INLINE void jrg_nn_dense_block_w8(const jrg_nn_dense_w8 *block, const int16_t *x, int16_t *y, bool aligned,
+                                         int32_t shift, uint32_t output_width, bool relu)
 {
-    const jrg_nn_conv_geometry *geometry = &conv->geometry;
-    const uint32_t inputs = jrg_nn_conv_inputs_w8(conv);
-    const jrg_nn_dense_w8 dense = {conv->weights, conv->biases, conv->channels, inputs, conv->outputs, 0, 0};
-    for (uint32_t i = inputs; i < jrg_nn_stride_w8(inputs); i++) {
+    if (aligned) {
+        jrg_nn_dense_forward_w8(block, x, y, shift, output_width, relu);
+    } else {
+        jrg_nn_conv_position_w8(block, x, y, shift, output_width, relu);
+    }
+}
+
+/* A convolution as the dense layer it is at every position. */
+JRG_NN_INLINE jrg_nn_dense_w8 jrg_nn_conv_dense_w8(const jrg_nn_conv_w8 *conv)
+{
+    return (jrg_nn_dense_w8){
+        conv->weights, conv->biases, conv->channels, jrg_nn_conv_inputs_w8(conv), conv->outputs, 0, 0};
+}
+
+/* A8.2 of two blocks of outputs, one behind the other at each position; the second may have none. */
+JRG_NN_INLINE void jrg_nn_conv_forward_blocks_w8(const jrg_nn_conv_geometry *geometry, const jrg_nn_dense_w8 *first,
+                                                 const jrg_nn_dense_w8 *second, const int16_t *x, int16_t *y,
+                                                 int16_t *patch, int32_t shift, uint32_t output_width, bool relu)
+{
+    const bool aligned = first->outputs % 2u == 0u && second->outputs % 2u == 0u;
+    for (uint32_t i = first->inputs; i < jrg_nn_stride_w8(first->inputs); i++) {
         patch[i] = 0;
     }
 #pragma GCC unroll 1
@@ -57,14 +73,23 @@ JRG_NN_INLINE void jrg_nn_conv_forward_w8(const jrg_nn_conv_w8 *conv, const int1
 #pragma GCC unroll 1
         for (uint32_t column = 0; column < geometry->columns; column++) {
             jrg_nn_patch(geometry, x, rows, jrg_nn_column_span(geometry, column), patch);
-            if (conv->outputs % 2u == 0u) {
-                jrg_nn_dense_forward_w8(&dense, patch, y, shift, output_width, relu);
-            } else {
-                jrg_nn_conv_position_w8(&dense, patch, y, shift, output_width, relu);
+            jrg_nn_dense_block_w8(first, patch, y, aligned, shift, output_width, relu);
+            if (second->outputs != 0u) {
+                jrg_nn_dense_block_w8(second, patch, y + first->outputs, aligned, shift, output_width, relu);
             }
-            y += conv->outputs;
+            y += first->outputs + second->outputs;
         }
     }
+}
+
+/* x: [height][width][channels] within bx. y: [positions][outputs]. patch: scratch, [K padded to quads]. All are 4-aligned.
+ * shift: fx - fy; with a channel's fw_o it lies in 2..30 (A3.3). */
+JRG_NN_INLINE void jrg_nn_conv_forward_w8(const jrg_nn_conv_w8 *conv, const int16_t *x, int16_t *y, int16_t *patch,
+                                          int32_t shift, uint32_t output_width, bool relu)
+{
+    const jrg_nn_dense_w8 dense = jrg_nn_conv_dense_w8(conv);
+    const jrg_nn_dense_w8 none = {0};
+    jrg_nn_conv_forward_blocks_w8(&conv->geometry, &dense, &none, x, y, patch, shift, output_width, relu);
 }
 
 #endif

@@ -82,29 +82,16 @@ JRG_NN_INLINE void jrg_nn_store_pair(int16_t *to, uint32_t pair)
 }
 
 /* SMLABB, SMLATB: sum + low or high half of `pair` * low half of `factor`. SMLABT, SMLATT: * its high half. */
-JRG_NN_INLINE int32_t jrg_nn_smlabb(uint32_t pair, uint32_t factor, int32_t sum)
-{
-    __asm__("smlabb %0, %1, %2, %0" : "+r"(sum) : "r"(pair), "r"(factor));
-    return sum;
-}
-
-JRG_NN_INLINE int32_t jrg_nn_smlatb(uint32_t pair, uint32_t factor, int32_t sum)
-{
-    __asm__("smlatb %0, %1, %2, %0" : "+r"(sum) : "r"(pair), "r"(factor));
-    return sum;
-}
-
-JRG_NN_INLINE int32_t jrg_nn_smlabt(uint32_t pair, uint32_t factor, int32_t sum)
-{
-    __asm__("smlabt %0, %1, %2, %0" : "+r"(sum) : "r"(pair), "r"(factor));
-    return sum;
-}
-
-JRG_NN_INLINE int32_t jrg_nn_smlatt(uint32_t pair, uint32_t factor, int32_t sum)
-{
-    __asm__("smlatt %0, %1, %2, %0" : "+r"(sum) : "r"(pair), "r"(factor));
-    return sum;
-}
+#define JRG_NN_HALVES_ADDED(instruction)                                                                               \
+    JRG_NN_INLINE int32_t jrg_nn_##instruction(uint32_t pair, uint32_t factor, int32_t sum)                            \
+    {                                                                                                                  \
+        __asm__(#instruction " %0, %1, %2, %0" : "+r"(sum) : "r"(pair), "r"(factor));                                  \
+        return sum;                                                                                                    \
+    }
+JRG_NN_HALVES_ADDED(smlabb)
+JRG_NN_HALVES_ADDED(smlatb)
+JRG_NN_HALVES_ADDED(smlabt)
+JRG_NN_HALVES_ADDED(smlatt)
 
 /* SXTB16: of a stored quad of int8 weights (A8.6) the first two as int16 numbers in one word, and the last two. */
 JRG_NN_INLINE uint32_t jrg_nn_first_two_w8(uint32_t quad)
@@ -122,19 +109,15 @@ JRG_NN_INLINE uint32_t jrg_nn_last_two_w8(uint32_t quad)
 }
 
 /* SSUB16, SEL: of each half the larger one, and the smaller one. */
-JRG_NN_INLINE uint32_t jrg_nn_max16(uint32_t a, uint32_t b)
-{
-    uint32_t result;
-    __asm__("ssub16 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(result) : "r"(a), "r"(b));
-    return result;
-}
-
-JRG_NN_INLINE uint32_t jrg_nn_min16(uint32_t a, uint32_t b)
-{
-    uint32_t result;
-    __asm__("ssub16 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(result) : "r"(a), "r"(b));
-    return result;
-}
+#define JRG_NN_SELECTED(name, operands)                                                                                \
+    JRG_NN_INLINE uint32_t name(uint32_t a, uint32_t b)                                                                \
+    {                                                                                                                  \
+        uint32_t result;                                                                                               \
+        __asm__("ssub16 %0, %1, %2\n\tsel %0, " operands : "=&r"(result) : "r"(a), "r"(b));                            \
+        return result;                                                                                                 \
+    }
+JRG_NN_SELECTED(jrg_nn_max16, "%1, %2")
+JRG_NN_SELECTED(jrg_nn_min16, "%2, %1")
 
 /* SSUB16, SEL: of each half `low` where v is negative, else v. */
 JRG_NN_INLINE uint32_t jrg_nn_where_negative16(uint32_t v, uint32_t low)

@@ -12,14 +12,12 @@
 
 /* The exact sum of one channel at one position. weights: [kernel_height][kernel_width] of the channel. */
 JRG_NN_INLINE int64_t jrg_nn_depthwise_sum(const jrg_nn_conv_geometry *geometry, const int16_t *x,
-                                           const int16_t *weights, jrg_nn_span rows, jrg_nn_span columns,
-                                           uint32_t channel)
+                                           const int16_t *weights, jrg_nn_meeting at, uint32_t channel)
 {
     int64_t sum = 0;
-    for (uint32_t ky = rows.first; ky < rows.end; ky++) {
-        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * geometry->width;
-        for (uint32_t kx = columns.first; kx < columns.end; kx++) {
-            const uint32_t pixel = line + (uint32_t)(columns.start + (int32_t)kx);
+    for (uint32_t ky = at.rows.first; ky < at.rows.end; ky++) {
+        for (uint32_t kx = at.columns.first; kx < at.columns.end; kx++) {
+            const uint32_t pixel = jrg_nn_pixel_under(geometry, at, ky, kx);
             sum += (int32_t)weights[ky * geometry->kernel_width + kx] * x[pixel * geometry->channels + channel];
         }
     }
@@ -44,10 +42,10 @@ JRG_NN_INLINE void jrg_nn_depthwise_forward(const jrg_nn_conv *conv, const int16
     for (uint32_t row = 0; row < geometry->rows; row++) {
         const jrg_nn_span rows = jrg_nn_row_span(geometry, row);
         for (uint32_t column = 0; column < geometry->columns; column++) {
-            const jrg_nn_span columns = jrg_nn_column_span(geometry, column);
+            const jrg_nn_meeting at = {rows, jrg_nn_column_span(geometry, column)};
             const int16_t *weights = conv->weights;
             for (uint32_t channel = 0; channel < geometry->channels; channel++) {
-                const int64_t sum = jrg_nn_depthwise_sum(geometry, x, weights, rows, columns, channel);
+                const int64_t sum = jrg_nn_depthwise_sum(geometry, x, weights, at, channel);
                 const int32_t value = jrg_nn_rshift_cut(sum + conv->biases[channel], shift);
                 *y++ = jrg_nn_activation(value, output_width, relu);
                 weights += taps + (taps & 1u);
@@ -58,12 +56,11 @@ JRG_NN_INLINE void jrg_nn_depthwise_forward(const jrg_nn_conv *conv, const int16
 
 /* Adds the share of one position and channel to the inputs under it. */
 JRG_NN_INLINE void jrg_nn_depthwise_spread(const jrg_nn_conv_geometry *geometry, const int16_t *weights, int32_t error,
-                                           jrg_nn_span rows, jrg_nn_span columns, uint32_t channel, int32_t *below)
+                                           jrg_nn_meeting at, uint32_t channel, int32_t *below)
 {
-    for (uint32_t ky = rows.first; ky < rows.end; ky++) {
-        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * geometry->width;
-        for (uint32_t kx = columns.first; kx < columns.end; kx++) {
-            const uint32_t pixel = line + (uint32_t)(columns.start + (int32_t)kx);
+    for (uint32_t ky = at.rows.first; ky < at.rows.end; ky++) {
+        for (uint32_t kx = at.columns.first; kx < at.columns.end; kx++) {
+            const uint32_t pixel = jrg_nn_pixel_under(geometry, at, ky, kx);
             below[pixel * geometry->channels + channel] += (int32_t)weights[ky * geometry->kernel_width + kx] * error;
         }
     }
@@ -76,9 +73,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_depthwise_backward(const jrg_nn_conv *conv, co
     const jrg_nn_conv_geometry *geometry = &conv->geometry;
     const uint32_t inputs = geometry->height * geometry->width * geometry->channels;
     const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
-    for (uint32_t i = 0; i < inputs; i++) {
-        below[i] = 0;
-    }
+    jrg_nn_clear_errors(below, inputs);
     for (uint32_t channel = 0; channel < geometry->channels; channel++) {
         const int16_t *weights = conv->weights + channel * (taps + (taps & 1u));
         const int16_t *error = scaled + channel * jrg_nn_conv_error_stride(conv);
@@ -96,8 +91,8 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_depthwise_backward(const jrg_nn_conv *conv, co
                     continue;
                 }
 #endif
-                jrg_nn_depthwise_spread(geometry, weights, e, rows, jrg_nn_column_span(geometry, column), channel,
-                                        below);
+                const jrg_nn_meeting at = {rows, jrg_nn_column_span(geometry, column)};
+                jrg_nn_depthwise_spread(geometry, weights, e, at, channel, below);
             }
         }
     }
@@ -106,12 +101,11 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_depthwise_backward(const jrg_nn_conv *conv, co
 
 /* Adds e * x of one position to the gradients of a channel: sums [kernel_height][kernel_width]. */
 JRG_NN_INLINE void jrg_nn_depthwise_gradients(const jrg_nn_conv_geometry *geometry, const int16_t *x, int32_t error,
-                                              jrg_nn_span rows, jrg_nn_span columns, uint32_t channel, int32_t *sums)
+                                              jrg_nn_meeting at, uint32_t channel, int32_t *sums)
 {
-    for (uint32_t ky = rows.first; ky < rows.end; ky++) {
-        const uint32_t line = (uint32_t)(rows.start + (int32_t)ky) * geometry->width;
-        for (uint32_t kx = columns.first; kx < columns.end; kx++) {
-            const uint32_t pixel = line + (uint32_t)(columns.start + (int32_t)kx);
+    for (uint32_t ky = at.rows.first; ky < at.rows.end; ky++) {
+        for (uint32_t kx = at.columns.first; kx < at.columns.end; kx++) {
+            const uint32_t pixel = jrg_nn_pixel_under(geometry, at, ky, kx);
             sums[ky * geometry->kernel_width + kx] += error * x[pixel * geometry->channels + channel];
         }
     }
@@ -124,9 +118,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_channel_gradients(const jrg_nn_conv_geometry
 {
     const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
     int32_t inside[JRG_NN_DEPTHWISE_MOST_TAPS] = {0};
-    for (uint32_t tap = 0; tap < taps; tap++) {
-        gradients[tap] = 0;
-    }
+    jrg_nn_clear_errors(gradients, taps);
 #pragma GCC unroll 1
     for (uint32_t row = 0; row < geometry->rows; row++) {
         const jrg_nn_span rows = jrg_nn_row_span(geometry, row);
@@ -140,8 +132,8 @@ JRG_NN_INLINE void jrg_nn_depthwise_channel_gradients(const jrg_nn_conv_geometry
                 const int16_t *at = x + jrg_nn_place_under(geometry, row, column) + channel;
                 jrg_nn_depthwise_gradients_dsp(geometry, at, error, inside);
             } else {
-                const jrg_nn_span columns = jrg_nn_column_span(geometry, column);
-                jrg_nn_depthwise_gradients(geometry, x, error, rows, columns, channel, gradients);
+                const jrg_nn_meeting at = {rows, jrg_nn_column_span(geometry, column)};
+                jrg_nn_depthwise_gradients(geometry, x, error, at, channel, gradients);
             }
         }
     }

@@ -12,9 +12,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_sum_steps(const jrg_nn_conv *conv, const int
                                               int16_t *column, int32_t *sums)
 {
     const jrg_nn_conv_geometry *geometry = &conv->geometry;
-    const int32_t shift =
-        step_rate.exponent + error_exponent + exponents.input_exponent - exponents.weight_exponent - 16;
-    const jrg_nn_sum_rate rate = jrg_nn_sum_rate_of(step_rate.mantissa, shift);
+    const jrg_nn_fine_rate rate = jrg_nn_conv_sum_rate_of(step_rate, error_exponent, exponents);
     const uint32_t stride = jrg_nn_conv_error_stride(conv);
     const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
     for (uint32_t channel = 0; channel < geometry->channels; channel++) {

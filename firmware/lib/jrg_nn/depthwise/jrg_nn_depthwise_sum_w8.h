@@ -7,7 +7,7 @@
 
 /* The steps of one channel go into its sums: [taps padded to quads]. */
 JRG_NN_INLINE void jrg_nn_depthwise_sum_channel_w8(const jrg_nn_depthwise_channel *channel, int32_t *sums,
-                                                   jrg_nn_sum_rate rate)
+                                                   jrg_nn_fine_rate rate)
 {
     const jrg_nn_conv_geometry *geometry = channel->geometry;
     const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
@@ -27,13 +27,11 @@ JRG_NN_INLINE void jrg_nn_depthwise_sum_steps_w8(const jrg_nn_conv_w8 *conv, con
                                                  int32_t error_exponent, const int16_t *x, int32_t input_exponent,
                                                  jrg_nn_step_rate rate, int16_t *column, int32_t *sums)
 {
-    const jrg_nn_conv shape = jrg_nn_conv_shape_w8(conv);
-    const uint32_t stride = jrg_nn_stride_w8(conv->geometry.kernel_height * conv->geometry.kernel_width);
     const int32_t common = rate.exponent + error_exponent - 16;
+    const uint32_t stride = jrg_nn_stride_w8(conv->geometry.kernel_height * conv->geometry.kernel_width);
 #pragma GCC unroll 1
     for (uint32_t number = 0; number < conv->outputs; number++) {
-        const int16_t *errors = scaled + number * jrg_nn_conv_error_stride(&shape);
-        const jrg_nn_depthwise_channel channel = {&conv->geometry, x, errors, column, number};
+        const jrg_nn_depthwise_channel channel = jrg_nn_depthwise_channel_of(conv, scaled, x, column, number);
         jrg_nn_depthwise_sum_channel_w8(
             &channel, sums + number * stride,
             jrg_nn_sum_rate_of(rate.mantissa, common + input_exponent - conv->channels[number]));

@@ -15,6 +15,15 @@ typedef struct {
     uint32_t number;
 } jrg_nn_depthwise_channel;
 
+/* Channel `number` of a layer. scaled: of jrg_nn_conv_scale. */
+JRG_NN_INLINE jrg_nn_depthwise_channel jrg_nn_depthwise_channel_of(const jrg_nn_conv_w8 *conv, const int16_t *scaled,
+                                                                   const int16_t *x, int16_t *column, uint32_t number)
+{
+    const jrg_nn_conv shape = jrg_nn_conv_shape_w8(conv);
+    const int16_t *errors = scaled + number * jrg_nn_conv_error_stride(&shape);
+    return (jrg_nn_depthwise_channel){&conv->geometry, x, errors, column, number};
+}
+
 /* A7.4 of the weights first..first+3 of a channel; 0 behind the last one. */
 JRG_NN_INLINE void jrg_nn_depthwise_quad_gradients(const jrg_nn_depthwise_channel *channel, uint32_t first,
                                                    int32_t gradients[4])
@@ -35,7 +44,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_quad_gradients(const jrg_nn_depthwise_channe
 
 /* A8.4 of one channel. weights: its row. key: jrg_nn_dither_row. */
 JRG_NN_INLINE void jrg_nn_depthwise_update_channel_w8(const jrg_nn_depthwise_channel *channel, int8_t *weights,
-                                                      uint32_t key, jrg_nn_conv_rate_w8 rate)
+                                                      uint32_t key, jrg_nn_fine_rate rate)
 {
     const jrg_nn_conv_geometry *geometry = channel->geometry;
     const uint32_t taps = geometry->kernel_height * geometry->kernel_width;
@@ -63,13 +72,11 @@ JRG_NN_INLINE void jrg_nn_depthwise_update_w8(const jrg_nn_conv_w8 *conv, const 
                                               const int16_t *x, int32_t input_exponent, jrg_nn_step_rate rate,
                                               uint32_t layer_key, int16_t *column)
 {
-    const jrg_nn_conv shape = jrg_nn_conv_shape_w8(conv);
     const uint32_t stride = jrg_nn_stride_w8(conv->geometry.kernel_height * conv->geometry.kernel_width);
     const int32_t common = rate.exponent + error_exponent - 16;
 #pragma GCC unroll 1
     for (uint32_t number = 0; number < conv->outputs; number++) {
-        const int16_t *errors = scaled + number * jrg_nn_conv_error_stride(&shape);
-        const jrg_nn_depthwise_channel channel = {&conv->geometry, x, errors, column, number};
+        const jrg_nn_depthwise_channel channel = jrg_nn_depthwise_channel_of(conv, scaled, x, column, number);
         jrg_nn_depthwise_update_channel_w8(
             &channel, conv->weights + number * stride, jrg_nn_dither_row(layer_key, number),
             jrg_nn_conv_rate_of_w8(rate.mantissa, common + input_exponent - conv->channels[number]));

@@ -8,21 +8,14 @@
 #include "depthwise/jrg_nn_depthwise_w8_dsp.h" // jrg_nn_depthwise_forward_w8_dsp
 #endif
 
-/* Where the window of one position meets the image. */
-typedef struct {
-    jrg_nn_span rows;
-    jrg_nn_span columns;
-} jrg_nn_meeting;
-
 /* The exact sum of one channel at one position. weights: [taps padded to quads] of the channel (A8.6). */
 JRG_NN_INLINE int32_t jrg_nn_depthwise_sum_w8(const jrg_nn_conv_geometry *geometry, const int16_t *x,
                                               const int8_t *weights, jrg_nn_meeting at, uint32_t channel)
 {
     int32_t sum = 0;
     for (uint32_t ky = at.rows.first; ky < at.rows.end; ky++) {
-        const uint32_t line = (uint32_t)(at.rows.start + (int32_t)ky) * geometry->width;
         for (uint32_t kx = at.columns.first; kx < at.columns.end; kx++) {
-            const uint32_t pixel = line + (uint32_t)(at.columns.start + (int32_t)kx);
+            const uint32_t pixel = jrg_nn_pixel_under(geometry, at, ky, kx);
             const int32_t weight = weights[jrg_nn_place_w8(ky * geometry->kernel_width + kx)];
             sum += weight * x[pixel * geometry->channels + channel];
         }
@@ -47,7 +40,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_forward_w8(const jrg_nn_conv_w8 *conv, const
     const uint32_t stride = jrg_nn_stride_w8(geometry->kernel_height * geometry->kernel_width);
     for (uint32_t row = 0; row < geometry->rows; row++) {
         for (uint32_t column = 0; column < geometry->columns; column++) {
-            const jrg_nn_meeting at = {jrg_nn_row_span(geometry, row), jrg_nn_column_span(geometry, column)};
+            const jrg_nn_meeting at = jrg_nn_meeting_at(geometry, row, column);
             for (uint32_t channel = 0; channel < geometry->channels; channel++) {
                 const int8_t *weights = conv->weights + channel * stride;
                 const int32_t sum = conv->biases[channel] + jrg_nn_depthwise_sum_w8(geometry, x, weights, at, channel);
@@ -63,9 +56,8 @@ JRG_NN_INLINE void jrg_nn_depthwise_spread_w8(const jrg_nn_conv_geometry *geomet
                                               int32_t error, jrg_nn_meeting at, uint32_t channel, int32_t *below)
 {
     for (uint32_t ky = at.rows.first; ky < at.rows.end; ky++) {
-        const uint32_t line = (uint32_t)(at.rows.start + (int32_t)ky) * geometry->width;
         for (uint32_t kx = at.columns.first; kx < at.columns.end; kx++) {
-            const uint32_t pixel = line + (uint32_t)(at.columns.start + (int32_t)kx);
+            const uint32_t pixel = jrg_nn_pixel_under(geometry, at, ky, kx);
             below[pixel * geometry->channels + channel] +=
                 weights[jrg_nn_place_w8(ky * geometry->kernel_width + kx)] * error;
         }
@@ -98,7 +90,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_add_errors_w8(const jrg_nn_conv_w8 *conv, co
             }
 #endif
             if (error != 0) {
-                const jrg_nn_meeting at = {jrg_nn_row_span(geometry, row), jrg_nn_column_span(geometry, column)};
+                const jrg_nn_meeting at = jrg_nn_meeting_at(geometry, row, column);
                 jrg_nn_depthwise_spread_w8(geometry, weights, error, at, channel, below);
             }
             scaled++;
@@ -113,9 +105,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_depthwise_backward_w8(const jrg_nn_conv_w8 *co
 {
     const jrg_nn_conv shape = jrg_nn_conv_shape_w8(conv);
     const uint32_t inputs = conv->geometry.height * conv->geometry.width * conv->geometry.channels;
-    for (uint32_t i = 0; i < inputs; i++) {
-        below[i] = 0;
-    }
+    jrg_nn_clear_errors(below, inputs);
     for (uint32_t channel = 0; channel < conv->outputs; channel++) {
         const int16_t *errors = scaled + channel * jrg_nn_conv_error_stride(&shape);
         jrg_nn_depthwise_add_errors_w8(conv, errors, channel, weight_exponent, below);

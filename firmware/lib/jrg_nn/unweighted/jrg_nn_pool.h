@@ -108,9 +108,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_pool_backward(const jrg_nn_conv_geometry *geom
                                                 const int32_t *errors, const int16_t *x, bool rectified, int32_t *below)
 {
     const uint32_t inputs = geometry->height * geometry->width * geometry->channels;
-    for (uint32_t i = 0; i < inputs; i++) {
-        below[i] = 0;
-    }
+    jrg_nn_clear_errors(below, inputs);
     for (uint32_t row = 0; row < geometry->rows; row++) {
         for (uint32_t column = 0; column < geometry->columns; column++) {
             const jrg_nn_pixels under = jrg_nn_pixels_under(geometry, row, column);

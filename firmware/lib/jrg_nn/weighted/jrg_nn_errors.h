@@ -13,13 +13,19 @@ JRG_NN_INLINE int64_t jrg_nn_rshift_any(int64_t v, uint32_t shift)
     return shift == 0u ? v : jrg_nn_rshift_wide(v, shift);
 }
 
-/* Writes a list as a tensor of count errors. */
-JRG_NN_INLINE void jrg_nn_spread_errors(const jrg_nn_row_error *list, const jrg_nn_error *error, int32_t *errors,
-                                        uint32_t count)
+/* Sets count numbers to 0. */
+JRG_NN_INLINE void jrg_nn_clear_errors(int32_t *errors, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         errors[i] = 0;
     }
+}
+
+/* Writes a list as a tensor of count errors. */
+JRG_NN_INLINE void jrg_nn_spread_errors(const jrg_nn_row_error *list, const jrg_nn_error *error, int32_t *errors,
+                                        uint32_t count)
+{
+    jrg_nn_clear_errors(errors, count);
     for (uint32_t i = 0; i < error->count; i++) {
         errors[list[i].row] = list[i].value;
     }

@@ -6,17 +6,6 @@
 #include "dense_w8/jrg_nn_dense_update_w8.h" // jrg_nn_dense_update_w8
 #include "weighted/jrg_nn_frozen_w8.h"       // jrg_nn_add_passing_rows_w8
 
-/* Outputs of one block, which may start anywhere in y. */
-JRG_NN_INLINE void jrg_nn_dense_block_w8(const jrg_nn_dense_w8 *block, const int16_t *x, int16_t *y, bool aligned,
-                                         int32_t shift, uint32_t output_width, bool relu)
-{
-    if (aligned) {
-        jrg_nn_dense_forward_w8(block, x, y, shift, output_width, relu);
-    } else {
-        jrg_nn_conv_position_w8(block, x, y, shift, output_width, relu);
-    }
-}
-
 /* A8.2 of both blocks, trained rows first. As jrg_nn_dense_forward_w8. */
 JRG_NN_INLINE void jrg_nn_dense_forward_partly_frozen_w8(const jrg_nn_dense_w8 *trained, const jrg_nn_dense_w8 *frozen,
                                                          const int16_t *x, int16_t *y, int32_t shift,
@@ -27,36 +16,14 @@ JRG_NN_INLINE void jrg_nn_dense_forward_partly_frozen_w8(const jrg_nn_dense_w8 *
     jrg_nn_dense_block_w8(frozen, x, y + trained->outputs, aligned, shift, output_width, relu);
 }
 
-/* A block as the dense layer it is at every position. */
-JRG_NN_INLINE jrg_nn_dense_w8 jrg_nn_conv_dense_w8(const jrg_nn_conv_w8 *conv)
-{
-    return (jrg_nn_dense_w8){
-        conv->weights, conv->biases, conv->channels, jrg_nn_conv_inputs_w8(conv), conv->outputs, 0, 0};
-}
-
 /* A8.2 of both blocks. As jrg_nn_conv_forward_w8; y: [positions][outputs of both]. */
 JRG_NN_INLINE void jrg_nn_conv_forward_partly_frozen_w8(const jrg_nn_conv_w8 *trained, const jrg_nn_conv_w8 *frozen,
                                                         const int16_t *x, int16_t *y, int16_t *patch, int32_t shift,
                                                         uint32_t output_width, bool relu)
 {
-    const jrg_nn_conv_geometry *geometry = &trained->geometry;
     const jrg_nn_dense_w8 first = jrg_nn_conv_dense_w8(trained);
     const jrg_nn_dense_w8 second = jrg_nn_conv_dense_w8(frozen);
-    const bool aligned = first.outputs % 2u == 0u && second.outputs % 2u == 0u;
-    for (uint32_t i = first.inputs; i < jrg_nn_stride_w8(first.inputs); i++) {
-        patch[i] = 0;
-    }
-#pragma GCC unroll 1
-    for (uint32_t row = 0; row < geometry->rows; row++) {
-        const jrg_nn_span rows = jrg_nn_row_span(geometry, row);
-#pragma GCC unroll 1
-        for (uint32_t column = 0; column < geometry->columns; column++) {
-            jrg_nn_patch(geometry, x, rows, jrg_nn_column_span(geometry, column), patch);
-            jrg_nn_dense_block_w8(&first, patch, y, aligned, shift, output_width, relu);
-            jrg_nn_dense_block_w8(&second, patch, y + first.outputs, aligned, shift, output_width, relu);
-            y += first.outputs + second.outputs;
-        }
-    }
+    jrg_nn_conv_forward_blocks_w8(&trained->geometry, &first, &second, x, y, patch, shift, output_width, relu);
 }
 
 /* How many of a list's errors belong to the first `rows` rows: lists are in the order of the rows. */
@@ -106,9 +73,7 @@ JRG_NN_INLINE jrg_nn_error jrg_nn_conv_backward_partly_frozen_w8(const jrg_nn_co
     const jrg_nn_conv_geometry *geometry = &trained->geometry;
     const uint32_t inputs = geometry->height * geometry->width * geometry->channels;
     const jrg_nn_conv shape = jrg_nn_conv_shape_w8(trained);
-    for (uint32_t i = 0; i < inputs; i++) {
-        below[i] = 0;
-    }
+    jrg_nn_clear_errors(below, inputs);
     jrg_nn_conv_add_errors_w8(trained, scaled, weight_exponent, rows, below);
     jrg_nn_conv_add_errors_w8(frozen, scaled + trained->outputs * jrg_nn_conv_error_stride(&shape), weight_exponent,
                               rows, below);
