@@ -15,7 +15,7 @@ from jaragua.api.loop_thread import LoopThread
 from jaragua.api.one_tree import one_tree
 from jaragua.api.start_weights import NamedWeights, StartWeights, weights_of
 from jaragua.api.tasks import LearningTask, load_task
-from jaragua.closing import Closing
+from jaragua.bases.closing import Closing
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import BoardError, ModelError
 from jaragua.gateway.board_trainer import BoardTrainer

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaragua.value import Value
+from jaragua.bases.value import Value
 
 
 class RunStarted(Value):

@@ -15,6 +15,7 @@ from statistics import fmean
 from typing import TypeVar
 
 from jaragua import config as configuration
+from jaragua.bases.value import Value
 from jaragua.coordinator import (
     AdaptResult,
     RunEvent,
@@ -34,7 +35,6 @@ from jaragua.report.intervals import Interval, paired_interval
 from jaragua.settings import TrainingSettings
 from jaragua.store import open_run
 from jaragua.strategies.registry import find
-from jaragua.value import Value
 from jaragua_broker import Broker
 
 Outcome = TypeVar("Outcome")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from jaragua.closing import Closing
+from jaragua.bases.closing import Closing
 from jaragua.errors import RunError, StoreError
 from jaragua.reasons import reason_of
 from jaragua_broker import guarded

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from jaragua.closing import Closing
+from jaragua.bases.closing import Closing
 from jaragua.commands import pio
 from jaragua.emulate import qemu
 from jaragua.emulate.process import BoundProcess

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from jaragua.bases.value import Value
 from jaragua.errors import ProtocolError
 from jaragua.node.connection.session import Incoming
 from jaragua.node.device import AdaptJob, TrainJob
 from jaragua.node.training import ranges
-from jaragua.value import Value
 from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, decode
 from jaragua.wire.topics import Topic, TopicError, TopicKind, parse
 

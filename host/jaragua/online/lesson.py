@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from jaragua.bases.value import Value
 from jaragua.online.learners import OnlineLearner
 from jaragua.online.pools import Pools
 from jaragua.online.trained_model import TrainedModel
-from jaragua.value import Value
 from jaragua_compiler.online import Report, Settings
 from jaragua_compiler.online.learner import known_mask
 from jaragua_compiler.quantisation.blob import Int16Array

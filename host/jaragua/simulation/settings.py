@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from jaragua.bases.value import Value
 from jaragua.errors import ConfigurationError
 from jaragua.settings import (
     AggregationSettings,
@@ -17,7 +18,6 @@ from jaragua.settings import (
     TrainingSettings,
 )
 from jaragua.strategies import Vector
-from jaragua.value import Value
 
 if TYPE_CHECKING:
     from jaragua.simulation.comparison.figures import Comparison

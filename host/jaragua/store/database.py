@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.closing import Closing
+from jaragua.bases.closing import Closing
 from jaragua.errors import StoreError
 from jaragua.store.records import (
     Assignment,

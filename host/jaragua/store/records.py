@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.value import Value
+from jaragua.bases.value import Value
 
 RunStatus = Literal["training", "stopped", "finished"]
 

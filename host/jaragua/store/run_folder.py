@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from jaragua.closing import Closing
+from jaragua.bases.closing import Closing
 from jaragua.config import RunConfig
 from jaragua.config.schema import as_json
 from jaragua.errors import ConfigurationError, RunError, StoreError

@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from jaragua.bases.value import Value
 from jaragua.errors import LostRunError
 from jaragua.store.aside import EARLIER
 from jaragua.store.database import Store
-from jaragua.value import Value
 
 DATABASE: Final = "run.sqlite"
 METRICS: Final = "metrics.jsonl"

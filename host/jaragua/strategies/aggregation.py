@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.lazy_sequence import LazySequence
+from jaragua.bases.lazy_sequence import LazySequence
 
 #: All trainable numbers of a network in one row, float64 [parameters].
 Vector: TypeAlias = NDArray[np.float64]

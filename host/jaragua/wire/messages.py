@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final, TypeVar, get_args
 
 import cbor2
 
-from jaragua.value import Value
+from jaragua.bases.value import Value
 from jaragua.wire.cbor import plain_cbor, schema
 from jaragua.wire.cbor.schema import MessageError
 

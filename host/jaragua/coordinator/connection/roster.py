@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from jaragua.value import Value
+from jaragua.bases.value import Value
 from jaragua.wire.messages import DeviceState, NodeState
 from jaragua.wire.rejections import LONGEST_TEXT, Reason, RejectedError
 

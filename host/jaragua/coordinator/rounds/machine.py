@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from jaragua.bases.value import Value
 from jaragua.coordinator.connection.roster import Change, Presence
 from jaragua.coordinator.rounds import rules, validation
 from jaragua.coordinator.rounds.standing import Choice, Place, Standing
 from jaragua.coordinator.rounds.validation import Verdict
 from jaragua.store.records import Assignment
-from jaragua.value import Value
 from jaragua.wire.messages import UpdateHeader
 
 #: R8: attempts that a device has in a round before the round does without it.

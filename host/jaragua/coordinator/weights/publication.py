@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection
 
+from jaragua.bases.lazy_sequence import LazySequence
 from jaragua.coordinator.connection.fleet import Fleet
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.model_version import ModelVersion, ModelVersionMaker
-from jaragua.lazy_sequence import LazySequence
 from jaragua.store import Initialisation, RunRecord, Store, StoredVersion
 from jaragua.strategies import Vector
 

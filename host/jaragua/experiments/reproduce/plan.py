@@ -10,13 +10,13 @@ from dataclasses import asdict, fields, replace
 from importlib.resources import files
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+from jaragua.bases.value import Value
 from jaragua.settings import EvaluationSettings
 from jaragua.simulation import Simulation, device_names
 from jaragua.simulation.evaluation import pretraining
 from jaragua.simulation.models import model_for, model_named
 from jaragua.simulation.rounds.simulation import with_options
 from jaragua.strategies.registry import find
-from jaragua.value import Value
 from jaragua_compiler import plan as compiled
 from jaragua_compiler.planning.operators import ConvolutionPlan, WeightedPlan
 from jaragua_models import Model

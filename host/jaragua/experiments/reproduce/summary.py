@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
+from jaragua.bases.value import Value
 from jaragua.experiments.reproduce import costs
 from jaragua.experiments.reproduce.plan import Experiment, Plan, Purpose, TaskOfPlan
 from jaragua.experiments.reproduce.records import Outcome
@@ -13,7 +14,6 @@ from jaragua.experiments.reproduce.run import Found
 from jaragua.report.intervals import mean_interval
 from jaragua.simulation import Means
 from jaragua.strategies.registry import find
-from jaragua.value import Value
 
 #: The row that every other one is compared with.
 REFERENCE: Final = "TinyReptile"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final
 
+from jaragua.bases.value import Value
 from jaragua.token_bucket import TokenBucket
-from jaragua.value import Value
 
 #: CBOR (RFC 8949, 3.1): a text of up to 23 bytes has its length in the head; one of up to 255 has it in the next byte.
 _TEXT: Final = 0x60

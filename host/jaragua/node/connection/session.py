@@ -30,13 +30,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from jaragua.bases.value import Value
 from jaragua.errors import BrokerError
 from jaragua.node.connection.sieve import Gate, Sieve
 from jaragua.node.connection.sieved_socket import sieve_of
 from jaragua.node.connection.url import BrokerUrl
 from jaragua.node.program import ended
 from jaragua.reasons import reason_of
-from jaragua.value import Value
 
 LOGGER = logging.getLogger(__name__)
 # The client library's own words about a lost connection: this module says it better.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from jaragua.bases.value import Value
 from jaragua.errors import BrokerError
-from jaragua.value import Value
 
 _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _FORM = "write it as mqtt://[user:password@]host[:port], or mqtts:// for TLS"

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua.closing import Closing
+from jaragua.bases.closing import Closing
 from jaragua.errors import StoreError
 from jaragua.models import is_file
 from jaragua.reasons import reason_of

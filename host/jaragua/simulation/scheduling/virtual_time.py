@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
+from jaragua.bases.value import Value
 from jaragua.coordinator.rounds import rules
 from jaragua.simulation.settings import Buffered, Simulation, VirtualTime
-from jaragua.value import Value
 
 #: V1: of the work of a median device.
 TICKS_IN_A_UNIT: Final = 1_000_000

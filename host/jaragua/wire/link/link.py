@@ -13,8 +13,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Final
 
+from jaragua.bases.value import Value
 from jaragua.errors import ProtocolError
-from jaragua.value import Value
 from jaragua.wire.definitions import (
     HEALTH_PERIOD_MS,
     MAX_WINDOW,

@@ -1,0 +1,1 @@
+"""What classes of all rooms derive from: immutable records, what a `with` block closes, sequences made on demand."""
