@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import os
@@ -18,6 +17,7 @@ import pytest
 from fleet_bench import Headquarters, adapt_command, beside, digits_blob, run, settings, train_command, until
 
 import jaragua_models
+from common.processes import process_of
 from jaragua.cli.main import run as run_command
 from jaragua.client.client import run_client, run_litert_client
 from jaragua.client.litert_trainer import TrainingFiles
@@ -220,20 +220,9 @@ def test_a_run_without_a_training_file_leaves_the_device_out_until_there_is_one(
 async def client_process(python: str, url: str, folder: Path, *options: str) -> AsyncIterator[Any]:
     """`jaragua client --engine litert`, with no compiler in its PATH."""
     words = ["client", "--broker", url, "--fleet", "home", "--node", "pi-1", "--data-dir", str(folder), *options]
-    process = await asyncio.create_subprocess_exec(
-        python,
-        "-m",
-        "jaragua.cli.main",
-        *words,
-        env={"PATH": str(folder), "HOME": str(folder)},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
+    environment = {"PATH": str(folder), "HOME": str(folder)}
+    async with process_of(python, "-m", "jaragua.cli.main", *words, environment=environment) as process:
         yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 def test_a_process_without_a_compiler_trains_and_says_goodbye(broker: Broker, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from fleet_bench import Headquarters, adapt_command, beside, digits_blob, run, r
 
 import jaragua_compiler as compiler
 import jaragua_models
+from common.processes import process_of
 from jaragua.client.client import run_client
 from jaragua.client.engine_trainer import EngineTrainer
 from jaragua.node.step_limits import step_limits
@@ -60,15 +61,8 @@ async def client_process(url: str, folder: Path, *options: str) -> AsyncIterator
     """`jaragua client` as a process of its own."""
     arguments = ["client", "--broker", url, "--fleet", "home", "--node", "pi-1", "--data-dir", str(folder), *options]
     program = "from jaragua.cli.main import main; main()"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, *arguments, stderr=asyncio.subprocess.PIPE
-    )
-    try:
+    async with process_of(sys.executable, "-c", program, *arguments) as process:
         yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 @pytest.mark.parametrize(

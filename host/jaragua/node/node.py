@@ -15,7 +15,7 @@ from jaragua.errors import ModelError, ProtocolError, UsageError
 from jaragua.folders import state_folder
 from jaragua.node import intake
 from jaragua.node.connection.gate import NodeGate
-from jaragua.node.connection.session import Gates, Incoming, Session
+from jaragua.node.connection.session import Gates, Incoming, Participant, Session
 from jaragua.node.connection.url import BrokerUrl
 from jaragua.node.description import DeviceFacts, Place, describe_device, describe_node
 from jaragua.node.device import AdaptJob, Device, DeviceJob, DeviceKind, TrainJob
@@ -104,15 +104,14 @@ class Node:
         self._rejections_of: dict[str, Rejections] = {}
         self._place = Place(settings.url, settings.fleet, settings.node)
         self._gate = NodeGate(settings.fleet, settings.node, self._devices)
-        self._session = Session(
+        participant = Participant(
             settings.url,
             f"jaragua-{settings.fleet}-{settings.node}",
             will=(self._topic(TopicKind.NODE_STATE), self._state("lost")),
             next_epoch=self._outbox.next_epoch,
-            listener=self,
             patience_seconds=settings.patience_seconds,
-            gates=Gates(self._gate, self._gate),
         )
+        self._session = Session(participant, self, Gates(self._gate, self._gate))
         self._blobs = Blobs(self._session, settings.fleet)
         self._fetcher = ModelFetcher(self._session, settings.fleet, self._blobs)
 

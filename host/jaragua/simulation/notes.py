@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
+from jaragua.bases.value import Value
 from jaragua.errors import UsageError
 from jaragua.settings import SHORT_NAMES
 from jaragua.simulation.models import model_named
@@ -46,8 +47,7 @@ _NO_COMPILER: Final = (
 _FEWEST_FOR_OUTLIERS: Final = 3
 
 
-@dataclass(frozen=True)
-class Spelling:
+class Spelling(Value):
     """How a user writes settings that have a short name, and other options."""
 
     prefix: str

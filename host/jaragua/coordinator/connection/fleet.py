@@ -20,7 +20,7 @@ from jaragua.coordinator.connection.claim import Claim, Role
 from jaragua.coordinator.connection.gate import PublicGate, RoundsGate
 from jaragua.coordinator.connection.roster import Change, Roster
 from jaragua.errors import BrokerError, ProtocolError, RunError
-from jaragua.node.connection.session import Gates, Incoming, Reply, Session
+from jaragua.node.connection.session import Gates, Incoming, Participant, Reply, Session
 from jaragua.node.connection.url import parse_broker_url
 from jaragua.node.program import ended
 from jaragua.token_bucket import TokenBucket
@@ -119,16 +119,8 @@ class Fleet:
         """Nodes and rounds whose topics are followed."""
         self._gate = RoundsGate(name, self._answers.keys())
         self._public_gate = PublicGate(name, self.roster, self._claim.who)
-        self._session = Session(
-            self._url,
-            identifier,
-            will,
-            self._next_epoch,
-            self,
-            _PATIENCE_SECONDS,
-            _ABSENT_HINT,
-            Gates(self._gate, self._public_gate),
-        )
+        participant = Participant(self._url, identifier, will, self._next_epoch, _PATIENCE_SECONDS, _ABSENT_HINT)
+        self._session = Session(participant, self, Gates(self._gate, self._public_gate))
         self._task: asyncio.Task[None] | None = None
         self._reading_again: asyncio.Task[None] | None = None
 

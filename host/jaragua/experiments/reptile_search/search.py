@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from statistics import fmean
 from typing import Final, TypeAlias
 
+from jaragua.bases.value import Value
 from jaragua.experiments.reptile_search.grid import ACCUMULATIONS, BATCHES, STREAM, Schedule, Trials
 from jaragua.report.intervals import Interval, paired_interval
 
@@ -19,8 +19,7 @@ _RATES_KEPT: Final = 2
 Evaluate: TypeAlias = Callable[[Schedule, float, int], float]
 
 
-@dataclass(frozen=True)
-class Learned:
+class Learned(Value):
     """A schedule at its best rate. points: one for each seed. at_edge: no rate beyond this one was tried."""
 
     schedule: Schedule
@@ -38,8 +37,7 @@ class Learned:
         return paired_interval(self.points, other.points)
 
 
-@dataclass(frozen=True)
-class Equal:
+class Equal(Value):
     """Batch Reptile of the fewest passes that learns as well: one for each mini-batch that does.
 
     learns_as_well: False if none does, and these are those of the most passes.
@@ -49,8 +47,7 @@ class Equal:
     learns_as_well: bool
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Value):
     """Of one support-set size.
 
     equal: of any number of passes. several: of two or more, over a set that is kept; None if `equal` is that.

@@ -181,33 +181,28 @@ class Gates(NamedTuple):
 NO_GATES: Final = Gates()
 
 
+class Participant(Value):
+    """Who connects to which broker."""
+
+    url: BrokerUrl
+    identifier: str
+    """The broker knows its connections as this, and this with `-wide` behind it."""
+    will: tuple[str, Payload]
+    """Topic and payload that the broker publishes, retained, when the connection is lost."""
+    next_epoch: Callable[[], int]
+    """A number that rises with each connection."""
+    patience_seconds: float | None = 3.0
+    """How long the first connection is tried before BrokerError, None for ever; once there has been one, for ever."""
+    absent_hint: str = "start one with `jaragua broker start`, or check --broker"
+    """What the user can do if there never was a connection."""
+
+
 class Session:
-    """The connections of one participant, which the broker knows as `identifier` and `identifier`-wide.
+    """The connections of one participant. gates: which messages the listener gets."""
 
-    will: topic and payload the broker publishes, retained, when the connection is lost. next_epoch: a number that rises
-    with each connection. patience_seconds: how long the first connection is tried before BrokerError, None for ever;
-    once there has been one, `run` goes on for ever. absent_hint: what the user can do if there never was one.
-    gates: which messages the listener gets.
-    """
-
-    def __init__(
-        self,
-        url: BrokerUrl,
-        identifier: str,
-        will: tuple[str, Payload],
-        next_epoch: Callable[[], int],
-        listener: Listener,
-        patience_seconds: float | None = 3.0,
-        absent_hint: str = "start one with `jaragua broker start`, or check --broker",
-        gates: Gates = NO_GATES,
-    ) -> None:
-        self._url = url
-        self._identifier = identifier
-        self._will = will
-        self._next_epoch = next_epoch
+    def __init__(self, participant: Participant, listener: Listener, gates: Gates = NO_GATES) -> None:
+        self._participant = participant
         self._listener = listener
-        self._patience_seconds = patience_seconds
-        self._absent_hint = absent_hint
         self._gates = gates
         self._has_connected = False
         self._complaints: set[str] = set()
@@ -310,7 +305,7 @@ class Session:
 
     async def _stay_connected(self) -> None:
         attempts = _Backoff()
-        deadline = _from_now(self._patience_seconds)
+        deadline = _from_now(self._participant.patience_seconds)
         while True:
             try:
                 await self._one_connection(attempts)
@@ -318,7 +313,9 @@ class Session:
                 self._give_up_if_hopeless(error, deadline)
                 self._complain(reason_of(error))
             if attempts.ended() == _SHORT_CONNECTIONS_UNTIL_WARNING:
-                LOGGER.warning("connections as %s end at once: does another process use that name?", self._identifier)
+                LOGGER.warning(
+                    "connections as %s end at once: does another process use that name?", self._participant.identifier
+                )
             await attempts.pause()
 
     def _forget_restoring(self) -> None:
@@ -341,7 +338,7 @@ class Session:
         if reason not in self._complaints:
             self._complaints.add(reason)
             what = "no connection to" if self._has_connected else "waiting for"
-            LOGGER.info("%s the broker at %s (%s), trying again", what, self._url.public, reason)
+            LOGGER.info("%s the broker at %s (%s), trying again", what, self._participant.url.public, reason)
 
     def _new_name(self) -> Hashable:
         name = ("numbered", next(self._names))
@@ -367,12 +364,12 @@ class Session:
 
     async def _one_connection(self, attempts: _Backoff) -> None:
         """Connect, serve until the connection breaks (MqttError) or we are cancelled (clean DISCONNECT)."""
-        self._epoch = self._next_epoch()
+        self._epoch = self._participant.next_epoch()
         async with AsyncExitStack() as stack:
             if self._wide:
-                wide = self._make_client(f"{self._identifier}-wide", self._gates.wide)
+                wide = self._make_client(f"{self._participant.identifier}-wide", self._gates.wide)
                 self._wide_client = await stack.enter_async_context(_connection(wide))
-            client = self._make_client(self._identifier, self._gates.own, self._make_will())
+            client = self._make_client(self._participant.identifier, self._gates.own, self._make_will())
             self._client = await stack.enter_async_context(_connection(client))
             client.pending_calls_threshold = 1000
             try:
@@ -447,7 +444,7 @@ class Session:
         await _subscribe(client, self._guarded, no_local=True)
         for topic, message in self._retained.items():
             self._outgoing.setdefault(("retained", topic), message)
-        LOGGER.info("connected to the broker at %s", self._url.public)
+        LOGGER.info("connected to the broker at %s", self._participant.url.public)
         attempts.began()
         self._has_connected = True
         self._complaints.clear()
@@ -498,7 +495,7 @@ class Session:
             del self._outgoing[key]
 
     def _make_will(self) -> aiomqtt.Will:
-        topic, payload = self._will
+        topic, payload = self._participant.will
         will = payload if isinstance(payload, bytes) else payload(self._epoch)
         return aiomqtt.Will(topic, will, qos=QOS, retain=True)
 
@@ -507,10 +504,10 @@ class Session:
         properties.SessionExpiryInterval = _BROKER_KEEPS_SECONDS
         properties.MaximumPacketSize = LARGEST_PACKET_BYTES
         client = aiomqtt.Client(
-            self._url.host,
-            self._url.port,
-            username=self._url.username,
-            password=self._url.password,
+            self._participant.url.host,
+            self._participant.url.port,
+            username=self._participant.url.username,
+            password=self._participant.url.password,
             identifier=identifier,
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: _Handover(self._take)),
             logger=_CLIENT_LOGGER,
@@ -520,7 +517,7 @@ class Session:
             properties=properties,
             keepalive=_KEEPALIVE_SECONDS,
             socket_options=_SOCKET_OPTIONS,
-            tls_context=ssl.create_default_context() if self._url.tls else None,
+            tls_context=ssl.create_default_context() if self._participant.url.tls else None,
         )
         if gate is not None:
             sieve_of(client, lambda: self._make_sieve(gate))
@@ -530,7 +527,7 @@ class Session:
         code = _reason_code(error)
         if code == _SESSION_TAKEN_OVER:
             raise BrokerError(
-                f"another process has connected to {self._url.public} as {self._identifier}",
+                f"another process has connected to {self._participant.url.public} as {self._participant.identifier}",
                 "give each node a name of its own with --node",
             ) from error
         if self._has_connected:
@@ -538,8 +535,8 @@ class Session:
         refused = code is not None and code not in _PASSING
         if refused or asyncio.get_running_loop().time() >= deadline:
             raise BrokerError(
-                f"there is no connection to the broker at {self._url.public}: {reason_of(error)}",
-                self._absent_hint,
+                f"there is no connection to the broker at {self._participant.url.public}: {reason_of(error)}",
+                self._participant.absent_hint,
             ) from error
 
 

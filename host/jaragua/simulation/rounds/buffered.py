@@ -20,13 +20,14 @@ from jaragua import strategies
 from jaragua.errors import ConfigurationError
 from jaragua.settings import keys_of, limits
 from jaragua.simulation.clients.engine import Trained, VirtualFleet
+from jaragua.simulation.rounds.played import PlayedRounds
 from jaragua.simulation.rounds.state import RoundCounts, SavedArrays, State
 from jaragua.simulation.scheduling.draws import Draw
 from jaragua.simulation.scheduling.virtual_time import Arrival, Tally, VirtualRound, course
 from jaragua.simulation.settings import Buffered, Simulation, VirtualTime
 from jaragua.simulation.transport.channel import NOTHING, Channel
 from jaragua.strategies import ClientUpdate, Strategy, Vector
-from jaragua.strategies.guarded import ExclusionCounter, checked_aggregate
+from jaragua.strategies.guarded import checked_aggregate
 from jaragua.strategies.registry import work_of
 from jaragua.strategies.stale import counted
 
@@ -36,7 +37,7 @@ _SIZE: Final = "bytes:"
 _WITHOUT: Final = "leave the buffer out: rounds then wait for their own devices"
 
 
-class BufferedRounds:
+class BufferedRounds(PlayedRounds):
     """The rounds of a simulation whose updates are taken as they come."""
 
     def __init__(
@@ -48,13 +49,10 @@ class BufferedRounds:
         channel: Channel,
         rounds_done: int,
     ) -> None:
-        self._simulation = simulation
+        super().__init__(simulation, strategy, channel)
         self._buffered = buffered
-        self._strategy = strategy
         self._fleet = fleet
-        self._channel = channel
         self._tally = Tally()
-        self._exclusions = ExclusionCounter()
         rounds = course(simulation, buffered)
         for _ in range(rounds_done):
             self._tally.add(next(rounds))

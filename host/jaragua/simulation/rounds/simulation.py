@@ -28,6 +28,7 @@ from jaragua.simulation.evaluation import evaluation, pretraining
 from jaragua.simulation.models import model_for
 from jaragua.simulation.rounds import buffered
 from jaragua.simulation.rounds.buffered import BufferedRounds
+from jaragua.simulation.rounds.played import PlayedRounds
 from jaragua.simulation.rounds.run_files import RunFiles
 from jaragua.simulation.rounds.state import RoundCounts, State, StateFolder
 from jaragua.simulation.scheduling import draws
@@ -45,7 +46,7 @@ from jaragua.simulation.settings import (
 from jaragua.simulation.transport.channel import Channel, channel_for
 from jaragua.strategies import Settings, Strategy, Vector
 from jaragua.strategies.aggregation import UpdateRows
-from jaragua.strategies.guarded import ExclusionCounter, checked_aggregate
+from jaragua.strategies.guarded import checked_aggregate
 from jaragua.strategies.registry import find, options_of, step_size_of, work_of
 from jaragua.strategies.robust import aggregation_of
 from jaragua_compiler.engines.host_build import has_compiler
@@ -204,15 +205,12 @@ def _backend(
     return _Devices(fleet, codec.initial(simulation.seed) if start is None else start)
 
 
-class _WholeRounds:
+class _WholeRounds(PlayedRounds):
     """Rounds that wait for their own devices; nothing here asks when."""
 
     def __init__(self, simulation: Simulation, strategy: Strategy, backend: TrainingBackend, channel: Channel) -> None:
-        self._simulation = simulation
-        self._strategy = strategy
+        super().__init__(simulation, strategy, channel)
         self._backend = backend
-        self._channel = channel
-        self._exclusions = ExclusionCounter()
 
     def given(self) -> None:
         """As R1 has it."""
