@@ -58,12 +58,6 @@ typedef struct {
     jrg_nn_span columns;
 } jrg_nn_meeting;
 
-/* Of the window at a row and a column of positions. */
-JRG_NN_INLINE jrg_nn_meeting jrg_nn_meeting_at(const jrg_nn_conv_geometry *geometry, uint32_t row, uint32_t column)
-{
-    return (jrg_nn_meeting){jrg_nn_row_span(geometry, row), jrg_nn_column_span(geometry, column)};
-}
-
 /* The pixel under a tap, counted from the first of the image. */
 JRG_NN_INLINE uint32_t jrg_nn_pixel_under(const jrg_nn_conv_geometry *geometry, jrg_nn_meeting at, uint32_t ky,
                                           uint32_t kx)

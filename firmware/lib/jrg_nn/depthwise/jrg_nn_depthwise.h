@@ -16,8 +16,9 @@ JRG_NN_INLINE int64_t jrg_nn_depthwise_sum(const jrg_nn_conv_geometry *geometry,
 {
     int64_t sum = 0;
     for (uint32_t ky = at.rows.first; ky < at.rows.end; ky++) {
+        const uint32_t line = (uint32_t)(at.rows.start + (int32_t)ky) * geometry->width;
         for (uint32_t kx = at.columns.first; kx < at.columns.end; kx++) {
-            const uint32_t pixel = jrg_nn_pixel_under(geometry, at, ky, kx);
+            const uint32_t pixel = line + (uint32_t)(at.columns.start + (int32_t)kx);
             sum += (int32_t)weights[ky * geometry->kernel_width + kx] * x[pixel * geometry->channels + channel];
         }
     }
@@ -104,8 +105,9 @@ JRG_NN_INLINE void jrg_nn_depthwise_gradients(const jrg_nn_conv_geometry *geomet
                                               jrg_nn_meeting at, uint32_t channel, int32_t *sums)
 {
     for (uint32_t ky = at.rows.first; ky < at.rows.end; ky++) {
+        const uint32_t line = (uint32_t)(at.rows.start + (int32_t)ky) * geometry->width;
         for (uint32_t kx = at.columns.first; kx < at.columns.end; kx++) {
-            const uint32_t pixel = jrg_nn_pixel_under(geometry, at, ky, kx);
+            const uint32_t pixel = line + (uint32_t)(at.columns.start + (int32_t)kx);
             sums[ky * geometry->kernel_width + kx] += error * x[pixel * geometry->channels + channel];
         }
     }

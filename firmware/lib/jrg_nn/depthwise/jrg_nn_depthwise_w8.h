@@ -14,8 +14,9 @@ JRG_NN_INLINE int32_t jrg_nn_depthwise_sum_w8(const jrg_nn_conv_geometry *geomet
 {
     int32_t sum = 0;
     for (uint32_t ky = at.rows.first; ky < at.rows.end; ky++) {
+        const uint32_t line = (uint32_t)(at.rows.start + (int32_t)ky) * geometry->width;
         for (uint32_t kx = at.columns.first; kx < at.columns.end; kx++) {
-            const uint32_t pixel = jrg_nn_pixel_under(geometry, at, ky, kx);
+            const uint32_t pixel = line + (uint32_t)(at.columns.start + (int32_t)kx);
             const int32_t weight = weights[jrg_nn_place_w8(ky * geometry->kernel_width + kx)];
             sum += weight * x[pixel * geometry->channels + channel];
         }
@@ -40,7 +41,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_forward_w8(const jrg_nn_conv_w8 *conv, const
     const uint32_t stride = jrg_nn_stride_w8(geometry->kernel_height * geometry->kernel_width);
     for (uint32_t row = 0; row < geometry->rows; row++) {
         for (uint32_t column = 0; column < geometry->columns; column++) {
-            const jrg_nn_meeting at = jrg_nn_meeting_at(geometry, row, column);
+            const jrg_nn_meeting at = {jrg_nn_row_span(geometry, row), jrg_nn_column_span(geometry, column)};
             for (uint32_t channel = 0; channel < geometry->channels; channel++) {
                 const int8_t *weights = conv->weights + channel * stride;
                 const int32_t sum = conv->biases[channel] + jrg_nn_depthwise_sum_w8(geometry, x, weights, at, channel);
@@ -56,8 +57,9 @@ JRG_NN_INLINE void jrg_nn_depthwise_spread_w8(const jrg_nn_conv_geometry *geomet
                                               int32_t error, jrg_nn_meeting at, uint32_t channel, int32_t *below)
 {
     for (uint32_t ky = at.rows.first; ky < at.rows.end; ky++) {
+        const uint32_t line = (uint32_t)(at.rows.start + (int32_t)ky) * geometry->width;
         for (uint32_t kx = at.columns.first; kx < at.columns.end; kx++) {
-            const uint32_t pixel = jrg_nn_pixel_under(geometry, at, ky, kx);
+            const uint32_t pixel = line + (uint32_t)(at.columns.start + (int32_t)kx);
             below[pixel * geometry->channels + channel] +=
                 weights[jrg_nn_place_w8(ky * geometry->kernel_width + kx)] * error;
         }
@@ -90,7 +92,7 @@ JRG_NN_INLINE void jrg_nn_depthwise_add_errors_w8(const jrg_nn_conv_w8 *conv, co
             }
 #endif
             if (error != 0) {
-                const jrg_nn_meeting at = jrg_nn_meeting_at(geometry, row, column);
+                const jrg_nn_meeting at = {jrg_nn_row_span(geometry, row), jrg_nn_column_span(geometry, column)};
                 jrg_nn_depthwise_spread_w8(geometry, weights, error, at, channel, below);
             }
             scaled++;
