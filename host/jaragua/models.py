@@ -10,7 +10,10 @@ import jaragua_models
 from jaragua.errors import DataError, ModelError
 from jaragua.strategies import ModelProperties
 from jaragua_compiler import plan
+from jaragua_compiler.export.inputs.interface import ModelInterface
+from jaragua_compiler.export.inputs.weights_file import read_interface
 from jaragua_models import Model
+from jaragua_models.own_data import from_toml_with
 
 
 def properties_of(model: Model) -> ModelProperties:
@@ -45,7 +48,27 @@ def model_named(name: str) -> Model:
         return zoo_model_named(name)
     try:
         return jaragua_models.from_toml(Path(name))
-    except jaragua_models.DataError as error:
-        raise DataError(error.message, error.hint) from error
     except jaragua_models.ModelError as error:
-        raise ModelError(error.message, error.hint) from error
+        raise _translated(error) from error
+
+
+def model_started(name: str, start: Path | None) -> Model:
+    """The model for weights in a safetensors file: one's own data have the scaling that the weights were trained with.
+
+    Raises: ModelError; DataError; CompileError if the weights are of other data.
+    """
+    interface = read_interface(start) if start is not None and is_file(name) else None
+    return model_named(name) if interface is None else model_with(name, interface, str(start))
+
+
+def model_with(name: str, interface: ModelInterface, origin: str) -> Model:
+    """The model of a TOML file with the scaling that `origin` tells. Raises: as `model_started`."""
+    try:
+        return from_toml_with(name, interface, origin)
+    except jaragua_models.ModelError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: jaragua_models.ModelError) -> ModelError | DataError:
+    kind = DataError if isinstance(error, jaragua_models.DataError) else ModelError
+    return kind(error.message, error.hint)

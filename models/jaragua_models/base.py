@@ -133,8 +133,8 @@ class NamesDevices(Protocol):
         """Raises: ModelError if that device does not train: it is held out, or no data is of it."""
         ...
 
-    def is_held_out(self, device: str) -> bool:
-        """Whether that device never trains."""
+    def never_train(self) -> frozenset[str]:
+        """Names of the devices that are held out."""
         ...
 
 

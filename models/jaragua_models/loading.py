@@ -8,22 +8,24 @@ from pathlib import Path
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.inputs.model_files import LoadedModel, load_file
 from jaragua_compiler.export.inputs.source import Source, TrainingDefaults
+from jaragua_compiler.export.inputs.weights_file import read_interface
 from jaragua_compiler.graph.initial_weights import initial_weights
 from jaragua_compiler.graph.network import Loss
 from jaragua_models.base import Model
 from jaragua_models.catalogue import get, names
 from jaragua_models.errors import ModelError
-from jaragua_models.own_data import from_toml
+from jaragua_models.own_data import from_toml, from_toml_with
 
 ZOO_SEED = 1  # of a zoo model's initial weights
 _OWN_DATA = ".toml"
 
 
-def load_model(model: str, loss: Loss | None = None) -> LoadedModel:
-    """A zoo name, the path of a model file, or the TOML file of one's own data (docs/reference/tasks.md).
+def load_model(model: str, loss: Loss | None = None, start: Path | None = None) -> LoadedModel:
+    """A zoo name, the path of a model file, or the TOML file of one's own data (docs/reference/own-data.md).
 
-    The first and the last come with seeded initial weights. loss: of a model file that does not say its own.
-    Raises: CompileError; ModelError for data.
+    The first and the last come with seeded initial weights. loss: of a model file that does not say its own. start:
+    weights (safetensors) that are to follow; one's own data are scaled as theirs were. Raises: CompileError;
+    ModelError for data.
     """
     path = Path(model)
     own_data = path.suffix.lower() == _OWN_DATA
@@ -31,7 +33,7 @@ def load_model(model: str, loss: Loss | None = None) -> LoadedModel:
         return load_file(path, loss)
     if loss is not None:
         raise CompileError("--loss is for model files; a model of the zoo names its own loss.", "Leave it out.")
-    return _described(from_toml(path) if own_data else _of_zoo(model))
+    return _described(_of_own_data(path, start) if own_data else _of_zoo(model))
 
 
 def is_file(model: str) -> bool:
@@ -51,6 +53,11 @@ def _described(model: Model) -> LoadedModel:
         return LoadedModel(model.network, weights, source, None, model.tasks.calibration)
     told = (interface.inputs, interface.classes)
     return LoadedModel(model.network, weights, source, None, model.tasks.calibration, *told)
+
+
+def _of_own_data(path: Path, start: Path | None) -> Model:
+    interface = None if start is None else read_interface(start)
+    return from_toml(path) if interface is None else from_toml_with(path, interface, str(start))
 
 
 def _of_zoo(name: str) -> Model:

@@ -17,7 +17,7 @@ from jaragua_bench.steps.steps import Counts, Outcome, mismatches, run
 from jaragua_bench.workload import QUICK, Workload, prepare
 from jaragua_compiler.engines.host_build import NATIVE
 from jaragua_compiler.engines.native import NativeEngine
-from jaragua_compiler.export.inputs.weights_file import read_weights
+from jaragua_compiler.export.inputs.weights_file import read_interface, read_weights
 from jaragua_compiler.planning.plan import Plan, plan
 from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_models import Model
@@ -66,7 +66,7 @@ def measure(name: str, start: Path | None = None) -> Result:
     or weights that do not fit, ToolError without the tools, ModelError for one's own data.
     """
     require_tools()
-    model, task = row_model(name)
+    model, task = row_model(name, None if start is None else read_interface(start))
     layout = plan(model.network)
     row = row_named(name)
     weights = None if start is None else read_weights(start, model.network)

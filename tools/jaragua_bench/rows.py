@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from jaragua_bench.synthetic import SyntheticTasks
 from jaragua_compiler.errors import CompileError
+from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.graph.network import Conv2D, Dense, Flatten, Network
 from jaragua_models import Model, ModelError, from_toml, get
+from jaragua_models.own_data import from_toml_with
 
 _ROUNDS_MOST = 300  # of meta-training the start: by then the part of zero-gradient rows has settled
 
@@ -64,13 +66,17 @@ def is_task(name: str) -> bool:
     return name.endswith(".toml")
 
 
-def row_model(name: str) -> tuple[Model, str]:
+def row_model(name: str, interface: ModelInterface | None = None) -> tuple[Model, str]:
     """The model of a row, and what its samples are: a task of the zoo, or a made-up one where its data is missing.
 
-    Raises: CompileError for a row there is not; ModelError for one's own data.
+    interface: of the weights that are measured, if they are of one's own data. Raises: CompileError for a row there is
+    not, ModelError for one's own data.
     """
     row = row_named(name)
-    model = from_toml(name) if is_task(name) else get(row.zoo)
+    if is_task(name):
+        model = from_toml(name) if interface is None else from_toml_with(name, interface, "the start")
+    else:
+        model = get(row.zoo)
     network = row.network or model.network
     defaults = dataclasses.replace(
         model.defaults,

@@ -18,7 +18,7 @@ from jaragua_compiler.planning.plan import Plan
 
 async def run_client(settings: NodeSettings, make_engine: Callable[[Plan], Engine]) -> None:
     """Be a device of the fleet until cancelled (M1). Errors: those of Node; CompileError (no C compiler)."""
-    node = Node(settings)
+    node = _node(settings)
     device = _device(node, "native")
     trainer = EngineTrainer(make_engine, node.telemetry_of(device).progress)
     await until_first_ends(node.run(), _serve(node, device, trainer))
@@ -32,11 +32,18 @@ async def run_litert_client(settings: NodeSettings, files: TrainingFiles) -> Non
     """
     if settings.model is not None:
         files.engine(TaskSampler.of(settings.model).plan)
-    node = Node(settings)
+    node = _node(settings)
     device = _device(node, "litert")
     device.format, device.lacks = "f32", files.lacks
     trainer = LitertTrainer(files, node.telemetry_of(device).progress)
     await until_first_ends(node.run(), device.serve(trainer))
+
+
+def _node(settings: NodeSettings) -> Node:
+    """Raises: DataError if the node's own data have no rows that its device may train on (N4)."""
+    if settings.model is not None:
+        TaskSampler.of(settings.model).check_name(settings.node)
+    return Node(settings)
 
 
 async def _serve(node: Node, device: Device, trainer: EngineTrainer) -> None:

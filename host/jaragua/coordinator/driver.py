@@ -32,6 +32,7 @@ from jaragua.strategies.stale import counted
 from jaragua.token_bucket import TokenBucket
 from jaragua.wire import messages
 from jaragua.wire.rejections import Reason, shown
+from jaragua_models import NamesDevices
 
 #: Blobs of rounds before the last that a kill can have left on the broker.
 _BLOBS_LEFT_BEHIND = 3
@@ -73,6 +74,9 @@ class Driver:
         self._record = record
         self._formats = formats
         self._codec = codec = formats.own
+        interface = codec.model.interface
+        self._input = None if interface is None else interface.to_json().encode()
+        """M17."""
         self._strategy = strategy
         self._on_event = on_event
         self._fleet: Fleet | None = None
@@ -113,6 +117,8 @@ class Driver:
         fleet.roster.is_stranger = self.machine.is_stranger
         self._clear_old_blobs(fleet)
         self._publisher.publish(fleet, self.machine.rounds_at_work)
+        if self._input is not None:
+            fleet.publish_blob(self._input)
         # Before any device is ready: a node that was given no model learns it from here.
         fleet.publish_run(self._run_state(self._next_round, 0, "training"))
         self._perform(self.machine.start(fleet.roster.present(), monotonic_ms()))
@@ -368,6 +374,7 @@ class Driver:
             hash=self._publisher.newest.sha256,
             deadline=_to_unix_ms(deadline_ms) if deadline_ms else 0,
             quorum=self._config.round.quorum,
+            input=None if self._input is None else hashlib.sha256(self._input).digest(),
         )
 
     def _train_command(self, one: Assignment, deadline_ms: int) -> messages.TrainCommand:
@@ -435,10 +442,15 @@ class Driver:
             deadline_ms=int(config.round.deadline_s * 1000),
             wait_ms=int(config.devices.wait_s * 1000),
             expected=Expected(self._codec.model.metric, self._most_samples, self._check_update),
-            exclude=frozenset(config.devices.exclude),
+            exclude=frozenset(config.devices.exclude) | self._held_out(),
             buffer=config.round.buffer,
             max_staleness=config.round.max_staleness if config.round.buffer else 0,
         )
+
+    def _held_out(self) -> frozenset[str]:
+        """Devices of one's own data that never train (N4)."""
+        tasks = self._codec.model.tasks
+        return tasks.never_train() if isinstance(tasks, NamesDevices) else frozenset()
 
     def _most_samples(self, number: int) -> int:
         """Samples of a device in a round: those of its task times the passes."""

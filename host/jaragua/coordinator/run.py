@@ -38,6 +38,7 @@ async def run_coordinator(
     StoreError, CompileError.
     """
     codec = ModelCodec(model_named(config.model.name))
+    store.interface = codec.model.interface
     strategy = strategy_of(config)
     record = store.resume(config)
     if record is not None and _is_done(store, record):
@@ -56,6 +57,7 @@ def _open_record(config: RunConfig, folder: RunFolder, codec: ModelCodec) -> Run
         record = folder.begin(config, Initialisation(0, vector, _sha256(codec.pack(vector))))
     else:
         _check_packing(folder, record, codec)
+        _check_interface(folder, codec)
         folder.store.set_status(record.run, "training")
     folder.rewrite(config, record, codec.arrays)
     return record
@@ -72,6 +74,16 @@ def _check_packing(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> N
         raise StoreError(
             f"the run in {folder.path} was started with a model or a compiler that packs other bytes",
             "continue with the version of Jaragua that started it, or start a run in another folder",
+        )
+
+
+def _check_interface(folder: RunFolder, codec: ModelCodec) -> None:
+    """M17: what nodes have scaled their samples with must not change in a run."""
+    interface, known = codec.model.interface, folder.known_interface()
+    if interface is not None and known not in (None, interface.to_json()):
+        raise StoreError(
+            f"the run in {folder.path} was started with other columns, classes or another scaling of its data",
+            "continue with the data it was started with, or with its scaling under [scaling]; or start another run",
         )
 
 

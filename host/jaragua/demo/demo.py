@@ -35,7 +35,9 @@ from jaragua.report.intervals import Interval, paired_interval
 from jaragua.settings import TrainingSettings
 from jaragua.store import open_run
 from jaragua.strategies.registry import find
+from jaragua.wire.topics import is_id
 from jaragua_broker import Broker
+from jaragua_models import Model, NamesDevices
 
 Outcome = TypeVar("Outcome")
 
@@ -105,6 +107,7 @@ class Demonstration:
         self._settings = settings
         self._on_event = on_event
         self._model = model_named(settings.model)
+        self._names, self._newcomer_name = _names(self._model, settings.boards)
         find(settings.strategy)  # one that is none is said before an image is built
         self._logs = settings.directory / "logs"
 
@@ -126,7 +129,7 @@ class Demonstration:
     async def _training_fleet(self, image: Path, url: str) -> AsyncIterator[list[Program]]:
         async with AsyncExitStack() as stack:
             boards = stack.enter_context(EmulatedFleet(image, self._settings.boards))
-            names = [word for number in range(1, self._settings.boards + 1) for word in ("--id", f"board-{number}")]
+            names = [word for name in self._names[:-1] for word in ("--id", name)]
             yield [
                 stack.enter_context(self._gateway("gateway", boards.urls, url, *names)),
                 stack.enter_context(self._client(url)),
@@ -136,14 +139,14 @@ class Demonstration:
     async def _newcomer(self, image: Path, url: str) -> AsyncIterator[list[Program]]:
         with ExitStack() as stack:
             board = stack.enter_context(EmulatedFleet(image, 1))
-            yield [stack.enter_context(self._gateway("newcomer-gateway", board.urls, url, "--id", NEWCOMER))]
+            yield [stack.enter_context(self._gateway("newcomer-gateway", board.urls, url, "--id", self._newcomer_name))]
 
     def _gateway(self, name: str, ports: Sequence[str], url: str, *more: str) -> Program:
         options = [word for port in ports for word in ("--port", port)]
         return self._program(name, ["gateway", *options, *more], url)
 
     def _client(self, url: str) -> Program:
-        return self._program(CLIENT, ["client"], url)
+        return self._program(self._names[-1], ["client"], url)
 
     def _program(self, name: str, words: list[str], url: str) -> Program:
         common = ["--broker", url, "--fleet", FLEET, "--node", name, "--model", self._settings.model]
@@ -179,7 +182,7 @@ class Demonstration:
     async def _evaluate(self, url: str, run: RunResult) -> HeldOut:
         """The same tasks from the learned and from the random start, on the same board."""
         async with open_fleet(url, FLEET) as session:
-            await wait_for_devices(session, [NEWCOMER], _READY_SECONDS)
+            await wait_for_devices(session, [self._newcomer_name], _READY_SECONDS)
             total = 2 * self._settings.tasks
             learned: list[AdaptResult] = []
             random: list[AdaptResult] = []
@@ -192,7 +195,7 @@ class Demonstration:
     def _trial(self, number: int, blob: bytes) -> Trial:
         defaults = self._model.defaults
         return Trial(
-            device=NEWCOMER,
+            device=self._newcomer_name,
             number=number,
             blob=blob,
             seed=_FIRST_TASK_SEED + number,
@@ -201,6 +204,13 @@ class Demonstration:
             shots=defaults.shots,
             queries=defaults.queries,
         )
+
+
+def _names(model: Model, boards: int) -> tuple[list[str], str]:
+    """Names of the boards and the client that train, and of the board that comes at the end (N2, N4)."""
+    if not isinstance(model.tasks, NamesDevices):
+        return [*(f"board-{number}" for number in range(1, boards + 1)), CLIENT], NEWCOMER
+    return [f"device-{number}" for number in range(1, boards + 2)], min(filter(is_id, model.tasks.never_train()))
 
 
 def summarise(learned: Sequence[AdaptResult], random: Sequence[AdaptResult]) -> HeldOut:

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from jaragua.errors import UsageError
+from jaragua.errors import DataError, UsageError
 from jaragua.gateway.board_trainer import BoardRequests
 from jaragua.gateway.port import OpenBoard, PortSettings, PortWorker
 from jaragua.node.node import Node, NodeSettings
 from jaragua.node.program import ended, until_first_ends
+from jaragua.node.training.task_sampler import TaskSampler
 from jaragua.serial.board import Board, BoardEvent
 from jaragua.serial.patience import Patience, patience_of
 from jaragua.serial.transport import check_port
@@ -58,10 +59,20 @@ async def run_gateway(settings: NodeSettings, ports: Sequence[PortSettings], ope
     opener: None for real ports and the default patience (L5).
     """
     opener = opener or board_opener(patience_of(None))
+    if settings.model is not None:
+        _check_names(TaskSampler.of(settings.model), ports)
     node = Node(settings)
     claimed: dict[str, str] = {}
     workers = [PortWorker(node, port, opener, claimed) for port in ports]
     await until_first_ends(node.run(), _all(workers))
+
+
+def _check_names(task_sampler: TaskSampler, ports: Sequence[PortSettings]) -> None:
+    """Raises: DataError if no row of the node's own data is of a board (N4)."""
+    for port in ports:
+        refusal = task_sampler.refusal(port.device_id) if port.device_id else None
+        if refusal is not None:
+            raise DataError(refusal, "name each board with --id")
 
 
 async def _all(workers: Sequence[PortWorker]) -> None:

@@ -135,17 +135,17 @@ class Device:
             self._refuse_all(reason)
         self._host.state_changed(self)
 
-    def expect(self, model: str, plan: Plan, image: str) -> None:
+    def expect(self, model: str, plan: Plan, image: str, refusal: str | None = None) -> None:
         """The run computes this network: a Pi follows, a board built for another one is stale.
 
-        image: what an image of it is built for, as JARAGUA_MODEL takes it.
+        image: what an image of it is built for, as JARAGUA_MODEL takes it. refusal: why no device of this name can.
         """
         if self.kind == "pi":
             self.set_identity(model, plan.architecture)
-            self.mark_stale(self.lacks(model, plan))
+            self.mark_stale(refusal or self.lacks(model, plan))
             return
         matches = plan.architecture == self._architecture
-        self.mark_stale(None if matches else self._wrong_architecture(model, image))
+        self.mark_stale(refusal if matches else self._wrong_architecture(model, image))
 
     def submit(self, job: DeviceJob) -> None:
         """Take a job; one that is waiting or under way already is not taken twice.

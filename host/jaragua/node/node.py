@@ -95,6 +95,9 @@ class Node:
         self.settings = settings
         self._sampler = self._own = TaskSampler.of(settings.model or _MODEL_BEFORE_ANY_RUN)
         self._model_is_known = settings.model is not None
+        self._scaling_lock = asyncio.Lock()
+        self._scaling = b""
+        """Hash of what the node's own data are scaled with, if a run said it (M17)."""
         self._outbox = Outbox(settings.outbox_path)
         self._devices: dict[str, Device] = {}
         self._throttles: dict[str, TelemetryThrottle] = {}
@@ -173,7 +176,8 @@ class Node:
     def expect_of(self, device: Device) -> None:
         """Compare what the device computes with what the run computes, if that is known yet."""
         if self._model_is_known:
-            device.expect(self._sampler.model, self._sampler.plan, self._sampler.image)
+            sampler = self._sampler
+            device.expect(sampler.model, sampler.plan, sampler.image, sampler.refusal(device.name))
 
     def telemetry_of(self, device: Device) -> TelemetryThrottle:
         """Where the device's progress and health go."""
@@ -193,7 +197,7 @@ class Node:
 
     async def perform(self, trainer: Trainer, job: DeviceJob) -> None:
         """Carry out a job on a trainer; the result goes to the outbox or to whoever asked."""
-        task_sampler = self._sampler
+        task_sampler = await self._scaled_sampler()
         if isinstance(job, AdaptJob):
             blob = await self._blobs.fetch(job.command.start or job.command.hash)
             self._answer(job, await jobs.adapt(trainer, task_sampler, job.command, blob))
@@ -202,6 +206,19 @@ class Node:
         if job.command.run not in self._stopped_runs:
             self._outbox.put(entry)
             self._send(entry)
+
+    async def _scaled_sampler(self) -> TaskSampler:
+        """The samples of the run's model; of one's own data with the run's scaling (M17)."""
+        wanted = self._run.input if self._run is not None else None
+        if wanted is None or self._sampler is not self._own:
+            return self._sampler
+        async with self._scaling_lock:  # the boards of a gateway ask at the same time
+            if wanted != self._scaling:
+                interface = await self._blobs.fetch(wanted)
+                before, self._own = self._own, await asyncio.to_thread(self._own.scaled_by, interface)
+                self._sampler = self._own if self._sampler is before else self._sampler
+                self._scaling = wanted
+        return self._sampler
 
     async def _train(self, trainer: Trainer, task_sampler: TaskSampler, command: TrainCommand) -> OutboxEntry:
         if command.start is not None or command.bits is None:

@@ -13,14 +13,24 @@ from jaragua.store.files import write_whole
 from jaragua.store.run_folder import weights_content
 from jaragua.strategies import Vector
 from jaragua.strategies.vectors import flat
-from jaragua_compiler.export.inputs.weights_file import read_weights
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.export.inputs.weights_file import read_interface, read_weights
 
 #: Of a safetensors file, in bytes; eight letters of a text are a far larger number.
 _LONGEST_HEADER = 1 << 32
 
 
 def read(path: Path, simulation: Simulation) -> Vector:
-    """First weights of the simulation's model, float64 [parameters]. Raises: CompileError if they do not fit it."""
+    """First weights of the simulation's model, float64 [parameters].
+
+    Raises: CompileError if they do not fit it, or its data have another scaling.
+    """
+    interface, own = read_interface(path), model_for(simulation).interface
+    if interface is not None and own is not None:
+        own.check_same_data(interface, str(path))
+        if interface.inputs != own.inputs:
+            hint = f"Put the weights' scaling into the TOML file: `jaragua data TASK.toml --scaling {path.name}`."
+            raise CompileError(f"{path}: the weights were trained with another scaling than that of the task.", hint)
     return flat(read_weights(path, model_for(simulation).network))
 
 
@@ -51,9 +61,10 @@ def _is_replaceable(path: Path) -> bool:
 
 def write(path: Path, simulation: Simulation, result: SimulationResult) -> None:
     """What new devices start from. Raises: StoreError."""
-    arrays = ModelCodec(model_for(simulation)).arrays(result.learned)
+    model = model_for(simulation)
+    arrays = ModelCodec(model).arrays(result.learned)
     try:
-        write_whole(path, weights_content(arrays, result.rounds, result.final_hash))
+        write_whole(path, weights_content(arrays, result.rounds, result.final_hash, model.interface))
     except StoreError as error:
         hint = "make room, or name another place; a simulation that has a directory trains nothing again"
         raise StoreError(error.message, hint) from error

@@ -3,6 +3,7 @@
 config.toml       the configuration with every default filled in: `jaragua run` takes it again
 metrics.jsonl     a line a round, as it was closed
 weights/          initial, latest and final initialisation as safetensors (float64)
+input.json        of one's own data: columns, scaling and classes, as nodes have them (M17)
 run.json          a summary: where the run stands
 earlier-<n>/      what was here before the run was begun anew (`--new`), or lost rounds were done again (R16)
 """
@@ -34,8 +35,11 @@ from jaragua.store.aside import LOCK, copy_aside, move_aside
 from jaragua.store.database import Store
 from jaragua.store.records import Initialisation, RunRecord
 from jaragua.store.traces import DATABASE, METRICS, SUMMARY, WEIGHTS, Loss, check_whole, loss_in, traces_of
+from jaragua_compiler.export.inputs.interface import ModelInterface
+from jaragua_compiler.export.inputs.weights_file import INTERFACE_KEY
 
 CONFIGURATION = "config.toml"
+INTERFACE = "input.json"
 
 #: From an initialisation to named arrays: what a safetensors file holds.
 NameArrays = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
@@ -43,9 +47,13 @@ NameArrays = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
 FREE_TO_CHANGE = {key.path for key in all_keys() if key.setting.free}
 
 
-def weights_content(arrays: Mapping[str, NDArray[np.float64]], rounds_done: int, blob_sha256: str) -> bytes:
+def weights_content(
+    arrays: Mapping[str, NDArray[np.float64]], rounds_done: int, blob_sha256: str, interface: ModelInterface | None
+) -> bytes:
     """A safetensors file of named arrays, as a run's folder and `jaragua simulate --save` have it."""
-    return save(dict(arrays), metadata={"rounds_done": str(rounds_done), "blob_sha256": blob_sha256})
+    metadata = {"rounds_done": str(rounds_done), "blob_sha256": blob_sha256}
+    told = {} if interface is None else {INTERFACE_KEY: interface.to_json()}
+    return save(dict(arrays), metadata=metadata | told)
 
 
 class RunFolder(Closing):
@@ -60,6 +68,8 @@ class RunFolder(Closing):
     def __init__(self, path: Path, *, redo_lost: bool = False, new: bool = False) -> None:
         """redo_lost: go on from what the database knows. new: what is there is set aside."""
         self.path = path
+        self.interface: ModelInterface | None = None
+        """Of the run's model, if it is of one's own data: it is written beside the weights."""
         self._lock = _lock(path)
         try:
             self.note = _begun_anew(path) if new else _made_sure(path, redo_lost=redo_lost)
@@ -101,6 +111,8 @@ class RunFolder(Closing):
     def rewrite(self, config: RunConfig, record: RunRecord, name_arrays: NameArrays) -> None:
         """Make every file beside the database what the database says: whatever a kill left, this mends it."""
         files.write_whole(self.path / CONFIGURATION, files.to_toml(settings_of(config)).encode())
+        if self.interface is not None:
+            files.write_whole(self.path / INTERFACE, (self.interface.to_json() + "\n").encode())
         rounds = self.store.rounds(record.run)
         closed = [files.json_line(one.metrics) for one in rounds if one.metrics is not None]
         files.write_lines(self.path / METRICS, closed)
@@ -115,13 +127,18 @@ class RunFolder(Closing):
             self.write_weights("final", newest, name_arrays)
         self.write_summary()
 
+    def known_interface(self) -> str | None:
+        """What `input.json` says, if the run has one."""
+        path = self.path / INTERFACE
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+
     def append_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Add the line of a round that the database has closed."""
         files.append_line(self.path / METRICS, files.json_line(metrics))
 
     def write_weights(self, name: str, one: Initialisation, name_arrays: NameArrays) -> None:
         """Write an initialisation as `weights/<name>.safetensors`."""
-        content = weights_content(name_arrays(one.vector), one.rounds_done, one.blob_hash.hex())
+        content = weights_content(name_arrays(one.vector), one.rounds_done, one.blob_hash.hex(), self.interface)
         files.write_whole(self.path / WEIGHTS / f"{name}.safetensors", content)
 
     def write_summary(self) -> None:

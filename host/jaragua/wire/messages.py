@@ -302,6 +302,7 @@ class RunState(Message):
     hash: bytes
     deadline: int
     quorum: int
+    input: bytes | None = None
 
 
 class NodeState(Message):

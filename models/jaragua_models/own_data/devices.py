@@ -26,22 +26,24 @@ def owner_of(name: str, training: Sequence[str], held_out: Sequence[str], origin
         return matches[0]
     if matches:
         told = ", ".join(map(repr, matches))
-        raise DataError(f"{origin}: the name {name!r} stands for several devices: {told}.", "Rename one in the data.")
-    numbered = _NUMBERED.fullmatch(name)
-    if is_held_out(name, held_out):
         raise DataError(
-            f"{origin}: device {name!r} is held out: it measures what was learned, and never trains.",
+            f"{origin.name}: the name {name!r} stands for several devices: {told}.", "Rename one in the data."
+        )
+    numbered = _NUMBERED.fullmatch(name)
+    if name in held_out_names(held_out):
+        raise DataError(
+            f"{origin.name}: device {name!r} is held out: it measures what was learned, and never trains.",
             "Take another name, or take it out of held_out in every copy of the TOML file.",
         )
     if numbered and training:
         return training[(int(numbered[1]) - 1) % len(training)]
     hint = f"Give the node or board the name of one that trains: {_some(training)}."
-    raise DataError(f"{origin}: no row is of a device {name!r}.", hint)
+    raise DataError(f"{origin.name}: no row is of a device {name!r}.", hint)
 
 
-def is_held_out(name: str, held_out: Iterable[str]) -> bool:
-    """Whether a name is that of a device that never trains."""
-    return any(name in (owner, name_of(owner)) for owner in held_out)
+def held_out_names(held_out: Iterable[str]) -> frozenset[str]:
+    """The names in a fleet of devices that never train."""
+    return frozenset(name for owner in held_out for name in (owner, name_of(owner)))
 
 
 def _some(owners: Sequence[str]) -> str:

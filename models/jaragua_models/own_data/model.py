@@ -44,6 +44,17 @@ def from_toml(path: str | Path, scaling: InputFormat | None = None) -> Model:
     )
 
 
+def from_toml_with(path: str | Path, interface: ModelInterface, origin: str) -> Model:
+    """The model of a TOML file with the scaling of a fleet, or of weights; origin: whose it is, for messages.
+
+    Raises: ModelError; CompileError if it is of other data.
+    """
+    model = from_toml(path, interface.inputs)
+    if model.interface is not None:
+        model.interface.check_same_data(interface, origin)
+    return model
+
+
 def statistics_of(path: str | Path) -> Statistics:
     """Of the rows that train, in a table. Raises: ModelError."""
     description = told.read(Path(path))

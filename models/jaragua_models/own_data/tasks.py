@@ -9,7 +9,7 @@ from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, class_names, draw, spread
 from jaragua_models.errors import DataError
 from jaragua_models.own_data.description import Naming
-from jaragua_models.own_data.devices import is_held_out, owner_of
+from jaragua_models.own_data.devices import held_out_names, owner_of
 from jaragua_models.own_data.samples import Table, counted
 from jaragua_models.own_data.statistics import DEVIATIONS
 from jaragua_models.randomness import generator_for
@@ -80,9 +80,9 @@ class DeviceTasks:
         """Raises: DataError if the device is held out, or no row is of it (N4)."""
         owner_of(device, self._training(), self.held_out, self.table.origin)
 
-    def is_held_out(self, device: str) -> bool:
-        """Whether the device never trains (N4)."""
-        return is_held_out(device, self.held_out)
+    def never_train(self) -> frozenset[str]:
+        """Names of the devices that are held out (N4)."""
+        return held_out_names(self.held_out)
 
     def _kept(self) -> list[str]:
         """Devices of these rows that are held out. Raises: DataError if there are none."""

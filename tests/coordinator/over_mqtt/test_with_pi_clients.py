@@ -97,18 +97,3 @@ def test_kills_of_coordinator_and_clients_change_nothing(
     assert {one["kind"] for one in killed["devices"]} == {"pi"}
     assert sum(one["updates"] for one in killed["devices"]) == 2 * rounds
     print({name: (one["bytes_up"], one["bytes_down"]) for name, one in (("as it is", undisturbed), ("killed", killed))})
-
-
-def test_a_task_of_ones_own_is_learned_by_clients_that_have_its_file(
-    config_text: Callable[..., str], make_config: Callable[..., RunConfig], forker: Forker, tmp_path: Path
-) -> None:
-    rows = [f"m{number % 4},{5 + number % 3},{number},{'abc'[number % 3]}" for number in range(120)]
-    (tmp_path / "valves.csv").write_text("machine,pressure,flow,state\n" + "\n".join(rows) + "\n")
-    table = 'kind = "table"\npath = "valves.csv"\nlabel = "state"\ndevice = "machine"'
-    (tmp_path / "valves.toml").write_text(f'[task]\nname = "valves"\n{table}\n')
-    text = config_text(clients=2, quorum=2, minimum=3).replace('name = "sine"', 'name = "valves.toml"')
-    (tmp_path / "own.toml").write_text(text)
-    with clients_at_work(forker, make_config(), tmp_path, str(tmp_path / "valves.toml")):
-        learned = to_the_end(forker, tmp_path / "own.toml")
-    assert (learned["rounds"], learned["metric"]) == (3, "accuracy")
-    assert sum(one["updates"] for one in learned["devices"]) == 6

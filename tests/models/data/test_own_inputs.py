@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from common.own_task import TASK, valves, write_valves
+from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_models import DataError, Model, ModelError, from_toml
 from jaragua_models.own_data.description import read as described
@@ -253,3 +254,24 @@ def test_what_travels_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert interface.classes == ("closed", "leaking", "open")
     assert ModelInterface.from_json(interface.to_json()) == interface
     assert ModelInterface.from_json(interface.to_json()).to_json() == interface.to_json()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "nan",
+        '{"kind": "table", "classes": 3, "inputs": null, "front_end": {}}',
+        '{"kind": "fire", "classes": [], "inputs": null, "front_end": {}}',
+        '{"kind": "audio", "classes": [1], "inputs": null, "front_end": {}}',
+        '{"kind": "audio", "classes": [], "inputs": null, "front_end": {"a": []}}',
+        '{"kind": "table", "classes": [], "inputs": {"columns": []}, "front_end": {}}',
+        '{"kind": "table", "classes": [], "inputs": {"columns": [{"name": "x"}]}, "front_end": {}}',
+        "[" * 100_000,
+    ],
+)
+def test_what_a_stranger_writes_is_refused(text: str) -> None:
+    with pytest.raises(CompileError):
+        ModelInterface.from_json(text)

@@ -61,7 +61,7 @@ def compile(options: CompileOptions) -> None:
 
     target = _board(options.board, options.ram_budget)
     choice = Choice(_weights(options.weights), options.train)
-    loaded = load_model(options.model, loss_of(options.loss))
+    loaded = load_model(options.model, loss_of(options.loss), options.start)
     network = loaded.network
     folder = options.out or Path(f"{network.name}-{target.name}")
     check_replaceable(folder, force=options.force)

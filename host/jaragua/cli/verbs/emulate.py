@@ -49,13 +49,13 @@ def emulate(options: EmulateOptions) -> None:
     from jaragua.emulate import EmulatedFleet, build_image
     from jaragua.emulate.image import check_environment
     from jaragua.gateway.deployed import start_of
-    from jaragua.models import model_named
+    from jaragua.models import model_started
     from jaragua.node.program import run_until_signal
 
     check_environment(options.environment)
     if options.check and options.start is None:
         raise UsageError("--check compares the answers of trained weights", "give them with --start")
-    model = model_named(options.model)
+    model = model_started(options.model, options.start)
     start = start_of(model, options.start) if options.start else None
     say(f"building the image of {model.name} for {options.environment}")
     image = build_image(options.environment, options.model)

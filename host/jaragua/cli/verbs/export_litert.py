@@ -33,7 +33,7 @@ def export_litert(
     from jaragua_models.loading import load_model
 
     try:
-        loaded = load_model(model, loss_of(loss))
+        loaded = load_model(model, loss_of(loss), start)
         loaded = loaded if start is None else loaded.started(read_weights(start, loaded.network))
         file = export(loaded, out)
     except TensorFlowMissing as error:

@@ -55,17 +55,18 @@ class OnlineOptions:
 @from_fields(OnlineOptions)
 def online(options: OnlineOptions) -> None:
     """Stream labelled samples to a board. It predicts each, then trains on it: known classes, a new class, a drift."""
+    from jaragua.models import model_started
     from jaragua.online.lesson import Script, known_classes, teach
     from jaragua.online.pools import pools
     from jaragua.online.trained_model import saved_weights, train_model
-    from jaragua.simulation.models import model_named
     from jaragua_compiler.online import Settings
     from jaragua_compiler.quantisation.rate import LearningRate
 
     if sum((bool(options.port), options.emulate, options.native)) != 1:
         raise UsageError("give one of --port, --emulate and --native", "Without hardware: jaragua online --emulate")
     LearningRate.from_float(options.learning_rate)  # one that is none is said before a start is trained
-    model = model_named(options.task)
+    weights = options.start if options.start and options.start.is_file() else None
+    model = model_started(options.task, weights)
     drawn = pools(model, options.seed)
     unknown = options.seed % drawn.classes if options.new is None else options.new
     if unknown >= drawn.classes:
@@ -74,8 +75,8 @@ def online(options: OnlineOptions) -> None:
     if options.port:
         asyncio.run(_greet(options.port))
     say(f"training a start on {len(known)} of {drawn.classes} classes")
-    weights = saved_weights(options.start, model) if options.start else None
-    trained = train_model(model, drawn, known, options.seed, weights, standardise=options.standardise)
+    first = saved_weights(options.start, model) if options.start else None
+    trained = train_model(model, drawn, known, options.seed, first, standardise=options.standardise)
     script = Script(
         options.seed, unknown, changed=options.changed, pure=options.pure, learning_rate=options.learning_rate
     )

@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 import jaragua_models
-from jaragua.errors import DataError
-from jaragua.models import absolute, model_named, zoo_model_named
+from jaragua.errors import DataError, ModelError
+from jaragua.models import absolute, is_file, model_named, model_with, zoo_model_named
 from jaragua.node.training.ranges import MOST_SAMPLES
 from jaragua.node.training.trainer import Metric, SampleSet
 from jaragua.settings import StepSettings, limits, step_settings_of
 from jaragua.wire.messages import AdaptCommand, TrainCommand
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.planning.plan import Plan, plan
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
 
@@ -46,6 +48,35 @@ class TaskSampler:
     def of(cls, model: str) -> TaskSampler:
         """The model that the user chose: a name in the zoo, or a TOML file. Raises: ModelError."""
         return cls(model_named(model), absolute(model))
+
+    def scaled_by(self, interface: bytes) -> TaskSampler:
+        """The same task with the scaling of a run (M17). Raises: ModelError, DataError if the run is of other data."""
+        try:
+            told = ModelInterface.from_json(interface)
+            if told == self._model.interface or not is_file(self.image):
+                return self
+            return TaskSampler(model_with(self.image, told, "the run"), self.image)
+        except CompileError as error:
+            raise ModelError(error.message, error.hint) from error
+
+    def refusal(self, device: str) -> str | None:
+        """Why a device of that name cannot take part: no row is of it (N4)."""
+        tasks = self._model.tasks
+        if not isinstance(tasks, jaragua_models.NamesDevices) or device in tasks.never_train():
+            return None
+        try:
+            tasks.check_name(device)
+        except jaragua_models.ModelError as error:
+            return f"{error.message} {error.hint}"
+        return None
+
+    def check_name(self, device: str) -> None:
+        """Raises: DataError if a device of that name does not train: it is held out, or no row is of it (N4)."""
+        if isinstance(self._model.tasks, jaragua_models.NamesDevices):
+            try:
+                self._model.tasks.check_name(device)
+            except jaragua_models.ModelError as error:
+                raise DataError(error.message, error.hint) from error
 
     @staticmethod
     def of_zoo(name: str) -> TaskSampler:

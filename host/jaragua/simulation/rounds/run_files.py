@@ -64,7 +64,8 @@ class RunFiles:
         files.write_whole(self._folder / SUMMARY, content.encode())
 
     def _write_weights(self, name: str, rounds_done: int, vector: Vector) -> None:
-        content = weights_content(self._codec.arrays(vector), rounds_done, self._hash_of(vector))
+        interface = self._codec.model.interface
+        content = weights_content(self._codec.arrays(vector), rounds_done, self._hash_of(vector), interface)
         files.write_whole(self._folder / WEIGHTS / f"{name}.safetensors", content)
 
     def _summary(self, state: State, result: SimulationResult | None) -> dict[str, Any]:

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from jaragua_compiler.errors import CompileError
+from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.graph.initial_weights import FloatArray, Weights
 from jaragua_compiler.graph.network import Network, Shape
 
+INTERFACE_KEY = "interface"
+"""In the metadata of a safetensors file: `ModelInterface.to_json`."""
 _HINT = "Give weights/final.safetensors of a run with this model."
 
 
@@ -32,6 +35,23 @@ def named_weights(arrays: Mapping[str, FloatArray], network: Network, origin: st
         (_checked(origin, weight, arrays[weight], shape), _checked(origin, bias, arrays[bias], bias_shape))
         for (weight, bias), (shape, bias_shape) in zip(names, shapes, strict=True)
     ]
+
+
+def read_interface(path: Path) -> ModelInterface | None:
+    """What goes into and comes out of the model that the weights are of; None of a file that does not say.
+
+    Raises: CompileError if the file cannot be read, or is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as opened:
+            told = (opened.metadata() or {}).get(INTERFACE_KEY)
+    except OSError as error:
+        raise CompileError(f"{path} cannot be read: {error.strerror or error}.", "Check the path.") from error
+    except SafetensorError as error:
+        raise CompileError(f"{path} is not a whole safetensors file.", _HINT) from error
+    return None if told is None else ModelInterface.from_json(told)
 
 
 def _arrays(path: Path) -> dict[str, FloatArray]:

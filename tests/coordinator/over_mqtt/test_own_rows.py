@@ -1,0 +1,100 @@
+"""M17, N2 to N4: each node holds the rows of its own device, and computes with the run's scaling."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.own_task import TASK, valves, write_valves
+from forked import Forker
+from jaragua.cli.main import run
+from jaragua.config import RunConfig
+from jaragua.errors import DataError
+from jaragua_compiler.export.inputs.weights_file import read_interface
+from jaragua_models import from_toml
+
+#: What does not follow from a part of the data.
+TOLD = 'features = ["pressure", "flow"]\nclasses = ["closed", "leaking", "open"]\n[network]'
+
+
+def own_rows(folder: Path, machine: str) -> Path:
+    """The task's file beside a table with the rows of one machine."""
+    folder.mkdir()
+    header, *rows = valves()
+    kept = [row for row in rows if row.startswith(f"{machine},")]
+    (folder / "valves.csv").write_text("\n".join([header, *kept]) + "\n")
+    (folder / "valves.toml").write_text(TASK.replace("[network]", TOLD))
+    return folder / "valves.toml"
+
+
+@contextlib.contextmanager
+def clients(forker: Forker, config: RunConfig, tasks: dict[str, Path]) -> Iterator[None]:
+    """A Pi of each name with its own file."""
+    running = []
+    try:
+        for name, task in tasks.items():
+            where = ("--broker", config.broker.url, "--fleet", config.run.fleet)
+            own = ("--node", name, "--model", str(task), "--data-dir", str(task.parent))
+            running.append(forker.start(["client", *where, *own]))
+        yield
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
+
+
+def test_m17_nodes_with_their_own_rows_learn_what_one_file_with_all_rows_gives(
+    config_text: Callable[..., str],
+    make_config: Callable[..., RunConfig],
+    forker: Forker,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole = write_valves(tmp_path / "all")
+    tasks = {f"device-{number}": own_rows(tmp_path / f"m{number}", f"m{number}") for number in (1, 2, 3)}
+    scalings = {one.inputs for path in (whole, *tasks.values()) if (one := from_toml(path).interface) is not None}
+    assert len(scalings) == 4  # a part of the data would give another
+    text = config_text(clients=2, quorum=2, minimum=3, strategy="tinyreptile")
+    path = tmp_path / "own.toml"
+    path.write_text(text.replace('name = "sine"', f'name = "{whole}"') + "[simulation]\ndevices = 3\n")
+    with clients(forker, make_config(), tasks):
+        process = forker.start(["run", str(path), "--json"], tmp_path / "run.json")
+        assert process.wait() == 0, process.said
+    learned: dict[str, Any] = json.loads((tmp_path / "run.json").read_text())["data"]
+    assert run(["simulate", str(path), "--json"]) == 0
+    assert learned["model_hash"] == json.loads(capsys.readouterr().out)["data"]["final_hash"]
+    told = (tmp_path / "run" / "input.json").read_text().strip()
+    interface = from_toml(whole).interface
+    assert interface is not None
+    assert told == interface.to_json()
+    assert read_interface(tmp_path / "run" / "weights" / "final.safetensors") == interface
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("m5", "valves.csv: device 'm5' is held out: it measures what was learned, and never trains."),
+        ("pi-1", "valves.csv: no row is of a device 'pi-1'."),
+    ],
+)
+def test_n4_a_client_that_is_held_out_or_unknown_is_refused(
+    name: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--broker", "mqtt://127.0.0.1:1", "--fleet", "home", "--data-dir", str(tmp_path)]
+    assert (
+        run(["client", *where, "--node", name, "--model", str(own_rows(tmp_path / "m1", "m1"))]) == DataError.exit_code
+    )
+    assert sentence in capsys.readouterr().err
+
+
+def test_n4_a_board_without_rows_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--broker", "mqtt://127.0.0.1:1", "--fleet", "home", "--data-dir", str(tmp_path)]
+    task = str(own_rows(tmp_path / "m1", "m1"))
+    assert run(["gateway", *where, "--port", "/dev/null", "--id", "m7", "--model", task]) == DataError.exit_code
+    assert "no row is of a device 'm7'" in capsys.readouterr().err
