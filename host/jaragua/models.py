@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import jaragua_models
 from jaragua.errors import DataError, ModelError
 from jaragua.strategies import ModelProperties
-from jaragua_compiler import plan
+from jaragua_compiler import Flatten, Network, plan
 from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.export.inputs.weights_file import read_interface
-from jaragua_models import Model
+from jaragua_models import HasValidation, Model
 from jaragua_models.own_data import from_toml_with
 
 
@@ -41,9 +43,39 @@ def zoo_model_named(name: str) -> Model:
         raise ModelError(error.message, error.hint) from error
 
 
+#: Before a name: the model with a validation set within its training data in place of the held-out tasks.
+VALIDATION: Final = "validation:"
+#: Before a name: the model without hidden layers, which is logistic regression by gradient steps.
+LINEAR: Final = "linear:"
+
+
+def _variant_of(name: str) -> Model:
+    kind, _, plain = name.partition(":")
+    model = model_named(plain)
+    if f"{kind}:" == LINEAR:
+        return replace(model, network=_without_hidden_layers(model.network))
+    if not isinstance(model.tasks, HasValidation):
+        message = f"'{plain}' has no validation set: its tasks do not say how training data are parted"
+        raise ModelError(message, "give their source the method of HasValidation (docs/reference/tasks.md)")
+    try:
+        return replace(model, tasks=model.tasks.for_validation())
+    except jaragua_models.ModelError as error:
+        raise DataError(f"there is no validation set within the training data: {error.message}", error.hint) from error
+
+
+def _without_hidden_layers(network: Network) -> Network:
+    flatten = (Flatten(),) if isinstance(network.inputs, tuple) else ()
+    return replace(network, layers=(*flatten, network.layers[-1]))
+
+
 @functools.cache
 def model_named(name: str) -> Model:
-    """The model of that name, or of that file if it ends in .toml. Raises: ModelError; DataError if it has no data."""
+    """The model of that name, or of that file if it ends in .toml; VALIDATION and LINEAR may stand before either.
+
+    Raises: ModelError; DataError if it has no data.
+    """
+    if name.startswith((VALIDATION, LINEAR)):
+        return _variant_of(name)
     if not is_file(name):
         return zoo_model_named(name)
     try:

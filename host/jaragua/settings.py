@@ -100,7 +100,9 @@ class AggregationSettings:
 class StrategySettings(AggregationSettings):
     """[strategy]: how the initialisation moves."""
 
-    name: Annotated[str, Setting("A strategy by name, or `module:Class` for your own.")] = "tinyreptile"
+    name: Annotated[str, Setting("A strategy by name, or `module:Class` for your own.", default_from="model")] = (
+        "tinyreptile"
+    )
     clients_per_round: Annotated[
         int,
         Setting(

@@ -148,6 +148,18 @@ class HasOwners(Protocol):
 
 
 @runtime_checkable
+class HasValidation(Protocol):
+    """What a task source may have besides: a validation set within its training data, to choose settings on."""
+
+    def for_validation(self) -> TaskSource:
+        """The same tasks without the held-out data: a part of the training data is held out in their place.
+
+        Raises: ModelError if there is too little to part.
+        """
+        ...
+
+
+@runtime_checkable
 class KnowsTrainingSamples(Protocol):
     """What a task source with fixed labels may have besides: all that devices train on, in one set."""
 
@@ -178,6 +190,10 @@ class Defaults:
     """Passes over the support samples in a round of training; the papers' TinyReptile takes one."""
     training_shots: int = 0
     """Support samples a way in a round of training, if they are more than `shots` (Reptile's "train shots")."""
+    strategy: str = "tinyreptile"
+    """How the start moves, by its name (docs/reference/strategies.md)."""
+    adapt_learning_rate: float = 0.0
+    """Learning rate when a new device adapts, if it is not `learning_rate`."""
 
     @property
     def shots_of_a_round(self) -> int:

@@ -1,7 +1,8 @@
 """The command `jaragua`: finds the verb, loads only its module, and renders every error the same way.
 
-A verb is a module `jaragua.cli.verbs.<verb>` with `app = typer.Typer()`. One unnamed command in it is the verb itself
-(`jaragua run …`); several, a callback, or a command with a name of its own make it a group (`jaragua broker start`).
+A verb is a module `jaragua.cli.verbs.<verb>` (or one in a folder there, `_FOLDERS`) with `app = typer.Typer()`. One
+unnamed command in it is the verb itself (`jaragua run …`); several, a callback, or a command with a name of its own
+make it a group (`jaragua broker start`).
 Modules import what is heavy (NumPy, aiomqtt, rich) inside their commands, so that `jaragua --help` stays quick; for the
 same reason help is plain text, not drawn by rich.
 """
@@ -26,6 +27,7 @@ VERBS = {
     "run": "Run the rounds of a configuration (the coordinator).",
     "status": "Show where a run stands.",
     "simulate": "Simulate a fleet on this machine, in the arithmetic of the boards.",
+    "tune": "Choose the settings of a task on its training data.",
     "reproduce": "Make the tables and figures of docs/results/results.md.",
     "broker": "Start or check an MQTT broker.",
     "gateway": "Connect boards on serial ports to the fleet.",
@@ -39,6 +41,9 @@ VERBS = {
     "bench": "Count the instructions of a training step (emulated board).",
     "doctor": "Check that this machine has what its role needs.",
 }
+
+#: Verbs whose module is in a folder of `jaragua.cli.verbs`.
+_FOLDERS = {"tune": "tasks."}
 
 
 def main() -> None:
@@ -143,7 +148,8 @@ def _not_loaded() -> None:
 
 
 def _load(verb: str) -> typer.Typer:
-    module = importlib.import_module(f"jaragua.cli.verbs.{verb.replace('-', '_')}")
+    folder = _FOLDERS.get(verb, "")
+    module = importlib.import_module(f"jaragua.cli.verbs.{folder}{verb.replace('-', '_')}")
     app: typer.Typer = module.app
     return app
 

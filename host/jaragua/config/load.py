@@ -18,7 +18,7 @@ from jaragua.errors import ConfigurationError, DataError, ModelError
 from jaragua.models import is_file, model_named, properties_of
 from jaragua.settings import SECTIONS, RunConfig
 from jaragua.strategies import registry
-from jaragua_models import Defaults, Model
+from jaragua_models import Defaults, HasOwners, Model
 
 Document = dict[str, Any]
 
@@ -155,6 +155,7 @@ def _with_defaults(document: Document, model: Model | None, path: Path) -> Docum
         _fill_from_model(filled, model.defaults)
         _fill_shots(filled, model.defaults)
         filled["simulation"].setdefault("engine", model.network.weights)
+        _fill_devices(filled, model)
     filled["run"].setdefault("name", _name_of(path))
     _fill_from_strategy(filled, model)
     _fill_from_clients(filled)
@@ -166,10 +167,20 @@ def _fill_from_model(filled: Document, defaults: Defaults) -> None:
     filled["run"].setdefault("rounds", defaults.rounds)
     filled["strategy"].setdefault("clients_per_round", defaults.clients)
     filled["strategy"].setdefault("alpha", defaults.alpha)
+    if defaults.adapt_learning_rate and "learning_rate" not in filled["client"]:
+        filled["evaluation"].setdefault("learning_rate", defaults.adapt_learning_rate)
     for key in ("learning_rate", "ways"):
         filled["client"].setdefault(key, getattr(defaults, key))
+    filled["strategy"].setdefault("name", defaults.strategy)
     for key in ("shots", "queries", "passes"):
         filled["evaluation"].setdefault(key, getattr(defaults, key))
+
+
+def _fill_devices(filled: Document, model: Model) -> None:
+    """Of one's own data all training devices take turns, and not only as many as train in a round."""
+    clients = filled["strategy"]["clients_per_round"]
+    if isinstance(clients, int) and is_file(filled["model"]["name"]) and isinstance(model.tasks, HasOwners):
+        filled["simulation"].setdefault("devices", max(clients, model.tasks.owners()))
 
 
 def _fill_shots(filled: Document, defaults: Defaults) -> None:

@@ -5,7 +5,8 @@ learned all ten digits is therefore worth nothing before it adapts; what can be 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -25,16 +26,21 @@ Naming = Mapping[int, int]
 """From digit to its name in this task."""
 
 
+@dataclass(frozen=True)
 class DigitTasks:
     """Tasks of `ways` digits in 64 pixels 0..1, the label being the digit's name in the task.
 
     Training tasks draw from the device's own images of the training split. Held-out tasks draw from images of the
     other split, and from name-givings that no training task has.
+
+    validates: held-out images and name-givings are left alone; some of the training images take their place.
     """
+
+    validates: bool = False
 
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """A new task from `device`'s own images; the query set is what it owns of these digits beside the support."""
-        return _task(_drawn_to_train(device, seed, ways, shots))
+        return _task(self._drawn_to_train(device, seed, ways, shots))
 
     def training_classes(self) -> int:
         """The ten digits."""
@@ -42,27 +48,43 @@ class DigitTasks:
 
     def train_support_by_class(self, device: str, seed: int, ways: int, shots: int) -> Samples:
         """The support samples of `train_task` with their digits as labels."""
-        support, _ = _drawn_to_train(device, seed, ways, shots)
+        support, _ = self._drawn_to_train(device, seed, ways, shots)
         return replace(_samples(support), y=images.load().digits[support.rows])
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A task from held-out images with a name-giving never seen; `queries` are spread evenly over its digits."""
-        rows = images.load().held_out_rows
+        rows = self._images().held_out_rows
         _check_counts(ways, shots, queries, per_digit=min(len(own) for own in rows), split="the held-out")
         random = generator_for("digits", "held-out", seed, ways, shots, queries)
-        naming = draw_naming(random, ways, held_out=True)
+        naming = draw_naming(random, ways, held_out=not self.validates)
         return _task(_draw(random, rows, naming, shots, _spread(queries, ways)))
+
+    def for_validation(self) -> Self:
+        """On the training images alone."""
+        return replace(self, validates=True)
 
     def calibration(self) -> Features:
         """All images of the training split."""
-        data = images.load()
+        data = self._images()
         return data.pixels[np.sort(np.concatenate(data.training_rows))]
 
+    def _images(self) -> images.Images:
+        return images.for_validation() if self.validates else images.load()
 
-def own_rows(device: str) -> tuple[Rows, ...]:
+    def _drawn_to_train(self, device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
+        """Support and query of a training task."""
+        _check_counts(ways, shots, queries=0, per_digit=OWN_IMAGES - 1, split="a device's own")
+        random = generator_for("digits", "train", device, seed, ways, shots)
+        naming = draw_naming(random, ways, held_out=False)
+        queries = [OWN_IMAGES - shots] * ways
+        return _draw(random, own_rows(device, self._images()), naming, shots, queries)
+
+
+def own_rows(device: str, data: images.Images | None = None) -> tuple[Rows, ...]:
     """For each digit the training rows that `device` owns: OWN_IMAGES neighbours, from a place its name decides."""
     place = number_for("digits", "own images", device)
-    return tuple(np.roll(rows, -(place % len(rows)))[:OWN_IMAGES] for rows in images.load().training_rows)
+    of_digits = (data or images.load()).training_rows
+    return tuple(np.roll(rows, -(place % len(rows)))[:OWN_IMAGES] for rows in of_digits)
 
 
 def draw_naming(random: np.random.Generator, ways: int, held_out: bool) -> Naming:
@@ -77,15 +99,6 @@ def draw_naming(random: np.random.Generator, ways: int, held_out: bool) -> Namin
 def is_held_out(naming: Naming) -> bool:
     """Whether this name-giving is kept from training; depends on which digit has which name, and on nothing else."""
     return number_for("digits", "naming", repr(sorted(naming.items()))) % HELD_OUT_PART == 0
-
-
-def _drawn_to_train(device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
-    """Support and query of a training task."""
-    _check_counts(ways, shots, queries=0, per_digit=OWN_IMAGES - 1, split="a device's own")
-    random = generator_for("digits", "train", device, seed, ways, shots)
-    naming = draw_naming(random, ways, held_out=False)
-    queries = [OWN_IMAGES - shots] * ways
-    return _draw(random, own_rows(device), naming, shots, queries)
 
 
 def _draw(

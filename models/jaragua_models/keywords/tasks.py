@@ -5,7 +5,8 @@ The words are shared by all; held out are speakers. What a start can learn is wh
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -18,18 +19,24 @@ from jaragua_models.randomness import generator_for, own_of
 
 HELD_OUT_SPEAKERS = 10
 """Held-out speakers of 39, drawn from a fixed name."""
+VALIDATION_PART = 4
 
 
+@dataclass(frozen=True)
 class KeywordTasks:
     """Tasks in 650 log-mel features -1..1; a label is the place of the word in the task, 0..ways-1.
 
     A device is a training speaker: the one its name says, or one its name decides. A task has only words of which
     the speaker has takes enough (3 to 5 each).
+
+    validates: held-out speakers are left alone; one in VALIDATION_PART of the training speakers takes their place.
     """
+
+    validates: bool = False
 
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """A new task of the device's speaker; the query set is what is left of the takes, the same of each word."""
-        return _task(_drawn_to_train(device, seed, ways, shots))
+        return _task(self._drawn_to_train(device, seed, ways, shots))
 
     def training_classes(self) -> int:
         """The ten words."""
@@ -37,7 +44,7 @@ class KeywordTasks:
 
     def train_support_by_class(self, device: str, seed: int, ways: int, shots: int) -> Samples:
         """The support samples of `train_task`, a label being the place of the word in WORDS."""
-        support, _ = _drawn_to_train(device, seed, ways, shots)
+        support, _ = self._drawn_to_train(device, seed, ways, shots)
         return Samples(features(support.rows), clips.load().words[support.rows])
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
@@ -45,7 +52,7 @@ class KeywordTasks:
         check_counts("keywords", range(2, len(clips.WORDS) + 1), ways, shots, queries)
         random = generator_for("keywords", "held-out", seed, ways, shots, queries)
         needed = shots + -(-queries // ways)
-        able = [name for name in split().held_out if len(_able_words(_takes()[name], needed)) >= ways]
+        able = [name for name in self._split().held_out if len(_able_words(_takes()[name], needed)) >= ways]
         if not able:
             raise _too_many(needed, ways)
         words = _takes()[able[random.integers(len(able))]]
@@ -54,7 +61,7 @@ class KeywordTasks:
     def check_devices(self, devices: Sequence[str], ways: int, shots: int) -> None:
         """Raises: DataError that names a training speaker with too few takes."""
         check_counts("keywords", range(2, len(clips.WORDS) + 1), ways, shots)
-        for speaker in sorted({own_speaker(device) for device in devices}):
+        for speaker in sorted({own_speaker(device, self._split()) for device in devices}):
             able = len(_able_words(_takes()[speaker], shots))
             if able < ways:
                 raise DataError(
@@ -64,11 +71,26 @@ class KeywordTasks:
 
     def owners(self) -> int:
         """The training speakers."""
-        return len(split().training)
+        return len(self._split().training)
+
+    def for_validation(self) -> Self:
+        """On the training speakers alone."""
+        return replace(self, validates=True)
+
+    def _split(self) -> "Split":
+        return split(self.validates)
+
+    def _drawn_to_train(self, device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
+        """Support and query of a training task."""
+        check_counts("keywords", range(2, len(clips.WORDS) + 1), ways, shots)
+        random = generator_for("keywords", "train", device, seed, ways, shots)
+        pools = _drawn_words(random, _takes()[own_speaker(device, self._split())], ways, shots)
+        left = min(len(pool) for pool in pools) - shots
+        return draw(random, pools, shots, [left] * ways)
 
     def calibration(self) -> Features:
         """All clips of the training speakers."""
-        return features(np.flatnonzero(np.isin(clips.load().speakers, split().training)))
+        return features(np.flatnonzero(np.isin(clips.load().speakers, self._split().training)))
 
 
 @dataclass(frozen=True)
@@ -80,17 +102,20 @@ class Split:
 
 
 @functools.cache
-def split() -> Split:
-    """The same on every machine: the order is drawn from a fixed name."""
+def split(validates: bool = False) -> Split:
+    """The same on every machine: the order is drawn from a fixed name. validates: within the training speakers."""
     speakers = np.unique(clips.load().speakers)
     order = generator_for("keywords", "split").permutation(len(speakers))
     held_out, training = speakers[order[:HELD_OUT_SPEAKERS]], speakers[order[HELD_OUT_SPEAKERS:]]
+    if validates:
+        count = len(training) // VALIDATION_PART
+        held_out, training = training[:count], training[count:]
     return Split(tuple(sorted(training.tolist())), tuple(sorted(held_out.tolist())))
 
 
-def own_speaker(device: str) -> str:
+def own_speaker(device: str, parted: Split | None = None) -> str:
     """The training speaker a device stands for."""
-    return own_of(device, split().training, "keywords", "speaker")
+    return own_of(device, (parted or split()).training, "keywords", "speaker")
 
 
 def features(rows: Rows) -> Features:
@@ -127,15 +152,6 @@ def _too_many(needed: int, ways: int) -> DataError:
         f" {clips.MOST_TAKES} of each.",
         "Set fewer shots, queries or ways.",
     )
-
-
-def _drawn_to_train(device: str, seed: int, ways: int, shots: int) -> tuple[Drawn, Drawn]:
-    """Support and query of a training task."""
-    check_counts("keywords", range(2, len(clips.WORDS) + 1), ways, shots)
-    random = generator_for("keywords", "train", device, seed, ways, shots)
-    pools = _drawn_words(random, _takes()[own_speaker(device)], ways, shots)
-    left = min(len(pool) for pool in pools) - shots
-    return draw(random, pools, shots, [left] * ways)
 
 
 def _task(drawn: tuple[Drawn, Drawn]) -> Task:

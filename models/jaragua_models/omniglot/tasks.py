@@ -5,8 +5,8 @@ each in four rotations that count as classes of their own; the other 423 are hel
 """
 
 import functools
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, Self, TypeAlias, get_args
 
 import numpy as np
 
@@ -23,6 +23,7 @@ MOST_WAYS = 20
 TRAINING_QUERIES = 15
 """Query drawings of a training task, as far as the drawings reach."""
 CALIBRATION_IMAGES = 1000
+VALIDATION_PART = 4
 
 Partition: TypeAlias = Literal["random", "alphabet", "drawer"]
 
@@ -35,9 +36,12 @@ class OmniglotTasks:
     classes (as in the literature); "alphabet": the characters of one alphabet, drawn by all; "drawer": those of one
     person who drew one alphabet, so one drawing of each: such a task has one shot and no query samples.
     Held-out tasks are the same in all three.
+
+    validates: held-out characters are left alone; one in VALIDATION_PART of the training characters takes their place.
     """
 
     partition: Partition = "random"
+    validates: bool = False
 
     def __post_init__(self) -> None:
         if self.partition not in get_args(Partition):
@@ -51,27 +55,34 @@ class OmniglotTasks:
 
     def training_classes(self) -> int:
         """The training characters, in four rotations each; the same in all partitions."""
-        return TRAINING_CHARACTERS * ROTATIONS
+        return len(self._split().training) * ROTATIONS
 
     def train_support_by_class(self, device: str, seed: int, ways: int, shots: int) -> Samples:
         """The support samples of `train_task`, a label being 4 · the character's place in the split + its rotation."""
         support, _ = self._drawn_to_train(device, seed, ways, shots)
         characters, rotations = np.divmod(support.rows // images.DRAWERS, ROTATIONS)
-        return Samples(pixels(support.rows), _class(np.searchsorted(split().training, characters), rotations))
+        return Samples(pixels(support.rows), _class(np.searchsorted(self._split().training, characters), rotations))
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A task of characters never trained on; `queries` are spread evenly over them."""
         check_counts("omniglot", range(2, MOST_WAYS + 1), ways, shots, queries)
         _check_drawings(shots, -(-queries // ways), images.DRAWERS)
         random = generator_for("omniglot", "held-out", seed, ways, shots, queries)
-        characters = random.choice(split().held_out, ways, replace=False)
+        characters = random.choice(self._split().held_out, ways, replace=False)
         pools = [_class(character, 0) * images.DRAWERS + np.arange(images.DRAWERS) for character in characters]
         return _task(draw(random, pools, shots, spread(queries, ways)))
+
+    def for_validation(self) -> Self:
+        """On the training characters alone."""
+        return replace(self, validates=True)
+
+    def _split(self) -> "Split":
+        return split(self.validates)
 
     def calibration(self) -> Features:
         """Drawings of training characters, unrotated, taken at random once and for all."""
         random = generator_for("omniglot", "calibration")
-        characters = random.choice(split().training, CALIBRATION_IMAGES)
+        characters = random.choice(self._split().training, CALIBRATION_IMAGES)
         drawers = random.integers(images.DRAWERS, size=CALIBRATION_IMAGES)
         return pixels(_class(characters, 0) * images.DRAWERS + drawers)
 
@@ -91,7 +102,7 @@ class OmniglotTasks:
         return np.arange(images.DRAWERS)
 
     def _own_classes(self, device: str) -> Rows:
-        characters = split().training
+        characters = self._split().training
         if self.partition != "random":
             alphabets = images.load().alphabets[characters]
             named = np.unique(alphabets)
@@ -108,10 +119,14 @@ class Split:
 
 
 @functools.cache
-def split() -> Split:
-    """The same on every machine: the order is drawn from a fixed name."""
+def split(validates: bool = False) -> Split:
+    """The same on every machine: the order is drawn from a fixed name. validates: within the training characters."""
     order = generator_for("omniglot", "split").permutation(len(images.load().ink))
-    return Split(np.sort(order[:TRAINING_CHARACTERS]), np.sort(order[TRAINING_CHARACTERS:]))
+    characters, held_out = order[:TRAINING_CHARACTERS], order[TRAINING_CHARACTERS:]
+    if validates:
+        count = TRAINING_CHARACTERS // VALIDATION_PART
+        characters, held_out = characters[count:], characters[:count]
+    return Split(np.sort(characters), np.sort(held_out))
 
 
 def pixels(rows: Rows) -> Features:

@@ -33,7 +33,11 @@ _SECTIONS = frozenset({"task", "network", "defaults", "scaling"})
 _DEFAULTS = frozenset(START.__dataclass_fields__)
 MOST_ROWS = 4096
 SCALING_HINT = "Write NAME = { offset = 4.1, scale = 5.2 }; `jaragua data TASK.toml --scaling` prints all of it."
-_MOST: Mapping[str, float] = dict.fromkeys(_DEFAULTS, 1e9) | {"alpha": 1.0, "learning_rate": math.nextafter(1.0, 0)}
+_MOST: Mapping[str, float] = dict.fromkeys(_DEFAULTS, 1e9) | {
+    "alpha": 1.0,
+    "learning_rate": math.nextafter(1.0, 0),
+    "adapt_learning_rate": math.nextafter(1.0, 0),
+}
 """Of a default: what a step and a rate can be (docs/reference/configuration.md), and a count that nobody means."""
 
 
@@ -63,6 +67,7 @@ class Description:
     hidden: tuple[int, ...] = (32,)
     filters: tuple[int, ...] = (8, 16)
     defaults: Mapping[str, float] = field(default_factory=dict)
+    strategy: str = START.strategy
 
 
 def read(path: Path) -> Description:
@@ -115,6 +120,7 @@ class _Reader:
             hidden=self._several("hidden", int, (32,), "network"),
             filters=self._several("filters", int, (8, 16), "network"),
             defaults=self._defaults(),
+            strategy=self._take("defaults", "strategy", str, START.strategy),
         )
 
     def _name(self) -> str:
@@ -189,7 +195,7 @@ class _Reader:
 
     def _defaults(self) -> dict[str, float]:
         found = {}
-        for key in self._keys("defaults"):
+        for key in self._keys("defaults") - {"strategy"}:
             kind: type[float] = type(getattr(START, key))
             value = self._section("defaults")[key]
             found[key] = self._take("defaults", key, int if kind is int or isinstance(value, int) else float)

@@ -159,7 +159,9 @@ def _defaults(description: Description, table: Table, kept: tuple[str, ...]) -> 
     usual = count if description.naming == "fixed" else min(USUAL_WAYS, count)
     ways = int(description.defaults.get("ways", usual))
     filled = {"ways": ways, "queries": QUERIES_A_WAY * ways, **description.defaults}
-    return replace(told.START, **filled)  # type: ignore[arg-type]
+    if description.kind != "images":  # more devices than there are would share their data
+        filled.setdefault("clients", min(told.START.clients, len(set(table.devices.tolist()) - set(kept))))
+    return replace(told.START, strategy=description.strategy, **filled)  # type: ignore[arg-type]
 
 
 def _network(path: Path, description: Description, table: Table, defaults: Defaults) -> Network:

@@ -1,8 +1,9 @@
 """Labelled samples of one's own, wherever they come from."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,11 @@ class Table:
     devices: NDArray[np.str_]
     columns: tuple[str, ...] = ()
     sounds: tuple["Sound", ...] = ()
+
+    def only(self, rows: NDArray[np.int64]) -> Self:
+        """The same with some of its rows."""
+        sounds = tuple(self.sounds[row] for row in rows) if self.sounds else ()
+        return replace(self, x=self.x[rows], labels=self.labels[rows], devices=self.devices[rows], sounds=sounds)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Tasks from labelled samples of one's own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from jaragua_models.data.drawing import Drawn, Rows, check_counts, class_names, 
 from jaragua_models.errors import DataError
 from jaragua_models.own_data.description import Naming
 from jaragua_models.own_data.devices import held_out_names, owner_of
-from jaragua_models.own_data.samples import Table, counted
+from jaragua_models.own_data.samples import Table, counted, held_out
 from jaragua_models.own_data.statistics import DEVIATIONS
 from jaragua_models.randomness import generator_for
 
@@ -62,6 +63,11 @@ class DeviceTasks:
     def owners(self) -> int:
         """The devices of the data that train."""
         return len(self._training())
+
+    def for_validation(self) -> Self:
+        """On the training devices alone, one in four of which is held out. Raises: DataError if there is only one."""
+        table = self.table.only(np.flatnonzero(~np.isin(self.table.devices, self.held_out)))
+        return replace(self, table=table, held_out=held_out(table.origin, "device", self._training(), (), least=1))
 
     def training_samples(self) -> Samples:
         """Those of the training devices, by the numbers of their classes."""
@@ -152,6 +158,14 @@ class ClassTasks:
         """Samples of the training classes, evenly spread over them."""
         kept = [label for label, name in enumerate(self.table.classes) if name in self.held_out]
         return _some(self.table.x, np.flatnonzero(~np.isin(self.table.labels, kept)))
+
+    def for_validation(self) -> Self:
+        """On the training classes alone, one in four of which is held out. Raises: DataError if there are too few."""
+        table = self.table.only(np.flatnonzero(np.isin(self.table.labels, self._classes(held_out=False))))
+        names = [self.table.classes[label] for label in self._classes(held_out=False)]
+        labels = np.searchsorted(self._classes(held_out=False), table.labels)
+        table = replace(table, labels=labels, classes=tuple(names))
+        return replace(self, table=table, held_out=held_out(table.origin, "class", names, (), least=2))
 
     def rows(self) -> Samples:
         """All images, with the numbers of their classes."""

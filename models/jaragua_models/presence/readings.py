@@ -39,6 +39,23 @@ TRAINING_END = datetime(2017, 12, 25)
 """22 to 24 December train; what comes after is held out."""
 SUPPORT_END = datetime(2018, 1, 10, 16, 40)
 QUERY_START = datetime(2018, 1, 10, 16, 45)
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """Training tasks have the rows before training_end; held-out tasks take support and queries from later ones."""
+
+    training_end: datetime = TRAINING_END
+    support_end: datetime = SUPPORT_END
+    query_start: datetime = QUERY_START
+    end: datetime | None = None
+
+
+PUBLISHED = Stretches()
+VALIDATION = Stretches(
+    datetime(2017, 12, 23), datetime(2017, 12, 23, 14, 40), datetime(2017, 12, 23, 14, 45), TRAINING_END
+)
+"""The training days alone: 22 December trains, the morning and the afternoon of the 23rd are held out."""
 """Held-out tasks adapt on what came before, and are evaluated on what came after: neighbours are nearly equal."""
 
 CENTRE = (25.568, 37.660, 0.18539)

@@ -4,8 +4,8 @@ Split by time: the first days train, a new task adapts on later ones and is eval
 the same in every task; what differs is the place of the node and the day.
 """
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -28,11 +28,12 @@ class PresenceTasks:
 
     label: "presence" (0 nobody, 1 somebody; two ways) or "count" (0..3 people; four ways, of which the held-out days
     never have exactly one person: held-out tasks lack that class). held_out_node: a node that never trains and that
-    all held-out tasks are about, instead of held-out days of all nodes.
+    all held-out tasks are about, instead of held-out days of all nodes. stretches: which days are which.
     """
 
     label: Label = "presence"
     held_out_node: str | None = None
+    stretches: readings.Stretches = readings.PUBLISHED
 
     def __post_init__(self) -> None:
         if self.label not in ("presence", "count"):
@@ -46,7 +47,7 @@ class PresenceTasks:
         """Rows of the training days of the device's node: the one its name says, or one its name decides."""
         self._check_ways(ways, shots)
         random = generator_for("presence", "train", self.label, device, seed, shots)
-        rows = readings.load().rows(None, readings.TRAINING_END)
+        rows = readings.load().rows(None, self.stretches.training_end)
         pools = self._by_class(rows)
         _check_rows(pools, shots + TRAINING_QUERIES)
         node = self._own_node(device)
@@ -69,8 +70,8 @@ class PresenceTasks:
         nodes = [self.held_out_node] if self.held_out_node else list(readings.NODES)
         node = nodes[random.integers(len(nodes))]
         data = readings.load()
-        before = self._by_class(data.rows(readings.TRAINING_END, readings.SUPPORT_END))
-        after = self._by_class(data.rows(readings.QUERY_START, None))
+        before = self._by_class(data.rows(self.stretches.training_end, self.stretches.support_end))
+        after = self._by_class(data.rows(self.stretches.query_start, self.stretches.end))
         present = [label for label in range(ways) if len(before[label]) and len(after[label])]
         share = dict(zip(present, spread(queries, len(present)), strict=True))
         _check_rows([before[label] for label in present], shots)
@@ -83,22 +84,26 @@ class PresenceTasks:
 
     def natural(self, node: str) -> Samples:
         """All held-out query rows of a node, in order of time, as unbalanced as they are."""
-        rows = readings.load().rows(readings.QUERY_START, None)
+        rows = readings.load().rows(self.stretches.query_start, self.stretches.end)
         return _samples(node, Drawn(rows, self._labels(rows)))
 
     def owners(self) -> int:
         """The nodes that train."""
         return len(self._training_nodes())
 
+    def for_validation(self) -> Self:
+        """On the training days alone."""
+        return replace(self, stretches=readings.VALIDATION)
+
     def training_samples(self) -> Samples:
         """All training rows of all nodes that train."""
-        rows = readings.load().rows(None, readings.TRAINING_END)
+        rows = readings.load().rows(None, self.stretches.training_end)
         parts = [_samples(node, Drawn(rows, self._labels(rows))) for node in self._training_nodes()]
         return Samples(np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts]))
 
     def calibration(self) -> Features:
         """All training rows of all nodes that train."""
-        rows = readings.load().rows(None, readings.TRAINING_END)
+        rows = readings.load().rows(None, self.stretches.training_end)
         values = [readings.load().values[rows, readings.NODES.index(node)] for node in self._training_nodes()]
         return readings.features(np.concatenate(values))
 

@@ -6,6 +6,8 @@ Targets and errors stay in the unit of y.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +26,14 @@ CALIBRATION_POINTS = 256
 Points = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
 class SineTasks:
-    """Regression of one sine: x / 5 float32 [n, 1] to y float32 [n, 1]. Every task draws a wave of its own; one way."""
+    """Regression of one sine: x / 5 float32 [n, 1] to y float32 [n, 1]. Every task draws a wave of its own; one way.
+
+    held_out: the name that waves to be evaluated are drawn from.
+    """
+
+    held_out: str = "held-out"
 
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """The wave `device` meets under `seed`."""
@@ -45,8 +53,12 @@ class SineTasks:
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A wave never seen; its queries lie evenly over the whole range of x, as in the Reptile paper."""
         _check_counts(ways, shots, queries)
-        random = generator_for("sine", "held-out", seed, shots)
+        random = generator_for("sine", self.held_out, seed, shots)
         return _draw_task(random, shots, np.linspace(-X_LIMIT, X_LIMIT, queries))
+
+    def for_validation(self) -> Self:
+        """With other waves to be evaluated on."""
+        return replace(self, held_out="validation")
 
     def calibration(self) -> Features:
         """Points over the whole range of x."""

@@ -80,7 +80,7 @@ def simulate(
     check(simulation, strategy)
     with (
         StateFolder(state_folder, simulation) if state_folder else nullcontext() as folder,
-        _fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
+        open_fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
     ):
         backend = _backend(simulation, codec, fleet, cache, start)
         saver = _Saver(folder, _run_files(state_folder, simulation.config, codec, fleet), save_every_seconds)
@@ -368,8 +368,8 @@ class _Rounds:
             self._saver.save_now_and_then(self._state)
 
 
-def _fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path | None) -> VirtualFleet:
-    """In C; without a C compiler in NumPy, which gives the same integers."""
+def open_fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path | None = None) -> VirtualFleet:
+    """The devices of a simulation: in C; without a C compiler in NumPy, which gives the same integers."""
     folder, samples = cache or default_cache(), simulation.ways * simulation.shots  # as the coordinator commands them
 
     def floats() -> VirtualFleet:
@@ -398,7 +398,7 @@ def _ray_fleet(simulation: Simulation, address: str, workers: int | None) -> Vir
 
 def fleet_of_one_thread(simulation: Simulation) -> VirtualFleet:
     """On whatever machine this is called."""
-    return _fleet(simulation, ModelCodec(model_for(simulation)), 1, None)
+    return open_fleet(simulation, ModelCodec(model_for(simulation)), 1)
 
 
 def _evaluate(

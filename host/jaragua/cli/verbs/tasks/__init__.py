@@ -1,0 +1,1 @@
+"""Verbs about the task that devices learn."""

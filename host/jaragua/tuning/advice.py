@@ -1,0 +1,113 @@
+"""What a search says: the settings to write, and sentences for the user. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from jaragua.report.intervals import paired_interval
+from jaragua.tuning.candidates import SCRATCH, counted
+from jaragua.tuning.search import Found, Simple, Trial
+from jaragua.tuning.toml_edit import Value
+
+#: Strategies that find one model of all devices, or train on each device alone: no meta-learning.
+_PLAIN: Final = {
+    "fedavg": "FedAvg is the better choice here: labels mean the same on all devices, so there is one model of all",
+    SCRATCH: "plain fine-tuning from random weights is the better choice here: no training of a start gained more",
+}
+_META: Final = ("tinyreptile", "protoreptile")
+
+
+def task_settings(trial: Trial) -> Mapping[str, Mapping[str, Value]]:
+    """The sections of a task's file."""
+    best, candidate = trial.adaptation, trial.candidate
+    defaults: dict[str, Value] = {"strategy": candidate.strategy, "passes": best.passes}
+    if candidate.trains:
+        defaults["learning_rate"] = candidate.learning_rate
+        defaults["adapt_learning_rate"] = _rounded(best.learning_rate)
+        defaults |= {"training_passes": candidate.passes, "rounds": trial.rounds}
+    else:
+        defaults["learning_rate"] = _rounded(best.learning_rate)
+        defaults["adapt_learning_rate"] = _rounded(best.learning_rate)
+    return {"defaults": defaults} | ({"network": {"hidden": []}} if candidate.variant else {})
+
+
+def run_settings(model: str, trial: Trial) -> Mapping[str, Mapping[str, Value]]:
+    """The sections of a run's file."""
+    best, candidate = trial.adaptation, trial.candidate
+    sections: dict[str, Mapping[str, Value]] = {"model": {"name": model}, "strategy": {"name": candidate.strategy}}
+    if candidate.trains:
+        sections["run"] = {"rounds": trial.rounds}
+        sections["client"] = {"learning_rate": candidate.learning_rate, "passes": candidate.passes}
+    return sections | {"evaluation": {"learning_rate": _rounded(best.learning_rate), "passes": best.passes}}
+
+
+def sentence(trial: Trial, metric: str) -> str:
+    """One trial in a line."""
+    adaptation = (
+        f"{counted(trial.adaptation.passes, 'pass', 'passes')} at {trial.adaptation.learning_rate:.3g} to adapt"
+    )
+    rounds = f", {trial.rounds} rounds" if trial.candidate.trains else ""
+    return f"{trial.candidate}{rounds}; {adaptation}: {metric} {_figure(trial)}"
+
+
+def advice(found: Found) -> Iterator[str]:
+    """What the user should know of the result."""
+    best, simple = found.best, found.best_simple
+    if plain := _PLAIN.get(best.candidate.strategy):
+        meta = found.best_of(*_META)
+        yield f"{plain}{_by(best, meta, found.metric) if meta else ''}"
+    if simple and simple.score.mean > best.score.mean:
+        yield f"{simple.name} is better than every trained start{_by(simple, best, found.metric)}: take it if you can"
+    if found.out_of_time:
+        yield "the time was over before all was tried: --minutes gives it more"
+
+
+def as_json(found: Found) -> dict[str, Any]:
+    """All that was tried, as JSON values."""
+    return {
+        "metric": found.metric,
+        "best": _trial(found.best),
+        "trials": [_trial(trial) for trial in found.trials],
+        "simple": [
+            {"name": one.name, "mean": one.score.mean, "ci95": one.score.ci95, "scores": list(one.scores)}
+            for one in found.simple
+        ],
+        "out_of_time": found.out_of_time,
+        "advice": list(advice(found)),
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    finite = math.isfinite(trial.score.mean)
+    return {
+        "strategy": trial.candidate.strategy,
+        "hidden_layers": not trial.candidate.variant,
+        "learning_rate": trial.candidate.learning_rate,
+        "passes": trial.candidate.passes,
+        "rounds": trial.rounds,
+        "adapt_learning_rate": trial.adaptation.learning_rate,
+        "adapt_passes": trial.adaptation.passes,
+        "mean": trial.score.mean if finite else None,
+        "ci95": trial.score.ci95 if finite else None,
+        "scores": list(trial.scores) if finite else [],
+        "seconds": trial.seconds,
+    }
+
+
+def _by(one: Trial | Simple, other: Trial | Simple, metric: str) -> str:
+    """How much better one is, in words."""
+    gap = paired_interval(one.scores, other.scores)
+    if metric != "accuracy":
+        return f" ({gap.mean:+.4f} ± {gap.high - gap.mean:.4f})"
+    name = other.name if isinstance(other, Simple) else str(other.candidate)
+    return f" ({100 * gap.mean:+.1f} ± {100 * (gap.high - gap.mean):.1f} points to {name})"
+
+
+def _figure(trial: Trial) -> str:
+    return f"{trial.score.mean:.4f} ± {trial.score.ci95:.4f}" if math.isfinite(trial.score.mean) else "diverged"
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.3g}")

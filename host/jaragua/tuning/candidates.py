@@ -1,0 +1,80 @@
+"""What is tried for a task: strategies, rates and passes of training, with and without hidden layers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from jaragua.models import LINEAR
+from jaragua.strategies import REGISTRY
+from jaragua_models import Model
+
+#: Strategies that train, in the order in which they are tried; those the registry has.
+_LEARNERS: Final = ("tinyreptile", "protoreptile", "fedavg")
+#: No training: plain fine-tuning from random weights.
+SCRATCH: Final = "scratch"
+#: Rates of training, by the task's own, and passes of a round; in the order in which they are tried.
+_TRAINING: Final = ((1.0, 4), (1.0, 1), (1 / 3, 4), (3.0, 1), (3.0, 4), (1 / 3, 1))
+_RATES: Final = (1e-4, 0.5)
+#: Rates of adaptation, by that of training.
+ADAPTATION: Final = (1 / 3, 1.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """How a start is trained. variant: before the model's name, "" or LINEAR. rounds: None for those that are due."""
+
+    strategy: str
+    learning_rate: float
+    passes: int
+    variant: str = ""
+    rounds: int | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether it has rounds."""
+        return self.strategy != SCRATCH
+
+    def __str__(self) -> str:
+        network = ", without hidden layers" if self.variant else ""
+        if not self.trains:
+            return f"plain fine-tuning from random weights{network}"
+        return f"{self.strategy}{network}, rate {self.learning_rate:.3g}, {counted(self.passes, 'pass', 'passes')}"
+
+
+def untrained(model: Model, own_data: bool) -> Iterator[Candidate]:
+    """Candidates that cost no training. own_data: the network may be another one."""
+    rate = model.defaults.learning_rate
+    yield Candidate(SCRATCH, rate, 1)
+    if own_data and len(model.network.layers) > 1 and model.network.classifier:
+        yield Candidate(SCRATCH, rate, 1, LINEAR)
+
+
+def trained(model: Model) -> list[Candidate]:
+    """Candidates that train; each strategy's first before each one's second."""
+    learners = [name for name in _LEARNERS if name in REGISTRY and _fits(name, model)]
+    rates = [(_clipped(model.defaults.learning_rate * factor), passes) for factor, passes in _TRAINING]
+    return [Candidate(name, rate, passes) for rate, passes in rates for name in learners]
+
+
+def adaptation_rates(rate: float) -> list[float]:
+    """Rates of a new device, for one of training."""
+    return sorted({_clipped(rate * factor) for factor in ADAPTATION})
+
+
+def counted(count: int, one: str, several: str) -> str:
+    """`1 pass`, `2 passes`."""
+    return f"{count} {one if count == 1 else several}"
+
+
+def _fits(name: str, model: Model) -> bool:
+    """FedAvg looks for one model of all, which labels of a task's own do not have."""
+    if name == "fedavg":
+        return not model.own_labels
+    return name != "protoreptile" or model.network.classifier
+
+
+def _clipped(rate: float) -> float:
+    least, most = _RATES
+    return float(f"{min(max(rate, least), most):.3g}")

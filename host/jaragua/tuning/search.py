@@ -1,0 +1,240 @@
+"""Tries candidates on a validation set within the training data, as long as there is time.
+
+Held-out data are never drawn: all simulations are of the task `validation:NAME` (`jaragua.models.VALIDATION`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.errors import DataError
+from jaragua.models import VALIDATION, is_file, model_named
+from jaragua.simulation import Means, Simulation, SimulationProgress, device_names, simulate
+from jaragua.simulation.comparison import simple_methods
+from jaragua.simulation.comparison.adaptation_search import AdaptationSearch, Tried
+from jaragua.simulation.comparison.figures import clustered_means
+from jaragua.simulation.comparison.random_start import RATES, random_starts
+from jaragua.simulation.evaluation.evaluation import adaptation, drawn_tasks
+from jaragua.simulation.models import model_for
+from jaragua.simulation.rounds.simulation import open_fleet, with_options
+from jaragua.strategies import Vector
+from jaragua.tuning.candidates import Candidate, adaptation_rates, trained, untrained
+from jaragua_models import HasOwners, Task
+
+#: Validation tasks, and the rounds by which a candidate's speed is measured.
+TASKS: Final = 60
+_PROBE_ROUNDS: Final = 3
+#: Of the time: for the first trial of each candidate, and for that of the best with all rounds.
+_FOR_TRIALS, _FOR_FINALS = 0.5, 0.4
+#: Fewest rounds that tell anything.
+_LEAST_ROUNDS: Final = 20
+#: Candidates that are trained with all rounds; the best is then trained with more, by the task's own.
+_FINALISTS: Final = 2
+_MORE_ROUNDS: Final = (4,)
+#: Of the score: what more passes of a new device must gain.
+_MARGIN: Final = 0.003
+#: Multiplications of one search for a rate and passes of adaptation.
+_MOST_WORK: Final = 1.0e10
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate and how it did. adaptation: the best rate and passes of a new device; scores: of each task."""
+
+    candidate: Candidate
+    rounds: int
+    adaptation: Tried
+    score: Means
+    scores: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Simple:
+    """A method without training, on the same validation tasks."""
+
+    name: str
+    score: Means
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that was tried, in its order. out_of_time: candidates were left."""
+
+    metric: str
+    trials: tuple[Trial, ...]
+    simple: tuple[Simple, ...]
+    out_of_time: bool
+
+    @property
+    def best(self) -> Trial:
+        """The best; one that was trained with all rounds is not measured by fewer."""
+        return max(self.trials, key=lambda trial: trial.adaptation.score)
+
+    def best_of(self, *strategies: str) -> Trial | None:
+        """The best trial of some strategies."""
+        some = [trial for trial in self.trials if trial.candidate.strategy in strategies]
+        return max(some, key=lambda trial: trial.adaptation.score, default=None)
+
+    @property
+    def best_simple(self) -> Simple | None:
+        """The best method without training, if there is any."""
+        sign = 1.0 if self.metric == "accuracy" else -1.0
+        return max(self.simple, key=lambda one: sign * one.score.mean, default=None)
+
+
+OnTrial: TypeAlias = Callable[[Trial], None]
+
+
+class _OutOfTime(Exception):
+    """Raised in the middle of a training."""
+
+
+class Tuner:
+    """One search."""
+
+    def __init__(
+        self,
+        base: Simulation,
+        seconds: float,
+        clock: Callable[[], float],
+        on_trial: OnTrial = lambda trial: None,
+        workers: int | None = None,
+    ) -> None:
+        """base: the simulation of the task with its own settings. clock: seconds. Raises: ModelError, DataError."""
+        self._clock, self._on_trial, self._workers = clock, on_trial, workers or os.cpu_count() or 1
+        self._seconds, self._ends = seconds, clock() + seconds
+        self._base = _on_validation(base)
+        self._plain = base.task
+        self._tasks = drawn_tasks(self._base, range(self._base.evaluation.tasks))
+        self._devices = [task.device for task in self._tasks]
+        self._trials: list[Trial] = []
+
+    def run(self) -> Found:
+        """All candidates that fit into the time; those without training in any case. Raises: as `simulate`."""
+        model, out_of_time = model_named(self._base.task), False
+        for candidate in untrained(model, is_file(self._plain)):
+            self._try(candidate, 0)
+        try:
+            self._train(trained(model))
+        except _OutOfTime:
+            out_of_time = True
+        simple = tuple(_simple(self._tasks, self._devices)) if model.metric == "accuracy" else ()
+        return Found(model.metric, tuple(self._trials), simple, out_of_time)
+
+    def _train(self, candidates: Sequence[Candidate]) -> None:
+        """Every candidate with as many rounds as the time allows, then the best with all."""
+        of_a_round = self._seconds_of_a_round(candidates[0])
+        rounds = self._affordable(candidates, of_a_round, _FOR_TRIALS * (self._ends - self._clock()))
+        first = [self._try(candidate, rounds) for candidate in candidates]
+        finalists = [trial.candidate for trial in sorted(first, key=_score, reverse=True)[:_FINALISTS]]
+        if rounds < self._base.rounds:
+            more = self._affordable(finalists, of_a_round, _FOR_FINALS * self._seconds)
+            first = [self._try(candidate, more) for candidate in finalists]
+        for factor in _MORE_ROUNDS:
+            more = factor * self._base.rounds
+            if sum(one.passes for one in finalists) * of_a_round * more < self._ends - self._clock():
+                for candidate in finalists:
+                    self._try(candidate, more)
+
+    def _seconds_of_a_round(self, candidate: Candidate) -> float:
+        """With one pass."""
+        result = simulate(self._simulation(replace(candidate, passes=1), _PROBE_ROUNDS), workers=self._workers)
+        return result.seconds / _PROBE_ROUNDS
+
+    def _affordable(self, candidates: Sequence[Candidate], of_a_round: float, seconds: float) -> int:
+        """Rounds of each."""
+        passes = sum(candidate.passes for candidate in candidates)
+        return max(_LEAST_ROUNDS, min(self._base.rounds, int(seconds / (passes * of_a_round + 1e-9))))
+
+    def _try(self, candidate: Candidate, rounds: int) -> Trial:
+        begun = self._clock()
+        wanted = self._simulation(candidate, rounds)
+        learned = simulate(wanted, workers=self._workers, on_progress=self._check).learned if rounds else None
+        trial = self._adapted(candidate, wanted, learned, begun)
+        self._trials.append(trial)
+        self._on_trial(trial)
+        return trial
+
+    def _check(self, progress: SimulationProgress) -> None:
+        if self._clock() > self._ends:
+            raise _OutOfTime
+
+    def _adapted(self, candidate: Candidate, wanted: Simulation, learned: Vector | None, begun: float) -> Trial:
+        """At the rate and passes that suit the start best."""
+        codec, count = ModelCodec(model_for(wanted)), len(self._tasks)
+        with open_fleet(wanted, codec, self._workers) as fleet:
+            search = AdaptationSearch(wanted, fleet, self._tasks, adaptation(wanted), _MOST_WORK)
+            starts = random_starts(wanted, fleet, codec, count) if learned is None else [fleet.start(learned)]
+            rates = RATES if learned is None else adaptation_rates(candidate.learning_rate)
+            best = search.best(starts, rates, count, _MARGIN)
+            scores = search.evaluated(starts, best.learning_rate, best.passes, count).after.tolist()
+        finite = bool(np.isfinite(scores).all())
+        score = clustered_means(scores, self._devices) if finite else Means(math.inf, 0.0)
+        return Trial(candidate, wanted.rounds, best, score, tuple(scores), self._clock() - begun)
+
+    def _simulation(self, candidate: Candidate, rounds: int) -> Simulation:
+        """Without an evaluation to speak of: what was learned is evaluated by `_adapted`."""
+        name = VALIDATION + candidate.variant + self._plain
+        changes = {"strategy": candidate.strategy, "learning_rate": candidate.learning_rate, "passes": candidate.passes}
+        return with_options(
+            self._base.changed({"tasks": 1}, task=name, rounds=rounds, batch=None, options={}, **changes)
+        )
+
+
+def _score(trial: Trial) -> float:
+    return trial.adaptation.score
+
+
+def _on_validation(base: Simulation) -> Simulation:
+    """The same on the validation set, of as many ways as it has; its devices are those that train there.
+
+    Raises: ModelError, DataError.
+    """
+    name = VALIDATION + base.task
+    tasks, devices = model_named(name).tasks, base.devices
+    if isinstance(tasks, HasOwners):
+        devices = device_names(max(1, tasks.owners()))
+    changed = base.changed(
+        {"tasks": TASKS},
+        task=name,
+        devices=devices,
+        clients=min(base.clients, len(devices)),
+        buffered=None,
+        config=None,
+    )
+    return _of_fewer_ways(changed) if model_named(name).own_labels else changed
+
+
+def _of_fewer_ways(simulation: Simulation) -> Simulation:
+    """Of as many ways as the validation set allows: its classes are some of those that train."""
+    for ways in range(simulation.ways, 1, -1):
+        fewer = simulation.changed(ways=ways)
+        try:
+            drawn_tasks(fewer, range(1))
+        except DataError:
+            if ways > 2:
+                continue
+            raise
+        return fewer
+    return simulation
+
+
+def _simple(tasks: Sequence[Task], devices: Sequence[str]) -> Iterator[Simple]:
+    """Methods on the features, without a network."""
+    methods: dict[str, Callable[[Task], NDArray[Any]]] = {
+        "nearest neighbour on the features": simple_methods.nearest_neighbour,
+        "prototypes on the features": simple_methods.nearest_prototype,
+    }
+    for name, method in methods.items():
+        scores = tuple(float(np.mean(method(task) == task.query.y)) for task in tasks)
+        yield Simple(name, clustered_means(scores, devices), scores)

@@ -1,0 +1,140 @@
+"""`jaragua tune` chooses on training data alone, and writes what it chose."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jaragua_models
+from common.own_task import write_valves
+from jaragua.cli.main import run
+from jaragua.config import for_simulation
+from jaragua.errors import DataError
+from jaragua.models import VALIDATION, model_named
+from jaragua.simulation.settings import simulation_of
+from jaragua.tuning import search
+from jaragua.tuning.candidates import Candidate
+from jaragua.tuning.search import Found, Tuner
+from jaragua_models import HasValidation
+from jaragua_models.keywords import tasks as keywords
+from jaragua_models.omniglot import tasks as omniglot
+
+HELD_OUT = {"m5", "m6"}
+FEW = [Candidate("tinyreptile", 0.05, 1), Candidate("fedavg", 0.05, 1)]
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few candidates, few validation tasks."""
+    monkeypatch.setattr(search, "trained", lambda model: FEW)
+    monkeypatch.setattr(search, "TASKS", 12)
+
+
+def found_for(path: Path) -> Found:
+    base = simulation_of(for_simulation(None, {"model.name": str(path), "client.shots": 3, "evaluation.shots": 3}, ""))
+    clock = itertools.count(step=0.01)
+    return Tuner(base, 1e6, lambda: next(clock), workers=1).run()
+
+
+def chosen(found: Found) -> list[Any]:
+    return [(trial.candidate, trial.rounds, trial.adaptation, trial.scores) for trial in found.trials]
+
+
+def test_held_out_data_change_nothing(tmp_path: Path, few: None) -> None:
+    """The rows of held-out machines are given other readings and other states: every score is the same."""
+    clean, poisoned = write_valves(tmp_path / "clean"), write_valves(tmp_path / "poisoned")
+    table = poisoned.with_name("valves.csv")
+    lines = table.read_text(encoding="utf-8").splitlines()
+    rows = [line.split(",") for line in lines]
+    states = {"open": "closed", "closed": "leaking", "leaking": "open"}
+    changed = [[row[0], "1e6", "-1e6", states[row[3]]] if row[0] in HELD_OUT else row for row in rows]
+    assert changed != rows
+    table.write_text("\n".join(map(",".join, changed)) + "\n", encoding="utf-8")
+    one, other = found_for(clean), found_for(poisoned)
+    assert chosen(one) == chosen(other)
+    assert [simple.scores for simple in one.simple] == [simple.scores for simple in other.simple]
+    assert {trial.candidate.strategy for trial in one.trials} == {"scratch", "tinyreptile", "fedavg"}
+    validation = model_named(VALIDATION + str(clean)).tasks
+    assert not {validation.held_out_task(seed, 3, 3, 9).device for seed in range(40)} & HELD_OUT
+
+
+@pytest.mark.parametrize("name", ["digits", "sine"])
+def test_validation_tasks_of_the_zoo_are_no_held_out_tasks(name: str) -> None:
+    model, validation = model_named(name), model_named(VALIDATION + name)
+    told = model.defaults
+    asked = (told.ways, told.shots, told.queries)
+    kept = {row.tobytes() for seed in range(30) for row in model.tasks.held_out_task(seed, *asked).query.x}
+    drawn = [validation.tasks.held_out_task(seed, *asked) for seed in range(30)]
+    trained = {row.tobytes() for seed in range(30) for row in _trained(validation, seed).x}
+    if name == "digits":
+        assert not {row.tobytes() for task in drawn for row in task.query.x} & (kept | trained)
+    else:  # its queries are the same points of every wave
+        waves = {model.tasks.held_out_task(seed, *asked).query.y.tobytes() for seed in range(30)}
+        assert not {task.query.y.tobytes() for task in drawn} & waves
+
+
+def _trained(model: jaragua_models.Model, seed: int) -> jaragua_models.Samples:
+    return model.tasks.train_task("device-1", seed, model.defaults.ways, model.defaults.shots).support
+
+
+def test_validation_sets_of_downloaded_data_are_parts_of_training_data(use_data: Callable[[str], Path]) -> None:
+    for folder in ("speech_commands", "omniglot", "room_occupancy_estimation"):
+        use_data(folder)
+    for split in (keywords.split, omniglot.split):
+        whole, inner = split(), split(True)
+        assert {*np.asarray(inner.training).tolist(), *np.asarray(inner.held_out).tolist()} == set(
+            np.asarray(whole.training).tolist()
+        )
+        assert not set(np.asarray(inner.training).tolist()) & set(np.asarray(inner.held_out).tolist())
+    presence = jaragua_models.get("presence").tasks
+    assert isinstance(presence, HasValidation)
+    validation = presence.for_validation()
+    training = {row.tobytes() for row in presence.calibration()}
+    task = validation.held_out_task(1, 2, 10, 40)
+    assert {row.tobytes() for row in [*task.support.x, *task.query.x]} <= training
+
+
+def test_one_training_device_is_too_few(tmp_path: Path) -> None:
+    path = write_valves(tmp_path)
+    path.write_text(path.read_text().replace('["m5", "m6"]', '["m2", "m3", "m4", "m5", "m6"]'))
+    with pytest.raises(DataError, match="no validation set"):
+        found_for(path)
+
+
+def test_the_verb_writes_the_settings_and_nothing_else(
+    tmp_path: Path, few: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_valves(tmp_path, "shots = 3   # few\n")
+    before = path.read_text()
+    assert run(["tune", str(path), "--minutes", "5", "--dry-run"]) == 0
+    assert path.read_text() == before
+    capsys.readouterr()
+    assert run(["tune", str(path), "--minutes", "5", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)["data"]
+    after = path.read_text()
+    kept = [line for line in before.splitlines() if not line.startswith(("rounds", "hidden"))]
+    assert [line for line in kept if line not in after.splitlines()] == []
+    assert tomllib.loads(after)["defaults"]["strategy"] == data["best"]["strategy"]
+    assert tomllib.loads(after)["defaults"]["passes"] == data["best"]["adapt_passes"]
+    assert run(["simulate", "--task", str(path), "--json", "--no-comparison", "--eval-tasks", "4"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["strategy"] == data["best"]["strategy"]
+
+
+def test_settings_of_a_zoo_model_make_a_runs_file(
+    tmp_path: Path, few: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.toml"
+    assert run(["tune", "sine", "--minutes", "0.05", "--write", str(path)]) == 0
+    written = tomllib.loads(path.read_text())
+    assert written["model"]["name"] == "sine"
+    assert written["evaluation"].keys() == {"learning_rate", "passes"}
+    capsys.readouterr()
+    assert run(["simulate", str(path), "--json", "--no-comparison", "--set", "run.rounds=0"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["task"] == "sine"
