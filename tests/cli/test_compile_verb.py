@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import jaragua_models
 from documents.blocks import blocks
 from jaragua.cli.main import run
 from jaragua_compiler import LearningRate
+from jaragua_compiler.export.files import vector
 from jaragua_compiler.export.files.readme import example
 from jaragua_compiler.planning.boards import boards
 from jaragua_models.loading import load_model
@@ -73,14 +75,12 @@ def test_a_zoo_model_becomes_a_folder_named_after_it_and_its_board(capsys: pytes
     assert (data["weights"], data["trained_layers"]) == (["w16"], [0, 1, 2])
     for place in ("ram", "flash"):
         assert sum(row["bytes"] for row in data[place]) == data[f"{place}_bytes"] <= data[f"{place}_free_bytes"]
-    assert Path("sine-pico/jrg_model_weights.bin").stat().st_size == data["blob_bytes"]
+    assert len(data["files"]) == 8
 
 
 def test_the_self_test_of_a_zoo_model_passes(capsys: pytest.CaptureFixture[str]) -> None:
     document(capsys, "compile", "digits", "--board", "qemu_m4", "--out", "made")
-    sources = [str(path) for path in Path("made").glob("*.c")]
-    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", *STRICT, *sources, "-o", "selftest"], check=True)
-    assert subprocess.run(["./selftest"], check=False).returncode == 0
+    assert selftest_passes("made")
 
 
 def test_people_are_told_what_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,7 +97,7 @@ def test_a_zoo_model_says_that_its_weights_are_random_and_with_what_it_is_traine
     assert "no --start: the weights are random ones, not trained" in said
     readme = Path("made/README.md").read_text()
     assert "**The weights it starts with are random**" in readme
-    assert "These weights are random" in Path("made/jrg_model_weights.h").read_text()
+    assert "The initial weights are random" in Path("made/digits.h").read_text()
     told = json.loads(Path("made/jaragua.json").read_text())
     assert told["weights"] == "random"
     data = document(capsys, "compile", "digits", "--board", "pico", "--out", "made")
@@ -106,7 +106,7 @@ def test_a_zoo_model_says_that_its_weights_are_random_and_with_what_it_is_traine
     assert told["defaults"]["learning_rate"] == own.learning_rate == 0.1
     assert f"learning rate {own.learning_rate}; {own.ways} ways and {own.shots} shots" in readme
     rate = LearningRate.from_float(own.learning_rate)
-    assert f"jrg_model_set_rate((jrg_nn_rate){{{rate.mantissa}u, {rate.exponent}u}}); /* 0.1 */" in readme
+    assert f"static const digits_learning_rate rate = {{{rate.mantissa}u, {rate.exponent}u}}; /* 0.1 */" in readme
 
 
 def test_weights_of_a_run_or_of_a_file_are_not_called_random(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,7 +116,7 @@ def test_weights_of_a_run_or_of_a_file_are_not_called_random(capsys: pytest.Capt
         said = said_while(capsys, "compile", *arguments, "--board", "pico", "--out", weights)
         assert "random" not in said
         assert json.loads(Path(weights, "jaragua.json").read_text())["weights"] == weights
-        texts = [Path(weights, name).read_text() for name in ("README.md", "jrg_model_weights.h")]
+        texts = [path.read_text() for path in (Path(weights, "README.md"), *Path(weights).glob("*.h"))]
         assert not any("random" in text for text in texts)
     assert "/* 0.01 */" in Path("file/README.md").read_text()  # a file has no rate of its own
 
@@ -129,7 +129,7 @@ def test_a_readme_has_the_models_own_learning_rate(name: str) -> None:
     rate = jaragua_models.get(name).defaults.learning_rate
     assert loaded.source.defaults.learning_rate == rate
     found = LearningRate.from_float(rate)
-    assert f"{{{found.mantissa}u, {found.exponent}u}}); /* {rate} */" in example(loaded.network, rate)
+    assert f"{{{found.mantissa}u, {found.exponent}u}}; /* {rate} */" in example(loaded.network, rate)
 
 
 def test_own_data_are_compiled_like_a_model_of_the_zoo(capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,8 +200,8 @@ def said_while(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def input_exponent(folder: str) -> int:
-    header = Path(folder, "jrg_model_weights.h").read_text()
-    return int(header.partition("JRG_MODEL_INPUT_EXPONENT ")[2].splitlines()[0])
+    header = Path(folder, "trio_int8.h").read_text()
+    return int(header.partition("TRIO_INT8_INPUT_EXPONENT ")[2].splitlines()[0])
 
 
 def test_the_ranges_of_an_int8_file_are_taken_and_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,8 +228,9 @@ def test_under_other_weights_the_range_of_an_int8_files_input_still_holds(capsys
 
 
 def selftest_passes(folder: str) -> bool:
-    sources = [str(path) for path in Path(folder).glob("*.c")]
-    subprocess.run(["cc", "-std=c11", "-Wall", "-Wextra", *STRICT, *sources, "-o", "selftest"], check=True)
+    prefix = json.loads(Path(folder, "jaragua.json").read_text())["prefix"]
+    flags = ("-std=c99", "-Wpedantic", "-Wall", "-Wextra", *STRICT, f"-D{prefix.upper()}_SELFTEST_MAIN")
+    subprocess.run(["cc", *flags, *map(str, Path(folder).glob("*.c")), "-o", "selftest"], check=True)
     return subprocess.run(["./selftest"], check=False).returncode == 0
 
 
@@ -404,7 +405,7 @@ def test_a_folder_of_somebody_else_stays(capsys: pytest.CaptureFixture[str]) -> 
     assert os.listdir("made") == ["thesis.tex"]
     assert run([*arguments, "--force"]) == 0
     assert Path("made/thesis.tex").read_text() == "years of work"
-    assert Path("made/jrg_model.c").is_file()
+    assert Path("made/sine.c").is_file()
 
 
 def documented_commands(page: str, first: str) -> str:
@@ -425,6 +426,61 @@ def test_the_commands_of_the_page_can_be_run_again_and_again() -> None:
         assert Path("digits-c/selftest").is_file()
         assert not notes or Path("digits-c/notes.txt").read_text() == notes
         Path("digits-c/notes.txt").write_text("my own notes")
+
+
+def test_a_prefix_is_on_every_name(capsys: pytest.CaptureFixture[str]) -> None:
+    data = document(capsys, "compile", "sine", "--board", "pico", "--out", "made", "--prefix", "wave")
+    assert {name for name in data["files"] if "wave" not in name} == {"LICENSE", "README.md", "jaragua.json"}
+    assert selftest_passes("made")
+
+
+@pytest.mark.parametrize("prefix", ["Wave", "3d", "a-b", "", "string", "a" * 33])
+def test_a_prefix_that_c_cannot_have(prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "prefix" in refused(capsys, 7, "compile", "sine", "--board", "pico", "--prefix", prefix)
+
+
+@pytest.mark.board
+@pytest.mark.parametrize("board", ["pico", "nano33ble"])
+def test_run_builds_the_self_test_for_the_core_and_runs_it(board: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compile", "digits", "--board", board, "--out", "made", "--run", "--json"]) == 0
+    said = capsys.readouterr()
+    assert "the self-test of made passed on an emulated cortex_m" in said.err
+    assert json.loads(said.out)["data"]["selftest_ran"] is True
+
+
+@pytest.mark.board
+def test_run_says_that_a_bit_is_wrong(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    made_vector = vector._step
+
+    def wrong(*arguments: Any) -> vector.VectorStep:
+        step = made_vector(*arguments)
+        return replace(step, weights_crc32=step.weights_crc32 ^ 1)
+
+    monkeypatch.setattr(vector, "_step", wrong)
+    assert run(["compile", "sine", "--board", "pico", "--out", "made", "--run"]) == 7
+    assert "the self-test of made found a wrong bit on an emulated cortex_m0plus" in capsys.readouterr().err
+
+
+def test_run_without_its_programs_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    said = refused(capsys, 10, "compile", "sine", "--board", "pico", "--run")
+    assert "needs arm-none-eabi-gcc and qemu-system-arm: not found on the PATH." in said
+
+
+def test_a_file_that_the_user_changed_is_not_written_over(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("compile", "sine", "--board", "pico", "--out", "made")
+    document(capsys, *arguments)
+    Path("made/main.c").write_text("my own")
+    Path("made/sine.c").write_text("changed")
+    said = refused(capsys, 7, *arguments)
+    assert "sine.c was changed in it" in said
+    assert "--force" in said
+    assert Path("made/sine.c").read_text() == "changed"
+    document(capsys, *arguments, "--force", "--prefix", "wave")
+    assert Path("made/main.c").read_text() == "my own"
+    assert not Path("made/sine.c").exists()
 
 
 def test_layers_that_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,10 +76,10 @@ def test_kernels_know_nothing_of_a_generated_model() -> None:
 
 def test_the_folder_documents_the_flags_of_the_product(files: dict[str, bytes], readme: str) -> None:
     core = " ".join(flag for flag in flags()["core"]["cortex_m4"] if not flag.startswith("-mfloat-abi"))
-    assert f"arm-none-eabi-gcc {core} -std=c11 {optimise()} -c jrg_model.c jrg_model_weights.c" in readme
+    assert f"arm-none-eabi-gcc {core} -std=c99 {optimise()} -c flags.c flags_weights.c" in readme
     assert f'COMPILE_OPTIONS "{";".join(optimise().split())}"' in readme
     build = json.loads(files["jaragua.json"])["build"]
-    assert build == {"core": core.split(), "flags": ["-std=c11", *optimise().split()]}
+    assert build == {"core": core.split(), "flags": ["-std=c99", *optimise().split()]}
 
 
 def test_the_arduino_image_is_built_with_the_same_flags() -> None:

@@ -263,8 +263,8 @@ def test_the_samples_decide_the_format_of_the_input() -> None:
     exponents = []
     for scale in (1.0, 8.0):
         made = compile_model(NETWORK, weights, find_board("pico"), Choice(), np.full((3, 6), scale))
-        header = made.files["jrg_model_weights.h"].decode()
-        exponents.append(int(header.split("JRG_MODEL_INPUT_EXPONENT ")[1].split("\n")[0]))
+        header = made.files["net.h"].decode()
+        exponents.append(int(header.split("NET_INPUT_EXPONENT ")[1].split("\n")[0]))
     assert exponents[0] - exponents[1] == 3
 
 

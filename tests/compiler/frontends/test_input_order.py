@@ -13,7 +13,7 @@ import pytest
 from onnx_models import Graph, computed
 
 from jaragua_compiler import CompileError
-from jaragua_compiler.export import Choice, Compiled, compile_model, read_samples, write_folder
+from jaragua_compiler.export import Choice, Compiled, Component, compile_model, read_samples, write_folder
 from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.frontends.keras import read_keras
 from jaragua_compiler.frontends.litert import read_litert
@@ -145,30 +145,28 @@ def test_another_shape_is_refused_with_the_ones_that_are_taken(tmp_path: Path) -
 _PROGRAM = """\
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "jrg_model.h"
-#include "jrg_model_config.h"
-#include "jrg_model_weights.h"
+#include "net.h"
 
-static _Alignas(4) uint8_t weights[JRG_MODEL_BLOB_BYTES];
+static _Alignas(4) uint8_t weights[NET_BLOB_BYTES];
 
 int main(void)
 {
-    static double sample[JRG_MODEL_INPUTS];
-    static int16_t input[JRG_MODEL_INPUTS], output[JRG_MODEL_OUTPUTS];
+    static double sample[NET_INPUTS];
+    static int16_t input[NET_INPUTS], output[NET_OUTPUTS];
 
-    memcpy(weights, jrg_model_initial_weights, sizeof weights);
-    if (jrg_model_bind(weights) != JRG_NN_OK) {
+    if (net_start(weights) != NET_OK) {
         return 1;
     }
     while (fread(sample, sizeof sample, 1, stdin) == 1) {
-        for (unsigned n = 0; n < JRG_MODEL_INPUTS; n++) {
-            input[n] = (int16_t)lrint(ldexp(sample[JRG_MODEL_SAMPLE_PLACE(n)], JRG_MODEL_INPUT_EXPONENT));
+        for (unsigned n = 0; n < NET_INPUTS; n++) {
+            input[n] = (int16_t)lrint(ldexp(sample[NET_SAMPLE_PLACE(n)], NET_INPUT_EXPONENT));
         }
-        jrg_model_forward(input, output);
-        for (unsigned n = 0; n < JRG_MODEL_OUTPUTS; n++) {
-            printf("%.9g\\n", ldexp(output[n], -(JRG_MODEL_OUTPUT_EXPONENT)));
+        if (net_forward(input, output) != NET_OK) {
+            return 1;
+        }
+        for (unsigned n = 0; n < NET_OUTPUTS; n++) {
+            printf("%.9g\\n", ldexp(output[n], -(NET_OUTPUT_EXPONENT)));
         }
     }
     return 0;
@@ -179,13 +177,16 @@ int main(void)
 def compiled_file(path: Path, samples: Path) -> Compiled:
     loaded = load_model(str(path), LOSS)
     shown = read_samples(samples, loaded.network, loaded.source.samples)
-    return compile_model(loaded.network, loaded.weights, find_board("qemu_m4"), Choice(), shown, source=loaded.source)
+    net, source = Component(prefix="net"), loaded.source
+    return compile_model(
+        loaded.network, loaded.weights, find_board("qemu_m4"), Choice(), shown, source=source, component=net
+    )
 
 
 def outputs_of(folder: Path, samples: Any) -> Any:
     """What the C of a folder computes of samples in the file's own order."""
     (folder / "main.c").write_text(_PROGRAM)
-    sources = [folder / name for name in ("main.c", "jrg_model.c", "jrg_model_weights.c")]
+    sources = [folder / name for name in ("main.c", "net.c", "net_weights.c")]
     subprocess.run(["cc", "-std=c11", "-O1", *sources, "-lm", "-o", folder / "program"], check=True, timeout=120)
     given = np.ascontiguousarray(samples, dtype="<f8").tobytes()
     done = subprocess.run([folder / "program"], input=given, capture_output=True, check=True, timeout=60)

@@ -169,8 +169,8 @@ def test_samples_are_taken_before_the_ranges_of_a_file() -> None:
 def test_the_self_test_draws_its_samples_over_the_range_of_the_input(train: str | None) -> None:
     (network, weights, *_), ranges = read("trio")
     made = compile_model(network, weights, find_board("pico"), Choice(train=train), None, ranges)
-    exponent = int(re.findall(r"INPUT_EXPONENT (-?\d+)", made.files["jrg_model_weights.h"].decode())[0])
-    inputs = made.files["selftest_vector.h"].decode().partition("selftest_inputs")[2].partition("};")[0]
+    exponent = int(re.findall(r"INPUT_EXPONENT (-?\d+)", made.files["trio_int8.h"].decode())[0])
+    inputs = made.files["trio_int8_selftest.c"].decode().partition("selftest_inputs")[2].partition("};")[0]
     real = np.array([int(word) for word in re.findall(r"-?\d+(?=,)", inputs)]) * 2.0**-exponent
     assert len(real) == 4 * network.input_size
     assert ranges.input.low - 0.01 < real.min() < 0.9 * ranges.input.low

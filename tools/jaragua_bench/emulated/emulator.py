@@ -7,6 +7,7 @@ an instruction of a larger core or an access that is not aligned is a fault. It 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -40,8 +41,14 @@ def run(elf: Path, data: bytes, *, counted: bool, core: str = CORTEX_M4) -> byte
     with TemporaryDirectory(prefix="jaragua-bench-") as name:
         folder = Path(name)
         (folder / "in.bin").write_bytes(data)
-        _emulate([find_tool(EMULATOR), *_options(elf, core, counted)], folder)
+        _emulate([find_tool(EMULATOR), *_options(elf, core, counted)], folder, expected=(0,))
         return (folder / "out.bin").read_bytes()
+
+
+def exit_code(elf: Path, core: str, expected: Sequence[int]) -> int:
+    """Run a program without files to its end; returns what its main returned. Raises ToolError for any other end."""
+    with TemporaryDirectory(prefix="jaragua-bench-") as name:
+        return _emulate([find_tool(EMULATOR), *_options(elf, core, counted=False)], Path(name), expected)
 
 
 def _options(elf: Path, core: str, counted: bool) -> list[str]:
@@ -50,13 +57,14 @@ def _options(elf: Path, core: str, counted: bool) -> list[str]:
     return ["-M", *_MACHINES[core], *silent, *time, "-semihosting", "-kernel", str(elf.resolve())]
 
 
-def _emulate(command: list[str], folder: Path) -> None:
+def _emulate(command: list[str], folder: Path, expected: Sequence[int]) -> int:
     try:
         done = subprocess.run(
             command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"the emulated board did not finish within {TIMEOUT_SECONDS} s") from error
-    if done.returncode != 0:
+    if done.returncode not in expected:
         reason = _EXIT_CODES.get(done.returncode) or done.stderr.decode(errors="replace").strip()
         raise ToolError(f"the emulated board stopped with code {done.returncode}: {reason}")
+    return done.returncode

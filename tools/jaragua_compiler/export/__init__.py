@@ -6,6 +6,7 @@ and their figures (pure but for reading), `write_folder` puts them on disk, whol
 
 from jaragua_compiler.export.choice import Choice
 from jaragua_compiler.export.compile import Compiled, compile_model
+from jaragua_compiler.export.component import Component
 from jaragua_compiler.export.fit import Attempt, check_fits, choose_layers, resolved
 from jaragua_compiler.export.folder import check_replaceable, write_folder
 from jaragua_compiler.export.inputs.input_format import InputColumn, InputFormat, fitted_format
@@ -19,6 +20,7 @@ __all__ = [
     "Attempt",
     "Choice",
     "Compiled",
+    "Component",
     "Figures",
     "InputColumn",
     "InputFormat",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaragua.cli import output
-from jaragua.errors import ToolError, UsageError
+from jaragua.cli.tool_errors import tool_errors
+from jaragua.errors import UsageError
 
 if TYPE_CHECKING:
     from jaragua_bench.batch_reptile import Comparison
@@ -49,7 +49,7 @@ def bench(
     results = []
     for name in _chosen(model or list(MODELS), list(MODELS)):
         output.say(f"measuring {name} …")
-        with _tool_errors():
+        with tool_errors():
             results.append(measure(name, start))
     if json:
         output.print_result({"results": [asdict(result) for result in results]})
@@ -64,7 +64,7 @@ def _bench_batches(wanted: Sequence[str] | None, json: bool) -> None:
     known = cases()
     for name in _chosen(wanted or list(known), list(known), tasks=False):
         output.say(f"measuring {name} …")
-        with _tool_errors():
+        with tool_errors():
             found.extend(compare(name, known[name]))
     if json:
         output.print_result({"comparisons": [asdict(comparison) for comparison in found]})
@@ -105,17 +105,6 @@ def _chosen(wanted: Sequence[str], known: Sequence[str], *, tasks: bool = True) 
             more = ", or a task's TOML file" if tasks else ""
             raise UsageError(f"the bench has no model '{name}'", f"it has {', '.join(known)}{more}")
     return list(dict.fromkeys(names))
-
-
-@contextmanager
-def _tool_errors() -> Iterator[None]:
-    """The compiler does not know this package's errors: here a missing or failing program gets its exit code."""
-    from jaragua_bench.emulated import toolchain
-
-    try:
-        yield
-    except toolchain.ToolError as error:
-        raise ToolError(error.message, error.hint) from error
 
 
 def _print_table(results: Sequence[Result]) -> None:

@@ -11,7 +11,8 @@ import typer
 
 from jaragua.cli import output
 from jaragua.cli.options import from_fields
-from jaragua.errors import UsageError
+from jaragua.cli.tool_errors import tool_errors
+from jaragua.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from jaragua_compiler.export import Attempt, Choice, Compiled, LoadedModel, Row, Source
@@ -44,8 +45,14 @@ class CompileOptions:
         Path | None, typer.Option(help="Weights to start from: the .safetensors file of a run or simulation.")
     ] = None
     loss: Annotated[str | None, typer.Option(help="Loss, for a model file that does not name one.")] = None
+    prefix: Annotated[
+        str | None, typer.Option(help="First part of every name and file of the C; default: the network's name.")
+    ] = None
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: NETWORK-BOARD.")] = None
     samples: Annotated[Path | None, typer.Option(help="Typical inputs: a .npy file, one row per sample.")] = None
+    run: Annotated[
+        bool, typer.Option("--run", help="Build the self-test for the board's core and run it on an emulated one.")
+    ] = False
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that `jaragua compile` did not write.")] = (
         False
     )
@@ -56,13 +63,24 @@ class CompileOptions:
 @from_fields(CompileOptions)
 def compile(options: CompileOptions) -> None:
     """Write a network as a folder of C that trains on a board, for any firmware."""
-    from jaragua_compiler.export import Choice, check_fits, check_replaceable, compile_model, read_weights, write_folder
+    from jaragua_compiler.export import (
+        Choice,
+        Component,
+        check_fits,
+        check_replaceable,
+        compile_model,
+        read_weights,
+        write_folder,
+    )
     from jaragua_models.loading import load_model
 
+    if options.run:
+        _check_tools()
     target = _board(options.board, options.ram_budget)
     choice = Choice(_weights(options.weights), options.train)
     loaded = load_model(options.model, loss_of(options.loss), options.start)
-    network = loaded.network
+    network, component = loaded.network, Component(options.prefix, loaded.inputs, loaded.classes)
+    component.checked(network)
     folder = options.out or Path(f"{network.name}-{target.name}")
     check_replaceable(folder, force=options.force)
     choice = _chosen(network, choice, target)
@@ -70,11 +88,13 @@ def compile(options: CompileOptions) -> None:
     shown, start = _samples(loaded, options.samples), options.start
     loaded = loaded if start is None else loaded.started(read_weights(start, network))
     _say_what_decides_the_formats(shown, loaded.ranges)
-    compiled = compile_model(network, loaded.weights, target, choice, shown, loaded.ranges, loaded.source)
+    compiled = compile_model(network, loaded.weights, target, choice, shown, loaded.ranges, loaded.source, component)
     _say_what_is_unusual(loaded.source, compiled)
     write_folder(compiled.files, folder, force=options.force)
+    if options.run:
+        _run_selftest(compiled, target, folder)
     if options.json:
-        output.print_result(_document(compiled, loaded.source, target, folder))
+        output.print_result(_document(compiled, loaded.source, target, folder) | {"selftest_ran": options.run})
     else:
         _print(compiled, target, folder)
 
@@ -122,6 +142,27 @@ def _attempt(network: Network, attempt: Attempt, board: Board) -> str:
     return f"layer {attempt.layer}, {kind}: with it {needed:,} of {free:,} bytes of {place}: {verdict}"
 
 
+def _check_tools() -> None:
+    from jaragua_bench.emulated import toolchain
+
+    with tool_errors():
+        toolchain.require_tools()
+
+
+def _run_selftest(compiled: Compiled, board: Board, folder: Path) -> None:
+    """Says that the self-test passed on an emulated core of the board's kind; ModelError if it did not."""
+    from jaragua_bench.emulated import selftest
+
+    with tool_errors():
+        right = selftest.passes(folder, compiled.prefix, board.core)
+    if not right:
+        raise ModelError(
+            f"the self-test of {folder} found a wrong bit on an emulated {board.core}",
+            "a fault of the compiler of C or of Jaragua: report it with the versions of both",
+        )
+    output.say(f"the self-test of {folder} passed on an emulated {board.core}: every bit is right")
+
+
 def _weights(wanted: str | None) -> WeightFormat | None:
     from jaragua_compiler.graph.network import WeightFormat
 
@@ -165,6 +206,7 @@ def _document(compiled: Compiled, source: Source, board: Board, folder: Path) ->
         "weights": sorted({network.weight_format(index) for index in trained}),
         "trained_layers": trained,
         "trained_channels": {str(index): network.trained_rows(index) for index in trained},
+        "prefix": compiled.prefix,
         "source": source.facts(),
         "channel_order": {str(index): asdict(order) for index, order in compiled.orders.items()},
         "blob_bytes": plan.blob_bytes,

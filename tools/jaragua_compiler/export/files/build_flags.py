@@ -8,7 +8,7 @@ from typing import Any, Final
 from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.planning.boards import Core
 
-LANGUAGE: Final = "-std=c11"
+LANGUAGE: Final = "-std=c99"
 """The C standard of every file of a folder."""
 
 

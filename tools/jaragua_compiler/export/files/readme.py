@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 
+from jaragua_compiler.export.component import Component
 from jaragua_compiler.export.files.build_flags import LANGUAGE, core_flags, optimise_flags
 from jaragua_compiler.export.files.vector import STEPS
+from jaragua_compiler.export.inputs.input_format import InputFormat
 from jaragua_compiler.export.inputs.source import Source, StartWeights, TrainingDefaults
 from jaragua_compiler.export.memory import Figures, Row
 from jaragua_compiler.graph.layers import ActivatedLayer, Conv2D, DepthwiseConv2D, PoolLayer
@@ -25,22 +27,18 @@ EXAMPLE_RATE = 0.01
 _RATES = (0.1, 0.03, 0.01, 0.003, 0.001)
 
 _EXAMPLE = """\
-#include <string.h>
-
 #include "jrg_model.h"
-#include "jrg_model_config.h"
-#include "jrg_model_weights.h"
 
-static _Alignas(4) uint8_t weights[JRG_MODEL_BLOB_BYTES]; /* trained in place */
+static uint8_t weights[JRG_MODEL_BLOB_BYTES] __attribute__((aligned(4))); /* trained in place */
 static int16_t input[JRG_MODEL_INPUTS], output[JRG_MODEL_OUTPUTS], target[JRG_MODEL_TARGETS];
+static const jrg_nn_rate rate = {{{mantissa}u, {exponent}u}}; /* {rate} */
 
 jrg_nn_status start(void) /* once */
 {{
-    memcpy(weights, jrg_model_initial_weights, sizeof weights);
-{seed}    const jrg_nn_status status = jrg_model_bind(weights);
-    return status != JRG_NN_OK ? status : jrg_model_set_rate((jrg_nn_rate){{{mantissa}u, {exponent}u}}); /* {rate} */
+{seed}    const jrg_nn_status status = jrg_model_start(weights);
+    return status != JRG_NN_OK ? status : jrg_model_set_rate(rate);
 }}
-
+{read}
 {learn}
 
 jrg_nn_status answer(void) /* fill input; the answer is in output */
@@ -50,6 +48,13 @@ jrg_nn_status answer(void) /* fill input; the answer is in output */
 """
 
 _SEED = "    jrg_model_set_seed(1u); /* of the rounding of int8 weights: any number */\n"
+
+_READ = """
+jrg_nn_status read(const int32_t raw[JRG_MODEL_INPUTS]) /* readings as raw integers; fills input */
+{
+    return jrg_model_input_from_raw(raw, input);
+}
+"""
 
 _LEARN_CLASS = """\
 jrg_nn_status learn(int16_t label, jrg_nn_result *result) /* fill input; result->correct: before this step */
@@ -79,12 +84,13 @@ class ReadmeContents:
     exponents: Exponents
     orders: Mapping[int, LayerOrder]
     source: Source
+    component: Component
     assumed: bool
     ranges: Ranges | None = None
 
 
-def readme(contents: ReadmeContents) -> str:
-    """The text of README.md."""
+def readme(contents: ReadmeContents, prefix: str) -> str:
+    """The text of README.md, under the names of jrg_model.h; prefix: of the files."""
     network = contents.plan.network
     template = files("jaragua_compiler.export.files").joinpath("readme.template.md").read_text(encoding="utf-8")
     return template.format(
@@ -100,7 +106,10 @@ def readme(contents: ReadmeContents) -> str:
         start=_START[contents.source.weights],
         defaults=_defaults(contents.source.defaults),
         sample_order=_sample_order(contents.source.samples),
-        example=example(network, _rate(contents.source)),
+        prefix=prefix,
+        macro=prefix.upper(),
+        example=example(network, _rate(contents.source), contents.component),
+        readings=_readings(contents.component),
         rates="\n".join(_rate_row(rate) for rate in sorted({*_RATES, _rate(contents.source)}, reverse=True)),
         steps=STEPS,
         **_board(contents.board),
@@ -108,12 +117,46 @@ def readme(contents: ReadmeContents) -> str:
     )
 
 
-def example(network: Network, rate: float) -> str:
+def example(network: Network, rate: float, component: Component | None = None) -> str:
     """C that calls the folder's: what a user begins with."""
     found = LearningRate.from_float(rate)
     learn = _LEARN_CLASS if network.classifier else _LEARN_NUMBERS
     seed = _SEED if "w8" in _formats_of(network) else ""
-    return _EXAMPLE.format(mantissa=found.mantissa, exponent=found.exponent, rate=rate, seed=seed, learn=learn)
+    read = _READ if component and component.inputs else ""
+    return _EXAMPLE.format(
+        mantissa=found.mantissa, exponent=found.exponent, rate=rate, seed=seed, read=read, learn=learn
+    )
+
+
+def _readings(component: Component) -> str:
+    """The section on readings and classes, as far as they are known; without columns that on real values."""
+    parts = [_REAL_VALUES if component.inputs is None else _COLUMNS.format(rows=_column_rows(component.inputs))]
+    if component.classes:
+        names = ", ".join(f"{label} {name}" for label, name in enumerate(component.classes))
+        parts.append(f"Classes, by label: {names}. `jrg_model_class_names` has their names.")
+    return "\n\n".join(parts)
+
+
+def _column_rows(inputs: InputFormat) -> str:
+    rows = (
+        f"| {number} | {column.name} | {column.offset:.9g} | {column.scale:.9g} | {column.per_unit:.9g} |"
+        for number, column in enumerate(inputs.columns)
+    )
+    return "\n".join(rows)
+
+
+_REAL_VALUES = """\
+`jrg_model_input_from_float(values, input)` makes the input of real values in the unit of the network's training."""
+
+_COLUMNS = """\
+`jrg_model_input_from_raw(raw, input)` makes the input of raw integers: a reading times the column's steps a unit,
+rounded. `jrg_model_input_from_float(readings, input)` does the same with readings in their physical units. Both give
+the bits that the host computes (rules I1 to I4 of Jaragua's `docs/reference/compile.md`); a reading is less its offset,
+by its scale, and cut off at -1 and 1.
+
+| column | name | offset | scale | steps a unit |
+|---|---|---|---|---|
+{rows}"""
 
 
 def _rate(source: Source) -> float:
@@ -160,7 +203,7 @@ A sample of the model file has the shape {shape}; the input takes its numbers in
 _TRANSPOSED = """\
 **The input has another order than the model file's samples**, whose shape is {shape}: the C takes them as {inputs}
 (h, w, c). Number [h, w, c] of the input is number {axes} of the sample, flat, counted from 0; for
-number n of the input that is `JRG_MODEL_SAMPLE_PLACE(n)` of `jrg_model_weights.h`. `--samples` takes samples in the
+number n of the input that is `JRG_MODEL_SAMPLE_PLACE(n)` of `jrg_model.h`. `--samples` takes samples in the
 file's own order."""
 
 

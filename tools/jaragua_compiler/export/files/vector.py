@@ -6,8 +6,10 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from jaragua_compiler.engine_protocol import StepResult
+from jaragua_compiler.export.inputs.input_format import InputFormat
 from jaragua_compiler.export.inputs.samples import evenly
 from jaragua_compiler.graph.initial_weights import FloatArray
 from jaragua_compiler.planning.plan import Plan
@@ -21,6 +23,9 @@ RATE = LearningRate.from_float(1 / 16)  # large enough to move weights in a few 
 _MOST_SAMPLES = 4
 _MOST_SAMPLE_BYTES = 16384  # what all inputs may take of the board's flash
 _SEED = 1
+_FAR = 1e6
+
+Int32Array = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -36,16 +41,21 @@ class VectorStep:
 
 @dataclass(frozen=True)
 class TestVector:
-    """`inputs` int16 [samples, inputs]; the steps go round them."""
+    """`inputs` int16 [samples, inputs]; the steps go round them. `readings`: raw integers int32 [n, inputs], and the
+    inputs that the rules I2 to I4 make of them, int16 [n, inputs].
+    """
 
     inputs: Int16Array
     rate: LearningRate
     seed: int
     blob_crc32: int
     steps: tuple[VectorStep, ...]
+    readings: tuple[Int32Array, Int16Array] | None = None
 
 
-def make_vector(plan: Plan, exponents: Exponents, blob: bytes, samples: FloatArray) -> TestVector:
+def make_vector(
+    plan: Plan, exponents: Exponents, blob: bytes, samples: FloatArray, columns: InputFormat | None = None
+) -> TestVector:
     """Train the blob for a few steps on the first samples (float64 [n, inputs]), in the reference engine."""
     most = min(_MOST_SAMPLES, max(1, _MOST_SAMPLE_BYTES // (2 * plan.network.input_size)))
     inputs = quantise_inputs(plan, exponents, samples[evenly(len(samples), most)])
@@ -54,7 +64,21 @@ def make_vector(plan: Plan, exponents: Exponents, blob: bytes, samples: FloatArr
     engine.load(blob)
     engine.set_seed(_SEED)
     steps = tuple(_step(engine, number % len(inputs), inputs, targets[number]) for number in range(STEPS))
-    return TestVector(inputs, RATE, _SEED, zlib.crc32(blob), steps)
+    readings = None if columns is None else _readings(plan, exponents, columns, most)
+    return TestVector(inputs, RATE, _SEED, zlib.crc32(blob), steps, readings)
+
+
+def _readings(plan: Plan, exponents: Exponents, columns: InputFormat, rows: int) -> tuple[Int32Array, Int16Array]:
+    """Readings about the columns' offsets, the first row far beyond what they can be."""
+    generator = np.random.default_rng(_SEED)
+    offset, scale, per_unit = (
+        np.tile([getattr(column, name) for column in columns.columns], plan.network.input_size // len(columns.columns))
+        for name in ("offset", "scale", "per_unit")
+    )
+    places = generator.uniform(-1, 1, size=(rows, plan.network.input_size))
+    places[0] *= _FAR
+    raw = np.clip(np.rint((offset + places * scale) * per_unit), -(2.0**31), 2.0**31 - 1).astype(np.int32)
+    return raw, quantise_inputs(plan, exponents, columns.of_raw(raw))
 
 
 def _step(engine: ReferenceEngine, sample: int, inputs: Int16Array, target: Int16Array) -> VectorStep:

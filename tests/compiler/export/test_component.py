@@ -1,0 +1,353 @@
+"""What a folder offers a firmware beyond the network: readings, rates, kept weights. Each against the host's own."""
+
+from __future__ import annotations
+
+import csv
+import secrets
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from jaragua_compiler import Dense, LearningRate, Network, initial_weights, pack
+from jaragua_compiler.errors import CompileError
+from jaragua_compiler.export import (
+    Choice,
+    Compiled,
+    Component,
+    InputColumn,
+    InputFormat,
+    compile_model,
+    fitted_format,
+    write_folder,
+)
+from jaragua_compiler.planning.boards import find_board
+from jaragua_compiler.quantisation.blob import quantise_inputs
+from jaragua_compiler.quantisation.exponents import Exponents, calibrate
+from jaragua_compiler.reference.engine import ReferenceEngine
+from strict_c import STRICT
+
+FLAGS = ("-std=c99", "-Wpedantic", "-Wall", "-Wextra", "-Wconversion", *STRICT)
+NETWORK = Network("room", 5, (Dense(9, "relu"), Dense(3)))
+CLASSES = ("empty", 'a "few"?', "voll\u00e4")
+ROWS = 3000
+LAST = {"pressure": 1000.0, "clock": 1.6e8}
+"""Names of the last column, and the numbers it is above. Those of a clock are more than float32 tells apart."""
+
+
+def table(path: Path, last: str) -> None:
+    """A CSV file like those of users: decimals, whole numbers, tiny numbers, numbers of many digits."""
+    seed = secrets.randbits(32)
+    print("seed", seed)
+    generator = np.random.default_rng(seed)
+    columns = (
+        [f"{value:.2f}" for value in generator.normal(21, 2, ROWS)],
+        [f"{value}" for value in generator.integers(0, 4096, ROWS)],
+        [f"{value:.6g}" for value in generator.normal(0, 1e-4, ROWS)],
+        [repr(float(value)) for value in generator.normal(-4, 9, ROWS)],
+        [f"{value:.1f}" for value in LAST[last] + 1000 * np.abs(generator.normal(0, 1, ROWS))],
+    )
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["temperature", "light", "current", "slope", last], *zip(*columns, strict=True)])
+
+
+def readings(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
+    with path.open(newline="") as file:
+        names, *rows = csv.reader(file)
+    return names, np.array(rows, dtype=np.float64)
+
+
+def format_of(path: Path) -> tuple[InputFormat, npt.NDArray[np.float64]]:
+    names, values = readings(path)
+    return fitted_format(names, values.mean(axis=0), 4 * values.std(axis=0), values), values
+
+
+def folder_of(made: Compiled, folder: Path) -> Path:
+    write_folder(made.files, folder, force=False)
+    return folder
+
+
+def compiled(samples: npt.NDArray[np.float32], inputs: InputFormat | None, weights: str = "w16") -> Compiled:
+    component = Component("room", inputs, CLASSES)
+    choice = Choice("w8" if weights == "w8" else "w16")
+    return compile_model(
+        NETWORK, initial_weights(NETWORK, 4), find_board("pico"), choice, samples.astype(float), component=component
+    )
+
+
+def host(made: Compiled, samples: npt.NDArray[np.float32]) -> tuple[ReferenceEngine, Exponents]:
+    """The simulator's engine on the folder's weights, and their formats."""
+    weights = initial_weights(NETWORK, 4)
+    found = calibrate(made.plan, weights, samples.astype(float))
+    engine = ReferenceEngine(made.plan)
+    engine.load(pack(made.plan, weights, found))
+    return engine, found
+
+
+def answers(folder: Path, program: str, given: bytes, *flags: str) -> bytes:
+    """What a program that includes the model writes, given bytes."""
+    (folder / "main.c").write_text(program)
+    sources = (*sorted(folder.glob("room*.c")), folder / "main.c")
+    built = subprocess.run(
+        ["cc", *FLAGS, *flags, *sources, "-o", folder / "program"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (built.returncode, built.stderr) == (0, "")
+    return subprocess.run([folder / "program"], input=given, capture_output=True, check=True, timeout=120).stdout
+
+
+ANSWER_ROWS = """\
+#include <stdio.h>
+
+#include "room.h"
+
+static uint8_t weights[ROOM_BLOB_BYTES] __attribute__((aligned(4)));
+
+int main(void)
+{
+    ROW_TYPE row[ROOM_INPUTS];
+    int16_t outputs[ROOM_OUTPUTS];
+    if (CALL(row, room_input()) != ROOM_NOT_BOUND || room_start(weights) != ROOM_OK) {
+        return 1;
+    }
+    while (fread(row, sizeof row, 1, stdin) == 1) {
+        if (CALL(row, room_input()) != ROOM_OK || room_forward(room_input(), outputs) != ROOM_OK) {
+            return 1;
+        }
+        fwrite(outputs, sizeof outputs, 1, stdout);
+    }
+    return 0;
+}
+"""
+RAW = ANSWER_ROWS.replace("ROW_TYPE row[ROOM_INPUTS];", "int32_t row[ROOM_INPUTS] = {0};").replace(
+    "CALL", "room_input_from_raw"
+)
+FLOAT = ANSWER_ROWS.replace("ROW_TYPE row[ROOM_INPUTS];", "float row[ROOM_INPUTS] = {0};").replace(
+    "CALL", "room_input_from_float"
+)
+
+
+@pytest.mark.parametrize(("weights", "last"), [("w16", "pressure"), ("w8", "pressure"), ("w16", "clock")])
+def test_every_row_of_a_table_gets_the_simulators_answer(weights: str, last: str, tmp_path: Path) -> None:
+    table(tmp_path / "rows.csv", last)
+    inputs, values = format_of(tmp_path / "rows.csv")
+    assert [column.name for column in inputs.columns if column.wide] == ["clock"] * (last == "clock")
+    samples = inputs.standardised(values)
+    made = compiled(samples, inputs, weights)
+    folder = folder_of(made, tmp_path / "made")
+    engine, found = host(made, samples)
+    expected = np.array([engine.forward(row) for row in quantise_inputs(made.plan, found, samples)])
+    of_integers = answers(folder, RAW, inputs.raw(values).astype("<i4").tobytes())
+    np.testing.assert_array_equal(np.frombuffer(of_integers, "<i2").reshape(-1, 3), expected)
+    if last != "clock":
+        of_floats = answers(folder, FLOAT, values.astype("<f4").tobytes(), "-O2")
+        np.testing.assert_array_equal(np.frombuffer(of_floats, "<i2").reshape(-1, 3), expected)
+
+
+INPUT_ROWS = (
+    ANSWER_ROWS.replace("    int16_t outputs[ROOM_OUTPUTS];\n", "")
+    .replace(" || room_forward(room_input(), outputs) != ROOM_OK", "")
+    .replace("fwrite(outputs, sizeof outputs, 1, stdout)", "fwrite(room_input(), 2u * ROOM_INPUTS, 1, stdout)")
+)
+
+
+def test_raw_integers_of_any_size_become_the_hosts_inputs(tmp_path: Path) -> None:
+    """All of int32, for columns of any scale and sign."""
+    generator = np.random.default_rng(7)
+    scales = (-3.0, 1e-1, 2.0**20, 5e8, 2.0**21)
+    inputs = InputFormat(
+        tuple(InputColumn(f"c{n}", 0.3 * scale * n, scale, 2.0 ** (10 - 6 * n)) for n, scale in enumerate(scales))
+    )
+    raw = generator.integers(-(2**31), 2**31, (ROWS, 5)).astype(np.int32)
+    raw[1::2] >>= generator.integers(0, 31, raw[1::2].shape).astype(np.int32)
+    raw[0] = -(2**31)
+    samples = inputs.of_raw(raw)
+    made = compiled(samples, inputs)
+    program = INPUT_ROWS.replace("ROW_TYPE row[ROOM_INPUTS];", "int32_t row[ROOM_INPUTS] = {0};")
+    found = answers(
+        folder_of(made, tmp_path / "made"), program.replace("CALL", "room_input_from_raw"), raw.astype("<i4").tobytes()
+    )
+    expected = quantise_inputs(made.plan, host(made, samples)[1], samples)
+    np.testing.assert_array_equal(np.frombuffer(found, "<i2").reshape(-1, 5), expected)
+
+
+def test_readings_in_floats_become_the_raw_integers_of_the_host(tmp_path: Path) -> None:
+    """I1, of floats of any size; what is no number becomes the least integer."""
+    generator = np.random.default_rng(8)
+    steps = (1.0, 100.0, 1e9, 2.0**-20, 2.0**40)
+    inputs = InputFormat(tuple(InputColumn(f"c{n}", 0.0, 1e4 / step, step) for n, step in enumerate(steps)))
+    sizes = 2.0 ** generator.uniform(-20, 50, (ROWS, 5)) / np.array(steps)
+    values = (sizes * generator.choice([-1, 1], sizes.shape)).astype(np.float32)
+    values[:200] = ((generator.integers(-99, 99, (200, 5)) + 0.5) / np.array(steps)).astype(np.float32)
+    program = """\
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "room.h"
+
+int main(void)
+{
+    float row[ROOM_INPUTS];
+    while (fread(row, sizeof row, 1, stdin) == 1) {
+        for (uint32_t i = 0; i < ROOM_INPUTS; i++) {
+            const int32_t raw = room_raw_from_float(i, row[i]);
+            fwrite(&raw, sizeof raw, 1, stdout);
+        }
+    }
+    return room_raw_from_float(0u, strtof("nan", NULL)) == INT32_MIN ? 0 : 1;
+}
+"""
+    made = compiled(inputs.standardised(values), inputs)
+    folder = folder_of(made, tmp_path / "made")
+    for flags in (("-O0",), ("-O2", "-march=native")):  # with fused multiply-add, where the processor has it
+        found = answers(folder, program, values.astype("<f4").tobytes(), *flags)
+        np.testing.assert_array_equal(np.frombuffer(found, "<i4").reshape(-1, 5), inputs.raw(values))
+
+
+def test_real_values_become_the_hosts_inputs_where_no_columns_are_known(tmp_path: Path) -> None:
+    generator = np.random.default_rng(9)
+    samples = generator.normal(0, 1, (ROWS, 5)).astype(np.float32)
+    samples[:100] = np.float32(np.nextafter(np.float32(0.5), np.float32(0))) * np.float32(2.0**-13)
+    made = compiled(samples[1000:], None)
+    _, found = host(made, samples[1000:])
+    values = np.concatenate([samples, 1e9 * samples[:50]]).astype(np.float32)
+    program = INPUT_ROWS.replace("ROW_TYPE row[ROOM_INPUTS];", "float row[ROOM_INPUTS] = {0};")
+    got = answers(
+        folder_of(made, tmp_path / "made"),
+        program.replace("CALL", "room_input_from_float"),
+        values.astype("<f4").tobytes(),
+    )
+    np.testing.assert_array_equal(
+        np.frombuffer(got, "<i2").reshape(-1, 5), quantise_inputs(made.plan, found, values.astype(float))
+    )
+
+
+RATES = """\
+#include <stdio.h>
+
+#include "room.h"
+
+int main(void)
+{
+    float rate;
+    while (fread(&rate, sizeof rate, 1, stdin) == 1) {
+        const room_learning_rate found = room_rate_from_float(rate);
+        printf("%u %u %d\\n", found.mantissa, found.exponent, (int)room_set_rate(found));
+    }
+    return 0;
+}
+"""
+
+
+def test_a_rate_in_a_float_becomes_the_hosts_rate(tmp_path: Path) -> None:
+    generator = np.random.default_rng(10)
+    rates = np.concatenate(
+        [
+            2.0 ** generator.uniform(-32, 0, 5000),
+            (2.0 ** -np.arange(1, 33)),
+            [0.1, 0.05, 0.03, 0.01, 0.003, 0.001, 1 - 2.0**-24, 0.5 - 2.0**-25, 24577.5 / 32768, 24576.5 / 32768],
+        ]
+    ).astype(np.float32)
+    made = compiled(generator.normal(0, 1, (20, 5)).astype(np.float32), None)
+    folder = folder_of(made, tmp_path / "made")
+    lines = answers(folder, RATES, rates.astype("<f4").tobytes()).decode().splitlines()
+    expected = [LearningRate.from_float(float(rate)) for rate in rates if 2.0**-32 <= rate < 1]
+    assert lines == [f"{rate.mantissa} {rate.exponent} 0" for rate in expected]
+    none = np.array([0.0, -0.1, 1.0, 3.0, 1e-12, np.nan, np.inf], dtype="<f4")
+    assert {line.split()[2] for line in answers(folder, RATES, none.tobytes()).decode().splitlines()} == {"7"}
+
+
+KEPT = """\
+#include <string.h>
+
+#include "room.h"
+
+static uint8_t weights[ROOM_BLOB_BYTES] __attribute__((aligned(4)));
+static uint8_t kept[ROOM_BLOB_BYTES + 1u];
+
+static int step(int16_t label)
+{
+    int16_t x[ROOM_INPUTS] = {90, -40, 77, 11, -5};
+    room_result result = {false, 0u};
+    return room_train(x, &label, &result) != ROOM_OK;
+}
+
+int main(void)
+{
+    if (room_save(kept) != ROOM_NOT_BOUND || room_restore(kept, ROOM_BLOB_BYTES) != ROOM_NOT_BOUND) {
+        return 1;
+    }
+    if (room_start(weights) != ROOM_OK || room_set_rate(room_rate_from_float(0.25f)) != ROOM_OK || step(1) || step(2)) {
+        return 2;
+    }
+    const uint8_t *bytes = kept + 1; /* of any alignment */
+    if (room_save(kept + 1) != ROOM_OK || memcmp(bytes, weights, sizeof weights) != 0) {
+        return 3;
+    }
+    if (memcmp(bytes, room_initial_weights, sizeof weights) == 0 || step(0) != 0 ||
+        memcmp(bytes, weights, sizeof weights) == 0) {
+        return 4;
+    }
+    if (room_restore(bytes, sizeof weights - 4u) != ROOM_BAD_LENGTH || memcmp(bytes, weights, sizeof weights) == 0) {
+        return 5;
+    }
+    if (room_restore(bytes, sizeof weights) != ROOM_OK || memcmp(bytes, weights, sizeof weights) != 0) {
+        return 6;
+    }
+    kept[1] = 'X';
+    if (room_restore(bytes, sizeof weights) != ROOM_BAD_MAGIC || weights[0] != 'J') {
+        return 7;
+    }
+    return step(0); /* the weights of before are still bound */
+}
+"""
+
+
+def test_trained_weights_are_kept_and_restored(tmp_path: Path) -> None:
+    made = compiled(np.random.default_rng(1).uniform(-1, 1, (20, 5)).astype(np.float32), None)
+    assert answers(folder_of(made, tmp_path / "made"), KEPT, b"") == b""  # its exit code is 0
+
+
+NAMES = """\
+#include <stdio.h>
+
+#include "room.h"
+
+int main(void)
+{
+    for (uint32_t i = 0; i < ROOM_COLUMNS; i++) {
+        puts(room_column_names[i]);
+    }
+    for (uint32_t i = 0; i < ROOM_OUTPUTS; i++) {
+        puts(room_class_names[i]);
+    }
+    return 0;
+}
+"""
+
+
+def test_names_of_columns_and_classes_are_in_the_folder(tmp_path: Path) -> None:
+    names = ("caf\u00e9 */", '"quoted"\\', "what??!", "a\nb", "5")
+    inputs = InputFormat(tuple(InputColumn(name, 0.0, 100.0) for name in names))
+    made = compiled(np.random.default_rng(1).uniform(-1, 1, (20, 5)).astype(np.float32), inputs)
+    said = answers(folder_of(made, tmp_path / "made"), NAMES, b"").decode()
+    assert said == "\n".join([*names, *CLASSES]) + "\n"
+    readme = made.files["README.md"].decode()
+    assert all(name in readme for name in CLASSES)
+
+
+def test_columns_or_classes_that_are_not_the_networks_are_refused() -> None:
+    samples = np.zeros((4, 5)) + 0.5
+    for component, reason in (
+        (Component(inputs=InputFormat((InputColumn("a", 0.0, 1.0),) * 2)), "2 columns, the network 5 inputs"),
+        (Component(classes=("a", "b")), "3 outputs, and 2 names"),
+    ):
+        with pytest.raises(CompileError, match=reason):
+            compile_model(
+                NETWORK, initial_weights(NETWORK, 4), find_board("pico"), Choice(), samples, component=component
+            )
