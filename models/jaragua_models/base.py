@@ -148,6 +148,15 @@ class HasOwners(Protocol):
 
 
 @runtime_checkable
+class Remarks(Protocol):
+    """What a task source may have besides: what a user should know of the data before training."""
+
+    def remarks(self, ways: int, shots: int, training_shots: int, queries: int) -> list[str]:
+        """Sentences without a full stop: classes that tasks leave out, and more. Raises: ModelError."""
+        ...
+
+
+@runtime_checkable
 class HasValidation(Protocol):
     """What a task source may have besides: a validation set within its training data, to choose settings on."""
 

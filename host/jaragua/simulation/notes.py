@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
+import jaragua_models
 from jaragua.bases.value import Value
 from jaragua.errors import UsageError
 from jaragua.settings import SHORT_NAMES
@@ -20,7 +21,7 @@ from jaragua.simulation.settings import Buffered, Simulation
 from jaragua.strategies import REGISTRY, Strategy
 from jaragua.strategies.registry import work_of
 from jaragua_compiler.engines.host_build import has_compiler
-from jaragua_models import HasOwners
+from jaragua_models import HasOwners, Remarks
 
 #: Of training alone, in the order of the help.
 _OF_TRAINING: Final = (
@@ -91,8 +92,9 @@ def notes_on(given: Collection[str], wanted: Simulation, spelling: Spelling) -> 
     ]
     if "client.replay_buffer_size" in given and _passes_once(whole, strategy, trains):
         found.append("client.replay_buffer_size: devices go over their samples once, so it changes nothing")
-    if trains and (excluded := _owners_excluded(given, whole, spelling)):
+    if trains and (excluded := _owners_excluded(given, whole, spelling) or _owners_shared(whole)):
         found.append(excluded)
+    found += _remarks(whole)
     return found if has_compiler() else [*found, _NO_COMPILER]
 
 
@@ -147,6 +149,28 @@ def _owners_excluded(given: Collection[str], wanted: Simulation, spelling: Spell
     owners, verb = tasks.owners(), "has a device" if devices == 1 else "have devices"
     all_of_them = spelling.value("simulation.devices", owners)
     return f"{devices} of the {owners} who own training data {verb}; {all_of_them} lets all take turns"
+
+
+def _owners_shared(wanted: Simulation) -> str:
+    """Devices of a simulation are numbered, and take one owner after the other: the next begins anew."""
+    tasks, devices = model_named(wanted.task).tasks, wanted.devices
+    if not isinstance(tasks, HasOwners) or not 0 < tasks.owners() < len(devices):
+        return ""
+    owners = tasks.owners()
+    pairs = [f"{one} and {other}" for one, other in zip(devices, devices[owners:], strict=False)]
+    more = f", and {len(pairs) - 1} more pairs" if len(pairs) > 1 else ""
+    return f"{len(devices)} devices have the data of {owners} owners: {pairs[0]} draw from the same one{more}"
+
+
+def _remarks(wanted: Simulation) -> list[str]:
+    """What there is to say of the data."""
+    tasks, held_out = model_named(wanted.task).tasks, wanted.evaluation
+    if not isinstance(tasks, Remarks):
+        return []
+    try:
+        return tasks.remarks(wanted.ways, held_out.shots or wanted.shots, wanted.shots, held_out.queries)
+    except jaragua_models.ModelError:
+        return []  # the simulation says it
 
 
 def _with_few_updates(given: Collection[str], wanted: Simulation, updates: int) -> Iterator[Idle]:

@@ -24,7 +24,9 @@ START = Defaults(learning_rate=0.05, ways=0, shots=5, passes=1, queries=0, clien
 """Where [defaults] is silent; 0 ways and queries: see `Description`."""
 
 _KEYS: Mapping[Kind, frozenset[str]] = {
-    "table": frozenset({"label", "device", "features", "classes", "held_out", "naming", "window", "hop", "windows"}),
+    "table": frozenset(
+        {"label", "device", "features", "classes", "held_out", "naming", "time", "window", "hop", "windows"}
+    ),
     "audio": frozenset({"classes", "held_out", "naming"}),
     "images": frozenset({"side", "channels", "dark_on_light", "held_out"}),
 }
@@ -55,6 +57,8 @@ class Description:
     classes: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
     naming: Naming = "fixed"
+    time: tuple[str, ...] | None = None
+    """Columns that tell when a row was measured; (): rows have no order; None: nobody said."""
     window: int = 0
     """Rows of a sample; 0: each row is one."""
     hop: int = 0
@@ -110,6 +114,7 @@ class _Reader:
             classes=self._several("classes", str),
             held_out=self._several("held_out", str),
             naming=self._naming(kind),
+            time=self._time(),
             window=self._count("window", 2, MOST_ROWS),
             hop=self._count("hop", 1, MOST_ROWS),
             windows=self._windows(),
@@ -149,6 +154,13 @@ class _Reader:
         if naming not in get_args(Naming):
             raise self._error("task", "naming", f"{naming!r} is none", f"Use one of: {', '.join(get_args(Naming))}.")
         return cast(Naming, naming)
+
+    def _time(self) -> tuple[str, ...] | None:
+        """The name of a column, or a list of names."""
+        if "time" not in self._keys("task"):
+            return None
+        value = self._section("task")["time"]
+        return (value,) if isinstance(value, str) else self._several("time", str)
 
     def _windows(self) -> Windows:
         windows = self._take("task", "windows", str, "statistics")

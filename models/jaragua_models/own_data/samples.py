@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,16 @@ HELD_OUT_PART = 4
 """Where the description is silent, one in so many devices (or classes, for images) is held out."""
 
 
+Spans: TypeAlias = NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Table:
     """x float [n, inputs]; class number [n], its names in order; device [n]. `origin` is named in messages.
 
     columns: of a table, in its own units: what input n is, column n modulo their count. sounds: of recordings.
+    spans: float64 [n, 2], when a sample begins and ends, if the data tell. is_ordered: whether neighbouring rows may be
+    alike; False where rows are known to have no order.
     """
 
     origin: Path
@@ -30,11 +35,15 @@ class Table:
     devices: NDArray[np.str_]
     columns: tuple[str, ...] = ()
     sounds: tuple["Sound", ...] = ()
+    spans: Spans | None = None
+    is_ordered: bool = False
 
     def only(self, rows: NDArray[np.int64]) -> Self:
         """The same with some of its rows."""
         sounds = tuple(self.sounds[row] for row in rows) if self.sounds else ()
-        return replace(self, x=self.x[rows], labels=self.labels[rows], devices=self.devices[rows], sounds=sounds)
+        spans = None if self.spans is None else self.spans[rows]
+        kept = {"x": self.x[rows], "labels": self.labels[rows], "devices": self.devices[rows]}
+        return replace(self, **kept, sounds=sounds, spans=spans)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ import numpy as np
 from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, class_names, draw, spread
 from jaragua_models.errors import DataError
+from jaragua_models.own_data import remarks
 from jaragua_models.own_data.description import Naming
 from jaragua_models.own_data.devices import held_out_names, owner_of
-from jaragua_models.own_data.samples import Table, counted, held_out
+from jaragua_models.own_data.samples import Spans, Table, counted, held_out
 from jaragua_models.own_data.statistics import DEVIATIONS
+from jaragua_models.own_data.time_split import split_by_time
 from jaragua_models.randomness import generator_for
 
 MOST_CALIBRATION_ROWS = 2000
@@ -49,9 +51,13 @@ class DeviceTasks:
         random = generator_for(self.name, "held-out", seed, ways, shots, queries)
         kept = self._kept()
         own = kept[random.integers(len(kept))]
-        pools = self._pools(random, own, ways, shots, queries)
-        shares = iter(spread(queries, sum(len(pool) > 0 for pool in pools)))
-        return _task(self.table, draw(random, pools, shots, [next(shares) if len(pool) else 0 for pool in pools]))
+        if self.table.spans is None:
+            pools = self._pools(random, own, ways, shots, queries)
+            return _task(self.table, draw(random, pools, shots, _shares(queries, pools)))
+        before, after = self._pools_by_time(self.table.spans, random, own, ways, shots, queries)
+        support, _ = draw(random, before, shots, [0] * len(before))
+        _, query = draw(random, after, 0, _shares(queries, after))
+        return _task(self.table, (support, query))
 
     def check_devices(self, devices: Sequence[str], ways: int, shots: int) -> None:
         """Raises: DataError that names a device of the data with too few samples to train."""
@@ -90,6 +96,30 @@ class DeviceTasks:
         """Names of the devices that are held out (N4)."""
         return held_out_names(self.held_out)
 
+    def remarks(self, ways: int, shots: int, training_shots: int, queries: int) -> list[str]:
+        """Classes that tasks leave out, and rows without a time."""
+        asked = -(-queries // ways)
+        kept = {name: self._enough(name, ways, shots, asked) for name in self._kept()}
+        training = {name: self._counts(name, ways) for name in self._training()}
+        return [
+            *remarks.neighbours(self.table),
+            *remarks.classes_too_rare(kept, shots + asked, "held-out"),
+            *remarks.classes_too_rare(training, training_shots, "training"),
+        ]
+
+    def _counts(self, device: str, ways: int) -> dict[str, int]:
+        return {
+            name: len(rows) for name, rows in zip(self.table.classes, self._by_class(device, ways, 1, 0), strict=True)
+        }
+
+    def _enough(self, device: str, ways: int, shots: int, asked: int) -> dict[str, int]:
+        """Samples of each class that a held-out task can take, on both sides of the moment of a time split."""
+        if self.table.spans is None:
+            return self._counts(device, ways)
+        sides = split_by_time(self.table.spans, self._by_class(device, ways, shots, asked), shots, asked)
+        counts = (min(len(first), shots) + min(len(last), asked) for first, last in zip(*sides, strict=True))
+        return dict(zip(self.table.classes, counts, strict=True))
+
     def _kept(self) -> list[str]:
         """Devices of these rows that are held out. Raises: DataError if there are none."""
         kept = [name for name in np.unique(self.table.devices).tolist() if name in self.held_out]
@@ -111,19 +141,43 @@ class DeviceTasks:
 
     def _pools(self, random: np.random.Generator, device: str, ways: int, shots: int, queries: int) -> list[Rows]:
         """Rows by label; of a class with too few none."""
+        by_class, needed = self._by_class(device, ways, shots, queries), shots + -(-queries // ways)
+        able = [label for label, rows in enumerate(by_class) if len(rows) >= needed]
+        self._check_enough(device, [len(rows) for rows in by_class], able, needed, ways)
+        return _pools_of(self._labels(random, able, ways), by_class)
+
+    def _pools_by_time(
+        self, spans: Spans, random: np.random.Generator, device: str, ways: int, shots: int, queries: int
+    ) -> tuple[list[Rows], list[Rows]]:
+        """Rows for support and for queries by label; of a class with too few on one side none."""
+        by_class, asked = self._by_class(device, ways, shots, queries), -(-queries // ways)
+        before, after = split_by_time(spans, by_class, shots, asked)
+        sides = list(zip(before, after, strict=True))
+        able = [label for label, (first, last) in enumerate(sides) if len(first) >= shots and len(last) >= asked]
+        counts = [min(len(first), shots) + min(len(last), asked) for first, last in sides]
+        self._check_enough(device, counts, able, shots + asked, ways)
+        labels = self._labels(random, able, ways)
+        return _pools_of(labels, before), _pools_of(labels, after)
+
+    def _by_class(self, device: str, ways: int, shots: int, queries: int) -> list[Rows]:
+        """All rows of a device, by class."""
         count = len(self.table.classes)
         check_counts(self.name, range(count if self.naming == "fixed" else 2, count + 1), ways, shots, queries)
         own = np.flatnonzero(self.table.devices == device)
-        by_class = [own[self.table.labels[own] == label] for label in range(count)]
-        needed = shots + -(-queries // ways)
-        able = [label for label, rows in enumerate(by_class) if len(rows) >= needed]
+        return [own[self.table.labels[own] == label] for label in range(count)]
+
+    def _check_enough(self, device: str, counts: Sequence[int], able: Sequence[int], needed: int, ways: int) -> None:
         least = 2 if self.naming == "fixed" else ways
         if len(able) < least:
-            counts = {name: len(rows) for name, rows in zip(self.table.classes, by_class, strict=True)}
-            raise _too_few(self.table, f"device {device!r} has", "", counts, needed, least)
+            named = dict(zip(self.table.classes, counts, strict=True))
+            has = f"device {device!r} has" + (" in its two parts of time" if self.table.spans is not None else "")
+            raise _too_few(self.table, has, "", named, needed, least)
+
+    def _labels(self, random: np.random.Generator, able: list[int], ways: int) -> list[int | None]:
+        """The class of each label of a task; None for one that it lacks."""
         if self.naming == "fixed":
-            return [rows if label in able else rows[:0] for label, rows in enumerate(by_class)]
-        return [by_class[label] for label in random.choice(able, ways, replace=False)]
+            return [label if label in able else None for label in range(len(self.table.classes))]
+        return [int(label) for label in random.choice(able, ways, replace=False)]
 
 
 @dataclass(frozen=True)
@@ -167,6 +221,15 @@ class ClassTasks:
         table = replace(table, labels=labels, classes=tuple(names))
         return replace(self, table=table, held_out=held_out(table.origin, "class", names, (), least=2))
 
+    def remarks(self, ways: int, shots: int, training_shots: int, queries: int) -> list[str]:
+        """Classes that are never asked."""
+        needed = {True: shots + -(-queries // ways), False: training_shots}
+        counts = {name: int(np.sum(self.table.labels == label)) for label, name in enumerate(self.table.classes)}
+        sides = ({n: c for n, c in counts.items() if (n in self.held_out) == side} for side in needed)
+        return [
+            one for side, found in zip(needed, sides, strict=True) for one in remarks.rare_images(found, needed[side])
+        ]
+
     def rows(self) -> Samples:
         """All images, with the numbers of their classes."""
         return Samples(self.table.x, self.table.labels)
@@ -193,6 +256,17 @@ class ClassTasks:
             verb, side = "there is" if len(able) == 1 else "there are", "held-out " if held_out else "training "
             raise _too_few(self.table, verb, side, counts, needed, ways)
         return [able[place] for place in random.choice(len(able), ways, replace=False)]
+
+
+def _pools_of(labels: Sequence[int | None], by_class: Sequence[Rows]) -> list[Rows]:
+    """Rows by label."""
+    return [by_class[0][:0] if label is None else by_class[label] for label in labels]
+
+
+def _shares(queries: int, pools: Sequence[Rows]) -> list[int]:
+    """Queries of each label, spread evenly over those that have rows."""
+    shares = iter(spread(queries, sum(len(pool) > 0 for pool in pools)))
+    return [next(shares) if len(pool) else 0 for pool in pools]
 
 
 def standardised(table: Table, training: Rows) -> Features:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.command_lines import with_settings
+from common.own_task import write_valves
 from jaragua.cli.main import run
 
 SINE = ("simulate", "--task", "sine", "--eval-tasks", "2", "--workers", "1", "--json")
@@ -235,3 +236,11 @@ def test_it_says_whose_data_lies_idle(use_data: Callable[[str], Path], capsys: p
     for quiet in (["--clients", "2", "--devices", "2"], ["--clients", "4"], ["--clients", "2", "--rounds", "0"]):
         assert "own training data" not in told(capsys, *words, *quiet)[1]
     assert told(capsys, *SHORT) == (0, "")
+
+
+def test_devices_that_have_the_data_of_one_owner_are_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ["--task", str(write_valves(tmp_path)), "--rounds", "1", "--devices", "5", "--eval-tasks", "1"]
+    assert run(["simulate", *words, "--no-comparison"]) == 0
+    said = capsys.readouterr().err
+    assert "note: 5 devices have the data of 4 owners: device-1 and device-5 draw from the same one" in said
+    assert "note: valves.csv has no time" in said

@@ -12,6 +12,7 @@ import numpy as np
 from jaragua_models.errors import DataError
 from jaragua_models.own_data.description import Description
 from jaragua_models.own_data.reading.extras import needs
+from jaragua_models.own_data.reading.times import times_of
 from jaragua_models.own_data.reading.windows import windows_of
 from jaragua_models.own_data.samples import Table, numbered
 
@@ -33,21 +34,25 @@ def read(description: Description) -> Table:
     names = _names(path, rows, description.label)
     _check_numbers(path, sorted(set(names)))
     labels, classes = numbered(path, names, description.classes)
-    table = Table(path, x, labels, classes, np.array(_names(path, rows, description.device)), columns)
+    devices, times = np.array(_names(path, rows, description.device)), times_of(path, rows, description.time or ())
+    spans = None if times is None else np.stack([times, times], axis=1)
+    table = Table(path, x, labels, classes, devices, columns, spans=spans, is_ordered=description.time != ())
     return windows_of(table, description) if description.window else table
 
 
 def _features(description: Description, row: Row) -> tuple[str, ...]:
     """The columns to learn from, none of them the answer or without a name."""
     path, told = description.path, (description.label, description.device)
-    for column in (*told, *description.features):
+    for column in (*told, *description.features, *(description.time or ())):
         _check_column(path, column, row)
     if description.label == description.device:
         raise DataError(f"{path}: label and device are both column {told[0]!r}.", "Name two columns.")
     if description.label in description.features:
         message = f"{path}: column {description.label!r} is the label, and in features, too: it would tell the answer."
         raise DataError(message, "Take it out of features.")
-    columns = description.features or tuple(column for column in row if column not in told)
+    columns = description.features or tuple(
+        column for column in row if column not in (*told, *(description.time or ()))
+    )
     if not columns:
         raise DataError(f"{path}: no column is left for features.", "Add columns of numbers.")
     twice = [column for column in columns if columns.count(column) > 1]

@@ -1,5 +1,6 @@
 """Windows of consecutive rows as samples: statistics of each channel, or the rows themselves (D7, D8)."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -26,7 +27,8 @@ def windows_of(table: Table, description: Description) -> Table:
     x = _statistics(cut) if statistics else cut.reshape(len(cut), -1)
     names = tuple(f"{column} {word}" for word in STATISTICS for column in table.columns)
     columns = names if statistics else table.columns
-    return Table(table.origin, x, table.labels[first], table.classes, table.devices[first], columns)
+    spans = None if table.spans is None else np.stack([table.spans[first, 0], table.spans[first + length - 1, 1]], 1)
+    return replace(table.only(first), x=x, columns=columns, spans=spans)
 
 
 def _runs(table: Table) -> list[tuple[int, int]]:
