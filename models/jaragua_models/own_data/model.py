@@ -29,8 +29,8 @@ def from_toml(path: str | Path, scaling: InputFormat | None = None) -> Model:
     """
     description = told.read(Path(path))
     table = files.read(description)
-    kept = _held_out(description, table)
-    defaults = _defaults(description, table, kept)
+    kept = held_out_of(description, table)
+    defaults = default_settings(description, table, kept)
     table, inputs = _scaled(description, table, kept, scaling)
     return Model(
         name=description.name,
@@ -61,10 +61,10 @@ def statistics_of(path: str | Path) -> Statistics:
     if description.kind != "table":
         raise DataError(f"{path}: there is nothing to scale in {description.kind}.", "Only tables have columns.")
     table = files.read(description)
-    return _statistics(table, _held_out(description, table))
+    return _statistics(table, held_out_of(description, table))
 
 
-def _held_out(description: Description, table: Table) -> tuple[str, ...]:
+def held_out_of(description: Description, table: Table) -> tuple[str, ...]:
     """Devices, or of images classes: a task needs two of these."""
     if description.kind == "images":
         return held_out(table.origin, "class", list(table.classes), description.held_out, least=2)
@@ -151,7 +151,7 @@ def _tasks(description: Description, table: Table, kept: tuple[str, ...]) -> Tas
     return DeviceTasks(description.name, table, kept, description.naming)
 
 
-def _defaults(description: Description, table: Table, kept: tuple[str, ...]) -> Defaults:
+def default_settings(description: Description, table: Table, kept: tuple[str, ...]) -> Defaults:
     """What the file says; else every class (fixed) or up to five ways, and five queries a way."""
     count = len(table.classes)
     if description.kind == "images":

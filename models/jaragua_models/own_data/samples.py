@@ -50,9 +50,11 @@ class Table:
 class Sound:
     """How a recording was before it became one second of 16 kHz.
 
-    loudness_db: of full scale; clipped: the fraction of its samples at the ends of the range.
+    name: of the file, with its speaker's and word's folder; loudness_db: of full scale; clipped: the fraction of its
+    samples at the ends of the range.
     """
 
+    name: str
     rate_hz: int
     channels: int
     seconds: float

@@ -57,6 +57,7 @@ def _clip(file: Path) -> tuple[NDArray[np.int16], Sound]:
         mixed = needs("soxr", EXTRA, file).resample(mixed, rate_hz, tables.RATE_HZ, quality="HQ")  # D3
     whole = np.clip(np.rint(mixed * 32768), -32768, 32767).astype(np.int16)
     sound = Sound(
+        "/".join(file.parts[-3:]),
         rate_hz,
         signal.shape[1],
         len(signal) / rate_hz,
