@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import jaragua
+from common.own_task import write_valves
 from jaragua.cli.main import run
 from jaragua.errors import ModelError
 from jaragua_compiler import Dense, Network
@@ -35,6 +36,12 @@ def test_the_folder_is_that_of_the_command(
     compiled = jaragua.compile_network(model, "nano33ble", **options)  # type: ignore[arg-type]
     assert compiled.files == content_of(tmp_path / "command")
     assert content_of(compiled.write(tmp_path / "python")) == compiled.files
+
+
+def test_the_folder_of_a_task_of_ones_own_is_that_of_the_command(tmp_path: Path) -> None:
+    task = str(write_valves(tmp_path))
+    assert run(["compile", task, "--board", "nano33ble", "--out", str(tmp_path / "command")]) == 0
+    assert jaragua.compile_network(task, "nano33ble").files == content_of(tmp_path / "command")
 
 
 def test_it_says_what_it_takes_of_the_board() -> None:

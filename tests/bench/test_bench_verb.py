@@ -72,7 +72,7 @@ def test_missing_tools_are_named_with_the_command_that_installs_them(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run(["bench"]) == ToolError.exit_code
     said = capsys.readouterr().err
-    assert "the bench needs arm-none-eabi-gcc and qemu-system-arm: not found on the PATH." in said
+    assert "emulated boards need arm-none-eabi-gcc and qemu-system-arm: not found on the PATH." in said
     assert "sudo apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm" in said
 
 

@@ -466,7 +466,7 @@ def test_run_without_its_programs_is_refused(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     said = refused(capsys, 10, "compile", "sine", "--board", "pico", "--run")
-    assert "needs arm-none-eabi-gcc and qemu-system-arm: not found on the PATH." in said
+    assert "emulated boards need arm-none-eabi-gcc and qemu-system-arm: not found on the PATH." in said
 
 
 def test_a_file_that_the_user_changed_is_not_written_over(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from jaragua_compiler import Network, Plan
 from jaragua_compiler.export import (
     Choice,
     Compiled,
+    Component,
     Figures,
     LoadedModel,
     Row,
@@ -150,19 +151,23 @@ def compile_network(
     """
     target = find_board(board, ram_budget)
     choice = Choice(weights, train)
-    loaded = _loaded(model, loss)
+    loaded = _loaded(model, loss, start)
     check_fits(loaded.network, choice, target)  # before any data is read
     shown = loaded.typical_inputs() if samples is None else _shown(samples, loaded)
     if start is not None:
         loaded = loaded.started(weights_of(start, loaded.network))
-    arguments = (target, choice, shown, loaded.ranges, loaded.source)
+    arguments = (target, choice, shown, loaded.ranges, loaded.source, Component(None, loaded.inputs, loaded.classes))
     return CompiledNetwork(target, compile_model(loaded.network, loaded.weights, *arguments))
 
 
-def _loaded(model: str | os.PathLike[str] | LearningTask | Network, loss: Loss | None) -> LoadedModel:
+def _loaded(
+    model: str | os.PathLike[str] | LearningTask | Network, loss: Loss | None, start: StartWeights | None
+) -> LoadedModel:
+    """The model; one's own data are scaled as those of the start's file were."""
     if isinstance(model, Network):
         return LoadedModel(model, initial_weights(model, ZOO_SEED), Source("random"))
-    return load_model(model.source if isinstance(model, LearningTask) else os.fspath(model), loss)
+    name = model.source if isinstance(model, LearningTask) else os.fspath(model)
+    return load_model(name, loss, Path(start) if isinstance(start, str | os.PathLike) else None)
 
 
 def _shown(samples: Samples, loaded: LoadedModel) -> FloatArray:

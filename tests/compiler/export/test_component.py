@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from jaragua_bench.emulated import toolchain
 from jaragua_compiler import Dense, LearningRate, Network, initial_weights, pack
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export import (
@@ -19,10 +20,12 @@ from jaragua_compiler.export import (
     Component,
     InputColumn,
     InputFormat,
+    Source,
     compile_model,
     fitted_format,
     write_folder,
 )
+from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.planning.boards import find_board
 from jaragua_compiler.quantisation.blob import quantise_inputs
 from jaragua_compiler.quantisation.exponents import Exponents, calibrate
@@ -351,3 +354,37 @@ def test_columns_or_classes_that_are_not_the_networks_are_refused() -> None:
             compile_model(
                 NETWORK, initial_weights(NETWORK, 4), find_board("pico"), Choice(), samples, component=component
             )
+
+
+@pytest.mark.cross
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m0plus"])
+def test_columns_and_classes_take_the_flash_that_is_said(core: str, tmp_path: Path) -> None:
+    samples = np.random.default_rng(1).uniform(-1, 1, (20, 5)).astype(np.float32)
+    inputs = InputFormat(tuple(InputColumn(f"column {n}", 0.0, 100.0) for n in range(5)))
+    component = Component("room", inputs, CLASSES)
+    said = sum(row.bytes for row in component.flash())
+    sizes = []
+    for one in (component, Component("room")):
+        made = compile_model(
+            NETWORK, initial_weights(NETWORK, 4), find_board("pico"), Choice(), samples.astype(float), component=one
+        )
+        folder = folder_of(made, tmp_path / f"made{len(sizes)}")
+        command = [toolchain.COMPILER, f"-mcpu={core}", "-mthumb", *FLAGS, "-O2", "-c", "room.c"]
+        subprocess.run(command, cwd=folder, check=True, timeout=120)
+        listed = subprocess.run(["arm-none-eabi-size", folder / "room.o"], capture_output=True, text=True, check=True)
+        sizes.append(int(listed.stdout.splitlines()[1].split()[0]))
+        rows = {row.name for row in made.figures.flash}
+    assert rows == {"initial weights", "code, estimated at -O2"}
+    taken = sizes[0] - sizes[1]
+    assert taken <= said <= taken + 200
+
+
+def test_the_numbers_of_a_front_end_are_in_the_readme() -> None:
+    told = ModelInterface("audio", CLASSES, None, {"rate_hz": 16000, "bands": 13})
+    samples = np.random.default_rng(1).uniform(-1, 1, (20, 5))
+    made = compile_model(
+        NETWORK, initial_weights(NETWORK, 4), find_board("pico"), Choice(), samples, source=Source(interface=told)
+    )
+    readme = made.files["README.md"].decode()
+    assert "| rate_hz | 16000 |" in readme
+    assert "| bands | 13 |" in readme

@@ -54,7 +54,7 @@ def require_tools() -> None:
     if missing:
         packages = " ".join(_PACKAGES[name] for name in missing)
         raise ToolError(
-            f"the bench needs {' and '.join(missing)}: not found on the PATH.", f"sudo apt-get install {packages}"
+            f"emulated boards need {' and '.join(missing)}: not found on the PATH.", f"sudo apt-get install {packages}"
         )
 
 
@@ -63,7 +63,7 @@ def find_tool(name: str) -> str:
     path = shutil.which(name)
     if path is None:
         require_tools()
-        raise ToolError(f"the bench needs {name}: not found on the PATH.")
+        raise ToolError(f"emulated boards need {name}: not found on the PATH.")
     return path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from jaragua_compiler.export.choice import Choice, orders, planned
 from jaragua_compiler.export.component import Component
@@ -67,6 +67,7 @@ def compile_model(
     source, component = source or Source(), component or Component()
     prefix = component.checked(network)
     found = check_fits(network, choice, board)
+    found = replace(found, flash=(*found.flash, *component.flash()))
     ranges = ranges if samples is None else None
     shown = assumed_samples(network, ranges) if samples is None else samples
     choice = resolved(network, choice, board)

@@ -15,10 +15,8 @@ from jaragua_compiler import calibrate, initial_weights, pack, plan, unpack
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.floating.form import float_bytes, pack_floats
 from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.calibration import calibration_rows
 from jaragua_models import Model
-
-#: Of the calibration samples, evenly taken: ranges hardly need more, and they are estimated anew in every round.
-_MOST_SAMPLES = 64
 
 
 class ModelCodec:
@@ -27,8 +25,7 @@ class ModelCodec:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._plan = plan(model.network)
-        samples = model.tasks.calibration()
-        self._samples = samples[:: -(-len(samples) // _MOST_SAMPLES)]
+        self._samples = calibration_rows(model.tasks.calibration())
 
     @property
     def plan(self) -> Plan:

@@ -79,8 +79,8 @@ static const struct {
 $columns
 };
 
-/* I2 to I4; exponent: of the input. */
-static int16_t jrg_model_standardised(uint32_t column, int32_t raw, int32_t exponent)
+/* I2 to I4; exponent: of the input. One copy of it is enough. */
+static __attribute__((noinline)) int16_t jrg_model_standardised(uint32_t column, int32_t raw, int32_t exponent)
 {
     const int64_t one = (int64_t)1 << $grid;
     const int64_t product = (int64_t)raw * jrg_model_columns[column].multiplier + jrg_model_columns[column].addend;

@@ -109,7 +109,7 @@ def readme(contents: ReadmeContents, prefix: str) -> str:
         prefix=prefix,
         macro=prefix.upper(),
         example=example(network, _rate(contents.source), contents.component),
-        readings=_readings(contents.component),
+        readings=_readings(contents.component, contents.source),
         rates="\n".join(_rate_row(rate) for rate in sorted({*_RATES, _rate(contents.source)}, reverse=True)),
         steps=STEPS,
         **_board(contents.board),
@@ -128,9 +128,12 @@ def example(network: Network, rate: float, component: Component | None = None) -
     )
 
 
-def _readings(component: Component) -> str:
-    """The section on readings and classes, as far as they are known; without columns that on real values."""
+def _readings(component: Component, source: Source) -> str:
+    """The section on readings, front end and classes, as far as they are known; without columns that on real values."""
     parts = [_REAL_VALUES if component.inputs is None else _COLUMNS.format(rows=_column_rows(component.inputs))]
+    if source.interface is not None and source.interface.front_end:
+        rows = "\n".join(f"| {name} | {value} |" for name, value in source.interface.front_end.items())
+        parts.append(_FRONT_END.format(kind=source.interface.kind, rows=rows))
     if component.classes:
         names = ", ".join(f"{label} {name}" for label, name in enumerate(component.classes))
         parts.append(f"Classes, by label: {names}. `jrg_model_class_names` has their names.")
@@ -144,6 +147,14 @@ def _column_rows(inputs: InputFormat) -> str:
     )
     return "\n".join(rows)
 
+
+_FRONT_END = """\
+Its data are of the kind `{kind}`. These numbers say how they become the network's values (Jaragua's
+`docs/reference/own-data.md` has the rules):
+
+| | |
+|---|---|
+{rows}"""
 
 _REAL_VALUES = """\
 `jrg_model_input_from_float(values, input)` makes the input of real values in the unit of the network's training."""

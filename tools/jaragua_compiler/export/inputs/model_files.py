@@ -19,6 +19,7 @@ from jaragua_compiler.frontends.litert import read_litert
 from jaragua_compiler.frontends.onnx import read_onnx
 from jaragua_compiler.graph.initial_weights import FloatArray, Weights
 from jaragua_compiler.graph.network import Loss, Network
+from jaragua_compiler.quantisation.calibration import calibration_rows
 from jaragua_compiler.quantisation.ranges import Ranges
 
 FileFormat = Literal["keras", "onnx", "tflite"]
@@ -46,8 +47,8 @@ class LoadedModel:
     classes: tuple[str, ...] = ()
 
     def typical_inputs(self) -> FloatArray | None:
-        """Inputs [n, inputs] of the training data; None of a model file, which brings none."""
-        return None if self.calibration is None else self.calibration().astype(float)
+        """Inputs [n, inputs] of the training data, those a fleet estimates its formats from; None of a model file."""
+        return None if self.calibration is None else calibration_rows(self.calibration()).astype(float)
 
     def started(self, weights: Weights) -> LoadedModel:
         """The same with other weights, under which only the range of the input still holds."""
