@@ -29,7 +29,8 @@ _LARGEST_ERROR_CLIP: Final = 1e12
 _WEEK_S: Final = 7 * 24 * 3600.0
 IDENTIFIER: Final = r"^[a-z0-9-]{1,32}$"
 #: A run's name becomes part of its identifier on the broker, with nine characters more.
-RUN_NAME: Final = r"^[a-z0-9-]{1,23}$"
+RUN_NAME_LENGTH: Final = 23
+RUN_NAME: Final = rf"^[a-z0-9-]{{1,{RUN_NAME_LENGTH}}}$"
 
 
 @dataclass(frozen=True)

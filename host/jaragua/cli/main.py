@@ -26,6 +26,7 @@ VERBS = {
     "demo": "Train a fleet of emulated boards, end to end, without hardware.",
     "run": "Run the rounds of a configuration (the coordinator).",
     "status": "Show where a run stands.",
+    "new": "Make a project of your own: data, task, run file, C for a board.",
     "data": "Show what is in the data of a task, before anything is trained.",
     "simulate": "Simulate a fleet on this machine, in the arithmetic of the boards.",
     "tune": "Choose the settings of a task on its training data.",
@@ -44,7 +45,7 @@ VERBS = {
 }
 
 #: Verbs whose module is in a folder of `jaragua.cli.verbs`.
-_FOLDERS = {"data": "tasks.", "tune": "tasks."}
+_FOLDERS = {"new": "tasks.", "data": "tasks.", "tune": "tasks."}
 
 
 def main() -> None:

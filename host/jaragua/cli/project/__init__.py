@@ -1,0 +1,1 @@
+"""Projects of one's own: what `jaragua new` writes."""
