@@ -26,6 +26,16 @@ class StepLimits(NamedTuple):
     """The largest output error, in its own unit (A11.7)."""
 
 
+class Match(NamedTuple):
+    """The class a sample was recognised as, and its squared distances in units of 2^-2f (A12.3)."""
+
+    label: int
+    distance: int
+    runner_up: int
+    """The second smallest distance; NO_RUNNER_UP if only one class has samples."""
+
+
+NO_RUNNER_UP: Final = (1 << 64) - 1
 NO_LIMITS: Final = StepLimits()
 
 
@@ -58,3 +68,34 @@ class Engine(Protocol):
 
     def train_step(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
         """One step of training on one sample (A5.8), or one sample of a step (A11.1)."""
+
+
+class PrototypeEngine(Engine, Protocol):
+    """An engine whose plan has prototypes (A12). Raises CompileError for a class there is no room for."""
+
+    def enrol(self, x: npt.ArrayLike, label: int) -> None:
+        """Take a sample into the mean of its class (A12.1)."""
+
+    def forget(self, label: int) -> None:
+        """Forget all samples of a class (A12.1)."""
+
+    def forget_all(self) -> None:
+        """Forget all samples of all classes."""
+
+    def enrolled(self, label: int) -> int:
+        """How many samples of a class are enrolled."""
+
+    def prototype(self, label: int) -> Int16Array:
+        """The prototype of a class, int16 [features] (A12.2). Raises CompileError if it has no samples."""
+
+    def recognise(self, x: npt.ArrayLike) -> Match:
+        """The class with the nearest prototype (A12.3). Raises CompileError if no class has samples."""
+
+    def set_temperature(self, temperature: LearningRate) -> None:
+        """The temperature of the calls below (A12.4)."""
+
+    def evaluate_prototypes(self, x: npt.ArrayLike, target: npt.ArrayLike) -> StepResult:
+        """Forward and loss with the prototypes as last layer (A12.4)."""
+
+    def train_prototypes(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
+        """One step of the layers below the last one, with the prototypes as last layer (A12.6)."""

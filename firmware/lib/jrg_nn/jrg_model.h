@@ -61,6 +61,38 @@ JRG_NN_MUST_USE jrg_nn_status jrg_model_evaluate(const int16_t *x, const int16_t
  * that is no output teaches nothing: its loss is 0x7FFFFFFF (A4.2). */
 JRG_NN_MUST_USE jrg_nn_status jrg_model_train(const int16_t *x, const int16_t *target, jrg_nn_result *result);
 
+/* Prototypes (A12): only models with JRG_MODEL_PROTOTYPES in jrg_model_config.h, which is the number of classes N, have the
+ * calls below. The last layer takes no part in them. Sums stay when weights change or are bound anew: a class enrolled
+ * before is then compared with features of other weights, so forget all classes and enrol them again. */
+
+/* Takes a sample into the mean of its class: one forward pass. JRG_NN_BAD_CLASS, JRG_NN_FULL_CLASS (A12.1). */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_enrol(const int16_t *x, uint32_t label);
+
+/* Forgets all samples of one class, or of all classes (A12.1). */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_forget(uint32_t label);
+void jrg_model_forget_all(void);
+
+/* How many samples of a class are enrolled; 0 for a class the image has no room for. */
+uint32_t jrg_model_enrolled(uint32_t label);
+
+/* The prototype of a class (A12.2): JRG_MODEL_FEATURES numbers. JRG_NN_BAD_CLASS, JRG_NN_NO_PROTOTYPE. */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_prototype(uint32_t label, int16_t *numbers);
+
+/* The class whose prototype is nearest (A12.3). JRG_NN_NO_PROTOTYPE before a sample is enrolled. */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_recognise(const int16_t *x, jrg_nn_match *match);
+
+/* The temperature of A12.4, in the format of a rate. JRG_NN_BAD_RATE; the one before then holds. */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_set_temperature(jrg_nn_rate temperature);
+
+/* Forward and loss with the prototypes as last layer (A12.4). JRG_NN_NO_PROTOTYPE before a sample is enrolled,
+ * JRG_NN_NO_RATE without a temperature. */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_evaluate_prototypes(const int16_t *x, const int16_t *target,
+                                                            jrg_nn_result *result);
+
+/* One training step of the layers below the last one, with the prototypes as last layer (A12.6). */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_train_prototypes(const int16_t *x, const int16_t *target,
+                                                         jrg_nn_result *result);
+
 /* Exponent of every loss (A4.4): 11 for cross-entropy, 2 fy for squared errors (of the weights bound last). */
 int8_t jrg_model_loss_exponent(void);
 

@@ -133,8 +133,18 @@ def _way_problems(document: Document, filled: Document) -> list[Problem]:
     ways = client.get("ways") if isinstance(client, dict) else None
     if model is None or not model.network.classifier or not isinstance(ways, int) or ways <= model.network.outputs:
         return []
+    if _has_prototypes(document):
+        return []
     message = f"{ways} is more than the {model.network.outputs} classes that '{model.name}' can tell apart"
     return [Problem(("client", "ways"), message, f"at most {model.network.outputs}, or a model with more outputs")]
+
+
+def _has_prototypes(document: Document) -> bool:
+    """Whether the strategy needs no output for a class (A12)."""
+    strategy = document.get("strategy")
+    name = strategy.get("name") if isinstance(strategy, dict) else None
+    kind = registry.REGISTRY.get(registry.canonical(name)) if isinstance(name, str) else None
+    return kind is not None and kind.PROTOTYPES
 
 
 def _strategy_problems(document: Document) -> list[Problem]:

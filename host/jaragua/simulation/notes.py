@@ -16,8 +16,8 @@ from jaragua.bases.value import Value
 from jaragua.errors import UsageError
 from jaragua.settings import SHORT_NAMES
 from jaragua.simulation.models import model_named
-from jaragua.simulation.rounds.simulation import create_strategy, with_options
 from jaragua.simulation.settings import Buffered, Simulation
+from jaragua.simulation.strategy import create_strategy, with_options
 from jaragua.strategies import REGISTRY, Strategy
 from jaragua.strategies.registry import work_of
 from jaragua_compiler.engines.host_build import has_compiler

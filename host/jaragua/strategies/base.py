@@ -42,6 +42,17 @@ class ClientWork(TrainingSettings):
     """Fraction of the initialisation's changes that devices are sent, chosen the same way."""
     delta_bits: int = 0
     """8 or 16: what changed travels, in both directions, in so many bits; 0: whole weights, or 16 if a part is sent."""
+    temperature: float = 0.0
+    """Above 0: prototypes take the place of the last layer, with this temperature (A12.4). Each pass enrols samples
+    first, and then trains on others."""
+    enrolled_shots: int = 0
+    """With prototypes: the first samples of each class that a pass enrols and does not train on. 0: all are enrolled,
+    then all are trained on, and after the last pass all are enrolled again."""
+
+    @property
+    def prototypes(self) -> bool:
+        """Whether prototypes take the place of the last layer (A12)."""
+        return self.temperature > 0
 
     def kept_after_a_pass(self, samples: int) -> float:
         """What FedProx keeps of the way from the start after a pass: (1 - η μ)^n for the n steps of a pass; else 1."""
@@ -105,6 +116,8 @@ class Strategy:
     TRAINS: ClassVar[bool] = True
     #: True for a baseline that trains a classifier of all training classes; devices start from its hidden layers.
     TRUE_CLASSES: ClassVar[bool] = False
+    #: True if prototypes take the place of the last layer (A12): a task may have more classes than the network outputs.
+    PROTOTYPES: ClassVar[bool] = False
     #: What `passes` and `batch` of the training settings are where they are None.
     PASSES: ClassVar[int] = 1
     BATCH: ClassVar[int] = 1
@@ -148,6 +161,10 @@ class Strategy:
             delta_bits=self.whole_option("delta_bits"),
         )
 
+    def adaptation(self, work: ClientWork) -> ClientWork:
+        """What a new device does to adapt. work: the steps that the evaluation's settings ask for."""
+        return work
+
     def _training(self) -> dict[str, Any]:
         """The training settings by name; what is None is the strategy's own."""
         training = self.settings.training
@@ -181,6 +198,8 @@ def obstacle(work: ClientWork) -> str:
     """Why a fleet of this version cannot do this work, "" if it can (`image_needed` says with which image)."""
     if work.pooled:
         return "it trains on the samples of all devices in one place, and raw samples never cross the broker (M5)"
+    if work.prototypes:
+        return "its devices compute with prototypes (A12), which nodes of this version do not"
     if work.batch > LARGEST_BATCH:
         return f"a step of {work.batch} samples is more than a board counts: {LARGEST_BATCH} (A11.1)"
     return ""
@@ -188,6 +207,8 @@ def obstacle(work: ClientWork) -> str:
 
 def image_needed(work: ClientWork) -> str:
     """What boards' images must have beside the network to do this work, "" for nothing."""
+    if work.prototypes:
+        return "prototypes take boards whose image has room for them (A12): build it with JARAGUA_PROTOTYPES=1"
     if work.batch == 1:
         return ""
     size = "the whole set" if work.batch == WHOLE_SET else f"{work.batch} samples"
@@ -195,7 +216,8 @@ def image_needed(work: ClientWork) -> str:
 
 
 _WHOLE_NUMBERS: Final = (
-    ("passes", 1, 10_000),
+    ("passes", 0, 10_000),
+    ("enrolled_shots", 0, 1_000_000),
     ("batch", 0, 1_000_000),
     ("replay_buffer_size", 0, 1_000_000),
     ("local_layers", 0, 1_000),
@@ -208,6 +230,10 @@ def check_work(work: ClientWork) -> ClientWork:
         value = getattr(work, name)
         if not (isinstance(value, Integral) and least <= int(value) <= most):
             raise _out_of_range(f"{name} is {value}", f"a whole number, {least} to {most}, is possible")
+    if work.passes == 0 and not work.prototypes:
+        raise _out_of_range("passes is 0", "at least 1 is possible without prototypes")
+    if not 0 <= work.temperature < 1:
+        raise _out_of_range(f"temperature is {work.temperature:g}", "2.4e-10 to below 1 is possible (A12.4)")
     if not SMALLEST_RATE <= work.learning_rate < 1:
         raise _out_of_range(f"learning_rate is {work.learning_rate:g}", "2.4e-10 to below 1 is possible (A5.2)")
     for name in ("upload_fraction", "download_fraction"):
@@ -220,6 +246,11 @@ def check_work(work: ClientWork) -> ClientWork:
         raise ConfigurationError(
             f"replay_buffer_size is {work.replay_buffer_size}, which takes a batch of 1 and no proximal term",
             "leave it at 0, or take a batch of 1 and another strategy than fedprox",
+        )
+    if work.prototypes and (work.replay_buffer_size or work.proximal):
+        raise ConfigurationError(
+            "prototypes take neither a replay buffer nor a proximal term",
+            "leave replay_buffer_size at 0, or take another strategy",
         )
     if work.delta_bits not in (0, 8, 16):
         raise _out_of_range(f"delta_bits is {work.delta_bits}", "0, 8 and 16 are possible")

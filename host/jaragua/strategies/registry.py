@@ -13,6 +13,7 @@ from jaragua.strategies.algorithms.fed_avg import FedAvg
 from jaragua.strategies.algorithms.fed_prox import FedProx
 from jaragua.strategies.algorithms.fed_sgd import FedSGD
 from jaragua.strategies.algorithms.pretrained import Pretrained
+from jaragua.strategies.algorithms.proto_reptile import ProtoReptile
 from jaragua.strategies.algorithms.reptile import Reptile
 from jaragua.strategies.algorithms.scratch import Scratch
 from jaragua.strategies.algorithms.tiny_meta_fed import TinyMetaFed
@@ -27,6 +28,7 @@ REGISTRY: Mapping[str, type[Strategy]] = {
     "fedprox": FedProx,
     "fedsgd": FedSGD,
     "pretrained": Pretrained,
+    "protoreptile": ProtoReptile,
     "reptile": Reptile,
     "scratch": Scratch,
     "tinymetafed": TinyMetaFed,

@@ -22,9 +22,10 @@ from jaragua.simulation.comparison import simple_methods
 from jaragua.simulation.comparison.adaptation_search import AdaptationSearch, Tried
 from jaragua.simulation.comparison.figures import clustered_means
 from jaragua.simulation.comparison.random_start import RATES, random_starts
-from jaragua.simulation.evaluation.evaluation import adaptation, drawn_tasks
+from jaragua.simulation.evaluation.evaluation import drawn_tasks
 from jaragua.simulation.models import model_for
-from jaragua.simulation.rounds.simulation import open_fleet, with_options
+from jaragua.simulation.rounds.simulation import open_fleet
+from jaragua.simulation.strategy import adaptation_of, with_options
 from jaragua.strategies import Vector
 from jaragua.tuning.candidates import Candidate, adaptation_rates, trained, untrained
 from jaragua_models import HasOwners, Task
@@ -173,7 +174,7 @@ class Tuner:
         """At the rate and passes that suit the start best."""
         codec, count = ModelCodec(model_for(wanted)), len(self._tasks)
         with open_fleet(wanted, codec, self._workers) as fleet:
-            search = AdaptationSearch(wanted, fleet, self._tasks, adaptation(wanted), _MOST_WORK)
+            search = AdaptationSearch(wanted, fleet, self._tasks, adaptation_of(wanted), _MOST_WORK)
             starts = random_starts(wanted, fleet, codec, count) if learned is None else [fleet.start(learned)]
             rates = RATES if learned is None else adaptation_rates(candidate.learning_rate)
             best = search.best(starts, rates, count, _MARGIN)

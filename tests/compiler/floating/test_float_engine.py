@@ -164,3 +164,14 @@ def test_samples_and_weights_of_another_shape_are_refused() -> None:
         activations(RESIDUAL, weights, np.zeros((2, 5)))
     with pytest.raises(CompileError, match="its weights have the shapes"):
         FloatEngine(RESIDUAL, weights[:-1])
+
+
+def test_a_step_of_several_samples_leaves_a_frozen_layer() -> None:
+    """Steps of several samples are sums of `step`: a frozen layer must not move with them."""
+    network = Network("frozen", 4, (kinds.Dense(3, "relu", trainable=False), kinds.Dense(2)))
+    engine = FloatEngine(network, initial_weights(network, 1))
+    engine.train_step(np.ones(4), 1, 0.1)
+    frozen, trained = engine.step
+    assert not frozen[0].any()
+    assert not frozen[1].any()
+    assert trained[1].any()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaragua_compiler.codegen.backward import backward_calls
+from jaragua_compiler.codegen.backward import WayBack, backward_calls
 from jaragua_compiler.codegen.names import bias_sums, biases, dither_key, sums, weights
 from jaragua_compiler.planning.operators import DensePlan, WeightedPlan
 from jaragua_compiler.planning.plan import Plan
@@ -116,8 +116,13 @@ def apply_functions(plan: Plan) -> list[str]:
 
 def train_sample_code(plan: Plan) -> str:
     """The function that learns one sample of several."""
-    dither = _SAMPLE_DITHER if any(_dithers_samples(layer) for layer in plan.layers) else ""
-    return TRAIN_SAMPLE.format(dither=dither, calls="\n".join(backward_calls(plan, "sum")))
+    calls = backward_calls(plan, WayBack(verb="sum"))
+    return TRAIN_SAMPLE.format(dither=sample_dither(plan), calls="\n".join(calls))
+
+
+def sample_dither(plan: Plan) -> str:
+    """The statement that draws for one of several samples of a step (A11.2), "" if no layer needs it."""
+    return _SAMPLE_DITHER if any(_dithers_samples(layer) for layer in plan.layers) else ""
 
 
 def _dithers_samples(layer: WeightedPlan) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from jaragua_compiler.codegen.names import buffer
@@ -18,47 +19,69 @@ def backward_functions(module: Emitter, step: OperatorPlan, plan: Plan) -> list[
     if not step.has_backward:
         return []
     if isinstance(step, WeightedPlan):
-        target = _target(plan, step, 0)
+        target = error_target(plan, step, 0)
         sums = [module.sum_code(step, plan, target)] if plan.accumulate and step.trains else []
         return [module.backward_code(step, plan, target), *sums]
-    return [module.backward_code(step, plan, _target(plan, step, operand), operand) for operand in _wanted(step)]
+    return [module.backward_code(step, plan, error_target(plan, step, operand), operand) for operand in _wanted(step)]
 
 
-def backward_calls(plan: Plan, verb: str = "backward") -> list[str]:
-    """The body of the way back. A chain hands one error on; a graph with branches keeps one for each tensor.
+@dataclass(frozen=True)
+class WayBack:
+    """Which functions the way back calls.
 
-    verb: what layers that learn do: "backward" moves them, "sum" sums their steps (A11.1).
+    loss: gives the error of the outputs. verb: what layers that learn do: "backward" moves them, "sum" sums their steps
+    (A11.1). head: takes the place of the last layer's function, "" for its own; it passes errors down, and does not
+    learn.
     """
+
+    loss: str = "jrg_model_loss"
+    verb: str = "backward"
+    head: str = ""
+
+    def has(self, plan: Plan, step: OperatorPlan) -> bool:
+        """Whether an operator has a part in it."""
+        return any(step.passes_error) if self._replaced(plan, step) else step.has_backward
+
+    def function(self, plan: Plan, step: OperatorPlan, suffix: str = "") -> str:
+        """The function of one operator; suffix: of one of its operands."""
+        if self._replaced(plan, step):
+            return self.head
+        verb = self.verb if isinstance(step, WeightedPlan) and step.trains else "backward"
+        return f"jrg_model_step{step.step}_{verb}{suffix}"
+
+    def _replaced(self, plan: Plan, step: OperatorPlan) -> bool:
+        return bool(self.head) and step is plan.steps[-1]
+
+
+def backward_calls(plan: Plan, way: WayBack) -> list[str]:
+    """The body of the way back. A chain hands one error on; a graph with branches keeps one for each tensor."""
     if not plan.branches:
-        return _sequential(plan, verb)
+        return _sequential(plan, way)
     lines = [f"    jrg_nn_error error{tensor} = {{0}};" for tensor, step in _made(plan) if step.has_backward]
-    lines.append(f"    error{plan.graph.output} = jrg_model_loss(target, result);")
+    lines.append(f"    error{plan.graph.output} = {way.loss}(target, result);")
     for step in reversed(plan.steps):
-        lines += _branching_calls(plan, step, _verb(step, verb))
+        lines += _branching_calls(plan, step, way) if way.has(plan, step) else []
     return lines
 
 
-def _sequential(plan: Plan, verb: str) -> list[str]:
-    lines = ["    jrg_nn_error error = jrg_model_loss(target, result);"]
+def _sequential(plan: Plan, way: WayBack) -> list[str]:
+    if not any(way.has(plan, step) for step in plan.steps):
+        return [f"    (void){way.loss}(target, result);"]
+    lines = [f"    jrg_nn_error error = {way.loss}(target, result);"]
     for step in reversed(plan.steps):
-        if step.has_backward:
-            call = f"jrg_model_step{step.step}_{_verb(step, verb)}(error)"
-            lines += _guarded("error", [f"error = {call};"])
+        if way.has(plan, step):
+            lines += _guarded("error", [f"error = {way.function(plan, step)}(error);"])
     return lines
 
 
-def _verb(step: OperatorPlan, verb: str) -> str:
-    return verb if isinstance(step, WeightedPlan) and step.trains else "backward"
-
-
-def _branching_calls(plan: Plan, step: OperatorPlan, verb: str) -> list[str]:
+def _branching_calls(plan: Plan, step: OperatorPlan, way: WayBack) -> list[str]:
     above = f"error{step.output_tensor}"
-    if step.has_backward and not any(step.passes_error):
-        return _guarded(above, [f"(void)jrg_model_step{step.step}_{verb}({above});"])
+    if not any(step.passes_error):
+        return _guarded(above, [f"(void){way.function(plan, step)}({above});"])
     calls = []
     for operand in _wanted(step):
         tensor, suffix = step.input_tensors[operand], str(operand) if operand else ""
-        call = f"jrg_model_step{step.step}_{verb}{suffix}({above})"
+        call = f"{way.function(plan, step, suffix)}({above})"
         if share_name(plan.graph, step.step, tensor) is None:
             calls.append(f"error{tensor} = {call};")
         else:
@@ -69,7 +92,7 @@ def _branching_calls(plan: Plan, step: OperatorPlan, verb: str) -> list[str]:
 def _sum(plan: Plan, step: OperatorPlan, operand: int, call: str) -> str:
     tensor = step.input_tensors[operand]
     sums, size = buffer(error_name(plan.graph, tensor)), plan.graph.tensors[tensor].size
-    share = _target(plan, step, operand)
+    share = error_target(plan, step, operand)
     return f"error{tensor} = jrg_nn_sum_errors({sums}, error{tensor}, {share}, {call}, {size}u);"
 
 
@@ -85,7 +108,7 @@ def _made(plan: Plan) -> list[tuple[int, OperatorPlan]]:
     return [(step.output_tensor, step) for step in plan.steps]
 
 
-def _target(plan: Plan, step: OperatorPlan, operand: int) -> str:
+def error_target(plan: Plan, step: OperatorPlan, operand: int) -> str:
     """The buffer an operator writes the error of one of its inputs to."""
     tensor = step.input_tensors[operand]
     return buffer(share_name(plan.graph, step.step, tensor) or error_name(plan.graph, tensor))

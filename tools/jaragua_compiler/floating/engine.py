@@ -69,6 +69,12 @@ class FloatEngine:
             for layer in self._weighted_layers()
         ]
 
+    @property
+    def step(self) -> Weights:
+        """The gradients, 0 for layers that do not train: what a step moves against."""
+        learns = [layer.trains for layer in self._weighted_layers()]
+        return [(matrix * moves, bias * moves) for (matrix, bias), moves in zip(self.gradients, learns, strict=True)]
+
     def forward(self, samples: npt.ArrayLike) -> Floats:
         """Outputs [n, outputs] (logits of a classifier) of samples [n, inputs] or [n, height, width, channels]."""
         return self.trace(samples).tensors[-1]

@@ -16,4 +16,5 @@ BITS: Final[dict[str, int]] = {
     "add": 1 << 8,
     "activation": 1 << 9,
     "accumulation": 1 << 16,
+    "prototypes": 1 << 18,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import get_args
 
@@ -58,6 +58,8 @@ BLOB_FORMAT_CHANNELS = 2  # A8.6: some layer has int8 weights, with an exponent 
 HEADER_FIXED_BYTES = 16  # magic, format, layers, reserved, architecture id
 WEIGHT_FORMAT = "w16"
 SUM_BYTES = 4
+MOST_PROTOTYPES = 255  # A12
+PROTOTYPE_CLASS_BYTES = 24  # A12: factor, count, distance, logit and error of one class
 ACTIVE_ROW_BYTES = 12  # jrg_nn_active_row_w8
 
 _OPERATOR_NAMES: dict[type[Operator], str] = {
@@ -86,10 +88,12 @@ class Plan:
     accumulate: bool = False
     """The image has sums for steps of several samples (A11)."""
     frozen: tuple[FrozenRows | None, ...] = ()
+    prototypes: int = 0
+    """The classes the image has room to recognise by prototypes (A12); 0: the image cannot."""
 
     def __hash__(self) -> int:
         """Of a few numbers: caches ask for it in every round of a run, and seldom hold two plans that share them."""
-        return hash((len(self.steps), self.blob_bytes, self.accumulate))
+        return hash((len(self.steps), self.blob_bytes, self.accumulate, self.prototypes))
 
     def frozen_rows(self, layer: WeightedPlan) -> FrozenRows | None:
         """The constants of a layer, None if all of it learns. Raises CompileError if they are not known yet."""
@@ -134,6 +138,18 @@ class Plan:
         fits = isinstance(last, DensePlan) and not last.per_channel and last.output_tensor == self.graph.output
         return last if isinstance(last, DensePlan) and fits and self.network.classifier else None
 
+    @property
+    def prototype_head(self) -> DensePlan:
+        """The layer whose place prototypes take. Raises CompileError if the network has none (A12)."""
+        return _prototype_head(self)
+
+    @property
+    def prototype_bytes(self) -> int:
+        """RAM of the prototypes and of what is computed with them (A12.1), on a 32-bit machine."""
+        if not self.prototypes:
+            return 0
+        return self.prototypes * (SUM_BYTES * self.prototype_head.inputs + PROTOTYPE_CLASS_BYTES)
+
     @cached_property
     def per_channel(self) -> bool:
         """True if a layer has int8 weights (A8)."""
@@ -160,6 +176,7 @@ class Plan:
         names = {_operator_name(operator) for operator in self.graph.operators} | {self.network.loss}
         names |= {"relu"} if any(tensor.rectified for tensor in self.graph.tensors) else set()
         names |= {"accumulation"} if self.accumulate else set()
+        names |= {"prototypes"} if self.prototypes else set()
         return sum(BITS[name] for name in names)
 
     @property
@@ -218,6 +235,7 @@ def plan(network: Network, accumulate: bool = False) -> Plan:
     """Lay a network out for the device (A2.4, A2.5, A5.5, A6, A7.3). Raises CompileError if 32 bits cannot hold it.
 
     accumulate: with sums, so that one step can take several samples (A11). Weights fit images with and without them.
+    `with_prototypes` adds room for prototypes to a plan.
     """
     graph = build_graph(network)
     weighted = [operator for operator in graph.operators if isinstance(operator, _WEIGHTED)]
@@ -226,6 +244,29 @@ def plan(network: Network, accumulate: bool = False) -> Plan:
     steps = tuple(planner.operator(step, operator) for step, operator in enumerate(graph.operators))
     layers = tuple(step for step in steps if isinstance(step, WeightedPlan))
     return Plan(network, graph, scales, steps, layers, plan_memory(graph, steps), accumulate)
+
+
+def with_prototypes(found: Plan, classes: int | None = None) -> Plan:
+    """The plan with room for prototypes of `classes` classes (A12); None: as many as the network has outputs.
+
+    Weights fit images with and without them. Raises CompileError for a network or a number that is not possible.
+    """
+    count = found.network.outputs if classes is None else classes
+    if not 1 <= count <= MOST_PROTOTYPES:
+        raise CompileError(f"prototypes of {count} classes are not possible.", f"Give 1 to {MOST_PROTOTYPES} classes.")
+    _prototype_head(found)
+    return replace(found, prototypes=count)
+
+
+def _prototype_head(found: Plan) -> DensePlan:
+    last = found.steps[-1]
+    if isinstance(last, DensePlan) and found.network.classifier and last.output_tensor == found.graph.output:
+        return last
+    raise CompileError(
+        f"network {found.network.name!r} has no features to make prototypes of: its last layer is not the dense layer"
+        " of a classifier.",
+        "End it in a dense layer, with the loss softmax_cross_entropy.",
+    )
 
 
 class _Planner:

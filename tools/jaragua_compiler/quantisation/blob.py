@@ -147,8 +147,9 @@ def quantise_error_clip(plan: Plan, exponents: Exponents, limit: float) -> int:
 
 def _labels(plan: Plan, labels: npt.NDArray[np.generic]) -> Int16Array:
     integers = labels.astype(np.int64).reshape(-1, 1)
-    if integers.size and not (integers.min() >= 0 and integers.max() < plan.network.outputs):
-        raise CompileError(f"a label is not a class of the network: they go from 0 to {plan.network.outputs - 1}.")
+    classes = max(plan.network.outputs, plan.prototypes)
+    if integers.size and not (integers.min() >= 0 and integers.max() < classes):
+        raise CompileError(f"a label is not a class of the network: they go from 0 to {classes - 1}.")
     return integers.astype(np.int16)
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.engine_protocol import StepLimits, StepResult
+from jaragua_compiler.engine_protocol import Match, StepLimits, StepResult
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.planning.operators import (
     ActivationPlan,
@@ -38,6 +38,7 @@ from jaragua_compiler.reference.conv import ReferenceConvolution
 from jaragua_compiler.reference.conv_w8 import ReferenceConvW8
 from jaragua_compiler.reference.dense import ReferenceDense
 from jaragua_compiler.reference.dense_w8 import ReferenceDenseW8
+from jaragua_compiler.reference.prototypes import Prototypes
 from jaragua_compiler.reference.unweighted import ReferenceActivation, ReferenceAdd, ReferencePool
 
 
@@ -65,6 +66,8 @@ class ReferenceEngine:
         self._batch = 1
         self._summed = 0
         self._limits = StepLimits()
+        self._prototypes = _prototypes(plan)
+        self._temperature: LearningRate | None = None
 
     def load(self, blob: bytes) -> None:
         """Compute on a copy of these weights from now on. Raises CompileError if the blob is bad (A6.1)."""
@@ -134,13 +137,95 @@ class ReferenceEngine:
         tensors = self._tensors(x)
         result = self._loss(tensors[self.plan.graph.output], target)
         exponent = PROBABILITY_EXPONENT if self.plan.network.classifier else self._exponents.output
-        values = np.zeros_like(result.error)
-        if result.loss >= self._limits.loss_threshold:
-            values = clipped(result.error, self._limits.clip)
-        self._dither.sum_steps(self._batch > 1)
-        self._learn(tensors, Block(values, exponent), effective_rate(LearningRate(*rate), self._factor))
-        self._count_sample()
+        errors = {self.plan.graph.output: Block(self._limited(result), exponent)}
+        self._step(tensors, errors, effective_rate(LearningRate(*rate), self._factor))
         return StepResult(result.correct, result.loss)
+
+    def enrol(self, x: npt.ArrayLike, label: int) -> None:
+        """A12.1."""
+        self._require_prototypes().enrol(label, self.features(x))
+
+    def forget(self, label: int) -> None:
+        """A12.1."""
+        self._require_prototypes().forget(label)
+
+    def forget_all(self) -> None:
+        """A12.1, of all classes."""
+        for label in range(self.plan.prototypes):
+            self.forget(label)
+
+    def enrolled(self, label: int) -> int:
+        """The number of samples of a class."""
+        prototypes = self._require_prototypes()
+        return int(prototypes.counts[prototypes.checked(label)])
+
+    def prototype(self, label: int) -> Int16Array:
+        """A12.2."""
+        return self._require_prototypes().prototype(label)
+
+    def recognise(self, x: npt.ArrayLike) -> Match:
+        """A12.3."""
+        return self._require_prototypes().match(self.features(x))
+
+    def set_temperature(self, temperature: LearningRate) -> None:
+        """A12.4."""
+        self._require_prototypes()
+        LearningRate(*temperature).check()
+        self._temperature = LearningRate(*temperature)
+
+    def evaluate_prototypes(self, x: npt.ArrayLike, target: npt.ArrayLike) -> StepResult:
+        """A12.4; the weights stay."""
+        result = self._prototype_loss(self.features(x), target)
+        return StepResult(result.correct, result.loss)
+
+    def train_prototypes(self, x: npt.ArrayLike, target: npt.ArrayLike, rate: LearningRate) -> StepResult:
+        """A12.6."""
+        LearningRate(*rate).check()
+        tensors, last = self._tensors(x), self.plan.steps[-1]
+        features = tensors[last.input_tensors[0]]
+        result = self._prototype_loss(features, target)
+        error = self._require_prototypes().input_error(
+            self._limited(result), self._require_temperature(), self._features_exponent()
+        )
+        if last.rectified[0]:
+            error = Block(np.where(features != 0, error.values, 0), error.exponent)
+        errors = {last.input_tensors[0]: error} if last.passes_error[0] and magnitude(error.values) else {}
+        self._step(tensors, errors, LearningRate(*rate))
+        return StepResult(result.correct, result.loss)
+
+    def _prototype_loss(self, features: IntArray, target: npt.ArrayLike) -> LossError:
+        """A12.4. A label without a prototype teaches nothing (A12.6)."""
+        prototypes, label = self._require_prototypes(), int(checked_vector(target, 1, "target numbers")[0])
+        logits = prototypes.logits(features, self._require_temperature(), self._features_exponent())
+        known = 0 <= label < len(prototypes.counts) and prototypes.counts[label] > 0
+        found = softmax_error(logits, label if known else -1)
+        return found._replace(correct=known and prototypes.match(features).label == label)
+
+    def _features_exponent(self) -> int:
+        """fx of the last layer."""
+        return layer_scale(self.plan, self._exponents, self.plan.prototype_head).inputs
+
+    def _require_prototypes(self) -> Prototypes:
+        if self._prototypes is None:
+            raise CompileError("this engine has no prototypes (A12).", "Compile the network with_prototypes(plan).")
+        return self._prototypes
+
+    def _require_temperature(self) -> LearningRate:
+        if self._temperature is None:
+            raise CompileError("the prototypes have no temperature (A12.4).", "Call set_temperature first.")
+        return self._temperature
+
+    def _limited(self, result: LossError) -> IntArray:
+        """The output error a sample teaches (A11.7, A11.8)."""
+        if result.loss < self._limits.loss_threshold:
+            return np.zeros_like(result.error)
+        return clipped(result.error, self._limits.clip)
+
+    def _step(self, tensors: list[IntArray], errors: dict[int, Block], rate: LearningRate) -> None:
+        """One step, or a sample of one. errors: of the tensors the way back begins at; rate: with the loss factor."""
+        self._dither.sum_steps(self._batch > 1)
+        self._learn(tensors, errors, rate)
+        self._count_sample()
 
     def _count_sample(self) -> None:
         if self._batch == 1:
@@ -150,9 +235,8 @@ class ReferenceEngine:
         if self._summed == self._batch:
             self.apply()
 
-    def _learn(self, tensors: list[IntArray], error: Block, rate: LearningRate) -> None:
+    def _learn(self, tensors: list[IntArray], errors: dict[int, Block], rate: LearningRate) -> None:
         """A5.8; an error that is all zero goes no further (A5.1), and several readers' errors are summed (A9.7)."""
-        errors = {self.plan.graph.output: error}
         for layer in self.layers:
             layer.scaled_error = None
         for step, operator in zip(reversed(self.plan.steps), reversed(self._operators), strict=True):
@@ -181,6 +265,13 @@ class ReferenceEngine:
         return (
             softmax_error(outputs, int(values[0])) if self.plan.network.classifier else squared_error(outputs, values)
         )
+
+
+def _prototypes(plan: Plan) -> Prototypes | None:
+    if not plan.prototypes:
+        return None
+    head = plan.prototype_head
+    return Prototypes(plan.prototypes, head.inputs, head.input_width)
 
 
 def _operator(

@@ -13,5 +13,6 @@
 #define JRG_MODEL_OPERATOR_ADD (1u << 8)                   /* A sum of two tensors (A9.6). */
 #define JRG_MODEL_OPERATOR_ACTIVATION (1u << 9)            /* An activation behind a layer (A9.1 to A9.4). */
 #define JRG_MODEL_OPERATOR_ACCUMULATION (1u << 16)         /* Sums for steps of several samples (A11.1). */
+#define JRG_MODEL_OPERATOR_PROTOTYPES (1u << 18)           /* Classes recognised by prototypes (A12). */
 
 #endif

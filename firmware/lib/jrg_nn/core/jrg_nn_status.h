@@ -16,6 +16,9 @@ typedef enum {
     JRG_NN_BAD_BATCH,        /* a number of samples outside A11.1, or an image without sums */
     JRG_NN_NOT_BOUND,        /* there are no weights to compute on: jrg_model_bind comes first */
     JRG_NN_NO_RATE,          /* there is no learning rate: jrg_model_set_rate comes before training */
+    JRG_NN_BAD_CLASS,        /* a class the image has no room for (A12.1) */
+    JRG_NN_FULL_CLASS,       /* the class has 65535 samples (A12.1) */
+    JRG_NN_NO_PROTOTYPE,     /* no sample was enrolled, or none of that class (A12.2) */
 } jrg_nn_status;
 
 #endif

@@ -30,4 +30,12 @@ typedef struct {
     uint32_t loss;
 } jrg_nn_result;
 
+/* Which class a sample was recognised as, and how far it is from its prototype and the next one (A12.3): squared, in units
+ * of 2^-2f. runner_up: UINT64_MAX if only one class has samples. */
+typedef struct {
+    uint16_t label;
+    uint64_t distance;
+    uint64_t runner_up;
+} jrg_nn_match;
+
 #endif

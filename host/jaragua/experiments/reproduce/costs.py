@@ -11,7 +11,7 @@ from typing import Final
 
 from jaragua.experiments.reproduce.plan import Experiment
 from jaragua.experiments.reproduce.records import Costs
-from jaragua.simulation.rounds.simulation import create_strategy
+from jaragua.simulation.strategy import create_strategy
 from jaragua.strategies import WHOLE_SET, ClientWork
 from jaragua.strategies.registry import find
 from jaragua_bench.emulated import board, toolchain

@@ -15,7 +15,7 @@ from jaragua.settings import EvaluationSettings
 from jaragua.simulation import Simulation, device_names
 from jaragua.simulation.evaluation import pretraining
 from jaragua.simulation.models import model_for, model_named
-from jaragua.simulation.rounds.simulation import with_options
+from jaragua.simulation.strategy import with_options
 from jaragua.strategies.registry import find
 from jaragua_compiler import plan as compiled
 from jaragua_compiler.planning.operators import ConvolutionPlan, WeightedPlan

@@ -76,8 +76,8 @@ def lanes_fit(plan: Plan) -> bool:
 
 def lanes_can(work: ClientWork, counts: NDArray[np.int64]) -> bool:
     """Whether these devices can: a step a sample, no setting of a step but those of float32, as many samples each."""
-    plain = not only_in_integers(work) and work.batch == 1 and work.proximal_decay(int(counts[0])) == NO_DECAY
-    return plain and len(counts) >= WORTH_LANES and bool((counts == counts[0]).all())
+    plain = work.batch == 1 and work.proximal_decay(int(counts[0])) == NO_DECAY and not work.prototypes
+    return plain and not only_in_integers(work) and len(counts) >= WORTH_LANES and bool((counts == counts[0]).all())
 
 
 class Task(NamedTuple):

@@ -35,7 +35,7 @@ Answers = NDArray[np.int32]
 
 
 class _Samples(ctypes.Structure):
-    _fields_ = members("int32_t clients; void *counts, *inputs, *targets")
+    _fields_ = members("int32_t clients; void *counts, *enrolled, *inputs, *targets")
 
 
 class _Arrays:
@@ -45,9 +45,10 @@ class _Arrays:
         """Raises: ModelError for a label that is no class: C would write where it says."""
         require_classes(batch, network)
         self._counts = batch.counts.astype(np.int32)
+        self._enrolled = np.zeros(len(batch), np.int32) if batch.enrolled is None else batch.enrolled.astype(np.int32)
         self._inputs = np.ascontiguousarray(batch.x, np.float32)
         self._targets = np.ascontiguousarray(batch.y, np.float32)
-        pointers = (array.ctypes.data for array in (self._counts, self._inputs, self._targets))
+        pointers = (array.ctypes.data for array in (self._counts, self._enrolled, self._inputs, self._targets))
         self.structure = _Samples(len(batch), *pointers)
 
 
@@ -99,7 +100,7 @@ class FloatFleet(Closing):
         learned = trained.astype(np.float64)
         learned -= np.frombuffer(start, "<f4").astype(np.float64)
         losses = np.concatenate([figures for _, figures in results])[:, 1]
-        samples = int(batch.counts.sum()) * work.passes
+        samples = batch.trained * work.passes
         return Trained(learned, float(losses.sum()) / samples)
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Evaluation:
@@ -143,11 +144,12 @@ class FloatFleet(Closing):
 
 
 class _Work(ctypes.Structure):
-    _fields_ = members("int32_t passes, batch; float rate, proximal_decay; double loss_threshold")
+    _fields_ = members("int32_t passes, batch; float rate, proximal_decay; double loss_threshold; float temperature")
 
 
 def _work(work: ClientWork, samples: int) -> _Work:
-    return _Work(work.passes, work.batch, work.learning_rate, work.kept_after_a_pass(samples), work.loss_threshold)
+    kept = work.kept_after_a_pass(samples)
+    return _Work(work.passes, work.batch, work.learning_rate, kept, work.loss_threshold, work.temperature)
 
 
 def _declare(copy: ctypes.CDLL) -> None:

@@ -29,7 +29,7 @@ from jaragua_compiler.codegen.emitter import emitted_files
 from jaragua_compiler.engine_protocol import StepLimits
 from jaragua_compiler.engines.c_structure import members
 from jaragua_compiler.engines.native import kernel_folder
-from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.planning.plan import Plan, with_prototypes
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
 from jaragua_compiler.quantisation.rate import LearningRate
@@ -55,13 +55,14 @@ class _Limits(ctypes.Structure):
 class _Work(ctypes.Structure):
     _fields_ = members(
         "void *regions, *units; uint32_t regions_count, passes, batch; int32_t proximal_decay; "
-        "uint16_t rate_mantissa; uint8_t rate_exponent; _Limits limits",
+        "uint16_t rate_mantissa; uint8_t rate_exponent; "
+        "uint8_t prototypes, temperature_exponent; uint16_t temperature_mantissa; _Limits limits",
         _Limits=_Limits,
     )
 
 
 class _Samples(ctypes.Structure):
-    _fields_ = members("uint32_t clients; void *counts, *seeds, *inputs, *targets")
+    _fields_ = members("uint32_t clients; void *counts, *seeds, *enrolled, *inputs, *targets")
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,11 @@ class _Quantised:
     targets: NDArray[np.int16]
     counts: NDArray[np.uint32]
     seeds: NDArray[np.uint32]
+    enrolled: NDArray[np.uint32]
 
     def structure(self) -> _Samples:
         """Points into this object's arrays."""
-        arrays = (self.counts, self.seeds, self.inputs, self.targets)
+        arrays = (self.counts, self.seeds, self.enrolled, self.inputs, self.targets)
         return _Samples(len(self.counts), *(array.ctypes.data for array in arrays))
 
 
@@ -91,18 +93,31 @@ class _Scale:
 class IntegerFleet(Closing):
     """Devices of one network. Same start, work and samples give the same bits as a board (tests/simulation)."""
 
-    def __init__(self, model: Model, codec: ModelCodec, workers: int, cache: Path, samples: int | None = None) -> None:
-        """samples: of a task as asked for, for FedProx's proximal decay. Raises: ToolchainError without the C."""
+    def __init__(
+        self,
+        model: Model,
+        codec: ModelCodec,
+        workers: int,
+        cache: Path,
+        samples: int | None = None,
+        classes: int | None = None,
+    ) -> None:
+        """samples: of a task as asked for, for FedProx's proximal decay. classes: there is room for, with prototypes.
+
+        Raises: ToolchainError without the C.
+        """
         super().__init__()
         self._model = model
         self._codec = codec
         self._samples = samples
+        self._classes = classes
         self._plan = codec.plan
         self._regions = regions(self._plan)
         self._parameters = len(codec.initial(0))
         self._count, self._cache = workers, cache
-        self._workers = {False: self._new_workers(accumulate=False)}
-        """By whether their image has sums (A11.1): it has them only where a step takes several samples."""
+        self._workers: dict[tuple[bool, bool], Workers] = {}
+        """By whether their image has sums (A11.1), and prototypes (A12): it has them only where the work needs them."""
+        self._workers_for(ClientWork(learning_rate=0.5))
         self._lanes = BatchedDense(self._plan, cache) if lanes_fit(self._plan) else None
         self._pack = BatchedPacking(codec, cache).pack if lanes_fit(self._plan) else codec.pack
         self._last = _Scale(b"", Exponents((), (), 0), np.zeros(0))
@@ -118,7 +133,7 @@ class IntegerFleet(Closing):
     def train(self, start: bytes, work: ClientWork, batch: Batch) -> Trained:
         """Every device of the batch does the work, from the same blob."""
         work, batch = in_one_pass(work, batch)
-        samples = int(batch.counts.sum()) * work.passes
+        samples = batch.trained * work.passes
         learned: Vector | BatchedUpdates
         if self._lanes and lanes_can(work, batch.counts):
             learned, figures = self._in_step(self._lanes, start, work, batch)
@@ -132,7 +147,8 @@ class IntegerFleet(Closing):
         wanted = self._work(start, work, support)
 
         def one(copy: ctypes.CDLL, share: tuple[Batch, Batch]) -> tuple[Figures, Figures, Answers]:
-            return self._adapt_part(copy, start, wanted, *share)
+            learnt, asked = (self._quantised(start, work, part) for part in share)
+            return self._adapt_part(copy, start, wanted, learnt, asked)
 
         count = self._threads_for(support, wanted.passes)
         results = self._workers_for(work).run(one, list(zip(support.shares(count), query.shares(count), strict=True)))
@@ -147,21 +163,18 @@ class IntegerFleet(Closing):
     # ---- C ----
 
     def _workers_for(self, work: ClientWork) -> Workers:
-        accumulate = work.batch != 1
-        if accumulate not in self._workers:
-            self._workers[accumulate] = self._new_workers(accumulate)
-        return self._workers[accumulate]
-
-    def _new_workers(self, accumulate: bool) -> Workers:
-        library_path = _build(replace(self._plan, accumulate=accumulate), self._cache)
-        return self._open.enter_context(Workers(library_path, self._count, _declare))
+        kind = work.batch != 1, work.prototypes
+        if kind not in self._workers:
+            library_path = _build(plan_for(self._plan, work, self._classes), self._cache)
+            self._workers[kind] = self._open.enter_context(Workers(library_path, self._count, _declare))
+        return self._workers[kind]
 
     def _one_by_one(self, start: bytes, work: ClientWork, batch: Batch) -> tuple[Vector, Figures]:
         """What each device learned, and its figures."""
         wanted = self._work(start, work, batch)
 
         def train(copy: ctypes.CDLL, share: Batch) -> tuple[Vector, Figures]:
-            samples = self._quantised(start, share)
+            samples = self._quantised(start, work, share)
             learned = np.empty((len(share), self._parameters))
             figures = np.zeros(len(share), FIGURES)
             structures = ctypes.byref(wanted), start, ctypes.byref(samples.structure())
@@ -183,11 +196,10 @@ class IntegerFleet(Closing):
         return lanes.train(start, scale.exponents, scale.units, task, arrays, threads)
 
     def _adapt_part(
-        self, copy: ctypes.CDLL, start: bytes, work: _Work, support: Batch, query: Batch
+        self, copy: ctypes.CDLL, start: bytes, work: _Work, learnt: _Quantised, asked: _Quantised
     ) -> tuple[Figures, Figures, Answers]:
-        learnt, asked = self._quantised(start, support), self._quantised(start, query)
-        before, after = np.zeros(len(support), FIGURES), np.zeros(len(support), FIGURES)
-        answers = np.zeros(len(query.x), np.int32)
+        before, after = (np.zeros(len(learnt.counts), FIGURES) for _ in range(2))
+        answers = np.zeros(len(asked.inputs), np.int32)
         structures = learnt.structure(), asked.structure()
         results = (before.ctypes.data, after.ctypes.data, answers.ctypes.data)
         _require_good(copy.jrg_integer_adapt(ctypes.byref(work), start, *map(ctypes.byref, structures), *results))
@@ -195,6 +207,7 @@ class IntegerFleet(Closing):
 
     def _work(self, start: bytes, work: ClientWork, batch: Batch) -> _Work:
         rate = _rate(work.learning_rate)
+        temperature = _rate(work.temperature) if work.prototypes else LearningRate(0, 0)
         return _Work(
             ctypes.cast(self._regions, ctypes.c_void_p),
             self._scale(start).units.ctypes.data,
@@ -204,16 +217,20 @@ class IntegerFleet(Closing):
             work.proximal_decay(asked_of(batch, self._samples)),
             rate.mantissa,
             rate.exponent,
+            work.prototypes,
+            temperature.exponent,
+            temperature.mantissa,
             _Limits(*step_limits(self._plan, self._scale(start).exponents, work)),
         )
 
-    def _quantised(self, start: bytes, batch: Batch) -> _Quantised:
-        found = self._scale(start).exponents
+    def _quantised(self, start: bytes, work: ClientWork, batch: Batch) -> _Quantised:
+        found, plan = self._scale(start).exponents, plan_for(self._plan, work, self._classes)
         return _Quantised(
             inputs=np.ascontiguousarray(quantise_inputs(self._plan, found, batch.x)),
-            targets=np.ascontiguousarray(quantise_targets(self._plan, found, batch.y)),
+            targets=np.ascontiguousarray(quantise_targets(plan, found, batch.y)),
             counts=batch.counts.astype(np.uint32),
             seeds=_seeds(batch),
+            enrolled=np.zeros(len(batch), np.uint32) if batch.enrolled is None else batch.enrolled.astype(np.uint32),
         )
 
     def _quantised_in_c(self, lanes: BatchedDense, found: Exponents, batch: Batch) -> tuple[Integers, Integers]:
@@ -248,6 +265,15 @@ def _seeds(batch: Batch) -> NDArray[np.uint32]:
 @functools.lru_cache
 def _rate(value: float) -> LearningRate:
     return LearningRate.from_float(value)
+
+
+def plan_for(plan: Plan, work: ClientWork, classes: int | None) -> Plan:
+    """The plan of an image that can do this work: with sums and prototypes where it needs them.
+
+    classes: that it has room for, with prototypes; None: as many as the network has outputs.
+    """
+    summed = replace(plan, accumulate=work.batch != 1)
+    return with_prototypes(summed, classes) if work.prototypes else summed
 
 
 def _build(plan: Plan, cache: Path) -> Path:

@@ -7,9 +7,11 @@ slower than the C and more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,14 +20,17 @@ from jaragua.node.step_limits import step_limits
 from jaragua.node.training.proximal_decay import NO_DECAY, decayed
 from jaragua.simulation.clients.engine import Closing, Evaluation, Trained, VirtualFleet
 from jaragua.simulation.clients.float_clients import FloatFleet
+from jaragua.simulation.clients.integer_clients import plan_for
 from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes
 from jaragua.simulation.evaluation.figures import FIGURES, loss_unit, scores
 from jaragua.strategies import WHOLE_SET, ClientWork, Vector
 from jaragua.strategies.vectors import flat, layers_of
-from jaragua_compiler import LearningRate, ReferenceEngine
+from jaragua_compiler import Dense, LearningRate, ReferenceEngine
+from jaragua_compiler.engine_protocol import StepResult
 from jaragua_compiler.engines.host_build import has_compiler
 from jaragua_compiler.floating.engine import FloatEngine
 from jaragua_compiler.graph.initial_weights import Weights
+from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import (
     Int16Array,
     exponents,
@@ -33,6 +38,9 @@ from jaragua_compiler.quantisation.blob import (
     quantise_targets,
 )
 from jaragua_models import Model
+
+Sample: TypeAlias = tuple[Int16Array, Int16Array]
+"""Inputs and targets of one sample in the engine's integers."""
 
 
 def _devices(batch: Batch) -> Iterator[Batch]:
@@ -48,12 +56,13 @@ def _step_size(work: ClientWork, samples: int) -> int:
 class ReferenceFleet(Closing):
     """Devices of one network in the boards' integers: the same bits as IntegerFleet."""
 
-    def __init__(self, model: Model, codec: ModelCodec, samples: int | None = None) -> None:
-        """samples: asked for of a task; FedProx's proximal decay depends on it."""
+    def __init__(self, model: Model, codec: ModelCodec, samples: int | None = None, classes: int | None = None) -> None:
+        """samples: asked for of a task; FedProx's proximal decay depends on it. classes: there is room for (A12)."""
         super().__init__()
         self._model, self._codec, self._samples = model, codec, samples
-        self._engines = {many: ReferenceEngine(replace(codec.plan, accumulate=many)) for many in (False, True)}
-        """By whether a step takes several samples (A11.1)."""
+        self._classes = classes
+        self._engines: dict[tuple[bool, bool], ReferenceEngine] = {}
+        """By whether a step takes several samples (A11.1), and whether there are prototypes (A12)."""
 
     def start(self, vector: Vector) -> bytes:
         """The blob, with exponents estimated anew (A2.6)."""
@@ -71,7 +80,7 @@ class ReferenceFleet(Closing):
         proximal_decay = work.proximal_decay(asked_of(batch, self._samples))
         for row, one in enumerate(_devices(batch)):
             learned[row] = self.numbers(self._learn(start, work, proximal_decay, one, figures[row]).blob()) - begun
-        samples = int(batch.counts.sum()) * work.passes
+        samples = batch.trained * work.passes
         return Trained(learned, float(figures["loss"].sum()) * loss_unit(self._codec.plan, start) / samples)
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Evaluation:
@@ -81,12 +90,13 @@ class ReferenceFleet(Closing):
         answers: list[int] = []
         proximal_decay = work.proximal_decay(asked_of(support, self._samples))
         for row, (learnt, asked) in enumerate(zip(_devices(support), _devices(query), strict=True)):
-            engine = self._engines[False]
+            engine = self._engine(work, 1)
             engine.load(start)
-            self._evaluate(engine, start, asked, before[row])
+            samples = list(self._quantised(engine.plan, start, asked))
+            _count(engine.evaluate, samples, before[row])
             adapted = self._learn(start, work, proximal_decay, learnt, unused[row])
-            self._evaluate(adapted, start, asked, after[row])
-            answers += [int(adapted.forward(x).argmax()) for x, _ in self._quantised(start, asked)]
+            _count(adapted.evaluate_prototypes if work.prototypes else adapted.evaluate, samples, after[row])
+            answers += [_answer(adapted, work, x) for x, _ in samples]
         unit = loss_unit(self._codec.plan, start)
         one, other = (scores(self._model, unit, figures, query.counts) for figures in (before, after))
         return Evaluation(one, other, np.array(answers, np.int64))
@@ -95,38 +105,63 @@ class ReferenceFleet(Closing):
         self, start: bytes, work: ClientWork, proximal_decay: int, one: Batch, figures: np.void
     ) -> ReferenceEngine:
         """The engine after one device's work: what integer_clients.c does (jrg_integer_learn)."""
-        step, seed = _step_size(work, len(one.x)), int(one.seeds[0])
-        engine = self._engines[step > 1]
+        enrolled = 0 if one.enrolled is None else int(one.enrolled[0])
+        step, seed = _step_size(work, max(one.trained, 1)), int(one.seeds[0])
+        engine = self._engine(work, step)
+        samples = list(self._quantised(engine.plan, start, one))
         engine.load(start)
         engine.set_accumulation(step)
         found = exponents(self._codec.plan, start)
         engine.set_limits(step_limits(self._codec.plan, found, work))
         engine.set_seed(seed & 0xFFFFFFFF)
-        for number in range(work.passes):
-            self._pass(engine, start, work, one, figures)
+        for number in range(work.passes if one.trained else 0):
+            _enrol(engine, work, samples[: enrolled or None])
+            self._pass(engine, work, samples[enrolled:], figures)
             if proximal_decay != NO_DECAY:
                 engine.load(decayed(self._codec.plan, start, engine.blob(), proximal_decay))
-            if proximal_decay != NO_DECAY or len(one.x) % step:
+            if proximal_decay != NO_DECAY or one.trained % step:
                 engine.set_seed((seed + number + 1) & 0xFFFFFFFF)  # on a board the next pass is a job of its own
+        _enrol(engine, work, samples[: enrolled or None])
         return engine
 
-    def _pass(self, engine: ReferenceEngine, start: bytes, work: ClientWork, one: Batch, figures: np.void) -> None:
+    def _engine(self, work: ClientWork, step: int) -> ReferenceEngine:
+        kind = step > 1, work.prototypes
+        if kind not in self._engines:
+            found = plan_for(self._codec.plan, work, self._classes)
+            self._engines[kind] = ReferenceEngine(replace(found, accumulate=step > 1))
+        return self._engines[kind]
+
+    @staticmethod
+    def _pass(engine: ReferenceEngine, work: ClientWork, samples: list[Sample], figures: np.void) -> None:
         rate = LearningRate.from_float(work.learning_rate)
-        for x, target in self._quantised(start, one):
-            result = engine.train_step(x, target, rate)
-            figures["correct"] += result.correct
-            figures["loss"] += result.loss
+        step = engine.train_prototypes if work.prototypes else engine.train_step
+        _count(lambda x, target: step(x, target, rate), samples, figures)
         engine.apply()
 
-    def _evaluate(self, engine: ReferenceEngine, start: bytes, one: Batch, figures: np.void) -> None:
-        for x, target in self._quantised(start, one):
-            result = engine.evaluate(x, target)
-            figures["correct"] += result.correct
-            figures["loss"] += result.loss
-
-    def _quantised(self, start: bytes, one: Batch) -> Iterator[tuple[Int16Array, Int16Array]]:
-        plan, found = self._codec.plan, exponents(self._codec.plan, start)
+    def _quantised(self, plan: Plan, start: bytes, one: Batch) -> Iterator[Sample]:
+        found = exponents(plan, start)
         return zip(quantise_inputs(plan, found, one.x), quantise_targets(plan, found, one.y), strict=True)
+
+
+def _count(call: Callable[[Int16Array, Int16Array], StepResult], samples: list[Sample], figures: np.void) -> None:
+    """Adds what a call says of each sample."""
+    for x, target in samples:
+        result = call(x, target)
+        figures["correct"] += result.correct
+        figures["loss"] += result.loss
+
+
+def _enrol(engine: ReferenceEngine, work: ClientWork, samples: list[Sample]) -> None:
+    """Prototypes of these samples, if the work has any (A12.1)."""
+    if work.prototypes:
+        engine.set_temperature(LearningRate.from_float(work.temperature))
+        engine.forget_all()
+        for x, target in samples:
+            engine.enrol(x, int(target[0]))
+
+
+def _answer(engine: ReferenceEngine, work: ClientWork, x: Int16Array) -> int:
+    return engine.recognise(x).label if work.prototypes else int(engine.forward(x).argmax())
 
 
 class NumpyFloatFleet(Closing):
@@ -154,8 +189,8 @@ class NumpyFloatFleet(Closing):
         learned = np.empty((len(batch), len(begun)))
         for row, one in enumerate(_devices(batch)):
             weights, lost = self._learn(begun, work, kept, one)
-            learned[row], loss = weights - begun, loss + lost
-        return Trained(learned, loss / (int(batch.counts.sum()) * work.passes))
+            learned[row], loss = self._without_prototypes(weights, begun, work) - begun, loss + lost
+        return Trained(learned, loss / (batch.trained * work.passes))
 
     def adapt(self, start: bytes, work: ClientWork, support: Batch, query: Batch) -> Evaluation:
         """Before and after adaptation, each device on its own query samples."""
@@ -172,14 +207,39 @@ class NumpyFloatFleet(Closing):
     def _learn(self, begun: Vector, work: ClientWork, kept: float, one: Batch) -> tuple[Vector, float]:
         """Weights in float64 after one device's work, and the sum of the losses it saw."""
         engine, loss = self._engine(begun), 0.0
-        step = _step_size(work, len(one.x))
+        enrolled = 0 if one.enrolled is None else int(one.enrolled[0])
+        step = _step_size(work, max(one.trained, 1))
         for _ in range(work.passes):
-            for first in range(0, len(one.x), step):
+            engine = self._enrolled(engine, work, one, enrolled)
+            for first in range(enrolled, len(one.x), step):
                 engine, lost = self._one_step(engine, work, one, range(first, min(first + step, len(one.x))))
                 loss += lost
             if kept < 1.0:
                 engine = self._engine(begun + kept * (flat(engine.weights) - begun))
-        return flat(engine.weights), loss
+        return flat(self._enrolled(engine, work, one, enrolled).weights), loss
+
+    def _enrolled(self, engine: FloatEngine, work: ClientWork, one: Batch, enrolled: int) -> FloatEngine:
+        """The engine with prototypes in its last layer, which does not learn, if the work has any (A12)."""
+        if not work.prototypes:
+            return engine
+        count, last = enrolled or len(one.x), self._network.layers[-1]
+        features = engine.trace(one.x[:count]).tensors[self._network.operands(len(self._network.layers) - 1)[0]]
+        labels = one.y[:count].astype(np.int64)
+        rows = np.zeros((self._network.outputs, features.shape[1]))
+        biases = np.full(self._network.outputs, -1e30)
+        for label in np.unique(labels):
+            rows[label] = features[labels == label].mean(axis=0)
+            biases[label] = -work.temperature * float(rows[label] @ rows[label])
+        assert isinstance(last, Dense)
+        held = replace(self._network, layers=(*self._network.layers[:-1], replace(last, trainable=False)))
+        return FloatEngine(held, [*engine.weights[:-1], (2 * work.temperature * rows, biases)])
+
+    def _without_prototypes(self, weights: Vector, begun: Vector, work: ClientWork) -> Vector:
+        """With the last layer as it was: what a device learned with prototypes is all but it."""
+        if not work.prototypes:
+            return weights
+        head = sum(math.prod(shape) for shape in self._shapes[-1])
+        return np.concatenate([weights[:-head], begun[-head:]])
 
     def _one_step(self, engine: FloatEngine, work: ClientWork, one: Batch, places: range) -> tuple[FloatEngine, float]:
         """The engine after one step on these samples, and the sum of their losses."""
@@ -191,8 +251,9 @@ class NumpyFloatFleet(Closing):
             found = engine.train_step(one.x[sample], one.y[sample], 0.0, work.loss_threshold)
             loss += found.loss
             if not found.loss < work.loss_threshold:
-                total += flat(engine.gradients)
-        return self._engine(flat(engine.weights) - work.learning_rate / len(places) * total), loss
+                total += flat(engine.step)
+        weights = flat(engine.weights) - work.learning_rate / len(places) * total
+        return FloatEngine(engine.network, self._layers(weights)), loss
 
     def _score(self, weights: Vector, one: Batch) -> float:
         """The model's metric on one device's samples."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from jaragua.errors import ModelError
 from jaragua.strategies import ClientWork
+from jaragua.strategies.enrolment import enrolment_order
 from jaragua_compiler import Network
 from jaragua_compiler.engines.replay_order import replay_order
 from jaragua_models import Samples
@@ -27,6 +28,8 @@ class Batch:
     y: NDArray[np.int64] | NDArray[np.float32]
     counts: NDArray[np.int64]
     seeds: NDArray[np.int64]
+    enrolled: NDArray[np.int64] | None = None
+    """int64 [devices]: the first samples of each device, which it enrols and does not train on; None: no prototypes."""
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -34,7 +37,8 @@ class Batch:
     def part(self, first: int, last: int) -> Batch:
         """The samples of devices first to last - 1."""
         begin, end = int(self.counts[:first].sum()), int(self.counts[:last].sum())
-        return Batch(self.x[begin:end], self.y[begin:end], self.counts[first:last], self.seeds[first:last])
+        enrolled = None if self.enrolled is None else self.enrolled[first:last]
+        return Batch(self.x[begin:end], self.y[begin:end], self.counts[first:last], self.seeds[first:last], enrolled)
 
     def shares(self, count: int) -> list[Batch]:
         """`count` shares of about the same number of devices, none of them empty."""
@@ -51,6 +55,22 @@ class Batch:
         place = np.concatenate(places)
         return Batch(self.x[place], self.y[place], self.counts * passes, self.seeds)
 
+    def enrolled_first(self, shots: int) -> Batch:
+        """Each device's samples in the order of `enrolment_order`: those it enrols first."""
+        starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]]).tolist()
+        orders = [
+            enrolment_order(self.y[start : start + count], shots)
+            for start, count in zip(starts, self.counts.tolist(), strict=True)
+        ]
+        place = np.concatenate([start + order for start, (order, _) in zip(starts, orders, strict=True)])
+        enrolled = np.array([count for _, count in orders], dtype=np.int64)
+        return Batch(self.x[place], self.y[place], self.counts, self.seeds, enrolled)
+
+    @property
+    def trained(self) -> int:
+        """Samples that a pass trains on."""
+        return int(self.counts.sum() - (0 if self.enrolled is None else self.enrolled.sum()))
+
     def interleaved(self) -> Batch:
         """One device that holds them all: the first sample of each, then the second of each, and so on."""
         starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
@@ -62,7 +82,12 @@ class Batch:
 
 
 def in_one_pass(work: ClientWork, batch: Batch) -> tuple[ClientWork, Batch]:
-    """The same steps as one pass over samples in replay order, if devices hold only some of them."""
+    """The same steps as one pass over samples in replay order, if devices hold only some of them.
+
+    With prototypes each device's samples come in the order in which it enrols some and trains on the others.
+    """
+    if work.prototypes:
+        return work, batch.enrolled_first(work.enrolled_shots)
     if not work.replay_buffer_size or work.passes == 1:
         return work, batch
     return replace(work, passes=1, replay_buffer_size=0), batch.replayed(work.passes, work.replay_buffer_size)

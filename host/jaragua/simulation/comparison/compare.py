@@ -17,9 +17,10 @@ from jaragua.simulation.clients.engine import Evaluation, VirtualFleet
 from jaragua.simulation.comparison import simple_methods
 from jaragua.simulation.comparison.figures import Comparison, MethodFigures, of_answers, of_scores, tables_of
 from jaragua.simulation.comparison.random_start import best_random_start
-from jaragua.simulation.evaluation.evaluation import adaptation, drawn_tasks
+from jaragua.simulation.evaluation.evaluation import drawn_tasks
 from jaragua.simulation.models import model_named
 from jaragua.simulation.settings import Simulation
+from jaragua.simulation.strategy import adaptation_of
 from jaragua_models import KnowsTrainingSamples, Task
 
 #: Held-out tasks that methods are compared on; of more the first.
@@ -35,7 +36,7 @@ def compared(simulation: Simulation, fleet: VirtualFleet, codec: ModelCodec, eva
     """
     count = min(simulation.evaluation.tasks, MOST_TASKS)
     one = _Comparing(simulation, drawn_tasks(simulation, range(count)))
-    start = best_random_start(simulation, fleet, codec, one.tasks, adaptation(simulation))
+    start = best_random_start(simulation, fleet, codec, one.tasks, adaptation_of(simulation))
     settings = {"learning_rate": start.learning_rate, "passes": start.passes}
     random = one.adapted("random start", start.evaluated, start.tasks, **settings)
     learned = one.adapted(simulation.strategy, evaluated, count)

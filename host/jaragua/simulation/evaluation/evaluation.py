@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,13 +13,12 @@ import jaragua_models
 from jaragua.errors import ConfigurationError, DataError, RunError
 from jaragua.models import is_file
 from jaragua.report.intervals import mean_interval
-from jaragua.settings import training_of
 from jaragua.simulation.clients.engine import Evaluation, VirtualFleet, joined_evaluations
 from jaragua.simulation.clients.samples import Batch, joined
 from jaragua.simulation.models import model_named
 from jaragua.simulation.settings import CurvePoint, Means, Natural, Simulation
-from jaragua.strategies import ClientWork, Vector
-from jaragua.strategies.base import check_work
+from jaragua.simulation.strategy import adaptation_of
+from jaragua.strategies import Vector
 from jaragua_models import NaturalTasks, Samples, Task
 
 #: Tasks that are in memory at once.
@@ -71,7 +70,7 @@ def check(simulation: Simulation) -> None:
         )
         raise ConfigurationError(message, "leave one of the two out")
     try:
-        check_work(adaptation(simulation))
+        adaptation_of(simulation)
     except ConfigurationError as error:
         raise ConfigurationError(f"evaluation.{error.message}", error.hint) from error
     for tried in held_out(simulation if is_file(simulation.task) else simulation.changed({"tasks": 1})):
@@ -80,13 +79,13 @@ def check(simulation: Simulation) -> None:
 
 def evaluate(simulation: Simulation, fleet: VirtualFleet, vector: Vector) -> Evaluation:
     """All held-out tasks from one start, adapted as a new device does."""
-    start, work = fleet.start(vector), adaptation(simulation)
+    start, work = fleet.start(vector), adaptation_of(simulation)
     return _together([fleet.adapt(start, work, tasks.support, tasks.query) for tasks in held_out(simulation)])
 
 
 def evaluate_starts(simulation: Simulation, fleet: VirtualFleet, vectors: Iterator[Vector]) -> Evaluation:
     """Every held-out task from a start of its own."""
-    work, found = adaptation(simulation), []
+    work, found = adaptation_of(simulation), []
     for number, vector in zip(range(simulation.evaluation.tasks), vectors, strict=False):
         tasks = held_out_tasks(simulation, range(number, number + 1))
         found.append(fleet.adapt(fleet.start(vector), work, tasks.support, tasks.query))
@@ -102,7 +101,7 @@ def evaluate_natural(simulation: Simulation, fleet: VirtualFleet, vectors: Itera
     source = model.tasks
     if not isinstance(source, NaturalTasks) or model.network.outputs != 2:
         return None
-    work, shots = adaptation(simulation), simulation.evaluation.shots or simulation.shots
+    work, shots = adaptation_of(simulation), simulation.evaluation.shots or simulation.shots
     figures = []
     for seed, vector in zip(range(min(simulation.evaluation.tasks, NATURAL_TASKS)), vectors, strict=False):
         task = source.natural_task(seed, simulation.ways, shots, simulation.evaluation.queries)
@@ -138,15 +137,6 @@ def means(values: NDArray[np.float64]) -> Means:
         return Means(float(values.mean()), 0.0)
     interval = mean_interval(values.tolist())
     return Means(interval.mean, interval.high - interval.mean)
-
-
-def adaptation(simulation: Simulation) -> ClientWork:
-    """What a new device does with its support set."""
-    asked = simulation.evaluation.learning_rate
-    rate = simulation.learning_rate if asked is None else asked
-    held_out = simulation.evaluation
-    own = {"learning_rate": rate, "passes": held_out.passes, "batch": held_out.batch}
-    return ClientWork(**(asdict(training_of(simulation)) | own))
 
 
 def _together(parts: list[Evaluation]) -> Evaluation:

@@ -19,6 +19,9 @@ enum {
     JRG_FLOAT_ADD,
     JRG_FLOAT_SAME
 };
+/* Prototypes at most (A12), and the logit of a class that has none. */
+enum { JRG_FLOAT_MOST_CLASSES = 512 };
+#define JRG_FLOAT_NEVER (-1e30f)
 enum { JRG_FLOAT_LINEAR, JRG_FLOAT_RELU, JRG_FLOAT_RELU6, JRG_FLOAT_LEAKY_RELU, JRG_FLOAT_TANH, JRG_FLOAT_SIGMOID };
 
 typedef struct {
@@ -58,11 +61,13 @@ typedef struct {
     float rate;
     float proximal_decay;  /* of the way from the start that is kept after a pass; 1: all */
     double loss_threshold; /* no update below it; 0 disables */
+    float temperature;     /* above 0: prototypes take the place of the last layer (A12) */
 } jrg_float_work;
 
 typedef struct {
     int32_t clients;
     const int32_t *counts;
+    const int32_t *enrolled; /* first samples of each, which are enrolled and not trained on (A12) */
     const float *inputs;
     const float *targets; /* a label, or one number an output */
 } jrg_float_samples;
@@ -74,6 +79,7 @@ typedef struct {
 typedef struct {
     const jrg_float_network *network;
     jrg_float_memory memory;
+    bool prototypes; /* are in the last layer, which does not learn */
 } jrg_float_engine;
 
 /* ---- rows ---- */
@@ -744,9 +750,10 @@ static void jrg_float_backward(const jrg_float_engine *engine, float *to, float 
         const jrg_float_layer *layer = &engine->network->layers[i];
         jrg_float_slopes(layer, memory->values + layer->output, memory->errors + layer->output);
         jrg_float_layer_errors(layer, memory);
-        if (layer->learns && layer->kind == JRG_FLOAT_WEIGHTED) {
+        const bool held = engine->prototypes && i == engine->network->layers_count - 1;
+        if (layer->learns && layer->kind == JRG_FLOAT_WEIGHTED && !held) {
             jrg_float_weighted_step(layer, memory, to, factor);
-        } else if (layer->learns) {
+        } else if (layer->learns && !held) {
             jrg_float_depthwise_step(layer, memory, to, factor);
         }
     }
@@ -792,17 +799,82 @@ static void jrg_float_pass(const jrg_float_engine *engine, const jrg_float_work 
     }
 }
 
+static const jrg_float_layer *jrg_float_last(const jrg_float_engine *engine)
+{
+    return &engine->network->layers[engine->network->layers_count - 1];
+}
+
+/* A12.1: sums of the features of each class, in the last layer's part of the gradients. counts: [outputs] of samples. */
+static void jrg_float_sum_features(const jrg_float_engine *engine, const float *x, const float *y, int32_t n,
+                                   int32_t *counts)
+{
+    const jrg_float_layer *last = jrg_float_last(engine);
+    float *sums = engine->memory.gradients + last->weights;
+    memset(sums, 0, (size_t)engine->network->outputs * (size_t)last->in_channels * sizeof(float));
+    memset(counts, 0, (size_t)engine->network->outputs * sizeof *counts);
+    for (int32_t i = 0; i < n; i++) {
+        const int32_t label = (int32_t)y[i];
+        jrg_float_forward(engine, x + i * engine->network->inputs);
+        jrg_float_add(sums + label * last->in_channels, 1.0f, engine->memory.values + last->source, last->in_channels);
+        counts[label]++;
+    }
+}
+
+/* A12: the means of n samples become the last layer: weights 2 T P, biases -T |P|^2; a class without samples never wins. */
+static void jrg_float_enrol(const jrg_float_engine *engine, float temperature, const float *x, const float *y,
+                            int32_t n)
+{
+    const jrg_float_layer *last = jrg_float_last(engine);
+    int32_t counts[JRG_FLOAT_MOST_CLASSES];
+    jrg_float_sum_features(engine, x, y, n, counts);
+    for (int32_t c = 0; c < engine->network->outputs; c++) {
+        float *row = engine->memory.weights + last->weights + c * last->in_channels;
+        const float *sums = engine->memory.gradients + last->weights + c * last->in_channels;
+        for (int32_t i = 0; i < last->in_channels; i++) {
+            row[i] = counts[c] == 0 ? 0.0f : sums[i] / (float)counts[c];
+        }
+        const float size = jrg_float_dot(row, row, last->in_channels);
+        engine->memory.weights[last->biases + c] = counts[c] == 0 ? JRG_FLOAT_NEVER : -temperature * size;
+        for (int32_t i = 0; i < last->in_channels; i++) {
+            row[i] *= 2.0f * temperature;
+        }
+    }
+}
+
+/* Prototypes of the first samples, or of all if none is set apart (A12). */
+static void jrg_float_enrol_support(const jrg_float_engine *engine, const jrg_float_work *work, const float *x,
+                                    const float *y, int32_t n, int32_t enrolled)
+{
+    if (engine->prototypes) {
+        jrg_float_enrol(engine, work->temperature, x, y, enrolled == 0 ? n : enrolled);
+    }
+}
+
 static void jrg_float_learn(const jrg_float_engine *engine, const jrg_float_work *work, const float *x, const float *y,
-                            int32_t n, jrg_float_figures *figures)
+                            int32_t n, int32_t enrolled, jrg_float_figures *figures)
 {
     const size_t bytes = (size_t)engine->network->parameters * sizeof(float);
+    const int32_t targets = engine->network->classifier ? 1 : engine->network->outputs;
     memcpy(engine->memory.weights, engine->memory.start, bytes);
     for (int32_t pass = 0; pass < work->passes; pass++) {
-        jrg_float_pass(engine, work, x, y, n, figures);
+        jrg_float_enrol_support(engine, work, x, y, n, enrolled);
+        jrg_float_pass(engine, work, x + enrolled * engine->network->inputs, y + enrolled * targets, n - enrolled,
+                       figures);
         for (int32_t i = 0; work->proximal_decay < 1.0f && i < engine->network->parameters; i++) {
             const float start = engine->memory.start[i];
             engine->memory.weights[i] = start + work->proximal_decay * (engine->memory.weights[i] - start);
         }
+    }
+    jrg_float_enrol_support(engine, work, x, y, n, enrolled);
+}
+
+/* The last layer as it was at the start: what a device learned with prototypes is all but it. */
+static void jrg_float_restore_last(const jrg_float_engine *engine)
+{
+    if (engine->prototypes) {
+        const size_t first = (size_t)jrg_float_last(engine)->weights;
+        const size_t bytes = ((size_t)engine->network->parameters - first) * sizeof(float);
+        memcpy(engine->memory.weights + first, engine->memory.start + first, bytes);
     }
 }
 
@@ -834,12 +906,13 @@ static void jrg_float_answer(const jrg_float_engine *engine, const float *x, int
 void jrg_float_train(const jrg_float_network *network, const jrg_float_memory *memory, const jrg_float_work *work,
                      const jrg_float_samples *support, float *trained, jrg_float_figures *figures)
 {
-    const jrg_float_engine engine = {network, *memory};
+    const jrg_float_engine engine = {network, *memory, work->temperature > 0.0f};
     const size_t parameters = (size_t)network->parameters;
     const float *x = support->inputs;
     const float *y = support->targets;
     for (int32_t c = 0; c < support->clients; c++) {
-        jrg_float_learn(&engine, work, x, y, support->counts[c], &figures[c]);
+        jrg_float_learn(&engine, work, x, y, support->counts[c], support->enrolled[c], &figures[c]);
+        jrg_float_restore_last(&engine);
         memcpy(trained + (size_t)c * parameters, memory->weights, parameters * sizeof(float));
         x += (size_t)support->counts[c] * (size_t)network->inputs;
         y += (size_t)support->counts[c] * (size_t)(network->classifier ? 1 : network->outputs);
@@ -852,7 +925,7 @@ void jrg_float_adapt(const jrg_float_network *network, const jrg_float_memory *m
                      const jrg_float_samples *support, const jrg_float_samples *query, jrg_float_figures *before,
                      jrg_float_figures *after, int32_t *answers)
 {
-    const jrg_float_engine engine = {network, *memory};
+    const jrg_float_engine engine = {network, *memory, work->temperature > 0.0f};
     const size_t inputs = (size_t)network->inputs;
     const size_t targets = (size_t)(network->classifier ? 1 : network->outputs);
     jrg_float_figures unused = {0};
@@ -863,7 +936,7 @@ void jrg_float_adapt(const jrg_float_network *network, const jrg_float_memory *m
         const float *x = query->inputs + asked * inputs;
         jrg_float_evaluate(&engine, x, query->targets + asked * targets, query->counts[c], &before[c]);
         jrg_float_learn(&engine, work, support->inputs + first * inputs, support->targets + first * targets,
-                        support->counts[c], &unused);
+                        support->counts[c], support->enrolled[c], &unused);
         jrg_float_evaluate(&engine, x, query->targets + asked * targets, query->counts[c], &after[c]);
         jrg_float_answer(&engine, x, query->counts[c], answers + asked);
         first += (size_t)support->counts[c];

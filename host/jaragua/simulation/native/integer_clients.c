@@ -37,14 +37,18 @@ typedef struct {
     int32_t proximal_decay; /* of the way from the start that is kept after a pass, Q15 */
     uint16_t rate_mantissa;
     uint8_t rate_exponent;
+    uint8_t prototypes; /* they take the place of the last layer (A12) */
+    uint8_t temperature_exponent;
+    uint16_t temperature_mantissa;
     jrg_integer_limits limits;
 } jrg_integer_work;
 
 typedef struct {
     uint32_t clients;
-    const uint32_t *counts; /* [clients] samples of each */
-    const uint32_t *seeds;  /* [clients] of the dither (A8.5) */
-    const int16_t *inputs;  /* the samples of all clients, one after the other */
+    const uint32_t *counts;   /* [clients] samples of each */
+    const uint32_t *seeds;    /* [clients] of the dither (A8.5) */
+    const uint32_t *enrolled; /* [clients] first samples of each, which are enrolled and not trained on (A12) */
+    const int16_t *inputs;    /* the samples of all clients, one after the other */
     const int16_t *targets;
 } jrg_integer_samples;
 
@@ -121,13 +125,88 @@ static uint32_t jrg_integer_step_size(const jrg_integer_work *work, uint32_t n)
     return work->batch == 0u || work->batch > n ? n : work->batch;
 }
 
+typedef jrg_nn_status (*jrg_integer_call)(const int16_t *x, const int16_t *target, jrg_nn_result *result);
+
+#ifdef JRG_MODEL_PROTOTYPES
+static jrg_nn_status jrg_integer_set_temperature(const jrg_integer_work *work)
+{
+    if (!work->prototypes) {
+        return JRG_NN_OK;
+    }
+    return jrg_model_set_temperature((jrg_nn_rate){work->temperature_mantissa, work->temperature_exponent});
+}
+
+/* Forgets all classes and enrols these n samples (A12.1). */
+static jrg_nn_status jrg_integer_enrol(const int16_t *x, const int16_t *y, uint32_t n)
+{
+    jrg_nn_status status = JRG_NN_OK;
+    jrg_model_forget_all();
+    for (uint32_t i = 0; i < n && status == JRG_NN_OK; i++) {
+        status = jrg_model_enrol(x + (size_t)i * JRG_MODEL_INPUTS, (uint32_t)(uint16_t)y[i]);
+    }
+    return status;
+}
+
+static jrg_integer_call jrg_integer_training(const jrg_integer_work *work)
+{
+    return work->prototypes ? jrg_model_train_prototypes : jrg_model_train;
+}
+
+static jrg_integer_call jrg_integer_evaluation(const jrg_integer_work *work)
+{
+    return work->prototypes ? jrg_model_evaluate_prototypes : jrg_model_evaluate;
+}
+
+/* The class recognised (A12.3). */
+static jrg_nn_status jrg_integer_recognise(const int16_t *x, int32_t *answer)
+{
+    jrg_nn_match match = {0};
+    const jrg_nn_status status = jrg_model_recognise(x, &match);
+    *answer = match.label;
+    return status;
+}
+#else
+static jrg_nn_status jrg_integer_set_temperature(const jrg_integer_work *work)
+{
+    return work->prototypes ? JRG_NN_NO_PROTOTYPE : JRG_NN_OK;
+}
+
+static jrg_nn_status jrg_integer_enrol(const int16_t *x, const int16_t *y, uint32_t n)
+{
+    (void)x;
+    (void)y;
+    (void)n;
+    return JRG_NN_NO_PROTOTYPE;
+}
+
+static jrg_integer_call jrg_integer_training(const jrg_integer_work *work)
+{
+    (void)work;
+    return jrg_model_train;
+}
+
+static jrg_integer_call jrg_integer_evaluation(const jrg_integer_work *work)
+{
+    (void)work;
+    return jrg_model_evaluate;
+}
+
+static jrg_nn_status jrg_integer_recognise(const int16_t *x, int32_t *answer)
+{
+    (void)x;
+    *answer = 0;
+    return JRG_NN_NO_PROTOTYPE;
+}
+#endif
+
 /* What a step's size leaves over at the end of a pass is a step of its own (A11.5). */
-static jrg_nn_status jrg_integer_pass(const int16_t *x, const int16_t *y, uint32_t n, jrg_integer_figures *figures)
+static jrg_nn_status jrg_integer_pass(jrg_integer_call train, const int16_t *x, const int16_t *y, uint32_t n,
+                                      jrg_integer_figures *figures)
 {
     jrg_nn_result result;
     for (uint32_t i = 0; i < n; i++) {
         const int16_t *target = y + (size_t)i * JRG_MODEL_TARGETS;
-        const jrg_nn_status status = jrg_model_train(x + (size_t)i * JRG_MODEL_INPUTS, target, &result);
+        const jrg_nn_status status = train(x + (size_t)i * JRG_MODEL_INPUTS, target, &result);
         if (status != JRG_NN_OK) {
             return status;
         }
@@ -136,7 +215,7 @@ static jrg_nn_status jrg_integer_pass(const int16_t *x, const int16_t *y, uint32
     return jrg_model_apply();
 }
 
-/* n: samples of a pass. */
+/* n: samples that a pass trains on. */
 static jrg_nn_status jrg_integer_load(const jrg_integer_work *work, const void *start, uint32_t n, uint32_t seed)
 {
     memcpy(jrg_integer_memory, start, sizeof jrg_integer_memory);
@@ -148,35 +227,60 @@ static jrg_nn_status jrg_integer_load(const jrg_integer_work *work, const void *
         jrg_model_set_clip(work->limits.clip);
     }
     if (status == JRG_NN_OK) {
-        status = jrg_model_set_accumulation(jrg_integer_step_size(work, n));
+        status = jrg_integer_set_temperature(work);
+    }
+    if (status == JRG_NN_OK) {
+        status = jrg_model_set_accumulation(n == 0u ? 1u : jrg_integer_step_size(work, n));
     }
     return status;
 }
 
-static jrg_nn_status jrg_integer_learn(const jrg_integer_work *work, const void *start, const int16_t *x,
-                                       const int16_t *y, uint32_t n, uint32_t seed, jrg_integer_figures *figures)
+/* The samples of one device, of which the first are enrolled and not trained on. */
+typedef struct {
+    const int16_t *x;
+    const int16_t *y;
+    uint32_t count;
+    uint32_t enrolled;
+    uint32_t seed;
+} jrg_integer_support;
+
+/* Prototypes of the first samples, or of all if none is set apart (A12). */
+static jrg_nn_status jrg_integer_enrol_support(const jrg_integer_work *work, const jrg_integer_support *support)
+{
+    const uint32_t n = support->enrolled == 0u ? support->count : support->enrolled;
+    return work->prototypes ? jrg_integer_enrol(support->x, support->y, n) : JRG_NN_OK;
+}
+
+static jrg_nn_status jrg_integer_learn(const jrg_integer_work *work, const void *start,
+                                       const jrg_integer_support *support, jrg_integer_figures *figures)
 {
     const bool decays = work->proximal_decay != JRG_INTEGER_NO_DECAY;
+    const int16_t *x = support->x + (size_t)support->enrolled * JRG_MODEL_INPUTS;
+    const int16_t *y = support->y + (size_t)support->enrolled * JRG_MODEL_TARGETS;
+    const uint32_t n = support->count - support->enrolled;
     jrg_nn_status status = JRG_NN_OK;
-    for (uint32_t pass = 0; pass < work->passes && status == JRG_NN_OK; pass++) {
-        status = jrg_integer_pass(x, y, n, figures);
+    for (uint32_t pass = 0; pass < work->passes && status == JRG_NN_OK && n != 0u; pass++) {
+        status = jrg_integer_enrol_support(work, support);
+        if (status == JRG_NN_OK) {
+            status = jrg_integer_pass(jrg_integer_training(work), x, y, n, figures);
+        }
         if (decays) {
             jrg_integer_proximal_decay(work, start);
         }
         if (decays || n % jrg_integer_step_size(work, n) != 0u) {
-            jrg_model_set_seed(seed + pass + 1u); /* on a board the next pass is a job of its own */
+            jrg_model_set_seed(support->seed + pass + 1u); /* on a board the next pass is a job of its own */
         }
     }
-    return status;
+    return status == JRG_NN_OK ? jrg_integer_enrol_support(work, support) : status;
 }
 
-static jrg_nn_status jrg_integer_evaluate(const jrg_integer_samples *query, uint32_t first, uint32_t n,
-                                          jrg_integer_figures *figures)
+static jrg_nn_status jrg_integer_evaluate(jrg_integer_call evaluate, const jrg_integer_samples *query, uint32_t first,
+                                          uint32_t n, jrg_integer_figures *figures)
 {
     jrg_nn_result result;
     for (uint32_t i = first; i < first + n; i++) {
         const int16_t *x = query->inputs + (size_t)i * JRG_MODEL_INPUTS;
-        const jrg_nn_status status = jrg_model_evaluate(x, query->targets + (size_t)i * JRG_MODEL_TARGETS, &result);
+        const jrg_nn_status status = evaluate(x, query->targets + (size_t)i * JRG_MODEL_TARGETS, &result);
         if (status != JRG_NN_OK) {
             return status;
         }
@@ -199,21 +303,28 @@ static double *jrg_integer_row_learned(jrg_integer_region region, uint32_t at_by
     return learned;
 }
 
-/* The first largest output of each query sample: what the engine answers (A4.2). */
-static jrg_nn_status jrg_integer_answer(const int16_t *x, uint32_t n, int32_t *answers)
+/* The first largest output (A4.2). */
+static jrg_nn_status jrg_integer_classify(const int16_t *x, int32_t *answer)
 {
     int16_t outputs[JRG_MODEL_OUTPUTS];
-    for (uint32_t i = 0; i < n; i++) {
-        const jrg_nn_status status = jrg_model_forward(x + (size_t)i * JRG_MODEL_INPUTS, outputs);
-        if (status != JRG_NN_OK) {
-            return status;
-        }
-        answers[i] = 0;
-        for (int32_t j = 1; j < (int32_t)JRG_MODEL_OUTPUTS; j++) {
-            answers[i] = outputs[j] > outputs[answers[i]] ? j : answers[i];
-        }
+    const jrg_nn_status status = jrg_model_forward(x, outputs);
+    *answer = 0;
+    for (int32_t j = 1; j < (int32_t)JRG_MODEL_OUTPUTS && status == JRG_NN_OK; j++) {
+        *answer = outputs[j] > outputs[*answer] ? j : *answer;
     }
-    return JRG_NN_OK;
+    return status;
+}
+
+/* What the engine answers to each query sample. */
+static jrg_nn_status jrg_integer_answer(const jrg_integer_work *work, const int16_t *x, uint32_t n, int32_t *answers)
+{
+    jrg_nn_status status = JRG_NN_OK;
+    for (uint32_t i = 0; i < n && status == JRG_NN_OK; i++) {
+        const int16_t *sample = x + (size_t)i * JRG_MODEL_INPUTS;
+        status =
+            work->prototypes ? jrg_integer_recognise(sample, &answers[i]) : jrg_integer_classify(sample, &answers[i]);
+    }
+    return status;
 }
 
 static double *jrg_integer_learned(const jrg_integer_work *work, const void *start, double *learned)
@@ -229,14 +340,22 @@ static double *jrg_integer_learned(const jrg_integer_work *work, const void *sta
     return learned;
 }
 
-/* Trains client c, which is loaded, on its support samples, which begin with sample `first`. */
-static jrg_nn_status jrg_integer_learn_support(const jrg_integer_work *work, const void *start,
-                                               const jrg_integer_samples *support, uint32_t c, uint32_t first,
-                                               jrg_integer_figures *figures)
+/* What client c learns from; its samples begin with sample `first`. */
+static jrg_integer_support jrg_integer_support_of(const jrg_integer_samples *samples, uint32_t c, uint32_t first)
 {
-    const int16_t *x = support->inputs + (size_t)first * JRG_MODEL_INPUTS;
-    const int16_t *y = support->targets + (size_t)first * JRG_MODEL_TARGETS;
-    return jrg_integer_learn(work, start, x, y, support->counts[c], support->seeds[c], figures);
+    return (jrg_integer_support){
+        .x = samples->inputs + (size_t)first * JRG_MODEL_INPUTS,
+        .y = samples->targets + (size_t)first * JRG_MODEL_TARGETS,
+        .count = samples->counts[c],
+        .enrolled = samples->enrolled[c],
+        .seed = samples->seeds[c],
+    };
+}
+
+static jrg_nn_status jrg_integer_load_for(const jrg_integer_work *work, const void *start,
+                                          const jrg_integer_support *support)
+{
+    return jrg_integer_load(work, start, support->count - support->enrolled, support->seed);
 }
 
 /* Trains every client from `start`; what it learned goes to `learned`, a vector after the other. 0, or a jrg_nn_status. */
@@ -245,9 +364,10 @@ int jrg_integer_train(const jrg_integer_work *work, const void *start, const jrg
 {
     uint32_t first = 0;
     for (uint32_t c = 0; c < support->clients; c++) {
-        jrg_nn_status status = jrg_integer_load(work, start, support->counts[c], support->seeds[c]);
+        const jrg_integer_support own = jrg_integer_support_of(support, c, first);
+        jrg_nn_status status = jrg_integer_load_for(work, start, &own);
         if (status == JRG_NN_OK) {
-            status = jrg_integer_learn_support(work, start, support, c, first, &figures[c]);
+            status = jrg_integer_learn(work, start, &own, &figures[c]);
         }
         if (status != JRG_NN_OK) {
             return (int)status;
@@ -268,19 +388,21 @@ int jrg_integer_adapt(const jrg_integer_work *work, const void *start, const jrg
     uint32_t first_query = 0;
     jrg_integer_figures unused = {0};
     for (uint32_t c = 0; c < support->clients; c++) {
-        jrg_nn_status status = jrg_integer_load(work, start, support->counts[c], support->seeds[c]);
+        const jrg_integer_support own = jrg_integer_support_of(support, c, first);
+        jrg_nn_status status = jrg_integer_load_for(work, start, &own);
         if (status == JRG_NN_OK) {
-            status = jrg_integer_evaluate(query, first_query, query->counts[c], &before[c]);
+            status = jrg_integer_evaluate(jrg_model_evaluate, query, first_query, query->counts[c], &before[c]);
         }
         if (status == JRG_NN_OK) {
-            status = jrg_integer_learn_support(work, start, support, c, first, &unused);
+            status = jrg_integer_learn(work, start, &own, &unused);
         }
         if (status == JRG_NN_OK) {
-            status = jrg_integer_evaluate(query, first_query, query->counts[c], &after[c]);
+            status =
+                jrg_integer_evaluate(jrg_integer_evaluation(work), query, first_query, query->counts[c], &after[c]);
         }
         if (status == JRG_NN_OK) {
             const int16_t *x = query->inputs + (size_t)first_query * JRG_MODEL_INPUTS;
-            status = jrg_integer_answer(x, query->counts[c], answers + first_query);
+            status = jrg_integer_answer(work, x, query->counts[c], answers + first_query);
         }
         if (status != JRG_NN_OK) {
             return (int)status;

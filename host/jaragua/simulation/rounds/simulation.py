@@ -13,11 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from jaragua import strategies
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import ConfigurationError
-from jaragua.models import properties_of
-from jaragua.settings import RunConfig, only_in_integers, training_of
+from jaragua.settings import RunConfig, only_in_integers
 from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet, learned_onto
 from jaragua.simulation.clients.integer_clients import IntegerFleet
 from jaragua.simulation.clients.mixed_clients import MixedFleet
@@ -43,12 +41,12 @@ from jaragua.simulation.settings import (
     VirtualTime,
     default_cache,
 )
+from jaragua.simulation.strategy import create_strategy, with_options
 from jaragua.simulation.transport.channel import Channel, channel_for
-from jaragua.strategies import Settings, Strategy, Vector
+from jaragua.strategies import Strategy, Vector
 from jaragua.strategies.aggregation import UpdateRows
 from jaragua.strategies.guarded import checked_aggregate
-from jaragua.strategies.registry import find, options_of, step_size_of, work_of
-from jaragua.strategies.robust import aggregation_of
+from jaragua.strategies.registry import step_size_of, work_of
 from jaragua_compiler.engines.host_build import has_compiler
 from jaragua_models import Model
 
@@ -140,26 +138,6 @@ def _no_mixed_fleet(simulation: Simulation, strategy: Strategy) -> str:
     if work_of(strategy, 1).compressed:
         return "a strategy that sends differences takes its model's format only (R14)"
     return ""
-
-
-def with_options(simulation: Simulation) -> Simulation:
-    """The same with the strategy's own options filled in, so that records and saved states say what was done."""
-    own = options_of(find(simulation.strategy), properties_of(model_for(simulation)))
-    return replace(simulation, options=own | simulation.options)
-
-
-def create_strategy(simulation: Simulation) -> Strategy:
-    """The strategy with the simulation's numbers. Raises: ConfigurationError."""
-    settings = Settings(
-        rounds=simulation.rounds,
-        alpha=simulation.alpha,
-        alpha_final=simulation.alpha_final,
-        training=training_of(simulation),
-        properties=properties_of(model_for(simulation)),
-        options=simulation.options,
-        aggregation=aggregation_of(simulation),
-    )
-    return strategies.create(simulation.strategy, settings)
 
 
 class TrainingBackend(Protocol):
@@ -377,8 +355,8 @@ def open_fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: P
 
     def integers() -> VirtualFleet:
         if has_compiler():
-            return IntegerFleet(codec.model, codec, workers, folder, samples)
-        return ReferenceFleet(codec.model, codec, samples)
+            return IntegerFleet(codec.model, codec, workers, folder, samples, simulation.ways)
+        return ReferenceFleet(codec.model, codec, samples, simulation.ways)
 
     if simulation.engine == "float32":
         return floats()

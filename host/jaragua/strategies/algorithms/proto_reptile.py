@@ -1,0 +1,42 @@
+"""ProtoReptile: devices learn features for prototypes; a new device enrols its samples without a gradient."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+from jaragua.strategies.base import ClientWork, Strategy
+
+
+class ProtoReptile(Strategy):
+    """Reptile's outer step over devices that train with prototypes as last layer (A12).
+
+    In a round a device enrols `enrolled_shots` samples of each class: their mean features are the class's prototype
+    (Snell, Swersky and Zemel, "Prototypical Networks for Few-shot Learning", 2017). On each of its other samples it
+    takes one step of all layers below the last one, by the cross-entropy of the negative squared distances to the
+    prototypes, which stay as they are. φ ← φ + α_t (mean φ̂ - φ) as in TinyReptile. A new device enrols its support set,
+    and with `refine_passes` takes that many passes of such steps over it and enrols it again.
+    """
+
+    SUMMARY: ClassVar[str] = "features for prototypes: new devices enrol their samples without a gradient"
+    PROTOTYPES: ClassVar[bool] = True
+    OPTIONS: ClassVar[dict[str, float]] = {
+        "enrolled_shots": 1,
+        "temperature": 0.02,
+        "refine_passes": 0,
+        "local_layers": 0,
+    }
+
+    def client_work(self, round_number: int) -> ClientWork:
+        """Enrolment, and one step on each of the other samples."""
+        return replace(
+            super().client_work(round_number),
+            temperature=self.option("temperature"),
+            enrolled_shots=self.whole_option("enrolled_shots"),
+            local_layers=self.whole_option("local_layers"),
+        )
+
+    def adaptation(self, work: ClientWork) -> ClientWork:
+        """Enrolment of the whole support set, and the passes that refine."""
+        passes = self.whole_option("refine_passes")
+        return replace(work, passes=passes, temperature=self.option("temperature"), enrolled_shots=0)
