@@ -14,7 +14,8 @@ import pytest
 
 from jaragua_bench.emulated import toolchain
 from jaragua_bench.emulated.float_code import float_code
-from jaragua_compiler import Dense, Network, initial_weights
+from jaragua_compiler import Dense, Network, emit, initial_weights
+from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.export import Choice, Compiled, Component, compile_model, write_folder
 from jaragua_compiler.graph.network import Conv2D, DepthwiseConv2D, Flatten
 from jaragua_compiler.planning.boards import find_board
@@ -313,6 +314,38 @@ def test_every_file_is_under_the_licence_that_lies_beside_it(folder: Path) -> No
 def test_the_same_network_gives_the_same_bytes() -> None:
     network = NETWORKS["classifier"]
     assert compiled(network).files == compiled(network).files
+
+
+def training_step(folder: Path, source: str, prefix: str) -> list[str]:
+    """The instructions of the functions that a training step is made of, without addresses and names."""
+    includes = (f"-I{kernel_folder()}", f"-I{folder}")
+    command = (*toolchain.c_flags(toolchain.CORTEX_M4), *includes, "-c", source, "-o", f"{prefix}.o")
+    assert run(toolchain.COMPILER, *command, folder=folder) == 0
+    listed = subprocess.run(
+        ["arm-none-eabi-objdump", "-d", "--no-show-raw-insn", folder / f"{prefix}.o"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    parts = re.findall(rf"<({prefix}_(?:train|infer|forward|step\d+_\w+))>:\n(.*?)\n\n", listed + "\n\n", re.DOTALL)
+    assert f"{prefix}_train" in dict(parts)
+    steps = sorted((name.removeprefix(prefix), code) for name, code in parts)
+    return [
+        re.sub(r"<.*|^ *[0-9a-f]+:|\b[0-9a-f]{2,8}\b|;.*", "", f"{name} {code}", flags=re.MULTILINE)
+        for name, code in steps
+    ]
+
+
+@pytest.mark.cross
+@pytest.mark.parametrize("name", ["every kind", "every kind in int8"])
+def test_the_code_of_a_step_is_that_of_the_bench(name: str, tmp_path: Path) -> None:
+    """So that the bench's counts hold for a folder: its kernels in one header and its names change no instruction."""
+    made = compiled(NETWORKS[name])
+    write_folder(made.files, tmp_path / "folder", force=False)
+    emit(made.plan, tmp_path / "emitted")
+    bench = training_step(tmp_path / "emitted", "jrg_model.c", "jrg_model")
+    assert sum(code.count("\n") for code in bench) > 1000
+    assert training_step(tmp_path / "folder", "net.c", "net") == bench
 
 
 def test_initial_weights_are_in_flash_once(one: Path) -> None:
