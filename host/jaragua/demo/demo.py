@@ -48,6 +48,8 @@ _READY_SECONDS = 60.0
 _WATCH_SECONDS = 0.5
 #: Seeds of held-out tasks; any will do, the zoo keeps them apart from training.
 _FIRST_TASK_SEED = 1_000
+#: Of the newcomer over its samples: it sees each once.
+_PASSES = 1
 
 
 class Phase(Enum):
@@ -199,7 +201,7 @@ class Demonstration:
             number=number,
             blob=blob,
             seed=_FIRST_TASK_SEED + number,
-            training=TrainingSettings(defaults.learning_rate, passes=defaults.passes),
+            training=TrainingSettings(defaults.learning_rate, passes=_PASSES),
             ways=defaults.ways,
             shots=defaults.shots,
             queries=defaults.queries,

@@ -6,16 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from jaragua.report.intervals import paired_interval
 from jaragua.tuning.candidates import SCRATCH, counted
 from jaragua.tuning.search import Found, Simple, Trial
 from jaragua.tuning.toml_edit import Value
 
 #: Strategies that find one model of all devices, or train on each device alone: no meta-learning.
-_PLAIN: Final = {
-    "fedavg": "FedAvg is the better choice here: labels mean the same on all devices, so there is one model of all",
-    SCRATCH: "plain fine-tuning from random weights is the better choice here: no training of a start gained more",
-}
+_PLAIN: Final = {"fedavg": "FedAvg", SCRATCH: "plain fine-tuning from random weights"}
 _META: Final = ("tinyreptile", "protoreptile")
 
 
@@ -54,12 +50,18 @@ def sentence(trial: Trial, metric: str) -> str:
 
 def advice(found: Found) -> Iterator[str]:
     """What the user should know of the result."""
-    best, simple = found.best, found.best_simple
-    if plain := _PLAIN.get(best.candidate.strategy):
-        meta = found.best_of(*_META)
-        yield f"{plain}{_by(best, meta, found.metric) if meta else ''}"
+    best, simple, meta = found.best, found.best_simple, found.best_of(*_META)
+    for strategy, name in _PLAIN.items():
+        other = found.best_of(strategy)
+        if other is None or meta is None or other.adaptation.score < meta.adaptation.score:
+            continue
+        if found.is_clear(other, meta):
+            yield f"{name} is the better choice here{_by(found, other, meta)}"
+        else:
+            yield f"{name} is as good here{_by(found, other, meta)}: meta-learning gains nothing that could be measured"
     if simple and simple.score.mean > best.score.mean:
-        yield f"{simple.name} is better than every trained start{_by(simple, best, found.metric)}: take it if you can"
+        clearly = "clearly " if found.is_clear(simple, best) else ""
+        yield f"{simple.name} is {clearly}better than what is recommended{_by(found, simple, best)}"
     if found.out_of_time:
         yield "the time was over before all was tried: --minutes gives it more"
 
@@ -96,13 +98,12 @@ def _trial(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _by(one: Trial | Simple, other: Trial | Simple, metric: str) -> str:
-    """How much better one is, in words."""
-    gap = paired_interval(one.scores, other.scores)
-    if metric != "accuracy":
-        return f" ({gap.mean:+.4f} ± {gap.high - gap.mean:.4f})"
-    name = other.name if isinstance(other, Simple) else str(other.candidate)
-    return f" ({100 * gap.mean:+.1f} ± {100 * (gap.high - gap.mean):.1f} points to {name})"
+def _by(found: Found, one: Trial | Simple, other: Trial | Simple) -> str:
+    """How much more one scores, in words."""
+    gap, name = found.gap(one, other), other.name if isinstance(other, Simple) else str(other.candidate)
+    if found.metric != "accuracy":
+        return f" ({found.metric} {gap.mean:+.4f} ± {gap.ci95:.4f} to {name})"
+    return f" ({100 * gap.mean:+.1f} ± {100 * gap.ci95:.1f} points to {name})"
 
 
 def _figure(trial: Trial) -> str:

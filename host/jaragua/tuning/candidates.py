@@ -69,9 +69,9 @@ def counted(count: int, one: str, several: str) -> str:
 
 
 def _fits(name: str, model: Model) -> bool:
-    """FedAvg looks for one model of all, which labels of a task's own do not have."""
+    """FedAvg looks for one model of all, which labels of a task's own and other regressions do not have."""
     if name == "fedavg":
-        return not model.own_labels
+        return not model.own_labels and model.network.classifier
     return name != "protoreptile" or model.network.classifier
 
 

@@ -32,7 +32,7 @@ from jaragua_models import HasOwners, Task
 
 #: Validation tasks, and the rounds by which a candidate's speed is measured.
 TASKS: Final = 60
-_PROBE_ROUNDS: Final = 3
+_PROBE_ROUNDS: Final = 20
 #: Of the time: for the first trial of each candidate, and for that of the best with all rounds.
 _FOR_TRIALS, _FOR_FINALS = 0.5, 0.4
 #: Fewest rounds that tell anything.
@@ -69,22 +69,37 @@ class Simple:
 
 @dataclass(frozen=True)
 class Found:
-    """All that was tried, in its order. out_of_time: candidates were left."""
+    """All that was tried, in its order.
+
+    own_strategy: the task's own. devices: of each validation task. out_of_time: candidates were left.
+    """
 
     metric: str
+    own_strategy: str
+    devices: tuple[str, ...]
     trials: tuple[Trial, ...]
     simple: tuple[Simple, ...]
     out_of_time: bool
 
     @property
     def best(self) -> Trial:
-        """The best; one that was trained with all rounds is not measured by fewer."""
-        return max(self.trials, key=lambda trial: trial.adaptation.score)
+        """The best of the task's own strategy, unless another one is better beyond the 95 % interval."""
+        best, own = max(self.trials, key=_score), self.best_of(self.own_strategy)
+        return best if own is None or self.is_clear(best, own) else own
 
     def best_of(self, *strategies: str) -> Trial | None:
         """The best trial of some strategies."""
-        some = [trial for trial in self.trials if trial.candidate.strategy in strategies]
-        return max(some, key=lambda trial: trial.adaptation.score, default=None)
+        return max((one for one in self.trials if one.candidate.strategy in strategies), key=_score, default=None)
+
+    def gap(self, one: Trial | Simple, other: Trial | Simple) -> Means:
+        """By how much more one scores than the other, task by task; tasks of one device are one observation."""
+        pairs = zip(one.scores, other.scores, strict=True)
+        return clustered_means([first - second for first, second in pairs], self.devices)
+
+    def is_clear(self, one: Trial | Simple, other: Trial | Simple) -> bool:
+        """Whether one is better than the other beyond the 95 % interval of their difference."""
+        gap = self.gap(one, other)
+        return (gap.mean if self.metric == "accuracy" else -gap.mean) > gap.ci95
 
     @property
     def best_simple(self) -> Simple | None:
@@ -130,7 +145,8 @@ class Tuner:
         except _OutOfTime:
             out_of_time = True
         simple = tuple(_simple(self._tasks, self._devices)) if model.metric == "accuracy" else ()
-        return Found(model.metric, tuple(self._trials), simple, out_of_time)
+        own = self._base.strategy
+        return Found(model.metric, own, tuple(self._devices), tuple(self._trials), simple, out_of_time)
 
     def _train(self, candidates: Sequence[Candidate]) -> None:
         """Every candidate with as many rounds as the time allows, then the best with all."""

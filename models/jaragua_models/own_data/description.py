@@ -20,7 +20,17 @@ Naming: TypeAlias = Literal["fixed", "shuffled"]
 Windows: TypeAlias = Literal["statistics", "raw"]
 T = TypeVar("T")
 
-START = Defaults(learning_rate=0.05, ways=0, shots=5, passes=1, queries=0, clients=5, alpha=1.0, rounds=200)
+START = Defaults(
+    learning_rate=0.02,
+    ways=0,
+    shots=5,
+    passes=16,
+    queries=0,
+    clients=5,
+    alpha=1.0,
+    rounds=300,
+    training_passes=4,
+)
 """Where [defaults] is silent; 0 ways and queries: see `Description`."""
 
 _KEYS: Mapping[Kind, frozenset[str]] = {

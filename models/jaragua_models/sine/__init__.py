@@ -12,6 +12,6 @@ MODEL = Model(
         "sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1)), "mean_squared_error", output_range=8.0
     ),
     tasks=SineTasks(),
-    defaults=Defaults(learning_rate=0.01, ways=1, shots=32, passes=1, queries=50, clients=5, alpha=1.0, rounds=300),
+    defaults=Defaults(learning_rate=0.01, ways=1, shots=32, passes=16, queries=50, clients=5, alpha=1.0, rounds=300),
     metric="mse",
 )

@@ -29,6 +29,8 @@ Purpose: TypeAlias = Literal["strategies", "support", "fraction", "format"]
 Table: TypeAlias = Mapping[str, Any]
 #: Keys of a row that are no fields of a simulation, but what they mean is.
 _OF_A_ROW: Final = frozenset({"name", "strategy", "serial", "own_labels"})
+#: Passes of a new device in these tables: devices that drop each sample meet it once.
+_ADAPTATION_PASSES: Final = {"digits": 1, "sine": 1, "keywords": 4}
 
 
 class TaskOfPlan(Value):
@@ -203,7 +205,7 @@ class _PlannedTask:
                 tasks=numbers.get("eval_tasks", self._whole["eval_tasks"]),
                 queries=numbers.get("queries", defaults.queries),
                 shots=shots,
-                passes=defaults.passes,
+                passes=_ADAPTATION_PASSES.get(self._task.model, defaults.passes),
             ),
             checkpoints=_spread(rounds, self._whole["curve_points"]),
             curve_tasks=self._whole["curve_tasks"],
