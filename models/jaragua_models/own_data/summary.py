@@ -211,6 +211,23 @@ def _rare(data: _Data) -> Iterator[str]:
             yield f"device {device!r} has fewer than {needed} samples, so is never asked for: {_some(few)}"
 
 
+def _unfit(data: _Data) -> Iterator[str]:
+    """Devices of which no task can be drawn: training and evaluation refuse them."""
+    if data.description.kind == "images":
+        return
+    table = data.table
+    for held_out in (False, True):
+        needed, unfit = data.asked if held_out else data.shots, []
+        for device in np.unique(table.devices).tolist():
+            counts = _counts(table, np.flatnonzero(table.devices == device)).values()
+            if (device in data.held_out) == held_out and sum(count >= needed for count in counts) < 2:
+                unfit.append(device)
+        if unfit:
+            what = "be evaluated" if held_out else "train"
+            help_ = "take their rows out, or set fewer shots"
+            yield f"cannot {what}, as less than 2 of their classes have {needed} samples ({help_}): {_some(unfit)}"
+
+
 def _absent(data: _Data) -> Iterator[str]:
     """Classes that some devices do not have at all, or that nobody who trains has."""
     if data.description.kind == "images":
@@ -319,6 +336,7 @@ _CHECKS: tuple[tuple[str, Callable[[_Data], Iterator[str]]], ...] = (
     ("neighbours", _neighbours),
     ("rare", _rare),
     ("rare", _small_classes),
+    ("unfit", _unfit),
     ("absent", _absent),
     ("repeated", _repeated),
     ("scaling", _wide),

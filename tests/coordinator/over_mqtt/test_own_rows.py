@@ -14,6 +14,7 @@ from common.own_task import TASK, valves, write_valves
 from forked import Forker
 from jaragua.cli.main import run
 from jaragua.config import RunConfig
+from jaragua.emulate import QemuBoard, build_image
 from jaragua.errors import DataError
 from jaragua_compiler.export.inputs.weights_file import read_interface
 from jaragua_models import from_toml
@@ -33,15 +34,18 @@ def own_rows(folder: Path, machine: str) -> Path:
 
 
 @contextlib.contextmanager
-def clients(forker: Forker, config: RunConfig, tasks: dict[str, Path]) -> Iterator[None]:
-    """A Pi of each name with its own file."""
+def nodes(forker: Forker, config: RunConfig, tasks: dict[str, Path]) -> Iterator[None]:
+    """A Pi of each name with its own file; the last is a board behind a gateway."""
     running = []
+    *_, last = tasks
     try:
-        for name, task in tasks.items():
-            where = ("--broker", config.broker.url, "--fleet", config.run.fleet)
-            own = ("--node", name, "--model", str(task), "--data-dir", str(task.parent))
-            running.append(forker.start(["client", *where, *own]))
-        yield
+        with QemuBoard(build_image("qemu_m4", str(tasks[last]))) as board:
+            for name, task in tasks.items():
+                where = ("--broker", config.broker.url, "--fleet", config.run.fleet)
+                own = ("--model", str(task), "--data-dir", str(task.parent))
+                kind = ["gateway", "--port", board.url, "--id"] if name == last else ["client", "--node"]
+                running.append(forker.start([*kind, name, *where, *own]))
+            yield
     finally:
         for process in running:
             process.terminate()
@@ -49,6 +53,7 @@ def clients(forker: Forker, config: RunConfig, tasks: dict[str, Path]) -> Iterat
             process.wait()
 
 
+@pytest.mark.board
 def test_m17_nodes_with_their_own_rows_learn_what_one_file_with_all_rows_gives(
     config_text: Callable[..., str],
     make_config: Callable[..., RunConfig],
@@ -63,11 +68,12 @@ def test_m17_nodes_with_their_own_rows_learn_what_one_file_with_all_rows_gives(
     text = config_text(clients=2, quorum=2, minimum=3, strategy="tinyreptile")
     path = tmp_path / "own.toml"
     path.write_text(text.replace('name = "sine"', f'name = "{whole}"') + "[simulation]\ndevices = 3\n")
-    with clients(forker, make_config(), tasks):
+    with nodes(forker, make_config(), tasks):
         process = forker.start(["run", str(path), "--json"], tmp_path / "run.json")
         assert process.wait() == 0, process.said
     learned: dict[str, Any] = json.loads((tmp_path / "run.json").read_text())["data"]
     assert run(["simulate", str(path), "--json"]) == 0
+    assert {one["id"]: one["kind"] for one in learned["devices"]}["device-3"] == "cortex-m4"
     assert learned["model_hash"] == json.loads(capsys.readouterr().out)["data"]["final_hash"]
     told = (tmp_path / "run" / "input.json").read_text().strip()
     interface = from_toml(whole).interface

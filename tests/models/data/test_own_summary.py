@@ -70,6 +70,16 @@ def columns(lines: list[str], name: str, cell: Callable[[int], object]) -> list[
             "rare",
             r"device 'm1' has fewer than 5 samples.*: 'broken' \(2\)",
         ),
+        (
+            lambda lines: [line for line in lines if not line.startswith("m2") or line.endswith("open")],
+            "unfit",
+            "cannot train, as less than 2 of their classes have 5 samples.*: m2",
+        ),
+        (
+            lambda lines: [line for line in lines if not line.startswith("m5") or line.endswith("open")],
+            "unfit",
+            "cannot be evaluated, as less than 2 of their classes have 10 samples.*: m5",
+        ),
         (lambda lines: [*lines, "m1,9,9,broken"], "absent", "'broken' is missing on 5 devices: m2, m3, m4, m5, m6"),
         (lambda lines: [*lines, "m5,9,9,broken"], "absent", "no device that trains has samples of: 'broken'"),
         (
