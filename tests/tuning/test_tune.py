@@ -27,13 +27,13 @@ from jaragua_models.keywords import tasks as keywords
 from jaragua_models.omniglot import tasks as omniglot
 
 HELD_OUT = {"m5", "m6"}
-FEW = [Candidate("tinyreptile", 0.05, 1), Candidate("fedavg", 0.05, 1)]
+FEW = [Candidate("tinyreptile", 0.05, 1), Candidate("fedavg", 0.05, 1), Candidate("protoreptile", 0.05, 1)]
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few candidates, few validation tasks."""
-    monkeypatch.setattr(search, "trained", lambda model: FEW)
+    monkeypatch.setattr(search, "trained", lambda model: FEW if model.network.classifier else FEW[:1])
     monkeypatch.setattr(search, "TASKS", 12)
 
 
@@ -60,7 +60,7 @@ def test_held_out_data_change_nothing(tmp_path: Path, few: None) -> None:
     one, other = found_for(clean), found_for(poisoned)
     assert chosen(one) == chosen(other)
     assert [simple.scores for simple in one.simple] == [simple.scores for simple in other.simple]
-    assert {trial.candidate.strategy for trial in one.trials} == {"scratch", "tinyreptile", "fedavg"}
+    assert {trial.candidate.strategy for trial in one.trials} == {"scratch", "tinyreptile", "fedavg", "protoreptile"}
     validation = model_named(VALIDATION + str(clean)).tasks
     assert not {validation.held_out_task(seed, 3, 3, 9).device for seed in range(40)} & HELD_OUT
 

@@ -17,15 +17,16 @@ _META: Final = ("tinyreptile", "protoreptile")
 
 def task_settings(trial: Trial) -> Mapping[str, Mapping[str, Value]]:
     """The sections of a task's file."""
-    best, candidate = trial.adaptation, trial.candidate
-    defaults: dict[str, Value] = {"strategy": candidate.strategy, "passes": best.passes}
+    candidate = trial.candidate
+    defaults: dict[str, Value] = {"strategy": candidate.strategy}
     if candidate.trains:
-        defaults["learning_rate"] = candidate.learning_rate
-        defaults["adapt_learning_rate"] = _rounded(best.learning_rate)
-        defaults |= {"training_passes": candidate.passes, "rounds": trial.rounds}
-    else:
-        defaults["learning_rate"] = _rounded(best.learning_rate)
-        defaults["adapt_learning_rate"] = _rounded(best.learning_rate)
+        defaults |= {"learning_rate": candidate.learning_rate, "training_passes": candidate.passes}
+        defaults["rounds"] = trial.rounds
+    elif candidate.enrols:
+        defaults["rounds"] = 1  # there is nothing to train
+    if not candidate.enrols:
+        rate = _rounded(trial.adaptation.learning_rate)
+        defaults |= {"passes": trial.adaptation.passes, "adapt_learning_rate": rate}
     return {"defaults": defaults} | ({"network": {"hidden": []}} if candidate.variant else {})
 
 
@@ -36,7 +37,9 @@ def run_settings(model: str, trial: Trial) -> Mapping[str, Mapping[str, Value]]:
     if candidate.trains:
         sections["run"] = {"rounds": trial.rounds}
         sections["client"] = {"learning_rate": candidate.learning_rate, "passes": candidate.passes}
-    return sections | {"evaluation": {"learning_rate": _rounded(best.learning_rate), "passes": best.passes}}
+    if not candidate.enrols:
+        sections["evaluation"] = {"learning_rate": _rounded(best.learning_rate), "passes": best.passes}
+    return sections
 
 
 def sentence(trial: Trial, metric: str) -> str:

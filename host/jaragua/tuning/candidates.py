@@ -11,9 +11,10 @@ from jaragua.strategies import REGISTRY
 from jaragua_models import Model
 
 #: Strategies that train, in the order in which they are tried; those the registry has.
-_LEARNERS: Final = ("tinyreptile", "protoreptile", "fedavg")
+_LEARNERS: Final = ("tinyreptile", "fedavg", "protoreptile")
 #: No training: plain fine-tuning from random weights.
 SCRATCH: Final = "scratch"
+PROTOTYPES: Final = "protoreptile"
 #: Rates of training, by the task's own, and passes of a round; in the order in which they are tried.
 _TRAINING: Final = ((1.0, 4), (1.0, 1), (1 / 3, 4), (3.0, 1), (3.0, 4), (1 / 3, 1))
 _RATES: Final = (1e-4, 0.5)
@@ -23,32 +24,33 @@ ADAPTATION: Final = (1 / 3, 1.0, 3.0)
 
 @dataclass(frozen=True)
 class Candidate:
-    """How a start is trained. variant: before the model's name, "" or LINEAR. rounds: None for those that are due."""
+    """How a start is trained. variant: before the model's name, "" or LINEAR. trains: whether it has rounds."""
 
     strategy: str
     learning_rate: float
     passes: int
     variant: str = ""
-    rounds: int | None = None
+    trains: bool = True
 
     @property
-    def trains(self) -> bool:
-        """Whether it has rounds."""
-        return self.strategy != SCRATCH
+    def enrols(self) -> bool:
+        """Whether a new device enrols its samples, and takes no step."""
+        return self.strategy == PROTOTYPES
 
     def __str__(self) -> str:
         network = ", without hidden layers" if self.variant else ""
         if not self.trains:
-            return f"plain fine-tuning from random weights{network}"
+            return "prototypes on the features" if self.enrols else f"plain fine-tuning from random weights{network}"
         return f"{self.strategy}{network}, rate {self.learning_rate:.3g}, {counted(self.passes, 'pass', 'passes')}"
 
 
 def untrained(model: Model, own_data: bool) -> Iterator[Candidate]:
     """Candidates that cost no training. own_data: the network may be another one."""
     rate = model.defaults.learning_rate
-    yield Candidate(SCRATCH, rate, 1)
-    if own_data and len(model.network.layers) > 1 and model.network.classifier:
-        yield Candidate(SCRATCH, rate, 1, LINEAR)
+    yield Candidate(SCRATCH, rate, 1, trains=False)
+    if own_data and model.network.classifier:
+        yield Candidate(SCRATCH, rate, 1, LINEAR, trains=False)
+        yield Candidate(PROTOTYPES, rate, 1, LINEAR, trains=False)
 
 
 def trained(model: Model) -> list[Candidate]:
@@ -72,7 +74,7 @@ def _fits(name: str, model: Model) -> bool:
     """FedAvg looks for one model of all, which labels of a task's own and other regressions do not have."""
     if name == "fedavg":
         return not model.own_labels and model.network.classifier
-    return name != "protoreptile" or model.network.classifier
+    return name != PROTOTYPES or model.network.classifier
 
 
 def _clipped(rate: float) -> float:

@@ -193,7 +193,10 @@ class Tuner:
             search = AdaptationSearch(wanted, fleet, self._tasks, adaptation_of(wanted), _MOST_WORK)
             starts = random_starts(wanted, fleet, codec, count) if learned is None else [fleet.start(learned)]
             rates = RATES if learned is None else adaptation_rates(candidate.learning_rate)
-            best = search.best(starts, rates, count, _MARGIN)
+            if candidate.enrols:
+                best = search.tried(starts, candidate.learning_rate, 0, count)
+            else:
+                best = search.best(starts, rates, count, _MARGIN)
             scores = search.evaluated(starts, best.learning_rate, best.passes, count).after.tolist()
         finite = bool(np.isfinite(scores).all())
         score = clustered_means(scores, self._devices) if finite else Means(math.inf, 0.0)

@@ -36,16 +36,13 @@ def compared(simulation: Simulation, fleet: VirtualFleet, codec: ModelCodec, eva
     """
     count = min(simulation.evaluation.tasks, MOST_TASKS)
     one = _Comparing(simulation, drawn_tasks(simulation, range(count)))
-    start = best_random_start(simulation, fleet, codec, one.tasks, adaptation_of(simulation))
-    settings = {"learning_rate": start.learning_rate, "passes": start.passes}
-    random = one.adapted("random start", start.evaluated, start.tasks, **settings)
     learned = one.adapted(simulation.strategy, evaluated, count)
     devices = {task.device for task in one.tasks if task.device}
     return Comparison(
         metric=model_named(simulation.task).metric,
         tasks=count,
         devices=len(devices),
-        methods=(learned, *one.simple(), random),
+        methods=(learned, *one.simple(), *one.random_start(fleet, codec)),
         missing=one.missing,
         task_devices=tuple(task.device for task in one.tasks),
         **(tables_of(one.answered(one.of_tasks(evaluated.answers, count))) if one.classifies else {}),
@@ -84,10 +81,20 @@ class _Comparing:
         try:
             simple_methods.require_sklearn()
         except ToolError as error:
-            self.missing = (f"{error.message}: {error.hint}",)
+            self.missing += (f"{error.message}: {error.hint}",)
             return
         yield self._logistic_regression()
         yield from self._pooled()
+
+    def random_start(self, fleet: VirtualFleet, codec: ModelCodec) -> Iterator[MethodFigures]:
+        """Random weights with plain steps, whatever the strategy does; a network of too few outputs has none."""
+        wanted = self.simulation.changed(strategy="scratch", options={})
+        if codec.plan.network.classifier and wanted.ways > codec.plan.network.outputs:
+            self.missing += ("the random start needs an output for each class, and the network has fewer",)
+            return
+        found = best_random_start(wanted, fleet, codec, self.tasks, adaptation_of(wanted))
+        settings = {"learning_rate": found.learning_rate, "passes": found.passes}
+        yield self.adapted("random start", found.evaluated, found.tasks, **settings)
 
     def of_tasks(self, answers: Answers, count: int) -> list[Answers]:
         """The answers to each of the first tasks, of those to all queries in a row."""
