@@ -116,7 +116,7 @@ def test_a_board_with_the_projects_start_answers_as_the_simulator(
         (["../up"], "is no name of a project", UsageError.exit_code),
         (["9lives"], "is no name of a project", UsageError.exit_code),
         (["old"], "old is there already", StoreError.exit_code),
-        (["fresh", "--label", "state"], "--label and --device are columns of --data", UsageError.exit_code),
+        (["fresh", "--label", "state"], "--label, --device and --time are columns of --data", UsageError.exit_code),
         (["fresh", "--data", "mine.csv"], "which columns of mine.csv are what?", UsageError.exit_code),
         (["fresh", "--data", "no.csv", "--label", "a", "--device", "b"], "no.csv: cannot be read", DataError.exit_code),
     ],

@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from jaragua_compiler.errors import CompileError
+from jaragua_models.base import Defaults
 from jaragua_models.data.drawing import Rows
 from jaragua_models.own_data import description as told
+from jaragua_models.own_data import remarks
 from jaragua_models.own_data.description import Description
 from jaragua_models.own_data.devices import name_of
 from jaragua_models.own_data.model import default_settings, held_out_of
 from jaragua_models.own_data.reading import files
 from jaragua_models.own_data.samples import Table, counted
 from jaragua_models.own_data.statistics import Statistics
+from jaragua_models.own_data.tasks import DeviceTasks
 
 CLIPPED = 0.001
 """Of a recording's samples at the ends of the range: more are said."""
@@ -88,14 +91,13 @@ class Summary:
 
 @dataclass(frozen=True)
 class _Data:
-    """What checks look at. training: rows that train; shots, asked: samples of a class a training device, and one that
-    is held out, must have."""
+    """What checks look at. training: rows that train; asked: samples of a class that a held-out device must have."""
 
     description: Description
     table: Table
     held_out: tuple[str, ...]
     training: Rows
-    shots: int
+    needs: Defaults
     asked: int
 
 
@@ -108,7 +110,7 @@ def summary_of(path: str | Path) -> Summary:
     side = np.array([table.classes[label] for label in table.labels]) if description.kind == "images" else table.devices
     training = np.flatnonzero(~np.isin(side, kept))
     asked = settings.shots + -(-settings.queries // settings.ways)
-    data = _Data(description, table, kept, training, settings.shots, asked)
+    data = _Data(description, table, kept, training, settings, asked)
     return Summary(
         name=description.name,
         kind=description.kind,
@@ -191,24 +193,22 @@ def _row_numbers(data: _Data) -> Iterator[str]:
 
 
 def _neighbours(data: _Data) -> Iterator[str]:
-    if data.description.kind == "table":
-        yield (
-            "the rows have no time: neighbouring rows of a device may stand on both sides, in what it learns from and"
-            " in what it is asked, and then the accuracy is too good"
-        )
+    yield from remarks.neighbours(data.table)
 
 
 def _rare(data: _Data) -> Iterator[str]:
-    """Classes that a device cannot be asked for."""
+    """Classes that a device cannot be asked for, or trained on."""
+    table, needs = data.table, data.needs
     if data.description.kind == "images":
+        counts = _counts(table, np.arange(len(table.x)))
+        for kept in (False, True):
+            few = {name: count for name, count in counts.items() if (name in data.held_out) == kept}
+            yield from remarks.rare_images(few, data.asked if kept else needs.shots_of_a_round)
         return
-    table = data.table
-    for device in np.unique(table.devices).tolist():
-        needed = data.asked if device in data.held_out else data.shots
-        counts = _counts(table, np.flatnonzero(table.devices == device))
-        few = [f"{name!r} ({count})" for name, count in counts.items() if 0 < count < needed]
-        if few:
-            yield f"device {device!r} has fewer than {needed} samples, so is never asked for: {_some(few)}"
+    tasks = DeviceTasks(data.description.name, table, data.held_out, data.description.naming)
+    if set(table.devices.tolist()) & set(data.held_out):
+        found = tasks.remarks(needs.ways, needs.shots, needs.shots_of_a_round, needs.queries)
+        yield from (text for text in found if text not in remarks.neighbours(table))
 
 
 def _unfit(data: _Data) -> Iterator[str]:
@@ -217,7 +217,7 @@ def _unfit(data: _Data) -> Iterator[str]:
         return
     table = data.table
     for held_out in (False, True):
-        needed, unfit = data.asked if held_out else data.shots, []
+        needed, unfit = data.asked if held_out else data.needs.shots_of_a_round, []
         for device in np.unique(table.devices).tolist():
             counts = _counts(table, np.flatnonzero(table.devices == device)).values()
             if (device in data.held_out) == held_out and sum(count >= needed for count in counts) < 2:
@@ -229,32 +229,11 @@ def _unfit(data: _Data) -> Iterator[str]:
 
 
 def _absent(data: _Data) -> Iterator[str]:
-    """Classes that some devices do not have at all, or that nobody who trains has."""
-    if data.description.kind == "images":
-        return
-    table = data.table
-    of_training = _counts(table, data.training)
+    """Classes that nobody who trains has."""
+    of_training = _counts(data.table, data.training)
     missing = [repr(name) for name, count in of_training.items() if not count]
-    if missing:
+    if missing and data.description.kind != "images":
         yield f"no device that trains has samples of: {_some(missing)}"
-    for name in table.classes if data.description.naming == "fixed" else ():
-        label = table.classes.index(name)
-        having = set(table.devices[table.labels == label].tolist())
-        lacking = sorted(set(table.devices.tolist()) - having)
-        if lacking and having:
-            yield f"{name!r} is missing on {counted(len(lacking), 'device', 'devices')}: {_some(lacking)}"
-
-
-def _small_classes(data: _Data) -> Iterator[str]:
-    """Images: classes with too few for a task."""
-    if data.description.kind == "images":
-        few = [
-            f"{name!r} ({count})"
-            for name, count in _counts(data.table, np.arange(len(data.table.x))).items()
-            if count < (data.asked if name in data.held_out else data.shots)
-        ]
-        if few:
-            yield f"too few images for a task: {_some(few)}"
 
 
 def _held_out(data: _Data) -> Iterator[str]:
@@ -335,7 +314,6 @@ _CHECKS: tuple[tuple[str, Callable[[_Data], Iterator[str]]], ...] = (
     ("row-number", _row_numbers),
     ("neighbours", _neighbours),
     ("rare", _rare),
-    ("rare", _small_classes),
     ("unfit", _unfit),
     ("absent", _absent),
     ("repeated", _repeated),

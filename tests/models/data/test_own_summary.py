@@ -68,7 +68,7 @@ def columns(lines: list[str], name: str, cell: Callable[[int], object]) -> list[
         (
             lambda lines: [*lines, "m1,9,9,broken", "m1,9,8,broken"],
             "rare",
-            r"device 'm1' has fewer than 5 samples.*: 'broken' \(2\)",
+            r"class 'broken': 'm1' has 2, .* of the 5 samples that a task takes",
         ),
         (
             lambda lines: [line for line in lines if not line.startswith("m2") or line.endswith("open")],
@@ -80,7 +80,7 @@ def columns(lines: list[str], name: str, cell: Callable[[int], object]) -> list[
             "unfit",
             "cannot be evaluated, as less than 2 of their classes have 10 samples.*: m5",
         ),
-        (lambda lines: [*lines, "m1,9,9,broken"], "absent", "'broken' is missing on 5 devices: m2, m3, m4, m5, m6"),
+        (lambda lines: [*lines, "m1,9,9,broken"], "rare", "class 'broken': 'm5' has 0, 'm6' has 0"),
         (lambda lines: [*lines, "m5,9,9,broken"], "absent", "no device that trains has samples of: 'broken'"),
         (
             lambda lines: [line for line in lines if not line.startswith("m6")],
@@ -149,7 +149,7 @@ def test_the_verb_tells_people_and_programs(tmp_path: Path, capsys: pytest.Captu
     task = str(write_valves(tmp_path))
     text = shown(capsys, task)
     assert "valves: 216 samples of 2 inputs" in text
-    assert "look at: the rows have no time" in text
+    assert "look at: valves.csv has no time" in text
     document: dict[str, Any] = json.loads(shown(capsys, task, "--json"))["data"]
     assert document["devices"][4] == {
         "device": "m5",

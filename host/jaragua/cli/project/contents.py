@@ -35,6 +35,8 @@ class Columns:
     classes: tuple[str, ...]
     held_out: tuple[str, ...]
     devices: tuple[str, ...]
+    time: str | None = None
+    """The column that tells when; "": the rows have no order; None: nobody said."""
 
 
 def example_table() -> str:
@@ -58,6 +60,7 @@ def task_text(name: str, columns: Columns) -> str:
         "table": columns.table,
         "label": _text(columns.label),
         "device": _text(columns.device),
+        "time": _time(columns.time),
         "features": _list(columns.features),
         "classes": _list(columns.classes),
         "held_out": _list(columns.held_out),
@@ -103,6 +106,13 @@ def texts(
             ("firmware/src/main.cpp", "main.cpp"),
         )
     }
+
+
+def _time(column: str | None) -> str:
+    """The line of the key `time` (D9)."""
+    if column is None:
+        return '# time = "COLUMN"    # the column that tells when; [] if the rows have no order'
+    return f"time = {_text(column)}" if column else "time = []    # the rows have no order"
 
 
 def _template(name: str) -> str:

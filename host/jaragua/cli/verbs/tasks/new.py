@@ -30,6 +30,7 @@ class NewOptions:
     ] = None
     label: Annotated[str | None, typer.Option(help="With --data: the column with the class.")] = None
     device: Annotated[str | None, typer.Option(help="With --data: the column that names the device of a row.")] = None
+    time: Annotated[str | None, typer.Option(help="With --data: the column that tells when a row was measured.")] = None
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False
 
 
@@ -86,15 +87,15 @@ def _placed(options: NewOptions, folder: Path) -> tuple[Columns, list[str]]:
     from jaragua.cli.project.contents import EXAMPLE_DEVICE, EXAMPLE_LABEL, example_table
 
     if options.data is None:
-        if options.label or options.device:
-            raise UsageError("--label and --device are columns of --data", "give your CSV file with --data")
+        if options.label or options.device or options.time:
+            raise UsageError("--label, --device and --time are columns of --data", "give your CSV file with --data")
         place = folder / f"{options.name}.csv"
         place.write_text(example_table(), encoding="utf-8")
-        return _columns(place, place.name, EXAMPLE_LABEL, EXAMPLE_DEVICE)
+        return _columns(place, place.name, EXAMPLE_LABEL, EXAMPLE_DEVICE, "")
     if not options.label or not options.device:
         raise UsageError(f"which columns of {options.data} are what?", "give --label COLUMN and --device COLUMN")
     name = f"{options.name}{options.data.suffix or '.csv'}"
-    found = _columns(options.data, name, options.label, options.device)
+    found = _columns(options.data, name, options.label, options.device, options.time)
     try:
         shutil.copyfile(options.data, folder / name)
     except OSError as error:
@@ -102,7 +103,7 @@ def _placed(options: NewOptions, folder: Path) -> tuple[Columns, list[str]]:
     return found
 
 
-def _columns(table: Path, name: str, label: str, device: str) -> tuple[Columns, list[str]]:
+def _columns(table: Path, name: str, label: str, device: str, time: str | None) -> tuple[Columns, list[str]]:
     """Of a table that will have that name. Raises: DataError for what is wrong in it."""
     import numpy as np
 
@@ -111,9 +112,9 @@ def _columns(table: Path, name: str, label: str, device: str) -> tuple[Columns, 
     from jaragua_models.own_data.model import held_out_of
     from jaragua_models.own_data.reading import files
 
-    description = Description("new", "", "table", table, label=label, device=device)
+    description = Description("new", "", "table", table, label=label, device=device, time=(time,) if time else None)
     found = files.read(description)
     devices = tuple(np.unique(found.devices).tolist())
     kept = tuple(sorted(held_out_of(description, found)))
     first = [f"{reading:.7g}" for reading in found.x[0]]
-    return Columns(name, label, device, found.columns, found.classes, kept, devices), first
+    return Columns(name, label, device, found.columns, found.classes, kept, devices, time), first
