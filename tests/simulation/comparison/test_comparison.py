@@ -64,6 +64,14 @@ def test_tables_of_classes_agree_with_the_scores(make: Make, engine: str) -> Non
     assert found.per_device == {}
 
 
+def test_the_random_start_takes_plain_steps_whatever_the_strategy_does(compared: Callable[..., Comparison]) -> None:
+    """Labels of digits are any of ten in tasks of five ways."""
+    prototypes = compared(**DIGITS, strategy="protoreptile")
+    steps = compared(**DIGITS)
+    assert prototypes.methods[-1] == steps.methods[-1]
+    assert prototypes.learned.score.mean > 0.6
+
+
 def test_tasks_with_owners_are_told_apart(compared: Callable[..., Comparison], use_data: Callable[[str], Path]) -> None:
     use_data("room_occupancy_estimation")
     found = compared(task="presence", ways=2, shots=10, eval_tasks=12, eval_queries=20)

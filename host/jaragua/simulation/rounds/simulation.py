@@ -349,14 +349,15 @@ class _Rounds:
 def open_fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path | None = None) -> VirtualFleet:
     """The devices of a simulation: in C; without a C compiler in NumPy, which gives the same integers."""
     folder, samples = cache or default_cache(), simulation.ways * simulation.shots  # as the coordinator commands them
+    classes = max(simulation.ways, codec.plan.network.outputs)  # a label may be any output, and any of the ways
 
     def floats() -> VirtualFleet:
         return float_fleet(codec.model, workers, folder, samples)
 
     def integers() -> VirtualFleet:
         if has_compiler():
-            return IntegerFleet(codec.model, codec, workers, folder, samples, simulation.ways)
-        return ReferenceFleet(codec.model, codec, samples, simulation.ways)
+            return IntegerFleet(codec.model, codec, workers, folder, samples, classes)
+        return ReferenceFleet(codec.model, codec, samples, classes)
 
     if simulation.engine == "float32":
         return floats()
