@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from jaragua_bench.emulated import emulator, toolchain
 from jaragua_bench.emulated.footprint import Sizes, sizes
 from jaragua_bench.emulated.sections import OperatorCount, marked, operator_counts
+from jaragua_bench.steps import prototype_calls
 from jaragua_bench.steps.steps import Counts, Outcome, Step, read_output, write_input
 from jaragua_compiler.codegen.emitter import SOURCE_NAME, emit
 from jaragua_compiler.engines.native import kernel_folder
@@ -44,6 +45,15 @@ def run(
     """Do the steps on the emulated board; `counted` says whether the instructions in Counts mean anything."""
     data = emulator.run(build(plan, core), write_input(plan, steps), counted=counted, core=core)
     return read_output(plan, data)
+
+
+def run_prototypes(
+    plan: Plan, calls: prototype_calls.Calls, *, core: str = toolchain.CORTEX_M4, counted: bool
+) -> prototype_calls.Outcome:
+    """Make the calls on the emulated board. plan: with prototypes (A12)."""
+    elf = _build(plan, core, "bench_prototypes.c")
+    data = emulator.run(elf, prototype_calls.write_input(plan, calls), counted=counted, core=core)
+    return prototype_calls.read_output(plan, calls, data)
 
 
 def run_marked(plan: Plan, steps: Sequence[Step], counts: Sequence[Counts]) -> tuple[OperatorCount, ...]:
