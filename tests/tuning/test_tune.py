@@ -138,3 +138,13 @@ def test_settings_of_a_zoo_model_make_a_runs_file(
     capsys.readouterr()
     assert run(["simulate", str(path), "--json", "--no-comparison", "--set", "run.rounds=0"]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["task"] == "sine"
+
+
+def test_one_validation_device_changes_no_strategy(tmp_path: Path, few: None) -> None:
+    """Its tasks say nothing of other devices, however large the difference."""
+    path = write_valves(tmp_path)
+    path.write_text(path.read_text().replace('["m5", "m6"]', '["m3", "m4", "m5", "m6"]'))
+    found = found_for(path)
+    assert found.has_one_device
+    assert found.best.candidate.strategy == "tinyreptile"
+    assert not any(found.is_clear(one, other) for one in found.trials for other in found.trials)

@@ -65,6 +65,8 @@ def advice(found: Found) -> Iterator[str]:
     if simple and simple.score.mean > best.score.mean:
         clearly = "clearly " if found.is_clear(simple, best) else ""
         yield f"{simple.name} is {clearly}better than what is recommended{_by(found, simple, best)}"
+    if found.has_one_device:
+        yield f"all validation tasks are of device {found.devices[0]!r}: more training devices would make them surer"
     if found.out_of_time:
         yield "the time was over before all was tried: --minutes gives it more"
 

@@ -91,13 +91,23 @@ class Found:
         """The best trial of some strategies."""
         return max((one for one in self.trials if one.candidate.strategy in strategies), key=_score, default=None)
 
+    @property
+    def has_one_device(self) -> bool:
+        """Whether all validation tasks are of one device."""
+        return len(set(self.devices)) == 1 and bool(self.devices[0])
+
     def gap(self, one: Trial | Simple, other: Trial | Simple) -> Means:
         """By how much more one scores than the other, task by task; tasks of one device are one observation."""
         pairs = zip(one.scores, other.scores, strict=True)
         return clustered_means([first - second for first, second in pairs], self.devices)
 
     def is_clear(self, one: Trial | Simple, other: Trial | Simple) -> bool:
-        """Whether one is better than the other beyond the 95 % interval of their difference."""
+        """Whether one is better than the other beyond the 95 % interval of their difference.
+
+        Of one validation device alone nothing is: its tasks say nothing of other devices.
+        """
+        if self.has_one_device:
+            return False
         gap = self.gap(one, other)
         return (gap.mean if self.metric == "accuracy" else -gap.mean) > gap.ci95
 
