@@ -22,7 +22,7 @@ def properties_of(model: Model) -> ModelProperties:
     """What a strategy may know of the model."""
     shapes = plan(model.network).shapes
     numbers = [sum(math.prod(part) for part in layer) for layer in shapes]
-    return ModelProperties(model.own_labels, numbers[-1] / sum(numbers), len(shapes))
+    return ModelProperties(model.own_labels, numbers[-1] / sum(numbers), len(shapes), model.network.classifier)
 
 
 def is_file(name: str) -> bool:

@@ -10,7 +10,7 @@ from jaragua import strategies
 from jaragua.errors import ConfigurationError
 from jaragua.settings import TrainingSettings
 from jaragua.strategies import Settings, Strategy, TinyReptile
-from jaragua.strategies.base import image_needed
+from jaragua.strategies.base import ModelProperties, image_needed
 
 OWN = '''
 from jaragua.strategies import Strategy
@@ -118,3 +118,8 @@ def test_any_strategy_may_send_differences() -> None:
     work = strategies.create("tinyreptile", Settings(5, options={"delta_bits": 8})).client_work(1)
     assert (work.compressed, work.delta_bits, work.upload_fraction) == (True, 8, 1.0)
     assert not strategies.create("tinyreptile", Settings(5)).client_work(1).compressed
+
+
+def test_prototypes_are_of_classes() -> None:
+    with pytest.raises(ConfigurationError, match="the model has none"):
+        strategies.create("protoreptile", Settings(5, properties=ModelProperties(classifier=False)))

@@ -79,6 +79,8 @@ class ModelProperties:
     """Fraction of the trainable numbers that is in the last layer."""
     layers: int = 0
     """Layers with numbers that train; 0: unknown."""
+    classifier: bool = True
+    """Its targets are classes."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,9 @@ def _out_of_range(found: str, possible: str) -> ConfigurationError:
 
 
 def check_layers(work: ClientWork, properties: ModelProperties) -> None:
-    """Raises: ConfigurationError if no layer of the model would be sent."""
+    """Raises: ConfigurationError if no layer of the model would be sent, or prototypes are asked of a regression."""
+    if work.prototypes and not properties.classifier:
+        raise ConfigurationError("prototypes are of classes, and the model has none", "take another strategy or model")
     if properties.layers and work.local_layers >= properties.layers:
         message = f"local_layers is {work.local_layers}, but the network has {properties.layers} layers that train"
         raise ConfigurationError(message, f"0 to {properties.layers - 1} is possible: one at least must be sent")

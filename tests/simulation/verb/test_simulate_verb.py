@@ -26,7 +26,11 @@ DEADLINE_S = GENEROUS_S
 #: Those that go with any task.
 STRATEGIES = [name for name in strategies.names() if not strategies.REGISTRY[name].TRUE_CLASSES]
 #: Every strategy with every engine, and every task with every engine and a strategy of its own.
-MATRIX = [("sine", name, engine) for name in STRATEGIES for engine in ENGINES] + [
+MATRIX = [
+    ("digits" if strategies.REGISTRY[name].PROTOTYPES else "sine", name, engine)
+    for name in STRATEGIES
+    for engine in ENGINES
+] + [
     (task, STRATEGIES[(number + shift) % len(STRATEGIES)], engine)
     for number, task in enumerate(TASKS[1:])
     for shift, engine in enumerate(ENGINES)

@@ -135,6 +135,8 @@ def _no_mixed_fleet(simulation: Simulation, strategy: Strategy) -> str:
         return "they all compute in float32"
     if strategy.TRUE_CLASSES:
         return "it trains in one place, and all of it in float32"
+    if strategy.PROTOTYPES:
+        return "prototypes are the last layer in float32 and are not in integers (A12)"
     if work_of(strategy, 1).compressed:
         return "a strategy that sends differences takes its model's format only (R14)"
     return ""
