@@ -334,6 +334,11 @@ class EvaluationSettings:
     """[evaluation]: how the start is evaluated, on tasks that no device trained on."""
 
     tasks: Annotated[int, Setting("Held-out tasks.", least=1, most=MOST, free=True)] = 100
+    ways: Annotated[
+        int | None,
+        Setting("Classes of a held-out task.", least=1, most=MOST, default_from="`client.ways`", free=True),
+    ] = None
+    """None: as in training."""
     shots: Annotated[
         int | None,
         Setting(

@@ -171,4 +171,5 @@ def _tasks_of(result: Result) -> tuple[object, ...]:
     """What decides which held-out tasks a simulation is evaluated on."""
     wanted = result.simulation
     evaluation = wanted.evaluation
-    return wanted.task, wanted.seed, wanted.ways, evaluation.shots or wanted.shots, evaluation.tasks, evaluation.queries
+    shots = evaluation.shots or wanted.shots
+    return wanted.task, wanted.seed, wanted.held_out_ways, shots, evaluation.tasks, evaluation.queries

@@ -133,15 +133,15 @@ def _way_problems(document: Document, filled: Document) -> list[Problem]:
     ways = client.get("ways") if isinstance(client, dict) else None
     if model is None or not model.network.classifier or not isinstance(ways, int) or ways <= model.network.outputs:
         return []
-    if _has_prototypes(document):
+    if _has_prototypes(filled):
         return []
     message = f"{ways} is more than the {model.network.outputs} classes that '{model.name}' can tell apart"
     return [Problem(("client", "ways"), message, f"at most {model.network.outputs}, or a model with more outputs")]
 
 
-def _has_prototypes(document: Document) -> bool:
+def _has_prototypes(filled: Document) -> bool:
     """Whether the strategy needs no output for a class (A12)."""
-    strategy = document.get("strategy")
+    strategy = filled["strategy"]
     name = strategy.get("name") if isinstance(strategy, dict) else None
     kind = registry.REGISTRY.get(registry.canonical(name)) if isinstance(name, str) else None
     return kind is not None and kind.PROTOTYPES
@@ -226,10 +226,11 @@ def _class_of(name: Any) -> type[strategies.Strategy]:
 def _fill_from_clients(filled: Document) -> None:
     """Wait for K devices and close a round with K updates, unless the file says otherwise.
 
-    A new device adapts at the rate of training.
+    A new device adapts at the rate of training, to as many classes.
     """
-    if "learning_rate" in filled["client"]:
-        filled["evaluation"].setdefault("learning_rate", filled["client"]["learning_rate"])
+    for key in ("learning_rate", "ways"):
+        if key in filled["client"]:
+            filled["evaluation"].setdefault(key, filled["client"][key])
     clients = filled["strategy"].get("clients_per_round")
     if not isinstance(clients, int):
         return

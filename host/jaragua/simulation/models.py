@@ -20,9 +20,10 @@ def model_for(simulation: Simulation) -> Model:
     """
     model = model_named(simulation.task)
     by_prototypes = find(simulation.strategy).PROTOTYPES and simulation.engine != "float32"
-    more = simulation.ways > model.network.outputs and not by_prototypes
+    ways = max(simulation.ways, simulation.held_out_ways)
+    more = ways > model.network.outputs and not by_prototypes
     if model.network.classifier and more:
-        model = model.with_outputs(simulation.ways)
+        model = model.with_outputs(ways)
     if simulation.engine == "float32":
         return model
     return replace(model, network=replace(model.network, weights=simulation.engine))

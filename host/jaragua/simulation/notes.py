@@ -168,7 +168,7 @@ def _remarks(wanted: Simulation) -> list[str]:
     if not isinstance(tasks, Remarks):
         return []
     try:
-        return tasks.remarks(wanted.ways, held_out.shots or wanted.shots, wanted.shots, held_out.queries)
+        return tasks.remarks(wanted.held_out_ways, held_out.shots or wanted.shots, wanted.shots, held_out.queries)
     except jaragua_models.ModelError:
         return []  # the simulation says it
 

@@ -68,6 +68,11 @@ class Simulation(AggregationSettings, TrainingSettings):
     start: str = ""
     """`start_hash` of given first weights; "" for those of the seed."""
 
+    @property
+    def held_out_ways(self) -> int:
+        """Classes of a held-out task."""
+        return self.evaluation.ways or self.ways
+
     def changed(self, evaluation: Mapping[str, Any] | None = None, **changes: Any) -> Simulation:
         """The same with some values changed; `evaluation`: values of its own, by name."""
         return replace(self, evaluation=replace(self.evaluation, **(evaluation or {})), **changes)

@@ -74,6 +74,13 @@ def test_a_strategy_may_be_written_with_a_hyphen(capsys: pytest.CaptureFixture[s
     assert one["final_hash"] == other["final_hash"]
 
 
+def test_a_held_out_task_may_have_other_classes_than_a_round(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--task", "digits", "--strategy", "protoreptile", "--engine", "w16", "--set", "client.ways=5", *SHORT)
+    found = [simulated(capsys, *words, "--set", f"evaluation.ways={ways}") for ways in (5, 2)]
+    assert found[0]["final_hash"] == found[1]["final_hash"]
+    assert found[0]["accuracy_mean"] < found[1]["accuracy_mean"]
+
+
 CLOCK = (
     "--set",
     "round.buffer=3",

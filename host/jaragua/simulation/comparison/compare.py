@@ -88,8 +88,9 @@ class _Comparing:
 
     def random_start(self, fleet: VirtualFleet, codec: ModelCodec) -> Iterator[MethodFigures]:
         """Random weights with plain steps, whatever the strategy does; a network of too few outputs has none."""
-        wanted = self.simulation.changed(strategy="scratch", options={})
-        if codec.plan.network.classifier and wanted.ways > codec.plan.network.outputs:
+        one = self.simulation
+        wanted = one.changed(strategy="scratch", options={}, ways=one.held_out_ways)
+        if codec.plan.network.classifier and wanted.held_out_ways > codec.plan.network.outputs:
             self.missing += ("the random start needs an output for each class, and the network has fewer",)
             return
         found = best_random_start(wanted, fleet, codec, self.tasks, adaptation_of(wanted))

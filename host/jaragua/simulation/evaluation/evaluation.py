@@ -52,7 +52,9 @@ def drawn_tasks(simulation: Simulation, seeds: range) -> list[Task]:
     source = model_named(simulation.task).tasks
     shots = simulation.evaluation.shots or simulation.shots
     try:
-        return [source.held_out_task(seed, simulation.ways, shots, simulation.evaluation.queries) for seed in seeds]
+        return [
+            source.held_out_task(seed, simulation.held_out_ways, shots, simulation.evaluation.queries) for seed in seeds
+        ]
     except jaragua_models.ModelError as error:
         raise DataError(error.message, error.hint) from error
 
@@ -104,7 +106,7 @@ def evaluate_natural(simulation: Simulation, fleet: VirtualFleet, vectors: Itera
     work, shots = adaptation_of(simulation), simulation.evaluation.shots or simulation.shots
     figures = []
     for seed, vector in zip(range(min(simulation.evaluation.tasks, NATURAL_TASKS)), vectors, strict=False):
-        task = source.natural_task(seed, simulation.ways, shots, simulation.evaluation.queries)
+        task = source.natural_task(seed, simulation.held_out_ways, shots, simulation.evaluation.queries)
         start, support = fleet.start(vector), joined([task.support], [seed])
         classes = [joined([_of_class(task.query, label)], [seed]) for label in (0, 1)]
         found = [float(fleet.adapt(start, work, support, query).after[0]) for query in classes]

@@ -351,7 +351,8 @@ class _Rounds:
 def open_fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: Path | None = None) -> VirtualFleet:
     """The devices of a simulation: in C; without a C compiler in NumPy, which gives the same integers."""
     folder, samples = cache or default_cache(), simulation.ways * simulation.shots  # as the coordinator commands them
-    classes = max(simulation.ways, codec.plan.network.outputs)  # a label may be any output, and any of the ways
+    most_ways = max(simulation.ways, simulation.held_out_ways)
+    classes = max(most_ways, codec.plan.network.outputs)  # a label may be any output, and any of the ways
 
     def floats() -> VirtualFleet:
         return float_fleet(codec.model, workers, folder, samples)
