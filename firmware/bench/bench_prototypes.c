@@ -23,6 +23,8 @@ struct header {
     uint16_t temperature_exponent;
     uint16_t rate_mantissa;
     uint16_t rate_exponent;
+    uint16_t rejection;
+    uint16_t unused;
 };
 
 enum { ENROL = 0, RECOGNISE = 1, TRAIN_PROTOTYPES = 2, TRAIN = 3 };
@@ -38,6 +40,8 @@ struct call_record {
     uint32_t distance_low;
     uint32_t distance_high;
     uint32_t loss;
+    uint16_t relative;
+    uint16_t accepted;
 };
 
 static _Alignas(4) uint8_t blob[JRG_MODEL_BLOB_BYTES];
@@ -64,6 +68,7 @@ static uint32_t begin(void)
     const jrg_nn_rate rate = {header.rate_mantissa, (uint8_t)header.rate_exponent};
     require(jrg_model_set_temperature(temperature) == JRG_NN_OK, BENCH_EXIT_REFUSED);
     require(jrg_model_set_rate(rate) == JRG_NN_OK, BENCH_EXIT_REFUSED);
+    jrg_model_set_rejection(header.rejection);
     return header.calls;
 }
 
@@ -98,6 +103,8 @@ static void count_call(void)
         .distance_low = (uint32_t)match.distance,
         .distance_high = (uint32_t)(match.distance >> 32),
         .loss = result.loss,
+        .relative = match.relative,
+        .accepted = match.accepted,
     };
     bench_board_write(&record, sizeof record);
 }

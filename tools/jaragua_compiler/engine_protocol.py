@@ -27,15 +27,21 @@ class StepLimits(NamedTuple):
 
 
 class Match(NamedTuple):
-    """The class a sample was recognised as, and its squared distances in units of 2^-2f (A12.3)."""
+    """The class a sample was recognised as, its squared distances in units of 2^-2f (A12.3), and whether it counts."""
 
     label: int
     distance: int
     runner_up: int
     """The second smallest distance; NO_RUNNER_UP if only one class has samples."""
+    relative: int
+    """The distance relative to the mean of those of the other classes, Q15 (A12.7); 0 if there are none."""
+    accepted: bool
+    """Whether `relative` is at most the threshold (A12.8)."""
 
 
 NO_RUNNER_UP: Final = (1 << 64) - 1
+ACCEPT_ALL: Final = 1 << 15
+"""The threshold that rejects nothing (A12.8)."""
 NO_LIMITS: Final = StepLimits()
 
 
@@ -90,6 +96,9 @@ class PrototypeEngine(Engine, Protocol):
 
     def recognise(self, x: npt.ArrayLike) -> Match:
         """The class with the nearest prototype (A12.3). Raises CompileError if no class has samples."""
+
+    def set_rejection(self, threshold: int) -> None:
+        """The largest relative distance that `recognise` accepts, Q15 (A12.8). Raises CompileError above ACCEPT_ALL."""
 
     def set_temperature(self, temperature: LearningRate) -> None:
         """The temperature of the calls below (A12.4)."""

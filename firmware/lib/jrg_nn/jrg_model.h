@@ -78,8 +78,13 @@ uint32_t jrg_model_enrolled(uint32_t label);
 /* The prototype of a class (A12.2): JRG_MODEL_FEATURES numbers. JRG_NN_BAD_CLASS, JRG_NN_NO_PROTOTYPE. */
 JRG_NN_MUST_USE jrg_nn_status jrg_model_prototype(uint32_t label, int16_t *numbers);
 
-/* The class whose prototype is nearest (A12.3). JRG_NN_NO_PROTOTYPE before a sample is enrolled. */
+/* The class whose prototype is nearest (A12.3), and whether it is accepted (A12.8). JRG_NN_NO_PROTOTYPE before a sample is
+ * enrolled. */
 JRG_NN_MUST_USE jrg_nn_status jrg_model_recognise(const int16_t *x, jrg_nn_match *match);
+
+/* The largest relative distance that is accepted, Q15 (A12.8). Everything is accepted before the first call, and with a
+ * threshold of 32768 or more. */
+void jrg_model_set_rejection(uint16_t threshold);
 
 /* The temperature of A12.4, in the format of a rate. JRG_NN_BAD_RATE; the one before then holds. */
 JRG_NN_MUST_USE jrg_nn_status jrg_model_set_temperature(jrg_nn_rate temperature);

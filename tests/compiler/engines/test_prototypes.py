@@ -11,12 +11,12 @@ from named_networks import NETWORKS
 from random_cases import random_blob, random_sample
 
 from jaragua_compiler import CompileError, LearningRate, Network, ReferenceEngine, freeze, initial_weights, plan
-from jaragua_compiler.engine_protocol import NO_RUNNER_UP, PrototypeEngine, StepLimits
+from jaragua_compiler.engine_protocol import ACCEPT_ALL, NO_RUNNER_UP, PrototypeEngine, StepLimits
 from jaragua_compiler.engines.native_prototypes import NativePrototypeEngine
 from jaragua_compiler.planning.plan import Plan, with_prototypes
 from jaragua_compiler.quantisation.blob import exponents, pack, quantise_inputs
 from jaragua_compiler.quantisation.exponents import calibrate
-from jaragua_compiler.reference.prototypes import Prototypes
+from jaragua_compiler.reference.prototypes import Prototypes, relative_distance
 
 CLASSIFIERS = {name: network for name, network in NETWORKS.items() if network.classifier}
 STEPS = 12
@@ -37,6 +37,7 @@ def _driven(engine: PrototypeEngine, network_plan: Plan, seed: int) -> list[obje
         engine.set_limits(StepLimits(0, 0 if step % 3 else 9000))
         target = np.array([int(generator.integers(-1, classes + 1))], np.int16)
         queried = random_sample(generator, network_plan).x
+        engine.set_rejection(int(generator.integers(ACCEPT_ALL + 1)))
         said += [engine.recognise(queried), engine.evaluate_prototypes(queried, target)]
         said += [engine.train_prototypes(queried, target, rate), engine.blob()]
         said += [engine.prototype(0).tobytes(), [engine.enrolled(one) for one in range(classes)]]
@@ -213,6 +214,57 @@ def test_a12_what_is_refused(engine_cache: Path) -> None:
         engine.enrol(x, 0)
         with pytest.raises(CompileError):
             engine.evaluate_prototypes(x, np.zeros(1, np.int16))  # there is no temperature
+
+
+def test_a12_7_the_distance_is_relative_to_the_mean_of_the_others() -> None:
+    generator = np.random.default_rng(11)
+    prototypes = Prototypes(4, 32, 12)
+    assert relative_distance(0, 0, 0) == 0
+    for label, rows in enumerate(generator.integers(0, 1 << 11, (4, 32))):
+        prototypes.enrol(label, rows)
+        match = prototypes.match(prototypes.sums[0] + generator.integers(0, 99, 32))
+        assert label or (match.relative, match.accepted) == (0, True)
+    x = generator.integers(0, 1 << 11, 32)
+    distances = ((x[None, :] - prototypes.sums) ** 2).sum(axis=1)
+    wanted = 2**15 * distances.min() / np.sort(distances)[1:].mean()
+    assert abs(prototypes.match(x).relative - wanted) <= 1
+    doubled = Prototypes(4, 32, 12)
+    doubled.sums, doubled.counts = 2 * prototypes.sums, prototypes.counts
+    assert abs(doubled.match(2 * x).relative - wanted) <= 1  # the scale of the features is nothing to it
+
+
+def test_a12_7_holds_at_the_ends_of_the_range(engine_cache: Path) -> None:
+    assert relative_distance(0, 0, 1) == 1 << 15
+    assert relative_distance((1 << 56) - 1, 254 * ((1 << 56) - 1), 254) == 1 << 15
+    found = with_prototypes(plan(NETWORKS["one layer"]), 3)
+    x = np.full(64, 100, np.int16)
+    for engine in (ReferenceEngine(found), NativePrototypeEngine(found, engine_cache)):
+        engine.load(random_blob(np.random.default_rng(1), found))
+        engine.set_rejection(0)
+        engine.enrol(x, 0)
+        assert engine.recognise(-x)[3:] == (0, True)  # one class: nothing says how far is far
+        engine.enrol(x, 1)
+        assert engine.recognise(x)[3:] == (1 << 15, False)  # two classes at the same place
+
+
+def test_a12_8_a_threshold_rejects_what_is_further_away(engine_cache: Path) -> None:
+    found = with_prototypes(plan(NETWORKS["one layer"]), 4)
+    generator = np.random.default_rng(6)
+    for engine in (ReferenceEngine(found), NativePrototypeEngine(found, engine_cache)):
+        engine.load(random_blob(generator, found))
+        for label in range(4):
+            engine.enrol(random_sample(generator, found).x, label)
+        queried = random_sample(generator, found).x
+        relative = engine.recognise(queried).relative
+        assert 0 < relative < ACCEPT_ALL
+        accepted = []
+        for threshold in (ACCEPT_ALL, relative, relative - 1, 0):
+            engine.set_rejection(threshold)
+            accepted.append(engine.recognise(queried).accepted)
+        assert accepted == [True, True, False, False]
+        for wrong in (-1, ACCEPT_ALL + 1):
+            with pytest.raises(CompileError, match="no threshold"):
+                engine.set_rejection(wrong)
 
 
 def test_a12_weights_fit_images_with_and_without_prototypes() -> None:

@@ -9,15 +9,15 @@ from enum import IntEnum
 
 import numpy as np
 
-from jaragua_compiler.engine_protocol import PrototypeEngine
+from jaragua_compiler.engine_protocol import ACCEPT_ALL, PrototypeEngine
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import Int16Array
 from jaragua_compiler.quantisation.rate import LearningRate
 
 _MAGIC = 0x50474A42
-_HEADER = struct.Struct("<IIIIHHHHHH")
+_HEADER = struct.Struct("<IIIIHHHHHHH2x")
 _CALL = struct.Struct("<Hh")
-_RECORD = struct.Struct("<IIQI")
+_RECORD = struct.Struct("<IIQIHH")
 
 
 class Kind(IntEnum):
@@ -40,22 +40,25 @@ class Call:
 
 @dataclass(frozen=True)
 class Calls:
-    """Calls in a row from one blob, with one temperature, rate and seed."""
+    """Calls in a row from one blob, with one temperature, rate, seed and threshold (A12.8)."""
 
     blob: bytes
     temperature: LearningRate
     rate: LearningRate
     seed: int
     calls: Sequence[Call]
+    rejection: int = ACCEPT_ALL
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a call gave: the recognised class, or 1 for a right prediction; a distance; a loss."""
+    """What a call gave: the recognised class, or 1 for a right prediction; distances; a loss; 1 if accepted (A12.8)."""
 
     answer: int
     distance: int
     loss: int
+    relative: int = 0
+    accepted: int = 0
     instructions: int = field(default=0, compare=False)
 
 
@@ -79,6 +82,7 @@ def write_input(plan: Plan, calls: Calls) -> bytes:
         plan.prototypes,
         *calls.temperature,
         *calls.rate,
+        calls.rejection,
     )
     return header + calls.blob + b"".join(_CALL.pack(one.kind, one.label) + one.x.tobytes() for one in calls.calls)
 
@@ -86,9 +90,13 @@ def write_input(plan: Plan, calls: Calls) -> bytes:
 def read_output(plan: Plan, calls: Calls, data: bytes) -> Outcome:
     """What the program wrote to out.bin."""
     end = _RECORD.size * len(calls.calls)
-    records = [_RECORD.unpack_from(data, place) for place in range(0, end, _RECORD.size)]
-    answers = [Answer(answer, distance, loss, instructions) for instructions, answer, distance, loss in records]
+    answers = [_read(*_RECORD.unpack_from(data, place)) for place in range(0, end, _RECORD.size)]
     return Outcome(answers, data[end : end + plan.blob_bytes], data[end + plan.blob_bytes :])
+
+
+def _read(instructions: int, answer: int, distance: int, loss: int, relative: int, accepted: int) -> Answer:
+    """The fields of a record in the order of the program."""
+    return Answer(answer, distance, loss, relative, accepted, instructions)
 
 
 def run(engine: PrototypeEngine, plan: Plan, calls: Calls) -> Outcome:
@@ -96,6 +104,7 @@ def run(engine: PrototypeEngine, plan: Plan, calls: Calls) -> Outcome:
     engine.load(calls.blob)
     engine.set_seed(calls.seed)
     engine.set_temperature(calls.temperature)
+    engine.set_rejection(calls.rejection)
     answers = [_answer(engine, one, calls.rate) for one in calls.calls]
     rows = np.zeros((plan.prototypes, plan.prototype_head.inputs), np.int16)
     for label in range(plan.prototypes):
@@ -111,7 +120,7 @@ def _answer(engine: PrototypeEngine, call: Call, rate: LearningRate) -> Answer:
         return Answer(0, 0, 0)
     if call.kind is Kind.RECOGNISE:
         match = engine.recognise(call.x)
-        return Answer(match.label, match.distance, 0)
+        return Answer(match.label, match.distance, 0, match.relative, int(match.accepted))
     step = engine.train_prototypes if call.kind is Kind.TRAIN_PROTOTYPES else engine.train_step
     result = step(call.x, target, rate)
     return Answer(int(result.correct), 0, result.loss)

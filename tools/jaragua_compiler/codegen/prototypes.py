@@ -25,6 +25,7 @@ static uint64_t jrg_model_distances[JRG_MODEL_PROTOTYPES];
 static int16_t jrg_model_prototype_logits[JRG_MODEL_PROTOTYPES];
 static jrg_nn_row_error jrg_model_prototype_errors[JRG_MODEL_PROTOTYPES];
 static jrg_nn_rate jrg_model_temperature;
+static uint16_t jrg_model_stricter; /* the threshold of A12.8 is 2^15 less this */
 static uint32_t jrg_model_nearest; /* the class recognised by the last call that made logits */
 static const jrg_nn_prototypes jrg_model_prototypes = {{
     jrg_model_prototype_sums, jrg_model_prototype_factors, jrg_model_prototype_counts,
@@ -105,8 +106,15 @@ jrg_nn_status jrg_model_recognise(const int16_t *x, jrg_nn_match *match)
     if (!jrg_model_match(&found)) {{
         return JRG_NN_NO_PROTOTYPE;
     }}
+    jrg_nn_accept(&jrg_model_prototypes, jrg_model_distances, (uint16_t)(JRG_NN_RELATIVE_ONE - jrg_model_stricter),
+                  &found);
     *match = found;
     return JRG_NN_OK;
+}}
+
+void jrg_model_set_rejection(uint16_t threshold)
+{{
+    jrg_model_stricter = threshold < JRG_NN_RELATIVE_ONE ? (uint16_t)(JRG_NN_RELATIVE_ONE - threshold) : 0u;
 }}
 
 jrg_nn_status jrg_model_set_temperature(jrg_nn_rate temperature)

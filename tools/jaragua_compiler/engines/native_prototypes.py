@@ -17,10 +17,11 @@ from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import Int16Array
 from jaragua_compiler.quantisation.rate import LearningRate
 from jaragua_compiler.reference.engine import checked_vector
+from jaragua_compiler.reference.prototypes import checked_threshold
 
 
 class _Match(ctypes.Structure):
-    _fields_ = members("uint16_t label; uint64_t distance; uint64_t runner_up")
+    _fields_ = members("uint16_t label; uint16_t relative; bool accepted; uint64_t distance; uint64_t runner_up")
 
 
 class NativePrototypeEngine(NativeEngine):
@@ -40,6 +41,8 @@ class NativePrototypeEngine(NativeEngine):
         library.jrg_model_forget_all.restype = None
         library.jrg_model_prototype.argtypes = [ctypes.c_uint32, pointer]
         library.jrg_model_recognise.argtypes = [pointer, pointer]
+        library.jrg_model_set_rejection.argtypes = [ctypes.c_uint16]
+        library.jrg_model_set_rejection.restype = None
         library.jrg_model_set_temperature.argtypes = [Rate]
         for name in ("evaluate_prototypes", "train_prototypes"):
             getattr(library, f"jrg_model_{name}").argtypes = [pointer, pointer, pointer]
@@ -74,12 +77,17 @@ class NativePrototypeEngine(NativeEngine):
         return numbers
 
     def recognise(self, x: npt.ArrayLike) -> Match:
-        """The class with the nearest prototype (A12.3)."""
+        """The class with the nearest prototype (A12.3), and whether it is accepted (A12.8)."""
         values, match = self._input(x), _Match()
         with self._lock:
             self._require_weights()
             self._require(self._library.jrg_model_recognise(values.ctypes.data, ctypes.byref(match)))
-        return Match(match.label, match.distance, match.runner_up)
+        return Match(match.label, match.distance, match.runner_up, match.relative, match.accepted)
+
+    def set_rejection(self, threshold: int) -> None:
+        """The largest relative distance that is accepted (A12.8)."""
+        with self._lock:
+            self._library.jrg_model_set_rejection(checked_threshold(threshold))
 
     def set_temperature(self, temperature: LearningRate) -> None:
         """The temperature of the calls below (A12.4)."""

@@ -38,7 +38,7 @@ from jaragua_compiler.reference.conv import ReferenceConvolution
 from jaragua_compiler.reference.conv_w8 import ReferenceConvW8
 from jaragua_compiler.reference.dense import ReferenceDense
 from jaragua_compiler.reference.dense_w8 import ReferenceDenseW8
-from jaragua_compiler.reference.prototypes import Prototypes
+from jaragua_compiler.reference.prototypes import Prototypes, checked_threshold
 from jaragua_compiler.reference.unweighted import ReferenceActivation, ReferenceAdd, ReferencePool
 
 
@@ -164,8 +164,12 @@ class ReferenceEngine:
         return self._require_prototypes().prototype(label)
 
     def recognise(self, x: npt.ArrayLike) -> Match:
-        """A12.3."""
+        """A12.3, A12.8."""
         return self._require_prototypes().match(self.features(x))
+
+    def set_rejection(self, threshold: int) -> None:
+        """A12.8."""
+        self._require_prototypes().threshold = checked_threshold(threshold)
 
     def set_temperature(self, temperature: LearningRate) -> None:
         """A12.4."""

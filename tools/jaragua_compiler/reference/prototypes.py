@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaragua_compiler.engine_protocol import NO_RUNNER_UP, Match
+from jaragua_compiler.engine_protocol import ACCEPT_ALL, NO_RUNNER_UP, Match
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.quantisation.blob import Int16Array, IntArray
 from jaragua_compiler.quantisation.rate import LearningRate
@@ -15,6 +15,24 @@ NO_CLASS_LOGIT = -(1 << 15)  # A12.4
 LARGEST_LOGIT_GAP = 32767  # A12.4
 LARGEST_KEPT = (1 << 31) - 1  # A12.4
 WIDEST = 15
+MOST_BITS = 48  # of the divisor of A12.7
+
+
+def relative_distance(nearest: int, others: int, count: int) -> int:
+    """A12.7: Q15. others: the sum of the distances of `count` classes."""
+    if not count:
+        return 0
+    if not others:
+        return ACCEPT_ALL
+    shift = max(0, others.bit_length() - MOST_BITS)
+    return (((nearest * count) >> shift) << 15) // (others >> shift)
+
+
+def checked_threshold(threshold: int) -> int:
+    """The threshold itself (A12.8). Raises CompileError if it is none."""
+    if not 0 <= threshold <= ACCEPT_ALL:
+        raise CompileError(f"{threshold} is no threshold of rejection.", f"Give one from 0 to {ACCEPT_ALL}.")
+    return threshold
 
 
 class Prototypes:
@@ -23,6 +41,7 @@ class Prototypes:
     def __init__(self, classes: int, features: int, width: int) -> None:
         self.sums = np.zeros((classes, features), np.int64)
         self.counts = np.zeros(classes, np.int64)
+        self.threshold = ACCEPT_ALL  # A12.8
         self._width = width
 
     def enrol(self, label: int, x: IntArray) -> None:
@@ -59,12 +78,13 @@ class Prototypes:
         return means
 
     def match(self, x: IntArray) -> Match:
-        """A12.3."""
+        """A12.3, A12.8."""
         distances = self._distances(x)
         known = np.flatnonzero(self.counts)
         nearest = int(known[distances[known].argmin()])
-        others = distances[known[known != nearest]]
-        return Match(nearest, int(distances[nearest]), int(others.min()) if len(others) else NO_RUNNER_UP)
+        distance, others = int(distances[nearest]), [int(one) for one in distances[known[known != nearest]]]
+        relative = relative_distance(distance, sum(others), len(others))
+        return Match(nearest, distance, min(others, default=NO_RUNNER_UP), relative, relative <= self.threshold)
 
     def logits(self, x: IntArray, temperature: LearningRate, fx: int) -> IntArray:
         """A12.4: Q11. fx: the exponent of the features."""

@@ -31,9 +31,11 @@ typedef struct {
 } jrg_nn_result;
 
 /* Which class a sample was recognised as, and how far it is from its prototype and the next one (A12.3): squared, in units
- * of 2^-2f. runner_up: UINT64_MAX if only one class has samples. */
+ * of 2^-2f. runner_up: UINT64_MAX if only one class has samples. relative: Q15 (A12.7), accepted: A12.8. */
 typedef struct {
     uint16_t label;
+    uint16_t relative;
+    bool accepted;
     uint64_t distance;
     uint64_t runner_up;
 } jrg_nn_match;

@@ -13,6 +13,7 @@
 
 #define JRG_NN_MOST_ENROLLED 65535u
 #define JRG_NN_NO_CLASS_LOGIT (-32768)
+#define JRG_NN_RELATIVE_ONE 32768u /* 1 in Q15: A12.7 */
 
 /* Constants and memory of the prototypes of a model. Sums are one vector of features after the other. */
 typedef struct {
@@ -94,6 +95,39 @@ JRG_NN_INLINE bool jrg_nn_prototype_distances(const jrg_nn_prototypes *prototype
         }
     }
     return found;
+}
+
+/* A12.7, Q15. others: the sum of the distances of `count` classes that are no nearer than the nearest one. */
+JRG_NN_INLINE uint16_t jrg_nn_relative_distance(uint64_t nearest, uint64_t others, uint32_t count)
+{
+    uint64_t part = nearest * count; /* at most `others` */
+    if (count == 0u) {
+        return 0;
+    }
+    if (others == 0u) {
+        return JRG_NN_RELATIVE_ONE;
+    }
+    while (others >> 48 != 0u) {
+        others >>= 1;
+        part >>= 1;
+    }
+    return (uint16_t)((part << 15) / others);
+}
+
+/* A12.7, A12.8. distances: those that the match was found in. */
+JRG_NN_INLINE void jrg_nn_accept(const jrg_nn_prototypes *prototypes, const uint64_t *distances, uint16_t threshold,
+                                 jrg_nn_match *match)
+{
+    uint64_t others = 0;
+    uint32_t count = 0;
+    for (uint32_t c = 0; c < prototypes->classes; c++) {
+        if (prototypes->counts[c] != 0u && c != match->label) {
+            others += distances[c];
+            count++;
+        }
+    }
+    match->relative = jrg_nn_relative_distance(match->distance, others, count);
+    match->accepted = match->relative <= threshold;
 }
 
 /* A12.4: the Q11 logit of a class that is `beyond` further away than the nearest one. exponent: f. */
