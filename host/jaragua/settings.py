@@ -79,7 +79,7 @@ class ModelSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class AggregationSettings:
-    """How the server combines the updates of a round."""
+    """How the server combines the updates of a round, and steps."""
 
     combine: Annotated[
         str,
@@ -95,6 +95,18 @@ class AggregationSettings:
         float,
         Setting("Leave out an update this many median distances from the round's median (R17). 0 disables.", least=0),
     ] = 10.0
+    server_optimiser: Annotated[
+        str, Setting("How the server steps along what was learned (R18): plain, momentum, adam, yogi.")
+    ] = "plain"
+    server_beta1: Annotated[
+        float, Setting("Decay of the mean of steps (beta 1), with momentum, adam and yogi.", least=0, below=1)
+    ] = 0.9
+    server_beta2: Annotated[
+        float, Setting("Decay of the mean of squared steps (beta 2), with adam and yogi.", least=0, below=1)
+    ] = 0.99
+    server_tau: Annotated[float, Setting("Number (tau) added to its root, with adam and yogi.", above=0, most=1)] = (
+        0.001
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

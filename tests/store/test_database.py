@@ -146,7 +146,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="of version 99, this program reads version 4"):
+    with pytest.raises(StoreError, match="of version 99, this program reads version 5"):
         Store(database_of_version(tmp_path / "run.sqlite", 99))
 
 
@@ -183,3 +183,17 @@ def test_of_starts_only_the_newest_has_its_blob(store: Store) -> None:
         (1, b"", b"payload"),
         (2, b"blob", b"payload"),
     ]
+
+
+def test_of_initialisations_only_the_newest_has_the_moments_of_the_server_optimiser(store: Store) -> None:
+    """R18.5."""
+    moments = np.array([[0.1, -1 / 3, 1e-300], [1e-6, 2.0, 3.0]])
+    for number in (1, 2):
+        store.open_round("run-1", number, ["board-1"], [])
+        result = Initialisation(number, INITIAL.vector, b"", number * moments)
+        store.close_round("run-1", number, {}, result, finished=False)
+    np.testing.assert_array_equal(store.initialisation("run-1").moments, 2 * moments)
+    assert store.initialisation("run-1", 1).moments.size == 0
+    store._connection.execute("UPDATE initialisations SET moments = zeroblob(48) WHERE rounds_done = 2")
+    with pytest.raises(StoreError, match="the server optimiser's state after 2 rounds is not what was written"):
+        store.initialisation("run-1")

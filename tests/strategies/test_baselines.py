@@ -76,7 +76,7 @@ def test_tinymetafed_keeps_the_head_where_labels_are_a_tasks_own_unless_it_is_to
 
 
 def test_the_head_fraction_is_that_of_all_numbers() -> None:
-    assert properties_of(model_named("sine")) == ModelProperties(False, 33 / (64 + 1056 + 33), 3)
+    assert properties_of(model_named("sine")) == ModelProperties(False, 33 / (64 + 1056 + 33), 3, classifier=False)
 
 
 def test_tinymetafed_falls_by_a_cosine() -> None:

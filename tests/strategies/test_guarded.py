@@ -73,7 +73,7 @@ def test_weights_in_another_type_of_number_are_taken() -> None:
     strategy = Answers(Settings(5))
     for kind in (np.float32, np.int64):
         strategy.answer = np.ones(4, kind)
-        found = checked_aggregate(strategy, 1, START, [])
+        found = checked_aggregate(strategy, 1, START, []).vector
         assert (found.dtype, found.tolist()) == (np.dtype(np.float64), [1.0] * 4)
 
 

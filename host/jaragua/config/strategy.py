@@ -8,6 +8,7 @@ from jaragua.errors import ConfigurationError
 from jaragua.models import model_named, properties_of
 from jaragua.settings import RunConfig, training_of
 from jaragua.strategies.robust import aggregation_of
+from jaragua.strategies.server_optimiser import optimiser_of
 
 
 def strategy_of(config: RunConfig) -> strategies.Strategy:
@@ -20,6 +21,7 @@ def strategy_of(config: RunConfig) -> strategies.Strategy:
         properties=properties_of(model_named(config.model.name)),
         options=config.strategy.options,
         aggregation=aggregation_of(config.strategy),
+        optimiser=optimiser_of(config.strategy),
     )
     return strategies.create(config.strategy.name, settings)
 
@@ -39,4 +41,7 @@ def strategy_problems(config: RunConfig, *, fleet: bool) -> list[Problem]:
 
 def _place_of(error: ConfigurationError) -> tuple[str, str]:
     """Where a refused number stands: the message begins with its name."""
-    return ("client", "replay_buffer_size") if error.message.startswith("replay_buffer_size ") else ("strategy", "name")
+    for place in (("client", "replay_buffer_size"), ("strategy", "server_optimiser")):
+        if error.message.startswith(f"{place[1]} "):
+            return place
+    return ("strategy", "name")

@@ -256,9 +256,11 @@ class Driver:
         stored = self._store.updates(self._record.run, number)
         updates = [tamed(one, self._most_samples(one.round_number)) for one in stored]
         learned = self._client_updates(number, updates)
-        vector = checked_aggregate(self._strategy, number, self._current.vector, learned)
+        vector, moments = checked_aggregate(
+            self._strategy, number, self._current.vector, learned, self._current.moments
+        )
         _, excluded = self._strategy.settings.aggregation.checked(self._current.vector, learned)
-        self._current = Initialisation(number, vector, hashlib.sha256(self._codec.pack(vector)).digest())
+        self._current = Initialisation(number, vector, hashlib.sha256(self._codec.pack(vector)).digest(), moments)
         start = self._publisher.after(self._current)
         self._write_round(number, updates, excluded, start)
         self._publisher.move_to(start, self._broker)

@@ -28,6 +28,7 @@ _OF_TRAINING: Final = (
     *("client.shots", "run.rounds", "strategy.clients_per_round", "simulation.devices", "client.learning_rate"),
     *("strategy.alpha", "strategy.alpha_final", "client.passes", "client.batch", "strategy.options"),
     *("strategy.combine", "strategy.trim", "strategy.norm_clip_factor", "strategy.outlier_factor"),
+    *("strategy.server_optimiser", "strategy.server_beta1", "strategy.server_beta2", "strategy.server_tau"),
     *("directory", "save_every"),
 )
 #: Settings of the virtual clock, which only a simulation with a buffer has.
@@ -107,6 +108,10 @@ def _check(given: Collection[str], wanted: Simulation, spelling: Spelling) -> No
             raise UsageError(message, f"add {with_what}, or leave {spelling.name(name)} out")
 
     require("strategy.trim", wanted.combine == "trimmed-mean", "strategy.combine=trimmed-mean")
+    adaptive = wanted.server_optimiser in ("adam", "yogi")
+    require("strategy.server_beta1", wanted.server_optimiser != "plain", "strategy.server_optimiser")
+    for name in ("strategy.server_beta2", "strategy.server_tau"):
+        require(name, adaptive, "strategy.server_optimiser=adam or yogi")
     require("save_every", bool({"directory", "run"} & set(given)), "--directory FOLDER or a run's file")
     clock = wanted.buffered
     for name in _OF_THE_CLOCK:

@@ -13,6 +13,7 @@ from jaragua.strategies import ClientWork, Settings, Strategy
 from jaragua.strategies.base import check_work
 from jaragua.strategies.registry import find, options_of
 from jaragua.strategies.robust import aggregation_of
+from jaragua.strategies.server_optimiser import optimiser_of
 
 
 def with_options(simulation: Simulation) -> Simulation:
@@ -31,6 +32,7 @@ def create_strategy(simulation: Simulation) -> Strategy:
         properties=properties_of(model_for(simulation)),
         options=simulation.options,
         aggregation=aggregation_of(simulation),
+        optimiser=optimiser_of(simulation),
     )
     return strategies.create(simulation.strategy, settings)
 

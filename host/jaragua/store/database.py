@@ -26,13 +26,14 @@ from jaragua.store.records import (
     StoredVersion,
     Totals,
 )
+from jaragua.strategies.server_optimiser import NO_MOMENTS
 
 #: Version 4 has the tables of version 3; metrics and settings have other names.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 #: Of a file whose tables were never made: it holds no run.
 _BLANK = 0
 #: What reads a run's figures reads these too.
-_READABLE = (_BLANK, 1, 2, 3, SCHEMA_VERSION)
+_READABLE = (_BLANK, 1, 2, 3, 4, SCHEMA_VERSION)
 _SCHEMA = """
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, name TEXT NOT NULL, seed INTEGER NOT NULL, rounds INTEGER NOT NULL,
@@ -72,6 +73,12 @@ _CHECKED = """
 ALTER TABLE updates ADD COLUMN blob_check BLOB NOT NULL DEFAULT x'';
 ALTER TABLE initialisations ADD COLUMN vector_check BLOB NOT NULL DEFAULT x'';
 """
+_OPTIMISED_SINCE = 5
+#: From version 4 to 5: moments of the server's optimiser (R18), empty for all but the newest initialisation.
+_OPTIMISED = """
+ALTER TABLE initialisations ADD COLUMN moments BLOB NOT NULL DEFAULT x'';
+ALTER TABLE initialisations ADD COLUMN moments_check BLOB NOT NULL DEFAULT x'';
+"""
 
 
 class Store(Closing):
@@ -91,6 +98,7 @@ class Store(Closing):
                 raise
         self._blank = version == _BLANK
         self._vector_check = "vector_check" if version >= _CHECKED_SINCE else "x''"
+        self._moments = "moments, moments_check" if version >= _OPTIMISED_SINCE else "x'', x''"
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
@@ -280,16 +288,20 @@ class Store(Closing):
 
     def initialisation(self, run: str, rounds_done: int | None = None) -> Initialisation:
         """The initialisation after so many rounds; the newest for None. Raises: StoreError if there is none."""
-        query = f"SELECT rounds_done, vector, blob_hash, {self._vector_check} FROM initialisations WHERE run = ?"
+        names = f"rounds_done, vector, blob_hash, {self._vector_check}, {self._moments}"
+        query = f"SELECT {names} FROM initialisations WHERE run = ?"
         if rounds_done is None:
             rows = self._rows(f"{query} ORDER BY rounds_done DESC LIMIT 1", (run,))
         else:
             rows = self._rows(f"{query} AND rounds_done = ?", (run, rounds_done))
         if not rows:
             raise StoreError(f"{self.path} has no initialisation after {rounds_done} rounds", "the file is not whole")
-        number, vector, blob_hash, check = rows[0]
+        number, vector, blob_hash, check, kept, kept_check = rows[0]
         self._require_check(vector, check, f"initialisation after {number} rounds")
-        return Initialisation(number, np.frombuffer(vector, dtype="<f8").astype(np.float64), bytes(blob_hash))
+        self._require_check(kept, kept_check, f"server optimiser's state after {number} rounds")
+        weights = _floats(vector)
+        moments = _floats(kept).reshape(-1, len(weights)) if kept else NO_MOMENTS
+        return Initialisation(number, weights, bytes(blob_hash), moments)
 
     def blob_hashes(self, run: str) -> list[bytes]:
         """Hashes of the blobs of every initialisation, in order."""
@@ -370,8 +382,9 @@ def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> int:
 def _create_tables(connection: sqlite3.Connection) -> None:
     """In one transaction, so that a kill leaves either no tables or all of them; an older version is made newer."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    missing = {_BLANK: _SCHEMA + _NEWER + _CHECKED, 1: _NEWER + _CHECKED, 2: _CHECKED, 3: ""}.get(version)
-    if missing is not None:
+    steps = (_SCHEMA, _NEWER, _CHECKED, "", _OPTIMISED)
+    if _BLANK <= version < SCHEMA_VERSION:
+        missing = "".join(steps[version:])
         connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
 
@@ -381,10 +394,19 @@ def _insert_assignment(execute: _Execute, run: str, one: Assignment) -> None:
 
 
 def _insert_initialisation(execute: _Execute, run: str, one: Initialisation) -> None:
-    vector: NDArray[np.float64] = np.ascontiguousarray(one.vector, dtype="<f8")
-    content = vector.tobytes()
-    values = (run, one.rounds_done, content, one.blob_hash, _check_of(content))
-    execute("INSERT INTO initialisations VALUES (?, ?, ?, ?, ?)", values)
+    content, moments = _bytes_of(one.vector), _bytes_of(one.moments)
+    if moments:
+        execute("UPDATE initialisations SET moments = x'', moments_check = x'' WHERE run = ?", (run,))
+    values = (run, one.rounds_done, content, one.blob_hash, _check_of(content), moments, _check_of(moments))
+    execute("INSERT INTO initialisations VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def _bytes_of(numbers: NDArray[np.float64]) -> bytes:
+    return np.ascontiguousarray(numbers, dtype="<f8").tobytes()
+
+
+def _floats(content: bytes) -> NDArray[np.float64]:
+    return np.frombuffer(content, dtype="<f8").astype(np.float64)
 
 
 def _check_of(content: bytes) -> bytes:

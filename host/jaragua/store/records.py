@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.bases.value import Value
+from jaragua.strategies.server_optimiser import NO_MOMENTS
 
 RunStatus = Literal["training", "stopped", "finished"]
 
@@ -25,11 +27,15 @@ class RunRecord(Value):
 
 
 class Initialisation(Value):
-    """What the fleet knows after `rounds_done` rounds: float64 [parameters], and the SHA-256 of its packed blob."""
+    """What the fleet knows after `rounds_done` rounds: float64 [parameters], and the SHA-256 of its packed blob.
+
+    moments: of the server's optimiser, float64 [moments, parameters] (R18); only the newest initialisation keeps them.
+    """
 
     rounds_done: int
     vector: NDArray[np.float64]
     blob_hash: bytes
+    moments: NDArray[np.float64] = field(default_factory=lambda: NO_MOMENTS)
 
 
 class Assignment(Value):

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final
 from jaragua.errors import ConfigurationError
 from jaragua.settings import SMALLEST_RATE, TrainingSettings
 from jaragua.strategies.aggregation import Aggregation, ClientUpdate, Vector, masked_mean
+from jaragua.strategies.server_optimiser import Moments, ServerOptimiser
 
 #: `ClientWork.batch`: all samples of a pass make one step.
 WHOLE_SET = 0
@@ -96,6 +97,8 @@ class Settings:
     """Numbers that only some strategies have, by the names in their OPTIONS."""
     aggregation: Aggregation = field(default_factory=Aggregation)
     """Checks before updates are combined, and how they are; as it stands: no check, and the strategy's own way."""
+    optimiser: ServerOptimiser = field(default_factory=ServerOptimiser)
+    """How the server steps along what was learned (R18)."""
 
 
 class Strategy:
@@ -183,12 +186,33 @@ class Strategy:
         Args: round_number, 1 for the first; initialisation, float64 [parameters], what the devices started from;
         updates, at least one, sorted by device. If no update passes the checks, nothing moves.
         """
+        learned = self._learned(initialisation, updates)
+        if learned is None:
+            return initialisation.copy()
+        moved: Vector = initialisation + self.step_size(round_number) * learned
+        return moved
+
+    def optimised(
+        self, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate], moments: Moments
+    ) -> tuple[Vector, Moments]:
+        """`aggregate` with the server's optimiser (R18): the next initialisation, and the moments after it.
+
+        moments: those after the round before, float64 [moments, parameters]. If no update passes the checks, neither
+        moves.
+        """
+        learned = self._learned(initialisation, updates)
+        if learned is None:
+            return initialisation.copy(), moments
+        step, moments = self.settings.optimiser.step(learned, moments)
+        return initialisation + self.step_size(round_number) * step, moments
+
+    def _learned(self, initialisation: Vector, updates: Sequence[ClientUpdate]) -> Vector | None:
+        """Combined - φ, float64 [parameters]; None if no update passes the checks."""
         kept, _ = self.settings.aggregation.checked(initialisation, updates)
         if not kept:
-            return initialisation.copy()
-        combined = (self.settings.aggregation.combine or self.combine)(kept)
-        moved: Vector = initialisation + self.step_size(round_number) * (combined - initialisation)
-        return moved
+            return None
+        learned: Vector = (self.settings.aggregation.combine or self.combine)(kept) - initialisation
+        return learned
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)
@@ -204,6 +228,17 @@ def obstacle(work: ClientWork) -> str:
         return "its devices compute with prototypes (A12), which nodes of this version do not"
     if work.batch > LARGEST_BATCH:
         return f"a step of {work.batch} samples is more than a board counts: {LARGEST_BATCH} (A11.1)"
+    return ""
+
+
+def optimiser_obstacle(strategy: Strategy) -> str:
+    """Why the server cannot step with moments (R18) under this strategy, "" if it can."""
+    if not strategy.TRAINS:
+        return "it trains nothing"
+    if strategy.client_work(1).pooled:
+        return "it trains in one place, where no server steps"
+    if type(strategy).aggregate is not Strategy.aggregate:
+        return "its class has an aggregate of its own"
     return ""
 
 

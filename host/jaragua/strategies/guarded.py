@@ -7,27 +7,44 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from jaragua.errors import JaraguaError, RunError
 from jaragua.strategies.aggregation import ClientUpdate, Vector
 from jaragua.strategies.base import Strategy
+from jaragua.strategies.server_optimiser import NO_MOMENTS, Moments
 
 #: R17: rounds in a row in which no update is believed, after which a run or a simulation stops.
 MAX_EXCLUDED_ROUNDS = 4
 _HINT = "correct the class; a run, and a simulation with --directory, continues from the round before"
 
 
-def checked_aggregate(
-    strategy: Strategy, round_number: int, initialisation: Vector, updates: Sequence[ClientUpdate]
-) -> Vector:
-    """`Strategy.aggregate`, believed only if it gives weights of the network that float32 can hold.
+class ServerStep(NamedTuple):
+    """Where a round's updates moved the server: weights, float64 [parameters], and moments (R18)."""
 
-    Raises: RunError that names the strategy's class, the round, and the line of a class of one's own.
+    vector: Vector
+    moments: Moments
+
+
+def checked_aggregate(
+    strategy: Strategy,
+    round_number: int,
+    initialisation: Vector,
+    updates: Sequence[ClientUpdate],
+    moments: Moments = NO_MOMENTS,
+) -> ServerStep:
+    """`Strategy.aggregate`, or `optimised`, believed only if it gives weights of the network that float32 can hold.
+
+    moments: those after the round before (R18). Raises: RunError that names the strategy's class, the round, and the
+    line of a class of one's own.
     """
     with strategy_errors(strategy, f"in round {round_number}"):
-        found = strategy.aggregate(round_number, initialisation, updates)
+        if strategy.settings.optimiser.is_plain:
+            found = strategy.aggregate(round_number, initialisation, updates)
+        else:
+            found, moments = strategy.optimised(round_number, initialisation, updates, moments)
     whose = f"the strategy {type(strategy).__name__} gave for round {round_number}"
     if not isinstance(found, np.ndarray) or found.shape != initialisation.shape or found.dtype.kind not in "fiu":
         raise RunError(f"{whose} {_said(found)} in the place of {len(initialisation)} weights", _HINT)
@@ -36,7 +53,7 @@ def checked_aggregate(
     if not finite.all():
         count = len(finite) - int(finite.sum())
         raise RunError(f"{whose} {count} of {len(finite)} weights that are no numbers, or too large for float32", _HINT)
-    return found.astype(np.float64, copy=False)
+    return ServerStep(found.astype(np.float64, copy=False), moments)
 
 
 class ExclusionCounter:

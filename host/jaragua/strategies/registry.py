@@ -19,7 +19,16 @@ from jaragua.strategies.algorithms.scratch import Scratch
 from jaragua.strategies.algorithms.tiny_meta_fed import TinyMetaFed
 from jaragua.strategies.algorithms.tiny_reptile import TinyReptile
 from jaragua.strategies.algorithms.transfer import Transfer
-from jaragua.strategies.base import ClientWork, ModelProperties, Settings, Strategy, check_layers, check_work, obstacle
+from jaragua.strategies.base import (
+    ClientWork,
+    ModelProperties,
+    Settings,
+    Strategy,
+    check_layers,
+    check_work,
+    obstacle,
+    optimiser_obstacle,
+)
 from jaragua.strategies.guarded import strategy_errors
 
 #: The strategies that Jaragua brings.
@@ -83,6 +92,9 @@ def create(name: str, settings: Settings) -> Strategy:
     with strategy_errors(kind, "when it was made"):
         strategy = kind(settings)
     check_layers(work_of(strategy, 1), settings.properties)
+    if not settings.optimiser.is_plain and (reason := optimiser_obstacle(strategy)):
+        message = f"server_optimiser is {settings.optimiser.name}, which '{name}' does not take: {reason}"
+        raise ConfigurationError(message, "leave it at plain, or take another strategy")
     return strategy
 
 

@@ -28,6 +28,8 @@ MakeConfig = Callable[..., RunConfig]
 ROUNDS = 80
 KILLS = 6
 LONGEST_LIFE_S = 0.3
+#: R18.5: the moments of a server optimiser survive like all else.
+WITH_MOMENTS = 'server_optimiser = "{}"'
 
 
 async def begin(config_path: Path) -> asyncio.subprocess.Process:
@@ -66,10 +68,11 @@ def killed_again_and_again(forker: Forker, path: Path, draw: random.Random) -> t
 def test_sigkill_at_random_moments_changes_nothing(
     make_config: MakeConfig, config_text: Callable[..., str], forker: Forker, tmp_path: Path, seed: int
 ) -> None:
-    config = make_config(rounds=ROUNDS, directory=tmp_path / "undisturbed")
+    adam = WITH_MOMENTS.format("adam")
+    config = make_config(rounds=ROUNDS, directory=tmp_path / "undisturbed", robust=adam)
     undisturbed = run_to_end(config, two_nodes(config))
     path = tmp_path / "killed.toml"
-    path.write_text(config_text(rounds=ROUNDS, directory=tmp_path / "killed"))
+    path.write_text(config_text(rounds=ROUNDS, directory=tmp_path / "killed", robust=adam))
 
     async def everything() -> tuple[dict[str, Any], int]:
         async with nodes_at_work(*two_nodes(config)):
@@ -117,9 +120,10 @@ def test_a_crash_at_a_transaction_changes_nothing(
     make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transaction: int, after_commit: bool
 ) -> None:
     """Of a run of 2 rounds: create; open, 3 updates, close; open, 3 updates, close."""
-    config = make_config(rounds=2, directory=tmp_path / "undisturbed")
+    robust = WITH_MOMENTS.format("yogi") if transaction > 5 else ""
+    config = make_config(rounds=2, directory=tmp_path / "undisturbed", robust=robust)
     undisturbed = run_to_end(config, two_nodes(config))
-    config = make_config(rounds=2, directory=tmp_path / "crashed")
+    config = make_config(rounds=2, directory=tmp_path / "crashed", robust=robust)
     with monkeypatch.context() as patched:
         crash_at(patched, transaction, after_commit=after_commit)
         with pytest.raises(Crash):

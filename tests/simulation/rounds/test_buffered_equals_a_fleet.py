@@ -131,7 +131,7 @@ def final_hash(folder: Path) -> str:
     [
         {},
         {"strategy": "reptile", "passes": 2, "batch": 4, "alpha_final": 0.5},
-        {"strategy": "fedavg", "passes": 2},
+        {"strategy": "fedavg", "passes": 2, "server_optimiser": "yogi", "alpha": 0.01},
         {"task": "digits@w8", "ways": 5, "shots": 2, "learning_rate": 0.1, "engine": "w8"},
         {"buffered": Buffered(1, max_staleness=1, staleness_exponent=0.0, slow_fraction=0.5, slow_factor=9.0)},
         {"strategy": "tinymetafed", "rounds": 14},  # differences (R12); a regression: the head travels

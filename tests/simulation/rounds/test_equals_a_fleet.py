@@ -38,6 +38,8 @@ name = "{wanted.strategy}"
 clients_per_round = {wanted.clients}
 alpha = {wanted.alpha}
 alpha_final = {wanted.alpha_final}
+server_optimiser = "{wanted.server_optimiser}"
+server_tau = {wanted.server_tau}
 options = {{ {options} }}
 [client]
 ways = {wanted.ways}
@@ -96,7 +98,7 @@ def url() -> Iterator[str]:
         ("tinyreptile", {}),
         ("reptile", {"passes": 3, "batch": 1, "alpha": 0.7, "alpha_final": 0.2}),
         ("reptile", {"passes": 2, "batch": 5}),
-        ("fedsgd", {}),
+        ("fedsgd", {"server_optimiser": "momentum", "alpha": 0.1}),
         ("fedavg", {"passes": 2}),
         ("fedavg", {"passes": 3, "replay_buffer_size": 4, "loss_threshold": 0.05, "error_clip": 0.4}),
         ("reptile", {"passes": 2, "batch": 5, "loss_threshold": 0.05}),

@@ -57,12 +57,15 @@ def test_what_is_drawn_ahead_is_what_would_be_drawn_now(make: Any, own: dict[str
         assert one.batch.x.tobytes() + one.batch.y.tobytes() == other.batch.x.tobytes() + other.batch.y.tobytes()
 
 
-def test_what_was_stopped_goes_on_to_the_same_end(make: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{}, {"server_optimiser": "adam", "alpha": 0.01}])
+def test_what_was_stopped_goes_on_to_the_same_end(make: Any, tmp_path: Path, changes: dict[str, Any]) -> None:
+    """R18.5: with the moments of the server's optimiser, too."""
+    wanted = make(**changes)
     with pytest.raises(Stop):
-        simulate(make(), state_folder=tmp_path, on_progress=stopping_after(4))
+        simulate(wanted, state_folder=tmp_path, on_progress=stopping_after(4))
     rounds: list[int] = []
-    result = simulate(make(), state_folder=tmp_path, on_progress=lambda now: rounds.append(now.rounds_done))
-    undisturbed = simulate(make())
+    result = simulate(wanted, state_folder=tmp_path, on_progress=lambda now: rounds.append(now.rounds_done))
+    undisturbed = simulate(wanted)
     assert rounds in ([4, 5, 6], [5, 6])
     assert result.final_hash == undisturbed.final_hash
     assert (result.bytes_up, result.client_tasks) == (undisturbed.bytes_up, undisturbed.client_tasks)

@@ -35,6 +35,10 @@ REFUSED = {
             ("--set", "strategy.trim=0.3", "--set", "strategy.combine=median"),
             "without strategy.combine=trimmed-mean, strategy.trim would change nothing",
         ),
+        (
+            ("--set", "strategy.server_optimiser=momentum", "--set", "strategy.server_tau=0.1"),
+            "without strategy.server_optimiser=adam or yogi, strategy.server_tau would change nothing",
+        ),
         (("--save-every", "10"), "without --directory FOLDER or a run's file, --save-every would change nothing"),
         (
             ("--set", "round.buffer=2", "--set", "simulation.slow_factor=4"),

@@ -70,14 +70,14 @@ class BufferedRounds(PlayedRounds):
         trained = self._fleet.train(start, work, draw.batch)
         arrays = state.arrays | self._kept(now, trained.learned, draw.batch.counts * work.passes)
         updates = [self._counted(state.vector, arrays, one) for one in now.taken]
-        vector = checked_aggregate(self._strategy, now.number, state.vector, updates)
+        moved = checked_aggregate(self._strategy, now.number, state.vector, updates, state.moments)
         excluded = self._exclusions.checked(self._strategy, now.number, state.vector, updates)
         blob = np.array(len(start))  # of what was saved by a version that knew only whole blobs
         bytes_up = sum(int(arrays.get(_size_key(one.round_number, one.device), blob)) for one in now.arrivals)
         self._tally.add(now)
         after = state.after(
             now.number,
-            vector,
+            moved,
             arrays=_still_wanted(arrays, now) | self._channel.arrays(),
             counts=RoundCounts(len(now.given), bytes_up, bytes_down, excluded),
             checkpoints=self._simulation.checkpoints,

@@ -207,12 +207,12 @@ class _WholeRounds(PlayedRounds):
         samples = (batch.counts * work.passes).tolist()
         update_mask = None if work.compressed else trained.update_mask
         updates = UpdateRows(names, learned_onto(state.vector, arrived), samples, update_mask)
-        vector = checked_aggregate(self._strategy, number, state.vector, updates)
+        moved = checked_aggregate(self._strategy, number, state.vector, updates, state.moments)
         excluded = self._exclusions.checked(self._strategy, number, state.vector, updates)
         after = state.after(
             number,
-            vector,
-            start=self._backend.start_of(vector),
+            moved,
+            start=self._backend.start_of(moved.vector),
             arrays=self._channel.arrays(),
             counts=RoundCounts(len(draw.devices), bytes_up, bytes_down, excluded),
             checkpoints=self._simulation.checkpoints,

@@ -24,11 +24,14 @@ from jaragua.simulation.models import model_for
 from jaragua.simulation.settings import Simulation
 from jaragua.store.files import write_whole
 from jaragua.strategies import Vector
+from jaragua.strategies.guarded import ServerStep
+from jaragua.strategies.server_optimiser import NO_MOMENTS, Moments
 
 _FILE: Final = "simulation.npz"
 _LOCK: Final = "simulation.lock"
 _VERSION: Final = 2
 _CHECKPOINT: Final = "checkpoint:"
+_MOMENTS: Final = "moments"
 #: Fields of a state that are saved together; in this order they follow its vector.
 _NUMBERS: Final = ("rounds_done", "client_tasks", "bytes_up", "bytes_down", "excluded")
 
@@ -61,25 +64,28 @@ class State:
     """Updates that were excluded (R17)."""
     arrays: SavedArrays = field(default_factory=dict)
     checkpoints: dict[int, Vector] = field(default_factory=dict)
+    moments: Moments = field(default_factory=lambda: NO_MOMENTS)
+    """Of the server's optimiser (R18)."""
 
     def after(
         self,
         round_number: int,
-        moved: Vector,
+        moved: ServerStep,
         *,
         arrays: SavedArrays,
         counts: RoundCounts,
         checkpoints: Collection[int],
         start: Vector | None = None,
     ) -> State:
-        """After another round that moved the vector; counts: of that round alone.
+        """After another round that moved vector and moments; counts: of that round alone.
 
         start: what devices start from; None: the vector.
         """
-        kept = {round_number: moved if start is None else start} if round_number in checkpoints else {}
+        kept = {round_number: moved.vector if start is None else start} if round_number in checkpoints else {}
         return replace(
             self,
-            vector=moved,
+            vector=moved.vector,
+            moments=moved.moments,
             checkpoints=self.checkpoints | kept,
             rounds_done=round_number,
             client_tasks=self.client_tasks + counts.client_tasks,
@@ -112,7 +118,7 @@ class StateFolder(Closing):
                 arrays = {name: found[name] for name in found.files}
             identity = dict(json.loads(str(arrays.pop("identity"))))
             rounds_done, *more = arrays.pop("numbers").tolist()
-            vector = arrays.pop("vector")
+            vector, moments = arrays.pop("vector"), arrays.pop(_MOMENTS, NO_MOMENTS)
             checkpoints = {
                 int(name.removeprefix(_CHECKPOINT)): arrays.pop(name)
                 for name in list(arrays)
@@ -124,14 +130,14 @@ class StateFolder(Closing):
             raise _unreadable(self._path, "it is damaged, or no saved simulation") from error
         self._require_same(identity)
         known = dict(zip(_NUMBERS, (rounds_done, *more), strict=False))  # earlier versions saved fewer
-        return State(vector, **known, arrays=arrays, checkpoints=checkpoints)
+        return State(vector, **known, arrays=arrays, checkpoints=checkpoints, moments=moments)
 
     def save(self, state: State) -> None:
         """Replace what was saved. Raises: StoreError."""
         numbers = np.array([getattr(state, name) for name in _NUMBERS])
         content = io.BytesIO()
         arrays: dict[str, Any] = {f"{_CHECKPOINT}{number}": vector for number, vector in state.checkpoints.items()}
-        arrays |= state.arrays
+        arrays |= state.arrays | ({_MOMENTS: state.moments} if state.moments.size else {})
         np.savez(content, identity=self._identity, numbers=numbers, vector=state.vector, **arrays)
         try:
             write_whole(self._path, content.getvalue())

@@ -13,14 +13,15 @@ class FedAvg(Strategy):
     """w ← Σ n_k w_k / Σ n_k, n_k the samples of device k.
 
     "Communication-Efficient Learning of Deep Networks from Decentralized Data" (McMahan et al., 2017), algorithm 1.
-    α is always 1 and never falls. Labels are taken as the devices' tasks name them.
+    α is 1 and never falls; with momentum, Adam or Yogi on the server (R18) it is that of the settings. Labels are taken
+    as the devices' tasks name them.
     """
 
     SUMMARY: ClassVar[str] = "the mean of the devices' weights by their samples becomes the model"
 
     def step_size(self, round_number: int) -> float:
-        """Always 1: the mean replaces the model."""
-        return 1.0
+        """1, so that the mean replaces the model; with a server optimiser the settings' α_t."""
+        return 1.0 if self.settings.optimiser.is_plain else super().step_size(round_number)
 
     def combine(self, updates: Sequence[ClientUpdate]) -> Vector:
         """Every sample counts the same."""
