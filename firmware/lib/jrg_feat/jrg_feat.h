@@ -1,11 +1,13 @@
-/* Log-mel features of one second of sound: docs/reference/features.md, whose numbers (F1 to F8) the code names.
+/* Features of one second of sound: docs/reference/features.md, whose numbers (F1 to F11) the code names.
  *
  * Whole numbers only, no allocation, no state: call jrg_feat_frame for each frame as its samples arrive, then
- * jrg_feat_clip once. The bits are those of jaragua_models.keywords.features.
+ * jrg_feat_clip once. With levels that are normalised: jrg_feat_frame_normalised and jrg_feat_clip_with. The bits are
+ * those of jaragua_models.keywords.features.
  */
 #ifndef JRG_FEAT_H
 #define JRG_FEAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define JRG_FEAT_RATE_HZ 16000
@@ -13,6 +15,8 @@
 #define JRG_FEAT_HOP_SAMPLES 640 /* frame t begins at sample 640 t of the second */
 #define JRG_FEAT_FRAMES 25
 #define JRG_FEAT_BANDS 26
+#define JRG_FEAT_PIECES 8        /* F10 */
+#define JRG_FEAT_COEFFICIENTS 13 /* F11 */
 #define JRG_FEAT_COUNT (JRG_FEAT_FRAMES * JRG_FEAT_BANDS)
 #define JRG_FEAT_EXPONENT 11 /* real value of a feature = integer * 2^-11 */
 
@@ -29,6 +33,24 @@ typedef struct {
 /* F2 to F6: one frame. samples: 16-bit PCM. levels: written, Q8 octaves. */
 void jrg_feat_frame(const int16_t samples[JRG_FEAT_FRAME_SAMPLES], jrg_feat_scratch *scratch,
                     int16_t levels[JRG_FEAT_BANDS]);
+
+/* F9 in the place of F6. levels: written, Q10 octaves less a bias. */
+void jrg_feat_frame_normalised(const int16_t samples[JRG_FEAT_FRAME_SAMPLES], jrg_feat_scratch *scratch,
+                               int16_t levels[JRG_FEAT_BANDS]);
+
+/* What a clip becomes. All false: F7 and F8 alone. */
+typedef struct {
+    bool normalised; /* F9: the levels are those of jrg_feat_frame_normalised */
+    bool pooled;     /* F10: eight pieces of the sound in the place of 25 frames */
+    bool cepstrum;   /* F11: 13 coefficients of each in the place of 26 levels */
+} jrg_feat_options;
+
+/* How many features there are: 650, 325, 208 or 104. */
+uint32_t jrg_feat_count(jrg_feat_options options);
+
+/* F7 to F11: the levels of all frames, one after the other, which are changed -> features. The two may not overlap, and
+ * features has room for JRG_FEAT_COUNT, of which the first jrg_feat_count are the result. */
+void jrg_feat_clip_with(jrg_feat_options options, int16_t levels[JRG_FEAT_COUNT], int16_t features[JRG_FEAT_COUNT]);
 
 /* F7, F8: the levels of all frames, one after the other -> features. The two may not overlap. */
 void jrg_feat_clip(const int16_t levels[JRG_FEAT_COUNT], int16_t features[JRG_FEAT_COUNT]);

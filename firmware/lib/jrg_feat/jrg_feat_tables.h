@@ -1,4 +1,4 @@
-/* Constants of docs/reference/features.md, written by jaragua_models.keywords.tables.c_header(). */
+/* Constants of docs/reference/features.md, written by jaragua_models.keywords.tables. */
 #ifndef JRG_FEAT_TABLES_H
 #define JRG_FEAT_TABLES_H
 
@@ -7,6 +7,8 @@
 #define JRG_FEAT_FIRST_BIN 3u
 #define JRG_FEAT_BINS 241u
 #define JRG_FEAT_FLOOR 195313u /* F6 */
+#define JRG_FEAT_FRAME_BITS 21u /* F9 */
+#define JRG_FEAT_BIAS 9216 /* F9 */
 
 /* F2: Hann window, Q15. */
 static const int16_t jrg_feat_window[512] = {

@@ -1,12 +1,22 @@
-"""Log-mel features in whole numbers: the NumPy side of features.md. firmware/lib/jrg_feat gives the same bits."""
+"""Features of sound in whole numbers: the NumPy side of features.md. firmware/lib/jrg_feat gives the same bits."""
 
 import functools
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jaragua_models.keywords import tables
-from jaragua_models.keywords.tables import BANDS, CLIP_SAMPLES, FRAME_SAMPLES, FRAMES, HOP_SAMPLES
+from jaragua_models.keywords.tables import (
+    BANDS,
+    CLIP_SAMPLES,
+    COEFFICIENTS,
+    FRAME_SAMPLES,
+    FRAMES,
+    HOP_SAMPLES,
+    PIECES,
+)
 
 EXPONENT = 11
 """F8: of a feature; real value = integer · 2^-11, so -1..1 is eight octaves of power either way."""
@@ -16,9 +26,49 @@ Integers = NDArray[np.int64]
 Levels = NDArray[np.int16]
 
 
+Loudness = Literal["fixed", "normalised"]
+Pooling = Literal["none", "time"]
+Kind = Literal["mel", "mfcc"]
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """What sound becomes; as it stands: the features of the zoo."""
+
+    loudness: Loudness = "fixed"
+    pooling: Pooling = "none"
+    features: Kind = "mel"
+
+    @property
+    def rows(self) -> int:
+        """Frames, or pieces of the sound."""
+        return FRAMES if self.pooling == "none" else PIECES
+
+    @property
+    def count(self) -> int:
+        """Features of a clip."""
+        return self.rows * (BANDS if self.features == "mel" else COEFFICIENTS)
+
+    def of(self, clip: NDArray[np.int16]) -> Levels:
+        """F1 to F11: samples int16 [16000] -> features int16 [count], row by row. Raises: ValueError as `frames`."""
+        found = levels if self.loudness == "fixed" else normalised_levels
+        return self.of_levels(found(frames(clip)))
+
+    def of_levels(self, spectrogram: Levels) -> Levels:
+        """F7 to F11: levels [25, 26] of either loudness -> features int16 [count]."""
+        wide, bits = spectrogram.astype(np.int64), 0
+        if self.loudness == "normalised":
+            wide, bits = _floored(wide), 2
+        rows = _moved(wide) if self.pooling == "none" else _pieces(wide)
+        rows = rows - (rows.sum() + rows.size // 2) // rows.size
+        found = _rshift(rows, bits) if self.features == "mel" else _cepstrum(rows, 13 + bits)
+        features: Levels = np.clip(found, -(1 << EXPONENT), (1 << EXPONENT) - 1).astype(np.int16)
+        return features.ravel()
+
+
 def clip_features(clip: NDArray[np.int16]) -> Levels:
     """F1 to F8: samples int16 [16000] -> features int16 [650], frame by frame, low bands first."""
-    return centred(levels(frames(clip)))
+    return FrontEnd().of(clip)
 
 
 def frames(clip: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -32,21 +82,56 @@ def frames(clip: NDArray[np.int16]) -> NDArray[np.int16]:
 
 def levels(samples: NDArray[np.int16]) -> Levels:
     """F2 to F6: frames int16 [n, 512] -> log-mel levels int16 [n, 26], Q8 octaves."""
-    return _log2(_energies(_power(_spectrum(_windowed(samples.astype(np.int64))))))
+    energies = _energies(_power(_spectrum(_windowed(samples.astype(np.int64)))))
+    return (_log2(energies + tables.FLOOR) >> 3).astype(np.int16)
 
 
-def centred(spectrogram: Levels) -> Levels:
-    """F7, F8: levels [25, 26] -> features int16 [650], the sound in the middle and the mean taken off."""
-    rows = np.arange(FRAMES) + _middle(spectrogram.astype(np.int64).sum(axis=1)) - FRAMES // 2
-    moved = spectrogram[np.clip(rows, 0, FRAMES - 1)].astype(np.int64)
-    mean = (moved.sum() + moved.size // 2) // moved.size
-    features: Levels = np.clip(moved - mean, -(1 << EXPONENT), (1 << EXPONENT) - 1).astype(np.int16)
-    return features.ravel()
+def normalised_levels(samples: NDArray[np.int16]) -> Levels:
+    """F9 in the place of F6: frames int16 [n, 512] -> log-mel levels int16 [n, 26], Q10 octaves less BIAS."""
+    wide = samples.astype(np.int64)
+    loudest = np.abs(wide).max(axis=1)
+    shift = tables.FRAME_BITS - 1 - _floor_log2(np.maximum(loudest, 1).astype(np.uint64))[:, None]
+    energies = _energies(_power(_spectrum(_windowed(wide << shift))))
+    found = (_log2(np.maximum(energies, 1)) >> 1) - (shift << 11) - tables.BIAS
+    found[loudest == 0] = tables.LOWEST_LEVEL
+    clamped: Levels = np.maximum(found, tables.LOWEST_LEVEL).astype(np.int16)
+    return clamped
+
+
+def _floored(spectrogram: Integers) -> Integers:
+    """F9: the sum of each level's power and that of the floor."""
+    floor = spectrogram.max() - tables.FLOOR_BELOW
+    away = np.minimum(np.abs(spectrogram - floor), tables.ADDED_STEP * tables.ADDED_STEPS - 1)
+    added, place, rest = tables.added(), away // tables.ADDED_STEP, away % tables.ADDED_STEP
+    more = added[place] - (((added[place] - added[place + 1]) * rest) >> 6)
+    found: Integers = np.maximum(spectrogram, floor) + more
+    return found
+
+
+def _moved(spectrogram: Integers) -> Integers:
+    """F7: levels [25, 26], the sound moved to the middle."""
+    rows = np.arange(FRAMES) + _middle(spectrogram.sum(axis=1)) - FRAMES // 2
+    found: Integers = spectrogram[np.clip(rows, 0, FRAMES - 1)]
+    return found
+
+
+def _pieces(spectrogram: Integers) -> Integers:
+    """F10: mean levels [8, 26] of eight equal pieces of the sound."""
+    inside = np.flatnonzero(_above(spectrogram.sum(axis=1)))
+    sound = spectrogram[inside[0] : inside[-1] + 1] if len(inside) else spectrogram
+    parts = np.repeat(sound, PIECES, axis=0).reshape(PIECES, len(sound), BANDS)  # each frame is eight eighths
+    pieces: Integers = (parts.sum(axis=1) + len(sound) // 2) // len(sound)
+    return pieces
+
+
+def _cepstrum(rows: Integers, shift: int) -> Integers:
+    """F11: [n, 26] -> [n, 13]."""
+    return _rshift(rows @ tables.cosines().T, shift)
 
 
 def _rshift(values: Integers, shift: int) -> Integers:
-    """A1.1."""
-    return (values + (1 << (shift - 1))) >> shift
+    """A1.1; a shift of 0 changes nothing."""
+    return (values + ((1 << shift) >> 1)) >> shift
 
 
 @functools.cache
@@ -113,14 +198,14 @@ def _energies(power: Integers) -> Integers:
     return energies[1:-1].T
 
 
-def _log2(energies: Integers) -> Levels:
-    """F6."""
-    value = (energies + tables.FLOOR).astype(np.uint64)
+def _log2(energies: Integers) -> Integers:
+    """F6: Q11 octaves of numbers from 1 on."""
+    value = energies.astype(np.uint64)
     log = _floor_log2(value)
     fraction = ((value << (63 - log).astype(np.uint64)) >> np.uint64(47)).astype(np.int64) & 65535
     low, high = tables.log2()[fraction >> 11], tables.log2()[(fraction >> 11) + 1]
     q11: Integers = (log << 11) + low + (((high - low) * (fraction & 2047)) >> 11)
-    return (q11 >> 3).astype(np.int16)
+    return q11
 
 
 def _floor_log2(value: NDArray[np.uint64]) -> Integers:
@@ -128,9 +213,15 @@ def _floor_log2(value: NDArray[np.uint64]) -> Integers:
     return np.frexp(value.astype(np.float64))[1].astype(np.int64) - 1
 
 
+def _above(loudness: Integers) -> Integers:
+    """F7: how far each frame lies above half way between the softest and the loudest; at least 0."""
+    found: Integers = np.maximum(0, loudness - ((loudness.min() + loudness.max()) >> 1))
+    return found
+
+
 def _middle(loudness: Integers) -> int:
     """F7: the frame in the middle of what is louder than half way between the softest and the loudest."""
-    weight = np.maximum(0, loudness - ((loudness.min() + loudness.max()) >> 1))
+    weight = _above(loudness)
     total = int(weight.sum())
     if total == 0:
         return FRAMES // 2

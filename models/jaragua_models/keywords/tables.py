@@ -1,4 +1,6 @@
-"""The constants of the log-mel features (features.md, F2 to F6), and the C header that carries the same."""
+"""The constants of the features of sound (features.md, F2 to F11), and the C header that carries the same."""
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,19 @@ FEATURES = FRAMES * BANDS
 LOWEST_HZ, HIGHEST_HZ = 80, 7600
 FLOOR = 195_313
 """F6: added to every band's energy. In the unit of F4 and F5 (2^8 of |X|²): about 5e7 of |X|², a quiet room."""
+FRAME_BITS = 21
+"""F9: a normalised frame's loudest sample has so many bits."""
+BIAS = 9 << 10
+"""F9: taken off a normalised level, in Q10 octaves, so that 64 octaves fit into 16 bits."""
+LOWEST_LEVEL = -(1 << 15)
+FLOOR_BELOW = 12 << 10
+"""F9: the floor lies 12 octaves of power (36 dB) below the loudest level."""
+ADDED_STEP, ADDED_STEPS = 64, 160
+"""F9: the table of a sum's logarithm has a value every 1/16 octave, up to 10 octaves."""
+PIECES = 8
+"""F10: pieces of the sound."""
+COEFFICIENTS = 13
+"""F11: of a frame or a piece."""
 
 Table = NDArray[np.int64]
 
@@ -53,6 +68,19 @@ def log2() -> Table:
     return _rounded((1 << 11) * np.log2(1 + np.arange(33) / 32))
 
 
+def added() -> Table:
+    """F9: N[k] = round(2^10 log2(1 + 2^(-k / 16))), k = 0..160; the last counts as 0."""
+    values = _rounded((1 << 10) * np.log2(1 + 2.0 ** (-np.arange(ADDED_STEPS + 1) / 16)))
+    values[-1] = 0
+    return values
+
+
+def cosines() -> Table:
+    """F11: D[k-1, b] = round(2^15 / 26 sqrt(k) cos(pi k (2b + 1) / 52)), k = 1..13: int64 [13, 26]."""
+    k, b = np.arange(1, COEFFICIENTS + 1)[:, None], np.arange(BANDS)
+    return _rounded((1 << 15) / BANDS * np.sqrt(k) * np.cos(np.pi * k * (2 * b + 1) / (2 * BANDS)))
+
+
 def c_header() -> str:
     """The text of firmware/lib/jrg_feat/jrg_feat_tables.h, which a test keeps equal to this."""
     bins = mel_bins()
@@ -67,14 +95,36 @@ def c_header() -> str:
         f"#define JRG_FEAT_FIRST_BIN {bins[0, 0]}u\n"
         f"#define JRG_FEAT_BINS {len(bins)}u\n"
         f"#define JRG_FEAT_FLOOR {FLOOR}u /* F6 */\n"
+        f"#define JRG_FEAT_FRAME_BITS {FRAME_BITS}u /* F9 */\n"
+        f"#define JRG_FEAT_BIAS {BIAS} /* F9 */\n"
     )
-    return _FRAME.format(numbers=numbers, arrays="\n".join(_c_array(*array) for array in arrays))
+    return _header("JRG_FEAT_TABLES_H", numbers, arrays)
+
+
+def c_clip_header() -> str:
+    """The text of firmware/lib/jrg_feat/jrg_feat_clip_tables.h, likewise."""
+    added_remark = "F9: round(2^10 log2(1 + 2^(-k / 16))), the last 0."
+    cosines_remark = "F11: round(2^15 / 26 sqrt(k) cos(pi k (2b + 1) / 52)), k = 1..13, one after the other."
+    arrays = (
+        (added_remark, "int16_t", "jrg_feat_added", added()),
+        (cosines_remark, "int16_t", "jrg_feat_cosines", cosines().ravel()),
+    )
+    numbers = (
+        f"#define JRG_FEAT_FLOOR_BELOW {FLOOR_BELOW} /* F9 */\n"
+        f"#define JRG_FEAT_ADDED_STEP {ADDED_STEP} /* F9 */\n"
+        f"#define JRG_FEAT_ADDED_STEPS {ADDED_STEPS} /* F9 */\n"
+    )
+    return _header("JRG_FEAT_CLIP_TABLES_H", numbers, arrays)
+
+
+def _header(guard: str, numbers: str, arrays: Iterable[tuple[str, str, str, Table]]) -> str:
+    return _FRAME.format(guard=guard, numbers=numbers, arrays="\n".join(_c_array(*array) for array in arrays))
 
 
 _FRAME = """\
-/* Constants of docs/reference/features.md, written by jaragua_models.keywords.tables.c_header(). */
-#ifndef JRG_FEAT_TABLES_H
-#define JRG_FEAT_TABLES_H
+/* Constants of docs/reference/features.md, written by jaragua_models.keywords.tables. */
+#ifndef {guard}
+#define {guard}
 
 #include <stdint.h>
 

@@ -3,7 +3,7 @@
 import difflib
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, cast, get_args
@@ -14,6 +14,8 @@ from jaragua_compiler.frontends.naming import identifier
 from jaragua_compiler.graph.network import NAME_HINT, is_name
 from jaragua_models.base import Defaults
 from jaragua_models.errors import ModelError
+from jaragua_models.keywords.features import FrontEnd, Loudness, Pooling
+from jaragua_models.keywords.features import Kind as Sound
 
 Kind: TypeAlias = Literal["table", "audio", "images"]
 Naming: TypeAlias = Literal["fixed", "shuffled"]
@@ -33,11 +35,14 @@ START = Defaults(
 )
 """Where [defaults] is silent; 0 ways and queries: see `Description`."""
 
+SOUND = FrontEnd(loudness="normalised")
+"""What recordings become where [task] is silent (F9 to F11)."""
+
 _KEYS: Mapping[Kind, frozenset[str]] = {
     "table": frozenset(
         {"label", "device", "features", "classes", "held_out", "naming", "time", "window", "hop", "windows"}
     ),
-    "audio": frozenset({"classes", "held_out", "naming"}),
+    "audio": frozenset({"classes", "held_out", "naming", "loudness", "pooling", "features"}),
     "images": frozenset({"side", "channels", "dark_on_light", "held_out"}),
 }
 _COMMON = frozenset({"name", "summary", "kind", "path"})
@@ -75,6 +80,7 @@ class Description:
     """Rows from one window to the next; 0: a window's length."""
     windows: Windows = "statistics"
     scaling: InputFormat | None = None
+    sound: FrontEnd = SOUND
     side: int = 28
     channels: int = 1
     dark_on_light: bool = True
@@ -120,7 +126,7 @@ class _Reader:
             path=self._data(),
             label=self._take("task", "label", str, None if kind == "table" else ""),
             device=self._take("task", "device", str, None if kind == "table" else ""),
-            features=self._several("features", str),
+            features=self._several("features", str) if kind == "table" else (),
             classes=self._several("classes", str),
             held_out=self._several("held_out", str),
             naming=self._naming(kind),
@@ -129,6 +135,7 @@ class _Reader:
             hop=self._count("hop", 1, MOST_ROWS),
             windows=self._windows(),
             scaling=self._scaling(),
+            sound=self._sound() if kind == "audio" else SOUND,
             side=self._side(),
             channels=self._channels(),
             dark_on_light=self._take("task", "dark_on_light", bool, self._channels() == 1),
@@ -160,10 +167,22 @@ class _Reader:
         return cast(Kind, kind)
 
     def _naming(self, kind: Kind) -> Naming:
-        naming = self._take("task", "naming", str, "shuffled" if kind == "images" else "fixed")
-        if naming not in get_args(Naming):
-            raise self._error("task", "naming", f"{naming!r} is none", f"Use one of: {', '.join(get_args(Naming))}.")
-        return cast(Naming, naming)
+        return cast(Naming, self._one_of("naming", get_args(Naming), "shuffled" if kind == "images" else "fixed"))
+
+    def _sound(self) -> FrontEnd:
+        """F9 to F11."""
+        return FrontEnd(
+            cast(Loudness, self._one_of("loudness", get_args(Loudness), SOUND.loudness)),
+            cast(Pooling, self._one_of("pooling", get_args(Pooling), SOUND.pooling)),
+            cast(Sound, self._one_of("features", get_args(Sound), SOUND.features)),
+        )
+
+    def _one_of(self, key: str, known: Sequence[str], default: str) -> str:
+        """A word of [task]."""
+        word = self._take("task", key, str, default)
+        if word not in known:
+            raise self._error("task", key, f"{word!r} is none", f"Use one of: {', '.join(known)}.")
+        return word
 
     def _time(self) -> tuple[str, ...] | None:
         """The name of a column, or a list of names."""
@@ -173,9 +192,7 @@ class _Reader:
         return (value,) if isinstance(value, str) else self._several("time", str)
 
     def _windows(self) -> Windows:
-        windows = self._take("task", "windows", str, "statistics")
-        if windows not in get_args(Windows):
-            raise self._error("task", "windows", f"{windows!r} is none", f"Use one of: {', '.join(get_args(Windows))}.")
+        windows = self._one_of("windows", get_args(Windows), "statistics")
         if "window" not in self._keys("task"):
             for key in {"hop", "windows"} & self._keys("task"):
                 raise self._error("task", key, "there are no windows", "Say how many rows one has: window = 50.")

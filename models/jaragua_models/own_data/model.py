@@ -1,6 +1,6 @@
 """From a TOML file to a model of the zoo."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +123,7 @@ def _interface(description: Description, table: Table, inputs: InputFormat | Non
 
 
 def _front_end(description: Description) -> dict[str, Parameter]:
-    """What makes inputs of a recording (F1 to F8), an image (D5, D6) or a window of rows (D7, D8)."""
+    """What makes inputs of a recording (F1 to F11), an image (D5, D6) or a window of rows (D7, D8)."""
     if description.kind == "audio":
         return {
             "rate_hz": tables.RATE_HZ,
@@ -135,6 +135,7 @@ def _front_end(description: Description) -> dict[str, Parameter]:
             "lowest_hz": tables.LOWEST_HZ,
             "highest_hz": tables.HIGHEST_HZ,
             "exponent": features.EXPONENT,
+            **asdict(description.sound),
         }
     if description.kind == "images":
         return {

@@ -185,6 +185,35 @@ def test_recordings_become_tasks_of_speakers(audio: Path) -> None:
     drawn(model)
 
 
+@pytest.mark.parametrize(
+    ("options", "inputs"),
+    [('features = "mfcc"', 325), ('pooling = "time"', 208), ('features = "mfcc"\npooling = "time"', 104)],
+)
+def test_f9_to_f11_a_recording_becomes_what_the_task_says(
+    tmp_path: Path, audio: Path, options: str, inputs: int
+) -> None:
+    model = from_toml(write(tmp_path, f'{AUDIO_TOML}loudness = "fixed"\n{options}\n'))
+    assert (model.network.inputs, model.network.outputs) == (inputs, 3)
+    assert model.interface is not None
+    chosen = [model.interface.front_end[name] for name in ("loudness", "pooling", "features")]
+    assert chosen == ["fixed", "time" if "time" in options else "none", "mfcc" if "mfcc" in options else "mel"]
+    drawn(model)
+
+
+def test_f9_recordings_are_normalised_unless_a_task_says_otherwise(tmp_path: Path, audio: Path) -> None:
+    first, second = (
+        from_toml(write(tmp_path, AUDIO_TOML + more)).tasks.calibration() for more in ("", 'loudness = "fixed"\n')
+    )
+    assert first.shape == second.shape
+    assert not np.array_equal(first, second)
+
+
+def test_a_front_end_that_there_is_not_is_named(tmp_path: Path, audio: Path) -> None:
+    for key, word in (("loudness", "loud"), ("pooling", "max"), ("features", "mfc")):
+        with pytest.raises(ModelError, match=rf"\[task\] {key}: '{word}' is none"):
+            from_toml(write(tmp_path, f'{AUDIO_TOML}{key} = "{word}"\n'))
+
+
 def test_names_are_shuffled_if_asked(tmp_path: Path, audio: Path) -> None:
     shuffled = from_toml(write(tmp_path, AUDIO_TOML + 'naming = "shuffled"\n[defaults]\nways = 2\nrounds = 7\n'))
     assert (shuffled.defaults.ways, shuffled.defaults.rounds, shuffled.network.outputs) == (2, 7, 2)

@@ -1,26 +1,49 @@
-/* One second of sound on the bench's board: reads 16,000 samples, writes 650 features and what they cost. */
+/* One second of sound on the bench's board: reads options and 16,000 samples, writes features and what they cost. */
 #include "bench_board.h"
 #include "jrg_feat.h"
 
 #define SECOND 16000
 
+static uint8_t options[4]; /* whether: any, then those of jrg_feat_options */
 static int16_t samples[SECOND];
 static int16_t levels[JRG_FEAT_COUNT];
 static int16_t features[JRG_FEAT_COUNT];
 static jrg_feat_scratch scratch;
 
+static void frame_of(uint32_t frame)
+{
+    const int16_t *own = &samples[frame * JRG_FEAT_HOP_SAMPLES];
+    int16_t *row = &levels[frame * JRG_FEAT_BANDS];
+    if (options[1] != 0u) {
+        jrg_feat_frame_normalised(own, &scratch, row);
+    } else {
+        jrg_feat_frame(own, &scratch, row);
+    }
+}
+
+static void clip_of(void)
+{
+    if (options[0] != 0u) {
+        const jrg_feat_options chosen = {options[1] != 0u, options[2] != 0u, options[3] != 0u};
+        jrg_feat_clip_with(chosen, levels, features);
+    } else {
+        jrg_feat_clip(levels, features);
+    }
+}
+
 int main(void)
 {
     bench_board_open();
+    bench_board_read(options, sizeof options);
     bench_board_read(samples, sizeof samples);
     const uint32_t stack_top = bench_board_stack_pointer();
     bench_board_paint_stack();
     const uint32_t begin = bench_board_ticks();
     for (uint32_t frame = 0; frame < JRG_FEAT_FRAMES; frame++) {
-        jrg_feat_frame(&samples[frame * JRG_FEAT_HOP_SAMPLES], &scratch, &levels[frame * JRG_FEAT_BANDS]);
+        frame_of(frame);
     }
     const uint32_t middle = bench_board_ticks();
-    jrg_feat_clip(levels, features);
+    clip_of();
     const uint32_t end = bench_board_ticks();
     const uint32_t figures[3] = {
         bench_board_instructions(begin, middle),

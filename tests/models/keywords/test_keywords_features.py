@@ -1,9 +1,11 @@
 """Log-mel features (features.md): do NumPy and the board's C give the same bits, and are they log-mel?"""
 
 import ctypes
+import itertools
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from jaragua_compiler.engines.host_build import base_flags
 from jaragua_models.data.wav import decode
 from jaragua_models.keywords import clips, features, tables
+from jaragua_models.keywords.features import FrontEnd, Kind, Loudness, Pooling
 from jaragua_models.keywords.tables import BANDS, CLIP_SAMPLES, FRAME_SAMPLES, FRAMES, HOP_SAMPLES
 
 FOLDER = Path(__file__).parents[3] / "firmware" / "lib" / "jrg_feat"
@@ -23,16 +26,43 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """jrg_feat for this machine, with the sanitizer of undefined behaviour ending the run."""
     target = tmp_path_factory.mktemp("jrg_feat") / "jrg_feat.so"
     strict = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
-    subprocess.run(["cc", *base_flags(), "-O2", *strict, "-o", target, FOLDER / "jrg_feat.c"], check=True, timeout=120)
+    sources = sorted(FOLDER.glob("*.c"))
+    subprocess.run(["cc", *base_flags(), "-O2", *strict, "-o", target, *sources], check=True, timeout=120)
     return ctypes.CDLL(str(target))
 
 
-def c_levels(library: ctypes.CDLL, frames: NDArray[np.int16]) -> NDArray[np.int16]:
+class Options(ctypes.Structure):
+    """jrg_feat_options."""
+
+    _fields_ = (("normalised", ctypes.c_bool), ("pooled", ctypes.c_bool), ("cepstrum", ctypes.c_bool))
+
+
+FRONT_ENDS = [
+    FrontEnd(*chosen) for chosen in itertools.product(*(get_args(kind) for kind in (Loudness, Pooling, Kind)))
+]
+
+
+def c_levels(library: ctypes.CDLL, frames: NDArray[np.int16], *, normalised: bool = False) -> NDArray[np.int16]:
     scratch = ctypes.create_string_buffer(2048)
     found = np.empty((len(frames), BANDS), dtype=np.int16)
+    one = library.jrg_feat_frame_normalised if normalised else library.jrg_feat_frame
     for frame, row in zip(np.ascontiguousarray(frames), found, strict=True):
-        library.jrg_feat_frame(ctypes.c_void_p(frame.ctypes.data), scratch, ctypes.c_void_p(row.ctypes.data))
+        one(ctypes.c_void_p(frame.ctypes.data), scratch, ctypes.c_void_p(row.ctypes.data))
     return found
+
+
+def c_features_with(library: ctypes.CDLL, front_end: FrontEnd, clip: Clip) -> NDArray[np.int16]:
+    chosen = (front_end.loudness == "normalised", front_end.pooling == "time", front_end.features == "mfcc")
+    levels = c_levels(library, features.frames(clip), normalised=chosen[0])
+    found = np.empty(tables.FEATURES, dtype=np.int16)
+    pointers = (ctypes.c_void_p(levels.ctypes.data), ctypes.c_void_p(found.ctypes.data))
+    library.jrg_feat_clip_with(Options(*chosen), *pointers)
+    assert library.jrg_feat_count(Options(*chosen)) == front_end.count
+    return found[: front_end.count]
+
+
+def difference(one: NDArray[np.int16], other: NDArray[np.int16]) -> int:
+    return int(np.abs(one.astype(np.int32) - other).max())
 
 
 def c_features(library: ctypes.CDLL, clip: Clip) -> NDArray[np.int16]:
@@ -49,19 +79,20 @@ def noise(random: np.random.Generator, loudness: int) -> Clip:
     return np.clip(random.normal(0, 1, CLIP_SAMPLES) * burst, -32768, 32767).astype(np.int16)
 
 
-def float_levels(frames: NDArray[np.int16]) -> NDArray[np.float64]:
+def float_levels(frames: NDArray[np.int16], floor: int = tables.FLOOR) -> NDArray[np.float64]:
     """The textbook: Hann window, power spectrum, triangles in mel, log2, with the floor of F6."""
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME_SAMPLES) / FRAME_SAMPLES)
     power = np.abs(np.fft.rfft(frames * hann)) ** 2
     edges = np.linspace(tables.mel(tables.LOWEST_HZ), tables.mel(tables.HIGHEST_HZ), BANDS + 2)
     own = np.array([tables.mel(hertz) for hertz in np.arange(FRAME_SAMPLES // 2 + 1) * tables.RATE_HZ / FRAME_SAMPLES])
     triangles = np.maximum(0, 1 - np.abs(own - edges[1:-1, None]) / (edges[1] - edges[0]))
-    levels: NDArray[np.float64] = np.log2(power @ triangles.T / 256 + tables.FLOOR)
+    levels: NDArray[np.float64] = np.log2(power @ triangles.T / 256 + floor)
     return levels
 
 
 def test_the_header_of_the_firmware_carries_the_same_tables() -> None:
     assert (FOLDER / "jrg_feat_tables.h").read_text() == tables.c_header()
+    assert (FOLDER / "jrg_feat_clip_tables.h").read_text() == tables.c_clip_header()
 
 
 def test_f1_a_clip_is_one_second() -> None:
@@ -91,6 +122,77 @@ def test_f2_to_f8_the_same_bits_on_real_speech(library: ctypes.CDLL, use_data: C
     for take, data in list(clips.recordings().items())[::90]:
         clip = decode(data, tables.RATE_HZ)
         assert np.array_equal(features.clip_features(clip), c_features(library, clip)), take.name
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS, ids=lambda one: "-".join(vars(one).values()))
+def test_f7_to_f11_numpy_and_c_give_the_same_bits(library: ctypes.CDLL, front_end: FrontEnd, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    ends = [np.full(CLIP_SAMPLES, value, dtype=np.int16) for value in (0, 1, -1, 32767, -32768)]
+    ends.append((ends[-1] * (np.arange(CLIP_SAMPLES) % 2)).astype(np.int16))
+    one_frame = np.zeros(CLIP_SAMPLES, dtype=np.int16)
+    one_frame[24 * HOP_SAMPLES + 100 :] = 77
+    for clip in (*ends, one_frame, *(noise(random, loudness) for loudness in (1, 10, 300, 40_000))):
+        found = front_end.of(clip)
+        assert found.shape == (front_end.count,)
+        assert np.array_equal(found, c_features_with(library, front_end, clip))
+
+
+@pytest.mark.parametrize("pooling", get_args(Pooling))
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_f9_the_same_sound_at_minus_20_db_has_the_same_features_within_one_unit(
+    use_data: Callable[[str], Path], pooling: Pooling, kind: Kind
+) -> None:
+    """The loud clip is ten times the soft one, so that both have the same sound to the bit of a sample."""
+    use_data("speech_commands")
+    front_end, fixed, far = FrontEnd("normalised", pooling, kind), FrontEnd("fixed", pooling, kind), []
+    for take, data in list(clips.recordings().items())[::60]:
+        soft = np.rint(decode(data, tables.RATE_HZ) / 10.01).astype(np.int16)
+        loud = soft * np.int16(10)
+        assert difference(front_end.of(soft), front_end.of(loud)) <= 1, take.name
+        far.append(difference(fixed.of(soft), fixed.of(loud)))
+    assert min(far) > 100  # with the fixed floor it is another sound
+
+
+def test_f9_twice_as_loud_is_the_same_to_the_bit(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for front_end in FRONT_ENDS[len(FRONT_ENDS) // 2 :]:
+        sound = noise(random, 3_000) // 4
+        assert front_end.loudness == "normalised"
+        assert np.array_equal(front_end.of(sound), front_end.of(sound * 4))
+
+
+def test_f9_levels_are_log_mel_of_any_loudness(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for loudness in (3, 300, 20_000):
+        frames = features.frames(np.clip(random.normal(0, loudness, CLIP_SAMPLES), -32768, 32767).astype(np.int16))
+        found = (features.normalised_levels(frames).astype(np.float64) + tables.BIAS) / 1024
+        away = np.abs(found - float_levels(frames, floor=0))
+        assert away.max() < 0.08  # weights of bins have eight bits
+        assert away.mean() < 0.01
+
+
+def test_f10_a_word_spoken_at_half_the_speed_has_nearly_the_same_pieces(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    spectrogram = np.full((FRAMES, BANDS), -20_000, dtype=np.int16)
+    word = random.integers(-2_000, 2_000, (8, BANDS)).astype(np.int16)
+    front_end = FrontEnd("normalised", "time")
+    found = []
+    for first, times in ((2, 1), (4, 2)):
+        clip = spectrogram.copy()
+        clip[first : first + 8 * times] = np.repeat(word, times, axis=0)
+        found.append(front_end.of_levels(clip))
+    assert np.array_equal(found[0], found[1])
+
+
+def test_f11_coefficients_are_a_cosine_transform(seed: int) -> None:
+    sound = noise(np.random.default_rng(seed), 3_000)
+    mel = FrontEnd("normalised").of(sound).reshape(FRAMES, BANDS) / 256  # octaves
+    k, b = np.arange(1, 14)[:, None], np.arange(BANDS)
+    wanted = mel @ (np.sqrt(k) * np.cos(np.pi * k * (2 * b + 1) / 52) * 2 / 26).T
+    found = FrontEnd("normalised", "none", "mfcc").of(sound).reshape(FRAMES, 13) / 512
+    inside = np.abs(mel).max(axis=1) < 7.9  # mel levels are clamped at eight octaves, coefficients at four
+    assert inside.any()
+    assert np.abs(found - np.clip(wanted, -4, 4))[inside].max() < 0.03
 
 
 def test_f2_to_f6_levels_are_log_mel_within_a_twelfth_of_an_octave(seed: int) -> None:
@@ -124,6 +226,6 @@ def test_f8_silence_has_no_features() -> None:
     assert not features.clip_features(np.zeros(CLIP_SAMPLES, dtype=np.int16)).any()
 
 
-def test_f8_twice_as_loud_is_nearly_the_same(seed: int) -> None:
+def test_f8_twice_as_loud_is_nearly_the_same_where_the_floor_is_far(seed: int) -> None:
     sound = np.random.default_rng(seed).normal(0, 3_000, CLIP_SAMPLES).astype(np.int16)
     assert np.abs(features.clip_features(sound) - features.clip_features(sound * 2)).max() < 80

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from jaragua_models.data import wav
 from jaragua_models.errors import DataError
 from jaragua_models.keywords import tables
-from jaragua_models.keywords.features import EXPONENT, clip_features
+from jaragua_models.keywords.features import EXPONENT
 from jaragua_models.own_data.description import Description
 from jaragua_models.own_data.reading.extras import needs
 from jaragua_models.own_data.reading.folders import check_any, check_none_empty, files, folders
@@ -39,7 +39,7 @@ def read(description: Description) -> Table:
     check_none_empty((word for speaker in folders(folder) for word in folders(speaker)), found, SUFFIXES)
     check_any(folder, found, "<speaker>/<word>/<file>.wav")
     clips, sounds = zip(*(_clip(file) for _, _, file in found), strict=True)
-    x = np.stack([clip_features(clip) for clip in clips]).astype(np.float32) / np.float32(1 << EXPONENT)
+    x = np.stack([description.sound.of(clip) for clip in clips]).astype(np.float32) / np.float32(1 << EXPONENT)
     labels, classes = numbered(folder, [word.name for _, word, _ in found], description.classes)
     devices = np.array([speaker.name for speaker, _, _ in found])
     return Table(folder, x, labels, classes, devices, sounds=sounds)
