@@ -89,7 +89,7 @@ class _Comparing:
     def random_start(self, fleet: VirtualFleet, codec: ModelCodec) -> Iterator[MethodFigures]:
         """Random weights with plain steps, whatever the strategy does; a network of too few outputs has none."""
         one = self.simulation
-        wanted = one.changed(strategy="scratch", options={}, ways=one.held_out_ways)
+        wanted = one.changed(strategy="scratch", options={}, ways=one.held_out_ways, server_optimiser="plain")
         if codec.plan.network.classifier and wanted.held_out_ways > codec.plan.network.outputs:
             self.missing += ("the random start needs an output for each class, and the network has fewer",)
             return
