@@ -100,6 +100,7 @@ class Operator(IntEnum):
     )
     CONV, DEPTHWISE, MAX_POOL, AVERAGE_POOL = _numbers(_OPERATOR_BITS, "conv", "depthwise", "max_pool", "average_pool")
     ADD, ACTIVATION, ACCUMULATION, ONLINE = _numbers(_OPERATOR_BITS, "add", "activation", "accumulation", "online")
+    (PROTOTYPES,) = _numbers(_OPERATOR_BITS, "prototypes")
 
 
 class ResetCause(IntEnum):
