@@ -29,12 +29,13 @@ def run(*arguments: str) -> None:
 
 
 def choose_model() -> str:
-    """JARAGUA_MODEL overrides custom_jaragua_model; another model, and sums, get a build folder of their own."""
+    """JARAGUA_MODEL overrides custom_jaragua_model; another model, sums and prototypes get a build folder."""
     default = env.GetProjectOption("custom_jaragua_model")  # noqa: F821
     model = os.environ.get("JARAGUA_MODEL") or default
-    if model != default or accumulates():
+    if model != default or accumulates() or prototypes():
         label = re.sub(r"[^A-Za-z0-9._-]", "_", Path(model).stem) if model.endswith(".toml") else model
         folder = f"$PIOENV-{label}" + ("-sums" if accumulates() else "")
+        folder += f"-prototypes{prototypes()}" if prototypes() else ""
         env.Replace(BUILD_DIR=os.path.join("$PROJECT_BUILD_DIR", folder))  # noqa: F821
     return model
 
@@ -42,6 +43,14 @@ def choose_model() -> str:
 def accumulates() -> bool:
     """JARAGUA_ACCUMULATE=1: the image has sums, so that a step can take several samples (A11.1)."""
     return os.environ.get("JARAGUA_ACCUMULATE", "0") not in ("", "0")
+
+
+def prototypes() -> int:
+    """JARAGUA_PROTOTYPES=N: the image has room to recognise N classes by prototypes (A12)."""
+    text = os.environ.get("JARAGUA_PROTOTYPES") or "0"
+    if not text.isdecimal() or int(text) > 255:
+        env.Exit(f"Error: JARAGUA_PROTOTYPES={text} is not a number of classes, 1 to 255.")  # noqa: F821
+    return int(text)
 
 
 def folder_of(name: str) -> Path:
@@ -84,6 +93,7 @@ def generate() -> None:
     write_version(definitions)
     run("jaragua.wire.codegen.messages", str(messages))
     options = ["--accumulate"] if accumulates() else []
+    options += ["--prototypes", str(prototypes())] if prototypes() else []
     run("jaragua_models", "emit", "--model", model, "--out", str(network), *options)
     env.Append(LIBSOURCE_DIRS=[str(network.parent)])  # noqa: F821
 

@@ -194,13 +194,19 @@ class TrainingSettings(StepSettings):
 
 
 STEP_SETTINGS: Final = tuple(one.name for one in fields(StepSettings))
+#: What a strategy asks of devices with prototypes, and the range of each (M18); no key of a run's file has the names.
+PROTOTYPE_RANGES: Final = {"temperature": (SMALLEST_RATE, math.nextafter(1.0, 0.0)), "enrolled_shots": (0, MOST)}
 #: What a message says nothing of: a neutral value (M3).
-_NEUTRAL: Final = {one.name: one.default for one in fields(StepSettings)} | {"replay_buffer_size": 0}
+_NEUTRAL: Final = {
+    **{one.name: one.default for one in fields(StepSettings)},
+    "replay_buffer_size": 0,
+    **dict.fromkeys(PROTOTYPE_RANGES, 0),
+}
 
 
 def sent(settings: TrainingSettings) -> dict[str, Any]:
-    """The optional fields of a train- and an adapt-command: None where a setting is neutral."""
-    values = {name: getattr(settings, name) for name in _NEUTRAL}
+    """The optional fields of a train- and an adapt-command: None where a setting is neutral, or not there."""
+    values = {name: getattr(settings, name, neutral) for name, neutral in _NEUTRAL.items()}
     return {name: None if value == _NEUTRAL[name] else value for name, value in values.items()}
 
 

@@ -12,7 +12,7 @@ from jaragua_compiler.codegen.emitter import emit
 from jaragua_compiler.command_line import exit_code_of
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.graph.network import Loss
-from jaragua_compiler.planning.plan import plan
+from jaragua_compiler.planning.plan import plan, with_prototypes
 from jaragua_models.loading import load_model
 
 
@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _emit(options: argparse.Namespace) -> None:
     compiled = plan(load_model(options.model, options.loss).network, options.accumulate)
+    if options.prototypes:
+        compiled = with_prototypes(compiled, options.prototypes)
     emit(compiled, options.out)
     sizes = f"blob {compiled.blob_bytes} bytes, arena {compiled.arena_bytes} bytes"
     print(f"{compiled.network.name}: {sizes}, architecture {compiled.architecture.hex()}", file=sys.stderr)
@@ -40,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--loss", choices=get_args(Loss), help="loss of a file, if it does not say")
     verb.add_argument("--accumulate", action="store_true", help="with sums: a step can take several samples (A11.1)")
+    verb.add_argument("--prototypes", type=int, default=0, help="classes to recognise by prototypes (A12); 0: none")
     verb.add_argument("--out", required=True, type=Path, help="folder for the C files")
     return parser
 

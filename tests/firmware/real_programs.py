@@ -9,6 +9,7 @@ import numpy as np
 from firmware_builds import LIBRARIES, TESTS, WARNINGS, SharedObjects, compile_objects, link_program
 
 from jaragua_compiler import Dense, GlobalAveragePool2D, Network, Plan, calibrate, emit, initial_weights, pack, plan
+from jaragua_compiler.planning.plan import with_prototypes
 from jaragua_models import get
 
 BLOBS = 2
@@ -22,12 +23,18 @@ class Build:
     tests: tuple[str, ...]
     fuzz: bool = True
     accumulate: bool = False
+    prototypes: int = 0
     flags: tuple[str, ...] = ()
 
 
 BUILDS = {
-    # A classifier with a learner, whose steps may take several samples.
-    "digits": Build(get("digits").network, ("refusals", "predictions", "model", "learner"), accumulate=True),
+    # A classifier with a learner and prototypes, whose steps may take several samples.
+    "digits": Build(
+        get("digits").network,
+        ("refusals", "predictions", "model", "learner", "prototypes"),
+        accumulate=True,
+        prototypes=12,
+    ),
     # A regression without either, with one buffer for weights (L4.3).
     "sine": Build(get("sine").network, ("refusals", "predictions", "model"), flags=("-DJRG_NODE_BUFFERS=1",)),
     # More outputs than one message holds (L4.6), a sample longer than its offset counts (L4.4), the longest name.
@@ -88,6 +95,7 @@ class RealPrograms:
 def write_model(build: Build, folder: Path) -> None:
     """The generated C of a build, and blobs for it."""
     compiled = plan(build.network, build.accumulate)
+    compiled = with_prototypes(compiled, build.prototypes) if build.prototypes else compiled
     emit(compiled, folder)
     (folder / "real_blobs.h").write_text(blobs_header(compiled))
 

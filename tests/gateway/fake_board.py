@@ -17,19 +17,23 @@ from jaragua.errors import PortError
 from jaragua.gateway.board_trainer import BoardRequests
 from jaragua.serial.board import BoardEvent
 from jaragua.serial.failures import BoardRestarted, BoardSilent
-from jaragua.serial.jobs import PLAIN_STEPS, Steps
+from jaragua.serial.jobs import NO_TEMPERATURE, PLAIN_STEPS, Steps
 from jaragua.wire.definitions import JobKind, JobPhase
 from jaragua.wire.messages import Health, Identity, JobState, Progress
 from jaragua_compiler import LearningRate, ReferenceEngine, plan
 from jaragua_compiler.engine_protocol import StepResult
+from jaragua_compiler.planning.plan import with_prototypes
 
 
 class FakeBoard:
     """A board with weights in memory; `faults` are raised one by one, in place of the next requests' answers."""
 
-    def __init__(self, uid: bytes, model: str = "digits") -> None:
+    def __init__(self, uid: bytes, model: str = "digits", prototypes: int = 0) -> None:
+        """prototypes: classes there is room for (L4.13)."""
         self._model = jaragua_models.get(model)
         self._plan = plan(self._model.network)
+        if prototypes:
+            self._plan = with_prototypes(self._plan, prototypes)
         self._engine = ReferenceEngine(self._plan)
         self.uid = uid
         self.staged = b""
@@ -39,6 +43,7 @@ class FakeBoard:
         self.loss_thresholds: list[int] = []
         self.on_event: Callable[[BoardEvent], None] = lambda event: None
         self._working = False
+        self._good = 0
         self._job = 0
         self.answers = asyncio.Event()  # whether identify is answered
         self.answers.set()
@@ -57,6 +62,7 @@ class FakeBoard:
             classifier=network.classifier,
             staged=self.staged,
             operators=self._plan.operators,
+            prototypes=self._plan.prototypes,
         )
 
     def new_job(self) -> int:
@@ -65,6 +71,8 @@ class FakeBoard:
 
     def restart(self) -> None:
         self.staged, self._working = b"", False
+        if self._plan.prototypes:
+            self._engine.forget_all()
 
     async def identify(self) -> Identity:
         await self.answers.wait()
@@ -81,28 +89,54 @@ class FakeBoard:
         self._engine.set_seed(steps.seed)
         self._engine.set_limits(steps.limits)
         self.loss_thresholds.append(steps.limits.loss_threshold)
-        return self._run(job, JobKind.TRAIN, samples, base, LearningRate(*rate))
+        step = self._with_prototypes(steps.temperature).train_prototypes if steps.temperature[0] else None
+        step = step or self._engine.train_step
+        return self._run(job, JobKind.TRAIN, samples, base, lambda x, y: step(x, y, LearningRate(*rate)))
 
-    async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:
-        return self._run(job, JobKind.EVALUATE, samples, base, None)
+    async def evaluate(
+        self, job: int, samples: Sequence[bytes], base: bytes = b"", temperature: tuple[int, int] = NO_TEMPERATURE
+    ) -> JobState:
+        step = self._with_prototypes(temperature).evaluate_prototypes if temperature[0] else self._engine.evaluate
+        return self._run(job, JobKind.EVALUATE, samples, base, step)
+
+    async def enrol(self, job: int, samples: Sequence[bytes], base: bytes = b"", *, fresh: bool = False) -> JobState:
+        if fresh:
+            self._engine.forget_all()
+
+        def step(x: Any, y: Any) -> StepResult:
+            self._engine.enrol(x, int(y[0]))
+            return StepResult(False, 0)
+
+        return self._run(job, JobKind.ENROL, samples, base, step)
+
+    def _with_prototypes(self, temperature: tuple[int, int]) -> ReferenceEngine:
+        self._engine.set_temperature(LearningRate(*temperature))
+        return self._engine
 
     async def read_update(self, state: JobState) -> bytes:
         self._meet_fault()
         return self._engine.blob()
 
+    def fail_after(self, requests: int, fault: Exception) -> None:
+        """So many requests are answered before the fault."""
+        self._good, self.faults = requests, [fault]
+
     def _meet_fault(self) -> None:
-        if self.faults:
+        if self._good:
+            self._good -= 1
+        elif self.faults:
             fault = self.faults.pop(0)
             if isinstance(fault, (BoardRestarted, BoardSilent, PortError)):
                 self.restart()
             raise fault
 
     def _run(
-        self, job: int, kind: JobKind, samples: Sequence[bytes], base: bytes, rate: LearningRate | None
+        self, job: int, kind: JobKind, samples: Sequence[bytes], base: bytes, step: Callable[[Any, Any], StepResult]
     ) -> JobState:
         self._meet_fault()
         self._take(base)
-        results = [self._step(sample, rate) for sample in samples]
+        values = [np.frombuffer(sample, "<i2") for sample in samples]
+        results = [step(one[1:], one[:1]) for one in values]
         self.jobs.append((job, kind, len(samples)))
         correct, loss = sum(one.correct for one in results), sum(one.loss for one in results)
         self.on_event(Progress(job, len(samples), len(samples), correct, loss, 11))
@@ -118,11 +152,6 @@ class FakeBoard:
             self.staged = hashlib.sha256(base).digest()
         self._engine.load(base)
         self._working = True
-
-    def _step(self, sample: bytes, rate: LearningRate | None) -> StepResult:
-        values = np.frombuffer(sample, "<i2")
-        target, inputs = values[:1], values[1:]
-        return self._engine.evaluate(inputs, target) if rate is None else self._engine.train_step(inputs, target, rate)
 
 
 class FakePorts:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,44 @@ def test_a_board_whose_image_has_no_sums_says_what_it_needs(broker: Broker, tmp_
             await until(lambda: "JARAGUA_ACCUMULATE=1" in (headquarters.device_states(ONE)[-1].reason or ""))
             await headquarters.command("gw", "train", train_command(BLOB, ONE, number=2))
             assert (await headquarters.update_number(1))[0].round == 2
+
+    run(story())
+
+
+def test_a_board_whose_image_has_no_room_for_prototypes_says_what_it_needs(broker: Broker, tmp_path: Path) -> None:
+    """L4.13, M18: its own labels decide, which go up to 9 here."""
+
+    async def story() -> None:
+        async with two_ready(broker, tmp_path) as (headquarters, _):
+            await headquarters.command("gw", "train", train_command(BLOB, ONE, temperature=0.05))
+            await until(lambda: "room for the prototypes of 0" in (headquarters.device_states(ONE)[-1].reason or ""))
+            assert "JARAGUA_PROTOTYPES=" in (headquarters.device_states(ONE)[-1].reason or "")
+            await headquarters.command("gw", "train", train_command(BLOB, ONE, number=2))
+            assert (await headquarters.update_number(1))[0].round == 2
+
+    run(story())
+
+
+def test_a_board_that_restarts_between_enrolment_and_training_begins_again(broker: Broker, tmp_path: Path) -> None:
+    """M18: a restart forgets the classes with the weights; the update is that of a board that did not restart."""
+    boards = {f"/dev/{name}": FakeBoard(uid, prototypes=12) for name, uid in (("a", UID_A), ("b", UID_B))}
+    ports = FakePorts(boards)
+    enrol, train = JobKind.ENROL, JobKind.TRAIN
+
+    async def story() -> None:
+        async with beside(broker.url, work(gateway(broker.url, tmp_path), ports)) as headquarters:
+            await headquarters.device_is(ONE, "ready")
+            await headquarters.publish_blob(BLOB)
+            wanted = train_command(BLOB, ONE, temperature=0.05, enrolled_shots=1, passes=2)
+            await headquarters.command("gw", "train", wanted)
+            undisturbed = await headquarters.update_number(1)
+            board = ports.boards["/dev/a"]
+            assert [(kind, count) for _, kind, count in board.jobs] == [(enrol, 3), (train, 9)] * 2
+            board.jobs.clear()
+            board.fail_after(1, BoardRestarted("/dev/a: it was restarted"))
+            await headquarters.command("gw", "train", replace(wanted, attempt=1))
+            assert (await headquarters.update_number(2))[1] == undisturbed[1] != BLOB
+            assert [kind for _, kind, _ in board.jobs] == [enrol, enrol, train, enrol, train]
 
     run(story())
 

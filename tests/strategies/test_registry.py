@@ -95,18 +95,21 @@ def test_numbers_that_make_no_sense_are_refused(name: str, settings: Settings) -
 def test_what_a_fleet_can_run_and_why_not_the_others() -> None:
     reasons = {name: strategies.fleet_obstacle(strategies.create(name, Settings(5))) for name in strategies.names()}
     able = {name for name, reason in reasons.items() if not reason}
-    assert able == {"fedavg", "fedprox", "fedsgd", "reptile", "tinymetafed", "tinyreptile"}
+    assert able == {"fedavg", "fedprox", "fedsgd", "protoreptile", "reptile", "tinymetafed", "tinyreptile"}
     assert "raw samples never cross the broker" in reasons["transfer"]
     assert reasons["pretrained"] == reasons["transfer"]
     assert reasons["scratch"] == "it trains nothing"
 
 
-def test_mini_batches_take_an_image_with_sums() -> None:
-    needed = {name: image_needed(strategies.create(name, Settings(5)).client_work(1)) for name in strategies.names()}
+def test_mini_batches_take_an_image_with_sums_and_prototypes_one_with_room_for_them() -> None:
+    works = {name: strategies.create(name, Settings(5)).client_work(1) for name in strategies.names()}
+    needed = {name: image_needed(work, 7) for name, work in works.items()}
     assert "steps of 5 samples" in needed["reptile"]
     assert "steps of the whole set" in needed["fedsgd"]
     assert "JARAGUA_ACCUMULATE=1" in needed["fedsgd"]
     assert needed["tinyreptile"] == ""
+    assert "prototypes of 7 classes" in needed["protoreptile"]
+    assert "JARAGUA_PROTOTYPES=7" in needed["protoreptile"]
 
 
 def test_a_step_has_no_more_samples_than_a_board_counts() -> None:

@@ -44,6 +44,12 @@ static void dispatch(jrg_node *node, const struct request_r *request)
     case request_online_read_m_c:
         jrg_node_answer_online(node, request->request_online_read_m.online_read_id);
         break;
+    case request_forget_m_c:
+        jrg_node_forget(node, &request->request_forget_m);
+        break;
+    case request_prototype_read_m_c:
+        jrg_node_answer_prototype(node, &request->request_prototype_read_m);
+        break;
     }
 }
 

@@ -32,10 +32,19 @@ typedef struct {
     void (*stack)(uint32_t *size_bytes, uint32_t *free_bytes);
 } jrg_node_board;
 
+/* Classes recognised by prototypes (L4.13) and their RAM (A12.1, and one that is told), where the image has them. */
+#ifdef JRG_MODEL_PROTOTYPES
+#define JRG_NODE_PROTOTYPES 1
+#define JRG_NODE_PROTOTYPE_BYTES (JRG_MODEL_PROTOTYPES * (4u * JRG_MODEL_FEATURES + 24u) + 2u * JRG_MODEL_FEATURES)
+#else
+#define JRG_NODE_PROTOTYPES 0
+#define JRG_NODE_PROTOTYPE_BYTES 0u
+#endif
+
 /* Buffers for weights (L4.3): staged and working, or one that is both where two would not leave the rest its room. */
 #ifndef JRG_NODE_BUFFERS
 #define JRG_NODE_MODEL_RAM_BYTES 229376u /* of 256 KB: 32 KB are left for stack, link and node */
-#if 2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES > JRG_NODE_MODEL_RAM_BYTES
+#if 2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_NODE_PROTOTYPE_BYTES > JRG_NODE_MODEL_RAM_BYTES
 #define JRG_NODE_BUFFERS 1
 #else
 #define JRG_NODE_BUFFERS 2
@@ -47,7 +56,7 @@ typedef struct {
 #if !defined(JRG_MODEL_HEAD_INPUTS) || JRG_NODE_BUFFERS == 1
 #define JRG_NODE_ONLINE 0
 #elif JRG_MODEL_OUTPUTS > JRG_ONLINE_MOST_OUTPUTS ||                                                                   \
-    2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_ONLINE_MODEL_BYTES > 229376u
+    2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_NODE_PROTOTYPE_BYTES + JRG_ONLINE_MODEL_BYTES > 229376u
 #define JRG_NODE_ONLINE 0
 #else
 #define JRG_NODE_ONLINE 1
@@ -74,6 +83,7 @@ typedef struct {
     int16_t target[JRG_MODEL_TARGETS]; /* of the sample that is coming in; its inputs are in jrg_model_input() */
     uint32_t sample_bytes;             /* received of it */
     bool complained;
+    bool prototypes; /* they are the last layer (L4.13) */
 } jrg_node_job;
 
 /* The outputs of a sample of kind infer on their way to the host (L4.6): the last `left` of them are still to be told. */

@@ -3,8 +3,7 @@
 #include "jrg_bytes.h" // jrg_bytes_get_u32
 #include "jrg_model.h" // jrg_model_check
 #include "jrg_node_parts.h"
-#include "jrg_node_status.h" // jrg_node_status_of
-#include "jrg_sha256.h"      // jrg_sha256
+#include "jrg_sha256.h" // jrg_sha256
 
 enum { OFFSET_BYTES = 4 };
 

@@ -40,6 +40,9 @@ static void describe_model(struct identity *identity)
     identity->identity_outputs = jrg_model.outputs;
     identity->identity_classifier = jrg_model.classifier;
     identity->identity_arena_bytes = jrg_model.arena_bytes;
+#if JRG_NODE_PROTOTYPES
+    identity->identity_prototypes = JRG_MODEL_PROTOTYPES;
+#endif
     identity->identity_operators = jrg_model.operators | (JRG_NODE_ONLINE ? JRG_OPERATOR_ONLINE : 0u);
 }
 

@@ -5,7 +5,6 @@
 #include "jrg_model.h"        // jrg_model_train
 #include "core/jrg_nn_rate.h" // jrg_nn_rate_is_valid
 #include "jrg_node_parts.h"
-#include "jrg_node_status.h" // jrg_node_status_of
 
 enum {
     SAMPLE_HEADER_BYTES = 4,
@@ -114,11 +113,13 @@ static jrg_status check_training(const struct job_begin *request)
 
 static jrg_status check_job(const jrg_node *node, const struct job_begin *request)
 {
-    if (request->job_begin_kind > JRG_JOB_KIND_INFER)
+    if (request->job_begin_kind > JRG_JOB_KIND_RECOGNISE || request->job_begin_kind == JRG_JOB_KIND_ONLINE)
         return JRG_STATUS_UNSUPPORTED;
     jrg_status status = jrg_node_check_base(node, &request->job_begin_base);
     if (status == JRG_STATUS_OK && request->job_begin_kind == JRG_JOB_KIND_TRAIN)
         status = check_training(request);
+    if (status == JRG_STATUS_OK && jrg_node_uses_prototypes(request))
+        status = jrg_node_check_prototypes(request);
     return status;
 }
 
@@ -145,6 +146,8 @@ static jrg_status begin_job(jrg_node *node, const struct job_begin *request)
         status = jrg_node_prepare_job(node, &request->job_begin_base);
     if (status == JRG_STATUS_OK && trains)
         status = set_training(request);
+    if (status == JRG_STATUS_OK && jrg_node_uses_prototypes(request))
+        status = jrg_node_prepare_prototypes(request);
     if (status == JRG_STATUS_OK && trains) {
         jrg_node_use_up_staged(node);
         node->has_learner = false;
@@ -163,6 +166,7 @@ void jrg_node_note_job(jrg_node *node, uint32_t number, jrg_job_kind kind, uint3
     node->job.samples = samples;
     node->job.sample_bytes = 0;
     node->job.complained = false;
+    node->job.prototypes = false;
     node->job.done = 0;
     node->job.correct = 0;
     node->job.loss_sum = 0;
@@ -180,6 +184,7 @@ void jrg_node_begin_job(jrg_node *node, const struct job_begin *request)
         }
         jrg_node_note_job(node, request->job_begin_job, (jrg_job_kind)request->job_begin_kind,
                           request->job_begin_samples, request->job_begin_seed);
+        node->job.prototypes = jrg_node_uses_prototypes(request);
     }
     node->job.sample_bytes = 0;
     node->job.complained = false;
@@ -286,8 +291,18 @@ static jrg_status learn_online(jrg_node *node)
     return status;
 }
 
+static jrg_status compare(jrg_node *node)
+{
+    node->board.count_start();
+    const jrg_status status = jrg_node_work_with_prototypes(node, jrg_model_input());
+    note_instructions(&node->job, node->board.count_stop());
+    return status;
+}
+
 static jrg_status work_on_sample(jrg_node *node)
 {
+    if (node->job.prototypes)
+        return compare(node);
     if (node->job.kind == JRG_JOB_KIND_INFER)
         return infer(node);
     return node->job.kind == JRG_JOB_KIND_ONLINE ? learn_online(node) : learn_or_evaluate(node);
@@ -328,13 +343,13 @@ static jrg_status check_sample(const jrg_node_job *job, const uint8_t *payload, 
     return expected && fits ? JRG_STATUS_OK : JRG_STATUS_BAD_SAMPLE;
 }
 
-/* A class label is an index into the outputs and must be one. */
+/* A class label is an index into the outputs, or into the prototypes, and must be one. */
 static bool has_target(const jrg_node_job *job)
 {
-    if (!jrg_model.classifier || job->kind == JRG_JOB_KIND_INFER)
+    if (!jrg_model.classifier || job->kind == JRG_JOB_KIND_INFER || job->kind == JRG_JOB_KIND_RECOGNISE)
         return true;
     int32_t label = job->target[0];
-    return label >= 0 && label < (int32_t)JRG_MODEL_OUTPUTS;
+    return label >= 0 && label < (int32_t)jrg_node_classes(job);
 }
 
 void jrg_node_take_sample(jrg_node *node, const uint8_t *payload, uint16_t len_bytes)

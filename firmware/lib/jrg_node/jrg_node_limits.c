@@ -19,6 +19,14 @@ _Static_assert(JRG_MODEL_BLOB_BYTES % 4u == 0u, "a blob is read as words");
 _Static_assert(ELEMENTS(struct prediction, prediction_outputs_int) == JRG_LIMIT_PREDICTION_OUTPUTS,
                "prediction.outputs");
 
+#if JRG_NODE_PROTOTYPES
+_Static_assert(JRG_MODEL_PROTOTYPES >= 1u && JRG_MODEL_PROTOTYPES <= UINT8_MAX, "identity.prototypes");
+_Static_assert(JRG_MODEL_FEATURES <= UINT16_MAX, "prototype-read.offset");
+_Static_assert(ELEMENTS(struct prototype, prototype_numbers_int) == JRG_LIMIT_PREDICTION_OUTPUTS, "prototype.numbers");
+_Static_assert(JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_NODE_PROTOTYPE_BYTES <= 229376u,
+               "prototypes of so many classes do not fit into the board's RAM: take a smaller JARAGUA_PROTOTYPES");
+#endif
+
 /* online-begin.known and online-state.known: a bit for each output (O1.1). */
 _Static_assert(!JRG_NODE_ONLINE || JRG_MODEL_OUTPUTS <= 64u, "online-begin.known");
 

@@ -5,8 +5,13 @@
 #include "jrg_messages_types.h" // request_r, response_r
 #include "jrg_node.h"
 
+#include "core/jrg_nn_status.h" // jrg_nn_status
+
 /* Id of what answers no request: complaints about DATA and SAMPLE, events (L4.9). */
 enum { JRG_NODE_NO_REQUEST = 0 };
+
+/* jrg_node_status.c: the kernels know nothing of the protocol; their codes are mapped to its codes here. */
+JRG_MUST_USE jrg_status jrg_node_status_of(jrg_nn_status status);
 
 /* jrg_node_answer.c: everything that goes out. */
 void jrg_node_answer(jrg_node *node, const struct response_r *response);
@@ -49,6 +54,20 @@ void jrg_node_answer_job(jrg_node *node, uint32_t id, uint32_t number);
 void jrg_node_begin_online(jrg_node *node, const struct online_begin *request);
 void jrg_node_answer_online(jrg_node *node, uint32_t id);
 JRG_MUST_USE jrg_status jrg_node_learn_online(jrg_node *node, int16_t *input, uint32_t label);
+
+/* jrg_node_prototypes.c: L4.13. */
+/* Does a job compute with prototypes? */
+bool jrg_node_uses_prototypes(const struct job_begin *request);
+/* What such a job needs of the image and of what is enrolled; changes nothing. */
+JRG_MUST_USE jrg_status jrg_node_check_prototypes(const struct job_begin *request);
+/* Takes the temperature of a job, and forgets all classes if it says so. */
+JRG_MUST_USE jrg_status jrg_node_prepare_prototypes(const struct job_begin *request);
+/* One sample of a job that computes with prototypes. */
+JRG_MUST_USE jrg_status jrg_node_work_with_prototypes(jrg_node *node, int16_t *input);
+/* The classes that labels of a job may be. */
+uint32_t jrg_node_classes(const jrg_node_job *job);
+void jrg_node_forget(jrg_node *node, const struct forget *request);
+void jrg_node_answer_prototype(jrg_node *node, const struct prototype_read *request);
 
 /* jrg_node_update.c: L4.7. */
 void jrg_node_begin_update(jrg_node *node, const struct update_read *request);

@@ -1,4 +1,4 @@
-#include "jrg_node_status.h"
+#include "jrg_node_parts.h"
 
 jrg_status jrg_node_status_of(jrg_nn_status status)
 {
@@ -21,6 +21,11 @@ jrg_status jrg_node_status_of(jrg_nn_status status)
         return JRG_STATUS_UNSUPPORTED;
     case JRG_NN_NOT_BOUND:
         return JRG_STATUS_NOT_BOUND;
+    case JRG_NN_BAD_CLASS:
+    case JRG_NN_FULL_CLASS:
+        return JRG_STATUS_BAD_SAMPLE;
+    case JRG_NN_NO_PROTOTYPE:
+        return JRG_STATUS_NO_PROTOTYPE;
     case JRG_NN_NO_RATE:       /* a job of kind train brings one, so this is no fault of the host's either */
     case JRG_NN_BAD_ALIGNMENT: /* our buffers are aligned, so this is no fault of the host's */
         break;

@@ -77,7 +77,7 @@ static void count_answer(const struct response_r *answer)
 {
     if (answer->response_choice == response_status_m_c)
         counts.refused += answer->response_status_m.status_code != JRG_STATUS_OK;
-    if (answer->response_choice == response_prediction_m_c)
+    if (answer->response_choice == response_prediction_m_c || answer->response_choice == response_recognition_m_c)
         counts.predictions++;
 }
 
@@ -254,10 +254,29 @@ static struct zcbor_string draw_base(void)
     return base;
 }
 
+#if JRG_NODE_PROTOTYPES
+/* Mostly what the board can do: it recognises nothing before a sample is enrolled (L4.13). */
+static jrg_job_kind draw_kind(void)
+{
+    static const jrg_job_kind kinds[] = {JRG_JOB_KIND_TRAIN, JRG_JOB_KIND_EVALUATE,  JRG_JOB_KIND_INFER,
+                                         JRG_JOB_KIND_ENROL, JRG_JOB_KIND_RECOGNISE, JRG_JOB_KIND_RECOGNISE};
+    const jrg_job_kind kind = kinds[draw(sizeof kinds / sizeof kinds[0])];
+    bool enrolled = once_in(8);
+    for (uint32_t label = 0; label < JRG_MODEL_PROTOTYPES; label++)
+        enrolled = enrolled || jrg_model_enrolled(label) != 0u;
+    return kind == JRG_JOB_KIND_RECOGNISE && !enrolled ? JRG_JOB_KIND_ENROL : kind;
+}
+#else
+static jrg_job_kind draw_kind(void)
+{
+    return (jrg_job_kind)draw(3);
+}
+#endif
+
 static void draw_job_begin(struct request_r *request)
 {
     const bool has_sums = (jrg_model.operators & JRG_MODEL_OPERATOR_ACCUMULATION) != 0u;
-    *request = real_bench_job(draw(MOST_JOBS), (jrg_job_kind)draw(3), REAL_NO_BASE, draw(MOST_SAMPLES));
+    *request = real_bench_job(draw(MOST_JOBS), draw_kind(), REAL_NO_BASE, draw(MOST_SAMPLES));
     struct job_begin *begin = &request->request_job_begin_m;
     begin->job_begin_kind = about(begin->job_begin_kind, 8);
     begin->job_begin_base = draw_base();
@@ -268,6 +287,10 @@ static void draw_job_begin(struct request_r *request)
     begin->job_begin_batch = about(has_sums ? 1 + draw(5) : 1, 16);
     begin->job_begin_clip = draw(3) == 1 ? draw_word() : 0;
     begin->job_begin_loss_threshold = draw(3) == 1 ? draw(8192) : 0;
+    begin->job_begin_temperature_mantissa = about(draw(3) == 1 ? 16384 + draw(16384) : 0, 16);
+    begin->job_begin_temperature_exponent = about(15 + draw(32), 8);
+    begin->job_begin_fresh = draw(8) == 1;
+    begin->job_begin_rejection = draw(65536);
 }
 
 static void draw_online_begin(struct request_r *request)
@@ -291,7 +314,7 @@ static void draw_online_begin(struct request_r *request)
 static void draw_request(void)
 {
     struct request_r request = {0};
-    request.request_choice = (__typeof__(request.request_choice))(request_identify_m_c + (int)draw(10));
+    request.request_choice = (__typeof__(request.request_choice))(request_identify_m_c + (int)draw(12));
     request.request_job_end_m = (struct job_end){.job_end_id = draw(65536), .job_end_job = draw(MOST_JOBS)};
     switch (request.request_choice) {
     case request_blob_begin_m_c:
@@ -309,6 +332,13 @@ static void draw_request(void)
         break;
     case request_update_read_m_c:
         request.request_update_read_m.update_read_offset = about(draw(JRG_MODEL_BLOB_BYTES + 1u), 32);
+        break;
+    case request_forget_m_c:
+        request.request_forget_m.forget_label = about(draw(JRG_MODEL_OUTPUTS + 1u), 16);
+        break;
+    case request_prototype_read_m_c:
+        request.request_prototype_read_m.prototype_read_label = about(draw(JRG_MODEL_OUTPUTS + 1u), 16);
+        request.request_prototype_read_m.prototype_read_offset = about(draw(100), 16);
         break;
     default:
         break;
@@ -472,6 +502,7 @@ void fuzz_node_run(const uint8_t *from, size_t len_bytes)
 {
     choices = from;
     choices_left = len_bytes;
+    real_bench_forget();
     node_bench_connect(8);
     forget_answers();
     if (!once_in(8))

@@ -12,7 +12,7 @@ void fuzz_node_run(const uint8_t *choices, size_t len_bytes);
 
 /* How often things went right in all runs so far, to see that they do: jobs of each kind that ended, blobs verified … */
 typedef struct {
-    unsigned long frames, refused, blobs_verified, jobs_done[4], updates_read, predictions, sessions;
+    unsigned long frames, refused, blobs_verified, jobs_done[6], updates_read, predictions, sessions;
 } fuzz_node_counts;
 
 const fuzz_node_counts *fuzz_node_counted(void);

@@ -26,7 +26,7 @@ void real_bench_make_sample(uint32_t number, uint8_t sample[REAL_SAMPLE_BYTES])
     for (unsigned i = 0; i < JRG_MODEL_TARGETS + JRG_MODEL_INPUTS; i++) {
         const bool is_label = jrg_model.classifier && i == 0;
         const uint32_t drawn = next_of(&state);
-        jrg_bytes_put_u16(sample + 2u * i, (uint16_t)(is_label ? drawn % JRG_MODEL_OUTPUTS : drawn % 4096u - 2048u));
+        jrg_bytes_put_u16(sample + 2u * i, (uint16_t)(is_label ? number % JRG_MODEL_OUTPUTS : drawn % 4096u - 2048u));
     }
 }
 
@@ -118,6 +118,20 @@ void real_bench_note(real_bench_state *state)
     state->job.instructions = 0; /* the bench's counter falls from call to call */
 #if JRG_NODE_ONLINE
     memcpy(&state->learner, jrg_online_model_state(), sizeof state->learner);
+#endif
+#if JRG_NODE_PROTOTYPES
+    for (uint32_t label = 0; label < JRG_MODEL_PROTOTYPES; label++) {
+        state->enrolled[label] = jrg_model_enrolled(label);
+        if (state->enrolled[label] != 0u)
+            CHECK_EQUAL(jrg_model_prototype(label, state->prototypes[label]), JRG_NN_OK);
+    }
+#endif
+}
+
+void real_bench_forget(void)
+{
+#if JRG_NODE_PROTOTYPES
+    jrg_model_forget_all();
 #endif
 }
 

@@ -36,6 +36,10 @@ typedef struct {
 #if JRG_NODE_ONLINE
     jrg_online learner;
 #endif
+#if JRG_NODE_PROTOTYPES
+    uint32_t enrolled[JRG_MODEL_PROTOTYPES];
+    int16_t prototypes[JRG_MODEL_PROTOTYPES][JRG_MODEL_FEATURES];
+#endif
 } real_bench_state;
 
 /* For calls of the model without a node: weights as they are bound, and a sample. */
@@ -49,4 +53,7 @@ void real_bench_load_weights(void);
 bool real_bench_weights_have_moved(void);
 
 void real_bench_note(real_bench_state *state);
+
+/* What a reboot does to the memory of the model: no class has a sample. */
+void real_bench_forget(void);
 #endif

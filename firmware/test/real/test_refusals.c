@@ -13,7 +13,7 @@ enum {
     SAMPLES = 8,
     TAKEN = 4,
     PART = REAL_SAMPLE_BYTES < 12 ? 2 : 6,
-    MOST_ROWS = 192
+    MOST_ROWS = 256
 };
 
 /* What the board is doing; a row holds for a set of them. */
@@ -85,7 +85,7 @@ static struct request_r good(int choice)
 /* L4.9: of each kind what the decoder refuses; no byte of a request can be left out, added, or be of another kind. */
 static void add_malformed(void)
 {
-    for (int choice = request_identify_m_c; choice <= request_online_read_m_c; choice++) {
+    for (int choice = request_identify_m_c; choice <= request_prototype_read_m_c; choice++) {
         const struct request_r request = good(choice);
         row *shorter = add_frame("cut off", ANY, JRG_FRAME_TYPE_MSG, JRG_STATUS_MALFORMED);
         size_t len_bytes = 0;
@@ -137,7 +137,9 @@ static void add_job_rows(void)
     add("job-begin: of kind online", ANY, &request, JRG_STATUS_UNSUPPORTED);
     request.request_job_begin_m.job_begin_kind = 255;
     add("job-begin: of a kind that is none", ANY, &request, JRG_STATUS_UNSUPPORTED);
-    for (int kind = JRG_JOB_KIND_TRAIN; kind <= JRG_JOB_KIND_INFER; kind++) {
+    for (int kind = JRG_JOB_KIND_TRAIN; kind <= JRG_JOB_KIND_RECOGNISE; kind++) {
+        if (kind == JRG_JOB_KIND_ONLINE)
+            continue;
         request = real_bench_job(OTHER_JOB, (jrg_job_kind)kind, REAL_NO_BASE, 2);
         add("job-begin: no weights to go on with", IDLE | TRANSFER, &request, JRG_STATUS_NOT_BOUND);
         request.request_job_begin_m.job_begin_base = unknown(32);
@@ -227,6 +229,54 @@ static void add_online_rows(void)
 }
 #endif
 
+/* A job that computes with prototypes, with this temperature. */
+static struct request_r job_with_prototypes(jrg_job_kind kind, unsigned mantissa, unsigned exponent)
+{
+    struct request_r request = real_bench_job(OTHER_JOB, kind, REAL_NO_BASE, 2);
+    request.request_job_begin_m.job_begin_temperature_mantissa = mantissa;
+    request.request_job_begin_m.job_begin_temperature_exponent = exponent;
+    return request;
+}
+
+/* What an image without prototypes, or one whose classes have no samples, does not do. */
+static void add_jobs_with_prototypes(const char *name, jrg_status code)
+{
+    const struct request_r train = job_with_prototypes(JRG_JOB_KIND_TRAIN, 20000, 20);
+    const struct request_r evaluate = job_with_prototypes(JRG_JOB_KIND_EVALUATE, 20000, 20);
+    const struct request_r recognise = job_with_prototypes(JRG_JOB_KIND_RECOGNISE, 0, 0);
+    const struct request_r read = {.request_choice = request_prototype_read_m_c};
+    add(name, BOUND, &train, code);
+    add(name, BOUND, &evaluate, code);
+    add(name, BOUND, &recognise, code);
+    add(name, ANY, &read, code);
+}
+
+#if JRG_NODE_PROTOTYPES
+static void add_prototype_rows(void)
+{
+    const struct request_r cold = job_with_prototypes(JRG_JOB_KIND_TRAIN, 16383, 20);
+    const struct request_r hot = job_with_prototypes(JRG_JOB_KIND_EVALUATE, 20000, 14);
+    struct request_r forget = {.request_choice = request_forget_m_c};
+    struct request_r read = {.request_choice = request_prototype_read_m_c};
+    forget.request_forget_m.forget_label = JRG_MODEL_PROTOTYPES;
+    read.request_prototype_read_m.prototype_read_label = JRG_MODEL_PROTOTYPES;
+    add_jobs_with_prototypes("no class has a sample", JRG_STATUS_NO_PROTOTYPE);
+    add("job-begin: a temperature that is none", BOUND, &cold, JRG_STATUS_BAD_RATE);
+    add("job-begin: a temperature that is none", BOUND, &hot, JRG_STATUS_BAD_RATE);
+    add("forget: a class that is none", ANY, &forget, JRG_STATUS_BAD_SAMPLE);
+    add("prototype-read: a class that is none", ANY, &read, JRG_STATUS_BAD_SAMPLE);
+}
+#else
+static void add_prototype_rows(void)
+{
+    const struct request_r enrol = real_bench_job(OTHER_JOB, JRG_JOB_KIND_ENROL, REAL_NO_BASE, 2);
+    const struct request_r forget = {.request_choice = request_forget_m_c};
+    add_jobs_with_prototypes("no prototypes in the image", JRG_STATUS_UNSUPPORTED);
+    add("enrol: no prototypes in the image", BOUND, &enrol, JRG_STATUS_UNSUPPORTED);
+    add("forget: no prototypes in the image", ANY, &forget, JRG_STATUS_UNSUPPORTED);
+}
+#endif
+
 static void add_data(const char *name, unsigned doing, uint32_t offset, uint16_t len_bytes, jrg_status code)
 {
     row *added = add_frame(name, doing, JRG_FRAME_TYPE_DATA, code);
@@ -268,6 +318,7 @@ static void add_rows(void)
     add_job_rows();
     add_update_rows();
     add_online_rows();
+    add_prototype_rows();
     add_stream_rows();
 }
 
@@ -300,6 +351,7 @@ static void end_work(void)
 
 static void begin(unsigned doing)
 {
+    real_bench_forget();
     node_bench_connect(4);
     if (doing == TRANSFER) {
         (void)node_bench_begin_blob(real_bench_hash(0), JRG_MODEL_BLOB_BYTES);

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 from jaragua.node.training.trainer import Figures, Progress, SampleSet
-from jaragua_compiler.engine_protocol import Engine, StepResult
-from jaragua_compiler.planning.plan import LOGIT_EXPONENT, Plan
+from jaragua_compiler.engine_protocol import Engine, PrototypeEngine, StepResult
+from jaragua_compiler.planning.plan import LOGIT_EXPONENT, MOST_PROTOTYPES, Plan, with_prototypes
 from jaragua_compiler.quantisation.blob import Int16Array, exponents
 from jaragua_compiler.quantisation.rate import LearningRate
 
@@ -24,30 +25,43 @@ class EngineTrainer:
     def __init__(self, make_engine: Callable[[Plan], Engine], progress: Callable[[Progress], None]) -> None:
         self._make_engine = make_engine
         self._progress = progress
-        self._engines: dict[tuple[bytes, bool], Engine] = {}
+        self._engines: dict[tuple[bytes, bool, int], Engine] = {}
         self._engine: Engine | None = None
 
     async def prepare(self, plan: Plan) -> Engine:
         """The engine of `plan`; compiling its C takes a second the first time."""
-        key = plan.architecture, plan.accumulate
+        key = plan.architecture, plan.accumulate, plan.prototypes
         if key not in self._engines:
             self._engines[key] = await asyncio.to_thread(self._make_engine, plan)
         return self._engines[key]
 
     async def train(self, plan: Plan, samples: SampleSet, rate: LearningRate, blob: bytes, seed: int) -> Figures:
         """A step for every `samples.step` samples, in order (A5.8, A11.1). Engines are kept: all is set anew."""
-        engine = await self._start(replace(plan, accumulate=samples.step > 1), blob)
+        engine = await self._start(_image(plan, samples), blob)
         engine.set_seed(seed)
         engine.set_accumulation(samples.step)
         engine.set_limits(samples.limits(plan, blob))
-        figures = await self._work(plan, engine, samples, lambda x, target: engine.train_step(x, target, rate))
+        step = _with_prototypes(engine, samples).train_prototypes if samples.temperature else engine.train_step
+        figures = await self._work(plan, engine, samples, lambda x, target: step(x, target, rate))
         engine.apply()
         return figures
 
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
         """Forward and loss only; without a blob on the weights there are."""
-        engine = await self._start(plan, blob) if blob else self._working()
-        return await self._work(plan, engine, samples, engine.evaluate)
+        engine = await self._start(_image(plan, samples), blob) if blob else self._working()
+        step = _with_prototypes(engine, samples).evaluate_prototypes if samples.temperature else engine.evaluate
+        return await self._work(plan, engine, samples, step)
+
+    async def enrol(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
+        """Forget all classes, then take each sample into the mean of its class (A12.1)."""
+        engine = _with_prototypes(await self._start(_image(plan, samples), blob), samples)
+        engine.forget_all()
+
+        def step(x: Int16Array, target: Int16Array) -> StepResult:
+            engine.enrol(x, int(target[0]))
+            return StepResult(False, 0)
+
+        return await self._work(plan, engine, samples, step)
 
     async def read_update(self) -> bytes:
         """The weights of the engine that worked last."""
@@ -76,6 +90,20 @@ class EngineTrainer:
             self._progress(Progress(done, len(samples), correct, loss_sum * 2.0**-exponent / done))
         outputs = 1 if plan.network.classifier else plan.network.outputs
         return Figures(len(samples), correct, loss_sum, exponent, outputs, instructions=0)
+
+
+def _image(plan: Plan, samples: SampleSet) -> Plan:
+    """What a job with these samples needs; with prototypes all jobs take the same engine, which keeps the classes."""
+    if samples.temperature:
+        return with_prototypes(replace(plan, accumulate=True), MOST_PROTOTYPES)
+    return replace(plan, accumulate=samples.step > 1)
+
+
+def _with_prototypes(engine: Engine, samples: SampleSet) -> PrototypeEngine:
+    """The engine of a plan with prototypes, at the temperature of the samples (A12.4)."""
+    prototypes = cast(PrototypeEngine, engine)
+    prototypes.set_temperature(LearningRate.from_float(samples.temperature))
+    return prototypes
 
 
 def _steps(step: _Step, samples: SampleSet, start: int) -> list[StepResult]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from jaragua_compiler.floating.engine import FloatStep
 from jaragua_compiler.floating.form import pack_floats, unpack_floats
 from jaragua_compiler.litert.engine import LitertEngine
 from jaragua_compiler.litert.training_file import TrainingFile
-from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.planning.plan import Plan, with_prototypes
 from jaragua_compiler.quantisation.blob import exponents, pack, unpack
 from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
 from jaragua_compiler.quantisation.rate import LearningRate
@@ -29,6 +29,11 @@ _SLICE = 16
 # Figures count the loss in integers: fine enough for float32.
 _LOSS_EXPONENT = 24
 
+# Bias of a class without a sample.
+_NEVER = -1e30
+
+T = TypeVar("T")
+Floats = npt.NDArray[np.float32]
 _Step = Callable[[npt.NDArray[np.float32], npt.NDArray[Any]], FloatStep]
 _Steps = Callable[[npt.NDArray[np.float32], npt.NDArray[Any]], list[FloatStep]]
 
@@ -72,6 +77,9 @@ class LitertTrainer:
         self._plan: Plan | None = None
         self._formats: Exponents | None = None
         """Exponents of the blob that the job started from; None if it started in float32."""
+        self._last_layer: Floats | None = None
+        """As the job found it, while prototypes are in its place (M18)."""
+        self._prototypes: Floats | None = None
 
     async def prepare(self, plan: Plan) -> LitertEngine:
         """The engine of `plan`, loaded when it is first asked for."""
@@ -84,16 +92,35 @@ class LitertTrainer:
         if names := only_in_integers(samples.settings):
             raise DataError(f"LiteRT computes in float32, which has no {names}", "leave it out, or use --engine native")
         engine = await self._start(plan, samples, blob)
-        numbers = rate.to_float(), samples.settings.loss_threshold
+        numbers, held = (rate.to_float(), samples.settings.loss_threshold), self._prototypes
         if samples.step > 1:
-            return await self._work(plan, samples, samples.step, lambda x, y: _batch_step(engine, x, y, *numbers))
-        step = _one_by_one(lambda x, target: _train_step(engine, x, target, *numbers))
+            return await self._work(
+                plan, samples, samples.step, lambda x, y: _held(engine, held, _batch_step(engine, x, y, *numbers))
+            )
+        step = _one_by_one(lambda x, target: _held(engine, held, _train_step(engine, x, target, *numbers)))
         return await self._work(plan, samples, _SLICE, step)
 
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
         """Forward and loss only."""
         engine = await self._start(plan, samples, blob)
         return await self._work(plan, samples, _SLICE, _one_by_one(engine.evaluate))
+
+    async def enrol(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
+        """Put the means of the classes into the last layer, which then holds still (A12.4): W = 2 T P, b = -T |P|².
+
+        Raises: DataError for a class that the network has no output for, CompileError if it ends in no dense layer.
+        """
+        with_prototypes(plan)
+        outputs = plan.network.outputs
+        if (asked := int(samples.targets.max()) + 1) > outputs:
+            message = f"LiteRT puts prototypes into the {outputs} outputs of the network, the task has {asked} classes"
+            raise DataError(message, "ask for fewer classes, or use --engine native")
+        engine = await self._start(plan, samples, blob)
+        real = samples if self._formats is None else _real(plan, self._formats, samples)
+        features = await asyncio.to_thread(engine.features, real.inputs)
+        self._prototypes = _layer_of(features, samples.targets[:, 0].astype(np.int64), samples.temperature, outputs)
+        engine.set_last_layer(self._prototypes)
+        return Figures(len(samples), 0, 0, _LOSS_EXPONENT, outputs=1, instructions=0)
 
     async def read_update(self) -> bytes:
         """The weights of the engine that worked last, in the form of its start.
@@ -103,6 +130,9 @@ class LitertTrainer:
         if self._engine is None or self._plan is None:
             raise RuntimeError("read_update before train")
         learned = self._engine.weights()
+        if self._last_layer is not None and self._prototypes is not None:
+            kept = self._last_layer.astype("<f4").tobytes()
+            learned = learned[: -len(kept)] + kept
         if self._formats is None:
             return learned  # finite or not: whether it is believed is for R17 to say
         return pack(self._plan, unpack_floats(self._plan, learned), self._formats)
@@ -112,6 +142,7 @@ class LitertTrainer:
         if blob:
             self._formats = None if samples.in_float32 else exponents(plan, blob)
             self._engine.load(blob if samples.in_float32 else pack_floats(plan, unpack(plan, blob)))
+            self._last_layer, self._prototypes = self._engine.last_layer(), None
         return self._engine
 
     async def _work(self, plan: Plan, samples: SampleSet, count: int, steps: _Steps) -> Figures:
@@ -132,6 +163,22 @@ class LitertTrainer:
 
 def _one_by_one(step: _Step) -> _Steps:
     return lambda inputs, targets: [step(x, target) for x, target in zip(inputs, targets, strict=True)]
+
+
+def _held(engine: LitertEngine, last_layer: Floats | None, done: T) -> T:
+    """What was done, after which the last layer is put back where it was, if there are prototypes in it (A12.6)."""
+    if last_layer is not None:
+        engine.set_last_layer(last_layer)
+    return done
+
+
+def _layer_of(features: Floats, labels: npt.NDArray[np.int64], temperature: float, outputs: int) -> Floats:
+    """The numbers of the last layer whose logits are -T |x - P|², but for what all classes share (A12.4)."""
+    rows, biases = np.zeros((outputs, features.shape[1])), np.full(outputs, _NEVER)
+    for label in np.unique(labels):
+        mean = features[labels == label].mean(axis=0, dtype=np.float64)
+        rows[label], biases[label] = 2 * temperature * mean, -temperature * float(mean @ mean)
+    return np.concatenate([rows.ravel(), biases]).astype(np.float32)
 
 
 def _train_step(

@@ -21,7 +21,7 @@ _ATTEMPTS = 2
 class Trial:
     """One question to a device. `number` and `seed` are the caller's: equal seeds draw equal tasks.
 
-    training: its batch is not used; a pass is one if it says nothing.
+    training: its batch is not used; a pass is one if it says nothing. ClientWork: prototypes (M18).
     """
 
     device: str
@@ -138,7 +138,7 @@ def _command(run: str, trial: Trial, sha256: bytes) -> messages.AdaptCommand:
         learning_rate=trial.training.learning_rate,
         ways=trial.ways,
         shots=trial.shots,
-        passes=trial.training.passes or 1,
+        passes=1 if trial.training.passes is None else trial.training.passes,
         queries=trial.queries,
         seed=trial.seed,
         **sent(trial.training),

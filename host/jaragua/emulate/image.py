@@ -17,6 +17,7 @@ from typing import Final
 
 from jaragua.commands import pio
 from jaragua.errors import ToolError, UsageError
+from jaragua_compiler.planning.plan import MOST_PROTOTYPES
 
 QEMU: Final = "qemu_m4"
 NATIVE: Final = "native"
@@ -39,19 +40,20 @@ def project_folder() -> Path:
     )
 
 
-def image_path(environment: str, model: str, accumulate: bool = False) -> Path:
+def image_path(environment: str, model: str, accumulate: bool = False, prototypes: int = 0) -> Path:
     """Where `build_image` puts the image of `model` (of the zoo, or a TOML file) for `environment`."""
     check_environment(environment)
-    name = _folder(environment, model, accumulate)
+    name = _folder(environment, model, accumulate, prototypes)
     if model.endswith(_TASK):  # two files of one name in different folders have an image each
         name += "-" + hashlib.sha256(str(Path(model).absolute()).encode()).hexdigest()[:8]
     return project_folder() / ".pio" / "jaragua" / name / _PROGRAMS[environment]
 
 
-def _folder(environment: str, model: str, accumulate: bool) -> str:
+def _folder(environment: str, model: str, accumulate: bool, prototypes: int) -> str:
     """As firmware/scripts/generate.py names it."""
     label = re.sub(r"[^A-Za-z0-9._-]", "_", Path(model).stem) if model.endswith(_TASK) else model
-    return f"{environment}-{label}" + ("-sums" if accumulate else "")
+    name = f"{environment}-{label}" + ("-sums" if accumulate else "")
+    return name + (f"-prototypes{prototypes}" if prototypes else "")
 
 
 def check_environment(environment: str) -> None:
@@ -60,33 +62,50 @@ def check_environment(environment: str) -> None:
         raise UsageError(f"{environment!r} is not an emulated board", f"Take one of: {', '.join(_PROGRAMS)}.")
 
 
-def _built_path(environment: str, model: str, accumulate: bool) -> Path:
+def _built_path(environment: str, model: str, accumulate: bool, prototypes: int) -> Path:
     """Where PlatformIO leaves it (firmware/scripts/generate.py)."""
     project = project_folder()
-    default = model == _default_model(project) and not accumulate
-    folder = environment if default else _folder(environment, model, accumulate)
+    default = model == _default_model(project) and not accumulate and not prototypes
+    folder = environment if default else _folder(environment, model, accumulate, prototypes)
     return project / ".pio" / "build" / folder / _PROGRAMS[environment]
 
 
-def build_image(environment: str = QEMU, model: str = "digits", accumulate: bool | None = None) -> Path:
+def build_image(
+    environment: str = QEMU, model: str = "digits", accumulate: bool | None = None, prototypes: int | None = None
+) -> Path:
     """Builds the image if anything it is made from has changed; returns its path.
 
     model: of the zoo, or the TOML file of a task of one's own. accumulate: with sums, so that a step can take several
-    samples (A11.1); None: as JARAGUA_ACCUMULATE says.
+    samples (A11.1); None: as JARAGUA_ACCUMULATE says. prototypes: classes that it has room to recognise by prototypes
+    (A12), 0 for none; None: as JARAGUA_PROTOTYPES says.
     What is returned is a copy: PlatformIO empties its own folder when a source file is added, whoever still needs it.
     ToolError, with the last lines of the build, if it cannot be built.
     """
     sums = os.environ.get("JARAGUA_ACCUMULATE", "0") not in ("", "0") if accumulate is None else accumulate
-    path = image_path(environment, model, sums)
+    classes = _prototypes_asked_for() if prototypes is None else prototypes
+    path = image_path(environment, model, sums, classes)
     with _only_one_build(project_folder()):
-        _run_platformio(environment, model, sums)
-        _copy(_built_path(environment, model, sums), path)
+        _run_platformio(environment, model, sums, classes)
+        _copy(_built_path(environment, model, sums, classes), path)
     return path
 
 
-def _run_platformio(environment: str, model: str, accumulate: bool) -> None:
+def _prototypes_asked_for() -> int:
+    """Raises: UsageError if JARAGUA_PROTOTYPES is no number of classes."""
+    text = os.environ.get("JARAGUA_PROTOTYPES") or "0"
+    if text.isdecimal() and int(text) <= MOST_PROTOTYPES:
+        return int(text)
+    message = f"JARAGUA_PROTOTYPES={text} is not a number of classes"
+    raise UsageError(message, f"Give 1 to {MOST_PROTOTYPES} classes, or 0 for an image without prototypes.")
+
+
+def _run_platformio(environment: str, model: str, accumulate: bool, prototypes: int) -> None:
     named = str(Path(model).absolute()) if model.endswith(_TASK) else model
-    choice = {"JARAGUA_MODEL": named, "JARAGUA_ACCUMULATE": "1" if accumulate else "0"}
+    choice = {
+        "JARAGUA_MODEL": named,
+        "JARAGUA_ACCUMULATE": "1" if accumulate else "0",
+        "JARAGUA_PROTOTYPES": str(prototypes),
+    }
     done = subprocess.run(
         [sys.executable, "-m", "platformio", "run", "--environment", environment],
         cwd=project_folder(),

@@ -9,7 +9,7 @@ from typing import Protocol
 from jaragua.errors import ModelError, PortError
 from jaragua.node.training.trainer import Figures, SampleSet, TrainerGone, TrainerRestarted
 from jaragua.serial.failures import BoardRestarted, BoardSilent
-from jaragua.serial.jobs import PLAIN_STEPS, Steps, samples_of
+from jaragua.serial.jobs import NO_TEMPERATURE, PLAIN_STEPS, Steps, samples_of
 from jaragua.wire.definitions import Operator
 from jaragua.wire.messages import Health, Identity, JobState
 from jaragua_compiler.planning.plan import Plan
@@ -30,7 +30,13 @@ class BoardRequests(Protocol):
         self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"", steps: Steps = PLAIN_STEPS
     ) -> JobState: ...
 
-    async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState: ...
+    async def evaluate(
+        self, job: int, samples: Sequence[bytes], base: bytes = b"", temperature: tuple[int, int] = NO_TEMPERATURE
+    ) -> JobState: ...
+
+    async def enrol(
+        self, job: int, samples: Sequence[bytes], base: bytes = b"", *, fresh: bool = False
+    ) -> JobState: ...
 
     async def read_update(self, state: JobState) -> bytes: ...
 
@@ -59,8 +65,9 @@ class BoardTrainer:
         """A step for every `samples.step` samples, on the board (L4.4)."""
         self._check_architecture(plan)
         self._check_sums(samples.step)
+        self._check_prototypes(samples)
         packed = samples_of(samples.inputs, samples.targets)
-        steps = Steps(seed, samples.step, samples.limits(plan, blob))
+        steps = Steps(seed, samples.step, samples.limits(plan, blob), _temperature_of(samples))
         with translated():
             job = self._board.new_job()
             state = await self._board.train(job, packed, rate, blob, steps)
@@ -70,9 +77,19 @@ class BoardTrainer:
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
         """Forward and loss, on the board (L4.6)."""
         self._check_architecture(plan)
+        self._check_prototypes(samples)
         packed = samples_of(samples.inputs, samples.targets)
         with translated():
-            return _figures(plan, await self._board.evaluate(self._board.new_job(), packed, blob))
+            job = self._board.new_job()
+            return _figures(plan, await self._board.evaluate(job, packed, blob, _temperature_of(samples)))
+
+    async def enrol(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
+        """Forget all classes, then take each sample into the mean of its class, on the board (L4.13)."""
+        self._check_architecture(plan)
+        self._check_prototypes(samples)
+        packed = samples_of(samples.inputs, samples.targets)
+        with translated():
+            return _figures(plan, await self._board.enrol(self._board.new_job(), packed, blob, fresh=True))
 
     async def read_update(self) -> bytes:
         """The working blob after the last `train` (L4.7)."""
@@ -88,6 +105,16 @@ class BoardTrainer:
                 "build and flash its image with JARAGUA_ACCUMULATE=1",
             )
 
+    def _check_prototypes(self, samples: SampleSet) -> None:
+        if not samples.temperature:
+            return
+        room, classes = self._board.identity.prototypes, int(samples.targets.max()) + 1
+        if classes > room:
+            raise ModelError(
+                f"the board's image has room for the prototypes of {room} classes, the task has {classes} (L4.13)",
+                f"build and flash its image with JARAGUA_PROTOTYPES={classes}",
+            )
+
     def _check_architecture(self, plan: Plan) -> None:
         identity = self._board.identity
         if identity.architecture != plan.architecture:
@@ -96,6 +123,10 @@ class BoardTrainer:
                 f"the run {plan.architecture.hex()} ({plan.network.name})",
                 f"build and flash its image for {plan.network.name}",
             )
+
+
+def _temperature_of(samples: SampleSet) -> tuple[int, int]:
+    return LearningRate.from_float(samples.temperature) if samples.temperature else NO_TEMPERATURE
 
 
 def _figures(plan: Plan, state: JobState) -> Figures:

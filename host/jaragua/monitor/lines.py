@@ -123,6 +123,11 @@ def _text_of(message: messages.Response) -> str:
         case messages.Prediction():
             first = f" from output {message.offset}" if message.offset else ""
             return f"job {message.job}, sample {message.index}{first}: {' '.join(map(str, message.outputs))}"
+        case messages.Recognition():
+            known = f"class {message.label}" if message.accepted else f"unknown, nearest is class {message.label}"
+            return f"job {message.job}, sample {message.index}: {known}, distance {message.distance}"
+        case messages.Prototype():
+            return f"of {message.samples} samples: {' '.join(map(str, message.numbers))}"
 
 
 def _identity(identity: messages.Identity) -> str:
@@ -138,6 +143,7 @@ def _identity(identity: messages.Identity) -> str:
             f"flash {identity.flash_bytes} bytes",
             f"weights: staged {_hash(identity.staged)}, working {_hash(identity.working)}",
             f"operators: {', '.join(operators)}; payload {identity.mtu} bytes, window {identity.window}",
+            *([f"prototypes: room for {identity.prototypes} classes"] if identity.prototypes else []),
         ]
     )
 

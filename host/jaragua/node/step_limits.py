@@ -9,7 +9,10 @@ from jaragua_compiler.quantisation.blob import quantise_error_clip, quantise_los
 from jaragua_compiler.quantisation.exponents import Exponents
 
 
-def step_limits(plan: Plan, found: Exponents, settings: StepSettings) -> StepLimits:
-    """For weights of these exponents (A11.7, A11.8). Raises: CompileError for a setting that is out of range."""
+def step_limits(plan: Plan, found: Exponents | None, settings: StepSettings) -> StepLimits:
+    """For weights of these exponents (A11.7, A11.8); a classifier needs none.
+
+    Raises: CompileError for a setting that is out of range, or for a regression without exponents.
+    """
     least = quantise_loss_threshold(plan, found, settings.loss_threshold)
     return StepLimits(least, quantise_error_clip(plan, found, settings.error_clip))

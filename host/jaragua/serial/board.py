@@ -6,7 +6,10 @@ import hashlib
 import secrets
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -14,11 +17,13 @@ from jaragua.errors import BoardError, ProtocolError
 from jaragua.serial.answers import checked_identity
 from jaragua.serial.conversation import MOST_UNREAD, Attempts, Conversation
 from jaragua.serial.jobs import (
+    NO_TEMPERATURE,
     PLAIN_STEPS,
     Int16Array,
     Job,
     Steps,
     prediction_messages,
+    recognitions,
     run_job,
     whole_predictions,
 )
@@ -26,11 +31,12 @@ from jaragua.serial.patience import Patience, patience_of
 from jaragua.serial.transfers import read_rest, stage
 from jaragua.serial.transport import DEFAULT_BAUD
 from jaragua.wire import messages
-from jaragua.wire.definitions import JobKind, LogLevel
+from jaragua.wire.definitions import PREDICTION_OUTPUTS, JobKind, LogLevel
 from jaragua.wire.link.counters import LinkCounters
 from jaragua.wire.link.link import Announced, LinkEvent, Logged, Noise, SessionEnded
 from jaragua.wire.messages import (
     Cancel,
+    Forget,
     Health,
     HealthRead,
     Identify,
@@ -39,14 +45,22 @@ from jaragua.wire.messages import (
     MessageError,
     OnlineRead,
     OnlineState,
+    Prediction,
     Progress,
+    Prototype,
+    PrototypeRead,
+    Recognition,
 )
 from jaragua.wire.rejections import Reason
+from jaragua_compiler.engine_protocol import ACCEPT_ALL, Match
 from jaragua_compiler.online.learner import Settings
 
 #: What `on_event` is told. Text outside of any frame (L1.4) is Logged, too, at level info. Requests go on by themselves
 #: after SessionEnded.
 BoardEvent = Logged | SessionEnded | Progress | Health | OnlineState
+
+T = TypeVar("T")
+_LARGEST_OFFSET: Final = 0xFFFF
 
 
 class Board:
@@ -145,27 +159,52 @@ class Board:
         """
         return await self._run(Job(job, JobKind.TRAIN, samples, rate, base, steps))
 
-    async def evaluate(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> JobState:
-        """Forward only; counts right answers (`correct`) or adds squared errors (`loss_sum`). L4.6."""
-        return await self._run(Job(job, JobKind.EVALUATE, samples, base=base))
+    async def evaluate(
+        self, job: int, samples: Sequence[bytes], base: bytes = b"", temperature: tuple[int, int] = NO_TEMPERATURE
+    ) -> JobState:
+        """Forward only; counts right answers (`correct`) or adds squared errors (`loss_sum`). L4.6.
+
+        temperature: mantissa and exponent; prototypes are then the last layer (L4.13).
+        """
+        return await self._run(Job(job, JobKind.EVALUATE, samples, base=base, steps=Steps(temperature=temperature)))
 
     async def infer(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> Int16Array:
         """The network's outputs, int16 [len(samples), outputs] (A3.3). L4.6."""
-        outputs: dict[int, list[int]] = {}
-        attempts = Attempts()
-        while missing := [index for index in range(len(samples)) if index not in outputs]:
-            asked = missing[: max(1, MOST_UNREAD // prediction_messages(self.identity.outputs))]
-            self._conversation.predictions.clear()
-            await self._run(Job(job, JobKind.INFER, [samples[index] for index in asked], base=base))
-            told = whole_predictions(self._conversation.predictions, job, self.identity.outputs)
-            known = len(outputs)
-            outputs |= {asked[index]: row for index, row in told.items() if index < len(asked)}
-            attempts.broke_off(len(outputs) - known)
-            if attempts.used_up:
-                raise ProtocolError(f"{self.url}: the board ends an inference and says nothing of its samples")
-            # Predictions that were under way when a session ended are gone: another job asks for those samples again.
-            job = self.new_job()
-        return np.array([outputs[index] for index in range(len(samples))], dtype=np.int16)
+        outputs = self.identity.outputs
+        rows = await self._answers(
+            Job(job, JobKind.INFER, samples, base=base),
+            MOST_UNREAD // prediction_messages(outputs),
+            lambda told, number: whole_predictions(told, number, outputs),
+        )
+        return np.array(rows, dtype=np.int16)
+
+    async def enrol(self, job: int, samples: Sequence[bytes], base: bytes = b"", *, fresh: bool = False) -> JobState:
+        """Takes each sample into the mean of its class (A12.1); `fresh`: all classes are forgotten first. L4.13."""
+        return await self._run(Job(job, JobKind.ENROL, samples, base=base, fresh=fresh))
+
+    async def recognise(
+        self, job: int, samples: Sequence[bytes], base: bytes = b"", rejection: int = ACCEPT_ALL
+    ) -> list[Match]:
+        """The class of each sample whose prototype is nearest (A12.3). L4.13.
+
+        rejection: the largest relative distance that is accepted, Q15 (A12.8).
+        """
+        job_of_it = Job(job, JobKind.RECOGNISE, samples, base=base, rejection=rejection)
+        return await self._answers(job_of_it, MOST_UNREAD, recognitions)
+
+    async def forget(self, label: int) -> None:
+        """Forgets all samples of a class. L4.13."""
+        await self._conversation.resumed(lambda: self._conversation.command(lambda i: Forget(i, label)))
+
+    async def prototype(self, label: int) -> tuple[int, Int16Array]:
+        """The number of a class's samples, and its prototype, int16 [features] (A12.2). L4.13."""
+        numbers: list[int] = []
+        while len(numbers) <= _LARGEST_OFFSET:
+            part = await self._conversation.resumed(partial(self._ask_prototype, label, len(numbers)))
+            numbers += part.numbers
+            if len(part.numbers) < PREDICTION_OUTPUTS:
+                return part.samples, np.array(numbers, np.int16)
+        raise ProtocolError(f"{self.url}: the board tells a prototype of more than {_LARGEST_OFFSET} numbers")
 
     async def learn_online(
         self,
@@ -203,6 +242,29 @@ class Board:
     async def cancel(self, job: int) -> None:
         """Ends a job before its last sample; nothing happens if it is not running."""
         await self._conversation.resumed(lambda: self._conversation.ask(lambda i: Cancel(i, job), JobState))
+
+    async def _ask_prototype(self, label: int, offset: int) -> Prototype:
+        return await self._conversation.ask(lambda i: PrototypeRead(i, label, offset), Prototype)
+
+    async def _answers(
+        self, job: Job, most: int, read: Callable[[Sequence[Prediction | Recognition], int], Mapping[int, T]]
+    ) -> list[T]:
+        """What the board tells of each sample of the job; `most` of them are asked for at once. L4.6."""
+        answers: dict[int, T] = {}
+        attempts, samples = Attempts(), job.samples
+        while missing := [index for index in range(len(samples)) if index not in answers]:
+            asked = missing[: max(1, most)]
+            self._conversation.predictions.clear()
+            await self._run(replace(job, samples=[samples[index] for index in asked]))
+            told = read(self._conversation.predictions, job.number)
+            known = len(answers)
+            answers |= {asked[index]: row for index, row in told.items() if index < len(asked)}
+            attempts.broke_off(len(answers) - known)
+            if attempts.used_up:
+                raise ProtocolError(f"{self.url}: the board ends an inference and says nothing of its samples")
+            # Predictions that were under way when a session ended are gone: another job asks for those samples again.
+            job = replace(job, number=self.new_job())
+        return [answers[index] for index in range(len(samples))]
 
     async def _run(self, job: Job) -> JobState:
         return await self._conversation.resumed(lambda: run_job(self._conversation, job, self.identity.mtu))

@@ -17,7 +17,7 @@ from jaragua.serial.transport import open_transport
 from jaragua.wire import messages
 from jaragua.wire.definitions import FrameType, Status, protocol_problem
 from jaragua.wire.link import link
-from jaragua.wire.messages import MessageError, Prediction, Request, Response
+from jaragua.wire.messages import MessageError, Prediction, Recognition, Request, Response
 from jaragua.wire.rejections import Reason, Rejections
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ class Conversation:
     def __init__(self, url: str, baud: int, patience: Patience, on_event: Callable[[link.LinkEvent], None]) -> None:
         self.url = url
         #: They come whenever the board has one, between answers.
-        self.predictions: list[Prediction] = []
+        self.predictions: list[Prediction | Recognition] = []
         self._baud = baud
         self._patience = patience
         self._on_event = on_event
@@ -201,7 +201,7 @@ class Conversation:
             self.rejections.add(Reason.FORMAT, self.url, error.message)
             self._keep(self._inbox, error)
             return
-        if isinstance(message, Prediction):
+        if isinstance(message, Prediction | Recognition):
             self._keep(self.predictions, message)
         else:
             self._keep(self._inbox, message)

@@ -1,4 +1,4 @@
-"""Jobs: train, evaluate, infer; a stream of samples that goes on where the board says it stands (L4.4 to L4.6)."""
+"""Jobs of all kinds: a stream of samples that goes on where the board says it stands (L4.4 to L4.6, L4.13)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from jaragua.serial.conversation import Conversation, OutOfSync
 from jaragua.serial.failures import BoardRefused
 from jaragua.serial.transfers import stage
 from jaragua.wire.definitions import PREDICTION_OUTPUTS, FrameType, JobKind, JobPhase, Status
-from jaragua.wire.messages import JobBegin, JobEnd, JobState, OnlineBegin, Prediction
-from jaragua_compiler.engine_protocol import NO_LIMITS, StepLimits
+from jaragua.wire.messages import JobBegin, JobEnd, JobState, OnlineBegin, Prediction, Recognition
+from jaragua_compiler.engine_protocol import ACCEPT_ALL, NO_LIMITS, Match, StepLimits
 from jaragua_compiler.online.learner import Settings
 
 Int16Array = npt.NDArray[np.int16]
@@ -31,6 +31,10 @@ _WORKING_S: Final = 0.02
 _WORKING_POLLS: Final = 100
 
 
+#: Mantissa and exponent of a job without prototypes (L4.13).
+NO_TEMPERATURE: Final = (0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """How a board takes the steps of a job of kind train."""
@@ -41,6 +45,8 @@ class Steps:
     """Samples of a step. More than one takes an image with sums (A11.1)."""
     limits: StepLimits = NO_LIMITS
     """A11.7, A11.8."""
+    temperature: tuple[int, int] = NO_TEMPERATURE
+    """Mantissa and exponent (A12.4). Prototypes are then the last layer."""
 
 
 PLAIN_STEPS: Final = Steps()
@@ -59,7 +65,9 @@ class Job:
     online: Settings | None = None
     """Settings of a job of kind online (L4.11)."""
     fresh: bool = False
-    """A new learner."""
+    """A new learner, or all classes are forgotten first (L4.13)."""
+    rejection: int = ACCEPT_ALL
+    """Threshold of a job of kind recognise (A12.8)."""
 
 
 def samples_of(inputs: Int16Array, targets: Int16Array) -> list[bytes]:
@@ -73,14 +81,25 @@ def prediction_messages(outputs: int) -> int:
     return -(-outputs // PREDICTION_OUTPUTS)
 
 
-def whole_predictions(messages: Iterable[Prediction], job: int, outputs: int) -> dict[int, list[int]]:
+def whole_predictions(messages: Iterable[Prediction | Recognition], job: int, outputs: int) -> dict[int, list[int]]:
     """The `outputs` numbers of each sample of `job` that came whole; a board tells them in order, in parts (L4.6)."""
     rows: dict[int, list[int]] = {}
     for message in messages:
+        if not isinstance(message, Prediction):
+            continue
         row = rows.setdefault(message.index, [])
         if message.job == job and message.offset == len(row):
             row += message.outputs
     return {index: row for index, row in rows.items() if len(row) == outputs}
+
+
+def recognitions(messages: Iterable[Prediction | Recognition], job: int) -> dict[int, Match]:
+    """What each sample of `job` was recognised as (L4.13)."""
+    return {
+        one.index: Match(one.label, one.distance, one.runner_up, one.relative, one.accepted)
+        for one in messages
+        if isinstance(one, Recognition) and one.job == job
+    }
 
 
 async def run_job(board: Conversation, job: Job, mtu: int) -> JobState:
@@ -106,7 +125,10 @@ def _request(job: Job, request_id: int, base: bytes) -> JobBegin | OnlineBegin:
     mantissa, exponent = job.rate
     if job.online is None:
         steps = job.steps
-        settings = (steps.seed, steps.batch, steps.limits.clip, steps.limits.loss_threshold)
+        settings = (
+            *(steps.seed, steps.batch, steps.limits.clip, steps.limits.loss_threshold),
+            *(*steps.temperature, job.fresh, job.rejection),
+        )
         return JobBegin(request_id, job.number, job.kind, base, mantissa, exponent, len(job.samples), *settings)
     return OnlineBegin(
         id=request_id,

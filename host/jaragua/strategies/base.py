@@ -224,8 +224,6 @@ def obstacle(work: ClientWork) -> str:
     """Why a fleet of this version cannot do this work, "" if it can (`image_needed` says with which image)."""
     if work.pooled:
         return "it trains on the samples of all devices in one place, and raw samples never cross the broker (M5)"
-    if work.prototypes:
-        return "its devices compute with prototypes (A12), which nodes of this version do not"
     if work.batch > LARGEST_BATCH:
         return f"a step of {work.batch} samples is more than a board counts: {LARGEST_BATCH} (A11.1)"
     return ""
@@ -242,14 +240,17 @@ def optimiser_obstacle(strategy: Strategy) -> str:
     return ""
 
 
-def image_needed(work: ClientWork) -> str:
-    """What boards' images must have beside the network to do this work, "" for nothing."""
+def image_needed(work: ClientWork, classes: int) -> str:
+    """What boards' images must have beside the network to do this work, "" for nothing. classes: labels are below."""
+    needed, options = [], []
     if work.prototypes:
-        return "prototypes take boards whose image has room for them (A12): build it with JARAGUA_PROTOTYPES=1"
-    if work.batch == 1:
-        return ""
-    size = "the whole set" if work.batch == WHOLE_SET else f"{work.batch} samples"
-    return f"steps of {size} take boards whose image has sums (A11.1): build it with JARAGUA_ACCUMULATE=1"
+        needed.append(f"prototypes of {classes} classes take boards whose image has room for them (A12)")
+        options.append(f"JARAGUA_PROTOTYPES={classes}")
+    if work.batch != 1:
+        size = "the whole set" if work.batch == WHOLE_SET else f"{work.batch} samples"
+        needed.append(f"steps of {size} take boards whose image has sums (A11.1)")
+        options.append("JARAGUA_ACCUMULATE=1")
+    return f"{'; '.join(needed)}: build it with {' '.join(options)}" if needed else ""
 
 
 _WHOLE_NUMBERS: Final = (
@@ -269,7 +270,7 @@ def check_work(work: ClientWork) -> ClientWork:
             raise _out_of_range(f"{name} is {value}", f"a whole number, {least} to {most}, is possible")
     if work.passes == 0 and not work.prototypes:
         raise _out_of_range("passes is 0", "at least 1 is possible without prototypes")
-    if not 0 <= work.temperature < 1:
+    if work.temperature and not SMALLEST_RATE <= work.temperature < 1:
         raise _out_of_range(f"temperature is {work.temperature:g}", "2.4e-10 to below 1 is possible (A12.4)")
     if not SMALLEST_RATE <= work.learning_rate < 1:
         raise _out_of_range(f"learning_rate is {work.learning_rate:g}", "2.4e-10 to below 1 is possible (A5.2)")

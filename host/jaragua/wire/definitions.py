@@ -69,6 +69,7 @@ class JobKind(IntEnum):
     """L4.6."""
 
     TRAIN, EVALUATE, INFER, ONLINE = _numbers(_TABLES["job_kinds"], "train", "evaluate", "infer", "online")
+    ENROL, RECOGNISE = _numbers(_TABLES["job_kinds"], "enrol", "recognise")
 
 
 class JobPhase(IntEnum):

@@ -81,7 +81,8 @@ class BlobEnd(NumberedMessage):
 class JobBegin(NumberedMessage):
     """L4.4. `base`: hash of the staged blob, or empty to go on with the working weights. Rate: A5.2; seed: A8.5.
 
-    batch: samples of a step (A11.1); clip: A11.7; loss_threshold: A11.8.
+    batch: samples of a step (A11.1); clip: A11.7; loss_threshold: A11.8. temperature: A12.4, mantissa 0 for none;
+    fresh, rejection: L4.13.
     """
 
     job: int
@@ -94,6 +95,10 @@ class JobBegin(NumberedMessage):
     batch: int
     clip: int
     loss_threshold: int
+    temperature_mantissa: int = 0
+    temperature_exponent: int = 0
+    fresh: bool = False
+    rejection: int = 1 << 15
 
 
 class JobEnd(NumberedMessage):
@@ -141,6 +146,19 @@ class OnlineRead(NumberedMessage):
     """L4.11."""
 
 
+class Forget(NumberedMessage):
+    """Forget all samples of a class (L4.13)."""
+
+    label: int
+
+
+class PrototypeRead(NumberedMessage):
+    """Ask for a class's prototype from number `offset` on (L4.13)."""
+
+    label: int
+    offset: int
+
+
 # ---- board to host ---------------------------------------------------------------------------------------------------
 
 
@@ -152,7 +170,7 @@ class Status(NumberedMessage):
 
 
 class Identity(NumberedMessage):
-    """L4.1: all that is known of a board. `operators`: bits, `definitions.Operator`."""
+    """L4.1: all that is known of a board. `operators`: bits, `definitions.Operator`; prototypes: classes (L4.13)."""
 
     major: int
     minor: int
@@ -175,6 +193,7 @@ class Identity(NumberedMessage):
     flash_bytes: int
     arena_bytes: int
     operators: int
+    prototypes: int = 0
 
 
 class BlobState(NumberedMessage):
@@ -261,10 +280,42 @@ class OnlineState(NumberedMessage):
     excess: int
 
 
+class Recognition(SerialMessage):
+    """L4.13: the class that a sample was recognised as, and squared distances (A12.3). relative: Q15 (A12.7)."""
+
+    job: int
+    index: int
+    label: int
+    distance: int
+    runner_up: int
+    relative: int
+    accepted: bool
+
+
+class Prototype(NumberedMessage):
+    """L4.13. `samples`: of the class. `numbers`: int16 each, from the offset asked for on (A12.2)."""
+
+    samples: int
+    numbers: tuple[int, ...]
+
+
 Request = (
-    Identify | BlobBegin | BlobEnd | JobBegin | JobEnd | UpdateRead | HealthRead | Cancel | OnlineBegin | OnlineRead
+    Identify
+    | BlobBegin
+    | BlobEnd
+    | JobBegin
+    | JobEnd
+    | UpdateRead
+    | HealthRead
+    | Cancel
+    | OnlineBegin
+    | OnlineRead
+    | Forget
+    | PrototypeRead
 )
-Response = Status | Identity | BlobState | JobState | Prediction | Health | Progress | OnlineState
+Response = (
+    Status | Identity | BlobState | JobState | Prediction | Health | Progress | OnlineState | Recognition | Prototype
+)
 
 
 # ---- MQTT ------------------------------------------------------------------------------------------------------------
@@ -332,7 +383,7 @@ class TrainCommand(Message):
     batch: samples of a step, 0 for all of a pass, None for one (A11.1).
     bits, fraction, local, stored: what was learned is wanted as a difference (M10); until: R13.
     loss_threshold: A11.8, None disables; replay_buffer_size: samples held, None for
-    all.
+    all. temperature: of prototypes as last layer (A12.4), None for none; enrolled_shots: of each class, None for all.
     """
 
     run: str
@@ -357,12 +408,14 @@ class TrainCommand(Message):
     loss_threshold: float | None = None
     replay_buffer_size: int | None = None
     error_clip: float | None = None
+    temperature: float | None = None
+    enrolled_shots: int | None = None
 
 
 class AdaptCommand(Message):
     """Evaluate a model on the device's held-out task (M4).
 
-    start: M9; loss_threshold, replay_buffer_size: as in a train-command.
+    start: M9; loss_threshold to enrolled_shots: as in a train-command.
     """
 
     run: str
@@ -379,6 +432,8 @@ class AdaptCommand(Message):
     loss_threshold: float | None = None
     replay_buffer_size: int | None = None
     error_clip: float | None = None
+    temperature: float | None = None
+    enrolled_shots: int | None = None
 
 
 class AdaptResult(Message):

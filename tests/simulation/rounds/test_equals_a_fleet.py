@@ -19,6 +19,8 @@ from jaragua.simulation import Simulation, device_names, simulate
 from jaragua_broker import Broker
 
 FLEET = "same"
+#: A task of protoreptile: one sample of each class is enrolled, three teach.
+PROTOTYPES = {"task": "digits", "ways": 5, "shots": 4, "learning_rate": 0.1}
 
 
 def configuration(wanted: Simulation, url: str, folder: Path) -> str:
@@ -105,6 +107,11 @@ def url() -> Iterator[str]:
         ("fedprox", {"passes": 2, "options": {"proximal": 2.0, "delta_bits": 8}}),
         ("tinymetafed", {}),  # a regression: the head travels
         ("tinymetafed", {"task": "digits", "ways": 5, "shots": 2, "learning_rate": 0.1}),  # a local head
+        ("protoreptile", PROTOTYPES | {"passes": 2, "batch": 3, "error_clip": 0.6, "loss_threshold": 0.02}),
+        (
+            "protoreptile",
+            PROTOTYPES | {"task": "digits@w8", "engine": "w8", "passes": 2, "options": {"enrolled_shots": 0}},
+        ),
     ],
 )
 def test_pi_clients_and_the_simulation_learn_the_same_bits(
@@ -150,3 +157,29 @@ def test_boards_with_sums_and_the_simulation_learn_the_same_bits(
         run = run_of_a_fleet(forker, wanted, url, tmp_path)
     assert {device["kind"] for device in run["devices"]} == {"cortex-m4"}
     assert simulate(wanted).final_hash == run["model_hash"]
+
+
+@pytest.mark.board
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"passes": 2, "error_clip": 0.5},
+        {"options": {"temperature": 0.05, "local_layers": 1, "upload_fraction": 0.3, "delta_bits": 8}},
+    ],
+    ids=["whole", "body-in-part"],
+)
+def test_a_board_and_a_client_with_prototypes_and_the_simulation_learn_the_same_bits(
+    make: Any, forker: Forker, url: str, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """A12 and M18 over the whole road; the board's image has room for more classes than the task has."""
+    wanted = make(strategy="protoreptile", clients=2, devices=device_names(2), rounds=4, **PROTOTYPES | changes)
+    board, pi = (replace(wanted, devices=(name,)) for name in wanted.devices)
+    with (
+        EmulatedFleet(built_image("qemu_m4", "digits", prototypes=12), 1) as boards,
+        programs(forker, [gateway(board, url, tmp_path, boards.urls), *clients(pi, url, tmp_path)]),
+    ):
+        run = run_of_a_fleet(forker, wanted, url, tmp_path)
+    assert sorted(device["kind"] for device in run["devices"]) == ["cortex-m4", "pi"]
+    result = simulate(wanted)
+    assert result.final_hash == run["model_hash"]
+    assert result.final_hash != simulate(replace(wanted, rounds=0)).final_hash

@@ -20,6 +20,11 @@ from jaragua_compiler.reference.engine import checked_vector
 from jaragua_compiler.reference.prototypes import checked_threshold
 
 
+def native_engine(plan: Plan) -> NativeEngine:
+    """The native engine of a plan: a NativePrototypeEngine if it has prototypes."""
+    return NativePrototypeEngine(plan) if plan.prototypes else NativeEngine(plan)
+
+
 class _Match(ctypes.Structure):
     _fields_ = members("uint16_t label; uint16_t relative; bool accepted; uint64_t distance; uint64_t runner_up")
 

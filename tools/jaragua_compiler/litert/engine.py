@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,32 @@ class LitertEngine:
         numbers: Float32Array = self._signatures["save"]()["weights"]
         return numbers.astype("<f4").tobytes()
 
+    def last_layer(self) -> Float32Array:
+        """The numbers of the last layer as they are now: weights [outputs · inputs], then biases [outputs]."""
+        return np.frombuffer(self.weights(), "<f4")[-_last_layer_size(self._plan) :].copy()
+
+    def set_last_layer(self, numbers: npt.NDArray[Any]) -> None:
+        """Put other numbers into the last layer; the layers below it stay."""
+        below = np.frombuffer(self.weights(), "<f4")[: -len(numbers)]
+        self._restore(np.concatenate([below, numbers]).astype("<f4").tobytes())
+
+    def features(self, xs: Float32Array) -> Float32Array:
+        """What the last layer is fed [n, inputs of it] with samples [n, inputs]; the network must end in a dense layer.
+
+        A training file tells outputs only. So the last layer, which is put back, passes its inputs on, as many at a
+        time as it has outputs.
+        """
+        outputs, width = self._plan.shapes[-1][0]
+        kept, found = self.last_layer(), np.empty((len(xs), width), np.float32)
+        for first in range(0, width, outputs):
+            count = min(outputs, width - first)
+            rows = np.eye(outputs, width, k=first)
+            self.set_last_layer(np.concatenate([rows.ravel(), np.zeros(outputs)]))
+            for row, x in enumerate(xs):
+                found[row, first : first + count] = self.forward(x)[:count]
+        self.set_last_layer(kept)
+        return found
+
     def forward(self, x: Float32Array) -> Float32Array:
         """Outputs [outputs] of one sample [inputs]."""
         outputs: Float32Array = self._signatures["infer"](x=_row(x))["outputs"][0]
@@ -79,6 +106,10 @@ class LitertEngine:
         if self._plan.network.classifier:
             return np.asarray(target, np.int32).reshape(1)
         return np.asarray(target, np.float32).reshape(1, -1)
+
+
+def _last_layer_size(plan: Plan) -> int:
+    return sum(math.prod(shape) for shape in plan.shapes[-1])
 
 
 _SIGNATURES = ("train", "evaluate", "infer", "save", "restore")

@@ -119,30 +119,37 @@ def quantise_targets(plan: Plan, exponents: Exponents, y: npt.ArrayLike) -> Int1
     return _labels(plan, np.asarray(y)) if plan.network.classifier else _regression_targets(plan, exponents, y)
 
 
-def quantise_loss_threshold(plan: Plan, exponents: Exponents, least: float) -> int:
+def quantise_loss_threshold(plan: Plan, exponents: Exponents | None, least: float) -> int:
     """A11.8: a loss threshold, nats or the mean of an output's squared errors, in the unit of A4.4; above 0 at least 1.
 
-    Raises CompileError for one below 0, or that is not a number.
+    exponents: those of a regression's weights. Raises CompileError for one below 0, or that is not a number.
     """
     if not 0 <= least < math.inf:
         raise CompileError(f"a loss threshold of {least:g} is not possible.", "Give 0 (any) or more.")
-    outputs, exponent = (1, LOGIT_EXPONENT) if plan.network.classifier else (plan.network.outputs, 2 * exponents.output)
+    outputs = 1 if plan.network.classifier else plan.network.outputs
+    exponent = LOGIT_EXPONENT if plan.network.classifier else 2 * _output_exponent(exponents)
     if least * outputs >= math.ldexp(_LARGEST_LIMIT, -exponent):  # before it is scaled: float64 has an end
         return _LARGEST_LIMIT
     return max(round(math.ldexp(least * outputs, exponent)), 1) if least else 0
 
 
-def quantise_error_clip(plan: Plan, exponents: Exponents, limit: float) -> int:
+def quantise_error_clip(plan: Plan, exponents: Exponents | None, limit: float) -> int:
     """A11.7: the largest output error, a probability or in the targets' unit, in the engine's unit; above 0 at least 1.
 
-    Raises CompileError for one below 0, or that is no number.
+    exponents: those of a regression's weights. Raises CompileError for one below 0, or that is no number.
     """
     if not 0 <= limit < math.inf:
         raise CompileError(f"an error clip of {limit:g} is not possible.", "Give 0 (off) or more.")
-    exponent = PROBABILITY_EXPONENT if plan.network.classifier else exponents.output
+    exponent = PROBABILITY_EXPONENT if plan.network.classifier else _output_exponent(exponents)
     if limit >= math.ldexp(_LARGEST_LIMIT, -exponent):
         return _LARGEST_LIMIT
     return max(round(math.ldexp(limit, exponent)), 1) if limit else 0
+
+
+def _output_exponent(exponents: Exponents | None) -> int:
+    if exponents is None:
+        raise CompileError("the limits of a regression's steps depend on its weights.", "Give the weights' exponents.")
+    return exponents.output
 
 
 def _labels(plan: Plan, labels: npt.NDArray[np.generic]) -> Int16Array:

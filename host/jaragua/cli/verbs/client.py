@@ -69,13 +69,13 @@ def client(options: ClientOptions) -> None:
 
 def _work(settings: NodeSettings, engine: EngineName, litert: Path | None) -> Coroutine[Any, Any, None]:
     from jaragua.client.client import run_client, run_litert_client
-    from jaragua_compiler import NativeEngine
+    from jaragua_compiler.engines.native_prototypes import native_engine
 
     if engine is EngineName.LITERT:
         return run_litert_client(settings, _training_files(litert))
     if litert is not None:
         raise UsageError("--litert is for --engine litert", "add --engine litert, or leave --litert out")
-    return run_client(settings, NativeEngine)
+    return run_client(settings, native_engine)
 
 
 def _training_files(path: Path | None) -> TrainingFiles:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from jaragua.node.outbox import OutboxEntry, UpdateKey
+from jaragua.node.training.prototypes import adapt_passes, lesson_of, right_before, train_passes
 from jaragua.node.training.proximal_decay import decayed, decayed_floats
 from jaragua.node.training.task_sampler import TaskSampler
 from jaragua.node.training.trainer import Figures, SampleSet, Trainer
@@ -14,6 +16,8 @@ from jaragua.node.weights.differences import delta_request, update_of
 from jaragua.wire.messages import AdaptCommand, AdaptResult, TrainCommand, UpdateHeader, pack_update
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.rate import LearningRate
+
+_Work: TypeAlias = Callable[[Trainer, Plan, TrainCommand, SampleSet, bytes], Awaitable[tuple[Figures, bytes]]]
 
 
 async def train(
@@ -26,9 +30,7 @@ async def train(
     # Drawing a task may read a data set: not on the event loop.
     samples = await asyncio.to_thread(task_sampler.support, command, blob)
     samples = samples.in_steps_of(1 if command.batch is None else command.batch)
-    by_pass = command.proximal_decay is not None or len(samples) % samples.step
-    work = _train_pass_by_pass if by_pass else _train_at_once
-    figures, update = await work(trainer, task_sampler.plan, command, samples, blob)
+    figures, update = await _work_of(command, samples)(trainer, task_sampler.plan, command, samples, blob)
     wanted = delta_request(command)
     if command.start is not None or wanted is None:
         header = _header(task_sampler, command, figures, update, "blob" if command.start is None else "f32")
@@ -36,6 +38,23 @@ async def train(
     data, residual = update_of(task_sampler.plan, wanted, blob, update, residual)
     header = _header(task_sampler, command, figures, data, "difference")
     return OutboxEntry(key_of(command), pack_update(header, data), residual, wanted.stored_round)
+
+
+def _work_of(command: TrainCommand, samples: SampleSet) -> _Work:
+    if samples.temperature:
+        return _train_with_prototypes
+    by_pass = command.proximal_decay is not None or len(samples) % samples.step
+    return _train_pass_by_pass if by_pass else _train_at_once
+
+
+async def _train_with_prototypes(
+    trainer: Trainer, plan: Plan, command: TrainCommand, samples: SampleSet, blob: bytes
+) -> tuple[Figures, bytes]:
+    """Every pass enrols samples and trains on the others (M18)."""
+    rate = LearningRate.from_float(command.learning_rate)
+    lesson = lesson_of(samples, command.enrolled_shots or 0, 1 if command.batch is None else command.batch)
+    figures = await train_passes(trainer, plan, lesson, rate, blob, dither_seed(command), command.passes)
+    return figures, await trainer.read_update()
 
 
 async def _train_at_once(
@@ -68,18 +87,23 @@ async def _train_pass_by_pass(
 async def adapt(trainer: Trainer, task_sampler: TaskSampler, command: AdaptCommand, blob: bytes) -> AdaptResult:
     """Evaluate `blob` on a held-out task: before and after adaptation, figures only (M4)."""
     task = await asyncio.to_thread(task_sampler.held_out, command, blob)
-    before = await trainer.evaluate(task_sampler.plan, task.query, blob)
+    plan, metric, seed = task_sampler.plan, task_sampler.metric, dither_seed(command)
     rate = LearningRate.from_float(command.learning_rate)
-    trained = await trainer.train(task_sampler.plan, task.support, rate, blob, dither_seed(command))
-    after = await trainer.evaluate(task_sampler.plan, task.query, b"")
+    if command.temperature:
+        before = await right_before(trainer, plan, task.query, blob)
+        learned = await adapt_passes(trainer, plan, task.support, rate, blob, seed, command.passes)
+    else:
+        before = (await trainer.evaluate(plan, task.query, blob)).score(metric)
+        learned = await trainer.train(plan, task.support, rate, blob, seed)
+    after = await trainer.evaluate(plan, task.query, b"")
     return _answer(
         command,
         ok=True,
-        metric=task_sampler.metric,
-        before=before.score(task_sampler.metric),
-        after=after.score(task_sampler.metric),
+        metric=metric,
+        before=before,
+        after=after.score(metric),
         queries=len(task.query),
-        instructions=trained.instructions,
+        instructions=learned.instructions,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from jaragua.errors import ProtocolError
 from jaragua.node.training.proximal_decay import NO_DECAY
-from jaragua.settings import MOST, SMALLEST_RATE, STEP_SETTINGS, limits
+from jaragua.settings import MOST, PROTOTYPE_RANGES, SMALLEST_RATE, STEP_SETTINGS, limits
 from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, rule_field
 from jaragua.wire.topics import is_id
 
@@ -35,7 +35,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "learning_rate": (SMALLEST_RATE, math.nextafter(1.0, 0.0)),
     "ways": _SAMPLES,
     "shots": _SAMPLES,
-    "passes": _SAMPLES,
+    "passes": (0, MOST_SAMPLES),
     "queries": _SAMPLES,
     "seed": (0, 2**64 - 1),
     "deadline": (0, _LARGEST_TIME_MS),
@@ -45,6 +45,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "fraction": (math.ulp(0.0), 1.0),
     "local": (0, _MOST_LAYERS),
     **{name: limits(f"client.{name}") for name in STEP_SETTINGS},
+    **PROTOTYPE_RANGES,
 }
 _BITS: Final = (8, 16)
 _NAMES: Final = ("model", "network")
@@ -72,7 +73,9 @@ def _check_names(message: RunState) -> None:
 
 
 def _check_sizes(message: TrainCommand | AdaptCommand) -> None:
-    samples = message.ways * message.shots * message.passes
+    if message.passes == 0 and (isinstance(message, TrainCommand) or message.temperature is None):
+        raise ProtocolError(f"passes = 0 is not in 1 to {MOST_SAMPLES}")
+    samples = message.ways * message.shots * max(message.passes, 1)
     if samples > MOST_SAMPLES:
         raise ProtocolError(f"ways · shots · passes = {samples} samples; 1 to {MOST_SAMPLES} are possible")
     if isinstance(message, TrainCommand) and message.bits not in (None, *_BITS):

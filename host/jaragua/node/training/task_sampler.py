@@ -16,7 +16,7 @@ from jaragua.settings import StepSettings, limits, step_settings_of
 from jaragua.wire.messages import AdaptCommand, TrainCommand
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.inputs.interface import ModelInterface
-from jaragua_compiler.planning.plan import Plan, plan
+from jaragua_compiler.planning.plan import MOST_PROTOTYPES, Plan, plan, with_prototypes
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
 
 # Of models that runs named lately; making one plans its network.
@@ -106,13 +106,16 @@ class TaskSampler:
 
     def held_out(self, command: AdaptCommand, start: bytes) -> HeldOut:
         """The held-out task an adapt command asks for; the support set as often as it is gone over."""
-        _check_size(command.ways * command.shots * command.passes)
+        _check_size(command.ways * command.shots * max(command.passes, 1))
+        _check_memory(command)
         _check_size(command.queries)
         try:
             task = self._model.tasks.held_out_task(command.seed, command.ways, command.shots, command.queries)
         except jaragua_models.ModelError as error:
             raise DataError(error.message, error.hint) from error
-        support = self._samples(task.support, command, start).replayed(command.passes, command.replay_buffer_size or 0)
+        support = self._samples(task.support, command, start)
+        if not support.temperature:  # prototypes: every pass enrols the support set anew
+            support = support.replayed(command.passes, command.replay_buffer_size or 0)
         return HeldOut(support, self._samples(task.query, command, start))
 
     def _check_local(self, command: TrainCommand) -> None:
@@ -126,13 +129,14 @@ class TaskSampler:
     def _samples(
         self, samples: jaragua_models.Samples, command: TrainCommand | AdaptCommand, start: bytes
     ) -> SampleSet:
-        settings = _checked_settings(command)
+        settings, temperature = _checked_settings(command), command.temperature or 0.0
+        layout = with_prototypes(self.plan, MOST_PROTOTYPES) if temperature else self.plan
         if command.start is not None:
             targets = samples.y.reshape(len(samples.y), -1)
-            return SampleSet(samples.x.astype(np.float32), targets, settings=settings)
-        found = exponents(self.plan, start)
-        inputs = quantise_inputs(self.plan, found, samples.x)
-        return SampleSet(inputs, quantise_targets(self.plan, found, samples.y), settings=settings)
+            return SampleSet(samples.x.astype(np.float32), targets, 1, settings, temperature)
+        found = exponents(layout, start)
+        inputs = quantise_inputs(layout, found, samples.x)
+        return SampleSet(inputs, quantise_targets(layout, found, samples.y), 1, settings, temperature)
 
 
 @functools.lru_cache(_SAMPLERS_KEPT)
@@ -148,8 +152,16 @@ def _check_size(samples: int) -> None:
         )
 
 
-def _check_memory(command: TrainCommand) -> None:
-    if command.replay_buffer_size and (command.batch not in (None, 1) or command.proximal_decay is not None):
+def _check_memory(command: TrainCommand | AdaptCommand) -> None:
+    proximal_decay = command.proximal_decay if isinstance(command, TrainCommand) else None
+    if command.temperature and (command.replay_buffer_size or proximal_decay is not None):
+        raise DataError(
+            "a command asks for prototypes, which take neither a replay buffer nor a proximal term (M18)",
+            "leave out temperature, or replay-buffer-size and proximal-decay",
+        )
+    if not isinstance(command, TrainCommand):
+        return
+    if command.replay_buffer_size and (command.batch not in (None, 1) or proximal_decay is not None):
         raise DataError(
             f"a command asks for a replay buffer of {command.replay_buffer_size} samples, "
             "which takes a batch of 1 and no proximal term (M3)",

@@ -42,6 +42,8 @@ class SampleSet:
     targets: npt.NDArray[Any]
     step: int = 1
     settings: StepSettings = field(default_factory=StepSettings)
+    temperature: float = 0.0
+    """Above 0: prototypes are the last layer, and labels may be beyond its outputs (A12.4, M18)."""
 
     @property
     def in_float32(self) -> bool:
@@ -53,8 +55,11 @@ class SampleSet:
 
     def replayed(self, passes: int, replay_buffer_size: int = 0) -> SampleSet:
         """Each sample `passes` times, in the order of a replay buffer of that size (`replay_order`)."""
-        order = replay_order(len(self), passes, replay_buffer_size)
-        return replace(self, inputs=self.inputs[order], targets=self.targets[order])
+        return self.chosen(replay_order(len(self), passes, replay_buffer_size))
+
+    def chosen(self, places: npt.NDArray[np.int64]) -> SampleSet:
+        """The samples at these places, in that order."""
+        return replace(self, inputs=self.inputs[places], targets=self.targets[places])
 
     def in_steps_of(self, batch: int) -> SampleSet:
         """The same samples, `batch` of them each training step; 0: all."""
@@ -63,11 +68,12 @@ class SampleSet:
     def limits(self, plan: Plan, blob: bytes) -> StepLimits:
         """`settings` as an engine on this blob takes them. Raises: CompileError if the blob is bad.
 
-        Settings that limit nothing need no blob: a job that continues with the working weights has none (L4.3).
+        A classifier, and settings that limit nothing, need no blob: a job that continues with the working weights has
+        none (L4.3).
         """
         if self.settings == StepSettings():
             return NO_LIMITS
-        return step_limits(plan, exponents(plan, blob), self.settings)
+        return step_limits(plan, exponents(plan, blob) if blob else None, self.settings)
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,13 @@ class Trainer(Protocol):
 
     async def evaluate(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
         """Forward only."""
+        ...
+
+    async def enrol(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
+        """Forget all classes, then take each sample into the mean of its class (A12.1).
+
+        `train` and `evaluate` of samples with a temperature compute with these classes, until `enrol` is called again.
+        """
         ...
 
     async def read_update(self) -> bytes:

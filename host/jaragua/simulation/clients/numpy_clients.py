@@ -119,7 +119,7 @@ class ReferenceFleet(Closing):
             self._pass(engine, work, samples[enrolled:], figures)
             if proximal_decay != NO_DECAY:
                 engine.load(decayed(self._codec.plan, start, engine.blob(), proximal_decay))
-            if proximal_decay != NO_DECAY or one.trained % step:
+            if proximal_decay != NO_DECAY or work.prototypes or one.trained % step:
                 engine.set_seed((seed + number + 1) & 0xFFFFFFFF)  # on a board the next pass is a job of its own
         _enrol(engine, work, samples[: enrolled or None])
         return engine

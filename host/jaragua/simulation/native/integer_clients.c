@@ -267,7 +267,7 @@ static jrg_nn_status jrg_integer_learn(const jrg_integer_work *work, const void 
         if (decays) {
             jrg_integer_proximal_decay(work, start);
         }
-        if (decays || n % jrg_integer_step_size(work, n) != 0u) {
+        if (decays || work->prototypes || n % jrg_integer_step_size(work, n) != 0u) {
             jrg_model_set_seed(support->seed + pass + 1u); /* on a board the next pass is a job of its own */
         }
     }
