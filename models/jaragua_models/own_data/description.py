@@ -35,7 +35,7 @@ START = Defaults(
 )
 """Where [defaults] is silent; 0 ways and queries: see `Description`."""
 
-SOUND = FrontEnd(loudness="normalised")
+SOUND = FrontEnd(loudness="normalised", features="mfcc")
 """What recordings become where [task] is silent (F9 to F11)."""
 
 _KEYS: Mapping[Kind, frozenset[str]] = {
