@@ -55,9 +55,9 @@ def test_l4_13_a_board_with_prototypes_gives_the_bits_of_the_reference(
             told = await board.recognise(board.new_job(), queries)
             assert told == [engine.recognise(x) for x in other_lesson.inputs]
             engine.set_rejection(told[0].relative)
-            judged = await board.recognise(board.new_job(), queries, rejection=told[0].relative)
-            assert judged == [engine.recognise(x) for x in other_lesson.inputs]
-            assert {one.accepted for one in judged} == {True, False}
+            answered = await board.recognise(board.new_job(), queries, rejection=told[0].relative)
+            assert answered == [engine.recognise(x) for x in other_lesson.inputs]
+            assert {one.accepted for one in answered} == {True, False}
             engine.set_rejection(ACCEPT_ALL)
             count, prototype = await board.prototype(label)
             assert (count, prototype.tolist()) == (engine.enrolled(label), engine.prototype(label).tolist())
