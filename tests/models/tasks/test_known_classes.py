@@ -34,7 +34,7 @@ def check_against_tasks(source: TaskSource, classes: int, most_shots: int, ways:
     assert source.training_classes() == classes
     class_of: dict[bytes, int] = {}
     for _ in range(TASKS):
-        device, number = f"device-{chosen.randrange(50)}", chosen.randrange(2**40)
+        device, number = f"device-{chosen.randrange(1, 50)}", chosen.randrange(2**40)
         asked = device, number, chosen.choice(ways), chosen.randint(1, most_shots)
         support, known = source.train_task(*asked).support, source.train_support_by_class(*asked)
         assert known.x.tobytes() == support.x.tobytes()
