@@ -16,6 +16,7 @@ from jaragua.cli.main import run
 from jaragua.errors import DataError, StoreError, UsageError
 from jaragua.gateway.deployed import rows_of, simulated, start_of
 from jaragua.models import model_started
+from strict_c import STRICT
 
 
 def table(folder: Path, name: str) -> list[str]:
@@ -64,7 +65,7 @@ def built(library: str) -> Path:
     compiler = shutil.which("cc")
     assert compiler is not None
     sources = [str(path) for path in Path(library).glob("*.c")]
-    warnings = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-O2", f"-I{library}"]
+    warnings = ["-std=c99", "-Wall", "-Wextra", *STRICT, "-O2", f"-I{library}"]
     command = [compiler, *warnings, *sources, "-x", "c", "firmware/src/main.cpp", "-o", "program"]
     subprocess.run(command, check=True)
     return Path("program").absolute()
@@ -80,7 +81,7 @@ def test_the_sketch_is_built_for_a_board_and_learns(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     assert run(["new", "plant"]) == 0
     folder = tmp_path / "plant"
-    core = ["-mcpu=cortex-m4", "-mthumb", "-O2", "-Wall", "-Wextra", "-Werror", "-Ifirmware/lib/plant"]
+    core = ["-mcpu=cortex-m4", "-mthumb", "-O2", "-Wall", "-Wextra", *STRICT, "-Ifirmware/lib/plant"]
     for number, source in enumerate(["firmware/src/main.cpp", *map(str, folder.glob("firmware/lib/plant/*.c"))]):
         compiler = "arm-none-eabi-g++" if source.endswith(".cpp") else "arm-none-eabi-gcc"
         subprocess.run([compiler, *core, "-c", source, "-o", f"{number}.o"], cwd=folder, check=True)

@@ -122,7 +122,7 @@ def write_tasks(folder: Path, recordings: clips.Recordings) -> None:
     held_out = ", ".join(f'"{speaker}"' for speaker in tasks.split().held_out)
     for front_end in FRONT_ENDS:
         text = TASK.format(held_out=held_out, front_end=front_end)
-        (folder / f"{name_of(front_end)}.toml").write_text(text)
+        (folder / f"{name_of(front_end)}.toml").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
