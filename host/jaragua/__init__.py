@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaragua.api.board import ConnectedBoard, Inference, connect
+    from jaragua.api.board import ConnectedBoard, Inference, Recognised, connect
     from jaragua.api.compiling import CompiledNetwork, compile_network
     from jaragua.api.result import Result
     from jaragua.api.simulating import simulate
@@ -31,6 +31,7 @@ __all__ = [
     "Inference",
     "JaraguaError",
     "LearningTask",
+    "Recognised",
     "Result",
     "Strategy",
     "__version__",
@@ -49,6 +50,7 @@ _PLACES = {
     "Inference": "api.board",
     "JaraguaError": "errors",
     "LearningTask": "api.tasks",
+    "Recognised": "api.board",
     "Result": "api.result",
     "Strategy": "strategies",
     "compile_network": "api.compiling",

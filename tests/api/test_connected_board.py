@@ -25,6 +25,7 @@ from jaragua_compiler import (
     quantise_targets,
     unpack,
 )
+from jaragua_compiler.planning.plan import with_prototypes
 
 TASK = jaragua.load_task("digits")
 
@@ -99,6 +100,41 @@ def test_training_through_it_gives_the_bits_of_the_reference(emulated: EmulatedB
             np.testing.assert_array_equal(board.weights()[f"layers.{number}.weight"], weights)
             np.testing.assert_array_equal(board.weights()[f"layers.{number}.bias"], biases)
         assert board.identify().working == hashlib.sha256(reference.engine.blob()).digest()
+
+
+def test_classes_are_enrolled_recognised_and_forgotten(result: jaragua.Result) -> None:
+    """The class 11 has no output; its prototype is one all the same (L4.13)."""
+    task = TASK.held_out(1, queries=20)
+    labels = np.where(task.support.y == task.support.y[0], 11, task.support.y)
+    with (
+        NativeBoard(built_image("native", "digits", prototypes=12)) as native_board,
+        jaragua.connect(native_board.url) as board,
+    ):
+        board.load(result)
+        reference = Reference(board.blob())
+        engine = ReferenceEngine(with_prototypes(reference.plan, 12))
+        engine.load(board.blob())
+        for x, label in zip(quantise_inputs(reference.plan, reference.formats, task.support.x), labels, strict=True):
+            engine.enrol(x, int(label))
+        assert board.enrol(task.support.x, labels, fresh=True).samples == len(labels)
+        queries = quantise_inputs(reference.plan, reference.formats, task.query.x)
+        expected = [engine.recognise(x) for x in queries]
+        found = board.recognise(task.query.x, threshold=0.5)
+        assert found.classes.tolist() == [one.label for one in expected]
+        assert found.accepted.tolist() == [one.relative <= 1 << 14 for one in expected]
+        unit = np.ldexp(1.0, -(reference.formats.inputs[-1] + 15 - engine.plan.prototype_head.input_width))
+        assert found.distances.tolist() == [one.distance * unit**2 for one in expected]
+        assert board.prototype(11).tolist() == (engine.prototype(11) * unit).tolist()
+        board.forget(11)
+        assert 11 not in board.recognise(task.query.x).classes
+        with pytest.raises(BoardError, match="no_prototype"):
+            board.prototype(11)
+
+
+def test_an_image_without_prototypes_says_how_to_build_one(native: EmulatedBoard) -> None:
+    with jaragua.connect(native.url) as board, pytest.raises(ModelError, match="has no prototypes") as caught:
+        board.forget(1)
+    assert "JARAGUA_PROTOTYPES=N" in caught.value.hint
 
 
 def test_every_form_of_weights_can_be_loaded(native: EmulatedBoard, result: jaragua.Result, tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ from jaragua.serial import Board, BoardEvent, samples_of
 from jaragua.strategies.vectors import flat
 from jaragua.wire.messages import Identity
 from jaragua_compiler import Network, Plan
+from jaragua_compiler.engine_protocol import ACCEPT_ALL
 from jaragua_compiler.export.inputs.samples import assumed_samples
+from jaragua_compiler.planning.plan import with_prototypes
 from jaragua_compiler.quantisation.exponents import Exponents
 from jaragua_models.loading import ZOO_SEED
 
@@ -40,6 +42,20 @@ class Inference:
     """float64 [samples, outputs]: logits of a classifier (before softmax), else the values themselves."""
     classes: NDArray[np.int64] | None
     """int64 [samples]: the class with the largest logit, the first of equal ones. None for a regression."""
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What the board recognised samples as, by prototypes."""
+
+    classes: NDArray[np.int64]
+    """int64 [samples]: the class with the nearest prototype."""
+    distances: NDArray[np.float64]
+    """float64 [samples]: its squared distance, in the unit of the features."""
+    relative: NDArray[np.float64]
+    """float64 [samples]: that distance by the mean of the distances to the other classes, 0 to 1."""
+    accepted: NDArray[np.bool_]
+    """bool [samples]: whether `relative` is at most the threshold; others are unknown."""
 
 
 class ConnectedBoard(Closing):
@@ -146,6 +162,83 @@ class ConnectedBoard(Closing):
         return figures
 
     @one_tree()
+    def enrol(self, samples: npt.ArrayLike, labels: npt.ArrayLike, *, fresh: bool = False) -> Figures:
+        """Take samples into the prototypes of their classes: one forward pass each, and no training.
+
+        Prototypes belong to the weights with which they were enrolled: after `load` or `train`, enrol again with
+        `fresh`. The board's image needs room for them (`JARAGUA_PROTOTYPES=N`).
+
+        Args:
+            samples: Real numbers [samples, inputs].
+            labels: Classes [samples], 0 to N - 1; there may be more of them than the network has outputs.
+            fresh: Forget all classes first.
+
+        Returns:
+            Figures of the job: `samples` and `instructions` (of one sample; 0 where they cannot be counted).
+
+        Raises:
+            jaragua.errors.ModelError: Shapes or labels do not fit, or the image has no prototypes.
+        """
+        layout, formats = self._with_prototypes(), self._formats()
+        inputs = compiler.quantise_inputs(layout, formats, np.atleast_2d(np.asarray(samples)))
+        targets = compiler.quantise_targets(layout, formats, np.asarray(labels))
+        if not 0 < len(inputs) == len(targets):
+            raise ModelError(f"{len(inputs)} samples with {len(targets)} labels", "give one label for each sample")
+        wanted = SampleSet(inputs, targets)
+        figures = self._loop.call(self._trainer.enrol(self._plan, wanted, self._pending, fresh=fresh))
+        self._pending = b""
+        return figures
+
+    @one_tree()
+    def recognise(self, samples: npt.ArrayLike, *, threshold: float = 1.0) -> Recognised:
+        """Compare samples with the prototypes that were enrolled on the board.
+
+        Args:
+            samples: Real numbers [samples, inputs].
+            threshold: The largest relative distance that is accepted, 0 to 1; 1 accepts everything.
+
+        Raises:
+            jaragua.errors.ModelError: The shape or the threshold does not fit, or the image has no prototypes.
+            jaragua.errors.BoardError: No sample was enrolled since the board's start.
+        """
+        if not 0 <= threshold <= 1:
+            raise ModelError(f"a threshold of {threshold:g} is not possible", "give 0 to 1")
+        layout, formats = self._with_prototypes(), self._formats()
+        inputs = compiler.quantise_inputs(layout, formats, np.atleast_2d(np.asarray(samples)))
+        packed = samples_of(inputs, np.zeros((len(inputs), 1), np.int16))
+        job, limit = self._board.new_job(), round(threshold * ACCEPT_ALL)
+        found = self._loop.call(self._board.recognise(job, packed, self._pending, limit))
+        self._pending = b""
+        return Recognised(
+            np.array([one.label for one in found], np.int64),
+            np.ldexp(np.array([one.distance for one in found], np.float64), -2 * self._prototype_exponent()),
+            np.array([one.relative for one in found]) / ACCEPT_ALL,
+            np.array([one.accepted for one in found], bool),
+        )
+
+    @one_tree()
+    def prototype(self, label: int) -> NDArray[np.float64]:
+        """The mean features of a class, float64 [features], read from the board.
+
+        Raises:
+            jaragua.errors.ModelError: The image has no prototypes.
+            jaragua.errors.BoardError: No sample of the class is enrolled.
+        """
+        self._with_prototypes()
+        _, numbers = self._loop.call(self._board.prototype(label))
+        return np.ldexp(numbers.astype(np.float64), -self._prototype_exponent())
+
+    @one_tree()
+    def forget(self, label: int) -> None:
+        """Forget all samples of a class.
+
+        Raises:
+            jaragua.errors.ModelError: The image has no prototypes.
+        """
+        self._with_prototypes()
+        self._loop.call(self._board.forget(label))
+
+    @one_tree()
     def infer(self, samples: npt.ArrayLike) -> Inference:
         """Compute the network's outputs on the board, with its weights as they are now.
 
@@ -184,6 +277,18 @@ class ConnectedBoard(Closing):
     def __repr__(self) -> str:
         identity = self.identity
         return f"{identity.board} {identity.uid.hex()} on {self._board.url}: {identity.model}"
+
+    def _with_prototypes(self) -> Plan:
+        """The plan of the board's image. Raises: ModelError if it has no prototypes."""
+        room = self._board.identity.prototypes
+        if not room:
+            message = f"{self._board.url}: the board's image has no prototypes"
+            raise ModelError(message, "build and flash it with JARAGUA_PROTOTYPES=N, for N classes")
+        return with_prototypes(self._plan, room)
+
+    def _prototype_exponent(self) -> int:
+        """f of A12.2."""
+        return self._formats().inputs[-1] + 15 - self._plan.prototype_head.input_width
 
     def _formats(self) -> Exponents:
         if not self._base:

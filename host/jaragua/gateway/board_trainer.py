@@ -83,13 +83,13 @@ class BoardTrainer:
             job = self._board.new_job()
             return _figures(plan, await self._board.evaluate(job, packed, blob, _temperature_of(samples)))
 
-    async def enrol(self, plan: Plan, samples: SampleSet, blob: bytes) -> Figures:
-        """Forget all classes, then take each sample into the mean of its class, on the board (L4.13)."""
+    async def enrol(self, plan: Plan, samples: SampleSet, blob: bytes, *, fresh: bool = True) -> Figures:
+        """Take each sample into the mean of its class, on the board (L4.13); `fresh`: forget all classes before."""
         self._check_architecture(plan)
         self._check_prototypes(samples)
         packed = samples_of(samples.inputs, samples.targets)
         with translated():
-            return _figures(plan, await self._board.enrol(self._board.new_job(), packed, blob, fresh=True))
+            return _figures(plan, await self._board.enrol(self._board.new_job(), packed, blob, fresh=fresh))
 
     async def read_update(self) -> bytes:
         """The working blob after the last `train` (L4.7)."""
