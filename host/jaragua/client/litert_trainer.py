@@ -13,6 +13,7 @@ import numpy.typing as npt
 from jaragua.errors import DataError
 from jaragua.node.training.trainer import Figures, Progress, SampleSet
 from jaragua.settings import only_in_integers
+from jaragua.strategies.enrolment import prototype_layer
 from jaragua.wire.figures import LARGEST_LOSS, within
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.floating.engine import FloatStep
@@ -28,9 +29,6 @@ from jaragua_compiler.quantisation.rate import LearningRate
 _SLICE = 16
 # Figures count the loss in integers: fine enough for float32.
 _LOSS_EXPONENT = 24
-
-# Bias of a class without a sample.
-_NEVER = -1e30
 
 T = TypeVar("T")
 Floats = npt.NDArray[np.float32]
@@ -118,7 +116,9 @@ class LitertTrainer:
         engine = await self._start(plan, samples, blob)
         real = samples if self._formats is None else _real(plan, self._formats, samples)
         features = await asyncio.to_thread(engine.features, real.inputs)
-        self._prototypes = _layer_of(features, samples.targets[:, 0].astype(np.int64), samples.temperature, outputs)
+        labels = samples.targets[:, 0].astype(np.int64)
+        rows, biases = prototype_layer(features, labels, samples.temperature, outputs)
+        self._prototypes = np.concatenate([rows.ravel(), biases]).astype(np.float32)
         engine.set_last_layer(self._prototypes)
         return Figures(len(samples), 0, 0, _LOSS_EXPONENT, outputs=1, instructions=0)
 
@@ -170,15 +170,6 @@ def _held(engine: LitertEngine, last_layer: Floats | None, done: T) -> T:
     if last_layer is not None:
         engine.set_last_layer(last_layer)
     return done
-
-
-def _layer_of(features: Floats, labels: npt.NDArray[np.int64], temperature: float, outputs: int) -> Floats:
-    """The numbers of the last layer whose logits are -T |x - P|², but for what all classes share (A12.4)."""
-    rows, biases = np.zeros((outputs, features.shape[1])), np.full(outputs, _NEVER)
-    for label in np.unique(labels):
-        mean = features[labels == label].mean(axis=0, dtype=np.float64)
-        rows[label], biases[label] = 2 * temperature * mean, -temperature * float(mean @ mean)
-    return np.concatenate([rows.ravel(), biases]).astype(np.float32)
 
 
 def _train_step(

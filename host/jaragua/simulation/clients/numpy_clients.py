@@ -24,6 +24,7 @@ from jaragua.simulation.clients.integer_clients import plan_for
 from jaragua.simulation.clients.samples import Batch, asked_of, in_one_pass, require_classes
 from jaragua.simulation.evaluation.figures import FIGURES, loss_unit, scores
 from jaragua.strategies import WHOLE_SET, ClientWork, Vector
+from jaragua.strategies.enrolment import prototype_layer
 from jaragua.strategies.vectors import flat, layers_of
 from jaragua_compiler import Dense, LearningRate, ReferenceEngine
 from jaragua_compiler.engine_protocol import StepResult
@@ -225,14 +226,10 @@ class NumpyFloatFleet(Closing):
         count, last = enrolled or len(one.x), self._network.layers[-1]
         features = engine.trace(one.x[:count]).tensors[self._network.operands(len(self._network.layers) - 1)[0]]
         labels = one.y[:count].astype(np.int64)
-        rows = np.zeros((self._network.outputs, features.shape[1]))
-        biases = np.full(self._network.outputs, -1e30)
-        for label in np.unique(labels):
-            rows[label] = features[labels == label].mean(axis=0)
-            biases[label] = -work.temperature * float(rows[label] @ rows[label])
+        layer = prototype_layer(features, labels, work.temperature, self._network.outputs)
         assert isinstance(last, Dense)
         held = replace(self._network, layers=(*self._network.layers[:-1], replace(last, trainable=False)))
-        return FloatEngine(held, [*engine.weights[:-1], (2 * work.temperature * rows, biases)])
+        return FloatEngine(held, [*engine.weights[:-1], layer])
 
     def _without_prototypes(self, weights: Vector, begun: Vector, work: ClientWork) -> Vector:
         """With the last layer as it was: what a device learned with prototypes is all but it."""
