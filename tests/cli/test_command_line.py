@@ -215,7 +215,7 @@ def test_a_verb_that_is_stopped_before_it_catches_anything_says_so(
 NO_ROOM = Path("/dev/full")
 
 
-@pytest.mark.parametrize("arguments", [("boards",), ("boards", "--json"), ("bords", "--json")])
+@pytest.mark.parametrize("arguments", [("boards", "--known"), ("boards", "--known", "--json"), ("bords", "--json")])
 def test_a_full_disk_behind_stdout_is_one_sentence(arguments: tuple[str, ...]) -> None:
     with NO_ROOM.open("w") as full:
         command = [sys.executable, "-m", "jaragua.cli.main", *arguments]

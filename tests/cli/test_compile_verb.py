@@ -1,4 +1,4 @@
-"""`jaragua compile` and `jaragua boards`, as a person or a script meets them."""
+"""`jaragua compile` and `jaragua boards --known`, as a person or a script meets them."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def refused(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> s
 
 
 def test_boards_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    found = document(capsys, "boards")["boards"]
+    found = document(capsys, "boards", "--known")["boards"]
     assert [entry["name"] for entry in found] == [board.name for board in boards()]
     assert {"qemu_m4", "nano33ble", "pico", "nucleo_f411re"} <= {entry["name"] for entry in found}
-    assert run(["boards"]) == 0
+    assert run(["boards", "--known"]) == 0
     assert "nano33ble" in capsys.readouterr().out
 
 

@@ -139,7 +139,7 @@ def test_lists_of_verbs_are_not_cut(said: Said, words: list[str], lines: list[st
         (["compile", "größe", "--board", "pico"], 7),
         (["compile", "sine", "--board", "größe"], 2),
         (["bench", "--model", "größe"], 2),
-        (["online"], 2),
+        (["online", "--emulate", "--native"], 2),
         (["emulate", "--model", "größe"], 7),
         (["export-litert", "größe.onnx"], 7),
         (["gateway", "--port", "/dev/größe", "--broker", "größe", "--fleet", "home"], 5),
@@ -159,7 +159,7 @@ def test_errors_are_sentences_in_any_encoding(said: Said, words: list[str], code
 
 
 def test_boards(said: Said) -> None:
-    assert said.run(["boards"]) == 0
+    assert said.run(["boards", "--known"]) == 0
     assert all(board.title in said.out and board.core in said.out for board in boards())
     assert said.out.count("\n") == len(boards()) + 5  # a title, a heading and three lines: no row is folded
 
@@ -235,7 +235,7 @@ def test_a_table_of_the_bench(said: Said) -> None:
         (["reproduce", "--list"], 0),
         (["doctor", "--for", "any"], 0),
         (["doctor", "--for", "coordinator", "--broker", "mqtt://127.0.0.1:1", "--run-dir", "größe"], 10),
-        (["boards", "--json"], 0),
+        (["boards", "--known", "--json"], 0),
         (["--version"], 0),
     ],
 )
@@ -292,7 +292,7 @@ needs_ascii_folder = pytest.mark.skipif(
 
 @needs_ascii_folder
 def test_a_table_in_the_c_locale_and_a_narrow_pipe_is_complete() -> None:
-    done = typed("jaragua boards", COLUMNS="40", **C_LOCALE)
+    done = typed("jaragua boards --known", COLUMNS="40", **C_LOCALE)
     assert (done.returncode, done.stderr) == (0, b"")
     lines = done.stdout.decode("ascii").splitlines()
     assert any("Raspberry Pi Pico (RP2040)" in line and "cortex_m0plus" in line for line in lines)
@@ -307,7 +307,7 @@ def test_a_name_that_is_no_text_is_a_sentence() -> None:
 
 
 def test_a_reader_that_leaves_a_table_is_no_error() -> None:
-    done = typed("(jaragua boards; echo $? >&2) | true")
+    done = typed("(jaragua boards --known; echo $? >&2) | true")
     assert done.stderr in (b"1\n", b"0\n")
 
 

@@ -40,7 +40,6 @@ def test_a_board_fares_as_this_machine_does(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "give one of"),
         (["--native", "--emulate"], "give one of"),
         (["--native", "--task", "sine"], "no stream of labelled classes"),
         (["--native", "--new", "10"], "there is no class 10"),

@@ -131,7 +131,7 @@ def compile_network(
     Args:
         model: A name of the zoo, a task of `load_task`, its TOML file, a model file (.keras, .onnx, .tflite), or a
             `jaragua_compiler.Network`. All but model files begin with random weights unless `start` is given.
-        board: Name of the board; `jaragua boards` lists them.
+        board: Name of the board; `jaragua boards --known` lists them.
         weights: Format of the trained weights, `w16` or `w8`. None: the network's own.
         train: What trains: `all`, `last`, `auto` (as much as fits), or layers such as `0,2`. None: the network's own.
         ram_budget: Bytes of RAM it may take. None: all that the board has for it.

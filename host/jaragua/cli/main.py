@@ -39,7 +39,7 @@ VERBS = {
     "online": "Train a deployed board on a stream: a new class, a drift.",
     "compile": "Write a network as a folder of C for a board.",
     "export-litert": "Write a training file for a Pi with LiteRT (needs TensorFlow).",
-    "boards": "List the boards known by name, with their memory.",
+    "boards": "List the boards that are plugged in, or those known by name.",
     "bench": "Count the instructions of a training step (emulated board).",
     "doctor": "Check that this machine has what its role needs.",
 }

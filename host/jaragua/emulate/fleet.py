@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import socket
@@ -73,6 +74,11 @@ class EmulatedBoard(Switched):
         self._end()
         self.start()
 
+    def program(self, image: Path) -> None:
+        """Switches the board off and on again with another image, as a programmer does."""
+        self.image = image
+        self.restart()
+
     def check(self) -> None:
         """ToolError with the process' own words if the board has ended by itself."""
         if self._process is not None and not self._process.is_running:
@@ -118,9 +124,11 @@ class QemuBoard(EmulatedBoard):
 class NativeBoard(EmulatedBoard):
     """The native image, which makes a pseudo terminal of its own at each start."""
 
-    def __init__(self, image: Path, uid: bytes = b"") -> None:
+    def __init__(self, image: Path, uid: bytes = b"", link: Path | None = None) -> None:
+        """`link`: a symbolic link to the terminal, so that the port keeps its name over `restart`."""
         super().__init__(image, uid)
         self._url = ""
+        self._link = link
 
     @property
     def url(self) -> str:
@@ -130,16 +138,29 @@ class NativeBoard(EmulatedBoard):
     def _launch(self) -> BoundProcess:
         process = BoundProcess([str(self.image), "--uid", self.uid.hex()])
         self._url = process.read_line()
+        if self._link is not None:
+            fresh = self._link.with_name(f"{self._link.name}.new")
+            fresh.unlink(missing_ok=True)
+            fresh.symlink_to(self._url)
+            fresh.replace(self._link)
+            self._url = str(self._link)
         return process
+
+    def _end(self) -> None:
+        """The port goes with the board."""
+        super()._end()
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
 
 
 class EmulatedFleet(Switched):
     """Several boards of one image: `with EmulatedFleet(build_image(), 4) as fleet: … fleet.urls …`."""
 
-    def __init__(self, image: Path, count: int, uids: Sequence[bytes] = ()) -> None:
-        """`uids`: 8 bytes for each board, drawn if not given."""
+    def __init__(self, image: Path, count: int, uids: Sequence[bytes] = (), links: Path | None = None) -> None:
+        """`uids`: 8 bytes for each board, drawn if not given. `links`: a folder for lasting names of native ports."""
         self._image = image
         self._uids = list(uids) or [b""] * count
+        self._links = links
         self.boards: list[EmulatedBoard] = []
 
     @property
@@ -159,7 +180,11 @@ class EmulatedFleet(Switched):
 
     def start(self) -> None:
         """Switches all boards on. ToolError if the emulator or the image is missing."""
-        kind = QemuBoard if self._image.suffix == ".elf" else NativeBoard
-        for uid in self._uids:
-            self.boards.append(kind(self._image, uid))
+        for number, uid in enumerate(self._uids):
+            self.boards.append(self._board(number, uid))
             self.boards[-1].start()
+
+    def _board(self, number: int, uid: bytes) -> EmulatedBoard:
+        if self._image.suffix == ".elf":
+            return QemuBoard(self._image, uid)
+        return NativeBoard(self._image, uid, self._links and self._links / f"tty-{os.getpid()}-{number}")

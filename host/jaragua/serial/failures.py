@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from jaragua.commands import firmware
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.serial.patience import PATIENCE_VARIABLE, Patience
@@ -36,7 +38,7 @@ class BoardRefused(BoardError):
 
 def update_command(url: str) -> str:
     """The command that puts this release's firmware on the board of port `url`."""
-    if "://" in url or url.startswith("/dev/pts/"):
+    if "://" in url or os.path.realpath(url).startswith("/dev/pts/"):
         environment = "qemu_m4" if "://" in url else "native"
         return f"{firmware(f'run -e {environment}')}, then start the emulated board again"
     return firmware(f"run -e nano33ble -t upload --upload-port {url}")

@@ -6,10 +6,13 @@ import asyncio
 import errno
 import os
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from jaragua.errors import PortError
+
+if TYPE_CHECKING:
+    from jaragua.serial.ports.diagnosis import Problem
 
 DEFAULT_BAUD: Final = 115200
 #: One turn of one port: a few milliseconds of work.
@@ -153,34 +156,32 @@ async def _streams_of(path: str, descriptor: int) -> Transport:
 
 
 def _serial_error(path: str, baud: int, error: OSError | ValueError) -> PortError:
+    from jaragua.serial.ports import diagnosis
+
     number = getattr(error, "errno", None)
     if isinstance(error, ValueError):
         return PortError(f"port {path} cannot be set to {baud} baud", "Choose another baud rate.")
     if number == errno.ENOENT:
-        return PortError(f"port {path} does not exist", _existing_ports())
+        return _of_problem(diagnosis.absent(path))
     if number in (errno.EACCES, errno.EPERM):
-        return PortError(
-            f"you may not open port {path}",
-            "Run `sudo usermod -a -G dialout $USER`, then log out and in again.",
-        )
+        return _of_problem(diagnosis.no_rights(path))
     if number == errno.EISDIR:
         return PortError(f"{path} is a folder, not a serial port", _existing_ports())
     if "Inappropriate ioctl" in str(error):  # pyserial keeps the number of ENOTTY in a text
         return PortError(f"{path} is not a serial port", _existing_ports())
     if number in _BUSY:
-        return PortError(f"port {path} is in use by another program", "Close the other program, or give another port.")
+        return _of_problem(diagnosis.in_use(path))
     return PortError(f"port {path} cannot be opened: {_reason(error)}", _existing_ports())
 
 
-def _existing_ports() -> str:
-    from serial.tools import list_ports
+def _of_problem(problem: Problem) -> PortError:
+    return PortError(problem.what, problem.mend)
 
-    names = sorted(port.device for port in list_ports.comports())
-    if names:
-        return f"These ports exist: {', '.join(names)}."
-    return (
-        "No serial port exists: check the cable (some carry no data); `jaragua emulate` starts boards without hardware."
-    )
+
+def _existing_ports() -> str:
+    from jaragua.serial.ports import diagnosis
+
+    return diagnosis.absent("").mend
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -72,4 +72,4 @@ def find_board(name: str, budget_bytes: int | None = None) -> Board:
         return known[name] if budget_bytes is None else with_budget(known[name], budget_bytes)
     matches = get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.4)
     suggestion = f"Did you mean {matches[0]!r}? " if matches else ""
-    raise UnknownBoardError(f"there is no board {name!r}.", f"{suggestion}`jaragua boards` lists them.")
+    raise UnknownBoardError(f"there is no board {name!r}.", f"{suggestion}`jaragua boards --known` lists them.")

@@ -32,7 +32,7 @@ class CompileOptions:
         str,
         typer.Argument(help="A model of the zoo, a model file (.keras, .onnx, .tflite) or the TOML file of a task."),
     ]
-    board: Annotated[str, typer.Option(help="Target board; `jaragua boards` lists them.")]
+    board: Annotated[str, typer.Option(help="Target board; `jaragua boards --known` lists them.")]
     weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8.")] = None
     train: Annotated[
         str | None,

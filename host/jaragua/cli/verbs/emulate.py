@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jaragua.cli.options import from_fields
 from jaragua.cli.output import print_result, say, show
-from jaragua.errors import BoardError, UsageError
+from jaragua.errors import BoardError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from jaragua.emulate import EmulatedFleet
@@ -59,11 +62,11 @@ def emulate(options: EmulateOptions) -> None:
     start = start_of(model, options.start) if options.start else None
     say(f"building the image of {model.name} for {options.environment}")
     image = build_image(options.environment, options.model)
-    with EmulatedFleet(image, 1 if options.check else options.count) as fleet:
+    with EmulatedFleet(image, 1 if options.check else options.count, links=_folder_of_ports()) as fleet:
         if start is not None and options.check:
             _check(fleet, start, options.json)
         else:
-            run_until_signal(_announce_and_watch(fleet, image, start, options.json))
+            run_until_signal(_announce_and_watch(fleet, image, start, options))
 
 
 def _check(fleet: EmulatedFleet, start: Deployed, json: bool) -> None:
@@ -83,17 +86,51 @@ def _print_equal(found: Comparison, json: bool) -> None:
         show(f"{found.rows} rows: the board's answers equal the simulator's, to the bit")
 
 
-async def _announce_and_watch(fleet: EmulatedFleet, image: Path, start: Deployed | None, json: bool) -> None:
+def _folder_of_ports() -> Path | None:
+    """Where native boards get ports that keep their names when a new image is put on them."""
+    from jaragua.folders import make_runtime_folder
+
+    with suppress(StoreError):
+        return make_runtime_folder()
+    return None
+
+
+async def _announce_and_watch(
+    fleet: EmulatedFleet, image: Path, start: Deployed | None, options: EmulateOptions
+) -> None:
     """Whoever reads the ports may end us at once, and well. ToolError as soon as a board ends by itself."""
+    from jaragua.emulate.registry import Running, announced
     from jaragua.gateway.deployed import deploy
 
     if start is not None:
         await deploy(fleet.urls, start)
-    if json:
-        print_result({"image": str(image), "ports": fleet.urls})
-    else:
-        show("\n".join(fleet.urls))
-    say(f"boards running: {len(fleet.boards)}; Ctrl-C ends")
-    while True:
-        fleet.check()
-        await asyncio.sleep(_CHECK_SECONDS)
+
+    def list_boards(programmer: str) -> list[Running]:
+        return [
+            Running(board.url, options.environment, options.model, board.uid.hex(), programmer)
+            for board in fleet.boards
+        ]
+
+    with TemporaryDirectory(prefix="jaragua-emulate-") as folder:
+        async with announced(list_boards, lambda url, image: _program(fleet, url, image, Path(folder))):
+            if options.json:
+                print_result({"image": str(image), "ports": fleet.urls})
+            else:
+                show("\n".join(fleet.urls))
+            say(f"boards running: {len(fleet.boards)}; Ctrl-C ends")
+            while True:
+                fleet.check()
+                await asyncio.sleep(_CHECK_SECONDS)
+
+
+async def _program(fleet: EmulatedFleet, url: str, image: Path, folder: Path) -> None:
+    """Puts a copy of an image on one board: the next build may change the file itself."""
+    for number, board in enumerate(fleet.boards):
+        if board.url == url:
+            own = folder / f"{number}-{image.name}"
+            shutil.copy2(image, own.with_name(f"{own.name}.new"))
+            own.with_name(f"{own.name}.new").replace(own)
+            board.program(own)
+            say(f"{url}: started with {image}")
+            return
+    raise BoardError(f"no emulated board has the port {url}", "`jaragua boards` lists them")

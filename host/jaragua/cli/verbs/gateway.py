@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from jaragua.cli.options import from_fields
+from jaragua.cli.port_choice import PORT_HELP, chosen_ports
 
 app = typer.Typer()
 
@@ -19,9 +20,9 @@ app = typer.Typer()
 class GatewayOptions:
     """The options of `jaragua gateway`."""
 
-    port: Annotated[list[str], typer.Option(help="/dev/tty…, a pty, or socket://host:port; once per board.")]
     broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")]
     fleet: Annotated[str, typer.Option(help="Name of the fleet.")]
+    port: Annotated[list[str] | None, typer.Option(help=f"Once per board. {PORT_HELP}")] = None
     node: Annotated[str | None, typer.Option(help="Name of this gateway: a-z, 0-9 and -; default: the host's.")] = None
     id: Annotated[list[str] | None, typer.Option(help="Name of a board, in the order of the ports.")] = None
     model: Annotated[str | None, typer.Option(help="Model of the zoo, or a TOML file; default: that of the run.")] = (
@@ -51,7 +52,7 @@ def gateway(options: GatewayOptions) -> None:
     from jaragua.serial.patience import patience_of
 
     say_log(options.verbose)
-    ports = port_settings(options.port, options.id or [], required=options.require_ports)
+    ports = port_settings(chosen_ports(options.port or []), options.id or [], required=options.require_ports)
     opener = board_opener(patience_of(options.board_patience))
     settings = NodeSettings(
         url=parse_broker_url(options.broker),

@@ -11,6 +11,7 @@ import typer
 
 from jaragua.cli import output
 from jaragua.cli.output import say
+from jaragua.cli.port_choice import PORT_HELP, chosen_port
 from jaragua.printable import printable
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _KIND_WIDTH = 9
 
 @app.command()
 def monitor(
-    port: Annotated[str, typer.Option(help="/dev/tty…, a pty, or socket://host:port.")],
+    port: Annotated[str | None, typer.Option(help=PORT_HELP)] = None,
     baud: Annotated[int, typer.Option(help="Baud rate of a serial port.")] = 115200,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a port that is not there yet.")] = False,
@@ -35,11 +36,12 @@ def monitor(
     from jaragua.monitor.session import Monitor
     from jaragua.node.program import run_until_signal
 
+    url = chosen_port(port)
     show = LineLimit(_shower(json))
     watching = Monitor(
-        port,
+        url,
         baud,
-        on_notice=lambda notice: say(_sentence(port, notice)),
+        on_notice=lambda notice: say(_sentence(url, notice)),
         on_event=lambda event: show(lines.of_event(event)),
         wait=wait,
     )

@@ -13,6 +13,7 @@ import typer
 
 from jaragua.cli.options import from_fields
 from jaragua.cli.output import print_result, say, show
+from jaragua.cli.port_choice import PORT_HELP, chosen_port
 from jaragua.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class OnlineOptions:
     """The options of `jaragua online`."""
 
     task: Annotated[str, typer.Option(help="digits, keywords, a model of omniglot, or a TOML file.")] = "digits"
-    port: Annotated[str, typer.Option(help="A board: /dev/tty…, a pty, or socket://host:port.")] = ""
+    port: Annotated[str, typer.Option(help=PORT_HELP)] = ""
     emulate: Annotated[bool, typer.Option("--emulate", help="Build the image and start a board on QEMU.")] = False
     native: Annotated[bool, typer.Option("--native", help="Run the board's C on this machine (a Pi).")] = False
     seed: Annotated[int, typer.Option(min=0, help="Seed of the split, the first weights and the stream.")] = 1
@@ -62,7 +63,7 @@ def online(options: OnlineOptions) -> None:
     from jaragua_compiler.online import Settings
     from jaragua_compiler.quantisation.rate import LearningRate
 
-    if sum((bool(options.port), options.emulate, options.native)) != 1:
+    if sum((bool(options.port), options.emulate, options.native)) > 1:
         raise UsageError("give one of --port, --emulate and --native", "Without hardware: jaragua online --emulate")
     LearningRate.from_float(options.learning_rate)  # one that is none is said before a start is trained
     weights = options.start if options.start and options.start.is_file() else None
@@ -72,8 +73,9 @@ def online(options: OnlineOptions) -> None:
     if unknown >= drawn.classes:
         raise UsageError(f"there is no class {unknown}", f"Give --new 0 to {drawn.classes - 1}.")
     known = [label for label in range(drawn.classes) if label != unknown]
-    if options.port:
-        asyncio.run(_greet(options.port))
+    port = "" if options.emulate or options.native else chosen_port(options.port)
+    if port:
+        asyncio.run(_greet(port))
     say(f"training a start on {len(known)} of {drawn.classes} classes")
     first = saved_weights(options.start, model) if options.start else None
     trained = train_model(model, drawn, known, options.seed, first, standardise=options.standardise)
@@ -83,7 +85,7 @@ def online(options: OnlineOptions) -> None:
     settings = Settings(known=known_classes(drawn, unknown), replays=options.replays, standardise=options.standardise)
 
     async def run() -> Result:
-        async with _learner(trained, options.task, options.port, native=options.native) as learner:
+        async with _learner(trained, options.task, port, native=options.native) as learner:
             return await teach(learner, trained, drawn, script, settings, _show_part)
 
     result = asyncio.run(run())

@@ -1,0 +1,1 @@
+"""Which serial ports this machine has, what is plugged in there, and why a port cannot be used."""

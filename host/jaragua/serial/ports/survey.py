@@ -1,0 +1,62 @@
+"""Asks each board who it is, all ports at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from jaragua.errors import BoardError, PortError
+from jaragua.serial.board import Board
+from jaragua.serial.failures import BoardVersionError
+from jaragua.serial.patience import Patience, patience_of
+from jaragua.serial.ports.discovery import Port
+from jaragua.serial.ports.holders import holders
+from jaragua.wire.messages import Identity
+
+#: Of the usual time for a HELLO (L5.1). A board that is reset as its port opens answers after a second or two.
+_GREETING_SHARE: Final = 0.3
+
+State = Literal["ready", "in use", "silent", "other version", "unusable", "not asked"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A port and who answered there. `why`: the sentence and the hint where nobody did."""
+
+    port: Port
+    state: State
+    identity: Identity | None = None
+    why: str = ""
+
+
+def quick() -> Patience:
+    """The patience of who asks all ports: less than that of who knows that a board is there."""
+    usual = patience_of(None)
+    return replace(usual, greeting_s=_GREETING_SHARE * usual.greeting_s)
+
+
+async def survey(found: Sequence[Port], patience: Patience | None = None) -> list[Found]:
+    """Asks every board on USB and every emulated one; ports of the machine itself are left alone."""
+    return list(await asyncio.gather(*(_ask(port, patience or quick()) for port in found)))
+
+
+async def _ask(port: Port, patience: Patience) -> Found:
+    if port.kind == "built-in":
+        return Found(port, "not asked", why="Something else than a board may be there; give it with --port.")
+    if "://" not in port.path and (others := holders(port.path)):
+        return Found(port, "in use", why=f"{', '.join(map(str, others))} has it.")
+    try:
+        async with Board(port.path, patience=patience) as board:
+            return Found(port, "ready", board.identity)
+    except BoardVersionError as error:
+        return Found(port, "other version", why=_words(error))
+    except BoardError as error:
+        return Found(port, "silent", why=_words(error))
+    except PortError as error:
+        return Found(port, "unusable", why=_words(error))
+
+
+def _words(error: BoardError | PortError) -> str:
+    return f"{error.message}. {error.hint}" if error.hint else error.message
