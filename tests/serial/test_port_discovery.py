@@ -53,7 +53,7 @@ def test_every_port_has_its_usb_identity(machine: FakeMachine, terminal: str) ->
     found = ports(machine.system)
     assert [Path(port.path).name for port in found] == ["ttyACM0", "ttyACM1", "ttyUSB9", "ttyUSB10", "ttyS0"]
     assert [port.title for port in found] == [
-        "Arduino Nano 33 BLE",
+        "Arduino Nano 33 BLE (nRF52840)",
         "Acme Thing",
         "serial adapter (CP210x)",
         "serial adapter (FT232)",
@@ -161,7 +161,7 @@ def test_modem_manager_is_stopped_not_killed(tmp_path: Path, machine: FakeMachin
 def test_a_board_in_its_bootloader_is_told(machine: FakeMachine) -> None:
     machine.plug("2e8a:0003")
     problem = diagnosis.no_port(machine.system)
-    assert "Raspberry Pi Pico (2e8a:0003) is in its bootloader" in problem.what
+    assert "Raspberry Pi Pico (RP2040) (2e8a:0003) waits for an upload" in problem.what
     assert "jaragua flash" in problem.mend
 
 
@@ -170,7 +170,7 @@ def test_a_port_that_is_not_there_is_told_with_those_that_are(machine: FakeMachi
     assert problem.what == "port /dev/ttyACM7 does not exist"
     assert "No board is plugged in" in problem.mend
     path = machine.plug_board("2341:805a", "ttyACM0", terminal, NANO)
-    assert f"{path} (Arduino Nano 33 BLE)" in diagnosis.absent("/dev/ttyACM7", machine.system).mend
+    assert f"{path} (Arduino Nano 33 BLE (nRF52840))" in diagnosis.absent("/dev/ttyACM7", machine.system).mend
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="ONLY ROOT can become another user, who has no rights to a port")

@@ -32,8 +32,9 @@ def no_port(system: System = HERE) -> Problem:
         return _no_driver(without_port[0], system)
     if waiting:
         return Problem(
-            f"{waiting[0].title} ({waiting[0].number}) is in its bootloader and has no serial port",
-            "Upload a firmware with `jaragua flash`, or press its reset button once.",
+            f"{waiting[0].title} ({waiting[0].number}) waits for an upload and has no serial port",
+            "Upload a firmware with `jaragua flash`, or press its reset button once; "
+            "a board behind a debug probe needs a serial adapter, too.",
         )
     return Problem(
         "no board is plugged in",

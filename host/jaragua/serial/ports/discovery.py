@@ -31,7 +31,7 @@ class UsbDevice:
 
     @property
     def known(self) -> KnownUsb | None:
-        """Its entry in usb.toml."""
+        """What is known of its identity."""
         return known_usb().get(self.key)
 
     @property

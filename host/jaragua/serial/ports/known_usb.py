@@ -1,4 +1,4 @@
-"""The USB identities of usb.toml."""
+"""USB identities that Jaragua knows: of the boards in environments.toml, and of serial adapters in adapters.toml."""
 
 from __future__ import annotations
 
@@ -6,32 +6,47 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Final
 
-_FILE = "usb.toml"
+from jaragua.boards.environments import environments
+
+_FILE: Final = "adapters.toml"
+#: The driver of boards with a USB port of their own.
+_BOARDS_DRIVER: Final = "cdc_acm"
 
 
 @dataclass(frozen=True)
 class KnownUsb:
-    """One entry of usb.toml."""
+    """What an identity stands for. `environments`: none for an adapter. `driver`: of Linux, or ""."""
 
     title: str
     environments: tuple[str, ...]
     driver: str
-    mode: str = ""
-
-    @property
-    def is_bootloader(self) -> bool:
-        """Whether the board waits for an upload."""
-        return self.mode == "bootloader"
+    is_bootloader: bool = False
+    """Whether the board waits for an upload, and has no port of a running firmware."""
 
 
 @cache
 def known_usb() -> dict[tuple[int, int], KnownUsb]:
-    """All entries by vendor and product."""
+    """All identities by vendor and product. Several boards may share one, such as a probe's."""
     entries = tomllib.loads(files(__package__).joinpath(_FILE).read_text(encoding="utf-8"))
-    found = {}
-    for name, entry in entries.items():
-        vendor, _, product = name.partition(":")
-        known = KnownUsb(entry["title"], tuple(entry["environments"]), entry["driver"], entry.get("mode", ""))
-        found[int(vendor, 16), int(product, 16)] = known
+    found = {_key(number): KnownUsb(entry["title"], (), entry["driver"]) for number, entry in entries.items()}
+    for board in environments():
+        for number in board.usb:
+            found[_key(number)] = _with(found.get(_key(number)), KnownUsb(board.title, (board.name,), _BOARDS_DRIVER))
+        for number in board.usb_upload:
+            waiting = KnownUsb(board.title, (board.name,), "", is_bootloader=True)
+            found[_key(number)] = _with(found.get(_key(number)), waiting)
     return found
+
+
+def _with(first: KnownUsb | None, other: KnownUsb) -> KnownUsb:
+    if first is None:
+        return other
+    title = f"{first.title} or {other.title}"
+    return KnownUsb(title, first.environments + other.environments, other.driver, other.is_bootloader)
+
+
+def _key(number: str) -> tuple[int, int]:
+    vendor, _, product = number.partition(":")
+    return int(vendor, 16), int(product, 16)
