@@ -79,7 +79,7 @@ def test_l4_1_description_comes_from_the_identity(broker: Broker, tmp_path: Path
                 seen.topic.device: json.loads(seen.payload) for seen in headquarters.of(TopicKind.DEVICE_DESCRIPTION)
             }
             assert things[ONE]["jrg:uid"] == UID_A.hex()
-            assert things[ONE]["jrg:ramBytes"] == 262144
+            assert things[ONE]["jrg:usedRamBytes"] == 262144
             assert things[ONE]["id"] != things[TWO]["id"]
 
     run(story())

@@ -12,6 +12,7 @@ from jaragua.node.device import Device
 from jaragua.node.node import Node, NodeSettings
 from jaragua.node.program import until_first_ends
 from jaragua.node.training.task_sampler import TaskSampler
+from jaragua.semantics.things.device_facts import NOTHING_STATED, known_of
 from jaragua_compiler.engine_protocol import Engine
 from jaragua_compiler.planning.plan import Plan
 
@@ -57,8 +58,10 @@ def _device(node: Node, engine: str) -> Device:
 
 
 def _facts(settings: NodeSettings, model: str, engine: str) -> DeviceFacts:
+    machine = platform.machine()
+    answered = {"kind": "pi", "board": machine, "system": platform.system(), "model": model, "engine": engine}
     return DeviceFacts(
         identifier=f"{settings.fleet}/{settings.node}/{settings.node}",
-        title=f"{settings.node} ({platform.machine()})",
-        facts={"board": platform.machine(), "system": platform.system(), "model": model, "engine": engine},
+        title=f"{settings.node} ({machine})",
+        facts=answered | known_of(machine, settings.stated.get(settings.node, NOTHING_STATED)),
     )

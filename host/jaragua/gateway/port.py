@@ -18,6 +18,7 @@ from jaragua.node.device import Device
 from jaragua.node.node import Node
 from jaragua.node.program import until_first_ends
 from jaragua.node.training.trainer import Progress, TrainerGone
+from jaragua.semantics.things.device_facts import NOTHING_STATED
 from jaragua.serial.board import BoardEvent
 from jaragua.serial.failures import BoardBabbles, BoardSilent, BoardVersionError, update_command
 from jaragua.wire import messages
@@ -128,7 +129,7 @@ class PortWorker:
                 f"the boards on {owner} and {self._settings.url} both go by the name {name}",
                 "name each port's board with --id",
             )
-        facts = facts_of_board(name, identity)
+        facts = facts_of_board(name, identity, self._node.settings.stated.get(name, NOTHING_STATED))
         device = self._node.add_device(name, "cortex-m4", facts, identity.model, identity.architecture)
         device.update_command = update_command(self._settings.url)
         self._node.expect_of(device)

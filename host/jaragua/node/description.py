@@ -1,26 +1,20 @@
-"""W3C Thing Descriptions (WoT TD 1.1) of nodes and devices: pure functions of what is known of them."""
+"""The Thing Descriptions (WoT TD 1.1) that a node publishes of itself and its devices; rules: semantics.md, S2."""
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from jaragua import __version__
 from jaragua.node.connection.url import BrokerUrl
+from jaragua.semantics.things.affordances import Address, action, observable, readable, record
+from jaragua.semantics.things.device_facts import NOTHING_STATED, device_facts
+from jaragua.semantics.things.statements import Statements
+from jaragua.semantics.things.thing_description import Fact, Security, Thing, as_json, thing_description
 from jaragua.wire.messages import Identity
 from jaragua.wire.topics import TopicKind, build
 
-TD_CONTEXT = "https://www.w3.org/2022/wot/td/v1.1"
-_MQTT_VOCABULARY = "https://www.w3.org/2019/wot/mqtt#"
-_OWN_VOCABULARY = "urn:jaragua:vocabulary:"
-# The name space of device ids: a board keeps its id when it moves to another gateway or fleet.
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, _OWN_VOCABULARY)
-_CBOR = "application/cbor"
-
 _STATE_NAMES = ["init", "ready", "training", "sleeping", "disconnected", "lost", "stale"]
+_WHOLE = {"type": "integer"}
 
 
 @dataclass(frozen=True)
@@ -31,9 +25,14 @@ class Place:
     fleet: str
     node: str
 
-    def href(self, kind: TopicKind, **parts: str) -> str:
-        """The URI of a topic of this node, without credentials."""
-        return f"{self.url.public}/{build(kind, self.fleet, node=self.node, **parts)}"
+    def address(self, kind: TopicKind, **parts: str) -> Address:
+        """A topic of this node at its broker, without credentials."""
+        return Address(self.url.public, build(kind, self.fleet, node=self.node, **parts))
+
+    @property
+    def security(self) -> Security:
+        """How a client of the broker says who it is."""
+        return "none" if self.url.username is None else "basic"
 
 
 @dataclass(frozen=True)
@@ -42,88 +41,50 @@ class DeviceFacts:
 
     identifier: str
     title: str
-    facts: Mapping[str, str | int | bool] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
 
 
-def facts_of_board(device: str, identity: Identity) -> DeviceFacts:
-    """All a board's Thing Description says comes from its one `identity` message (L4.1)."""
-    return DeviceFacts(
-        identifier=identity.uid.hex(),
-        title=f"{device} ({identity.board})",
-        facts={
-            "board": identity.board,
-            "uid": identity.uid.hex(),
-            "firmware": identity.firmware,
-            "build": identity.build.hex(),
-            "protocol": f"{identity.major}.{identity.minor}",
-            "model": identity.model,
-            "architecture": identity.architecture.hex(),
-            "blobBytes": identity.blob_bytes,
-            "inputs": identity.inputs,
-            "outputs": identity.outputs,
-            "classifier": identity.classifier,
-            "ramBytes": identity.ram_bytes,
-            "flashBytes": identity.flash_bytes,
-            "arenaBytes": identity.arena_bytes,
-            "operators": identity.operators,
-        },
-    )
+def facts_of_board(device: str, identity: Identity, stated: Statements = NOTHING_STATED) -> DeviceFacts:
+    """What a board's Thing Description says: its one `identity` message (L4.1), its type, its owner."""
+    title = f"{device} ({identity.board})"
+    return DeviceFacts(identity.uid.hex(), title, {"kind": "board", **device_facts(identity, stated)})
 
 
 def describe_node(place: Place, kind: str) -> bytes:
     """The Thing Description of a gateway or a Pi as a node, JSON."""
-    state = _observable(place.href(TopicKind.NODE_STATE), "State of the node", _STATE_NAMES[:-1])
-    stop = _action(place.href(TopicKind.COMMAND, verb="stop"), "Drop what a run still asks of this node")
-    body = {"properties": {"state": state}, "actions": {"stop": stop}, "jrg:kind": kind}
-    return _document(f"{place.fleet}/{place.node}", f"{place.node} ({kind})", body)
+    address = place.address(TopicKind.NODE_STATE)
+    thing = Thing(
+        identifier=f"{place.fleet}/{place.node}",
+        title=f"{place.node} ({kind})",
+        facts={"kind": kind, "fleet": place.fleet, "node": place.node},
+        properties={"state": readable("State of the node", _state(_STATE_NAMES[:-1]), address)},
+        actions={"stop": action("Drop what a run still asks of this node", _command(place, "stop"))},
+    )
+    return as_json(thing_description(thing, place.security))
 
 
 def describe_device(place: Place, device: str, facts: DeviceFacts) -> bytes:
     """The Thing Description of one device, JSON: what it is, where its state is, what it can be asked."""
-    body = {
-        "properties": {
-            "state": _observable(
-                place.href(TopicKind.DEVICE_STATE, device=device), "State of the device", _STATE_NAMES
-            ),
-            "telemetry": _observable(
-                place.href(TopicKind.TELEMETRY, device=device), "Link health and progress of training"
-            ),
+    state, telemetry = (place.address(kind, device=device) for kind in (TopicKind.DEVICE_STATE, TopicKind.TELEMETRY))
+    thing = Thing(
+        identifier=facts.identifier,
+        title=facts.title,
+        facts={"fleet": place.fleet, "node": place.node, "device": device, **facts.facts},
+        properties={
+            "state": readable("State of the device", _state(_STATE_NAMES), state),
+            "telemetry": observable("Link health and progress of training", record(), telemetry),
         },
-        "actions": {
-            "train": _action(place.href(TopicKind.COMMAND, verb="train"), "Train on the device's own task"),
-            "adapt": _action(place.href(TopicKind.COMMAND, verb="adapt"), "Evaluate a start on a held-out task"),
+        actions={
+            "train": action("Train on the device's own task", _command(place, "train")),
+            "adapt": action("Evaluate a start on a held-out task", _command(place, "adapt")),
         },
-        **{f"jrg:{name}": value for name, value in facts.facts.items()},
-    }
-    return _document(facts.identifier, facts.title, body)
+    )
+    return as_json(thing_description(thing, place.security))
 
 
-def _document(identifier: str, title: str, body: Mapping[str, Any]) -> bytes:
-    head = {
-        "@context": [TD_CONTEXT, {"mqv": _MQTT_VOCABULARY, "jrg": _OWN_VOCABULARY}],
-        "@type": "Thing",
-        "id": uuid.uuid5(_NAMESPACE, identifier).urn,
-        "title": title,
-        "version": {"instance": __version__},
-        "securityDefinitions": {"nosec_sc": {"scheme": "nosec"}},
-        "security": ["nosec_sc"],
-    }
-    return json.dumps({**head, **body}, separators=(",", ":")).encode()
+def _command(place: Place, verb: str) -> Address:
+    return place.address(TopicKind.COMMAND, verb=verb)
 
 
-def _observable(href: str, title: str, states: list[str] | None = None) -> dict[str, Any]:
-    state = {"properties": {"state": {"type": "string", "enum": states}}} if states else {}
-    form = {"href": href, "op": ["observeproperty", "unobserveproperty"], "contentType": _CBOR}
-    return {
-        "title": title,
-        "type": "object",
-        "readOnly": True,
-        "observable": True,
-        **state,
-        "forms": [{**form, "mqv:controlPacket": "subscribe", "mqv:qos": "1"}],
-    }
-
-
-def _action(href: str, title: str) -> dict[str, Any]:
-    form = {"href": href, "op": "invokeaction", "contentType": _CBOR}
-    return {"title": title, "forms": [{**form, "mqv:controlPacket": "publish", "mqv:qos": "1"}]}
+def _state(names: list[str]) -> dict[str, object]:
+    return record(["state"], state={"type": "string", "enum": names}, epoch=_WHOLE)

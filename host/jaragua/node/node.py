@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -28,6 +28,7 @@ from jaragua.node.training.task_sampler import TaskSampler
 from jaragua.node.training.trainer import Trainer
 from jaragua.node.weights.blobs import Blobs
 from jaragua.node.weights.model_fetcher import ModelFetcher
+from jaragua.semantics.things.statements import Statements
 from jaragua.wire.messages import (
     AdaptResult,
     NodeState,
@@ -61,7 +62,8 @@ class NodeSettings:
     """Identity and model of a node.
 
     model: what it trains until a run says otherwise; None believes the run alone. resend_seconds: M2's timer.
-    patience_seconds: how long the first connection to the broker is tried, None for ever.
+    patience_seconds: how long the first connection to the broker is tried, None for ever. stated: device -> what its
+    owner states of it (S2.5).
     """
 
     url: BrokerUrl
@@ -72,6 +74,7 @@ class NodeSettings:
     data_dir: Path = field(default_factory=default_data_dir)
     resend_seconds: float = 10.0
     patience_seconds: float | None = None
+    stated: Mapping[str, Statements] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for what, name in (("fleet", self.fleet), ("node", self.node)):

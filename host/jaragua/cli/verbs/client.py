@@ -40,6 +40,9 @@ class ClientOptions:
     engine: Annotated[EngineName, typer.Option(help="native: the boards' C; litert: float32.")] = EngineName.NATIVE
     litert: Annotated[Path | None, typer.Option(help="Training file, or a folder of them, for --engine litert.")] = None
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; default: ~/.local/state/jaragua.")] = None
+    owner: Annotated[
+        Path | None, typer.Option(help="TOML file of what you state of devices: sensors, place (semantics.md, S2.5).")
+    ] = None
     patience: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; default: for ever.")
     ] = None
@@ -53,6 +56,7 @@ def client(options: ClientOptions) -> None:
     from jaragua.node.connection.url import parse_broker_url
     from jaragua.node.node import NodeSettings, default_data_dir
     from jaragua.node.program import run_until_signal, say_log
+    from jaragua.semantics.things.statements import read_statements
 
     say_log(options.verbose)
     settings = NodeSettings(
@@ -62,6 +66,7 @@ def client(options: ClientOptions) -> None:
         kind="pi",
         model=options.model,
         data_dir=options.data_dir or default_data_dir(),
+        stated={} if options.owner is None else read_statements(options.owner),
         patience_seconds=options.patience,
     )
     run_until_signal(_work(settings, options.engine, options.litert))

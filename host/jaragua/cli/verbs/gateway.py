@@ -29,6 +29,9 @@ class GatewayOptions:
         None
     )
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; default: ~/.local/state/jaragua.")] = None
+    owner: Annotated[
+        Path | None, typer.Option(help="TOML file of what you state of devices: sensors, place (semantics.md, S2.5).")
+    ] = None
     patience: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait for the broker at the start; default: for ever.")
     ] = None
@@ -49,6 +52,7 @@ def gateway(options: GatewayOptions) -> None:
     from jaragua.node.connection.url import parse_broker_url
     from jaragua.node.node import NodeSettings, default_data_dir
     from jaragua.node.program import run_until_signal, say_log
+    from jaragua.semantics.things.statements import read_statements
     from jaragua.serial.patience import patience_of
 
     say_log(options.verbose)
@@ -61,6 +65,7 @@ def gateway(options: GatewayOptions) -> None:
         kind="gateway",
         model=options.model,
         data_dir=options.data_dir or default_data_dir(),
+        stated={} if options.owner is None else read_statements(options.owner),
         patience_seconds=options.patience,
     )
     run_until_signal(run_gateway(settings, ports, opener))

@@ -1,0 +1,1 @@
+"""Thing Descriptions (W3C WoT TD 1.1) of nodes and devices."""
