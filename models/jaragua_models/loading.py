@@ -27,13 +27,24 @@ def load_model(model: str, loss: Loss | None = None, start: Path | None = None) 
     weights (safetensors) that are to follow; one's own data are scaled as theirs were. Raises: CompileError;
     ModelError for data.
     """
+    found = model_with_tasks(model, start)
+    if found is None:
+        return load_file(Path(model), loss)
+    if loss is not None:
+        raise CompileError("--loss is for model files; a model of the zoo names its own loss.", "Leave it out.")
+    return _described(found)
+
+
+def model_with_tasks(model: str, start: Path | None = None) -> Model | None:
+    """The model of the zoo, or that of one's own data, scaled as `start` says; None for a model file: it has no tasks.
+
+    Raises: as load_model.
+    """
     path = Path(model)
     own_data = path.suffix.lower() == _OWN_DATA
     if is_file(model) and not own_data:
-        return load_file(path, loss)
-    if loss is not None:
-        raise CompileError("--loss is for model files; a model of the zoo names its own loss.", "Leave it out.")
-    return _described(_of_own_data(path, start) if own_data else _of_zoo(model))
+        return None
+    return _of_own_data(path, start) if own_data else _of_zoo(model)
 
 
 def is_file(model: str) -> bool:

@@ -83,6 +83,45 @@ def test_the_self_test_of_a_zoo_model_passes(capsys: pytest.CaptureFixture[str])
     assert selftest_passes("made")
 
 
+@pytest.mark.board
+def test_a_folder_with_prototypes_passes_its_self_test_on_an_emulated_core(capsys: pytest.CaptureFixture[str]) -> None:
+    data = document(capsys, "compile", "digits", "--board", "pico", "--prototypes", "10", "--run", "--out", "made")
+    assert data["selftest_ran"]
+    assert "prototypes of 10 classes" in [row["name"] for row in data["ram"]]
+    told = json.loads(Path("made/jaragua.json").read_text())["prototypes"]
+    assert data["prototypes"] == told
+    assert (told["classes"], told["features"]) == (10, 32)
+    assert told["rejection"]["false_accepts"] == 0.05
+    assert f"#define DIGITS_REJECTION {told['rejection']['threshold']}u" in Path("made/digits.h").read_text()
+
+
+def test_fewer_false_accepts_make_a_stricter_threshold(capsys: pytest.CaptureFixture[str]) -> None:
+    thresholds = []
+    for rate in ("0.01", "0.2"):
+        wanted = ("--prototypes", "5", "--false-accepts", rate)
+        data = document(capsys, "compile", "digits", "--board", "pico", *wanted, "--out", "made")
+        thresholds.append(data["prototypes"]["rejection"]["threshold"])
+    assert 0 < thresholds[0] < thresholds[1] < 32768
+
+
+def test_what_cannot_be_calibrated_is_said_and_accepts_all(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{node},{label},{node * 0.1},{label * 0.5}" for node in range(4) for label in range(2) for _ in range(8)]
+    Path("table.csv").write_text("\n".join(["node,kind,a,b", *rows]) + "\n")
+    Path("own.toml").write_text('[task]\nkind = "table"\npath = "table.csv"\nlabel = "kind"\ndevice = "node"\n')
+    wanted = ("compile", "own.toml", "--board", "pico", "--prototypes", "2")
+    assert "too few classes to calibrate" in said_while(capsys, *wanted, "--out", "made")
+    assert "#define OWN_REJECTION 32768u" in Path("made/own.h").read_text()
+    assert "too few classes to calibrate" in refused(capsys, 8, *wanted, "--false-accepts", "0.05")
+    for arguments, reason in (
+        (("--false-accepts", "0.05"), "--false-accepts needs --prototypes"),
+        (("--prototypes", "2", "--false-accepts", "1.5"), "--false-accepts is 1.5"),
+    ):
+        assert reason in refused(capsys, 2, "compile", "digits", "--board", "pico", *arguments)
+    assert "a model file has no tasks" in said_while(
+        capsys, "compile", str(KERAS), "--board", "pico", "--prototypes", "2", "--out", "file"
+    )
+
+
 def test_people_are_told_what_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compile", "sine", "--board", "pico", "--out", "made"]) == 0
     said = capsys.readouterr().out

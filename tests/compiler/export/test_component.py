@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import secrets
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +15,16 @@ import pytest
 
 from jaragua_bench.emulated import toolchain
 from jaragua_compiler import Dense, LearningRate, Network, initial_weights, pack
+from jaragua_compiler.engine_protocol import Match
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export import (
+    Calibrate,
     Choice,
     Compiled,
     Component,
     InputColumn,
     InputFormat,
+    Rejection,
     Source,
     compile_model,
     fitted_format,
@@ -27,7 +32,8 @@ from jaragua_compiler.export import (
 )
 from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.planning.boards import find_board
-from jaragua_compiler.quantisation.blob import quantise_inputs
+from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import exponents, quantise_inputs
 from jaragua_compiler.quantisation.exponents import Exponents, calibrate
 from jaragua_compiler.reference.engine import ReferenceEngine
 from strict_c import STRICT
@@ -314,6 +320,138 @@ int main(void)
 def test_trained_weights_are_kept_and_restored(tmp_path: Path) -> None:
     made = compiled(np.random.default_rng(1).uniform(-1, 1, (20, 5)).astype(np.float32), None)
     assert answers(folder_of(made, tmp_path / "made"), KEPT, b"") == b""  # its exit code is 0
+
+
+ENROLLED = """\
+#include <stdio.h>
+#include <string.h>
+
+#include "room.h"
+
+static uint8_t weights[ROOM_BLOB_BYTES] __attribute__((aligned(4)));
+static uint8_t kept[ROOM_ENROLMENT_BYTES + 1u];
+static int16_t numbers[ROOM_FEATURES];
+
+static int tell(const int16_t *x)
+{
+    room_match match = {0u, 0u, false, 0u, 0u};
+    if (room_recognise(x, &match) != ROOM_OK) {
+        return 1;
+    }
+    printf("%u %u %d %llu\\n", match.label, match.relative, match.accepted, (unsigned long long)match.distance);
+    return 0;
+}
+
+static int refused(uint32_t place, uint8_t by, room_status status)
+{
+    uint8_t bytes[ROOM_ENROLMENT_BYTES];
+    memcpy(bytes, kept + 1, sizeof bytes);
+    bytes[place] ^= by;
+    return room_restore_enrolment(bytes, sizeof bytes) != status;
+}
+
+int main(void)
+{
+    int16_t rows[8][ROOM_INPUTS];
+    if (fread(rows, sizeof rows, 1, stdin) != 1 || room_enrol(rows[0], 0u) != ROOM_NOT_BOUND) {
+        return 1;
+    }
+    if (room_start(weights) != ROOM_OK) {
+        return 2;
+    }
+    for (uint32_t i = 0; i < 6u; i++) {
+        if (room_enrol(rows[i], i % 3u) != ROOM_OK) {
+            return 3;
+        }
+    }
+    if (room_enrol(rows[0], ROOM_PROTOTYPES) != ROOM_BAD_CLASS || room_enrolled(1u) != 2u || tell(rows[6]) ||
+        tell(rows[7])) {
+        return 4;
+    }
+    if (room_save_enrolment(kept + 1) != ROOM_OK || room_forget(1u) != ROOM_OK || tell(rows[6])) {
+        return 5;
+    }
+    if (room_prototype(1u, numbers) != ROOM_NO_PROTOTYPE || refused(0u, 1u, ROOM_BAD_MAGIC) ||
+        refused(5u, 1u, ROOM_BAD_ARCHITECTURE) || refused(15u, 64u, ROOM_BAD_WEIGHTS) ||
+        refused(ROOM_ENROLMENT_BYTES - 1u, 1u, ROOM_OK) || room_enrolled(ROOM_PROTOTYPES - 1u) != 256u ||
+        room_restore_enrolment(kept + 1, ROOM_ENROLMENT_BYTES - 1u) != ROOM_BAD_LENGTH) {
+        return 6;
+    }
+    if (room_restore_enrolment(kept + 1, ROOM_ENROLMENT_BYTES) != ROOM_OK || tell(rows[6]) ||
+        room_prototype(2u, numbers) != ROOM_OK) {
+        return 7;
+    }
+    for (uint32_t i = 0; i < ROOM_FEATURES; i++) {
+        printf("%d\\n", numbers[i]);
+    }
+    return 0;
+}
+"""
+
+
+def test_e2_classes_are_enrolled_rejected_forgotten_and_kept_as_on_the_host(tmp_path: Path) -> None:
+    samples = np.random.default_rng(12).uniform(-1, 1, (40, 5))
+    weights, board = initial_weights(NETWORK, 4), find_board("pico")
+    component = Component("room", None, (), accepts_one_of_two(samples))
+    made = compile_model(NETWORK, weights, board, Choice(prototypes=5), samples, component=component)
+    engine, found = host(made, samples.astype(np.float32))
+    rows = quantise_inputs(made.plan, found, samples[:8])
+    engine.set_rejection(made.component.threshold)
+    enrol_six(engine, rows)
+    expected = [told(engine.recognise(rows[6])), told(engine.recognise(rows[7]))]
+    engine.forget(1)
+    expected.append(told(engine.recognise(rows[6])))
+    expected += [expected[0], *map(str, engine.prototype(2))]
+    assert {line.split()[2] for line in expected[:2]} == {"0", "1"}  # one is accepted, one is not
+    said = answers(folder_of(made, tmp_path / "made"), ENROLLED, rows.astype("<i2").tobytes()).decode()
+    assert said.splitlines() == expected
+
+
+def accepts_one_of_two(samples: npt.NDArray[np.float64]) -> Calibrate:
+    """A threshold that accepts one of the samples 6 and 7 where the six before them are enrolled."""
+
+    def found(plan: Plan, blob: bytes) -> Rejection:
+        engine = ReferenceEngine(plan)
+        engine.load(blob)
+        rows = quantise_inputs(plan, exponents(plan, blob), samples[:8])
+        enrol_six(engine, rows)
+        return Rejection(min(engine.recognise(row).relative for row in rows[6:]), 0.05, 3, 2, 1, 2)
+
+    return found
+
+
+def enrol_six(engine: ReferenceEngine, rows: npt.NDArray[np.int16]) -> None:
+    for number, row in enumerate(rows[:6]):
+        engine.enrol(row, number % 3)
+
+
+def told(match: Match) -> str:
+    return f"{match.label} {match.relative} {int(match.accepted)} {match.distance}"
+
+
+def test_the_threshold_is_in_the_header_the_readme_and_the_manifest() -> None:
+    rejection = Rejection(4321, 0.05, 2, 5, 10, 100)
+    made = compile_model(
+        NETWORK,
+        initial_weights(NETWORK, 4),
+        find_board("pico"),
+        Choice(prototypes=3),
+        component=Component("room", rejection=rejection),
+    )
+    assert b"#define ROOM_REJECTION 4321u" in made.files["room.h"]
+    assert b"room_set_rejection(ROOM_REJECTION);" in made.files["room_weights.c"]
+    assert "above 4321, which `room_start` sets" in made.files["README.md"].decode()
+    assert json.loads(made.files["jaragua.json"])["prototypes"] == {
+        "classes": 3,
+        "features": 9,
+        "rejection": asdict(rejection),
+    }
+
+
+def test_without_prototypes_the_header_has_no_call_of_them() -> None:
+    made = compile_model(NETWORK, initial_weights(NETWORK, 4), find_board("pico"), Choice())
+    assert b"room_enrol" not in made.files["room.h"]
+    assert json.loads(made.files["jaragua.json"])["prototypes"] is None
 
 
 NAMES = """\

@@ -98,23 +98,29 @@ NETWORKS |= {
 }
 
 
-def compiled(network: Network) -> Compiled:
+NETWORKS |= {"prototypes": NETWORKS["classifier"], "prototypes, int8": NETWORKS["int8 convolutions"]}
+ROOM = {"prototypes": 6, "prototypes, int8": 2}
+"""Classes to enrol (A12)."""
+
+
+def compiled(name: str) -> Compiled:
+    network, choice = NETWORKS[name], Choice(prototypes=ROOM.get(name))
     named = Component(prefix="net")
-    return compile_model(network, initial_weights(network, 3), find_board("qemu_m4"), Choice(), component=named)
+    return compile_model(network, initial_weights(network, 3), find_board("qemu_m4"), choice, component=named)
 
 
 @pytest.fixture(params=NETWORKS)
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """What `jaragua compile` writes for a network."""
     made = tmp_path / "made"
-    write_folder(compiled(NETWORKS[request.param]).files, made, force=False)
+    write_folder(compiled(request.param).files, made, force=False)
     return made
 
 
 @pytest.fixture
 def one(tmp_path: Path) -> Path:
     """The folder of one network, for what does not depend on which."""
-    write_folder(compiled(NETWORKS["several outputs"]).files, tmp_path / "one", force=False)
+    write_folder(compiled("several outputs").files, tmp_path / "one", force=False)
     return tmp_path / "one"
 
 
@@ -210,6 +216,24 @@ def test_the_self_test_finds(fault: str, one: Path) -> None:
     assert selftest(one) == 1
 
 
+ENROLMENT_FAULTS: dict[str, tuple[str, str, str | Callable[[re.Match[str]], str]]] = {
+    "a relative distance": ("net_selftest.c", r"(    \{1u, )(\d+)u", lambda m: f"{m[1]}{int(m[2]) ^ 1}u"),
+    "a distance": ("net_selftest.c", r"(\d+)ull\}", lambda m: f"{int(m[1]) ^ 1}ull}}"),
+    "what is accepted": ("net_selftest.c", r"(u, )(true|false)(, \d+ull)", lambda m: f"{m[1]}!{m[2]}{m[3]}"),
+    "the numbers of a prototype": ("net_selftest.c", r"0x([0-9a-f]{8})u /\*", lambda m: flipped(m)[:-1] + " /*"),
+    "the weights after a step": ("net_selftest.c", r"0x([0-9a-f]{8})u\},", lambda m: flipped(m)[:-1] + "},"),
+    "a kept class": ("net.c", r"(memcpy\(kept \+ NET_ENROLMENT_SUMS), net", r"\1 + 4, net"),
+}
+
+
+@pytest.mark.parametrize("fault", ENROLMENT_FAULTS)
+def test_the_self_test_finds_what_is_wrong_with_prototypes(fault: str, tmp_path: Path) -> None:
+    write_folder(compiled("prototypes").files, tmp_path / "made", force=False)
+    name, pattern, by = ENROLMENT_FAULTS[fault]
+    change(tmp_path / "made" / name, pattern, by)
+    assert selftest(tmp_path / "made") == 1
+
+
 def test_the_weights_move_in_every_step_of_the_vector(folder: Path) -> None:
     text = (folder / "net_selftest.c").read_text()
     sums = re.findall(r"0x([0-9a-f]{8})u(?:,| *$)", text, re.MULTILINE)
@@ -217,8 +241,9 @@ def test_the_weights_move_in_every_step_of_the_vector(folder: Path) -> None:
 
 
 def test_the_example_in_the_readme_builds(folder: Path) -> None:
-    example, keeping = re.findall(r"```c\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
-    (folder / "example.c").write_text(example + keeping)
+    example, *more = re.findall(r"```c\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    assert len(more) == 1 + ("NET_PROTOTYPES" in (folder / "net.h").read_text())
+    (folder / "example.c").write_text(example + "".join(more))
     assert run("cc", *FLAGS, "-c", "example.c", folder=folder) == 0
     (folder / "example.cpp").write_text(example)
     assert run("g++", "-std=c++11", *FLAGS[1:], "-c", "example.cpp", folder=folder) == 0
@@ -226,7 +251,7 @@ def test_the_example_in_the_readme_builds(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["classifier", "int8"])
 def test_the_example_seeds_the_rounding_of_int8_weights_only(name: str) -> None:
-    readme = compiled(NETWORKS[name]).files["README.md"].decode()
+    readme = compiled(name).files["README.md"].decode()
     assert ("net_set_seed(1u)" in readme) == (name == "int8")
 
 
@@ -271,11 +296,10 @@ int main(void)
 
 def test_two_models_live_in_one_program(tmp_path: Path) -> None:
     """Linked from objects, and as one source that includes all others."""
-    kinds = {"first": NETWORKS["every kind in int8"], "second": NETWORKS["convolutions"]}
-    for prefix, network in kinds.items():
-        made = compile_model(
-            network, initial_weights(network, 3), find_board("pico"), Choice(), component=Component(prefix=prefix)
-        )
+    kinds = {"first": ("every kind in int8", Choice(prototypes=3)), "second": ("convolutions", Choice(prototypes=2))}
+    for prefix, (name, choice) in kinds.items():
+        network, component = NETWORKS[name], Component(prefix=prefix)
+        made = compile_model(network, initial_weights(network, 3), find_board("pico"), choice, component=component)
         write_folder(made.files, tmp_path / prefix, force=False)
     (tmp_path / "main.c").write_text(TWO_MAINS)
     folders = ("-I", tmp_path / "first", "-I", tmp_path / "second")
@@ -312,8 +336,8 @@ def test_every_file_is_under_the_licence_that_lies_beside_it(folder: Path) -> No
 
 
 def test_the_same_network_gives_the_same_bytes() -> None:
-    network = NETWORKS["classifier"]
-    assert compiled(network).files == compiled(network).files
+    for name in ("classifier", "prototypes"):
+        assert compiled(name).files == compiled(name).files
 
 
 def training_step(folder: Path, source: str, prefix: str) -> list[str]:
@@ -340,7 +364,7 @@ def training_step(folder: Path, source: str, prefix: str) -> list[str]:
 @pytest.mark.parametrize("name", ["every kind", "every kind in int8"])
 def test_the_code_of_a_step_is_that_of_the_bench(name: str, tmp_path: Path) -> None:
     """So that the bench's counts hold for a folder: its kernels in one header and its names change no instruction."""
-    made = compiled(NETWORKS[name])
+    made = compiled(name)
     write_folder(made.files, tmp_path / "folder", force=False)
     emit(made.plan, tmp_path / "emitted")
     bench = training_step(tmp_path / "emitted", "jrg_model.c", "jrg_model")
@@ -353,4 +377,4 @@ def test_initial_weights_are_in_flash_once(one: Path) -> None:
     assert run(toolchain.COMPILER, *flags, "-c", "net_weights.c", folder=one) == 0
     size = subprocess.run(["arm-none-eabi-size", one / "net_weights.o"], capture_output=True, text=True, check=True)
     text_bytes = int(size.stdout.splitlines()[1].split()[0])
-    assert 0 < text_bytes - compiled(NETWORKS["several outputs"]).plan.blob_bytes < 64
+    assert 0 < text_bytes - compiled("several outputs").plan.blob_bytes < 64

@@ -62,6 +62,19 @@ def test_the_figures_are_those_of_the_linked_program(network: Network, core: str
     assert measured.flash_bytes <= code <= 2 * measured.flash_bytes
 
 
+@pytest.mark.board
+@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize(("name", "classes"), [("mlp", 20), ("cnn w8", 3), ("every kind", 7)])
+def test_a12_1_prototypes_have_a_row_and_it_is_that_of_the_linked_program(name: str, classes: int, core: str) -> None:
+    compiled = planned(NETWORKS[name], Choice(prototypes=classes))
+    found, measured = figures(compiled, core_of(core)), bench_board.footprint(compiled, core)
+    rows = {row.name: row.bytes for row in found.ram}
+    assert rows[f"prototypes of {classes} classes"] == classes * (4 * compiled.prototype_head.inputs + 24)
+    static = ("arena: activations, errors, scratch", "list of active rows", "state", f"prototypes of {classes} classes")
+    assert abs(measured.ram_bytes - sum(rows[row] for row in static)) <= 8
+    assert measured.flash_bytes <= found.flash_bytes - compiled.blob_bytes <= 2 * measured.flash_bytes
+
+
 def refusal(network: Network, board: Board, choice: Choice | None = None) -> CompileError:
     with pytest.raises(CompileError) as caught:
         check_fits(network, choice or Choice(), board)

@@ -21,12 +21,15 @@ from jaragua_bench.steps.random_steps import random_steps
 from jaragua_compiler import Dense, Network, Plan, plan
 from jaragua_compiler.export.memory import figures
 from jaragua_compiler.planning.boards import Core
+from jaragua_compiler.planning.plan import with_prototypes
 from jaragua_compiler.planning.stack import stack_bound
 
 KWS = Network("kws", 650, (Dense(25, "relu"), Dense(3)))
 LONG = Network("long", 3, (*(Dense(2, "relu") for _ in range(24)), Dense(2)))
 PLANS = {
     "deep": plan(NETWORKS["deep"], accumulate=True),
+    "prototypes": with_prototypes(plan(NETWORKS["mlp"], accumulate=True), 20),
+    "prototypes, cnn w8": with_prototypes(plan(replace(CNN, weights="w8"), accumulate=True), 20),
     "cnn": plan(CNN, accumulate=True),
     "cnn w8": plan(replace(CNN, weights="w8"), accumulate=True),
     "every kind": plan(NETWORKS["every kind"]),

@@ -62,9 +62,24 @@ def run_marked(plan: Plan, steps: Sequence[Step], counts: Sequence[Counts]) -> t
     return operator_counts(plan, emulator.run(elf, write_input(plan, steps), counted=True), counts)
 
 
+# And of an image with prototypes.
+_PROTOTYPES = (
+    "jrg_model_enrol",
+    "jrg_model_forget",
+    "jrg_model_forget_all",
+    "jrg_model_enrolled",
+    "jrg_model_prototype",
+    "jrg_model_recognise",
+    "jrg_model_set_rejection",
+    "jrg_model_set_temperature",
+    "jrg_model_evaluate_prototypes",
+    "jrg_model_train_prototypes",
+)
+
+
 def footprint(plan: Plan, core: str = toolchain.CORTEX_M4) -> Sizes:
     """Flash and static RAM of the engine alone: a program that holds all of it, less one that holds none."""
-    full = _build(plan, core, "bench_empty.c", rooted=_INTERFACE)
+    full = _build(plan, core, "bench_empty.c", rooted=_INTERFACE + (_PROTOTYPES if plan.prototypes else ()))
     empty = _build(plan, core, "bench_empty.c")
     return sizes(full) - sizes(empty)
 

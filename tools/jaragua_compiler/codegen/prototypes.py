@@ -91,7 +91,7 @@ jrg_nn_status jrg_model_prototype(uint32_t label, int16_t *numbers)
     return JRG_NN_OK;
 }}
 
-static bool jrg_model_match(jrg_nn_match *match)
+static bool jrg_model_compare(jrg_nn_match *match)
 {{
     return jrg_nn_prototype_distances(&jrg_model_prototypes, {x}, jrg_model_distances, match);
 }}
@@ -103,7 +103,7 @@ jrg_nn_status jrg_model_recognise(const int16_t *x, jrg_nn_match *match)
         return JRG_NN_NOT_BOUND;
     }}
     jrg_model_embed(x);
-    if (!jrg_model_match(&found)) {{
+    if (!jrg_model_compare(&found)) {{
         return JRG_NN_NO_PROTOTYPE;
     }}
     jrg_nn_accept(&jrg_model_prototypes, jrg_model_distances, (uint16_t)(JRG_NN_RELATIVE_ONE - jrg_model_stricter),
@@ -137,7 +137,7 @@ static jrg_nn_status jrg_model_prototype_outputs(const int16_t *x)
         return JRG_NN_NO_RATE;
     }}
     jrg_model_embed(x);
-    if (!jrg_model_match(&match)) {{
+    if (!jrg_model_compare(&match)) {{
         return JRG_NN_NO_PROTOTYPE;
     }}
     jrg_model_nearest = match.label;

@@ -15,9 +15,11 @@ from jaragua_compiler.export.inputs.samples import read_samples, shaped_samples
 from jaragua_compiler.export.inputs.source import Source
 from jaragua_compiler.export.inputs.weights_file import named_weights, read_weights
 from jaragua_compiler.export.memory import Figures, Row
+from jaragua_compiler.export.rejection import Calibrate, Rejection
 
 __all__ = [
     "Attempt",
+    "Calibrate",
     "Choice",
     "Compiled",
     "Component",
@@ -25,6 +27,7 @@ __all__ = [
     "InputColumn",
     "InputFormat",
     "LoadedModel",
+    "Rejection",
     "Row",
     "Source",
     "check_fits",

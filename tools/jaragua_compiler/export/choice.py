@@ -9,7 +9,7 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.graph.network import Layer, Network, WeightedLayer, WeightFormat
 from jaragua_compiler.planning.channel_list import ChannelList, read_channels
 from jaragua_compiler.planning.channel_order import Orders, channel_orders
-from jaragua_compiler.planning.plan import Plan, plan
+from jaragua_compiler.planning.plan import Plan, plan, with_prototypes
 
 ALL, LAST, AUTO = "all", "last", "auto"
 
@@ -18,10 +18,12 @@ ALL, LAST, AUTO = "all", "last", "auto"
 class Choice:
     """`weights` of every layer that trains, `train`: "all", "last", "auto" (what fits, fit.py), or numbers of layers as
     "0,2", each with all its channels or those of a list, as "0:8,2" or "0:0-3+7+9,2". None: as the network says.
+    `prototypes`: the classes that the C has room to recognise by prototypes (A12); None: it does not do that.
     """
 
     weights: WeightFormat | None = None
     train: str | None = None
+    prototypes: int | None = None
 
 
 def planned(network: Network, choice: Choice) -> Plan:
@@ -31,7 +33,7 @@ def planned(network: Network, choice: Choice) -> Plan:
     """
     compiled = plan(_training(_stored(network, choice.weights), choice.train))
     orders(network, choice)
-    return compiled
+    return compiled if choice.prototypes is None else with_prototypes(compiled, choice.prototypes)
 
 
 def orders(network: Network, choice: Choice) -> Orders:

@@ -34,7 +34,7 @@ from jaragua_compiler.quantisation.ranges import Ranges
 @dataclass(frozen=True)
 class Compiled:
     """What `jaragua compile` made: the plan, its figures on the board, the files (name -> content), and the prefix of
-    all names in them.
+    all names in them. `component` has the threshold that was calibrated, if one was.
 
     `orders` says of each layer with weights that is not in the model's order of channels in which it is.
     """
@@ -44,6 +44,7 @@ class Compiled:
     files: dict[str, bytes]
     orders: dict[int, LayerOrder]
     prefix: str
+    component: Component
 
 
 def compile_model(
@@ -76,6 +77,7 @@ def compile_model(
     compiled = freeze(planned(network, choice), weights, shown, ranges=ranges)
     exponents = calibrate(compiled, weights, shown, ranges=ranges)
     blob = pack(compiled, weights, exponents)
+    component = component.calibrated(compiled, blob)
     changed = layer_orders(network, order)
     contents = ReadmeContents(
         compiled, board, found, exponents, changed, source, component, assumed=samples is None, ranges=ranges
@@ -84,14 +86,14 @@ def compile_model(
         ".h": model_header(compiled, exponents, source, component),
         ".c": model_source(compiled, component),
         "_kernels.h": kernels_header(compiled),
-        "_weights.c": c_text.weights_source(blob),
+        "_weights.c": c_text.weights_source(blob, prototypes=compiled.prototypes > 0),
         "_selftest.c": c_text.selftest_source(make_vector(compiled, exponents, blob, shown, component.inputs)),
     }
     code = {prefix + end: renamed(text, prefix) for end, text in texts.items()}
     content = code | {"README.md": renamed(readme(contents, prefix), prefix), "LICENSE": licence_text()}
-    facts = _identity(compiled, board, changed) | component.facts(prefix) | source.facts()
+    facts = _identity(compiled, board, changed) | component.facts(prefix, compiled) | source.facts()
     files = with_manifest({name: text.encode() for name, text in content.items()}, facts)
-    return Compiled(compiled, found, files, changed, prefix)
+    return Compiled(compiled, found, files, changed, prefix, component)
 
 
 def _identity(compiled: Plan, board: Board, orders: Mapping[int, LayerOrder]) -> dict[str, object]:

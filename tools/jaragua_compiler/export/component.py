@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
+from jaragua_compiler.engine_protocol import ACCEPT_ALL
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.files.prefix import prefix_of
 from jaragua_compiler.export.inputs.input_format import InputFormat
 from jaragua_compiler.export.memory import Row
+from jaragua_compiler.export.rejection import Calibrate, Rejection
 from jaragua_compiler.graph.network import Network
+from jaragua_compiler.planning.plan import Plan
 
 _COLUMN_BYTES = 16  # of I2: addend, multiplier, shift
 _READINGS_CODE_BYTES = 448  # at -O2, on the safe side for either core
@@ -20,12 +23,14 @@ _POINTER_BYTES = 4
 @dataclass(frozen=True)
 class Component:
     """prefix: of every name in the C; None: made of the network's name. inputs: how readings become inputs, if it is
-    known; classes: the names of the labels in their order, empty if they are not known.
+    known; classes: the names of the labels in their order, empty if they are not known. rejection: of unknown classes
+    with prototypes, or what finds it; None: every class is accepted.
     """
 
     prefix: str | None = None
     inputs: InputFormat | None = None
     classes: tuple[str, ...] = ()
+    rejection: Rejection | Calibrate | None = None
 
     def checked(self, network: Network) -> str:
         """The prefix. Raises CompileError if C cannot have it, or if columns or classes are not the network's."""
@@ -38,6 +43,18 @@ class Component:
             )
         return prefix_of(self.prefix, network.name)
 
+    def calibrated(self, compiled: Plan, blob: bytes) -> Self:
+        """The same with the threshold of rejection itself, for a plan with prototypes."""
+        wanted = self.rejection
+        if wanted is None or isinstance(wanted, Rejection):
+            return self
+        return replace(self, rejection=wanted(compiled, blob))
+
+    @property
+    def threshold(self) -> int:
+        """The threshold that the folder begins with (A12.8)."""
+        return self.rejection.threshold if isinstance(self.rejection, Rejection) else ACCEPT_ALL
+
     def flash(self) -> tuple[Row, ...]:
         """What readings and classes take of the flash, where the firmware calls for them."""
         rows = []
@@ -49,10 +66,19 @@ class Component:
             rows.append(Row("names of classes", _names_bytes(self.classes)))
         return tuple(rows)
 
-    def facts(self, prefix: str) -> dict[str, Any]:
+    def facts(self, prefix: str, compiled: Plan) -> dict[str, Any]:
         """For jaragua.json."""
         inputs = None if self.inputs is None else self.inputs.facts()
-        return {"prefix": prefix, "inputs": inputs, "classes": list(self.classes)}
+        told = {"prefix": prefix, "inputs": inputs, "classes": list(self.classes)}
+        return told | {"prototypes": self.prototypes(compiled)}
+
+    def prototypes(self, compiled: Plan) -> dict[str, Any] | None:
+        """Room for classes, features, and how unknown ones are rejected; None without prototypes."""
+        if not compiled.prototypes:
+            return None
+        rejection = self.rejection.facts() if isinstance(self.rejection, Rejection) else None
+        features = compiled.prototype_head.inputs
+        return {"classes": compiled.prototypes, "features": features, "rejection": rejection}
 
 
 def _names_bytes(names: Iterable[str]) -> int:

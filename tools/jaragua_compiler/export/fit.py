@@ -94,10 +94,10 @@ def _remedy(network: Network, choice: Choice, board: Board) -> str:
 
 
 def _other_choices(network: Network, choice: Choice, board: Board) -> Iterator[str]:
-    ways = {"--weights w8": Choice("w8", choice.train), f"--train {AUTO}": Choice(choice.weights, AUTO)}
+    ways = {"--weights w8": replace(choice, weights="w8"), f"--train {AUTO}": replace(choice, train=AUTO)}
     found = [words for words, other in ways.items() if _fits(network, other, board)]
     both = f"--weights w8 --train {AUTO}"
-    if not found and _fits(network, Choice("w8", AUTO), board):
+    if not found and _fits(network, replace(choice, weights="w8", train=AUTO), board):
         found = [both]
     yield from (f"`{words}`" for words in found)
 

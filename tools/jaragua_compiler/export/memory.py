@@ -14,6 +14,7 @@ ARENA = "arena: activations, errors, scratch"
 _STATE_BYTES = 20  # beside the exponents: pointer to the weights, rate, fy, loss threshold, clip
 _EXPONENTS_BYTES = 4  # a layer's
 _DITHER_BYTES = 8  # of the next step and of this one
+_PROTOTYPE_STATE_BYTES = 12  # temperature, threshold, the class that is nearest
 
 
 def _on_cores(cortex_m4: int, cortex_m0plus: int) -> dict[Core, int]:
@@ -38,6 +39,7 @@ _CODE_BYTES: dict[tuple[type[operators.OperatorPlan], str], dict[Core, int]] = {
     (operators.AddPlan, ""): _on_cores(700, 700),
     (operators.ActivationPlan, ""): _on_cores(500, 800),
 }
+_PROTOTYPES_CODE_BYTES = _on_cores(4100, 4100)  # with the calls that keep enrolled classes
 _BUFFER_KINDS = {
     "x": "tensor {0}, stored",
     "list": "error of tensor {0}, a list",
@@ -121,8 +123,10 @@ def _static(compiled: Plan) -> Iterator[Row]:
     yield Row("list of active rows", compiled.arena_bytes - compiled.memory.bytes - sums_bytes)
     if sums_bytes:
         yield Row("sums of steps", sums_bytes)
-    dither = _DITHER_BYTES if compiled.dithered else 0
-    yield Row("state", _STATE_BYTES + dither + _EXPONENTS_BYTES * len(compiled.layers))
+    if compiled.prototypes:
+        yield Row(f"prototypes of {compiled.prototypes} classes", compiled.prototype_bytes)
+    more = (_DITHER_BYTES if compiled.dithered else 0) + (_PROTOTYPE_STATE_BYTES if compiled.prototypes else 0)
+    yield Row("state", _STATE_BYTES + more + _EXPONENTS_BYTES * len(compiled.layers))
 
 
 def _callers(compiled: Plan, core: Core) -> Iterator[Row]:
@@ -146,6 +150,7 @@ def _buffer_name(name: str) -> str:
 
 def _flash(compiled: Plan, core: Core) -> tuple[Row, ...]:
     code = _CODE_ONCE_BYTES[core] + sum(_CODE_BYTES[_code_kind(step)][core] for step in compiled.steps)
+    code += _PROTOTYPES_CODE_BYTES[core] if compiled.prototypes else 0
     return (
         Row("initial weights", compiled.blob_bytes),
         *_frozen(compiled),

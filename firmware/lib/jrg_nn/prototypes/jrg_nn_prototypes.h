@@ -25,6 +25,12 @@ typedef struct {
     uint32_t width;    /* bx */
 } jrg_nn_prototypes;
 
+/* A12.2: F of a class with so many samples; 0 without any. */
+JRG_NN_INLINE uint32_t jrg_nn_prototype_factor(uint32_t count)
+{
+    return count == 0u ? 0u : ((1u << 30) + count / 2u) / count;
+}
+
 /* A12.1. x: the features. */
 JRG_NN_INLINE jrg_nn_status jrg_nn_enrol(const jrg_nn_prototypes *prototypes, uint32_t label, const int16_t *x)
 {
@@ -37,7 +43,7 @@ JRG_NN_INLINE jrg_nn_status jrg_nn_enrol(const jrg_nn_prototypes *prototypes, ui
     }
     const uint32_t count = prototypes->counts[label] + 1u;
     prototypes->counts[label] = (uint16_t)count;
-    prototypes->factors[label] = ((1u << 30) + count / 2u) / count;
+    prototypes->factors[label] = jrg_nn_prototype_factor(count);
     return JRG_NN_OK;
 }
 

@@ -12,14 +12,16 @@ import typer
 from jaragua.cli import output
 from jaragua.cli.options import from_fields
 from jaragua.cli.tool_errors import tool_errors
-from jaragua.errors import ModelError, UsageError
+from jaragua.errors import DataError, ModelError, UsageError
 
 if TYPE_CHECKING:
-    from jaragua_compiler.export import Attempt, Choice, Compiled, LoadedModel, Row, Source
+    from jaragua_compiler import Plan
+    from jaragua_compiler.export import Attempt, Calibrate, Choice, Compiled, LoadedModel, Rejection, Row, Source
     from jaragua_compiler.graph.initial_weights import FloatArray
     from jaragua_compiler.graph.network import Loss, Network, WeightFormat
     from jaragua_compiler.planning.boards import Board
     from jaragua_compiler.quantisation.ranges import Ranges
+    from jaragua_models import Model
 
 app = typer.Typer()
 
@@ -43,6 +45,14 @@ class CompileOptions:
     ] = None
     start: Annotated[
         Path | None, typer.Option(help="Weights to start from: the .safetensors file of a run or simulation.")
+    ] = None
+    prototypes: Annotated[
+        int | None,
+        typer.Option(help="Classes that the C has room to enrol and recognise without training.", min=1, max=255),
+    ] = None
+    false_accepts: Annotated[
+        float | None,
+        typer.Option(help="Part of unknown samples that the threshold accepts, with --prototypes; default: 0.05."),
     ] = None
     loss: Annotated[str | None, typer.Option(help="Loss, for a model file that does not name one.")] = None
     prefix: Annotated[
@@ -77,9 +87,9 @@ def compile(options: CompileOptions) -> None:
     if options.run:
         _check_tools()
     target = _board(options.board, options.ram_budget)
-    choice = Choice(_weights(options.weights), options.train)
+    choice = Choice(_weights(options.weights), options.train, options.prototypes)
     loaded = load_model(options.model, loss_of(options.loss), options.start)
-    network, component = loaded.network, Component(options.prefix, loaded.inputs, loaded.classes)
+    network, component = loaded.network, Component(options.prefix, loaded.inputs, loaded.classes, _rejection(options))
     component.checked(network)
     folder = options.out or Path(f"{network.name}-{target.name}")
     check_replaceable(folder, force=options.force)
@@ -97,6 +107,40 @@ def compile(options: CompileOptions) -> None:
         output.print_result(_document(compiled, loaded.source, target, folder) | {"selftest_ran": options.run})
     else:
         _print(compiled, target, folder)
+
+
+def _rejection(options: CompileOptions) -> Calibrate | None:
+    """What calibrates the threshold of unknown classes; None if there are no prototypes, or no tasks to draw from."""
+    from jaragua.tuning import rejection
+    from jaragua_models.loading import model_with_tasks
+
+    wanted = options.false_accepts
+    if wanted is not None and not 0 < wanted < 1:
+        raise UsageError(f"--false-accepts is {wanted:g}", "give a part above 0 and below 1, as 0.05")
+    if options.prototypes is None:
+        if wanted is not None:
+            raise UsageError("--false-accepts needs --prototypes", "say how many classes there are to be room for")
+        return None
+    model = model_with_tasks(options.model, options.start)
+    if model is None:
+        if wanted is not None:
+            raise UsageError("--false-accepts needs tasks to draw from", "a model file has none: leave it out")
+        output.say("a model file has no tasks, so no threshold is calibrated: unknown samples are accepted")
+        return None
+    if wanted is not None:
+        return lambda plan, blob: rejection.calibrated(model, plan, blob, wanted)
+    return lambda plan, blob: _calibrated_if_possible(model, plan, blob)
+
+
+def _calibrated_if_possible(model: Model, plan: Plan, blob: bytes) -> Rejection | None:
+    """The threshold of the default rate; None, with the reason said, if the task cannot calibrate one."""
+    from jaragua.tuning import rejection
+
+    try:
+        return rejection.calibrated(model, plan, blob)
+    except DataError as error:
+        output.say(f"{error.message}: unknown samples are accepted")
+        return None
 
 
 def _board(name: str, ram_budget: int | None) -> Board:
@@ -209,6 +253,7 @@ def _document(compiled: Compiled, source: Source, board: Board, folder: Path) ->
         "prefix": compiled.prefix,
         "source": source.facts(),
         "channel_order": {str(index): asdict(order) for index, order in compiled.orders.items()},
+        "prototypes": compiled.component.prototypes(plan),
         "blob_bytes": plan.blob_bytes,
         "ram_bytes": figures.ram_bytes,
         "ram_free_bytes": board.free_ram_bytes,

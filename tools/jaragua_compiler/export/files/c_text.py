@@ -9,7 +9,9 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.export.files.vector import TestVector, VectorStep
+from jaragua_compiler.codegen.names import boolean
+from jaragua_compiler.engine_protocol import Match
+from jaragua_compiler.export.files.vector import PrototypeVector, TestVector, VectorStep
 from jaragua_compiler.graph.sample_layout import SampleLayout
 
 LICENCE_LINE = "/* SPDX-License-Identifier: Apache-2.0 */\n"
@@ -29,7 +31,7 @@ jrg_nn_status jrg_model_start(void *weights)
 {{
     const void *const volatile from = jrg_model_initial_weights; /* or GCC keeps a second copy for this memcpy */
     memcpy(weights, from, sizeof jrg_model_initial_weights);
-    return jrg_model_bind(weights);
+{rejects}    return jrg_model_bind(weights);
 }}
 """
 
@@ -57,6 +59,32 @@ static const int16_t selftest_inputs[SELFTEST_SAMPLES][JRG_MODEL_INPUTS] = {{
 }};
 
 static const selftest_step selftest_steps[SELFTEST_STEPS] = {{
+{step_rows}
+}};
+{prototypes}"""
+
+_PROTOTYPES = """
+/* Prototypes (A12): sample n is enrolled as class n % SELFTEST_CLASSES, and what recognition and training then give. */
+#define SELFTEST_CLASSES {classes}u
+#define SELFTEST_REJECTION {rejection}u /* of every match below */
+#define SELFTEST_PROTOTYPE_CRC32 0x{prototype_crc32:08x}u /* of the numbers of class 0 */
+#define SELFTEST_PROTOTYPE_STEPS {steps}u
+
+static const jrg_nn_rate selftest_temperature = {{{mantissa}u, {exponent}u}};
+
+static const jrg_nn_match selftest_matches[SELFTEST_SAMPLES] = {{
+{matches}
+}};
+
+/* result: with the prototypes as last layer, before the step. */
+typedef struct {{
+    uint32_t sample;
+    bool correct;
+    uint32_t loss;
+    uint32_t weights_crc32;
+}} selftest_prototype_step;
+
+static const selftest_prototype_step selftest_prototype_steps[SELFTEST_PROTOTYPE_STEPS] = {{
 {step_rows}
 }};
 """
@@ -89,9 +117,10 @@ def sample_place(layout: SampleLayout) -> str:
     return " + ".join(reversed(terms))
 
 
-def weights_source(blob: bytes) -> str:
-    """PREFIX_weights.c, under the names of jrg_model.h."""
-    return LICENCE_LINE + _WEIGHTS_SOURCE.format(bytes=lines(f"0x{byte:02x}" for byte in blob))
+def weights_source(blob: bytes, *, prototypes: bool) -> str:
+    """PREFIX_weights.c, under the names of jrg_model.h. prototypes: the header has a threshold for these weights."""
+    code = "    jrg_model_set_rejection(JRG_MODEL_REJECTION);\n" if prototypes else ""
+    return LICENCE_LINE + _WEIGHTS_SOURCE.format(bytes=lines(f"0x{byte:02x}" for byte in blob), rejects=code)
 
 
 def commented(words: str) -> str:
@@ -126,7 +155,30 @@ def _vector_text(vector: TestVector) -> str:
         readings="" if vector.readings is None else _reading_rows(*vector.readings),
         inputs=_rows(vector.inputs),
         step_rows="\n".join(map(_step_row, vector.steps)),
+        prototypes="" if vector.prototypes is None else _prototypes_text(vector.prototypes),
     )
+
+
+def _prototypes_text(found: PrototypeVector) -> str:
+    steps = (
+        f"    {{{step.sample}u, {boolean(step.result.correct)}, {step.result.loss}u, 0x{step.weights_crc32:08x}u}},"
+        for step in found.steps
+    )
+    return _PROTOTYPES.format(
+        classes=found.classes,
+        rejection=found.rejection,
+        prototype_crc32=found.prototype_crc32,
+        steps=len(found.steps),
+        mantissa=found.temperature.mantissa,
+        exponent=found.temperature.exponent,
+        matches="\n".join(map(_match_row, found.matches)),
+        step_rows="\n".join(steps),
+    )
+
+
+def _match_row(match: Match) -> str:
+    numbers = f"{match.label}u, {match.relative}u, {boolean(match.accepted)}"
+    return f"    {{{numbers}, {match.distance}ull, {match.runner_up}ull}},"
 
 
 def _reading_rows(raw: npt.NDArray[np.int32], inputs: npt.NDArray[np.int16]) -> str:
@@ -139,14 +191,13 @@ def _rows(rows: npt.NDArray[np.integer]) -> str:
 
 
 def _step_row(step: VectorStep) -> str:
-    correct = "true" if step.result.correct else "false"
     return "\n".join(
         (
             "    {",
             f"        {step.sample}u,",
             f"        {{\n{lines(map(str, step.target.tolist()), 12)}\n        }},",
             f"        {{\n{lines(map(str, step.outputs.tolist()), 12)}\n        }},",
-            f"        {correct},",
+            f"        {boolean(step.result.correct)},",
             f"        {step.result.loss}u,",
             f"        0x{step.weights_crc32:08x}u,",
             "    },",

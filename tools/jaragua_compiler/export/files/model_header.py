@@ -11,6 +11,7 @@ from jaragua_compiler.export.files.c_text import LICENCE_LINE, commented, lines,
 from jaragua_compiler.export.files.kernels import amalgamated
 from jaragua_compiler.export.inputs.input_format import InputColumn, InputFormat
 from jaragua_compiler.export.inputs.source import Source, StartWeights
+from jaragua_compiler.export.rejection import Rejection
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
 
@@ -65,7 +66,7 @@ JRG_NN_MUST_USE jrg_nn_status jrg_model_save(void *bytes);
  * applied is dropped. */
 JRG_NN_MUST_USE jrg_nn_status jrg_model_restore(const void *bytes, uint32_t len_bytes);
 
-$inputs
+$prototypes$inputs
 $rate
 $selftest
 #ifdef __cplusplus
@@ -192,6 +193,32 @@ static inline JRG_NN_MUST_USE jrg_nn_status jrg_model_input_from_float(const flo
 }
 """)
 
+# In jrg_model.h, of models with prototypes alone.
+_PROTOTYPE_CALLS = re.compile(r"/\* Prototypes \(A12\):.*?(?=/\* Exponent of every loss)", re.DOTALL)
+
+_PROTOTYPES = Template("""\
+/* The threshold of jrg_model_set_rejection that jrg_model_start sets.
+ * $origin */
+#define JRG_MODEL_REJECTION ${threshold}u
+
+/* Bytes of the enrolled classes. */
+#define JRG_MODEL_ENROLMENT_BYTES (12u + JRG_MODEL_PROTOTYPES * (4u * JRG_MODEL_FEATURES + 2u))
+
+/* Copies the enrolled classes to `bytes`, JRG_MODEL_ENROLMENT_BYTES of any alignment, to be kept (E1). */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_save_enrolment(void *bytes);
+
+/* Enrols the kept classes in the place of all that are enrolled, after a check (E2). They belong to the weights that
+ * they were enrolled with. JRG_NN_BAD_LENGTH, JRG_NN_BAD_MAGIC, JRG_NN_BAD_ARCHITECTURE; JRG_NN_BAD_WEIGHTS for sums
+ * that no samples have. */
+JRG_NN_MUST_USE jrg_nn_status jrg_model_restore_enrolment(const void *bytes, uint32_t len_bytes);
+
+""")
+_CALIBRATED = """\
+Calibrated to accept {false_accepts:.3g} of the samples of classes that are not enrolled, on {tasks} tasks of training
+ * data: {classes} classes enrolled with {shots} samples each, {unknown} unknown samples. It belongs to the initial
+ * weights."""
+_ACCEPTS_ALL = "It was not calibrated: 32768 accepts everything."
+
 _CLASSES = """\
 
 /* The names of the classes, by their label. */
@@ -218,17 +245,25 @@ def model_header(compiled: Plan, exponents: Exponents, source: Source, component
         input_width=compiled.input_width,
         output_exponent=exponents.output,
         sample_place=_sample_place(source),
-        interface=_interface(),
+        interface=_interface(compiled),
+        prototypes=_prototypes(component) if compiled.prototypes else "",
         inputs=inputs + (_CLASSES if component.classes else ""),
         rate=_RATE,
         selftest=_SELFTEST,
     )
 
 
-def _interface() -> str:
+def _interface(compiled: Plan) -> str:
     """Statuses, types and calls, as jrg_nn declares them."""
     parts = [amalgamated((place,)) for place in TYPES]
-    return "\n".join([*parts, _FIRST_COMMENT.sub("", amalgamated((INTERFACE,), TYPES)).lstrip("\n")])
+    calls = _FIRST_COMMENT.sub("", amalgamated((INTERFACE,), TYPES)).lstrip("\n")
+    return "\n".join([*parts, calls if compiled.prototypes else _PROTOTYPE_CALLS.sub("", calls)])
+
+
+def _prototypes(component: Component) -> str:
+    found = component.rejection
+    origin = _CALIBRATED.format(**found.facts()) if isinstance(found, Rejection) else _ACCEPTS_ALL
+    return _PROTOTYPES.substitute(threshold=component.threshold, origin=origin)
 
 
 def _sample_place(source: Source) -> str:

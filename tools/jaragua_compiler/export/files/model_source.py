@@ -65,6 +65,72 @@ jrg_nn_status jrg_model_restore(const void *bytes, uint32_t len_bytes)
 }
 """)
 
+# E1, E2.
+_ENROLMENT = Template("""
+/* Where the parts of kept classes lie: magic, architecture, sums, counts. */
+static const uint8_t jrg_model_enrolment_magic[4] = {'J', 'R', 'G', 'P'};
+#define JRG_MODEL_ENROLMENT_SUMS 12u
+#define JRG_MODEL_ENROLMENT_COUNTS (JRG_MODEL_ENROLMENT_SUMS + sizeof jrg_model_prototype_sums)
+
+jrg_nn_status jrg_model_save_enrolment(void *bytes)
+{
+    uint8_t *const kept = bytes;
+    memcpy(kept, jrg_model_enrolment_magic, sizeof jrg_model_enrolment_magic);
+    memcpy(kept + sizeof jrg_model_enrolment_magic, jrg_model.architecture, sizeof jrg_model.architecture);
+    memcpy(kept + JRG_MODEL_ENROLMENT_SUMS, jrg_model_prototype_sums, sizeof jrg_model_prototype_sums);
+    memcpy(kept + JRG_MODEL_ENROLMENT_COUNTS, jrg_model_prototype_counts, sizeof jrg_model_prototype_counts);
+    return JRG_NN_OK;
+}
+
+/* Whether a class of kept bytes has sums that so many samples can have: each feature has at most $width bits. */
+static bool jrg_model_enrolment_is_possible(const uint8_t *kept, uint32_t label)
+{
+    uint16_t count = 0;
+    memcpy(&count, kept + JRG_MODEL_ENROLMENT_COUNTS + 2u * label, sizeof count);
+    const int64_t limit = (int64_t)count * ((int64_t)1 << $width);
+    bool possible = true;
+    for (uint32_t i = 0; i < JRG_MODEL_FEATURES; i++) {
+        int32_t sum = 0;
+        memcpy(&sum, kept + JRG_MODEL_ENROLMENT_SUMS + 4u * (label * JRG_MODEL_FEATURES + i), sizeof sum);
+        possible = possible && sum >= -limit && sum <= limit;
+    }
+    return possible;
+}
+
+static jrg_nn_status jrg_model_enrolment_check(const uint8_t *kept, uint32_t len_bytes)
+{
+    if (len_bytes != JRG_MODEL_ENROLMENT_BYTES) {
+        return JRG_NN_BAD_LENGTH;
+    }
+    if (memcmp(kept, jrg_model_enrolment_magic, sizeof jrg_model_enrolment_magic) != 0) {
+        return JRG_NN_BAD_MAGIC;
+    }
+    if (memcmp(kept + sizeof jrg_model_enrolment_magic, jrg_model.architecture, sizeof jrg_model.architecture) != 0) {
+        return JRG_NN_BAD_ARCHITECTURE;
+    }
+    bool possible = true;
+    for (uint32_t label = 0; label < JRG_MODEL_PROTOTYPES; label++) {
+        possible = possible && jrg_model_enrolment_is_possible(kept, label);
+    }
+    return possible ? JRG_NN_OK : JRG_NN_BAD_WEIGHTS;
+}
+
+jrg_nn_status jrg_model_restore_enrolment(const void *bytes, uint32_t len_bytes)
+{
+    const uint8_t *const kept = bytes;
+    const jrg_nn_status status = jrg_model_enrolment_check(kept, len_bytes);
+    if (status != JRG_NN_OK) {
+        return status;
+    }
+    memcpy(jrg_model_prototype_sums, kept + JRG_MODEL_ENROLMENT_SUMS, sizeof jrg_model_prototype_sums);
+    memcpy(jrg_model_prototype_counts, kept + JRG_MODEL_ENROLMENT_COUNTS, sizeof jrg_model_prototype_counts);
+    for (uint32_t label = 0; label < JRG_MODEL_PROTOTYPES; label++) {
+        jrg_model_prototype_factors[label] = jrg_nn_prototype_factor(jrg_model_prototype_counts[label]);
+    }
+    return JRG_NN_OK;
+}
+""")
+
 _READINGS = Template("""
 const char *const jrg_model_column_names[JRG_MODEL_COLUMNS] = {
 $names
@@ -124,6 +190,8 @@ def model_source(compiled: Plan, component: Component) -> str:
     first, _, rest = _emitted(compiled)
     offset = compiled.slot_offset(compiled.scales.slots[0])
     parts = [rest, _KEEPING.substitute(exponent_offset=offset)]
+    if compiled.prototypes:
+        parts.append(_ENROLMENT.substitute(width=compiled.prototype_head.input_width))
     if component.inputs is not None:
         parts.append(_readings(component.inputs))
     if component.classes:

@@ -24,6 +24,7 @@ _PUBLIC = {
     "jrg_nn_status": "{}_status",
     "jrg_nn_result": "{}_result",
     "jrg_nn_rate": "{}_learning_rate",
+    "jrg_nn_match": "{}_match",
     "JRG_NN_MUST_USE": "{}_MUST_USE",
 }
 _KEPT = frozenset({"JRG_NN_PORTABLE"})  # a choice for a whole firmware

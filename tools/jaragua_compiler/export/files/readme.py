@@ -12,6 +12,7 @@ from jaragua_compiler.export.files.vector import STEPS
 from jaragua_compiler.export.inputs.input_format import InputFormat
 from jaragua_compiler.export.inputs.source import Source, StartWeights, TrainingDefaults
 from jaragua_compiler.export.memory import Figures, Row
+from jaragua_compiler.export.rejection import Rejection
 from jaragua_compiler.graph.layers import ActivatedLayer, Conv2D, DepthwiseConv2D, PoolLayer
 from jaragua_compiler.graph.network import Network
 from jaragua_compiler.graph.sample_layout import SampleLayout
@@ -19,7 +20,7 @@ from jaragua_compiler.planning.boards import Board
 from jaragua_compiler.planning.channel_list import ChannelList, spans
 from jaragua_compiler.planning.channel_order import LayerOrder
 from jaragua_compiler.planning.plan import Plan
-from jaragua_compiler.quantisation.exponents import Exponents, tensor_exponents
+from jaragua_compiler.quantisation.exponents import Exponents, layer_scale, tensor_exponents
 from jaragua_compiler.quantisation.ranges import Ranges
 from jaragua_compiler.quantisation.rate import LearningRate
 
@@ -110,6 +111,7 @@ def readme(contents: ReadmeContents, prefix: str) -> str:
         macro=prefix.upper(),
         example=example(network, _rate(contents.source), contents.component),
         readings=_readings(contents.component, contents.source),
+        prototypes=_prototypes(contents),
         rates="\n".join(_rate_row(rate) for rate in sorted({*_RATES, _rate(contents.source)}, reverse=True)),
         steps=STEPS,
         **_board(contents.board),
@@ -138,6 +140,60 @@ def _readings(component: Component, source: Source) -> str:
         names = ", ".join(f"{label} {name}" for label, name in enumerate(component.classes))
         parts.append(f"Classes, by label: {names}. `jrg_model_class_names` has their names.")
     return "\n\n".join(parts)
+
+
+_PROTOTYPES = """\
+## Classes enrolled without training
+
+```c
+#include "jrg_model.h"
+
+jrg_nn_status enrol(const int16_t *x, uint32_t label) {{ return jrg_model_enrol(x, label); }}
+jrg_nn_status recognise(const int16_t *x, jrg_nn_match *match) {{ return jrg_model_recognise(x, match); }}
+jrg_nn_status forget(uint32_t label) {{ return jrg_model_forget(label); }}
+jrg_nn_status tell(uint32_t label, int16_t numbers[]) {{ return jrg_model_prototype(label, numbers); }}
+```
+
+There is room for {classes} classes, 0 to {most}. A class is the mean of the {features} features of its samples, which
+are what the last layer reads; `tell` gives {features} numbers, each a feature · 2^{exponent}. Enrolling a sample is one
+forward pass and no training, and a class can come or go at any time. `recognise` finds the class with the smallest
+distance (rules A12.1 to A12.8 of Jaragua's `docs/reference/arithmetic.md`): `match.label` is the class,
+`match.distance` is squared, in units of 2^-{distance_exponent}, and `match.relative` is it by the mean distance to the
+other classes, times 32768.
+
+{rejection}
+
+`jrg_model_save_enrolment(bytes)` and `jrg_model_restore_enrolment(bytes, sizeof bytes)` keep the enrolled classes over
+a reset, in `JRG_MODEL_ENROLMENT_BYTES` bytes. They belong to the weights that they were enrolled with: after training
+or other weights, forget all classes and enrol them again. `jrg_model_train_prototypes` trains the layers below the last
+one with the prototypes as last layer, after `jrg_model_set_temperature`.
+
+"""
+_REJECTS = """\
+Unknown samples: `match.accepted` is false if `match.relative` is above {threshold}, which `jrg_model_start` sets. It
+was calibrated to accept {false_accepts:.3g} of the samples of classes that are not enrolled, on {tasks} tasks of
+training data: {classes} classes enrolled with {shots} samples each, {unknown} unknown samples. With other numbers of
+classes or samples the part differs; `jrg_model_set_rejection` sets another threshold."""
+_ACCEPTS_ALL = """\
+Unknown samples: no threshold was calibrated, so `match.accepted` is always true. `jrg_model_set_rejection` sets the
+largest `match.relative` that is accepted."""
+
+
+def _prototypes(contents: ReadmeContents) -> str:
+    """The section on enrolled classes; nothing without prototypes."""
+    compiled, found = contents.plan, contents.component.rejection
+    if not compiled.prototypes:
+        return ""
+    head = compiled.prototype_head
+    exponent = layer_scale(compiled, contents.exponents, head).inputs + 15 - head.input_width
+    return _PROTOTYPES.format(
+        classes=compiled.prototypes,
+        most=compiled.prototypes - 1,
+        features=head.inputs,
+        exponent=exponent,
+        distance_exponent=2 * exponent,
+        rejection=_REJECTS.format(**found.facts()) if isinstance(found, Rejection) else _ACCEPTS_ALL,
+    )
 
 
 def _column_rows(inputs: InputFormat) -> str:

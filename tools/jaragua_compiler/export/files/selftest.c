@@ -64,6 +64,66 @@ static bool selftest_step_is_right(const selftest_step *step)
            selftest_weights_crc32() == step->weights_crc32;
 }
 
+#ifdef SELFTEST_CLASSES
+static int16_t selftest_prototype[JRG_MODEL_FEATURES];
+static uint8_t selftest_enrolment[JRG_MODEL_ENROLMENT_BYTES];
+
+static bool selftest_enrol(void)
+{
+    bool right = true;
+    jrg_model_forget_all();
+    for (uint32_t i = 0; right && i < SELFTEST_SAMPLES; i++) {
+        right = jrg_model_enrol(selftest_inputs[i], i % SELFTEST_CLASSES) == JRG_NN_OK;
+    }
+    return right;
+}
+
+static bool selftest_matches_are_right(void)
+{
+    bool right = true;
+    jrg_model_set_rejection(SELFTEST_REJECTION);
+    for (uint32_t i = 0; right && i < SELFTEST_SAMPLES; i++) {
+        const jrg_nn_match *expected = &selftest_matches[i];
+        jrg_nn_match match = {0u, 0u, false, 0u, 0u};
+        right = jrg_model_recognise(selftest_inputs[i], &match) == JRG_NN_OK && match.label == expected->label &&
+                match.relative == expected->relative && match.accepted == expected->accepted &&
+                match.distance == expected->distance && match.runner_up == expected->runner_up;
+    }
+    return right;
+}
+
+/* Classes are told as they were enrolled, kept, forgotten, and there again when they are restored. */
+static bool selftest_enrolment_is_right(void)
+{
+    return jrg_model_prototype(0u, selftest_prototype) == JRG_NN_OK &&
+           selftest_crc32((const uint8_t *)selftest_prototype, sizeof selftest_prototype) == SELFTEST_PROTOTYPE_CRC32 &&
+           jrg_model_save_enrolment(selftest_enrolment) == JRG_NN_OK && jrg_model_forget(0u) == JRG_NN_OK &&
+           jrg_model_enrolled(0u) == 0u && jrg_model_prototype(0u, selftest_prototype) == JRG_NN_NO_PROTOTYPE &&
+           jrg_model_restore_enrolment(selftest_enrolment, sizeof selftest_enrolment) == JRG_NN_OK &&
+           selftest_matches_are_right();
+}
+
+static bool selftest_prototype_step_is_right(const selftest_prototype_step *step)
+{
+    jrg_nn_result result = {false, 0u};
+    const int16_t target[1] = {(int16_t)(step->sample % SELFTEST_CLASSES)};
+    return jrg_model_train_prototypes(selftest_inputs[step->sample], target, &result) == JRG_NN_OK &&
+           result.correct == step->correct && result.loss == step->loss &&
+           selftest_weights_crc32() == step->weights_crc32;
+}
+
+static bool selftest_prototypes_are_right(void)
+{
+    bool right = selftest_start() && selftest_enrol() && selftest_matches_are_right() &&
+                 selftest_enrolment_is_right() && jrg_model_set_temperature(selftest_temperature) == JRG_NN_OK;
+    for (uint32_t i = 0; right && i < SELFTEST_PROTOTYPE_STEPS; i++) {
+        right = selftest_prototype_step_is_right(&selftest_prototype_steps[i]);
+    }
+    jrg_model_forget_all();
+    return right && selftest_start(); /* the threshold of the header holds again */
+}
+#endif
+
 int jrg_model_selftest(void)
 {
     bool right = selftest_start();
@@ -73,6 +133,9 @@ int jrg_model_selftest(void)
     for (uint32_t i = 0; right && i < SELFTEST_STEPS; i++) {
         right = selftest_step_is_right(&selftest_steps[i]);
     }
+#ifdef SELFTEST_CLASSES
+    right = right && selftest_prototypes_are_right();
+#endif
     return right ? 0 : 1;
 }
 

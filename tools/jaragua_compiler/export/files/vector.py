@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from jaragua_compiler.engine_protocol import StepResult
+from jaragua_compiler.engine_protocol import Match, StepResult
 from jaragua_compiler.export.inputs.input_format import InputFormat
 from jaragua_compiler.export.inputs.samples import evenly
 from jaragua_compiler.graph.initial_weights import FloatArray
@@ -20,7 +20,9 @@ from jaragua_compiler.reference.engine import ReferenceEngine
 
 STEPS = 8
 RATE = LearningRate.from_float(1 / 16)  # large enough to move weights in a few steps
+TEMPERATURE = LearningRate.from_float(1 / 16)
 _MOST_SAMPLES = 4
+_MOST_ENROLLED_CLASSES = 3  # less than the samples, so that a class has two
 _MOST_SAMPLE_BYTES = 16384  # what all inputs may take of the board's flash
 _SEED = 1
 _FAR = 1e6
@@ -40,9 +42,24 @@ class VectorStep:
 
 
 @dataclass(frozen=True)
+class PrototypeVector:
+    """Sample n is enrolled as class n % classes. `matches` are those of all samples then, with the threshold
+    `rejection`; `prototype_crc32` is that of the numbers of class 0, as int16 of a little-endian machine. The steps
+    train with the prototypes as last layer, from the first weights on.
+    """
+
+    classes: int
+    rejection: int
+    prototype_crc32: int
+    temperature: LearningRate
+    matches: tuple[Match, ...]
+    steps: tuple[VectorStep, ...]
+
+
+@dataclass(frozen=True)
 class TestVector:
     """`inputs` int16 [samples, inputs]; the steps go round them. `readings`: raw integers int32 [n, inputs], and the
-    inputs that the rules I2 to I4 make of them, int16 [n, inputs].
+    inputs that the rules I2 to I4 make of them, int16 [n, inputs]. `prototypes`: of a plan that has them.
     """
 
     inputs: Int16Array
@@ -51,6 +68,7 @@ class TestVector:
     blob_crc32: int
     steps: tuple[VectorStep, ...]
     readings: tuple[Int32Array, Int16Array] | None = None
+    prototypes: PrototypeVector | None = None
 
 
 def make_vector(
@@ -65,7 +83,31 @@ def make_vector(
     engine.set_seed(_SEED)
     steps = tuple(_step(engine, number % len(inputs), inputs, targets[number]) for number in range(STEPS))
     readings = None if columns is None else _readings(plan, exponents, columns, most)
-    return TestVector(inputs, RATE, _SEED, zlib.crc32(blob), steps, readings)
+    prototypes = _prototypes(plan, blob, inputs) if plan.prototypes else None
+    return TestVector(inputs, RATE, _SEED, zlib.crc32(blob), steps, readings, prototypes)
+
+
+def _prototypes(plan: Plan, blob: bytes, inputs: Int16Array) -> PrototypeVector:
+    """Enrol all inputs, recognise them with a threshold that rejects some, and train on them, in the reference."""
+    engine = ReferenceEngine(plan)
+    engine.load(blob)
+    engine.set_seed(_SEED)
+    classes = min(_MOST_ENROLLED_CLASSES, plan.prototypes, len(inputs))
+    for number, x in enumerate(inputs):
+        engine.enrol(x, number % classes)
+    rejection = sorted(engine.recognise(x).relative for x in inputs)[len(inputs) // 2]
+    engine.set_rejection(rejection)
+    matches = tuple(map(engine.recognise, inputs))
+    numbers = zlib.crc32(engine.prototype(0).astype("<i2").tobytes())
+    engine.set_temperature(TEMPERATURE)
+    steps = tuple(_prototype_step(engine, number % len(inputs), classes, inputs) for number in range(STEPS))
+    return PrototypeVector(classes, rejection, numbers, TEMPERATURE, matches, steps)
+
+
+def _prototype_step(engine: ReferenceEngine, sample: int, classes: int, inputs: Int16Array) -> VectorStep:
+    target = np.array([sample % classes], np.int16)
+    result = engine.train_prototypes(inputs[sample], target, RATE)
+    return VectorStep(sample, target, np.empty(0, np.int16), result, zlib.crc32(engine.blob()))
 
 
 def _readings(plan: Plan, exponents: Exponents, columns: InputFormat, rows: int) -> tuple[Int32Array, Int16Array]:

@@ -1,0 +1,98 @@
+"""The threshold that rejects unknown classes (A12.8), calibrated on training data of a task.
+
+Held-out data are never drawn. Of a training task some classes are enrolled, and all samples of the others are unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from jaragua.errors import DataError
+from jaragua.report.rejection import Scores, threshold_for
+from jaragua_compiler import Plan, ReferenceEngine
+from jaragua_compiler.engine_protocol import ACCEPT_ALL, PrototypeEngine
+from jaragua_compiler.engines import host_build
+from jaragua_compiler.engines.native_prototypes import NativePrototypeEngine
+from jaragua_compiler.export import Rejection
+from jaragua_compiler.quantisation.blob import exponents, quantise_inputs
+from jaragua_models import HasOwners, Model, Task
+from jaragua_models import ModelError as ModelsError
+
+TASKS: Final = 200
+FALSE_ACCEPTS: Final = 0.05
+_LEAST_ENROLLED: Final = 2  # with one class nothing is rejected (A12.8)
+_MOST_UNKNOWN: Final = 50  # samples of one task
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """Classes of a task, those of them that are enrolled, and samples of each."""
+
+    ways: int
+    enrolled: int
+    shots: int
+
+
+def calibrated(model: Model, plan: Plan, blob: bytes, false_accepts: float = FALSE_ACCEPTS) -> Rejection:
+    """The threshold of a plan with prototypes at which this part of the unknown training samples is accepted.
+
+    Raises: DataError if the task has less than three classes, or no samples to draw.
+    """
+    setup = _setup(model, plan.prototypes)
+    engine = _engine(plan)
+    engine.load(blob)
+    found = [_unknown_scores(engine, plan, blob, _task(model, seed, setup), seed, setup) for seed in range(TASKS)]
+    scores = np.concatenate(found)
+    if not len(scores):
+        raise _too_few(model)
+    threshold = threshold_for(scores, false_accepts, ACCEPT_ALL)
+    return Rejection(threshold, false_accepts, setup.enrolled, setup.shots, TASKS, len(scores))
+
+
+def _engine(plan: Plan) -> PrototypeEngine:
+    return NativePrototypeEngine(plan, march=host_build.NATIVE) if host_build.has_compiler() else ReferenceEngine(plan)
+
+
+def _setup(model: Model, room: int) -> _Setup:
+    """As many classes as the C has room for and as many unknown ones, or what a task has of them."""
+    shots, fixed = model.defaults.shots, model.defaults.ways
+    most = fixed if not model.own_labels else 2 * room
+    for ways in range(most, _LEAST_ENROLLED, -1):
+        try:
+            _task(model, 0, _Setup(ways, 0, shots))
+        except ModelsError:
+            continue
+        return _Setup(ways, max(_LEAST_ENROLLED, min(room, ways - 1)), shots)
+    raise _too_few(model)
+
+
+def _too_few(model: Model) -> DataError:
+    return DataError(
+        f"the training tasks of '{model.name}' have too few classes to calibrate the rejection of unknown ones",
+        "3 are needed; without --false-accepts every class is accepted",
+    )
+
+
+def _task(model: Model, seed: int, setup: _Setup) -> Task:
+    owners = model.tasks.owners() if isinstance(model.tasks, HasOwners) else TASKS
+    return model.tasks.train_task(f"device-{1 + seed % owners}", seed, setup.ways, setup.shots)
+
+
+def _unknown_scores(engine: PrototypeEngine, plan: Plan, blob: bytes, task: Task, seed: int, setup: _Setup) -> Scores:
+    """Relative distances (A12.7) of all samples of the classes that are not enrolled; a task may lack classes."""
+    inputs, labels = np.concatenate([task.support.x, task.query.x]), np.concatenate([task.support.y, task.query.y])
+    generator, present = np.random.default_rng(seed), np.unique(task.support.y)
+    known = generator.permutation(present)[: min(setup.enrolled, len(present) - 1)]
+    if len(known) < _LEAST_ENROLLED:
+        return np.empty(0)
+    formats = exponents(plan, blob)
+    engine.forget_all()
+    for x, label in zip(quantise_inputs(plan, formats, task.support.x), task.support.y, strict=True):
+        place = np.flatnonzero(known == label)
+        if len(place):
+            engine.enrol(x, int(place[0]))
+    unknown = generator.permutation(np.flatnonzero(~np.isin(labels, known)))[:_MOST_UNKNOWN]
+    return np.array([engine.recognise(x).relative for x in quantise_inputs(plan, formats, inputs[unknown])], np.float64)
