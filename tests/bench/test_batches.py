@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,37 @@ from jaragua.errors import UsageError
 from jaragua.experiments.reptile_search.grid import TASKS, Schedule
 from jaragua_bench import batch_reptile
 from jaragua_bench.batch_reptile import Case, Work, cases, cases_text
+from jaragua_bench.emulated import board
+from jaragua_bench.emulated.toolchain import ToolError
+from jaragua_bench.steps.steps import Counts, Outcome, Step
+from jaragua_compiler import Plan
+
+
+@pytest.mark.board
+def test_b3_every_step_of_20_tasks_is_counted_from_one_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean of the tasks is in the table; a result that is not the native engine's ends the bench."""
+    on_the_board = board.run
+    seen: list[tuple[list[Step], list[Counts]]] = []
+
+    def watched(layout: Plan, steps: list[Step], *, counted: bool) -> list[tuple[Counts, Outcome]]:
+        records = on_the_board(layout, steps, counted=counted)
+        seen.append((steps, [counts for counts, _ in records]))
+        if len(seen) == 3:  # of the second comparison: one bit of the board's result is wrong
+            counts, outcome = records[-1]
+            records[-1] = (counts, replace(outcome, blob=outcome.blob[:-1] + bytes([outcome.blob[-1] ^ 1])))
+        return records
+
+    monkeypatch.setattr(board, "run", watched)
+    case = Case(8, Work(1, 1, 0.01), (Work(2, 4, 0.04),), 3)
+    (found,) = batch_reptile.compare("sine", [case])
+    (stream, streamed), (batch, batched) = seen
+    assert (len(stream), len(batch), batch_reptile.TASKS) == (20 * 8, 20 * 8 * 2, 20)
+    assert {step.blob for step in (*stream, *batch)} == {None, stream[0].blob}  # one start for both
+    assert sum(step.blob is not None for step in stream) == 20  # each task begins from it
+    for cost, counts in ((found.tiny_reptile, streamed), (found.batch_reptile, batched)):
+        assert cost.instructions == round(sum(one.train_instructions for one in counts) / 20)
+    with pytest.raises(ToolError, match="computes other bits"):
+        list(batch_reptile.compare("sine", [case]))
 
 
 @pytest.mark.board

@@ -39,7 +39,7 @@ def deployed(seed: int, known: tuple[int, ...]) -> tuple[TrainedModel, Pools]:
 
 @pytest.mark.parametrize("pure", [True, False], ids=["alone", "mixed"])
 def test_o6_a_new_class_is_learned_and_the_old_ones_are_kept(pure: bool) -> None:
-    """Alone is the hard case: 30 samples in a row of a class never seen."""
+    """O9.1. Alone is the hard case: 30 samples in a row of a class never seen."""
     found = []
     for seed in SEEDS:
         new = seed % 10
@@ -58,7 +58,7 @@ def test_o5_without_prototypes_the_old_classes_would_be_lost() -> None:
 
 @pytest.mark.parametrize(("change", "delay"), [(inverted, 10), (rolled, 30)], ids=["inverted", "moved"])
 def test_o7_drift_is_noticed_soon(change: Change, delay: int) -> None:
-    """O9.3: within the stated number of samples."""
+    """O9.2: within the stated number of samples."""
     for seed in SEEDS:
         start, drawn = deployed(seed, tuple(range(10)))
         seen = watch(start, drawn, learner(), seed, 300 + delay, change)
@@ -76,7 +76,7 @@ def test_o7_a_stream_that_does_not_change_raises_no_alarm(seed: int) -> None:
     ("alarms", "inverted_after", "moved_after", "holds"),
     [(10, 10, 30, True), (11, 5, 8, False), (0, 11, 8, False), (0, 5, 31, False), (0, 5, None, False)],
 )
-def test_o9_3_the_long_form_fails_where_a_drift_is_noticed_later_than_stated(
+def test_o9_2_the_long_form_fails_where_a_drift_is_noticed_later_than_stated(
     alarms: int, inverted_after: int, moved_after: int | None, holds: bool
 ) -> None:
     delays = {"inverted": [5, inverted_after], "moved": [16, moved_after], "faded": [None, 61]}

@@ -24,7 +24,7 @@ def evaluate_of(points: Callable[[Schedule], float], best_rate: float = 0.2) -> 
     return lambda schedule, rate, seed: points(schedule) - 50 * abs(rate - best_rate) + 0.1 * seed
 
 
-def test_the_best_rate_is_that_of_all_seeds_among_the_scouts_best() -> None:
+def test_b2_the_best_rate_is_that_of_all_seeds_among_the_scouts_best() -> None:
     points = {
         (0.1, 1): 80.0, (0.1, 2): 60.0, (0.1, 3): 60.0,
         (0.2, 1): 79.0, (0.2, 2): 79.0, (0.2, 3): 79.0,
@@ -53,7 +53,7 @@ def test_b6_no_rate_below_the_least_one_is_tried() -> None:
     assert {one.rate for one in found.equal.found} == {0.1}
 
 
-def test_the_fewest_passes_that_learn_within_a_point_are_taken() -> None:
+def test_b2_the_fewest_passes_that_learn_within_a_point_are_taken() -> None:
     def points(schedule: Schedule) -> float:
         return (
             80
@@ -68,7 +68,7 @@ def test_the_fewest_passes_that_learn_within_a_point_are_taken() -> None:
     assert [one.schedule for one in found.accumulations] == [Schedule(1, 2), Schedule(1, 3)]
 
 
-def test_where_one_pass_is_enough_that_of_several_passes_is_found_too() -> None:
+def test_b2_where_one_pass_is_enough_that_of_several_passes_is_found_too() -> None:
     found = search(TRIALS, evaluate_of(lambda schedule: 80 if schedule.batch != 5 else 70))
     assert [one.schedule for one in found.equal.found] == [Schedule(1, 10)]
     assert found.several
@@ -119,7 +119,7 @@ def test_b6_every_size_of_every_task_has_its_memory() -> None:
     assert longer.streams == [(shots, STREAM) for shots in longer.shots]
 
 
-def test_that_none_learns_as_well_is_said() -> None:
+def test_b2_that_none_learns_as_well_is_said() -> None:
     found = search(TRIALS, evaluate_of(lambda schedule: 80 if schedule == STREAM else 50))
     assert not found.equal.learns_as_well
     assert {one.schedule.passes for one in found.equal.found} == {8}
@@ -142,7 +142,8 @@ def counted_size(found: Found, ram_bytes: int) -> Size:
     return replace(size, comparisons=tuple(comparisons))
 
 
-def test_the_cheapest_of_those_that_learn_as_well_has_the_row() -> None:
+def test_b2_the_cheapest_of_those_that_learn_as_well_has_the_row() -> None:
+    """B4: one pass in steps of 2 or 3 samples is no batch Reptile: it has a table of its own."""
     found = search(TRIALS, evaluate_of(lambda schedule: 80 if schedule == STREAM or schedule.passes == 2 else 40))
     size = counted_size(found, 2000)
     (row,) = table.batch_table([size]).splitlines()[2:]
@@ -152,7 +153,7 @@ def test_the_cheapest_of_those_that_learn_as_well_has_the_row() -> None:
     assert table.batch_table([counted_size(found, 1999)]).endswith("| no: RAM |")
 
 
-def test_a_point_of_a_squared_error_is_a_hundredth_of_the_waves_mean_square() -> None:
+def test_b2_a_point_of_a_squared_error_is_a_hundredth_of_the_waves_mean_square() -> None:
     assert TASKS["digits"][0].point == 0.01
     assert TASKS["sine"][0].point == pytest.approx(-0.0425, abs=1e-4)
 
@@ -160,6 +161,17 @@ def test_a_point_of_a_squared_error_is_a_hundredth_of_the_waves_mean_square() ->
 @pytest.fixture(scope="module")
 def tiny() -> Task:
     return shortened(TASKS["sine"][0])
+
+
+def test_b1_both_do_in_a_round_what_a_new_device_does_with_the_same_devices_rounds_and_alpha() -> None:
+    """TinyReptile takes one sample a step; batch Reptile several passes in mini-batches."""
+    task = TASKS["digits"][0]
+    tiny, batch = (task.simulation(schedule, 0.1, 5, 1) for schedule in (STREAM, Schedule(3, 10)))
+    assert (tiny.strategy, batch.strategy) == ("tinyreptile", "reptile")
+    for one, (passes, samples) in ((tiny, (1, 1)), (batch, (3, 10))):
+        assert (one.passes, one.batch) == (one.evaluation.passes, one.evaluation.batch) == (passes, samples)
+    same = {"strategy": "", "passes": 0, "batch": 0, "evaluation": None}
+    assert replace(tiny, **same) == replace(batch, **same)
 
 
 def test_a_tiny_search_gives_a_row_and_repeats_none_of_its_simulations(tiny: Task, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from jaragua_compiler import LearningRate, NativeEngine
 RATE = LearningRate.from_float(0.02)
 SEED = 20_261_120
 RAM_BYTES = 256 * 1024
+WATCHDOG_MS = 30_000  # of the port qemu_m4 (W5)
 
 
 @pytest.mark.board
@@ -51,6 +52,11 @@ def test_a8_the_network_of_the_reptile_paper_trains_on_256_kilobytes() -> None:
                 assert (state.state, state.done) == (JobPhase.DONE, 3)
                 assert state.loss_sum == sum(step.loss for step in steps)
                 assert await link.read_update(state) == engine.blob()
+            before = (await link.health()).uptime_ms
+            await link.identify()
+            # W4: the longest interval without a feed is the hash of the whole blob, which the identity asks for.
+            hash_ms = (await link.health()).uptime_ms - before
+            assert 500 < hash_ms < WATCHDOG_MS / 4
             health = await link.health()
             assert health.stack_free_bytes > health.stack_bytes // 4
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import random
 import shutil
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -111,7 +113,7 @@ def cuts(size: int) -> Iterator[int]:
     yield from (0, 1, WAL_HEADER_BYTES - 1, size - 1)
 
 
-def test_r16_a_wal_cut_anywhere_loses_no_round_unnoticed(crashed: Path, folder: Path) -> None:
+def test_r16_1_a_wal_cut_anywhere_loses_no_round_unnoticed(crashed: Path, folder: Path) -> None:
     """From the longest to the shortest: a refusal changes nothing, so the next cut can be made in the same folder."""
     wal = folder / f"{DATABASE}-wal"
     print(f"seed {SEED}")
@@ -136,7 +138,7 @@ def without_wal(found: dict[str, bytes]) -> dict[str, bytes]:
     return {name: one for name, one in found.items() if not name.endswith("-wal")}
 
 
-def test_r16_what_a_wal_lost_is_said_by_every_verb(crashed: Path, folder: Path) -> None:
+def test_r16_1_what_a_wal_lost_is_said_by_every_verb(crashed: Path, folder: Path) -> None:
     shutil.copytree(crashed, folder)
     cut_to(folder, 3)
     sentence = f"{folder / DATABASE} knows 3 rounds, but run.json tells of 8 rounds: rounds 4 to 8 are lost"
@@ -148,7 +150,7 @@ def test_r16_what_a_wal_lost_is_said_by_every_verb(crashed: Path, folder: Path) 
         assert (caught.value.code, caught.value.exit_code) == ("lost", 9)
 
 
-def test_r16_lost_rounds_are_done_again_only_when_it_is_asked_for(crashed: Path, folder: Path) -> None:
+def test_r16_2_lost_rounds_are_done_again_only_when_it_is_asked_for(crashed: Path, folder: Path) -> None:
     shutil.copytree(crashed, folder)
     cut_to(folder, 3)
     before = content(folder)
@@ -167,7 +169,7 @@ def test_r16_lost_rounds_are_done_again_only_when_it_is_asked_for(crashed: Path,
     assert read_run(folder)["rounds_done"] == ROUNDS
 
 
-def test_r16_to_begin_anew_deletes_nothing(crashed: Path, folder: Path) -> None:
+def test_r16_2_to_begin_anew_deletes_nothing(crashed: Path, folder: Path) -> None:
     shutil.copytree(crashed, folder)
     before = content(folder)
     for number in (1, 2):
@@ -220,7 +222,7 @@ def hold_no_run(path: Path) -> None:
         (begin_another, "is of the run lost-"),
     ],
 )
-def test_r16_a_database_that_is_gone_or_anothers_is_not_begun_anew(
+def test_r16_1_a_database_that_is_gone_or_anothers_is_not_begun_anew(
     closed: Path, folder: Path, spoil: Any, said: str
 ) -> None:
     shutil.copytree(closed, folder)
@@ -238,7 +240,7 @@ def test_r16_a_database_that_is_gone_or_anothers_is_not_begun_anew(
     assert content(folder) == before
 
 
-def test_r16_a_copy_of_the_same_run_with_another_course_is_noticed(closed: Path, folder: Path) -> None:
+def test_r16_1_a_copy_of_the_same_run_with_another_course_is_noticed(closed: Path, folder: Path) -> None:
     shutil.copytree(closed, folder)
     summary = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(summary | {"rounds_done": 5, "model_hash": "00" * 32}))
@@ -262,6 +264,29 @@ def test_r16_files_that_tell_nothing_are_no_trace(folder: Path, noise: bytes) ->
         (folder / name).write_bytes(noise)
     with open_run(folder) as opened:
         assert opened.store.run() is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reading"),
+    [
+        ("UPDATE updates SET blob = zeroblob(length(blob)) WHERE round = 3", "updates"),
+        ("UPDATE initialisations SET vector = zeroblob(length(vector)) WHERE rounds_done = 8", "initialisation"),
+    ],
+)
+def test_r16_3_content_that_changed_is_noticed_where_it_is_read(
+    closed: Path, folder: Path, change: str, reading: str
+) -> None:
+    """SQLite itself finds nothing wrong with it."""
+    shutil.copytree(closed, folder)
+    with contextlib.closing(sqlite3.connect(folder / DATABASE)) as database:
+        assert database.execute(change).rowcount >= 1
+        database.commit()
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    with Store(folder / DATABASE, read_only=True) as store:
+        record = store.run()
+        assert record is not None
+        with pytest.raises(StoreError):
+            store.updates(record.run, 3) if reading == "updates" else store.initialisation(record.run, 8)
 
 
 def test_r16_a_damaged_main_file_is_named_or_tells_all(closed: Path, folder: Path) -> None:

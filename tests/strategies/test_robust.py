@@ -152,7 +152,7 @@ def rows_of(rows: Vector, wrapped: bool) -> Sequence[ClientUpdate]:
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 20])
 @pytest.mark.parametrize("lie", [3e38, 3.4e38 * 32767, 1e30, 1e6, -1e4, float("inf"), float("nan")])
 def test_r17_one_absurd_update_is_excluded_of_a_round_of_any_size(count: int, lie: float, wrapped: bool) -> None:
-    """All its weights, and one of them only."""
+    """R17.1 and R17.2: all its weights, and one of them only."""
     for places in (slice(None), slice(7, 8)):
         start, rows = honest_rows(count)
         rows[-1, places] = lie
@@ -164,7 +164,7 @@ def test_r17_one_absurd_update_is_excluded_of_a_round_of_any_size(count: int, li
 
 
 @pytest.mark.parametrize("lie", [3e38, 1e30, 1e6, float("nan")])
-def test_r17_a_majority_of_absurd_updates_is_excluded(lie: float) -> None:
+def test_r17_2_a_majority_of_absurd_updates_is_excluded(lie: float) -> None:
     start, rows = honest_rows(3)
     rows[:2] = lie
     kept, excluded = DEFAULT.checked(start, rows_of(rows, wrapped=False))
@@ -172,13 +172,13 @@ def test_r17_a_majority_of_absurd_updates_is_excluded(lie: float) -> None:
     assert len(excluded) == 2
 
 
-def test_r17_nothing_moves_where_all_are_absurd() -> None:
+def test_r17_5_nothing_moves_where_all_are_absurd() -> None:
     start, rows = honest_rows(3)
     moved = TinyReptile(Settings(1, aggregation=DEFAULT)).aggregate(1, start, rows_of(rows * 0 + 1e30, wrapped=True))
     np.testing.assert_array_equal(moved, start)
 
 
-def test_r17_what_is_far_from_the_others_and_long_is_excluded() -> None:
+def test_r17_3_what_is_far_from_the_others_and_long_is_excluded() -> None:
     """Of three, three times as long as the start: bounds alone would believe it."""
     start, rows = honest_rows(3)
     rows[0] = start + (rows[0] - start) * 30
@@ -186,7 +186,7 @@ def test_r17_what_is_far_from_the_others_and_long_is_excluded() -> None:
     assert excluded == {"board-0": "it is more than 10 times as far from the round's median as is usual"}
 
 
-def test_r17_who_alone_learns_something_is_believed() -> None:
+def test_r17_3_who_alone_learns_something_is_believed() -> None:
     """The median distance is 0, as the others passed over all they know (A11.8), or all learned the same."""
     start, rows = honest_rows(5)
     rows[1:] = start
@@ -213,7 +213,7 @@ def test_r17_a_start_of_zeros_has_a_length() -> None:
     assert LONGEST == 10
 
 
-def test_r17_four_rounds_without_an_update_that_is_believed_end_a_run() -> None:
+def test_r17_5_four_rounds_without_an_update_that_is_believed_end_a_run() -> None:
     trust = ExclusionCounter()
     why = {"board-1": "a weight is not a number"}
     for _ in range(2):

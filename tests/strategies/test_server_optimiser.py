@@ -50,6 +50,11 @@ def test_yogi_by_hand() -> None:
     np.testing.assert_allclose(two_rounds(with_optimiser(replace(HALVES, name="yogi"))), [first, second], rtol=1e-15)
 
 
+def test_r18_1_the_plain_step_by_hand() -> None:
+    """α = 0.5 of what was learned; nothing of the first round is left in the second."""
+    assert two_rounds(with_optimiser(ServerOptimiser())) == [1.5, 1.5 + 0.5]
+
+
 def test_momentum_without_a_past_is_the_plain_step_to_the_bit() -> None:
     plain = two_rounds(with_optimiser(ServerOptimiser()))
     assert two_rounds(with_optimiser(ServerOptimiser("momentum", beta1=0.0))) == plain

@@ -128,6 +128,29 @@ def test_l2_1_an_answer_to_another_nonce_opens_nothing() -> None:
     assert link.phase is LinkPhase.GREETING
 
 
+def test_l5_1_a_board_slower_than_the_timeout_gets_the_time_it_needs() -> None:
+    """Each answer comes 700 ms after its HELLO. Those to earlier ones open nothing, but make the host wait longer."""
+    link = Link(nonce=1)
+    link.connect(0.0)
+    answers: list[tuple[float, Frame]] = []
+    now_ms, sent = 0.0, 0
+    while link.phase is LinkPhase.GREETING:
+        for frame in frames_of(link.take_output()):
+            sent += 1
+            nonce = Hello.unpack(frame.payload).nonce
+            answers.append((now_ms + 700, Frame(FrameType.HELLO, Hello(nonce, 8, 1, 0).pack(), session=5)))
+        next_poll_ms = link.next_poll_ms()
+        assert next_poll_ms is not None
+        now_ms = min([next_poll_ms, *(when for when, _ in answers)])
+        for one in [one for one in answers if one[0] <= now_ms]:
+            answers.remove(one)
+            link.receive(pack(one[1]), now_ms)
+        link.poll(now_ms)
+    assert link.phase is LinkPhase.OPEN
+    assert 1 < sent < TIMEOUTS_UNTIL_LOST
+    assert link._greeting.timeout_ms >= 2 * 700
+
+
 def test_l2_1_every_hello_has_a_nonce_of_its_own() -> None:
     link = Link(nonce=0xFFFF)
     link.connect(0.0)

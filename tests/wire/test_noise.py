@@ -17,9 +17,12 @@ from jaragua.wire.definitions import (
     MIN_SEGMENT_BYTES,
     FrameType,
 )
+from jaragua.wire.link.counters import LinkCounters
+from jaragua.wire.link.delivery import Delivery
 from jaragua.wire.link.frames import Frame, pack
 from jaragua.wire.link.link import LinkLost, LinkPhase, Received
 from jaragua.wire.link.noise import RATES, FixedSize, Noise, best_size, goodput, survival, table, transfer
+from jaragua.wire.link.segments import SegmentSize
 
 PROTOCOL_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "protocol.md"
 
@@ -34,6 +37,36 @@ def test_l3_10_survival_is_what_a_noisy_line_does() -> None:
     noise, data = Noise(random.Random(3), 0.01), bytes(range(1, 46))
     arrived = sum(noise.spoil(data) == data for _ in range(4000)) / 4000
     assert arrived == pytest.approx(survival(len(data) - FRAME_OVERHEAD_BYTES - 1, 0.01), abs=0.03)
+
+
+@pytest.mark.parametrize(("payload_bytes", "rate", "under_way"), [(240, 0.0, 8), (15, 0.01, 1), (60, 0.005, 2)])
+def test_l3_11_goodput_is_the_formula_of_the_page(payload_bytes: int, rate: float, under_way: int) -> None:
+    survives = (1 - rate) ** (payload_bytes + 15)
+    wanted = payload_bytes / (payload_bytes + 14) * survives / (survives + under_way * (1 - survives))
+    assert goodput(payload_bytes, rate, under_way) == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize("payload_bytes", [30, 60, 120])
+def test_l3_11_a_simulated_line_delivers_about_that_fraction(payload_bytes: int) -> None:
+    """With frames of one size, over its 11.52 bytes a millisecond; waiting for timeouts costs up to a third."""
+    rate, seeds = 0.003, range(3)
+    found = [transfer(rate, seed, 12_000, FixedSize(payload_bytes)).bytes_per_s / 11_520 for seed in seeds]
+    wanted = goodput(payload_bytes, rate, FLIGHT_ON_NOISE)
+    assert 0.6 * wanted < sum(found) / len(found) < 1.1 * wanted
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 8])
+def test_l3_9_below_the_whole_size_two_frames_are_under_way(window: int) -> None:
+    """firmware/test/test_link.c has the same of the board."""
+    size = SegmentSize()
+    assert size.flight(window) == window
+    sender = Delivery(1, window, LinkCounters(), size)
+    size.wasted(300)
+    assert size.most_bytes == 120
+    assert size.flight(window) == min(window, 2)
+    for _ in range(3):
+        sender.send(FrameType.MSG, bytes(240), 0.0)
+    assert len(sender.outgoing) == min(window, 2)
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.005, 0.01])

@@ -1,4 +1,4 @@
-/* The calls of jrg_online.h and jrg_online_model.h in the wrong order: a status, and nothing is read, written or learned. */
+/* O9.3. The calls of jrg_online.h and jrg_online_model.h in the wrong order: a status, and nothing is read, written or learned. */
 #include "jrg_model.h"
 #include "jrg_test.h"
 #include "real_bench.h"

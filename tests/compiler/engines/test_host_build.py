@@ -38,7 +38,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_a_warning_stops_no_build_of_a_user(compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_h1_a_warning_stops_no_build_of_a_user(compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} IS NOT INSTALLED")
     monkeypatch.setenv("CC", compiler)
@@ -48,7 +48,7 @@ def test_a_warning_stops_no_build_of_a_user(compiler: str, tmp_path: Path, monke
         host_build.build(WARNED, (), cache=tmp_path)
 
 
-def test_warnings_are_errors_only_where_ci_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_h1_warnings_are_errors_only_where_ci_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     stopping = {"-Werror", "-Wl,--fatal-warnings"}
 
     def flags() -> set[str]:
@@ -108,7 +108,7 @@ def in_a_mount_namespace(mounts: str, cache: Path, **environment: str) -> subpro
     )
 
 
-def test_noexec_on_tmp_does_not_matter_to_a_cache_elsewhere(tmp_path: Path) -> None:
+def test_h3_noexec_on_tmp_does_not_matter_to_a_cache_elsewhere(tmp_path: Path) -> None:
     """The private copy of a library is made beside it, not in the folder for temporary files."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -117,7 +117,7 @@ def test_noexec_on_tmp_does_not_matter_to_a_cache_elsewhere(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("options", ["noexec", "ro"])
-def test_a_cache_that_cannot_hold_libraries_is_passed_over(options: str, tmp_path: Path) -> None:
+def test_h3_a_cache_that_cannot_hold_libraries_is_passed_over(options: str, tmp_path: Path) -> None:
     cache, scratch = tmp_path / "cache", tmp_path / "scratch"
     cache.mkdir()
     scratch.mkdir()
@@ -128,7 +128,7 @@ def test_a_cache_that_cannot_hold_libraries_is_passed_over(options: str, tmp_pat
     assert Path(library).is_relative_to(scratch)
 
 
-def test_where_no_folder_will_do_the_error_names_them_and_the_variable(
+def test_h3_where_no_folder_will_do_the_error_names_them_and_the_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = tmp_path / "file" / "cache"

@@ -77,6 +77,23 @@ def test_a12_1_the_mean_does_not_depend_on_the_order() -> None:
     assert np.abs(forward.prototype(1) - exact).max() <= 0.51
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 13, 16])
+def test_a12_2_a_prototype_is_the_rounded_mean_of_its_samples(count: int, engine_cache: Path, seed: int) -> None:
+    """Written out for one number at a time, at the exponent fx + 15 - bx."""
+    found = with_prototypes(plan(NETWORKS["one layer"]))
+    generator, width = np.random.default_rng(seed), found.prototype_head.input_width
+    rows = generator.integers(-(2**width), 2**width, (count, 64)).astype(np.int16)
+    factor = (2**30 + count // 2) // count
+    shift = 15 + width
+    sums = [int(one) for one in rows.astype(np.int64).sum(axis=0)]
+    wanted = [min(max((one * factor + 2 ** (shift - 1)) >> shift, -(2**15)), 2**15 - 1) for one in sums]
+    for engine in (ReferenceEngine(found), NativePrototypeEngine(found, engine_cache)):
+        engine.load(random_blob(np.random.default_rng(1), found))
+        for row in rows:
+            engine.enrol(row, 2)
+        assert engine.prototype(2).tolist() == wanted
+
+
 def test_a12_1_a_class_is_full_at_65535_samples(engine_cache: Path) -> None:
     found = with_prototypes(plan(NETWORKS["one layer"]))
     engine = NativePrototypeEngine(found, engine_cache)

@@ -50,6 +50,7 @@ def moved(config: RunConfig) -> float:
 
 @pytest.mark.parametrize("value", [3e38, 1e30, 1e6, float("inf"), float("nan")])
 def test_r17_one_absurd_device_of_three_is_excluded(make_config: MakeConfig, value: float) -> None:
+    """R17.4: it is stored and acknowledged like any other, so it costs neither an attempt nor a deadline."""
     config = make_config(clients=3, quorum=3, minimum=3, rounds=2)
     liar = pi(config)
     liar.tamper = telling(value)
@@ -58,13 +59,14 @@ def test_r17_one_absurd_device_of_three_is_excluded(make_config: MakeConfig, val
     excluded = [(one.round_number, one.device) for one in seen if isinstance(one, UpdateExcluded)]
     assert excluded == [(1, LIAR), (2, LIAR)]
     assert {ack.result for ack in liar.acks} == {"stored"}
+    assert {command.attempt for command in liar.commands} == {1}
     assert read_run(config.run.directory)["excluded"] == {LIAR: 2}
     honest = make_config(clients=3, quorum=3, minimum=3, rounds=2, directory=config.run.directory.with_name("honest"))
     run_to_end(honest, (two_boards(honest), pi(honest)))
     assert moved(config) < 2 * moved(honest)
 
 
-def test_r17_a_run_of_absurd_devices_alone_ends_with_an_error_and_the_model_it_had(make_config: MakeConfig) -> None:
+def test_r17_5_a_run_of_absurd_devices_alone_ends_with_an_error_and_the_model_it_had(make_config: MakeConfig) -> None:
     config = make_config(clients=2, quorum=2, minimum=2, rounds=10)
     nodes = pi(config, "pi-1"), pi(config, "pi-2")
     for node in nodes:
@@ -80,7 +82,7 @@ def test_r17_a_run_of_absurd_devices_alone_ends_with_an_error_and_the_model_it_h
     assert all((latest[name] == first[name]).all() for name in first)
 
 
-def test_r17_a_short_run_of_absurd_devices_is_no_result_either(make_config: MakeConfig) -> None:
+def test_r17_5_a_short_run_of_absurd_devices_is_no_result_either(make_config: MakeConfig) -> None:
     """Nor when the same command is given again."""
     config = make_config(clients=2, quorum=2, minimum=2, rounds=1)
     for _ in range(2):

@@ -55,7 +55,7 @@ def between(first: Claim, second: Claim, said: list[HostClaim]) -> None:
 
 
 @given(st.lists(CLAIMS, max_size=30))
-def test_r10_no_messages_of_strangers_end_a_coordinator_that_was_not_asked_by_them(said: list[HostClaim]) -> None:
+def test_r10_3_no_messages_of_strangers_end_a_coordinator_that_was_not_asked_by_them(said: list[HostClaim]) -> None:
     """They know its name from what it said, and no key that it gave to another."""
     claim = serving()
     for message in said:
@@ -63,26 +63,26 @@ def test_r10_no_messages_of_strangers_end_a_coordinator_that_was_not_asked_by_th
     assert claim.role is Role.SERVING
 
 
-def test_r10_a_newcomer_is_refused() -> None:
+def test_r10_1_a_newcomer_is_refused() -> None:
     first, second = serving(1), Claim(2, take_over=False)
     between(first, second, [second.ask()])
     assert (first.role, second.role) == (Role.SERVING, Role.REFUSED)
 
 
-def test_r10_a_newcomer_whose_questions_are_answered_twice_is_refused() -> None:
+def test_r10_1_a_newcomer_whose_questions_are_answered_twice_is_refused() -> None:
     first, second = serving(1), Claim(2, take_over=False)
     between(first, second, [second.ask(), second.ask()])
     assert (first.role, second.role) == (Role.SERVING, Role.REFUSED)
 
 
-def test_r10_a_newcomer_that_takes_over_ends_the_first() -> None:
+def test_r10_3_a_newcomer_that_takes_over_ends_the_first() -> None:
     first, second = serving(1), Claim(2, take_over=True)
     between(first, second, [second.ask()])
     assert (first.role, second.is_free) == (Role.SUPERSEDED, True)
 
 
 @pytest.mark.parametrize("asks", [0, 1])
-def test_r10_of_two_that_serve_the_one_that_serves_longer_stays(asks: int) -> None:
+def test_r10_4_of_two_that_serve_the_one_that_serves_longer_stays(asks: int) -> None:
     both = Claim(1, take_over=False), Claim(2, take_over=False)
     for one in both:
         one.serve()
@@ -91,14 +91,14 @@ def test_r10_of_two_that_serve_the_one_that_serves_longer_stays(asks: int) -> No
 
 
 @pytest.mark.parametrize("asks", [0, 1])
-def test_r10_who_was_taken_for_gone_and_comes_back_has_to_go(asks: int) -> None:
+def test_r10_4_who_was_taken_for_gone_and_comes_back_has_to_go(asks: int) -> None:
     back, instead = serving(1), Claim(2, take_over=False)
     instead.serve(instead_of=1)
     between(back, instead, [(back, instead)[asks].ask()])
     assert (back.role, instead.role) == (Role.SUPERSEDED, Role.SERVING)
 
 
-def test_r10_a_second_coordinator_is_refused_and_the_first_goes_on(broker: Broker, fleet: str) -> None:
+def test_r10_1_a_second_coordinator_is_refused_and_the_first_goes_on(broker: Broker, fleet: str) -> None:
     async def both() -> None:
         async with Fleet(broker.url, fleet) as first:
             with pytest.raises(RunError, match=f"another coordinator serves the fleet '{fleet}'") as caught:
@@ -111,7 +111,7 @@ def test_r10_a_second_coordinator_is_refused_and_the_first_goes_on(broker: Broke
     asyncio.run(both())
 
 
-def test_r10_take_over_ends_the_first_with_a_sentence(broker: Broker, fleet: str) -> None:
+def test_r10_3_take_over_ends_the_first_with_a_sentence(broker: Broker, fleet: str) -> None:
     async def both() -> None:
         async with Fleet(broker.url, fleet) as first, Fleet(broker.url, fleet, take_over=True) as second:
             with pytest.raises(RunError, match="another coordinator has taken over the fleet"):
@@ -167,7 +167,8 @@ def test_r10_a_forged_host_state_stops_nobody_and_is_put_right(
 def test_r10_a_state_of_someone_who_does_not_answer_delays_and_does_not_refuse(
     broker: Broker, fleet: str, epoch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Forged, or of a coordinator whose machine lost its power."""
+    """R10.2: forged, or of a coordinator whose machine lost its power; it is waited for for ten seconds."""
+    assert fleet_module._CLAIM_SECONDS == 10
     monkeypatch.setattr(fleet_module, "_CLAIM_SECONDS", 0.5)
     state = encode(HostState(online=True, ts=1, epoch=epoch, since=epoch))
 
@@ -184,7 +185,7 @@ def test_r10_a_state_of_someone_who_does_not_answer_delays_and_does_not_refuse(
 def test_r10_jaragua_run_refuses_takes_over_and_needs_no_flag_after_a_crash(
     make_config: Callable[..., RunConfig], config_text: Callable[..., str], tmp_path: Path
 ) -> None:
-    """The first serves, a second is refused, with --take-over it ends the first; after a kill -9 no flag is needed."""
+    """R10.1 to R10.3: a second is refused, with --take-over it ends the first; after a kill -9 no flag is needed."""
     config = make_config(rounds=5000)
     paths = [tmp_path / f"{name}.toml" for name in ("first", "second")]
     for path in paths:

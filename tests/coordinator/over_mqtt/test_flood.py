@@ -30,6 +30,7 @@ ROUNDS = 3
 
 
 def test_p3_rounds_are_closed_during_a_flood_and_memory_stays_bounded(tmp_path: Path, seed: int) -> None:
+    """M16.4."""
     """10,000 messages a second of strangers and on topics of real peers, until so many rounds are closed meanwhile."""
     what = flood.Flood(rate=10_000, seconds=1.0, on="both", seed=seed, until_rounds=ROUNDS, most_seconds=GENEROUS_S)
     result = asyncio.run(flood.measure(what, tmp_path))

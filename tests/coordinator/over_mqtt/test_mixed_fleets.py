@@ -45,7 +45,7 @@ def parameters() -> list[tuple[int, int]]:
     return [(int(np.prod(weights)), int(np.prod(biases))) for weights, biases in shapes]
 
 
-def test_r14_a_weight_that_no_board_moved_is_what_the_pi_says(make_config: MakeConfig) -> None:
+def test_r14_1_and_r14_2_a_weight_that_no_board_moved_is_what_the_pi_says(make_config: MakeConfig) -> None:
     """The rule written out once more, over the updates that the store kept."""
     config = make_config(clients=4, quorum=4, rounds=1)
     result = run_to_end(config, boards_and_a_pi(config))
@@ -101,7 +101,7 @@ def test_r14_what_started_from_another_format_is_rejected(make_config: MakeConfi
     assert reasons == {"it is a blob, which its start is not"}
 
 
-def test_r14_a_strategy_that_sends_differences_takes_one_format(make_config: MakeConfig) -> None:
+def test_r14_4_a_strategy_that_sends_differences_takes_one_format(make_config: MakeConfig) -> None:
     config = make_config(strategy="tinymetafed", minimum=2, clients=2, quorum=2, wait_s=0.5)
     other = SimulatedNode(config.broker.url, config.run.fleet, "gateway", FOUR, model="sine@w8")
     with pytest.raises(RunError, match="0 of 2 devices"):

@@ -61,6 +61,7 @@ def test_m17_nodes_with_their_own_rows_learn_what_one_file_with_all_rows_gives(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """N3: each file has the rows of its own device, and says the features, the classes and who is held out."""
     whole = write_valves(tmp_path / "all")
     tasks = {f"device-{number}": own_rows(tmp_path / f"m{number}", f"m{number}") for number in (1, 2, 3)}
     scalings = {one.inputs for path in (whole, *tasks.values()) if (one := from_toml(path).interface) is not None}

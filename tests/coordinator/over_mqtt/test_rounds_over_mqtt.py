@@ -96,7 +96,7 @@ def test_a_run_ends_with_a_folder_that_tells_all(make_config: MakeConfig) -> Non
     assert sum(one.updates for one in result.devices) == 9
 
 
-def test_bytes_up_and_down_are_the_payloads_that_crossed(make_config: MakeConfig) -> None:
+def test_r11_bytes_up_and_down_are_the_payloads_that_crossed(make_config: MakeConfig) -> None:
     config = make_config(rounds=1, clients=4, quorum=4)
     seen: list[RunEvent] = []
     result = run_to_end(config, two_nodes(config), seen.append)
@@ -229,16 +229,18 @@ def test_one_device_that_lies_does_not_spoil_the_fleet(make_config: MakeConfig, 
 
 
 def test_an_update_sent_twice_is_a_duplicate(make_config: MakeConfig) -> None:
-    """R4, M2."""
+    """R4, M2. R11: what came again has crossed the broker again, so it counts."""
     config = make_config(clients=4, quorum=4, rounds=1)
     gateway, client = two_nodes(config)
     gateway.tamper = lambda header, blob: 2 * [messages.pack_update(header, blob)]
     results: list[str] = []
+    crossed: list[dict[str, int]] = []
     enough = asyncio.Event()
 
     def watch(event: RunEvent) -> None:
         if isinstance(event, UpdateChecked):
             results.append(event.result)
+            crossed.append({"payload_bytes": event.payload_bytes})
             if results.count("duplicate") >= 2:
                 enough.set()
 
@@ -246,9 +248,13 @@ def test_an_update_sent_twice_is_a_duplicate(make_config: MakeConfig) -> None:
         await enough.wait()
 
     client.hold = last_of_all
-    run_to_end(config, (gateway, client), watch)
+    result = run_to_end(config, (gateway, client), watch)
     assert results.count("stored") == 4
     assert results.count("duplicate") >= 2
+    update_bytes = max(one["payload_bytes"] for one in crossed)
+    assert update_bytes > len(result.final_blob)
+    assert result.bytes_up == sum(one["payload_bytes"] for one in crossed)
+    assert len(crossed) >= 6
 
 
 def test_messages_that_are_not_understood_change_nothing(make_config: MakeConfig) -> None:

@@ -452,6 +452,25 @@ def test_r9_a_device_that_is_at_another_node_now_gets_another_attempt() -> None:
     assert machine.Assign(replace(first, attempt=2, node="gateway-2")) in again
 
 
+def test_r16_4_a_device_whose_stored_update_was_lost_is_asked_again_with_the_same_seed() -> None:
+    """The end of the write-ahead log is gone with two updates that were acknowledged; they come again (M3)."""
+    undisturbed = World(fixed()).finish()
+    world = World(fixed())
+    sent = list(world.sent)
+    world.deliver(0)
+    world.deliver(0)
+    assert [verdict.result for _, verdict in world.verdicts] == ["stored", "stored"]
+    world.resumed = replace(world.resumed, stored=frozenset(), taken=0)
+    world.updates.clear()
+    world.commands.clear()
+    world.begin()
+    asked = {command.assignment.device: command.assignment for command in world.commands}
+    assert {one.seed for one in asked.values()} == {rules.train_seed(5, 1, device) for device in asked}
+    assert set(asked) == {header.device for header, _ in sent}
+    world.sent = sent
+    assert world.finish() == undisturbed
+
+
 def test_r9_a_round_whose_updates_are_all_stored_is_closed_at_once() -> None:
     world = World(fixed())
     numbers = {one.device for one in world.opened[0].assignments}
@@ -492,7 +511,7 @@ def test_r13_a_full_buffer_closes_the_round_and_the_slow_go_on() -> None:
     assert not set(second) & set(first[2:])
 
 
-def test_r13_an_update_of_an_earlier_start_counts_in_the_open_round() -> None:
+def test_r13_2_an_update_of_an_earlier_start_counts_in_the_open_round() -> None:
     world = World(buffered())
     first = [one.device for one in world.opened[0].assignments]
     for device in first[:3]:
@@ -501,7 +520,7 @@ def test_r13_an_update_of_an_earlier_start_counts_in_the_open_round() -> None:
     assert world.core.at_work == {first[3], *(one.device for one in world.opened[1].assignments)}
 
 
-def test_r13_an_update_that_is_too_old_is_late_and_its_device_is_let_off() -> None:
+def test_r13_2_an_update_that_is_too_old_is_late_and_its_device_is_let_off() -> None:
     world = World(buffered(max_staleness=1))
     slow = world.opened[0].assignments[0].device
     while world.core.phase is machine.Phase.TRAINING and world.opened[-1].round_number < 3:
@@ -516,7 +535,7 @@ def test_r13_with_a_buffer_for_all_at_work_rounds_are_those_of_before() -> None:
     assert plain.finish() == full.finish()
 
 
-def test_r13_a_silent_fleet_is_given_up_at_the_deadline_and_others_step_in() -> None:
+def test_r13_6_a_silent_fleet_is_given_up_at_the_deadline_and_others_step_in() -> None:
     world = World(buffered())
     first = [one.device for one in world.opened[0].assignments]
     for device in first[:2]:
@@ -525,6 +544,47 @@ def test_r13_a_silent_fleet_is_given_up_at_the_deadline_and_others_step_in() -> 
     world.pass_deadline()
     assert world.core.rounds_at_work == set()
     assert {one.assignment.round_number for one in world.commands[before:]} == {2}
+
+
+def test_r13_6_a_device_lost_while_it_works_on_an_earlier_round_loses_its_assignment() -> None:
+    """It is free when it comes back: what it is given then is of a later round."""
+    world = World(buffered())
+    first = [one.device for one in world.opened[0].assignments]
+    for device in first[:2]:
+        deliver_of(world, device)
+    slow = first[2]
+    assert slow in world.core.at_work
+    world.lose(slow)
+    assert slow not in world.core.at_work
+    before = len(world.commands)
+    world.bring(slow)
+    assert len(world.commands) == before
+    while world.core.phase is machine.Phase.TRAINING and slow not in world.core.at_work:
+        deliver_of(world, world.sent[0][0].device)
+    again = [one.assignment.round_number for one in world.commands[before:] if one.assignment.device == slow]
+    assert len(again) == 1
+    assert again[0] > 2
+
+
+def test_r13_7_an_update_between_two_rounds_is_not_answered_and_comes_again() -> None:
+    """After a restart in which too few devices are there to open a round; without a buffer it is `late`."""
+    world = World(buffered())
+    first = [one.device for one in world.opened[0].assignments]
+    for device in first[:2]:
+        deliver_of(world, device)
+    early = next(one for one in world.sent if one[0].device == first[2])
+    resumed = replace(world.resumed, open_members=None, rounds_done=1, stored=world.resumed.stored)
+    for rules_of_the_run, answers in ((world.rules, 0), (replace(world.rules, buffer=0), 1)):
+        core = RoundMachine(rules_of_the_run, resumed, (world.base,))
+        core.start({first[2]: "gateway-1"}, 0)
+        assert core.phase is machine.Phase.WAITING
+        assert len(core.update("gateway-1", *early, 40)) == answers
+        if answers:
+            continue
+        core.devices([Change(one, "gateway-1", Presence.PRESENT) for one in DEVICES], 0)
+        assert core.phase is machine.Phase.TRAINING
+        kept = next(one for one in core.update("gateway-1", *early, 40) if isinstance(one, machine.Keep))
+        assert (kept.header.round, kept.taken_in) == (1, 2)
 
 
 def test_r13_1_more_at_work_than_wanted_are_joined_by_nobody() -> None:
@@ -544,7 +604,7 @@ def test_r13_1_more_at_work_than_wanted_are_joined_by_nobody() -> None:
 
 @given(st.lists(disturbance, min_size=20, max_size=120))
 @settings(max_examples=150, deadline=None)
-def test_r13_the_model_follows_from_what_the_store_says_was_taken_when(disturbances: list[tuple[str, int]]) -> None:
+def test_r13_4_the_model_follows_from_what_the_store_says_was_taken_when(disturbances: list[tuple[str, int]]) -> None:
     """R9: whatever came, in which order, and however often the coordinator was killed."""
     world = World(buffered())
     for what, which in disturbances:
@@ -560,7 +620,7 @@ def test_r13_the_model_follows_from_what_the_store_says_was_taken_when(disturban
 
 
 @pytest.mark.parametrize("moment", range(14))
-def test_r13_killed_at_any_moment_the_same_arrivals_end_in_the_same_model(moment: int) -> None:
+def test_r13_4_killed_at_any_moment_the_same_arrivals_end_in_the_same_model(moment: int) -> None:
     """Devices are as quick as their number: the order of arrivals is that of the names."""
 
     def played(killed_at: int | None) -> bytes:

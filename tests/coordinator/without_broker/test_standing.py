@@ -44,6 +44,7 @@ def deadlines_until_finished(world: World, restart_at: frozenset[int] = frozense
 
 @pytest.mark.parametrize("strangers", [1, 10, 300, 4000])
 def test_r15_strangers_cost_a_few_deadlines_in_all(strangers: int) -> None:
+    """R15.2: more are asked beside in each round, so that all are soon asked."""
     world = world_of(strangers, rounds=10)
     passed = deadlines_until_finished(world)
     # All of them are asked after so many doublings; then the honest ones are known.
@@ -69,7 +70,8 @@ def test_r15_strangers_that_come_while_a_run_goes_on_are_asked_beside() -> None:
     assert world.core.phase is machine.Phase.FINISHED
 
 
-def test_r15_who_was_silent_is_asked_beside_and_comes_back_when_it_delivers() -> None:
+def test_r15_2_who_was_silent_is_asked_beside_and_comes_back_when_it_delivers() -> None:
+    """R15.1: the round waits for none that is silent."""
     world = World(fixed(clients=4, quorum=3, rounds=4), present=dict.fromkeys(DEVICES[:4], "gateway-1"))
     slow = world.sent[0][0].device
     for one in [one for one in world.sent if one[0].device != slow]:
@@ -85,7 +87,24 @@ def test_r15_who_was_silent_is_asked_beside_and_comes_back_when_it_delivers() ->
     world.finish()
 
 
-def test_r15_with_too_few_trusted_for_a_quorum_the_silent_are_waited_for() -> None:
+def test_r15_2_proven_devices_are_asked_before_new_ones_and_those_before_who_never_answered() -> None:
+    """One more than half of K, or what is missing to K; R1 decides among equals."""
+    proven, asked, new = DEVICES[:2], DEVICES[2:3], DEVICES[3:]
+    for number in range(1, 40):
+        place = Place(seed=3, round_number=number, clients=4, quorum=1)
+        standing = Standing(DEVICES[:2], [*proven[:1], *asked])
+        choice = standing.choose(place, DEVICES, ())
+        assert choice.waited_for == (proven[1],)  # R15.1: all others are silent or on probation
+        order = standing.in_order(3, number, set(DEVICES) - {proven[1]})
+        assert order[0] == proven[0]
+        assert set(order[1:4]) == set(new)
+        assert order[4:] == list(asked)
+        assert choice.beside == tuple(sorted(order[:3]))  # 4 wanted, 1 is waited for
+    few = Standing(DEVICES, DEVICES[:3]).choose(Place(3, 1, 2, 1), DEVICES, ())
+    assert (len(few.waited_for), len(few.beside)) == (2, 1)
+
+
+def test_r15_3_with_too_few_trusted_for_a_quorum_the_silent_are_waited_for() -> None:
     standing = Standing(DEVICES, DEVICES[2:])
     choice = standing.choose(Place(seed=1, round_number=2, clients=4, quorum=3), DEVICES, ())
     assert choice.beside == ()
@@ -95,7 +114,7 @@ def test_r15_with_too_few_trusted_for_a_quorum_the_silent_are_waited_for() -> No
 
 @given(st.sets(st.sampled_from(DEVICES)), st.integers(1, 100), st.integers(1, 6))
 @settings(deadline=None)
-def test_r15_without_silence_the_choice_is_that_of_r1(proven: set[str], number: int, clients: int) -> None:
+def test_r15_1_without_silence_the_choice_is_that_of_r1(proven: set[str], number: int, clients: int) -> None:
     choice = Standing(proven).choose(Place(7, number, clients, 1), DEVICES, ())
     assert list(choice.waited_for) == rules.choose(7, number, DEVICES, clients)
     assert choice.beside == ()
@@ -120,6 +139,6 @@ def played(kill_before: int | None) -> bytes:
 
 
 @pytest.mark.parametrize("moment", range(24))
-def test_r15_killed_at_any_moment_a_disturbed_run_ends_in_the_same_model(moment: int) -> None:
+def test_r15_4_killed_at_any_moment_a_disturbed_run_ends_in_the_same_model(moment: int) -> None:
     """R9: who is silent is in the store when a round is closed."""
     assert played(moment) == played(None)

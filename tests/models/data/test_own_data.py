@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaragua_models import ChecksDevices, DataError, KnowsClasses, Model, ModelError, NamesDevices, Task, from_toml
+from jaragua_models.own_data.devices import name_of
 
 TABLE_TOML = """
 [task]
@@ -126,6 +127,22 @@ def test_a_held_out_device_never_trains_and_does_not_count_for_scaling(tmp_path:
     evaluated = model.tasks.held_out_task(1, 2, 5, 2)
     assert max(trained) < 0.5  # +- 1.7 deviations of evenly spread rows, of four
     assert not trained & {float(x[0]) for x in (*evaluated.support.x, *evaluated.query.x)}
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Room 1", "room-1"),
+        ("m1", "m1"),
+        ("Halle/Süd_2", "halle-s-d-2"),
+        ("A" * 40, "a" * 32),
+        ("x" * 31 + "  y", "x" * 31),
+    ],
+)
+def test_n1_a_device_is_named_after_its_value_in_lower_case(written: str, name: str) -> None:
+    found = name_of(written)
+    assert found.rstrip("-") == name
+    assert len(found) <= 32
 
 
 def test_n2_a_device_is_named_or_numbered(table: Path) -> None:

@@ -203,6 +203,53 @@ def test_f2_to_f6_levels_are_log_mel_within_a_twelfth_of_an_octave(seed: int) ->
     assert away.mean() < 0.02
 
 
+def turned(re: int, im: int, place: int) -> tuple[int, int]:
+    """F3: turn(v, j), on Python's integers."""
+    angle = 2 * np.pi * place / 512
+    sine, cosine = (round(2**14 * float(one(angle))) for one in (np.sin, np.cos))
+    return (re * cosine + im * sine + 2**13) >> 14, (im * cosine - re * sine + 2**13) >> 14
+
+
+def transformed(v: list[int]) -> list[tuple[int, int]]:
+    """F3 written out: the 512 numbers' 2X of bins 0..255, as pairs of real and imaginary part."""
+    order = [int(f"{place:08b}"[::-1], 2) for place in range(256)]
+    z = [(v[2 * m], v[2 * m + 1]) for m in order]
+    half = 1
+    while half <= 128:
+        for block in range(0, 256, 2 * half):
+            for k in range(half):
+                a, b = z[block + k], turned(*z[block + half + k], k * 256 // half)
+                z[block + k], z[block + half + k] = (a[0] + b[0], a[1] + b[1]), (a[0] - b[0], a[1] - b[1])
+        half *= 2
+    found = []
+    for k in range(256):
+        (re, im), (other_re, other_im) = z[k], z[(256 - k) % 256]
+        turn_re, turn_im = turned(re - other_re, im + other_im, k)
+        found.append((re + other_re + turn_im, im - other_im - turn_re))
+    return found
+
+
+@pytest.mark.parametrize("loudness", [1, 300, 32768])
+def test_f3_and_f4_transform_and_power_are_the_butterflies_of_the_page(loudness: int, seed: int) -> None:
+    """And they are twice the transform of the textbook, within the rounding of nine stages."""
+    samples = np.random.default_rng(seed).integers(-loudness, loudness, (1, FRAME_SAMPLES))
+    re, im = features._spectrum(samples)
+    by_hand = transformed([int(one) for one in samples[0]])
+    assert list(zip(re[0].tolist(), im[0].tolist(), strict=True)) == by_hand
+    exact = 2 * np.fft.rfft(samples[0])[:256]
+    assert np.abs(re[0] + 1j * im[0] - exact).max() < 60 + 2e-4 * np.abs(exact).max()
+    powers = features._power((re, im))
+    assert powers[0].tolist() == [(a * a + b * b) >> 18 for a, b in by_hand]
+
+
+def test_f4_the_largest_power_is_2_to_the_30() -> None:
+    """Of the loudest frames there are: all samples at an end of the range, or alternating between both."""
+    loud = np.full((2, FRAME_SAMPLES), -32768, dtype=np.int64)
+    loud[1, ::2] = 32767
+    powers = features._power(features._spectrum(features._windowed(loud)))
+    assert 2**29 < powers.max() <= 2**30
+
+
 def test_f5_a_tone_is_loudest_in_the_band_of_its_pitch() -> None:
     edges = np.linspace(tables.mel(tables.LOWEST_HZ), tables.mel(tables.HIGHEST_HZ), BANDS + 2)
     for hertz in (300, 1000, 3000, 6000):

@@ -112,6 +112,7 @@ HOSTILE_MODELS += ["digits@w8" + end for end in ("@", "\n", "\x1b[2J", "x" * 100
 
 @pytest.mark.parametrize("model", HOSTILE_MODELS, ids=lambda model: repr(model[:20]))
 def test_p1_a_run_names_no_path_that_a_node_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str) -> None:
+    """M13."""
     monkeypatch.chdir(tmp_path)
     os.mkfifo(tmp_path / "pipe.toml")  # opening it would wait for ever
 

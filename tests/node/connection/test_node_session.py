@@ -349,6 +349,24 @@ def test_round_that_is_over_is_not_trained(broker: Broker, tmp_path: Path) -> No
     run(story())
 
 
+def test_r13_5_a_job_is_done_as_long_as_its_update_counts(broker: Broker, tmp_path: Path) -> None:
+    """`until` 4: done while round 4 is open, dropped when round 5 is."""
+
+    async def story() -> None:
+        async with known_pi(broker.url, tmp_path, held=True) as (headquarters, trainer):
+            for number, until_round in ((1, None), (2, 4), (3, 6)):
+                command = train_command(BLOB, number=number, until=until_round)
+                await headquarters.command("pi-1", "train", command)
+            await headquarters.device_is("pi-1", "training")
+            await headquarters.publish_run(number=5)
+            await headquarters.command("pi-1", "train", train_command(BLOB, number=5))
+            trainer.proceed.set()
+            await until(lambda: headquarters.updates() and headquarters.updates()[-1][0].round == 5)
+            assert [header.round for header, _ in headquarters.updates()] == [1, 3, 5]
+
+    run(story())
+
+
 def test_node_whose_session_is_taken_over_ends(tmp_path: Path) -> None:
     """MQTT 5.0, 4.13: told by the broker (0x8E) that another client has its name, a node does not fight for it."""
 

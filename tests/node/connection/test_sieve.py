@@ -81,6 +81,8 @@ def test_p1_a_length_of_more_than_four_bytes_is_left_to_the_library() -> None:
 
 
 def test_p3_a_gate_sees_the_first_bytes_of_a_payload_and_whether_it_was_retained() -> None:
+    """M16.2: 2,048 bytes of properties and payload."""
+    assert HEAD_BYTES == 2048
     gate = ByTopic()
     sieve = Sieve(gate, lambda count, topic: None)
     long = publish(b"r/1", bytes(range(256)) * 100, retain=True)
@@ -123,6 +125,7 @@ def test_p3_acknowledgements_of_what_is_dropped_go_between_the_packets_of_the_li
 
 
 def test_p3_after_a_piece_of_a_flood_others_have_their_turn() -> None:
+    """M16.3: a connection is read for 8 KiB, and a piece that was under way, at a time."""
     ours, brokers = socket.socketpair()
     with ours, brokers:
         ours.setblocking(False)

@@ -84,7 +84,7 @@ def expected() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(("compiler", "march"), list(variants()))
-def test_c_gives_the_same_bits_for_every_processor_and_compiler(
+def test_h2_c_gives_the_same_bits_for_every_processor_and_compiler(
     compiler: str, march: str, expected: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if shutil.which(compiler) is None:

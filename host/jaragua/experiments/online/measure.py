@@ -29,7 +29,7 @@ from jaragua_models import Model, ModelError
 
 REPLAYS = (0, 1, 4, 8, 16)
 CHANGED_SAMPLES = 300
-# What online.md states (O9.1, O9.3): points lost with the default replays, mean over tasks; false alarms; and
+# What online.md states (O9.1, O9.2): points lost with the default replays, mean over tasks; false alarms; and
 # after how many samples a change is noticed at the latest.
 STATED_REPLAYS = 8
 STATED_POINTS = 10.0
@@ -123,7 +123,7 @@ def _drift(model: Model, weights: Weights | None, seeds: int, samples: int, *, s
 
 
 def drift_is_as_stated(alarms: int, samples: int, delays: Mapping[str, Sequence[int | None]]) -> bool:
-    """O9.3. alarms: in so many samples without a change. delays: by change, of each stream; None: never noticed."""
+    """O9.2. alarms: in so many samples without a change. delays: by change, of each stream; None: never noticed."""
     is_rare = alarms * 100_000 <= STATED_ALARMS_IN_100_000 * samples
     return is_rare and all(
         delay is not None and delay <= most for name, most in STATED_DELAYS.items() for delay in delays[name]
