@@ -66,8 +66,8 @@ class Environment:
 
 
 def _read(name: str, entry: dict[str, Any]) -> Environment:
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    regions = {key: Region(*values.pop(key)) for key in ("flash", "ram") if key in values}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    regions: dict[str, Any] = {key: Region(*values.pop(key)) for key in ("flash", "ram") if key in values}
     return Environment(name=name, **values, **regions)
 
 
