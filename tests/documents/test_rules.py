@@ -35,6 +35,7 @@ Without sub-rules.
 ```
 - **Z9's promise** is no definition.
 """
+NAME = "page.md"
 TEST = '''"""A1.1 and the emulated Cortex-M4, on M0+ too."""
 
 # A1.2: both ends
@@ -65,13 +66,13 @@ def test_a_test_names_rules_in_names_docstrings_and_comments() -> None:
 
 
 def test_each_rule_without_a_test_and_each_that_is_defined_twice_is_a_problem(tmp_path: Path) -> None:
-    for name, text in (("docs/page.md", PAGE), ("tests/room/test_it.py", TEST), ("tests/room/helper.py", '"""B2."""')):
+    for name, text in ((f"docs/{NAME}", PAGE), ("tests/room/test_it.py", TEST), ("tests/room/helper.py", '"""B2."""')):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert rules.problems(tmp_path) == [
-        "docs/page.md:17: R10.1 is defined in docs/page.md:14, too",
-        "docs/page.md:9: no test names Q2",
-        "docs/page.md:15: no test names R10.2",
-        "docs/page.md:23: no test names B2",
+        f"docs/{NAME}:17: R10.1 is defined in docs/{NAME}:14, too",
+        f"docs/{NAME}:9: no test names Q2",
+        f"docs/{NAME}:15: no test names R10.2",
+        f"docs/{NAME}:23: no test names B2",
     ]
