@@ -30,7 +30,7 @@ from jaragua_compiler.reference.dense import ReferenceDense
 RATE = LearningRate.from_float(0.1)
 EVEN = plan(Network("even", 6, (Dense(8, "relu"), Dense(5))))
 ODD = plan(Network("odd", 7, (Dense(3), Dense(9))))
-Start = Callable[[Plan, int], bytes]
+MakeBlob = Callable[[Plan, int], bytes]
 
 
 def rshift(value: int, shift: int) -> int:
@@ -77,7 +77,7 @@ def step_of(head: ReferenceDense, x: np.ndarray, label: int) -> None:
     head._dither.advance()
 
 
-def test_o1_2_and_o4_3_a_sample_is_predicted_then_learned_then_replayed_and_dropped(start: Start, seed: int) -> None:
+def test_o1_2_and_o4_3_a_sample_is_predicted_then_learned_then_replayed_and_dropped(start: MakeBlob, seed: int) -> None:
     """The head of a learner beside one that takes the page's steps: its dither counts replays and empty steps."""
     layout = EVEN
     generator, blob = np.random.default_rng(seed), start(EVEN, seed % 100)
@@ -105,7 +105,7 @@ def test_o1_2_and_o4_3_a_sample_is_predicted_then_learned_then_replayed_and_drop
         assert np.array_equal(bias, kept_bias)
 
 
-def test_o4_2_the_prediction_is_right_if_the_first_largest_logit_is_the_labels(start: Start) -> None:
+def test_o4_2_the_prediction_is_right_if_the_first_largest_logit_is_the_labels(start: MakeBlob) -> None:
     """With all logits equal, the first class is predicted; loss and error are those of A4 on the same logits."""
     layout = EVEN
     blob = start(layout, 1)
@@ -118,7 +118,7 @@ def test_o4_2_the_prediction_is_right_if_the_first_largest_logit_is_the_labels(s
         assert outcome.loss == softmax_error(np.zeros(5, np.int64), label).loss
 
 
-def test_o4_3_a_step_without_an_error_counts_for_the_dither(start: Start, seed: int) -> None:
+def test_o4_3_a_step_without_an_error_counts_for_the_dither(start: MakeBlob, seed: int) -> None:
     """A label at the top of the format teaches nothing (A4.2); the next sample's draws are those of step 1."""
     blob = start(EVEN, 2)
     learner, head = begun(EVEN, blob, known=31, horizon_log2=0, replays=0), head_of_blob(EVEN, blob)
@@ -134,7 +134,7 @@ def test_o4_3_a_step_without_an_error_counts_for_the_dither(start: Start, seed: 
         assert bool(learner._head.matrix.any()) == (label == 1)
 
 
-def test_o4_3_a_closed_label_is_opened_before_the_head_steps(start: Start, seed: int) -> None:
+def test_o4_3_a_closed_label_is_opened_before_the_head_steps(start: MakeBlob, seed: int) -> None:
     """Logits and error are those of the opened row: the step is that of a head whose row is opened by hand."""
     layout = EVEN
     blob = start(layout, 2)
@@ -160,7 +160,7 @@ def page_statistics(mean: int, variance: int, v: int, count: int) -> tuple[int, 
     return mean, variance + rshift((a * b - variance) * gain, 24)
 
 
-def test_o2_2_statistics_are_welfords_then_exponential(start: Start, seed: int) -> None:
+def test_o2_2_statistics_are_welfords_then_exponential(start: MakeBlob, seed: int) -> None:
     layout = ODD
     generator = np.random.default_rng(seed)
     learner = begun(layout, start(layout, 1), horizon_log2=4)
@@ -205,7 +205,7 @@ def test_o2_3_with_o3_the_scale_of_inputs_does_not_matter(seed: int) -> None:
     assert np.abs(found[0] - found[1]).max() <= 0.02 * np.abs(found[1]).max()
 
 
-def test_o3_1_samples_of_the_warm_up_serve_the_statistics_alone(start: Start, seed: int) -> None:
+def test_o3_1_samples_of_the_warm_up_serve_the_statistics_alone(start: MakeBlob, seed: int) -> None:
     layout = EVEN
     blob = start(layout, 1)
     learner = begun(layout, blob, known=3, standardise=True, warm_up=4)
@@ -251,7 +251,7 @@ def test_o3_2_a_standardised_input_is_its_distance_in_deviations(bx: int, fx: in
     assert one[0] / 2**11 == pytest.approx(exact, rel=1 / 8000 + 2**-13)
 
 
-def test_o5_1_prototypes_are_the_mean_of_their_class_then_of_the_newest(start: Start, seed: int) -> None:
+def test_o5_1_prototypes_are_the_mean_of_their_class_then_of_the_newest(start: MakeBlob, seed: int) -> None:
     layout = EVEN
     learner = begun(layout, start(layout, 1), known=31, replays=0, horizon_log2=0)
     assert layout.head is not None
@@ -271,7 +271,7 @@ def test_o5_1_prototypes_are_the_mean_of_their_class_then_of_the_newest(start: S
     assert learner.prototypes().tolist() == list(wanted.values())
 
 
-def test_o5_1_the_first_sample_of_a_class_is_its_prototype(start: Start, seed: int) -> None:
+def test_o5_1_the_first_sample_of_a_class_is_its_prototype(start: MakeBlob, seed: int) -> None:
     layout = EVEN
     learner = begun(layout, start(layout, 1), known=31, replays=0, horizon_log2=0)
     assert layout.head is not None
@@ -316,14 +316,14 @@ def page_opened(
     return row, own, logit
 
 
-@pytest.mark.parametrize("spread", [40, 3000, 32768])
+@pytest.mark.parametrize("limit", [40, 3000, 32768])
 @pytest.mark.parametrize("known", [[0], [1, 3], [0, 2, 4]])
 def test_o6_1_and_o6_2_a_new_row_is_the_mean_of_the_known_and_an_imprint(
-    known: list[int], spread: int, seed: int
+    known: list[int], limit: int, seed: int
 ) -> None:
     generator = np.random.default_rng(seed)
     for _ in range(20):
-        matrix, bias = generator.integers(-spread, spread, (5, 9)), generator.integers(-(2**20), 2**20, 5)
+        matrix, bias = generator.integers(-limit, limit, (5, 9)), generator.integers(-(2**20), 2**20, 5)
         x = generator.integers(0, 512, 9) * generator.integers(0, 2)
         row, own = opened_row(matrix, bias, known, x, 11)
         wanted, wanted_bias, _ = page_opened(matrix, bias, known, x, 11)
@@ -340,7 +340,7 @@ def test_o6_2_the_samples_class_has_one_of_the_largest_logits_afterwards(seed: i
         assert rshift(own + int(row @ x), shift) >= largest - 8  # of 2,048 for one nat: the rounding of the weights
 
 
-def test_o6_3_a_label_without_an_output_is_refused_and_changes_nothing(layout: Plan, start: Start) -> None:
+def test_o6_3_a_label_without_an_output_is_refused_and_changes_nothing(layout: Plan, start: MakeBlob) -> None:
     """And every output that is not known at the beginning can become a class."""
     blob = start(layout, 4)
     outputs = layout.network.outputs
@@ -388,7 +388,7 @@ def test_o7_1_the_detector_is_page_and_hinkleys(low: int, high: int, threshold: 
     assert not any(off.add(loss, 410, 0) for loss in losses)
 
 
-def test_o7_2_samples_of_a_new_class_are_no_drift(start: Start, seed: int) -> None:
+def test_o7_2_samples_of_a_new_class_are_no_drift(start: MakeBlob, seed: int) -> None:
     """The sample that opens a class and the 30 after it; the 31st is the detector's."""
     layout = EVEN
     learner = begun(layout, start(layout, 3), known=0b00111, threshold=30720, replays=0, horizon_log2=0)
@@ -404,7 +404,7 @@ def test_o7_2_samples_of_a_new_class_are_no_drift(start: Start, seed: int) -> No
     assert learner._detector.samples == 2
 
 
-def test_o7_3_after_a_drift_the_detector_the_counts_and_the_statistics_begin_anew(start: Start, seed: int) -> None:
+def test_o7_3_after_a_drift_the_detector_the_counts_and_the_statistics_begin_anew(start: MakeBlob, seed: int) -> None:
     """The next sample of a class replaces its prototype; until then the old one is replayed."""
     layout = EVEN
     assert layout.head is not None
