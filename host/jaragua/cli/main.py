@@ -26,6 +26,8 @@ VERBS = {
     "demo": "Train a fleet of emulated boards, end to end, without hardware.",
     "run": "Run the rounds of a configuration (the coordinator).",
     "status": "Show where a run stands.",
+    "evaluate": "Have the devices of a fleet adapt to held-out tasks.",
+    "report": "Write one HTML file about runs and simulations.",
     "new": "Make a project of your own: data, task, run file, C for a board.",
     "data": "Show what is in the data of a task, before anything is trained.",
     "simulate": "Simulate a fleet on this machine, in the arithmetic of the boards.",

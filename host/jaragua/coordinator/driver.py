@@ -41,6 +41,8 @@ _MS_BETWEEN_WAITING = 1000
 _OWN_TIME_MS = 50
 #: P3: answers to updates that cannot be stored.
 _REFUSALS_A_SECOND, _REFUSALS_AT_ONCE = 100, 2000
+#: P3: refused updates of one round that are kept with their reasons; all are counted.
+_MOST_REFUSED_KEPT = 32
 
 
 def monotonic_ms() -> int:
@@ -84,6 +86,8 @@ class Driver:
         self._rejected: dict[str, int] = {}
         self._of_no_use: dict[str, str] = {}
         """Why the last update of a device was rejected, in the open round."""
+        self._refused: list[dict[str, Any]] = []
+        """Updates that were rejected or late since the last round closed."""
         self._waiting_event_ms = -_MS_BETWEEN_WAITING
         self._refusals = TokenBucket(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
         self._exclusions = ExclusionCounter()
@@ -219,6 +223,9 @@ class Driver:
         header = arrived.header
         if verdict.retry:
             self._of_no_use[header.device] = verdict.reason
+        if verdict.result in ("rejected", "late") and len(self._refused) < _MOST_REFUSED_KEPT:
+            what = {"round": header.round, "device": header.device, "result": verdict.result}
+            self._refused.append(what | {"reason": shown(verdict.reason)})
         checked = events.UpdateChecked(
             header.round,
             header.device,
@@ -300,6 +307,7 @@ class Driver:
     ) -> None:
         metrics = self._metrics(number, updates) | {"excluded": dict(excluded), "silent": self.machine.silent}
         metrics["rejected"] = self._rejected_since_last_round()
+        metrics["refused"], self._refused = self._refused, []
         finished = number == self._record.rounds
         stored = self._publisher.record_of(start, number)
         self._store.close_round(self._record.run, number, metrics, self._current, stored, finished=finished)

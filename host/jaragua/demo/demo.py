@@ -26,6 +26,7 @@ from jaragua.coordinator import (
     run_coordinator,
     wait_for_devices,
 )
+from jaragua.coordinator.evaluate import figures_of
 from jaragua.demo.image import ImageSize, image_size
 from jaragua.demo.programs import Program
 from jaragua.emulate import EmulatedFleet, build_image
@@ -34,6 +35,7 @@ from jaragua.node.program import ended
 from jaragua.report.intervals import Interval, paired_interval
 from jaragua.settings import TrainingSettings
 from jaragua.store import open_run
+from jaragua.store.reading import write_evaluation
 from jaragua.strategies.registry import find
 from jaragua.wire.topics import is_id
 from jaragua_broker import Broker
@@ -192,6 +194,7 @@ class Demonstration:
                 for number in range(self._settings.tasks):
                     results.append(await request_adaptation(session, run.run, self._trial(number, blob)))
                     self._on_event(TaskEvaluated(len(learned) + len(random), total))
+        write_evaluation(run.run_dir, figures_of(learned, from_random=[one.after for one in random]))
         return summarise(learned, random)
 
     def _trial(self, number: int, blob: bytes) -> Trial:

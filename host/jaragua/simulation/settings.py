@@ -204,6 +204,8 @@ class SimulationResult(Value):
     """After adaptation, one per held-out task."""
     learned: Vector = field(repr=False, compare=False)
     """What new devices start from, float64 [parameters]."""
+    scores_before: tuple[float, ...] = ()
+    """Before adaptation, one per held-out task."""
     curve: tuple[CurvePoint, ...] = ()
     """From the first weights over the checkpoints to the last, if there are checkpoints."""
     natural: Natural | None = None

@@ -4,6 +4,8 @@ config.toml       the configuration with every default filled in: `jaragua run` 
 metrics.jsonl     a line a round, as it was closed
 weights/          initial, latest and final initialisation as safetensors (float64)
 input.json        of one's own data: columns, scaling and classes, as nodes have them (M17)
+facts.json        versions that made the run, and what its network takes of a board's memory
+evaluation.json   held-out tasks on devices, if `jaragua demo` or `jaragua evaluate` asked for them
 run.json          a summary: where the run stands
 earlier-<n>/      what was here before the run was begun anew (`--new`), or lost rounds were done again (R16)
 """
@@ -33,6 +35,7 @@ from jaragua.settings import SECTIONS, all_keys, keys_of
 from jaragua.store import files
 from jaragua.store.aside import LOCK, copy_aside, move_aside
 from jaragua.store.database import Store
+from jaragua.store.facts import write_facts
 from jaragua.store.records import Initialisation, RunRecord
 from jaragua.store.traces import DATABASE, METRICS, SUMMARY, WEIGHTS, Loss, check_whole, loss_in, traces_of
 from jaragua_compiler.export.inputs.interface import ModelInterface
@@ -70,6 +73,8 @@ class RunFolder(Closing):
         self.path = path
         self.interface: ModelInterface | None = None
         """Of the run's model, if it is of one's own data: it is written beside the weights."""
+        self.facts: Mapping[str, Any] = {}
+        """`facts_of` the run's network, which `rewrite` writes with the versions of now."""
         self._lock = _lock(path)
         try:
             self.note = _begun_anew(path) if new else _made_sure(path, redo_lost=redo_lost)
@@ -113,6 +118,8 @@ class RunFolder(Closing):
         files.write_whole(self.path / CONFIGURATION, files.to_toml(settings_of(config)).encode())
         if self.interface is not None:
             files.write_whole(self.path / INTERFACE, (self.interface.to_json() + "\n").encode())
+        if self.facts:
+            write_facts(self.path, self.facts, self.store.initialisation(record.run).rounds_done)
         rounds = self.store.rounds(record.run)
         closed = [files.json_line(one.metrics) for one in rounds if one.metrics is not None]
         files.write_lines(self.path / METRICS, closed)

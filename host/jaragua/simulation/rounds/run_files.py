@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.report.details import held_out_figures
 from jaragua.settings import RunConfig
+from jaragua.simulation.models import model_for
 from jaragua.simulation.rounds.state import State
-from jaragua.simulation.settings import RoundRecord, SimulationResult
+from jaragua.simulation.settings import RoundRecord, Simulation, SimulationResult
 from jaragua.store import files
+from jaragua.store.facts import facts_of, write_facts
 from jaragua.store.run_folder import CONFIGURATION, settings_of, weights_content
 from jaragua.store.traces import METRICS, SUMMARY, WEIGHTS
 from jaragua.strategies import Vector
@@ -37,6 +40,7 @@ class RunFiles:
     def begin(self, state: State, first: Vector) -> list[RoundRecord]:
         """Before the first round of this process: files that are there agree with the state. The rounds done so far."""
         files.write_whole(self._folder / CONFIGURATION, files.to_toml(settings_of(self._config)).encode())
+        write_facts(self._folder, _facts(self._codec), state.rounds_done)
         done = [
             (found, line) for found, line in _lines_of(self._folder / METRICS) if found["round"] <= state.rounds_done
         ]
@@ -90,18 +94,27 @@ class RunFiles:
             "excluded": {"all devices": state.excluded} if state.excluded else {},
             "rejected": {},
             "last_round": _last_round(self._folder / METRICS),
-            "evaluation": _evaluation(result) if result else {},
+            "evaluation": held_out_of(result) if result else {},
         }
 
 
-def _evaluation(result: SimulationResult) -> dict[str, Any]:
-    return {
-        "metric": result.metric,
-        "tasks": result.tasks,
-        "before": {"mean": result.before.mean, "ci95": result.before.ci95},
-        "after": {"mean": result.after.mean, "ci95": result.after.ci95},
-        "scores": list(result.scores),
-    } | ({"comparison": result.comparison.as_json()} if result.comparison else {})
+def facts_of_simulation(simulation: Simulation) -> dict[str, Any]:
+    """What its network costs on a board, as JSON values. Raises: as `model_for`."""
+    return _facts(ModelCodec(model_for(simulation)))
+
+
+def _facts(codec: ModelCodec) -> dict[str, Any]:
+    interface = codec.model.interface
+    return facts_of(codec.plan, interface.classes if interface else ())
+
+
+def held_out_of(result: SimulationResult) -> dict[str, Any]:
+    """The held-out tasks of a simulation, as JSON values."""
+    devices = result.comparison.task_devices if result.comparison else ()
+    more: dict[str, Any] = {"curve": [asdict(point) for point in result.curve]} if result.curve else {}
+    if result.comparison:
+        more["comparison"] = result.comparison.as_json()
+    return held_out_figures(result.metric, result.scores_before, result.scores, devices, **more)
 
 
 def _lines_of(path: Path) -> Iterator[tuple[dict[str, Any], str]]:

@@ -428,6 +428,7 @@ def _result(
         parameters=len(state.vector),
         excluded=state.excluded,
         scores=tuple(evaluated.after.tolist()),
+        scores_before=tuple(evaluated.before.tolist()),
         time=rounds.time,
         learned=state.vector,
     )
