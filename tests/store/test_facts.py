@@ -14,7 +14,7 @@ from jaragua_compiler import plan
 
 def test_the_memory_is_that_of_the_compiler() -> None:
     compiled = plan(jaragua_models.get("digits").network)
-    found = facts.facts_of(compiled, ("no", "yes"))
+    found = facts.network_facts(compiled, ("no", "yes"))
     assert found["parameters"] == 64 * 32 + 32 + 32 * 10 + 10
     assert found["blob_bytes"] == compiled.blob_bytes
     assert found["classes"] == ["no", "yes"]

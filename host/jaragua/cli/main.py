@@ -47,7 +47,9 @@ VERBS = {
 }
 
 #: Verbs whose module is in a folder of `jaragua.cli.verbs`.
-_FOLDERS = {"new": "tasks.", "data": "tasks.", "tune": "tasks."}
+_FOLDERS = {"new": "tasks.", "data": "tasks.", "tune": "tasks."} | dict.fromkeys(
+    ("status", "evaluate", "report"), "results."
+)
 
 
 def main() -> None:

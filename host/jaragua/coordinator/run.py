@@ -19,7 +19,7 @@ from jaragua.coordinator.weights.formats import Formats
 from jaragua.errors import BrokerError, RunError, StoreError
 from jaragua.models import model_named
 from jaragua.store import Initialisation, RunFolder, RunRecord
-from jaragua.store.facts import facts_of
+from jaragua.store.facts import network_facts
 from jaragua.strategies.registry import work_of
 
 _BROKER_PATIENCE_MS = 120_000
@@ -40,7 +40,7 @@ async def run_coordinator(
     """
     codec = ModelCodec(model_named(config.model.name))
     store.interface = codec.model.interface
-    store.facts = facts_of(codec.plan, codec.model.interface.classes if codec.model.interface else ())
+    store.facts = network_facts(codec.plan, codec.model.interface.classes if codec.model.interface else ())
     strategy = strategy_of(config)
     record = store.resume(config)
     if record is not None and _is_done(store, record):

@@ -35,7 +35,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def facts_of(plan: Plan, classes: tuple[str, ...] = ()) -> dict[str, Any]:
+def network_facts(plan: Plan, classes: tuple[str, ...] = ()) -> dict[str, Any]:
     """What a network costs on a board, as JSON values. classes: names of a task of one's own, () if they have none.
 
     RAM is what the generated C declares and a bound of the stack; flash is an estimate (compile.md).

@@ -74,7 +74,7 @@ class RunFolder(Closing):
         self.interface: ModelInterface | None = None
         """Of the run's model, if it is of one's own data: it is written beside the weights."""
         self.facts: Mapping[str, Any] = {}
-        """`facts_of` the run's network, which `rewrite` writes with the versions of now."""
+        """`network_facts` of the run's network, which `rewrite` writes with the versions of now."""
         self._lock = _lock(path)
         try:
             self.note = _begun_anew(path) if new else _made_sure(path, redo_lost=redo_lost)

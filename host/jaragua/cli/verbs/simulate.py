@@ -111,7 +111,7 @@ def _run(wanted: Simulation, folder: Path | None, how: dict[str, Any]) -> Simula
 
 def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
     """The result as the data of the JSON document; before and after are means over the held-out tasks."""
-    from jaragua.simulation.rounds.run_files import facts_of_simulation
+    from jaragua.simulation.rounds.run_files import simulated_facts
     from jaragua.store.facts import versions
     from jaragua.store.run_folder import settings_of
     from jaragua_compiler.engines.host_build import has_compiler
@@ -148,7 +148,7 @@ def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
         "scores_before": list(result.scores_before),
         "comparison": result.comparison.as_json() if result.comparison else None,
         "settings": settings_of(wanted.config) if wanted.config else {},
-        "facts": {"versions": [versions()], **facts_of_simulation(wanted)},
+        "facts": {"versions": [versions()], **simulated_facts(wanted)},
         "history": [asdict(record) for record in result.history],
     } | (_clock(wanted.buffered, result.time) if wanted.buffered and result.time else {})
 

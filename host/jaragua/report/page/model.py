@@ -8,10 +8,10 @@ from jaragua.bases.value import Value
 
 
 class Cell(Value):
-    """A field of a table. share: 0..1, how dark it is shaded; None: not at all."""
+    """A field of a table. fraction: 0..1, how dark it is shaded; None: not at all."""
 
     text: str
-    share: float | None = None
+    fraction: float | None = None
 
 
 class Table(Value):

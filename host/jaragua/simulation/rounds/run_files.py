@@ -20,7 +20,7 @@ from jaragua.simulation.models import model_for
 from jaragua.simulation.rounds.state import State
 from jaragua.simulation.settings import RoundRecord, Simulation, SimulationResult
 from jaragua.store import files
-from jaragua.store.facts import facts_of, write_facts
+from jaragua.store.facts import network_facts, write_facts
 from jaragua.store.run_folder import CONFIGURATION, settings_of, weights_content
 from jaragua.store.traces import METRICS, SUMMARY, WEIGHTS
 from jaragua.strategies import Vector
@@ -98,14 +98,14 @@ class RunFiles:
         }
 
 
-def facts_of_simulation(simulation: Simulation) -> dict[str, Any]:
+def simulated_facts(simulation: Simulation) -> dict[str, Any]:
     """What its network costs on a board, as JSON values. Raises: as `model_for`."""
     return _facts(ModelCodec(model_for(simulation)))
 
 
 def _facts(codec: ModelCodec) -> dict[str, Any]:
     interface = codec.model.interface
-    return facts_of(codec.plan, interface.classes if interface else ())
+    return network_facts(codec.plan, interface.classes if interface else ())
 
 
 def held_out_of(result: SimulationResult) -> dict[str, Any]:
