@@ -243,7 +243,7 @@ def hostile_runs(draw: random.Random, simulated: Path) -> Iterator[RunDetails]:
     for genuine in (fleet_run(), read_details(simulated)):
         parts = {name: mutated(getattr(genuine, name), draw) for name in ("summary", "settings", "held_out", "facts")}
         kept = {name: value if isinstance(value, dict) else {} for name, value in parts.items()}
-        rounds = [one for one in mutated(list(genuine.rounds), draw) or () if isinstance(one, dict)]
+        rounds = [one for line in genuine.rounds if isinstance(one := mutated(line, draw), dict)]
         yield RunDetails(genuine.source, genuine.kind, rounds=rounds, **kept)
 
 
