@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs random-networks flood test-keras test-ray test-litert test-arm64 test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test setup-lint setup-docs clean
+.PHONY: help demo test boards docs random-networks flood test-keras test-ray test-litert test-arm64 test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test setup-lint setup-docs clean
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -98,6 +98,10 @@ test-ray: ## Simulations on Ray's workers (in the same environment)
 test-paths: ## Set-up, firmware and demo in a fresh clone in a folder named "a b ü" (build/a b ü)
 	@rm -rf "build/a b ü" && mkdir -p build && git clone --quiet . "build/a b ü"
 	@$(MAKE) --no-print-directory -C "build/a b ü" demo
+
+boards: setup-test ## Build every board that needs no vendor framework; train on every emulated one, and a mixed fleet
+	@tools/setup/setup.sh boards
+	@JARAGUA_ALL_BOARDS=1 $(BIN)/python -m pytest tests/boards
 
 firmware: setup-demo ## Build the images (emulated Cortex-M4 and host process)
 	@$(BIN)/pio run -e qemu_m4 -e native

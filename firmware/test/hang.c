@@ -2,9 +2,9 @@
  * One letter chooses what it does; built with a short JRG_PORT_WATCHDOG_MS. */
 #include <string.h>
 
-#include "jrg_port_qemu_m4.h"
+#include "jrg_chip.h" // JRG_REGISTER
 
-#define VECTOR_TABLE REGISTER(0xE000ED08u)
+#define VECTOR_TABLE JRG_REGISTER(0xE000ED08u)
 #define LONG_MS (10u * JRG_PORT_WATCHDOG_MS)
 
 typedef void (*handler)(void);

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jaragua_documents import generate, layers, regions
+from jaragua_documents import board_files, generate, layers, regions
 
 
 @pytest.mark.parametrize("page", generate.pages(), ids=lambda page: page.name)
@@ -20,6 +20,11 @@ def test_the_picture_of_the_layers_is_that_of_the_contracts() -> None:
     rooms = [room for column in layers.contracts() for layer in column for room in layer]
     assert drawn.count("<rect") == len(rooms)
     assert all(f">{room}</text>" in drawn for room in rooms)
+
+
+def test_platformios_boards_are_those_of_the_table() -> None:
+    stored = {path: path.read_text(encoding="utf-8") for path in board_files.FOLDER.glob("*.json")}
+    assert stored == board_files.files(), "python -m jaragua_documents"
 
 
 def test_every_generated_part_stands_in_a_page() -> None:

@@ -93,15 +93,37 @@ def test_a_native_fleet_runs_on_ptys(native_image: Path) -> None:
         assert [identity_of(url).uid for url in fleet.urls] == [board.uid for board in fleet.boards]
 
 
-@pytest.mark.parametrize("kind", [NativeBoard, pytest.param(QemuBoard, marks=pytest.mark.board)])
-def test_a_board_that_ended_says_why(kind: type[EmulatedBoard], tmp_path: Path) -> None:
-    broken = tmp_path / "firmware.elf"
+def test_a_board_that_ended_says_why(tmp_path: Path) -> None:
+    broken = tmp_path / "program"
     broken.write_text("#!/bin/sh\necho this is no image >&2\nexit 3\n")
     broken.chmod(0o755)
-    with kind(broken) as board:
+    with NativeBoard(broken) as board:
+        wait_until(lambda: _has_ended(board))
+        with pytest.raises(ToolError, match=r"has ended.*this is no image"):
+            board.check()
+
+
+@pytest.mark.board
+def test_an_emulator_that_ended_says_why(qemu_image: Path, tmp_path: Path) -> None:
+    """The emulator finds an image of nothing but symbols: what the board would run is cut off."""
+    cut = tmp_path / "firmware.elf"
+    data = bytearray(qemu_image.read_bytes())
+    data[18:20] = (40 + 1).to_bytes(2, "little")  # another processor
+    cut.write_bytes(data)
+    with QemuBoard(cut) as board:
         wait_until(lambda: _has_ended(board))
         with pytest.raises(ToolError, match="has ended"):
             board.check()
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"#!/bin/sh\n", b"\x7fELF\x01\x01" + bytes(30), b"\x7fELF\x01\x01" + b"\xff" * 60]
+)
+def test_a_file_that_is_no_image_is_told(data: bytes, tmp_path: Path) -> None:
+    image = tmp_path / "firmware.elf"
+    image.write_bytes(data)
+    with pytest.raises(ToolError, match="does not look like an image"), QemuBoard(image):
+        pass
 
 
 def _has_ended(board: EmulatedBoard) -> bool:
@@ -118,10 +140,12 @@ def test_a_missing_image_is_told_with_the_command(tmp_path: Path) -> None:
     assert "pio run" in caught.value.hint
 
 
-def test_a_missing_qemu_is_told_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "firmware.elf").touch()
+@pytest.mark.board
+def test_a_missing_qemu_is_told_with_the_command(
+    qemu_image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ToolError, match="qemu-system-arm is not installed"), QemuBoard(tmp_path / "firmware.elf"):
+    with pytest.raises(ToolError, match="qemu-system-arm is not installed"), QemuBoard(qemu_image):
         pass
 
 
@@ -132,13 +156,14 @@ def test_a_model_that_is_none_is_told_in_the_words_of_the_build() -> None:
 
 
 def test_a_board_that_is_none_is_told() -> None:
-    with pytest.raises(UsageError, match="is not an emulated board"):
+    with pytest.raises(UsageError, match="there is no board 'abacus'"):
         image_path("abacus", "digits")
 
 
 def test_the_verb_says_an_environment_that_is_none_before_anything_else(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run_command(["emulate", "--environment", "m7"]) == 2
-    assert capfd.readouterr().err.startswith("error: 'm7' is not an emulated board")
+    for name in ("abacus", "nucleo_f446re"):
+        assert run_command(["emulate", "--environment", name]) == 2
+        assert capfd.readouterr().err.startswith(f"error: {name!r} is not an emulated board")
 
 
 def test_every_model_has_an_image_of_its_own() -> None:

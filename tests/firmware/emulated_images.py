@@ -1,4 +1,4 @@
-"""Test images of firmware/test on the emulated Cortex-M4, and the terminal that hears them from the first byte on."""
+"""Test images of firmware/test on emulated boards, and the terminal that hears them from the first byte on."""
 
 from __future__ import annotations
 
@@ -9,25 +9,43 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from jaragua.boards import Environment, environment
 from jaragua.emulate import qemu
+from jaragua.emulate.fleet import environment_of
 from jaragua.wire.codegen.constants import write_header
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
-PORT = FIRMWARE / "ports" / "qemu_m4"
+PORTS = FIRMWARE / "ports"
 #: Until a board is given up; a busy machine may need long for what takes an idle one a moment.
 PATIENCE_S = 60
 
 
-def build_test_image(source: str, folder: Path, *defines: str) -> Path:
-    """A program of firmware/test with the files of the port, and nothing else."""
+def linker_arguments(board: Environment) -> list[str]:
+    """The linker script, and the memory that it is told."""
+    memory = {
+        "jrg_flash_origin": board.flash.origin,
+        "jrg_flash_size": board.flash.size_bytes,
+        "jrg_ram_origin": board.ram.origin,
+        "jrg_ram_size": board.ram.size_bytes,
+        "jrg_stack_size": board.stack_bytes,
+    }
+    script = next(path for folder in (*board.shared, board.port) for path in (PORTS / folder).glob("*.ld"))
+    return [*(f"-Wl,--defsym={name}={value}" for name, value in memory.items()), "-T", str(script)]
+
+
+def build_test_image(source: str, folder: Path, *defines: str, name: str = "qemu_m4") -> Path:
+    """A program of firmware/test with the files of a board's port, and nothing else."""
+    board = environment(name)
     write_header(folder)
     flags = tomllib.loads((FIRMWARE / "flags.toml").read_text(encoding="utf-8"))
-    options = [*flags["c"]["standard"], *flags["c"]["warnings"], *flags["core"]["cortex_m4"], *flags["c"]["optimise"]]
-    includes = [f"-I{path}" for path in (folder, PORT.parent, PORT)]
-    sources = [str(FIRMWARE / "test" / source), *sorted(map(str, PORT.glob("*.c")))]
+    options = [*flags["c"]["standard"], *flags["c"]["warnings"], *flags["core"][board.core], *flags["c"]["optimise"]]
+    ports = [PORTS / one for one in (*board.shared, board.port)]
+    includes = [f"-I{path}" for path in (folder, PORTS, *ports, ports[-1] / name)]
+    sources = [str(FIRMWARE / "test" / source), *(str(path) for port in ports for path in sorted(port.glob("*.c")))]
     image = folder / Path(source).with_suffix(".elf")
-    linking = [*flags["link"]["arm"], "-T", str(PORT / "qemu_m4.ld"), "-o", str(image)]
-    subprocess.run(["arm-none-eabi-gcc", *options, *defines, *includes, *sources, *linking], check=True)
+    linking = [*flags["link"]["arm"], *linker_arguments(board), "-o", str(image)]
+    said = [f'-DJRG_PORT_BOARD="{name}"', *defines]
+    subprocess.run(["arm-none-eabi-gcc", *options, *said, *includes, *sources, *linking], check=True)
     return image
 
 
@@ -83,9 +101,9 @@ def switched_on(image: Path, sleeps: bool = True, buffer_bytes: int = 0) -> Iter
 
 def _command(image: Path, listener: socket.socket, sleeps: bool) -> list[str]:
     """The product's, but that the board waits for the terminal, so that its first line is not lost."""
-    command = [
-        one.replace("wait=off", "wait=on") for one in qemu.arguments(image, listener.fileno(), b"\1" * 8, nonce=5)
-    ]
+    start = qemu.BootIdentity(b"\1" * 8, nonce=5)
+    arguments = qemu.arguments(environment_of(image), image, listener.fileno(), start)
+    command = [one.replace("wait=off", "wait=on") for one in arguments]
     return command if sleeps else [argument.replace("sleep=on", "sleep=off") for argument in command]
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from emulated_images import FIRMWARE, build_test_image, switched_on
+from emulated_images import build_test_image, linker_arguments, switched_on
 
 from images import built_image
+from jaragua.boards import environment
 from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from jaragua.serial import Board
 from jaragua.wire.definitions import Operator, ResetCause
@@ -71,8 +72,8 @@ def test_too_much_for_the_ram_does_not_link(qemu_m4_image: Path, tmp_path: Path)
     """The size of every section, the stack included, is checked before anyone flashes."""
     source = tmp_path / "greedy.c"
     source.write_text("char greedy[256 * 1024 - 64 - 4096 + 1];\nvoid jrg_port_reset(void) { greedy[0] = 1; }\n")
-    script = FIRMWARE / "ports" / "qemu_m4" / "qemu_m4.ld"
-    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-nostdlib", "-T", str(script), str(source), "-o", "greedy.elf"]
+    linking = ["-nostdlib", *linker_arguments(environment("qemu_m4"))]
+    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", *linking, str(source), "-o", "greedy.elf"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "region `RAM' overflowed" in done.stderr

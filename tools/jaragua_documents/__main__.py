@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from jaragua_documents import layers
+from jaragua_documents import board_files, layers
 from jaragua_documents.generate import DOCS, current, pages
 
 
 def main() -> None:
-    """Write every page whose generated parts are not as the code says, and the picture of the layers."""
+    """Write every page whose generated parts are not as the code says, picture and boards."""
     layers.PICTURE.write_text(layers.picture(), encoding="utf-8")
+    board_files.write()
     for page in pages():
         text = current(page)
         if text != page.read_text(encoding="utf-8"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from jaragua_documents import command_line, errors, lists, run_file
+from jaragua_documents import board_files, command_line, errors, lists, run_file
 from jaragua_documents.regions import filled, names_in
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -20,6 +20,8 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "operator-bits": lists.operator_bits,
     "strategies": lists.strategies,
     "boards": lists.boards,
+    "environments": board_files.environment_table,
+    "emulated-environments": board_files.emulated_table,
     "model-defaults": lists.model_defaults,
 }
 

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
-# usage: setup.sh demo|test|lint|docs|keras|flower|litert|tflite|clang   (test adds the test tools, lint the linters;
+# usage: setup.sh demo|test|lint|docs|keras|flower|litert|tflite|clang|boards   (test adds the test tools, lint the linters;
 # docs is what builds the site; keras is test in .venv-keras, with TensorFlow;
 # flower is what benchmarks and Ray's tests need, in .venv-flower;
 # clang is the second compiler that CI tests the C of this machine with, and what `make fuzz-node` needs;
+# boards is the compiler and emulator of RISC-V, for `make boards`;
 # litert and tflite are a Pi's client with one of the two LiteRT runtimes, in .venv-litert and .venv-tflite: no compiler)
 set -eu
 cd "$(dirname "$0")/../.."
@@ -19,9 +20,9 @@ keras) extras=firmware,keras,test,tensorflow venv=.venv-keras ;;
 flower) extras=test,ray,bench-flower venv=.venv-flower ;;
 litert) extras=litert venv=.venv-litert ;;
 tflite) extras=tflite venv=.venv-tflite ;;
-clang) ;;
+clang | boards) ;;
 *)
-    echo "setup: unknown set-up '$what': use demo, test, lint, docs, keras, flower, litert, tflite or clang" >&2
+    echo "setup: unknown set-up '$what': use demo, test, lint, docs, keras, flower, litert, tflite, clang or boards" >&2
     exit 2
     ;;
 esac
@@ -52,6 +53,15 @@ missing_packages() {
     if [ "$what" = clang ]; then
         # libFuzzer is in clang's run-time libraries, which Debian has in a package of their own.
         [ -e "$(clang -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer-$(uname -m).a" ] || echo clang libclang-rt-dev
+        return
+    fi
+    if [ "$what" = boards ]; then
+        have riscv64-unknown-elf-gcc || echo gcc-riscv64-unknown-elf
+        # The compiler comes without a C library; picolibc.specs is part of this one.
+        if ! have riscv64-unknown-elf-gcc || [ "$(riscv64-unknown-elf-gcc -print-file-name=picolibc.specs)" = picolibc.specs ]; then
+            echo picolibc-riscv64-unknown-elf
+        fi
+        have qemu-system-riscv32 || echo qemu-system-misc
         return
     fi
     $python_only || missing_tools
@@ -118,7 +128,7 @@ if [ "$what" = tflite ] && [ -z "$python" ]; then
     exit 1
 fi
 install_packages
-[ "$what" != clang ] || exit 0
+case $what in clang | boards) exit 0 ;; esac
 python=$(find_python)
 if ! "$venv/bin/python" -c "$is_wanted" 2>/dev/null; then
     rm -rf "$venv"

@@ -55,9 +55,11 @@ static void write_reset(jrg_link *link)
     write_whole(link, JRG_FRAME_TYPE_RESET, &cause, 1);
 }
 
+_Static_assert(JRG_LINK_WINDOW <= JRG_LIMIT_MAX_WINDOW && 256 % JRG_LINK_WINDOW == 0, "numbers wrap round at 256");
+
 static jrg_link_slot *slot_of(jrg_link *link, uint8_t seq)
 {
-    return &link->slots[seq % JRG_LIMIT_MAX_WINDOW];
+    return &link->slots[seq % JRG_LINK_WINDOW];
 }
 
 static void note_under_way(jrg_link *link, uint16_t len_bytes, bool again, uint32_t now_ms)
@@ -170,7 +172,7 @@ static uint8_t agree_window(uint8_t offered)
 {
     if (offered == 0)
         return 1;
-    return offered < JRG_LIMIT_MAX_WINDOW ? offered : (uint8_t)JRG_LIMIT_MAX_WINDOW;
+    return offered < JRG_LINK_WINDOW ? offered : (uint8_t)JRG_LINK_WINDOW;
 }
 
 /* L2.1; answered whatever the host's version is, so that it can say what is wrong (L2.4). */

@@ -13,6 +13,11 @@
 #include "jrg_rto.h"     // jrg_rto
 #include "jrg_segment.h" // jrg_segment
 
+/* Messages that the board keeps until they are acknowledged (L2.1): fewer save RAM, 244 bytes each. */
+#ifndef JRG_LINK_WINDOW
+#define JRG_LINK_WINDOW JRG_LIMIT_MAX_WINDOW
+#endif
+
 /* What jrg_link_wait_ms returns when no timer runs. */
 #define JRG_LINK_FOREVER_MS UINT32_MAX
 
@@ -67,9 +72,9 @@ typedef struct {
     uint32_t timer_ms;  /* when the timeout of the oldest frame began */
     jrg_rto rto;
     jrg_segment segment; /* of the line: a new session goes on with it */
-    jrg_link_slot slots[JRG_LIMIT_MAX_WINDOW];
-    jrg_link_position acked, next, highest;             /* acknowledged, to be sent next, ever sent */
-    jrg_link_under_way under_way[JRG_LIMIT_MAX_WINDOW]; /* oldest first */
+    jrg_link_slot slots[JRG_LINK_WINDOW];
+    jrg_link_position acked, next, highest;        /* acknowledged, to be sent next, ever sent */
+    jrg_link_under_way under_way[JRG_LINK_WINDOW]; /* oldest first */
     uint8_t under_way_count;
 
     uint8_t expected;  /* number of the next message to receive */

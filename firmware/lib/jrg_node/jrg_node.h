@@ -42,8 +42,10 @@ typedef struct {
 #endif
 
 /* Buffers for weights (L4.3): staged and working, or one that is both where two would not leave the rest its room. */
-#ifndef JRG_NODE_BUFFERS
+#ifndef JRG_NODE_MODEL_RAM_BYTES
 #define JRG_NODE_MODEL_RAM_BYTES 229376u /* of 256 KB: 32 KB are left for stack, link and node */
+#endif
+#ifndef JRG_NODE_BUFFERS
 #if 2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_NODE_PROTOTYPE_BYTES > JRG_NODE_MODEL_RAM_BYTES
 #define JRG_NODE_BUFFERS 1
 #else
@@ -56,7 +58,8 @@ typedef struct {
 #if !defined(JRG_MODEL_HEAD_INPUTS) || JRG_NODE_BUFFERS == 1
 #define JRG_NODE_ONLINE 0
 #elif JRG_MODEL_OUTPUTS > JRG_ONLINE_MOST_OUTPUTS ||                                                                   \
-    2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_NODE_PROTOTYPE_BYTES + JRG_ONLINE_MODEL_BYTES > 229376u
+    2u * JRG_MODEL_BLOB_BYTES + JRG_MODEL_ARENA_BYTES + JRG_NODE_PROTOTYPE_BYTES + JRG_ONLINE_MODEL_BYTES >            \
+        JRG_NODE_MODEL_RAM_BYTES
 #define JRG_NODE_ONLINE 0
 #else
 #define JRG_NODE_ONLINE 1

@@ -30,12 +30,14 @@ class Environment:
     title: str
     core: str
     port: str
+    shared: tuple[str, ...] = ()
     framework: str = ""
     model: str = "digits"
     flash: Region = Region()
     ram: Region = Region()
     stack_bytes: int = 4096
     ring_bytes: int = 2048
+    window: int = 8
     model_ram_bytes: int = 229376
     serial: str = ""
     usb: tuple[str, ...] = ()
@@ -47,6 +49,7 @@ class Environment:
     emulator: Emulator = ""
     machine: str = ""
     uart: int = 0
+    clock_khz: int = 0
     qemu: str = "qemu-system-arm"
 
     @property

@@ -1,4 +1,4 @@
-"""Start and stop emulated boards: the image of the emulated Cortex-M4 on QEMU, or the native one as a process."""
+"""Start and stop emulated boards: an image on the emulator that its environment names, or as a process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Self
 
 from jaragua.bases.closing import Closing
+from jaragua.boards import Environment, environment
 from jaragua.commands import pio
 from jaragua.emulate import qemu
+from jaragua.emulate.elf import Image
 from jaragua.emulate.process import BoundProcess
 from jaragua.errors import ToolError
 
-#: Both kinds have a unique id of this length.
+#: All kinds have a unique id of this length.
 UID_BYTES = qemu.UID_BYTES
 
 
@@ -66,7 +68,10 @@ class EmulatedBoard(Switched):
     def start(self) -> None:
         """Switches the board on. ToolError if the emulator or the image is missing."""
         if not self.image.exists():
-            raise ToolError(f"there is no image {self.image}", f"Build it with `{pio()} run -e qemu_m4`.")
+            raise ToolError(
+                f"there is no image {self.image}",
+                f"Build it with `{pio()} run -e {self.image.parent.name.partition('-')[0]}`.",
+            )
         self._process = self._launch()
 
     def restart(self) -> None:
@@ -95,8 +100,8 @@ class EmulatedBoard(Switched):
             self._process = None
 
 
-class QemuBoard(EmulatedBoard):
-    """A Cortex-M4 on QEMU. Its port is open from the moment the object is made and stays the same over `restart`."""
+class ListeningBoard(EmulatedBoard):
+    """A board on an emulator. Its port is open from the moment the object is made and stays the same over `restart`."""
 
     def __init__(self, image: Path, uid: bytes = b"") -> None:
         super().__init__(image, uid)
@@ -113,12 +118,30 @@ class QemuBoard(EmulatedBoard):
         super().stop()
         self._listener.close()
 
+    @abstractmethod
+    def _command(self, listening_fd: int, start: qemu.BootIdentity) -> list[str]:
+        """What starts the emulator. ToolError if it is not installed or the image is none."""
+
     def _launch(self) -> BoundProcess:
-        if shutil.which(qemu.PROGRAM) is None:
-            raise ToolError(f"{qemu.PROGRAM} is not installed", "Run: sudo apt-get install qemu-system-arm")
         listening_fd = self._listener.fileno()
-        command = qemu.arguments(self.image, listening_fd, self.uid, secrets.randbits(32))
+        command = self._command(listening_fd, qemu.BootIdentity(self.uid, secrets.randbits(32)))
         return BoundProcess(command, pass_fds=[listening_fd])
+
+
+class QemuBoard(ListeningBoard):
+    """A board on the machine of QEMU that its environment names."""
+
+    def _command(self, listening_fd: int, start: qemu.BootIdentity) -> list[str]:
+        board = environment_of(self.image)
+        if shutil.which(board.qemu) is None:
+            package = qemu.PACKAGES[board.qemu]
+            raise ToolError(f"{board.qemu} is not installed", f"Run: sudo apt-get install {package}")
+        return qemu.arguments(board, self.image, listening_fd, start)
+
+
+def environment_of(image: Path) -> Environment:
+    """What an image was built for: it says so itself. Raises: ToolError if the file is no image of Jaragua."""
+    return environment(Image(image).text_at("jrg_port_board_name"))
 
 
 class NativeBoard(EmulatedBoard):
@@ -181,10 +204,16 @@ class EmulatedFleet(Switched):
     def start(self) -> None:
         """Switches all boards on. ToolError if the emulator or the image is missing."""
         for number, uid in enumerate(self._uids):
-            self.boards.append(self._board(number, uid))
+            self.boards.append(emulated_board(self._image, uid, self._link(number)))
             self.boards[-1].start()
 
-    def _board(self, number: int, uid: bytes) -> EmulatedBoard:
-        if self._image.suffix == ".elf":
-            return QemuBoard(self._image, uid)
-        return NativeBoard(self._image, uid, self._links and self._links / f"tty-{os.getpid()}-{number}")
+    def _link(self, number: int) -> Path | None:
+        return self._links and self._links / f"tty-{os.getpid()}-{number}"
+
+
+def emulated_board(image: Path, uid: bytes = b"", link: Path | None = None) -> EmulatedBoard:
+    """A board of the kind that runs `image`, switched off; `link` as of NativeBoard.
+
+    ToolError if the file is no image of Jaragua.
+    """
+    return QemuBoard(image, uid) if image.suffix == ".elf" else NativeBoard(image, uid, link)

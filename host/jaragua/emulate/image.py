@@ -15,14 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from jaragua import boards
 from jaragua.commands import pio
 from jaragua.errors import ToolError, UsageError
 from jaragua_compiler.planning.plan import MOST_PROTOTYPES
 
 QEMU: Final = "qemu_m4"
 NATIVE: Final = "native"
-#: What tools/platform/builder/main.py calls the image.
-_PROGRAMS: Final = {QEMU: "firmware.elf", NATIVE: "program"}
 #: What the file of a task of one's own ends in.
 _TASK: Final = ".toml"
 _CONFIGURATION: Final = "platformio.ini"
@@ -41,12 +40,15 @@ def project_folder() -> Path:
 
 
 def image_path(environment: str, model: str, accumulate: bool = False, prototypes: int = 0) -> Path:
-    """Where `build_image` puts the image of `model` (of the zoo, or a TOML file) for `environment`."""
-    check_environment(environment)
+    """Where `build_image` puts the image of `model` (of the zoo, or a TOML file) for `environment`.
+
+    UsageError if there is no such environment.
+    """
+    boards.environment(environment)
     name = _folder(environment, model, accumulate, prototypes)
     if model.endswith(_TASK):  # two files of one name in different folders have an image each
         name += "-" + hashlib.sha256(str(Path(model).absolute()).encode()).hexdigest()[:8]
-    return project_folder() / ".pio" / "jaragua" / name / _PROGRAMS[environment]
+    return project_folder() / ".pio" / "jaragua" / name / _program(environment)
 
 
 def _folder(environment: str, model: str, accumulate: bool, prototypes: int) -> str:
@@ -58,16 +60,22 @@ def _folder(environment: str, model: str, accumulate: bool, prototypes: int) -> 
 
 def check_environment(environment: str) -> None:
     """Raises: UsageError if it is none whose image runs on an emulator or as a process."""
-    if environment not in _PROGRAMS:
-        raise UsageError(f"{environment!r} is not an emulated board", f"Take one of: {', '.join(_PROGRAMS)}.")
+    emulated = [one.name for one in boards.environments() if one.is_emulated]
+    if environment not in emulated:
+        raise UsageError(f"{environment!r} is not an emulated board", f"Take one of: {', '.join(emulated)}.")
+
+
+def _program(environment: str) -> str:
+    """What tools/platform/builder/main.py calls the image."""
+    return "program" if boards.environment(environment).core == "host" else "firmware.elf"
 
 
 def _built_path(environment: str, model: str, accumulate: bool, prototypes: int) -> Path:
     """Where PlatformIO leaves it (firmware/scripts/generate.py)."""
     project = project_folder()
-    default = model == _default_model(project) and not accumulate and not prototypes
+    default = model == _default_model(project, environment) and not accumulate and not prototypes
     folder = environment if default else _folder(environment, model, accumulate, prototypes)
-    return project / ".pio" / "build" / folder / _PROGRAMS[environment]
+    return project / ".pio" / "build" / folder / _program(environment)
 
 
 def build_image(
@@ -145,10 +153,11 @@ def _build_hint(environment: str, output: str) -> str:
     return f"Run `{pio()} run -e {environment}` to see all of it; `jaragua doctor --for demo` says what is missing."
 
 
-def _default_model(project: Path) -> str:
+def _default_model(project: Path, environment: str) -> str:
     configuration = configparser.ConfigParser(interpolation=None)
     configuration.read(project / _CONFIGURATION, encoding="utf-8")
-    return configuration.get("env", "custom_jaragua_model", fallback="")
+    common = configuration.get("env", "custom_jaragua_model", fallback="")
+    return configuration.get(f"env:{environment}", "custom_jaragua_model", fallback=common)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """How an image is built: compiler from the PATH, our linker script, a map file, sizes. SCons runs it in PlatformIO."""
 
 import os
+import sys
 import tomllib
 from pathlib import Path
 from shutil import which
@@ -8,11 +9,25 @@ from shutil import which
 from SCons.Script import AlwaysBuild, Default, DefaultEnvironment
 
 env = DefaultEnvironment()
-board = env.BoardConfig()
-prefix = board.get("build.toolchain")
-flags = tomllib.loads((Path(env.subst("$PROJECT_DIR")) / "firmware" / "flags.toml").read_text(encoding="utf-8"))
-emulated = prefix != ""
-compiler = f"{prefix}gcc" if emulated else "cc"
+project = Path(env.subst("$PROJECT_DIR"))
+sys.path.insert(
+    0, str(Path(env.subst("$PLATFORM_DIR") if "PLATFORM_DIR" in env else project / "tools/platform") / "builder")
+)
+import upload  # noqa: E402  (SCons runs this file from elsewhere)
+
+
+def read_toml(path: str) -> dict:
+    """A file of the project."""
+    return tomllib.loads((project / path).read_text(encoding="utf-8"))
+
+
+name = env["BOARD"]
+entry = read_toml("host/jaragua/boards/environments.toml")[name]
+flags = read_toml("firmware/flags.toml")
+core = entry["core"]
+is_host = core == "host"
+prefix = "" if is_host else "riscv64-unknown-elf-" if core.startswith("rv32") else "arm-none-eabi-"
+compiler = "cc" if is_host else f"{prefix}gcc"
 is_strict = os.environ.get("JARAGUA_STRICT_C") == "1"
 strict = flags["c"]["strict"] if is_strict else []
 
@@ -25,40 +40,81 @@ def one_word(text: str) -> str:
     return env.subst(text).replace("$", "$$")
 
 
+def memory() -> list[str]:
+    """Where the linker puts what: symbols of the linker script."""
+    values = {
+        "jrg_flash_origin": entry["flash"][0],
+        "jrg_flash_size": entry["flash"][1],
+        "jrg_ram_origin": entry["ram"][0],
+        "jrg_ram_size": entry["ram"][1],
+        "jrg_stack_size": entry.get("stack_bytes", 4096),
+    }
+    return [f"-Wl,--defsym={symbol}=0x{value:x}" for symbol, value in values.items()]
+
+
+def folders() -> list[str]:
+    """The folders of firmware/ports that the board is made of."""
+    return [*entry.get("shared", []), entry["port"]]
+
+
+def add_machine() -> str:
+    """Flags of the core, memory, and what the table says of the board. Returns the linker script."""
+    machine = flags["core"][core]
+    kind = "rv32" if core.startswith("rv32") else "arm"
+    script = next(path for folder in folders() for path in sorted((project / "firmware/ports" / folder).glob("*.ld")))
+    env.Append(
+        CCFLAGS=[*machine, *flags["c"]["environment"]],
+        CPPDEFINES=[
+            ("JRG_PORT_BOARD", env.StringifyMacro(name)),
+            ("JRG_PORT_RING_BYTES", entry.get("ring_bytes", 2048)),
+            ("JRG_LINK_WINDOW", entry.get("window", 8)),
+            ("JRG_NODE_MODEL_RAM_BYTES", f"{entry.get('model_ram_bytes', 229376)}u"),
+        ],
+        LINKFLAGS=[
+            *machine,
+            *flags["link"][kind],
+            *(flags["link"]["strict"] if is_strict else []),
+            *memory(),
+            "-T",
+            one_word(str(script).replace("$", "$$")),
+        ],
+        LIBS=["c", "gcc"],
+    )
+    return str(script)
+
+
 env.Replace(
-    AR=f"{prefix}gcc-ar" if emulated else "ar",
+    AR=f"{prefix}gcc-ar" if prefix else "ar",
     AS=compiler,
     CC=compiler,
     CXX=compiler,
-    RANLIB=f"{prefix}gcc-ranlib" if emulated else "ranlib",
+    RANLIB=f"{prefix}gcc-ranlib" if prefix else "ranlib",
     OBJCOPY=f"{prefix}objcopy",
     SIZETOOL=f"{prefix}size",
     ARFLAGS=["rc"],
-    PROGNAME="firmware" if emulated else "program",
-    PROGSUFFIX=".elf" if emulated else "",
+    PROGNAME="program" if is_host else "firmware",
+    PROGSUFFIX="" if is_host else ".elf",
     SIZEPROGREGEXP=r"^(?:\.text|\.data|\.rodata|\.ARM\.exidx)\s+([0-9]+).*",
     SIZEDATAREGEXP=r"^(?:\.data|\.bss|\.stack)\s+([0-9]+).*",
     SIZECHECKCMD="$SIZETOOL -A -d $SOURCES",
     SIZEPRINTCMD="$SIZETOOL -B -d $SOURCES",
 )
+ports = [project / "firmware/ports" / folder for folder in folders()]
 env.Append(
     CFLAGS=flags["c"]["standard"],
     CCFLAGS=["-g", *flags["c"]["warnings"], *strict, *flags["c"]["layout"], *flags["c"]["optimise"]],
     LINKFLAGS=["-Wl,--gc-sections", one_word("-Wl,-Map=${BUILD_DIR}/${PROGNAME}.map")],
+    CPPPATH=[str(path) for path in (*ports, ports[-1] / name) if path.is_dir()],
 )
+if not env.GetProjectOption("build_src_filter", ""):
+    env.Replace(SRC_FILTER=["-<*>", "+<src/>", *(f"+<ports/{folder}/>" for folder in folders())])
 
-if emulated:
-    machine = flags["core"][board.get("build.core")]
-    script = one_word("$PROJECT_DIR/") + board.get("build.linker_script")
-    env.Append(
-        CCFLAGS=[*machine, *flags["c"]["environment"]],
-        LINKFLAGS=[*machine, *flags["link"]["arm"], *(flags["link"]["strict"] if is_strict else []), "-T", script],
-        LIBS=["c", "gcc"],
-    )
-
+script = "" if is_host else add_machine()
 program = env.BuildProgram()
-if emulated:
+if script:
     env.Depends(program, script)
+    image = upload.add_image(env, program, name, entry)
+    upload.add_target(env, image, entry)
 size = env.AddPlatformTarget(
     "size", program, env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE"), "Program size", "Show its sections"
 )

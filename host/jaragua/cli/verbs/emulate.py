@@ -39,7 +39,7 @@ class EmulateOptions:
     check: Annotated[
         bool, typer.Option("--check", help="Ask a board for every row of the data, compare with the simulator, end.")
     ] = False
-    environment: Annotated[str, typer.Option(help="qemu_m4 (Cortex-M4 on QEMU) or native (a process on a pty).")] = (
+    environment: Annotated[str, typer.Option(help="Board that is emulated; docs/design/emulator.md lists them.")] = (
         "qemu_m4"
     )
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document with the ports.")] = False
