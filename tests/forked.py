@@ -47,6 +47,14 @@ class Forked:
                 raise TimeoutError(f"process {self.pid} did not say {start!r}: {self.said}")
             time.sleep(0.01)
 
+    def wait_for_text(self, text: str) -> None:
+        """Until it is in stderr. Raises TimeoutError."""
+        deadline = time.monotonic() + GENEROUS_S
+        while text not in self.said:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"process {self.pid} did not say {text!r}: {self.said}")
+            time.sleep(0.01)
+
     def terminate(self) -> None:
         """Send SIGTERM."""
         os.kill(self.pid, signal.SIGTERM)

@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from jaragua_broker import guarded, ports
-from jaragua_broker.configuration import LOOPBACK, render
+from jaragua_broker.audit import AuditedLog
+from jaragua_broker.configuration import LOOPBACK, Endpoint, render
 from jaragua_broker.errors import MissingError, StartError
 from jaragua_broker.probe import accepts_mqtt
 
@@ -49,12 +50,18 @@ class Broker:
 
     port: this one or none; None takes the one that the data folder's broker had, else `first_port` if it is free, else
     another. data_dir: where retained messages and the port persist; None uses a temporary folder that is removed at the
-    end. Errors: MissingError (mosquitto missing), StartError (port refused, folder in use, no start).
+    end. endpoint: where it listens and whom it lets in; None: everyone on this machine. Errors: MissingError (mosquitto
+    missing), StartError (port refused, folder in use, no start).
     """
 
     def __init__(
-        self, port: int | None = None, data_dir: Path | str | None = None, first_port: int | None = None
+        self,
+        port: int | None = None,
+        data_dir: Path | str | None = None,
+        first_port: int | None = None,
+        endpoint: Endpoint | None = None,
     ) -> None:
+        self._endpoint = endpoint or Endpoint()
         self._wanted_port = port
         self._first_port = first_port
         self._passed_over: list[ports.Refused] = []
@@ -63,6 +70,8 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
         self._port = 0
+        self._folder = Path()
+        self._audited: AuditedLog | None = None
 
     @property
     def port(self) -> int:
@@ -72,7 +81,7 @@ class Broker:
     @property
     def url(self) -> str:
         """What nodes and the coordinator are given."""
-        return f"mqtt://{LOOPBACK}:{self._port}"
+        return self._endpoint.url(self._port)
 
     @property
     def passed_over(self) -> Sequence[ports.Refused]:
@@ -88,10 +97,21 @@ class Broker:
         """Start mosquitto and return once it accepts MQTT connections."""
         executable = find_mosquitto()
         try:
-            self._start_on_some_port(executable, self._open_folder())
+            self._folder = self._open_folder()
+            self._start_on_some_port(executable, self._folder)
         except BaseException:
             self.stop()
             raise
+
+    def restart(self) -> None:
+        """End mosquitto and start it on the same port: it reads its files anew and drops all connections."""
+        executable, folder = find_mosquitto(), self._folder
+        self._end_process()
+        if not _within_patience(lambda: ports.refused(self._port, self._endpoint.address) is None):
+            raise StartError(
+                f"the broker cannot start again: port {self._port} is taken", "start it with another --port"
+            )
+        self._start_on(executable, folder, self._port)
 
     def stop(self) -> None:
         """Stop mosquitto, letting it write its retained messages; safe to call twice."""
@@ -115,7 +135,9 @@ class Broker:
     def _start_on_some_port(self, executable: Path, folder: Path) -> None:
         choice = ports.choose(self._wanted_port, ports.kept(folder) if self._data_dir else None, self._first_port)
         for number, port in enumerate(choice.ports):
-            refused = _refused(port, is_patient=number == 0) or self._try(executable, folder, port)
+            refused = _refused(port, self._endpoint.address, is_patient=number == 0) or self._try(
+                executable, folder, port
+            )
             if refused is None:
                 break
             if choice.is_fixed:
@@ -136,12 +158,18 @@ class Broker:
 
     def _start_on(self, executable: Path, folder: Path, port: int) -> None:
         configuration = folder / "mosquitto.conf"
-        text = render(port, folder, pwd.getpwuid(os.getuid()).pw_name)
+        text = render(port, folder, pwd.getpwuid(os.getuid()).pw_name, endpoint=self._endpoint)
         configuration.write_bytes(os.fsencode(text))  # a folder's name may be no text
         log = folder / "mosquitto.log"
-        with log.open("wb") as sink:
-            held = () if self._lock is None else (self._lock,)  # until mosquitto has ended
-            self._process = guarded.start([str(executable), "-c", str(configuration)], sink, held)
+        held = () if self._lock is None else (self._lock,)  # until mosquitto has ended
+        command = [str(executable), "-c", str(configuration)]
+        if self._endpoint.secured is None:
+            with log.open("wb") as sink:
+                self._process = guarded.start(command, sink, held)
+        else:
+            self._audited = AuditedLog(log, self._endpoint.secured.access_list)
+            self._process = guarded.start(command, self._audited.sink, held)
+            self._audited.started()
         self._port = port
         self._await_ready(log, port)
 
@@ -152,17 +180,29 @@ class Broker:
             if not self.alive:
                 self._end_process()
                 raise _why_not_started(log.read_text(encoding="utf-8", errors="replace"))
-            if " running" in log.read_text(encoding="utf-8", errors="replace") and accepts_mqtt(LOOPBACK, port):
+            if " running" in log.read_text(encoding="utf-8", errors="replace") and self._answers(port):
                 return
             time.sleep(0.01)
         raise StartError(
             f"mosquitto did not accept a connection within {_START_SECONDS:.0f} s", "look at its log: " + str(log)
         )
 
+    def _answers(self, port: int) -> bool:
+        """mosquitto says that it runs once it has its port; one that asks for certificates is not asked more."""
+        return self._endpoint.secured is not None or accepts_mqtt(self._reachable_address, port)
+
+    @property
+    def _reachable_address(self) -> str:
+        """An address of this machine at which the broker listens."""
+        return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(self._endpoint.address, self._endpoint.address)
+
     def _end_process(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             guarded.end(process)
+        if self._audited is not None:
+            self._audited.close()
+            self._audited = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -204,11 +244,11 @@ def _take(lock: int) -> bool:
     return True
 
 
-def _refused(port: int, *, is_patient: bool) -> ports.Refused | None:
+def _refused(port: int, address: str, *, is_patient: bool) -> ports.Refused | None:
     """Why a port cannot be had; None: it can. The broker that was killed a moment ago may still have it."""
     if is_patient:
-        _within_patience(lambda: not (refused := ports.refused(port)) or not refused.may_pass)
-    return ports.refused(port)
+        _within_patience(lambda: not (refused := ports.refused(port, address)) or not refused.may_pass)
+    return ports.refused(port, address)
 
 
 def _within_patience(condition: Callable[[], bool]) -> bool:

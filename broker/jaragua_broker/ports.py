@@ -14,6 +14,8 @@ from jaragua_broker.probe import accepts_mqtt
 
 #: The port of MQTT (IANA), and what a run's configuration takes if it says nothing.
 USUAL_PORT = 1883
+#: The port of MQTT over TLS (IANA).
+USUAL_TLS_PORT = 8883
 _MOST_PORT = 65535
 #: Ports behind the usual one that are tried before any free one: a second start finds the same.
 _NEXT_PORTS = 9
@@ -65,12 +67,13 @@ def _some_port(first: int | None) -> Iterator[int]:
         yield free_port()
 
 
-def refused(port: int) -> Refused | None:
+def refused(port: int, address: str = LOOPBACK) -> Refused | None:
     """Why no broker could listen on a port now; None: it could."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        with socket.socket() as probe:
+        with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as mosquitto does
-            probe.bind((LOOPBACK, port))
+            probe.bind((address, port))
             probe.listen()
     except OSError as error:
         return why_refused(port, error)
@@ -85,6 +88,8 @@ def why_refused(port: int, error: OSError) -> Refused:
         lowest = _lowest_of_users()
         reason = f"may not be opened: ports below {lowest} need root's rights"
         return Refused(port, reason, f"give one from {lowest} up with --port, or none to take {USUAL_PORT}")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return Refused(port, "cannot be opened: this machine has not that address", "give one it has with --bind")
     return Refused(port, f"cannot be opened: {error.strerror}")
 
 

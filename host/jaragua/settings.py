@@ -45,8 +45,15 @@ class Setting:
     below: float | None = None
     pattern: str = ""
     default_from: str = ""
+    is_path: bool = False
+    """A file or folder, relative to the run file; "" for none."""
     free: bool = False
     """May differ when a run is resumed: it does not change what is learned."""
+
+
+def _path(help: str) -> Setting:
+    """A file of the machine that runs the coordinator: it does not change what is learned."""
+    return Setting(help, is_path=True, free=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +259,16 @@ class BrokerSettings:
         str,
         Setting("`mqtt://[user:password@]host[:port]` or `mqtts://…`. The run's folder keeps no password.", free=True),
     ] = "mqtt://127.0.0.1:1883"
+    identity: Annotated[str, _path("Folder of the coordinator's identity (`jaragua broker init`).")] = ""
+    ca: Annotated[str, _path("Certificate of the broker's authority; without one, the system's.")] = ""
+    certificate: Annotated[str, _path("Certificate that says to the broker who this is.")] = ""
+    key: Annotated[str, _path("Private key of that certificate.")] = ""
+    user: Annotated[str, Setting("User at the broker; or the variable JARAGUA_BROKER_USER.", free=True)] = ""
+    password_file: Annotated[str, _path("File with the password alone; or the variable JARAGUA_BROKER_PASSWORD.")] = ""
+    signing_key: Annotated[str, _path("Ed25519 key that signs what is published; default: the identity's.")] = ""
+    insecure: Annotated[
+        bool, Setting("Use a broker beyond this machine without TLS or identity: anyone there may train.", free=True)
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -309,6 +326,9 @@ class DevicesSettings:
     ]
     wait_s: Annotated[float, Setting("How long to wait for them.", unit="s", above=0, most=_WEEK_S, free=True)] = 60.0
     exclude: Annotated[tuple[str, ...], Setting("Devices that never train in this run.", pattern=IDENTIFIER)] = ()
+    members: Annotated[
+        str, _path("List of admitted nodes and devices (`members.toml`); none: all that the broker lets in.")
+    ] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

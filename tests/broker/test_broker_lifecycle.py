@@ -85,7 +85,7 @@ def test_a_port_of_another_broker_is_named_as_such() -> None:
 def test_a_port_that_was_free_a_moment_ago_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process can take it between the look at it and mosquitto's start."""
     with taken_port() as port:
-        monkeypatch.setattr("jaragua_broker.ports.refused", lambda port: None)
+        monkeypatch.setattr("jaragua_broker.ports.refused", lambda port, address="": None)
         with Broker(first_port=port) as broker:
             assert broker.port != port
             assert accepts_mqtt("127.0.0.1", broker.port)
@@ -99,7 +99,7 @@ def test_a_port_that_becomes_free_soon_is_waited_for() -> None:
         looks = iter([lambda: None, stack.close])
         genuine = ports.refused
 
-        def refused(port: int) -> ports.Refused | None:
+        def refused(port: int, address: str = "127.0.0.1") -> ports.Refused | None:
             next(looks, lambda: None)()
             return genuine(port)
 

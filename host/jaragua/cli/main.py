@@ -34,6 +34,8 @@ VERBS = {
     "tune": "Choose the settings of a task on its training data.",
     "reproduce": "Make the tables and figures of docs/results/results.md.",
     "broker": "Start or check an MQTT broker.",
+    "pki": "Issue, renew and revoke the certificates of a fleet.",
+    "join": "Enrol this machine in a fleet with a one-time token.",
     "gateway": "Connect boards on serial ports to the fleet.",
     "client": "Make this machine a device of the fleet (Pi class).",
     "monitor": "Show what a board sends, decoded live.",

@@ -16,7 +16,7 @@ from jaragua.config.schema import validated
 from jaragua.config.strategy import strategy_problems
 from jaragua.errors import ConfigurationError, DataError, ModelError
 from jaragua.models import is_file, model_named, properties_of
-from jaragua.settings import SECTIONS, RunConfig
+from jaragua.settings import SECTIONS, RunConfig, all_keys
 from jaragua.strategies import registry
 from jaragua_models import Defaults, HasOwners, Model
 
@@ -170,6 +170,7 @@ def _with_defaults(document: Document, model: Model | None, path: Path) -> Docum
     _fill_from_strategy(filled, model)
     _fill_from_clients(filled)
     _place(filled["run"], path)
+    _place_files(filled, path)
     return filled
 
 
@@ -248,6 +249,15 @@ def _place(run: Document, path: Path) -> None:
     run.setdefault("directory", f"runs/{run['name']}")
     if isinstance(run["directory"], str):
         run["directory"] = str((path.absolute().parent / run["directory"]).resolve())
+
+
+def _place_files(filled: Document, path: Path) -> None:
+    """Files that the run file names are beside it, wherever the command is given."""
+    for key in all_keys():
+        section, name = key.path.split(".")
+        value = filled[section].get(name)
+        if key.setting.is_path and isinstance(value, str) and value:
+            filled[section][name] = str((path.absolute().parent / value).resolve())
 
 
 def _configuration_error(

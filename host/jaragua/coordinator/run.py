@@ -13,6 +13,7 @@ from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator import events
 from jaragua.coordinator.connection.fleet import Fleet
 from jaragua.coordinator.connection.inbox import Inbox
+from jaragua.coordinator.connection.trusting import connection_of
 from jaragua.coordinator.driver import Driver, monotonic_ms
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.formats import Formats
@@ -101,8 +102,9 @@ async def _drive(
     """Connect, and only then begin or go on: a broker that is not there leaves no run behind."""
     inbox = Inbox()
     formats = Formats(codec, alone=work_of(strategy, 1).compressed)
-    url, name = config.broker.url, config.run.fleet
-    async with Fleet(url, name, formats.architectures, inbox.put, take_over=take_over) as fleet:
+    url, trust = connection_of(config)
+    name = config.run.fleet
+    async with Fleet(url, name, formats.architectures, inbox.put, take_over=take_over, trust=trust) as fleet:
         resumed = folder.store.run() is not None
         record = _open_record(config, folder, codec)
         driver = Driver(config, folder, record, formats, strategy, on_event)
@@ -111,7 +113,7 @@ async def _drive(
             # What came while connecting: the devices are in the roster that the driver starts from, updates wait.
             inbox.forget_changes()
             driver.start(fleet)
-            await _loop(driver, fleet, inbox, _BrokerWatch(fleet, on_event, url))
+            await _loop(driver, fleet, inbox, _BrokerWatch(fleet, on_event, url.public))
         finally:
             driver.end()
     return record

@@ -29,6 +29,7 @@ from jaragua.node.training.trainer import Trainer
 from jaragua.node.weights.blobs import Blobs
 from jaragua.node.weights.model_fetcher import ModelFetcher
 from jaragua.semantics.things.statements import Statements
+from jaragua.trust.signing import Stamp, Verifier
 from jaragua.wire.messages import (
     AdaptResult,
     NodeState,
@@ -39,7 +40,7 @@ from jaragua.wire.messages import (
     UpdateAck,
     encode,
 )
-from jaragua.wire.rejections import Reason, Rejections, shown
+from jaragua.wire.rejections import Reason, RejectedError, Rejections, shown
 from jaragua.wire.topics import TopicError, TopicKind, build, check_id, is_id, pattern
 
 LOGGER = logging.getLogger(__name__)
@@ -63,7 +64,8 @@ class NodeSettings:
 
     model: what it trains until a run says otherwise; None believes the run alone. resend_seconds: M2's timer.
     patience_seconds: how long the first connection to the broker is tried, None for ever. stated: device -> what its
-    owner states of it (S2.5).
+    owner states of it (S2.5). coordinator_key: 32 bytes that verify what the coordinator signed; None believes whoever
+    the broker lets publish.
     """
 
     url: BrokerUrl
@@ -75,6 +77,7 @@ class NodeSettings:
     resend_seconds: float = 10.0
     patience_seconds: float | None = None
     stated: Mapping[str, Statements] = field(default_factory=dict)
+    coordinator_key: bytes | None = None
 
     def __post_init__(self) -> None:
         for what, name in (("fleet", self.fleet), ("node", self.node)):
@@ -110,12 +113,15 @@ class Node:
         self._rejections_of: dict[str, Rejections] = {}
         self._place = Place(settings.url, settings.fleet, settings.node)
         self._gate = NodeGate(settings.fleet, settings.node, self._devices)
+        key = settings.coordinator_key
+        self._verifier = None if key is None else Verifier(key, Stamp(*self._outbox.seen))
         participant = Participant(
             settings.url,
             f"jaragua-{settings.fleet}-{settings.node}",
             will=(self._topic(TopicKind.NODE_STATE), self._state("lost")),
             next_epoch=self._outbox.next_epoch,
             patience_seconds=settings.patience_seconds,
+            verifier=self._verifier,
         )
         self._session = Session(participant, self, Gates(self._gate, self._gate))
         self._blobs = Blobs(self._session, settings.fleet)
@@ -276,6 +282,10 @@ class Node:
         except ProtocolError as error:
             self._count(Reason.FORMAT, message.topic, error)
 
+    def refused(self, topic: str, error: RejectedError) -> None:
+        """Called by the session for what the coordinator did not sign, or signed for another moment (T10, T11)."""
+        self._count(error.reason, topic, error)
+
     def dropped(self, count: int, topic: str) -> None:
         """Called by the session for what the gate did not admit."""
         self._count(Reason.FLOOD, topic, "more of this kind than is read", count=count)
@@ -302,6 +312,8 @@ class Node:
                 self._on_stop(request)
 
     def _on_run(self, run: RunState) -> None:
+        if self._verifier is not None:
+            self._outbox.note_seen(self._verifier.floor.generation, self._verifier.floor.counter)
         try:
             self._sampler = self._sampler_of(run.model)
         except ModelError as error:

@@ -14,10 +14,11 @@ from typing import IO, Any
 
 from jaragua.errors import StoreError
 from jaragua.reasons import reason_of
+from jaragua.trust.private_files import FOLDER_MODE, restrict
 
 LOGGER = logging.getLogger(__name__)
 
-_VERSION = 3
+_VERSION = 4
 #: Small pages: a commit writes whole ones, and a table of a few rows is one page.
 _PAGE_BYTES = 1024
 #: Pages of the log before they go to their places: the more, the more often one was overwritten meanwhile.
@@ -37,8 +38,13 @@ CREATE TABLE residuals(         -- what devices have not sent yet (M10)
 );
 CREATE TABLE epochs(only_row INTEGER PRIMARY KEY CHECK (only_row = 1), last INTEGER NOT NULL);
 INSERT INTO epochs VALUES (1, 0);
+CREATE TABLE seen(              -- the newest announcement of a run that the coordinator signed (T11)
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1), generation INTEGER NOT NULL, counter INTEGER NOT NULL
+);
+INSERT INTO seen VALUES (1, 0, 0);
 """
 _RESIDUALS_TABLE = _SCHEMA[_SCHEMA.index("CREATE TABLE residuals") : _SCHEMA.index("CREATE TABLE epochs")]
+_SEEN_TABLE = _SCHEMA[_SCHEMA.index("CREATE TABLE seen") :]
 #: From version 1, which had an index and a result in each update. Residuals of earlier versions are not taken over: a
 #: device without one goes on from zero.
 _FROM_VERSION_1 = f"""
@@ -52,7 +58,7 @@ DROP TABLE old_updates;
 DROP TABLE old_epochs;
 """
 #: What makes the tables of this version, by the version of the file; 0: a new file.
-_UPGRADES = {0: _SCHEMA, 1: _FROM_VERSION_1, 2: _RESIDUALS_TABLE}
+_UPGRADES = {0: _SCHEMA, 1: _FROM_VERSION_1, 2: _RESIDUALS_TABLE + _SEEN_TABLE, 3: _SEEN_TABLE}
 # The residual of a round is wanted until an update of a later round is stored: beside these newest ones that
 # of the round which the coordinator said it has, however many updates were late since (R13).
 _RESIDUALS_KEPT = 8
@@ -105,10 +111,12 @@ class Outbox:
         """Acknowledged, but not in the file yet."""
         self._epoch = self._last_reserved = 0
         self._block = _FIRST_EPOCHS
+        self._seen = self._seen_written = (0, 0)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
             lost = _is_lost(path)
             self._lock = _take_lock(path)
+            restrict(path)
             self._database = sqlite3.connect(path, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
@@ -129,11 +137,13 @@ class Outbox:
         with self._transaction():
             number = self._insert(entry)
             self._write_acknowledgements()
+            self._write_seen()
             self._database.executemany("DELETE FROM updates WHERE id = ?", [(one,) for one in surplus])
             self._database.executemany("DELETE FROM acknowledged WHERE id = ?", [(one,) for one in surplus])
             if entry.residual:
                 self._keep_residual(entry)
         self._unwritten.clear()
+        self._seen_written = self._seen
         self._ids[entry.key], self._pending[number] = number, entry.key
         for one in surplus:
             del self._ids[self._acknowledged.pop(one)]
@@ -174,6 +184,22 @@ class Outbox:
         self._epoch += 1
         return self._epoch
 
+    @property
+    def seen(self) -> tuple[int, int]:
+        """Generation and counter of the newest signed announcement (T11); zeros before the first."""
+        return self._seen
+
+    def note_seen(self, generation: int, counter: int) -> None:
+        """Keep them. A new generation is written at once, a counter with the next update or at the end.
+
+        Raises: StoreError.
+        """
+        self._seen = (generation, counter)
+        if generation != self._seen_written[0]:
+            with self._transaction():
+                self._write_seen()
+            self._seen_written = self._seen
+
     def close(self) -> None:
         """Write what was not worth a commit of its own, close the file, and let another process have it."""
         with suppress(StoreError):
@@ -193,6 +219,10 @@ class Outbox:
         self._database.executemany(
             "INSERT OR IGNORE INTO acknowledged VALUES (?)", [(number,) for number in self._unwritten]
         )
+
+    def _write_seen(self) -> None:
+        if self._seen != self._seen_written:
+            self._database.execute("UPDATE seen SET generation = ?, counter = ?", self._seen)
 
     def _keep_residual(self, entry: OutboxEntry) -> None:
         key = entry.key
@@ -217,11 +247,12 @@ class Outbox:
         self._block = min(2 * self._block, _MOST_EPOCHS)
 
     def _write_rest(self) -> None:
-        """Acknowledgements, and the epochs that were reserved and not given out."""
-        if not self._unwritten and self._epoch == self._last_reserved:
+        """Acknowledgements, the newest announcement, and the epochs that were reserved and not given out."""
+        if not self._unwritten and self._epoch == self._last_reserved and self._seen == self._seen_written:
             return
         with self._transaction():
             self._write_acknowledgements()
+            self._write_seen()
             if self._epoch:
                 self._database.execute("UPDATE epochs SET last = ?", (self._epoch,))
 
@@ -279,6 +310,8 @@ class Outbox:
         for number, *key in self._database.execute("SELECT id, run, round, device, attempt FROM updates ORDER BY id"):
             self._ids[UpdateKey(*key)] = number
             (self._acknowledged if number in acknowledged else self._pending)[number] = UpdateKey(*key)
+        generation, counter = self._database.execute("SELECT generation, counter FROM seen").fetchone()
+        self._seen = self._seen_written = (generation, counter)
 
     def _release(self) -> None:
         self._database.close()

@@ -38,6 +38,7 @@ from jaragua.store.database import Store
 from jaragua.store.facts import write_facts
 from jaragua.store.records import Initialisation, RunRecord
 from jaragua.store.traces import DATABASE, METRICS, SUMMARY, WEIGHTS, Loss, check_whole, loss_in, traces_of
+from jaragua.trust.private_files import FOLDER_MODE
 from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.export.inputs.weights_file import INTERFACE_KEY
 
@@ -259,7 +260,7 @@ def _require_nothing_lost(path: Path, *, redo: bool = False) -> Loss | None:
 
 def _lock(path: Path) -> int:
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
         handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise StoreError(

@@ -42,6 +42,12 @@ class Reason(StrEnum):
     """A command that the device cannot carry out: not with its network, its data or its image."""
     FLOOD = "flood"
     """Well-formed, but more of it than a peer may send at once (P3)."""
+    SIGNATURE = "signature"
+    """Without the coordinator's signature (T10)."""
+    REPLAY = "replay"
+    """The coordinator signed it earlier, for another moment (T11)."""
+    STRANGER = "stranger"
+    """Of a node or a device that is no member of the fleet (T8)."""
     UPDATE = "update"
     """An update that was answered with `rejected` and its reason (R4)."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from string import Formatter
-from typing import Final
+from typing import Final, NamedTuple
 
 from jaragua.errors import ProtocolError
 from jaragua.wire.definitions import HASH_BYTES, PROTOCOL_MAJOR
@@ -29,6 +29,8 @@ _PARTS: Final = {
     "sha256": rf"[0-9a-f]{{{2 * HASH_BYTES}}}",
 }
 _ROOT: Final = f"jaragua/{PROTOCOL_MAJOR}/{{fleet}}/"
+#: Where `jaragua broker check` sends a message to itself.
+CHECK_FILTER: Final = f"jaragua/{PROTOCOL_MAJOR}/check/+"
 
 
 class TopicError(ProtocolError):
@@ -53,6 +55,41 @@ class TopicKind(Enum):
     COMMAND = "node/{node}/cmd/{verb}"
     UPDATE = "node/{node}/up/{run}/{round}"
     ACK = "node/{node}/ack/{run}/{round}"
+
+
+class Party(Enum):
+    """Who takes part in a fleet. A node is one party on its own topics only."""
+
+    COORDINATOR = auto()
+    NODE = auto()
+
+
+class Access(NamedTuple):
+    """Who writes a topic and who reads it; of a topic with `{node}` only that node."""
+
+    writers: frozenset[Party]
+    readers: frozenset[Party]
+
+
+_C, _N = frozenset({Party.COORDINATOR}), frozenset({Party.NODE})
+#: The access lists of brokers derive from this table (T4, T5 of docs/design/security.md).
+ACCESS: Final = {
+    TopicKind.HOST_STATE: Access(_C, _C | _N),
+    TopicKind.HOST_CLAIM: Access(_C, _C),
+    TopicKind.CLAIM_TO: Access(_C, _C),
+    TopicKind.REPLY: Access(_N, _C),
+    TopicKind.RUN: Access(_C, _C | _N),
+    TopicKind.BLOB: Access(_C, _C | _N),
+    TopicKind.DIFFERENCE: Access(_C, _C | _N),
+    TopicKind.NODE_STATE: Access(_N, _C | _N),
+    TopicKind.NODE_DESCRIPTION: Access(_N, _C | _N),
+    TopicKind.DEVICE_STATE: Access(_N, _C | _N),
+    TopicKind.DEVICE_DESCRIPTION: Access(_N, _C | _N),
+    TopicKind.TELEMETRY: Access(_N, _C),
+    TopicKind.COMMAND: Access(_C, _N),
+    TopicKind.UPDATE: Access(_N, _C),
+    TopicKind.ACK: Access(_C, _N),
+}
 
 
 @dataclass(frozen=True, slots=True)

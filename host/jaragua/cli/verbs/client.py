@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jaragua.cli.broker_options import NodeOptions
 from jaragua.cli.options import from_fields
 from jaragua.errors import ToolError, UsageError
 
@@ -27,13 +28,10 @@ class EngineName(StrEnum):
     LITERT = "litert"
 
 
-@dataclass(frozen=True)
-class ClientOptions:
+@dataclass(frozen=True, kw_only=True)
+class ClientOptions(NodeOptions):
     """The options of `jaragua client`."""
 
-    broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")]
-    fleet: Annotated[str, typer.Option(help="Name of the fleet.")]
-    node: Annotated[str, typer.Option(help="Name of this machine in the fleet: a-z, 0-9 and -.")]
     model: Annotated[str | None, typer.Option(help="Model of the zoo, or a TOML file; default: that of the run.")] = (
         None
     )
@@ -53,21 +51,22 @@ class ClientOptions:
 @from_fields(ClientOptions)
 def client(options: ClientOptions) -> None:
     """Make this machine a device of the fleet (Pi class); run until Ctrl-C."""
-    from jaragua.node.connection.url import parse_broker_url
     from jaragua.node.node import NodeSettings, default_data_dir
     from jaragua.node.program import run_until_signal, say_log
     from jaragua.semantics.things.statements import read_statements
 
     say_log(options.verbose)
+    fleet, node = options.named()
     settings = NodeSettings(
-        url=parse_broker_url(options.broker),
-        fleet=options.fleet,
-        node=options.node,
+        url=options.address(),
+        fleet=fleet,
+        node=node,
         kind="pi",
         model=options.model,
         data_dir=options.data_dir or default_data_dir(),
         stated={} if options.owner is None else read_statements(options.owner),
         patience_seconds=options.patience,
+        coordinator_key=options.verifying_key(),
     )
     run_until_signal(_work(settings, options.engine, options.litert))
 

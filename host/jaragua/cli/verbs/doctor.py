@@ -36,6 +36,9 @@ def doctor(
     The exit code is 10 if a requirement is missing. Optional items are notes.
     """
     from jaragua.doctor import Wanted, checks_of, default_role
+    from jaragua.node.connection.access import refuse_password
+
+    refuse_password(broker or "")
 
     wanted_role = default_role() if role is None else _role(role)
     checks = list(checks_of(wanted_role, Wanted(broker, data_dir, run_dir)))

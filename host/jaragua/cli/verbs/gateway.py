@@ -10,20 +10,18 @@ from typing import Annotated
 
 import typer
 
+from jaragua.cli.broker_options import NodeOptions
 from jaragua.cli.options import from_fields
 from jaragua.cli.port_choice import PORT_HELP, chosen_ports
 
 app = typer.Typer()
 
 
-@dataclass(frozen=True)
-class GatewayOptions:
+@dataclass(frozen=True, kw_only=True)
+class GatewayOptions(NodeOptions):
     """The options of `jaragua gateway`."""
 
-    broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")]
-    fleet: Annotated[str, typer.Option(help="Name of the fleet.")]
     port: Annotated[list[str] | None, typer.Option(help=f"Once per board. {PORT_HELP}")] = None
-    node: Annotated[str | None, typer.Option(help="Name of this gateway: a-z, 0-9 and -; default: the host's.")] = None
     id: Annotated[list[str] | None, typer.Option(help="Name of a board, in the order of the ports.")] = None
     model: Annotated[str | None, typer.Option(help="Model of the zoo, or a TOML file; default: that of the run.")] = (
         None
@@ -49,7 +47,6 @@ class GatewayOptions:
 def gateway(options: GatewayOptions) -> None:
     """Connect boards on serial ports to the fleet; run until Ctrl-C."""
     from jaragua.gateway.gateway import board_opener, port_settings, run_gateway
-    from jaragua.node.connection.url import parse_broker_url
     from jaragua.node.node import NodeSettings, default_data_dir
     from jaragua.node.program import run_until_signal, say_log
     from jaragua.semantics.things.statements import read_statements
@@ -58,15 +55,17 @@ def gateway(options: GatewayOptions) -> None:
     say_log(options.verbose)
     ports = port_settings(chosen_ports(options.port or []), options.id or [], required=options.require_ports)
     opener = board_opener(patience_of(options.board_patience))
+    fleet, node = options.named(_name_of_host())
     settings = NodeSettings(
-        url=parse_broker_url(options.broker),
-        fleet=options.fleet,
-        node=options.node or _name_of_host(),
+        url=options.address(),
+        fleet=fleet,
+        node=node,
         kind="gateway",
         model=options.model,
         data_dir=options.data_dir or default_data_dir(),
         stated={} if options.owner is None else read_statements(options.owner),
         patience_seconds=options.patience,
+        coordinator_key=options.verifying_key(),
     )
     run_until_signal(run_gateway(settings, ports, opener))
 

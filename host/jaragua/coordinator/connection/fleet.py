@@ -21,9 +21,11 @@ from jaragua.coordinator.connection.gate import PublicGate, RoundsGate
 from jaragua.coordinator.connection.roster import Change, Roster
 from jaragua.errors import BrokerError, ProtocolError, RunError
 from jaragua.node.connection.session import Gates, Incoming, Participant, Reply, Session
-from jaragua.node.connection.url import parse_broker_url
+from jaragua.node.connection.url import BrokerUrl, parse_broker_url
 from jaragua.node.program import ended
 from jaragua.token_bucket import TokenBucket
+from jaragua.trust.members import Members
+from jaragua.trust.signing import Signer
 from jaragua.wire import messages
 from jaragua.wire.rejections import Reason, RejectedError, Rejections
 from jaragua.wire.topics import Topic, TopicError, TopicKind, build, parse, pattern
@@ -66,6 +68,14 @@ class Arrived:
     payload_bytes: int
 
 
+@dataclass(frozen=True)
+class TrustSettings:
+    """members: of the fleet, at any time; None of an open one (T8). signer: of all that is published (T10)."""
+
+    members: Callable[[], Members | None] = lambda: None
+    signer: Signer | None = None
+
+
 FleetEvent = PresenceChanged | Arrived
 #: What to do with an event; False: there is no room for it (P3).
 Watcher = Callable[[FleetEvent], object]
@@ -75,19 +85,23 @@ class Fleet:
     """`async with Fleet(url, name) as fleet`: connected, serving it alone (R10), and all that was retained is known.
 
     on_happening is called for every change of a device and every update (see `watching` too). take_over: another
-    coordinator of the fleet is ended; without it, RunError if there is one. Errors: BrokerError, RunError.
+    coordinator of the fleet is ended; without it, RunError if there is one. trust: whom it listens to and what signs
+    for it. Errors: BrokerError, RunError.
     """
 
     def __init__(
         self,
-        url: str,
+        url: str | BrokerUrl,
         name: str,
         architectures: Collection[bytes] | None = None,
         on_happening: Watcher | None = None,
         *,
         take_over: bool = False,
+        trust: TrustSettings | None = None,
     ) -> None:
+        trust = trust or TrustSettings()
         self.name = name
+        self._members = trust.members
         self.roster = Roster(architectures)
         self.last_run: messages.RunState | None = None
         self.rejections = Rejections("the coordinator")
@@ -106,7 +120,7 @@ class Fleet:
         self._to_claims = TokenBucket(_CLAIMS_A_SECOND, _CLAIMS_AT_ONCE)
         self._to_claims_to_us = TokenBucket(_CLAIMS_A_SECOND, _CLAIMS_AT_ONCE)
         self._mending: asyncio.TimerHandle | None = None
-        self._url = parse_broker_url(url)
+        self._url = parse_broker_url(url) if isinstance(url, str) else url
         self._state_topic = build(TopicKind.HOST_STATE, name)
         self._claim_topic = build(TopicKind.HOST_CLAIM, name)
         self._run_topic = build(TopicKind.RUN, name)
@@ -119,7 +133,11 @@ class Fleet:
         """Nodes and rounds whose topics are followed."""
         self._gate = RoundsGate(name, self._answers.keys())
         self._public_gate = PublicGate(name, self.roster, self._claim.who)
-        participant = Participant(self._url, identifier, will, self._next_epoch, _PATIENCE_SECONDS, _ABSENT_HINT)
+        self._public_gate.members = lambda: self._members()
+        self._public_gate.on_stranger = self._count_stranger
+        participant = Participant(
+            self._url, identifier, will, self._next_epoch, _PATIENCE_SECONDS, _ABSENT_HINT, signer=trust.signer
+        )
         self._session = Session(participant, self, Gates(self._gate, self._public_gate))
         self._task: asyncio.Task[None] | None = None
         self._reading_again: asyncio.Task[None] | None = None
@@ -363,12 +381,17 @@ class Fleet:
         except ProtocolError as error:
             self.rejections.add(Reason.FORMAT, message.topic, error)
 
+    def refused(self, topic: str, error: RejectedError) -> None:
+        """Called by the session; the coordinator's own signature is checked by nodes alone."""
+        self.rejections.add(error.reason, topic, error)
+
     def dropped(self, count: int, topic: str) -> None:
         """Called by the session for what the gate did not admit."""
         self.rejections.add(Reason.FLOOD, topic, "more of this kind than is read", count)
 
     def _take(self, message: Incoming) -> None:
         topic, payload = parse(message.topic), message.payload
+        self._refuse_stranger(topic.node, topic.device)
         if topic.kind is TopicKind.UPDATE:
             self._take_update(topic, payload)
             return
@@ -482,8 +505,20 @@ class Fleet:
         header, blob = split_update(payload)
         if (header.run, header.round) != (topic.run, topic.round):
             raise RejectedError(f"its header is of run {header.run!r}, round {header.round}", Reason.TOPIC)
+        self._refuse_stranger(topic.node, header.device)
         if not self._tell(Arrived(topic.node, header, blob, len(payload))):
             raise RejectedError("more of its node wait already than may", Reason.FLOOD)
+
+    def _refuse_stranger(self, node: str, device: str) -> None:
+        """T8, T9: the broker binds a topic to an identity, the list of members binds devices to it."""
+        members = self._members()
+        if members is None or not node:
+            return
+        if not (members.admits(node, device) if device else members.has_node(node)):
+            raise RejectedError(f"{device or node} at {node} is no member of the fleet", Reason.STRANGER)
+
+    def _count_stranger(self, topic: bytes) -> None:
+        self.rejections.add(Reason.STRANGER, topic.decode("ascii", "replace"), "no member of the fleet")
 
     def _tell(self, event: FleetEvent) -> bool:
         """Whether every watcher had room for it."""

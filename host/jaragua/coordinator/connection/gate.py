@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from jaragua.coordinator.connection.roster import Roster
 from jaragua.node.connection.lanes import OTHERS, Lane, Lanes, cbor_text, text_of
 from jaragua.node.connection.sieve import Verdict
+from jaragua.trust.members import Members
 from jaragua.wire.topics import TopicKind, build, pattern
 
 #: An update's node, device, run and round, as topic and header have them.
@@ -78,6 +79,10 @@ class PublicGate:
     def __init__(self, fleet: str, roster: Roster, own_name: bytes) -> None:
         self.has_missed_some = False
         """Something was not read here; what the broker has left out for lack of room nobody can know."""
+        self.members: Callable[[], Members | None] = lambda: None
+        """Of the fleet; None of an open one."""
+        self.on_stranger: Callable[[bytes], None] = lambda topic: None
+        """Called for each message of no member, with its topic."""
         self._roster = roster
         self._own_name = own_name
         self._nodes = _nodes(fleet)
@@ -99,6 +104,9 @@ class PublicGate:
         """See `Gate`."""
         if topic in self._followed or self._left.get(topic, now_s) > now_s:
             return Verdict.READ_ELSEWHERE
+        if self._is_of_a_stranger(topic):
+            self.on_stranger(topic)
+            return Verdict.STRANGER
         is_read = self._has_room(topic, head, now_s, is_retained=is_retained)
         self.has_missed_some = self.has_missed_some or not is_read
         return Verdict.of(is_read=is_read)
@@ -112,6 +120,16 @@ class PublicGate:
             return self._lanes.has_room(_CLAIMS_TO_US if self._own_name in head else _CLAIMS, now_s)
         # By topic where the topic is one of a few.
         return self._lanes.has_room(OTHERS, now_s, key=topic if topic in self._few else None)
+
+    def _is_of_a_stranger(self, topic: bytes) -> bool:
+        """T8: told by the topic alone, before anything is kept or decoded."""
+        members = self.members()
+        if members is None or not topic.startswith(self._nodes):
+            return False
+        parts = topic.decode("ascii", "replace").split("/")
+        if len(parts) > 6 and parts[5] == "dev":
+            return not members.admits(parts[4], parts[6])
+        return not members.has_node(parts[4])
 
     def _has_room_for_node(self, topic: bytes, now_s: float) -> bool:
         parts = topic.decode("ascii", "replace").split("/")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import ssl
 import time
 
 import aiomqtt
 
 from jaragua.errors import BrokerError
+from jaragua.node.connection.tls import context_of
+from jaragua.node.connection.tls_refusals import in_words, notice_end
 from jaragua.node.connection.url import BrokerUrl
 from jaragua.reasons import reason_of
 
@@ -30,18 +31,20 @@ async def check_broker(url: BrokerUrl) -> float:
     except TimeoutError as error:
         raise _failure(url, f"no answer within {_TIMEOUT_SECONDS:.0f} s") from error
     except aiomqtt.MqttError as error:
-        raise _failure(url, reason_of(error)) from error
+        raise _failure(url, await asyncio.to_thread(in_words, reason_of(error), url)) from error
 
 
 def _client(url: BrokerUrl) -> aiomqtt.Client:
-    return aiomqtt.Client(
+    client = aiomqtt.Client(
         url.host,
         url.port,
         username=url.username,
         password=url.password,
         protocol=aiomqtt.ProtocolVersion.V5,
-        tls_context=ssl.create_default_context() if url.tls else None,
+        tls_context=context_of(url),
     )
+    notice_end(client)
+    return client
 
 
 def _failure(url: BrokerUrl, reason: str) -> BrokerError:

@@ -17,7 +17,6 @@ import logging
 import math
 import random
 import socket
-import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
@@ -34,9 +33,13 @@ from jaragua.bases.value import Value
 from jaragua.errors import BrokerError
 from jaragua.node.connection.sieve import Gate, Sieve
 from jaragua.node.connection.sieved_socket import sieve_of
+from jaragua.node.connection.tls import context_of, identifier_suffix
+from jaragua.node.connection.tls_refusals import in_words, notice_end
 from jaragua.node.connection.url import BrokerUrl
 from jaragua.node.program import ended
 from jaragua.reasons import reason_of
+from jaragua.trust.signing import Signer, Verifier
+from jaragua.wire.rejections import RejectedError
 
 LOGGER = logging.getLogger(__name__)
 # The client library's own words about a lost connection: this module says it better.
@@ -72,6 +75,7 @@ _RESTORED_AFTER_SECONDS = 1.0
 #: Messages without a key that wait to be sent; the oldest is given up for one more.
 _MOST_WITHOUT_KEY = 256
 
+UserProperties = Sequence[tuple[str, str]]
 #: A payload, or how to make it from the epoch of the connection it goes out on (M8).
 Payload = bytes | Callable[[int], bytes]
 
@@ -102,8 +106,9 @@ class _Outgoing(Value):
     correlation: bytes | None = None
     expiry_seconds: int | None = None
 
-    def properties(self) -> Properties | None:
-        if self.response_topic is None and self.correlation is None and self.expiry_seconds is None:
+    def properties(self, signed: UserProperties = ()) -> Properties | None:
+        """signed: user properties of a signature."""
+        if self.response_topic is None and self.correlation is None and self.expiry_seconds is None and not signed:
             return None
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         if self.response_topic is not None:
@@ -112,6 +117,8 @@ class _Outgoing(Value):
             properties.CorrelationData = self.correlation
         if self.expiry_seconds is not None:
             properties.MessageExpiryInterval = self.expiry_seconds
+        if signed:
+            properties.UserProperty = list(signed)
         return properties
 
 
@@ -131,6 +138,10 @@ class Listener(Protocol):
 
     def dropped(self, count: int, topic: str) -> None:
         """So many messages were not admitted by the gate; topic: of the last one, as it was sent."""
+        ...
+
+    def refused(self, topic: str, error: RejectedError) -> None:
+        """A message without a valid signature was not given on; only called with a verifier."""
         ...
 
 
@@ -195,6 +206,10 @@ class Participant(Value):
     """How long the first connection is tried before BrokerError, None for ever; once there has been one, for ever."""
     absent_hint: str = "start one with `jaragua broker start`, or check --broker"
     """What the user can do if there never was a connection."""
+    signer: Signer | None = None
+    """Signs what is published (T10)."""
+    verifier: Verifier | None = None
+    """Checks what only the coordinator may say (T10, T11)."""
 
 
 class Session:
@@ -224,6 +239,8 @@ class Session:
         self._wake = asyncio.Event()
         self._flushed = asyncio.Event()
         self._names = count()
+        # Known to the owner of the private key alone: a session of the broker belongs to its identifier (T6).
+        self._identifier = participant.identifier + identifier_suffix(participant.url)
 
     @property
     def is_connected(self) -> bool:
@@ -310,8 +327,9 @@ class Session:
             try:
                 await self._one_connection(attempts)
             except (aiomqtt.MqttError, OSError) as error:
-                self._give_up_if_hopeless(error, deadline)
-                self._complain(reason_of(error))
+                reason = await asyncio.to_thread(in_words, reason_of(error), self._participant.url)
+                self._give_up_if_hopeless(error, reason, deadline)
+                self._complain(reason)
             if attempts.ended() == _SHORT_CONNECTIONS_UNTIL_WARNING:
                 LOGGER.warning(
                     "connections as %s end at once: does another process use that name?", self._participant.identifier
@@ -340,6 +358,14 @@ class Session:
             what = "no connection to" if self._has_connected else "waiting for"
             LOGGER.info("%s the broker at %s (%s), trying again", what, self._participant.url.public, reason)
 
+    def _refused(self, code: object) -> None:
+        """The broker did not take a message: said once while a connection lasts."""
+        reason = f"{code}"
+        if reason not in self._complaints:
+            self._complaints.add(reason)
+            hint = "a node may write below its own name alone: is --node the name in its certificate?"
+            LOGGER.warning("the broker at %s refuses messages (%s); %s", self._participant.url.public, reason, hint)
+
     def _new_name(self) -> Hashable:
         name = ("numbered", next(self._names))
         self._without_key.append(name)
@@ -367,9 +393,9 @@ class Session:
         self._epoch = self._participant.next_epoch()
         async with AsyncExitStack() as stack:
             if self._wide:
-                wide = self._make_client(f"{self._participant.identifier}-wide", self._gates.wide)
+                wide = self._make_client(f"{self._identifier}-wide", self._gates.wide)
                 self._wide_client = await stack.enter_async_context(_connection(wide))
-            client = self._make_client(self._participant.identifier, self._gates.own, self._make_will())
+            client = self._make_client(self._identifier, self._gates.own, self._make_will())
             self._client = await stack.enter_async_context(_connection(client))
             client.pending_calls_threshold = 1000
             try:
@@ -402,6 +428,13 @@ class Session:
             if not message.retain:  # what was retained before we connected is replaced anyway
                 self._restore(topic)
             return
+        verifier = self._participant.verifier
+        if verifier is not None:
+            try:
+                verifier.check(topic, bytes(message.payload), dict(getattr(properties, "UserProperty", ())))
+            except RejectedError as error:
+                self._listener.refused(topic, error)
+                return
         self._listener.received(
             Incoming(
                 topic=topic,
@@ -482,12 +515,14 @@ class Session:
 
     async def _write_one(self, client: aiomqtt.Client, key: Hashable, message: _Outgoing) -> None:
         payload = message.payload if isinstance(message.payload, bytes) else message.payload(self._epoch)
+        signer = self._participant.signer
+        signed = () if signer is None else signer.properties(message.topic, payload)
         await client.publish(
             message.topic,
             payload,
             qos=QOS,
             retain=message.retain,
-            properties=message.properties(),
+            properties=message.properties(signed),
             timeout=_ANSWER_SECONDS,
         )
         # Replaced meanwhile by a newer one: that one is still to be sent.
@@ -517,13 +552,30 @@ class Session:
             properties=properties,
             keepalive=_KEEPALIVE_SECONDS,
             socket_options=_SOCKET_OPTIONS,
-            tls_context=ssl.create_default_context() if self._participant.url.tls else None,
+            tls_context=context_of(self._participant.url),
         )
         if gate is not None:
             sieve_of(client, lambda: self._make_sieve(gate))
+        self._watch_refusals(client)
+        notice_end(client)
         return client
 
-    def _give_up_if_hopeless(self, error: Exception, deadline: float) -> None:
+    def _watch_refusals(self, client: aiomqtt.Client) -> None:
+        """aiomqtt takes a refused message for one that was sent; the user has to know, once a connection."""
+        library = client._client
+        acknowledged = library.on_publish
+
+        def watched(*values: Any) -> None:
+            code = getattr(values[3], "value", 0)
+            if code >= _FAILURE:
+                self._refused(values[3])
+            if acknowledged is not None:
+                acknowledged(*values)
+
+        library.on_publish = watched
+
+    def _give_up_if_hopeless(self, error: Exception, reason: str, deadline: float) -> None:
+        """reason: of the error, in words."""
         code = _reason_code(error)
         if code == _SESSION_TAKEN_OVER:
             raise BrokerError(
@@ -535,7 +587,7 @@ class Session:
         refused = code is not None and code not in _PASSING
         if refused or asyncio.get_running_loop().time() >= deadline:
             raise BrokerError(
-                f"there is no connection to the broker at {self._participant.url.public}: {reason_of(error)}",
+                f"there is no connection to the broker at {self._participant.url.public}: {reason}",
                 self._participant.absent_hint,
             ) from error
 

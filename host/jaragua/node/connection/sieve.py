@@ -25,6 +25,8 @@ class Verdict(Enum):
     """It is dropped and counted."""
     READ_ELSEWHERE = auto()
     """It comes on another connection, too."""
+    STRANGER = auto()
+    """It is of no member of the fleet; the gate has counted it (T8)."""
 
     @classmethod
     def of(cls, *, is_read: bool) -> Verdict:

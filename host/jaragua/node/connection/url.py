@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from jaragua.bases.value import Value
@@ -12,14 +13,23 @@ _DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _FORM = "write it as mqtt://[user:password@]host[:port], or mqtts:// for TLS"
 
 
+class TlsFiles(Value):
+    """PEM files of a connection; authority None: those of the system; certificate None: the broker asks for none."""
+
+    authority: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
 class BrokerUrl(Value):
-    """A parsed broker address. The password is left out of `repr`, and of `public`."""
+    """A broker address with credentials. The password is left out of `repr`, and of `public`."""
 
     host: str
     port: int
     tls: bool = False
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    files: TlsFiles = TlsFiles()
 
     @property
     def public(self) -> str:

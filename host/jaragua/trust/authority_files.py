@@ -1,0 +1,42 @@
+"""Where the files of an authority's folder are, for those who only read them. It needs no other package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from jaragua.errors import StoreError
+from jaragua.trust import private_files
+
+REGISTRY: Final = "identities.json"
+
+
+class AuthorityFiles:
+    """Paths below a folder of `jaragua broker init`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        at = self.folder
+        self.registry_file = at / REGISTRY
+        self.certificate = at / "authority.crt"
+        self.key = at / "authority.key"
+        self.broker_certificate = at / "broker" / "certificate.crt"
+        self.broker_key = at / "broker" / "private.key"
+        self.revoked = at / "revoked.crl"
+        self.access_list = at / "acl"
+        self.members = at / "members.toml"
+
+    @property
+    def host(self) -> str:
+        """The first name of the broker. Raises: StoreError if there is no authority."""
+        if not self.registry_file.exists():
+            raise StoreError(f"{self.folder} has no authority", "make one with `jaragua broker init`")
+        try:
+            return str(json.loads(private_files.read(self.registry_file, "the registry"))["hosts"][0])
+        except (ValueError, KeyError, IndexError, TypeError) as error:
+            raise StoreError(f"{self.registry_file} is damaged", "restore it from a copy") from error
+
+    def identity_folder(self, name: str) -> Path:
+        """Of a participant whose keys were made here."""
+        return self.folder / "identities" / name
