@@ -89,7 +89,9 @@ def why_refused(port: int, error: OSError) -> Refused:
         reason = f"may not be opened: ports below {lowest} need root's rights"
         return Refused(port, reason, f"give one from {lowest} up with --port, or none to take {USUAL_PORT}")
     if error.errno == errno.EADDRNOTAVAIL:
-        return Refused(port, "cannot be opened: this machine has not that address", "give one it has with --bind")
+        return Refused(
+            port, "cannot be opened: this machine has not that address", "give one it has with --bind, and a --port"
+        )
     return Refused(port, f"cannot be opened: {error.strerror}")
 
 

@@ -49,9 +49,13 @@ VERBS = {
 }
 
 #: Verbs whose module is in a folder of `jaragua.cli.verbs`.
-_FOLDERS = {"new": "tasks.", "data": "tasks.", "tune": "tasks."} | dict.fromkeys(
-    ("status", "evaluate", "report"), "results."
-)
+_FOLDERS = {
+    "new": "tasks.",
+    "data": "tasks.",
+    "tune": "tasks.",
+    "pki": "identities.",
+    "join": "identities.",
+} | dict.fromkeys(("status", "evaluate", "report"), "results.")
 
 
 def main() -> None:

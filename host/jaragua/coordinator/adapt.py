@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from jaragua.coordinator.connection.fleet import Fleet, FleetEvent
+from jaragua.coordinator.connection.fleet import Fleet, FleetEvent, TrustSettings
 from jaragua.errors import BoardError, ProtocolError
+from jaragua.node.connection.url import BrokerUrl
 from jaragua.settings import TrainingSettings, sent
 from jaragua.wire import messages
 from jaragua.wire.figures import LARGEST_SCORE
@@ -48,9 +49,9 @@ class AdaptResult:
 
 
 @asynccontextmanager
-async def open_fleet(url: str, fleet: str) -> AsyncIterator[Fleet]:
+async def open_fleet(url: str | BrokerUrl, fleet: str, trust: TrustSettings | None = None) -> AsyncIterator[Fleet]:
     """A connection for `request_adaptation`; not while a run of the same fleet is going on. Errors: BrokerError."""
-    async with Fleet(url, fleet) as session:
+    async with Fleet(url, fleet, trust=trust) as session:
         yield session
 
 

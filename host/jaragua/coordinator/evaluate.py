@@ -10,6 +10,7 @@ from jaragua.bases.value import Value
 from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator.adapt import AdaptResult, Trial, adapt_devices, open_fleet, wait_for_devices
 from jaragua.coordinator.connection.fleet import Fleet
+from jaragua.coordinator.connection.trusting import connection_of
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import BoardError
 from jaragua.models import model_named
@@ -44,7 +45,8 @@ async def evaluate_on_fleet(
     codec = ModelCodec(model_named(config.model.name))
     blob = codec.pack(learned.vector)
     found: list[AdaptResult] = []
-    async with open_fleet(config.broker.url, config.run.fleet) as session:
+    url, trust = connection_of(config)
+    async with open_fleet(url, config.run.fleet, trust) as session:
         devices = wanted.devices or _fitting(session, codec)
         await wait_for_devices(session, devices, wanted.wait_s)
         for number in range(wanted.tasks):

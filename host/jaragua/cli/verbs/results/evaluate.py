@@ -33,6 +33,7 @@ def evaluate(
     """
     from jaragua.config import load
     from jaragua.coordinator.evaluate import Wanted
+    from jaragua.node.connection.access import refuse_password
     from jaragua.store.reading import write_evaluation
     from jaragua.store.run_folder import CONFIGURATION
 
@@ -40,6 +41,7 @@ def evaluate(
         raise StoreError(f"{run_dir} is not the folder of a run", "give the folder that `jaragua run` printed")
     config = load(run_dir / CONFIGURATION)
     if broker is not None:
+        refuse_password(broker)
         config = replace(config, broker=replace(config.broker, url=broker))
     figures = _run(config, run_dir, Wanted(tasks, tuple(device or ()), wait))
     write_evaluation(run_dir, figures)

@@ -1,0 +1,1 @@
+"""Verbs about who takes part in a fleet."""
