@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ OWN_PROGRAMS = ("qemu-system-arm", "mosquitto", "jaragua")
 def pytest_configure(config: pytest.Config) -> None:
     """Signals as a terminal's programs have them; what the processes of the run share."""
     _hear_signals()
+    _find_only_own_boards(config)
     if not hasattr(config, "workerinput"):  # a process that starts others, or the only one
         make_run_folder()
         config.add_cleanup(remove_run_folder)
@@ -42,6 +44,13 @@ def _keep_in(folder: Path) -> None:
     os.environ["XDG_CACHE_HOME"] = str(folder)
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
+
+
+def _find_only_own_boards(config: pytest.Config) -> None:
+    """Emulated boards and gateways of the user, or of another process of the run, are not found by tests."""
+    folder = tempfile.mkdtemp(prefix="jrg-")  # short: a socket's path has at most 107 bytes
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ["XDG_RUNTIME_DIR"] = folder
 
 
 def _hear_signals() -> None:

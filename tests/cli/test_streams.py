@@ -22,13 +22,15 @@ import pytest
 from jaragua import config as configuration
 from jaragua.cli import output, streams
 from jaragua.cli.main import VERBS, run
-from jaragua.cli.verbs import bench, broker, demo, monitor
+from jaragua.cli.monitor_output import shower
+from jaragua.cli.verbs import bench, broker, demo
 from jaragua.cli.verbs import run as run_verb
 from jaragua.coordinator.events import DeviceTally, RunResult
 from jaragua.demo.demo import DemoResult, HeldOut
 from jaragua.demo.image import ImageSize
-from jaragua.monitor.lines import Line
+from jaragua.monitor.stamps import Stamps, Timestamp
 from jaragua.report.intervals import Interval
+from jaragua.serial.lines import Line
 from jaragua.store import Initialisation, open_run
 from jaragua_bench.measure import Result
 from jaragua_compiler.planning.boards import boards
@@ -193,7 +195,7 @@ def test_a_document_is_the_same_json(said: Said, tmp_path: Path) -> None:
 def test_what_a_board_says(said: Said) -> None:
     with said.listening():
         for as_json in (False, True):
-            monitor._shower(as_json)(Line("text", "5 °C ± 1", {"text": "5 °C ± 1"}))
+            shower(as_json, Stamps(Timestamp.CLOCK, 0), None)(Line("text", "5 °C ± 1", {"text": "5 °C ± 1"}), "", 0)
     plain, document = said.out.splitlines()
     assert json.loads(document)["text"] == "5 °C ± 1"
     assert plain.endswith("5  deg C +/- 1" if said.encoding == "ascii" else "5 °C ± 1")

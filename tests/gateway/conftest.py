@@ -10,7 +10,8 @@ import pytest
 
 from jaragua_broker import Broker
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "node"))
+for other in ("node", "simulation/rounds"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / other))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import jaragua_models
 from common.identity import IDENTITY
 from jaragua.errors import PortError
 from jaragua.gateway.board_trainer import BoardRequests
-from jaragua.serial.board import BoardEvent
+from jaragua.serial.board import BoardEvent, Listener
 from jaragua.serial.failures import BoardRestarted, BoardSilent
 from jaragua.serial.jobs import NO_TEMPERATURE, PLAIN_STEPS, Steps
 from jaragua.wire.definitions import JobKind, JobPhase
@@ -163,7 +163,9 @@ class FakePorts:
         self.refusals: dict[str, Exception] = {}
         self.opened: list[str] = []
 
-    def open(self, url: str, on_event: Callable[[BoardEvent], None]) -> AbstractAsyncContextManager[BoardRequests]:
+    def open(
+        self, url: str, on_event: Callable[[BoardEvent], None], listener: Listener | None = None
+    ) -> AbstractAsyncContextManager[BoardRequests]:
         @asynccontextmanager
         async def opened() -> Any:
             self.opened.append(url)

@@ -133,9 +133,9 @@ def test_l5_7_a_babbling_port_is_closed_with_a_named_reason_and_tried_again(
             opened: list[str] = []
             opener = board_opener(patience_of(None))
 
-            def counted(url: str, on_event: Any) -> Any:
+            def counted(url: str, on_event: Any, listener: Any = None) -> Any:
                 opened.append(url)
-                return opener(url, on_event)
+                return opener(url, on_event, listener)
 
             where = settings(broker.url, tmp_path, "gw", kind="gateway")
             async with running(run_gateway(where, [PortSettings(noisy)], counted)):

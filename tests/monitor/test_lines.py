@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from jaragua.monitor import lines
+from jaragua.serial import lines
 from jaragua.wire import messages
 from jaragua.wire.definitions import FrameType, LogLevel, ResetCause
 from jaragua.wire.link import link

@@ -235,3 +235,99 @@ def pump(source: int, target: int) -> None:
             os.write(target, data)
     except OSError:
         return
+
+
+def test_several_boards_are_watched_at_once(native_image: Path) -> None:
+    with (
+        NativeBoard(native_image) as one,
+        NativeBoard(native_image) as other,
+        monitoring(one.url, "--port", other.url, "--json") as verb,
+    ):
+        found = {}
+        while len(found) < 2:
+            document = json.loads(verb.line_with('"identity"'))
+            found[document["port"]] = document["uid"]
+        assert found == {Path(board.url).name: board.uid.hex() for board in (one, other)}
+        assert verb.stop() == 0
+
+
+def test_lines_go_into_a_log_file_and_bytes_into_a_capture(native_board: EmulatedBoard, tmp_path: Path) -> None:
+    log, capture = tmp_path / "board.log", tmp_path / "board.jsonl"
+    log.write_text("what was there\n", encoding="utf-8")
+    options = ["--log", str(log), "--capture", str(capture), "--send", "health-read", "--send", "cancel 7"]
+    with monitoring(native_board.url, *options, "--timestamp", "iso8601") as verb:
+        assert "job=7" in verb.line_with("request    cancel")
+        verb.line_with("job-state")
+        assert verb.stop() == 0
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "what was there"
+    assert any("identity" in line and native_board.uid.hex() in line for line in lines)
+    assert "sessions: 1" in lines[-1]
+    done = subprocess.run(
+        [sys.executable, "-m", "jaragua.cli.main", "replay", str(capture), "--only", "request,job-state", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=GENEROUS_S,
+        check=True,
+    )
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event.get("request", event["event"]) for event in events][-3:] == ["cancel", "job-state", "link"]
+
+
+def test_raw_bytes_of_other_firmware_pass_unchanged_and_nothing_is_sent() -> None:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    command = [sys.executable, "-m", "jaragua.cli.main", "monitor", "--port", os.ttyname(slave), "--raw"]
+    try:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert b"listening" in process.stderr.readline()
+            os.write(master, b"\x00\xffraw\x1b[0m")
+            assert process.stdout.read(8) == b"\x00\xffraw\x1b[0"[:8]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(GENEROUS_S) == 0
+        os.set_blocking(master, False)
+        with pytest.raises(BlockingIOError):
+            os.read(master, 1)
+    finally:
+        os.close(slave)
+        os.close(master)
+
+
+def test_the_port_of_the_last_time_is_watched_again(native_board: EmulatedBoard, tmp_path: Path) -> None:
+    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path)}
+    pipe = subprocess.PIPE
+    for words in (["--port", native_board.url], ["--last"]):
+        command = [sys.executable, "-m", "jaragua.cli.main", "monitor", *words]
+        with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as one:
+            assert native_board.uid.hex() in Verb(one).line_with("identity")
+            one.send_signal(signal.SIGINT)
+            assert one.wait(GENEROUS_S) == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "jaragua.cli.main", "monitor", "--last"],
+        env=environment | {"XDG_STATE_HOME": str(tmp_path / "empty")},
+        capture_output=True,
+        text=True,
+        timeout=GENEROUS_S,
+        check=False,
+    )
+    assert (done.returncode, "no port was watched before" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colours_are_for_terminals_that_want_them(native_board: EmulatedBoard, no_color: str, coloured: bool) -> None:
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "jaragua.cli.main", "monitor", "--port", native_board.url]
+    environment = os.environ | {"NO_COLOR": no_color, "TERM": "xterm-256color"}
+    try:
+        with subprocess.Popen(command, stdout=slave, stderr=subprocess.PIPE, env=environment) as process:
+            told = b""
+            while b"architecture" not in told:
+                told += os.read(master, 4096)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(GENEROUS_S) == 0
+        assert (b"\x1b[36m" in told) == coloured
+    finally:
+        os.close(slave)
+        os.close(master)

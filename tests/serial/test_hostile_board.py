@@ -16,8 +16,7 @@ import pytest
 
 from common.identity import IDENTITY
 from jaragua.errors import JaraguaError
-from jaragua.monitor import lines
-from jaragua.serial import Board
+from jaragua.serial import Board, lines
 from jaragua.serial.board import BoardEvent
 from jaragua.serial.patience import Patience
 from jaragua.wire.cbor import schema

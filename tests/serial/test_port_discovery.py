@@ -95,8 +95,7 @@ def test_each_board_is_asked_who_it_is(machine: FakeMachine, native_board: Emula
     assert "is not a serial port" in quick[1].why
     (found,) = asyncio.run(survey([ports(machine.system)[0]]))
     assert found.state == "ready"
-    assert found.identity is not None
-    assert (found.identity.uid, found.identity.model) == (native_board.uid, "digits")
+    assert (found.who["uid"], found.who["model"]) == (native_board.uid.hex(), "digits")
 
 
 def test_a_port_that_another_process_has_is_told_with_that_process(terminal: str) -> None:

@@ -39,6 +39,7 @@ VERBS = {
     "gateway": "Connect boards on serial ports to the fleet.",
     "client": "Make this machine a device of the fleet (Pi class).",
     "monitor": "Show what a board sends, decoded live.",
+    "replay": "Decode a recorded link.",
     "emulate": "Start emulated boards.",
     "online": "Train a deployed board on a stream: a new class, a drift.",
     "compile": "Write a network as a folder of C for a board.",

@@ -9,11 +9,14 @@ from contextlib import AbstractAsyncContextManager
 from jaragua.errors import DataError, UsageError
 from jaragua.gateway.board_trainer import BoardRequests
 from jaragua.gateway.port import OpenBoard, PortSettings, PortWorker
+from jaragua.gateway.port_tap import PortTap
 from jaragua.node.node import Node, NodeSettings
 from jaragua.node.program import ended, until_first_ends
+from jaragua.node.reports import Report
 from jaragua.node.training.task_sampler import TaskSampler
-from jaragua.serial.board import Board, BoardEvent
+from jaragua.serial.board import Board, BoardEvent, Listener
 from jaragua.serial.patience import Patience, patience_of
+from jaragua.serial.tap.server import Tap
 from jaragua.serial.transport import check_port
 from jaragua.wire.topics import is_id
 
@@ -21,8 +24,10 @@ from jaragua.wire.topics import is_id
 def board_opener(patience: Patience) -> OpenBoard:
     """The real thing behind a port's URL."""
 
-    def open_board(url: str, on_event: Callable[[BoardEvent], None]) -> AbstractAsyncContextManager[BoardRequests]:
-        return Board(url, on_event=on_event, patience=patience)
+    def open_board(
+        url: str, on_event: Callable[[BoardEvent], None], listener: Listener | None = None
+    ) -> AbstractAsyncContextManager[BoardRequests]:
+        return Board(url, on_event=on_event, patience=patience, listener=listener)
 
     return open_board
 
@@ -61,10 +66,22 @@ async def run_gateway(settings: NodeSettings, ports: Sequence[PortSettings], ope
     opener = opener or board_opener(patience_of(None))
     if settings.model is not None:
         _check_names(TaskSampler.of(settings.model), ports)
-    node = Node(settings)
+    taps = [PortTap(Tap(port.url, {"node": settings.node, "fleet": settings.fleet})) for port in ports]
+
+    def tell(report: Report) -> None:
+        for tap in taps:
+            tap.report(report, node.round_log.rounds_of(report.run))
+
+    node = Node(settings, tell)
     claimed: dict[str, str] = {}
-    workers = [PortWorker(node, port, opener, claimed) for port in ports]
-    await until_first_ends(node.run(), _all(workers))
+    workers = [PortWorker(node, port, opener, claimed, tap) for port, tap in zip(ports, taps, strict=True)]
+    try:
+        for tap in taps:
+            await tap.open()
+        await until_first_ends(node.run(), _all(workers))
+    finally:
+        for tap in taps:
+            await tap.close()
 
 
 def _check_names(task_sampler: TaskSampler, ports: Sequence[PortSettings]) -> None:

@@ -9,17 +9,19 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
+from typing import Protocol
 
 from jaragua.errors import BoardError, PortError
 from jaragua.gateway.board_log import BoardLog
 from jaragua.gateway.board_trainer import BoardRequests, BoardTrainer, translated
+from jaragua.gateway.port_tap import PortTap
 from jaragua.node.description import DeviceFacts, facts_of_board
 from jaragua.node.device import Device
 from jaragua.node.node import Node
 from jaragua.node.program import until_first_ends
 from jaragua.node.training.trainer import Progress, TrainerGone
 from jaragua.semantics.things.device_facts import NOTHING_STATED
-from jaragua.serial.board import BoardEvent
+from jaragua.serial.board import BoardEvent, Listener
 from jaragua.serial.failures import BoardBabbles, BoardSilent, BoardVersionError, update_command
 from jaragua.wire import messages
 from jaragua.wire.link.link import Logged, SessionEnded
@@ -36,8 +38,13 @@ BABBLE_PAUSE_SECONDS = 30.0
 _ID_CHARACTERS = 32
 _UID_CHARACTERS = 8
 
-#: Opens a board: a context that yields it, identified. Errors: those of `serial.Board`.
-OpenBoard = Callable[[str, Callable[[BoardEvent], None]], AbstractAsyncContextManager[BoardRequests]]
+
+class OpenBoard(Protocol):
+    """Opens a board: a context that yields it, identified. Errors: those of `serial.Board`."""
+
+    def __call__(
+        self, url: str, on_event: Callable[[BoardEvent], None], listener: Listener | None = None, /
+    ) -> AbstractAsyncContextManager[BoardRequests]: ...
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,11 @@ class PortWorker:
     claimed: device id -> port, shared by the workers of a gateway, so that two boards never go by one name.
     """
 
-    def __init__(self, node: Node, settings: PortSettings, open_board: OpenBoard, claimed: dict[str, str]) -> None:
+    def __init__(
+        self, node: Node, settings: PortSettings, open_board: OpenBoard, claimed: dict[str, str], tap: PortTap
+    ) -> None:
         self._node = node
+        self._tap = tap
         self._settings = settings
         self._open_board = open_board
         self._claimed = claimed
@@ -103,7 +113,7 @@ class PortWorker:
     async def _open(self, stack: AsyncExitStack) -> BoardRequests | None:
         """The board on the port; None if it speaks another protocol, which is said."""
         try:
-            board = await stack.enter_async_context(self._open_board(self._settings.url, self._on_event))
+            board = await stack.enter_async_context(self._open_board(self._settings.url, self._on_event, self._tap))
         except BoardVersionError as error:
             self._leave_out(error)
             return None
@@ -115,6 +125,7 @@ class PortWorker:
 
     async def _serve(self, board: BoardRequests) -> None:
         device = self._device = self._introduce(board.identity)
+        self._tap.meet(device.name, board.identity)
         LOGGER.info("%s: %s with model '%s'", self._settings.url, device.name, board.identity.model)
         self._last_complaint = ""
         self._session_ended.clear()
@@ -159,6 +170,7 @@ class PortWorker:
         identity = await board.identify()
         if self._introduce(identity) is not device:
             raise TrainerGone(f"there is another board on {self._settings.url} now")
+        self._tap.meet(device.name, identity)
         device.link_mended()
 
     def _on_event(self, event: BoardEvent) -> None:
@@ -186,6 +198,7 @@ class PortWorker:
         self._babbled = isinstance(error, BoardBabbles) or isinstance(error.__cause__, BoardBabbles)
         if self._device is not None:
             self._device.set_state("lost", error.message)
+        self._tap.gone(error.message)
         self._complain(error)
 
     def _leave_out(self, error: BoardVersionError) -> None:

@@ -1,1 +1,1 @@
-"""What `jaragua monitor` shows: a board's link decoded into lines for a person, or JSON lines for a program."""
+"""What `jaragua monitor` and `jaragua replay` show: a board's link decoded into lines (docs/reference/monitor.md)."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from jaragua.monitor.lines import Line
+from jaragua.serial.lines import Line
 from jaragua.token_bucket import TokenBucket
 from jaragua.wire.definitions import LogLevel
 

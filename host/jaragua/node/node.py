@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Literal
 
 from jaragua.errors import ModelError, ProtocolError, UsageError
 from jaragua.folders import state_folder
-from jaragua.node import intake
+from jaragua.node import intake, reports
 from jaragua.node.connection.gate import NodeGate
 from jaragua.node.connection.session import Gates, Incoming, Participant, Session
 from jaragua.node.connection.url import BrokerUrl
@@ -22,6 +23,7 @@ from jaragua.node.device import AdaptJob, Device, DeviceJob, DeviceKind, TrainJo
 from jaragua.node.intake import BlobArrived, DifferenceArrived
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
 from jaragua.node.program import ended
+from jaragua.node.reports import JobRefused, Report, RoundLog
 from jaragua.node.telemetry import TelemetryThrottle
 from jaragua.node.training import jobs
 from jaragua.node.training.task_sampler import TaskSampler
@@ -39,6 +41,7 @@ from jaragua.wire.messages import (
     TrainCommand,
     UpdateAck,
     encode,
+    unpack_update,
 )
 from jaragua.wire.rejections import Reason, RejectedError, Rejections, shown
 from jaragua.wire.topics import TopicError, TopicKind, build, check_id, is_id, pattern
@@ -97,8 +100,11 @@ class Node:
     task (`Device.serve`). Errors: ModelError (unknown model), StoreError (outbox), BrokerError (from `run`).
     """
 
-    def __init__(self, settings: NodeSettings) -> None:
+    def __init__(self, settings: NodeSettings, on_report: Callable[[Report], None] = lambda report: None) -> None:
+        """on_report: told what the devices do, from the event loop."""
         self.settings = settings
+        self.round_log = RoundLog()
+        self._on_report = on_report
         self._sampler = self._own = TaskSampler.of(settings.model or _MODEL_BEFORE_ANY_RUN)
         self._model_is_known = settings.model is not None
         self._scaling_lock = asyncio.Lock()
@@ -206,15 +212,24 @@ class Node:
 
     async def perform(self, trainer: Trainer, job: DeviceJob) -> None:
         """Carry out a job on a trainer; the result goes to the outbox or to whoever asked."""
+        started_s = time.monotonic()
+        self._report(reports.begun(job.command))
         task_sampler = await self._scaled_sampler()
         if isinstance(job, AdaptJob):
             blob = await self._blobs.fetch(job.command.start or job.command.hash)
-            self._answer(job, await jobs.adapt(trainer, task_sampler, job.command, blob))
+            result = await jobs.adapt(trainer, task_sampler, job.command, blob)
+            self._report(reports.adapted(result, time.monotonic() - started_s))
+            self._answer(job, result)
             return
         entry = await self._train(trainer, task_sampler, job.command)
+        self._report(reports.trained(unpack_update(entry.payload)[0], time.monotonic() - started_s))
         if job.command.run not in self._stopped_runs:
             self._outbox.put(entry)
             self._send(entry)
+
+    def _report(self, report: Report) -> None:
+        self.round_log.add(report)
+        self._on_report(report)
 
     async def _scaled_sampler(self) -> TaskSampler:
         """The samples of the run's model; of one's own data with the run's scaling (M17)."""
@@ -239,6 +254,7 @@ class Node:
 
     def refuse(self, job: DeviceJob, why: str, reason: Reason = Reason.COMMAND) -> None:
         """An adapt command is answered with the reason; a train command has none, its round goes on without it."""
+        self._report(JobRefused(job.command.device, job.command.run, why))
         if isinstance(job, AdaptJob):
             self._answer(job, jobs.refusal(job.command, self._sampler.metric, why))
             where = f"cmd/adapt (run {job.command.run})"
@@ -321,6 +337,7 @@ class Node:
             self._count(Reason.MODEL, f"run {run.run}", f"this node has not what it trains ({own}): {error}")
             return
         self._run = run
+        self.round_log.run_is(run)
         self._gate.run = run.run
         self._model_is_known = True
         for device in self._devices.values():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
@@ -63,6 +63,18 @@ T = TypeVar("T")
 _LARGEST_OFFSET: Final = 0xFFFF
 
 
+class Listener(Protocol):
+    """Hears a link without taking part in it."""
+
+    def on_link_event(self, event: LinkEvent) -> None:
+        """Called with every event, from the event loop."""
+        ...
+
+    def on_bytes(self, data: bytes, out: bool) -> None:
+        """Called with the bytes of the port; out: they go to the board."""
+        ...
+
+
 class Board:
     """A board on a port. One request at a time: concurrent calls wait for each other.
 
@@ -80,14 +92,17 @@ class Board:
         on_event: Callable[[BoardEvent], None] | None = None,
         baud: int = DEFAULT_BAUD,
         patience: Patience | None = None,
+        listener: Listener | None = None,
     ) -> None:
         """`url`: `/dev/tty…`, a pty, `socket://host:port` or `unix://path`. Nothing is opened yet.
 
-        patience: None for the defaults, times JARAGUA_BOARD_PATIENCE (L5).
+        patience: None for the defaults, times JARAGUA_BOARD_PATIENCE (L5). listener: hears all of the link.
         """
         self.url = url
         self._on_event = on_event
-        self._conversation = Conversation(url, baud, patience or patience_of(None), self._receive_event)
+        self._listener = listener
+        on_bytes = listener.on_bytes if listener is not None else None
+        self._conversation = Conversation(url, baud, patience or patience_of(None), self._receive_event, on_bytes)
         self._identity: Identity | None = None
         self._last_job = secrets.randbits(31)
 
@@ -270,6 +285,8 @@ class Board:
         return await self._conversation.resumed(lambda: run_job(self._conversation, job, self.identity.mtu))
 
     def _receive_event(self, event: LinkEvent) -> None:
+        if self._listener is not None:
+            self._listener.on_link_event(event)
         if self._on_event is None:
             return
         match event:

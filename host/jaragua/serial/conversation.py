@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.serial import failures
-from jaragua.serial.link_driver import LinkDriver, LinkInterrupted
+from jaragua.serial.link_driver import LinkDriver, LinkInterrupted, OnBytes
 from jaragua.serial.patience import Patience
 from jaragua.serial.transport import open_transport
 from jaragua.wire import messages
@@ -64,8 +64,16 @@ class Conversation:
     `rejections`: messages of the board that were not used (P1); frames that were not are in the link's counters.
     """
 
-    def __init__(self, url: str, baud: int, patience: Patience, on_event: Callable[[link.LinkEvent], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        baud: int,
+        patience: Patience,
+        on_event: Callable[[link.LinkEvent], None],
+        on_bytes: OnBytes | None = None,
+    ) -> None:
         self.url = url
+        self._on_bytes = on_bytes
         #: They come whenever the board has one, between answers.
         self.predictions: list[Prediction | Recognition] = []
         self._baud = baud
@@ -89,7 +97,9 @@ class Conversation:
     async def open(self) -> None:
         """Opens the port and the first session; checks the protocol version (L2.4)."""
         transport = await open_transport(self.url, self._baud)
-        self._driver = LinkDriver(transport, self._receive_event, lambda count: failures.babbles(self.url, count))
+        self._driver = LinkDriver(
+            transport, self._receive_event, lambda count: failures.babbles(self.url, count), self._on_bytes
+        )
         self._driver.start()
         await self._open_session("no board of Jaragua answers")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from jaragua.errors import PortError
 from jaragua.serial.transport import Transport
@@ -23,6 +23,10 @@ _FAIR_BURST_BYTES: Final = 1024 * 1024
 BABBLE_BYTES: Final = 64 * 1024
 
 
+#: Called with the bytes of a port; true: they go to the board.
+OnBytes: TypeAlias = Callable[[bytes, bool], None]
+
+
 class LinkInterrupted(Exception):
     """The session ended while something waited for it. Not an error of the user: `Board` resumes by itself."""
 
@@ -31,7 +35,8 @@ class LinkDriver:
     """A link on a transport.
 
     `on_event` is called with every event of the link (`wire.link.link.LinkEvent`), from the event loop. `babbles`
-    makes the error with which a port ends that sends no frames (L5.7); None: it is listened to for ever.
+    makes the error with which a port ends that sends no frames (L5.7); None: it is listened to for ever. `on_bytes` is
+    called with what comes and goes.
     """
 
     def __init__(
@@ -39,10 +44,12 @@ class LinkDriver:
         transport: Transport,
         on_event: Callable[[LinkEvent], None],
         babbles: Callable[[int], BaseException] | None = None,
+        on_bytes: OnBytes | None = None,
     ) -> None:
         self._transport = transport
         self._on_event = on_event
         self._babbles = babbles
+        self._on_bytes = on_bytes
         self._share = TokenBucket(_FAIR_BYTES_PER_S, _FAIR_BURST_BYTES)
         self._link = Link(nonce=secrets.randbits(16))
         self._changed = asyncio.Event()
@@ -124,6 +131,8 @@ class LinkDriver:
         in_vain_bytes = 0
         while data := await self._transport.read():
             frames = self.counters.frames_in
+            if self._on_bytes is not None:
+                self._on_bytes(data, False)
             self._dispatch(self._link.receive(data, self._now_ms()))
             in_vain_bytes = 0 if self.counters.frames_in != frames else in_vain_bytes + len(data)
             if self._babbles is not None and in_vain_bytes >= BABBLE_BYTES:
@@ -156,6 +165,8 @@ class LinkDriver:
         output = self._link.take_output()
         if output:
             self._transport.write(output)
+            if self._on_bytes is not None:
+                self._on_bytes(output, True)
 
     def _set_timer(self) -> None:
         if self._timer is not None:

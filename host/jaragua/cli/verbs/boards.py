@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+#: Fields of a board's identity (L4.1) in the JSON document.
+_OF_IDENTITY = ("board", "uid", "firmware", "build", "model", "architecture")
+
 
 @app.command()
 def boards(
@@ -50,8 +53,9 @@ def _print_table(found: list[Found]) -> None:
     columns = ((heading, False) for heading in ("port", "what", "serial number", "board", "firmware", "model", "state"))
     table = output.new_table("", *columns)
     for one in found:
-        who = one.identity
-        words = (who.board, f"{who.firmware} ({who.build.hex()[:8]})", who.model) if who is not None else ("", "", "")
+        who = one.who
+        firmware = f"{who.get('firmware')} ({str(who.get('build'))[:8]})" if who else ""
+        words = str(who.get("board", "")), firmware, str(who.get("model", ""))
         table.add_row(one.port.path, one.port.title, one.port.serial_number, *words, one.state)
     output.show_table(table)
     for one in found:
@@ -61,7 +65,7 @@ def _print_table(found: list[Found]) -> None:
 
 def _entry(one: Found) -> dict[str, Any]:
     """A board as JSON; keys that nobody knows a value of are null."""
-    usb, who = one.port.usb, one.identity
+    usb = one.port.usb
     return {
         "port": one.port.path,
         "stable_name": one.port.stable or None,
@@ -72,12 +76,7 @@ def _entry(one: Found) -> dict[str, Any]:
         "environments": list(one.port.environments),
         "state": one.state,
         "reason": one.why or None,
-        "board": who.board if who is not None else None,
-        "uid": who.uid.hex() if who is not None else None,
-        "firmware": who.firmware if who is not None else None,
-        "build": who.build.hex() if who is not None else None,
-        "model": who.model if who is not None else None,
-        "architecture": who.architecture.hex() if who is not None else None,
+        **{name: one.who.get(name) for name in _OF_IDENTITY},
     }
 
 

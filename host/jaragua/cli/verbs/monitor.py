@@ -1,53 +1,179 @@
-"""`jaragua monitor`: what a board says, decoded live."""
+"""`jaragua monitor`: what boards say, decoded live."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaragua.cli import output
+from jaragua.cli.options import from_fields
 from jaragua.cli.output import say
-from jaragua.cli.port_choice import PORT_HELP, chosen_port
-from jaragua.printable import printable
+from jaragua.cli.port_choice import PORT_HELP, all_ports, chosen_ports
+from jaragua.errors import StoreError, UsageError
+
+# Only names: these modules import nothing heavy.
+from jaragua.monitor.levels import LevelName
+from jaragua.monitor.stamps import Stamps, Timestamp
 
 if TYPE_CHECKING:
-    from jaragua.monitor.lines import Line
-    from jaragua.monitor.session import Notice
+    from jaragua.cli.monitor_output import PortOutput, Show
+    from jaragua.monitor.capture import CaptureWriter
+    from jaragua.monitor.session import Monitor, Notice, Watching
+    from jaragua.serial.lines import Line
 
 app = typer.Typer()
 
-_KIND_WIDTH = 9
+#: Requests of `--send` have numbers that the monitor's own do not come near.
+_FIRST_SENT = 0x8000
+
+
+@dataclass(frozen=True)
+class MonitorOptions:
+    """The options of `jaragua monitor`."""
+
+    port: Annotated[list[str] | None, typer.Option(help=f"May be repeated. {PORT_HELP}")] = None
+    all: Annotated[bool, typer.Option("--all", help="Watch every board that is plugged in.")] = False
+    last: Annotated[bool, typer.Option("--last", help="Watch the port of the last time.")] = False
+    baud: Annotated[int, typer.Option(help="Baud rate of a serial port.")] = 115200
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a port that is not there yet.")] = False
+    only: Annotated[list[str] | None, typer.Option(help="Show only these kinds of lines, for example log,round.")] = (
+        None
+    )
+    hide: Annotated[list[str] | None, typer.Option(help="Do not show these kinds of lines.")] = None
+    level: Annotated[LevelName, typer.Option(help="Least level that is shown.")] = LevelName.DEBUG
+    grep: Annotated[str, typer.Option(help="Regular expression that a line's words contain.")] = ""
+    health: Annotated[bool, typer.Option("--health", help="Show all health lines, not only changes.")] = False
+    timestamp: Annotated[Timestamp, typer.Option(help="How the time of a line is written.")] = Timestamp.CLOCK
+    hex: Annotated[bool, typer.Option("--hex", help="Show the bytes of both directions, too.")] = False
+    raw: Annotated[bool, typer.Option("--raw", help="Pass the board's bytes on unchanged; send nothing.")] = False
+    send: Annotated[list[str] | None, typer.Option(help="Request to send in each session, such as health-read.")] = None
+    log: Annotated[Path | None, typer.Option(help="File to append the lines to.")] = None
+    capture: Annotated[Path | None, typer.Option(help="File to record every byte in, for `jaragua replay`.")] = None
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False
 
 
 @app.command()
-def monitor(
-    port: Annotated[str | None, typer.Option(help=PORT_HELP)] = None,
-    baud: Annotated[int, typer.Option(help="Baud rate of a serial port.")] = 115200,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for a port that is not there yet.")] = False,
-) -> None:
-    """Show what a board sends, decoded live; Ctrl-C prints the state of the link."""
-    from jaragua.monitor import lines
-    from jaragua.monitor.limit import LineLimit
-    from jaragua.monitor.session import Monitor
+@from_fields(MonitorOptions)
+def monitor(options: MonitorOptions) -> None:
+    """Show what boards send, decoded live; Ctrl-C prints the state of the link."""
+    from jaragua.cli.monitor_output import LogFile, shower
+    from jaragua.monitor.last_port import remember
     from jaragua.node.program import run_until_signal
 
-    url = chosen_port(port)
-    show = LineLimit(_shower(json))
-    watching = Monitor(
-        url,
-        baud,
-        on_notice=lambda notice: say(_sentence(url, notice)),
-        on_event=lambda event: show(lines.of_event(event)),
-        wait=wait,
+    urls = _ports(options)
+    _check(options, urls)
+    started_s = time.time()
+    with ExitStack() as stack:
+        log = stack.enter_context(LogFile(options.log)) if options.log else None
+        show = shower(options.json, Stamps(options.timestamp, started_s), log)
+        watched = [_watched(url, options, show, len(urls) > 1, stack) for url in urls]
+        if len(urls) == 1:
+            remember(urls[0], all_ports())
+        run_until_signal(_run([one for one, _ in watched]))
+        _sum_up(watched, started_s, options)
+
+
+def _sum_up(watched: Sequence[tuple[Monitor, PortOutput]], started_s: float, options: MonitorOptions) -> None:
+    from jaragua.serial import lines
+
+    for one, shown in watched:
+        shown.end()
+        if not options.raw:
+            shown(lines.of_counters(one.counters, time.time() - started_s))
+
+
+def _ports(options: MonitorOptions) -> list[str]:
+    """The ports that are meant. Raises: UsageError, PortError."""
+    from jaragua.monitor.last_port import last_port
+
+    if sum((bool(options.port), options.all, options.last)) > 1:
+        raise UsageError("give one of --port, --all and --last", "without any, the board that is plugged in is watched")
+    if options.last:
+        return [last_port(all_ports())]
+    boards = [port.path for port in all_ports() if port.kind != "built-in"] if options.all else []
+    return boards or chosen_ports(options.port or [])
+
+
+def _check(options: MonitorOptions, urls: Sequence[str]) -> None:
+    if options.raw and (len(urls) > 1 or options.json or options.hex or options.send):
+        raise UsageError("--raw passes on the bytes of one port, and nothing else", "leave the other options out")
+    if options.capture and len(urls) > 1:
+        raise UsageError("--capture records one port", "name it with --port")
+
+
+async def _run(monitors: Sequence[Monitor]) -> None:
+    from jaragua.node.program import until_first_ends
+
+    await until_first_ends(*(monitor.run() for monitor in monitors))
+
+
+def _watched(
+    url: str, options: MonitorOptions, show: Show, several: bool, stack: ExitStack
+) -> tuple[Monitor, PortOutput]:
+    """The monitor of a port, and where its lines go."""
+    from jaragua.cli.monitor_output import PortOutput
+    from jaragua.monitor.filters import filter_of
+    from jaragua.monitor.hexdump import line_of_bytes
+    from jaragua.monitor.session import Monitor
+
+    chosen = filter_of(options.only or [], options.hide or [], options.level, options.grep)
+    shown = PortOutput(show, chosen, all_health=options.health, port=_short(url) if several else "")
+    recorder = _recorder(options, url, stack)
+
+    def on_bytes(data: bytes, out: bool) -> None:
+        if recorder is not None:
+            recorder.add(data, out, time.time())
+        if options.hex:
+            shown(line_of_bytes(data, out=out))
+        if options.raw:
+            _pass_on(data)
+
+    def on_line(line: Line) -> None:
+        if not options.raw:
+            shown(line)
+
+    return Monitor(url, lambda notice: say(_sentence(url, notice)), on_line, _how(options), on_bytes), shown
+
+
+def _recorder(options: MonitorOptions, url: str, stack: ExitStack) -> CaptureWriter | None:
+    from jaragua.monitor.capture import CaptureWriter
+
+    if options.capture is None:
+        return None
+    try:
+        return stack.enter_context(CaptureWriter(options.capture, url, time.time()))
+    except OSError as error:
+        message = f"{options.capture} cannot be written: {error.strerror}"
+        raise StoreError(message, "name another file with --capture") from error
+
+
+def _how(options: MonitorOptions) -> Watching:
+    from jaragua.monitor import requests
+    from jaragua.monitor.session import Watching
+
+    return Watching(
+        baud=options.baud,
+        wait=options.wait,
+        silent=options.raw,
+        wants_bytes=options.hex or options.raw or options.capture is not None,
+        requests=tuple(requests.parse(text, _FIRST_SENT + place) for place, text in enumerate(options.send or [])),
     )
-    started_s = time.monotonic()
-    run_until_signal(watching.run())
-    show(lines.of_counters(watching.counters, time.monotonic() - started_s))
+
+
+def _pass_on(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _short(url: str) -> str:
+    """A port's name in a line."""
+    return url if "://" in url else Path(url).name
 
 
 def _sentence(port: str, notice: Notice) -> str:
@@ -57,9 +183,11 @@ def _sentence(port: str, notice: Notice) -> str:
     sentences = {
         Notice.WAITING: f"port {port} is not there yet; waiting for it, Ctrl-C ends",
         Notice.LISTENING: f"listening on {port}; Ctrl-C ends",
+        Notice.ATTACHED: f"a gateway has {port}; watching what it does there, Ctrl-C ends",
         Notice.SILENT: _silence(port),
         Notice.GONE: f"port {port} went away; waiting for it, Ctrl-C ends",
         Notice.BACK: f"port {port} is back",
+        Notice.LET_GO: f"the gateway has let go of {port}; waiting for the port, Ctrl-C ends",
     }
     return sentences[notice]
 
@@ -69,33 +197,3 @@ def _silence(port: str) -> str:
         f"no board of Jaragua answers on {port} yet: another program (a gateway) may have the port, the board may be "
         "off or run other firmware, or --baud may not be the board's"
     )
-
-
-def _shower(as_json: bool) -> Callable[[Line], None]:
-    if as_json:
-        return _show_json
-    return _show_coloured() if sys.stdout.isatty() else _show_plain
-
-
-def _show_json(line: Line) -> None:
-    output.print_document({"time": round(time.time(), 3), "event": line.kind, **line.fields})
-
-
-def _text(line: Line) -> str:
-    """Time, kind, words; further lines of one event stand below its first."""
-    head = f"{time.strftime('%H:%M:%S')} {line.kind:<{_KIND_WIDTH}} "
-    return head + printable(line.text, keep="\n").replace("\n", "\n" + " " * len(head))
-
-
-def _show_plain(line: Line) -> None:
-    output.show(_text(line))
-
-
-def _show_coloured() -> Callable[[Line], None]:
-    from rich.text import Text
-
-    from jaragua.wire.definitions import LogLevel
-
-    console = output.console()
-    styles = {LogLevel.ERROR: "red", LogLevel.WARNING: "yellow", LogLevel.DEBUG: "dim"}
-    return lambda line: console.print(Text(_text(line), style=styles.get(line.level, "")), soft_wrap=True)

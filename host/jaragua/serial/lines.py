@@ -1,4 +1,7 @@
-"""Events of a link as lines: pure functions from an event to words and fields."""
+"""Events of a link as lines: pure functions from an event to words and fields.
+
+Monitors show lines, and gateways tell them over a tap.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,14 @@ def of_message(message: messages.Response) -> Line:
     if isinstance(message, messages.Status) and message.code:
         level = LogLevel.WARNING
     return Line(kind, _text_of(message), _fields(message), level)
+
+
+def of_request(request: messages.Request) -> Line:
+    """The line of a message of the host."""
+    name = messages.rule_name(type(request))
+    fields = _fields(request)
+    words = " ".join(f"{messages.rule_field(key)}={value}" for key, value in fields.items() if key != "id")
+    return Line("request", f"{name} {words}".rstrip(), {"request": name, **fields})
 
 
 def of_counters(counters: LinkCounters, seconds: float) -> Line:
