@@ -1,4 +1,4 @@
-"""What a gateway tells monitors on the same machine (docs/reference/monitor.md, V6 to V10), with real boards."""
+"""What a gateway tells monitors on the same machine (docs/reference/monitor.md, T6 to T10), with real boards."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def gateway_with_a_board(broker: Broker, folder: Path) -> AsyncIterator[tu
             yield board, headquarters, task
 
 
-def test_v7_v8_a_monitor_beside_a_gateway_shows_rounds_loss_and_accuracy(
+def test_t7_t8_a_monitor_beside_a_gateway_shows_rounds_loss_and_accuracy(
     broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Real board, real gateway, the verb itself; the board's port is the gateway's all the time."""
@@ -137,7 +137,7 @@ def test_a_monitor_takes_the_port_when_the_gateway_ends(broker: Broker, tmp_path
     run(story())
 
 
-def test_v9_what_a_monitor_sends_reaches_no_board(broker: Broker, tmp_path: Path) -> None:
+def test_t9_what_a_monitor_sends_reaches_no_board(broker: Broker, tmp_path: Path) -> None:
     """It asks for the bytes, which it gets, and then sends what would be frames; the round is the reference's."""
     from test_gateway_emulated import update_of_reference
 
@@ -162,7 +162,7 @@ def test_v9_what_a_monitor_sends_reaches_no_board(broker: Broker, tmp_path: Path
     run(story())
 
 
-def test_v6_the_socket_is_for_its_user_alone() -> None:
+def test_t6_the_socket_is_for_its_user_alone() -> None:
     async def story() -> None:
         async with tapped("/dev/ttyACM0"):
             (path,) = socket_paths("/dev/ttyACM0")
@@ -178,13 +178,13 @@ def test_v6_the_socket_is_for_its_user_alone() -> None:
     run(story())
 
 
-def test_v6_a_tap_is_found_by_any_name_of_its_port(tmp_path: Path) -> None:
+def test_t6_a_tap_is_found_by_any_name_of_its_port(tmp_path: Path) -> None:
     (tmp_path / "by-id").symlink_to("/dev/ttyACM0")
     assert socket_name(str(tmp_path / "by-id")) == socket_name("/dev/ttyACM0")
     assert socket_name("socket://127.0.0.1:1") != socket_name("socket://127.0.0.1:2")
 
 
-def test_v7_who_comes_later_is_told_what_is_still_true() -> None:
+def test_t7_who_comes_later_is_told_what_is_still_true() -> None:
     async def story() -> None:
         async with tapped("/dev/ttyACM0") as tap:
             for number in (1, 2):
@@ -199,7 +199,7 @@ def test_v7_who_comes_later_is_told_what_is_still_true() -> None:
     run(story())
 
 
-def test_v10_a_monitor_that_reads_nothing_costs_the_gateway_a_bounded_buffer() -> None:
+def test_t10_a_monitor_that_reads_nothing_costs_the_gateway_a_bounded_buffer() -> None:
     async def story() -> None:
         async with tapped("/dev/ttyACM0") as tap:
             (path,) = socket_paths("/dev/ttyACM0")
@@ -226,7 +226,7 @@ def test_v10_a_monitor_that_reads_nothing_costs_the_gateway_a_bounded_buffer() -
     run(story())
 
 
-def test_v10_only_so_many_monitors_attach(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t10_only_so_many_monitors_attach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_WATCHERS", 2)
 
     async def story() -> None:

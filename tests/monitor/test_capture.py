@@ -1,4 +1,4 @@
-"""Captures and their replay (V11 to V13): what a real board said, recorded and decoded again."""
+"""Captures and their replay (T11 to T13): what a real board said, recorded and decoded again."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def decoded(path: Path) -> list[Line]:
     return [line for chunk in open_capture(path).chunks() for line in link.feed(chunk.data, out=chunk.out)]
 
 
-def test_v12_a_session_is_decoded_in_both_directions(recorded: Path, native_board: EmulatedBoard) -> None:
+def test_t11_t12_a_session_is_recorded_and_decoded(recorded: Path, native_board: EmulatedBoard) -> None:
     lines = decoded(recorded)
     asked = [line.fields["request"] for line in lines if line.kind == "request"]
     assert asked == ["identify", "health-read", "blob-begin", "blob-end", "cancel"]
@@ -73,7 +73,7 @@ def test_v12_a_session_is_decoded_in_both_directions(recorded: Path, native_boar
     assert "malformed" not in told
 
 
-def test_v12_the_bytes_of_a_board_alone_are_decoded(recorded: Path, tmp_path: Path) -> None:
+def test_t12_the_bytes_of_a_board_alone_are_decoded(recorded: Path, tmp_path: Path) -> None:
     raw = tmp_path / "raw.bin"
     raw.write_bytes(b"boot\r\n" + b"".join(chunk.data for chunk in open_capture(recorded).chunks() if not chunk.out))
     kinds = [line.kind for line in decoded(raw)]
@@ -82,7 +82,7 @@ def test_v12_the_bytes_of_a_board_alone_are_decoded(recorded: Path, tmp_path: Pa
     assert "request" not in kinds
 
 
-def test_v13_frames_that_come_again_are_shown_once(recorded: Path) -> None:
+def test_t13_frames_that_come_again_are_shown_once(recorded: Path) -> None:
     link = Eavesdropper()
     chunks = list(open_capture(recorded).chunks())
     once = [line for chunk in chunks for line in link.feed(chunk.data, out=chunk.out)]
@@ -90,12 +90,12 @@ def test_v13_frames_that_come_again_are_shown_once(recorded: Path) -> None:
     twice = [
         line for chunk in chunks for _ in range(2) for line in again.feed(b"\0" + chunk.data + b"\0", out=chunk.out)
     ]
-    unnumbered = ("data", "log")  # LOG frames have no number, and chunks of blobs are cut here
+    unnumbered = ("data", "log", "text")  # they have no number, or are cut here
     kinds = [[line.kind for line in lines if line.kind not in unnumbered] for lines in (once, twice)]
     assert kinds[0] == kinds[1]
 
 
-def test_v13_a_capture_may_begin_within_a_session(recorded: Path) -> None:
+def test_t13_a_capture_may_begin_within_a_session(recorded: Path) -> None:
     chunks = list(open_capture(recorded).chunks())
     link = Eavesdropper()
     late = [line for chunk in chunks[len(chunks) // 2 :] for line in link.feed(chunk.data, out=chunk.out)]
@@ -115,7 +115,7 @@ def test_the_verb_shows_times_of_the_capture_and_a_summary(recorded: Path, capsy
     assert " > 0000  " in capsys.readouterr().out
 
 
-def test_v12_lines_that_cannot_be_read_are_counted_and_left_out(
+def test_t12_lines_that_cannot_be_read_are_counted_and_skipped(
     recorded: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     head, *rest = recorded.read_text(encoding="utf-8").splitlines()
@@ -123,7 +123,7 @@ def test_v12_lines_that_cannot_be_read_are_counted_and_left_out(
     assert run(["replay", str(recorded)]) == 0
     told = capsys.readouterr()
     assert f"{recorded}:2: this line cannot be read" in told.err
-    assert "left out: 2" in told.err
+    assert "skipped: 2" in told.err
     assert "identity" in told.out
 
 

@@ -1,4 +1,4 @@
-"""What of a board's words is shown, and how: pure functions (docs/reference/monitor.md, V1 to V4)."""
+"""What of a board's words is shown, and how: pure functions (docs/reference/monitor.md, T1 to T4)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from jaragua.errors import UsageError
 from jaragua.monitor import requests
 from jaragua.monitor.filters import HealthChanges, filter_of
 from jaragua.monitor.hexdump import line_of_bytes
+from jaragua.monitor.limit import LineLimit
 from jaragua.monitor.stamps import Stamps, Timestamp
 from jaragua.serial.lines import Line
 from jaragua.wire.definitions import LogLevel
@@ -23,7 +24,7 @@ def health(**changes: Any) -> Line:
     return Line("health", "up", quiet | changes)
 
 
-def test_v2_health_is_shown_once_a_session_and_when_it_gets_worse() -> None:
+def test_t2_health_is_shown_once_a_session_and_when_it_gets_worse() -> None:
     changes = HealthChanges()
     assert changes.passes(health())
     assert not changes.passes(health(uptime_ms=3000))
@@ -46,7 +47,7 @@ def test_v2_health_is_shown_once_a_session_and_when_it_gets_worse() -> None:
         ([], [], "debug", "hot$", "warning link"),
     ],
 )
-def test_v3_a_line_passes_all_filters(only: list[str], hide: list[str], level: str, grep: str, shown: str) -> None:
+def test_t3_a_line_passes_all_filters(only: list[str], hide: list[str], level: str, grep: str, shown: str) -> None:
     lines = {
         "session": Line("session", "open"),
         "log": Line("log", "cold"),
@@ -62,7 +63,7 @@ def test_a_regular_expression_that_is_none_is_a_sentence() -> None:
         filter_of([], [], "debug", "(")
 
 
-def test_v4_timestamps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t4_timestamps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     written = {kind: Stamps(kind, 1_000_000_000.0) for kind in Timestamp}
@@ -77,7 +78,7 @@ def test_v4_timestamps(monkeypatch: pytest.MonkeyPatch) -> None:
     time.tzset()
 
 
-def test_v1_further_lines_of_an_event_stand_below_the_first() -> None:
+def test_t1_further_lines_of_an_event_stand_below_the_first() -> None:
     first, second = plain_text(Line("identity", "one\ntwo\x1b[0m"), "12:00:00 ", "ttyACM0").splitlines()
     assert first == "12:00:00 ttyACM0 identity   one"
     assert second.strip() == "two\\x1b[0m"
@@ -133,3 +134,12 @@ def test_requests_are_completed() -> None:
     assert requests.completions("prototype-read label=3 off") == ["prototype-read label=3 offset="]
     assert requests.completions("nothing ") == []
     assert set(requests.completions("")) == set(requests.names())
+
+
+def test_t5_more_than_so_many_lines_of_a_board_are_counted() -> None:
+    shown: list[Line] = []
+    limit = LineLimit(shown.append, clock=lambda: 0.0)
+    for _ in range(600):
+        limit(Line("log", "again"))
+    limit(Line("session", "ended"))
+    assert [line.text for line in shown[500:]] == ["100 lines suppressed", "ended"]

@@ -50,13 +50,12 @@ VERBS = {
 }
 
 #: Verbs whose module is in a folder of `jaragua.cli.verbs`.
-_FOLDERS = {
-    "new": "tasks.",
-    "data": "tasks.",
-    "tune": "tasks.",
-    "pki": "identities.",
-    "join": "identities.",
-} | dict.fromkeys(("status", "evaluate", "report"), "results.")
+_FOLDERS = (
+    dict.fromkeys(("new", "data", "tune"), "tasks.")
+    | dict.fromkeys(("pki", "join"), "identities.")
+    | dict.fromkeys(("status", "evaluate", "report"), "results.")
+    | dict.fromkeys(("boards", "monitor", "replay", "emulate"), "ports.")
+)
 
 
 def main() -> None:

@@ -94,10 +94,10 @@ def shower(as_json: bool, stamps: Stamps, log: LogFile | None) -> Show:
 
 
 class PortOutput:
-    """Lines of one port: filtered, limited (V5), shown."""
+    """Lines of one port: filtered, limited (T5), shown."""
 
     def __init__(self, show: Show, chosen: Filter, *, all_health: bool, port: str = "", limited: bool = True) -> None:
-        """port: the name that stands in each line, "" for none. limited: V5 holds."""
+        """port: the name that stands in each line, "" for none. limited: T5 holds."""
         self._chosen = chosen
         self._health = None if all_health else HealthChanges()
         self._show = show

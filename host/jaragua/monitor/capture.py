@@ -1,4 +1,4 @@
-"""Captures: every byte of a port in both directions, as a text file (V11, V12)."""
+"""Captures: every byte of a port in both directions, as a text file (T11, T12)."""
 
 from __future__ import annotations
 

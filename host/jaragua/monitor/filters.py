@@ -1,4 +1,4 @@
-"""Which lines are shown (V2, V3). Pure."""
+"""Which lines are shown (T2, T3). Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jaragua.errors import UsageError
 from jaragua.serial.lines import Line
 from jaragua.wire.definitions import LogLevel
 
-#: V2: what a board counts when something goes wrong on the link.
+#: T2: what a board counts when something goes wrong on the link.
 _TROUBLES: Final = ("retransmits", "naks", "bad_crc", "duplicates")
-#: V3: shown whatever is chosen.
+#: T3: shown whatever is chosen.
 _ALWAYS: Final = "link"
 
 
@@ -52,7 +52,7 @@ def _kinds(words: Collection[str]) -> frozenset[str]:
 
 @dataclass
 class HealthChanges:
-    """Lets a health line pass at the beginning of a session, and if something has changed for the worse (V2)."""
+    """Lets a health line pass at the beginning of a session, and if something has changed for the worse (T2)."""
 
     _last: dict[str, Any] = field(default_factory=dict)
 

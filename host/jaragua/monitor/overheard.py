@@ -1,4 +1,4 @@
-"""Decodes a link from outside, in both directions, without taking part in it (V12, V13). Sans I/O."""
+"""Decodes a link from outside, in both directions, without taking part in it (T12, T13). Sans I/O."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Direction:
 
     splitter: Splitter = field(default_factory=Splitter)
     expected: int | None = None
-    """Number of the next message; None: the first that begins is taken (V13)."""
+    """Number of the next message; None: the first that begins is taken (T13)."""
     partial: bytes = b""
     missed: int = 0
 

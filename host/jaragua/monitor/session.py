@@ -1,7 +1,7 @@
 """Watches one port: says HELLO if nobody does, asks once who the board is, hands on everything it says.
 
 A port that goes away (a board that is reset enumerates anew, a socket is closed) is opened again when it is back. While
-a gateway has the port, its tap is watched instead (docs/reference/monitor.md, V6 to V10).
+a gateway has the port, its tap is watched instead (docs/reference/monitor.md, T6 to T10).
 """
 
 from __future__ import annotations

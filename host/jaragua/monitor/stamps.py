@@ -1,4 +1,4 @@
-"""Timestamps of lines (V4). Pure: times are given."""
+"""Timestamps of lines (T4). Pure: times are given."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ async def _ask(port: Port, patience: Patience) -> Found:
 
 
 async def _of_gateway(port: Port, tap: TapConnection) -> Found:
-    """What a gateway knows of the board on its port; the newest identity is among its first lines (V7)."""
+    """What a gateway knows of the board on its port; the newest identity is among its first lines (T7)."""
     who: Mapping[str, Any] = {}
     try:
         async with asyncio.timeout(_GATEWAY_S):

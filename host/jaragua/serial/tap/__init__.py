@@ -1,1 +1,1 @@
-"""What a gateway tells of a port to monitors on the same machine (docs/reference/monitor.md, V6 to V10)."""
+"""What a gateway tells of a port to monitors on the same machine (docs/reference/monitor.md, T6 to T10)."""

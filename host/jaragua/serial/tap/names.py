@@ -1,4 +1,4 @@
-"""Where the tap of a port is (V6)."""
+"""Where the tap of a port is (T6)."""
 
 from __future__ import annotations
 

@@ -21,11 +21,11 @@ from jaragua.wire.definitions import LogLevel
 
 LOGGER = logging.getLogger(__name__)
 
-#: V7, V10.
+#: T7, T10.
 MOST_LINE_BYTES: Final = 64 * 1024
 MOST_WAITING_BYTES: Final = 256 * 1024
 MOST_WATCHERS: Final = 16
-#: V7: the newest line of each of these is sent to who comes later.
+#: T7: the newest line of each of these is sent to who comes later.
 _STILL_TRUE: Final = ("session", "identity", "round", "adaptation")
 
 
@@ -77,7 +77,7 @@ class Tap:
         return bool(self._watchers)
 
     def say(self, line: Line) -> None:
-        """Tells a line to all who watch, as far as they keep up (V10)."""
+        """Tells a line to all who watch, as far as they keep up (T10)."""
         if line.kind not in _STILL_TRUE and not self._watchers:
             return
         data = encoded(line)
@@ -87,7 +87,7 @@ class Tap:
             _send(watcher, data)
 
     def tell_bytes(self, data: bytes, *, out: bool) -> None:
-        """Tells the bytes of the port to those who asked for them (V9)."""
+        """Tells the bytes of the port to those who asked for them (T9)."""
         wanting = [watcher for watcher in self._watchers if watcher.wants_bytes]
         if wanting:
             line = encoded(Line("bytes", "", {"out": out, "hex": data.hex()}, LogLevel.DEBUG))

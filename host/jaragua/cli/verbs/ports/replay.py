@@ -57,9 +57,9 @@ def replay(options: ReplayOptions) -> None:
     shown = PortOutput(show, chosen, all_health=options.health, limited=False)
     asyncio.run(_play(capture, shown, started_s, options))
     for number, why in list(capture.faults.items())[:1]:
-        say(f"{options.capture}:{number}: this line cannot be read and was left out: {why}")
+        say(f"{options.capture}:{number}: this line cannot be read and was skipped: {why}")
     if len(capture.faults) > 1:
-        say(f"lines that were left out: {len(capture.faults)}")
+        say(f"lines that were skipped: {len(capture.faults)}")
 
 
 async def _play(capture: Capture, shown: PortOutput, started_s: float, options: ReplayOptions) -> None:
