@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs random-networks flood test-keras test-ray test-litert test-arm64 test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test setup-lint setup-docs clean
+.PHONY: help demo test boards docs random-networks flood test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test setup-lint setup-docs clean
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -94,6 +94,9 @@ bench-flower: ## Simulated client tasks per second, beside Flower's simulation (
 test-ray: ## Simulations on Ray's workers (in the same environment)
 	@tools/setup/setup.sh flower
 	@.venv-flower/bin/python -m pytest tests/simulation/clients/test_ray.py -W ignore
+
+test-wheel: setup-test ## The built wheel in an empty environment: from a table to an emulated board, and the demonstration
+	@$(BIN)/python tests/wheel/whole_wheel.py
 
 test-paths: ## Set-up, firmware and demo in a fresh clone in a folder named "a b ü" (build/a b ü)
 	@rm -rf "build/a b ü" && mkdir -p build && git clone --quiet . "build/a b ü"

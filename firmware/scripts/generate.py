@@ -1,9 +1,8 @@
 """Before PlatformIO builds: make the C that is never committed, as libraries in <build folder>/generated.
 
-jrg_defs (the protocol's numbers), jrg_messages (zcbor's C of messages.cddl) and jrg_generated (the network).
+jrg_defs (numbers of the protocol, version), jrg_messages (zcbor's C of messages.cddl) and jrg_generated (the network).
 """
 
-import hashlib
 import os
 import re
 import subprocess
@@ -60,37 +59,11 @@ def folder_of(name: str) -> Path:
     return folder
 
 
-def build_hash() -> str:
-    """Eight bytes that name the sources of this image: firmware, definitions and compiler."""
-    digest = hashlib.sha256()
-    folders = [PROJECT / "firmware", PROJECT / "host/jaragua/wire", PROJECT / "tools/jaragua_compiler"]
-    for path in sorted(path for folder in folders for path in folder.rglob("*")):
-        if path.suffix in {".c", ".h", ".cpp", ".ld", ".toml", ".cddl", ".py"}:
-            digest.update(str(path.relative_to(PROJECT)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def firmware_version() -> str:
-    """The version of the Python package, so that host and image of one release agree."""
-    text = (PROJECT / "host/jaragua/__init__.py").read_text(encoding="utf-8")
-    return text.split('__version__ = "')[1].split('"')[0]
-
-
-def write_version(folder: Path) -> None:
-    """The two things an image says about its origin."""
-    digest = build_hash()
-    numbers = ", ".join(f"0x{digest[i : i + 2]}" for i in range(0, 16, 2))
-    text = f'#define JRG_FIRMWARE_VERSION "{firmware_version()}"\n#define JRG_FIRMWARE_BUILD {{{numbers}}}\n'
-    path = folder / "jrg_version.h"
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
-
-
 def generate() -> None:
     """Make the three libraries and let PlatformIO find them."""
     definitions, messages, network = (folder_of(name) for name in ("jrg_defs", "jrg_messages", "jrg_generated"))
     run("jaragua.wire.codegen.constants", str(definitions))
-    write_version(definitions)
+    run("jaragua.wire.codegen.version", str(definitions), str(PROJECT / "firmware"))
     run("jaragua.wire.codegen.messages", str(messages))
     options = ["--accumulate"] if accumulates() else []
     options += ["--prototypes", str(prototypes())] if prototypes() else []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def firmware(words: str) -> str:
-    """A command of PlatformIO for the firmware, which is built in a clone of the repository only."""
+    """A command of PlatformIO for the firmware, to type in a clone of the repository."""
     here = Path.cwd()
     is_clone = any((folder / "platformio.ini").exists() for folder in (here, *here.parents))
     return f"{pio()} {words}" + ("" if is_clone else " (in a clone of Jaragua's repository)")

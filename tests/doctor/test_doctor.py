@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from jaragua.cli.main import run
-from jaragua.doctor import Role, Wanted, checks_of, default_role, links, places, runtimes, tools
+from jaragua.doctor import Role, Wanted, checks_of, default_role, install_command, links, places, runtimes, tools
 from jaragua_broker import Broker
 
 NAMES = {
     Role.CLIENT: {"packages", "broker", "outbox", "cc", "cache", "litert"},
     Role.GATEWAY: {"packages", "broker", "outbox", "serial rights", "serial ports"},
     Role.COORDINATOR: {"packages", "broker", "run folder", "mosquitto"},
+    Role.FLASH: {"sources", "arm-none-eabi-gcc", "newlib", "pio", "serial rights", "serial ports"},
     Role.DEMO: {"sources", "arm-none-eabi-gcc", "qemu-system-arm", "mosquitto", "cc", "pio", "newlib"},
 }
 
@@ -66,9 +67,8 @@ def test_an_installed_package_is_ready_without_the_tools_of_the_demonstration(
     monkeypatch.setattr(tools, "_EXTRA_PATH", ())
     code, found = document(capsys, "--for", "any")
     assert code == 0
-    assert not {"pio", "qemu-system-arm", "arm-none-eabi-gcc"} & set(found)
-    assert not found["cc"]["ok"]
-    assert not found["cc"]["needed"]
+    tools_of_demo = ("qemu-system-arm", "arm-none-eabi-gcc", "newlib", "cc")
+    assert not any(found[name]["ok"] or found[name]["needed"] for name in tools_of_demo)
 
 
 @pytest.mark.usefixtures("own_homes")
@@ -208,7 +208,47 @@ def test_what_imports_is_run_in_a_process_of_its_own(monkeypatch: pytest.MonkeyP
 
 def test_an_unknown_role_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--for", "cook"]) == 2
-    assert "client, gateway, coordinator, demo, any" in capsys.readouterr().err
+    assert "client, gateway, coordinator, flash, demo, any" in capsys.readouterr().err
+
+
+@pytest.fixture
+def no_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine with apt-get and nothing that Jaragua needs."""
+    apt = tmp_path / "programs" / "apt-get"
+    apt.parent.mkdir()
+    apt.write_text("#!/bin/sh\n", encoding="utf-8")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", str(apt.parent))
+    monkeypatch.setattr(tools, "_EXTRA_PATH", ())
+
+
+@pytest.mark.usefixtures("own_homes", "no_programs")
+def test_needed_comes_first_and_one_command_installs_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    packages = "gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm mosquitto gcc libc6-dev"
+    command = f"sudo apt-get install -y --no-install-recommends {packages}"
+    assert run(["doctor", "--for", "demo"]) == 10
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[0], lines[-1]) == ("needed:", command)
+    optional = lines.index("optional:")
+    assert not [line for line in lines[optional:] if line.split()[0] == "missing"]
+    assert not [line for line in lines[:optional] if line.split()[0] == "note"]
+    assert run(["doctor", "--for", "demo", "--json"]) == 10
+    assert json.loads(capsys.readouterr().out)["data"]["install"] == command
+
+
+@pytest.mark.usefixtures("own_homes", "no_programs")
+def test_what_is_optional_is_in_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """A note names its own command; the last line is for what the role waits for."""
+    assert run(["doctor", "--for", "any"]) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[-1] == "for any: ready"
+    assert "fix it with: sudo apt-get install -y --no-install-recommends mosquitto" in said
+
+
+def test_a_system_without_apt_gets_names_of_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert install_command(["a", "b", "a"]) == "install with your system's package manager: a b (Debian's names)"
+    assert install_command([]) == ""
 
 
 def test_people_read_a_verdict(capsys: pytest.CaptureFixture[str]) -> None:

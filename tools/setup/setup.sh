@@ -136,4 +136,4 @@ if ! "$venv/bin/python" -c "$is_wanted" 2>/dev/null; then
     "$python" -m venv "$venv"
 fi
 install_python_packages
-[ "$what" = flower ] || $python_only || "$venv/bin/python" tools/setup/pio_fallback.py
+[ "$what" = flower ] || $python_only || "$venv/bin/python" -m jaragua.emulate.build_engine

@@ -29,7 +29,9 @@ from jaragua.coordinator import (
 from jaragua.coordinator.evaluate import figures_of
 from jaragua.demo.image import ImageSize, image_size
 from jaragua.demo.programs import Program
+from jaragua.doctor import install_command, missing_packages, needed_by_demo
 from jaragua.emulate import EmulatedFleet, build_image
+from jaragua.errors import ToolError
 from jaragua.models import model_named
 from jaragua.node.program import ended
 from jaragua.report.intervals import Interval, paired_interval
@@ -117,6 +119,7 @@ class Demonstration:
 
     async def run(self) -> DemoResult:
         """Everything, in order; nothing is left running afterwards."""
+        _check_machine()
         self._on_event(Phase.BUILD)
         image = await asyncio.to_thread(build_image, "qemu_m4", self._settings.model)
         size = image_size(image)
@@ -209,6 +212,18 @@ class Demonstration:
             shots=defaults.shots,
             queries=defaults.queries,
         )
+
+
+def _check_machine() -> None:
+    """All that is missing at once, before anything is built. Raises: ToolError."""
+    missing = [check for check in needed_by_demo() if check.is_missing]
+    if not missing:
+        return
+    commands = [install_command(missing_packages(missing)), *(check.mend for check in missing if not check.packages)]
+    raise ToolError(
+        f"the demonstration needs what is missing here: {', '.join(check.name for check in missing)}",
+        "run: " + " && ".join(dict.fromkeys(filter(None, commands))),
+    )
 
 
 def _names(model: Model, boards: int) -> tuple[list[str], str]:

@@ -11,16 +11,17 @@ from jaragua import folders
 from jaragua.doctor import links, runtimes, tools
 from jaragua.doctor.check import Check
 from jaragua.doctor.places import check_folder
-from jaragua.emulate.image import project_folder
+from jaragua.emulate.project import clone_folder, project_folder
 from jaragua.errors import StoreError, ToolError
 
 
 class Role(StrEnum):
-    """What a machine is to be in a fleet; `any`: everything but the demonstration, which needs a clone."""
+    """What a machine is to be in a fleet; `flash`: builds images and puts them on boards; `any`: notes on all of it."""
 
     CLIENT = "client"
     GATEWAY = "gateway"
     COORDINATOR = "coordinator"
+    FLASH = "flash"
     DEMO = "demo"
     ANY = "any"
 
@@ -34,10 +35,9 @@ class Wanted:
     run_dir: Path | None = None
 
 
-def default_role(here: Path = Path(__file__)) -> Role:
-    """In a clone the demonstration can run; an installed package (here: its file) has none of its sources."""
-    is_clone = any((folder / "platformio.ini").exists() for folder in here.resolve().parents)
-    return Role.DEMO if is_clone else Role.ANY
+def default_role(here: Path | None = None) -> Role:
+    """In a clone, whose set-up installs it, the demonstration; an installed package (here: its file) may be any."""
+    return Role.DEMO if clone_folder(here) else Role.ANY
 
 
 def checks_of(role: Role, wanted: Wanted) -> Iterator[Check]:
@@ -54,6 +54,10 @@ def checks_of(role: Role, wanted: Wanted) -> Iterator[Check]:
             yield runtimes.check_packages()
             yield links.check_broker(wanted.broker)
             yield from _of_runs(wanted)
+        case Role.FLASH:
+            yield from _of_builds()
+            yield links.check_rights(needed=True)
+            yield links.check_ports()
         case Role.DEMO:
             yield from _of_demo()
         case Role.ANY:
@@ -83,31 +87,44 @@ def _of_runs(wanted: Wanted) -> Iterator[Check]:
 
 
 def _of_demo() -> Iterator[Check]:
-    yield _sources()
-    for tool in (tools.CROSS_COMPILER, tools.EMULATOR, tools.BROKER):
-        yield tools.check_tool(tool, needed=True)
-    yield tools.check_compiler(needed=True)
-    yield tools.check_tool(tools.PLATFORMIO, needed=True)
-    yield tools.check_newlib(needed=True)
+    yield from needed_by_demo()
     yield links.check_ports()
     yield links.check_rights(needed=False)
+
+
+def needed_by_demo() -> Iterator[Check]:
+    """What the demonstration cannot do without."""
+    yield from _of_builds()
+    for tool in (tools.EMULATOR, tools.BROKER):
+        yield tools.check_tool(tool, needed=True)
+    yield tools.check_compiler(needed=True)
+    yield _cache()
+
+
+def _of_builds() -> Iterator[Check]:
+    """What an image is built with."""
+    yield _sources()
+    yield tools.check_tool(tools.CROSS_COMPILER, needed=True)
+    yield tools.check_newlib(needed=True)
+    yield runtimes.check_builders(needed=True)
 
 
 def _of_any(wanted: Wanted) -> Iterator[Check]:
     """What one role needs and another does not is worth a note."""
     yield runtimes.check_packages()
     yield links.check_broker(wanted.broker)
-    others = (_outbox(wanted), *_of_engines(), links.check_rights(needed=False), links.check_ports(), *_of_runs(wanted))
+    others = [_outbox(wanted), *_of_engines(), links.check_rights(needed=False), links.check_ports(), *_of_runs(wanted)]
+    seen = {one.name for one in others}
+    others += [one for one in needed_by_demo() if one.name not in seen]
     yield from (replace(one, needed=False) for one in others)
 
 
 def _sources() -> Check:
-    mend = "clone Jaragua's repository, and run the command in its folder"
+    """Asking copies them to the cache in an installed package, so an error of the cache is found here, too."""
     try:
-        folder = str(project_folder())
-    except ToolError:
-        folder = ""
-    return Check("sources", "are built into images", bool(folder), True, folder, mend)
+        return Check("sources", "are built into images", True, True, str(project_folder()), "install the package again")
+    except (ToolError, StoreError) as error:
+        return Check("sources", "are built into images", False, True, error.message, error.hint)
 
 
 def _outbox(wanted: Wanted) -> Check:

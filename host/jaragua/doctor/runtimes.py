@@ -46,6 +46,13 @@ def check_litert(*, needed: bool) -> Check:
     return Check("litert", "runs the engine litert of a client", works, needed, said, mend)
 
 
+def check_builders(*, needed: bool) -> Check:
+    """The Python packages that build an image: a PC has them as installed, a Pi with `jaragua[firmware]`."""
+    works, said = _run("import platformio, SCons, zcbor; print('PlatformIO', platformio.__version__)")
+    mend = f"{sys.executable} -m pip install 'jaragua[firmware]'"
+    return Check("pio", "builds and uploads images", works, needed, said, mend)
+
+
 def _broken() -> list[str]:
     said = ((name, *_run(f"import {module}")) for name, module in PACKAGES.items())
     return [f"{name} ({reason})" for name, works, reason in said if not works]

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jaragua.doctor.check import Check
+from jaragua.doctor.check import Check, install_command
 
 _VERSION_SECONDS = 20.0
 #: Debian puts daemons where an ordinary user's PATH does not look.
@@ -18,36 +18,37 @@ _EXTRA_PATH = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 
 @dataclass(frozen=True)
 class Tool:
-    """A program. version: the options with which it says its version."""
+    """A program. version: the options with which it says its version. packages: Debian's, that bring it."""
 
     name: str
     purpose: str
     version: tuple[str, ...]
-    mend: str
+    packages: tuple[str, ...]
 
 
-CROSS_COMPILER = Tool(
-    "arm-none-eabi-gcc", "builds the firmware", ("--version",), "sudo apt-get install gcc-arm-none-eabi"
-)
-EMULATOR = Tool("qemu-system-arm", "emulates boards", ("--version",), "sudo apt-get install qemu-system-arm")
-BROKER = Tool("mosquitto", "is the MQTT broker", ("-h",), "sudo apt-get install mosquitto")
-COMPILER = Tool("cc", "builds the native engine", ("--version",), "sudo apt-get install gcc libc6-dev")
-PLATFORMIO = Tool(
-    "pio", "builds and uploads images", ("--version",), f"{sys.executable} -m pip install 'platformio>=6.1.16'"
-)
+CROSS_COMPILER = Tool("arm-none-eabi-gcc", "builds the firmware", ("--version",), ("gcc-arm-none-eabi",))
+NEWLIB = Tool("newlib", "is the C library of the firmware", (), ("libnewlib-arm-none-eabi",))
+EMULATOR = Tool("qemu-system-arm", "emulates boards", ("--version",), ("qemu-system-arm",))
+BROKER = Tool("mosquitto", "is the MQTT broker", ("-h",), ("mosquitto",))
+COMPILER = Tool("cc", "builds the native engine", ("--version",), ("gcc", "libc6-dev"))
 
 
 def check_tool(tool: Tool, *, needed: bool) -> Check:
     """Whether a program is there; it is started, as one that does not start is not there."""
     path = _find(tool.name)
     version = first_line([path, *tool.version]) if path else ""
-    return Check(tool.name, tool.purpose, bool(version), needed, _found(path, version), tool.mend)
+    return _check(tool, bool(version), needed, _found(path, version))
+
+
+def _check(tool: Tool, is_there: bool, needed: bool, found: str) -> Check:
+    mend = install_command(tool.packages)
+    return Check(tool.name, tool.purpose, is_there, needed, found, mend, tool.packages)
 
 
 def check_compiler(*, needed: bool) -> Check:
     """The C compiler of this machine, $CC or cc."""
     name = os.environ.get("CC") or COMPILER.name
-    tool = Tool(name, COMPILER.purpose, COMPILER.version, COMPILER.mend)
+    tool = Tool(name, COMPILER.purpose, COMPILER.version, COMPILER.packages)
     found = check_tool(tool, needed=needed)
     if found.ok and not _compiles(name):
         return replace(found, ok=False, found=f"{found.found} cannot compile: the C library's headers are missing")
@@ -66,8 +67,7 @@ def check_newlib(*, needed: bool) -> Check:
     compiler = _find(CROSS_COMPILER.name)
     library = first_line([compiler, "-print-file-name=libc.a"]) if compiler else ""
     there = os.sep in library
-    mend = "sudo apt-get install libnewlib-arm-none-eabi"
-    return Check("newlib", "is the C library of the firmware", there, needed, library if there else "", mend)
+    return _check(NEWLIB, there, needed, library if there else "")
 
 
 def first_line(command: list[str]) -> str:

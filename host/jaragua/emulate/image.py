@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from typing import Final
 
 from jaragua import boards
 from jaragua.commands import pio
+from jaragua.emulate import build_engine
+from jaragua.emulate.project import CONFIGURATION, clone_folder, project_folder
 from jaragua.errors import ToolError, UsageError
 from jaragua_compiler.planning.plan import MOST_PROTOTYPES
 
@@ -24,19 +27,7 @@ QEMU: Final = "qemu_m4"
 NATIVE: Final = "native"
 #: What the file of a task of one's own ends in.
 _TASK: Final = ".toml"
-_CONFIGURATION: Final = "platformio.ini"
 _LINES_SHOWN: Final = 15
-
-
-def project_folder() -> Path:
-    """The folder of platformio.ini: above the working directory or, for an editable installation, above this file."""
-    here = Path(__file__).resolve()
-    for folder in (Path.cwd(), *Path.cwd().parents, *here.parents):
-        if (folder / _CONFIGURATION).exists() and (folder / "firmware").is_dir():
-            return folder
-    raise ToolError(
-        "the sources of the firmware are not here", "Clone Jaragua's repository and run the command in its folder."
-    )
 
 
 def image_path(environment: str, model: str, accumulate: bool = False, prototypes: int = 0) -> Path:
@@ -92,7 +83,9 @@ def build_image(
     sums = os.environ.get("JARAGUA_ACCUMULATE", "0") not in ("", "0") if accumulate is None else accumulate
     classes = _prototypes_asked_for() if prototypes is None else prototypes
     path = image_path(environment, model, sums, classes)
-    with _only_one_build(project_folder()):
+    project = project_folder()
+    with _only_one_build(project):
+        build_engine.ensure(project)
         _run_platformio(environment, model, sums, classes)
         _copy(_built_path(environment, model, sums, classes), path)
     return path
@@ -139,7 +132,7 @@ def _copy(built: Path, path: Path) -> None:
 
 def _build_error(environment: str, output: str) -> ToolError:
     if "No module named platformio" in output:
-        return ToolError("PlatformIO is not installed", "Run: pip install 'jaragua[firmware]', or `make setup-demo`.")
+        return build_engine.not_installed()
     last_lines = "\n".join(output.rstrip().splitlines()[-_LINES_SHOWN:])
     return ToolError(
         f"the image for {environment} could not be built; PlatformIO says:\n{last_lines}",
@@ -149,13 +142,16 @@ def _build_error(environment: str, output: str) -> ToolError:
 
 def _build_hint(environment: str, output: str) -> str:
     if "HTTPClientError" in output:
-        return "PlatformIO could not reach its registry; `make setup-demo` sets it up to do without."
-    return f"Run `{pio()} run -e {environment}` to see all of it; `jaragua doctor --for demo` says what is missing."
+        return "PlatformIO could not reach its registry, which has the vendor's platform; try again online."
+    place = "" if clone_folder() else f" -d {shlex.quote(str(project_folder()))}"
+    return (
+        f"Run `{pio()} run{place} -e {environment}` to see all of it; `jaragua doctor --for demo` says what is missing."
+    )
 
 
 def _default_model(project: Path, environment: str) -> str:
     configuration = configparser.ConfigParser(interpolation=None)
-    configuration.read(project / _CONFIGURATION, encoding="utf-8")
+    configuration.read(project / CONFIGURATION, encoding="utf-8")
     common = configuration.get("env", "custom_jaragua_model", fallback="")
     return configuration.get(f"env:{environment}", "custom_jaragua_model", fallback=common)
 

@@ -22,7 +22,9 @@ app = typer.Typer()
 def doctor(
     role: Annotated[
         str | None,
-        typer.Option("--for", help="client, gateway, coordinator, demo, or any; default: demo in a clone, else any."),
+        typer.Option(
+            "--for", help="client, gateway, coordinator, flash, demo, any; default: demo in a clone, else any."
+        ),
     ] = None,
     broker: Annotated[str | None, typer.Option(help="URL of a broker that must answer.")] = None,
     data_dir: Annotated[
@@ -33,9 +35,10 @@ def doctor(
 ) -> None:
     """Check that this machine has what its role needs, and say how to install what is missing.
 
-    The exit code is 10 if a requirement is missing. Optional items are notes.
+    What is needed comes first, then what is optional. The exit code is 10 if a requirement is missing. The last line
+    is one command for all Debian packages that are needed and missing.
     """
-    from jaragua.doctor import Wanted, checks_of, default_role
+    from jaragua.doctor import Wanted, checks_of, default_role, install_command, missing_packages
     from jaragua.node.connection.access import refuse_password
 
     refuse_password(broker or "")
@@ -45,7 +48,8 @@ def doctor(
     missing = [check for check in checks if check.is_missing]
     if json:
         found = [asdict(check) for check in checks]
-        output.print_result({"role": wanted_role.value, "ready": not missing, "checks": found})
+        command = install_command(missing_packages(checks))
+        output.print_result({"role": wanted_role.value, "ready": not missing, "checks": found, "install": command})
     else:
         output.show("\n".join(_lines(checks, wanted_role)))
     if missing:
@@ -62,14 +66,22 @@ def _role(name: str) -> Role:
 
 
 def _lines(checks: Sequence[Check], role: Role) -> list[str]:
+    from jaragua.doctor import install_command, missing_packages
+
     width = max(len(check.name) for check in checks)
-    lines = [line for check in checks for line in _of_check(check, width)]
+    lines = []
+    for title, part in (
+        ("needed", [check for check in checks if check.needed]),
+        ("optional", [check for check in checks if not check.needed]),
+    ):
+        lines += [f"{title}:", *(line for check in part for line in _of_check(check, width))] if part else []
     missing = [check.name for check in checks if check.is_missing]
     verdict = f"not ready, missing: {', '.join(missing)}" if missing else "ready"
-    return [*lines, f"for {role.value}: {verdict}"]
+    command = install_command(missing_packages(checks))
+    return [*lines, f"for {role.value}: {verdict}", *([command] if command else [])]
 
 
 def _of_check(check: Check, width: int) -> list[str]:
     mark = "ok" if check.ok else "missing" if check.needed else "note"
-    lines = [f"{mark:7} {check.name:{width}} {check.found or check.purpose}"]
-    return lines if check.ok else [*lines, f"        {check.purpose}; fix it with: {check.mend}"]
+    lines = [f"  {mark:7} {check.name:{width}} {check.found or (check.purpose if check.ok else 'not found')}"]
+    return lines if check.ok else [*lines, f"          {check.purpose}; fix it with: {check.mend}"]
