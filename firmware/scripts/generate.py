@@ -71,6 +71,7 @@ def generate() -> None:
     env.Append(LIBSOURCE_DIRS=[str(network.parent)])  # noqa: F821
 
 
+env.Replace(JARAGUA_PYTHON=python())  # noqa: F821  (upload_command of platformio.ini)
 model = choose_model()
 if not env.IsCleanTarget():  # noqa: F821
     generate()

@@ -38,6 +38,7 @@ VERBS = {
     "join": "Enrol this machine in a fleet with a one-time token.",
     "gateway": "Connect boards on serial ports to the fleet.",
     "client": "Make this machine a device of the fleet (Pi class).",
+    "flash": "Put a new image on a board, and check that it runs.",
     "monitor": "Show what a board sends, decoded live.",
     "replay": "Decode a recorded link.",
     "emulate": "Start emulated boards.",
@@ -54,7 +55,7 @@ _FOLDERS = (
     dict.fromkeys(("new", "data", "tune"), "tasks.")
     | dict.fromkeys(("pki", "join"), "identities.")
     | dict.fromkeys(("status", "evaluate", "report"), "results.")
-    | dict.fromkeys(("boards", "monitor", "replay", "emulate"), "ports.")
+    | dict.fromkeys(("boards", "flash", "monitor", "replay", "emulate"), "ports.")
 )
 
 

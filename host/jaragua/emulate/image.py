@@ -11,8 +11,9 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -91,6 +92,36 @@ def build_image(
     return path
 
 
+@dataclass(frozen=True)
+class ImageChoice:
+    """An image of `environment` for `model`; sums and prototypes as the environment variables say."""
+
+    environment: str
+    model: str
+
+    @property
+    def settings(self) -> tuple[str, str, bool, int]:
+        """Environment, model, sums, classes. Raises: UsageError."""
+        sums = os.environ.get("JARAGUA_ACCUMULATE", "0") not in ("", "0")
+        return self.environment, self.model, sums, _prototypes_asked_for()
+
+
+def upload_image(choice: ImageChoice, port: str, on_line: Callable[[str], None]) -> None:
+    """Builds the image and uploads it to the board on `port`, with the environment's upload method.
+
+    on_line: called with each line of PlatformIO's output. ToolError, with the last lines, if it fails.
+    """
+    with _only_one_build(project_folder()):
+        _run_platformio(*choice.settings, ("--target", "upload", "--upload-port", port), on_line)
+
+
+def built_hash(choice: ImageChoice) -> bytes:
+    """The eight bytes that name the sources of the image that was built last: its board says them (L4.1)."""
+    folder = _built_path(*choice.settings).parent
+    text = (folder / "generated" / "jrg_defs" / "jrg_version.h").read_text(encoding="utf-8")
+    return bytes(int(number, 16) for number in re.findall(r"0x([0-9a-f]{2})", text))
+
+
 def _prototypes_asked_for() -> int:
     """Raises: UsageError if JARAGUA_PROTOTYPES is no number of classes."""
     text = os.environ.get("JARAGUA_PROTOTYPES") or "0"
@@ -100,15 +131,22 @@ def _prototypes_asked_for() -> int:
     raise UsageError(message, f"Give 1 to {MOST_PROTOTYPES} classes, or 0 for an image without prototypes.")
 
 
-def _run_platformio(environment: str, model: str, accumulate: bool, prototypes: int) -> None:
-    named = str(Path(model).absolute()) if model.endswith(_TASK) else model
+def _run_platformio(
+    environment: str,
+    model: str,
+    accumulate: bool,
+    prototypes: int,
+    words: Sequence[str] = (),
+    on_line: Callable[[str], None] = lambda line: None,
+) -> None:
     choice = {
-        "JARAGUA_MODEL": named,
+        "JARAGUA_MODEL": str(Path(model).absolute()) if model.endswith(_TASK) else model,
         "JARAGUA_ACCUMULATE": "1" if accumulate else "0",
         "JARAGUA_PROTOTYPES": str(prototypes),
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "platformio", "run", "--environment", environment],
+    output: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "platformio", "run", "--environment", environment, *words],
         cwd=project_folder(),
         env=os.environ | choice | {"PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no"},
         stdin=subprocess.DEVNULL,
@@ -116,10 +154,13 @@ def _run_platformio(environment: str, model: str, accumulate: bool, prototypes: 
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        check=False,
-    )
-    if done.returncode != 0:
-        raise _build_error(environment, done.stdout)
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            output.append(line)
+            on_line(line.rstrip("\n"))
+    if process.returncode != 0:
+        raise _build_error(environment, "".join(output))
 
 
 def _copy(built: Path, path: Path) -> None:

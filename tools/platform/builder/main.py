@@ -113,8 +113,7 @@ script = "" if is_host else add_machine()
 program = env.BuildProgram()
 if script:
     env.Depends(program, script)
-    image = upload.add_image(env, program, name, entry)
-    upload.add_target(env, image, entry)
+upload.add_target(env, upload.add_image(env, program, name, entry), entry)
 size = env.AddPlatformTarget(
     "size", program, env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE"), "Program size", "Show its sections"
 )

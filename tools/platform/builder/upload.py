@@ -69,7 +69,11 @@ def _write_uf2(entry):
 
 
 def add_target(env, image, entry):
-    """`pio run -t upload`, with the first of the board's methods or the one of `upload_protocol`."""
+    """`pio run -t upload`, with `upload_command`, the board's first method, or the one of `upload_protocol`."""
+    if env.GetProjectOption("upload_command", ""):
+        action = env.VerboseAction("$UPLOADCMD", "Uploading $SOURCE")
+        env.AddPlatformTarget("upload", image, action, "Upload", "Hand the image to the upload command")
+        return
     methods = entry.get("upload", [])
     if not methods:
         return

@@ -57,6 +57,8 @@ class Port:
     usb: UsbDevice | None = None
     note: str = ""
     """What is known of an emulated board."""
+    named: tuple[str, ...] = ()
+    """Its environment."""
 
     @property
     def title(self) -> str:
@@ -72,7 +74,7 @@ class Port:
     def environments(self) -> tuple[str, ...]:
         """Environments of platformio.ini whose board this may be."""
         known = self.usb.known if self.usb is not None else None
-        return known.environments if known is not None else ()
+        return known.environments if known is not None else self.named
 
     def is_called(self, name: str) -> bool:
         """Whether `name` is its path, its stable name, the last part of one, or its serial number."""
