@@ -85,7 +85,7 @@ accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table 
 	@$(BIN)/python -m jaragua_bench.accuracy
 
 online: setup-test ## What learning after deployment forgets and notices, and its cost: figures of docs/reference/online.md (about 10 minutes)
-	@for task in digits keywords; do $(BIN)/python -m jaragua.experiments.online.measure --task $$task && $(BIN)/python -m jaragua.experiments.online.cost --task $$task || exit 1; done
+	@for task in digits keywords-mel; do $(BIN)/python -m jaragua.experiments.online.measure --task $$task && $(BIN)/python -m jaragua.experiments.online.cost --task $$task || exit 1; done
 
 bench-flower: ## Simulated client tasks per second, beside Flower's simulation (in an environment of its own)
 	@tools/setup/setup.sh flower

@@ -22,7 +22,9 @@ def properties_of(model: Model) -> ModelProperties:
     """What a strategy may know of the model."""
     shapes = plan(model.network).shapes
     numbers = [sum(math.prod(part) for part in layer) for layer in shapes]
-    return ModelProperties(model.own_labels, numbers[-1] / sum(numbers), len(shapes), model.network.classifier)
+    own = model.recommended or model.defaults
+    head, classifier = numbers[-1] / sum(numbers), model.network.classifier
+    return ModelProperties(model.own_labels, head, len(shapes), classifier, own.temperature, own.refine_passes)
 
 
 def is_file(name: str) -> bool:

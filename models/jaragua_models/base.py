@@ -203,6 +203,16 @@ class Defaults:
     """How the start moves, by its name (docs/reference/strategies.md)."""
     adapt_learning_rate: float = 0.0
     """Learning rate when a new device adapts, if it is not `learning_rate`."""
+    training_ways: int = 0
+    """Classes of a device's task in a round of training, if they are not `ways`."""
+    devices: int = 0
+    """Devices of a simulation that take turns; 0: as many as train in a round."""
+    error_clip: float = 0.0
+    """Largest output error of a training step in integers (A11.7); 0: any."""
+    temperature: float = 0.0
+    """Of prototypes (A12.4), for strategies that have them; 0: the strategy's own."""
+    refine_passes: int = 0
+    """Passes over the support set after which a new device enrols it again, for strategies with prototypes."""
 
     @property
     def shots_of_a_round(self) -> int:
@@ -224,6 +234,13 @@ class Model:
     """A label means another class in every task, so that the last layer is each device's own."""
     interface: ModelInterface | None = None
     """Of one's own data: what goes in and comes out, in the user's words."""
+    recommended: Defaults | None = None
+    """With another strategy than that of `defaults`: taken where nobody names a strategy, or this one."""
+
+    def defaults_of(self, strategy: str | None) -> Defaults:
+        """What is taken where a run is silent. strategy: its name, None if nobody names one."""
+        found = self.recommended
+        return found if found is not None and strategy in (None, found.strategy) else self.defaults
 
     def with_outputs(self, count: int) -> Self:
         """The same with `count` outputs, for tasks of other ways. Raises: ModelError if it is no classifier."""

@@ -28,7 +28,7 @@ def problems(text: str) -> list[str]:
 
 
 def test_the_model_fills_in_what_the_file_leaves_out() -> None:
-    config, defaults = read(MINIMAL), jaragua_models.get("digits").defaults
+    config, defaults = read(MINIMAL), jaragua_models.get("digits").defaults_of(None)
     assert (config.client.learning_rate, config.client.ways, config.client.shots) == (
         defaults.learning_rate,
         defaults.ways,
@@ -36,6 +36,19 @@ def test_the_model_fills_in_what_the_file_leaves_out() -> None:
     )
     assert (config.run.rounds, config.strategy.alpha) == (defaults.rounds, defaults.alpha)
     assert config.strategy.clients_per_round == config.round.quorum == config.devices.minimum == defaults.clients
+
+
+def test_a_strategy_that_is_named_has_the_models_numbers_for_it() -> None:
+    text = '[model]\nname = "omniglot"\n'
+    own, plain, floating = (
+        read(text + more) for more in ("", '[strategy]\nname = "tinyreptile"', '[simulation]\nengine = "float32"')
+    )
+    assert (own.strategy.name, own.client.ways, own.evaluation.ways, own.client.shots) == ("protoreptile", 20, 5, 20)
+    assert (own.client.error_clip, own.run.rounds, own.client.learning_rate) == (0.3, 1000, 0.01)
+    assert (plain.client.ways, plain.client.shots, plain.client.error_clip, plain.run.rounds) == (5, 10, 0, 5000)
+    assert (floating.strategy.name, floating.client.error_clip) == ("protoreptile", 0)  # integers alone cut errors off
+    keywords = read('[model]\nname = "keywords"\n')
+    assert (keywords.simulation.devices, keywords.strategy.options["temperature"]) == (29, 0.3)
 
 
 def test_the_name_and_the_folder_come_from_the_file() -> None:

@@ -29,7 +29,7 @@ def test_integer_training_of_digits_is_as_accurate_as_float32() -> None:
 
 def test_integer_training_of_keywords_is_as_accurate_as_float32(use_data: Callable[[str], Path]) -> None:
     use_data("speech_commands")
-    (row,) = study_model("keywords", Study((4,), tasks=40, rounds=40))
+    (row,) = study_model("keywords-mel", Study((4,), tasks=40, rounds=40))
     assert row.float32 > 30.0  # one in five by chance
     assert _keeps_the_bar(row)
 
@@ -45,11 +45,11 @@ def test_weights_that_are_too_coarse_are_seen() -> None:
 
 
 def test_the_table_has_digits_keywords_and_omniglot_over_a_thousand_tasks() -> None:
-    assert list(STUDIES) == ["digits", "keywords", "omniglot-cnn"]
+    assert list(STUDIES) == ["digits", "keywords-mel", "omniglot-cnn"]
     assert all(study.tasks >= 1000 for study in STUDIES.values())
 
 
 def test_a_regression_is_refused_with_what_can_be_studied(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "sine"]) == CompileError.exit_code
     assert "sine is evaluated by its error" in (said := capsys.readouterr().err)
-    assert "Take one of digits, keywords, omniglot-cnn." in said
+    assert "Take one of digits, keywords-mel, omniglot-cnn." in said

@@ -14,13 +14,14 @@ from jaragua_models import Model, ModelError
 
 OUTSIDE_DATA = {
     "keywords": "speech_commands",
+    "keywords-mel": "speech_commands",
     "omniglot": "omniglot",
     "omniglot-cnn": "omniglot",
     "omniglot-reptile": "omniglot",
     "presence": "room_occupancy_estimation",
 }
 """Models whose data are not in the repository, and the folder they lie in."""
-NAMES = ["digits", "keywords", "omniglot", "omniglot-cnn", "omniglot-reptile", "presence", "sine"]
+NAMES = ["digits", "keywords", "keywords-mel", "omniglot", "omniglot-cnn", "omniglot-reptile", "presence", "sine"]
 LISTING = f"The zoo has: {', '.join(NAMES)}."
 
 

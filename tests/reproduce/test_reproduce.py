@@ -57,7 +57,7 @@ def test_true_classes_have_a_row_where_labels_are_a_tasks_own(
     use_data("omniglot")
     plain = read_plan("plain")
     tasks = {one.task.model for one in plain.experiments if one.row == "transfer, true classes"}
-    assert tasks == {"digits", "keywords", "omniglot-cnn"}
+    assert tasks == {"digits", "keywords-mel", "omniglot-cnn"}
     assert all(
         one.simulation.strategy == "pretrained" for one in plain.only(["digits/transfer-true-classes"]).experiments
     )

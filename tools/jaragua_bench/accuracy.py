@@ -50,8 +50,8 @@ class Study:
 
 
 STUDIES: Mapping[str, Study] = {
-    "digits": Study((1, 4)),
-    "keywords": Study((4, 8), tasks=4000),  # five queries a task tell less than the fifty of the others
+    "digits": Study((1, 4), rounds=150),
+    "keywords-mel": Study((4, 8), tasks=4000),  # five queries a task tell less than the fifty of the others
     "omniglot-cnn": Study((4,), rounds=300),
 }
 

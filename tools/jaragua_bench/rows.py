@@ -31,9 +31,9 @@ class Row:
 
 ROWS: Mapping[str, Row] = {
     "SINE": Row("sine"),
-    "MLP": Row("digits"),
+    "MLP": Row("digits", rounds=150),
     # At 0.05, which was the zoo's rate, most of these few units die: steps that learn nothing cost nearly nothing.
-    "KWS": Row("keywords", Network("keywords-3", 650, (Dense(25, "relu"), Dense(3))), ways=3, learning_rate=0.02),
+    "KWS": Row("keywords-mel", Network("keywords-3", 650, (Dense(25, "relu"), Dense(3))), ways=3, learning_rate=0.02),
     "CNN": Row(
         "omniglot-cnn",
         Network(

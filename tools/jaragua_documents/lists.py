@@ -47,8 +47,10 @@ def model_defaults() -> str:
     """The defaults of each model of the zoo."""
     rows = []
     for name in names():
-        values = get(name).defaults
+        values = get(name).defaults_of(None)
         counts = (values.ways, values.shots, values.passes, values.queries, values.clients, values.rounds)
-        rows.append((code(name), f"{values.learning_rate:g}", f"{values.alpha:g}", *map(str, counts)))
-    header = ("model", "learning_rate", "alpha", "ways", "shots", "passes", "queries", "clients", "rounds")
+        rows.append(
+            (code(name), code(values.strategy), f"{values.learning_rate:g}", f"{values.alpha:g}", *map(str, counts))
+        )
+    header = ("model", "strategy", "learning_rate", "alpha", "ways", "shots", "passes", "queries", "clients", "rounds")
     return table(header, rows)

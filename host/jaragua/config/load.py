@@ -162,10 +162,11 @@ def _with_defaults(document: Document, model: Model | None, path: Path) -> Docum
         return filled
     filled = {name: dict(table) for name, table in filled.items()}
     if model is not None:
-        _fill_from_model(filled, model.defaults)
-        _fill_shots(filled, model.defaults)
+        defaults = model.defaults_of(_named_strategy(filled))
         filled["simulation"].setdefault("engine", model.network.weights)
-        _fill_devices(filled, model)
+        _fill_from_model(filled, defaults)
+        _fill_shots(filled, defaults)
+        _fill_devices(filled, model, defaults)
     filled["run"].setdefault("name", _name_of(path))
     _fill_from_strategy(filled, model)
     _fill_from_clients(filled)
@@ -174,24 +175,39 @@ def _with_defaults(document: Document, model: Model | None, path: Path) -> Docum
     return filled
 
 
+def _named_strategy(filled: Document) -> str | None:
+    """The strategy that somebody named; None if nobody did."""
+    name = filled["strategy"].get("name")
+    return registry.canonical(name) if isinstance(name, str) else None
+
+
 def _fill_from_model(filled: Document, defaults: Defaults) -> None:
     filled["run"].setdefault("rounds", defaults.rounds)
     filled["strategy"].setdefault("clients_per_round", defaults.clients)
     filled["strategy"].setdefault("alpha", defaults.alpha)
     if defaults.adapt_learning_rate and "learning_rate" not in filled["client"]:
         filled["evaluation"].setdefault("learning_rate", defaults.adapt_learning_rate)
+    if defaults.training_ways and "ways" not in filled["client"]:
+        filled["client"]["ways"] = defaults.training_ways
+        filled["evaluation"].setdefault("ways", defaults.ways)
     for key in ("learning_rate", "ways"):
         filled["client"].setdefault(key, getattr(defaults, key))
     filled["strategy"].setdefault("name", defaults.strategy)
+    if defaults.error_clip and filled["simulation"]["engine"] != "float32":  # which has none
+        filled["client"].setdefault("error_clip", defaults.error_clip)
     for key in ("shots", "queries", "passes"):
         filled["evaluation"].setdefault(key, getattr(defaults, key))
 
 
-def _fill_devices(filled: Document, model: Model) -> None:
+def _fill_devices(filled: Document, model: Model, own: Defaults) -> None:
     """Of one's own data all training devices take turns, and not only as many as train in a round."""
     clients = filled["strategy"]["clients_per_round"]
-    if isinstance(clients, int) and is_file(filled["model"]["name"]) and isinstance(model.tasks, HasOwners):
-        filled["simulation"].setdefault("devices", max(clients, model.tasks.owners()))
+    if not isinstance(clients, int):
+        return
+    if is_file(filled["model"]["name"]) and isinstance(model.tasks, HasOwners):
+        filled["simulation"].setdefault("devices", max(clients, own.devices, model.tasks.owners()))
+    if own.devices:
+        filled["simulation"].setdefault("devices", max(clients, own.devices))
 
 
 def _fill_shots(filled: Document, defaults: Defaults) -> None:
@@ -209,7 +225,8 @@ def _fill_from_strategy(filled: Document, model: Model | None) -> None:
     if isinstance(name, str):
         filled["strategy"]["name"] = registry.canonical(name)
     strategy = _class_of(name)
-    filled["client"].setdefault("passes", max(strategy.PASSES, model.defaults.training_passes if model else 1))
+    own = model.defaults_of(filled["strategy"].get("name")).training_passes if model else 1
+    filled["client"].setdefault("passes", max(strategy.PASSES, own))
     filled["client"].setdefault("batch", strategy.BATCH)
     options = filled["strategy"].get("options", {})
     if isinstance(options, dict) and model is not None:

@@ -18,6 +18,7 @@ from jaragua_models.data.drawing import Rows
 from jaragua_models.digits import images as digit_images
 from jaragua_models.keywords import clips
 from jaragua_models.keywords import tasks as keyword_tasks
+from jaragua_models.keywords.features import FrontEnd
 from jaragua_models.omniglot import images as omniglot_images
 from jaragua_models.omniglot import tasks as omniglot_tasks
 from jaragua_models.own_data.tasks import ClassTasks, DeviceTasks
@@ -67,19 +68,24 @@ def _digits(random: np.random.Generator) -> Pools:
     )
 
 
-def _keywords(random: np.random.Generator) -> Pools:
+def _keywords(random: np.random.Generator, front_end: FrontEnd = clips.ZOO) -> Pools:
     """Five words of all speakers; three groups of speakers, the test's being the zoo's held-out ones."""
-    data, split = clips.load(), keyword_tasks.split()
+    data, split = clips.load(front_end), keyword_tasks.split()
     words = random.permutation(len(clips.WORDS))[:5]
     training = random.permutation(split.training)
     groups = (training[KEYWORD_STREAM_SPEAKERS:], training[:KEYWORD_STREAM_SPEAKERS], split.held_out)
 
     def of(word: int, speakers: Sequence[str] | NDArray[np.str_]) -> Features:
         rows: Rows = np.flatnonzero((data.words == word) & np.isin(data.speakers, speakers))
-        return keyword_tasks.features(random.permutation(rows))
+        return keyword_tasks.features(random.permutation(rows), front_end)
 
     first, second, third = (tuple(of(word, speakers) for word in words) for speakers in groups)
     return Pools(first, second, third)
+
+
+def _keywords_mel(random: np.random.Generator) -> Pools:
+    """The same on the features of that model."""
+    return _keywords(random, FrontEnd())
 
 
 def _omniglot(random: np.random.Generator) -> Pools:
@@ -123,5 +129,6 @@ def _own_data(tasks: DeviceTasks | ClassTasks, outputs: int, random: np.random.G
 _SOURCES: dict[str, Callable[[np.random.Generator], Pools]] = {
     "digits": _digits,
     "keywords": _keywords,
+    "keywords-mel": _keywords_mel,
     "omniglot": _omniglot,
 }

@@ -82,6 +82,10 @@ class ModelProperties:
     """Layers with numbers that train; 0: unknown."""
     classifier: bool = True
     """Its targets are classes."""
+    temperature: float = 0.0
+    """Of prototypes, as its defaults have it; 0: the strategy's own."""
+    refine_passes: int = 0
+    """Of prototypes, as its defaults have it."""
 
 
 @dataclass(frozen=True)

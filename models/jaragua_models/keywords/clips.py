@@ -11,7 +11,7 @@ import lzma
 import re
 import tarfile
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,12 +24,12 @@ from jaragua_models.data.content import content_digest
 from jaragua_models.data.wav import WavError, decode
 from jaragua_models.errors import DataError
 from jaragua_models.keywords import tables
-from jaragua_models.keywords.features import clip_features
+from jaragua_models.keywords.features import FrontEnd
 
 WORDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 LEAST_TAKES, MOST_TAKES = 3, 5
 """A speaker is in who has LEAST_TAKES of every word; of each word the first MOST_TAKES are taken."""
-KEPT_AS = "speech_commands/keywords-logmel-1"
+_KEPT_AS = "speech_commands/keywords-{loudness}-{features}-{pooling}-1"
 
 # The sum is the one the TensorFlow Datasets project publishes in its url_checksums.
 SOURCE = Source(
@@ -41,6 +41,9 @@ SOURCE = Source(
 INDEX = "index.csv"
 CONTENT = "e79b6bc76537952b03a98da27244f6bf07010bb6d451cfa76bf42c91bcdc06eb"
 """`content_digest` of the selected WAVs."""
+
+ZOO = FrontEnd(loudness="normalised", features="mfcc")
+"""What the sound becomes in the model `keywords`."""
 
 _NAME = re.compile(r"(?:\./)?(?P<word>\w+)/(?P<speaker>[0-9a-f]+)_nohash_(?P<take>\d+)\.wav")
 
@@ -64,7 +67,7 @@ Recordings: TypeAlias = dict[Take, bytes]
 
 @dataclass(frozen=True)
 class Clips:
-    """Features int16 [n, 650] (features.md), and of each clip its word (place in WORDS) and its speaker."""
+    """Features int16 [n, count] (features.md), and of each clip its word (place in WORDS) and its speaker."""
 
     features: NDArray[np.int16]
     words: NDArray[np.int64]
@@ -72,14 +75,10 @@ class Clips:
 
 
 @functools.cache
-def load() -> Clips:
+def load(front_end: FrontEnd = ZOO) -> Clips:
     """All clips by speaker, word and take. Raises: DataError if they cannot be had or are not the ones."""
-    arrays = kept(KEPT_AS, _compute)
+    arrays = kept(_KEPT_AS.format(**asdict(front_end)), lambda: featured(recordings(), front_end))
     return Clips(arrays["features"], arrays["words"], arrays["speakers"])
-
-
-def _compute() -> Arrays:
-    return featured(recordings())
 
 
 def recordings() -> Recordings:
@@ -105,18 +104,18 @@ def selected(everything: Recordings) -> Recordings:
     return {take: everything[take] for take in sorted(chosen)}
 
 
-def featured(chosen: Recordings) -> Arrays:
+def featured(chosen: Recordings, front_end: FrontEnd) -> Arrays:
     """Features, words and speakers of recordings of one second. Raises: DataError if one is something else."""
     return {
-        "features": np.stack([_features(take, data) for take, data in chosen.items()]),
+        "features": np.stack([_features(take, data, front_end) for take, data in chosen.items()]),
         "words": np.array([WORDS.index(take.word) for take in chosen]),
         "speakers": np.array([take.speaker for take in chosen]),
     }
 
 
-def _features(take: Take, data: bytes) -> NDArray[np.int16]:
+def _features(take: Take, data: bytes, front_end: FrontEnd) -> NDArray[np.int16]:
     try:
-        return clip_features(decode(data, tables.RATE_HZ))
+        return front_end.of(decode(data, tables.RATE_HZ))
     except (WavError, ValueError) as error:
         raise DataError(f"The recording {take.name} cannot be used: {error}.", _remedy(Path(SOURCE.file))) from error
 

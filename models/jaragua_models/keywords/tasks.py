@@ -14,7 +14,7 @@ from jaragua_models.base import Features, Samples, Task
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, class_names, draw, spread
 from jaragua_models.errors import DataError
 from jaragua_models.keywords import clips
-from jaragua_models.keywords.features import EXPONENT
+from jaragua_models.keywords.features import EXPONENT, FrontEnd
 from jaragua_models.randomness import generator_for, own_of
 
 HELD_OUT_SPEAKERS = 10
@@ -24,19 +24,21 @@ VALIDATION_PART = 4
 
 @dataclass(frozen=True)
 class KeywordTasks:
-    """Tasks in 650 log-mel features -1..1; a label is the place of the word in the task, 0..ways-1.
+    """Tasks in features -1..1 of a front end; a label is the place of the word in the task, 0..ways-1.
 
     A device is a training speaker: the one its name says, or one its name decides. A task has only words of which
     the speaker has takes enough (3 to 5 each).
 
+    front_end: what the sound becomes; the tasks are the same ones with any.
     validates: held-out speakers are left alone; one in VALIDATION_PART of the training speakers takes their place.
     """
 
     validates: bool = False
+    front_end: FrontEnd = clips.ZOO
 
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """A new task of the device's speaker; the query set is what is left of the takes, the same of each word."""
-        return _task(self._drawn_to_train(device, seed, ways, shots))
+        return self._task(self._drawn_to_train(device, seed, ways, shots))
 
     def training_classes(self) -> int:
         """The ten words."""
@@ -45,7 +47,7 @@ class KeywordTasks:
     def train_support_by_class(self, device: str, seed: int, ways: int, shots: int) -> Samples:
         """The support samples of `train_task`, a label being the place of the word in WORDS."""
         support, _ = self._drawn_to_train(device, seed, ways, shots)
-        return Samples(features(support.rows), clips.load().words[support.rows])
+        return Samples(self._features(support.rows), clips.load(self.front_end).words[support.rows])
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A task of a speaker never trained on; `queries` are spread evenly over the words."""
@@ -56,7 +58,7 @@ class KeywordTasks:
         if not able:
             raise _too_many(needed, ways)
         words = _takes()[able[random.integers(len(able))]]
-        return _task(draw(random, _drawn_words(random, words, ways, needed), shots, spread(queries, ways)))
+        return self._task(draw(random, _drawn_words(random, words, ways, needed), shots, spread(queries, ways)))
 
     def check_devices(self, devices: Sequence[str], ways: int, shots: int) -> None:
         """Raises: DataError that names a training speaker with too few takes."""
@@ -90,7 +92,19 @@ class KeywordTasks:
 
     def calibration(self) -> Features:
         """All clips of the training speakers."""
-        return features(np.flatnonzero(np.isin(clips.load().speakers, self._split().training)))
+        return self._features(np.flatnonzero(np.isin(clips.load(self.front_end).speakers, self._split().training)))
+
+    def _features(self, rows: Rows) -> Features:
+        return features(rows, self.front_end)
+
+    def _task(self, drawn: tuple[Drawn, Drawn]) -> Task:
+        support, query = drawn
+        data = clips.load(self.front_end)
+        names = class_names(support, [clips.WORDS[word] for word in data.words[support.rows]])
+        return Task(self._samples(support), self._samples(query), str(data.speakers[support.rows[0]]), names)
+
+    def _samples(self, drawn: Drawn) -> Samples:
+        return Samples(self._features(drawn.rows), drawn.labels)
 
 
 @dataclass(frozen=True)
@@ -118,9 +132,9 @@ def own_speaker(device: str, parted: Split | None = None) -> str:
     return own_of(device, (parted or split()).training, "keywords", "speaker")
 
 
-def features(rows: Rows) -> Features:
-    """Clips float32 [n, 650]."""
-    return clips.load().features[rows].astype(np.float32) / np.float32(1 << EXPONENT)
+def features(rows: Rows, front_end: FrontEnd = clips.ZOO) -> Features:
+    """Clips float32 [n, count of the front end]."""
+    return clips.load(front_end).features[rows].astype(np.float32) / np.float32(1 << EXPONENT)
 
 
 @functools.cache
@@ -152,14 +166,3 @@ def _too_many(needed: int, ways: int) -> DataError:
         f" {clips.MOST_TAKES} of each.",
         "Set fewer shots, queries or ways.",
     )
-
-
-def _task(drawn: tuple[Drawn, Drawn]) -> Task:
-    support, query = drawn
-    data = clips.load()
-    names = class_names(support, [clips.WORDS[word] for word in data.words[support.rows]])
-    return Task(_samples(support), _samples(query), str(data.speakers[support.rows[0]]), names)
-
-
-def _samples(drawn: Drawn) -> Samples:
-    return Samples(features(drawn.rows), drawn.labels)

@@ -1,5 +1,7 @@
 """Handwritten characters of 50 alphabets: five that nobody has seen, from one drawing of each."""
 
+from dataclasses import replace
+
 from jaragua_models.base import Defaults, Model
 from jaragua_models.omniglot.networks import stack
 from jaragua_models.omniglot.tasks import OmniglotTasks
@@ -9,6 +11,17 @@ DEFAULTS = Defaults(
     learning_rate=0.02, ways=5, shots=5, passes=4, queries=75, clients=5, alpha=1.0, rounds=5000, training_shots=10
 )
 
+PROTOTYPES = replace(
+    DEFAULTS,
+    strategy="protoreptile",
+    learning_rate=0.01,
+    training_ways=20,
+    training_shots=20,
+    rounds=1000,
+    error_clip=0.3,
+)
+"""A round enrols one drawing of each of 20 characters and trains on the other 19."""
+
 MODEL = Model(
     name="omniglot",
     summary="tell five handwritten characters of any alphabet apart, from a few drawings of each",
@@ -17,4 +30,5 @@ MODEL = Model(
     defaults=DEFAULTS,
     metric="accuracy",
     own_labels=True,
+    recommended=PROTOTYPES,
 )

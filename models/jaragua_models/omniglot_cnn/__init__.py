@@ -10,4 +10,5 @@ MODEL = replace(
     name="omniglot-cnn",
     summary="omniglot with a network of 5,173 parameters",
     network=stack("omniglot-cnn", (8, 16)),
+    recommended=None,
 )

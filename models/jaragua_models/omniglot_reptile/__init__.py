@@ -13,4 +13,5 @@ MODEL = replace(
     name="omniglot-reptile",
     summary="omniglot with the network of the Reptile paper, 112,709 parameters",
     network=replace(stack("omniglot-reptile", (64, 64, 64, 64)), weights="w8"),
+    recommended=None,
 )

@@ -54,6 +54,7 @@ _MOST: Mapping[str, float] = dict.fromkeys(_DEFAULTS, 1e9) | {
     "alpha": 1.0,
     "learning_rate": math.nextafter(1.0, 0),
     "adapt_learning_rate": math.nextafter(1.0, 0),
+    "temperature": math.nextafter(1.0, 0),
 }
 """Of a default: what a step and a rate can be (docs/reference/configuration.md), and a count that nobody means."""
 

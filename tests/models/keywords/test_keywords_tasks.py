@@ -11,6 +11,7 @@ import pytest
 from jaragua_models import ModelError, Samples
 from jaragua_models.keywords import clips, tasks
 from jaragua_models.keywords.clips import LEAST_TAKES, MOST_TAKES, WORDS, Take
+from jaragua_models.keywords.features import FrontEnd
 from jaragua_models.keywords.tasks import KeywordTasks
 
 TASKS = KeywordTasks()
@@ -39,7 +40,8 @@ def recordings(takes: dict[tuple[str, str], list[int]]) -> clips.Recordings:
 
 def test_all_clips_of_39_speakers_are_there(speech: Path) -> None:
     data = clips.load()
-    assert data.features.shape == (1787, 650)
+    assert data.features.shape == (1787, 325)
+    assert clips.load(FrontEnd()).features.shape == (1787, 650)
     assert len(np.unique(data.speakers)) == 39
     assert len(np.unique(data.words)) == len(WORDS)
 

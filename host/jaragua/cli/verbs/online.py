@@ -32,7 +32,7 @@ MOST_CHANGED = 100_000
 class OnlineOptions:
     """The options of `jaragua online`."""
 
-    task: Annotated[str, typer.Option(help="digits, keywords, a model of omniglot, or a TOML file.")] = "digits"
+    task: Annotated[str, typer.Option(help="digits, a model of keywords or omniglot, or a TOML file.")] = "digits"
     port: Annotated[str, typer.Option(help=PORT_HELP)] = ""
     emulate: Annotated[bool, typer.Option("--emulate", help="Build the image and start a board on QEMU.")] = False
     native: Annotated[bool, typer.Option("--native", help="Run the board's C on this machine (a Pi).")] = False

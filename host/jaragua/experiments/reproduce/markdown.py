@@ -17,7 +17,7 @@ Every row was simulated with the boards' own arithmetic (`w16`, unless it says e
 whose data was trained on. "±" is Student's 95 % interval over the means of the seeds: it says how well training
 repeats, and nothing of other held-out tasks, which are the same for all seeds. Each support-set size has held-out tasks
 of its own: compare the rows of one column. Where nothing is said, numbers are the model's defaults
-([tasks.md](tasks.md)); the rate of keywords and TinyMetaFed's rule for the head were chosen on these very
+([tasks.md](tasks.md)); the rate of keywords-mel and TinyMetaFed's rule for the head were chosen on these very
 tasks. What the strategies do stands in [strategies.md](../reference/strategies.md).
 
 - **Paired difference**: after adapting, this row less TinyReptile under the same seed, so that what a seed does to both

@@ -30,7 +30,7 @@ Table: TypeAlias = Mapping[str, Any]
 #: Keys of a row that are no fields of a simulation, but what they mean is.
 _OF_A_ROW: Final = frozenset({"name", "strategy", "serial", "own_labels"})
 #: Passes of a new device in these tables: devices that drop each sample meet it once.
-_ADAPTATION_PASSES: Final = {"digits": 1, "sine": 1, "keywords": 4}
+_ADAPTATION_PASSES: Final = {"digits": 1, "sine": 1, "keywords-mel": 4}
 
 
 class TaskOfPlan(Value):

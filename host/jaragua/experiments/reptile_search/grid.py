@@ -155,7 +155,16 @@ TASKS: Final[Mapping[str, tuple[Task, ...]]] = {
         ),
         (Task("digits", 300, Trials(_doubling(0.05, 5), _SIX), (1, 2, 5, 10), 4 * ((0.1, 20),), stream_passes=(1, 2)),),
         (Task("presence", 200, Trials(_doubling(0.0015625, 9), _TEN), (2, 5, 10, 20), ((0.6, 0), *3 * ((0.5, 0),))),),
-        (Task("keywords", 500, Trials(_doubling(0.00625, 7), _SIX), (1, 2, 3), 3 * ((0.5, 0),), stream_passes=(1, 2)),),
+        (
+            Task(
+                "keywords-mel",
+                500,
+                Trials(_doubling(0.00625, 7), _SIX),
+                (1, 2, 3),
+                3 * ((0.5, 0),),
+                stream_passes=(1, 2),
+            ),
+        ),
         (
             _OMNIGLOT,
             replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from jaragua.strategies.base import ClientWork, Strategy
+from jaragua.strategies.base import ClientWork, ModelProperties, Strategy
 
 
 class ProtoReptile(Strategy):
@@ -26,6 +26,12 @@ class ProtoReptile(Strategy):
         "refine_passes": 0,
         "local_layers": 0,
     }
+
+    @classmethod
+    def own_options(cls, properties: ModelProperties) -> dict[str, float]:
+        """Temperature and passes are the model's where it has its own."""
+        own = {"temperature": properties.temperature, "refine_passes": properties.refine_passes}
+        return cls.OPTIONS | {name: value for name, value in own.items() if value}
 
     def client_work(self, round_number: int) -> ClientWork:
         """Enrolment, and one step on each of the other samples."""
