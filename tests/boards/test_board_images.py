@@ -37,14 +37,13 @@ FREE_STACK_BYTES = 256
 
 def emulated() -> list[tuple[str, str]]:
     """Environment and model of each board that is run."""
-    others = [(one.name, one.model) for one in environments() if one.emulator == "qemu"]
+    others = [(one.name, one.model) for one in environments() if one.emulator in ("qemu", "rp2040js")]
     return [*ALWAYS, *(pair for pair in others if pair not in ALWAYS)] if ALL else ALWAYS
 
 
 def built() -> list[str]:
     """Environments that no emulator runs, and that need no vendor framework."""
-    ready = [one for one in environments() if one.port != "rp2"]
-    return [one.name for one in ready if not one.is_emulated and not one.needs_a_framework]
+    return [one.name for one in environments() if not one.is_emulated and not one.needs_a_framework]
 
 
 class Job:

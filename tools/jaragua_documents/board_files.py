@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from jaragua.boards import Environment, environments
+from jaragua.boards import Environment, environment, environments
+from jaragua.experiments.boards.figures import BoardFigures, stored
 from jaragua_documents.markdown import code, table
 
 FOLDER: Final = Path(__file__).parents[1] / "platform" / "boards"
@@ -72,3 +73,29 @@ def emulated_table() -> str:
         if one.is_emulated
     )
     return table(("environment", "what it is", "runs on"), rows)
+
+
+def figures_table() -> str:
+    """What the firmware takes of each board (figures.json)."""
+    header = (
+        "environment",
+        "network",
+        "RAM (of all), bytes",
+        "flash (of all), bytes",
+        "stack used",
+        "instructions a step",
+    )
+    return table(header, (_figures_row(one) for one in stored()))
+
+
+def _figures_row(one: BoardFigures) -> tuple[str, ...]:
+    board = environment(one.environment)
+    elsewhere = "" if one.counted_on in ("", one.environment) else f" ({code(one.counted_on)})"
+    return (
+        code(one.environment),
+        code(one.model),
+        f"{one.ram_bytes:,} ({board.ram.size_bytes:,})",
+        f"{one.flash_bytes:,} ({board.flash.size_bytes:,})",
+        f"{one.stack_used_bytes:,} of {one.stack_bytes:,}" if one.stack_used_bytes else f"of {one.stack_bytes:,}",
+        f"{one.instructions:,}{elsewhere}" if one.instructions else "",
+    )

@@ -21,6 +21,7 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "strategies": lists.strategies,
     "boards": lists.boards,
     "environments": board_files.environment_table,
+    "board-figures": board_files.figures_table,
     "emulated-environments": board_files.emulated_table,
     "model-defaults": lists.model_defaults,
 }

@@ -4,7 +4,7 @@
 # docs is what builds the site; keras is test in .venv-keras, with TensorFlow;
 # flower is what benchmarks and Ray's tests need, in .venv-flower;
 # clang is the second compiler that CI tests the C of this machine with, and what `make fuzz-node` needs;
-# boards is the compiler and emulator of RISC-V, for `make boards`;
+# boards is the compiler and emulator of RISC-V and the emulator of the Pico, for `make boards`;
 # litert and tflite are a Pi's client with one of the two LiteRT runtimes, in .venv-litert and .venv-tflite: no compiler)
 set -eu
 cd "$(dirname "$0")/../.."
@@ -62,6 +62,8 @@ missing_packages() {
             echo picolibc-riscv64-unknown-elf
         fi
         have qemu-system-riscv32 || echo qemu-system-misc
+        have node || echo nodejs
+        have npm || echo npm
         return
     fi
     $python_only || missing_tools
@@ -128,7 +130,17 @@ if [ "$what" = tflite ] && [ -z "$python" ]; then
     exit 1
 fi
 install_packages
-case $what in clang | boards) exit 0 ;; esac
+case $what in
+clang) exit 0 ;;
+boards)
+    # rp2040js, pinned: the emulator of the Raspberry Pi Pico.
+    if ! cmp -s tools/emulators/package-lock.json tools/emulators/node_modules/.jaragua; then
+        npm ci --prefix tools/emulators --silent
+        cp tools/emulators/package-lock.json tools/emulators/node_modules/.jaragua
+    fi
+    exit 0
+    ;;
+esac
 python=$(find_python)
 if ! "$venv/bin/python" -c "$is_wanted" 2>/dev/null; then
     rm -rf "$venv"

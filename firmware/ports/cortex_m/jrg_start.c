@@ -78,9 +78,25 @@ static void guard_stack(void)
 }
 #endif
 
+/* A boot loader may have left its own vectors in their place. A Cortex-M0 has no choice; the RP2040's second stage sets
+ * them. */
+#if defined(__ARM_ARCH_6M__)
+static void take_vectors(void)
+{
+}
+#else
+#define VECTOR_TABLE JRG_REGISTER(0xE000ED08u)
+extern const uint32_t jrg_port_vectors[];
+static void take_vectors(void)
+{
+    VECTOR_TABLE = (uint32_t)(uintptr_t)jrg_port_vectors;
+}
+#endif
+
 _Noreturn void jrg_port_reset(void);
 _Noreturn void jrg_port_reset(void)
 {
+    take_vectors();
     jrg_memory_start();
     guard_stack();
     (void)main(0, 0);

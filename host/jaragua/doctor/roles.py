@@ -88,6 +88,8 @@ def _of_runs(wanted: Wanted) -> Iterator[Check]:
 
 def _of_demo() -> Iterator[Check]:
     yield from needed_by_demo()
+    for tool in tools.FOR_OTHER_BOARDS:
+        yield tools.check_tool(tool, needed=False)
     yield links.check_ports()
     yield links.check_rights(needed=False)
 

@@ -29,6 +29,14 @@ class Tool:
 CROSS_COMPILER = Tool("arm-none-eabi-gcc", "builds the firmware", ("--version",), ("gcc-arm-none-eabi",))
 NEWLIB = Tool("newlib", "is the C library of the firmware", (), ("libnewlib-arm-none-eabi",))
 EMULATOR = Tool("qemu-system-arm", "emulates boards", ("--version",), ("qemu-system-arm",))
+#: For boards that few have: RISC-V, the emulated Pico, uploads through a debug probe or a boot loader.
+FOR_OTHER_BOARDS = (
+    Tool("riscv64-unknown-elf-gcc", "builds for RISC-V", ("--version",), ("gcc-riscv64-unknown-elf",)),
+    Tool("qemu-system-riscv32", "emulates RISC-V", ("--version",), ("qemu-system-misc",)),
+    Tool("node", "emulates a Pico", ("--version",), ("nodejs", "npm")),
+    Tool("openocd", "uploads through a debug probe", ("--version",), ("openocd",)),
+    Tool("dfu-util", "uploads to a boot loader", ("--version",), ("dfu-util",)),
+)
 BROKER = Tool("mosquitto", "is the MQTT broker", ("-h",), ("mosquitto",))
 COMPILER = Tool("cc", "builds the native engine", ("--version",), ("gcc", "libc6-dev"))
 

@@ -14,7 +14,7 @@ from typing import Self
 from jaragua.bases.closing import Closing
 from jaragua.boards import Environment, environment
 from jaragua.commands import pio
-from jaragua.emulate import qemu
+from jaragua.emulate import qemu, rp2040
 from jaragua.emulate.elf import Image
 from jaragua.emulate.process import BoundProcess
 from jaragua.errors import ToolError
@@ -139,6 +139,17 @@ class QemuBoard(ListeningBoard):
         return qemu.arguments(board, self.image, listening_fd, start)
 
 
+class Rp2040Board(ListeningBoard):
+    """A Raspberry Pi Pico on rp2040js."""
+
+    def _command(self, listening_fd: int, start: qemu.BootIdentity) -> list[str]:
+        if shutil.which(rp2040.PROGRAM) is None:
+            raise ToolError("Node.js is not installed", "Run: sudo apt-get install nodejs npm")
+        if not rp2040.is_installed():
+            raise ToolError("rp2040js is not installed", "Run: tools/setup/setup.sh boards")
+        return rp2040.arguments(environment_of(self.image), self.image, listening_fd, start)
+
+
 def environment_of(image: Path) -> Environment:
     """What an image was built for: it says so itself. Raises: ToolError if the file is no image of Jaragua."""
     return environment(Image(image).text_at("jrg_port_board_name"))
@@ -216,4 +227,7 @@ def emulated_board(image: Path, uid: bytes = b"", link: Path | None = None) -> E
 
     ToolError if the file is no image of Jaragua.
     """
-    return QemuBoard(image, uid) if image.suffix == ".elf" else NativeBoard(image, uid, link)
+    if image.suffix != ".elf":
+        return NativeBoard(image, uid, link)
+    kind = Rp2040Board if environment_of(image).emulator == "rp2040js" else QemuBoard
+    return kind(image, uid)

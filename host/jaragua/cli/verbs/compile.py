@@ -60,6 +60,9 @@ class CompileOptions:
     ] = None
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: NETWORK-BOARD.")] = None
     samples: Annotated[Path | None, typer.Option(help="Typical inputs: a .npy file, one row per sample.")] = None
+    arduino: Annotated[
+        bool, typer.Option("--arduino", help="Also write a ZIP library for the Arduino IDE, with --prototypes.")
+    ] = False
     run: Annotated[
         bool, typer.Option("--run", help="Build the self-test for the board's core and run it on an emulated one.")
     ] = False
@@ -86,6 +89,8 @@ def compile(options: CompileOptions) -> None:
 
     if options.run:
         _check_tools()
+    if options.arduino and options.prototypes is None:
+        raise UsageError("--arduino needs --prototypes", "its example enrols classes: say how many there is room for")
     target = _board(options.board, options.ram_budget)
     choice = Choice(_weights(options.weights), options.train, options.prototypes)
     loaded = load_model(options.model, loss_of(options.loss), options.start)
@@ -100,6 +105,7 @@ def compile(options: CompileOptions) -> None:
     _say_what_decides_the_formats(shown, loaded.ranges)
     compiled = compile_model(network, loaded.weights, target, choice, shown, loaded.ranges, loaded.source, component)
     _say_what_is_unusual(loaded.source, compiled)
+    compiled = _with_arduino(compiled) if options.arduino else compiled
     write_folder(compiled.files, folder, force=options.force)
     if options.run:
         _run_selftest(compiled, target, folder)
@@ -107,6 +113,13 @@ def compile(options: CompileOptions) -> None:
         output.print_result(_document(compiled, loaded.source, target, folder) | {"selftest_ran": options.run})
     else:
         _print(compiled, target, folder)
+
+
+def _with_arduino(compiled: Compiled) -> Compiled:
+    from jaragua import __version__
+    from jaragua_compiler.export.arduino import with_arduino
+
+    return with_arduino(compiled, __version__)
 
 
 def _rejection(options: CompileOptions) -> Calibrate | None:

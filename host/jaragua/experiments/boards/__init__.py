@@ -1,0 +1,1 @@
+"""What the firmware takes of each board: RAM, flash, stack and instructions of a training step."""
