@@ -7,7 +7,7 @@ from typing import Final
 
 from jaragua.boards import Environment
 from jaragua.emulate.elf import Image
-from jaragua.emulate.image import project_folder
+from jaragua.emulate.project import project_folder
 from jaragua.emulate.qemu import BootIdentity, boot_words
 
 PROGRAM: Final = "node"

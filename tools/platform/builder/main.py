@@ -3,6 +3,7 @@
 import os
 import sys
 import tomllib
+from importlib.resources import files
 from pathlib import Path
 from shutil import which
 
@@ -21,8 +22,16 @@ def read_toml(path: str) -> dict:
     return tomllib.loads((project / path).read_text(encoding="utf-8"))
 
 
+def read_environments() -> dict:
+    """The table of boards: of the clone, or of the installed package that this project is a copy from."""
+    place = "host/jaragua/boards/environments.toml"
+    if (project / place).is_file():
+        return read_toml(place)
+    return tomllib.loads(files("jaragua.boards").joinpath("environments.toml").read_text(encoding="utf-8"))
+
+
 name = env["BOARD"]
-entry = read_toml("host/jaragua/boards/environments.toml")[name]
+entry = read_environments()[name]
 flags = read_toml("firmware/flags.toml")
 core = entry["core"]
 is_host = core == "host"
