@@ -54,6 +54,10 @@ lint: setup-lint ## ruff, mypy --strict, who may import whom (import-linter), ru
 docs: setup-docs ## Build the documentation as a site (site/index.html); strict, offline
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
+audit: setup-test ## A bill of materials (build/sbom.json), and known vulnerabilities where the network allows
+	@tools/setup/setup.sh audit
+	@.venv-audit/bin/python tools/setup/audit.py .venv build
+
 format: setup-lint ## Let ruff format the Python code, clang-format the C
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .

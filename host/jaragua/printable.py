@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Final
+
+_PASSWORD: Final = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
+
+
+def redacted(text: str) -> str:
+    """The text without the passwords of URLs in it (T7)."""
+    return _PASSWORD.sub(r"\1***", text) if "://" in text else text
 
 
 def printable(text: str, keep: str = "") -> str:

@@ -33,7 +33,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         ("simulate --task sine --shots 0", 2, "'--shots': must be greater than or equal to 1", "--help"),
         ("client --engine lite", 2, "'--engine': 'lite' is not one of 'native', 'litert'", "jaragua client --help"),
-        ("broker stop", 2, "`jaragua broker` has no verb 'stop'", "there are: start, check; see"),
+        ("broker stop", 2, "`jaragua broker` has no verb 'stop'", "there are: start, init, check; see"),
         ("broker", 2, "missing command", "see `jaragua broker --help`"),
         ("run section.toml", 3, "section.toml:1: model: 3 must be a section, with its keys below", "correct them all"),
         ("run folder", 3, "cannot read the configuration folder: Is a directory", "check the path"),

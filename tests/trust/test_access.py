@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from forked import Forker
 from jaragua.cli.main import run
 from jaragua.errors import BrokerError, JaraguaError, UsageError
 from jaragua.node.connection.access import Access, address_of
+from jaragua.node.program import OneLineFormatter
 from jaragua.trust import identity
 from jaragua.trust.identity import Identity
 from jaragua.trust.reach import is_loopback
@@ -118,3 +120,16 @@ def test_t2_the_outbox_is_its_owner_s_alone(tmp_path: Path) -> None:
 def test_no_broker_is_one_sentence() -> None:
     with pytest.raises(JaraguaError, match="no broker is named"):
         address_of(Access(), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"mqtts://ana:{SECRET}@h:1 is away", "mqtts://ana:***@h:1 is away"),
+        (f"a mqtt://:{SECRET}@h and mqtt://h:1883/x", "a mqtt://:***@h and mqtt://h:1883/x"),
+        ("mqtt://ana@h: no colon before @", "mqtt://ana@h: no colon before @"),
+    ],
+)
+def test_t7_a_log_line_has_no_password_of_a_url(text: str, shown: str) -> None:
+    record = logging.LogRecord("jaragua", logging.INFO, "", 1, "%s", (text,), None)
+    assert OneLineFormatter("%(message)s").format(record) == shown

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
-# usage: setup.sh demo|test|lint|docs|keras|flower|litert|tflite|clang|boards   (test adds the test tools, lint the linters;
-# docs is what builds the site; keras is test in .venv-keras, with TensorFlow;
+# usage: setup.sh demo|test|lint|docs|audit|keras|flower|litert|tflite|clang|boards   (test adds the test tools, lint the linters;
+# docs is what builds the site; audit is what `make audit` needs, in .venv-audit; keras is test in .venv-keras, with TensorFlow;
 # flower is what benchmarks and Ray's tests need, in .venv-flower;
 # clang is the second compiler that CI tests the C of this machine with, and what `make fuzz-node` needs;
 # boards is the compiler and emulator of RISC-V and the emulator of the Pico, for `make boards`;
@@ -16,13 +16,14 @@ demo) extras=firmware ;;
 test) extras=firmware,keras,test ;;
 lint) extras=firmware,keras,test,lint ;;
 docs) extras=docs ;;
+audit) extras=audit venv=.venv-audit ;;
 keras) extras=firmware,keras,test,tensorflow venv=.venv-keras ;;
 flower) extras=test,ray,bench-flower venv=.venv-flower ;;
 litert) extras=litert venv=.venv-litert ;;
 tflite) extras=tflite venv=.venv-tflite ;;
 clang | boards) ;;
 *)
-    echo "setup: unknown set-up '$what': use demo, test, lint, docs, keras, flower, litert, tflite, clang or boards" >&2
+    echo "setup: unknown set-up '$what': use demo, test, lint, docs, audit, keras, flower, litert, tflite, clang or boards" >&2
     exit 2
     ;;
 esac
@@ -30,7 +31,7 @@ esac
 # A Pi and the site need Python alone; tflite-runtime was last built for Python 3.11.
 python_only=false newest=99
 case $what in
-litert | docs) python_only=true ;;
+litert | docs | audit) python_only=true ;;
 tflite) python_only=true newest=11 ;;
 esac
 is_wanted="import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $newest))"

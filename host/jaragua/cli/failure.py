@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jaragua import errors, folders
 from jaragua.cli import output
+from jaragua.printable import redacted
 
 DEBUG_VARIABLE = "JARAGUA_DEBUG"
 
@@ -127,8 +128,8 @@ def _of_a_name(error: UnicodeEncodeError) -> Failure | None:
 
 
 def _unexpected(error: BaseException) -> Failure:
-    summary = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
-    text = "".join(traceback.format_exception(error))
+    summary = redacted(f"unexpected {type(error).__name__}: {error}").splitlines()[0]
+    text = redacted("".join(traceback.format_exception(error)))
     if os.environ.get(DEBUG_VARIABLE) == "1":
         output.say(text.rstrip())
         return Failure(errors.InternalError.code, errors.InternalError.exit_code, summary)

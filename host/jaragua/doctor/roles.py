@@ -52,6 +52,7 @@ def checks_of(role: Role, wanted: Wanted) -> Iterator[Check]:
             yield links.check_ports()
         case Role.COORDINATOR:
             yield runtimes.check_packages()
+            yield runtimes.check_trust()
             yield links.check_broker(wanted.broker)
             yield from _of_runs(wanted)
         case Role.FLASH:
@@ -66,6 +67,7 @@ def checks_of(role: Role, wanted: Wanted) -> Iterator[Check]:
 
 def _of_node(wanted: Wanted) -> Iterator[Check]:
     yield runtimes.check_packages()
+    yield runtimes.check_trust()
     yield links.check_broker(wanted.broker)
     yield _outbox(wanted)
 
@@ -114,6 +116,7 @@ def _of_builds() -> Iterator[Check]:
 def _of_any(wanted: Wanted) -> Iterator[Check]:
     """What one role needs and another does not is worth a note."""
     yield runtimes.check_packages()
+    yield runtimes.check_trust()
     yield links.check_broker(wanted.broker)
     others = [_outbox(wanted), *_of_engines(), links.check_rights(needed=False), links.check_ports(), *_of_runs(wanted)]
     seen = {one.name for one in others}

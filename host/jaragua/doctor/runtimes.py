@@ -39,6 +39,13 @@ def check_packages() -> Check:
     return Check("packages", "are imported by every program", not broken, True, found, mend)
 
 
+def check_trust() -> Check:
+    """What certificates and signatures need: a fleet on a network (docs/design/security.md)."""
+    works, said = _run("import cryptography; print('cryptography', cryptography.__version__)")
+    mend = f"{sys.executable} -m pip install 'jaragua[trust]'"
+    return Check("trust", "makes and checks certificates and signatures", works, False, said, mend)
+
+
 def check_litert(*, needed: bool) -> Check:
     """The runtime of `jaragua client --engine litert`."""
     works, said = _run(_LITERT)

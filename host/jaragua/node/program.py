@@ -8,7 +8,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any
 
-from jaragua.printable import printable
+from jaragua.printable import printable, redacted
 
 Work = Coroutine[Any, Any, None]
 _CANCEL_AGAIN_SECONDS = 5.0
@@ -62,11 +62,11 @@ class OneLineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line."""
-        return printable(super().formatMessage(record))
+        return printable(redacted(super().formatMessage(record)))
 
     def formatException(self, ei: Any) -> str:
         """The traceback."""
-        return printable(super().formatException(ei), keep="\n")
+        return printable(redacted(super().formatException(ei)), keep="\n")
 
 
 def say_log(verbose: bool) -> None:
