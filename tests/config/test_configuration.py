@@ -51,6 +51,14 @@ def test_a_strategy_that_is_named_has_the_models_numbers_for_it() -> None:
     assert (keywords.simulation.devices, keywords.strategy.options["temperature"]) == (29, 0.3)
 
 
+def test_a_round_with_prototypes_needs_samples_that_it_does_not_enrol() -> None:
+    wanted = MINIMAL + '[strategy]\nname = "protoreptile"\n[client]\nshots = {}\n'
+    assert problems(wanted.format(1)) == [
+        "my run.toml:6: client.shots: 1 is too few for 'protoreptile', which enrols 1 and trains on others (at least 2)"
+    ]
+    assert read(wanted.format(2)).client.shots == 2
+
+
 def test_the_name_and_the_folder_come_from_the_file() -> None:
     config = read(MINIMAL)
     assert config.run.name == "my-run"

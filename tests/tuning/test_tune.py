@@ -21,13 +21,17 @@ from jaragua.models import VALIDATION, model_named
 from jaragua.simulation.settings import simulation_of
 from jaragua.tuning import search
 from jaragua.tuning.candidates import Candidate
-from jaragua.tuning.search import Found, Tuner
+from jaragua.tuning.search import Found, Tuner, wide_task
 from jaragua_models import HasValidation
 from jaragua_models.keywords import tasks as keywords
 from jaragua_models.omniglot import tasks as omniglot
 
 HELD_OUT = {"m5", "m6"}
-FEW = [Candidate("tinyreptile", 0.05, 1), Candidate("fedavg", 0.05, 1), Candidate("protoreptile", 0.05, 1)]
+FEW = [
+    Candidate("tinyreptile", 0.05, 1),
+    Candidate("fedavg", 0.05, 1),
+    Candidate("protoreptile", 0.05, 1, temperature=0.3, wide=True),
+]
 
 
 @pytest.fixture
@@ -99,6 +103,34 @@ def test_validation_sets_of_downloaded_data_are_parts_of_training_data(use_data:
     training = {row.tobytes() for row in presence.calibration()}
     task = validation.held_out_task(1, 2, 10, 40)
     assert {row.tobytes() for row in [*task.support.x, *task.query.x]} <= training
+
+
+def test_wide_tasks_have_what_the_first_devices_have(tmp_path: Path) -> None:
+    """digits: ten classes and twenty images a device; valves: three states, and the samples of the poorest machine."""
+    digits = simulation_of(for_simulation(None, {"model.name": "digits", "client.shots": 5}, ""))
+    assert wide_task(digits) == (10, 20)
+    valves = simulation_of(for_simulation(None, {"model.name": str(write_valves(tmp_path)), "client.shots": 2}, ""))
+    ways, shots = wide_task(valves)
+    assert ways == 3
+    drawn = [model_named(valves.task).tasks.train_task(device, 1, ways, shots) for device in valves.devices]
+    assert all(len(task.support) == ways * shots for task in drawn)
+
+
+def test_settings_of_prototypes_are_written_and_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At one shot prototypes are far ahead of the other candidate."""
+    few = [Candidate("tinyreptile", 0.1, 1), Candidate("protoreptile", 0.03, 1, temperature=0.9, wide=True)]
+    monkeypatch.setattr(search, "trained", lambda model: few)
+    path = tmp_path / "run.toml"
+    assert run(["tune", "digits", "--shots", "1", "--minutes", "0.2", "--write", str(path)]) == 0
+    written = tomllib.loads(path.read_text())
+    assert written["strategy"]["name"] == "protoreptile"
+    assert written["strategy"]["options"]["temperature"] == 0.9
+    assert (written["client"]["ways"], written["client"]["shots"], written["evaluation"]["ways"]) == (10, 20, 5)
+    capsys.readouterr()
+    assert run(["simulate", str(path), "--json", "--no-comparison", "--set", "run.rounds=2", "--eval-tasks", "4"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["strategy"] == "protoreptile"
 
 
 def test_one_training_device_is_too_few(tmp_path: Path) -> None:

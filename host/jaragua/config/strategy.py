@@ -7,6 +7,7 @@ from jaragua.config.problems import Problem
 from jaragua.errors import ConfigurationError
 from jaragua.models import model_named, properties_of
 from jaragua.settings import RunConfig, training_of
+from jaragua.strategies.registry import work_of
 from jaragua.strategies.robust import aggregation_of
 from jaragua.strategies.server_optimiser import optimiser_of
 
@@ -29,14 +30,31 @@ def strategy_of(config: RunConfig) -> strategies.Strategy:
 def strategy_problems(config: RunConfig, *, fleet: bool) -> list[Problem]:
     """Why the strategy cannot be made, or cannot be run by a fleet."""
     try:
-        reason = strategies.fleet_obstacle(strategy_of(config))
+        strategy = strategy_of(config)
+        reason = strategies.fleet_obstacle(strategy)
+        nothing_left = _nothing_left(config, strategy)
     except ConfigurationError as error:
         return [Problem(_place_of(error), error.message, error.hint)]
+    if nothing_left:
+        return nothing_left
     if not reason or not fleet:
         return []
     message = f"a fleet cannot run '{config.strategy.name}': {reason}"
     hint = "`jaragua simulate` can; docs/reference/strategies.md says which run where"
     return [Problem(("strategy", "name"), message, hint)]
+
+
+def _nothing_left(config: RunConfig, strategy: strategies.Strategy) -> list[Problem]:
+    """A round that enrols every sample of a class has none to train on."""
+    if not strategy.PROTOTYPES or not strategy.TRAINS or not config.run.rounds:
+        return []
+    enrolled = work_of(strategy, 1).enrolled_shots
+    if not enrolled or config.client.shots > enrolled:
+        return []
+    message = (
+        f"{config.client.shots} is too few for '{config.strategy.name}', which enrols {enrolled} and trains on others"
+    )
+    return [Problem(("client", "shots"), message, f"at least {enrolled + 1}")]
 
 
 def _place_of(error: ConfigurationError) -> tuple[str, str]:

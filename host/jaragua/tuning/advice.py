@@ -15,8 +15,9 @@ _PLAIN: Final = {"fedavg": "FedAvg", SCRATCH: "plain fine-tuning from random wei
 _META: Final = ("tinyreptile", "protoreptile")
 
 
-def task_settings(trial: Trial) -> Mapping[str, Mapping[str, Value]]:
+def task_settings(found: Found) -> Mapping[str, Mapping[str, Value]]:
     """The sections of a task's file."""
+    trial = found.best
     candidate = trial.candidate
     defaults: dict[str, Value] = {"strategy": candidate.strategy}
     if candidate.trains:
@@ -24,29 +25,47 @@ def task_settings(trial: Trial) -> Mapping[str, Mapping[str, Value]]:
         defaults["rounds"] = trial.rounds
     elif candidate.enrols:
         defaults["rounds"] = 1  # there is nothing to train
+    if candidate.wide:
+        defaults |= {"training_ways": found.wide[0], "training_shots": found.wide[1]}
+    if candidate.temperature:
+        defaults["temperature"] = candidate.temperature
+    if candidate.enrols and trial.adaptation.passes:
+        defaults["refine_passes"] = trial.adaptation.passes
     if not candidate.enrols:
-        rate = _rounded(trial.adaptation.learning_rate)
-        defaults |= {"passes": trial.adaptation.passes, "adapt_learning_rate": rate}
+        defaults["passes"] = trial.adaptation.passes
+    if trial.adaptation.passes:
+        defaults["adapt_learning_rate"] = _rounded(trial.adaptation.learning_rate)
     return {"defaults": defaults} | ({"network": {"hidden": []}} if candidate.variant else {})
 
 
-def run_settings(model: str, trial: Trial) -> Mapping[str, Mapping[str, Value]]:
+def run_settings(model: str, found: Found) -> Mapping[str, Mapping[str, Value]]:
     """The sections of a run's file."""
+    trial = found.best
     best, candidate = trial.adaptation, trial.candidate
-    sections: dict[str, Mapping[str, Value]] = {"model": {"name": model}, "strategy": {"name": candidate.strategy}}
+    strategy: dict[str, Value] = {"name": candidate.strategy}
+    sections: dict[str, Mapping[str, Value]] = {"model": {"name": model}, "strategy": strategy}
+    client: dict[str, Value] = {}
     if candidate.trains:
         sections["run"] = {"rounds": trial.rounds}
-        sections["client"] = {"learning_rate": candidate.learning_rate, "passes": candidate.passes}
-    if not candidate.enrols:
-        sections["evaluation"] = {"learning_rate": _rounded(best.learning_rate), "passes": best.passes}
-    return sections
+        client = {"learning_rate": candidate.learning_rate, "passes": candidate.passes}
+    evaluation: dict[str, Value] = {"learning_rate": _rounded(best.learning_rate)} if best.passes else {}
+    if candidate.wide:
+        client |= {"ways": found.wide[0], "shots": found.wide[1]}
+        evaluation["ways"] = found.ways
+    if candidate.enrols:
+        options = {"temperature": candidate.temperature, "refine_passes": best.passes}
+        strategy["options"] = {name: value for name, value in options.items() if value}
+    else:
+        evaluation["passes"] = best.passes
+    return {
+        name: values for name, values in (sections | {"client": client, "evaluation": evaluation}).items() if values
+    }
 
 
 def sentence(trial: Trial, metric: str) -> str:
     """One trial in a line."""
-    adaptation = (
-        f"{counted(trial.adaptation.passes, 'pass', 'passes')} at {trial.adaptation.learning_rate:.3g} to adapt"
-    )
+    passes, rate = trial.adaptation.passes, trial.adaptation.learning_rate
+    adaptation = f"{counted(passes, 'pass', 'passes')} at {rate:.3g} to adapt" if passes else "enrolment alone"
     rounds = f", {trial.rounds} rounds" if trial.candidate.trains else ""
     return f"{trial.candidate}{rounds}; {adaptation}: {metric} {_figure(trial)}"
 
@@ -93,6 +112,8 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "hidden_layers": not trial.candidate.variant,
         "learning_rate": trial.candidate.learning_rate,
         "passes": trial.candidate.passes,
+        "temperature": trial.candidate.temperature,
+        "wide": trial.candidate.wide,
         "rounds": trial.rounds,
         "adapt_learning_rate": trial.adaptation.learning_rate,
         "adapt_passes": trial.adaptation.passes,

@@ -17,6 +17,15 @@ SCRATCH: Final = "scratch"
 PROTOTYPES: Final = "protoreptile"
 #: Rates of training, by the task's own, and passes of a round; in the order in which they are tried.
 _TRAINING: Final = ((1.0, 4), (1.0, 1), (1 / 3, 4), (3.0, 1), (3.0, 4), (1 / 3, 1))
+#: Of prototypes: rates by the task's own, temperatures, and wide tasks; a pass of a round enrols anew, so it has one.
+_PROTOTYPES: Final = (
+    (1 / 3, 0.3, True),
+    (1 / 3, 0.9, True),
+    (1.0, 0.3, True),
+    (1 / 3, 0.1, True),
+    (1 / 3, 0.3, False),
+    (1 / 3, 0.02, True),
+)
 _RATES: Final = (1e-4, 0.5)
 #: Rates of adaptation, by that of training.
 ADAPTATION: Final = (1 / 3, 1.0, 3.0)
@@ -31,16 +40,23 @@ class Candidate:
     passes: int
     variant: str = ""
     trains: bool = True
+    temperature: float = 0.0
+    """Of prototypes (A12.4); 0: the strategy's own."""
+    wide: bool = False
+    """Whether a round has as many classes and samples as the training devices have (`Tuner`)."""
 
     @property
     def enrols(self) -> bool:
-        """Whether a new device enrols its samples, and takes no step."""
+        """Whether a new device enrols its samples."""
         return self.strategy == PROTOTYPES
 
     def __str__(self) -> str:
         network = ", without hidden layers" if self.variant else ""
         if not self.trains:
             return "prototypes on the features" if self.enrols else f"plain fine-tuning from random weights{network}"
+        if self.enrols:
+            wide = ", wide tasks" if self.wide else ""
+            return f"{self.strategy}{network}, rate {self.learning_rate:.3g}, temperature {self.temperature:.3g}{wide}"
         return f"{self.strategy}{network}, rate {self.learning_rate:.3g}, {counted(self.passes, 'pass', 'passes')}"
 
 
@@ -56,8 +72,20 @@ def untrained(model: Model, own_data: bool) -> Iterator[Candidate]:
 def trained(model: Model) -> list[Candidate]:
     """Candidates that train; each strategy's first before each one's second."""
     learners = [name for name in _LEARNERS if name in REGISTRY and _fits(name, model)]
-    rates = [(_clipped(model.defaults.learning_rate * factor), passes) for factor, passes in _TRAINING]
-    return [Candidate(name, rate, passes) for rate, passes in rates for name in learners]
+    own = {name: _of_prototypes(model) if name == PROTOTYPES else _of_steps(name, model) for name in learners}
+    return [one for several in zip(*own.values(), strict=True) for one in several]
+
+
+def _of_steps(name: str, model: Model) -> list[Candidate]:
+    return [Candidate(name, _clipped(model.defaults.learning_rate * factor), passes) for factor, passes in _TRAINING]
+
+
+def _of_prototypes(model: Model) -> list[Candidate]:
+    rate = model.defaults.learning_rate
+    return [
+        Candidate(PROTOTYPES, _clipped(rate * factor), 1, temperature=temperature, wide=wide)
+        for factor, temperature, wide in _PROTOTYPES
+    ]
 
 
 def adaptation_rates(rate: float) -> list[float]:

@@ -5,6 +5,7 @@ Held-out data are never drawn: all simulations are of the task `validation:NAME`
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,7 @@ from jaragua.simulation.strategy import adaptation_of, with_options
 from jaragua.strategies import Vector
 from jaragua.tuning.candidates import Candidate, adaptation_rates, trained, untrained
 from jaragua_models import HasOwners, Task
+from jaragua_models import ModelError as ModelsError
 
 #: Validation tasks, and the rounds by which a candidate's speed is measured.
 TASKS: Final = 60
@@ -42,6 +44,10 @@ _FINALISTS: Final = 2
 _MORE_ROUNDS: Final = (4,)
 #: Of the score: what more passes of a new device must gain.
 _MARGIN: Final = 0.003
+#: Passes over the support set, and rates by that of training, by which enrolled features are refined.
+_REFINING: Final = tuple(itertools.product((4, 16), (1.0, 3.0)))
+#: Classes and samples of a wide task, by the task's own and at most; and devices that must have them.
+_WIDER, _MOST_SAMPLES, _ASKED = (4, 3, 2, 1), (20, 15, 10, 5, 3, 2), 8
 #: Multiplications of one search for a rate and passes of adaptation.
 _MOST_WORK: Final = 1.0e10
 
@@ -71,7 +77,8 @@ class Simple:
 class Found:
     """All that was tried, in its order.
 
-    own_strategy: the task's own. devices: of each validation task. out_of_time: candidates were left.
+    own_strategy: the task's own. devices: of each validation task. out_of_time: candidates were left. wide: classes and
+    samples of each in a round of wide tasks; ways: classes of a validation task.
     """
 
     metric: str
@@ -80,6 +87,8 @@ class Found:
     trials: tuple[Trial, ...]
     simple: tuple[Simple, ...]
     out_of_time: bool
+    wide: tuple[int, int]
+    ways: int
 
     @property
     def best(self) -> Trial:
@@ -144,6 +153,8 @@ class Tuner:
         self._tasks = drawn_tasks(self._base, range(self._base.evaluation.tasks))
         self._devices = [task.device for task in self._tasks]
         self._trials: list[Trial] = []
+        self.wide = wide_task(self._base)
+        """Classes and samples of each in a round of wide tasks."""
 
     def run(self) -> Found:
         """All candidates that fit into the time; those without training in any case. Raises: as `simulate`."""
@@ -151,12 +162,18 @@ class Tuner:
         for candidate in untrained(model, is_file(self._plain)):
             self._try(candidate, 0)
         try:
-            self._train(trained(model))
+            self._train([one for one in trained(model) if self._can_train(one)])
         except _OutOfTime:
             out_of_time = True
         simple = tuple(_simple(self._tasks, self._devices)) if model.metric == "accuracy" else ()
         own = self._base.strategy
-        return Found(model.metric, own, tuple(self._devices), tuple(self._trials), simple, out_of_time)
+        devices, trials = tuple(self._devices), tuple(self._trials)
+        return Found(model.metric, own, devices, trials, simple, out_of_time, self.wide, self._base.held_out_ways)
+
+    def _can_train(self, candidate: Candidate) -> bool:
+        """A round with prototypes enrols one sample of each class and trains on others."""
+        shots = self.wide[1] if candidate.wide else self._base.shots
+        return not candidate.enrols or shots > 1
 
     def _train(self, candidates: Sequence[Candidate]) -> None:
         """Every candidate with as many rounds as the time allows, then the best with all."""
@@ -204,7 +221,7 @@ class Tuner:
             starts = random_starts(wanted, fleet, codec, count) if learned is None else [fleet.start(learned)]
             rates = RATES if learned is None else adaptation_rates(candidate.learning_rate)
             if candidate.enrols:
-                best = search.tried(starts, candidate.learning_rate, 0, count)
+                best = _enrolled(search, starts, candidate, count)
             else:
                 best = search.best(starts, rates, count, _MARGIN)
             scores = search.evaluated(starts, best.learning_rate, best.passes, count).after.tolist()
@@ -215,10 +232,47 @@ class Tuner:
     def _simulation(self, candidate: Candidate, rounds: int) -> Simulation:
         """Without an evaluation to speak of: what was learned is evaluated by `_adapted`."""
         name = VALIDATION + candidate.variant + self._plain
-        changes = {"strategy": candidate.strategy, "learning_rate": candidate.learning_rate, "passes": candidate.passes}
-        return with_options(
-            self._base.changed({"tasks": 1}, task=name, rounds=rounds, batch=None, options={}, **changes)
-        )
+        changes: dict[str, Any] = {
+            "strategy": candidate.strategy,
+            "learning_rate": candidate.learning_rate,
+            "passes": candidate.passes,
+        }
+        options = {"temperature": candidate.temperature} if candidate.temperature else {}
+        base = self._base.changed({"tasks": 1, "ways": self._base.held_out_ways})
+        if candidate.wide:
+            ways, shots = self.wide
+            base = base.changed(ways=ways, shots=shots)
+        return with_options(base.changed(task=name, rounds=rounds, batch=None, options=options, **changes))
+
+
+def _enrolled(search: AdaptationSearch, starts: Sequence[bytes], candidate: Candidate, count: int) -> Tried:
+    """Enrolment alone, or the passes of refinement that gain more than the margin; prototypes of inputs have none."""
+    rate = candidate.learning_rate
+    tried = [search.tried(starts, rate, 0, count)]
+    if candidate.trains:
+        tried += [search.tried(starts, rate * factor, passes, count) for passes, factor in _REFINING]
+    good = [one for one in tried if one.score >= max(tried).score - _MARGIN]
+    return max(good, key=lambda one: (one.fewer, one.score))
+
+
+def wide_task(simulation: Simulation) -> tuple[int, int]:
+    """Ways and shots of the widest round that the first devices can have, with all classes of the simulation's own."""
+    model = model_for(simulation)
+    devices = simulation.devices[:_ASKED]
+
+    def classes(ways: int, shots: int) -> int:
+        try:
+            drawn = [model.tasks.train_task(device, 1, ways, shots) for device in devices]
+        except ModelsError:
+            return 0
+        return min(len(np.unique(task.support.y)) for task in drawn)
+
+    least = classes(simulation.ways, simulation.shots)
+    wider = [factor * simulation.ways for factor in _WIDER] if model.own_labels else [simulation.ways]
+    for ways, shots in itertools.product(wider, _MOST_SAMPLES):
+        if classes(ways, shots) >= (ways if model.own_labels else least):
+            return ways, max(shots, simulation.shots) if ways == simulation.ways else shots
+    return simulation.ways, simulation.shots
 
 
 def _score(trial: Trial) -> float:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from jaragua.errors import ConfigurationError
 
-Value: TypeAlias = str | int | float | list[int]
+Value: TypeAlias = str | int | float | list[int] | dict[str, float]
 
 _HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_-]+)\s*\]\s*(#.*)?$")
 _ANY_HEADER = re.compile(r"\s*\[")
@@ -75,6 +75,8 @@ def _ended(line: str, newline: str) -> str:
 
 
 def _said(value: Value) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_said(one)}" for name, one in value.items()) + " }"
     return (
         json.dumps(value)
         if isinstance(value, str | list)

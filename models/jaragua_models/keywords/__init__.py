@@ -23,6 +23,7 @@ PROTOTYPES = replace(
     strategy="protoreptile",
     learning_rate=0.01,
     training_ways=10,
+    training_shots=3,
     training_passes=1,
     rounds=1000,
     devices=29,
