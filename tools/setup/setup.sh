@@ -1,9 +1,10 @@
 #!/bin/sh
 # Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
-# usage: setup.sh demo|test|lint|docs|audit|keras|flower|litert|tflite|clang|boards   (test adds the test tools, lint the linters;
+# usage: setup.sh demo|test|lint|docs|audit|keras|flower|litert|tflite|clang|boards|system   (test adds the test tools, lint the linters;
 # docs is what builds the site; audit is what `make audit` needs, in .venv-audit; keras is test in .venv-keras, with TensorFlow;
 # flower is what benchmarks and Ray's tests need, in .venv-flower;
 # clang is the second compiler that CI tests the C of this machine with, and what `make fuzz-node` needs;
+# system is what tests of shells and of systemd's units need;
 # boards is the compiler and emulator of RISC-V and the emulator of the Pico, for `make boards`;
 # litert and tflite are a Pi's client with one of the two LiteRT runtimes, in .venv-litert and .venv-tflite: no compiler)
 set -eu
@@ -21,9 +22,9 @@ keras) extras=firmware,keras,test,tensorflow venv=.venv-keras ;;
 flower) extras=test,ray,bench-flower venv=.venv-flower ;;
 litert) extras=litert venv=.venv-litert ;;
 tflite) extras=tflite venv=.venv-tflite ;;
-clang | boards) ;;
+clang | boards | system) ;;
 *)
-    echo "setup: unknown set-up '$what': use demo, test, lint, docs, audit, keras, flower, litert, tflite, clang or boards" >&2
+    echo "setup: unknown set-up '$what': use demo, test, lint, docs, audit, keras, flower, litert, tflite, clang, boards or system" >&2
     exit 2
     ;;
 esac
@@ -65,6 +66,12 @@ missing_packages() {
         have qemu-system-riscv32 || echo qemu-system-misc
         have node || echo nodejs
         have npm || echo npm
+        return
+    fi
+    if [ "$what" = system ]; then
+        have zsh || echo zsh
+        have fish || echo fish
+        have systemd-analyze || echo systemd
         return
     fi
     $python_only || missing_tools
@@ -132,7 +139,7 @@ if [ "$what" = tflite ] && [ -z "$python" ]; then
 fi
 install_packages
 case $what in
-clang) exit 0 ;;
+clang | system) exit 0 ;;
 boards)
     # rp2040js, pinned: the emulator of the Raspberry Pi Pico.
     if ! cmp -s tools/emulators/package-lock.json tools/emulators/node_modules/.jaragua; then

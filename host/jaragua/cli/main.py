@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.completion import get_completion_inspect_parameters
 
 from jaragua import __version__
-from jaragua.cli import failure, help_pages, output, streams, usage
+from jaragua.cli import completions, failure, help_pages, output, streams, usage
 from jaragua.errors import Interrupted, JaraguaError, UsageError
 
 #: Every verb with the line that `jaragua --help` shows; the order is the order of the list.
@@ -48,6 +49,7 @@ VERBS = {
     "boards": "List the boards that are plugged in, or those known by name.",
     "bench": "Count the instructions of a training step (emulated board).",
     "doctor": "Check that this machine has what its role needs.",
+    "completion": "Print the script with which a shell completes commands.",
 }
 
 #: Verbs whose module is in a folder of `jaragua.cli.verbs`.
@@ -55,6 +57,7 @@ _FOLDERS = (
     dict.fromkeys(("new", "data", "tune"), "tasks.")
     | dict.fromkeys(("pki", "join"), "identities.")
     | dict.fromkeys(("status", "evaluate", "report"), "results.")
+    | {"completion": "machine."}
     | dict.fromkeys(("boards", "flash", "monitor", "replay", "emulate"), "ports.")
 )
 
@@ -102,11 +105,17 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    verb = _verb_of(arguments)
+    verb = _verb_typed() if completions.is_asked() else _verb_of(arguments)
     result = build_app(verb)(args=arguments, prog_name="jaragua", standalone_mode=False)
     if result == Interrupted.exit_code:  # typer takes a KeyboardInterrupt, and says nothing
         raise KeyboardInterrupt
     return result if isinstance(result, int) else 0
+
+
+def _verb_typed() -> str | None:
+    """The verb whose options or values a shell asks for; None while the verb itself is typed."""
+    verb = _verb_in(completions.typed())
+    return verb if verb in VERBS else None
 
 
 def _verb_of(arguments: Sequence[str]) -> str | None:
@@ -132,6 +141,7 @@ def build_app(verb: str | None) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     )
+    get_completion_inspect_parameters()  # teaches typer its shells; its own options stay out of --help
     app.callback()(_root)
     for name, text in VERBS.items():
         if name == verb:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jaragua.cli import completions
 from jaragua.cli.broker_options import NodeOptions
 from jaragua.cli.options import from_fields
 from jaragua.errors import ToolError, UsageError
@@ -32,9 +33,12 @@ class EngineName(StrEnum):
 class ClientOptions(NodeOptions):
     """The options of `jaragua client`."""
 
-    model: Annotated[str | None, typer.Option(help="Model of the zoo, or a TOML file; default: that of the run.")] = (
-        None
-    )
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model of the zoo, or a TOML file; default: that of the run.", autocompletion=completions.models
+        ),
+    ] = None
     engine: Annotated[EngineName, typer.Option(help="native: the boards' C; litert: float32.")] = EngineName.NATIVE
     litert: Annotated[Path | None, typer.Option(help="Training file, or a folder of them, for --engine litert.")] = None
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; default: ~/.local/state/jaragua.")] = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from jaragua.cli import output
+from jaragua.cli import completions, output
 from jaragua.cli.options import from_fields
 from jaragua.cli.tool_errors import tool_errors
 from jaragua.errors import DataError, ModelError, UsageError
@@ -32,9 +32,14 @@ class CompileOptions:
 
     model: Annotated[
         str,
-        typer.Argument(help="A model of the zoo, a model file (.keras, .onnx, .tflite) or the TOML file of a task."),
+        typer.Argument(
+            help="A model of the zoo, a model file (.keras, .onnx, .tflite) or the TOML file of a task.",
+            autocompletion=completions.models,
+        ),
     ]
-    board: Annotated[str, typer.Option(help="Target board; `jaragua boards --known` lists them.")]
+    board: Annotated[
+        str, typer.Option(help="Target board; `jaragua boards --known` lists them.", autocompletion=completions.boards)
+    ]
     weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8.")] = None
     train: Annotated[
         str | None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaragua.cli import output
+from jaragua.cli import completions, output
 from jaragua.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -24,8 +24,12 @@ def demo(
     boards: Annotated[int, typer.Option(min=1, max=32, help="Emulated Cortex-M4 boards that train.")] = 4,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of training.")] = 100,
     tasks: Annotated[int, typer.Option(min=2, max=1000, help="Held-out tasks the new board is evaluated on.")] = 24,
-    model: Annotated[str, typer.Option(help="Model of the zoo, or a TOML file.")] = "digits",
-    strategy: Annotated[str, typer.Option(help="Strategy: tinyreptile, tinymetafed …")] = "tinyreptile",
+    model: Annotated[
+        str, typer.Option(help="Model of the zoo, or a TOML file.", autocompletion=completions.models)
+    ] = "digits",
+    strategy: Annotated[
+        str, typer.Option(help="Strategy: tinyreptile, tinymetafed …", autocompletion=completions.strategies)
+    ] = "tinyreptile",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the first weights and the tasks.")] = 1,
     directory: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/demo-<time>.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jaragua.cli import output
+from jaragua.cli import completions, output
 from jaragua.errors import ToolError, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ def doctor(
     role: Annotated[
         str | None,
         typer.Option(
-            "--for", help="client, gateway, coordinator, flash, demo, any; default: demo in a clone, else any."
+            "--for",
+            help="client, gateway, coordinator, flash, demo, any; default: demo in a clone, else any.",
+            autocompletion=completions.roles,
         ),
     ] = None,
     broker: Annotated[str | None, typer.Option(help="URL of a broker that must answer.")] = None,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from jaragua.cli import completions
 from jaragua.cli.broker_options import NodeOptions
 from jaragua.cli.options import from_fields
 from jaragua.cli.port_choice import PORT_HELP, chosen_ports
@@ -23,9 +24,12 @@ class GatewayOptions(NodeOptions):
 
     port: Annotated[list[str] | None, typer.Option(help=f"Once per board. {PORT_HELP}")] = None
     id: Annotated[list[str] | None, typer.Option(help="Name of a board, in the order of the ports.")] = None
-    model: Annotated[str | None, typer.Option(help="Model of the zoo, or a TOML file; default: that of the run.")] = (
-        None
-    )
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model of the zoo, or a TOML file; default: that of the run.", autocompletion=completions.models
+        ),
+    ] = None
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the outbox; default: ~/.local/state/jaragua.")] = None
     owner: Annotated[
         Path | None, typer.Option(help="TOML file of what you state of devices: sensors, place (semantics.md, S2.5).")

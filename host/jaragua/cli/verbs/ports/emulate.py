@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jaragua.cli import completions
 from jaragua.cli.options import from_fields
 from jaragua.cli.output import print_result, say, show
 from jaragua.errors import BoardError, StoreError, UsageError
@@ -30,18 +31,24 @@ class EmulateOptions:
     """The options of `jaragua emulate`."""
 
     count: Annotated[int, typer.Option(min=1, max=256, help="Number of boards.")] = 1
-    model: Annotated[str, typer.Option(help="Model of the zoo, or a TOML file, that the image is built for.")] = (
-        "digits"
-    )
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Model of the zoo, or a TOML file, that the image is built for.", autocompletion=completions.models
+        ),
+    ] = "digits"
     start: Annotated[
         Path | None, typer.Option(help="Weights the boards begin with: the .safetensors file of a run or simulation.")
     ] = None
     check: Annotated[
         bool, typer.Option("--check", help="Ask a board for every row of the data, compare with the simulator, end.")
     ] = False
-    environment: Annotated[str, typer.Option(help="Board that is emulated; docs/design/emulator.md lists them.")] = (
-        "qemu_m4"
-    )
+    environment: Annotated[
+        str,
+        typer.Option(
+            help="Board that is emulated; docs/design/emulator.md lists them.", autocompletion=completions.emulated
+        ),
+    ] = "qemu_m4"
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document with the ports.")] = False
 
 
