@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from jaragua.boards import environment, environments, find_by_usb
+from jaragua.boards import environment, environments, find_by_usb, kind_of
 from jaragua.errors import UsageError
 
 UPLOADS = {"mass_storage", "openocd", "dfu", "platformio"}
@@ -40,3 +40,15 @@ def test_a_name_that_is_none_suggests_the_nearest() -> None:
     with pytest.raises(UsageError) as caught:
         environment("bluepill")
     assert "bluepill_f103c8" in caught.value.hint
+
+
+def test_every_board_is_of_a_kind() -> None:
+    """M1."""
+    assert [kind_of(name) for name in ("bbcmicrobit", "pico", "qemu_rv32", "native")] == [
+        "cortex-m0",
+        "cortex-m0+",
+        "risc-v",
+        "cortex-m4",
+    ]
+    assert "board" not in [kind_of(one.name) for one in environments()]
+    assert kind_of("somebody's own") == "board"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from jaragua.errors import UsageError
 
+BoardKind = Literal["board", "cortex-m0", "cortex-m0+", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "risc-v"]
 Emulator = Literal["", "qemu", "rp2040js", "process"]
 
 
@@ -72,6 +74,25 @@ def _read(name: str, entry: dict[str, Any]) -> Environment:
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     regions: dict[str, Any] = {key: Region(*values.pop(key)) for key in ("flash", "ram") if key in values}
     return Environment(name=name, **values, **regions)
+
+
+#: Core -> kind of device in a fleet (protocol.md, M1). A process stands for the board that its arithmetic is that of.
+KINDS: Final[Mapping[str, BoardKind]] = {
+    "cortex_m0": "cortex-m0",
+    "cortex_m0plus": "cortex-m0+",
+    "cortex_m3": "cortex-m3",
+    "cortex_m4": "cortex-m4",
+    "cortex_m7": "cortex-m7",
+    "cortex_m33": "cortex-m33",
+    "rv32imc": "risc-v",
+    "host": "cortex-m4",
+}
+
+
+def kind_of(board: str) -> BoardKind:
+    """The kind of device that a board is which says this name of itself; one of another's making is a "board"."""
+    cores = {one.name: one.core for one in environments()}
+    return KINDS[cores[board]] if board in cores else "board"
 
 
 @cache

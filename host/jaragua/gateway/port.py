@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
+from jaragua.boards import kind_of
 from jaragua.errors import BoardError, PortError
 from jaragua.gateway.board_log import BoardLog
 from jaragua.gateway.board_trainer import BoardRequests, BoardTrainer, translated
@@ -141,7 +142,7 @@ class PortWorker:
                 "name each port's board with --id",
             )
         facts = facts_of_board(name, identity, self._node.settings.stated.get(name, NOTHING_STATED))
-        device = self._node.add_device(name, "cortex-m4", facts, identity.model, identity.architecture)
+        device = self._node.add_device(name, kind_of(identity.board), facts, identity.model, identity.architecture)
         device.update_command = update_command(self._settings.url)
         self._node.expect_of(device)
         return device
@@ -210,7 +211,7 @@ class PortWorker:
         node = self._node.settings.node
         name = self._settings.device_id or device_id_of_port(node, self._settings.url)
         return self._node.add_device(
-            name, "cortex-m4", DeviceFacts(f"{node}/{self._settings.url}", name), "unknown", bytes(8)
+            name, "board", DeviceFacts(f"{node}/{self._settings.url}", name), "unknown", bytes(8)
         )
 
     def _complain(self, error: BoardError | PortError) -> None:

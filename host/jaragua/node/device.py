@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from jaragua.boards import BoardKind
 from jaragua.errors import JaraguaError
 from jaragua.node.training.trainer import Trainer, TrainerGone, TrainerRestarted
 from jaragua.wire.messages import AdaptCommand, DeviceState, TrainCommand
@@ -19,7 +20,7 @@ from jaragua_compiler.planning.plan import Plan
 
 LOGGER = logging.getLogger(__name__)
 
-DeviceKind = Literal["cortex-m4", "pi"]
+DeviceKind = BoardKind | Literal["pi"]
 StateName = Literal["init", "ready", "training", "sleeping", "disconnected", "lost", "stale"]
 #: P3: jobs that wait for a device.
 MOST_JOBS = 64
