@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "jrg_defs.h" // jrg_reset_cause
+#include "jrg_keep.h" // jrg_keep_flash
 
 #ifdef __cplusplus
 extern "C" {
@@ -49,6 +50,9 @@ uint32_t jrg_port_count_stop(void);
 
 /* The reserved stack and the part of it that was never used (painted at the start); both 0 if not known. */
 void jrg_port_stack(uint32_t *size_bytes, uint32_t *free_bytes);
+
+/* Flash for what is kept over a power cut (docs/reference/keep.md); NULL if there is none. */
+const jrg_keep_flash *jrg_port_flash(void);
 
 #ifdef __cplusplus
 }

@@ -3,12 +3,18 @@
 
 #include <string.h>
 
+#include "jrg_keep.h"    // jrg_keep_save
 #include "jrg_model.h"   // jrg_model
 #include "jrg_node.h"    // jrg_node
 #include "jrg_port.h"    // jrg_port_start
 #include "jrg_version.h" // JRG_FIRMWARE_VERSION
 
 enum { READ_BYTES = 256 };
+
+/* Between two saves (K6). */
+#ifndef JRG_APP_KEEP_PERIOD_MS
+#define JRG_APP_KEEP_PERIOD_MS 600000u
+#endif
 
 _Static_assert(sizeof JRG_FIRMWARE_VERSION - 1u <= JRG_LIMIT_SHORT_TEXT_BYTES, "identity.firmware");
 
@@ -57,10 +63,47 @@ static void start_node(const jrg_port_info *port)
     jrg_node_init(&node, &board);
 }
 
+/* Only this image's own weights are taken back: the key names its sources. */
+static const uint8_t *key(void)
+{
+    static const uint8_t build[JRG_KEEP_KEY_BYTES] = JRG_FIRMWARE_BUILD;
+    return build;
+}
+
+static jrg_keep_part weights_to_keep(void)
+{
+    return (jrg_keep_part){jrg_node_weights(&node), JRG_NODE_WEIGHT_BYTES};
+}
+
+/* K4. */
+static void take_back(void)
+{
+    const jrg_keep_part weights = weights_to_keep();
+    if (jrg_port_flash() != NULL && jrg_keep_load(jrg_port_flash(), key(), &weights, 1) == JRG_KEEP_OK)
+        jrg_node_take_kept(&node);
+}
+
+/* K6: the first change after a start at once, later ones at most so often. */
+static void keep_if_due(void)
+{
+    static uint32_t last_ms;
+    static bool has_kept, gave_up; /* a flash that fails or is worn keeps what it has (K5) */
+    if (!jrg_node_has_news(&node) || jrg_port_flash() == NULL || gave_up)
+        return;
+    if (has_kept && jrg_port_time_ms() - last_ms < JRG_APP_KEEP_PERIOD_MS)
+        return;
+    const jrg_keep_part weights = weights_to_keep();
+    gave_up = jrg_keep_save(jrg_port_flash(), key(), &weights, 1) != JRG_KEEP_OK;
+    jrg_node_weights_kept(&node);
+    last_ms = jrg_port_time_ms();
+    has_kept = true;
+}
+
 void jrg_app_start(void)
 {
     greet(jrg_port_identify());
     start_node(jrg_port_identify());
+    take_back();
 }
 
 /* What has come is worked off before anything is sent on time. Idling feeds the watchdog, so it is done each time
@@ -75,5 +118,6 @@ void jrg_app_serve(void)
         return;
     }
     jrg_node_poll(&node, jrg_port_time_ms());
+    keep_if_due();
     jrg_port_idle(jrg_node_wait_ms(&node, jrg_port_time_ms()));
 }

@@ -54,6 +54,11 @@ uint32_t jrg_port_count_stop(void)
     return 0;
 }
 
+const jrg_keep_flash *jrg_port_flash(void)
+{
+    return NULL;
+}
+
 void jrg_port_stack(uint32_t *size_bytes, uint32_t *free_bytes)
 {
     *size_bytes = 0;

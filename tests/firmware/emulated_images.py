@@ -40,7 +40,7 @@ def build_test_image(source: str, folder: Path, *defines: str, name: str = "qemu
     flags = tomllib.loads((FIRMWARE / "flags.toml").read_text(encoding="utf-8"))
     options = [*flags["c"]["standard"], *flags["c"]["warnings"], *flags["core"][board.core], *flags["c"]["optimise"]]
     ports = [PORTS / one for one in (*board.shared, board.port)]
-    includes = [f"-I{path}" for path in (folder, PORTS, *ports, ports[-1] / name)]
+    includes = [f"-I{path}" for path in (folder, PORTS, FIRMWARE / "lib" / "jrg_keep", *ports, ports[-1] / name)]
     sources = [str(FIRMWARE / "test" / source), *(str(path) for port in ports for path in sorted(port.glob("*.c")))]
     image = folder / Path(source).with_suffix(".elf")
     linking = [*flags["link"]["arm"], *linker_arguments(board), "-o", str(image)]

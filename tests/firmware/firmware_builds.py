@@ -47,8 +47,8 @@ class SharedObjects:
         write_header(self.generated)
         write_messages(self.generated)
         _write_version(self.generated)
-        flags = [f"-I{path}" for path in (self.generated, TESTS, LIBRARIES / "jrg_link")]
-        link = [*(LIBRARIES / "jrg_link").glob("*.c"), TESTS / "fake_host.c"]
+        flags = [f"-I{path}" for path in (self.generated, TESTS, LIBRARIES / "jrg_link", LIBRARIES / "jrg_keep")]
+        link = [*(LIBRARIES / "jrg_link").glob("*.c"), LIBRARIES / "jrg_keep" / "jrg_keep.c", TESTS / "fake_host.c"]
         self.objects = compile_objects(self.generated.glob("*.c"), [*COMPILER_FLAGS, *flags], folder)
         self.objects += compile_objects(link, [*WARNINGS, *flags], folder)
 
@@ -63,7 +63,7 @@ class CPrograms:
             TESTS,
             MAIN_LOOP.parent,
             ROOT / "firmware" / "ports",
-            *(LIBRARIES / name for name in ("jrg_link", "jrg_node", "jrg_nn", "jrg_online")),
+            *(LIBRARIES / name for name in ("jrg_link", "jrg_keep", "jrg_node", "jrg_nn", "jrg_online")),
         ]
         flags = [f"-I{path}" for path in includes]
         node = [*(LIBRARIES / "jrg_node").glob("*.c"), TESTS / "fake" / "fake_model.c", TESTS / "node_bench.c"]

@@ -18,7 +18,13 @@ OPTIONS = ["-DJRG_PORT_WATCHDOG=1", "-DJRG_PORT_WATCHDOG=0", "-DJRG_PORT_WATCHDO
 
 def _flags(folder: Path) -> list[str]:
     write_header(folder)
-    includes = [folder, FIRMWARE / "ports", FIRMWARE / "src", FIRMWARE / "test" / "arduino_stubs"]
+    includes = [
+        folder,
+        FIRMWARE / "ports",
+        FIRMWARE / "src",
+        FIRMWARE / "lib" / "jrg_keep",
+        FIRMWARE / "test" / "arduino_stubs",
+    ]
     warnings = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", *STRICT]
     return ["-std=gnu++14", *warnings, *(f"-I{path}" for path in includes)]
 

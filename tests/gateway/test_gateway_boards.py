@@ -61,7 +61,7 @@ def test_m1_every_board_is_a_device_named_after_its_unique_id(broker: Broker, tm
             async with running(work(gateway(broker.url, tmp_path), two_boards())):
                 for name in (ONE, TWO):
                     state = await headquarters.device_is(name, "ready")
-                    assert (state.kind, state.model) == ("cortex-m4", "digits")
+                    assert (state.kind, state.model) == ("board", "digits")
                 assert (await headquarters.node_is("gw", "ready")).kind == "gateway"
             for name in (ONE, TWO):
                 await headquarters.device_is(name, "disconnected")

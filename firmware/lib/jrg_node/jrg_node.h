@@ -113,6 +113,7 @@ typedef struct {
 #endif
     bool bound;       /* the working blob is one */
     bool has_learner; /* one was begun on the working blob (L4.11) */
+    bool has_news;    /* a job that trains has ended since jrg_node_weights_kept */
     jrg_node_job job;
     jrg_node_prediction prediction;
     jrg_node_update update;
@@ -127,6 +128,15 @@ typedef struct {
 
 /* `board` is copied; what it points to must stay. */
 void jrg_node_init(jrg_node *node, const jrg_node_board *board);
+
+/* For a board that keeps its weights over a power cut (docs/reference/keep.md): the working weights, JRG_NODE_WEIGHT_BYTES
+ * of them; whether they are worth keeping now, with no job running; that they were kept; that kept ones were put there,
+ * after jrg_node_init, which are taken if they are weights of this network. */
+#define JRG_NODE_WEIGHT_BYTES ((JRG_MODEL_BLOB_BYTES + 3u) / 4u * 4u)
+void *jrg_node_weights(jrg_node *node);
+bool jrg_node_has_news(const jrg_node *node);
+void jrg_node_weights_kept(jrg_node *node);
+void jrg_node_take_kept(jrg_node *node);
 
 /* Any bytes in any pieces. */
 void jrg_node_receive(jrg_node *node, const uint8_t *bytes, size_t len_bytes, uint32_t now_ms);

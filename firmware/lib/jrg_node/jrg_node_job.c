@@ -316,8 +316,10 @@ static jrg_status use_sample(jrg_node *node)
     if (status != JRG_STATUS_OK)
         return status;
     job->done++;
-    if (job->done == job->samples)
+    if (job->done == job->samples) {
         status = finish_job(job);
+        node->has_news = node->has_news || job->kind == JRG_JOB_KIND_TRAIN || job->kind == JRG_JOB_KIND_ONLINE;
+    }
     if (job->done % JRG_COUNT_PROGRESS_SAMPLES == 0 || job->state == JRG_JOB_STATE_DONE)
         tell_progress(node);
     return status;

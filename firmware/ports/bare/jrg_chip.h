@@ -49,4 +49,7 @@ uint32_t jrg_chip_count_stop(void);
 
 void jrg_chip_feed(void);
 
+/* Only if the table of boards says keep_bytes: what jrg_port_flash returns. */
+const jrg_keep_flash *jrg_chip_flash(void);
+
 #endif

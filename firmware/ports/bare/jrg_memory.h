@@ -12,7 +12,7 @@ extern uint32_t jrg_port_bss_start[], jrg_port_bss_end[];
 
 static inline void jrg_memory_fill(uint32_t *to, const uint32_t *end, uint32_t value)
 {
-    while (to < end)
+    while ((uintptr_t)to < (uintptr_t)end)
         *(volatile uint32_t *)to++ = value;
 }
 
@@ -22,7 +22,7 @@ static inline void jrg_memory_start(void)
 {
     jrg_memory_fill(jrg_port_stack_end, (uint32_t *)__builtin_frame_address(0) - 16, JRG_MEMORY_PAINT);
     const uint32_t *from = jrg_port_data_image;
-    for (uint32_t *to = jrg_port_data_start; to < jrg_port_data_end; to++)
+    for (uint32_t *to = jrg_port_data_start; (uintptr_t)to < (uintptr_t)jrg_port_data_end; to++)
         *(volatile uint32_t *)to = *from++;
     jrg_memory_fill(jrg_port_bss_start, jrg_port_bss_end, 0);
 }

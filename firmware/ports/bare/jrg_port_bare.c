@@ -218,10 +218,22 @@ void jrg_port_idle(uint32_t timeout_ms)
 
 void jrg_port_stack(uint32_t *size_bytes, uint32_t *free_bytes)
 {
-    const uint32_t words = (uint32_t)(jrg_port_stack_top - jrg_port_stack_end);
+    const uintptr_t bytes = (uintptr_t)jrg_port_stack_top - (uintptr_t)jrg_port_stack_end;
+    const uint32_t words = (uint32_t)(bytes / sizeof(uint32_t));
     uint32_t painted = 0;
     while (painted < words && jrg_port_stack_end[painted] == JRG_MEMORY_PAINT)
         painted++;
     *size_bytes = words * (uint32_t)sizeof(uint32_t);
     *free_bytes = painted * (uint32_t)sizeof(uint32_t);
+}
+
+/* ---- flash -------------------------------------------------------------------------------------------------------- */
+
+const jrg_keep_flash *jrg_port_flash(void)
+{
+#ifdef JRG_PORT_KEEP_BYTES
+    return jrg_chip_flash();
+#else
+    return NULL;
+#endif
 }

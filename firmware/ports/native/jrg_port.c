@@ -1,6 +1,7 @@
 /* The firmware as a process of a computer, on a pseudo terminal or on a serial device.
  *
- * usage: program [--uid HEX] [DEVICE]
+ * usage: program [--uid HEX] [--flash FILE] [DEVICE]
+ * FILE stands for the flash in which a board keeps its weights; it is made if it is not there.
  * Without DEVICE a new pseudo terminal is made and its path printed as the only line on stdout. */
 #define _DEFAULT_SOURCE
 #define _XOPEN_SOURCE 700
@@ -12,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +26,9 @@ static jrg_port_info info;
 static int line = -1;
 static int other_end = -1; /* held open, so that a host may come and go */
 static int64_t started_ms;
+
+enum { FLASH_PAGE_BYTES = 4096, FLASH_BYTES = 1 << 20, FLASH_ENDURANCE = 100000 };
+static uint8_t *flash_bytes; /* NULL: none */
 
 _Noreturn static void give_up(const char *what, const char *which)
 {
@@ -87,6 +93,23 @@ static void read_uid(const char *text)
     }
 }
 
+static void open_flash(const char *path)
+{
+    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct stat state;
+    if (file < 0 || fstat(file, &state) != 0)
+        give_up("cannot open", path);
+    const bool is_new = state.st_size < FLASH_BYTES;
+    if (is_new && ftruncate(file, FLASH_BYTES) != 0)
+        give_up("cannot make", path);
+    flash_bytes = mmap(NULL, FLASH_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (flash_bytes == MAP_FAILED)
+        give_up("cannot map", path);
+    if (is_new)
+        memset(flash_bytes, 0xFF, FLASH_BYTES);
+    close(file);
+}
+
 static void read_arguments(int argc, char **argv)
 {
     const char *device = NULL;
@@ -94,10 +117,12 @@ static void read_arguments(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--uid") == 0 && i + 1 < argc && strlen(argv[i + 1]) == 2 * UID_BYTES)
             read_uid(argv[++i]);
+        else if (strcmp(argv[i], "--flash") == 0 && i + 1 < argc)
+            open_flash(argv[++i]);
         else if (argv[i][0] != '-' && device == NULL)
             device = argv[i];
         else {
-            fprintf(stderr, "usage: %s [--uid 16 hexadecimal digits] [DEVICE]\n", argv[0]);
+            fprintf(stderr, "usage: %s [--uid 16 hexadecimal digits] [--flash FILE] [DEVICE]\n", argv[0]);
             exit(2);
         }
     }
@@ -184,4 +209,22 @@ void jrg_port_stack(uint32_t *size_bytes, uint32_t *free_bytes)
 {
     *size_bytes = 0;
     *free_bytes = 0;
+}
+
+static void erase_page(uint32_t page)
+{
+    memset(flash_bytes + page * FLASH_PAGE_BYTES, 0xFF, FLASH_PAGE_BYTES);
+}
+
+static void write_words(uint32_t offset_bytes, const uint32_t *words, uint32_t count)
+{
+    memcpy(flash_bytes + offset_bytes, words, 4u * count);
+}
+
+const jrg_keep_flash *jrg_port_flash(void)
+{
+    static jrg_keep_flash flash;
+    flash = (jrg_keep_flash){flash_bytes,     FLASH_PAGE_BYTES, FLASH_BYTES / FLASH_PAGE_BYTES,
+                             FLASH_ENDURANCE, erase_page,       write_words};
+    return flash_bytes == NULL ? NULL : &flash;
 }

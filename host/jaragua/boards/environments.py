@@ -41,6 +41,7 @@ class Environment:
     ring_bytes: int = 2048
     window: int = 8
     model_ram_bytes: int = 229376
+    keep_bytes: int = 0
     serial: str = ""
     usb: tuple[str, ...] = ()
     usb_upload: tuple[str, ...] = ()

@@ -53,7 +53,8 @@ def memory() -> list[str]:
     """Where the linker puts what: symbols of the linker script."""
     values = {
         "jrg_flash_origin": entry["flash"][0],
-        "jrg_flash_size": entry["flash"][1],
+        "jrg_flash_size": entry["flash"][1] - entry.get("keep_bytes", 0),
+        "jrg_port_keep_start": entry["flash"][0] + entry["flash"][1] - entry.get("keep_bytes", 0),
         "jrg_ram_origin": entry["ram"][0],
         "jrg_ram_size": entry["ram"][1],
         "jrg_stack_size": entry.get("stack_bytes", 4096),
@@ -89,6 +90,8 @@ def add_machine() -> str:
         ],
         LIBS=["c", "gcc"],
     )
+    if "keep_bytes" in entry:
+        env.Append(CPPDEFINES=[("JRG_PORT_KEEP_BYTES", entry["keep_bytes"])])
     return str(script)
 
 

@@ -1,0 +1,134 @@
+"""K4, K6: a board goes on with its weights after a power cut, by its own flash where an emulator has that."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jaragua_compiler as compiler
+import jaragua_models
+from images import built_image
+from jaragua.emulate import QemuBoard
+from jaragua.emulate.qemu import BootIdentity
+from jaragua.serial import Board, samples_of
+from jaragua.serial.jobs import Steps
+from jaragua.wire.messages import Identity
+from jaragua_compiler import LearningRate
+from limits import GENEROUS_S
+
+RATE = LearningRate.from_float(0.05)
+SEED = 20_261_130
+
+
+async def _trained(url: str) -> bytes:
+    """The hash of what a board has learned; by the time it answers again it has kept it."""
+    network = jaragua_models.get("digits").network
+    plan = compiler.plan(network)
+    weights = compiler.initial_weights(network, SEED)
+    x = np.random.default_rng(SEED).random((10, network.input_size)).astype(np.float32)
+    exponents = compiler.calibrate(plan, weights, x)
+    samples = samples_of(
+        compiler.quantise_inputs(plan, exponents, x), compiler.quantise_targets(plan, exponents, np.arange(10))
+    )
+    async with Board(url) as board:
+        state = await board.train(board.new_job(), samples, RATE, compiler.pack(plan, weights, exponents), Steps(SEED))
+        return hashlib.sha256(await board.read_update(state)).digest()
+
+
+async def _identity(url: str) -> Identity:
+    async with Board(url) as board:
+        return board.identity
+
+
+@contextmanager
+def native_board(flash: Path) -> Iterator[str]:
+    """The board with a file for its flash; its power fails at the end."""
+    command = [str(built_image("native")), "--uid", "00" * 8, "--flash", str(flash)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.send_signal(signal.SIGKILL)
+
+
+def _is_kept(flash: Path, least_saves: int) -> bool:
+    """Both slots begin with a header or with erased bytes; the generation is its second word (K2)."""
+    data = flash.read_bytes()
+    saves = [
+        int.from_bytes(data[at + 4 : at + 8], "little") for at in (0, len(data) // 2) if data[at : at + 4] == b"JRKP"
+    ]
+    return max(saves, default=0) >= least_saves
+
+
+async def _until_kept(flash: Path, least_saves: int) -> None:
+    async with asyncio.timeout(GENEROUS_S):
+        while not _is_kept(flash, least_saves):
+            await asyncio.sleep(0.02)
+
+
+def test_a_killed_board_goes_on_with_its_weights(tmp_path: Path) -> None:
+    """Twice, so that both slots are used."""
+    flash = tmp_path / "flash"
+    with native_board(flash) as url:
+        assert asyncio.run(_identity(url)).working == b""
+    for times in (1, 2):
+        with native_board(flash) as url:
+            learned = asyncio.run(_trained(url))
+            asyncio.run(_until_kept(flash, times))
+        with native_board(flash) as url:
+            assert asyncio.run(_identity(url)).working == learned
+
+
+def test_a_damaged_flash_is_an_empty_one(tmp_path: Path) -> None:
+    flash = tmp_path / "flash"
+    with native_board(flash) as url:
+        asyncio.run(_trained(url))
+        asyncio.run(_until_kept(flash, 1))
+    data = bytearray(flash.read_bytes())
+    data[100] ^= 1
+    flash.write_bytes(data)
+    with native_board(flash) as url:
+        assert asyncio.run(_identity(url)).working == b""
+
+
+class ResettableBoard(QemuBoard):
+    """A board whose reset the test holds. The emulator is asked to open a socket for it (QMP)."""
+
+    def __init__(self, image: Path, control: Path) -> None:
+        super().__init__(image)
+        self._control = control
+
+    def _command(self, listening_fd: int, start: BootIdentity) -> list[str]:
+        return [*super()._command(listening_fd, start), "-qmp", f"unix:{self._control},server=on,wait=off"]
+
+    def reset(self) -> None:
+        """As if the power was off for a moment: the flash stays."""
+        with socket.socket(socket.AF_UNIX) as control, control.makefile("rw") as lines:
+            control.settimeout(GENEROUS_S)
+            control.connect(str(self._control))
+            lines.readline()
+            for command in ("qmp_capabilities", "system_reset"):
+                lines.write(json.dumps({"execute": command}) + "\n")
+                lines.flush()
+                lines.readline()
+
+
+@pytest.mark.board
+def test_a_micro_bit_goes_on_with_its_weights_from_its_own_flash(tmp_path: Path) -> None:
+    with ResettableBoard(built_image("bbcmicrobit"), tmp_path / "qmp") as board:
+        learned = asyncio.run(_trained(board.url))
+        assert asyncio.run(_identity(board.url)).working == learned  # idle since: it is kept
+        board.reset()
+        identity = asyncio.run(_identity(board.url))
+    assert identity.working == learned
