@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs random-networks flood test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test setup-lint setup-docs clean
+.PHONY: help demo test boards docs pictures random-networks flood test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test setup-lint setup-docs clean
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -57,6 +57,9 @@ docs: setup-docs ## Build the documentation as a site (site/index.html); strict,
 audit: setup-test ## A bill of materials (build/sbom.json), and known vulnerabilities where the network allows
 	@tools/setup/setup.sh audit
 	@.venv-audit/bin/python tools/setup/audit.py .venv build
+
+pictures: setup-test ## The pictures of dashboard and report in these documents, of a real fleet (about two minutes)
+	@PYTHONPATH=tests $(BIN)/python tests/dashboard/pictures.py
 
 format: setup-lint ## Let ruff format the Python code, clang-format the C
 	@$(BIN)/ruff format .

@@ -92,6 +92,8 @@ missing_tools() {
     fi
     have qemu-system-arm || echo qemu-system-arm
     have mosquitto || echo mosquitto
+    # Tests of pages, and `make pictures`, open them in a browser.
+    [ "$what" != test ] || have chromium || echo chromium
 }
 
 install_packages() {

@@ -28,7 +28,9 @@ VERBS = {
     "run": "Run the rounds of a configuration (the coordinator).",
     "status": "Show where a run stands.",
     "evaluate": "Have the devices of a fleet adapt to held-out tasks.",
+    "dashboard": "Show a fleet live on a page of this machine.",
     "report": "Write one HTML file about runs and simulations.",
+    "export": "Give figures to TensorBoard, Prometheus or Home Assistant.",
     "new": "Make a project of your own: data, task, run file, C for a board.",
     "data": "Show what is in the data of a task, before anything is trained.",
     "simulate": "Simulate a fleet on this machine, in the arithmetic of the boards.",
@@ -56,7 +58,7 @@ VERBS = {
 _FOLDERS = (
     dict.fromkeys(("new", "data", "tune"), "tasks.")
     | dict.fromkeys(("pki", "join"), "identities.")
-    | dict.fromkeys(("status", "evaluate", "report"), "results.")
+    | dict.fromkeys(("status", "evaluate", "report", "dashboard", "export"), "results.")
     | {"completion": "machine."}
     | dict.fromkeys(("boards", "flash", "monitor", "replay", "emulate"), "ports.")
 )

@@ -50,7 +50,9 @@ async def evaluate_on_fleet(
         devices = wanted.devices or _fitting(session, codec)
         await wait_for_devices(session, devices, wanted.wait_s)
         for number in range(wanted.tasks):
-            found += await adapt_devices(session, run, [_trial(config, one, number, blob) for one in devices])
+            seeds = enumerate(devices, FIRST_TASK_SEED + number * len(devices))  # no two are asked the same
+            trials = [_trial(config, one, number, blob, seed) for seed, one in seeds]
+            found += await adapt_devices(session, run, trials)
             on_task(number + 1, wanted.tasks)
     return figures_of(found)
 
@@ -78,7 +80,7 @@ def _fitting(session: Fleet, codec: ModelCodec) -> tuple[str, ...]:
     )
 
 
-def _trial(config: RunConfig, device: str, number: int, blob: bytes) -> Trial:
+def _trial(config: RunConfig, device: str, number: int, blob: bytes, seed: int) -> Trial:
     held_out = config.evaluation
     rate = config.client.learning_rate if held_out.learning_rate is None else held_out.learning_rate
     asked = {"learning_rate": rate, "passes": held_out.passes, "batch": held_out.batch}
@@ -87,7 +89,7 @@ def _trial(config: RunConfig, device: str, number: int, blob: bytes) -> Trial:
         device=device,
         number=number,
         blob=blob,
-        seed=FIRST_TASK_SEED + number,
+        seed=seed,
         training=check_work(strategy_of(config).adaptation(steps)),
         ways=held_out.ways or config.client.ways,
         shots=held_out.shots or config.client.shots,

@@ -572,6 +572,11 @@ def unpack_update(payload: bytes) -> tuple[UpdateHeader, bytes]:
     return header, blob
 
 
+def header_of_update(payload: bytes) -> UpdateHeader:
+    """The header of an update; MessageError if it is none. The bytes that follow are not looked at."""
+    return _split(UpdateHeader, payload)[0]
+
+
 def unpack_difference(payload: bytes) -> tuple[ModelDelta, bytes]:
     """What stands on `diff/<sha256>`; MessageError if it is none. What it makes is checked by its SHA-256."""
     return _split(ModelDelta, payload)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaragua.cli import completions, output
+from jaragua.cli.next_steps import next_steps, shown
 from jaragua.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def demo(
         output.print_result(document(result))
     else:
         output.show(text(result))
+        for line in next_steps(shown(settings.model), folder=shown(folder)):
+            output.say(line)
 
 
 def _run(demonstration: Demonstration, folder: Path) -> DemoResult:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jaragua.cli import output
+from jaragua.cli.next_steps import next_steps, shown
 from jaragua.errors import Interrupted, RunError, UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def run(
         output.print_result(document(settings, result))
     else:
         _print(settings, result)
+        for line in next_steps(shown(settings.model.name), folder=shown(result.run_dir), fleet=True):
+            output.say(line)
 
 
 def _refuse_nothing_to_resume(settings: RunConfig, resume: bool) -> None:

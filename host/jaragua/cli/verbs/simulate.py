@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from jaragua.cli import output
+from jaragua.cli.next_steps import next_steps, shown
 from jaragua.cli.options import Given, Option, changes, setting, takes
 from jaragua.errors import Interrupted, UsageError
 from jaragua.settings import SHORT_NAMES
@@ -72,8 +73,15 @@ def simulate(given: Given) -> None:
         _print(wanted, result, folder)
     if given["save"]:
         weights_file.write(given["save"], wanted, result)
+    if not given["json"]:
+        _say_what_next(wanted.task, folder, given["save"])
     if given["json"]:  # last: whatever fails is a document of its own
         output.print_result(document(wanted, result) | ({"run_dir": str(folder)} if folder else {}))
+
+
+def _say_what_next(task: str, folder: Path | None, saved: Path | None) -> None:
+    for line in next_steps(shown(task), folder=folder and shown(folder), weights=saved):
+        output.say(line)
 
 
 def _configuration(given: Given, changed: dict[str, Any]) -> RunConfig:
@@ -118,7 +126,7 @@ def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
 
     name = result.metric
     return {
-        "task": _shown(wanted.task),
+        "task": shown(wanted.task),
         "strategy": wanted.strategy,
         "engine": wanted.engine,
         "seed": wanted.seed,
@@ -167,7 +175,7 @@ def _print(wanted: Simulation, result: SimulationResult, folder: Path | None) ->
 
     name = result.metric
     devices = f"{wanted.clients} of {len(wanted.devices)} devices"
-    output.show(f"{_shown(wanted.task)}: {result.rounds} rounds of {wanted.strategy}, {devices}")
+    output.show(f"{shown(wanted.task)}: {result.rounds} rounds of {wanted.strategy}, {devices}")
     output.show(f"  before adapting  {name} {result.before.mean:.4f} ± {result.before.ci95:.4f}")
     output.show(
         f"  after adapting   {name} {result.after.mean:.4f} ± {result.after.ci95:.4f}, {result.tasks} held-out tasks"
@@ -192,12 +200,6 @@ def _print(wanted: Simulation, result: SimulationResult, folder: Path | None) ->
     output.show(f"  model            {result.final_hash}")
     if folder:
         output.show(f"  folder           {folder}")
-
-
-def _shown(task: str) -> str:
-    """A model's name; a file from here on."""
-    path = Path(task)
-    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else task
 
 
 def _in_words(time: VirtualTime) -> str:

@@ -198,8 +198,8 @@ class Participant(Value):
     url: BrokerUrl
     identifier: str
     """The broker knows its connections as this, and this with `-wide` behind it."""
-    will: tuple[str, Payload]
-    """Topic and payload that the broker publishes, retained, when the connection is lost."""
+    will: tuple[str, Payload] | None
+    """Topic and payload that the broker publishes, retained, when the connection is lost; None: nothing."""
     next_epoch: Callable[[], int]
     """A number that rises with each connection."""
     patience_seconds: float | None = 3.0
@@ -529,7 +529,9 @@ class Session:
         if self._outgoing.get(key) is message:
             del self._outgoing[key]
 
-    def _make_will(self) -> aiomqtt.Will:
+    def _make_will(self) -> aiomqtt.Will | None:
+        if self._participant.will is None:
+            return None
         topic, payload = self._participant.will
         will = payload if isinstance(payload, bytes) else payload(self._epoch)
         return aiomqtt.Will(topic, will, qos=QOS, retain=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from itertools import count
+from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from jaragua.bases.value import Value
@@ -136,9 +137,9 @@ def thinned(curve: Line) -> Line:
 
 
 def banded(values: Sequence[Sequence[float]]) -> tuple[list[float], list[float], list[float]]:
-    """Mean and ends of the 95 % interval of each group; a group of one has no width."""
-    found = [mean_interval(group) if len(group) > 1 else None for group in values]
-    middle = [one.mean if one else group[0] for one, group in zip(found, values, strict=True)]
+    """Mean and ends of the 95 % interval of each group; a group of one or two has no width."""
+    found = [mean_interval(group) if len(group) > 2 else None for group in values]
+    middle = [one.mean if one else fmean(group) for one, group in zip(found, values, strict=True)]
     low = [one.low if one else mean for one, mean in zip(found, middle, strict=True)]
     high = [one.high if one else mean for one, mean in zip(found, middle, strict=True)]
     return middle, low, high

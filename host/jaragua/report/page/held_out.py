@@ -147,7 +147,7 @@ def _curve(points: Sequence[Mapping[str, Any]], when: str) -> charts.Line:
 def _devices(run: RunDetails, metric: str) -> Section:
     title, anchor = "Devices", "devices"
     tables, drawn = [], []
-    if found := _per_device(run.held_out):
+    if found := per_device(run.held_out):
         headings = (("device", False), ("tasks", True), ("before adaptation", True), ("after adaptation", True))
         body = ((name, str(tasks), figure(one, metric), figure(two, metric)) for name, tasks, one, two in found)
         tables.append(Table(f"{metric} on each device's held-out tasks", headings, rows(*body)))
@@ -162,7 +162,7 @@ def _devices(run: RunDetails, metric: str) -> Section:
     return Section(title, anchor, told, tuple(drawn), tuple(tables))
 
 
-def _per_device(held: Mapping[str, Any]) -> list[tuple[str, int, float | None, float | None]]:
+def per_device(held: Mapping[str, Any]) -> list[tuple[str, int, float | None, float | None]]:
     """Name, number of tasks, means before and after; sorted by name."""
     names = [text(one) for one in sequence(held.get("devices"))]
     before, after = sequence(held.get("scores_before")), sequence(held.get("scores"))

@@ -5,7 +5,6 @@ A file may be changed by anyone, and names and reasons come from devices: nothin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -13,18 +12,20 @@ from jaragua.printable import printable
 
 #: Longer texts are cut: a page is for people.
 _LONGEST_TEXT: Final = 300
+#: No figure of a run is larger (M11 ends at 10^24), and no chart could show it.
+_LARGEST: Final = 1e30
 UNKNOWN: Final = "unknown"
 
 
 def number(value: object) -> float | None:
-    """A finite number, or None for anything else."""
+    """A number of a size that a run can have, or None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         found = float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    return found if abs(found) <= _LARGEST else None
 
 
 def numbers(values: object) -> list[float]:
@@ -51,7 +52,7 @@ def figure(value: object, metric: str = "") -> str:
     """A metric or a loss: accuracy in percent, everything else with four digits."""
     found = number(value)
     if found is None:
-        return "not a number" if isinstance(value, float) else UNKNOWN
+        return "out of range" if isinstance(value, float) else UNKNOWN
     return f"{100 * found:.1f} %" if metric == "accuracy" else f"{found:.4g}"
 
 

@@ -17,6 +17,8 @@ from jaragua.report.page.values import count, figure, number, numbers, sequence,
 #: Rounds that the table under a curve lists; of more, evenly chosen ones and the last.
 _MOST_ROWS: Final = 40
 _MOST_REFUSED: Final = 200
+#: The interval of two devices is so wide that nothing else in a chart could be read.
+_LEAST_FOR_A_BAND: Final = 3
 _SIMULATION_HAS_NO_DEVICES: Final = "A simulation records each round as a whole, not each device of it."
 
 
@@ -96,10 +98,10 @@ def _curves(run: RunDetails) -> Section:
     if scores.x:
         words = charts.Axis(f"{metric} by round", "round", metric, percent=metric == "accuracy")
         drawn.append(charts.lines(words, [scores]))
-    many = "The band is the 95 % interval of the mean over the devices of a round (Student)."
+    many = "The band is the 95 % interval of the mean over the devices of a round (Student), of three or more."
     told = many if run.kind == "fleet" else _SIMULATION_HAS_NO_DEVICES
     text_ = f"Devices measure loss and {metric or 'metric'} on the samples they train on, before each step. {told}"
-    return Section("Learning curves", "curves", (text_,), tuple(drawn), (_rounds_table(closed, metric),))
+    return Section("Learning curves", "curves", (text_,), tuple(drawn), (rounds_table(closed, metric),))
 
 
 def _by_device(one: Mapping[str, Any], what: str) -> list[float]:
@@ -107,24 +109,25 @@ def _by_device(one: Mapping[str, Any], what: str) -> list[float]:
 
 
 def _loss(closed: Sequence[Mapping[str, Any]]) -> charts.Line:
-    return _line(closed, "loss")
+    return curve_of(closed, "loss")
 
 
 def _score(closed: Sequence[Mapping[str, Any]]) -> charts.Line:
-    return _line(closed, "score")
+    return curve_of(closed, "score")
 
 
-def _line(closed: Sequence[Mapping[str, Any]], what: str) -> charts.Line:
+def curve_of(closed: Sequence[Mapping[str, Any]], what: str) -> charts.Line:
     """Of rounds with devices the mean over them and its interval; of others the figure of the round."""
     known = [one for one in closed if number(one.get(what)) is not None]
     groups = [_by_device(one, what) or [number(one.get(what)) or 0.0] for one in known]
     x = [number(one.get("round")) or 0.0 for one in known]
     middle, low, high = charts.banded(groups)
-    has_band = any(len(group) > 1 for group in groups)
+    has_band = any(len(group) >= _LEAST_FOR_A_BAND for group in groups)
     return charts.Line(what, x, middle, low if has_band else (), high if has_band else ())
 
 
-def _rounds_table(closed: Sequence[Mapping[str, Any]], metric: str) -> Table:
+def rounds_table(closed: Sequence[Mapping[str, Any]], metric: str) -> Table:
+    """The rounds, evenly chosen ones of many."""
     step = -(-len(closed) // _MOST_ROWS)
     some = [one for place, one in enumerate(closed) if place % step == 0 or one is closed[-1]]
     headings = [("round", True), ("loss", True)]
@@ -144,20 +147,26 @@ def _round_row(one: Mapping[str, Any], metric: str) -> tuple[str, ...]:
 # ---- rejected ----
 
 
-def _rejected(run: RunDetails) -> Section:
+def not_counted(rounds: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, str]]:
+    """Round, device, what became of it and why, of each update that did not count."""
     excluded = [
         (count(one.get("round")), text(device), "left out (R17)", text(reason))
-        for one in run.rounds
+        for one in rounds
         for device, reason in table(one.get("excluded")).items()
     ]
     refused = [
         (count(one.get("round")), text(one.get("device")), text(one.get("result")), text(one.get("reason")))
-        for closed in run.rounds
+        for closed in rounds
         for one in map(table, sequence(closed.get("refused")))
     ]
+    return [*refused, *excluded]
+
+
+def _rejected(run: RunDetails) -> Section:
+    listed = not_counted(run.rounds)
     counted = table(run.summary.get("rejected"))
     tables = []
-    if listed := [*refused, *excluded]:
+    if listed:
         names = (("round", True), ("device", False), ("what became of it", False), ("reason", False))
         more = f"; the first {_MOST_REFUSED} of {len(listed)}" if len(listed) > _MOST_REFUSED else ""
         tables.append(Table(f"Updates that did not count{more}", names, rows(*listed[:_MOST_REFUSED])))
@@ -168,7 +177,7 @@ def _rejected(run: RunDetails) -> Section:
     told = []
     if not tables and not number_excluded:
         told.append("Every update that came was believed, and no message was rejected.")
-    elif number_excluded and not excluded:
+    elif number_excluded and run.kind == "simulation":
         told.append(
             f"{count(number_excluded)} updates were left out as implausible (R17). {_SIMULATION_HAS_NO_DEVICES}"
         )
