@@ -18,6 +18,7 @@ from jaragua.cli.main import run
 from jaragua.exporters import home_assistant, tensorboard
 from jaragua.exporters.home_assistant import HomeAssistant, discovery_topic, state_topic
 from jaragua.exporters.prometheus import serve
+from jaragua.node.connection.url import parse_broker_url
 from jaragua.observe.observer import Observer
 from jaragua.store.reading import read_details
 from jaragua.wire import messages
@@ -120,7 +121,7 @@ def test_the_endpoint_tells_what_the_broker_tells(broker: Broker) -> None:
     async def everything() -> None:
         await told(broker.url, said())
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        observer = Observer(broker.url, FLEET)
+        observer = Observer(parse_broker_url(broker.url), FLEET)
         task = asyncio.create_task(serve(observer, "127.0.0.1", 0, ready.set_result))
         url = await asyncio.wait_for(ready, GENEROUS_S)
         link = ("jaragua_link_bad_crc_total", (("device", "board-1"),))
@@ -159,7 +160,7 @@ def test_home_assistant_finds_devices_and_their_state(broker: Broker) -> None:
             await subscriber.subscribe("homeassistant/#", qos=1)
             await subscriber.subscribe("jaragua-ha/#", qos=1)
             listening = asyncio.create_task(listen(subscriber))
-            bridge = asyncio.create_task(HomeAssistant(Observer(broker.url, FLEET)).run())
+            bridge = asyncio.create_task(HomeAssistant(Observer(parse_broker_url(broker.url), FLEET)).run())
             state, config = state_topic(FLEET, "board-1"), discovery_topic(FLEET, "board-1")
 
             async def has_state() -> bool:

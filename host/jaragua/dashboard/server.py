@@ -13,6 +13,7 @@ from typing import Any, Final
 from jaragua.bases.value import Value
 from jaragua.dashboard.content import Snapshot, snapshot
 from jaragua.errors import JaraguaError, ToolError, UsageError
+from jaragua.node.connection.url import BrokerUrl
 from jaragua.observe.observer import Observer, now_ms
 from jaragua.reasons import reason_of
 from jaragua.report.details import RunDetails
@@ -24,9 +25,9 @@ _FOLDER_EVERY_SECONDS: Final = 1.0
 
 
 class Wanted(Value):
-    """What to show and where. broker: URL, "" for none. folder: of a run, None for none. port: 0 for a free one."""
+    """What to show and where. broker: None for none. folder: of a run, None for none. port: 0 for a free one."""
 
-    broker: str = ""
+    broker: BrokerUrl | None = None
     fleet: str = "home"
     folder: Path | None = None
     host: str = "127.0.0.1"
@@ -38,7 +39,7 @@ class Sources:
     """Where the figures come from; `look` gives those of now."""
 
     def __init__(self, wanted: Wanted) -> None:
-        """Raises: BrokerError for a URL that is none; StoreError if there is no run in the folder."""
+        """Raises: StoreError if there is no run in the folder."""
         self._wanted = wanted
         self.observer = Observer(wanted.broker, wanted.fleet, None) if wanted.broker else None
         self._details: RunDetails | None = read_details(wanted.folder) if wanted.folder else None

@@ -17,6 +17,7 @@ from jaragua.node.connection.session import Incoming, Participant, Session
 from jaragua.node.program import ended
 from jaragua.observe.fleet_view import DeviceView, FleetView
 from jaragua.observe.observer import Observer
+from jaragua.wire.rejections import RejectedError
 
 DISCOVERY: Final = "homeassistant"
 _ROOT: Final = "jaragua-ha"
@@ -129,6 +130,9 @@ class _Quiet:
         """See `Listener`."""
 
     def dropped(self, count: int, topic: str) -> None:
+        """See `Listener`."""
+
+    def refused(self, topic: str, error: RejectedError) -> None:
         """See `Listener`."""
 
 

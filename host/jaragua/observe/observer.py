@@ -9,8 +9,9 @@ from typing import Final
 from jaragua.node.connection.lanes import Lane, Lanes
 from jaragua.node.connection.session import Gates, Incoming, Participant, Session
 from jaragua.node.connection.sieve import Verdict
-from jaragua.node.connection.url import parse_broker_url
+from jaragua.node.connection.url import BrokerUrl
 from jaragua.observe.fleet_view import FleetView
+from jaragua.wire.rejections import RejectedError
 from jaragua.wire.topics import TopicKind, build, pattern
 
 _READ: Final = (
@@ -44,12 +45,12 @@ class ObserverGate:
 class Observer:
     """`await Observer(url, fleet).run()` until cancelled; `view` is there at any time.
 
-    Errors: BrokerError for a URL that is none, and if the first connection fails.
+    Errors: BrokerError if the first connection fails.
     """
 
-    def __init__(self, url: str, fleet: str, patience_seconds: float | None = 3.0) -> None:
+    def __init__(self, url: BrokerUrl, fleet: str, patience_seconds: float | None = 3.0) -> None:
         """patience_seconds: for the first connection; None: for ever."""
-        self.url = parse_broker_url(url)
+        self.url = url
         self.fleet = fleet
         self.view = FleetView()
         self._read_input = b""
@@ -83,6 +84,9 @@ class Observer:
     def dropped(self, count: int, topic: str) -> None:
         """See `Listener`."""
         self.view.dropped(count, topic)
+
+    def refused(self, topic: str, error: RejectedError) -> None:
+        """See `Listener`; an observer verifies nothing."""
 
     def _next_epoch(self) -> int:
         self._birth += 1

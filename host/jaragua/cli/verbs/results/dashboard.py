@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from jaragua.cli import output
+from jaragua.cli.broker_options import BrokerOptions
+from jaragua.cli.options import from_fields
 
 app = typer.Typer()
 
 
-@app.command()
-def dashboard(
+@dataclass(frozen=True, kw_only=True)
+class DashboardOptions(BrokerOptions):
+    """The options of `jaragua dashboard`."""
+
     run_dir: Annotated[
         Path | None, typer.Argument(help="Folder of a run or a simulation; without one: --broker alone.")
-    ] = None,
-    broker: Annotated[str, typer.Option(help="URL of a broker to watch: mqtt://[user:password@]host[:port].")] = "",
-    fleet: Annotated[str, typer.Option(help="Name of the fleet.")] = "home",
-    host: Annotated[str, typer.Option(help="Address to serve on; others than loopback let anyone look.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0: a free one.")] = 8600,
-) -> None:
+    ] = None
+    fleet: Annotated[str, typer.Option(help="Name of the fleet.")] = "home"
+    host: Annotated[str, typer.Option(help="Address to serve on; others than loopback let anyone look.")] = "127.0.0.1"
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0: a free one.")] = 8600
+
+
+@app.command()
+@from_fields(DashboardOptions)
+def dashboard(options: DashboardOptions) -> None:
     """Show a fleet, its rounds, curves and devices on a page of this machine; run until Ctrl-C.
 
     It only reads: nothing is published on the broker, and nothing is written into the folder.
@@ -29,15 +37,15 @@ def dashboard(
     from jaragua.dashboard.server import LOOPBACK, Wanted, serve
     from jaragua.wire.topics import check_id
 
-    if host not in LOOPBACK:
-        output.say(f"note: everyone who reaches {host} can look at the fleet; there is no password")
+    if options.host not in LOOPBACK:
+        output.say(f"note: everyone who reaches {options.host} can look at the fleet; there is no password")
     serve(
         Wanted(
-            broker=broker,
-            fleet=check_id(fleet, "fleet"),
-            folder=run_dir,
-            host=host,
-            port=port,
+            broker=options.address() if options.broker or options.identity else None,
+            fleet=check_id(options.fleet, "fleet"),
+            folder=options.run_dir,
+            host=options.host,
+            port=options.port,
             on_ready=lambda url: output.say(f"dashboard: {url}"),
         )
     )

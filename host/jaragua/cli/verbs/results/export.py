@@ -5,17 +5,49 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jaragua.cli import output
+from jaragua.cli.broker_options import BrokerOptions
+from jaragua.cli.options import from_fields
+
+if TYPE_CHECKING:
+    from jaragua.observe.observer import Observer
 
 app = typer.Typer(help="Give a run's or a fleet's figures to TensorBoard, Prometheus or Home Assistant.")
 
-Broker = Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port].")]
-Fleet = Annotated[str, typer.Option(help="Name of the fleet.")]
+
+@dataclass(frozen=True, kw_only=True)
+class FleetOptions(BrokerOptions):
+    """Which fleet is read."""
+
+    fleet: Annotated[str, typer.Option(help="Name of the fleet.")] = "home"
+
+    def observer(self) -> Observer:
+        """What reads it. Raises: TopicError for a name that is none; as `address`."""
+        from jaragua.observe.observer import Observer
+        from jaragua.wire.topics import check_id
+
+        return Observer(self.address(), check_id(self.fleet, "fleet"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrometheusOptions(FleetOptions):
+    """The options of `jaragua export prometheus`."""
+
+    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1"
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0: a free one.")] = 9600
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomeAssistantOptions(FleetOptions):
+    """The options of `jaragua export home-assistant`."""
+
+    prefix: Annotated[str, typer.Option(help="Home Assistant's discovery prefix.")] = "homeassistant"
 
 
 @app.command()
@@ -45,33 +77,22 @@ def tensorboard(
 
 
 @app.command()
-def prometheus(
-    broker: Broker,
-    fleet: Fleet = "home",
-    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0: a free one.")] = 9600,
-) -> None:
+@from_fields(PrometheusOptions)
+def prometheus(options: PrometheusOptions) -> None:
     """Serve a fleet's figures as Prometheus reads them, until Ctrl-C."""
     from jaragua.exporters.prometheus import serve
-    from jaragua.observe.observer import Observer
-    from jaragua.wire.topics import check_id
 
-    observer = Observer(broker, check_id(fleet, "fleet"))
-    _until_stopped(serve(observer, host, port, lambda url: output.say(f"metrics: {url}")))
+    work = serve(options.observer(), options.host, options.port, lambda url: output.say(f"metrics: {url}"))
+    _until_stopped(work)
 
 
 @app.command()
-def home_assistant(
-    broker: Broker,
-    fleet: Fleet = "home",
-    prefix: Annotated[str, typer.Option(help="Home Assistant's discovery prefix.")] = "homeassistant",
-) -> None:
+@from_fields(HomeAssistantOptions)
+def home_assistant(options: HomeAssistantOptions) -> None:
     """Show a fleet in Home Assistant by MQTT discovery, until Ctrl-C."""
     from jaragua.exporters.home_assistant import HomeAssistant
-    from jaragua.observe.observer import Observer
-    from jaragua.wire.topics import check_id
 
-    _until_stopped(HomeAssistant(Observer(broker, check_id(fleet, "fleet")), prefix).run())
+    _until_stopped(HomeAssistant(options.observer(), options.prefix).run())
 
 
 def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
