@@ -64,7 +64,7 @@ def at_work(*words: str, said: Any = subprocess.DEVNULL) -> Iterator[subprocess.
 @contextmanager
 def live_dashboard(folder: Path, url: str) -> Iterator[str]:
     """The address of a dashboard of broker and folder."""
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         with at_work("dashboard", str(folder), "--broker", url, "--port", "0", said=said) as process:
             deadline = time.monotonic() + _SECONDS
             while time.monotonic() < deadline and process.poll() is None:

@@ -58,7 +58,7 @@ def browser() -> Iterator[Any]:
 def dashboard(*words: str) -> Iterator[str]:
     """`jaragua dashboard` as a process of its own; its URL."""
     command = [sys.executable, "-m", "jaragua.cli.main", "dashboard", *words, "--port", "0"]
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         process = subprocess.Popen(command, stderr=said)
         try:
             yield _url(process, said)
@@ -102,7 +102,7 @@ def hostile(name: str) -> list[tuple[str, bytes]]:
     """Well-formed messages whose texts and numbers are not, and bytes that are no message."""
     place = {"node": "evil", "device": name}
     state = messages.DeviceState("ready", 1, "pi", SCRIPT, b"\0" * 8, reason=SCRIPT)
-    telemetry = messages.Telemetry(2**64 - 1, {"rtt-ms": 2**64 - 1, SCRIPT: 1}, {"done": 1e300, "samples": -1e300})
+    telemetry = messages.Telemetry(2**64 - 1, {"rtt_ms": 2**64 - 1, SCRIPT: 1}, {"done": 1e300, "samples": -1e300})
     not_a_number = cbor2.dumps({"ts": 1, "progress": {"done": float("nan")}})
     description = b'{"jrg:board": "' + SCRIPT.encode() + b'", "jrg:ramBytes": ' + b"9" * 400 + b"}"
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import re
 import struct
@@ -49,7 +50,11 @@ def said(*, run_name: str = "r1") -> dict[str, bytes]:
     }
 
 
-TELEMETRY = messages.encode(messages.Telemetry(1, {"bad-crc": 7, "stack-free-bytes": 640}))
+#: As a gateway publishes what a board says of itself (L4.8).
+HEALTH = messages.Health(
+    1, 900, 5, 6, 70, 80, 2, 1, bad_crc=7, duplicates=0, rtt_ms=3, stack_free_bytes=640, stack_bytes=1024
+)
+TELEMETRY = messages.encode(messages.Telemetry(1, {k: v for k, v in dataclasses.asdict(HEALTH).items() if k != "id"}))
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

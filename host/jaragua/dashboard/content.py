@@ -19,7 +19,7 @@ from jaragua.report.page.view import curve_of, not_counted
 _NOTHING: Final = "-"
 _MOST_ROUNDS_LISTED: Final = 200
 #: Counters of a link (L3.5) that tell a bad cable.
-_HEALTH: Final = (("retransmits", "sent again"), ("bad-crc", "damaged"), ("naks", "NAKs"), ("rtt-ms", "ms round trip"))
+_HEALTH: Final = (("retransmits", "sent again"), ("bad_crc", "damaged"), ("naks", "NAKs"), ("rtt_ms", "ms round trip"))
 
 
 Columns: TypeAlias = tuple[tuple[str, str, bool], ...]
@@ -211,8 +211,8 @@ def _memory(one: DeviceView) -> str:
     found = []
     if used:
         found.append(f"{used} B RAM used" + (f" of {whole}" if whole else ""))
-    if "stack-free-bytes" in one.health:
-        found.append(f"{count(one.health['stack-free-bytes'])} B stack free")
+    if "stack_free_bytes" in one.health:
+        found.append(f"{count(one.health['stack_free_bytes'])} B stack free")
     return ", ".join(found) or _NOTHING
 
 

@@ -62,7 +62,8 @@ class _Text(TextElement):
     """An element with one text."""
 
     def __init__(self, tag: str, words: str) -> None:
-        super().__init__(tag=tag, text=words)
+        content = {"text": words}
+        super().__init__(tag=tag, **content)
 
 
 class _Grid:

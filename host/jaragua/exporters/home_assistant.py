@@ -100,8 +100,8 @@ def device_state(one: DeviceView) -> dict[str, Any]:
     return {
         "state": one.state,
         "updates": one.updates,
-        "damaged_frames": one.health.get("bad-crc"),
-        "stack_free": one.health.get("stack-free-bytes"),
+        "damaged_frames": one.health.get("bad_crc"),
+        "stack_free": one.health.get("stack_free_bytes"),
         "before": one.before[-1] if one.before else None,
         "after": one.after[-1] if one.after else None,
     }

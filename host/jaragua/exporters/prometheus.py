@@ -12,11 +12,8 @@ from jaragua.observe.fleet_view import FleetView
 from jaragua.observe.observer import Observer
 from jaragua.reasons import reason_of
 
-#: Counters of a link (L3.5), and what they are called there.
-_LINK: Final = {
-    "retransmits": "retransmits", "naks": "naks", "bad-crc": "bad_crc", "duplicates": "duplicates",
-    "bytes-in": "bytes_in", "bytes-out": "bytes_out",
-}  # fmt: skip
+#: Counters of a link (L3.5, L4.8), as telemetry has them.
+_LINK: Final = ("retransmits", "naks", "bad_crc", "duplicates", "bytes_in", "bytes_out")
 _PRESENT: Final = ("ready", "training")
 
 
@@ -42,14 +39,14 @@ def samples(view: FleetView) -> Iterator[Sample]:
         yield Sample("jaragua_device_seen_seconds", "Unix time of the last message.", (("device", name),), seen)
     for name, one in devices:
         yield Sample("jaragua_updates", "Updates that were stored.", (("device", name),), one.updates, counts=True)
-    for key, called in _LINK.items():
+    for key in _LINK:
         for name, one in devices:
             if key in one.health:
                 labels = (("device", name),)
-                yield Sample(f"jaragua_link_{called}", f"Link: {key} (L3.5).", labels, one.health[key], counts=True)
+                yield Sample(f"jaragua_link_{key}", f"Link: {key} (L3.5).", labels, one.health[key], counts=True)
     for name, one in devices:
-        if "stack-free-bytes" in one.health:
-            free = one.health["stack-free-bytes"]
+        if "stack_free_bytes" in one.health:
+            free = one.health["stack_free_bytes"]
             yield Sample("jaragua_stack_free_bytes", "Stack never used so far.", (("device", name),), free)
 
 
