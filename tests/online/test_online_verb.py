@@ -10,8 +10,8 @@ import pytest
 
 from images import built_image
 from jaragua.cli.main import run
-from jaragua.emulate import QemuBoard
-from jaragua.errors import StoreError
+from jaragua.emulate import NativeBoard, QemuBoard
+from jaragua.errors import BoardError, StoreError
 from jaragua.online.trained_model import saved_weights
 from jaragua_models import get
 
@@ -35,6 +35,32 @@ def test_a_board_fares_as_this_machine_does(capsys: pytest.CaptureFixture[str]) 
     assert counted > 0
     assert here.pop("instructions") is None
     assert there == here
+
+
+def _enrolled(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
+    assert run(["online", "--enrol", "--json", "--seed", "3", *arguments]) == 0
+    out, err = capsys.readouterr()
+    assert "class 3 forgotten" in err
+    data: dict[str, object] = json.loads(out)["data"]
+    return data
+
+
+def test_a_class_is_enrolled_and_forgotten_on_a_board_as_on_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    """A12 in the order of the lesson; the prototype's numbers are the same in every bit."""
+    here = _enrolled(capsys, "--native")
+    with NativeBoard(built_image("native", "digits", prototypes=12)) as board:
+        there = _enrolled(capsys, "--port", board.url)
+    assert there == here
+    assert here["old_forgotten"] == here["old_before"]
+    assert here["new_after"] > 0.5  # type: ignore[operator]
+    assert here["unknown_accepted"] < here["known_accepted"]  # type: ignore[operator]
+    assert len(here["prototype"]) == 32  # type: ignore[arg-type]
+
+
+def test_a_board_without_room_for_classes_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with NativeBoard(built_image("native", "digits")) as board:
+        assert run(["online", "--enrol", "--port", board.url]) == BoardError.exit_code
+    assert "no room for prototypes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,13 @@ def train_model(
     return replace(start, blob=_trained(start, pools, known, seed, schedule))
 
 
+def model_of(model: Model, weights: Weights) -> TrainedModel:
+    """A start with these weights as they are, in formats from training data."""
+    layout, samples = plan(model.network), model.tasks.calibration()
+    samples = samples[:: -(-len(samples) // _CALIBRATION_SAMPLES)]
+    return TrainedModel(layout, pack(layout, weights, calibrate(layout, weights, samples)), None)
+
+
 def saved_weights(folder: Path, model: Model) -> Weights:
     """What `jaragua simulate` has learned: the folder of its --directory, or a safetensors file.
 

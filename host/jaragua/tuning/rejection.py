@@ -5,6 +5,7 @@ Held-out data are never drawn. Of a training task some classes are enrolled, and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,6 +51,15 @@ def calibrated(model: Model, plan: Plan, blob: bytes, false_accepts: float = FAL
         raise _too_few(model)
     threshold = threshold_for(scores, false_accepts, ACCEPT_ALL)
     return Rejection(threshold, false_accepts, setup.enrolled, setup.shots, TASKS, len(scores))
+
+
+def threshold_or_none(model: Model, plan: Plan, blob: bytes, tell: Callable[[str], None]) -> Rejection | None:
+    """The threshold of the default rate; None, with the reason told, if the task cannot calibrate one."""
+    try:
+        return calibrated(model, plan, blob)
+    except DataError as error:
+        tell(f"{error.message}: unknown samples are accepted")
+        return None
 
 
 def _engine(plan: Plan) -> PrototypeEngine:

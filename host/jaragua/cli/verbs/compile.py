@@ -12,16 +12,14 @@ import typer
 from jaragua.cli import completions, output
 from jaragua.cli.options import from_fields
 from jaragua.cli.tool_errors import tool_errors
-from jaragua.errors import DataError, ModelError, UsageError
+from jaragua.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from jaragua_compiler import Plan
-    from jaragua_compiler.export import Attempt, Calibrate, Choice, Compiled, LoadedModel, Rejection, Row, Source
+    from jaragua_compiler.export import Attempt, Calibrate, Choice, Compiled, LoadedModel, Row, Source
     from jaragua_compiler.graph.initial_weights import FloatArray
     from jaragua_compiler.graph.network import Loss, Network, WeightFormat
     from jaragua_compiler.planning.boards import Board
     from jaragua_compiler.quantisation.ranges import Ranges
-    from jaragua_models import Model
 
 app = typer.Typer()
 
@@ -147,18 +145,7 @@ def _rejection(options: CompileOptions) -> Calibrate | None:
         return None
     if wanted is not None:
         return lambda plan, blob: rejection.calibrated(model, plan, blob, wanted)
-    return lambda plan, blob: _calibrated_if_possible(model, plan, blob)
-
-
-def _calibrated_if_possible(model: Model, plan: Plan, blob: bytes) -> Rejection | None:
-    """The threshold of the default rate; None, with the reason said, if the task cannot calibrate one."""
-    from jaragua.tuning import rejection
-
-    try:
-        return rejection.calibrated(model, plan, blob)
-    except DataError as error:
-        output.say(f"{error.message}: unknown samples are accepted")
-        return None
+    return lambda plan, blob: rejection.threshold_or_none(model, plan, blob, output.say)
 
 
 def _board(name: str, ram_budget: int | None) -> Board:

@@ -17,10 +17,14 @@ from jaragua.cli.port_choice import PORT_HELP, chosen_port
 from jaragua.errors import UsageError
 
 if TYPE_CHECKING:
+    from jaragua.online.enrolment import Classes, Enrolment
     from jaragua.online.learners import OnlineLearner
     from jaragua.online.lesson import Part, Result
+    from jaragua.online.pools import Pools
     from jaragua.online.trained_model import TrainedModel
+    from jaragua_compiler import Plan
     from jaragua_compiler.online import Report
+    from jaragua_models import Model
 
 app = typer.Typer()
 
@@ -49,17 +53,23 @@ class OnlineOptions:
         Path | None,
         typer.Option(help="Weights the start is trained from: the .safetensors file of a simulation, or its folder."),
     ] = None
+    enrol: Annotated[
+        bool, typer.Option("--enrol", help="Enrol classes as prototypes, without a training step, and forget one.")
+    ] = False
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False
 
 
 @app.command()
 @from_fields(OnlineOptions)
 def online(options: OnlineOptions) -> None:
-    """Stream labelled samples to a board. It predicts each, then trains on it: known classes, a new class, a drift."""
+    """Stream labelled samples to a board. It predicts each, then trains on it: known classes, a new class, a drift.
+
+    With --enrol it takes a few samples into the means of their classes: all but one, then that one, and forgets it.
+    """
     from jaragua.models import model_started
     from jaragua.online.lesson import Script, known_classes, teach
     from jaragua.online.pools import pools
-    from jaragua.online.trained_model import saved_weights, train_model
+    from jaragua.online.trained_model import model_of, saved_weights, train_model
     from jaragua_compiler.online import Settings
     from jaragua_compiler.quantisation.rate import LearningRate
 
@@ -76,9 +86,15 @@ def online(options: OnlineOptions) -> None:
     port = "" if options.emulate or options.native else chosen_port(options.port)
     if port:
         asyncio.run(_greet(port))
-    say(f"training a start on {len(known)} of {drawn.classes} classes")
     first = saved_weights(options.start, model) if options.start else None
+    if options.enrol and first is not None:
+        _enrol(options, model, model_of(model, first), drawn, unknown, port)
+        return
+    say(f"training a start on {len(known)} of {drawn.classes} classes")
     trained = train_model(model, drawn, known, options.seed, first, standardise=options.standardise)
+    if options.enrol:
+        _enrol(options, model, trained, drawn, unknown, port)
+        return
     script = Script(
         options.seed, unknown, changed=options.changed, pure=options.pure, learning_rate=options.learning_rate
     )
@@ -93,6 +109,60 @@ def online(options: OnlineOptions) -> None:
         print_result({"task": model.name, "seed": options.seed, "new_class": unknown, **_document(result)})
     else:
         show(_summary(result, unknown))
+
+
+def _enrol(options: OnlineOptions, model: Model, trained: TrainedModel, drawn: Pools, unknown: int, port: str) -> None:
+    """The lesson of enrolled classes, with a threshold calibrated on training data where that can be."""
+    from jaragua.online.enrolment import teach_classes
+    from jaragua.tuning.rejection import threshold_or_none
+    from jaragua_compiler.engine_protocol import ACCEPT_ALL
+    from jaragua_compiler.planning.plan import with_prototypes
+
+    layout = with_prototypes(trained.plan, drawn.classes)
+    found = threshold_or_none(model, layout, trained.blob, say)
+
+    async def run() -> Enrolment:
+        async with _classes(layout, options, port) as classes:
+            return await teach_classes(
+                classes, trained, drawn, unknown, ACCEPT_ALL if found is None else found.threshold, say
+            )
+
+    result = asyncio.run(run())
+    if options.json:
+        rejection = None if found is None else found.facts()
+        told = {"task": model.name, "seed": options.seed, "new_class": unknown, "rejection": rejection}
+        print_result(told | asdict(result))
+    else:
+        show(_enrolment_summary(result, unknown))
+
+
+@asynccontextmanager
+async def _classes(layout: Plan, options: OnlineOptions, port: str) -> AsyncIterator[Classes]:
+    from jaragua.emulate import EmulatedFleet, build_image
+    from jaragua.online.enrolment import BoardClasses, EngineClasses
+    from jaragua.serial import Board
+    from jaragua_compiler.engines.native_prototypes import NativePrototypeEngine
+
+    if options.native:
+        yield EngineClasses(NativePrototypeEngine(layout))
+    elif port:
+        async with Board(port) as board:
+            yield BoardClasses(board)
+    else:
+        say(f"building the image of {options.task} for qemu_m4, with prototypes of {layout.prototypes} classes")
+        image = await asyncio.to_thread(build_image, "qemu_m4", options.task, False, layout.prototypes)
+        with EmulatedFleet(image, 1) as fleet:
+            async with Board(fleet.urls[0]) as board:
+                yield BoardClasses(board)
+
+
+def _enrolment_summary(result: Enrolment, new: int) -> str:
+    return (
+        f"{'old classes':<16} {result.old_before:4.0%} right, {result.known_accepted:4.0%} accepted\n"
+        f"{f'class {new}':<16} {result.unknown_accepted:4.0%} accepted while it is unknown\n"
+        f"{f'with class {new}':<16} {result.old_after:4.0%} of the old and {result.new_after:4.0%} of the new right\n"
+        f"{f'without {new}':<16} {result.old_forgotten:4.0%} of the old right, as before"
+    )
 
 
 async def _greet(port: str) -> None:
