@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+#: What queues are sized for.
+FLEET_DEVICES = 10_000
 
 
 @dataclass(frozen=True)
@@ -14,12 +16,13 @@ class Limits:
 
     A retained blob is the largest message (32 bits a weight of the largest network a board can hold, some
     100 KB); the packet limit leaves room for far larger Pi models and still bounds what one client can make
-    the broker allocate.
+    the broker allocate. A client that subscribes gets at once what is retained of a fleet of FLEET_DEVICES devices:
+    the state and the description of each, and of its node.
     """
 
     max_packet_bytes: int = 8 * 1024 * 1024
     max_inflight_messages: int = 64
-    max_queued_messages: int = 4096
+    max_queued_messages: int = 4 * FLEET_DEVICES
     max_queued_bytes: int = 64 * 1024 * 1024
     max_keepalive_seconds: int = 300
 

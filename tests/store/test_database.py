@@ -42,7 +42,7 @@ def test_a_new_file_holds_no_run(tmp_path: Path) -> None:
 
 def test_what_was_written_comes_back(store: Store) -> None:
     store.open_round("run-1", 1, ["board-1", "board-2"], [FIRST])
-    store.add_update("run-1", update())
+    store.add_updates("run-1", [update()])
     assert store.run() == RECORD
     assert store.assignments("run-1") == [FIRST]
     assert store.updates("run-1", 1) == [update()]
@@ -59,21 +59,21 @@ def test_updates_come_back_sorted_by_device(store: Store) -> None:
     devices = ["board-2", "board-10", "board-1"]
     store.open_round("run-1", 1, devices, [Assignment(1, device, 1, "gateway-1", 3) for device in devices])
     for device in devices:
-        store.add_update("run-1", update(device))
+        store.add_updates("run-1", [update(device)])
     assert [one.device for one in store.updates("run-1", 1)] == ["board-1", "board-10", "board-2"]
 
 
 def test_one_update_of_a_device_in_a_round(store: Store) -> None:
     """M2: even if the machine were wrong, a second attempt cannot count twice."""
     store.open_round("run-1", 1, ["board-1"], [FIRST, Assignment(1, "board-1", 2, "gateway-1", 3)])
-    store.add_update("run-1", update())
+    store.add_updates("run-1", [update()])
     with pytest.raises(StoreError, match="UNIQUE"):
-        store.add_update("run-1", update(attempt=2))
+        store.add_updates("run-1", [update(attempt=2)])
 
 
 def test_an_update_needs_an_assignment(store: Store) -> None:
     with pytest.raises(StoreError, match="FOREIGN KEY"):
-        store.add_update("run-1", update())
+        store.add_updates("run-1", [update()])
 
 
 def test_closing_a_round_is_all_or_nothing(store: Store) -> None:
@@ -116,7 +116,7 @@ with Store(sys.argv[1]) as store:
     devices = [f"board-{number}" for number in range(10_000)]
     store.open_round("run-1", 1, devices, [Assignment(1, device, 1, "gateway-1", 3) for device in devices])
     for device in devices:
-        store.add_update("run-1", update(device))
+        store.add_updates("run-1", [update(device)])
         print(device, flush=True)
 """
 

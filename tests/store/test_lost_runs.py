@@ -49,7 +49,7 @@ def do_round(folder: RunFolder, record: Any, number: int) -> None:
     store = folder.store
     store.open_round(record.run, number, DEVICES, [Assignment(number, name, 1, "gateway", 1) for name in DEVICES])
     for name in DEVICES:
-        store.add_update(record.run, StoredUpdate(number, name, 1, blob, 8, 0.5, 0.5, "mse", 0, 5100, number))
+        store.add_updates(record.run, [StoredUpdate(number, name, 1, blob, 8, 0.5, 0.5, "mse", 0, 5100, number)])
     made = initialisation(number)
     metrics = {"round": number, "model_hash": made.blob_hash.hex(), "loss": 0.5, "devices": {}, "excluded": {}}
     store.close_round(record.run, number, metrics, made, finished=number == ROUNDS)

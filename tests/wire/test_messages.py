@@ -454,3 +454,61 @@ def test_a_network_may_have_any_name_that_an_identity_carries() -> None:
     assert len(Network("x" * longest, 2, (Dense(2),)).name) == longest
     with pytest.raises(CompileError, match="name"):
         Network("x" * (longest + 1), 2, (Dense(2),))
+
+
+ODD_VALUES = (None, True, 0, 1, -1, 2**31, 2**64 - 1, 2**64, -(2**64), 0.5, float("nan"), float("inf"), 3.0)
+ODD_VALUES += (
+    "",
+    "ready",
+    "pi-1",
+    "Pi 1",
+    "\u00c4" * 9,
+    "x" * 300,
+    "\ud800",
+    b"",
+    bytes(32),
+    bytes(8),
+    [],
+    {},
+    [1],
+    {"a": 1},
+)
+
+
+def spoiled(value: Any, rng: random.Random) -> Any:
+    """The value with one part of it changed, left out or added."""
+    if isinstance(value, dict) and value and rng.random() < 0.8:
+        key = rng.choice(list(value))
+        rest = {name: item for name, item in value.items() if name != key}
+        more = [rest, value | {"no-field": 1}, value | {rng.choice(list(value)): rng.choice(ODD_VALUES)}]
+        return rng.choice([*more, rest | {key: spoiled(value[key], rng)}])
+    if isinstance(value, list) and value and rng.random() < 0.8:
+        place = rng.randrange(len(value))
+        changed = [*value[:place], spoiled(value[place], rng), *value[place + 1 :]]
+        return rng.choice([changed, changed, value[:-1], [*value, 1]])
+    return rng.choice(ODD_VALUES)
+
+
+@pytest.mark.parametrize("name", sorted(schema.rules()))
+def test_the_quick_check_takes_what_the_rule_takes(name: str, seed: int) -> None:
+    """Values that a rule allows, and the same with a part of it spoiled."""
+    rng = random.Random(f"{seed} {name}")
+    for number in range(120):
+        value = value_of(schema.rules()[name], rng)
+        if number % 3:
+            value = spoiled(value, rng)
+        try:
+            schema._check(schema.rules()[name], value, name)
+        except schema.MessageError:
+            assert not schema.fits(name)(value), value
+        else:
+            assert schema.fits(name)(value), value
+
+
+@given(st.binary(max_size=60))
+def test_a_flat_map_ends_where_the_walk_ends(data: bytes) -> None:
+    try:
+        walked = plain_cbor._skip(data, 0, 0)
+    except schema.MessageError:
+        walked = 0
+    assert plain_cbor._end_of_flat_map(data) in (0, walked)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from jaragua.config import RunConfig
 from jaragua.coordinator import events
-from jaragua.coordinator.connection.fleet import Arrived, Fleet, FleetEvent, PresenceChanged, unix_ms
+from jaragua.coordinator.connection.fleet import Arrived, Fleet, PresenceChanged, unix_ms
 from jaragua.coordinator.rounds import machine
 from jaragua.coordinator.rounds.figures import mean_of, tamed
 from jaragua.coordinator.rounds.machine import Action, Bases, ResumeState, RoundMachine, Rules
@@ -43,6 +45,9 @@ _OWN_TIME_MS = 50
 _REFUSALS_A_SECOND, _REFUSALS_AT_ONCE = 100, 2000
 #: P3: refused updates of one round that are kept with their reasons; all are counted.
 _MOST_REFUSED_KEPT = 32
+
+
+T = TypeVar("T")
 
 
 def monotonic_ms() -> int:
@@ -90,6 +95,8 @@ class Driver:
         """Updates that were rejected or late since the last round closed."""
         self._waiting_event_ms = -_MS_BETWEEN_WAITING
         self._refusals = TokenBucket(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
+        self._works: dict[int, ClientWork] = {}
+        self._worker = ThreadPoolExecutor(1, "jaragua-store")
         self._exclusions = ExclusionCounter()
         self._current = self._store.initialisation(record.run)
         self._work = work_of(strategy, 1)
@@ -128,14 +135,21 @@ class Driver:
         self._perform(self.machine.start(fleet.roster.present(), monotonic_ms()))
         self._tell_waiting()
 
-    def handle(self, event: FleetEvent) -> None:
-        """Take in what came from the broker."""
+    def handle(self, event: PresenceChanged) -> None:
+        """Devices came or went."""
         with self._own_time():
-            if isinstance(event, PresenceChanged):
-                self._perform(self.machine.devices(event.changes, monotonic_ms()))
-                self._tell_waiting()
-            else:
-                self._handle_update(event)
+            self._perform(self.machine.devices(event.changes, monotonic_ms()))
+            self._tell_waiting()
+
+    async def take_in(self, updates: Sequence[Arrived]) -> None:
+        """Check updates, commit those that count in one transaction, then answer all of them (R19).
+
+        Checks and transactions are the worker's: meanwhile the event loop reads what comes.
+        """
+        with self._own_time():
+            left = list(updates)
+            while left and not self.finished:
+                left = await self._take_in_some(left)
 
     def tick(self) -> None:
         """Time has passed."""
@@ -145,6 +159,7 @@ class Driver:
 
     def end(self) -> None:
         """Say how the run ended or stands, and what is not wanted any more."""
+        self._worker.shutdown(wait=True)  # a transaction that has begun ends before anyone else uses the store
         if self._fleet is None:
             return
         phase = "finished" if self.finished else "stopped"
@@ -176,7 +191,8 @@ class Driver:
             else:
                 for action in some:
                     self._perform_one(action)
-        self._broker.expect(self._record.run, self.machine.awaited)
+        if any(not isinstance(action, machine.Acknowledge) for action in actions):
+            self._broker.expect(self._record.run, self.machine.awaited)
 
     def _perform_one(self, action: Action) -> None:
         run = self._record.run
@@ -191,8 +207,6 @@ class Driver:
                 self._broker.publish_run(self._run_state(number, deadline_ms, "training"))
             case machine.Command(assignment, deadline_ms):
                 self._broker.train(assignment.node, self._train_command(assignment, deadline_ms))
-            case machine.Keep(header, blob, payload_bytes, taken_in):
-                self._store.add_update(run, _stored(header, blob, payload_bytes, taken_in))
             case machine.Acknowledge():
                 self._acknowledge(action)
             case machine.CloseRound(number):
@@ -206,15 +220,38 @@ class Driver:
             raise RuntimeError("the driver was not started")
         return self._fleet
 
-    def _handle_update(self, arrived: Arrived) -> None:
-        actions = self.machine.update(arrived.node, arrived.header, arrived.blob, arrived.payload_bytes)
+    async def _take_in_some(self, updates: Sequence[Arrived]) -> list[Arrived]:
+        """Up to the one that completes a round; the others, which belong to the next one."""
+        checks = [self.machine.check_of(one.node, one.header, one.blob) for one in updates]
+        verdicts = await self._worked(lambda: [None if check is None else check() for check in checks])
+        actions: list[Action] = []
+        taken = 0
+        for one, content in zip(updates, verdicts, strict=True):
+            more = self._actions_of(one, content)
+            actions += more
+            taken += 1
+            if any(isinstance(action, machine.CloseRound) for action in more):
+                break
+        kept = [_stored(one) for one in actions if isinstance(one, machine.Keep)]
+        if kept:
+            await self._worked(lambda: self._store.add_updates(self._record.run, kept))
+            self._broker.forget_missing(self._record.run, ((one.device, one.round_number) for one in kept))
+        self._perform([one for one in actions if not isinstance(one, machine.Keep)])
+        return list(updates[taken:])
+
+    async def _worked(self, work: Callable[[], T]) -> T:
+        """What the worker makes of it. While this waits, the store is the worker's."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    def _actions_of(self, arrived: Arrived, content: Verdict | None) -> list[Action]:
+        actions = self.machine.update(arrived.node, arrived.header, arrived.blob, arrived.payload_bytes, content)
         if not actions:
-            return
+            return []
         verdict = next(action.verdict for action in actions if isinstance(action, machine.Acknowledge))
         if verdict.result != "stored" and not self._may_refuse(arrived, verdict):
-            return
+            return []
         self._tell_checked(arrived, verdict)
-        self._perform(actions)
+        return actions
 
     def _tell_checked(self, arrived: Arrived, verdict: Verdict) -> None:
         """Of what nobody had asked for, the rejections are told (P4)."""
@@ -388,7 +425,7 @@ class Driver:
         )
 
     def _train_command(self, one: Assignment, deadline_ms: int) -> messages.TrainCommand:
-        client, work = self._config.client, work_of(self._strategy, one.round_number)
+        client, work = self._config.client, self._work_of(one.round_number)
         return messages.TrainCommand(
             run=self._record.run,
             round=one.round_number,
@@ -465,7 +502,15 @@ class Driver:
     def _most_samples(self, number: int) -> int:
         """Samples of a device in a round: those of its task times the passes."""
         client = self._config.client
-        return client.ways * client.shots * work_of(self._strategy, number).passes
+        return client.ways * client.shots * self._work_of(number).passes
+
+    def _work_of(self, number: int) -> ClientWork:
+        """The work of a round, which the strategy is asked for once; the last few are remembered."""
+        if number not in self._works:
+            while len(self._works) > self._config.round.max_staleness + 1:
+                del self._works[next(iter(self._works))]
+            self._works[number] = work_of(self._strategy, number)
+        return self._works[number]
 
     def _check_update(self, header: messages.UpdateHeader, update: bytes) -> str:
         codec = self._codec_of(header.encoding, update)
@@ -553,18 +598,19 @@ def _to_unix_ms(machine_ms: int) -> int:
     return unix_ms() + machine_ms - monotonic_ms()
 
 
-def _stored(header: messages.UpdateHeader, blob: bytes, payload_bytes: int, taken_in: int) -> StoredUpdate:
+def _stored(kept: machine.Keep) -> StoredUpdate:
+    header = kept.header
     return StoredUpdate(
         round_number=header.round,
         device=header.device,
         attempt=header.attempt,
-        blob=blob,
+        blob=kept.blob,
         samples=header.samples,
         loss=header.loss,
         score=header.score,
         metric=header.metric,
         instructions=header.instructions,
-        payload_bytes=payload_bytes,
-        taken_in=taken_in,
+        payload_bytes=kept.payload_bytes,
+        taken_in=kept.taken_in,
         encoding=header.encoding,
     )

@@ -11,7 +11,7 @@ from typing import Any
 from jaragua import strategies
 from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator import events
-from jaragua.coordinator.connection.fleet import Fleet
+from jaragua.coordinator.connection.fleet import Arrived, Fleet, FleetEvent
 from jaragua.coordinator.connection.inbox import Inbox
 from jaragua.coordinator.connection.trusting import connection_of
 from jaragua.coordinator.driver import Driver, monotonic_ms
@@ -121,19 +121,30 @@ async def _drive(
 
 async def _loop(driver: Driver, fleet: Fleet, inbox: Inbox, watch: _BrokerWatch) -> None:
     while not driver.finished:
+        event: FleetEvent | None = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_seconds_to_wait(driver)):
-                driver.handle(await inbox.next())
+                event = await inbox.next()
         # What came before a deadline counts, and a full inbox must not keep the connection from being read and written.
-        for _ in range(inbox.waiting):
-            if driver.finished or (event := inbox.take()) is None:
-                break
-            driver.handle(event)
+        left = inbox.waiting + 1
+        while event is not None and not driver.finished:
+            left -= await _handle(driver, inbox, event)
             await asyncio.sleep(0)
+            event = inbox.take() if left > 0 else None
         fleet.raise_if_broken()
         watch.look()
         if fleet.is_connected:
             driver.tick()
+
+
+async def _handle(driver: Driver, inbox: Inbox, event: FleetEvent) -> int:
+    """How many events this took: an update brings others that wait with it (R19)."""
+    if isinstance(event, Arrived):
+        updates = inbox.group(event)
+        await driver.take_in(updates)
+        return len(updates)
+    driver.handle(event)
+    return 1
 
 
 def _seconds_to_wait(driver: Driver) -> float:

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,15 @@ ALTER TABLE initialisations ADD COLUMN moments_check BLOB NOT NULL DEFAULT x'';
 """
 
 
+_VALUES_OF_UPDATE = attrgetter(*(field.name for field in fields(StoredUpdate)))
+_INSERT_UPDATE = (
+    "INSERT INTO updates (run, round, device, attempt, blob, samples, loss, score, metric, instructions, "
+    "payload_bytes, taken_in, encoding, blob_check) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
 class Store(Closing):
-    """The store of one run. Not for several threads; one process writes at a time.
+    """The store of one run. One thread at a time may use it; one process writes at a time.
 
     Errors: StoreError if the file is damaged, of another version, or cannot be written.
     """
@@ -152,13 +160,11 @@ class Store(Closing):
             for assignment in assignments:
                 _insert_assignment(execute, run, assignment)
 
-    def add_update(self, run: str, update: StoredUpdate) -> None:
-        """Write an accepted update; when this returns it is on the disk and may be acknowledged (M2)."""
+    def add_updates(self, run: str, updates: Iterable[StoredUpdate]) -> None:
+        """Write accepted updates, together; when this returns they are on the disk and may be acknowledged (M2)."""
         with self._transaction() as execute:
-            values = (run, *(getattr(update, field.name) for field in fields(StoredUpdate)), _check_of(update.blob))
-            names = "run, round, device, attempt, blob, samples, loss, score, metric, instructions, payload_bytes"
-            places = ", ".join("?" * len(values))
-            execute(f"INSERT INTO updates ({names}, taken_in, encoding, blob_check) VALUES ({places})", values)
+            for update in updates:
+                execute(_INSERT_UPDATE, (run, *_VALUES_OF_UPDATE(update), _check_of(update.blob)))
 
     def close_round(
         self,
@@ -360,7 +366,8 @@ _Execute = Any
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
+    # The coordinator commits updates in a thread of its own, and uses the store nowhere else meanwhile.
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
 
 
 def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> int:

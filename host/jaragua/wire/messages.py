@@ -603,13 +603,27 @@ def _to_array(message: Message, name: str) -> list[object]:
 
 
 def _to_map(message: Message, name: str) -> dict[str, object]:
-    floats = {rule_field(field.name) for field in dataclasses.fields(message) if str(field.type).startswith("float")}
     entries: dict[str, object] = {}
-    for field in schema.fields(name):
-        value = getattr(message, field_name(field))
+    for field, attribute, is_float in _fields_of(name, type(message)):
+        value = getattr(message, attribute)
         if value is not None:
-            entries[field] = float(value) if field in floats else _plain(value)
+            entries[field] = float(value) if is_float else _plain(value)
     return entries
+
+
+def _fields_of(name: str, kind: type[Any]) -> tuple[tuple[str, str, bool], ...]:
+    """Each field of a map, its attribute, and whether it is a float, which a whole number becomes."""
+    if kind not in _FIELDS:
+        _FIELDS[kind] = _found_fields(name, kind)
+    return _FIELDS[kind]
+
+
+_FIELDS: Final[dict[type[Any], tuple[tuple[str, str, bool], ...]]] = {}
+
+
+def _found_fields(name: str, kind: type[Any]) -> tuple[tuple[str, str, bool], ...]:
+    floats = {rule_field(field.name) for field in dataclasses.fields(kind) if str(field.type).startswith("float")}
+    return tuple((field, field_name(field), field in floats) for field in schema.fields(name))
 
 
 @cache
@@ -632,4 +646,10 @@ def _build(kind: type[M], value: Any) -> M:
     name = rule_name(kind)
     schema.check(name, value)
     pairs = zip(schema.fields(name), value[1:], strict=True) if kind.is_array else value.items()
-    return kind(**{field_name(field): tuple(item) if isinstance(item, list) else item for field, item in pairs})
+    names = _attributes(name)
+    return kind(**{names[field]: tuple(item) if isinstance(item, list) else item for field, item in pairs})
+
+
+@cache
+def _attributes(name: str) -> dict[str, str]:
+    return {field: field_name(field) for field in schema.fields(name)}

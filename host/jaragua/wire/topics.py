@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from string import Formatter
 from typing import Final, NamedTuple
 
@@ -108,9 +109,13 @@ class Topic:
     since: str = ""
 
 
+_ID_REGEX: Final = re.compile(_ID)
+_PART_REGEXES: Final = {name: re.compile(part) for name, part in _PARTS.items()}
+
+
 def is_id(text: str) -> bool:
     """Whether `text` is an id: `[a-z0-9-]{1,32}`."""
-    return re.fullmatch(_ID, text) is not None
+    return _ID_REGEX.fullmatch(text) is not None
 
 
 def check_id(text: str, what: str = "id") -> str:
@@ -120,6 +125,7 @@ def check_id(text: str, what: str = "id") -> str:
     return text
 
 
+@cache
 def _names(kind: TopicKind) -> list[str]:
     return [name for _, name, _, _ in Formatter().parse(_ROOT + kind.value) if name]
 
@@ -129,7 +135,7 @@ def _check_parts(kind: TopicKind, parts: dict[str, str]) -> None:
     if unknown:
         raise TopicError(f"a topic of kind {kind.name} has no {', '.join(sorted(unknown))}")
     for name, text in parts.items():
-        if re.fullmatch(_PARTS[name], text) is None:
+        if _PART_REGEXES[name].fullmatch(text) is None:
             raise TopicError(f"{name} {text!r} cannot be part of a topic")
 
 

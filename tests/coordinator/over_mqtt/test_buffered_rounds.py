@@ -127,7 +127,7 @@ def test_r13_3_of_several_updates_of_one_device_the_newest_counts(make_config: M
         found = driver._client_updates(1, stored)
         assert [one.device for one in found] == ["a", "b"]
         wanted = start + codec.learned("blob", codec.pack(start), rows[1])
-        assert np.array_equal(found[0].vector, wanted)
+        assert np.array_equal(found[0].weights, wanted)
 
 
 def test_r18_7_with_a_buffer_the_server_steps_once_a_closed_round(make_config: MakeConfig) -> None:

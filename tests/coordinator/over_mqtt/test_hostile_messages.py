@@ -12,7 +12,7 @@ from fleet_simulator import SimulatedNode
 
 import jaragua_models
 from jaragua.config import RunConfig, strategy_of
-from jaragua.coordinator.connection.fleet import Fleet
+from jaragua.coordinator.connection.fleet import Arrived, Fleet
 from jaragua.coordinator.connection.inbox import Inbox
 from jaragua.coordinator.driver import Driver
 from jaragua.coordinator.events import RoundFinished, RunEvent
@@ -81,10 +81,13 @@ class Bench:
             ),
         ]
 
-    def receive(self, topic: str, payload: bytes, correlation: bytes | None = None) -> None:
+    async def receive(self, topic: str, payload: bytes, correlation: bytes | None = None) -> None:
         self.fleet.received(Incoming(topic, payload, None, correlation))
         while (event := self.inbox.take()) is not None:
-            self.driver.handle(event)
+            if isinstance(event, Arrived):
+                await self.driver.take_in([event])
+            else:
+                self.driver.handle(event)
 
     def honest_updates(self) -> list[tuple[UpdateHeader, bytes]]:
         """Of the open commands, as the simulated devices train them."""
@@ -96,11 +99,11 @@ class Bench:
                 found.append(self.node._learn(command, start))
         return found
 
-    def answer_honestly(self) -> None:
+    async def answer_honestly(self) -> None:
         """Deliver what the four devices have trained, until the round is closed."""
         for header, blob in self.honest_updates():
             topic = build(TopicKind.UPDATE, self.name, node="gateway-1", run=self.run, round=header.round)
-            self.receive(topic, messages.pack_update(header, blob))
+            await self.receive(topic, messages.pack_update(header, blob))
 
 
 def hostile_message(draw: random.Random, bench: Bench, genuine: tuple[UpdateHeader, bytes]) -> tuple[str, bytes]:
@@ -122,14 +125,14 @@ def test_p1_no_message_ends_a_coordinator_and_its_rounds_go_on(
                 genuine = bench.honest_updates()
                 for _ in range(MESSAGES // 3):
                     topic, payload = hostile_message(draw, bench, draw.choice(genuine))
-                    bench.receive(topic, payload, draw.choice((None, b"", bytes(8))))
+                    await bench.receive(topic, payload, draw.choice((None, b"", bytes(8))))
                 bench.fleet.raise_if_broken()
                 # Whoever was said to be lost says that it is there; whatever attempt it has by now, it answers.
                 for topic, message in bench.honest_states():
-                    bench.receive(topic, messages.encode(message))
+                    await bench.receive(topic, messages.encode(message))
                 before = bench.driver.rounds_done
                 for _ in range(MAX_DEADLINES):
-                    bench.answer_honestly()
+                    await bench.answer_honestly()
                     if bench.driver.rounds_done == before:
                         # Invented devices were asked in the place of some: at the deadline these step in (R7).
                         bench.driver.machine.postpone(-(10**9))

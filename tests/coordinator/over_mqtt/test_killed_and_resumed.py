@@ -68,6 +68,7 @@ def killed_again_and_again(forker: Forker, path: Path, draw: random.Random) -> t
 def test_sigkill_at_random_moments_changes_nothing(
     make_config: MakeConfig, config_text: Callable[..., str], forker: Forker, tmp_path: Path, seed: int
 ) -> None:
+    """R9, R19.3."""
     adam = WITH_MOMENTS.format("adam")
     config = make_config(rounds=ROUNDS, directory=tmp_path / "undisturbed", robust=adam)
     undisturbed = run_to_end(config, two_nodes(config))

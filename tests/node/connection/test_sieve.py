@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.mqtt_packets import publish
-from jaragua.node.connection.sieve import HEAD_BYTES, Sieve, Verdict
+from jaragua.node.connection.sieve import FIRST_OWN_IDENTIFIER, HEAD_BYTES, Sieve, Verdict
 from jaragua.node.connection.sieved_socket import SievedSocket
 
 PINGRESP = b"\xd0\x00"
@@ -42,7 +42,7 @@ PACKETS = st.one_of(
         st.booleans(),
     ),
     st.just(PINGRESP),
-    st.builds(puback, st.integers(1, 65535)),
+    st.builds(puback, st.integers(1, FIRST_OWN_IDENTIFIER - 1)),
 )
 
 
@@ -124,21 +124,51 @@ def test_p3_acknowledgements_of_what_is_dropped_go_between_the_packets_of_the_li
         assert bytes(got) == wanted
 
 
+def test_acknowledgements_of_our_own_messages_are_taken_out_wherever_the_stream_is_cut() -> None:
+    own, theirs = puback(FIRST_OWN_IDENTIFIER) + puback(65535), puback(FIRST_OWN_IDENTIFIER - 1)
+    stream = own + theirs + publish(b"r/1") + own
+    for cut in range(len(stream)):
+        told: list[int] = []
+        sieve = Sieve(ByTopic(), lambda count, topic: None, on_acknowledged=told.append)
+        kept = sieve.sift(stream[:cut], 0.0)[0] + sieve.sift(stream[cut:], 0.0)[0]
+        assert kept == theirs + publish(b"r/1")
+        assert told == [FIRST_OWN_IDENTIFIER, 65535] * 2
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+@pytest.mark.parametrize("size", [0, 1, 200, 9000])
+def test_a_message_that_is_taken_never_reaches_the_library(qos: int, size: int) -> None:
+    """M16.5: topic and payload, without the properties; it is acknowledged."""
+
+    class Taking(ByTopic):
+        def admits(self, topic: bytes, head: bytes, now_s: float, *, is_retained: bool) -> Verdict:
+            return Verdict.TAKEN if topic == b"t/1" else Verdict.READ
+
+    got: list[tuple[bytes, bytes]] = []
+    sieve = Sieve(Taking(), lambda count, topic: None, lambda topic, payload: got.append((topic, payload)))
+    message, other = publish(b"t/1", bytes(range(256)) * 40, qos, 7), publish(b"r/1", b"y")
+    stream = other + message[: len(message)] + other
+    kept, answered = sieve.sift(stream, 0.0)
+    assert kept == other * 2
+    assert got == [(b"t/1", bytes(range(256)) * 40)]
+    assert answered == (puback(7) if qos else b"")
+
+
 def test_p3_after_a_piece_of_a_flood_others_have_their_turn() -> None:
-    """M16.3: a connection is read for 8 KiB, and a piece that was under way, at a time."""
+    """M16.3: a connection is read for 32 KiB, and a piece that was under way, at a time."""
     ours, brokers = socket.socketpair()
     with ours, brokers:
         ours.setblocking(False)
         sieved = SievedSocket(ours, Sieve(ByTopic(), lambda count, topic: None))
-        brokers.sendall(publish(b"r/1") * 2000)
+        brokers.sendall(publish(b"r/1") * 6000)
         read = b""
         while sieved.pending() or not read:
             read += sieved.recv(100)
-        assert len(read) < 10_000
-        while len(read) < len(publish(b"r/1") * 2000):
+        assert len(read) <= 1 << 15
+        while len(read) < len(publish(b"r/1") * 6000):
             read += sieved.recv(100)
             sieved.pending()
-        assert read == publish(b"r/1") * 2000
+        assert read == publish(b"r/1") * 6000
         brokers.sendall(publish(b"x/1"))
         with pytest.raises(BlockingIOError):  # nothing but what is left out is no end of the connection
             sieved.recv(1)

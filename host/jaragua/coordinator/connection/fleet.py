@@ -11,7 +11,7 @@ import secrets
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -313,7 +313,7 @@ class Fleet:
 
     def expect(self, run: str, updates: Collection[tuple[str, str, int]]) -> None:
         """The updates that a round waits for, by node, device and round: they have a connection of their own (P3)."""
-        self._gate.missing = {(node, device, run, str(number)) for node, device, number in updates}
+        self._gate.missing = {(device, run, str(number)): node for node, device, number in updates}
         followed = {(node, number) for node, _, number in updates if node}
         if followed and followed <= self._followed:
             return  # what is not wanted any more goes with the next round
@@ -323,6 +323,11 @@ class Fleet:
         )
         self._public_gate.leave_out(topics, time.monotonic())
         self._session.follow(topics)
+
+    def forget_missing(self, run: str, updates: Iterable[tuple[str, int]]) -> None:
+        """By device and round: they are stored, and the round waits for them no more."""
+        for device, number in updates:
+            self._gate.missing.pop((device, run, str(number)), None)
 
     def train(self, node: str, command: messages.TrainCommand) -> None:
         """Send a train command; it expires with its deadline."""

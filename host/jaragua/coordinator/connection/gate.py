@@ -11,8 +11,8 @@ from jaragua.node.connection.sieve import Verdict
 from jaragua.trust.members import Members
 from jaragua.wire.topics import TopicKind, build, pattern
 
-#: An update's node, device, run and round, as topic and header have them.
-Missing = tuple[str, str, str, str]
+#: An update's device, run and round, as topic and header have them.
+Missing = tuple[str, str, str]
 
 #: Updates that name a device whose update is missing, by topic; other updates of a topic that is followed.
 _MISSING: Final = Lane("missing", 100, 200)
@@ -31,6 +31,8 @@ _CLAIMS: Final = Lane("claims", 10, 20)
 #: Answers that somebody waits for.
 _ANSWERS: Final = Lane("answers", 1000, 8192)
 
+#: An update has no properties that mean anything.
+_UPDATES: Final = (_MISSING, _FOLLOWED)
 _DEVICE: Final = cbor_text("device")
 _SECONDS_UNTIL_FORGOTTEN: Final = 10.0
 _MOST_LEFT: Final = 16384
@@ -43,8 +45,8 @@ class RoundsGate:
     """
 
     def __init__(self, fleet: str, questions: Collection[bytes]) -> None:
-        self.missing: Collection[Missing] = ()
-        """The updates that are waited for."""
+        self.missing: dict[Missing, str] = {}
+        """The updates that are waited for, and the node of each."""
         self._nodes = _nodes(fleet)
         self._questions = questions
         self._claim, self._reply = (
@@ -55,7 +57,9 @@ class RoundsGate:
     def admits(self, topic: bytes, head: bytes, now_s: float, *, is_retained: bool) -> Verdict:
         """See `Gate`."""
         lane, key = self._lane(topic, head)
-        return Verdict.of(is_read=self._lanes.has_room(lane, now_s, key))
+        if not self._lanes.has_room(lane, now_s, key):
+            return Verdict.TOO_MUCH
+        return Verdict.TAKEN if lane in _UPDATES else Verdict.READ
 
     def _lane(self, topic: bytes, head: bytes) -> tuple[Lane, bytes]:
         if topic.startswith(self._nodes):
@@ -70,7 +74,7 @@ class RoundsGate:
         parts = topic.decode("ascii", "replace").split("/")
         if len(parts) != 8:
             return _FOLLOWED
-        return _MISSING if (parts[4], text_of(head, _DEVICE), parts[6], parts[7]) in self.missing else _FOLLOWED
+        return _MISSING if self.missing.get((text_of(head, _DEVICE), parts[6], parts[7])) == parts[4] else _FOLLOWED
 
 
 class PublicGate:

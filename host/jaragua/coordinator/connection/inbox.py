@@ -13,6 +13,9 @@ from jaragua.coordinator.connection.roster import Change
 MOST_UPDATES: Final = 1024
 MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_BYTES_IN_ALL: Final = 64 * 1024 * 1024
+#: R19: of one transaction.
+MOST_IN_A_GROUP: Final = 256
+MOST_BYTES_IN_A_GROUP: Final = 4 * 1024 * 1024
 
 
 class Inbox:
@@ -22,6 +25,7 @@ class Inbox:
         self._changes: dict[str, Change] = {}
         self._lanes: dict[str, deque[Arrived]] = {}
         self._bytes: dict[str, int] = {}
+        self._bytes_in_all = 0
         self._filled = asyncio.Event()
 
     @property
@@ -32,7 +36,7 @@ class Inbox:
     @property
     def waiting_bytes(self) -> int:
         """Bytes of all updates that wait."""
-        return sum(self._bytes.values())
+        return self._bytes_in_all
 
     def put(self, event: FleetEvent) -> bool:
         """Take it in; False if its peer has as much waiting as it may: then it is dropped."""
@@ -44,6 +48,7 @@ class Inbox:
         else:
             self._lanes.setdefault(event.node, deque()).append(event)
             self._bytes[event.node] = self._bytes.get(event.node, 0) + event.payload_bytes
+            self._bytes_in_all += event.payload_bytes
         self._filled.set()
         return True
 
@@ -63,6 +68,7 @@ class Inbox:
         lane = self._lanes.pop(node)
         event = lane.popleft()
         self._bytes[node] -= event.payload_bytes
+        self._bytes_in_all -= event.payload_bytes
         if lane:
             self._lanes[node] = lane  # behind the others
         else:
@@ -74,6 +80,17 @@ class Inbox:
         while (event := self.take()) is None:
             await self._filled.wait()
         return event
+
+    def group(self, first: Arrived) -> list[Arrived]:
+        """`first` and what waits behind it, of each node in turn: what one transaction may hold (R19)."""
+        found, count_bytes = [first], first.payload_bytes
+        while not self._changes and len(found) < MOST_IN_A_GROUP and count_bytes < MOST_BYTES_IN_A_GROUP:
+            event = self.take()
+            if not isinstance(event, Arrived):
+                break
+            found.append(event)
+            count_bytes += event.payload_bytes
+        return found
 
     def _has_room(self, update: Arrived) -> bool:
         """An update as long as the bound is taken when nothing else of its node waits."""

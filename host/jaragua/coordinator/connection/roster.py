@@ -12,8 +12,8 @@ from jaragua.wire.messages import DeviceState, NodeState
 from jaragua.wire.rejections import LONGEST_TEXT, Reason, RejectedError
 
 #: P3, M8: what a coordinator keeps of a fleet. A newcomer takes the place of one that is gone, or is refused.
-MOST_NODES: Final = 1024
-MOST_DEVICES: Final = 4096
+MOST_NODES: Final = 16_384
+MOST_DEVICES: Final = 16_384
 #: M8: how far the epoch of a peer may be ahead of the receiver's clock.
 EPOCH_AHEAD_MS: Final = 24 * 3600 * 1000
 

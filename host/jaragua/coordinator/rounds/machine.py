@@ -7,7 +7,7 @@ milliseconds of any clock that never goes back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
@@ -24,6 +24,7 @@ from jaragua.wire.messages import UpdateHeader
 MAX_ATTEMPTS = 8
 #: R7: deadlines in a row that may pass without a quorum, and without anyone who steps in, before the run stops.
 MAX_DEADLINES = 4
+_CONTENT_DECIDES = Verdict("stored", "if its content is in order")
 #: Of devices in a sentence.
 _MOST_NAMES = 10
 
@@ -260,9 +261,24 @@ class RoundMachine:
             return self._waits_until_ms
         return self._round.deadline_ms if self.phase is Phase.TRAINING and self._round is not None else None
 
-    def update(self, node: str, header: UpdateHeader, blob: bytes, payload_bytes: int) -> list[Action]:
-        """An update came (R4); every one is answered, whatever it is, but for one that can count in the next round."""
-        verdict = self._validate(node, header, blob)
+    def check_of(self, node: str, header: UpdateHeader, blob: bytes) -> Callable[[], Verdict] | None:
+        """What `update` would ask of an update's content: a pure function for any thread; None: it would ask nothing.
+
+        The answer holds until the round is closed.
+        """
+        if self._key_verdict(node, header) is not _CONTENT_DECIDES:
+            return None
+        bases, expected = self._bases[header.round], self._fixed.expected
+        return lambda: validation.content(header, blob, bases, expected)
+
+    def update(
+        self, node: str, header: UpdateHeader, blob: bytes, payload_bytes: int, content: Verdict | None = None
+    ) -> list[Action]:
+        """An update came (R4); every one is answered, whatever it is, but for one that can count in the next round.
+
+        content: what its `check_of` gave, if that was asked.
+        """
+        verdict = self._validate(node, header, blob, content)
         if verdict is None:
             return []
         answer = Acknowledge(node, header, verdict)
@@ -464,8 +480,15 @@ class RoundMachine:
             return []
         return [Assign(self._new_assignment(current, device)), *self._command(current, device)]
 
-    def _validate(self, node: str, header: UpdateHeader, blob: bytes) -> Verdict | None:
+    def _validate(self, node: str, header: UpdateHeader, blob: bytes, content: Verdict | None) -> Verdict | None:
         """None: it could count in the round that is opened next, and comes again (M2)."""
+        verdict = self._key_verdict(node, header)
+        if verdict is not _CONTENT_DECIDES:
+            return verdict
+        return content or validation.content(header, blob, self._bases[header.round], self._fixed.expected)
+
+    def _key_verdict(self, node: str, header: UpdateHeader) -> Verdict | None:
+        """What an update's key says of it; `_CONTENT_DECIDES` if it is one that is waited for."""
         fixed = self._fixed
         if header.run != fixed.run:
             return Verdict("rejected", f"the run here is {fixed.run}")
@@ -478,7 +501,7 @@ class RoundMachine:
             return Verdict("late", "the round is closed")
         if self._round is None or self.phase is not Phase.TRAINING:
             return None if fixed.buffer else Verdict("late", "the round is closed")
-        return validation.content(header, blob, self._bases[header.round], fixed.expected)
+        return _CONTENT_DECIDES
 
     def _take(self, current: _Round, header: UpdateHeader) -> None:
         self._stored.add((header.round, header.device))

@@ -15,6 +15,7 @@ from jaragua_compiler import calibrate, initial_weights, pack, plan, unpack
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.floating.form import float_bytes, pack_floats
 from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import unpack_integers
 from jaragua_compiler.quantisation.calibration import calibration_rows
 from jaragua_models import Model
 
@@ -26,6 +27,7 @@ class ModelCodec:
         self.model = model
         self._plan = plan(model.network)
         self._samples = calibration_rows(model.tasks.calibration())
+        self._last_base: tuple[str, bytes, Vector] | None = None
 
     @property
     def plan(self) -> Plan:
@@ -76,7 +78,7 @@ class ModelCodec:
             elif encoding == "difference":
                 decode(update, shared_blocks(self._plan.shapes, local_layers))
             else:
-                self.unpacked(update)
+                unpack_integers(self._plan, update)
         except (CompileError, ProtocolError) as error:
             return error.message
         return ""
@@ -89,7 +91,7 @@ class ModelCodec:
         (M10): what it says of the layers that are sent, nothing of the others. Raises: CompileError, ProtocolError.
         """
         if encoding != "difference":
-            return self._numbers(encoding, update) - self._numbers(encoding, base)
+            return self._numbers(encoding, update) - self._base(encoding, base)
         blocks = shared_blocks(self._plan.shapes, local_layers)
         result = np.zeros(sum(shared_blocks(self._plan.shapes, 0)))
         result[: sum(blocks)] = decode(update, blocks)
@@ -107,6 +109,12 @@ class ModelCodec:
             named[f"layers.{index}.weight"] = weights
             named[f"layers.{index}.bias"] = biases
         return named
+
+    def _base(self, encoding: str, base: bytes) -> Vector:
+        """The numbers of a start: all updates of a round are compared with the same one."""
+        if self._last_base is None or self._last_base[:2] != (encoding, base):
+            self._last_base = encoding, base, self._numbers(encoding, base)
+        return self._last_base[2]
 
     def _numbers(self, encoding: str, weights: bytes) -> Vector:
         return self._floats(weights) if encoding == "f32" else self.unpacked(weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
+from typing import Any
 
 from jaragua.bases.lazy_sequence import LazySequence
 from jaragua.coordinator.connection.fleet import Fleet
@@ -25,6 +26,7 @@ class ModelPublisher:
         """Blobs of earlier rounds that are still on the broker, by their hash."""
         self._run = record.run
         self._made: dict[tuple[int, str], bytes] = {}
+        self._hashes: dict[int, bytes] = {}
         self._forms: dict[int, set[bytes]] = {}
         """Hashes of other forms on the broker, by round."""
         first = maker.first(store.initialisation(record.run, 0).vector)
@@ -43,16 +45,18 @@ class ModelPublisher:
 
     def blob_of(self, round_number: int) -> bytes:
         """What the devices of a round started from; of an earlier round the packed initialisation."""
-        before = self._store.initialisation(self._run)
-        if round_number == before.rounds_done + 1:
+        if self.sha256_of(round_number) == self.newest.sha256:
             return self.newest.blob
-        return self._maker.first(self._store.initialisation(self._run, round_number - 1).vector).blob
+        return self._form(round_number, "packed", lambda vector: self._maker.first(vector).blob)
 
     def sha256_of(self, round_number: int) -> bytes:
         """The hash of what the devices of a round started from."""
         if self._delta_history:
             return self._delta_history[round_number - 1].sha256
-        return self._store.initialisation(self._run, round_number - 1).blob_hash
+        if round_number not in self._hashes:
+            _forget_oldest(self._hashes)
+            self._hashes[round_number] = self._store.initialisation(self._run, round_number - 1).blob_hash
+        return self._hashes[round_number]
 
     def float_of(self, round_number: int) -> bytes:
         """What the devices of a round that compute in float32 started from (M9)."""
@@ -79,8 +83,7 @@ class ModelPublisher:
         """Another form of a round's start; the last few are remembered."""
         key = round_number, name
         if key not in self._made:
-            while len(self._made) >= _FORMS_REMEMBERED:
-                del self._made[next(iter(self._made))]
+            _forget_oldest(self._made)
             self._made[key] = make(self._store.initialisation(self._run, round_number - 1).vector)
         return self._made[key]
 
@@ -149,6 +152,11 @@ class ModelPublisher:
                 break
             found.setdefault(one.sha256, one)
         return list(found.values())
+
+
+def _forget_oldest(remembered: dict[Any, bytes]) -> None:
+    while len(remembered) >= _FORMS_REMEMBERED:
+        del remembered[next(iter(remembered))]
 
 
 def _stored(start: ModelVersion, rounds_done: int) -> StoredVersion:

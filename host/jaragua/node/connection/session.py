@@ -31,8 +31,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from jaragua.bases.value import Value
 from jaragua.errors import BrokerError
+from jaragua.node.connection.publisher import LONGEST_BYTES, Publisher, encoded_length
 from jaragua.node.connection.sieve import Gate, Sieve
-from jaragua.node.connection.sieved_socket import sieve_of
+from jaragua.node.connection.sieved_socket import keep_identifiers_apart, sieve_of, sieved_socket_of
 from jaragua.node.connection.tls import context_of, identifier_suffix
 from jaragua.node.connection.tls_refusals import in_words, notice_end
 from jaragua.node.connection.url import BrokerUrl
@@ -105,6 +106,20 @@ class _Outgoing(Value):
     response_topic: str | None = None
     correlation: bytes | None = None
     expiry_seconds: int | None = None
+
+    def packed_properties(self, signed: UserProperties = ()) -> bytes:
+        """As they stand in a packet (MQTT 5.0, 2.2.2), with their length. signed: user properties of a signature."""
+        packed = b""
+        if self.expiry_seconds is not None:
+            packed += b"\x02" + self.expiry_seconds.to_bytes(4, "big")
+        for identifier, value in ((b"\x08", self.response_topic), (b"\x09", self.correlation)):
+            if value is not None:
+                content = value.encode() if isinstance(value, str) else value
+                packed += identifier + len(content).to_bytes(2, "big") + content
+        for name, text in signed:
+            for number, content in enumerate((name.encode(), text.encode())):
+                packed += (b"" if number else b"\x26") + len(content).to_bytes(2, "big") + content
+        return encoded_length(len(packed)) + packed
 
     def properties(self, signed: UserProperties = ()) -> Properties | None:
         """signed: user properties of a signature."""
@@ -241,6 +256,8 @@ class Session:
         self._names = count()
         # Known to the owner of the private key alone: a session of the broker belongs to its identifier (T6).
         self._identifier = participant.identifier + identifier_suffix(participant.url)
+        self._publisher: Publisher[_Outgoing] | None = None
+        self._failed: asyncio.Future[None] | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -311,7 +328,7 @@ class Session:
     async def unsubscribe(self, topic_filter: str) -> None:
         """End a subscription."""
         self._subscriptions.discard(topic_filter)
-        await self._tell(self._client, lambda client: client.unsubscribe(topic_filter, timeout=_ANSWER_SECONDS))
+        await self._tell(self._client, lambda client: _unsubscribe(client, [topic_filter]))
 
     async def run(self) -> None:
         """Stay connected until cancelled. BrokerError: the first connection failed, or another process has our name."""
@@ -398,17 +415,23 @@ class Session:
             client = self._make_client(self._identifier, self._gates.own, self._make_will())
             self._client = await stack.enter_async_context(_connection(client))
             client.pending_calls_threshold = 1000
+            own = sieved_socket_of(client)
+            self._publisher = None if own is None else Publisher(own.send_between)
             try:
                 await self._serve(client, attempts)
             finally:
                 self._client = self._wide_client = None
+                self._take_back_what_is_under_way()
 
     async def _serve(self, client: aiomqtt.Client, attempts: _Backoff) -> None:
         clients = [client] if self._wide_client is None else [self._wide_client, client]
         readers = [asyncio.create_task(self._read(one)) for one in clients]
         tasks = [*readers, asyncio.create_task(self._write(client, attempts))]
+        self._failed = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*tasks, self._failed], return_when=asyncio.FIRST_COMPLETED)
+            if self._failed.done():
+                self._failed.result()
             # A write fails because the connection is gone; why it is gone, the reader knows.
             await asyncio.wait(readers, timeout=_REASON_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -446,7 +469,20 @@ class Session:
         )
 
     def _make_sieve(self, gate: Gate) -> Sieve:
-        return Sieve(gate, lambda count, topic: self._dropped(count, topic.decode(errors="replace")))
+        return Sieve(
+            gate,
+            lambda count, topic: self._dropped(count, topic.decode(errors="replace")),
+            self._take_past_the_library,
+            lambda identifier: None if self._publisher is None else self._publisher.acknowledged(identifier),
+        )
+
+    def _take_past_the_library(self, topic: bytes, payload: bytes) -> None:
+        """A message that the gate wants at once; what the listener raises ends `run`, as of any other message."""
+        try:
+            self._listener.received(Incoming(topic.decode(errors="replace"), payload))
+        except Exception as error:  # noqa: BLE001
+            if self._failed is not None and not self._failed.done():
+                self._failed.set_exception(error)
 
     def _dropped(self, count: int, topic: str) -> None:
         self._listener.dropped(count, topic)
@@ -491,6 +527,9 @@ class Session:
 
     async def _write_all(self, client: aiomqtt.Client) -> None:
         """In their order, many at once: while others flood the broker, each acknowledgement takes its time."""
+        if self._publisher is not None:
+            await self._publish_all(client, self._publisher)
+            return
         while self._outgoing:
             await self._start_following(client)
             batch = list(islice(self._outgoing.items(), _MOST_IN_FLIGHT))
@@ -501,6 +540,37 @@ class Session:
                 if isinstance(result, BaseException):
                     raise result
 
+    async def _publish_all(self, client: aiomqtt.Client, publisher: Publisher[_Outgoing]) -> None:
+        """Until all that waits is with the broker."""
+        while self._outgoing or publisher.under_way:
+            await self._start_following(client)
+            while self._outgoing and publisher.has_room:
+                key = next(iter(self._outgoing))
+                message = self._outgoing.pop(key)
+                payload = message.payload if isinstance(message.payload, bytes) else message.payload(self._epoch)
+                if len(payload) > LONGEST_BYTES:
+                    publisher.flush()
+                    self._outgoing[key] = message
+                    await self._write_one(client, key, message)
+                else:
+                    signed = self._signed(message.topic, payload)
+                    publisher.add(key, message, payload, message.packed_properties(signed))
+            publisher.flush()
+            try:
+                if publisher.under_way:
+                    await publisher.until_moved(_ANSWER_SECONDS)
+            except TimeoutError:
+                raise aiomqtt.MqttError("the broker does not acknowledge what is published") from None
+
+    def _take_back_what_is_under_way(self) -> None:
+        """What the broker has not acknowledged is sent again on the next connection, ahead of what was said since."""
+        if self._publisher is None:
+            return
+        self._publisher.end()
+        again = dict(self._publisher.under_way.values())
+        self._outgoing = {**again, **self._outgoing}
+        self._publisher = None
+
     async def _start_following(self, client: aiomqtt.Client) -> None:
         if new := self._followed - self._told:
             self._told |= new
@@ -510,13 +580,11 @@ class Session:
         await self._start_following(client)
         old = list(self._told - self._followed)
         self._told -= set(old)
-        for first in range(0, len(old), _MOST_FILTERS):
-            await client.unsubscribe(old[first : first + _MOST_FILTERS], timeout=_ANSWER_SECONDS)
+        await _unsubscribe(client, old)
 
     async def _write_one(self, client: aiomqtt.Client, key: Hashable, message: _Outgoing) -> None:
         payload = message.payload if isinstance(message.payload, bytes) else message.payload(self._epoch)
-        signer = self._participant.signer
-        signed = () if signer is None else signer.properties(message.topic, payload)
+        signed = self._signed(message.topic, payload)
         await client.publish(
             message.topic,
             payload,
@@ -528,6 +596,10 @@ class Session:
         # Replaced meanwhile by a newer one: that one is still to be sent.
         if self._outgoing.get(key) is message:
             del self._outgoing[key]
+
+    def _signed(self, topic: str, payload: bytes) -> UserProperties:
+        signer = self._participant.signer
+        return () if signer is None else signer.properties(topic, payload)
 
     def _make_will(self) -> aiomqtt.Will | None:
         if self._participant.will is None:
@@ -602,7 +674,14 @@ async def _subscribe(client: aiomqtt.Client, topic_filters: Sequence[str], *, no
     options = SubscribeOptions(qos=QOS, noLocal=no_local)
     for first in range(0, len(topic_filters), _MOST_FILTERS):
         some = topic_filters[first : first + _MOST_FILTERS]
+        keep_identifiers_apart(client)
         await client.subscribe([(one, options) for one in some], timeout=_ANSWER_SECONDS)
+
+
+async def _unsubscribe(client: aiomqtt.Client, topic_filters: Sequence[str]) -> None:
+    for first in range(0, len(topic_filters), _MOST_FILTERS):
+        keep_identifiers_apart(client)
+        await client.unsubscribe(list(topic_filters[first : first + _MOST_FILTERS]), timeout=_ANSWER_SECONDS)
 
 
 class _Backoff:

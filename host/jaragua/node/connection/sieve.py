@@ -12,6 +12,9 @@ from typing import Final, NamedTuple, Protocol
 
 _PUBLISH: Final = 0x30
 _PUBACK: Final = b"\x40\x02"
+_PUBACK_TYPE: Final = 0x40
+#: Packet identifiers from here on are of messages that are published past the client library (see `Publisher`).
+FIRST_OWN_IDENTIFIER: Final = 0x8000
 _MOST_LENGTH_BYTES: Final = 4
 #: What a gate sees of a message's properties and payload.
 HEAD_BYTES: Final = 2048
@@ -27,6 +30,8 @@ class Verdict(Enum):
     """It comes on another connection, too."""
     STRANGER = auto()
     """It is of no member of the fleet; the gate has counted it (T8)."""
+    TAKEN = auto()
+    """It is read, and the client library need not see it: its properties do not matter."""
 
     @classmethod
     def of(cls, *, is_read: bool) -> Verdict:
@@ -46,11 +51,23 @@ class Gate(Protocol):
 
 
 class Sieve:
-    """One direction of one connection. on_dropped: called with a number of messages and the last one's topic."""
+    """One direction of one connection. on_dropped: called with a number of messages and the last one's topic.
 
-    def __init__(self, gate: Gate, on_dropped: Callable[[int, bytes], None]) -> None:
+    on_taken: called with topic and payload of a message that the gate wants without the library. on_acknowledged:
+    called with the identifier of a message that was published past the library.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        on_dropped: Callable[[int, bytes], None],
+        on_taken: Callable[[bytes, bytes], None] = lambda topic, payload: None,
+        on_acknowledged: Callable[[int], None] = lambda identifier: None,
+    ) -> None:
         self._gate = gate
         self._on_dropped = on_dropped
+        self._on_taken = on_taken
+        self._on_acknowledged = on_acknowledged
         self._parts: list[bytes] = []
         """The beginning of a packet that has not come in full."""
         self._has = 0
@@ -81,12 +98,24 @@ class Sieve:
                 kept_from = after
                 if verdict is Verdict.TOO_MUCH:
                     dropped, topic = dropped + 1, message.topic
+                elif verdict is Verdict.TAKEN:
+                    self._on_taken(message.topic, _payload(stream, message.rest, after))
+            elif message is None and self._is_of_our_own(stream, place, body, after):
+                kept.append(stream[kept_from:place])
+                kept_from = after
             place = after
         kept.append(stream[kept_from:place])
         self._keep(stream[place:], needs=found[1] - place)
         if dropped:
             self._on_dropped(dropped, topic)
         return b"".join(kept), b"".join(acknowledgements)
+
+    def _is_of_our_own(self, stream: bytes, place: int, body: int, after: int) -> bool:
+        """Whether this acknowledges a message that the library does not know; then it has been told."""
+        if stream[place] != _PUBACK_TYPE or after - body < 2 or stream[body] < FIRST_OWN_IDENTIFIER >> 8:
+            return False
+        self._on_acknowledged(stream[body] << 8 | stream[body + 1])
+        return True
 
     def _keep(self, left: bytes, needs: int) -> None:
         """What is left of a packet, and how many bytes it has as far as is known."""
@@ -98,6 +127,8 @@ class _Message(NamedTuple):
     head: bytes
     acknowledgement: bytes
     is_retained: bool
+    rest: int
+    """Where its properties begin."""
 
 
 def _message(stream: bytes, place: int, body: int, after: int) -> _Message | None:
@@ -111,7 +142,18 @@ def _message(stream: bytes, place: int, body: int, after: int) -> _Message | Non
         return None
     acknowledgement = _PUBACK + stream[topic_ends:rest] if first & 0x02 else b""
     head = stream[rest : min(after, rest + HEAD_BYTES)]
-    return _Message(stream[body + 2 : topic_ends], head, acknowledgement, bool(first & 1))
+    return _Message(stream[body + 2 : topic_ends], head, acknowledgement, bool(first & 1), rest)
+
+
+def _payload(stream: bytes, rest: int, after: int) -> bytes:
+    """What is behind the properties, which begin at `rest`; nothing if their length is none."""
+    length = shift = 0
+    for at in range(rest, min(after, rest + _MOST_LENGTH_BYTES)):
+        length |= (stream[at] & 0x7F) << shift
+        if stream[at] < 0x80:
+            return stream[at + 1 + length : after]
+        shift += 7
+    return b""
 
 
 def _extent(stream: bytes, place: int) -> tuple[int, int]:

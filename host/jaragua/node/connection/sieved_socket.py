@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import aiomqtt
 
-from jaragua.node.connection.sieve import Sieve
+from jaragua.node.connection.sieve import FIRST_OWN_IDENTIFIER, Sieve
 
 #: Read of a socket before everything else has its turn.
-_CHUNK_BYTES: Final = 1 << 13
+_CHUNK_BYTES: Final = 1 << 15
 _WOULD_BLOCK: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -50,6 +50,13 @@ class SievedSocket:
         sent = self._plain.send(data)
         self._is_within_a_packet = sent < len(data)
         return sent
+
+    def send_between(self, packets: bytes) -> bool:
+        """Whole packets, between those of the library; whether the socket has taken all that waits."""
+        self._acknowledgements += packets
+        if not self._is_within_a_packet:
+            self._acknowledge()
+        return not self._acknowledgements
 
     def pending(self) -> int:
         """Bytes that `recv` has without waiting. aiomqtt reads on until there are none; then others have their turn."""
@@ -102,3 +109,15 @@ def sieve_of(client: aiomqtt.Client, make: Callable[[], Sieve]) -> None:
     library = client._client
     create = library._create_socket
     library._create_socket = lambda: SievedSocket(create(), make())  # type: ignore[method-assign, assignment, return-value, arg-type]
+
+
+def sieved_socket_of(client: aiomqtt.Client) -> SievedSocket | None:
+    """The socket of a connected client that `sieve_of` was called for."""
+    found = client._client.socket()
+    return found if isinstance(found, SievedSocket) else None
+
+
+def keep_identifiers_apart(client: aiomqtt.Client) -> None:
+    """Have the library count its packets below FIRST_OWN_IDENTIFIER; call it before each request."""
+    if client._client._last_mid >= FIRST_OWN_IDENTIFIER - 2:
+        client._client._last_mid = 0

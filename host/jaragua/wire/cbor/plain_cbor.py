@@ -22,13 +22,45 @@ _ALLOWED_SIMPLE: Final = frozenset({20, 21, 22, 25, 26, 27})
 
 def loads(data: bytes) -> Any:
     """The one value in `data`; MessageError if it is not exactly one value of the plain part of CBOR."""
-    end = _skip(data, 0, 0)
+    end = _end_of_flat_map(data) or _skip(data, 0, 0)
     if end != len(data):
         raise MessageError(f"{len(data) - end} bytes follow the message")
     try:
         return cbor2.loads(data)
     except (cbor2.CBORDecodeError, ValueError, TypeError) as error:
         raise MessageError(f"the message is not CBOR: {error}") from error
+
+
+def _end_of_flat_map(data: bytes) -> int:
+    """The offset behind a map of plain values alone, which most messages are; 0: look at it more closely."""
+    size = len(data)
+    if not size or data[0] >> 5 != _MAP or data[0] & 31 > 24:
+        return 0
+    at = 1
+    count = data[0] & 31
+    if count == 24:
+        if size < 2:
+            return 0
+        count, at = data[1], 2
+    for _ in range(2 * count):
+        if at >= size:
+            return 0
+        first = data[at]
+        major, argument = first >> 5, first & 31
+        at += 1
+        if argument > 23:
+            width = _ARGUMENT_BYTES.get(argument)
+            if width is None or (major == _SIMPLE and argument not in _ALLOWED_SIMPLE):
+                return 0
+            argument = int.from_bytes(data[at : at + width], "big")
+            at += width
+        elif major == _SIMPLE and argument not in _ALLOWED_SIMPLE:
+            return 0
+        if major in (_BYTES, _TEXT):
+            at += argument
+        elif major > _TEXT and major != _SIMPLE:
+            return 0
+    return at if at <= size else 0
 
 
 def _skip(data: bytes, at: int, depth: int) -> int:

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from jaragua.errors import ProtocolError
-from jaragua.wire.cbor import cddl
+from jaragua.wire.cbor import cddl, quick_check
 from jaragua.wire.cbor.cddl import Element
 from jaragua.wire.topics import is_id
 
@@ -44,9 +44,16 @@ def rules() -> dict[str, Element]:
     return cddl.read((files("jaragua.wire") / "messages.cddl").read_text(encoding="utf-8"), _MAX_REPEATS)
 
 
+@cache
+def fits(name: str) -> quick_check.Fits:
+    """A quick answer for most of what comes: a value that it does not take is looked at by `check`."""
+    return quick_check.made_of(rules(), rules()[name])
+
+
 def check(name: str, value: object) -> None:
     """MessageError if `value` (as cbor2 gives it, lists for arrays) does not match the rule `name`."""
-    _check(rules()[name], value, name)
+    if not fits(name)(value):
+        _check(rules()[name], value, name)
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Thousands of simulated devices at one broker and one coordinator: `python -m jaragua.experiments.load`."""

@@ -1,0 +1,118 @@
+"""Messages at QoS 1, many under way at once: packets that go past the client library, which takes too long for each.
+
+The library makes an object, a future and a system call of every message. Here the messages that wait are encoded one
+after the other and go out in one write. Their acknowledgements are taken out of what comes by the sieve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable, Hashable
+from typing import Final, Generic, Protocol, TypeVar
+
+from jaragua.node.connection.sieve import FIRST_OWN_IDENTIFIER
+
+#: MQTT 5.0, 3.3.4: what a broker takes that has not said another number is more; mosquitto of ours takes so many.
+MOST_UNDER_WAY: Final = 64
+#: A longer message is the library's: it waits for the socket as long as that takes.
+LONGEST_BYTES: Final = 65_536
+NO_PROPERTIES: Final = b"\0"
+_LAST_IDENTIFIER: Final = 0xFFFF
+_PUBLISH_QOS_1: Final = 0x32
+_RETAIN: Final = 0x01
+_TRY_AGAIN_SECONDS: Final = 0.005
+
+
+class Packet(Protocol):
+    """A message that can be sent."""
+
+    @property
+    def topic(self) -> str:
+        """Where it goes."""
+        ...
+
+    @property
+    def retain(self) -> bool:
+        """Whether the broker keeps it."""
+        ...
+
+
+PacketT = TypeVar("PacketT", bound=Packet)
+
+
+class Publisher(Generic[PacketT]):
+    """The messages of one connection. send: whole packets for the socket; whether it has taken all that waits.
+
+    `under_way`: by identifier, the key and the message of each that the broker has not acknowledged.
+    """
+
+    def __init__(self, send: Callable[[bytes], bool]) -> None:
+        self.under_way: dict[int, tuple[Hashable, PacketT]] = {}
+        self._send = send
+        self._packets: list[bytes] = []
+        self._identifier = FIRST_OWN_IDENTIFIER - 1
+        self._moved = asyncio.Event()
+        self._retrying: asyncio.TimerHandle | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another message may be under way."""
+        return len(self.under_way) < MOST_UNDER_WAY
+
+    def add(self, key: Hashable, message: PacketT, payload: bytes, properties: bytes = NO_PROPERTIES) -> None:
+        """Encode a message; `flush` sends what was added. properties: with their length, as they stand in a packet."""
+        identifier = self._next_identifier()
+        self.under_way[identifier] = key, message
+        self._packets.append(publish_packet(message, payload, identifier, properties))
+
+    def flush(self) -> None:
+        """Send what was added, in one write; what the socket does not take now goes soon."""
+        packets, self._packets = b"".join(self._packets), []
+        has_all = self._send(packets)
+        if not has_all and self._retrying is None:
+            self._retrying = asyncio.get_running_loop().call_later(_TRY_AGAIN_SECONDS, self._retry)
+
+    def acknowledged(self, identifier: int) -> None:
+        """The broker has a message."""
+        self.under_way.pop(identifier, None)
+        self._moved.set()
+
+    async def until_moved(self, seconds: float) -> None:
+        """Wait until a message is acknowledged. Raises: TimeoutError."""
+        self._moved.clear()
+        async with asyncio.timeout(seconds):
+            await self._moved.wait()
+
+    def end(self) -> None:
+        """The connection is over."""
+        if self._retrying is not None:
+            self._retrying.cancel()
+
+    def _retry(self) -> None:
+        self._retrying = None
+        self.flush()
+
+    def _next_identifier(self) -> int:
+        while True:
+            self._identifier = FIRST_OWN_IDENTIFIER if self._identifier == _LAST_IDENTIFIER else self._identifier + 1
+            if self._identifier not in self.under_way:
+                return self._identifier
+
+
+def publish_packet(message: Packet, payload: bytes, identifier: int, properties: bytes = NO_PROPERTIES) -> bytes:
+    """MQTT 5.0, 3.3: a PUBLISH at QoS 1."""
+    topic = message.topic.encode()
+    head = struct.pack(">H", len(topic)) + topic + struct.pack(">H", identifier) + properties
+    first = _PUBLISH_QOS_1 | (_RETAIN if message.retain else 0)
+    return bytes([first]) + encoded_length(len(head) + len(payload)) + head + payload
+
+
+def encoded_length(count: int) -> bytes:
+    """MQTT 5.0, 1.5.5."""
+    encoded = bytearray()
+    while True:
+        count, low = count >> 7, count & 0x7F
+        encoded.append(low | (0x80 if count else 0))
+        if not count:
+            return bytes(encoded)

@@ -1,0 +1,35 @@
+"""The short form of `make load`: a few devices, all of the processes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jaragua.experiments.load import __main__ as load
+from jaragua.experiments.load.packets import connect, publish, subscribe
+
+
+@pytest.mark.parametrize(("nodes", "each"), [(20, 1), (2, 8)])
+def test_no_update_is_lost_and_all_figures_are_told(capsys: pytest.CaptureFixture[str], nodes: int, each: int) -> None:
+    """R19.1: every update that a device was told of is in the database."""
+    arguments = ["--nodes", f"{nodes}", "--each", f"{each}", "--rounds", "2", "--ceiling-seconds", "0.3"]
+    assert load.main([*arguments, "--model", "sine"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["updates"], found["lost"], found["other_answers"]) == (2 * nodes * each, 0, 0)
+    assert found["broker_one_way_a_second"] > 0
+    assert found["broker_rounds_a_second"] > 0
+    assert found["committed_a_second"] > 0
+
+
+def test_an_update_that_is_not_in_the_database_is_lost() -> None:
+    """The bench can fail."""
+    found = load.Measured(10.0, 5.0, 2.0, [1.0], 3, 1, 0, 0, [(0.0, 50.0), (60.0, 51.0), (120.0, 52.0)])
+    assert load.told(load.Asked(2, 2, 1), found)["lost"] == 1
+    assert found.slope_mb_a_minute == pytest.approx(1.0)
+
+
+def test_the_packets_are_those_of_mqtt_5() -> None:
+    assert connect("a")[:2] == b"\x10\x13"
+    assert subscribe(7, "a/b") == b"\x82\x09\x00\x07\x00\x00\x03a/b\x01"
+    assert publish("t", b"x" * 200, 258, retain=True)[:9] == b"\x33\xce\x01\x00\x01t\x01\x02\x00"
