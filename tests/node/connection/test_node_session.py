@@ -362,7 +362,7 @@ def test_r13_5_a_job_is_done_as_long_as_its_update_counts(broker: Broker, tmp_pa
             await headquarters.command("pi-1", "train", train_command(BLOB, number=5))
             trainer.proceed.set()
             await until(lambda: headquarters.updates() and headquarters.updates()[-1][0].round == 5)
-            assert [header.round for header, _ in headquarters.updates()] == [1, 3, 5]
+            assert sorted({header.round for header, _ in headquarters.updates()}) == [1, 3, 5]  # M2: some came again
 
     run(story())
 

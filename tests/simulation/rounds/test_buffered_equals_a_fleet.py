@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from test_equals_a_fleet import configuration
 
+from common.real_fleet import configuration
 from jaragua.client.engine_trainer import EngineTrainer
 from jaragua.config import parse, strategy_of
 from jaragua.coordinator.connection.fleet import Arrived, Fleet

@@ -96,7 +96,9 @@ class Measured:
 def _process(module: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     """A process of this package, ready; ended with the block."""
     command = [sys.executable, "-m", f"jaragua.experiments.load.{module}", *map(str, arguments)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
         try:
             if _line(process) != "ready":
                 raise SystemExit(f"{module} did not start")
@@ -179,7 +181,9 @@ def _run(path: Path, devices: subprocess.Popen[str]) -> list[tuple[float, float]
     command = [sys.executable, "-m", "jaragua.cli.main", "run", str(path), "--json"]
     readings: list[tuple[float, float]] = []
     metrics = path.parent / "run" / "metrics.jsonl"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
         began_s = time.monotonic()
         while process.poll() is None:
             time.sleep(1)
