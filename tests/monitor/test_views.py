@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from jaragua.cli.monitor_output import plain_text
 from jaragua.errors import UsageError
 from jaragua.monitor import requests
 from jaragua.monitor.filters import HealthChanges, filter_of
 from jaragua.monitor.hexdump import line_of_bytes
 from jaragua.monitor.limit import LineLimit
 from jaragua.monitor.stamps import Stamps, Timestamp
+from jaragua.monitor.text import plain_text
 from jaragua.serial.lines import Line
 from jaragua.wire.definitions import LogLevel
 from jaragua.wire.messages import Cancel, Forget, HealthRead, JobBegin, PrototypeRead

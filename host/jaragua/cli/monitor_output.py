@@ -16,14 +16,13 @@ from jaragua.errors import StoreError
 from jaragua.monitor.filters import Filter, HealthChanges
 from jaragua.monitor.limit import LineLimit
 from jaragua.monitor.stamps import Stamps
-from jaragua.printable import printable
+from jaragua.monitor.text import plain_text
 from jaragua.serial.lines import Line
 from jaragua.wire.definitions import LogLevel
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-_KIND_WIDTH: Final = 10
 _LEVEL_STYLES: Final = {LogLevel.ERROR: "red", LogLevel.WARNING: "yellow", LogLevel.DEBUG: "bright_black"}
 _KIND_STYLES: Final = {
     "session": "cyan",
@@ -62,12 +61,6 @@ class LogFile(Closing):
         """Closes it; what a full disk did not take was said before."""
         with suppress(OSError):
             self._file.close()
-
-
-def plain_text(line: Line, stamp: str, port: str) -> str:
-    """Time, port, kind, words; further lines of one event stand below its first."""
-    head = f"{stamp}{f'{port} ' if port else ''}{line.kind:<{_KIND_WIDTH}} "
-    return head + printable(line.text, keep="\n").replace("\n", "\n" + " " * len(head))
 
 
 def styled(line: Line, stamp: str, port: str) -> Text:

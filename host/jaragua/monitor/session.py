@@ -101,7 +101,7 @@ class Monitor:
                 self._on_notice(Notice.LET_GO)
             else:
                 self._on_notice(Notice.LISTENING)
-                await self._watch_port(source)
+                await self.watch(source)
                 self._on_notice(Notice.GONE)
             source = await self._open_again()
             self._on_notice(Notice.BACK)
@@ -163,7 +163,7 @@ class Monitor:
         except (KeyError, TypeError, ValueError):
             self._on_line(Line("malformed", "bytes of the gateway cannot be read", line.fields))
 
-    async def _watch_port(self, transport: Transport) -> None:
+    async def watch(self, transport: Transport) -> None:
         """Returns when the port has gone away."""
         if self.how.silent:
             await self._listen_only(transport)
