@@ -137,6 +137,20 @@ def test_a_monitor_takes_the_port_when_the_gateway_ends(broker: Broker, tmp_path
     run(story())
 
 
+def test_a_monitor_lets_a_gateway_have_the_port(broker: Broker, tmp_path: Path) -> None:
+    async def story() -> None:
+        where = settings(broker.url, tmp_path, "gw", kind="gateway")
+        with NativeBoard(built_image(NATIVE)) as board:
+            async with monitor_process(board.url) as process:
+                await document_with(process, "session")
+                work = run_gateway(where, [PortSettings(board.url, "left")])
+                async with Headquarters(broker.url) as headquarters, running(work):
+                    await headquarters.device_is("left", "ready")
+                    assert (await document_with(process, "hello"))["node"] == "gw"
+
+    run(story())
+
+
 def test_t9_what_a_monitor_sends_reaches_no_board(broker: Broker, tmp_path: Path) -> None:
     """It asks for the bytes, which it gets, and then sends what would be frames; the round is the reference's."""
     from test_gateway_emulated import update_of_reference

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TextIO
 
 from jaragua.bases.closing import Closing
 from jaragua.cli import output
@@ -16,23 +16,8 @@ from jaragua.errors import StoreError
 from jaragua.monitor.filters import Filter, HealthChanges
 from jaragua.monitor.limit import LineLimit
 from jaragua.monitor.stamps import Stamps
-from jaragua.monitor.text import plain_text
+from jaragua.monitor.text import plain_text, styled
 from jaragua.serial.lines import Line
-from jaragua.wire.definitions import LogLevel
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-_LEVEL_STYLES: Final = {LogLevel.ERROR: "red", LogLevel.WARNING: "yellow", LogLevel.DEBUG: "bright_black"}
-_KIND_STYLES: Final = {
-    "session": "cyan",
-    "identity": "cyan",
-    "hello": "cyan",
-    "round": "green",
-    "adaptation": "green",
-    "request": "magenta",
-    "link": "cyan",
-}
 
 #: Shows a line of a port at a time.
 Show = Callable[[Line, str, float], None]
@@ -61,14 +46,6 @@ class LogFile(Closing):
         """Closes it; what a full disk did not take was said before."""
         with suppress(OSError):
             self._file.close()
-
-
-def styled(line: Line, stamp: str, port: str) -> Text:
-    """The same with colours: of the level, else of the kind."""
-    from rich.text import Text
-
-    style = _LEVEL_STYLES.get(line.level) or _KIND_STYLES.get(line.kind, "")
-    return Text(plain_text(line, stamp, port), style=style)
 
 
 def shower(as_json: bool, stamps: Stamps, log: LogFile | None) -> Show:

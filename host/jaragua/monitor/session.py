@@ -13,10 +13,12 @@ from enum import Enum, auto
 from typing import Final
 
 from jaragua.errors import BoardError, PortError
+from jaragua.node.program import until_first_ends
 from jaragua.serial import failures, lines
 from jaragua.serial.lines import Line
 from jaragua.serial.link_driver import LinkDriver, LinkInterrupted, OnBytes
 from jaragua.serial.tap.client import TapConnection, attach
+from jaragua.serial.tap.names import socket_paths
 from jaragua.serial.transport import DEFAULT_BAUD, PortNameError, Transport, open_transport
 from jaragua.wire import messages
 from jaragua.wire.definitions import FrameType, protocol_problem
@@ -31,6 +33,8 @@ _SILENCE_S: Final = 3.0
 #: Between two tries to open a port that has gone; longer each time that it opens and nothing comes of it.
 _AGAIN_FIRST_S: Final = 0.25
 _AGAIN_CEILING_S: Final = 5.0
+#: How often is looked for a gateway that wants the port.
+_GATEWAY_S: Final = 0.5
 
 
 class Notice(Enum):
@@ -171,9 +175,7 @@ class Monitor:
         driver = self._driver = LinkDriver(transport, self._receive, on_bytes=self._on_bytes)
         try:
             driver.start()
-            await asyncio.sleep(_LISTEN_S)
-            while True:
-                await self._watch_session(driver)
+            await until_first_ends(self._watch_sessions(driver), self._gateway_comes())
         except PortError:
             heard = driver.counters.frames_in > 0
             self._again_s = _AGAIN_FIRST_S if heard else min(2 * self._again_s, _AGAIN_CEILING_S)
@@ -181,6 +183,16 @@ class Monitor:
             self._driver = None
             await driver.close()
             self.counters = self.counters.plus(driver.counters)
+
+    async def _watch_sessions(self, driver: LinkDriver) -> None:
+        await asyncio.sleep(_LISTEN_S)
+        while True:
+            await self._watch_session(driver)
+
+    async def _gateway_comes(self) -> None:
+        """Returns when a gateway listens for monitors of this port: it is to have the port."""
+        while not socket_paths(self.url):
+            await asyncio.sleep(_GATEWAY_S)
 
     async def _listen_only(self, transport: Transport) -> None:
         try:

@@ -15,7 +15,7 @@ import typer
 from jaragua.cli.options import from_fields
 from jaragua.cli.output import say
 from jaragua.cli.port_choice import PORT_HELP, all_ports, chosen_ports
-from jaragua.errors import StoreError, UsageError
+from jaragua.errors import StoreError, ToolError, UsageError
 
 # Only names: these modules import nothing heavy.
 from jaragua.monitor.levels import LevelName
@@ -53,6 +53,7 @@ class MonitorOptions:
     hex: Annotated[bool, typer.Option("--hex", help="Show the bytes of both directions, too.")] = False
     raw: Annotated[bool, typer.Option("--raw", help="Pass the board's bytes on unchanged; send nothing.")] = False
     send: Annotated[list[str] | None, typer.Option(help="Request to send in each session, such as health-read.")] = None
+    tui: Annotated[bool, typer.Option("--tui", help="Draw a screen with a command line (jaragua[terminal]).")] = False
     log: Annotated[Path | None, typer.Option(help="File to append the lines to.")] = None
     capture: Annotated[Path | None, typer.Option(help="File to record every byte in, for `jaragua replay`.")] = None
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False
@@ -68,6 +69,9 @@ def monitor(options: MonitorOptions) -> None:
 
     urls = _ports(options)
     _check(options, urls)
+    if options.tui:
+        _draw(options, urls)
+        return
     started_s = time.time()
     with ExitStack() as stack:
         log = stack.enter_context(LogFile(options.log)) if options.log else None
@@ -77,6 +81,20 @@ def monitor(options: MonitorOptions) -> None:
             remember(urls[0], all_ports())
         run_until_signal(_run([one for one, _ in watched]))
         _sum_up(watched, started_s, options)
+
+
+def _draw(options: MonitorOptions, urls: Sequence[str]) -> None:
+    """The terminal interface. Raises: ToolError if textual is not installed, UsageError without a terminal."""
+    from jaragua.monitor.filters import filter_of
+
+    try:
+        from jaragua.monitor.terminal.app import MonitorApp
+    except ModuleNotFoundError as error:
+        raise ToolError(f"{error.name} is not installed", "run: pip install 'jaragua[terminal]'") from error
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("--tui needs a terminal", "leave it out where the output goes to a file or a pipe")
+    chosen = filter_of(options.only or [], options.hide or [], options.level, options.grep)
+    MonitorApp(urls, _how(options), chosen).run()
 
 
 def _sum_up(watched: Sequence[tuple[Monitor, PortOutput]], started_s: float, options: MonitorOptions) -> None:
@@ -103,6 +121,8 @@ def _ports(options: MonitorOptions) -> list[str]:
 def _check(options: MonitorOptions, urls: Sequence[str]) -> None:
     if options.raw and (len(urls) > 1 or options.json or options.hex or options.send):
         raise UsageError("--raw passes on the bytes of one port, and nothing else", "leave the other options out")
+    if options.tui and (options.raw or options.json or options.log or options.capture):
+        raise UsageError("--tui does not go with --raw, --json, --log or --capture", "leave one of them out")
     if options.capture and len(urls) > 1:
         raise UsageError("--capture records one port", "name it with --port")
 
