@@ -58,8 +58,9 @@ audit: setup-test ## A bill of materials (build/sbom.json), and known vulnerabil
 	@tools/setup/setup.sh audit
 	@.venv-audit/bin/python tools/setup/audit.py .venv build
 
-pictures: setup-test ## The pictures of dashboard and report in these documents, of a real fleet (about two minutes)
+pictures: setup-test ## The pictures of dashboard, report and terminal in these documents, of real fleets (about three minutes)
 	@PYTHONPATH=tests $(BIN)/python tests/dashboard/pictures.py
+	@$(BIN)/python -m jaragua_documents.terminal_picture
 
 format: setup-lint ## Let ruff format the Python code, clang-format the C
 	@$(BIN)/ruff format .
