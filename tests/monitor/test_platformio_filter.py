@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 CTRL_C = b"\x03"
 
 
-def told_by_platformio(port: str, until: bytes) -> bytes:
+def shown_by_platformio(port: str, until: bytes) -> bytes:
     """What `pio device monitor` prints on a terminal until these words come, or it ends."""
     terminal, slave = pty.openpty()
     command = [sys.executable, "-m", "platformio", "device", "monitor", "--port", port, "--environment", "native"]
@@ -40,7 +40,7 @@ def told_by_platformio(port: str, until: bytes) -> bytes:
 
 
 def test_platformios_monitor_shows_the_lines_of_ours(native_board: EmulatedBoard) -> None:
-    told = told_by_platformio(native_board.url, b"retransmits")
+    told = shown_by_platformio(native_board.url, b"retransmits")
     assert b"is open, protocol 1." in told
     assert native_board.uid.hex().encode() in told
     assert b"model digits" in told
