@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from jaragua import config as configuration
 from jaragua.bases.value import Value
+from jaragua.config.strategy import strategy_of
 from jaragua.coordinator import (
     AdaptResult,
     RunEvent,
@@ -38,6 +39,7 @@ from jaragua.report.intervals import Interval, paired_interval
 from jaragua.settings import TrainingSettings
 from jaragua.store import open_run
 from jaragua.store.reading import write_evaluation
+from jaragua.strategies import ClientWork
 from jaragua.strategies.registry import find
 from jaragua.wire.topics import is_id
 from jaragua_broker import Broker
@@ -121,7 +123,7 @@ class Demonstration:
         """Everything, in order; nothing is left running afterwards."""
         _check_machine()
         self._on_event(Phase.BUILD)
-        image = await asyncio.to_thread(build_image, "qemu_m4", self._settings.model)
+        image = await asyncio.to_thread(build_image, "qemu_m4", self._settings.model, prototypes=self._enrolled())
         size = image_size(image)
         self._on_event(Phase.START)
         with Broker() as broker:
@@ -200,6 +202,18 @@ class Demonstration:
         write_evaluation(run.run_dir, figures_of(learned, from_random=[one.after for one in random]))
         return summarise(learned, random)
 
+    def _enrolled(self) -> int | None:
+        """Classes that the image has room to enrol, if the strategy has prototypes: all labels of a round."""
+        if not find(self._settings.strategy).PROTOTYPES:
+            return None
+        ways = self._configuration("mqtt://127.0.0.1:1883").client.ways
+        return max(ways, self._model.network.outputs)
+
+    def _adaptation(self) -> TrainingSettings:
+        """What the newcomer does with its samples: one pass of steps, or what the strategy has in its place."""
+        config = self._configuration("mqtt://127.0.0.1:1883")
+        return strategy_of(config).adaptation(ClientWork(self._model.defaults.learning_rate, passes=_PASSES))
+
     def _trial(self, number: int, blob: bytes) -> Trial:
         defaults = self._model.defaults
         return Trial(
@@ -207,7 +221,7 @@ class Demonstration:
             number=number,
             blob=blob,
             seed=_FIRST_TASK_SEED + number,
-            training=TrainingSettings(defaults.learning_rate, passes=_PASSES),
+            training=self._adaptation(),
             ways=defaults.ways,
             shots=defaults.shots,
             queries=defaults.queries,

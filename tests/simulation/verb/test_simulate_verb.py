@@ -117,11 +117,19 @@ def test_r13_the_document_of_a_buffer_says_what_the_clock_says(capsys: pytest.Ca
     assert 0 < added["virtual_time"] < 30
 
 
-@pytest.mark.parametrize("clock", [(), CLOCK])
+SINE = ("--task", "sine", "--rounds", "1000", "--clients", "20")
+#: With refinement, so that its temperature and passes are those of the saved state, too.
+ENROLLING = (
+    *("--task", "digits", "--strategy", "protoreptile", "--rounds", "400", "--clients", "10", "--ways", "10"),
+    *("--set", "client.shots=4", "--set", "strategy.options.refine_passes=2"),
+)
+
+
+@pytest.mark.parametrize("wanted", [SINE, (*SINE, *CLOCK), ENROLLING])
 def test_killed_in_the_middle_it_goes_on_to_the_same_end(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, clock: tuple[str, ...]
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, wanted: tuple[str, ...]
 ) -> None:
-    words = ["--task", "sine", "--rounds", "1000", "--clients", "20", "--eval-tasks", "2", *clock, "--json"]
+    words = [*wanted, "--eval-tasks", "2", "--json"]
     command = [sys.executable, "-m", "jaragua.cli.main", "simulate", *words, "--directory", str(tmp_path)]
     command += ["--save-every", "0.1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
