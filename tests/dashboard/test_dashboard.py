@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -154,31 +156,32 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def address(ended: Path) -> Iterator[str]:
+    with dashboard(str(ended)) as url:
+        yield url
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1200, "light")])
-def test_a_run_that_has_ended_is_shown_on_any_screen(browser: Any, ended: Path, width: int, scheme: str) -> None:
-    with dashboard(str(ended)) as url:
-        watched = Watched(browser, width=width, scheme=scheme)
-        watched.page.goto(url)
-        wait_for_text(watched, "finished, 5 of 5 rounds")
-        assert not watched.overflows
-        tree = watched.page.locator("body").aria_snapshot()
-        for expected in ("main", "status", "heading", "table", 'img "loss by round'):
-            assert expected in tree
-        watched.page.keyboard.press("Tab")
-        assert watched.page.evaluate("document.activeElement.textContent") == "Skip to the content"
-        assert watched.page.evaluate("document.body.classList.contains('body--dark')") == (scheme == "dark")
-        assert (watched.elsewhere, watched.complaints) == ([], [])
+def test_a_run_that_has_ended_is_shown_on_any_screen(browser: Any, address: str, width: int, scheme: str) -> None:
+    watched = Watched(browser, width=width, scheme=scheme)
+    watched.page.goto(address)
+    wait_for_text(watched, "finished, 5 of 5 rounds")
+    assert not watched.overflows
+    tree = watched.page.locator("body").aria_snapshot()
+    for expected in ("main", "status", "heading", "table", 'img "loss by round'):
+        assert expected in tree
+    watched.page.keyboard.press("Tab")
+    assert watched.page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert watched.page.evaluate("document.body.classList.contains('body--dark')") == (scheme == "dark")
+    assert (watched.elsewhere, watched.complaints) == ([], [])
 
 
-def test_another_name_of_this_machine_is_refused(ended: Path) -> None:
+def test_another_name_of_this_machine_is_refused(address: str) -> None:
     """A page elsewhere that resolves its name to loopback must not read the fleet."""
-    import urllib.error
-    import urllib.request
-
-    with dashboard(str(ended)) as url:
-        request = urllib.request.Request(url, headers={"Host": "evil.example"})
-        with pytest.raises(urllib.error.HTTPError, match="400"):
-            urllib.request.urlopen(request, timeout=GENEROUS_S)
+    request = urllib.request.Request(address, headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(request, timeout=GENEROUS_S)
 
 
 def test_nothing_to_show_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -248,9 +248,8 @@ def hostile_runs(draw: random.Random, simulated: Path) -> Iterator[RunDetails]:
 
 
 def test_files_that_somebody_changed_make_no_other_markup(simulated: Path, seed: int) -> None:
-    draw = random.Random(seed)
-    for _ in range(2):
-        sound(render("Changed", parts_of(list(hostile_runs(draw, simulated)), Energy(1.0, 10))))
+    runs = list(hostile_runs(random.Random(seed), simulated))
+    sound(render("Changed", parts_of(runs, Energy(1.0, 10))))
 
 
 @pytest.mark.parametrize("module", ["jinja2", "matplotlib.figure"])
