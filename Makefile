@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs pictures random-networks flood load test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy firmware setup-demo setup-test setup-lint setup-docs clean
+.PHONY: help demo test boards docs pictures random-networks flood load test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -94,6 +94,12 @@ load: setup-test ## Updates a second that a coordinator commits beside what mosq
 
 accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/results/accuracy.md (about 6 minutes)
 	@$(BIN)/python -m jaragua_bench.accuracy
+
+model-figures: setup-test ## Count training steps of every build of the zoo on the emulated cores: figures.json of the models' descriptions
+	@$(BIN)/python -m jaragua.semantics.models.measure
+
+test-model-figures: setup-test ## Link and count every build of the zoo again, and compare with its description (about 10 minutes)
+	@$(BIN)/python -m jaragua.semantics.models.measure --check
 
 online: setup-test ## What learning after deployment forgets and notices, and its cost: figures of docs/reference/online.md (about 10 minutes)
 	@for task in digits keywords-mel; do $(BIN)/python -m jaragua.experiments.online.measure --task $$task && $(BIN)/python -m jaragua.experiments.online.cost --task $$task || exit 1; done

@@ -236,6 +236,10 @@ class Model:
     """Of one's own data: what goes in and comes out, in the user's words."""
     recommended: Defaults | None = None
     """With another strategy than that of `defaults`: taken where nobody names a strategy, or this one."""
+    sensors: tuple[str, ...] = ()
+    """What a device needs to make inputs of its own (docs/reference/semantics.md, S1.3)."""
+    data_set: str = ""
+    """The address of the data that the zoo's tasks are drawn from; "" for data that are computed or one's own."""
 
     def defaults_of(self, strategy: str | None) -> Defaults:
         """What is taken where a run is silent. strategy: its name, None if nobody names one."""

@@ -17,6 +17,7 @@ from jaragua.cli.main import run as run_command
 from jaragua.errors import StoreError
 from jaragua.experiments.reproduce import Plan, Progress, Store, costs, figures, markdown, read_plan, run
 from jaragua.experiments.reproduce import plan as plans
+from jaragua.experiments.reproduce.descriptions import descriptions
 from jaragua.experiments.reproduce.plan import SCALES, Experiment, Scale, _said
 from jaragua.experiments.reproduce.run import Found, recorded
 from jaragua.experiments.reproduce.summary import lines
@@ -169,6 +170,16 @@ def test_the_same_records_give_the_same_document_and_figures(sine: Plan, found: 
     assert {f"results-sine-{kind}.svg" for kind in ("curve", "support", "fraction")} < set(files)
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+def test_s3_1_each_task_has_a_description_with_the_figures_of_its_strategies(sine: Plan, found: Found) -> None:
+    (text,) = (one.decode() for one in descriptions(sine, found).values())
+    after = next(one.after for one in lines(sine, found) if one.experiment.row == "TinyReptile")
+    assert text.count("nnet:Mean_squared_error") == sum(bool(one) for one in sine.rows) - (
+        "transfer, true classes" in sine.rows
+    )
+    assert f'nnet:hasMetricValue "{after.mean!r}"' in text
+    assert "jrg:TrainingBuild" in text
 
 
 def test_what_was_not_counted_is_left_open(sine: Plan, found: Found) -> None:

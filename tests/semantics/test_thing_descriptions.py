@@ -18,6 +18,7 @@ from jaragua.semantics.things.device_facts import typed_facts
 from jaragua.semantics.things.statements import Statements, read_statements
 from jaragua.semantics.things.thing_description import Thing, thing_description
 from jaragua.semantics.things.thing_triples import thing_triples
+from jaragua.semantics.vocabulary import OWN, SENSORS
 from semantics.thing_documents import OWNER, board_document, identity, node_document, pi_document
 
 W3C = Path(__file__).parent / "w3c"
@@ -125,6 +126,30 @@ def test_s2_1_the_same_board_has_the_same_id_at_another_gateway() -> None:
     one = board_document(identity())
     assert one["id"] == board_document(identity(), url="mqtts://example.org:8883")["id"]
     assert one["id"].startswith("urn:uuid:")
+
+
+def test_s2_4_a_number_that_a_board_does_not_know_stays_away() -> None:
+    document = board_document(identity(ram_bytes=0, flash_bytes=0))
+    assert not {"jrg:usedRamBytes", "jrg:usedFlashBytes"} & set(document)
+    assert document["jrg:freeMemorySource"] == "stated"
+
+
+def test_s1_1_s1_3_own_terms_have_a_name_that_nobody_can_fetch_and_every_sensor_is_a_class() -> None:
+    assert document_context()["jrg"] == OWN == "urn:jaragua:vocabulary:"
+    assert len(SENSORS) == 12
+    assert sum(name.startswith(OWN) for name in SENSORS.values()) == 8
+    assert sum("tinyml-schema" in name for name in SENSORS.values()) == 4
+
+
+def document_context() -> dict[str, str]:
+    found: dict[str, str] = board_document(identity())["@context"][1]
+    return found
+
+
+def test_s1_5_terms_of_the_tinyml_schema_alone_are_in_kilobytes() -> None:
+    values = {predicate.value: value.value for _, predicate, value in thing_triples(board_document(identity()))}
+    assert values[f"{OWN}freeFlashBytes"] == "917504"
+    assert values["https://schema.org/value"] == "917.504"
 
 
 def test_s2_5_an_owners_file_is_read_and_every_problem_is_told_at_once(tmp_path: Path) -> None:

@@ -50,6 +50,10 @@ VERBS = {
     "export-litert": "Write a training file for a Pi with LiteRT (needs TensorFlow).",
     "boards": "List the boards that are plugged in, or those known by name.",
     "bench": "Count the instructions of a training step (emulated board).",
+    "match": "Show which devices can train a model, and why others cannot.",
+    "devices": "List the devices that the graph knows.",
+    "query": "Run a SPARQL query on the graph of devices and models.",
+    "fleet": "Keep, extend and export the graph of a fleet.",
     "doctor": "Check that this machine has what its role needs.",
     "completion": "Print the script with which a shell completes commands.",
 }
@@ -61,6 +65,7 @@ _FOLDERS = (
     | dict.fromkeys(("status", "evaluate", "report", "dashboard", "export"), "results.")
     | {"completion": "machine."}
     | dict.fromkeys(("boards", "flash", "monitor", "replay", "emulate"), "ports.")
+    | dict.fromkeys(("match", "devices", "query", "fleet"), "semantics.")
 )
 
 

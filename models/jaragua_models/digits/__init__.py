@@ -12,4 +12,6 @@ MODEL = Model(
     defaults=Defaults(learning_rate=0.1, ways=5, shots=5, passes=16, queries=50, clients=5, alpha=1.0, rounds=600),
     metric="accuracy",
     own_labels=True,
+    sensors=("camera",),
+    data_set="https://doi.org/10.24432/C50P49",
 )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from jaragua_compiler import Dense, Network
 from jaragua_models.base import Defaults, Model
+from jaragua_models.keywords.clips import SOURCE
 from jaragua_models.keywords.tasks import KeywordTasks
 
 DEFAULTS = Defaults(
@@ -40,4 +41,6 @@ MODEL = Model(
     metric="accuracy",
     own_labels=True,
     recommended=PROTOTYPES,
+    sensors=("microphone",),
+    data_set=SOURCE.url,
 )

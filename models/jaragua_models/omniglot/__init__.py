@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from jaragua_models.base import Defaults, Model
+from jaragua_models.omniglot.images import PARTS
 from jaragua_models.omniglot.networks import stack
 from jaragua_models.omniglot.tasks import OmniglotTasks
 
@@ -31,4 +32,6 @@ MODEL = Model(
     metric="accuracy",
     own_labels=True,
     recommended=PROTOTYPES,
+    sensors=("camera",),
+    data_set=PARTS[0].source.url,
 )

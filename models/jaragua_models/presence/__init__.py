@@ -2,6 +2,7 @@
 
 from jaragua_compiler import Dense, Network
 from jaragua_models.base import Defaults, Model
+from jaragua_models.presence.readings import SOURCE
 from jaragua_models.presence.scores import Scores, scores
 from jaragua_models.presence.tasks import PresenceTasks
 
@@ -14,4 +15,6 @@ MODEL = Model(
     tasks=PresenceTasks(),
     defaults=Defaults(learning_rate=0.05, ways=2, shots=10, passes=1, queries=100, clients=4, alpha=1.0, rounds=200),
     metric="accuracy",
+    sensors=("light", "microphone", "temperature"),
+    data_set=SOURCE.url,
 )

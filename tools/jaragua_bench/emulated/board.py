@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from jaragua_bench.emulated import emulator, toolchain
 from jaragua_bench.emulated.footprint import Sizes, sizes
+from jaragua_bench.emulated.footprint import variables as footprint_variables
 from jaragua_bench.emulated.sections import OperatorCount, marked, operator_counts
 from jaragua_bench.steps import prototype_calls
 from jaragua_bench.steps.steps import Counts, Outcome, Step, read_output, write_input
@@ -82,6 +83,11 @@ def footprint(plan: Plan, core: str = toolchain.CORTEX_M4) -> Sizes:
     full = _build(plan, core, "bench_empty.c", rooted=_INTERFACE + (_PROTOTYPES if plan.prototypes else ()))
     empty = _build(plan, core, "bench_empty.c")
     return sizes(full) - sizes(empty)
+
+
+def variables(plan: Plan, core: str = toolchain.CORTEX_M4) -> int:
+    """Static RAM of the engine alone, from the symbols of the linked image: what the plan must say to the byte."""
+    return footprint_variables(_build(plan, core, "bench_empty.c", rooted=_INTERFACE), "jrg_model_")
 
 
 def _build(plan: Plan, core: str, main: str, *, rooted: tuple[str, ...] = (), marks: bool = False) -> Path:

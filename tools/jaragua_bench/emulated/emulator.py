@@ -35,8 +35,9 @@ _EXIT_CODES = {
 def run(elf: Path, data: bytes, *, counted: bool, core: str = CORTEX_M4) -> bytes:
     """Run `elf` with `data` as its in.bin; returns its out.bin. Raises ToolError if it does not end well.
 
-    `counted` makes virtual time follow the number of instructions (64 ns each), which the program's counter needs; only
-    the machine with the Cortex-M4 has that counter.
+    `counted` makes virtual time follow the number of instructions (64 ns each), which the program's counter needs. Only
+    the machine with the Cortex-M4 has that counter, so it also counts programs for the Cortex-M0+: it executes their
+    instructions, one for one.
     """
     with TemporaryDirectory(prefix="jaragua-bench-") as name:
         folder = Path(name)
@@ -54,7 +55,8 @@ def exit_code(elf: Path, core: str, expected: Sequence[int]) -> int:
 def _options(elf: Path, core: str, counted: bool) -> list[str]:
     silent = ["-display", "none", "-monitor", "none", "-serial", "none"]
     time = ["-icount", "shift=6,sleep=off"] if counted else []
-    return ["-M", *_MACHINES[core], *silent, *time, "-semihosting", "-kernel", str(elf.resolve())]
+    machine = _MACHINES[CORTEX_M4 if counted else core]
+    return ["-M", *machine, *silent, *time, "-semihosting", "-kernel", str(elf.resolve())]
 
 
 def _emulate(command: list[str], folder: Path, expected: Sequence[int]) -> int:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from jaragua_bench.emulated.toolchain import find_tool
 
+_WORD_BYTES = 4
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -18,6 +20,15 @@ class Sizes:
 
     def __sub__(self, other: Sizes) -> Sizes:
         return Sizes(self.flash_bytes - other.flash_bytes, self.ram_bytes - other.ram_bytes)
+
+
+def variables(elf: Path, prefix: str) -> int:
+    """Bytes of the variables whose names begin with `prefix`, each rounded up to the words that the linker gives it."""
+    command = [find_tool("arm-none-eabi-nm"), "-S", str(elf)]
+    report = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True).stdout
+    rows = [line.split() for line in report.splitlines()]
+    found = [int(row[1], 16) for row in rows if len(row) == 4 and row[2] in "bBdD" and row[3].startswith(prefix)]
+    return sum(-(-size // _WORD_BYTES) * _WORD_BYTES for size in found)
 
 
 def sizes(elf: Path) -> Sizes:

@@ -58,6 +58,11 @@ def require_tools() -> None:
         )
 
 
+def compiler_version() -> str:
+    """The first line of what the cross compiler says of itself."""
+    return _run([find_tool(COMPILER), "--version"]).splitlines()[0]
+
+
 def find_tool(name: str) -> str:
     """Return the path of a program; raises ToolError if it is not there."""
     path = shutil.which(name)

@@ -25,6 +25,14 @@ def with_manifest(files: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[
     return {**files, MANIFEST: (json.dumps(manifest, indent=2) + "\n").encode()}
 
 
+def with_file(files: Mapping[str, bytes], name: str, content: bytes) -> dict[str, bytes]:
+    """The files of `with_manifest` with one more, which the manifest names, too."""
+    manifest = json.loads(files[MANIFEST])
+    facts = {key: value for key, value in manifest.items() if key not in ("made_by", "files")}
+    others = {key: value for key, value in files.items() if key != MANIFEST}
+    return with_manifest(others | {name: content}, facts)
+
+
 def check_replaceable(folder: Path, *, force: bool, names: Collection[str] = ()) -> None:
     """Raises CompileError if files of these names must not be written to `folder`, or if it cannot be made.
 

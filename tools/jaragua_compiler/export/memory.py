@@ -11,7 +11,8 @@ from jaragua_compiler.planning.plan import SUM_BYTES, Plan
 from jaragua_compiler.planning.stack import stack_bound
 
 ARENA = "arena: activations, errors, scratch"
-_STATE_BYTES = 20  # beside the exponents: pointer to the weights, rate, fy, loss threshold, clip
+_STATE_BYTES = 16  # beside the exponents: pointer to the weights, rate, loss threshold, clip
+_OUTPUT_EXPONENT_BYTES = 4  # fy of a regression, a byte that the linker aligns; a classifier's is a constant
 _EXPONENTS_BYTES = 4  # a layer's
 _DITHER_BYTES = 8  # of the next step and of this one
 _PROTOTYPE_STATE_BYTES = 12  # temperature, threshold, the class that is nearest
@@ -126,6 +127,7 @@ def _static(compiled: Plan) -> Iterator[Row]:
     if compiled.prototypes:
         yield Row(f"prototypes of {compiled.prototypes} classes", compiled.prototype_bytes)
     more = (_DITHER_BYTES if compiled.dithered else 0) + (_PROTOTYPE_STATE_BYTES if compiled.prototypes else 0)
+    more += 0 if compiled.network.classifier else _OUTPUT_EXPONENT_BYTES
     yield Row("state", _STATE_BYTES + more + _EXPONENTS_BYTES * len(compiled.layers))
 
 

@@ -70,6 +70,7 @@ def reproduce(options: ReproduceOptions) -> None:
     target = options.document or place / "results.md"
     _check_place(target)
     found = _run(plan, store, options.workers, options.render_only)
+    _describe(plan, found, place)
     drawn = _write(plan, found, target, _command(scale, options.only or [], options.document), options.figures)
     _tell(plan, found, target, drawn, options.json)
 
@@ -141,6 +142,15 @@ def _write(plan: Plan, found: Found, target: Path, command: str, with_figures: b
     except OSError as error:
         raise StoreError(f"{target} cannot be written: {reason_of(error)}", "give another --document") from error
     return [figure.file for figure in drawn]
+
+
+def _describe(plan: Plan, found: Found, place: Path) -> None:
+    """What each model is and needs, with what was measured on it: a file a task (semantics.md, S3)."""
+    from jaragua.experiments.reproduce.descriptions import descriptions
+    from jaragua.store.files import write_whole
+
+    for name, text in descriptions(plan, found).items():
+        write_whole(place / "models" / f"{name}.ttl", text)
 
 
 def _tell(plan: Plan, found: Found, target: Path, drawn: list[str], json: bool) -> None:

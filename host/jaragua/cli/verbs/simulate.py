@@ -55,8 +55,10 @@ def simulate(given: Given) -> None:
     """
     # Simulations have workers of their own: more threads in a product of small matrices only get in their way.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from jaragua.semantics.models.writing import place_beside
     from jaragua.simulation import notes, weights_file
     from jaragua.simulation.settings import simulation_of
+    from jaragua.store.files import write_whole
 
     changed = changes(given, SETTINGS, given["set_"] or [])
     config = _configuration(given, changed)
@@ -66,6 +68,7 @@ def simulate(given: Given) -> None:
         output.say(f"note: {note}")
     if given["save"]:
         weights_file.check_place(given["save"])
+        place_beside(given["save"])
     first = weights_file.read(given["start"], wanted) if given["start"] else None
     how = {"workers": given["workers"], "save_every_seconds": given["save_every"], "ray": given["ray"], "start": first}
     result = _run(wanted, folder, how)
@@ -73,6 +76,7 @@ def simulate(given: Given) -> None:
         _print(wanted, result, folder)
     if given["save"]:
         weights_file.write(given["save"], wanted, result)
+        write_whole(place_beside(given["save"]), _description(wanted, result))
     if not given["json"]:
         _say_what_next(wanted.task, folder, given["save"])
     if given["json"]:  # last: whatever fails is a document of its own
@@ -82,6 +86,17 @@ def simulate(given: Given) -> None:
 def _say_what_next(task: str, folder: Path | None, saved: Path | None) -> None:
     for line in next_steps(shown(task), folder=folder and shown(folder), weights=saved):
         output.say(line)
+
+
+def _description(wanted: Simulation, result: SimulationResult) -> bytes:
+    """What the model is and needs, with what was measured here, for the graph of a fleet (semantics.md, S3)."""
+    from jaragua.semantics.models.description import Measured
+    from jaragua.semantics.models.writing import content, described
+    from jaragua.simulation.models import model_for
+
+    mean, half = result.after.mean, result.after.ci95
+    measured = Measured(result.metric, mean, mean - half, mean + half, 1, wanted.strategy)
+    return content(described(model_for(wanted), [measured]))
 
 
 def _configuration(given: Given, changed: dict[str, Any]) -> RunConfig:

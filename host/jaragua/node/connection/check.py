@@ -21,7 +21,7 @@ async def check_broker(url: BrokerUrl) -> float:
     """Send a message through the broker and back; returns its way in milliseconds. BrokerError says what failed."""
     topic = f"jaragua/1/check/{secrets.token_hex(8)}"
     try:
-        async with asyncio.timeout(_TIMEOUT_SECONDS), _client(url) as client:
+        async with asyncio.timeout(_TIMEOUT_SECONDS), plain_client(url) as client:
             await client.subscribe(topic, qos=1)
             start = time.perf_counter()
             await client.publish(topic, b"", qos=1)
@@ -34,7 +34,8 @@ async def check_broker(url: BrokerUrl) -> float:
         raise _failure(url, await asyncio.to_thread(in_words, reason_of(error), url)) from error
 
 
-def _client(url: BrokerUrl) -> aiomqtt.Client:
+def plain_client(url: BrokerUrl) -> aiomqtt.Client:
+    """A connection without a session: for what only reads, and for this check."""
     client = aiomqtt.Client(
         url.host,
         url.port,

@@ -69,11 +69,31 @@ def _thing(thing: Iri, document: Mapping[str, Any]) -> Iterator[Triple]:
     if isinstance(version, dict) and "instance" in version:
         yield thing, iri("schema:version"), literal(version["instance"])
     yield from _security(thing, document)
+    yield from _smart_sensor(thing, document)
     for term, value in document.items():
         if term.startswith(_OWN_PREFIX):
             yield from _fact(thing, term.removeprefix(_OWN_PREFIX), value)
     for kind, predicate in _AFFORDANCES.items():
         yield from _affordances(thing, predicate, document.get(kind))
+
+
+def _smart_sensor(thing: Iri, document: Mapping[str, Any]) -> Iterator[Triple]:
+    """Free memory in kilobytes, as queries of the TinyML schema ask for it (S1.2, S1.5)."""
+    sizes = {"RAM": document.get("jrg:freeRamBytes"), "Flash": document.get("jrg:freeFlashBytes")}
+    known = {kind: size for kind, size in sizes.items() if isinstance(size, int) and not isinstance(size, bool)}
+    if document.get("jrg:kind") not in ("board", "pi"):
+        return
+    yield thing, TYPE, iri("s3n:SmartSensor")
+    part, ability = Iri(f"{thing.value}#controller"), Iri(f"{thing.value}#capability")
+    yield thing, iri("ssn:hasSubSystem"), part
+    yield part, TYPE, iri("s3n:MicroController")
+    yield part, iri("s3n:hasSystemCapability"), ability
+    for kind, size in known.items():
+        node = Iri(f"{thing.value}#free{kind}")
+        yield ability, iri("ssn-system:hasSystemProperty"), node
+        yield node, TYPE, iri(f"s3n_extend:{kind}")
+        yield node, iri("schema:value"), literal(size / 1000)
+        yield node, iri("schema:unitCode"), iri("om:kilobyte")
 
 
 def _security(thing: Iri, document: Mapping[str, Any]) -> Iterator[Triple]:

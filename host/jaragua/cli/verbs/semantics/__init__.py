@@ -1,0 +1,1 @@
+"""Verbs about the knowledge graph: `match`, `devices`, `query`, `fleet`."""

@@ -1,0 +1,82 @@
+"""`jaragua fleet`: the knowledge graph of a fleet: keep it current, add files, export it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jaragua.cli import output
+from jaragua.cli.verbs.semantics import graph_folder
+from jaragua.errors import DataError, UsageError
+
+app = typer.Typer(no_args_is_help=True)
+
+_GRAPH = typer.Option(help=graph_folder.HELP)
+
+
+@app.command()
+def serve(
+    broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")],
+    fleet: Annotated[str, typer.Option(help="Name of the fleet.")],
+    graph: Annotated[Path | None, _GRAPH] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+) -> None:
+    """Keep the graph current from the descriptions of a fleet; run until Ctrl-C."""
+    from jaragua.directory.service import Directory
+    from jaragua.node.connection.url import parse_broker_url
+    from jaragua.node.program import run_until_signal, say_log
+    from jaragua.semantics.graph.contents import add_zoo
+    from jaragua.semantics.graph.store import GraphStore
+    from jaragua.wire.topics import check_id
+
+    say_log(verbose)
+    url = parse_broker_url(broker)
+    check_id(fleet, "the fleet's name")
+    folder = graph_folder.folder_of(graph)
+    with GraphStore(folder) as store:
+        add_zoo(store)
+        output.say(f"the graph is in {folder}")
+        run_until_signal(Directory(store, fleet).run(url))
+
+
+@app.command()
+def add(
+    files: Annotated[list[Path], typer.Argument(help="Thing Descriptions (.json) and models' descriptions (.ttl).")],
+    graph: Annotated[Path | None, _GRAPH] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+) -> None:
+    """Add descriptions from files to the graph, and the zoo's."""
+    from jaragua.semantics.graph.contents import add_file, add_zoo
+    from jaragua.semantics.graph.store import GraphStore
+
+    with GraphStore(graph_folder.folder_of(graph)) as store:
+        add_zoo(store)
+        refused = {str(path): found for path in files if (found := add_file(store, path))}
+    if json:
+        output.print_result({"added": len(files) - len(refused), "refused": refused})
+    else:
+        output.show(f"{len(files) - len(refused)} of {len(files)} descriptions are in the graph")
+    if refused:
+        sentences = "\n".join(f"{path}: {'; '.join(found)}" for path, found in refused.items())
+        if json:
+            raise typer.Exit(DataError.exit_code)
+        raise DataError(sentences, "correct them; the others are in the graph")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="File to write: .ttl is Turtle, .jsonld is JSON-LD.")],
+    graph: Annotated[Path | None, _GRAPH] = None,
+) -> None:
+    """Write all descriptions of the graph to one file."""
+    from jaragua.store.files import write_whole
+
+    media = {".ttl": "turtle", ".jsonld": "json-ld"}.get(out.suffix)
+    if media is None:
+        raise UsageError(f"{out.name} ends neither in .ttl nor in .jsonld", "the ending says which format is written")
+    with graph_folder.opened(graph) as store:
+        content = store.export(media)
+    write_whole(out, content)
+    output.show(f"{out} has {len(content):,} bytes")
