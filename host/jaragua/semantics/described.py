@@ -64,6 +64,7 @@ def _build_record(build: Build) -> BuildRecord:
         is_own=build.is_own,
         instructions=None if counted is None else counted.instructions,
         instructions_worst=None if counted is None else counted.instructions_worst,
+        timings=() if counted is None else tuple((one.core, one.low, one.high) for one in counted.timings),
     )
 
 

@@ -42,17 +42,17 @@ def run(elf: Path, data: bytes, *, counted: bool, core: str = CORTEX_M4) -> byte
     with TemporaryDirectory(prefix="jaragua-bench-") as name:
         folder = Path(name)
         (folder / "in.bin").write_bytes(data)
-        _emulate([find_tool(EMULATOR), *_options(elf, core, counted)], folder, expected=(0,))
+        _emulate([find_tool(EMULATOR), *options(elf, core, counted)], folder, expected=(0,))
         return (folder / "out.bin").read_bytes()
 
 
 def exit_code(elf: Path, core: str, expected: Sequence[int]) -> int:
     """Run a program without files to its end; returns what its main returned. Raises ToolError for any other end."""
     with TemporaryDirectory(prefix="jaragua-bench-") as name:
-        return _emulate([find_tool(EMULATOR), *_options(elf, core, counted=False)], Path(name), expected)
+        return _emulate([find_tool(EMULATOR), *options(elf, core, counted=False)], Path(name), expected)
 
 
-def _options(elf: Path, core: str, counted: bool) -> list[str]:
+def options(elf: Path, core: str, counted: bool) -> list[str]:
     silent = ["-display", "none", "-monitor", "none", "-serial", "none"]
     time = ["-icount", "shift=6,sleep=off"] if counted else []
     machine = _MACHINES[CORTEX_M4 if counted else core]

@@ -66,10 +66,12 @@ def device_records(store: GraphStore) -> list[DeviceRecord]:
 def model_records(store: GraphStore) -> list[ModelRecord]:
     """Models of the graph, sorted by name."""
     builds = _by_subject(store, _BUILD)
-    operators = _sets(store, "jrg:needsOperators")
+    operators, timings = _sets(store, "jrg:needsOperators"), _timings(store)
     owners: dict[str, list[BuildRecord]] = {}
     for _, model, build in store.values("jrg:trainingBuild"):
-        record = BuildRecord(operators=operators.get(build, frozenset()), **builds[build])
+        record = BuildRecord(
+            operators=operators.get(build, frozenset()), timings=timings.get(build, ()), **builds[build]
+        )
         owners.setdefault(model, []).append(record)
     about = _by_subject(store, {"id": "schema:name", "architecture": "schema:identifier"})
     sensors, accuracy = _sets(store, "jrg:needsSensor"), _accuracies(store)
@@ -111,6 +113,17 @@ def _sets(store: GraphStore, term: str) -> dict[str, frozenset[str]]:
     for _, subject, value in store.values(term):
         found.setdefault(subject, set()).add(value)
     return {subject: frozenset(values) for subject, values in found.items()}
+
+
+def _timings(store: GraphStore) -> dict[str, tuple[tuple[str, float, float], ...]]:
+    """Build -> core, least and most cycles per instruction."""
+    terms = {"core": "jrg:timedCore", "low": "jrg:cyclesPerInstructionLow", "high": "jrg:cyclesPerInstructionHigh"}
+    about = _by_subject(store, terms)
+    found: dict[str, list[tuple[str, float, float]]] = {}
+    for _, build, node in store.values("jrg:timing"):
+        one = about[node]
+        found.setdefault(build, []).append((one["core"], one["low"], one["high"]))
+    return {build: tuple(sorted(timings)) for build, timings in found.items()}
 
 
 def _accuracies(store: GraphStore) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from jaragua.semantics.matching.records import BuildRecord, DeviceRecord
 
@@ -21,14 +20,6 @@ class Range:
         return Range(self.low * factor, self.middle * factor, self.high * factor)
 
 
-#: S6.1: cycles per instruction of a training step, by the core that executes it.
-CYCLES_PER_INSTRUCTION: Final = {
-    "cortex_m0": Range(1.30, 1.35, 1.45),
-    "cortex_m0plus": Range(1.30, 1.35, 1.45),
-    "cortex_m4": Range(1.42, 1.60, 1.70),
-}
-
-
 @dataclass(frozen=True)
 class Cost:
     """Milliseconds and millijoules of a training step; None: unknown, and `missing` says which numbers are."""
@@ -40,7 +31,7 @@ class Cost:
 
 def cost_of_step(device: DeviceRecord, build: BuildRecord) -> Cost:
     """The cost of the mean step of a build on a device."""
-    cycles = CYCLES_PER_INSTRUCTION.get(device.core or "")
+    cycles = _cycles_per_instruction(device, build)
     missing = [
         name
         for name, value in (
@@ -60,6 +51,14 @@ def cost_of_step(device: DeviceRecord, build: BuildRecord) -> Cost:
         # ms · µA · mV = 1e-3 s · 1e-6 A · 1e-3 V = 1e-12 J = 1e-9 mJ
         mj = ms.times(device.current_microampere * device.supply_millivolt * 1e-9)
     return Cost(ms, mj, tuple(missing))
+
+
+def _cycles_per_instruction(device: DeviceRecord, build: BuildRecord) -> Range | None:
+    """S6.1."""
+    for core, low, high in build.timings:
+        if core == device.core:
+            return Range(low, (low + high) / 2, high)
+    return None
 
 
 def round_seconds(device: DeviceRecord, build: BuildRecord) -> float | None:

@@ -34,7 +34,10 @@ class DeviceRecord:
 
 @dataclass(frozen=True)
 class BuildRecord:
-    """A training build (S3.2). instructions: mean and worst of a step, None where nobody counted them."""
+    """A training build (S3.2). instructions: mean and worst of a step, None where nobody counted them.
+
+    timings: core, least and most cycles per instruction (S6.1).
+    """
 
     core: str
     arithmetic: str
@@ -47,6 +50,7 @@ class BuildRecord:
     is_own: bool = False
     instructions: int | None = None
     instructions_worst: int | None = None
+    timings: tuple[tuple[str, float, float], ...] = ()
 
     @property
     def name(self) -> str:

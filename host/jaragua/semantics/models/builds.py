@@ -20,6 +20,19 @@ _NOT_STATIC: Final = ("weights: ", "one sample", "stack, at most")
 
 
 @dataclass(frozen=True)
+class Timing:
+    """Cycles per instruction of training steps on a core: the least and the most that its reference manual gives.
+
+    traced: of this build's own steps; else of those of other builds (S6.1).
+    """
+
+    core: str
+    low: float
+    high: float
+    traced: bool = True
+
+
+@dataclass(frozen=True)
 class Counted:
     """What a training step costs on the emulated core: mean and largest of `steps` steps; stack as it was painted."""
 
@@ -28,6 +41,7 @@ class Counted:
     forward_instructions: int
     stack_bytes: int
     steps: int
+    timings: tuple[Timing, ...] = ()
 
 
 @dataclass(frozen=True, order=True)

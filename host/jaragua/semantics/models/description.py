@@ -71,7 +71,7 @@ def describe_network(
 ) -> ModelDescription:
     """The description of a network under a model's name."""
     compiled = plan(network)
-    builds = [replace(one, counted=figures.counted(name, one.key)) for one in builds_of(network)]
+    builds = [replace(one, counted=figures.estimated(name, one.key)) for one in builds_of(network)]
     counted = any(one.counted for one in builds)
     return ModelDescription(
         name=name,

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from jaragua.semantics.models.builds import Build, BuildKey, Counted, build_plan, builds_of
+from jaragua.semantics.models.builds import Build, BuildKey, Counted, Timing, build_plan, builds_of
 from jaragua.semantics.models.description import multiply_accumulates
 from jaragua.semantics.models.figures import PATH, Figures, read_figures, write_figures
 from jaragua_bench.emulated import board, toolchain
+from jaragua_bench.emulated.cycles import cycles_of
 from jaragua_bench.emulated.toolchain import ToolError
-from jaragua_bench.steps.steps import Step
+from jaragua_bench.steps.steps import Step, write_input
 from jaragua_bench.workload import SEED, meta_train, task_steps
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.graph.initial_weights import Weights
@@ -31,6 +32,8 @@ ROUNDS: Final = 20  # of meta-training the start: no weights of a device are ran
 _MOST_SAMPLES: Final = 100  # of those that formats are made for
 _MOST_STEPS: Final = 10  # of a large network
 _MANY_OPERATIONS: Final = 1_000_000
+_TRACED_STEPS: Final = 3  # whose cycles are added up
+_MOST_TRACED: Final = 3_000_000  # instructions of a step: every one of them is a line of a log
 _COUNTER_INSTRUCTIONS: Final = 2**32 * 5 // 8  # that the emulated board's counter tells apart
 _EMULATED_RAM_BYTES: Final = 262_144
 _CORES: Final = {"cortex_m4": toolchain.CORTEX_M4, "cortex_m0plus": toolchain.CORTEX_M0PLUS}
@@ -81,12 +84,25 @@ def count(model: Model, build: Build, start: Weights) -> Counted | None:
     if sum(one.train_instructions + one.forward_instructions for one in counts) >= _COUNTER_INSTRUCTIONS:
         raise ToolError(f"{model.name}:{build.key}: more instructions than the counter of the emulated board holds")
     trained = [one.train_instructions for one in counts]
+    mean = round(sum(trained) / len(trained))
     return Counted(
-        instructions=round(sum(trained) / len(trained)),
+        instructions=mean,
         instructions_worst=max(trained),
         forward_instructions=round(sum(one.forward_instructions for one in counts) / len(counts)),
         stack_bytes=max(max(one.train_stack_bytes, one.forward_stack_bytes) for one in counts),
         steps=len(counts),
+        timings=timings(model, build.key, compiled, blob) if mean <= _MOST_TRACED else (),
+    )
+
+
+def timings(model: Model, key: BuildKey, compiled: Plan, blob: bytes) -> tuple[Timing, ...]:
+    """Cycles per instruction of the first steps, from the classes of their instructions (S6.1)."""
+    steps = steps_of(model, compiled, blob)[: 1 if _is_large(model) else _TRACED_STEPS]
+    core = _CORES[key.core]
+    found = cycles_of(board.build(compiled, core), write_input(compiled, steps), core, "jrg_model_train")
+    return tuple(
+        Timing(timed, round(one.low / one.instructions, 4), round(one.high / one.instructions, 4))
+        for timed, one in sorted(found.items())
     )
 
 

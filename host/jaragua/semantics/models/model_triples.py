@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from jaragua.semantics.models.builds import Build
+from jaragua.semantics.models.builds import Build, Timing
 from jaragua.semantics.models.description import LayerFacts, Measured, ModelDescription
 from jaragua.semantics.triples import TYPE, Iri, Triple, iri, literal, safe_iri
 from jaragua.semantics.vocabulary import SENSORS
@@ -120,6 +120,19 @@ def _build(model: Iri, build: Build) -> Iterator[Triple]:
         yield node, iri(f"jrg:{term}"), literal(value)
     for name in build.operators:
         yield node, iri("jrg:needsOperators"), literal(name)
+    for timing in build.counted.timings if build.counted is not None else ():
+        yield from _timing(node, timing)
+
+
+def _timing(build: Iri, timing: Timing) -> Iterator[Triple]:
+    """Cycles per instruction on a core (S6.1)."""
+    node = Iri(f"{build.value}:timing:{timing.core}")
+    yield build, iri("jrg:timing"), node
+    yield node, TYPE, iri("jrg:Timing")
+    yield node, iri("jrg:timedCore"), literal(timing.core)
+    yield node, iri("jrg:cyclesPerInstructionLow"), literal(timing.low)
+    yield node, iri("jrg:cyclesPerInstructionHigh"), literal(timing.high)
+    yield node, iri("jrg:traced"), literal(timing.traced)
 
 
 def _needs(model: Iri, description: ModelDescription) -> Iterator[Triple]:
