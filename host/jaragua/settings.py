@@ -326,6 +326,11 @@ class DevicesSettings:
     ]
     wait_s: Annotated[float, Setting("How long to wait for them.", unit="s", above=0, most=_WEEK_S, free=True)] = 60.0
     exclude: Annotated[tuple[str, ...], Setting("Devices that never train in this run.", pattern=IDENTIFIER)] = ()
+    match: Annotated[
+        str,
+        Setting("Conditions on devices, which the knowledge graph decides (semantics.md, S7); none: every device."),
+    ] = ""
+    graph: Annotated[str, _path("Folder of the graph for `match`; none: the user's own.")] = ""
     members: Annotated[
         str, _path("List of admitted nodes and devices (`members.toml`); none: all that the broker lets in.")
     ] = ""

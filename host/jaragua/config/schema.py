@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
 
-from jaragua.errors import BrokerError
+from jaragua.errors import BrokerError, UsageError
 from jaragua.node.connection.url import parse_broker_url
+from jaragua.semantics.matching.constraints import parse
 from jaragua.settings import MOST, SECTIONS, Key, RunConfig, keys_of
 
 #: Types that TOML has no values of, or that a file may write in another way.
@@ -30,11 +31,21 @@ def _check_url(url: str) -> str:
     return url
 
 
+def _check_match(text: str) -> str:
+    try:
+        parse(text)
+    except UsageError as error:
+        raise ValueError(f"{error.message} ({error.hint})") from error
+    return text
+
+
 def _type_of(key: Key) -> Any:
     """The type of a key with its checks."""
     pattern = key.setting.pattern
     if key.path == "broker.url":
         return Annotated[str, AfterValidator(_check_url)]
+    if key.path == "devices.match":
+        return Annotated[str, AfterValidator(_check_match)]
     if key.type == tuple[int, ...]:
         return tuple[Annotated[int, Field(strict=True, ge=1, le=MOST)], ...]
     if key.type == tuple[str, ...]:

@@ -20,6 +20,7 @@ from jaragua.coordinator.rounds import machine
 from jaragua.coordinator.rounds.figures import mean_of, tamed
 from jaragua.coordinator.rounds.machine import Action, Bases, ResumeState, RoundMachine, Rules
 from jaragua.coordinator.rounds.validation import Expected, Verdict
+from jaragua.coordinator.selection import selection_of
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.formats import Formats
 from jaragua.coordinator.weights.model_version import ModelVersion, ModelVersionMaker
@@ -98,6 +99,7 @@ class Driver:
         self._works: dict[int, ClientWork] = {}
         self._worker = ThreadPoolExecutor(1, "jaragua-store")
         self._exclusions = ExclusionCounter()
+        self._selection = selection_of(config, codec.model)
         self._current = self._store.initialisation(record.run)
         self._work = work_of(strategy, 1)
         self._publisher = ModelPublisher(
@@ -132,13 +134,14 @@ class Driver:
             fleet.publish_blob(self._input)
         # Before any device is ready: a node that was given no model learns it from here.
         fleet.publish_run(self._run_state(self._next_round, 0, "training"))
-        self._perform(self.machine.start(fleet.roster.present(), monotonic_ms()))
+        self._perform(self.machine.start(self._picked(fleet.roster.present()), monotonic_ms()))
         self._tell_waiting()
 
     def handle(self, event: PresenceChanged) -> None:
         """Devices came or went."""
         with self._own_time():
-            self._perform(self.machine.devices(event.changes, monotonic_ms()))
+            changes = event.changes if self._selection is None else self._selection.changes(event.changes)
+            self._perform(self.machine.devices(changes, monotonic_ms()))
             self._tell_waiting()
 
     async def take_in(self, updates: Sequence[Arrived]) -> None:
@@ -154,8 +157,22 @@ class Driver:
     def tick(self) -> None:
         """Time has passed."""
         with self._own_time():
+            self._pick_again()
             self._perform(self.machine.tick(monotonic_ms()))
             self._tell_waiting()
+
+    def _picked(self, present: dict[str, str]) -> dict[str, str]:
+        """Of the devices that are there those that `devices.match` picks (S7.1)."""
+        if self._selection is None:
+            return present
+        self._selection.look(monotonic_ms())
+        return self._selection.present(present)
+
+    def _pick_again(self) -> None:
+        """S7.3: the graph may say something else of devices that are there."""
+        if self._selection is not None and self._fleet is not None and self._selection.look(monotonic_ms()):
+            corrections = self._selection.corrections(self._fleet.roster.present(), self.machine.present)
+            self._perform(self.machine.devices(corrections, monotonic_ms()))
 
     def end(self) -> None:
         """Say how the run ended or stands, and what is not wanted any more."""
@@ -165,6 +182,8 @@ class Driver:
         phase = "finished" if self.finished else "stopped"
         self._store.set_status(self._record.run, "finished" if self.finished else "stopped")
         self._folder.write_summary()
+        if self._selection is not None:
+            self._folder.write_descriptions(self._selection.record())
         self._publisher.withdraw(self._fleet)
         self._fleet.expect(self._record.run, ())
         self._fleet.publish_run(self._run_state(self._next_round, 0, phase))

@@ -6,6 +6,7 @@ weights/          initial, latest and final initialisation as safetensors (float
 input.json        of one's own data: columns, scaling and classes, as nodes have them (M17)
 facts.json        versions that made the run, and what its network takes of a board's memory
 evaluation.json   held-out tasks on devices, if `jaragua demo` or `jaragua evaluate` asked for them
+devices.json      with `devices.match`: which devices were picked, and the descriptions that decided it (S7.4)
 run.json          a summary: where the run stands
 earlier-<n>/      what was here before the run was begun anew (`--new`), or lost rounds were done again (R16)
 """
@@ -44,6 +45,7 @@ from jaragua_compiler.export.inputs.weights_file import INTERFACE_KEY
 
 CONFIGURATION = "config.toml"
 INTERFACE = "input.json"
+DEVICES = "devices.json"
 
 #: From an initialisation to named arrays: what a safetensors file holds.
 NameArrays = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
@@ -148,6 +150,10 @@ class RunFolder(Closing):
         """Write an initialisation as `weights/<name>.safetensors`."""
         content = weights_content(name_arrays(one.vector), one.rounds_done, one.blob_hash.hex(), self.interface)
         files.write_whole(self.path / WEIGHTS / f"{name}.safetensors", content)
+
+    def write_descriptions(self, chosen: Mapping[str, Any]) -> None:
+        """Write `devices.json`: which devices `devices.match` picked, and the descriptions that decided it (S7.4)."""
+        files.write_whole(self.path / DEVICES, (files.json_line(chosen) + "\n").encode())
 
     def write_summary(self) -> None:
         """Write `run.json`."""

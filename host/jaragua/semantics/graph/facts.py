@@ -48,13 +48,14 @@ def device_records(store: GraphStore) -> list[DeviceRecord]:
     values = _by_subject(store, _DEVICE)
     names = {subject: value for _, subject, value in store.values("jrg:device")}
     sensors = _sets(store, "jrg:sensors")
-    operators = _sets(store, "jrg:imageOperators")
+    operators, digests = _sets(store, "jrg:imageOperators"), store.digests()
     found = [
         DeviceRecord(
             id=names.get(subject, subject),
             iri=subject,
             sensors=sensors.get(subject),
             image_operators=operators.get(subject),
+            digest=digests.get(subject, ""),
             **about,
         )
         for subject, about in values.items()

@@ -155,6 +155,12 @@ class GraphStore(Closing):
             found[quad.subject.value] = (sentences, int(quad.object.value))
         return [Refusal(_source_text(name), tuple(sorted(why)), count) for name, (why, count) in sorted(found.items())]
 
+    def digests(self) -> dict[str, str]:
+        """The name of a description -> the SHA-256 by which it is kept (S4.3)."""
+        names = {quad.subject.value: quad.object.value for quad in self._quads(None, _SOURCE)}
+        kept = {quad.subject.value: quad.object.value for quad in self._quads(None, _DIGEST)}
+        return {name: kept[source] for source, name in names.items() if source in kept}
+
     def values(self, predicate: str) -> Iterator[tuple[str, str, Any]]:
         """(graph, subject, value) of every statement with `prefix:local`, of all descriptions."""
         node = self._oxigraph.NamedNode(iri(predicate).value)

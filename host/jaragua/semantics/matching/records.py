@@ -30,6 +30,8 @@ class DeviceRecord:
     architecture: str | None = None
     image_operators: frozenset[str] | None = None
     reflash: bool = True
+    digest: str = ""
+    """SHA-256 of the description that says all this."""
 
 
 @dataclass(frozen=True)
