@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -147,6 +148,7 @@ def test_an_image_is_built_uploaded_and_verified(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.board
+@pytest.mark.skipif("JARAGUA_ALL_BOARDS" not in os.environ, reason="MANY BUILDS: `make boards` runs it")
 def test_an_emulated_cortex_m4_gets_a_new_image_on_the_same_port(capsys: pytest.CaptureFixture[str]) -> None:
     with emulate("qemu_m4") as port:
         assert run(["flash", "--model", "digits"]) == 0
