@@ -51,7 +51,7 @@ def first_result(road: Road, jaragua: Path) -> None:
     road.step("jaragua new", [jaragua, "new", "plant"])
     words = ["simulate", "--task", "plant/plant.toml", "--save", "plant.safetensors", "--json"]
     found = json.loads(road.step("jaragua simulate", [jaragua, *words]))["data"]
-    assert found["accuracy_mean"] > found["accuracy_before_mean"], found
+    assert found["accuracy_mean"] > 0.7, found["accuracy_mean"]  # of three classes
 
 
 def to_a_board(road: Road, jaragua: Path) -> None:

@@ -65,3 +65,10 @@ def roles() -> list[str]:
 def shells() -> list[str]:
     """Shells of `jaragua completion`."""
     return list(SHELLS)
+
+
+def services() -> list[str]:
+    """Roles of `jaragua service`."""
+    from jaragua.service import Role
+
+    return [role.value for role in Role]

@@ -55,6 +55,7 @@ VERBS = {
     "query": "Run a SPARQL query on the graph of devices and models.",
     "fleet": "Keep, extend and export the graph of a fleet.",
     "doctor": "Check that this machine has what its role needs.",
+    "service": "Start gateway, client, broker or coordinator with the machine (systemd).",
     "completion": "Print the script with which a shell completes commands.",
 }
 
@@ -63,7 +64,7 @@ _FOLDERS = (
     dict.fromkeys(("new", "data", "tune"), "tasks.")
     | dict.fromkeys(("pki", "join"), "identities.")
     | dict.fromkeys(("status", "evaluate", "report", "dashboard", "export"), "results.")
-    | {"completion": "machine."}
+    | dict.fromkeys(("service", "completion"), "machine.")
     | dict.fromkeys(("boards", "flash", "monitor", "replay", "emulate"), "ports.")
     | dict.fromkeys(("match", "devices", "query", "fleet"), "semantics.")
 )
