@@ -100,7 +100,9 @@ def test_the_page_lists_every_extra_of_a_user() -> None:
     page = (ROOT / "docs" / "how-to" / "install.md").read_text(encoding="utf-8")
     table = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     listed = {word.strip(" `") for cell in table for word in cell.split(",")}
-    assert set(project["optional-dependencies"]) - {"test", "lint", "docs", "audit", "bench-flower"} <= listed
+    assert (
+        set(project["optional-dependencies"]) - {"test", "lint", "docs", "audit", "browser", "bench-flower"} <= listed
+    )
 
 
 def test_its_code_is_what_runs(unpacked: Unpacked) -> None:
