@@ -5,7 +5,7 @@
 /* RP2040 Datasheet, 2.8.1.3: the ROM copies the first 256 bytes of the flash to the end of the RAM and runs them, if the
  * last four are the checksum of the others. They make the flash readable with the one command that every serial flash
  * knows, 03, and jump to the image; or return, if somebody else than the ROM called. Their checksum is tested by
- * tests/boards/test_boot2.py. */
+ * tests/boards/test_uploads.py. */
 __asm__(".section .boot2, \"ax\"\n"
         ".balign 4\n"
         ".thumb\n"

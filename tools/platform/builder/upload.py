@@ -12,6 +12,8 @@ UF2_FAMILIES = {"cortex_m0plus": 0xE48BFF56, "cortex_m33": 0xE48BFF59}
 UF2_PAYLOAD_BYTES = 256
 UF2_BLOCK_BYTES = 512
 UF2_FAMILY_PRESENT = 0x2000
+#: Where systems mount drives: in a folder of the drive's name, or of the user's name and the drive's.
+BASES = ("/media", "/run/media", "/mnt", "/Volumes")
 
 
 def uf2(data: bytes, address: int, family: int) -> bytes:
@@ -103,7 +105,7 @@ def _mass_storage(entry):
 
 def find_volume(label):
     """The folder where the drive of that name is mounted, None if it is not."""
-    for base in ("/media", "/run/media", "/mnt", "/Volumes"):
+    for base in BASES:
         for pattern in (label, f"*/{label}"):
             for found in Path(base).glob(pattern):
                 if os.path.ismount(found):
