@@ -1,4 +1,4 @@
-"""The log of a broker that has an access list: refusals in plain words, the rest of its debug messages left out (T4).
+"""The log of a broker that has an access list: refusals in plain words, the rest of its debug messages left out (G4).
 
 mosquitto 2.0 logs a refused publication among the debug messages, a line or two for each message; a refused reading not
 at all. This copies its log from a pipe: debug messages are dropped, refusals are written in a form that says who.

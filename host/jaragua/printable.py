@@ -10,7 +10,7 @@ _PASSWORD: Final = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
 
 
 def redacted(text: str) -> str:
-    """The text without the passwords of URLs in it (T7)."""
+    """The text without the passwords of URLs in it (G7)."""
     return _PASSWORD.sub(r"\1***", text) if "://" in text else text
 
 

@@ -1,4 +1,4 @@
-"""T1, T2, T7: what a user says of a broker, and where a password comes from."""
+"""G1, G2, G7: what a user says of a broker, and where a password comes from."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def password_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.3.2.1", "::1"])
-def test_t1_loopback_needs_nothing(host: str) -> None:
+def test_g1_loopback_needs_nothing(host: str) -> None:
     assert is_loopback(host)
     url = f"mqtt://[{host}]" if ":" in host else f"mqtt://{host}"
     assert address_of(Access(url=url), {}).host == host
@@ -38,14 +38,14 @@ def test_t1_loopback_needs_nothing(host: str) -> None:
 @pytest.mark.parametrize(
     ("url", "said"), [("mqtt://192.0.2.1", "not encrypted"), ("mqtts://broker.example", "who this is")]
 )
-def test_t1_beyond_loopback_tls_and_an_identity_are_needed(url: str, said: str) -> None:
+def test_g1_beyond_loopback_tls_and_an_identity_are_needed(url: str, said: str) -> None:
     with pytest.raises(BrokerError, match=said):
         address_of(Access(url=url), {})
     assert address_of(Access(url=url, insecure=True), {}).public.startswith(url)
     assert address_of(Access(url="mqtts://broker.example", user="ana"), {}).username == "ana"
 
 
-def test_t1_a_broker_beyond_loopback_needs_tls(capfd: pytest.CaptureFixture[str]) -> None:
+def test_g1_a_broker_beyond_loopback_needs_tls(capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["broker", "start", "--bind", "0.0.0.0"]) == 2
     assert "without TLS lets everyone on that network in" in capfd.readouterr().err
 
@@ -59,7 +59,7 @@ def test_an_identity_s_folder_names_broker_and_files(tmp_path: Path) -> None:
     assert (other.public, other.files.authority) == ("mqtts://other:1", tmp_path / "ca")
 
 
-def test_t7_a_password_comes_from_a_file_or_the_environment(password_file: Path) -> None:
+def test_g7_a_password_comes_from_a_file_or_the_environment(password_file: Path) -> None:
     environment = {"JARAGUA_BROKER_USER": "ana", "JARAGUA_BROKER_PASSWORD": "of-the-environment"}
     of_environment = address_of(Access(url="mqtts://h"), environment)
     assert (of_environment.username, of_environment.password) == ("ana", "of-the-environment")
@@ -68,7 +68,7 @@ def test_t7_a_password_comes_from_a_file_or_the_environment(password_file: Path)
     assert SECRET not in repr(of_file)
 
 
-def test_t2_a_password_file_that_everyone_may_read_is_refused(password_file: Path) -> None:
+def test_g2_a_password_file_that_everyone_may_read_is_refused(password_file: Path) -> None:
     password_file.chmod(0o644)
     with pytest.raises(BrokerError, match="every user of this machine may read"):
         address_of(Access(url="mqtts://h", user="a", password_file=password_file), {})
@@ -83,14 +83,14 @@ def test_t2_a_password_file_that_everyone_may_read_is_refused(password_file: Pat
         ["doctor"],
     ],
 )
-def test_t7_a_password_on_the_command_line_is_refused(command: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+def test_g7_a_password_on_the_command_line_is_refused(command: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert run([*command, "--broker", f"mqtts://ana:{SECRET}@broker.example"]) == UsageError.exit_code
     said = capfd.readouterr()
     assert "a password on the command line can be read by every user" in said.err
     assert SECRET not in said.err + said.out
 
 
-def test_t7_neither_the_process_list_nor_the_log_has_the_password(
+def test_g7_neither_the_process_list_nor_the_log_has_the_password(
     forker: Forker, tmp_path: Path, password_file: Path
 ) -> None:
     with socket.socket() as nobody:  # bound and not listening: every connection is refused
@@ -109,7 +109,7 @@ def test_t7_neither_the_process_list_nor_the_log_has_the_password(
     assert SECRET not in client.said
 
 
-def test_t2_the_outbox_is_its_owner_s_alone(tmp_path: Path) -> None:
+def test_g2_the_outbox_is_its_owner_s_alone(tmp_path: Path) -> None:
     from jaragua.node.outbox import Outbox
 
     Outbox(tmp_path / "deep" / "outbox.sqlite3").close()
@@ -130,6 +130,6 @@ def test_no_broker_is_one_sentence() -> None:
         ("mqtt://ana@h: no colon before @", "mqtt://ana@h: no colon before @"),
     ],
 )
-def test_t7_a_log_line_has_no_password_of_a_url(text: str, shown: str) -> None:
+def test_g7_a_log_line_has_no_password_of_a_url(text: str, shown: str) -> None:
     record = logging.LogRecord("jaragua", logging.INFO, "", 1, "%s", (text,), None)
     assert OneLineFormatter("%(message)s").format(record) == shown

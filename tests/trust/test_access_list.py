@@ -1,4 +1,4 @@
-"""T4, T5: the access list follows from the topics, and the log of a broker says who was refused."""
+"""G4, G5: the access list follows from the topics, and the log of a broker says who was refused."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def rules_of(line_start: str) -> list[str]:
     return [line.split()[-1] for line in LIST.splitlines() if line.startswith(line_start)]
 
 
-def test_t4_t5_every_topic_has_a_writer_and_a_reader() -> None:
+def test_g4_g5_every_topic_has_a_writer_and_a_reader() -> None:
     assert set(ACCESS) == set(TopicKind)
     assert all(access.writers and access.readers for access in ACCESS.values())
 
 
-def test_t4_a_node_writes_below_its_own_name_and_answers_questions() -> None:
+def test_g4_a_node_writes_below_its_own_name_and_answers_questions() -> None:
     writes = [*rules_of("pattern write "), *rules_of("pattern readwrite ")]
     assert all("/node/%u/" in topic for topic in writes if topic not in _OPEN)
     assert "jaragua/1/home/node/%u/cmd/+" not in writes
@@ -33,7 +33,7 @@ def test_t4_a_node_writes_below_its_own_name_and_answers_questions() -> None:
 _OPEN = ("jaragua/1/check/+", "jaragua/1/home/host/reply/+")
 
 
-def test_t5_what_nodes_believe_is_written_by_the_coordinator_alone() -> None:
+def test_g5_what_nodes_believe_is_written_by_the_coordinator_alone() -> None:
     for kind in (TopicKind.RUN, TopicKind.BLOB, TopicKind.DIFFERENCE, TopicKind.COMMAND, TopicKind.ACK):
         assert ACCESS[kind].writers == {Party.COORDINATOR}
     assert "topic readwrite jaragua/1/home/run" in LIST
@@ -56,11 +56,11 @@ def test_t5_what_nodes_believe_is_written_by_the_coordinator_alone() -> None:
         ("coordinator", "jaragua/1/home/node/pi-1/up/r/1", True),
     ],
 )
-def test_t4_what_may_be_read(who: str, topic: str, allowed: bool) -> None:
+def test_g4_what_may_be_read(who: str, topic: str, allowed: bool) -> None:
     assert RULES.may_read(who, topic) is allowed
 
 
-def test_t4_the_log_keeps_refusals_and_leaves_debug_messages_out() -> None:
+def test_g4_the_log_keeps_refusals_and_leaves_debug_messages_out() -> None:
     auditor = Auditor(RULES)
     connected = b"17: New client connected from 127.0.0.1:1 as id 1 (p5, c0, k60, u'pi-1')."
     assert auditor.kept(connected) == connected
@@ -75,7 +75,7 @@ def test_t4_the_log_keeps_refusals_and_leaves_debug_messages_out() -> None:
         assert auditor.kept(line) == line
 
 
-def test_t14_every_configuration_has_limits_and_an_identity_where_it_is_open() -> None:
+def test_g14_every_configuration_has_limits_and_an_identity_where_it_is_open() -> None:
 
     files = Secured(*(Path(f"/x/{name}") for name in ("ca", "crt", "key", "crl", "acl")))
     open_one = render(1883, Path("/x"), "me")

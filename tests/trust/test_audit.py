@@ -1,4 +1,4 @@
-"""T15: what `make audit` makes of the answer of pip-audit. The tools are installed by `make audit` itself."""
+"""G15: what `make audit` makes of the answer of pip-audit. The tools are installed by `make audit` itself."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ SKIPPED = {"name": "b", "skip_reason": "Dependency not found"}
 VULNERABLE = {"name": "c", "version": "2", "vulns": [{"id": "CVE-1", "fix_versions": ["3"]}]}
 
 
-def test_t15_a_known_vulnerability_fails(audit: ModuleType) -> None:
+def test_g15_a_known_vulnerability_fails(audit: ModuleType) -> None:
     code, text = audit.verdict(audit.found_in({"dependencies": [CLEAN, SKIPPED, VULNERABLE]}))
     assert code == 1
     assert "c 2: CVE-1, mended in 3" in text
     assert "2 packages compared, 1 unknown" in text
 
 
-def test_t15_without_one_it_passes(audit: ModuleType) -> None:
+def test_g15_without_one_it_passes(audit: ModuleType) -> None:
     assert audit.verdict(audit.found_in({"dependencies": [CLEAN]}))[0] == 0
 
 
 @pytest.mark.parametrize("answer", [None, {"dependencies": [SKIPPED]}])
-def test_t15_nothing_compared_is_said_aloud(audit: ModuleType, answer: dict[str, object] | None) -> None:
+def test_g15_nothing_compared_is_said_aloud(audit: ModuleType, answer: dict[str, object] | None) -> None:
     code, text = audit.verdict(None if answer is None else audit.found_in(answer), "no network")
     assert code == 0
     assert "SKIPPED, nothing was compared" in text

@@ -1,4 +1,4 @@
-"""T8, T9: members of a fleet."""
+"""G8, G9: members of a fleet."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MEMBERS = Members({"gw-1": ("board-1", "board-2"), "gw-2": ("*",), "pi-1": ("pi-
         ("gw-1", "board-1", True),
         ("gw-1", "board-3", False),
         ("gw-2", "board-3", True),
-        ("gw-2", "board-1", False),  # T9: it is listed with gw-1
-        ("gw-2", "pi-1", False),  # T9: a node's own device
+        ("gw-2", "board-1", False),  # G9: it is listed with gw-1
+        ("gw-2", "pi-1", False),  # G9: a node's own device
         ("gw-2", "gw-1", False),
         ("pi-1", "pi-1", True),
         ("stranger", "board-3", False),
     ],
 )
-def test_t9_a_device_belongs_to_its_node(node: str, device: str, admitted: bool) -> None:
+def test_g9_a_device_belongs_to_its_node(node: str, device: str, admitted: bool) -> None:
     assert MEMBERS.admits(node, device) is admitted
 
 
@@ -44,7 +44,7 @@ def test_t9_a_device_belongs_to_its_node(node: str, device: str, admitted: bool)
         ("run", Verdict.READ),
     ],
 )
-def test_t8_a_gate_tells_a_stranger_by_the_topic(topic: str, verdict: Verdict) -> None:
+def test_g8_a_gate_tells_a_stranger_by_the_topic(topic: str, verdict: Verdict) -> None:
     counted: list[bytes] = []
     gate = PublicGate("home", Roster(), b"me")
     gate.members, gate.on_stranger = lambda: MEMBERS, counted.append
@@ -54,7 +54,7 @@ def test_t8_a_gate_tells_a_stranger_by_the_topic(topic: str, verdict: Verdict) -
     assert not gate.has_missed_some
 
 
-def test_t8_what_a_stranger_sends_is_acknowledged_and_not_read_on() -> None:
+def test_g8_what_a_stranger_sends_is_acknowledged_and_not_read_on() -> None:
     """10,000 messages of one that is no member: none reaches the client library, each is counted."""
     counted: list[bytes] = []
     dropped: list[int] = []
@@ -88,7 +88,7 @@ def test_a_list_that_is_none_is_refused_in_a_sentence(tmp_path: Path, text: str)
         read(path)
 
 
-def test_t13_a_changed_list_is_read_within_a_second(tmp_path: Path) -> None:
+def test_g13_a_changed_list_is_read_within_a_second(tmp_path: Path) -> None:
     path, now = tmp_path / "members.toml", [0.0]
     path.write_text(written({"pi-1": ("*",)}), encoding="utf-8")
     file = MembersFile(path, lambda: now[0])

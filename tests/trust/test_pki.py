@@ -1,4 +1,4 @@
-"""T2, T5, T13: the authority's folder, its registry and what the verbs say."""
+"""G2, G5, G13: the authority's folder, its registry and what the verbs say."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def authority(tmp_path: Path) -> AuthorityFolder:
     return make_authority(tmp_path / "trust", "pi-1")
 
 
-def test_t2_keys_and_their_folders_are_their_owner_s_alone(authority: AuthorityFolder) -> None:
+def test_g2_keys_and_their_folders_are_their_owner_s_alone(authority: AuthorityFolder) -> None:
     secret = {"authority.key", "private.key", "signing.key", "identities.json"}
     found = [path for path in authority.folder.rglob("*") if path.name in secret]
     assert {path.name for path in found} == secret
@@ -35,7 +35,7 @@ def test_t2_keys_and_their_folders_are_their_owner_s_alone(authority: AuthorityF
     assert {mode_of(path) for path in folders} == {0o700}
 
 
-def test_t2_a_repository_does_not_take_the_keys_in(authority: AuthorityFolder) -> None:
+def test_g2_a_repository_does_not_take_the_keys_in(authority: AuthorityFolder) -> None:
     assert (authority.folder / ".gitignore").read_text(encoding="utf-8") == "*\n"
 
 
@@ -47,7 +47,7 @@ def test_a_participant_s_folder_says_who_it_is(authority: AuthorityFolder) -> No
     assert identity.read(authority.identity_folder("coordinator")).signing_key is not None
 
 
-def test_t5_no_node_is_certified_as_the_coordinator(authority: AuthorityFolder) -> None:
+def test_g5_no_node_is_certified_as_the_coordinator(authority: AuthorityFolder) -> None:
     with pytest.raises(UsageError, match="coordinator has a certificate"):
         authority.invite("coordinator", (), "00", now_utc(), 1)
     with pytest.raises(UsageError, match="coordinator has a certificate"):
@@ -75,7 +75,7 @@ def test_a_request_must_be_signed_by_its_key_and_for_the_node() -> None:
         certificates.key_of_request(b"nonsense", "pi-2")
 
 
-def test_t13_a_revoked_node_is_on_the_list_and_no_member(authority: AuthorityFolder) -> None:
+def test_g13_a_revoked_node_is_on_the_list_and_no_member(authority: AuthorityFolder) -> None:
     before = authority.registry().current("pi-1")
     assert before is not None
     assert "pi-1" in authority.members.read_text(encoding="utf-8")
@@ -87,7 +87,7 @@ def test_t13_a_revoked_node_is_on_the_list_and_no_member(authority: AuthorityFol
     assert 'pi-1 = ["board-1"]' in authority.members.read_text(encoding="utf-8")
 
 
-def test_t13_renewed_certificates_of_a_node_are_revoked_together(authority: AuthorityFolder) -> None:
+def test_g13_renewed_certificates_of_a_node_are_revoked_together(authority: AuthorityFolder) -> None:
     authority.renew("pi-1", now_utc())
     authority.withdraw("pi-1", now_utc())
     assert len(list(authority.registry().revoked())) == 2

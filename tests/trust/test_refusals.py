@@ -1,4 +1,4 @@
-"""T3, T4, T5, T6, T10, T11 against a real mosquitto: each attempt is refused, with its reason in a log."""
+"""G3, G4, G5, G6, G10, G11 against a real mosquitto: each attempt is refused, with its reason in a log."""
 
 from __future__ import annotations
 
@@ -80,38 +80,38 @@ async def refused_by_the_broker(fleet: Fleet, url: BrokerUrl, *reason: str) -> N
     assert len(fleet.log.text()) > fleet_before
 
 
-def test_t3_an_identity_of_the_fleet_is_let_in(fleet: Fleet) -> None:
+def test_g3_an_identity_of_the_fleet_is_let_in(fleet: Fleet) -> None:
     assert asyncio.run(check_broker(fleet.address("pi-1"))) > 0
 
 
-def test_t3_a_certificate_of_another_authority_is_refused(fleet: Fleet) -> None:
+def test_g3_a_certificate_of_another_authority_is_refused(fleet: Fleet) -> None:
     other = fleet.elsewhere.identity_folder("pi-1")
     files = TlsFiles(fleet.authority.certificate, other / "certificate.crt", other / "private.key")
     url = replace(fleet.address("pi-1"), files=files)
     asyncio.run(refused_by_the_broker(fleet, url, "certificate verify failed"))
 
 
-def test_t3_an_expired_certificate_is_refused(fleet: Fleet) -> None:
+def test_g3_an_expired_certificate_is_refused(fleet: Fleet) -> None:
     asyncio.run(refused_by_the_broker(fleet, fleet.address("old"), "certificate verify failed"))
 
 
-def test_t3_a_revoked_certificate_is_refused(fleet: Fleet) -> None:
+def test_g3_a_revoked_certificate_is_refused(fleet: Fleet) -> None:
     asyncio.run(refused_by_the_broker(fleet, fleet.address("pi-3"), "certificate verify failed"))
 
 
-def test_t3_no_certificate_is_refused(fleet: Fleet) -> None:
+def test_g3_no_certificate_is_refused(fleet: Fleet) -> None:
     url = replace(fleet.address("pi-1"), files=TlsFiles(fleet.authority.certificate))
     asyncio.run(refused_by_the_broker(fleet, url, "peer did not return a certificate"))
 
 
-def test_t3_a_broker_of_another_authority_is_refused(fleet: Fleet) -> None:
+def test_g3_a_broker_of_another_authority_is_refused(fleet: Fleet) -> None:
     own = fleet.authority.identity_folder("pi-1")
     files = TlsFiles(fleet.elsewhere.certificate, own / "certificate.crt", own / "private.key")
     with pytest.raises(BrokerError, match="does not serve: its certificate is not of the authority"):
         asyncio.run(check_broker(replace(fleet.address("pi-1"), files=files)))
 
 
-def test_t3_a_broker_with_another_name_is_refused(fleet: Fleet) -> None:
+def test_g3_a_broker_with_another_name_is_refused(fleet: Fleet) -> None:
     """127.0.0.2 reaches no broker here, so a name that leads to this one and is not in its certificate is used."""
     url = replace(fleet.address("pi-1"), host="ip6-localhost")
     context = context_of(url)
@@ -124,7 +124,7 @@ def test_t3_a_broker_with_another_name_is_refused(fleet: Fleet) -> None:
         asyncio.run(handshake())
 
 
-def test_t3_tls_1_1_is_refused(fleet: Fleet) -> None:
+def test_g3_tls_1_1_is_refused(fleet: Fleet) -> None:
     url = fleet.address("pi-1")
     context = context_of(url)
     assert context is not None
@@ -178,13 +178,13 @@ ONLY_THE_COORDINATOR = [
 
 
 @pytest.mark.parametrize("topic", [UPDATE_OF_PI_1, build(TopicKind.NODE_STATE, FLEET, node="pi-1"), "other/topic"])
-def test_t4_a_forged_topic_is_refused(fleet: Fleet, topic: str) -> None:
+def test_g4_a_forged_topic_is_refused(fleet: Fleet, topic: str) -> None:
     """The coordinator, who reads it, gets what pi-1 sends there and not what pi-2 sends."""
     asyncio.run(_nobody_gets(fleet, topic))
 
 
 @pytest.mark.parametrize("topic", ONLY_THE_COORDINATOR)
-def test_t5_publishing_as_the_coordinator_is_refused(fleet: Fleet, topic: str) -> None:
+def test_g5_publishing_as_the_coordinator_is_refused(fleet: Fleet, topic: str) -> None:
     asyncio.run(_nobody_gets(fleet, topic))
 
 
@@ -202,7 +202,7 @@ async def _nobody_gets(fleet: Fleet, topic: str) -> None:
     await fleet.log.says("refused: pi-2 may not write", topic)
 
 
-def test_t4_reading_another_s_commands_is_refused(fleet: Fleet) -> None:
+def test_g4_reading_another_s_commands_is_refused(fleet: Fleet) -> None:
     async def reads() -> None:
         own = build(TopicKind.COMMAND, FLEET, node="pi-2", verb="train")
         everything = "jaragua/#"
@@ -239,7 +239,7 @@ class Listener:
     def refused(self, topic: str, error: Exception) -> None: ...
 
 
-def test_t6_a_session_is_not_taken_by_another_identity(fleet: Fleet) -> None:
+def test_g6_a_session_is_not_taken_by_another_identity(fleet: Fleet) -> None:
     """pi-2 connects under the identifier that pi-1 had without a key; pi-1's session goes on and gets its command."""
 
     async def steal() -> None:
@@ -323,7 +323,7 @@ def counts(node: Node) -> dict[str, int]:
     return dict(node._rejections.counts())
 
 
-def test_t10_what_is_not_signed_is_not_used(fleet: Fleet, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_g10_what_is_not_signed_is_not_used(fleet: Fleet, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Of one who has all rights at the broker but not the coordinator's key: nothing, damaged, or moved elsewhere."""
     caplog.set_level(logging.WARNING)
 
@@ -345,7 +345,7 @@ def test_t10_what_is_not_signed_is_not_used(fleet: Fleet, tmp_path: Path, caplog
     assert "signature: it is not signed" in caplog.text
 
 
-def test_t11_a_replayed_announcement_is_refused(fleet: Fleet, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_g11_a_replayed_announcement_is_refused(fleet: Fleet, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Sent by one who has all rights at the broker; also after the node was started again."""
     caplog.set_level(logging.WARNING)
 
@@ -369,7 +369,7 @@ def test_t11_a_replayed_announcement_is_refused(fleet: Fleet, tmp_path: Path, ca
     assert "replay: it was signed as 2000.1, before 3000.1" in caplog.text
 
 
-def test_t11_a_replayed_blob_is_refused(fleet: Fleet, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_g11_a_replayed_blob_is_refused(fleet: Fleet, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Its bytes are those of its name, and its signature is genuine: of an earlier generation."""
     caplog.set_level(logging.WARNING)
     topic = build(TopicKind.BLOB, FLEET, sha256=BLOB_HASH.hex())

@@ -1,4 +1,4 @@
-"""T3, T8, T10, T13 end to end: a coordinator and clients as processes, with TLS, signatures and a list of members."""
+"""G3, G8, G10, G13 end to end: a coordinator and clients as processes, with TLS, signatures and a list of members."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run_file(folder: Path, authority: AuthorityFolder, broker: Broker) -> Path:
     return path
 
 
-def test_t8_t10_a_run_over_tls_takes_members_and_counts_a_stranger(forker: Forker, tmp_path: Path) -> None:
+def test_g8_g10_a_run_over_tls_takes_members_and_counts_a_stranger(forker: Forker, tmp_path: Path) -> None:
     authority = make_authority(tmp_path / "trust", "pi-1", "pi-2", "pi-3")
     members = authority.members.read_text(encoding="utf-8").replace('pi-3 = ["*"]\n', "")
     authority.members.write_text(members, encoding="utf-8")
@@ -66,7 +66,7 @@ def test_t8_t10_a_run_over_tls_takes_members_and_counts_a_stranger(forker: Forke
     assert (tmp_path / "runs").stat().st_mode & 0o777 == 0o700
 
 
-def test_t13_a_broker_that_runs_drops_who_is_revoked(forker: Forker, tmp_path: Path) -> None:
+def test_g13_a_broker_that_runs_drops_who_is_revoked(forker: Forker, tmp_path: Path) -> None:
     authority = make_authority(tmp_path / "trust", "pi-1")
     started = forker.start(
         ["broker", "start", "--tls", str(authority.folder), "--data", str(tmp_path / "data"), "--json"],

@@ -1,4 +1,4 @@
-"""M19, T10, T11: what is signed, and in which order messages are taken."""
+"""M19, G10, G11: what is signed, and in which order messages are taken."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_m19_another_implementation_can_verify_it() -> None:
 
 
 @pytest.mark.parametrize("topic", [RUN, COMMAND, BLOB])
-def test_t10_topic_payload_and_numbers_are_all_signed(topic: str) -> None:
+def test_g10_topic_payload_and_numbers_are_all_signed(topic: str) -> None:
     good = signed(Signer(SECRET, 5), topic)
     verifier().check(topic, b"x", good)
     other = BLOB if topic == RUN else RUN
@@ -63,13 +63,13 @@ def test_t10_topic_payload_and_numbers_are_all_signed(topic: str) -> None:
             verifier().check(where, payload, properties)
 
 
-def test_t10_what_nodes_write_is_not_signed() -> None:
+def test_g10_what_nodes_write_is_not_signed() -> None:
     verifier().check("jaragua/1/home/node/pi-1/$state", b"x", {})
     verifier().check("somebody/else", b"x", {})
 
 
 @pytest.mark.parametrize("topic", [RUN, COMMAND])
-def test_t11_an_older_message_of_a_topic_is_refused_and_the_same_is_not(topic: str) -> None:
+def test_g11_an_older_message_of_a_topic_is_refused_and_the_same_is_not(topic: str) -> None:
     signer, node = Signer(SECRET, 5), verifier()
     first, second = signed(signer, topic), signed(signer, topic)
     node.check(topic, b"x", second)
@@ -78,7 +78,7 @@ def test_t11_an_older_message_of_a_topic_is_refused_and_the_same_is_not(topic: s
         node.check(topic, b"x", first)
 
 
-def test_t11_an_announcement_ends_earlier_commands_and_earlier_generations_of_blobs() -> None:
+def test_g11_an_announcement_ends_earlier_commands_and_earlier_generations_of_blobs() -> None:
     old, new, node = Signer(SECRET, 5), Signer(SECRET, 6), verifier()
     command, blob = signed(old, COMMAND), signed(old, BLOB)
     node.check(BLOB, b"x", blob)
@@ -89,7 +89,7 @@ def test_t11_an_announcement_ends_earlier_commands_and_earlier_generations_of_bl
     node.check(BLOB, b"x", signed(new, BLOB))
 
 
-def test_t11_a_node_that_starts_again_remembers_the_newest_announcement(tmp_path: Path) -> None:
+def test_g11_a_node_that_starts_again_remembers_the_newest_announcement(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite3")
     assert outbox.seen == (0, 0)
     outbox.note_seen(7, 3)  # a new generation is written at once
@@ -109,7 +109,7 @@ def test_t11_a_node_that_starts_again_remembers_the_newest_announcement(tmp_path
         node.check(RUN, b"x", early)
 
 
-def test_t11_a_generation_rises_although_the_clock_does_not(tmp_path: Path) -> None:
+def test_g11_a_generation_rises_although_the_clock_does_not(tmp_path: Path) -> None:
     signing_key.make(tmp_path / "key", tmp_path / "public")
     stamps = [
         dict(signing_key.open_signer(tmp_path / "key", ms).properties(RUN, b""))["jaragua-stamp"]

@@ -1,4 +1,4 @@
-"""`make audit`: a bill of materials of .venv (CycloneDX), and known vulnerabilities of what is in it (T15).
+"""`make audit`: a bill of materials of .venv (CycloneDX), and known vulnerabilities of what is in it (G15).
 
 usage: audit.py VENV FOLDER, with the Python of .venv-audit. Exit code 1: something is known to be vulnerable. Where the
 database cannot be reached nothing is compared; that is said, and the exit code is 0.

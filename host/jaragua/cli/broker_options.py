@@ -38,7 +38,7 @@ class BrokerOptions:
 
     @property
     def access(self) -> Access:
-        """As one value. Raises: UsageError for a password on the command line (T7)."""
+        """As one value. Raises: UsageError for a password on the command line (G7)."""
         from jaragua.node.connection.access import Access, refuse_password
 
         refuse_password(self.broker or "")

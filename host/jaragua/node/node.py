@@ -299,7 +299,7 @@ class Node:
             self._count(Reason.FORMAT, message.topic, error)
 
     def refused(self, topic: str, error: RejectedError) -> None:
-        """Called by the session for what the coordinator did not sign, or signed for another moment (T10, T11)."""
+        """Called by the session for what the coordinator did not sign, or signed for another moment (G10, G11)."""
         self._count(error.reason, topic, error)
 
     def dropped(self, count: int, topic: str) -> None:

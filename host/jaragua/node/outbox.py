@@ -38,7 +38,7 @@ CREATE TABLE residuals(         -- what devices have not sent yet (M10)
 );
 CREATE TABLE epochs(only_row INTEGER PRIMARY KEY CHECK (only_row = 1), last INTEGER NOT NULL);
 INSERT INTO epochs VALUES (1, 0);
-CREATE TABLE seen(              -- the newest announcement of a run that the coordinator signed (T11)
+CREATE TABLE seen(              -- the newest announcement of a run that the coordinator signed (G11)
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1), generation INTEGER NOT NULL, counter INTEGER NOT NULL
 );
 INSERT INTO seen VALUES (1, 0, 0);
@@ -186,7 +186,7 @@ class Outbox:
 
     @property
     def seen(self) -> tuple[int, int]:
-        """Generation and counter of the newest signed announcement (T11); zeros before the first."""
+        """Generation and counter of the newest signed announcement (G11); zeros before the first."""
         return self._seen
 
     def note_seen(self, generation: int, counter: int) -> None:

@@ -1,1 +1,1 @@
-"""Who takes part in a fleet: certificates, access lists, members, signatures (docs/design/security.md, T)."""
+"""Who takes part in a fleet: certificates, access lists, members, signatures (docs/design/security.md, G)."""

@@ -1,4 +1,4 @@
-"""The access list of the broker, made from the topic definitions (T4, T5). Pure text."""
+"""The access list of the broker, made from the topic definitions (G4, G5). Pure text."""
 
 from __future__ import annotations
 

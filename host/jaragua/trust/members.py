@@ -1,4 +1,4 @@
-"""Membership: which nodes, and which of their devices, a coordinator listens to (T8, T9)."""
+"""Membership: which nodes, and which of their devices, a coordinator listens to (G8, G9)."""
 
 from __future__ import annotations
 

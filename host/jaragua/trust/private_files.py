@@ -1,4 +1,4 @@
-"""Files that hold secrets: 0600, in folders of 0700, never half written (T2)."""
+"""Files that hold secrets: 0600, in folders of 0700, never half written (G2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which addresses are of this machine alone: there nothing needs an identity (T1). Pure."""
+"""Which addresses are of this machine alone: there nothing needs an identity (G1). Pure."""
 
 from __future__ import annotations
 

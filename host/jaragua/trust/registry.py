@@ -46,7 +46,7 @@ class Certified:
 
 @dataclass(frozen=True)
 class Invitation:
-    """A node that may enrol once. digest: SHA-256 of the token's secret, in hex (T12)."""
+    """A node that may enrol once. digest: SHA-256 of the token's secret, in hex (G12)."""
 
     name: str
     digest: str

@@ -1,4 +1,4 @@
-"""What the coordinator publishes carries its signature, and nobody can send it again later (T10, T11). Pure.
+"""What the coordinator publishes carries its signature, and nobody can send it again later (G10, G11). Pure.
 
 Signed are the topic, the SHA-256 of the payload, a generation that rises with each process of the coordinator, and a
 counter that rises with each message of a process.

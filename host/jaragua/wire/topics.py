@@ -73,7 +73,7 @@ class Access(NamedTuple):
 
 
 _C, _N = frozenset({Party.COORDINATOR}), frozenset({Party.NODE})
-#: The access lists of brokers derive from this table (T4, T5 of docs/design/security.md).
+#: The access lists of brokers derive from this table (G4, G5 of docs/design/security.md).
 ACCESS: Final = {
     TopicKind.HOST_STATE: Access(_C, _C | _N),
     TopicKind.HOST_CLAIM: Access(_C, _C),

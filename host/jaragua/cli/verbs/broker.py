@@ -93,7 +93,7 @@ def _write_configuration(authority: AuthorityFolder, port: int) -> None:
 
 
 def _endpoint(options: StartOptions) -> Endpoint:
-    """Where to listen and whom to let in. Raises: UsageError (T1)."""
+    """Where to listen and whom to let in. Raises: UsageError (G1)."""
     from jaragua.trust.authority_files import AuthorityFiles
     from jaragua.trust.reach import is_loopback
     from jaragua_broker import Endpoint
@@ -150,7 +150,7 @@ async def _announce_and_watch(broker: Broker, endpoint: Endpoint, json: bool) ->
     """Whoever reads the URL may end us at once, and well. BrokerError if mosquitto ends by itself.
 
     mosquitto 2.0 reads a revocation list at its start only, and a session goes on after its certificate was revoked:
-    it is started again when one of its files changes (T13).
+    it is started again when one of its files changes (G13).
     """
     import asyncio
 

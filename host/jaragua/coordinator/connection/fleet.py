@@ -70,7 +70,7 @@ class Arrived:
 
 @dataclass(frozen=True)
 class TrustSettings:
-    """members: of the fleet, at any time; None of an open one (T8). signer: of all that is published (T10)."""
+    """members: of the fleet, at any time; None of an open one (G8). signer: of all that is published (G10)."""
 
     members: Callable[[], Members | None] = lambda: None
     signer: Signer | None = None
@@ -515,7 +515,7 @@ class Fleet:
             raise RejectedError("more of its node wait already than may", Reason.FLOOD)
 
     def _refuse_stranger(self, node: str, device: str) -> None:
-        """T8, T9: the broker binds a topic to an identity, the list of members binds devices to it."""
+        """G8, G9: the broker binds a topic to an identity, the list of members binds devices to it."""
         members = self._members()
         if members is None or not node:
             return

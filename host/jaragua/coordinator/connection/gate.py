@@ -126,7 +126,7 @@ class PublicGate:
         return self._lanes.has_room(OTHERS, now_s, key=topic if topic in self._few else None)
 
     def _is_of_a_stranger(self, topic: bytes) -> bool:
-        """T8: told by the topic alone, before anything is kept or decoded."""
+        """G8: told by the topic alone, before anything is kept or decoded."""
         members = self.members()
         if members is None or not topic.startswith(self._nodes):
             return False

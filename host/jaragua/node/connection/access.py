@@ -1,4 +1,4 @@
-"""What a user says of a broker, from options or a run file, and what may be done with it (T1, T7)."""
+"""What a user says of a broker, from options or a run file, and what may be done with it (G1, G7)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def address_of(access: Access, environment: Mapping[str, str]) -> BrokerUrl:
 
 
 def refuse_password(text: str) -> None:
-    """T7: every user of the machine sees the command line of a process. Raises: UsageError, without repeating it."""
+    """G7: every user of the machine sees the command line of a process. Raises: UsageError, without repeating it."""
     try:
         has_password = urlsplit(text).password is not None
     except ValueError:

@@ -222,9 +222,9 @@ class Participant(Value):
     absent_hint: str = "start one with `jaragua broker start`, or check --broker"
     """What the user can do if there never was a connection."""
     signer: Signer | None = None
-    """Signs what is published (T10)."""
+    """Signs what is published (G10)."""
     verifier: Verifier | None = None
-    """Checks what only the coordinator may say (T10, T11)."""
+    """Checks what only the coordinator may say (G10, G11)."""
 
 
 class Session:
@@ -254,7 +254,7 @@ class Session:
         self._wake = asyncio.Event()
         self._flushed = asyncio.Event()
         self._names = count()
-        # Known to the owner of the private key alone: a session of the broker belongs to its identifier (T6).
+        # Known to the owner of the private key alone: a session of the broker belongs to its identifier (G6).
         self._identifier = participant.identifier + identifier_suffix(participant.url)
         self._publisher: Publisher[_Outgoing] | None = None
         self._failed: asyncio.Future[None] | None = None

@@ -29,7 +29,7 @@ class Verdict(Enum):
     READ_ELSEWHERE = auto()
     """It comes on another connection, too."""
     STRANGER = auto()
-    """It is of no member of the fleet; the gate has counted it (T8)."""
+    """It is of no member of the fleet; the gate has counted it (G8)."""
     TAKEN = auto()
     """It is read, and the client library need not see it: its properties do not matter."""
 

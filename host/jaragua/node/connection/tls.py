@@ -1,4 +1,4 @@
-"""TLS of a connection to the broker: whom it believes, and who it says it is (T3)."""
+"""TLS of a connection to the broker: whom it believes, and who it says it is (G3)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def context_of(url: BrokerUrl) -> ssl.SSLContext | None:
 
 
 def identifier_suffix(url: BrokerUrl) -> str:
-    """What only the owner of a private key can add to its identifier at the broker, "" without a key (T6).
+    """What only the owner of a private key can add to its identifier at the broker, "" without a key (G6).
 
     A broker gives a session to whoever names its identifier, whatever the certificate.
     """

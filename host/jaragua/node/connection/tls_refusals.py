@@ -1,4 +1,4 @@
-"""Why TLS failed, in words (T3).
+"""Why TLS failed, in words (G3).
 
 With TLS 1.3 a client learns only after its handshake that the broker refuses its certificate, and the client library
 keeps the reason to itself. So the handshake is done once more with TLS 1.2, which says it.

@@ -1,1 +1,1 @@
-"""How a Pi gets its identity with one command and a token that works once (T12)."""
+"""How a Pi gets its identity with one command and a token that works once (G12)."""
