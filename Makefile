@@ -42,11 +42,12 @@ test-litert: setup-test ## The Pi client's LiteRT engine on both runtimes, witho
 test-arm64: setup-test ## The Pi client's engines on aarch64, under emulation (Debian, as root; docs/reference/litert.md)
 	@tools/setup/arm64.sh
 
-lint: setup-lint ## ruff, mypy --strict, who may import whom (import-linter), rules without a test, clang-format, cppcheck
+lint: setup-lint ## ruff, mypy --strict, who may import whom (import-linter), what is declared (deptry), rules without a test, clang-format, cppcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/deptry host tools/jaragua_compiler tools/jaragua_bench models broker
 	@$(BIN)/python -m jaragua_documents.rules
 	@git ls-files '*.c' '*.h' '*.cpp' | xargs $(BIN)/clang-format --dry-run --Werror
 	@tools/setup/cppcheck.sh $(BIN)/cppcheck

@@ -12,6 +12,7 @@ _IMPORT_SECONDS = 120.0
 PACKAGES = {
     "numpy": "numpy",
     "aiomqtt": "aiomqtt",
+    "paho-mqtt": "paho.mqtt",
     "pyserial": "serial",
     "cbor2": "cbor2",
     "pydantic": "pydantic",
