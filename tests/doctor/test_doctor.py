@@ -257,3 +257,12 @@ def test_people_read_a_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     assert "missing broker" in said
     assert "fix it with: start a broker there, or check --broker" in said
     assert said.endswith("for coordinator: not ready, missing: broker\n")
+
+
+def test_pages_are_optional_and_named_by_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = runtimes.check_pages()
+    assert (whole.ok, whole.needed) == (True, False)
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None if name == "nicegui" else object())
+    part = runtimes.check_pages()
+    assert (part.ok, part.found) == (False, "not installed: dashboard")
+    assert part.mend.endswith("pip install 'jaragua[dashboard]'")

@@ -86,6 +86,7 @@ def _of_runs(wanted: Wanted) -> Iterator[Check]:
     folder = wanted.run_dir or Path("runs").absolute()
     yield check_folder("run folder", "keeps runs", folder, "give run.directory in the run's file another folder")
     yield tools.check_tool(tools.BROKER, needed=False)  # one on another machine will do
+    yield runtimes.check_pages()
 
 
 def _of_demo() -> Iterator[Check]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 from jaragua.doctor.check import Check
 
@@ -19,6 +20,8 @@ PACKAGES = {
     "safetensors": "safetensors",
     "rich": "rich",
 }
+#: Extra -> what it brings.
+_PAGES = {"report": ("jinja2", "matplotlib"), "dashboard": ("nicegui",)}
 _LITERT = (
     "from jaragua_compiler.errors import CompileError\n"
     "from jaragua_compiler.litert.runtime import runtime_name\n"
@@ -45,6 +48,14 @@ def check_trust() -> Check:
     works, said = _run("import cryptography; print('cryptography', cryptography.__version__)")
     mend = f"{sys.executable} -m pip install 'jaragua[trust]'"
     return Check("trust", "makes and checks certificates and signatures", works, False, said, mend)
+
+
+def check_pages() -> Check:
+    """What `jaragua report` and `jaragua dashboard` need; found, not imported, which would take seconds."""
+    missing = [extra for extra, modules in _PAGES.items() if not all(map(find_spec, modules))]
+    found = f"not installed: {', '.join(missing)}" if missing else "installed: " + ", ".join(_PAGES)
+    mend = f"{sys.executable} -m pip install 'jaragua[{','.join(missing or _PAGES)}]'"
+    return Check("pages", "make reports and the live page of a fleet", not missing, False, found, mend)
 
 
 def check_litert(*, needed: bool) -> Check:
