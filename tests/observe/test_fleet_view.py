@@ -90,7 +90,7 @@ def test_health_of_a_board_is_shown_in_words(view: FleetView) -> None:
     counters = {name: value for name, value in dataclasses.asdict(health).items() if name != "id"}
     told(view, TopicKind.TELEMETRY, messages.Telemetry(1, counters), node="gateway-1", device="board-1")
     line = snapshot(view, None, NOW, connected=True).devices.rows[0]
-    assert line[5:7] == ("2 sent again, 7 damaged, 1 NAKs, 3 ms round trip", "640 B stack free")
+    assert line[5:7] == ("2 sent again, 7 damaged, 1 NAKs, 3 ms", "640 B stack free")
 
 
 def test_another_run_begins_with_nothing(view: FleetView) -> None:

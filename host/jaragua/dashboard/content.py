@@ -19,7 +19,7 @@ from jaragua.report.page.view import curve_of, not_counted
 _NOTHING: Final = "-"
 _MOST_ROUNDS_LISTED: Final = 200
 #: Counters of a link (L3.5) that tell a bad cable.
-_HEALTH: Final = (("retransmits", "sent again"), ("bad_crc", "damaged"), ("naks", "NAKs"), ("rtt_ms", "ms round trip"))
+_HEALTH: Final = (("retransmits", "sent again"), ("bad_crc", "damaged"), ("naks", "NAKs"), ("rtt_ms", "ms"))
 
 
 Columns: TypeAlias = tuple[tuple[str, str, bool], ...]
@@ -211,7 +211,7 @@ def _memory(one: DeviceView) -> str:
     found = []
     if used:
         found.append(f"{used} B RAM used" + (f" of {whole}" if whole else ""))
-    if "stack_free_bytes" in one.health:
+    if one.health.get("stack_bytes") and "stack_free_bytes" in one.health:  # a process on a host has none to tell
         found.append(f"{count(one.health['stack_free_bytes'])} B stack free")
     return ", ".join(found) or _NOTHING
 

@@ -45,8 +45,8 @@ def samples(view: FleetView) -> Iterator[Sample]:
                 labels = (("device", name),)
                 yield Sample(f"jaragua_link_{key}", f"Link: {key} (L3.5).", labels, one.health[key], counts=True)
     for name, one in devices:
-        if "stack_free_bytes" in one.health:
-            free = one.health["stack_free_bytes"]
+        if one.health.get("stack_bytes"):
+            free = one.health.get("stack_free_bytes", 0)
             yield Sample("jaragua_stack_free_bytes", "Stack never used so far.", (("device", name),), free)
 
 
