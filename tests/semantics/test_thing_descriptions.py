@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import rdflib
 from referencing import Registry, Resource
 
 from jaragua.errors import ConfigurationError
+from jaragua.node.connection.url import TlsFiles, parse_broker_url
+from jaragua.node.description import Place, describe_node
 from jaragua.semantics.graph.validation import problems
 from jaragua.semantics.things.device_facts import typed_facts
 from jaragua.semantics.things.statements import Statements, read_statements
@@ -80,6 +83,16 @@ def test_s2_2_no_description_has_a_password() -> None:
     document = board_document(identity(), url="mqtt://jo:secret@127.0.0.1:1883")
     assert document["securityDefinitions"] == {"basic_sc": {"scheme": "basic", "in": "auto"}}
     assert "secret" not in json.dumps(document)
+
+
+def test_s2_2_a_node_with_a_certificate_says_that_the_broker_wants_one() -> None:
+    url = replace(
+        parse_broker_url("mqtts://example.org"), files=TlsFiles(certificate=Path("own.pem"), key=Path("own.key"))
+    )
+    document = json.loads(describe_node(Place(url, "home", "gateway-1"), "gateway"))
+    assert document["securityDefinitions"]["cert_sc"]["scheme"] == "jrg:ClientCertificateScheme"
+    assert document["properties"]["state"]["forms"][0]["href"].startswith("mqtts://example.org:8883/")
+    assert "own.pem" not in json.dumps(document)
 
 
 def test_s2_3_an_answer_is_repeated_word_for_word() -> None:

@@ -32,6 +32,8 @@ class Place:
     @property
     def security(self) -> Security:
         """How a client of the broker says who it is."""
+        if self.url.files.certificate:
+            return "certificate"
         return "none" if self.url.username is None else "basic"
 
 

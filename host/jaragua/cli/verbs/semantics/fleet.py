@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from jaragua.cli import output
+from jaragua.cli.broker_options import BrokerOptions
+from jaragua.cli.options import from_fields
 from jaragua.cli.verbs.semantics import graph_folder
 from jaragua.errors import DataError, UsageError
 
@@ -16,25 +19,29 @@ app = typer.Typer(no_args_is_help=True)
 _GRAPH = typer.Option(help=graph_folder.HELP)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions(BrokerOptions):
+    """The options of `jaragua fleet serve`."""
+
+    fleet: Annotated[str, typer.Option(help="Name of the fleet.")] = "home"
+    graph: Annotated[Path | None, _GRAPH] = None
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False
+
+
 @app.command()
-def serve(
-    broker: Annotated[str, typer.Option(help="URL of the broker: mqtt://[user:password@]host[:port], or mqtts://.")],
-    fleet: Annotated[str, typer.Option(help="Name of the fleet.")],
-    graph: Annotated[Path | None, _GRAPH] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
-) -> None:
+@from_fields(ServeOptions)
+def serve(options: ServeOptions) -> None:
     """Keep the graph current from the descriptions of a fleet; run until Ctrl-C."""
     from jaragua.directory.service import Directory
-    from jaragua.node.connection.url import parse_broker_url
     from jaragua.node.program import run_until_signal, say_log
     from jaragua.semantics.graph.contents import add_zoo
     from jaragua.semantics.graph.store import GraphStore
     from jaragua.wire.topics import check_id
 
-    say_log(verbose)
-    url = parse_broker_url(broker)
-    check_id(fleet, "the fleet's name")
-    folder = graph_folder.folder_of(graph)
+    say_log(options.verbose)
+    url = options.address()
+    fleet = check_id(options.fleet, "the fleet's name")
+    folder = graph_folder.folder_of(options.graph)
     with GraphStore(folder) as store:
         add_zoo(store)
         output.say(f"the graph is in {folder}")
