@@ -27,7 +27,7 @@ from jaragua.semantics.triples import turtle
 from jaragua.wire.topics import parse
 from jaragua_broker import Broker
 from jaragua_models import get, names
-from semantics.thing_documents import board_document, identity
+from semantics.thing_documents import board_document, identity, node_document, pi_document
 
 TOPIC = "jaragua/1/home/node/gateway-1/dev/board-1/$td"
 
@@ -50,6 +50,12 @@ def test_s4_1_the_graph_survives_a_restart(tmp_path: Path) -> None:
     assert (found.id, found.core, found.place) == ("board-1", "cortex_m4", "kitchen")
     assert found.sensors == {"accelerometer", "microphone"}
     assert found.free_ram_bytes == 262144 - (24000 - 544 - 2 * 4928)
+
+
+def test_s2_1_a_pi_describes_itself_as_a_node_and_as_a_device_and_is_one_device(store: GraphStore) -> None:
+    for number, document in enumerate((node_document("pi"), pi_document())):
+        assert store.offer_thing(json.dumps(document).encode(), f"topic-{number}") == []
+    assert [(one.id, one.kind) for one in device_records(store)] == [("pi-1", "pi")]
 
 
 def test_s4_1_a_second_writer_is_refused_and_a_reader_is_not(store: GraphStore) -> None:

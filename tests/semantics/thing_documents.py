@@ -55,8 +55,8 @@ def board_document(
     return found
 
 
-def node_document() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(describe_node(place(), "gateway"))
+def node_document(kind: str = "gateway") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(describe_node(place(), kind))
     return found
 
 

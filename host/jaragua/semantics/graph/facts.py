@@ -44,14 +44,14 @@ _BUILD: Final = {
 
 
 def device_records(store: GraphStore) -> list[DeviceRecord]:
-    """Boards and Pis of the graph, sorted by id; gateways are no devices."""
+    """Boards and Pis of the graph, sorted by id. Nodes are no devices: a Pi describes itself as both."""
     values = _by_subject(store, _DEVICE)
     names = {subject: value for _, subject, value in store.values("jrg:device")}
     sensors = _sets(store, "jrg:sensors")
     operators, digests = _sets(store, "jrg:imageOperators"), store.digests()
     found = [
         DeviceRecord(
-            id=names.get(subject, subject),
+            id=names[subject],
             iri=subject,
             sensors=sensors.get(subject),
             image_operators=operators.get(subject),
@@ -59,7 +59,7 @@ def device_records(store: GraphStore) -> list[DeviceRecord]:
             **about,
         )
         for subject, about in values.items()
-        if about.get("kind") in ("board", "pi")
+        if about.get("kind") in ("board", "pi") and subject in names
     ]
     return sorted(_told_apart(found), key=lambda one: one.id)
 
