@@ -521,6 +521,8 @@ class Session:
         while True:
             await self._write_all(client)
             await self._stop_following(client)
+            if self._outgoing:
+                continue  # something was said meanwhile: who waits in `flush` waits for that, too
             self._flushed.set()
             await self._wake.wait()
             self._wake.clear()
