@@ -33,7 +33,7 @@ def test_an_unknown_model_is_a_sentence_and_what_there_is(
     told = capsys.readouterr()
     first, second = told.err.splitlines()
     assert first.lower() == "error: there is no model 'nosuch' in the zoo."
-    assert "digits, keywords, omniglot" in second
+    assert "digits, keywords, keywords-mel, omniglot" in second
     assert told.out == ""
 
 
