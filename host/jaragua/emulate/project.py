@@ -38,8 +38,9 @@ def project_folder() -> Path:
 
 def clone_folder(here: Path | None = None) -> Path | None:
     """The clone that the working directory or this file is in, or one file alone (here); None: it is in none."""
-    places = [here] if here else [Path.cwd() / CONFIGURATION, Path(__file__)]
-    for folder in (folder for place in places for folder in place.resolve().parents):
+    # A working directory may have platformio.ini as a link to another clone's: it is a clone of its own.
+    places = [here.resolve()] if here else [Path.cwd() / CONFIGURATION, Path(__file__).resolve()]
+    for folder in (folder for place in places for folder in place.parents):
         if (folder / CONFIGURATION).is_file() and (folder / _OF_OURS).is_file():
             return folder
     return None
