@@ -101,6 +101,22 @@ TEST(k4_nothing_is_loaded_from_an_empty_flash)
     CHECK_EQUAL(jrg_keep_saves(&flash), 0);
 }
 
+TEST(k1_half_of_the_pages_are_a_slot)
+{
+    const uint32_t half = sizeof memory / 2;
+    uint8_t first[sizeof memory / 2];
+    state what = drawn_state();
+    begin();
+    CHECK_EQUAL(save(&what), JRG_KEEP_OK);
+    CHECK(memory[0] != 0xFF);
+    for (uint32_t i = half; i < sizeof memory; i++)
+        CHECK_EQUAL(memory[i], 0xFF);
+    memcpy(first, memory, half);
+    CHECK_EQUAL(save(&what), JRG_KEEP_OK);
+    CHECK(memcmp(first, memory, half) == 0);
+    CHECK(memory[half] != 0xFF);
+}
+
 TEST(k3_what_was_saved_last_is_loaded)
 {
     begin();

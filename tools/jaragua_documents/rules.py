@@ -6,7 +6,7 @@ under such a heading are its sub-rules (R10.1). A rule with sub-rules is tested 
 rules are not listed anywhere: a page that defines a new one is read as the others are.
 
 A test names a rule in the name of its function (`test_a3_1_…`), in a docstring or in a comment of a file `test_*.py`,
-or in a comment of a C file of `firmware/test`, whose tests `tests/firmware` runs.
+or in a comment or the name of a test of a C file of `firmware/test` (`TEST(k3_…)`), which `tests/firmware` runs.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _FENCE = re.compile(r" {0,3}(```|~~~)")
 _NAMED = re.compile(rf"(?<![\w.-])({_NUMBER})(?!\w|\.\d)")
 _NAMED_BY_FUNCTION = re.compile(r"(?<![a-z0-9])([a-z])(\d+(?:_\d+)*)(?![a-z0-9])")
 _C_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_C_TEST = re.compile(r"^TEST\((\w+)\)", re.MULTILINE)
 _PROCESSORS = re.compile(r"Cortex-M\w+\+?(?:(?:,| and| or) (?:on )?M\d\+?)*")
 
 
@@ -85,8 +86,12 @@ def named_in(source: str) -> set[str]:
 
 
 def named_in_c(source: str) -> set[str]:
-    """The numbers that the comments of a C file name."""
-    return {number for comment in _C_COMMENT.findall(source) for number in _NAMED.findall(comment)}
+    """The numbers that the comments of a C file name, and the names of its tests."""
+    by_comment = {number for comment in _C_COMMENT.findall(source) for number in _NAMED.findall(comment)}
+    names = " ".join(_C_TEST.findall(source))
+    return by_comment | {
+        family.upper() + number.replace("_", ".") for family, number in _NAMED_BY_FUNCTION.findall(names)
+    }
 
 
 def _said(source: str) -> Iterator[str]:

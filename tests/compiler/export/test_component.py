@@ -429,6 +429,51 @@ def told(match: Match) -> str:
     return f"{match.label} {match.relative} {int(match.accepted)} {match.distance}"
 
 
+KEPT = """#include "room.h"
+
+#include <stdio.h>
+
+static uint8_t weights[ROOM_BLOB_BYTES] __attribute__((aligned(4)));
+
+int main(void)
+{
+    int16_t rows[6][ROOM_INPUTS];
+    uint8_t kept[ROOM_ENROLMENT_BYTES];
+    if (fread(rows, sizeof rows, 1, stdin) != 1 || room_start(weights) != ROOM_OK) {
+        return 1;
+    }
+    for (uint32_t i = 0; i < 6u; i++) {
+        if (room_enrol(rows[i], i % 3u) != ROOM_OK) {
+            return 2;
+        }
+    }
+    return room_save_enrolment(kept) != ROOM_OK || fwrite(kept, sizeof kept, 1, stdout) != 1 ? 3 : 0;
+}
+"""
+
+
+def test_e1_kept_classes_are_sums_and_counts_without_gaps(tmp_path: Path) -> None:
+    """The prototypes of the kept sums (A12.2) are those of the host's engine."""
+    samples, count = np.random.default_rng(12).uniform(-1, 1, (40, 5)), 4
+    choice, component = Choice(prototypes=count), Component("room")
+    made = compile_model(NETWORK, initial_weights(NETWORK, 4), find_board("pico"), choice, samples, component=component)
+    engine, found = host(made, samples.astype(np.float32))
+    rows = quantise_inputs(made.plan, found, samples[:6])
+    enrol_six(engine, rows)
+    kept = answers(folder_of(made, tmp_path / "made"), KEPT, rows.astype("<i2").tobytes())
+    features = 9  # of the last layer's input in NETWORK
+    assert len(kept) == 12 + count * (4 * features + 2)
+    assert kept[:12] == b"JRGP" + made.plan.architecture
+    sums = np.frombuffer(kept, "<i4", count * features, 12).reshape(count, features)
+    counts = np.frombuffer(kept, "<u2", count, 12 + sums.nbytes)
+    assert counts.tolist() == [2, 2, 2, 0]
+    assert not sums[3].any()
+    shift = 15 + made.plan.prototype_head.input_width
+    for label in range(3):
+        means = [(int(one) * 2**29 + 2 ** (shift - 1)) >> shift for one in sums[label]]
+        assert engine.prototype(label).tolist() == means
+
+
 def test_the_threshold_is_in_the_header_the_readme_and_the_manifest() -> None:
     rejection = Rejection(4321, 0.05, 2, 5, 10, 100)
     made = compile_model(
