@@ -19,7 +19,7 @@ import random
 import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Hashable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import count, islice
 from typing import Any, Final, NamedTuple, Protocol, cast
@@ -427,18 +427,20 @@ class Session:
         clients = [client] if self._wide_client is None else [self._wide_client, client]
         readers = [asyncio.create_task(self._read(one)) for one in clients]
         tasks = [*readers, asyncio.create_task(self._write(client, attempts))]
-        self._failed = asyncio.get_running_loop().create_future()
+        self._failed = failed = asyncio.get_running_loop().create_future()
         try:
-            await asyncio.wait([*tasks, self._failed], return_when=asyncio.FIRST_COMPLETED)
-            if self._failed.done():
-                self._failed.result()
-            # A write fails because the connection is gone; why it is gone, the reader knows.
-            await asyncio.wait(readers, timeout=_REASON_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*tasks, failed], return_when=asyncio.FIRST_COMPLETED)
+            if not failed.done():
+                # A write fails because the connection is gone; why it is gone, the reader knows.
+                await asyncio.wait(readers, timeout=_REASON_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await ended(*tasks)
-        for task in tasks:
-            if not task.cancelled():
-                task.result()
+            # All are asked, also when we are cancelled: both connections break when the broker goes.
+            over = [one for one in (failed, *tasks) if one.done() and not one.cancelled()]
+            errors = [error for one in over if (error := one.exception()) is not None]
+        # What the listener raised goes before the end of a connection, which is tried again.
+        for error in sorted(errors, key=lambda error: isinstance(error, aiomqtt.MqttError | OSError)):
+            raise error
 
     async def _read(self, client: aiomqtt.Client) -> None:
         """Until the connection is gone (MqttError) or the listener failed; `_take` gets the messages."""
@@ -633,6 +635,7 @@ class Session:
         if gate is not None:
             sieve_of(client, lambda: self._make_sieve(gate))
         self._watch_refusals(client)
+        _ignore_answers_nobody_waits_for(client)
         notice_end(client)
         return client
 
@@ -666,6 +669,21 @@ class Session:
                 f"there is no connection to the broker at {self._participant.url.public}: {reason}",
                 self._participant.absent_hint,
             ) from error
+
+
+def _ignore_answers_nobody_waits_for(client: aiomqtt.Client) -> None:
+    """Of requests that were given up or cancelled: the library takes them for errors, with a traceback each."""
+    library = client._client
+
+    def watched(answered: Callable[..., None] | None, pending: Container[int]) -> Callable[..., None]:
+        def on_answer(*values: Any) -> None:
+            if answered is not None and values[2] in pending:
+                answered(*values)
+
+        return on_answer
+
+    library.on_subscribe = watched(library.on_subscribe, client._pending_subscribes)
+    library.on_unsubscribe = watched(library.on_unsubscribe, client._pending_unsubscribes)
 
 
 async def _subscribe(client: aiomqtt.Client, topic_filters: Sequence[str], *, no_local: bool = False) -> None:
