@@ -50,6 +50,21 @@ def test_what_was_written_comes_back(store: Store) -> None:
     assert store.rounds("run-1")[0].members == ("board-1", "board-2")
 
 
+def test_r20_keys_of_some_rounds_and_of_one_device(store: Store) -> None:
+    store.open_round("run-1", 1, ["board-1", "board-2"], [FIRST])
+    store.add_updates("run-1", [update()])
+    assert store.assignments("run-1", since=2) == []
+    assert store.stored_keys("run-1", since=2) == {}
+    assert store.stored_keys("run-1", since=1) == {(1, "board-1"): 1}
+    assert (store.devices_stored("run-1", 1), store.devices_stored("run-1", 2)) == (set(), {"board-1"})
+    assert store.has_update("run-1", 1, "board-1")
+    assert not store.has_update("run-1", 1, "board-2")
+    assert not store.has_update("run-2", 1, "board-1")
+    assert store.node_of("run-1", 1, "board-1", 1) == FIRST.node
+    assert store.node_of("run-1", 1, "board-1", 2**64) is None  # a number of a header, not of the database
+    assert store.node_of("run-1", 1, "board-2", 1) is None
+
+
 def test_a_vector_comes_back_to_the_last_bit(store: Store) -> None:
     assert store.initialisation("run-1").vector.tobytes() == INITIAL.vector.tobytes()
 

@@ -27,7 +27,7 @@ from jaragua.coordinator.weights.model_version import ModelVersion, ModelVersion
 from jaragua.coordinator.weights.publication import Hashes, ModelPublisher
 from jaragua.errors import RunError
 from jaragua.settings import sent
-from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, RunRecord, StoredUpdate
+from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, RunRecord, Store, StoredUpdate
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
 from jaragua.strategies.guarded import ExclusionCounter, checked_aggregate
 from jaragua.strategies.registry import step_size_of, work_of
@@ -54,6 +54,20 @@ T = TypeVar("T")
 def monotonic_ms() -> int:
     """The machine's clock."""
     return time.monotonic_ns() // 1_000_000
+
+
+@dataclass(frozen=True)
+class _Past:
+    """R20: the database's answers about rounds that the machine has forgotten."""
+
+    store: Store
+    run: str
+
+    def has_update(self, round_number: int, device: str) -> bool:
+        return self.store.has_update(self.run, round_number, device)
+
+    def node_of(self, round_number: int, device: str, attempt: int) -> str | None:
+        return self.store.node_of(self.run, round_number, device, attempt)
 
 
 @dataclass
@@ -105,7 +119,8 @@ class Driver:
         self._publisher = ModelPublisher(
             ModelVersionMaker(codec, self._work, record.seed), folder.store, record, self._current
         )
-        self.machine = RoundMachine(self._rules(), self._resume_state(), self._bases(self._current.rounds_done + 1))
+        bases = self._bases(self._current.rounds_done + 1)
+        self.machine = RoundMachine(self._rules(), self._resume_state(), bases, _Past(self._store, record.run))
 
     @property
     def finished(self) -> bool:
@@ -484,14 +499,11 @@ class Driver:
         """M10: the fields that ask for one."""
         if not work.compressed:
             return {}
-        stored = max(
-            (number for number, name in self._store.stored_keys(self._record.run) if name == device), default=0
-        )
         return {
             "bits": work.delta_bits or 16,
             "fraction": float(work.upload_fraction),
             "local": work.local_layers,
-            "stored": stored,
+            "stored": self._store.last_stored_round(self._record.run, device),
         }
 
     # ---- starting ----
@@ -510,7 +522,7 @@ class Driver:
             expected=Expected(self._codec.model.metric, self._most_samples, self._check_update),
             exclude=frozenset(config.devices.exclude) | self._held_out(),
             buffer=config.round.buffer,
-            max_staleness=config.round.max_staleness if config.round.buffer else 0,
+            max_staleness=self._max_staleness,
         )
 
     def _held_out(self) -> frozenset[str]:
@@ -548,15 +560,18 @@ class Driver:
         return hashlib.sha256(self._publisher.base_of(header.round, header.encoding, codec)).digest()
 
     def _resume_state(self) -> ResumeState:
-        rounds = self._store.rounds(self._record.run)
+        run, following = self._record.run, self._current.rounds_done + 1
+        rounds = self._store.rounds(run)
         is_open = bool(rounds) and rounds[-1].metrics is None
+        since = following - self._max_staleness
         return ResumeState(
             rounds_done=self._current.rounds_done,
             open_members=rounds[-1].members if is_open else None,
             last_members=rounds[-1].members if rounds else (),
-            assignments=tuple(self._store.assignments(self._record.run)),
-            stored=frozenset(self._store.stored_keys(self._record.run)),
-            taken=self._store.taken_in(self._record.run, self._current.rounds_done + 1),
+            assignments=tuple(self._store.assignments(run, since)),
+            stored=frozenset(self._store.stored_keys(run, since)),
+            proven=frozenset(self._store.devices_stored(run, following)),
+            taken=self._store.taken_in(run, following),
             bases={number: self._bases(number) for number in self._earlier_rounds()},
             silent=self._silent_before(rounds),
         )
@@ -569,8 +584,12 @@ class Driver:
     def _earlier_rounds(self) -> range:
         """Those of whose updates one can still count (R13)."""
         following = self._current.rounds_done + 1
-        back = self._config.round.max_staleness if self._config.round.buffer else 0
-        return range(max(1, following - back), following)
+        return range(max(1, following - self._max_staleness), following)
+
+    @property
+    def _max_staleness(self) -> int:
+        """R13.2: 0 without a buffer."""
+        return self._config.round.max_staleness if self._config.round.buffer else 0
 
     def _clear_old_blobs(self, fleet: Fleet) -> None:
         """Whatever this run's last process, or the fleet's run before, may have left behind."""

@@ -194,10 +194,17 @@ class Store(Closing):
             for number, members, metrics in rows
         ]
 
-    def assignments(self, run: str) -> list[Assignment]:
-        """Every assignment, in the order of round, device and attempt."""
-        query = "SELECT round, device, attempt, node, seed FROM assignments WHERE run = ? ORDER BY 1, 2, 3"
-        return [Assignment(*row) for row in self._rows(query, (run,))]
+    def assignments(self, run: str, since: int = 0) -> list[Assignment]:
+        """The assignments of rounds from `since` on, in the order of round, device and attempt."""
+        query = (
+            "SELECT round, device, attempt, node, seed FROM assignments WHERE run = ? AND round >= ? ORDER BY 1, 2, 3"
+        )
+        return [Assignment(*row) for row in self._rows(query, (run, since))]
+
+    def node_of(self, run: str, round_number: int, device: str, attempt: int) -> str | None:
+        """The node of an assignment, None if there is no such assignment. attempt: any integer."""
+        query = "SELECT attempt, node FROM assignments WHERE run = ? AND round = ? AND device = ?"
+        return dict(self._rows(query, (run, round_number, device))).get(attempt)
 
     def nodes_of_round(self, run: str, round_number: int) -> list[str]:
         """The nodes that were given work in a round, sorted; "" stands for a device that was away."""
@@ -285,10 +292,20 @@ class Store(Closing):
         query = "SELECT count(*) FROM updates WHERE run = ? AND taken_in = ?"
         return int(self._rows(query, (run, round_number))[0][0])
 
-    def stored_keys(self, run: str) -> dict[tuple[int, str], int]:
-        """(round, device) -> attempt of every accepted update."""
-        rows = self._rows("SELECT round, device, attempt FROM updates WHERE run = ?", (run,))
+    def stored_keys(self, run: str, since: int = 0) -> dict[tuple[int, str], int]:
+        """(round, device) -> attempt of every accepted update of rounds from `since` on."""
+        rows = self._rows("SELECT round, device, attempt FROM updates WHERE run = ? AND round >= ?", (run, since))
         return {(number, device): attempt for number, device, attempt in rows}
+
+    def has_update(self, run: str, round_number: int, device: str) -> bool:
+        """Whether an update of a device was accepted for a round."""
+        query = "SELECT 1 FROM updates WHERE run = ? AND round = ? AND device = ?"
+        return bool(self._rows(query, (run, round_number, device)))
+
+    def devices_stored(self, run: str, before: int) -> set[str]:
+        """The devices of which an update was accepted for any round before that one."""
+        query = "SELECT DISTINCT device FROM updates WHERE run = ? AND round < ?"
+        return {row[0] for row in self._rows(query, (run, before))}
 
     # ---- initialisations ----
 

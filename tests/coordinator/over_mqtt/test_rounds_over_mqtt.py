@@ -49,6 +49,13 @@ def two_nodes(config: RunConfig) -> tuple[SimulatedNode, SimulatedNode]:
     return gateway, SimulatedNode(config.broker.url, config.run.fleet, "pi-1", FOUR[3:])
 
 
+def two_nodes_again(*before: SimulatedNode) -> tuple[SimulatedNode, ...]:
+    """The same nodes on another event loop, with empty outboxes."""
+    return tuple(
+        SimulatedNode(one.url, one.fleet, one.node, one.devices, tamper=one.tamper, hold=one.hold) for one in before
+    )
+
+
 def run_to_end(
     config: RunConfig, nodes: tuple[SimulatedNode, ...], on_event: Callable[[RunEvent], None] = lambda event: None
 ) -> RunResult:
@@ -255,6 +262,40 @@ def test_an_update_sent_twice_is_a_duplicate(make_config: MakeConfig) -> None:
     assert update_bytes > len(result.final_blob)
     assert result.bytes_up == sum(one["payload_bytes"] for one in crossed)
     assert len(crossed) >= 6
+
+
+def test_r20_2_an_update_of_a_round_closed_before_a_restart_is_a_duplicate(make_config: MakeConfig) -> None:
+    """The machine does not know the round: the database does."""
+    config = make_config(clients=4, quorum=4, rounds=3)
+    gateway, client = two_nodes(config)
+    first: dict[str, bytes] = {}
+    answers: list[tuple[int, str]] = []
+    enough = asyncio.Event()
+
+    def again_in_the_last_round(header: messages.UpdateHeader, blob: bytes) -> list[bytes]:
+        payload = messages.pack_update(header, blob)
+        if header.round == 1:
+            first[header.device] = payload
+        return [first[header.device], payload] if header.round == 3 else [payload]
+
+    def watch(event: RunEvent) -> None:
+        if isinstance(event, RoundFinished) and event.round_number == 2:
+            raise InterruptedError
+        if isinstance(event, UpdateChecked):
+            answers.append((event.round_number, event.result))
+            if answers.count((1, "duplicate")) >= 3:
+                enough.set()
+
+    async def last_of_all(command: messages.TrainCommand) -> None:
+        if command.round == 3:
+            await enough.wait()
+
+    gateway.tamper, client.hold = again_in_the_last_round, last_of_all
+    with pytest.raises(InterruptedError):
+        run_to_end(config, (gateway, client), watch)
+    run_to_end(config, two_nodes_again(gateway, client), watch)
+    assert {result for number, result in answers if number == 1} == {"stored", "duplicate"}
+    assert [number for number, result in answers if result == "stored"] == [1] * 4 + [2] * 4 + [3] * 4
 
 
 def test_messages_that_are_not_understood_change_nothing(make_config: MakeConfig) -> None:

@@ -86,8 +86,26 @@ class World:
         """Start the coordinator, or start it again from what was kept."""
         self.bases[self.resumed.rounds_done + 1] = self.base
         self.resumed = replace(self.resumed, bases={number: (base,) for number, base in self.bases.items()})
-        self.core = RoundMachine(self.rules, self.resumed, (self.base,))
+        self.core = RoundMachine(self.rules, self.read(), (self.base,), self)
         self.perform(self.core.start(dict(self.present), self.now_ms))
+
+    def read(self) -> ResumeState:
+        """What the driver reads of all that was kept (R20.4)."""
+        kept, following = self.resumed, self.resumed.rounds_done + 1
+        since = following - self.rules.max_staleness
+        return replace(
+            kept,
+            assignments=tuple(one for one in kept.assignments if one.round_number >= since),
+            stored=frozenset(one for one in kept.stored if one[0] >= since),
+            proven=frozenset(device for number, device in kept.stored if number < following),
+        )
+
+    def has_update(self, round_number: int, device: str) -> bool:
+        return (round_number, device) in self.resumed.stored
+
+    def node_of(self, round_number: int, device: str, attempt: int) -> str | None:
+        key = round_number, device, attempt
+        return next((a.node for a in self.resumed.assignments if (a.round_number, a.device, a.attempt) == key), None)
 
     def perform(self, actions: list[machine.Action]) -> None:
         for action in actions:
@@ -447,7 +465,7 @@ def test_r9_a_device_that_is_at_another_node_now_gets_another_attempt() -> None:
     world = World(fixed())
     first = world.commands[0].assignment
     world.present[first.device] = "gateway-2"
-    world.core = RoundMachine(world.rules, world.resumed, (world.base,))
+    world.core = RoundMachine(world.rules, world.read(), (world.base,), world)
     again = world.core.start(dict(world.present), 0)
     assert machine.Assign(replace(first, attempt=2, node="gateway-2")) in again
 
@@ -575,7 +593,7 @@ def test_r13_7_an_update_between_two_rounds_is_not_answered_and_comes_again() ->
     early = next(one for one in world.sent if one[0].device == first[2])
     resumed = replace(world.resumed, open_members=None, rounds_done=1, stored=world.resumed.stored)
     for rules_of_the_run, answers in ((world.rules, 0), (replace(world.rules, buffer=0), 1)):
-        core = RoundMachine(rules_of_the_run, resumed, (world.base,))
+        core = RoundMachine(rules_of_the_run, resumed, (world.base,), world)
         core.start({first[2]: "gateway-1"}, 0)
         assert core.phase is machine.Phase.WAITING
         assert len(core.update("gateway-1", *early, 40)) == answers

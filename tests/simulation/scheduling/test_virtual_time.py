@@ -174,12 +174,20 @@ class Coordinator:
             ),
             ResumeState(),
             (b"start",),
+            self,
         )
         self._perform(self._machine.start(dict.fromkeys(wanted.devices, NODE), 0))
 
     @property
     def finished(self) -> bool:
         return self._machine.phase is machine.Phase.FINISHED
+
+    def has_update(self, round_number: int, device: str) -> bool:
+        return (round_number, device) in self.taken_in
+
+    def node_of(self, round_number: int, device: str, attempt: int) -> str | None:
+        one = self.commands.get((round_number, device))
+        return NODE if one is not None and one.attempt == attempt else None
 
     def take(self, arrival: Arrival) -> None:
         """What a device sends when the clock of the simulation says so."""

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from jaragua.bases.value import Value
 from jaragua.coordinator.connection.roster import Change, Presence
 from jaragua.coordinator.rounds import rules, validation
+from jaragua.coordinator.rounds.keys import Keys, Past
 from jaragua.coordinator.rounds.standing import Choice, Place, Standing
 from jaragua.coordinator.rounds.validation import Verdict
 from jaragua.store.records import Assignment
@@ -60,7 +61,11 @@ class ResumeState(Value):
     """Members of the round that was opened and not closed."""
     last_members: tuple[str, ...] = ()
     assignments: tuple[Assignment, ...] = ()
+    """Of the rounds of which an update can count (R20); older ones are not looked at."""
     stored: frozenset[tuple[int, str]] = frozenset()
+    """Accepted updates of the same rounds."""
+    proven: frozenset[str] = frozenset()
+    """R15: devices of which an update was accepted for any round that is closed."""
     taken: int = 0
     """Updates that count in the open round."""
     bases: Mapping[int, Bases] = field(default_factory=dict)
@@ -167,16 +172,16 @@ class _Round:
 class RoundMachine:
     """One run. Call `start` once, then `devices`, `update`, `tick` as things happen; `closed` after `CloseRound`."""
 
-    def __init__(self, fixed: Rules, resumed: ResumeState, bases: Bases) -> None:
-        """bases: of the next (or the open) round."""
+    def __init__(self, fixed: Rules, resumed: ResumeState, bases: Bases, past: Past) -> None:
+        """bases: of the next (or the open) round. past: has what is written down of closed rounds (R20)."""
         self._fixed = fixed
         self._bases = {**resumed.bases, resumed.rounds_done + 1: bases}
         self._rounds_done = resumed.rounds_done
         self._members = set(resumed.open_members or resumed.last_members)
         self._present: dict[str, str] = {}
-        self._assigned = {(one.round_number, one.device, one.attempt): one for one in resumed.assignments}
-        self._stored = set(resumed.stored)
-        self._standing = Standing((device for _, device in resumed.stored), resumed.silent)
+        self._keys = Keys(self._oldest_that_counts, past)
+        self._keys.restore(resumed.assignments, resumed.stored)
+        self._standing = Standing({*resumed.proven, *(device for _, device in resumed.stored)}, resumed.silent)
         self._waits_until_ms = 0
         self._behind = self._resumed_behind(resumed)
         """R13: what devices that are there still work on from earlier rounds."""
@@ -296,6 +301,7 @@ class RoundMachine:
         self._leave_behind()
         self._bases[self._rounds_done + 1] = bases
         self._bases.pop(self._rounds_done - self._fixed.max_staleness, None)
+        self._keys.forget_before(self._oldest_that_counts)
         self._round = None
         self._waits_until_ms = now_ms + self._fixed.wait_ms
         if self._rounds_done == self._fixed.rounds:
@@ -363,7 +369,7 @@ class RoundMachine:
         assignment = Assignment(current.number, device, attempt, node, seed)
         beside = slot is not None and slot.beside
         current.slots[device] = _Slot(assignment, lost=device not in self._present, beside=beside)
-        self._assigned[current.number, device, attempt] = assignment
+        self._keys.assign(assignment)
         return assignment
 
     def _command(self, current: _Round, device: str) -> list[Action]:
@@ -375,7 +381,8 @@ class RoundMachine:
 
     def _resumed_round(self, resumed: ResumeState, members: tuple[str, ...]) -> _Round:
         number = resumed.rounds_done + 1
-        before = Standing((device for round_number, device in resumed.stored if round_number < number), resumed.silent)
+        earlier = (device for round_number, device in resumed.stored if round_number < number)
+        before = Standing({*resumed.proven, *earlier}, resumed.silent)
         fixed = self._fixed
         choice = before.choose(Place(fixed.seed, number, fixed.clients, fixed.quorum), members, ())
         current = _Round(number, members, self._target(len(choice.waited_for)), 0, taken=resumed.taken)
@@ -399,6 +406,11 @@ class RoundMachine:
             and not self._is_too_old(one.round_number, resumed.rounds_done + 1)
             and (one.round_number, device) not in resumed.stored
         }
+
+    @property
+    def _oldest_that_counts(self) -> int:
+        """R20: the first round of which an update can count in the open (or the next) one."""
+        return self._rounds_done + 1 - self._fixed.max_staleness
 
     def _is_too_old(self, round_number: int, open_round: int) -> bool:
         return rules.is_too_old(round_number, open_round, self._fixed.max_staleness)
@@ -492,10 +504,9 @@ class RoundMachine:
         fixed = self._fixed
         if header.run != fixed.run:
             return Verdict("rejected", f"the run here is {fixed.run}")
-        if (header.round, header.device) in self._stored:
+        if self._keys.has_update(header.round, header.device):
             return Verdict("duplicate", "an update of this device is stored for this round")
-        assignment = self._assigned.get((header.round, header.device, header.attempt))
-        if assignment is None or assignment.node != node:
+        if self._keys.node_of(header.round, header.device, header.attempt) != node:
             return Verdict("rejected", "the device was not given this part of the round")
         if self._is_too_old(header.round, self._rounds_done + 1) or self.phase is Phase.FINISHED:
             return Verdict("late", "the round is closed")
@@ -504,7 +515,7 @@ class RoundMachine:
         return _CONTENT_DECIDES
 
     def _take(self, current: _Round, header: UpdateHeader) -> None:
-        self._stored.add((header.round, header.device))
+        self._keys.store(header.round, header.device)
         current.taken += 1
         self._standing.delivered(header.device)
         if header.round == current.number:
