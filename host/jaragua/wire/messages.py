@@ -514,7 +514,12 @@ def _mean_loss(figures: JobState | Progress) -> float:
 
 def rule_name(kind: type[Message]) -> str:
     """The name in `messages.cddl`: JobBegin -> job-begin."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
+    return _dashed(kind.__name__)
+
+
+@cache
+def _dashed(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
 def field_name(rule_field: str) -> str:
@@ -591,8 +596,14 @@ def _split(kind: type[M], payload: bytes) -> tuple[M, bytes]:
     return decode(kind, payload[_HEADER_LENGTH.size : end]), payload[end:]
 
 
+#: Of most fields.
+_PLAIN_TYPES: Final = frozenset({str, bytes, int, float, bool})
+
+
 def _plain(value: object) -> object:
     """A value as cbor2 would read it back: enums as numbers, tuples as lists."""
+    if type(value) in _PLAIN_TYPES:
+        return value
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
