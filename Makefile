@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs pictures random-networks flood load test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network
+.PHONY: help demo test boards docs audit lock pictures random-networks flood load test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -42,13 +42,16 @@ test-litert: setup-test ## The Pi client's LiteRT engine on both runtimes, witho
 test-arm64: setup-test ## The Pi client's engines on aarch64, under emulation (Debian, as root; docs/reference/litert.md)
 	@tools/setup/arm64.sh
 
-lint: setup-lint ## ruff, mypy --strict, who may import whom (import-linter), what is declared (deptry), rules without a test, clang-format, cppcheck
+lint: setup-lint ## ruff, mypy --strict, who may import whom (import-linter), what is declared (deptry) and locked, licences, rules without a test, Containerfile (hadolint), clang-format, cppcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/deptry host tools/jaragua_compiler tools/jaragua_bench models broker
 	@$(BIN)/python -m jaragua_documents.rules
+	@$(BIN)/python tools/setup/lock.py --check
+	@$(BIN)/python tools/setup/licences.py
+	@$(BIN)/hadolint Containerfile
 	@git ls-files '*.c' '*.h' '*.cpp' | xargs $(BIN)/clang-format --dry-run --Werror
 	@tools/setup/cppcheck.sh $(BIN)/cppcheck
 
@@ -58,6 +61,10 @@ docs: setup-docs ## Build the documentation as a site (site/index.html); strict,
 audit: setup-test ## A bill of materials (build/sbom.json), and known vulnerabilities where the network allows
 	@tools/setup/setup.sh audit
 	@.venv-audit/bin/python tools/setup/audit.py .venv build
+
+lock: ## The exact versions that CI installs (tools/setup/lock/); UPGRADE=1 takes the newest that the ranges admit
+	@tools/setup/setup.sh audit
+	@.venv-audit/bin/python tools/setup/lock.py $(if $(UPGRADE),--upgrade)
 
 pictures: setup-test ## The pictures of dashboard, report and terminal in these documents, of real fleets (about three minutes)
 	@PYTHONPATH=tests $(BIN)/python tests/dashboard/pictures.py

@@ -7,6 +7,8 @@
 # system is what tests of shells and of systemd's units need;
 # boards is the compiler and emulator of RISC-V and the emulator of the Pico, for `make boards`;
 # litert and tflite are a Pi's client with one of the two LiteRT runtimes, in .venv-litert and .venv-tflite: no compiler)
+# JARAGUA_LOCKED=1 installs the exact versions of tools/setup/lock/, as CI does; they are those of an environment, so
+# demo then brings what test, lint and docs need. JARAGUA_LOCKED=prefer takes the ranges where one cannot be had.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -119,15 +121,39 @@ install_packages() {
     rm -f "$log"
 }
 
+in_ranges() {
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"
+}
+
+# With hashes pip installs nothing in place: so the packages first, among them what installs the clone.
+locked() {
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock" &&
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+}
+
 # The stamp holds what was installed and from which description, so an unchanged tree costs nothing.
 install_python_packages() {
     stamp=$venv/.jaragua-$what
+    lock=tools/setup/lock/${venv#.}.txt
     wanted="$(cksum <pyproject.toml) $("$venv/bin/python" -c 'import sys; print(sys.version.split()[0])')"
+    [ -z "${JARAGUA_LOCKED:-}" ] || wanted="$wanted $(cksum <"$lock")"
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         return
     fi
     say "installing Python packages into $venv ($extras); this takes a minute"
-    if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"; then
+    if [ -n "${JARAGUA_LOCKED:-}" ]; then
+        if locked; then
+            echo "$wanted" >"$stamp"
+            return
+        fi
+        say "pip could not install the exact versions of $lock (its message is above): the package index may lack one."
+        if [ "$JARAGUA_LOCKED" != prefer ]; then
+            say "Run make lock for versions that this index has, or leave JARAGUA_LOCKED out to take the ranges of pyproject.toml."
+            exit 1
+        fi
+        say "taking the ranges of pyproject.toml instead"
+    fi
+    if ! in_ranges; then
         say "pip could not install the Python packages (its message is above). Check the network, then run make again."
         exit 1
     fi
