@@ -90,10 +90,18 @@ class AggregationSettings:
 
     combine: Annotated[
         str,
-        Setting("How updates become one: own (the strategy's), mean, sample-weighted-mean, median, trimmed-mean."),
+        Setting(
+            "How updates become one: own (the strategy's), mean, sample-weighted-mean, median, trimmed-mean, "
+            "spectral-mean (R21)."
+        ),
     ] = "own"
     trim: Annotated[
-        float, Setting("Fraction of the devices that trimmed-mean leaves out at either end.", least=0, below=0.5)
+        float,
+        Setting(
+            "Fraction of the devices that trimmed-mean leaves out at either end, and spectral-mean at all.",
+            least=0,
+            below=0.5,
+        ),
     ] = 0.2
     norm_clip_factor: Annotated[
         float, Setting("Shorten an update to this multiple of the round's median norm. 0 disables.", least=0)

@@ -25,6 +25,7 @@ from jaragua.strategies.robust import (
     aggregation_of,
     median,
     norms,
+    spectral_mean,
     start_length,
     trimmed_mean,
 )
@@ -49,6 +50,31 @@ def test_a_trimmed_mean_leaves_out_both_ends() -> None:
 def test_a_trimmed_mean_of_nothing_is_refused(fraction: float) -> None:
     with pytest.raises(ConfigurationError):
         trimmed_mean(fraction)
+
+
+def test_r21_1_devices_that_differ_together_are_excluded() -> None:
+    draw = np.random.default_rng(4)
+    rows = draw.normal(size=(10, 60))
+    rows[[2, 7]] = -1.5  # no farther than the others, and the same
+    assert np.linalg.norm(rows[2]) < 1.6 * np.median(np.linalg.norm(rows, axis=1))
+    found = spectral_mean(0.2)(updates(*rows.tolist()))
+    np.testing.assert_array_equal(found, np.mean(np.delete(rows, [2, 7], axis=0), axis=0))
+
+
+def test_r21_2_as_many_as_the_fraction_holds_are_excluded_and_none_of_two() -> None:
+    """R21.2, R21.3."""
+    five = updates([1], [2], [3], [4], [1000])
+    np.testing.assert_array_equal(spectral_mean(0.2)(five), [2.5])
+    np.testing.assert_array_equal(spectral_mean(0.19)(five), [202])
+    np.testing.assert_array_equal(spectral_mean(0.4)(updates([1], [1000])), [500.5])
+    same = updates([7], [7], [7], [7])
+    np.testing.assert_array_equal(spectral_mean(0.49)(same), [7])
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 0.5, 1.0])
+def test_r21_a_spectral_mean_of_half_is_refused(fraction: float) -> None:
+    with pytest.raises(ConfigurationError):
+        spectral_mean(fraction)
 
 
 @given(ROWS, st.integers(0, 8), st.floats(1e3, 1e9))

@@ -26,6 +26,7 @@ from jaragua.strategies.robust import (
     OutlierFilter,
     aggregation_of,
     median,
+    spectral_mean,
     start_length,
     trimmed_mean,
 )
@@ -51,6 +52,7 @@ def test_rows_of_one_matrix_combine_like_updates_one_by_one(is_masked: bool, see
         sample_weighted_mean,
         median,
         trimmed_mean(0.2),
+        spectral_mean(0.2),
         masked_mean,
         partial(masked_mean, by_samples=True),
     ]

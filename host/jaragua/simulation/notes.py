@@ -20,6 +20,7 @@ from jaragua.simulation.settings import Buffered, Simulation
 from jaragua.simulation.strategy import create_strategy, with_options
 from jaragua.strategies import REGISTRY, Strategy
 from jaragua.strategies.registry import work_of
+from jaragua.strategies.robust import TAKES_TRIM
 from jaragua_compiler.engines.host_build import has_compiler
 from jaragua_models import HasOwners, Remarks
 
@@ -107,7 +108,8 @@ def _check(given: Collection[str], wanted: Simulation, spelling: Spelling) -> No
             message = f"without {with_what}, {spelling.name(name)} would change nothing"
             raise UsageError(message, f"add {with_what}, or leave {spelling.name(name)} out")
 
-    require("strategy.trim", wanted.combine == "trimmed-mean", "strategy.combine=trimmed-mean")
+    trimming = f"strategy.combine={' or '.join(TAKES_TRIM)}"
+    require("strategy.trim", wanted.combine in TAKES_TRIM, trimming)
     adaptive = wanted.server_optimiser in ("adam", "yogi")
     require("strategy.server_beta1", wanted.server_optimiser != "plain", "strategy.server_optimiser")
     for name in ("strategy.server_beta2", "strategy.server_tau"):
@@ -185,7 +187,7 @@ def _with_few_updates(given: Collection[str], wanted: Simulation, updates: int) 
         if options := [name for name in alone if name in given]:
             yield options, "there is one update in a round, so it changes nothing"
         return
-    if wanted.combine == "trimmed-mean" and not int(wanted.trim * updates):
+    if wanted.combine in TAKES_TRIM and not int(wanted.trim * updates):
         trimmed = f"{wanted.trim:g} of {updates} updates is less than one"
         yield ["strategy.combine"], f"{trimmed}: nothing is left out, and it is the mean"
     if "strategy.outlier_factor" in given and wanted.outlier_factor and updates < _FEWEST_FOR_OUTLIERS:

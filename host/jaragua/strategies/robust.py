@@ -75,6 +75,34 @@ def trimmed_mean(fraction: float) -> Combine:
     return combine
 
 
+def spectral_mean(fraction: float) -> Combine:
+    """R21: mean without the `fraction` (0 to below 0.5) of devices that differ most along the main direction.
+
+    After DnC (Shejwalkar and Houmansadr, "Manipulating the Byzantine", 2021), with one direction of all weights.
+    """
+    if not 0 <= fraction < 0.5:
+        raise ConfigurationError(f"a spectral mean cannot leave out {fraction:g} of the devices", "0 to below 0.5")
+
+    def combine(updates: Sequence[ClientUpdate]) -> Vector:
+        kept = len(updates) - int(fraction * len(updates))
+        if len(updates) < 3 or kept == len(updates):
+            return mean(updates)
+        rows = weight_rows(updates)
+        nearest = np.argsort(_main_shares(rows), kind="stable")[:kept]
+        result: Vector = np.mean(rows[np.sort(nearest)], axis=0)
+        return result
+
+    return combine
+
+
+def _main_shares(rows: Vector) -> Vector:
+    """Squared parts of the rows in the direction in which they differ most, relative to their sum, float64 [rows]."""
+    centred = rows - rows.mean(axis=0)
+    products = np.einsum("ij,kj->ik", centred, centred)  # not by BLAS: its sums differ from machine to machine
+    _, directions = np.linalg.eigh(products)
+    return np.square(np.asarray(directions[:, -1], dtype=np.float64))
+
+
 @dataclass(frozen=True)
 class Finite:
     """Leaves out updates with a weight that is not a number."""
@@ -187,14 +215,17 @@ def norms(origin: Vector, updates: Sequence[ClientUpdate]) -> NDArray[np.float64
     return np.asarray(np.linalg.norm(rows, axis=1), dtype=np.float64)
 
 
-#: Ways to combine by their names; "own" is the strategy's, and "trimmed-mean" takes a fraction.
+#: Ways to combine by their names; "own" is the strategy's; those of TAKES_TRIM take a fraction.
 COMBINERS: dict[str, Callable[[float], Combine | None]] = {
     "own": lambda trim: None,
     "mean": lambda trim: mean,
     "sample-weighted-mean": lambda trim: sample_weighted_mean,
     "median": lambda trim: median,
     "trimmed-mean": trimmed_mean,
+    "spectral-mean": spectral_mean,
 }
+#: Ways to combine that leave out `strategy.trim` of the devices.
+TAKES_TRIM: Final = ("trimmed-mean", "spectral-mean")
 
 
 def aggregation_of(settings: AggregationSettings) -> Aggregation:

@@ -30,10 +30,13 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
 #: Words that change nothing, or cannot be meant; and numbers that make no sense, named as they were given.
 REFUSED = {
     2: [
-        (("--set", "strategy.trim=0.2"), "without strategy.combine=trimmed-mean, strategy.trim would change nothing"),
+        (
+            ("--set", "strategy.trim=0.2"),
+            "without strategy.combine=trimmed-mean or spectral-mean, strategy.trim would change nothing",
+        ),
         (
             ("--set", "strategy.trim=0.3", "--set", "strategy.combine=median"),
-            "without strategy.combine=trimmed-mean, strategy.trim would change nothing",
+            "without strategy.combine=trimmed-mean or spectral-mean, strategy.trim would change nothing",
         ),
         (
             ("--set", "strategy.server_optimiser=momentum", "--set", "strategy.server_tau=0.1"),

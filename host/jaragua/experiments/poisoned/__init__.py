@@ -1,0 +1,1 @@
+"""What a minority of devices that poison their updates costs, under each way to combine updates."""
