@@ -14,6 +14,7 @@ import numpy.typing as npt
 from jaragua.api.one_tree import one_tree
 from jaragua.api.start_weights import StartWeights, weights_of
 from jaragua.api.tasks import LearningTask
+from jaragua.semantics.models.writing import with_description
 from jaragua_compiler import Network, Plan
 from jaragua_compiler.export import (
     Choice,
@@ -157,7 +158,14 @@ def compile_network(
     if start is not None:
         loaded = loaded.started(weights_of(start, loaded.network))
     arguments = (target, choice, shown, loaded.ranges, loaded.source, Component(None, loaded.inputs, loaded.classes))
-    return CompiledNetwork(target, compile_model(loaded.network, loaded.weights, *arguments))
+    compiled = compile_model(loaded.network, loaded.weights, *arguments)
+    return CompiledNetwork(target, with_description(compiled, _name_of(model), loaded.network))
+
+
+def _name_of(model: str | os.PathLike[str] | LearningTask | Network) -> str:
+    if isinstance(model, Network):
+        return model.name
+    return model.source if isinstance(model, LearningTask) else os.fspath(model)
 
 
 def _loaded(
@@ -166,8 +174,7 @@ def _loaded(
     """The model; one's own data are scaled as those of the start's file were."""
     if isinstance(model, Network):
         return LoadedModel(model, initial_weights(model, ZOO_SEED), Source("random"))
-    name = model.source if isinstance(model, LearningTask) else os.fspath(model)
-    return load_model(name, loss, Path(start) if isinstance(start, str | os.PathLike) else None)
+    return load_model(_name_of(model), loss, Path(start) if isinstance(start, str | os.PathLike) else None)
 
 
 def _shown(samples: Samples, loaded: LoadedModel) -> FloatArray:

@@ -429,7 +429,7 @@ def told(match: Match) -> str:
     return f"{match.label} {match.relative} {int(match.accepted)} {match.distance}"
 
 
-KEPT = """#include "room.h"
+KEPT_CLASSES = """#include "room.h"
 
 #include <stdio.h>
 
@@ -460,7 +460,7 @@ def test_e1_kept_classes_are_sums_and_counts_without_gaps(tmp_path: Path) -> Non
     engine, found = host(made, samples.astype(np.float32))
     rows = quantise_inputs(made.plan, found, samples[:6])
     enrol_six(engine, rows)
-    kept = answers(folder_of(made, tmp_path / "made"), KEPT, rows.astype("<i2").tobytes())
+    kept = answers(folder_of(made, tmp_path / "made"), KEPT_CLASSES, rows.astype("<i2").tobytes())
     features = 9  # of the last layer's input in NETWORK
     assert len(kept) == 12 + count * (4 * features + 2)
     assert kept[:12] == b"JRGP" + made.plan.architecture

@@ -172,7 +172,7 @@ def test_a_residual_network_is_told_the_width_of_both_its_layers() -> None:
         ),
     )
     error = refusal(network, Choice(), find_board("qemu_m4"))
-    assert "network 'residual' needs 548,966 bytes of RAM, qemu_m4 has 245,760 for it" in error.message
+    assert "network 'residual' needs 548,962 bytes of RAM, qemu_m4 has 245,760 for it" in error.message
     assert "at most 14 filters in layers 0 and 1" in error.hint
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
@@ -79,6 +79,7 @@ class CompileOptions:
 @from_fields(CompileOptions)
 def compile(options: CompileOptions) -> None:
     """Write a network as a folder of C that trains on a board, for any firmware."""
+    from jaragua.semantics.models.writing import with_description
     from jaragua_compiler.export import (
         Choice,
         Component,
@@ -108,7 +109,7 @@ def compile(options: CompileOptions) -> None:
     _say_what_decides_the_formats(shown, loaded.ranges)
     compiled = compile_model(network, loaded.weights, target, choice, shown, loaded.ranges, loaded.source, component)
     _say_what_is_unusual(loaded.source, compiled)
-    compiled = _with_description(compiled, options.model, loaded.network)
+    compiled = with_description(compiled, options.model, loaded.network)
     compiled = _with_arduino(compiled) if options.arduino else compiled
     write_folder(compiled.files, folder, force=options.force)
     if options.run:
@@ -147,15 +148,6 @@ def _rejection(options: CompileOptions) -> Calibrate | None:
     if wanted is not None:
         return lambda plan, blob: rejection.calibrated(model, plan, blob, wanted)
     return lambda plan, blob: rejection.threshold_or_none(model, plan, blob, output.say)
-
-
-def _with_description(compiled: Compiled, model: str, network: Network) -> Compiled:
-    """With one file more: what the model is and needs, for the graph of a fleet (semantics.md, S3)."""
-    from jaragua.semantics.models import writing
-    from jaragua_compiler.export.folder import with_file
-
-    text = writing.content(writing.described_network(model, network))
-    return replace(compiled, files=with_file(compiled.files, compiled.prefix + writing.SUFFIX, text))
 
 
 def _board(name: str, ram_budget: int | None) -> Board:

@@ -11,7 +11,18 @@ from jaragua.report.details import METRIC, RunDetails
 from jaragua.report.intervals import mean_interval, paired_interval
 from jaragua.report.page import charts
 from jaragua.report.page.model import Cell, Chart, Section, Table, rows
-from jaragua.report.page.values import UNKNOWN, count, figure, number, numbers, sequence, spread, table, text
+from jaragua.report.page.values import (
+    UNKNOWN,
+    count,
+    figure,
+    half_width,
+    number,
+    numbers,
+    sequence,
+    spread,
+    table,
+    text,
+)
 
 _NOT_EVALUATED: Final = (
     "No held-out tasks were evaluated. `jaragua evaluate RUN` has the devices of a fleet adapt to some, "
@@ -125,12 +136,12 @@ def _charts(held: Mapping[str, Any], metric: str, methods: Sequence[Mapping[str,
 
 
 def _bar(name: str, means: Mapping[str, Any]) -> charts.Bar:
-    return charts.Bar(name, (number(means.get("mean")),), (number(means.get("ci95")) or 0.0,))
+    return charts.Bar(name, (number(means.get("mean")),), (half_width(means.get("ci95")) or 0.0,))
 
 
 def _curve(points: Sequence[Mapping[str, Any]], when: str) -> charts.Line:
     found = [
-        (rounds, mean, number(table(one.get(when)).get("ci95")) or 0.0)
+        (rounds, mean, half_width(table(one.get(when)).get("ci95")) or 0.0)
         for one in points
         if (rounds := number(one.get("rounds"))) is not None
         and (mean := number(table(one.get(when)).get("mean"))) is not None

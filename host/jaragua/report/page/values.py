@@ -28,6 +28,12 @@ def number(value: object) -> float | None:
     return found if abs(found) <= _LARGEST else None
 
 
+def half_width(value: object) -> float | None:
+    """Half the width of an interval: a number that is not negative, or None for anything else."""
+    found = number(value)
+    return None if found is None or found < 0 else found
+
+
 def numbers(values: object) -> list[float]:
     """The finite numbers of a list; [] for anything else."""
     return [found for one in sequence(values) if (found := number(one)) is not None]
@@ -59,7 +65,7 @@ def figure(value: object, metric: str = "") -> str:
 def spread(means: object, metric: str = "") -> str:
     """A mean with half the width of its interval. means: {mean, ci95}."""
     found = table(means)
-    mean, half = number(found.get("mean")), number(found.get("ci95"))
+    mean, half = number(found.get("mean")), half_width(found.get("ci95"))
     if mean is None:
         return UNKNOWN
     if half is None:

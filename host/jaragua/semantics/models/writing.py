@@ -10,6 +10,8 @@ from jaragua.errors import StoreError
 from jaragua.semantics.models.description import Measured, ModelDescription, describe_model, describe_network
 from jaragua.semantics.models.model_triples import model_triples
 from jaragua.semantics.triples import turtle
+from jaragua_compiler.export import Compiled
+from jaragua_compiler.export.folder import with_file
 from jaragua_compiler.graph.network import Network
 from jaragua_models import Model, get, names
 
@@ -32,6 +34,12 @@ def described_network(name: str, network: Network) -> ModelDescription:
 def is_of_the_zoo(name: str, network: Network) -> bool:
     """Whether it is the zoo's network of that name, in any arithmetic."""
     return name in names() and replace(network, weights="w16") == replace(get(name).network, weights="w16")
+
+
+def with_description(compiled: Compiled, name: str, network: Network) -> Compiled:
+    """With one file more: what the model is and needs, for the graph of a fleet (S3). name: as it was asked for."""
+    text = content(described_network(name, network))
+    return replace(compiled, files=with_file(compiled.files, compiled.prefix + SUFFIX, text))
 
 
 def content(description: ModelDescription) -> bytes:
