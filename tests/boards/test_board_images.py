@@ -105,7 +105,7 @@ def test_the_real_image_trains_to_the_simulators_bits(name: str, model: str) -> 
 
 
 @pytest.mark.cross
-@pytest.mark.skipif(not ALL, reason="make boards")
+@pytest.mark.skipif(not ALL, reason="MANY BUILDS: `make boards` runs it")
 @pytest.mark.parametrize("name", built())
 def test_a_board_without_an_emulator_builds_and_fits(name: str) -> None:
     board = environment(name)

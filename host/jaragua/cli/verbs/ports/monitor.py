@@ -15,6 +15,7 @@ import typer
 from jaragua.cli.options import from_fields
 from jaragua.cli.output import say
 from jaragua.cli.port_choice import PORT_HELP, all_ports, chosen_ports
+from jaragua.cli.shown_lines import AllHealth, AsJson, Grep, Hex, Hide, Level, LineTime, Only
 from jaragua.errors import StoreError, ToolError, UsageError
 
 # Only names: these modules import nothing heavy.
@@ -42,21 +43,19 @@ class MonitorOptions:
     last: Annotated[bool, typer.Option("--last", help="Watch the port of the last time.")] = False
     baud: Annotated[int, typer.Option(help="Baud rate of a serial port.")] = 115200
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a port that is not there yet.")] = False
-    only: Annotated[list[str] | None, typer.Option(help="Show only these kinds of lines, for example log,round.")] = (
-        None
-    )
-    hide: Annotated[list[str] | None, typer.Option(help="Do not show these kinds of lines.")] = None
-    level: Annotated[LevelName, typer.Option(help="Least level that is shown.")] = LevelName.DEBUG
-    grep: Annotated[str, typer.Option(help="Regular expression that a line's words contain.")] = ""
-    health: Annotated[bool, typer.Option("--health", help="Show all health lines, not only changes.")] = False
-    timestamp: Annotated[Timestamp, typer.Option(help="How the time of a line is written.")] = Timestamp.CLOCK
-    hex: Annotated[bool, typer.Option("--hex", help="Show the bytes of both directions, too.")] = False
+    only: Only = None
+    hide: Hide = None
+    level: Level = LevelName.DEBUG
+    grep: Grep = ""
+    health: AllHealth = False
+    timestamp: LineTime = Timestamp.CLOCK
+    hex: Hex = False
     raw: Annotated[bool, typer.Option("--raw", help="Pass the board's bytes on unchanged; send nothing.")] = False
     send: Annotated[list[str] | None, typer.Option(help="Request to send in each session, such as health-read.")] = None
     tui: Annotated[bool, typer.Option("--tui", help="Draw a screen with a command line (jaragua[terminal]).")] = False
     log: Annotated[Path | None, typer.Option(help="File to append the lines to.")] = None
     capture: Annotated[Path | None, typer.Option(help="File to record every byte in, for `jaragua replay`.")] = None
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False
+    json: AsJson = False
 
 
 @app.command()

@@ -12,6 +12,7 @@ import typer
 
 from jaragua.cli.options import from_fields
 from jaragua.cli.output import say
+from jaragua.cli.shown_lines import AllHealth, AsJson, Grep, Hex, Hide, Level, LineTime, Only
 from jaragua.monitor.levels import LevelName
 from jaragua.monitor.stamps import Stamps, Timestamp
 
@@ -30,16 +31,14 @@ class ReplayOptions:
     speed: Annotated[
         float, typer.Option(min=0, help="1: as fast as it was recorded, 10: ten times as fast, 0: at once.")
     ] = 0.0
-    only: Annotated[list[str] | None, typer.Option(help="Show only these kinds of lines, for example log,round.")] = (
-        None
-    )
-    hide: Annotated[list[str] | None, typer.Option(help="Do not show these kinds of lines.")] = None
-    level: Annotated[LevelName, typer.Option(help="Least level that is shown.")] = LevelName.DEBUG
-    grep: Annotated[str, typer.Option(help="Regular expression that a line's words contain.")] = ""
-    health: Annotated[bool, typer.Option("--health", help="Show all health lines, not only changes.")] = False
-    timestamp: Annotated[Timestamp, typer.Option(help="How the time of a line is written.")] = Timestamp.CLOCK
-    hex: Annotated[bool, typer.Option("--hex", help="Show the bytes of both directions, too.")] = False
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False
+    only: Only = None
+    hide: Hide = None
+    level: Level = LevelName.DEBUG
+    grep: Grep = ""
+    health: AllHealth = False
+    timestamp: LineTime = Timestamp.CLOCK
+    hex: Hex = False
+    json: AsJson = False
 
 
 @app.command()
