@@ -36,7 +36,7 @@ def demo(
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Train emulated boards over a real broker, then adapt a new board to its own tasks."""
-    from jaragua.cli.demo_progress import watcher
+    from jaragua.cli.progress.demo import watcher
     from jaragua.demo import Demonstration, DemoSettings
     from jaragua.models import absolute
 

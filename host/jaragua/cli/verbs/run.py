@@ -14,7 +14,7 @@ from jaragua.cli.next_steps import next_steps, shown
 from jaragua.errors import Interrupted, RunError, UsageError
 
 if TYPE_CHECKING:
-    from jaragua.cli.run_progress import Watcher
+    from jaragua.cli.progress.run import Watcher
     from jaragua.config import RunConfig
     from jaragua.coordinator import RunResult
     from jaragua.store import RunFolder
@@ -46,7 +46,7 @@ def run(
     A run that was stopped or killed continues when the same command is given again. If its database knows fewer rounds
     than the files beside it, nothing is changed without --resume or --new.
     """
-    from jaragua.cli.run_progress import watcher
+    from jaragua.cli.progress.run import watcher
     from jaragua.config import load
     from jaragua.store import open_run
 

@@ -121,7 +121,7 @@ def _asked(given: Given, changed: dict[str, Any]) -> set[str]:
 
 
 def _run(wanted: Simulation, folder: Path | None, how: dict[str, Any]) -> SimulationResult:
-    from jaragua.cli.simulate_progress import progress
+    from jaragua.cli.progress.simulate import progress
     from jaragua.simulation import simulate as run_simulation
 
     try:

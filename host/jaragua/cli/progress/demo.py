@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from jaragua.cli import output, run_progress
+from jaragua.cli import output
+from jaragua.cli.progress import run as run_progress
 from jaragua.demo.demo import DemoEvent, Phase, TaskEvaluated
 
 _PHASES = list(Phase)
