@@ -10,7 +10,7 @@ import pytest
 import jaragua
 from common.own_task import write_valves
 from jaragua.cli.main import run
-from jaragua.errors import ModelError
+from jaragua.errors import ModelError, UsageError
 from jaragua_compiler import Dense, Network
 
 KERAS = Path(__file__).parents[1] / "compiler" / "data" / "small.keras"
@@ -27,6 +27,11 @@ def content_of(folder: Path) -> dict[str, bytes]:
         ("digits", {"weights": "w8", "train": "last"}, ("--weights=w8", "--train=last")),
         (str(KERAS), {"loss": "softmax_cross_entropy"}, ("--loss=softmax_cross_entropy",)),
         ("digits", {"train": "auto", "ram_budget": 6002}, ("--train=auto", "--ram-budget=6002")),
+        (
+            "digits",
+            {"prototypes": 10, "false_accepts": 0.01},
+            ("--prototypes=10", "--false-accepts=0.01"),
+        ),
     ],
 )
 def test_the_folder_is_that_of_the_command(
@@ -42,6 +47,18 @@ def test_the_folder_of_a_task_of_ones_own_is_that_of_the_command(tmp_path: Path)
     task = str(write_valves(tmp_path))
     assert run(["compile", task, "--board", "nano33ble", "--out", str(tmp_path / "command")]) == 0
     assert jaragua.compile_network(task, "nano33ble").files == content_of(tmp_path / "command")
+
+
+def test_prototypes_of_a_network_without_tasks_accept_every_class() -> None:
+    with pytest.warns(UserWarning, match="no threshold is calibrated"):
+        compiled = jaragua.compile_network(TINY, "nano33ble", prototypes=4)
+    assert b"_enrol(" in compiled.files["tiny.h"]
+    with pytest.raises(UsageError, match="--false-accepts needs tasks"):
+        jaragua.compile_network(TINY, "nano33ble", prototypes=4, false_accepts=0.05)
+    with pytest.raises(UsageError, match="--false-accepts needs --prototypes"):
+        jaragua.compile_network("digits", "nano33ble", false_accepts=0.05)
+    with pytest.raises(UsageError, match="--false-accepts is 1"):
+        jaragua.compile_network("digits", "nano33ble", prototypes=4, false_accepts=1)
 
 
 def test_it_says_what_it_takes_of_the_board() -> None:

@@ -72,10 +72,11 @@ def gateway(wanted: Simulation, url: str, folder: Path, ports: Sequence[str]) ->
     return [*where, "--data-dir", str(folder / "gateway"), *named]
 
 
-def run_of_a_fleet(forker: Forker, wanted: Simulation, url: str, folder: Path) -> dict[str, Any]:
+def run_of_a_fleet(forker: Forker, wanted: Simulation, url: str, folder: Path, *more: str) -> dict[str, Any]:
+    """more: options of `jaragua run`."""
     path, output = folder / "run.toml", folder / "run.json"
     path.write_text(configuration(wanted, url, folder))
-    run = forker.start(["run", str(path), "--json"], output)
+    run = forker.start(["run", str(path), "--json", *more], output)
     assert run.wait() == 0, run.said
     data: dict[str, Any] = json.loads(output.read_text())["data"]
     return data

@@ -161,7 +161,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="of version 99, this program reads version 5"):
+    with pytest.raises(StoreError, match="of version 99, this program reads version 6"):
         Store(database_of_version(tmp_path / "run.sqlite", 99))
 
 
@@ -182,6 +182,9 @@ def test_a_database_of_version_1_is_read_and_gone_on_with(tmp_path: Path) -> Non
     as_of_version_1(path)
     with Store(path, read_only=True) as reader:
         assert reader.totals("run-1").updates == {"board-1": 1}
+        record = reader.run()
+        assert record is not None
+        assert record.beginning == {}
     with Store(path) as store:
         found = store.updates("run-1", 1)
         assert [(one.device, one.encoding, one.taken_in) for one in found] == [("board-1", "blob", 1)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ from jaragua.api.one_tree import one_tree
 from jaragua.api.start_weights import StartWeights, weights_of
 from jaragua.api.tasks import LearningTask
 from jaragua.semantics.models.writing import with_description
+from jaragua.tuning.rejection import calibration_for
 from jaragua_compiler import Network, Plan
 from jaragua_compiler.export import (
     Choice,
@@ -33,7 +36,8 @@ from jaragua_compiler.export.inputs.source import Source
 from jaragua_compiler.graph.initial_weights import FloatArray, initial_weights
 from jaragua_compiler.graph.network import Loss, WeightFormat
 from jaragua_compiler.planning.boards import Board, find_board
-from jaragua_models.loading import ZOO_SEED, load_model
+from jaragua_models import Model
+from jaragua_models.loading import ZOO_SEED, load_model, model_with_tasks
 
 Samples = npt.ArrayLike | os.PathLike[str]
 
@@ -115,6 +119,13 @@ class CompiledNetwork:
         ]
 
 
+class EnrolmentOptions(TypedDict, total=False):
+    """Of `compile_network`, for classes that are enrolled on the board."""
+
+    prototypes: int
+    false_accepts: float
+
+
 @one_tree()
 def compile_network(
     model: str | os.PathLike[str] | LearningTask | Network,
@@ -126,6 +137,7 @@ def compile_network(
     start: StartWeights | None = None,
     samples: Samples | None = None,
     loss: Loss | None = None,
+    **enrolment: Unpack[EnrolmentOptions],
 ) -> CompiledNetwork:
     """Generate the C of a network that trains on a board.
 
@@ -141,6 +153,9 @@ def compile_network(
             one with the shape of a sample in the model file, or a .npy file. None: those of the task; of a model file
             its own ranges, and else -1 to 1.
         loss: Loss of a model file that does not say its own.
+        **enrolment: `prototypes`, also the C to enrol classes on the board, with room for so many; and
+            `false_accepts`, the part of unknown samples that the calibrated threshold accepts. It is 0.05 where the
+            tasks can calibrate a threshold; where they cannot, every class is accepted, and a warning says so.
 
     Returns:
         Files and figures; nothing is written until `write`.
@@ -148,16 +163,20 @@ def compile_network(
     Raises:
         jaragua.errors.ModelError: No such model or board, an operator that boards do not have, too little memory (the
             message names the largest parts), or weights of another network.
+        jaragua.errors.UsageError: `false_accepts` without `prototypes`, or out of its range.
         jaragua.errors.DataError: The data of the task are missing.
     """
     target = find_board(board, ram_budget)
-    choice = Choice(weights, train)
+    prototypes = enrolment.get("prototypes")
+    choice = Choice(weights, train, prototypes)
     loaded = _loaded(model, loss, start)
     check_fits(loaded.network, choice, target)  # before any data is read
     shown = loaded.typical_inputs() if samples is None else _shown(samples, loaded)
     if start is not None:
         loaded = loaded.started(weights_of(start, loaded.network))
-    arguments = (target, choice, shown, loaded.ranges, loaded.source, Component(None, loaded.inputs, loaded.classes))
+    rejection = calibration_for(lambda: _with_tasks(model, start), prototypes, enrolment.get("false_accepts"), _warn)
+    component = Component(None, loaded.inputs, loaded.classes, rejection)
+    arguments = (target, choice, shown, loaded.ranges, loaded.source, component)
     compiled = compile_model(loaded.network, loaded.weights, *arguments)
     return CompiledNetwork(target, with_description(compiled, _name_of(model), loaded.network))
 
@@ -174,7 +193,22 @@ def _loaded(
     """The model; one's own data are scaled as those of the start's file were."""
     if isinstance(model, Network):
         return LoadedModel(model, initial_weights(model, ZOO_SEED), Source("random"))
-    return load_model(_name_of(model), loss, Path(start) if isinstance(start, str | os.PathLike) else None)
+    return load_model(_name_of(model), loss, _file_of(start))
+
+
+def _with_tasks(model: str | os.PathLike[str] | LearningTask | Network, start: StartWeights | None) -> Model | None:
+    """What calibrates a threshold; None for a bare network and a model file, which have no tasks."""
+    if isinstance(model, Network):
+        return None
+    return model_with_tasks(_name_of(model), _file_of(start))
+
+
+def _file_of(start: StartWeights | None) -> Path | None:
+    return Path(start) if isinstance(start, str | os.PathLike) else None
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, UserWarning, stacklevel=4)
 
 
 def _shown(samples: Samples, loaded: LoadedModel) -> FloatArray:

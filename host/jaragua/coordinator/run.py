@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jaragua import strategies
@@ -16,12 +17,15 @@ from jaragua.coordinator.connection.inbox import Inbox
 from jaragua.coordinator.connection.trusting import connection_of
 from jaragua.coordinator.driver import Driver, monotonic_ms
 from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.first_weights import FirstWeights, check_takes_start, read_first_weights
 from jaragua.coordinator.weights.formats import Formats
 from jaragua.errors import BrokerError, RunError, StoreError
-from jaragua.models import model_named
+from jaragua.models import is_file, model_started, model_with
 from jaragua.store import Initialisation, RunFolder, RunRecord
 from jaragua.store.facts import network_facts
 from jaragua.strategies.registry import work_of
+from jaragua_compiler.export.inputs.interface import ModelInterface
+from jaragua_models import Model
 
 _BROKER_PATIENCE_MS = 120_000
 _LOOK_AROUND_SECONDS = 0.5
@@ -30,34 +34,60 @@ OnEvent = Callable[[events.RunEvent], None]
 
 
 async def run_coordinator(
-    config: RunConfig, *, store: RunFolder, on_event: OnEvent = lambda event: None, take_over: bool = False
+    config: RunConfig,
+    *,
+    store: RunFolder,
+    on_event: OnEvent = lambda event: None,
+    take_over: bool = False,
+    start: Path | None = None,
 ) -> events.RunResult:
     """Run what the configuration describes, from where the folder stands, to its end.
 
     Whatever was killed goes on where it was: given the same devices, the final model is that of an uninterrupted run.
-    take_over: a coordinator that serves the fleet already is ended (R10); without it that is a RunError.
-    A cancelled call leaves the run resumable and has told the fleet. Errors: ConfigurationError, BrokerError, RunError,
-    StoreError, CompileError.
+    take_over: a coordinator that serves the fleet already is ended (R10); without it that is a RunError. start: a
+    safetensors file of first weights (R22); a run that goes on has its own. A cancelled call leaves the run resumable
+    and has told the fleet. Errors: ConfigurationError, BrokerError, RunError, StoreError, CompileError.
     """
-    codec = ModelCodec(model_named(config.model.name))
+    codec = ModelCodec(_model_of(config, store, start))
     store.interface = codec.model.interface
     store.facts = network_facts(codec.plan, codec.model.interface.classes if codec.model.interface else ())
     strategy = strategy_of(config)
-    record = store.resume(config)
+    first = None if start is None else read_first_weights(start, codec.model)
+    if first is not None:
+        check_takes_start(config.strategy.name, strategy)
+    record = store.resume(config, "" if first is None else first.sha256)
     if record is not None and _is_done(store, record):
         on_event(events.RunStarted(record.run, record.rounds, record.rounds, True, store.path))
     else:
-        record = await _drive(config, store, codec, strategy, on_event, take_over=take_over)
+        record = await _drive(config, store, codec, strategy, on_event, first, take_over=take_over)
     store.rewrite(config, record, codec.arrays)
     return _result(store, record, codec)
 
 
-def _open_record(config: RunConfig, folder: RunFolder, codec: ModelCodec) -> RunRecord:
+def _model_of(config: RunConfig, folder: RunFolder, start: Path | None) -> Model:
+    """With the scaling of the first weights, if they have one; a run that began with one keeps it (R22)."""
+    name, record = config.model.name, folder.store.run()
+    kept = record.beginning.get("input") if record is not None and is_file(name) else None
+    if start is not None or kept is None:
+        return model_started(name, start)
+    return model_with(name, ModelInterface.from_json(kept), f"the run in {folder.path}")
+
+
+def _beginning(first: FirstWeights | None, model: Model) -> Mapping[str, str]:
+    """What a run keeps of where it began (R22)."""
+    if first is None:
+        return {}
+    told = {} if model.interface is None else {"input": model.interface.to_json()}
+    return {"start": first.sha256, "first_weights_from": str(first.path)} | told
+
+
+def _open_record(config: RunConfig, folder: RunFolder, codec: ModelCodec, first: FirstWeights | None) -> RunRecord:
     """The run of the folder, begun if there is none; everything beside the database is as the database says."""
-    record = folder.resume(config)
+    record = folder.resume(config, "" if first is None else first.sha256)
     if record is None:
-        vector = codec.initial(config.run.seed)
-        record = folder.begin(config, Initialisation(0, vector, _sha256(codec.pack(vector))))
+        vector = codec.initial(config.run.seed) if first is None else first.vector
+        initial = Initialisation(0, vector, _sha256(codec.pack(vector)))
+        record = folder.begin(config, initial, _beginning(first, codec.model))
     else:
         _check_packing(folder, record, codec)
         _check_interface(folder, codec)
@@ -96,6 +126,7 @@ async def _drive(
     codec: ModelCodec,
     strategy: strategies.Strategy,
     on_event: OnEvent,
+    first: FirstWeights | None,
     *,
     take_over: bool,
 ) -> RunRecord:
@@ -106,7 +137,7 @@ async def _drive(
     name = config.run.fleet
     async with Fleet(url, name, formats.architectures, inbox.put, take_over=take_over, trust=trust) as fleet:
         resumed = folder.store.run() is not None
-        record = _open_record(config, folder, codec)
+        record = _open_record(config, folder, codec, first)
         driver = Driver(config, folder, record, formats, strategy, on_event)
         on_event(events.RunStarted(record.run, record.rounds, driver.rounds_done, resumed, folder.path))
         try:

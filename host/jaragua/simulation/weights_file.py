@@ -6,15 +6,13 @@ import os
 from pathlib import Path
 
 from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.first_weights import read_first_weights
 from jaragua.errors import StoreError
 from jaragua.simulation.models import model_for
 from jaragua.simulation.settings import Simulation, SimulationResult
 from jaragua.store.files import write_whole
 from jaragua.store.run_folder import weights_content
 from jaragua.strategies import Vector
-from jaragua.strategies.vectors import flat
-from jaragua_compiler.errors import CompileError
-from jaragua_compiler.export.inputs.weights_file import read_interface, read_weights
 
 #: Of a safetensors file, in bytes; eight letters of a text are a far larger number.
 _LONGEST_HEADER = 1 << 32
@@ -25,13 +23,7 @@ def read(path: Path, simulation: Simulation) -> Vector:
 
     Raises: CompileError if they do not fit it, or its data have another scaling.
     """
-    interface, own = read_interface(path), model_for(simulation).interface
-    if interface is not None and own is not None:
-        own.check_same_data(interface, str(path))
-        if interface.inputs != own.inputs:
-            hint = f"Put the weights' scaling into the TOML file: `jaragua data TASK.toml --scaling {path.name}`."
-            raise CompileError(f"{path}: the weights were trained with another scaling than that of the task.", hint)
-    return flat(read_weights(path, model_for(simulation).network))
+    return read_first_weights(path, model_for(simulation)).vector
 
 
 def check_place(path: Path) -> None:

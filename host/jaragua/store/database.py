@@ -30,11 +30,11 @@ from jaragua.store.records import (
 from jaragua.strategies.server_optimiser import NO_MOMENTS
 
 #: Version 4 has the tables of version 3; metrics and settings have other names.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 #: Of a file whose tables were never made: it holds no run.
 _BLANK = 0
 #: What reads a run's figures reads these too.
-_READABLE = (_BLANK, 1, 2, 3, 4, SCHEMA_VERSION)
+_READABLE = (_BLANK, 1, 2, 3, 4, 5, SCHEMA_VERSION)
 _SCHEMA = """
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, name TEXT NOT NULL, seed INTEGER NOT NULL, rounds INTEGER NOT NULL,
@@ -80,6 +80,11 @@ _OPTIMISED = """
 ALTER TABLE initialisations ADD COLUMN moments BLOB NOT NULL DEFAULT x'';
 ALTER TABLE initialisations ADD COLUMN moments_check BLOB NOT NULL DEFAULT x'';
 """
+_BEGINNINGS_SINCE = 6
+#: From version 5 to 6: what a run began with beside its settings (R22), as JSON.
+_BEGINNINGS = """
+ALTER TABLE runs ADD COLUMN beginning TEXT NOT NULL DEFAULT '{}';
+"""
 
 
 _VALUES_OF_UPDATE = attrgetter(*(field.name for field in fields(StoredUpdate)))
@@ -107,6 +112,7 @@ class Store(Closing):
         self._blank = version == _BLANK
         self._vector_check = "vector_check" if version >= _CHECKED_SINCE else "x''"
         self._moments = "moments, moments_check" if version >= _OPTIMISED_SINCE else "x'', x''"
+        self._beginning = "beginning" if version >= _BEGINNINGS_SINCE else "'{}'"
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
@@ -117,20 +123,19 @@ class Store(Closing):
     def create_run(self, record: RunRecord, initial: Initialisation) -> None:
         """Write the run and the initialisation it starts from, together."""
         with self._transaction() as execute:
-            execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)",
-                (record.run, record.name, record.seed, record.rounds, record.status, json.dumps(record.settings)),
-            )
+            texts = json.dumps(record.settings), json.dumps(record.beginning)
+            values = (record.run, record.name, record.seed, record.rounds, record.status, *texts)
+            execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             _insert_initialisation(execute, record.run, initial)
 
     def run(self) -> RunRecord | None:
         """The run of this file, or None before `create_run`."""
-        query = "SELECT run, name, seed, rounds, status, settings FROM runs"
+        query = f"SELECT run, name, seed, rounds, status, settings, {self._beginning} FROM runs"
         rows = [] if self._blank else self._rows(query)
         if not rows:
             return None
-        run, name, seed, rounds, status, settings = rows[0]
-        return RunRecord(run, name, seed, rounds, status, self._json(settings))
+        run, name, seed, rounds, status, settings, beginning = rows[0]
+        return RunRecord(run, name, seed, rounds, status, self._json(settings), self._json(beginning))
 
     def forget(self, run: str) -> None:
         """Take out a run of which no round was opened."""
@@ -406,7 +411,7 @@ def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> int:
 def _create_tables(connection: sqlite3.Connection) -> None:
     """In one transaction, so that a kill leaves either no tables or all of them; an older version is made newer."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    steps = (_SCHEMA, _NEWER, _CHECKED, "", _OPTIMISED)
+    steps = (_SCHEMA, _NEWER, _CHECKED, "", _OPTIMISED, _BEGINNINGS)
     if _BLANK <= version < SCHEMA_VERSION:
         missing = "".join(steps[version:])
         connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")

@@ -16,7 +16,10 @@ RunStatus = Literal["training", "stopped", "finished"]
 
 
 class RunRecord(Value):
-    """One run. `run` is its identifier on the broker; `settings` is the whole configuration, as JSON values."""
+    """One run. `run` is its identifier on the broker; `settings` is the whole configuration, as JSON values.
+
+    beginning: what it began with beside its settings (R22), as JSON values.
+    """
 
     run: str
     name: str
@@ -24,6 +27,7 @@ class RunRecord(Value):
     rounds: int
     status: RunStatus
     settings: Mapping[str, Any]
+    beginning: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Initialisation(Value):

@@ -18,7 +18,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,24 +91,33 @@ class RunFolder(Closing):
         self.store.close()
         os.close(self._lock)
 
-    def begin(self, config: RunConfig, initial: Initialisation) -> RunRecord:
-        """Write a new run. Its identifier is fresh: nodes remember the updates of an older run by theirs."""
+    def begin(
+        self, config: RunConfig, initial: Initialisation, beginning: Mapping[str, Any] | None = None
+    ) -> RunRecord:
+        """Write a new run. Its identifier is fresh: nodes remember the updates of an older run by theirs.
+
+        beginning: see `RunRecord`.
+        """
         identifier = f"{config.run.name}-{secrets.token_hex(4)}"
         record = RunRecord(
             identifier, config.run.name, config.run.seed, config.run.rounds, "training", settings_of(config)
         )
+        record = replace(record, beginning=beginning or {})
         self.store.create_run(record, initial)
         return record
 
-    def resume(self, config: RunConfig) -> RunRecord | None:
+    def resume(self, config: RunConfig, start: str = "") -> RunRecord | None:
         """The run that is here, or None; one of another configuration that never opened a round is forgotten.
 
-        Raises: ConfigurationError if the run was made with another configuration.
+        start: hash of the first weights that are given (R22); "" for those that the run has.
+        Raises: ConfigurationError if the run was made with another configuration, or other first weights.
         """
         record = self.store.run()
         if record is None:
             return None
         different = _differences(record.settings, settings_of(config))
+        if start and start != record.beginning.get("start"):
+            different.append("its first weights are others than those of --start")
         if different and not self.store.rounds(record.run):
             self.store.forget(record.run)
             return None
@@ -216,6 +225,7 @@ def summary_of(store: Store, path: Path) -> dict[str, Any]:
         "rounds_done": newest.rounds_done,
         "model_hash": newest.blob_hash.hex(),
         "run_dir": str(path),
+        **{key: record.beginning[key] for key in ("start", "first_weights_from") if key in record.beginning},
         **_totals(store, record.run),
     }
 

@@ -11,13 +11,13 @@ from typing import Final
 
 import numpy as np
 
-from jaragua.errors import DataError
+from jaragua.errors import DataError, UsageError
 from jaragua.report.rejection import Scores, threshold_for
 from jaragua_compiler import Plan, ReferenceEngine
 from jaragua_compiler.engine_protocol import ACCEPT_ALL, PrototypeEngine
 from jaragua_compiler.engines import host_build
 from jaragua_compiler.engines.native_prototypes import NativePrototypeEngine
-from jaragua_compiler.export import Rejection
+from jaragua_compiler.export import Calibrate, Rejection
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs
 from jaragua_models import HasOwners, Model, Task
 from jaragua_models import ModelError as ModelsError
@@ -60,6 +60,35 @@ def threshold_or_none(model: Model, plan: Plan, blob: bytes, tell: Callable[[str
     except DataError as error:
         tell(f"{error.message}: unknown samples are accepted")
         return None
+
+
+def calibration_for(
+    model: Callable[[], Model | None],
+    prototypes: int | None,
+    false_accepts: float | None,
+    tell: Callable[[str], None],
+) -> Calibrate | None:
+    """What calibrates the threshold of unknown classes in a compiled folder; None: every class is accepted.
+
+    model: gives the one whose tasks are drawn from, None if it has none. prototypes: classes that there is room for,
+    None for a folder without them. false_accepts: part of unknown samples that is accepted; None: 0.05 where the tasks
+    can calibrate it. tell: why there is no threshold. Raises: UsageError for options that do not go together.
+    """
+    if false_accepts is not None and not 0 < false_accepts < 1:
+        raise UsageError(f"--false-accepts is {false_accepts:g}", "give a part above 0 and below 1, as 0.05")
+    if prototypes is None:
+        if false_accepts is not None:
+            raise UsageError("--false-accepts needs --prototypes", "say how many classes there are to be room for")
+        return None
+    found = model()
+    if found is None:
+        if false_accepts is not None:
+            raise UsageError("--false-accepts needs tasks to draw from", "a model file has none: leave it out")
+        tell("a model file has no tasks, so no threshold is calibrated: unknown samples are accepted")
+        return None
+    if false_accepts is not None:
+        return lambda plan, blob: calibrated(found, plan, blob, false_accepts)
+    return lambda plan, blob: threshold_or_none(found, plan, blob, tell)
 
 
 def _engine(plan: Plan) -> PrototypeEngine:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from common.real_fleet import clients, gateway, programs, run_of_a_fleet
 from forked import Forker
 from images import built_image
+from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.first_weights import start_hash
 from jaragua.emulate import EmulatedFleet
-from jaragua.simulation import device_names, simulate
+from jaragua.simulation import device_names, simulate, weights_file
+from jaragua.simulation.models import model_for
+from jaragua.strategies.vectors import flat
 from jaragua_broker import Broker
+from jaragua_compiler.export import read_weights
 
 #: A task of protoreptile: one sample of each class is enrolled, three teach.
 PROTOTYPES = {"task": "digits", "ways": 5, "shots": 4, "learning_rate": 0.1}
@@ -56,6 +63,26 @@ def test_pi_clients_and_the_simulation_learn_the_same_bits(
     assert result.final_hash == run["model_hash"]
     if strategy not in ("tinymetafed", "fedprox"):  # differences: what nodes read has headers
         assert result.bytes_down == run["bytes_down"]
+
+
+@pytest.mark.parametrize("strategy", ["tinyreptile", "tinymetafed"])
+def test_r22_a_fleet_goes_on_from_a_learned_start_as_a_simulation_does(
+    make: Any, forker: Forker, url: str, tmp_path: Path, strategy: str
+) -> None:
+    wanted = make(strategy=strategy, task="digits", ways=5, shots=2, learning_rate=0.1, rounds=2)
+    learned = simulate(replace(wanted, seed=11))
+    start = tmp_path / "start.safetensors"
+    weights_file.write(start, wanted, learned)
+    with programs(forker, clients(wanted, url, tmp_path)):
+        run = run_of_a_fleet(forker, wanted, url, tmp_path, "--start", str(start))
+    simulated = simulate(wanted, start=learned.learned)
+    assert run["model_hash"] == simulated.final_hash != simulate(wanted).final_hash
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert told["start"] == start_hash(learned.learned)
+    assert told["first_weights_from"] == str(start)
+    codec = ModelCodec(model_for(wanted))
+    initial = flat(read_weights(tmp_path / "run" / "weights" / "initial.safetensors", codec.plan.network))
+    assert np.array_equal(initial, learned.learned)
 
 
 @pytest.mark.board

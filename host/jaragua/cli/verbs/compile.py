@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jaragua_compiler.graph.network import Loss, Network, WeightFormat
     from jaragua_compiler.planning.boards import Board
     from jaragua_compiler.quantisation.ranges import Ranges
+    from jaragua_models import Model
 
 app = typer.Typer()
 
@@ -129,25 +130,13 @@ def _with_arduino(compiled: Compiled) -> Compiled:
 
 def _rejection(options: CompileOptions) -> Calibrate | None:
     """What calibrates the threshold of unknown classes; None if there are no prototypes, or no tasks to draw from."""
-    from jaragua.tuning import rejection
+    from jaragua.tuning.rejection import calibration_for
     from jaragua_models.loading import model_with_tasks
 
-    wanted = options.false_accepts
-    if wanted is not None and not 0 < wanted < 1:
-        raise UsageError(f"--false-accepts is {wanted:g}", "give a part above 0 and below 1, as 0.05")
-    if options.prototypes is None:
-        if wanted is not None:
-            raise UsageError("--false-accepts needs --prototypes", "say how many classes there are to be room for")
-        return None
-    model = model_with_tasks(options.model, options.start)
-    if model is None:
-        if wanted is not None:
-            raise UsageError("--false-accepts needs tasks to draw from", "a model file has none: leave it out")
-        output.say("a model file has no tasks, so no threshold is calibrated: unknown samples are accepted")
-        return None
-    if wanted is not None:
-        return lambda plan, blob: rejection.calibrated(model, plan, blob, wanted)
-    return lambda plan, blob: rejection.threshold_or_none(model, plan, blob, output.say)
+    def model() -> Model | None:
+        return model_with_tasks(options.model, options.start)
+
+    return calibration_for(model, options.prototypes, options.false_accepts, output.say)
 
 
 def _board(name: str, ram_budget: int | None) -> Board:

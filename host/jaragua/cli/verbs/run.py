@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,6 +40,10 @@ def run(
         bool,
         typer.Option("--take-over", help="End another coordinator that serves the fleet, and continue in its place."),
     ] = False,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="First weights (.safetensors): of a simulation, another run, or your own training."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Run the rounds of a configuration (the coordinator).
@@ -58,7 +63,9 @@ def run(
     with open_run(settings.run.directory, redo_lost=resume, new=new) as folder, watcher() as watching:
         if folder.note:
             output.say(f"note: {folder.note}")
-        result = _run_until_done(config, settings, folder, watching, take_over)
+        result = _run_until_done(
+            config, lambda: _cancellable(settings, folder, watching, take_over=take_over, start=start)
+        )
     if json:
         output.print_result(document(settings, result))
     else:
@@ -88,25 +95,25 @@ def _say_what_boards_need(settings: RunConfig) -> None:
         output.say(needed)
 
 
-def _run_until_done(
-    path: Path, settings: RunConfig, folder: RunFolder, watching: Watcher, take_over: bool
-) -> RunResult:
+def _run_until_done(path: Path, begin: Callable[[], Coroutine[Any, Any, RunResult]]) -> RunResult:
     try:
-        return asyncio.run(_cancellable(settings, folder, watching, take_over))
+        return asyncio.run(begin())
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise Interrupted(
             "stopped; all that was learned is stored", f"go on with `jaragua run {path} --resume`"
         ) from None
 
 
-async def _cancellable(settings: RunConfig, folder: RunFolder, watching: Watcher, take_over: bool) -> RunResult:
+async def _cancellable(
+    settings: RunConfig, folder: RunFolder, watching: Watcher, *, take_over: bool, start: Path | None
+) -> RunResult:
     """A termination signal stops the run as cleanly as Ctrl-C does."""
     from jaragua.coordinator import run_coordinator
 
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await run_coordinator(settings, store=folder, on_event=watching, take_over=take_over)
+    return await run_coordinator(settings, store=folder, on_event=watching, take_over=take_over, start=start)
 
 
 def document(settings: RunConfig, result: RunResult) -> dict[str, object]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
+
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.node.weights import differences
 from jaragua.strategies import ClientWork, Vector
@@ -39,11 +41,15 @@ class ModelVersionMaker:
         return codec is self._codec
 
     def first(self, vector: Vector) -> ModelVersion:
-        """The version of a run's first weights, which are drawn from its seed."""
+        """The version of a run's first weights, which are drawn from its seed, or given (R22)."""
         blob = self._codec.pack(vector)
         if not self._work.compressed:
             return ModelVersion(blob)
-        payload = differences.first_payload(self._codec.plan, self._seed, self._work.local_layers, blob)
+        plan, local = self._codec.plan, self._work.local_layers
+        if not np.array_equal(vector, self._codec.initial(self._seed)):
+            payload = differences.given_payload(plan, local, blob)
+            return ModelVersion(blob, payload, len(blob) + len(payload))
+        payload = differences.first_payload(plan, self._seed, local, blob)
         return ModelVersion(blob, payload, len(payload))
 
     def in_float32(self, vector: Vector) -> bytes:

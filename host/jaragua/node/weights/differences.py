@@ -59,6 +59,11 @@ def first_payload(plan: Plan, seed: int, local_layers: int, blob: bytes) -> byte
     return pack_update(ModelDelta(b"", 0, _bare(plan, blob), local_layers, seed), b"")
 
 
+def given_payload(plan: Plan, local_layers: int, blob: bytes) -> bytes:
+    """Of a first start that no seed gives (R22): it is as long as the blob, so a node reads the blob."""
+    return pack_update(ModelDelta(b"", len(blob), _bare(plan, blob), local_layers), b"")
+
+
 def next_payload(plan: Plan, base: bytes, total: int, local_layers: int, blob: bytes, data: bytes) -> bytes:
     """How `blob` follows from the start whose hash is `base`, given the difference `data`."""
     return pack_update(ModelDelta(base, total, _bare(plan, blob), local_layers), data)
@@ -78,7 +83,9 @@ def blob_from(plan: Plan, header: ModelDelta, data: bytes, base: bytes) -> bytes
     Raises: ProtocolError, CompileError.
     """
     if not header.base:
-        weights = initial_weights(plan.network, header.seed or 0)
+        if header.seed is None:
+            raise ProtocolError("the first weights are of no seed: the blob has them")
+        weights = initial_weights(plan.network, header.seed)
     else:
         numbers = with_delta(plan, flat(unpack(plan, base)), header.local, data)
         weights = layers_of(numbers, plan.shapes)

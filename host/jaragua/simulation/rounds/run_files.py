@@ -29,12 +29,15 @@ from jaragua.strategies import Vector
 class RunFiles:
     """What a simulation writes beside its state. Errors: StoreError if a file cannot be written."""
 
-    def __init__(self, folder: Path, config: RunConfig, codec: ModelCodec, hash_of: Callable[[Vector], str]) -> None:
-        """hash_of: hexadecimal hash of what devices start from, for a vector of the server's."""
+    def __init__(
+        self, folder: Path, config: RunConfig, codec: ModelCodec, hash_of: Callable[[Vector], str], start: str = ""
+    ) -> None:
+        """hash_of: hexadecimal hash of what devices start from, for a vector of the server's. start: as in R22."""
         self._folder = folder
         self._config = config
         self._codec = codec
         self._hash_of = hash_of
+        self._start = start
         self._lines: list[str] = []
 
     def begin(self, state: State, first: Vector) -> list[RoundRecord]:
@@ -95,7 +98,7 @@ class RunFiles:
             "rejected": {},
             "last_round": _last_round(self._folder / METRICS),
             "evaluation": held_out_of(result) if result else {},
-        }
+        } | ({"start": self._start} if self._start else {})
 
 
 def simulated_facts(simulation: Simulation) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.first_weights import check_takes_start, start_hash
 from jaragua.errors import ConfigurationError
-from jaragua.settings import RunConfig, only_in_integers
+from jaragua.settings import only_in_integers
 from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet, learned_onto
 from jaragua.simulation.clients.integer_clients import IntegerFleet
 from jaragua.simulation.clients.mixed_clients import MixedFleet
@@ -81,7 +82,7 @@ def simulate(
         open_fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
     ):
         backend = _backend(simulation, codec, fleet, cache, start)
-        saver = _Saver(folder, _run_files(state_folder, simulation.config, codec, fleet), save_every_seconds)
+        saver = _Saver(folder, _run_files(state_folder, simulation, codec, fleet), save_every_seconds)
         rounds = _Rounds(simulation, codec, strategy, backend, saver, on_progress)
         trained = rounds.run(count)
         state = replace(trained, vector=backend.start_of(trained.vector))
@@ -99,12 +100,14 @@ def simulate(
         return result
 
 
-def _run_files(
-    folder: Path | None, config: RunConfig | None, codec: ModelCodec, fleet: VirtualFleet
-) -> RunFiles | None:
-    if folder is None or config is None:
+def _run_files(folder: Path | None, simulation: Simulation, codec: ModelCodec, fleet: VirtualFleet) -> RunFiles | None:
+    if folder is None or simulation.config is None:
         return None
-    return RunFiles(folder, config, codec, lambda vector: hashlib.sha256(fleet.start(vector)).hexdigest())
+
+    def hash_of(vector: Vector) -> str:
+        return hashlib.sha256(fleet.start(vector)).hexdigest()
+
+    return RunFiles(folder, simulation.config, codec, hash_of, simulation.start)
 
 
 def check(simulation: Simulation, strategy: Strategy) -> None:
@@ -117,9 +120,8 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
         raise ConfigurationError(
             f"no fraction in float32 (simulation.float_fraction) among these devices: {reason}", "leave it out"
         )
-    if simulation.start and (strategy.TRUE_CLASSES or not strategy.TRAINS):
-        message = f"'{simulation.strategy}' has first weights of its own, and would take none of --start"
-        raise ConfigurationError(message, "leave it out, or take another strategy")
+    if simulation.start:
+        check_takes_start(simulation.strategy, strategy)
     in_float = simulation.engine == "float32" or simulation.float_fraction or strategy.TRUE_CLASSES
     if in_float and (names := only_in_integers(simulation)):
         raise ConfigurationError(f"devices in float32 have no {names}", "leave it out, or take the engine w16 or w8")
@@ -170,11 +172,6 @@ class _Devices:
     def start_of(self, vector: Vector) -> Vector:
         """The vector itself."""
         return vector
-
-
-def start_hash(start: Vector) -> str:
-    """SHA-256 of first weights in float64, little endian."""
-    return hashlib.sha256(start.astype("<f8").tobytes()).hexdigest()
 
 
 def _backend(
