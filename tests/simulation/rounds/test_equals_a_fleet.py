@@ -69,6 +69,7 @@ def test_pi_clients_and_the_simulation_learn_the_same_bits(
 def test_r22_a_fleet_goes_on_from_a_learned_start_as_a_simulation_does(
     make: Any, forker: Forker, url: str, tmp_path: Path, strategy: str
 ) -> None:
+    """R22.1, R22.3, R22.4; with tinymetafed, which sends differences, R22.5."""
     wanted = make(strategy=strategy, task="digits", ways=5, shots=2, learning_rate=0.1, rounds=2)
     learned = simulate(replace(wanted, seed=11))
     start = tmp_path / "start.safetensors"
