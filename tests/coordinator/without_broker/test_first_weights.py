@@ -84,7 +84,7 @@ def without_a_layer(arrays: Arrays) -> None:
         (without_a_layer, "has not the 2 layers of network 'digits'"),
     ],
 )
-def test_r22_weights_that_do_not_fit_are_refused_before_the_run_begins(
+def test_r22_2_weights_that_do_not_fit_are_refused_before_the_run_begins(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Arrays], None], sentence: str
 ) -> None:
     start = weights_of("digits", tmp_path / "start.safetensors", change)
@@ -93,7 +93,7 @@ def test_r22_weights_that_do_not_fit_are_refused_before_the_run_begins(
     assert not (tmp_path / "run" / "run.json").exists()
 
 
-def test_r22_weights_of_other_data_or_another_kind_of_model_are_refused(
+def test_r22_2_weights_of_other_data_or_another_kind_of_model_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     valves = write_valves(tmp_path / "valves")
