@@ -18,6 +18,7 @@ from jaragua.simulation.clients.samples import joined
 from jaragua.simulation.models import model_for, model_named
 from jaragua.simulation.rounds.simulation import fleet_of_one_thread
 from jaragua.simulation.rounds.state import StateFolder
+from jaragua.simulation.scheduling import draws as drawing
 from jaragua.simulation.scheduling.draws import draw_round, draws
 from jaragua.strategies import ClientWork
 
@@ -55,6 +56,17 @@ def test_what_is_drawn_ahead_is_what_would_be_drawn_now(make: Any, own: dict[str
     for one, other in zip(here, draws(wanted, 1, 2), strict=True):
         assert (one.round_number, one.devices) == (other.round_number, other.devices)
         assert one.batch.x.tobytes() + one.batch.y.tobytes() == other.batch.x.tobytes() + other.batch.y.tobytes()
+
+
+@pytest.mark.parametrize(("task", "ways", "shots"), [("sine", 1, 10), ("omniglot", 5, 1), ("omniglot", 20, 20)])
+def test_what_is_drawn_ahead_fits_a_small_machine(make: Any, task: str, ways: int, shots: int) -> None:
+    """Seven pieces of 500 MB waited once, of tasks of Omniglot with 400 drawings each."""
+    wanted = make(task=task, ways=ways, shots=shots)
+    inputs = {"sine": 1, "omniglot": 28 * 28}[task]
+    tasks = drawing._tasks_at_once(wanted)
+    assert 1 <= tasks <= 400
+    assert tasks * ways * shots * inputs * 4 <= 16 << 20
+    assert (tasks + 1) * ways * shots * inputs * 4 > 16 << 20 or tasks == 400
 
 
 @pytest.mark.parametrize("changes", [{}, {"server_optimiser": "adam", "alpha": 0.01}])

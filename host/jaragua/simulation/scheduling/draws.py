@@ -31,8 +31,10 @@ from jaragua.simulation.settings import Simulation
 from jaragua.strategies.registry import find
 from jaragua_models import ChecksDevices, DrawsMany, Samples
 
-#: Tasks that are drawn at once, and below which no worker is started.
+#: Tasks that are drawn at once at most, and the bytes of their samples: several such pieces wait in memory.
 _TASKS_AT_ONCE: Final = 400
+_BYTES_AT_ONCE: Final = 16 << 20
+#: Tasks below which no worker is started.
 _WORTH_WORKERS: Final = 4000
 #: Pieces of work that are drawn ahead, for each worker.
 _AHEAD: Final = 3
@@ -77,7 +79,7 @@ def draws(
     drawer = _drawer(simulation)
     quick = drawer.draws_many() is not None
     if workers < 2 or (not quick and len(rounds) * simulation.clients < _WORTH_WORKERS):
-        for piece in _pieces(simulation, rounds, _TASKS_AT_ONCE if quick else 1):
+        for piece in _pieces(simulation, rounds, _tasks_at_once(simulation) if quick else 1):
             yield from _draw_piece(drawer, piece, _next(given, piece))
         return
     with ThreadPoolExecutor(1) if quick else _processes(workers) as pool:
@@ -124,6 +126,13 @@ class _WorkerContext(SpawnContext):
     Process = _WorkerProcess
 
 
+def _tasks_at_once(simulation: Simulation) -> int:
+    """So many that their features, float32 [ways · shots, inputs] each, do not fill the memory of a small machine."""
+    inputs = int(np.prod(model_named(simulation.task).network.inputs))
+    task_bytes = np.dtype(np.float32).itemsize * inputs * simulation.ways * simulation.shots
+    return max(1, min(_TASKS_AT_ONCE, _BYTES_AT_ONCE // task_bytes))
+
+
 def _pieces(simulation: Simulation, rounds: range, tasks: int) -> list[range]:
     """The rounds in their order, in pieces of about so many tasks each. The first is waited for, so it is one round."""
     size = max(1, tasks // simulation.clients)
@@ -140,7 +149,7 @@ def _drawn_ahead(
 ) -> Iterator[Draw]:
     pending: deque[Future[list[Draw]]] = deque()
     try:
-        for piece in _pieces(drawer.simulation, rounds, _TASKS_AT_ONCE):
+        for piece in _pieces(drawer.simulation, rounds, _tasks_at_once(drawer.simulation)):
             pending.append(pool.submit(_draw_piece, drawer, piece, _next(given, piece)))
             if len(pending) > _AHEAD * workers:
                 yield from pending.popleft().result()
