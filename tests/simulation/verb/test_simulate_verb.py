@@ -117,10 +117,10 @@ def test_r13_the_document_of_a_buffer_says_what_the_clock_says(capsys: pytest.Ca
     assert 0 < added["virtual_time"] < 30
 
 
-SINE = ("--task", "sine", "--rounds", "1000", "--clients", "20")
+SINE = ("--task", "sine", "--rounds", "400", "--clients", "20")
 #: With refinement, so that its temperature and passes are those of the saved state, too.
 ENROLLING = (
-    *("--task", "digits", "--strategy", "protoreptile", "--rounds", "400", "--clients", "10", "--ways", "10"),
+    *("--task", "digits", "--strategy", "protoreptile", "--rounds", "200", "--clients", "10", "--ways", "10"),
     *("--set", "client.shots=4", "--set", "strategy.options.refine_passes=2"),
 )
 
