@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from common.postgres_server import PostgresServer, running_server
 from forked import Forker
 from images import built_image
 from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
@@ -21,7 +22,7 @@ from schedule import sort_longest_first
 #: What a test with a mark cannot do without (pyproject.toml says what the marks mean).
 NEEDED = {"board": ("arm-none-eabi-gcc", "qemu-system-arm"), "cross": ("arm-none-eabi-gcc",)}
 
-OWN_PROGRAMS = ("qemu-system-arm", "mosquitto", "jaragua")
+OWN_PROGRAMS = ("qemu-system-arm", "mosquitto", "jaragua", "bin/postgres -D")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -107,6 +108,13 @@ def forker() -> Iterator[Forker]:
     """What starts commands of `jaragua` without their imports (forked.py)."""
     with Forker() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test process (common/postgres_server.py)."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture

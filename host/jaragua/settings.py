@@ -279,6 +279,24 @@ class BrokerSettings:
     ] = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class StoreSettings:
+    """[store]: where the rounds and updates of a run are kept."""
+
+    url: Annotated[
+        str,
+        Setting(
+            "`postgresql://[user@][host[:port]]/database` (R23); none: `run.sqlite` in the run's folder.",
+            free=True,
+        ),
+    ] = ""
+    password_file: Annotated[str, _path("File with the password alone; or the variable JARAGUA_STORE_PASSWORD.")] = ""
+    ca: Annotated[str, _path("Certificate of the database server's authority; without one, the system's.")] = ""
+    insecure: Annotated[
+        bool, Setting("Use a database beyond this machine without TLS that checks its name.", free=True)
+    ] = False
+
+
 @dataclass(frozen=True)
 class BufferSettings:
     """Semi-asynchronous rounds (R13)."""
@@ -436,6 +454,7 @@ class RunConfig:
     strategy: StrategySettings
     client: ClientSettings
     broker: BrokerSettings
+    store: StoreSettings
     round: RoundSettings
     devices: DevicesSettings
     simulation: SimulationSettings

@@ -1,4 +1,4 @@
-"""The store: what was committed is there, what was not is not, and a file that is not ours is named."""
+"""The store, on SQLite and PostgreSQL (R23.1): what was committed is there, what was not is not."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 
 from common.databases import database_of_version
+from common.postgres_server import PostgresServer
 from jaragua.errors import StoreError
-from jaragua.store import Assignment, Initialisation, RunRecord, Store, StoredUpdate, StoredVersion
-from jaragua.store.database import _SCHEMA
+from jaragua.settings import StoreSettings
+from jaragua.store import Assignment, Initialisation, RunRecord, Store, StoredUpdate, StoredVersion, address_of
+from jaragua.store.backend import Place
+from jaragua.store.sqlite import _SCHEMA
 
 RECORD = RunRecord("run-1", "run", 7, 2, "training", {"model": {"name": "sine"}})
 INITIAL = Initialisation(0, np.array([0.1, -1 / 3, 1e-300]), b"\x01" * 32)
@@ -28,15 +32,41 @@ def update(device: str = "board-1", attempt: int = 1) -> StoredUpdate:
     return StoredUpdate(1, device, attempt, b"\0blob\xff", 10, 0.1, 0.9, "mse", 9000, 1234, 1)
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a store may be that nobody has made yet."""
+    if request.param == "sqlite":
+        return tmp_path / "run.sqlite"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return place_at(server.new_database())
+
+
+def place_at(text: str) -> Place:
+    """The path of a file, or the address of a database."""
+    return address_of(StoreSettings(url=text if "://" in text else ""), "run", {}) or Path(text)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "run.sqlite") as opened:
+def store(place: Place) -> Iterator[Store]:
+    with Store(place) as opened:
         opened.create_run(RECORD, INITIAL)
         yield opened
 
 
-def test_a_new_file_holds_no_run(tmp_path: Path) -> None:
-    with Store(tmp_path / "new.sqlite") as store:
+def changed(place: Place, statement: str) -> None:
+    """Somebody else changes a database."""
+    if isinstance(place, Path):
+        with contextlib.closing(sqlite3.connect(place)) as file:
+            file.execute(statement)
+            file.commit()
+        return
+    with psycopg.connect(place.url.public, autocommit=True) as database:
+        database.execute("SET search_path = jaragua")
+        database.execute(statement)
+
+
+def test_a_new_store_holds_no_run(place: Place) -> None:
+    with Store(place) as store:
         assert store.run() is None
 
 
@@ -78,16 +108,38 @@ def test_updates_come_back_sorted_by_device(store: Store) -> None:
     assert [one.device for one in store.updates("run-1", 1)] == ["board-1", "board-10", "board-2"]
 
 
+def test_names_sort_by_their_bytes(store: Store) -> None:
+    """R5, R23.1: in English - counts for nothing, and capitals come after small letters."""
+    devices = ["board-a", "boardb", "Board-z", "board-10", "board-2", "board_9"]
+    store.open_round("run-1", 1, devices, [Assignment(1, device, 1, device, 3) for device in devices])
+    store.add_updates("run-1", [update(device) for device in devices])
+    figures = {device: {"loss": 0.5, "score": 0.1} for device in devices}
+    told = {"devices": figures, "excluded": dict.fromkeys(devices, "too long"), "rejected": dict.fromkeys(devices, 2)}
+    sizes = {"bytes_up": 2**40, "bytes_down": 7}
+    store.close_round("run-1", 1, told | sizes, Initialisation(1, INITIAL.vector, b""), finished=False)
+    assert [one.device for one in store.updates("run-1", 1)] == sorted(devices)
+    assert [one.device for one in store.assignments("run-1")] == sorted(devices)
+    assert store.nodes_of_round("run-1", 1) == sorted(devices)
+    assert list(store.curves("run-1")) == sorted(devices)
+    assert store.curves("run-1")["boardb"] == [{"round": 1, "loss": 0.5, "score": 0.1}]
+    totals = store.totals("run-1")
+    assert (totals.rounds, totals.bytes_up, totals.bytes_down) == (1, 2**40, 7)
+    assert list(totals.updates.items()) == [(device, 1) for device in sorted(devices)]
+    assert list(totals.excluded.items()) == [(device, 1) for device in sorted(devices)]
+    assert list(totals.rejected.items()) == [(device, 2) for device in sorted(devices)]
+    assert type(totals.bytes_up) is int
+
+
 def test_one_update_of_a_device_in_a_round(store: Store) -> None:
     """M2: even if the machine were wrong, a second attempt cannot count twice."""
     store.open_round("run-1", 1, ["board-1"], [FIRST, Assignment(1, "board-1", 2, "gateway-1", 3)])
     store.add_updates("run-1", [update()])
-    with pytest.raises(StoreError, match="UNIQUE"):
+    with pytest.raises(StoreError, match=r"(?i)unique"):
         store.add_updates("run-1", [update(attempt=2)])
 
 
 def test_an_update_needs_an_assignment(store: Store) -> None:
-    with pytest.raises(StoreError, match="FOREIGN KEY"):
+    with pytest.raises(StoreError, match=r"(?i)foreign key"):
         store.add_updates("run-1", [update()])
 
 
@@ -108,26 +160,36 @@ def test_closing_the_last_round_finishes_the_run(store: Store) -> None:
     assert store.blob_hashes("run-1") == [b"\x01" * 32, b"\x02" * 32]
 
 
-def test_writes_are_durable(store: Store) -> None:
-    assert store._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert store._connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+def test_writes_are_durable(place: Place) -> None:
+    """R9, R23.2: whatever the role's own setting is."""
+    with Store(place) as store:
+        if isinstance(place, Path):
+            assert store._backend.rows("PRAGMA journal_mode") == [("wal",)]
+            assert store._backend.rows("PRAGMA synchronous") == [(2,)]  # FULL
+            return
+    changed(place, "ALTER ROLE jaragua SET synchronous_commit = off")
+    try:
+        with Store(place) as store:
+            assert store._backend.rows("SHOW synchronous_commit") == [("on",)]
+    finally:
+        changed(place, "ALTER ROLE jaragua RESET synchronous_commit")
 
 
 def test_a_reader_works_beside_the_writer(store: Store) -> None:
-    with Store(store.path, read_only=True) as reader:
+    with Store(store.place, read_only=True) as reader:
         store.set_status("run-1", "stopped")
         record = reader.run()
         assert record is not None
         assert record.status == "stopped"
-        with pytest.raises(StoreError, match="readonly"):
+        with pytest.raises(StoreError, match=r"readonly|opened to read"):
             reader.set_status("run-1", "finished")
 
 
 KILLED_WRITER = """
 import sys
 from jaragua.store import Assignment, Store
-from test_database import update
-with Store(sys.argv[1]) as store:
+from test_database import place_at, update
+with Store(place_at(sys.argv[1])) as store:
     devices = [f"board-{number}" for number in range(10_000)]
     store.open_round("run-1", 1, devices, [Assignment(1, device, 1, "gateway-1", 3) for device in devices])
     for device in devices:
@@ -136,19 +198,21 @@ with Store(sys.argv[1]) as store:
 """
 
 
-def test_what_a_killed_writer_had_returned_from_is_there(store: Store, tmp_path: Path) -> None:
+def test_what_a_killed_writer_had_returned_from_is_there(place: Place) -> None:
     """M2: an update may be acknowledged once `add_update` has returned."""
-    script = KILLED_WRITER.replace("Store(sys.argv[1])", "Store(__import__('pathlib').Path(sys.argv[1]))")
+    with Store(place) as store:
+        store.create_run(RECORD, INITIAL)
     rooms = (Path(__file__).parent, Path(__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, rooms))}
     with subprocess.Popen(
-        [sys.executable, "-c", script, str(store.path)], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-c", KILLED_WRITER, str(place)], stdout=subprocess.PIPE, text=True, env=environment
     ) as writer:
         assert writer.stdout is not None
         said = [writer.stdout.readline().strip() for _ in range(20)]
         writer.send_signal(signal.SIGKILL)
         said += [line.strip() for line in writer.stdout.read().splitlines()]
-    kept = {device for _, device in store.stored_keys("run-1")}
+    with Store(place) as store:
+        kept = {device for _, device in store.stored_keys("run-1")}
     assert len(said) >= 20
     assert set(said) <= kept
 
@@ -212,6 +276,7 @@ def test_of_initialisations_only_the_newest_has_the_moments_of_the_server_optimi
         store.close_round("run-1", number, {}, result, finished=False)
     np.testing.assert_array_equal(store.initialisation("run-1").moments, 2 * moments)
     assert store.initialisation("run-1", 1).moments.size == 0
-    store._connection.execute("UPDATE initialisations SET moments = zeroblob(48) WHERE rounds_done = 2")
+    zeros = "zeroblob(48)" if isinstance(store.place, Path) else "decode(repeat('00', 48), 'hex')"
+    changed(store.place, f"UPDATE initialisations SET moments = {zeros} WHERE rounds_done = 2")
     with pytest.raises(StoreError, match="the server optimiser's state after 2 rounds is not what was written"):
         store.initialisation("run-1")

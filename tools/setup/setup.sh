@@ -96,6 +96,28 @@ missing_tools() {
     have mosquitto || echo mosquitto
     # Tests of pages, and `make pictures`, open them in a browser.
     [ "$what" != test ] || have chromium || echo chromium
+    # Tests start a server of their own.
+    [ "$what" != test ] || has_postgresql || echo postgresql
+}
+
+has_postgresql() {
+    have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
+
+# Debian's package makes a database server for the whole machine and starts it, unless a file says otherwise.
+no_server=/etc/postgresql-common/createcluster.d/jaragua-setup.conf
+
+apt_install() {
+    case " $* " in
+    *" postgresql "*)
+        mkdir -p "$(dirname "$no_server")"
+        echo "create_main_cluster = false" >"$no_server"
+        ;;
+    esac
+    status=0
+    { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; } || status=1
+    rm -f "$no_server"
+    return $status
 }
 
 install_packages() {
@@ -113,7 +135,7 @@ install_packages() {
     fi
     say "installing Debian packages: $packages"
     log=$(mktemp)
-    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages; } >"$log" 2>&1; then
+    if ! apt_install $packages >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         say "apt-get could not install them (its last lines are above). Mend that, then run make again."
         exit 1

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
 
-from jaragua.errors import BrokerError, UsageError
+from jaragua.config.store_url import parse_store_url
+from jaragua.errors import BrokerError, StoreError, UsageError
 from jaragua.node.connection.url import parse_broker_url
 from jaragua.semantics.matching.constraints import parse
 from jaragua.settings import MOST, SECTIONS, Key, RunConfig, keys_of
@@ -31,6 +32,15 @@ def _check_url(url: str) -> str:
     return url
 
 
+def _check_store(url: str) -> str:
+    try:
+        if url:
+            parse_store_url(url)
+    except StoreError as error:
+        raise ValueError(f"{error.message}: {error.hint}") from error
+    return url
+
+
 def _check_match(text: str) -> str:
     try:
         parse(text)
@@ -44,6 +54,8 @@ def _type_of(key: Key) -> Any:
     pattern = key.setting.pattern
     if key.path == "broker.url":
         return Annotated[str, AfterValidator(_check_url)]
+    if key.path == "store.url":
+        return Annotated[str, AfterValidator(_check_store)]
     if key.path == "devices.match":
         return Annotated[str, AfterValidator(_check_match)]
     if key.type == tuple[int, ...]:

@@ -1,15 +1,13 @@
-"""SQLite as the truth of a run: every change is one transaction, on the disk before anyone is told of it."""
+"""The truth of a run: every change is one transaction, on the disk before anyone is told of it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,8 @@ from numpy.typing import NDArray
 
 from jaragua.bases.closing import Closing
 from jaragua.errors import StoreError
+from jaragua.store.backend import BEGINNINGS_SINCE, BLANK, CHECKED_SINCE, OPTIMISED_SINCE, Place, Statement
+from jaragua.store.opening import backend_at
 from jaragua.store.records import (
     Assignment,
     Initialisation,
@@ -29,64 +29,7 @@ from jaragua.store.records import (
 )
 from jaragua.strategies.server_optimiser import NO_MOMENTS
 
-#: Version 4 has the tables of version 3; metrics and settings have other names.
-SCHEMA_VERSION = 6
-#: Of a file whose tables were never made: it holds no run.
-_BLANK = 0
-#: What reads a run's figures reads these too.
-_READABLE = (_BLANK, 1, 2, 3, 4, 5, SCHEMA_VERSION)
-_SCHEMA = """
-CREATE TABLE runs (
-    run TEXT PRIMARY KEY, name TEXT NOT NULL, seed INTEGER NOT NULL, rounds INTEGER NOT NULL,
-    status TEXT NOT NULL, settings TEXT NOT NULL) STRICT;
-CREATE TABLE initialisations (
-    run TEXT NOT NULL REFERENCES runs, rounds_done INTEGER NOT NULL, vector BLOB NOT NULL, blob_hash BLOB NOT NULL,
-    PRIMARY KEY (run, rounds_done)) STRICT;
-CREATE TABLE rounds (
-    run TEXT NOT NULL REFERENCES runs, round INTEGER NOT NULL, members TEXT NOT NULL, metrics TEXT,
-    PRIMARY KEY (run, round)) STRICT;
-CREATE TABLE assignments (
-    run TEXT NOT NULL, round INTEGER NOT NULL, device TEXT NOT NULL, attempt INTEGER NOT NULL,
-    node TEXT NOT NULL, seed INTEGER NOT NULL,
-    PRIMARY KEY (run, round, device, attempt), FOREIGN KEY (run, round) REFERENCES rounds) STRICT;
-CREATE TABLE updates (
-    run TEXT NOT NULL, round INTEGER NOT NULL, device TEXT NOT NULL, attempt INTEGER NOT NULL,
-    blob BLOB NOT NULL, samples INTEGER NOT NULL, loss REAL NOT NULL, score REAL NOT NULL, metric TEXT NOT NULL,
-    instructions INTEGER NOT NULL, payload_bytes INTEGER NOT NULL,
-    PRIMARY KEY (run, round, device, attempt),
-    FOREIGN KEY (run, round, device, attempt) REFERENCES assignments) STRICT;
-CREATE UNIQUE INDEX one_update_of_a_device_in_a_round ON updates (run, round, device);
-"""
-#: From version 1 to 2.
-_NEWER = """
-ALTER TABLE updates ADD COLUMN encoding TEXT NOT NULL DEFAULT 'blob';
-ALTER TABLE updates ADD COLUMN taken_in INTEGER NOT NULL DEFAULT 0;
-UPDATE updates SET taken_in = round;
-CREATE INDEX updates_by_where_they_count ON updates (run, taken_in);
-CREATE TABLE starts (
-    run TEXT NOT NULL REFERENCES runs, rounds_done INTEGER NOT NULL, sha256 BLOB NOT NULL, blob BLOB NOT NULL,
-    payload BLOB NOT NULL, total INTEGER NOT NULL,
-    PRIMARY KEY (run, rounds_done)) STRICT;
-"""
-_CHECKED_SINCE = 3
-#: From version 2 to 3: SHA-256 of what SQLite does not check, empty for rows of earlier versions.
-_CHECKED = """
-ALTER TABLE updates ADD COLUMN blob_check BLOB NOT NULL DEFAULT x'';
-ALTER TABLE initialisations ADD COLUMN vector_check BLOB NOT NULL DEFAULT x'';
-"""
-_OPTIMISED_SINCE = 5
-#: From version 4 to 5: moments of the server's optimiser (R18), empty for all but the newest initialisation.
-_OPTIMISED = """
-ALTER TABLE initialisations ADD COLUMN moments BLOB NOT NULL DEFAULT x'';
-ALTER TABLE initialisations ADD COLUMN moments_check BLOB NOT NULL DEFAULT x'';
-"""
-_BEGINNINGS_SINCE = 6
-#: From version 5 to 6: what a run began with beside its settings (R22), as JSON.
-_BEGINNINGS = """
-ALTER TABLE runs ADD COLUMN beginning TEXT NOT NULL DEFAULT '{}';
-"""
-
-
+_Execute = Callable[[str, Sequence[Any]], None]
 _VALUES_OF_UPDATE = attrgetter(*(field.name for field in fields(StoredUpdate)))
 _INSERT_UPDATE = (
     "INSERT INTO updates (run, round, device, attempt, blob, samples, loss, score, metric, instructions, "
@@ -97,26 +40,21 @@ _INSERT_UPDATE = (
 class Store(Closing):
     """The store of one run. One thread at a time may use it; one process writes at a time.
 
-    Errors: StoreError if the file is damaged, of another version, or cannot be written.
+    Errors: StoreError if the database is damaged, of another version, or cannot be written.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self.path = path
-        with self._named_errors():
-            self._connection = _connect(path, read_only=read_only)
-            try:
-                version = _prepare(self._connection, read_only=read_only)
-            except BaseException:
-                self._connection.close()
-                raise
-        self._blank = version == _BLANK
-        self._vector_check = "vector_check" if version >= _CHECKED_SINCE else "x''"
-        self._moments = "moments, moments_check" if version >= _OPTIMISED_SINCE else "x'', x''"
-        self._beginning = "beginning" if version >= _BEGINNINGS_SINCE else "'{}'"
+    def __init__(self, place: Place, *, read_only: bool = False) -> None:
+        self.place = place
+        self._backend = backend_at(place, read_only=read_only)
+        version = self._backend.version
+        self._blank = version == BLANK
+        self._vector_check = "vector_check" if version >= CHECKED_SINCE else "x''"
+        self._moments = "moments, moments_check" if version >= OPTIMISED_SINCE else "x'', x''"
+        self._beginning = "beginning" if version >= BEGINNINGS_SINCE else "'{}'"
 
     def close(self) -> None:
-        """Close the file; what was committed stays."""
-        self._connection.close()
+        """Let go of the database; what was committed stays."""
+        self._backend.close()
 
     # ---- the run ----
 
@@ -125,17 +63,23 @@ class Store(Closing):
         with self._transaction() as execute:
             texts = json.dumps(record.settings), json.dumps(record.beginning)
             values = (record.run, record.name, record.seed, record.rounds, record.status, *texts)
-            execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            columns = "run, name, seed, rounds, status, settings, beginning"
+            execute(f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             _insert_initialisation(execute, record.run, initial)
 
     def run(self) -> RunRecord | None:
-        """The run of this file, or None before `create_run`."""
-        query = f"SELECT run, name, seed, rounds, status, settings, {self._beginning} FROM runs"
-        rows = [] if self._blank else self._rows(query)
+        """The run of this store, or None before `create_run`."""
+        which, values = self._backend.which_run
+        query = f"SELECT run, name, seed, rounds, status, settings, {self._beginning} FROM runs {which}"
+        rows = [] if self._blank else self._rows(query, values)
         if not rows:
             return None
         run, name, seed, rounds, status, settings, beginning = rows[0]
         return RunRecord(run, name, seed, rounds, status, self._json(settings), self._json(beginning))
+
+    def set_aside(self) -> str:
+        """Begin anew in a database of several runs: this one is kept there. Its identifier; "" if there was none."""
+        return self._backend.set_aside()
 
     def forget(self, run: str) -> None:
         """Take out a run of which no round was opened."""
@@ -218,32 +162,17 @@ class Store(Closing):
 
     def totals(self, run: str) -> Totals:
         """Sums over the rounds that are closed, and accepted updates by device."""
-        query = (
-            "SELECT count(*), coalesce(sum(metrics ->> '$.bytes_up'), 0), coalesce(sum(metrics ->> '$.bytes_down'), 0) "
-            "FROM rounds WHERE run = ? AND metrics IS NOT NULL"
-        )
-        rounds, bytes_up, bytes_down = self._rows(query, (run,))[0]
-        not_believed = (
-            "SELECT key, count(*) FROM rounds, json_each(metrics, '$.excluded') WHERE run = ? AND type = 'text' "
-            "AND typeof(key) = 'text' GROUP BY key ORDER BY key"
-        )
-        excluded = dict(self._rows(not_believed, (run,)))
+        queries = self._backend.queries
+        rounds, bytes_up, bytes_down = self._rows(queries.totals, (run,))[0]
+        excluded = dict(self._rows(queries.excluded, (run,)))
         counts = "SELECT device, count(*) FROM updates WHERE run = ? GROUP BY device ORDER BY device"
-        sums = (
-            "SELECT key, sum(value) FROM rounds, json_each(metrics, '$.rejected') WHERE run = ? "
-            "GROUP BY key ORDER BY key"
-        )
-        rejected = dict(self._rows(sums, (run,)))
+        rejected = dict(self._rows(queries.rejected, (run,)))
         return Totals(rounds, bytes_up, bytes_down, dict(self._rows(counts, (run,))), excluded, rejected)
 
     def curves(self, run: str) -> dict[str, list[dict[str, Any]]]:
         """By device, sorted: round, loss, score (and age, R13) of every update that counted in a closed round."""
-        query = (
-            "SELECT key, round, value ->> '$.loss', value ->> '$.score', coalesce(value ->> '$.age', 0) "
-            "FROM rounds, json_each(metrics, '$.devices') WHERE run = ? ORDER BY key, round"
-        )
         found: dict[str, list[dict[str, Any]]] = {}
-        for device, number, loss, score, age in self._rows(query, (run,)):
+        for device, number, loss, score, age in self._rows(self._backend.queries.curves, (run,)):
             point = {"round": number, "loss": loss, "score": score} | ({"age": age} if age else {})
             found.setdefault(device, []).append(point)
         return found
@@ -323,7 +252,8 @@ class Store(Closing):
         else:
             rows = self._rows(f"{query} AND rounds_done = ?", (run, rounds_done))
         if not rows:
-            raise StoreError(f"{self.path} has no initialisation after {rounds_done} rounds", "the file is not whole")
+            message = f"{self._backend.name} has no initialisation after {rounds_done} rounds"
+            raise StoreError(message, "the database is not whole")
         number, vector, blob_hash, check, kept, kept_check = rows[0]
         self._require_check(vector, check, f"initialisation after {number} rounds")
         self._require_check(kept, kept_check, f"server optimiser's state after {number} rounds")
@@ -339,9 +269,8 @@ class Store(Closing):
     # ---- inside ----
 
     def check_whole(self) -> None:
-        """Read the whole file once. Raises: StoreError if its structure is damaged."""
-        found = "; ".join(str(row[0]) for row in self._rows("PRAGMA quick_check(3)"))
-        if found != "ok":
+        """Read the whole database once. Raises: StoreError if its structure is damaged."""
+        if found := self._backend.damage():
             raise self._damaged(found)
 
     def _json(self, text: str) -> Any:
@@ -356,65 +285,17 @@ class Store(Closing):
 
     def _damaged(self, how: str) -> StoreError:
         hint = "put a whole copy of it back, or start a run in another folder, or anew in this one with --new"
-        return StoreError(f"the run's database {self.path} is damaged: {how}", hint)
+        return StoreError(f"the run's database {self._backend.name} is damaged: {how}", hint)
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
-        with self._named_errors():
-            return self._connection.execute(query, values).fetchall()
+        return self._backend.rows(query, values)
 
     @contextmanager
     def _transaction(self) -> Iterator[_Execute]:
-        with self._named_errors():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection.execute
-                self._connection.execute("COMMIT")  # on a full disk it fails, and leaves the transaction open
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _named_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            hint = "make room on the disk, or correct the folder's permissions; if the file is damaged, restore a copy"
-            raise StoreError(f"the run's database {self.path} fails: {error}", hint) from error
-
-
-_Execute = Any
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    # The coordinator commits updates in a thread of its own, and uses the store nowhere else meanwhile.
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
-
-
-def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> int:
-    """Set durability, make the tables of a new file, refuse a file of another version; returns the version."""
-    connection.execute("PRAGMA foreign_keys = ON")
-    if not read_only:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        _create_tables(connection)
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version not in (_READABLE if read_only else (SCHEMA_VERSION,)):
-        raise StoreError(
-            f"the run's database is of version {version}, this program reads version {SCHEMA_VERSION}",
-            "start a run in another folder, or use the program that made this one",
-        )
-    return version
-
-
-def _create_tables(connection: sqlite3.Connection) -> None:
-    """In one transaction, so that a kill leaves either no tables or all of them; an older version is made newer."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    steps = (_SCHEMA, _NEWER, _CHECKED, "", _OPTIMISED, _BEGINNINGS)
-    if _BLANK <= version < SCHEMA_VERSION:
-        missing = "".join(steps[version:])
-        connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        """What is executed in the block is one transaction when the block ends, or nothing if it fails."""
+        statements: list[Statement] = []
+        yield lambda query, values: statements.append((query, values))
+        self._backend.commit(statements)
 
 
 def _insert_assignment(execute: _Execute, run: str, one: Assignment) -> None:
@@ -425,7 +306,7 @@ def _insert_assignment(execute: _Execute, run: str, one: Assignment) -> None:
 def _insert_initialisation(execute: _Execute, run: str, one: Initialisation) -> None:
     content, moments = _bytes_of(one.vector), _bytes_of(one.moments)
     if moments:
-        execute("UPDATE initialisations SET moments = x'', moments_check = x'' WHERE run = ?", (run,))
+        execute("UPDATE initialisations SET moments = ?, moments_check = ? WHERE run = ?", (b"", b"", run))
     values = (run, one.rounds_done, content, one.blob_hash, _check_of(content), moments, _check_of(moments))
     execute("INSERT INTO initialisations VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
@@ -444,6 +325,6 @@ def _check_of(content: bytes) -> bytes:
 
 def _insert_start(execute: _Execute, run: str, one: StoredVersion) -> None:
     """Of older ones only what leads to the newest is kept."""
-    execute("UPDATE starts SET blob = x'' WHERE run = ?", (run,))
+    execute("UPDATE starts SET blob = ? WHERE run = ?", (b"", run))
     values = (run, one.rounds_done, one.sha256, one.blob, one.payload, one.total)
     execute("INSERT INTO starts VALUES (?, ?, ?, ?, ?, ?)", values)

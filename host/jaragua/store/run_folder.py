@@ -1,4 +1,4 @@
-"""The folder of a run: `run.sqlite` is the truth; everything else is written from it, for people and other programs.
+"""The folder of a run. `run.sqlite`, or a PostgreSQL database, is the truth; all else is written from it, for people.
 
 config.toml       the configuration with every default filled in: `jaragua run` takes it again
 metrics.jsonl     a line a round, as it was closed
@@ -29,16 +29,19 @@ from safetensors.numpy import save
 from jaragua.bases.closing import Closing
 from jaragua.config import RunConfig
 from jaragua.config.schema import as_json
+from jaragua.config.store_url import parse_store_url
 from jaragua.errors import ConfigurationError, RunError, StoreError
 from jaragua.node.connection.url import parse_broker_url
 from jaragua.reasons import reason_of
 from jaragua.settings import SECTIONS, all_keys, keys_of
 from jaragua.store import files
 from jaragua.store.aside import LOCK, copy_aside, move_aside
+from jaragua.store.backend import Place
 from jaragua.store.database import Store
 from jaragua.store.facts import write_facts
+from jaragua.store.postgres.address import PostgresAddress, address_in
 from jaragua.store.records import Initialisation, RunRecord
-from jaragua.store.traces import DATABASE, METRICS, SUMMARY, WEIGHTS, Loss, check_whole, loss_in, traces_of
+from jaragua.store.traces import DATABASE, METRICS, SUMMARY, WEIGHTS, Loss, check_whole, is_begun, loss_in, traces_of
 from jaragua.trust.private_files import FOLDER_MODE
 from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.export.inputs.weights_file import INTERFACE_KEY
@@ -71,20 +74,28 @@ class RunFolder(Closing):
     database knows less than the files beside it (R16): then nothing in it is changed.
     """
 
-    def __init__(self, path: Path, *, redo_lost: bool = False, new: bool = False) -> None:
-        """redo_lost: go on from what the database knows. new: what is there is set aside."""
+    def __init__(
+        self, path: Path, address: PostgresAddress | None = None, *, redo_lost: bool = False, new: bool = False
+    ) -> None:
+        """address: of a database, if the run is not kept in the folder. redo_lost: go on from what it knows.
+
+        new: what is there is set aside.
+        """
         self.path = path
+        place = address or path / DATABASE
         self.interface: ModelInterface | None = None
         """Of the run's model, if it is of one's own data: it is written beside the weights."""
         self.facts: Mapping[str, Any] = {}
         """`network_facts` of the run's network, which `rewrite` writes with the versions of now."""
         self._lock = _lock(path)
         try:
-            self.note = _begun_anew(path) if new else _made_sure(path, redo_lost=redo_lost)
-            self.store = Store(path / DATABASE)
+            self.note = _begun_anew(path) if new else _made_sure(path, place, redo_lost=redo_lost)
+            self.store = Store(place)
         except BaseException:
             os.close(self._lock)
             raise
+        if new and (kept := self.store.set_aside()):
+            self.note = f"{self.note}; " * bool(self.note) + f"{place} keeps the run {kept}"
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -170,28 +181,35 @@ class RunFolder(Closing):
         files.write_whole(self.path / SUMMARY, (files.json_line(summary) + "\n").encode())
 
 
-def open_run(path: Path, *, redo_lost: bool = False, new: bool = False) -> RunFolder:
-    """Open or make a run's folder for writing."""
-    return RunFolder(path, redo_lost=redo_lost, new=new)
+def open_run(
+    path: Path, address: PostgresAddress | None = None, *, redo_lost: bool = False, new: bool = False
+) -> RunFolder:
+    """Open or make a run's folder for writing. Arguments as in `RunFolder`."""
+    return RunFolder(path, address, redo_lost=redo_lost, new=new)
 
 
-def holds_run(path: Path) -> bool:
+def holds_run(path: Path, address: PostgresAddress | None = None) -> bool:
     """Whether a run was begun in a folder; nothing is made or changed. Raises: LostRunError if it was lost."""
-    _require_nothing_lost(path, redo=True)
-    if not (path / DATABASE).is_file() or not (path / DATABASE).stat().st_size:
-        return False
-    with Store(path / DATABASE, read_only=True) as store:
-        return store.run() is not None
+    place = address or path / DATABASE
+    _require_nothing_lost(path, place, redo=True)
+    return is_begun(place)
+
+
+def place_of(path: Path) -> Place:
+    """Where the database of a run's folder is. Raises: StoreError if it names one that cannot be understood."""
+    told = _summary(path).get("run")
+    return address_in(path / CONFIGURATION, str(told or ""), os.environ) or path / DATABASE
 
 
 def read_run(path: Path) -> dict[str, Any]:
     """The summary of a run and its learning curves. Raises: StoreError if the folder holds none, LostRunError."""
     if simulated := _simulation_in(path):
         return simulated | {"curves": {}}
-    _require_nothing_lost(path)
-    if not (path / DATABASE).is_file():
+    place = place_of(path)
+    _require_nothing_lost(path, place)
+    if not is_begun(place) and not (isinstance(place, Path) and place.is_file()):
         raise StoreError(f"{path} is not the folder of a run", "give the folder that `jaragua run` printed")
-    with Store(path / DATABASE, read_only=True) as store:
+    with Store(place, read_only=True) as store:
         summary = summary_of(store, path)
         return summary | {"curves": store.curves(summary["run"])}
 
@@ -205,6 +223,15 @@ def _simulation_in(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise StoreError(f"{path / SUMMARY} cannot be read: {error}", "give the folder of another run") from error
     return found if isinstance(found, dict) and found.get("kind") == "simulation" else {}
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    """What `run.json` says; empty if there is none, or it is not whole."""
+    try:
+        found = json.loads((path / SUMMARY).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def summary_of(store: Store, path: Path) -> dict[str, Any]:
@@ -244,8 +271,10 @@ def _totals(store: Store, run: str) -> dict[str, Any]:
 
 
 def settings_of(config: RunConfig) -> dict[str, dict[str, Any]]:
-    """The configuration as JSON values, without the broker's password: a run's folder is made to be shown around."""
+    """The configuration as JSON values, without passwords: a run's folder is made to be shown around."""
     settings = as_json(config)
+    if config.store.url:
+        settings["store"]["url"] = parse_store_url(config.store.url).public
     settings["broker"]["url"] = parse_broker_url(config.broker.url).public
     return settings
 
@@ -256,19 +285,31 @@ def _begun_anew(path: Path) -> str:
     return f"what was in {path} is kept in {kept.name}" if kept else ""
 
 
-def _made_sure(path: Path, *, redo_lost: bool) -> str:
+def _made_sure(path: Path, place: Place, *, redo_lost: bool) -> str:
     """R16, before anything is written. What rounds are done again, in words; "" if none is lost."""
-    check_whole(path)
-    loss = _require_nothing_lost(path, redo=redo_lost)
+    _require_same_kind(path, place)
+    check_whole(place)
+    loss = _require_nothing_lost(path, place, redo=redo_lost)
     if loss is None:
         return ""
     kept = copy_aside(path)
     return f"{loss.message}, and done again; what was in the folder is kept in {kept.name if kept else path}"
 
 
-def _require_nothing_lost(path: Path, *, redo: bool = False) -> Loss | None:
+def _require_same_kind(path: Path, place: Place) -> None:
+    """R23.6: a run stays where it was begun. Raises: ConfigurationError."""
+    hint = "continue it where it was begun, or begin anew with --new, or set another run.directory"
+    if not isinstance(place, Path) and (path / DATABASE).exists():
+        raise ConfigurationError(f"the run in {path} is kept in its {DATABASE}, not in {place}", hint)
+    if isinstance(place, Path) and not place.exists():
+        before = address_in(path / CONFIGURATION, "", os.environ)
+        if before is not None:
+            raise ConfigurationError(f"the run in {path} is kept in {before}, and no store.url is given", hint)
+
+
+def _require_nothing_lost(path: Path, place: Place, *, redo: bool = False) -> Loss | None:
     """redo: a loss after which the run can go on is returned. Raises: LostRunError."""
-    loss = loss_in(path, traces_of(path))
+    loss = loss_in(place, traces_of(path))
     if loss is not None and not (redo and loss.redo):
         raise loss.error(path)
     return loss

@@ -14,6 +14,7 @@ from typing import Any, Final
 from jaragua.bases.value import Value
 from jaragua.errors import LostRunError
 from jaragua.store.aside import EARLIER
+from jaragua.store.backend import Place
 from jaragua.store.database import Store
 
 DATABASE: Final = "run.sqlite"
@@ -37,15 +38,19 @@ class Trace(Value):
 
 
 class Loss(Value):
-    """A database that knows less than the traces. redo: it can be gone on with, and the lost rounds done again."""
+    """A database that knows less than the traces. redo: it can be gone on with, and the lost rounds done again.
+
+    mend: what brings the database back.
+    """
 
     message: str
     redo: bool
+    mend: str
 
     def error(self, path: Path) -> LostRunError:
         """The loss as an error that says what can be done."""
         again = "`jaragua run CONFIG --resume` does the lost rounds again; " if self.redo else ""
-        hint = f"put a whole copy of {DATABASE} (and its -wal) back into {path}; or {again}`jaragua run CONFIG --new`"
+        hint = f"{self.mend}; or {again}`jaragua run CONFIG --new`"
         return LostRunError(self.message, f"{hint} begins anew; what is there is kept in {path}/{EARLIER}<n>")
 
 
@@ -57,44 +62,63 @@ def traces_of(path: Path) -> list[Trace]:
     return sorted((one for one in reversed(found) if one.rounds_done > 0), key=lambda one: one.rounds_done)
 
 
-def loss_in(path: Path, traces: list[Trace]) -> Loss | None:
-    """What the database of a folder has lost of what the traces tell; nothing is changed. traces: taken before.
+def loss_in(place: Place, traces: list[Trace]) -> Loss | None:
+    """What a run's database has lost of what the traces tell; nothing is changed. traces: taken before.
 
     Raises: StoreError if the database is there and cannot be read.
     """
-    database = path / DATABASE
     if not traces:
         return None
-    if not database.is_file() or not database.stat().st_size:
-        state = "empty" if database.is_file() else "missing"
-        return Loss(f"{database} is {state}, but {_told(traces[-1])}", redo=False)
-    with Store(database, read_only=True) as store:
+    if isinstance(place, Path) and not _has_content(place):
+        state = "empty" if place.is_file() else "missing"
+        return Loss(f"{place} is {state}, but {_told(traces[-1])}", redo=False, mend=_mend(place))
+    with Store(place, read_only=True) as store:
         record = store.run()
         if record is None:
-            return Loss(f"{database} holds no run, but {_told(traces[-1])}", redo=False)
-        return _compared(database, record.run, store.blob_hashes(record.run), traces)
+            return Loss(f"{place} holds no run, but {_told(traces[-1])}", redo=False, mend=_mend(place))
+        return _compared(place, record.run, store.blob_hashes(record.run), traces)
 
 
-def check_whole(path: Path) -> None:
-    """Read a folder's database once, if there is one, and it is not huge. Raises: StoreError if it is damaged."""
-    database = path / DATABASE
-    if not database.is_file() or not 0 < database.stat().st_size <= _MOST_BYTES_CHECKED:
+def is_begun(place: Place) -> bool:
+    """Whether a database holds a run; nothing is made or changed. Raises: StoreError."""
+    if isinstance(place, Path) and not _has_content(place):
+        return False
+    with Store(place, read_only=True) as store:
+        return store.run() is not None
+
+
+def check_whole(place: Place) -> None:
+    """Read a run's database once, if it is there, and is not huge. Raises: StoreError if it is damaged."""
+    if isinstance(place, Path) and not (_has_content(place) and place.stat().st_size <= _MOST_BYTES_CHECKED):
         return
-    with Store(database, read_only=True) as store:
+    with Store(place, read_only=True) as store:
         store.check_whole()
 
 
-def _compared(database: Path, run: str, hashes: list[bytes], traces: list[Trace]) -> Loss | None:
+def _has_content(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
+
+
+def _mend(place: Place) -> str:
+    if isinstance(place, Path):
+        return f"put a whole copy of {place.name} (and its -wal) back into {place.parent}"
+    return "restore a newer backup of that database, or correct store.url"
+
+
+def _compared(place: Place, run: str, hashes: list[bytes], traces: list[Trace]) -> Loss | None:
+    mend = _mend(place)
     for one in traces:
         if one.run and one.run != run:
-            return Loss(f"{database} is of the run {run}, but {_told(one)} of the run {one.run}", redo=False)
+            message = f"{place} is of the run {run}, but {_told(one)} of the run {one.run}"
+            return Loss(message, redo=False, mend=mend)
         if one.rounds_done < len(hashes) and one.model_hash != hashes[one.rounds_done].hex():
-            return Loss(f"{database} has another model after round {one.rounds_done} than {one.file}", redo=False)
+            message = f"{place} has another model after round {one.rounds_done} than {one.file}"
+            return Loss(message, redo=False, mend=mend)
     known, last = len(hashes) - 1, traces[-1]
     if last.rounds_done <= known:
         return None
     lost = f"rounds {known + 1} to {last.rounds_done} are" if last.rounds_done > known + 1 else f"round {known + 1} is"
-    return Loss(f"{database} knows {known} rounds, but {_told(last)}: {lost} lost", redo=True)
+    return Loss(f"{place} knows {known} rounds, but {_told(last)}: {lost} lost", redo=True, mend=mend)
 
 
 def _told(one: Trace) -> str:

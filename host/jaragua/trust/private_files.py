@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from jaragua.errors import StoreError
+from jaragua.errors import JaraguaError, StoreError
 from jaragua.reasons import reason_of
 
 FOLDER_MODE: Final = 0o700
@@ -60,6 +60,17 @@ def read(path: Path, what: str) -> bytes:
         raise StoreError(
             f"{what} {path} cannot be read: {reason_of(error)}", "check the path and its rights"
         ) from error
+
+
+def read_password(path: Path, refused: type[JaraguaError]) -> str:
+    """The one line of a password file. Raises: StoreError if it cannot be read, `refused` if it may not be used."""
+    data = read(path, "the password file")
+    if is_open_to_all(path):
+        raise refused(f"every user of this machine may read the password file {path}", f"chmod 600 {path}")
+    try:
+        return data.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise refused(f"the password file {path} is no text", "write one line into it") from error
 
 
 def is_open_to_all(path: Path) -> bool:

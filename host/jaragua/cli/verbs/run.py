@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from jaragua.cli.progress.run import Watcher
     from jaragua.config import RunConfig
     from jaragua.coordinator import RunResult
-    from jaragua.store import RunFolder
+    from jaragua.store import PostgresAddress, RunFolder
 
 app = typer.Typer()
 
@@ -44,6 +45,9 @@ def run(
         Path | None,
         typer.Option(help="First weights (.safetensors): of a simulation, another run, or your own training."),
     ] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Keep the run in this database: postgresql://[user@][host[:port]]/database.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Run the rounds of a configuration (the coordinator).
@@ -53,14 +57,15 @@ def run(
     """
     from jaragua.cli.progress.run import watcher
     from jaragua.config import load
-    from jaragua.store import open_run
+    from jaragua.store import address_of, open_run
 
     if resume and new:
         raise UsageError("--resume continues a run and --new starts one", "leave one of the two out")
-    settings = load(config)
-    _refuse_nothing_to_resume(settings, resume)
+    settings = load(config, _changes(store), source="--store")
+    address = address_of(settings.store, settings.run.name, os.environ)
+    _refuse_nothing_to_resume(settings, address, resume)
     _say_what_boards_need(settings)
-    with open_run(settings.run.directory, redo_lost=resume, new=new) as folder, watcher() as watching:
+    with open_run(settings.run.directory, address, redo_lost=resume, new=new) as folder, watcher() as watching:
         if folder.note:
             output.say(f"note: {folder.note}")
         result = _run_until_done(
@@ -74,11 +79,22 @@ def run(
             output.say(line)
 
 
-def _refuse_nothing_to_resume(settings: RunConfig, resume: bool) -> None:
+def _changes(store: str | None) -> dict[str, str]:
+    """G7: what --store says, which every user of the machine can read."""
+    from jaragua.node.connection.access import refuse_password
+    from jaragua.store.postgres.address import PASSWORD_VARIABLE
+
+    if store is None:
+        return {}
+    refuse_password(store, "store.password_file in the run file", PASSWORD_VARIABLE)
+    return {"store.url": store}
+
+
+def _refuse_nothing_to_resume(settings: RunConfig, address: PostgresAddress | None, resume: bool) -> None:
     from jaragua.store import holds_run
 
-    if resume and not holds_run(settings.run.directory):
-        message = f"there is no run to continue in {settings.run.directory}"
+    if resume and not holds_run(settings.run.directory, address):
+        message = f"there is no run to continue in {settings.run.directory}" + (f" and {address}" if address else "")
         raise RunError(message, "begin it: the same command without --resume")
 
 

@@ -54,8 +54,11 @@ def address_of(access: Access, environment: Mapping[str, str]) -> BrokerUrl:
     return url
 
 
-def refuse_password(text: str) -> None:
-    """G7: every user of the machine sees the command line of a process. Raises: UsageError, without repeating it."""
+def refuse_password(text: str, file: str = "--password-file FILE", variable: str = PASSWORD_VARIABLE) -> None:
+    """G7: every user of the machine sees the command line of a process. Raises: UsageError, without repeating it.
+
+    file, variable: what gives the password instead.
+    """
     try:
         has_password = urlsplit(text).password is not None
     except ValueError:
@@ -63,7 +66,7 @@ def refuse_password(text: str) -> None:
     if has_password:
         raise UsageError(
             "a password on the command line can be read by every user of this machine",
-            f"leave it out of the URL: give --password-file FILE, or set {PASSWORD_VARIABLE}",
+            f"leave it out of the URL: give {file}, or set {variable}",
         )
 
 
@@ -79,14 +82,7 @@ def _password(access: Access, environment: Mapping[str, str]) -> str | None:
     """Of the file, else of the environment."""
     if access.password_file is None:
         return environment.get(PASSWORD_VARIABLE)
-    data = private_files.read(access.password_file, "the password file")
-    if private_files.is_open_to_all(access.password_file):
-        hint = f"chmod 600 {access.password_file}"
-        raise BrokerError(f"every user of this machine may read the password file {access.password_file}", hint)
-    try:
-        return data.decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise BrokerError(f"the password file {access.password_file} is no text", "write one line into it") from error
+    return private_files.read_password(access.password_file, BrokerError)
 
 
 def _refuse_open(url: BrokerUrl, *, insecure: bool) -> None:

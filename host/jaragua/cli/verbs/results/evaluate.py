@@ -53,12 +53,12 @@ def evaluate(
 
 def _run(config: RunConfig, run_dir: Path, wanted: Any) -> dict[str, Any]:
     from jaragua.coordinator.evaluate import evaluate_on_fleet
-    from jaragua.store import Store
-    from jaragua.store.traces import DATABASE
+    from jaragua.store import Store, place_of
 
-    if not (run_dir / DATABASE).is_file():
+    place = place_of(run_dir)
+    if isinstance(place, Path) and not place.is_file():
         raise StoreError(f"{run_dir} is not the folder of a fleet's run", "a simulation was evaluated when it ended")
-    with Store(run_dir / DATABASE, read_only=True) as store:
+    with Store(place, read_only=True) as store:
         record = store.run()
         if record is None:
             raise StoreError(f"the run in {run_dir} was never started", "start it again: `jaragua run CONFIG`")
