@@ -132,7 +132,7 @@ test-paths: ## Set-up, firmware and demo in a fresh clone in a folder named "a b
 
 boards: setup-test ## Build every board that needs no vendor framework; train on every emulated one, and a mixed fleet
 	@tools/setup/setup.sh boards
-	@JARAGUA_ALL_BOARDS=1 $(BIN)/python -m pytest tests/boards tests/flash
+	@JARAGUA_ALL_BOARDS=1 $(BIN)/python -m pytest tests/boards tests/flash tests/deploy
 
 firmware: setup-demo ## Build the images (emulated Cortex-M4 and host process)
 	@$(BIN)/pio run -e qemu_m4 -e native

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import jaragua_models
 from jaragua.errors import DataError, ModelError
 from jaragua.strategies import ModelProperties
 from jaragua_compiler import Flatten, Network, plan
+from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.export.inputs.weights_file import read_interface
+from jaragua_compiler.graph.network import WeightFormat
 from jaragua_models import HasValidation, Model
 from jaragua_models.own_data import from_toml_with
 
@@ -25,6 +28,18 @@ def properties_of(model: Model) -> ModelProperties:
     own = model.recommended or model.defaults
     head, classifier = numbers[-1] / sum(numbers), model.network.classifier
     return ModelProperties(model.own_labels, head, len(shapes), classifier, own.temperature, own.refine_passes)
+
+
+def other_formats(model: Model) -> Iterator[Model]:
+    """The model with its weights in each other integer format; one that some layer cannot have is left out (R14)."""
+    architecture = plan(model.network).architecture
+    for weights in get_args(WeightFormat):
+        try:
+            network = replace(model.network, weights=weights)
+            if plan(network).architecture != architecture:
+                yield replace(model, network=network)
+        except CompileError:
+            continue
 
 
 def is_file(name: str) -> bool:

@@ -269,6 +269,29 @@ def test_board_of_another_architecture_is_stale_until_the_run_fits(broker: Broke
     run(story())
 
 
+def test_r14_boards_of_both_formats_train_behind_one_gateway(broker: Broker, tmp_path: Path) -> None:
+    small = digits_blob(name="digits@w8")
+
+    async def story() -> None:
+        ports = FakePorts({"/dev/a": FakeBoard(UID_A), "/dev/b": FakeBoard(UID_B, "digits@w8")})
+        async with beside(broker.url, work(gateway(broker.url, tmp_path), ports)) as headquarters:
+            await headquarters.publish_run("digits")
+            for name, blob in ((ONE, BLOB), (TWO, small)):
+                await headquarters.device_is(name, "ready")
+                await headquarters.publish_blob(blob)
+                await headquarters.command("gw", "train", train_command(blob, name))
+
+            def sizes() -> dict[str, int]:
+                """One that nobody acknowledges comes again."""
+                return {header.device: len(weights) for header, weights in headquarters.updates()}
+
+            await until(lambda: len(sizes()) == 2)
+        assert sizes() == {ONE: len(BLOB), TWO: len(small)}
+        assert len(small) < len(BLOB)
+
+    run(story())
+
+
 def test_l2_4_board_of_another_protocol_is_stale_and_let_be(
     broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -61,9 +61,9 @@ async def until(condition: Callable[[], T | None], seconds: float = DEADLINE_SEC
         return value
 
 
-def digits_blob(seed: int = 1) -> bytes:
-    """A start for the digits network."""
-    model = jaragua_models.get("digits")
+def digits_blob(seed: int = 1, name: str = "digits") -> bytes:
+    """A start for the digits network, or that of another name."""
+    model = jaragua_models.get(name)
     layout = plan(model.network)
     weights = initial_weights(model.network, seed)
     return pack(layout, weights, calibrate(layout, weights, model.tasks.calibration()))

@@ -141,6 +141,8 @@ def by_loops(device: DeviceRecord, model: ModelRecord, ask: Ask) -> bool:
         if usable:
             break
     if ask.any_build:
+        usable = [one for one in usable if ask.arithmetic is None or one.arithmetic == ask.arithmetic]
+        usable = [one for one in usable if ask.trains is None or one.trains == ask.trains]
         return any(holds(device, model, ask, one, n) for one in usable for n in (1, 2))
     if ask.arithmetic is None and ask.trains is None:
         chosen = [one for one in usable if one.is_own]

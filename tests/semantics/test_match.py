@@ -10,7 +10,7 @@ import pytest
 
 from jaragua.errors import UsageError
 from jaragua.semantics.described import type_records, zoo_records
-from jaragua.semantics.matching.constraints import parse
+from jaragua.semantics.matching.conditions import parse
 from jaragua.semantics.matching.decide import Wish, decide, match, ram_needed
 from jaragua.semantics.matching.estimate import cost_of_step
 from jaragua.semantics.matching.records import BuildRecord, DeviceRecord, ModelRecord
@@ -115,19 +115,36 @@ def test_s5_9_with_any_build_each_board_gets_the_one_that_fits() -> None:
     ("text", "sentence"),
     [
         ("sensr = camera", "there is no condition 'sensr'"),
-        ("sensor", "the condition 'sensor' is not complete"),
+        ("sensor", "the condition 'sensor' at character 1 is not complete: sensor takes a sign and a value"),
         ("sensor < camera", "sensor takes = or !="),
         ("sensor = nose", "there is no sensor 'nose'"),
         ("ms_per_step < fast", "ms_per_step is compared with 'fast'"),
         ("ms_per_step < nan", "ms_per_step is compared with 'nan'"),
-        ("and and", "the condition '' cannot be understood"),
-        ("place = kitchen or core = x", "cannot be understood"),
-        ("trains = yes", "the condition 'trains = yes' is not complete"),
+        ("and and", "a condition is missing beside 'and' at character 1"),
+        ("trains and", "a condition is missing beside 'and' at character 8"),
+        ("place = kitchen or core = x", "'or' at character 17 is not expected"),
+        ("place = and trains", "the condition 'place =' at character 1 is not complete"),
+        ("trains and place = the cellar", "'cellar' at character 24 is not expected"),
+        ("place 'cellar'", "''cellar'' at character 7 is not expected|\"'cellar'\" at character 7 is not expected"),
+        ("place = 'cellar", "the condition at character 9 cannot be read"),
+        ("trains and sensor = nose", "there is no sensor 'nose' .at character 21"),
+        ("trains = yes", "'trains = yes' at character 1 is not complete: trains stands alone"),
     ],
 )
 def test_s5_8_a_condition_that_is_none_is_a_usage_error(text: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         parse(text)
+
+
+def test_s5_8_a_value_in_quotation_marks_may_have_spaces_and_the_word_and() -> None:
+    found = parse("place = \"hall and stairs\" and node != 'gw < 1' and free_ram_bytes>=20_000")
+    assert [(one.name, one.sign, one.value) for one in found] == [
+        ("place", "=", "hall and stairs"),
+        ("node", "!=", "gw < 1"),
+        ("free_ram_bytes", ">=", "20_000"),
+    ]
+    assert found[2].number == 20_000
+    assert parse("  ") == ()
 
 
 def test_s5_8_conditions_are_joined_and_each_may_fail() -> None:

@@ -50,6 +50,7 @@ VERBS = {
     "export-litert": "Write a training file for a Pi with LiteRT (needs TensorFlow).",
     "boards": "List the boards that are plugged in, or those known by name.",
     "bench": "Count the instructions of a training step (emulated board).",
+    "deploy": "Find boards for a model, build, flash, and start the run.",
     "match": "Show which devices can train a model, and why others cannot.",
     "devices": "List the devices that the graph knows.",
     "query": "Run a SPARQL query on the graph of devices and models.",
@@ -66,7 +67,7 @@ _FOLDERS = (
     | dict.fromkeys(("status", "evaluate", "report", "dashboard", "export"), "results.")
     | dict.fromkeys(("service", "completion"), "machine.")
     | dict.fromkeys(("boards", "flash", "monitor", "replay", "emulate"), "ports.")
-    | dict.fromkeys(("match", "devices", "query", "fleet"), "semantics.")
+    | dict.fromkeys(("match", "devices", "query", "fleet", "deploy"), "semantics.")
 )
 
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from jaragua.config.store_url import parse_store_url
 from jaragua.errors import BrokerError, StoreError, UsageError
 from jaragua.node.connection.url import parse_broker_url
-from jaragua.semantics.matching.constraints import parse
+from jaragua.semantics.matching.conditions import parse
 from jaragua.settings import MOST, SECTIONS, Key, RunConfig, keys_of
 
 #: Types that TOML has no values of, or that a file may write in another way.

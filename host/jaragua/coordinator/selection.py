@@ -16,8 +16,8 @@ from jaragua.coordinator.connection.roster import Change, Presence
 from jaragua.errors import JaraguaError
 from jaragua.folders import state_folder
 from jaragua.semantics.described import model_record
-from jaragua.semantics.matching.constraints import parse
-from jaragua.semantics.matching.decide import Verdict, Wish, decide
+from jaragua.semantics.matching.conditions import parse
+from jaragua.semantics.matching.decide import Verdict, decide_for_run
 from jaragua.semantics.matching.records import DeviceRecord
 from jaragua.semantics.models.writing import described
 from jaragua_models import Model
@@ -45,7 +45,7 @@ class Selection:
     def __init__(self, expression: str, model: Model, fleet: str, read: ReadDevices) -> None:
         self.chosen: dict[str, Chosen] = {}
         """All devices that were picked, with what was decided last."""
-        self._wish = Wish(parse(expression), any_build=True)
+        self._constraints = parse(expression)
         self._model = model_record(described(model))
         self._fleet = fleet
         self._read = read
@@ -64,7 +64,9 @@ class Selection:
             LOGGER.warning("devices.match: %s (%s)", error.message, error.hint)
             return False
         here = [one for one in devices if one.fleet == self._fleet]
-        self._verdicts = {(_name(one), one.node or ""): decide(one, self._model, self._wish) for one in here}
+        self._verdicts = {
+            (one.name, one.node or ""): decide_for_run(one, self._model, self._constraints) for one in here
+        }
         return True
 
     def admits(self, device: str, node: str) -> bool:
@@ -105,11 +107,6 @@ class Selection:
             device: {"node": one.node, "build": one.build, "buffers": one.buffers, "description": one.description}
             for device, one in sorted(self.chosen.items())
         }
-
-
-def _name(device: DeviceRecord) -> str:
-    """The device's name at its node: ids of devices whose names two fleets use begin with their place."""
-    return device.id.rpartition("/")[2]
 
 
 def selection_of(config: RunConfig, model: Model) -> Selection | None:

@@ -100,6 +100,11 @@ class Device:
         )
 
     @property
+    def architecture(self) -> bytes:
+        """Of the network that it computes (A6.2)."""
+        return self._architecture
+
+    @property
     def stale_reason(self) -> str | None:
         """Why the device cannot take part (in one sentence with the command that helps), or None."""
         return self._stale_reason

@@ -191,7 +191,7 @@ class Node:
     def expect_of(self, device: Device) -> None:
         """Compare what the device computes with what the run computes, if that is known yet."""
         if self._model_is_known:
-            sampler = self._sampler
+            sampler = _sampler_for(device, self._sampler)
             device.expect(sampler.model, sampler.plan, sampler.image, sampler.refusal(device.name))
 
     def telemetry_of(self, device: Device) -> TelemetryThrottle:
@@ -214,7 +214,7 @@ class Node:
         """Carry out a job on a trainer; the result goes to the outbox or to whoever asked."""
         started_s = time.monotonic()
         self._report(reports.begun(job.command))
-        task_sampler = await self._scaled_sampler()
+        task_sampler = _sampler_for(self._devices[job.command.device], await self._scaled_sampler())
         if isinstance(job, AdaptJob):
             blob = await self._blobs.fetch(job.command.start or job.command.hash)
             result = await jobs.adapt(trainer, task_sampler, job.command, blob)
@@ -410,3 +410,8 @@ class Node:
 
     def _update_topic(self, run: str, number: int) -> str:
         return build(TopicKind.UPDATE, self.settings.fleet, node=self.settings.node, run=run, round=number)
+
+
+def _sampler_for(device: Device, sampler: TaskSampler) -> TaskSampler:
+    """The samples in the integers of a device: a board's are those of its image, a Pi follows the run (R14)."""
+    return sampler if device.kind == "pi" else sampler.computing(device.architecture)

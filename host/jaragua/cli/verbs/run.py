@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from jaragua.store import PostgresAddress, RunFolder
 
 app = typer.Typer()
+
+#: Something that goes on until the run ends, when it is cancelled.
+Beside = Callable[[], Awaitable[None]]
 
 
 @app.command()
@@ -55,28 +58,60 @@ def run(
     A run that was stopped or killed continues when the same command is given again. If its database knows fewer rounds
     than the files beside it, nothing is changed without --resume or --new.
     """
-    from jaragua.cli.progress.run import watcher
     from jaragua.config import load
-    from jaragua.store import address_of, open_run
 
     if resume and new:
         raise UsageError("--resume continues a run and --new starts one", "leave one of the two out")
     settings = load(config, _changes(store), source="--store")
-    address = address_of(settings.store, settings.run.name, os.environ)
-    _refuse_nothing_to_resume(settings, address, resume)
-    _say_what_boards_need(settings)
-    with open_run(settings.run.directory, address, redo_lost=resume, new=new) as folder, watcher() as watching:
-        if folder.note:
-            output.say(f"note: {folder.note}")
-        result = _run_until_done(
-            config, lambda: _cancellable(settings, folder, watching, take_over=take_over, start=start)
-        )
+    _refuse_nothing_to_resume(settings, resume)
+    result = carried_out(config, settings, resume=resume, new=new, take_over=take_over, start=start)
     if json:
         output.print_result(document(settings, result))
     else:
-        _print(settings, result)
-        for line in next_steps(shown(settings.model.name), folder=shown(result.run_dir), fleet=True):
-            output.say(line)
+        print_result(settings, result)
+
+
+def carried_out(
+    config: Path,
+    settings: RunConfig,
+    *,
+    resume: bool = False,
+    new: bool = False,
+    take_over: bool = False,
+    start: Path | None = None,
+    beside: Beside | None = None,
+) -> RunResult:
+    """Run what a file says, from where its folder stands. beside: goes on until the run ends. Errors: see `run`."""
+    from jaragua.cli.progress.run import watcher
+    from jaragua.store import open_run
+
+    _say_what_boards_need(settings)
+    place = settings.run.directory, _address(settings)
+    with open_run(*place, redo_lost=resume, new=new) as folder, watcher() as watching:
+        if folder.note:
+            output.say(f"note: {folder.note}")
+
+        async def training() -> RunResult:
+            return await _cancellable(settings, folder, watching, take_over=take_over, start=start)
+
+        return _run_until_done(config, lambda: _beside(training(), beside))
+
+
+async def _beside(training: Coroutine[Any, Any, RunResult], other: Beside | None) -> RunResult:
+    from jaragua.node.program import ended
+
+    companion = None if other is None else asyncio.ensure_future(other())
+    try:
+        return await training
+    finally:
+        if companion is not None:
+            await ended(companion)
+
+
+def _address(settings: RunConfig) -> PostgresAddress | None:
+    from jaragua.store import address_of
+
+    return address_of(settings.store, settings.run.name, os.environ)
 
 
 def _changes(store: str | None) -> dict[str, str]:
@@ -90,9 +125,10 @@ def _changes(store: str | None) -> dict[str, str]:
     return {"store.url": store}
 
 
-def _refuse_nothing_to_resume(settings: RunConfig, address: PostgresAddress | None, resume: bool) -> None:
+def _refuse_nothing_to_resume(settings: RunConfig, resume: bool) -> None:
     from jaragua.store import holds_run
 
+    address = _address(settings)
     if resume and not holds_run(settings.run.directory, address):
         message = f"there is no run to continue in {settings.run.directory}" + (f" and {address}" if address else "")
         raise RunError(message, "begin it: the same command without --resume")
@@ -151,7 +187,8 @@ def document(settings: RunConfig, result: RunResult) -> dict[str, object]:
     }
 
 
-def _print(settings: RunConfig, result: RunResult) -> None:
+def print_result(settings: RunConfig, result: RunResult) -> None:
+    """The result for a person, and what may follow."""
     devices = ", ".join(f"{one.device} ({one.updates})" for one in result.devices)
     output.show(f"{settings.run.name}: {result.rounds} rounds of {settings.strategy.name} on {settings.model.name}")
     output.show(f"  devices (updates)  {devices}")
@@ -161,3 +198,5 @@ def _print(settings: RunConfig, result: RunResult) -> None:
     output.show(f"  broker traffic     {result.bytes_up} bytes up, {result.bytes_down} bytes down")
     output.show(f"  model              {result.model_hash}")
     output.show(f"  folder             {result.run_dir}")
+    for line in next_steps(shown(settings.model.name), folder=shown(result.run_dir), fleet=True):
+        output.say(line)

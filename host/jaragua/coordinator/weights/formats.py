@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Literal
-
 from jaragua.coordinator.weights.codec import ModelCodec
-from jaragua_compiler.errors import CompileError
+from jaragua.models import other_formats
 
-_WEIGHTS: tuple[Literal["w16", "w8"], ...] = ("w16", "w8")
 #: Where a blob names its architecture (A6).
 _ARCHITECTURE = slice(8, 16)
 #: Of a device in float32, of integer weights of 16 and of 8 bits.
@@ -21,7 +17,7 @@ class Formats:
     def __init__(self, own: ModelCodec, *, alone: bool) -> None:
         """alone: devices of other formats do not take part."""
         self.own = own
-        found = [own] if alone else [own, *_others(own)]
+        found = [own] if alone else [own, *map(ModelCodec, other_formats(own.model))]
         self._codecs = {codec.architecture: codec for codec in found}
 
     @property
@@ -47,17 +43,3 @@ class Formats:
         if encoding == "f32":
             return FLOAT
         return BYTES if self.of_blob(update).plan.per_channel else WORDS
-
-
-def _others(own: ModelCodec) -> list[ModelCodec]:
-    """Of the same network; a format that some layer of it cannot have is left out."""
-    found = []
-    for weights in _WEIGHTS:
-        network = own.model.network
-        try:
-            codec = ModelCodec(replace(own.model, network=replace(network, weights=weights)))
-        except CompileError:
-            continue
-        if codec.architecture != own.architecture:
-            found.append(codec)
-    return found

@@ -9,7 +9,7 @@ import numpy as np
 
 import jaragua_models
 from jaragua.errors import DataError, ModelError
-from jaragua.models import absolute, is_file, model_named, model_with, zoo_model_named
+from jaragua.models import absolute, is_file, model_named, model_with, other_formats, zoo_model_named
 from jaragua.node.training.ranges import MOST_SAMPLES
 from jaragua.node.training.trainer import Metric, SampleSet
 from jaragua.settings import StepSettings, limits, step_settings_of
@@ -82,6 +82,18 @@ class TaskSampler:
     def of_zoo(name: str) -> TaskSampler:
         """The model that a run names: a name in the zoo only, never a file. Raises: ModelError."""
         return _sampler_of_zoo(name)
+
+    def computing(self, architecture: bytes) -> TaskSampler:
+        """The samples for a device of that architecture: boards of both formats may be behind one node (R14).
+
+        This one itself for an architecture that is of another network.
+        """
+        return self._by_architecture.get(architecture, self)
+
+    @functools.cached_property
+    def _by_architecture(self) -> dict[bytes, TaskSampler]:
+        others = (TaskSampler(model, self.image) for model in other_formats(self._model))
+        return {one.plan.architecture: one for one in others}
 
     @property
     def model(self) -> str:

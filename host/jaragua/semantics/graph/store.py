@@ -42,10 +42,14 @@ class Refusal:
     count: int
 
 
+class GraphTakenError(StoreError):
+    """Another process writes to the graph (S4.1)."""
+
+
 class GraphStore(Closing):
     """The graph in a folder. One process writes; others open it with `read_only` (S4.1).
 
-    Errors: StoreError (folder), ToolError (the extra is not installed).
+    Errors: GraphTakenError, StoreError (folder), ToolError (the extra is not installed).
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
@@ -60,7 +64,7 @@ class GraphStore(Closing):
                 folder.mkdir(parents=True, exist_ok=True)
                 self._store = oxigraph.Store(str(folder))
         except (OSError, ValueError) as error:
-            raise StoreError(f"the graph in {folder} cannot be opened: {_first_line(error)}", _hint(error)) from error
+            raise _unopened(folder, error) from error
 
     def close(self) -> None:
         """Write what is left and give the folder free."""
@@ -225,7 +229,9 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _hint(error: Exception) -> str:
+def _unopened(folder: Path, error: Exception) -> StoreError:
+    message = f"the graph in {folder} cannot be opened: {_first_line(error)}"
     if "lock" in str(error).lower():
-        return "another process writes to it: end `jaragua fleet serve` there, or name another folder"
-    return "name the folder of a graph with --graph; `jaragua fleet serve` makes one"
+        hint = "another process writes to it: end `jaragua fleet serve` there, or name another folder"
+        return GraphTakenError(message, hint)
+    return StoreError(message, "name the folder of a graph with --graph; `jaragua fleet serve` makes one")

@@ -1,34 +1,16 @@
-"""What a user asks of devices beside that the model fits: `sensor = accelerometer and ms_per_step < 5` (S5.8). Pure."""
+"""Whether a device, a model and a build meet a condition, and the sentence why not (S5.5, S5.8). Pure."""
 
 from __future__ import annotations
 
-import difflib
 import operator
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from jaragua.errors import UsageError
+from jaragua.semantics.matching.conditions import WORDS, Constraint
 from jaragua.semantics.matching.estimate import Cost, round_seconds
 from jaragua.semantics.matching.records import BuildRecord, DeviceRecord, ModelRecord
-from jaragua.semantics.vocabulary import SENSORS
 
-_WORDS: Final = ("sensor", "place", "board", "core", "arithmetic", "fleet", "node", "kind", "device")
-_NUMBERS: Final = (
-    "ram_bytes",
-    "flash_bytes",
-    "free_ram_bytes",
-    "free_flash_bytes",
-    "clock_hz",
-    "ms_per_step",
-    "mj_per_step",
-    "link_bytes_per_second",
-    "round_s",
-    "accuracy",
-)
-_ALONE: Final = ("trains", "senses")
-NAMES: Final = (*_WORDS, *_NUMBERS, *_ALONE)
 _COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -37,27 +19,12 @@ _COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
     "=": operator.eq,
     "!=": operator.ne,
 }
-_TERM: Final = re.compile(
-    r"(?P<name>[a-z_]+)(?:\s*(?P<sign><=|>=|!=|==|<|>|=)\s*(?P<value>\"[^\"]*\"|'[^']*'|[^\s]+))?"
-)
 _STATED_BY: Final = {
     "sensor": "its owner or type of board",
     "place": "its owner",
     "link_bytes_per_second": "its owner",
     "round_s": "its owner (link_bytes_per_second)",
 }
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """One condition; `sign` and `value` are "" for a word that stands alone."""
-
-    name: str
-    sign: str = ""
-    value: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.sign} {self.value}".strip()
 
 
 @dataclass(frozen=True)
@@ -70,20 +37,6 @@ class Pair:
     cost: Cost | None
 
 
-def parse(text: str) -> tuple[Constraint, ...]:
-    """The conditions of an expression, joined by `and`. Raises UsageError that names the part and what may stand."""
-    found = []
-    for part in re.split(r"\band\b", text) if text.strip() else []:
-        match = _TERM.fullmatch(part.strip())
-        if match is None:
-            raise UsageError(
-                f"the condition {part.strip()!r} cannot be understood", "write name = value and name < value"
-            )
-        sign = (match["sign"] or "").replace("==", "=")
-        found.append(_checked(Constraint(match["name"], sign, (match["value"] or "").strip("\"'"))))
-    return tuple(found)
-
-
 def unmet(constraint: Constraint, pair: Pair) -> str | None:
     """The sentence why a condition does not hold; None if it does. An unknown number never holds (S5.5)."""
     if constraint.name == "trains":
@@ -92,36 +45,9 @@ def unmet(constraint: Constraint, pair: Pair) -> str | None:
         return _senses(pair)
     if constraint.name == "sensor":
         return _sensor(constraint, pair.device)
-    if constraint.name in _WORDS:
+    if constraint.name in WORDS:
         return _word(constraint, pair)
     return _number(constraint, pair)
-
-
-def _checked(constraint: Constraint) -> Constraint:
-    name, sign, value = constraint.name, constraint.sign, constraint.value
-    if name not in NAMES:
-        matches = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean {matches[0]!r}?" if matches else f"there are: {', '.join(NAMES)}"
-        raise UsageError(f"there is no condition {name!r}", hint)
-    if (name in _ALONE) != (sign == ""):
-        raise UsageError(f"the condition {str(constraint)!r} is not complete", "docs/reference/semantics.md, S5.8")
-    if name in _WORDS and sign not in ("=", "!="):
-        raise UsageError(f"{name} takes = or !=, not {sign}", f"write {name} = {value}")
-    if name == "sensor" and value not in SENSORS:
-        raise UsageError(f"there is no sensor {value!r}", f"there are: {', '.join(SENSORS)}")
-    if name in _NUMBERS:
-        _real(constraint)
-    return constraint
-
-
-def _real(constraint: Constraint) -> float:
-    try:
-        found = float(constraint.value.replace("_", ""))
-    except ValueError:
-        found = float("nan")
-    if found != found or found in (float("inf"), float("-inf")):
-        raise UsageError(f"{constraint.name} is compared with {constraint.value!r}", "write a number")
-    return found
 
 
 def _senses(pair: Pair) -> str | None:
@@ -163,7 +89,7 @@ def _number(constraint: Constraint, pair: Pair) -> str | None:
     found = _value(constraint.name, pair)
     if found is None:
         return _unknown(constraint.name, pair.cost)
-    if _COMPARE[constraint.sign](found, _real(constraint)):
+    if _COMPARE[constraint.sign](found, constraint.number):
         return None
     return f"{constraint.name} is {found:,.6g}, the condition is {constraint}"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from jaragua.semantics.matching.constraints import Constraint, Pair, unmet
+from jaragua.semantics.matching.conditions import Constraint
+from jaragua.semantics.matching.constraints import Pair, unmet
 from jaragua.semantics.matching.estimate import Cost, cost_of_step
 from jaragua.semantics.matching.records import BuildRecord, DeviceRecord, ModelRecord
 from jaragua.semantics.vocabulary import RUNS_BUILDS_OF
@@ -16,8 +17,9 @@ _OWN_COMPILER = "pi"
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked: conditions, and which build. None: the model's own. any_build: whichever build fits (S5.9).
+    """What is asked: conditions, and which build. None: the model's own.
 
+    any_build: whichever fits of the builds with that arithmetic and trained part; None: of all (S5.9).
     buffers: for weights (L4.3): 2, or 1.
     """
 
@@ -64,11 +66,25 @@ def decide(device: DeviceRecord, model: ModelRecord, wish: Wish) -> Verdict:
     return refused if wish.any_build else replace(refused, remedies=tuple(_remedies(device, model, build, wish)))
 
 
+def decide_for_run(device: DeviceRecord, model: ModelRecord, constraints: tuple[Constraint, ...]) -> Verdict:
+    """The verdict on a device in a run, whose devices train all layers (S7.1).
+
+    On the build that the device's image computes if that fits, else on the first that fits (S5.9).
+    """
+    for build in runnable(device, model):
+        if build.trains == "all" and _is_ready(device, build):
+            own = decide(device, model, Wish(constraints, build.arithmetic, "all", any_build=True))
+            if own.fits:
+                return own
+    return decide(device, model, Wish(constraints, trains="all", any_build=True))
+
+
 def _candidates(device: DeviceRecord, model: ModelRecord, wish: Wish) -> list[tuple[BuildRecord, int]]:
     """Builds that the wish names and the core runs, the first choice first, each with its buffers."""
     builds = runnable(device, model)
     if wish.any_build:
-        return [(build, buffers) for build in sorted(builds, key=_preference) for buffers in (2, 1)]
+        asked = (build for build in builds if _is_asked(build, wish))
+        return [(build, buffers) for build in sorted(asked, key=_preference) for buffers in (2, 1)]
     wanted = [build for build in builds if _is_wanted(build, wish)]
     return [(build, wish.buffers) for build in wanted[:1]]
 
@@ -86,6 +102,10 @@ def runnable(device: DeviceRecord, model: ModelRecord) -> list[BuildRecord]:
 def _preference(build: BuildRecord) -> tuple[bool, bool, bool, str]:
     """Own build, then all layers, then w16: what learns best comes first."""
     return (not build.is_own, build.trains != "all", build.arithmetic != "w16", build.name)
+
+
+def _is_asked(build: BuildRecord, wish: Wish) -> bool:
+    return wish.arithmetic in (None, build.arithmetic) and wish.trains in (None, build.trains)
 
 
 def _is_wanted(build: BuildRecord, wish: Wish) -> bool:

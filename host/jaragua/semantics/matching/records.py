@@ -33,6 +33,11 @@ class DeviceRecord:
     digest: str = ""
     """SHA-256 of the description that says all this."""
 
+    @property
+    def name(self) -> str:
+        """Its name at its node: the id of a device whose name two fleets use begins with its place."""
+        return self.id.rpartition("/")[2]
+
 
 @dataclass(frozen=True)
 class BuildRecord:

@@ -44,7 +44,8 @@ def devices(
 
 
 def _holds(where: str, device: DeviceRecord) -> bool:
-    from jaragua.semantics.matching.constraints import Pair, parse, unmet
+    from jaragua.semantics.matching.conditions import parse
+    from jaragua.semantics.matching.constraints import Pair, unmet
     from jaragua.semantics.matching.records import ModelRecord
 
     pair = Pair(device, ModelRecord(""), None, None)

@@ -61,7 +61,7 @@ def match(options: MatchOptions) -> None:
 
 
 def _wish(options: MatchOptions) -> Wish:
-    from jaragua.semantics.matching.constraints import parse
+    from jaragua.semantics.matching.conditions import parse
     from jaragua.semantics.matching.decide import Wish
 
     for option, value, known in (

@@ -1,0 +1,146 @@
+"""Which devices of a fleet train a model, with which build, and what is done to each (S8.1, S8.2). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from jaragua import boards
+from jaragua.semantics.matching.conditions import Constraint
+from jaragua.semantics.matching.decide import Verdict, decide_for_run
+from jaragua.semantics.matching.records import BuildRecord, DeviceRecord, ModelRecord
+
+_PI: Final = "pi"
+#: States (M6) of a device that cannot be asked for anything now.
+_AWAY: Final = frozenset({"", "init", "lost", "disconnected"})
+_UNDESCRIBED: Final = "the graph does not describe it (`jaragua devices --refused` may say why)"
+
+
+class Action(Enum):
+    """What happens to a device before the run; the value is the word of the plan."""
+
+    KEEP = "keep"
+    FLASH = "flash"
+    COMPILE = "compile"
+
+
+@dataclass(frozen=True)
+class Presence:
+    """What the broker says of a device: its state, that of its node, and the reason it gives."""
+
+    state: str
+    node_state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A device that trains. image: what its image is built for, as JARAGUA_MODEL takes it."""
+
+    device: str
+    node: str
+    board: str
+    build: BuildRecord
+    buffers: int
+    image: str
+    action: Action
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A device that does not train, and why."""
+
+    device: str
+    node: str
+    board: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All devices of the fleet, by name."""
+
+    chosen: tuple[Chosen, ...]
+    left_out: tuple[LeftOut, ...] = field(default=())
+
+    @property
+    def flashed(self) -> tuple[Chosen, ...]:
+        """Those that need another image."""
+        return tuple(one for one in self.chosen if one.action is Action.FLASH)
+
+
+def planned(
+    devices: Iterable[DeviceRecord],
+    model: ModelRecord,
+    conditions: tuple[Constraint, ...],
+    presence: Mapping[tuple[str, str], Presence],
+    name: str,
+) -> Plan:
+    """The plan for the devices of one fleet.
+
+    presence: of each (node, device) that the broker knows. name: the model as the user named it, a name or a file.
+    """
+    chosen: list[Chosen] = []
+    left_out: list[LeftOut] = []
+    described = {(one.node or "", one.name): one for one in devices}
+    for node, device in sorted(presence.keys() | described.keys(), key=lambda one: (one[1], one[0])):
+        record = described.get((node, device))
+        if record is None:
+            left_out.append(LeftOut(device, node, "", (_UNDESCRIBED,)))
+            continue
+        verdict = decide_for_run(record, model, conditions)
+        found = _judged(verdict, presence.get((node, device), Presence("", "")), name)
+        if isinstance(found, Chosen):
+            chosen.append(found)
+        else:
+            left_out.append(found)
+    return Plan(tuple(chosen), tuple(left_out))
+
+
+def image_of(name: str, build: BuildRecord) -> str | None:
+    """What an image with that build is built for; None for a task of the user's own in another arithmetic."""
+    if build.is_own:
+        return name
+    return None if name.endswith(".toml") else f"{name.partition('@')[0]}@{build.arithmetic}"
+
+
+def _judged(verdict: Verdict, presence: Presence, name: str) -> Chosen | LeftOut:
+    device, build = verdict.device, verdict.build
+    image = None if build is None else image_of(name, build)
+    reasons = [*verdict.reasons, *_absence(presence), *_unbuildable(verdict, image), *_own_reason(verdict, presence)]
+    node, board = device.node or "", device.board or ""
+    if reasons or build is None or image is None:
+        return LeftOut(device.name, node, board, tuple(reasons))
+    return Chosen(device.name, node, board, build, verdict.buffers, image, _action(verdict))
+
+
+def _action(verdict: Verdict) -> Action:
+    if verdict.device.kind == _PI:
+        return Action.COMPILE
+    return Action.KEEP if verdict.is_ready else Action.FLASH
+
+
+def _absence(presence: Presence) -> Iterable[str]:
+    if presence.node_state in _AWAY:
+        yield f"its node is not connected (state: {presence.node_state or 'unknown'})"
+    elif presence.state in _AWAY:
+        reason = f": {presence.reason}" if presence.reason else ""
+        yield f"it is not connected (state: {presence.state or 'unknown'}{reason})"
+
+
+def _unbuildable(verdict: Verdict, image: str | None) -> Iterable[str]:
+    if not verdict.fits or verdict.is_ready:
+        return
+    known = {one.name for one in boards.environments()}
+    if verdict.device.board not in known:
+        yield f"no image can be built for a board {verdict.device.board} (`jaragua boards --known` lists them)"
+    if image is None and verdict.build is not None:
+        yield f"an image of a task of your own has the arithmetic of its file, and only {verdict.build.arithmetic} fits"
+
+
+def _own_reason(verdict: Verdict, presence: Presence) -> Iterable[str]:
+    """A device that computes the model and is stale all the same says why: no row of the data is of it, for example."""
+    if verdict.fits and verdict.is_ready and presence.state == "stale":
+        yield presence.reason or "its node says that it cannot take part"

@@ -1,0 +1,156 @@
+"""`jaragua deploy` on emulated boards of several kinds over real mosquitto: the bits of the same run done by hand.
+
+Bar: a fleet trained by conditions alone, without naming a device, ends with the hash of the run that names them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forked import Forker
+from images import built_image
+from jaragua import config
+from jaragua.boards import environment
+from jaragua.emulate import EmulatedBoard, emulated_board
+from jaragua.errors import RunError
+from jaragua.store.files import to_toml
+from jaragua_broker import Broker
+
+FLEET = "deployed"
+ROUNDS = 2
+WHERE = "sensor = accelerometer and trains and place != cellar"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A board of the fleet: what it is, what its image is built for, and what its owner states."""
+
+    environment: str
+    type: str
+    model: str = "digits"
+    place: str = "kitchen"
+
+
+#: In every run: images that other tests build anyway.
+FEW = {"native-1": Member("native", "nano33ble_sense"), "m4-1": Member("qemu_m4", "nano33ble_sense")}
+#: With `make boards`: all kinds that match knows builds for, in both arithmetics.
+ALL = FEW | {
+    "m0-1": Member("bbcmicrobit", "bbcmicrobit"),
+    "m0plus-1": Member("pico", "pico"),
+    "m3-1": Member("qemu_m3", "bluepill_f103c8"),
+    "m4-2": Member("adafruit_feather_f405", "adafruit_feather_f405", "digits@w8"),
+    "m7-1": Member("qemu_m7", "nucleo_f767zi"),
+    "m33-1": Member("qemu_m33", "rpipico2"),
+}
+#: Devices that conditions leave out: one by its place, one because there is no build for its core.
+OTHERS = {"native-2": Member("native", "nano33ble_sense", place="cellar")}
+IS_LONG = os.environ.get("JARAGUA_ALL_BOARDS") == "1"
+TRAINED = ALL if IS_LONG else FEW
+MEMBERS = TRAINED | OTHERS | ({"rv32-1": Member("qemu_rv32", "esp32_c3_devkitm_1")} if IS_LONG else {})
+
+
+def owner_file(folder: Path) -> Path:
+    stated = {
+        f"devices.{name}": {"type": one.type, "place": one.place, "sensors": ["accelerometer"]}
+        for name, one in MEMBERS.items()
+    }
+    path = folder / "owner.toml"
+    path.write_text(to_toml(stated), encoding="utf-8")
+    return path
+
+
+@contextlib.contextmanager
+def fleet(forker: Forker, folder: Path) -> Iterator[str]:
+    """A broker, the boards, one gateway that is told no model; yields the broker's URL."""
+    missing = {
+        environment(one.environment).qemu
+        for one in MEMBERS.values()
+        if not shutil.which(environment(one.environment).qemu)
+    }
+    if missing:
+        pytest.skip(f"NO EMULATOR: {', '.join(missing)} is not installed; tools/setup/setup.sh boards installs it")
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(Broker()).url
+        boards: dict[str, EmulatedBoard] = {}
+        for name, one in MEMBERS.items():
+            boards[name] = stack.enter_context(emulated_board(built_image(one.environment, one.model)))
+        words = ["gateway", "--broker", url, "--fleet", FLEET, "--node", "gw", "--data-dir", str(folder / "gw")]
+        words += ["--owner", str(owner_file(folder))]
+        words += [word for name, board in boards.items() for word in ("--port", board.url, "--id", name)]
+        gateway = forker.start(words, folder / "gateway.out")
+        try:
+            for name in MEMBERS:
+                gateway.wait_for_text(f"{name} with model")
+            yield url
+        finally:
+            gateway.terminate()
+            gateway.wait()
+
+
+def said(forker: Forker, words: list[str], output: Path) -> dict[str, Any]:
+    program = forker.start([*words, "--json"], output)
+    assert program.wait() == 0, program.said
+    data: dict[str, Any] = json.loads(output.read_text(encoding="utf-8"))["data"]
+    return data
+
+
+def wait_until_planned(forker: Forker, words: list[str], output: Path) -> dict[str, Any]:
+    """The plan, once all boards have said who they are: the gateway asks one after the other."""
+    while True:
+        program = forker.start([*words, "--dry-run", "--json"], output)
+        code = program.wait()
+        assert code in (0, RunError.exit_code), program.said  # of a fleet that nobody of is there yet
+        data: dict[str, Any] = json.loads(output.read_text(encoding="utf-8")).get("data", {})
+        known = [*data.get("plan", ()), *data.get("left_out", ())]
+        if len(known) == len(MEMBERS) and not any("not connected" in str(one.get("reasons")) for one in known):
+            return data
+
+
+def by_hand(url: str, folder: Path) -> Path:
+    """The run file of a person who names devices: who takes part, and who does not."""
+    path = folder / "by-hand.toml"
+    path.write_text(
+        to_toml(
+            {
+                "run": {"fleet": FLEET, "rounds": ROUNDS},
+                "model": {"name": "digits"},
+                "strategy": {"clients_per_round": min(len(TRAINED), 5)},
+                "broker": {"url": url},
+                "devices": {"minimum": len(TRAINED), "exclude": sorted(MEMBERS.keys() - TRAINED.keys())},
+            }
+        ),
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.mark.board
+def test_s8_5_a_deployed_run_has_the_hash_of_the_run_by_hand(forker: Forker, tmp_path: Path) -> None:
+    with fleet(forker, tmp_path) as url:
+        file = tmp_path / "deployed.toml"
+        words = ["deploy", "digits", "--where", WHERE, "--broker", url, "--fleet", FLEET, "--file", str(file)]
+        words += ["--graph", str(tmp_path / "graph"), "--set", f"run.rounds={ROUNDS}"]
+        plan = wait_until_planned(forker, words, tmp_path / "plan.json")
+        assert not file.exists()  # S8.3
+        deployed = said(forker, words, tmp_path / "deployed.json")
+        named = said(forker, ["run", str(by_hand(url, tmp_path))], tmp_path / "named.json")
+    assert {one["device"]: one["action"] for one in plan["plan"]} == dict.fromkeys(TRAINED, "keep")
+    left_out = {one["device"]: one["reasons"] for one in plan["left_out"]}
+    assert left_out.keys() == OTHERS.keys() | (MEMBERS.keys() - TRAINED.keys())
+    assert left_out["native-2"] == ["its place is cellar, the condition is place != cellar"]
+    assert {one["id"] for one in deployed["devices"]} <= TRAINED.keys()
+    assert deployed["model_hash"] == named["model_hash"]
+    assert deployed["devices"] == named["devices"]
+    assert config.load(file).devices.match == WHERE
+    kept = json.loads((Path(deployed["run_dir"]) / "devices.json").read_text(encoding="utf-8"))  # S7.4
+    builds = {name: one["build"].split(":")[1] for name, one in kept.items()}
+    assert builds == {name: "w8" if one.model == "digits@w8" else "w16" for name, one in TRAINED.items()}
