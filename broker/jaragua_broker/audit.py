@@ -43,7 +43,8 @@ class AccessRules:
 
     def may_read(self, identity: str, topic_filter: str) -> bool:
         """Whether all that a filter asks for may be read."""
-        own = [one.replace("%u", identity) for one in self._patterns]
+        takes_patterns = not set("+#") & set(identity)  # mosquitto applies none to such a name
+        own = [one.replace("%u", identity) for one in self._patterns if takes_patterns]
         return any(_covers(rule, topic_filter) for rule in [*own, *self._of_users.get(identity, ())])
 
 

@@ -110,7 +110,7 @@ def wait_until_planned(forker: Forker, words: list[str], output: Path) -> dict[s
         code = program.wait()
         assert code in (0, RunError.exit_code), program.said  # of a fleet that nobody of is there yet
         data: dict[str, Any] = json.loads(output.read_text(encoding="utf-8")).get("data", {})
-        known = [*data.get("plan", ()), *data.get("left_out", ())]
+        known = [*data.get("plan", ()), *data.get("excluded", ())]
         if len(known) == len(MEMBERS) and not any("not connected" in str(one.get("reasons")) for one in known):
             return data
 
@@ -144,9 +144,9 @@ def test_s8_5_a_deployed_run_has_the_hash_of_the_run_by_hand(forker: Forker, tmp
         deployed = said(forker, words, tmp_path / "deployed.json")
         named = said(forker, ["run", str(by_hand(url, tmp_path))], tmp_path / "named.json")
     assert {one["device"]: one["action"] for one in plan["plan"]} == dict.fromkeys(TRAINED, "keep")
-    left_out = {one["device"]: one["reasons"] for one in plan["left_out"]}
-    assert left_out.keys() == OTHERS.keys() | (MEMBERS.keys() - TRAINED.keys())
-    assert left_out["native-2"] == ["its place is cellar, the condition is place != cellar"]
+    excluded = {one["device"]: one["reasons"] for one in plan["excluded"]}
+    assert excluded.keys() == OTHERS.keys() | (MEMBERS.keys() - TRAINED.keys())
+    assert excluded["native-2"] == ["its place is cellar, the condition is place != cellar"]
     assert {one["id"] for one in deployed["devices"]} <= TRAINED.keys()
     assert deployed["model_hash"] == named["model_hash"]
     assert deployed["devices"] == named["devices"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jaragua import config
-from jaragua.deploy.plan import Action, Chosen, LeftOut, Plan, Presence, image_of, planned
+from jaragua.deploy.plan import Action, Chosen, Excluded, Plan, Presence, image_of, planned
 from jaragua.deploy.run_file import run_file
 from jaragua.semantics.described import model_record
 from jaragua.semantics.matching.conditions import parse
@@ -42,14 +42,14 @@ def plan_of(*devices: DeviceRecord, where: str = "", **states: Presence) -> Plan
     return planned(devices, MODEL, parse(where), presence, "digits")
 
 
-def only(plan: Plan) -> Chosen | LeftOut:
-    (found,) = (*plan.chosen, *plan.left_out)
+def only(plan: Plan) -> Chosen | Excluded:
+    (found,) = (*plan.chosen, *plan.excluded)
     return found
 
 
 def reasons(plan: Plan) -> tuple[str, ...]:
     found = only(plan)
-    assert isinstance(found, LeftOut)
+    assert isinstance(found, Excluded)
     return found.reasons
 
 
@@ -83,14 +83,14 @@ def test_s8_1_a_pi_compiles_for_itself() -> None:
     assert found.action is Action.COMPILE
 
 
-def test_s7_1_a_board_that_could_train_the_last_layer_alone_is_left_out() -> None:
+def test_s7_1_a_board_that_could_train_the_last_layer_alone_is_excluded() -> None:
     last = build_of("w16", "last")
     assert last.training_ram_bytes < build_of("w8").training_ram_bytes
     (reason,) = reasons(plan_of(board("a", free_ram_bytes=last.training_ram_bytes)))
     assert reason.startswith("needs ")
 
 
-def test_s8_2_what_is_not_connected_is_left_out_with_its_state() -> None:
+def test_s8_2_what_is_not_connected_is_excluded_with_its_state() -> None:
     fits = board("a", architecture=build_of("w16").architecture)
     assert reasons(plan_of(fits, a=Presence("lost", "ready", "the cable"))) == (
         "it is not connected (state: lost: the cable)",
@@ -101,7 +101,7 @@ def test_s8_2_what_is_not_connected_is_left_out_with_its_state() -> None:
     assert reasons(stale) == ("no row is of it",)
 
 
-def test_s8_2_what_the_broker_knows_and_the_graph_does_not_is_left_out() -> None:
+def test_s8_2_what_the_broker_knows_and_the_graph_does_not_is_excluded() -> None:
     plan = planned([], MODEL, (), {("gw", "a"): READY}, "digits")
     assert reasons(plan)[0].startswith("the graph does not describe it")
 

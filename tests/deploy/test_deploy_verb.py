@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from jaragua.cli.main import run
+from jaragua.deploy import flashing
 from jaragua.deploy.fleet import open_graph
-from jaragua.errors import BrokerError, ProtocolError, RunError, UsageError
+from jaragua.deploy.plan import Action, Chosen
+from jaragua.errors import BrokerError, ProtocolError, RunError, ToolError, UsageError
+from jaragua.semantics.matching.records import BuildRecord
 from jaragua_broker import Broker
 
 
@@ -58,3 +62,23 @@ def test_no_broker_is_one_sentence(capfd: pytest.CaptureFixture[str], tmp_path: 
     graph = ["--graph", str(tmp_path / "graph")]
     assert run(["deploy", "sine", "--broker", "mqtt://127.0.0.1:1", *graph]) == BrokerError.exit_code
     assert "cannot be read" in capfd.readouterr().err
+
+
+def test_s8_4_every_image_is_built_once_before_a_board_is_flashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[tuple[str, str]] = []
+
+    def note(environment: str, model: str) -> Path:
+        built.append((environment, model))
+        return Path(environment)
+
+    monkeypatch.setattr(flashing, "build_image", note)
+    build = BuildRecord("cortex_m4", "w8", "all", 1, 1, 1)
+    boards = [
+        Chosen(name, "gw", board, build, 2, "sine@w8", Action.FLASH)
+        for name, board in (("a", "qemu_m4"), ("b", "native"), ("c", "qemu_m4"))
+    ]
+    told: list[str] = []
+    with pytest.raises(ToolError, match="a at gw: sine@w8 for qemu_m4; b at gw"):
+        asyncio.run(flashing.put(boards, told.append))
+    assert built == [("native", "sine@w8"), ("qemu_m4", "sine@w8")]
+    assert told[0] == "building the image of sine@w8 for native"

@@ -49,7 +49,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Excluded:
     """A device that does not train, and why."""
 
     device: str
@@ -63,7 +63,7 @@ class Plan:
     """All devices of the fleet, by name."""
 
     chosen: tuple[Chosen, ...]
-    left_out: tuple[LeftOut, ...] = field(default=())
+    excluded: tuple[Excluded, ...] = field(default=())
 
     @property
     def flashed(self) -> tuple[Chosen, ...]:
@@ -83,20 +83,20 @@ def planned(
     presence: of each (node, device) that the broker knows. name: the model as the user named it, a name or a file.
     """
     chosen: list[Chosen] = []
-    left_out: list[LeftOut] = []
+    excluded: list[Excluded] = []
     described = {(one.node or "", one.name): one for one in devices}
     for node, device in sorted(presence.keys() | described.keys(), key=lambda one: (one[1], one[0])):
         record = described.get((node, device))
         if record is None:
-            left_out.append(LeftOut(device, node, "", (_UNDESCRIBED,)))
+            excluded.append(Excluded(device, node, "", (_UNDESCRIBED,)))
             continue
         verdict = decide_for_run(record, model, conditions)
-        found = _judged(verdict, presence.get((node, device), Presence("", "")), name)
+        found = _evaluated(verdict, presence.get((node, device), Presence("", "")), name)
         if isinstance(found, Chosen):
             chosen.append(found)
         else:
-            left_out.append(found)
-    return Plan(tuple(chosen), tuple(left_out))
+            excluded.append(found)
+    return Plan(tuple(chosen), tuple(excluded))
 
 
 def image_of(name: str, build: BuildRecord) -> str | None:
@@ -106,13 +106,13 @@ def image_of(name: str, build: BuildRecord) -> str | None:
     return None if name.endswith(".toml") else f"{name.partition('@')[0]}@{build.arithmetic}"
 
 
-def _judged(verdict: Verdict, presence: Presence, name: str) -> Chosen | LeftOut:
+def _evaluated(verdict: Verdict, presence: Presence, name: str) -> Chosen | Excluded:
     device, build = verdict.device, verdict.build
     image = None if build is None else image_of(name, build)
     reasons = [*verdict.reasons, *_absence(presence), *_unbuildable(verdict, image), *_own_reason(verdict, presence)]
     node, board = device.node or "", device.board or ""
     if reasons or build is None or image is None:
-        return LeftOut(device.name, node, board, tuple(reasons))
+        return Excluded(device.name, node, board, tuple(reasons))
     return Chosen(device.name, node, board, build, verdict.buffers, image, _action(verdict))
 
 

@@ -1,7 +1,8 @@
-"""The access list of the broker, made from the topic definitions (G4, G5). Pure text."""
+"""The access list of the broker, made from the topic definitions (G4, G5, G22). Pure text."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from jaragua.wire.topics import ACCESS, CHECK_FILTER, Party, TopicKind, pattern
@@ -10,10 +11,19 @@ from jaragua.wire.topics import ACCESS, CHECK_FILTER, Party, TopicKind, pattern
 COORDINATOR: Final = "coordinator"
 #: What mosquitto replaces by the identity of whoever is connected.
 _SELF: Final = "%u"
+_OBSERVER: Final = "+observer"
 
 
-def access_list(fleet: str) -> str:
-    """An `acl_file` of mosquitto: what every node may do, then what the coordinator may do."""
+def observer_identity(name: str) -> str:
+    """The name of an observer's certificate. mosquitto applies no pattern to an identity with a `+` in it (G22)."""
+    return name + _OBSERVER
+
+
+def access_list(fleet: str, observers: Iterable[str] = ()) -> str:
+    """An `acl_file` of mosquitto: what every node may do, what the coordinator may do, what observers may read.
+
+    observers: their names.
+    """
     lines = [
         f"# Access list of the fleet {fleet}, made by `jaragua broker init` from the topics of the protocol (M).",
         "# A pattern holds for every identity; %u is the name in its certificate.",
@@ -27,6 +37,11 @@ def access_list(fleet: str) -> str:
     lines += [
         f"topic {right} {pattern(kind, fleet)}" for kind in TopicKind if (right := _right(kind, Party.COORDINATOR))
     ]
+    for name in sorted(observers):
+        lines += ["", f"user {observer_identity(name)}"]
+        lines += [
+            f"topic {right} {pattern(kind, fleet)}" for kind in TopicKind if (right := _right(kind, Party.OBSERVER))
+        ]
     return "\n".join(lines) + "\n"
 
 

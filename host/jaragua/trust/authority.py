@@ -12,7 +12,7 @@ from typing import Final
 from jaragua.errors import StoreError, UsageError
 from jaragua.reasons import reason_of
 from jaragua.trust import certificates, identity, members, private_files, registry, signing_key
-from jaragua.trust.access_list import COORDINATOR, access_list
+from jaragua.trust.access_list import COORDINATOR, access_list, observer_identity
 from jaragua.trust.authority_files import AuthorityFiles
 from jaragua.trust.certificates import Authority, PublicKey, Validity
 from jaragua.trust.enrolment.token import digest_of
@@ -39,7 +39,6 @@ class AuthorityFolder(AuthorityFiles):
         private_files.write(self.certificate, certificates.public_pem(made.certificate), 0o644)
         private_files.private_folder(self.folder / "broker")
         signing_key.make(self.folder / identity.SIGNING_KEY, self.folder / identity.COORDINATOR_KEY)
-        private_files.write(self.access_list, access_list(fleet).encode(), 0o644)
         self._write(Registry(fleet, tuple(hosts)), now)
         private_files.write(self.folder / "port", f"{port}\n".encode(), 0o644)
         self.renew_broker(now)
@@ -54,12 +53,21 @@ class AuthorityFolder(AuthorityFiles):
         private_files.write(self.broker_key, certificates.private_pem(key))
         private_files.write(self.broker_certificate, certificates.public_pem(certificate), 0o644)
 
-    def issue(self, name: str, devices: Sequence[str], now: datetime, days: float = USUAL_DAYS) -> Path:
-        """Make key and certificate of a participant here; returns its folder, to be brought to its machine."""
+    def issue(
+        self, name: str, devices: Sequence[str], now: datetime, days: float = USUAL_DAYS, *, observer: bool = False
+    ) -> Path:
+        """Make key and certificate of a participant here; returns its folder, to be brought to its machine.
+
+        observer: it reads what is shown, and writes nothing (G22). Raises: UsageError.
+        """
+        if observer and (devices or name == COORDINATOR):
+            raise UsageError(
+                "an observer has no devices, and is not the coordinator", "leave out --device, or --observer"
+            )
         with self._changing():
             self._refuse_second(name)
             key = certificates.new_key()
-            certificate = self._certify(name, key.public_key(), devices, Validity(now, days))
+            certificate = self._certify(name, key.public_key(), devices, Validity(now, days), observer=observer)
         files = self.files_for(certificate) | {identity.KEY: certificates.private_pem(key)}
         if name == COORDINATOR:
             files[identity.SIGNING_KEY] = private_files.read(self.folder / identity.SIGNING_KEY, "the signing key")
@@ -97,7 +105,7 @@ class AuthorityFolder(AuthorityFiles):
             if before is None:
                 raise UsageError(f"no certificate of {name} is valid", "`jaragua pki list` shows all of them")
             key = certificates.public_key_of(private_files.read(self._file_of(before), "the certificate"))
-            certificate = self._certify(name, key, before.devices, Validity(now, days))
+            certificate = self._certify(name, key, before.devices, Validity(now, days), observer=before.observer)
         if (self.identity_folder(name) / identity.KEY).exists():
             identity.write(self.identity_of(name), self.files_for(certificate))
             return self.identity_folder(name) / identity.CERTIFICATE
@@ -140,15 +148,18 @@ class AuthorityFolder(AuthorityFiles):
 
     # ---- how ----
 
-    def _certify(self, name: str, key: PublicKey, devices: Sequence[str], validity: Validity) -> bytes:
-        found = self.registry()
-        certificate = certificates.certify_participant(self._authority(), found.fleet, name, key, validity)
+    def _certify(
+        self, name: str, key: PublicKey, devices: Sequence[str], validity: Validity, *, observer: bool = False
+    ) -> bytes:
+        found, common_name = self.registry(), observer_identity(name) if observer else name
+        certificate = certificates.certify_participant(self._authority(), found.fleet, common_name, key, validity)
         entry = Certified(
             name=name,
             serial=f"{certificate.serial_number:x}",
             issued=validity.now.isoformat(),
             expires=validity.end.isoformat(),
-            devices=tuple(devices) or ((ANY_DEVICE,) if name != COORDINATOR else ()),
+            devices=tuple(devices) or (() if observer or name == COORDINATOR else (ANY_DEVICE,)),
+            observer=observer,
         )
         pem = certificates.public_pem(certificate)
         private_files.private_folder(self.folder / "certificates")
@@ -183,6 +194,12 @@ class AuthorityFolder(AuthorityFiles):
         revoked = certificates.revocation_list(self._authority(), found.revoked(), now)
         private_files.write(self.revoked, revoked, 0o644)
         private_files.write(self.members, members.written(found.members()).encode(), 0o644)
+        self._write_access_list(access_list(found.fleet, found.observers()).encode())
+
+    def _write_access_list(self, content: bytes) -> None:
+        """Only if it changes: a broker that sees another list starts again (G13)."""
+        if not self.access_list.exists() or self.access_list.read_bytes() != content:
+            private_files.write(self.access_list, content, 0o644)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:

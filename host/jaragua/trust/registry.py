@@ -29,6 +29,8 @@ class Certified:
     revoked: str = ""
     replaced: bool = False
     """A newer certificate of the same identity exists; this one counts until it expires."""
+    observer: bool = False
+    """It reads what is shown of the fleet, and writes nothing (G22)."""
 
     @property
     def number(self) -> int:
@@ -109,9 +111,16 @@ class Registry:
 
     def members(self) -> dict[str, tuple[str, ...]]:
         """Nodes that take part, with the devices each may have."""
-        names = sorted({one.name for one in self.certificates} - {COORDINATOR})
-        found = {name: self.current(name) for name in names}
-        return {name: one.devices for name, one in found.items() if one is not None}
+        return {one.name: one.devices for one in self._counting() if one.name != COORDINATOR and not one.observer}
+
+    def observers(self) -> list[str]:
+        """Who may read the fleet, and takes no part."""
+        return [one.name for one in self._counting() if one.observer]
+
+    def _counting(self) -> list[Certified]:
+        """Of each identity the newest certificate that was not revoked, by name."""
+        found = (self.current(name) for name in sorted({one.name for one in self.certificates}))
+        return [one for one in found if one is not None]
 
 
 def check_name(name: str) -> str:

@@ -63,6 +63,8 @@ class Party(Enum):
 
     COORDINATOR = auto()
     NODE = auto()
+    OBSERVER = auto()
+    """Who shows the fleet: dashboard, exporters, graph. It writes nothing."""
 
 
 class Access(NamedTuple):
@@ -72,24 +74,24 @@ class Access(NamedTuple):
     readers: frozenset[Party]
 
 
-_C, _N = frozenset({Party.COORDINATOR}), frozenset({Party.NODE})
+_C, _N, _O = (frozenset({one}) for one in Party)
 #: The access lists of brokers derive from this table (G4, G5 of docs/design/security.md).
 ACCESS: Final = {
-    TopicKind.HOST_STATE: Access(_C, _C | _N),
+    TopicKind.HOST_STATE: Access(_C, _C | _N | _O),
     TopicKind.HOST_CLAIM: Access(_C, _C),
     TopicKind.CLAIM_TO: Access(_C, _C),
-    TopicKind.REPLY: Access(_N, _C),
-    TopicKind.RUN: Access(_C, _C | _N),
-    TopicKind.BLOB: Access(_C, _C | _N),
+    TopicKind.REPLY: Access(_N, _C | _O),
+    TopicKind.RUN: Access(_C, _C | _N | _O),
+    TopicKind.BLOB: Access(_C, _C | _N | _O),
     TopicKind.DIFFERENCE: Access(_C, _C | _N),
-    TopicKind.NODE_STATE: Access(_N, _C | _N),
-    TopicKind.NODE_DESCRIPTION: Access(_N, _C | _N),
-    TopicKind.DEVICE_STATE: Access(_N, _C | _N),
-    TopicKind.DEVICE_DESCRIPTION: Access(_N, _C | _N),
-    TopicKind.TELEMETRY: Access(_N, _C),
+    TopicKind.NODE_STATE: Access(_N, _C | _N | _O),
+    TopicKind.NODE_DESCRIPTION: Access(_N, _C | _N | _O),
+    TopicKind.DEVICE_STATE: Access(_N, _C | _N | _O),
+    TopicKind.DEVICE_DESCRIPTION: Access(_N, _C | _N | _O),
+    TopicKind.TELEMETRY: Access(_N, _C | _O),
     TopicKind.COMMAND: Access(_C, _N),
-    TopicKind.UPDATE: Access(_N, _C),
-    TopicKind.ACK: Access(_C, _N),
+    TopicKind.UPDATE: Access(_N, _C | _O),
+    TopicKind.ACK: Access(_C, _N | _O),
 }
 
 

@@ -31,12 +31,22 @@ _FOLDER = Path("trust")
 
 
 @app.command()
-def issue(name: Name, device: Devices = None, days: Days = _DAYS, folder: Folder = _FOLDER, json: Json = False) -> None:
-    """Make key and certificate of a node here, and print the folder to bring to its machine."""
+def issue(
+    name: Name,
+    device: Devices = None,
+    observer: Annotated[
+        bool,
+        typer.Option("--observer", help="It reads what is shown of the fleet, and writes nothing: for dashboards."),
+    ] = False,
+    days: Days = _DAYS,
+    folder: Folder = _FOLDER,
+    json: Json = False,
+) -> None:
+    """Make key and certificate of a node or an observer here, and print the folder to bring to its machine."""
     from jaragua.cli import output
     from jaragua.trust.authority import now_utc
 
-    made = _authority(folder).issue(name, device or [], now_utc(), days)
+    made = _authority(folder).issue(name, device or [], now_utc(), days, observer=observer)
     if json:
         output.print_result({"name": name, "identity": str(made)})
     else:
@@ -155,7 +165,7 @@ def _row(one: Certified, status: str) -> dict[str, object]:
         "name": one.name,
         "status": status,
         "expires": one.expires,
-        "devices": ", ".join(one.devices),
+        "devices": "reads only" if one.observer else ", ".join(one.devices),
         "serial": one.serial,
     }
 

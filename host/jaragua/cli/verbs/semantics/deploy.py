@@ -18,7 +18,7 @@ from jaragua.cli.verbs.semantics import graph_folder
 from jaragua.errors import Interrupted, RunError, UsageError
 
 if TYPE_CHECKING:
-    from jaragua.deploy.plan import Chosen, LeftOut, Plan
+    from jaragua.deploy.plan import Chosen, Excluded, Plan
     from jaragua.directory.service import Directory
     from jaragua.node.connection.url import BrokerUrl
     from jaragua.semantics.graph.store import GraphStore
@@ -156,13 +156,13 @@ def _require_some(plan: Plan, fleet: str, options: DeployOptions) -> None:
     """S8.7."""
     if plan.chosen:
         return
-    for one in plan.left_out:
-        output.say(_left_out(one))
-    if not plan.left_out:
+    for one in plan.excluded:
+        output.say(_excluded(one))
+    if not plan.excluded:
         raise RunError(f"fleet {fleet} has no devices", "start a gateway with `jaragua gateway`, or check --fleet")
     what = f"where {options.where}" if options.where else "of the fleet"
     raise RunError(
-        f"none of {len(plan.left_out)} devices {what} can train {options.model} now", "the lines above say why"
+        f"none of {len(plan.excluded)} devices {what} can train {options.model} now", "the lines above say why"
     )
 
 
@@ -196,8 +196,8 @@ def _interruptible(work: Any) -> Any:
 def _say(plan: Plan) -> None:
     for chosen in plan.chosen:
         output.say(_chosen(chosen))
-    for left in plan.left_out:
-        output.say(_left_out(left))
+    for left in plan.excluded:
+        output.say(_excluded(left))
 
 
 def _show(plan: Plan, path: Path, text: str, json: bool) -> None:
@@ -205,11 +205,11 @@ def _show(plan: Plan, path: Path, text: str, json: bool) -> None:
     if json:
         output.print_result(_document(plan, path) | {"text": text})
         return
-    output.show(f"{len(plan.chosen)} of {len(plan.chosen) + len(plan.left_out)} devices train")
+    output.show(f"{len(plan.chosen)} of {len(plan.chosen) + len(plan.excluded)} devices train")
     for chosen in plan.chosen:
         output.show(f"  {_chosen(chosen)}")
-    for left in plan.left_out:
-        output.show(f"  {_left_out(left)}")
+    for left in plan.excluded:
+        output.show(f"  {_excluded(left)}")
     output.show(f"\n{path}\n\n{text.rstrip()}")
 
 
@@ -225,7 +225,7 @@ def _chosen(one: Chosen) -> str:
     return f"{one.device} ({one.board} at {one.node}): {one.build.arithmetic}, {buffers}, {done}"
 
 
-def _left_out(one: LeftOut) -> str:
+def _excluded(one: Excluded) -> str:
     return f"{one.device} ({one.board or '?'} at {one.node}) is left out: {'; '.join(one.reasons)}"
 
 
@@ -245,8 +245,8 @@ def _document(plan: Plan, path: Path) -> dict[str, Any]:
             }
             for one in plan.chosen
         ],
-        "left_out": [
+        "excluded": [
             {"device": one.device, "node": one.node, "board": one.board, "reasons": list(one.reasons)}
-            for one in plan.left_out
+            for one in plan.excluded
         ],
     }
