@@ -38,6 +38,7 @@ class Member:
     type: str
     model: str = "digits"
     place: str = "kitchen"
+    ram_bytes: int | None = None
 
 
 #: In every run: images that other tests build anyway.
@@ -46,7 +47,7 @@ FEW = {"native-1": Member("native", "nano33ble_sense"), "m4-1": Member("qemu_m4"
 ALL = FEW | {
     "m0-1": Member("bbcmicrobit", "bbcmicrobit"),
     "m0plus-1": Member("pico", "pico"),
-    "m3-1": Member("qemu_m3", "bluepill_f103c8"),
+    "m3-1": Member("qemu_m3", "bluepill_f103c8", ram_bytes=65_536),
     "m4-2": Member("adafruit_feather_f405", "adafruit_feather_f405", "digits@w8"),
     "m7-1": Member("qemu_m7", "nucleo_f767zi"),
     "m33-1": Member("qemu_m33", "rpipico2"),
@@ -61,6 +62,7 @@ MEMBERS = TRAINED | OTHERS | ({"rv32-1": Member("qemu_rv32", "esp32_c3_devkitm_1
 def owner_file(folder: Path) -> Path:
     stated = {
         f"devices.{name}": {"type": one.type, "place": one.place, "sensors": ["accelerometer"]}
+        | ({"ram_bytes": one.ram_bytes} if one.ram_bytes else {})
         for name, one in MEMBERS.items()
     }
     path = folder / "owner.toml"
