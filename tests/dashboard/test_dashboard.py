@@ -24,6 +24,11 @@ import pytest
 from browsers import Watched, browser_or_skip
 from forked import Forker
 from jaragua.cli.main import run
+from jaragua.semantics.graph.contents import add_zoo
+from jaragua.semantics.graph.store import GraphStore
+from jaragua.semantics.things.affordances import Address, readable, record
+from jaragua.semantics.things.device_facts import typed_facts
+from jaragua.semantics.things.thing_description import Thing, as_json, thing_description
 from jaragua.wire import messages
 from jaragua.wire.topics import TopicKind, build
 from jaragua_broker import Broker
@@ -182,6 +187,41 @@ def test_another_name_of_this_machine_is_refused(address: str) -> None:
     request = urllib.request.Request(address, headers={"Host": "evil.example"})
     with pytest.raises(urllib.error.HTTPError, match="400"):
         urllib.request.urlopen(request, timeout=GENEROUS_S)
+
+
+def test_a_fleet_s_graph_is_shown_with_what_each_device_can_learn(browser: Any, tmp_path: Path) -> None:
+    """S4.4, S5: the graph is another process's; a description that is refused while the page is open appears on it."""
+    graph = tmp_path / "graph"
+    place = f"jaragua/1/{FLEET}/node/gw/dev"
+    with Broker() as broker:
+        with GraphStore(graph) as store:
+            add_zoo(store)
+            assert store.offer_thing(described_board("nano33ble_sense", "board-1"), f"{place}/board-1/$td") == []
+            assert store.offer_thing(described_board("esp32dev", "board-2"), f"{place}/board-2/$td") == []
+        with dashboard("--broker", broker.url, "--fleet", FLEET, "--graph", str(graph)) as url:
+            watched = Watched(browser)
+            watched.page.goto(url)
+            wait_for_text(watched, r"board-1\s+board, nano33ble_sense, cortex_m4\s+[\d,]+ B RAM, [\d,]+ B flash")
+            wait_for_text(watched, r"accelerometer, gesture, [\s\S]*digits \(w16\)")
+            wait_for_text(watched, "digits: there is no build for its core xtensa_lx6")
+            wait_for_text(watched, "No description is refused")
+            broken = described_board("pico", "board-3").replace(b'"Thing"', b'"Nothing"')
+            with GraphStore(graph) as store:
+                assert store.offer_thing(broken, f"{place}/board-3/$td")
+            wait_for_text(watched, r'board-3/\$td\s+[\s\S]*a description has "@type": "Thing"')
+            assert (watched.elsewhere, watched.complaints) == ([], [])
+
+
+def described_board(kind: str, name: str) -> bytes:
+    facts = {"kind": "board", "fleet": FLEET, "node": "gw", "device": name, **typed_facts(kind)}
+    topic = build(TopicKind.DEVICE_STATE, FLEET, node="gw", device=name)
+    state = readable("State", record(), Address("mqtt://127.0.0.1:1883", topic))
+    return as_json(thing_description(Thing(f"{FLEET}/{name}", name, facts, {"state": state})))
+
+
+def test_a_graph_that_is_none_is_a_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(["dashboard", "--broker", "mqtt://127.0.0.1:1", "--graph", str(tmp_path / "none")]) == 9
+    assert "there is no graph in" in capsys.readouterr().err
 
 
 def test_nothing_to_show_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any, Final, TypeAlias
 
 from jaragua.bases.value import Value
+from jaragua.dashboard.learning import Learning
 from jaragua.observe.fleet_view import DeviceView, FleetView
 from jaragua.observe.observer import ago
 from jaragua.report.details import METRIC, RunDetails
@@ -43,6 +44,13 @@ CLASS_COLUMNS: Final[Columns] = (
     ("name", "Class", False),
     ("recall", "Recall after adaptation", True),
 )
+LEARNING_COLUMNS: Final[Columns] = (
+    ("device", "Device", False), ("what", "What it is", False), ("memory", "Free for a network", False),
+    ("sensors", "Sensors", False), ("can", "Can train", False), ("cannot", "Cannot train, and why", False),
+)  # fmt: skip
+DESCRIPTION_COLUMNS: Final[Columns] = (
+    ("source", "Source", False), ("reasons", "Why it is refused", False), ("count", "Times", True),
+)  # fmt: skip
 
 
 class Grid(Value):
@@ -68,10 +76,23 @@ class Snapshot(Value):
     rounds: Grid = field(default_factory=lambda: Grid(ROUND_COLUMNS))
     refused: Grid = field(default_factory=lambda: Grid(REFUSED_COLUMNS))
     classes: Grid = field(default_factory=lambda: Grid(CLASS_COLUMNS))
+    learning: Grid = field(default_factory=lambda: Grid(LEARNING_COLUMNS))
+    descriptions: Grid = field(default_factory=lambda: Grid(DESCRIPTION_COLUMNS))
 
 
-def snapshot(view: FleetView | None, details: RunDetails | None, at_ms: int, *, connected: bool) -> Snapshot:
-    """The moment. at_ms: Unix milliseconds. connected: whether the broker is there, if there is a view."""
+def snapshot(
+    view: FleetView | None,
+    details: RunDetails | None,
+    at_ms: int,
+    *,
+    connected: bool,
+    graph: Learning | None = None,
+    graph_problem: str = "",
+) -> Snapshot:
+    """The moment. at_ms: Unix milliseconds. connected: whether the broker is there, if there is a view.
+
+    graph: what the knowledge graph says, None if none is read; graph_problem: why it cannot be read now.
+    """
     rounds = _rounds(view, details)
     held = table(details.held_out if details else {})
     metric = _metric(view, rounds, held)
@@ -87,6 +108,8 @@ def snapshot(view: FleetView | None, details: RunDetails | None, at_ms: int, *, 
         rounds=_rounds_listed(rounds, metric),
         refused=_refused(view, rounds),
         classes=_classes(view, details, held),
+        learning=_learning(graph, graph_problem),
+        descriptions=_descriptions(graph),
     )
 
 
@@ -256,6 +279,18 @@ def _refused(view: FleetView | None, rounds: Sequence[Mapping[str, Any]]) -> Gri
         if line[:3] not in known:
             found.append(line)
     return Grid(REFUSED_COLUMNS, tuple(found[-_MOST_ROUNDS_LISTED:]), "No update was rejected, late or left out.")
+
+
+def _learning(graph: Learning | None, problem: str) -> Grid:
+    if graph is None:
+        return Grid(
+            LEARNING_COLUMNS, (), "No graph is read: keep one with `jaragua fleet serve`, and name it: --graph FOLDER."
+        )
+    return Grid(LEARNING_COLUMNS, graph.devices, problem or "The graph describes no device of this fleet.")
+
+
+def _descriptions(graph: Learning | None) -> Grid:
+    return Grid(DESCRIPTION_COLUMNS, graph.refused if graph else (), "No description is refused.")
 
 
 def _classes(view: FleetView | None, details: RunDetails | None, held: Mapping[str, Any]) -> Grid:

@@ -12,7 +12,9 @@ from nicegui.elements.mixins.text_element import TextElement
 from jaragua.dashboard.content import (
     ADAPTATION_COLUMNS,
     CLASS_COLUMNS,
+    DESCRIPTION_COLUMNS,
     DEVICE_COLUMNS,
+    LEARNING_COLUMNS,
     REFUSED_COLUMNS,
     ROUND_COLUMNS,
     Grid,
@@ -51,6 +53,8 @@ def build(title: str, look: Look) -> None:
 def _grids() -> dict[str, _Grid]:
     return {
         "devices": _Grid("Devices", DEVICE_COLUMNS),
+        "learning": _Grid("What each device can learn", LEARNING_COLUMNS),
+        "descriptions": _Grid("Descriptions that are refused", DESCRIPTION_COLUMNS),
         "adaptation": _Grid("Adaptation of each device: before and after", ADAPTATION_COLUMNS),
         "refused": _Grid("Updates that did not count", REFUSED_COLUMNS),
         "rounds": _Grid("Rounds, newest first", ROUND_COLUMNS),
@@ -79,7 +83,7 @@ class _Grid:
         ]
         self._keys = [key for key, _, _ in columns]
         self._table = ui.table(columns=described, rows=[], row_key="row", pagination=_ROWS).classes("w-full")
-        self._table.props(f'flat dense aria-label="{title}"')
+        self._table.props(f'flat dense wrap-cells aria-label="{title}"')
         self._shown: Grid | None = None
 
     def show(self, grid: Grid) -> None:

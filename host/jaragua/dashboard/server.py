@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jaragua.bases.value import Value
 from jaragua.dashboard.content import Snapshot, snapshot
@@ -20,16 +20,20 @@ from jaragua.report.details import RunDetails
 from jaragua.store.reading import EVALUATION, read_details
 from jaragua.store.traces import METRICS, SUMMARY
 
+if TYPE_CHECKING:
+    from jaragua.dashboard.graph_reader import GraphReader
+
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 _FOLDER_EVERY_SECONDS: Final = 1.0
 
 
 class Wanted(Value):
-    """What to show and where. broker: None for none. folder: of a run, None for none. port: 0 for a free one."""
+    """What to show and where. broker, folder (of a run), graph (its folder): None for none. port: 0 for a free one."""
 
     broker: BrokerUrl | None = None
     fleet: str = "home"
     folder: Path | None = None
+    graph: Path | None = None
     host: str = "127.0.0.1"
     port: int = 0
     on_ready: Callable[[str], None] = field(default=lambda url: None)
@@ -44,6 +48,7 @@ class Sources:
         self.observer = Observer(wanted.broker, wanted.fleet, None) if wanted.broker else None
         self._details: RunDetails | None = read_details(wanted.folder) if wanted.folder else None
         self._stamp = self._times()
+        self._graph = _graph_reader(wanted)
 
     def look(self) -> Snapshot:
         """The figures of now."""
@@ -53,6 +58,8 @@ class Sources:
             self._details,
             now_ms(),
             connected=watched is not None and watched.is_connected,
+            graph=self._graph.found if self._graph else None,
+            graph_problem=self._graph.problem if self._graph else "",
         )
 
     @contextlib.asynccontextmanager
@@ -61,6 +68,8 @@ class Sources:
         tasks = [asyncio.create_task(self._read_folder())] if self._wanted.folder else []
         if self.observer is not None:
             tasks.append(asyncio.create_task(self.observer.run()))
+        if self._graph is not None:
+            tasks.append(asyncio.create_task(self._graph.run()))
         try:
             yield
         finally:
@@ -87,6 +96,15 @@ class Sources:
             with contextlib.suppress(OSError):
                 found.append((folder / name).stat().st_mtime_ns if folder else 0)
         return tuple(found)
+
+
+def _graph_reader(wanted: Wanted) -> GraphReader | None:
+    """Imported for those alone who have a graph: it needs the extra `jaragua[semantics]`."""
+    if wanted.graph is None:
+        return None
+    from jaragua.dashboard.graph_reader import GraphReader
+
+    return GraphReader(wanted.graph, wanted.fleet)
 
 
 def serve(wanted: Wanted) -> None:

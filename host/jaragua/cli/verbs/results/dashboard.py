@@ -23,6 +23,10 @@ class DashboardOptions(BrokerOptions):
         Path | None, typer.Argument(help="Folder of a run or a simulation; without one: --broker alone.")
     ] = None
     fleet: Annotated[str, typer.Option(help="Name of the fleet.")] = "home"
+    graph: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the graph: what each device can learn; default: yours, if there is one."),
+    ] = None
     host: Annotated[str, typer.Option(help="Address to serve on; others than loopback let anyone look.")] = "127.0.0.1"
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0: a free one.")] = 8600
 
@@ -44,8 +48,22 @@ def dashboard(options: DashboardOptions) -> None:
             broker=options.address() if options.broker or options.identity else None,
             fleet=check_id(options.fleet, "fleet"),
             folder=options.run_dir,
+            graph=_graph(options),
             host=options.host,
             port=options.port,
             on_ready=lambda url: output.say(f"dashboard: {url}"),
         )
     )
+
+
+def _graph(options: DashboardOptions) -> Path | None:
+    """The graph that was named, or the user's own. Raises: StoreError if there is none where one was named."""
+    from jaragua.cli.verbs.semantics import graph_folder
+    from jaragua.errors import StoreError
+
+    folder = graph_folder.folder_of(options.graph)
+    if folder.is_dir():
+        return folder
+    if options.graph is not None:
+        raise StoreError(f"there is no graph in {folder}", "`jaragua fleet serve` or `jaragua fleet add` makes one")
+    return None
