@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs audit lock pictures random-networks flood load test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network
+.PHONY: help demo test boards docs audit lock pictures random-networks flood load test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -96,6 +96,9 @@ random-networks: setup-test ## COUNT random networks (200): reference = native =
 
 flood: setup-test ## RATE messages a second (10000) for SECONDS (60) at a coordinator and its nodes, ON=strangers|others|both|admitted|all
 	@PYTHONPATH=tests $(BIN)/python tests/coordinator/flood.py --rate $(or $(RATE),10000) --seconds $(or $(SECONDS),60) --on $(or $(ON),all)
+
+test-kills: setup-test ## Everything killed at every numbered point of a run, and 100 times at random, on SQLite and PostgreSQL
+	@JARAGUA_TEST_KILLS=1 $(BIN)/python -m pytest tests/coordinator/kills
 
 test-network: setup-test ## Loss, delay and partitions of 40 s between coordinator, broker and nodes (Linux, root)
 	@JARAGUA_TEST_NETWORK=1 $(BIN)/python -m pytest tests/network

@@ -7,6 +7,7 @@ forked from it: a process of its own, with its own signals, streams and end.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import os
 import select
@@ -14,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -22,6 +23,8 @@ from limits import GENEROUS_S
 
 #: What the commands import when they run.
 _MODULES = ("jaragua.client.client", "jaragua.gateway.gateway", "jaragua.coordinator", "jaragua.store")
+#: The same, where it is installed.
+_OPTIONAL = ("psycopg", "jaragua.store.postgres.session")
 
 
 class Forked:
@@ -97,9 +100,15 @@ class Forker:
         self._server.communicate()
         assert self._server.returncode == 0
 
-    def start(self, words: Sequence[str], output: Path | None = None) -> Forked:
-        """`jaragua` with these words; its two streams go to new files (`output`, and that with .err) or nowhere."""
-        return Forked(self.ask({"words": list(words), "output": str(output or os.devnull)}), self, output)
+    def start(
+        self, words: Sequence[str], output: Path | None = None, *, armed: Mapping[str, object] | None = None
+    ) -> Forked:
+        """`jaragua` with these words; its two streams go to new files (`output`, and that with .err) or nowhere.
+
+        armed: arguments of `kill_points.arm`, which is called in the new process.
+        """
+        request = {"words": list(words), "output": str(output or os.devnull), "armed": dict(armed or {})}
+        return Forked(self.ask(request), self, output)
 
     def ask(self, request: dict[str, object]) -> int:
         """The answer to a request."""
@@ -114,7 +123,7 @@ def _serve() -> None:
     """Until the end of the input: fork commands and wait for them. A command leaves by SystemExit, as always."""
     from jaragua.cli.main import main
 
-    for module in _MODULES:
+    for module in (*_MODULES, *(_OPTIONAL if importlib.util.find_spec(_OPTIONAL[0]) else ())):
         importlib.import_module(module)
     running: set[int] = set()
     for line in iter(sys.stdin.readline, ""):
@@ -127,6 +136,8 @@ def _serve() -> None:
             if answer == 0:
                 _take_streams(request["output"])
                 sys.argv[1:] = request["words"]
+                if request["armed"]:
+                    importlib.import_module("common.kill_points").arm(**request["armed"])
                 main()
             running.add(answer)
         print(answer, flush=True)

@@ -6,15 +6,32 @@ import json
 import os
 import pwd
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from common.postgres_server import PostgresServer
 from jaragua.cli.main import run
-from jaragua.doctor import Role, Wanted, checks_of, default_role, install_command, links, places, runtimes, tools
+from jaragua.doctor import (
+    Role,
+    Wanted,
+    checks_of,
+    default_role,
+    install_command,
+    links,
+    places,
+    runtimes,
+    stores,
+    tools,
+)
+from jaragua.settings import StoreSettings
+from jaragua.store import Store, address_of
+from jaragua.trust.authority import now_utc
 from jaragua_broker import Broker
+from trust.fleet_authority import expired_identity, make_authority, secured_broker
 
 NAMES = {
     Role.CLIENT: {"packages", "broker", "outbox", "cc", "cache", "litert"},
@@ -112,6 +129,86 @@ def test_a_named_broker_has_to_answer(capsys: pytest.CaptureFixture[str]) -> Non
     assert (code, found["broker"]["ok"]) == (0, True)
     code, found = document(capsys, "--for", "coordinator", "--broker", "nonsense")
     assert (code, "mqtt://" in found["broker"]["found"]) == (10, True)
+
+
+def test_a_broker_that_asks_who_connects_is_asked_with_an_identity(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """G3, G19: certificate, private key and authority of a folder, or of options."""
+    authority = make_authority(tmp_path / "trust", "pi-1")
+    soon = authority.issue("pi-2", (), now_utc(), days=10.5)
+    words = ("--for", "coordinator", "--broker")
+    with secured_broker(authority, tmp_path / "data") as broker:
+        code, found = document(capsys, *words, broker.url, "--ca", str(authority.certificate))
+        assert (code, found["broker"]["ok"]) == (10, False)
+        code, found = document(capsys, *words, broker.url, "--identity", str(authority.identity_folder("pi-1")))
+        assert (code, found["broker"]["ok"], found["certificate"]["ok"]) == (0, True, True)
+        assert found["authority"]["found"].startswith(f"the certificate {authority.identity_folder('pi-1')}")
+        files = [f"--{option}={soon / name}" for option, name in FILES.items()]
+        code, found = document(capsys, *words, broker.url, *files)
+        assert (code, found["broker"]["ok"], found["certificate"]["ok"]) == (0, True, False)
+        assert "ends in 10 days" in found["certificate"]["found"]
+        assert found["certificate"]["mend"].startswith("jaragua pki renew")
+        ended = expired_identity(authority, "old")
+        code, found = document(capsys, *words, broker.url, "--identity", str(ended))
+        assert (code, found["certificate"]["needed"], found["broker"]["ok"]) == (10, True, False)
+
+
+FILES = {"ca": "authority.crt", "cert": "certificate.crt", "key": "private.key"}
+
+
+def test_a_store_that_is_named_has_to_answer(
+    capsys: pytest.CaptureFixture[str], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/how-to/postgresql.md."""
+    url = postgres.new_database()
+    words = ("--for", "coordinator", "--store")
+    code, found = document(capsys, *words, url)
+    assert (code, found["store"]["ok"]) == (0, True)
+    assert found["store"]["found"].startswith("PostgreSQL 1")
+    code, found = document(capsys, *words, "postgresql:///db?host=/nowhere")
+    assert (code, "No such file or directory" in found["store"]["found"]) == (10, True)
+    postgres.execute("CREATE ROLE guest LOGIN")
+    code, found = document(capsys, *words, url.replace("jaragua@", "guest@"))
+    assert (code, found["store"]["found"].endswith("its role may not write runs")) == (10, True)
+    assert run(["doctor", *words, "postgresql://me:s3cret@localhost/db"]) == 2
+    said = capsys.readouterr()
+    assert "JARAGUA_STORE_PASSWORD" in said.err
+    assert "s3cret" not in said.out + said.err
+    monkeypatch.setattr(stores, "find_spec", lambda name: None)
+    code, found = document(capsys, "--for", "coordinator")
+    assert (code, found["store"]["found"], found["store"]["needed"]) == (0, "psycopg is not installed", False)
+
+
+def test_a_database_without_fsync_is_found_and_warned_of(
+    capsys: pytest.CaptureFixture[str], postgres: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R23.2."""
+    url = postgres.new_database()
+    with without_fsync(postgres):
+        code, found = document(capsys, "--for", "coordinator", "--store", url)
+        assert (code, found["store"]["found"].endswith("fsync is off")) == (10, True)
+        address = address_of(StoreSettings(url=url), "run", {})
+        assert address is not None
+        Store(address).close()
+    assert "has fsync off: what is acknowledged may be lost with the machine's power" in caplog.text
+
+
+@contextmanager
+def without_fsync(postgres: PostgresServer) -> Iterator[None]:
+    """A server that is told so and has heard it."""
+
+    def switch(statement: str, wanted: str) -> None:
+        postgres.execute(statement)
+        postgres.execute("SELECT pg_reload_conf()")
+        while postgres.execute("SHOW fsync") != [(wanted,)]:
+            assert postgres.execute("SELECT 1") == [(1,)]
+
+    switch("ALTER SYSTEM SET fsync = off", "off")
+    try:
+        yield
+    finally:
+        switch("ALTER SYSTEM RESET fsync", "on")
 
 
 def test_a_broker_that_nobody_named_is_a_note(

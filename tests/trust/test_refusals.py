@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import socket
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -109,6 +110,7 @@ def test_g3_a_broker_of_another_authority_is_refused(fleet: Fleet) -> None:
     files = TlsFiles(fleet.elsewhere.certificate, own / "certificate.crt", own / "private.key")
     with pytest.raises(BrokerError, match="does not serve: its certificate is not of the authority"):
         asyncio.run(check_broker(replace(fleet.address("pi-1"), files=files)))
+    asyncio.run(fleet.log.says("alert unknown ca"))
 
 
 def test_g3_a_broker_with_another_name_is_refused(fleet: Fleet) -> None:
@@ -117,11 +119,12 @@ def test_g3_a_broker_with_another_name_is_refused(fleet: Fleet) -> None:
     context = context_of(url)
     assert context is not None
 
-    async def handshake() -> None:
-        await asyncio.open_connection("127.0.0.1", url.port, ssl=context, server_hostname=url.host)
-
-    with pytest.raises(ssl.SSLCertVerificationError, match="not valid for 'ip6-localhost'"):
-        asyncio.run(handshake())
+    with (
+        socket.create_connection(("127.0.0.1", url.port)) as line,
+        pytest.raises(ssl.SSLCertVerificationError, match="not valid for 'ip6-localhost'"),
+    ):
+        context.wrap_socket(line, server_hostname=url.host)
+    asyncio.run(fleet.log.says("alert bad certificate"))
 
 
 def test_g3_tls_1_1_is_refused(fleet: Fleet) -> None:

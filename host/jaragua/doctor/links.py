@@ -5,15 +5,21 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from jaragua.doctor.check import Check
 from jaragua.errors import JaraguaError
+from jaragua.node.connection.access import Access, address_of
+from jaragua.trust.expiry import endings
 
 _PATTERNS = ("ttyACM*", "ttyUSB*", "ttyAMA*")
 #: Groups that own serial ports: of Debian, of Arch, and of some boards' udev rules.
 _GROUPS = ("dialout", "uucp", "plugdev")
 USUAL_BROKER = "mqtt://127.0.0.1:1883"
+_CERTIFIES: Final = "says to the broker who this is"
 
 
 def check_ports() -> Check:
@@ -44,21 +50,37 @@ def ports_there() -> list[Path]:
     return sorted(port for pattern in _PATTERNS for port in Path("/dev").glob(pattern))
 
 
-def check_broker(url: str | None) -> Check:
-    """url: what the user said, and so has to answer; None: the usual one, which is there or not."""
-    mend = "jaragua broker start" if url is None else "start a broker there, or check --broker"
-    works, found = _answers(url or USUAL_BROKER)
-    return Check("broker", "carries messages between programs", works, url is not None, found, mend)
+def check_broker(access: Access | None) -> Check:
+    """access: what the user said, and so has to answer; None: the usual one, which is there or not."""
+    mend = "jaragua broker start" if access is None else "start a broker there, or check --broker and who connects"
+    works, found = _answers(access or Access(url=USUAL_BROKER))
+    return Check("broker", "carries messages between programs", works, access is not None, found, mend)
 
 
-def _answers(url: str) -> tuple[bool, str]:
+def check_certificates(access: Access) -> Iterator[Check]:
+    """G19: those of an identity, or that an option names."""
+    mend = "jaragua pki renew NODE on the machine of the authority, then take its certificate.crt here"
+    try:
+        files = address_of(access, os.environ).files
+        named = [file for file in (files.certificate, files.authority) if file is not None]
+        found = endings(named)
+    except (JaraguaError, ImportError) as error:
+        message = error.message if isinstance(error, JaraguaError) else f"not read: {error}"
+        yield Check("certificate", _CERTIFIES, False, True, message, mend)
+        return
+    now = datetime.now(UTC)
+    for one in found:
+        name = "authority" if one.is_authority else "certificate"
+        yield Check(name, _CERTIFIES, not one.is_soon(now), one.end <= now, one.in_words(now), mend)
+
+
+def _answers(access: Access) -> tuple[bool, str]:
     import asyncio
 
     try:
         from jaragua.node.connection.check import check_broker as ask
-        from jaragua.node.connection.url import parse_broker_url
 
-        address = parse_broker_url(url)
+        address = address_of(access, os.environ)
         milliseconds = asyncio.run(ask(address))
     except JaraguaError as error:
         return False, error.message

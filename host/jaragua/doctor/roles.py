@@ -11,8 +11,11 @@ from jaragua import folders
 from jaragua.doctor import links, runtimes, tools
 from jaragua.doctor.check import Check
 from jaragua.doctor.places import check_folder
+from jaragua.doctor.stores import check_store
 from jaragua.emulate.project import clone_folder, project_folder
 from jaragua.errors import StoreError, ToolError
+from jaragua.node.connection.access import Access
+from jaragua.store import PostgresAddress
 
 
 class Role(StrEnum):
@@ -30,9 +33,10 @@ class Role(StrEnum):
 class Wanted:
     """What the user said. None: what the programs take by default; no broker: one is not required to run."""
 
-    broker: str | None = None
+    broker: Access | None = None
     data_dir: Path | None = None
     run_dir: Path | None = None
+    store: PostgresAddress | None = None
 
 
 def default_role(here: Path | None = None) -> Role:
@@ -53,7 +57,7 @@ def checks_of(role: Role, wanted: Wanted) -> Iterator[Check]:
         case Role.COORDINATOR:
             yield runtimes.check_packages()
             yield runtimes.check_trust()
-            yield links.check_broker(wanted.broker)
+            yield from _of_broker(wanted)
             yield from _of_runs(wanted)
         case Role.FLASH:
             yield from _of_builds()
@@ -68,8 +72,14 @@ def checks_of(role: Role, wanted: Wanted) -> Iterator[Check]:
 def _of_node(wanted: Wanted) -> Iterator[Check]:
     yield runtimes.check_packages()
     yield runtimes.check_trust()
-    yield links.check_broker(wanted.broker)
+    yield from _of_broker(wanted)
     yield _outbox(wanted)
+
+
+def _of_broker(wanted: Wanted) -> Iterator[Check]:
+    yield links.check_broker(wanted.broker)
+    if wanted.broker is not None:
+        yield from links.check_certificates(wanted.broker)
 
 
 def _of_engines() -> Iterator[Check]:
@@ -85,6 +95,7 @@ def _of_engines() -> Iterator[Check]:
 def _of_runs(wanted: Wanted) -> Iterator[Check]:
     folder = wanted.run_dir or Path("runs").absolute()
     yield check_folder("run folder", "keeps runs", folder, "give run.directory in the run's file another folder")
+    yield check_store(wanted.store)
     yield tools.check_tool(tools.BROKER, needed=False)  # one on another machine will do
     yield runtimes.check_pages()
 
@@ -118,11 +129,11 @@ def _of_any(wanted: Wanted) -> Iterator[Check]:
     """What one role needs and another does not is worth a note."""
     yield runtimes.check_packages()
     yield runtimes.check_trust()
-    yield links.check_broker(wanted.broker)
+    yield from _of_broker(wanted)
     others = [_outbox(wanted), *_of_engines(), links.check_rights(needed=False), links.check_ports(), *_of_runs(wanted)]
     seen = {one.name for one in others}
     others += [one for one in needed_by_demo() if one.name not in seen]
-    yield from (replace(one, needed=False) for one in others)
+    yield from (replace(one, needed=one.needed and one.name == "store") for one in others)
 
 
 def _sources() -> Check:

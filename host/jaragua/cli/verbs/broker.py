@@ -100,6 +100,7 @@ def _endpoint(options: StartOptions) -> Endpoint:
 
     if options.tls is not None:
         authority = AuthorityFiles(options.tls)
+        _warn_of_expiry(authority)
         return Endpoint(options.bind, _secured(authority), authority.host)
     if not is_loopback(options.bind):
         if not options.insecure:
@@ -109,6 +110,14 @@ def _endpoint(options: StartOptions) -> Endpoint:
             )
         output.say(f"warning: --insecure: everyone who reaches {options.bind} may read and write everything")
     return Endpoint(options.bind)
+
+
+def _warn_of_expiry(authority: AuthorityFiles) -> None:
+    """G19."""
+    from jaragua.node.connection.expiry_watch import soon_ending
+
+    for sentence in soon_ending([authority.broker_certificate, authority.certificate]):
+        output.say(f"warning: {sentence}")
 
 
 def _secured(authority: AuthorityFiles) -> Secured:

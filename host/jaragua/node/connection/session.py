@@ -31,6 +31,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from jaragua.bases.value import Value
 from jaragua.errors import BrokerError
+from jaragua.node.connection.expiry_watch import watch_expiry
 from jaragua.node.connection.publisher import LONGEST_BYTES, Publisher, encoded_length
 from jaragua.node.connection.sieve import Gate, Sieve
 from jaragua.node.connection.sieved_socket import keep_identifiers_apart, sieve_of, sieved_socket_of
@@ -332,9 +333,11 @@ class Session:
 
     async def run(self) -> None:
         """Stay connected until cancelled. BrokerError: the first connection failed, or another process has our name."""
+        expiry = asyncio.ensure_future(watch_expiry(self._participant.url))
         try:
             await self._stay_connected()
         finally:
+            await ended(expiry)
             self._forget_restoring()
 
     async def _stay_connected(self) -> None:
