@@ -20,6 +20,7 @@ from jaragua.node.training.task_sampler import TaskSampler
 from jaragua.simulation.clients.numpy_clients import NumpyFloatFleet, ReferenceFleet
 from jaragua.simulation.clients.samples import joined
 from jaragua.strategies import ClientWork
+from jaragua.wire.figures import check_answers
 from jaragua.wire.messages import AdaptCommand, TrainCommand, unpack_update
 from jaragua_compiler import initial_weights
 from jaragua_compiler.engines.native_prototypes import native_engine
@@ -60,6 +61,23 @@ def test_a_pi_adapts_as_a_simulated_device(passes: int) -> None:
     answer = run(jobs.adapt(pi(), SAMPLER, command, BLOB))
     assert (answer.before, answer.after) == (float(expected.before[0]), float(expected.after[0]))
     assert answer.after > answer.before
+    assert sorted(answer.enrolled or (), reverse=True)[:6] == [4, 4, 4, 4, 4, 0]
+
+
+@pytest.mark.parametrize("wanted", [{"passes": 2}, {"passes": 0} | WAYS, {"passes": 0} | WAYS | in_float32()], ids=str)
+def test_m30_the_answers_by_class_are_those_of_the_figures(wanted: dict[str, Any]) -> None:
+    """In integers and in float32, by the last layer and by prototypes."""
+    in_floats = "start" in wanted
+    command = adapt_command(BLOB, queries=40, **{"ways": 5, "shots": 4} | wanted)
+    trainer, start = (litert(), START) if in_floats else (pi(), BLOB)
+    answer = run(jobs.adapt(trainer, SAMPLER, command, start))
+    check_answers(answer)
+    task = DIGITS.tasks.held_out_task(command.seed, command.ways, command.shots, command.queries)
+    assert answer.classes == task.classes
+    assert [sum(row) for row in answer.confusion or ()] == np.bincount(task.query.y.astype(np.int64).ravel()).tolist()
+    query = SAMPLER.held_out(command, start).query
+    evaluated = run(trainer.evaluate(SAMPLER.plan, query, b""))
+    assert answer.after == evaluated.correct / 40
 
 
 @pytest.mark.parametrize("changes", [{"passes": 1}, {"passes": 2, "batch": 5}, {"loss_threshold": 0.3}], ids=str)

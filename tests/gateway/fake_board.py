@@ -21,8 +21,9 @@ from jaragua.serial.jobs import NO_TEMPERATURE, PLAIN_STEPS, Steps
 from jaragua.wire.definitions import JobKind, JobPhase
 from jaragua.wire.messages import Health, Identity, JobState, Progress
 from jaragua_compiler import LearningRate, ReferenceEngine, plan
-from jaragua_compiler.engine_protocol import StepResult
+from jaragua_compiler.engine_protocol import Match, StepResult
 from jaragua_compiler.planning.plan import with_prototypes
+from jaragua_compiler.quantisation.blob import Int16Array
 
 
 class FakeBoard:
@@ -109,6 +110,16 @@ class FakeBoard:
 
         return self._run(job, JobKind.ENROL, samples, base, step)
 
+    async def infer(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> Int16Array:
+        rows: list[Int16Array] = []
+        self._run(job, JobKind.INFER, samples, base, lambda x, _: _answered(rows, self._engine.forward(x)))
+        return np.array(rows, np.int16)
+
+    async def recognise(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> list[Match]:
+        found: list[Match] = []
+        self._run(job, JobKind.RECOGNISE, samples, base, lambda x, _: _answered(found, self._engine.recognise(x)))
+        return found
+
     def _with_prototypes(self, temperature: tuple[int, int]) -> ReferenceEngine:
         self._engine.set_temperature(LearningRate(*temperature))
         return self._engine
@@ -152,6 +163,11 @@ class FakeBoard:
             self.staged = hashlib.sha256(base).digest()
         self._engine.load(base)
         self._working = True
+
+
+def _answered(answers: list[Any], one: Any) -> StepResult:
+    answers.append(one)
+    return StepResult(False, 0)
 
 
 class FakePorts:

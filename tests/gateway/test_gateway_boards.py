@@ -108,7 +108,7 @@ def test_m4_board_is_evaluated_before_and_after(broker: Broker, tmp_path: Path) 
             assert result.ok
             assert result.after > result.before + 0.2
             jobs = [(kind, count) for _, kind, count in ports.boards["/dev/a"].jobs]
-            assert jobs == [(JobKind.EVALUATE, 30), (JobKind.TRAIN, 120), (JobKind.EVALUATE, 30)]
+            assert jobs == [(JobKind.EVALUATE, 30), (JobKind.TRAIN, 120), (JobKind.INFER, 30)]
 
     run(story())
 

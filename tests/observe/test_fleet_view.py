@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -102,6 +103,54 @@ def test_another_run_begins_with_nothing(view: FleetView) -> None:
     assert shown.adaptation.rows == (("board-1", "1", "10.0 %", "70.0 %"),)
     told(view, TopicKind.RUN, run_state("r2"))
     assert not view.rounds
+    assert not view.devices["board-1"].after
+
+
+ANSWERED = messages.AdaptResult(
+    "r1",
+    "board-1",
+    0,
+    b"\0" * 32,
+    True,
+    "accuracy",
+    0.1,
+    0.75,
+    4,
+    5,
+    None,
+    ("no", "yes"),
+    ((1, 1, 0), (0, 2, 0)),
+    (3, 2),
+)
+
+
+def test_m30_classes_have_their_recall_and_the_devices_that_enrolled_them(view: FleetView) -> None:
+    for _ in range(2):
+        told(view, TopicKind.REPLY, ANSWERED, asker="abc")
+    shown = snapshot(view, None, NOW, connected=True)
+    assert shown.classes.rows == (("0", "no", "50.0 %", "board-1 (3)"), ("1", "yes", "100.0 %", "board-1 (2)"))
+    told(view, TopicKind.RUN, run_state("r2"))
+    assert not snapshot(view, None, NOW, connected=True).classes.rows
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"confusion": ((1, 1, 0), (0, 1, 0))},
+        {"confusion": ((1, 1, 0, 0), (0, 2, 0, 0))},
+        {"confusion": ((1, 1, 0),) * 3},
+        {"classes": None},
+        {"after": 0.5},
+        {"queries": 5},
+        {"metric": "mse"},
+    ],
+    ids=str,
+)
+def test_m30_answers_that_contradict_one_another_are_counted_and_not_shown(
+    view: FleetView, changes: dict[str, Any]
+) -> None:
+    told(view, TopicKind.REPLY, dataclasses.replace(ANSWERED, **changes), asker="abc")
+    assert view.rejections.total == 1
     assert not view.devices["board-1"].after
 
 

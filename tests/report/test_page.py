@@ -8,6 +8,7 @@ import random
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from jaragua.cli.main import run
 from jaragua.errors import ToolError
+from jaragua.report.classification import Confusion, merged, tables_of_counts
 from jaragua.report.details import RunDetails, held_out_figures
 from jaragua.report.page.render import render
 from jaragua.report.page.view import Energy, parts_of
@@ -200,13 +202,24 @@ def fleet_run(name: str = "fleet", reason: str = "the loss is 1e9 nats (M11)") -
     return RunDetails("runs/fleet", "fleet", summary, {"run": {"name": name, "seed": 3}}, rounds, held, facts)
 
 
+def test_m30_a_fleet_has_the_confusions_that_its_devices_counted() -> None:
+    found = merged([Confusion(("no", "yes"), ((3, 1, 0), (0, 4, 0))), Confusion(("yes", "no"), ((2, 2, 0), (0, 3, 1)))])
+    assert found == Confusion(("no", "yes"), ((6, 1, 1), (2, 6, 0)))
+    run = fleet_run()
+    shown = replace(run, held_out={**run.held_out, "comparison": tables_of_counts(found)})
+    page = sound(render("Fleet", parts_of([shown], Energy(0.5, 40))))
+    assert "no 75.0 %" in page.text
+    assert "Confusion matrix, queries of all held-out tasks" in page.text
+    assert "yes 2 6 0" in page.text
+
+
 def test_a_fleet_is_shown_by_device_with_what_was_rejected_and_why() -> None:
     page = sound(render("Fleet", parts_of([fleet_run()], Energy(0.5, 40))))
     assert "board-1 2 15.0 % 55.0 %" in page.text
     assert "board-2 1 30.0 % 90.0 %" in page.text
     assert "2 board-2 rejected the loss is 1e9 nats (M11)" in page.text
     assert "2 board-1 left out (R17) the loss is 1e9 nats (M11)" in page.text
-    assert "Answers to single samples stay on the devices (M5)" in page.text
+    assert "devices report them for tasks with 2 to 64 named classes (M30)" in page.text
     assert "62.5 ± 25 µJ" in page.text, "5,000 instructions, 25 samples, 0.5 nJ"
     assert "Classes: no, yes." in page.text
 

@@ -337,6 +337,9 @@ def test_m_the_keys_of_a_map_may_come_in_any_order() -> None:
         AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7, bytes(32)),
         AdaptCommand("r", "d", 1, bytes(32), 0.5, 5, 5, 4, 10, 7, loss_threshold=2.0, replay_buffer_size=3),
         AdaptResult("r", "d", 1, bytes(32), True, "accuracy", 0.2, 0.9, 50, 9000),
+        AdaptResult(
+            "r", "d", 1, bytes(32), True, "accuracy", 0.2, 0.5, 2, 9, None, ("a", "b"), ((1, 0, 0), (0, 0, 1)), (3, 2)
+        ),
         StopCommand("r"),
         UpdateAck("r", 1, "d", 0, "duplicate", ""),
         Telemetry(5, {"uptime-ms": 3}, {"loss": 0.5, "done": 3}),

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
-from jaragua.node.training.trainer import Figures, Progress, SampleSet
+import numpy as np
+
+from jaragua.node.training.trainer import Figures, Labels, Progress, SampleSet
 from jaragua_compiler.engine_protocol import Engine, PrototypeEngine, StepResult
 from jaragua_compiler.planning.plan import LOGIT_EXPONENT, MOST_PROTOTYPES, Plan, with_prototypes
 from jaragua_compiler.quantisation.blob import Int16Array, exponents
@@ -17,6 +19,7 @@ from jaragua_compiler.quantisation.rate import LearningRate
 _SLICE = 16
 
 _Step = Callable[[Int16Array, Int16Array], StepResult]
+_Answer = Callable[[Int16Array], int]
 
 
 class EngineTrainer:
@@ -63,6 +66,15 @@ class EngineTrainer:
 
         return await self._work(plan, engine, samples, step)
 
+    async def answers(self, plan: Plan, samples: SampleSet) -> Labels:
+        """By the outputs of the engine that worked last, or by the classes it enrolled."""
+        answer = _recogniser(self._working(), samples) if samples.temperature else _classifier(self._working())
+        found: list[int] = []
+        for start in range(0, len(samples), _SLICE):
+            some = samples.inputs[start : start + _SLICE]
+            found += await asyncio.to_thread(lambda rows: [answer(x) for x in rows], some)
+        return np.array(found, np.int64)
+
     async def read_update(self) -> bytes:
         """The weights of the engine that worked last."""
         return self._working().blob()
@@ -104,6 +116,15 @@ def _with_prototypes(engine: Engine, samples: SampleSet) -> PrototypeEngine:
     prototypes = cast(PrototypeEngine, engine)
     prototypes.set_temperature(LearningRate.from_float(samples.temperature))
     return prototypes
+
+
+def _classifier(engine: Engine) -> _Answer:
+    return lambda x: int(np.argmax(engine.forward(x)))
+
+
+def _recogniser(engine: Engine, samples: SampleSet) -> _Answer:
+    prototypes = _with_prototypes(engine, samples)
+    return lambda x: prototypes.recognise(x).label
 
 
 def _steps(step: _Step, samples: SampleSet, start: int) -> list[StepResult]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaragua.errors import DataError
-from jaragua.node.training.trainer import Figures, Progress, SampleSet
+from jaragua.node.training.trainer import Figures, Labels, Progress, SampleSet
 from jaragua.settings import only_in_integers
 from jaragua.strategies.enrolment import prototype_layer
 from jaragua.wire.figures import LARGEST_LOSS, within
@@ -121,6 +121,18 @@ class LitertTrainer:
         self._prototypes = np.concatenate([rows.ravel(), biases]).astype(np.float32)
         engine.set_last_layer(self._prototypes)
         return Figures(len(samples), 0, 0, _LOSS_EXPONENT, outputs=1, instructions=0)
+
+    async def answers(self, plan: Plan, samples: SampleSet) -> Labels:
+        """By the last layer of the engine that worked last, which holds the prototypes if classes were enrolled."""
+        if self._engine is None:
+            raise RuntimeError("answers before train")
+        engine = self._engine
+        real = samples if self._formats is None else _real(plan, self._formats, samples)
+        found: list[int] = []
+        for start in range(0, len(real), _SLICE):
+            some = real.inputs[start : start + _SLICE]
+            found += await asyncio.to_thread(lambda rows: [int(np.argmax(engine.forward(x))) for x in rows], some)
+        return np.array(found, np.int64)
 
     async def read_update(self) -> bytes:
         """The weights of the engine that worked last, in the form of its start.

@@ -12,7 +12,7 @@ from jaragua.errors import BoardError, ProtocolError
 from jaragua.node.connection.url import BrokerUrl
 from jaragua.settings import TrainingSettings, sent
 from jaragua.wire import messages
-from jaragua.wire.figures import LARGEST_SCORE
+from jaragua.wire.figures import LARGEST_SCORE, check_answers
 from jaragua.wire.rejections import shown
 
 _ATTEMPTS = 2
@@ -46,6 +46,12 @@ class AdaptResult:
     after: float
     queries: int
     instructions: int
+    classes: tuple[str, ...] = ()
+    """Names of the task's labels (M30)."""
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """Of each class (row) how often it was answered as each other, and last as none of the task's classes."""
+    enrolled: tuple[int, ...] = ()
+    """Samples in the prototype of each label."""
 
 
 @asynccontextmanager
@@ -154,6 +160,7 @@ def _checked(trial: Trial, sha256: bytes, answer: messages.AdaptResult) -> Adapt
     for figure in (answer.before, answer.after):
         if not 0 <= figure <= LARGEST_SCORE[answer.metric]:
             raise ProtocolError(f"{trial.device} reports {answer.metric} {figure:g} of trial {trial.number} (M11)")
+    check_answers(answer)
     return AdaptResult(
         device=answer.device,
         number=answer.trial,
@@ -162,4 +169,7 @@ def _checked(trial: Trial, sha256: bytes, answer: messages.AdaptResult) -> Adapt
         after=answer.after,
         queries=answer.queries,
         instructions=answer.instructions,
+        classes=tuple(map(shown, answer.classes or ())),
+        confusion=answer.confusion or (),
+        enrolled=answer.enrolled or (),
     )

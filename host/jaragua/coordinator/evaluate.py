@@ -14,6 +14,7 @@ from jaragua.coordinator.connection.trusting import connection_of
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import BoardError
 from jaragua.models import model_named
+from jaragua.report.classification import Confusion, merged, tables_of_counts
 from jaragua.report.details import held_out_figures
 from jaragua.settings import training_of
 from jaragua.store import Initialisation
@@ -58,13 +59,18 @@ async def evaluate_on_fleet(
 
 
 def figures_of(found: Sequence[AdaptResult], **more: Any) -> dict[str, Any]:
-    """Answers as the run's folder keeps them."""
+    """Answers as the run's folder keeps them; `enrolled` is of each device the last task's samples by label (M30)."""
+    found_confusion = merged(Confusion(one.classes, one.confusion) for one in found if one.classes)
+    answers = {"comparison": tables_of_counts(found_confusion)} if found_confusion else {}
+    enrolled = {one.device: list(one.enrolled) for one in found if one.enrolled}
     return held_out_figures(
         found[0].metric,
         [one.before for one in found],
         [one.after for one in found],
         [one.device for one in found],
         instructions=[one.instructions for one in found],
+        **answers,
+        **({"enrolled": enrolled} if enrolled else {}),
         **more,
     )
 

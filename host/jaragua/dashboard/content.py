@@ -18,6 +18,7 @@ from jaragua.report.page.values import UNKNOWN, count, figure, number, sequence,
 from jaragua.report.page.view import curve_of, not_counted
 
 _NOTHING: Final = "-"
+_MOST_NAMED: Final = 8
 _MOST_ROUNDS_LISTED: Final = 200
 #: Counters of a link (L3.5) that tell a bad cable.
 _HEALTH: Final = (("retransmits", "sent again"), ("bad_crc", "damaged"), ("naks", "NAKs"), ("rtt_ms", "ms"))
@@ -43,6 +44,7 @@ CLASS_COLUMNS: Final[Columns] = (
     ("place", "Output", True),
     ("name", "Class", False),
     ("recall", "Recall after adaptation", True),
+    ("prototypes", "Enrolled by (samples)", False),
 )
 LEARNING_COLUMNS: Final[Columns] = (
     ("device", "Device", False), ("what", "What it is", False), ("memory", "Free for a network", False),
@@ -297,12 +299,25 @@ def _classes(view: FleetView | None, details: RunDetails | None, held: Mapping[s
     names = [text(one) for one in sequence(details.facts.get("classes") if details else ())]
     names = names or list(view.classes if view else ())
     recall = table(table(held.get("comparison")).get("per_class"))
+    recall = recall or (view.answers.recall() if view and view.answers else {})
     names = names or [text(one) for one in recall]
-    lines = tuple((str(place), name, figure(recall.get(name), "accuracy")) for place, name in enumerate(names))
+    enrolled = {text(name): one.enrolled for name, one in sorted(view.devices.items())} if view else {}
+    names = names or sorted({name for one in enrolled.values() for name in one})
+    lines = tuple(
+        (str(place), name, figure(recall.get(name), "accuracy"), _enrolled_by(name, enrolled))
+        for place, name in enumerate(names)
+    )
     able = sorted(text(name) for name, one in view.devices.items() if _knows_prototypes(one)) if view else []
     empty = "The classes of this model have no names: each task has its own."
     more = f" Room for prototypes (A12) have: {', '.join(able)}." if able else ""
     return Grid(CLASS_COLUMNS, lines, empty + more)
+
+
+def _enrolled_by(name: str, enrolled: Mapping[str, Mapping[str, int]]) -> str:
+    """The devices whose last held-out task had a prototype of the class, with its samples (M30)."""
+    found = [f"{device} ({one[name]})" for device, one in enrolled.items() if one.get(name)]
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    return ", ".join(found[:_MOST_NAMED]) + more or _NOTHING
 
 
 def _knows_prototypes(one: DeviceView) -> bool:

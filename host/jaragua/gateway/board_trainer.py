@@ -6,13 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+import numpy as np
+
 from jaragua.errors import ModelError, PortError
-from jaragua.node.training.trainer import Figures, SampleSet, TrainerGone, TrainerRestarted
+from jaragua.node.training.trainer import Figures, Labels, SampleSet, TrainerGone, TrainerRestarted
 from jaragua.serial.failures import BoardRestarted, BoardSilent
 from jaragua.serial.jobs import NO_TEMPERATURE, PLAIN_STEPS, Steps, samples_of
 from jaragua.wire.definitions import Operator
 from jaragua.wire.messages import Health, Identity, JobState
+from jaragua_compiler.engine_protocol import Match
 from jaragua_compiler.planning.plan import Plan
+from jaragua_compiler.quantisation.blob import Int16Array
 from jaragua_compiler.quantisation.rate import LearningRate
 
 
@@ -37,6 +41,10 @@ class BoardRequests(Protocol):
     async def enrol(
         self, job: int, samples: Sequence[bytes], base: bytes = b"", *, fresh: bool = False
     ) -> JobState: ...
+
+    async def infer(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> Int16Array: ...
+
+    async def recognise(self, job: int, samples: Sequence[bytes], base: bytes = b"") -> list[Match]: ...
 
     async def read_update(self, state: JobState) -> bytes: ...
 
@@ -90,6 +98,18 @@ class BoardTrainer:
         packed = samples_of(samples.inputs, samples.targets)
         with translated():
             return _figures(plan, await self._board.enrol(self._board.new_job(), packed, blob, fresh=fresh))
+
+    async def answers(self, plan: Plan, samples: SampleSet) -> Labels:
+        """What the board answers with its working weights, or with the classes it enrolled (L4.6, L4.13)."""
+        self._check_architecture(plan)
+        self._check_prototypes(samples)
+        packed = samples_of(samples.inputs, samples.targets)
+        with translated():
+            job = self._board.new_job()
+            if samples.temperature:
+                return np.array([one.label for one in await self._board.recognise(job, packed)], np.int64)
+            outputs = await self._board.infer(job, packed)
+            return np.asarray(np.argmax(outputs, axis=1), np.int64)
 
     async def read_update(self) -> bytes:
         """The working blob after the last `train` (L4.7)."""

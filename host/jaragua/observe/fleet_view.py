@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from jaragua.errors import ProtocolError
 from jaragua.printable import printable
+from jaragua.report.classification import Confusion, merged
 from jaragua.semantics.things.thing_triples import BrokenDescriptionError, read_description
 from jaragua.wire import messages
+from jaragua.wire.figures import check_answers
 from jaragua.wire.rejections import Reason, Rejections
 from jaragua.wire.topics import Topic, TopicError, TopicKind, parse
 
@@ -56,6 +58,8 @@ class DeviceView:
     health: dict[str, int] = field(default_factory=dict)
     progress: dict[str, int | float] = field(default_factory=dict)
     updates: int = 0
+    enrolled: dict[str, int] = field(default_factory=dict)
+    """Samples in the prototype of each class, of the last held-out task (M30)."""
     before: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     after: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
 
@@ -83,6 +87,8 @@ class FleetView:
         """By number, in the form of a line of `metrics.jsonl` as far as the broker tells."""
         self.refused: deque[Refused] = deque(maxlen=MOST_REFUSED)
         self.metric = ""
+        self.answers: Confusion | None = None
+        """To queries of held-out tasks, of all devices (M30)."""
         self.classes: tuple[str, ...] = ()
         """Of a task of one's own (M17)."""
         self.rejections = Rejections("the observer")
@@ -136,9 +142,10 @@ class FleetView:
             self.rounds.clear()
             self.refused.clear()
             self._pending.clear()
-            self.classes = ()
+            self.classes, self.answers = (), None
             for device in self.devices.values():
                 device.updates = 0
+                device.enrolled = {}
                 device.before.clear()
                 device.after.clear()
         self.run = state
@@ -241,10 +248,20 @@ class FleetView:
         one = self.devices.get(result.device)
         if one is None or not result.ok:
             return
+        check_answers(result)
         self.metric = self.metric or result.metric
+        self._answered(one, result)
         one.before.append(result.before)
         one.after.append(result.after)
         one.seen_ms = now_ms
+
+    def _answered(self, one: DeviceView, result: messages.AdaptResult) -> None:
+        classes = tuple(map(shortened, result.classes or ()))
+        if classes and result.confusion:
+            known = [self.answers] if self.answers else []
+            self.answers = merged([*known, Confusion(classes, result.confusion)]) or self.answers
+        names = classes or tuple(str(label) for label in range(len(result.enrolled or ())))
+        one.enrolled = dict(zip(names, result.enrolled or (), strict=False))
 
 
 def shortened(text: str) -> str:

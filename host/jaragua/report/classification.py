@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,29 @@ def confusion(tasks: Sequence[Answered]) -> Confusion | None:
         for truth, answer in zip(task.truth.tolist(), task.answers.tolist(), strict=True):
             counts[of_label[truth], of_label[answer] if answer < len(of_label) else len(names)] += 1
     return Confusion(tuple(names), tuple(tuple(row) for row in counts.tolist()))
+
+
+def merged(parts: Iterable[Confusion]) -> Confusion | None:
+    """All counts together, by the names of classes; None if there are fewer than two names, or too many."""
+    known = list(parts)
+    names = sorted({name for one in known for name in one.classes if name})
+    if not 2 <= len(names) <= MOST_CLASSES:
+        return None
+    place = {name: number for number, name in enumerate(names)}
+    counts = np.zeros((len(names), len(names) + 1), np.int64)
+    for one in known:
+        columns = [place.get(name, len(names)) for name in (*one.classes, "")]
+        for row, asked in zip(columns, one.counts, strict=False):
+            if row < len(names):
+                np.add.at(counts[row], columns, asked)
+    return Confusion(tuple(names), tuple(tuple(row) for row in counts.tolist()))
+
+
+def tables_of_counts(found: Confusion | None) -> dict[str, Any]:
+    """Confusions as JSON values, with recall and F1 of each class; empty without any."""
+    if found is None:
+        return {}
+    return {"per_class": found.recall(), "per_class_f1": found.f1(), "confusion": asdict(found)}
 
 
 def by_device(tasks: Sequence[Answered]) -> dict[str, float]:

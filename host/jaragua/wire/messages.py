@@ -437,7 +437,11 @@ class AdaptCommand(Message):
 
 
 class AdaptResult(Message):
-    """Figures only (M4, M5)."""
+    """Figures only (M4, M5).
+
+    classes: names of the task's labels. confusion: of each class (row) how often it was answered as each other, and
+    last as none of them. enrolled: samples in the prototype of each label. Empty where the task has none (M30).
+    """
 
     run: str
     device: str
@@ -450,6 +454,9 @@ class AdaptResult(Message):
     queries: int
     instructions: int
     reason: str | None = None
+    classes: tuple[str, ...] | None = None
+    confusion: tuple[tuple[int, ...], ...] | None = None
+    enrolled: tuple[int, ...] | None = None
 
 
 class StopCommand(Message):
@@ -658,7 +665,12 @@ def _build(kind: type[M], value: Any) -> M:
     schema.check(name, value)
     pairs = zip(schema.fields(name), value[1:], strict=True) if kind.is_array else value.items()
     names = _attributes(name)
-    return kind(**{names[field]: tuple(item) if isinstance(item, list) else item for field, item in pairs})
+    return kind(**{names[field]: _frozen(item) for field, item in pairs})
+
+
+def _frozen(value: Any) -> Any:
+    """Arrays as tuples, at every depth."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 @cache

@@ -7,11 +7,14 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from jaragua.node.outbox import OutboxEntry, UpdateKey
+from jaragua.node.training.answers_by_class import can_be_told, confusions, enrolled_samples
 from jaragua.node.training.prototypes import adapt_passes, lesson_of, right_before, train_passes
 from jaragua.node.training.proximal_decay import decayed, decayed_floats
-from jaragua.node.training.task_sampler import TaskSampler
-from jaragua.node.training.trainer import Figures, SampleSet, Trainer
+from jaragua.node.training.task_sampler import HeldOut, TaskSampler
+from jaragua.node.training.trainer import Figures, Metric, SampleSet, Trainer
 from jaragua.node.weights.differences import delta_request, update_of
 from jaragua.wire.messages import AdaptCommand, AdaptResult, TrainCommand, UpdateHeader, pack_update
 from jaragua_compiler.planning.plan import Plan
@@ -95,16 +98,27 @@ async def adapt(trainer: Trainer, task_sampler: TaskSampler, command: AdaptComma
     else:
         before = (await trainer.evaluate(plan, task.query, blob)).score(metric)
         learned = await trainer.train(plan, task.support, rate, blob, seed)
-    after = await trainer.evaluate(plan, task.query, b"")
+    after, told = await _after(trainer, plan, task, metric)
     return _answer(
         command,
         ok=True,
         metric=metric,
         before=before,
-        after=after.score(metric),
+        after=after,
         queries=len(task.query),
         instructions=learned.instructions,
+        enrolled=enrolled_samples(task.support) if command.temperature else None,
+        **told,
     )
+
+
+async def _after(trainer: Trainer, plan: Plan, task: HeldOut, metric: Metric) -> tuple[float, dict[str, Any]]:
+    """The metric after adaptation, and where classes have names the answers by class (M30)."""
+    if not can_be_told(task.classes):
+        return (await trainer.evaluate(plan, task.query, b"")).score(metric), {}
+    truth, answers = task.query.targets[:, 0], await trainer.answers(plan, task.query)
+    told = {"classes": task.classes, "confusion": confusions(truth, answers, len(task.classes))}
+    return float(np.mean(truth == answers)), told
 
 
 def refusal(command: AdaptCommand, metric: str, reason: str) -> AdaptResult:

@@ -29,6 +29,8 @@ class HeldOut:
 
     support: SampleSet
     query: SampleSet
+    classes: tuple[str, ...] = ()
+    """What each label means; () where classes have no names."""
 
 
 class TaskSampler:
@@ -128,7 +130,7 @@ class TaskSampler:
         support = self._samples(task.support, command, start)
         if not support.temperature:  # prototypes: every pass enrols the support set anew
             support = support.replayed(command.passes, command.replay_buffer_size or 0)
-        return HeldOut(support, self._samples(task.query, command, start))
+        return HeldOut(support, self._samples(task.query, command, start), task.classes)
 
     def _check_local(self, command: TrainCommand) -> None:
         layers = len(self.plan.shapes)

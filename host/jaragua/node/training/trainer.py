@@ -19,6 +19,7 @@ from jaragua_compiler.quantisation.blob import exponents
 from jaragua_compiler.quantisation.rate import LearningRate
 
 Metric = Literal["accuracy", "mse"]
+Labels = npt.NDArray[np.int64]
 #: More than losses are; in the unit of any blob's it is far from where float64 ends.
 
 
@@ -147,6 +148,13 @@ class Trainer(Protocol):
         """Forget all classes, then take each sample into the mean of its class (A12.1).
 
         `train` and `evaluate` of samples with a temperature compute with these classes, until `enrol` is called again.
+        """
+        ...
+
+    async def answers(self, plan: Plan, samples: SampleSet) -> Labels:
+        """The label that the working weights give each sample, int64 [n]: the largest output, the first of equals.
+
+        Of samples with a temperature it is the class of the nearest prototype (A12.3). Targets are not looked at.
         """
         ...
 

@@ -28,10 +28,7 @@ _NOT_EVALUATED: Final = (
     "No held-out tasks were evaluated. `jaragua evaluate RUN` has the devices of a fleet adapt to some, "
     "and a simulation of the same file always does."
 )
-_NO_ANSWERS: Final = (
-    "Answers to single samples stay on the devices (M5), so a fleet has no confusion matrix; "
-    "`jaragua simulate` with the same file has one."
-)
+_NO_ANSWERS: Final = "No answers by class are known: devices report them for tasks with 2 to 64 named classes (M30)."
 
 
 def sections(run: RunDetails) -> Iterator[Section]:
