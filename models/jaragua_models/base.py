@@ -117,6 +117,15 @@ class HasRows(Protocol):
 
 
 @runtime_checkable
+class HasColumns(Protocol):
+    """What a task source may have besides: columns of readings, which are scaled."""
+
+    def columns(self) -> tuple[str, ...]:
+        """Their names in order; none of recordings."""
+        ...
+
+
+@runtime_checkable
 class ChecksDevices(Protocol):
     """What a task source may have besides: it tells before any training which device has too few samples."""
 

@@ -19,6 +19,14 @@ class RunStarted(Value):
     run_dir: Path
 
 
+class ScalingCollected(Value):
+    """The scaling is that of the rows of these devices; left_out: by device why it does not count (R24)."""
+
+    devices: tuple[str, ...]
+    rows: int
+    left_out: Mapping[str, str]
+
+
 class Waiting(Value):
     """The first round waits for devices; unfit: those that are there but built for another network."""
 
@@ -73,7 +81,15 @@ class BrokerBack(Value):
 
 
 RunEvent = (
-    RunStarted | Waiting | RoundStarted | UpdateChecked | UpdateExcluded | RoundFinished | BrokerLost | BrokerBack
+    RunStarted
+    | ScalingCollected
+    | Waiting
+    | RoundStarted
+    | UpdateChecked
+    | UpdateExcluded
+    | RoundFinished
+    | BrokerLost
+    | BrokerBack
 )
 
 

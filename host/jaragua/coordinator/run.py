@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from jaragua.coordinator.connection.fleet import Arrived, Fleet, FleetEvent
 from jaragua.coordinator.connection.inbox import Inbox
 from jaragua.coordinator.connection.trusting import connection_of
 from jaragua.coordinator.driver import Driver, monotonic_ms
+from jaragua.coordinator.scaling import collected, columns_of, is_to_be_collected
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.first_weights import FirstWeights, check_takes_start, read_first_weights
 from jaragua.coordinator.weights.formats import Formats
@@ -73,21 +75,39 @@ def _model_of(config: RunConfig, folder: RunFolder, start: Path | None) -> Model
     return model_with(name, ModelInterface.from_json(kept), f"the run in {folder.path}")
 
 
-def _beginning(first: FirstWeights | None, model: Model) -> Mapping[str, str]:
-    """What a run keeps of where it began (R22)."""
-    if first is None:
+def _beginning(first: FirstWeights | None, scaling: Mapping[str, Any] | None, model: Model) -> Mapping[str, Any]:
+    """What a run keeps of where it began (R22, R24)."""
+    if first is None and scaling is None:
         return {}
     told = {} if model.interface is None else {"input": model.interface.to_json()}
-    return {"start": first.sha256, "first_weights_from": str(first.path)} | told
+    weights = {} if first is None else {"start": first.sha256, "first_weights_from": str(first.path)}
+    return weights | ({} if scaling is None else {"scaling": scaling}) | told
 
 
-def _open_record(config: RunConfig, folder: RunFolder, codec: ModelCodec, first: FirstWeights | None) -> RunRecord:
+async def _with_scaling(
+    config: RunConfig, codec: ModelCodec, fleet: Fleet, on_event: OnEvent
+) -> tuple[ModelCodec, Mapping[str, Any] | None]:
+    """R24: the same with a scaling that the nodes gave, and whose rows it is of; None where it is known already."""
+    interface = codec.model.interface
+    if interface is None or not is_to_be_collected(codec.model):
+        return codec, None
+    inputs, told = await collected(fleet, config, columns_of(codec.model), on_event)
+    return ModelCodec(model_with(config.model.name, replace(interface, inputs=inputs), "the fleet")), told
+
+
+def _open_record(
+    config: RunConfig,
+    folder: RunFolder,
+    codec: ModelCodec,
+    first: FirstWeights | None,
+    scaling: Mapping[str, Any] | None,
+) -> RunRecord:
     """The run of the folder, begun if there is none; everything beside the database is as the database says."""
     record = folder.resume(config, "" if first is None else first.sha256)
     if record is None:
         vector = codec.initial(config.run.seed) if first is None else first.vector
         initial = Initialisation(0, vector, _sha256(codec.pack(vector)))
-        record = folder.begin(config, initial, _beginning(first, codec.model))
+        record = folder.begin(config, initial, _beginning(first, scaling, codec.model))
     else:
         _check_packing(folder, record, codec)
         _check_interface(folder, codec)
@@ -137,7 +157,10 @@ async def _drive(
     name = config.run.fleet
     async with Fleet(url, name, formats.architectures, inbox.put, take_over=take_over, trust=trust) as fleet:
         resumed = folder.store.run() is not None
-        record = _open_record(config, folder, codec, first)
+        codec, scaling = await _with_scaling(config, codec, fleet, on_event)
+        folder.interface = codec.model.interface
+        record = _open_record(config, folder, codec, first, scaling)
+        formats = Formats(codec, alone=work_of(strategy, 1).compressed)
         driver = Driver(config, folder, record, formats, strategy, on_event)
         on_event(events.RunStarted(record.run, record.rounds, driver.rounds_done, resumed, folder.path))
         try:

@@ -9,12 +9,20 @@ from jaragua.errors import ProtocolError
 from jaragua.node.connection.session import Incoming
 from jaragua.node.device import AdaptJob, TrainJob
 from jaragua.node.training import ranges
-from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, decode
+from jaragua.wire.messages import (
+    AdaptCommand,
+    RunState,
+    StatisticsCommand,
+    StopCommand,
+    TrainCommand,
+    UpdateAck,
+    decode,
+)
 from jaragua.wire.topics import Topic, TopicError, TopicKind, parse
 
-M = TypeVar("M", RunState, UpdateAck, TrainCommand, AdaptCommand, StopCommand)
+M = TypeVar("M", RunState, UpdateAck, TrainCommand, AdaptCommand, StatisticsCommand, StopCommand)
 
-#: Of an adapt command; both are kept until it is answered.
+#: Of an adapt or a statistics command; both are kept until it is answered.
 LONGEST_RESPONSE_TOPIC_BYTES = 1024
 LONGEST_CORRELATION_BYTES = 256
 
@@ -41,7 +49,15 @@ class DifferenceArrived(Value):
     payload: bytes
 
 
-Request = RunState | UpdateAck | BlobArrived | DifferenceArrived | TrainJob | AdaptJob | StopCommand
+class StatisticsAsked(Value):
+    """A statistics command, and where its answer goes (M20)."""
+
+    command: StatisticsCommand
+    response_topic: str
+    correlation: bytes | None
+
+
+Request = RunState | UpdateAck | BlobArrived | DifferenceArrived | TrainJob | AdaptJob | StatisticsAsked | StopCommand
 
 
 def read(message: Incoming) -> Request:
@@ -75,6 +91,10 @@ def _read_command(verb: str, message: Incoming) -> Request:
         return TrainJob(_checked(decode(TrainCommand, message.payload)))
     if verb == "adapt":
         return _read_adapt(message)
+    if verb == "statistics":
+        asked = _checked(decode(StatisticsCommand, message.payload))
+        _check_correlation(message)
+        return StatisticsAsked(asked, _response_topic(message), message.correlation)
     if verb == "stop":
         return _checked(decode(StopCommand, message.payload))
     raise TopicError(f"there is no command {verb!r}")
@@ -82,14 +102,18 @@ def _read_command(verb: str, message: Incoming) -> Request:
 
 def _read_adapt(message: Incoming) -> AdaptJob:
     command = decode(AdaptCommand, message.payload)
-    if len(message.correlation or b"") > LONGEST_CORRELATION_BYTES:
-        raise ProtocolError(f"the correlation data have more than {LONGEST_CORRELATION_BYTES} bytes")
+    _check_correlation(message)
     job = AdaptJob(command, _response_topic(message), message.correlation)
     try:
         _checked(command)
     except ProtocolError as error:
         raise NotPossible(job, error.message) from error
     return job
+
+
+def _check_correlation(message: Incoming) -> None:
+    if len(message.correlation or b"") > LONGEST_CORRELATION_BYTES:
+        raise ProtocolError(f"the correlation data have more than {LONGEST_CORRELATION_BYTES} bytes")
 
 
 def _checked(message: M) -> M:
@@ -101,7 +125,7 @@ def _response_topic(message: Incoming) -> str:
     topic = message.response_topic or ""
     if not topic or set(topic) & set("+#\0") or len(topic.encode()) > LONGEST_RESPONSE_TOPIC_BYTES:
         raise ProtocolError(
-            "an adapt command needs a response topic that can be published to, "
+            "a command that is answered needs a response topic that can be published to, "
             f"of at most {LONGEST_RESPONSE_TOPIC_BYTES} bytes"
         )
     return topic

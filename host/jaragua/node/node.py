@@ -26,6 +26,7 @@ from jaragua.node.program import ended
 from jaragua.node.reports import JobRefused, Report, RoundLog
 from jaragua.node.telemetry import TelemetryThrottle
 from jaragua.node.training import jobs
+from jaragua.node.training.column_statistics import ColumnStatistics
 from jaragua.node.training.task_sampler import TaskSampler
 from jaragua.node.training.trainer import Trainer
 from jaragua.node.weights.blobs import Blobs
@@ -36,6 +37,7 @@ from jaragua.wire.messages import (
     AdaptResult,
     NodeState,
     RunState,
+    StatisticsResult,
     StopCommand,
     Telemetry,
     TrainCommand,
@@ -132,6 +134,7 @@ class Node:
         self._session = Session(participant, self, Gates(self._gate, self._gate))
         self._blobs = Blobs(self._session, settings.fleet)
         self._fetcher = ModelFetcher(self._session, settings.fleet, self._blobs)
+        self._statistics = ColumnStatistics(lambda: self._own, self._answer_sums, self._refuse_sums)
 
     # ---- life ----
 
@@ -146,10 +149,12 @@ class Node:
         self._session.guard(self._on_overwritten, *(pattern(kind, fleet, node=node) for kind in states))
         session = asyncio.create_task(self._session.run())
         resending = asyncio.create_task(self._resend_on_timer())
+        answering = asyncio.create_task(self._statistics.serve())
         try:
             await asyncio.wait([session])
         finally:
             resending.cancel()
+            answering.cancel()
             await self._farewell(session)
             self._outbox.close()
         session.result()
@@ -324,6 +329,8 @@ class Node:
                 self._on_train(request)
             case AdaptJob():
                 self._submit(request)
+            case intake.StatisticsAsked():
+                self._on_statistics(request)
             case StopCommand():
                 self._on_stop(request)
 
@@ -377,6 +384,20 @@ class Node:
             self.refuse(job, f"node {self.settings.node} has no device {job.command.device!r}")
         else:
             device.submit(job)
+
+    def _on_statistics(self, asked: intake.StatisticsAsked) -> None:
+        device = asked.command.device
+        if device not in self._devices:
+            self._refuse_sums(asked, f"node {self.settings.node} has no device {device!r}")
+        elif not self._statistics.take(asked):
+            self._count(Reason.FLOOD, "cmd/statistics", f"more commands wait than may, of {device}")
+
+    def _answer_sums(self, asked: intake.StatisticsAsked, answer: StatisticsResult) -> None:
+        self._session.send(asked.response_topic, encode(answer), correlation=asked.correlation)
+
+    def _refuse_sums(self, asked: intake.StatisticsAsked, why: str) -> None:
+        rejections = self._rejections_of.get(asked.command.device, self._rejections)
+        self._count(Reason.COMMAND, f"cmd/statistics (run {asked.command.run})", why, rejections)
 
     def _is_obsolete(self, job: DeviceJob) -> bool:
         """A training job whose round is over: its update would be late."""

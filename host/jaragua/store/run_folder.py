@@ -252,7 +252,7 @@ def summary_of(store: Store, path: Path) -> dict[str, Any]:
         "rounds_done": newest.rounds_done,
         "model_hash": newest.blob_hash.hex(),
         "run_dir": str(path),
-        **{key: record.beginning[key] for key in ("start", "first_weights_from") if key in record.beginning},
+        **{key: record.beginning[key] for key in ("start", "first_weights_from", "scaling") if key in record.beginning},
         **_totals(store, record.run),
     }
 

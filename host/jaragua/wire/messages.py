@@ -459,6 +459,27 @@ class AdaptResult(Message):
     enrolled: tuple[int, ...] | None = None
 
 
+class StatisticsCommand(Message):
+    """Ask for the sums of a device's rows, from column `first` on (M20). run: name of the run that is to begin."""
+
+    run: str
+    device: str
+    first: int
+
+
+class StatisticsResult(Message):
+    """The sums of some columns, as `Statistics.to_json` (M20). owner: whose rows; columns: how many there are."""
+
+    run: str
+    device: str
+    first: int
+    ok: bool
+    owner: str
+    columns: int
+    sums: bytes
+    reason: str | None = None
+
+
 class StopCommand(Message):
     """End what the run still asks of this node."""
 

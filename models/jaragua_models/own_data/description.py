@@ -61,12 +61,15 @@ _MOST: Mapping[str, float] = dict.fromkeys(_DEFAULTS, 1e9) | {
 
 @dataclass(frozen=True)
 class Description:
-    """A task as its TOML file describes it. `path` is absolute; empty tuples: as docs/reference/tasks.md says."""
+    """A task as its TOML file describes it. Empty tuples: as docs/reference/own-data.md says.
+
+    path: absolute; None: this copy of a table's file has no rows (N5).
+    """
 
     name: str
     summary: str
     kind: Kind
-    path: Path
+    path: Path | None
     label: str = ""
     device: str = ""
     features: tuple[str, ...] = ()
@@ -89,6 +92,12 @@ class Description:
     filters: tuple[int, ...] = (8, 16)
     defaults: Mapping[str, float] = field(default_factory=dict)
     strategy: str = START.strategy
+    file: Path = Path()
+
+    @property
+    def origin(self) -> Path:
+        """For messages: the data, or without them the TOML file."""
+        return self.path or self.file
 
 
 def read(path: Path) -> Description:
@@ -119,12 +128,13 @@ class _Reader:
         self._only("task", self._keys("task"), _COMMON | _KEYS[kind])
         self._only("network", self._keys("network"), frozenset({"filters"} if kind == "images" else {"hidden"}))
         self._only("defaults", self._keys("defaults"), _DEFAULTS)
-        name = self._name()
+        name, data = self._name(), self._data(kind)
         return Description(
             name=name,
             summary=self._take("task", "summary", str, f"own data: {name}"),
             kind=kind,
-            path=self._data(),
+            path=data,
+            file=self._path,
             label=self._take("task", "label", str, None if kind == "table" else ""),
             device=self._take("task", "device", str, None if kind == "table" else ""),
             features=self._several("features", str) if kind == "table" else (),
@@ -155,7 +165,9 @@ class _Reader:
             raise self._error("task", "name", f"{name!r} is not an identifier", NAME_HINT)
         return name
 
-    def _data(self) -> Path:
+    def _data(self, kind: Kind) -> Path | None:
+        if kind == "table" and "path" not in self._keys("task"):
+            return None
         path = self._take("task", "path", str)
         if not path or "\0" in path:
             raise self._error("task", "path", f"{path!r} is none", "Name the table or the folder of your data.")

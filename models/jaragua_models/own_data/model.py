@@ -13,6 +13,7 @@ from jaragua_models.errors import DataError, ModelError
 from jaragua_models.keywords import features, tables
 from jaragua_models.own_data import description as told
 from jaragua_models.own_data.description import Description
+from jaragua_models.own_data.devices import name_of, owner_of
 from jaragua_models.own_data.reading import files
 from jaragua_models.own_data.samples import Table, held_out
 from jaragua_models.own_data.statistics import Statistics
@@ -64,6 +65,22 @@ def statistics_of(path: str | Path) -> Statistics:
     return _statistics(table, held_out_of(description, table))
 
 
+def device_statistics(path: str | Path, device: str) -> tuple[str, Statistics]:
+    """The name in a fleet (N1) of the device whose rows `device` stands for (N2), and the statistics of these rows.
+
+    Raises: ModelError; DataError if it is held out, or no row is of it.
+    """
+    description = told.read(Path(path))
+    if description.kind != "table":
+        raise DataError(f"{path}: there is nothing to scale in {description.kind}.", "Only tables have columns.")
+    table = files.read(description)
+    kept = held_out_of(description, table)
+    training = sorted(set(table.devices.tolist()) - set(kept))
+    owner = owner_of(device, training, kept, table.origin)
+    rows = table.x[table.devices == owner].astype(np.float64)
+    return name_of(owner), Statistics.of(table.columns, rows.reshape(-1, len(table.columns)))
+
+
 def held_out_of(description: Description, table: Table) -> tuple[str, ...]:
     """Devices, or of images classes: a task needs two of these."""
     if description.kind == "images":
@@ -80,6 +97,8 @@ def _scaled(
     inputs = scaling or description.scaling
     if inputs is not None:
         _check_columns(table, inputs)
+    elif description.path is None:
+        return table, None  # of the fleet, or of weights
     elif not (~np.isin(table.devices, kept)).any():
         hint = "Add [scaling], or wait for that of a run; `jaragua data TASK.toml --scaling` prints it."
         raise DataError(f"{table.origin}: no row is of a device that trains, so there is no scaling.", hint)
@@ -160,7 +179,7 @@ def default_settings(description: Description, table: Table, kept: tuple[str, ..
     usual = count if description.naming == "fixed" else min(USUAL_WAYS, count)
     ways = int(description.defaults.get("ways", usual))
     filled = {"ways": ways, "queries": QUERIES_A_WAY * ways, **description.defaults}
-    if description.kind != "images":  # more devices than there are would share their data
+    if description.kind != "images" and description.path:  # more devices than there are would share their data
         filled.setdefault("clients", min(told.START.clients, len(set(table.devices.tolist()) - set(kept))))
     return replace(told.START, strategy=description.strategy, **filled)  # type: ignore[arg-type]
 

@@ -10,17 +10,28 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from jaragua_compiler.export.inputs.input_format import InputColumn, InputFormat, fitted_format
+from jaragua_compiler.export.inputs.input_format import (
+    NOT_DECIMAL,
+    InputColumn,
+    InputFormat,
+    decimals_of,
+    fitted_column,
+)
 from jaragua_models.errors import DataError
 
 _ROOT_BITS = 64  # of a square root in whole numbers: more than float64 keeps
+MOST_ROWS = 1 << 32
+MOST_SHIFT = 1100
+"""Bits behind the point: more than a float64 has."""
+MOST_MAGNITUDE = 1e15
+"""Of a reading (docs/reference/own-data.md)."""
 DEVIATIONS = 4
 """I2: an input of 1 or -1 is so many standard deviations from the mean."""
 
 
 @dataclass(frozen=True)
 class ColumnSums:
-    """Of one column: total and squares in units of 2^-shift and 2^-2shift; steps of a unit and `wide` as in I1."""
+    """Of one column: total and squares in units of 2^-shift and 2^-2shift; decimals: see `decimals_of`."""
 
     name: str
     count: int
@@ -29,8 +40,7 @@ class ColumnSums:
     squares: int
     low: float
     high: float
-    per_unit: float
-    wide: bool
+    decimals: int
 
     def joined(self, other: Self) -> Self:
         """Of the rows of both."""
@@ -44,8 +54,7 @@ class ColumnSums:
             (self.squares << 2 * mine) + (other.squares << 2 * others),
             min(self.low, other.low),
             max(self.high, other.high),
-            max(self.per_unit, other.per_unit),
-            self.wide or other.wide,
+            max(self.decimals, other.decimals),
         )
 
     @property
@@ -68,8 +77,28 @@ class ColumnSums:
         return Fraction(self.total, self.count << self.shift)
 
     def column(self) -> InputColumn:
-        """I1, I2: input = (reading - mean) / (4 standard deviations). One that never changes has a scale of 4."""
-        return InputColumn(self.name, self.mean, _scale(self.deviation), self.per_unit, self.wide)
+        """I1, I2: input = (reading - mean) / (4 standard deviations). One that never changes has a scale of 4.
+
+        Raises: CompileError for a column that integers of 32 bits cannot hold.
+        """
+        largest = max(abs(self.low), abs(self.high))
+        return fitted_column(self.name, self.mean, _scale(self.deviation), largest, self.decimals)
+
+    def is_possible(self) -> bool:
+        """Whether any readings have these numbers (R24.4).
+
+        rows · low <= total <= rows · high, and the variance is at most (high - mean) (mean - low): Bhatia and Davis,
+        "A Better Bound on the Variance" (2000). All in whole numbers.
+        """
+        within = abs(self.low) <= MOST_MAGNITUDE and abs(self.high) <= MOST_MAGNITUDE and self.low <= self.high
+        counted = 1 <= self.count <= MOST_ROWS and 0 <= self.shift <= MOST_SHIFT and 0 <= self.decimals <= NOT_DECIMAL
+        if not (within and counted):
+            return False
+        unit = 1 << self.shift
+        low, high = Fraction(self.low) * unit, Fraction(self.high) * unit
+        below, above = self.total - self.count * low, self.count * high - self.total
+        variance = self.count * self.squares - self.total**2  # rows² · variance
+        return below >= 0 and above >= 0 and 0 <= variance <= below * above
 
 
 @dataclass(frozen=True)
@@ -80,14 +109,8 @@ class Statistics:
 
     @classmethod
     def of(cls, names: tuple[str, ...], x: NDArray[np.float64]) -> Self:
-        """From rows [n, columns], n >= 1. Raises: CompileError for a column that integers of 32 bits cannot hold."""
-        sums = [_sums(name, column) for name, column in zip(names, x.T, strict=True)]
-        scales = [_scale(one.deviation) for one in sums]
-        fitted = fitted_format(names, [one.mean for one in sums], scales, x)
-        parts = zip(sums, fitted.columns, strict=True)
-        return cls(
-            tuple(ColumnSums(**asdict(one) | {"per_unit": told.per_unit, "wide": told.wide}) for one, told in parts)
-        )
+        """From finite rows [n, columns], n >= 1."""
+        return cls(tuple(_sums(name, column) for name, column in zip(names, x.T, strict=True)))
 
     def joined(self, other: Self) -> Self:
         """Of the rows of both. Raises: DataError if they have other columns."""
@@ -102,9 +125,9 @@ class Statistics:
         """How many rows they are of."""
         return self.columns[0].count
 
-    def format(self) -> InputFormat:
+    def format(self, *, check_changes: bool = True) -> InputFormat:
         """The scaling. Raises: CompileError for a column that cannot be one, DataError if no column changes."""
-        if all(one.low == one.high for one in self.columns):
+        if check_changes and all(one.low == one.high for one in self.columns):
             message = "no feature changes: each has one value in all rows of the devices that train."
             raise DataError(message, "Add columns that tell the classes apart, or hold out other devices (held_out).")
         return InputFormat(tuple(one.column() for one in self.columns))
@@ -125,11 +148,10 @@ class Statistics:
 
 def _checked(told: Mapping[str, Any]) -> ColumnSums:
     found = ColumnSums(**told)
-    whole = (found.count, found.shift, found.total, found.squares)
-    real = (found.low, found.high, found.per_unit)
-    if not all(type(number) is int for number in whole) or not all(math.isfinite(number) for number in real):
+    whole = (found.count, found.shift, found.total, found.squares, found.decimals)
+    if not all(type(number) is int for number in whole) or type(found.name) is not str:
         raise ValueError(f"{told}")
-    if found.count < 1 or not 0 <= found.shift <= 2048 or type(found.name) is not str or type(found.wide) is not bool:
+    if not all(math.isfinite(number) for number in (found.low, found.high)) or not found.is_possible():
         raise ValueError(f"{told}")
     return found
 
@@ -140,7 +162,7 @@ def _sums(name: str, column: NDArray[np.float64]) -> ColumnSums:
     whole = [numerator << (shift - denominator.bit_length() + 1) for numerator, denominator in parts]
     squares = sum(number * number for number in whole)
     low, high = float(column.min()), float(column.max())
-    return ColumnSums(name, len(whole), shift, sum(whole), squares, low, high, per_unit=1.0, wide=False)
+    return ColumnSums(name, len(whole), shift, sum(whole), squares, low, high, decimals_of(column))
 
 
 def _scale(deviation: float) -> float:

@@ -274,7 +274,8 @@ def _wide(data: _Data) -> Iterator[str]:
     if not table.columns or not len(data.training):
         return
     try:
-        Statistics.of(table.columns, table.x[data.training].astype(np.float64).reshape(-1, len(table.columns)))
+        rows = table.x[data.training].astype(np.float64).reshape(-1, len(table.columns))
+        Statistics.of(table.columns, rows).format(check_changes=False)
     except (CompileError, OverflowError) as error:
         reason = error.message if isinstance(error, CompileError) else "a column changes too little."
         yield f"no scaling in integers, so none is published in a fleet: {reason}"

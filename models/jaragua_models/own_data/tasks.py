@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 
 from jaragua_models.base import Features, Samples, Task
+from jaragua_models.data.calibration import drawn_rows
 from jaragua_models.data.drawing import Drawn, Rows, check_counts, class_names, draw, spread
 from jaragua_models.errors import DataError
 from jaragua_models.own_data import remarks
@@ -81,12 +82,18 @@ class DeviceTasks:
         return Samples(self.table.x[rows], self.table.labels[rows])
 
     def calibration(self) -> Features:
-        """Samples of the training devices, evenly spread over them."""
+        """Of a table rows that follow from its columns (D10); of recordings those of the training devices."""
+        if self.table.columns:
+            return drawn_rows(self.table.x.shape[1], len(self.table.columns))
         return _some(self.table.x, np.flatnonzero(~np.isin(self.table.devices, self.held_out)))
 
     def rows(self) -> Samples:
         """All rows, with the numbers of their classes."""
         return Samples(self.table.x, self.table.labels)
+
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of a table, which are scaled."""
+        return self.table.columns
 
     def check_name(self, device: str) -> None:
         """Raises: DataError if the device is held out, or no row is of it (N4)."""

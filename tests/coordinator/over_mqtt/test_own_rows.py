@@ -1,4 +1,4 @@
-"""M17, N2 to N4: each node holds the rows of its own device, and computes with the run's scaling."""
+"""M17, M20, N2 to N5, R24: each node holds the rows of its own device, and computes with the run's scaling."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jaragua.config import RunConfig
 from jaragua.emulate import QemuBoard, build_image
 from jaragua.errors import DataError
 from jaragua_compiler.export.inputs.weights_file import read_interface
-from jaragua_models import from_toml
+from jaragua_models import ModelError, from_toml
 
 #: What does not follow from a part of the data.
 TOLD = 'features = ["pressure", "flow"]\nclasses = ["closed", "leaking", "open"]\n[network]'
@@ -81,6 +81,102 @@ def test_m17_nodes_with_their_own_rows_learn_what_one_file_with_all_rows_gives(
     assert interface is not None
     assert told == interface.to_json()
     assert read_interface(tmp_path / "run" / "weights" / "final.safetensors") == interface
+
+
+def without_rows(folder: Path) -> Path:
+    """N5: the coordinator's copy of the task's file, without a table."""
+    folder.mkdir()
+    path = folder / "valves.toml"
+    path.write_text(TASK.replace('path = "valves.csv"\n', "").replace("[network]", TOLD))
+    return path
+
+
+def lying(folder: Path, name: str) -> Path:
+    """A node's table whose pressure is a million times that of the others."""
+    path = own_rows(folder, name)
+    header, *rows = (folder / "valves.csv").read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    far = [",".join([machine, str(1e6 * float(pressure)), *others]) for machine, pressure, *others in cells]
+    (folder / "valves.csv").write_text("\n".join([header, *far]) + "\n")
+    return path
+
+
+def test_r24_a_coordinator_without_rows_collects_the_scaling_that_all_rows_give(
+    config_text: Callable[..., str],
+    make_config: Callable[..., RunConfig],
+    forker: Forker,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """R24.1, R24.2, R24.3, R24.6, R24.7, N5, D10; m4 tells nonsense, and is named."""
+    whole = write_valves(tmp_path / "all")
+    told = whole.read_text().replace("[network]", TOLD)
+    whole.write_text(told.replace('held_out = ["m5", "m6"]', 'held_out = ["m4", "m5", "m6"]'))
+    tasks = {f"m{number}": own_rows(tmp_path / f"m{number}", f"m{number}") for number in (1, 2, 3)}
+    tasks["m4"] = lying(tmp_path / "m4", "m4")
+    text = config_text(clients=2, quorum=2, minimum=4, strategy="tinyreptile")
+    learned = fleet_without_rows(text, make_config(), forker, tmp_path, tasks)
+    interface = from_toml(whole).interface
+    assert interface is not None
+    collected = json.loads((tmp_path / "run" / "input.json").read_text())
+    assert collected == json.loads(interface.to_json())
+    summary = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert summary["scaling"]["devices"] == ["m1", "m2", "m3"]
+    assert summary["scaling"]["rows"] == 108
+    assert "its mean of 'pressure' is" in summary["scaling"]["left_out"]["m4"]
+    assert run(["run", str(tmp_path / "own.toml"), "--json"]) == 0  # finished: nobody is asked again
+    assert json.loads(capsys.readouterr().out)["data"]["model_hash"] == learned["model_hash"]
+
+
+def fleet_without_rows(
+    text: str, config: RunConfig, forker: Forker, folder: Path, tasks: dict[str, Path]
+) -> dict[str, Any]:
+    """What `jaragua run` prints of a coordinator without rows, and a Pi client for each task."""
+    path = folder / "own.toml"
+    path.write_text(text.replace('name = "sine"', f'name = "{without_rows(folder / "none")}"'))
+    where = ("--broker", config.broker.url, "--fleet", config.run.fleet)
+    running = [
+        forker.start(["client", "--node", name, *where, "--model", str(task), "--data-dir", str(task.parent)])
+        for name, task in tasks.items()
+    ]
+    try:
+        process = forker.start(["run", str(path), "--json"], folder / "run.json")
+        assert process.wait() == 0, process.said
+    finally:
+        for one in running:
+            one.terminate()
+        for one in running:
+            one.wait()
+    learned: dict[str, Any] = json.loads((folder / "run.json").read_text())["data"]
+    return learned
+
+
+def test_r24_3_a_fleet_whose_coordinator_has_no_rows_ends_with_the_hash_of_a_simulation_with_all_rows(
+    config_text: Callable[..., str],
+    make_config: Callable[..., RunConfig],
+    forker: Forker,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole = write_valves(tmp_path / "all")
+    tasks = {f"device-{number}": own_rows(tmp_path / f"m{number}", f"m{number}") for number in (1, 2, 3, 4)}
+    text = config_text(clients=2, quorum=2, minimum=4, strategy="tinyreptile")
+    learned = fleet_without_rows(text, make_config(), forker, tmp_path, tasks)
+    simulated = tmp_path / "simulated.toml"
+    simulated.write_text(text.replace('name = "sine"', f'name = "{whole}"') + "[simulation]\ndevices = 4\n")
+    assert run(["simulate", str(simulated), "--json", "--no-comparison"]) == 0
+    assert learned["model_hash"] == json.loads(capsys.readouterr().out)["data"]["final_hash"]
+
+
+def test_n5_a_coordinators_file_without_rows_has_to_name_what_rows_would_tell(tmp_path: Path) -> None:
+    path = without_rows(tmp_path / "none")
+    model = from_toml(path)
+    assert model.network.inputs == 2
+    assert model.interface is not None
+    assert model.interface.classes == ("closed", "leaking", "open")
+    path.write_text(TASK.replace('path = "valves.csv"\n', ""))
+    with pytest.raises(ModelError, match="has no path, and no features and no classes"):
+        from_toml(path)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ class TrustSettings:
 
 
 FleetEvent = PresenceChanged | Arrived
+Answer = messages.AdaptResult | messages.StatisticsResult
 #: What to do with an event; False: there is no room for it (P3).
 Watcher = Callable[[FleetEvent], object]
 
@@ -106,7 +107,7 @@ class Fleet:
         self.last_run: messages.RunState | None = None
         self.rejections = Rejections("the coordinator")
         self._watchers: list[Watcher] = [] if on_happening is None else [on_happening]
-        self._answers: dict[bytes, asyncio.Future[messages.AdaptResult]] = {}
+        self._answers: dict[bytes, tuple[type[Answer], asyncio.Future[Answer]]] = {}
         self._blobs: set[bytes] = set()
         self._births: deque[int] = deque(maxlen=_BIRTHS_REMEMBERED)
         self._claim = Claim(unix_ms(), take_over=take_over)
@@ -347,10 +348,31 @@ class Fleet:
 
     async def adapt(self, node: str, command: messages.AdaptCommand, deadline_s: float) -> messages.AdaptResult:
         """Send an adapt command and wait for its answer. Raises: TimeoutError."""
+        answer = await self._answered(node, "adapt", command, messages.AdaptResult, deadline_s)
+        assert isinstance(answer, messages.AdaptResult)
+        return answer
+
+    async def statistics(
+        self, node: str, command: messages.StatisticsCommand, deadline_s: float
+    ) -> messages.StatisticsResult:
+        """Send a statistics command (M20) and wait for its answer. Raises: TimeoutError."""
+        answer = await self._answered(node, "statistics", command, messages.StatisticsResult, deadline_s)
+        assert isinstance(answer, messages.StatisticsResult)
+        return answer
+
+    async def _answered(
+        self,
+        node: str,
+        verb: str,
+        command: messages.AdaptCommand | messages.StatisticsCommand,
+        kind: type[Answer],
+        deadline_s: float,
+    ) -> Answer:
+        """The answer to a command, on our own topic and with its correlation data. Raises: TimeoutError."""
         correlation = secrets.token_bytes(8)
-        topic = build(TopicKind.COMMAND, self.name, node=node, verb="adapt")
-        answer: asyncio.Future[messages.AdaptResult] = asyncio.get_running_loop().create_future()
-        self._answers[correlation] = answer
+        topic = build(TopicKind.COMMAND, self.name, node=node, verb=verb)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answers[correlation] = kind, answer
         reply = Reply(self._reply_topic, correlation)
         try:
             self._session.command(topic, messages.encode(command), math.ceil(deadline_s), correlation, reply)
@@ -486,10 +508,10 @@ class Fleet:
     # the others
 
     def _take_answer(self, payload: bytes, correlation: bytes) -> None:
-        waiting = self._answers.get(correlation)
-        if waiting is None or waiting.done():
+        kind, waiting = self._answers.get(correlation, (None, None))
+        if kind is None or waiting is None or waiting.done():
             raise RejectedError("nobody asked", Reason.UNASKED)
-        waiting.set_result(messages.decode(messages.AdaptResult, payload))
+        waiting.set_result(messages.decode(kind, payload))
 
     def _take_state(self, topic: Topic, payload: bytes) -> None:
         changes = self._state_changes(topic, payload)

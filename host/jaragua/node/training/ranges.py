@@ -8,10 +8,18 @@ from typing import Final
 from jaragua.errors import ProtocolError
 from jaragua.node.training.proximal_decay import NO_DECAY
 from jaragua.settings import MOST, PROTOTYPE_RANGES, SMALLEST_RATE, STEP_SETTINGS, limits
-from jaragua.wire.messages import AdaptCommand, RunState, StopCommand, TrainCommand, UpdateAck, rule_field
+from jaragua.wire.messages import (
+    AdaptCommand,
+    RunState,
+    StatisticsCommand,
+    StopCommand,
+    TrainCommand,
+    UpdateAck,
+    rule_field,
+)
 from jaragua.wire.topics import is_id
 
-Checked = TrainCommand | AdaptCommand | StopCommand | UpdateAck | RunState
+Checked = TrainCommand | AdaptCommand | StatisticsCommand | StopCommand | UpdateAck | RunState
 
 #: What SQLite, NumPy and the wire hold alike, and is far beyond any run.
 LARGEST_NUMBER: Final = 2**31 - 1
@@ -29,6 +37,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "rounds": _NUMBER,
     "attempt": _NUMBER,
     "trial": _NUMBER,
+    "first": _NUMBER,
     "quorum": _NUMBER,
     "stored": _NUMBER,
     "until": _NUMBER,

@@ -18,6 +18,8 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.planning.plan import MOST_PROTOTYPES, Plan, plan, with_prototypes
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
+from jaragua_models.own_data import device_statistics
+from jaragua_models.own_data.statistics import Statistics
 
 # Of models that runs named lately; making one plans its network.
 _SAMPLERS_KEPT = 8
@@ -59,6 +61,18 @@ class TaskSampler:
                 return self
             return TaskSampler(model_with(self.image, told, "the run"), self.image)
         except CompileError as error:
+            raise ModelError(error.message, error.hint) from error
+
+    def statistics(self, device: str) -> tuple[str, Statistics]:
+        """Whose rows the device has (N1), and their sums (M20). Raises: DataError, ModelError."""
+        if not is_file(self.image):
+            message = f"'{self.model}' is a model of the zoo: it has no columns"
+            raise DataError(message, "give the node --model FILE")
+        try:
+            return device_statistics(self.image, device)
+        except jaragua_models.DataError as error:
+            raise DataError(error.message, error.hint) from error
+        except jaragua_models.ModelError as error:
             raise ModelError(error.message, error.hint) from error
 
     def refusal(self, device: str) -> str | None:

@@ -28,7 +28,7 @@ Signal = NDArray[np.float64]
 
 def read(description: Description) -> Table:
     """`<path>/<speaker>/<word>/<file>.wav`, or .flac, .ogg. Raises: DataError that names the file in the folder."""
-    folder = description.path
+    folder = description.origin
     found = [
         (speaker, word, file)
         for speaker in folders(folder)

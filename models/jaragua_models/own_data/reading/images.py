@@ -24,7 +24,7 @@ Pixels = NDArray[np.uint8]
 
 def read(description: Description) -> Table:
     """`<path>/<class>/<file>.png`, or .jpg. Raises: DataError that names the file in the folder."""
-    folder = description.path
+    folder = description.origin
     found = [(kind, file) for kind in folders(folder) for file in files(kind, SUFFIXES)]
     check_none_empty(folders(folder), found, SUFFIXES)
     check_any(folder, found, "<class>/<file>.png")

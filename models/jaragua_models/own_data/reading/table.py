@@ -13,7 +13,7 @@ from jaragua_models.errors import DataError
 from jaragua_models.own_data.description import Description
 from jaragua_models.own_data.reading.extras import needs
 from jaragua_models.own_data.reading.times import times_of
-from jaragua_models.own_data.reading.windows import windows_of
+from jaragua_models.own_data.reading.windows import columns_of, windows_of
 from jaragua_models.own_data.samples import Table, numbered
 
 Row = dict[str, str]
@@ -28,6 +28,8 @@ LARGEST_NUMBER = 1e15
 def read(description: Description) -> Table:
     """A sample for each row, or for each window of rows (D7). Raises: DataError that names file and line."""
     path = description.path
+    if path is None:
+        return _without_rows(description)
     rows = _parquet_rows(path) if path.suffix.lower() == PARQUET else _csv_rows(path)
     columns = _features(description, rows[0][1])
     x = np.array([[_number(path, line, row, column) for column in columns] for line, row in rows])
@@ -40,9 +42,24 @@ def read(description: Description) -> Table:
     return windows_of(table, description) if description.window else table
 
 
+def _without_rows(description: Description) -> Table:
+    """N5: what does not follow from rows has to be told. Raises: DataError that names what is not."""
+    origin = description.origin
+    told = {"features": description.features, "classes": description.classes, "held_out": description.held_out}
+    missing = [name for name, values in told.items() if not values]
+    if missing:
+        hint = "Name the table (path = …), or add the keys: they do not follow from data that are not here."
+        raise DataError(f"{origin}: [task] has no path, and no {' and no '.join(missing)}.", hint)
+    columns = columns_of(description.features, description)
+    inputs = len(columns) * (description.window if description.windows == "raw" and description.window else 1)
+    labels, classes = numbered(origin, [], description.classes)
+    nobody = np.array([], dtype=np.str_)
+    return Table(origin, np.zeros((0, inputs)), labels, classes, nobody, columns, is_ordered=description.time != ())
+
+
 def _features(description: Description, row: Row) -> tuple[str, ...]:
     """The columns to learn from, none of them the answer or without a name."""
-    path, told = description.path, (description.label, description.device)
+    path, told = description.origin, (description.label, description.device)
     for column in (*told, *description.features, *(description.time or ())):
         _check_column(path, column, row)
     if description.label == description.device:

@@ -23,12 +23,17 @@ def windows_of(table: Table, description: Description) -> Table:
         raise DataError(message, "Set a smaller window, or check that the rows stand in the order of their time.")
     first = np.array(starts)
     cut = table.x.astype(np.float64)[first[:, None] + np.arange(length)]
-    statistics = description.windows == "statistics"
-    x = _statistics(cut) if statistics else cut.reshape(len(cut), -1)
-    names = tuple(f"{column} {word}" for word in STATISTICS for column in table.columns)
-    columns = names if statistics else table.columns
+    x = _statistics(cut) if description.windows == "statistics" else cut.reshape(len(cut), -1)
+    columns = columns_of(table.columns, description)
     spans = None if table.spans is None else np.stack([table.spans[first, 0], table.spans[first + length - 1, 1]], 1)
     return replace(table.only(first), x=x, columns=columns, spans=spans)
+
+
+def columns_of(columns: tuple[str, ...], description: Description) -> tuple[str, ...]:
+    """Names of what is scaled, for the columns of the table: of windows with statistics one a statistic."""
+    if not description.window or description.windows == "raw":
+        return columns
+    return tuple(f"{column} {word}" for word in STATISTICS for column in columns)
 
 
 def _runs(table: Table) -> list[tuple[int, int]]:

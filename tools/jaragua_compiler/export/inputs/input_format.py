@@ -22,7 +22,11 @@ GRID_EXPONENT = 23
 MULTIPLIER_BITS = 30
 SHIFT_MAX = 62
 _RAW_LIMIT = 1 << 31
-_MOST_DECIMALS = 9
+MOST_DECIMALS = 9
+NOT_DECIMAL = 10
+"""Of `decimals_of`: readings that are no decimal numbers."""
+_LOST = 1e-9  # of a reading: what programs that write decimals lose
+_MOST_LOST = 1e-6  # of a step: more than float64 loses of 2^31 steps
 _FLOAT32_SAFE = 1 << 22  # float32 holds a decimal number of so many steps well enough for its step to be found again
 _FLOAT32_EXACT = 1 << 24
 _FEWEST_STEPS = 1 << 12  # of a column's scale; with fewer in float32 it is wide
@@ -140,14 +144,24 @@ def fitted_format(
     return InputFormat(tuple(_fitted(*column) for column in zip(names, *numbers, values.T, strict=True)))
 
 
-def _fitted(name: str, offset: float, scale: float, readings: npt.NDArray[np.float64]) -> InputColumn:
-    if not np.isfinite(readings).all():
-        raise CompileError(f"column {name!r}: a reading is not a finite number.", "Remove it.")
-    largest = max(float(np.abs(readings).max(initial=0.0)), abs(offset))
-    for decimals in range(_MOST_DECIMALS + 1):
+def decimals_of(readings: npt.NDArray[np.float64]) -> int:
+    """The least number of decimals, 0 to 9, that holds every reading; 10 if none does. Of two parts: the larger one."""
+    for decimals in range(MOST_DECIMALS + 1):
+        steps = readings * 10.0**decimals
+        if (np.abs(steps - np.rint(steps)) <= np.minimum(_LOST * np.abs(steps), _MOST_LOST)).all():
+            return decimals
+    return NOT_DECIMAL
+
+
+def fitted_column(name: str, offset: float, scale: float, largest: float, decimals: int) -> InputColumn:
+    """A column of which only the largest magnitude and `decimals_of` its readings are known.
+
+    Raises: CompileError for readings so large and so much alike that 32 bits do not hold them.
+    """
+    largest = max(largest, abs(offset))
+    if decimals <= MOST_DECIMALS and largest * 10.0**decimals < _RAW_LIMIT:
         steps = 10.0**decimals
-        if largest * steps < _RAW_LIMIT and _are_whole(readings * steps, abs(scale) * steps):
-            return InputColumn(name, offset, scale, steps, wide=largest * steps >= _FLOAT32_SAFE)
+        return InputColumn(name, offset, scale, steps, wide=largest * steps >= _FLOAT32_SAFE)
     exponent = 0 if largest == 0 else math.floor(math.log2(_FLOAT32_EXACT / largest))
     wide = abs(scale) * math.ldexp(1.0, exponent) < _FEWEST_STEPS
     steps = math.ldexp(1.0, exponent + _WIDER if wide else exponent)
@@ -159,10 +173,11 @@ def _fitted(name: str, offset: float, scale: float, readings: npt.NDArray[np.flo
     return InputColumn(name, offset, scale, steps, wide)
 
 
-def _are_whole(steps: npt.NDArray[np.float64], scale: float) -> bool:
-    """Readings counted in steps are whole numbers of them, but for what is lost in float64; scale: in steps, too."""
-    lost = np.minimum(1e-9 * np.maximum(1, np.abs(steps)), 1e-6 * scale)
-    return bool((np.abs(steps - np.rint(steps)) <= lost).all())
+def _fitted(name: str, offset: float, scale: float, readings: npt.NDArray[np.float64]) -> InputColumn:
+    if not np.isfinite(readings).all():
+        raise CompileError(f"column {name!r}: a reading is not a finite number.", "Remove it.")
+    largest = float(np.abs(readings).max(initial=0.0))
+    return fitted_column(name, offset, scale, largest, decimals_of(readings))
 
 
 def _column(name: str, offset: float, scale: float, per_unit: float, wide: bool) -> InputColumn:
