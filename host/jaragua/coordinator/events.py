@@ -20,11 +20,11 @@ class RunStarted(Value):
 
 
 class ScalingCollected(Value):
-    """The scaling is that of the rows of these devices; left_out: by device why it does not count (R24)."""
+    """The scaling is that of the rows of these devices; excluded: by device why it does not count (R24)."""
 
     devices: tuple[str, ...]
     rows: int
-    left_out: Mapping[str, str]
+    excluded: Mapping[str, str]
 
 
 class Waiting(Value):

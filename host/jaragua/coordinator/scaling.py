@@ -56,9 +56,9 @@ async def collected(
     found = await asking.enough(on_event)
     if found is None:
         raise RunError(f"no device told the statistics of its rows{asking.why()}", "start nodes with rows of their own")
-    left_out = asking.left_out(found)
-    on_event(events.ScalingCollected(found.devices, found.sums.rows, left_out))
-    told = {"devices": list(found.devices), "rows": found.sums.rows, "left_out": left_out}
+    excluded = asking.excluded(found)
+    on_event(events.ScalingCollected(found.devices, found.sums.rows, excluded))
+    told = {"devices": list(found.devices), "rows": found.sums.rows, "excluded": excluded}
     try:
         return found.sums.format(), told
     except (CompileError, DataError) as error:
@@ -97,12 +97,12 @@ class _Asking:
             on_event(events.Waiting(counted or tuple(present), self._devices.minimum, unfit))
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
-    def left_out(self, found: Collected) -> dict[str, str]:
+    def excluded(self, found: Collected) -> dict[str, str]:
         """Everybody who was asked and does not count, with the reason."""
-        for device, reason in found.left_out.items():
+        for device, reason in found.excluded.items():
             if reason.startswith("it"):
                 self._count(device, reason)
-        return {**self._failed, **found.left_out}
+        return {**self._failed, **found.excluded}
 
     def why(self) -> str:
         """The first reason, for a message."""

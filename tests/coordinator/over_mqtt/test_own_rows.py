@@ -123,7 +123,7 @@ def test_r24_a_coordinator_without_rows_collects_the_scaling_that_all_rows_give(
     summary = json.loads((tmp_path / "run" / "run.json").read_text())
     assert summary["scaling"]["devices"] == ["m1", "m2", "m3"]
     assert summary["scaling"]["rows"] == 108
-    assert "its mean of 'pressure' is" in summary["scaling"]["left_out"]["m4"]
+    assert "its mean of 'pressure' is" in summary["scaling"]["excluded"]["m4"]
     assert run(["run", str(tmp_path / "own.toml"), "--json"]) == 0  # finished: nobody is asked again
     assert json.loads(capsys.readouterr().out)["data"]["model_hash"] == learned["model_hash"]
 

@@ -56,10 +56,10 @@ def test_r24_3_rows_of_one_owner_count_once() -> None:
     found = together(answers)
     assert found is not None
     assert (found.devices, found.sums.rows) == (("device-1",), 2)
-    assert found.left_out == {"device-9": "its rows are those of device-1"}
+    assert found.excluded == {"device-9": "its rows are those of device-1"}
 
 
-def test_r24_5_a_device_far_from_all_others_is_left_out_and_named() -> None:
+def test_r24_5_a_device_far_from_all_others_is_excluded_and_named() -> None:
     draw = np.random.default_rng(1)
     honest = {f"m{number}": draw.normal([5, 2], 1, (40, 2)) for number in range(1, 5)}
     far = draw.normal([5e6, 2], 1, (40, 2))
@@ -67,15 +67,15 @@ def test_r24_5_a_device_far_from_all_others_is_left_out_and_named() -> None:
     found = together(told(**honest, far=far, many=many))
     assert found is not None
     assert found.devices == ("m1", "m2", "m3", "m4")
-    assert "its mean of 'pressure' is 5e+06" in found.left_out["far"]
-    assert found.left_out["many"].startswith("it tells of 4000 rows, the others of 40")
+    assert "its mean of 'pressure' is 5e+06" in found.excluded["far"]
+    assert found.excluded["many"].startswith("it tells of 4000 rows, the others of 40")
     offset = {name: rows + [20, 0] * np.array([[number, 0]]) for number, (name, rows) in enumerate(honest.items())}
     shifted = together(told(**offset))
     assert shifted is not None
     assert len(shifted.devices) == 4  # machines differ
 
 
-def test_r24_5_nobody_is_judged_by_one_other() -> None:
+def test_r24_5_nobody_is_excluded_by_one_other() -> None:
     found = together(told(a=np.array([[1.0, 1.0]]), b=np.array([[1e9, 1.0]])))
     assert found is not None
     assert found.devices == ("a", "b")

@@ -29,8 +29,8 @@ def describe(event: events.RunEvent) -> str:
         case events.RunStarted():
             done = f", {event.rounds_done} done before" if event.resumed else ""
             return f"run {event.run}: {event.rounds} rounds{done}; folder {event.run_dir}"
-        case events.ScalingCollected(devices, rows, left_out):
-            others = "".join(f"; without {device}: {reason}" for device, reason in left_out.items())
+        case events.ScalingCollected(devices, rows, excluded):
+            others = "".join(f"; without {device}: {reason}" for device, reason in excluded.items())
             return f"scaling of {rows} rows of {len(devices)} devices{others}"
         case events.Waiting(present, minimum, unfit):
             others = f"; built for another model: {', '.join(unfit)}" if unfit else ""

@@ -24,23 +24,23 @@ class DeviceSums(Value):
 
 
 class Collected(Value):
-    """Sums of all devices that count, in the order of their names; left_out: by device why it does not."""
+    """Sums of all devices that count, in the order of their names; excluded: by device why it does not."""
 
     devices: tuple[str, ...]
     sums: Statistics
-    left_out: Mapping[str, str]
+    excluded: Mapping[str, str]
 
 
 def together(told: Mapping[str, DeviceSums]) -> Collected | None:
     """None if nobody is left. The order of `told` does not matter, nor how rows are spread over devices."""
-    left_out = dict(_twice(told))
-    single = {device: told[device].sums for device in sorted(told) if device not in left_out}
-    left_out |= dict(_implausible(single))
-    counted = {device: sums for device, sums in single.items() if device not in left_out}
+    excluded = dict(_twice(told))
+    single = {device: told[device].sums for device in sorted(told) if device not in excluded}
+    excluded |= dict(_implausible(single))
+    counted = {device: sums for device, sums in single.items() if device not in excluded}
     if not counted:
         return None
     joined = reduce(Statistics.joined, counted.values())
-    return Collected(tuple(counted), joined, left_out)
+    return Collected(tuple(counted), joined, excluded)
 
 
 def _twice(told: Mapping[str, DeviceSums]) -> Iterator[tuple[str, str]]:
