@@ -20,7 +20,7 @@ class RunStarted(Value):
 
 
 class ScalingCollected(Value):
-    """The scaling is that of the rows of these devices; excluded: by device why it does not count (R24)."""
+    """The scaling is that of the rows of these devices; excluded: by device why it does not count (R27)."""
 
     devices: tuple[str, ...]
     rows: int

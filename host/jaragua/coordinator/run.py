@@ -76,7 +76,7 @@ def _model_of(config: RunConfig, folder: RunFolder, start: Path | None) -> Model
 
 
 def _beginning(first: FirstWeights | None, scaling: Mapping[str, Any] | None, model: Model) -> Mapping[str, Any]:
-    """What a run keeps of where it began (R22, R24)."""
+    """What a run keeps of where it began (R22, R27)."""
     if first is None and scaling is None:
         return {}
     told = {} if model.interface is None else {"input": model.interface.to_json()}
@@ -87,7 +87,7 @@ def _beginning(first: FirstWeights | None, scaling: Mapping[str, Any] | None, mo
 async def _with_scaling(
     config: RunConfig, codec: ModelCodec, fleet: Fleet, on_event: OnEvent
 ) -> tuple[ModelCodec, Mapping[str, Any] | None]:
-    """R24: the same with a scaling that the nodes gave, and whose rows it is of; None where it is known already."""
+    """R27: the same with a scaling that the nodes gave, and whose rows it is of; None where it is known already."""
     interface = codec.model.interface
     if interface is None or not is_to_be_collected(codec.model):
         return codec, None

@@ -1,4 +1,4 @@
-"""Collects the statistics of the fleet's columns before a run begins (R24): the coordinator has no rows."""
+"""Collects the statistics of the fleet's columns before a run begins (R27): the coordinator has no rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jaragua_compiler.export.inputs.input_format import InputFormat
 from jaragua_models import DataError, HasColumns, HasRows, Model
 from jaragua_models.own_data.statistics import Statistics
 
-#: R24.2: how long a device has for an answer, and how often it is asked.
+#: R27.2: how long a device has for an answer, and how often it is asked.
 ANSWER_SECONDS: Final = 60.0
 _QUESTIONS: Final = 2
 #: Devices that are asked at a time.
@@ -78,7 +78,7 @@ class _Asking:
         self._few = asyncio.Semaphore(_AT_ONCE)
 
     async def enough(self, on_event: OnEvent) -> Collected | None:
-        """R24.1, R24.2: ask who comes, until the minimum counts or the time is over; None if nobody counts."""
+        """R27.1, R27.2: ask who comes, until the minimum counts or the time is over; None if nobody counts."""
         ends_s = asyncio.get_running_loop().time() + self._devices.wait_s
         while True:
             self._fleet.raise_if_broken()

@@ -49,7 +49,7 @@ class Reason(StrEnum):
     STRANGER = "stranger"
     """Of a node or a device that is no member of the fleet (G8)."""
     STATISTICS = "statistics"
-    """Statistics of rows that do not count for a run's scaling (R24)."""
+    """Statistics of rows that do not count for a run's scaling (R27)."""
     UPDATE = "update"
     """An update that was answered with `rejected` and its reason (R4)."""
 

@@ -85,7 +85,7 @@ class ColumnSums:
         return fitted_column(self.name, self.mean, _scale(self.deviation), largest, self.decimals)
 
     def is_possible(self) -> bool:
-        """Whether any readings have these numbers (R24.4).
+        """Whether any readings have these numbers (R27.4).
 
         rows · low <= total <= rows · high, and the variance is at most (high - mean) (mean - low): Bhatia and Davis,
         "A Better Bound on the Variance" (2000). All in whole numbers.

@@ -1,4 +1,4 @@
-"""M17, M20, N2 to N5, R24: each node holds the rows of its own device, and computes with the run's scaling."""
+"""M17, M20, N2 to N5, R27: each node holds the rows of its own device, and computes with the run's scaling."""
 
 from __future__ import annotations
 
@@ -101,14 +101,14 @@ def lying(folder: Path, name: str) -> Path:
     return path
 
 
-def test_r24_a_coordinator_without_rows_collects_the_scaling_that_all_rows_give(
+def test_r27_a_coordinator_without_rows_collects_the_scaling_that_all_rows_give(
     config_text: Callable[..., str],
     make_config: Callable[..., RunConfig],
     forker: Forker,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """R24.1, R24.2, R24.3, R24.6, R24.7, N5, D10; m4 tells nonsense, and is named."""
+    """R27.1, R27.2, R27.3, R27.6, R27.7, N5, D10; m4 tells nonsense, and is named."""
     whole = write_valves(tmp_path / "all")
     told = whole.read_text().replace("[network]", TOLD)
     whole.write_text(told.replace('held_out = ["m5", "m6"]', 'held_out = ["m4", "m5", "m6"]'))
@@ -151,7 +151,7 @@ def fleet_without_rows(
     return learned
 
 
-def test_r24_3_a_fleet_whose_coordinator_has_no_rows_ends_with_the_hash_of_a_simulation_with_all_rows(
+def test_r27_3_a_fleet_whose_coordinator_has_no_rows_ends_with_the_hash_of_a_simulation_with_all_rows(
     config_text: Callable[..., str],
     make_config: Callable[..., RunConfig],
     forker: Forker,

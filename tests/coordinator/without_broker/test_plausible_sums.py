@@ -1,4 +1,4 @@
-"""R24: which statistics of devices count, whatever their order and however rows are spread over devices."""
+"""R27: which statistics of devices count, whatever their order and however rows are spread over devices."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def readings(draw: random.Random, count: int) -> NDArray[np.float64]:
     return np.array(pairs)
 
 
-def test_r24_3_neither_order_nor_spread_of_rows_changes_the_scaling(seed: int) -> None:
+def test_r27_3_neither_order_nor_spread_of_rows_changes_the_scaling(seed: int) -> None:
     draw = random.Random(seed)
     parts = [readings(draw, draw.randint(1, 30)) for _ in range(6)]
     whole = sums(np.concatenate(parts))
@@ -50,7 +50,7 @@ def test_r24_3_neither_order_nor_spread_of_rows_changes_the_scaling(seed: int) -
     assert found.sums.rows == len(parts[0]) + len(parts[1])
 
 
-def test_r24_3_rows_of_one_owner_count_once() -> None:
+def test_r27_3_rows_of_one_owner_count_once() -> None:
     rows = np.array([[1.0, 2.0], [3.0, 4.0]])
     answers = {name: DeviceSums("m1", sums(rows)) for name in ("device-9", "device-1")}
     found = together(answers)
@@ -59,7 +59,7 @@ def test_r24_3_rows_of_one_owner_count_once() -> None:
     assert found.excluded == {"device-9": "its rows are those of device-1"}
 
 
-def test_r24_5_a_device_far_from_all_others_is_excluded_and_named() -> None:
+def test_r27_5_a_device_far_from_all_others_is_excluded_and_named() -> None:
     draw = np.random.default_rng(1)
     honest = {f"m{number}": draw.normal([5, 2], 1, (40, 2)) for number in range(1, 5)}
     far = draw.normal([5e6, 2], 1, (40, 2))
@@ -75,7 +75,7 @@ def test_r24_5_a_device_far_from_all_others_is_excluded_and_named() -> None:
     assert len(shifted.devices) == 4  # machines differ
 
 
-def test_r24_5_nobody_is_excluded_by_one_other() -> None:
+def test_r27_5_nobody_is_excluded_by_one_other() -> None:
     found = together(told(a=np.array([[1.0, 1.0]]), b=np.array([[1e9, 1.0]])))
     assert found is not None
     assert found.devices == ("a", "b")
@@ -102,7 +102,7 @@ def test_r24_5_nobody_is_excluded_by_one_other() -> None:
         {"more": 1},
     ],
 )
-def test_r24_4_sums_of_no_rows_are_refused(change: dict[str, object]) -> None:
+def test_r27_4_sums_of_no_rows_are_refused(change: dict[str, object]) -> None:
     one = sums(np.array([[1.5, 2.0], [3.0, 4.0], [2.5, 1.0]]))
     document = json.loads(one.to_json())
     assert Statistics.from_json(json.dumps(document), "m1") == replace(one)
@@ -112,6 +112,6 @@ def test_r24_4_sums_of_no_rows_are_refused(change: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"statistics": 5}', "[" * 100_000, "9" * 5000, "\ufffd"])
-def test_r24_4_what_is_no_document_is_refused(text: str) -> None:
+def test_r27_4_what_is_no_document_is_refused(text: str) -> None:
     with pytest.raises(DataError, match="no statistics"):
         Statistics.from_json(text, "m1")

@@ -1,4 +1,4 @@
-"""Which statistics of devices count for the scaling of a run, and what they give together (R24). Pure."""
+"""Which statistics of devices count for the scaling of a run, and what they give together (R27). Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from jaragua.bases.value import Value
 from jaragua_models.own_data.statistics import ColumnSums, Statistics
 
-#: R24.5: how far a device may be from the middle of all, in rows and in spreads of a column.
+#: R27.5: how far a device may be from the middle of all, in rows and in spreads of a column.
 MOST_FACTOR: Final = 64
 _FEWEST: Final = 3
 
@@ -44,7 +44,7 @@ def together(told: Mapping[str, DeviceSums]) -> Collected | None:
 
 
 def _twice(told: Mapping[str, DeviceSums]) -> Iterator[tuple[str, str]]:
-    """R24.3: of devices with the rows of one owner the first in the order of names counts."""
+    """R27.3: of devices with the rows of one owner the first in the order of names counts."""
     first: dict[str, str] = {}
     for device in sorted(told):
         owner = told[device].owner
@@ -54,7 +54,7 @@ def _twice(told: Mapping[str, DeviceSums]) -> Iterator[tuple[str, str]]:
 
 
 def _implausible(told: Mapping[str, Statistics]) -> Iterator[tuple[str, str]]:
-    """R24.5."""
+    """R27.5."""
     if len(told) < _FEWEST:
         return
     usual_rows = median(sums.rows for sums in told.values())
