@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,16 @@ def test_r20_keys_of_some_rounds_and_of_one_device(store: Store) -> None:
     assert store.node_of("run-1", 1, "board-1", 1) == FIRST.node
     assert store.node_of("run-1", 1, "board-1", 2**64) is None  # a number of a header, not of the database
     assert store.node_of("run-1", 1, "board-2", 1) is None
+
+
+def test_g20_which_node_sent_the_newest_update_of_a_device(store: Store) -> None:
+    for number, node in ((1, "gateway-1"), (2, "gateway-2"), (3, "gateway-3")):
+        assignments = [Assignment(number, device, 1, node, 3) for device in ("board-1", "board-2")]
+        store.open_round("run-1", number, ["board-1", "board-2"], assignments)
+        if number < 3:
+            store.add_updates("run-1", [replace(update(), round_number=number, taken_in=number)])
+    store.add_updates("run-1", [update("board-2")])
+    assert store.nodes_of_devices("run-1") == {"board-1": "gateway-2", "board-2": "gateway-1"}
 
 
 def test_a_vector_comes_back_to_the_last_bit(store: Store) -> None:

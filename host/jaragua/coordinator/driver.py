@@ -143,6 +143,7 @@ class Driver:
         """Put what is retained on the broker, and begin."""
         self._fleet = fleet
         fleet.roster.is_stranger = self.machine.is_stranger
+        fleet.roster.bind(self._store.nodes_of_devices(self._record.run))
         self._clear_old_blobs(fleet)
         self._publisher.publish(fleet, self.machine.rounds_at_work)
         if self._input is not None:

@@ -241,6 +241,15 @@ class Store(Closing):
         query = "SELECT DISTINCT device FROM updates WHERE run = ? AND round < ?"
         return {row[0] for row in self._rows(query, (run, before))}
 
+    def nodes_of_devices(self, run: str) -> dict[str, str]:
+        """By device: the node that sent its newest accepted update."""
+        query = (
+            "SELECT device, node FROM assignments JOIN updates USING (run, round, device, attempt) JOIN "
+            "(SELECT device, max(round) AS round FROM updates WHERE run = ? GROUP BY device) AS newest "
+            "USING (round, device) WHERE run = ?"
+        )
+        return dict(self._rows(query, (run, run)))
+
     # ---- initialisations ----
 
     def initialisation(self, run: str, rounds_done: int | None = None) -> Initialisation:

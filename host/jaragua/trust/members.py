@@ -37,6 +37,10 @@ class Members:
         """Whether a node is a member."""
         return node in self._nodes
 
+    def names(self, node: str, device: str) -> bool:
+        """Whether a device is named with a node, and not only let in by "*"."""
+        return node in self._owners.get(device, ())
+
     def admits(self, node: str, device: str) -> bool:
         """Whether a device may be at a node."""
         devices = self._nodes.get(node)

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import aiomqtt
 import pytest
+from fleet_simulator import SimulatedNode
 from test_rounds_over_mqtt import FOUR, nodes_at_work, run_to_end, two_nodes
 
 import jaragua_models
@@ -16,7 +18,7 @@ from jaragua.config import RunConfig
 from jaragua.coordinator import RunResult, run_coordinator
 from jaragua.coordinator.events import RoundFinished, RunEvent
 from jaragua.errors import Interrupted
-from jaragua.store import open_run, read_run
+from jaragua.store import Store, open_run, read_run
 from jaragua.wire.messages import DeviceState, NodeState, encode
 from jaragua_compiler import plan
 
@@ -141,3 +143,24 @@ def test_a_run_that_nobody_disturbs_rejects_nothing(make_config: MakeConfig) -> 
     lines = [json.loads(line) for line in (config.run.directory / "metrics.jsonl").read_text().splitlines()]
     assert all(line["rejected"] == {} for line in lines)
     assert all(line["silent"] == [] for line in lines)
+
+
+def test_g20_a_gateway_that_claims_anothers_board_gets_no_work_of_it(make_config: MakeConfig, tmp_path: Path) -> None:
+    """G20.4: it is there before the coordinator starts again, so its retained state may come first."""
+    config = make_config(rounds=3, clients=4, quorum=4, directory=tmp_path / "undisturbed")
+    undisturbed = run_to_end(config, two_nodes(config))
+    config = make_config(rounds=3, clients=4, quorum=4)
+    thief = SimulatedNode(config.broker.url, config.run.fleet, "thief", ("board-1",))
+
+    def stop(event: RunEvent) -> None:
+        if isinstance(event, RoundFinished):
+            raise Interrupted("enough")
+
+    with pytest.raises(Interrupted):
+        run_to_end(config, two_nodes(config), stop)
+    result = run_to_end(config, (*two_nodes(config), thief))
+    assert result.model_hash == undisturbed.model_hash
+    assert thief.commands == []
+    assert read_run(config.run.directory)["rejected"]["stranger"] >= 1
+    with Store(config.run.directory / "run.sqlite", read_only=True) as store:
+        assert {one.node for one in store.assignments(result.run) if one.device == "board-1"} == {"gateway-1"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jaragua.coordinator.connection import roster as roster_module
-from jaragua.coordinator.connection.roster import EPOCH_AHEAD_MS, Change, CrowdError, EpochError, Presence
+from jaragua.coordinator.connection.roster import EPOCH_AHEAD_MS, Change, ClaimError, CrowdError, EpochError, Presence
 from jaragua.coordinator.connection.roster import Roster as TrueRoster
 from jaragua.wire.messages import DeviceState, NodeState
 from jaragua.wire.rejections import LONGEST_TEXT
@@ -79,13 +79,83 @@ def test_ready_and_training_are_the_same_presence() -> None:
     assert roster_with_a_board().device_state("gateway-1", "board-1", device("training")) == []
 
 
-def test_a_board_that_moved_belongs_to_its_new_gateway() -> None:
+def test_g20_1_a_board_is_not_given_to_another_gateway_that_claims_it() -> None:
     roster = roster_with_a_board()
     roster.node_state("gateway-2", node("ready"))
-    moved = roster.device_state("gateway-2", "board-1", device("ready"))
-    assert moved == [Change("board-1", "gateway-2", Presence.PRESENT, again=True)]
-    assert roster.device_state("gateway-1", "board-1", device("lost")) == []
+    for _ in range(2):
+        with pytest.raises(ClaimError, match="board-1 is at gateway-1, which has not let go of it; gateway-2 says"):
+            roster.device_state("gateway-2", "board-1", device("ready"))
+    assert roster.present() == {"board-1": "gateway-1"}
+    assert roster.device_state("gateway-1", "board-1", device("training")) == []
+    assert roster.device_state("gateway-2", "board-1", device("lost")) == []  # nothing of it is believed
+    assert roster.forget("gateway-2", "board-1") == []
+    assert roster.node_state("gateway-1", node("lost")) == [Change("board-1", "gateway-1", Presence.LOST)]
+
+
+def claimed() -> Roster:
+    """gateway-2 says that it has the board of gateway-1."""
+    roster = roster_with_a_board()
+    roster.node_state("gateway-2", node("ready"))
+    with pytest.raises(ClaimError):
+        roster.device_state("gateway-2", "board-1", device("ready"))
+    return roster
+
+
+MOVED = [Change("board-1", "gateway-2", Presence.PRESENT, again=True)]
+
+
+@pytest.mark.parametrize("state", ["disconnected", "lost", "stale", "sleeping"])
+def test_g20_2_a_board_moves_when_its_gateway_says_that_it_is_gone(state: str) -> None:
+    roster = claimed()
+    assert roster.device_state("gateway-1", "board-1", device(state)) == MOVED
     assert roster.present() == {"board-1": "gateway-2"}
+    with pytest.raises(ClaimError):  # and it belongs there now
+        roster.device_state("gateway-1", "board-1", device("ready"))
+
+
+@pytest.mark.parametrize("state", ["lost", "disconnected"])
+def test_g20_2_a_board_moves_when_its_gateway_is_gone(state: str) -> None:
+    """lost: the will that the broker publishes."""
+    roster = claimed()
+    assert roster.node_state("gateway-1", node(state)) == MOVED
+    assert roster.present() == {"board-1": "gateway-2"}
+
+
+def test_g20_2_a_board_moves_when_its_gateway_has_cleared_its_state() -> None:
+    assert claimed().forget("gateway-1", "board-1") == MOVED
+
+
+def test_g20_2_a_gateway_that_comes_later_takes_a_board_that_nobody_has() -> None:
+    roster = roster_with_a_board()
+    roster.node_state("gateway-1", node("lost"))
+    roster.node_state("gateway-2", node("ready"))
+    (change,) = roster.device_state("gateway-2", "board-1", device("ready"))
+    assert (change.node, change.presence) == ("gateway-2", Presence.PRESENT)
+
+
+def test_g20_3_the_operator_moves_a_board_at_once() -> None:
+    roster = claimed()
+    roster.is_named = lambda node, device: (node, device) == ("gateway-2", "board-1")
+    assert roster.device_state("gateway-2", "board-1", device("training")) == MOVED
+
+
+@pytest.mark.parametrize("bound_first", [True, False])
+def test_g20_4_after_a_restart_a_board_is_at_the_gateway_that_had_it(bound_first: bool) -> None:
+    """Whichever retained state comes first."""
+    roster = Roster({ARCHITECTURE})
+    for name in ("gateway-1", "gateway-2"):
+        roster.node_state(name, node("ready"))
+    roster.device_state("gateway-2", "board-1", device("ready"))
+    if bound_first:
+        assert roster.bind({"board-1": "gateway-1", "board-9": "gateway-1"}) == []
+        roster.device_state("gateway-1", "board-1", device("ready"))
+    else:
+        with pytest.raises(ClaimError):
+            roster.device_state("gateway-1", "board-1", device("ready"))
+        roster.bind({"board-1": "gateway-1"})
+    assert roster.present() == {"board-1": "gateway-1"}
+    with pytest.raises(ClaimError):
+        roster.device_state("gateway-2", "board-1", device("ready"))
 
 
 def test_a_device_built_for_another_network_is_not_given_work() -> None:

@@ -104,6 +104,7 @@ class Fleet:
         self.name = name
         self._members = trust.members
         self.roster = Roster(architectures)
+        self.roster.is_named = self._is_named
         self.last_run: messages.RunState | None = None
         self.rejections = Rejections("the coordinator")
         self._watchers: list[Watcher] = [] if on_happening is None else [on_happening]
@@ -543,6 +544,10 @@ class Fleet:
             return
         if not (members.admits(node, device) if device else members.has_node(node)):
             raise RejectedError(f"{device or node} at {node} is no member of the fleet", Reason.STRANGER)
+
+    def _is_named(self, node: str, device: str) -> bool:
+        members = self._members()
+        return members is not None and members.names(node, device)
 
     def _count_stranger(self, topic: bytes) -> None:
         self.rejections.add(Reason.STRANGER, topic.decode("ascii", "replace"), "no member of the fleet")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -36,6 +36,12 @@ class EpochError(RejectedError):
     reason = Reason.EPOCH
 
 
+class ClaimError(RejectedError):
+    """A node says that it has a device which is at another node (G20)."""
+
+    reason = Reason.STRANGER
+
+
 class Presence(Enum):
     """What the coordinator makes of a device."""
 
@@ -63,6 +69,8 @@ class _Node:
 class _Device:
     node: str
     state: DeviceState
+    claim: tuple[str, DeviceState] | None = None
+    """G20: the last node that claims it, and what that says; it counts once `node` lets go."""
     announced: Presence = Presence.AWAY
     announced_place: tuple[str, int] = ("", 0)
     """Node and epoch of the last change."""
@@ -74,6 +82,10 @@ class Roster:
     def __init__(self, architectures: Collection[bytes] | None = None) -> None:
         self.is_stranger: Callable[[str], bool] = lambda device: False
         """R15: whose place a newcomer may take when there is none left."""
+        self.is_named: Callable[[str, str], bool] = lambda node, device: False
+        """G20.3: whether the operator has named the device with the node."""
+        self._bound: dict[str, str] = {}
+        """G20.4: nodes by device, from before this process."""
         self._architectures = architectures
         self._nodes: dict[str, _Node] = {}
         self._looked_for_room_ms = 0
@@ -93,12 +105,24 @@ class Roster:
         if known is None:
             self._make_room_for_node(node, now_ms)
         self._nodes[node] = _Node(state.state, state.epoch)
-        return self._changes(list(self._at.get(node, ())))
+        there = list(self._at.get(node, ()))
+        for device in there:
+            self._let_go(device)
+        return self._changes(there)
+
+    def bind(self, nodes: Mapping[str, str]) -> list[Change]:
+        """G20.4: the nodes that devices had before this process began; whoever came first since gives way to them."""
+        self._bound = dict(nodes)
+        for device, node in nodes.items():
+            known = self._devices.get(device)
+            if known is not None and known.claim is not None and known.claim[0] == node:
+                self._move(device, known, *known.claim)
+        return self._changes([device for device in nodes if device in self._devices])
 
     def device_state(self, node: str, device: str, state: DeviceState, now_ms: int) -> list[Change]:
-        """Take in a device's state. A board that moved to another node belongs to where it is present.
+        """Take in a device's state. A board that moved to another node belongs there once its own has let go (G20).
 
-        now_ms: Unix milliseconds. Raises: CrowdError, EpochError.
+        now_ms: Unix milliseconds. Raises: CrowdError, EpochError, ClaimError.
         """
         _check_epoch(state.epoch, now_ms)
         known = self._devices.get(device)
@@ -109,11 +133,39 @@ class Roster:
             changes = self._make_room_for_device(device)
             self._devices[device] = _Device(node, state)
             self._at.setdefault(node, set()).add(device)
-        elif known.node == node or state.state in _PRESENT:
-            self._leave(known.node, device)
-            known.node, known.state = node, state
-            self._at.setdefault(node, set()).add(device)
+        elif known.node == node:
+            known.state = state
+            self._let_go(device)
+        elif state.state in _PRESENT:
+            self._claim(device, known, node, state)
+        elif known.claim is not None and known.claim[0] == node:
+            known.claim = None
         return changes + self._changes([device])
+
+    def _claim(self, device: str, known: _Device, node: str, state: DeviceState) -> None:
+        """G20. Raises: ClaimError while the device's own node has it."""
+        if not self._is_held(known) or self._bound.get(device) == node or self.is_named(node, device):
+            self._move(device, known, node, state)
+            return
+        known.claim = node, state
+        raise ClaimError(f"{device} is at {known.node}, which has not let go of it; {node} says it has it")
+
+    def _is_held(self, known: _Device) -> bool:
+        """Whether its node is there, and says that the device is."""
+        node = self._nodes.get(known.node)
+        return node is not None and node.state in _PRESENT and known.state.state in _PRESENT
+
+    def _let_go(self, device: str) -> None:
+        """G20.2: give it to the node that claims it, if its own does not have it any more."""
+        known = self._devices[device]
+        if known.claim is not None and not self._is_held(known):
+            self._move(device, known, *known.claim)
+
+    def _move(self, device: str, known: _Device, node: str, state: DeviceState) -> None:
+        self._leave(known.node, device)
+        self._at.setdefault(node, set()).add(device)
+        known.node, known.state, known.claim = node, state, None
+        self._bound.pop(device, None)
 
     def _make_room_for_node(self, node: str, now_ms: int) -> None:
         """One that is gone, and that no device is at, is forgotten. Raises: CrowdError if there is none.
@@ -143,8 +195,15 @@ class Roster:
     def forget(self, node: str, device: str) -> list[Change]:
         """A device's retained state was cleared: it has been taken out of the fleet."""
         known = self._devices.get(device)
-        if known is None or known.node != node:
+        if known is None:
             return []
+        if known.claim is not None and known.claim[0] == node:
+            known.claim = None
+        if known.node != node:
+            return []
+        if known.claim is not None:
+            self._move(device, known, *known.claim)
+            return self._changes([device])
         del self._devices[device]
         self._leave(node, device)
         return [] if known.announced is Presence.AWAY else [Change(device, node, Presence.AWAY)]
