@@ -27,6 +27,11 @@ def run(*arguments: str) -> None:
         env.Exit(f"Error: `python -m {' '.join(arguments)}` failed (above). Run `make setup-demo` and try again.")  # noqa: F821
 
 
+def uploads_only() -> bool:
+    """JARAGUA_UPLOAD=1: a finished image lies in its own folder, and nothing is built (jaragua.emulate.image)."""
+    return os.environ.get("JARAGUA_UPLOAD", "0") not in ("", "0")
+
+
 def choose_model() -> str:
     """JARAGUA_MODEL overrides custom_jaragua_model; another model, sums and prototypes get a build folder."""
     default = env.GetProjectOption("custom_jaragua_model")  # noqa: F821
@@ -72,6 +77,9 @@ def generate() -> None:
 
 
 env.Replace(JARAGUA_PYTHON=python())  # noqa: F821  (upload_command of platformio.ini)
-model = choose_model()
-if not env.IsCleanTarget():  # noqa: F821
+if uploads_only():
+    env.Replace(BUILD_DIR=os.path.join("$PROJECT_BUILD_DIR", "$PIOENV-upload"))  # noqa: F821
+else:
+    model = choose_model()
+if not uploads_only() and not env.IsCleanTarget():  # noqa: F821
     generate()

@@ -7,13 +7,6 @@ import sys
 from pathlib import Path
 
 
-def firmware(words: str) -> str:
-    """A command of PlatformIO for the firmware, to type in a clone of the repository."""
-    here = Path.cwd()
-    is_clone = any((folder / "platformio.ini").exists() for folder in (here, *here.parents))
-    return f"{pio()} {words}" + ("" if is_clone else " (in a clone of Jaragua's repository)")
-
-
 def pio() -> str:
     """PlatformIO: `pio` if a shell would find it, else where it lies beside this Python (`make` sets it up there)."""
     beside = Path(sys.executable).with_name("pio")

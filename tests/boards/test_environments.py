@@ -9,7 +9,7 @@ import pytest
 from jaragua.boards import environment, environments, find_by_usb, kind_of
 from jaragua.errors import UsageError
 
-UPLOADS = {"mass_storage", "openocd", "dfu", "platformio"}
+UPLOADS = {"mass_storage", "picotool", "openocd", "dfu", "platformio"}
 EMULATORS = {"", "qemu", "rp2040js", "process"}
 
 
@@ -19,6 +19,7 @@ def test_every_environment_says_what_is_needed_to_use_it() -> None:
         assert set(one.upload) <= UPLOADS, one.name
         assert one.emulator in EMULATORS, one.name
         assert one.is_emulated or one.is_a_board, one.name
+        assert bool(one.uf2_family) == (one.image == "uf2"), one.name
         assert bool(one.volume) == ("mass_storage" in one.upload), one.name
         assert bool(one.openocd) == ("openocd" in one.upload), one.name
         assert bool(one.machine) == (one.emulator == "qemu"), one.name

@@ -1,4 +1,4 @@
-"""What is uploaded to a board: the first 256 bytes of a Pico's image, UF2 files, and the drive they go to."""
+"""What is uploaded to a board: the first 256 bytes of a Pico's image, and UF2 files."""
 
 from __future__ import annotations
 
@@ -71,16 +71,3 @@ def test_a_uf2_file_says_the_image_in_blocks(upload: ModuleType) -> None:
         assert words == (0x0A324655, 0x9E5D5157, 0x2000, FLASH + 256 * number, 256, number, 2, 0xE48B_FF56)
         assert struct.unpack("<I", block[508:])[0] == 0x0AB16F30
         assert block[32 : 32 + 256] == image[256 * number :][:256].ljust(256, b"\0")
-
-
-def test_the_drive_of_a_board_is_found_where_it_is_mounted(
-    upload: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A folder of that name that is no drive is not written to."""
-    drive, folder = tmp_path / "user" / "MICROBIT", tmp_path / "RPI-RP2"
-    for place in (drive, folder):
-        place.mkdir(parents=True)
-    monkeypatch.setattr(upload, "BASES", (str(tmp_path),))
-    monkeypatch.setattr(upload.os.path, "ismount", lambda path: path == drive)
-    assert upload.find_volume("MICROBIT") == drive
-    assert upload.find_volume("RPI-RP2") is None

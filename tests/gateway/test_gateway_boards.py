@@ -14,7 +14,6 @@ import pytest
 from fake_board import FakeBoard, FakePorts
 from fleet_bench import Headquarters, adapt_command, beside, digits_blob, run, running, settings, train_command, until
 
-from jaragua.commands import pio
 from jaragua.errors import PortError, UsageError
 from jaragua.gateway.gateway import port_settings, run_gateway
 from jaragua.gateway.port import PortSettings, device_id_of, device_id_of_port
@@ -259,7 +258,8 @@ def test_board_of_another_architecture_is_stale_until_the_run_fits(broker: Broke
             await headquarters.device_is(TWO, "ready")  # nobody has said yet what the run computes
             await headquarters.publish_run("digits")
             stale = await headquarters.device_is(TWO, "stale")
-            assert f"JARAGUA_MODEL=digits {pio()} run" in (stale.reason or "")
+            assert "update it: jaragua flash --port " in (stale.reason or "")
+            assert (stale.reason or "").endswith(" --model digits")
             answer = await headquarters.ask("gw", adapt_command(BLOB, TWO))
             assert not answer.ok
             await headquarters.publish_run("sine")
@@ -301,7 +301,7 @@ def test_l2_4_board_of_another_protocol_is_stale_and_let_be(
         async with beside(broker.url, work(gateway(broker.url, tmp_path), ports)) as headquarters:
             stale = await headquarters.device_is("gw-dev-a", "stale")
             assert "protocol 2.0" in (stale.reason or "")
-            assert "pio run" in (stale.reason or "")
+            assert "jaragua flash --port /dev/a" in (stale.reason or "")
             await headquarters.device_is(TWO, "ready")
             assert ports.opened.count("/dev/a") == 1
         assert len([record for record in caplog.records if "protocol 2.0" in record.getMessage()]) == 1

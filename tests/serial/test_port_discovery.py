@@ -161,7 +161,7 @@ def test_a_board_in_its_bootloader_is_told(machine: FakeMachine) -> None:
     machine.plug("2e8a:0003")
     problem = diagnosis.no_port(machine.system)
     assert "Raspberry Pi Pico (RP2040) (2e8a:0003) waits for an upload" in problem.what
-    assert "`pio run -e pico -t upload`" in problem.mend
+    assert "`jaragua flash --environment pico`" in problem.mend
 
 
 def test_a_port_that_is_not_there_is_told_with_those_that_are(machine: FakeMachine, terminal: str) -> None:

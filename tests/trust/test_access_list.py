@@ -30,7 +30,7 @@ def test_g4_a_node_writes_below_its_own_name_and_answers_questions() -> None:
     assert "jaragua/1/home/node/%u/cmd/+" not in writes
 
 
-_OPEN = ("jaragua/1/check/+", "jaragua/1/home/host/reply/+")
+_OPEN = ("jaragua/1/check/+", "jaragua/1/home/host/reply/+", "jaragua/1/home/host/flashed/+")
 
 
 def test_g5_what_nodes_believe_is_written_by_the_coordinator_alone() -> None:

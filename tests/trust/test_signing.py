@@ -34,6 +34,28 @@ def test_m19_the_bytes_that_are_signed() -> None:
     assert signed_bytes("a/b", b"payload", Stamp(5, 6)) == expected + hashlib.sha256(b"payload").digest()
 
 
+def test_g23_what_was_signed_as_the_last_flash_command_is_not_taken_again(tmp_path: Path) -> None:
+    """Nor what was signed before it; another process of the coordinator, of a lower generation, is not touched."""
+    flash = "jaragua/1/home/node/gw/cmd/flash"
+    run_of_coordinator, flasher = Signer(SECRET, 5), Signer(SECRET, 6)
+    old, newest = signed(flasher, flash), signed(flasher, flash)
+    first = verifier()
+    first.check(flash, b"x", newest)
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    assert outbox.flashed == (0, 0)
+    outbox.note_flashed(first.newest(flash).generation, first.newest(flash).counter)
+    outbox.close()
+    outbox = Outbox(tmp_path / "outbox.sqlite3")
+    generation, counter = outbox.flashed
+    outbox.close()
+    second = Verifier(PUBLIC, Stamp(0, 0), {flash: Stamp(generation, counter + 1)})
+    for earlier in (old, newest):
+        with pytest.raises(ReplayError):
+            second.check(flash, b"x", earlier)
+    second.check(flash, b"x", signed(flasher, flash))
+    second.check(COMMAND, b"x", signed(run_of_coordinator, COMMAND))
+
+
 def test_m19_another_implementation_can_verify_it() -> None:
     found = signed(Signer(SECRET, 5), RUN)
     assert found["jaragua-stamp"] == "5.1"

@@ -16,6 +16,7 @@ TABLE: list[tuple[TopicKind, dict[str, Any], str]] = [
     (TopicKind.HOST_CLAIM, {}, "jaragua/1/home/host/claim"),
     (TopicKind.CLAIM_TO, {"since": "1764000000000"}, "jaragua/1/home/host/claim/1764000000000"),
     (TopicKind.REPLY, {"asker": "0f"}, "jaragua/1/home/host/reply/0f"),
+    (TopicKind.FLASHED, {"asker": "0f"}, "jaragua/1/home/host/flashed/0f"),
     (TopicKind.RUN, {}, "jaragua/1/home/run"),
     (TopicKind.BLOB, {"sha256": HASH}, f"jaragua/1/home/blob/{HASH}"),
     (TopicKind.DIFFERENCE, {"sha256": HASH}, f"jaragua/1/home/diff/{HASH}"),

@@ -49,6 +49,7 @@ class Environment:
     volume: str = ""
     openocd: tuple[str, ...] = ()
     image: str = "elf"
+    uf2_family: int = 0
     emulator: Emulator = ""
     machine: str = ""
     uart: int = 0

@@ -17,7 +17,7 @@ from jaragua.commands import pio
 from jaragua.emulate import qemu, rp2040
 from jaragua.emulate.elf import Image
 from jaragua.emulate.process import BoundProcess
-from jaragua.errors import ToolError
+from jaragua.errors import BoardError, ToolError
 
 #: All kinds have a unique id of this length.
 UID_BYTES = qemu.UID_BYTES
@@ -206,6 +206,21 @@ class EmulatedFleet(Switched):
         """ToolError if a board has ended by itself."""
         for board in self.boards:
             board.check()
+
+    def program(self, url: str, image: Path, folder: Path) -> None:
+        """Puts an image on one board, as a programmer does. folder: for the copy; the next build may change the file.
+
+        Raises: BoardError if no board has that port, ToolError if the image cannot be started.
+        """
+        for number, board in enumerate(self.boards):
+            if board.url == url:
+                own = folder / f"{number}-{image.name}"
+                fresh = own.with_name(f"{own.name}.new")
+                shutil.copy2(image, fresh)
+                fresh.replace(own)
+                board.program(own)
+                return
+        raise BoardError(f"no emulated board has the port {url}", "`jaragua boards` lists them")
 
     def stop(self) -> None:
         """Switches all boards off."""

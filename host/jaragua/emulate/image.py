@@ -22,6 +22,7 @@ from jaragua.commands import pio
 from jaragua.emulate import build_engine
 from jaragua.emulate.project import CONFIGURATION, clone_folder, project_folder
 from jaragua.errors import ToolError, UsageError
+from jaragua.wire.codegen.version import HEADER_NAME, build_hash
 from jaragua_compiler.planning.plan import MOST_PROTOTYPES
 
 QEMU: Final = "qemu_m4"
@@ -81,8 +82,8 @@ def build_image(
     What is returned is a copy: PlatformIO empties its own folder when a source file is added, whoever still needs it.
     ToolError, with the last lines of the build, if it cannot be built.
     """
-    sums = os.environ.get("JARAGUA_ACCUMULATE", "0") not in ("", "0") if accumulate is None else accumulate
-    classes = _prototypes_asked_for() if prototypes is None else prototypes
+    choice = ImageChoice(environment, model, accumulate, prototypes)
+    _, _, sums, classes = choice.settings
     path = image_path(environment, model, sums, classes)
     project = project_folder()
     with _only_one_build(project):
@@ -94,31 +95,79 @@ def build_image(
 
 @dataclass(frozen=True)
 class ImageChoice:
-    """An image of `environment` for `model`; sums and prototypes as the environment variables say."""
+    """An image of `environment` for `model`. accumulate, prototypes: None as the environment variables say."""
 
     environment: str
     model: str
+    accumulate: bool | None = None
+    prototypes: int | None = None
 
     @property
     def settings(self) -> tuple[str, str, bool, int]:
         """Environment, model, sums, classes. Raises: UsageError."""
-        sums = os.environ.get("JARAGUA_ACCUMULATE", "0") not in ("", "0")
-        return self.environment, self.model, sums, _prototypes_asked_for()
+        sums = _sums_asked_for() if self.accumulate is None else self.accumulate
+        classes = _prototypes_asked_for() if self.prototypes is None else self.prototypes
+        return self.environment, self.model, bool(sums), classes or 0
 
 
-def upload_image(choice: ImageChoice, port: str, on_line: Callable[[str], None]) -> None:
-    """Builds the image and uploads it to the board on `port`, with the environment's upload method.
+def asked_for() -> tuple[bool | None, int | None]:
+    """Sums and classes that JARAGUA_ACCUMULATE and JARAGUA_PROTOTYPES ask for; None of one that is not set."""
+    sums, classes = (os.environ.get(name) for name in ("JARAGUA_ACCUMULATE", "JARAGUA_PROTOTYPES"))
+    return _sums_asked_for() if sums else None, _prototypes_asked_for() if classes else None
 
-    on_line: called with each line of PlatformIO's output. ToolError, with the last lines, if it fails.
+
+def _sums_asked_for() -> bool:
+    return os.environ.get("JARAGUA_ACCUMULATE", "0") not in ("", "0")
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image that was built. linked: what an emulator runs; upload: what the upload method takes (M40).
+
+    build: the eight bytes that name its sources; its board says them (L4.1).
     """
-    with _only_one_build(project_folder()):
-        _run_platformio(*choice.settings, ("--target", "upload", "--upload-port", port), on_line)
+
+    linked: Path
+    upload: Path
+    build: bytes
 
 
-def built_hash(choice: ImageChoice) -> bytes:
-    """The eight bytes that name the sources of the image that was built last: its board says them (L4.1)."""
-    folder = _built_path(*choice.settings).parent
-    text = (folder / "generated" / "jrg_defs" / "jrg_version.h").read_text(encoding="utf-8")
+def build_for_upload(choice: ImageChoice, on_line: Callable[[str], None] = lambda line: None) -> BuiltImage:
+    """Builds the image, and what is uploaded of it. on_line: called with each line of PlatformIO's output.
+
+    The files are copies that the next build of the same choice replaces. ToolError, with the last lines, if it fails.
+    """
+    project, environment = project_folder(), boards.environment(choice.environment)
+    settings = choice.settings
+    linked = image_path(*settings)
+    built = _built_path(*settings)
+    form = built.name if environment.image == "elf" else f"firmware.{environment.image}"
+    with _only_one_build(project):
+        build_engine.ensure(project)
+        _run_platformio(*settings, on_line=on_line)
+        _copy(built, linked)
+        if form != built.name:
+            _copy(built.with_name(form), linked.with_name(form))
+        return BuiltImage(linked, linked.with_name(form), _hash_in(built.parent))
+
+
+def sources_hash() -> bytes:
+    """The eight bytes that an image which is built now will have."""
+    return bytes.fromhex(build_hash(project_folder() / "firmware"))
+
+
+def place_built(environment: str, image: Path) -> tuple[Path, dict[str, str]]:
+    """Puts a finished image where PlatformIO uploads from without a build: the project, and what to set for it."""
+    project = project_folder()
+    folder = project / ".pio" / "build" / f"{environment}-upload"  # as firmware/scripts/generate.py names it
+    folder.mkdir(parents=True, exist_ok=True)
+    name = _program(environment) if image.suffix in ("", ".elf") else f"firmware{image.suffix}"
+    _copy(image, folder / name)
+    return project, {"JARAGUA_UPLOAD": "1"}
+
+
+def _hash_in(folder: Path) -> bytes:
+    text = (folder / "generated" / "jrg_defs" / HEADER_NAME).read_text(encoding="utf-8")
     return bytes(int(number, 16) for number in re.findall(r"0x([0-9a-f]{2})", text))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Final
+from pathlib import Path
 
+from jaragua.boards import environment
 from jaragua.coordinator.weights.codec import ModelCodec
-from jaragua.emulate.image import ImageChoice, built_hash, upload_image
+from jaragua.emulate.image import BuiltImage, ImageChoice, build_for_upload
 from jaragua.errors import BoardError, PortError
 from jaragua.flash.build_log import BuildLog
 from jaragua.flash.target import Target
@@ -18,13 +20,12 @@ from jaragua.serial.board import Board
 from jaragua.serial.patience import patience_of
 from jaragua.serial.ports.survey import quick
 from jaragua.serial.tap.client import attach
+from jaragua.upload import process
+from jaragua.upload.methods import Upload, form_for
+from jaragua.upload.verify import Wanted, until_it_runs
 from jaragua.wire.messages import Identity
 
-#: For how long a board may take to come back, times the patience of L5.4: some are enumerated anew after the upload.
-_BACK_S: Final = 30.0
-_AGAIN_S: Final = 0.3
-#: A board's clock and this machine's may differ by so much while an upload lasts.
-_CLOCKS_S: Final = 2.0
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ async def who_is_there(path: str) -> Identity | None:
         await tap.close()
         raise PortError(
             f"gateway {tap.hello.get('node')} (process {tap.hello.get('process')}) has port {path}",
-            "End the gateway, flash the board, and start the gateway again.",
+            "Flash it through the gateway with `jaragua flash --fleet`, or end the gateway first.",
         )
     try:
         async with Board(path, patience=quick()) as board:
@@ -52,43 +53,52 @@ async def who_is_there(path: str) -> Identity | None:
         return None
 
 
-async def flash(target: Target, say: Callable[[str], None]) -> Flashed:
+async def flash(target: Target, say: Say) -> Flashed:
     """Raises: ToolError if it cannot be built or uploaded, BoardError if the new image does not run."""
     started_s = time.monotonic()
-    model = model_named(target.model)
-    choice = ImageChoice(target.environment, target.model)
-    say(f"{target.port.path}: building the image of {model.name} for {target.environment}")
-    log = BuildLog(say)
-    await asyncio.to_thread(upload_image, choice, target.port.path, log)
+    built = await build(target.environment, target.model, say)
+    port = target.port.path
+    await _upload(Upload(environment(target.environment), _file_for(built, target), port), say)
     say("waiting for the board")
-    after = await _verified(target, ModelCodec(model).plan.architecture, built_hash(choice), started_s)
+    after = await _verified(target, built, started_s)
     return Flashed(target, after, time.monotonic() - started_s)
 
 
-async def _verified(target: Target, architecture: bytes, build: bytes, started_s: float) -> Identity:
+async def flash_without_port(name: str, model: str, volume: Path | None, say: Say) -> BuiltImage:
+    """Puts an image on a board that has no port here: by its drive or a tool. Nobody can be asked whether it runs.
+
+    Raises: ToolError.
+    """
+    built = await build(name, model, say)
+    await _upload(Upload(environment(name), built.upload, volume=volume), say)
+    return built
+
+
+async def build(name: str, model: str, say: Say, choice: ImageChoice | None = None) -> BuiltImage:
+    """The image of a model for an environment. Raises: ToolError."""
+    say(f"building the image of {model_named(model).name} for {name}")
+    return await asyncio.to_thread(build_for_upload, choice or ImageChoice(name, model), BuildLog(say))
+
+
+async def _upload(one: Upload, say: Say) -> None:
+    say(f"uploading {one.image.name}")
+    await process.upload(one, say)
+
+
+def _file_for(built: BuiltImage, target: Target) -> Path:
+    board = environment(target.environment)
+    is_linked = form_for(board, target.port.path) == "elf"
+    return built.linked if is_linked else built.upload
+
+
+async def _verified(target: Target, built: BuiltImage, started_s: float) -> Identity:
     """Asks until the new image answers. Raises: BoardError with what is there instead."""
-    patience = patience_of(None)
-    deadline_s = time.monotonic() + _BACK_S * patience.greeting_s / 10.0
-    problem = f"{target.port.path}: nobody answers after the upload"
-    while time.monotonic() < deadline_s:
-        try:
-            async with Board(target.port.path, patience=replace(patience, greeting_s=patience.greeting_s / 3)) as board:
-                found, up_s = board.identity, (await board.health()).uptime_ms / 1000
-            wrong = _difference(found, architecture, build)
-            if not wrong and up_s > time.monotonic() - started_s + _CLOCKS_S:
-                wrong = "it has not been restarted"
-            if not wrong:
-                return found
-            problem = f"{target.port.path}: the new image does not run: {wrong}"
-        except (BoardError, PortError) as error:
-            problem = f"{target.port.path}: the board does not answer after the upload: {error.message}"
-        await asyncio.sleep(_AGAIN_S)
-    raise BoardError(problem, "Reset the board, look at it with `jaragua monitor`, and flash it again.")
+    usual = patience_of(None)
+    patience = replace(usual, greeting_s=usual.greeting_s / 3)
 
+    def opened() -> AbstractAsyncContextManager[Board]:
+        return Board(target.port.path, patience=patience)
 
-def _difference(found: Identity, architecture: bytes, build: bytes) -> str:
-    if found.build != build:
-        return f"the board says build {found.build.hex()}, the image is {build.hex()}"
-    if found.architecture != architecture:
-        return f"the board computes the network of {found.model} ({found.architecture.hex()})"
-    return ""
+    model = model_named(target.model)
+    wanted = Wanted(built.build, model.network.name, ModelCodec(model).plan.architecture)
+    return await until_it_runs(target.port.path, wanted, opened, started_s, usual)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from jaragua import boards
 from jaragua.errors import UsageError
 from jaragua.serial.ports.discovery import Port
+from jaragua.upload.methods import PLATFORMIO
+from jaragua.upload.volumes import find_volume, is_drive_of
 from jaragua.wire.messages import Identity
 
 
@@ -43,6 +46,27 @@ def model_of(given: str | None, environment: str, before: Identity | None, zoo: 
     if before is not None and before.model in zoo:
         return before.model
     return boards.environment(environment).model
+
+
+def environment_without_port(given: str | None, volume: Path | None, waiting: Sequence[str]) -> str | None:
+    """The environment of a board that has no port: by name, by its drive, or by its USB identity; None: none is there.
+
+    waiting: environments whose board is on USB and waits for an image. Raises: UsageError if it is unclear.
+    """
+    if given is not None:
+        board = boards.environment(given)
+        return board.name if set(board.upload) - {PLATFORMIO} else None  # PlatformIO uploads to a port
+    found = [one.name for one in boards.environments() if _has_drive(one, volume)]
+    candidates = found or list(dict.fromkeys(waiting))
+    if len(candidates) > 1:
+        raise UsageError(f"the board may be {' or '.join(candidates)}", f"name it: --environment {candidates[0]}")
+    if volume is not None and not candidates:
+        raise UsageError(f"{volume} is not the drive of a board that is known", f"name it: --environment {_names()}")
+    return candidates[0] if candidates else None
+
+
+def _has_drive(board: boards.Environment, volume: Path | None) -> bool:
+    return find_volume(board) is not None if volume is None else is_drive_of(board, volume)
 
 
 def _candidates(port: Port, before: Identity | None) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import BoardError
 from jaragua.serial import Board, samples_of
+from jaragua.serial.failures import update_command
 from jaragua.strategies.vectors import flat
 from jaragua_compiler.engine_protocol import Engine
 from jaragua_compiler.engines.host_build import has_compiler
@@ -93,5 +94,5 @@ def _check_architecture(port: str, board: Board, plan: Plan) -> None:
     if found.architecture != plan.architecture:
         raise BoardError(
             f"{port}: the board's image computes the network of {found.model!r}, not that of {plan.network.name!r}",
-            "build the image for this model: JARAGUA_MODEL names it",
+            f"put its image on the board: {update_command(port)} --model NAME",
         )

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 
 from jaragua.errors import DataError, UsageError
 from jaragua.gateway.board_trainer import BoardRequests
+from jaragua.gateway.flashing.flasher import Flasher
 from jaragua.gateway.port import OpenBoard, PortSettings, PortWorker
 from jaragua.gateway.port_tap import PortTap
 from jaragua.node.node import Node, NodeSettings
@@ -75,10 +76,11 @@ async def run_gateway(settings: NodeSettings, ports: Sequence[PortSettings], ope
     node = Node(settings, tell)
     claimed: dict[str, str] = {}
     workers = [PortWorker(node, port, opener, claimed, tap) for port, tap in zip(ports, taps, strict=True)]
+    flasher = Flasher(node, workers)
     try:
         for tap in taps:
             await tap.open()
-        await until_first_ends(node.run(), _all(workers))
+        await until_first_ends(node.run(), _all(workers), flasher.run())
     finally:
         for tap in taps:
             await tap.close()

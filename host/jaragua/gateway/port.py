@@ -7,14 +7,15 @@ import dataclasses
 import logging
 import re
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from jaragua.boards import kind_of
+from jaragua.boards import environments, kind_of
 from jaragua.errors import BoardError, PortError
 from jaragua.gateway.board_log import BoardLog
 from jaragua.gateway.board_trainer import BoardRequests, BoardTrainer, translated
+from jaragua.gateway.flashing.work import FlashWork, begin_with, carry_out
 from jaragua.gateway.port_tap import PortTap
 from jaragua.node.description import DeviceFacts, facts_of_board
 from jaragua.node.device import Device
@@ -24,6 +25,8 @@ from jaragua.node.training.trainer import Progress, TrainerGone
 from jaragua.semantics.things.device_facts import NOTHING_STATED
 from jaragua.serial.board import BoardEvent, Listener
 from jaragua.serial.failures import BoardBabbles, BoardSilent, BoardVersionError, update_command
+from jaragua.serial.patience import patience_of
+from jaragua.upload.methods import form_for
 from jaragua.wire import messages
 from jaragua.wire.link.link import Logged, SessionEnded
 from jaragua.wire.messages import Identity
@@ -89,21 +92,121 @@ class PortWorker:
         self._babbled = False
         self._board_log = BoardLog()
         self._last_complaint = ""
+        self._identity: Identity | None = None
+        self._remembered = ("", "")
+        self._work: FlashWork | None = None
+        self._has_work = asyncio.Event()
+
+    # ---- images (M41 to M45) ----
+
+    @property
+    def url(self) -> str:
+        """The port."""
+        return self._settings.url
+
+    @property
+    def device_name(self) -> str:
+        """The board's name in the fleet, as far as it is known; "" before it said anything."""
+        return self._device.name if self._device is not None else self._settings.device_id or self._remembered[0]
+
+    @property
+    def environment(self) -> str:
+        """What the board said that it is, now or before a failed upload; "" if it never did."""
+        return self._identity.board if self._identity is not None else self._remembered[1]
+
+    def remember(self, device: str, environment: str) -> None:
+        """Which board it was, as an earlier process has written down."""
+        self._remembered = (device, environment)
+
+    def flash(self, work: FlashWork) -> None:
+        """Carry it out, as soon as the board's job has ended; `work.say` tells how far it is."""
+        self._work = work
+        self._has_work.set()
+
+    def _take_work(self) -> FlashWork | None:
+        work, self._work = self._work, None
+        self._has_work.clear()
+        return work
+
+    async def _flash(self, work: FlashWork) -> None:
+        """With the port closed."""
+        device = self._device
+        if device is not None:
+            device.set_state("sleeping", "it gets a new image")
+        try:
+            await carry_out(work, self._settings.url, self._opened_to_ask, patience_of(None))
+        finally:
+            if device is not None:
+                device.release()
+        self._pause_seconds = _BACKOFF_FIRST_SECONDS
+
+    def _opened_to_ask(self) -> AbstractAsyncContextManager[BoardRequests]:
+        return self._open_board(self._settings.url, lambda event: None, self._tap)
+
+    async def _until_port_is_wanted(self, board: BoardRequests, device: Device) -> None:
+        """Returns when an image needs the port, and no job is under way; says so if the board has the image already."""
+        while True:
+            await self._has_work.wait()
+            work = self._work
+            assert work is not None
+            work.before = board.identity
+            try:
+                if await self._is_free(device, work) and await self._needs_the_port(board, work):
+                    work.asked = True
+                    return
+            except BaseException:
+                device.release()
+                raise
+            self._take_work()
+            device.release()
+
+    @staticmethod
+    async def _is_free(device: Device, work: FlashWork) -> bool:
+        with suppress(TimeoutError):
+            if device.is_busy:
+                work.say("waiting", "for the job under way", work.before)
+            async with asyncio.timeout(work.command.patience):
+                await device.hold()
+                return True
+        work.say("refused", f"its job did not end within {work.command.patience} s; nothing was changed", work.before)
+        return False
+
+    @staticmethod
+    async def _needs_the_port(board: BoardRequests, work: FlashWork) -> bool:
+        if not work.is_there(board.identity):
+            return True
+        if work.start:
+            with translated():
+                await begin_with(board, work.start)
+        work.say("same", before=work.before, after=board.identity)
+        return False
+
+    # ---- life ----
 
     async def run(self) -> None:
-        """Ends if the board speaks another protocol (L2.4). PortError: a required port is absent at the start."""
+        """Runs until it is cancelled. PortError: a required port is absent at the start."""
         while True:
+            if self._work is not None and self._work.asked and (work := self._take_work()) is not None:
+                await self._flash(work)
             try:
                 async with AsyncExitStack() as stack:
                     board = await self._open(stack)
-                    if board is None:
-                        return
-                    await self._serve(board)
+                    if board is not None:
+                        await self._serve(board)
+                        continue
             except (BoardError, PortError) as error:
                 if isinstance(error, PortError) and self._settings.required and not self._was_open:
                     raise
                 self._lost(error)
-            await asyncio.sleep(self._pause())
+                await self._work_within(self._pause())
+            else:
+                await self._has_work.wait()  # a board of another protocol (L2.4): only another image helps
+            if self._work is not None:
+                self._work.asked = True
+
+    async def _work_within(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._has_work.wait(), seconds)
 
     def _pause(self) -> float:
         """Seconds until the port is tried again, longer each time."""
@@ -130,7 +233,11 @@ class PortWorker:
         LOGGER.info("%s: %s with model '%s'", self._settings.url, device.name, board.identity.model)
         self._last_complaint = ""
         self._session_ended.clear()
-        await until_first_ends(device.serve(BoardTrainer(board)), self._watch(board, device))
+        await until_first_ends(
+            device.serve(BoardTrainer(board)),
+            self._watch(board, device),
+            self._until_port_is_wanted(board, device),
+        )
 
     def _introduce(self, identity: Identity) -> Device:
         """The device of the board that answered, claimed for this port. BoardError: another port has that name."""
@@ -141,11 +248,18 @@ class PortWorker:
                 f"the boards on {owner} and {self._settings.url} both go by the name {name}",
                 "name each port's board with --id",
             )
+        self._identity = identity
         facts = facts_of_board(name, identity, self._node.settings.stated.get(name, NOTHING_STATED))
+        facts = replace(facts, facts={**facts.facts, **self._form_of_images(identity.board)})
         device = self._node.add_device(name, kind_of(identity.board), facts, identity.model, identity.architecture)
         device.update_command = update_command(self._settings.url)
         self._node.expect_of(device)
         return device
+
+    def _form_of_images(self, board: str) -> dict[str, str]:
+        """What an upload to this port takes: of a board that is emulated another file than of a real one."""
+        known = {one.name: one for one in environments()}
+        return {"imageForm": form_for(known[board], self._settings.url)} if board in known else {}
 
     async def _watch(self, board: BoardRequests, device: Device) -> None:
         """Notice a dead link (TrainerGone) and a restarted board, while it works and while it is idle."""

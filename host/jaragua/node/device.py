@@ -86,6 +86,9 @@ class Device:
         self._current: DeviceJob | None = None
         self._tries = 0
         self._wake = asyncio.Event()
+        self._held = False
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
 
     def message(self, epoch: int) -> DeviceState:
         """The device's state as it is published."""
@@ -144,7 +147,7 @@ class Device:
     def expect(self, model: str, plan: Plan, image: str, refusal: str | None = None) -> None:
         """The run computes this network: a Pi follows, a board built for another one is stale.
 
-        image: what an image of it is built for, as JARAGUA_MODEL takes it. refusal: why no device of this name can.
+        image: what an image of it is built for, as `jaragua flash --model` takes it. refusal: why no such device can.
         """
         if self.kind == "pi":
             self.set_identity(model, plan.architecture)
@@ -178,6 +181,21 @@ class Device:
         """Forget waiting jobs; the one under way ends by itself."""
         self._jobs = deque(job for job in self._jobs if not unwanted(job))
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is under way."""
+        return not self._is_idle.is_set()
+
+    async def hold(self) -> None:
+        """Begin no further job; returns when none is under way. The jobs that wait stay until `release`."""
+        self._held = True
+        await self._is_idle.wait()
+
+    def release(self) -> None:
+        """Begin jobs again."""
+        self._held = False
+        self._wake.set()
+
     async def serve(self, trainer: Trainer) -> None:
         """Carry out jobs until the trainer is gone (TrainerGone); the job under way is kept for the next."""
         while True:
@@ -188,12 +206,14 @@ class Device:
             self.set_state("ready", failure)
 
     async def _next(self) -> DeviceJob:
-        while self._current is None:
-            if self._jobs:
+        while self._current is None or self._held:
+            if self._current is None and self._jobs and not self._held:
                 self._current, self._tries = self._first(), 0
             else:
+                self._is_idle.set()
                 self._wake.clear()
                 await self._wake.wait()
+        self._is_idle.clear()
         return self._current
 
     def _first(self) -> DeviceJob:
@@ -231,7 +251,7 @@ class Device:
 
     def _wrong_architecture(self, wanted: str, image: str) -> str:
         told = f"its image computes the network of '{self._model}', the run that of '{wanted}'"
-        return f"{told}; update it: JARAGUA_MODEL={shlex.quote(image)} {self.update_command}"
+        return f"{told}; update it: {self.update_command} --model {shlex.quote(image)}"
 
 
 def _in_integers(job: DeviceJob) -> DeviceJob:

@@ -11,6 +11,7 @@ from jaragua.node.device import AdaptJob, TrainJob
 from jaragua.node.training import ranges
 from jaragua.wire.messages import (
     AdaptCommand,
+    FlashCommand,
     RunState,
     StatisticsCommand,
     StopCommand,
@@ -18,13 +19,15 @@ from jaragua.wire.messages import (
     UpdateAck,
     decode,
 )
-from jaragua.wire.topics import Topic, TopicError, TopicKind, parse
+from jaragua.wire.topics import Topic, TopicError, TopicKind, is_id, parse
 
 M = TypeVar("M", RunState, UpdateAck, TrainCommand, AdaptCommand, StatisticsCommand, StopCommand)
 
-#: Of an adapt or a statistics command; both are kept until it is answered.
+#: Of an adapt, a statistics or a flash command; both are kept until it is answered.
 LONGEST_RESPONSE_TOPIC_BYTES = 1024
 LONGEST_CORRELATION_BYTES = 256
+_LONGEST_NAME = 200
+_MOST_PATIENCE_S = 86_400
 
 
 class NotPossible(ProtocolError):
@@ -57,7 +60,25 @@ class StatisticsAsked(Value):
     correlation: bytes | None
 
 
-Request = RunState | UpdateAck | BlobArrived | DifferenceArrived | TrainJob | AdaptJob | StatisticsAsked | StopCommand
+class FlashRequest(Value):
+    """A flash-command, and where its reports go (M43)."""
+
+    command: FlashCommand
+    response_topic: str
+    correlation: bytes | None
+
+
+Request = (
+    RunState
+    | UpdateAck
+    | BlobArrived
+    | DifferenceArrived
+    | TrainJob
+    | AdaptJob
+    | StatisticsAsked
+    | StopCommand
+    | FlashRequest
+)
 
 
 def read(message: Incoming) -> Request:
@@ -97,7 +118,24 @@ def _read_command(verb: str, message: Incoming) -> Request:
         return StatisticsAsked(asked, _response_topic(message), message.correlation)
     if verb == "stop":
         return _checked(decode(StopCommand, message.payload))
+    if verb == "flash":
+        return _read_flash(message)
     raise TopicError(f"there is no command {verb!r}")
+
+
+def _read_flash(message: Incoming) -> FlashRequest:
+    command = decode(FlashCommand, message.payload)
+    for name in ("environment", "model"):
+        text = getattr(command, name)
+        if not 0 < len(text) <= _LONGEST_NAME or not text.isprintable():
+            raise ProtocolError(f"{name} is not a name of at most {_LONGEST_NAME} printable characters")
+    if not is_id(command.device) or command.patience > _MOST_PATIENCE_S:
+        raise ProtocolError(f"device is no id, or patience is above {_MOST_PATIENCE_S} s")
+    _check_correlation(message)
+    topic = message.response_topic or ""
+    if parse(topic).kind is not TopicKind.FLASHED:
+        raise ProtocolError("a flash command needs a response topic host/flashed/<asker>")
+    return FlashRequest(command, topic, message.correlation)
 
 
 def _read_adapt(message: Incoming) -> AdaptJob:

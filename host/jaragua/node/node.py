@@ -20,7 +20,7 @@ from jaragua.node.connection.session import Gates, Incoming, Participant, Sessio
 from jaragua.node.connection.url import BrokerUrl
 from jaragua.node.description import DeviceFacts, Place, describe_device, describe_node
 from jaragua.node.device import AdaptJob, Device, DeviceJob, DeviceKind, TrainJob
-from jaragua.node.intake import BlobArrived, DifferenceArrived
+from jaragua.node.intake import BlobArrived, DifferenceArrived, FlashRequest
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
 from jaragua.node.program import ended
 from jaragua.node.reports import JobRefused, Report, RoundLog
@@ -35,6 +35,7 @@ from jaragua.semantics.things.statements import Statements
 from jaragua.trust.signing import Stamp, Verifier
 from jaragua.wire.messages import (
     AdaptResult,
+    FlashReport,
     NodeState,
     RunState,
     StatisticsResult,
@@ -56,6 +57,9 @@ _FAREWELL_SECONDS = 2.0
 _MODEL_BEFORE_ANY_RUN = "digits"
 # P3: runs that were stopped, the latest ones.
 _STOPPED_RUNS_KEPT = 64
+_FLASH = "flash"
+#: Images are large, and boards of one kind get the same one after another.
+_IMAGES_KEPT = 1
 
 
 def default_data_dir() -> Path:
@@ -121,8 +125,9 @@ class Node:
         self._rejections_of: dict[str, Rejections] = {}
         self._place = Place(settings.url, settings.fleet, settings.node)
         self._gate = NodeGate(settings.fleet, settings.node, self._devices)
-        key = settings.coordinator_key
-        self._verifier = None if key is None else Verifier(key, Stamp(*self._outbox.seen))
+        self.on_flash: Callable[[FlashRequest], None] = self._refuse_flash
+        """What is done with a flash-command (M41); a node without boards refuses it."""
+        self._verifier = self._make_verifier(settings.coordinator_key)
         participant = Participant(
             settings.url,
             f"jaragua-{settings.fleet}-{settings.node}",
@@ -133,8 +138,17 @@ class Node:
         )
         self._session = Session(participant, self, Gates(self._gate, self._gate))
         self._blobs = Blobs(self._session, settings.fleet)
+        self.images = Blobs(self._session, settings.fleet, _IMAGES_KEPT)
         self._fetcher = ModelFetcher(self._session, settings.fleet, self._blobs)
         self._statistics = ColumnStatistics(lambda: self._own, self._answer_sums, self._refuse_sums)
+
+    def _make_verifier(self, key: bytes | None) -> Verifier | None:
+        """G23: what was signed as the last flash-command, or before, was seen by an earlier process."""
+        if key is None:
+            return None
+        generation, counter = self._outbox.flashed
+        topic = self._topic(TopicKind.COMMAND, verb=_FLASH)
+        return Verifier(key, Stamp(*self._outbox.seen), {topic: Stamp(generation, counter + 1)})
 
     # ---- life ----
 
@@ -323,6 +337,7 @@ class Node:
                 self._on_ack(request)
             case BlobArrived(sha256_hex, payload):
                 self._blobs.offer(sha256_hex, payload)
+                self.images.offer(sha256_hex, payload)
             case DifferenceArrived(sha256_hex, payload):
                 self._fetcher.offer(sha256_hex, payload)
             case TrainJob():
@@ -333,6 +348,8 @@ class Node:
                 self._on_statistics(request)
             case StopCommand():
                 self._on_stop(request)
+            case FlashRequest():
+                self._on_flash(request)
 
     def _on_run(self, run: RunState) -> None:
         if self._verifier is not None:
@@ -377,6 +394,24 @@ class Node:
             self._stopped_runs.append(command.run)
         for device in self._devices.values():
             device.drop(lambda job: job.command.run == command.run)
+
+    def _on_flash(self, request: FlashRequest) -> None:
+        if self._verifier is not None:
+            newest = self._verifier.newest(self._topic(TopicKind.COMMAND, verb=_FLASH))
+            self._outbox.note_flashed(newest.generation, newest.counter)
+        self.on_flash(request)
+
+    def _refuse_flash(self, request: FlashRequest) -> None:
+        why = f"{self.settings.node} has no boards that get images: it is no gateway"
+        self.say_flash(request, FlashReport(request.command.id, request.command.device, "refused", why))
+
+    def say_flash(self, request: FlashRequest, report: FlashReport) -> None:
+        """Send a report (M43); one that was not sent yet is replaced."""
+        if report.phase == "refused":
+            where = f"cmd/flash ({request.command.device})"
+            self._count(Reason.COMMAND, where, report.reason, self._rejections_of.get(request.command.device))
+        key = (_FLASH, request.command.id)
+        self._session.send(request.response_topic, encode(report), key=key, correlation=request.correlation)
 
     def _submit(self, job: DeviceJob) -> None:
         device = self._devices.get(job.command.device)

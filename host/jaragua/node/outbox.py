@@ -18,7 +18,7 @@ from jaragua.trust.private_files import FOLDER_MODE, restrict
 
 LOGGER = logging.getLogger(__name__)
 
-_VERSION = 4
+_VERSION = 5
 #: Small pages: a commit writes whole ones, and a table of a few rows is one page.
 _PAGE_BYTES = 1024
 #: Pages of the log before they go to their places: the more, the more often one was overwritten meanwhile.
@@ -42,9 +42,14 @@ CREATE TABLE seen(              -- the newest announcement of a run that the coo
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1), generation INTEGER NOT NULL, counter INTEGER NOT NULL
 );
 INSERT INTO seen VALUES (1, 0, 0);
+CREATE TABLE flashed(           -- the newest flash-command that the coordinator signed (G23)
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1), generation INTEGER NOT NULL, counter INTEGER NOT NULL
+);
+INSERT INTO flashed VALUES (1, 0, 0);
 """
 _RESIDUALS_TABLE = _SCHEMA[_SCHEMA.index("CREATE TABLE residuals") : _SCHEMA.index("CREATE TABLE epochs")]
-_SEEN_TABLE = _SCHEMA[_SCHEMA.index("CREATE TABLE seen") :]
+_SEEN_TABLES = _SCHEMA[_SCHEMA.index("CREATE TABLE seen") :]
+_FLASHED_TABLE = _SCHEMA[_SCHEMA.index("CREATE TABLE flashed") :]
 #: From version 1, which had an index and a result in each update. Residuals of earlier versions are not taken over: a
 #: device without one goes on from zero.
 _FROM_VERSION_1 = f"""
@@ -58,7 +63,7 @@ DROP TABLE old_updates;
 DROP TABLE old_epochs;
 """
 #: What makes the tables of this version, by the version of the file; 0: a new file.
-_UPGRADES = {0: _SCHEMA, 1: _FROM_VERSION_1, 2: _RESIDUALS_TABLE + _SEEN_TABLE, 3: _SEEN_TABLE}
+_UPGRADES = {0: _SCHEMA, 1: _FROM_VERSION_1, 2: _RESIDUALS_TABLE + _SEEN_TABLES, 3: _SEEN_TABLES, 4: _FLASHED_TABLE}
 # The residual of a round is wanted until an update of a later round is stored: beside these newest ones that
 # of the round which the coordinator said it has, however many updates were late since (R13).
 _RESIDUALS_KEPT = 8
@@ -199,6 +204,17 @@ class Outbox:
             with self._transaction():
                 self._write_seen()
             self._seen_written = self._seen
+
+    @property
+    def flashed(self) -> tuple[int, int]:
+        """Generation and counter of the newest signed flash-command (G23); zeros before the first."""
+        generation, counter = self._row("SELECT generation, counter FROM flashed", ())
+        return generation, counter
+
+    def note_flashed(self, generation: int, counter: int) -> None:
+        """Keep them; they are on the disk when this returns. Raises: StoreError."""
+        with self._transaction():
+            self._database.execute("UPDATE flashed SET generation = ?, counter = ?", (generation, counter))
 
     def close(self) -> None:
         """Write what was not worth a commit of its own, close the file, and let another process have it."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 
-from jaragua.commands import firmware
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.serial.patience import PATIENCE_VARIABLE, Patience
 from jaragua.wire import messages
@@ -37,11 +36,8 @@ class BoardRefused(BoardError):
 
 
 def update_command(url: str) -> str:
-    """The command that puts this release's firmware on the board of port `url`."""
-    if "://" in url or os.path.realpath(url).startswith("/dev/pts/"):
-        environment = "qemu_m4" if "://" in url else "native"
-        return f"{firmware(f'run -e {environment}')}, then start the emulated board again"
-    return firmware(f"run -e nano33ble -t upload --upload-port {url}")
+    """The command that puts this release's firmware on the board of port `url`; `--model NAME` may follow."""
+    return f"jaragua flash --port {shlex.quote(url)}"
 
 
 def version_error(url: str, problem: str) -> BoardVersionError:

@@ -92,19 +92,26 @@ class _Seen:
 
 
 class Verifier:
-    """Checks messages with the coordinator's public key. floor: the newest stamp that earlier processes have seen."""
+    """Checks messages with the coordinator's public key. floor: the newest stamp that earlier processes have seen.
 
-    def __init__(self, public_key: bytes, floor: Stamp) -> None:
+    least: by topic, a stamp that messages there must at least have, beside the floor.
+    """
+
+    def __init__(self, public_key: bytes, floor: Stamp, least: Mapping[str, Stamp] | None = None) -> None:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         self._key = Ed25519PublicKey.from_public_bytes(public_key)
         self._floor = floor
-        self._newest: dict[str, Stamp] = {}
+        self._newest: dict[str, Stamp] = dict(least or {})
 
     @property
     def floor(self) -> Stamp:
         """No rising message below it is taken: the newest announcement of a run."""
         return self._floor
+
+    def newest(self, topic: str) -> Stamp:
+        """Of the messages of a topic that were taken, the stamp of the last; the floor if there is none."""
+        return self._newest.get(topic, self._floor)
 
     def check(self, topic: str, payload: bytes, properties: Mapping[str, str]) -> None:
         """Raises: SignatureError, ReplayError. An empty payload clears a retained message, and says nothing."""

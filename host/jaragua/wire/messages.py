@@ -486,6 +486,38 @@ class StopCommand(Message):
     run: str
 
 
+class FlashCommand(Message):
+    """Put an image on a board (M40 to M47). build to prototypes: what the board says when it runs.
+
+    patience: seconds for the job under way; start: hash of weights to begin with.
+    """
+
+    id: bytes
+    device: str
+    environment: str
+    image: bytes
+    size: int
+    build: bytes
+    model: str
+    architecture: bytes
+    accumulate: bool
+    prototypes: int
+    force: bool
+    patience: int
+    start: bytes | None = None
+
+
+class FlashReport(Message):
+    """How far a flash-command is (M43). before, after: of the board's identity, as text."""
+
+    id: bytes
+    device: str
+    phase: str
+    reason: str | None = None
+    before: dict[str, str] | None = None
+    after: dict[str, str] | None = None
+
+
 class UpdateHeader(Message):
     """What stands before the weights of an update (M2, M9); key: (run, round, device, attempt)."""
 

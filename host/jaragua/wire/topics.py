@@ -45,6 +45,7 @@ class TopicKind(Enum):
     HOST_CLAIM = "host/claim"
     CLAIM_TO = "host/claim/{since}"
     REPLY = "host/reply/{asker}"
+    FLASHED = "host/flashed/{asker}"
     RUN = "run"
     BLOB = "blob/{sha256}"
     DIFFERENCE = "diff/{sha256}"
@@ -81,6 +82,7 @@ ACCESS: Final = {
     TopicKind.HOST_CLAIM: Access(_C, _C),
     TopicKind.CLAIM_TO: Access(_C, _C),
     TopicKind.REPLY: Access(_N, _C | _O),
+    TopicKind.FLASHED: Access(_N, _C),
     TopicKind.RUN: Access(_C, _C | _N | _O),
     TopicKind.BLOB: Access(_C, _C | _N | _O),
     TopicKind.DIFFERENCE: Access(_C, _C | _N),

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 import jaragua_models
 from common.own_task import write_valves
-from jaragua.commands import firmware, pio
+from jaragua.cli import main
+from jaragua.errors import PortError
 from jaragua.node.device import Device, DeviceJob
 from jaragua.node.training.task_sampler import TaskSampler
 from jaragua.node.training.trainer import Trainer
 from jaragua.serial.failures import update_command
 from jaragua_compiler.planning.plan import plan
-
-REPOSITORY = Path(__file__).parents[3]
 
 
 class NoHost:
@@ -42,23 +41,19 @@ def reason(wanted: str, image: str) -> str:
 
 
 @pytest.mark.parametrize("model", ["digits", "digits@w8"])
-def test_the_model_of_the_command_can_be_built(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REPOSITORY)
+def test_the_command_names_the_boards_port_and_the_runs_model(model: str) -> None:
     told = reason("digits", TaskSampler.of_zoo(model).image)
-    named = re.search(r"JARAGUA_MODEL=(\S+) ", told)
-    assert named is not None
-    assert named[1] == model
-    assert told.endswith(f"{pio()} run -e nano33ble -t upload --upload-port /dev/ttyACM0")
+    assert told.endswith(f"; update it: jaragua flash --port /dev/ttyACM0 --model {model}")
 
 
 def test_a_task_of_ones_own_is_built_from_its_file(tmp_path: Path) -> None:
     task = write_valves(tmp_path / "my data")
     told = reason("valves", TaskSampler.of(str(task)).image)
-    assert f"update it: JARAGUA_MODEL='{task}' " in told
+    assert told.endswith(f"jaragua flash --port /dev/ttyACM0 --model '{task}'")
 
 
-def test_without_a_clone_it_is_said_where_images_are_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert firmware("run -e qemu_m4").endswith(" run -e qemu_m4 (in a clone of Jaragua's repository)")
-    monkeypatch.chdir(REPOSITORY / "firmware")
-    assert firmware("run -e qemu_m4").endswith(" run -e qemu_m4")
+def test_the_command_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    """As it is printed, up to the port, which is not there."""
+    told = reason("digits", "digits").partition("update it: jaragua ")[2]
+    assert main.run(shlex.split(told.replace("/dev/ttyACM0", "/dev/ttyNONE"))) == PortError.exit_code
+    assert "/dev/ttyNONE does not exist" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from shutil import which
 
-from SCons.Script import AlwaysBuild, Default, DefaultEnvironment
+from SCons.Script import COMMAND_LINE_TARGETS, AlwaysBuild, Default, DefaultEnvironment
 
 env = DefaultEnvironment()
 project = Path(env.subst("$PROJECT_DIR"))
@@ -122,12 +122,23 @@ if not env.GetProjectOption("build_src_filter", ""):
     env.Replace(SRC_FILTER=["-<*>", "+<src/>", *(f"+<ports/{folder}/>" for folder in folders())])
 
 script = "" if is_host else add_machine()
-program = env.BuildProgram()
-if script:
-    env.Depends(program, script)
-upload.add_target(env, upload.add_image(env, program, name, entry), entry)
-size = env.AddPlatformTarget(
-    "size", program, env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE"), "Program size", "Show its sections"
-)
-AlwaysBuild(size)
-Default([program, size])
+if "nobuild" in COMMAND_LINE_TARGETS:  # PlatformIO's word for: upload what is there
+    finished = upload.finished_image(env, entry)
+    upload.add_target(env, finished, entry)
+    AlwaysBuild(env.Alias("nobuild", finished))
+    program = []
+else:
+    program = env.BuildProgram()
+    if script:
+        env.Depends(program, script)
+    upload.add_target(env, upload.add_image(env, program, name, entry), entry)
+if program:
+    size = env.AddPlatformTarget(
+        "size",
+        program,
+        env.VerboseAction("$SIZEPRINTCMD", "Calculating size $SOURCE"),
+        "Program size",
+        "Show its sections",
+    )
+    AlwaysBuild(size)
+    Default([program, size])

@@ -27,7 +27,9 @@ class Subscriber(Protocol):
 class Blobs:
     """The last few blobs, by hash; the least recently used one goes first."""
 
-    def __init__(self, subscriber: Subscriber, fleet: str) -> None:
+    def __init__(self, subscriber: Subscriber, fleet: str, capacity: int = _CAPACITY) -> None:
+        """capacity: blobs that are kept."""
+        self._capacity = capacity
         self._subscriber = subscriber
         self._fleet = fleet
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
@@ -68,7 +70,7 @@ class Blobs:
     def keep(self, sha256: bytes, blob: bytes) -> None:
         """Take in a blob that has that hash."""
         self._kept[sha256] = blob
-        while len(self._kept) > _CAPACITY:
+        while len(self._kept) > self._capacity:
             self._kept.popitem(last=False)
 
     async def _fetch(self, sha256: bytes, timeout_seconds: float) -> bytes:

@@ -39,6 +39,7 @@ def answered(identity: Identity) -> dict[str, Fact]:
         "classifier": identity.classifier,
         "arenaBytes": identity.arena_bytes,
         "imageOperators": list(operator_names(identity.operators)),
+        **({"prototypes": identity.prototypes} if identity.prototypes else {}),
         **used,
     }
 

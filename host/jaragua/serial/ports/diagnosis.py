@@ -33,7 +33,8 @@ def no_port(system: System = HERE) -> Problem:
     if waiting:
         return Problem(
             f"{waiting[0].title} ({waiting[0].number}) waits for an upload and has no serial port",
-            f"Upload a firmware with `{_upload(waiting[0])}`, or press its reset button once; "
+            f"Upload a firmware with `jaragua flash --environment {_environment(waiting[0])}`, "
+            "or press its reset button once; "
             "a board behind a debug probe needs a serial adapter, too.",
         )
     return Problem(
@@ -79,10 +80,9 @@ def absent(path: str, system: System = HERE) -> Problem:
     return Problem(f"port {path} does not exist", f"{problem.what[:1].upper()}{problem.what[1:]}. {problem.mend}")
 
 
-def _upload(device: UsbDevice) -> str:
-    """`jaragua flash` asks a board on its port who it is, so PlatformIO uploads to a board without one."""
+def _environment(device: UsbDevice) -> str:
     assert device.known is not None
-    return f"pio run -e {device.known.environments[0]} -t upload"
+    return device.known.environments[0]
 
 
 def _on_a_port(device: UsbDevice, system: System) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +118,12 @@ async def _announce_and_watch(
         ]
 
     with TemporaryDirectory(prefix="jaragua-emulate-") as folder:
-        async with announced(list_boards, lambda url, image: _program(fleet, url, image, Path(folder))):
+
+        async def program(url: str, image: Path) -> None:
+            fleet.program(url, image, Path(folder))
+            say(f"{url}: started with {image}")
+
+        async with announced(list_boards, program):
             if options.json:
                 print_result({"image": str(image), "ports": fleet.urls})
             else:
@@ -128,16 +132,3 @@ async def _announce_and_watch(
             while True:
                 fleet.check()
                 await asyncio.sleep(_CHECK_SECONDS)
-
-
-async def _program(fleet: EmulatedFleet, url: str, image: Path, folder: Path) -> None:
-    """Puts a copy of an image on one board: the next build may change the file itself."""
-    for number, board in enumerate(fleet.boards):
-        if board.url == url:
-            own = folder / f"{number}-{image.name}"
-            shutil.copy2(image, own.with_name(f"{own.name}.new"))
-            own.with_name(f"{own.name}.new").replace(own)
-            board.program(own)
-            say(f"{url}: started with {image}")
-            return
-    raise BoardError(f"no emulated board has the port {url}", "`jaragua boards` lists them")

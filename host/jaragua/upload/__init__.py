@@ -1,0 +1,1 @@
+"""Puts a finished image on a board with its upload method, and asks the board whether the image runs."""
