@@ -51,6 +51,7 @@ class PostgresServer:
         self._programs = programs
         self.folder = folder
         self.port: int | None = None
+        self._shared = ""
         self._settings = (*_SETTINGS, *settings)
         self._owner = next((one for one in _OWNERS if _exists(one)), None) if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
@@ -132,6 +133,15 @@ class PostgresServer:
         name = f"test{next(_NUMBERS)}"
         self.execute(f"CREATE DATABASE {name}")
         return self.url(name)
+
+    def emptied_database(self) -> str:
+        """The address of a database of which nothing is left of the test before: cheaper than a new one."""
+        if not self._shared:
+            self._shared = self.new_database()
+        with psycopg.connect(self._shared, autocommit=True) as connection:
+            connection.execute("SET client_min_messages = warning")
+            connection.execute("DROP SCHEMA IF EXISTS jaragua CASCADE")
+        return self._shared
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Its rows, if it has any."""

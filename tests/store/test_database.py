@@ -39,7 +39,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "sqlite":
         return tmp_path / "run.sqlite"
     server: PostgresServer = request.getfixturevalue("postgres")
-    return place_at(server.new_database())
+    return place_at(server.emptied_database())
 
 
 def place_at(text: str) -> Place:

@@ -23,7 +23,7 @@ DEVICES = [f"board-{number}" for number in range(1, 200)]
 
 @pytest.fixture
 def address(postgres: PostgresServer) -> PostgresAddress:
-    found = place_at(postgres.new_database())
+    found = place_at(postgres.emptied_database())
     assert isinstance(found, PostgresAddress)
     return found
 
@@ -131,12 +131,11 @@ def test_r23_4_reads_are_repeated(address: PostgresAddress, relay: CuttingRelay,
 def test_r23_4_a_server_that_is_killed_and_started_again_has_lost_nothing(
     store: Store, address: PostgresAddress, postgres: PostgresServer
 ) -> None:
-    for device in DEVICES[:3]:
-        store.add_updates("run-1", [update(device)])
-        postgres.kill()
-        postgres.start()
+    store.add_updates("run-1", [update("board-1")])
+    postgres.kill()
+    postgres.start()
     store.add_updates("run-1", [update("board-9")])
-    assert stored(address) == ["board-1", "board-2", "board-3", "board-9"]
+    assert stored(address) == ["board-1", "board-9"]
 
 
 def test_r23_4_patience_ends_with_a_sentence(

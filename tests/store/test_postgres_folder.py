@@ -21,7 +21,7 @@ DEVICES = ("board-1", "board-2", "board-3")
 
 @pytest.fixture
 def url(postgres: PostgresServer) -> str:
-    return postgres.new_database()
+    return postgres.emptied_database()
 
 
 def settings_of(folder: Path, url: str, more: str = "") -> RunConfig:

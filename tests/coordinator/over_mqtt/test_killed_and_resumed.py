@@ -20,7 +20,6 @@ from jaragua.config import RunConfig
 from jaragua.coordinator import run as run_module
 from jaragua.coordinator.events import BrokerLost, RoundFinished, RunEvent
 from jaragua.errors import BrokerError
-from jaragua.store import Store
 from jaragua_broker import Broker
 from limits import GENEROUS_S
 
@@ -85,51 +84,6 @@ def test_sigkill_at_random_moments_changes_nothing(
     lines = [json.loads(line) for line in (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines()]
     assert [line["round"] for line in lines] == list(range(1, ROUNDS + 1))
     assert [line["model_hash"] for line in lines][-1] == undisturbed.model_hash
-
-
-class Crash(Exception):
-    """Stands for the end of the process at a chosen transaction."""
-
-
-def crash_at(monkeypatch: pytest.MonkeyPatch, transaction: int, *, after_commit: bool) -> None:
-    """Have the store's n-th transaction from now on be the last thing that happens."""
-    count = 0
-    true_transaction = Store._transaction
-
-    class Dying:
-        def __init__(self, store: Store) -> None:
-            self._inner = true_transaction(store)
-
-        def __enter__(self) -> Any:
-            nonlocal count
-            count += 1
-            if count > transaction or (count == transaction and not after_commit):
-                raise Crash
-            return self._inner.__enter__()
-
-        def __exit__(self, *failure: Any) -> None:
-            self._inner.__exit__(*failure)
-            if count == transaction:
-                raise Crash
-
-    monkeypatch.setattr(Store, "_transaction", lambda store: Dying(store))
-
-
-@pytest.mark.parametrize("after_commit", [False, True])
-@pytest.mark.parametrize("transaction", [1, 2, 3, 5, 6, 7])
-def test_a_crash_at_a_transaction_changes_nothing(
-    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transaction: int, after_commit: bool
-) -> None:
-    """Of a run of 2 rounds: create; open, 3 updates, close; open, 3 updates, close."""
-    robust = WITH_MOMENTS.format("yogi") if transaction > 5 else ""
-    config = make_config(rounds=2, directory=tmp_path / "undisturbed", robust=robust)
-    undisturbed = run_to_end(config, two_nodes(config))
-    config = make_config(rounds=2, directory=tmp_path / "crashed", robust=robust)
-    with monkeypatch.context() as patched:
-        crash_at(patched, transaction, after_commit=after_commit)
-        with pytest.raises(Crash):
-            run_to_end(config, two_nodes(config))
-    assert run_to_end(config, two_nodes(config)).model_hash == undisturbed.model_hash
 
 
 def test_a_torn_line_of_the_metrics_is_mended(make_config: MakeConfig) -> None:
