@@ -6,6 +6,7 @@ import itertools
 import json
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from jaragua.cli.main import run
 from jaragua.config import for_simulation
 from jaragua.errors import DataError
 from jaragua.models import VALIDATION, model_named
+from jaragua.simulation import Means
+from jaragua.simulation.comparison.adaptation_search import Tried
 from jaragua.simulation.settings import simulation_of
 from jaragua.tuning import search
 from jaragua.tuning.candidates import Candidate
-from jaragua.tuning.search import Found, Tuner, wide_task
+from jaragua.tuning.search import Found, Simple, Trial, Tuner, wide_task
 from jaragua_models import HasValidation
 from jaragua_models.keywords import tasks as keywords
 from jaragua_models.omniglot import tasks as omniglot
@@ -128,6 +131,7 @@ def test_settings_of_prototypes_are_written_and_taken(
     assert written["strategy"]["name"] == "protoreptile"
     assert written["strategy"]["options"]["temperature"] == 0.9
     assert (written["client"]["ways"], written["client"]["shots"], written["evaluation"]["ways"]) == (10, 20, 5)
+    assert written["evaluation"]["shots"] == 1
     capsys.readouterr()
     assert run(["simulate", str(path), "--json", "--no-comparison", "--set", "run.rounds=2", "--eval-tasks", "4"]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["strategy"] == "protoreptile"
@@ -170,6 +174,32 @@ def test_settings_of_a_zoo_model_make_a_runs_file(
     capsys.readouterr()
     assert run(["simulate", str(path), "--json", "--no-comparison", "--set", "run.rounds=0"]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["task"] == "sine"
+
+
+def test_a_strategy_that_loses_to_nearest_neighbour_gives_way_to_one_that_does_not() -> None:
+    """The gap is within the interval, so that without a simple method the task's own strategy would stay."""
+    devices = ("m1", "m2", "m3", "m4")
+    own, other, behind = (
+        trial(name, scores)
+        for name, scores in (
+            ("protoreptile", (0.9, 1.0, 0.9, 1.0)),
+            ("tinyreptile", (1.0, 0.9, 1.0, 1.0)),
+            ("fedavg", (0.9, 0.9, 0.9, 0.9)),
+        )
+    )
+    near = Simple("nearest neighbour", Means(0.96, 0.01), (0.96, 0.96, 0.96, 0.96))
+    found = Found("accuracy", "protoreptile", devices, (own, other, behind), (near,), False, (5, 5), 5)
+    assert found.best is other
+    assert replace(found, simple=()).best is own
+    far = replace(near, score=Means(0.99, 0.01))
+    assert replace(found, simple=(far,)).best is own  # nobody is as good: nothing is gained by another
+    assert replace(found, devices=("m1",) * 4).best is own
+
+
+def trial(strategy: str, scores: tuple[float, ...]) -> Trial:
+    """One that did so on each validation task."""
+    mean = sum(scores) / len(scores)
+    return Trial(Candidate(strategy, 0.1, 1), 10, Tried(mean, -4, 0.1), Means(mean, 0.05), scores, 1.0)
 
 
 def test_one_validation_device_changes_no_strategy(tmp_path: Path, few: None) -> None:

@@ -15,8 +15,8 @@ _PLAIN: Final = {"fedavg": "FedAvg", SCRATCH: "plain fine-tuning from random wei
 _META: Final = ("tinyreptile", "protoreptile")
 
 
-def task_settings(found: Found) -> Mapping[str, Mapping[str, Value]]:
-    """The sections of a task's file."""
+def task_settings(found: Found, shots: int | None = None) -> Mapping[str, Mapping[str, Value]]:
+    """The sections of a task's file. shots: of a new device, if the search was told."""
     trial = found.best
     candidate = trial.candidate
     defaults: dict[str, Value] = {"strategy": candidate.strategy}
@@ -35,11 +35,13 @@ def task_settings(found: Found) -> Mapping[str, Mapping[str, Value]]:
         defaults["passes"] = trial.adaptation.passes
     if trial.adaptation.passes:
         defaults["adapt_learning_rate"] = _rounded(trial.adaptation.learning_rate)
+    if shots is not None:
+        defaults["shots"] = shots
     return {"defaults": defaults} | ({"network": {"hidden": []}} if candidate.variant else {})
 
 
-def run_settings(model: str, found: Found) -> Mapping[str, Mapping[str, Value]]:
-    """The sections of a run's file."""
+def run_settings(model: str, found: Found, shots: int | None = None) -> Mapping[str, Mapping[str, Value]]:
+    """The sections of a run's file. shots: of a new device, if the search was told."""
     trial = found.best
     best, candidate = trial.adaptation, trial.candidate
     strategy: dict[str, Value] = {"name": candidate.strategy}
@@ -49,6 +51,8 @@ def run_settings(model: str, found: Found) -> Mapping[str, Mapping[str, Value]]:
         sections["run"] = {"rounds": trial.rounds}
         client = {"learning_rate": candidate.learning_rate, "passes": candidate.passes}
     evaluation: dict[str, Value] = {"learning_rate": _rounded(best.learning_rate)} if best.passes else {}
+    if shots is not None:
+        evaluation["shots"] = shots
     if candidate.wide:
         client |= {"ways": found.wide[0], "shots": found.wide[1]}
         evaluation["ways"] = found.ways

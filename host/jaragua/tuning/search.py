@@ -92,9 +92,21 @@ class Found:
 
     @property
     def best(self) -> Trial:
-        """The best of the task's own strategy, unless another one is better beyond the 95 % interval."""
+        """The best of the task's own strategy, unless another one is better beyond the 95 % interval.
+
+        Where it is behind the best method without training, another one that is not behind takes its place.
+        """
         best, own = max(self.trials, key=_score), self.best_of(self.own_strategy)
-        return best if own is None or self.is_clear(best, own) else own
+        if own is None or self.is_clear(best, own):
+            return best
+        return best if self._is_rescued_by(best, own) else own
+
+    def _is_rescued_by(self, best: Trial, own: Trial) -> bool:
+        """Whether the own strategy loses to a method without training, and the best does not."""
+        simple = self.best_simple
+        if simple is None or self.has_one_device:
+            return False
+        return own.score.mean < simple.score.mean <= best.score.mean
 
     def best_of(self, *strategies: str) -> Trial | None:
         """The best trial of some strategies."""

@@ -323,10 +323,11 @@ def test_missing_or_damaged_data_are_an_error_of_data_and_a_bad_description_is_n
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace("m1,5.0,", "m1,,"), "line 26, column 'pressure': '' is not a number"),
+        (lambda text: text.replace("m1,5.0,", "m1,,"), "line 26, column 'pressure': the cell is empty."),
+        (lambda text: text.replace("m1,5.0,", "m1,2026-01-31,"), "line 26, column 'pressure': '2026-01-31' is not a"),
         (lambda text: text.replace("m1,5.0,", "m1,inf,"), "line 26, column 'pressure': 'inf' is not a number"),
         (lambda text: text.replace("m1,5.0,", "m1,"), "line 26: it does not have as many cells"),
-        (lambda text: text.replace("m1,5.0,", "\n\nm1,,"), "line 28, column 'pressure': '' is not a number"),
+        (lambda text: text.replace("m1,5.0,", "\n\nm1,,"), "line 28, column 'pressure': the cell is empty"),
         (lambda text: text.replace("m1,5.0,", "m1,nan,"), "line 26, column 'pressure': 'nan' is not a number"),
         (lambda text: text.replace("m1,5.0,", "m1,1e300,"), "line 26, column 'pressure': 1e300 is larger than 1e+15"),
         (lambda text: text.replace("m1,5.0,", ",5.0,"), "line 26, column 'machine': the cell is empty."),

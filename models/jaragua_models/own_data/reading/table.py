@@ -12,7 +12,7 @@ import numpy as np
 from jaragua_models.errors import DataError
 from jaragua_models.own_data.description import Description
 from jaragua_models.own_data.reading.extras import needs
-from jaragua_models.own_data.reading.times import times_of
+from jaragua_models.own_data.reading.times import is_time, times_of
 from jaragua_models.own_data.reading.windows import columns_of, windows_of
 from jaragua_models.own_data.samples import Table, numbered
 
@@ -32,6 +32,7 @@ def read(description: Description) -> Table:
         return _without_rows(description)
     rows = _parquet_rows(path) if path.suffix.lower() == PARQUET else _csv_rows(path)
     columns = _features(description, rows[0][1])
+    _check_filled(path, rows, columns)
     x = np.array([[_number(path, line, row, column) for column in columns] for line, row in rows])
     names = _names(path, rows, description.label)
     _check_numbers(path, sorted(set(names)))
@@ -40,6 +41,12 @@ def read(description: Description) -> Table:
     spans = None if times is None else np.stack([times, times], axis=1)
     table = Table(path, x, labels, classes, devices, columns, spans=spans, is_ordered=description.time != ())
     return windows_of(table, description) if description.window else table
+
+
+def header_of(path: Path) -> tuple[str, ...]:
+    """Names of a table's columns. Raises: DataError."""
+    rows = _parquet_rows(path) if path.suffix.lower() == PARQUET else _csv_rows(path)
+    return tuple(rows[0][1])
 
 
 def _without_rows(description: Description) -> Table:
@@ -181,16 +188,31 @@ def _names(path: Path, rows: Lines, column: str) -> list[str]:
     return names
 
 
+def _check_filled(path: Path, rows: Lines, columns: Sequence[str]) -> None:
+    """Missing readings are not guessed. Raises: DataError that names the first and counts the others."""
+    empty = [(line, column) for line, row in rows for column in columns if not row[column].strip()]
+    if empty:
+        line, column = empty[0]
+        others = f", and {len(empty) - 1} more" if len(empty) > 1 else ""
+        lines = len({line for line, _ in empty})
+        raise DataError(
+            f"{path}, line {line}, column {column!r}: the cell is empty{others}.",
+            f"Fill the cells, take the {lines} rows out, or leave the column out of features."
+            if lines > 1
+            else "Fill the cell, take the row out, or leave the column out of features.",
+        )
+
+
 def _number(path: Path, line: int, row: Row, column: str) -> float:
     try:
         number = float(row[column])
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise DataError(
-            f"{path}, line {line}, column {column!r}: {row[column]!r} is not a number.",
-            "Correct the cell, or name the columns to use as features = [...].",
-        )
+        hint = "Correct the cell, or name the columns to use as features = [...]."
+        if is_time(row[column]):
+            hint = f"If the column tells when a row was measured: time = {column!r}, or --time of `jaragua new`."
+        raise DataError(f"{path}, line {line}, column {column!r}: {row[column]!r} is not a number.", hint)
     if abs(number) > LARGEST_NUMBER:
         raise DataError(
             f"{path}, line {line}, column {column!r}: {row[column]} is larger than {LARGEST_NUMBER:g}.",

@@ -33,6 +33,11 @@ def times_of(
     return np.array(found, dtype=np.float64)
 
 
+def is_time(text: str) -> bool:
+    """Whether a cell is a date, with or without a time of the day."""
+    return _date(text) is not None
+
+
 def _number(text: str) -> float | None:
     try:
         number = float(text)

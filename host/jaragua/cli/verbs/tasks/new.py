@@ -93,7 +93,8 @@ def _placed(options: NewOptions, folder: Path) -> tuple[Columns, list[str]]:
         place.write_text(example_table(), encoding="utf-8")
         return _columns(place, place.name, EXAMPLE_LABEL, EXAMPLE_DEVICE, "")
     if not options.label or not options.device:
-        raise UsageError(f"which columns of {options.data} are what?", "give --label COLUMN and --device COLUMN")
+        told = f"give --label COLUMN and --device COLUMN, and --time if there is one{_header(options.data)}"
+        raise UsageError(f"which columns of {options.data} are what?", told)
     name = f"{options.name}{options.data.suffix or '.csv'}"
     found = _columns(options.data, name, options.label, options.device, options.time)
     try:
@@ -101,6 +102,17 @@ def _placed(options: NewOptions, folder: Path) -> tuple[Columns, list[str]]:
     except OSError as error:
         raise StoreError(f"{options.data} cannot be copied: {error.strerror or error}", "check the path") from error
     return found
+
+
+def _header(table: Path) -> str:
+    """Names of a table's columns, for a hint; "" if it cannot be read."""
+    from jaragua_models import DataError
+    from jaragua_models.own_data.reading.table import header_of
+
+    try:
+        return f"; it has: {', '.join(header_of(table))}"
+    except DataError:
+        return ""
 
 
 def _columns(table: Path, name: str, label: str, device: str, time: str | None) -> tuple[Columns, list[str]]:

@@ -62,7 +62,8 @@ def tune(options: Options) -> None:
         found = tuner.run()
     except KeyboardInterrupt:
         raise Interrupted("stopped; nothing was written", "give it fewer --minutes") from None
-    sections = advice.task_settings(found) if own else advice.run_settings(options.task, found)
+    shots = options.shots
+    sections = advice.task_settings(found, shots) if own else advice.run_settings(options.task, found, shots)
     place = Path(options.task) if own else options.write
     text = _written(None if options.dry_run else place, place, sections)
     if options.json:
