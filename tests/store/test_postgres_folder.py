@@ -85,6 +85,17 @@ def test_r23_6_to_begin_anew_keeps_the_run_in_the_database(tmp_path: Path, url: 
     assert (read_run(folder / "earlier-1")["run"], read_run(folder / "earlier-1")["rounds_done"]) == (first.run, ROUNDS)
 
 
+def test_r23_6_to_begin_anew_without_the_database_changes_nothing(tmp_path: Path, url: str) -> None:
+    folder = tmp_path / "run"
+    begin(folder, url)
+    away = settings_of(folder, "postgresql:///db?host=/nowhere")
+    with pytest.raises(StoreError, match="No such file or directory"):
+        open_run(folder, at(away), new=True)
+    assert read_run(folder)["rounds_done"] == ROUNDS
+    with open_run(folder, at(settings_of(folder, url))):  # it was let go of
+        pass
+
+
 def test_r23_6_a_run_stays_in_its_kind_of_store(tmp_path: Path, url: str) -> None:
     folder, settings = tmp_path / "run", settings_of(tmp_path / "run", url)
     begin(folder, url)

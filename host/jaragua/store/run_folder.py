@@ -89,13 +89,10 @@ class RunFolder(Closing):
         """`network_facts` of the run's network, which `rewrite` writes with the versions of now."""
         self._lock = _lock(path)
         try:
-            self.note = _begun_anew(path) if new else _made_sure(path, place, redo_lost=redo_lost)
-            self.store = Store(place)
+            self.note, self.store = _anew(path, place) if new else (_made_sure(path, place, redo_lost), Store(place))
         except BaseException:
             os.close(self._lock)
             raise
-        if new and (kept := self.store.set_aside()):
-            self.note = f"{self.note}; " * bool(self.note) + f"{place} keeps the run {kept}"
 
     def close(self) -> None:
         """Let go of the folder."""
@@ -279,13 +276,26 @@ def settings_of(config: RunConfig) -> dict[str, dict[str, Any]]:
     return settings
 
 
-def _begun_anew(path: Path) -> str:
+def _anew(path: Path, place: Place) -> tuple[str, Store]:
+    """Set aside what a folder and its database hold: in words, and the store. A file has to be moved to be opened."""
+    if isinstance(place, Path):
+        return _moved_aside(path), Store(place)
+    store = Store(place)  # a database that refuses leaves the folder as it is
+    try:
+        note, kept = _moved_aside(path), store.set_aside()
+    except BaseException:
+        store.close()
+        raise
+    return "; ".join(one for one in (note, f"{place} keeps the run {kept}" if kept else "") if one), store
+
+
+def _moved_aside(path: Path) -> str:
     """Empty a folder for another run; what was in it, in words."""
     kept = move_aside(path)
     return f"what was in {path} is kept in {kept.name}" if kept else ""
 
 
-def _made_sure(path: Path, place: Place, *, redo_lost: bool) -> str:
+def _made_sure(path: Path, place: Place, redo_lost: bool) -> str:
     """R16, before anything is written. What rounds are done again, in words; "" if none is lost."""
     _require_same_kind(path, place)
     check_whole(place)
