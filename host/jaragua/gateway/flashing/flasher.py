@@ -57,6 +57,8 @@ class _Course:
     request: FlashRequest
     reports: list[FlashReport] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    last: FlashReport | None = None
+    """How it ended; it is sent when the journal says the same."""
 
 
 class Flasher:
@@ -128,8 +130,9 @@ class Flasher:
         except JaraguaError as error:
             self._say(course, "refused", f"{error.message} ({error.hint})" if error.hint else error.message)
             await asyncio.to_thread(self._journal.end, device)
-        finally:
-            self._under_way.pop(device, None)
+        del self._under_way[device]
+        if course.last is not None:
+            self._send(course, course.last)
 
     def _port_of(self, device: str) -> BoardPort:
         for port in self._ports:
@@ -160,8 +163,7 @@ class Flasher:
         path = await asyncio.to_thread(self._journal.begin, record, image, start, _ending(port, request.command))
         port.flash(FlashWork(request.command, path, start, partial(self._say, course)))
         await course.ended.wait()
-        phase = course.reports[-1].phase
-        if phase == "failed":
+        if course.last is not None and course.last.phase == "failed":
             await asyncio.to_thread(self._journal.fail, record)
             port.remember(request.command.device, request.command.environment)
         else:
@@ -177,10 +179,15 @@ class Flasher:
     ) -> None:
         command = course.request.command
         report = FlashReport(command.id, command.device, phase, reason, said_by(before), said_by(after))
+        if phase in LAST_PHASES:
+            course.last = course.last or report
+            course.ended.set()
+        else:
+            self._send(course, report)
+
+    def _send(self, course: _Course, report: FlashReport) -> None:
         course.reports.append(report)
         self._node.say_flash(course.request, report)
-        if phase in LAST_PHASES:
-            course.ended.set()
 
 
 def said_by(identity: Identity | None) -> dict[str, str] | None:
