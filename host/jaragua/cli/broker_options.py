@@ -13,6 +13,7 @@ from jaragua.errors import UsageError
 if TYPE_CHECKING:
     from jaragua.node.connection.access import Access
     from jaragua.node.connection.url import BrokerUrl
+    from jaragua.trust.signing import Signer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,22 @@ class BrokerOptions:
             password_file=self.password_file,
             insecure=self.insecure,
         )
+
+    def signer(self, path: Path | None = None) -> Signer | None:
+        """Signs as the coordinator does (G10); None of a fleet without a trust set-up. path: None for the identity's.
+
+        Raises: ConfigurationError, StoreError, ToolError.
+        """
+        import time
+
+        owner = self.access.owner()
+        found = path or (owner.signing_key if owner is not None else None)
+        if found is None:
+            return None
+        from jaragua.trust import needed, signing_key
+
+        needed.check()
+        return signing_key.open_signer(found, time.time_ns() // 1_000_000)
 
     def address(self) -> BrokerUrl:
         """The broker with files and credentials. Errors: those of `address_of`."""

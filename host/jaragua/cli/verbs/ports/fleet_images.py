@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from jaragua.errors import BoardError
 if TYPE_CHECKING:
     from jaragua.cli.verbs.ports.flash import FlashOptions
     from jaragua.flash.fleet.flash_fleet import Outcome, Plan
-    from jaragua.trust.signing import Signer
 
 _DEFAULT_FLEET = "home"
 _IDENTITY = ("board", "firmware", "build", "model", "architecture")
@@ -29,7 +27,7 @@ def flash_fleet(options: FlashOptions) -> None:
     owner = options.access.owner()
     name = check_id(options.fleet_name or (owner.fleet if owner else _DEFAULT_FLEET), "fleet")
     plan = _plan(options)
-    found = asyncio.run(fleet.flash_fleet(options.address(), name, _signer(options), plan, say))
+    found = asyncio.run(fleet.flash_fleet(options.address(), name, options.signer(options.signing_key), plan, say))
     left = [one for one in found if one.is_left_behind]
     if options.json:
         print_result({"boards": [_entry(one) for one in found]})
@@ -55,19 +53,6 @@ def _plan(options: FlashOptions) -> Plan:
     sums, classes = asked_for()
     asked = Asked(model, sums, classes, options.force)
     return Plan(asked, tuple(options.only or ()), start, options.patience, options.dry_run)
-
-
-def _signer(options: FlashOptions) -> Signer | None:
-    """Signs as the coordinator does (G23); None of a fleet without a trust set-up."""
-    owner = options.access.owner()
-    path = options.signing_key or (owner.signing_key if owner is not None else None)
-    if path is None:
-        return None
-    from jaragua.trust import needed
-    from jaragua.trust.signing_key import open_signer
-
-    needed.check()
-    return open_signer(path, time.time_ns() // 1_000_000)
 
 
 def _print(found: Sequence[Outcome], fleet: str) -> None:

@@ -71,7 +71,7 @@ def deploy(options: DeployOptions) -> None:
             return
         _refuse_other(path, text)
         _say(plan)
-        _interruptible(_flash(plan, options))
+        _interruptible(_flash(plan, url, fleet, options))
         write_whole(path, text.encode())
         beside = None if directory is None else lambda: directory.run(url)
         result = run_verb.carried_out(path, load(path), beside=beside)
@@ -179,11 +179,11 @@ def _refuse_other(path: Path, text: str) -> None:
         raise UsageError(f"{path} is there, and is another run", hint)
 
 
-async def _flash(plan: Plan, options: DeployOptions) -> None:
-    from jaragua.deploy.flashing import put
+async def _flash(plan: Plan, url: BrokerUrl, fleet: str, options: DeployOptions) -> None:
+    from jaragua.deploy.flashing import Where, put
 
     if plan.flashed:
-        await put(plan.flashed, output.say)
+        await put(plan.flashed, Where(url, fleet, options.signer()), output.say)
 
 
 def _interruptible(work: Any) -> Any:
