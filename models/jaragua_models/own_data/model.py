@@ -127,7 +127,11 @@ def _check_columns(table: Table, inputs: InputFormat) -> None:
 
 def _statistics(table: Table, kept: tuple[str, ...]) -> Statistics:
     """Of the rows that train, by column. Raises: CompileError for columns that 32 bits cannot hold."""
+    table.require_rows()
     rows = table.x[~np.isin(table.devices, kept)].astype(np.float64)
+    if not len(rows):
+        hint = "Give it rows of a device that is not in held_out."
+        raise DataError(f"{table.origin}: no row is of a device that trains.", hint)
     try:
         found = Statistics.of(table.columns, rows.reshape(-1, len(table.columns)))
         found.format()

@@ -38,6 +38,12 @@ class Table:
     spans: Spans | None = None
     is_ordered: bool = False
 
+    def require_rows(self) -> None:
+        """Raises: DataError if there are none (N5)."""
+        if not len(self.labels):
+            hint = "Name the table (path = …): only the coordinator of a fleet, `jaragua run`, does without."
+            raise DataError(f"{self.origin}: this file has no path, so there are no rows.", hint)
+
     def only(self, rows: NDArray[np.int64]) -> Self:
         """The same with some of its rows."""
         sounds = tuple(self.sounds[row] for row in rows) if self.sounds else ()

@@ -105,6 +105,7 @@ def summary_of(path: str | Path) -> Summary:
     """Of a TOML file's data. Raises: ModelError, with the place, for what keeps the data from being read."""
     description = told.read(Path(path))
     table = files.read(description)
+    table.require_rows()
     kept = held_out_of(description, table)
     settings = default_settings(description, table, kept)
     side = np.array([table.classes[label] for label in table.labels]) if description.kind == "images" else table.devices

@@ -73,6 +73,7 @@ class DeviceTasks:
 
     def for_validation(self) -> Self:
         """On the training devices alone, one in four of which is held out. Raises: DataError if there is only one."""
+        self.table.require_rows()
         table = self.table.only(np.flatnonzero(~np.isin(self.table.devices, self.held_out)))
         return replace(self, table=table, held_out=held_out(table.origin, "device", self._training(), (), least=1))
 
@@ -129,6 +130,7 @@ class DeviceTasks:
 
     def _kept(self) -> list[str]:
         """Devices of these rows that are held out. Raises: DataError if there are none."""
+        self.table.require_rows()
         kept = [name for name in np.unique(self.table.devices).tolist() if name in self.held_out]
         if not kept:
             message = f"{self.table.origin}: no row is of a held-out device ({', '.join(self.held_out)})."

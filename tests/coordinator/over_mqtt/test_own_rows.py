@@ -168,12 +168,17 @@ def test_r27_3_a_fleet_whose_coordinator_has_no_rows_ends_with_the_hash_of_a_sim
     assert learned["model_hash"] == json.loads(capsys.readouterr().out)["data"]["final_hash"]
 
 
-def test_n5_a_coordinators_file_without_rows_has_to_name_what_rows_would_tell(tmp_path: Path) -> None:
+def test_n5_a_coordinators_file_without_rows_has_to_name_what_rows_would_tell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = without_rows(tmp_path / "none")
     model = from_toml(path)
     assert model.network.inputs == 2
     assert model.interface is not None
     assert model.interface.classes == ("closed", "leaking", "open")
+    for words in (["simulate", "--task"], ["data"], ["data", "--statistics"], ["data", "--scaling"], ["tune"]):
+        assert run([*words, str(path)]) == DataError.exit_code
+        assert "this file has no path, so there are no rows" in capsys.readouterr().err
     path.write_text(TASK.replace('path = "valves.csv"\n', ""))
     with pytest.raises(ModelError, match="has no path, and no features and no classes"):
         from_toml(path)
