@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs audit lock pictures random-networks flood load test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills
+.PHONY: help demo test boards docs audit lock pictures random-networks flood load privacy test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -105,6 +105,10 @@ test-network: setup-test ## Loss, delay and partitions of 40 s between coordinat
 
 load: setup-test ## Updates a second that a coordinator commits beside what mosquitto carries: NODES (5000) devices, ROUNDS (3)
 	@$(BIN)/python -m jaragua.experiments.load --nodes $(or $(NODES),5000) --rounds $(or $(ROUNDS),3)
+
+privacy: setup-test ## What private updates cost: bytes and time of a secure sum, and the score against ε (docs/results/privacy.md)
+	@$(BIN)/python -m jaragua.experiments.privacy --cost
+	@$(BIN)/python -m jaragua.experiments.privacy
 
 accuracy: setup-test ## What int16 and int8 weights cost in accuracy: the table of docs/results/accuracy.md (about 6 minutes)
 	@$(BIN)/python -m jaragua_bench.accuracy

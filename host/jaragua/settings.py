@@ -363,6 +363,37 @@ class DevicesSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PrivacySettings:
+    """[privacy]: what a round tells of one device's update (docs/design/private-updates.md)."""
+
+    secure_aggregation: Annotated[
+        bool, Setting("Masked sums: the coordinator learns what a round's devices learned together, and no update.")
+    ] = False
+    clip: Annotated[
+        float,
+        Setting("Shorten an update to this L2 norm, in integers (U9). 0 disables.", unit="weights", least=0, most=1000),
+    ] = 0.0
+    noise_multiplier: Annotated[
+        float,
+        Setting(
+            "Standard deviation of the discrete Gaussian noise of a round's sum (U10). 0 disables.",
+            unit="clip",
+            least=0,
+            most=1000,
+        ),
+    ] = 0.0
+    noise_on: Annotated[str, Setting("Who adds the noise: coordinator, or devices (with secure_aggregation).")] = (
+        "coordinator"
+    )
+    delta: Annotated[float, Setting("δ of the reported ε (U11).", above=0, below=1)] = 1e-5
+
+    @property
+    def sums(self) -> bool:
+        """Whether rounds are sums of integers (U1.1)."""
+        return self.secure_aggregation or self.clip > 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClockSettings:
     """The virtual clock of a simulation with a buffer (docs/reference/simulate.md, V)."""
 
@@ -457,6 +488,7 @@ class RunConfig:
     store: StoreSettings
     round: RoundSettings
     devices: DevicesSettings
+    privacy: PrivacySettings
     simulation: SimulationSettings
     evaluation: EvaluationSettings
 

@@ -42,6 +42,8 @@ deadline_s = {deadline_s}
 minimum = {minimum}
 wait_s = {wait_s}
 exclude = {exclude}
+[privacy]
+{privacy}
 """
 
 MakeText = Callable[..., str]
@@ -77,6 +79,7 @@ def config_text(broker: Broker, fleet: str, tmp_path: Path) -> MakeText:
             "robust": "",
             "buffered": "",
             "client": "",
+            "privacy": "",
         }
         return CONFIGURATION.format(**(values | changes))
 

@@ -236,7 +236,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="of version 99, this program reads version 6"):
+    with pytest.raises(StoreError, match="of version 99, this program reads version 7"):
         Store(database_of_version(tmp_path / "run.sqlite", 99))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jaragua import strategies
+from jaragua.config.privacy import privacy_problems
 from jaragua.config.problems import Problem
 from jaragua.errors import ConfigurationError
 from jaragua.models import model_named, properties_of
@@ -37,8 +38,9 @@ def strategy_problems(config: RunConfig, *, fleet: bool) -> list[Problem]:
         return [Problem(_place_of(error), error.message, error.hint)]
     if nothing_left:
         return nothing_left
-    if not reason or not fleet:
-        return []
+    private = privacy_problems(config, strategy, fleet=fleet)
+    if private or not reason or not fleet:
+        return private
     message = f"a fleet cannot run '{config.strategy.name}': {reason}"
     hint = "`jaragua simulate` can; docs/reference/strategies.md says which run where"
     return [Problem(("strategy", "name"), message, hint)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 from jaragua.config import RunConfig
 from jaragua.coordinator import events
 from jaragua.coordinator.connection.fleet import Arrived, Fleet, PresenceChanged, unix_ms
+from jaragua.coordinator.private_rounds import KEYS, PrivateRounds
 from jaragua.coordinator.rounds import machine
 from jaragua.coordinator.rounds.figures import mean_of, tamed
 from jaragua.coordinator.rounds.machine import Action, Bases, ResumeState, RoundMachine, Rules
@@ -26,6 +28,8 @@ from jaragua.coordinator.weights.formats import Formats
 from jaragua.coordinator.weights.model_version import ModelVersion, ModelVersionMaker
 from jaragua.coordinator.weights.publication import Hashes, ModelPublisher
 from jaragua.errors import RunError
+from jaragua.privacy import exchange
+from jaragua.privacy.errors import SecureError
 from jaragua.settings import sent
 from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, RunRecord, Store, StoredUpdate
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
@@ -75,7 +79,14 @@ class _Traffic:
     """What crossed the broker in the open round beside the stored updates, which are counted from the store."""
 
     repeated_bytes: int = 0
+    secure_bytes: int = 0
+    """Answers of the secure sum."""
     opened_ms: int = field(default_factory=monotonic_ms)
+
+    @property
+    def beside(self) -> int:
+        """Bytes from the nodes."""
+        return self.repeated_bytes + self.secure_bytes
 
 
 class Driver:
@@ -113,6 +124,7 @@ class Driver:
         self._works: dict[int, ClientWork] = {}
         self._worker = ThreadPoolExecutor(1, "jaragua-store")
         self._exclusions = ExclusionCounter()
+        self._private = PrivateRounds(config, record.run, folder.store, codec.plan, strategy)
         self._selection = selection_of(config, codec.model)
         self._current = self._store.initialisation(record.run)
         self._work = work_of(strategy, 1)
@@ -158,6 +170,8 @@ class Driver:
         with self._own_time():
             changes = event.changes if self._selection is None else self._selection.changes(event.changes)
             self._perform(self.machine.devices(changes, monotonic_ms()))
+            if self._private.exchange is not None:
+                self._carry_out([one for change in changes for one in self._private.connected(change.device)])
             self._tell_waiting()
 
     async def take_in(self, updates: Sequence[Arrived]) -> None:
@@ -166,7 +180,8 @@ class Driver:
         Checks and transactions are the worker's: meanwhile the event loop reads what comes.
         """
         with self._own_time():
-            left = list(updates)
+            self._take_answers([one for one in updates if self._private.takes(one.header)])
+            left = [one for one in updates if not self._private.takes(one.header)]
             while left and not self.finished:
                 left = await self._take_in_some(left)
 
@@ -175,6 +190,8 @@ class Driver:
         with self._own_time():
             self._pick_again()
             self._perform(self.machine.tick(monotonic_ms()))
+            if self._private.exchange is not None:
+                self._carry_out(self._private.exchange.tick(monotonic_ms()))
             self._tell_waiting()
 
     def _picked(self, present: dict[str, str]) -> dict[str, str]:
@@ -227,7 +244,12 @@ class Driver:
                 for action in some:
                     self._perform_one(action)
         if any(not isinstance(action, machine.Acknowledge) for action in actions):
-            self._broker.expect(self._record.run, self.machine.awaited)
+            self._expect()
+
+    def _expect(self) -> None:
+        """The updates that a round waits for, or the answers of its secure sum."""
+        asked = self._private.awaited
+        self._broker.expect(self._record.run, self.machine.awaited if asked is None else asked)
 
     def _perform_one(self, action: Action) -> None:
         run = self._record.run
@@ -245,7 +267,7 @@ class Driver:
             case machine.Acknowledge():
                 self._acknowledge(action)
             case machine.CloseRound(number):
-                self._perform(self._close(number))
+                self._close_or_sum(number)
             case machine.GiveUp(message, hint, missing):
                 raise RunError(message + self._why_missing(missing), self._about_unfit() + hint)
 
@@ -328,17 +350,64 @@ class Driver:
         )
         self._broker.acknowledge(action.node, ack)
 
+    # ---- a secure sum ----
+
+    def _close_or_sum(self, number: int) -> None:
+        """Close a round; of masked updates the sum is asked for before (U3)."""
+        if not self._private.are_masked or self._private.has_sum:
+            self._perform(self._close(number))
+            return
+        stored = self._store.updates(self._record.run, number)
+        self._carry_out(self._private.begin(number, stored, self._publisher.blob_of(number), monotonic_ms()))
+
+    def _take_answers(self, answers: Sequence[Arrived]) -> None:
+        """Answers are written down before anything follows from them (U7.2)."""
+        actions: list[exchange.Action] = []
+        for one in answers:
+            try:
+                actions += self._private.answer(one.node, one.header, one.blob, monotonic_ms())
+            except SecureError as error:
+                self._traffic.repeated_bytes += one.payload_bytes
+                self._broker.rejections.add(Reason.UPDATE, f"{one.node}, {one.header.encoding}", error)
+            else:
+                self._traffic.secure_bytes += one.payload_bytes
+        if actions:
+            self._carry_out(actions)
+
+    def _carry_out(self, actions: Sequence[exchange.Action]) -> None:
+        run, number = self._record.run, self._next_round
+        if kept := [action.kept for action in actions if isinstance(action, exchange.Keep)]:
+            self._store.keep_of_sum(run, number, kept)
+        seconds = math.ceil(self._config.round.deadline_s)
+        for action in actions:
+            match action:
+                case exchange.Ask(device, stage, body):
+                    node, attempt = self._private.part_of(device)
+                    self._broker.ask(
+                        node, messages.SecureCommand(run, number, device, attempt, str(stage), body), seconds
+                    )
+                case exchange.TooFew(message, missing):
+                    hint = "look at these devices, then go on with `jaragua run CONFIG --resume`"
+                    raise RunError(f"{message}; missing: {', '.join(missing)}{self._why_missing(missing)}", hint)
+                case exchange.Complete():
+                    for liar in action.liars:
+                        self._broker.rejections.add(Reason.UPDATE, liar, "it answered wrong shares (U5.2)")
+                    self._private.complete(action)
+                    self._close_or_sum(number)
+        self._expect()
+
     # ---- closing a round ----
 
     def _close(self, number: int) -> list[Action]:
         """Aggregate in float64 in the order of devices (R5), write it down, publish it."""
         stored = self._store.updates(self._record.run, number)
         updates = [tamed(one, self._most_samples(one.round_number)) for one in stored]
-        learned = self._client_updates(number, updates)
+        learned = self._learned(number, updates)
         vector, moments = checked_aggregate(
             self._strategy, number, self._current.vector, learned, self._current.moments
         )
         _, excluded = self._strategy.settings.aggregation.checked(self._current.vector, learned)
+        excluded = self._private.spread(excluded, stored)
         self._current = Initialisation(number, vector, hashlib.sha256(self._codec.pack(vector)).digest(), moments)
         start = self._publisher.after(self._current)
         self._write_round(number, updates, excluded, start)
@@ -347,8 +416,15 @@ class Driver:
             self._publisher.replace_by(self._codec.pack(vector), self._broker)
         actions = self.machine.closed(self._bases(number + 1), monotonic_ms())
         self._publisher.clear(self._broker, self.machine.rounds_at_work)
-        self._exclusions.saw(number, len(learned), excluded)
+        self._exclusions.saw(number, len(updates), excluded)
+        self._private.closed(number, finished=number == self._record.rounds)
         return actions
+
+    def _learned(self, number: int, updates: Sequence[StoredUpdate]) -> list[ClientUpdate]:
+        """Of each device, or of all together (U1.3)."""
+        if not self._private.are_sums:
+            return self._client_updates(number, updates)
+        return self._private.combined(number, updates, self._publisher.blob_of(number), self._current.vector)
 
     def _client_updates(self, number: int, updates: Sequence[StoredUpdate]) -> list[ClientUpdate]:
         """In the order of devices (R5), the newest of each (R13)."""
@@ -380,6 +456,7 @@ class Driver:
         metrics = self._metrics(number, updates) | {"excluded": dict(excluded), "silent": self.machine.silent}
         metrics["rejected"] = self._rejected_since_last_round()
         metrics["refused"], self._refused = self._refused, []
+        metrics |= self._private.spent()
         finished = number == self._record.rounds
         stored = self._publisher.record_of(start, number)
         self._store.close_round(self._record.run, number, metrics, self._current, stored, finished=finished)
@@ -405,7 +482,7 @@ class Driver:
             "metric": self._codec.model.metric,
             "score": mean_of((one.score for one in updates), weights),
             "samples": sum(weights),
-            "bytes_up": sum(one.payload_bytes for one in updates) + self._traffic.repeated_bytes,
+            "bytes_up": sum(one.payload_bytes for one in updates) + self._traffic.beside,
             "bytes_down": self._bytes_down(number),
             "model_hash": self._current.blob_hash.hex(),
             "seconds": (monotonic_ms() - self._traffic.opened_ms) / 1000,
@@ -441,7 +518,7 @@ class Driver:
 
     def _codec_of(self, encoding: str, update: bytes) -> ModelCodec:
         """What reads an update; a difference does not say, and is of the run's own format."""
-        return self._codec if encoding == "difference" else self._formats.of_blob(update)
+        return self._codec if encoding in ("difference", KEYS) else self._formats.of_blob(update)
 
     # ---- messages ----
 
@@ -479,6 +556,7 @@ class Driver:
             until=one.round_number + self._config.round.max_staleness if self._config.round.buffer else None,
             **sent(work),
             **self._difference_wanted(one.device, work),
+            **(self._private.wanted(self._publisher.blob_of(one.round_number)) if self._private.are_masked else {}),
         )
 
     def _start_of(self, one: Assignment) -> bytes:
@@ -492,7 +570,7 @@ class Driver:
 
     def _float_start(self, one: Assignment, work: ClientWork) -> bytes | None:
         """M9: the start of a device that computes in float32, put on the broker."""
-        if work.compressed or self._broker.roster.format(one.device) != "f32":
+        if work.compressed or self._private.are_sums or self._broker.roster.format(one.device) != "f32":
             return None
         return self._publisher.publish_form(one.round_number, self._publisher.float_of(one.round_number), self._broker)
 
@@ -548,6 +626,8 @@ class Driver:
         codec = self._codec_of(header.encoding, update)
         if header.base != self._hash_for(header, codec):
             return f"it is a {header.encoding}, which its start is not"
+        if self._private.are_sums:
+            return self._private.fault(header, update, self._publisher.blob_of(header.round))
         if header.encoding == "difference" and not self._work.compressed:
             return "nobody asked for a difference"
         if header.encoding == "blob" and self._work.compressed and header.round <= self._current.rounds_done:
@@ -575,6 +655,7 @@ class Driver:
             taken=self._store.taken_in(run, following),
             bases={number: self._bases(number) for number in self._earlier_rounds()},
             silent=self._silent_before(rounds),
+            is_closing=is_open and self._private.is_closing(following),
         )
 
     def _silent_before(self, rounds: Sequence[RoundRecord]) -> frozenset[str]:

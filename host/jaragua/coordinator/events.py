@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,5 @@ class RunResult(Value):
     score: float
     instructions_per_step: int
     """Least that a board counted for a training step; 0 if none could count."""
+    privacy: Mapping[str, float] = field(default_factory=dict)
+    """epsilon, delta and rounds (docs/design/private-updates.md, U11); empty without noise."""

@@ -60,6 +60,7 @@ async def run_coordinator(
     record = store.resume(config, "" if first is None else first.sha256)
     if record is not None and _is_done(store, record):
         on_event(events.RunStarted(record.run, record.rounds, record.rounds, True, store.path))
+        store.store.forget_sums(record.run, [0])  # what a kill left of U10.2
     else:
         record = await _drive(config, store, codec, strategy, on_event, first, take_over=take_over)
     store.rewrite(config, record, codec.arrays)
@@ -152,7 +153,7 @@ async def _drive(
 ) -> RunRecord:
     """Connect, and only then begin or go on: a broker that is not there leaves no run behind."""
     inbox = Inbox()
-    formats = Formats(codec, alone=work_of(strategy, 1).compressed)
+    formats = Formats(codec, alone=work_of(strategy, 1).compressed or config.privacy.sums)
     url, trust = connection_of(config)
     name = config.run.fleet
     async with Fleet(url, name, formats.architectures, inbox.put, take_over=take_over, trust=trust) as fleet:
@@ -250,6 +251,7 @@ def _result(folder: RunFolder, record: RunRecord, codec: ModelCodec) -> events.R
         loss=last["loss"],
         score=last["score"],
         instructions_per_step=_least_instructions(closed),
+        privacy=last.get("privacy", {}),
     )
 
 

@@ -13,6 +13,7 @@ from jaragua.wire.messages import (
     AdaptCommand,
     FlashCommand,
     RunState,
+    SecureCommand,
     StatisticsCommand,
     StopCommand,
     TrainCommand,
@@ -21,7 +22,7 @@ from jaragua.wire.messages import (
 )
 from jaragua.wire.topics import Topic, TopicError, TopicKind, is_id, parse
 
-M = TypeVar("M", RunState, UpdateAck, TrainCommand, AdaptCommand, StatisticsCommand, StopCommand)
+M = TypeVar("M", RunState, UpdateAck, TrainCommand, AdaptCommand, SecureCommand, StatisticsCommand, StopCommand)
 
 #: Of an adapt, a statistics or a flash command; both are kept until it is answered.
 LONGEST_RESPONSE_TOPIC_BYTES = 1024
@@ -75,6 +76,7 @@ Request = (
     | DifferenceArrived
     | TrainJob
     | AdaptJob
+    | SecureCommand
     | StatisticsAsked
     | StopCommand
     | FlashRequest
@@ -112,6 +114,8 @@ def _read_command(verb: str, message: Incoming) -> Request:
         return TrainJob(_checked(decode(TrainCommand, message.payload)))
     if verb == "adapt":
         return _read_adapt(message)
+    if verb == "secure":
+        return _checked(decode(SecureCommand, message.payload))
     if verb == "statistics":
         asked = _checked(decode(StatisticsCommand, message.payload))
         _check_correlation(message)

@@ -24,6 +24,7 @@ from jaragua.node.intake import BlobArrived, DifferenceArrived, FlashRequest
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
 from jaragua.node.program import ended
 from jaragua.node.reports import JobRefused, Report, RoundLog
+from jaragua.node.secure_answers import SecureAnswers
 from jaragua.node.telemetry import TelemetryThrottle
 from jaragua.node.training import jobs
 from jaragua.node.training.column_statistics import ColumnStatistics
@@ -38,11 +39,13 @@ from jaragua.wire.messages import (
     FlashReport,
     NodeState,
     RunState,
+    SecureCommand,
     StatisticsResult,
     StopCommand,
     Telemetry,
     TrainCommand,
     UpdateAck,
+    UpdateHeader,
     encode,
     unpack_update,
 )
@@ -140,6 +143,7 @@ class Node:
         self._blobs = Blobs(self._session, settings.fleet)
         self.images = Blobs(self._session, settings.fleet, _IMAGES_KEPT)
         self._fetcher = ModelFetcher(self._session, settings.fleet, self._blobs)
+        self._secure = SecureAnswers(self._outbox, self._send_secure, self._refuse_secure)
         self._statistics = ColumnStatistics(lambda: self._own, self._answer_sums, self._refuse_sums)
 
     def _make_verifier(self, key: bytes | None) -> Verifier | None:
@@ -168,6 +172,7 @@ class Node:
             await asyncio.wait([session])
         finally:
             resending.cancel()
+            await ended(*self._secure.close())
             answering.cancel()
             await self._farewell(session)
             self._outbox.close()
@@ -344,6 +349,8 @@ class Node:
                 self._on_train(request)
             case AdaptJob():
                 self._submit(request)
+            case SecureCommand():
+                self._secure.take(request)
             case intake.StatisticsAsked():
                 self._on_statistics(request)
             case StopCommand():
@@ -361,6 +368,7 @@ class Node:
             self._count(Reason.MODEL, f"run {run.run}", f"this node has not what it trains ({own}): {error}")
             return
         self._run = run
+        self._outbox.forget_private(but="" if run.phase == "finished" else run.run)
         self.round_log.run_is(run)
         self._gate.run = run.run
         self._model_is_known = True
@@ -449,6 +457,14 @@ class Node:
 
     def _send(self, entry: OutboxEntry) -> None:
         self._session.send(self._update_topic(entry.key.run, entry.key.round), entry.payload, key=entry.key)
+
+    def _send_secure(self, header: UpdateHeader, payload: bytes) -> None:
+        topic = self._update_topic(header.run, header.round)
+        self._session.send(topic, payload, key=("secure", header.device))
+
+    def _refuse_secure(self, command: SecureCommand, reason: Reason, why: str) -> None:
+        where = f"cmd/secure (run {command.run}, round {command.round}, {command.stage})"
+        self._count(reason, where, why, self._rejections_of.get(command.device, self._rejections))
 
     def _answer(self, job: AdaptJob, result: AdaptResult) -> None:
         self._session.send(job.response_topic, encode(result), correlation=job.correlation)

@@ -6,25 +6,29 @@ import fcntl
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from jaragua.errors import StoreError
+from jaragua.node.private_table import TABLE, PrivateTable, PrivateUpdate
+from jaragua.privacy.participant import Commitments
+from jaragua.privacy.secrets import Key
 from jaragua.reasons import reason_of
 from jaragua.trust.private_files import FOLDER_MODE, restrict
 
 LOGGER = logging.getLogger(__name__)
 
-_VERSION = 5
+_VERSION = 6
 #: Small pages: a commit writes whole ones, and a table of a few rows is one page.
 _PAGE_BYTES = 1024
 #: Pages of the log before they go to their places: the more, the more often one was overwritten meanwhile.
 _LOG_PAGES = 2000
 #: No index: the few keys are held in memory, and each index would be a page more in every commit.
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE updates(
     id INTEGER PRIMARY KEY,
     run TEXT NOT NULL, round INTEGER NOT NULL, device TEXT NOT NULL, attempt INTEGER NOT NULL,
@@ -47,6 +51,8 @@ CREATE TABLE flashed(           -- the newest flash-command that the coordinator
 );
 INSERT INTO flashed VALUES (1, 0, 0);
 """
+    + TABLE
+)
 _RESIDUALS_TABLE = _SCHEMA[_SCHEMA.index("CREATE TABLE residuals") : _SCHEMA.index("CREATE TABLE epochs")]
 _SEEN_TABLES = _SCHEMA[_SCHEMA.index("CREATE TABLE seen") :]
 _FLASHED_TABLE = _SCHEMA[_SCHEMA.index("CREATE TABLE flashed") :]
@@ -63,7 +69,14 @@ DROP TABLE old_updates;
 DROP TABLE old_epochs;
 """
 #: What makes the tables of this version, by the version of the file; 0: a new file.
-_UPGRADES = {0: _SCHEMA, 1: _FROM_VERSION_1, 2: _RESIDUALS_TABLE + _SEEN_TABLES, 3: _SEEN_TABLES, 4: _FLASHED_TABLE}
+_UPGRADES = {
+    0: _SCHEMA,
+    1: _FROM_VERSION_1,
+    2: _RESIDUALS_TABLE + _SEEN_TABLES,
+    3: _SEEN_TABLES,
+    4: _FLASHED_TABLE,
+    5: TABLE,
+}
 # The residual of a round is wanted until an update of a later round is stored: beside these newest ones that
 # of the round which the coordinator said it has, however many updates were late since (R13).
 _RESIDUALS_KEPT = 8
@@ -98,6 +111,8 @@ class OutboxEntry:
     payload: bytes
     residual: bytes = field(default=b"", compare=False, repr=False)
     stored: int = field(default=0, compare=False, repr=False)
+    private: PrivateUpdate | None = field(default=None, compare=False, repr=False)
+    """What it is a part of a secure sum with (U2), to be kept with it; not given back by the outbox."""
 
 
 class Outbox:
@@ -147,6 +162,8 @@ class Outbox:
             self._database.executemany("DELETE FROM acknowledged WHERE id = ?", [(one,) for one in surplus])
             if entry.residual:
                 self._keep_residual(entry)
+            if entry.private is not None:
+                self._private.put(entry.private)
         self._unwritten.clear()
         self._seen_written = self._seen
         self._ids[entry.key], self._pending[number] = number, entry.key
@@ -165,6 +182,25 @@ class Outbox:
             (run, device, round_number),
         )
         return b"" if row is None else bytes(row[0])
+
+    def private(self, key: Key) -> PrivateUpdate | None:
+        """What a device adds to a secure sum; None if it is not known, or the round is long over (U2.3)."""
+        with self._named_errors():
+            return self._private.get(key)
+
+    def commit_private(self, key: Key, done: Commitments) -> None:
+        """Keep what is going to be answered (U6.1). Raises: StoreError; then it must not be answered."""
+        with self._transaction():
+            self._private.commit(key, done)
+
+    def forget_private(self, runs: Iterable[str] | None = None, *, but: str = "") -> None:
+        """The secrets of these runs go (U2.3); None: of all but one. Raises: StoreError."""
+        with self._named_errors():
+            over = [run for run in (self._private.runs() if runs is None else runs) if run != but]
+        if over:
+            with self._transaction():
+                for run in over:
+                    self._private.forget(run)
 
     def pending(self) -> list[OutboxEntry]:
         """Everything not yet acknowledged, oldest first."""
@@ -280,8 +316,13 @@ class Outbox:
 
     def _row(self, query: str, values: tuple[object, ...]) -> Any:
         """The first row, or None. Raises: StoreError if the file cannot be read."""
-        try:
+        with self._named_errors():
             return self._database.execute(query, values).fetchone()
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
@@ -319,6 +360,7 @@ class Outbox:
             )
         if version != _VERSION:
             self._database.executescript(f"BEGIN; {_UPGRADES[version]} PRAGMA user_version = {_VERSION}; COMMIT;")
+        self._private = PrivateTable(self._database)
 
     def _read(self) -> None:
         """The keys, in the order in which they were put."""

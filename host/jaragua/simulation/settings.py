@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from jaragua.bases.value import Value
 from jaragua.errors import ConfigurationError
+from jaragua.privacy.accountant import Spent
 from jaragua.settings import (
     AggregationSettings,
     BufferSettings,
     ClockSettings,
     EvaluationSettings,
+    PrivacySettings,
     RunConfig,
     TrainingSettings,
 )
@@ -63,6 +65,7 @@ class Simulation(AggregationSettings, TrainingSettings):
     """Whether simple methods answer the same held-out tasks, too (comparison/)."""
     buffered: Buffered | None = None
     """None: every round waits for its own devices."""
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
     config: RunConfig | None = field(default=None, compare=False, repr=False)
     """What it comes from; with it the folder of the simulation has the files of a run's folder, too (run_files.py)."""
     start: str = ""
@@ -82,7 +85,7 @@ class Simulation(AggregationSettings, TrainingSettings):
 
         What is as it is by default is left out, so that a setting that is added later makes no other identity.
         """
-        defaults = {one.name: one.default for one in fields(self)}
+        defaults = {one.name: one.default for one in fields(self)} | {"privacy": PrivacySettings()}
         values = asdict(self) | {"devices": list(self.devices), "checkpoints": list(self.checkpoints)}
         of_the_clock = values.pop("buffered") or {}
         said = {name: value for name, value in values.items() if getattr(self, name) != defaults[name]}
@@ -109,6 +112,7 @@ def simulation_of(config: RunConfig) -> Simulation:
         options=config.strategy.options,
         evaluation=config.evaluation,
         float_fraction=whole.float_fraction,
+        privacy=config.privacy,
         config=config,
         checkpoints=whole.checkpoints,
         buffered=_buffered(config) if config.round.buffer else None,
@@ -212,6 +216,8 @@ class SimulationResult(Value):
     """For tasks that know their queries as they come (`NaturalTasks`)."""
     time: VirtualTime | None = None
     """With a buffer."""
+    privacy: Spent | None = None
+    """With noise (U11)."""
     comparison: Comparison | None = field(default=None, repr=False)
     """With simple methods on the same tasks, if it was asked for."""
     history: tuple[RoundRecord, ...] = field(default=(), repr=False, compare=False)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from jaragua.bases.closing import Closing
 from jaragua.errors import StoreError
+from jaragua.privacy.exchange import Kept
 from jaragua.store.backend import BEGINNINGS_SINCE, BLANK, CHECKED_SINCE, OPTIMISED_SINCE, Place, Statement
 from jaragua.store.opening import backend_at
 from jaragua.store.records import (
@@ -269,6 +270,27 @@ class Store(Closing):
         weights = _floats(vector)
         moments = _floats(kept).reshape(-1, len(weights)) if kept else NO_MOMENTS
         return Initialisation(number, weights, bytes(blob_hash), moments)
+
+    def keep_of_sum(self, run: str, round_number: int, rows: Iterable[Kept]) -> None:
+        """Write answers and ends of stages of a secure sum, together (U7.2)."""
+        with self._transaction() as execute:
+            for one in rows:
+                execute(
+                    "INSERT INTO sums (run, round, stage, device, content) VALUES (?, ?, ?, ?, ?)",
+                    (run, round_number, one.stage, one.device, one.content),
+                )
+
+    def kept_of_sum(self, run: str, round_number: int) -> list[Kept]:
+        """All of it."""
+        query = "SELECT stage, device, content FROM sums WHERE run = ? AND round = ? ORDER BY stage, device"
+        rows = self._rows(query, (run, round_number))
+        return [Kept(stage, device, bytes(content)) for stage, device, content in rows]
+
+    def forget_sums(self, run: str, rounds: Iterable[int]) -> None:
+        """Those of these rounds are not needed any more."""
+        with self._transaction() as execute:
+            for number in rounds:
+                execute("DELETE FROM sums WHERE run = ? AND round = ?", (run, number))
 
     def blob_hashes(self, run: str) -> list[bytes]:
         """Hashes of the blobs of every initialisation, in order."""

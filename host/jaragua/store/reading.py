@@ -92,6 +92,7 @@ def _summary_of(data: Mapping[str, Any], path: Path) -> dict[str, Any]:
         "updates": {"all devices": data.get("client_tasks")},
         "excluded": {"all devices": data["excluded"]} if data.get("excluded") else {},
         "rejected": {},
+        "privacy": _table(data.get("privacy")),
     }
 
 

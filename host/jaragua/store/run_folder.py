@@ -263,6 +263,7 @@ def _totals(store: Store, run: str) -> dict[str, Any]:
         "updates": dict(totals.updates),
         "excluded": dict(totals.excluded),
         "rejected": dict(totals.rejected),
+        **({"privacy": last["privacy"]} if "privacy" in last else {}),
         "last_round": {key: last[key] for key in ("loss", "metric", "score", "excluded") if key in last},
     }
 

@@ -14,7 +14,7 @@ from jaragua.errors import StoreError
 from jaragua.store.backend import BLANK, SCHEMA_VERSION, Queries, Statement, version_error
 
 #: What reads a run's figures reads these too.
-_READABLE: Final = (BLANK, 1, 2, 3, 4, 5, SCHEMA_VERSION)
+_READABLE: Final = (BLANK, 1, 2, 3, 4, 5, 6, SCHEMA_VERSION)
 _SCHEMA = """
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, name TEXT NOT NULL, seed INTEGER NOT NULL, rounds INTEGER NOT NULL,
@@ -61,6 +61,12 @@ ALTER TABLE initialisations ADD COLUMN moments_check BLOB NOT NULL DEFAULT x'';
 #: From version 5 to 6: what a run began with beside its settings (R22), as JSON.
 _BEGINNINGS = """
 ALTER TABLE runs ADD COLUMN beginning TEXT NOT NULL DEFAULT '{}';
+"""
+#: From version 6 to 7: what a secure sum keeps (docs/design/private-updates.md, U7.2). Round 0: of the run.
+_SUMMED = """
+CREATE TABLE sums (
+    run TEXT NOT NULL, round INTEGER NOT NULL, stage TEXT NOT NULL, device TEXT NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (run, round, stage, device)) STRICT;
 """
 _QUERIES: Final = Queries(
     totals=(
@@ -149,6 +155,7 @@ def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> int:
     if not read_only:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # of keys of noise nothing is to be left (U10.2)
         _create_tables(connection)
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version not in (_READABLE if read_only else (SCHEMA_VERSION,)):
@@ -159,7 +166,7 @@ def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> int:
 def _create_tables(connection: sqlite3.Connection) -> None:
     """In one transaction, so that a kill leaves either no tables or all of them; an older version is made newer."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    steps = (_SCHEMA, _NEWER, _CHECKED, "", _OPTIMISED, _BEGINNINGS)
+    steps = (_SCHEMA, _NEWER, _CHECKED, "", _OPTIMISED, _BEGINNINGS, _SUMMED)
     if BLANK <= version < SCHEMA_VERSION:
         missing = "".join(steps[version:])
         connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")

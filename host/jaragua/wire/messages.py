@@ -384,6 +384,7 @@ class TrainCommand(Message):
     bits, fraction, local, stored: what was learned is wanted as a difference (M10); until: R13.
     loss_threshold: A11.8, None disables; replay_buffer_size: samples held, None for
     all. temperature: of prototypes as last layer (A12.4), None for none; enrolled_shots: of each class, None for all.
+    sum: the update is masked (M32), None for one in clear; grid, clip: U9, None without clipping; noise: U10.3.
     """
 
     run: str
@@ -410,6 +411,10 @@ class TrainCommand(Message):
     error_clip: float | None = None
     temperature: float | None = None
     enrolled_shots: int | None = None
+    sum: str | None = None
+    grid: int | None = None
+    clip: int | None = None
+    noise: int | None = None
 
 
 class AdaptCommand(Message):
@@ -516,6 +521,17 @@ class FlashReport(Message):
     reason: str | None = None
     before: dict[str, str] | None = None
     after: dict[str, str] | None = None
+
+
+class SecureCommand(Message):
+    """A question of a secure sum (M32). The key is that of the device's update."""
+
+    run: str
+    round: int
+    device: str
+    attempt: int
+    stage: str
+    body: bytes
 
 
 class UpdateHeader(Message):

@@ -48,6 +48,8 @@ class Reason(StrEnum):
     """The coordinator signed it earlier, for another moment (G11)."""
     STRANGER = "stranger"
     """Of a node or a device that is no member of the fleet (G8)."""
+    SECURE = "secure"
+    """A question of a secure sum that a node does not answer (U6)."""
     STATISTICS = "statistics"
     """Statistics of rows that do not count for a run's scaling (R27)."""
     UPDATE = "update"

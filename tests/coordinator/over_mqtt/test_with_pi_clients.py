@@ -69,7 +69,10 @@ def to_the_end(forker: Forker, path: Path) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize(("strategy", "rounds"), [("tinyreptile", 40), ("tinymetafed", 20)])
+@pytest.mark.parametrize(
+    ("strategy", "rounds", "privacy"),
+    [("tinyreptile", 40, ""), ("tinymetafed", 20, ""), ("tinyreptile", 12, "secure_aggregation = true")],
+)
 def test_kills_of_coordinator_and_clients_change_nothing(
     make_config: Callable[..., RunConfig],
     config_text: Callable[..., str],
@@ -78,10 +81,22 @@ def test_kills_of_coordinator_and_clients_change_nothing(
     seed: int,
     strategy: str,
     rounds: int,
+    privacy: str,
 ) -> None:
-    """tinymetafed, M10: what a device left out survives it, and the starts follow from one another."""
+    """tinymetafed, M10: what a device left out survives it, and the starts follow from one another.
+
+    U2.1, U7.2: a killed node has the masks that it had, and a killed coordinator the sum that it had begun.
+    """
+    count = 3 if privacy else 2
     draw = random.Random(seed)
-    wanted = {"rounds": rounds, "clients": 2, "quorum": 2, "minimum": 3, "strategy": strategy}
+    wanted = {
+        "rounds": rounds,
+        "clients": count,
+        "quorum": count,
+        "minimum": 3,
+        "strategy": strategy,
+        "privacy": privacy,
+    }
     paths = {name: tmp_path / f"{name}.toml" for name in ("undisturbed", "killed")}
     for name, path in paths.items():
         path.write_text(config_text(directory=tmp_path / name, **wanted))
@@ -95,5 +110,5 @@ def test_kills_of_coordinator_and_clients_change_nothing(
         killed = to_the_end(forker, paths["killed"])
     assert killed["model_hash"] == undisturbed["model_hash"]
     assert {one["kind"] for one in killed["devices"]} == {"pi"}
-    assert sum(one["updates"] for one in killed["devices"]) == 2 * rounds
+    assert sum(one["updates"] for one in killed["devices"]) == count * rounds
     print({name: (one["bytes_up"], one["bytes_down"]) for name, one in (("as it is", undisturbed), ("killed", killed))})

@@ -184,11 +184,14 @@ def document(settings: RunConfig, result: RunResult) -> dict[str, object]:
         "bytes_up": result.bytes_up,
         "bytes_down": result.bytes_down,
         "instructions_per_step": result.instructions_per_step,
+        "privacy": dict(result.privacy) or None,
     }
 
 
 def print_result(settings: RunConfig, result: RunResult) -> None:
     """The result for a person, and what may follow."""
+    from jaragua.report.privacy import in_words
+
     devices = ", ".join(f"{one.device} ({one.updates})" for one in result.devices)
     output.show(f"{settings.run.name}: {result.rounds} rounds of {settings.strategy.name} on {settings.model.name}")
     output.show(f"  devices (updates)  {devices}")
@@ -196,6 +199,8 @@ def print_result(settings: RunConfig, result: RunResult) -> None:
         f"  last round         loss {result.loss:.4f}, {result.metric} {result.score:.4f} on what was trained on"
     )
     output.show(f"  broker traffic     {result.bytes_up} bytes up, {result.bytes_down} bytes down")
+    if result.privacy:
+        output.show(f"  privacy            {in_words(result.privacy)}")
     output.show(f"  model              {result.model_hash}")
     output.show(f"  folder             {result.run_dir}")
     for line in next_steps(shown(settings.model.name), folder=shown(result.run_dir), fleet=True):

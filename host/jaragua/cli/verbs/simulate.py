@@ -166,6 +166,7 @@ def document(wanted: Simulation, result: SimulationResult) -> dict[str, object]:
         "bytes_up": result.bytes_up,
         "bytes_down": result.bytes_down,
         "excluded": result.excluded,
+        "privacy": asdict(result.privacy) if result.privacy else None,
         "curve": [asdict(point) for point in result.curve],
         "scores": list(result.scores),
         "scores_before": list(result.scores_before),
@@ -186,6 +187,7 @@ def _clock(buffered: Buffered, time: VirtualTime) -> dict[str, object]:
 
 
 def _print(wanted: Simulation, result: SimulationResult, folder: Path | None) -> None:
+    from jaragua.report import privacy
     from jaragua.simulation.comparison.text import lines
 
     name = result.metric
@@ -212,6 +214,8 @@ def _print(wanted: Simulation, result: SimulationResult, folder: Path | None) ->
         output.show(f"  excluded         {result.excluded} implausible updates left out (docs/design/rounds.md, R17)")
     if result.time:
         output.show(f"  virtual time     {_in_words(result.time)}")
+    if result.privacy:
+        output.show(f"  privacy          {privacy.in_words(asdict(result.privacy))}")
     output.show(f"  model            {result.final_hash}")
     if folder:
         output.show(f"  folder           {folder}")

@@ -337,6 +337,11 @@ class Fleet:
         seconds = math.ceil((command.deadline - unix_ms()) / 1000)
         self._session.command(topic, messages.encode(command), seconds, key=(node, command.device))
 
+    def ask(self, node: str, question: messages.SecureCommand, seconds: int) -> None:
+        """Send a question of a secure sum (M32), which the broker keeps for so long."""
+        topic = build(TopicKind.COMMAND, self.name, node=node, verb="secure")
+        self._session.command(topic, messages.encode(question), seconds, key=(node, question.device, "secure"))
+
     def stop(self, node: str, run: str) -> None:
         """Tell a node that nothing more is wanted of it for a run."""
         topic = build(TopicKind.COMMAND, self.name, node=node, verb="stop")

@@ -72,6 +72,8 @@ class ResumeState(Value):
     """Of rounds before the open (or the next) one, as far back as an update can count."""
     silent: frozenset[str] = frozenset()
     """R15: when the last round was closed."""
+    is_closing: bool = False
+    """The open round takes no more updates: its sum has begun (U7.2)."""
 
 
 class OpenRound(Value):
@@ -187,6 +189,7 @@ class RoundMachine:
         """R13: what devices that are there still work on from earlier rounds."""
         self._expected = set(self._members)
         self._started_rounds = False
+        self._is_closing = resumed.is_closing
         self._round = None if resumed.open_members is None else self._resumed_round(resumed, resumed.open_members)
         self.phase = Phase.FINISHED if self._rounds_done == fixed.rounds else Phase.WAITING
 
@@ -429,7 +432,7 @@ class RoundMachine:
         for device, slot in current.slots.items():
             slot.lost = device not in self._present
         actions: list[Action] = [Announce(current.number, current.deadline_ms)]
-        if complete := self._close_if_complete(current):
+        if complete := self._close(current) if self._is_closing else self._close_if_complete(current):
             return actions + complete
         return actions + [action for device in self.waiting_for for action in self._command_again(current, device)]
 

@@ -22,7 +22,7 @@ _STATES: Final = Lane("states", 5, 10)
 
 _DEVICE, _RUN_KEY = cbor_text("device"), cbor_text("run")
 #: Topics below `node/<node>/` that have a share of their own.
-_WITH_DEVICE: Final = (b"cmd/train", b"cmd/adapt", b"cmd/statistics", b"cmd/flash", b"ack/")
+_WITH_DEVICE: Final = (b"cmd/train", b"cmd/adapt", b"cmd/secure", b"cmd/statistics", b"cmd/flash", b"ack/")
 _STOP: Final = b"cmd/stop"
 _STATE: Final = b"$state"
 

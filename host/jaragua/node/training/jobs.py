@@ -11,6 +11,7 @@ import numpy as np
 
 from jaragua.node.outbox import OutboxEntry, UpdateKey
 from jaragua.node.training.answers_by_class import can_be_told, confusions, enrolled_samples
+from jaragua.node.training.private import private_of
 from jaragua.node.training.prototypes import adapt_passes, lesson_of, right_before, train_passes
 from jaragua.node.training.proximal_decay import decayed, decayed_floats
 from jaragua.node.training.task_sampler import HeldOut, TaskSampler
@@ -34,6 +35,10 @@ async def train(
     samples = await asyncio.to_thread(task_sampler.support, command, blob)
     samples = samples.in_steps_of(1 if command.batch is None else command.batch)
     figures, update = await _work_of(command, samples)(trainer, task_sampler.plan, command, samples, blob)
+    if command.sum is not None:
+        header = _header(task_sampler, command, figures, update)
+        private, keys = private_of(task_sampler.plan, command, header, blob, update)
+        return OutboxEntry(key_of(command), pack_update(private.header, keys), private=private)
     wanted = delta_request(command)
     if command.start is not None or wanted is None:
         header = _header(task_sampler, command, figures, update, "blob" if command.start is None else "f32")

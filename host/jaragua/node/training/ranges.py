@@ -11,6 +11,7 @@ from jaragua.settings import MOST, PROTOTYPE_RANGES, SMALLEST_RATE, STEP_SETTING
 from jaragua.wire.messages import (
     AdaptCommand,
     RunState,
+    SecureCommand,
     StatisticsCommand,
     StopCommand,
     TrainCommand,
@@ -19,7 +20,7 @@ from jaragua.wire.messages import (
 )
 from jaragua.wire.topics import is_id
 
-Checked = TrainCommand | AdaptCommand | StatisticsCommand | StopCommand | UpdateAck | RunState
+Checked = TrainCommand | AdaptCommand | SecureCommand | StatisticsCommand | StopCommand | UpdateAck | RunState
 
 #: What SQLite, NumPy and the wire hold alike, and is far beyond any run.
 LARGEST_NUMBER: Final = 2**31 - 1
@@ -53,6 +54,9 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "proximal_decay": (0, NO_DECAY),
     "fraction": (math.ulp(0.0), 1.0),
     "local": (0, _MOST_LAYERS),
+    "grid": (0, 64),
+    "clip": (1, 2**31 - 1),
+    "noise": (0, 2**62),
     **{name: limits(f"client.{name}") for name in STEP_SETTINGS},
     **PROTOTYPE_RANGES,
 }
@@ -87,5 +91,14 @@ def _check_sizes(message: TrainCommand | AdaptCommand) -> None:
     samples = message.ways * message.shots * max(message.passes, 1)
     if samples > MOST_SAMPLES:
         raise ProtocolError(f"ways · shots · passes = {samples} samples; 1 to {MOST_SAMPLES} are possible")
-    if isinstance(message, TrainCommand) and message.bits not in (None, *_BITS):
+    if isinstance(message, TrainCommand):
+        _check_update(message)
+
+
+def _check_update(message: TrainCommand) -> None:
+    if message.bits not in (None, *_BITS):
         raise ProtocolError(f"bits = {message.bits} is not 8 or 16")
+    if message.sum is not None and message.bits is not None:
+        raise ProtocolError("an update cannot be both a difference and a part of a sum")
+    if (message.clip is None) is not (message.grid is None) or (message.noise and message.clip is None):
+        raise ProtocolError("clip and grid go together, and noise with them")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from jaragua.bases.value import Value
+from jaragua.report import privacy
 from jaragua.report.details import METRIC, RunDetails
 from jaragua.report.page import charts, costs, held_out
 from jaragua.report.page.model import Cell, Part, Section, Table, rows
@@ -83,6 +84,8 @@ def _figures(run: RunDetails) -> Iterator[tuple[str, str]]:
     yield "updates", count(sum(numbers(list(names.values()))))
     yield "bytes up", count(one.get("bytes_up"))
     yield "bytes down", count(one.get("bytes_down"))
+    if private := privacy.in_words(table(one.get("privacy"))):
+        yield "privacy of a device (U11)", private
 
 
 # ---- curves ----

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.privacy import accountant
 from jaragua.report.details import held_out_figures
 from jaragua.settings import RunConfig
 from jaragua.simulation.models import model_for
@@ -98,6 +99,7 @@ class RunFiles:
             "rejected": {},
             "last_round": _last_round(self._folder / METRICS),
             "evaluation": held_out_of(result) if result else {},
+            **({"privacy": accountant.as_json(result.privacy)} if result and result.privacy else {}),
         } | ({"start": self._start} if self._start else {})
 
 

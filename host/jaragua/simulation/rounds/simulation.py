@@ -6,12 +6,14 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
+
+import numpy as np
 
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.first_weights import check_takes_start, start_hash
@@ -25,9 +27,10 @@ from jaragua.simulation.clients.ray_clients import RayFleet
 from jaragua.simulation.comparison.compare import compared
 from jaragua.simulation.evaluation import evaluation, pretraining
 from jaragua.simulation.models import model_for
-from jaragua.simulation.rounds import buffered
+from jaragua.simulation.rounds import buffered, private_sums
 from jaragua.simulation.rounds.buffered import BufferedRounds
 from jaragua.simulation.rounds.played import PlayedRounds
+from jaragua.simulation.rounds.private_sums import PrivateSums
 from jaragua.simulation.rounds.run_files import RunFiles
 from jaragua.simulation.rounds.state import RoundCounts, State, StateFolder
 from jaragua.simulation.scheduling import draws
@@ -44,7 +47,7 @@ from jaragua.simulation.settings import (
 )
 from jaragua.simulation.strategy import create_strategy, with_options
 from jaragua.simulation.transport.channel import Channel, channel_for
-from jaragua.strategies import Strategy, Vector
+from jaragua.strategies import ClientUpdate, Strategy, Vector
 from jaragua.strategies.aggregation import UpdateRows
 from jaragua.strategies.guarded import checked_aggregate
 from jaragua.strategies.registry import step_size_of, work_of
@@ -126,6 +129,7 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
     if in_float and (names := only_in_integers(simulation)):
         raise ConfigurationError(f"devices in float32 have no {names}", "leave it out, or take the engine w16 or w8")
     buffered.check(simulation, strategy)
+    private_sums.check(simulation, strategy)
     pretraining.check(simulation, strategy)
     evaluation.check(simulation)
     draws.check(simulation)
@@ -185,9 +189,18 @@ def _backend(
 class _WholeRounds(PlayedRounds):
     """Rounds that wait for their own devices; nothing here asks when."""
 
-    def __init__(self, simulation: Simulation, strategy: Strategy, backend: TrainingBackend, channel: Channel) -> None:
+    def __init__(
+        self,
+        simulation: Simulation,
+        strategy: Strategy,
+        backend: TrainingBackend,
+        channel: Channel,
+        private: PrivateSums | None = None,
+    ) -> None:
+        """private: makes one update of those of a round."""
         super().__init__(simulation, strategy, channel)
         self._backend = backend
+        self._private = private
 
     def given(self) -> None:
         """As R1 has it."""
@@ -203,7 +216,12 @@ class _WholeRounds(PlayedRounds):
         arrived, bytes_up = self._channel.receive(names, trained.rows)
         samples = (batch.counts * work.passes).tolist()
         update_mask = None if work.compressed else trained.update_mask
-        updates = UpdateRows(names, learned_onto(state.vector, arrived), samples, update_mask)
+        updates: Sequence[ClientUpdate]
+        if self._private is not None:
+            learned = arrived if isinstance(arrived, np.ndarray) else arrived.matrix()
+            updates = [self._private.combined(number, state.vector, start, learned, samples)]
+        else:
+            updates = UpdateRows(names, learned_onto(state.vector, arrived), samples, update_mask)
         moved = checked_aggregate(self._strategy, number, state.vector, updates, state.moments)
         excluded = self._exclusions.checked(self._strategy, number, state.vector, updates)
         after = state.after(
@@ -227,7 +245,8 @@ def _rounds_of(
     channel = channel_for(backend.fleet, codec, work, backend.first, state.arrays, simulation)
     if simulation.buffered is not None:
         return BufferedRounds(simulation, simulation.buffered, strategy, backend.fleet, channel, state.rounds_done)
-    return _WholeRounds(simulation, strategy, backend, channel)
+    private = PrivateSums(simulation, codec.plan, strategy) if simulation.privacy.sums else None
+    return _WholeRounds(simulation, strategy, backend, channel, private)
 
 
 class _Saver:
@@ -428,4 +447,5 @@ def _result(
         scores_before=tuple(evaluated.before.tolist()),
         time=rounds.time,
         learned=state.vector,
+        privacy=private_sums.spent_by(simulation, state.rounds_done),
     )

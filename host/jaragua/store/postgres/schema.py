@@ -48,8 +48,15 @@ CREATE TABLE writers (
 CREATE TABLE version (number BIGINT NOT NULL);
 INSERT INTO version VALUES (6);
 """
+#: What a secure sum keeps (docs/design/private-updates.md, U7.2). Round 0: of the run.
+_SUMMED: Final = """
+CREATE TABLE sums (
+    run TEXT COLLATE "C" NOT NULL, round BIGINT NOT NULL, stage TEXT COLLATE "C" NOT NULL,
+    device TEXT COLLATE "C" NOT NULL, content BYTEA NOT NULL,
+    PRIMARY KEY (run, round, stage, device));
+"""
 #: Version -> what makes the one before it this one; the first is made as a whole.
-STEPS: dict[int, str] = {6: _FIRST}
+STEPS: dict[int, str] = {6: _FIRST, 7: _SUMMED}
 
 _SUM_OF: Final = "coalesce(sum((metrics::json ->> '{}')::bigint), 0)::bigint"
 QUERIES: Final = Queries(

@@ -38,6 +38,8 @@ def status(
 
 
 def _print(summary: dict[str, Any]) -> None:
+    from jaragua.report import privacy
+
     last = summary["last_round"]
     devices = ", ".join(f"{device} ({count})" for device, count in summary["updates"].items()) or "none yet"
     output.show(f"{summary['run']}: {summary['status']}, {summary['rounds_done']} of {summary['rounds']} rounds")
@@ -55,6 +57,8 @@ def _print(summary: dict[str, Any]) -> None:
     if summary["rejected"]:
         counts = ", ".join(f"{reason} ({count})" for reason, count in summary["rejected"].items())
         output.show(f"  messages rejected  {counts}")
+    if private := privacy.in_words(summary.get("privacy", {})):
+        output.show(f"  privacy            {private}")
     output.show(f"  broker traffic     {summary['bytes_up']} bytes up, {summary['bytes_down']} bytes down")
     output.show(f"  weights            {summary['model_hash']}")
     if summary["status"] != "finished":
