@@ -42,6 +42,9 @@ async def nodes_at_work(*nodes: SimulatedNode) -> AsyncIterator[None]:
         yield
     finally:
         await ended(*tasks)
+        # What a node failed with is not left to be logged when it is collected: formatting a traceback parses source
+        # code, which CPython 3.11 cannot do while it converts another syntax tree.
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def two_nodes(config: RunConfig) -> tuple[SimulatedNode, SimulatedNode]:
