@@ -28,6 +28,14 @@ TABLE = [
     ("cortex_m0", "bl", "100", True, (4, 4)),
     ("cortex_m0", "bx", "lr", True, (3, 3)),
     ("cortex_m0", "pop", "{r4, r5, pc}", True, (7, 7)),
+    ("cortex_m3", "muls", "r0, r1", False, (1, 1)),
+    ("cortex_m3", "mla", "r0, r1, r2, r3", False, (2, 2)),
+    ("cortex_m3", "smull", "r0, r1, r2, r3", False, (3, 5)),
+    ("cortex_m3", "smlal", "r0, r1, r2, r3", False, (4, 7)),
+    ("cortex_m3", "ldrh", "r0, [r1, #2]", False, (1, 2)),
+    ("cortex_m3", "pop", "{r4, r5, pc}", True, (4, 7)),
+    ("cortex_m3", "bne", "100", True, (2, 4)),
+    ("cortex_m4", "mla", "r0, r1, r2, r3", False, (1, 1)),
     ("cortex_m4", "smlad", "r0, r1, r2, r3", False, (1, 1)),
     ("cortex_m4", "ldr", "r0, [r1]", False, (1, 2)),
     ("cortex_m4", "ldrd", "r0, r1, [r2]", False, (2, 3)),
@@ -57,7 +65,7 @@ def test_s6_1_the_traced_instructions_are_those_that_are_counted() -> None:
     counted = sum(one.train_instructions for one, _ in records)
     elf, data = board.build(compiled, toolchain.CORTEX_M0PLUS), write_input(compiled, steps)
     found = cycles_of(elf, data, toolchain.CORTEX_M0PLUS, "jrg_model_train")
-    assert set(found) == {"cortex_m0plus", "cortex_m0"}
+    assert set(found) == {"cortex_m0plus", "cortex_m0", "cortex_m3"}
     for one in found.values():
         assert 0 <= counted - one.instructions <= 8 * len(steps)
         assert one.instructions < one.low <= one.high < 2 * one.instructions

@@ -23,6 +23,7 @@ from jaragua.report.page.render import render
 from jaragua.report.page.view import Energy, parts_of
 from jaragua.store.reading import read_details
 
+_MUTATED = ("summary", "settings", "held_out", "facts", "chosen")
 _VOID = {"meta", "link", "br", "use", "path"}
 
 
@@ -199,7 +200,8 @@ def fleet_run(name: str = "fleet", reason: str = "the loss is 1e9 nats (M11)") -
         "classes": ["no", "yes"],
         "memory": {"cortex_m4": {"ram_bytes": 6002}},
     }
-    return RunDetails("runs/fleet", "fleet", summary, {"run": {"name": name, "seed": 3}}, rounds, held, facts)
+    chosen = {"board-2": {"node": "gw", "build": "cortex_m4:w8:all", "buffers": 2, "description": "cd" * 32}}
+    return RunDetails("runs/fleet", "fleet", summary, {"run": {"name": name, "seed": 3}}, rounds, held, facts, chosen)
 
 
 def test_m30_a_fleet_has_the_confusions_that_its_devices_counted() -> None:
@@ -222,6 +224,16 @@ def test_a_fleet_is_shown_by_device_with_what_was_rejected_and_why() -> None:
     assert "devices report them for tasks with 2 to 64 named classes (M30)" in page.text
     assert "62.5 ± 25 µJ" in page.text, "5,000 instructions, 25 samples, 0.5 nJ"
     assert "Classes: no, yes." in page.text
+    assert f"board-2 gw cortex_m4:w8:all {'cd' * 32}" in page.text  # S7.4
+
+
+def test_s7_4_the_folder_s_list_of_chosen_devices_is_read_and_a_broken_one_is_none(tmp_path: Path) -> None:
+    assert run(["simulate", "--task", "sine", "--rounds", "1", "--directory", str(tmp_path / "run")]) == 0
+    assert read_details(tmp_path / "run").chosen == {}
+    (tmp_path / "run" / "devices.json").write_text('{"pi-1": {"node": "pi-1"}}', encoding="utf-8")
+    assert read_details(tmp_path / "run").chosen == {"pi-1": {"node": "pi-1"}}
+    (tmp_path / "run" / "devices.json").write_text("[1]", encoding="utf-8")
+    assert read_details(tmp_path / "run").chosen == {}
 
 
 def test_energy_is_unknown_unless_it_was_measured() -> None:
@@ -254,7 +266,7 @@ def mutated(value: Any, draw: random.Random) -> Any:
 
 def hostile_runs(draw: random.Random, simulated: Path) -> Iterator[RunDetails]:
     for genuine in (fleet_run(), read_details(simulated)):
-        parts = {name: mutated(getattr(genuine, name), draw) for name in ("summary", "settings", "held_out", "facts")}
+        parts = {name: mutated(getattr(genuine, name), draw) for name in _MUTATED}
         kept = {name: value if isinstance(value, dict) else {} for name, value in parts.items()}
         rounds = [one for line in genuine.rounds if isinstance(one := mutated(line, draw), dict)]
         yield RunDetails(genuine.source, genuine.kind, rounds=rounds, **kept)

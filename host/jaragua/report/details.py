@@ -32,6 +32,8 @@ class RunDetails(Value):
     """As `held_out_figures` makes them; empty if nothing was evaluated."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """As `facts.json` has them: versions, memory, classes; empty for a folder of an older version."""
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """As `devices.json` has it: devices that the graph picked, with the descriptions that decided it (S7.4)."""
 
 
 def held_out_figures(

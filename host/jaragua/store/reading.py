@@ -13,7 +13,7 @@ from jaragua.reasons import reason_of
 from jaragua.report.details import METRIC, RunDetails, held_out_figures
 from jaragua.store import files
 from jaragua.store.facts import read_facts
-from jaragua.store.run_folder import CONFIGURATION, read_run
+from jaragua.store.run_folder import CONFIGURATION, DEVICES, read_run
 from jaragua.store.traces import METRICS
 
 EVALUATION: Final = "evaluation.json"
@@ -49,6 +49,7 @@ def _of_folder(path: Path) -> RunDetails:
         rounds=tuple(_lines(path / METRICS)),
         held_out=evaluation if isinstance(evaluation, Mapping) else {},
         facts=read_facts(path),
+        chosen=_object(path / DEVICES),
     )
 
 

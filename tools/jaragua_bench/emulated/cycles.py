@@ -2,8 +2,9 @@
 
 QEMU counts instructions, not cycles. It can log the address of every instruction, though. Each executed instruction
 falls into a class of the core's technical reference manual: Cortex-M0+ (DDI 0484, table 3-1), Cortex-M0 (DDI 0432,
-table 3-1), Cortex-M4 (DDI 0439, table 3-1). Where the manual gives a range (pipelined loads, refill of the pipeline,
-division), the sum is a range, too. Memory without wait states and a single-cycle multiplier are assumed.
+table 3-1), Cortex-M3 (DDI 0337, table 3-1), Cortex-M4 (DDI 0439, table 3-1). Where the manual gives a range (pipelined
+loads, refill of the pipeline, division), the sum is a range, too. Memory without wait states and a single-cycle
+multiplier are assumed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from jaragua_bench.emulated import emulator
 from jaragua_bench.emulated.toolchain import CORTEX_M0PLUS, CORTEX_M4, EMULATOR, ToolError, find_tool
 
 #: Cores whose cycles follow from the program of another: instruction sets are the same, timings are not.
-TIMED_AS: Final = {CORTEX_M0PLUS: ("cortex_m0plus", "cortex_m0"), CORTEX_M4: ("cortex_m4",)}
+TIMED_AS: Final = {CORTEX_M0PLUS: ("cortex_m0plus", "cortex_m0", "cortex_m3"), CORTEX_M4: ("cortex_m4",)}
 _LINE: Final = re.compile(rb"^Trace \d+: 0x[0-9a-f]+ \[[0-9a-f]+/([0-9a-f]+)/")
 _CODE: Final = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)(?:\s+(.*))?$")
 _FUNCTION: Final = re.compile(r"^([0-9a-f]+) <([^>]+)>:$")
@@ -30,6 +31,16 @@ _SINGLE_LOADS: Final = re.compile(rf"(?:ldr|str)(?:b|h|sb|sh)?{_CONDITIONS}?$")
 _DOUBLE: Final = re.compile(rf"(?:ldrd|strd){_CONDITIONS}?$")
 _MULTIPLE: Final = re.compile(rf"(?:ldm|stm)(?:ia|db)?{_CONDITIONS}?$")
 _BRANCH: Final = re.compile(rf"b{_CONDITIONS}?$|cbn?z$")
+
+#: On Cortex-M3; one cycle each on M4. The long ones end early for small values.
+_MULTIPLIED_ON_M3: Final = {
+    "mla": (2, 2),
+    "mls": (2, 2),
+    "smull": (3, 5),
+    "umull": (3, 5),
+    "smlal": (4, 7),
+    "umlal": (4, 7),
+}
 
 
 @dataclass(frozen=True)
@@ -154,8 +165,10 @@ def _jumps(program: Mapping[int, Instruction], address: int, following: int) -> 
 def cycles(core: str, instruction: Instruction, *, jumps: bool) -> tuple[int, int]:
     """The least and the most cycles of one execution; jumps: whether a branch was taken."""
     name = instruction.name
-    if core == "cortex_m4":
-        return _cycles_m4(name, instruction, jumps)
+    if core == "cortex_m3" and name in _MULTIPLIED_ON_M3:
+        return _MULTIPLIED_ON_M3[name]
+    if core in ("cortex_m3", "cortex_m4"):
+        return _cycles_v7(name, instruction, jumps)
     refill = 1 if core == "cortex_m0plus" else 2  # stages of the pipeline that a branch fills again
     if _SINGLE_LOADS.match(name):
         return (2, 2)
@@ -168,8 +181,8 @@ def cycles(core: str, instruction: Instruction, *, jumps: bool) -> tuple[int, in
     return (taken, taken)
 
 
-def _cycles_m4(name: str, instruction: Instruction, jumps: bool) -> tuple[int, int]:
-    """A refill takes 1 to 3 cycles; a load or store behind another takes one cycle less."""
+def _cycles_v7(name: str, instruction: Instruction, jumps: bool) -> tuple[int, int]:
+    """Cortex-M3 and M4. A refill takes 1 to 3 cycles; a load or store behind another takes one cycle less."""
     refill = (1, 3) if jumps else (0, 0)
     if _SINGLE_LOADS.match(name):
         return (1 + refill[0], 2 + refill[1])

@@ -243,8 +243,21 @@ def _configuration(run: RunDetails) -> Section:
             for one in versions
         )
         tables.insert(0, Table("Versions", headings, rows(*body)))
+    tables += _chosen(run)
     told = () if versions else ("The folder is of a version that did not record the versions it was made with.",)
     return Section("Configuration and versions", "configuration", told, (), tuple(tables))
+
+
+def _chosen(run: RunDetails) -> list[Table]:
+    """Devices that the graph picked, and the descriptions that a person finds in it again by their SHA-256 (S7.4)."""
+    if not run.chosen:
+        return []
+    headings = (("device", False), ("node", False), ("build", False), ("description (SHA-256)", False))
+    lines = (
+        (text(device), *(text(table(one).get(key)) for key in ("node", "build", "description")))
+        for device, one in sorted(run.chosen.items())
+    )
+    return [Table("Devices that the graph picked", headings, rows(*lines))]
 
 
 # ---- comparison ----
