@@ -5,22 +5,24 @@ Bar: a fleet trained by conditions alone, without naming a device, ends with the
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from common.programmable import programmable
 from forked import Forker
 from images import built_image
 from jaragua import config
 from jaragua.boards import environment
-from jaragua.emulate import EmulatedBoard, emulated_board
+from jaragua.emulate import EmulatedFleet
 from jaragua.errors import RunError
 from jaragua.store.files import to_toml
 from jaragua_broker import Broker
@@ -42,7 +44,7 @@ class Member:
 
 
 #: In every run: images that other tests build anyway.
-FEW = {"native-1": Member("native", "nano33ble_sense"), "m4-1": Member("qemu_m4", "nano33ble_sense")}
+FEW = {"native-1": Member("native", "nano33ble_sense", "sine"), "m4-1": Member("qemu_m4", "nano33ble_sense")}
 #: With `make boards`: all kinds that match knows builds for, in both arithmetics.
 ALL = FEW | {
     "m0-1": Member("bbcmicrobit", "bbcmicrobit"),
@@ -53,7 +55,7 @@ ALL = FEW | {
     "m33-1": Member("qemu_m33", "rpipico2"),
 }
 #: Devices that conditions leave out: one by its place, one because there is no build for its core.
-OTHERS = {"native-2": Member("native", "nano33ble_sense", place="cellar")}
+OTHERS = {"native-2": Member("native", "nano33ble_sense", "sine", "cellar")}
 IS_LONG = os.environ.get("JARAGUA_ALL_BOARDS") == "1"
 TRAINED = ALL if IS_LONG else FEW
 MEMBERS = TRAINED | OTHERS | ({"rv32-1": Member("qemu_rv32", "esp32_c3_devkitm_1")} if IS_LONG else {})
@@ -70,32 +72,33 @@ def owner_file(folder: Path) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def fleet(forker: Forker, folder: Path) -> Iterator[str]:
+@contextlib.asynccontextmanager
+async def fleet(forker: Forker, folder: Path) -> AsyncIterator[str]:
     """A broker, the boards, one gateway that is told no model; yields the broker's URL."""
-    missing = {
-        environment(one.environment).qemu
-        for one in MEMBERS.values()
-        if not shutil.which(environment(one.environment).qemu)
-    }
+    missing = {environment(one.environment).qemu for one in MEMBERS.values()}
+    missing = {one for one in missing if not shutil.which(one)}
     if missing:
         pytest.skip(f"NO EMULATOR: {', '.join(missing)} is not installed; tools/setup/setup.sh boards installs it")
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(Broker()).url
-        boards: dict[str, EmulatedBoard] = {}
+        boards: dict[str, EmulatedFleet] = {}
         for name, one in MEMBERS.items():
-            boards[name] = stack.enter_context(emulated_board(built_image(one.environment, one.model)))
+            (folder / name).mkdir()
+            image = built_image(one.environment, one.model)
+            boards[name] = stack.enter_context(EmulatedFleet(image, 1, links=folder / name))
         words = ["gateway", "--broker", url, "--fleet", FLEET, "--node", "gw", "--data-dir", str(folder / "gw")]
         words += ["--owner", str(owner_file(folder))]
-        words += [word for name, board in boards.items() for word in ("--port", board.url, "--id", name)]
-        gateway = forker.start(words, folder / "gateway.out")
-        try:
-            for name in MEMBERS:
-                gateway.wait_for_text(f"{name} with model")
-            yield url
-        finally:
-            gateway.terminate()
-            gateway.wait()
+        words += [word for name, board in boards.items() for word in ("--port", board.urls[0], "--id", name)]
+        kinds = [(MEMBERS[name].environment, board) for name, board in boards.items()]
+        async with programmable(kinds, folder):
+            gateway = forker.start(words, folder / "gateway.out")
+            try:
+                for name in MEMBERS:
+                    await asyncio.to_thread(gateway.wait_for_text, f"{name} with model")
+                yield url
+            finally:
+                gateway.terminate()
+                await asyncio.to_thread(gateway.wait)
 
 
 def said(forker: Forker, words: list[str], output: Path) -> dict[str, Any]:
@@ -135,18 +138,35 @@ def by_hand(url: str, folder: Path) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class Story:
+    """What three commands said: the plan, the deployed run, the run by hand."""
+
+    plan: dict[str, Any]
+    deployed: dict[str, Any]
+    named: dict[str, Any]
+
+
+async def story(forker: Forker, folder: Path, file: Path) -> Story:
+    async with fleet(forker, folder) as url:
+        words = ["deploy", "digits", "--where", WHERE, "--broker", url, "--fleet", FLEET, "--file", str(file)]
+        words += ["--graph", str(folder / "graph"), "--set", f"run.rounds={ROUNDS}"]
+        plan = await asyncio.to_thread(wait_until_planned, forker, words, folder / "plan.json")
+        assert not file.exists()  # S8.3
+        deployed = await asyncio.to_thread(said, forker, words, folder / "deployed.json")
+        by_name = ["run", str(by_hand(url, folder))]
+        return Story(plan, deployed, await asyncio.to_thread(said, forker, by_name, folder / "named.json"))
+
+
 @pytest.mark.board
 def test_s8_5_a_deployed_run_has_the_hash_of_the_run_by_hand(forker: Forker, tmp_path: Path) -> None:
-    with fleet(forker, tmp_path) as url:
-        file = tmp_path / "deployed.toml"
-        words = ["deploy", "digits", "--where", WHERE, "--broker", url, "--fleet", FLEET, "--file", str(file)]
-        words += ["--graph", str(tmp_path / "graph"), "--set", f"run.rounds={ROUNDS}"]
-        plan = wait_until_planned(forker, words, tmp_path / "plan.json")
-        assert not file.exists()  # S8.3
-        deployed = said(forker, words, tmp_path / "deployed.json")
-        named = said(forker, ["run", str(by_hand(url, tmp_path))], tmp_path / "named.json")
-    assert {one["device"]: one["action"] for one in plan["plan"]} == dict.fromkeys(TRAINED, "keep")
-    excluded = {one["device"]: one["reasons"] for one in plan["excluded"]}
+    """A board with another model's image is flashed through its gateway before (S8.1)."""
+    file = tmp_path / "deployed.toml"
+    found = asyncio.run(story(forker, tmp_path, file))
+    deployed, named = found.deployed, found.named
+    wanted = {name: "flash" if one.model == "sine" else "keep" for name, one in TRAINED.items()}
+    assert {one["device"]: one["action"] for one in found.plan["plan"]} == wanted
+    excluded = {one["device"]: one["reasons"] for one in found.plan["excluded"]}
     assert excluded.keys() == OTHERS.keys() | (MEMBERS.keys() - TRAINED.keys())
     assert excluded["native-2"] == ["its place is cellar, the condition is place != cellar"]
     assert {one["id"] for one in deployed["devices"]} <= TRAINED.keys()
