@@ -19,6 +19,7 @@ enum { READ_BYTES = 256 };
 _Static_assert(sizeof JRG_FIRMWARE_VERSION - 1u <= JRG_LIMIT_SHORT_TEXT_BYTES, "identity.firmware");
 
 static jrg_node node;
+static jrg_node_wear wear; /* K9 */
 
 static void write_line(void *context, const uint8_t *bytes, size_t len_bytes)
 {
@@ -59,6 +60,7 @@ static void start_node(const jrg_port_info *port)
         .count_start = jrg_port_count_start,
         .count_stop = jrg_port_count_stop,
         .stack = jrg_port_stack,
+        .wear = &wear,
     };
     jrg_node_init(&node, &board);
 }
@@ -70,17 +72,26 @@ static const uint8_t *key(void)
     return build;
 }
 
-static jrg_keep_part weights_to_keep(void)
+/* K8. parts: [JRG_NODE_KEPT_PARTS] */
+static void list_parts(jrg_keep_part *parts)
 {
-    return (jrg_keep_part){jrg_node_weights(&node), JRG_NODE_WEIGHT_BYTES};
+    for (uint32_t i = 0; i < JRG_NODE_KEPT_PARTS; i++) {
+        const jrg_node_part part = jrg_node_to_keep(&node, i);
+        parts[i] = (jrg_keep_part){part.bytes, part.len_bytes};
+    }
 }
 
 /* K4. */
 static void take_back(void)
 {
-    const jrg_keep_part weights = weights_to_keep();
-    if (jrg_port_flash() != NULL && jrg_keep_load(jrg_port_flash(), key(), &weights, 1) == JRG_KEEP_OK)
+    jrg_keep_part parts[JRG_NODE_KEPT_PARTS];
+    if (jrg_port_flash() == NULL)
+        return;
+    list_parts(parts);
+    if (jrg_keep_load(jrg_port_flash(), key(), parts, JRG_NODE_KEPT_PARTS) == JRG_KEEP_OK)
         jrg_node_take_kept(&node);
+    wear.saves = jrg_keep_saves(jrg_port_flash());
+    wear.most_saves = jrg_keep_most_saves(jrg_port_flash());
 }
 
 /* K6: the first change after a start at once, later ones at most so often. */
@@ -92,9 +103,11 @@ static void keep_if_due(void)
         return;
     if (has_kept && jrg_port_time_ms() - last_ms < JRG_APP_KEEP_PERIOD_MS)
         return;
-    const jrg_keep_part weights = weights_to_keep();
-    gave_up = jrg_keep_save(jrg_port_flash(), key(), &weights, 1) != JRG_KEEP_OK;
-    jrg_node_weights_kept(&node);
+    jrg_keep_part parts[JRG_NODE_KEPT_PARTS];
+    list_parts(parts);
+    gave_up = jrg_keep_save(jrg_port_flash(), key(), parts, JRG_NODE_KEPT_PARTS, &wear.erases) != JRG_KEEP_OK;
+    wear.saves = jrg_keep_saves(jrg_port_flash());
+    jrg_node_kept(&node);
     last_ms = jrg_port_time_ms();
     has_kept = true;
 }

@@ -9,6 +9,7 @@ enum { WORDS_PER_SAVE = STATE_WORDS + JRG_KEEP_HEADER_BYTES / 4, PAGES_PER_SAVE 
 
 static _Alignas(4) uint8_t memory[PAGE_BYTES * PAGES];
 static uint32_t erased[PAGES];
+static uint32_t counted;         /* K9 */
 static uint32_t operations_left; /* until the power fails */
 static jmp_buf power_cut;
 static uint32_t random_state = 1;
@@ -59,23 +60,38 @@ typedef struct {
     uint32_t words[STATE_WORDS];
 } state;
 
-/* In two parts, as a board saves weights and learner. */
+enum { PARTS = 4 };
+
+/* As a board saves weights, whether there is a learner, prototypes and learner (K8). */
+static void list_parts(state *what, jrg_keep_part parts[PARTS])
+{
+    static const uint32_t words[PARTS] = {40, 1, 12, STATE_WORDS - 53};
+    uint32_t *at = what->words;
+    for (unsigned i = 0; i < PARTS; i++) {
+        parts[i] = (jrg_keep_part){at, 4 * words[i]};
+        at += words[i];
+    }
+}
+
 static jrg_keep_status save(state *what)
 {
-    const jrg_keep_part parts[] = {{what->words, 4 * 50}, {what->words + 50, 4 * (STATE_WORDS - 50)}};
-    return jrg_keep_save(&flash, key, parts, 2);
+    jrg_keep_part parts[PARTS];
+    list_parts(what, parts);
+    return jrg_keep_save(&flash, key, parts, PARTS, &counted);
 }
 
 static jrg_keep_status load(state *what)
 {
-    const jrg_keep_part parts[] = {{what->words, 4 * 50}, {what->words + 50, 4 * (STATE_WORDS - 50)}};
-    return jrg_keep_load(&flash, key, parts, 2);
+    jrg_keep_part parts[PARTS];
+    list_parts(what, parts);
+    return jrg_keep_load(&flash, key, parts, PARTS);
 }
 
 static void begin(void)
 {
     memset(memory, 0xFF, sizeof memory);
     memset(erased, 0, sizeof erased);
+    counted = 0;
     operations_left = UINT32_MAX;
 }
 
@@ -135,7 +151,7 @@ TEST(k4_a_state_of_another_key_or_length_is_not_loaded)
     state what = drawn_state();
     const jrg_keep_part whole = {what.words, sizeof what}, part = {what.words, 4};
     begin();
-    CHECK_EQUAL(jrg_keep_save(&flash, key, &whole, 1), JRG_KEEP_OK);
+    CHECK_EQUAL(jrg_keep_save(&flash, key, &whole, 1, &counted), JRG_KEEP_OK);
     CHECK_EQUAL(jrg_keep_load(&flash, other_key, &whole, 1), JRG_KEEP_NOTHING);
     CHECK_EQUAL(jrg_keep_load(&flash, key, &part, 1), JRG_KEEP_NOTHING);
     CHECK_EQUAL(jrg_keep_load(&flash, key, &whole, 1), JRG_KEEP_OK);
@@ -146,8 +162,9 @@ TEST(k3_what_a_slot_has_no_room_for_is_refused)
     static uint32_t much[PAGE_BYTES * PAGES / 2 / 4];
     const jrg_keep_part parts = {much, sizeof much};
     begin();
-    CHECK_EQUAL(jrg_keep_save(&flash, key, &parts, 1), JRG_KEEP_TOO_LARGE);
+    CHECK_EQUAL(jrg_keep_save(&flash, key, &parts, 1, &counted), JRG_KEEP_TOO_LARGE);
     CHECK_EQUAL(erased[0], 0);
+    CHECK_EQUAL(counted, 0);
 }
 
 TEST(k5_a_worn_flash_is_not_written)
@@ -158,13 +175,15 @@ TEST(k5_a_worn_flash_is_not_written)
     begin();
     weak.endurance = 3;
     for (unsigned i = 0; i < 6; i++)
-        CHECK_EQUAL(jrg_keep_save(&weak, key, &parts, 1), JRG_KEEP_OK);
-    CHECK_EQUAL(jrg_keep_save(&weak, key, &parts, 1), JRG_KEEP_WORN);
+        CHECK_EQUAL(jrg_keep_save(&weak, key, &parts, 1, &counted), JRG_KEEP_OK);
+    CHECK_EQUAL(jrg_keep_save(&weak, key, &parts, 1, &counted), JRG_KEEP_WORN);
     CHECK_EQUAL(erased[0], 3);
+    CHECK_EQUAL(jrg_keep_most_saves(&weak), 6);
+    CHECK_EQUAL(jrg_keep_saves(&weak), 6);
     CHECK_EQUAL(jrg_keep_load(&weak, key, &room, 1), JRG_KEEP_OK);
 }
 
-TEST(k5_a_thousand_saves_erase_each_page_five_hundred_times)
+TEST(k5_k9_a_thousand_saves_erase_each_page_five_hundred_times)
 {
     uint32_t all = 0;
     begin();
@@ -177,6 +196,7 @@ TEST(k5_a_thousand_saves_erase_each_page_five_hundred_times)
         all += erased[page];
     }
     CHECK_EQUAL(all, SAVES * PAGES_PER_SAVE);
+    CHECK_EQUAL(counted, all);
 }
 
 /* Each cut falls on the flash that the cuts before it have left. */

@@ -1,15 +1,11 @@
-"""K4, K6: a board goes on with its weights after a power cut, by its own flash where an emulator has that."""
+"""K4, K6, K9: a board goes on with its weights after a power cut, by its own flash where an emulator has that."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
-import signal
 import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +13,20 @@ import pytest
 
 import jaragua_compiler as compiler
 import jaragua_models
+from common.native_flash import native_board, until_kept
 from images import built_image
 from jaragua.emulate import QemuBoard
 from jaragua.emulate.qemu import BootIdentity
 from jaragua.serial import Board, samples_of
 from jaragua.serial.jobs import Steps
-from jaragua.wire.messages import Identity
+from jaragua.wire.messages import Health, Identity
 from jaragua_compiler import LearningRate
 from limits import GENEROUS_S
 
 RATE = LearningRate.from_float(0.05)
 SEED = 20_261_130
+#: Of 4 KB, for the weights of digits and its learner on the native board.
+PAGES = 2
 
 
 async def _trained(url: str) -> bytes:
@@ -50,55 +49,50 @@ async def _identity(url: str) -> Identity:
         return board.identity
 
 
-@contextmanager
-def native_board(flash: Path) -> Iterator[str]:
-    """The board with a file for its flash; its power fails at the end."""
-    command = [str(built_image("native")), "--uid", "00" * 8, "--flash", str(flash)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.send_signal(signal.SIGKILL)
-
-
-def _is_kept(flash: Path, least_saves: int) -> bool:
-    """Both slots begin with a header or with erased bytes; the generation is its second word (K2)."""
-    data = flash.read_bytes()
-    saves = [
-        int.from_bytes(data[at + 4 : at + 8], "little") for at in (0, len(data) // 2) if data[at : at + 4] == b"JRKP"
-    ]
-    return max(saves, default=0) >= least_saves
-
-
-async def _until_kept(flash: Path, least_saves: int) -> None:
-    async with asyncio.timeout(GENEROUS_S):
-        while not _is_kept(flash, least_saves):
-            await asyncio.sleep(0.02)
+async def _health(url: str) -> Health:
+    async with Board(url) as board:
+        return await board.health()
 
 
 def test_a_killed_board_goes_on_with_its_weights(tmp_path: Path) -> None:
     """Twice, so that both slots are used."""
     flash = tmp_path / "flash"
-    with native_board(flash) as url:
+    with native_board(flash, built_image("native")) as url:
         assert asyncio.run(_identity(url)).working == b""
     for times in (1, 2):
-        with native_board(flash) as url:
+        with native_board(flash, built_image("native")) as url:
             learned = asyncio.run(_trained(url))
-            asyncio.run(_until_kept(flash, times))
-        with native_board(flash) as url:
+            asyncio.run(until_kept(flash, times))
+        with native_board(flash, built_image("native")) as url:
             assert asyncio.run(_identity(url)).working == learned
+
+
+def test_k9_a_board_tells_the_wear_of_its_flash(tmp_path: Path) -> None:
+    """Of two jobs after a start the first is saved, in two pages of 4 KB; the second waits for its time (K6)."""
+    flash = tmp_path / "flash"
+    with native_board(flash, built_image("native")) as url:
+        before = asyncio.run(_health(url))
+        assert (before.saves, before.erases, before.trained, before.erases_per_thousand_jobs) == (0, 0, 0, None)
+        assert before.most_saves > 1000
+        asyncio.run(_trained(url))
+        asyncio.run(until_kept(flash, 1))
+        asyncio.run(_trained(url))
+        told = asyncio.run(_health(url))
+        assert (told.saves, told.erases, told.trained, told.erases_per_thousand_jobs) == (1, PAGES, 2, 500 * PAGES)
+    with native_board(flash, built_image("native")) as url:
+        again = asyncio.run(_health(url))
+        assert (again.saves, again.erases, again.trained) == (1, 0, 0)
 
 
 def test_a_damaged_flash_is_an_empty_one(tmp_path: Path) -> None:
     flash = tmp_path / "flash"
-    with native_board(flash) as url:
+    with native_board(flash, built_image("native")) as url:
         asyncio.run(_trained(url))
-        asyncio.run(_until_kept(flash, 1))
+        asyncio.run(until_kept(flash, 1))
     data = bytearray(flash.read_bytes())
     data[100] ^= 1
     flash.write_bytes(data)
-    with native_board(flash) as url:
+    with native_board(flash, built_image("native")) as url:
         assert asyncio.run(_identity(url)).working == b""
 
 
@@ -130,5 +124,6 @@ def test_a_micro_bit_goes_on_with_its_weights_from_its_own_flash(tmp_path: Path)
         learned = asyncio.run(_trained(board.url))
         assert asyncio.run(_identity(board.url)).working == learned  # idle since: it is kept
         board.reset()
-        identity = asyncio.run(_identity(board.url))
+        identity, health = asyncio.run(_identity(board.url)), asyncio.run(_health(board.url))
     assert identity.working == learned
+    assert (health.saves, health.most_saves) == (1, 40_000)

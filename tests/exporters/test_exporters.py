@@ -52,8 +52,9 @@ def said(*, run_name: str = "r1") -> dict[str, bytes]:
 
 #: As a gateway publishes what a board says of itself (L4.8).
 HEALTH = messages.Health(
-    1, 900, 5, 6, 70, 80, 2, 1, bad_crc=7, duplicates=0, rtt_ms=3, stack_free_bytes=640, stack_bytes=1024
-)
+    1, 900, 5, 6, 70, 80, 2, 1, bad_crc=7, duplicates=0, rtt_ms=3, stack_free_bytes=640, stack_bytes=1024,
+    saves=12, most_saves=40_000, erases=60, trained=120,
+)  # fmt: skip
 TELEMETRY = messages.encode(messages.Telemetry(1, {k: v for k, v in dataclasses.asdict(HEALTH).items() if k != "id"}))
 
 
@@ -142,6 +143,8 @@ def test_the_endpoint_tells_what_the_broker_tells(broker: Broker) -> None:
         assert found["jaragua_device_present", place] == 1
         assert found["jaragua_round", (("model", "digits"), ("run", "r1"))] == 3
         assert found["jaragua_stack_free_bytes", (("device", "board-1"),)] == 640
+        assert found["jaragua_flash_saves", (("device", "board-1"),)] == 12  # K9
+        assert found["jaragua_flash_erases_total", (("device", "board-1"),)] == 60
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

@@ -81,7 +81,7 @@ class FakeBoard:
 
     async def health(self) -> Health:
         self._meet_fault()
-        return Health(1, *range(10, 22))
+        return Health(1, *range(10, 26))
 
     async def train(
         self, job: int, samples: Sequence[bytes], rate: tuple[int, int], base: bytes = b"", steps: Steps = PLAIN_STEPS

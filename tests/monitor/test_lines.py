@@ -18,7 +18,7 @@ IDENTITY = messages.Identity(
     1, 1, 0, "0.1.0", bytes(8), "qemu_m4", b"\x01\x02\x03\x04", "digits", bytes(8), 4928, 64, 10, True,
     b"\xab" * 32, b"", 240, 8, 1, 19460, 16416, 740, 0b1011,
 )  # fmt: skip
-HEALTH = messages.Health(0, 12_340, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1000, 4096)
+HEALTH = messages.Health(0, 12_340, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1000, 4096, 12, 40_000, 60, 120)
 
 
 def announced(message: messages.Message) -> lines.Line:

@@ -87,11 +87,12 @@ def test_a_rejected_update_is_kept_with_its_reason(view: FleetView) -> None:
 
 def test_health_of_a_board_is_shown_in_words(view: FleetView) -> None:
     """L4.8, in the fields that a gateway publishes."""
-    health = messages.Health(1, 900, 5, 6, 70, 80, 2, 1, 7, 0, 3, 640, 1024)
+    health = messages.Health(1, 900, 5, 6, 70, 80, 2, 1, 7, 0, 3, 640, 1024, 12, 40_000, 60, 120)
     counters = {name: value for name, value in dataclasses.asdict(health).items() if name != "id"}
     told(view, TopicKind.TELEMETRY, messages.Telemetry(1, counters), node="gateway-1", device="board-1")
     line = snapshot(view, None, NOW, connected=True).devices.rows[0]
-    assert line[5:7] == ("2 sent again, 7 damaged, 1 NAKs, 3 ms", "640 B stack free")
+    words = "640 B stack free, flash saved 12 of 40,000 times, 500 erase operations in 1,000 jobs"
+    assert line[5:7] == ("2 sent again, 7 damaged, 1 NAKs, 3 ms", words)
 
 
 def test_another_run_begins_with_nothing(view: FleetView) -> None:

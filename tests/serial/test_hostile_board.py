@@ -33,7 +33,7 @@ VALUES: tuple[Any, ...] = (0, 1, 255, 2**32 - 1, 2**64 - 1, -1, b"", bytes(32), 
 def wild_message(rng: random.Random) -> bytes:
     """A message of any tag with any values, or a good one with bytes changed."""
     if rng.random() < 0.5:
-        values = [rng.choice(VALUES) for _ in range(rng.randrange(26))]
+        values = [rng.choice(VALUES) for _ in range(rng.randrange(30))]
         return cbor2.dumps([rng.choice(TAGS), *values])[:240]
     good = bytearray(encode(rng.choice(GOOD)))
     for _ in range(rng.randrange(4)):
@@ -43,7 +43,7 @@ def wild_message(rng: random.Random) -> bytes:
 
 GOOD = (
     IDENTITY,
-    Health(1, *range(12)),
+    Health(1, *range(16)),
     JobState(1, 7, 0, 2, 4, 1, 9, 11, 0, 0),
     Progress(1, 2, 3, 1, 5, 11),
 )

@@ -67,11 +67,18 @@ uint32_t jrg_keep_saves(const jrg_keep_flash *flash)
     return newest_slot(flash, &head) == NO_SLOT ? 0 : head.generation;
 }
 
-static void erase_for(const jrg_keep_flash *flash, uint32_t slot, uint32_t len_bytes)
+uint32_t jrg_keep_most_saves(const jrg_keep_flash *flash)
+{
+    return 2 * flash->endurance;
+}
+
+static void erase_for(const jrg_keep_flash *flash, uint32_t slot, uint32_t len_bytes, uint32_t *erases)
 {
     const uint32_t needed = (JRG_KEEP_HEADER_BYTES + len_bytes + flash->page_bytes - 1) / flash->page_bytes;
-    for (uint32_t page = 0; page < needed; page++)
+    for (uint32_t page = 0; page < needed; page++) {
         flash->erase(slot * (flash->pages / 2) + page);
+        ++*erases;
+    }
 }
 
 /* Returns the checksum of what was written. */
@@ -92,7 +99,6 @@ static void write_record(const jrg_keep_flash *flash, uint32_t slot, header *hea
 {
     uint32_t words[JRG_KEEP_HEADER_BYTES / 4];
     const uint32_t offset = slot * slot_bytes(flash);
-    erase_for(flash, slot, head->len_bytes);
     head->payload_crc = write_parts(flash, offset + JRG_KEEP_HEADER_BYTES, parts, count);
     head->header_crc = crc_of(head);
     memcpy(words, head, sizeof words);
@@ -100,7 +106,7 @@ static void write_record(const jrg_keep_flash *flash, uint32_t slot, header *hea
 }
 
 jrg_keep_status jrg_keep_save(const jrg_keep_flash *flash, const uint8_t key[JRG_KEEP_KEY_BYTES],
-                              const jrg_keep_part *parts, uint32_t count)
+                              const jrg_keep_part *parts, uint32_t count, uint32_t *erases)
 {
     header head = {.magic = MAGIC}, before, after;
     const uint32_t newest = newest_slot(flash, &before);
@@ -108,10 +114,11 @@ jrg_keep_status jrg_keep_save(const jrg_keep_flash *flash, const uint8_t key[JRG
     head.generation = newest == NO_SLOT ? 1 : before.generation + 1;
     if (head.len_bytes > slot_bytes(flash) - JRG_KEEP_HEADER_BYTES)
         return JRG_KEEP_TOO_LARGE;
-    if (head.generation > 2 * flash->endurance)
+    if (head.generation > jrg_keep_most_saves(flash))
         return JRG_KEEP_WORN;
     memcpy(head.key, key, sizeof head.key);
     const uint32_t slot = newest == 0 ? 1 : 0;
+    erase_for(flash, slot, head.len_bytes, erases);
     write_record(flash, slot, &head, parts, count);
     return read_header(flash, slot, &after) && after.generation == head.generation ? JRG_KEEP_OK : JRG_KEEP_FAILED;
 }

@@ -35,9 +35,9 @@ typedef enum {
     JRG_KEEP_FAILED,    /* the flash does not hold what was written; the state before is kept */
 } jrg_keep_status;
 
-/* Saves a state under a key (K3). */
+/* Saves a state under a key (K3). *erases is counted up with each erase operation (K9). */
 JRG_MUST_USE jrg_keep_status jrg_keep_save(const jrg_keep_flash *flash, const uint8_t key[JRG_KEEP_KEY_BYTES],
-                                           const jrg_keep_part *parts, uint32_t count);
+                                           const jrg_keep_part *parts, uint32_t count, uint32_t *erases);
 
 /* Copies the newest whole state of this key and length (K4). After anything but OK the parts are as they were. */
 JRG_MUST_USE jrg_keep_status jrg_keep_load(const jrg_keep_flash *flash, const uint8_t key[JRG_KEEP_KEY_BYTES],
@@ -45,5 +45,8 @@ JRG_MUST_USE jrg_keep_status jrg_keep_load(const jrg_keep_flash *flash, const ui
 
 /* Saves so far, of any key (K5): a page was erased half as often, rounded up. */
 uint32_t jrg_keep_saves(const jrg_keep_flash *flash);
+
+/* Saves that the flash takes (K5). */
+uint32_t jrg_keep_most_saves(const jrg_keep_flash *flash);
 
 #endif

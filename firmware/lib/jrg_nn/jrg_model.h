@@ -72,6 +72,9 @@ JRG_NN_MUST_USE jrg_nn_status jrg_model_enrol(const int16_t *x, uint32_t label);
 JRG_NN_MUST_USE jrg_nn_status jrg_model_forget(uint32_t label);
 void jrg_model_forget_all(void);
 
+/* What enrolment has made, 4-aligned, a multiple of 4 long: for who keeps it (docs/reference/keep.md, K8). */
+void *jrg_model_enrolled_classes(uint32_t *len_bytes);
+
 /* How many samples of a class are enrolled; 0 for a class the image has no room for. */
 uint32_t jrg_model_enrolled(uint32_t label);
 

@@ -14,6 +14,12 @@
 #include "jrg_model_config.h" // JRG_MODEL_BLOB_BYTES
 #include "jrg_online_model.h" // JRG_ONLINE_MODEL_BYTES
 
+/* Of a board that keeps what it has learned (docs/reference/keep.md, K9): saves of its flash so far, how many it takes
+ * (0: nothing is kept), erase operations since the start. */
+typedef struct {
+    uint32_t saves, most_saves, erases;
+} jrg_node_wear;
+
 /* What the board's port and the image say of themselves. */
 typedef struct {
     const char *firmware; /* version */
@@ -30,6 +36,7 @@ typedef struct {
     void (*count_start)(void);
     uint32_t (*count_stop)(void); /* instructions since, 0 if not counted */
     void (*stack)(uint32_t *size_bytes, uint32_t *free_bytes);
+    const jrg_node_wear *wear; /* as it is when it is told; NULL: nothing is kept */
 } jrg_node_board;
 
 /* Classes recognised by prototypes (L4.13) and their RAM (A12.1, and one that is told), where the image has them. */
@@ -111,9 +118,11 @@ typedef struct {
 #if JRG_NODE_BUFFERS == 2
     uint32_t working[(JRG_MODEL_BLOB_BYTES + 3) / 4];
 #endif
-    bool bound;       /* the working blob is one */
-    bool has_learner; /* one was begun on the working blob (L4.11) */
-    bool has_news;    /* a job that trains has ended since jrg_node_weights_kept */
+    bool bound;            /* the working blob is one */
+    bool has_learner;      /* one was begun on the working blob (L4.11) */
+    bool has_news;         /* a job that changes what is kept has ended since jrg_node_kept */
+    uint32_t trained;      /* jobs that train and have ended (K9) */
+    uint32_t kept_learner; /* has_learner as it is kept (K8) */
     jrg_node_job job;
     jrg_node_prediction prediction;
     jrg_node_update update;
@@ -129,13 +138,17 @@ typedef struct {
 /* `board` is copied; what it points to must stay. */
 void jrg_node_init(jrg_node *node, const jrg_node_board *board);
 
-/* For a board that keeps its weights over a power cut (docs/reference/keep.md): the working weights, JRG_NODE_WEIGHT_BYTES
- * of them; whether they are worth keeping now, with no job running; that they were kept; that kept ones were put there,
- * after jrg_node_init, which are taken if they are weights of this network. */
-#define JRG_NODE_WEIGHT_BYTES ((JRG_MODEL_BLOB_BYTES + 3u) / 4u * 4u)
-void *jrg_node_weights(jrg_node *node);
+/* For a board that keeps what it has learned over a power cut (docs/reference/keep.md, K8). jrg_node_to_keep: number
+ * `part` of the state, 4-aligned, a multiple of 4 long. jrg_node_has_news: is it worth keeping now, with no job running?
+ * jrg_node_kept: it was kept. jrg_node_take_kept: a kept one was put there, after jrg_node_init. */
+#define JRG_NODE_KEPT_PARTS (2u + JRG_NODE_ONLINE * JRG_ONLINE_MODEL_PARTS + (JRG_NODE_PROTOTYPES ? 1u : 0u))
+typedef struct {
+    void *bytes;
+    uint32_t len_bytes;
+} jrg_node_part;
+jrg_node_part jrg_node_to_keep(jrg_node *node, uint32_t part);
 bool jrg_node_has_news(const jrg_node *node);
-void jrg_node_weights_kept(jrg_node *node);
+void jrg_node_kept(jrg_node *node);
 void jrg_node_take_kept(jrg_node *node);
 
 /* Any bytes in any pieces. */

@@ -143,25 +143,3 @@ void jrg_node_end_blob(jrg_node *node, const struct blob_end *request)
     else
         jrg_node_log(node, JRG_LOG_LEVEL_WARNING, "blob refused");
 }
-
-/* ---- what a board keeps over a power cut (docs/reference/keep.md, K6) ---------------------------------------------- */
-
-void *jrg_node_weights(jrg_node *node)
-{
-    return JRG_NODE_WORKING(node);
-}
-
-bool jrg_node_has_news(const jrg_node *node)
-{
-    return node->has_news && node->bound && node->job.state != JRG_JOB_STATE_RUNNING;
-}
-
-void jrg_node_weights_kept(jrg_node *node)
-{
-    node->has_news = false;
-}
-
-void jrg_node_take_kept(jrg_node *node)
-{
-    node->bound = jrg_model_bind(JRG_NODE_WORKING(node)) == JRG_NN_OK;
-}

@@ -65,6 +65,17 @@ void jrg_node_identify(jrg_node *node, uint32_t id)
     jrg_node_answer(node, &response);
 }
 
+/* K9. */
+static void describe_wear(const jrg_node *node, struct health *health)
+{
+    static const jrg_node_wear none;
+    const jrg_node_wear *wear = node->board.wear == NULL ? &none : node->board.wear;
+    health->health_saves = wear->saves;
+    health->health_most_saves = wear->most_saves;
+    health->health_erases = wear->erases;
+    health->health_trained = node->trained;
+}
+
 static void describe_health(const jrg_node *node, uint32_t id, struct response_r *response)
 {
     const jrg_link_counters *counters = &node->link.counters;
@@ -82,6 +93,7 @@ static void describe_health(const jrg_node *node, uint32_t id, struct response_r
     health->health_duplicates = counters->duplicates;
     health->health_rtt_ms = jrg_link_round_trip_ms(&node->link);
     node->board.stack(&health->health_stack_bytes, &health->health_stack_free_bytes);
+    describe_wear(node, health);
 }
 
 void jrg_node_answer_health(jrg_node *node, uint32_t id)

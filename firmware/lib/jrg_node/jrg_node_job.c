@@ -308,6 +308,15 @@ static jrg_status work_on_sample(jrg_node *node)
     return node->job.kind == JRG_JOB_KIND_ONLINE ? learn_online(node) : learn_or_evaluate(node);
 }
 
+/* K6, K9. */
+static void note_news(jrg_node *node)
+{
+    const jrg_job_kind kind = node->job.kind;
+    const bool trains = kind == JRG_JOB_KIND_TRAIN || kind == JRG_JOB_KIND_ONLINE;
+    node->has_news = node->has_news || trains || kind == JRG_JOB_KIND_ENROL;
+    node->trained += trains;
+}
+
 /* The sample is used, and dropped with the bytes of the next (L4.4). */
 static jrg_status use_sample(jrg_node *node)
 {
@@ -318,7 +327,7 @@ static jrg_status use_sample(jrg_node *node)
     job->done++;
     if (job->done == job->samples) {
         status = finish_job(job);
-        node->has_news = node->has_news || job->kind == JRG_JOB_KIND_TRAIN || job->kind == JRG_JOB_KIND_ONLINE;
+        note_news(node);
     }
     if (job->done % JRG_COUNT_PROGRESS_SAMPLES == 0 || job->state == JRG_JOB_STATE_DONE)
         tell_progress(node);

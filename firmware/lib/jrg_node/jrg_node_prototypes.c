@@ -100,6 +100,7 @@ jrg_status jrg_node_work_with_prototypes(jrg_node *node, int16_t *input)
 void jrg_node_forget(jrg_node *node, const struct forget *request)
 {
     const jrg_nn_status status = jrg_model_forget(request->forget_label);
+    node->has_news = node->has_news || status == JRG_NN_OK; /* K6 */
     jrg_node_answer_status(node, request->forget_id, jrg_node_status_of(status), JRG_MODEL_PROTOTYPES);
 }
 

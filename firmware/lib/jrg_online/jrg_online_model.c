@@ -10,12 +10,13 @@ enum { LOGIT_EXPONENT = 11, ANY_SHIFT = 2 };
 static jrg_online online;
 static jrg_online_stat stats[JRG_MODEL_INPUTS];
 static _Alignas(4) int16_t prototypes[JRG_MODEL_OUTPUTS * JRG_ONLINE_MODEL_STRIDE];
-static uint8_t counts[JRG_MODEL_OUTPUTS];
-static uint8_t ages[JRG_MODEL_OUTPUTS];
+static _Alignas(4) uint8_t counts[(JRG_MODEL_OUTPUTS + 3u) / 4u * 4u];
+static _Alignas(4) uint8_t ages[(JRG_MODEL_OUTPUTS + 3u) / 4u * 4u];
 static _Alignas(4) int16_t features[JRG_ONLINE_MODEL_STRIDE];
 static _Alignas(4) int16_t logits[JRG_MODEL_OUTPUTS];
 static jrg_nn_row_error errors[JRG_MODEL_OUTPUTS];
 static jrg_nn_active_row rows[JRG_MODEL_OUTPUTS + 2u];
+_Static_assert(sizeof online % 4u == 0u && sizeof stats % 4u == 0u && sizeof prototypes % 4u == 0u, "K8");
 
 static jrg_nn_exponents exponents_of(const uint8_t *blob)
 {
@@ -70,9 +71,14 @@ jrg_online_status jrg_online_model_check(const jrg_online_settings *settings, jr
     return jrg_online_check(settings, &step, JRG_MODEL_OUTPUTS, fresh);
 }
 
+static jrg_online_memory memory_of_learner(void)
+{
+    return (jrg_online_memory){stats, prototypes, counts, ages, features, logits, errors, rows};
+}
+
 jrg_online_status jrg_online_model_begin(void *blob, const jrg_online_settings *settings, jrg_nn_rate rate)
 {
-    const jrg_online_memory memory = {stats, prototypes, counts, ages, features, logits, errors, rows};
+    const jrg_online_memory memory = memory_of_learner();
     const jrg_nn_dense head = head_of(blob);
     const jrg_online_status status = jrg_online_model_check(settings, rate, true);
     if (status != JRG_ONLINE_OK)
@@ -108,6 +114,36 @@ jrg_online_status jrg_online_model_learn(int16_t *x, uint32_t label, jrg_online_
     if (jrg_model_forward(x, logits) != JRG_NN_OK)
         return JRG_ONLINE_NOT_BEGUN;
     return jrg_online_learn(&online, jrg_model_features(), label, outcome);
+}
+
+/* What a sample leaves for the next one; the rest is scratch. */
+void *jrg_online_model_part(uint32_t part, uint32_t *len_bytes)
+{
+    const struct {
+        void *bytes;
+        uint32_t len_bytes;
+    } parts[JRG_ONLINE_MODEL_PARTS] = {
+        {&online, sizeof online}, {stats, sizeof stats}, {prototypes, sizeof prototypes},
+        {counts, sizeof counts},  {ages, sizeof ages},
+    };
+    *len_bytes = part < JRG_ONLINE_MODEL_PARTS ? parts[part].len_bytes : 0;
+    return part < JRG_ONLINE_MODEL_PARTS ? parts[part].bytes : NULL;
+}
+
+/* A process has its memory at another place each time, so no pointer that was kept is followed. */
+jrg_online_status jrg_online_model_restored(void *blob)
+{
+    const bool binds = jrg_model_bind(blob) == JRG_NN_OK;
+    online.memory = memory_of_learner();
+    online.head = head_of(blob);
+    online.network = network_of(blob);
+    online.exponents = exponents_of(blob);
+    const jrg_online_step step = {online.exponents, online.rate};
+    const bool fits = jrg_online_check(&online.settings, &step, JRG_MODEL_OUTPUTS, false) == JRG_ONLINE_OK;
+    if (binds && fits && online.ring < JRG_MODEL_OUTPUTS)
+        return JRG_ONLINE_OK;
+    online = (jrg_online){0};
+    return binds ? JRG_ONLINE_BAD_SETTINGS : JRG_ONLINE_BAD_WEIGHTS;
 }
 
 const jrg_online *jrg_online_model_state(void)

@@ -238,7 +238,15 @@ def _memory(one: DeviceView) -> str:
         found.append(f"{used} B RAM used" + (f" of {whole}" if whole else ""))
     if one.health.get("stack_bytes") and "stack_free_bytes" in one.health:  # a process on a host has none to tell
         found.append(f"{count(one.health['stack_free_bytes'])} B stack free")
+    if one.health.get("most_saves"):  # K9
+        saves, most = one.health.get("saves", 0), one.health["most_saves"]
+        found.append(f"flash saved {count(saves)} of {count(most)} times{_erases(one.health)}")
     return ", ".join(found) or _NOTHING
+
+
+def _erases(health: Mapping[str, int]) -> str:
+    erases, trained = health.get("erases", 0), health.get("trained", 0)
+    return f", {count(1000 * erases // trained)} erase operations in 1,000 jobs" if trained else ""
 
 
 def _progress(progress: Mapping[str, int | float]) -> str:

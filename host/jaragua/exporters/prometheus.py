@@ -14,6 +14,8 @@ from jaragua.reasons import reason_of
 
 #: Counters of a link (L3.5, L4.8), as telemetry has them.
 _LINK: Final = ("retransmits", "naks", "bad_crc", "duplicates", "bytes_in", "bytes_out")
+#: What K9 counts, of boards that keep something.
+_WEAR: Final = (("saves", "Saves of the flash so far (K5)."), ("erases", "Erase operations since the start (K9)."))
 _PRESENT: Final = ("ready", "training")
 
 
@@ -48,6 +50,11 @@ def samples(view: FleetView) -> Iterator[Sample]:
         if one.health.get("stack_bytes"):
             free = one.health.get("stack_free_bytes", 0)
             yield Sample("jaragua_stack_free_bytes", "Stack never used so far.", (("device", name),), free)
+    for key, words in _WEAR:
+        for name, one in devices:
+            if one.health.get("most_saves") and key in one.health:
+                labels, counts = (("device", name),), key == "erases"
+                yield Sample(f"jaragua_flash_{key}", words, labels, one.health[key], counts=counts)
 
 
 def _run(view: FleetView) -> Iterator[Sample]:

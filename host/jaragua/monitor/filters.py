@@ -11,8 +11,8 @@ from jaragua.errors import UsageError
 from jaragua.serial.lines import Line
 from jaragua.wire.definitions import LogLevel
 
-#: T2: what a board counts when something goes wrong on the link.
-_TROUBLES: Final = ("retransmits", "naks", "bad_crc", "duplicates")
+#: T2: what is news of a board: what it counts when something goes wrong on the link, and saves (K9).
+_NEWS: Final = ("retransmits", "naks", "bad_crc", "duplicates", "saves")
 #: T3: shown whatever is chosen.
 _ALWAYS: Final = "link"
 
@@ -66,7 +66,7 @@ class HealthChanges:
         if not before:
             return True
         now = line.fields
-        if any(now.get(name) != before.get(name) for name in _TROUBLES):
+        if any(now.get(name) != before.get(name) for name in _NEWS):
             return True
         return _less(now, before, "stack_free_bytes") or _less(now, before, "uptime_ms")
 

@@ -170,8 +170,17 @@ def _health(health: messages.Health) -> str:
     return (
         f"up {health.uptime_ms / 1000:.1f} s; in {health.frames_in} frames, out {health.frames_out} frames; "
         f"{health.retransmits} retransmits, {health.naks} NAKs, {health.bad_crc} bad CRC, "
-        f"{health.duplicates} duplicates, round trip {health.rtt_ms} ms{stack}"
+        f"{health.duplicates} duplicates, round trip {health.rtt_ms} ms{stack}{_wear(health)}"
     )
+
+
+def _wear(health: messages.Health) -> str:
+    """K9; nothing of a board that keeps nothing."""
+    if not health.most_saves:
+        return ""
+    rate = health.erases_per_thousand_jobs
+    often = "" if rate is None else f", {rate:.0f} erase operations in 1,000 jobs that train"
+    return f"; flash saved {health.saves} of {health.most_saves} times{often}"
 
 
 def _progress(progress: messages.Progress) -> str:

@@ -232,7 +232,7 @@ class Prediction(SerialMessage):
 
 
 class Health(NumberedMessage):
-    """L4.8: the board's own counters (L3.5) and memory."""
+    """L4.8: the board's own counters (L3.5), memory, and the wear of its flash (K9)."""
 
     uptime_ms: int
     frames_in: int
@@ -246,6 +246,15 @@ class Health(NumberedMessage):
     rtt_ms: int
     stack_free_bytes: int
     stack_bytes: int
+    saves: int
+    most_saves: int
+    erases: int
+    trained: int
+
+    @property
+    def erases_per_thousand_jobs(self) -> float | None:
+        """Erase operations of the flash in 1,000 jobs that train, since the start; None before the first one (K9)."""
+        return 1000 * self.erases / self.trained if self.trained else None
 
 
 class Progress(SerialMessage):

@@ -18,9 +18,11 @@ CONFIG = """
 
 _STATE = """\
 /* Prototypes (A12), and scratch of their logits and errors. */
-static int32_t jrg_model_prototype_sums[JRG_MODEL_PROTOTYPES * JRG_MODEL_FEATURES];
-static uint32_t jrg_model_prototype_factors[JRG_MODEL_PROTOTYPES];
-static uint16_t jrg_model_prototype_counts[JRG_MODEL_PROTOTYPES];
+static struct {{
+    int32_t sums[JRG_MODEL_PROTOTYPES * JRG_MODEL_FEATURES];
+    uint32_t factors[JRG_MODEL_PROTOTYPES];
+    uint16_t counts[JRG_MODEL_PROTOTYPES];
+}} jrg_model_enrolment;
 static uint64_t jrg_model_distances[JRG_MODEL_PROTOTYPES];
 static int16_t jrg_model_prototype_logits[JRG_MODEL_PROTOTYPES];
 static jrg_nn_row_error jrg_model_prototype_errors[JRG_MODEL_PROTOTYPES];
@@ -28,7 +30,7 @@ static jrg_nn_rate jrg_model_temperature;
 static uint16_t jrg_model_stricter; /* the threshold of A12.8 is 2^15 less this */
 static uint32_t jrg_model_nearest; /* the class recognised by the last call that made logits */
 static const jrg_nn_prototypes jrg_model_prototypes = {{
-    jrg_model_prototype_sums, jrg_model_prototype_factors, jrg_model_prototype_counts,
+    jrg_model_enrolment.sums, jrg_model_enrolment.factors, jrg_model_enrolment.counts,
     JRG_MODEL_PROTOTYPES, JRG_MODEL_FEATURES, {width}u,
 }};
 """
@@ -71,9 +73,15 @@ void jrg_model_forget_all(void)
     }}
 }}
 
+void *jrg_model_enrolled_classes(uint32_t *len_bytes)
+{{
+    *len_bytes = (uint32_t)sizeof jrg_model_enrolment;
+    return &jrg_model_enrolment;
+}}
+
 uint32_t jrg_model_enrolled(uint32_t label)
 {{
-    return label < JRG_MODEL_PROTOTYPES ? jrg_model_prototype_counts[label] : 0u;
+    return label < JRG_MODEL_PROTOTYPES ? jrg_model_enrolment.counts[label] : 0u;
 }}
 
 jrg_nn_status jrg_model_prototype(uint32_t label, int16_t *numbers)
@@ -81,12 +89,12 @@ jrg_nn_status jrg_model_prototype(uint32_t label, int16_t *numbers)
     if (label >= JRG_MODEL_PROTOTYPES) {{
         return JRG_NN_BAD_CLASS;
     }}
-    if (jrg_model_prototype_counts[label] == 0u) {{
+    if (jrg_model_enrolment.counts[label] == 0u) {{
         return JRG_NN_NO_PROTOTYPE;
     }}
     for (uint32_t i = 0; i < JRG_MODEL_FEATURES; i++) {{
-        numbers[i] = (int16_t)jrg_nn_prototype_number(jrg_model_prototype_sums[label * JRG_MODEL_FEATURES + i],
-                                                      jrg_model_prototype_factors[label], {width}u);
+        numbers[i] = (int16_t)jrg_nn_prototype_number(jrg_model_enrolment.sums[label * JRG_MODEL_FEATURES + i],
+                                                      jrg_model_enrolment.factors[label], {width}u);
     }}
     return JRG_NN_OK;
 }}

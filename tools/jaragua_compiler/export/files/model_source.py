@@ -70,15 +70,15 @@ _ENROLMENT = Template("""
 /* Where the parts of kept classes lie: magic, architecture, sums, counts. */
 static const uint8_t jrg_model_enrolment_magic[4] = {'J', 'R', 'G', 'P'};
 #define JRG_MODEL_ENROLMENT_SUMS 12u
-#define JRG_MODEL_ENROLMENT_COUNTS (JRG_MODEL_ENROLMENT_SUMS + sizeof jrg_model_prototype_sums)
+#define JRG_MODEL_ENROLMENT_COUNTS (JRG_MODEL_ENROLMENT_SUMS + sizeof jrg_model_enrolment.sums)
 
 jrg_nn_status jrg_model_save_enrolment(void *bytes)
 {
     uint8_t *const kept = bytes;
     memcpy(kept, jrg_model_enrolment_magic, sizeof jrg_model_enrolment_magic);
     memcpy(kept + sizeof jrg_model_enrolment_magic, jrg_model.architecture, sizeof jrg_model.architecture);
-    memcpy(kept + JRG_MODEL_ENROLMENT_SUMS, jrg_model_prototype_sums, sizeof jrg_model_prototype_sums);
-    memcpy(kept + JRG_MODEL_ENROLMENT_COUNTS, jrg_model_prototype_counts, sizeof jrg_model_prototype_counts);
+    memcpy(kept + JRG_MODEL_ENROLMENT_SUMS, jrg_model_enrolment.sums, sizeof jrg_model_enrolment.sums);
+    memcpy(kept + JRG_MODEL_ENROLMENT_COUNTS, jrg_model_enrolment.counts, sizeof jrg_model_enrolment.counts);
     return JRG_NN_OK;
 }
 
@@ -122,10 +122,10 @@ jrg_nn_status jrg_model_restore_enrolment(const void *bytes, uint32_t len_bytes)
     if (status != JRG_NN_OK) {
         return status;
     }
-    memcpy(jrg_model_prototype_sums, kept + JRG_MODEL_ENROLMENT_SUMS, sizeof jrg_model_prototype_sums);
-    memcpy(jrg_model_prototype_counts, kept + JRG_MODEL_ENROLMENT_COUNTS, sizeof jrg_model_prototype_counts);
+    memcpy(jrg_model_enrolment.sums, kept + JRG_MODEL_ENROLMENT_SUMS, sizeof jrg_model_enrolment.sums);
+    memcpy(jrg_model_enrolment.counts, kept + JRG_MODEL_ENROLMENT_COUNTS, sizeof jrg_model_enrolment.counts);
     for (uint32_t label = 0; label < JRG_MODEL_PROTOTYPES; label++) {
-        jrg_model_prototype_factors[label] = jrg_nn_prototype_factor(jrg_model_prototype_counts[label]);
+        jrg_model_enrolment.factors[label] = jrg_nn_prototype_factor(jrg_model_enrolment.counts[label]);
     }
     return JRG_NN_OK;
 }
