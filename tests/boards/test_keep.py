@@ -84,7 +84,8 @@ def test_k9_a_board_tells_the_wear_of_its_flash(tmp_path: Path) -> None:
         assert (again.saves, again.erases, again.trained) == (1, 0, 0)
 
 
-def test_a_damaged_flash_is_an_empty_one(tmp_path: Path) -> None:
+def test_k2_a_damaged_flash_is_an_empty_one(tmp_path: Path) -> None:
+    """The state's checksum in the header says so."""
     flash = tmp_path / "flash"
     with native_board(flash, built_image("native")) as url:
         asyncio.run(_trained(url))
