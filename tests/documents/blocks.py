@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,25 +61,28 @@ def _mark_above(lines: list[str]) -> tuple[str, str]:
     return (mark["kind"], mark["note"].strip()) if mark else ("", "")
 
 
-def run_all(found: list[Block], folder: Path) -> None:
-    """Write the files and run the commands of a page's blocks. Raises: AssertionError with what went wrong."""
+def run_all(found: list[Block], folder: Path, program: str = sys.executable, **variables: str) -> None:
+    """Write the files and run the commands of a page's blocks. Raises: AssertionError with what went wrong.
+
+    program: the Python of the environment with `jaragua`. variables: those of the process, unless given.
+    """
     for block in found:
         if block.mark == "file":
             (folder / block.note).write_text(block.body + "\n", encoding="utf-8")
         elif block.is_run:
-            _run(block, folder)
+            _run(block, folder, program, variables or dict(os.environ))
 
 
-def _run(block: Block, folder: Path) -> None:
+def _run(block: Block, folder: Path, program: str, variables: Mapping[str, str]) -> None:
     if block.language == "python":
-        words = [sys.executable, "-c", block.body]
+        words = [program, "-c", block.body]
     else:
         words = ["bash", "-e", "-o", "pipefail", "-c", _script(block)]
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    path = os.pathsep.join((str(Path(program).parent), variables["PATH"]))
     done = subprocess.run(
         words,
         cwd=folder,
-        env=os.environ | {"PATH": path, "COLUMNS": "120"},
+        env=dict(variables) | {"PATH": path, "COLUMNS": "120"},
         capture_output=True,
         text=True,
         timeout=LIMIT,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -44,3 +46,26 @@ def run(words: Sequence[str | Path], folder: Path, variables: Mapping[str, str],
     )
     assert done.returncode == 0, f"{' '.join(map(str, words))}:\n{done.stdout}{done.stderr}"
     return done.stdout
+
+
+@dataclass
+class Road:
+    """Steps of one user, with the wall time of each."""
+
+    folder: Path
+    variables: dict[str, str]
+    seconds_per_step: float = 900.0
+    steps: list[tuple[str, float]] = field(default_factory=list)
+
+    def step(self, name: str, words: Sequence[str | Path]) -> str:
+        """Run a command; its output."""
+        began = time.monotonic()
+        said = run(words, self.folder, self.variables, self.seconds_per_step)
+        self.steps.append((name, time.monotonic() - began))
+        print(f"{self.steps[-1][1]:7.1f} s  {name}", flush=True)
+        return said
+
+    @property
+    def total(self) -> float:
+        """Seconds of all steps so far."""
+        return sum(seconds for _, seconds in self.steps)

@@ -1,7 +1,8 @@
 """From an empty environment and the wheel to a learning result, and from a table to a board (`make test-wheel`).
 
 Installs the wheel of this tree with pip into an empty environment, with an empty home and far from the repository, and
-measures the seconds of each step. Ends with an error if a step fails or a road takes longer than promised.
+measures the seconds of each step. Then it follows README and the tutorials. Ends with an error if a step fails or a
+road takes longer than promised.
 """
 
 from __future__ import annotations
@@ -10,40 +11,16 @@ import json
 import sys
 import time
 import venv
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from wheels import build_wheel, empty_environment, run
+from documents.blocks import blocks, run_all
+from wheel.wheels import ROOT, Road, build_wheel, empty_environment
 
 #: Bars: the first learning result, and from a table to an emulated board.
 FIRST_RESULT_SECONDS = 300.0
 TABLE_TO_BOARD_SECONDS = 600.0
-_STEP_SECONDS = 900.0
 _ROUNDS = 5
-
-
-@dataclass
-class Road:
-    """Steps of one user, with the wall time of each."""
-
-    folder: Path
-    variables: dict[str, str]
-    steps: list[tuple[str, float]] = field(default_factory=list)
-
-    def step(self, name: str, words: Sequence[str | Path]) -> str:
-        """Run a command; its output."""
-        began = time.monotonic()
-        said = run(words, self.folder, self.variables, _STEP_SECONDS)
-        self.steps.append((name, time.monotonic() - began))
-        print(f"{self.steps[-1][1]:7.1f} s  {name}", flush=True)
-        return said
-
-    @property
-    def total(self) -> float:
-        """Seconds of all steps so far."""
-        return sum(seconds for _, seconds in self.steps)
 
 
 def first_result(road: Road, jaragua: Path) -> None:
@@ -74,6 +51,17 @@ def demonstrate(road: Road, jaragua: Path) -> None:
     assert held_out["accuracy_after"] > held_out["accuracy_before"] + 0.2, held_out
 
 
+def follow_tutorials(road: Road, environment: Path) -> None:
+    """Each tutorial, and README, word for word, in a folder of its own."""
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs" / "tutorials").glob("*.md"))):
+        folder = road.folder / page.stem
+        folder.mkdir()
+        found = list(blocks(page.read_text(encoding="utf-8")))
+        began = time.monotonic()
+        run_all(found, folder, str(environment / "bin" / "python"), **road.variables)
+        print(f"{time.monotonic() - began:7.1f} s  {page.relative_to(ROOT)}", flush=True)
+
+
 def main() -> int:
     """Returns the exit code."""
     with TemporaryDirectory() as name:
@@ -89,6 +77,7 @@ def main() -> int:
         to_a_board(road, jaragua)
         table = road.total
         demonstrate(road, jaragua)
+        follow_tutorials(road, folder / "env")
         assert not list((folder / "env").rglob(".pio")), "images are built in the cache, not in site-packages"
     print(f"first learning result after {first:.0f} s of {FIRST_RESULT_SECONDS:.0f}")
     print(f"from a table to an emulated board in {table:.0f} s of {TABLE_TO_BOARD_SECONDS:.0f}, with the installation")
