@@ -1,6 +1,6 @@
 """Containerfile: installs as the pages say, copies what the wheel is made of, and its commands exist.
 
-No container engine is needed, and none is used: that the image builds is not shown here.
+No container engine is needed, and none is used: `make test-container` builds the image and runs it.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def container_commands() -> list[list[str]]:
 
 def test_the_page_starts_both_programs() -> None:
     starts = [" ".join(words[:2]) for words in container_commands()]
-    assert starts == ["broker init", "broker start", "pki invite", "run /var/lib/jaragua/run.toml"]
+    assert starts == ["broker init", "broker start", "pki serve", "pki invite", "run /var/lib/jaragua/run.toml"]
     assert values("ENTRYPOINT") == ['["/opt/jaragua/bin/jaragua"]']
 
 

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
-# usage: setup.sh demo|test|lint|docs|audit|keras|flower|litert|tflite|clang|boards|system   (test adds the test tools, lint the linters;
+# usage: setup.sh demo|test|lint|docs|audit|keras|flower|litert|tflite|clang|boards|raspberry|container|system   (test adds the test tools, lint the linters;
 # docs is what builds the site; audit is what `make audit` needs, in .venv-audit; keras is test in .venv-keras, with TensorFlow;
 # flower is what benchmarks and Ray's tests need, in .venv-flower;
 # clang is the second compiler that CI tests the C of this machine with, and what `make fuzz-node` needs;
+# raspberry is what makes the roots of Debian of `make test-raspberry`, container the engine of `make test-container`;
 # system is what tests of shells and of systemd's units need;
 # boards is the compiler and emulator of RISC-V and the emulator of the Pico, for `make boards`;
 # litert and tflite are a Pi's client with one of the two LiteRT runtimes, in .venv-litert and .venv-tflite: no compiler)
@@ -24,9 +25,9 @@ keras) extras=firmware,keras,test,tensorflow venv=.venv-keras ;;
 flower) extras=test,ray,bench-flower venv=.venv-flower ;;
 litert) extras=litert venv=.venv-litert ;;
 tflite) extras=tflite venv=.venv-tflite ;;
-clang | boards | system) ;;
+clang | boards | raspberry | container | system) ;;
 *)
-    echo "setup: unknown set-up '$what': use demo, test, lint, docs, audit, keras, flower, litert, tflite, clang, boards or system" >&2
+    echo "setup: unknown set-up '$what': use demo, test, lint, docs, audit, keras, flower, litert, tflite, clang, boards, raspberry, container or system" >&2
     exit 2
     ;;
 esac
@@ -68,6 +69,16 @@ missing_packages() {
         have qemu-system-riscv32 || echo qemu-system-misc
         have node || echo nodejs
         have npm || echo npm
+        return
+    fi
+    if [ "$what" = raspberry ]; then
+        have mmdebstrap || echo mmdebstrap
+        return
+    fi
+    if [ "$what" = container ]; then
+        have mmdebstrap || echo mmdebstrap
+        have podman || echo podman
+        have crun || echo crun
         return
     fi
     if [ "$what" = system ]; then
@@ -189,7 +200,7 @@ if [ "$what" = tflite ] && [ -z "$python" ]; then
 fi
 install_packages
 case $what in
-clang | system) exit 0 ;;
+clang | raspberry | container | system) exit 0 ;;
 boards)
     # rp2040js, pinned: the emulator of the Raspberry Pi Pico.
     if ! cmp -s tools/emulators/package-lock.json tools/emulators/node_modules/.jaragua; then
