@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs audit lock pictures random-networks flood load privacy test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-raspberry test-container
+.PHONY: help demo test boards docs audit lock pictures random-networks flood load privacy test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-raspberry test-container test-systemd
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -39,6 +39,9 @@ test-litert: setup-test ## The Pi client's LiteRT engine on both runtimes, witho
 	@tools/setup/setup.sh tflite
 	@JARAGUA_LITERT_BOTH=1 $(BIN)/python -m pytest tests/client -k litert
 
+test-arm64: setup-test ## The Pi client's engines on aarch64, under emulation (Debian, as root; docs/reference/litert.md)
+	@tools/setup/arm64.sh
+
 test-raspberry: setup-test ## A Raspberry Pi's page in Debian 12 and 13 for arm64 under emulation, then a fleet with it (as root); SYSTEMS="bookworm-armhf" for 32 bits
 	@tools/setup/setup.sh raspberry
 	@tools/setup/raspberry.sh $(SYSTEMS)
@@ -46,6 +49,10 @@ test-raspberry: setup-test ## A Raspberry Pi's page in Debian 12 and 13 for arm6
 test-container: setup-test ## Build the Containerfile with Podman on a base made here, and run the commands of its page (as root)
 	@tools/setup/setup.sh container
 	@tools/setup/container.sh
+
+test-systemd: setup-test ## The services under a systemd that runs, in a container of this system with a layer over it (as root)
+	@tools/setup/setup.sh systemd
+	@tools/setup/systemd.sh
 
 lint: setup-lint ## ruff, mypy --strict, who may import whom (import-linter), what is declared (deptry) and locked, licences, rules without a test, Containerfile (hadolint), clang-format, cppcheck
 	@$(BIN)/ruff check .

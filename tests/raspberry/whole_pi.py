@@ -21,8 +21,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from common.on_demand import SECONDS, block_of, running
-from common.pip_reach import CERTIFICATES, pip_configuration
+from common.on_demand import CERTIFICATES, SECONDS, block_of, pip_configuration, running
 from jaragua.config.load import load
 from jaragua.simulation import simulate
 from jaragua.simulation.settings import simulation_of

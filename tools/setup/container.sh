@@ -33,7 +33,7 @@ debian_mirror() {
 make_base() {
     [ -f "$base/base.tar" ] && return
     say "making a base image of Debian 12 in build/container; this takes a minute or more"
-    PYTHONPATH=tests .venv/bin/python -m common.pip_reach "$base/pip.conf"
+    PYTHONPATH=tests .venv/bin/python -m common.on_demand "$base/pip.conf"
     quietly mmdebstrap --mode=root --variant=minbase --include=ca-certificates \
         --customize-hook="upload $base/pip.conf /etc/pip.conf" \
         --customize-hook="upload /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt" \

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
-# usage: setup.sh demo|test|lint|docs|audit|keras|flower|litert|tflite|clang|boards|raspberry|container|system   (test adds the test tools, lint the linters;
+# usage: setup.sh demo|test|lint|docs|audit|keras|flower|litert|tflite|clang|boards|raspberry|container|systemd|system   (test adds the test tools, lint the linters;
 # docs is what builds the site; audit is what `make audit` needs, in .venv-audit; keras is test in .venv-keras, with TensorFlow;
 # flower is what benchmarks and Ray's tests need, in .venv-flower;
 # clang is the second compiler that CI tests the C of this machine with, and what `make fuzz-node` needs;
-# raspberry is what makes the roots of Debian of `make test-raspberry`, container the engine of `make test-container`;
+# raspberry is what makes the roots of Debian of `make test-raspberry`, container the engine of `make test-container`,
+# systemd what boots the container of `make test-systemd`;
 # system is what tests of shells and of systemd's units need;
 # boards is the compiler and emulator of RISC-V and the emulator of the Pico, for `make boards`;
 # litert and tflite are a Pi's client with one of the two LiteRT runtimes, in .venv-litert and .venv-tflite: no compiler)
@@ -25,9 +26,9 @@ keras) extras=firmware,keras,test,tensorflow venv=.venv-keras ;;
 flower) extras=test,ray,bench-flower venv=.venv-flower ;;
 litert) extras=litert venv=.venv-litert ;;
 tflite) extras=tflite venv=.venv-tflite ;;
-clang | boards | raspberry | container | system) ;;
+clang | boards | raspberry | container | systemd | system) ;;
 *)
-    echo "setup: unknown set-up '$what': use demo, test, lint, docs, audit, keras, flower, litert, tflite, clang, boards, raspberry, container or system" >&2
+    echo "setup: unknown set-up '$what': use demo, test, lint, docs, audit, keras, flower, litert, tflite, clang, boards, raspberry, container, systemd or system" >&2
     exit 2
     ;;
 esac
@@ -79,6 +80,11 @@ missing_packages() {
         have mmdebstrap || echo mmdebstrap
         have podman || echo podman
         have crun || echo crun
+        return
+    fi
+    if [ "$what" = systemd ]; then
+        have systemd-nspawn || echo systemd-container
+        have sudo || echo sudo
         return
     fi
     if [ "$what" = system ]; then
@@ -200,7 +206,7 @@ if [ "$what" = tflite ] && [ -z "$python" ]; then
 fi
 install_packages
 case $what in
-clang | raspberry | container | system) exit 0 ;;
+clang | raspberry | container | systemd | system) exit 0 ;;
 boards)
     # rp2040js, pinned: the emulator of the Raspberry Pi Pico.
     if ! cmp -s tools/emulators/package-lock.json tools/emulators/node_modules/.jaragua; then
