@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs audit lock pictures random-networks flood load privacy test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-raspberry test-container test-systemd
+.PHONY: help demo test boards docs audit lock pictures random-networks flood load privacy test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-raspberry test-container test-systemd test-wot
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -152,6 +152,10 @@ test-paths: ## Set-up, firmware and demo in a fresh clone in a folder named "a b
 boards: setup-test ## Build every board that needs no vendor framework; train on every emulated one, and a mixed fleet
 	@tools/setup/setup.sh boards
 	@JARAGUA_ALL_BOARDS=1 $(BIN)/python -m pytest tests/boards tests/flash tests/deploy
+
+test-wot: setup-test ## node-wot, given Thing Descriptions alone, on a live fleet of emulated boards; the playground's validator
+	@tools/setup/setup.sh wot
+	@JARAGUA_WOT=1 $(BIN)/python -m pytest tests/things
 
 firmware: setup-demo ## Build the images (emulated Cortex-M4 and host process)
 	@$(BIN)/pio run -e qemu_m4 -e native

@@ -218,6 +218,7 @@ class CountingTrainer:
         self.trained: list[SampleSet] = []
         self.seeds: list[int] = []
         self.evaluated: list[SampleSet] = []
+        self.asked: list[Any] = []
         self.proceed = asyncio.Event()
         self.proceed.set()
         self._blob = b""
@@ -238,6 +239,12 @@ class CountingTrainer:
         self.evaluated.append(samples)
         truth = samples.targets[:, 0].astype(np.int64)
         return truth + (np.arange(len(truth)) >= len(truth) // 2)
+
+    async def infer(self, plan: Plan, inputs: Any, blob: bytes) -> Any:
+        """The first inputs themselves are the outputs."""
+        await self.proceed.wait()
+        self.asked.append(inputs)
+        return inputs[:, : plan.network.outputs]
 
     async def read_update(self) -> bytes:
         return self._blob

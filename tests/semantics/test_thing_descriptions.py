@@ -55,7 +55,7 @@ def expanded(document: dict[str, Any]) -> rdflib.Graph:
 
 
 @pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")  # rdflib's parser of JSON-LD makes one itself
-@pytest.mark.parametrize("name", ["board", "gateway", "certificate"])
+@pytest.mark.parametrize("name", ["board", "gateway", "pi", "certificate"])
 def test_s2_1_w3c_shapes_accept_every_description(name: str) -> None:
     shapes = rdflib.Graph().parse(W3C / "td-shapes-2024-05-15-lean.ttl")
     graph = expanded(documents()[name])
@@ -69,14 +69,29 @@ def test_s4_3_own_shapes_accept_every_description(name: str) -> None:
     assert problems(thing_triples(documents()[name])) == []
 
 
-def test_s2_2_what_the_broker_keeps_can_be_read_and_the_rest_observed() -> None:
+def test_s2_2_every_property_is_kept_by_the_broker_so_it_can_be_read_and_observed() -> None:
     document = board_document(identity())
-    state, telemetry = (document["properties"][name]["forms"][0] for name in ("state", "telemetry"))
-    assert state["op"] == ["readproperty", "observeproperty", "unobserveproperty"]
-    assert state["mqv:retain"] is True
-    assert state["href"] == f"mqtt://127.0.0.1:1883/{state['mqv:filter']}"
-    assert telemetry["op"] == ["observeproperty", "unobserveproperty"]
-    assert "mqv:retain" not in telemetry
+    assert set(document["properties"]) == {"state", "nodeState", "model", "memory", "health"}
+    for affordance in document["properties"].values():
+        (form,) = affordance["forms"]
+        assert form["op"] == ["readproperty", "observeproperty", "unobserveproperty"]
+        assert form["mqv:retain"] is True
+        assert form["href"] == f"mqtt://127.0.0.1:1883/{form['mqv:filter']}"
+
+
+def test_s2_8_a_question_and_its_answer_have_the_same_variables_and_commands_are_no_actions() -> None:
+    document = board_document(identity())
+    assert set(document["actions"]) == {"infer"}
+    assert set(document["events"]) == {"progress", "rejected", "inferred"}
+    infer, inferred = document["actions"]["infer"], document["events"]["inferred"]
+    assert infer["uriVariables"] == inferred["uriVariables"]
+    assert infer["forms"][0]["href"].endswith("/dev/board-1/infer/{asker}/{call}")
+    assert inferred["forms"][0]["href"].endswith("/dev/board-1/inferred/{asker}/{call}")
+    assert "actions" not in node_document()
+
+
+def test_s2_8_a_pi_has_no_link_whose_health_it_could_tell() -> None:
+    assert set(pi_document()["properties"]) == {"state", "nodeState", "model"}
 
 
 def test_s2_2_no_description_has_a_password() -> None:

@@ -28,6 +28,8 @@ def test_g4_a_node_writes_below_its_own_name_and_answers_questions() -> None:
     writes = [*rules_of("pattern write "), *rules_of("pattern readwrite ")]
     assert all("/node/%u/" in topic for topic in writes if topic not in _OPEN)
     assert "jaragua/1/home/node/%u/cmd/+" not in writes
+    assert RULES.may_read("pi-1", "jaragua/1/home/node/pi-1/dev/+/infer/+/+")
+    assert not RULES.may_read("pi-1", "jaragua/1/home/node/+/dev/+/prop/+")
 
 
 _OPEN = ("jaragua/1/check/+", "jaragua/1/home/host/reply/+", "jaragua/1/home/host/flashed/+")

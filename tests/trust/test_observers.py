@@ -24,7 +24,7 @@ from jaragua.semantics.graph.store import GraphStore
 from jaragua.semantics.things.affordances import Address, readable, record
 from jaragua.semantics.things.device_facts import typed_facts
 from jaragua.semantics.things.thing_description import Thing, as_json, thing_description
-from jaragua.trust.access_list import access_list, observer_identity
+from jaragua.trust.access_list import access_list, guest_identity
 from jaragua.trust.authority import AuthorityFolder, now_utc
 from jaragua.wire.messages import DeviceState, NodeState, encode
 from jaragua.wire.topics import ACCESS, CHECK_FILTER, Party, TopicKind, build, pattern
@@ -33,14 +33,18 @@ from jaragua_broker.audit import AccessRules
 from trust.fleet_authority import FLEET, Log, address, make_authority, secured_broker, until
 
 NAME: Final = "viewer"
+IDENTITY: Final = guest_identity(NAME, "observer")
+ASKER: Final = "a"
 PARTS: Final = {
     "node": "pi-1",
     "device": "pi-1",
     "run": "r",
     "round": 1,
     "verb": "train",
-    "asker": "a",
+    "asker": ASKER,
     "since": "1",
+    "call": "c1",
+    "name": "memory",
     "sha256": "ab" * 32,
 }
 READ: Final = [kind for kind in TopicKind if Party.OBSERVER in ACCESS[kind].readers]
@@ -61,7 +65,8 @@ class Fleet:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("observed")
     authority = make_authority(folder / "trust", "pi-1")
-    authority.issue(NAME, (), now_utc(), observer=True)
+    authority.issue(NAME, (), now_utc(), guest="observer")
+    authority.issue(ASKER, (), now_utc(), guest="asker")
     with secured_broker(authority, folder / "data") as broker:
         yield Fleet(authority, broker, Log(folder / "data" / "mosquitto.log"))
 
@@ -77,14 +82,14 @@ def topic_of(kind: TopicKind, **changes: str) -> str:
 
 
 def test_g22_the_list_lets_an_observer_write_nothing() -> None:
-    text = access_list(FLEET, [NAME])
-    block = text.partition(f"user {observer_identity(NAME)}\n")[2]
+    text = access_list(FLEET, {NAME: "observer"})
+    block = text.partition(f"user {IDENTITY}\n")[2]
     assert block.splitlines() == [f"topic read {pattern(kind, FLEET)}" for kind in READ]
     assert all(Party.OBSERVER not in access.writers for access in ACCESS.values())
     rules = AccessRules(text)
-    assert rules.may_read(observer_identity(NAME), pattern(TopicKind.DEVICE_STATE, FLEET))
-    assert not rules.may_read(observer_identity(NAME), pattern(TopicKind.COMMAND, FLEET))
-    assert not rules.may_read(observer_identity(NAME), pattern(TopicKind.COMMAND, FLEET, node=NAME))
+    assert rules.may_read(IDENTITY, pattern(TopicKind.DEVICE_STATE, FLEET))
+    assert not rules.may_read(IDENTITY, pattern(TopicKind.COMMAND, FLEET))
+    assert not rules.may_read(IDENTITY, pattern(TopicKind.COMMAND, FLEET, node=NAME))
 
 
 @pytest.mark.parametrize("kind", TopicKind)
@@ -97,7 +102,7 @@ def test_g22_what_an_observer_writes_is_refused(fleet: Fleet, kind: TopicKind) -
             for topic in topics:
                 await observer.publish(topic, b"forged", qos=1, retain=True)
         for topic in topics:
-            await fleet.log.says(f"refused: {observer_identity(NAME)} may not write", topic)
+            await fleet.log.says(f"refused: {IDENTITY} may not write", topic)
 
     asyncio.run(forged())
     assert asyncio.run(kept(fleet, *topics)) == []
@@ -121,7 +126,7 @@ def test_g22_not_even_a_check_is_written(fleet: Fleet, capfd: pytest.CaptureFixt
     async def checked() -> None:
         async with client_of(fleet.address(NAME)) as observer:
             await observer.publish(CHECK_FILTER.replace("+", "of-viewer"), b"", qos=1)
-        await fleet.log.says(f"refused: {observer_identity(NAME)} may not write", "check/of-viewer")
+        await fleet.log.says(f"refused: {IDENTITY} may not write", "check/of-viewer")
 
     asyncio.run(checked())
 
@@ -133,10 +138,11 @@ def test_g22_an_observer_reads_what_is_shown_and_no_commands(fleet: Fleet) -> No
             client_of(fleet.address(NAME)) as observer,
             client_of(fleet.address("coordinator")) as coordinator,
             client_of(fleet.address("pi-1")) as node,
+            client_of(fleet.address(ASKER)) as asker,
         ):
             for kind in TopicKind:
                 await observer.subscribe(pattern(kind, FLEET), qos=1)
-            writers = {Party.COORDINATOR: coordinator, Party.NODE: node}
+            writers = {Party.COORDINATOR: coordinator, Party.NODE: node, Party.ASKER: asker}
             for kind in (*UNREAD, *READ):
                 client = writers[next(iter(ACCESS[kind].writers))]
                 await client.publish(topic_of(kind), b"x", qos=1)
@@ -149,7 +155,7 @@ def test_g22_an_observer_reads_what_is_shown_and_no_commands(fleet: Fleet) -> No
     got = asyncio.run(asyncio.wait_for(read(), 60))
     assert not {topic_of(kind) for kind in UNREAD} & set(got)
     assert TopicKind.COMMAND in UNREAD
-    asyncio.run(fleet.log.says(f"refused: {observer_identity(NAME)} may not read", pattern(TopicKind.COMMAND, FLEET)))
+    asyncio.run(fleet.log.says(f"refused: {IDENTITY} may not read", pattern(TopicKind.COMMAND, FLEET)))
 
 
 def described(device: str) -> bytes:
@@ -198,12 +204,12 @@ def test_g22_an_observer_is_no_member_and_has_no_devices(tmp_path: Path, capfd: 
     words = ["pki", "issue", NAME, "--observer", "--folder", str(authority.folder)]
     assert run(words) == 0
     assert run(["pki", "list", "--folder", str(authority.folder)]) == 0
-    assert "reads only" in capfd.readouterr().out
+    assert "observer" in capfd.readouterr().out
     assert NAME not in authority.members.read_text(encoding="utf-8")
-    assert f"user {observer_identity(NAME)}\n" in authority.access_list.read_text(encoding="utf-8")
+    assert f"user {IDENTITY}\n" in authority.access_list.read_text(encoding="utf-8")
     authority.renew(NAME, now_utc())
-    assert authority.registry().observers() == [NAME]
+    assert authority.registry().guests() == {NAME: "observer"}
     authority.withdraw(NAME, now_utc())
-    assert f"user {observer_identity(NAME)}\n" not in authority.access_list.read_text(encoding="utf-8")
+    assert f"user {IDENTITY}\n" not in authority.access_list.read_text(encoding="utf-8")
     assert run([*words, "--device", "board-1"]) == UsageError.exit_code
     assert "an observer has no devices" in capfd.readouterr().err

@@ -25,6 +25,26 @@ TABLE: list[tuple[TopicKind, dict[str, Any], str]] = [
     (TopicKind.DEVICE_STATE, {"node": "gw", "device": "m4-1"}, "jaragua/1/home/node/gw/dev/m4-1/$state"),
     (TopicKind.DEVICE_DESCRIPTION, {"node": "gw", "device": "m4-1"}, "jaragua/1/home/node/gw/dev/m4-1/$td"),
     (TopicKind.TELEMETRY, {"node": "gw", "device": "m4-1"}, "jaragua/1/home/node/gw/dev/m4-1/tele"),
+    (
+        TopicKind.DEVICE_PROPERTY,
+        {"node": "gw", "device": "m4-1", "name": "memory"},
+        "jaragua/1/home/node/gw/dev/m4-1/prop/memory",
+    ),
+    (
+        TopicKind.DEVICE_EVENT,
+        {"node": "gw", "device": "m4-1", "name": "progress"},
+        "jaragua/1/home/node/gw/dev/m4-1/event/progress",
+    ),
+    (
+        TopicKind.QUESTION,
+        {"node": "gw", "device": "m4-1", "asker": "phone", "call": "c1"},
+        "jaragua/1/home/node/gw/dev/m4-1/infer/phone/c1",
+    ),
+    (
+        TopicKind.ANSWER,
+        {"node": "gw", "device": "m4-1", "asker": "phone", "call": "c1"},
+        "jaragua/1/home/node/gw/dev/m4-1/inferred/phone/c1",
+    ),
     (TopicKind.COMMAND, {"node": "gw", "verb": "train"}, "jaragua/1/home/node/gw/cmd/train"),
     (TopicKind.UPDATE, {"node": "gw", "run": "r-1", "round": 12}, "jaragua/1/home/node/gw/up/r-1/12"),
     (TopicKind.ACK, {"node": "gw", "run": "r-1", "round": 0}, "jaragua/1/home/node/gw/ack/r-1/0"),

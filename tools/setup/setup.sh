@@ -1,12 +1,13 @@
 #!/bin/sh
 # Sets up a fresh clone: Debian packages, .venv, Python packages. Run by make; a second run only looks at stamps.
-# usage: setup.sh demo|test|lint|docs|audit|keras|flower|litert|tflite|clang|boards|raspberry|container|systemd|system   (test adds the test tools, lint the linters;
+# usage: setup.sh demo|test|lint|docs|audit|keras|flower|litert|tflite|clang|boards|wot|raspberry|container|systemd|system   (test adds the test tools, lint the linters;
 # docs is what builds the site; audit is what `make audit` needs, in .venv-audit; keras is test in .venv-keras, with TensorFlow;
 # flower is what benchmarks and Ray's tests need, in .venv-flower;
 # clang is the second compiler that CI tests the C of this machine with, and what `make fuzz-node` needs;
 # raspberry is what makes the roots of Debian of `make test-raspberry`, container the engine of `make test-container`,
 # systemd what boots the container of `make test-systemd`;
 # system is what tests of shells and of systemd's units need;
+# wot is the generic client node-wot and the playground's validator, for `make test-wot`;
 # boards is the compiler and emulator of RISC-V and the emulator of the Pico, for `make boards`;
 # litert and tflite are a Pi's client with one of the two LiteRT runtimes, in .venv-litert and .venv-tflite: no compiler)
 # JARAGUA_LOCKED=1 installs the exact versions of tools/setup/lock/, as CI does; they are those of an environment, so
@@ -26,9 +27,9 @@ keras) extras=firmware,keras,test,tensorflow venv=.venv-keras ;;
 flower) extras=test,ray,bench-flower venv=.venv-flower ;;
 litert) extras=litert venv=.venv-litert ;;
 tflite) extras=tflite venv=.venv-tflite ;;
-clang | boards | raspberry | container | systemd | system) ;;
+clang | boards | wot | raspberry | container | systemd | system) ;;
 *)
-    echo "setup: unknown set-up '$what': use demo, test, lint, docs, audit, keras, flower, litert, tflite, clang, boards, raspberry, container, systemd or system" >&2
+    echo "setup: unknown set-up '$what': use demo, test, lint, docs, audit, keras, flower, litert, tflite, clang, boards, wot, raspberry, container, systemd or system" >&2
     exit 2
     ;;
 esac
@@ -59,6 +60,11 @@ missing_packages() {
     if [ "$what" = clang ]; then
         # libFuzzer is in clang's run-time libraries, which Debian has in a package of their own.
         [ -e "$(clang -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer-$(uname -m).a" ] || echo clang libclang-rt-dev
+        return
+    fi
+    if [ "$what" = wot ]; then
+        have node || echo nodejs
+        have npm || echo npm
         return
     fi
     if [ "$what" = boards ]; then
@@ -199,6 +205,14 @@ install_python_packages() {
     echo "$wanted" >"$stamp"
 }
 
+# The versions of a package-lock.json, into node_modules beside it.
+install_node_packages() {
+    if ! cmp -s "$1/package-lock.json" "$1/node_modules/.jaragua"; then
+        npm ci --prefix "$1" --silent --no-audit --no-fund
+        cp "$1/package-lock.json" "$1/node_modules/.jaragua"
+    fi
+}
+
 python=$(find_python)
 if [ "$what" = tflite ] && [ -z "$python" ]; then
     say "tflite-runtime needs Python 3.11 and there is none here. Take the newer runtime: tools/setup/setup.sh litert"
@@ -209,10 +223,11 @@ case $what in
 clang | raspberry | container | systemd | system) exit 0 ;;
 boards)
     # rp2040js, pinned: the emulator of the Raspberry Pi Pico.
-    if ! cmp -s tools/emulators/package-lock.json tools/emulators/node_modules/.jaragua; then
-        npm ci --prefix tools/emulators --silent
-        cp tools/emulators/package-lock.json tools/emulators/node_modules/.jaragua
-    fi
+    install_node_packages tools/emulators
+    exit 0
+    ;;
+wot)
+    install_node_packages tools/wot
     exit 0
     ;;
 esac

@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 
+from jaragua.node.training.inference import Reals, integers_of, reals_of
 from jaragua.node.training.trainer import Figures, Labels, Progress, SampleSet
 from jaragua_compiler.engine_protocol import Engine, PrototypeEngine, StepResult
 from jaragua_compiler.planning.plan import LOGIT_EXPONENT, MOST_PROTOTYPES, Plan, with_prototypes
@@ -74,6 +75,12 @@ class EngineTrainer:
             some = samples.inputs[start : start + _SLICE]
             found += await asyncio.to_thread(lambda rows: [answer(x) for x in rows], some)
         return np.array(found, np.int64)
+
+    async def infer(self, plan: Plan, inputs: Reals, blob: bytes) -> Reals:
+        """The outputs of the generated C (A3)."""
+        engine = await self._start(replace(plan, accumulate=False), blob)
+        rows = integers_of(plan, blob, inputs)
+        return reals_of(plan, blob, await asyncio.to_thread(lambda: np.stack([engine.forward(row) for row in rows])))
 
     async def read_update(self) -> bytes:
         """The weights of the engine that worked last."""

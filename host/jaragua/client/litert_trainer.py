@@ -134,6 +134,15 @@ class LitertTrainer:
             found += await asyncio.to_thread(lambda rows: [int(np.argmax(engine.forward(x))) for x in rows], some)
         return np.array(found, np.int64)
 
+    async def infer(self, plan: Plan, inputs: npt.NDArray[np.float64], blob: bytes) -> npt.NDArray[np.float64]:
+        """The outputs in float32, of the weights of a blob as real numbers (M9)."""
+        engine = await self.prepare(plan)
+        engine.load(pack_floats(plan, unpack(plan, blob)))
+        self._engine = None  # its weights are no update
+        rows = inputs.astype(np.float32)
+        outputs = await asyncio.to_thread(lambda: np.stack([engine.forward(row) for row in rows]))
+        return outputs.astype(np.float64)
+
     async def read_update(self) -> bytes:
         """The weights of the engine that worked last, in the form of its start.
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from jaragua.errors import ModelError, PortError
+from jaragua.node.training.inference import Reals, integers_of, reals_of
 from jaragua.node.training.trainer import Figures, Labels, SampleSet, TrainerGone, TrainerRestarted
 from jaragua.serial.failures import BoardRestarted, BoardSilent
 from jaragua.serial.jobs import NO_TEMPERATURE, PLAIN_STEPS, Steps, samples_of
@@ -110,6 +111,14 @@ class BoardTrainer:
                 return np.array([one.label for one in await self._board.recognise(job, packed)], np.int64)
             outputs = await self._board.infer(job, packed)
             return np.asarray(np.argmax(outputs, axis=1), np.int64)
+
+    async def infer(self, plan: Plan, inputs: Reals, blob: bytes) -> Reals:
+        """The outputs that the board computes (L4.6)."""
+        self._check_architecture(plan)
+        rows = integers_of(plan, blob, inputs)
+        packed = samples_of(rows, np.zeros((len(rows), plan.network.targets), np.int16))
+        with translated():
+            return reals_of(plan, blob, await self._board.infer(self._board.new_job(), packed, blob))
 
     async def read_update(self) -> bytes:
         """The working blob after the last `train` (L4.7)."""

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from jaragua.boards import BoardKind
 from jaragua.errors import JaraguaError
+from jaragua.node.questions import Question
 from jaragua.node.training.trainer import Trainer, TrainerGone, TrainerRestarted
 from jaragua.wire.messages import AdaptCommand, DeviceState, TrainCommand
 from jaragua.wire.rejections import Reason
@@ -24,6 +25,8 @@ DeviceKind = BoardKind | Literal["pi"]
 StateName = Literal["init", "ready", "training", "sleeping", "disconnected", "lost", "stale"]
 #: P3: jobs that wait for a device.
 MOST_JOBS = 64
+#: P3, M51: questions that wait for a device.
+MOST_QUESTIONS = 8
 # A board that goes away each time it is given the same job is not helped by another try.
 _MOST_TRIES = 5
 
@@ -58,6 +61,14 @@ class DeviceHost(Protocol):
         """Tell whoever asked that it will not be done, and count it."""
         ...
 
+    async def reply(self, trainer: Trainer, question: Question) -> None:
+        """Have a question answered, and hand the answer on."""
+        ...
+
+    def decline(self, question: Question, why: str, reason: Reason = Reason.COMMAND) -> None:
+        """Tell whoever asked that there is no answer, and count it."""
+        ...
+
     def is_of_the_run(self, job: DeviceJob) -> bool:
         """Whether a job belongs to what the coordinator says of the run: it goes before others."""
         ...
@@ -83,6 +94,7 @@ class Device:
         self._reason: str | None = None
         self._stale_reason: str | None = None
         self._jobs: deque[DeviceJob] = deque()
+        self._questions: deque[Question] = deque()
         self._current: DeviceJob | None = None
         self._tries = 0
         self._wake = asyncio.Event()
@@ -117,6 +129,8 @@ class Device:
         if (state, reason) != (self._state, self._reason):
             self._state, self._reason = state, reason
             self._host.state_changed(self)
+        if state == "lost":
+            self._decline_all(reason or f"{self.name} is lost")
 
     def link_broken(self, reason: str) -> None:
         """The link to an idle device is gone for now; with a job under way, the job finds out by itself."""
@@ -170,6 +184,18 @@ class Device:
             if len(self._jobs) > MOST_JOBS:
                 self._give_up_one()
 
+    def ask(self, question: Question) -> None:
+        """Take a question; it is answered when no job waits. A bounded number waits (P3)."""
+        if self._stale_reason:
+            self._host.decline(question, self._stale_reason)
+        elif self._state == "lost":
+            self._host.decline(question, self._reason or f"{self.name} is lost")
+        elif len(self._questions) >= MOST_QUESTIONS:
+            self._host.decline(question, f"{MOST_QUESTIONS} questions wait for {self.name} already", Reason.FLOOD)
+        else:
+            self._questions.append(question)
+            self._wake.set()
+
     def _give_up_one(self) -> None:
         """The newest of those that are not of the run; if all are, the newest."""
         of_the_run = self._host.is_of_the_run
@@ -200,15 +226,20 @@ class Device:
         """Carry out jobs until the trainer is gone (TrainerGone); the job under way is kept for the next."""
         while True:
             self.set_state("ready", self._reason if self._state in ("ready", "training") else None)
-            job = await self._next()
+            job = await self._next(trainer)
             self.set_state("training")
             failure = await self._try(trainer, job)
             self.set_state("ready", failure)
 
-    async def _next(self) -> DeviceJob:
+    async def _next(self, trainer: Trainer) -> DeviceJob:
+        """The next job; while there is none, questions are answered (M51)."""
         while self._current is None or self._held:
-            if self._current is None and self._jobs and not self._held:
+            is_free = self._current is None and not self._held
+            if is_free and self._jobs:
                 self._current, self._tries = self._first(), 0
+            elif is_free and self._questions:
+                self._is_idle.clear()
+                await self._answer(trainer, self._questions.popleft())
             else:
                 self._is_idle.set()
                 self._wake.clear()
@@ -221,6 +252,15 @@ class Device:
         first = next(filter(self._host.is_of_the_run, self._jobs), self._jobs[0])
         self._jobs.remove(first)
         return first
+
+    async def _answer(self, trainer: Trainer, question: Question) -> None:
+        """Once: who asks can ask again. Raises: TrainerGone, after it was said."""
+        try:
+            await self._host.reply(trainer, question)
+        except (JaraguaError, CompileError) as error:
+            self._host.decline(question, in_words(error))
+            if isinstance(error, TrainerGone):
+                raise
 
     async def _try(self, trainer: Trainer, job: DeviceJob) -> str | None:
         """One attempt; the sentence why it failed, if it did."""
@@ -241,17 +281,27 @@ class Device:
 
     def _fail(self, job: DeviceJob, error: JaraguaError | CompileError) -> str:
         self._current = None
-        reason = f"{error.message} ({error.hint})" if error.hint else error.message
+        reason = in_words(error)
         self._host.refuse(job, reason)
         return reason
 
     def _refuse_all(self, reason: str) -> None:
         while self._jobs:
             self._host.refuse(self._jobs.popleft(), reason)
+        self._decline_all(reason)
+
+    def _decline_all(self, reason: str) -> None:
+        while self._questions:
+            self._host.decline(self._questions.popleft(), reason)
 
     def _wrong_architecture(self, wanted: str, image: str) -> str:
         told = f"its image computes the network of '{self._model}', the run that of '{wanted}'"
         return f"{told}; update it: {self.update_command} --model {shlex.quote(image)}"
+
+
+def in_words(error: JaraguaError | CompileError) -> str:
+    """An error as one sentence with what helps."""
+    return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
 def _in_integers(job: DeviceJob) -> DeviceJob:

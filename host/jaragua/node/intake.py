@@ -6,8 +6,10 @@ from typing import TypeVar
 
 from jaragua.bases.value import Value
 from jaragua.errors import ProtocolError
+from jaragua.node import questions
 from jaragua.node.connection.session import Incoming
 from jaragua.node.device import AdaptJob, TrainJob
+from jaragua.node.questions import Question
 from jaragua.node.training import ranges
 from jaragua.wire.messages import (
     AdaptCommand,
@@ -80,13 +82,14 @@ Request = (
     | StatisticsAsked
     | StopCommand
     | FlashRequest
+    | Question
 )
 
 
 def read(message: Incoming) -> Request:
     """The request in a message of one of a node's subscriptions.
 
-    Raises: NotPossible if it can be answered, another ProtocolError if it is none that can be served.
+    Raises: NotPossible or NoQuestionError if it can be answered, another ProtocolError if it cannot be served.
     """
     topic = parse(message.topic)
     if topic.kind is TopicKind.RUN:
@@ -97,6 +100,8 @@ def read(message: Incoming) -> Request:
         return BlobArrived(topic.sha256, message.payload)
     if topic.kind is TopicKind.DIFFERENCE:
         return DifferenceArrived(topic.sha256, message.payload)
+    if topic.kind is TopicKind.QUESTION:
+        return questions.read(topic, message.payload)
     if topic.kind is TopicKind.COMMAND:
         return _read_command(topic.verb, message)
     raise TopicError("a node does not read this topic")

@@ -12,20 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from jaragua.errors import ModelError, ProtocolError, UsageError
+import numpy as np
+
+from jaragua.errors import JaraguaError, ModelError, ProtocolError, UsageError
 from jaragua.folders import state_folder
-from jaragua.node import intake, reports
+from jaragua.node import intake, questions, reports
 from jaragua.node.connection.gate import NodeGate
 from jaragua.node.connection.session import Gates, Incoming, Participant, Session
 from jaragua.node.connection.url import BrokerUrl
 from jaragua.node.description import DeviceFacts, Place, describe_device, describe_node
-from jaragua.node.device import AdaptJob, Device, DeviceJob, DeviceKind, TrainJob
+from jaragua.node.device import MOST_QUESTIONS, AdaptJob, Device, DeviceJob, DeviceKind, TrainJob, in_words
 from jaragua.node.intake import BlobArrived, DifferenceArrived, FlashRequest
 from jaragua.node.outbox import Outbox, OutboxEntry, UpdateKey
 from jaragua.node.program import ended
+from jaragua.node.public_reports import PublicReports
+from jaragua.node.questions import Caller, NoQuestionError, Question
 from jaragua.node.reports import JobRefused, Report, RoundLog
 from jaragua.node.secure_answers import SecureAnswers
-from jaragua.node.telemetry import TelemetryThrottle
+from jaragua.node.telemetry import DeviceTelemetry, TelemetryThrottle
 from jaragua.node.training import jobs
 from jaragua.node.training.column_statistics import ColumnStatistics
 from jaragua.node.training.task_sampler import TaskSampler
@@ -51,6 +55,7 @@ from jaragua.wire.messages import (
 )
 from jaragua.wire.rejections import Reason, RejectedError, Rejections, shown
 from jaragua.wire.topics import TopicError, TopicKind, build, check_id, is_id, pattern
+from jaragua_compiler.errors import CompileError
 
 LOGGER = logging.getLogger(__name__)
 
@@ -121,8 +126,12 @@ class Node:
         """Hash of what the node's own data are scaled with, if a run said it (M17)."""
         self._outbox = Outbox(settings.outbox_path)
         self._devices: dict[str, Device] = {}
-        self._throttles: dict[str, TelemetryThrottle] = {}
+        self._telemetry: dict[str, DeviceTelemetry] = {}
         self._run: RunState | None = None
+        self._starts: dict[str, tuple[str, bytes]] = {}
+        """Of each device the run of its last job, and the hash of what that started from."""
+        self._preparing: set[asyncio.Task[None]] = set()
+        """Questions whose weights are fetched."""
         self._stopped_runs: deque[str] = deque(maxlen=_STOPPED_RUNS_KEPT)
         self._rejections = Rejections(f"node {settings.node}")
         self._rejections_of: dict[str, Rejections] = {}
@@ -161,10 +170,10 @@ class Node:
         fleet, node = self.settings.fleet, self.settings.node
         self._session.retain(self._topic(TopicKind.NODE_STATE), self._state("ready"))
         self._session.retain(self._topic(TopicKind.NODE_DESCRIPTION), describe_node(self._place, self.settings.kind))
-        own = (pattern(kind, fleet, node=node) for kind in (TopicKind.ACK, TopicKind.COMMAND))
+        own = (pattern(kind, fleet, node=node) for kind in (TopicKind.ACK, TopicKind.COMMAND, TopicKind.QUESTION))
         self._session.listen(pattern(TopicKind.RUN, fleet), *own)
-        states = (TopicKind.NODE_STATE, TopicKind.DEVICE_STATE)
-        self._session.guard(self._on_overwritten, *(pattern(kind, fleet, node=node) for kind in states))
+        retained = (TopicKind.NODE_STATE, TopicKind.DEVICE_STATE, TopicKind.DEVICE_PROPERTY)
+        self._session.guard(self._on_overwritten, *(pattern(kind, fleet, node=node) for kind in retained))
         session = asyncio.create_task(self._session.run())
         resending = asyncio.create_task(self._resend_on_timer())
         answering = asyncio.create_task(self._statistics.serve())
@@ -179,8 +188,9 @@ class Node:
         session.result()
 
     async def _farewell(self, session: asyncio.Task[None]) -> None:
-        for pacer in self._throttles.values():
-            pacer.close()
+        for telemetry in self._telemetry.values():
+            telemetry.close()
+        await ended(*self._preparing)
         for device in self._devices.values():
             device.set_state("disconnected")
         self._session.retain(self._topic(TopicKind.NODE_STATE), self._state("disconnected"))
@@ -204,11 +214,14 @@ class Node:
         device = self._devices.get(name)
         if device is None:
             device = self._devices[name] = Device(self, name, kind, model, architecture)
-            self._throttles[name] = TelemetryThrottle(lambda message: self._publish_telemetry(name, message))
+            throttle = TelemetryThrottle(lambda message: self._publish_telemetry(name, message))
+            public = PublicReports(lambda kind, what, payload: self._publish_public(name, kind, what, payload))
+            self._telemetry[name] = DeviceTelemetry(throttle, public)
             self._rejections_of[name] = Rejections(f"device {name}")
         device.set_identity(model, architecture)
         description = describe_device(self._place, name, facts)
         self._session.retain(self._topic(TopicKind.DEVICE_DESCRIPTION, device=name), description)
+        self._telemetry[name].public.memory(facts.facts)
         self.state_changed(device)
         return device
 
@@ -217,10 +230,11 @@ class Node:
         if self._model_is_known:
             sampler = _sampler_for(device, self._sampler)
             device.expect(sampler.model, sampler.plan, sampler.image, sampler.refusal(device.name))
+            self._tell_model(device)
 
-    def telemetry_of(self, device: Device) -> TelemetryThrottle:
+    def telemetry_of(self, device: Device) -> DeviceTelemetry:
         """Where the device's progress and health go."""
-        return self._throttles[device.name]
+        return self._telemetry[device.name]
 
     @property
     def rejected(self) -> int:
@@ -239,6 +253,7 @@ class Node:
         started_s = time.monotonic()
         self._report(reports.begun(job.command))
         task_sampler = _sampler_for(self._devices[job.command.device], await self._scaled_sampler())
+        self._starts[job.command.device] = job.command.run, job.command.hash
         if isinstance(job, AdaptJob):
             blob = await self._blobs.fetch(job.command.start or job.command.hash)
             result = await jobs.adapt(trainer, task_sampler, job.command, blob)
@@ -253,6 +268,8 @@ class Node:
 
     def _report(self, report: Report) -> None:
         self.round_log.add(report)
+        if report.device in self._telemetry:  # a command may name one that is not here
+            self._telemetry[report.device].public.report(report, self.round_log.rounds_of(report.run))
         self._on_report(report)
 
     async def _scaled_sampler(self) -> TaskSampler:
@@ -286,6 +303,46 @@ class Node:
             where = f"cmd/train (run {job.command.run}, round {job.command.round})"
         self._count(reason, where, why, self._rejections_of.get(job.command.device, self._rejections))
 
+    async def reply(self, trainer: Trainer, question: Question) -> None:
+        """Have the device compute (M51)."""
+        task_sampler, weights, blob = await self._start_for(self._devices[question.caller.device])
+        inputs = task_sampler.real_inputs(question.inputs)
+        outputs = await trainer.infer(task_sampler.plan, inputs[None], blob)
+        if not np.isfinite(outputs).all():
+            raise ModelError("the network's outputs are not all finite numbers", "train with a lower learning rate")
+        answer = questions.answer(task_sampler.model, weights, outputs[0], task_sampler.class_names)
+        self._send_answer(question.caller, answer)
+
+    async def _start_for(self, device: Device) -> tuple[TaskSampler, bytes, bytes]:
+        """What a device answers with: how samples become its integers, and the hash and bytes of its weights (M51).
+
+        Raises: ModelError if no run gave it any; BrokerError, ProtocolError if they are not on the broker.
+        """
+        run = self._run
+        if run is None:
+            raise ModelError("no run has announced weights yet", "ask again when a coordinator has begun a run")
+        scaled = await self._scaled_sampler()
+        task_sampler, weights = _sampler_for(device, scaled), run.hash
+        if task_sampler is not scaled:  # of the run's other format (R14), which only commands name
+            found = self._starts.get(device.name)
+            if found is None or found[0] != run.run:
+                raise ModelError("no job of the run has given this device weights in its format yet", "ask again later")
+            weights = found[1]
+        return task_sampler, weights, await self._blobs.fetch(weights)
+
+    def decline(self, question: Question, why: str, reason: Reason = Reason.COMMAND) -> None:
+        """A question is answered with the reason."""
+        self._decline(question.caller, why, reason)
+
+    def _decline(self, caller: Caller, why: str, reason: Reason) -> None:
+        where = self._topic(TopicKind.QUESTION, device=caller.device, asker=caller.asker, call=caller.call)
+        self._count(reason, where, why, self._rejections_of.get(caller.device))
+        self._send_answer(caller, questions.refusal(why))
+
+    def _send_answer(self, caller: Caller, answer: bytes) -> None:
+        topic = self._topic(TopicKind.ANSWER, device=caller.device, asker=caller.asker, call=caller.call)
+        self._session.send(topic, answer)
+
     def is_of_the_run(self, job: DeviceJob) -> bool:
         """Whether the run that the coordinator announces asks for it, now or in its next round."""
         run = self._run
@@ -297,13 +354,24 @@ class Node:
         self, reason: Reason, where: str, why: object, rejections: Rejections | None = None, count: int = 1
     ) -> None:
         (rejections or self._rejections).add(reason, where, why, count)
-        for pacer in self._throttles.values():
-            pacer.rejected(self.rejected)
+        for name, telemetry in self._telemetry.items():
+            telemetry.rejected(self.rejected)
+            if rejections is self._rejections_of[name]:
+                telemetry.public.rejected(reason, shown(why), rejections.total)
 
     def state_changed(self, device: Device) -> None:
-        """Publish a device's state, now and after each reconnect."""
+        """Publish a device's state, and what it computes if that has changed, now and after each reconnect."""
         topic = self._topic(TopicKind.DEVICE_STATE, device=device.name)
         self._session.retain(topic, lambda epoch: encode(device.message(epoch)))
+        self._tell_model(device)
+
+    def _tell_model(self, device: Device) -> None:
+        """What the device computes, if that has changed; the sizes of its network once the run's is known to be it."""
+        state = device.message(epoch=0)
+        network = _sampler_for(device, self._sampler).network_of(state.architecture)
+        self._telemetry[device.name].public.model(
+            {"model": state.model, "architecture": state.architecture.hex(), **network}
+        )
 
     # ---- Listener: what the session brings ----
 
@@ -315,6 +383,8 @@ class Node:
         """Do what a message asks; what cannot be used is counted and, if there is a way, answered (P1, P2)."""
         try:
             self._do(intake.read(message))
+        except NoQuestionError as error:
+            self._decline(error.caller, error.message, Reason.FORMAT)
         except intake.NotPossible as error:
             self.refuse(error.job, error.message, Reason.FORMAT)
         except TopicError as error:
@@ -357,6 +427,8 @@ class Node:
                 self._on_stop(request)
             case FlashRequest():
                 self._on_flash(request)
+            case Question():
+                self._on_question(request)
 
     def _on_run(self, run: RunState) -> None:
         if self._verifier is not None:
@@ -442,6 +514,27 @@ class Node:
         rejections = self._rejections_of.get(asked.command.device, self._rejections)
         self._count(Reason.COMMAND, f"cmd/statistics (run {asked.command.run})", why, rejections)
 
+    def _on_question(self, question: Question) -> None:
+        device = self._devices.get(question.caller.device)
+        if device is None:
+            why = f"node {self.settings.node} has no device {question.caller.device!r}"
+            self.decline(question, why)
+        elif len(self._preparing) >= MOST_QUESTIONS:
+            self.decline(question, f"{MOST_QUESTIONS} questions wait for weights already", Reason.FLOOD)
+        else:
+            task = asyncio.create_task(self._prepare(device, question))
+            self._preparing.add(task)
+            task.add_done_callback(self._preparing.discard)
+
+    async def _prepare(self, device: Device, question: Question) -> None:
+        """Fetch the weights before the device's turn: a job does not wait for them."""
+        try:
+            await self._start_for(device)
+        except (JaraguaError, CompileError) as error:
+            self.decline(question, in_words(error))
+        else:
+            device.ask(question)
+
     def _is_obsolete(self, job: DeviceJob) -> bool:
         """A training job whose round is over: its update would be late."""
         run = self._run
@@ -472,6 +565,13 @@ class Node:
     def _publish_telemetry(self, device: str, message: Telemetry) -> None:
         topic = self._topic(TopicKind.TELEMETRY, device=device)
         self._session.send_if_connected(topic, encode(message), _TELEMETRY_EXPIRY_SECONDS)
+
+    def _publish_public(self, device: str, kind: TopicKind, name: str, payload: bytes) -> None:
+        topic = self._topic(kind, device=device, name=name)
+        if kind is TopicKind.DEVICE_PROPERTY:
+            self._session.retain(topic, payload)
+        else:
+            self._session.send_if_connected(topic, payload, _TELEMETRY_EXPIRY_SECONDS)
 
     def _state(self, state: str) -> Callable[[int], bytes]:
         kind = self.settings.kind

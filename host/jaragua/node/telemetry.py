@@ -1,11 +1,16 @@
-"""Telemetry of a device, at most once a second: what comes in between is merged, the latest value wins."""
+"""Telemetry of a device, at most once a second: what comes in between is merged, the latest value wins.
+
+What clients of its Thing Description read of the same figures is told beside it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from jaragua.node.public_reports import PublicReports
 from jaragua.node.training.trainer import Progress
 from jaragua.wire.messages import Telemetry
 
@@ -61,3 +66,30 @@ class TelemetryThrottle:
         self._health = self._progress = self._rejected = None
         self._timer = asyncio.get_running_loop().call_later(self._period_seconds, self._flush)
         self._publish(message)
+
+
+@dataclass(frozen=True)
+class DeviceTelemetry:
+    """Where figures of a device go: to the fleet's own programs, and to clients of its Thing Description (M50)."""
+
+    internal: TelemetryThrottle
+    public: PublicReports
+
+    def health(self, counters: dict[str, int]) -> None:
+        """Counters of the link and the board (L4.8)."""
+        self.internal.health(counters)
+        self.public.health(counters)
+
+    def progress(self, progress: Progress) -> None:
+        """How far the job is."""
+        self.internal.progress(progress)
+        self.public.progress(progress)
+
+    def rejected(self, count: int) -> None:
+        """How many messages the node rejected since its start (P2)."""
+        self.internal.rejected(count)
+
+    def close(self) -> None:
+        """Publish nothing more."""
+        self.internal.close()
+        self.public.close()

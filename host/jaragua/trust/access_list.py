@@ -1,9 +1,9 @@
-"""The access list of the broker, made from the topic definitions (G4, G5, G22). Pure text."""
+"""The access list of the broker, made from the topic definitions (G4, G5, G22, G28). Pure text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from jaragua.wire.topics import ACCESS, CHECK_FILTER, Party, TopicKind, pattern
 
@@ -11,38 +11,39 @@ from jaragua.wire.topics import ACCESS, CHECK_FILTER, Party, TopicKind, pattern
 COORDINATOR: Final = "coordinator"
 #: What mosquitto replaces by the identity of whoever is connected.
 _SELF: Final = "%u"
-_OBSERVER: Final = "+observer"
+#: Who has an identity and is no member.
+Guest = Literal["observer", "asker"]
+#: The level of a topic that has a party's own name in it.
+_OWN_LEVEL: Final = {Party.NODE: "{node}", Party.ASKER: "{asker}"}
+_PARTIES: Final[Mapping[Guest, Party]] = {"observer": Party.OBSERVER, "asker": Party.ASKER}
 
 
-def observer_identity(name: str) -> str:
-    """The name of an observer's certificate. mosquitto applies no pattern to an identity with a `+` in it (G22)."""
-    return name + _OBSERVER
+def guest_identity(name: str, guest: Guest) -> str:
+    """The name of a guest's certificate. mosquitto applies no pattern to an identity with a `+` in it (G22)."""
+    return f"{name}+{guest}"
 
 
-def access_list(fleet: str, observers: Iterable[str] = ()) -> str:
-    """An `acl_file` of mosquitto: what every node may do, what the coordinator may do, what observers may read.
+def access_list(fleet: str, guests: Mapping[str, Guest] | None = None) -> str:
+    """An `acl_file` of mosquitto: what every node may do, what the coordinator may do, what guests may do.
 
-    observers: their names.
+    guests: by name.
     """
     lines = [
         f"# Access list of the fleet {fleet}, made by `jaragua broker init` from the topics of the protocol (M).",
         "# A pattern holds for every identity; %u is the name in its certificate.",
         f"pattern readwrite {CHECK_FILTER}",
     ]
-    for kind in TopicKind:
-        right = _right(kind, Party.NODE)
-        if right:
-            lines.append(f"pattern {right} {_own(kind, fleet)}")
-    lines += ["", f"user {COORDINATOR}"]
-    lines += [
-        f"topic {right} {pattern(kind, fleet)}" for kind in TopicKind if (right := _right(kind, Party.COORDINATOR))
-    ]
-    for name in sorted(observers):
-        lines += ["", f"user {observer_identity(name)}"]
-        lines += [
-            f"topic {right} {pattern(kind, fleet)}" for kind in TopicKind if (right := _right(kind, Party.OBSERVER))
-        ]
+    lines += _rights("pattern", Party.NODE, fleet, _SELF)
+    lines += ["", f"user {COORDINATOR}", *_rights("topic", Party.COORDINATOR, fleet)]
+    for name, guest in sorted((guests or {}).items()):
+        lines += ["", f"user {guest_identity(name, guest)}", *_rights("topic", _PARTIES[guest], fleet, name)]
     return "\n".join(lines) + "\n"
+
+
+def _rights(word: str, party: Party, fleet: str, name: str = "") -> list[str]:
+    """A line for each kind of topic. name: the party's own, or what stands for it."""
+    own = _OWN_LEVEL.get(party, "")
+    return [f"{word} {right} {_filter(kind, fleet, own, name)}" for kind in TopicKind if (right := _right(kind, party))]
 
 
 def _right(kind: TopicKind, party: Party) -> str:
@@ -54,8 +55,9 @@ def _right(kind: TopicKind, party: Party) -> str:
     return "read" if reads else "write" if writes else ""
 
 
-def _own(kind: TopicKind, fleet: str) -> str:
-    """The filter of a topic with the node's own name in it."""
-    if "{node}" not in kind.value:
-        return pattern(kind, fleet)
-    return pattern(kind, fleet, node="self").replace("/node/self/", f"/node/{_SELF}/", 1)
+def _filter(kind: TopicKind, fleet: str, own_part: str, own_name: str) -> str:
+    """The filter of a kind of topic, with a party's own name in its place."""
+    parts, levels = kind.value.split("/"), pattern(kind, fleet).split("/")
+    root = levels[: -len(parts)]
+    own = (own_name if part == own_part else level for part, level in zip(parts, levels[len(root) :], strict=True))
+    return "/".join([*root, *own])

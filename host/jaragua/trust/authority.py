@@ -12,7 +12,7 @@ from typing import Final
 from jaragua.errors import StoreError, UsageError
 from jaragua.reasons import reason_of
 from jaragua.trust import certificates, identity, members, private_files, registry, signing_key
-from jaragua.trust.access_list import COORDINATOR, access_list, observer_identity
+from jaragua.trust.access_list import COORDINATOR, Guest, access_list, guest_identity
 from jaragua.trust.authority_files import AuthorityFiles
 from jaragua.trust.certificates import Authority, PublicKey, Validity
 from jaragua.trust.enrolment.token import digest_of
@@ -54,20 +54,19 @@ class AuthorityFolder(AuthorityFiles):
         private_files.write(self.broker_certificate, certificates.public_pem(certificate), 0o644)
 
     def issue(
-        self, name: str, devices: Sequence[str], now: datetime, days: float = USUAL_DAYS, *, observer: bool = False
+        self, name: str, devices: Sequence[str], now: datetime, days: float = USUAL_DAYS, *, guest: Guest | None = None
     ) -> Path:
         """Make key and certificate of a participant here; returns its folder, to be brought to its machine.
 
-        observer: it reads what is shown, and writes nothing (G22). Raises: UsageError.
+        guest: what it is, if it is no member (G22, G28). Raises: UsageError.
         """
-        if observer and (devices or name == COORDINATOR):
-            raise UsageError(
-                "an observer has no devices, and is not the coordinator", "leave out --device, or --observer"
-            )
+        if guest and (devices or name == COORDINATOR):
+            message = f"an {guest} has no devices, and is not the coordinator"
+            raise UsageError(message, f"leave out --device, or --{guest}")
         with self._changing():
             self._refuse_second(name)
             key = certificates.new_key()
-            certificate = self._certify(name, key.public_key(), devices, Validity(now, days), observer=observer)
+            certificate = self._certify(name, key.public_key(), devices, Validity(now, days), guest)
         files = self.files_for(certificate) | {identity.KEY: certificates.private_pem(key)}
         if name == COORDINATOR:
             files[identity.SIGNING_KEY] = private_files.read(self.folder / identity.SIGNING_KEY, "the signing key")
@@ -105,7 +104,7 @@ class AuthorityFolder(AuthorityFiles):
             if before is None:
                 raise UsageError(f"no certificate of {name} is valid", "`jaragua pki list` shows all of them")
             key = certificates.public_key_of(private_files.read(self._file_of(before), "the certificate"))
-            certificate = self._certify(name, key, before.devices, Validity(now, days), observer=before.observer)
+            certificate = self._certify(name, key, before.devices, Validity(now, days), before.guest)
         if (self.identity_folder(name) / identity.KEY).exists():
             identity.write(self.identity_of(name), self.files_for(certificate))
             return self.identity_folder(name) / identity.CERTIFICATE
@@ -149,17 +148,17 @@ class AuthorityFolder(AuthorityFiles):
     # ---- how ----
 
     def _certify(
-        self, name: str, key: PublicKey, devices: Sequence[str], validity: Validity, *, observer: bool = False
+        self, name: str, key: PublicKey, devices: Sequence[str], validity: Validity, guest: Guest | None = None
     ) -> bytes:
-        found, common_name = self.registry(), observer_identity(name) if observer else name
+        found, common_name = self.registry(), guest_identity(name, guest) if guest else name
         certificate = certificates.certify_participant(self._authority(), found.fleet, common_name, key, validity)
         entry = Certified(
             name=name,
             serial=f"{certificate.serial_number:x}",
             issued=validity.now.isoformat(),
             expires=validity.end.isoformat(),
-            devices=tuple(devices) or (() if observer or name == COORDINATOR else (ANY_DEVICE,)),
-            observer=observer,
+            devices=tuple(devices) or (() if guest or name == COORDINATOR else (ANY_DEVICE,)),
+            guest=guest,
         )
         pem = certificates.public_pem(certificate)
         private_files.private_folder(self.folder / "certificates")
@@ -194,7 +193,7 @@ class AuthorityFolder(AuthorityFiles):
         revoked = certificates.revocation_list(self._authority(), found.revoked(), now)
         private_files.write(self.revoked, revoked, 0o644)
         private_files.write(self.members, members.written(found.members()).encode(), 0o644)
-        self._write_access_list(access_list(found.fleet, found.observers()).encode())
+        self._write_access_list(access_list(found.fleet, found.guests()).encode())
 
     def _write_access_list(self, content: bytes) -> None:
         """Only if it changes: a broker that sees another list starts again (G13)."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from jaragua.errors import StoreError, UsageError
-from jaragua.trust.access_list import COORDINATOR
+from jaragua.trust.access_list import COORDINATOR, Guest
 from jaragua.wire.topics import is_id
 
 _FORMAT: Final = 1
@@ -29,8 +29,8 @@ class Certified:
     revoked: str = ""
     replaced: bool = False
     """A newer certificate of the same identity exists; this one counts until it expires."""
-    observer: bool = False
-    """It reads what is shown of the fleet, and writes nothing (G22)."""
+    guest: Guest | None = None
+    """It is no member: an observer reads what is shown of the fleet (G22), an asker asks devices (G28)."""
 
     @property
     def number(self) -> int:
@@ -111,11 +111,11 @@ class Registry:
 
     def members(self) -> dict[str, tuple[str, ...]]:
         """Nodes that take part, with the devices each may have."""
-        return {one.name: one.devices for one in self._counting() if one.name != COORDINATOR and not one.observer}
+        return {one.name: one.devices for one in self._counting() if one.name != COORDINATOR and one.guest is None}
 
-    def observers(self) -> list[str]:
-        """Who may read the fleet, and takes no part."""
-        return [one.name for one in self._counting() if one.observer]
+    def guests(self) -> dict[str, Guest]:
+        """Who has an identity, and takes no part."""
+        return {one.name: one.guest for one in self._counting() if one.guest is not None}
 
     def _counting(self) -> list[Certified]:
         """Of each identity the newest certificate that was not revoked, by name."""

@@ -26,6 +26,8 @@ _PARTS: Final = {
     "run": _ID,
     "round": r"0|[1-9][0-9]{0,9}",
     "asker": _ID,
+    "call": _ID,
+    "name": _ID,
     "since": r"0|[1-9][0-9]{0,15}",
     "sha256": rf"[0-9a-f]{{{2 * HASH_BYTES}}}",
 }
@@ -54,6 +56,10 @@ class TopicKind(Enum):
     DEVICE_STATE = "node/{node}/dev/{device}/$state"
     DEVICE_DESCRIPTION = "node/{node}/dev/{device}/$td"
     TELEMETRY = "node/{node}/dev/{device}/tele"
+    DEVICE_PROPERTY = "node/{node}/dev/{device}/prop/{name}"
+    DEVICE_EVENT = "node/{node}/dev/{device}/event/{name}"
+    QUESTION = "node/{node}/dev/{device}/infer/{asker}/{call}"
+    ANSWER = "node/{node}/dev/{device}/inferred/{asker}/{call}"
     COMMAND = "node/{node}/cmd/{verb}"
     UPDATE = "node/{node}/up/{run}/{round}"
     ACK = "node/{node}/ack/{run}/{round}"
@@ -66,16 +72,18 @@ class Party(Enum):
     NODE = auto()
     OBSERVER = auto()
     """Who shows the fleet: dashboard, exporters, graph. It writes nothing."""
+    ASKER = auto()
+    """A client of Thing Descriptions: it reads what devices tell, and asks them on topics with its own name."""
 
 
 class Access(NamedTuple):
-    """Who writes a topic and who reads it; of a topic with `{node}` only that node."""
+    """Who writes a topic and who reads it; of a topic with `{node}` only that node, with `{asker}` only that asker."""
 
     writers: frozenset[Party]
     readers: frozenset[Party]
 
 
-_C, _N, _O = (frozenset({one}) for one in Party)
+_C, _N, _O, _A = (frozenset({one}) for one in Party)
 #: The access lists of brokers derive from this table (G4, G5 of docs/design/security.md).
 ACCESS: Final = {
     TopicKind.HOST_STATE: Access(_C, _C | _N | _O),
@@ -86,11 +94,15 @@ ACCESS: Final = {
     TopicKind.RUN: Access(_C, _C | _N | _O),
     TopicKind.BLOB: Access(_C, _C | _N | _O),
     TopicKind.DIFFERENCE: Access(_C, _C | _N),
-    TopicKind.NODE_STATE: Access(_N, _C | _N | _O),
-    TopicKind.NODE_DESCRIPTION: Access(_N, _C | _N | _O),
-    TopicKind.DEVICE_STATE: Access(_N, _C | _N | _O),
-    TopicKind.DEVICE_DESCRIPTION: Access(_N, _C | _N | _O),
+    TopicKind.NODE_STATE: Access(_N, _C | _N | _O | _A),
+    TopicKind.NODE_DESCRIPTION: Access(_N, _C | _N | _O | _A),
+    TopicKind.DEVICE_STATE: Access(_N, _C | _N | _O | _A),
+    TopicKind.DEVICE_DESCRIPTION: Access(_N, _C | _N | _O | _A),
     TopicKind.TELEMETRY: Access(_N, _C | _O),
+    TopicKind.DEVICE_PROPERTY: Access(_N, _N | _O | _A),
+    TopicKind.DEVICE_EVENT: Access(_N, _O | _A),
+    TopicKind.QUESTION: Access(_A, _N),
+    TopicKind.ANSWER: Access(_N, _A),
     TopicKind.COMMAND: Access(_C, _N),
     TopicKind.UPDATE: Access(_N, _C | _O),
     TopicKind.ACK: Access(_C, _N | _O),
@@ -111,6 +123,8 @@ class Topic:
     sha256: str = ""
     asker: str = ""
     since: str = ""
+    call: str = ""
+    name: str = ""
 
 
 _ID_REGEX: Final = re.compile(_ID)

@@ -464,7 +464,7 @@ def test_descriptions_are_things_of_wot_td_1_1(broker: Broker, tmp_path: Path) -
                 assert thing["securityDefinitions"] == {"nosec_sc": {"scheme": "nosec"}}
                 assert thing["id"].startswith("urn:uuid:")
                 assert thing["title"]
-                for affordance in (*thing["properties"].values(), *thing["actions"].values()):
+                for affordance in (*thing["properties"].values(), *thing.get("actions", {}).values()):
                     assert affordance["forms"]
                     assert all(form["href"].startswith(broker.url + "/jaragua/1/home/") for form in affordance["forms"])
 

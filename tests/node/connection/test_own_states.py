@@ -13,11 +13,12 @@ from fleet_bench import FLEET, CountingTrainer, Headquarters, run, running, sett
 from jaragua.node.description import DeviceFacts
 from jaragua.node.node import Node
 from jaragua.wire.messages import DeviceState, NodeState, encode
-from jaragua.wire.topics import TopicKind, build
+from jaragua.wire.topics import TopicKind, build, parse
 from jaragua_broker import Broker
 
 NODE_TOPIC = build(TopicKind.NODE_STATE, FLEET, node="pi-1")
 DEVICE_TOPIC = build(TopicKind.DEVICE_STATE, FLEET, node="pi-1", device="pi-1")
+PROPERTY_TOPIC = build(TopicKind.DEVICE_PROPERTY, FLEET, node="pi-1", device="pi-1", name="model")
 NOW_MS = time.time_ns() // 1_000_000
 FORGED = {
     "node": (NODE_TOPIC, encode(NodeState("lost", NOW_MS, "pi"))),
@@ -25,6 +26,7 @@ FORGED = {
     "node, cleared": (NODE_TOPIC, b""),
     "device": (DEVICE_TOPIC, encode(DeviceState("lost", NOW_MS, "pi", "digits", bytes(8)))),
     "device, cleared": (DEVICE_TOPIC, b""),
+    "property": (PROPERTY_TOPIC, b'{"model":"another"}'),
 }
 
 
@@ -48,9 +50,10 @@ async def served(broker: Broker, folder: Path, story: Callable[[Node, Headquarte
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
 def test_m14_a_forged_state_is_counted_and_put_right(broker: Broker, tmp_path: Path, forged: tuple[str, bytes]) -> None:
     topic, payload = forged
-    kind = TopicKind.NODE_STATE if topic == NODE_TOPIC else TopicKind.DEVICE_STATE
+    kind = parse(topic).kind
 
     async def story(node: Node, headquarters: Headquarters) -> None:
+        await until(lambda: headquarters.of(kind))
         honest = last_payload(headquarters, kind)
         await headquarters._client.publish(topic, payload, qos=1, retain=True)
         await until(lambda: last_payload(headquarters, kind) == payload)

@@ -17,7 +17,9 @@ _RETAINED: Final = Lane("retained", 100, 1000)
 _STARTS: Final = Lane("starts", 20, 50)
 #: Where the run stands, published now.
 _RUN: Final = Lane("run", 20, 50)
-#: States of this node and its devices that another client published: each is put right.
+#: Questions to one device (M51).
+_QUESTIONS: Final = Lane("questions", 5, 20)
+#: States and properties of this node and its devices that another client published: each is put right.
 _STATES: Final = Lane("states", 5, 10)
 
 _DEVICE, _RUN_KEY = cbor_text("device"), cbor_text("run")
@@ -25,6 +27,9 @@ _DEVICE, _RUN_KEY = cbor_text("device"), cbor_text("run")
 _WITH_DEVICE: Final = (b"cmd/train", b"cmd/adapt", b"cmd/secure", b"cmd/statistics", b"cmd/flash", b"ack/")
 _STOP: Final = b"cmd/stop"
 _STATE: Final = b"$state"
+_DEVICES: Final = b"dev/"
+_PROPERTY: Final = b"prop/"
+_QUESTION: Final = b"infer/"
 
 
 class NodeGate:
@@ -38,6 +43,7 @@ class NodeGate:
         """A message of where the run stands was not read."""
         self._run_topic = build(TopicKind.RUN, fleet).encode()
         self._own = pattern(TopicKind.COMMAND, fleet, node=node).removesuffix("cmd/+").encode()
+        self._of_devices = self._own + _DEVICES
         self._starts = tuple(
             pattern(kind, fleet).removesuffix("+").encode() for kind in (TopicKind.BLOB, TopicKind.DIFFERENCE)
         )
@@ -59,8 +65,20 @@ class NodeGate:
             return self._lanes.has_room(_STARTS, now_s)
         if topic.startswith(self._own) and topic.endswith(_STATE):
             return self._lanes.has_room(_STATES, now_s)
+        if topic.startswith(self._of_devices):
+            return self._has_room_at_device(topic[len(self._of_devices) :], now_s)
         kind = self._kind(topic, head)
         return self._lanes.has_room(_OURS, now_s, key=kind) if kind else self._lanes.has_room(OTHERS, now_s)
+
+    def _has_room_at_device(self, rest: bytes, now_s: float) -> bool:
+        """Of a topic below `dev/`: a property that was overwritten, or a question."""
+        device, _, what = rest.partition(b"/")
+        if what.startswith(_PROPERTY):
+            return self._lanes.has_room(_STATES, now_s)
+        name = device.decode("ascii", "replace")
+        if what.startswith(_QUESTION) and name in self._devices:
+            return self._lanes.has_room(_QUESTIONS, now_s, key=name)
+        return self._lanes.has_room(OTHERS, now_s)
 
     def _kind(self, topic: bytes, head: bytes) -> bytes:
         """Of a message that may be meant for the node: what it is; else b""."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 import jaragua_models
 from jaragua.errors import DataError, ModelError
@@ -120,6 +122,37 @@ class TaskSampler:
     def metric(self) -> Metric:
         """What its tasks are evaluated by."""
         return self._model.metric
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of a classifier's outputs, () if they have none; None of a regression."""
+        if not self.plan.network.classifier:
+            return None
+        return () if self._model.interface is None else self._model.interface.classes
+
+    def network_of(self, architecture: bytes) -> dict[str, int | bool]:
+        """What a device of this architecture takes and gives (M50); nothing of another architecture."""
+        if architecture != self.plan.architecture:
+            return {}
+        network = self.plan.network
+        return {"inputs": network.input_size, "outputs": network.outputs, "classifier": network.classifier}
+
+    def real_inputs(self, values: Sequence[float]) -> npt.NDArray[np.float64]:
+        """A sample [inputs] as a client gives it, as the network takes it: readings of one's own table are scaled (I1).
+
+        Raises: DataError for another number of values, CompileError for readings that cannot be scaled.
+        """
+        wanted = self.plan.network.input_size
+        if len(values) != wanted:
+            raise DataError(
+                f"{len(values)} inputs were given, the network of {self.model!r} takes {wanted}",
+                "the property `model` of the device has their number",
+            )
+        sample = np.array(values, np.float64)
+        interface = self._model.interface
+        if interface is None or interface.inputs is None:
+            return sample
+        return interface.inputs.standardised(sample).astype(np.float64)
 
     def support(self, command: TrainCommand, start: bytes) -> SampleSet:
         """The samples a train-command asks for, once: the device's task under its seed."""

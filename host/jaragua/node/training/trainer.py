@@ -158,6 +158,10 @@ class Trainer(Protocol):
         """
         ...
 
+    async def infer(self, plan: Plan, inputs: npt.NDArray[np.float64], blob: bytes) -> npt.NDArray[np.float64]:
+        """The network's outputs [n, outputs] of inputs [n, inputs], real numbers, with the weights of `blob`."""
+        ...
+
     async def read_update(self) -> bytes:
         """The working weights after the last `train`, in the form of its start (A6.3, M9)."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,7 @@ from jaragua.semantics.triples import Iri, Triple, iri, literal, turtle
 _META: Final = Iri("urn:jaragua:graph:meta")
 _SOURCE: Final = iri("jrg:source")
 _DIGEST: Final = iri("jrg:digest")
+_DOCUMENT: Final = iri("jrg:document")
 _REFUSED: Final = iri("jrg:refusedBecause")
 _COUNT: Final = iri("jrg:refusals")
 _MOST_SENTENCES: Final = 8
@@ -89,7 +91,7 @@ class GraphStore(Closing):
             return self._refuse(source, [str(error)])
         if wrong:
             return self._refuse(source, wrong)
-        return self._offer(name, found, source, key)
+        return self._offer(name, found, source, key, payload.decode())
 
     def offer_model(self, name: Iri, triples: Sequence[Triple], source: str) -> list[str]:
         """Take a model's description; as `offer_thing`."""
@@ -105,18 +107,19 @@ class GraphStore(Closing):
                 self._update(f"DROP SILENT GRAPH <{quad.object.value}>")
         self._update(f"DELETE WHERE {{ GRAPH {word(_META)} {{ {word(subject)} ?p ?o }} }}")
 
-    def _offer(self, name: Iri, triples: Sequence[Triple], source: str, key: str) -> list[str]:
+    def _offer(self, name: Iri, triples: Sequence[Triple], source: str, key: str, document: str = "") -> list[str]:
         found = problems(triples)
         if found:
             return self._refuse(source, found)
-        self._replace(name, triples, source, key)
+        self._replace(name, triples, source, key, document)
         return []
 
-    def _replace(self, name: Iri, triples: Sequence[Triple], source: str, key: str) -> None:
-        """In one transaction (S4.2)."""
+    def _replace(self, name: Iri, triples: Sequence[Triple], source: str, key: str, document: str) -> None:
+        """In one transaction (S4.2). document: as it came, "" of a model."""
         body = "\n".join(map(n_triple, triples))
         subject = Iri(_source_iri(source))
         about: list[Triple] = [(subject, _SOURCE, name), (subject, _DIGEST, literal(key))]
+        about += [(subject, _DOCUMENT, literal(document))] if document else []
         kept = "\n".join(map(n_triple, about))
         self._update(
             f"DROP SILENT GRAPH {word(name)} ;\n"
@@ -164,6 +167,12 @@ class GraphStore(Closing):
         names = {quad.subject.value: quad.object.value for quad in self._quads(None, _SOURCE)}
         kept = {quad.subject.value: quad.object.value for quad in self._quads(None, _DIGEST)}
         return {name: kept[source] for source, name in names.items() if source in kept}
+
+    def documents(self) -> dict[str, dict[str, Any]]:
+        """The IRI of each thing -> its Thing Description as it was published, by IRI."""
+        names = {quad.subject.value: quad.object.value for quad in self._quads(None, _SOURCE)}
+        texts = {quad.subject.value: quad.object.value for quad in self._quads(None, _DOCUMENT)}
+        return dict(sorted((names[source], json.loads(text)) for source, text in texts.items() if source in names))
 
     def values(self, predicate: str) -> Iterator[tuple[str, str, Any]]:
         """(graph, subject, value) of every statement with `prefix:local`, of all descriptions."""

@@ -11,6 +11,7 @@ JSON: Final = "application/json"
 _OBSERVE = ["observeproperty", "unobserveproperty"]
 
 Schema = Mapping[str, Any]
+Affordance = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Address:
         return f"{self.broker}/{self.topic}"
 
 
-def record(required: Sequence[str] = (), **properties: Schema) -> dict[str, Any]:
+def record(required: Sequence[str] = (), /, **properties: Schema) -> dict[str, Any]:
     """The data schema of an object."""
     return {
         "type": "object",
@@ -35,26 +36,20 @@ def record(required: Sequence[str] = (), **properties: Schema) -> dict[str, Any]
     }
 
 
-def readable(title: str, schema: Schema, address: Address, content: str = CBOR) -> dict[str, Any]:
+def readable(title: str, schema: Schema, address: Address, content: str = CBOR) -> Affordance:
     """A property whose last value the broker keeps: it can be read and observed."""
     form = _subscribe(address, content, ["readproperty", *_OBSERVE]) | {"mqv:retain": True}
     return {"title": title, **schema, "readOnly": True, "observable": True, "forms": [form]}
 
 
-def observable(title: str, schema: Schema, address: Address, content: str = CBOR) -> dict[str, Any]:
-    """A property that nobody keeps: it can be observed alone."""
-    form = _subscribe(address, content, _OBSERVE)
-    return {"title": title, **schema, "readOnly": True, "observable": True, "forms": [form]}
-
-
-def action(title: str, address: Address, content: str = CBOR, **more: Any) -> dict[str, Any]:
+def action(title: str, address: Address, content: str, **more: Any) -> Affordance:
     """An action whose input is published. `more`: input, output, uriVariables … of the TD."""
     form = {"href": address.href, "op": "invokeaction", "contentType": content}
     mqtt = {"mqv:controlPacket": "publish", "mqv:topic": address.topic, "mqv:qos": "1"}
     return {"title": title, **more, "forms": [form | mqtt]}
 
 
-def event(title: str, schema: Schema, address: Address, content: str = CBOR, **more: Any) -> dict[str, Any]:
+def event(title: str, schema: Schema, address: Address, content: str, **more: Any) -> Affordance:
     """An event that can be subscribed to. `more`: uriVariables … of the TD."""
     form = _subscribe(address, content, ["subscribeevent", "unsubscribeevent"])
     return {"title": title, "data": dict(schema), **more, "forms": [form]}

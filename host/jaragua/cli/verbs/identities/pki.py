@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from jaragua.trust.access_list import Guest
     from jaragua.trust.authority import AuthorityFolder
     from jaragua.trust.enrolment.server import EnrolmentServer
     from jaragua.trust.registry import Certified
@@ -38,15 +39,22 @@ def issue(
         bool,
         typer.Option("--observer", help="It reads what is shown of the fleet, and writes nothing: for dashboards."),
     ] = False,
+    asker: Annotated[
+        bool, typer.Option("--asker", help="It reads what devices tell and asks them: for clients of Things.")
+    ] = False,
     days: Days = _DAYS,
     folder: Folder = _FOLDER,
     json: Json = False,
 ) -> None:
-    """Make key and certificate of a node or an observer here, and print the folder to bring to its machine."""
+    """Make key and certificate of a node or a guest here, and print the folder to bring to its machine."""
     from jaragua.cli import output
+    from jaragua.errors import UsageError
     from jaragua.trust.authority import now_utc
 
-    made = _authority(folder).issue(name, device or [], now_utc(), days, observer=observer)
+    if observer and asker:
+        raise UsageError("an identity is an observer or an asker", "make one of each, under two names")
+    guest: Guest | None = "observer" if observer else "asker" if asker else None
+    made = _authority(folder).issue(name, device or [], now_utc(), days, guest=guest)
     if json:
         output.print_result({"name": name, "identity": str(made)})
     else:
@@ -165,7 +173,7 @@ def _row(one: Certified, status: str) -> dict[str, object]:
         "name": one.name,
         "status": status,
         "expires": one.expires,
-        "devices": "reads only" if one.observer else ", ".join(one.devices),
+        "devices": one.guest or ", ".join(one.devices),
         "serial": one.serial,
     }
 

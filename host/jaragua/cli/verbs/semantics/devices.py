@@ -23,6 +23,7 @@ app = typer.Typer()
 def devices(
     device: Annotated[str | None, typer.Argument(help="Show all that is known of this device.")] = None,
     where: Annotated[str, typer.Option(help="Conditions: 'place = kitchen and free_ram_bytes > 50000'.")] = "",
+    td: Annotated[bool, typer.Option("--td", help="Print the device's Thing Description as it was published.")] = False,
     refused: Annotated[bool, typer.Option("--refused", help="Show descriptions that were refused, and why.")] = False,
     graph: Annotated[Path | None, typer.Option(help=graph_folder.HELP)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
@@ -30,12 +31,17 @@ def devices(
     """List the devices that the graph knows, filter them, or show one."""
     from jaragua.semantics.graph.facts import device_records
 
+    if td and device is None:
+        raise UsageError("--td is of one device", "jaragua devices board-1 --td")
     with graph_folder.opened(graph) as store:
         if refused:
             _show_refused(store.refusals(), json)
             return
         found = [one for one in device_records(store) if _holds(where, one)]
-    if device is not None:
+        documents = store.documents() if td else {}
+    if td:
+        _show_description(documents, _named(found, device or ""))
+    elif device is not None:
         _show_one(_named(found, device), json)
     elif json:
         output.print_result({"devices": [_row(one) for one in found]})
@@ -57,6 +63,15 @@ def _named(found: list[DeviceRecord], name: str) -> DeviceRecord:
         if name in (one.id, one.iri):
             return one
     raise UsageError(f"the graph has no device {name!r}", "`jaragua devices` lists them")
+
+
+def _show_description(documents: dict[str, dict[str, Any]], device: DeviceRecord) -> None:
+    """JSON, for a file that a client of Things is given."""
+    from json import dumps
+
+    if device.iri not in documents:
+        raise UsageError(f"the graph has no document of {device.id}", "let `jaragua fleet serve` read it again")
+    output.show(dumps(documents[device.iri], indent=1))
 
 
 def _row(device: DeviceRecord) -> dict[str, Any]:

@@ -74,12 +74,18 @@ def add(
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Argument(help="File to write: .ttl is Turtle, .jsonld is JSON-LD.")],
+    out: Annotated[
+        Path, typer.Argument(help="File to write: .ttl is Turtle, .jsonld is JSON-LD; with --sdf a folder.")
+    ],
+    sdf: Annotated[bool, typer.Option("--sdf", help="Write the things as SDF (RFC 9880) into a folder.")] = False,
     graph: Annotated[Path | None, _GRAPH] = None,
 ) -> None:
-    """Write all descriptions of the graph to one file."""
+    """Write all descriptions of the graph to one file, or its things as SDF into a folder."""
     from jaragua.store.files import write_whole
 
+    if sdf:
+        _export_sdf(out, graph)
+        return
     media = {".ttl": "turtle", ".jsonld": "json-ld"}.get(out.suffix)
     if media is None:
         raise UsageError(f"{out.name} ends neither in .ttl nor in .jsonld", "the ending says which format is written")
@@ -87,3 +93,27 @@ def export(
         content = store.export(media)
     write_whole(out, content)
     output.show(f"{out} has {len(content):,} bytes")
+
+
+def _export_sdf(folder: Path, graph: Path | None) -> None:
+    """Two files a thing (S4.7); what cannot be converted is said at the end, and the others are written."""
+    from json import dumps
+
+    from jaragua.semantics.things.sdf import file_name, sdf_of
+    from jaragua.store.files import write_whole
+
+    with graph_folder.opened(graph) as store:
+        documents = store.documents()
+    problems = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, document in documents.items():
+        try:
+            model, mapping = sdf_of(document)
+        except DataError as error:
+            problems.append(f"{name}: {error.message}")
+            continue
+        for ending, content in (("sdf", model), ("sdf-mapping", mapping)):
+            write_whole(folder / f"{file_name(document)}.{ending}.json", (dumps(content, indent=1) + "\n").encode())
+    output.show(f"{folder} has {len(documents) - len(problems)} of {len(documents)} things as SDF")
+    if problems:
+        raise DataError("\n".join(problems), "the others are written")

@@ -1,0 +1,8 @@
+"""The helpers of tests/node."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "node"))
