@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs audit lock pictures random-networks flood load privacy test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-raspberry test-container test-systemd test-wot
+.PHONY: help demo test boards docs audit lock pictures random-networks flood load aggregators privacy test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-raspberry test-container test-systemd test-wot
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -115,8 +115,11 @@ test-kills: setup-test ## Everything killed at every numbered point of a run, an
 test-network: setup-test ## Loss, delay and partitions of 40 s between coordinator, broker and nodes (Linux, root)
 	@JARAGUA_TEST_NETWORK=1 $(BIN)/python -m pytest tests/network
 
-load: setup-test ## Updates a second that a coordinator commits beside what mosquitto carries: NODES (5000) devices, ROUNDS (3)
-	@$(BIN)/python -m jaragua.experiments.load --nodes $(or $(NODES),5000) --rounds $(or $(ROUNDS),3)
+load: setup-test ## Updates a second that a coordinator commits beside what mosquitto carries: NODES (5000) devices, ROUNDS (3), AGGREGATORS="0 1 2 3"
+	@$(BIN)/python -m jaragua.experiments.load --nodes $(or $(NODES),5000) --rounds $(or $(ROUNDS),3) --aggregators $(or $(AGGREGATORS),0)
+
+aggregators: setup-test ## Kill aggregators and their coordinator at random moments: KILLS (30) in ROUNDS (100), SEED=n
+	@JARAGUA_AGGREGATOR_ROUNDS=$(or $(ROUNDS),100) JARAGUA_AGGREGATOR_KILLS=$(or $(KILLS),30) $(BIN)/python -m pytest tests/coordinator/with_aggregators -s $(if $(SEED),--seed $(SEED))
 
 privacy: setup-test ## What private updates cost: bytes and time of a secure sum, and the score against ε (docs/results/privacy.md)
 	@$(BIN)/python -m jaragua.experiments.privacy --cost

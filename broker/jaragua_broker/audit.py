@@ -27,6 +27,8 @@ _DEBUG: Final = re.compile(
 #: A pattern without a name in it is meant: it holds for everyone.
 _EXPECTED: Final = b"does not contain '%c' or '%u'."
 
+_SHARED: Final = "$share/"
+
 
 class AccessRules:
     """What an `acl_file` lets each identity read."""
@@ -42,7 +44,9 @@ class AccessRules:
                 (self._patterns if words[0] == "pattern" else self._of_users.setdefault(user, [])).append(words[2])
 
     def may_read(self, identity: str, topic_filter: str) -> bool:
-        """Whether all that a filter asks for may be read."""
+        """Whether all that a filter, shared (MQTT 5.0, 4.8.2) or not, asks for may be read."""
+        if topic_filter.startswith(_SHARED):
+            topic_filter = topic_filter.split("/", 2)[-1]
         takes_patterns = not set("+#") & set(identity)  # mosquitto applies none to such a name
         own = [one.replace("%u", identity) for one in self._patterns if takes_patterns]
         return any(_covers(rule, topic_filter) for rule in [*own, *self._of_users.get(identity, ())])

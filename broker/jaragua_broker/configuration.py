@@ -21,7 +21,7 @@ class Limits:
     """
 
     max_packet_bytes: int = 8 * 1024 * 1024
-    max_inflight_messages: int = 64
+    max_inflight_messages: int = 512
     max_queued_messages: int = 4 * FLEET_DEVICES
     max_queued_bytes: int = 64 * 1024 * 1024
     max_keepalive_seconds: int = 300

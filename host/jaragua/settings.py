@@ -274,6 +274,9 @@ class BrokerSettings:
     user: Annotated[str, Setting("User at the broker; or the variable JARAGUA_BROKER_USER.", free=True)] = ""
     password_file: Annotated[str, _path("File with the password alone; or the variable JARAGUA_BROKER_PASSWORD.")] = ""
     signing_key: Annotated[str, _path("Ed25519 key that signs what is published; default: the identity's.")] = ""
+    aggregator_identity: Annotated[
+        str, _path("Folder of the aggregators' identity (`jaragua run --aggregators`); default: the coordinator's.")
+    ] = ""
     insecure: Annotated[
         bool, Setting("Use a broker beyond this machine without TLS or identity: anyone there may train.", free=True)
     ] = False

@@ -53,7 +53,7 @@ def do_round(folder: RunFolder, record: Any, number: int) -> None:
     made = initialisation(number)
     metrics = {"round": number, "model_hash": made.blob_hash.hex(), "loss": 0.5, "devices": {}, "excluded": {}}
     store.close_round(record.run, number, metrics, made, finished=number == ROUNDS)
-    folder.append_metrics(metrics)
+    folder.append_metrics(metrics, ())
     folder.write_latest(record, lambda vector: {"all": vector})
 
 

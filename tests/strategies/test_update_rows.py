@@ -91,6 +91,11 @@ class Lazy:
         self.asked.append("mean")
         return mean([ClientUpdate("", row, 1) for row in self._rows])
 
+    def weighted_mean(self, samples: Vector) -> Vector:
+        self.asked.append("weighted mean")
+        result: Vector = np.average(self._rows, axis=0, weights=samples)
+        return result
+
     def lengths_at_most(self, origin: Vector) -> Vector:
         return np.maximum(row_lengths(self._rows, origin), 1e-300) * self._slack
 

@@ -56,6 +56,11 @@ def test_g5_what_nodes_believe_is_written_by_the_coordinator_alone() -> None:
         ("pi-1", "jaragua/1/home/node/+/up/+/+", False),
         ("coordinator", "jaragua/1/home/node/+/up/+/+", True),
         ("coordinator", "jaragua/1/home/node/pi-1/up/r/1", True),
+        ("aggregator", "jaragua/1/home/node/+/up/+/+", True),
+        ("aggregator", "$share/jaragua-home/jaragua/1/home/node/+/up/+/+", True),
+        ("pi-1", "$share/jaragua-home/jaragua/1/home/node/+/up/+/+", False),
+        ("aggregator", "jaragua/1/home/node/+/$state", False),
+        ("aggregator", "jaragua/1/home/node/+/dev/+/tele", False),
     ],
 )
 def test_g4_what_may_be_read(who: str, topic: str, allowed: bool) -> None:

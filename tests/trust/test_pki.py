@@ -133,7 +133,12 @@ def test_the_verbs_make_list_renew_and_revoke(tmp_path: Path, capfd: pytest.Capt
     found = json.loads(capfd.readouterr().out)["data"]
     assert found["fleet"] == "home"
     statuses = [(one["name"], one["status"]) for one in found["certificates"]]
-    assert statuses == [("coordinator", "valid"), ("gw", "revoked"), ("gw", "revoked")]
+    assert statuses == [
+        ("coordinator", "valid"),
+        ("aggregator", "valid"),
+        ("gw", "revoked"),
+        ("gw", "revoked"),
+    ]
     names = x509.load_pem_x509_certificate((tmp_path / "trust/broker/certificate.crt").read_bytes()).extensions
     assert "broker.example" in str(names.get_extension_for_class(x509.SubjectAlternativeName).value)
     configuration = (tmp_path / "trust" / "mosquitto.conf").read_text(encoding="utf-8")

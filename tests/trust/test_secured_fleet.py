@@ -66,6 +66,33 @@ def test_g8_g10_a_run_over_tls_takes_members_and_counts_a_stranger(forker: Forke
     assert (tmp_path / "runs").stat().st_mode & 0o777 == 0o700
 
 
+def test_g40_aggregators_have_an_identity_that_reads_updates_alone(forker: Forker, tmp_path: Path) -> None:
+    """G40, R30: over TLS with the generated access list, and no other right is asked for."""
+    authority = make_authority(tmp_path / "trust", "pi-1", "pi-2")
+    with secured_broker(authority, tmp_path / "data") as broker:
+        at = ["--broker", broker.url, "--data-dir", str(tmp_path / "outboxes")]
+        clients = [
+            forker.start(["client", "--identity", str(authority.identity_folder(name)), *at], tmp_path / name)
+            for name in ("pi-1", "pi-2")
+        ]
+        config = run_file(tmp_path, authority, broker)
+        text = config.read_text(encoding="utf-8")
+        own = f'[broker]\naggregator_identity = "{authority.identity_folder("aggregator")}"'
+        config.write_text(text.replace("[broker]", own), encoding="utf-8")
+        try:
+            run = ["run", str(config), "--json", "--aggregators", "1"]
+            result = forker.start(run, tmp_path / "result")
+            assert result.wait() == 0, result.said
+        finally:
+            for client in clients:
+                client.terminate()
+            for client in clients:
+                client.wait()
+    document = json.loads((tmp_path / "result").read_text(encoding="utf-8"))["data"]
+    assert [(one["id"], one["updates"]) for one in document["devices"]] == [("pi-1", 3), ("pi-2", 3)]
+    assert set(authority.registry().members()) == {"pi-1", "pi-2"}
+
+
 def test_g13_a_broker_that_runs_drops_who_is_revoked(forker: Forker, tmp_path: Path) -> None:
     authority = make_authority(tmp_path / "trust", "pi-1")
     started = forker.start(

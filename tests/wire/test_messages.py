@@ -515,3 +515,21 @@ def test_a_flat_map_ends_where_the_walk_ends(data: bytes) -> None:
     except schema.MessageError:
         walked = 0
     assert plain_cbor._end_of_flat_map(data) in (0, walked)
+
+
+def test_a_template_encodes_what_the_message_itself_would() -> None:
+    """Whatever differs, and also where a field is left out."""
+    values: dict[str, Any] = {"device": "board-1", "attempt": 3, "seed": 2**40, "start": None}
+    command = messages.TrainCommand(
+        run="r", round=1, hash=bytes(32), learning_rate=1, ways=5, shots=1, passes=1, deadline=9, until=4, **values
+    )
+    template = messages.Template(command, *values)
+    changed: list[dict[str, Any]] = [{}, {"attempt": 1, "start": bytes(32)}, {"device": "b", "seed": 0}]
+    for changes in changed:
+        wanted = dataclasses.replace(command, **changes)
+        found = messages.decode(messages.TrainCommand, template.encode(**values | changes))
+        assert found == messages.decode(messages.TrainCommand, messages.encode(wanted))
+    refused: list[dict[str, Any]] = [{"device": "Board 1"}, {"attempt": -1}, {"seed": "1"}, {"device": None}]
+    for wrong in refused:
+        with pytest.raises(messages.MessageError):
+            template.encode(**values | wrong)

@@ -16,17 +16,21 @@ from typing import Any, TypeVar
 
 from jaragua.config import RunConfig
 from jaragua.coordinator import events
+from jaragua.coordinator.aggregator.checker import KnownRound, form_of
+from jaragua.coordinator.aggregator.pool import Aggregators
 from jaragua.coordinator.connection.fleet import Arrived, Fleet, PresenceChanged, unix_ms
-from jaragua.coordinator.private_rounds import KEYS, PrivateRounds
-from jaragua.coordinator.rounds import machine
+from jaragua.coordinator.private_rounds import PrivateRounds
+from jaragua.coordinator.rounds import machine, validation
 from jaragua.coordinator.rounds.figures import mean_of, tamed
 from jaragua.coordinator.rounds.machine import Action, Bases, ResumeState, RoundMachine, Rules
 from jaragua.coordinator.rounds.validation import Expected, Verdict
 from jaragua.coordinator.selection import selection_of
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.formats import Formats
+from jaragua.coordinator.weights.learned import RoundBase, rows_of
 from jaragua.coordinator.weights.model_version import ModelVersion, ModelVersionMaker
 from jaragua.coordinator.weights.publication import Hashes, ModelPublisher
+from jaragua.coordinator.weights.update_check import UpdateCheck, codec_of
 from jaragua.errors import RunError
 from jaragua.privacy import exchange
 from jaragua.privacy.errors import SecureError
@@ -35,7 +39,6 @@ from jaragua.store import Assignment, Initialisation, RoundRecord, RunFolder, Ru
 from jaragua.strategies import ClientUpdate, ClientWork, Strategy
 from jaragua.strategies.guarded import ExclusionCounter, checked_aggregate
 from jaragua.strategies.registry import step_size_of, work_of
-from jaragua.strategies.stale import counted
 from jaragua.token_bucket import TokenBucket
 from jaragua.wire import messages
 from jaragua.wire.rejections import Reason, shown
@@ -113,6 +116,8 @@ class Driver:
         self._strategy = strategy
         self._on_event = on_event
         self._fleet: Fleet | None = None
+        self._aggregators: Aggregators | None = None
+        self._asks_again = False
         self._traffic = _Traffic()
         self._rejected: dict[str, int] = {}
         self._of_no_use: dict[str, str] = {}
@@ -122,6 +127,8 @@ class Driver:
         self._waiting_event_ms = -_MS_BETWEEN_WAITING
         self._refusals = TokenBucket(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE)
         self._works: dict[int, ClientWork] = {}
+        self._commands: tuple[int, messages.Template] | None = None
+        """The newest round whose train-commands were encoded, and what they have in common."""
         self._worker = ThreadPoolExecutor(1, "jaragua-store")
         self._exclusions = ExclusionCounter()
         self._private = PrivateRounds(config, record.run, folder.store, codec.plan, strategy)
@@ -131,6 +138,8 @@ class Driver:
         self._publisher = ModelPublisher(
             ModelVersionMaker(codec, self._work, record.seed), folder.store, record, self._current
         )
+        self._check = UpdateCheck(formats, self._work, self._hash_for, lambda: self._current.rounds_done)
+        self._expected = Expected(codec.model.metric, self._most_samples, self._check_updates)
         bases = self._bases(self._current.rounds_done + 1)
         self.machine = RoundMachine(self._rules(), self._resume_state(), bases, _Past(self._store, record.run))
 
@@ -151,9 +160,12 @@ class Driver:
 
     # ---- what the loop calls ----
 
-    def start(self, fleet: Fleet) -> None:
-        """Put what is retained on the broker, and begin."""
-        self._fleet = fleet
+    def start(self, fleet: Fleet, aggregators: Aggregators | None = None) -> None:
+        """Put what is retained on the broker, and begin. aggregators: of the run, if it has some."""
+        self._fleet, self._aggregators = fleet, aggregators
+        if aggregators is not None:
+            aggregators.on_back = self.ask_again_soon
+            self._tell_rounds()
         fleet.roster.is_stranger = self.machine.is_stranger
         fleet.roster.bind(self._store.nodes_of_devices(self._record.run))
         self._clear_old_blobs(fleet)
@@ -185,6 +197,10 @@ class Driver:
             while left and not self.finished:
                 left = await self._take_in_some(left)
 
+    def ask_again_soon(self) -> None:
+        """R30.5: at the next `tick`, as the store may be the worker's now."""
+        self._asks_again = True
+
     def tick(self) -> None:
         """Time has passed."""
         with self._own_time():
@@ -192,6 +208,9 @@ class Driver:
             self._perform(self.machine.tick(monotonic_ms()))
             if self._private.exchange is not None:
                 self._carry_out(self._private.exchange.tick(monotonic_ms()))
+            if self._asks_again:
+                self._asks_again = False
+                self._perform(self.machine.ask_again())
             self._tell_waiting()
 
     def _picked(self, present: dict[str, str]) -> dict[str, str]:
@@ -249,7 +268,10 @@ class Driver:
     def _expect(self) -> None:
         """The updates that a round waits for, or the answers of its secure sum."""
         asked = self._private.awaited
-        self._broker.expect(self._record.run, self.machine.awaited if asked is None else asked)
+        awaited = self.machine.awaited if asked is None else asked
+        self._broker.expect(self._record.run, awaited)
+        if self._aggregators is not None:
+            self._aggregators.expect(self._record.run, awaited)
 
     def _perform_one(self, action: Action) -> None:
         run = self._record.run
@@ -263,7 +285,7 @@ class Driver:
             case machine.Announce(number, deadline_ms):
                 self._broker.publish_run(self._run_state(number, deadline_ms, "training"))
             case machine.Command(assignment, deadline_ms):
-                self._broker.train(assignment.node, self._train_command(assignment, deadline_ms))
+                self._command(assignment, _to_unix_ms(deadline_ms))
             case machine.Acknowledge():
                 self._acknowledge(action)
             case machine.CloseRound(number):
@@ -279,8 +301,15 @@ class Driver:
 
     async def _take_in_some(self, updates: Sequence[Arrived]) -> list[Arrived]:
         """Up to the one that completes a round; the others, which belong to the next one."""
-        checks = [self.machine.check_of(one.node, one.header, one.blob) for one in updates]
-        verdicts = await self._worked(lambda: [None if check is None else check() for check in checks])
+        questions = [
+            None if one.content is not None else self.machine.question_of(one.node, one.header, one.blob)
+            for one in updates
+        ]
+        asked = [question for question in questions if question is not None]
+        answers = iter(await self._worked(lambda: validation.contents(asked, self._expected)) if asked else ())
+        verdicts = [
+            one.content if question is None else next(answers) for one, question in zip(updates, questions, strict=True)
+        ]
         actions: list[Action] = []
         taken = 0
         for one, content in zip(updates, verdicts, strict=True):
@@ -415,32 +444,21 @@ class Driver:
         if number == self._record.rounds:
             self._publisher.replace_by(self._codec.pack(vector), self._broker)
         actions = self.machine.closed(self._bases(number + 1), monotonic_ms())
+        self._tell_rounds()
         self._publisher.clear(self._broker, self.machine.rounds_at_work)
         self._exclusions.saw(number, len(updates), excluded)
         self._private.closed(number, finished=number == self._record.rounds)
         return actions
 
-    def _learned(self, number: int, updates: Sequence[StoredUpdate]) -> list[ClientUpdate]:
+    def _learned(self, number: int, updates: Sequence[StoredUpdate]) -> Sequence[ClientUpdate]:
         """Of each device, or of all together (U1.3)."""
         if not self._private.are_sums:
-            return self._client_updates(number, updates)
+            return rows_of(self._formats, self._start(), number, updates)
         return self._private.combined(number, updates, self._publisher.blob_of(number), self._current.vector)
 
-    def _client_updates(self, number: int, updates: Sequence[StoredUpdate]) -> list[ClientUpdate]:
-        """In the order of devices (R5), the newest of each (R13)."""
-        finest = max(self._formats.precision(one.encoding, one.blob) for one in updates)
-        return list({one.device: self._client_update(one, number, finest) for one in updates}.values())
-
-    def _client_update(self, one: StoredUpdate, number: int, finest: int) -> ClientUpdate:
-        """What a device learned, the less the older its start (R13); of one coarser than others, what moved (R14)."""
-        codec = self._codec_of(one.encoding, one.blob)
-        base = self._publisher.base_of(one.round_number, one.encoding, codec)
-        learned = codec.learned(one.encoding, base, one.blob, self._work.local_layers)
-        update_mask = learned != 0 if self._formats.precision(one.encoding, one.blob) < finest else None
-        age, power = number - one.round_number, self._config.round.staleness_exponent
-        return counted(
-            one.device, self._current.vector, learned, one.samples, age=age, power=power, update_mask=update_mask
-        )
+    def _start(self) -> RoundBase:
+        exponent = self._config.round.staleness_exponent
+        return RoundBase(self._current.vector, self._publisher.base_of, exponent, self._work.local_layers)
 
     def _bases(self, number: int) -> Bases:
         """Hashes of what the devices of a round start from; there is no float32 form of a difference (M10)."""
@@ -449,6 +467,23 @@ class Driver:
             return Hashes(own)
         others = [partial(self._publisher.in_format, number, codec) for codec in self._formats.others]
         return Hashes(own, partial(self._publisher.float_of, number), *others)
+
+    def _tell_rounds(self) -> None:
+        """R30.2: what aggregators check updates against; a difference they leave to the coordinator."""
+        if self._aggregators is None or self._work.compressed or self._private.are_sums:
+            return
+        numbers = [number for number in (*self._earlier_rounds(), self._next_round) if number > 0]
+        self._aggregators.tell_rounds({number: self._known_round(number) for number in numbers})
+
+    def _known_round(self, number: int) -> KnownRound:
+        own = self._codec
+        starts = {form_of("blob", own): self._publisher.sha256_of(number)}
+        starts |= {
+            form_of("blob", one): hashlib.sha256(self._publisher.in_format(number, one)).digest()
+            for one in self._formats.others
+        }
+        starts[form_of("f32", own)] = hashlib.sha256(self._publisher.float_of(number)).digest()
+        return KnownRound(starts, self._most_samples(number))
 
     def _write_round(
         self, number: int, updates: Sequence[StoredUpdate], excluded: Mapping[str, str], start: ModelVersion
@@ -460,7 +495,7 @@ class Driver:
         finished = number == self._record.rounds
         stored = self._publisher.record_of(start, number)
         self._store.close_round(self._record.run, number, metrics, self._current, stored, finished=finished)
-        self._folder.append_metrics(metrics)
+        self._folder.append_metrics(metrics, (one.device for one in updates))
         self._folder.write_latest(self._record, self._codec.arrays)
         for device, reason in excluded.items():
             self._on_event(events.UpdateExcluded(number, device, reason))
@@ -509,16 +544,12 @@ class Driver:
 
     def _bytes_read(self, node: str, number: int, sent: Iterable[tuple[str, bytes]]) -> int:
         """By a node that sent updates of these forms; of one that sent none: the run's own."""
-        forms = {None if encoding == "f32" else self._codec_of(encoding, head) for encoding, head in sent}
+        forms = {None if encoding == "f32" else codec_of(self._formats, encoding, head) for encoding, head in sent}
         others = [form for form in forms if form is not None and form is not self._codec]
         read = sum(form.blob_bytes for form in others)
         if None in forms:
             read += len(self._publisher.float_of(number))
         return read + (self._publisher.bytes_for(node, number) if not forms or self._codec in forms else 0)
-
-    def _codec_of(self, encoding: str, update: bytes) -> ModelCodec:
-        """What reads an update; a difference does not say, and is of the run's own format."""
-        return self._codec if encoding in ("difference", KEYS) else self._formats.of_blob(update)
 
     # ---- messages ----
 
@@ -536,27 +567,44 @@ class Driver:
             input=None if self._input is None else hashlib.sha256(self._input).digest(),
         )
 
-    def _train_command(self, one: Assignment, deadline_ms: int) -> messages.TrainCommand:
-        client, work = self._config.client, self._work_of(one.round_number)
+    def _command(self, one: Assignment, deadline: int) -> None:
+        """Send a train-command. deadline: Unix milliseconds."""
+        work, own = self._work_of(one.round_number), self._own_of(one, deadline)
+        if self._commands is None or self._commands[0] != one.round_number or self._private.are_masked:
+            command = self._train_command(one.round_number, work, own)
+            self._commands = one.round_number, messages.Template(command, *own)
+        self._broker.train(one.node, one.device, self._commands[1].encode(**own), deadline)
+
+    def _own_of(self, one: Assignment, deadline: int) -> dict[str, Any]:
+        """What differs from device to device in the commands of a round."""
+        work = self._work_of(one.round_number)
+        return {
+            "device": one.device,
+            "attempt": one.attempt,
+            "seed": one.seed,
+            "deadline": deadline,
+            "hash": self._start_of(one),
+            "start": self._float_start(one, work),
+            "stored": self._store.last_stored_round(self._record.run, one.device) if work.compressed else None,
+        }
+
+    def _train_command(self, number: int, work: ClientWork, own: Mapping[str, Any]) -> messages.TrainCommand:
+        """Of a round. own: what differs from device to device."""
+        client = self._config.client
         return messages.TrainCommand(
             run=self._record.run,
-            round=one.round_number,
-            device=one.device,
-            attempt=one.attempt,
-            hash=self._start_of(one),
+            round=number,
             learning_rate=work.learning_rate,
             ways=client.ways,
             shots=client.shots,
             passes=work.passes,
-            seed=one.seed,
-            deadline=_to_unix_ms(deadline_ms),
             batch=None if work.batch == 1 else work.batch,
             proximal_decay=work.proximal_decay(client.ways * client.shots) if work.proximal else None,
-            start=self._float_start(one, work),
-            until=one.round_number + self._config.round.max_staleness if self._config.round.buffer else None,
+            until=number + self._config.round.max_staleness if self._config.round.buffer else None,
             **sent(work),
-            **self._difference_wanted(one.device, work),
-            **(self._private.wanted(self._publisher.blob_of(one.round_number)) if self._private.are_masked else {}),
+            **_difference_wanted(work),
+            **(self._private.wanted(self._publisher.blob_of(number)) if self._private.are_masked else {}),
+            **own,
         )
 
     def _start_of(self, one: Assignment) -> bytes:
@@ -574,17 +622,6 @@ class Driver:
             return None
         return self._publisher.publish_form(one.round_number, self._publisher.float_of(one.round_number), self._broker)
 
-    def _difference_wanted(self, device: str, work: ClientWork) -> dict[str, Any]:
-        """M10: the fields that ask for one."""
-        if not work.compressed:
-            return {}
-        return {
-            "bits": work.delta_bits or 16,
-            "fraction": float(work.upload_fraction),
-            "local": work.local_layers,
-            "stored": self._store.last_stored_round(self._record.run, device),
-        }
-
     # ---- starting ----
 
     def _rules(self) -> Rules:
@@ -598,7 +635,7 @@ class Driver:
             minimum=config.devices.minimum,
             deadline_ms=int(config.round.deadline_s * 1000),
             wait_ms=int(config.devices.wait_s * 1000),
-            expected=Expected(self._codec.model.metric, self._most_samples, self._check_update),
+            expected=self._expected,
             exclude=frozenset(config.devices.exclude) | self._held_out(),
             buffer=config.round.buffer,
             max_staleness=self._max_staleness,
@@ -622,17 +659,16 @@ class Driver:
             self._works[number] = work_of(self._strategy, number)
         return self._works[number]
 
-    def _check_update(self, header: messages.UpdateHeader, update: bytes) -> str:
-        codec = self._codec_of(header.encoding, update)
-        if header.base != self._hash_for(header, codec):
+    def _check_updates(self, updates: Sequence[tuple[messages.UpdateHeader, bytes]]) -> Sequence[str]:
+        """R4; of sums, what they say themselves (U1.3)."""
+        if not self._private.are_sums:
+            return self._check(updates)
+        return [self._fault_of_sum(header, update) for header, update in updates]
+
+    def _fault_of_sum(self, header: messages.UpdateHeader, update: bytes) -> str:
+        if header.base != self._hash_for(header, codec_of(self._formats, header.encoding, update)):
             return f"it is a {header.encoding}, which its start is not"
-        if self._private.are_sums:
-            return self._private.fault(header, update, self._publisher.blob_of(header.round))
-        if header.encoding == "difference" and not self._work.compressed:
-            return "nobody asked for a difference"
-        if header.encoding == "blob" and self._work.compressed and header.round <= self._current.rounds_done:
-            return "of an older start a difference is needed"
-        return codec.check(header.encoding, update, self._work.local_layers)
+        return self._private.fault(header, update, self._publisher.blob_of(header.round))
 
     def _hash_for(self, header: messages.UpdateHeader, codec: ModelCodec) -> bytes:
         """What an update of that form must have started from."""
@@ -712,6 +748,13 @@ class Driver:
             self._waiting_event_ms = now_ms
             present, unfit = tuple(self.machine.present), tuple(self._broker.roster.unfit())
             self._on_event(events.Waiting(present, self._config.devices.minimum, unfit))
+
+
+def _difference_wanted(work: ClientWork) -> dict[str, Any]:
+    """M10: the fields that ask for one."""
+    if not work.compressed:
+        return {}
+    return {"bits": work.delta_bits or 16, "fraction": float(work.upload_fraction), "local": work.local_layers}
 
 
 def _to_unix_ms(machine_ms: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from typing import Any
 from jaragua import strategies
 from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator import events
-from jaragua.coordinator.connection.fleet import Arrived, Fleet, FleetEvent
+from jaragua.coordinator.aggregator.frames import CheckedUpdate
+from jaragua.coordinator.aggregator.pool import Aggregators
+from jaragua.coordinator.aggregator.setup import Setup
+from jaragua.coordinator.connection.fleet import Arrived, Fleet, FleetEvent, Intake, intake_of
 from jaragua.coordinator.connection.inbox import Inbox
-from jaragua.coordinator.connection.trusting import connection_of
+from jaragua.coordinator.connection.trusting import aggregators_url, connection_of
 from jaragua.coordinator.driver import Driver, monotonic_ms
 from jaragua.coordinator.scaling import collected, columns_of, is_to_be_collected
 from jaragua.coordinator.weights.codec import ModelCodec
@@ -25,7 +28,9 @@ from jaragua.errors import BrokerError, RunError, StoreError
 from jaragua.models import is_file, model_started, model_with
 from jaragua.store import Initialisation, RunFolder, RunRecord
 from jaragua.store.facts import network_facts
+from jaragua.strategies import ClientWork
 from jaragua.strategies.registry import work_of
+from jaragua.wire.rejections import Reason
 from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_models import Model
 
@@ -42,13 +47,15 @@ async def run_coordinator(
     on_event: OnEvent = lambda event: None,
     take_over: bool = False,
     start: Path | None = None,
+    aggregators: int = 0,
 ) -> events.RunResult:
     """Run what the configuration describes, from where the folder stands, to its end.
 
     Whatever was killed goes on where it was: given the same devices, the final model is that of an uninterrupted run.
     take_over: a coordinator that serves the fleet already is ended (R10); without it that is a RunError. start: a
-    safetensors file of first weights (R22); a run that goes on has its own. A cancelled call leaves the run resumable
-    and has told the fleet. Errors: ConfigurationError, BrokerError, RunError, StoreError, CompileError.
+    safetensors file of first weights (R22); a run that goes on has its own. aggregators: processes that read and check
+    updates (R30); 0: this one does. A cancelled call leaves the run resumable and has told the fleet. Errors:
+    ConfigurationError, BrokerError, RunError, StoreError, CompileError.
     """
     codec = ModelCodec(_model_of(config, store, start))
     store.interface = codec.model.interface
@@ -62,7 +69,9 @@ async def run_coordinator(
         on_event(events.RunStarted(record.run, record.rounds, record.rounds, True, store.path))
         store.store.forget_sums(record.run, [0])  # what a kill left of U10.2
     else:
-        record = await _drive(config, store, codec, strategy, on_event, first, take_over=take_over)
+        record = await _drive(
+            config, store, codec, strategy, on_event, first, take_over=take_over, aggregators=aggregators
+        )
     store.rewrite(config, record, codec.arrays)
     return _result(store, record, codec)
 
@@ -150,13 +159,18 @@ async def _drive(
     first: FirstWeights | None,
     *,
     take_over: bool,
+    aggregators: int,
 ) -> RunRecord:
     """Connect, and only then begin or go on: a broker that is not there leaves no run behind."""
     inbox = Inbox()
     formats = Formats(codec, alone=work_of(strategy, 1).compressed or config.privacy.sums)
     url, trust = connection_of(config)
     name = config.run.fleet
-    async with Fleet(url, name, formats.architectures, inbox.put, take_over=take_over, trust=trust) as fleet:
+    work = work_of(strategy, 1)
+    intake = Intake.AGGREGATORS if aggregators else intake_of(config.strategy.clients_per_round)
+    async with Fleet(
+        url, name, formats.architectures, inbox.put, take_over=take_over, trust=trust, intake=intake
+    ) as fleet:
         resumed = folder.store.run() is not None
         codec, scaling = await _with_scaling(config, codec, fleet, on_event)
         folder.interface = codec.model.interface
@@ -167,11 +181,34 @@ async def _drive(
         try:
             # What came while connecting: the devices are in the roster that the driver starts from, updates wait.
             inbox.forget_changes()
-            driver.start(fleet)
-            await _loop(driver, fleet, inbox, _BrokerWatch(fleet, on_event, url.public))
+            async with _aggregators(aggregators, config, record, work, fleet) as pool:
+                driver.start(fleet, pool)
+                await _loop(driver, fleet, inbox, _BrokerWatch(fleet, on_event, url.public))
         finally:
             driver.end()
     return record
+
+
+@contextlib.asynccontextmanager
+async def _aggregators(
+    count: int, config: RunConfig, record: RunRecord, work: ClientWork, fleet: Fleet
+) -> AsyncIterator[Aggregators | None]:
+    """R30: those that were asked for, whose updates are the fleet's."""
+    if not count:
+        yield None
+        return
+    url = aggregators_url(config)
+    setup = Setup(url=url, fleet=config.run.fleet, run=record.run, model=config.model.name, work=work)
+
+    def take(updates: list[CheckedUpdate]) -> None:
+        for one in updates:
+            fleet.arrived(Arrived(*one))
+
+    def reject(reason: str, topic: str, why: str, times: int) -> None:
+        fleet.rejections.add(Reason(reason), topic, why, times)
+
+    async with Aggregators(count, setup, take, reject) as pool:
+        yield pool
 
 
 async def _loop(driver: Driver, fleet: Fleet, inbox: Inbox, watch: _BrokerWatch) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Any, Literal
 
@@ -105,3 +106,19 @@ class Totals(Value):
     updates: Mapping[str, int]
     excluded: Mapping[str, int]
     rejected: Mapping[str, int]
+
+    def after(self, metrics: Mapping[str, Any], devices: Iterable[str]) -> Totals:
+        """With another round that was closed with these figures. devices: one for each update that counted in it."""
+        return Totals(
+            self.rounds + 1,
+            self.bytes_up + metrics.get("bytes_up", 0),
+            self.bytes_down + metrics.get("bytes_down", 0),
+            _summed(self.updates, Counter(devices)),
+            _summed(self.excluded, dict.fromkeys(metrics.get("excluded", ()), 1)),
+            _summed(self.rejected, metrics.get("rejected", {})),
+        )
+
+
+def _summed(before: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    """Sorted by name."""
+    return {name: before.get(name, 0) + more.get(name, 0) for name in sorted({*before, *more})}

@@ -17,7 +17,7 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from jaragua.store.backend import Place
 from jaragua.store.database import Store
 from jaragua.store.facts import write_facts
 from jaragua.store.postgres.address import PostgresAddress, address_in
-from jaragua.store.records import Initialisation, RunRecord
+from jaragua.store.records import Initialisation, RunRecord, Totals
 from jaragua.store.traces import DATABASE, METRICS, SUMMARY, WEIGHTS, Loss, check_whole, is_begun, loss_in, traces_of
 from jaragua.trust.private_files import FOLDER_MODE
 from jaragua_compiler.export.inputs.interface import ModelInterface
@@ -87,6 +87,8 @@ class RunFolder(Closing):
         """Of the run's model, if it is of one's own data: it is written beside the weights."""
         self.facts: Mapping[str, Any] = {}
         """`network_facts` of the run's network, which `rewrite` writes with the versions of now."""
+        self._totals: Totals | None = None
+        """What the summary says of all rounds: the database is asked once, and each closed round is added."""
         self._lock = _lock(path)
         try:
             self.note, self.store = _anew(path, place) if new else (_made_sure(path, place, redo_lost), Store(place))
@@ -135,6 +137,7 @@ class RunFolder(Closing):
 
     def rewrite(self, config: RunConfig, record: RunRecord, name_arrays: NameArrays) -> None:
         """Make every file beside the database what the database says: whatever a kill left, this mends it."""
+        self._totals = None
         files.write_whole(self.path / CONFIGURATION, files.to_toml(settings_of(config)).encode())
         if self.interface is not None:
             files.write_whole(self.path / INTERFACE, (self.interface.to_json() + "\n").encode())
@@ -159,9 +162,11 @@ class RunFolder(Closing):
         path = self.path / INTERFACE
         return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
-    def append_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Add the line of a round that the database has closed."""
+    def append_metrics(self, metrics: Mapping[str, Any], devices: Iterable[str]) -> None:
+        """Add the line of a round that the database has closed. devices: one for each update that counted in it."""
         files.append_line(self.path / METRICS, files.json_line(metrics))
+        if self._totals is not None:
+            self._totals = self._totals.after(metrics, devices)
 
     def write_weights(self, name: str, one: Initialisation, name_arrays: NameArrays) -> None:
         """Write an initialisation as `weights/<name>.safetensors`."""
@@ -174,7 +179,10 @@ class RunFolder(Closing):
 
     def write_summary(self) -> None:
         """Write `run.json`."""
-        summary = summary_of(self.store, self.path)
+        record = self.store.run()
+        if self._totals is None and record is not None:
+            self._totals = self.store.totals(record.run)
+        summary = summary_of(self.store, self.path, self._totals)
         files.write_whole(self.path / SUMMARY, (files.json_line(summary) + "\n").encode())
 
 
@@ -231,8 +239,8 @@ def _summary(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def summary_of(store: Store, path: Path) -> dict[str, Any]:
-    """Where a run stands, as JSON values."""
+def summary_of(store: Store, path: Path, totals: Totals | None = None) -> dict[str, Any]:
+    """Where a run stands, as JSON values. totals: of the run, if they are known."""
     record = store.run()
     if record is None:
         raise StoreError(f"the run in {path} was never started", "start it again: `jaragua run CONFIG`")
@@ -250,12 +258,11 @@ def summary_of(store: Store, path: Path) -> dict[str, Any]:
         "model_hash": newest.blob_hash.hex(),
         "run_dir": str(path),
         **{key: record.beginning[key] for key in ("start", "first_weights_from", "scaling") if key in record.beginning},
-        **_totals(store, record.run),
+        **_figures(store, record.run, totals or store.totals(record.run)),
     }
 
 
-def _totals(store: Store, run: str) -> dict[str, Any]:
-    totals = store.totals(run)
+def _figures(store: Store, run: str, totals: Totals) -> dict[str, Any]:
     last = store.metrics(run, totals.rounds)
     return {
         "bytes_up": totals.bytes_up,

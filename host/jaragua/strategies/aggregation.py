@@ -46,6 +46,10 @@ class LazyRows(Protocol):
         """np.mean(matrix, axis=0), to the bit."""
         ...
 
+    def weighted_mean(self, samples: Vector) -> Vector:
+        """np.average(matrix, axis=0, weights=samples), to the bit."""
+        ...
+
     def lengths_at_most(self, origin: Vector) -> Vector:
         """Bounds of row_lengths(matrix, origin), float64 [devices]; infinite or NaN where none is known."""
         ...
@@ -65,6 +69,7 @@ class UpdateRows(LazySequence[ClientUpdate]):
         self.devices, self.samples, self.update_mask = devices, samples, update_mask
         self._rows = weights
         self._lengths: tuple[Vector, Vector] | None = None
+        self._bounds: tuple[Vector, Vector] | None = None
 
     @property
     def weights(self) -> Vector:
@@ -80,6 +85,14 @@ class UpdateRows(LazySequence[ClientUpdate]):
             result: Vector = np.mean(self._rows, axis=0)
         return result
 
+    def weighted_mean(self) -> Vector:
+        """Mean of the weights, each as often as it has samples, float64 [parameters]."""
+        samples = np.array(self.samples, dtype=np.float64)
+        if not isinstance(self._rows, np.ndarray):
+            return self._rows.weighted_mean(samples)
+        result: Vector = np.average(self._rows, axis=0, weights=samples)
+        return result
+
     def lengths(self, origin: Vector) -> Vector:
         """How far the weights of each are from `origin`, float64 [devices]; of the last origin they are remembered."""
         if self._lengths is None or self._lengths[0] is not origin:
@@ -89,8 +102,11 @@ class UpdateRows(LazySequence[ClientUpdate]):
     def surely_within(self, origin: Vector, limit: float) -> bool:
         """Whether all `lengths` are within the limit, as far as can be said without a matrix that nobody made yet."""
         rows = self._rows
-        found = self.lengths(origin) if isinstance(rows, np.ndarray) else rows.lengths_at_most(origin)
-        return bool((found <= limit).all())
+        if isinstance(rows, np.ndarray):
+            return bool((self.lengths(origin) <= limit).all())
+        if self._bounds is None or self._bounds[0] is not origin:
+            self._bounds = origin, rows.lengths_at_most(origin)
+        return bool((self._bounds[1] <= limit).all())
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -170,6 +186,8 @@ def mean(updates: Sequence[ClientUpdate]) -> Vector:
 
 def sample_weighted_mean(updates: Sequence[ClientUpdate]) -> Vector:
     """Every sample counts the same."""
+    if isinstance(updates, UpdateRows):
+        return updates.weighted_mean()
     samples = np.array(_samples(updates), dtype=np.float64)
     result: Vector = np.average(weight_rows(updates), axis=0, weights=samples)
     return result

@@ -9,6 +9,10 @@ from jaragua.wire.topics import ACCESS, CHECK_FILTER, Party, TopicKind, pattern
 
 #: The identity of the coordinator at the broker; no node may have this name.
 COORDINATOR: Final = "coordinator"
+#: The identity of the coordinator's aggregators (R30).
+AGGREGATOR: Final = "aggregator"
+#: Identities that are no nodes; no node may have such a name.
+SERVERS: Final = frozenset({COORDINATOR, AGGREGATOR})
 #: What mosquitto replaces by the identity of whoever is connected.
 _SELF: Final = "%u"
 #: Who has an identity and is no member.
@@ -24,7 +28,7 @@ def guest_identity(name: str, guest: Guest) -> str:
 
 
 def access_list(fleet: str, guests: Mapping[str, Guest] | None = None) -> str:
-    """An `acl_file` of mosquitto: what every node may do, what the coordinator may do, what guests may do.
+    """An `acl_file` of mosquitto: what every node may do, what the coordinator and its aggregators may do, and guests.
 
     guests: by name.
     """
@@ -35,6 +39,7 @@ def access_list(fleet: str, guests: Mapping[str, Guest] | None = None) -> str:
     ]
     lines += _rights("pattern", Party.NODE, fleet, _SELF)
     lines += ["", f"user {COORDINATOR}", *_rights("topic", Party.COORDINATOR, fleet)]
+    lines += ["", f"user {AGGREGATOR}", *_rights("topic", Party.AGGREGATOR, fleet)]
     for name, guest in sorted((guests or {}).items()):
         lines += ["", f"user {guest_identity(name, guest)}", *_rights("topic", _PARTIES[guest], fleet, name)]
     return "\n".join(lines) + "\n"

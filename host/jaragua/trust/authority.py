@@ -12,7 +12,7 @@ from typing import Final
 from jaragua.errors import StoreError, UsageError
 from jaragua.reasons import reason_of
 from jaragua.trust import certificates, identity, members, private_files, registry, signing_key
-from jaragua.trust.access_list import COORDINATOR, Guest, access_list, guest_identity
+from jaragua.trust.access_list import AGGREGATOR, COORDINATOR, SERVERS, Guest, access_list, guest_identity
 from jaragua.trust.authority_files import AuthorityFiles
 from jaragua.trust.certificates import Authority, PublicKey, Validity
 from jaragua.trust.enrolment.token import digest_of
@@ -28,7 +28,10 @@ class AuthorityFolder(AuthorityFiles):
     # ---- what is done ----
 
     def create(self, fleet: str, hosts: Sequence[str], port: int, now: datetime) -> None:
-        """Make the authority, the broker's certificate and the coordinator's identity. UsageError: there is one."""
+        """Make the authority, the broker's certificate, and identities of coordinator and aggregators.
+
+        Raises: UsageError if there is one.
+        """
         if self.registry_file.exists():
             raise UsageError(f"{self.folder} has an authority already", "give another folder, or keep using that one")
         registry.check_name(fleet)
@@ -43,6 +46,7 @@ class AuthorityFolder(AuthorityFiles):
         private_files.write(self.folder / "port", f"{port}\n".encode(), 0o644)
         self.renew_broker(now)
         self.issue(COORDINATOR, (), now)
+        self.issue(AGGREGATOR, (), now)
 
     def renew_broker(self, now: datetime, days: float = USUAL_DAYS) -> None:
         """A new key and certificate for the broker."""
@@ -60,7 +64,7 @@ class AuthorityFolder(AuthorityFiles):
 
         guest: what it is, if it is no member (G22, G28). Raises: UsageError.
         """
-        if guest and (devices or name == COORDINATOR):
+        if guest and (devices or name in SERVERS):
             message = f"an {guest} has no devices, and is not the coordinator"
             raise UsageError(message, f"leave out --device, or --{guest}")
         with self._changing():
@@ -157,7 +161,7 @@ class AuthorityFolder(AuthorityFiles):
             serial=f"{certificate.serial_number:x}",
             issued=validity.now.isoformat(),
             expires=validity.end.isoformat(),
-            devices=tuple(devices) or (() if guest or name == COORDINATOR else (ANY_DEVICE,)),
+            devices=tuple(devices) or (() if guest or name in SERVERS else (ANY_DEVICE,)),
             guest=guest,
         )
         pem = certificates.public_pem(certificate)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from jaragua.errors import StoreError, UsageError
-from jaragua.trust.access_list import COORDINATOR, Guest
+from jaragua.trust.access_list import SERVERS, Guest
 from jaragua.wire.topics import is_id
 
 _FORMAT: Final = 1
@@ -111,7 +111,7 @@ class Registry:
 
     def members(self) -> dict[str, tuple[str, ...]]:
         """Nodes that take part, with the devices each may have."""
-        return {one.name: one.devices for one in self._counting() if one.name != COORDINATOR and one.guest is None}
+        return {one.name: one.devices for one in self._counting() if one.name not in SERVERS and one.guest is None}
 
     def guests(self) -> dict[str, Guest]:
         """Who has an identity, and takes no part."""

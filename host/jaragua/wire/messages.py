@@ -625,6 +625,45 @@ def encode(message: Message) -> bytes:
     return cbor2.dumps(value)
 
 
+class Template:
+    """Messages that differ in a few fields: the others are checked and encoded once. Of messages that are maps."""
+
+    def __init__(self, message: Message, *differing: str) -> None:
+        """differing: the Python names of the fields; `message` has any values in them."""
+        self._name = rule_name(type(message))
+        self._fields = {rule_field(name): name for name in differing}
+        entries = _to_map(message, self._name)
+        schema.check(self._name, entries)
+        same = {field: value for field, value in entries.items() if field not in self._fields}
+        self._known: set[frozenset[str]] = {frozenset(entries)}
+        """Which fields messages had that were checked as a whole."""
+        self._example, self._count = same, len(same)
+        self._same = _entries(same)
+
+    def encode(self, **values: object) -> bytes:
+        """The message with these values of the differing fields. Raises: MessageError, as `encode`."""
+        different = {field: _plain(values[name]) for field, name in self._fields.items() if values[name] is not None}
+        there = self._example.keys() | different.keys()
+        if there not in self._known or not schema.fields_fit(self._name, different):
+            schema.check(self._name, self._example | different)
+            self._known.add(frozenset(there))
+        return _map_head(self._count + len(different)) + self._same + _entries(different)
+
+
+#: CBOR (RFC 8949, 3.1): a map of fewer entries has their number in its first byte.
+_MAP: Final = 0xA0
+_SHORTEST_MAP_WITH_LENGTH: Final = 24
+
+
+def _map_head(count: int) -> bytes:
+    return bytes([_MAP | count]) if count < _SHORTEST_MAP_WITH_LENGTH else bytes([_MAP | 24, count])
+
+
+def _entries(values: dict[str, object]) -> bytes:
+    """A map without its head."""
+    return cbor2.dumps(values)[len(_map_head(len(values))) :]
+
+
 def decode(kind: type[M], data: bytes) -> M:
     """The message of class `kind` in `data`; MessageError if it does not match `messages.cddl`."""
     return _build(kind, plain_cbor.loads(data))

@@ -64,6 +64,8 @@ class TopicKind(Enum):
     UPDATE = "node/{node}/up/{run}/{round}"
     ACK = "node/{node}/ack/{run}/{round}"
 
+    __hash__ = object.__hash__  # members are single objects; the one of Enum is Python, and called for each topic
+
 
 class Party(Enum):
     """Who takes part in a fleet. A node is one party on its own topics only."""
@@ -74,6 +76,8 @@ class Party(Enum):
     """Who shows the fleet: dashboard, exporters, graph. It writes nothing."""
     ASKER = auto()
     """A client of Thing Descriptions: it reads what devices tell, and asks them on topics with its own name."""
+    AGGREGATOR = auto()
+    """Reads updates beside the coordinator (R30)."""
 
 
 class Access(NamedTuple):
@@ -83,7 +87,7 @@ class Access(NamedTuple):
     readers: frozenset[Party]
 
 
-_C, _N, _O, _A = (frozenset({one}) for one in Party)
+_C, _N, _O, _A, _G = (frozenset({one}) for one in Party)
 #: The access lists of brokers derive from this table (G4, G5 of docs/design/security.md).
 ACCESS: Final = {
     TopicKind.HOST_STATE: Access(_C, _C | _N | _O),
@@ -104,7 +108,7 @@ ACCESS: Final = {
     TopicKind.QUESTION: Access(_A, _N),
     TopicKind.ANSWER: Access(_N, _A),
     TopicKind.COMMAND: Access(_C, _N),
-    TopicKind.UPDATE: Access(_N, _C | _O),
+    TopicKind.UPDATE: Access(_N, _C | _O | _G),
     TopicKind.ACK: Access(_C, _N | _O),
 }
 
@@ -149,10 +153,10 @@ def _names(kind: TopicKind) -> list[str]:
 
 
 def _check_parts(kind: TopicKind, parts: dict[str, str]) -> None:
-    unknown = set(parts) - set(_names(kind))
-    if unknown:
-        raise TopicError(f"a topic of kind {kind.name} has no {', '.join(sorted(unknown))}")
+    known = _names(kind)
     for name, text in parts.items():
+        if name not in known:
+            raise TopicError(f"a topic of kind {kind.name} has no {name}")
         if _PART_REGEXES[name].fullmatch(text) is None:
             raise TopicError(f"{name} {text!r} cannot be part of a topic")
 
@@ -161,8 +165,8 @@ def build(kind: TopicKind, fleet: str, **parts: str | int) -> str:
     """The topic of `kind`; every part of its template must be given. TopicError if one is missing or malformed."""
     texts = {"fleet": fleet} | {name: str(part) for name, part in parts.items()}
     _check_parts(kind, texts)
-    missing = set(_names(kind)) - set(texts)
-    if missing:
+    if len(texts) < len(_names(kind)):
+        missing = set(_names(kind)) - set(texts)
         raise TopicError(f"a topic of kind {kind.name} needs {', '.join(sorted(missing))}")
     return (_ROOT + kind.value).format(**texts)
 
@@ -179,12 +183,20 @@ def _regex(kind: TopicKind) -> re.Pattern[str]:
     return re.compile((_ROOT + kind.value).replace("$", r"\$").format(**groups))
 
 
-_REGEXES: Final = {kind: _regex(kind) for kind in TopicKind}
+def _by_levels() -> dict[int, list[tuple[TopicKind, re.Pattern[str]]]]:
+    """A part has no slash in it, so that a topic's levels leave few kinds."""
+    found: dict[int, list[tuple[TopicKind, re.Pattern[str]]]] = {}
+    for kind in TopicKind:
+        found.setdefault((_ROOT + kind.value).count("/"), []).append((kind, _regex(kind)))
+    return found
+
+
+_REGEXES: Final = _by_levels()
 
 
 def parse(topic: str) -> Topic:
     """What `topic` says; TopicError if it is none of ours."""
-    for kind, regex in _REGEXES.items():
+    for kind, regex in _REGEXES.get(topic.count("/"), ()):
         match = regex.fullmatch(topic)
         if match:
             parts = match.groupdict()

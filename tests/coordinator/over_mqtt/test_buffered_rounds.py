@@ -23,6 +23,7 @@ from jaragua.coordinator.events import RoundFinished, RunEvent
 from jaragua.coordinator.run import _open_record
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.formats import Formats
+from jaragua.coordinator.weights.learned import rows_of
 from jaragua.store import Store, StoredUpdate, open_run
 from jaragua.strategies import ClientUpdate
 from jaragua.strategies.stale import staleness_weight
@@ -118,13 +119,13 @@ def test_r13_3_of_several_updates_of_one_device_the_newest_counts(make_config: M
     model = jaragua_models.get("sine")
     codec = ModelCodec(model)
     with open_run(config.run.directory) as folder:
-        record = _open_record(config, folder, codec)
+        record = _open_record(config, folder, codec, None, None)
         driver = Driver(config, folder, record, Formats(codec, alone=False), strategy_of(config), lambda event: None)
         start = codec.initial(config.run.seed)
         rows = [codec.pack(start + step) for step in (0.125, 0.25, 0.5)]
         keys = ((1, "a", rows[0]), (1, "a", rows[1]), (1, "b", rows[2]))
         stored = [StoredUpdate(number, name, 1, row, 8, 0.5, 0.5, "mse", 0, 9, 1) for number, name, row in keys]
-        found = driver._client_updates(1, stored)
+        found = rows_of(driver._formats, driver._start(), 1, stored)
         assert [one.device for one in found] == ["a", "b"]
         wanted = start + codec.learned("blob", codec.pack(start), rows[1])
         assert np.array_equal(found[0].weights, wanted)

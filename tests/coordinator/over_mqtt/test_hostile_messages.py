@@ -62,7 +62,7 @@ class Bench:
         self.fleet._next_epoch()
         from jaragua.coordinator.run import _open_record
 
-        record = _open_record(config, folder, codec)
+        record = _open_record(config, folder, codec, None, None)
         self.run, self.name, self.folder = record.run, config.run.fleet, folder
         self.driver = Driver(config, folder, record, formats, strategy, self.seen.append)
         self.node = SimulatedNode(config.broker.url, self.name, "gateway-1", FOUR)
@@ -94,7 +94,8 @@ class Bench:
         found = []
         for one in list(self.folder.store.assignments(self.run)):
             if one.device in FOUR and one.round_number == self.driver.rounds_done + 1:
-                command = self.driver._train_command(one, 0)
+                number, own = one.round_number, self.driver._own_of(one, 0)
+                command = self.driver._train_command(number, self.driver._work_of(number), own)
                 start = self.driver._publisher.blob_of(one.round_number)
                 found.append(self.node._learn(command, start))
         return found

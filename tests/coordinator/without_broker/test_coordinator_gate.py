@@ -56,6 +56,15 @@ def test_m15_the_update_of_another_node_is_read_in_a_flood_of_one_nodes_topic() 
     assert gate.admits(flooded, update("pi-1"), 1.0, is_retained=False) is TAKEN  # and the first one's, in time
 
 
+def test_m16_6_where_all_updates_come_those_that_are_waited_for_keep_their_share() -> None:
+    """Invented nodes share one small limit, however many topics they have."""
+    gate = RoundsGate("home", [], all_updates=True)
+    gate.missing = {("pi-1", "r1", "3"): "pi-1"}
+    invented = [ROOT + f"node/n{number}/up/r1/3".encode() for number in range(2_000)]
+    assert sum(times(gate, topic, update("pi-1"), 1) for topic in invented) <= 100
+    assert gate.admits(ROOT + b"node/pi-1/up/r1/3", update("pi-1"), 0.0, is_retained=False) is TAKEN
+
+
 def test_m15_an_answer_with_the_right_correlation_is_read_in_a_flood_of_answers() -> None:
     gate = rounds_gate()
     assert times(gate, ROOT + b"host/reply/1234", b"\x05\x09\0\x02ab", 10_000) < 100

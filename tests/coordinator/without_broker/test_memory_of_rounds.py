@@ -22,7 +22,7 @@ NODE = "gateway-1"
 DEVICES = tuple(f"board-{number}" for number in range(12))
 BLOB = b"weights"
 ROUNDS = 3000
-EXPECTED = Expected("mse", most_samples=lambda number: 1, check_update=lambda header, blob: "")
+EXPECTED = Expected("mse", most_samples=lambda number: 1, check_updates=lambda updates: [""] * len(updates))
 PLAIN = Rules("run-1", 5, ROUNDS, 4, 4, 12, 1000, 0, EXPECTED)
 BUFFERED = Rules("run-1", 5, ROUNDS, 6, 2, 12, 1000, 0, EXPECTED, buffer=2, max_staleness=3)
 

@@ -33,7 +33,9 @@ def fixed(**changes: object) -> Rules:
         "expected": Expected(
             metric="accuracy",
             most_samples=lambda number: 10,
-            check_update=lambda header, blob: "" if blob.startswith(b"weights") else "it is not a blob",
+            check_updates=lambda updates: [
+                "" if blob.startswith(b"weights") else "it is not a blob" for _, blob in updates
+            ],
         ),
     }
     return Rules(**(values | changes))  # type: ignore[arg-type]

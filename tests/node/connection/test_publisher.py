@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -11,8 +13,13 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from jaragua.node.connection.publisher import MOST_UNDER_WAY, Publisher, publish_packet
-from jaragua.node.connection.session import _Outgoing
+from jaragua.node.connection.session import _MOST_OF_A_FLOOD, Incoming, Participant, Session, _Outgoing
 from jaragua.node.connection.sieve import FIRST_OWN_IDENTIFIER
+from jaragua.node.connection.url import parse_broker_url
+from jaragua.node.program import ended
+from jaragua.wire.rejections import RejectedError
+from jaragua_broker import Broker, configuration
+from limits import GENEROUS_S
 
 SIGNED = (("jrg-key", "a" * 40), ("jrg-signature", "ä" * 9))
 
@@ -84,6 +91,54 @@ def test_so_many_are_under_way_and_no_more_until_the_broker_acknowledges() -> No
             await publisher.until_moved(0.01)
 
     asyncio.run(story())
+
+
+def test_m16_5_a_broker_that_takes_fewer_gets_fewer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The receive maximum of its CONNACK is the number of messages under way."""
+    monkeypatch.setattr(configuration, "Limits", partial(configuration.Limits, max_inflight_messages=7))
+    publisher: Publisher[_Outgoing] = Publisher(Socket().send, 7)
+    for number in range(7):
+        assert publisher.has_room
+        publisher.add(number, _Outgoing("a", b"x"), b"x")
+    assert not publisher.has_room
+
+    class Quiet:
+        def __init__(self) -> None:
+            self.is_connected = asyncio.Event()
+
+        def connected(self) -> None:
+            self.is_connected.set()
+
+        def received(self, message: Incoming) -> None: ...
+
+        def dropped(self, count: int, topic: str) -> None: ...
+
+        def refused(self, topic: str, error: RejectedError) -> None: ...
+
+    async def found(url: str) -> int:
+        quiet = Quiet()
+        session = Session(Participant(parse_broker_url(url), "fewer", None, lambda: 1), quiet)
+        running = asyncio.create_task(session.run())
+        try:
+            await asyncio.wait_for(quiet.is_connected.wait(), GENEROUS_S)
+            return session._receive_maximum
+        finally:
+            await ended(running)
+
+    with Broker(data_dir=tmp_path) as broker:
+        assert asyncio.run(found(broker.url)) == 7
+
+
+def test_m16_8_a_wide_connection_has_fewer_messages_under_way() -> None:
+    """The receive maximum that each connection asks for."""
+    session = Session(Participant(parse_broker_url("mqtt://127.0.0.1"), "wide", None, lambda: 1), cast("Any", None))
+
+    async def asked(**options: int) -> int:
+        found: int = session._make_client("x", None, **options)._properties.ReceiveMaximum
+        return found
+
+    assert asyncio.run(asked()) == MOST_UNDER_WAY
+    assert asyncio.run(asked(at_once=_MOST_OF_A_FLOOD)) == 64
 
 
 def test_identifiers_begin_again_and_pass_over_those_under_way() -> None:

@@ -81,7 +81,8 @@ class NoBroker:
     def forget_missing(self, run: str, updates: Iterable[tuple[str, int]]) -> None:
         self.forgotten |= set(updates)
 
-    def train(self, node: str, command: messages.TrainCommand) -> None:
+    def train(self, node: str, device: str, payload: bytes, deadline: int) -> None:
+        command = messages.decode(messages.TrainCommand, payload)
         self.given.setdefault(command.round, []).append(command.device)
         residual = self._outbox.residual(command.run, command.device, command.stored or 0)
         blob = self._blobs[command.hash]

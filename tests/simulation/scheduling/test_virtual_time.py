@@ -168,7 +168,11 @@ class Coordinator:
                 minimum=devices,
                 deadline_ms=1_000_000,
                 wait_ms=0,
-                expected=Expected(metric="mse", most_samples=lambda number: 1_000_000, check_update=lambda *update: ""),
+                expected=Expected(
+                    metric="mse",
+                    most_samples=lambda number: 1_000_000,
+                    check_updates=lambda updates: [""] * len(updates),
+                ),
                 buffer=buffered.buffer,
                 max_staleness=buffered.max_staleness,
             ),

@@ -51,6 +51,10 @@ def run(
     store: Annotated[
         str | None, typer.Option(help="Keep the run in this database: postgresql://[user@][host[:port]]/database.")
     ] = None,
+    aggregators: Annotated[
+        int,
+        typer.Option("--aggregators", min=0, max=64, help="Processes that read and check updates; 0: the coordinator."),
+    ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Run the rounds of a configuration (the coordinator).
@@ -64,7 +68,9 @@ def run(
         raise UsageError("--resume continues a run and --new starts one", "leave one of the two out")
     settings = load(config, _changes(store), source="--store")
     _refuse_nothing_to_resume(settings, resume)
-    result = carried_out(config, settings, resume=resume, new=new, take_over=take_over, start=start)
+    result = carried_out(
+        config, settings, resume=resume, new=new, take_over=take_over, start=start, aggregators=aggregators
+    )
     if json:
         output.print_result(document(settings, result))
     else:
@@ -79,6 +85,7 @@ def carried_out(
     new: bool = False,
     take_over: bool = False,
     start: Path | None = None,
+    aggregators: int = 0,
     beside: Beside | None = None,
 ) -> RunResult:
     """Run what a file says, from where its folder stands. beside: goes on until the run ends. Errors: see `run`."""
@@ -92,7 +99,9 @@ def carried_out(
             output.say(f"note: {folder.note}")
 
         async def training() -> RunResult:
-            return await _cancellable(settings, folder, watching, take_over=take_over, start=start)
+            return await _cancellable(
+                settings, folder, watching, take_over=take_over, start=start, aggregators=aggregators
+            )
 
         return _run_until_done(config, lambda: _beside(training(), beside))
 
@@ -157,7 +166,13 @@ def _run_until_done(path: Path, begin: Callable[[], Coroutine[Any, Any, RunResul
 
 
 async def _cancellable(
-    settings: RunConfig, folder: RunFolder, watching: Watcher, *, take_over: bool, start: Path | None
+    settings: RunConfig,
+    folder: RunFolder,
+    watching: Watcher,
+    *,
+    take_over: bool,
+    start: Path | None,
+    aggregators: int,
 ) -> RunResult:
     """A termination signal stops the run as cleanly as Ctrl-C does."""
     from jaragua.coordinator import run_coordinator
@@ -165,7 +180,9 @@ async def _cancellable(
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await run_coordinator(settings, store=folder, on_event=watching, take_over=take_over, start=start)
+    return await run_coordinator(
+        settings, store=folder, on_event=watching, take_over=take_over, start=start, aggregators=aggregators
+    )
 
 
 def document(settings: RunConfig, result: RunResult) -> dict[str, object]:

@@ -13,12 +13,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
+from functools import lru_cache
 from types import TracebackType
 from typing import Final, Self
 
 from jaragua.coordinator.connection.claim import Claim, Role
 from jaragua.coordinator.connection.gate import PublicGate, RoundsGate
 from jaragua.coordinator.connection.roster import Change, Roster
+from jaragua.coordinator.rounds.validation import Verdict
 from jaragua.errors import BrokerError, ProtocolError, RunError
 from jaragua.node.connection.session import Gates, Incoming, Participant, Reply, Session
 from jaragua.node.connection.url import BrokerUrl, parse_broker_url
@@ -60,12 +63,13 @@ class PresenceChanged:
 
 @dataclass(frozen=True)
 class Arrived:
-    """An update of a node: parsed, not yet believed."""
+    """An update of a node: parsed, not yet believed. content: what an aggregator says of its content, if one did."""
 
     node: str
     header: messages.UpdateHeader
     blob: bytes
     payload_bytes: int
+    content: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,26 @@ class TrustSettings:
 
     members: Callable[[], Members | None] = lambda: None
     signer: Signer | None = None
+
+
+class Intake(Enum):
+    """On which connection a coordinator reads updates (M16)."""
+
+    FOLLOWED = auto()
+    """Those that a round waits for on its own one, by topics of the round; all others on the wide one."""
+    ALL = auto()
+    """All on its own one, so that each comes once: of rounds with many devices (M16.6)."""
+    AGGREGATORS = auto()
+    """None: processes beside it read them (M20)."""
+
+
+#: M16.6: more devices in a round than this.
+_MANY_DEVICES: Final = 512
+
+
+def intake_of(clients_per_round: int) -> Intake:
+    """M16.6: of a run of so many devices a round."""
+    return Intake.ALL if clients_per_round > _MANY_DEVICES else Intake.FOLLOWED
 
 
 FleetEvent = PresenceChanged | Arrived
@@ -87,7 +111,7 @@ class Fleet:
 
     on_happening is called for every change of a device and every update (see `watching` too). take_over: another
     coordinator of the fleet is ended; without it, RunError if there is one. trust: whom it listens to and what signs
-    for it. Errors: BrokerError, RunError.
+    for it. intake: where updates are read. Errors: BrokerError, RunError.
     """
 
     def __init__(
@@ -99,7 +123,9 @@ class Fleet:
         *,
         take_over: bool = False,
         trust: TrustSettings | None = None,
+        intake: Intake = Intake.FOLLOWED,
     ) -> None:
+        self._intake = intake
         trust = trust or TrustSettings()
         self.name = name
         self._members = trust.members
@@ -133,7 +159,7 @@ class Fleet:
         identifier = f"jaragua-{name}-host-{token}"
         self._followed: set[tuple[str, int]] = set()
         """Nodes and rounds whose topics are followed."""
-        self._gate = RoundsGate(name, self._answers.keys())
+        self._gate = RoundsGate(name, self._answers.keys(), all_updates=intake is Intake.ALL)
         self._public_gate = PublicGate(name, self.roster, self._claim.who)
         self._public_gate.members = lambda: self._members()
         self._public_gate.on_stranger = self._count_stranger
@@ -147,8 +173,12 @@ class Fleet:
     # ---- life ----
 
     async def __aenter__(self) -> Self:
-        self._session.listen(*_state_filters(self.name), pattern(TopicKind.UPDATE, self.name))
-        self._session.listen(self._run_topic, self._state_topic, self._claim_topic)
+        updates = pattern(TopicKind.UPDATE, self.name)
+        self._session.listen(*_state_filters(self.name), self._run_topic, self._state_topic, self._claim_topic)
+        if self._intake is Intake.FOLLOWED:
+            self._session.listen(updates)
+        elif self._intake is Intake.ALL:
+            await self._session.subscribe(updates)
         for topic in (self._reply_topic, self._topic_to(self._claim.since)):
             await self._session.subscribe(topic)
         self._task = asyncio.create_task(self._session.run())
@@ -316,6 +346,8 @@ class Fleet:
     def expect(self, run: str, updates: Collection[tuple[str, str, int]]) -> None:
         """The updates that a round waits for, by node, device and round: they have a connection of their own (P3)."""
         self._gate.missing = {(device, run, str(number)): node for node, device, number in updates}
+        if self._intake is not Intake.FOLLOWED:
+            return
         followed = {(node, number) for node, _, number in updates if node}
         if followed and followed <= self._followed:
             return  # what is not wanted any more goes with the next round
@@ -331,11 +363,10 @@ class Fleet:
         for device, number in updates:
             self._gate.missing.pop((device, run, str(number)), None)
 
-    def train(self, node: str, command: messages.TrainCommand) -> None:
-        """Send a train command; it expires with its deadline."""
+    def train(self, node: str, device: str, command: bytes, deadline: int) -> None:
+        """Send an encoded train-command; it expires with its deadline (Unix milliseconds)."""
         topic = build(TopicKind.COMMAND, self.name, node=node, verb="train")
-        seconds = math.ceil((command.deadline - unix_ms()) / 1000)
-        self._session.command(topic, messages.encode(command), seconds, key=(node, command.device))
+        self._session.command(topic, command, math.ceil((deadline - unix_ms()) / 1000), key=(node, device))
 
     def ask(self, node: str, question: messages.SecureCommand, seconds: int) -> None:
         """Send a question of a secure sum (M32), which the broker keeps for so long."""
@@ -350,7 +381,8 @@ class Fleet:
     def acknowledge(self, node: str, ack: messages.UpdateAck) -> None:
         """Answer an update; the caller has committed what the answer says."""
         topic = build(TopicKind.ACK, self.name, node=node, run=ack.run, round=ack.round)
-        self._session.send(topic, messages.encode(ack), key=(node, ack.run, ack.round, ack.device, ack.attempt))
+        payload = _ack_of(ack.run, ack.round, ack.result, ack.reason).encode(device=ack.device, attempt=ack.attempt)
+        self._session.send(topic, payload, key=(node, ack.run, ack.round, ack.device, ack.attempt))
 
     async def adapt(self, node: str, command: messages.AdaptCommand, deadline_s: float) -> messages.AdaptResult:
         """Send an adapt command and wait for its answer. Raises: TimeoutError."""
@@ -542,6 +574,17 @@ class Fleet:
         if not self._tell(Arrived(topic.node, header, blob, len(payload))):
             raise RejectedError("more of its node wait already than may", Reason.FLOOD)
 
+    def arrived(self, update: Arrived) -> None:
+        """An update that an aggregator read; where it cannot be taken in it is counted."""
+        header = update.header
+        try:
+            self._refuse_stranger(update.node, header.device)
+            if not self._tell(update):
+                raise RejectedError("more of its node wait already than may", Reason.FLOOD)
+        except RejectedError as error:
+            topic = build(TopicKind.UPDATE, self.name, node=update.node, run=header.run, round=header.round)
+            self.rejections.add(error.reason, topic, error)
+
     def _refuse_stranger(self, node: str, device: str) -> None:
         """G8, G9: the broker binds a topic to an identity, the list of members binds devices to it."""
         members = self._members()
@@ -561,6 +604,12 @@ class Fleet:
         """Whether every watcher had room for it."""
         had_room = [watcher(event) is not False for watcher in list(self._watchers)]
         return all(had_room)
+
+
+@lru_cache(16)
+def _ack_of(run: str, round_number: int, result: str, reason: str) -> messages.Template:
+    """Acknowledgements that differ in device and attempt."""
+    return messages.Template(messages.UpdateAck(run, round_number, "any", 0, result, reason), "device", "attempt")
 
 
 def _state_filters(fleet: str) -> list[str]:

@@ -32,7 +32,7 @@ _CLAIMS: Final = Lane("claims", 10, 20)
 _ANSWERS: Final = Lane("answers", 1000, 8192)
 
 #: An update has no properties that mean anything.
-_UPDATES: Final = (_MISSING, _FOLLOWED)
+_UPDATES: Final = (_MISSING, _FOLLOWED, _UNASKED)
 _DEVICE: Final = cbor_text("device")
 _SECONDS_UNTIL_FORGOTTEN: Final = 10.0
 _MOST_LEFT: Final = 16384
@@ -44,11 +44,13 @@ class RoundsGate:
     questions: correlation data of the questions that are not answered.
     """
 
-    def __init__(self, fleet: str, questions: Collection[bytes]) -> None:
+    def __init__(self, fleet: str, questions: Collection[bytes], *, all_updates: bool = False) -> None:
+        """all_updates: not only those that are waited for come here (M16.6)."""
         self.missing: dict[Missing, str] = {}
         """The updates that are waited for, and the node of each."""
         self._nodes = _nodes(fleet)
         self._questions = questions
+        self._other_updates = _UNASKED if all_updates else _FOLLOWED
         self._claim, self._reply = (
             f"{build(TopicKind.HOST_CLAIM, fleet)[: -len('claim')]}{end}/".encode() for end in ("claim", "reply")
         )
@@ -63,7 +65,8 @@ class RoundsGate:
 
     def _lane(self, topic: bytes, head: bytes) -> tuple[Lane, bytes]:
         if topic.startswith(self._nodes):
-            return self._lane_of_update(topic, head), topic
+            lane = self._lane_of_update(topic, head)
+            return lane, b"" if lane is _UNASKED else topic
         if topic.startswith(self._claim):
             return _CLAIMS_TO_US, b""
         if topic.startswith(self._reply) and any(question in head for question in self._questions):
@@ -73,8 +76,9 @@ class RoundsGate:
     def _lane_of_update(self, topic: bytes, head: bytes) -> Lane:
         parts = topic.decode("ascii", "replace").split("/")
         if len(parts) != 8:
-            return _FOLLOWED
-        return _MISSING if self.missing.get((text_of(head, _DEVICE), parts[6], parts[7])) == parts[4] else _FOLLOWED
+            return self._other_updates
+        missing = (text_of(head, _DEVICE), parts[6], parts[7])
+        return _MISSING if self.missing.get(missing) == parts[4] else self._other_updates
 
 
 class PublicGate:

@@ -32,6 +32,14 @@ def connection_of(config: RunConfig) -> tuple[BrokerUrl, TrustSettings]:
     return url, TrustSettings(lambda: file.members, signer)
 
 
+def aggregators_url(config: RunConfig) -> BrokerUrl:
+    """The broker as aggregators connect to it. Raises: as above."""
+    access, folder = access_of(config.broker), _path(config.broker.aggregator_identity)
+    if folder is not None:
+        access = Access(url=access.url or config.broker.url, identity=folder, insecure=access.insecure)
+    return address_of(access, os.environ)
+
+
 def access_of(broker: BrokerSettings) -> Access:
     """What [broker] says. The identity's own broker counts where the file names none."""
     named = broker.url != BrokerSettings.url or not broker.identity

@@ -15,7 +15,7 @@ from jaragua.wire.figures import LARGEST_INSTRUCTIONS, LARGEST_LOSS, LARGEST_SCO
 from jaragua.wire.messages import UpdateHeader
 
 
-def implausible(header: UpdateHeader, most_samples: int) -> str:
+def implausible(header: UpdateHeader | StoredUpdate, most_samples: int) -> str:
     """The first figure outside its range, in a sentence; "" if there is none.
 
     most_samples: that the command asked for.
@@ -34,7 +34,9 @@ def implausible(header: UpdateHeader, most_samples: int) -> str:
 
 
 def tamed(update: StoredUpdate, most_samples: int) -> StoredUpdate:
-    """A stored update with every figure inside its range."""
+    """A stored update with every figure inside its range: itself, if they are."""
+    if not implausible(update, most_samples):
+        return update
     return replace(
         update,
         loss=within(update.loss, 0.0, LARGEST_LOSS.get(update.metric, 1e24)),

@@ -7,7 +7,7 @@ milliseconds of any clock that never goes back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from jaragua.coordinator.connection.roster import Change, Presence
 from jaragua.coordinator.rounds import rules, validation
 from jaragua.coordinator.rounds.keys import Keys, Past
 from jaragua.coordinator.rounds.standing import Choice, Place, Standing
-from jaragua.coordinator.rounds.validation import Verdict
+from jaragua.coordinator.rounds.validation import Question, Verdict
 from jaragua.store.records import Assignment
 from jaragua.wire.messages import UpdateHeader
 
@@ -258,6 +258,14 @@ class RoundMachine:
             return self._deadline(self._round, now_ms)
         return []
 
+    def ask_again(self) -> list[Action]:
+        """R30.5: the same commands again (M3) to all who are there and have not delivered."""
+        current = self._round
+        if self.phase is not Phase.TRAINING or current is None:
+            return []
+        behind = [Command(one, current.deadline_ms) for _, one in sorted(self._behind.items())]
+        return behind + [action for device in self.waiting_for for action in self._command_again(current, device)]
+
     def postpone(self, milliseconds: int) -> None:
         """R7: the time in which the coordinator itself is at work is not the devices'."""
         if self._round is not None:
@@ -269,22 +277,21 @@ class RoundMachine:
             return self._waits_until_ms
         return self._round.deadline_ms if self.phase is Phase.TRAINING and self._round is not None else None
 
-    def check_of(self, node: str, header: UpdateHeader, blob: bytes) -> Callable[[], Verdict] | None:
-        """What `update` would ask of an update's content: a pure function for any thread; None: it would ask nothing.
+    def question_of(self, node: str, header: UpdateHeader, blob: bytes) -> Question | None:
+        """What `update` would ask of an update's content, for `validation.contents`; None: it would ask nothing.
 
-        The answer holds until the round is closed.
+        The answer holds until the round is closed, and takes nothing that is not safe in any thread.
         """
         if self._key_verdict(node, header) is not _CONTENT_DECIDES:
             return None
-        bases, expected = self._bases[header.round], self._fixed.expected
-        return lambda: validation.content(header, blob, bases, expected)
+        return Question(header, blob, self._bases[header.round])
 
     def update(
         self, node: str, header: UpdateHeader, blob: bytes, payload_bytes: int, content: Verdict | None = None
     ) -> list[Action]:
         """An update came (R4); every one is answered, whatever it is, but for one that can count in the next round.
 
-        content: what its `check_of` gave, if that was asked.
+        content: the verdict on its `question_of`, if that was asked.
         """
         verdict = self._validate(node, header, blob, content)
         if verdict is None:
@@ -500,7 +507,9 @@ class RoundMachine:
         verdict = self._key_verdict(node, header)
         if verdict is not _CONTENT_DECIDES:
             return verdict
-        return content or validation.content(header, blob, self._bases[header.round], self._fixed.expected)
+        if content is None:
+            content = validation.contents([Question(header, blob, self._bases[header.round])], self._fixed.expected)[0]
+        return content
 
     def _key_verdict(self, node: str, header: UpdateHeader) -> Verdict | None:
         """What an update's key says of it; `_CONTENT_DECIDES` if it is one that is waited for."""

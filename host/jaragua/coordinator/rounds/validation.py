@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from jaragua.coordinator.rounds.figures import implausible
 from jaragua.wire.messages import UpdateHeader
 
-#: Why an update does not fit the run's network, "" if it does.
-Check = Callable[[UpdateHeader, bytes], str]
+#: Why each of several updates, header and bytes, does not fit the run's network, "" if it does.
+Check = Callable[[Sequence[tuple[UpdateHeader, bytes]]], Sequence[str]]
 
 Result = Literal["stored", "duplicate", "late", "rejected"]
 
@@ -31,14 +31,31 @@ class Expected:
 
     metric: str
     most_samples: Callable[[int], int]
-    check_update: Check
+    check_updates: Check
 
 
-def content(header: UpdateHeader, blob: bytes, bases: Sequence[bytes], expected: Expected) -> Verdict:
-    """Validate an expected update: its start, its length, its hash, its figures, its weights, in this order."""
-    reason = _wrong_start(header, bases) or _wrong_bytes(header, blob) or _wrong_figures(header, expected)
-    reason = reason or expected.check_update(header, blob)
-    return Verdict("rejected", reason, retry=True) if reason else Verdict("stored")
+class Question(NamedTuple):
+    """An expected update, and the hashes of what it may have started from."""
+
+    header: UpdateHeader
+    blob: bytes
+    bases: Sequence[bytes]
+
+
+def contents(questions: Sequence[Question], expected: Expected) -> list[Verdict]:
+    """Validate expected updates: start, length, hash and figures of each, then the weights of all, in this order."""
+    reasons = [
+        _wrong_start(header, bases) or _wrong_bytes(header, blob) or _wrong_figures(header, expected)
+        for header, blob, bases in questions
+    ]
+    left = [place for place, reason in enumerate(reasons) if not reason]
+    checked = expected.check_updates([questions[place][:2] for place in left]) if left else ()
+    for place, reason in zip(left, checked, strict=True):
+        reasons[place] = reason
+    return [Verdict("rejected", reason, retry=True) if reason else _GOOD for reason in reasons]
+
+
+_GOOD = Verdict("stored")
 
 
 def _wrong_start(header: UpdateHeader, bases: Sequence[bytes]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from jaragua_compiler.floating.form import float_bytes, pack_floats
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import unpack_integers
 from jaragua_compiler.quantisation.calibration import calibration_rows
+from jaragua_compiler.quantisation.many_blobs import faults, unpack_many
 from jaragua_models import Model
 
 
@@ -96,6 +97,18 @@ class ModelCodec:
         result = np.zeros(sum(shared_blocks(self._plan.shapes, 0)))
         result[: sum(blocks)] = decode(update, blocks)
         return result
+
+    def learned_by_all(self, encoding: str, base: bytes, updates: Sequence[bytes], local_layers: int = 0) -> Vector:
+        """`learned` of each of several updates of one start, float64 [updates, parameters], with the same bits."""
+        if encoding != "blob":
+            return np.array([self.learned(encoding, base, update, local_layers) for update in updates])
+        result = unpack_many(self._plan, updates)
+        result -= self._base(encoding, base)
+        return result
+
+    def faults(self, blobs: Sequence[bytes]) -> list[str]:
+        """`check` of each of several blobs."""
+        return faults(self._plan, blobs)
 
     def trained(self, initialisation: Vector, base: bytes, update: bytes) -> Vector:
         """What a device's blob means for the float64 initialisation: φ + (trained - start)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class ModelVersion:
     payload: bytes = b""
     total: int = 0
 
-    @property
+    @cached_property
     def sha256(self) -> bytes:
         """Its name."""
         return hashlib.sha256(self.blob).digest()

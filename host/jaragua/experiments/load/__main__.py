@@ -2,8 +2,9 @@
 
 One mosquitto, one coordinator (`jaragua run` in a process of its own), simulated devices in another. First the broker
 alone carries the same payloads to and from as many connections: its ceilings (`ceiling.py`). Then every device trains
-in every round. At the end the database is compared with what the devices were told: no update may be lost. The memory
-of the coordinator is read once a second after the first round; its slope is printed.
+in every round, once for each number of aggregators. At the end the database is compared with what the devices were
+told: no update may be lost. The memory of the coordinator is read once a second after the first round; its slope is
+printed. The bar is half of the broker's exchanges. Processor time is that of all processes of a kind, for each update.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, Final
 import numpy as np
 
 from jaragua.config import parse
+from jaragua.experiments.load import processor
 from jaragua.models import model_named
 from jaragua.store import Store
 from jaragua_broker import Broker
@@ -30,6 +32,7 @@ from jaragua_compiler import plan
 
 _HEADER_BYTES: Final = 330  # of an update, about
 _LAST_WORDS_SECONDS: Final = 30.0
+_SECONDS_BETWEEN_READINGS: Final = 0.5
 _CONFIGURATION = """
 [run]
 name = "load"
@@ -62,6 +65,7 @@ class Asked:
     rounds: int = 3
     model: str = "digits"
     ceiling_seconds: float = 10.0
+    aggregators: tuple[int, ...] = (0,)
 
     @property
     def devices(self) -> int:
@@ -69,18 +73,26 @@ class Asked:
         return self.nodes * self.each
 
 
-@dataclass
-class Measured:
-    """What came out. Rates are updates a second."""
+@dataclass(frozen=True)
+class Ceiling:
+    """What the broker carries with nothing behind it, updates a second: one way, and as exchanges."""
 
     one_way: float
-    whole_round: float
+    exchanges: float
+
+
+@dataclass
+class Measured:
+    """What came out of one run. committed: updates a second. cpu_us: processor time of an update, by process."""
+
+    aggregators: int
     committed: float
     rounds_s: list[float]
     updates: int
     lost: int
     resent: int
     other_answers: int
+    cpu_us: dict[str, float]
     memory_mb: list[tuple[float, float]] = field(default_factory=list)
 
     @property
@@ -135,7 +147,7 @@ def ceiling(asked: Asked, what: str) -> float:
         return float(json.loads(_line(reader))["a_second"])
 
 
-def committed(asked: Asked, one_way: float, whole_round: float, folder: Path) -> Measured:
+def committed(asked: Asked, aggregators: int, folder: Path) -> Measured:
     """A run of all devices."""
     with Broker() as broker:
         path = folder / "load.toml"
@@ -151,7 +163,7 @@ def committed(asked: Asked, one_way: float, whole_round: float, folder: Path) ->
         samples = config.client.ways * config.client.shots
         arguments = (broker.port, "load", asked.model, samples, asked.nodes, asked.each)
         with _process("devices", *arguments) as devices:
-            memory = _run(path, devices)
+            readings = _run(path, devices, aggregators)
             told = _figures(devices, asked.devices * asked.rounds)
     with Store(folder / "run" / "run.sqlite", read_only=True) as store:
         record = store.run()
@@ -160,9 +172,9 @@ def committed(asked: Asked, one_way: float, whole_round: float, folder: Path) ->
         seconds = [one.metrics["seconds"] for one in store.rounds(record.run) if one.metrics]
     wanted = asked.devices * asked.rounds
     lost = wanted - len(rows) + max(0, len(rows) - told["stored"] - told["other_answers"])
-    rate = wanted / sum(seconds)
     others = told["resent"], told["other_answers"]
-    return Measured(one_way, whole_round, rate, seconds, len(rows), lost, *others, memory)
+    used, memory = readings.processor_us(), readings.memory_mb
+    return Measured(aggregators, wanted / sum(seconds), seconds, len(rows), lost, *others, used, memory)
 
 
 def _figures(devices: subprocess.Popen[str], wanted: int) -> dict[str, int]:
@@ -176,24 +188,44 @@ def _figures(devices: subprocess.Popen[str], wanted: int) -> dict[str, int]:
         time.sleep(0.1)
 
 
-def _run(path: Path, devices: subprocess.Popen[str]) -> list[tuple[float, float]]:
-    """`jaragua run` to its end; the readings of its memory after the first round: seconds, megabytes."""
-    command = [sys.executable, "-m", "jaragua.cli.main", "run", str(path), "--json"]
-    readings: list[tuple[float, float]] = []
+@dataclass
+class Readings:
+    """What was read while a run lasted. memory_mb: seconds, megabytes, after the first round."""
+
+    memory_mb: list[tuple[float, float]] = field(default_factory=list)
+    used: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    """Updates that were acknowledged, and the processor time by then; the first once there were some."""
+
+    def processor_us(self) -> dict[str, float]:
+        """Of an update, by process; empty for a run that was over too soon."""
+        if len(self.used) < 2 or self.used[-1][0] == self.used[0][0]:
+            return {}
+        (few, before), (many, after) = self.used[0], self.used[-1]
+        return {name: 1e6 * (after[name] - before[name]) / (many - few) for name in before}
+
+
+def _run(path: Path, devices: subprocess.Popen[str], aggregators: int) -> Readings:
+    """`jaragua run` to its end."""
+    command = [sys.executable, "-m", "jaragua.cli.main", "run", str(path), "--json", "--aggregators", str(aggregators)]
+    readings = Readings()
     metrics = path.parent / "run" / "metrics.jsonl"
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
         began_s = time.monotonic()
         while process.poll() is None:
-            time.sleep(1)
+            time.sleep(_SECONDS_BETWEEN_READINGS)
             _say(devices)
-            _line(devices)
+            stored = json.loads(_line(devices))["stored"]
+            used = processor.seconds(process.pid, devices.pid)
+            if stored and used["coordinator"]:
+                readings.used.append((stored, used))
             if metrics.exists() and metrics.stat().st_size:
-                readings.append((time.monotonic() - began_s, _megabytes(process.pid)))
+                readings.memory_mb.append((time.monotonic() - began_s, _megabytes(process.pid)))
         if process.returncode:
             raise SystemExit(f"the coordinator failed: {process.stderr.read() if process.stderr else ''}")
-    return [one for one in readings if one[1]]
+    readings.memory_mb = [one for one in readings.memory_mb if one[1]]
+    return readings
 
 
 def _megabytes(pid: int) -> float:
@@ -205,47 +237,96 @@ def _megabytes(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("VmRSS")), 0.0)
 
 
-def measure(asked: Asked) -> Measured:
-    """The ceiling, then the run."""
-    one_way, whole_round = (ceiling(asked, what) for what in ("one-way", "round"))
-    with tempfile.TemporaryDirectory(prefix="jaragua-load-") as folder:
-        return committed(asked, one_way, whole_round, Path(folder))
+def measure(asked: Asked) -> tuple[Ceiling, list[Measured]]:
+    """The ceiling, then a run for each number of aggregators."""
+    found = Ceiling(*(ceiling(asked, what) for what in ("one-way", "round")))
+    runs = []
+    for aggregators in asked.aggregators:
+        with tempfile.TemporaryDirectory(prefix="jaragua-load-") as folder:
+            runs.append(committed(asked, aggregators, Path(folder)))
+    return found, runs
 
 
-def told(asked: Asked, found: Measured) -> dict[str, Any]:
+def told(asked: Asked, found: Ceiling, runs: Sequence[Measured]) -> dict[str, Any]:
     """The document that is printed."""
     return {
         "devices": asked.devices,
         "connections": asked.nodes,
         "rounds": asked.rounds,
         "model": asked.model,
-        "broker_one_way_a_second": round(found.one_way, 1),
-        "broker_rounds_a_second": round(found.whole_round, 1),
-        "committed_a_second": round(found.committed, 1),
-        "share_of_one_way": round(found.committed / found.one_way, 3),
-        "share_of_rounds": round(found.committed / found.whole_round, 3),
-        "seconds_of_rounds": [round(one, 2) for one in found.rounds_s],
-        "updates": found.updates,
-        "lost": found.lost,
-        "resent": found.resent,
-        "other_answers": found.other_answers,
-        "memory_mb": [round(size, 1) for _, size in found.memory_mb[:1] + found.memory_mb[-1:]],
-        "memory_slope_mb_a_minute": round(found.slope_mb_a_minute, 2),
+        "one_way_a_second": round(found.one_way, 1),
+        "exchanges_a_second": round(found.exchanges, 1),
+        "bar_a_second": round(found.exchanges / 2, 1),
+        "runs": [_run_told(found, one) for one in runs],
     }
 
 
+def _run_told(found: Ceiling, one: Measured) -> dict[str, Any]:
+    return {
+        "aggregators": one.aggregators,
+        "committed_a_second": round(one.committed, 1),
+        "share_of_exchanges": round(one.committed / found.exchanges, 3),
+        "share_of_bar": round(2 * one.committed / found.exchanges, 3),
+        "share_of_one_way": round(one.committed / found.one_way, 3),
+        "seconds_of_rounds": [round(seconds, 2) for seconds in one.rounds_s],
+        "updates": one.updates,
+        "lost": one.lost,
+        "resent": one.resent,
+        "other_answers": one.other_answers,
+        "processor_us_an_update": {name: round(used, 1) for name, used in one.cpu_us.items()},
+        "memory_mb": [round(size, 1) for _, size in one.memory_mb[:1] + one.memory_mb[-1:]],
+        "memory_slope_mb_a_minute": round(one.slope_mb_a_minute, 2),
+    }
+
+
+def table(document: dict[str, Any]) -> str:
+    """For people: what the broker carries, and what is committed, side by side."""
+    columns = (
+        "aggregators",
+        "one way",
+        "exchanges",
+        "committed",
+        "of exchanges",
+        "of the bar",
+        "lost",
+        "processor, µs",
+    )
+    lines = [
+        f"{document['devices']} devices, {document['connections']} connections, {document['rounds']} rounds; a second:",
+        "  ".join(f"{name:>12}" for name in columns),
+    ]
+    for one in document["runs"]:
+        used = ", ".join(f"{name} {figure:.0f}" for name, figure in one["processor_us_an_update"].items())
+        cells = (
+            str(one["aggregators"]),
+            f"{document['one_way_a_second']:,.0f}",
+            f"{document['exchanges_a_second']:,.0f}",
+            f"{one['committed_a_second']:,.0f}",
+            f"{one['share_of_exchanges']:.1%}",
+            f"{one['share_of_bar']:.1%}",
+            str(one["lost"]),
+        )
+        lines.append("  ".join(f"{cell:>12}" for cell in cells) + f"  {used}")
+    return "\n".join(lines)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the figures as JSON; 1 if an update was lost."""
+    """Print the figures; 1 if an update was lost."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--nodes", type=int, default=Asked.nodes, help="connections, each a node")
     options.add_argument("--each", type=int, default=Asked.each, help="devices of a node")
     options.add_argument("--rounds", type=int, default=Asked.rounds)
     options.add_argument("--model", default=Asked.model)
     options.add_argument("--ceiling-seconds", type=float, default=Asked.ceiling_seconds)
-    asked = Asked(**vars(options.parse_args(arguments)))
-    found = measure(asked)
-    print(json.dumps(told(asked, found), indent=2))
-    return 1 if found.lost else 0
+    options.add_argument("--aggregators", type=int, nargs="+", default=Asked.aggregators, help="a run for each number")
+    options.add_argument("--json", action="store_true", help="one JSON document in place of the table")
+    given = vars(options.parse_args(arguments))
+    as_json = given.pop("json")
+    asked = Asked(**given | {"aggregators": tuple(given["aggregators"])})
+    found, runs = measure(asked)
+    document = told(asked, found, runs)
+    print(json.dumps(document, indent=2) if as_json else table(document))
+    return 1 if any(one.lost for one in runs) else 0
 
 
 if __name__ == "__main__":

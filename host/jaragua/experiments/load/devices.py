@@ -43,6 +43,8 @@ class Fleet:
 
     def __post_init__(self) -> None:
         own = model_named(self.model)
+        self._headers: tuple[bytes, messages.Template] | None = None
+        """What the updates of the newest start have in common, by its hash."""
         self._metric, self._architecture = own.metric, plan(own.network).architecture
 
     async def join(self, node: str, devices: list[str], epoch: int) -> None:
@@ -84,7 +86,16 @@ class Fleet:
         if key in self.unanswered:
             return
         blob = self.blobs[command.hash]
-        header = messages.UpdateHeader(
+        if self._headers is None or self._headers[0] != command.hash:
+            self._headers = command.hash, messages.Template(self._header(command, blob), "round", "device", "attempt")
+        header = self._headers[1].encode(round=command.round, device=command.device, attempt=command.attempt)
+        topic = build(TopicKind.UPDATE, self.name, node=node, run=command.run, round=command.round)
+        payload = len(header).to_bytes(2, "little") + header + blob
+        self.unanswered[key] = (time.monotonic(), node, topic, payload)
+        self.connections[node].publish(topic, payload)
+
+    def _header(self, command: messages.TrainCommand, blob: bytes) -> messages.UpdateHeader:
+        return messages.UpdateHeader(
             run=command.run,
             round=command.round,
             device=command.device,
@@ -99,10 +110,6 @@ class Fleet:
             bytes=len(blob),
             sha256=command.hash,
         )
-        topic = build(TopicKind.UPDATE, self.name, node=node, run=command.run, round=command.round)
-        payload = messages.pack_update(header, blob)
-        self.unanswered[key] = (time.monotonic(), node, topic, payload)
-        self.connections[node].publish(topic, payload)
 
     def _on_ack(self, payload: bytes) -> None:
         ack = messages.decode(messages.UpdateAck, payload)

@@ -13,8 +13,8 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from jaragua.node.connection.sieve import FIRST_OWN_IDENTIFIER
 
-#: MQTT 5.0, 3.3.4: what a broker takes that has not said another number is more; mosquitto of ours takes so many.
-MOST_UNDER_WAY: Final = 64
+#: MQTT 5.0, 3.3.4: a broker that says less in its CONNACK gets less; mosquitto of ours takes so many.
+MOST_UNDER_WAY: Final = 512
 #: A longer message is the library's: it waits for the socket as long as that takes.
 LONGEST_BYTES: Final = 65_536
 NO_PROPERTIES: Final = b"\0"
@@ -43,11 +43,13 @@ PacketT = TypeVar("PacketT", bound=Packet)
 
 class Publisher(Generic[PacketT]):
     """The messages of one connection. send: whole packets for the socket; whether it has taken all that waits.
+    most: messages under way that the broker takes.
 
     `under_way`: by identifier, the key and the message of each that the broker has not acknowledged.
     """
 
-    def __init__(self, send: Callable[[bytes], bool]) -> None:
+    def __init__(self, send: Callable[[bytes], bool], most: int = MOST_UNDER_WAY) -> None:
+        self._most = min(most, MOST_UNDER_WAY)
         self.under_way: dict[int, tuple[Hashable, PacketT]] = {}
         self._send = send
         self._packets: list[bytes] = []
@@ -58,7 +60,7 @@ class Publisher(Generic[PacketT]):
     @property
     def has_room(self) -> bool:
         """Whether another message may be under way."""
-        return len(self.under_way) < MOST_UNDER_WAY
+        return len(self.under_way) < self._most
 
     def add(self, key: Hashable, message: PacketT, payload: bytes, properties: bytes = NO_PROPERTIES) -> None:
         """Encode a message; `flush` sends what was added. properties: with their length, as they stand in a packet."""

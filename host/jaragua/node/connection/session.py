@@ -32,7 +32,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from jaragua.bases.value import Value
 from jaragua.errors import BrokerError
 from jaragua.node.connection.expiry_watch import watch_expiry
-from jaragua.node.connection.publisher import LONGEST_BYTES, Publisher, encoded_length
+from jaragua.node.connection.publisher import LONGEST_BYTES, MOST_UNDER_WAY, Publisher, encoded_length
 from jaragua.node.connection.sieve import Gate, Sieve
 from jaragua.node.connection.sieved_socket import keep_identifiers_apart, sieve_of, sieved_socket_of
 from jaragua.node.connection.tls import context_of, identifier_suffix
@@ -70,6 +70,8 @@ LARGEST_PACKET_BYTES = 16 * 2**20
 #: Messages that wait for the broker's acknowledgement at once, and how long each, and each other request, may.
 _MOST_IN_FLIGHT = 64
 _ANSWER_SECONDS = 30.0
+#: M16.8: on the wide connection, so that a flood does not take all of a participant's time.
+_MOST_OF_A_FLOOD = 64
 #: Of one request to the broker.
 _MOST_FILTERS = 50
 #: A retained message of ours that another client overwrites is published again so much later, so once a second at most.
@@ -226,6 +228,8 @@ class Participant(Value):
     """Signs what is published (G10)."""
     verifier: Verifier | None = None
     """Checks what only the coordinator may say (G10, G11)."""
+    keeps_session: bool = True
+    """Whether the broker keeps what comes for it for a while when the connection is lost."""
 
 
 class Session:
@@ -258,6 +262,8 @@ class Session:
         # Known to the owner of the private key alone: a session of the broker belongs to its identifier (G6).
         self._identifier = participant.identifier + identifier_suffix(participant.url)
         self._publisher: Publisher[_Outgoing] | None = None
+        self._receive_maximum = MOST_UNDER_WAY
+        """Messages under way that the broker takes, by its last CONNACK."""
         self._failed: asyncio.Future[None] | None = None
 
     @property
@@ -413,13 +419,13 @@ class Session:
         self._epoch = self._participant.next_epoch()
         async with AsyncExitStack() as stack:
             if self._wide:
-                wide = self._make_client(f"{self._identifier}-wide", self._gates.wide)
+                wide = self._make_client(f"{self._identifier}-wide", self._gates.wide, at_once=_MOST_OF_A_FLOOD)
                 self._wide_client = await stack.enter_async_context(_connection(wide))
             client = self._make_client(self._identifier, self._gates.own, self._make_will())
             self._client = await stack.enter_async_context(_connection(client))
             client.pending_calls_threshold = 1000
             own = sieved_socket_of(client)
-            self._publisher = None if own is None else Publisher(own.send_between)
+            self._publisher = None if own is None else Publisher(own.send_between, self._receive_maximum)
             try:
                 await self._serve(client, attempts)
             finally:
@@ -615,10 +621,15 @@ class Session:
         will = payload if isinstance(payload, bytes) else payload(self._epoch)
         return aiomqtt.Will(topic, will, qos=QOS, retain=True)
 
-    def _make_client(self, identifier: str, gate: Gate | None, will: aiomqtt.Will | None = None) -> aiomqtt.Client:
+    def _make_client(
+        self, identifier: str, gate: Gate | None, will: aiomqtt.Will | None = None, at_once: int = MOST_UNDER_WAY
+    ) -> aiomqtt.Client:
+        """at_once: messages that the broker sends before it has acknowledgements."""
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = _BROKER_KEEPS_SECONDS
+        keeps = self._participant.keeps_session
+        properties.SessionExpiryInterval = _BROKER_KEEPS_SECONDS if keeps else 0
         properties.MaximumPacketSize = LARGEST_PACKET_BYTES
+        properties.ReceiveMaximum = at_once
         client = aiomqtt.Client(
             self._participant.url.host,
             self._participant.url.port,
@@ -629,7 +640,7 @@ class Session:
             logger=_CLIENT_LOGGER,
             protocol=aiomqtt.ProtocolVersion.V5,
             will=will,
-            clean_start=False,
+            clean_start=not keeps,
             properties=properties,
             keepalive=_KEEPALIVE_SECONDS,
             socket_options=_SOCKET_OPTIONS,
@@ -638,6 +649,7 @@ class Session:
         if gate is not None:
             sieve_of(client, lambda: self._make_sieve(gate))
         self._watch_refusals(client)
+        self._watch_receive_maximum(client)
         _ignore_answers_nobody_waits_for(client)
         notice_end(client)
         return client
@@ -655,6 +667,18 @@ class Session:
                 acknowledged(*values)
 
         library.on_publish = watched
+
+    def _watch_receive_maximum(self, client: aiomqtt.Client) -> None:
+        """MQTT 5.0, 3.2.2.3.3: the library keeps what the broker says to itself."""
+        library = client._client
+        connected = library.on_connect
+
+        def watched(*values: Any) -> None:
+            self._receive_maximum = getattr(values[4], "ReceiveMaximum", MOST_UNDER_WAY)
+            if connected is not None:
+                connected(*values)
+
+        library.on_connect = watched
 
     def _give_up_if_hopeless(self, error: Exception, reason: str, deadline: float) -> None:
         """reason: of the error, in words."""

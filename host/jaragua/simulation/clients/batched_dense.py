@@ -311,6 +311,11 @@ class BatchedRows:
             return result
         return self._learned.mean_onto(self._vector)
 
+    def weighted_mean(self, samples: Vector) -> Vector:
+        """Of all rows, each as often as it has samples, float64 [parameters]."""
+        result: Vector = np.average(self.matrix, axis=0, weights=samples)
+        return result
+
     def lengths_at_most(self, origin: Vector) -> Vector:
         """Bounds of how far each row is from `origin`, float64 [devices]; infinite unless that is the vector.
 

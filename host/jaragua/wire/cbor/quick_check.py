@@ -40,22 +40,28 @@ def _named(rules: Mapping[str, Element], name: str) -> Fits:
 
 
 def _plain(element: Element) -> Fits:
-    """Numbers, text, bytes and truth."""
+    """Numbers, text, bytes and truth: any of a type, or one value (of its type, too, as True is 1)."""
+    anything = _any_of(element)
     literal: Any = element.value
+    return anything if literal is None else lambda value: anything(value) and value == literal
+
+
+def _any_of(element: Element) -> Fits:
+    """Of a type, within its bounds."""
     if element.type in ("UINT", "INT", "NINT"):
         smallest = 0 if element.type == "UINT" else -_MAX_UINT64 - 1
         least = max(smallest, element.min_value or smallest)
         most = _MAX_UINT64 if element.max_value is None else element.max_value
-        return lambda value: type(value) is int and least <= value <= most and literal in (None, value)
+        return lambda value: type(value) is int and least <= value <= most
     if element.type == "FLOAT":
-        return lambda value: type(value) is float and math.isfinite(value) and literal in (None, value)
+        return lambda value: type(value) is float and math.isfinite(value)
     if element.type == "BOOL":
-        return lambda value: type(value) is bool and literal in (None, value)
+        return lambda value: type(value) is bool
     shortest = element.min_size or 0
     longest = _MAX_UINT64 if element.max_size is None else element.max_size
     if element.type == "BSTR":
-        return lambda value: type(value) is bytes and shortest <= len(value) <= longest and literal in (None, value)
-    return lambda value: type(value) is str and shortest <= _size(value) <= longest and literal in (None, value)
+        return lambda value: type(value) is bytes and shortest <= len(value) <= longest
+    return lambda value: type(value) is str and shortest <= _size(value) <= longest
 
 
 def _size(text: str) -> int:

@@ -8,6 +8,7 @@ fit, keeps every such error for ever, and takes 2 ms a message.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -54,6 +55,22 @@ def check(name: str, value: object) -> None:
     """MessageError if `value` (as cbor2 gives it, lists for arrays) does not match the rule `name`."""
     if not fits(name)(value):
         _check(rules()[name], value, name)
+
+
+@cache
+def _field_fits(name: str) -> dict[str, quick_check.Fits]:
+    """Of each field of a map."""
+    found = {}
+    for child in rules()[name].children:
+        if child.key is not None:
+            found[str(child.key.value)] = quick_check.made_of(rules(), child)
+    return found
+
+
+def fields_fit(name: str, values: Mapping[str, object]) -> bool:
+    """Whether some fields of the map `name` match; what else it needs is not looked at."""
+    known = _field_fits(name)
+    return all(field in known and known[field](value) for field, value in values.items())
 
 
 @cache

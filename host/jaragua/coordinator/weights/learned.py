@@ -1,0 +1,151 @@
+"""What the updates of a round say that their devices learned (R5, R12 to R14), as the rows of one matrix. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from itertools import groupby
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.formats import Formats
+from jaragua.coordinator.weights.update_check import codec_of
+from jaragua.store import StoredUpdate
+from jaragua.strategies.aggregation import UpdateMask, UpdateRows, Vector, row_lengths
+from jaragua.strategies.stale import staleness_weight
+
+#: So many that NumPy's own time for a call does not matter, and so few that their numbers stay in the cache.
+_ROWS_AT_ONCE: Final = 64
+
+
+class RoundBase(NamedTuple):
+    """What the updates of a round are compared with.
+
+    vector: float64 [parameters], the initialisation as it is now. base_of: what a device started from, by round,
+    encoding and codec. staleness_exponent: R13. local_layers: R12.
+    """
+
+    vector: Vector
+    base_of: Callable[[int, str, ModelCodec], bytes]
+    staleness_exponent: float
+    local_layers: int
+
+
+class _Alike(NamedTuple):
+    """Updates of one start."""
+
+    codec: ModelCodec
+    encoding: str
+    round_number: int
+
+
+def rows_of(formats: Formats, start: RoundBase, number: int, updates: Sequence[StoredUpdate]) -> UpdateRows:
+    """The updates that round `number` closes with, in the order of devices (R5), the newest of each (R13).
+
+    updates: sorted by device and age; at least one.
+    """
+    newest = list({one.device: one for one in updates}.values())
+    rows = StoredRows(formats, start, number, newest)
+    weights, update_mask = _masked_rows(rows, coarse) if any(coarse := _coarse(formats, newest)) else (rows, None)
+    return UpdateRows([one.device for one in newest], weights, [one.samples for one in newest], update_mask)
+
+
+def _masked_rows(rows: StoredRows, coarse: Sequence[bool]) -> tuple[Vector, UpdateMask]:
+    """R14: all rows, and what the coarse devices moved."""
+    update_mask = np.ones((len(coarse), rows.parameters), np.bool_)
+    for places, learned in rows.learned():
+        update_mask[places] = learned != 0
+    update_mask[~np.array(coarse)] = True
+    return rows.matrix, update_mask
+
+
+class StoredRows:
+    """Rows of weights (strategies.aggregation.LazyRows): what the devices learned, added to the initialisation.
+
+    Rows are made a few at a time, and summed up in their order: a mean has the bits of that of the whole matrix.
+    """
+
+    def __init__(self, formats: Formats, start: RoundBase, number: int, updates: Sequence[StoredUpdate]) -> None:
+        self._formats, self._start, self._number, self._updates = formats, start, number, updates
+
+    @property
+    def parameters(self) -> int:
+        """Numbers of a row."""
+        return len(self._start.vector)
+
+    @cached_property
+    def matrix(self) -> Vector:
+        """float64 [updates, parameters]."""
+        rows = np.empty((len(self._updates), self.parameters))
+        for places, some in self._rows():
+            rows[places] = some
+        return rows
+
+    @cached_property
+    def mean(self) -> Vector:
+        """Of all rows, float64 [parameters]."""
+        result: Vector = self._sum(np.ones(len(self._updates))) / len(self._updates)
+        return result
+
+    def weighted_mean(self, samples: Vector) -> Vector:
+        """Of all rows, each as often as it has samples, float64 [parameters]."""
+        result: Vector = self._sum(samples) / samples.sum()
+        return result
+
+    def lengths_at_most(self, origin: Vector) -> Vector:
+        """How far each row is from `origin`, float64 [updates]: exactly `row_lengths`."""
+        found = np.empty(len(self._updates))
+        for places, rows in self._rows():
+            found[places] = row_lengths(rows, origin)
+        return found
+
+    def learned(self) -> Iterator[tuple[slice, Vector]]:
+        """What some devices learned, and which of the updates they are; all in their order."""
+        for first, alike, some in self._runs():
+            base = self._start.base_of(alike.round_number, alike.encoding, alike.codec)
+            blobs = [one.blob for one in some]
+            learned = alike.codec.learned_by_all(alike.encoding, base, blobs, self._start.local_layers)
+            learned *= staleness_weight(self._number - alike.round_number, self._start.staleness_exponent)
+            yield slice(first, first + len(some)), learned
+
+    def _rows(self) -> Iterator[tuple[slice, Vector]]:
+        """R13.3: updates as they count for the initialisation as it is now."""
+        for places, rows in self.learned():
+            rows += self._start.vector
+            yield places, rows
+
+    def _sum(self, factors: Vector) -> Vector:
+        """Of all rows, each times its factor, added one after the other as NumPy adds the rows of a matrix."""
+        if self.parameters == 1:  # NumPy adds a single column pairwise
+            only: Vector = (self.matrix * factors[:, None]).sum(axis=0)
+            return only
+        total: Vector | None = None
+        with np.errstate(over="ignore", invalid="ignore"):
+            for places, rows in self._rows():
+                rows *= factors[places, None]
+                if total is not None:
+                    rows[0] += total
+                total = np.add.reduce(rows, axis=0)
+        return np.zeros(self.parameters) if total is None else total
+
+    def _runs(self) -> Iterator[tuple[int, _Alike, Sequence[StoredUpdate]]]:
+        """Updates that follow one another and started from the same, not too many at once."""
+        first = 0
+        for alike, run in groupby(self._updates, self._alike):
+            left = list(run)
+            for begin in range(0, len(left), _ROWS_AT_ONCE):
+                some = left[begin : begin + _ROWS_AT_ONCE]
+                yield first, alike, some
+                first += len(some)
+
+    def _alike(self, one: StoredUpdate) -> _Alike:
+        return _Alike(codec_of(self._formats, one.encoding, one.blob), one.encoding, one.round_number)
+
+
+def _coarse(formats: Formats, updates: Sequence[StoredUpdate]) -> list[bool]:
+    """R14: whether each is coarser than the finest of them."""
+    precisions = [formats.precision(one.encoding, one.blob) for one in updates]
+    finest = max(precisions)
+    return [one < finest for one in precisions]

@@ -1,0 +1,65 @@
+"""R5: what the updates of a round say, made a few rows at a time, has the bits of one matrix of all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jaragua_models
+from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.formats import Formats
+from jaragua.coordinator.weights.learned import RoundBase, StoredRows, rows_of
+from jaragua.store import StoredUpdate
+from jaragua.strategies.aggregation import ClientUpdate, masked_mean, row_lengths, sample_weighted_mean
+from jaragua.strategies.stale import counted
+
+CODEC = ModelCodec(jaragua_models.get("sine"))
+
+
+def _update(number: int, device: str, encoding: str, content: bytes, samples: int) -> StoredUpdate:
+    return StoredUpdate(number, device, 1, content, samples, 0.5, 0.5, "mse", 0, len(content), 4, encoding)
+
+
+def _case(seed: int, *, mixed: bool) -> tuple[Formats, RoundBase, list[StoredUpdate], list[ClientUpdate]]:
+    """150 updates of rounds 3 and 4, closed in 4; and what they are one by one."""
+    draw = np.random.default_rng(seed)
+    start, formats = CODEC.initial(seed), Formats(CODEC, alone=False)
+    forms: dict[Any, bytes] = {(number, "blob", CODEC): CODEC.pack(start + number) for number in (3, 4)}
+    forms |= {(number, "f32", CODEC): CODEC.pack_floats(start + number) for number in (3, 4)}
+    base = RoundBase(start, lambda number, encoding, codec: forms[number, encoding, codec], 0.5, 0)
+    updates, singly = [], []
+    for place in range(150):
+        number, encoding = (3 if place % 7 == 0 else 4), "f32" if mixed and place % 5 == 0 else "blob"
+        trained = start + number + draw.normal(0, 0.05, len(start))
+        content = CODEC.pack_floats(trained) if encoding == "f32" else CODEC.pack(trained)
+        one = _update(number, f"board-{place:03}", encoding, content, int(draw.integers(1, 90)))
+        learned = CODEC.learned(encoding, forms[number, encoding, CODEC], content)
+        mask = learned != 0 if mixed and encoding == "blob" else None
+        updates.append(one)
+        singly.append(counted(one.device, start, learned, one.samples, age=4 - number, power=0.5, update_mask=mask))
+    return formats, base, updates, singly
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_r5_r13_3_r14_rows_have_the_bits_of_updates_one_by_one(seed: int, mixed: bool) -> None:
+    formats, start, updates, singly = _case(seed, mixed=mixed)
+    rows = rows_of(formats, start, 4, updates)
+    assert [one.device for one in rows] == [one.device for one in singly]
+    for by_samples in (False, True):
+        wanted = masked_mean(singly, by_samples=by_samples)
+        np.testing.assert_array_equal(masked_mean(rows, by_samples=by_samples), wanted)
+    np.testing.assert_array_equal(rows.weights, [one.weights for one in singly])
+
+
+def test_r5_the_mean_takes_no_matrix(seed: int) -> None:
+    """A mean, a weighted one, and lengths: a few rows at a time, in their order."""
+    formats, start, updates, singly = _case(seed, mixed=False)
+    rows = StoredRows(formats, start, 4, updates)
+    samples = np.array([one.samples for one in updates], np.float64)
+    np.testing.assert_array_equal(rows.mean, np.mean([one.weights for one in singly], axis=0))
+    np.testing.assert_array_equal(rows.weighted_mean(samples), sample_weighted_mean(singly))
+    wanted = row_lengths(np.array([one.weights for one in singly]), start.vector)
+    np.testing.assert_array_equal(rows.lengths_at_most(start.vector), wanted)
+    assert "matrix" not in vars(rows)
