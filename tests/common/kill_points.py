@@ -31,7 +31,7 @@ POINTS: Final = (
     Point(4, "open", _STORE, "open_round", 2),
     Point(5, "command", _FLEET, "train", 3),
     Point(6, "receive", "jaragua.coordinator.connection.inbox:Inbox", "group", 2),
-    Point(7, "check", "jaragua.coordinator.rounds.machine:RoundMachine", "check_of", 3),
+    Point(7, "check", "jaragua.coordinator.driver:Driver", "_check_updates", 2),
     Point(8, "commit", _STORE, "add_updates", 2),
     Point(9, "acknowledge", _FLEET, "acknowledge", 3),
     Point(10, "close", _STORE, "close_round", 2),

@@ -123,8 +123,8 @@ def test_r30_6_a_coordinator_that_is_killed_takes_its_aggregators_with_it(
         command = ["run", str(path), "--json", "--aggregators", "2"]
         for number in range(KILLS):
             run = forker.start(command, path.with_suffix(f".{number}"))
-            run.wait_for_line("round ")
-            run.kill_after(draw.uniform(0, 0.3))
+            run.wait_for_line("run ")
+            run.kill_after(draw.uniform(0, 0.6))
         output = path.with_suffix(".json")
         run = forker.start(command, output)
         assert run.wait() == 0, run.said

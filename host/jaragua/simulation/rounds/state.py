@@ -26,6 +26,7 @@ from jaragua.store.files import write_whole
 from jaragua.strategies import Vector
 from jaragua.strategies.guarded import ServerStep
 from jaragua.strategies.server_optimiser import NO_MOMENTS, Moments
+from jaragua_models import HasRows
 
 _FILE: Final = "simulation.npz"
 _LOCK: Final = "simulation.lock"
@@ -175,12 +176,17 @@ def _locked(folder: Path) -> int:
 
 
 def _data(simulation: Simulation) -> dict[str, str]:
-    """Of one's own data what they are, as far as training devices show it; the zoo's are what their names say."""
+    """Of one's own data what they are, all rows and what they were scaled by; the zoo's are what their names say."""
     if not is_file(simulation.task):
         return {}
     model = model_for(simulation)
-    samples = np.ascontiguousarray(model.tasks.calibration(), np.float32)
-    return {"data": hashlib.sha256(repr(model.network).encode() + samples.tobytes()).hexdigest()}
+    digest = hashlib.sha256(f"{model.network!r}{model.interface!r}".encode())
+    samples = (
+        model.tasks.rows() if isinstance(model.tasks, HasRows) else Samples(model.tasks.calibration(), np.empty(0))
+    )
+    digest.update(np.ascontiguousarray(samples.x, np.float32).tobytes())
+    digest.update(np.ascontiguousarray(samples.y).tobytes())
+    return {"data": digest.hexdigest()}
 
 
 def _unreadable(path: Path, why: str) -> StoreError:
