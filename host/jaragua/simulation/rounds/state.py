@@ -181,11 +181,11 @@ def _data(simulation: Simulation) -> dict[str, str]:
         return {}
     model = model_for(simulation)
     digest = hashlib.sha256(f"{model.network!r}{model.interface!r}".encode())
-    samples = (
-        model.tasks.rows() if isinstance(model.tasks, HasRows) else Samples(model.tasks.calibration(), np.empty(0))
-    )
-    digest.update(np.ascontiguousarray(samples.x, np.float32).tobytes())
-    digest.update(np.ascontiguousarray(samples.y).tobytes())
+    if isinstance(model.tasks, HasRows):
+        rows = model.tasks.rows()
+        digest.update(np.ascontiguousarray(rows.x, np.float32).tobytes() + np.ascontiguousarray(rows.y).tobytes())
+    else:
+        digest.update(np.ascontiguousarray(model.tasks.calibration(), np.float32).tobytes())
     return {"data": digest.hexdigest()}
 
 
