@@ -388,7 +388,7 @@ class PrivacySettings:
     noise_on: Annotated[str, Setting("Who adds the noise: coordinator, or devices (with secure_aggregation).")] = (
         "coordinator"
     )
-    delta: Annotated[float, Setting("δ of the reported ε (U11).", above=0, below=1)] = 1e-5
+    delta: Annotated[float, Setting("Delta of the reported ε (U11).", above=0, below=1)] = 1e-5
 
     @property
     def sums(self) -> bool:

@@ -213,7 +213,7 @@ def test_the_end_of_a_run(said: Said, tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text('[model]\nname = "sine"\n', encoding="utf-8")
     with said.listening():
-        run_verb._print(configuration.load(path), RUN)
+        run_verb.print_result(configuration.load(path), RUN)
         output.print_result(run_verb.document(configuration.load(path), RUN))
     plain, document = said.out.rstrip("\n").rsplit("\n", 1)
     assert ("/läufe/r" if said.encoding == "latin-1" else "/l\\xe4ufe/r") in plain

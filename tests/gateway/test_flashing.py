@@ -35,6 +35,8 @@ from jaragua_broker import Broker
 BLOB = digits_blob()
 NAMES = ["left", "right"]
 TRAINING = train_command(BLOB, "left", ways=5, shots=10, passes=4)
+#: Longer than an idle machine needs to check an image.
+LONG_TRAINING = train_command(BLOB, "left", ways=5, shots=10, passes=200)
 
 
 @pytest.fixture(scope="module")
@@ -178,12 +180,12 @@ def test_m42_a_job_that_does_not_end_in_time_stays_and_nothing_changes(
         async with programmable([(NATIVE, boards)], tmp_path), at_work(broker, tmp_path, boards) as headquarters:
             await headquarters.publish_blob(BLOB)
             await headquarters.publish_blob(sine)
-            await headquarters.command("gw", "train", TRAINING)
+            await headquarters.command("gw", "train", LONG_TRAINING)
             await headquarters.device_is("left", "training")
             await order(headquarters, "gw", command := flash_command(sine, patience=0))
             told = await last_report(headquarters, command)
             assert (told.phase, told.reason) == ("refused", "its job did not end within 0 s; nothing was changed")
-            assert (await headquarters.update_number(1))[1] == update_of_reference(TRAINING)[0]
+            assert (await headquarters.update_number(1))[1] == update_of_reference(LONG_TRAINING)[0]
             assert headquarters.device_states("left")[-1].model == "digits"
 
     with boards_with_digits(tmp_path) as boards:

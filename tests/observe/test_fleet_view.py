@@ -188,6 +188,7 @@ def test_p1_no_message_ends_the_view(view: FleetView, seed: int) -> None:
         b"\xbf" * 99,
     ]
     parts = {"node": "n", "device": "d", "run": "r1", "round": 1, "verb": "train", "sha256": "ab" * 32, "asker": "a"}
+    parts |= {"name": "progress", "call": "c"}
     for _ in range(3000):
         kind = draw.choice(list(TopicKind))
         wanted = {name: value for name, value in parts.items() if f"{{{name}}}" in kind.value} | (

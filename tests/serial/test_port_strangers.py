@@ -64,7 +64,7 @@ def test_l2_4_another_version_is_told_with_the_command_that_updates(
     error = failure_of(open_fake, lambda frame: greet(frame, major, minor))
     assert isinstance(error, BoardVersionError)
     assert f"the board speaks protocol {major}.{minor}" in error.message
-    assert "pio run" in error.hint
+    assert "jaragua flash --port" in error.hint
 
 
 def test_silence_is_told_as_such(open_fake: OpenFake) -> None:

@@ -71,12 +71,12 @@ def grid_of(exponents: NDArray[np.int64], clip_norm: float, noise: float, device
 
 
 def limit_of(clip_norm: float, grid: int) -> int:
-    """⌊clip_norm · 2^grid⌋."""
+    """clip_norm · 2^grid, rounded down."""
     return math.floor(math.ldexp(clip_norm, grid))
 
 
 def variance_of(clip_norm: float, grid: int, multiplier: float, shared_by: int = 1) -> int:
-    """⌈(multiplier · clip_norm · 2^grid)² / shared_by⌉, of noise that so many devices add (U10)."""
+    """(multiplier · clip_norm · 2^grid)² / shared_by, rounded up, of noise that so many devices add (U10)."""
     return math.ceil((multiplier * math.ldexp(clip_norm, grid)) ** 2 / shared_by)
 
 

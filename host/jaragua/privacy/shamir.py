@@ -11,7 +11,7 @@ SHARE_BYTES: Final = 33
 
 
 def share(secret: int, coefficients: Sequence[int], place: int) -> int:
-    """The polynomial secret + c₁ x + c₂ x² + … at `place`, which is at least 1."""
+    """The polynomial secret + c[0] x + c[1] x² + … at `place`, which is at least 1."""
     found = 0
     for coefficient in reversed((secret, *coefficients)):
         found = (found * place + coefficient) % PRIME
