@@ -196,6 +196,12 @@ class Readings:
     used: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     """Updates that were acknowledged, and the processor time by then; the first once there were some."""
 
+    def take(self, stored: int, used: dict[str, float]) -> None:
+        """A reading; left out before the first update, and after a process has ended, whose time then reads 0."""
+        before = self.used[-1][1] if self.used else dict.fromkeys(used, 0.0)
+        if stored and used["coordinator"] and all(used[name] >= before[name] for name in used):
+            self.used.append((stored, used))
+
     def processor_us(self) -> dict[str, float]:
         """Of an update, by process; empty for a run that was over too soon."""
         if len(self.used) < 2 or self.used[-1][0] == self.used[0][0]:
@@ -218,8 +224,7 @@ def _run(path: Path, devices: subprocess.Popen[str], aggregators: int) -> Readin
             _say(devices)
             stored = json.loads(_line(devices))["stored"]
             used = processor.seconds(process.pid, devices.pid)
-            if stored and used["coordinator"]:
-                readings.used.append((stored, used))
+            readings.take(stored, used)
             if metrics.exists() and metrics.stat().st_size:
                 readings.memory_mb.append((time.monotonic() - began_s, _megabytes(process.pid)))
         if process.returncode:
