@@ -169,7 +169,7 @@ def test_the_program_of_the_how_to_reads_and_asks_word_for_word(kind: str, tmp_p
 
 
 def said_until_the_answer(folder: Path, password: str) -> str:
-    """What the program prints until the answer is complete; it would run on."""
+    """What the program prints until the answer and a report of health are complete; it would run on."""
     process = subprocess.Popen(
         ["node", "ask.mjs"],
         cwd=folder,
@@ -183,8 +183,8 @@ def said_until_the_answer(folder: Path, password: str) -> str:
     try:
         for line in process.stdout:
             said += line
-            if "answer {" in said and line.startswith("}"):
-                break
+            if all(f"{part} {{" in said for part in ("answer", "health")) and line.startswith("}"):
+                break  # health comes when the device next reports it, before or after the answer
     finally:
         process.kill()
         process.wait()
