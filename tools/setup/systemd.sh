@@ -7,12 +7,8 @@ PATH=$PATH:/usr/sbin:/sbin
 base=$PWD/build/systemd
 root=$base/root
 
-say() { echo "systemd: $*" >&2; }
-
-give_up() {
-    say "$*"
-    exit 1
-}
+name=systemd
+. tools/setup/steps.sh
 
 # What is written goes into the layer. The machine id is the container's own.
 mount_root() {
