@@ -26,6 +26,7 @@ def package(
         package(expression="BSD-3-Clause AND 0BSD AND MIT AND Zlib AND CC0-1.0"),
         package(expression="MPL-2.0 AND (Apache-2.0 OR MIT)", classifier="anything"),
         package(classifier="Apache Software License; MIT License"),
+        package(classifier="DFSG approved; MIT License"),
         package(text="MIT"),
     ],
 )
@@ -40,6 +41,7 @@ def test_licences_of_the_list_pass(fine: dict[str, str]) -> None:
         package(expression="MIT AND AGPL-3.0-only"),
         package(expression="MIT AND (GPL-2.0-only OR AGPL-3.0-only)"),
         package(classifier="MIT License; GNU General Public License (GPL)"),
+        package(classifier="DFSG approved"),
         package(text="ask the author"),
         package(),
     ],

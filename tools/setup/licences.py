@@ -19,6 +19,8 @@ RULES = Path(__file__).with_name("licences.toml")
 
 _UNKNOWN = "UNKNOWN"
 _SPDX = get_spdx_licensing()
+#: Classifiers below `License ::` that judge a licence and name none.
+_NO_LICENCES = ("DFSG approved",)
 
 
 def expression_of(package: dict[str, str], names: dict[str, str]) -> str:
@@ -31,8 +33,8 @@ def expression_of(package: dict[str, str], names: dict[str, str]) -> str:
     classifiers, text = package["License-Classifier"], package["License-Metadata"]
     if classifiers == _UNKNOWN:
         return _known(text, names)
-    found = [_known(one, names) for one in classifiers.split("; ")]
-    return " AND ".join(found) if all(found) else ""
+    found = [_known(one, names) for one in classifiers.split("; ") if one not in _NO_LICENCES]
+    return " AND ".join(found) if found and all(found) else ""
 
 
 def _known(text: str, names: dict[str, str]) -> str:
