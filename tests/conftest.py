@@ -76,6 +76,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         sort_longest_first(items)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A failed test is named at once, by the process that shows the progress: a run that is stopped has no summary."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\nfailed in {report.duration:.0f} s: {report.nodeid} ({report.when})", flush=True)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A missing tool fails the test: to leave such tests out is said (`-m "not board"`), never silent."""
     for mark, programs in NEEDED.items():
