@@ -25,6 +25,8 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "emulated-environments": board_files.emulated_table,
     "model-defaults": lists.model_defaults,
     "extras": extras.table_of_extras,
+    "node-lanes": lists.node_lanes,
+    "coordinator-lanes": lists.coordinator_lanes,
 }
 
 

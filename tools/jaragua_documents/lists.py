@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from jaragua.coordinator.connection import gate as coordinator_gate
+from jaragua.node.connection import gate as node_gate
+from jaragua.node.connection.lanes import Lane
 from jaragua.strategies.registry import REGISTRY
 from jaragua.wire.definitions import OPERATOR_TEXTS
 from jaragua_compiler.planning.boards import boards as known_boards
@@ -54,3 +59,20 @@ def model_defaults() -> str:
         )
     header = ("model", "strategy", "learning_rate", "alpha", "ways", "shots", "passes", "queries", "clients", "rounds")
     return table(header, rows)
+
+
+def node_lanes() -> str:
+    """How many messages of each kind a node reads (M14)."""
+    return _lanes(node_gate.LANES)
+
+
+def coordinator_lanes() -> str:
+    """How many messages of each kind a coordinator reads (M15)."""
+    return _lanes(coordinator_gate.LANES)
+
+
+def _lanes(lanes: Iterable[Lane]) -> str:
+    return table(
+        ("messages", "a second", "at once"),
+        ((lane.what, f"{lane.a_second:,}", f"{lane.at_once:,}") for lane in lanes),
+    )

@@ -26,8 +26,8 @@ _READ: Final = (
     TopicKind.REPLY,
 )
 #: P3: what is read of a flood. Retained states of a large fleet come at once.
-_RETAINED: Final = Lane("retained", 1000, 16_384)
-_OTHERS: Final = Lane("others", 300, 4096)
+_RETAINED: Final = Lane("retained", 1000, 16_384, "retained messages that a subscription brings")
+_OTHERS: Final = Lane("others", 300, 4096, "all else")
 _ABSENT: Final = "start one with `jaragua broker start`, or check --broker"
 
 

@@ -79,7 +79,7 @@ def test_m14_blobs_that_a_subscription_brings_and_the_run_have_shares_of_their_o
 
 
 def test_a_lane_has_room_again_with_time() -> None:
-    lanes, lane = Lanes(), Lane("one", 10, 3)
+    lanes, lane = Lanes(), Lane("one", 10, 3, "any")
     assert [lanes.has_room(lane, 0.0) for _ in range(5)] == [True, True, True, False, False]
     assert lanes.has_room(lane, 0.0, key="another")
     assert [lanes.has_room(lane, 0.11) for _ in range(2)] == [True, False]

@@ -14,22 +14,27 @@ from jaragua.wire.topics import TopicKind, build, pattern
 #: An update's device, run and round, as topic and header have them.
 Missing = tuple[str, str, str]
 
-#: Updates that name a device whose update is missing, by topic; other updates of a topic that is followed.
-_MISSING: Final = Lane("missing", 100, 200)
-_FOLLOWED: Final = Lane("followed", 10, 20)
-#: Other updates: a fleet that comes back sends what is in its outboxes.
-_UNASKED: Final = Lane("unasked", 50, 100)
-#: What a subscription brings: the states of a whole fleet.
-_RETAINED: Final = Lane("retained", 1000, 16384)
-#: States of one node or device that is known; of all that are known; of all that are not. What is missed is read again.
-_KNOWN_STATE: Final = Lane("known state", 20, 40)
-_KNOWN_STATES: Final = Lane("known states", 100, 300)
-_NEW_STATES: Final = Lane("new states", 30, 100)
-#: R10: what is said to this coordinator; other questions.
-_CLAIMS_TO_US: Final = Lane("claims to us", 50, 100)
-_CLAIMS: Final = Lane("claims", 10, 20)
-#: Answers that somebody waits for.
-_ANSWERS: Final = Lane("answers", 1000, 8192)
+_MISSING: Final = Lane(
+    "missing", 100, 200, "updates on each topic of one that is waited for: updates that name its device"
+)
+_FOLLOWED: Final = Lane("followed", 10, 20, "updates on each topic of one that is waited for: others")
+#: A fleet that comes back sends what is in its outboxes.
+_UNASKED: Final = Lane("unasked", 50, 100, "updates on all other topics")
+#: The states of a whole fleet.
+_RETAINED: Final = Lane("retained", 1000, 16384, "retained messages that a subscription brings")
+#: What is missed of states is read again.
+_KNOWN_STATE: Final = Lane("known state", 20, 40, "of each known node and device: its states")
+_KNOWN_STATES: Final = Lane("known states", 100, 300, "states of all known nodes and devices")
+_NEW_STATES: Final = Lane("new states", 30, 100, "states of all others")
+#: R10.
+_CLAIMS_TO_US: Final = Lane("claims to us", 50, 100, "claims to this coordinator")
+_CLAIMS: Final = Lane("claims", 10, 20, "other claims")
+_ANSWERS: Final = Lane("answers", 1000, 8192, "answers to questions that wait for one")
+#: In the order of the table in M15.
+LANES: Final = (
+    *(_MISSING, _FOLLOWED, _UNASKED, _RETAINED, _KNOWN_STATE, _KNOWN_STATES, _NEW_STATES),
+    *(_CLAIMS_TO_US, _CLAIMS, _ANSWERS, OTHERS),
+)
 
 #: An update has no properties that mean anything.
 _UPDATES: Final = (_MISSING, _FOLLOWED, _UNASKED)

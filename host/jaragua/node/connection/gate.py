@@ -9,18 +9,18 @@ from jaragua.node.connection.lanes import OTHERS, Lane, Lanes, cbor_text, text_o
 from jaragua.node.connection.sieve import Verdict
 from jaragua.wire.topics import TopicKind, build, pattern
 
-#: Commands and acknowledgements that name a device of the node; a gateway sends hundreds of updates after an outage.
-_OURS: Final = Lane("ours", 100, 300)
-#: Retained messages that a subscription brings: blobs, differences, the run.
-_RETAINED: Final = Lane("retained", 100, 1000)
-#: Blobs and differences that are published while they are waited for.
-_STARTS: Final = Lane("starts", 20, 50)
-#: Where the run stands, published now.
-_RUN: Final = Lane("run", 20, 50)
-#: Questions to one device (M51).
-_QUESTIONS: Final = Lane("questions", 5, 20)
-#: States and properties of this node and its devices that another client published: each is put right.
-_STATES: Final = Lane("states", 5, 10)
+#: A gateway sends hundreds of updates after an outage, and each is acknowledged.
+_OURS: Final = Lane("ours", 100, 300, "of each kind: commands and acknowledgements to an own device, `stop` of the run")
+_RETAINED: Final = Lane("retained", 100, 1000, "retained messages that a subscription brings")
+_STARTS: Final = Lane("starts", 20, 50, "blobs and differences, published now")
+_RUN: Final = Lane("run", 20, 50, "states of the run, published now")
+_QUESTIONS: Final = Lane("questions", 5, 20, "of each device of the node: questions (M51)")
+#: Each is put right.
+_STATES: Final = Lane(
+    "states", 5, 10, "states and properties of the node and its devices that another client published"
+)
+#: In the order of the table in M14.
+LANES: Final = (_OURS, _RETAINED, _STARTS, _RUN, _QUESTIONS, _STATES, OTHERS)
 
 _DEVICE, _RUN_KEY = cbor_text("device"), cbor_text("run")
 #: Topics below `node/<node>/` that have a share of their own.

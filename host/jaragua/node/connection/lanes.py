@@ -23,10 +23,12 @@ class Lane(Value):
     """Unlike that of any other lane of the receiver."""
     a_second: float
     at_once: float
+    what: str
+    """The messages, as the table of docs/reference/protocol.md names them."""
 
 
 #: What no gate has a share for: enough to count it under its reason.
-OTHERS: Final = Lane("others", a_second=10, at_once=20)
+OTHERS: Final = Lane("others", a_second=10, at_once=20, what="all else")
 
 
 class Lanes:
