@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,15 +32,27 @@ def properties_of(model: Model) -> ModelProperties:
 
 
 def other_formats(model: Model) -> Iterator[Model]:
-    """The model with its weights in each other integer format; one that some layer cannot have is left out (R14)."""
+    """The model with its weights in each other integer format (R14), and in each with its last layer alone to train
+    (R35). One that some layer cannot have is left out.
+    """
     architecture = plan(model.network).architecture
-    for weights in get_args(WeightFormat):
+    whole = replace(model.network, held=0)
+    for weights, trains_head in itertools.product(get_args(WeightFormat), (False, True)):
         try:
-            network = replace(model.network, weights=weights)
+            network = replace(whole, weights=weights)
+            network = network.training_head() if trains_head else network
             if plan(network).architecture != architecture:
                 yield replace(model, network=network)
         except CompileError:
             continue
+
+
+def training_head(model: Model) -> Model:
+    """The model with its last layer alone to train (R35). Raises: ModelError if it has no other."""
+    try:
+        return replace(model, network=model.network.training_head())
+    except CompileError as error:
+        raise ModelError(error.message, error.hint) from error
 
 
 def is_file(name: str) -> bool:
@@ -82,7 +95,7 @@ def _variant_of(name: str) -> Model:
 
 def _without_hidden_layers(network: Network) -> Network:
     flatten = (Flatten(),) if isinstance(network.inputs, tuple) else ()
-    return replace(network, layers=(*flatten, network.layers[-1]))
+    return replace(network, layers=(*flatten, network.layers[-1]), held=0)
 
 
 @functools.cache

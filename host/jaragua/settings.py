@@ -426,6 +426,10 @@ class SimulationSettings(ClockSettings):
         float,
         Setting("Fraction of a round's devices that compute in float32 (R14).", least=0, most=1, free=True),
     ] = 0.0
+    head_devices: Annotated[
+        int,
+        Setting("Devices that train the last layer alone (R35), the last by name.", least=0, most=MOST, free=True),
+    ] = 0
     checkpoints: Annotated[
         tuple[int, ...],
         Setting("Rounds after which the weights are kept, and evaluated at the end: a learning curve."),

@@ -13,6 +13,8 @@ from jaragua_compiler import CompileError
 from jaragua_models.base import Model
 from jaragua_models.errors import ModelError
 
+#: Behind a model's name: the form of it that trains the last layer alone.
+HEAD = "head"
 _NOT_MODELS = frozenset({"data", "own_data"})
 """Folders that models are made with: files of data sets, and tasks described in a TOML file."""
 
@@ -26,20 +28,23 @@ def names() -> list[str]:
 def get(name: str) -> Model:
     """The model of that name; its data is read when its first task is drawn. Raises: ModelError if there is none.
 
-    `digits@w8` is the model `digits`, under that name, with weights in another format than its own.
+    `digits@w8` is the model `digits`, under that name, with weights in another format than its own; `digits@w8-head`
+    and `digits@head` train the last layer alone (R35).
     """
-    plain, _, weights = name.partition("@")
+    plain, _, form = name.partition("@")
     if plain not in names():
         raise ModelError(f"There is no model {plain!r} in the zoo.", _suggestion(plain))
     model: Model = importlib.import_module(f"jaragua_models.{plain.replace('-', '_')}").MODEL
-    return _with_weights(model, weights) if "@" in name else model
+    return _in_form(model, form) if "@" in name else model
 
 
-def _with_weights(model: Model, weights: str) -> Model:
+def _in_form(model: Model, form: str) -> Model:
+    weights = form.removesuffix(HEAD).removesuffix("-") or model.network.weights
     try:
-        return replace(model, network=replace(model.network, weights=weights))  # type: ignore[arg-type]
+        network = replace(model.network, weights=weights)  # type: ignore[arg-type]
+        return replace(model, network=network.training_head() if form.endswith(HEAD) else network)
     except CompileError as error:
-        raise ModelError(f"{model.name}@{weights}: {error.message}", error.hint) from error
+        raise ModelError(f"{model.name}@{form}: {error.message}", error.hint) from error
 
 
 def _suggestion(name: str) -> str:

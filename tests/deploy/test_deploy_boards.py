@@ -45,7 +45,7 @@ class Member:
 
 #: In every run: images that other tests build anyway.
 FEW = {"native-1": Member("native", "nano33ble_sense", "sine"), "m4-1": Member("qemu_m4", "nano33ble_sense")}
-#: With `make boards`: all kinds that match knows builds for, in both arithmetics.
+#: With `make boards`: all kinds that match knows builds for, in both arithmetics, one with its last layer alone.
 ALL = FEW | {
     "m0-1": Member("bbcmicrobit", "bbcmicrobit"),
     "m0plus-1": Member("pico", "pico"),
@@ -53,6 +53,7 @@ ALL = FEW | {
     "m4-2": Member("adafruit_feather_f405", "adafruit_feather_f405", "digits@w8"),
     "m7-1": Member("qemu_m7", "nucleo_f767zi"),
     "m33-1": Member("qemu_m33", "rpipico2"),
+    "m4-3": Member("qemu_m4", "nano33ble_sense", "digits@w8-head"),
 }
 #: Devices that conditions leave out: one by its place, one because there is no build for its core.
 OTHERS = {"native-2": Member("native", "nano33ble_sense", "sine", "cellar")}
@@ -174,5 +175,6 @@ def test_s8_5_a_deployed_run_has_the_hash_of_the_run_by_hand(forker: Forker, tmp
     assert deployed["devices"] == named["devices"]
     assert config.load(file).devices.match == WHERE
     kept = json.loads((Path(deployed["run_dir"]) / "devices.json").read_text(encoding="utf-8"))  # S7.4
-    builds = {name: one["build"].split(":")[1] for name, one in kept.items()}
-    assert builds == {name: "w8" if one.model == "digits@w8" else "w16" for name, one in TRAINED.items()}
+    builds = {name: one["build"].partition(":")[2] for name, one in kept.items()}
+    forms = {"digits@w8": "w8:all", "digits@w8-head": "w8:head"}
+    assert builds == {name: forms.get(one.model, "w16:all") for name, one in TRAINED.items()}

@@ -83,9 +83,24 @@ def test_s8_1_a_pi_compiles_for_itself() -> None:
     assert found.action is Action.COMPILE
 
 
-def test_s7_1_a_board_that_could_train_the_last_layer_alone_is_excluded() -> None:
+def test_s7_1_a_board_whose_ram_holds_one_trained_layer_gets_an_image_that_trains_it() -> None:
+    head = build_of("w8", "head")
+    assert head.training_ram_bytes < build_of("w8").training_ram_bytes
+    small = board("a", architecture="aa", free_ram_bytes=head.training_ram_bytes)
+    found = only(plan_of(small))
+    assert isinstance(found, Chosen)
+    assert (found.action, found.image, found.build) == (Action.FLASH, "digits@w8-head", head)
+    has_it = only(plan_of(replace(small, architecture=head.architecture)))
+    assert isinstance(has_it, Chosen)
+    assert has_it.action is Action.KEEP
+    presence = {("gw", "a"): READY}
+    (reason,) = reasons(planned([small], MODEL, (), presence, "digits", frozenset({"all"})))
+    assert reason.startswith("needs ")
+
+
+def test_s7_1_a_build_with_constants_for_layers_has_no_place_in_a_run() -> None:
     last = build_of("w16", "last")
-    assert last.training_ram_bytes < build_of("w8").training_ram_bytes
+    assert last.training_ram_bytes < build_of("w8", "head").training_ram_bytes
     (reason,) = reasons(plan_of(board("a", free_ram_bytes=last.training_ram_bytes)))
     assert reason.startswith("needs ")
 
@@ -110,6 +125,7 @@ def test_s8_2_an_image_that_cannot_be_built_is_a_reason() -> None:
     (reason,) = reasons(plan_of(board("a", board="of-somebody", architecture="aa")))
     assert "no image can be built for a board of-somebody" in reason
     assert image_of("/home/ana/valves.toml", build_of("w8")) is None
+    assert image_of("/home/ana/valves.toml", build_of("w8", "head")) is None
     assert image_of("/home/ana/valves.toml", build_of("w16")) == "/home/ana/valves.toml"
     task = planned(
         [board("a", architecture="aa")], MODEL, parse("arithmetic = w8"), {("gw", "a"): READY}, "valves.toml"

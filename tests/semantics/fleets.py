@@ -59,7 +59,7 @@ def build(random_: random.Random, core: str, arithmetic: str, trains: str) -> Bu
 
 
 def model(random_: random.Random, number: int) -> ModelRecord:
-    keys = [(c, a, t) for c in ("cortex_m4", "cortex_m0plus") for a in ("w16", "w8") for t in ("all", "last")]
+    keys = [(c, a, t) for c in ("cortex_m4", "cortex_m0plus") for a in ("w16", "w8") for t in ("all", "head", "last")]
     kept = [key for key in keys if random_.random() < 0.85]
     builds = sorted((build(random_, *key) for key in kept), key=lambda one: one.name)
     sensors = frozenset(random_.sample(sorted(SENSORS), random_.randint(0, 2)))
@@ -114,7 +114,7 @@ def ask(random_: random.Random) -> Ask:
         senses,
         accuracy,
         random_.choice((None, None, "w8", "w16")),
-        random_.choice((None, None, "all", "last")),
+        random_.choice((None, None, "all", "head", "last")),
         random_.choice((1, 2)),
         random_.random() < 0.3,
     )

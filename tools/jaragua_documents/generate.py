@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from jaragua_documents import board_files, command_line, errors, extras, lists, run_file
+from jaragua_documents import board_files, command_line, errors, extras, held_layers, lists, run_file
 from jaragua_documents.regions import filled, names_in
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -24,6 +24,7 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "board-figures": board_files.figures_table,
     "emulated-environments": board_files.emulated_table,
     "model-defaults": lists.model_defaults,
+    "held-layers": held_layers.saved,
     "extras": extras.table_of_extras,
     "node-lanes": lists.node_lanes,
     "coordinator-lanes": lists.coordinator_lanes,

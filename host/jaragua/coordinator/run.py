@@ -21,6 +21,7 @@ from jaragua.coordinator.connection.inbox import Inbox
 from jaragua.coordinator.connection.trusting import aggregators_url, connection_of
 from jaragua.coordinator.driver import Driver, monotonic_ms
 from jaragua.coordinator.scaling import collected, columns_of, is_to_be_collected
+from jaragua.coordinator.selection import trained_parts
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.first_weights import FirstWeights, check_takes_start, read_first_weights
 from jaragua.coordinator.weights.formats import Formats
@@ -163,7 +164,7 @@ async def _drive(
 ) -> RunRecord:
     """Connect, and only then begin or go on: a broker that is not there leaves no run behind."""
     inbox = Inbox()
-    formats = Formats(codec, alone=work_of(strategy, 1).compressed or config.privacy.sums)
+    formats = _formats(config, codec, strategy)
     url, trust = connection_of(config)
     name = config.run.fleet
     work = work_of(strategy, 1)
@@ -175,7 +176,7 @@ async def _drive(
         codec, scaling = await _with_scaling(config, codec, fleet, on_event)
         folder.interface = codec.model.interface
         record = _open_record(config, folder, codec, first, scaling)
-        formats = Formats(codec, alone=work_of(strategy, 1).compressed)
+        formats = _formats(config, codec, strategy)
         driver = Driver(config, folder, record, formats, strategy, on_event)
         on_event(events.RunStarted(record.run, record.rounds, driver.rounds_done, resumed, folder.path))
         try:
@@ -187,6 +188,12 @@ async def _drive(
         finally:
             driver.end()
     return record
+
+
+def _formats(config: RunConfig, codec: ModelCodec, strategy: strategies.Strategy) -> Formats:
+    """Which devices can take part (R14, R35.6)."""
+    alone = work_of(strategy, 1).compressed or config.privacy.sums
+    return Formats(codec, alone=alone, whole="head" not in trained_parts(config))
 
 
 @contextlib.asynccontextmanager

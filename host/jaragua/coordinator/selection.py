@@ -6,20 +6,21 @@ The graph is another process's: it is opened for reading, and again when it may 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from jaragua.config import RunConfig
+from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator.connection.roster import Change, Presence
 from jaragua.errors import JaraguaError
 from jaragua.folders import state_folder
 from jaragua.semantics.described import model_record
 from jaragua.semantics.matching.conditions import parse
-from jaragua.semantics.matching.decide import Verdict, decide_for_run
+from jaragua.semantics.matching.decide import IN_ROUNDS, Verdict, decide_for_run
 from jaragua.semantics.matching.records import DeviceRecord
 from jaragua.semantics.models.writing import described
+from jaragua.strategies.registry import work_of
 from jaragua_models import Model
 
 LOGGER = logging.getLogger(__name__)
@@ -42,13 +43,17 @@ class Chosen:
 class Selection:
     """Decides about devices, and notices when the graph says something else. Pure but for `read`."""
 
-    def __init__(self, expression: str, model: Model, fleet: str, read: ReadDevices) -> None:
+    def __init__(
+        self, expression: str, model: Model, fleet: str, read: ReadDevices, parts: Collection[str] = IN_ROUNDS
+    ) -> None:
+        """parts: what a device of the run may train (`trained_parts`)."""
         self.chosen: dict[str, Chosen] = {}
         """All devices that were picked, with what was decided last."""
         self._constraints = parse(expression)
         self._model = model_record(described(model))
         self._fleet = fleet
         self._read = read
+        self._parts = parts
         self._verdicts: dict[tuple[str, str], Verdict] = {}
         self._read_at_ms: int | None = None
         self._refused: dict[str, str] = {}
@@ -65,7 +70,7 @@ class Selection:
             return False
         here = [one for one in devices if one.fleet == self._fleet]
         self._verdicts = {
-            (one.name, one.node or ""): decide_for_run(one, self._model, self._constraints) for one in here
+            (one.name, one.node or ""): decide_for_run(one, self._model, self._constraints, self._parts) for one in here
         }
         return True
 
@@ -114,7 +119,15 @@ def selection_of(config: RunConfig, model: Model) -> Selection | None:
     if not config.devices.match:
         return None
     folder = Path(config.devices.graph) if config.devices.graph else state_folder() / "graph"
-    return Selection(config.devices.match, model, config.run.fleet, lambda: read_devices(folder))
+    parts = trained_parts(config)
+    return Selection(config.devices.match, model, config.run.fleet, lambda: read_devices(folder), parts)
+
+
+def trained_parts(config: RunConfig) -> frozenset[str]:
+    """What a device of a run may train: all layers, or the last one alone too (S3.2, R35.6)."""
+    work = work_of(strategy_of(config), 1)
+    whole = work.compressed or work.prototypes or config.privacy.sums or config.strategy.combine != "own"
+    return frozenset({"all"}) if whole else IN_ROUNDS
 
 
 def read_devices(folder: Path) -> list[DeviceRecord]:

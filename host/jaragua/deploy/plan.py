@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
 from jaragua import boards
 from jaragua.semantics.matching.conditions import Constraint
-from jaragua.semantics.matching.decide import Verdict, decide_for_run
+from jaragua.semantics.matching.decide import IN_ROUNDS, Verdict, decide_for_run
 from jaragua.semantics.matching.records import BuildRecord, DeviceRecord, ModelRecord
 
 _PI: Final = "pi"
@@ -77,10 +77,12 @@ def planned(
     conditions: tuple[Constraint, ...],
     presence: Mapping[tuple[str, str], Presence],
     name: str,
+    parts: Collection[str] = IN_ROUNDS,
 ) -> Plan:
     """The plan for the devices of one fleet.
 
     presence: of each (node, device) that the broker knows. name: the model as the user named it, a name or a file.
+    parts: what a device of the run may train (S3.2).
     """
     chosen: list[Chosen] = []
     excluded: list[Excluded] = []
@@ -90,7 +92,7 @@ def planned(
         if record is None:
             excluded.append(Excluded(device, node, "", (_UNDESCRIBED,)))
             continue
-        verdict = decide_for_run(record, model, conditions)
+        verdict = decide_for_run(record, model, conditions, parts)
         found = _evaluated(verdict, presence.get((node, device), Presence("", "")), name)
         if isinstance(found, Chosen):
             chosen.append(found)
@@ -103,7 +105,14 @@ def image_of(name: str, build: BuildRecord) -> str | None:
     """What an image with that build is built for; None for a task of the user's own in another arithmetic."""
     if build.is_own:
         return name
-    return None if name.endswith(".toml") else f"{name.partition('@')[0]}@{build.arithmetic}"
+    if name.endswith(".toml"):
+        return None
+    return f"{name.partition('@')[0]}@{form_of(build)}"
+
+
+def form_of(build: BuildRecord) -> str:
+    """Of a model, as its name has it behind @ (R35.1)."""
+    return build.arithmetic if build.trains == "all" else f"{build.arithmetic}-{build.trains}"
 
 
 def _evaluated(verdict: Verdict, presence: Presence, name: str) -> Chosen | Excluded:
@@ -137,7 +146,7 @@ def _unbuildable(verdict: Verdict, image: str | None) -> Iterable[str]:
     if verdict.device.board not in known:
         yield f"no image can be built for a board {verdict.device.board} (`jaragua boards --known` lists them)"
     if image is None and verdict.build is not None:
-        yield f"an image of a task of your own has the arithmetic of its file, and only {verdict.build.arithmetic} fits"
+        yield f"an image of a task of your own has the form of its file, and only {form_of(verdict.build)} fits"
 
 
 def _own_reason(verdict: Verdict, presence: Presence) -> Iterable[str]:

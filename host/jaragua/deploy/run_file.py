@@ -30,6 +30,15 @@ def run_file(
         "devices.graph": graph,
         **changes,
     }
+    return _text(values)
+
+
+def settings_text(model: str, changes: Mapping[str, Any]) -> str:
+    """The settings of a run whose devices are not known yet. model, changes: as `run_file`."""
+    return _text({"model.name": model, **changes})
+
+
+def _text(values: Mapping[str, Any]) -> str:
     sections: dict[str, dict[str, Any]] = {}
     for key, value in values.items():
         section, _, name = key.partition(".")

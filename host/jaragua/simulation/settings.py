@@ -57,6 +57,8 @@ class Simulation(AggregationSettings, TrainingSettings):
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     float_fraction: float = 0.0
     """Fraction of a round's devices in float32 beside an integer engine; they evaluate too (mixed_fleet.py)."""
+    head_devices: int = 0
+    """So many of the devices, the last by name, train the last layer alone (head_clients.py)."""
     checkpoints: tuple[int, ...] = ()
     """Rounds after which the weights are kept, to be evaluated at the end: a learning curve."""
     curve_tasks: int = 100
@@ -112,6 +114,7 @@ def simulation_of(config: RunConfig) -> Simulation:
         options=config.strategy.options,
         evaluation=config.evaluation,
         float_fraction=whole.float_fraction,
+        head_devices=whole.head_devices,
         privacy=config.privacy,
         config=config,
         checkpoints=whole.checkpoints,

@@ -14,8 +14,12 @@ from test_rounds_over_mqtt import FOUR, run_to_end, two_nodes
 import jaragua_models
 from jaragua.config import RunConfig, strategy_of
 from jaragua.coordinator.events import RunEvent, UpdateChecked
+from jaragua.coordinator.selection import trained_parts
 from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.coordinator.weights.formats import Formats
 from jaragua.errors import RunError
+from jaragua.simulation import simulate
+from jaragua.simulation.settings import simulation_of
 from jaragua.store import Store
 from jaragua.strategies import ClientUpdate
 from jaragua.wire import messages
@@ -99,6 +103,44 @@ def test_r14_what_started_from_another_format_is_rejected(make_config: MakeConfi
         run_to_end(config, (node,), seen.append)
     reasons = {one.reason for one in seen if isinstance(one, UpdateChecked)}
     assert reasons == {"it is a blob, which its start is not"}
+
+
+def test_r35_4_a_device_that_holds_layers_counts_for_its_last_one_and_a_simulation_agrees(
+    make_config: MakeConfig,
+) -> None:
+    """R35.3: its commands and updates are those of any other device."""
+    config = make_config(clients=4, quorum=4, learning_rate=0.01)
+    url, fleet = config.broker.url, config.run.fleet
+    whole = SimulatedNode(url, fleet, "gateway-1", FOUR[:3])
+    head = SimulatedNode(url, fleet, "gateway-2", FOUR[3:], model="sine@head")
+    result = run_to_end(config, (whole, head))
+    assert {one.device: one.updates for one in result.devices} == dict.fromkeys(FOUR, 3)
+    simulation = replace(simulation_of(config), devices=FOUR, head_devices=1)
+    assert simulate(simulation).final_hash == result.model_hash
+    assert simulate(replace(simulation, head_devices=0)).final_hash != result.model_hash
+
+
+def test_r35_4_what_an_update_says_of_layers_that_its_device_holds_is_not_read() -> None:
+    head = ModelCodec(jaragua_models.get("sine@head"))
+    start, other = head.initial(1), head.initial(2)
+    base, update = head.pack(start), head.pack(other)
+    learned = head.learned("blob", base, update)
+    assert not learned[: head.held].any()
+    assert learned[head.held :].any()
+    assert np.array_equal(head.learned_by_all("blob", base, [update, base])[0], learned)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"strategy": "tinymetafed"}, {"strategy": "protoreptile"}, {"combine": "median"}, {}]
+)
+def test_r35_6_runs_whose_updates_are_not_taken_apart_have_no_such_devices(
+    make_config: MakeConfig, changes: dict[str, str]
+) -> None:
+    config = make_config(strategy=changes.get("strategy", "tinyreptile"))
+    strategy = replace(config.strategy, combine=changes.get("combine", "own"))
+    assert ("head" in trained_parts(replace(config, strategy=strategy))) is not bool(changes)
+    whole = Formats(ModelCodec(jaragua_models.get("sine")), alone=False, whole=True)
+    assert [one.held for one in whole.others] == [0]
 
 
 def test_r14_4_a_strategy_that_sends_differences_takes_one_format(make_config: MakeConfig) -> None:

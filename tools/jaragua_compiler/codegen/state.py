@@ -124,7 +124,7 @@ def _blob_layer(plan: Plan, layer: WeightedPlan) -> str:
     source = plan.slot_offset(plan.scales.slots[layer.input_tensor])
     output = plan.slot_offset(plan.scales.slots[layer.output_tensor])
     offsets = f"{layer.weights_offset}u, {layer.biases_offset}u, {layer.inputs}u, {layer.trained_rows}u"
-    kind = boolean(isinstance(layer, DensePlan) and layer.trains)
+    kind = boolean(isinstance(layer, DensePlan) and layer.trained_rows > 0)
     channels = f", {layer.channels_offset if layer.per_channel else 0}u" if plan.per_channel else ""
     constants = f"&jrg_model_frozen{layer.index}" if layer.frozen_rows else "NULL"
     frozen = f", {constants}" if plan.network.frozen else ""

@@ -77,7 +77,7 @@ def layer_fields(layer: WeightedPlan, plan: Plan, below: str) -> Fields:
     return {
         "step": layer.step,
         "index": layer.index,
-        "layer": frozen_layer(layer) if not layer.trains else layer_code(layer, biases(layer)),
+        "layer": frozen_layer(layer) if not layer.trained_rows else layer_code(layer, biases(layer)),
         "geometry": "".join(_geometry(layer)),
         "weights": weights(layer),
         "biases": biases(layer),

@@ -96,7 +96,7 @@ def figures(compiled: Plan, core: Core) -> Figures:
 def _weights(compiled: Plan) -> Iterator[Row]:
     yield Row("weights: header", compiled.header_bytes)
     for layer in compiled.layers:
-        if layer.trains:
+        if layer.trained_rows:
             name = f"weights: {_layer_name(compiled, layer)}{_part(layer, layer.trained_rows)}"
             yield Row(name, layer.end_offset - layer.weights_offset)
 

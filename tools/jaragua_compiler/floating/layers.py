@@ -37,7 +37,7 @@ class FloatWeighted(FloatLayer):
     def __init__(self, network: Network, index: int, weights: Pair) -> None:
         super().__init__(network, index)
         self.weights, self.biases = weights
-        self.trains = network.trains(index)
+        self.trains = network.learns(index)
         self.gradients: Pair = (np.zeros_like(self.weights), np.zeros_like(self.biases))
         self._read: Floats = np.zeros(0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -78,6 +78,8 @@ class Network:
     loss: Loss = "softmax_cross_entropy"
     output_range: float = 8.0
     weights: WeightFormat = "w16"
+    held: int = 0
+    """So many first layers with weights are in the blob and do not learn (R35.2)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -155,9 +157,25 @@ class Network:
         return own or ("w16" if index == self.weighted[-1] else self.weights)
 
     def trains(self, index: int) -> bool:
-        """True if layer number `index` learns."""
+        """True if layer number `index` is no constant of the image: it learns, or others learn it (R35)."""
         layer = self.layers[index]
         return isinstance(layer, WeightedLayer) and layer.trainable
+
+    def holds(self, index: int) -> bool:
+        """True if layer number `index` comes with every blob, and goes back as it came (R35.2)."""
+        return index in self.weighted[: self.held]
+
+    def learns(self, index: int) -> bool:
+        """True if a device changes layer number `index`."""
+        return self.trains(index) and not self.holds(index)
+
+    def training_head(self) -> Network:
+        """The network that trains its last layer alone and holds the others. Raises CompileError if it has no other."""
+        if len(self.weighted) < 2:
+            raise CompileError(
+                f"network {self.name!r} has one layer with weights: no other is left to hold.", "Train all of it."
+            )
+        return replace(self, held=len(self.weighted) - 1)
 
     def trained_rows(self, index: int) -> int:
         """How many output channels of layer number `index`, one with weights, learn: so many first ones."""
@@ -179,7 +197,7 @@ class Network:
         """Per tensor: True if its error must be computed, because a layer that made it, or one before, learns."""
         needed = [False]
         for index in range(len(self.layers)):
-            needed.append(self.trains(index) or any(needed[tensor] for tensor in self.operands(index)))
+            needed.append(self.learns(index) or any(needed[tensor] for tensor in self.operands(index)))
         return tuple(needed)
 
 
@@ -210,6 +228,8 @@ def _frame_problems(network: Network) -> Iterator[Problem]:
         yield f"unknown loss {network.loss!r}", f"Use one of: {', '.join(get_args(Loss))}."
     if not 0 < network.output_range < float("inf"):
         yield f"output_range is {network.output_range!r}", "Give the targets' largest magnitude, above 0."
+    if network.held < 0:
+        yield f"{network.held} of its layers are held", "Give 0 or more."
     if network.weights not in get_args(WeightFormat):
         yield f"unknown weight format {network.weights!r}", f"Use one of: {', '.join(get_args(WeightFormat))}."
 
@@ -274,7 +294,7 @@ def _use_problems(network: Network) -> Iterator[Problem]:
         if tensor not in read:
             place = f"layer {tensor - 1}: nothing reads its output" if tensor else "nothing reads the input"
             yield place, "Leave it out, or name it as the source or skip of a later layer."
-    if not any(network.trains(index) for index in network.weighted):
+    if not any(network.learns(index) for index in network.weighted):
         yield "no layer in it learns", "Give it a layer with weights and trainable=True."
 
 

@@ -38,7 +38,7 @@ class TracedWeighted(TracedLayer):
 
     def __init__(self, network: Network, index: int, weights: Tensor, biases: Tensor) -> None:
         super().__init__(network, index)
-        self.trains = network.trains(index)
+        self.trains = network.learns(index)
         self._variables = (weights, biases)
         self._weights, self._biases = weights.read_value(), biases.read_value()
         self._gradients: tuple[Tensor, Tensor] | None = None

@@ -24,6 +24,8 @@ def operator_identity(step: OperatorPlan, constants: FrozenRows | None = None) -
     identity = _weighted(step) if isinstance(step, WeightedPlan) else _unweighted(step)
     if isinstance(step, WeightedPlan) and constants is not None:
         identity |= {"frozen": constants.digest(), "trained_rows": step.trained_rows}
+    if isinstance(step, WeightedPlan) and step.held:
+        identity["held"] = True
     if (*step.input_tensors, step.output_tensor) != (step.step, step.step + 1):
         identity["tensors"] = [*step.input_tensors, step.output_tensor]
     return identity

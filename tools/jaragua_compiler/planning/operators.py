@@ -48,8 +48,8 @@ class OperatorPlan:
 class WeightedPlan(OperatorPlan):
     """An operator with weights: `outputs` rows of `inputs` weights, and one bias a row.
 
-    `index` counts the operators with weights: it is the layer's number in the blob. The first `trained_rows` rows learn
-    and lie in the blob, the others are constants of the image (A10).
+    `index` counts the operators with weights: it is the layer's number in the blob. The first `trained_rows` rows lie
+    in the blob and learn, unless the layer is held; the others are constants of the image (A10).
     """
 
     index: int
@@ -62,11 +62,13 @@ class WeightedPlan(OperatorPlan):
     weights_offset: int
     trained_rows: int
     weight_format: str = "w16"
+    held: bool = False
+    """Its rows lie in the blob and do not learn (R35.2)."""
 
     @property
     def trains(self) -> bool:
         """True if something of it learns."""
-        return self.trained_rows > 0
+        return self.trained_rows > 0 and not self.held
 
     @property
     def frozen_rows(self) -> int:
@@ -112,7 +114,7 @@ class WeightedPlan(OperatorPlan):
     @property
     def sums(self) -> int:
         """Numbers in the sums of its steps, if there are any (A11.1)."""
-        return self.trained_rows * (self.row_elements + 1)
+        return self.trained_rows * (self.row_elements + 1) if self.trains else 0
 
     @property
     def biases_offset(self) -> int:

@@ -315,6 +315,7 @@ class _Planner:
             "weights_offset": self._offset,
             "trained_rows": self._network.trained_rows(operator.layer),
             "weight_format": self._network.weight_format(operator.layer),
+            "held": self._network.holds(operator.layer),
         }
         made = self._weighted_plan(operator, numbers)
         self._index, self._offset = self._index + 1, made.end_offset
@@ -386,7 +387,7 @@ def _needs_error(network: Network, graph: Graph) -> list[bool]:
     """Per tensor: True if an operator that made it, or one before, learns."""
     needed = [False] * len(graph.tensors)
     for operator in graph.operators:
-        learns = isinstance(operator, _WEIGHTED) and network.trains(operator.layer)
+        learns = isinstance(operator, _WEIGHTED) and network.learns(operator.layer)
         needed[operator.output] = learns or any(needed[tensor] for tensor in operator.inputs)
     return needed
 

@@ -259,7 +259,7 @@ def _unweighted_rules(plan: Plan, step: OperatorPlan) -> Iterator[Rule]:
 def _weighted_rules(step: WeightedPlan, weights: tuple[int, ...], source: int, output: int) -> Iterator[Rule]:
     name = f"forward shift of layer {step.index}, less its weight exponent"
     yield Rule(source, output, SHIFT_MIN - min(weights), SHIFT_MAX - max(weights), name, "A3.3")
-    if isinstance(step, DensePlan) and step.trains:
+    if isinstance(step, DensePlan) and step.trained_rows:
         offset = bias_shift(step, 0)
         least, most = math.ceil((BIAS_SHIFT_MIN - offset) / 2), (BIAS_SHIFT_MAX - offset) // 2
         yield Rule(source, None, least, most, f"input exponent of layer {step.index}, for its bias shift", "A5.6")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +41,12 @@ class ModelCodec:
     def calibration(self) -> NDArray[np.float32]:
         """The samples from which exponents are estimated, float32 [n, inputs]."""
         return self._samples
+
+    @cached_property
+    def held(self) -> int:
+        """So many first numbers of a vector its devices do not train (R35)."""
+        held = [shapes for layer, shapes in zip(self._plan.layers, self._plan.shapes, strict=True) if layer.held]
+        return sum(math.prod(part) for shapes in held for part in shapes)
 
     @property
     def architecture(self) -> bytes:
@@ -89,10 +97,13 @@ class ModelCodec:
 
         A blob, or the float32 form (M9): the difference to `base`, the rounded weights it started from, so that the
         rounding is not mistaken for learning, and small outer steps add up from round to round (R5). A difference
-        (M10): what it says of the layers that are sent, nothing of the others. Raises: CompileError, ProtocolError.
+        (M10): what it says of the layers that are sent, nothing of the others. 0 in layers that the device holds (R35).
+        Raises: CompileError, ProtocolError.
         """
         if encoding != "difference":
-            return self._numbers(encoding, update) - self._base(encoding, base)
+            learned: Vector = self._numbers(encoding, update) - self._base(encoding, base)
+            learned[: self.held] = 0.0
+            return learned
         blocks = shared_blocks(self._plan.shapes, local_layers)
         result = np.zeros(sum(shared_blocks(self._plan.shapes, 0)))
         result[: sum(blocks)] = decode(update, blocks)
@@ -104,6 +115,7 @@ class ModelCodec:
             return np.array([self.learned(encoding, base, update, local_layers) for update in updates])
         result = unpack_many(self._plan, updates)
         result -= self._base(encoding, base)
+        result[:, : self.held] = 0.0
         return result
 
     def faults(self, blobs: Sequence[bytes]) -> list[str]:

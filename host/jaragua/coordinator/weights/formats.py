@@ -1,4 +1,6 @@
-"""The forms in which devices of one run compute: the model's own, float32, and the other format of weights (R14)."""
+"""The forms in which devices of one run compute: the model's own, float32, the other format of weights (R14), and the
+last layer alone (R35).
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,11 @@ FLOAT, WORDS, BYTES = 2, 1, 0
 class Formats:
     """Codecs by architecture. `own` is the model's; devices of the others are sent blobs of their own."""
 
-    def __init__(self, own: ModelCodec, *, alone: bool) -> None:
-        """alone: devices of other formats do not take part."""
+    def __init__(self, own: ModelCodec, *, alone: bool, whole: bool = False) -> None:
+        """alone: devices of other formats do not take part; whole: nor those that train the last layer alone."""
         self.own = own
-        found = [own] if alone else [own, *map(ModelCodec, other_formats(own.model))]
+        others = [] if alone else [one for one in other_formats(own.model) if not (whole and one.network.held)]
+        found = [own, *map(ModelCodec, others)]
         self._codecs = {codec.architecture: codec for codec in found}
 
     @property

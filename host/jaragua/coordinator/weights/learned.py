@@ -1,4 +1,4 @@
-"""What the updates of a round say that their devices learned (R5, R12 to R14), as the rows of one matrix. Pure."""
+"""What the updates of a round say that their devices learned (R5, R12 to R14, R35), as the rows of one matrix. Pure."""
 
 from __future__ import annotations
 
@@ -48,16 +48,19 @@ def rows_of(formats: Formats, start: RoundBase, number: int, updates: Sequence[S
     """
     newest = list({one.device: one for one in updates}.values())
     rows = StoredRows(formats, start, number, newest)
-    weights, update_mask = _masked_rows(rows, coarse) if any(coarse := _coarse(formats, newest)) else (rows, None)
+    coarse, held = _coarse(formats, newest), [codec_of(formats, one.encoding, one.blob).held for one in newest]
+    weights, update_mask = _masked_rows(rows, coarse, held) if any(coarse) or any(held) else (rows, None)
     return UpdateRows([one.device for one in newest], weights, [one.samples for one in newest], update_mask)
 
 
-def _masked_rows(rows: StoredRows, coarse: Sequence[bool]) -> tuple[Vector, UpdateMask]:
-    """R14: all rows, and what the coarse devices moved."""
+def _masked_rows(rows: StoredRows, coarse: Sequence[bool], held: Sequence[int]) -> tuple[Vector, UpdateMask]:
+    """R14, R35: all rows, and what of them counts: of coarse devices what they moved, of none what it holds."""
     update_mask = np.ones((len(coarse), rows.parameters), np.bool_)
-    for places, learned in rows.learned():
+    for places, learned in rows.learned() if any(coarse) else ():
         update_mask[places] = learned != 0
     update_mask[~np.array(coarse)] = True
+    for row, numbers in enumerate(held):
+        update_mask[row, :numbers] = False
     return rows.matrix, update_mask
 
 

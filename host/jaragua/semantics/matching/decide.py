@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from jaragua.semantics.matching.conditions import Constraint
 from jaragua.semantics.matching.constraints import Pair, unmet
@@ -13,6 +14,15 @@ from jaragua.semantics.vocabulary import RUNS_BUILDS_OF
 
 #: A core that compiles for itself: any build stands for it, and memory is no limit (S5.2).
 _OWN_COMPILER = "pi"
+#: What trains (S3.2), what learns best first, in words.
+_TRAINED: Final = {
+    "all": "training all layers",
+    "head": "training the last layer alone, in rounds",
+    "last": "training the last layer alone",
+}
+_TRAINS: Final = tuple(_TRAINED)
+#: Builds that a round has a place for: those whose layers all come with its start (R35).
+IN_ROUNDS: Final = frozenset({"all", "head"})
 
 
 @dataclass(frozen=True)
@@ -66,17 +76,23 @@ def decide(device: DeviceRecord, model: ModelRecord, wish: Wish) -> Verdict:
     return refused if wish.any_build else replace(refused, remedies=tuple(_remedies(device, model, build, wish)))
 
 
-def decide_for_run(device: DeviceRecord, model: ModelRecord, constraints: tuple[Constraint, ...]) -> Verdict:
-    """The verdict on a device in a run, whose devices train all layers (S7.1).
+def decide_for_run(
+    device: DeviceRecord,
+    model: ModelRecord,
+    constraints: tuple[Constraint, ...],
+    parts: Collection[str] = IN_ROUNDS,
+) -> Verdict:
+    """The verdict on a device in a run (S7.1). parts: what a device of the run may train.
 
     On the build that the device's image computes if that fits, else on the first that fits (S5.9).
     """
-    for build in runnable(device, model):
-        if build.trains == "all" and _is_ready(device, build):
-            own = decide(device, model, Wish(constraints, build.arithmetic, "all", any_build=True))
+    of_rounds = replace(model, builds=tuple(build for build in model.builds if build.trains in parts))
+    for build in runnable(device, of_rounds):
+        if _is_ready(device, build):
+            own = decide(device, of_rounds, Wish(constraints, build.arithmetic, build.trains, any_build=True))
             if own.fits:
                 return own
-    return decide(device, model, Wish(constraints, trains="all", any_build=True))
+    return decide(device, of_rounds, Wish(constraints, any_build=True))
 
 
 def _candidates(device: DeviceRecord, model: ModelRecord, wish: Wish) -> list[tuple[BuildRecord, int]]:
@@ -99,9 +115,9 @@ def runnable(device: DeviceRecord, model: ModelRecord) -> list[BuildRecord]:
     return next(filter(None, found), [])
 
 
-def _preference(build: BuildRecord) -> tuple[bool, bool, bool, str]:
-    """Own build, then all layers, then w16: what learns best comes first."""
-    return (not build.is_own, build.trains != "all", build.arithmetic != "w16", build.name)
+def _preference(build: BuildRecord) -> tuple[bool, int, bool, str]:
+    """Own build, then all layers, then the last one in rounds, then w16: what learns best comes first."""
+    return (not build.is_own, _TRAINS.index(build.trains), build.arithmetic != "w16", build.name)
 
 
 def _is_asked(build: BuildRecord, wish: Wish) -> bool:
@@ -180,7 +196,7 @@ def _remedies(device: DeviceRecord, model: ModelRecord, refused: BuildRecord, wi
 def _changes(refused: BuildRecord, buffers: int, build: BuildRecord, others: int) -> tuple[str, ...]:
     changed = {
         f"weights {build.arithmetic}": build.arithmetic != refused.arithmetic,
-        f"training {'all layers' if build.trains == 'all' else 'the last layer alone'}": build.trains != refused.trains,
+        _TRAINED[build.trains]: build.trains != refused.trains,
         f"{'one buffer' if others == 1 else 'two buffers'} for weights": others != buffers,
     }
     return tuple(words for words, is_new in changed.items() if is_new)

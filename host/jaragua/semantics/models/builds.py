@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, get_args
 
 from jaragua.wire.definitions import Operator
@@ -16,6 +16,8 @@ from jaragua_compiler.planning.plan import Plan, plan
 from jaragua_compiler.planning.stack import stack_bound
 
 CORES: Final[tuple[Core, ...]] = get_args(Core)
+#: What trains: the last layer alone, in rounds; the others come with each blob (R35).
+HEAD: Final = "head"
 _NOT_STATIC: Final = ("weights: ", "one sample", "stack, at most")
 
 
@@ -46,7 +48,7 @@ class Counted:
 
 @dataclass(frozen=True, order=True)
 class BuildKey:
-    """Which build of a model: core, format of trained weights, and what trains ("all" or "last")."""
+    """Which build of a model: core, format of trained weights, and what trains ("all", "head" or "last", S3.2)."""
 
     core: str
     arithmetic: str
@@ -73,8 +75,8 @@ class Build:
 
 
 def build_keys(network: Network) -> Iterator[BuildKey]:
-    """All builds of a network, in order; a network with one layer of weights has no "last"."""
-    parts = (ALL,) if len(network.weighted) == 1 else (ALL, LAST)
+    """All builds of a network, in order; a network with one layer of weights has "all" alone."""
+    parts = (ALL,) if len(network.weighted) == 1 else (ALL, HEAD, LAST)
     for core in CORES:
         for arithmetic in get_args(WeightFormat):
             for trains in parts:
@@ -83,8 +85,12 @@ def build_keys(network: Network) -> Iterator[BuildKey]:
 
 def build_plan(network: Network, key: BuildKey) -> Plan:
     """The plan of a build, its frozen weights not filled in. Raises CompileError if the device cannot do it."""
-    own = _is_own(network, key)
-    return plan(network) if own else planned(network, Choice(key.arithmetic, key.trains))  # type: ignore[arg-type]
+    if _is_own(network, key):
+        return plan(network)
+    if key.trains == HEAD:
+        whole = replace(network, held=0)
+        return planned(whole.training_head(), Choice(key.arithmetic, ALL))  # type: ignore[arg-type]
+    return planned(network, Choice(key.arithmetic, key.trains))  # type: ignore[arg-type]
 
 
 def builds_of(network: Network) -> list[Build]:

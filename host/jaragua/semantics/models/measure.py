@@ -1,6 +1,7 @@
 """Counts training steps of every build of the zoo on the emulated cores, and writes figures.json (S3.5).
 
 python -m jaragua.semantics.models.measure [MODEL …]        # `make model-figures`
+python -m jaragua.semantics.models.measure --missing         # those only that are new
 python -m jaragua.semantics.models.measure --check [MODEL …] # `make test-model-figures`: count again and compare
 """
 
@@ -129,14 +130,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Training steps of the zoo's builds on the emulated cores.")
     parser.add_argument("models", nargs="*", help="models of the zoo; default: all")
     parser.add_argument("--check", action="store_true", help="compare with the figures there are")
+    parser.add_argument("--missing", action="store_true", help="count builds only that have no figures")
     options = parser.parse_args(arguments)
     toolchain.require_tools()
     found = read_figures()
     wrong: list[str] = []
     for name in options.models or names():
         model = get(name)
-        start = start_of(model)
-        for build in builds_of(model.network):
+        builds = [one for one in builds_of(model.network) if not (options.missing and found.counted(name, one.key))]
+        start = start_of(model) if builds else []
+        for build in builds:
             if options.check:
                 wrong += list(differences(model, build, start, found.counted(name, build.key)))
                 print(f"{name}:{build.key}", "wrong" if wrong else "right", flush=True)

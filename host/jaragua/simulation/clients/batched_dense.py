@@ -66,7 +66,8 @@ def lanes_fit(plan: Plan) -> bool:
     """Whether devices of this network can go in step: dense int16 layers that all learn, with sums of 32 bits."""
     return all(
         isinstance(step, DensePlan)
-        and step.trained_rows == step.outputs
+        and step.trains
+        and not step.frozen_rows
         and not step.per_channel
         and max(step.inputs, step.outputs) <= _MOST_WIDE
         and not step.wide

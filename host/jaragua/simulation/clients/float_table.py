@@ -147,7 +147,7 @@ class _Maker:
             "weights": place,
             "biases": place + weights,
             "patches": self._patches(index, weights // biases) if isinstance(layer, layers.Conv2D) else -1,
-            "learns": network.trains(index),
+            "learns": network.learns(index),
         }
 
     def _patches(self, index: int, length: int) -> int:

@@ -30,6 +30,8 @@ class Batch:
     seeds: NDArray[np.int64]
     enrolled: NDArray[np.int64] | None = None
     """int64 [devices]: the first samples of each device, which it enrols and does not train on; None: no prototypes."""
+    heads: int = 0
+    """So many of the devices, the last ones, train the last layer alone (R35)."""
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -38,7 +40,8 @@ class Batch:
         """The samples of devices first to last - 1."""
         begin, end = int(self.counts[:first].sum()), int(self.counts[:last].sum())
         enrolled = None if self.enrolled is None else self.enrolled[first:last]
-        return Batch(self.x[begin:end], self.y[begin:end], self.counts[first:last], self.seeds[first:last], enrolled)
+        counts, seeds = self.counts[first:last], self.seeds[first:last]
+        return Batch(self.x[begin:end], self.y[begin:end], counts, seeds, enrolled)
 
     def shares(self, count: int) -> list[Batch]:
         """`count` shares of about the same number of devices, none of them empty."""

@@ -18,8 +18,10 @@ import numpy as np
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.first_weights import check_takes_start, start_hash
 from jaragua.errors import ConfigurationError
+from jaragua.models import training_head
 from jaragua.settings import only_in_integers
 from jaragua.simulation.clients.engine import Evaluation, Trained, VirtualFleet, learned_onto
+from jaragua.simulation.clients.head_clients import HeadFleet
 from jaragua.simulation.clients.integer_clients import IntegerFleet
 from jaragua.simulation.clients.mixed_clients import MixedFleet
 from jaragua.simulation.clients.numpy_clients import ReferenceFleet, float_fleet
@@ -123,6 +125,11 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
         raise ConfigurationError(
             f"no fraction in float32 (simulation.float_fraction) among these devices: {reason}", "leave it out"
         )
+    if simulation.head_devices and (reason := _no_heads(simulation, strategy)):
+        raise ConfigurationError(
+            f"no devices that train the last layer alone (simulation.head_devices) in this simulation: {reason}",
+            "leave them out",
+        )
     if simulation.start:
         check_takes_start(simulation.strategy, strategy)
     in_float = simulation.engine == "float32" or simulation.float_fraction or strategy.TRUE_CLASSES
@@ -146,6 +153,23 @@ def _no_mixed_fleet(simulation: Simulation, strategy: Strategy) -> str:
     if work_of(strategy, 1).compressed:
         return "a strategy that sends differences takes its model's format only (R14)"
     return ""
+
+
+def _no_heads(simulation: Simulation, strategy: Strategy) -> str:
+    """Why no device can train the last layer alone, "" if some can (R35.6)."""
+    work = work_of(strategy, 1)
+    reasons = {
+        f"there are {len(simulation.devices)} devices": simulation.head_devices > len(simulation.devices),
+        "they all compute in float32": simulation.engine == "float32",
+        "some compute in float32 (simulation.float_fraction)": simulation.float_fraction > 0,
+        "it trains in one place": strategy.TRUE_CLASSES,
+        "prototypes are the last layer": work.prototypes,
+        "a strategy that sends differences takes its model's format only (R14)": work.compressed,
+        "strategy.combine takes no part of an update": simulation.combine != "own",
+        "each update is part of a sum (privacy)": simulation.privacy.sums,
+        "rounds have a buffer (round.buffer)": simulation.buffered is not None,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 class TrainingBackend(Protocol):
@@ -201,6 +225,7 @@ class _WholeRounds(PlayedRounds):
         super().__init__(simulation, strategy, channel)
         self._backend = backend
         self._private = private
+        self._heads = frozenset(sorted(simulation.devices)[len(simulation.devices) - simulation.head_devices :])
 
     def given(self) -> None:
         """As R1 has it."""
@@ -211,6 +236,7 @@ class _WholeRounds(PlayedRounds):
         work = work_of(self._strategy, number)
         batch = draw.batch.interleaved() if work.pooled else draw.batch
         names = draw.devices[: len(batch)]
+        batch = replace(batch, heads=sum(name in self._heads for name in names))
         start, bytes_down = self._channel.send(state.vector, names)
         trained = self._backend.fleet.train(start, work, batch)
         arrived, bytes_up = self._channel.receive(names, trained.rows)
@@ -373,18 +399,24 @@ def open_fleet(simulation: Simulation, codec: ModelCodec, workers: int, cache: P
     def floats() -> VirtualFleet:
         return float_fleet(codec.model, workers, folder, samples)
 
-    def integers() -> VirtualFleet:
+    def integers(codec: ModelCodec = codec) -> VirtualFleet:
         if has_compiler():
             return IntegerFleet(codec.model, codec, workers, folder, samples, classes)
         return ReferenceFleet(codec.model, codec, samples, classes)
 
     if simulation.engine == "float32":
         return floats()
+    if simulation.head_devices:
+        heads = ModelCodec(training_head(codec.model))
+        return HeadFleet(integers(), integers(heads), heads)
     return MixedFleet(floats(), integers(), simulation.float_fraction) if simulation.float_fraction else integers()
 
 
 def _ray_fleet(simulation: Simulation, address: str, workers: int | None) -> VirtualFleet:
     """Raises: ConfigurationError, ToolError."""
+    if simulation.head_devices:
+        message = "no devices that train the last layer alone (simulation.head_devices) on a cluster (--ray)"
+        raise ConfigurationError(message, "leave one of the two out")
     if simulation.float_fraction:  # who computes in float32 goes by the place in a round, and a share of it has its own
         message = (
             "no fraction in float32 (simulation.float_fraction) on a cluster (--ray): "

@@ -52,7 +52,9 @@ class DeployOptions(BrokerOptions):
 def deploy(options: DeployOptions) -> None:
     """Find the boards that can train a model, build and flash what they need, and start the run."""
     from jaragua.config import load, parse
+    from jaragua.coordinator.selection import trained_parts
     from jaragua.deploy.fleet import open_graph
+    from jaragua.deploy.run_file import settings_text
     from jaragua.models import absolute, model_named
     from jaragua.store.files import write_whole
 
@@ -62,7 +64,8 @@ def deploy(options: DeployOptions) -> None:
     url, fleet, folder = options.address(), _fleet(options), graph_folder.folder_of(options.graph)
     path = options.file or Path(f"deploy-{Path(model).stem.partition('@')[0]}.toml")
     with open_graph(folder, fleet) as (store, directory):
-        plan = _interruptible(_plan(conditions, model, url, fleet, store, directory))
+        parts = trained_parts(parse(settings_text(model, changed), path))
+        plan = _interruptible(_plan(conditions, parts, model, url, fleet, store, directory))
         text = _run_file(options, model, plan, folder, changed)
         _require_some(plan, fleet, options)
         settings = parse(text, path)
@@ -109,6 +112,7 @@ def _fleet(options: DeployOptions) -> str:
 
 async def _plan(
     conditions: tuple[Constraint, ...],
+    parts: frozenset[str],
     model: str,
     url: BrokerUrl,
     fleet: str,
@@ -128,7 +132,7 @@ async def _plan(
         for topic, payload in found.descriptions.items():
             await asyncio.to_thread(directory.offer, topic, payload)
     devices = [one for one in device_records(store) if one.fleet == fleet]
-    return planned(devices, model_record(described(model_named(model))), conditions, found.presence, model)
+    return planned(devices, model_record(described(model_named(model))), conditions, found.presence, model, parts)
 
 
 def _run_file(options: DeployOptions, model: str, plan: Plan, graph: Path, changed: Mapping[str, Any]) -> str:
@@ -222,7 +226,8 @@ def _chosen(one: Chosen) -> str:
         Action.COMPILE: "compiles for itself",
     }[one.action]
     buffers = "two buffers" if one.buffers == 2 else "one buffer"
-    return f"{one.device} ({one.board} at {one.node}): {one.build.arithmetic}, {buffers}, {done}"
+    part = "" if one.build.trains == "all" else ", last layer alone"
+    return f"{one.device} ({one.board} at {one.node}): {one.build.arithmetic}{part}, {buffers}, {done}"
 
 
 def _excluded(one: Excluded) -> str:

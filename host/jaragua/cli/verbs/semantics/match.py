@@ -32,7 +32,7 @@ class MatchOptions:
     weights: Annotated[str | None, typer.Option(help="Format of trained weights: w16 or w8; default: the model's.")] = (
         None
     )
-    train: Annotated[str | None, typer.Option(help="What trains: all or last; default: the model's.")] = None
+    train: Annotated[str | None, typer.Option(help="What trains: all, head or last; default: the model's.")] = None
     buffers: Annotated[int, typer.Option(min=1, max=2, help="Buffers for weights on a board (L4.3).")] = 2
     any_build: Annotated[bool, typer.Option("--any-build", help="Take for each device the build that fits.")] = False
     types: Annotated[
@@ -66,7 +66,7 @@ def _wish(options: MatchOptions) -> Wish:
 
     for option, value, known in (
         ("--weights", options.weights, ("w8", "w16")),
-        ("--train", options.train, ("all", "last")),
+        ("--train", options.train, ("all", "head", "last")),
     ):
         if value is not None and value not in known:
             raise UsageError(f"{option} has no value '{value}'", f"use one of: {', '.join(known)}")
