@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from fleet_simulator import SimulatedNode
 from test_rounds_over_mqtt import FOUR, run_to_end, two_nodes
 
 import jaragua_models
-from jaragua.config import RunConfig, strategy_of
+from jaragua.config import RunConfig, parse, strategy_of
 from jaragua.coordinator.events import RunEvent, UpdateChecked
 from jaragua.coordinator.selection import trained_parts
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.formats import Formats
+from jaragua.deploy.run_file import settings_text
 from jaragua.errors import RunError
 from jaragua.simulation import simulate
 from jaragua.simulation.settings import simulation_of
@@ -131,14 +133,20 @@ def test_r35_4_what_an_update_says_of_layers_that_its_device_holds_is_not_read()
 
 
 @pytest.mark.parametrize(
-    "changes", [{"strategy": "tinymetafed"}, {"strategy": "protoreptile"}, {"combine": "median"}, {}]
+    "said",
+    [
+        {"strategy.name": "tinymetafed"},
+        {"strategy.name": "protoreptile"},
+        {"strategy.combine": "median"},
+        {"strategy.name": "fedavg", "privacy.secure_aggregation": True},
+        {},
+    ],
 )
 def test_r35_6_runs_whose_updates_are_not_taken_apart_have_no_such_devices(
-    make_config: MakeConfig, changes: dict[str, str]
+    said: dict[str, str | bool], tmp_path: Path
 ) -> None:
-    config = make_config(strategy=changes.get("strategy", "tinyreptile"))
-    strategy = replace(config.strategy, combine=changes.get("combine", "own"))
-    assert ("head" in trained_parts(replace(config, strategy=strategy))) is not bool(changes)
+    config = parse(settings_text("digits", said), tmp_path / "run.toml")
+    assert ("head" in trained_parts(config)) is not bool(said)
     whole = Formats(ModelCodec(jaragua_models.get("sine")), alone=False, whole=True)
     assert [one.held for one in whole.others] == [0]
 
