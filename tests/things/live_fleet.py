@@ -167,21 +167,21 @@ async def live_fleet(place: Place, folder: Path, image: str) -> AsyncIterator[Li
     with EmulatedFleet(built_image(image), 1) as boards:
         where = replace(settings(place.gateway.public, folder, NODE, kind="gateway"), url=place.gateway)
         async with plain_client(place.coordinator) as coordinator:
-            await _announce(coordinator)
+            await announce(coordinator)
             async with running(run_gateway(where, [PortSettings(boards.urls[0], DEVICE)])):
                 yield LiveFleet(place, await description_of(coordinator), coordinator)
 
 
-async def _announce(coordinator: aiomqtt.Client) -> None:
+async def announce(coordinator: aiomqtt.Client) -> None:
     digest = sha256(BLOB)
     run = RunState("r1", 1, 9, "training", "digits", "", digest.digest(), 0, 1)
     await coordinator.publish(build(TopicKind.BLOB, FLEET, sha256=digest.hexdigest()), BLOB, qos=1, retain=True)
     await coordinator.publish(build(TopicKind.RUN, FLEET), encode(run), qos=1, retain=True)
 
 
-async def description_of(client: aiomqtt.Client) -> dict[str, Any]:
-    """The retained Thing Description of the board, once it is there."""
-    await client.subscribe(build(TopicKind.DEVICE_DESCRIPTION, FLEET, node=NODE, device=DEVICE), qos=1)
+async def description_of(client: aiomqtt.Client, node: str = NODE, device: str = DEVICE) -> dict[str, Any]:
+    """The retained Thing Description of a device, the board if no other is named, once it is there."""
+    await client.subscribe(build(TopicKind.DEVICE_DESCRIPTION, FLEET, node=node, device=device), qos=1)
     async with asyncio.timeout(120):
         async for message in client.messages:
             found: dict[str, Any] = json.loads(bytes(message.payload))
