@@ -19,7 +19,7 @@ RULES = Path(__file__).with_name("licences.toml")
 
 _UNKNOWN = "UNKNOWN"
 _SPDX = get_spdx_licensing()
-#: Classifiers below `License ::` that judge a licence and name none.
+#: Classifiers below `License ::` that say how free a licence is and name none.
 _NO_LICENCES = ("DFSG approved",)
 
 

@@ -1,0 +1,1 @@
+"""What the messages for clients of Thing Descriptions (M50) cost beside those of the rounds."""
