@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from jaragua.errors import UsageError
 from jaragua.service import Role, places, unit_text
 from jaragua.service.places import check_program
 from jaragua.service.unit import default_options, options_text
+from jaragua.trust.authority import AuthorityFolder
+from jaragua.trust.identity import SIGNING_KEY
 
 INSTALLED = Path(sys.executable).with_name("jaragua")
 #: Of `systemd-analyze security`: 0 is locked up, 10 is open; a unit without any rights taken away has 9.6.
@@ -157,6 +160,17 @@ def test_a_user_may_run_what_is_in_the_home(monkeypatch: pytest.MonkeyPatch) -> 
     check_program(program, places(is_system=False))
     with pytest.raises(UsageError):
         check_program(program, places(is_system=True))
+
+
+def test_a_coordinator_may_write_beside_its_signing_key_and_no_other_service_may(tmp_path: Path, program: Path) -> None:
+    """G11: the generation of the key is on the disk before it is used. The folders are those of `broker init`."""
+    config = tmp_path / "jaragua"
+    AuthorityFolder(config / "trust").create("home", ["localhost"], 8883, datetime.now(UTC))
+    (own,) = [key.parent for key in (config / "trust" / "identities").rglob(SIGNING_KEY)]
+    for role in Role:
+        text = unit_text(role, program, config / f"{role}.env", is_system=True)
+        written = [line.partition("=")[2] for line in text.splitlines() if line.startswith("ReadWritePaths=")]
+        assert written == ([f"-{config / 'identity'} -{own}"] if role is Role.COORDINATOR else [])
 
 
 def test_no_secret_is_in_a_unit(program: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -35,12 +36,19 @@ minimum = 2
 """
 
 
-def call(*words: str | Path) -> str:
+def quietly(*words: str | Path) -> str:
     """What a command says on stdout; AssertionError with all it said if it fails."""
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
-    print(" ".join(map(str, words))[:110], flush=True)
     return done.stdout.strip()
+
+
+def call(*words: str | Path) -> str:
+    """The same, and the command is printed with its seconds."""
+    began = time.monotonic()
+    said = quietly(*words)
+    print(f"{time.monotonic() - began:7.1f} s  {' '.join(map(str, words))[:110]}", flush=True)
+    return said
 
 
 def as_service(*words: str | Path) -> str:
@@ -56,7 +64,7 @@ def follow(place: int, **tokens: str) -> None:
 
 
 def property_of(unit: str, name: str) -> str:
-    return call("systemctl", "show", "--value", f"--property={name}", unit)
+    return quietly("systemctl", "show", "--value", f"--property={name}", unit)
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -72,7 +80,11 @@ def native_board(image: Path) -> Iterator[str]:
     with subprocess.Popen([image, "--uid", "00" * 8], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().strip()
+            port = process.stdout.readline().strip()
+            # As udev leaves a serial port of Debian.
+            shutil.chown(port, group="dialout")
+            Path(port).chmod(0o660)
+            yield port
         finally:
             process.kill()
 
@@ -114,11 +126,19 @@ def run_fleet() -> dict[str, Any]:
     call("chown", "jaragua:jaragua", path)
     call(JARAGUA, "service", "install", "coordinator")
     call("systemctl", "start", "jaragua-coordinator")
-    wait_until(lambda: property_of("jaragua-coordinator", "ActiveState") in ("inactive", "failed"), "it did not end")
-    assert property_of("jaragua-coordinator", "Result") == "success", call("journalctl", "-u", "jaragua-coordinator")
+    began = time.monotonic()
+    wait_until(lambda: has_ended("jaragua-coordinator"), "the coordinator did not end")
+    print(f"{time.monotonic() - began:7.1f} s  until the coordinator had ended", flush=True)
     (found,) = Path("/var/lib/jaragua/runs").glob("*/run.json")
     data: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
     return data
+
+
+def has_ended(unit: str) -> bool:
+    """Whether it came to its end. AssertionError, with what it said, if it failed or was started again."""
+    state, result, restarts = (property_of(unit, name) for name in ("ActiveState", "Result", "NRestarts"))
+    assert (result, restarts) == ("success", "0"), quietly("journalctl", "--no-pager", "-n", "40", "-u", unit)
+    return state == "inactive"
 
 
 def simulated_hash(folder: Path) -> str:

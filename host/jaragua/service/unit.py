@@ -124,6 +124,10 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
 """
 
+#: A coordinator keeps the generation of its signing key beside the key (G11). Its identity is in the first folder on a
+#: machine without the authority, else in the second. Hyphen: a folder that is not there is no error.
+_SIGNING_KEY: Final = Template("ReadWritePaths=-$config/identity -$config/trust/identities/coordinator\n")
+
 _OPTIONS: Final = """\
 # Options of the service: see `jaragua VERB --help`. No passwords: name files.
 JARAGUA_OPTIONS={options}
@@ -145,7 +149,7 @@ def unit_text(role: Role, program: Path, options_file: Path, *, is_system: bool)
         restart="on-failure" if role is Role.COORDINATOR else "always",
         not_mended=" ".join(map(str, _NOT_MENDED)),
         place=_SYSTEM_PLACE if is_system else "",
-        rights=_rights(role) if is_system else _USER_RIGHTS,
+        rights=_rights(role, options_file.parent) if is_system else _USER_RIGHTS,
         target="multi-user.target" if is_system else "default.target",
     )
 
@@ -165,8 +169,10 @@ def options_text(options: list[str]) -> str:
     return _OPTIONS.format(options=" ".join(options))
 
 
-def _rights(role: Role) -> str:
-    return _SYSTEM_RIGHTS + (_SERIAL_PORTS if role is Role.GATEWAY else "PrivateDevices=yes\n")
+def _rights(role: Role, config: Path) -> str:
+    devices = _SERIAL_PORTS if role is Role.GATEWAY else "PrivateDevices=yes\n"
+    written = _SIGNING_KEY.substitute(config=_escaped(config)) if role is Role.COORDINATOR else ""
+    return _SYSTEM_RIGHTS + devices + written
 
 
 def _escaped(path: Path) -> str:
