@@ -238,4 +238,4 @@ if ! "$venv/bin/python" -c "$is_wanted" 2>/dev/null; then
     "$python" -m venv "$venv"
 fi
 install_python_packages
-[ "$what" = flower ] || $python_only || "$venv/bin/python" -m jaragua.emulate.build_engine
+[ "$what" = flower ] || $python_only || "$venv/bin/python" -c 'import sys; from jaragua.emulate import build_engine; sys.exit(build_engine.main())'

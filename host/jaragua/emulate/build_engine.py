@@ -2,7 +2,7 @@
 
 PlatformIO builds with SCons, which it takes from its registry as the package ``tool-scons``. `ensure` asks PlatformIO
 to install it in the ordinary way; if that fails, it makes the same package from the ``scons`` that pip installed.
-``python -m jaragua.emulate.build_engine`` does so for the set-up; it is quick when there is nothing to do.
+`main` does so for the set-up of a clone; it is quick when there is nothing to do.
 """
 
 from __future__ import annotations
@@ -104,7 +104,3 @@ def main() -> int:
         print(f"setup: {error.message}\n  {error.hint}", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
