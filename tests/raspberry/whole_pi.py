@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import shlex
 import shutil
 import subprocess
@@ -33,6 +34,8 @@ TRAINING_FILE = ROOT / "tests" / "client" / "litert" / "digits.tflite"
 JARAGUA = Path(sys.executable).with_name("jaragua")
 #: Float32 operators sum in another order on another processor; rounds repeat the difference.
 TOLERANCE = 1e-5
+#: Python compiles a module when it is first imported. Compiling all of them takes pip most of its time under emulation.
+UNCOMPILED = "[install]\ncompile = false\n"
 RUN_FILE = """
 [run]
 name = "{name}"
@@ -74,10 +77,19 @@ class Pi:
         return ["chroot", self.root, *clean, "sh", "-ec", f"cd; exec {command}"]
 
     def follow(self, command: str, **tokens: str) -> str:
-        """Run it, with tokens in place of words in capitals, and print its seconds."""
+        """Run it, with tokens in place of words in capitals, and print its seconds and those of the processor."""
         for name, value in tokens.items():
             command = command.replace(name, value)
-        return self.road.step(f"{self.name}: {shown(command)}", self.words(command))
+        before = processor_seconds()
+        said = self.road.step(f"{self.name}: {shown(command)}", self.words(command))
+        print(f"{processor_seconds() - before:7.1f} s  of the processor", flush=True)
+        return said
+
+
+def processor_seconds() -> float:
+    """Of the processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def shown(command: str) -> str:
@@ -98,7 +110,7 @@ def configure(pi: Pi) -> None:
     shutil.copy(TRAINING_FILE, home)
     (pi.root / CERTIFICATES).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(Path("/") / CERTIFICATES, pi.root / CERTIFICATES)
-    (pi.root / "etc" / "pip.conf").write_text(pip_configuration(), encoding="utf-8")
+    (pi.root / "etc" / "pip.conf").write_text(pip_configuration() + UNCOMPILED, encoding="utf-8")
 
 
 @dataclass
