@@ -16,6 +16,7 @@ from common.postgres_server import PostgresServer, running_server
 from forked import Forker
 from images import built_image
 from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
+from long_form import keep_of_form
 from run_folder import make_run_folder, remove_run_folder
 from schedule import sort_longest_first
 
@@ -72,6 +73,7 @@ os.environ.setdefault("JARAGUA_BOARD_PATIENCE", "12")
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A run in several processes (pytest-xdist) begins with the longest files; one process keeps pytest's order."""
+    keep_of_form(config, items)
     if hasattr(config, "workerinput"):
         sort_longest_first(items)
 

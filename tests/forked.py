@@ -79,7 +79,7 @@ class Forked:
         descriptor = os.pidfd_open(self.pid)
         try:
             if not select.select([descriptor], [], [], timeout_s)[0]:
-                raise TimeoutError(f"process {self.pid} did not end within {timeout_s} s")
+                raise TimeoutError(f"process {self.pid} did not end within {timeout_s} s: {self.said}")
         finally:
             os.close(descriptor)
         return self._forker.ask({"wait": self.pid})

@@ -11,7 +11,7 @@ SINE = Network("sine", 1, (Dense(32, "relu"), Dense(32, "relu"), Dense(1, "linea
 MLP = Network("mlp", 64, (Dense(32, "relu"), Dense(10, "linear")), "softmax_cross_entropy")
 
 
-@pytest.fixture(params=[SINE, MLP], ids=["SINE", "MLP"])
+@pytest.fixture(scope="module", params=[SINE, MLP], ids=["SINE", "MLP"])
 def network_plan(request: pytest.FixtureRequest) -> Plan:
     """Each of the two networks, planned."""
     network: Network = request.param

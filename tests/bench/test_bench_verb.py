@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jaragua.cli.main import run
 from jaragua.errors import ToolError, UsageError
+from jaragua_bench.rows import ROWS
 
 #: At most so many instructions a training step and so many bytes of RAM (the bars of the engine's issue).
 LIMITS = {
@@ -22,8 +25,27 @@ LIMITS = {
 }
 
 
+#: Rounds of the start's meta-training and tasks that are measured: few for `make test`, the bench's own in long form.
+FEW = (4, 1)
+
+
+@pytest.fixture(scope="module", params=[FEW, pytest.param(None, marks=pytest.mark.long)], ids=["few", "own"])
+def lengths(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The rows of the bench, shortened or not."""
+    if request.param is None:
+        yield
+        return
+    rounds, tasks = request.param
+    short = {
+        name: replace(row, rounds=min(row.rounds, rounds), tasks=min(row.tasks, tasks)) for name, row in ROWS.items()
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jaragua_bench.rows.ROWS", short)
+        yield
+
+
 @pytest.fixture(scope="module")
-def document() -> dict[str, object]:
+def document(lengths: None) -> dict[str, object]:
     """What `jaragua bench --json` prints: one document on stdout."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):

@@ -19,12 +19,17 @@ from jaragua_compiler.planning.plan import Plan
 STEPS = 1000
 
 
-@pytest.fixture
-def steps(network_plan: Plan, seed: int) -> list[Step]:
-    return random_steps(network_plan, seed, STEPS)
+@pytest.fixture(scope="module")
+def steps(network_plan: Plan, run_seed: int) -> list[Step]:
+    return random_steps(network_plan, run_seed, STEPS)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
+def seed_is_told(seed: int) -> None:
+    """Where a test fails."""
+
+
+@pytest.fixture(scope="module")
 def reference(network_plan: Plan, steps: list[Step]) -> list[Outcome]:
     return run(ReferenceEngine(network_plan), steps)
 

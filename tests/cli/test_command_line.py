@@ -7,12 +7,14 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+from forked import Forker
 from jaragua import __version__
 from jaragua.cli.main import VERBS, run
 
@@ -34,18 +36,31 @@ def jaragua(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
-def failed(code: int, *arguments: str) -> str:
-    """Run it, check that it fails as it should in both forms; returns what stderr says."""
-    plain, as_json = jaragua(*arguments), jaragua(*arguments, "--json")
-    assert (plain.returncode, as_json.returncode) == (code, code), plain.stderr
-    assert plain.stdout == ""
-    assert plain.stderr.startswith("error: ")
-    assert "Traceback" not in plain.stderr + as_json.stderr
-    document: dict[str, Any] = json.loads(as_json.stdout)
-    assert (document["schema_version"], document["status"]) == (1, "error")
-    assert set(document["error"]) == {"code", "message", "hint"}
-    assert f"error: {document['error']['message']}" in as_json.stderr
-    return plain.stderr
+Failed = Callable[..., str]
+
+
+@pytest.fixture
+def failed(forker: Forker, tmp_path_factory: pytest.TempPathFactory) -> Failed:
+    """`failed(code, *arguments)` runs a command in both forms and checks how it fails; returns what stderr says."""
+
+    def ended(*arguments: str) -> tuple[int, str, str]:
+        output = tmp_path_factory.mktemp("failed") / "out"
+        command = forker.start(arguments, output)
+        return command.wait(), output.read_text(), command.said
+
+    def checked(code: int, *arguments: str) -> str:
+        (plain_code, stdout, stderr), (json_code, printed, told) = ended(*arguments), ended(*arguments, "--json")
+        assert (plain_code, json_code) == (code, code), stderr
+        assert stdout == ""
+        assert stderr.startswith("error: ")
+        assert "Traceback" not in stderr + told
+        document: dict[str, Any] = json.loads(printed)
+        assert (document["schema_version"], document["status"]) == (1, "error")
+        assert set(document["error"]) == {"code", "message", "hint"}
+        assert f"error: {document['error']['message']}" in told
+        return stderr
+
+    return checked
 
 
 def test_help_lists_every_verb() -> None:
@@ -87,7 +102,7 @@ def test_the_version() -> None:
     assert jaragua("--version").stdout == f"jaragua {__version__}\n"
 
 
-def test_an_unknown_verb_has_a_nearest_one() -> None:
+def test_an_unknown_verb_has_a_nearest_one(failed: Failed) -> None:
     said = failed(2, "statsu")
     assert "error: there is no verb 'statsu'" in said
     assert "hint: did you mean 'status'?" in said
@@ -97,19 +112,19 @@ def test_an_unknown_verb_has_a_nearest_one() -> None:
     ("arguments", "suggestion"),
     [(("status", "--jsn"), "did you mean '--json'?"), (("run", "x.toml", "--resum"), "did you mean '--resume'?")],
 )
-def test_an_unknown_option_has_a_nearest_one(arguments: tuple[str, ...], suggestion: str) -> None:
+def test_an_unknown_option_has_a_nearest_one(arguments: tuple[str, ...], suggestion: str, failed: Failed) -> None:
     said = failed(2, *arguments)
     assert f"has no option '{arguments[-1]}'" in said
     assert suggestion in said
 
 
-def test_a_missing_argument_is_named() -> None:
+def test_a_missing_argument_is_named(failed: Failed) -> None:
     said = failed(2, "run")
     assert "missing argument" in said.lower()
     assert "hint: see `jaragua run --help`" in said
 
 
-def test_a_broken_configuration_is_one_message_with_every_problem(tmp_path: Path) -> None:
+def test_a_broken_configuration_is_one_message_with_every_problem(tmp_path: Path, failed: Failed) -> None:
     path = tmp_path / "broken.toml"
     path.write_text('[model]\nname = "sin"\n[strategy]\nalpa = 1.0\n')
     said = failed(3, "run", str(path))
@@ -118,23 +133,23 @@ def test_a_broken_configuration_is_one_message_with_every_problem(tmp_path: Path
     assert "broken.toml:4: strategy.alpa: there is no such key (did you mean 'alpha'?)" in said
 
 
-def test_text_that_is_not_toml_is_one_sentence(tmp_path: Path) -> None:
+def test_text_that_is_not_toml_is_one_sentence(tmp_path: Path, failed: Failed) -> None:
     path = tmp_path / "broken.toml"
     path.write_text("[model\n")
     assert "is not TOML" in failed(3, "run", str(path))
 
 
-def test_a_byte_order_mark_is_no_part_of_a_configuration(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_no_part_of_a_configuration(tmp_path: Path, failed: Failed) -> None:
     path = tmp_path / "windows.toml"
     path.write_text('[model]\nname = "sin"\n', encoding="utf-8-sig")
     assert "windows.toml:2: model.name" in failed(3, "run", str(path))
 
 
-def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
+def test_a_configuration_that_is_not_there(tmp_path: Path, failed: Failed) -> None:
     assert "No such file or directory" in failed(3, "run", str(tmp_path / "missing.toml"))
 
 
-def test_a_broker_that_is_not_there(tmp_path: Path) -> None:
+def test_a_broker_that_is_not_there(tmp_path: Path, failed: Failed) -> None:
     path = tmp_path / "run.toml"
     path.write_text(MINIMAL)
     said = failed(5, "run", str(path))
@@ -143,14 +158,14 @@ def test_a_broker_that_is_not_there(tmp_path: Path) -> None:
     assert "there is no run to continue" in failed(9, "run", str(path), "--resume")
 
 
-def test_nothing_to_resume(tmp_path: Path) -> None:
+def test_nothing_to_resume(tmp_path: Path, failed: Failed) -> None:
     path = tmp_path / "run.toml"
     path.write_text(MINIMAL)
     assert "there is no run to continue" in failed(9, "run", str(path), "--resume")
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_status_of_what_is_no_run(tmp_path: Path) -> None:
+def test_the_status_of_what_is_no_run(tmp_path: Path, failed: Failed) -> None:
     assert "is not the folder of a run" in failed(9, "status", str(tmp_path))
 
 

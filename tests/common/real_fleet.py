@@ -12,6 +12,7 @@ from typing import Any
 from forked import Forker
 from jaragua.settings import training_of
 from jaragua.simulation import Simulation
+from limits import GENEROUS_S
 
 FLEET = "same"
 
@@ -77,6 +78,7 @@ def run_of_a_fleet(forker: Forker, wanted: Simulation, url: str, folder: Path, *
     path, output = folder / "run.toml", folder / "run.json"
     path.write_text(configuration(wanted, url, folder))
     run = forker.start(["run", str(path), "--json", *more], output)
-    assert run.wait() == 0, run.said
+    # One that goes on would serve the fleet of the next test.
+    assert run.kill_after(GENEROUS_S) == 0, run.said
     data: dict[str, Any] = json.loads(output.read_text())["data"]
     return data

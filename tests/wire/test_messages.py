@@ -1,6 +1,7 @@
 """Messages: every one of `messages.cddl` comes back as it was, and nothing else is taken."""
 
 import dataclasses
+import functools
 import hashlib
 import random
 import subprocess
@@ -53,6 +54,7 @@ from jaragua_compiler import CompileError, Dense, Network
 TEXT = (files("jaragua.wire") / "messages.cddl").read_text(encoding="utf-8")
 
 
+@functools.cache
 def zcbor_rules() -> Any:
     """The reading that the board's C is made of."""
     return DataTranslator.from_cddl(cddl_string=TEXT, default_max_qty=64).my_types

@@ -12,6 +12,7 @@ from random_cases import MLP, SINE
 
 from jaragua_compiler import Dense, Network, emit, plan
 from jaragua_compiler.engines.native import kernel_folder
+from long_form import paired
 
 WIDE = Network("wide", 300, (Dense(67, "relu"), Dense(35), Dense(9, "relu"), Dense(2)))
 COMPILER = "arm-none-eabi-gcc"
@@ -39,11 +40,14 @@ def _output(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.parametrize("level", ["-O2", "-Os", "-Og", "-O0"])
-@pytest.mark.parametrize("core", ["cortex_m4", "cortex_m0plus"])
-@pytest.mark.parametrize("network", [SINE, MLP, WIDE], ids=lambda network: network.name)
-def test_no_float_instruction_and_no_soft_float_symbol(network: Network, core: str, level: str, tmp_path: Path) -> None:
-    target = _object(network, core, level, tmp_path)
+NETWORKS = {network.name: network for network in (SINE, MLP, WIDE)}
+BUILDS = [f"{name} {core}" for core in ("cortex_m4", "cortex_m0plus") for name in NETWORKS]
+
+
+@pytest.mark.parametrize(("build", "level"), paired(BUILDS, ["-O2", "-Os", "-Og", "-O0"]))
+def test_no_float_instruction_and_no_soft_float_symbol(build: str, level: str, tmp_path: Path) -> None:
+    name, core = build.split()
+    target = _object(NETWORKS[name], core, level, tmp_path)
     symbols = _output("arm-none-eabi-nm", str(target))
     assert "jrg_model_train" in symbols
     assert not FLOAT_SYMBOL.search(symbols)

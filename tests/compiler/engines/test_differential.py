@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from differential import CORES, MACHINES, compare_all, over_the_bound
 
-NETWORKS = 8
+NETWORKS = 4
 
 pytestmark = pytest.mark.board
 

@@ -13,6 +13,7 @@ from jaragua_bench.steps.random_steps import random_steps
 from jaragua_bench.steps.steps import mismatches, run
 from jaragua_compiler import Conv2D, Dense, Flatten, Network, ReferenceEngine, plan
 from jaragua_compiler.graph.layers import WeightFormat
+from long_form import paired
 
 pytestmark = pytest.mark.board
 
@@ -42,13 +43,14 @@ def _compare(network: Network, seed: int, core: str) -> None:
     assert not found, f"seed {seed}, network {network}: {found[0]}"
 
 
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("shape", "core"), paired(SHAPES, [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS]))
 def test_a7_convolutions_of_any_shape_give_the_same_bits_on_the_board(shape: str, core: str) -> None:
     _compare(SHAPES[shape], 11, core)
 
 
-@pytest.mark.parametrize("weights", ["w16", "w8"])
-@pytest.mark.parametrize("network", [MOBILE, RESIDUAL], ids=lambda network: network.name)
-def test_a9_the_examples_of_the_bench_give_the_same_bits_on_the_board(network: Network, weights: WeightFormat) -> None:
-    _compare(replace(network, weights=weights), 5, toolchain.CORTEX_M4)
+EXAMPLES = {"mobile": MOBILE, "residual": RESIDUAL}
+
+
+@pytest.mark.parametrize(("name", "weights"), paired(EXAMPLES, ["w16", "w8"]))
+def test_a9_the_examples_of_the_bench_give_the_same_bits_on_the_board(name: str, weights: WeightFormat) -> None:
+    _compare(replace(EXAMPLES[name], weights=weights), 5, toolchain.CORTEX_M4)

@@ -17,6 +17,7 @@ from jaragua_compiler.planning.plan import Plan, with_prototypes
 from jaragua_compiler.quantisation.blob import exponents, pack, quantise_inputs
 from jaragua_compiler.quantisation.exponents import calibrate
 from jaragua_compiler.reference.prototypes import Prototypes, relative_distance
+from long_form import paired
 
 CLASSIFIERS = {name: network for name, network in NETWORKS.items() if network.classifier}
 STEPS = 12
@@ -46,9 +47,9 @@ def _driven(engine: PrototypeEngine, network_plan: Plan, seed: int) -> list[obje
     return said
 
 
-@pytest.mark.parametrize("accumulate", [False, True])
-@pytest.mark.parametrize("name", CLASSIFIERS)
-def test_a12_reference_and_native_agree(name: str, accumulate: bool, engine_cache: Path) -> None:
+@pytest.mark.parametrize(("name", "steps"), paired(CLASSIFIERS, ["of one sample", "of three"]))
+def test_a12_reference_and_native_agree(name: str, steps: str, engine_cache: Path) -> None:
+    accumulate = steps == "of three"
     found = with_prototypes(plan(CLASSIFIERS[name], accumulate=accumulate))
     engines = ReferenceEngine(found), NativePrototypeEngine(found, engine_cache)
     if accumulate:

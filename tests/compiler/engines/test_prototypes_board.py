@@ -16,12 +16,12 @@ from jaragua_bench.enrolment import cost
 from jaragua_bench.steps.prototype_calls import Call, Calls, Kind, run
 from jaragua_compiler import LearningRate, ReferenceEngine, plan
 from jaragua_compiler.planning.plan import with_prototypes
+from long_form import paired
 
 pytestmark = pytest.mark.board
 
 
-@pytest.mark.parametrize("core", [CORTEX_M4, CORTEX_M0PLUS])
-@pytest.mark.parametrize("name", ["mlp", "cnn", "cnn w8", "every kind"])
+@pytest.mark.parametrize(("name", "core"), paired(["mlp", "cnn", "cnn w8", "every kind"], [CORTEX_M4, CORTEX_M0PLUS]))
 def test_a12_a_board_gives_the_same_bits(name: str, core: str) -> None:
     found = with_prototypes(plan(NETWORKS[name]))
     generator = np.random.default_rng(12)

@@ -1,7 +1,7 @@
 """Random networks of every layer kind (A3 to A11): the NumPy reference and the native C compute the same bits.
 
 Dense networks, convolutions and graphs, with int16 and int8 weights, frozen layers (A10), and steps of several samples
-(A11): differential.py draws them, and compares them on the emulated boards too. The ordinary run draws 50 networks,
+(A11): differential.py draws them, and compares them on the emulated boards too. The ordinary run draws 20 networks,
 JARAGUA_RANDOM_NETWORKS=5000 in the environment that many; JARAGUA_TEST_SEED repeats a run. CI runs 200 on all machines
 (`make random-networks`).
 """
@@ -21,7 +21,7 @@ from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.graph import layers as kinds
 from jaragua_compiler.operators.registry import KINDS
 
-NETWORKS = int(os.environ.get("JARAGUA_RANDOM_NETWORKS", "50"))
+NETWORKS = int(os.environ.get("JARAGUA_RANDOM_NETWORKS", "20"))
 BATCHES = 20
 SEED = int(os.environ.get("JARAGUA_TEST_SEED", "1"))
 

@@ -15,6 +15,7 @@ from jaragua_bench.steps.random_steps import random_steps
 from jaragua_bench.steps.steps import Step, mismatches, run
 from jaragua_compiler import NativeEngine, Network, Plan, ReferenceEngine, plan
 from jaragua_compiler.graph import layers
+from long_form import paired
 
 NETWORKS = {
     "MLP": Network("mlp", 64, (layers.Dense(32, "relu"), layers.Dense(10, weights="w8")), weights="w8"),
@@ -81,6 +82,9 @@ NETWORKS = {
 }
 
 
+STEPS = 60  # ordinary ones, and as many wild ones; the seed is another in each run
+
+
 def _wild_steps(compiled: Plan, seed: int, count: int) -> list[Step]:
     generator = np.random.default_rng(seed)
     steps = []
@@ -98,17 +102,16 @@ def _steps(compiled: Plan, seed: int, count: int) -> list[Step]:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a8_native_engine_and_reference_agree(name: str, engine_cache: Path, seed: int) -> None:
     compiled = plan(NETWORKS[name])
-    steps = _steps(compiled, seed, 200)
+    steps = _steps(compiled, seed, STEPS)
     native = run(NativeEngine(compiled, engine_cache), steps)
     assert mismatches(compiled, run(ReferenceEngine(compiled), steps), native) == []
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("name", "core"), paired(NETWORKS, [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS]))
 def test_a8_emulated_board_and_reference_agree(name: str, core: str, seed: int) -> None:
     compiled = plan(NETWORKS[name])
-    steps = _steps(compiled, seed, 100)
+    steps = _steps(compiled, seed, STEPS)
     got = [outcome for _, outcome in board.run(compiled, steps, core=core, counted=False)]
     assert mismatches(compiled, run(ReferenceEngine(compiled), steps), got) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from jaragua_compiler.engines.native import kernel_folder
 from jaragua_compiler.export import Choice, Compiled, Component, compile_model, write_folder
 from jaragua_compiler.graph.network import Conv2D, DepthwiseConv2D, Flatten
 from jaragua_compiler.planning.boards import find_board
+from long_form import paired
 from strict_c import STRICT
 
 FLAGS = ("-std=c99", "-Wpedantic", "-Wall", "-Wextra", *STRICT)
@@ -103,7 +105,12 @@ ROOM = {"prototypes": 6, "prototypes, int8": 2}
 """Classes to enrol (A12)."""
 
 
+@functools.cache
 def compiled(name: str) -> Compiled:
+    return compiled_anew(name)
+
+
+def compiled_anew(name: str) -> Compiled:
     network, choice = NETWORKS[name], Choice(prototypes=ROOM.get(name))
     named = Component(prefix="net")
     return compile_model(network, initial_weights(network, 3), find_board("qemu_m4"), choice, component=named)
@@ -154,33 +161,37 @@ def emulated(program: Path, folder: Path) -> int:
     return run(toolchain.EMULATOR, "-M", "mps2-an386", *quiet, "-kernel", program, folder=folder)
 
 
-@pytest.mark.parametrize("flags", [(), ("-O2", "-Wconversion", "-Wshadow")], ids=["plain", "strict"])
-def test_a_folder_builds_with_any_c_compiler_and_finds_its_bits_right(folder: Path, flags: tuple[str, ...]) -> None:
-    assert selftest(folder, *flags) == 0
+OF_A_HOST = {"plain": (), "strict": ("-O2", "-Wconversion", "-Wshadow")}
+
+
+@pytest.mark.parametrize(("folder", "flags"), paired(NETWORKS, list(OF_A_HOST)), indirect=["folder"])
+def test_a_folder_builds_with_any_c_compiler_and_finds_its_bits_right(folder: Path, flags: str) -> None:
+    assert selftest(folder, *OF_A_HOST[flags]) == 0
+
+
+OF_A_BOARD = ["cortex-m4 -O0", "cortex-m4 -Og", "cortex-m4 -O1", "cortex-m4 -O3", "cortex-m0plus -Os"]
 
 
 @pytest.mark.cross
-@pytest.mark.parametrize(
-    ("core", "level"),
-    [("cortex-m4", "-O0"), ("cortex-m4", "-Og"), ("cortex-m4", "-O1"), ("cortex-m4", "-O3"), ("cortex-m0plus", "-Os")],
-)
-def test_a_folder_builds_for_a_board_with_nothing_beside_it(core: str, level: str, folder: Path) -> None:
-    for source in sources(folder):
-        flags = (f"-mcpu={core}", "-mthumb", "-ffreestanding", *FLAGS, level)
-        assert run(toolchain.COMPILER, *flags, "-c", source, folder=folder) == 0
+@pytest.mark.parametrize(("folder", "flags"), paired(NETWORKS, OF_A_BOARD), indirect=["folder"])
+def test_a_folder_builds_for_a_board_with_nothing_beside_it(folder: Path, flags: str) -> None:
+    command = (toolchain.COMPILER, *f"-mcpu={flags}".split(), "-mthumb", "-ffreestanding", *FLAGS)
+    assert run(*command, "-c", *sources(folder), folder=folder) == 0
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
-def test_the_self_test_passes_on_the_emulated_board_without_a_float(core: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("folder", "core"), paired(NETWORKS, [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS]), indirect=["folder"]
+)
+def test_the_self_test_passes_on_the_emulated_board_without_a_float(folder: Path, core: str) -> None:
     program = board_program(folder, core)
     assert emulated(program, folder) == 0
     assert float_code(program) == []
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("level", ["-O0", "-Og", "-O3"])
-def test_other_flags_than_the_documented_ones_give_the_same_bits(level: str, folder: Path) -> None:
+@pytest.mark.parametrize(("folder", "level"), paired(NETWORKS, ["-O0", "-Og", "-O3"]), indirect=["folder"])
+def test_other_flags_than_the_documented_ones_give_the_same_bits(folder: Path, level: str) -> None:
     assert emulated(board_program(folder, toolchain.CORTEX_M4, level), folder) == 0
 
 
@@ -337,7 +348,7 @@ def test_every_file_is_under_the_licence_that_lies_beside_it(folder: Path) -> No
 
 def test_the_same_network_gives_the_same_bytes() -> None:
     for name in ("classifier", "prototypes"):
-        assert compiled(name).files == compiled(name).files
+        assert compiled_anew(name).files == compiled_anew(name).files
 
 
 def training_step(folder: Path, source: str, prefix: str) -> list[str]:

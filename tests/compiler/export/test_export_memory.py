@@ -19,7 +19,13 @@ from jaragua_compiler.export.memory import figures
 from jaragua_compiler.planning.boards import Board, Core, boards, find_board
 from jaragua_compiler.quantisation.freeze import freeze
 from jaragua_models import get
+from long_form import paired
 
+CORES = [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS]
+#: Networks and the layers of them that train.
+TRAINED = ("cnn: 3", "cnn: 1,3", "cnn: 0,3", "cnn: 0:4,1:6,3:2", "every kind: 0,7")
+#: How many are enrolled.
+CLASSES = {"mlp": 20, "cnn w8": 3, "every kind": 7}
 SMALL = replace(find_board("zero"), name="small", ram_bytes=20000, flash_bytes=200000)
 
 
@@ -49,11 +55,10 @@ def test_a11_1_sums_have_a_row_of_their_own() -> None:
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
-@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
-def test_the_figures_are_those_of_the_linked_program(network: Network, core: str) -> None:
+@pytest.mark.parametrize(("name", "core"), paired(NETWORKS, CORES))
+def test_the_figures_are_those_of_the_linked_program(name: str, core: str) -> None:
     """Static RAM to the byte; flash is an estimate, not too small and not twice too large."""
-    compiled = plan(network)
+    compiled = plan(NETWORKS[name])
     found = figures(compiled, core_of(core))
     measured = bench_board.footprint(compiled, core)
     rows = {row.name: row.bytes for row in found.ram}
@@ -64,9 +69,9 @@ def test_the_figures_are_those_of_the_linked_program(network: Network, core: str
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
-@pytest.mark.parametrize(("name", "classes"), [("mlp", 20), ("cnn w8", 3), ("every kind", 7)])
-def test_a12_1_prototypes_have_a_row_and_it_is_that_of_the_linked_program(name: str, classes: int, core: str) -> None:
+@pytest.mark.parametrize(("name", "core"), paired(CLASSES, CORES))
+def test_a12_1_prototypes_have_a_row_and_it_is_that_of_the_linked_program(name: str, core: str) -> None:
+    classes = CLASSES[name]
     compiled = planned(NETWORKS[name], Choice(prototypes=classes))
     found, measured = figures(compiled, core_of(core)), bench_board.footprint(compiled, core)
     rows = {row.name: row.bytes for row in found.ram}
@@ -138,11 +143,9 @@ def test_auto_takes_every_layer_that_fits_from_the_last_one_down() -> None:
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
-@pytest.mark.parametrize(
-    ("name", "train"), [*(("cnn", train) for train in ("3", "1,3", "0,3", "0:4,1:6,3:2")), ("every kind", "0,7")]
-)
-def test_the_figures_of_frozen_layers_are_those_of_the_linked_program(name: str, train: str, core: str) -> None:
+@pytest.mark.parametrize(("trained", "core"), paired(TRAINED, CORES))
+def test_the_figures_of_frozen_layers_are_those_of_the_linked_program(trained: str, core: str) -> None:
+    name, _, train = trained.partition(": ")
     network = NETWORKS[name]
     samples = np.random.default_rng(1).uniform(-1, 1, (8, network.input_size))
     compiled = freeze(planned(network, Choice(train=train)), initial_weights(network, 1), samples)

@@ -38,7 +38,7 @@ from jaragua_compiler.quantisation.blob import IntegerWeights, pack_integers, un
 from jaragua_compiler.quantisation.freeze import freeze
 from jaragua_compiler.quantisation.rate import LearningRate
 
-NETWORKS = 32
+NETWORKS, FEW = 32, 10
 STEPS = 24
 
 CHAIN = Network("chain", 6, (layers.Dense(8, "relu"), layers.Dense(7, "tanh"), layers.Dense(3)))
@@ -281,7 +281,9 @@ def rows_that_move(compiled: Plan, weights: Weights) -> list[set[int]]:
     return [set(np.flatnonzero(rows).tolist()) for rows in changed]
 
 
-@pytest.mark.parametrize("seed", range(NETWORKS))
+@pytest.mark.parametrize(
+    "seed", [*range(FEW), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(FEW, NETWORKS))]
+)
 def test_a10_7_random_channels_learn_and_no_other(seed: int, engine_cache: Path) -> None:
     network, chosen, order = random_ordered(seed)
     assert_same_outputs(network, random_weights(network, seed), order)
@@ -322,7 +324,9 @@ def without_places(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
 
-@pytest.mark.parametrize("seed", range(NETWORKS))
+@pytest.mark.parametrize(
+    "seed", [*range(FEW), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(FEW, NETWORKS))]
+)
 def test_a10_7_an_order_changes_no_bit_of_what_is_computed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of a network trained in its own order and in another, without the one thing that knows places: the dither."""
     without_places(monkeypatch)

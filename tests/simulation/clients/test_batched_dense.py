@@ -33,6 +33,7 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.reference.engine import ReferenceEngine
 from jaragua_models import Model, Samples
+from long_form import paired
 
 DIGITS = jaragua_models.get("digits")
 NETWORKS = {
@@ -45,9 +46,9 @@ NETWORKS = {
 }
 
 #: What the processor can do, and less of it.
-FLAGS: list[tuple[str, ...]] = [(), ("-DJRG_LANES_PORTABLE",)]
+FLAGS = ["", "-DJRG_LANES_PORTABLE"]
 if platform.machine() == "x86_64":
-    FLAGS += [("-mno-avx512vnni",), ("-mno-avx512bw",), ("-mno-avx512f",), ("-mno-avx",)]
+    FLAGS += ["-mno-avx512vnni", "-mno-avx512bw", "-mno-avx512f", "-mno-avx"]
 
 
 class Inputs:
@@ -76,15 +77,12 @@ def batch_of(network: Network, devices: int, samples: int, seed: int) -> Batch:
     return joined(tasks, range(devices))
 
 
-@pytest.mark.parametrize("flags", FLAGS)
-@pytest.mark.parametrize("name", list(NETWORKS))
-def test_the_same_bits_as_one_by_one(
-    name: str, flags: tuple[str, ...], seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("name", "flags"), paired(NETWORKS, FLAGS, 0))
+def test_the_same_bits_as_one_by_one(name: str, flags: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     network = NETWORKS[name]
     model = model_of(network)
     with IntegerFleet(model, ModelCodec(model), 1, default_cache()) as fleet:
-        fleet._lanes = BatchedDense(plan(network), default_cache(), flags)
+        fleet._lanes = BatchedDense(plan(network), default_cache(), tuple(flags.split()))
         start = fleet.start(ModelCodec(model).initial(seed))
         for devices, rate, passes in ((WORTH_LANES, 0.02, 2), (33, 0.9, 1), (40, 1e-4, 1)):
             batch, work = batch_of(network, devices, 6, seed), ClientWork(rate, passes=passes)
@@ -97,15 +95,14 @@ def test_the_same_bits_as_one_by_one(
             assert quick.loss == slow.loss
 
 
-@pytest.mark.parametrize("flags", FLAGS)
-@pytest.mark.parametrize("name", list(NETWORKS))
+@pytest.mark.parametrize(("name", "flags"), paired(NETWORKS, FLAGS, 1))
 def test_a11_8_a_lane_passes_a_sample_over_beside_others_that_learn(
-    name: str, flags: tuple[str, ...], seed: int, monkeypatch: pytest.MonkeyPatch
+    name: str, flags: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, devices = NETWORKS[name], 33
     model = model_of(network)
     with IntegerFleet(model, ModelCodec(model), 1, default_cache()) as fleet:
-        fleet._lanes = BatchedDense(plan(network), default_cache(), flags)
+        fleet._lanes = BatchedDense(plan(network), default_cache(), tuple(flags.split()))
         start = fleet.start(ModelCodec(model).initial(seed))
         first = batch_of(network, devices, 1, seed)
         losses = np.array([fleet.train(start, ClientWork(0.02), first.part(n, n + 1)).loss for n in range(devices)])
@@ -127,15 +124,14 @@ def test_a11_8_a_lane_passes_a_sample_over_beside_others_that_learn(
         assert quick.loss == slow.loss
 
 
-@pytest.mark.parametrize("flags", FLAGS)
-@pytest.mark.parametrize("name", list(NETWORKS))
-def test_r5_the_mean_in_c_is_that_of_the_matrix(name: str, flags: tuple[str, ...], seed: int) -> None:
+@pytest.mark.parametrize(("name", "flags"), paired(NETWORKS, FLAGS, 2))
+def test_r5_the_mean_in_c_is_that_of_the_matrix(name: str, flags: str, seed: int) -> None:
     """To the bit, of full groups of lanes and others: each row is rounded, and rows are added in their order."""
     network = NETWORKS[name]
     model = model_of(network)
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
-        fleet._lanes = BatchedDense(plan(network), default_cache(), flags)
+        fleet._lanes = BatchedDense(plan(network), default_cache(), tuple(flags.split()))
         start = fleet.start(codec.initial(seed))
         for devices in (WORTH_LANES, 33, 64):
             trained = fleet.train(start, ClientWork(0.02), batch_of(network, devices, 3, seed))
@@ -146,15 +142,14 @@ def test_r5_the_mean_in_c_is_that_of_the_matrix(name: str, flags: tuple[str, ...
                 np.testing.assert_array_equal(moved.mean, np.mean(trained.learned + vector, axis=0))
 
 
-@pytest.mark.parametrize("flags", FLAGS)
-@pytest.mark.parametrize("name", list(NETWORKS))
-def test_r17_the_lengths_in_c_bound_those_of_the_matrix(name: str, flags: tuple[str, ...], seed: int) -> None:
+@pytest.mark.parametrize(("name", "flags"), paired(NETWORKS, FLAGS, 3))
+def test_r17_the_lengths_in_c_bound_those_of_the_matrix(name: str, flags: str, seed: int) -> None:
     """Closely, and so that who is left out does not depend on whether there is a matrix."""
     network = NETWORKS[name]
     model = model_of(network)
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
-        fleet._lanes = BatchedDense(plan(network), default_cache(), flags)
+        fleet._lanes = BatchedDense(plan(network), default_cache(), tuple(flags.split()))
         vector = codec.initial(seed)
         start = fleet.start(vector)
         for devices in (WORTH_LANES, 33, 64):
@@ -227,12 +222,12 @@ def test_what_was_learned_stays_while_others_learn(seed: int) -> None:
 
 
 @pytest.mark.parametrize("flags", FLAGS)
-def test_a51_the_smallest_errors(flags: tuple[str, ...], seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a51_the_smallest_errors(flags: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error of -1 has no magnitude bits, and nothing is learned from it."""
     model = model_of(replace(NETWORKS["sine"], weights="w16"))
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
-        fleet._lanes = BatchedDense(codec.plan, default_cache(), flags)
+        fleet._lanes = BatchedDense(codec.plan, default_cache(), tuple(flags.split()))
         start = fleet.start(codec.initial(seed))
         scale = exponents(codec.plan, start)
         engine = ReferenceEngine(codec.plan)
@@ -248,12 +243,12 @@ def test_a51_the_smallest_errors(flags: tuple[str, ...], seed: int, monkeypatch:
 
 
 @pytest.mark.parametrize("flags", FLAGS)
-def test_a22_samples_are_quantised_as_the_compiler_does(flags: tuple[str, ...], seed: int) -> None:
+def test_a22_samples_are_quantised_as_the_compiler_does(flags: str, seed: int) -> None:
     """Halves, ends of the format and what lies beyond among them."""
     model = model_of(NETWORKS["numbers"])
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
-        lanes = BatchedDense(codec.plan, default_cache(), flags)
+        lanes = BatchedDense(codec.plan, default_cache(), tuple(flags.split()))
         found = exponents(codec.plan, fleet.start(codec.initial(seed)))
         most = 2.0 ** (15 - found.output)
         batch = batch_of(NETWORKS["numbers"], 9, 7, seed)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ IMAGES = Network("images", (8, 8, 1), (Conv2D(4, (3, 3), (2, 2), activation="rel
 CHANNELS = Network(
     "channels",
     (8, 8, 1),
-    (Conv2D(16, (2, 2)), Conv2D(17, (3, 3), activation="relu"), Conv2D(3, (3, 3)), Flatten(), Dense(10)),
+    (Conv2D(16, (2, 2)), Conv2D(17, (3, 3), (2, 2), activation="relu"), Conv2D(3, (3, 3)), Flatten(), Dense(10)),
 )
 MODELS = {
     "sine": jaragua_models.get("sine"),
@@ -112,8 +113,15 @@ class Bench:
         return pack_integers(self.plan, weights, exponents(self.plan, self.blob))
 
 
-@pytest.fixture(params=list(MODELS))
+def of_models() -> Iterator[Any]:
+    """Small images are left to the long form: the channels have all that they have."""
+    for name in MODELS:
+        yield pytest.param(name, marks=pytest.mark.long if name.startswith("images") else ())
+
+
+@pytest.fixture(scope="module", params=of_models())
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Tests set what an engine keeps: weights, seed, limits."""
     made = Bench(request.param)
     with made.fleet:
         yield made
@@ -247,6 +255,7 @@ def test_a_vector_has_a_number_for_every_weight_and_bias(bench: Bench) -> None:
     assert len(units(bench.plan, found)) == sum(region.rows for region in regions(bench.plan))
 
 
+@pytest.mark.parametrize("bench", ["digits"], indirect=True)
 def test_the_c_is_built_once_for_equal_sources(bench: Bench, tmp_path: Path) -> None:
     """The library of the bench's fleet, in a cache that nobody else fills meanwhile, serves a second fleet."""
     for path in default_cache().glob("*.so"):

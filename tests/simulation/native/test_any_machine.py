@@ -63,11 +63,11 @@ ONE_BY_ONE = ClientWork(0.02, passes=2)
 IN_BATCHES = ClientWork(0.02, passes=2, batch=3, proximal=0.5)
 
 
-def variants() -> Iterator[tuple[str, str]]:
+def variants() -> Iterator[Any]:
     """Compiler, and the processor to build for, beside GCC's `native`, which all are compared with."""
     if platform.machine() == "x86_64":
         yield "gcc", "x86-64"
-        yield "clang", "x86-64"
+        yield pytest.param("clang", "x86-64", marks=pytest.mark.long)
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
         if " avx2 " in flags and " fma " in flags:
             yield "gcc", "x86-64-v3"
