@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ import pytest
 from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, settings, train_command, until
 
 from images import built_image
+from jaragua import folders
 from jaragua.emulate import NativeBoard
 from jaragua.emulate.image import NATIVE
 from jaragua.gateway.gateway import run_gateway
@@ -147,6 +149,21 @@ def test_a_monitor_lets_a_gateway_have_the_port(broker: Broker, tmp_path: Path) 
                 async with Headquarters(broker.url) as headquarters, running(work):
                     await headquarters.device_is("left", "ready")
                     assert (await document_with(process, "hello"))["node"] == "gw"
+
+    run(story())
+
+
+def test_t6_the_socket_of_a_killed_gateway_keeps_no_monitor_from_its_board() -> None:
+    async def story() -> None:
+        with NativeBoard(built_image("native")) as board:
+            left = folders.make_runtime_folder() / socket_name(board.url)
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(str(left))
+            try:
+                async with monitor_process(board.url) as process:
+                    assert (await document_with(process, "identity"))["uid"] == board.uid.hex()
+            finally:
+                left.unlink()
 
     run(story())
 

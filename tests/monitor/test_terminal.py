@@ -8,6 +8,7 @@ import pty
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -171,9 +172,11 @@ def test_the_verb_draws_on_a_terminal_and_ends_with_its_key(native_board: Emulat
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "120", "LINES": "30"}
     try:
         with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment) as process:
-            told = b""
+            told, until_s = b"", time.monotonic() + GENEROUS_S
             while native_board.uid.hex().encode() not in told:
-                told += os.read(terminal, 4096)
+                assert time.monotonic() < until_s, told
+                if select.select([terminal], [], [], 1.0)[0]:
+                    told += os.read(terminal, 4096)
             os.write(terminal, b"\x11")
             while process.poll() is None:
                 if select.select([terminal], [], [], 0.1)[0]:  # it restores the terminal as it ends

@@ -18,7 +18,7 @@ from jaragua.serial import failures, lines
 from jaragua.serial.lines import Line
 from jaragua.serial.link_driver import LinkDriver, LinkInterrupted, OnBytes
 from jaragua.serial.tap.client import TapConnection, attach
-from jaragua.serial.tap.names import socket_paths
+from jaragua.serial.tap.names import is_served, socket_paths
 from jaragua.serial.transport import DEFAULT_BAUD, PortNameError, Transport, open_transport
 from jaragua.wire import messages
 from jaragua.wire.definitions import FrameType, protocol_problem
@@ -191,7 +191,10 @@ class Monitor:
 
     async def _gateway_comes(self) -> None:
         """Returns when a gateway listens for monitors of this port: it is to have the port."""
-        while not socket_paths(self.url):
+        while True:
+            for path in socket_paths(self.url):
+                if await is_served(path):
+                    return
             await asyncio.sleep(_GATEWAY_S)
 
     async def _listen_only(self, transport: Transport) -> None:

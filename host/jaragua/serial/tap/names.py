@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from pathlib import Path
@@ -19,3 +20,13 @@ def socket_paths(port: str) -> list[Path]:
     """Where the tap of a port may be: in the run-time folders that nobody else can write to."""
     paths = [folder / socket_name(port) for folder in folders.runtime_folders() if folders.is_private(folder)]
     return [path for path in paths if path.is_socket()]
+
+
+async def is_served(path: Path) -> bool:
+    """Whether a gateway listens there. One that was killed leaves its socket."""
+    try:
+        _, writer = await asyncio.open_unix_connection(str(path))
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -16,7 +16,7 @@ from typing import Any, Final
 from jaragua import folders
 from jaragua.errors import StoreError
 from jaragua.serial.lines import Line
-from jaragua.serial.tap.names import socket_name
+from jaragua.serial.tap.names import is_served, socket_name
 from jaragua.wire.definitions import LogLevel
 
 LOGGER = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Tap:
         """Listens. A port without a tap works all the same; why there is none is logged."""
         try:
             path = folders.make_runtime_folder() / socket_name(self._port)
-            if await _is_served(path):
+            if await is_served(path):
                 LOGGER.warning("%s: another gateway has this port", self._port)
                 return
             path.unlink(missing_ok=True)
@@ -113,16 +113,6 @@ class Tap:
 
     def _in_order(self) -> Sequence[bytes]:
         return [self._still_true[kind] for kind in _STILL_TRUE if kind in self._still_true]
-
-
-async def _is_served(path: Path) -> bool:
-    """Whether another gateway listens there."""
-    try:
-        _, writer = await asyncio.open_unix_connection(str(path))
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 def encoded(line: Line) -> bytes:
