@@ -48,8 +48,8 @@ def find_mosquitto() -> Path:
 class Broker:
     """A mosquitto that lives as long as the `with` block, and never longer than this process.
 
-    port: this one or none; None takes the one that the data folder's broker had, else `first_port` if it is free, else
-    another. data_dir: where retained messages and the port persist; None uses a temporary folder that is removed at the
+    port: this one or none; None takes the one that the data folder's broker had, else the endpoint's, else `first_port`
+    if it is free, else another. data_dir: where retained messages and the port persist; None uses a temporary folder that is removed at the
     end. endpoint: where it listens and whom it lets in; None: everyone on this machine. Errors: MissingError (mosquitto
     missing), StartError (port refused, folder in use, no start).
     """
@@ -133,7 +133,8 @@ class Broker:
         return self._data_dir
 
     def _start_on_some_port(self, executable: Path, folder: Path) -> None:
-        choice = ports.choose(self._wanted_port, ports.kept(folder) if self._data_dir else None, self._first_port)
+        kept = ports.kept(folder) if self._data_dir else None
+        choice = ports.choose(self._wanted_port, kept, self._endpoint.port, self._first_port)
         for number, port in enumerate(choice.ports):
             refused = _refused(port, self._endpoint.address, is_patient=number == 0) or self._try(
                 executable, folder, port

@@ -47,13 +47,15 @@ class Secured:
 class Endpoint:
     """Where a broker listens. name: what its URL says, the address if it is empty.
 
-    is_audited: its log has debug messages, for `audit` to pick refusals from.
+    is_audited: its log has debug messages, for `audit` to pick refusals from. port: where nodes were told to look for
+    it, None if they were not.
     """
 
     address: str = LOOPBACK
     secured: Secured | None = None
     name: str = ""
     is_audited: bool = True
+    port: int | None = None
 
     def url(self, port: int) -> str:
         """What nodes and the coordinator are given."""

@@ -1,4 +1,4 @@
-"""Which port a broker listens on: the one asked for, the one its data folder had, the usual one, the next free one."""
+"""Which port a broker listens on: what was asked for, what its data folder had, what nodes were told, or a free one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from jaragua_broker.probe import accepts_mqtt
 
 #: The port of MQTT (IANA), and what a run's configuration takes if it says nothing.
 USUAL_PORT = 1883
-#: The port of MQTT over TLS (IANA).
-USUAL_TLS_PORT = 8883
 _MOST_PORT = 65535
 #: Ports behind the usual one that are tried before any free one: a second start finds the same.
 _NEXT_PORTS = 9
@@ -51,12 +49,17 @@ def free_port() -> int:
         return port
 
 
-def choose(wanted: int | None, kept: int | None, first: int | None) -> Choice:
-    """wanted: on the command line. kept: of the data folder, where nodes look for it. first: tried before any other."""
+def choose(wanted: int | None, kept: int | None, told: int | None, first: int | None) -> Choice:
+    """wanted: on the command line. kept: of the data folder, where nodes look for it. told: what identities name.
+
+    first: tried before any other.
+    """
     if wanted is not None:
         return Choice(iter((wanted,)), True)
     if kept is not None:
         return Choice(iter((kept,)), True, "the data folder's broker had it before, and nodes look for it there")
+    if told is not None:
+        return Choice(iter((told,)), True, "the identities of the fleet name it, and nodes look for it there")
     return Choice(_some_port(first), False)
 
 

@@ -173,13 +173,19 @@ def test_a_port_of_root_is_refused_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "kept", "first", "expected", "is_fixed"),
-    [(5, 6, 7, [5], True), (None, 6, 7, [6], True), (None, None, 65534, [65534, 65535], False)],
+    ("known", "expected", "is_fixed"),
+    [
+        ((5, 6, 7, 8), [5], True),
+        ((None, 6, 7, 8), [6], True),
+        ((None, None, 7, 8), [7], True),
+        ((None, None, None, 65534), [65534, 65535], False),
+    ],
 )
 def test_the_order_of_ports(
-    wanted: int | None, kept: int | None, first: int | None, expected: list[int], is_fixed: bool
+    known: tuple[int | None, int | None, int | None, int | None], expected: list[int], is_fixed: bool
 ) -> None:
-    choice = ports.choose(wanted, kept, first)
+    """Of the command line, of the data folder, of the identities, the usual one."""
+    choice = ports.choose(*known)
     found = list(choice.ports)
     assert (found[: len(expected)], choice.is_fixed) == (expected, is_fixed)
     assert (len(found) > len(expected)) is not is_fixed  # behind those, any free one

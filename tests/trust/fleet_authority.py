@@ -16,9 +16,12 @@ from jaragua_broker import Broker, Endpoint, Secured
 FLEET = "home"
 
 
-def make_authority(folder: Path, *nodes: str, hosts: tuple[str, ...] = ("localhost", "127.0.0.1")) -> AuthorityFolder:
+def make_authority(
+    folder: Path, *nodes: str, hosts: tuple[str, ...] = ("localhost", "127.0.0.1"), port: int = 8883
+) -> AuthorityFolder:
+    """port: of the broker, a free one if `jaragua broker start` takes it."""
     authority = AuthorityFolder(folder)
-    authority.create(FLEET, hosts, 8883, now_utc())
+    authority.create(FLEET, hosts, port, now_utc())
     for node in nodes:
         authority.issue(node, (), now_utc())
     return authority

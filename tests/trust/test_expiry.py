@@ -19,6 +19,7 @@ from jaragua.node.connection.session import Participant, Session
 from jaragua.trust.authority import AuthorityFolder, now_utc
 from jaragua.trust.expiry import endings
 from jaragua_broker import Broker
+from jaragua_broker.ports import free_port
 from trust.fleet_authority import address, make_authority, secured_broker, until
 
 
@@ -103,9 +104,11 @@ def test_g19_files_that_are_no_certificates_are_left_to_the_connection(tmp_path:
 def test_g19_a_broker_that_starts_warns_of_its_own(authority: AuthorityFolder, forker: Forker, tmp_path: Path) -> None:
     authority.renew_broker(now_utc(), days=5.5)
     output = tmp_path / "broker"
-    command = ["broker", "start", "--tls", str(authority.folder), "--data", str(tmp_path / "data")]
-    broker = forker.start(command, output)
+    port = free_port()
+    where = ["--data", str(tmp_path / "data"), "--port", str(port)]
+    broker = forker.start(["broker", "start", "--tls", str(authority.folder), *where], output)
     try:
         broker.wait_for_text(f"warning: the certificate {authority.broker_certificate} ends in 5 days")
+        broker.wait_for_text(f"identities name port {authority.port}: give nodes --broker mqtts://localhost:{port}")
     finally:
         broker.kill()

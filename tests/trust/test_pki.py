@@ -153,6 +153,13 @@ def test_a_second_authority_in_a_folder_is_refused(tmp_path: Path, capfd: pytest
     assert "has an authority already" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["", "x", "0", "65536"])
+def test_a_port_of_the_broker_that_is_none_is_named(authority: AuthorityFolder, text: str) -> None:
+    authority.port_file.write_text(text)
+    with pytest.raises(StoreError, match="does not hold a port"):
+        authority.identity_of("pi-1")
+
+
 def test_a_folder_without_an_authority_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for command in (["pki", "list", "--folder"], ["pki", "revoke", "x", "--folder"], ["broker", "start", "--tls"]):
         assert run([*command, str(tmp_path)]) == 9

@@ -8,6 +8,7 @@ from pathlib import Path
 from forked import Forker
 from jaragua.trust.authority import AuthorityFolder, now_utc
 from jaragua_broker import Broker
+from jaragua_broker.ports import free_port
 from trust.fleet_authority import FLEET, make_authority, secured_broker
 
 RUN = """
@@ -94,14 +95,16 @@ def test_g40_aggregators_have_an_identity_that_reads_updates_alone(forker: Forke
 
 
 def test_g13_a_broker_that_runs_drops_who_is_revoked(forker: Forker, tmp_path: Path) -> None:
-    authority = make_authority(tmp_path / "trust", "pi-1")
+    """It listens where the identities say; the client is given nothing else."""
+    port = free_port()
+    authority = make_authority(tmp_path / "trust", "pi-1", port=port)
     started = forker.start(
         ["broker", "start", "--tls", str(authority.folder), "--data", str(tmp_path / "data"), "--json"],
         tmp_path / "broker",
     )
     started.wait_for_line("broker runs")
-    url = json.loads((tmp_path / "broker").read_text(encoding="utf-8"))["data"]["url"]
-    command = ["client", "--identity", str(authority.identity_folder("pi-1")), "--broker", url]
+    assert json.loads((tmp_path / "broker").read_text(encoding="utf-8"))["data"]["port"] == port
+    command = ["client", "--identity", str(authority.identity_folder("pi-1"))]
     client = forker.start([*command, "--data-dir", str(tmp_path / "pi-1")], tmp_path / "client")
     try:
         client.wait_for_text("connected to the broker")

@@ -43,7 +43,7 @@ class AuthorityFolder(AuthorityFiles):
         private_files.private_folder(self.folder / "broker")
         signing_key.make(self.folder / identity.SIGNING_KEY, self.folder / identity.COORDINATOR_KEY)
         self._write(Registry(fleet, tuple(hosts)), now)
-        private_files.write(self.folder / "port", f"{port}\n".encode(), 0o644)
+        private_files.write(self.port_file, f"{port}\n".encode(), 0o644)
         self.renew_broker(now)
         self.issue(COORDINATOR, (), now)
         self.issue(AGGREGATOR, (), now)
@@ -128,9 +128,8 @@ class AuthorityFolder(AuthorityFiles):
     def identity_of(self, name: str) -> identity.Identity:
         """Of a participant, with this fleet's broker."""
         found = self.registry()
-        port = private_files.read(self.folder / "port", "the broker's port").decode().strip()
         host = found.hosts[0]
-        url = f"mqtts://{f'[{host}]' if ':' in host else host}:{port}"
+        url = f"mqtts://{f'[{host}]' if ':' in host else host}:{self.port}"
         return identity.Identity(self.identity_folder(name), found.fleet, name, url)
 
     def files_for(self, certificate: bytes) -> dict[str, bytes]:

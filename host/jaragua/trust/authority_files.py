@@ -10,6 +10,7 @@ from jaragua.errors import StoreError
 from jaragua.trust import private_files
 
 REGISTRY: Final = "identities.json"
+_MOST_PORT: Final = 65535
 
 
 class AuthorityFiles:
@@ -26,6 +27,7 @@ class AuthorityFiles:
         self.revoked = at / "revoked.crl"
         self.access_list = at / "acl"
         self.members = at / "members.toml"
+        self.port_file = at / "port"
 
     @property
     def host(self) -> str:
@@ -36,6 +38,15 @@ class AuthorityFiles:
             return str(json.loads(private_files.read(self.registry_file, "the registry"))["hosts"][0])
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise StoreError(f"{self.registry_file} is damaged", "restore it from a copy") from error
+
+    @property
+    def port(self) -> int:
+        """The broker's port, which identities name. Raises: StoreError if it is missing or none."""
+        text = private_files.read(self.port_file, "the broker's port")
+        port = int(text) if text.strip().isdigit() else 0
+        if not 0 < port <= _MOST_PORT:
+            raise StoreError(f"{self.port_file} does not hold a port", "write the broker's port into it")
+        return port
 
     def identity_folder(self, name: str) -> Path:
         """Of a participant whose keys were made here."""

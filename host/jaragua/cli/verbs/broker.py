@@ -30,7 +30,7 @@ class StartOptions:
 
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port; default: that of --data, else 1883, else the next free one."),
+        typer.Option(min=1, max=65535, help="Port; default: that of --data, else of --tls, else 1883 or a free one."),
     ] = None
     data: Annotated[Path | None, typer.Option(help="Folder for retained messages and the port.")] = None
     bind: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = LOOPBACK
@@ -49,14 +49,13 @@ def start(options: StartOptions) -> None:
     """Start mosquitto; print its URL and run until Ctrl-C.
 
     Without --tls it listens on the loopback interface and knows no identities. A restarted broker has the same port:
-    that of its data folder, or 1883 (with --tls 8883) if that is free.
+    that of its data folder, else with --tls the one given to `jaragua broker init`, else 1883 if that is free.
     """
     from jaragua.node.program import run_until_signal
-    from jaragua_broker import USUAL_PORT, USUAL_TLS_PORT, Broker
+    from jaragua_broker import USUAL_PORT, Broker
 
     endpoint = _endpoint(options)
-    usual = USUAL_PORT if options.tls is None else USUAL_TLS_PORT
-    with Broker(options.port, options.data, usual, endpoint) as broker:
+    with Broker(options.port, options.data, USUAL_PORT, endpoint) as broker:
         run_until_signal(_announce_and_watch(broker, endpoint, options.json))
 
 
@@ -65,7 +64,9 @@ def init(
     host: Annotated[list[str], typer.Option(help="Name or address under which nodes reach the broker; repeatable.")],
     fleet: Annotated[str, typer.Option(help="Name of the fleet.")] = "home",
     folder: Annotated[Path, typer.Option(envvar="JARAGUA_TRUST", help="Folder to make.")] = Path("trust"),
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the broker.")] = 8883,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the broker; identities name it, and `broker start` takes it.")
+    ] = 8883,
 ) -> None:
     """Make an authority, the broker's certificate, its access list and a configuration of mosquitto."""
     from jaragua.trust import needed
@@ -101,7 +102,7 @@ def _endpoint(options: StartOptions) -> Endpoint:
     if options.tls is not None:
         authority = AuthorityFiles(options.tls)
         _warn_of_expiry(authority)
-        return Endpoint(options.bind, _secured(authority), authority.host)
+        return Endpoint(options.bind, _secured(authority), authority.host, port=authority.port)
     if not is_loopback(options.bind):
         if not options.insecure:
             raise UsageError(
@@ -165,7 +166,7 @@ async def _announce_and_watch(broker: Broker, endpoint: Endpoint, json: bool) ->
 
     from jaragua.errors import BrokerError
 
-    _announce(broker, json)
+    _announce(broker, endpoint, json)
     stamp = _stamp(endpoint)
     while broker.alive:
         await asyncio.sleep(_LOOK_SECONDS)
@@ -184,8 +185,7 @@ def _stamp(endpoint: Endpoint) -> object:
         return None
 
 
-def _announce(broker: Broker, json: bool) -> None:
-
+def _announce(broker: Broker, endpoint: Endpoint, json: bool) -> None:
     for one in broker.passed_over:
         output.say(f"port {one.port} {one.reason}; this broker listens on {broker.port}")
     if json:
@@ -193,4 +193,6 @@ def _announce(broker: Broker, json: bool) -> None:
         output.print_result({"url": broker.url, "port": broker.port, "passed_over": passed_over})
     else:
         output.show(broker.url)
+    if endpoint.port not in (None, broker.port):
+        output.say(f"warning: the fleet's identities name port {endpoint.port}: give nodes --broker {broker.url}")
     output.say("broker runs; Ctrl-C stops it")
