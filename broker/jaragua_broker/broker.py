@@ -49,9 +49,9 @@ class Broker:
     """A mosquitto that lives as long as the `with` block, and never longer than this process.
 
     port: this one or none; None takes the one that the data folder's broker had, else the endpoint's, else `first_port`
-    if it is free, else another. data_dir: where retained messages and the port persist; None uses a temporary folder that is removed at the
-    end. endpoint: where it listens and whom it lets in; None: everyone on this machine. Errors: MissingError (mosquitto
-    missing), StartError (port refused, folder in use, no start).
+    if it is free, else another. data_dir: where retained messages and the port persist; None uses a temporary folder
+    that is removed at the end. endpoint: where it listens and whom it lets in; None: everyone on this machine. Errors:
+    MissingError (mosquitto missing), StartError (port refused, folder in use, no start).
     """
 
     def __init__(

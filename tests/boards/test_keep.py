@@ -19,7 +19,10 @@ from jaragua.emulate import QemuBoard
 from jaragua.emulate.qemu import BootIdentity
 from jaragua.serial import Board, samples_of
 from jaragua.serial.jobs import Steps
+from jaragua.serial.ports.discovery import Port
+from jaragua.serial.ports.survey import survey
 from jaragua.wire.messages import Health, Identity
+from jaragua.wire.wear import Wear, wear_of
 from jaragua_compiler import LearningRate
 from limits import GENEROUS_S
 
@@ -72,13 +75,16 @@ def test_k9_a_board_tells_the_wear_of_its_flash(tmp_path: Path) -> None:
     flash = tmp_path / "flash"
     with native_board(flash, built_image("native")) as url:
         before = asyncio.run(_health(url))
-        assert (before.saves, before.erases, before.trained, before.erases_per_thousand_jobs) == (0, 0, 0, None)
+        assert (before.saves, before.erases, before.trained) == (0, 0, 0)
         assert before.most_saves > 1000
         asyncio.run(_trained(url))
         asyncio.run(until_kept(flash, 1))
         asyncio.run(_trained(url))
         told = asyncio.run(_health(url))
-        assert (told.saves, told.erases, told.trained, told.erases_per_thousand_jobs) == (1, PAGES, 2, 500 * PAGES)
+        (found,) = asyncio.run(survey([Port(url, "usb")]))
+        assert wear_of(found.health) == Wear(1, before.most_saves, PAGES, 2)
+        assert Wear(1, 9, PAGES, 2).words == "flash saved 1 of 9 times, 1,000 erase operations in 1,000 jobs that train"
+        assert (told.saves, told.erases, told.trained) == (1, PAGES, 2)
     with native_board(flash, built_image("native")) as url:
         again = asyncio.run(_health(url))
         assert (again.saves, again.erases, again.trained) == (1, 0, 0)

@@ -56,6 +56,7 @@ def test_what_is_plugged_in_is_listed(
     (entry,) = json.loads(capsys.readouterr().out)["data"]["boards"]
     assert (entry["port"], entry["usb"], entry["serial_number"]) == (path, "2341:805a", "5A0C11")
     assert (entry["state"], entry["model"], entry["uid"]) == ("ready", "digits", native_board.uid.hex())
+    assert entry["flash"] is None  # it was not given a file to keep anything in
     assert run(["boards"]) == 0
     told = capsys.readouterr().out
     assert all(word in told for word in (path, "Arduino Nano 33 BLE", "5A0C11", "digits", "ready"))

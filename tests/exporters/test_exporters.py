@@ -199,7 +199,7 @@ def test_home_assistant_finds_devices_and_their_state(broker: Broker) -> None:
 
 
 def check_discovery(heard: dict[str, bytes], config: str, state: str) -> None:
-    """As Home Assistant reads a device's discovery: every entity's template names a key of the state."""
+    """As Home Assistant reads a device's discovery: every entity's template names a key of the state. K9."""
     found = json.loads(heard[config])
     assert re.fullmatch(r"homeassistant/device/[a-zA-Z0-9_-]+/config", config)
     assert found["state_topic"] == state
@@ -215,4 +215,10 @@ def check_discovery(heard: dict[str, bytes], config: str, state: str) -> None:
         key = re.fullmatch(r"\{\{ value_json\.(\w+) \}\}", one["value_template"])
         assert key is not None
         assert key[1] in values
-    assert len({one["unique_id"] for one in found["components"].values()}) == len(found["components"]) == 6
+    assert len({one["unique_id"] for one in found["components"].values()}) == len(found["components"]) == 10
+    assert {key: values[key] for key in values if key.startswith("flash")} == {
+        "flash_saves": 12,
+        "flash_most_saves": 40_000,
+        "flash_erases": 60,
+        "flash_erases_per_1000_jobs": 500.0,
+    }

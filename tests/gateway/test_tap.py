@@ -18,10 +18,12 @@ from fleet_bench import Headquarters, adapt_command, digits_blob, run, running, 
 
 from images import built_image
 from jaragua import folders
+from jaragua.cli.main import run as command_line
 from jaragua.emulate import NativeBoard
 from jaragua.emulate.image import NATIVE
 from jaragua.gateway.gateway import run_gateway
 from jaragua.gateway.port import PortSettings
+from jaragua.gateway.port_tap import PortTap
 from jaragua.serial.lines import Line
 from jaragua.serial.ports.discovery import Port
 from jaragua.serial.ports.survey import survey
@@ -29,6 +31,7 @@ from jaragua.serial.tap import server
 from jaragua.serial.tap.client import TapConnection, attach, decoded
 from jaragua.serial.tap.names import socket_name, socket_paths
 from jaragua.serial.tap.server import MOST_WAITING_BYTES, Tap
+from jaragua.wire.messages import Health
 from jaragua_broker import Broker
 from limits import GENEROUS_S
 
@@ -125,6 +128,29 @@ def test_t7_t8_a_monitor_beside_a_gateway_shows_rounds_loss_and_accuracy(
             assert f"round 1 of 9: left, 12 samples, loss {header.loss:.4f}, accuracy" in caplog.text
 
     run(story())
+
+
+def test_t7_k9_jaragua_boards_tells_the_wear_of_a_board_that_a_gateway_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the table's notes and in JSON."""
+    port = str(tmp_path / "port")
+    counters = (1, 900, *[0] * 11, 12, 40_000, 60, 120)
+    monkeypatch.setattr("jaragua.cli.port_choice.all_ports", lambda: [Port(port, "usb")])
+
+    async def story() -> None:
+        async with tapped(port) as tap:
+            port_tap = PortTap(tap)
+            tap.say(Line("identity", "", {"model": "digits"}))
+            port_tap.healthy(Health(*counters))
+            assert await asyncio.to_thread(command_line, ["boards"]) == 0
+            words = "flash saved 12 of 40,000 times, 500 erase operations in 1,000 jobs that train"
+            assert words in capsys.readouterr().err
+            assert await asyncio.to_thread(command_line, ["boards", "--json"]) == 0
+
+    run(story())
+    (entry,) = json.loads(capsys.readouterr().out)["data"]["boards"]
+    assert (entry["model"], entry["flash"]["erases"], entry["flash"]["erases_per_1000_jobs"]) == ("digits", 60, 500)
 
 
 def test_a_monitor_takes_the_port_when_the_gateway_ends(broker: Broker, tmp_path: Path) -> None:

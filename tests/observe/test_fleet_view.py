@@ -91,7 +91,7 @@ def test_health_of_a_board_is_shown_in_words(view: FleetView) -> None:
     counters = {name: value for name, value in dataclasses.asdict(health).items() if name != "id"}
     told(view, TopicKind.TELEMETRY, messages.Telemetry(1, counters), node="gateway-1", device="board-1")
     line = snapshot(view, None, NOW, connected=True).devices.rows[0]
-    words = "640 B stack free, flash saved 12 of 40,000 times, 500 erase operations in 1,000 jobs"
+    words = "640 B stack free, flash saved 12 of 40,000 times, 500 erase operations in 1,000 jobs that train"
     assert line[5:7] == ("2 sent again, 7 damaged, 1 NAKs, 3 ms", words)
 
 

@@ -16,6 +16,7 @@ from jaragua.report.page.charts import Line, thinned
 from jaragua.report.page.held_out import per_device
 from jaragua.report.page.values import UNKNOWN, count, figure, number, sequence, table, text
 from jaragua.report.page.view import curve_of, not_counted
+from jaragua.wire.wear import wear_of
 
 _NOTHING: Final = "-"
 _MOST_NAMED: Final = 8
@@ -238,15 +239,9 @@ def _memory(one: DeviceView) -> str:
         found.append(f"{used} B RAM used" + (f" of {whole}" if whole else ""))
     if one.health.get("stack_bytes") and "stack_free_bytes" in one.health:  # a process on a host has none to tell
         found.append(f"{count(one.health['stack_free_bytes'])} B stack free")
-    if one.health.get("most_saves"):  # K9
-        saves, most = one.health.get("saves", 0), one.health["most_saves"]
-        found.append(f"flash saved {count(saves)} of {count(most)} times{_erases(one.health)}")
+    if wear := wear_of(one.health):
+        found.append(wear.words)
     return ", ".join(found) or _NOTHING
-
-
-def _erases(health: Mapping[str, int]) -> str:
-    erases, trained = health.get("erases", 0), health.get("trained", 0)
-    return f", {count(1000 * erases // trained)} erase operations in 1,000 jobs" if trained else ""
 
 
 def _progress(progress: Mapping[str, int | float]) -> str:

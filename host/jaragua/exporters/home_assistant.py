@@ -10,7 +10,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from jaragua import __version__
 from jaragua.node.connection.session import Incoming, Participant, Session
@@ -18,14 +18,17 @@ from jaragua.node.program import ended
 from jaragua.observe.fleet_view import DeviceView, FleetView
 from jaragua.observe.observer import Observer
 from jaragua.wire.rejections import RejectedError
+from jaragua.wire.wear import wear_of
 
 DISCOVERY: Final = "homeassistant"
 _ROOT: Final = "jaragua-ha"
 _EVERY_SECONDS: Final = 1.0
 _FLUSH_SECONDS: Final = 10.0
 
+Entities: TypeAlias = dict[str, tuple[str, Mapping[str, str]]]
+
 #: Entities of a device: key of the state, name, and what Home Assistant should know.
-_OF_DEVICE: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+_OF_DEVICE: Final[Entities] = {
     "state": ("State", {}),
     "updates": ("Updates", {"state_class": "total_increasing"}),
     "damaged_frames": ("Damaged frames", {"state_class": "total_increasing", "entity_category": "diagnostic"}),
@@ -33,7 +36,17 @@ _OF_DEVICE: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
     "before": ("Before adaptation", {"state_class": "measurement"}),
     "after": ("After adaptation", {"state_class": "measurement"}),
 }
-_OF_RUN: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+#: Of a board that keeps what it has learned (K9).
+_OF_FLASH: Final[Entities] = {
+    "flash_saves": ("Flash saves", {"state_class": "total_increasing", "entity_category": "diagnostic"}),
+    "flash_most_saves": ("Flash saves possible", {"entity_category": "diagnostic"}),
+    "flash_erases": ("Flash erases since start", {"state_class": "total_increasing", "entity_category": "diagnostic"}),
+    "flash_erases_per_1000_jobs": (
+        "Flash erases per 1,000 jobs",
+        {"state_class": "measurement", "entity_category": "diagnostic"},
+    ),
+}
+_OF_RUN: Final[Entities] = {
     "run": ("Run", {}),
     "phase": ("Phase", {}),
     "round": ("Round", {"state_class": "measurement"}),
@@ -67,7 +80,7 @@ def _identifier(fleet: str, name: str) -> str:
 def discovery(fleet: str, name: str, one: DeviceView | None) -> dict[str, Any]:
     """The discovery message of a device, or of the run (None)."""
     identifier = _identifier(fleet, name)
-    entities = _OF_RUN if one is None else _OF_DEVICE
+    entities = _OF_RUN if one is None else _OF_DEVICE | (_OF_FLASH if wear_of(one.health) else {})
     facts = one.facts if one else {}
     device: dict[str, Any] = {
         "identifiers": [identifier],
@@ -104,7 +117,17 @@ def device_state(one: DeviceView) -> dict[str, Any]:
         "stack_free": one.health.get("stack_free_bytes"),
         "before": one.before[-1] if one.before else None,
         "after": one.after[-1] if one.after else None,
+        **_wear(one),
     }
+
+
+def _wear(one: DeviceView) -> dict[str, Any]:
+    """K9; nothing of a device that keeps nothing."""
+    wear = wear_of(one.health)
+    if wear is None:
+        return {}
+    values = wear.saves, wear.most_saves, wear.erases, wear.erases_per_thousand_jobs
+    return dict(zip(_OF_FLASH, values, strict=True))
 
 
 def run_state(view: FleetView) -> dict[str, Any]:

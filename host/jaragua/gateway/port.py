@@ -299,6 +299,7 @@ class PortWorker:
             self._board_log.say(self._name(), event.level, event.text)
 
     def _on_health(self, health: messages.Health) -> None:
+        self._tap.healthy(health)
         if self._device is not None:
             counters = dataclasses.asdict(health)
             del counters["id"]

@@ -10,7 +10,7 @@ from jaragua.serial.lines import Line
 from jaragua.serial.tap.server import Tap
 from jaragua.wire.definitions import FrameType, LogLevel
 from jaragua.wire.link.link import LinkEvent, Received
-from jaragua.wire.messages import Identity
+from jaragua.wire.messages import Health, Identity
 
 
 class PortTap:
@@ -33,6 +33,11 @@ class PortTap:
         """The board on the port is known now."""
         self._device, self._last_trouble = device, ""
         self._tap.say(lines.of_message(identity))
+
+    def healthy(self, health: Health) -> None:
+        """For who comes later; who watches was told by the link."""
+        if not self._tap.is_watched:
+            self._tap.say(lines.of_message(health))
 
     def gone(self, why: str) -> None:
         """The port has no board any more; a trouble is told once, not at every try."""

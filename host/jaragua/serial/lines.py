@@ -23,6 +23,7 @@ from jaragua.wire.definitions import (
 from jaragua.wire.link import link
 from jaragua.wire.link.counters import LinkCounters
 from jaragua.wire.messages import MessageError
+from jaragua.wire.wear import wear_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,23 +165,14 @@ def _hash(sha256: bytes) -> str:
 
 
 def _health(health: messages.Health) -> str:
-    stack = ""
+    stack, wear = "", wear_of(_fields(health))
     if health.stack_bytes:
         stack = f"; stack {health.stack_bytes - health.stack_free_bytes} of {health.stack_bytes} bytes used"
     return (
         f"up {health.uptime_ms / 1000:.1f} s; in {health.frames_in} frames, out {health.frames_out} frames; "
         f"{health.retransmits} retransmits, {health.naks} NAKs, {health.bad_crc} bad CRC, "
-        f"{health.duplicates} duplicates, round trip {health.rtt_ms} ms{stack}{_wear(health)}"
+        f"{health.duplicates} duplicates, round trip {health.rtt_ms} ms{stack}{f'; {wear.words}' if wear else ''}"
     )
-
-
-def _wear(health: messages.Health) -> str:
-    """K9; nothing of a board that keeps nothing."""
-    if not health.most_saves:
-        return ""
-    rate = health.erases_per_thousand_jobs
-    often = "" if rate is None else f", {rate:.0f} erase operations in 1,000 jobs that train"
-    return f"; flash saved {health.saves} of {health.most_saves} times{often}"
 
 
 def _progress(progress: messages.Progress) -> str:

@@ -251,11 +251,6 @@ class Health(NumberedMessage):
     erases: int
     trained: int
 
-    @property
-    def erases_per_thousand_jobs(self) -> float | None:
-        """Erase operations of the flash in 1,000 jobs that train, since the start; None before the first one (K9)."""
-        return 1000 * self.erases / self.trained if self.trained else None
-
 
 class Progress(SerialMessage):
     """L4.8."""

@@ -18,7 +18,7 @@ from jaragua.serial.tap.client import TapConnection, attach
 
 #: Of the usual time for a HELLO (L5.1). A board that is reset as its port opens answers after a second or two.
 _GREETING_SHARE: Final = 0.3
-#: For how long a gateway may take to say which board it has; it says so at once if it knows.
+#: For how long a gateway may take to say which board it has, and its health; it says so at once if it knows.
 _GATEWAY_S: Final = 1.0
 
 State = Literal["ready", "in use", "silent", "other version", "unusable", "not asked"]
@@ -28,13 +28,14 @@ State = Literal["ready", "in use", "silent", "other version", "unusable", "not a
 class Found:
     """A port and who answered there. `why`: the sentence and the hint where nobody did.
 
-    who: fields of the board's identity (L4.1), bytes as hexadecimal digits.
+    who: fields of the board's identity (L4.1), bytes as hexadecimal digits. health: its counters (L4.8).
     """
 
     port: Port
     state: State
     who: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
+    health: Mapping[str, Any] = field(default_factory=dict)
 
 
 def quick() -> Patience:
@@ -57,7 +58,8 @@ async def _ask(port: Port, patience: Patience) -> Found:
         return Found(port, "in use", why=f"{', '.join(map(str, others))} has it.")
     try:
         async with Board(port.path, patience=patience) as board:
-            return Found(port, "ready", lines.of_message(board.identity).fields)
+            who, health = lines.of_message(board.identity).fields, lines.of_message(await board.health()).fields
+            return Found(port, "ready", who, health=health)
     except BoardVersionError as error:
         return Found(port, "other version", why=_words(error))
     except BoardError as error:
@@ -67,19 +69,20 @@ async def _ask(port: Port, patience: Patience) -> Found:
 
 
 async def _of_gateway(port: Port, tap: TapConnection) -> Found:
-    """What a gateway knows of the board on its port; the newest identity is among its first lines (T7)."""
-    who: Mapping[str, Any] = {}
+    """What a gateway knows of the board on its port; its newest identity and health are the first lines (T7)."""
+    known: dict[str, Mapping[str, Any]] = {}
     try:
         async with asyncio.timeout(_GATEWAY_S):
             async for line in tap.lines():
-                if line.kind == "identity":
-                    who = line.fields
+                known[line.kind] = line.fields
+                if line.kind == "health":
                     break
     except TimeoutError:
         pass
     finally:
         await tap.close()
-    return Found(port, "in use", who, f"Gateway {tap.hello.get('node')} (process {tap.hello.get('process')}) has it.")
+    why = f"Gateway {tap.hello.get('node')} (process {tap.hello.get('process')}) has it."
+    return Found(port, "in use", known.get("identity", {}), why, known.get("health", {}))
 
 
 def _words(error: BoardError | PortError) -> str:

@@ -26,7 +26,7 @@ MOST_LINE_BYTES: Final = 64 * 1024
 MOST_WAITING_BYTES: Final = 256 * 1024
 MOST_WATCHERS: Final = 16
 #: T7: the newest line of each of these is sent to who comes later.
-_STILL_TRUE: Final = ("session", "identity", "round", "adaptation")
+_STILL_TRUE: Final = ("session", "identity", "health", "round", "adaptation")
 
 
 @dataclass(eq=False)

@@ -50,6 +50,8 @@ def _print_plugged_in(json: bool) -> None:
 
 
 def _print_table(found: list[Found]) -> None:
+    from jaragua.wire.wear import wear_of
+
     columns = ((heading, False) for heading in ("port", "what", "serial number", "board", "firmware", "model", "state"))
     table = output.new_table("", *columns)
     for one in found:
@@ -59,13 +61,17 @@ def _print_table(found: list[Found]) -> None:
         table.add_row(one.port.path, one.port.title, one.port.serial_number, *words, one.state)
     output.show_table(table)
     for one in found:
-        if one.why:
-            output.say(f"{one.port.path}: {one.why}")
+        wear = wear_of(one.health)
+        for sentence in (one.why, wear.words if wear else ""):
+            if sentence:
+                output.say(f"{one.port.path}: {sentence}")
 
 
 def _entry(one: Found) -> dict[str, Any]:
-    """A board as JSON; keys that nobody knows a value of are null."""
-    usb = one.port.usb
+    """A board as JSON; keys that nobody knows a value of are null. flash: its wear (K9), null if it keeps nothing."""
+    from jaragua.wire.wear import wear_of
+
+    usb, wear = one.port.usb, wear_of(one.health)
     return {
         "port": one.port.path,
         "stable_name": one.port.stable or None,
@@ -77,6 +83,7 @@ def _entry(one: Found) -> dict[str, Any]:
         "state": one.state,
         "reason": one.why or None,
         **{name: one.who.get(name) for name in _OF_IDENTITY},
+        "flash": None if wear is None else asdict(wear) | {"erases_per_1000_jobs": wear.erases_per_thousand_jobs},
     }
 
 
