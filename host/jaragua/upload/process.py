@@ -21,9 +21,9 @@ _LONGEST_LINE_BYTES: Final = 65_536
 async def upload(one: Upload, on_line: Callable[[str], None] = lambda line: None, method: str = "") -> None:
     """Puts an image on a board. on_line: called with each line of the tool. Raises: ToolError.
 
-    If it is cancelled, the tool is killed.
+    If it is cancelled, or if this process is killed, the tool is killed (M54).
     """
-    words = ["--environment", one.board.name, "--port", one.port, "--method", method]
+    words = ["--environment", one.board.name, "--port", one.port, "--method", method, "--end-with-input"]
     words += [] if one.volume is None else ["--volume", str(one.volume)]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -31,7 +31,7 @@ async def upload(one: Upload, on_line: Callable[[str], None] = lambda line: None
         "jaragua.upload",
         *words,
         str(one.image),
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         limit=_LONGEST_LINE_BYTES,

@@ -19,6 +19,7 @@ from jaragua.models import model_named
 from jaragua.node.connection.url import BrokerUrl
 from jaragua.trust.signing import Signer
 from jaragua.upload import fits
+from jaragua.upload.stripped import stripped
 from jaragua.wire.messages import FlashCommand
 from jaragua_compiler.errors import CompileError
 from jaragua_models import names
@@ -115,7 +116,7 @@ async def _ordered(
 async def _order(
     sender: Sender, built: BuiltImage, choice: ImageChoice, board: FleetBoard, plan: Plan, start: bytes | None
 ) -> Course:
-    data = (built.linked if board.form == "elf" else built.upload).read_bytes()
+    data = stripped((built.linked if board.form == "elf" else built.upload).read_bytes())
     if len(data) > fits.MOST_BYTES:
         raise JaraguaError(f"the image has {len(data):,} bytes, {fits.MOST_BYTES:,} are possible (M40)")
     network = _network(choice.model)

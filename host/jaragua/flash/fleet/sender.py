@@ -29,6 +29,9 @@ _FLUSH_S: Final = 30.0
 _LOOK_S: Final = 0.5
 #: A command that a gateway has not got by then is dropped by the broker; it is sent again (M47).
 _EXPIRY_S: Final = 60
+#: M52: an image that is not published again is dropped by the broker after so long.
+IMAGE_S: Final = 600
+_RENEWALS: Final = 3
 
 OnReport = Callable[[Course], None]
 
@@ -47,15 +50,17 @@ class Sender:
         self._reply_topic = build(TopicKind.FLASHED, fleet, asker=token)
         self._check_topic = CHECK_FILTER.replace("+", token)
         self._settled = asyncio.Event()
-        self._published: list[str] = []
+        self._published: dict[str, bytes] = {}
         identifier = f"jaragua-{fleet}-flash-{token}"
         participant = Participant(url, identifier, None, self._next_epoch, signer=signer)
         self._session = Session(participant, self, Gates(ObserverGate(), ObserverGate()))
         self._session.listen(*(pattern(kind, fleet) for kind in _READ), self._reply_topic, self._check_topic)
         self._task: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._session.run())
+        self._renewing = asyncio.create_task(self._renew())
         settled = asyncio.create_task(self._settled.wait())
         try:
             await asyncio.wait({self._task, settled}, timeout=_SETTLE_S, return_when=asyncio.FIRST_COMPLETED)
@@ -63,7 +68,7 @@ class Sender:
             settled.cancel()
         if not self._settled.is_set():
             task = self._task
-            await ended(task)
+            await ended(task, self._renewing)
             if not task.cancelled():
                 task.result()
             raise BrokerError(f"the broker at {self._url.public} does not answer", "check that it is an MQTT 5 broker")
@@ -73,6 +78,8 @@ class Sender:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Takes the images off the broker."""
+        if self._renewing is not None:
+            await ended(self._renewing)
         for topic in self._published:
             self._session.clear(topic)
         with contextlib.suppress(asyncio.CancelledError):
@@ -81,14 +88,21 @@ class Sender:
             await ended(self._task)
 
     async def publish(self, data: bytes) -> bytes:
-        """Retain an image or a start until the end (M40); returns its hash."""
+        """Retain an image or a start until the end (M40, M52); returns its hash."""
         sha256 = hashlib.sha256(data).digest()
         topic = build(TopicKind.BLOB, self._fleet, sha256=sha256.hex())
         if topic not in self._published:
-            self._published.append(topic)
-            self._session.retain(topic, data)
+            self._published[topic] = data
+            self._session.retain(topic, data, IMAGE_S)
             await self._session.flush(_FLUSH_S)
         return sha256
+
+    async def _renew(self) -> None:
+        """M52: as long as this process lives, the broker has its images."""
+        while True:
+            await asyncio.sleep(IMAGE_S / _RENEWALS)
+            for topic, data in self._published.items():
+                self._session.retain(topic, data, IMAGE_S)
 
     async def follow(self, courses: Sequence[Course], on_report: OnReport) -> None:
         """Send the commands, and wait until all are over. on_report: called with what is new. Raises: BrokerError."""

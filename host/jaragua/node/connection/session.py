@@ -271,9 +271,12 @@ class Session:
         """Whether there is a connection now, as far as is known."""
         return self._client is not None
 
-    def retain(self, topic: str, payload: Payload) -> None:
-        """Publish a retained message, now and on each connect; it replaces the topic's last one."""
-        self._retained[topic] = _Outgoing(topic, payload, retain=True)
+    def retain(self, topic: str, payload: Payload, expiry_seconds: int | None = None) -> None:
+        """Publish a retained message, now and on each connect; it replaces the topic's last one.
+
+        expiry_seconds: after which the broker drops it, None for never.
+        """
+        self._retained[topic] = _Outgoing(topic, payload, retain=True, expiry_seconds=expiry_seconds)
         self._enqueue(("retained", topic), self._retained[topic])
 
     def send(self, topic: str, payload: bytes, key: Hashable = None, correlation: bytes | None = None) -> None:
