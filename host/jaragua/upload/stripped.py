@@ -32,8 +32,7 @@ class _Layout:
 
     def address_at(self, data: bytes | bytearray, at: int) -> int:
         """One address."""
-        found: int = struct.unpack_from(f"<{self.address}", data, at)[0]
-        return found
+        return int(struct.unpack_from(f"<{self.address}", data, at)[0])
 
 
 #: By the fifth byte of a file: 32 bits, 64 bits.
