@@ -83,7 +83,7 @@ def _loaded_end(image: bytes, layout: _Layout) -> int:
     """The first byte of a file behind all that is loaded."""
     start, _ = layout.addresses(image, layout.tables)
     size_bytes, count = struct.unpack_from("<2H", image, layout.counts)
-    ends = [start + count * size_bytes]
+    ends: list[int] = [start + count * size_bytes]
     for place in range(start, start + count * size_bytes, size_bytes):
         offset = layout.address_at(image, place + layout.segment_offset)
         ends.append(offset + layout.address_at(image, place + layout.segment_bytes))
