@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from jaragua.wire.codegen.constants import write_header
+from jaragua.wire.codegen.key import write_header as write_key
 from jaragua.wire.codegen.messages import COMPILER_FLAGS, write_messages
 from strict_c import STRICT
 
@@ -47,6 +48,7 @@ class SharedObjects:
         write_header(self.generated)
         write_messages(self.generated)
         _write_version(self.generated)
+        write_key(self.generated)
         flags = [f"-I{path}" for path in (self.generated, TESTS, LIBRARIES / "jrg_link", LIBRARIES / "jrg_keep")]
         link = [*(LIBRARIES / "jrg_link").glob("*.c"), LIBRARIES / "jrg_keep" / "jrg_keep.c", TESTS / "fake_host.c"]
         self.objects = compile_objects(self.generated.glob("*.c"), [*COMPILER_FLAGS, *flags], folder)
@@ -63,11 +65,12 @@ class CPrograms:
             TESTS,
             MAIN_LOOP.parent,
             ROOT / "firmware" / "ports",
-            *(LIBRARIES / name for name in ("jrg_link", "jrg_keep", "jrg_node", "jrg_nn", "jrg_online")),
+            *(LIBRARIES / name for name in ("jrg_link", "jrg_keep", "jrg_node", "jrg_nn", "jrg_online", "jrg_sign")),
         ]
         flags = [f"-I{path}" for path in includes]
+        signing = compile_objects((LIBRARIES / "jrg_sign").glob("*.c"), [*WARNINGS, *flags], folder)
         node = [*(LIBRARIES / "jrg_node").glob("*.c"), TESTS / "fake" / "fake_model.c", TESTS / "node_bench.c"]
-        common = [*shared.objects, *compile_objects(node, [*WARNINGS, *flags], folder)]
+        common = [*shared.objects, *signing, *compile_objects(node, [*WARNINGS, *flags], folder)]
         units = compile_objects([TESTS / "jrg_test.c", MAIN_LOOP, *TESTS.glob("test_*.c")], [*WARNINGS, *flags], folder)
         self.tests = link_program([*common, *units], folder / "tests")
         self.one_buffer = self._one_buffer(node, flags, shared.objects, folder)

@@ -1,9 +1,8 @@
-"""What it would cost a board to verify a signature of the coordinator (docs/design/security.md, "What boards verify").
+"""What it costs a board to verify a signature of the coordinator (docs/design/security.md, "What boards verify").
 
-    python -m jaragua_bench.signature --monocypher FOLDER
+    python -m jaragua_bench.signature
 
-FOLDER has monocypher.c and monocypher.h of Monocypher 4 (BSD-2-Clause or CC0-1.0), as its releases and the source
-archive of the PyPI package pymonocypher have them. The signatures are made by the package cryptography.
+The C is firmware/lib/jrg_sign. The signatures are made by the package cryptography.
 """
 
 from __future__ import annotations
@@ -28,22 +27,23 @@ _CORES = (toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS)
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one verification on the Cortex-M4. flash: by core, with SHA-512 and the curve."""
+    """Of one verification by code for a core: instructions, bytes of stack, and flash with SHA-512 and the curve."""
 
     instructions: int
     stack_bytes: int
-    flash: dict[str, int]
+    flash_bytes: int
 
 
-def measure(monocypher: Path) -> Cost:
-    """Verify a genuine and a damaged signature on the emulated board. Raises: CompileError, ToolError."""
-    if not (monocypher / "monocypher.c").exists():
-        raise CompileError(f"{monocypher} has no monocypher.c", "give the folder of Monocypher's source")
-    data = emulator.run(_build(monocypher, toolchain.CORTEX_M4), _input(), counted=True)
+def measure(core: str) -> Cost:
+    """Verify a genuine and a damaged signature on the emulated board. Raises: CompileError, ToolError.
+
+    The emulated Cortex-M4 runs code for the Cortex-M0+ as well, and counts its instructions.
+    """
+    data = emulator.run(_build(core), _input(), counted=True)
     (instructions, stack, valid), (_, _, damaged) = _RECORD.iter_unpack(data)
     if (valid, damaged) != (1, 0):
         raise CompileError("the board did not tell a genuine signature from a damaged one")
-    return Cost(instructions, stack, {core: _footprint(monocypher, core).flash_bytes for core in _CORES})
+    return Cost(instructions, stack, _footprint(core).flash_bytes)
 
 
 def _input() -> bytes:
@@ -57,31 +57,32 @@ def _input() -> bytes:
     return struct.pack("<I", 2) + b"".join(public + one + _MESSAGE for one in (signature, damaged))
 
 
-def _footprint(monocypher: Path, core: str) -> Sizes:
+def _footprint(core: str) -> Sizes:
     """Of SHA-512 and the curve: the program with them, less the same program that verifies nothing."""
-    return sizes(_build(monocypher, core)) - sizes(_build(monocypher, core, "-DBENCH_WITHOUT_VERIFICATION"))
+    return sizes(_build(core)) - sizes(_build(core, "-DBENCH_WITHOUT_VERIFICATION"))
 
 
-def _build(monocypher: Path, core: str, *more: str) -> Path:
+def _build(core: str, *more: str) -> Path:
     bench = toolchain.bench_folder()
-    sources = (bench / "bench_board.c", bench / "bench_signature.c", monocypher / "monocypher.c")
-    flags = [flag for flag in toolchain.c_flags(core) if not flag.startswith("-W")]  # Monocypher's C has its own rules
-    return toolchain.build(toolchain.Program(sources, (bench, monocypher), (*flags, *more)))
+    library = bench.parent / "lib" / "jrg_sign"
+    sources = (bench / "bench_board.c", bench / "bench_signature.c", *sorted(library.glob("*.c")))
+    return toolchain.build(toolchain.Program(sources, (bench, library), (*toolchain.c_flags(core), *more)))
 
 
-def _show(cost: Cost) -> None:
-    print(f"one verification on the Cortex-M4: {cost.instructions:,} instructions, {cost.stack_bytes:,} bytes of stack")
-    for core, flash in cost.flash.items():
-        print(f"flash, {core}: {flash:,} bytes")
+def _show() -> None:
+    for core in _CORES:
+        cost = measure(core)
+        print(
+            f"{core}: {cost.instructions:,} instructions, {cost.stack_bytes:,} bytes of stack, "
+            f"{cost.flash_bytes:,} bytes of flash"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the cost."""
-    about = "What a board would pay to verify a signature."
-    parser = argparse.ArgumentParser(prog="python -m jaragua_bench.signature", description=about)
-    parser.add_argument("--monocypher", type=Path, required=True, help="folder of monocypher.c")
-    wanted = parser.parse_args(arguments)
-    return exit_code_of(lambda: _show(measure(wanted.monocypher)), CompileError)
+    about = "What a board pays to verify a signature."
+    argparse.ArgumentParser(prog="python -m jaragua_bench.signature", description=about).parse_args(arguments)
+    return exit_code_of(_show, CompileError)
 
 
 if __name__ == "__main__":
