@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs audit lock pictures random-networks flood load aggregators privacy test-long test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-raspberry test-container test-systemd test-wot
+.PHONY: help demo test boards docs audit lock pictures random-networks flood load aggregators privacy test-long test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-signed test-raspberry test-container test-systemd test-wot
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -114,6 +114,9 @@ flood: setup-test ## RATE messages a second (10000) for SECONDS (60) at a coordi
 
 test-kills: setup-test ## Everything killed at every numbered point of a run, and 100 times at random, on SQLite and PostgreSQL
 	@JARAGUA_TEST_KILLS=1 $(BIN)/python -m pytest tests/coordinator/kills
+
+test-signed: setup-test ## Boards whose image verifies the coordinator's signatures, behind a gateway: native, emulated Cortex-M4, M0 and RISC-V
+	@$(BIN)/python -m pytest tests/gateway/whole_signed_boards.py
 
 test-network: setup-test ## Loss, delay and partitions of 40 s between coordinator, broker and nodes (Linux, root)
 	@JARAGUA_TEST_NETWORK=1 $(BIN)/python -m pytest tests/network

@@ -1,8 +1,9 @@
 """Before PlatformIO builds: make the C that is never committed, as libraries in <build folder>/generated.
 
-jrg_defs (numbers of the protocol, version), jrg_messages (zcbor's C of messages.cddl) and jrg_generated (the network).
+jrg_defs (numbers of the protocol, version, key), jrg_messages (zcbor's C of messages.cddl), jrg_generated (network).
 """
 
+import hashlib
 import os
 import re
 import subprocess
@@ -33,13 +34,16 @@ def uploads_only() -> bool:
 
 
 def choose_model() -> str:
-    """JARAGUA_MODEL overrides custom_jaragua_model; another model, sums and prototypes get a build folder."""
+    """JARAGUA_MODEL overrides custom_jaragua_model; another model, sums, prototypes and a key get a build folder."""
     default = env.GetProjectOption("custom_jaragua_model")  # noqa: F821
     model = os.environ.get("JARAGUA_MODEL") or default
-    if model != default or accumulates() or prototypes():
+    if model != default or accumulates() or prototypes() or coordinator_key():
         label = re.sub(r"[^A-Za-z0-9._-]", "_", Path(model).stem) if model.endswith(".toml") else model
         folder = f"$PIOENV-{label}" + ("-sums" if accumulates() else "")
         folder += f"-prototypes{prototypes()}" if prototypes() else ""
+        folder += (
+            f"-signed-{hashlib.sha256(coordinator_key().read_bytes()).hexdigest()[:8]}" if coordinator_key() else ""
+        )
         env.Replace(BUILD_DIR=os.path.join("$PROJECT_BUILD_DIR", folder))  # noqa: F821
     return model
 
@@ -57,6 +61,14 @@ def prototypes() -> int:
     return int(text)
 
 
+def coordinator_key() -> Path | None:
+    """JARAGUA_COORDINATOR_KEY=FILE: the image verifies the coordinator's signatures with this public key (G32)."""
+    text = os.environ.get("JARAGUA_COORDINATOR_KEY") or ""
+    if text and not Path(text).is_file():
+        env.Exit(f"Error: JARAGUA_COORDINATOR_KEY={text} is not a file.")  # noqa: F821
+    return Path(text) if text else None
+
+
 def folder_of(name: str) -> Path:
     """A folder of generated C that PlatformIO takes for a library."""
     folder = Path(env.subst("$BUILD_DIR")) / "generated" / name  # noqa: F821
@@ -68,7 +80,9 @@ def generate() -> None:
     """Make the three libraries and let PlatformIO find them."""
     definitions, messages, network = (folder_of(name) for name in ("jrg_defs", "jrg_messages", "jrg_generated"))
     run("jaragua.wire.codegen.constants", str(definitions))
-    run("jaragua.wire.codegen.version", str(definitions), str(PROJECT / "firmware"))
+    key = [str(coordinator_key())] if coordinator_key() else []
+    run("jaragua.wire.codegen.version", str(definitions), str(PROJECT / "firmware"), *key)
+    run("jaragua.wire.codegen.key", str(definitions), *key)
     run("jaragua.wire.codegen.messages", str(messages))
     options = ["--accumulate"] if accumulates() else []
     options += ["--prototypes", str(prototypes())] if prototypes() else []

@@ -1,25 +1,27 @@
-"""`python -m jaragua_bench.signature`: what it says without Monocypher; with it, MONOCYPHER names the folder."""
+"""`python -m jaragua_bench.signature` and `.masking`: cryptography on the emulated Cortex-M4 (G32, private updates)."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
-from jaragua_bench import signature
-
-FOLDER = os.environ.get("MONOCYPHER", "")
-
-
-def test_a_folder_without_monocypher_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert signature.main(["--monocypher", str(tmp_path)]) != 0
-    assert "has no monocypher.c" in capsys.readouterr().err
+from jaragua_bench import masking, signature
+from jaragua_bench.emulated import toolchain
 
 
 @pytest.mark.board
-@pytest.mark.skipif(not FOLDER, reason="NO MONOCYPHER: set MONOCYPHER to the folder of its source to measure its cost")
-def test_a_board_tells_a_genuine_signature_from_a_damaged_one() -> None:
-    cost = signature.measure(Path(FOLDER))
-    assert 500_000 < cost.instructions < 10_000_000
-    assert 5_000 < cost.flash["cortex_m4"] < cost.flash["cortex_m0plus"] < 30_000
+@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+def test_g33_2_a_board_tells_a_genuine_signature_from_a_damaged_one(core: str) -> None:
+    """`measure` fails if it does not."""
+    cost = signature.measure(core)
+    assert 500_000 < cost.instructions < 25_000_000
+    assert 500 < cost.stack_bytes < 2_000
+    assert 2_000 < cost.flash_bytes < 10_000
+
+
+@pytest.mark.board
+@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+def test_what_masking_would_cost_is_counted_on_right_results(core: str) -> None:
+    """`measure` compares them with those of the package cryptography."""
+    cost = masking.measure(core)
+    assert 500_000 < cost.x25519 < 20_000_000
+    assert 500 < cost.block < 10_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,17 @@ def test_m46_an_image_is_that_of_the_board_with_what_was_asked_for() -> None:
     assert choice_of(board(prototypes="many", imageOperators=""), Asked(), ZOO).choice == ImageChoice(
         "pico", "digits", False, 0
     )
+
+
+def test_g32_1_a_board_that_verifies_signatures_loses_its_key_only_if_that_is_said() -> None:
+    signed = {"imageOperators": "dense, relu, signed"}
+    assert "--coordinator-key" in left(**signed)
+    assert choice_of(board(**signed), Asked(key=Path("key.pem")), ZOO).choice == ImageChoice(
+        "pico", "digits", False, 12, Path("key.pem")
+    )
+    without = choice_of(board(**signed), Asked(without_key=True), ZOO).choice
+    assert without is not None
+    assert without.key is None
 
 
 def test_m46_a_board_needs_an_image_if_it_says_anything_else() -> None:

@@ -16,6 +16,7 @@ from common.identity import IDENTITY
 from jaragua.errors import PortError
 from jaragua.gateway.board_trainer import BoardRequests
 from jaragua.serial.board import BoardEvent, Listener
+from jaragua.serial.conversation import SignatureOf
 from jaragua.serial.failures import BoardRestarted, BoardSilent
 from jaragua.serial.jobs import NO_TEMPERATURE, PLAIN_STEPS, Steps
 from jaragua.wire.definitions import JobKind, JobPhase
@@ -37,6 +38,7 @@ class FakeBoard:
             self._plan = with_prototypes(self._plan, prototypes)
         self._engine = ReferenceEngine(self._plan)
         self.uid = uid
+        self.signature_of: SignatureOf = lambda sha256: None
         self.staged = b""
         self.uploads = 0
         self.jobs: list[tuple[int, JobKind, int]] = []

@@ -21,6 +21,7 @@ from jaragua.node.connection.url import parse_broker_url
 from jaragua.node.node import NodeSettings
 from jaragua.node.program import ended
 from jaragua.node.training.trainer import Figures, Labels, SampleSet
+from jaragua.trust.signing import Signer
 from jaragua.wire.messages import (
     AdaptCommand,
     AdaptResult,
@@ -155,12 +156,16 @@ class Headquarters:
             else:
                 self.other_topics.append(name)
 
-    async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
-        await self._client.publish(topic, payload, qos=1, retain=retain)
+    async def publish(self, topic: str, payload: bytes, retain: bool = False, signer: Signer | None = None) -> None:
+        properties = None
+        if signer is not None:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.UserProperty = signer.properties(topic, payload)
+        await self._client.publish(topic, payload, qos=1, retain=retain, properties=properties)
 
-    async def publish_blob(self, blob: bytes, name: str = "") -> None:
+    async def publish_blob(self, blob: bytes, name: str = "", signer: Signer | None = None) -> None:
         sha256 = name or hashlib.sha256(blob).hexdigest()
-        await self.publish(build(TopicKind.BLOB, FLEET, sha256=sha256), blob, retain=True)
+        await self.publish(build(TopicKind.BLOB, FLEET, sha256=sha256), blob, retain=True, signer=signer)
 
     async def publish_run(self, model: str = "digits", number: int = 1, phase: str = "training") -> None:
         state = RunState(
@@ -168,10 +173,10 @@ class Headquarters:
         )
         await self.publish(build(TopicKind.RUN, FLEET), encode(state), retain=True)
 
-    async def command(self, node: str, verb: str, message: Message) -> None:
+    async def command(self, node: str, verb: str, message: Message, signer: Signer | None = None) -> None:
         """Send a command, once the node is there: what is sent before its first subscription reaches nobody."""
         await self.node_is(node, "ready")
-        await self.publish(build(TopicKind.COMMAND, FLEET, node=node, verb=verb), encode(message))
+        await self.publish(build(TopicKind.COMMAND, FLEET, node=node, verb=verb), encode(message), signer=signer)
 
     async def ask(self, node: str, command: AdaptCommand) -> AdaptResult:
         """Send an adapt command and wait for the answer with its correlation data (M4)."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fleet_bench import run
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaragua_models
@@ -25,7 +25,7 @@ from jaragua.node.weights.blobs import Blobs
 from jaragua.node.weights.differences import blob_from, with_delta
 from jaragua.node.weights.model_fetcher import ModelFetcher
 from jaragua.strategies import ClientWork
-from jaragua.wire.messages import pack_update, unpack_difference
+from jaragua.wire.messages import BlobSignature, pack_update, unpack_difference
 from jaragua.wire.topics import TopicKind, parse
 
 CODEC = ModelCodec(jaragua_models.get("sine"))
@@ -163,6 +163,7 @@ def test_p1_a_difference_that_says_anything_ends_in_the_blob(
     assert reader.fetcher._awaited == reader.fetcher._reading._tasks == {}
 
 
+@settings(deadline=None)
 @given(place=st.integers(0, 10_000), junk=st.binary(max_size=4))
 def test_p1_a_damaged_difference_ends_in_the_blob(place: int, junk: bytes) -> None:
     made = versions_of_a_run(1)
@@ -204,3 +205,36 @@ def test_m10_a_start_comes_ever_nearer_to_an_initialisation_that_rests() -> None
     assert np.abs(CODEC.unpacked(start.blob) - vector)[:shared].max() < 2e-3
     assert hashlib.sha256(start.blob).digest() == start.sha256
     assert with_delta(CODEC.plan, vector, 1, unpack_difference(start.payload)[1]).shape == vector.shape
+
+
+def test_g32_3_a_blob_made_of_differences_is_fetched_whole_for_a_board_that_verifies() -> None:
+    """And its signature is kept as long as the blob."""
+    blob = b"a start"
+    sha256 = hashlib.sha256(blob).digest()
+    signature = BlobSignature(0, sha256, 7, 1, "jaragua/1/home/blob/", bytes(64))
+
+    class Signed:
+        """A broker with that blob, which the coordinator signed."""
+
+        reads = 0
+
+        async def subscribe(self, topic_filter: str) -> None:
+            Signed.reads += 1
+            asyncio.get_running_loop().call_soon(blobs.offer, sha256.hex(), blob, signature)
+
+        async def unsubscribe(self, topic_filter: str) -> None:
+            pass
+
+    blobs = Blobs(Signed(), "home", capacity=1)
+
+    async def story() -> None:
+        blobs.keep(sha256, blob)  # made of differences
+        assert await blobs.fetch(sha256) == blob
+        assert (Signed.reads, blobs.signature_of(sha256)) == (0, None)
+        for _ in range(2):
+            assert await blobs.fetch(sha256, signed=True) == blob
+        assert (Signed.reads, blobs.signature_of(sha256)) == (1, signature)
+        blobs.keep(bytes(32), b"another")
+        assert blobs.signature_of(sha256) is None
+
+    run(story())

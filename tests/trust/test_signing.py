@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jaragua.errors import ConfigurationError, StoreError
 from jaragua.node.outbox import Outbox
 from jaragua.trust import signing_key
-from jaragua.trust.signing import ReplayError, SignatureError, Signer, Stamp, Verifier, signed_bytes
+from jaragua.trust.signing import ReplayError, SignatureError, Signer, Stamp, Verifier, signature_of, signed_bytes
+from jaragua.wire.codegen.key import key_in
 
 SECRET = bytes(range(32))
 PUBLIC = Ed25519PrivateKey.from_private_bytes(SECRET).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -149,3 +150,21 @@ def test_a_key_that_is_none_is_one_sentence(tmp_path: Path) -> None:
         signing_key.open_signer(tmp_path / "key", 1)
     with pytest.raises(ConfigurationError, match="does not hold an Ed25519 key"):
         signing_key.public_key(tmp_path / "key")
+
+
+def test_g33_1_what_a_board_is_told_of_a_signed_blob() -> None:
+    found = signature_of(BLOB, signed(Signer(SECRET, 5), BLOB))
+    assert found is not None
+    assert (found.root + found.sha256.hex(), found.generation, found.counter) == (BLOB, 5, 1)
+    key = Ed25519PrivateKey.from_private_bytes(SECRET).public_key()
+    key.verify(found.signature, signed_bytes(BLOB, b"x", Stamp(5, 1)))
+    assert signature_of(BLOB, {}) is None
+
+
+def test_g32_1_the_key_of_an_image_is_read_from_the_file_of_broker_init(tmp_path: Path) -> None:
+    signing_key.make(tmp_path / "private.pem", tmp_path / "public.pem")
+    assert key_in(tmp_path / "public.pem") == signing_key.public_key(tmp_path / "public.pem")
+    for wrong in ("private.pem", "empty.pem"):
+        (tmp_path / "empty.pem").write_text("-----BEGIN PUBLIC KEY-----\n%%%\n-----END PUBLIC KEY-----\n")
+        with pytest.raises(ValueError, match="does not hold a public key"):
+            key_in(tmp_path / wrong)

@@ -50,6 +50,9 @@ static void dispatch(jrg_node *node, const struct request_r *request)
     case request_prototype_read_m_c:
         jrg_node_answer_prototype(node, &request->request_prototype_read_m);
         break;
+    case request_blob_signature_m_c:
+        jrg_node_take_signature(node, &request->request_blob_signature_m);
+        break;
     }
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "jrg_defs.h"         // jrg_job_state, jrg_reset_cause
+#include "jrg_key.h"          // JRG_NODE_VERIFIES
 #include "jrg_link.h"         // jrg_link
 #include "jrg_model_config.h" // JRG_MODEL_BLOB_BYTES
 #include "jrg_online_model.h" // JRG_ONLINE_MODEL_BYTES
@@ -82,6 +83,15 @@ typedef struct {
     bool complained; /* one complaint a gap */
 } jrg_node_staged;
 
+#if JRG_NODE_VERIFIES
+/* The last valid signature (docs/design/security.md, G33). */
+typedef struct {
+    bool any;
+    uint64_t generation;
+    uint8_t hash[JRG_LIMIT_HASH_BYTES];
+} jrg_node_approved;
+#endif
+
 /* L4.4 to L4.6. */
 typedef struct {
     uint32_t number;
@@ -115,6 +125,9 @@ typedef struct {
     uint32_t now_ms;       /* of the call in progress */
     uint32_t health_at_ms; /* of the last health event */
     jrg_node_staged staged;
+#if JRG_NODE_VERIFIES
+    jrg_node_approved approved;
+#endif
 #if JRG_NODE_BUFFERS == 2
     uint32_t working[(JRG_MODEL_BLOB_BYTES + 3) / 4];
 #endif

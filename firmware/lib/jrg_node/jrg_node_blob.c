@@ -65,6 +65,10 @@ void jrg_node_begin_blob(jrg_node *node, const struct blob_begin *request)
         return;
     }
     if (!is_announced(node, hash)) {
+        if (!jrg_node_is_signed(node, hash)) {
+            jrg_node_answer_status(node, request->blob_begin_id, JRG_STATUS_NOT_SIGNED, 0);
+            return;
+        }
         forget_staged(node);
         give_up_working(node);
         node->staged.announced = true;

@@ -43,7 +43,8 @@ static void describe_model(struct identity *identity)
 #if JRG_NODE_PROTOTYPES
     identity->identity_prototypes = JRG_MODEL_PROTOTYPES;
 #endif
-    identity->identity_operators = jrg_model.operators | (JRG_NODE_ONLINE ? JRG_OPERATOR_ONLINE : 0u);
+    identity->identity_operators = jrg_model.operators | (JRG_NODE_ONLINE ? JRG_OPERATOR_ONLINE : 0u) |
+                                   (JRG_NODE_VERIFIES ? JRG_OPERATOR_SIGNED : 0u);
 }
 
 /* `working_hash` is room for the hash of the weights as they are now. */

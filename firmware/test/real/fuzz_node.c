@@ -311,10 +311,20 @@ static void draw_online_begin(struct request_r *request)
     begin->online_begin_threshold = about(draw(3) == 1 ? 0 : draw(40000), 32);
 }
 
+static void draw_signature(struct blob_signature *sent)
+{
+    static uint8_t bytes[JRG_LIMIT_SIGNATURE_BYTES];
+    draw_bytes(bytes, sizeof bytes);
+    sent->blob_signature_sha256 = draw_hash();
+    sent->blob_signature_generation = draw_word();
+    sent->blob_signature_root = (struct zcbor_string){.value = bytes, .len = draw(JRG_LIMIT_TOPIC_ROOT_BYTES + 1u)};
+    sent->blob_signature_signature = (struct zcbor_string){.value = bytes, .len = sizeof bytes};
+}
+
 static void draw_request(void)
 {
     struct request_r request = {0};
-    request.request_choice = (__typeof__(request.request_choice))(request_identify_m_c + (int)draw(12));
+    request.request_choice = (__typeof__(request.request_choice))(request_identify_m_c + (int)draw(13));
     request.request_job_end_m = (struct job_end){.job_end_id = draw(65536), .job_end_job = draw(MOST_JOBS)};
     switch (request.request_choice) {
     case request_blob_begin_m_c:
@@ -335,6 +345,9 @@ static void draw_request(void)
         break;
     case request_forget_m_c:
         request.request_forget_m.forget_label = about(draw(JRG_MODEL_OUTPUTS + 1u), 16);
+        break;
+    case request_blob_signature_m_c:
+        draw_signature(&request.request_blob_signature_m);
         break;
     case request_prototype_read_m_c:
         request.request_prototype_read_m.prototype_read_label = about(draw(JRG_MODEL_OUTPUTS + 1u), 16);

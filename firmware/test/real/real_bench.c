@@ -13,6 +13,33 @@ const uint8_t *real_bench_hash(unsigned which)
     return hashes[which];
 }
 
+#if JRG_NODE_VERIFIES
+struct request_r real_bench_signature(unsigned which, unsigned generation)
+{
+    struct request_r request = {.request_choice = request_blob_signature_m_c};
+    struct blob_signature *sent = &request.request_blob_signature_m;
+    sent->blob_signature_id = REQUEST_ID;
+    sent->blob_signature_sha256 = (struct zcbor_string){.value = real_bench_hash(which), .len = JRG_SHA256_BYTES};
+    sent->blob_signature_generation = REAL_GENERATION + generation;
+    sent->blob_signature_counter = REAL_COUNTER;
+    sent->blob_signature_root = (struct zcbor_string){.value = (const uint8_t *)REAL_ROOT, .len = sizeof REAL_ROOT - 1};
+    sent->blob_signature_signature =
+        (struct zcbor_string){.value = real_signatures[which][generation], .len = JRG_LIMIT_SIGNATURE_BYTES};
+    return request;
+}
+
+void real_bench_sign(unsigned which)
+{
+    const struct request_r request = real_bench_signature(which, 0);
+    CHECK_EQUAL(node_bench_ask(&request).response_status_m.status_code, JRG_STATUS_OK);
+}
+#else
+void real_bench_sign(unsigned which)
+{
+    (void)which;
+}
+#endif
+
 /* Numerical recipes' generator: the same everywhere. */
 static uint32_t next_of(uint32_t *state)
 {

@@ -11,6 +11,13 @@ enum { REAL_SAMPLE_BYTES = 2 * (JRG_MODEL_TARGETS + JRG_MODEL_INPUTS), REAL_PART
 /* The hash of blob number `which`. */
 const uint8_t *real_bench_hash(unsigned which);
 
+/* For a board that verifies signatures (G32): that of blob number `which`. Another board is told nothing. */
+void real_bench_sign(unsigned which);
+#if JRG_NODE_VERIFIES
+/* That signature as a request, of the first or the second generation. */
+struct request_r real_bench_signature(unsigned which, unsigned generation);
+#endif
+
 /* A good sample; the same number always gives the same one. */
 void real_bench_make_sample(uint32_t number, uint8_t sample[REAL_SAMPLE_BYTES]);
 

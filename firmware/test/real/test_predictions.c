@@ -38,6 +38,7 @@ static void begin_job(uint8_t window)
     memset(predictions, 0, sizeof predictions);
     memset(outputs_received, 0, sizeof outputs_received);
     node_bench_connect(window);
+    real_bench_sign(0);
     node_bench_stage(real_blobs[0], real_bench_hash(0));
     CHECK_EQUAL(node_bench_ask(&request).response_choice, response_job_state_m_c);
     fake_host_forget(&node_bench_host);

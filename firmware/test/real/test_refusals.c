@@ -58,7 +58,7 @@ static void add(const char *name, unsigned doing, const struct request_r *reques
     added->len_bytes = (uint16_t)len_bytes;
 }
 
-static const uint8_t unknown_hash[32] = {0xEE};
+static const uint8_t unknown_hash[JRG_LIMIT_SIGNATURE_BYTES] = {0xEE};
 
 static struct zcbor_string unknown(size_t len_bytes)
 {
@@ -75,6 +75,12 @@ static struct request_r good(int choice)
             .blob_begin_id = 1, .blob_begin_sha256 = unknown(32), .blob_begin_size_bytes = JRG_MODEL_BLOB_BYTES};
     if (choice == request_blob_end_m_c)
         request.request_blob_end_m = (struct blob_end){.blob_end_id = 1, .blob_end_sha256 = unknown(32)};
+    if (choice == request_blob_signature_m_c)
+        request.request_blob_signature_m =
+            (struct blob_signature){.blob_signature_id = 1,
+                                    .blob_signature_sha256 = unknown(32),
+                                    .blob_signature_root = unknown(0),
+                                    .blob_signature_signature = unknown(JRG_LIMIT_SIGNATURE_BYTES)};
     if (choice == request_job_begin_m_c)
         request = real_bench_job(OTHER_JOB, JRG_JOB_KIND_TRAIN, REAL_NO_BASE, 1);
     if (choice == request_online_begin_m_c)
@@ -85,7 +91,7 @@ static struct request_r good(int choice)
 /* L4.9: of each kind what the decoder refuses; no byte of a request can be left out, added, or be of another kind. */
 static void add_malformed(void)
 {
-    for (int choice = request_identify_m_c; choice <= request_prototype_read_m_c; choice++) {
+    for (int choice = request_identify_m_c; choice <= request_blob_signature_m_c; choice++) {
         const struct request_r request = good(choice);
         row *shorter = add_frame("cut off", ANY, JRG_FRAME_TYPE_MSG, JRG_STATUS_MALFORMED);
         size_t len_bytes = 0;
@@ -113,6 +119,8 @@ static void add_blob_rows(void)
     add("blob-begin: a byte too many", ANY, &begin, JRG_STATUS_BAD_SIZE);
     begin.request_blob_begin_m.blob_begin_size_bytes = 0;
     add("blob-begin: no bytes", ANY, &begin, JRG_STATUS_BAD_SIZE);
+    const struct request_r signature = good(request_blob_signature_m_c);
+    add("blob-signature: no key in the image", ANY, &signature, JRG_STATUS_UNSUPPORTED);
     struct request_r end = good(request_blob_end_m_c);
     add("blob-end: of another blob", ANY, &end, JRG_STATUS_NO_TRANSFER);
     end.request_blob_end_m.blob_end_sha256 = (struct zcbor_string){.value = real_bench_hash(0), .len = 32};

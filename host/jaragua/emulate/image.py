@@ -15,40 +15,60 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from jaragua import boards
 from jaragua.commands import pio
 from jaragua.emulate import build_engine
 from jaragua.emulate.project import CONFIGURATION, clone_folder, project_folder
 from jaragua.errors import ToolError, UsageError
+from jaragua.wire.codegen.key import key_in
 from jaragua.wire.codegen.version import HEADER_NAME, build_hash
 from jaragua_compiler.planning.plan import MOST_PROTOTYPES
 
 QEMU: Final = "qemu_m4"
 NATIVE: Final = "native"
+#: Environment, model, sums, classes, file of the coordinator's key.
+Settings: TypeAlias = tuple[str, str, bool, int, Path | None]
+_KEY_VARIABLE: Final = "JARAGUA_COORDINATOR_KEY"
 #: What the file of a task of one's own ends in.
 _TASK: Final = ".toml"
 _LINES_SHOWN: Final = 15
+_KEY_HINT: Final = "Give the public key of Ed25519 that `jaragua broker init` wrote, a PEM file."
 
 
-def image_path(environment: str, model: str, accumulate: bool = False, prototypes: int = 0) -> Path:
+def image_path(
+    environment: str, model: str, accumulate: bool = False, prototypes: int = 0, key: Path | None = None
+) -> Path:
     """Where `build_image` puts the image of `model` (of the zoo, or a TOML file) for `environment`.
 
-    UsageError if there is no such environment.
+    UsageError if there is no such environment, or the key cannot be read.
     """
     boards.environment(environment)
-    name = _folder(environment, model, accumulate, prototypes)
+    name = _folder(environment, model, accumulate, prototypes, key)
     if model.endswith(_TASK):  # two files of one name in different folders have an image each
         name += "-" + hashlib.sha256(str(Path(model).absolute()).encode()).hexdigest()[:8]
     return project_folder() / ".pio" / "jaragua" / name / _program(environment)
 
 
-def _folder(environment: str, model: str, accumulate: bool, prototypes: int) -> str:
+def _folder(environment: str, model: str, accumulate: bool, prototypes: int, key: Path | None) -> str:
     """As firmware/scripts/generate.py names it."""
     label = re.sub(r"[^A-Za-z0-9._-]", "_", Path(model).stem) if model.endswith(_TASK) else model
     name = f"{environment}-{label}" + ("-sums" if accumulate else "")
-    return name + (f"-prototypes{prototypes}" if prototypes else "")
+    name += f"-prototypes{prototypes}" if prototypes else ""
+    return name + (f"-signed-{_digest_of(key)}" if key else "")
+
+
+def _digest_of(key: Path) -> str:
+    _key_of(key)
+    return hashlib.sha256(key.read_bytes()).hexdigest()[:8]
+
+
+def _key_of(key: Path) -> bytes:
+    try:
+        return key_in(key)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{key}: the coordinator's public key cannot be read", _KEY_HINT) from error
 
 
 def check_environment(environment: str) -> None:
@@ -63,57 +83,68 @@ def _program(environment: str) -> str:
     return "program" if boards.environment(environment).core == "host" else "firmware.elf"
 
 
-def _built_path(environment: str, model: str, accumulate: bool, prototypes: int) -> Path:
+def _built_path(environment: str, model: str, accumulate: bool, prototypes: int, key: Path | None) -> Path:
     """Where PlatformIO leaves it (firmware/scripts/generate.py)."""
     project = project_folder()
-    default = model == _default_model(project, environment) and not accumulate and not prototypes
-    folder = environment if default else _folder(environment, model, accumulate, prototypes)
+    default = model == _default_model(project, environment) and not accumulate and not prototypes and not key
+    folder = environment if default else _folder(environment, model, accumulate, prototypes, key)
     return project / ".pio" / "build" / folder / _program(environment)
 
 
 def build_image(
-    environment: str = QEMU, model: str = "digits", accumulate: bool | None = None, prototypes: int | None = None
+    environment: str = QEMU,
+    model: str = "digits",
+    accumulate: bool | None = None,
+    prototypes: int | None = None,
+    key: Path | None = None,
 ) -> Path:
     """Builds the image if anything it is made from has changed; returns its path.
 
     model: of the zoo, or the TOML file of a task of one's own. accumulate: with sums, so that a step can take several
     samples (A11.1); None: as JARAGUA_ACCUMULATE says. prototypes: classes that it has room to recognise by prototypes
-    (A12), 0 for none; None: as JARAGUA_PROTOTYPES says.
+    (A12), 0 for none; None: as JARAGUA_PROTOTYPES says. key: file of the coordinator's public key, with which the board
+    verifies signatures (G32); None: as JARAGUA_COORDINATOR_KEY says.
     What is returned is a copy: PlatformIO empties its own folder when a source file is added, whoever still needs it.
     ToolError, with the last lines of the build, if it cannot be built.
     """
-    choice = ImageChoice(environment, model, accumulate, prototypes)
-    _, _, sums, classes = choice.settings
-    path = image_path(environment, model, sums, classes)
+    settings = ImageChoice(environment, model, accumulate, prototypes, key).settings
+    path = image_path(*settings)
     project = project_folder()
     with _only_one_build(project):
         build_engine.ensure(project)
-        _run_platformio(environment, model, sums, classes)
-        _copy(_built_path(environment, model, sums, classes), path)
+        _run_platformio(settings)
+        _copy(_built_path(*settings), path)
     return path
 
 
 @dataclass(frozen=True)
 class ImageChoice:
-    """An image of `environment` for `model`. accumulate, prototypes: None as the environment variables say."""
+    """An image of `environment` for `model`. accumulate, prototypes, key: None as the environment variables say."""
 
     environment: str
     model: str
     accumulate: bool | None = None
     prototypes: int | None = None
+    key: Path | None = None
 
     @property
-    def settings(self) -> tuple[str, str, bool, int]:
-        """Environment, model, sums, classes. Raises: UsageError."""
+    def settings(self) -> Settings:
+        """Environment, model, sums, classes, file of the coordinator's key. Raises: UsageError."""
         sums = _sums_asked_for() if self.accumulate is None else self.accumulate
         classes = _prototypes_asked_for() if self.prototypes is None else self.prototypes
-        return self.environment, self.model, bool(sums), classes or 0
+        return self.environment, self.model, bool(sums), classes or 0, self.key or key_asked_for()
 
 
 def asked_for() -> tuple[bool | None, int | None]:
     """Sums and classes that JARAGUA_ACCUMULATE and JARAGUA_PROTOTYPES ask for; None of one that is not set."""
     sums, classes = (os.environ.get(name) for name in ("JARAGUA_ACCUMULATE", "JARAGUA_PROTOTYPES"))
     return _sums_asked_for() if sums else None, _prototypes_asked_for() if classes else None
+
+
+def key_asked_for() -> Path | None:
+    """The file that JARAGUA_COORDINATOR_KEY names; None if it is not set."""
+    name = os.environ.get(_KEY_VARIABLE)
+    return Path(name) if name else None
 
 
 def _sums_asked_for() -> bool:
@@ -144,16 +175,17 @@ def build_for_upload(choice: ImageChoice, on_line: Callable[[str], None] = lambd
     form = built.name if environment.image == "elf" else f"firmware.{environment.image}"
     with _only_one_build(project):
         build_engine.ensure(project)
-        _run_platformio(*settings, on_line=on_line)
+        _run_platformio(settings, on_line=on_line)
         _copy(built, linked)
         if form != built.name:
             _copy(built.with_name(form), linked.with_name(form))
         return BuiltImage(linked, linked.with_name(form), _hash_in(built.parent))
 
 
-def sources_hash() -> bytes:
-    """The eight bytes that an image which is built now will have."""
-    return bytes.fromhex(build_hash(project_folder() / "firmware"))
+def sources_hash(key: Path | None = None) -> bytes:
+    """The eight bytes that an image which is built now will have. key: as of `build_image`. Raises: UsageError."""
+    file = key or key_asked_for()
+    return bytes.fromhex(build_hash(project_folder() / "firmware", _key_of(file) if file else None))
 
 
 def place_built(environment: str, image: Path) -> tuple[Path, dict[str, str]]:
@@ -181,17 +213,14 @@ def _prototypes_asked_for() -> int:
 
 
 def _run_platformio(
-    environment: str,
-    model: str,
-    accumulate: bool,
-    prototypes: int,
-    words: Sequence[str] = (),
-    on_line: Callable[[str], None] = lambda line: None,
+    settings: Settings, words: Sequence[str] = (), on_line: Callable[[str], None] = lambda line: None
 ) -> None:
+    environment, model, accumulate, prototypes, key = settings
     choice = {
         "JARAGUA_MODEL": str(Path(model).absolute()) if model.endswith(_TASK) else model,
         "JARAGUA_ACCUMULATE": "1" if accumulate else "0",
         "JARAGUA_PROTOTYPES": str(prototypes),
+        _KEY_VARIABLE: str(key.absolute()) if key else "",
     }
     output: list[str] = []
     with subprocess.Popen(

@@ -53,10 +53,14 @@ async def who_is_there(path: str) -> Identity | None:
         return None
 
 
-async def flash(target: Target, say: Say) -> Flashed:
-    """Raises: ToolError if it cannot be built or uploaded, BoardError if the new image does not run."""
+async def flash(target: Target, say: Say, key: Path | None = None) -> Flashed:
+    """key: file of the coordinator's public key, for the image (G32).
+
+    Raises: ToolError if it cannot be built or uploaded, BoardError if the new image does not run.
+    """
     started_s = time.monotonic()
-    built = await build(target.environment, target.model, say)
+    choice = ImageChoice(target.environment, target.model, key=key)
+    built = await build(target.environment, target.model, say, choice)
     port = target.port.path
     await _upload(Upload(environment(target.environment), _file_for(built, target), port), say)
     say("waiting for the board")
@@ -64,12 +68,14 @@ async def flash(target: Target, say: Say) -> Flashed:
     return Flashed(target, after, time.monotonic() - started_s)
 
 
-async def flash_without_port(name: str, model: str, volume: Path | None, say: Say) -> BuiltImage:
+async def flash_without_port(
+    name: str, model: str, volume: Path | None, say: Say, key: Path | None = None
+) -> BuiltImage:
     """Puts an image on a board that has no port here: by its drive or a tool. Nobody can be asked whether it runs.
 
     Raises: ToolError.
     """
-    built = await build(name, model, say)
+    built = await build(name, model, say, ImageChoice(name, model, key=key))
     await _upload(Upload(environment(name), built.upload, volume=volume), say)
     return built
 

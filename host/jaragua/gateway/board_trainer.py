@@ -11,6 +11,7 @@ import numpy as np
 from jaragua.errors import ModelError, PortError
 from jaragua.node.training.inference import Reals, integers_of, reals_of
 from jaragua.node.training.trainer import Figures, Labels, SampleSet, TrainerGone, TrainerRestarted
+from jaragua.serial.conversation import SignatureOf
 from jaragua.serial.failures import BoardRestarted, BoardSilent
 from jaragua.serial.jobs import NO_TEMPERATURE, PLAIN_STEPS, Steps, samples_of
 from jaragua.wire.definitions import Operator
@@ -23,6 +24,8 @@ from jaragua_compiler.quantisation.rate import LearningRate
 
 class BoardRequests(Protocol):
     """The part of `serial.Board` the gateway uses; its docstrings hold."""
+
+    signature_of: SignatureOf
 
     @property
     def identity(self) -> Identity: ...

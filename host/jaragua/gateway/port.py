@@ -6,8 +6,8 @@ import asyncio
 import dataclasses
 import logging
 import re
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -28,6 +28,7 @@ from jaragua.serial.failures import BoardBabbles, BoardSilent, BoardVersionError
 from jaragua.serial.patience import patience_of
 from jaragua.upload.methods import form_for
 from jaragua.wire import messages
+from jaragua.wire.definitions import Operator
 from jaragua.wire.link.link import Logged, SessionEnded
 from jaragua.wire.messages import Identity
 
@@ -140,8 +141,11 @@ class PortWorker:
                 device.release()
         self._pause_seconds = _BACKOFF_FIRST_SECONDS
 
-    def _opened_to_ask(self) -> AbstractAsyncContextManager[BoardRequests]:
-        return self._open_board(self._settings.url, lambda event: None, self._tap)
+    @asynccontextmanager
+    async def _opened_to_ask(self) -> AsyncIterator[BoardRequests]:
+        async with self._open_board(self._settings.url, lambda event: None, self._tap) as board:
+            board.signature_of = self._node.signature_of
+            yield board
 
     async def _until_port_is_wanted(self, board: BoardRequests, device: Device) -> None:
         """Returns when an image needs the port, and no job is under way; says so if the board has the image already."""
@@ -218,6 +222,7 @@ class PortWorker:
         """The board on the port; None if it speaks another protocol, which is said."""
         try:
             board = await stack.enter_async_context(self._open_board(self._settings.url, self._on_event, self._tap))
+            board.signature_of = self._node.signature_of
         except BoardVersionError as error:
             self._leave_out(error)
             return None
@@ -253,6 +258,7 @@ class PortWorker:
         facts = replace(facts, facts={**facts.facts, **self._form_of_images(identity.board)})
         device = self._node.add_device(name, kind_of(identity.board), facts, identity.model, identity.architecture)
         device.update_command = update_command(self._settings.url)
+        device.needs_signatures = bool(identity.operators >> Operator.SIGNED & 1)
         self._node.expect_of(device)
         return device
 

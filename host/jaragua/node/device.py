@@ -85,6 +85,7 @@ class Device:
         self.name = name
         self.kind = kind
         self.update_command = ""  # what puts another image on the board
+        self.needs_signatures = False  # the board verifies the coordinator's (G32)
         self.format: str | None = None  # "f32" of one that computes in float32 (M9)
         self.lacks: Callable[[str, Plan], str | None] = lambda model, plan: None  # why a Pi cannot follow the run
         self._host = host

@@ -11,8 +11,10 @@ from jaragua.node.connection.session import Incoming
 from jaragua.node.device import AdaptJob, TrainJob
 from jaragua.node.questions import Question
 from jaragua.node.training import ranges
+from jaragua.trust.signing import signature_of
 from jaragua.wire.messages import (
     AdaptCommand,
+    BlobSignature,
     FlashCommand,
     RunState,
     SecureCommand,
@@ -46,6 +48,8 @@ class BlobArrived(Value):
 
     sha256_hex: str
     payload: bytes
+    signature: BlobSignature | None = None
+    """The coordinator's, if it signed the blob."""
 
 
 class DifferenceArrived(Value):
@@ -97,7 +101,7 @@ def read(message: Incoming) -> Request:
     if topic.kind is TopicKind.ACK:
         return _read_ack(topic, message.payload)
     if topic.kind is TopicKind.BLOB:
-        return BlobArrived(topic.sha256, message.payload)
+        return BlobArrived(topic.sha256, message.payload, signature_of(message.topic, dict(message.properties)))
     if topic.kind is TopicKind.DIFFERENCE:
         return DifferenceArrived(topic.sha256, message.payload)
     if topic.kind is TopicKind.QUESTION:

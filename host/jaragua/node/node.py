@@ -40,6 +40,7 @@ from jaragua.semantics.things.statements import Statements
 from jaragua.trust.signing import Stamp, Verifier
 from jaragua.wire.messages import (
     AdaptResult,
+    BlobSignature,
     FlashReport,
     NodeState,
     RunState,
@@ -236,6 +237,10 @@ class Node:
         """Where the device's progress and health go."""
         return self._telemetry[device.name]
 
+    def signature_of(self, sha256: bytes) -> BlobSignature | None:
+        """What a board is told of a blob that came from the broker (G33); None if the coordinator did not sign it."""
+        return self._blobs.signature_of(sha256) or self.images.signature_of(sha256)
+
     @property
     def rejected(self) -> int:
         """Messages that were not used, and commands that could not be carried out (P2)."""
@@ -255,7 +260,8 @@ class Node:
         task_sampler = _sampler_for(self._devices[job.command.device], await self._scaled_sampler())
         self._starts[job.command.device] = job.command.run, job.command.hash
         if isinstance(job, AdaptJob):
-            blob = await self._blobs.fetch(job.command.start or job.command.hash)
+            signed = self._devices[job.command.device].needs_signatures
+            blob = await self._blobs.fetch(job.command.start or job.command.hash, signed=signed)
             result = await jobs.adapt(trainer, task_sampler, job.command, blob)
             self._report(reports.adapted(result, time.monotonic() - started_s))
             self._answer(job, result)
@@ -286,10 +292,14 @@ class Node:
         return self._sampler
 
     async def _train(self, trainer: Trainer, task_sampler: TaskSampler, command: TrainCommand) -> OutboxEntry:
+        signed = self._devices[command.device].needs_signatures
         if command.start is not None or command.bits is None:
-            start = await self._blobs.fetch(command.start or command.hash)
+            start = await self._blobs.fetch(command.start or command.hash, signed=signed)
             return await jobs.train(trainer, task_sampler, command, start)
-        blob = await self._fetcher.fetch(command.hash, task_sampler.plan)
+        if signed:  # what is made of differences has no signature (G32.3)
+            blob = await self._blobs.fetch(command.hash, signed=True)
+        else:
+            blob = await self._fetcher.fetch(command.hash, task_sampler.plan)
         residual = self._outbox.residual(command.run, command.device, command.stored or 0)
         return await jobs.train(trainer, task_sampler, command, blob, residual)
 
@@ -328,7 +338,7 @@ class Node:
             if found is None or found[0] != run.run:
                 raise ModelError("no job of the run has given this device weights in its format yet", "ask again later")
             weights = found[1]
-        return task_sampler, weights, await self._blobs.fetch(weights)
+        return task_sampler, weights, await self._blobs.fetch(weights, signed=device.needs_signatures)
 
     def decline(self, question: Question, why: str, reason: Reason = Reason.COMMAND) -> None:
         """A question is answered with the reason."""
@@ -410,9 +420,9 @@ class Node:
                 self._on_run(request)
             case UpdateAck():
                 self._on_ack(request)
-            case BlobArrived(sha256_hex, payload):
-                self._blobs.offer(sha256_hex, payload)
-                self.images.offer(sha256_hex, payload)
+            case BlobArrived(sha256_hex, payload, signature):
+                self._blobs.offer(sha256_hex, payload, signature)
+                self.images.offer(sha256_hex, payload, signature)
             case DifferenceArrived(sha256_hex, payload):
                 self._fetcher.offer(sha256_hex, payload)
             case TrainJob():

@@ -15,7 +15,7 @@ import numpy as np
 
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.serial.answers import checked_identity
-from jaragua.serial.conversation import MOST_UNREAD, Attempts, Conversation
+from jaragua.serial.conversation import MOST_UNREAD, Attempts, Conversation, SignatureOf
 from jaragua.serial.jobs import (
     NO_TEMPERATURE,
     PLAIN_STEPS,
@@ -143,6 +143,15 @@ class Board:
     def rejected(self) -> Mapping[str, int]:
         """Messages of the board that were not used, by reason (P2)."""
         return self._conversation.rejections.counts()
+
+    @property
+    def signature_of(self) -> SignatureOf:
+        """Where the signature of a blob comes from, for a board that asks for it (G33); at first none is known."""
+        return self._conversation.signature_of
+
+    @signature_of.setter
+    def signature_of(self, found: SignatureOf) -> None:
+        self._conversation.signature_of = found
 
     def new_job(self) -> int:
         """A job number the board has not seen: they begin at random, so that a restarted host repeats none."""

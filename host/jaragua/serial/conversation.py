@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableSequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from jaragua.errors import BoardError, ProtocolError
 from jaragua.serial import failures
@@ -17,8 +17,11 @@ from jaragua.serial.transport import open_transport
 from jaragua.wire import messages
 from jaragua.wire.definitions import FrameType, Status, protocol_problem
 from jaragua.wire.link import link
-from jaragua.wire.messages import MessageError, Prediction, Recognition, Request, Response
+from jaragua.wire.messages import BlobSignature, MessageError, Prediction, Recognition, Request, Response
 from jaragua.wire.rejections import Reason, Rejections
+
+#: The SHA-256 of a blob -> the coordinator's signature of it, None if none is known (G33).
+SignatureOf: TypeAlias = Callable[[bytes], BlobSignature | None]
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Response)
@@ -76,6 +79,7 @@ class Conversation:
         self._on_bytes = on_bytes
         #: They come whenever the board has one, between answers.
         self.predictions: list[Prediction | Recognition] = []
+        self.signature_of: SignatureOf = lambda sha256: None
         self._baud = baud
         self._patience = patience
         self._on_event = on_event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import struct
 from typing import Final
@@ -20,7 +21,7 @@ _RESUMABLE: Final = frozenset({Status.BAD_OFFSET, Status.INCOMPLETE, Status.NO_T
 async def stage(board: Conversation, blob: bytes, mtu: int) -> bytes:
     """Puts `blob` into the board's staged buffer unless it is there; returns its SHA-256. `mtu`: bytes of a payload."""
     sha256 = hashlib.sha256(blob).digest()
-    state = await board.ask(lambda i: BlobBegin(i, sha256, len(blob)), BlobState)
+    state = await _begun(board, sha256, len(blob))
     if state.complete:
         return sha256
     chunk_bytes = mtu - _OFFSET.size
@@ -33,6 +34,18 @@ async def stage(board: Conversation, blob: bytes, mtu: int) -> bytes:
             raise OutOfSync(error) from error
         raise
     return sha256
+
+
+async def _begun(board: Conversation, sha256: bytes, size_bytes: int) -> BlobState:
+    """Where the transfer stands; a board that asks for a signature is given it (G33)."""
+    try:
+        return await board.ask(lambda i: BlobBegin(i, sha256, size_bytes), BlobState)
+    except BoardRefused as error:
+        signature = board.signature_of(sha256)
+        if error.status != Status.NOT_SIGNED or signature is None:
+            raise
+    await board.command(lambda i: dataclasses.replace(signature, id=i))
+    return await board.ask(lambda i: BlobBegin(i, sha256, size_bytes), BlobState)
 
 
 async def read_rest(board: Conversation, job: int, blob: bytearray, blob_bytes: int) -> None:

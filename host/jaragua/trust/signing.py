@@ -15,6 +15,7 @@ from enum import Enum, auto
 from typing import Final
 
 from jaragua.bases.value import Value
+from jaragua.wire.messages import BlobSignature
 from jaragua.wire.rejections import Reason, RejectedError
 from jaragua.wire.topics import ACCESS, Party, TopicError, TopicKind, parse
 
@@ -168,6 +169,16 @@ def _parsed(properties: Mapping[str, str]) -> tuple[Stamp, bytes]:
     if not (0 <= generation < 2**64 and 0 <= counter < 2**64) or len(signature) != _SIGNATURE_BYTES:
         raise SignatureError("its signature cannot be read")
     return Stamp(generation, counter), signature
+
+
+def signature_of(topic: str, properties: Mapping[str, str]) -> BlobSignature | None:
+    """What a board is told of a blob with these properties (G33); None if its signature cannot be read."""
+    try:
+        stamp, signature = _parsed(properties)
+    except SignatureError:
+        return None
+    root, _, name = topic.rpartition("/")
+    return BlobSignature(0, bytes.fromhex(name), stamp.generation, stamp.counter, f"{root}/", signature)
 
 
 def _key_of(stamp: Stamp) -> tuple[int, int]:

@@ -102,7 +102,7 @@ class Operator(IntEnum):
     )
     CONV, DEPTHWISE, MAX_POOL, AVERAGE_POOL = _numbers(_OPERATOR_BITS, "conv", "depthwise", "max_pool", "average_pool")
     ADD, ACTIVATION, ACCUMULATION, ONLINE = _numbers(_OPERATOR_BITS, "add", "activation", "accumulation", "online")
-    (PROTOTYPES,) = _numbers(_OPERATOR_BITS, "prototypes")
+    PROTOTYPES, SIGNED = _numbers(_OPERATOR_BITS, "prototypes", "signed")
 
 
 class ResetCause(IntEnum):
@@ -136,7 +136,7 @@ class Status(IntEnum):
         _STATUS_NUMBERS, "bad_size", "bad_offset", "bad_hash", "incomplete"
     )
     NO_TRANSFER, NO_BLOB, NO_JOB = _numbers(_STATUS_NUMBERS, "no_transfer", "no_blob", "no_job")
-    BUSY, BAD_SAMPLE, NOT_BOUND = _numbers(_STATUS_NUMBERS, "busy", "bad_sample", "not_bound")
+    BUSY, BAD_SAMPLE, NOT_BOUND, NOT_SIGNED = _numbers(_STATUS_NUMBERS, "busy", "bad_sample", "not_bound", "not_signed")
 
 
 def status_text(number: int) -> StatusText:

@@ -159,6 +159,16 @@ class PrototypeRead(NumberedMessage):
     offset: int
 
 
+class BlobSignature(NumberedMessage):
+    """The coordinator's signature of a blob (G33). `root`: the blob's topic without the hash."""
+
+    sha256: bytes
+    generation: int
+    counter: int
+    root: str
+    signature: bytes
+
+
 # ---- board to host ---------------------------------------------------------------------------------------------------
 
 
@@ -316,6 +326,7 @@ Request = (
     | OnlineRead
     | Forget
     | PrototypeRead
+    | BlobSignature
 )
 Response = (
     Status | Identity | BlobState | JobState | Prediction | Health | Progress | OnlineState | Recognition | Prototype

@@ -61,7 +61,7 @@ async def flash_fleet(url: BrokerUrl, fleet: str, signer: Signer | None, plan: P
     """Each board's outcome, by gateway and name. Raises: BrokerError, UsageError, ModelError, ToolError."""
     async with Sender(url, fleet, signer) as sender:
         chosen = selected(boards_of(sender.view), plan.only)
-        sources = sources_hash()
+        sources = sources_hash(plan.asked.key)
         needs = [choice_of(board, plan.asked, names()) for board in chosen]
         outcomes = {need.board.device: _without_image(need, sources, plan) for need in needs}
         open_needs = [need for need in needs if outcomes[need.board.device] is None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from jaragua import boards
@@ -43,6 +44,11 @@ class FleetBoard:
         return "accumulation" in self.said.get("imageOperators", "").split(", ")
 
     @property
+    def verifies(self) -> bool:
+        """Whether its image verifies the coordinator's signatures (G32)."""
+        return "signed" in self.said.get("imageOperators", "").split(", ")
+
+    @property
     def prototypes(self) -> int:
         """Classes that its image has room for (A12)."""
         text = self.said.get("prototypes", "0")
@@ -51,12 +57,17 @@ class FleetBoard:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user wants. model: of the zoo or a file, None for that of each board; the others: None as it is."""
+    """What the user wants. model: of the zoo or a file, None for that of each board; sums, classes: None as it is.
+
+    key: file of the coordinator's public key (G32), None for no key; without_key: also where the board's image has one.
+    """
 
     model: str | None = None
     accumulate: bool | None = None
     prototypes: int | None = None
     force: bool = False
+    key: Path | None = None
+    without_key: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,9 +121,11 @@ def choice_of(board: FleetBoard, asked: Asked, zoo: Collection[str]) -> Need:
     model = asked.model or board.said.get("model", "")
     if asked.model is None and model not in zoo:
         return Need(board, left=f"its model {model!r} is not in the zoo: name it with --model FILE.toml")
+    if board.verifies and asked.key is None and not asked.without_key:
+        return Need(board, left="its image verifies signatures: give --coordinator-key FILE, or --without-key (G32)")
     sums = board.accumulates if asked.accumulate is None else asked.accumulate
     classes = board.prototypes if asked.prototypes is None else asked.prototypes
-    return Need(board, ImageChoice(board.environment, model, sums, classes))
+    return Need(board, ImageChoice(board.environment, model, sums, classes, asked.key))
 
 
 def needs_image(need: Need, network: Network, build: bytes, *, force: bool) -> bool:

@@ -93,6 +93,8 @@ class Incoming(Value):
     correlation: bytes | None = None
     is_retained: bool = False
     """Sent because of a subscription, not because it was published now."""
+    properties: tuple[tuple[str, str], ...] = ()
+    """User properties: a signature, if it has one (M19)."""
 
 
 class Reply(Value):
@@ -461,6 +463,7 @@ class Session:
 
     def _take(self, message: aiomqtt.Message) -> None:
         properties, topic = message.properties, str(message.topic)
+        named = tuple(getattr(properties, "UserProperty", ()))
         if self._is_guarded(topic):
             if not message.retain:  # what was retained before we connected is replaced anyway
                 self._restore(topic)
@@ -468,7 +471,7 @@ class Session:
         verifier = self._participant.verifier
         if verifier is not None:
             try:
-                verifier.check(topic, bytes(message.payload), dict(getattr(properties, "UserProperty", ())))
+                verifier.check(topic, bytes(message.payload), dict(named))
             except RejectedError as error:
                 self._listener.refused(topic, error)
                 return
@@ -479,6 +482,7 @@ class Session:
                 response_topic=getattr(properties, "ResponseTopic", None),
                 correlation=getattr(properties, "CorrelationData", None),
                 is_retained=bool(message.retain),
+                properties=named,
             )
         )
 

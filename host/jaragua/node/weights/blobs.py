@@ -9,6 +9,7 @@ from typing import Protocol
 
 from jaragua.errors import BrokerError, ProtocolError
 from jaragua.node.weights.shared_work import SharedWork
+from jaragua.wire.messages import BlobSignature
 from jaragua.wire.topics import TopicKind, build
 
 _CAPACITY = 8
@@ -33,23 +34,30 @@ class Blobs:
         self._subscriber = subscriber
         self._fleet = fleet
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
+        self._signatures: dict[bytes, BlobSignature] = {}
+        """Of blobs that are kept."""
         self._awaited: dict[bytes, asyncio.Future[bytes]] = {}
         self._fetches = SharedWork()
 
-    async def fetch(self, sha256: bytes, timeout_seconds: float = FETCH_SECONDS) -> bytes:
-        """The blob with that hash. BrokerError: it did not come; ProtocolError: its topic holds something else."""
+    async def fetch(self, sha256: bytes, timeout_seconds: float = FETCH_SECONDS, *, signed: bool = False) -> bytes:
+        """The blob with that hash. BrokerError: it did not come; ProtocolError: its topic holds something else.
+
+        signed: for a device that verifies signatures (G32): a blob that was made here of differences is fetched, too.
+        """
         kept = self.kept(sha256)
-        if kept is not None:
+        if kept is not None and (not signed or sha256 in self._signatures):
             return kept
         return await self._fetches.result(sha256, lambda: self._fetch(sha256, timeout_seconds))
 
-    def offer(self, sha256_hex: str, payload: bytes) -> None:
+    def offer(self, sha256_hex: str, payload: bytes, signature: BlobSignature | None = None) -> None:
         """What came on a blob topic; an empty payload says that the blob was cleared."""
         sha256 = bytes.fromhex(sha256_hex)
         waiting = self._awaited.get(sha256)
         if waiting is None or waiting.done() or not payload:
             return
         if hashlib.sha256(payload).digest() == sha256:
+            if signature is not None:
+                self._signatures[sha256] = signature
             self.keep(sha256, payload)
             waiting.set_result(payload)
         else:
@@ -71,7 +79,12 @@ class Blobs:
         """Take in a blob that has that hash."""
         self._kept[sha256] = blob
         while len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
+            gone, _ = self._kept.popitem(last=False)
+            self._signatures.pop(gone, None)
+
+    def signature_of(self, sha256: bytes) -> BlobSignature | None:
+        """The coordinator's signature of a kept blob, if it had one."""
+        return self._signatures.get(sha256)
 
     async def _fetch(self, sha256: bytes, timeout_seconds: float) -> bytes:
         waiting: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()

@@ -59,6 +59,12 @@ class FlashOptions(BrokerOptions):
     signing_key: Annotated[
         Path | None, typer.Option(help="With --fleet: signing key of the coordinator; default: the identity's.")
     ] = None
+    coordinator_key: Annotated[
+        Path | None, typer.Option(help="Public key whose signatures the board verifies: a PEM file of `broker init`.")
+    ] = None
+    without_key: Annotated[
+        bool, typer.Option("--without-key", help="Put an image without a key on a board whose image has one.")
+    ] = False
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False
 
 
@@ -112,7 +118,7 @@ def _flash_without_port(options: FlashOptions, environment: str) -> None:
     if options.start is not None:
         raise UsageError("--start sends weights over a serial port, and the board has none", "leave it out")
     model = absolute(model_of(options.model, environment, None, names()))
-    built = asyncio.run(flash_without_port(environment, model, options.volume, say))
+    built = asyncio.run(flash_without_port(environment, model, options.volume, say, options.coordinator_key))
     if options.json:
         data = {"port": None, "environment": environment, "before": None, "after": None, "start": None}
         print_result({**data, "build": built.build.hex(), "verified": False})
@@ -127,7 +133,8 @@ def _flash_on_port(options: FlashOptions) -> None:
 
     target = _target(options)
     start = _start(options.start, target.model)
-    done = asyncio.run(put(target, say))
+    _check_key(options, target.before)
+    done = asyncio.run(put(target, say, options.coordinator_key))
     if start is not None:
         from jaragua.gateway.deployed import deploy
 
@@ -148,6 +155,19 @@ def _target(options: FlashOptions) -> Target:
     before = asyncio.run(who_is_there(port.path))
     environment = environment_of(options.environment, port, before)
     return Target(port, environment, absolute(model_of(options.model, environment, before, names())), before)
+
+
+def _check_key(options: FlashOptions, before: Identity | None) -> None:
+    """Raises: UsageError if the board would verify signatures no longer (G32)."""
+    from jaragua.emulate.image import key_asked_for
+    from jaragua.wire.definitions import Operator
+
+    verifies = before is not None and before.operators >> Operator.SIGNED & 1
+    if verifies and not (options.coordinator_key or key_asked_for() or options.without_key):
+        raise UsageError(
+            "the board's image verifies the coordinator's signatures, and the new one would not (G32)",
+            "give --coordinator-key FILE, or --without-key",
+        )
 
 
 def _port_of(path: str) -> Port:

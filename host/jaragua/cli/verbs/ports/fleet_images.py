@@ -40,7 +40,7 @@ def flash_fleet(options: FlashOptions) -> None:
 
 
 def _plan(options: FlashOptions) -> Plan:
-    from jaragua.emulate.image import asked_for
+    from jaragua.emulate.image import asked_for, key_asked_for
     from jaragua.flash.fleet.flash_fleet import Plan
     from jaragua.flash.fleet.needs import Asked
     from jaragua.gateway.deployed import start_of
@@ -51,7 +51,8 @@ def _plan(options: FlashOptions) -> Plan:
         model_named(model)  # an unknown one is said before anything is asked
     start = start_of(model_started(model, options.start), options.start).blob if model and options.start else b""
     sums, classes = asked_for()
-    asked = Asked(model, sums, classes, options.force)
+    key = options.coordinator_key or key_asked_for()
+    asked = Asked(model, sums, classes, options.force, key, options.without_key)
     return Plan(asked, tuple(options.only or ()), start, options.patience, options.dry_run)
 
 
