@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from jaragua.client.client import run_client
 from jaragua.config import RunConfig, parse
 from jaragua.coordinator.events import RunEvent, RunResult
 from jaragua.coordinator.run import run_coordinator
+from jaragua.gateway.gateway import run_gateway
+from jaragua.gateway.port import PortSettings
 from jaragua.node.connection.url import parse_broker_url
 from jaragua.node.node import NodeSettings
 from jaragua.node.program import ended
@@ -92,6 +94,19 @@ class Fleet:
             resend_seconds=1.0,
         )
         await run_client(settings, ReferenceEngine)
+
+    @contextlib.asynccontextmanager
+    async def gateway(self, urls: Sequence[str]) -> AsyncIterator[None]:
+        """A gateway with a board for each device."""
+        settings = NodeSettings(
+            parse_broker_url(self.url), self.name, "gw", "gateway", model="sine", data_dir=self.folder / "gw"
+        )
+        ports = [PortSettings(url, name) for url, name in zip(urls, self.devices, strict=True)]
+        task = asyncio.create_task(run_gateway(settings, ports))
+        try:
+            yield
+        finally:
+            await ended(task)
 
     @contextlib.asynccontextmanager
     async def clients(self, devices: Collection[str] | None = None) -> AsyncIterator[dict[str, asyncio.Task[None]]]:

@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 from fleet import Fleet, coordinate
 
+from images import built_image
 from jaragua.coordinator.events import RunEvent, UpdateChecked
+from jaragua.emulate.fleet import EmulatedFleet
+from jaragua.emulate.image import NATIVE
 from jaragua.node.secure_answers import SecureAnswers
 from jaragua.node.training import private
 from jaragua.privacy.errors import SecureError
@@ -60,6 +63,23 @@ def test_the_hash_with_secure_aggregation_is_that_without(
     assert simulate(wanted, workers=1).final_hash == masked
     assert len(added) == fleet.count * fleet.rounds
     _require_hidden(fleet.folder / "masked", added)
+
+
+def test_boards_behind_a_gateway_are_masked_and_the_hash_stays(fleet: Fleet) -> None:
+    """U1.4, U2.1, U4.2: the gateway masks for each of its boards, the firmware as processes on pseudo terminals."""
+    fleet = replace(fleet, count=3, quorum=3, rounds=2)
+
+    async def masked(urls: list[str]) -> str:
+        async with fleet.gateway(urls):
+            return (await coordinate(fleet.config("masked", SECURE))).model_hash
+
+    with EmulatedFleet(built_image(NATIVE, "sine"), fleet.count) as boards:
+        found = asyncio.run(masked(boards.urls))
+    assert simulate(simulation_of(fleet.config("simulated", SECURE)), workers=1).final_hash == found
+    with sqlite3.connect(fleet.folder / "masked" / "run.sqlite") as database:
+        rows = database.execute("SELECT DISTINCT device FROM sums WHERE stage = 'masked' AND device <> ''").fetchall()
+    database.close()
+    assert {row[0] for row in rows} == set(fleet.devices)
 
 
 def _require_hidden(folder: Path, updates: list[Integers]) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from jaragua.bases.value import Value
 from jaragua.errors import ToolError
 
+#: Of a noise multiplier that is searched for, relative.
+_PRECISION = 1e-3
+
 
 class Spent(Value):
     """ε at δ of the device that took part in the most rounds, and how many these are."""
@@ -38,6 +41,22 @@ def spent(noise_multiplier: float, rounds: int, delta: float) -> Spent:
     accountant = rdp_privacy_accountant.RdpAccountant()
     accountant.compose(dp_event.ZCDpEvent(1 / (2 * noise_multiplier**2)), rounds)
     return Spent(float(accountant.get_epsilon(delta)), delta, rounds)
+
+
+def noise_for(epsilon: float, rounds: int, delta: float) -> float:
+    """The smallest noise multiplier with at most this ε after so many rounds of a device, within 0.1 %.
+
+    Raises: ToolError; ValueError if epsilon or rounds is not above 0.
+    """
+    if epsilon <= 0 or rounds <= 0:
+        raise ValueError("epsilon and rounds must be above 0")
+    low, high = 0.0, 1.0
+    while spent(high, rounds, delta).epsilon > epsilon:
+        low, high = high, 2 * high
+    while high - low > _PRECISION * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if spent(middle, rounds, delta).epsilon > epsilon else (low, middle)
+    return high
 
 
 def most_rounds(devices: Iterable[Iterable[str]]) -> int:
