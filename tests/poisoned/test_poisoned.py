@@ -8,6 +8,7 @@ import pytest
 from jaragua.experiments.poisoned import __main__ as command
 from jaragua.experiments.poisoned.attacks import ATTACKS, HONEST, forged, spoiled
 from jaragua.experiments.poisoned.measure import R17, RULES, UNCHECKED, Bench, Setup, attackers_of, simulation_of
+from jaragua.experiments.poisoned.tried import TRIED, nearest_mixed
 from jaragua.simulation import simulate
 from jaragua.simulation.scheduling.draws import draw_round
 
@@ -91,3 +92,21 @@ def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 def test_wrong_options_are_one_sentence(wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(list(wrong)) != 0
     assert len(capsys.readouterr().err.strip().splitlines()) <= 2
+
+
+def test_a_tried_rule_leaves_out_devices_whose_past_is_on_one_side() -> None:
+    """Each of their updates alone is nearer to the mean than honest ones; what is left is the mean of the others."""
+    drawn = np.random.default_rng(1)
+    rule = TRIED["history"]()
+    for _ in range(40):
+        updates = drawn.normal(size=(10, 50))
+        updates[[3, 7]] = updates[[0, 1, 2, 4, 5, 6, 8, 9]].mean(axis=0) - 0.8
+        used = rule(updates)
+    assert np.allclose(used, np.delete(updates, [3, 7], axis=0).mean(axis=0))
+
+
+def test_mixing_with_the_nearest_keeps_the_middle_and_moves_the_far() -> None:
+    updates = np.array([[float(place)] for place in (0, 0, 0, 0, 0, 0, 0, 0, 100, 100)])
+    mixed = nearest_mixed(updates)
+    assert mixed[:8].tolist() == [[0.0]] * 8
+    assert mixed[8:].tolist() == [[25.0]] * 2

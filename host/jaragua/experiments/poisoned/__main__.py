@@ -15,7 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from jaragua.errors import ConfigurationError, JaraguaError
 from jaragua.experiments.poisoned.attacks import ATTACKS
-from jaragua.experiments.poisoned.measure import RULES, Setup, measured
+from jaragua.experiments.poisoned.measure import DEFAULT_RULES, RULES, Setup, measured
 from jaragua.experiments.poisoned.table import POINTS, scores, table
 from jaragua.simulation.models import model_named
 from jaragua_compiler.command_line import exit_code_of
@@ -40,7 +40,7 @@ def _print(options: argparse.Namespace) -> None:
     metric = model_named(options.task).metric
     if metric not in POINTS:
         raise ConfigurationError(f"a point of {metric} is not defined", f"take a task of {' or '.join(POINTS)}")
-    found = measured(setup, seeds, options.attack or list(ATTACKS), options.rule or list(RULES))
+    found = measured(setup, seeds, options.attack or list(ATTACKS), options.rule or DEFAULT_RULES)
     print(
         f"{options.task}, {options.attackers} of {options.devices} devices attack, seeds {', '.join(map(str, seeds))}\n"
     )
@@ -58,7 +58,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tasks", type=int, default=100, help="held-out tasks for each figure")
     parser.add_argument("--seed", action="append", type=int, help="repeat; default: 1 to 5")
     parser.add_argument("--attack", action="append", choices=tuple(ATTACKS), help="repeat; default: all")
-    parser.add_argument("--rule", action="append", choices=tuple(RULES), help="repeat; default: all")
+    parser.add_argument("--rule", action="append", choices=tuple(RULES), help="repeat; default: those of runs")
     parser.add_argument("--scores", action="store_true", help="also scores, and how many updates were left out")
     return parser.parse_args(arguments)
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import RunError
 from jaragua.experiments.poisoned.attacks import ATTACKS, HONEST, Attack, Places, forged, spoiled
+from jaragua.experiments.poisoned.tried import TRIED, Rule
 from jaragua.settings import EvaluationSettings
 from jaragua.simulation import Simulation, device_names
 from jaragua.simulation.clients.engine import VirtualFleet
@@ -43,7 +44,12 @@ RULES: Final[dict[str, dict[str, Any]]] = {
     "median": {"combine": "median"},
     "spectral 0.2": {"combine": "spectral-mean", "trim": 0.2},
     "clip 2, spectral 0.2": {"combine": "spectral-mean", "trim": 0.2, "norm_clip_factor": 2.0},
+    **{name: {"combine": "mean"} for name in TRIED},
 }
+
+
+#: What is measured where no rule is named: those that a run can have.
+DEFAULT_RULES: Final = tuple(name for name in RULES if name not in TRIED)
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,8 @@ class Bench:
         attack = ATTACKS[attack_name]
         generator = np.random.default_rng([self._seed, 2])
         with open_fleet(simulation, self._codec, 1) as fleet:
-            fleet_run = _Fleet(fleet, strategy_of(simulation, rule), attack, self._attackers, generator)
+            tried = TRIED[rule]() if rule in TRIED else None
+            fleet_run = _Fleet(fleet, strategy_of(simulation, rule), attack, self._attackers, generator, tried)
             vector, stopped = self._codec.initial(self._seed), 0
             for draw in self._draws:
                 try:
@@ -148,8 +155,9 @@ class _Fleet:
         attack: Attack,
         attackers: Places,
         generator: np.random.Generator,
+        tried: Rule | None = None,
     ) -> None:
-        self._fleet, self._strategy = fleet, strategy
+        self._fleet, self._strategy, self._tried = fleet, strategy, tried
         self._attack, self._attackers, self._generator = attack, attackers, generator
         self._shares: list[tuple[float, float]] = []
 
@@ -166,6 +174,7 @@ class _Fleet:
         start = self._fleet.start(vector)
         learned = self._fleet.train(start, work, batch).learned
         arrived = forged(self._attack, learned, self._attackers, start_length(vector))
+        arrived = arrived if self._tried is None else self._tried(arrived)
         updates = UpdateRows(draw.devices, vector + arrived, (batch.counts * work.passes).tolist())
         moved = checked_aggregate(self._strategy, draw.round_number, vector, updates).vector
         self._fleet.start(moved)
