@@ -48,7 +48,7 @@ def topic_of(blob: bytes) -> str:
     return build(TopicKind.BLOB, FLEET, sha256=hashlib.sha256(blob).hexdigest())
 
 
-async def told_with(url: str, blob: bytes, signer: Signer) -> int:
+async def answer_to(url: str, blob: bytes, signer: Signer) -> int:
     """What a board on its port says to a blob that a signer signed: 0, or the number of its refusal."""
     async with Board(url) as board:
         assert board.identity.operators >> Operator.SIGNED & 1
@@ -66,10 +66,10 @@ def test_g33_a_board_takes_what_the_coordinator_signed_and_nothing_else(board_ur
         async with Board(board_url) as board:
             with pytest.raises(BoardError, match="not_signed"):
                 await board.upload(FIRST)
-        assert await told_with(board_url, FIRST, Signer(STRANGER, 5)) == 26
-        assert await told_with(board_url, FIRST, Signer(SECRET, 5)) == 0
-        assert await told_with(board_url, SECOND, Signer(SECRET, 4)) == 27
-        assert await told_with(board_url, SECOND, Signer(SECRET, 6)) == 0
+        assert await answer_to(board_url, FIRST, Signer(STRANGER, 5)) == 26
+        assert await answer_to(board_url, FIRST, Signer(SECRET, 5)) == 0
+        assert await answer_to(board_url, SECOND, Signer(SECRET, 4)) == 27
+        assert await answer_to(board_url, SECOND, Signer(SECRET, 6)) == 0
 
     run(story())
 

@@ -4,6 +4,9 @@
 #include "jrg_model.h" // jrg_model_check
 #include "jrg_node_parts.h"
 #include "jrg_sha256.h" // jrg_sha256
+#if JRG_NODE_VERIFIES
+#include "jrg_signed_blob.h" // jrg_signed_blob_verifies
+#endif
 
 enum { OFFSET_BYTES = 4 };
 
@@ -31,6 +34,63 @@ static bool is_announced(const jrg_node *node, const uint8_t *hash)
 {
     return node->staged.announced && memcmp(node->staged.hash, hash, JRG_LIMIT_HASH_BYTES) == 0;
 }
+
+/* ---- signatures of blobs (docs/design/security.md, G32 and G33) ---------------------------------------------------- */
+
+#if JRG_NODE_VERIFIES
+
+_Static_assert(JRG_LIMIT_SIGNATURE_BYTES == JRG_ED25519_SIGNATURE_BYTES, "blob-signature");
+_Static_assert(JRG_LIMIT_TOPIC_ROOT_BYTES == JRG_SIGNED_BLOB_MOST_ROOT_BYTES, "blob-signature");
+
+static jrg_status check_signature(const jrg_node *node, const struct blob_signature *request)
+{
+    static const uint8_t key[JRG_ED25519_KEY_BYTES] = JRG_NODE_PUBLIC_KEY;
+    const jrg_signed_blob blob = {
+        .hash = request->blob_signature_sha256.value,
+        .generation = request->blob_signature_generation,
+        .counter = request->blob_signature_counter,
+        .root = request->blob_signature_root.value,
+        .root_bytes = request->blob_signature_root.len,
+    };
+    if (!jrg_signed_blob_verifies(&blob, key, request->blob_signature_signature.value))
+        return JRG_STATUS_BAD_SIGNATURE;
+    return blob.generation < node->approved.generation ? JRG_STATUS_OLD_SIGNATURE : JRG_STATUS_OK;
+}
+
+void jrg_node_take_signature(jrg_node *node, const struct blob_signature *request)
+{
+    const jrg_status status = check_signature(node, request);
+    if (status == JRG_STATUS_OK) {
+        node->approved.any = true;
+        node->approved.generation = request->blob_signature_generation;
+        memcpy(node->approved.hash, request->blob_signature_sha256.value, JRG_LIMIT_HASH_BYTES);
+    }
+    jrg_node_answer_status(node, request->blob_signature_id, status, 0);
+}
+
+static bool is_signed(const jrg_node *node, const uint8_t *hash)
+{
+    return node->approved.any && memcmp(node->approved.hash, hash, JRG_LIMIT_HASH_BYTES) == 0;
+}
+
+#else
+
+void jrg_node_take_signature(jrg_node *node, const struct blob_signature *request)
+{
+    jrg_node_answer_status(node, request->blob_signature_id, JRG_STATUS_UNSUPPORTED, 0);
+}
+
+/* An image without a key takes any blob. */
+static bool is_signed(const jrg_node *node, const uint8_t *hash)
+{
+    (void)node;
+    (void)hash;
+    return true;
+}
+
+#endif
+
+/* ---- transfers ------------------------------------------------------------------------------------------------------ */
 
 static void forget_staged(jrg_node *node)
 {
@@ -65,7 +125,7 @@ void jrg_node_begin_blob(jrg_node *node, const struct blob_begin *request)
         return;
     }
     if (!is_announced(node, hash)) {
-        if (!jrg_node_is_signed(node, hash)) {
+        if (!is_signed(node, hash)) {
             jrg_node_answer_status(node, request->blob_begin_id, JRG_STATUS_NOT_SIGNED, 0);
             return;
         }

@@ -24,16 +24,12 @@ void jrg_node_identify(jrg_node *node, uint32_t id);
 void jrg_node_answer_health(jrg_node *node, uint32_t id);
 void jrg_node_tell_health(jrg_node *node);
 
-/* jrg_node_blob.c: L4.2. */
+/* jrg_node_blob.c: L4.2, G33. */
+void jrg_node_take_signature(jrg_node *node, const struct blob_signature *request);
 void jrg_node_begin_blob(jrg_node *node, const struct blob_begin *request);
 void jrg_node_end_blob(jrg_node *node, const struct blob_end *request);
 void jrg_node_take_data(jrg_node *node, const uint8_t *payload, uint16_t len_bytes);
 bool jrg_node_holds(const jrg_node *node, const uint8_t *hash);
-
-/* jrg_node_signature.c: G32, G33. */
-void jrg_node_take_signature(jrg_node *node, const struct blob_signature *request);
-/* May a transfer of the blob with this hash begin? Yes, in an image without a key. */
-bool jrg_node_is_signed(const jrg_node *node, const uint8_t *hash);
 
 /* jrg_node_job.c: L4.3 to L4.6. */
 /* With one buffer: what was staged is no longer there (L4.3). */

@@ -16,7 +16,7 @@ from jaragua.strategies import Vector
 Rule: TypeAlias = Callable[[Vector], Vector]
 
 #: Of ten devices.
-_LEFT_OUT: Final = 2
+_EXCLUDED: Final = 2
 #: Of the past in the sum of all updates of a device.
 MEMORY: Final = 0.9
 
@@ -40,14 +40,14 @@ class Past:
 def nearest_mixed(updates: Vector) -> Vector:
     """Each update becomes the mean of the eight nearest, itself among them (Allouah and others, 2023)."""
     distances = ((updates[:, None] - updates[None]) ** 2).sum(axis=-1)
-    nearest = np.argsort(distances, axis=1)[:, : len(updates) - _LEFT_OUT]
+    nearest = np.argsort(distances, axis=1)[:, : len(updates) - _EXCLUDED]
     found: Vector = updates[nearest].mean(axis=1)
     return found
 
 
 def _trimmed(updates: Vector) -> Vector:
     """The trimmed mean, for all devices."""
-    middle = np.sort(updates, axis=0)[_LEFT_OUT : len(updates) - _LEFT_OUT].mean(axis=0)
+    middle = np.sort(updates, axis=0)[_EXCLUDED : len(updates) - _EXCLUDED].mean(axis=0)
     return np.tile(middle, (len(updates), 1))
 
 
@@ -67,7 +67,7 @@ def _history() -> Rule:
     def rule(updates: Vector) -> Vector:
         known = past.after(updates)
         distances = ((known - np.median(known, axis=0)) ** 2).sum(axis=1)
-        used = np.argsort(distances)[: len(updates) - _LEFT_OUT]
+        used = np.argsort(distances)[: len(updates) - _EXCLUDED]
         return np.tile(updates[used].mean(axis=0), (len(updates), 1))
 
     return rule

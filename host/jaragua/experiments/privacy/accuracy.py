@@ -20,25 +20,25 @@ _DELTA: Final = PrivacySettings().delta
 
 @dataclass(frozen=True)
 class Setup:
-    """A fleet all of whose devices train in each round. clip: L2 norm of one update. passes: None: the model's own.
+    """A fleet all of whose devices train in each round. norm: the clip, L2 norm of one update.
 
-    tasks: held out, for each figure. passes: of a new device over its support samples.
+    tasks: held out, for each figure. passes: of a new device over its support samples; None: the model's own.
     """
 
     task: str
     devices: int
     rounds: int
-    clip: float
+    norm: float
     tasks: int = 100
     passes: int | None = None
 
 
 #: What `make privacy` measures. Digits adapt in one pass: with the model's 16, a fleet without training reaches 0.92.
 SETUPS: Final = (
-    Setup("digits", 100, 50, 0.25, passes=1),
+    Setup("digits", 100, 50, 1.0, passes=1),
     Setup("presence", 100, 50, 0.5),
     Setup("keywords", 100, 40, 0.25),
-    Setup("digits", 500, 50, 0.25, passes=1),
+    Setup("digits", 500, 50, 1.0, passes=1),
     Setup("presence", 500, 50, 0.5),
     Setup("keywords", 500, 40, 0.25),
 )
@@ -58,7 +58,7 @@ def measured(setup: Setup, seeds: Sequence[int]) -> Iterator[Row]:
     """A row when it is known: no training, training, the clip alone, and noise for each ε. Raises: JaraguaError."""
     yield _row("no training", "0", setup, seeds, {"run.rounds": 0})
     yield _row("training", "∞", setup, seeds, {})
-    clip = {"privacy.clip": setup.clip}
+    clip = {"privacy.clip": setup.norm}
     yield _row("clip alone", "∞", setup, seeds, clip)
     for epsilon in EPSILONS:
         noise = noise_for(epsilon, setup.rounds, _DELTA)
@@ -99,7 +99,7 @@ def described(setup: Setup, seeds: Sequence[int], metric: str) -> str:
     """What was measured, and the head of the table."""
     passes = "" if setup.passes is None else f", {setup.passes} pass of adaptation"
     about = (
-        f"`{setup.task}`, {setup.devices} devices, all in each of {setup.rounds} rounds, clip {setup.clip:g}, "
+        f"`{setup.task}`, {setup.devices} devices, all in each of {setup.rounds} rounds, clip {setup.norm:g}, "
         f"{setup.tasks} held-out tasks{passes}, seeds {', '.join(map(str, seeds))}"
     )
     return f"{about}\n\n| settings | ε | {metric} before adapting | {metric} after |\n|---|---|---|---|"
