@@ -111,3 +111,13 @@ def test_m_missing_and_unknown_parts_are_named() -> None:
         topics.build(TopicKind.UPDATE, "home", node="gw", run="r")
     with pytest.raises(TopicError, match="has no round"):
         topics.build(TopicKind.RUN, "home", round=1)
+
+
+def test_topics_of_one_kind_differ_in_their_node_alone() -> None:
+    """Also where fleet, run and node have the same name."""
+    for fleet in ("node", "n", "home"):
+        topics_of = topics.NodeTopics(TopicKind.ACK, fleet, run="n", round=3)
+        for node in ("n", "node", "gw-1"):
+            assert topics_of.of(node) == topics.build(TopicKind.ACK, fleet, node=node, run="n", round=3)
+    with pytest.raises(TopicError):
+        topics_of.of("a/b")

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final, TypeVar, get_args
 import cbor2
 
 from jaragua.bases.value import Value
-from jaragua.wire.cbor import plain_cbor, schema
+from jaragua.wire.cbor import plain_cbor, quick_read, schema
 from jaragua.wire.cbor.schema import MessageError
 
 __all__ = [
@@ -636,24 +636,40 @@ class Template:
 
     def __init__(self, message: Message, *differing: str) -> None:
         """differing: the Python names of the fields; `message` has any values in them."""
-        self._name = rule_name(type(message))
-        self._fields = {rule_field(name): name for name in differing}
-        entries = _to_map(message, self._name)
-        schema.check(self._name, entries)
-        same = {field: value for field, value in entries.items() if field not in self._fields}
-        self._known: set[frozenset[str]] = {frozenset(entries)}
-        """Which fields messages had that were checked as a whole."""
-        self._example, self._count = same, len(same)
-        self._same = _entries(same)
+        self._name = name = rule_name(type(message))
+        entries = _to_map(message, name)
+        schema.check(name, entries)
+        fields = {rule_field(one): one for one in differing}
+        self._example = {field: value for field, value in entries.items() if field not in fields}
+        self._count, self._same = len(self._example), _entries(self._example)
+        self._fields = [
+            (1 << place, field, one, plain_cbor.dumps(field), schema.field_fits(name)[field])
+            for place, (field, one) in enumerate(fields.items())
+        ]
+        self._known = {sum(bit for bit, field, *_ in self._fields if field in entries)}
+        """Which differing fields messages had that were checked as a whole."""
 
     def encode(self, **values: object) -> bytes:
         """The message with these values of the differing fields. Raises: MessageError, as `encode`."""
-        different = {field: _plain(values[name]) for field, name in self._fields.items() if values[name] is not None}
-        there = self._example.keys() | different.keys()
-        if there not in self._known or not schema.fields_fit(self._name, different):
-            schema.check(self._name, self._example | different)
-            self._known.add(frozenset(there))
-        return _map_head(self._count + len(different)) + self._same + _entries(different)
+        count, there, parts = self._count, 0, [b"", self._same]
+        for bit, _, name, key, fits in self._fields:
+            value = values[name]
+            if value is None:
+                continue
+            if type(value) not in _PLAIN_TYPES:
+                value = _plain(value)
+            if not fits(value):
+                schema.check(self._name, self._example | self._different(values))
+            count, there = count + 1, there | bit
+            parts += key, plain_cbor.dumps(value)
+        if there not in self._known:
+            schema.check(self._name, self._example | self._different(values))
+            self._known.add(there)
+        parts[0] = _map_head(count)
+        return b"".join(parts)
+
+    def _different(self, values: dict[str, object]) -> dict[str, object]:
+        return {field: _plain(values[name]) for _, field, name, *_ in self._fields if values[name] is not None}
 
 
 #: CBOR (RFC 8949, 3.1): a map of fewer entries has their number in its first byte.
@@ -672,7 +688,8 @@ def _entries(values: dict[str, object]) -> bytes:
 
 def decode(kind: type[M], data: bytes) -> M:
     """The message of class `kind` in `data`; MessageError if it does not match `messages.cddl`."""
-    return _build(kind, plain_cbor.loads(data))
+    values = _quick_reader(kind)(data)
+    return _build(kind, plain_cbor.loads(data)) if values is None else _made(kind, values)
 
 
 def decode_request(data: bytes) -> Request:
@@ -789,6 +806,40 @@ def _build(kind: type[M], value: Any) -> M:
     pairs = zip(schema.fields(name), value[1:], strict=True) if kind.is_array else value.items()
     names = _attributes(name)
     return kind(**{names[field]: _frozen(item) for field, item in pairs})
+
+
+def _quick_reader(kind: type[Any]) -> quick_read.MapReader:
+    """Reads most messages of a class; None of one that is to be looked at more closely."""
+    if kind not in _QUICK_READERS:
+        rule = schema.rules()[rule_name(kind)]
+        _QUICK_READERS[kind] = quick_read.map_reader(schema.rules(), rule) or (lambda data: None)
+    return _QUICK_READERS[kind]
+
+
+_QUICK_READERS: Final[dict[type[Any], quick_read.MapReader]] = {}
+
+
+def _made(kind: type[M], values: dict[str, Any]) -> M:
+    """A message of values that were checked. The frozen class's own way of setting each of them takes far longer."""
+    message = object.__new__(kind)
+    if kind not in _RENAMED:
+        _RENAMED[kind] = _renamed(kind)
+    renamed, absent = _RENAMED[kind]
+    for field, name in renamed:
+        if field in values:
+            values[name] = values.pop(field)
+    message.__dict__.update(absent, **values)
+    return message
+
+
+def _renamed(kind: type[Any]) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """Fields of the file whose attribute is called otherwise, and the values of fields that may be absent."""
+    names = _attributes(rule_name(kind))
+    absent = {one.name: one.default for one in dataclasses.fields(kind) if one.default is not dataclasses.MISSING}
+    return [(field, name) for field, name in names.items() if field != name], absent
+
+
+_RENAMED: Final[dict[type[Any], tuple[list[tuple[str, str]], dict[str, Any]]]] = {}
 
 
 def _frozen(value: Any) -> Any:

@@ -8,7 +8,6 @@ parse("jaragua/1/home/node/gateway-1/up/r1/3")                        -> Topic(U
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
 from string import Formatter
@@ -113,8 +112,7 @@ ACCESS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(NamedTuple):
     """What a topic says; a part that its kind does not have is "" (round: 0)."""
 
     kind: TopicKind
@@ -183,23 +181,45 @@ def _regex(kind: TopicKind) -> re.Pattern[str]:
     return re.compile((_ROOT + kind.value).replace("$", r"\$").format(**groups))
 
 
-def _by_levels() -> dict[int, list[tuple[TopicKind, re.Pattern[str]]]]:
-    """A part has no slash in it, so that a topic's levels leave few kinds."""
-    found: dict[int, list[tuple[TopicKind, re.Pattern[str]]]] = {}
+#: Of a topic of a node: the place of the word behind its name.
+_WORD_OF_NODES: Final = 5
+
+
+def _group_of(topic: str) -> tuple[int, str]:
+    """Levels, and the word behind a node's name: a part has no slash in it, so that few kinds share both."""
+    levels = topic.split("/", 6)
+    return topic.count("/"), levels[_WORD_OF_NODES] if len(levels) > _WORD_OF_NODES + 1 else ""
+
+
+def _by_group() -> dict[tuple[int, str], list[tuple[TopicKind, re.Pattern[str]]]]:
+    found: dict[tuple[int, str], list[tuple[TopicKind, re.Pattern[str]]]] = {}
     for kind in TopicKind:
-        found.setdefault((_ROOT + kind.value).count("/"), []).append((kind, _regex(kind)))
+        found.setdefault(_group_of(_ROOT + kind.value), []).append((kind, _regex(kind)))
     return found
 
 
-_REGEXES: Final = _by_levels()
+_REGEXES: Final = _by_group()
 
 
 def parse(topic: str) -> Topic:
     """What `topic` says; TopicError if it is none of ours."""
-    for kind, regex in _REGEXES.get(topic.count("/"), ()):
+    for kind, regex in _REGEXES.get(_group_of(topic), ()):
         match = regex.fullmatch(topic)
         if match:
             parts = match.groupdict()
             number = int(parts.pop("round", None) or 0)
             return Topic(kind, round=number, **parts)
     raise TopicError(f"the topic {topic!r} is not one of Jaragua's")
+
+
+class NodeTopics:
+    """Topics of one kind that differ in their node alone."""
+
+    def __init__(self, kind: TopicKind, fleet: str, **parts: str | int) -> None:
+        """Raises: TopicError, as `build`."""
+        before, _, after = build(kind, fleet, node="n", **parts).partition("/node/n/")
+        self._before, self._after = f"{before}/node/", f"/{after}"
+
+    def of(self, node: str) -> str:
+        """The topic of a node. Raises: TopicError if it is no id."""
+        return f"{self._before}{check_id(node, 'node')}{self._after}"

@@ -13,7 +13,7 @@ import cbor2
 from jaragua.wire.cbor.schema import MessageError
 
 _MAX_DEPTH: Final = 4
-_BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = 2, 3, 4, 5, 6, 7
+_UINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = 0, 2, 3, 4, 5, 6, 7
 #: Additional information 24..27: that many bytes of argument follow.
 _ARGUMENT_BYTES: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 #: Simple values and floats: false, true, null, float16, float32, float64.
@@ -29,6 +29,29 @@ def loads(data: bytes) -> Any:
         return cbor2.loads(data)
     except (cbor2.CBORDecodeError, ValueError, TypeError) as error:
         raise MessageError(f"the message is not CBOR: {error}") from error
+
+
+def dumps(value: object) -> bytes:
+    """The bytes of `cbor2.dumps`; of most values sooner."""
+    if type(value) is int and value >= 0:
+        return _written_head(_UINT, value)
+    if type(value) is str:
+        content = value.encode()
+        return _written_head(_TEXT, len(content)) + content
+    if type(value) is bytes:
+        return _written_head(_BYTES, len(value)) + value
+    written: bytes = cbor2.dumps(value)
+    return written
+
+
+def _written_head(major: int, argument: int) -> bytes:
+    """As short as it can be (RFC 8949, 4.2.1)."""
+    if argument < 24:
+        return bytes((major << 5 | argument,))
+    for additional, width in _ARGUMENT_BYTES.items():
+        if argument < 1 << 8 * width:
+            return bytes((major << 5 | additional,)) + argument.to_bytes(width, "big")
+    raise MessageError(f"{argument} has more than 64 bits")
 
 
 def _end_of_flat_map(data: bytes) -> int:

@@ -23,8 +23,7 @@ def made_of(rules: Mapping[str, Element], element: Element) -> Fits:
     if element.type == "OTHER":
         return _named(rules, str(element.value))
     if element.type == "UNION":
-        choices = [made_of(rules, child) for child in element.children]
-        return lambda value: any(one(value) for one in choices)
+        return _union(rules, element)
     if element.type == "LIST":
         return _list(rules, element)
     if element.type == "MAP":
@@ -37,6 +36,14 @@ def _named(rules: Mapping[str, Element], name: str) -> Fits:
     if name == "device-id":
         return lambda value: inner(value) and is_id(value)
     return inner
+
+
+def _union(rules: Mapping[str, Element], element: Element) -> Fits:
+    if all(child.type == "TSTR" and child.value is not None for child in element.children):
+        names = frozenset(str(child.value) for child in element.children)
+        return lambda value: type(value) is str and value in names
+    choices = [made_of(rules, child) for child in element.children]
+    return lambda value: any(one(value) for one in choices)
 
 
 def _plain(element: Element) -> Fits:

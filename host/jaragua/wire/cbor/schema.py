@@ -58,19 +58,13 @@ def check(name: str, value: object) -> None:
 
 
 @cache
-def _field_fits(name: str) -> dict[str, quick_check.Fits]:
-    """Of each field of a map."""
+def field_fits(name: str) -> Mapping[str, quick_check.Fits]:
+    """Of each field of the map `name`, whether a value matches; what else the map needs is not looked at."""
     found = {}
     for child in rules()[name].children:
         if child.key is not None:
             found[str(child.key.value)] = quick_check.made_of(rules(), child)
     return found
-
-
-def fields_fit(name: str, values: Mapping[str, object]) -> bool:
-    """Whether some fields of the map `name` match; what else it needs is not looked at."""
-    known = _field_fits(name)
-    return all(field in known and known[field](value) for field, value in values.items())
 
 
 @cache
