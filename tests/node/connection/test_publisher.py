@@ -78,15 +78,15 @@ def test_so_many_are_under_way_and_no_more_until_the_broker_acknowledges() -> No
         socket = Socket()
         publisher: Publisher[_Outgoing] = Publisher(socket.send)
         for number in range(MOST_UNDER_WAY):
-            assert publisher.has_room
+            assert publisher.room
             publisher.add(number, _Outgoing("a", b"x"), b"x")
         publisher.flush()
-        assert not publisher.has_room
+        assert not publisher.room
         assert socket.sent.count(b"\x00\x01a") == MOST_UNDER_WAY
         assert min(publisher.under_way) == FIRST_OWN_IDENTIFIER
-        publisher.acknowledged(FIRST_OWN_IDENTIFIER + 3)
-        publisher.acknowledged(FIRST_OWN_IDENTIFIER + 3)  # a broker that says it twice
-        assert publisher.has_room
+        publisher.acknowledged([FIRST_OWN_IDENTIFIER + 3])
+        publisher.acknowledged([FIRST_OWN_IDENTIFIER + 3] * 2)  # a broker that says it twice
+        assert publisher.room == 1
         with pytest.raises(TimeoutError):
             await publisher.until_moved(0.01)
 
@@ -98,9 +98,9 @@ def test_m16_5_a_broker_that_takes_fewer_gets_fewer(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(configuration, "Limits", partial(configuration.Limits, max_inflight_messages=7))
     publisher: Publisher[_Outgoing] = Publisher(Socket().send, 7)
     for number in range(7):
-        assert publisher.has_room
+        assert publisher.room
         publisher.add(number, _Outgoing("a", b"x"), b"x")
-    assert not publisher.has_room
+    assert not publisher.room
 
     class Quiet:
         def __init__(self) -> None:
@@ -146,7 +146,7 @@ def test_identifiers_begin_again_and_pass_over_those_under_way() -> None:
     publisher.add("first", _Outgoing("a", b""), b"")
     for number in range(FIRST_OWN_IDENTIFIER, 0xFFFF):
         publisher.add(number, _Outgoing("a", b""), b"")
-        publisher.acknowledged(number + 1)
+        publisher.acknowledged([number + 1])
     publisher.add("last", _Outgoing("a", b""), b"")
     assert {key for key, _ in publisher.under_way.values()} == {"first", "last"}
     assert set(publisher.under_way) == {FIRST_OWN_IDENTIFIER, FIRST_OWN_IDENTIFIER + 1}

@@ -129,7 +129,7 @@ def test_acknowledgements_of_our_own_messages_are_taken_out_wherever_the_stream_
     stream = own + theirs + publish(b"r/1") + own
     for cut in range(len(stream)):
         told: list[int] = []
-        sieve = Sieve(ByTopic(), lambda count, topic: None, on_acknowledged=told.append)
+        sieve = Sieve(ByTopic(), lambda count, topic: None, on_acknowledged=told.extend)
         kept = sieve.sift(stream[:cut], 0.0)[0] + sieve.sift(stream[cut:], 0.0)[0]
         assert kept == theirs + publish(b"r/1")
         assert told == [FIRST_OWN_IDENTIFIER, 65535] * 2

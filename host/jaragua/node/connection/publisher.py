@@ -7,8 +7,7 @@ after the other and go out in one write. Their acknowledgements are taken out of
 from __future__ import annotations
 
 import asyncio
-import struct
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Final, Generic, Protocol, TypeVar
 
 from jaragua.node.connection.sieve import FIRST_OWN_IDENTIFIER
@@ -19,8 +18,8 @@ MOST_UNDER_WAY: Final = 512
 LONGEST_BYTES: Final = 65_536
 NO_PROPERTIES: Final = b"\0"
 _LAST_IDENTIFIER: Final = 0xFFFF
-_PUBLISH_QOS_1: Final = 0x32
-_RETAIN: Final = 0x01
+#: Of a PUBLISH at QoS 1: the first byte.
+_FIRST, _RETAINED_FIRST = b"\x32", b"\x33"
 _TRY_AGAIN_SECONDS: Final = 0.005
 
 
@@ -58,9 +57,9 @@ class Publisher(Generic[PacketT]):
         self._retrying: asyncio.TimerHandle | None = None
 
     @property
-    def has_room(self) -> bool:
-        """Whether another message may be under way."""
-        return len(self.under_way) < self._most
+    def room(self) -> int:
+        """How many more messages may be under way."""
+        return max(0, self._most - len(self.under_way))
 
     def add(self, key: Hashable, message: PacketT, payload: bytes, properties: bytes = NO_PROPERTIES) -> None:
         """Encode a message; `flush` sends what was added. properties: with their length, as they stand in a packet."""
@@ -75,9 +74,10 @@ class Publisher(Generic[PacketT]):
         if not has_all and self._retrying is None:
             self._retrying = asyncio.get_running_loop().call_later(_TRY_AGAIN_SECONDS, self._retry)
 
-    def acknowledged(self, identifier: int) -> None:
-        """The broker has a message."""
-        self.under_way.pop(identifier, None)
+    def acknowledged(self, identifiers: Iterable[int]) -> None:
+        """The broker has these messages."""
+        for identifier in identifiers:
+            self.under_way.pop(identifier, None)
         self._moved.set()
 
     async def until_moved(self, seconds: float) -> None:
@@ -105,13 +105,17 @@ class Publisher(Generic[PacketT]):
 def publish_packet(message: Packet, payload: bytes, identifier: int, properties: bytes = NO_PROPERTIES) -> bytes:
     """MQTT 5.0, 3.3: a PUBLISH at QoS 1."""
     topic = message.topic.encode()
-    head = struct.pack(">H", len(topic)) + topic + struct.pack(">H", identifier) + properties
-    first = _PUBLISH_QOS_1 | (_RETAIN if message.retain else 0)
-    return bytes([first]) + encoded_length(len(head) + len(payload)) + head + payload
+    head = b"".join((len(topic).to_bytes(2, "big"), topic, identifier.to_bytes(2, "big"), properties))
+    first = _RETAINED_FIRST if message.retain else _FIRST
+    return b"".join((first, encoded_length(len(head) + len(payload)), head, payload))
 
 
 def encoded_length(count: int) -> bytes:
     """MQTT 5.0, 1.5.5."""
+    if count < 1 << 7:
+        return bytes((count,))
+    if count < 1 << 14:
+        return bytes((count & 0x7F | 0x80, count >> 7))
     encoded = bytearray()
     while True:
         count, low = count >> 7, count & 0x7F

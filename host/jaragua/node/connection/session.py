@@ -32,7 +32,13 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from jaragua.bases.value import Value
 from jaragua.errors import BrokerError
 from jaragua.node.connection.expiry_watch import watch_expiry
-from jaragua.node.connection.publisher import LONGEST_BYTES, MOST_UNDER_WAY, Publisher, encoded_length
+from jaragua.node.connection.publisher import (
+    LONGEST_BYTES,
+    MOST_UNDER_WAY,
+    NO_PROPERTIES,
+    Publisher,
+    encoded_length,
+)
 from jaragua.node.connection.sieve import Gate, Sieve
 from jaragua.node.connection.sieved_socket import keep_identifiers_apart, sieve_of, sieved_socket_of
 from jaragua.node.connection.tls import context_of, identifier_suffix
@@ -84,7 +90,7 @@ UserProperties = Sequence[tuple[str, str]]
 Payload = bytes | Callable[[int], bytes]
 
 
-class Incoming(Value):
+class Incoming(NamedTuple):
     """A message from the broker."""
 
     topic: str
@@ -104,7 +110,7 @@ class Reply(Value):
     correlation: bytes
 
 
-class _Outgoing(Value):
+class _Outgoing(NamedTuple):
     topic: str
     payload: Payload
     retain: bool = False
@@ -114,6 +120,9 @@ class _Outgoing(Value):
 
     def packed_properties(self, signed: UserProperties = ()) -> bytes:
         """As they stand in a packet (MQTT 5.0, 2.2.2), with their length. signed: user properties of a signature."""
+        if not signed and self.response_topic is None and self.correlation is None:
+            seconds = self.expiry_seconds
+            return NO_PROPERTIES if seconds is None else b"\x05\x02" + seconds.to_bytes(4, "big")
         packed = b""
         if self.expiry_seconds is not None:
             packed += b"\x02" + self.expiry_seconds.to_bytes(4, "big")
@@ -491,7 +500,7 @@ class Session:
             gate,
             lambda count, topic: self._dropped(count, topic.decode(errors="replace")),
             self._take_past_the_library,
-            lambda identifier: None if self._publisher is None else self._publisher.acknowledged(identifier),
+            lambda identifiers: None if self._publisher is None else self._publisher.acknowledged(identifiers),
         )
 
     def _take_past_the_library(self, topic: bytes, payload: bytes) -> None:
@@ -564,9 +573,11 @@ class Session:
         """Until all that waits is with the broker."""
         while self._outgoing or publisher.under_way:
             await self._start_following(client)
-            while self._outgoing and publisher.has_room:
-                key = next(iter(self._outgoing))
-                message = self._outgoing.pop(key)
+            # Not one by one from the front: a dictionary looks past all that was taken out there before.
+            for key in list(islice(self._outgoing, publisher.room)):
+                message = self._outgoing.pop(key, None)
+                if message is None:  # given up while a long one was written
+                    continue
                 payload = message.payload if isinstance(message.payload, bytes) else message.payload(self._epoch)
                 if len(payload) > LONGEST_BYTES:
                     publisher.flush()

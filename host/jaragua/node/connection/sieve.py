@@ -6,7 +6,7 @@ that a gate does not admit is acknowledged and left out of the stream; protocol.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple, Protocol
 
@@ -54,7 +54,7 @@ class Sieve:
     """One direction of one connection. on_dropped: called with a number of messages and the last one's topic.
 
     on_taken: called with topic and payload of a message that the gate wants without the library. on_acknowledged:
-    called with the identifier of a message that was published past the library.
+    called with identifiers of messages that were published past the library.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Sieve:
         gate: Gate,
         on_dropped: Callable[[int, bytes], None],
         on_taken: Callable[[bytes, bytes], None] = lambda topic, payload: None,
-        on_acknowledged: Callable[[int], None] = lambda identifier: None,
+        on_acknowledged: Callable[[Sequence[int]], None] = lambda identifiers: None,
     ) -> None:
         self._gate = gate
         self._on_dropped = on_dropped
@@ -72,6 +72,7 @@ class Sieve:
         """The beginning of a packet that has not come in full."""
         self._has = 0
         self._needs = 2
+        self._dropped, self._dropped_topic = 0, b""
 
     def sift(self, data: bytes, now_s: float) -> tuple[bytes, bytes]:
         """Whole packets that are to be read, and the acknowledgements of the messages that are not."""
@@ -81,45 +82,61 @@ class Sieve:
             return b"", b""
         stream = b"".join(self._parts) if len(self._parts) > 1 else data
         kept: list[bytes] = []
-        acknowledgements: list[bytes] = []
-        place = kept_from = dropped = 0
-        topic = b""
-        while (found := _extent(stream, place))[1] <= len(stream):
+        answers: list[bytes] = []
+        ours: list[int] = []
+        """Identifiers of messages of ours that the broker has."""
+        place = kept_from = 0
+        found = _extent(stream, 0)
+        while found[1] <= len(stream):
             body, after = found
-            message = _message(stream, place, body, after)
-            verdict = (
-                Verdict.READ
-                if message is None
-                else self._gate.admits(message.topic, message.head, now_s, is_retained=message.is_retained)
-            )
-            if message is not None and verdict is not Verdict.READ:
-                acknowledgements.append(message.acknowledgement)
-                kept.append(stream[kept_from:place])
+            if self._is_kept_back(stream, (place, body, after), now_s, answers, ours):
+                if kept_from < place:
+                    kept.append(stream[kept_from:place])
                 kept_from = after
-                if verdict is Verdict.TOO_MUCH:
-                    dropped, topic = dropped + 1, message.topic
-                elif verdict is Verdict.TAKEN:
-                    self._on_taken(message.topic, _payload(stream, message.rest, after))
-            elif message is None and self._is_of_our_own(stream, place, body, after):
-                kept.append(stream[kept_from:place])
-                kept_from = after
-            place = after
+            place, found = after, _extent(stream, after)
         kept.append(stream[kept_from:place])
         self._keep(stream[place:], needs=found[1] - place)
-        if dropped:
-            self._on_dropped(dropped, topic)
-        return b"".join(kept), b"".join(acknowledgements)
+        self._tell(ours)
+        return b"".join(kept), b"".join(answers)
 
-    def _is_of_our_own(self, stream: bytes, place: int, body: int, after: int) -> bool:
-        """Whether this acknowledges a message that the library does not know; then it has been told."""
-        if stream[place] != _PUBACK_TYPE or after - body < 2 or stream[body] < FIRST_OWN_IDENTIFIER >> 8:
+    def _tell(self, ours: Sequence[int]) -> None:
+        if ours:
+            self._on_acknowledged(ours)
+        if self._dropped:
+            count, self._dropped = self._dropped, 0
+            self._on_dropped(count, self._dropped_topic)
+
+    def _is_kept_back(
+        self, stream: bytes, packet: tuple[int, int, int], now_s: float, answers: list[bytes], ours: list[int]
+    ) -> bool:
+        """Whether the library does not get a packet; what it then says is added to `answers` or `ours`."""
+        place, body, after = packet
+        message = _message(stream, place, body, after)
+        if message is None:
+            identifier = _of_our_own(stream, place, body, after)
+            if identifier:
+                ours.append(identifier)
+            return bool(identifier)
+        verdict = self._gate.admits(message.topic, message.head, now_s, is_retained=message.is_retained)
+        if verdict is Verdict.READ:
             return False
-        self._on_acknowledged(stream[body] << 8 | stream[body + 1])
+        answers.append(message.acknowledgement)
+        if verdict is Verdict.TAKEN:
+            self._on_taken(message.topic, _payload(stream, message.rest, after))
+        elif verdict is Verdict.TOO_MUCH:
+            self._dropped, self._dropped_topic = self._dropped + 1, message.topic
         return True
 
     def _keep(self, left: bytes, needs: int) -> None:
         """What is left of a packet, and how many bytes it has as far as is known."""
         self._parts, self._has, self._needs = [left] if left else [], len(left), max(2, needs)
+
+
+def _of_our_own(stream: bytes, place: int, body: int, after: int) -> int:
+    """The identifier that a packet acknowledges, if the library does not know it; else 0."""
+    if stream[place] != _PUBACK_TYPE or after - body < 2 or stream[body] < FIRST_OWN_IDENTIFIER >> 8:
+        return 0
+    return stream[body] << 8 | stream[body + 1]
 
 
 class _Message(NamedTuple):
