@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import signal
 import sqlite3
@@ -20,7 +21,16 @@ from common.databases import database_of_version
 from common.postgres_server import PostgresServer
 from jaragua.errors import StoreError
 from jaragua.settings import StoreSettings
-from jaragua.store import Assignment, Initialisation, RunRecord, Store, StoredUpdate, StoredVersion, address_of
+from jaragua.store import (
+    Assignment,
+    Initialisation,
+    RunRecord,
+    Store,
+    StoredUpdate,
+    StoredVersion,
+    address_of,
+    open_round,
+)
 from jaragua.store.backend import Place
 from jaragua.store.sqlite import _SCHEMA
 
@@ -117,6 +127,49 @@ def test_updates_come_back_sorted_by_device(store: Store) -> None:
     for device in devices:
         store.add_updates("run-1", [update(device)])
     assert [one.device for one in store.updates("run-1", 1)] == ["board-1", "board-10", "board-2"]
+
+
+def test_r31_1_what_is_kept_in_memory_is_what_the_database_has(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also R23.8: so many rows at once are a COPY in PostgreSQL. Of more bytes than are kept the database is asked."""
+    devices = [f"board-{number}" for number in range(12)]
+    store.open_round("run-1", 1, devices, [Assignment(1, device, 1, "gateway-1", 2**62) for device in devices])
+    known = hashlib.sha256(update().blob).digest()
+    store.add_updates("run-1", [replace(update(device), sha256=known) for device in reversed(devices)])
+    kept = store.updates("run-1", 1)
+    assert [one.device for one in kept] == sorted(devices)
+    asked: list[str] = []
+    rows = store._rows
+    monkeypatch.setattr(store, "_rows", lambda query, values=(): asked.append(query) or rows(query, values))
+    assert store.updates("run-1", 1) == kept
+    assert not asked
+    with Store(store.place, read_only=True) as reader:
+        assert reader.updates("run-1", 1) == kept
+        assert {one.seed for one in reader.assignments("run-1")} == {2**62}
+    monkeypatch.setattr(open_round, "MOST_BYTES", 1)
+    store.open_round("run-1", 2, devices[:1], [replace(FIRST, round_number=2, device=devices[0])])
+    store.add_updates("run-1", [replace(update(devices[0]), round_number=2, taken_in=2)])
+    assert len(store.updates("run-1", 2)) == 1
+    assert asked
+
+
+def test_r31_1_a_round_that_another_process_opened_is_read_from_the_database(place: Place) -> None:
+    with Store(place) as store:
+        store.create_run(RECORD, INITIAL)
+        store.open_round("run-1", 1, ["board-1", "board-2"], [FIRST, replace(FIRST, device="board-2")])
+        store.add_updates("run-1", [update()])
+    with Store(place) as store:
+        store.add_updates("run-1", [update("board-2")])
+        assert [one.device for one in store.updates("run-1", 1)] == ["board-1", "board-2"]
+
+
+def test_r23_8_many_rows_at_once_are_refused_as_one_is(store: Store) -> None:
+    devices = [f"board-{number}" for number in range(12)]
+    store.open_round("run-1", 1, devices, [Assignment(1, device, 1, "gateway-1", 3) for device in devices])
+    with pytest.raises(StoreError, match=r"(?i)unique"):
+        store.add_updates("run-1", [update(device) for device in (*devices, devices[0])])
+    with pytest.raises(StoreError, match=r"(?i)foreign key"):
+        store.add_updates("run-1", [update(device, attempt=2) for device in devices])
+    assert store.stored_keys("run-1") == {}
 
 
 def test_names_sort_by_their_bytes(store: Store) -> None:

@@ -17,6 +17,7 @@ from jaragua.bases.closing import Closing
 from jaragua.errors import StoreError
 from jaragua.privacy.exchange import Kept
 from jaragua.store.backend import BEGINNINGS_SINCE, BLANK, CHECKED_SINCE, OPTIMISED_SINCE, Place, Statement
+from jaragua.store.open_round import OpenRound
 from jaragua.store.opening import backend_at
 from jaragua.store.records import (
     Assignment,
@@ -31,7 +32,7 @@ from jaragua.store.records import (
 from jaragua.strategies.server_optimiser import NO_MOMENTS
 
 _Execute = Callable[[str, Sequence[Any]], None]
-_VALUES_OF_UPDATE = attrgetter(*(field.name for field in fields(StoredUpdate)))
+_VALUES_OF_UPDATE = attrgetter(*(field.name for field in fields(StoredUpdate) if field.name != "sha256"))
 _INSERT_UPDATE = (
     "INSERT INTO updates (run, round, device, attempt, blob, samples, loss, score, metric, instructions, "
     "payload_bytes, taken_in, encoding, blob_check) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -52,6 +53,7 @@ class Store(Closing):
         self._vector_check = "vector_check" if version >= CHECKED_SINCE else "x''"
         self._moments = "moments, moments_check" if version >= OPTIMISED_SINCE else "x'', x''"
         self._beginning = "beginning" if version >= BEGINNINGS_SINCE else "'{}'"
+        self._open = OpenRound()
 
     def close(self) -> None:
         """Let go of the database; what was committed stays."""
@@ -103,6 +105,7 @@ class Store(Closing):
             execute("INSERT INTO rounds VALUES (?, ?, ?, NULL)", (run, round_number, json.dumps(list(members))))
             for assignment in assignments:
                 _insert_assignment(execute, run, assignment)
+        self._open = OpenRound(run, round_number)
 
     def add_assignments(self, run: str, assignments: Iterable[Assignment]) -> None:
         """Write later assignments, together: other attempts, and who steps in."""
@@ -112,9 +115,11 @@ class Store(Closing):
 
     def add_updates(self, run: str, updates: Iterable[StoredUpdate]) -> None:
         """Write accepted updates, together; when this returns they are on the disk and may be acknowledged (M2)."""
+        written = list(updates)
         with self._transaction() as execute:
-            for update in updates:
-                execute(_INSERT_UPDATE, (run, *_VALUES_OF_UPDATE(update), _check_of(update.blob)))
+            for update in written:
+                execute(_INSERT_UPDATE, (run, *_VALUES_OF_UPDATE(update), update.sha256 or _check_of(update.blob)))
+        self._open.add(run, written)
 
     def close_round(
         self,
@@ -135,6 +140,7 @@ class Store(Closing):
                 _insert_start(execute, run, start)
             if finished:
                 execute("UPDATE runs SET status = 'finished' WHERE run = ?", (run,))
+        self._open = OpenRound()
 
     def rounds(self, run: str) -> list[RoundRecord]:
         """Every round that was opened, in order."""
@@ -201,6 +207,8 @@ class Store(Closing):
 
     def updates(self, run: str, round_number: int) -> list[StoredUpdate]:
         """The accepted updates that count in a round, sorted by device and age."""
+        if (kept := self._open.updates_of(run, round_number)) is not None:
+            return kept
         query = (
             "SELECT round, device, attempt, blob, samples, loss, score, metric, instructions, payload_bytes, "
             "taken_in, encoding, blob_check FROM updates WHERE run = ? AND taken_in = ? ORDER BY device, round"

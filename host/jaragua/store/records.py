@@ -56,7 +56,7 @@ class Assignment(Value):
 class StoredUpdate(Value):
     """An update that was accepted: its bytes as they came (M2, M9, M10), and the figures of its header.
 
-    taken_in: the round it was counted in (R13).
+    taken_in: the round it was counted in (R13). sha256: of the bytes, where it is known; else empty.
     """
 
     round_number: int
@@ -71,6 +71,7 @@ class StoredUpdate(Value):
     payload_bytes: int
     taken_in: int
     encoding: str = "blob"
+    sha256: bytes = field(default=b"", compare=False)
 
 
 class StoredVersion(Value):

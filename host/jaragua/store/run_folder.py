@@ -89,6 +89,8 @@ class RunFolder(Closing):
         """`network_facts` of the run's network, which `rewrite` writes with the versions of now."""
         self._totals: Totals | None = None
         """What the summary says of all rounds: the database is asked once, and each closed round is added."""
+        self._last: Mapping[str, Any] = {}
+        """Figures of the last one of them."""
         self._lock = _lock(path)
         try:
             self.note, self.store = _anew(path, place) if new else (_made_sure(path, place, redo_lost), Store(place))
@@ -167,6 +169,7 @@ class RunFolder(Closing):
         files.append_line(self.path / METRICS, files.json_line(metrics))
         if self._totals is not None:
             self._totals = self._totals.after(metrics, devices)
+            self._last = metrics
 
     def write_weights(self, name: str, one: Initialisation, name_arrays: NameArrays) -> None:
         """Write an initialisation as `weights/<name>.safetensors`."""
@@ -182,7 +185,8 @@ class RunFolder(Closing):
         record = self.store.run()
         if self._totals is None and record is not None:
             self._totals = self.store.totals(record.run)
-        summary = summary_of(self.store, self.path, self._totals)
+            self._last = self.store.metrics(record.run, self._totals.rounds)
+        summary = summary_of(self.store, self.path, self._totals, self._last)
         files.write_whole(self.path / SUMMARY, (files.json_line(summary) + "\n").encode())
 
 
@@ -239,8 +243,10 @@ def _summary(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def summary_of(store: Store, path: Path, totals: Totals | None = None) -> dict[str, Any]:
-    """Where a run stands, as JSON values. totals: of the run, if they are known."""
+def summary_of(
+    store: Store, path: Path, totals: Totals | None = None, last: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Where a run stands, as JSON values. totals: of the run, and last: figures of its last round, if known."""
     record = store.run()
     if record is None:
         raise StoreError(f"the run in {path} was never started", "start it again: `jaragua run CONFIG`")
@@ -258,12 +264,12 @@ def summary_of(store: Store, path: Path, totals: Totals | None = None) -> dict[s
         "model_hash": newest.blob_hash.hex(),
         "run_dir": str(path),
         **{key: record.beginning[key] for key in ("start", "first_weights_from", "scaling") if key in record.beginning},
-        **_figures(store, record.run, totals or store.totals(record.run)),
+        **_figures(store, record.run, totals or store.totals(record.run), last),
     }
 
 
-def _figures(store: Store, run: str, totals: Totals) -> dict[str, Any]:
-    last = store.metrics(run, totals.rounds)
+def _figures(store: Store, run: str, totals: Totals, last: Mapping[str, Any] | None) -> dict[str, Any]:
+    last = store.metrics(run, totals.rounds) if last is None else last
     return {
         "bytes_up": totals.bytes_up,
         "bytes_down": totals.bytes_down,

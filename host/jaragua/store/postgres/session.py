@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 from jaragua.errors import RunError, StoreError
 from jaragua.store.backend import BLANK, SCHEMA_VERSION, Statement, version_error
 from jaragua.store.postgres.address import PostgresAddress
+from jaragua.store.postgres.copying import FEWEST_ROWS, Copier, target_of
 from jaragua.store.postgres.schema import QUERIES, SCHEMA, make_tables, version_of
 
 LOGGER = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class PostgresBackend:
         self._mark = f"jaragua-{secrets.token_hex(8)}"
         self._generation = self._committed = 0
         self._gave_up = False
+        self._copier = Copier()
         with self._named_errors():
             self._connection = self._connected()
             try:
@@ -122,14 +124,22 @@ class PostgresBackend:
         connection.execute("BEGIN")
         try:
             self._require_own(connection, number)
-            with connection.cursor() as cursor:
-                for query, same in groupby(statements, key=itemgetter(0)):
-                    cursor.executemany(_translated(query), [values for _, values in same])
+            for query, same in groupby(statements, key=itemgetter(0)):
+                self._carry_out(connection, query, [values for _, values in same])
             connection.execute("COMMIT")
         except BaseException:
             with suppress(psycopg.Error):
                 connection.execute("ROLLBACK")
             raise
+
+    def _carry_out(self, connection: Connection, query: str, rows: Sequence[Sequence[Any]]) -> None:
+        """R23.8: a statement for each row."""
+        target = target_of(query) if len(rows) >= FEWEST_ROWS else None
+        if target is not None:
+            self._copier.copy(connection, target, rows)
+            return
+        with connection.cursor() as cursor:
+            cursor.executemany(_translated(query), rows)
 
     def _require_own(self, connection: Connection, number: int) -> None:
         """R23.3: nothing is committed by one that has lost the run to another."""
