@@ -26,7 +26,7 @@ from jaragua.coordinator.rounds.machine import Action, Bases, ResumeState, Round
 from jaragua.coordinator.rounds.validation import Expected, Verdict
 from jaragua.coordinator.selection import selection_of
 from jaragua.coordinator.weights.codec import ModelCodec
-from jaragua.coordinator.weights.formats import Formats
+from jaragua.coordinator.weights.formats import ARCHITECTURE, Formats
 from jaragua.coordinator.weights.learned import RoundBase, rows_of
 from jaragua.coordinator.weights.model_version import ModelVersion, ModelVersionMaker
 from jaragua.coordinator.weights.publication import Hashes, ModelPublisher
@@ -316,7 +316,7 @@ class Driver:
             more = self._actions_of(one, content)
             actions += more
             taken += 1
-            if any(isinstance(action, machine.CloseRound) for action in more):
+            if more and isinstance(more[-1], machine.CloseRound):
                 break
         kept = [_stored(one) for one in actions if isinstance(one, machine.Keep)]
         if kept:
@@ -518,7 +518,7 @@ class Driver:
             "score": mean_of((one.score for one in updates), weights),
             "samples": sum(weights),
             "bytes_up": sum(one.payload_bytes for one in updates) + self._traffic.beside,
-            "bytes_down": self._bytes_down(number),
+            "bytes_down": self._bytes_down(number, updates),
             "model_hash": self._current.blob_hash.hex(),
             "seconds": (monotonic_ms() - self._traffic.opened_ms) / 1000,
             "devices": {one.device: self._device_figures(one) for one in updates},
@@ -535,10 +535,11 @@ class Driver:
             "instructions": one.instructions,
         }
 
-    def _bytes_down(self, number: int) -> int:
+    def _bytes_down(self, number: int, updates: Sequence[StoredUpdate]) -> int:
         """R11, R12: what each node that was given work read; a gateway reads it once for all its boards."""
         run = self._record.run
-        sent = self._store.forms_sent(run, number)
+        forms = {(one.encoding, one.blob[ARCHITECTURE]) for one in updates}
+        sent = {} if forms <= {("blob", self._codec.architecture)} else self._store.forms_sent(run, number)
         nodes = [node for node in self._store.nodes_of_round(run, number) if node]
         return sum(self._bytes_read(node, number, sent.get(node, ())) for node in nodes)
 
@@ -776,4 +777,5 @@ def _stored(kept: machine.Keep) -> StoredUpdate:
         payload_bytes=kept.payload_bytes,
         taken_in=kept.taken_in,
         encoding=header.encoding,
+        sha256=header.sha256,  # R4 has compared it with the bytes
     )

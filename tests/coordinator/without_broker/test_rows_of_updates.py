@@ -63,3 +63,13 @@ def test_r5_the_mean_takes_no_matrix(seed: int) -> None:
     wanted = row_lengths(np.array([one.weights for one in singly]), start.vector)
     np.testing.assert_array_equal(rows.lengths_at_most(start.vector), wanted)
     assert "matrix" not in vars(rows)
+
+
+def test_r31_3_means_prepared_with_the_lengths_have_the_bits_of_their_own_pass(seed: int) -> None:
+    formats, start, updates, _ = _case(seed, mixed=False)
+    alone, prepared = (StoredRows(formats, start, 4, updates) for _ in range(2))
+    prepared.lengths_at_most(start.vector)
+    samples = np.array([one.samples for one in updates], np.float64)
+    for weights in (samples, samples + 1):
+        np.testing.assert_array_equal(prepared.weighted_mean(weights), alone.weighted_mean(weights))
+    np.testing.assert_array_equal(prepared.mean, alone.mean)

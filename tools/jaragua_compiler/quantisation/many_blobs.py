@@ -32,15 +32,16 @@ def faults(plan: Plan, blobs: Sequence[bytes]) -> list[str]:
     return found
 
 
-def unpack_many(plan: Plan, blobs: Sequence[bytes]) -> FloatArray:
+def unpack_many(plan: Plan, blobs: Sequence[bytes], out: FloatArray | None = None) -> FloatArray:
     """The numbers of each blob, float64 [blobs, parameters]: layer by layer the weights row by row, then the biases.
 
-    Each row has the bits of `unpack`. Raises: CompileError if one of the blobs is bad.
+    Each row has the bits of `unpack`. out: float64 of at least that shape, whose first rows are used: fresh memory for
+    each call would take longer than what is computed. Raises: CompileError if one of the blobs is bad.
     """
     if any(faults(plan, blobs)):
         return np.array([_flat(plan, blob) for blob in blobs])  # it raises what is wrong with the first bad one
-    sizes = [(layer, int(np.prod(layer.weights_shape)), layer.outputs) for layer in plan.layers]
-    result = np.empty((len(blobs), sum(weights + biases for _, weights, biases in sizes)))
+    parameters = sum(int(np.prod(layer.weights_shape)) + layer.outputs for layer in plan.layers)
+    result = np.empty((len(blobs), parameters)) if out is None else out[: len(blobs)]
     for places in _by_exponents(plan, blobs).values():
         _unpack_alike(plan, blobs, places, result)
     return result
@@ -65,23 +66,24 @@ def _unpack_alike(plan: Plan, blobs: Sequence[bytes], places: list[int], result:
     """Of blobs with the same exponents."""
     rows, at = _matrix([blobs[place] for place in places]), 0
     found = exponents(plan, blobs[places[0]])
-    chosen = slice(None) if len(places) == len(result) else places
+    target = result if len(places) == len(result) else np.empty((len(places), result.shape[1]))
     for layer in plan.layers:
         own = np.array(found.rows(layer.index, layer.outputs))
+        matrix, bias = _rows(layer, rows), _biases(layer, rows)
         constants = plan.frozen_rows(layer)
-        matrix, bias = _rows(layer, rows).astype(np.float64), _biases(layer, rows).astype(np.float64)
         if constants is not None:
             frozen = _stored(layer, np.frombuffer(constants.weights, np.uint8)[None])
             matrix = np.concatenate([matrix, np.broadcast_to(frozen, (len(rows), *frozen.shape[1:]))], axis=1)
-            held = np.broadcast_to(np.array(constants.biases, np.float64), (len(rows), len(constants.biases)))
+            held = np.broadcast_to(np.array(constants.biases, np.int64), (len(rows), len(constants.biases)))
             bias = np.concatenate([bias, held], axis=1)
-        # A product with a power of two is exact, so these are the bits of `unpack`.
-        matrix *= np.ldexp(1.0, -own)[:, None]
-        bias *= np.ldexp(1.0, -(own + found.inputs[layer.index]))
         end = at + layer.outputs * layer.inputs
-        result[chosen, at:end] = matrix.reshape(len(rows), -1)
-        result[chosen, end : end + layer.outputs] = bias
+        # A product with a power of two is exact, so these are the bits of `unpack`.
+        weights = target[:, at:end].reshape(len(rows), layer.outputs, layer.inputs)
+        np.multiply(matrix, np.ldexp(1.0, -own)[:, None], out=weights)
         at = end + layer.outputs
+        np.multiply(bias, np.ldexp(1.0, -(own + found.inputs[layer.index])), out=target[:, end:at])
+    if target is not result:
+        result[places] = target
 
 
 def _good(plan: Plan, blobs: Sequence[bytes]) -> _Flags:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
@@ -157,12 +158,20 @@ def _say_what_boards_need(settings: RunConfig) -> None:
 
 
 def _run_until_done(path: Path, begin: Callable[[], Coroutine[Any, Any, RunResult]]) -> RunResult:
+    _spare_the_collector()
     try:
         return asyncio.run(begin())
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise Interrupted(
             "stopped; all that was learned is stored", f"go on with `jaragua run {path} --resume`"
         ) from None
+
+
+def _spare_the_collector() -> None:
+    """Of a large fleet, looking for cycles took a tenth of the time: modules are never looked at, the rest seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def _cancellable(

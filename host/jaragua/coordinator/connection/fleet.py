@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from jaragua.coordinator.connection.claim import Claim, Role
 from jaragua.coordinator.connection.gate import PublicGate, RoundsGate
@@ -31,7 +31,7 @@ from jaragua.trust.members import Members
 from jaragua.trust.signing import Signer
 from jaragua.wire import messages
 from jaragua.wire.rejections import Reason, RejectedError, Rejections
-from jaragua.wire.topics import Topic, TopicError, TopicKind, build, parse, pattern
+from jaragua.wire.topics import NodeTopics, Topic, TopicError, TopicKind, build, parse, pattern
 
 LOGGER = logging.getLogger(__name__)
 _ABSENT_HINT = "start one with `jaragua broker start`, or check broker.url in the configuration"
@@ -61,8 +61,7 @@ class PresenceChanged:
     changes: list[Change]
 
 
-@dataclass(frozen=True)
-class Arrived:
+class Arrived(NamedTuple):
     """An update of a node: parsed, not yet believed. content: what an aggregator says of its content, if one did."""
 
     node: str
@@ -152,6 +151,7 @@ class Fleet:
         self._state_topic = build(TopicKind.HOST_STATE, name)
         self._claim_topic = build(TopicKind.HOST_CLAIM, name)
         self._run_topic = build(TopicKind.RUN, name)
+        self._train_topics = NodeTopics(TopicKind.COMMAND, name, verb="train")
         token = secrets.token_hex(4)
         self._reply_topic = build(TopicKind.REPLY, name, asker=token)
         will = (self._state_topic, self._state(online=False))
@@ -365,7 +365,7 @@ class Fleet:
 
     def train(self, node: str, device: str, command: bytes, deadline: int) -> None:
         """Send an encoded train-command; it expires with its deadline (Unix milliseconds)."""
-        topic = build(TopicKind.COMMAND, self.name, node=node, verb="train")
+        topic = self._train_topics.of(node)
         self._session.command(topic, command, math.ceil((deadline - unix_ms()) / 1000), key=(node, device))
 
     def ask(self, node: str, question: messages.SecureCommand, seconds: int) -> None:
@@ -380,7 +380,7 @@ class Fleet:
 
     def acknowledge(self, node: str, ack: messages.UpdateAck) -> None:
         """Answer an update; the caller has committed what the answer says."""
-        topic = build(TopicKind.ACK, self.name, node=node, run=ack.run, round=ack.round)
+        topic = _ack_topics(self.name, ack.run, ack.round).of(node)
         payload = _ack_of(ack.run, ack.round, ack.result, ack.reason).encode(device=ack.device, attempt=ack.attempt)
         self._session.send(topic, payload, key=(node, ack.run, ack.round, ack.device, ack.attempt))
 
@@ -602,8 +602,15 @@ class Fleet:
 
     def _tell(self, event: FleetEvent) -> bool:
         """Whether every watcher had room for it."""
-        had_room = [watcher(event) is not False for watcher in list(self._watchers)]
-        return all(had_room)
+        had_room = True
+        for watcher in tuple(self._watchers):
+            had_room = watcher(event) is not False and had_room
+        return had_room
+
+
+@lru_cache(16)
+def _ack_topics(fleet: str, run: str, round_number: int) -> NodeTopics:
+    return NodeTopics(TopicKind.ACK, fleet, run=run, round=round_number)
 
 
 @lru_cache(16)

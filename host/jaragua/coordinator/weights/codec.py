@@ -109,11 +109,16 @@ class ModelCodec:
         result[: sum(blocks)] = decode(update, blocks)
         return result
 
-    def learned_by_all(self, encoding: str, base: bytes, updates: Sequence[bytes], local_layers: int = 0) -> Vector:
-        """`learned` of each of several updates of one start, float64 [updates, parameters], with the same bits."""
+    def learned_by_all(
+        self, encoding: str, base: bytes, updates: Sequence[bytes], local_layers: int = 0, out: Vector | None = None
+    ) -> Vector:
+        """`learned` of each of several updates of one start, float64 [updates, parameters], with the same bits.
+
+        out: see `unpack_many`.
+        """
         if encoding != "blob":
             return np.array([self.learned(encoding, base, update, local_layers) for update in updates])
-        result = unpack_many(self._plan, updates)
+        result = unpack_many(self._plan, updates, out)
         result -= self._base(encoding, base)
         result[:, : self.held] = 0.0
         return result

@@ -8,7 +8,7 @@ from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.models import other_formats
 
 #: Where a blob names its architecture (A6).
-_ARCHITECTURE = slice(8, 16)
+ARCHITECTURE = slice(8, 16)
 #: Of a device in float32, of integer weights of 16 and of 8 bits.
 FLOAT, WORDS, BYTES = 2, 1, 0
 
@@ -39,7 +39,7 @@ class Formats:
 
     def of_blob(self, blob: bytes) -> ModelCodec:
         """The codec of the device that a blob comes from."""
-        return self.of(blob[_ARCHITECTURE])
+        return self.of(blob[ARCHITECTURE])
 
     def precision(self, encoding: str, update: bytes) -> int:
         """How fine the weights are that an update speaks of: the more the finer."""

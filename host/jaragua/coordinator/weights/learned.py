@@ -72,6 +72,8 @@ class StoredRows:
 
     def __init__(self, formats: Formats, start: RoundBase, number: int, updates: Sequence[StoredUpdate]) -> None:
         self._formats, self._start, self._number, self._updates = formats, start, number, updates
+        self._sums: list[tuple[Vector, Vector | None]] = []
+        """Factors of the rows, and what `_sum` is for them."""
 
     @property
     def parameters(self) -> int:
@@ -98,19 +100,37 @@ class StoredRows:
         return result
 
     def lengths_at_most(self, origin: Vector) -> Vector:
-        """How far each row is from `origin`, float64 [updates]: exactly `row_lengths`."""
+        """How far each row is from `origin`, float64 [updates]: exactly `row_lengths`.
+
+        To make the rows takes longer than to sum them up, so both means are prepared here, too.
+        """
         found = np.empty(len(self._updates))
-        for places, rows in self._rows():
-            found[places] = row_lengths(rows, origin)
+        ones, samples = np.ones(len(found)), np.array([one.samples for one in self._updates], dtype=np.float64)
+        plain, weighted = _RunningSum(), _RunningSum()
+        with np.errstate(over="ignore", invalid="ignore"):
+            for places, rows in self._rows():
+                found[places] = row_lengths(rows, origin)
+                first = rows[0].copy()
+                plain.add(rows)
+                rows[0] = first
+                rows *= samples[places, None]
+                weighted.add(rows)
+        self._sums = [(ones, plain.total), (samples, weighted.total)]
         return found
 
     def learned(self) -> Iterator[tuple[slice, Vector]]:
-        """What some devices learned, and which of the updates they are; all in their order."""
+        """What some devices learned, and which of the updates they are; all in their order.
+
+        It holds until the next is asked for: all are made in the same memory.
+        """
+        room = np.empty((min(_ROWS_AT_ONCE, len(self._updates)), self.parameters))
         for first, alike, some in self._runs():
             base = self._start.base_of(alike.round_number, alike.encoding, alike.codec)
             blobs = [one.blob for one in some]
-            learned = alike.codec.learned_by_all(alike.encoding, base, blobs, self._start.local_layers)
-            learned *= staleness_weight(self._number - alike.round_number, self._start.staleness_exponent)
+            learned = alike.codec.learned_by_all(alike.encoding, base, blobs, self._start.local_layers, room)
+            weight = staleness_weight(self._number - alike.round_number, self._start.staleness_exponent)
+            if weight != 1.0:
+                learned *= weight
             yield slice(first, first + len(some)), learned
 
     def _rows(self) -> Iterator[tuple[slice, Vector]]:
@@ -124,14 +144,15 @@ class StoredRows:
         if self.parameters == 1:  # NumPy adds a single column pairwise
             only: Vector = (self.matrix * factors[:, None]).sum(axis=0)
             return only
-        total: Vector | None = None
+        for known, total in self._sums:
+            if total is not None and np.array_equal(known, factors):
+                return total
+        running = _RunningSum()
         with np.errstate(over="ignore", invalid="ignore"):
             for places, rows in self._rows():
                 rows *= factors[places, None]
-                if total is not None:
-                    rows[0] += total
-                total = np.add.reduce(rows, axis=0)
-        return np.zeros(self.parameters) if total is None else total
+                running.add(rows)
+        return np.zeros(self.parameters) if running.total is None else running.total
 
     def _runs(self) -> Iterator[tuple[int, _Alike, Sequence[StoredUpdate]]]:
         """Updates that follow one another and started from the same, not too many at once."""
@@ -145,6 +166,19 @@ class StoredRows:
 
     def _alike(self, one: StoredUpdate) -> _Alike:
         return _Alike(codec_of(self._formats, one.encoding, one.blob), one.encoding, one.round_number)
+
+
+class _RunningSum:
+    """Of rows that come some at a time, with the bits of one sum over all of them."""
+
+    def __init__(self) -> None:
+        self.total: Vector | None = None
+
+    def add(self, rows: Vector) -> None:
+        """These follow. The first of them is changed."""
+        if self.total is not None:
+            rows[0] += self.total
+        self.total = np.add.reduce(rows, axis=0)
 
 
 def _coarse(formats: Formats, updates: Sequence[StoredUpdate]) -> list[bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 from jaragua.bases.lazy_sequence import LazySequence
@@ -32,6 +33,8 @@ class ModelPublisher:
         first = maker.first(store.initialisation(record.run, 0).vector)
         self._delta_history = [_stored(first, 0), *store.starts(record.run)] if first.payload else []
         """Element n belongs to the start of round n + 1; empty without differences."""
+        self._with_payload = 0
+        """The first of them that has its payload."""
         last = self._delta_history[-1] if self._delta_history else None
         self.newest = ModelVersion(last.blob, last.payload, last.total) if last else maker.first(current.vector)
 
@@ -102,7 +105,8 @@ class ModelPublisher:
         self.newest = start
         fleet.publish_blob(start.blob)
         if start.payload:
-            self._delta_history.append(_stored(start, len(self._delta_history)))
+            self._delta_history.append(replace(_stored(start, len(self._delta_history)), blob=b""))
+            self._forget_payloads()
         if before.sha256 == start.sha256:
             return
         self._kept[before.sha256] = before.blob
@@ -142,6 +146,16 @@ class ModelPublisher:
         known = self._store.last_round_of_node(self._run, node, round_number)
         has = self._delta_history[known - 1].total if known else 0
         return min(self.newest.total - has, len(self.newest.blob))
+
+    def _forget_payloads(self) -> None:
+        """R32.2: of starts from which nobody reads differences any more the sizes are left."""
+        least = self.newest.total - len(self.newest.blob)
+        while self._with_payload < len(self._delta_history):
+            one = self._delta_history[self._with_payload]
+            if one.total >= least:
+                return
+            self._delta_history[self._with_payload] = replace(one, payload=b"")
+            self._with_payload += 1
 
     def _leading(self) -> list[StoredVersion]:
         """Those from which it is shorter to read differences than the newest blob."""
