@@ -34,6 +34,8 @@ def test_an_update_that_is_not_in_the_database_is_lost() -> None:
     assert document["runs"][0]["share_of_bar"] == 0.5
     assert "50.0%" in load.table(document)
     assert found.slope_mb_a_minute == pytest.approx(1.0)
+    flat_later = load.Measured(0, 1.0, [1.0], 3, 0, 0, 0, {}, [*memory, *((180.0 + s, 52.0) for s in range(9))])
+    assert flat_later.slope_mb_a_minute > 0.1 > abs(flat_later.later_slope_mb_a_minute)
 
 
 def test_the_packets_are_those_of_mqtt_5() -> None:

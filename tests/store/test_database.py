@@ -152,6 +152,14 @@ def test_r31_1_what_is_kept_in_memory_is_what_the_database_has(store: Store, mon
     assert asked
 
 
+def test_r31_2_the_hash_that_was_compared_is_kept(store: Store) -> None:
+    """It is not computed again: of a wrong one whoever reads the database finds out (R16.3)."""
+    store.open_round("run-1", 1, ["board-1"], [FIRST])
+    store.add_updates("run-1", [replace(update(), sha256=bytes(32))])
+    with Store(store.place, read_only=True) as reader, pytest.raises(StoreError, match="not what was written"):
+        reader.updates("run-1", 1)
+
+
 def test_r31_1_a_round_that_another_process_opened_is_read_from_the_database(place: Place) -> None:
     with Store(place) as store:
         store.create_run(RECORD, INITIAL)

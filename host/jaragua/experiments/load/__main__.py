@@ -3,8 +3,9 @@
 One mosquitto, one coordinator (`jaragua run` in a process of its own), simulated devices in another. First the broker
 alone carries the same payloads to and from as many connections: its ceilings (`ceiling.py`). Then every device trains
 in every round, once for each number of aggregators. At the end the database is compared with what the devices were
-told: no update may be lost. The memory of the coordinator is read once a second after the first round; its slope is
-printed. The bar is half of the broker's exchanges. Processor time is that of all processes of a kind, for each update.
+told: no update may be lost. The memory of the coordinator is read twice a second after the first round; its slope is
+printed, and that of the second half. The bar is half of the broker's exchanges. Processor time is that of all processes
+of a kind, for each update or exchange.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from jaragua_compiler import plan
 _HEADER_BYTES: Final = 330  # of an update, about
 _LAST_WORDS_SECONDS: Final = 30.0
 _SECONDS_BETWEEN_READINGS: Final = 0.5
+#: What `processor.seconds` calls the processes that stand in for coordinator and devices.
+_CEILING_NAMES: Final = {"broker": "broker", "coordinator": "reader", "aggregators": "aggregators", "devices": "sender"}
 _CONFIGURATION = """
 [run]
 name = "load"
@@ -75,10 +78,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What the broker carries with nothing behind it, updates a second: one way, and as exchanges."""
+    """What the broker carries with nothing behind it, updates a second: one way, and as exchanges.
+
+    cpu_us: processor time of an exchange, by process.
+    """
 
     one_way: float
     exchanges: float
+    cpu_us: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -94,14 +101,25 @@ class Measured:
     other_answers: int
     cpu_us: dict[str, float]
     memory_mb: list[tuple[float, float]] = field(default_factory=list)
+    most_mb: float = 0.0
 
     @property
     def slope_mb_a_minute(self) -> float:
         """Of the coordinator's memory after the first round, by least squares; 0 with fewer than three readings."""
-        if len(self.memory_mb) < 3:
-            return 0.0
-        seconds, sizes = np.array(self.memory_mb).T
-        return float(np.polyfit(seconds / 60, sizes, 1)[0])
+        return _slope(self.memory_mb)
+
+    @property
+    def later_slope_mb_a_minute(self) -> float:
+        """The same of the second half of the readings: what is bounded has mostly been filled by then."""
+        return _slope(self.memory_mb[len(self.memory_mb) // 2 :])
+
+
+def _slope(readings: Sequence[tuple[float, float]]) -> float:
+    """Of seconds and megabytes: megabytes a minute."""
+    if len(readings) < 3:
+        return 0.0
+    seconds, sizes = np.array(readings).T
+    return float(np.polyfit(seconds / 60, sizes, 1)[0])
 
 
 @contextmanager
@@ -134,17 +152,24 @@ def _say(process: subprocess.Popen[str]) -> None:
         process.stdin.flush()
 
 
-def ceiling(asked: Asked, what: str) -> float:
-    """Updates a second that the broker carries with nothing behind it; what: "one-way" or "round"."""
+def ceiling(asked: Asked, what: str) -> tuple[float, dict[str, float]]:
+    """Updates a second that the broker carries with nothing behind it, and processor time of one, µs by process.
+
+    what: "one-way" or "round". Connecting is left out of both.
+    """
     payload_bytes = plan(model_named(asked.model).network).blob_bytes + _HEADER_BYTES
     with (
         Broker() as broker,
         _process("ceiling", "read", what, broker.port, asked.nodes, asked.ceiling_seconds) as reader,
         _process("ceiling", "send", what, broker.port, asked.nodes, payload_bytes) as sender,
     ):
+        before = processor.seconds(reader.pid, sender.pid)
         _say(sender)
         _say(reader)
-        return float(json.loads(_line(reader))["a_second"])
+        told = json.loads(_line(reader))
+        used = processor.seconds(reader.pid, sender.pid)
+    each = {name: 1e6 * (used[name] - before[name]) / told["messages"] for name in used}
+    return float(told["a_second"]), {_CEILING_NAMES[name]: found for name, found in each.items() if found}
 
 
 def committed(asked: Asked, aggregators: int, folder: Path) -> Measured:
@@ -163,7 +188,7 @@ def committed(asked: Asked, aggregators: int, folder: Path) -> Measured:
         samples = config.client.ways * config.client.shots
         arguments = (broker.port, "load", asked.model, samples, asked.nodes, asked.each)
         with _process("devices", *arguments) as devices:
-            readings = _run(path, devices, aggregators)
+            readings = _run(path, devices, aggregators, asked.devices * asked.rounds)
             told = _figures(devices, asked.devices * asked.rounds)
     with Store(folder / "run" / "run.sqlite", read_only=True) as store:
         record = store.run()
@@ -174,7 +199,8 @@ def committed(asked: Asked, aggregators: int, folder: Path) -> Measured:
     lost = wanted - len(rows) + max(0, len(rows) - told["stored"] - told["other_answers"])
     others = told["resent"], told["other_answers"]
     used, memory = readings.processor_us(), readings.memory_mb
-    return Measured(aggregators, wanted / sum(seconds), seconds, len(rows), lost, *others, used, memory)
+    most = readings.most_mb
+    return Measured(aggregators, wanted / sum(seconds), seconds, len(rows), lost, *others, used, memory, most)
 
 
 def _figures(devices: subprocess.Popen[str], wanted: int) -> dict[str, int]:
@@ -190,9 +216,13 @@ def _figures(devices: subprocess.Popen[str], wanted: int) -> dict[str, int]:
 
 @dataclass
 class Readings:
-    """What was read while a run lasted. memory_mb: seconds, megabytes, after the first round."""
+    """What was read while a run lasted. memory_mb: seconds, megabytes, from the first round to the last update.
+
+    most_mb: also of what comes after it, when the figures of all rounds are read for the result.
+    """
 
     memory_mb: list[tuple[float, float]] = field(default_factory=list)
+    most_mb: float = 0.0
     used: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     """Updates that were acknowledged, and the processor time by then; the first once there were some."""
 
@@ -210,8 +240,8 @@ class Readings:
         return {name: 1e6 * (after[name] - before[name]) / (many - few) for name in before}
 
 
-def _run(path: Path, devices: subprocess.Popen[str], aggregators: int) -> Readings:
-    """`jaragua run` to its end."""
+def _run(path: Path, devices: subprocess.Popen[str], aggregators: int, wanted: int) -> Readings:
+    """`jaragua run` to its end. wanted: updates of all rounds."""
     command = [sys.executable, "-m", "jaragua.cli.main", "run", str(path), "--json", "--aggregators", str(aggregators)]
     readings = Readings()
     metrics = path.parent / "run" / "metrics.jsonl"
@@ -225,11 +255,12 @@ def _run(path: Path, devices: subprocess.Popen[str], aggregators: int) -> Readin
             stored = json.loads(_line(devices))["stored"]
             used = processor.seconds(process.pid, devices.pid)
             readings.take(stored, used)
-            if metrics.exists() and metrics.stat().st_size:
-                readings.memory_mb.append((time.monotonic() - began_s, _megabytes(process.pid)))
+            size = _megabytes(process.pid)
+            readings.most_mb = max(readings.most_mb, size)
+            if size and stored < wanted and metrics.exists() and metrics.stat().st_size:
+                readings.memory_mb.append((time.monotonic() - began_s, size))
         if process.returncode:
             raise SystemExit(f"the coordinator failed: {process.stderr.read() if process.stderr else ''}")
-    readings.memory_mb = [one for one in readings.memory_mb if one[1]]
     return readings
 
 
@@ -244,7 +275,8 @@ def _megabytes(pid: int) -> float:
 
 def measure(asked: Asked) -> tuple[Ceiling, list[Measured]]:
     """The ceiling, then a run for each number of aggregators."""
-    found = Ceiling(*(ceiling(asked, what) for what in ("one-way", "round")))
+    one_way, (exchanges, used) = ceiling(asked, "one-way")[0], ceiling(asked, "round")
+    found = Ceiling(one_way, exchanges, used)
     runs = []
     for aggregators in asked.aggregators:
         with tempfile.TemporaryDirectory(prefix="jaragua-load-") as folder:
@@ -262,6 +294,7 @@ def told(asked: Asked, found: Ceiling, runs: Sequence[Measured]) -> dict[str, An
         "one_way_a_second": round(found.one_way, 1),
         "exchanges_a_second": round(found.exchanges, 1),
         "bar_a_second": round(found.exchanges / 2, 1),
+        "processor_us_an_exchange": _rounded(found.cpu_us),
         "runs": [_run_told(found, one) for one in runs],
     }
 
@@ -278,10 +311,16 @@ def _run_told(found: Ceiling, one: Measured) -> dict[str, Any]:
         "lost": one.lost,
         "resent": one.resent,
         "other_answers": one.other_answers,
-        "processor_us_an_update": {name: round(used, 1) for name, used in one.cpu_us.items()},
+        "processor_us_an_update": _rounded(one.cpu_us),
         "memory_mb": [round(size, 1) for _, size in one.memory_mb[:1] + one.memory_mb[-1:]],
+        "most_memory_mb": round(one.most_mb, 1),
         "memory_slope_mb_a_minute": round(one.slope_mb_a_minute, 2),
+        "later_memory_slope_mb_a_minute": round(one.later_slope_mb_a_minute, 2),
     }
+
+
+def _rounded(used: dict[str, float]) -> dict[str, float]:
+    return {name: round(found, 1) for name, found in used.items()}
 
 
 def table(document: dict[str, Any]) -> str:
@@ -301,7 +340,7 @@ def table(document: dict[str, Any]) -> str:
         "  ".join(f"{name:>12}" for name in columns),
     ]
     for one in document["runs"]:
-        used = ", ".join(f"{name} {figure:.0f}" for name, figure in one["processor_us_an_update"].items())
+        used = _used(one["processor_us_an_update"])
         cells = (
             str(one["aggregators"]),
             f"{document['one_way_a_second']:,.0f}",
@@ -312,7 +351,18 @@ def table(document: dict[str, Any]) -> str:
             str(one["lost"]),
         )
         lines.append("  ".join(f"{cell:>12}" for cell in cells) + f"  {used}")
-    return "\n".join(lines)
+        first, last = one["memory_mb"][:1], one["memory_mb"][-1:]
+        for before, after in zip(first, last, strict=True):
+            slope, later = one["memory_slope_mb_a_minute"], one["later_memory_slope_mb_a_minute"]
+            lines.append(
+                f"memory of the coordinator: {before} to {after} MB, {slope:+.2f} MB a minute, "
+                f"{later:+.2f} in the second half; {one['most_memory_mb']} MB with the result of all rounds"
+            )
+    return "\n".join([*lines, f"processor of an exchange, µs: {_used(document['processor_us_an_exchange'])}"])
+
+
+def _used(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name} {figure:.0f}" for name, figure in figures.items())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -53,7 +53,7 @@ async def read(port: int, seconds: float, connections: int, *, answers: bool) ->
     before, began_s = reader.messages, time.monotonic()
     await asyncio.sleep(seconds)
     rate = (reader.messages - before) / (time.monotonic() - began_s)
-    print(json.dumps({"a_second": rate}), flush=True)
+    print(json.dumps({"a_second": rate, "messages": reader.messages}), flush=True)
     client.close()
 
 

@@ -12,12 +12,13 @@ import json
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from jaragua.experiments.load.packets import Connection, Message, connected
 from jaragua.models import model_named
 from jaragua.wire import messages
-from jaragua.wire.topics import TopicKind, build
+from jaragua.wire.topics import NodeTopics, TopicKind, build
 from jaragua_compiler import plan
 
 _AT_ONCE: Final = 100
@@ -89,7 +90,7 @@ class Fleet:
         if self._headers is None or self._headers[0] != command.hash:
             self._headers = command.hash, messages.Template(self._header(command, blob), "round", "device", "attempt")
         header = self._headers[1].encode(round=command.round, device=command.device, attempt=command.attempt)
-        topic = build(TopicKind.UPDATE, self.name, node=node, run=command.run, round=command.round)
+        topic = _update_topics(self.name, command.run, command.round).of(node)
         payload = len(header).to_bytes(2, "little") + header + blob
         self.unanswered[key] = (time.monotonic(), node, topic, payload)
         self.connections[node].publish(topic, payload)
@@ -137,6 +138,11 @@ class Fleet:
             "resent": self.resent,
             "other_answers": self.other_answers,
         }
+
+
+@lru_cache(16)
+def _update_topics(fleet: str, run: str, round_number: int) -> NodeTopics:
+    return NodeTopics(TopicKind.UPDATE, fleet, run=run, round=round_number)
 
 
 async def serve(fleet: Fleet, nodes: int, devices_each: int) -> None:
