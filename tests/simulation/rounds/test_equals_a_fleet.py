@@ -22,6 +22,7 @@ from jaragua.simulation.models import model_for
 from jaragua.strategies.vectors import flat
 from jaragua_broker import Broker
 from jaragua_compiler.export import read_weights
+from long_form import first_of
 
 #: A task of protoreptile: one sample of each class is enrolled, three teach.
 PROTOTYPES = {"task": "digits", "ways": 5, "shots": 4, "learning_rate": 0.1}
@@ -38,9 +39,9 @@ def url() -> Iterator[str]:
     [
         ("tinyreptile", {}),
         ("reptile", {"passes": 3, "batch": 1, "alpha": 0.7, "alpha_final": 0.2}),
-        ("reptile", {"passes": 2, "batch": 5}),
+        pytest.param("reptile", {"passes": 2, "batch": 5}, marks=pytest.mark.long),
         ("fedsgd", {"server_optimiser": "momentum", "alpha": 0.1}),
-        ("fedavg", {"passes": 2}),
+        pytest.param("fedavg", {"passes": 2}, marks=pytest.mark.long),
         ("fedavg", {"passes": 3, "replay_buffer_size": 4, "loss_threshold": 0.05, "error_clip": 0.4}),
         ("reptile", {"passes": 2, "batch": 5, "loss_threshold": 0.05}),
         ("fedprox", {"passes": 2, "options": {"proximal": 2.0, "delta_bits": 8}}),
@@ -88,7 +89,7 @@ def test_r22_a_fleet_goes_on_from_a_learned_start_as_a_simulation_does(
 
 @pytest.mark.board
 @pytest.mark.parametrize(
-    "changes", [{}, {"passes": 3, "replay_buffer_size": 4, "loss_threshold": 0.3, "error_clip": 0.5}]
+    "changes", first_of([{"passes": 3, "replay_buffer_size": 4, "loss_threshold": 0.3, "error_clip": 0.5}, {}], 1)
 )
 def test_emulated_boards_and_the_simulation_learn_the_same_bits(
     make: Any, forker: Forker, url: str, tmp_path: Path, changes: dict[str, Any]
