@@ -13,12 +13,7 @@ enum {
 #define STACK_PAINT 0xA5C35A3Cu
 #define PAINT_GAP_BYTES 64u /* room for the painting function's own frame */
 
-#define CPACR (*(volatile uint32_t *)0xE000ED88u)
-#define TIMER_CONTROL (*(volatile uint32_t *)0x40000000u)
-#define TIMER_VALUE (*(volatile uint32_t *)0x40000004u)
-#define TIMER_RELOAD (*(volatile uint32_t *)0x40000008u)
-
-/* From bench_m4.ld. */
+/* From bench_m4.ld or bench_rv32.ld. */
 extern uint32_t bench_data_load[], bench_data_start[], bench_data_end[], bench_bss_start[], bench_bss_end[];
 extern uint32_t bench_stack_limit[], bench_stack_top[];
 
@@ -29,6 +24,20 @@ static uint32_t input_file;
 static uint32_t output_file;
 static uint32_t reading_instructions; /* what two readings with nothing between them cost */
 
+#if defined(__riscv)
+/* RISC-V Semihosting Specification: three instructions of four bytes in one page. */
+static __attribute__((noinline, aligned(16))) uint32_t semihosting(uint32_t operation, const void *argument)
+{
+    register uint32_t a0 __asm__("a0") = operation;
+    register const void *a1 __asm__("a1") = argument;
+    __asm__ volatile(".option push\n\t.option norvc\n\t.balign 16\n\t"
+                     "slli zero, zero, 0x1f\n\tebreak\n\tsrai zero, zero, 7\n\t.option pop"
+                     : "+r"(a0)
+                     : "r"(a1)
+                     : "memory");
+    return a0;
+}
+#else
 static uint32_t semihosting(uint32_t operation, const void *argument)
 {
     register uint32_t r0 __asm__("r0") = operation;
@@ -36,6 +45,7 @@ static uint32_t semihosting(uint32_t operation, const void *argument)
     __asm__ volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
     return r0;
 }
+#endif
 
 void bench_board_exit(uint32_t code)
 {
@@ -91,11 +101,18 @@ void bench_board_write(const void *data, uint32_t len_bytes)
     }
 }
 
+#if defined(__riscv)
+static uint32_t instructions_since_start(uint32_t ticks)
+{
+    return ticks;
+}
+#else
 /* The timer was started by an instruction, so after n more it has done 1.6 n ticks, rounded down: n is that exactly. */
 static uint32_t instructions_since_start(uint32_t ticks)
 {
     return (uint32_t)(((uint64_t)(UINT32_MAX - ticks) * 5u + 7u) / 8u);
 }
+#endif
 
 uint32_t bench_board_instructions(uint32_t ticks_before, uint32_t ticks_after)
 {
@@ -120,11 +137,8 @@ uint32_t bench_board_stack_bytes(uint32_t top)
     return top - (uint32_t)(uintptr_t)word;
 }
 
-static void start_timer(void)
+static void measure_reading(void)
 {
-    TIMER_RELOAD = UINT32_MAX;
-    TIMER_VALUE = UINT32_MAX;
-    TIMER_CONTROL = 1u;
     const uint32_t before = bench_board_ticks();
     const uint32_t after = bench_board_ticks();
     reading_instructions = bench_board_instructions(before, after);
@@ -140,6 +154,46 @@ static void initialise_memory(void)
     for (volatile uint32_t *to = bench_bss_start; to < bench_bss_end; to++) {
         *to = 0;
     }
+}
+
+#if defined(__riscv)
+void bench_board_reset(void)
+{
+    initialise_memory();
+    measure_reading();
+    bench_board_exit((uint32_t)main());
+}
+
+_Noreturn void bench_board_fault(void);
+__attribute__((used)) void bench_board_fault(void)
+{
+    fault();
+}
+
+__attribute__((naked, aligned(4))) static void trap(void)
+{
+    __asm__ volatile("la sp, bench_stack_top\n\tj bench_board_fault");
+}
+
+void bench_board_start(void);
+__attribute__((naked, section(".start"), used)) void bench_board_start(void)
+{
+    __asm__ volatile(
+        ".option push\n\t.option arch, +zicsr\n\t"
+        "la sp, bench_stack_top\n\tla t0, %0\n\tcsrw mtvec, t0\n\tj bench_board_reset\n\t.option pop" ::"i"(trap));
+}
+#else
+#define CPACR (*(volatile uint32_t *)0xE000ED88u)
+#define TIMER_CONTROL (*(volatile uint32_t *)0x40000000u)
+#define TIMER_VALUE (*(volatile uint32_t *)0x40000004u)
+#define TIMER_RELOAD (*(volatile uint32_t *)0x40000008u)
+
+static void start_timer(void)
+{
+    TIMER_RELOAD = UINT32_MAX;
+    TIMER_VALUE = UINT32_MAX;
+    TIMER_CONTROL = 1u;
+    measure_reading();
 }
 
 void bench_board_reset(void)
@@ -174,3 +228,4 @@ __attribute__((section(".vectors"), used)) const vector bench_board_vectors[16] 
     fault,
     fault,
 };
+#endif

@@ -1,5 +1,5 @@
 /* The bare board of the bench: start-up, files of the host through semihosting, the instruction counter, the stack's mark.
- * It runs on QEMU's mps2-an386 and serves nothing but measuring (docs/results/benchmarks.md). */
+ * It runs on QEMU's mps2-an386, or virt for RISC-V, and serves nothing but measuring (docs/results/benchmarks.md). */
 #ifndef BENCH_BOARD_H
 #define BENCH_BOARD_H
 
@@ -26,6 +26,16 @@ void bench_board_read(void *data, uint32_t len_bytes);
 /* Appends len_bytes to out.bin, or ends the program. */
 void bench_board_write(const void *data, uint32_t len_bytes);
 
+#if defined(__riscv)
+/* Under `-icount shift=0` the counter of retired instructions counts them; after 4,294 million it begins anew. */
+static inline uint32_t bench_board_ticks(void)
+{
+    uint32_t ticks;
+    __asm__ volatile(".option push\n\t.option arch, +zicsr\n\tcsrr %0, minstret\n\t.option pop"
+                     : "=r"(ticks)::"memory");
+    return ticks;
+}
+#else
 /* CMSDK timer 0 counts down at 25 MHz. Under `-icount shift=6` an instruction takes 64 ns, so n instructions are 1.6 n ticks;
  * after 2,684 million of them it begins anew, and counts are no longer exact. */
 static inline uint32_t bench_board_ticks(void)
@@ -35,6 +45,7 @@ static inline uint32_t bench_board_ticks(void)
     __asm__ volatile("" ::: "memory");
     return ticks;
 }
+#endif
 
 /* Instructions between two readings, that of the reading itself subtracted. */
 uint32_t bench_board_instructions(uint32_t ticks_before, uint32_t ticks_after);
@@ -42,7 +53,11 @@ uint32_t bench_board_instructions(uint32_t ticks_before, uint32_t ticks_after);
 static inline uint32_t bench_board_stack_pointer(void)
 {
     uint32_t pointer;
+#if defined(__riscv)
+    __asm__ volatile("mv %0, sp" : "=r"(pointer)::"memory");
+#else
     __asm__ volatile("mov %0, sp" : "=r"(pointer)::"memory");
+#endif
     return pointer;
 }
 

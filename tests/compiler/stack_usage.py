@@ -20,7 +20,7 @@ _EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 def worst_stack_bytes(compiled: Plan, core: str, folder: Path) -> int:
     """Over all calls of jrg_model.h, built with the product's flags; `folder` is for the build."""
     emit(compiled, folder)
-    command = [toolchain.COMPILER, *toolchain.c_flags(core), "-fcallgraph-info=su", "-I", str(kernel_folder())]
+    command = [toolchain.compiler_of(core), *toolchain.c_flags(core), "-fcallgraph-info=su", "-I", str(kernel_folder())]
     subprocess.run([*command, "-c", "jrg_model.c"], cwd=folder, check=True, timeout=120)
     return _deepest((folder / "jrg_model.ci").read_text())
 

@@ -30,7 +30,7 @@ def test_s3_2_s3_4_every_build_says_what_the_compiler_says_and_what_was_counted(
     network = get(name).network
     description = describe_model(get(name), of_the_zoo=True)
     own = {one.key.core: one for one in description.builds if one.is_own}
-    assert set(own) == {"cortex_m4", "cortex_m0plus"}
+    assert set(own) == {"cortex_m4", "cortex_m0plus", "rv32imc"}
     for core, build in own.items():
         found = figures(plan(network), core)  # type: ignore[arg-type]
         assert (build.training_ram_bytes, build.flash_bytes) == (found.ram_bytes, found.flash_bytes)
@@ -68,8 +68,9 @@ def test_s3_3_predicted_ram_and_instructions_are_those_of_the_linked_and_emulate
     """The short form of `make test-model-figures`, which does it for all builds of all models."""
     model = get(name)
     start = start_of(model)
-    if toolchain.compiler_version() != known_figures().compiler:
-        pytest.skip(f"counted with {known_figures().compiler}, here is {toolchain.compiler_version()}")
     for build in (one for one in builds_of(model.network) if one.is_own):
+        core = build.key.core
+        if not toolchain.has_tools(core) or toolchain.compiler_version(core) not in known_figures().compiler:
+            pytest.skip(f"NO COMPILER: builds for {core} were counted with {known_figures().compiler}")
         assert static_ram(model, build.key, start) == build.static_ram_bytes
         assert count(model, build, start) == known_figures().counted(name, build.key)

@@ -18,7 +18,7 @@ def test_the_memory_is_that_of_the_compiler() -> None:
     assert found["parameters"] == 64 * 32 + 32 + 32 * 10 + 10
     assert found["blob_bytes"] == compiled.blob_bytes
     assert found["classes"] == ["no", "yes"]
-    assert set(found["memory"]) == {"cortex_m4", "cortex_m0plus"}
+    assert set(found["memory"]) == {"cortex_m4", "cortex_m0plus", "rv32imc"}
     assert all(one["ram_bytes"] > compiled.blob_bytes for one in found["memory"].values())
 
 

@@ -60,6 +60,7 @@ RUNS_BUILDS_OF: Final[dict[str, tuple[str, ...]]] = {
     "cortex_m4": ("cortex_m4", "cortex_m0plus"),
     "cortex_m7": ("cortex_m4", "cortex_m0plus"),
     "cortex_m33": ("cortex_m0plus",),
+    "rv32imc": ("rv32imc",),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -21,17 +22,13 @@ from jaragua_compiler.quantisation.freeze import freeze
 from jaragua_models import get
 from long_form import paired
 
-CORES = [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS]
+#: RISC-V where its compiler is: `make boards` installs it.
+CORES = [core for core in get_args(Core) if core != toolchain.RV32 or toolchain.has_tools(core)]
 #: Networks and the layers of them that train.
 TRAINED = ("cnn: 3", "cnn: 1,3", "cnn: 0,3", "cnn: 0:4,1:6,3:2", "every kind: 0,7")
 #: How many are enrolled.
 CLASSES = {"mlp": 20, "cnn w8": 3, "every kind": 7}
 SMALL = replace(find_board("zero"), name="small", ram_bytes=20000, flash_bytes=200000)
-
-
-def core_of(name: str) -> Core:
-    """The toolchain's name of a core as the boards'."""
-    return "cortex_m4" if name == toolchain.CORTEX_M4 else "cortex_m0plus"
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
@@ -56,10 +53,10 @@ def test_a11_1_sums_have_a_row_of_their_own() -> None:
 
 @pytest.mark.board
 @pytest.mark.parametrize(("name", "core"), paired(NETWORKS, CORES))
-def test_the_figures_are_those_of_the_linked_program(name: str, core: str) -> None:
+def test_the_figures_are_those_of_the_linked_program(name: str, core: Core) -> None:
     """Static RAM to the byte; flash is an estimate, not too small and not twice too large."""
     compiled = plan(NETWORKS[name])
-    found = figures(compiled, core_of(core))
+    found = figures(compiled, core)
     measured = bench_board.footprint(compiled, core)
     rows = {row.name: row.bytes for row in found.ram}
     static = sum(rows[name] for name in ("arena: activations, errors, scratch", "list of active rows", "state"))
@@ -70,10 +67,10 @@ def test_the_figures_are_those_of_the_linked_program(name: str, core: str) -> No
 
 @pytest.mark.board
 @pytest.mark.parametrize(("name", "core"), paired(CLASSES, CORES))
-def test_a12_1_prototypes_have_a_row_and_it_is_that_of_the_linked_program(name: str, core: str) -> None:
+def test_a12_1_prototypes_have_a_row_and_it_is_that_of_the_linked_program(name: str, core: Core) -> None:
     classes = CLASSES[name]
     compiled = planned(NETWORKS[name], Choice(prototypes=classes))
-    found, measured = figures(compiled, core_of(core)), bench_board.footprint(compiled, core)
+    found, measured = figures(compiled, core), bench_board.footprint(compiled, core)
     rows = {row.name: row.bytes for row in found.ram}
     assert rows[f"prototypes of {classes} classes"] == classes * (4 * compiled.prototype_head.inputs + 24)
     static = ("arena: activations, errors, scratch", "list of active rows", "state", f"prototypes of {classes} classes")
@@ -144,12 +141,12 @@ def test_auto_takes_every_layer_that_fits_from_the_last_one_down() -> None:
 
 @pytest.mark.board
 @pytest.mark.parametrize(("trained", "core"), paired(TRAINED, CORES))
-def test_the_figures_of_frozen_layers_are_those_of_the_linked_program(trained: str, core: str) -> None:
+def test_the_figures_of_frozen_layers_are_those_of_the_linked_program(trained: str, core: Core) -> None:
     name, _, train = trained.partition(": ")
     network = NETWORKS[name]
     samples = np.random.default_rng(1).uniform(-1, 1, (8, network.input_size))
     compiled = freeze(planned(network, Choice(train=train)), initial_weights(network, 1), samples)
-    found, measured = figures(compiled, core_of(core)), bench_board.footprint(compiled, core)
+    found, measured = figures(compiled, core), bench_board.footprint(compiled, core)
     rows = {row.name: row.bytes for row in found.ram}
     static = sum(rows[name] for name in ("arena: activations, errors, scratch", "list of active rows", "state"))
     assert bench_board.variables(compiled, core) == static

@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaragua_bench.emulated.toolchain import find_tool
+from jaragua_bench.emulated.toolchain import reader_of
 
 _WORD_BYTES = 4
 
@@ -24,16 +24,16 @@ class Sizes:
 
 def variables(elf: Path, prefix: str) -> int:
     """Bytes of the variables whose names begin with `prefix`, each rounded up to the words that the linker gives it."""
-    command = [find_tool("arm-none-eabi-nm"), "-S", str(elf)]
+    command = [reader_of(elf, "nm"), "-S", str(elf)]
     report = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True).stdout
     rows = [line.split() for line in report.splitlines()]
-    found = [int(row[1], 16) for row in rows if len(row) == 4 and row[2] in "bBdD" and row[3].startswith(prefix)]
+    found = [int(row[1], 16) for row in rows if len(row) == 4 and row[2] in "bBdDsS" and row[3].startswith(prefix)]
     return sum(-(-size // _WORD_BYTES) * _WORD_BYTES for size in found)
 
 
 def sizes(elf: Path) -> Sizes:
-    """Sum the sections of `elf` as arm-none-eabi-size reports them: text, data and bss."""
-    command = [find_tool("arm-none-eabi-size"), str(elf)]
+    """Sum the sections of `elf` as its `size` reports them: text, data and bss."""
+    command = [reader_of(elf, "size"), str(elf)]
     report = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=True).stdout
     text, data, bss = (int(field) for field in report.splitlines()[1].split()[:3])
     return Sizes(flash_bytes=text + data, ram_bytes=data + bss)

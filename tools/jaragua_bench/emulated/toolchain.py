@@ -1,4 +1,4 @@
-"""Build bare-metal programs for the bench with arm-none-eabi-gcc; what is unchanged is compiled once and kept.
+"""Build bare-metal programs for the bench with GCC for Arm or RISC-V; what is unchanged is compiled once and kept.
 
 Objects are kept beside the programs: two programs of one model differ in their main file, or only in how they are
 linked (footprint.py), and its C takes nearly all of the time.
@@ -22,17 +22,27 @@ from jaragua_compiler.errors import CompileError
 
 COMPILER = "arm-none-eabi-gcc"
 EMULATOR = "qemu-system-arm"
+RISCV_COMPILER = "riscv64-unknown-elf-gcc"
+RISCV_EMULATOR = "qemu-system-riscv32"
 CORTEX_M4 = "cortex_m4"
 CORTEX_M0PLUS = "cortex_m0plus"
+RV32 = "rv32imc"
+CORES = (CORTEX_M4, CORTEX_M0PLUS, RV32)
 
 _LIBRARIES = ("-lm",)
 _TO_THE_LINKER = "-Wl,"
+_MEMORY_MAPS = {"arm": "bench_m4.ld", "rv32": "bench_rv32.ld"}
 _C_FLAG_GROUPS = ("standard", "warnings", "layout", "environment", "optimise")
 # Program -> the Debian packages that bring it.
 _PACKAGES = {
     COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     EMULATOR: "qemu-system-arm",
 }
+_RISCV_PACKAGES = {
+    RISCV_COMPILER: "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+    RISCV_EMULATOR: "qemu-system-misc",
+}
+_RISCV_MACHINE = 243  # of an ELF file
 
 
 class ToolError(CompileError):
@@ -48,26 +58,48 @@ class Program:
     flags: tuple[str, ...]
 
 
-def require_tools() -> None:
-    """Raise ToolError with the command that installs what is missing, if the compiler or the emulator is."""
-    missing = [name for name in _PACKAGES if shutil.which(name) is None]
+def has_tools(core: str) -> bool:
+    """Whether this machine can build and emulate programs for a core."""
+    return all(shutil.which(name) for name in _packages(core))
+
+
+def _packages(core: str) -> dict[str, str]:
+    return _RISCV_PACKAGES if core == RV32 else _PACKAGES
+
+
+def require_tools(cores: Sequence[str] = (CORTEX_M4,)) -> None:
+    """Raise ToolError with the command that installs what is missing of the compilers and emulators of these cores."""
+    known = {name: package for core in cores for name, package in _packages(core).items()}
+    missing = [name for name in known if shutil.which(name) is None]
     if missing:
-        packages = " ".join(_PACKAGES[name] for name in missing)
+        packages = " ".join(known[name] for name in missing)
         raise ToolError(
             f"emulated boards need {' and '.join(missing)}: not found on the PATH.", f"sudo apt-get install {packages}"
         )
 
 
-def compiler_version() -> str:
-    """The first line of what the cross compiler says of itself."""
-    return _run([find_tool(COMPILER), "--version"]).splitlines()[0]
+def compiler_version(core: str = CORTEX_M4) -> str:
+    """The first line of what the cross compiler of a core says of itself."""
+    return _run([find_tool(compiler_of(core)), "--version"]).splitlines()[0]
+
+
+def compiler_of(core: str) -> str:
+    """The compiler of a core."""
+    return RISCV_COMPILER if core == RV32 else COMPILER
+
+
+def reader_of(elf: Path, name: str) -> str:
+    """The path of the `nm`, `size` or `objdump` that reads a program. Raises ToolError if it is not there."""
+    with elf.open("rb") as file:
+        machine = int.from_bytes(file.read(20)[18:], "little")
+    return find_tool(f"{'riscv64-unknown-elf' if machine == _RISCV_MACHINE else 'arm-none-eabi'}-{name}")
 
 
 def find_tool(name: str) -> str:
     """Return the path of a program; raises ToolError if it is not there."""
     path = shutil.which(name)
     if path is None:
-        require_tools()
+        require_tools((RV32,) if name in _RISCV_PACKAGES else (CORTEX_M4,))
         raise ToolError(f"emulated boards need {name}: not found on the PATH.")
     return path
 
@@ -85,21 +117,22 @@ def c_flags(core: str) -> tuple[str, ...]:
     return (*flags["core"][core], *common)
 
 
-def link_flags() -> tuple[str, ...]:
+def link_flags(core: str = CORTEX_M4) -> tuple[str, ...]:
     """Linker flags of the product's images, and the bench's memory map."""
-    link = _flags()["link"]
-    return (*link["arm"], *(link["strict"] if is_strict() else []), "-T", str(bench_folder() / "bench_m4.ld"))
+    link, kind = _flags()["link"], "rv32" if core == RV32 else "arm"
+    return (*link[kind], *(link["strict"] if is_strict() else []), "-T", str(bench_folder() / _MEMORY_MAPS[kind]))
 
 
 def build(program: Program) -> Path:
     """Compile and link; returns the ELF, from the cache if the very same program was built before."""
-    compiler = find_tool(COMPILER)
+    core = RV32 if any(flag.startswith("-march=rv32") for flag in program.flags) else CORTEX_M4
+    compiler, linking = find_tool(compiler_of(core)), link_flags(core)
     common = _common_digest(compiler, program)
-    elf = cache_folder() / f"{_fingerprint(common, (*program.flags, *link_flags()), program.sources)}.elf"
+    elf = cache_folder() / f"{_fingerprint(common, (*program.flags, *linking), program.sources)}.elf"
     if not elf.exists():
         elf.parent.mkdir(parents=True, exist_ok=True)
         objects = [_object(compiler, common, program, source) for source in program.sources]
-        _make(elf, [compiler, *program.flags, *link_flags(), *map(str, objects), *_LIBRARIES])
+        _make(elf, [compiler, *program.flags, *linking, *map(str, objects), *_LIBRARIES])
     return elf
 
 
@@ -138,7 +171,7 @@ def _common_digest(compiler: str, program: Program) -> bytes:
     """Hash of what each file of a program depends on: the compiler, the headers, the memory map."""
     digest = hashlib.sha256(_run([compiler, "--version"]).encode())
     headers = (path for folder in program.include_folders for path in sorted(folder.rglob("*.h")))
-    for path in (*headers, bench_folder() / "bench_m4.ld"):
+    for path in (*headers, *(bench_folder() / name for name in _MEMORY_MAPS.values())):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.digest()
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from jaragua_compiler.errors import CompileError
 
-Core = Literal["cortex_m4", "cortex_m0plus"]
+Core = Literal["cortex_m4", "cortex_m0plus", "rv32imc"]
 
 
 @dataclass(frozen=True)

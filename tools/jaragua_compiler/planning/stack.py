@@ -20,8 +20,8 @@ from jaragua_compiler.planning.operators import DensePlan, DepthwisePlan, Operat
 _EXPONENTS_BYTES = 4  # of a layer, which jrg_model_bind keeps until a blob is known to be good
 _ERROR_BYTES = 12  # jrg_nn_error
 # A training step with its deepest operator: of networks with dense layers alone, and of all others.
-_DENSE_BYTES: dict[Core, int] = {"cortex_m4": 336, "cortex_m0plus": 288}
-_IMAGE_BYTES: dict[Core, int] = {"cortex_m4": 416, "cortex_m0plus": 432}
+_DENSE_BYTES: dict[Core, int] = {"cortex_m4": 336, "cortex_m0plus": 288, "rv32imc": 256}
+_IMAGE_BYTES: dict[Core, int] = {"cortex_m4": 416, "cortex_m0plus": 432, "rv32imc": 416}
 _SPLIT_BYTES = 96  # more where a layer has rows that learn and rows that do not (A10.7): two kernels in one step
 _DEPTHWISE_W8_BYTES = 64  # more where int8 weights of a depthwise convolution learn: gradients of a channel (A8.7)
 

@@ -9,7 +9,7 @@ from jaragua.report.details import RunDetails
 from jaragua.report.page.model import Section, Table, rows
 from jaragua.report.page.values import UNKNOWN, count, number, numbers, table, text
 
-_CORES: Final = {"cortex_m4": "Cortex-M4", "cortex_m0plus": "Cortex-M0+"}
+_CORES: Final = {"cortex_m4": "Cortex-M4", "cortex_m0plus": "Cortex-M0+", "rv32imc": "RISC-V"}
 
 
 def section(run: RunDetails, nanojoules: float | None, error_percent: float) -> Section:

@@ -17,7 +17,7 @@ from jaragua.semantics.models.builds import Build, BuildKey, Counted, Timing, bu
 from jaragua.semantics.models.description import multiply_accumulates
 from jaragua.semantics.models.figures import PATH, Figures, read_figures, write_figures
 from jaragua_bench.emulated import board, toolchain
-from jaragua_bench.emulated.cycles import cycles_of
+from jaragua_bench.emulated.cycles import TIMED_AS, cycles_of
 from jaragua_bench.emulated.toolchain import ToolError
 from jaragua_bench.steps.steps import Step, write_input
 from jaragua_bench.workload import SEED, meta_train, task_steps
@@ -37,7 +37,6 @@ _TRACED_STEPS: Final = 3  # whose cycles are added up
 _MOST_TRACED: Final = 3_000_000  # instructions of a step: every one of them is a line of a log
 _COUNTER_INSTRUCTIONS: Final = 2**32 * 5 // 8  # that the emulated board's counter tells apart
 _EMULATED_RAM_BYTES: Final = 262_144
-_CORES: Final = {"cortex_m4": toolchain.CORTEX_M4, "cortex_m0plus": toolchain.CORTEX_M0PLUS}
 
 
 def statement(model: Model) -> str:
@@ -75,12 +74,17 @@ def _is_large(model: Model) -> bool:
     return sum(map(multiply_accumulates, plan(model.network).steps)) > _MANY_OPERATIONS
 
 
+def compilers() -> str:
+    """The compilers that builds were counted with."""
+    return ", ".join(toolchain.compiler_version(core) for core in (toolchain.CORTEX_M4, toolchain.RV32))
+
+
 def count(model: Model, build: Build, start: Weights) -> Counted | None:
     """Count the steps of one build; None if the emulated board has not the memory for it. Raises ToolError."""
     if build.training_ram_bytes > _EMULATED_RAM_BYTES:
         return None
     compiled, blob = linked_plan(model, build.key, start)
-    records = board.run(compiled, steps_of(model, compiled, blob), core=_CORES[build.key.core], counted=True)
+    records = board.run(compiled, steps_of(model, compiled, blob), core=build.key.core, counted=True)
     counts = [one for one, _ in records]
     if sum(one.train_instructions + one.forward_instructions for one in counts) >= _COUNTER_INSTRUCTIONS:
         raise ToolError(f"{model.name}:{build.key}: more instructions than the counter of the emulated board holds")
@@ -99,7 +103,9 @@ def count(model: Model, build: Build, start: Weights) -> Counted | None:
 def timings(model: Model, key: BuildKey, compiled: Plan, blob: bytes) -> tuple[Timing, ...]:
     """Cycles per instruction of the first steps, from the classes of their instructions (S6.1)."""
     steps = steps_of(model, compiled, blob)[: 1 if _is_large(model) else _TRACED_STEPS]
-    core = _CORES[key.core]
+    core = key.core
+    if core not in TIMED_AS:
+        return ()
     found = cycles_of(board.build(compiled, core), write_input(compiled, steps), core, "jrg_model_train")
     return tuple(
         Timing(timed, round(one.low / one.instructions, 4), round(one.high / one.instructions, 4))
@@ -109,7 +115,7 @@ def timings(model: Model, key: BuildKey, compiled: Plan, blob: bytes) -> tuple[T
 
 def static_ram(model: Model, key: BuildKey, start: Weights) -> int:
     """Static RAM of the linked image, from its symbols (S3.3)."""
-    return board.variables(linked_plan(model, key, start)[0], _CORES[key.core])
+    return board.variables(linked_plan(model, key, start)[0], key.core)
 
 
 def differences(model: Model, build: Build, start: Weights, stored: Counted | None) -> Iterator[str]:
@@ -132,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare with the figures there are")
     parser.add_argument("--missing", action="store_true", help="count builds only that have no figures")
     options = parser.parse_args(arguments)
-    toolchain.require_tools()
+    toolchain.require_tools(toolchain.CORES)
     found = read_figures()
     wrong: list[str] = []
     for name in options.models or names():
@@ -146,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else:
                 found = found.with_count(name, build.key, count(model, build, start), statement(model))
                 print(f"{name}:{build.key}", found.counted(name, build.key), flush=True)
-                write_figures(Figures(toolchain.compiler_version(), found.counts, found.samples), PATH)
+                write_figures(Figures(compilers(), found.counts, found.samples), PATH)
     print("\n".join(wrong) or "all right", file=sys.stderr if wrong else sys.stdout)
     return 1 if wrong else 0
 
