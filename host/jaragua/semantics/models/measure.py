@@ -36,7 +36,7 @@ _MANY_OPERATIONS: Final = 1_000_000
 _TRACED_STEPS: Final = 3  # whose cycles are added up
 _MOST_TRACED: Final = 3_000_000  # instructions of a step: every one of them is a line of a log
 _COUNTER_INSTRUCTIONS: Final = 2**32 * 5 // 8  # that the emulated board's counter tells apart
-_EMULATED_RAM_BYTES: Final = 262_144
+_EMULATED_RAM_BYTES: Final = 262_144 - 16_384  # without the stack of the bench's programs
 
 
 def statement(model: Model) -> str:
@@ -81,7 +81,7 @@ def compilers() -> str:
 
 def count(model: Model, build: Build, start: Weights) -> Counted | None:
     """Count the steps of one build; None if the emulated board has not the memory for it. Raises ToolError."""
-    if build.training_ram_bytes > _EMULATED_RAM_BYTES:
+    if build.training_ram_bytes - build.stack_bytes_at_most > _EMULATED_RAM_BYTES:
         return None
     compiled, blob = linked_plan(model, build.key, start)
     records = board.run(compiled, steps_of(model, compiled, blob), core=build.key.core, counted=True)
