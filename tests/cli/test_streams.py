@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from jaragua import config as configuration
+from jaragua.boards import environments
 from jaragua.cli import output, streams
 from jaragua.cli.main import VERBS, run
 from jaragua.cli.monitor_output import shower
@@ -162,8 +163,10 @@ def test_errors_are_sentences_in_any_encoding(said: Said, words: list[str], code
 
 def test_boards(said: Said) -> None:
     assert said.run(["boards", "--known"]) == 0
-    assert all(board.title in said.out and board.core in said.out for board in boards())
-    assert said.out.count("\n") == len(boards()) + 5  # a title, a heading and three lines: no row is folded
+    listed = [*boards(), *environments()]
+    assert all(board.title in said.out and board.core in said.out for board in listed)
+    # Two tables, each with a title, a heading and three lines: no row is folded.
+    assert said.out.count("\n") == len(listed) + 2 * 5
 
 
 def test_a_compilation(said: Said, tmp_path: Path) -> None:

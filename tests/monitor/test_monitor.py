@@ -21,6 +21,7 @@ import pytest
 
 from images import built_image
 from jaragua.emulate import EmulatedBoard, NativeBoard
+from jaragua.monitor.last_port import last_port, remember
 from jaragua.wire.definitions import PROTOCOL_MAJOR, PROTOCOL_MINOR, FrameType
 from jaragua.wire.link.frames import Frame, Hello, Splitter, pack, unpack
 from limits import GENEROUS_S
@@ -313,6 +314,13 @@ def test_the_port_of_the_last_time_is_watched_again(native_board: EmulatedBoard,
         check=False,
     )
     assert (done.returncode, "no port was watched before" in done.stderr) == (2, True)
+
+
+def test_a_port_that_is_not_there_is_not_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    remember(str(tmp_path), [])
+    remember(str(tmp_path / "misspelt"), [])
+    assert last_port([]) == str(tmp_path)
 
 
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])

@@ -95,6 +95,8 @@ def test_a_board_without_a_port_is_the_one_whose_drive_is_there(tmp_path: Path) 
     assert environment_without_port(None, None, []) is None
     with pytest.raises(UsageError, match="is not the drive of a board that is known"):
         environment_without_port(None, tmp_path, [])
+    with pytest.raises(UsageError, match="there is no folder"):
+        environment_without_port(None, tmp_path / "nowhere", [])
     with pytest.raises(UsageError, match="bluepill_f103c8 or pico"):
         environment_without_port(None, None, ["bluepill_f103c8", "pico"])
     with pytest.raises(UsageError, match="is that of RP2350, RPI-RP2 was expected"):

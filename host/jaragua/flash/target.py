@@ -56,6 +56,8 @@ def environment_without_port(given: str | None, volume: Path | None, waiting: Se
     if given is not None:
         board = boards.environment(given)
         return board.name if set(board.upload) - {PLATFORMIO} else None  # PlatformIO uploads to a port
+    if volume is not None and not volume.is_dir():
+        raise UsageError(f"there is no folder {volume}", "name the folder where the board's drive is mounted")
     found = [one.name for one in boards.environments() if _has_drive(one, volume)]
     candidates = found or list(dict.fromkeys(waiting))
     if len(candidates) > 1:

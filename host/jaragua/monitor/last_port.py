@@ -16,7 +16,9 @@ _FILE: Final = "last-port.json"
 
 
 def remember(path: str, ports: Sequence[Port]) -> None:
-    """Keeps a port that was opened; where nothing can be kept, nothing is."""
+    """Keeps a port; one that is not there may be misspelt, and is not kept. Where nothing can be kept, nothing is."""
+    if "://" not in path and not Path(path).exists():
+        return
     serial_number = next((port.serial_number for port in ports if port.path == path), "")
     with suppress(OSError, StoreError):
         folder = folders.state_folder()

@@ -11,12 +11,18 @@ import typer
 from jaragua.cli import output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaragua.boards import Environment
     from jaragua.serial.ports.survey import Found
 
 app = typer.Typer()
 
 #: Fields of a board's identity (L4.1) in the JSON document.
 _OF_IDENTITY = ("board", "uid", "firmware", "build", "model", "architecture")
+
+#: Of an environment in the JSON document.
+_OF_ENVIRONMENT = ("name", "title", "core", "upload", "emulator")
 
 
 @app.command()
@@ -26,7 +32,8 @@ def boards(
 ) -> None:
     """List the boards that are plugged in, and what each says of itself.
 
-    With --known: the boards a network can be compiled for, with their memory and what of it a network may use.
+    With --known: the boards that the firmware runs on, and those a network can be compiled for, with their memory and
+    what of it a network may use.
     """
     if known:
         _print_known(json)
@@ -87,12 +94,26 @@ def _entry(one: Found) -> dict[str, Any]:
     }
 
 
+def _print_environments(found: Sequence[Environment]) -> None:
+    title = "What the firmware runs on: jaragua flash --environment NAME"
+    table = output.new_table(
+        title, *((heading, False) for heading in ("environment", "", "core", "upload", "emulator"))
+    )
+    for one in found:
+        table.add_row(one.name, one.title, one.core, ", ".join(one.upload), one.emulator)
+    output.show_table(table)
+
+
 def _print_known(json: bool) -> None:
+    from jaragua.boards import environments
     from jaragua_compiler.planning.boards import boards as known
 
+    flashed = environments()
     if json:
-        output.print_result({"boards": [asdict(board) for board in known()]})
+        entries = [{name: getattr(one, name) for name in _OF_ENVIRONMENT} for one in flashed]
+        output.print_result({"boards": [asdict(board) for board in known()], "environments": entries})
         return
+    _print_environments(flashed)
     title = "Memory for a network (of all there is), in bytes"
     columns = ((heading, heading in ("RAM", "flash")) for heading in ("board", "", "core", "RAM", "flash"))
     table = output.new_table(title, *columns)
