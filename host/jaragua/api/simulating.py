@@ -13,14 +13,15 @@ import numpy as np
 
 from jaragua.api.one_tree import one_tree
 from jaragua.api.result import Result
-from jaragua.api.start_weights import StartWeights, weights_of
+from jaragua.api.start_weights import HasWeights, StartWeights, weights_of
 from jaragua.api.tasks import LearningTask, load_task
 from jaragua.config import for_simulation
 from jaragua.errors import ConfigurationError
 from jaragua.models import is_file
 from jaragua.settings import SHORT_NAMES
 from jaragua.simulation import simulate as run_simulation
-from jaragua.simulation.models import model_for
+from jaragua.simulation import weights_file
+from jaragua.simulation.models import model_for, with_scaling_of
 from jaragua.simulation.notes import PYTHON, notes_on, settings_in
 from jaragua.simulation.settings import OnProgress, Simulation, simulation_of
 from jaragua.strategies import Strategy, Vector, registry
@@ -95,12 +96,13 @@ def simulate(
     given = settings_in(changes) | ({"directory"} if directory is not None else set())
     for note in notes_on(given, wanted, PYTHON):
         warnings.warn(note, stacklevel=3)  # of the caller: `one_tree` stands between
+    wanted, first = (wanted, None) if start is None else _started(start, wanted)
     outcome = run_simulation(
         wanted,
         workers=workers,
         state_folder=None if directory is None else Path(directory),
         on_progress=on_progress or (lambda progress: None),
-        start=None if start is None else _first_weights(start, wanted),
+        start=first,
     )
     return Result(wanted, outcome)
 
@@ -147,5 +149,12 @@ def _key_of(short: str) -> str:
     return SHORT_NAMES[short]
 
 
-def _first_weights(start: StartWeights, wanted: Simulation) -> Vector:
-    return flat(weights_of(start, model_for(wanted).network))
+def _started(start: StartWeights, wanted: Simulation) -> tuple[Simulation, Vector]:
+    """The simulation in the scaling of the weights (R22.2), and the weights."""
+    if isinstance(start, Result):
+        scaled = with_scaling_of(wanted, model_for(start.simulation).interface, "the result")
+    elif isinstance(start, HasWeights):
+        scaled = wanted
+    else:
+        return weights_file.started(Path(start), wanted)
+    return scaled, flat(weights_of(start, model_for(scaled).network))

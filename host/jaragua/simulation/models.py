@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
-from jaragua.models import model_named
+from jaragua.models import is_file, model_named, model_with
 from jaragua.simulation.settings import Simulation
 from jaragua.strategies.registry import find
+from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_models import Model
 
-__all__ = ["model_for", "model_named"]
+__all__ = ["model_for", "model_named", "task_model", "with_scaling_of"]
+
+
+def task_model(simulation: Simulation) -> Model:
+    """The model of a simulation's task, with the scaling of its first weights if they have another one (R22).
+
+    Raises: ModelError, DataError.
+    """
+    if not simulation.interface:
+        return model_named(simulation.task)
+    return _scaled(simulation.task, simulation.interface)
+
+
+@functools.cache
+def _scaled(task: str, interface: str) -> Model:
+    return model_with(task, ModelInterface.from_json(interface), "--start")
+
+
+def with_scaling_of(simulation: Simulation, told: ModelInterface | None, origin: str) -> Simulation:
+    """The simulation in the scaling of first weights of one's own data (R22.2).
+
+    told: what the weights were trained with, None if nothing is known; origin: whose weights, for messages. A model of
+    the zoo has no scaling of its own. Raises: ModelError; DataError if the weights are of other data.
+    """
+    if told is None or not is_file(simulation.task):
+        return simulation
+    if model_with(simulation.task, told, origin).interface == model_named(simulation.task).interface:
+        return simulation
+    return replace(simulation, interface=told.to_json())
 
 
 def model_for(simulation: Simulation) -> Model:
@@ -18,7 +48,7 @@ def model_for(simulation: Simulation) -> Model:
     In integers prototypes need no outputs: an image has room for as many as it is told (A12). In float32 they are the
     last layer.
     """
-    model = model_named(simulation.task)
+    model = task_model(simulation)
     by_prototypes = find(simulation.strategy).PROTOTYPES and simulation.engine != "float32"
     ways = max(simulation.ways, simulation.held_out_ways)
     more = ways > model.network.outputs and not by_prototypes

@@ -15,7 +15,7 @@ import jaragua_models
 from jaragua.bases.value import Value
 from jaragua.errors import UsageError
 from jaragua.settings import SHORT_NAMES
-from jaragua.simulation.models import model_named
+from jaragua.simulation.models import task_model
 from jaragua.simulation.settings import Buffered, Simulation
 from jaragua.simulation.strategy import create_strategy, with_options
 from jaragua.strategies import REGISTRY, Strategy
@@ -150,7 +150,7 @@ def _passes_once(wanted: Simulation, strategy: Strategy, trains: bool) -> bool:
 
 def _owners_excluded(given: Collection[str], wanted: Simulation, spelling: Spelling) -> str:
     """What nobody asked for: data that lies idle, as a simulation has only as many devices as train in a round."""
-    tasks, devices = model_named(wanted.task).tasks, len(wanted.devices)
+    tasks, devices = task_model(wanted).tasks, len(wanted.devices)
     if "simulation.devices" in given or not isinstance(tasks, HasOwners) or tasks.owners() <= devices:
         return ""
     owners, verb = tasks.owners(), "has a device" if devices == 1 else "have devices"
@@ -160,7 +160,7 @@ def _owners_excluded(given: Collection[str], wanted: Simulation, spelling: Spell
 
 def _owners_shared(wanted: Simulation) -> str:
     """Devices of a simulation are numbered, and take one owner after the other: the next begins anew."""
-    tasks, devices = model_named(wanted.task).tasks, wanted.devices
+    tasks, devices = task_model(wanted).tasks, wanted.devices
     if not isinstance(tasks, HasOwners) or not 0 < tasks.owners() < len(devices):
         return ""
     owners = tasks.owners()
@@ -171,7 +171,7 @@ def _owners_shared(wanted: Simulation) -> str:
 
 def _remarks(wanted: Simulation) -> list[str]:
     """What there is to say of the data."""
-    tasks, held_out = model_named(wanted.task).tasks, wanted.evaluation
+    tasks, held_out = task_model(wanted).tasks, wanted.evaluation
     if not isinstance(tasks, Remarks):
         return []
     try:

@@ -72,6 +72,8 @@ class Simulation(AggregationSettings, TrainingSettings):
     """What it comes from; with it the folder of the simulation has the files of a run's folder, too (run_files.py)."""
     start: str = ""
     """`start_hash` of given first weights; "" for those of the seed."""
+    interface: str = ""
+    """JSON of the interface that given first weights were trained with, if it is not that of the task's file (R22)."""
 
     @property
     def held_out_ways(self) -> int:

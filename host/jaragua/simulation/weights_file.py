@@ -8,14 +8,21 @@ from pathlib import Path
 from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.coordinator.weights.first_weights import read_first_weights
 from jaragua.errors import StoreError
-from jaragua.simulation.models import model_for
+from jaragua.simulation.models import model_for, with_scaling_of
 from jaragua.simulation.settings import Simulation, SimulationResult
 from jaragua.store.files import write_whole
 from jaragua.store.run_folder import weights_content
 from jaragua.strategies import Vector
+from jaragua_compiler.export.inputs.weights_file import read_interface
 
 #: Of a safetensors file, in bytes; eight letters of a text are a far larger number.
 _LONGEST_HEADER = 1 << 32
+
+
+def started(path: Path, simulation: Simulation) -> tuple[Simulation, Vector]:
+    """The simulation in the scaling of these first weights (R22.2), and the weights. Raises: as `read`; ModelError."""
+    wanted = with_scaling_of(simulation, read_interface(path), str(path))
+    return wanted, read(path, wanted)
 
 
 def read(path: Path, simulation: Simulation) -> Vector:

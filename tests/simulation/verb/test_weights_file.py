@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import jaragua
+from common.own_task import write_valves
 from jaragua.cli.main import run
 from jaragua.coordinator.weights.codec import ModelCodec
+from jaragua.errors import DataError
 from jaragua.simulation import Simulation, simulate, weights_file
-from jaragua_compiler.export.inputs.weights_file import read_weights
+from jaragua_compiler.export.inputs.weights_file import read_interface, read_weights
 from jaragua_models import get
 
 Make = Callable[..., Simulation]
@@ -162,3 +165,44 @@ def test_what_is_no_file_of_weights_is_not_replaced(
     for file in (trained[0], tmp_path / "empty"):
         assert told(capsys, *DIGITS, "--rounds", "1", "--save", str(file))[0] == 0
         assert evaluated(capsys, file, "w16")["rounds"] == 0
+
+
+def test_r22_2_the_scaling_of_first_weights_takes_the_place_of_the_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `jaragua run --start`: a file of other readings with [scaling] of the weights gives the same, in every bit."""
+    words = ("--rounds", "2", "--clients", "2", "--eval-tasks", "2", "--no-comparison", "--json")
+    start = tmp_path / "valves.safetensors"
+    task = write_valves(tmp_path / "first")
+    assert told(capsys, "--task", str(task), *words, "--save", str(start))[0] == 0
+    assert run(["data", str(task), "--scaling"]) == 0
+    other, with_scaling = write_valves(tmp_path / "other"), write_valves(tmp_path / "told", capsys.readouterr().out)
+    for one in (other, with_scaling):
+        table = one.with_suffix(".csv")
+        lines = table.read_text().splitlines()
+        table.write_text("\n".join([*lines, "m1,40.0,60.0,open", "m2,41.0,61.0,closed"]) + "\n")
+    saved = tmp_path / "again.safetensors"
+    found = told(capsys, "--task", str(other), *words, "--start", str(start), "--save", str(saved))
+    expected = told(capsys, "--task", str(with_scaling), *words, "--start", str(start))
+    assert (found[0], expected[0]) == (0, 0), (found, expected)
+    assert found[1]["data"]["final_hash"] == expected[1]["data"]["final_hash"]
+    assert found[1]["data"]["scores"] == expected[1]["data"]["scores"]
+    assert read_interface(saved) == read_interface(start)
+    with pytest.warns(UserWarning, match="has no time"):
+        python = jaragua.simulate(other, start=start, rounds=2, clients=2, eval_tasks=2, comparing=False)
+    with pytest.warns(UserWarning, match="has no time"):
+        again = jaragua.simulate(other, start=python, rounds=0, clients=2, eval_tasks=2, comparing=False)
+    assert python.final_hash == found[1]["data"]["final_hash"] == again.final_hash
+    assert again.scores == python.scores
+
+
+def test_r22_2_first_weights_of_other_columns_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--rounds", "1", "--clients", "2", "--eval-tasks", "2", "--no-comparison", "--json")
+    task, other = write_valves(tmp_path / "first"), write_valves(tmp_path / "other")
+    table = other.with_suffix(".csv")
+    table.write_text(table.read_text().replace("machine,pressure,", "machine,level,", 1))
+    start = tmp_path / "valves.safetensors"
+    assert told(capsys, "--task", str(task), *words, "--save", str(start))[0] == 0
+    code, document = told(capsys, "--task", str(other), *words, "--start", str(start))
+    assert code == DataError.exit_code
+    assert "the scaling is of pressure, flow, the table has level, flow" in document["error"]["message"]

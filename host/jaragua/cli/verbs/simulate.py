@@ -69,7 +69,7 @@ def simulate(given: Given) -> None:
     if given["save"]:
         weights_file.check_place(given["save"])
         place_beside(given["save"])
-    first = weights_file.read(given["start"], wanted) if given["start"] else None
+    wanted, first = weights_file.started(given["start"], wanted) if given["start"] else (wanted, None)
     how = {"workers": given["workers"], "save_every_seconds": given["save_every"], "ray": given["ray"], "start": first}
     result = _run(wanted, folder, how)
     if not given["json"]:

@@ -18,7 +18,7 @@ from jaragua.simulation.comparison import simple_methods
 from jaragua.simulation.comparison.figures import Comparison, MethodFigures, of_answers, of_scores, tables_of
 from jaragua.simulation.comparison.random_start import best_random_start
 from jaragua.simulation.evaluation.evaluation import drawn_tasks
-from jaragua.simulation.models import model_named
+from jaragua.simulation.models import task_model
 from jaragua.simulation.settings import Simulation
 from jaragua.simulation.strategy import adaptation_of
 from jaragua_models import KnowsTrainingSamples, Task
@@ -39,7 +39,7 @@ def compared(simulation: Simulation, fleet: VirtualFleet, codec: ModelCodec, eva
     learned = one.adapted(simulation.strategy, evaluated, count)
     devices = {task.device for task in one.tasks if task.device}
     return Comparison(
-        metric=model_named(simulation.task).metric,
+        metric=task_model(simulation).metric,
         tasks=count,
         devices=len(devices),
         methods=(learned, *one.simple(), *one.random_start(fleet, codec)),
@@ -60,7 +60,7 @@ class _Comparing:
     @property
     def classifies(self) -> bool:
         """Whether the tasks are of classes."""
-        return model_named(self.simulation.task).metric == "accuracy"
+        return task_model(self.simulation).metric == "accuracy"
 
     def adapted(self, name: str, evaluated: Evaluation, count: int, **settings: float) -> MethodFigures:
         """The first tasks, as an engine answered them."""
@@ -126,6 +126,6 @@ class _Comparing:
         return max(tried, key=lambda one: one.score.mean)
 
     def _pooled(self) -> Iterator[MethodFigures]:
-        model = model_named(self.simulation.task)
+        model = task_model(self.simulation)
         if not model.own_labels and isinstance(model.tasks, KnowsTrainingSamples):
             yield self._of("pooled classifier", simple_methods.PooledClassifier(model.tasks.training_samples()).answers)

@@ -15,7 +15,7 @@ from jaragua.models import is_file
 from jaragua.report.intervals import mean_interval
 from jaragua.simulation.clients.engine import Evaluation, VirtualFleet, joined_evaluations
 from jaragua.simulation.clients.samples import Batch, joined
-from jaragua.simulation.models import model_named
+from jaragua.simulation.models import task_model
 from jaragua.simulation.settings import CurvePoint, Means, Natural, Simulation
 from jaragua.simulation.strategy import adaptation_of
 from jaragua.strategies import Vector
@@ -49,7 +49,7 @@ def held_out_tasks(simulation: Simulation, seeds: range) -> HeldOut:
 
 def drawn_tasks(simulation: Simulation, seeds: range) -> list[Task]:
     """The same, one by one. Raises: DataError."""
-    source = model_named(simulation.task).tasks
+    source = task_model(simulation).tasks
     shots = simulation.evaluation.shots or simulation.shots
     try:
         return [
@@ -99,7 +99,7 @@ def evaluate_natural(simulation: Simulation, fleet: VirtualFleet, vectors: Itera
 
     Each class is asked alone: the parts that are answered rightly give how many were found and how many false alarms.
     """
-    model = model_named(simulation.task)
+    model = task_model(simulation)
     source = model.tasks
     if not isinstance(source, NaturalTasks) or model.network.outputs != 2:
         return None

@@ -14,7 +14,7 @@ from jaragua.coordinator.weights.codec import ModelCodec
 from jaragua.errors import ConfigurationError, RunError
 from jaragua.simulation.clients.engine import VirtualFleet
 from jaragua.simulation.clients.numpy_clients import float_fleet
-from jaragua.simulation.models import model_for, model_named
+from jaragua.simulation.models import model_for, task_model
 from jaragua.simulation.settings import Simulation
 from jaragua.strategies import Strategy, Vector
 from jaragua.strategies.registry import find, work_of
@@ -35,7 +35,7 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
     """Raises: ConfigurationError if true classes are wanted, and there are none to train on."""
     if not strategy.TRUE_CLASSES:
         return
-    if not model_named(simulation.task).own_labels:
+    if not task_model(simulation).own_labels:
         message = f"'{simulation.strategy}' is for labels of a task's own: those of '{simulation.task}' mean the same"
         raise ConfigurationError(f"{message} in every task", "take 'transfer', which trains on them as they are")
     if work_of(strategy, 1).compressed:
@@ -51,7 +51,7 @@ def check(simulation: Simulation, strategy: Strategy) -> None:
 
 def source_for(simulation: Simulation) -> KnowsClasses:
     """The source of tasks with true classes. Raises: ModelError if the task has none."""
-    source = model_named(simulation.task).tasks
+    source = task_model(simulation).tasks
     if not isinstance(source, KnowsClasses):
         message = f"The tasks of '{simulation.task}' do not tell which class a sample is of."
         raise ModelError(message, "Give their source the methods of KnowsClasses (docs/reference/tasks.md).")

@@ -25,7 +25,7 @@ from jaragua.coordinator.rounds import rules
 from jaragua.errors import DataError
 from jaragua.simulation.clients.samples import Batch, joined, of_equal_tasks
 from jaragua.simulation.evaluation import pretraining
-from jaragua.simulation.models import model_named
+from jaragua.simulation.models import task_model
 from jaragua.simulation.scheduling.batched_random import batched_random
 from jaragua.simulation.settings import Simulation
 from jaragua.strategies.registry import find
@@ -57,7 +57,7 @@ class Draw:
 
 def check(simulation: Simulation) -> None:
     """Raises: DataError if a device has too few samples to train: else it would be said when its turn comes."""
-    source = model_named(simulation.task).tasks
+    source = task_model(simulation).tasks
     if not (simulation.rounds and find(simulation.strategy).TRAINS and isinstance(source, ChecksDevices)):
         return
     try:
@@ -96,7 +96,7 @@ class _Drawer:
 
     def draws_many(self) -> DrawsMany | None:
         """The source of tasks that are drawn at once."""
-        source = model_named(self.simulation.task).tasks
+        source = task_model(self.simulation).tasks
         return source if isinstance(source, DrawsMany) and not self.by_class else None
 
 
@@ -128,7 +128,7 @@ class _WorkerContext(SpawnContext):
 
 def _tasks_at_once(simulation: Simulation) -> int:
     """So many that their features, float32 [ways · shots, inputs] each, do not fill the memory of a small machine."""
-    inputs = int(np.prod(model_named(simulation.task).network.inputs))
+    inputs = int(np.prod(task_model(simulation).network.inputs))
     task_bytes = np.dtype(np.float32).itemsize * inputs * simulation.ways * simulation.shots
     return max(1, min(_TASKS_AT_ONCE, _BYTES_AT_ONCE // task_bytes))
 
@@ -203,7 +203,7 @@ def _support(drawer: _Drawer, device: str, seed: int) -> Samples:
     asked = device, seed, simulation.ways, simulation.shots
     if drawer.by_class:
         return pretraining.source_for(simulation).train_support_by_class(*asked)
-    return model_named(simulation.task).tasks.train_task(*asked).support
+    return task_model(simulation).tasks.train_task(*asked).support
 
 
 def _leave_interrupts_to_the_parent() -> None:
