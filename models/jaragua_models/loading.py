@@ -9,7 +9,7 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.inputs.model_files import LoadedModel, load_file
 from jaragua_compiler.export.inputs.source import Source, TrainingDefaults
 from jaragua_compiler.export.inputs.weights_file import read_interface
-from jaragua_compiler.graph.initial_weights import initial_weights
+from jaragua_compiler.graph.initial_weights import first_weights
 from jaragua_compiler.graph.network import Loss
 from jaragua_models.base import Model
 from jaragua_models.catalogue import get, names
@@ -57,7 +57,7 @@ def _described(model: Model) -> LoadedModel:
     """A model that is described and was not trained."""
     own = model.defaults
     defaults = TrainingDefaults(own.learning_rate, own.ways, own.shots, own.passes, own.training_passes)
-    weights = initial_weights(model.network, ZOO_SEED)
+    weights = first_weights(model.network, ZOO_SEED)
     interface = model.interface
     source = Source("random", None, defaults, interface)
     if interface is None:

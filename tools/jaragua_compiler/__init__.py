@@ -5,7 +5,7 @@ from jaragua_compiler.engine_protocol import Engine, StepResult
 from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.frontends import from_keras
-from jaragua_compiler.graph.initial_weights import initial_weights
+from jaragua_compiler.graph.initial_weights import first_weights, initial_weights
 from jaragua_compiler.graph.network import (
     Activation,
     Add,
@@ -55,6 +55,7 @@ __all__ = [
     "calibrate",
     "emit",
     "exponents",
+    "first_weights",
     "freeze",
     "from_keras",
     "initial_weights",

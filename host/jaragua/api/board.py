@@ -305,7 +305,7 @@ class ConnectedBoard(Closing):
     def _packed(self, start: StartWeights | None) -> bytes:
         """The blob of weights; those of a model that is known are packed as a coordinator packs them."""
         network = self.network
-        weights = compiler.initial_weights(network, ZOO_SEED) if start is None else weights_of(start, network)
+        weights = compiler.first_weights(network, ZOO_SEED) if start is None else weights_of(start, network)
         if self._task is not None:
             return ModelCodec(self._task.model).pack(flat(weights))
         return compiler.pack(self._plan, weights, compiler.calibrate(self._plan, weights, assumed_samples(network)))

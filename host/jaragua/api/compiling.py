@@ -33,7 +33,7 @@ from jaragua_compiler.export import (
     write_folder,
 )
 from jaragua_compiler.export.inputs.source import Source
-from jaragua_compiler.graph.initial_weights import FloatArray, initial_weights
+from jaragua_compiler.graph.initial_weights import FloatArray, first_weights
 from jaragua_compiler.graph.network import Loss, WeightFormat
 from jaragua_compiler.planning.boards import Board, find_board
 from jaragua_models import Model
@@ -192,7 +192,7 @@ def _loaded(
 ) -> LoadedModel:
     """The model; one's own data are scaled as those of the start's file were."""
     if isinstance(model, Network):
-        return LoadedModel(model, initial_weights(model, ZOO_SEED), Source("random"))
+        return LoadedModel(model, first_weights(model, ZOO_SEED), Source("random"))
     return load_model(_name_of(model), loss, _file_of(start))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from named_networks import RESIDUAL
 
-from jaragua_compiler import CompileError, Network, initial_weights
+from jaragua_compiler import CompileError, Network, first_weights, initial_weights
 from jaragua_compiler.floating.engine import FloatEngine, activations
 from jaragua_compiler.graph import layers as kinds
 from jaragua_compiler.graph.initial_weights import Weights
@@ -150,6 +150,19 @@ def test_a2_7_logits_have_nothing_in_common_before_and_after_training(outputs: i
     for rows, biases in (initial_weights(network, 4)[-1], engine.weights[-1]):
         assert np.abs(rows.mean(axis=0)).max() < 1e-12 < np.abs(rows).max()
         assert abs(biases.mean()) < 1e-12
+
+
+def test_a2_7_a_classifier_without_hidden_layers_begins_at_zero() -> None:
+    (rows, biases), *others = first_weights(Network("net", 6, (kinds.Dense(4),)), 4)
+    assert (rows.shape, biases.shape, others) == ((4, 6), (4,), [])
+    assert not rows.any()
+    assert not biases.any()
+    for one in (
+        Network("net", 6, (kinds.Dense(8, "relu"), kinds.Dense(4))),
+        Network("net", 6, (kinds.Dense(4),), "mean_squared_error"),
+    ):
+        for (drawn, _), (first, _) in zip(initial_weights(one, 4), first_weights(one, 4), strict=True):
+            assert np.array_equal(drawn, first)
 
 
 def test_a2_7_leaves_a_regression_alone() -> None:

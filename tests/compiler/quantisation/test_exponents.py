@@ -17,10 +17,17 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def test_a2_6_weights_get_the_largest_exponent_with_room_for_eight_times_the_largest() -> None:
-    network = Network("net", 4, (Dense(2),))
+    network = Network("net", 4, (Dense(2),), "mean_squared_error")
     for largest, exponent in [(0.125, 15), (0.126, 14), (1.0, 12), (1.01, 11), (100.0, 8), (0.0, 15)]:
         weights = [(np.full((2, 4), largest), np.zeros(2))]
         assert calibrate(plan(network), weights, np.ones((1, 4))).weights == (exponent,)
+
+
+def test_a2_6_logits_of_small_weights_get_room_to_grow_to_eight_over_the_root_of_their_inputs() -> None:
+    network = Network("net", 16, (Dense(2),))
+    for largest, exponent in [(0.0, 14), (0.01, 14), (0.25, 14), (0.26, 13)]:
+        weights = [(np.full((2, 16), largest), np.zeros(2))]
+        assert calibrate(plan(network), weights, np.ones((1, 16))).weights == (exponent,)
 
 
 def test_a2_6_inputs_get_the_largest_exponent_that_holds_them() -> None:

@@ -14,6 +14,14 @@ FloatArray = npt.NDArray[np.float64]
 Weights = list[tuple[FloatArray, FloatArray]]
 
 
+def first_weights(network: Network, seed: int) -> Weights:
+    """What a run or a board begins with: `initial_weights`, and 0 in a classifier without hidden layers (A2.7)."""
+    drawn = initial_weights(network, seed)
+    if len(drawn) > 1 or not _gives_logits(network):
+        return drawn
+    return [(np.zeros_like(rows), biases) for rows, biases in drawn]
+
+
 def initial_weights(network: Network, seed: int) -> Weights:
     """Per layer with weights (W, b) (layers.py): He normal before any ReLU, Glorot normal else; biases zero.
 

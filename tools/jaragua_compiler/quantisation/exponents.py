@@ -298,6 +298,9 @@ def _channel_exponents(plan: Plan, layer: WeightedPlan, matrix: FloatArray) -> t
 
 
 def _weight_exponent(plan: Plan, layer: WeightedPlan, magnitude: float) -> int:
+    """Logits of small weights can grow to n^-1/2 (A2.6): a last layer may begin at 0."""
+    if plan.network.classifier and layer is plan.layers[-1] and not math.isnan(magnitude):
+        magnitude = max(magnitude, layer.inputs**-0.5)
     largest = _largest_exponent(WEIGHT_HEADROOM * magnitude, 15)
     least, most = _weight_limits(plan, layer, WEIGHT_EXPONENT_MIN, WEIGHT_EXPONENT_MAX)
     return max(least, min(most, largest))

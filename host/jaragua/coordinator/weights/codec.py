@@ -13,7 +13,7 @@ from jaragua.errors import ProtocolError
 from jaragua.strategies import Vector
 from jaragua.strategies.compression import decode
 from jaragua.strategies.vectors import Layers, flat, layers_of, shared_blocks
-from jaragua_compiler import calibrate, initial_weights, pack, plan, unpack
+from jaragua_compiler import calibrate, first_weights, pack, plan, unpack
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.floating.form import float_bytes, pack_floats
 from jaragua_compiler.planning.plan import Plan
@@ -59,8 +59,8 @@ class ModelCodec:
         return self._plan.blob_bytes
 
     def initial(self, seed: int) -> Vector:
-        """The random start of a run."""
-        return flat(initial_weights(self.model.network, seed))
+        """The first weights of a run (A2.7)."""
+        return flat(first_weights(self.model.network, seed))
 
     def pack(self, vector: Vector) -> bytes:
         """The blob of a vector, with exponents estimated anew from the calibration samples (A2.6).

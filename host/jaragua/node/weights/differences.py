@@ -13,7 +13,7 @@ from jaragua.strategies.compression import Residual, decode, encode_with_residua
 from jaragua.strategies.vectors import flat, layers_of, shared_blocks
 from jaragua.wire.messages import ModelDelta, TrainCommand, pack_update
 from jaragua_compiler import pack, unpack
-from jaragua_compiler.graph.initial_weights import initial_weights
+from jaragua_compiler.graph.initial_weights import first_weights
 from jaragua_compiler.planning.plan import Plan
 from jaragua_compiler.quantisation.blob import IntegerWeights, exponents, pack_integers
 
@@ -85,7 +85,7 @@ def blob_from(plan: Plan, header: ModelDelta, data: bytes, base: bytes) -> bytes
     if not header.base:
         if header.seed is None:
             raise ProtocolError("the first weights are of no seed: the blob has them")
-        weights = initial_weights(plan.network, header.seed)
+        weights = first_weights(plan.network, header.seed)
     else:
         numbers = with_delta(plan, flat(unpack(plan, base)), header.local, data)
         weights = layers_of(numbers, plan.shapes)
