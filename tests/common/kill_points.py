@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any, Final
+
+from forked import Forked
+from limits import GENEROUS_S
 
 
 @dataclass(frozen=True)
@@ -78,3 +83,17 @@ def _stop(asked: str, go: str) -> None:
         pipe.write(b"here\n")
     with open(go, "rb") as pipe:
         pipe.read()
+
+
+def wait_for(pipe: Path, run: Forked) -> None:
+    """Until something comes from a pipe; a process that ends before fails the test."""
+    descriptor, ended = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), os.pidfd_open(run.pid)
+    try:
+        ready = select.select([descriptor, ended], [], [], GENEROUS_S)[0]
+        assert ready == [descriptor], f"the point was never reached: {run.said}"
+        os.set_blocking(descriptor, True)
+        while os.read(descriptor, 16):
+            pass
+    finally:
+        os.close(descriptor)
+        os.close(ended)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import select
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from common.kill_points import POINTS
+from common.kill_points import POINTS, wait_for
 from common.postgres_server import PostgresServer, running_server
 from forked import Forked, Forker
 from jaragua.settings import StoreSettings
@@ -216,20 +215,6 @@ def killed_beside(fleet: Fleet, path: Path, victim: str, number: int, when: str)
     assert run.wait() == 0, run.said
     document: dict[str, Any] = json.loads(output.read_text())["data"]
     return document
-
-
-def wait_for(pipe: Path, run: Forked) -> None:
-    """Until something comes from a pipe; a process that ends before fails the test."""
-    descriptor, ended = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), os.pidfd_open(run.pid)
-    try:
-        ready = select.select([descriptor, ended], [], [], GENEROUS_S)[0]
-        assert ready == [descriptor], f"the point was never reached: {run.said}"
-        os.set_blocking(descriptor, True)
-        while os.read(descriptor, 16):
-            pass
-    finally:
-        os.close(descriptor)
-        os.close(ended)
 
 
 def assert_as_undisturbed(fleet: Fleet, path: Path, document: dict[str, Any], expected: str, rounds: int) -> None:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import aiomqtt
 import pytest
 
+from common.kill_points import wait_for
 from common.own_task import TASK, valves, write_valves
-from forked import Forker
+from forked import Forked, Forker
 from jaragua.cli.main import run
 from jaragua.config import RunConfig
 from jaragua.emulate import QemuBoard, build_image
 from jaragua.errors import DataError
+from jaragua.wire.topics import TopicKind, build
 from jaragua_compiler.export.inputs.weights_file import read_interface
 from jaragua_models import ModelError, from_toml
+from limits import GENEROUS_S
 
 #: What does not follow from a part of the data.
 TOLD = 'features = ["pressure", "flow"]\nclasses = ["closed", "leaking", "open"]\n[network]'
@@ -166,6 +173,59 @@ def test_r27_3_a_fleet_whose_coordinator_has_no_rows_ends_with_the_hash_of_a_sim
     simulated.write_text(text.replace('name = "sine"', f'name = "{whole}"') + "[simulation]\ndevices = 4\n")
     assert run(["simulate", str(simulated), "--json", "--no-comparison"]) == 0
     assert learned["model_hash"] == json.loads(capsys.readouterr().out)["data"]["final_hash"]
+
+
+def test_r27_7_a_device_that_comes_after_the_scaling_was_collected_takes_it_from_the_run(
+    config_text: Callable[..., str], make_config: Callable[..., RunConfig], forker: Forker, tmp_path: Path
+) -> None:
+    """m3 comes while the coordinator stands before the second round; its rows alone would give another scaling."""
+    tasks = {name: own_rows(tmp_path / name, name) for name in ("m1", "m2", "m3")}
+    path, config = tmp_path / "own.toml", make_config()
+    text = config_text(clients=3, quorum=2, minimum=2, strategy="tinyreptile")
+    path.write_text(text.replace('name = "sine"', f'name = "{without_rows(tmp_path / "none")}"'))
+    where = ("--broker", config.broker.url, "--fleet", config.run.fleet)
+    asked, go = tmp_path / "asked", tmp_path / "go"
+    for pipe in (asked, go):
+        os.mkfifo(pipe)
+
+    def client(name: str) -> Forked:
+        own = ("--model", str(tasks[name]), "--data-dir", str(tasks[name].parent))
+        return forker.start(["client", "--node", name, *where, *own])
+
+    running = [client("m1"), client("m2")]
+    armed = {"number": 4, "when": "before", "asked": str(asked), "go": str(go)}
+    try:
+        process = forker.start(["run", str(path), "--json"], tmp_path / "run.json", armed=armed)
+        wait_for(asked, process)
+        running.append(client("m3"))
+        asyncio.run(is_there(config, "m3"))
+        with go.open("wb"):
+            pass
+        assert process.wait() == 0, process.said
+    finally:
+        for one in running:
+            one.terminate()
+        for one in running:
+            one.wait()
+    summary = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert summary["scaling"]["devices"] == ["m1", "m2"]
+    learned: dict[str, Any] = json.loads((tmp_path / "run.json").read_text())["data"]
+    assert {one["id"]: one["updates"] for one in learned["devices"]} == {"m1": 3, "m2": 3, "m3": 1}
+    collected, alone = json.loads((tmp_path / "run" / "input.json").read_text()), from_toml(tasks["m3"]).interface
+    assert alone is not None
+    assert collected["inputs"] != json.loads(alone.to_json())["inputs"]
+
+
+async def is_there(config: RunConfig, name: str) -> None:
+    """Until a Pi says that it is there."""
+    broker = urlsplit(config.broker.url)
+    assert broker.hostname is not None
+    async with (
+        asyncio.timeout(GENEROUS_S),
+        aiomqtt.Client(broker.hostname, broker.port or 1883, protocol=aiomqtt.ProtocolVersion.V5) as session,
+    ):
+        await session.subscribe(build(TopicKind.DEVICE_STATE, config.run.fleet, node=name, device=name))
+        await anext(aiter(session.messages))
 
 
 def test_n5_a_coordinators_file_without_rows_has_to_name_what_rows_would_tell(

@@ -119,6 +119,17 @@ def test_what_to_look_at_in_recordings(tmp_path: Path) -> None:
     assert "s0/high/long.wav" in said(found, "cut")[0]
 
 
+@pytest.mark.parametrize(("quieter_db", "told"), [(24, True), (18, False)])
+def test_recordings_of_very_different_loudness_are_told(tmp_path: Path, quieter_db: int, told: bool) -> None:
+    """20 dB between the quietest and the loudest tenth; none of them is too quiet by itself."""
+    soft = 0.25 / 10 ** (quieter_db / 20)
+    quiet = {f"soft{number}_wav": wav(tone(900, 0.5, loudness=soft)[:, None], RATE, 16) for number in range(3)}
+    found = summary_of(sound_task(tmp_path, **quiet))
+    words = "loudness differs by 24 dB between the quietest and the loudest tenth"
+    assert [one for one in said(found, "loudness") if one == words] == [words] * told
+    assert len(said(found, "loudness")) == told
+
+
 def test_windows_are_counted_as_samples(tmp_path: Path) -> None:
     found = summary_of(series(tmp_path, 'window = 8\nwindows = "raw"\n'))
     assert (found.samples, found.inputs, [one.name for one in found.features]) == (40, 16, ["x", "y"])
