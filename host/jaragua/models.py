@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.export.inputs.weights_file import read_interface
 from jaragua_compiler.graph.network import WeightFormat
-from jaragua_models import HasValidation, Model
+from jaragua_models import HasValidation, LeavesOneOut, Model, TaskSource
 from jaragua_models.own_data import from_toml_with
 
 
@@ -60,9 +61,17 @@ def is_file(name: str) -> bool:
     return name.endswith(".toml")
 
 
-def absolute(name: str) -> str:
-    """The name of a model of the zoo, or the absolute path of a task's file: the same from any working directory."""
-    return str(Path(name).absolute()) if is_file(name) else name
+def absolute(name: str, folder: Path | None = None) -> str:
+    """The name of a model of the zoo, or the absolute path of a task's file: the same from any working directory.
+
+    folder: what a path is relative to; default: the working directory. VALIDATION and LINEAR stay before the name.
+    """
+    if not is_file(name):
+        return name
+    before = _BEFORE_A_NAME.match(name)
+    kind = before[0] if before else ""
+    path = Path(name.removeprefix(kind))
+    return kind + str(path.absolute() if folder is None else (folder.absolute() / path).resolve())
 
 
 def zoo_model_named(name: str) -> Model:
@@ -75,8 +84,15 @@ def zoo_model_named(name: str) -> Model:
 
 #: Before a name: the model with a validation set within its training data in place of the held-out tasks.
 VALIDATION: Final = "validation:"
+_BEFORE_A_NAME: Final = re.compile(r"(?:(?:validation(?:-\d+)?|linear):)*")
+_LEAVING_OUT: Final = re.compile(r"validation-(\d+):")
 #: Before a name: the model without hidden layers, which is logistic regression by gradient steps.
 LINEAR: Final = "linear:"
+
+
+def leaving_out(number: int) -> str:
+    """Before a name: the model with one training device in place of the held-out ones (D11)."""
+    return f"validation-{number}:"
 
 
 def _variant_of(name: str) -> Model:
@@ -84,13 +100,22 @@ def _variant_of(name: str) -> Model:
     model = model_named(plain)
     if f"{kind}:" == LINEAR:
         return replace(model, network=_without_hidden_layers(model.network))
-    if not isinstance(model.tasks, HasValidation):
-        message = f"'{plain}' has no validation set: its tasks do not say how training data are parted"
-        raise ModelError(message, "give their source the method of HasValidation (docs/reference/tasks.md)")
+    turn = _LEAVING_OUT.match(name)
     try:
-        return replace(model, tasks=model.tasks.for_validation())
+        return replace(model, tasks=_validation_of(model, plain, int(turn[1]) if turn else None))
     except jaragua_models.ModelError as error:
         raise DataError(f"there is no validation set within the training data: {error.message}", error.hint) from error
+
+
+def _validation_of(model: Model, plain: str, left_out: int | None) -> TaskSource:
+    """left_out: the place of the training device that is the validation set; None: a part of the training data."""
+    if left_out is None and isinstance(model.tasks, HasValidation):
+        return model.tasks.for_validation()
+    if left_out is not None and isinstance(model.tasks, LeavesOneOut) and left_out < model.tasks.owners():
+        return model.tasks.leaving_out(left_out)
+    kind = "HasValidation" if left_out is None else "LeavesOneOut"
+    message = f"'{plain}' has no such validation set: its tasks do not say how training data are parted"
+    raise ModelError(message, f"give their source the method of {kind} (docs/reference/tasks.md)")
 
 
 def _without_hidden_layers(network: Network) -> Network:
@@ -104,7 +129,7 @@ def model_named(name: str) -> Model:
 
     Raises: ModelError; DataError if it has no data.
     """
-    if name.startswith((VALIDATION, LINEAR)):
+    if name.startswith((VALIDATION, LINEAR)) or _LEAVING_OUT.match(name):
         return _variant_of(name)
     if not is_file(name):
         return zoo_model_named(name)

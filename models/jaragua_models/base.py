@@ -178,6 +178,18 @@ class HasValidation(Protocol):
 
 
 @runtime_checkable
+class LeavesOneOut(HasOwners, Protocol):
+    """What a task source with owners may have besides: each training device in turn as validation set (D11)."""
+
+    def leaving_out(self, number: int) -> TaskSource:
+        """The same tasks without the held-out data: one training device is held out in their place.
+
+        number: its place in the order of names, 0 to `owners() - 1`. Raises: ModelError if it is the only one.
+        """
+        ...
+
+
+@runtime_checkable
 class KnowsTrainingSamples(Protocol):
     """What a task source with fixed labels may have besides: all that devices train on, in one set."""
 

@@ -17,14 +17,16 @@ import jaragua_models
 from common.own_task import write_valves
 from jaragua.cli.main import run
 from jaragua.config import for_simulation
-from jaragua.errors import DataError
-from jaragua.models import VALIDATION, model_named
-from jaragua.simulation import Means
+from jaragua.errors import DataError, UsageError
+from jaragua.models import VALIDATION, leaving_out, model_named
+from jaragua.simulation import Means, device_names
 from jaragua.simulation.comparison.adaptation_search import Tried
 from jaragua.simulation.settings import simulation_of
-from jaragua.tuning import search
-from jaragua.tuning.candidates import Candidate
-from jaragua.tuning.search import Found, Simple, Trial, Tuner, wide_task
+from jaragua.tuning import search, validation
+from jaragua.tuning.advice import run_settings
+from jaragua.tuning.candidates import Candidate, untrained
+from jaragua.tuning.search import Found, Simple, Trial, Tuner
+from jaragua.tuning.validation import turns_of, wide_task
 from jaragua_models import HasValidation
 from jaragua_models.keywords import tasks as keywords
 from jaragua_models.omniglot import tasks as omniglot
@@ -41,13 +43,13 @@ FEW = [
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few candidates, few validation tasks."""
     monkeypatch.setattr(search, "trained", lambda model: FEW if model.network.classifier else FEW[:1])
-    monkeypatch.setattr(search, "TASKS", 12)
+    monkeypatch.setattr(validation, "TASKS", 12)
 
 
-def found_for(path: Path) -> Found:
+def found_for(path: Path, leave_one_out: bool | None = False) -> Found:
     base = simulation_of(for_simulation(None, {"model.name": str(path), "client.shots": 3, "evaluation.shots": 3}, ""))
     clock = itertools.count(step=0.01)
-    return Tuner(base, 1e6, lambda: next(clock), workers=1).run()
+    return Tuner(base, 1e6, lambda: next(clock), workers=1, leave_one_out=leave_one_out).run()
 
 
 def chosen(found: Found) -> list[Any]:
@@ -68,18 +70,18 @@ def test_held_out_data_change_nothing(tmp_path: Path, few: None) -> None:
     assert chosen(one) == chosen(other)
     assert [simple.scores for simple in one.simple] == [simple.scores for simple in other.simple]
     assert {trial.candidate.strategy for trial in one.trials} == {"scratch", "tinyreptile", "fedavg", "protoreptile"}
-    validation = model_named(VALIDATION + str(clean)).tasks
-    assert not {validation.held_out_task(seed, 3, 3, 9).device for seed in range(40)} & HELD_OUT
+    source = model_named(VALIDATION + str(clean)).tasks
+    assert not {source.held_out_task(seed, 3, 3, 9).device for seed in range(40)} & HELD_OUT
 
 
 @pytest.mark.parametrize("name", ["digits", "sine"])
 def test_validation_tasks_of_the_zoo_are_no_held_out_tasks(name: str) -> None:
-    model, validation = model_named(name), model_named(VALIDATION + name)
+    model, inner = model_named(name), model_named(VALIDATION + name)
     told = model.defaults
     asked = (told.ways, told.shots, told.queries)
     kept = {row.tobytes() for seed in range(30) for row in model.tasks.held_out_task(seed, *asked).query.x}
-    drawn = [validation.tasks.held_out_task(seed, *asked) for seed in range(30)]
-    trained = {row.tobytes() for seed in range(30) for row in _trained(validation, seed).x}
+    drawn = [inner.tasks.held_out_task(seed, *asked) for seed in range(30)]
+    trained = {row.tobytes() for seed in range(30) for row in _trained(inner, seed).x}
     if name == "digits":
         assert not {row.tobytes() for task in drawn for row in task.query.x} & (kept | trained)
     else:  # its queries are the same points of every wave
@@ -102,9 +104,9 @@ def test_validation_sets_of_downloaded_data_are_parts_of_training_data(use_data:
         assert not set(np.asarray(inner.training).tolist()) & set(np.asarray(inner.held_out).tolist())
     presence = jaragua_models.get("presence").tasks
     assert isinstance(presence, HasValidation)
-    validation = presence.for_validation()
+    inner = presence.for_validation()
     training = {row.tobytes() for row in presence.calibration()}
-    task = validation.held_out_task(1, 2, 10, 40)
+    task = inner.held_out_task(1, 2, 10, 40)
     assert {row.tobytes() for row in [*task.support.x, *task.query.x]} <= training
 
 
@@ -149,10 +151,11 @@ def test_the_verb_writes_the_settings_and_nothing_else(
 ) -> None:
     path = write_valves(tmp_path, "shots = 3   # few\n")
     before = path.read_text()
-    assert run(["tune", str(path), "--minutes", "5", "--dry-run"]) == 0
+    words = ["tune", str(path), "--minutes", "5", "--no-leave-one-out"]
+    assert run([*words, "--dry-run"]) == 0
     assert path.read_text() == before
     capsys.readouterr()
-    assert run(["tune", str(path), "--minutes", "5", "--json"]) == 0
+    assert run([*words, "--json"]) == 0
     data = json.loads(capsys.readouterr().out)["data"]
     after = path.read_text()
     kept = [line for line in before.splitlines() if not line.startswith(("rounds", "hidden"))]
@@ -210,3 +213,48 @@ def test_one_validation_device_changes_no_strategy(tmp_path: Path, few: None) ->
     assert found.has_one_device
     assert found.best.candidate.strategy == "tinyreptile"
     assert not any(found.is_clear(one, other) for one in found.trials for other in found.trials)
+
+
+def test_d11_each_of_few_training_devices_is_the_validation_set_once(
+    tmp_path: Path, few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """m1 to m4 train: without being told, each is left out once, and the scores of a candidate are of all four."""
+    monkeypatch.setattr(search, "trained", lambda model: FEW[:1])
+    path = write_valves(tmp_path)
+    found = found_for(path, leave_one_out=None)
+    assert found.devices == tuple(name for name in ("m1", "m2", "m3", "m4") for _ in range(20))
+    assert all(len(trial.scores) == 80 for trial in found.trials)
+    assert not found.has_one_device
+    for number, left_out in enumerate(("m1", "m2", "m3", "m4")):
+        inner = model_named(leaving_out(number) + str(path)).tasks
+        asked = {inner.held_out_task(seed, 3, 3, 9).device for seed in range(6)}
+        trains = {inner.train_task(name, seed, 3, 3).device for name in device_names(3) for seed in range(3)}
+        assert (asked, trains) == ({left_out}, {"m1", "m2", "m3", "m4"} - {left_out})
+
+
+def test_d11_other_searches_have_one_validation_set(tmp_path: Path) -> None:
+    """Five training devices; a model of the zoo, whose devices are not left out, says so."""
+    path = write_valves(tmp_path)
+    base = simulation_of(for_simulation(None, {"model.name": str(path)}, ""))
+    assert [len(turns_of(base, told)) for told in (None, True, False)] == [4, 4, 1]
+    path.write_text(path.read_text().replace('["m5", "m6"]', '["m6"]'))
+    model_named.cache_clear()
+    assert [len(turns_of(base, told)) for told in (None, True, False)] == [1, 5, 1]
+    zoo = simulation_of(for_simulation(None, {"model.name": "digits"}, ""))
+    assert len(turns_of(zoo, None)) == 1
+    with pytest.raises(UsageError, match="'digits' cannot leave one device out"):
+        turns_of(zoo, True)
+
+
+def test_logistic_regression_by_steps_is_a_candidate_and_can_be_written() -> None:
+    """Also of a model of the zoo, which then is named without its hidden layers."""
+    candidates = list(untrained(model_named("digits")))
+    linear = next(one for one in candidates if one.variant and one.strategy == "scratch")
+    assert str(linear) == "logistic regression by steps on the features"
+    scores = (1.0, 0.9, 1.0)
+    best = Trial(linear, 0, Tried(0.97, -64, 0.03), Means(0.97, 0.01), scores, 1.0)
+    found = Found("accuracy", "tinyreptile", ("", "", ""), (best,), (), False, (5, 5), 5)
+    told = run_settings("digits", found)
+    assert told["model"] == {"name": "linear:digits"}
+    assert told["evaluation"] == {"learning_rate": 0.03, "passes": 64}
+    assert [one.variant for one in untrained(model_named("sine"))] == [""]

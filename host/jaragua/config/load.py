@@ -15,7 +15,7 @@ from jaragua.config.problems import Problem, cross_problems, fleet_problems, fro
 from jaragua.config.schema import validated
 from jaragua.config.strategy import strategy_problems
 from jaragua.errors import ConfigurationError, DataError, ModelError
-from jaragua.models import is_file, model_named, properties_of
+from jaragua.models import absolute, is_file, model_named, properties_of
 from jaragua.settings import SECTIONS, RunConfig, all_keys
 from jaragua.strategies import registry
 from jaragua_models import Defaults, HasOwners, Model
@@ -104,7 +104,7 @@ def _with_model_placed(document: Document, path: Path) -> Document:
     model = document.get("model")
     if not isinstance(model, dict) or not isinstance(model.get("name"), str) or not is_file(model["name"]):
         return document
-    return document | {"model": model | {"name": str((path.absolute().parent / model["name"]).resolve())}}
+    return document | {"model": model | {"name": absolute(model["name"], path.absolute().parent)}}
 
 
 def _model_of(document: Document) -> Model | None:

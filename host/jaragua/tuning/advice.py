@@ -45,7 +45,7 @@ def run_settings(model: str, found: Found, shots: int | None = None) -> Mapping[
     trial = found.best
     best, candidate = trial.adaptation, trial.candidate
     strategy: dict[str, Value] = {"name": candidate.strategy}
-    sections: dict[str, Mapping[str, Value]] = {"model": {"name": model}, "strategy": strategy}
+    sections: dict[str, Mapping[str, Value]] = {"model": {"name": candidate.variant + model}, "strategy": strategy}
     client: dict[str, Value] = {}
     if candidate.trains:
         sections["run"] = {"rounds": trial.rounds}

@@ -52,19 +52,21 @@ class Candidate:
 
     def __str__(self) -> str:
         network = ", without hidden layers" if self.variant else ""
+        if not self.trains and self.variant:
+            return "prototypes on the features" if self.enrols else "logistic regression by steps on the features"
         if not self.trains:
-            return "prototypes on the features" if self.enrols else f"plain fine-tuning from random weights{network}"
+            return "plain fine-tuning from random weights"
         if self.enrols:
             wide = ", wide tasks" if self.wide else ""
             return f"{self.strategy}{network}, rate {self.learning_rate:.3g}, temperature {self.temperature:.3g}{wide}"
         return f"{self.strategy}{network}, rate {self.learning_rate:.3g}, {counted(self.passes, 'pass', 'passes')}"
 
 
-def untrained(model: Model, own_data: bool) -> Iterator[Candidate]:
-    """Candidates that cost no training. own_data: the network may be another one."""
+def untrained(model: Model) -> Iterator[Candidate]:
+    """Candidates that cost no training; of classifiers also without hidden layers, which begin at 0 (A2.7)."""
     rate = model.defaults.learning_rate
     yield Candidate(SCRATCH, rate, 1, trains=False)
-    if own_data and model.network.classifier:
+    if model.network.classifier:
         yield Candidate(SCRATCH, rate, 1, LINEAR, trains=False)
         yield Candidate(PROTOTYPES, rate, 1, LINEAR, trains=False)
 

@@ -1,6 +1,6 @@
 """Tries candidates on a validation set within the training data, as long as there is time.
 
-Held-out data are never drawn: all simulations are of the task `validation:NAME` (`jaragua.models.VALIDATION`).
+Held-out data are never drawn: all simulations are of tasks within the training data (`validation.turns_of`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaragua.coordinator.weights.codec import ModelCodec
-from jaragua.errors import DataError
-from jaragua.models import VALIDATION, is_file, model_named
-from jaragua.simulation import Means, Simulation, SimulationProgress, device_names, simulate
+from jaragua.models import model_named
+from jaragua.simulation import Means, Simulation, SimulationProgress, simulate
 from jaragua.simulation.comparison import simple_methods
 from jaragua.simulation.comparison.adaptation_search import AdaptationSearch, Tried
 from jaragua.simulation.comparison.figures import clustered_means
@@ -27,13 +26,11 @@ from jaragua.simulation.evaluation.evaluation import drawn_tasks
 from jaragua.simulation.models import model_for
 from jaragua.simulation.rounds.simulation import open_fleet
 from jaragua.simulation.strategy import adaptation_of, with_options
-from jaragua.strategies import Vector
 from jaragua.tuning.candidates import Candidate, adaptation_rates, trained, untrained
-from jaragua_models import HasOwners, Task
-from jaragua_models import ModelError as ModelsError
+from jaragua.tuning.validation import Turn, turns_of, wide_task
+from jaragua_models import Task
 
-#: Validation tasks, and the rounds by which a candidate's speed is measured.
-TASKS: Final = 60
+#: The rounds by which a candidate's speed is measured.
 _PROBE_ROUNDS: Final = 20
 #: Of the time: for the first trial of each candidate, and for that of the best with all rounds.
 _FOR_TRIALS, _FOR_FINALS = 0.5, 0.4
@@ -46,8 +43,6 @@ _MORE_ROUNDS: Final = (4,)
 _MARGIN: Final = 0.003
 #: Passes over the support set, and rates by that of training, by which enrolled features are refined.
 _REFINING: Final = tuple(itertools.product((4, 16), (1.0, 3.0)))
-#: Classes and samples of a wide task, by the task's own and at most; and devices that must have them.
-_WIDER, _MOST_SAMPLES, _ASKED = (4, 3, 2, 1), (20, 15, 10, 5, 3, 2), 8
 #: Multiplications of one search for a rate and passes of adaptation.
 _MOST_WORK: Final = 1.0e10
 
@@ -156,22 +151,27 @@ class Tuner:
         clock: Callable[[], float],
         on_trial: OnTrial = lambda trial: None,
         workers: int | None = None,
+        leave_one_out: bool | None = None,
     ) -> None:
-        """base: the simulation of the task with its own settings. clock: seconds. Raises: ModelError, DataError."""
+        """base: the simulation of the task with its own settings. clock: seconds. leave_one_out: D11; None: its rule.
+
+        Raises: ModelError, DataError.
+        """
         self._clock, self._on_trial, self._workers = clock, on_trial, workers or os.cpu_count() or 1
         self._seconds, self._ends = seconds, clock() + seconds
-        self._base = _on_validation(base)
+        self._turns = turns_of(base, leave_one_out)
+        self._base = self._turns[0].base
         self._plain = base.task
-        self._tasks = drawn_tasks(self._base, range(self._base.evaluation.tasks))
+        self._tasks = [task for turn in self._turns for task in drawn_tasks(turn.base, range(turn.tasks))]
         self._devices = [task.device for task in self._tasks]
         self._trials: list[Trial] = []
-        self.wide = wide_task(self._base)
+        self.wide = min(wide_task(turn.base) for turn in self._turns)
         """Classes and samples of each in a round of wide tasks."""
 
     def run(self) -> Found:
         """All candidates that fit into the time; those without training in any case. Raises: as `simulate`."""
         model, out_of_time = model_named(self._base.task), False
-        for candidate in untrained(model, is_file(self._plain)):
+        for candidate in untrained(model):
             self._try(candidate, 0)
         try:
             self._train([one for one in trained(model) if self._can_train(one)])
@@ -203,9 +203,9 @@ class Tuner:
                     self._try(candidate, more)
 
     def _seconds_of_a_round(self, candidate: Candidate) -> float:
-        """With one pass."""
-        result = simulate(self._simulation(replace(candidate, passes=1), _PROBE_ROUNDS), workers=self._workers)
-        return result.seconds / _PROBE_ROUNDS
+        """With one pass, of all validation sets."""
+        probe = self._simulation(replace(candidate, passes=1), _PROBE_ROUNDS, self._turns[0])
+        return len(self._turns) * simulate(probe, workers=self._workers).seconds / _PROBE_ROUNDS
 
     def _affordable(self, candidates: Sequence[Candidate], of_a_round: float, seconds: float) -> int:
         """Rounds of each."""
@@ -214,9 +214,8 @@ class Tuner:
 
     def _try(self, candidate: Candidate, rounds: int) -> Trial:
         begun = self._clock()
-        wanted = self._simulation(candidate, rounds)
-        learned = simulate(wanted, workers=self._workers, on_progress=self._check).learned if rounds else None
-        trial = self._adapted(candidate, wanted, learned, begun)
+        learned = [self._learned(self._simulation(candidate, rounds, turn)) for turn in self._turns] if rounds else []
+        trial = self._adapted(candidate, self._simulation(candidate, rounds, self._turns[0]), learned, begun)
         self._trials.append(trial)
         self._on_trial(trial)
         return trial
@@ -225,13 +224,19 @@ class Tuner:
         if self._clock() > self._ends:
             raise _OutOfTime
 
-    def _adapted(self, candidate: Candidate, wanted: Simulation, learned: Vector | None, begun: float) -> Trial:
-        """At the rate and passes that suit the start best."""
+    def _learned(self, wanted: Simulation) -> bytes:
+        """What the devices of one validation set start from."""
+        learned = simulate(wanted, workers=self._workers, on_progress=self._check).learned
+        with open_fleet(wanted, ModelCodec(model_for(wanted)), self._workers) as fleet:
+            return fleet.start(learned)
+
+    def _adapted(self, candidate: Candidate, wanted: Simulation, learned: Sequence[bytes], begun: float) -> Trial:
+        """At the rate and passes that suit the starts best. learned: of each validation set; none: random weights."""
         codec, count = ModelCodec(model_for(wanted)), len(self._tasks)
         with open_fleet(wanted, codec, self._workers) as fleet:
             search = AdaptationSearch(wanted, fleet, self._tasks, adaptation_of(wanted), _MOST_WORK)
-            starts = random_starts(wanted, fleet, codec, count) if learned is None else [fleet.start(learned)]
-            rates = RATES if learned is None else adaptation_rates(candidate.learning_rate)
+            starts = learned or random_starts(wanted, fleet, codec, count)
+            rates = adaptation_rates(candidate.learning_rate) if learned else RATES
             if candidate.enrols:
                 best = _enrolled(search, starts, candidate, count)
             else:
@@ -241,16 +246,16 @@ class Tuner:
         score = clustered_means(scores, self._devices) if finite else Means(math.inf, 0.0)
         return Trial(candidate, wanted.rounds, best, score, tuple(scores), self._clock() - begun)
 
-    def _simulation(self, candidate: Candidate, rounds: int) -> Simulation:
+    def _simulation(self, candidate: Candidate, rounds: int, turn: Turn) -> Simulation:
         """Without an evaluation to speak of: what was learned is evaluated by `_adapted`."""
-        name = VALIDATION + candidate.variant + self._plain
+        name = turn.prefix + candidate.variant + self._plain
         changes: dict[str, Any] = {
             "strategy": candidate.strategy,
             "learning_rate": candidate.learning_rate,
             "passes": candidate.passes,
         }
         options = {"temperature": candidate.temperature} if candidate.temperature else {}
-        base = self._base.changed({"tasks": 1, "ways": self._base.held_out_ways})
+        base = turn.base.changed({"tasks": 1, "ways": turn.base.held_out_ways})
         if candidate.wide:
             ways, shots = self.wide
             base = base.changed(ways=ways, shots=shots)
@@ -267,62 +272,8 @@ def _enrolled(search: AdaptationSearch, starts: Sequence[bytes], candidate: Cand
     return max(good, key=lambda one: (one.fewer, one.score))
 
 
-def wide_task(simulation: Simulation) -> tuple[int, int]:
-    """Ways and shots of the widest round that the first devices can have, with all classes of the simulation's own."""
-    model = model_for(simulation)
-    devices = simulation.devices[:_ASKED]
-
-    def classes(ways: int, shots: int) -> int:
-        try:
-            drawn = [model.tasks.train_task(device, 1, ways, shots) for device in devices]
-        except ModelsError:
-            return 0
-        return min(len(np.unique(task.support.y)) for task in drawn)
-
-    least = classes(simulation.ways, simulation.shots)
-    wider = [factor * simulation.ways for factor in _WIDER] if model.own_labels else [simulation.ways]
-    for ways, shots in itertools.product(wider, _MOST_SAMPLES):
-        if classes(ways, shots) >= (ways if model.own_labels else least):
-            return ways, max(shots, simulation.shots) if ways == simulation.ways else shots
-    return simulation.ways, simulation.shots
-
-
 def _score(trial: Trial) -> float:
     return trial.adaptation.score
-
-
-def _on_validation(base: Simulation) -> Simulation:
-    """The same on the validation set, of as many ways as it has; its devices are those that train there.
-
-    Raises: ModelError, DataError.
-    """
-    name = VALIDATION + base.task
-    tasks, devices = model_named(name).tasks, base.devices
-    if isinstance(tasks, HasOwners):
-        devices = device_names(max(1, tasks.owners()))
-    changed = base.changed(
-        {"tasks": TASKS},
-        task=name,
-        devices=devices,
-        clients=min(base.clients, len(devices)),
-        buffered=None,
-        config=None,
-    )
-    return _of_fewer_ways(changed) if model_named(name).own_labels else changed
-
-
-def _of_fewer_ways(simulation: Simulation) -> Simulation:
-    """Of as many ways as the validation set allows: its classes are some of those that train."""
-    for ways in range(simulation.ways, 1, -1):
-        fewer = simulation.changed(ways=ways)
-        try:
-            drawn_tasks(fewer, range(1))
-        except DataError:
-            if ways > 2:
-                continue
-            raise
-        return fewer
-    return simulation
 
 
 def _simple(tasks: Sequence[Task], devices: Sequence[str]) -> Iterator[Simple]:

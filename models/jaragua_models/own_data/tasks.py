@@ -73,9 +73,22 @@ class DeviceTasks:
 
     def for_validation(self) -> Self:
         """On the training devices alone, one in four of which is held out. Raises: DataError if there is only one."""
+        return self._validating(())
+
+    def leaving_out(self, number: int) -> Self:
+        """On the training devices alone, one of which is held out (D11). Raises: DataError if there is only one."""
+        return self._validating((self._training()[number],))
+
+    def _validating(self, asked: tuple[str, ...]) -> Self:
         self.table.require_rows()
-        table = self.table.only(np.flatnonzero(~np.isin(self.table.devices, self.held_out)))
-        return replace(self, table=table, held_out=held_out(table.origin, "device", self._training(), (), least=1))
+        training = self._training()
+        table = self.table.only(np.flatnonzero(np.isin(self.table.devices, training)))
+        kept = held_out(table.origin, "device", training, asked, least=1)
+        if set(kept) == set(training):
+            raise DataError(
+                f"{table.origin}: only device {training[0]!r} trains.", "Hold out fewer devices (held_out)."
+            )
+        return replace(self, table=table, held_out=kept)
 
     def training_samples(self) -> Samples:
         """Those of the training devices, by the numbers of their classes."""

@@ -33,6 +33,13 @@ class Options:
     )
     seed: Annotated[int, typer.Option(help="Seed of first weights and tasks.", min=0)] = 1
     workers: Annotated[int | None, typer.Option(help="Threads; default: one for each core.", min=1, max=1024)] = None
+    leave_one_out: Annotated[
+        bool | None,
+        typer.Option(
+            "--leave-one-out/--no-leave-one-out",
+            help="Each training device is the validation set in turn; default: with fewer than five of them.",
+        ),
+    ] = None
     write: Annotated[Path | None, typer.Option(help="A run's file to write the settings into, or to make.")] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing: print the settings.")] = False
     json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False
@@ -57,7 +64,8 @@ def tune(options: Options) -> None:
     changes = {"simulation.engine": options.engine, "evaluation.shots": options.shots, "run.seed": options.seed}
     said = {key: value for key, value in changes.items() if value is not None}
     base = simulation_of(for_simulation(None, {"model.name": options.task} | said, "jaragua tune:"))
-    tuner = Tuner(base, 60 * options.minutes, time.monotonic, _Teller(options.minutes), options.workers)
+    seconds, teller = 60 * options.minutes, _Teller(options.minutes)
+    tuner = Tuner(base, seconds, time.monotonic, teller, options.workers, options.leave_one_out)
     try:
         found = tuner.run()
     except KeyboardInterrupt:

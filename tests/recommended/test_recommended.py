@@ -1,0 +1,80 @@
+"""`make comparison`: defaults, tuned settings and simple methods are of the same held-out tasks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.own_task import write_valves
+from jaragua.errors import UsageError
+from jaragua.simulation.comparison import simple_methods
+from jaragua.simulation.evaluation.evaluation import drawn_tasks
+from jaragua.tuning import search
+from jaragua.tuning.candidates import Candidate
+from jaragua.tuning.recommended import page
+from jaragua.tuning.recommended.__main__ import main
+from jaragua.tuning.recommended.measure import Effort, Measured, Method, Row, measured, simulation_for
+
+pytest.importorskip("sklearn")
+
+
+def row(name: str, defaults: float, tuned: float, simple: float, metric: str = "accuracy") -> Measured:
+    sign = 1 if metric == "accuracy" else -1
+    return Measured(
+        row=name,
+        metric=metric,
+        shots=5,
+        tasks=20,
+        devices=0,
+        defaults=Method(name="tinyreptile", mean=defaults, ci95=0.01, gap=sign * (defaults - simple), gap_ci95=0.01),
+        tuned=Method(name="tinyreptile", mean=tuned, ci95=0.01, gap=sign * (tuned - simple), gap_ci95=0.01),
+        tuned_gap=sign * (defaults - tuned),
+        tuned_gap_ci95=0.01,
+        simple=(Method(name="nearest neighbour", mean=simple, ci95=0.01),),
+        seconds=60.0,
+    )
+
+
+def test_a_row_that_is_behind_is_named() -> None:
+    rows = [row("near", 0.90, 0.919, 0.91), row("far", 0.90, 0.93, 0.8), row("behind", 0.90, 0.91, 0.92)]
+    near, simple = page.verdicts([*rows, row("wave", 0.2, 0.1, 0.15, "mse")])
+    assert near == "Defaults are within 2 points of tuned settings in 2 of 3 rows; not in far."
+    assert simple == "Defaults or tuned settings reach the best simple method in 3 of 4 rows; not in behind."
+    text = page.page(rows, Effort(3.0), "make comparison")
+    assert "| `near`, 5 | 0.900 ± 0.010 | 0.919 ± 0.010 | -1.9 ± 1.0 | nearest neighbour 0.910 ± 0.010 |" in text
+
+
+def test_rows_are_named_with_their_shots() -> None:
+    assert (Row.of("digits"), Row.of("digits:1")) == (Row("digits"), Row("digits", 1))
+    for bad in ("digits:", "digits:0", "digits:few"):
+        with pytest.raises(UsageError, match="is no task with shots"):
+            Row.of(bad)
+
+
+def test_all_figures_of_a_row_are_of_the_same_held_out_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nearest neighbour, computed here, has the score that the row says; the record is used again."""
+    monkeypatch.setattr(search, "trained", lambda model: [Candidate("tinyreptile", 0.05, 1)])
+    path, effort = str(write_valves(tmp_path)), Effort(0.2, 8, workers=1)
+    found = measured(Row(path, 2), effort)
+    assert (found.tasks, found.shots, found.devices) == (8, 2, 2)
+    tasks = drawn_tasks(simulation_for(Row(path, 2), {}, effort), range(8))
+    right = [np.mean(simple_methods.nearest_neighbour(task) == task.query.y) for task in tasks]
+    simple = {one.name: one.mean for one in found.simple}
+    assert simple.keys() == {"nearest neighbour", "nearest prototype", "logistic regression"}
+    assert simple["nearest neighbour"] == pytest.approx(np.mean(right))
+    assert found.defaults.gap == pytest.approx(found.defaults.mean - found.best_simple.mean)
+    assert found.tuned_gap == pytest.approx(found.defaults.mean - found.tuned.mean)
+    record = tmp_path / "records" / f"{path.replace('/', '-')}-2-0.2-8-1.json"
+    record.parent.mkdir()
+    record.write_text(json.dumps(asdict(replace(found, tuned_gap=-0.03))))
+    words = [f"{path}:2", "--minutes", "0.2", "--tasks", "8", "--folder", str(record.parent)]
+    document = tmp_path / "page.md"
+    assert main([*words, "--document", str(document)]) == 1
+    assert f"within 2 points of tuned settings in 0 of 1 rows; not in {path}:2." in capsys.readouterr().out
+    assert "-3.0 ±" in document.read_text()
