@@ -107,13 +107,13 @@ def _variant_of(name: str) -> Model:
         raise DataError(f"there is no validation set within the training data: {error.message}", error.hint) from error
 
 
-def _validation_of(model: Model, plain: str, left_out: int | None) -> TaskSource:
-    """left_out: the place of the training device that is the validation set; None: a part of the training data."""
-    if left_out is None and isinstance(model.tasks, HasValidation):
+def _validation_of(model: Model, plain: str, excluded: int | None) -> TaskSource:
+    """excluded: the place of the training device that is the validation set; None: a part of the training data."""
+    if excluded is None and isinstance(model.tasks, HasValidation):
         return model.tasks.for_validation()
-    if left_out is not None and isinstance(model.tasks, LeavesOneOut) and left_out < model.tasks.owners():
-        return model.tasks.leaving_out(left_out)
-    kind = "HasValidation" if left_out is None else "LeavesOneOut"
+    if excluded is not None and isinstance(model.tasks, LeavesOneOut) and excluded < model.tasks.owners():
+        return model.tasks.leaving_out(excluded)
+    kind = "HasValidation" if excluded is None else "LeavesOneOut"
     message = f"'{plain}' has no such validation set: its tasks do not say how training data are parted"
     raise ModelError(message, f"give their source the method of {kind} (docs/reference/tasks.md)")
 

@@ -191,7 +191,7 @@ def test_r22_2_the_scaling_of_first_weights_takes_the_place_of_the_files(
     with pytest.warns(UserWarning, match="has no time"):
         python = jaragua.simulate(other, start=start, rounds=2, clients=2, eval_tasks=2, comparing=False)
     with pytest.warns(UserWarning, match="has no time"):
-        again = jaragua.simulate(other, start=python, rounds=0, clients=2, eval_tasks=2, comparing=False)
+        again = jaragua.simulate(other, start=python, rounds=0, eval_tasks=2, comparing=False)
     assert python.final_hash == found[1]["data"]["final_hash"] == again.final_hash
     assert again.scores == python.scores
 

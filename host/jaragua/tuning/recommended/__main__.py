@@ -1,4 +1,4 @@
-"""`make comparison`: docs/results/recommended.md.
+"""`make comparison`: whether recommended settings are within 2 points of tuned ones, and reach simple methods.
 
 It goes on where it was stopped. It ends with 1 if a row is behind.
 """
@@ -80,7 +80,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, help="default: one for each core")
     parser.add_argument("--folder", type=Path, default=Path("runs/recommended"), help="of the records")
-    parser.add_argument("--document", type=Path, help="page to write: docs/results/recommended.md")
+    parser.add_argument("--document", type=Path, help="page to write")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""The page of docs/results/recommended.md, of measured rows. Pure."""
+"""A page of measured rows. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from jaragua.tuning.recommended.measure import Effort, Measured, Method
 
 #: "Defaults are within 2 points of tuned settings": of an accuracy, 0..1.
-NEAR: Final = 0.02
+POINTS_BEHIND: Final = 0.02
 _HEAD: Final = (
     "| task, shots | defaults | tuned | defaults less tuned | best simple method | defaults less simple "
     "| tuned less simple | tuned: what was chosen |\n|---|---|---|---|---|---|---|---|"
@@ -24,7 +24,7 @@ points; of errors (`sine`) the sign is turned, so that above 0 is better. One se
 
 def is_near(row: Measured) -> bool | None:
     """Whether the defaults are at most 2 points behind tuned settings; None for an error, which has no points."""
-    return None if row.metric != "accuracy" else row.tuned_gap >= -NEAR
+    return None if row.metric != "accuracy" else row.tuned_gap >= -POINTS_BEHIND
 
 
 def reaches_simple(row: Measured) -> bool:
@@ -51,10 +51,10 @@ def lines(rows: Sequence[Measured]) -> Iterator[str]:
 
 def verdicts(rows: Sequence[Measured]) -> Iterator[str]:
     """What the table shows, a sentence for each question."""
-    judged = [one for one in rows if is_near(one) is not None]
-    far = [one.row for one in judged if not is_near(one)]
-    near = f"{len(judged) - len(far)} of {len(judged)} rows"
-    yield f"Defaults are within 2 points of tuned settings in {near}{_but(far)}."
+    with_points = [one for one in rows if is_near(one) is not None]
+    far = [one.row for one in with_points if not is_near(one)]
+    first = f"{len(with_points) - len(far)} of {len(with_points)} rows"
+    yield f"Defaults are within 2 points of tuned settings in {first}{_but(far)}."
     behind = [one.row for one in rows if not reaches_simple(one)]
     reached = len(rows) - len(behind)
     yield f"Defaults or tuned settings reach the best simple method in {reached} of {len(rows)} rows{_but(behind)}."
