@@ -28,7 +28,8 @@ from jaragua.simulation.clients.samples import Batch, joined
 from jaragua.simulation.settings import default_cache
 from jaragua.strategies import ClientWork, Vector
 from jaragua.strategies.aggregation import UpdateRows, row_lengths
-from jaragua_compiler import Conv2D, Dense, Flatten, Network, plan
+from jaragua.strategies.vectors import flat
+from jaragua_compiler import Conv2D, Dense, Flatten, Network, initial_weights, plan
 from jaragua_compiler.errors import CompileError
 from jaragua_compiler.quantisation.blob import exponents, quantise_inputs, quantise_targets
 from jaragua_compiler.reference.engine import ReferenceEngine
@@ -61,6 +62,11 @@ class Inputs:
         return np.random.default_rng(1).uniform(-1, 1, (50, self._inputs)).astype(np.float32)
 
 
+def drawn(codec: ModelCodec, seed: int) -> Vector:
+    """Weights of which none is 0: a classifier without hidden layers would begin there (A2.7)."""
+    return flat(initial_weights(codec.model.network, seed))
+
+
 def model_of(network: Network) -> Model:
     metric: Any = "accuracy" if network.classifier else "mse"
     return replace(DIGITS, network=network, tasks=Inputs(network.input_size), metric=metric)  # type: ignore[arg-type]
@@ -83,7 +89,7 @@ def test_the_same_bits_as_one_by_one(name: str, flags: str, seed: int, monkeypat
     model = model_of(network)
     with IntegerFleet(model, ModelCodec(model), 1, default_cache()) as fleet:
         fleet._lanes = BatchedDense(plan(network), default_cache(), tuple(flags.split()))
-        start = fleet.start(ModelCodec(model).initial(seed))
+        start = fleet.start(drawn(ModelCodec(model), seed))
         for devices, rate, passes in ((WORTH_LANES, 0.02, 2), (33, 0.9, 1), (40, 1e-4, 1)):
             batch, work = batch_of(network, devices, 6, seed), ClientWork(rate, passes=passes)
             quick = fleet.train(start, work, batch)
@@ -103,7 +109,7 @@ def test_a11_8_a_lane_passes_a_sample_over_beside_others_that_learn(
     model = model_of(network)
     with IntegerFleet(model, ModelCodec(model), 1, default_cache()) as fleet:
         fleet._lanes = BatchedDense(plan(network), default_cache(), tuple(flags.split()))
-        start = fleet.start(ModelCodec(model).initial(seed))
+        start = fleet.start(drawn(ModelCodec(model), seed))
         first = batch_of(network, devices, 1, seed)
         losses = np.array([fleet.train(start, ClientWork(0.02), first.part(n, n + 1)).loss for n in range(devices)])
         least = float(np.median(losses))
@@ -132,11 +138,11 @@ def test_r5_the_mean_in_c_is_that_of_the_matrix(name: str, flags: str, seed: int
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
         fleet._lanes = BatchedDense(plan(network), default_cache(), tuple(flags.split()))
-        start = fleet.start(codec.initial(seed))
+        start = fleet.start(drawn(codec, seed))
         for devices in (WORTH_LANES, 33, 64):
             trained = fleet.train(start, ClientWork(0.02), batch_of(network, devices, 3, seed))
             assert isinstance(trained.rows, BatchedUpdates)
-            for vector in (codec.initial(seed), np.random.default_rng(seed).normal(0, 1e3, len(codec.initial(seed)))):
+            for vector in (drawn(codec, seed), np.random.default_rng(seed).normal(0, 1e3, len(drawn(codec, seed)))):
                 moved = trained.rows.onto(vector)
                 np.testing.assert_array_equal(moved.matrix, trained.learned + vector)
                 np.testing.assert_array_equal(moved.mean, np.mean(trained.learned + vector, axis=0))
@@ -150,7 +156,7 @@ def test_r17_the_lengths_in_c_bound_those_of_the_matrix(name: str, flags: str, s
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
         fleet._lanes = BatchedDense(plan(network), default_cache(), tuple(flags.split()))
-        vector = codec.initial(seed)
+        vector = drawn(codec, seed)
         start = fleet.start(vector)
         for devices in (WORTH_LANES, 33, 64):
             rows = fleet.train(start, ClientWork(0.02), batch_of(network, devices, 3, seed)).rows
@@ -169,7 +175,7 @@ def test_r17_the_lengths_in_c_bound_those_of_the_matrix(name: str, flags: str, s
 def test_r17_no_bound_is_known_of_another_start_or_one_that_is_not_finite(seed: int) -> None:
     model = model_of(NETWORKS["sine"])
     codec = ModelCodec(model)
-    vector = codec.initial(seed)
+    vector = drawn(codec, seed)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
         batch = batch_of(NETWORKS["sine"], WORTH_LANES, 3, seed)
         rows = fleet.train(fleet.start(vector), ClientWork(0.02), batch).rows
@@ -208,7 +214,7 @@ def test_what_was_learned_stays_while_others_learn(seed: int) -> None:
     model = model_of(NETWORKS["sine"])
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
-        start = fleet.start(codec.initial(seed))
+        start = fleet.start(drawn(codec, seed))
         batches = [batch_of(NETWORKS["sine"], devices, 4, seed + devices) for devices in (40, 20, 20)]
         kept = [fleet.train(start, ClientWork(0.02), batch).rows for batch in batches]
         rows = [found.matrix() for found in kept if isinstance(found, BatchedUpdates)]
@@ -228,7 +234,7 @@ def test_a51_the_smallest_errors(flags: str, seed: int, monkeypatch: pytest.Monk
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
         fleet._lanes = BatchedDense(codec.plan, default_cache(), tuple(flags.split()))
-        start = fleet.start(codec.initial(seed))
+        start = fleet.start(drawn(codec, seed))
         scale = exponents(codec.plan, start)
         engine = ReferenceEngine(codec.plan)
         engine.load(start)
@@ -249,7 +255,7 @@ def test_a22_samples_are_quantised_as_the_compiler_does(flags: str, seed: int) -
     codec = ModelCodec(model)
     with IntegerFleet(model, codec, 1, default_cache()) as fleet:
         lanes = BatchedDense(codec.plan, default_cache(), tuple(flags.split()))
-        found = exponents(codec.plan, fleet.start(codec.initial(seed)))
+        found = exponents(codec.plan, fleet.start(drawn(codec, seed)))
         most = 2.0 ** (15 - found.output)
         batch = batch_of(NETWORKS["numbers"], 9, 7, seed)
         batch.x[:8, 0] = (1e30, -1e30, 0.0, -0.0, 0.5**10, -(0.5**15), 1.0, -1.0)
@@ -276,7 +282,7 @@ def test_several_threads_learn_the_same_bits(seed: int, monkeypatch: pytest.Monk
             fleet._count = threads
             assert fleet._threads_for(batch, 1, worth) == (threads if worth == 1 else 1)
             for _ in range(2):  # the second time in memory that was used
-                found.append(fleet.train(fleet.start(codec.initial(seed)), ClientWork(0.02), batch))
+                found.append(fleet.train(fleet.start(drawn(codec, seed)), ClientWork(0.02), batch))
     for other in found[1:]:
         np.testing.assert_array_equal(other.learned, found[0].learned)
         assert other.loss == found[0].loss
