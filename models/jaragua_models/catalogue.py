@@ -39,10 +39,16 @@ def get(name: str) -> Model:
 
 
 def _in_form(model: Model, form: str) -> Model:
-    weights = form.removesuffix(HEAD).removesuffix("-") or model.network.weights
+    weights, dash, part = form.partition("-")
+    if form == HEAD:
+        weights, part = model.network.weights, HEAD
+    elif dash and part != HEAD:
+        raise ModelError(
+            f"There is no form {form!r} of a model.", f"forms are {HEAD}, w8, w16, w8-{HEAD} and w16-{HEAD}"
+        )
     try:
         network = replace(model.network, weights=weights)  # type: ignore[arg-type]
-        return replace(model, network=network.training_head() if form.endswith(HEAD) else network)
+        return replace(model, network=network.training_head() if part == HEAD else network)
     except CompileError as error:
         raise ModelError(f"{model.name}@{form}: {error.message}", error.hint) from error
 

@@ -106,3 +106,9 @@ def test_who_names_a_file_is_told_how_own_data_are_given() -> None:
     with pytest.raises(ModelError) as caught:
         jaragua_models.get("data/valves.csv")
     assert "NAME.toml" in caught.value.hint
+
+
+@pytest.mark.parametrize("form", ["", "-", "head-", "-head", "w8head", "w8-", "w8-heads", "w8-head-", "HEAD"])
+def test_r35_what_is_no_form_of_a_model_names_none(form: str) -> None:
+    with pytest.raises(jaragua_models.ModelError):
+        jaragua_models.get(f"digits@{form}")
