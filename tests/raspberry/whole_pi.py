@@ -222,10 +222,12 @@ def compare_steps(pi: Pi) -> None:
     steps = ROOT / "tests" / "client" / "machine_steps.py"
     subprocess.run([sys.executable, steps, tree / "this-machine.npz"], check=True)
     pi.follow("sudo /opt/jaragua/bin/pip install pytest")
-    modules = "tests/client/test_other_machine.py tests/client/test_litert_engine.py"
-    environment = "JARAGUA_OTHER_MACHINE=this-machine.npz"
-    tests = f"env -C /jaragua {environment} python3 -m pytest -s -p no:cacheprovider {modules}"
-    print(pi.follow(tests.replace("python3", "/opt/jaragua/bin/python")), flush=True)
+    # Without the tree's conftest.py and settings of pytest: they ask for packages of a PC.
+    alone = "-c /dev/null --rootdir . --confcutdir . -p no:cacheprovider"
+    environment = "env -C /jaragua/tests/client JARAGUA_OTHER_MACHINE=/jaragua/this-machine.npz"
+    modules = "test_other_machine.py test_litert_engine.py"
+    tests = f"{environment} /opt/jaragua/bin/python -m pytest -s {alone} {modules}"
+    print(pi.follow(tests), flush=True)
 
 
 def main(name: str, folder: Path) -> None:
