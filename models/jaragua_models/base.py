@@ -178,6 +178,15 @@ class HasValidation(Protocol):
 
 
 @runtime_checkable
+class MovesPictures(Protocol):
+    """What a task source of pictures may have besides: training on pictures that are moved at random."""
+
+    def with_moves(self) -> TaskSource:
+        """The same tasks, but each sample of a training task is moved by a few pixels; held-out tasks stay."""
+        ...
+
+
+@runtime_checkable
 class LeavesOneOut(HasOwners, Protocol):
     """What a task source with owners may have besides: each training device in turn as validation set (D11)."""
 

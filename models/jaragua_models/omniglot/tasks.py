@@ -24,6 +24,8 @@ TRAINING_QUERIES = 15
 """Query drawings of a training task, as far as the drawings reach."""
 CALIBRATION_IMAGES = 1000
 VALIDATION_PART = 4
+MOVES = 2
+"""Pixels by which a training drawing is moved at most, along each axis, under `with_moves`."""
 
 Partition: TypeAlias = Literal["random", "alphabet", "drawer"]
 
@@ -38,10 +40,12 @@ class OmniglotTasks:
     Held-out tasks are the same in all three.
 
     validates: held-out characters are left alone; one in VALIDATION_PART of the training characters takes their place.
+    moves: a drawing of a training task is moved at random by up to so many pixels along each axis.
     """
 
     partition: Partition = "random"
     validates: bool = False
+    moves: int = 0
 
     def __post_init__(self) -> None:
         if self.partition not in get_args(Partition):
@@ -51,7 +55,9 @@ class OmniglotTasks:
 
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """A new task of what `device` owns."""
-        return _task(self._drawn_to_train(device, seed, ways, shots))
+        task = _task(self._drawn_to_train(device, seed, ways, shots))
+        random = generator_for("omniglot", "moves", device, seed, ways, shots)
+        return replace(task, support=self._moved(task.support, random), query=self._moved(task.query, random))
 
     def training_classes(self) -> int:
         """The training characters, in four rotations each; the same in all partitions."""
@@ -61,7 +67,9 @@ class OmniglotTasks:
         """The support samples of `train_task`, a label being 4 · the character's place in the split + its rotation."""
         support, _ = self._drawn_to_train(device, seed, ways, shots)
         characters, rotations = np.divmod(support.rows // images.DRAWERS, ROTATIONS)
-        return Samples(pixels(support.rows), _class(np.searchsorted(self._split().training, characters), rotations))
+        labels = _class(np.searchsorted(self._split().training, characters), rotations)
+        random = generator_for("omniglot", "moves", device, seed, ways, shots)
+        return self._moved(Samples(pixels(support.rows), labels), random)
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A task of characters never trained on; `queries` are spread evenly over them."""
@@ -75,6 +83,16 @@ class OmniglotTasks:
     def for_validation(self) -> Self:
         """On the training characters alone."""
         return replace(self, validates=True)
+
+    def with_moves(self) -> Self:
+        """See `MovesPictures`."""
+        return replace(self, moves=MOVES)
+
+    def _moved(self, samples: Samples, random: np.random.Generator) -> Samples:
+        if not self.moves or not len(samples.x):
+            return samples
+        steps = random.integers(2 * self.moves + 1, size=(len(samples.x), 2)) - self.moves
+        return replace(samples, x=moved(samples.x, steps))
 
     def _split(self) -> "Split":
         return split(self.validates)
@@ -139,6 +157,19 @@ def pixels(rows: Rows) -> Features:
         chosen = rotations == rotation
         turned[chosen] = np.rot90(ink[chosen], rotation, axes=(1, 2))
     return turned.reshape(len(rows), INPUTS).astype(np.float32) / np.float32(images.INK)
+
+
+def moved(x: Features, steps: Rows) -> Features:
+    """Pictures moved within their frame, float32 [n, 784]; what comes in at a border has no ink.
+
+    steps: int [n, 2], the rows and columns by which each is moved up and left.
+    """
+    most = int(np.abs(steps).max(initial=0))
+    frame = np.pad(x.reshape(-1, images.SIDE, images.SIDE), ((0, 0), (most, most), (most, most)))
+    rows, columns = (most + steps[:, axis, np.newaxis] + np.arange(images.SIDE) for axis in (0, 1))
+    pictures = np.arange(len(x))[:, np.newaxis, np.newaxis]
+    seen: Features = frame[pictures, rows[:, :, np.newaxis], columns[:, np.newaxis, :]]
+    return seen.reshape(len(x), INPUTS)
 
 
 def _class(character: Rows, rotation: int | Rows) -> Rows:
