@@ -584,3 +584,10 @@ def test_a_template_encodes_what_the_message_itself_would() -> None:
     for wrong in refused:
         with pytest.raises(messages.MessageError):
             template.encode(**values | wrong)
+
+
+def test_m59_no_message_computes_in_its_constructor() -> None:
+    """A message that comes in is made of checked values without its constructor."""
+    kinds = [kind for kind in vars(messages).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
+    assert len(kinds) > 40
+    assert [kind.__name__ for kind in kinds if hasattr(kind, "__post_init__")] == []
