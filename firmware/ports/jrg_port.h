@@ -41,7 +41,7 @@ size_t jrg_port_read(uint8_t *bytes, size_t capacity_bytes);
 /* Sends all of the bytes; waits while the line is full, and feeds the watchdog meanwhile. */
 void jrg_port_write(const uint8_t *bytes, size_t len_bytes);
 
-/* Feeds the watchdog (new-board.md, W2); sleeps until a byte comes or `timeout_ms` is over. It may return early. */
+/* Feeds the watchdog (watchdog.md, W2); sleeps until a byte comes or `timeout_ms` is over. It may return early. */
 void jrg_port_idle(uint32_t timeout_ms);
 
 /* Instructions between start and stop, without those of the two calls; 0 if the board cannot count. */

@@ -65,7 +65,7 @@ void jrg_port_stack(uint32_t *size_bytes, uint32_t *free_bytes)
     *free_bytes = 0;
 }
 
-/* docs/how-to/new-board.md */
+/* docs/reference/watchdog.md */
 TEST(w2_the_main_loop_idles_each_time_round_even_if_the_host_never_pauses)
 {
     jrg_app_start();
