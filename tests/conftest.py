@@ -81,7 +81,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """A failed test is named at once, by the process that shows the progress: a run that is stopped has no summary."""
     if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
-        print(f"\nfailed in {report.duration:.0f} s: {report.nodeid} ({report.when})", flush=True)
+        crash = getattr(report.longrepr, "reprcrash", None)
+        why = crash.message.partition("\n")[0] if crash is not None else ""
+        print(f"\nfailed in {report.duration:.0f} s: {report.nodeid} ({report.when}): {why}", flush=True)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
