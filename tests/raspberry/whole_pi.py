@@ -70,10 +70,15 @@ class Pi:
     def is_64_bit(self) -> bool:
         return self.name.endswith("arm64")
 
+    @property
+    def processor(self) -> str:
+        """Of a Pi 4, or of a Pi 2. QEMU's own choice has more than any Pi, and BLAS takes other code for that."""
+        return "cortex-a72" if self.is_64_bit else "cortex-a7"
+
     def words(self, command: str) -> list[str | Path]:
         """A command line of the page, to be run in the root's home."""
         path = "PATH=/usr/bin:/bin:/usr/sbin:/sbin:/opt/jaragua/bin"
-        clean = ["env", "-i", path, "HOME=/root", "LC_ALL=C.UTF-8"]
+        clean = ["env", "-i", path, "HOME=/root", "LC_ALL=C.UTF-8", f"QEMU_CPU={self.processor}"]
         return ["chroot", self.root, *clean, "sh", "-ec", f"cd; exec {command}"]
 
     def follow(self, command: str, **tokens: str) -> str:
@@ -111,6 +116,7 @@ def configure(pi: Pi) -> None:
     (pi.root / CERTIFICATES).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(Path("/") / CERTIFICATES, pi.root / CERTIFICATES)
     (pi.root / "etc" / "pip.conf").write_text(pip_configuration() + UNCOMPILED, encoding="utf-8")
+    (pi.root / "etc" / "sudoers.d" / "processor").write_text('Defaults env_keep += "QEMU_CPU"\n', encoding="utf-8")
 
 
 @dataclass

@@ -187,7 +187,7 @@ def test_what_makes_no_sense_is_refused(digits: Any, changes: dict[str, Any], se
 
 
 def test_a_source_that_does_not_know_its_classes_is_named(digits: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretraining, "model_named", lambda name: replace(get(name), tasks=get("sine").tasks))
+    monkeypatch.setattr(pretraining, "task_model", lambda _: replace(get("digits"), tasks=get("sine").tasks))
     with pytest.raises(ConfigurationError, match="The tasks of 'digits' do not tell which class a sample is of"):
         simulate(digits())
 
