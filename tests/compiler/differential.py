@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from image_networks import random_conv_network, random_graph_network
@@ -29,7 +29,6 @@ from jaragua_bench.steps.steps import Outcome, Step, mismatches, run
 from jaragua_compiler import CompileError, Network, Plan, ReferenceEngine, plan
 from jaragua_compiler.engines.native import NativeEngine
 from jaragua_compiler.graph.layers import Layer, WeightedLayer
-from jaragua_compiler.planning.boards import Core
 from jaragua_compiler.planning.operators import DepthwisePlan
 from jaragua_compiler.planning.stack import stack_bound
 
@@ -97,7 +96,7 @@ def compare_all(
 
 def over_the_bound(compared: Compared) -> list[str]:
     """A sentence for each core on which a call took more stack than the plan says."""
-    bounds = {core: stack_bound(compared.compiled, core) for core in get_args(Core)}
+    bounds = {core: stack_bound(compared.compiled, core) for core in CORES}
     return [
         f"{core}: {compared.stack_bytes[core]} bytes of stack, the bound is {bound}: {compared.compiled.network}"
         for core, bound in bounds.items()

@@ -79,9 +79,9 @@ def simulate(
     simulation = replace(with_options(simulation), start="" if start is None else start_hash(start))
     count = workers or os.cpu_count() or 1
     model = model_for(simulation)
-    codec = ModelCodec(model)
     strategy = create_strategy(simulation)
     check(simulation, strategy)
+    codec = ModelCodec(model)
     with (
         StateFolder(state_folder, simulation) if state_folder else nullcontext() as folder,
         open_fleet(simulation, codec, count, cache) if ray is None else _ray_fleet(simulation, ray, workers) as fleet,
