@@ -82,8 +82,9 @@ def test_a_serial_row_chooses_among_the_devices_of_the_others() -> None:
         assert all(len(one.simulation.devices) > 1 for one in serial)
 
 
-def test_a_classifier_of_thousands_is_more_work_than_what_devices_have() -> None:
+def test_a_classifier_of_thousands_is_more_work_than_what_devices_have(use_data: Callable[[str], Path]) -> None:
     """What is left is evaluated by it."""
+    use_data("omniglot")
     both = [read_plan("plain").only([f"omniglot-5-way-1-shot/{row}"]) for row in ("transfer-true-classes", "transfer")]
     mine, others = (plan.experiments[0].multiplications for plan in both)
     assert mine - others == 3 * (4800 - 5) * 784

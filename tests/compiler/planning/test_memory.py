@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from image_networks import CNN, random_graph_network
 from random_cases import MLP, SINE
 
 from jaragua_compiler import plan
+from jaragua_compiler.planning.boards import Core
 from jaragua_compiler.planning.memory import ALIGNMENT_BYTES, Buffer, MemoryPlan, Place, active_entries
 from jaragua_compiler.planning.stack import stack_bound
 
@@ -57,6 +60,8 @@ def test_a_cnn_trains_in_less_than_the_sum_of_its_buffers() -> None:
 def test_the_table_names_every_buffer_and_the_arena(network: object) -> None:
     compiled = plan(network)  # type: ignore[arg-type]
     lines = compiled.memory_table().splitlines()
-    assert len(lines) == len(compiled.memory.places) + 4
+    stacks = [line for line in lines if line.startswith("stack at most")]
+    assert [line.split()[3] for line in stacks] == list(get_args(Core))
+    assert len(lines) == len(compiled.memory.places) + 2 + len(stacks)  # a heading, and the arena
     assert lines[-3].split() == ["arena", str(compiled.memory.bytes)]
     assert lines[-2].split()[-2:] == ["cortex_m4", str(stack_bound(compiled, "cortex_m4"))]
