@@ -60,8 +60,7 @@ def test_a_cnn_trains_in_less_than_the_sum_of_its_buffers() -> None:
 def test_the_table_names_every_buffer_and_the_arena(network: object) -> None:
     compiled = plan(network)  # type: ignore[arg-type]
     lines = compiled.memory_table().splitlines()
-    stacks = [line for line in lines if line.startswith("stack at most")]
-    assert [line.split()[3] for line in stacks] == list(get_args(Core))
+    stacks = [line.split() for line in lines if line.startswith("stack at most")]
+    assert stacks == [["stack", "at", "most,", core, str(stack_bound(compiled, core))] for core in get_args(Core)]
     assert len(lines) == len(compiled.memory.places) + 2 + len(stacks)  # a heading, and the arena
-    assert lines[-3].split() == ["arena", str(compiled.memory.bytes)]
-    assert lines[-2].split()[-2:] == ["cortex_m4", str(stack_bound(compiled, "cortex_m4"))]
+    assert lines[-1 - len(stacks)].split() == ["arena", str(compiled.memory.bytes)]
