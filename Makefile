@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs audit lock pictures random-networks flood load aggregators privacy test-long test-keras test-ray test-litert test-arm64 test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-signed test-raspberry test-container test-systemd test-wot
+.PHONY: help demo test boards docs audit lock pictures random-networks flood load aggregators privacy test-long test-keras test-ray test-litert test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-signed test-raspberry test-container test-systemd test-wot
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -41,9 +41,6 @@ test-litert: setup-test ## The Pi client's LiteRT engine on both runtimes, witho
 	@tools/setup/setup.sh litert
 	@tools/setup/setup.sh tflite
 	@JARAGUA_LITERT_BOTH=1 $(BIN)/python -m pytest tests/client -k litert
-
-test-arm64: setup-test ## The Pi client's engines on aarch64, under emulation (Debian, as root; docs/reference/litert.md)
-	@tools/setup/arm64.sh
 
 test-raspberry: setup-test ## A Raspberry Pi's page in Debian 12 and 13 for arm64 under emulation, then a fleet with it (as root); SYSTEMS="bookworm-armhf" for 32 bits
 	@tools/setup/setup.sh raspberry

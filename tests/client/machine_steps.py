@@ -1,4 +1,4 @@
-"""A program for any machine: what a Pi's engines train to there, as one .npz (`make test-arm64`)."""
+"""A program for any machine: what a Pi's engines train to there, as one .npz (`make test-raspberry`)."""
 
 from __future__ import annotations
 

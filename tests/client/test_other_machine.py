@@ -1,4 +1,4 @@
-"""Training on this machine gives what it gave on another: `make test-arm64` runs this under emulation."""
+"""Training on this machine gives what it gave on another: `make test-raspberry` runs this under emulation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOLERANCE = 1e-6
 def other() -> dict[str, npt.NDArray[np.generic]]:
     """What `machine_steps.py` wrote on the other machine."""
     if VARIABLE not in os.environ:
-        pytest.skip(f"{VARIABLE} names no file of another machine; make test-arm64 makes one")
+        pytest.skip(f"{VARIABLE} names no file of another machine; make test-raspberry makes one")
     with np.load(Path(os.environ[VARIABLE])) as found:
         return dict(found)
 

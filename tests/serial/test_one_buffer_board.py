@@ -25,6 +25,7 @@ RAM_BYTES = 256 * 1024
 WATCHDOG_MS = 30_000  # of the port qemu_m4 (W5)
 
 
+@pytest.mark.long
 @pytest.mark.board
 def test_a8_the_network_of_the_reptile_paper_trains_on_256_kilobytes() -> None:
     """Two jobs from one start: the second one's blob comes again; the same seed gives the same bits."""
