@@ -19,7 +19,7 @@ from jaragua_compiler.errors import CompileError
 from jaragua_compiler.export.inputs.interface import ModelInterface
 from jaragua_compiler.export.inputs.weights_file import read_interface
 from jaragua_compiler.graph.network import WeightFormat
-from jaragua_models import HasValidation, LeavesOneOut, Model, MovesPictures, TaskSource
+from jaragua_models import HasValidation, LeavesOneOut, Model, ShiftsPictures, TaskSource
 from jaragua_models.own_data import from_toml_with
 
 
@@ -64,7 +64,7 @@ def is_file(name: str) -> bool:
 def absolute(name: str, folder: Path | None = None) -> str:
     """The name of a model of the zoo, or the absolute path of a task's file: the same from any working directory.
 
-    folder: what a path is relative to; default: the working directory. VALIDATION, LINEAR and MOVED stay before it.
+    folder: what a path is relative to; default: the working directory. VALIDATION, LINEAR and SHIFTED stay before it.
     """
     if not is_file(name):
         return name
@@ -84,12 +84,12 @@ def zoo_model_named(name: str) -> Model:
 
 #: Before a name: the model with a validation set within its training data in place of the held-out tasks.
 VALIDATION: Final = "validation:"
-_BEFORE_A_NAME: Final = re.compile(r"(?:(?:validation(?:-\d+)?|linear|moved):)*")
+_BEFORE_A_NAME: Final = re.compile(r"(?:(?:validation(?:-\d+)?|linear|shifted):)*")
 _LEAVING_OUT: Final = re.compile(r"validation-(\d+):")
 #: Before a name: the model without hidden layers, which is logistic regression by gradient steps.
 LINEAR: Final = "linear:"
-#: Before a name: the model that trains on pictures moved at random.
-MOVED: Final = "moved:"
+#: Before a name: the model that trains on pictures shifted at random.
+SHIFTED: Final = "shifted:"
 
 
 def leaving_out(number: int) -> str:
@@ -102,8 +102,8 @@ def _variant_of(name: str) -> Model:
     model = model_named(plain)
     if f"{kind}:" == LINEAR:
         return replace(model, network=_without_hidden_layers(model.network))
-    if f"{kind}:" == MOVED:
-        return replace(model, tasks=_with_moves(model, plain))
+    if f"{kind}:" == SHIFTED:
+        return replace(model, tasks=_with_shifts(model, plain))
     turn = _LEAVING_OUT.match(name)
     try:
         return replace(model, tasks=_validation_of(model, plain, int(turn[1]) if turn else None))
@@ -111,11 +111,11 @@ def _variant_of(name: str) -> Model:
         raise DataError(f"there is no validation set within the training data: {error.message}", error.hint) from error
 
 
-def _with_moves(model: Model, plain: str) -> TaskSource:
-    if isinstance(model.tasks, MovesPictures):
-        return model.tasks.with_moves()
-    message = f"'{plain}' has no pictures that can be moved"
-    raise ModelError(message, "give its source the method of MovesPictures (docs/reference/tasks.md)")
+def _with_shifts(model: Model, plain: str) -> TaskSource:
+    if isinstance(model.tasks, ShiftsPictures):
+        return model.tasks.with_shifts()
+    message = f"'{plain}' has no pictures that can be shifted"
+    raise ModelError(message, "give its source the method of ShiftsPictures (docs/reference/tasks.md)")
 
 
 def _validation_of(model: Model, plain: str, excluded: int | None) -> TaskSource:
@@ -136,11 +136,11 @@ def _without_hidden_layers(network: Network) -> Network:
 
 @functools.cache
 def model_named(name: str) -> Model:
-    """The model of that name, or of that file if it ends in .toml; VALIDATION, LINEAR and MOVED may stand before it.
+    """The model of that name, or of that file if it ends in .toml; VALIDATION, LINEAR and SHIFTED may stand before it.
 
     Raises: ModelError; DataError if it has no data.
     """
-    if name.startswith((VALIDATION, LINEAR, MOVED)) or _LEAVING_OUT.match(name):
+    if name.startswith((VALIDATION, LINEAR, SHIFTED)) or _LEAVING_OUT.match(name):
         return _variant_of(name)
     if not is_file(name):
         return zoo_model_named(name)

@@ -178,11 +178,11 @@ class HasValidation(Protocol):
 
 
 @runtime_checkable
-class MovesPictures(Protocol):
-    """What a task source of pictures may have besides: training on pictures that are moved at random."""
+class ShiftsPictures(Protocol):
+    """What a task source of pictures may have besides: training on pictures that are shifted at random."""
 
-    def with_moves(self) -> TaskSource:
-        """The same tasks, but each sample of a training task is moved by a few pixels; held-out tasks stay."""
+    def with_shifts(self) -> TaskSource:
+        """The same tasks, but each sample of a training task is shifted by a few pixels; held-out tasks stay."""
         ...
 
 

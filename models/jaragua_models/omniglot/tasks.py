@@ -24,8 +24,8 @@ TRAINING_QUERIES = 15
 """Query drawings of a training task, as far as the drawings reach."""
 CALIBRATION_IMAGES = 1000
 VALIDATION_PART = 4
-MOVES = 2
-"""Pixels by which a training drawing is moved at most, along each axis, under `with_moves`."""
+SHIFTS = 2
+"""Pixels by which a training drawing is shifted at most, along each axis, under `with_shifts`."""
 
 Partition: TypeAlias = Literal["random", "alphabet", "drawer"]
 
@@ -40,12 +40,12 @@ class OmniglotTasks:
     Held-out tasks are the same in all three.
 
     validates: held-out characters are left alone; one in VALIDATION_PART of the training characters takes their place.
-    moves: a drawing of a training task is moved at random by up to so many pixels along each axis.
+    shifts: a drawing of a training task is shifted at random by up to so many pixels along each axis.
     """
 
     partition: Partition = "random"
     validates: bool = False
-    moves: int = 0
+    shifts: int = 0
 
     def __post_init__(self) -> None:
         if self.partition not in get_args(Partition):
@@ -57,7 +57,7 @@ class OmniglotTasks:
         """A new task of what `device` owns."""
         task = _task(self._drawn_to_train(device, seed, ways, shots))
         random = generator_for("omniglot", "moves", device, seed, ways, shots)
-        return replace(task, support=self._moved(task.support, random), query=self._moved(task.query, random))
+        return replace(task, support=self._shifted(task.support, random), query=self._shifted(task.query, random))
 
     def training_classes(self) -> int:
         """The training characters, in four rotations each; the same in all partitions."""
@@ -69,7 +69,7 @@ class OmniglotTasks:
         characters, rotations = np.divmod(support.rows // images.DRAWERS, ROTATIONS)
         labels = _class(np.searchsorted(self._split().training, characters), rotations)
         random = generator_for("omniglot", "moves", device, seed, ways, shots)
-        return self._moved(Samples(pixels(support.rows), labels), random)
+        return self._shifted(Samples(pixels(support.rows), labels), random)
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
         """A task of characters never trained on; `queries` are spread evenly over them."""
@@ -84,15 +84,15 @@ class OmniglotTasks:
         """On the training characters alone."""
         return replace(self, validates=True)
 
-    def with_moves(self) -> Self:
-        """See `MovesPictures`."""
-        return replace(self, moves=MOVES)
+    def with_shifts(self) -> Self:
+        """See `ShiftsPictures`."""
+        return replace(self, shifts=SHIFTS)
 
-    def _moved(self, samples: Samples, random: np.random.Generator) -> Samples:
-        if not self.moves or not len(samples.x):
+    def _shifted(self, samples: Samples, random: np.random.Generator) -> Samples:
+        if not self.shifts or not len(samples.x):
             return samples
-        steps = random.integers(2 * self.moves + 1, size=(len(samples.x), 2)) - self.moves
-        return replace(samples, x=moved(samples.x, steps))
+        steps = random.integers(2 * self.shifts + 1, size=(len(samples.x), 2)) - self.shifts
+        return replace(samples, x=shifted(samples.x, steps))
 
     def _split(self) -> "Split":
         return split(self.validates)
@@ -159,10 +159,10 @@ def pixels(rows: Rows) -> Features:
     return turned.reshape(len(rows), INPUTS).astype(np.float32) / np.float32(images.INK)
 
 
-def moved(x: Features, steps: Rows) -> Features:
-    """Pictures moved within their frame, float32 [n, 784]; what comes in at a border has no ink.
+def shifted(x: Features, steps: Rows) -> Features:
+    """Pictures shifted within their frame, float32 [n, 784]; what comes in at a border has no ink.
 
-    steps: int [n, 2], the rows and columns by which each is moved up and left.
+    steps: int [n, 2], the rows and columns by which each is shifted up and left.
     """
     most = int(np.abs(steps).max(initial=0))
     frame = np.pad(x.reshape(-1, images.SIDE, images.SIDE), ((0, 0), (most, most), (most, most)))

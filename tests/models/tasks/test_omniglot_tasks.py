@@ -13,7 +13,7 @@ from jaragua.models import model_named
 from jaragua_models import ModelError, Samples, Task
 from jaragua_models.data.png import decode
 from jaragua_models.omniglot import images, tasks
-from jaragua_models.omniglot.tasks import INPUTS, MOVES, OmniglotTasks, Partition, moved
+from jaragua_models.omniglot.tasks import INPUTS, SHIFTS, OmniglotTasks, Partition, shifted
 
 TASKS = OmniglotTasks()
 
@@ -169,36 +169,36 @@ def test_the_networks_have_the_parameters_docs_say() -> None:
     assert sizes == {"omniglot": 28_709, "omniglot-cnn": 5_173, "omniglot-reptile": 112_709}
 
 
-def test_a_picture_is_moved_and_what_comes_in_has_no_ink() -> None:
+def test_a_picture_is_shifted_and_what_comes_in_has_no_ink() -> None:
     x = np.zeros((2, 28, 28), dtype=np.float32)
     x[:, 0, 27], x[:, 10, 10] = 1, 2
-    up_and_left, stays = moved(x.reshape(2, INPUTS), np.array([[1, 2], [0, 0]])).reshape(2, 28, 28)
+    up_and_left, stays = shifted(x.reshape(2, INPUTS), np.array([[1, 2], [0, 0]])).reshape(2, 28, 28)
     assert (up_and_left[9, 8], up_and_left.sum()) == (2, 2)  # the ink of the first row has left the frame
     assert np.array_equal(stays, x[1])
-    (down_and_right,) = moved(x[:1].reshape(1, INPUTS), np.array([[-2, -1]])).reshape(1, 28, 28)
+    (down_and_right,) = shifted(x[:1].reshape(1, INPUTS), np.array([[-2, -1]])).reshape(1, 28, 28)
     assert (down_and_right[12, 11], down_and_right.sum()) == (2, 2)
 
 
-def test_moved_drawings_are_of_training_alone(omniglot: Path) -> None:
-    moves = model_named("moved:omniglot").tasks
-    assert isinstance(moves, OmniglotTasks)
-    plain, other = TASKS.train_task("board-1", 7, 5, 5), moves.train_task("board-1", 7, 5, 5)
+def test_shifted_drawings_are_of_training_alone(omniglot: Path) -> None:
+    shifts = model_named("shifted:omniglot").tasks
+    assert isinstance(shifts, OmniglotTasks)
+    plain, other = TASKS.train_task("board-1", 7, 5, 5), shifts.train_task("board-1", 7, 5, 5)
     assert np.array_equal(plain.support.y, other.support.y)
     steps = [
         {
             (row, column)
-            for row in range(-MOVES, MOVES + 1)
-            for column in range(-MOVES, MOVES + 1)
-            if np.array_equal(moved(one[np.newaxis], np.array([[row, column]]))[0], two)
+            for row in range(-SHIFTS, SHIFTS + 1)
+            for column in range(-SHIFTS, SHIFTS + 1)
+            if np.array_equal(shifted(one[np.newaxis], np.array([[row, column]]))[0], two)
         }
         for one, two in zip(plain.support.x, other.support.x, strict=True)
     ]
     assert all(steps)
     assert len({step for found in steps for step in found}) > 10
-    assert equal(TASKS.held_out_task(7, 5, 5, 10), moves.held_out_task(7, 5, 5, 10))
-    assert np.array_equal(moves.train_support_by_class("board-1", 7, 5, 5).x, other.support.x)
+    assert equal(TASKS.held_out_task(7, 5, 5, 10), shifts.held_out_task(7, 5, 5, 10))
+    assert np.array_equal(shifts.train_support_by_class("board-1", 7, 5, 5).x, other.support.x)
 
 
-def test_only_pictures_are_moved() -> None:
-    with pytest.raises(HostModelError, match="'sine' has no pictures that can be moved"):
-        model_named("moved:sine")
+def test_only_pictures_are_shifted() -> None:
+    with pytest.raises(HostModelError, match="'sine' has no pictures that can be shifted"):
+        model_named("shifted:sine")
