@@ -101,13 +101,19 @@ class Forker:
         assert self._server.returncode == 0
 
     def start(
-        self, words: Sequence[str], output: Path | None = None, *, armed: Mapping[str, object] | None = None
+        self,
+        words: Sequence[str],
+        output: Path | None = None,
+        *,
+        armed: Mapping[str, object] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> Forked:
         """`jaragua` with these words; its two streams go to new files (`output`, and that with .err) or nowhere.
 
-        armed: arguments of `kill_points.arm`, which is called in the new process.
+        armed: arguments of `kill_points.arm`, which is called in the new process. environment: more variables of it.
         """
         request = {"words": list(words), "output": str(output or os.devnull), "armed": dict(armed or {})}
+        request["environment"] = dict(environment or {})
         return Forked(self.ask(request), self, output)
 
     def ask(self, request: dict[str, object]) -> int:
@@ -136,6 +142,7 @@ def _serve() -> None:
             if answer == 0:
                 _take_streams(request["output"])
                 sys.argv[1:] = request["words"]
+                os.environ.update(request["environment"])
                 if request["armed"]:
                     importlib.import_module("common.kill_points").arm(**request["armed"])
                 main()

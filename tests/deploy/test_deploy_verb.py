@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jaragua.cli.main import run
+from jaragua.coordinator.selection import ImageRoom
 from jaragua.deploy import flashing
 from jaragua.deploy.fleet import open_graph
 from jaragua.deploy.plan import Action, Chosen
@@ -68,10 +69,10 @@ def test_no_broker_is_one_sentence(capfd: pytest.CaptureFixture[str], tmp_path: 
 def test_s8_4_every_image_is_built_once_before_a_board_is_flashed(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    built: list[tuple[str, str]] = []
+    built: list[tuple[str, str, bool, int]] = []
 
-    def note(environment: str, model: str) -> Path:
-        built.append((environment, model))
+    def note(environment: str, model: str, accumulate: bool, prototypes: int) -> Path:
+        built.append((environment, model, accumulate, prototypes))
         return Path(environment)
 
     monkeypatch.setattr(flashing, "build_image", note)
@@ -83,6 +84,6 @@ def test_s8_4_every_image_is_built_once_before_a_board_is_flashed(
     told: list[str] = []
     where = flashing.Where(parse_broker_url(broker.url), "empty")
     with pytest.raises(ToolError, match="a board of the plan is gone: --only a: no board"):
-        asyncio.run(flashing.put(boards, where, told.append))
-    assert built == [("native", "sine@w8"), ("qemu_m4", "sine@w8")]
+        asyncio.run(flashing.put(boards, ImageRoom(True, 7), where, told.append))
+    assert built == [("native", "sine@w8", True, 7), ("qemu_m4", "sine@w8", True, 7)]
     assert told[0] == "building the image of sine@w8 for native"

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from common.programmable import programmable
-from deploy.saving import BOARDS, FLEET, OTHER, TASKS, Work, by_hand, deployed, table
+from deploy.saving import BEFORE_FLASH, BOARDS, FLEET, OTHER, TASKS, Work, by_hand, deployed, table
 from forked import Forker
 from images import built_image
 from jaragua.emulate import EmulatedFleet
@@ -52,7 +52,7 @@ def test_by_hand_and_with_deploy_the_same_boards_learn_the_same_bits(
             folder = tmp_path / name
             folder.mkdir()
             async with fleet(forker, folder, model) as url:
-                results.append(await asyncio.to_thread(carried_out, forker, work(model, url, folder), folder))
+                results.append(await asyncio.to_thread(carried_out, forker, model, work(model, url, folder), folder))
         return results[0], results[1]
 
     hand, short = asyncio.run(story())
@@ -94,7 +94,7 @@ async def fleet(forker: Forker, folder: Path, model: str) -> AsyncIterator[str]:
                 await asyncio.to_thread(gateway.wait)
 
 
-def carried_out(forker: Forker, work: Work, folder: Path) -> dict[str, Any]:
+def carried_out(forker: Forker, model: str, work: Work, folder: Path) -> dict[str, Any]:
     """Give the commands; the document of the last. One that runs until Ctrl-C is ended at the end."""
     serving = []
     if work.file:
@@ -107,7 +107,8 @@ def carried_out(forker: Forker, work: Work, folder: Path) -> dict[str, Any]:
             serving[-1].wait_for_text("the graph follows fleet")
             wait_until_described(forker, folder / "graph", output)
             continue
-        program = forker.start([*words, "--json"], output)
+        before = BEFORE_FLASH.get(model, {}) if words[0] == "flash" else {}
+        program = forker.start([*words, "--json"], output, environment=before)
         assert program.wait() == 0, program.said
         data = json.loads(output.read_text(encoding="utf-8"))["data"]
         if words[0] == "match":
@@ -122,6 +123,7 @@ def wait_until_described(forker: Forker, graph: Path, output: Path) -> None:
     """Until the graph has taken in all boards."""
     listed = output.with_name("devices.json")
     while True:
+        listed.unlink(missing_ok=True)
         program = forker.start(["devices", "--graph", str(graph), "--json"], listed)
         assert program.wait() == 0, program.said
         if len(json.loads(listed.read_text(encoding="utf-8"))["data"]["devices"]) == len(BOARDS) + 1:

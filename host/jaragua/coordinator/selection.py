@@ -130,6 +130,25 @@ def trained_parts(config: RunConfig) -> frozenset[str]:
     return frozenset({"all"}) if whole else IN_ROUNDS
 
 
+@dataclass(frozen=True)
+class ImageRoom:
+    """What an image must have beside the network for a run: sums (A11.1), and prototypes of so many classes (A12)."""
+
+    accumulate: bool = False
+    prototypes: int = 0
+
+
+def image_room(config: RunConfig, model: Model) -> ImageRoom:
+    """What boards of a run need. model: of the run."""
+    work = work_of(strategy_of(config), 1)
+    return ImageRoom(work.batch != 1, classes_of(config, model) if work.prototypes else 0)
+
+
+def classes_of(config: RunConfig, model: Model) -> int:
+    """Labels of a run's tasks are below this number."""
+    return config.client.ways if model.own_labels else max(config.client.ways, model.network.outputs)
+
+
 def read_devices(folder: Path) -> list[DeviceRecord]:
     """The devices of the graph in a folder. Raises: StoreError, ToolError."""
     from jaragua.semantics.graph.facts import device_records

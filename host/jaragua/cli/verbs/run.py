@@ -146,12 +146,12 @@ def _refuse_nothing_to_resume(settings: RunConfig, resume: bool) -> None:
 
 def _say_what_boards_need(settings: RunConfig) -> None:
     from jaragua.config.strategy import strategy_of
+    from jaragua.coordinator.selection import classes_of
     from jaragua.models import model_named
     from jaragua.strategies.base import image_needed
     from jaragua.strategies.registry import work_of
 
-    model, ways = model_named(settings.model.name), settings.client.ways
-    classes = ways if model.own_labels else max(ways, model.network.outputs)
+    classes = classes_of(settings, model_named(settings.model.name))
     needed = image_needed(work_of(strategy_of(settings), 1), classes)
     if needed:
         output.say(needed)

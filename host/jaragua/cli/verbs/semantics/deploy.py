@@ -18,6 +18,7 @@ from jaragua.cli.verbs.semantics import graph_folder
 from jaragua.errors import Interrupted, RunError, UsageError
 
 if TYPE_CHECKING:
+    from jaragua.coordinator.selection import ImageRoom
     from jaragua.deploy.plan import Chosen, Excluded, Plan
     from jaragua.directory.service import Directory
     from jaragua.node.connection.url import BrokerUrl
@@ -52,7 +53,7 @@ class DeployOptions(BrokerOptions):
 def deploy(options: DeployOptions) -> None:
     """Find the boards that can train a model, build and flash what they need, and start the run."""
     from jaragua.config import load, parse
-    from jaragua.coordinator.selection import trained_parts
+    from jaragua.coordinator.selection import image_room, trained_parts
     from jaragua.deploy.fleet import open_graph
     from jaragua.deploy.run_file import settings_text
     from jaragua.models import absolute, model_named
@@ -74,7 +75,8 @@ def deploy(options: DeployOptions) -> None:
             return
         _refuse_other(path, text)
         _say(plan)
-        _interruptible(_flash(plan, url, fleet, options))
+        room = image_room(settings, model_named(model))
+        _interruptible(_flash(plan, room, url, fleet, options))
         write_whole(path, text.encode())
         beside = None if directory is None else lambda: directory.run(url)
         result = run_verb.carried_out(path, load(path), beside=beside)
@@ -183,11 +185,11 @@ def _refuse_other(path: Path, text: str) -> None:
         raise UsageError(f"{path} is there, and is another run", hint)
 
 
-async def _flash(plan: Plan, url: BrokerUrl, fleet: str, options: DeployOptions) -> None:
+async def _flash(plan: Plan, room: ImageRoom, url: BrokerUrl, fleet: str, options: DeployOptions) -> None:
     from jaragua.deploy.flashing import Where, put
 
     if plan.flashed:
-        await put(plan.flashed, Where(url, fleet, options.signer()), output.say)
+        await put(plan.flashed, room, Where(url, fleet, options.signer()), output.say)
 
 
 def _interruptible(work: Any) -> Any:
