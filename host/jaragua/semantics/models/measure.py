@@ -147,8 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         start = start_of(model) if builds else []
         for build in builds:
             if options.check:
-                wrong += list(differences(model, build, start, found.counted(name, build.key)))
-                print(f"{name}:{build.key}", "wrong" if wrong else "right", flush=True)
+                different = list(differences(model, build, start, found.counted(name, build.key)))
+                wrong += different
+                print(f"{name}:{build.key}", "wrong" if different else "right", flush=True)
             else:
                 found = found.with_count(name, build.key, count(model, build, start), statement(model))
                 print(f"{name}:{build.key}", found.counted(name, build.key), flush=True)
