@@ -27,7 +27,7 @@ from jaragua_compiler.planning.plan import Plan, plan
 from jaragua_compiler.quantisation.blob import pack
 from jaragua_compiler.quantisation.exponents import calibrate
 from jaragua_compiler.quantisation.freeze import freeze
-from jaragua_models import Model, get, names
+from jaragua_models import Model, ModelError, get, names
 
 ROUNDS: Final = 20  # of meta-training the start: no weights of a device are random
 _MOST_SAMPLES: Final = 100  # of those that formats are made for
@@ -161,5 +161,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (ToolError, CompileError) as error:
+    except (ToolError, CompileError, ModelError) as error:  # a model's data may be missing, too
         sys.exit(str(error))
