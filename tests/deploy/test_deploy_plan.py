@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from jaragua import config
+from jaragua.coordinator.selection import ImageRoom
 from jaragua.deploy.plan import Action, Chosen, Excluded, Plan, Presence, image_of, planned
 from jaragua.deploy.run_file import run_file
 from jaragua.semantics.described import model_record
@@ -75,6 +76,32 @@ def test_s8_1_a_condition_may_ask_for_another_image_than_the_board_has() -> None
     found = only(plan_of(board("a", architecture=build_of("w16").architecture), where="arithmetic = w8"))
     assert isinstance(found, Chosen)
     assert (found.action, found.image) == (Action.FLASH, "digits@w8")
+
+
+@pytest.mark.parametrize(
+    ("has", "needed", "action"),
+    [
+        (ImageRoom(), ImageRoom(), Action.KEEP),
+        (ImageRoom(True, 10), ImageRoom(), Action.KEEP),
+        (ImageRoom(True, 10), ImageRoom(True, 10), Action.KEEP),
+        (ImageRoom(True, 9), ImageRoom(False, 10), Action.FLASH),
+        (ImageRoom(False, 10), ImageRoom(True, 0), Action.FLASH),
+    ],
+)
+def test_s8_4_a_board_whose_image_lacks_room_for_the_run_is_flashed(
+    has: ImageRoom, needed: ImageRoom, action: Action
+) -> None:
+    build = build_of("w16")
+    one = board("a", architecture=build.architecture, image_operators=build.operators)
+    presence = {("gw", "a"): Presence("ready", "ready", room=has)}
+    found = only(planned([one], MODEL, (), presence, "digits", room=needed))
+    assert isinstance(found, Chosen)
+    assert found.action is action
+    kept = planned([replace(one, reflash=False)], MODEL, (), presence, "digits", room=needed)
+    if action is Action.FLASH:
+        assert "has no room" in reasons(kept)[0]
+    else:
+        assert isinstance(only(kept), Chosen)
 
 
 def test_s8_1_a_pi_compiles_for_itself() -> None:

@@ -137,6 +137,13 @@ class ImageRoom:
     accumulate: bool = False
     prototypes: int = 0
 
+    def holds(self, needed: ImageRoom) -> bool:
+        """Whether an image with this room has what is needed."""
+        return self.accumulate >= needed.accumulate and self.prototypes >= needed.prototypes
+
+
+NO_ROOM: Final = ImageRoom()
+
 
 def image_room(config: RunConfig, model: Model) -> ImageRoom:
     """What boards of a run need. model: of the run."""

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from jaragua.coordinator.selection import ImageRoom
 from jaragua.deploy.plan import Presence
 from jaragua.directory.service import Directory
+from jaragua.flash.fleet.needs import FleetBoard
 from jaragua.node.connection.url import BrokerUrl
 from jaragua.observe.fleet_view import FleetView
 from jaragua.observe.observer import now_ms
@@ -29,11 +31,13 @@ class Snapshot:
         self.descriptions = {topic: payload for topic, payload in messages.items() if _kind(topic) in _DESCRIPTIONS}
         view = FleetView()
         for topic, payload in messages.items():
-            if _kind(topic) in _STATES:
+            if _kind(topic) in (*_STATES, TopicKind.DEVICE_DESCRIPTION):
                 view.take(topic, payload, now_ms())
         for name, device in view.devices.items():
             node = view.nodes.get(device.node)
-            self.presence[device.node, name] = Presence(device.state, node.state if node else "", device.reason)
+            board = FleetBoard(device.node, name, device.facts)
+            room = ImageRoom(board.accumulates, board.prototypes)
+            self.presence[device.node, name] = Presence(device.state, node.state if node else "", device.reason, room)
 
     @classmethod
     async def of(cls, url: BrokerUrl, fleet: str) -> Snapshot:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final
 
 from jaragua import boards
+from jaragua.coordinator.selection import NO_ROOM, ImageRoom
 from jaragua.semantics.matching.conditions import Constraint
 from jaragua.semantics.matching.decide import IN_ROUNDS, Verdict, decide_for_run
 from jaragua.semantics.matching.records import BuildRecord, DeviceRecord, ModelRecord
@@ -28,11 +29,12 @@ class Action(Enum):
 
 @dataclass(frozen=True)
 class Presence:
-    """What the broker says of a device: its state, that of its node, and the reason it gives."""
+    """What the broker says of a device: its state, that of its node, the reason it gives, and what its image has."""
 
     state: str
     node_state: str
     reason: str = ""
+    room: ImageRoom = NO_ROOM
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,12 @@ def planned(
     presence: Mapping[tuple[str, str], Presence],
     name: str,
     parts: Collection[str] = IN_ROUNDS,
+    room: ImageRoom = NO_ROOM,
 ) -> Plan:
     """The plan for the devices of one fleet.
 
     presence: of each (node, device) that the broker knows. name: the model as the user named it, a name or a file.
-    parts: what a device of the run may train (S3.2).
+    parts: what a device of the run may train (S3.2). room: what the run needs of images.
     """
     chosen: list[Chosen] = []
     excluded: list[Excluded] = []
@@ -93,7 +96,7 @@ def planned(
             excluded.append(Excluded(device, node, "", (_UNDESCRIBED,)))
             continue
         verdict = decide_for_run(record, model, conditions, parts)
-        found = _evaluated(verdict, presence.get((node, device), Presence("", "")), name)
+        found = _evaluated(verdict, presence.get((node, device), Presence("", "")), name, room)
         if isinstance(found, Chosen):
             chosen.append(found)
         else:
@@ -115,20 +118,22 @@ def form_of(build: BuildRecord) -> str:
     return build.arithmetic if build.trains == "all" else f"{build.arithmetic}-{build.trains}"
 
 
-def _evaluated(verdict: Verdict, presence: Presence, name: str) -> Chosen | Excluded:
+def _evaluated(verdict: Verdict, presence: Presence, name: str, room: ImageRoom) -> Chosen | Excluded:
     device, build = verdict.device, verdict.build
     image = None if build is None else image_of(name, build)
-    reasons = [*verdict.reasons, *_absence(presence), *_unbuildable(verdict, image), *_own_reason(verdict, presence)]
+    action = _action(verdict, presence, room)
+    reasons = [*verdict.reasons, *_absence(presence), *_unbuildable(verdict, image, action)]
+    reasons += [*_own_reason(verdict, presence)]
     node, board = device.node or "", device.board or ""
     if reasons or build is None or image is None:
         return Excluded(device.name, node, board, tuple(reasons))
-    return Chosen(device.name, node, board, build, verdict.buffers, image, _action(verdict))
+    return Chosen(device.name, node, board, build, verdict.buffers, image, action)
 
 
-def _action(verdict: Verdict) -> Action:
+def _action(verdict: Verdict, presence: Presence, room: ImageRoom) -> Action:
     if verdict.device.kind == _PI:
         return Action.COMPILE
-    return Action.KEEP if verdict.is_ready else Action.FLASH
+    return Action.KEEP if verdict.is_ready and presence.room.holds(room) else Action.FLASH
 
 
 def _absence(presence: Presence) -> Iterable[str]:
@@ -139,9 +144,11 @@ def _absence(presence: Presence) -> Iterable[str]:
         yield f"it is not connected (state: {presence.state or 'unknown'}{reason})"
 
 
-def _unbuildable(verdict: Verdict, image: str | None) -> Iterable[str]:
-    if not verdict.fits or verdict.is_ready:
+def _unbuildable(verdict: Verdict, image: str | None, action: Action) -> Iterable[str]:
+    if not verdict.fits or action is not Action.FLASH:
         return
+    if verdict.is_ready and not verdict.device.reflash:
+        yield "its image has no room for the prototypes or sums of the run, and its owner states reflash = false"
     known = {one.name for one in boards.environments()}
     if verdict.device.board not in known:
         yield f"no image can be built for a board {verdict.device.board} (`jaragua boards --known` lists them)"

@@ -99,32 +99,25 @@ def _uint(fits: Fits) -> _Read:
 
 
 def _text(fits: Fits) -> _Read:
-    def read(data: bytes, at: int) -> tuple[str, int]:
-        size = data[at] - _TEXT
-        if size == _LONGEST_IN_HEAD + 1:
-            at += 1
-            size = data[at]
-        elif not 0 <= size <= _LONGEST_IN_HEAD:
-            raise ValueError(size)
-        end = at + 1 + size
-        value = data[at + 1 : end].decode()
-        if fits(value):
-            return value, end
-        raise ValueError(value)
-
-    return read
+    return _string(_TEXT, bytes.decode, fits)
 
 
 def _bytes(fits: Fits) -> _Read:
-    def read(data: bytes, at: int) -> tuple[bytes, int]:
-        size = data[at] - _BYTES
+    return _string(_BYTES, bytes, fits)
+
+
+def _string(major: int, value_of: Callable[[bytes], Any], fits: Fits) -> _Read:
+    """Reads a string of up to 255 bytes: its length is in the head, or in the byte behind it."""
+
+    def read(data: bytes, at: int) -> tuple[Any, int]:
+        size = data[at] - major
         if size == _LONGEST_IN_HEAD + 1:
             at += 1
             size = data[at]
         elif not 0 <= size <= _LONGEST_IN_HEAD:
             raise ValueError(size)
         end = at + 1 + size
-        value = data[at + 1 : end]
+        value = value_of(data[at + 1 : end])
         if fits(value):
             return value, end
         raise ValueError(value)

@@ -65,8 +65,9 @@ def deploy(options: DeployOptions) -> None:
     url, fleet, folder = options.address(), _fleet(options), graph_folder.folder_of(options.graph)
     path = options.file or Path(f"deploy-{Path(model).stem.partition('@')[0]}.toml")
     with open_graph(folder, fleet) as (store, directory):
-        parts = trained_parts(parse(settings_text(model, changed), path))
-        plan = _interruptible(_plan(conditions, parts, model, url, fleet, store, directory))
+        wanted = parse(settings_text(model, changed), path)
+        parts, room = trained_parts(wanted), image_room(wanted, model_named(model))
+        plan = _interruptible(_plan(conditions, parts, room, model, url, fleet, store, directory))
         text = _run_file(options, model, plan, folder, changed)
         _require_some(plan, fleet, options)
         settings = parse(text, path)
@@ -75,7 +76,6 @@ def deploy(options: DeployOptions) -> None:
             return
         _refuse_other(path, text)
         _say(plan)
-        room = image_room(settings, model_named(model))
         _interruptible(_flash(plan, room, url, fleet, options))
         write_whole(path, text.encode())
         beside = None if directory is None else lambda: directory.run(url)
@@ -115,6 +115,7 @@ def _fleet(options: DeployOptions) -> str:
 async def _plan(
     conditions: tuple[Constraint, ...],
     parts: frozenset[str],
+    room: ImageRoom,
     model: str,
     url: BrokerUrl,
     fleet: str,
@@ -134,7 +135,7 @@ async def _plan(
         for topic, payload in found.descriptions.items():
             await asyncio.to_thread(directory.offer, topic, payload)
     devices = [one for one in device_records(store) if one.fleet == fleet]
-    return planned(devices, model_record(described(model_named(model))), conditions, found.presence, model, parts)
+    return planned(devices, model_record(described(model_named(model))), conditions, found.presence, model, parts, room)
 
 
 def _run_file(options: DeployOptions, model: str, plan: Plan, graph: Path, changed: Mapping[str, Any]) -> str:
