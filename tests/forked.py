@@ -15,7 +15,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -123,6 +124,18 @@ class Forker:
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
         return int(self._server.stdout.readline())
+
+
+@contextmanager
+def until_done(programs: Sequence[Forked]) -> Iterator[None]:
+    """Send SIGTERM to each at the end, also to those that came meanwhile, and wait for all."""
+    try:
+        yield
+    finally:
+        for one in programs:
+            one.terminate()
+        for one in programs:
+            one.wait()
 
 
 def _serve() -> None:

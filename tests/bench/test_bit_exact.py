@@ -47,7 +47,7 @@ def test_native_engine_and_reference_agree(network_plan: Plan, steps: list[Step]
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("core", toolchain.ARM_CORES)
 def test_emulated_board_and_reference_agree(
     network_plan: Plan, steps: list[Step], reference: list[Outcome], core: str
 ) -> None:
@@ -56,7 +56,7 @@ def test_emulated_board_and_reference_agree(
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("core", toolchain.ARM_CORES)
 def test_sizes_that_fit_no_unrolled_loop_agree_too(awkward_plan: Plan, seed: int, core: str) -> None:
     steps = random_steps(awkward_plan, seed, 200)
     expected = run(ReferenceEngine(awkward_plan), steps)

@@ -21,7 +21,7 @@ int main(void)
 """
 
 
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("core", toolchain.ARM_CORES)
 def test_the_engine_has_no_float_instruction_and_no_soft_float_symbol(network_plan: Plan, core: str) -> None:
     assert float_code(board.build(network_plan, core)) == []
 

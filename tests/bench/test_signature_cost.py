@@ -9,7 +9,7 @@ from jaragua_bench.emulated import toolchain
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("core", toolchain.ARM_CORES)
 def test_g33_2_a_board_tells_a_genuine_signature_from_a_damaged_one(core: str) -> None:
     """`measure` fails if it does not."""
     cost = signature.measure(core)
@@ -19,7 +19,7 @@ def test_g33_2_a_board_tells_a_genuine_signature_from_a_damaged_one(core: str) -
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("core", toolchain.ARM_CORES)
 def test_what_masking_would_cost_is_counted_on_right_results(core: str) -> None:
     """`measure` compares them with those of the package cryptography."""
     cost = masking.measure(core)

@@ -35,7 +35,7 @@ from jaragua_compiler.planning.stack import stack_bound
 NATIVE = "native"
 UNOPTIMISED = "native, -O0"  # built in a third of the time
 _NATIVE_FLAGS: dict[str, tuple[str, ...]] = {NATIVE: (), UNOPTIMISED: ("-O0",)}
-CORES = (toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS)
+CORES = toolchain.ARM_CORES
 MACHINES = (NATIVE, *CORES)
 STEPS = 24  # ordinary weights and wild ones (random_steps)
 _DENSE_MOST = 60

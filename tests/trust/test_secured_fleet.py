@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from forked import Forker
+from forked import Forker, until_done
 from jaragua.trust.authority import AuthorityFolder, now_utc
 from jaragua_broker import Broker
 from jaragua_broker.ports import free_port
@@ -51,14 +51,9 @@ def test_g8_g10_a_run_over_tls_takes_members_and_counts_a_stranger(forker: Forke
             forker.start(["client", "--identity", str(authority.identity_folder(name)), *at], tmp_path / name)
             for name in ("pi-1", "pi-2", "pi-3")
         ]
-        try:
+        with until_done(clients):
             result = forker.start(["run", str(run_file(tmp_path, authority, broker)), "--json"], tmp_path / "result")
             assert result.wait() == 0, result.said
-        finally:
-            for client in clients:
-                client.terminate()
-            for client in clients:
-                client.wait()
     document = json.loads((tmp_path / "result").read_text(encoding="utf-8"))["data"]
     assert [(one["id"], one["updates"]) for one in document["devices"]] == [("pi-1", 3), ("pi-2", 3)]
     metrics = (tmp_path / "runs" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()

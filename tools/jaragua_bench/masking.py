@@ -19,7 +19,6 @@ from jaragua_compiler.errors import CompileError
 
 _SCALAR, _POINT, _KEY = bytes(range(32)), bytes(range(9, 41)), bytes(range(32, 64))
 _OUT = struct.Struct("<32s64sII")
-_CORES = (toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS)
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def _expected() -> tuple[bytes, bytes]:
 
 
 def _show() -> None:
-    for core in _CORES:
+    for core in toolchain.ARM_CORES:
         cost = measure(core)
         print(f"{core}: {cost.x25519:,} instructions of one X25519, {cost.block:,} of 64 bytes of ChaCha20")
 

@@ -22,7 +22,6 @@ from jaragua_compiler.errors import CompileError
 _MESSAGE = bytes(range(160))
 _SECRET = bytes(range(32))
 _RECORD = struct.Struct("<III")
-_CORES = (toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def _build(core: str, *more: str) -> Path:
 
 
 def _show() -> None:
-    for core in _CORES:
+    for core in toolchain.ARM_CORES:
         cost = measure(core)
         print(
             f"{core}: {cost.instructions:,} instructions, {cost.stack_bytes:,} bytes of stack, "

@@ -56,7 +56,7 @@ class OmniglotTasks:
     def train_task(self, device: str, seed: int, ways: int, shots: int) -> Task:
         """A new task of what `device` owns."""
         task = _task(self._drawn_to_train(device, seed, ways, shots))
-        random = generator_for("omniglot", "moves", device, seed, ways, shots)
+        random = _generator_of_shifts(device, seed, ways, shots)
         return replace(task, support=self._shifted(task.support, random), query=self._shifted(task.query, random))
 
     def training_classes(self) -> int:
@@ -68,7 +68,7 @@ class OmniglotTasks:
         support, _ = self._drawn_to_train(device, seed, ways, shots)
         characters, rotations = np.divmod(support.rows // images.DRAWERS, ROTATIONS)
         labels = _class(np.searchsorted(self._split().training, characters), rotations)
-        random = generator_for("omniglot", "moves", device, seed, ways, shots)
+        random = _generator_of_shifts(device, seed, ways, shots)
         return self._shifted(Samples(pixels(support.rows), labels), random)
 
     def held_out_task(self, seed: int, ways: int, shots: int, queries: int) -> Task:
@@ -157,6 +157,11 @@ def pixels(rows: Rows) -> Features:
         chosen = rotations == rotation
         turned[chosen] = np.rot90(ink[chosen], rotation, axes=(1, 2))
     return turned.reshape(len(rows), INPUTS).astype(np.float32) / np.float32(images.INK)
+
+
+def _generator_of_shifts(device: str, seed: int, ways: int, shots: int) -> np.random.Generator:
+    """The support samples of a task draw their shifts first, then the query samples."""
+    return generator_for("omniglot", "moves", device, seed, ways, shots)
 
 
 def shifted(x: Features, steps: Rows) -> Features:

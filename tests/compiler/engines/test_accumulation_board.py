@@ -37,7 +37,7 @@ def test_a11_several_samples_a_step_give_the_same_bits_on_a_cortex_m4(network: N
     _compare(network, 21, toolchain.CORTEX_M4)
 
 
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("core", toolchain.ARM_CORES)
 def test_a11_3_sums_of_int8_depthwise_weights_are_the_same_bits_on_both_cores(core: str) -> None:
     _compare(replace(DEPTHWISE, weights="w8"), 23, core)
 

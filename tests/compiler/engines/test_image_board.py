@@ -43,7 +43,7 @@ def _compare(network: Network, seed: int, core: str) -> None:
     assert not found, f"seed {seed}, network {network}: {found[0]}"
 
 
-@pytest.mark.parametrize(("shape", "core"), paired(SHAPES, [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS]))
+@pytest.mark.parametrize(("shape", "core"), paired(SHAPES, toolchain.ARM_CORES))
 def test_a7_convolutions_of_any_shape_give_the_same_bits_on_the_board(shape: str, core: str) -> None:
     _compare(SHAPES[shape], 11, core)
 

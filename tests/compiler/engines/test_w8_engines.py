@@ -108,7 +108,7 @@ def test_a8_native_engine_and_reference_agree(name: str, engine_cache: Path, see
 
 
 @pytest.mark.board
-@pytest.mark.parametrize(("name", "core"), paired(NETWORKS, [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS]))
+@pytest.mark.parametrize(("name", "core"), paired(NETWORKS, toolchain.ARM_CORES))
 def test_a8_emulated_board_and_reference_agree(name: str, core: str, seed: int) -> None:
     compiled = plan(NETWORKS[name])
     steps = _steps(compiled, seed, STEPS)

@@ -180,9 +180,7 @@ def test_a_folder_builds_for_a_board_with_nothing_beside_it(folder: Path, flags:
 
 
 @pytest.mark.board
-@pytest.mark.parametrize(
-    ("folder", "core"), paired(NETWORKS, [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS]), indirect=["folder"]
-)
+@pytest.mark.parametrize(("folder", "core"), paired(NETWORKS, toolchain.ARM_CORES), indirect=["folder"])
 def test_the_self_test_passes_on_the_emulated_board_without_a_float(folder: Path, core: str) -> None:
     program = board_program(folder, core)
     assert emulated(program, folder) == 0

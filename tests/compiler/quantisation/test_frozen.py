@@ -167,7 +167,7 @@ def test_a10_7_a_layer_is_asked_for_channels_it_has() -> None:
 
 
 @pytest.mark.board
-@pytest.mark.parametrize("core", [toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.mark.parametrize("core", toolchain.ARM_CORES)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a10_frozen_layers_give_the_same_bits_on_the_board(seed: int, core: str) -> None:
     generator = np.random.default_rng(seed)

@@ -16,7 +16,7 @@ import pytest
 
 from common.kill_points import wait_for
 from common.own_task import TASK, valves, write_valves
-from forked import Forked, Forker
+from forked import Forked, Forker, until_done
 from jaragua.cli.main import run
 from jaragua.config import RunConfig
 from jaragua.emulate import QemuBoard, build_image
@@ -146,14 +146,9 @@ def fleet_without_rows(
         forker.start(["client", "--node", name, *where, "--model", str(task), "--data-dir", str(task.parent)])
         for name, task in tasks.items()
     ]
-    try:
+    with until_done(running):
         process = forker.start(["run", str(path), "--json"], folder / "run.json")
         assert process.wait() == 0, process.said
-    finally:
-        for one in running:
-            one.terminate()
-        for one in running:
-            one.wait()
     learned: dict[str, Any] = json.loads((folder / "run.json").read_text())["data"]
     return learned
 
@@ -194,7 +189,7 @@ def test_r27_7_a_device_that_comes_after_the_scaling_was_collected_takes_it_from
 
     running = [client("m1"), client("m2")]
     armed = {"number": 4, "when": "before", "asked": str(asked), "go": str(go)}
-    try:
+    with until_done(running):
         process = forker.start(["run", str(path), "--json"], tmp_path / "run.json", armed=armed)
         wait_for(asked, process)
         running.append(client("m3"))
@@ -202,11 +197,6 @@ def test_r27_7_a_device_that_comes_after_the_scaling_was_collected_takes_it_from
         with go.open("wb"):
             pass
         assert process.wait() == 0, process.said
-    finally:
-        for one in running:
-            one.terminate()
-        for one in running:
-            one.wait()
     summary = json.loads((tmp_path / "run" / "run.json").read_text())
     assert summary["scaling"]["devices"] == ["m1", "m2"]
     learned: dict[str, Any] = json.loads((tmp_path / "run.json").read_text())["data"]

@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", params=[toolchain.CORTEX_M4, toolchain.CORTEX_M0PLUS])
+@pytest.fixture(scope="module", params=toolchain.ARM_CORES)
 def board(request: pytest.FixtureRequest) -> tuple[str, Path]:
     """A core, and the program for it."""
     sources = (toolchain.bench_folder() / "bench_board.c", HERE / "features_steps.c", *sorted(LIBRARY.glob("*.c")))

@@ -27,7 +27,9 @@ RISCV_EMULATOR = "qemu-system-riscv32"
 CORTEX_M4 = "cortex_m4"
 CORTEX_M0PLUS = "cortex_m0plus"
 RV32 = "rv32imc"
-CORES = (CORTEX_M4, CORTEX_M0PLUS, RV32)
+#: The cores whose code the emulated Cortex-M4 runs.
+ARM_CORES = (CORTEX_M4, CORTEX_M0PLUS)
+CORES = (*ARM_CORES, RV32)
 
 _LIBRARIES = ("-lm",)
 _TO_THE_LINKER = "-Wl,"
