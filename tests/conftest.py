@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import tempfile
@@ -17,6 +16,7 @@ from forked import Forker
 from images import built_image
 from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from long_form import keep_of_form
+from many_seeds import drawn_seed, give_seeds, keep_with_seeds, share_first_seed
 from run_folder import make_run_folder, remove_run_folder
 from schedule import sort_longest_first
 
@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _hear_signals()
     _find_only_own_boards(config)
     if not hasattr(config, "workerinput"):  # a process that starts others, or the only one
+        share_first_seed()
         make_run_folder()
         config.add_cleanup(remove_run_folder)
         cache: pytest.Cache | None = getattr(config, "cache", None)  # without -p cacheprovider there is none
@@ -74,8 +75,14 @@ os.environ.setdefault("JARAGUA_BOARD_PATIENCE", "12")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A run in several processes (pytest-xdist) begins with the longest files; one process keeps pytest's order."""
     keep_of_form(config, items)
+    keep_with_seeds(config, items)
     if hasattr(config, "workerinput"):
         sort_longest_first(items)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Of `make test-seeds`."""
+    give_seeds(metafunc)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -151,7 +158,7 @@ def emulated(request: pytest.FixtureRequest) -> EmulatedBoard:
 @pytest.fixture(scope="session")
 def run_seed() -> int:
     """One seed for the run's random tests: JARAGUA_TEST_SEED repeats an earlier run."""
-    return int(os.environ.get("JARAGUA_TEST_SEED", random.SystemRandom().randrange(2**32)))
+    return drawn_seed()
 
 
 @pytest.fixture
