@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from common.postgres_server import PostgresServer, running_server
 from forked import Forker
@@ -65,6 +66,10 @@ def _hear_signals() -> None:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
 
+
+#: A busy machine makes no random test fail by its time; a failing example prints what repeats it.
+settings.register_profile("jaragua", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("jaragua")
 
 #: Factor on all times that decide about a board (protocol.md, L5.4), here and in every process a test starts: a
 #: loaded machine must not make a slow board a silent one. Tests of silence give a patience of their own.
