@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import secrets
 from dataclasses import replace
 
 import pytest
@@ -31,9 +30,7 @@ def wish_of(asked: Ask) -> Wish:
     return Wish(parse(asked.text), asked.arithmetic, asked.trains, asked.buffers, asked.any_build)
 
 
-def test_s5_3_the_decision_is_that_of_plain_loops_over_random_fleets() -> None:
-    seed = secrets.randbits(32)
-    print(f"seed {seed}")
+def test_s5_3_the_decision_is_that_of_plain_loops_over_random_fleets(seed: int) -> None:
     random_ = random.Random(seed)
     fitting = 0
     for _ in range(60):
