@@ -23,7 +23,8 @@ def share_first_seed() -> None:
 
 def give_seeds(metafunc: pytest.Metafunc) -> None:
     """The seeds of a test, in a run with many; otherwise the fixture `seed` gives the run's own."""
-    if _count() and "seed" in metafunc.fixturenames:
+    of_its_own = any("seed" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if _count() and "seed" in metafunc.fixturenames and not of_its_own:
         generator = random.Random(drawn_seed())
         metafunc.parametrize("seed", [generator.randrange(2**32) for _ in range(_count())])
 
