@@ -141,8 +141,8 @@ test-model-figures: setup-test ## Link and count every build of the zoo again, a
 	@$(BIN)/python -m jaragua.semantics.models.measure --check
 
 .PHONY: comparison
-comparison: setup-test ## Whether recommended settings are near tuned ones and reach simple methods: runs/recommended/page.md; TASKS="digits:1 watch.toml:5", MINUTES (5) of each search
-	@nice -n 10 $(BIN)/python -m jaragua.tuning.recommended $(TASKS) --minutes $(or $(MINUTES),5) --document runs/recommended/page.md
+comparison: setup-test ## Whether recommended settings are near tuned ones and reach simple methods: the table of docs/results/tasks.md; TASKS="digits:1 watch.toml:5" (then runs/recommended/page.md), MINUTES (5) of each search, OWN=folder and WATCH=file for tasks of one's own
+	@nice -n 10 $(BIN)/python -m jaragua.tuning.recommended $(TASKS) --minutes $(or $(MINUTES),5) $(if $(OWN),--own $(OWN)) $(if $(WATCH),--watch $(WATCH)) --document $(if $(TASKS),runs/recommended/page.md,docs/results/tasks.md)
 
 online: setup-test ## What learning after deployment forgets and notices, and its cost: figures of docs/reference/online.md (about 10 minutes)
 	@for task in digits keywords-mel; do $(BIN)/python -m jaragua.experiments.online.measure --task $$task && $(BIN)/python -m jaragua.experiments.online.cost --task $$task || exit 1; done

@@ -51,6 +51,12 @@ def test_a_strategy_that_is_named_has_the_models_numbers_for_it() -> None:
     assert (keywords.simulation.devices, keywords.strategy.options["temperature"]) == (29, 0.3)
 
 
+def test_devices_train_with_the_models_samples_where_a_new_device_has_fewer() -> None:
+    """Trained with one sample of each digit, a start is worse than random weights (docs/results/tasks.md)."""
+    assert [read(MINIMAL + f"[evaluation]\nshots = {shots}\n").client.shots for shots in (1, 5, 7)] == [5, 5, 7]
+    assert read(MINIMAL + "[client]\nshots = 2\n[evaluation]\nshots = 1\n").client.shots == 2
+
+
 def test_a_round_with_prototypes_needs_samples_that_it_does_not_enrol() -> None:
     wanted = MINIMAL + '[strategy]\nname = "protoreptile"\n[client]\nshots = {}\n'
     assert problems(wanted.format(1)) == [

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import jaragua_models
 from common.own_task import write_valves
 from jaragua.errors import UsageError
 from jaragua.simulation.comparison import simple_methods
@@ -18,6 +20,7 @@ from jaragua.tuning.candidates import Candidate
 from jaragua.tuning.recommended import page
 from jaragua.tuning.recommended.__main__ import main
 from jaragua.tuning.recommended.measure import Effort, Measured, Method, Row, measured, simulation_for
+from jaragua.tuning.recommended.own_tasks import write_own_tasks
 
 pytest.importorskip("sklearn")
 
@@ -46,6 +49,38 @@ def test_a_row_that_is_behind_is_named() -> None:
     assert second == "Defaults or tuned settings reach the best simple method in 3 of 4 rows; not in behind."
     text = page.page(rows, Effort(3.0), "make comparison")
     assert "| `good`, 5 | 0.900 ± 0.010 | 0.919 ± 0.010 | -1.9 ± 1.0 | nearest neighbour 0.910 ± 0.010 |" in text
+
+
+def test_the_table_of_another_page_is_replaced_between_its_marks(tmp_path: Path) -> None:
+    document = tmp_path / "tasks.md"
+    document.write_text(f"# Measurements\n\n{page.BEGIN}old\n{page.END}\nMore.\n")
+    measured_row = row("some/folder/watch.toml:5", 0.90, 0.91, 0.88)
+    record = tmp_path / "some-folder-watch.toml-5-3-20-1.json"
+    record.write_text(json.dumps(asdict(measured_row)))
+    words = [measured_row.row, "--minutes", "3", "--tasks", "20", "--folder", str(tmp_path)]
+    assert main([*words, "--document", str(document)]) == 0
+    text = document.read_text()
+    assert text.startswith(f"# Measurements\n\n{page.BEGIN}")
+    assert text.endswith(f"{page.END}\nMore.\n")
+    assert "old" not in text
+    assert "| `watch`, 5 | 0.900 ± 0.010 |" in text
+
+
+def test_own_tasks_of_the_comparison_are_read(tmp_path: Path, use_data: Callable[[str], Path]) -> None:
+    """The room's four nodes, ten words of 39 speakers, and exercises from a file as the package has it."""
+    use_data("room_occupancy_estimation")
+    use_data("speech_commands")
+    some = {"X": [np.arange(1800.0).reshape(300, 6) % 7] * 8, "y": np.arange(8) % 2}
+    names = {"subject": np.array([1, 1, 2, 2, 3, 3, 4, 4]), "y_labels": ["PEN", "ABD"]}
+    np.save(tmp_path / "watch.npy", np.array(some | names, dtype=object))
+    rows = write_own_tasks(tmp_path / "own", tmp_path / "watch.npy")
+    assert [Path(one).name for one in rows[::2]] == ["room.toml:1", "room-time.toml:1", "words.toml:1", "watch.toml:1"]
+    room, timed, watch = (jaragua_models.from_toml(rows[place].rpartition(":")[0]) for place in (0, 2, 6))
+    for model in (room, timed):
+        assert model.tasks.held_out_task(1, 2, 5, 20).device == "S4"
+    clips = {path.parent.name for path in (tmp_path / "own" / "words").glob("*/*/*.wav")}
+    assert clips == {"yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"}
+    assert (watch.network.input_size, len(watch.tasks.held_out_task(1, 2, 1, 4).support)) == (30, 2)
 
 
 def test_rows_are_named_with_their_shots() -> None:

@@ -25,7 +25,7 @@ from jaragua.simulation import Means, device_names
 from jaragua.simulation.comparison.adaptation_search import Tried
 from jaragua.simulation.settings import simulation_of
 from jaragua.tuning import search, validation
-from jaragua.tuning.advice import run_settings
+from jaragua.tuning.advice import run_settings, task_settings
 from jaragua.tuning.candidates import Candidate, untrained
 from jaragua.tuning.search import Found, Simple, Trial, Tuner
 from jaragua.tuning.validation import turns_of, wide_task
@@ -45,7 +45,7 @@ FEW = [
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few candidates, few validation tasks."""
     monkeypatch.setattr(search, "trained", lambda model: FEW if model.network.classifier else FEW[:1])
-    monkeypatch.setattr(validation, "TASKS", 12)
+    monkeypatch.setattr(validation, "SMALL_TASKS", 12)
 
 
 def found_for(path: Path, leave_one_out: bool | None = False) -> Found:
@@ -144,6 +144,37 @@ def test_settings_of_prototypes_are_written_and_taken(
     assert json.loads(capsys.readouterr().out)["data"]["strategy"] == "protoreptile"
 
 
+def test_the_tasks_own_settings_are_a_candidate_with_all_their_rounds(tmp_path: Path, few: None) -> None:
+    """They stand in the file already: what is written for them changes no number of training."""
+    path = write_valves(tmp_path, "training_passes = 3\n")
+    defaults, found = jaragua_models.from_toml(path).defaults, found_for(path)
+    own = next(trial for trial in found.trials if trial.candidate.own)
+    assert own.candidate == Candidate("tinyreptile", defaults.learning_rate, 3, own=True)
+    assert own.rounds == defaults.rounds
+    told = task_settings(replace(found, trials=(own,)))["defaults"]
+    adapted = {"passes": own.adaptation.passes, "adapt_learning_rate": told["adapt_learning_rate"]}
+    trained = {"learning_rate": defaults.learning_rate, "training_passes": 3, "rounds": defaults.rounds}
+    assert told == {"strategy": "tinyreptile"} | trained | adapted
+
+
+def test_small_networks_have_more_validation_tasks() -> None:
+    counts = {}
+    for name in ("digits", "omniglot-reptile"):
+        base = simulation_of(for_simulation(None, {"model.name": name}, ""))
+        counts[name] = validation.validation_tasks(base)
+    assert counts == {"digits": validation.SMALL_TASKS, "omniglot-reptile": validation.TASKS}
+
+
+def test_a_narrow_round_of_prototypes_is_written_as_it_was_tried() -> None:
+    """`keywords` has rounds of ten words by default; what was tried with five must say so."""
+    narrow = Candidate("protoreptile", 0.01, 1, temperature=0.3)
+    best = Trial(narrow, 100, Tried(0.97, 0, 0.01), Means(0.97, 0.01), (0.97, 0.97), 1.0)
+    found = Found("accuracy", "protoreptile", ("a", "b"), (best,), (), False, (10, 3), (5, 3), 5)
+    assert run_settings("keywords", found)["client"] == {"learning_rate": 0.01, "passes": 1, "ways": 5, "shots": 3}
+    wide = replace(found, trials=(replace(best, candidate=replace(narrow, wide=True)),))
+    assert run_settings("keywords", wide)["client"]["ways"] == 10
+
+
 def test_one_training_device_is_too_few(tmp_path: Path) -> None:
     path = write_valves(tmp_path)
     path.write_text(path.read_text().replace('["m5", "m6"]', '["m2", "m3", "m4", "m5", "m6"]'))
@@ -184,24 +215,29 @@ def test_settings_of_a_zoo_model_make_a_runs_file(
     assert json.loads(capsys.readouterr().out)["data"]["task"] == "sine"
 
 
-def test_a_strategy_that_loses_to_nearest_neighbour_gives_way_to_one_that_does_not() -> None:
-    """The gap is within the interval, so that without a simple method the task's own strategy would stay."""
+def test_a_strategy_that_loses_to_a_method_without_training_gives_way() -> None:
+    """The gap is within the interval, so that without such a method the task's own strategy would stay."""
     devices = ("m1", "m2", "m3", "m4")
     own, other, behind = (
         trial(name, scores)
         for name, scores in (
-            ("protoreptile", (0.9, 1.0, 0.9, 1.0)),
-            ("tinyreptile", (1.0, 0.9, 1.0, 1.0)),
+            ("protoreptile", (0.9, 1.0, 0.968, 1.0)),
+            ("tinyreptile", (1.0, 0.9, 0.98, 1.0)),
             ("fedavg", (0.9, 0.9, 0.9, 0.9)),
         )
     )
-    near = Simple("nearest neighbour", Means(0.96, 0.01), (0.96, 0.96, 0.96, 0.96))
-    found = Found("accuracy", "protoreptile", devices, (own, other, behind), (near,), False, (5, 5), 5)
+    near = Simple("nearest neighbour", Means(0.969, 0.01), (0.969,) * 4)
+    found = Found("accuracy", "protoreptile", devices, (own, other, behind), (near,), False, (5, 5), (5, 5), 5)
     assert found.best is other
-    assert replace(found, simple=()).best is own
+    assert replace(found, simple=()).best is own  # 0.3 points are no reason to leave the task's own strategy
+    steps = trial("scratch", (0.969,) * 4)
+    steps = replace(steps, candidate=replace(steps.candidate, trains=False))
+    assert replace(found, simple=(), trials=(own, other, steps)).best is other
     far = replace(near, score=Means(0.99, 0.01))
-    assert replace(found, simple=(far,)).best is own  # nobody is as good: nothing is gained by another
+    assert replace(found, simple=(far,)).best is other  # nobody is as good, and it is nearer
     assert replace(found, devices=("m1",) * 4).best is own
+    worse = trial("protoreptile", (0.95, 0.95, 0.95, 0.95))
+    assert replace(found, simple=(), trials=(worse, other)).best is other  # two points are
 
 
 def trial(strategy: str, scores: tuple[float, ...]) -> Trial:
@@ -258,7 +294,7 @@ def test_logistic_regression_by_steps_is_a_candidate_and_can_be_written() -> Non
     assert str(linear) == "logistic regression by steps on the features"
     scores = (1.0, 0.9, 1.0)
     best = Trial(linear, 0, Tried(0.97, -64, 0.03), Means(0.97, 0.01), scores, 1.0)
-    found = Found("accuracy", "tinyreptile", ("", "", ""), (best,), (), False, (5, 5), 5)
+    found = Found("accuracy", "tinyreptile", ("", "", ""), (best,), (), False, (5, 5), (5, 5), 5)
     told = run_settings("digits", found)
     assert told["model"] == {"name": "linear:digits"}
     assert told["evaluation"] == {"learning_rate": 0.03, "passes": 64}

@@ -211,9 +211,12 @@ def _fill_devices(filled: Document, model: Model, own: Defaults) -> None:
 
 
 def _fill_shots(filled: Document, defaults: Defaults) -> None:
-    """Devices train with as many samples as new devices adapt to, or with what the model needs if that is more."""
-    held_out = filled["evaluation"]["shots"]
-    filled["client"].setdefault("shots", max(held_out, defaults.training_shots) if isinstance(held_out, int) else 1)
+    """Devices train with as many samples as new devices adapt to, or with what the model needs if that is more.
+
+    A new device with one sample of each class gains most from a start that was trained with several.
+    """
+    held_out, own = filled["evaluation"]["shots"], defaults.shots_of_a_round
+    filled["client"].setdefault("shots", max(held_out, own) if isinstance(held_out, int) else 1)
 
 
 def _fill_from_strategy(filled: Document, model: Model | None) -> None:

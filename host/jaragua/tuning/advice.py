@@ -25,8 +25,8 @@ def task_settings(found: Found, shots: int | None = None) -> Mapping[str, Mappin
         defaults["rounds"] = trial.rounds
     elif candidate.enrols:
         defaults["rounds"] = 1  # there is nothing to train
-    if candidate.wide:
-        defaults |= {"training_ways": found.wide[0], "training_shots": found.wide[1]}
+    if (round_of := _round_of(found)) is not None:
+        defaults |= {"training_ways": round_of[0], "training_shots": round_of[1]}
     if candidate.temperature:
         defaults["temperature"] = candidate.temperature
     if candidate.enrols and trial.adaptation.passes:
@@ -53,8 +53,8 @@ def run_settings(model: str, found: Found, shots: int | None = None) -> Mapping[
     evaluation: dict[str, Value] = {"learning_rate": _rounded(best.learning_rate)} if best.passes else {}
     if shots is not None:
         evaluation["shots"] = shots
-    if candidate.wide:
-        client |= {"ways": found.wide[0], "shots": found.wide[1]}
+    if (round_of := _round_of(found)) is not None:
+        client |= {"ways": round_of[0], "shots": round_of[1]}
         evaluation["ways"] = found.ways
     if candidate.enrols:
         options = {"temperature": candidate.temperature, "refine_passes": best.passes}
@@ -64,6 +64,14 @@ def run_settings(model: str, found: Found, shots: int | None = None) -> Mapping[
     return {
         name: values for name, values in (sections | {"client": client, "evaluation": evaluation}).items() if values
     }
+
+
+def _round_of(found: Found) -> tuple[int, int] | None:
+    """Classes and samples of a round of training with prototypes; None where they are the task's own."""
+    candidate = found.best.candidate
+    if not candidate.enrols or not candidate.trains or candidate.own:
+        return None
+    return found.wide if candidate.wide else found.narrow
 
 
 def sentence(trial: Trial, metric: str) -> str:
@@ -118,6 +126,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "passes": trial.candidate.passes,
         "temperature": trial.candidate.temperature,
         "wide": trial.candidate.wide,
+        "own_settings": trial.candidate.own,
         "rounds": trial.rounds,
         "adapt_learning_rate": trial.adaptation.learning_rate,
         "adapt_passes": trial.adaptation.passes,

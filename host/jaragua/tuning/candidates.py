@@ -44,6 +44,8 @@ class Candidate:
     """Of prototypes (A12.4); 0: the strategy's own."""
     wide: bool = False
     """Whether a round has as many classes and samples as the training devices have (`Tuner`)."""
+    own: bool = False
+    """All settings are the task's own: what an untuned run trains with."""
 
     @property
     def enrols(self) -> bool:
@@ -58,8 +60,11 @@ class Candidate:
             return "plain fine-tuning from random weights"
         if self.enrols:
             wide = ", wide tasks" if self.wide else ""
-            return f"{self.strategy}{network}, rate {self.learning_rate:.3g}, temperature {self.temperature:.3g}{wide}"
-        return f"{self.strategy}{network}, rate {self.learning_rate:.3g}, {counted(self.passes, 'pass', 'passes')}"
+            words = f"{self.strategy}{network}, rate {self.learning_rate:.3g}, temperature {self.temperature:.3g}{wide}"
+        else:
+            passes = counted(self.passes, "pass", "passes")
+            words = f"{self.strategy}{network}, rate {self.learning_rate:.3g}, {passes}"
+        return f"the task's own settings ({words})" if self.own else words
 
 
 def untrained(model: Model) -> Iterator[Candidate]:

@@ -26,7 +26,8 @@ from jaragua.simulation.evaluation.evaluation import drawn_tasks
 from jaragua.simulation.models import model_for
 from jaragua.simulation.rounds.simulation import open_fleet
 from jaragua.simulation.strategy import adaptation_of, with_options
-from jaragua.tuning.candidates import Candidate, adaptation_rates, trained, untrained
+from jaragua.strategies import REGISTRY
+from jaragua.tuning.candidates import SCRATCH, Candidate, adaptation_rates, trained, untrained
 from jaragua.tuning.validation import Turn, turns_of, wide_task
 from jaragua_models import Task
 
@@ -34,6 +35,8 @@ from jaragua_models import Task
 _PROBE_ROUNDS: Final = 20
 #: Of the time: for the first trial of each candidate, and for that of the best with all rounds.
 _FOR_TRIALS, _FOR_FINALS = 0.5, 0.4
+#: Of the time: at most, for the task's own settings, which are tried before all others that train.
+_FOR_OWN: Final = 0.3
 #: Fewest rounds that tell anything.
 _LEAST_ROUNDS: Final = 20
 #: Candidates that are trained with all rounds; the best is then trained with more, by the task's own.
@@ -41,6 +44,8 @@ _FINALISTS: Final = 2
 _MORE_ROUNDS: Final = (4,)
 #: Of the score: what more passes of a new device must gain.
 _MARGIN: Final = 0.003
+#: In proportion to the best score: the task's own strategy may have so much less, and still is chosen.
+_LESS: Final = 0.005
 #: Passes over the support set, and rates by that of training, by which enrolled features are refined.
 _REFINING: Final = tuple(itertools.product((4, 16), (1.0, 3.0)))
 #: Multiplications of one search for a rate and passes of adaptation.
@@ -72,8 +77,8 @@ class Simple:
 class Found:
     """All that was tried, in its order.
 
-    own_strategy: the task's own. devices: of each validation task. out_of_time: candidates were left. wide: classes and
-    samples of each in a round of wide tasks; ways: classes of a validation task.
+    own_strategy: the task's own. devices: of each validation task. out_of_time: candidates were left. wide, narrow:
+    classes and samples of each in a round of wide tasks, and of others; ways: classes of a validation task.
     """
 
     metric: str
@@ -83,25 +88,31 @@ class Found:
     simple: tuple[Simple, ...]
     out_of_time: bool
     wide: tuple[int, int]
+    narrow: tuple[int, int]
     ways: int
 
     @property
     def best(self) -> Trial:
-        """The best of the task's own strategy, unless another one is better beyond the 95 % interval.
+        """The trial with the best score, or the best of the task's own strategy if that is as good (`_LESS`).
 
-        Where it is behind the best method without training, another one that is not behind takes its place.
+        The own strategy gives way where it is behind a method without training: then it has learned nothing that a new
+        device could not do alone. Of one validation device alone it always stays, as its tasks say nothing of others.
         """
         best, own = max(self.trials, key=_score), self.best_of(self.own_strategy)
-        if own is None or self.is_clear(best, own):
+        if own is None or best is own:
             return best
-        return best if self._is_rescued_by(best, own) else own
+        if self.has_one_device:
+            return own
+        if self.is_clear(best, own) or own.adaptation.score < self._best_without_training:
+            return best
+        return own if own.adaptation.score >= best.adaptation.score - _LESS * abs(best.adaptation.score) else best
 
-    def _is_rescued_by(self, best: Trial, own: Trial) -> bool:
-        """Whether the own strategy loses to a method without training, and the best does not."""
-        simple = self.best_simple
-        if simple is None or self.has_one_device:
-            return False
-        return own.score.mean < simple.score.mean <= best.score.mean
+    @property
+    def _best_without_training(self) -> float:
+        """The best score of what was not trained, larger is better: simple methods, and trials without rounds."""
+        sign = 1.0 if self.metric == "accuracy" else -1.0
+        untrained = [_score(one) for one in self.trials if not one.candidate.trains]
+        return max([*untrained, *(sign * one.score.mean for one in self.simple)], default=-math.inf)
 
     def best_of(self, *strategies: str) -> Trial | None:
         """The best trial of some strategies."""
@@ -174,13 +185,26 @@ class Tuner:
         for candidate in untrained(model):
             self._try(candidate, 0)
         try:
+            self._try_own_settings()
             self._train([one for one in trained(model) if self._can_train(one)])
         except _OutOfTime:
             out_of_time = True
         simple = tuple(_simple(self._tasks, self._devices)) if model.metric == "accuracy" else ()
-        own = self._base.strategy
-        devices, trials = tuple(self._devices), tuple(self._trials)
-        return Found(model.metric, own, devices, trials, simple, out_of_time, self.wide, self._base.held_out_ways)
+        own, ways = self._base.strategy, self._base.held_out_ways
+        devices, trials, narrow = tuple(self._devices), tuple(self._trials), (ways, self._base.shots)
+        return Found(model.metric, own, devices, trials, simple, out_of_time, self.wide, narrow, ways)
+
+    def _try_own_settings(self) -> None:
+        """An untuned run is a candidate as well, so what is recommended is no worse on the validation tasks."""
+        base = self._base
+        prototypes = REGISTRY[base.strategy].PROTOTYPES
+        own = Candidate(base.strategy, base.learning_rate, base.passes or 1, own=True)
+        if prototypes:
+            own = replace(own, temperature=base.options.get("temperature", 0.0))
+        of_a_round = self._seconds_of_a_round(own) * own.passes
+        rounds = min(base.rounds, int(_FOR_OWN * self._seconds / (of_a_round + 1e-9)))
+        if base.strategy != SCRATCH and rounds >= min(base.rounds, _LEAST_ROUNDS):
+            self._try(own, rounds)
 
     def _can_train(self, candidate: Candidate) -> bool:
         """A round with prototypes enrols one sample of each class and trains on others."""
@@ -196,11 +220,17 @@ class Tuner:
         if rounds < self._base.rounds:
             more = self._affordable(finalists, of_a_round, _FOR_FINALS * self._seconds)
             first = [self._try(candidate, more) for candidate in finalists]
+        finalists = self._best_two()
         for factor in _MORE_ROUNDS:
             more = factor * self._base.rounds
             if sum(one.passes for one in finalists) * of_a_round * more < self._ends - self._clock():
                 for candidate in finalists:
                     self._try(candidate, more)
+
+    def _best_two(self) -> list[Candidate]:
+        """Of all that trained, the task's own settings too."""
+        trained = sorted((one for one in self._trials if one.candidate.trains), key=_score, reverse=True)
+        return list(dict.fromkeys(one.candidate for one in trained))[:_FINALISTS]
 
     def _seconds_of_a_round(self, candidate: Candidate) -> float:
         """With one pass, of all validation sets."""
@@ -254,6 +284,8 @@ class Tuner:
             "learning_rate": candidate.learning_rate,
             "passes": candidate.passes,
         }
+        if candidate.own:
+            return with_options(turn.base.changed({"tasks": 1}, task=name, rounds=rounds))
         options = {"temperature": candidate.temperature} if candidate.temperature else {}
         base = turn.base.changed({"tasks": 1, "ways": turn.base.held_out_ways})
         if candidate.wide:

@@ -11,14 +11,16 @@ import numpy as np
 from jaragua.errors import DataError, UsageError
 from jaragua.models import VALIDATION, leaving_out, model_named
 from jaragua.simulation import Simulation, device_names
-from jaragua.simulation.comparison.adaptation_search import TASKS_OF_A_START
+from jaragua.simulation.comparison.adaptation_search import TASKS_OF_A_START, multiplications
 from jaragua.simulation.evaluation.evaluation import drawn_tasks
 from jaragua.simulation.models import model_for
 from jaragua_models import HasOwners, LeavesOneOut
 from jaragua_models import ModelError as ModelsError
 
-#: Tasks of the one validation set; where each training device is one, each has TASKS_OF_A_START.
-TASKS: Final = 60
+#: Tasks of the one validation set, by the multiplications of a forward pass: a point of accuracy is told apart by some
+#: hundred tasks, but those of a large network take minutes. Where each training device is one, each has
+#: TASKS_OF_A_START.
+TASKS, SMALL_TASKS, SMALL_NETWORK = 60, 240, 100_000.0
 #: With fewer training devices each of them is a validation set in turn: one in four would be a single device.
 FEW_DEVICES: Final = 5
 #: Classes and samples of a wide task, by the task's own and at most; and devices that must have them.
@@ -46,13 +48,19 @@ def turns_of(base: Simulation, leave_one_out: bool | None) -> tuple[Turn, ...]:
         message = f"'{base.task}' cannot leave one device out: its tasks are not those of devices of your own data"
         raise UsageError(message, "leave --leave-one-out away")
     if not (1 < owners < FEW_DEVICES if leave_one_out is None else leave_one_out):
-        return (Turn(VALIDATION, _on_validation(base, VALIDATION), TASKS),)
+        count = validation_tasks(base)
+        return (Turn(VALIDATION, _on_validation(base, VALIDATION, count), count),)
     prefixes = [leaving_out(number) for number in range(owners)]
-    bases = [_on_validation(base, prefix) for prefix in prefixes]
+    bases = [_on_validation(base, prefix, TASKS_OF_A_START) for prefix in prefixes]
     ways = min(one.ways for one in bases)
     return tuple(
         Turn(prefix, one.changed(ways=ways), TASKS_OF_A_START) for prefix, one in zip(prefixes, bases, strict=True)
     )
+
+
+def validation_tasks(base: Simulation) -> int:
+    """How many tasks one validation set has."""
+    return SMALL_TASKS if multiplications(base) <= SMALL_NETWORK else TASKS
 
 
 def wide_task(simulation: Simulation) -> tuple[int, int]:
@@ -75,17 +83,17 @@ def wide_task(simulation: Simulation) -> tuple[int, int]:
     return simulation.ways, simulation.shots
 
 
-def _on_validation(base: Simulation, prefix: str) -> Simulation:
-    """The same on the validation set, of as many ways as it has; its devices are those that train there.
+def _on_validation(base: Simulation, prefix: str, count: int) -> Simulation:
+    """The same on `count` tasks of the validation set, of as many ways as it has.
 
-    Raises: ModelError, DataError.
+    Its devices are those that train there. Raises: ModelError, DataError.
     """
     name = prefix + base.task
     tasks, devices = model_named(name).tasks, base.devices
     if isinstance(tasks, HasOwners):
         devices = device_names(max(1, tasks.owners()))
     changed = base.changed(
-        {"tasks": TASKS},
+        {"tasks": count},
         task=name,
         devices=devices,
         clients=min(base.clients, len(devices)),

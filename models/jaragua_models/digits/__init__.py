@@ -9,7 +9,7 @@ MODEL = Model(
     summary="tell five handwritten digits apart, each under a name only this device gives it",
     network=Network("digits", 64, (Dense(32, "relu"), Dense(10))),
     tasks=DigitTasks(),
-    defaults=Defaults(learning_rate=0.1, ways=5, shots=5, passes=16, queries=50, clients=5, alpha=1.0, rounds=600),
+    defaults=Defaults(learning_rate=0.1, ways=5, shots=5, passes=16, queries=50, clients=5, alpha=1.0, rounds=1000),
     metric="accuracy",
     own_labels=True,
     sensors=("camera",),

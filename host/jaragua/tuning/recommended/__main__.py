@@ -21,7 +21,8 @@ from jaragua.errors import JaraguaError
 from jaragua.simulation.comparison import simple_methods
 from jaragua.store.files import write_whole
 from jaragua.tuning.recommended import page
-from jaragua.tuning.recommended.measure import Effort, Measured, Method, Row, measured
+from jaragua.tuning.recommended.measure import TASKS, Effort, Measured, Method, Row, measured
+from jaragua.tuning.recommended.own_tasks import write_own_tasks
 from jaragua_compiler.command_line import exit_code_of
 from jaragua_compiler.errors import CompileError
 from jaragua_models import ModelError
@@ -49,11 +50,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _rows(options: argparse.Namespace) -> list[Measured]:
     simple_methods.require_sklearn()
     effort = Effort(options.minutes, options.tasks, options.seed, options.workers)
-    rows = [_kept(Row.of(text), effort, options.folder) for text in options.rows or ROWS]
+    own = write_own_tasks(options.own, options.watch) if options.own else []
+    rows = [_kept(Row.of(text), effort, options.folder) for text in options.rows or [*ROWS, *own]]
     if options.document:
-        words = f"python -m jaragua.tuning.recommended {' '.join(options.rows)} --minutes {options.minutes:g}"
-        write_whole(options.document, page.page(rows, effort, words).encode())
+        words = " ".join(["python -m jaragua.tuning.recommended", *options.rows, f"--minutes {options.minutes:g}"])
+        _write(options.document, rows, effort, words)
     return rows
+
+
+def _write(document: Path, rows: Sequence[Measured], effort: Effort, words: str) -> None:
+    """The whole page, or its table in the part of another page that is marked for it."""
+    before = document.read_text(encoding="utf-8") if document.exists() else ""
+    begin, between, rest = before.partition(page.BEGIN)
+    _, end, after = rest.partition(page.END)
+    if between and end:
+        write_whole(document, "".join([begin, between, page.part(rows, effort), end, after]).encode())
+    else:
+        write_whole(document, page.page(rows, effort, words).encode())
 
 
 def _kept(row: Row, effort: Effort, folder: Path) -> Measured:
@@ -75,12 +88,14 @@ def _kept(row: Row, effort: Effort, folder: Path) -> Measured:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m jaragua.tuning.recommended", description=__doc__)
     parser.add_argument("rows", nargs="*", help="TASK or TASK:SHOTS: a model, or a TOML file; default: the zoo")
-    parser.add_argument("--minutes", type=float, default=5.0, help="of each search (5)")
-    parser.add_argument("--tasks", type=int, default=200, help="held-out tasks (200, which is the most)")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of one processor for each search (5)")
+    parser.add_argument("--tasks", type=int, default=TASKS, help=f"held-out tasks ({TASKS})")
+    parser.add_argument("--own", type=Path, help="folder: tasks of one's own are written there, and are rows as well")
+    parser.add_argument("--watch", type=Path, help="watch_dataset.npy of the package seglearn, for one of these tasks")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, help="default: one for each core")
     parser.add_argument("--folder", type=Path, default=Path("runs/recommended"), help="of the records")
-    parser.add_argument("--document", type=Path, help="page to write")
+    parser.add_argument("--document", type=Path, help="page to write, or one with the marks of such a table")
     return parser.parse_args(arguments)
 
 

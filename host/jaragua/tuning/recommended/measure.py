@@ -5,21 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from jaragua.bases.value import Value
 from jaragua.config import for_simulation
 from jaragua.errors import UsageError
-from jaragua.models import model_named
-from jaragua.simulation import Simulation, SimulationResult, simulate
-from jaragua.simulation.comparison.compare import MOST_TASKS
+from jaragua.simulation import Means, Simulation, SimulationResult, simulate
+from jaragua.simulation.comparison import simple_methods
 from jaragua.simulation.comparison.figures import clustered_means
+from jaragua.simulation.evaluation.evaluation import drawn_tasks
 from jaragua.simulation.settings import simulation_of
 from jaragua.tuning import advice
 from jaragua.tuning.search import Tuner
+from jaragua_models import Task
 
-#: Methods on the features and the support set alone; both sides of a row have the same.
-SIMPLE: Final = ("nearest neighbour", "nearest prototype", "logistic regression")
+#: Held-out tasks of a row.
+TASKS: Final = 400
+Scores: TypeAlias = NDArray[np.float64]
 _SOURCE: Final = "comparison:"
 
 
@@ -81,45 +87,75 @@ class Measured(Value):
 
 @dataclass(frozen=True)
 class Effort:
-    """minutes: of a search. tasks: held-out ones, at most MOST_TASKS. workers: None: one for each core."""
+    """minutes: of one processor, for a search. tasks: held-out ones. workers: None: one for each core."""
 
     minutes: float
-    tasks: int = MOST_TASKS
+    tasks: int = TASKS
     seed: int = 1
     workers: int | None = None
 
 
-def measured(row: Row, effort: Effort, clock: Callable[[], float] = time.monotonic) -> Measured:
-    """One row; minutes. Raises: as `simulate` and `Tuner`."""
+def measured(row: Row, effort: Effort, clock: Callable[[], float] = time.process_time) -> Measured:
+    """One row. clock: seconds; by default the processor's, so that other work takes no rounds from a search.
+
+    Raises: as `simulate` and `Tuner`.
+    """
     begun = clock()
     base = simulation_for(row, {}, effort)
-    known = simulate(base.changed(comparing=True), workers=effort.workers)
+    known = simulate(base, workers=effort.workers)
+    tasks = drawn_tasks(base, range(effort.tasks))
     found = Tuner(base, 60 * effort.minutes, clock, workers=effort.workers).run()
     settings = advice.run_settings(row.task, found, row.shots)
     changes = {f"{section}.{name}": value for section, values in settings.items() for name, value in values.items()}
     tuned = simulate(simulation_for(row, changes, effort), workers=effort.workers)
-    return _row(row, base, known, tuned, str(found.best.candidate), clock() - begun)
+    answers = _Answers(known, tuned, tasks, _simple(known.metric, tasks))
+    return _row(row, base, answers, str(found.best.candidate), clock() - begun)
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What all methods scored on the same tasks. simple: by name, float64 [tasks]."""
+
+    known: SimulationResult
+    tuned: SimulationResult
+    tasks: Sequence[Task]
+    simple: Mapping[str, Scores]
+
+
+def _simple(metric: str, tasks: Sequence[Task]) -> dict[str, Scores]:
+    """Methods on the support set alone; of logistic regression the strength that suits these tasks best."""
+    if metric != "accuracy":
+        methods = {"nearest neighbour": simple_methods.nearest_neighbour, "mean": simple_methods.mean_target}
+        return {
+            name: np.array([np.mean((method(task) - task.query.y) ** 2) for task in tasks])
+            for name, method in methods.items()
+        }
+
+    def right(method: Callable[[Task], NDArray[Any]]) -> Scores:
+        return np.array([np.mean(method(task) == task.query.y) for task in tasks])
+
+    regressions = [partial(simple_methods.logistic_regression, strength=one) for one in simple_methods.STRENGTHS]
+    return {
+        "nearest neighbour": right(simple_methods.nearest_neighbour),
+        "nearest prototype": right(simple_methods.nearest_prototype),
+        "logistic regression": max((right(one) for one in regressions), key=np.mean),
+    }
 
 
 def simulation_for(row: Row, changes: Mapping[str, Any], effort: Effort) -> Simulation:
     """The simulation of a row with the task's defaults and these changes. Raises: as `for_simulation`."""
-    asked = {"model.name": row.task, "run.seed": effort.seed, "evaluation.tasks": min(effort.tasks, MOST_TASKS)}
+    asked = {"model.name": row.task, "run.seed": effort.seed, "evaluation.tasks": effort.tasks}
     shots = {} if row.shots is None else {"evaluation.shots": row.shots}
     return simulation_of(for_simulation(None, asked | shots | dict(changes), _SOURCE))
 
 
-def _row(
-    row: Row, base: Simulation, known: SimulationResult, tuned: SimulationResult, chosen: str, seconds: float
-) -> Measured:
-    compared = known.comparison
-    assert compared is not None
-    devices = compared.task_devices
-    sign = 1.0 if model_named(row.task).metric == "accuracy" else -1.0
-    simple = [one for one in compared.methods[1:] if one.name in SIMPLE]
-    best = max(simple, key=lambda one: sign * one.score.mean)
+def _row(row: Row, base: Simulation, answers: _Answers, chosen: str, seconds: float) -> Measured:
+    known, tuned, devices = answers.known, answers.tuned, [task.device for task in answers.tasks]
+    sign = 1.0 if known.metric == "accuracy" else -1.0
+    best = max(answers.simple.values(), key=lambda scores: sign * float(scores.mean()))
 
-    def method(name: str, scores: Sequence[float], other: Sequence[float]) -> Method:
-        own, gap = clustered_means(scores, devices), _gap(sign, scores, other, devices)
+    def method(name: str, scores: Sequence[float] | Scores) -> Method:
+        own, gap = clustered_means(list(scores), devices), _gap(sign, scores, best, devices)
         return Method(name=name, mean=own.mean, ci95=own.ci95, gap=gap.mean, gap_ci95=gap.ci95)
 
     between = _gap(sign, known.scores, tuned.scores, devices)
@@ -128,15 +164,15 @@ def _row(
         metric=known.metric,
         shots=base.evaluation.shots or base.shots,
         tasks=known.tasks,
-        devices=compared.devices,
-        defaults=method(base.strategy, known.scores, best.scores),
-        tuned=method(chosen, tuned.scores, best.scores),
+        devices=len({device for device in devices if device}),
+        defaults=method(base.strategy, known.scores),
+        tuned=method(chosen, tuned.scores),
         tuned_gap=between.mean,
         tuned_gap_ci95=between.ci95,
-        simple=tuple(Method(name=one.name, mean=one.score.mean, ci95=one.score.ci95) for one in simple),
+        simple=tuple(method(name, scores) for name, scores in answers.simple.items()),
         seconds=seconds,
     )
 
 
-def _gap(sign: float, one: Sequence[float], other: Sequence[float], devices: Sequence[str]) -> Any:
+def _gap(sign: float, one: Sequence[float] | Scores, other: Sequence[float] | Scores, devices: Sequence[str]) -> Means:
     return clustered_means([sign * (a - b) for a, b in zip(one, other, strict=True)], devices)

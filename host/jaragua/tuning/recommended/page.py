@@ -9,6 +9,8 @@ from jaragua.tuning.recommended.measure import Effort, Measured, Method
 
 #: "Defaults are within 2 points of tuned settings": of an accuracy, 0..1.
 POINTS_BEHIND: Final = 0.02
+#: In a page with other text the table stands between these.
+BEGIN, END = "<!-- measured: comparison -->\n", "<!-- end of comparison -->\n"
 _HEAD: Final = (
     "| task, shots | defaults | tuned | defaults less tuned | best simple method | defaults less simple "
     "| tuned less simple | tuned: what was chosen |\n|---|---|---|---|---|---|---|---|"
@@ -39,7 +41,8 @@ def lines(rows: Sequence[Measured]) -> Iterator[str]:
         best = one.best_simple
         less_tuned = _gap(one, one.tuned_gap, one.tuned_gap_ci95)
         gaps = (_gap(one, method.gap, method.gap_ci95) for method in (one.defaults, one.tuned))
-        name = f"`{one.row.rpartition(':')[0] or one.row}`, {one.shots}"
+        task = (one.row.rpartition(":")[0] or one.row).removesuffix(".toml")
+        name = f"`{task.rpartition('/')[2]}`, {one.shots}"
         yield (
             "| "
             + " | ".join(
@@ -63,13 +66,16 @@ def verdicts(rows: Sequence[Measured]) -> Iterator[str]:
 def page(rows: Sequence[Measured], effort: Effort, words: str) -> str:
     """The whole page. words: of the command that makes it."""
     minutes = sum(one.seconds for one in rows) / 60
-    made = (
-        f"Made by `{words}` in {minutes:,.0f} minutes: searches of {effort.minutes:g} minutes, seed {effort.seed}. "
-        "The same command makes this page again."
-    )
+    made = f"Made by `{words}` in {minutes:,.0f} minutes of one processor. The same command makes this page again."
+    return "\n\n".join(["# Recommended settings", made, part(rows, effort)])
+
+
+def part(rows: Sequence[Measured], effort: Effort) -> str:
+    """What the figures are, what they show, and the table."""
     found = "\n".join(f"- {sentence}" for sentence in verdicts(rows))
-    parts = ["# Recommended settings", made, _EXPLAINED.format(tasks=effort.tasks).rstrip(), found]
-    return "\n\n".join([*parts, "\n".join(lines(rows))]) + "\n"
+    searches = f"Searches of {effort.minutes:g} minutes of one processor, seed {effort.seed}."
+    parts = [searches, _EXPLAINED.format(tasks=effort.tasks).rstrip(), found, "\n".join(lines(rows))]
+    return "\n\n".join(parts) + "\n"
 
 
 def _but(names: Sequence[str]) -> str:
