@@ -53,7 +53,7 @@ def test_a_row_that_is_behind_is_named() -> None:
 
 def test_the_table_of_another_page_is_replaced_between_its_marks(tmp_path: Path) -> None:
     document = tmp_path / "tasks.md"
-    document.write_text(f"# Measurements\n\n{page.BEGIN}old\n{page.END}\nMore.\n")
+    document.write_text(f"# Measurements\n\n{page.BEGIN}old{page.END}\nMore.\n")
     measured_row = row("some/folder/watch.toml:5", 0.90, 0.91, 0.88)
     record = tmp_path / "some-folder-watch.toml-5-3-20-1.json"
     record.write_text(json.dumps(asdict(measured_row)))

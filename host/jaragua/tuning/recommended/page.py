@@ -10,7 +10,7 @@ from jaragua.tuning.recommended.measure import Effort, Measured, Method
 #: "Defaults are within 2 points of tuned settings": of an accuracy, 0..1.
 POINTS_BEHIND: Final = 0.02
 #: In a page with other text the table stands between these.
-BEGIN, END = "<!-- measured: comparison -->\n", "<!-- end of comparison -->\n"
+BEGIN, END = "<!-- measured: comparison -->\n", "\n<!-- end of comparison -->\n"
 _HEAD: Final = (
     "| task, shots | defaults | tuned | defaults less tuned | best simple method | defaults less simple "
     "| tuned less simple | tuned: what was chosen |\n|---|---|---|---|---|---|---|---|"
