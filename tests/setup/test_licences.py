@@ -59,3 +59,9 @@ def test_an_exception_has_a_licence_and_a_reason() -> None:
 
 def test_an_exception_that_nothing_needs_is_named() -> None:
     assert "can go" in licences.problems([package("soxr", expression="MIT")], RULES)[0]
+
+
+def test_a_package_that_names_another_licence_than_it_has_needs_its_exception() -> None:
+    assert licences.problems([package("unicorn", classifier="BSD License")], RULES) == []
+    (found,) = licences.problems([package("unicorn", expression="GPL-2.0-only")], RULES)
+    assert "no longer" in found

@@ -1,7 +1,8 @@
 """Licences of the Python packages of this environment against licences.toml (`make lint`).
 
 usage: licences.py, with the Python of the environment. Exit code 1: a package whose licence is not on the list and has
-no exception with a reason, or an exception that no package needs any longer.
+no exception with a reason, or an exception that no package needs any longer. An exception with `metadata` is for a
+package that names another licence than it has; it is needed as long as the package does.
 """
 
 from __future__ import annotations
@@ -64,7 +65,11 @@ def problems(packages: list[dict[str, str]], rules: dict[str, Any]) -> list[str]
     for package in packages:
         name, expression = package["Name"], expression_of(package, rules["names"])
         fine = bool(expression) and is_allowed(expression, allowed)
-        if fine and name in exceptions:
+        misnamed = exceptions.get(name, {}).get("metadata")
+        if misnamed is not None:
+            if misnamed not in package.values():
+                found.append(f"{name}: its metadata say {misnamed!r} no longer; look at its exception again")
+        elif fine and name in exceptions:
             found.append(f"{name}: its licence {expression} is on the list; its exception can go")
         elif not fine and name not in exceptions:
             said = expression or " / ".join(sorted({package["License-Classifier"], package["License-Metadata"][:60]}))
