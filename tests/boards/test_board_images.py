@@ -85,7 +85,7 @@ def check_sizes(board: Environment, image: Path) -> None:
     symbols = Image(image)
     ram_bytes, flash_bytes = (symbols.address(f"jrg_port_{memory}_bytes") for memory in ("ram", "flash"))
     assert board.stack_bytes < ram_bytes <= board.ram.size_bytes - 64
-    assert flash_bytes <= board.flash.size_bytes
+    assert flash_bytes <= board.flash.size_bytes - board.keep_bytes
 
 
 @pytest.mark.board

@@ -8,6 +8,7 @@ import pytest
 
 from jaragua.boards import environment, environments, find_by_usb, kind_of
 from jaragua.errors import UsageError
+from jaragua_compiler.planning.boards import boards
 
 UPLOADS = {"mass_storage", "picotool", "openocd", "dfu", "platformio"}
 EMULATORS = {"", "qemu", "rp2040js", "process"}
@@ -29,6 +30,14 @@ def test_every_environment_says_what_is_needed_to_use_it() -> None:
 def test_the_receive_ring_is_a_power_of_two() -> None:
     """Its index is a remainder that the C takes with a mask."""
     assert [one.name for one in environments() if one.ring_bytes & (one.ring_bytes - 1)] == []
+
+
+def test_what_a_board_keeps_is_reserved() -> None:
+    """A network that `jaragua compile` and `deploy` let on a board leaves the flash of keep_bytes alone."""
+    kept = {one.name: one.keep_bytes for one in environments() if one.keep_bytes}
+    reserved = {one.name: one.reserve_flash_bytes for one in boards() if one.name in kept}
+    assert {"bbcmicrobit", "nucleo_f446re", "adafruit_feather_f405", "pico"} <= set(reserved)
+    assert [name for name, size_bytes in reserved.items() if size_bytes < kept[name] + 32768] == []
 
 
 def test_a_board_is_found_by_its_usb_id() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from jaragua.boards import Environment, environment
 from jaragua.emulate import qemu
@@ -24,7 +25,8 @@ def linker_arguments(board: Environment) -> list[str]:
     """The linker script, and the memory that it is told."""
     memory = {
         "jrg_flash_origin": board.flash.origin,
-        "jrg_flash_size": board.flash.size_bytes,
+        "jrg_flash_size": board.flash.size_bytes - board.keep_bytes,
+        "jrg_port_keep_start": board.flash.origin + board.flash.size_bytes - board.keep_bytes,
         "jrg_ram_origin": board.ram.origin,
         "jrg_ram_size": board.ram.size_bytes,
         "jrg_stack_size": board.stack_bytes,
@@ -33,18 +35,31 @@ def linker_arguments(board: Environment) -> list[str]:
     return [*(f"-Wl,--defsym={name}={value}" for name, value in memory.items()), "-T", str(script)]
 
 
-def build_test_image(source: str, folder: Path, *defines: str, name: str = "qemu_m4") -> Path:
-    """A program of firmware/test with the files of a board's port, and nothing else."""
+def build_test_image(
+    source: str,
+    folder: Path,
+    *defines: str,
+    name: str = "qemu_m4",
+    also: Iterable[Path] = (),
+    instead: Mapping[Path, Path] = MappingProxyType({}),
+) -> Path:
+    """A program of firmware/test with the files of a board's port, those of `also`, and nothing else.
+
+    instead: files of the port, and what is compiled in place of them.
+    """
     board = environment(name)
     write_header(folder)
     flags = tomllib.loads((FIRMWARE / "flags.toml").read_text(encoding="utf-8"))
     options = [*flags["c"]["standard"], *flags["c"]["warnings"], *flags["core"][board.core], *flags["c"]["optimise"]]
     ports = [PORTS / one for one in (*board.shared, board.port)]
-    includes = [f"-I{path}" for path in (folder, PORTS, FIRMWARE / "lib" / "jrg_keep", *ports, ports[-1] / name)]
-    sources = [str(FIRMWARE / "test" / source), *(str(path) for port in ports for path in sorted(port.glob("*.c")))]
-    image = folder / Path(source).with_suffix(".elf")
+    libraries = [FIRMWARE / "lib" / name for name in ("jrg_keep", "jrg_link")]
+    includes = [f"-I{path}" for path in (folder, PORTS, *libraries, *ports, ports[-1] / name)]
+    files = [path for port in ports for path in sorted(port.glob("*.c"))]
+    sources = [FIRMWARE / "test" / source, *also, *(instead.get(path, path) for path in files)]
+    image = folder / f"{Path(source).stem}.elf"
     linking = [*flags["link"]["arm"], *linker_arguments(board), "-o", str(image)]
     said = [f'-DJRG_PORT_BOARD="{name}"', *defines]
+    said += [f"-DJRG_PORT_KEEP_BYTES={board.keep_bytes}"] if board.keep_bytes else []
     subprocess.run(["arm-none-eabi-gcc", *options, *said, *includes, *sources, *linking], check=True)
     return image
 

@@ -28,9 +28,8 @@ jrg_reset_cause jrg_rp2_reset_cause(void)
 enum { SSI_CONTROL = 0x00, SSI_ON = 0x08, SSI_SELECT = 0x10, SSI_BAUD = 0x14, SSI_STATE = 0x28, SSI_DATA = 0x60 };
 enum { EIGHT_BITS_BOTH_WAYS = 7 << 16, RX_NOT_EMPTY = 1 << 3, SLOW = 8 };
 #define CHIP_SELECT JRG_REGISTER(0x4001800Cu)
-enum { SELECT_LOW = 2 << 8, READ_ID = 0x4B, NOTHING_BYTES = 4, ID_BYTES = 8, BOOT2_WORDS = 63 };
+enum { SELECT_LOW = 2 << 8, READ_ID = 0x4B, NOTHING_BYTES = 4, ID_BYTES = 8 };
 
-extern const uint32_t jrg_boot2[];
 typedef void (*again)(void);
 
 __attribute__((section(".ram_code"), noinline)) static uint8_t exchange(uint8_t out)
@@ -60,8 +59,8 @@ __attribute__((section(".ram_code"), noinline)) static void read_flash_id(volati
 
 void jrg_rp2_read_uid(uint8_t uid[8])
 {
-    volatile uint32_t boot2[BOOT2_WORDS];
-    for (unsigned i = 0; i < BOOT2_WORDS; i++)
+    volatile uint32_t boot2[JRG_RP2_BOOT2_WORDS];
+    for (unsigned i = 0; i < JRG_RP2_BOOT2_WORDS; i++)
         boot2[i] = jrg_boot2[i];
     void (*volatile read)(volatile uint8_t *, again) = read_flash_id; /* too far for a plain call */
     __asm__ volatile("cpsid i\n\tdsb\n\tisb" ::: "memory");

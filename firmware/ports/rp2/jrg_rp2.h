@@ -45,6 +45,15 @@ void jrg_rp2_on_alarm(void);
 /* jrg_clock.c: 125 MHz, and 12 MHz for the UART; a microsecond tick for timer and watchdog. */
 void jrg_rp2_start_clocks(void);
 
+/* Makes the flash readable as memory; copied to RAM, it can be called. An RP2040's is in jrg_boot.c, an RP2350's ROM has one
+ * of 64 words. */
+extern const uint32_t jrg_boot2[];
+#if defined(__ARM_ARCH_6M__)
+enum { JRG_RP2_BOOT2_WORDS = 63 };
+#else
+enum { JRG_RP2_BOOT2_WORDS = 64 };
+#endif
+
 /* jrg_identity.c. */
 jrg_reset_cause jrg_rp2_reset_cause(void);
 void jrg_rp2_read_uid(uint8_t uid[8]);
