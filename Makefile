@@ -1,6 +1,6 @@
 # README's two commands are `make demo` and `make test`. Both set up what they need first (tools/setup/setup.sh).
 .DEFAULT_GOAL := help
-.PHONY: help demo test boards docs audit lock pictures random-networks flood load aggregators privacy test-long test-keras test-ray test-litert test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-signed test-raspberry test-container test-systemd test-wot
+.PHONY: help demo test boards docs audit lock pictures random-networks flood load aggregators privacy test-long test-seeds test-keras test-ray test-litert test-wheel test-paths lint format reproduce bench fuzz-node line-noise reptile-search bench-flower online accuracy model-figures test-model-figures firmware setup-demo setup-test setup-lint setup-docs clean test-network test-kills test-signed test-raspberry test-container test-systemd test-wot
 
 BIN := .venv/bin
 # Tests run in so many processes, a file at a time in each, the longest first (tests/schedule.py). Three keep two cores
@@ -32,6 +32,9 @@ test: setup-test ## All tests that must hold, with the emulated board and the re
 
 test-long: setup-test ## What `make test` leaves out: all pairs of parameters that it tests in part, and the bench's rows in full length
 	@JARAGUA_TEST_LONG=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+test-seeds: setup-test ## The tests that draw at random, COUNT (20) times each; a failed one is named with its seed, JARAGUA_TEST_SEED repeats all
+	@JARAGUA_TEST_SEEDS=$(or $(COUNT),20) $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES)
 
 test-keras: ## The Keras front end against real Keras on TensorFlow (600 MB, in an environment of its own)
 	@tools/setup/setup.sh keras

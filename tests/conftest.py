@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import tempfile
@@ -11,12 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from common.postgres_server import PostgresServer, running_server
 from forked import Forker
 from images import built_image
 from jaragua.emulate import EmulatedBoard, NativeBoard, QemuBoard
 from long_form import keep_of_form
+from many_seeds import drawn_seed, give_seeds, keep_with_seeds, share_first_seed
 from run_folder import make_run_folder, remove_run_folder
 from schedule import sort_longest_first
 
@@ -31,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _hear_signals()
     _find_only_own_boards(config)
     if not hasattr(config, "workerinput"):  # a process that starts others, or the only one
+        share_first_seed()
         make_run_folder()
         config.add_cleanup(remove_run_folder)
         cache: pytest.Cache | None = getattr(config, "cache", None)  # without -p cacheprovider there is none
@@ -65,6 +67,10 @@ def _hear_signals() -> None:
             signal.signal(number, handler)
 
 
+#: A busy machine makes no random test fail by its time; a failing example prints what repeats it.
+settings.register_profile("jaragua", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("jaragua")
+
 #: Factor on all times that decide about a board (protocol.md, L5.4), here and in every process a test starts: a
 #: loaded machine must not make a slow board a silent one. Tests of silence give a patience of their own.
 os.environ.setdefault("JARAGUA_BOARD_PATIENCE", "12")
@@ -74,8 +80,14 @@ os.environ.setdefault("JARAGUA_BOARD_PATIENCE", "12")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A run in several processes (pytest-xdist) begins with the longest files; one process keeps pytest's order."""
     keep_of_form(config, items)
+    keep_with_seeds(config, items)
     if hasattr(config, "workerinput"):
         sort_longest_first(items)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Of `make test-seeds`."""
+    give_seeds(metafunc)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -151,7 +163,7 @@ def emulated(request: pytest.FixtureRequest) -> EmulatedBoard:
 @pytest.fixture(scope="session")
 def run_seed() -> int:
     """One seed for the run's random tests: JARAGUA_TEST_SEED repeats an earlier run."""
-    return int(os.environ.get("JARAGUA_TEST_SEED", random.SystemRandom().randrange(2**32)))
+    return drawn_seed()
 
 
 @pytest.fixture

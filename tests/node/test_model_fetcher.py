@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fleet_bench import run
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import jaragua_models
@@ -163,7 +163,6 @@ def test_p1_a_difference_that_says_anything_ends_in_the_blob(
     assert reader.fetcher._awaited == reader.fetcher._reading._tasks == {}
 
 
-@settings(deadline=None)
 @given(place=st.integers(0, 10_000), junk=st.binary(max_size=4))
 def test_p1_a_damaged_difference_ends_in_the_blob(place: int, junk: bytes) -> None:
     made = versions_of_a_run(1)

@@ -33,7 +33,7 @@ def _same(reference: ReferenceLearner, native: NativeLearner) -> None:
         assert np.array_equal(ours, theirs)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(
     seed=st.integers(0, 2**32 - 1),
     standardise=st.booleans(),

@@ -142,9 +142,10 @@ class Fleet:
     def started(self) -> Iterator[None]:
         """Authority, broker and enrolment."""
         port, enrolment = str(self.broker_port), str(self.enrolment_port)
-        self.host("broker", "init", "--host", "127.0.0.1", "--port", port, "--folder", self.trust)
+        ports = ("--port", port, "--enrolment-port", enrolment)
+        self.host("broker", "init", "--host", "127.0.0.1", *ports, "--folder", self.trust)
         broker = [JARAGUA, "broker", "start", "--tls", self.trust, "--port", port, "--data", self.folder / "broker"]
-        serve = [JARAGUA, "pki", "serve", "--port", enrolment, "--folder", self.trust]
+        serve = [JARAGUA, "pki", "serve", "--folder", self.trust]
         with (
             running(broker, "broker runs", self.folder / "broker.log"),
             running(serve, "may enrol", self.folder / "serve.log"),
@@ -152,7 +153,7 @@ class Fleet:
             yield
 
     def invite(self, name: str) -> str:
-        return self.host("pki", "invite", name, "--port", str(self.enrolment_port), "--folder", self.trust).strip()
+        return self.host("pki", "invite", name, "--folder", self.trust).strip()
 
     def run_file(self, name: str) -> Path:
         path = self.folder / f"{name}.toml"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import secrets
 from dataclasses import replace
 
 import pytest
@@ -31,9 +30,7 @@ def wish_of(asked: Ask) -> Wish:
     return Wish(parse(asked.text), asked.arithmetic, asked.trains, asked.buffers, asked.any_build)
 
 
-def test_s5_3_the_decision_is_that_of_plain_loops_over_random_fleets() -> None:
-    seed = secrets.randbits(32)
-    print(f"seed {seed}")
+def test_s5_3_the_decision_is_that_of_plain_loops_over_random_fleets(seed: int) -> None:
     random_ = random.Random(seed)
     fitting = 0
     for _ in range(60):
@@ -45,7 +42,7 @@ def test_s5_3_the_decision_is_that_of_plain_loops_over_random_fleets() -> None:
             assert verdict.fits == expected, (seed, asked, verdict)
             assert verdict.fits != bool(verdict.reasons), (seed, verdict)
             fitting += verdict.fits
-    assert 100 < fitting < 3_000
+    assert 20 < fitting < 3_400
 
 
 def test_s5_7_a_remedy_is_a_build_that_fits_and_each_refusal_has_a_sentence() -> None:

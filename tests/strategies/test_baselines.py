@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from updates import updates
 
@@ -101,7 +101,6 @@ def test_from_scratch_trains_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", strategies.names())
-@settings(deadline=None)
 @given(row=st.lists(st.floats(-8, 8), min_size=3, max_size=3), number=st.integers(1, 10))
 def test_devices_that_learned_nothing_move_nothing(name: str, row: list[float], number: int) -> None:
     start = np.array(row)

@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jaragua.errors import ProtocolError
@@ -31,7 +31,6 @@ def test_eight_bits_and_a_scale_for_each_block() -> None:
     np.testing.assert_allclose(decoded, [1.27, 0.13, 0.0, -0.5, 0.0], rtol=1e-6)
 
 
-@settings(deadline=None)
 @given(NUMBERS, st.sampled_from([8, 16]))
 def test_no_number_is_off_by_more_than_half_a_unit(numbers: list[float], bits: int) -> None:
     difference = np.array(numbers)
@@ -41,7 +40,6 @@ def test_no_number_is_off_by_more_than_half_a_unit(numbers: list[float], bits: i
         assert np.abs(decoded[start:end] - difference[start:end]).max() <= unit * 0.501 + 1e-30
 
 
-@settings(deadline=None)
 @given(NUMBERS, st.floats(0.05, 1.0))
 def test_not_more_is_sent_than_the_fraction(numbers: list[float], fraction: float) -> None:
     decoded = decode(encode(np.array(numbers), BLOCKS, fraction, 8), BLOCKS)

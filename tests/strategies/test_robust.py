@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from updates import updates
 
@@ -101,7 +101,6 @@ def test_the_median_length_is_the_measure() -> None:
     np.testing.assert_allclose(norms(ZERO, kept), [1, 2, 4])
 
 
-@settings(deadline=None)
 @given(ROWS, st.floats(0.1, 9))
 def test_no_clipped_update_is_longer_than_the_limit(rows: list[list[float]], limit: float) -> None:
     assert (norms(ZERO, ClippedNorm(limit)(ZERO, updates(*rows))) <= limit * (1 + 1e-12)).all()

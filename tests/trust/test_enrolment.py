@@ -6,6 +6,8 @@ import contextlib
 import http.client
 import json
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +18,14 @@ from pathlib import Path
 import pytest
 
 from jaragua.cli.main import run
-from jaragua.errors import BrokerError, UsageError
+from jaragua.errors import BrokerError, StoreError, UsageError
 from jaragua.token_bucket import TokenBucket
 from jaragua.trust import certificates, identity
 from jaragua.trust.authority import AuthorityFolder, now_utc
 from jaragua.trust.enrolment.join import join
 from jaragua.trust.enrolment.server import EnrolmentServer
 from jaragua.trust.enrolment.token import Token, fingerprint_of, parse
+from jaragua_broker.ports import free_port
 from trust.fleet_authority import make_authority
 
 
@@ -165,6 +168,32 @@ def test_a_damaged_token_is_one_sentence(cut: int) -> None:
             parse(bad)
     with pytest.raises(UsageError):
         parse(replace(parse(text), node="Not A Name").text)
+
+
+def test_the_port_of_enrolment_is_that_of_broker_init(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder, port = str(tmp_path / "trust"), free_port()
+    words = ["broker", "init", "--host", "localhost", "--enrolment-port", str(port), "--folder", folder]
+    assert run(words) == 0
+    capfd.readouterr()
+    assert run(["pki", "invite", "pi-9", "--folder", folder, "--json"]) == 0
+    token = json.loads(capfd.readouterr().out)["data"]["token"]
+    assert parse(token).port == port
+    serve = [sys.executable, "-m", "jaragua.cli.main", "pki", "serve", "--folder", folder]
+    with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        assert f"port {port};" in server.stderr.readline()
+        assert run(["join", token, "--folder", str(tmp_path / "pi-9")]) == 0
+        server.terminate()
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "65536"])
+def test_a_port_of_enrolment_that_is_none_is_named(
+    tmp_path: Path, text: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    authority = make_authority(tmp_path / "trust", "taken")
+    authority.enrolment_port_file.write_text(text)
+    assert run(["pki", "invite", "pi-8", "--folder", str(authority.folder)]) == StoreError.exit_code
+    assert "does not hold a port" in capfd.readouterr().err
 
 
 def test_the_verbs_invite_and_refuse(authority: AuthorityFolder, capfd: pytest.CaptureFixture[str]) -> None:

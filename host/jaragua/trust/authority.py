@@ -13,7 +13,7 @@ from jaragua.errors import StoreError, UsageError
 from jaragua.reasons import reason_of
 from jaragua.trust import certificates, identity, members, private_files, registry, signing_key
 from jaragua.trust.access_list import AGGREGATOR, COORDINATOR, SERVERS, Guest, access_list, guest_identity
-from jaragua.trust.authority_files import AuthorityFiles
+from jaragua.trust.authority_files import USUAL_ENROLMENT_PORT, AuthorityFiles
 from jaragua.trust.certificates import Authority, PublicKey, Validity
 from jaragua.trust.enrolment.token import digest_of
 from jaragua.trust.registry import ANY_DEVICE, Certified, Invitation, Registry
@@ -27,10 +27,12 @@ class AuthorityFolder(AuthorityFiles):
 
     # ---- what is done ----
 
-    def create(self, fleet: str, hosts: Sequence[str], port: int, now: datetime) -> None:
+    def create(
+        self, fleet: str, hosts: Sequence[str], port: int, now: datetime, enrolment_port: int = USUAL_ENROLMENT_PORT
+    ) -> None:
         """Make the authority, the broker's certificate, and identities of coordinator and aggregators.
 
-        Raises: UsageError if there is one.
+        port: the broker's; enrolment_port: of `jaragua pki serve`. Raises: UsageError if there is an authority.
         """
         if self.registry_file.exists():
             raise UsageError(f"{self.folder} has an authority already", "give another folder, or keep using that one")
@@ -44,6 +46,7 @@ class AuthorityFolder(AuthorityFiles):
         signing_key.make(self.folder / identity.SIGNING_KEY, self.folder / identity.COORDINATOR_KEY)
         self._write(Registry(fleet, tuple(hosts)), now)
         private_files.write(self.port_file, f"{port}\n".encode(), 0o644)
+        private_files.write(self.enrolment_port_file, f"{enrolment_port}\n".encode(), 0o644)
         self.renew_broker(now)
         self.issue(COORDINATOR, (), now)
         self.issue(AGGREGATOR, (), now)

@@ -10,6 +10,8 @@ from jaragua.errors import StoreError
 from jaragua.trust import private_files
 
 REGISTRY: Final = "identities.json"
+#: Of `jaragua pki serve`, unless `jaragua broker init` was given another.
+USUAL_ENROLMENT_PORT: Final = 8884
 _MOST_PORT: Final = 65535
 
 
@@ -28,6 +30,7 @@ class AuthorityFiles:
         self.access_list = at / "acl"
         self.members = at / "members.toml"
         self.port_file = at / "port"
+        self.enrolment_port_file = at / "enrolment-port"
 
     @property
     def host(self) -> str:
@@ -42,12 +45,21 @@ class AuthorityFiles:
     @property
     def port(self) -> int:
         """The broker's port, which identities name. Raises: StoreError if it is missing or none."""
-        text = private_files.read(self.port_file, "the broker's port")
-        port = int(text) if text.strip().isdigit() else 0
-        if not 0 < port <= _MOST_PORT:
-            raise StoreError(f"{self.port_file} does not hold a port", "write the broker's port into it")
-        return port
+        return _port_in(self.port_file, "the broker's port")
+
+    @property
+    def enrolment_port(self) -> int:
+        """The port of `jaragua pki serve`, which tokens name. Raises: StoreError if it is missing or none."""
+        return _port_in(self.enrolment_port_file, "the port of enrolment")
 
     def identity_folder(self, name: str) -> Path:
         """Of a participant whose keys were made here."""
         return self.folder / "identities" / name
+
+
+def _port_in(path: Path, what: str) -> int:
+    text = private_files.read(path, what)
+    port = int(text) if text.strip().isdigit() else 0
+    if not 0 < port <= _MOST_PORT:
+        raise StoreError(f"{path} does not hold a port", f"write {what} into it")
+    return port

@@ -50,7 +50,7 @@ def test_a5_8_a_thousand_random_steps_give_the_same_bits(network: Network, engin
     _steps(_Pair(plan(network), engine_cache), seed=20, steps=1000, steps_per_blob=25)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1), most=st.sampled_from([3, 40, 300]))
 def test_a3_a5_random_networks_give_the_same_bits(seed: int, most: int, engine_cache: Path) -> None:
     network = random_network(np.random.default_rng(seed), most)

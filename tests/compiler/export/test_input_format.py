@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from fractions import Fraction
 
 import numpy as np
@@ -26,9 +25,7 @@ COLUMNS = {
 }
 
 
-def drawn(rows: int = 2000) -> tuple[np.random.Generator, InputFormat, np.ndarray]:
-    seed = secrets.randbits(32)
-    print("seed", seed)
+def drawn(seed: int, rows: int = 2000) -> tuple[np.random.Generator, InputFormat, np.ndarray]:
     generator = np.random.default_rng(seed)
     values = np.stack([draw(generator, rows) for draw in COLUMNS.values()], axis=1)
     deviation = values.std(axis=0)
@@ -36,15 +33,15 @@ def drawn(rows: int = 2000) -> tuple[np.random.Generator, InputFormat, np.ndarra
     return generator, fitted_format(list(COLUMNS), values.mean(axis=0), scale, values), values
 
 
-def test_a_standardised_number_is_that_of_real_arithmetic_to_a_small_part_of_an_input_unit() -> None:
-    _, found, values = drawn()
+def test_a_standardised_number_is_that_of_real_arithmetic_to_a_small_part_of_an_input_unit(seed: int) -> None:
+    _, found, values = drawn(seed)
     offset, scale = (np.array([getattr(column, name) for column in found.columns]) for name in ("offset", "scale"))
     real = np.clip((values - offset) / scale, -1, 1)
     assert np.abs(found.standardised(values) - real).max() < 2.0**-17  # a quarter of the finest input unit
 
 
-def test_raw_integers_of_decimals_are_the_same_from_float32_and_from_float64() -> None:
-    _, found, values = drawn()
+def test_raw_integers_of_decimals_are_the_same_from_float32_and_from_float64(seed: int) -> None:
+    _, found, values = drawn(seed)
     np.testing.assert_array_equal(
         found.raw(values)[:, :4], found.raw(values.astype(np.float32).astype(np.float64))[:, :4]
     )
@@ -52,9 +49,9 @@ def test_raw_integers_of_decimals_are_the_same_from_float32_and_from_float64() -
     assert [column.name for column in found.columns if column.wide] == ["large, changes little"]
 
 
-def test_the_integers_of_a_column_are_those_of_its_rule() -> None:
+def test_the_integers_of_a_column_are_those_of_its_rule(seed: int) -> None:
     """I2 and I3 beside a computation without rounding but the last."""
-    generator, found, values = drawn(50)
+    generator, found, values = drawn(seed, 50)
     raw = found.raw(values) + generator.integers(-3, 4, values.shape).astype(np.int32)
     grid = found.of_raw(raw).astype(np.float64) * 2**GRID_EXPONENT
     for place, column in enumerate(found.columns):
@@ -76,8 +73,8 @@ def test_columns_go_round_the_inputs_of_a_window() -> None:
         found.standardised([[1, 2, 3]])
 
 
-def test_a_format_travels_as_json() -> None:
-    _, found, _ = drawn()
+def test_a_format_travels_as_json(seed: int) -> None:
+    _, found, _ = drawn(seed)
     assert InputFormat.from_facts(json.loads(json.dumps(found.facts()))) == found
 
 

@@ -49,7 +49,7 @@ def test_a2_6_a_regressions_range_is_stated_and_widened_by_targets() -> None:
     assert calibrate(compiled, weights, [[1.0]], targets=[[-9.0]]).output == 11
 
 
-@settings(max_examples=60, deadline=None, print_blob=True)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), weight_scale=st.integers(-12, 5), input_scale=st.integers(-12, 3))
 def test_a6_1_what_is_chosen_is_taken(seed: int, weight_scale: int, input_scale: int) -> None:
     generator = np.random.default_rng(seed)

@@ -196,7 +196,7 @@ def test_a9_8_depthwise_kernels_of_any_size_give_the_same_bits(engine_cache: Pat
     _compare(plan(DEPTHWISE), seed=22, steps=100, cache=engine_cache)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True)
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a7_random_convolutions_give_the_same_bits(seed: int, engine_cache: Path) -> None:
     generator = np.random.default_rng(seed)

@@ -218,7 +218,7 @@ def disturb(world: World, what: str, which: int) -> None:
 
 
 @given(st.lists(disturbance, min_size=20, max_size=120))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_order_of_events_changes_the_model(disturbances: list[tuple[str, int]]) -> None:
     """R5, R6, R9: arrivals in any order, duplicates, losses, kills of the coordinator."""
     world = World(LONG)
@@ -623,7 +623,7 @@ def test_r13_1_more_at_work_than_wanted_are_joined_by_nobody() -> None:
 
 
 @given(st.lists(disturbance, min_size=20, max_size=120))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_r13_4_the_model_follows_from_what_the_store_says_was_taken_when(disturbances: list[tuple[str, int]]) -> None:
     """R9: whatever came, in which order, and however often the coordinator was killed."""
     world = World(buffered())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_round_machine import DEVICES, World, fixed
 
@@ -113,7 +113,6 @@ def test_r15_3_with_too_few_trusted_for_a_quorum_the_silent_are_waited_for() -> 
 
 
 @given(st.sets(st.sampled_from(DEVICES)), st.integers(1, 100), st.integers(1, 6))
-@settings(deadline=None)
 def test_r15_1_without_silence_the_choice_is_that_of_r1(proven: set[str], number: int, clients: int) -> None:
     choice = Standing(proven).choose(Place(7, number, clients, 1), DEVICES, ())
     assert list(choice.waited_for) == rules.choose(7, number, DEVICES, clients)

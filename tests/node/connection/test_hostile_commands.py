@@ -85,9 +85,7 @@ def no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_fetcher, "FETCH_SECONDS", 0.02)
 
 
-@examples(
-    max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True, phases=[Phase.generate]
-)
+@examples(max_examples=60, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(sent=hostile.st.lists(hostile.messages(BLOB, [*HASHES, MISSING]), min_size=1, max_size=25))
 def test_p1_whatever_is_published_is_done_or_counted_and_the_node_goes_on(
     tmp_path_factory: pytest.TempPathFactory, sent: list[Incoming]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cbor2
 import pytest
 from fleet_bench import adapt_command, digits_blob, train_command
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jaragua.node.connection.gate import NodeGate
@@ -34,7 +34,6 @@ def is_read(gate: NodeGate, topic: bytes, payload: bytes, now_s: float = 0.0, *,
     return gate.admits(topic, b"\0" + payload, now_s, is_retained=is_retained) is Verdict.READ
 
 
-@settings(deadline=None)
 @given(st.text(max_size=255).filter(lambda text: len(text.encode()) <= 255))
 def test_a_text_is_as_cbor_has_it_and_is_found_again(text: str) -> None:
     assert cbor_text(text) == cbor2.dumps(text)
@@ -43,7 +42,6 @@ def test_a_text_is_as_cbor_has_it_and_is_found_again(text: str) -> None:
     assert text_of(packed[:10], cbor_text("device")) == ""
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=80), st.binary(max_size=80))
 def test_p1_a_gate_raises_nothing(topic: bytes, head: bytes) -> None:
     for where in (topic, ROOT + topic, OWN + topic, OWN + b"cmd/train"):

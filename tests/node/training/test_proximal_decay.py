@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fleet_bench import digits_blob, run, train_command
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import jaragua_models
@@ -29,7 +29,6 @@ def trained(**changes: object) -> OutboxEntry:
     return run(jobs.train(trainer, SAMPLER, train_command(BLOB, **changes), BLOB))  # type: ignore[arg-type]
 
 
-@settings(deadline=None)
 @given(st.integers(0, NO_DECAY))
 def test_every_weight_goes_its_share_of_the_way(kept: int) -> None:
     triples = zip(

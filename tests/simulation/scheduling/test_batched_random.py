@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jaragua.coordinator.rounds import rules
@@ -20,7 +20,6 @@ NAMES = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=150)
 
 
 @pytest.mark.parametrize("rows", ROWS)
-@settings(deadline=None)  # other work on the machine is no fault of theirs
 @given(names=NAMES, run_seed=st.integers(-5, 2**64), round_number=st.integers(1, 10**6))
 def test_seeds_of_devices_are_those_of_r2(
     rows: BatchedRandom, names: list[str], run_seed: int, round_number: int
@@ -30,7 +29,6 @@ def test_seeds_of_devices_are_those_of_r2(
 
 
 @pytest.mark.parametrize("rows", ROWS)
-@settings(deadline=None)  # other work on the machine is no fault of theirs
 @given(names=NAMES, first=st.integers(0, 2**62), skipped=st.integers(0, 70), count=st.integers(1, 70))
 def test_rows_are_what_numpy_draws(rows: BatchedRandom, names: list[str], first: int, skipped: int, count: int) -> None:
     named = Named(("sine", 7), names, [first * (row % 2) + row for row in range(len(names))], (32, "it's"))

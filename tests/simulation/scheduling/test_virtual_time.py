@@ -236,7 +236,7 @@ def fleets(draw: st.DrawFn) -> tuple[dict[str, Any], Buffered]:
 
 
 @given(fleets())
-@rounds_of(max_examples=150, deadline=None)
+@rounds_of(max_examples=150)
 def test_r13_the_coordinator_takes_the_same_arrivals_in_the_same_rounds(fleet: tuple[dict[str, Any], Buffered]) -> None:
     changes, buffered = fleet
     wanted = replace(PLAIN, rounds=20, buffered=buffered, **changes)

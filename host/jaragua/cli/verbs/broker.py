@@ -12,6 +12,7 @@ from jaragua.cli import output
 from jaragua.cli.broker_options import BrokerOptions
 from jaragua.cli.options import from_fields
 from jaragua.errors import UsageError
+from jaragua.trust.authority_files import USUAL_ENROLMENT_PORT
 
 if TYPE_CHECKING:
     from jaragua.trust.authority import AuthorityFolder
@@ -67,6 +68,9 @@ def init(
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of the broker; identities name it, and `broker start` takes it.")
     ] = 8883,
+    enrolment_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of `jaragua pki serve`; the tokens of `pki invite` name it.")
+    ] = USUAL_ENROLMENT_PORT,
 ) -> None:
     """Make an authority, the broker's certificate, its access list and a configuration of mosquitto."""
     from jaragua.trust import needed
@@ -75,7 +79,7 @@ def init(
     from jaragua.trust.authority import AuthorityFolder, now_utc
 
     authority = AuthorityFolder(folder)
-    authority.create(fleet, host, port, now_utc())
+    authority.create(fleet, host, port, now_utc(), enrolment_port)
     _write_configuration(authority, port)
     output.show(str(authority.folder))
     output.say(

@@ -26,8 +26,6 @@ Days = Annotated[float, typer.Option(min=0.01, max=3650, help="Days until the ce
 Json = Annotated[bool, typer.Option("--json", help="Print the result as a JSON document.")]
 
 _DAYS = 825.0
-#: Of `jaragua pki serve`.
-_PORT = 8884
 _FOLDER = Path("trust")
 
 
@@ -67,7 +65,6 @@ def invite(
     name: Name,
     device: Devices = None,
     hours: Annotated[float, typer.Option(min=0.01, max=720, help="Hours until the invitation expires.")] = 24.0,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of `jaragua pki serve`.")] = _PORT,
     folder: Folder = _FOLDER,
     json: Json = False,
 ) -> None:
@@ -81,7 +78,7 @@ def invite(
     authority = _authority(folder)
     host = authority.registry().hosts[0]
     fingerprint = fingerprint_of(authority.certificate.read_bytes())
-    token = Token(host, port, name, fingerprint, secrets.token_bytes(SECRET_BYTES))
+    token = Token(host, authority.enrolment_port, name, fingerprint, secrets.token_bytes(SECRET_BYTES))
     authority.invite(name, device or [], token.digest, now_utc(), hours)
     if json:
         output.print_result({"name": name, "token": token.text, "hours": hours})
@@ -93,10 +90,9 @@ def invite(
 @app.command()
 def serve(
     bind: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = _PORT,
     folder: Folder = _FOLDER,
 ) -> None:
-    """Let invited nodes enrol, over TLS; run until Ctrl-C."""
+    """Let invited nodes enrol, over TLS, at the port that `jaragua broker init` was given; run until Ctrl-C."""
     from jaragua.cli import output
     from jaragua.node.program import run_until_signal, say_log
 
@@ -105,6 +101,7 @@ def serve(
     from jaragua.trust.enrolment.server import EnrolmentServer
 
     authority.registry()
+    port = authority.enrolment_port
     with EnrolmentServer(authority, bind, port) as server:
         output.say(f"invited nodes may enrol at port {port}; Ctrl-C stops it")
         run_until_signal(_served(server))
