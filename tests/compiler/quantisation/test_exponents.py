@@ -30,6 +30,16 @@ def test_a2_6_logits_of_small_weights_get_room_to_grow_to_eight_over_the_root_of
         assert calibrate(plan(network), weights, np.ones((1, 16))).weights == (exponent,)
 
 
+def test_a8_1_int8_rows_get_the_largest_exponent_with_room_for_twice_the_largest() -> None:
+    """Of a row whose weights are smaller, for twice the inverse root of its number of weights."""
+    network = Network("net", 16, (Dense(2, weights="w8"),), "mean_squared_error")
+    for largest, exponent in [(0.25, 8), (0.3, 7), (0.5, 7), (0.51, 6), (4.0, 4), (0.01, 8), (0.0, 8)]:
+        rows = np.array([[largest] * 16, [1.0] * 16])
+        found = calibrate(plan(network), [(rows, np.zeros(2))], np.ones((1, 16)))
+        assert found.channels == ((exponent, 6),)
+        assert found.weights == (min(exponent, 6),)
+
+
 def test_a2_6_inputs_get_the_largest_exponent_that_holds_them() -> None:
     compiled, weights = plan(MLP), initial_weights(MLP, 1)
     for largest, exponent in [(1.0, 9), (1.01, 8), (16.0, 5)]:

@@ -43,6 +43,7 @@ naming = "shuffled"
 
 [defaults]
 ways = 5
+queries = 10
 """
 _CHANNELS: Final = ("ax", "ay", "az", "gx", "gy", "gz")
 
