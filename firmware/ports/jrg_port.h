@@ -1,5 +1,5 @@
 /* What a board gives to the firmware: start, bytes, time, identity. The only interface that knows a chip.
- * docs/how-to/new-board.md says how to write one. */
+ * docs/reference/boards.md says how to write one. */
 #ifndef JRG_PORT_H
 #define JRG_PORT_H
 

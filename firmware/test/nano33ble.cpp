@@ -1,4 +1,4 @@
-// The Nano's port on a framework that only plays its part: what is sent, and when the watchdog is fed (new-board.md).
+// The Nano's port on a framework that only plays its part: what is sent, and when the watchdog is fed (docs/reference/watchdog.md).
 #include <Arduino.h>
 #include <USB/PluggableUSBSerial.h>
 #include <nrf.h>

@@ -1,5 +1,5 @@
 /* What a chip gives to the port of boards without a framework (jrg_port_bare.c), which makes the functions of jrg_port.h
- * of it. Each folder beside this one has these for its chips; docs/how-to/new-board.md explains them. */
+ * of it. Each folder beside this one has these for its chips; docs/reference/boards.md explains them. */
 #ifndef JRG_CHIP_H
 #define JRG_CHIP_H
 

@@ -1,5 +1,5 @@
 // Arduino Nano 33 BLE (nRF52840), within the Arduino framework: USB serial, chip id, reset cause.
-// docs/how-to/new-board.md says what of this port was tried and what was not.
+// docs/reference/boards.md says what of this port was tried and what was not.
 #include <Arduino.h>
 #include <USB/PluggableUSBSerial.h>
 #include <nrf.h>
@@ -7,7 +7,7 @@
 #include "jrg_app.h"
 #include "jrg_port.h"
 
-// 0 leaves the watchdog out; docs/how-to/new-board.md, W6, says why one may want that.
+// 0 leaves the watchdog out; docs/reference/watchdog.md, W6, says why one may want that.
 #ifndef JRG_PORT_WATCHDOG
 #define JRG_PORT_WATCHDOG 1
 #endif
